@@ -1,4 +1,4 @@
-/** `dbsync export`: writes keys to a file, as commands or JSON, or tables to a data folder of the earlier SQL server. */
+/** `dbsync export`: writes keys to a file, as commands or JSON, or tables to a data folder for the earlier SQL server. */
 import { type Command, InvalidArgumentError } from "commander";
 import { type ExportForm, exportKeys } from "./redis/export-keys.js";
 import { warnIfCatchingUp } from "./shared/catching-up.js";
@@ -26,30 +26,36 @@ interface Target {
 export function addExport(program: Command): void {
   const command = program
     .command("export")
-    .description("write keys as a file of commands or of JSON, or tables as an SQL server's data folder");
+    .description(
+      "write keys to a file, as commands or as JSON, or tables to a data folder for the earlier SQL server",
+    );
   addDatabaseOption(addClientOptions(command, COMMAND_MS))
     .argument(
       "<to>",
-      "resp:FILE, commands as redis-cli --pipe takes them; json:FILE, a line a key; sql:DIR, a folder. None may be there yet; resp:- and " +
-        "json:- are standard output",
+      "resp:FILE for commands that redis-cli --pipe accepts; json:FILE for JSON with one key per line; sql:DIR for a folder. It must not exist yet. " +
+        "resp:- and json:- are standard output",
       readTarget,
     )
     .addHelpText(
       "after",
       `
-Keys are those of one database (--db), from the first daemon of the list that answers, each as it is at the moment that it is read. Keys that only dbsync has (documents, tables, collections) are named and left out. In JSON a hash is a list of
-fields and values, a sorted set one of members and scores; bytes that are no text are {"base64": …}; "expires" is milliseconds since 1970.
+resp: and json: export the keys of one database (--db) from the first daemon of the list that answers. Each key has its value at the moment
+when it is read. Keys of types that only dbsync has (documents, tables, collections) are reported and left out. In JSON a hash is a list of
+fields and values, and a sorted set is a list of members and scores. Bytes that are not text are {"base64": …}; "expires" is in milliseconds
+since 1970.
 
-sql:DIR: each table is read as it was at one moment, and read again if it is changed meanwhile. What the earlier
-server cannot keep (views that name columns, keys and unique columns, dates) is reported. The key must be allowed to read all keys.
+sql: exports all tables. Each table is consistent in itself: if it changes while it is read, it is read again. Features that the earlier
+server does not have (views that name columns, primary keys and unique columns, dates) are reported. Your key must have permission to read
+all keys.
 
-The file or folder is there when it is whole. Of a daemon that is catching up it is made all the same, with a warning on standard error: what has not come yet is missing in it.
+The file or folder appears only when it is complete. If the daemon is catching up, a warning on standard error says so: writes that it has not
+received yet are missing from the export.
 
 Examples:
   dbsync export resp:keys.resp -k private.pem && redis-cli --pipe < keys.resp
   dbsync export json:- --db 2 -k private.pem | jq .key
   dbsync export sql:/var/lib/dirk/data -k private.pem
-${exitCodeHelp("the file or folder is there already, something is left out, or no daemon answered")}`,
+${exitCodeHelp("the file or folder already exists, something was left out, or no daemon answered")}`,
     )
     .action(exportTo);
 }
@@ -71,6 +77,6 @@ async function exportTo({ form, path }: Target, flags: ClientFlags): Promise<voi
   }
   const { client } = openFrom(settings);
   await warnIfCatchingUp(settings.servers, "tables and rows");
-  const tell = (note: string) => void process.stderr.write(`dbsync: ${note}\n`);
-  await exportFolder(path, typedAsking(client, settings), tell);
+  const report = (note: string) => void process.stderr.write(`dbsync: ${note}\n`);
+  await exportFolder(path, typedAsking(client, settings), report);
 }

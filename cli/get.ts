@@ -1,6 +1,6 @@
 /**
- * `dbsync get`: prints the string at a key, by GET; with --at, the value that a key held at a date, or the answer that a
- * command would have had.
+ * `dbsync get`: prints the string at a key, by GET. With --at it prints the value that a key had at a date, or the answer
+ * that a command would have received then.
  */
 import type { Command } from "commander";
 import { realEnvironment } from "../client/shared/environment.js";
@@ -19,11 +19,11 @@ interface GetFlags extends SendFlags {
   readonly at?: string;
 }
 
-/** Maximum difference of clocks; the daemon's own clock decides. */
-const AHEAD_MOST_MS = 60_000;
+/** Maximum time that --at may be in the future, in milliseconds: the daemon's clock may be ahead of this one. */
+const MAX_AHEAD_MS = 60_000;
 
-/** Commands that read a complete key, by its type. */
-const WHOLE: Readonly<Record<string, (key: string) => readonly string[]>> = {
+/** Commands that read all of a key, by the key's type. */
+const READ_ALL: Readonly<Record<string, (key: string) => readonly string[]>> = {
   hash: (key) => ["HGETALL", key],
   list: (key) => ["LRANGE", key, "0", "-1"],
   set: (key) => ["SMEMBERS", key],
@@ -42,64 +42,65 @@ export function addGet(program: Command): void {
       "at that date: -2h, -7d, 2027-01-31, 2027-01-31T12:00Z, or milliseconds since 1970",
     )
     .option(JSON_FLAG, 'print JSON: {"at": …, "value": …}, strings that are not UTF-8 as {"base64": …}')
-    .argument("<words...>", "a key; with --at also a command that reads")
+    .argument("<words...>", "a key; with --at also a read command")
     .passThroughOptions()
     .addHelpText(
       "after",
       `
-dbsync get KEY is dbsync send GET KEY. --at is for administrators (-k), of daemons that have a timeline (--data,
---peer); it shows lists, hashes and the like as well, and waits 20 s for an answer. A day without a time means its
-first moment.
+dbsync get KEY is short for dbsync send GET KEY. --at needs an administrator's key (-k) and daemons with a timeline
+(--data, --peer). It also shows lists, hashes and other types, and waits up to 20 s for an answer. A day without a
+time means the beginning of that day.
 
 Examples:
   dbsync get greeting
   dbsync get --at -2h visits -k root-private.pem
   dbsync get --at 2027-01-31T12:00Z -k root-private.pem HGETALL cart:17
-${exitCodeHelp("no daemon could tell, or the command failed")}`,
+${exitCodeHelp("no daemon could answer, or the command failed")}`,
     )
     .action(get);
 }
 
-function get(given: string[], _: GetFlags, command: Command): Promise<void> {
-  const words = takeLateOptions(command, given, "end");
+function get(typed: string[], _: GetFlags, command: Command): Promise<void> {
+  const words = takeLateOptions(command, typed, "end");
   const flags = command.opts<GetFlags>();
-  const { at: asked } = flags;
-  if (asked === undefined) {
+  const { at: date } = flags;
+  if (date === undefined) {
     if (words.length > 1)
       command.error(
-        `error: too many arguments: dbsync get takes one key\n(A command for the daemons: dbsync send ${words.join(" ")})`,
+        `error: too many arguments: dbsync get accepts one key\n(A command for the daemons: dbsync send ${words.join(" ")})`,
       );
     return sendCommand(["GET", ...words], flags);
   }
   return lookingBack(flags, async (ask) => {
     const now = realEnvironment.wallClock();
-    const at = parsePastDate(asked, { option: "--at", now, end: false });
-    if (at > now + AHEAD_MOST_MS)
+    const at = parsePastDate(date, { option: "--at", now, end: false });
+    if (at > now + MAX_AHEAD_MS)
       throw new DbsyncError(
         "bad-option",
-        `--at is ${JSON.stringify(asked)}, which is ${formatDate(at)}, and it is ${formatDate(now)} here: it is not known what a key ` +
-          `will hold. As it is now: leave out --at`,
+        `--at is ${JSON.stringify(date)}, which is ${formatDate(at)}. That is in the future: it is ${formatDate(now)} here. ` +
+          `For the present value leave out --at`,
       );
     const past: AskPast = (command) => ask(["TIMELINE", "GET", String(at), ...command]);
-    const { address, reply } = words.length === 1 ? await whole(past, words[0] as string) : await past(words);
+    const { address, reply } =
+      words.length === 1 ? await readAll(past, words[0] as string) : await past(words);
     if (flags.json) printJson({ at, daemon: address, value: jsonOf(reply) });
     else printLine(shown(reply));
   });
 }
 
-async function whole(past: AskPast, key: string): ReturnType<AskPast> {
+async function readAll(past: AskPast, key: string): ReturnType<AskPast> {
   try {
     return await past(["GET", key]);
   } catch (error) {
     if (!(error instanceof DbsyncError) || !error.message.includes("WRONGTYPE")) throw error;
     const type = String((await past(["TYPE", key])).reply);
-    const command = WHOLE[type];
+    const command = READ_ALL[type];
     if (command === undefined) throw error;
     return await past(command(key));
   }
 }
 
-/** One element per line. */
+/** Formats a reply, with one element per line. */
 function shown(value: ReplyValue): string {
   if (value === null) return "(nil)";
   if (Array.isArray(value)) return value.map(shown).join("\n");

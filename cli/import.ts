@@ -1,6 +1,6 @@
 /**
- * `dbsync import`: copies the keys of a running Redis, the documents of a running JSON server, or the tables of a data folder of the earlier
- * SQL server to the daemons, as signed commands.
+ * `dbsync import`: copies data to the daemons as signed commands: the keys of a running Redis, the documents of a running JSON server, or the
+ * tables in a data folder of the earlier SQL server.
  */
 import { type Command, InvalidArgumentError } from "commander";
 import { DbsyncError } from "../client/shared/errors.js";
@@ -25,7 +25,7 @@ import type { SendToAll } from "./shared/send-to-all.js";
 import { trusted } from "./shared/server-url.js";
 import { importFolder } from "./sql/import-folder.js";
 
-/** Milliseconds for a command with several hundred entries; daemons may be far away. */
+/** Time limit of a command in milliseconds: it may contain several hundred entries, and daemons may be far away. */
 const COMMAND_MS = 20_000;
 /** The prefix of an argument that names a folder. */
 const FOLDER = "sql:";
@@ -45,42 +45,46 @@ export function addImport(program: Command): void {
   const command = program
     .command("import")
     .description(
-      "import the keys of a Redis, the documents of a JSON server, or the tables of an SQL server's folder",
+      "copy the keys of a Redis, the documents of a JSON server, or the tables of the earlier SQL server to the daemons",
     );
   addDatabaseOption(addClientOptions(command, COMMAND_MS))
     .argument(
       "<from>",
-      `${REDIS_URL_HELP}; ${JSON_URL_HELP}; or sql:DIR, the data folder of the earlier SQL server`,
+      `${REDIS_URL_HELP}; ${JSON_URL_HELP}; or sql:DIR for a data folder of the earlier SQL server`,
       readOrigin,
     )
     .option(
       "--replace",
-      "overwrite keys, or drop documents or databases first, that the daemons have already",
+      "replace keys, documents and databases that the daemons already have (default: report an error)",
     )
     .option(
       "--replicate",
-      "of a Redis: keep following what is written there, until cut over (Ctrl-C), which deletes keys that it does not have",
+      "with a Redis: keep copying changes until you cut over (Ctrl-C), which also deletes keys that the Redis does not have",
     )
-    .option("--cut-over <seconds>", "cut over once nothing was written for so long", (text: string) =>
-      readCount(text, "It is"),
+    .option(
+      "--cut-over <seconds>",
+      "with --replicate: cut over after this time without a write to the Redis",
+      (text: string) => readCount(text, "It is"),
     )
     .addHelpText(
       "after",
       `
-A Redis is asked for all keys of one database (SCAN), and for each of them as it is at that moment, with its expiry (DUMP); they go to the
-database of that number here, or to --db. Values whose form the daemons do not know are read by the commands of their types. The Redis stays as it is.
-Stop its writers first: what they write meanwhile is not taken over. Stopped in the middle, it begins again with --replace. A Redis Cluster is
-taken over by one import for each of its masters. docs/from-redis.md has the steps.
+From a Redis: copies all keys of one database (SCAN), each with its value and expiry at the moment when it is read (DUMP), to the database of the
+same number, or to --db. Values in a format that the daemons do not know are read with the commands of their types. The Redis is not changed.
+Stop its writers before you start: writes during the import are not copied. If the import is interrupted, run it again with --replace. For a
+Redis Cluster, run one import for each master. docs/from-redis.md lists the steps.
 
-With --replicate its writers may go on: what they write is copied again, as the Redis reports it (notify-keyspace-events, turned on meanwhile). Stop them,
-then Ctrl-C, or wait for --cut-over: all keys are compared once more, keys that the Redis does not have are deleted, and it ends when the daemons hold the same.
-Killed, it begins again with --replace; a broken connection makes it compare all keys again.
+With --replicate the writers may continue: the Redis reports each change (notify-keyspace-events, which the import turns on while it runs), and the
+import copies the key again. To finish, stop the writers and press Ctrl-C, or let --cut-over end the import. It then compares all keys again, deletes
+keys that the Redis does not have, and exits when the daemons have the same data. If the connection breaks, the import reconnects and compares all keys.
+If it is killed, run it again with --replace.
 
-A server of JSON documents is asked for all its documents, which are written to every daemon of the list, entries under the keys that they have
-there; of a dbsyncd, which is asked for one document after the other, with lifetimes and indexes. The server stays as it is. Stop its writers first: what they write meanwhile is not taken over.
+From a server of JSON documents: copies all documents to every daemon of the list. Entries keep their keys; if the server is a dbsyncd, they also
+keep their expiry times, and documents keep their indexes. The server is not changed. Stop its writers before you start: writes during the import
+are not copied.
 
-Of a folder (dataDirectory of config.json) each database is made with its domains, tables and views. Views that the earlier server cannot
-read back itself are named, and have to be created again. The other way: dbsync export.
+From a data folder of the earlier SQL server (dataDirectory in config.json): creates each database with its domains, tables and views. Views that
+the earlier server itself cannot read are reported; create them again. The opposite of this import is dbsync export.
 
 Examples:
   dbsync import redis://10.0.0.1 -k private.pem
@@ -90,7 +94,7 @@ Examples:
   dbsync import json://10.0.0.1:8888 -s 10.0.0.5,10.0.0.6 -k private.pem --replace
   dbsync import sql:/var/lib/dirk/data -k private.pem
   dbsync import 'jsons://10.0.0.1:8888#sha256:81f0a63c…' -k private.pem
-${exitCodeHelp("no connection, a document is there already, or a daemon has not taken everything")}`,
+${exitCodeHelp("no connection, a key, document or database already exists, or a daemon did not accept everything")}`,
     )
     .action(importFrom);
 }
@@ -106,9 +110,9 @@ function readOrigin(text: string): Origin {
 async function importFrom(origin: Origin, flags: ImportFlags): Promise<void> {
   const db = flags.db ?? (origin.kind === "redis" ? origin.address.db : 0);
   if (flags.replicate && origin.kind !== "redis")
-    throw new DbsyncError("bad-option", "--replicate follows a Redis: redis://…");
+    throw new DbsyncError("bad-option", "--replicate works only with a Redis: redis://…");
   if (flags.cutOver !== undefined && !flags.replicate)
-    throw new DbsyncError("bad-option", "--cut-over says when --replicate ends: give that too");
+    throw new DbsyncError("bad-option", "--cut-over ends --replicate: add --replicate");
   const settings = readSettings({ timeout: COMMAND_MS, ...flags, db });
   await waitUntilComplete(settings);
   const { client } = openFrom(settings);

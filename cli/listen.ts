@@ -1,4 +1,4 @@
-/** `dbsync subscribe` and `dbsync watch`: print the messages of channels, and the keys that change, one per line, until the user stops them. */
+/** `dbsync subscribe` and `dbsync watch`: print the messages of channels, or the keys that change, one per line, until the user stops them. */
 import type { Command } from "commander";
 import type { ListenedClient } from "../client/client.js";
 import type { ChannelEvent, WatchEvent } from "../client/live/live-event.js";
@@ -24,21 +24,21 @@ interface ListenFlags extends ClientFlags {
   readonly db?: number;
 }
 
-const FAILED = "the key has no permission to receive it, or no daemon takes subscriptions";
+const FAILED = "the key has no permission for these events, or no daemon accepts subscriptions";
 const GAPS =
-  "Where something may have been missed a line on stderr says so (with --json it is one of the lines). When the daemon that is\n" +
-  "listened to is lost, the next one is.";
+  "If events may have been missed, a line on stderr reports a gap (with --json a line on stdout). If the connection to the\n" +
+  "daemon is lost, the next daemon of the list is used.";
 
 export function addSubscribe(program: Command): void {
   const command = program.command("subscribe").description("print the messages of channels (PUBLISH)");
   shared(command)
-    .option("--pattern", "receive the channels that match the names")
+    .option("--pattern", "treat the names as patterns, and receive all channels that match")
     .option("--shard", "receive shard channels")
     .argument("<channel...>", "names of channels")
     .addHelpText(
       "after",
       `
-A line each: the channel, a tab, the text.
+Each message is a line: the channel, a tab, the text.
 ${GAPS}
 
 Examples:
@@ -60,12 +60,12 @@ ${exitCodeHelp(FAILED)}`,
 export function addWatch(program: Command): void {
   const command = program.command("watch").description("print the keys that change");
   addDatabaseOption(shared(command))
-    .option("--prefix", "watch all keys that begin so")
-    .argument("<key...>", "names of keys, or how they begin")
+    .option("--prefix", "watch all keys that begin with the given names")
+    .argument("<key...>", "names of keys; with --prefix their beginnings")
     .addHelpText(
       "after",
       `
-A line each: changed, deleted, expired or evicted, a tab, the key.
+Each event is a line: changed, deleted, expired or evicted, a tab, the key.
 ${GAPS}
 
 Examples:
@@ -82,8 +82,8 @@ ${exitCodeHelp(FAILED)}`,
 
 function shared(command: Command): Command {
   return addClientOptions(command)
-    .option("--count <n>", "end after this number of lines", (text) => readCount(text, "Lines are"))
-    .option(JSON_FLAG, "print each event as JSON, in a line");
+    .option("--count <n>", "exit after this number of events", (text) => readCount(text, "Lines are"))
+    .option(JSON_FLAG, "print each event as a line of JSON");
 }
 
 async function listen(
@@ -91,18 +91,18 @@ async function listen(
   begin: (client: ListenedClient) => readonly AsyncIterableIterator<Event>[],
 ): Promise<void> {
   const { client } = openFrom(readSettings(flags));
-  let left = flags.count ?? Number.POSITIVE_INFINITY;
+  let remaining = flags.count ?? Number.POSITIVE_INFINITY;
   const print = async (events: AsyncIterableIterator<Event>): Promise<void> => {
     for await (const event of events) {
       const isCounted = event.type !== "open" && event.type !== "gap";
-      if (isCounted && left-- <= 0) return;
+      if (isCounted && remaining-- <= 0) return;
       show(event, flags);
-      if (left <= 0) return;
+      if (remaining <= 0) return;
     }
   };
   try {
     const all = begin(client).map(print);
-    // Settles when one of them has printed the last line, or has failed.
+    // Settles when one of them has printed the last line or has failed.
     await Promise.race(all);
   } catch (error) {
     if (flags.json) process.exitCode = printJsonError(error);

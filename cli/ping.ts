@@ -1,11 +1,11 @@
-/** `dbsync ping`: shows which daemons answer, and how fast. */
+/** `dbsync ping`: shows which daemons answer, with their latency. */
 import type { Command } from "commander";
 import { describeOutcome } from "../client/shared/described-outcomes.js";
 import type { Outcome } from "../client/shared/errors.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "./shared/client-options.js";
 import { EXIT, exitCodeHelp } from "./shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "./shared/output.js";
-import { isDenied, tellHint } from "./shared/probe.js";
+import { isDenied, printKeyHint } from "./shared/probe.js";
 
 export function addPing(program: Command): void {
   addClientOptions(program.command("ping").description("check that every daemon answers"))
@@ -13,8 +13,8 @@ export function addPing(program: Command): void {
     .addHelpText(
       "after",
       `
-The time includes connecting and signing. A daemon that knows the key is well, even if the key's rules do not permit
-PING.
+The time includes connecting and signing. A daemon that accepts the key counts as reachable even if the key's rules do
+not permit PING.
 
 Examples:
   dbsync ping
@@ -33,12 +33,12 @@ async function ping(flags: ClientFlags): Promise<void> {
     if (outcome.status === "failed" && !isDenied(outcome)) process.exitCode = EXIT.failed;
     if (!flags.json) printLine(lineOf(outcome));
   }
-  if (!flags.json) tellHint(settings.key === null, outcomes);
+  if (!flags.json) printKeyHint(settings.key === null, outcomes);
 }
 
 function lineOf(outcome: Outcome): string {
   const { address, ms } = outcome;
   if (outcome.status === "ok") return `${address}: ok, ${ms.toFixed(1)} ms, version ${outcome.version}`;
   if (!isDenied(outcome)) return describeOutcome(outcome);
-  return `${address}: ok, ${ms.toFixed(1)} ms, and it knows the key, whose rules do not permit PING`;
+  return `${address}: ok, ${ms.toFixed(1)} ms; the daemon accepts the key, but its rules do not permit PING`;
 }

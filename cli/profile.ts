@@ -1,4 +1,4 @@
-/** `dbsync profile`: stores servers, pins and a key under a name. */
+/** `dbsync profile`: stores servers with their pins, and the path of a key, under a name. */
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { realPlaces } from "../client/settings/defaults.js";
@@ -23,17 +23,17 @@ const EXIT_HELP = exitCodeHelp("the profile could not be stored");
 export function addProfile(program: Command): void {
   const profile = program
     .command("profile")
-    .description("store servers, their pins and the key by a name: add, use, list, remove")
+    .description("store servers, their pins and a key under a name: add, use, list, remove")
     .addHelpText(
       "after",
       `
-A profile is used as --profile NAME or DBSYNC_PROFILE=NAME says, or by each dbsync of this user after dbsync profile
-use NAME. -s and -k, DBSYNC_SERVERS and a dbsync.ini in the current folder count for more than the profile of use; a
-program that sends by the library, and the daemons, do not read it. What goes by it says so: status and doctor name it, each
-error does, and without a terminal, as in a script, a line on standard error.
+To use a profile once, add --profile NAME or set DBSYNC_PROFILE=NAME. To use it for all dbsync commands of this user, run
+dbsync profile use NAME. The options -s and -k, DBSYNC_SERVERS and a dbsync.ini in the current folder take precedence over
+that last one. Daemons and programs that use the library do not read profiles. dbsync shows that it uses a profile: status,
+doctor and all errors name it, and without a terminal, as in a script, a line on standard error does.
 
-The file is profiles.json in ~/.config/dbsync (XDG_CONFIG_HOME), mode 600: the name in use, and of each profile its
-servers, and the paths of its key and authorities. It has no secrets; the key stays in its own file.
+Profiles are stored in profiles.json in ~/.config/dbsync (XDG_CONFIG_HOME), mode 600: the name of the current profile, and for
+each profile its servers and the paths of its key and authorities. The file contains no secrets; the key stays in its own file.
 
 Examples:
   dbsync profile add prod -s db1:1111,db2:1111,db3:1111 -k ~/keys/private.pem
@@ -60,22 +60,22 @@ function addAdd(profile: Command): void {
     .argument("<name>", "its name", readName)
     .requiredOption(
       "-s, --servers <list>",
-      "daemons as host:port,host:port, with dbsyncs:// and pins where they have TLS",
+      "daemons as host:port,host:port, with dbsyncs:// and pins for TLS",
     )
-    .option("-k, --key <file>", "private key to sign with (default: none, unsigned)")
-    .option("--ca <file>", "authorities that may have signed the certificates of servers with TLS")
-    .option("--cluster <hex>", "the cluster that is meant (default: the daemons are asked)")
+    .option("-k, --key <file>", "private key that signs (default: none, commands are unsigned)")
+    .option("--ca <file>", "authorities that may sign the certificates of servers with TLS")
+    .option("--cluster <hex>", "id of the cluster (default: ask the daemons)")
     .addOption(
       new Option("--versions <list>", `versions of the protocol: ${VERSIONS_ALLOWED}`).argParser((text) => {
         if (readVersions(text) === null) throw new InvalidArgumentError(`Allowed: ${VERSIONS_ALLOWED}.`);
         return text;
       }),
     )
-    .option("--force", "replace a profile of that name")
+    .option("--force", "replace an existing profile of that name")
     .addHelpText(
       "after",
       `
-Files are stored by their whole paths. They are read when the profile is used.
+Files are stored as absolute paths, and read when the profile is used.
 
 Examples:
   dbsync profile add prod -s db1:1111,db2:1111 -k private.pem
@@ -83,16 +83,16 @@ Examples:
 ${EXIT_HELP}`,
     )
     .action((name: string, flags: AddFlags) => {
-      const places = realPlaces();
-      const known = readProfiles(places);
+      const folders = realPlaces();
+      const known = readProfiles(folders);
       if (known.profiles.has(name) && flags.force !== true)
-        throw new DbsyncError("bad-option", `there is a profile ${name} already: --force replaces it`);
+        throw new DbsyncError("bad-option", `the profile ${name} already exists: --force replaces it`);
       const pathOf = (file: string | undefined) => (file === undefined || file === "" ? "" : resolve(file));
       const { servers, key, ca, cluster = "", versions = "" } = flags;
       const added: Profile = { servers, key: pathOf(key), ca: pathOf(ca), cluster, versions };
       checkProfile(added, name);
-      writeProfiles(places, { ...known, profiles: new Map([...known.profiles, [name, added]]) });
-      printLine(`profile ${name} stored in ${profilesFile(places)}`);
+      writeProfiles(folders, { ...known, profiles: new Map([...known.profiles, [name, added]]) });
+      printLine(`profile ${name} stored in ${profilesFile(folders)}`);
       if (known.current !== name)
         printLine(`Use it: --profile ${name}, or always: dbsync profile use ${name}`);
     });
@@ -101,13 +101,13 @@ ${EXIT_HELP}`,
 function addUse(profile: Command): void {
   profile
     .command("use")
-    .description("use a profile wherever nothing else names servers")
+    .description("select the profile for commands that name no servers")
     .argument("[name]", "its name")
-    .option("--none", "use none")
+    .option("--none", "select no profile")
     .addHelpText(
       "after",
       `
-Without a name it prints the profile in use.
+Without a name it prints the current profile.
 
 Examples:
   dbsync profile use prod
@@ -115,19 +115,19 @@ Examples:
 ${EXIT_HELP}`,
     )
     .action((name: string | undefined, { none }: { readonly none?: boolean }) => {
-      const places = realPlaces();
-      const known = readProfiles(places);
+      const folders = realPlaces();
+      const known = readProfiles(folders);
       if (none === true && name !== undefined)
         throw new DbsyncError("bad-option", "a name and --none exclude each other: leave one out");
       if (none !== true && name === undefined) return printLine(known.current ?? "(none)");
       if (name !== undefined) profileNamed(name, known);
-      writeProfiles(places, { ...known, current: name ?? null });
+      writeProfiles(folders, { ...known, current: name ?? null });
       if (name === undefined) return printLine("no profile is used");
-      const overruling = ["DBSYNC_SERVERS", "DBSYNC_PROFILE"].find(
+      const overriding = ["DBSYNC_SERVERS", "DBSYNC_PROFILE"].find(
         (each) => (process.env[each] ?? "") !== "",
       );
       printLine(
-        `profile ${name} is used${overruling === undefined ? "" : `, except where ${overruling} is set, as here`}`,
+        `profile ${name} is used${overriding === undefined ? "" : `, except where ${overriding} is set, as it is here`}`,
       );
     });
 }
@@ -135,15 +135,16 @@ ${EXIT_HELP}`,
 function addList(profile: Command): void {
   profile
     .command("list")
-    .description("show the profiles; * marks the one in use")
+    .description("list the profiles; * marks the current one")
     .option(JSON_FLAG, 'print JSON: {"file": …, "current": … or null, "profiles": {…}}')
     .addHelpText("after", `\nExamples:\n  dbsync profile list\n  dbsync profile list --json\n${EXIT_HELP}`)
     .action(({ json }: { readonly json?: boolean }) => {
-      const places = realPlaces();
-      const { current, profiles } = readProfiles(places);
+      const folders = realPlaces();
+      const { current, profiles } = readProfiles(folders);
       if (json === true)
-        return printJson({ file: profilesFile(places), current, profiles: Object.fromEntries(profiles) });
-      if (profiles.size === 0) return printLine("There is no profile. Add one: dbsync profile add NAME -s …");
+        return printJson({ file: profilesFile(folders), current, profiles: Object.fromEntries(profiles) });
+      if (profiles.size === 0)
+        return printLine("There are no profiles. Add one: dbsync profile add NAME -s …");
       const rows = [...profiles].map(([name, { servers, key }]) => [
         `${name === current ? "* " : "  "}${name}`,
         servers,
@@ -156,21 +157,21 @@ function addList(profile: Command): void {
 function addRemove(profile: Command): void {
   profile
     .command("remove")
-    .description("forget a profile; its key file stays")
+    .description("remove a profile; its key file stays")
     .argument("<name>", "its name")
     .addHelpText("after", `\nExamples:\n  dbsync profile remove staging\n${EXIT_HELP}`)
     .action((name: string) => {
-      const places = realPlaces();
-      const known = readProfiles(places);
+      const folders = realPlaces();
+      const known = readProfiles(folders);
       profileNamed(name, known);
       const isCurrent = known.current === name;
       const profiles = new Map([...known.profiles].filter(([each]) => each !== name));
-      writeProfiles(places, { current: isCurrent ? null : known.current, profiles });
-      printLine(`profile ${name} removed${isCurrent ? "; no profile is used any longer" : ""}`);
+      writeProfiles(folders, { current: isCurrent ? null : known.current, profiles });
+      printLine(`profile ${name} removed${isCurrent ? "; no profile is used now" : ""}`);
     });
 }
 
 function readName(text: string): string {
-  if (!isProfileName(text)) throw new InvalidArgumentError(`A name has ${NAME_FORM}.`);
+  if (!isProfileName(text)) throw new InvalidArgumentError(`A name consists of ${NAME_FORM}.`);
   return text;
 }

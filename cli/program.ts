@@ -1,4 +1,4 @@
-/** The subcommands and options of `dbsync`, nothing parsed yet. */
+/** The subcommands and options of `dbsync`. */
 import { createRequire } from "node:module";
 import { Command } from "commander";
 import { breakHelp } from "../net/terminal/help-text.js";
@@ -28,12 +28,12 @@ import { addDoctor } from "./status/doctor.js";
 import { addStatus } from "./status/status.js";
 import { addTop } from "./top/top.js";
 
-/** The package refers to itself, wherever it was built or installed. */
+/** The package's version, read by the package's name so that it works wherever the package was built or installed. */
 const { version } = createRequire(import.meta.url)("dbsyncd/package.json") as { version: string };
 
 type Add = (program: Command) => void;
 
-/** The subcommands in the order of the help, grouped by subject. */
+/** The subcommands, grouped by subject, in the order of the help. */
 const SUBCOMMANDS: readonly (readonly [group: string, adds: readonly Add[]])[] = [
   ["Data", [addSend, addGet, addSubscribe, addWatch, addRepl, addSql, addImport, addExport]],
   ["Cluster", [addStatus, addDoctor, addTop, addPing, addMembers]],
@@ -43,12 +43,12 @@ const SUBCOMMANDS: readonly (readonly [group: string, adds: readonly Add[]])[] =
   ["Tools", [addProfile, addBench, addTest, addCompletion]],
 ];
 
-/** Removes passwords from a URL: the error about a wrong argument may be logged. */
+/** Removes passwords from URLs: an error that quotes a wrong argument may be logged. */
 function withoutPasswords(text: string): string {
   return text.replace(/(value '\w+:\/\/[^:@\s]*:)\S*@/g, "$1…@");
 }
 
-/** Nothing is parsed yet. */
+/** Creates the program; nothing is parsed yet. */
 export function makeProgram(): Command {
   const program = new Command("dbsync")
     .description("Signs a command once, sends it to every daemon, uses the first successful result.")
@@ -60,20 +60,20 @@ export function makeProgram(): Command {
       outputError: (text, write) => write(withoutPasswords(text.replace(/^error: /, "dbsync: "))),
     })
     .configureHelp({ formatHelp })
-    .showHelpAfterError("(--help shows what is possible)")
+    .showHelpAfterError("(--help lists the options)")
     .addHelpText(
       "after",
       `
-Servers and key come from the flags, else --profile, else DBSYNC_SERVERS and DBSYNC_SIGNKEY, else DBSYNC_PROFILE, else a
-dbsync.ini here, else dbsync profile use, else dbsync.ini in ~/.config/dbsync or /etc, else 127.0.0.1:1111 unsigned.
-DBSYNC_DEBUG=1 shows every frame on stderr.
+Servers and key come from the first of these that names them: the options -s and -k; --profile; DBSYNC_SERVERS and
+DBSYNC_SIGNKEY; DBSYNC_PROFILE; dbsync.ini in the current folder; the profile of dbsync profile use; dbsync.ini in
+~/.config/dbsync or /etc. The default is 127.0.0.1:1111, unsigned. DBSYNC_DEBUG=1 prints every frame on stderr.
 
 Examples:
   dbsync send SET greeting hello
   dbsync get greeting
   dbsync ping -s 10.0.0.1,10.0.0.2
   dbsync doctor
-${exitCodeHelp("all daemons failed, or a check failed; each subcommand's help says more")}`,
+${exitCodeHelp("all daemons failed, or a check failed; each subcommand's help lists its own")}`,
     );
   for (const [group, adds] of SUBCOMMANDS) {
     program.commandsGroup(`${group}:`);

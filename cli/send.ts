@@ -28,7 +28,7 @@ import {
   printJsonError,
   printValue,
 } from "./shared/output.js";
-import { tellHint } from "./shared/probe.js";
+import { printKeyHint } from "./shared/probe.js";
 import { showWaiting } from "./status/waiting.js";
 
 export interface SendFlags extends ClientFlags {
@@ -40,19 +40,19 @@ export function addSend(program: Command): void {
   const command = program.command("send").description("send a command to every daemon and print the answer");
   addWaitOptions(addDatabaseOption(addPolicyOption(addClientOptions(command, undefined, true))))
     .addOption(new Option("--all", "print every daemon's answer, a line for each").conflicts("policy"))
-    .option("-x, --stdin", "read the last argument from standard input, to its end, as the bytes that come")
+    .option("-x, --stdin", "read the last argument from standard input, as bytes, to its end")
     .option(JSON_FLAG, 'print JSON: {"value": …}, with --all {"outcomes": […]}, or {"error": …}')
-    .argument("<command...>", "the command as arguments, or all of it as one argument with blanks")
+    .argument("<command...>", "the command as several arguments, or as one argument with spaces")
     .passThroughOptions()
     .addHelpText(
       "after",
       `
-Options come before the command; those that take a value may also end the line. Any other one after the
+Options come before the command; options with a value may also be at the end of the line. Any other option after the
 command's name is an error, unless it follows --: everything after -- belongs to the command. An answer is printed
-with its bytes as they are, nil as (nil); on a terminal control
-characters are shown as \\x1b. In JSON an answer is text; bytes that are not UTF-8 are {"base64": "/wBB"}.
-Arguments may hold blanks and any bytes, unless a daemon speaks version 1, which has no way to carry them.
-With --stable and --replicated a terminal shows that the command waits, and what the daemons say of themselves.
+byte for byte, and nil as (nil); on a terminal control characters are shown as \\x1b. In JSON an answer is text, and
+bytes that are not UTF-8 are {"base64": "/wBB"}. Arguments may contain spaces and any bytes, except for daemons of
+version 1, whose protocol cannot transmit them. With --stable and --replicated a terminal shows that the command
+waits, and the status that the daemons report.
 
 Examples:
   dbsync send SET greeting hello
@@ -62,16 +62,16 @@ Examples:
   dbsync send -s 10.0.0.1,10.0.0.2 -k private.pem INCR visits
   dbsync send --all --json GET greeting
   dbsync send -k private.pem -- SADD letters -k -s
-${exitCodeHelp("no daemon answered, the command failed, or the answers are not what --policy asks for")}`,
+${exitCodeHelp("no daemon answered, the command failed, or too few daemons succeeded for --policy")}`,
     )
     .action(send);
 }
 
-function send(given: string[], flags: SendFlags, own: Command): Promise<void> {
-  return sendCommand(commandWords(own, given), flags);
+function send(typed: string[], flags: SendFlags, command: Command): Promise<void> {
+  return sendCommand(commandWords(command, typed), flags);
 }
 
-/** Sends a command, and prints its result. */
+/** Sends a command and prints its result. */
 export async function sendCommand(words: readonly string[], flags: SendFlags): Promise<void> {
   let isUnsigned = false;
   try {
@@ -84,19 +84,19 @@ export async function sendCommand(words: readonly string[], flags: SendFlags): P
       const { outcomes } = await client.sendAll(command).finally(endWaiting);
       printAll(flags, outcomes, isUnsigned);
     } else {
-      const asked = asksForWriters(command) ? writers(client, command) : client.send(command);
-      const value = await asked.finally(endWaiting);
+      const reply = asksForWriters(command) ? writers(client, command) : client.send(command);
+      const value = await reply.finally(endWaiting);
       if (flags.json) printJson({ value: jsonValue(value) });
       else printValue(value);
     }
   } catch (error) {
     if (flags.json) process.exitCode = printJsonError(error);
-    else if (error instanceof DbsyncError) process.exitCode = tell(error, words, isUnsigned);
+    else if (error instanceof DbsyncError) process.exitCode = reportError(error, words, isUnsigned);
     else throw error;
   }
 }
 
-/** Returns the command that the arguments form. A single argument is a line. */
+/** Returns the command that the arguments form. A single argument is a line with the complete command. */
 async function commandOf(words: readonly string[], { stdin }: SendFlags): Promise<CommandInput> {
   const [line = ""] = words;
   if (!stdin) return words.length === 1 ? line : words;
@@ -104,26 +104,26 @@ async function commandOf(words: readonly string[], { stdin }: SendFlags): Promis
   return [...before, await buffer(process.stdin)];
 }
 
-function tell(error: DbsyncError, words: readonly string[], isUnsigned: boolean): ExitCode {
+function reportError(error: DbsyncError, words: readonly string[], isUnsigned: boolean): ExitCode {
   process.stderr.write(`dbsync: ${shownLines(error.message)}\n`);
   const [, name] = /ERR unknown command '([^']*)'/.exec(error.message) ?? [];
   const hint = name === undefined ? "" : didYouMean(name.toUpperCase(), COMMAND_NAMES);
   if (hint !== "") process.stderr.write(`(${hint.replace("did", "Did").trimEnd()})\n`);
   if (mayLackQuotes(error.message, words))
     process.stderr.write(
-      '(An argument with blanks is one word in quotes: dbsync send SET greeting "good morning")\n',
+      '(Put an argument with spaces in quotes: dbsync send SET greeting "good morning")\n',
     );
-  tellHint(isUnsigned, error.outcomes);
+  printKeyHint(isUnsigned, error.outcomes);
   return exitCodeOf(error);
 }
 
-/** Whether the command has superfluous words. */
+/** Whether the error may come from a missing pair of quotes, because the command has too many arguments. */
 function mayLackQuotes(message: string, words: readonly string[]): boolean {
   const count = words.length === 1 ? words.join().split(" ").filter(Boolean).length : words.length;
   return count > 2 && /: ERR (syntax error|wrong number of arguments)/.test(message);
 }
 
-/** Formats a line for each key; an empty one: the key is absent. */
+/** Returns a line for each key with its last writer; the line is empty if the key is absent. */
 async function writers(client: CallingClient, command: CommandInput): Promise<string> {
   const reply = await client.call(command);
   return (Array.isArray(reply) ? reply : [reply]).map((writer) => writer ?? "").join("\n");
@@ -133,7 +133,7 @@ function printAll(flags: SendFlags, outcomes: readonly Outcome[], isUnsigned: bo
   if (flags.json) printJson({ outcomes: outcomes.map(jsonOutcome) });
   else {
     for (const outcome of outcomes) printValue(outcomeBytes(outcome));
-    tellHint(isUnsigned, outcomes);
+    printKeyHint(isUnsigned, outcomes);
   }
   if (outcomes.every(({ status }) => status === "failed")) process.exitCode = EXIT.failed;
 }

@@ -1,8 +1,8 @@
-/** The checks of --check-config beyond values: the files that a start would read. */
+/** Checks the files that a start would read, for --check-config. */
 import { pino } from "pino";
 import { hasUserListener, type Settings, tlsFilesOf } from "../options/settings.js";
 
-/** @throws StartError  a file that cannot be used, and the cure */
+/** Checks the files. @throws StartError  a file cannot be used; the message says what to do */
 export async function checkFiles(settings: Settings): Promise<void> {
   if (settings.signKey.length > 0 || settings.rootKey.length > 0) {
     const { loadSigners } = await import("../engine/trust/load-signers.js");

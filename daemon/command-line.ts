@@ -1,4 +1,4 @@
-/** Turns the command line, the environment and the configuration file into a task. */
+/** Reads the command line, the environment and the configuration file, and returns the task of the program. */
 import { type Command, CommanderError } from "commander";
 import { version } from "../net/process/version.js";
 import { breakHelp } from "../net/terminal/help-text.js";
@@ -11,7 +11,7 @@ import { checkFiles } from "./check-files.js";
 
 export type Task =
   | { readonly kind: "run"; readonly settings: Settings }
-  /** Print and end with 0. */
+  /** Print a text and exit with 0. */
   | { readonly kind: "print"; readonly text: string };
 
 const SOURCES: Readonly<Record<string, string>> = {
@@ -21,7 +21,7 @@ const SOURCES: Readonly<Record<string, string>> = {
   default: "default",
 };
 
-/** Reads everything again each time. @throws StartError */
+/** Returns the task; reads the configuration file at each call. @throws StartError */
 export async function readCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<Task> {
   let printed = "";
   const print = (text: string) => {
@@ -46,7 +46,7 @@ export async function readCommandLine(argv: readonly string[], env: NodeJS.Proce
   return { kind: "print", text: `${describe(program, valuesOf(program))}\n` };
 }
 
-/** Prints one line per value: name, value, source. The output is valid as a configuration file. */
+/** Formats a line for each option with its name, value and source. The text is a valid configuration file. */
 function describe(program: Command, values: OptionValues): string {
   return OPTION_NAMES.map((name) => {
     const { [name]: row }: Readonly<Record<OptionName, OptionRow>> = OPTIONS;
@@ -63,7 +63,7 @@ function describe(program: Command, values: OptionValues): string {
   }).join("\n");
 }
 
-/** Whether --compat decides an option that was not given. */
+/** Whether --compat determines the value of an option that was not set. */
 function isImplied(name: OptionName, { compat, allowUnsigned }: OptionValues): boolean {
   return compat !== null && (name === "database" || (name === "allowUnsigned" && allowUnsigned));
 }

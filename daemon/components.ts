@@ -1,4 +1,4 @@
-/** The parts of the daemon, as wiring.ts registers them: the list is their order. */
+/** The components of the daemon, in the order in which wiring.ts registers them. */
 import { SlowLog } from "../engine/slow-log/slow-log.js";
 import type { Environment } from "../net/process/environment.js";
 import type { Service } from "../net/process/service.js";
@@ -9,8 +9,8 @@ import { Metrics } from "./admin/metrics.js";
 import type { InspectedDaemon } from "./inspection/inspected-daemon.js";
 
 /**
- * The figures of the daemon, which /metrics, the page of --admin, /healthz and INFO read. A component registers its own later than
- * the object is handed on: callers keep the object, never a function of it.
+ * The figures of the daemon, which /metrics, the page of --admin, /healthz and INFO read. Components replace functions of the object after
+ * it was passed to its users. Users must therefore store the object, and never one of its functions.
  */
 export interface Figures extends FrameSources, InspectedDaemon {
   readonly backends: () => readonly BackendHealth[];
@@ -19,20 +19,20 @@ export interface Figures extends FrameSources, InspectedDaemon {
 }
 
 export interface Component {
-  /** Started in the order of registration, stopped in reverse. */
+  /** A service, started in the order of registration and stopped in reverse order. */
   readonly service?: Service;
-  /** The figures that it reports. */
+  /** The figures that the component reports. */
   readonly figures?: Partial<Figures>;
   /**
-   * Checks what it takes over from settings that were read again.
-   * @returns what applies it, once every component has checked its own
-   * @throws StartError  it cannot be used
+   * Checks the values that the component needs from new settings.
+   * @returns a function that applies them, called after all components have checked theirs
+   * @throws StartError  a value cannot be used
    */
   readonly reload?: (settings: Settings) => (() => void) | Promise<() => void>;
 }
 
 export class Components {
-  /** Figures of all components. Those of components that are not registered, or not part of this daemon, are null or 0. */
+  /** Figures of all components; null or 0 for components that are not registered. */
   readonly figures: Figures;
   readonly #list: Component[] = [];
 
@@ -50,7 +50,7 @@ export class Components {
     Object.assign(this.figures, component.figures);
   }
 
-  /** @throws StartError */
+  /** Starts all services. @throws StartError */
   async start(): Promise<void> {
     for (const { service } of this.#list) await service?.start();
   }
@@ -59,7 +59,7 @@ export class Components {
     for (const { service } of this.#list.toReversed()) await service?.stop();
   }
 
-  /** @throws StartError  and then nothing has changed */
+  /** Applies new settings. @throws StartError  nothing has changed */
   async reload(settings: Settings): Promise<void> {
     const changes: (() => void)[] = [];
     for (const { reload } of this.#list) if (reload !== undefined) changes.push(await reload(settings));

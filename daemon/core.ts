@@ -1,4 +1,4 @@
-/** The objects that make a daemon, and that its listeners share. */
+/** The objects of a daemon that its listeners share. */
 import type { Logger } from "pino";
 import type { KeptWrites } from "../cluster/node/kept-writes.js";
 import type { Backend } from "../engine/backends/backend.js";
@@ -17,21 +17,21 @@ export interface DaemonOptions {
   readonly settings: Settings;
   readonly environment: Environment;
   readonly log: Logger;
-  /** What commands mean, by version number; default: what this release knows. */
+  /** The semantics of commands by version number; default: those of this release. */
   readonly known?: Semantics | undefined;
-  /** Stops the whole process, as SHUTDOWN requests; default: clients may not request it. */
+  /** Stops the process when a client sends SHUTDOWN; default: clients may not stop it. */
   readonly shutDown?: (() => void) | undefined;
 }
 
 export interface Core extends DaemonOptions {
   /** The daemon's id, 32 bytes. */
   readonly daemon: ByteString;
-  /** null: no TLS. */
+  /** Creates the TLS gate of a listener; null: no TLS. */
   readonly gate: DaemonListenerParts["gate"];
   readonly observer: Metrics;
   readonly slowLog: SlowLog;
   readonly channels: Channels;
-  /** null: nothing is recorded. */
+  /** The recorded writes; null: writes are not recorded. */
   readonly replica: KeptWrites | null;
   readonly backends: readonly Backend[];
   readonly memory: MemoryLimit;

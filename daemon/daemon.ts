@@ -1,4 +1,4 @@
-/** A daemon's life: its parts are started in order, stopped in reverse order, and receive new settings in between. */
+/** The life cycle of a daemon: starts its components in order, applies new settings, and stops the components in reverse order. */
 import { isIPv6 } from "node:net";
 import type { Logger } from "pino";
 import type { Service } from "../net/process/service.js";
@@ -17,7 +17,7 @@ export class Daemon implements Service {
   readonly #log: Logger;
   readonly #components: Components;
   #settings: Settings;
-  /** null: not started. */
+  /** The components that others need; null: not started. */
   #wired: Wired | null = null;
   #phase: "starting" | "running" | "stopping" = "starting";
 
@@ -28,32 +28,32 @@ export class Daemon implements Service {
     this.#components = new Components(this, options.environment);
   }
 
-  /** Changes with each reload. */
+  /** The present settings, which change with each reload. */
   get settings(): Settings {
     return this.#settings;
   }
 
-  /** Where --admin listens, once started. */
+  /** The address of --admin; null: none, or not started. */
   get adminAddress(): { readonly address: string; readonly port: number } | null {
     return this.#wired?.admin?.address ?? null;
   }
 
-  /** 64 hexadecimal digits; null: unsigned commands, or not started. */
+  /** The cluster's id, 64 hexadecimal digits; null: commands are unsigned, or not started. */
   get cluster(): string | null {
     return this.#components.figures.cluster() || null;
   }
 
-  /** Where --resp listens, or another one for users, once started. */
+  /** Returns the address of a listener for users; null: none, or not started. */
   userAddress(name: UserListenerName): { readonly address: string; readonly port: number } | null {
     return this.#wired?.userListeners?.address(name) ?? null;
   }
 
-  /** Where the listener listens, once started. */
+  /** The address of the main listener; null: not started. */
   get address(): { readonly address: string; readonly port: number } | null {
     return this.#wired?.listener.address ?? null;
   }
 
-  /** Where --ws listens, once started. */
+  /** The address of --ws; null: none, or not started. */
   get wsAddress(): { readonly address: string; readonly port: number } | null {
     return this.#wired?.ws?.address ?? null;
   }
@@ -61,7 +61,7 @@ export class Daemon implements Service {
   async start(): Promise<void> {
     const settings = this.#settings;
     const { differences } = settings;
-    if (differences.length > 0) this.#log.warn(`Not as php-dbsync: ${differences.join("; ")}.`);
+    if (differences.length > 0) this.#log.warn(`Differences from php-dbsync: ${differences.join("; ")}.`);
     const wired = await wire(this.#options, this.#components);
     this.#wired = wired;
     try {
@@ -76,17 +76,17 @@ export class Daemon implements Service {
     const { cluster } = this;
     if (ws !== null)
       this.#log.info({ address: ws.address.address, port: ws.address.port }, "serving WebSocket clients");
-    userListeners?.tell();
+    userListeners?.logAddresses();
     const facts = { address, port, daemon: hexOf(id), ...(cluster === null ? {} : { cluster }) };
     this.#log.info(facts, "listening");
     const isReady = this.health.state !== "starting";
-    const readiness = isReady ? "ready" : "started, but not yet ready for JSON clients";
+    const readiness = isReady ? "ready" : "started, but not ready for JSON clients yet";
     this.#log.info(readiness + firstStep(settings, address, port));
   }
 
   /**
-   * Stops the listeners first, so that requests in flight still find the databases, and --admin last, which reports that
-   * the daemon is stopping.
+   * Stops all components: the listeners first, so that the databases are still available to requests in flight, and
+   * --admin last, because it reports that the daemon is stopping.
    */
   async stop(): Promise<void> {
     this.#phase = "stopping";
@@ -107,8 +107,8 @@ export class Daemon implements Service {
   }
 
   /**
-   * Takes keys, log level and limits from a new configuration, and says what else of it needs a restart.
-   * @throws StartError  and then nothing has changed
+   * Applies keys, log level and limits of a new configuration, and logs the other changed settings, which need a restart.
+   * @throws StartError  the configuration cannot be used, and nothing has changed
    */
   async reload(settings: Settings): Promise<void> {
     if (this.#wired === null) return;
@@ -117,11 +117,11 @@ export class Daemon implements Service {
       throw new StartError("sign-key: changing between signed and unsigned commands needs a restart.", 2);
     }
     if ((tlsFilesOf(before) === null) !== (tlsFilesOf(settings) === null)) {
-      throw new StartError("tls-cert: changing between TLS and none needs a restart.", 2);
+      throw new StartError("tls-cert: turning TLS on or off needs a restart.", 2);
     }
     await this.#components.reload(settings);
     for (const name of restartNames(before, settings)) {
-      this.#log.warn({ name }, "this setting has changed, which needs a restart; the old value stays");
+      this.#log.warn({ name }, "this setting has changed, but the old value applies until a restart");
     }
     this.#log.level = settings.logLevel;
     this.#settings = reloaded(before, settings);
@@ -129,10 +129,10 @@ export class Daemon implements Service {
   }
 }
 
-/** Returns what a client on this machine can send first. Where no client can sign, only the other listeners take commands. */
+/** Returns advice on the first command of a client on this machine. */
 function firstStep(settings: Settings, address: string, port: number): string {
   if (isSigned(settings) && !hasKeys(settings))
-    return " for clients that do not sign; signed commands need -s or --root-key from the first start on";
+    return " for clients that do not sign; to accept signed commands, set -s or --root-key from the first start";
   const host = isIPv6(address) ? "[::1]" : "127.0.0.1";
   const server = `${tlsFilesOf(settings) === null ? "" : "dbsyncs://"}${isAny(address) ? host : hostOf(address)}:${port}`;
   const isForRoots = settings.signKey.length === 0 && settings.rootKey.length > 0;

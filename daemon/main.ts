@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The program `dbsyncd`. SIGHUP is handled before the rest is loaded, which takes a while. */
+/** The program `dbsyncd`. It handles SIGHUP before it loads the other modules, which takes some time. */
 import { HangUps } from "../net/process/hang-ups.js";
 
 const hangUps = new HangUps();

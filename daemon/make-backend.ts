@@ -1,4 +1,4 @@
-/** Makes the backend that -d names. The modules of a kind that is not named are not loaded. */
+/** Creates the backend that -d names, and loads only its modules. */
 import type { Backend } from "../engine/backends/backend.js";
 import type { RedisBackendParts } from "../engine/backends/redis/link.js";
 import type { TimedDatabase } from "../engine/pipeline/start-floor.js";
@@ -12,11 +12,11 @@ import type { DaemonOptions } from "./core.js";
 
 export interface MadeBackend {
   readonly backend: Backend;
-  /** The database that outlives the daemon, and is asked for its time uncounted; null: it begins empty. */
+  /** The database if it outlives the daemon, without time measurement; null: it is empty after a start. */
   readonly outliving: TimedDatabase | null;
 }
 
-/** @param metrics  null: they are not requested */
+/** Creates a backend. @param metrics  count the answers; null: not counted */
 export async function makeBackend(
   specification: BackendSpecification,
   { settings, environment, log }: DaemonOptions,
@@ -24,8 +24,8 @@ export async function makeBackend(
 ): Promise<MadeBackend> {
   if (specification.kind === "memory") {
     const { MemoryBackend } = await import("../engine/backends/memory.js");
-    // Without keys it need not end in the same state as any other, so expired keys are removed immediately, whatever
-    // the envelopes' dates are.
+    // A daemon without keys need not reach the same state as other daemons. Expired keys are therefore removed
+    // immediately, whatever the dates of envelopes are.
     const past = isSigned(settings) ? settings.window.past : 0;
     const backend = new MemoryBackend(environment, past, usageKindOf(settings.maxmemoryPolicy));
     backend.database.unitStepsMax = settings.limits.maxUnitSteps;
@@ -47,7 +47,7 @@ export async function makeBackend(
   return { backend: new TimedBackend(redis, metrics, environment), outliving: redis };
 }
 
-/** One way of talking to Redis servers, and three of finding them. */
+/** Creates a backend for Redis: one server, a cluster, or a master that sentinels report. */
 async function redisOf(
   specification: RedisSpecification | RedisGroupSpecification,
   parts: Omit<RedisBackendParts<unknown>, "specification">,

@@ -1,4 +1,4 @@
-/** Makes the mirror of the fold that -d redis names, where there is a timeline. ioredis is loaded only then. */
+/** Creates the mirror of the fold in the Redis of -d, on a daemon with a timeline. Loads ioredis only then. */
 import type { KeptWrites } from "../cluster/node/kept-writes.js";
 import type { Mirror } from "../engine/mirror/mirror.js";
 import { loadWith } from "../net/process/optional-package.js";
@@ -7,7 +7,7 @@ import { hexOf } from "../protocol/version-2/envelope.js";
 import type { Timeline } from "../timeline/timeline.js";
 import type { DaemonOptions } from "./core.js";
 
-/** Makes the mirror, which is not started yet; null: there is none. @param current  the present settings */
+/** Creates the mirror without starting it; null: there is none. @param current  returns the present settings */
 export async function makeMirror(
   { settings, environment, log }: DaemonOptions,
   kept: KeptWrites | null,
@@ -36,7 +36,7 @@ export async function makeMirror(
         return timeline.newest;
       },
       get whole() {
-        return wholeOf(timeline);
+        return completeSums(timeline);
       },
     },
   });
@@ -45,10 +45,10 @@ export async function makeMirror(
 }
 
 /**
- * Entries that are left out, as those after a standstill, are in the index and not in the state: another release
- * would apply them.
+ * Returns sums of the entries that the state contains, or "" while some entries of the index are not applied. Entries
+ * after a standstill remain unapplied until another release runs.
  */
-export function wholeOf({ index, figures, standstill }: Timeline): string {
+export function completeSums({ index, figures, standstill }: Timeline): string {
   if (figures.waiting > 0 || standstill !== null) return "";
   const [ring, data] = [index.total("ring"), index.total("data")];
   return `${ring.count}:${hexOf(ring.sum)}/${data.count}:${hexOf(data.sum)}`;

@@ -1,4 +1,4 @@
-/** The program `dbsyncd`: options → daemon → signals → exit code. */
+/** The program `dbsyncd`: reads the options, runs the daemon, handles signals and sets the exit code. */
 import { randomBytes } from "node:crypto";
 import { realEnvironment } from "../net/process/environment.js";
 import type { HangUps } from "../net/process/hang-ups.js";
@@ -13,11 +13,11 @@ import { readCommandLine } from "./command-line.js";
 import { Daemon } from "./daemon.js";
 
 const TOO_SMALL =
-  "stopped, as there is no memory left for what other daemons may have applied: give it more, and start again";
+  "stopped: there is not enough memory for commands that other daemons may have applied. Add memory, and start it again";
 
 const arguments_ = process.argv.slice(2);
 
-/** @param known  what commands mean, by number; default: what this release knows */
+/** Runs the program. @param known  the semantics of commands by number; default: those of this release */
 export async function main(hangUps: HangUps, known?: Semantics): Promise<void> {
   try {
     const task = await readCommandLine(arguments_, process.env);
@@ -42,7 +42,7 @@ async function run(settings: Settings, hangUps: HangUps, known?: Semantics): Pro
   hangUps.handle(() => {
     reload(daemon.service).catch((problem) => {
       if (!(problem instanceof StartError)) return daemon.crash(problem);
-      daemon.log.error(`The old configuration stays: ${problem.message}`);
+      daemon.log.error(`The old configuration stays in effect: ${problem.message}`);
     });
   });
 }

@@ -1,6 +1,6 @@
 /**
- * The module `dbsyncd/testing`: real daemons for a user's own tests, in the test's process, on free ports of
- * 127.0.0.1, with an in-memory database each. Nothing of them remains once they are stopped.
+ * The module `dbsyncd/testing`: real daemons for your tests, in the process of the test, on free ports of 127.0.0.1.
+ * Each has an in-memory database, and leaves nothing behind when it is stopped.
  */
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -22,64 +22,65 @@ const RSA_BITS = 2048;
 
 export interface TestDaemonOptions {
   /**
-   * The commands that are accepted. `ed25519`, the default: signed ones, by a key that is made immediately. `rsa`:
-   * the same with the kind of key that version 1 requires, which takes some tenths of a second. A private key of
-   * yours. Or false: unsigned commands.
+   * The key that must sign commands. `ed25519` (default): a new key. `rsa`: a new key of the type that version 1
+   * requires, whose creation takes some tenths of a second. A KeyObject: your private key. false: commands are
+   * unsigned.
    */
   readonly key?: "ed25519" | "rsa" | KeyObject | false | undefined;
-  /** More options, as on dbsyncd's command line: `["--idle-timeout", "1s"]`. DBSYNCD_… variables do not count. */
+  /** Further options as on the command line of dbsyncd: `["--idle-timeout", "1s"]`. DBSYNCD_… variables are ignored. */
   readonly args?: readonly string[] | undefined;
-  /** The log level, on standard output. Default: nothing is logged. */
+  /** The level of the log, which is written to standard output. Default: nothing is logged. */
   readonly log?: LogLevel | undefined;
 }
 
-/** The options that a client needs to talk to the daemons: pass them to `dbsyncSend` or `createClient`. */
+/** The options that a client needs to connect to the daemons: pass them to `dbsyncSend` or `createClient`. */
 export interface TestClientOptions {
-  /** `127.0.0.1:port`, with commas between. */
+  /** The addresses as `127.0.0.1:port`, separated by commas. */
   readonly servers: string;
-  /** The private key; false: unsigned. */
+  /** The private key; false: commands are unsigned. */
   readonly key: KeyObject | false;
-  /** Absent for unsigned commands. */
+  /** The cluster's id; absent if commands are unsigned. */
   readonly cluster?: string;
 }
 
 export interface TestDaemon extends AsyncDisposable {
-  /** `127.0.0.1:port`. */
+  /** The address as `127.0.0.1:port`. */
   readonly servers: string;
   readonly port: number;
-  /** The private key; null: unsigned commands. */
+  /** The private key; null: commands are unsigned. */
   readonly key: KeyObject | null;
-  /** 64 hexadecimal digits; null: unsigned commands. */
+  /** The cluster's id, 64 hexadecimal digits; null: commands are unsigned. */
   readonly cluster: string | null;
   readonly options: TestClientOptions;
-  /** Stops like SIGTERM: finishes what is in flight. May be called twice. */
+  /** Stops the daemon like SIGTERM: requests in flight are answered first. You may call it twice. */
   stop(): Promise<void>;
 }
 
 export interface TestDaemons extends Omit<TestDaemon, "port"> {
-  /** Each by itself, to stop one of them. */
+  /** The individual daemons, so that you can stop one of them. */
   readonly daemons: readonly TestDaemon[];
 }
 
 /**
  * Starts a daemon. `await using daemon = await startDaemon()` stops it at the end of the block.
- * Until then it keeps the process alive, as a server does.
- * @throws StartError  an option that is wrong, a port that is taken
- * @throws TypeError   an option of no known name
+ * Until then it keeps the process alive, like any server.
+ * @throws StartError  an option is wrong, or a port is in use
+ * @throws TypeError   an option is unknown
  */
 export async function startDaemon(options: TestDaemonOptions = {}): Promise<TestDaemon> {
   const { daemons } = await startDaemons(1, options);
   return daemons[0] as TestDaemon;
 }
 
-/** Starts several with the same key and options: one cluster. @throws StartError  as `startDaemon` */
+/** Starts several daemons of one cluster, with the same key and options. @throws StartError  as `startDaemon` */
 export async function startDaemons(count: number, options: TestDaemonOptions = {}): Promise<TestDaemons> {
-  if (!Number.isInteger(count) || count < 1) throw new RangeError(`count is ${count}; it is 1 at least.`);
+  if (!Number.isInteger(count) || count < 1)
+    throw new RangeError(`count is ${count}; it must be at least 1.`);
   checkNames(options);
   const key = await privateKey(options.key ?? "ed25519");
   const running = await withKeyFile(key, (keyFile) => run(count, settingsFor(keyFile, options), options.log));
-  const daemons = running.map((daemon) => ({ ...together([daemon], key), port: addressOf(daemon).port }));
-  return { ...together(running, key), daemons };
+  const daemons = running.map((daemon) => ({ ...handleFor([daemon], key), port: addressOf(daemon).port }));
+  return { ...handleFor(running, key), daemons };
 }
 
 const OPTIONS: readonly string[] = ["key", "args", "log"] satisfies (keyof TestDaemonOptions)[];
@@ -88,7 +89,7 @@ function checkNames(options: TestDaemonOptions): void {
   for (const name of Object.keys(options)) {
     if (OPTIONS.includes(name)) continue;
     throw new TypeError(
-      `startDaemon has no option ${name}; there are ${OPTIONS.join(", ")}. Those of dbsyncd go into args: ` +
+      `startDaemon has no option ${name}; its options are ${OPTIONS.join(", ")}. Options of dbsyncd belong in args: ` +
         '{ args: ["--window", "10s,1s"] }.',
     );
   }
@@ -100,7 +101,7 @@ async function privateKey(key: "ed25519" | "rsa" | KeyObject | false): Promise<K
   return createPrivateKey((await generateKeyPair({ type: key, bits: RSA_BITS })).privatePem);
 }
 
-/** Daemons read keys from files. @param use  receives null if there is no key */
+/** Writes the public key to a temporary file, because daemons read keys from files. @param use  receives the file, or null without a key */
 async function withKeyFile<Result>(
   key: KeyObject | null,
   use: (file: string | null) => Promise<Result>,
@@ -118,14 +119,14 @@ async function withKeyFile<Result>(
 
 function settingsFor(keyFile: string | null, { args = [] }: TestDaemonOptions): Settings {
   const program = optionTable({ version, everything: true, print: () => {} });
-  // The machine's own daemon is none of the test's business.
+  // Variables for a daemon of this machine must not affect tests.
   for (const option of program.options) delete option.envVar;
   const signKey = keyFile === null ? [] : ["--sign-key", keyFile];
   parseArguments(program, ["--bind", LOOPBACK, "--port", "0", ...signKey, ...args], {});
   return settingsOf(program);
 }
 
-/** All of them, or none. */
+/** Starts the daemons; if one cannot be started, stops all of them. */
 async function run(count: number, settings: Settings, level: LogLevel = "silent"): Promise<Daemon[]> {
   const log = pino({ level, base: null });
   const running: Daemon[] = [];
@@ -146,7 +147,7 @@ async function stopAll(daemons: readonly Daemon[]): Promise<void> {
   await Promise.all(daemons.map((daemon) => daemon.stop()));
 }
 
-function together(daemons: readonly Daemon[], key: KeyObject | null): Omit<TestDaemon, "port"> {
+function handleFor(daemons: readonly Daemon[], key: KeyObject | null): Omit<TestDaemon, "port"> {
   const servers = daemons.map((daemon) => formatPlace(addressOf(daemon))).join();
   const stop = () => stopAll(daemons);
   const cluster = daemons[0]?.cluster ?? null;
@@ -155,6 +156,6 @@ function together(daemons: readonly Daemon[], key: KeyObject | null): Omit<TestD
 }
 
 function addressOf({ address }: Daemon): { readonly address: string; readonly port: number } {
-  if (address === null) throw new Error("A daemon that has started has an address.");
+  if (address === null) throw new Error("A started daemon has an address.");
   return address;
 }

@@ -1,6 +1,6 @@
 /**
- * The listeners for users, which share the users and the path of commands. The daemon loads this
- * module, and with it each listener's own, only if it is requested. A new listener is a line of LISTENERS.
+ * The listeners for users. They share the users and the path of commands. The daemon loads this module, and the module of
+ * each listener, only if an option requests it. To add a listener, add a line to LISTENERS.
  */
 import type { Logger } from "pino";
 import { RecordedPath } from "../cluster/replica/recorded-path.js";
@@ -34,7 +34,7 @@ const LISTENERS: Readonly<Record<UserListenerName, Load>> = {
   mongo: async () => (await import("../listeners/mongo/mongo-listener.js")).MongoListener,
 };
 
-/** Reads the users, starts nothing. @throws StartError */
+/** Reads the users and creates the listeners, without starting them. @throws StartError */
 export async function openUserListeners(core: Core): Promise<UserListeners> {
   const { settings, channels, log } = core;
   const users = readUsers(settings, await secretsOf(core));
@@ -47,7 +47,7 @@ export async function openUserListeners(core: Core): Promise<UserListeners> {
     const place = settings[name];
     if (place === null) continue;
     const Listener = await LISTENERS[name]();
-    // JSON clients are refused in the words of their protocol.
+    // Until documents are loaded, the JSON listener itself refuses clients, in its own protocol.
     const own = { limits: settings.limits, users, path: name === "json" ? path : (loadingPath ?? path) };
     const daemon = faceOf(core, name, listeners);
     listeners.add(name, new Listener({ ...core, ...place, ...own, daemon }));
@@ -58,7 +58,7 @@ export async function openUserListeners(core: Core): Promise<UserListeners> {
 export class UserListeners {
   readonly #listeners = new Map<UserListenerName, DaemonListener>();
   readonly #users: Users;
-  /** Settings of the start: addresses, and whether there is TLS. */
+  /** The settings at the start, with addresses and TLS. */
   readonly #settings: Settings;
   readonly #log: Logger;
 
@@ -72,7 +72,7 @@ export class UserListeners {
     this.#listeners.set(name, listener);
   }
 
-  /** Where one listens, once started; null: there is none. */
+  /** Returns a listener's address; null: there is none, or it is not started. */
   address(name: UserListenerName): { readonly address: string; readonly port: number } | null {
     return this.#listeners.get(name)?.address ?? null;
   }
@@ -81,23 +81,23 @@ export class UserListeners {
     return [...this.#listeners.values()];
   }
 
-  /** Why documents are neither read nor written; null: they are. */
+  /** The reason why documents cannot be read or written yet; null: they can. */
   get loading(): string | null {
     return this.#listeners.get("json")?.loading ?? null;
   }
 
-  /** null: there is no --resp. */
+  /** Counts of commands of Redis clients; null: no --resp. */
   get families(): readonly FamilyCounts[] | null {
     return this.#listeners.get("resp")?.families ?? null;
   }
 
-  /** null: none has --json-replica. */
+  /** Figures of JSON replicas; null: no --json-replica. */
   get jsonReplicas(): JsonReplicaFigures | null {
     return this.#listeners.get("json")?.jsonReplicas ?? null;
   }
 
-  /** Says in the log where clients are served. */
-  tell(): void {
+  /** Logs the address of each listener. */
+  logAddresses(): void {
     for (const [name, listener] of this.#listeners) {
       const { address, port } = listener.address;
       this.#log.info({ address, port }, `serving ${OPTIONS[name].clients} clients`);
@@ -106,7 +106,7 @@ export class UserListeners {
     }
   }
 
-  /** Checks new users. @returns what admits them @throws StartError */
+  /** Reads and checks the users again. @returns a function that applies them @throws StartError */
   reload({ aclFile }: Settings): () => void {
     const users = readUsersAgain(this.#users, { ...this.#settings, aclFile });
     return () => {
@@ -116,7 +116,7 @@ export class UserListeners {
   }
 }
 
-/** Returns the secrets of passwords, for clients that prove theirs; null: only MongoDB clients do. */
+/** Returns the password secrets, which only MongoDB clients need; null: no --mongo. */
 async function secretsOf({ settings, environment }: Core): Promise<PasswordSecrets | null> {
   if (settings.mongo === null) return null;
   const { PasswordSecrets } = await import("../engine/users/password-secrets.js");
@@ -172,13 +172,13 @@ async function pathOf({ settings, backends, replica, pipeline }: Core): Promise<
   const { localUnits } = pipeline.recording;
   if (replica !== null && replica.gateway !== null) {
     const { backend, gateway, isFinal } = replica;
-    const others = () => {
-      // Positions in the stream are permanent.
+    const connected = () => {
+      // With a stream no members have to be connected, because positions in the stream are permanent.
       if (isFinal) return null;
       const members = pipeline.recording.members ?? 0;
       return settings.peers.length > 0 || members > 0 ? members : null;
     };
-    return new RecordedPath(backend, gateway, localUnits, others);
+    return new RecordedPath(backend, gateway, localUnits, connected);
   }
   const [backend] = backends;
   if (isSidecar(settings)) {
@@ -190,7 +190,7 @@ async function pathOf({ settings, backends, replica, pipeline }: Core): Promise<
   return new LocalPath(backend, localUnits);
 }
 
-/** Returns the path of clients other than JSON's where documents are fetched at the start; null: they are not. */
+/** Returns the path for other clients than JSON clients if documents are loaded at the start; null: none are loaded. */
 function loadingPathOf({ settings, backends, pipeline }: Core, listeners: UserListeners): LoadingPath | null {
   const [backend] = backends;
   if (settings.jsonReplicas.length === 0 || !(backend instanceof MemoryBackend)) return null;
@@ -199,4 +199,4 @@ function loadingPathOf({ settings, backends, pipeline }: Core, listeners: UserLi
 }
 
 const OPEN =
-  "takes commands of any client that reaches it, since there is a user without a password (--acl-file)";
+  "accepts commands from any client that can connect, because a user has no password (see --acl-file)";

@@ -1,4 +1,4 @@
-/** Makes the components of a daemon in the order in which they are started, and registers them. Starts nothing. */
+/** Creates and registers the components of a daemon, in the order in which they will be started. Starts nothing. */
 import type { Logger } from "pino";
 import type { KeptWrites } from "../cluster/node/kept-writes.js";
 import type { ReplicaContext } from "../cluster/replica/replica-context.js";
@@ -45,15 +45,15 @@ export interface Wired {
   /** The daemon's id, 32 bytes. */
   readonly id: ByteString;
   readonly listener: DbsyncListener;
-  /** null: browsers are not served. */
+  /** The listener for browsers; null: no --ws. */
   readonly ws: WsListener | null;
-  /** null: there are none. */
+  /** The listeners for users; null: none. */
   readonly userListeners: UserListeners | null;
-  /** null: no --admin. */
+  /** The server of --admin; null: no --admin. */
   readonly admin: AdminServer | null;
 }
 
-/** @throws StartError  what can be wrong is read before anything is opened */
+/** Creates all components. Reads all files that may be invalid before it opens anything. @throws StartError */
 export async function wire(options: DaemonOptions, components: Components): Promise<Wired> {
   const { settings, environment, log } = options;
   const { figures } = components;
@@ -86,7 +86,7 @@ export async function wire(options: DaemonOptions, components: Components): Prom
     window,
     environment,
     log,
-    // A Redis of -d has subscribers of its own.
+    // With a Redis of -d, clients subscribe to that Redis.
     broadcasts: isOwnMemory(settings) ? broadcasts : null,
     inspection: new Inspection(figures),
     databases: new Databases(backends),
@@ -100,7 +100,7 @@ export async function wire(options: DaemonOptions, components: Components): Prom
   return { id: identity.id, admin, ...listeners };
 }
 
-/** The listeners are started one after the other, and stopped together. */
+/** Adds the listeners as one component, which starts them one after the other and stops them together. */
 async function addListeners(
   core: Core,
   address: string,
@@ -127,7 +127,7 @@ async function addListeners(
         for (const one of all) await one.start();
       },
       async stop() {
-        // Envelopes that wait are refused: the listeners wait for what is in flight.
+        // This refuses waiting envelopes; otherwise the listeners would wait for them.
         pipeline.stop();
         await Promise.all(all.map((one) => one.stop()));
       },
@@ -154,19 +154,19 @@ async function addListeners(
   return { listener, ws, userListeners };
 }
 
-/** The limits of ids and answers that are remembered. */
+/** Returns the limits for remembered ids and answers. */
 function boundsOf({ limits }: Settings): SeenBounds {
   return { most: limits.maxRemembered, mostBytes: limits.maxRememberedBytes };
 }
 
-/** The modules of keys/ and the key ring are loaded only if there are keys. */
+/** Loads the keys; null: there are none, and the modules of keys/ are not loaded. */
 async function signersOf({ settings, log, known }: DaemonOptions): Promise<Signers | null> {
   if (!isSigned(settings)) return null;
   const { loadSigners } = await import("../engine/trust/load-signers.js");
   return loadSigners(settings, log, known);
 }
 
-/** Without TLS, none of its modules is loaded. @returns makes a listener's gate; null: no TLS */
+/** Adds the certificate. @returns a function that creates a listener's gate; null: no TLS, and its modules are not loaded */
 async function addGate(
   { settings, environment, log }: DaemonOptions,
   components: Components,
@@ -182,7 +182,7 @@ async function addGate(
   return (refusals) => new TlsGate(certificate, refusals);
 }
 
-/** It is started first and stopped last, so that /healthz reports both. */
+/** Adds --admin as the first component, which is stopped last: /healthz can then report starting and stopping. */
 async function addAdmin(
   { settings, log }: DaemonOptions,
   components: Components,
@@ -203,7 +203,7 @@ async function makeWsListener(core: Core, service: DbsyncService): Promise<WsLis
   return new WsListener({ ...core, limits }, service, { ws, wsOrigins, wsCompress });
 }
 
-/** Returns the daemon's identity: with a data folder, the folder's. */
+/** Returns the daemon's identity, which is stored in the data folder if there is one. */
 async function identityOf({ settings: { data }, log }: DaemonOptions): Promise<Identity> {
   if (data === null) return makeIdentity();
   const { openDataFolder } = await import("../engine/trust/data-folder.js");
@@ -242,7 +242,7 @@ async function openReplica(context: ReplicaContext, broadcasts: Broadcasts): Pro
   return new OrderedReplica(context, order);
 }
 
-/** Adds the databases. With --data or --peer the only backend is the replica's. */
+/** Adds the figures and the reload of the databases. */
 function addDatabases(settings: Settings, backends: readonly Backend[], components: Components): void {
   const keys = isOwnMemory(settings) ? (backends[0] as Backend & CountedKeys) : null;
   components.add({
@@ -277,8 +277,8 @@ async function addMirror(
 }
 
 /**
- * Adds the floor: nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before.
- * @param made  none without signatures, as such commands cannot be replayed
+ * Adds the floor, the date before which envelopes may have been applied by an earlier process of the daemon. An empty memory needs none.
+ * @param made  the backends; empty without signatures, because the floor protects against replayed envelopes
  */
 function addFloor(
   { settings, environment, log }: DaemonOptions,

@@ -1,32 +1,32 @@
-/** A chart of one or two figures of the last hour: axes with units, and the value under the pointer or the arrow keys. */
+/** A chart of one or two figures of the last hour, with axes and a readout of the value that the pointer or the arrow keys select. */
 import { SAMPLE_EVERY_MS, type SampleName } from "../protocol/json/dashboard-frame.js";
-import { drawn, made, say } from "./elements.js";
+import { newElement, newSvg, setText } from "./elements.js";
 import { HOUR_MS, Series } from "./series.js";
 
 const HEIGHT = 120;
 const TOP = 8;
 const FOOT = 18;
 const FULL = HEIGHT - TOP - FOOT;
-/** Pixels of the values' axis, and of half the name of a time. */
+/** Width of the vertical axis in pixels, and half the width of a label of the time axis. */
 const LEFT = 64;
 const RIGHT = 8;
 const MINUTE_MS = 60_000;
-/** Possible spans of the axis: a daemon that has started recently has only part of the hour. */
+/** The possible spans of the time axis; a daemon that has started recently has samples of only a part of the hour. */
 const SPANS = [5 * MINUTE_MS, 15 * MINUTE_MS, HOUR_MS];
-/** The positions of names on the axis, as shares of its span before now. */
+/** The positions of the labels on the time axis, as shares of its span before the present. */
 const SHARES = [1, 0.8, 0.6, 0.4, 0.2, 0];
-/** Milliseconds between samples beyond which the line breaks: the daemon was suspended, or another one. */
+/** Minimum time between two samples at which the line is interrupted, in milliseconds, because the daemon was suspended or restarted. */
 const GAP_MS = 2.5 * SAMPLE_EVERY_MS;
 const LINES = ["one", "two"] as const;
 
 export interface ChartOptions {
-  /** The title, with its unit. */
+  /** The title with the unit. */
   readonly title: string;
   readonly lines: readonly { readonly series: SampleName; readonly name: string }[];
   readonly text: (value: number) => string;
-  /** Whether its axis has whole numbers only. */
+  /** Whether the axis shows only whole numbers. */
   readonly isCount?: boolean;
-  /** The reason why there is nothing to show. */
+  /** The text that explains an empty chart. */
   readonly empty: string;
 }
 
@@ -36,33 +36,33 @@ interface Point {
 }
 
 export class Chart {
-  readonly element = made("figure", "", "card chart");
+  readonly element = newElement("figure", "", "card chart");
   readonly #options: ChartOptions;
   readonly #columns: readonly number[];
-  readonly #now = made("b");
-  readonly #more = made("span", "", "quiet");
-  readonly #readout = made("p", "", "readout");
-  readonly #empty = made("p", "", "empty quiet");
-  readonly #svg = drawn("svg", { role: "img", tabindex: 0, "aria-label": "" });
-  readonly #area = drawn("path", { class: "area" });
-  readonly #paths = LINES.map((name) => drawn("path", { class: name }));
-  readonly #grid = [0, 0.5, 1].map(() => drawn("line", { class: "grid" }));
-  readonly #heights = [0, 0.5, 1].map(() => drawn("text", { "text-anchor": "end", x: LEFT - 6 }));
-  readonly #times = SHARES.map(() => drawn("text", { y: HEIGHT - 4, "text-anchor": "middle" }));
-  readonly #cursor = drawn("line", { class: "cursor", y1: TOP, y2: HEIGHT - FOOT, visibility: "hidden" });
+  readonly #now = newElement("b");
+  readonly #more = newElement("span", "", "quiet");
+  readonly #readout = newElement("p", "", "readout");
+  readonly #empty = newElement("p", "", "empty quiet");
+  readonly #svg = newSvg("svg", { role: "img", tabindex: 0, "aria-label": "" });
+  readonly #area = newSvg("path", { class: "area" });
+  readonly #paths = LINES.map((name) => newSvg("path", { class: name }));
+  readonly #grid = [0, 0.5, 1].map(() => newSvg("line", { class: "grid" }));
+  readonly #heights = [0, 0.5, 1].map(() => newSvg("text", { "text-anchor": "end", x: LEFT - 6 }));
+  readonly #times = SHARES.map(() => newSvg("text", { y: HEIGHT - 4, "text-anchor": "middle" }));
+  readonly #cursor = newSvg("line", { class: "cursor", y1: TOP, y2: HEIGHT - FOOT, visibility: "hidden" });
   #points: readonly Point[] = [];
   #end = 0;
   #span = HOUR_MS;
-  /** Date under the pointer or chosen by keys; null: none. */
-  #chosen: number | null = null;
+  /** The date that the pointer or the keys select; null: none. */
+  #selected: number | null = null;
 
   constructor(options: ChartOptions) {
     this.#options = options;
     this.#columns = options.lines.map(({ series }) => Series.column(series));
     const caption = document.createElement("figcaption");
-    const values = made("p", "", "values");
+    const values = newElement("p", "", "values");
     values.append(this.#now, this.#more);
-    caption.append(made("h3", options.title), values);
+    caption.append(newElement("h3", options.title), values);
     this.#svg.append(
       ...this.#grid,
       this.#area,
@@ -72,17 +72,17 @@ export class Chart {
       this.#cursor,
     );
     this.#readout.setAttribute("role", "status");
-    say(this.#empty, options.empty);
+    setText(this.#empty, options.empty);
     this.element.append(caption, this.#svg, this.#empty, this.#readout);
     this.#svg.addEventListener("pointermove", (event) => {
-      this.#choose(this.#dateAt(event.clientX - this.#svg.getBoundingClientRect().left));
+      this.#select(this.#dateAt(event.clientX - this.#svg.getBoundingClientRect().left));
     });
-    this.#svg.addEventListener("pointerleave", () => this.#choose(null));
-    this.#svg.addEventListener("blur", () => this.#choose(null));
+    this.#svg.addEventListener("pointerleave", () => this.#select(null));
+    this.#svg.addEventListener("blur", () => this.#select(null));
     this.#svg.addEventListener("keydown", (event) => this.#step(event));
   }
 
-  /** @param now  by the daemon's clock */
+  /** Draws the chart. @param now  the time of the daemon's clock */
   draw({ rows }: Series, now: number): void {
     const first = now - HOUR_MS;
     this.#end = now;
@@ -95,7 +95,7 @@ export class Chart {
     this.#svg.toggleAttribute("hidden", known.length === 0);
     this.#empty.hidden = known.length > 0;
     const { text, title, isCount = false } = this.#options;
-    const highest = known.reduce((most, value) => Math.max(most, value), 0);
+    const highest = known.reduce((max, value) => Math.max(max, value), 0);
     const top = roundedUp(highest, isCount);
     this.#drawAxes(top);
     for (const [line, path] of this.#paths.entries()) path.setAttribute("d", this.#path(line, top));
@@ -104,11 +104,11 @@ export class Chart {
     const shown = now1 === null ? "–" : text(now1);
     const second =
       this.#columns.length < 2 ? "" : `${this.#options.lines[1]?.name} ${now2 === null ? "–" : text(now2)}, `;
-    say(this.#now, shown);
-    say(this.#more, known.length === 0 ? "" : `${second}highest ${text(highest)}`);
-    const label = `${title}, the last hour: now ${shown}, ${second}highest ${text(highest)}. Arrow keys read values.`;
+    setText(this.#now, shown);
+    setText(this.#more, known.length === 0 ? "" : `${second}highest ${text(highest)}`);
+    const label = `${title}, the last hour: now ${shown}, ${second}highest ${text(highest)}. Use the arrow keys to read values.`;
     this.#svg.setAttribute("aria-label", label);
-    this.#choose(this.#chosen);
+    this.#select(this.#selected);
   }
 
   get #width(): number {
@@ -137,14 +137,14 @@ export class Chart {
         line?.setAttribute(name, String(value));
       const label = this.#heights[index];
       label?.setAttribute("y", String(Number(y) + 4));
-      if (label !== undefined) say(label, this.#options.text(top * share));
+      if (label !== undefined) setText(label, this.#options.text(top * share));
     }
     for (const [index, share] of SHARES.entries()) {
       const label = this.#times[index];
       if (label === undefined) continue;
       label.setAttribute("x", this.#x(this.#end - share * this.#span).toFixed(1));
       if (share === 0) label.setAttribute("text-anchor", "end");
-      say(label, share === 0 ? "now" : `−${(share * this.#span) / MINUTE_MS} min`);
+      setText(label, share === 0 ? "now" : `−${(share * this.#span) / MINUTE_MS} min`);
       label.setAttribute("visibility", width < 300 && index % 2 === 1 ? "hidden" : "visible");
     }
   }
@@ -157,7 +157,7 @@ export class Chart {
         if (value === null) return "";
         const step = at - lastAt > GAP_MS ? "M" : "L";
         lastAt = at;
-        // One sample alone is a point.
+        // A single sample is drawn as a point.
         const dot = step === "M" ? "h.1" : "";
         return `${step}${this.#x(at).toFixed(1)} ${this.#y(value, top).toFixed(1)}${dot}`;
       })
@@ -177,13 +177,13 @@ export class Chart {
     return `M${this.#x(first.at).toFixed(1)} ${floor}${steps.join("")}L${this.#x(last.at).toFixed(1)} ${floor}Z`;
   }
 
-  /** Shows the sample that is nearest to a date. */
-  #choose(at: number | null): void {
-    this.#chosen = at;
+  /** Selects the sample nearest to a date, and shows its values. */
+  #select(at: number | null): void {
+    this.#selected = at;
     const point = at === null ? null : this.#nearest(at);
     this.#cursor.setAttribute("visibility", point === null ? "hidden" : "visible");
     if (point === null) {
-      say(this.#readout, "");
+      setText(this.#readout, "");
       return;
     }
     const x = this.#x(point.at).toFixed(1);
@@ -194,7 +194,7 @@ export class Chart {
       const value = point.values[line] ?? null;
       return `${lines.length > 1 ? `${name} ` : ""}${value === null ? "–" : text(value)}`;
     });
-    say(this.#readout, `${new Date(point.at).toLocaleTimeString()}: ${values.join(", ")}`);
+    setText(this.#readout, `${new Date(point.at).toLocaleTimeString()}: ${values.join(", ")}`);
   }
 
   #nearest(at: number): Point | null {
@@ -206,19 +206,19 @@ export class Chart {
 
   #step(event: KeyboardEvent): void {
     const by = { ArrowLeft: -1, ArrowRight: 1, PageUp: -60, PageDown: 60 }[event.key];
-    if (event.key === "Escape") this.#choose(null);
+    if (event.key === "Escape") this.#select(null);
     if (by === undefined || this.#points.length === 0) return;
     event.preventDefault();
     const from =
-      this.#chosen === null
+      this.#selected === null
         ? this.#points.length
-        : this.#points.findIndex(({ at }) => at >= (this.#chosen ?? 0));
+        : this.#points.findIndex(({ at }) => at >= (this.#selected ?? 0));
     const index = Math.max(0, Math.min(this.#points.length - 1, from + by));
-    this.#choose(this.#points[index]?.at ?? null);
+    this.#select(this.#points[index]?.at ?? null);
   }
 }
 
-/** Returns the end of an axis: 1, 2 or 5 times a power of ten; of whole numbers, one whose half is whole. */
+/** Returns the end of an axis: 1, 2 or 5 times a power of ten; for counts a number whose half is also whole. */
 function roundedUp(value: number, isCount: boolean): number {
   if (value <= 0) return isCount ? 2 : 1;
   const power = 10 ** Math.floor(Math.log10(value));

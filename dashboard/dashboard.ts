@@ -1,16 +1,16 @@
-/** The page of --admin: what the daemon sends each second, part by part. */
+/** The page of --admin: shows the frames that the daemon sends each second. */
 import type { DashboardFrame, FrameMember } from "../protocol/json/dashboard-frame.js";
 import { Chart } from "./chart.js";
-import { at, say } from "./elements.js";
+import { byId, setText } from "./elements.js";
 import { Feed } from "./feed.js";
-import { isAway, showListeners, showMembers, showRoom, stateClass } from "./lists.js";
+import { isAway, showListeners, showMembers, showMemoryAndDisk, stateClass } from "./lists.js";
 import { showProblems } from "./problems.js";
 import { Series } from "./series.js";
 import { prepareSigning } from "./signing.js";
 import { Strip } from "./strip.js";
 import { bytesText, millisecondsText, rateText, shortCountText, spanText } from "./texts.js";
 
-const NO_SAMPLE = "No figures yet: the daemon takes the first 5 s after its start, and two make a rate.";
+const NO_SAMPLE = "No figures yet: the daemon takes a sample every 5 s, and a rate needs two samples.";
 
 const CHARTS = [
   new Chart({
@@ -23,7 +23,8 @@ const CHARTS = [
     title: "Writes recorded, per second",
     lines: [{ series: "recorded", name: "writes" }],
     text: rateText,
-    empty: "Nothing is recorded: that needs --data or --peer. Or no two figures have come yet.",
+    empty:
+      "No figures: this daemon records no writes (that needs --data or --peer), or has fewer than two samples yet.",
   }),
   new Chart({
     title: "Refused, per second",
@@ -67,60 +68,69 @@ const CHARTS = [
     lines: [{ series: "lag", name: "lag" }],
     text: shortCountText,
     isCount: true,
-    empty: "This daemon has no timeline, and no members: that needs --data or --peer.",
+    empty: "This daemon has no timeline and no members: they need --data or --peer.",
   }),
 ];
 
 const series = new Series();
-const strip = new Strip(at<SVGElement>("strip"), at("strip-words"));
+const strip = new Strip(byId<SVGElement>("strip"), byId("strip-words"));
 let last: DashboardFrame | null = null;
-/** Milliseconds since the last frame, if they are too many; null: frames come. */
+/** Milliseconds since the last frame if that is too long; null: frames are arriving. */
 let silentMs: number | null = null;
 
 function draw(frame: DashboardFrame): void {
   const { version, now, startedAt, timeline } = frame;
-  say(at("version"), `version ${version}`);
-  say(at("uptime"), `up ${spanText(now - startedAt)}`);
-  at("strip-card").hidden = timeline === null;
-  at("no-strip").hidden = timeline !== null;
+  setText(byId("version"), `version ${version}`);
+  setText(byId("uptime"), `up ${spanText(now - startedAt)}`);
+  byId("strip-card").hidden = timeline === null;
+  byId("no-strip").hidden = timeline !== null;
   for (const chart of CHARTS) chart.draw(series, now);
   if (timeline !== null) strip.draw(timeline, now);
   showListeners(frame);
-  showRoom(frame);
+  showMemoryAndDisk(frame);
   showState();
 }
 
-/** Shows the state, as long as frames come. */
+/** Shows the state of the daemon and of the connection. */
 function showState(): void {
   showProblems(last, silentMs);
   document.body.classList.toggle("stale", silentMs !== null);
-  const isOn = silentMs === null;
-  const feed = isOn ? "connected" : `nothing received for ${spanText(silentMs ?? 0)}`;
-  say(at("feed"), last === null && isOn ? "connecting" : feed, `badge ${isOn ? "quiet" : "bad"}`);
+  const isConnected = silentMs === null;
+  const feed = isConnected ? "connected" : `nothing received for ${spanText(silentMs ?? 0)}`;
+  setText(
+    byId("feed"),
+    last === null && isConnected ? "connecting" : feed,
+    `badge ${isConnected ? "quiet" : "bad"}`,
+  );
   if (last === null) return;
   const { state } = last;
-  say(at("state"), isOn ? state : `not known, was ${state}`, `badge ${isOn ? stateClass(last) : "bad"}`);
-  showMembers(last, !isOn);
+  setText(
+    byId("state"),
+    isConnected ? state : `unknown, was ${state}`,
+    `badge ${isConnected ? stateClass(last) : "bad"}`,
+  );
+  showMembers(last, !isConnected);
 }
 
 /** Announces changes to screen readers. */
 function announce(frame: DashboardFrame): void {
   const membersOf = (of: DashboardFrame | null): readonly FrameMember[] => of?.timeline?.members ?? [];
   const before = new Map(membersOf(last).map((member) => [member.address, isAway(member)]));
-  const news = membersOf(frame).flatMap((member) => {
+  const changes = membersOf(frame).flatMap((member) => {
     const was = before.get(member.address);
     if (was === undefined || was === isAway(member)) return [];
-    return [`${member.address} is ${isAway(member) ? "away" : "back"}`];
+    return [`${member.address} is ${isAway(member) ? "disconnected" : "connected again"}`];
   });
-  if (last !== null && last.state !== frame.state) news.push(`this daemon is ${frame.state}`);
-  if (news.length > 0) say(at("told"), `${new Date(frame.now).toLocaleTimeString()}: ${news.join(", ")}`);
+  if (last !== null && last.state !== frame.state) changes.push(`this daemon is ${frame.state}`);
+  if (changes.length > 0)
+    setText(byId("told"), `${new Date(frame.now).toLocaleTimeString()}: ${changes.join(", ")}`);
 }
 
 addEventListener("resize", () => {
   if (last !== null) draw(last);
 });
-at("charts").append(...CHARTS.map(({ element }) => element));
-say(at("host"), location.host);
+byId("charts").append(...CHARTS.map(({ element }) => element));
+setText(byId("host"), location.host);
 prepareSigning(() => last);
 new Feed({
   frame(frame) {
@@ -130,7 +140,7 @@ new Feed({
     announce(frame);
     last = frame;
     silentMs = null;
-    // A hidden page is drawn by the next frame after it is shown, at most a second later; its title and icon are always seen.
+    // A hidden page updates only its title and icon. The next frame after it is shown, at most a second later, draws the rest.
     if (document.hidden) showState();
     else draw(frame);
   },

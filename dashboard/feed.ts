@@ -1,39 +1,39 @@
-/** Receives the daemon's frames, reports how long none has arrived, and reconnects. */
+/** Receives the daemon's frames, reports how long none has arrived, and reconnects if necessary. */
 import type { DashboardFrame, DashboardHistory } from "../protocol/json/dashboard-frame.js";
 
-/** Frames come each second. */
+/** Time without a frame after which the daemon counts as silent, in milliseconds. Frames arrive every second. */
 const SILENT_MS = 3000;
-const LOOK_MS = 500;
-const AGAIN_MS = 3000;
+const CHECK_MS = 500;
+const RECONNECT_MS = 3000;
 
 export interface FeedHandlers {
   frame(frame: DashboardFrame): void;
-  /** The last hour, as the daemon has it; after each connection. */
+  /** Receives the figures of the last hour after each connection. */
   history(history: DashboardHistory): void;
-  /** @param silentMs  null: frames come */
+  /** Reports silence. @param silentMs  milliseconds since the last frame; null: frames are arriving */
   silent(silentMs: number | null): void;
 }
 
 export class Feed {
   readonly #handlers: FeedHandlers;
   #source: EventSource | null = null;
-  #heardAt = performance.now();
-  #askedAt = Number.NEGATIVE_INFINITY;
+  #receivedAt = performance.now();
+  #connectedAt = Number.NEGATIVE_INFINITY;
 
   constructor(handlers: FeedHandlers) {
     this.#handlers = handlers;
-    this.#ask();
-    setInterval(() => this.#look(), LOOK_MS);
+    this.#connect();
+    setInterval(() => this.#check(), CHECK_MS);
   }
 
-  #ask(): void {
+  #connect(): void {
     this.#source?.close();
-    this.#askedAt = performance.now();
+    this.#connectedAt = performance.now();
     this.#source = new EventSource("/events");
-    // Frames follow the history, and never leave a gap: what both have is the same.
+    // The history is requested after frames have begun, so that there is no gap. Both may contain the same samples.
     this.#source.onopen = () => void this.#readHistory();
     this.#source.onmessage = ({ data }: MessageEvent<string>) => {
-      this.#heardAt = performance.now();
+      this.#receivedAt = performance.now();
       this.#handlers.frame(JSON.parse(data) as DashboardFrame);
     };
   }
@@ -43,15 +43,15 @@ export class Feed {
       const response = await fetch("/history");
       if (response.ok) this.#handlers.history((await response.json()) as DashboardHistory);
     } catch {
-      // The connection was lost: the next one reads it.
+      // The connection was lost. The next one reads the history again.
     }
   }
 
-  /** A browser reconnects by itself, but gives up after any other answer, and hangs if nothing arrives. */
-  #look(): void {
+  /** Reconnects after silence: a browser reconnects only after some errors, and not if a connection hangs. */
+  #check(): void {
     const now = performance.now();
-    const silent = now - this.#heardAt;
+    const silent = now - this.#receivedAt;
     this.#handlers.silent(silent < SILENT_MS ? null : silent);
-    if (silent >= SILENT_MS && now - this.#askedAt >= AGAIN_MS) this.#ask();
+    if (silent >= SILENT_MS && now - this.#connectedAt >= RECONNECT_MS) this.#connect();
   }
 }

@@ -1,5 +1,5 @@
-/** Keys, their values and their histories: a page at a time, so that no request holds up the daemon. */
-import { at, type Cell, fillTable, say } from "./elements.js";
+/** Shows keys, values and the histories of keys. It requests one page at a time, so that no request keeps the daemon busy. */
+import { byId, type Cell, fillTable, setText } from "./elements.js";
 import {
   commandsText,
   dateOf,
@@ -14,26 +14,26 @@ import {
 import type { SignedReply, SigningClient, Word } from "./signing-client.js";
 import { bytesText, countOf, countText, spanText } from "./texts.js";
 
-/** Keys of a page, and those that a search for the largest requests in one step. */
+/** Number of keys on a page, and of keys that the search for the largest keys requests in one step. */
 const PAGE_KEYS = 50;
 const STEP_KEYS = 200;
 const LARGEST_MAX = 20;
-/** Limits of a value: characters of a string, elements of anything else, and bytes of all of them. */
+/** Limits for a shown value: bytes of a string, elements of other types, and total bytes of the elements. */
 const STRING_BYTES_MAX = 4096;
 const ELEMENTS_MAX = 100;
 const VALUE_BYTES_MAX = 256 * 1024;
 const HISTORY_MAX = 50;
 const DAY_MS = 86_400_000;
 
-interface SeenKey {
+interface FoundKey {
   readonly name: Word;
   readonly type: string;
   readonly bytes: number;
-  /** Milliseconds; negative: it does not expire. */
+  /** Remaining milliseconds; negative: the key does not expire. */
   readonly expires: number;
 }
 
-/** Commands that read a value of each type: its length, and some of its elements. */
+/** The commands that read the length and some elements of a value, by type. */
 const READERS: Readonly<Record<string, (key: Word, count: string) => readonly (readonly Word[])[]>> = {
   string: (key) => [
     ["STRLEN", key],
@@ -80,16 +80,16 @@ export class KeyBrowser {
   }
 
   start(): void {
-    at("browse").addEventListener("submit", (event) => {
+    byId("browse").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#cursor = "0";
       this.#isSearching = false;
-      this.#db = Number(at<HTMLInputElement>("db").value);
-      this.#pattern = at<HTMLInputElement>("pattern").value || "*";
+      this.#db = Number(byId<HTMLInputElement>("db").value);
+      this.#pattern = byId<HTMLInputElement>("pattern").value || "*";
       void this.#run(() => this.#page());
     });
-    at("more-keys").addEventListener("click", () => void this.#run(() => this.#page()));
-    at("largest").addEventListener("click", () => {
+    byId("more-keys").addEventListener("click", () => void this.#run(() => this.#page()));
+    byId("largest").addEventListener("click", () => {
       if (this.#isSearching) this.#isSearching = false;
       else void this.#run(() => this.#findLargest());
     });
@@ -99,24 +99,24 @@ export class KeyBrowser {
     try {
       await work();
     } catch (problem) {
-      say(at("browse-note"), reasonText(problem));
+      setText(byId("browse-note"), reasonText(problem));
     }
   }
 
-  /** Shows the next page that has keys. */
+  /** Shows the next page that contains keys. */
   async #page(): Promise<void> {
-    say(at("browse-note"), "Reading…");
+    setText(byId("browse-note"), "Reading…");
     let keys: readonly Word[] = [];
     let steps = 0;
     do {
       keys = await this.#scan(PAGE_KEYS);
       steps++;
     } while (keys.length === 0 && this.#cursor !== "0" && steps < PAGE_KEYS);
-    this.#showKeys(await this.#look(keys));
-    at("more-keys").hidden = this.#cursor === "0";
-    const end = this.#cursor === "0" ? "These are the last." : "There are more.";
-    say(
-      at("browse-note"),
+    this.#showKeys(await this.#describe(keys));
+    byId("more-keys").hidden = this.#cursor === "0";
+    const end = this.#cursor === "0" ? "There are no more keys." : "There are more keys.";
+    setText(
+      byId("browse-note"),
       keys.length === 0 ? nothingFound(this.#cursor) : `${countOf(keys.length, "key")}. ${end}`,
     );
   }
@@ -128,7 +128,7 @@ export class KeyBrowser {
     return itemsOf(keys) as readonly Word[];
   }
 
-  async #look(names: readonly Word[]): Promise<readonly SeenKey[]> {
+  async #describe(names: readonly Word[]): Promise<readonly FoundKey[]> {
     if (names.length === 0) return [];
     const commands = names.flatMap((name) => [
       ["TYPE", name],
@@ -145,62 +145,62 @@ export class KeyBrowser {
   }
 
   async #findLargest(): Promise<void> {
-    this.#db = Number(at<HTMLInputElement>("db").value);
-    this.#pattern = at<HTMLInputElement>("pattern").value || "*";
+    this.#db = Number(byId<HTMLInputElement>("db").value);
+    this.#pattern = byId<HTMLInputElement>("pattern").value || "*";
     this.#cursor = "0";
     this.#isSearching = true;
-    at("more-keys").hidden = true;
-    say(at("largest"), "Stop");
-    let largest: readonly SeenKey[] = [];
+    byId("more-keys").hidden = true;
+    setText(byId("largest"), "Stop");
+    let largest: readonly FoundKey[] = [];
     let checked = 0;
     try {
       do {
-        const found = await this.#look(await this.#scan(STEP_KEYS));
+        const found = await this.#describe(await this.#scan(STEP_KEYS));
         checked += found.length;
         largest = [...largest, ...found].sort((one, other) => other.bytes - one.bytes).slice(0, LARGEST_MAX);
         this.#showKeys(largest);
-        say(at("browse-note"), `${countOf(checked, "key")} checked…`);
+        setText(byId("browse-note"), `${countOf(checked, "key")} checked…`);
       } while (this.#cursor !== "0" && this.#isSearching);
-      const end = this.#cursor === "0" ? "" : " before it was stopped";
-      say(at("browse-note"), `The largest of ${countOf(checked, "key")} checked${end}.`);
+      const end = this.#cursor === "0" ? "" : " before the search was stopped";
+      setText(byId("browse-note"), `The largest of ${countOf(checked, "key")} checked${end}.`);
     } finally {
       this.#isSearching = false;
-      say(at("largest"), "Find the largest keys");
+      setText(byId("largest"), "Find the largest keys");
     }
   }
 
-  #showKeys(keys: readonly SeenKey[]): void {
+  #showKeys(keys: readonly FoundKey[]): void {
     const rows = keys.map((key): Cell[] => [
       { text: shown(textOf(key.name)), className: "name", act: () => void this.#open(key) },
       { text: key.type },
       { text: bytesText(key.bytes), className: "number" },
       { text: key.expires < 0 ? "–" : spanText(key.expires), className: "number" },
     ]);
-    fillTable(at("key-table"), rows);
-    at("key-table").hidden = rows.length === 0;
+    fillTable(byId("key-table"), rows);
+    byId("key-table").hidden = rows.length === 0;
   }
 
-  async #open(key: SeenKey): Promise<void> {
-    at("value-card").hidden = false;
-    say(at("value-title"), `Value of ${shown(textOf(key.name))}`);
-    say(at("value"), "");
-    say(at("value-note"), "Reading…");
-    at("value-title").focus();
-    fillTable(at("blame"), []);
-    at("blame").hidden = true;
+  async #open(key: FoundKey): Promise<void> {
+    byId("value-card").hidden = false;
+    setText(byId("value-title"), `Value of ${shown(textOf(key.name))}`);
+    setText(byId("value"), "");
+    setText(byId("value-note"), "Reading…");
+    byId("value-title").focus();
+    fillTable(byId("blame"), []);
+    byId("blame").hidden = true;
     await Promise.all([this.#showValue(key), this.#showHistory(key)]);
   }
 
-  async #showValue(key: SeenKey): Promise<void> {
+  async #showValue(key: FoundKey): Promise<void> {
     try {
       const read = READERS[key.type];
       if (read === undefined) {
-        say(at("value-note"), `Values of type ${key.type} are shown by the clients that made them.`);
+        setText(byId("value-note"), `This page cannot show values of type ${key.type}.`);
         return;
       }
       const count = await this.#countOf(key);
       if (count === 0) {
-        say(at("value-note"), `Its elements are too large to show: ${bytesText(key.bytes)} together.`);
+        setText(byId("value-note"), `The elements are too large to show: ${bytesText(key.bytes)} in total.`);
         return;
       }
       const [length, value] =
@@ -208,15 +208,15 @@ export class KeyBrowser {
       const unit = key.type === "string" ? "byte" : "element";
       const limit = key.type === "string" ? STRING_BYTES_MAX : count;
       const part = Number(length) > limit ? `; the first ${countText(limit)} are shown` : "";
-      say(at("value-note"), `${key.type}, ${countOf(Number(length), unit)}${part}`);
-      say(at("value"), valueText(key.type, value));
+      setText(byId("value-note"), `${key.type}, ${countOf(Number(length), unit)}${part}`);
+      setText(byId("value"), valueText(key.type, value));
     } catch (problem) {
-      say(at("value-note"), reasonText(problem));
+      setText(byId("value-note"), reasonText(problem));
     }
   }
 
-  /** Elements that may be read, by their mean size. */
-  async #countOf({ name, type, bytes }: SeenKey): Promise<number> {
+  /** Returns the number of elements that may be read, depending on their mean size. */
+  async #countOf({ name, type, bytes }: FoundKey): Promise<number> {
     const command = LENGTHS[type];
     if (command === undefined) return 1;
     const length = Number(await this.#client.call([command, name], { db: this.#db }));
@@ -224,8 +224,8 @@ export class KeyBrowser {
     return Math.min(ELEMENTS_MAX, Math.floor(VALUE_BYTES_MAX / Math.max(1, mean)));
   }
 
-  async #showHistory({ name }: SeenKey): Promise<void> {
-    say(at("blame-note"), "Reading…");
+  async #showHistory({ name }: FoundKey): Promise<void> {
+    setText(byId("blame-note"), "Reading…");
     try {
       const from = String(Date.now() - DAY_MS);
       const reply = await this.#client.call(["TIMELINE", "BLAME", name, "FROM", from], { db: this.#db });
@@ -240,27 +240,27 @@ export class KeyBrowser {
           { text: textOf(unit["change"]) },
           { text: shortId(unit["id"]), copy: textOf(unit["id"]) },
         ]);
-      fillTable(at("blame"), rows);
-      at("blame").hidden = rows.length === 0;
-      const none = "Not changed in the last 24 hours; what changed it before: dbsync blame.";
-      say(
-        at("blame-note"),
+      fillTable(byId("blame"), rows);
+      byId("blame").hidden = rows.length === 0;
+      const none = "Not changed in the last 24 hours. For earlier changes use dbsync blame.";
+      setText(
+        byId("blame-note"),
         rows.length === 0
           ? none
           : `${rows.length === 1 ? "One change" : `The newest ${countText(rows.length)} changes`} of the last 24 hours.`,
       );
     } catch (problem) {
       const text = reasonText(problem);
-      const none = "This daemon records nothing: keys have no history.";
-      say(at("blame-note"), /TIMELINE is answered by/.test(text) ? none : text);
+      const none = "This daemon records no writes, so keys have no history.";
+      setText(byId("blame-note"), /TIMELINE is answered by/.test(text) ? none : text);
     }
   }
 }
 
 const nothingFound = (cursor: string): string =>
-  cursor === "0" ? "No key matches." : "No key matches so far: the next page looks on.";
+  cursor === "0" ? "No key matches." : "No key matches so far. The next page continues the search.";
 
-/** A line for each element, and for each pair of a hash or a sorted set. */
+/** Formats a value with a line for each element, or for each pair of a hash or a sorted set. */
 function valueText(type: string, reply: SignedReply | undefined): string {
   const isScanned = type === "hash" || type === "set";
   const items = itemsOf(isScanned ? itemsOf(reply)[1] : reply);

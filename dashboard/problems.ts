@@ -1,11 +1,12 @@
-/** Problems at the top of the page, in its title and its icon: in the sentences of dbsync doctor. */
+/** Shows problems at the top of the page and in its title and icon, with the same sentences as dbsync doctor. */
 import type { Severity } from "../protocol/figures/problem.js";
 import type { DashboardFrame } from "../protocol/json/dashboard-frame.js";
-import { at, made, say } from "./elements.js";
+import { byId, newElement, setText } from "./elements.js";
 import { spanText } from "./texts.js";
 
-interface Shown {
-  /** The daemons that it concerns. */
+/** A problem with the daemons that it concerns. */
+interface ShownProblem {
+  /** "This daemon", or the addresses of members. */
   readonly subjects: readonly string[];
   readonly text: string;
   readonly fix: string;
@@ -17,64 +18,68 @@ type Health = "good" | "busy" | "warn" | "bad";
 const OWN = "This daemon";
 const SUBJECTS_MAX = 3;
 
-/** @param silentMs  how long no frame has arrived; null: frames are arriving */
+/** Shows the problems. @param silentMs  milliseconds since the last frame; null: frames are arriving */
 export function showProblems(frame: DashboardFrame | null, silentMs: number | null): void {
   const problems = [...(silentMs === null ? [] : [silence(frame, silentMs)]), ...problemsOf(frame)];
-  fill(at("problems"), problems);
+  fill(byId("problems"), problems);
   const isWaiting = frame === null && silentMs === null;
-  at("no-problems").hidden = problems.some(({ severity }) => severity !== "note") || isWaiting;
-  at("problems").hidden = problems.length === 0;
+  byId("no-problems").hidden = problems.some(({ severity }) => severity !== "note") || isWaiting;
+  byId("problems").hidden = problems.length === 0;
   showHealth(healthOf(frame, problems), { word: wordOf(frame, silentMs, problems), isWaiting });
 }
 
-/** A daemon that does not serve yet, and reports what it is doing until it does, has no fault. */
-function healthOf(frame: DashboardFrame | null, problems: readonly Shown[]): Health {
+/** Returns the health for title and icon. A daemon that is not ready but reports work in progress is busy, not bad. */
+function healthOf(frame: DashboardFrame | null, problems: readonly ShownProblem[]): Health {
   const has = (wanted: Severity) => problems.some(({ severity }) => severity === wanted);
   if (has("problem") || (frame?.isHealthy === false && !has("progress"))) return "bad";
   if (has("remark")) return "warn";
   return has("progress") ? "busy" : "good";
 }
 
-function wordOf(frame: DashboardFrame | null, silentMs: number | null, problems: readonly Shown[]): string {
+function wordOf(
+  frame: DashboardFrame | null,
+  silentMs: number | null,
+  problems: readonly ShownProblem[],
+): string {
   if (silentMs !== null) return "no answer";
   const count = (...wanted: Severity[]) =>
     problems.filter(({ severity }) => wanted.includes(severity)).length;
-  const wrong = count("problem", "remark");
-  if (wrong > 0) return wrong === 1 ? "1 problem" : `${wrong} problems`;
-  const passing = count("progress");
-  if (passing > 0) return `${passing} under way`;
-  return frame?.isHealthy === false ? frame.state : "well";
+  const problemCount = count("problem", "remark");
+  if (problemCount > 0) return problemCount === 1 ? "1 problem" : `${problemCount} problems`;
+  const inProgress = count("progress");
+  if (inProgress > 0) return `${inProgress} in progress`;
+  return frame?.isHealthy === false ? frame.state : "healthy";
 }
 
-const silence = (frame: DashboardFrame | null, silentMs: number): Shown => ({
+const silence = (frame: DashboardFrame | null, silentMs: number): ShownProblem => ({
   subjects: [OWN],
   text:
     frame === null
       ? "it has sent nothing yet"
-      : `it has sent nothing for ${spanText(silentMs)}: what is below is of ${new Date(frame.now).toLocaleTimeString()}`,
-  fix: "see whether it runs, and its log; the page connects again by itself",
+      : `it has sent nothing for ${spanText(silentMs)}; the figures below date from ${new Date(frame.now).toLocaleTimeString()}`,
+  fix: "check whether it runs, and its log; the page reconnects automatically",
   severity: "problem",
 });
 
-function problemsOf(frame: DashboardFrame | null): Shown[] {
+function problemsOf(frame: DashboardFrame | null): ShownProblem[] {
   if (frame === null) return [];
   const own = frame.problems.map(
-    ({ text, fix, severity }): Shown => ({
+    ({ text, fix, severity }): ShownProblem => ({
       subjects: [OWN],
       text,
       fix,
       severity,
     }),
   );
-  // Many daemons often report the same problem.
+  // Combine equal problems of several members.
   const claims = new Map<string, string[]>();
   for (const { address, problems } of frame.timeline?.members ?? [])
     for (const text of problems) claims.set(text, [...(claims.get(text) ?? []), address]);
   const reported = [...claims].map(
-    ([text, subjects]): Shown => ({
+    ([text, subjects]): ShownProblem => ({
       subjects,
       text,
-      fix: "see its own page, or dbsync doctor",
+      fix: "see the page of that member, or run dbsync doctor",
       severity: "remark",
     }),
   );
@@ -82,7 +87,7 @@ function problemsOf(frame: DashboardFrame | null): Shown[] {
   return [...ownOf("problem"), ...ownOf("remark"), ...reported, ...ownOf("progress"), ...ownOf("note")];
 }
 
-function subjectText({ subjects }: Shown): string {
+function subjectText({ subjects }: ShownProblem): string {
   if (subjects[0] === OWN) return OWN;
   const more = subjects.length - SUBJECTS_MAX;
   const named = subjects.slice(0, SUBJECTS_MAX).join(", ");
@@ -94,20 +99,21 @@ const CURES = {
   problem: "What to do",
   remark: "What to do",
   note: "What to do, if you need it",
-  progress: "This ends by itself. If it does not",
+  progress: "This is temporary. If it does not end",
 } as const;
 
-/** Changes only what differs, so that screen readers are not triggered. */
-function fill(list: Element, problems: readonly Shown[]): void {
+/** Fills the list, and changes only texts that differ, so that screen readers do not announce the others again. */
+function fill(list: Element, problems: readonly ShownProblem[]): void {
   while (list.children.length > problems.length) list.lastElementChild?.remove();
   for (const [index, problem] of problems.entries()) {
-    const item = list.children[index] ?? list.appendChild(made("li"));
-    if (item.children.length === 0) item.append(made("b"), " ", made("span"), made("small"));
+    const item = list.children[index] ?? list.appendChild(newElement("li"));
+    if (item.children.length === 0)
+      item.append(newElement("b"), " ", newElement("span"), newElement("small"));
     const [subject, text, fix] = item.children;
     if (subject === undefined || text === undefined || fix === undefined) continue;
-    say(item.children[0] ?? item, `${subjectText(problem)}:`);
-    say(text, `${problem.text}.`);
-    say(fix, `${CURES[problem.severity]}: ${problem.fix}.`);
+    setText(item.children[0] ?? item, `${subjectText(problem)}:`);
+    setText(text, `${problem.text}.`);
+    setText(fix, `${CURES[problem.severity]}: ${problem.fix}.`);
     item.className = CLASSES[problem.severity];
   }
 }
@@ -125,6 +131,6 @@ function showHealth(health: Health, { word, isWaiting }: { word: string; isWaiti
     ? `${location.host} · dbsync`
     : `${MARKS[health]} ${word} · ${location.host} · dbsync`;
   if (document.title !== title) document.title = title;
-  const icon = at<HTMLLinkElement>("icon");
+  const icon = byId<HTMLLinkElement>("icon");
   if (!icon.href.endsWith(ICONS[health])) icon.href = ICONS[health];
 }

@@ -1,5 +1,5 @@
-/** Shows the records of the daemon: the log, dead letters, and signing keys. */
-import { at, type Cell, fillTable, say } from "./elements.js";
+/** Shows the log, the dead letters and the signing keys of the daemon. */
+import { byId, type Cell, fillTable, setText } from "./elements.js";
 import {
   commandsText,
   dateOf,
@@ -20,13 +20,13 @@ const LETTERS_MAX = 50;
 const MINUTE_MS = 60_000;
 
 export function prepareLog(client: SigningClient): void {
-  at("search").addEventListener("submit", async (event) => {
+  byId("search").addEventListener("submit", async (event) => {
     event.preventDefault();
-    say(at("found"), "Searching…");
+    setText(byId("found"), "Searching…");
     try {
-      showLog(await client.call(queryOf((id) => at<HTMLInputElement>(id).value.trim())));
+      showLog(await client.call(queryOf((id) => byId<HTMLInputElement>(id).value.trim())));
     } catch (problem) {
-      say(at("found"), reasonText(problem));
+      setText(byId("found"), reasonText(problem));
     }
   });
 }
@@ -52,30 +52,30 @@ function showLog(reply: SignedReply): void {
       { text: shown(textOf(fields["reply"])), className: "reply" },
     ];
   });
-  fillTable(at("log"), rows);
-  at("log").hidden = rows.length === 0;
-  const more = Number(left) > 0 ? `; ${countText(Number(left))} older ones are not shown` : "";
-  say(
-    at("found"),
+  fillTable(byId("log"), rows);
+  byId("log").hidden = rows.length === 0;
+  const more = Number(left) > 0 ? `; ${countText(Number(left))} older commands are not shown` : "";
+  setText(
+    byId("found"),
     rows.length === 0 ? "Nothing was recorded in that time." : `${countText(rows.length)} found${more}.`,
   );
 }
 
 export async function showLetters(client: SigningClient): Promise<void> {
   let rows: Cell[][] = [];
-  let note = "No dead letters: every acknowledged write of this daemon is in its timeline.";
+  let note = "No dead letters: all acknowledged writes of this daemon are in its timeline.";
   try {
     const { letters, left } = fieldsOf(
       await client.call(["TIMELINE", "DEADLETTERS", "LIMIT", String(LETTERS_MAX)]),
     );
     rows = itemsOf(letters).map(letterRow);
-    const more = Number(left) > 0 ? `; ${countText(Number(left))} newer ones are not shown` : "";
+    const more = Number(left) > 0 ? `; ${countText(Number(left))} newer letters are not shown` : "";
     if (rows.length > 0)
-      note = `${countText(rows.length)} shown${more}. To write them again, or to remove them: dbsync dead-letters, on this daemon's machine.`;
+      note = `${countText(rows.length)} shown${more}. To write them again or remove them, run dbsync dead-letters on this daemon's machine.`;
   } catch (problem) {
     const text = reasonText(problem);
     note = /TIMELINE is answered by/.test(text)
-      ? "This daemon records nothing, and has no dead letters."
+      ? "This daemon records no writes, and has no dead letters."
       : text;
   }
   show("letters", rows, note);
@@ -89,7 +89,7 @@ function letterRow(item: SignedReply): Cell[] {
     { text: textOf(state), className: state === "written" ? "good" : "warn" },
     { text: textOf(reason) },
     { text: fields["signer"] === null ? "–" : signerText(fields), className: "name" },
-    { text: commands === null ? "not readable here" : commandsText(commands), className: "command" },
+    { text: commands === null ? "cannot be read" : commandsText(commands), className: "command" },
     { text: shortId(id), copy: textOf(id) },
   ];
 }
@@ -105,5 +105,5 @@ export function showKeyList(reply: SignedReply): void {
       { text: shortId(id), copy: textOf(id) },
     ];
   });
-  fillTable(at("key-list"), rows);
+  fillTable(byId("key-list"), rows);
 }

@@ -1,7 +1,7 @@
-/** Replies of the daemon as the page shows them. */
+/** Converts replies of the daemon to texts of the page. */
 import type { SignedReply } from "./signing-client.js";
 
-/** Hexadecimal digits of an id that are shown. */
+/** Number of hexadecimal digits of an id that are shown. */
 const ID_DIGITS = 12;
 
 type Fields = Readonly<Record<string, SignedReply | undefined>>;
@@ -18,13 +18,13 @@ export const itemsOf = (reply: SignedReply | undefined): readonly SignedReply[] 
 
 const decoder = new TextDecoder();
 
-/** Returns a reply as text; bytes that are no text are shown as U+FFFD. */
+/** Returns a reply as text; bytes that are not UTF-8 become U+FFFD. */
 export function textOf(reply: SignedReply | undefined): string {
   if (reply === null || reply === undefined) return "(nil)";
   return reply instanceof Uint8Array ? decoder.decode(reply) : String(reply);
 }
 
-/** Returns a text with its control and format characters visible, and cut. */
+/** Cuts a text, and makes its control and format characters visible. */
 export function shown(text: string, max = 300): string {
   const cut = text.length > max ? `${text.slice(0, max)}… (${text.length - max} more)` : text;
   return cut.replace(
@@ -37,7 +37,7 @@ export const shortId = (id: SignedReply | undefined): string => `${textOf(id).sl
 
 export const dateOf = (date: SignedReply | undefined): string => new Date(Number(date)).toLocaleString();
 
-/** Commands as one types them. */
+/** Formats commands as a user would type them. */
 export const commandsText = (commands: SignedReply | undefined): string =>
   itemsOf(commands)
     .map((argv) =>
@@ -47,15 +47,15 @@ export const commandsText = (commands: SignedReply | undefined): string =>
     )
     .join("; ");
 
-/** Returns the signer: the key's label, or its id, and the client for which it signed. */
+/** Describes a signer by the key's label or id, and the client for which it signed. */
 export function signerText({ label, signer, as }: Fields): string {
   const by = label === "" || label == null ? shortId(signer) : textOf(label);
   return as == null ? by : `${by} for ${textOf(as)}`;
 }
 
-/** Returns the reason why a part of the page has nothing to show. */
+/** Describes the error because of which a part of the page has no data. */
 export function reasonText(problem: unknown): string {
   const text = String(problem instanceof Error ? problem.message : problem);
   if (!text.includes("NOPERM")) return text;
-  return `${text}. This browser's key was authorized with fewer rules than this part needs: authorize it again, as shown above.`;
+  return `${text}. The rules of this browser's key do not permit this part of the page: authorize the key again, as shown above.`;
 }

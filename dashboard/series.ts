@@ -1,4 +1,4 @@
-/** The samples of the last hour, as the daemon's ring has them. */
+/** Stores the samples of the last hour from the daemon. */
 import {
   type DashboardHistory,
   SAMPLE_EVERY_MS,
@@ -14,25 +14,25 @@ export const HOUR_MS = SAMPLE_EVERY_MS * SAMPLES_MAX;
 export class Series {
   #rows: Row[] = [];
 
-  /** The newest last. */
+  /** The samples, newest last. */
   get rows(): readonly Row[] {
     return this.#rows;
   }
 
-  /** Takes the daemon's ring; what is older, of a daemon before it was started again, stays. */
+  /** Adds the daemon's history, and keeps older samples from before the daemon was restarted. */
   replace({ samples }: DashboardHistory): void {
     const first = Number(samples[0]?.[0] ?? Number.POSITIVE_INFINITY);
     this.#rows = [...this.#rows.filter(([at]) => Number(at) < first), ...samples].slice(-SAMPLES_MAX);
   }
 
-  /** Adds the daemon's newest sample if it is new here. */
+  /** Adds a sample unless it is already stored. */
   add(row: Row): void {
     if (Number(row[0]) <= Number(this.#rows.at(-1)?.[0] ?? 0)) return;
     this.#rows.push(row);
     if (this.#rows.length > SAMPLES_MAX) this.#rows.shift();
   }
 
-  /** Returns the column of a series in each row; the date is in column 0. */
+  /** Returns the column of a series in the rows; column 0 is the date. */
   static column(name: SampleName): number {
     return SAMPLE_SERIES.indexOf(name) + 1;
   }

@@ -1,11 +1,11 @@
-/** The parts of dbsyncd/browser that the page uses. It is loaded when an administrator signs in. */
+/** The types of dbsyncd/browser that the page uses. The module is loaded when an administrator signs in. */
 
 export type SignedReply = string | number | bigint | boolean | null | object;
 export type Word = string | Uint8Array;
 
 interface CallOptions {
   readonly db?: number;
-  /** Whether strings of the reply come as bytes. */
+  /** Whether strings of the reply are returned as bytes. */
   readonly buffers?: boolean;
 }
 

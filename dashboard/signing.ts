@@ -1,25 +1,28 @@
 /**
- * Signs an administrator in, whose key may read more. The client of dbsyncd/browser is then loaded, and speaks to the daemon's --ws,
- * which judges each signed request by the key's rules.
+ * Signs an administrator in, whose key may read more data. The page then loads the client dbsyncd/browser, which sends signed requests
+ * to the daemon's --ws. The daemon checks each request against the key's rules.
  */
 import type { DashboardFrame } from "../protocol/json/dashboard-frame.js";
-import { at, say } from "./elements.js";
+import { byId, setText } from "./elements.js";
 import { KeyBrowser } from "./keys.js";
 import { prepareLog, showKeyList, showLetters } from "./records.js";
 import type { SigningClient, SigningModule } from "./signing-client.js";
 import { showClients, showSlow } from "./work.js";
 
-/** The key's name in this browser, for pages of this address. */
+/** The name under which the browser stores the key, for pages of this address. */
 const KEY_NAME = "dashboard";
-/** The rules that the page needs; all of its requests read. */
+/** The rules that the page needs; all its requests are reads. */
 const RULES =
   "+@read +timeline|log +timeline|blame +timeline|deadletters +key|list +config|get +client|list +slowlog|get ~*";
 
 export function prepareSigning(frame: () => DashboardFrame | null): void {
   let client: SigningClient | null = null;
-  say(at("authorize"), `dbsync keys add page.pem --label dashboard --rules "${RULES}" -k root-private.pem`);
-  at("unlock").addEventListener("click", async () => {
-    say(at("signed-problem"), "");
+  setText(
+    byId("authorize"),
+    `dbsync keys add page.pem --label dashboard --rules "${RULES}" -k root-private.pem`,
+  );
+  byId("unlock").addEventListener("click", async () => {
+    setText(byId("signed-problem"), "");
     try {
       client ??= await open(frame());
       showKeyList(await client.call(["KEY", "LIST"]));
@@ -27,23 +30,23 @@ export function prepareSigning(frame: () => DashboardFrame | null): void {
       await explain(problem, client);
       return;
     }
-    at("introduce").hidden = true;
-    at("sign-in").hidden = true;
-    if (at("admitted").hidden) admit(client);
+    byId("introduce").hidden = true;
+    byId("sign-in").hidden = true;
+    if (byId("admitted").hidden) showAdministration(client);
   });
 }
 
-/** The parts read what they show; a reading that fails shows why in its own place. */
-function admit(client: SigningClient): void {
-  at("admitted").hidden = false;
+/** Shows the parts for administrators. Each part requests its data and shows its own error. */
+function showAdministration(client: SigningClient): void {
+  byId("admitted").hidden = false;
   const read = () => {
     void showSlow(client);
     void showClients(client);
     void showLetters(client);
   };
   read();
-  at("refresh").addEventListener("click", read);
-  at("refresh").focus();
+  byId("refresh").addEventListener("click", read);
+  byId("refresh").focus();
   prepareLog(client);
   new KeyBrowser(client).start();
 }
@@ -51,13 +54,13 @@ function admit(client: SigningClient): void {
 async function open(frame: DashboardFrame | null): Promise<SigningClient> {
   if (frame === null) throw new Error("the daemon has sent nothing yet");
   if (frame.keys === null)
-    throw new Error("this daemon takes commands without signatures: it has no keys, and no log");
+    throw new Error("this daemon accepts unsigned commands: it has no keys and no log");
   if (frame.ws === null)
-    throw new Error("this daemon has no --ws, by which the page could sign: start it with one");
-  if (!isSecureContext)
     throw new Error(
-      "a browser signs only on pages that came by https, or from localhost: use a tunnel (ssh -L)",
+      "this daemon has no --ws, to which the page could send signed requests: start it with --ws",
     );
+  if (!isSecureContext)
+    throw new Error("browsers sign only on pages loaded by https or from localhost: use a tunnel (ssh -L)");
   const path = "/dbsync.js";
   const { createClient } = (await import(path)) as SigningModule;
   const { port, isSecure } = frame.ws;
@@ -68,20 +71,20 @@ async function open(frame: DashboardFrame | null): Promise<SigningClient> {
   });
 }
 
-/** Explains a failure: the key is not known, or has no permission, or the daemon does not take connections of the page. */
+/** Explains an error: the key is unknown or has no permission, or the daemon does not accept connections from the page. */
 async function explain(problem: unknown, client: SigningClient | null): Promise<void> {
   const text = String(problem instanceof Error ? problem.message : problem);
   if (client === null) {
-    say(at("signed-problem"), text);
+    setText(byId("signed-problem"), text);
     return;
   }
   if (/unknown-key|NOPERM|refused|revoked/.test(text)) {
-    at<HTMLTextAreaElement>("pem").value = await client.publicKeyPem();
-    at("introduce").hidden = false;
+    byId<HTMLTextAreaElement>("pem").value = await client.publicKeyPem();
+    byId("introduce").hidden = false;
     const isNew = /unknown-key/.test(text);
-    say(at("signed-problem"), isNew ? "The daemon does not know this browser's key yet." : text);
+    setText(byId("signed-problem"), isNew ? "The daemon does not know this browser's key yet." : text);
     return;
   }
-  const cure = `Where --ws is not on loopback, or names other pages, start the daemon with --ws-origin ${location.origin} too.`;
-  say(at("signed-problem"), `${text}. ${cure}`);
+  const cure = `If --ws is not on loopback, or --ws-origin names other sites, start the daemon also with --ws-origin ${location.origin}.`;
+  setText(byId("signed-problem"), `${text}. ${cure}`);
 }

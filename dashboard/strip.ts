@@ -1,6 +1,6 @@
 /**
- * The timeline of the last minute: the number of entries recorded at each date. Late entries appear at their dates and are marked; left of the
- * shaded edge everything is final.
+ * The timeline of the last minute: the number of recorded entries by date. Late entries appear at their dates and are marked. Entries in the
+ * shaded area are final.
  */
 import {
   ARRIVAL_BIN_MS,
@@ -9,7 +9,7 @@ import {
   type Arrival,
   type FrameTimeline,
 } from "../protocol/json/dashboard-frame.js";
-import { drawn, say } from "./elements.js";
+import { newSvg, setText } from "./elements.js";
 import { countText, spanText } from "./texts.js";
 
 const HEIGHT = 144;
@@ -18,30 +18,30 @@ const HEAD = 22;
 const FOOT = 18;
 const FULL = HEIGHT - HEAD - FOOT;
 const EVERY_MS = 10_000;
-/** Pixels of a name, roughly. */
-const NAME_WIDE = 56;
+/** Approximate width of a name in pixels. */
+const NAME_WIDTH = 56;
 
 interface Column {
   clients: number;
   members: number;
   late: number;
-  /** The mark of a column with late entries; null: there were none. */
+  /** The mark of a column with late entries; null: there are none. */
   mark: SVGElement | null;
 }
 
 export class Strip {
   readonly #svg: SVGElement;
   readonly #words: Element;
-  /** Columns in sight, by bin. */
+  /** The visible columns by bin. */
   readonly #columns = new Map<number, Column>();
-  readonly #final = drawn("rect", { class: "final", x: 0, y: HEAD, height: FULL });
-  readonly #clients = drawn("path", { class: "clients" });
-  readonly #members = drawn("path", { class: "members" });
-  readonly #marks = drawn("g", {});
+  readonly #final = newSvg("rect", { class: "final", x: 0, y: HEAD, height: FULL });
+  readonly #clients = newSvg("path", { class: "clients" });
+  readonly #members = newSvg("path", { class: "members" });
+  readonly #marks = newSvg("g", {});
   readonly #edges: Readonly<Record<"now" | "watermark" | "final", Edge>>;
   readonly #times = Array.from({ length: ARRIVALS_PAST_MS / EVERY_MS }, (_, index) => {
-    const text = drawn("text", { y: HEIGHT - 4, "text-anchor": "middle" });
-    say(text, `−${((index + 1) * EVERY_MS) / 1000} s`);
+    const text = newSvg("text", { y: HEIGHT - 4, "text-anchor": "middle" });
+    setText(text, `−${((index + 1) * EVERY_MS) / 1000} s`);
     return text;
   });
 
@@ -57,7 +57,7 @@ export class Strip {
     for (const edge of Object.values(this.#edges)) svg.append(edge.line, edge.name);
   }
 
-  /** Adds arrivals. Each bin comes with all that it counts; of several counts the greatest is valid. */
+  /** Adds arrivals. Each arrival contains the complete counts of its bin, so the highest counts are the latest. */
   add(arrivals: readonly Arrival[], now: number): void {
     for (const [bin, clients, members, late] of arrivals) {
       const column = this.#columns.get(bin) ?? { clients: 0, members: 0, late: 0, mark: null };
@@ -74,7 +74,7 @@ export class Strip {
     }
   }
 
-  /** The daemon has restarted, and counts from 0. */
+  /** Removes all columns, because a restarted daemon counts from 0. */
   clear(): void {
     for (const { mark } of this.#columns.values()) mark?.remove();
     this.#columns.clear();
@@ -86,29 +86,29 @@ export class Strip {
     this.#svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     const x = (at: number) =>
       ((at - now + ARRIVALS_PAST_MS) / (ARRIVALS_PAST_MS + ARRIVALS_AHEAD_MS)) * width;
-    const most = Math.max(1, ...[...this.#columns.values()].map(sumOf));
-    // Few among many must still be visible.
-    const tall = (count: number) => FULL * Math.sqrt(count / most) * 0.85;
-    const wide = Math.max(1.5, x(ARRIVAL_BIN_MS) - x(0) - 1);
+    const max = Math.max(1, ...[...this.#columns.values()].map(sumOf));
+    // The square root keeps small counts visible next to large ones.
+    const heightOf = (count: number) => FULL * Math.sqrt(count / max) * 0.85;
+    const barWidth = Math.max(1.5, x(ARRIVAL_BIN_MS) - x(0) - 1);
     const paths = ["", ""];
     for (const [bin, column] of this.#columns) {
       const left = x(bin * ARRIVAL_BIN_MS);
-      const whole = tall(sumOf(column));
-      const own = (whole * column.clients) / sumOf(column);
+      const total = heightOf(sumOf(column));
+      const clientHeight = (total * column.clients) / sumOf(column);
       const bar = (from: number, height: number) =>
-        `M${left.toFixed(1)} ${(HEIGHT - FOOT - from).toFixed(1)}h${wide.toFixed(1)}v${(-height).toFixed(1)}h${(-wide).toFixed(1)}z`;
-      if (column.clients > 0) paths[0] += bar(0, own);
-      if (column.members > 0) paths[1] += bar(own, whole - own);
-      if (column.late > 0) this.#mark(column, left + wide / 2, HEIGHT - FOOT - whole - 4);
+        `M${left.toFixed(1)} ${(HEIGHT - FOOT - from).toFixed(1)}h${barWidth.toFixed(1)}v${(-height).toFixed(1)}h${(-barWidth).toFixed(1)}z`;
+      if (column.clients > 0) paths[0] += bar(0, clientHeight);
+      if (column.members > 0) paths[1] += bar(clientHeight, total - clientHeight);
+      if (column.late > 0) this.#mark(column, left + barWidth / 2, HEIGHT - FOOT - total - 4);
     }
     this.#clients.setAttribute("d", paths[0] ?? "");
     this.#members.setAttribute("d", paths[1] ?? "");
     this.#final.setAttribute("width", String(Math.max(0, Math.min(width, stable === 0 ? 0 : x(stable)))));
     this.#edges.final.place(stable === 0 ? -1 : x(stable), width);
     const closed = x(watermark);
-    this.#edges.watermark.place(closed - Math.max(0, x(stable)) < NAME_WIDE ? -1 : closed, width);
+    this.#edges.watermark.place(closed - Math.max(0, x(stable)) < NAME_WIDTH ? -1 : closed, width);
     this.#edges.now.place(x(now), width);
-    const isNarrow = x(now) - x(now - EVERY_MS) < NAME_WIDE;
+    const isNarrow = x(now) - x(now - EVERY_MS) < NAME_WIDTH;
     for (const [index, text] of this.#times.entries()) {
       text.setAttribute("x", String(Math.max(18, x(now - (index + 1) * EVERY_MS))));
       text.setAttribute("visibility", isNarrow && index % 2 === 0 ? "hidden" : "visible");
@@ -116,10 +116,10 @@ export class Strip {
     this.#describe(timeline, now);
   }
 
-  /** A new one drops into place, unless the user prefers reduced motion. */
+  /** Draws the mark of a column. The style sheet animates a new mark unless the user prefers reduced motion. */
   #mark(column: Column, x: number, y: number): void {
     if (column.mark === null) {
-      column.mark = drawn("circle", { r: 3.5, class: "falls" });
+      column.mark = newSvg("circle", { r: 3.5, class: "falls" });
       this.#marks.append(column.mark);
     }
     column.mark.setAttribute("cx", x.toFixed(1));
@@ -131,10 +131,10 @@ export class Strip {
     const late = all.reduce((sum, column) => sum + column.late, 0);
     const sum = all.reduce((sum, column) => sum + sumOf(column), 0);
     const outside =
-      elsewhere === 0 ? "" : `; since the start ${countText(elsewhere)} dated outside of the minute`;
+      elsewhere === 0 ? "" : `; since the start ${countText(elsewhere)} had dates outside the last minute`;
     const final = stable === 0 ? "" : ` Final up to ${spanText(now - stable)} ago.`;
     const words = `${countText(sum)} recorded in the last minute, ${countText(late)} of them late${outside}.${final}`;
-    say(this.#words, words);
+    setText(this.#words, words);
     this.#svg.setAttribute("aria-label", `Timeline: ${words}`);
   }
 }
@@ -143,22 +143,23 @@ function sumOf({ clients, members }: Column): number {
   return clients + members;
 }
 
-/** A time with a name. */
+/** A vertical line at a time, with a name. */
 class Edge {
-  readonly line = drawn("line", { class: "mark", y1: HEAD - 6, y2: HEIGHT - FOOT });
+  readonly line = newSvg("line", { class: "mark", y1: HEAD - 6, y2: HEIGHT - FOOT });
   readonly name: SVGElement;
   readonly #anchor: "start" | "end";
 
   constructor(name: string, anchor: "start" | "end") {
     this.#anchor = anchor;
-    this.name = drawn("text", { y: HEAD - 10, "text-anchor": anchor });
-    say(this.name, name);
+    this.name = newSvg("text", { y: HEAD - 10, "text-anchor": anchor });
+    setText(this.name, name);
   }
 
-  /** @param x  out of sight: hidden */
+  /** Moves the edge. @param x  the position; the edge is hidden if it is outside the strip */
   place(x: number, width: number): void {
-    const isSeen = x >= 0 && x <= width;
-    for (const part of [this.line, this.name]) part.setAttribute("visibility", isSeen ? "visible" : "hidden");
+    const isVisible = x >= 0 && x <= width;
+    for (const part of [this.line, this.name])
+      part.setAttribute("visibility", isVisible ? "visible" : "hidden");
     this.line.setAttribute("x1", x.toFixed(1));
     this.line.setAttribute("x2", x.toFixed(1));
     this.name.setAttribute("x", (this.#anchor === "end" ? x - 3 : x + 3).toFixed(1));

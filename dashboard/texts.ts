@@ -1,4 +1,4 @@
-/** Formats numbers for users. */
+/** Formats numbers as texts of the page. */
 
 const BYTE_UNITS = ["B", "KB", "MB", "GB", "TB"];
 
@@ -13,11 +13,11 @@ export function countText(count: number): string {
   return Math.round(count).toLocaleString("en");
 }
 
-/** `1 key`, `2 keys` */
+/** Formats a count with its unit, such as `1 key` or `2 keys`. */
 export const countOf = (count: number, unit: string): string =>
   `${countText(count)} ${unit}${count === 1 ? "" : "s"}`;
 
-/** Formats a number of an axis: 1.2k, 3M. */
+/** Formats a number for an axis, such as 1.2k or 3M. */
 export function shortCountText(count: number): string {
   if (count < 1000) return Number(count.toPrecision(3)).toLocaleString("en");
   return new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 }).format(count);
@@ -40,7 +40,7 @@ export function spanText(time: number): string {
   return hours < 48 ? `${hours.toFixed(1)} h` : `${Math.round(hours / 24)} d`;
 }
 
-/** A difference of clocks. */
+/** Formats a difference of clocks. */
 export function differenceText(time: number | null): string {
   if (time === null) return "–";
   const rounded = Math.round(time);

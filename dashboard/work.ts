@@ -1,5 +1,5 @@
-/** The daemon's work for its clients: slow commands, and connections with their last command. */
-import { at, type Cell, fillTable, say } from "./elements.js";
+/** Shows the daemon's work for its clients: slow commands, and connections with their last commands. */
+import { byId, type Cell, fillTable, setText } from "./elements.js";
 import { itemsOf, reasonText, shown, textOf } from "./replies.js";
 import type { SigningClient } from "./signing-client.js";
 import { bytesText, countText, millisecondsText, spanText } from "./texts.js";
@@ -10,7 +10,7 @@ const SECOND_MS = 1000;
 
 export async function showSlow(client: SigningClient): Promise<void> {
   let rows: Cell[][] = [];
-  let note = "No command took longer than --slowlog-time since the start.";
+  let note = "No command was slower than --slowlog-log-slower-than since the start.";
   try {
     const entries = itemsOf(await client.call(["SLOWLOG", "GET", String(SLOW_MAX)]));
     rows = entries.map((entry) => {
@@ -24,7 +24,7 @@ export async function showSlow(client: SigningClient): Promise<void> {
             .join(" "),
           className: "command",
         },
-        { text: [textOf(name), textOf(remote)].filter((one) => one !== "").join(" at ") },
+        { text: [textOf(name), textOf(remote)].filter((one) => one !== "").join(" on ") },
       ];
     });
     if (rows.length > 0) note = `The newest ${countText(rows.length)}; at most ${SLOW_MAX} are shown.`;
@@ -45,7 +45,7 @@ export async function showClients(client: SigningClient): Promise<void> {
     clients.sort((one, other) => Number(one.get("idle")) - Number(other.get("idle")));
     rows = clients.slice(0, CLIENTS_MAX).map(clientRow);
     const more = clients.length - rows.length;
-    note = `${countText(clients.length)} connected${more > 0 ? `; the ${countText(more)} that are idle longest are not shown` : ""}; one is this page.`;
+    note = `${countText(clients.length)} connected${more > 0 ? `; the ${countText(more)} with the longest idle time are not shown` : ""}; one of them is this page.`;
   } catch (problem) {
     note = reasonText(problem);
   }
@@ -67,9 +67,9 @@ function clientRow(fields: URLSearchParams): Cell[] {
   ];
 }
 
-/** A table, hidden where it has no rows, and the sentence below it. */
+/** Fills a table, which is hidden if it has no rows, and sets the sentence below it. */
 export function show(id: string, rows: readonly (readonly Cell[])[], note: string): void {
-  fillTable(at(id), rows);
-  at(id).hidden = rows.length === 0;
-  say(at(`${id}-note`), note);
+  fillTable(byId(id), rows);
+  byId(id).hidden = rows.length === 0;
+  setText(byId(`${id}-note`), note);
 }

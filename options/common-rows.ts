@@ -1,9 +1,9 @@
-/** The options that `dbsyncd --help` shows: where, whose commands, to which databases. */
+/** The options that `dbsyncd --help` shows: the address, the keys and the databases. */
 import { type BackendSpecification, parseSpecifications } from "./database-list.js";
 import { choice, paths, plain, text, toggle } from "./forms.js";
 import { row } from "./option-row.js";
 
-/** php-dbsync's. */
+/** The database that php-dbsync uses by default. */
 export const COMPAT_DATABASE = "redis:127.0.0.1:6379";
 const MEMORY: readonly BackendSpecification[] = parseSpecifications("memory");
 const PORT_MAX = 65535;
@@ -18,27 +18,27 @@ export const COMMON = {
     reload: "restart",
     example: "localhost",
   }),
-  /** 0: a free one. */
+  /** The port; 0: any free port. */
   port: row({
     flags: "-p, --port <port>",
-    help: "port; 0: a free one",
+    help: "port; 0: any free port",
     form: plain(parsePort),
     fallback: 1111,
     reload: "restart",
     example: "1112",
   }),
-  /** Files and folders of application keys; none of these and of `rootKey`: unsigned commands. */
+  /** Files and folders of application keys. Without these and without `rootKey`, commands are unsigned. */
   signKey: row({
     flags: "-s, --sign-key <file>",
-    help: "public key (repeatable), or folder of *.pem: signed commands only",
+    help: "public key (repeatable), or folder of *.pem; only signed commands are accepted",
     form: paths,
     fallback: [],
-    reload: "at once",
+    reload: "immediately",
     example: "keys",
   }),
   database: row({
     flags: "-d, --database <list>",
-    help: "memory, or redis:host:port, several with commas between; or redis-cluster:host:port,… or redis-sentinel:name@host:port,… or dbsync:host:port,… to sign for daemons",
+    help: "memory; redis:host:port, several separated by commas; redis-cluster:host:port,…; redis-sentinel:name@host:port,…; or dbsync:host:port,… to sign for other daemons",
     form: text<readonly BackendSpecification[]>(parseSpecifications, (all) =>
       all.map(({ name }) => name).join(","),
     ),
@@ -48,7 +48,7 @@ export const COMMON = {
   }),
   close: row({
     flags: "-c, --close",
-    help: "close after each answer",
+    help: "close the connection after each answer",
     form: toggle,
     fallback: false,
     reload: "restart",
@@ -72,15 +72,15 @@ export const COMMON = {
   }),
 } as const;
 
-function parseBind(given: string): string {
-  const address = given.replace(/^\[(.*)\]$/, "$1");
+function parseBind(value: string): string {
+  const address = value.replace(/^\[(.*)\]$/, "$1");
   if (!/^[A-Za-z0-9._:%-]+$/.test(address))
     throw new RangeError("Expected an address such as 127.0.0.1 or ::1, or a host name.");
   return address;
 }
 
-function parsePort(given: string): number {
-  if (!/^\d{1,5}$/.test(given) || Number(given) > PORT_MAX)
+function parsePort(value: string): number {
+  if (!/^\d{1,5}$/.test(value) || Number(value) > PORT_MAX)
     throw new RangeError(`Expected a number from 0 to ${PORT_MAX}.`);
-  return Number(given);
+  return Number(value);
 }

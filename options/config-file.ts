@@ -1,6 +1,6 @@
 /**
- * The configuration file: TOML with the long options' names, without dashes in front. The command line and the environment have precedence.
- * Loaded only with --config.
+ * The configuration file: TOML with the names of the long options, without the dashes. The command line and the environment take precedence.
+ * The module is loaded only with --config.
  */
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -14,29 +14,29 @@ import { insteadOf } from "./removed-options.js";
 import { OPTIONS } from "./table.js";
 
 /**
- * Gives the options of `program` that are still at their default the file's values.
+ * Sets the options of `program` that still have their defaults to the values of the file.
  * Paths in the file are relative to its folder.
- * @throws UnusableFile  names the file, the line and what is expected there; 1 when it cannot be read, else 2
+ * @throws UnusableFile  with the file, the line and the expected value; exit code 1 if the file cannot be read, otherwise 2
  */
 export function applyConfigFile(program: Command, file: string): void {
   const text = readText(file);
   const rows: readonly OptionRow[] = Object.values(OPTIONS);
   for (const [name, value] of Object.entries(parseToml(text, file))) {
     const row = rows.find((one) => nameOf(one) === name);
-    const place = `${file}, line ${lineOf(text, name)}`;
+    const location = `${file}, line ${lineOf(text, name)}`;
     if (row === undefined) {
       const instead = insteadOf(name);
-      if (instead !== null) throw new UnusableFile(`${place}: ${name}. ${instead}`, 2);
+      if (instead !== null) throw new UnusableFile(`${location}: ${name}. ${instead}`, 2);
       const meant = nearestName(name, rows.map(nameOf));
       throw new UnusableFile(
-        `${place}: unknown name "${name}". ${meant === null ? "" : `Did you mean ${meant}? `}` +
+        `${location}: unknown name "${name}". ${meant === null ? "" : `Did you mean ${meant}? `}` +
           "Names are those of dbsyncd --help-all, without dashes.",
         2,
       );
     }
     const attribute = attributeOf(row);
     const source = program.getOptionValueSource(attribute);
-    const parsed = parseValue(row, value, { place, folder: dirname(file) });
+    const parsed = parseValue(row, value, { location, folder: dirname(file) });
     if (source !== undefined && source !== "default") continue;
     program.setOptionValueWithSource(attribute, parsed, "config");
   }
@@ -45,7 +45,7 @@ export function applyConfigFile(program: Command, file: string): void {
 function parseValue(
   row: OptionRow,
   value: unknown,
-  { place, folder }: { readonly place: string; readonly folder: string },
+  { location, folder }: { readonly location: string; readonly folder: string },
 ): unknown {
   const { form, example } = row;
   const name = nameOf(row);
@@ -53,9 +53,12 @@ function parseValue(
     return form.fromFile(value, { folder, example });
   } catch (problem) {
     if (problem instanceof WrongType)
-      throw new UnusableFile(`${place}: ${name} = ${JSON.stringify(value)}: Expected ${problem.message}.`, 2);
+      throw new UnusableFile(
+        `${location}: ${name} = ${JSON.stringify(value)}: Expected ${problem.message}.`,
+        2,
+      );
     const reason = problem instanceof Error ? problem.message : String(problem);
-    throw new UnusableFile(`${place}: ${name} = ${JSON.stringify(value)}: ${reason}`, 2);
+    throw new UnusableFile(`${location}: ${name} = ${JSON.stringify(value)}: ${reason}`, 2);
   }
 }
 
@@ -86,7 +89,7 @@ function parseToml(text: string, file: string): Record<string, unknown> {
   }
 }
 
-/** Explains a quoting error, which the parser reports under many names. @returns null: it is another error */
+/** Explains a missing quote, which the parser reports in many ways. @returns null: it is another error */
 function quoteFault(line: string): string | null {
   const [, name = "", value = ""] = /^\s*([A-Za-z0-9_-]+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
   const quote = /^["']/.exec(value)?.[0];
@@ -94,10 +97,10 @@ function quoteFault(line: string): string | null {
     return `the quote (${quote}) after the text is missing. Write ${name} = ${value}${quote}`;
   const [, bare = ""] = /^([^"'#[\]{},]+?)\s*(?:#.*)?$/.exec(value) ?? [];
   const isKnown = /^(?:true|false|[-+]?[\d_]+(?:\.[\d_]+)?)$/.test(bare);
-  return bare === "" || isKnown ? null : `text is written in quotes. Write ${name} = "${bare}"`;
+  return bare === "" || isKnown ? null : `text must be in quotes. Write ${name} = "${bare}"`;
 }
 
-/** Finds the line of a name, which the parser does not report; a name is at the beginning of its line. */
+/** Finds the line that begins with a name, because the parser does not report lines. */
 function lineOf(text: string, name: string): number {
   const lines = text.split("\n");
   const index = lines.findIndex((line) => {

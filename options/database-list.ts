@@ -1,6 +1,7 @@
 /**
- * The text of -d: databases with commas between them. php-dbsync's form `redis:host:port`, our `memory`, and URLs for what that form cannot
- * express (password, number, TLS). Or the daemons of a cluster, `dbsync:host:port,host:port`, to which everything is forwarded, signed.
+ * Parses the value of -d: databases separated by commas. A database is `memory`, `redis:host:port` as in php-dbsync, or a URL with a password,
+ * a number or TLS. Alternatively the value names the daemons of a cluster, `dbsync:host:port,host:port`, to which commands are signed and
+ * forwarded.
  */
 
 import { decoded, type RedisAccess } from "./addresses/redis-access.js";
@@ -16,7 +17,7 @@ export interface SidecarSpecification {
   readonly kind: "dbsync";
   /** The address in -d. */
   readonly name: string;
-  /** The addresses as a client's list of servers. */
+  /** The addresses in the form of a client's list of servers. */
   readonly servers: string;
 }
 
@@ -33,10 +34,10 @@ export interface RedisSpecification extends RedisAccess {
   readonly port: number;
 }
 
-/** Whether Redis servers apply the commands. */
+/** Whether a kind of database consists of Redis servers. */
 export const isRedis = (kind: BackendSpecification["kind"]): boolean => kind.startsWith("redis");
 
-/** `dbsync:host:port`, or with a scheme for each: `dbsyncs://host:port`. */
+/** Matches `dbsync:host:port`, or addresses with schemes such as `dbsyncs://host:port`. */
 const SIDECAR = /^\s*dbsync(s?:\/\/|:)/;
 const DEFAULT_PORT = 6379;
 const MAX_PORT = 65535;
@@ -45,25 +46,26 @@ const FORMS =
   "redis-sentinel:name@host:port,host:port, dbsync:host:port,host:port";
 
 /**
- * The databases that `text` names, in order.
- * @throws RangeError  which of them is wrong, why, and what is expected
+ * Returns the databases that `text` names, in order.
+ * @throws RangeError  the message says which database is wrong, why, and what is expected
  */
 export function parseSpecifications(text: string): BackendSpecification[] {
   if (SIDECAR.test(text)) return [parseSidecar(text)];
   if (REDIS_GROUP.test(text)) return [parseRedisGroup(text)];
   const specifications = text.split(",").map((part) => parseSpecification(part.trim()));
   const names = specifications.map((specification) => specification.name);
-  const double = names.find((name, index) => names.indexOf(name) !== index);
-  if (double !== undefined) throw new RangeError(`"${double}" is named twice; name each database once.`);
+  const duplicate = names.find((name, index) => names.indexOf(name) !== index);
+  if (duplicate !== undefined)
+    throw new RangeError(`"${duplicate}" is named twice; name each database once.`);
   return specifications;
 }
 
-/** Parses the address of a sidecar. The client reports errors in it: it knows its forms. */
+/** Parses the address of a sidecar. The client, which parses the servers, reports further errors. */
 function parseSidecar(text: string): SidecarSpecification {
   const entries = text.split(",").map((part) => part.trim().replace(/^dbsync:(?!\/\/)/, ""));
   const database = entries.find((entry) => /^(memory$|rediss?:)/.test(entry));
   if (database !== undefined)
-    throw new RangeError(`"${database}": after dbsync: name daemons only, and no other database.`);
+    throw new RangeError(`"${database}": after dbsync: name only daemons, and no other database.`);
   if (entries.includes("")) throw new RangeError("A daemon is missing. Expected dbsync:host:port,host:port.");
   const servers = entries.join(",");
   return { kind: "dbsync", name: `dbsync:${servers}`, servers };
@@ -94,7 +96,7 @@ function parseSpecification(text: string): BackendSpecification {
 function parseRedisUrl(text: string): RedisSpecification {
   const shown = text.replace(/\/\/[^@]*@/, "//***@");
   if (!URL.canParse(text))
-    throw new RangeError(`"${shown}" is no URL such as redis://user:password@host:6379/0.`);
+    throw new RangeError(`"${shown}" is not a URL such as redis://user:password@host:6379/0.`);
   const url = new URL(text);
   const path = /^\/?(\d{0,4})$/.exec(url.pathname);
   if (url.hostname === "" || path === null || url.search !== "" || url.hash !== "") {

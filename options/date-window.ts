@@ -1,9 +1,9 @@
-/** The dates of envelopes that a daemon accepts from clients, relative to its clock: the value of --window. */
+/** The value of --window: the dates of envelopes that a daemon accepts from clients, relative to its clock. */
 
 import type { LimitRow } from "./limit-text.js";
 import { formatLimit, parseLimit } from "./limit-text.js";
 
-/** Milliseconds. */
+/** A window in milliseconds before and after the daemon's clock. */
 export interface DateWindow {
   readonly past: number;
   readonly future: number;
@@ -14,32 +14,32 @@ const SECOND = 1000;
 export const DATE_WINDOW_DEFAULT: DateWindow = { past: 30 * SECOND, future: 5 * SECOND };
 
 /**
- * Dates of envelopes that are applied, around the time of their message in the stream of --order. The same on all daemons, whatever
- * their --window, and wider than that by what clocks may differ.
+ * The window of --order: the dates of envelopes that are applied, relative to the time of their message in the stream. It is the same on all
+ * daemons, and wider than --window, because clocks may differ.
  */
 export const ORDER_WINDOW: DateWindow = { past: 60 * SECOND, future: 30 * SECOND };
 
-/** Both halves; ids are remembered for the whole. */
+/** The limit for each half of the window. */
 const HALF: LimitRow = {
   flag: "window",
   unit: "time",
   fallback: DATE_WINDOW_DEFAULT.past,
-  least: 100,
-  most: 600 * SECOND,
-  summary: "dates of envelopes that are taken",
-  reason: "longer than a client retries; clocks within the seconds that NTP keeps",
+  min: 100,
+  max: 600 * SECOND,
+  summary: "dates of envelopes that are accepted",
+  reason: "longer than a client retries; NTP keeps clocks within a few seconds",
 };
 
-/** @throws RangeError  a sentence: what is expected */
+/** Parses a window. @throws RangeError  the message says what is expected */
 export function parseDateWindow(text: string): DateWindow {
   const [past, future, ...more] = text.split(",");
   if (past === undefined || future === undefined || more.length > 0) {
-    throw new RangeError("Expected two times with a comma between, past and future, such as 30s,5s.");
+    throw new RangeError("Expected two times separated by a comma, past and future, such as 30s,5s.");
   }
   return { past: parseLimit(HALF, past), future: parseLimit(HALF, future) };
 }
 
-/** `parseDateWindow` reads it back. */
+/** Formats a window; the inverse of `parseDateWindow`. */
 export function formatDateWindow({ past, future }: DateWindow): string {
   return `${formatLimit(HALF, past)},${formatLimit(HALF, future)}`;
 }

@@ -1,7 +1,7 @@
-/** The events of keys that clients receive: Redis's letters. Source: redis-server 7.0, notify.c. */
+/** The letters of Redis that select the events of keys that clients receive. Source: redis-server 7.0, notify.c. */
 
 /**
- * Classes of events, which together are `A`; one class that Redis shows separately only if not all are set; and the marks.
+ * The classes of events, which `A` combines, and the letters that `A` does not include.
  */
 const EVENT_CLASSES = "g$lshzxetd";
 const NEW_KEYS = "n";
@@ -10,17 +10,17 @@ const MARKS = "KE";
 const KNOWN = EVENT_CLASSES + NEW_KEYS + MARKS + MISSED_KEYS;
 
 export interface EventFlags {
-  /** The flags as Redis shows them; empty: no events. */
+  /** The flags as Redis formats them; empty: no events. */
   readonly text: string;
   readonly classes: ReadonlySet<string>;
-  /** Whether events are published on the channel of the key, of the event. */
+  /** Whether events are published on the channel of the key, and on the channel of the event. */
   readonly byKey: boolean;
   readonly byEvent: boolean;
 }
 
 export const NO_EVENTS = parseEventFlags("");
 
-/** @throws RangeError  a sentence: what is expected */
+/** Parses flags. @throws RangeError  in the words of Redis */
 export function parseEventFlags(text: string): EventFlags {
   const named = new Set(text.replaceAll("A", EVENT_CLASSES));
   if ([...named].some((letter) => !KNOWN.includes(letter)))

@@ -1,4 +1,4 @@
-/** Eviction policies for full memory, by Redis's names. */
+/** The policies for evicting keys when the memory limit is reached, with the names of Redis. */
 import type { UsageKind } from "../store/keyspace/usage.js";
 
 export const EVICTION_POLICIES = [
@@ -11,7 +11,7 @@ export type EvictionPolicy = (typeof EVICTION_POLICIES)[number];
 /** The policies that evict keys. */
 export type Evicting = Exclude<EvictionPolicy, "noeviction">;
 
-/** Returns the usage of keys that a policy needs; null: none, which saves 8 bytes a key. */
+/** Returns the kind of usage data that a policy needs; null: none, which saves 8 bytes per key. */
 export function usageKindOf(policy: EvictionPolicy): UsageKind | null {
   return policy.endsWith("-lru") ? "lru" : policy.endsWith("-lfu") ? "lfu" : null;
 }

@@ -1,13 +1,13 @@
 /**
- * The forms of option values: how a value is read from the command line, a variable or the configuration file, and how it is shown. An invalid
- * value causes a RangeError, whose message is a sentence that says what is expected.
+ * The forms of option values. A form parses values from the command line, a variable or the configuration file, and formats them. An invalid
+ * value causes a RangeError whose message says what is expected.
  */
 import { resolve } from "node:path";
 import { InvalidArgumentError, type Option } from "commander";
 import type { LimitRow } from "./limit-text.js";
 import { formatLimit, parseLimit } from "./limit-text.js";
 
-/** A value in the form in which a configuration file could contain it. */
+/** A value as a configuration file could contain it. */
 export type Shown = string | number | boolean | readonly string[];
 
 export interface FileContext {
@@ -18,19 +18,19 @@ export interface FileContext {
 }
 
 export interface Form<Value> {
-  /** Makes commander parse texts of this form. */
+  /** Sets commander's parser for the option. */
   prepare(option: Option): Option;
-  /** Parses a value of TOML. @throws WrongType @throws RangeError */
+  /** Parses a TOML value. @throws WrongType @throws RangeError */
   fromFile(value: unknown, context: FileContext): Value;
   show(value: Value): Shown;
-  /** Describes the default in the help; absent: as `show` returns it, in quotation marks if it is a text. */
+  /** Describes the default in the help; absent: commander formats it. */
   describe?(value: Value): string;
 }
 
-/** A TOML value has the wrong type; the message says which type is expected. */
+/** Thrown for a TOML value of the wrong type; the message names the expected type. */
 export class WrongType extends Error {}
 
-/** A switch. */
+/** The form of a switch. */
 export const toggle: Form<boolean> = {
   prepare: (option) => option,
   fromFile: (value) => {
@@ -40,7 +40,7 @@ export const toggle: Form<boolean> = {
   show: (value) => value,
 };
 
-/** Returns the form of one word out of several. */
+/** Returns the form of a value that is one of several words. */
 export function choice<const Word extends string>(words: readonly Word[]): Form<Word> {
   return {
     prepare: (option) => option.choices(words),
@@ -68,7 +68,7 @@ export function text<Value>(
   format: (value: Value) => string,
 ): Form<Value> & { describe(value: Value): string } {
   return {
-    prepare: (option) => option.argParser((given: string) => explained(() => parse(given))),
+    prepare: (option) => option.argParser((value: string) => explained(() => parse(value))),
     fromFile: (value) => parse(textOf(value)),
     show: format,
     describe: (value) => format(value) || noneOf(),
@@ -77,24 +77,24 @@ export function text<Value>(
 
 export function limit(row: LimitRow): Form<number> {
   const form = text(
-    (given) => parseLimit(row, given),
+    (value) => parseLimit(row, value),
     (value) => formatLimit(row, value),
   );
   return row.unit === "count" ? { ...form, show: (value) => value } : form;
 }
 
-/** One file or folder. */
+/** The form of a file or folder. */
 export const path: Form<string> = {
   ...plain(parsePath),
   fromFile: (value, { folder }) =>
     typeof value === "string" && value !== "" ? resolve(folder, value) : parsePath(textOf(value)),
 };
 
-/** Several files or folders, each given separately. */
+/** The form of several files or folders; the option is repeated for each. */
 export const paths: Form<readonly string[]> = {
   prepare: (option) =>
-    option.argParser((given: string, before: readonly string[]) =>
-      explained(() => [...before, parsePath(given)]),
+    option.argParser((value: string, before: readonly string[]) =>
+      explained(() => [...before, parsePath(value)]),
     ),
   fromFile: (value, { folder }) => {
     const all: readonly unknown[] = Array.isArray(value) ? value : [value];
@@ -112,12 +112,12 @@ export interface ListParts<Item> {
   readonly parse: (text: string) => Item;
   /** The inverse of `parse`. */
   readonly format: (item: Item) => string;
-  /** Checks all of them together. @throws RangeError */
+  /** Checks all items together. @throws RangeError */
   readonly check: (items: readonly Item[]) => void;
 }
 
 /**
- * Returns a form of several values, given separately or with commas between them, because a variable can be set only once.
+ * Returns a form of several values. The option may be repeated, or its value may be separated by commas, because a variable cannot be repeated.
  */
 export function list<Item>({ parse, format, check }: ListParts<Item>): Form<readonly Item[]> {
   const add = (texts: readonly string[], before: readonly Item[] = []): readonly Item[] => {
@@ -127,8 +127,8 @@ export function list<Item>({ parse, format, check }: ListParts<Item>): Form<read
   };
   return {
     prepare: (option) =>
-      option.argParser((given: string, before?: readonly Item[]) =>
-        explained(() => add(given.split(","), before)),
+      option.argParser((value: string, before?: readonly Item[]) =>
+        explained(() => add(value.split(","), before)),
       ),
     fromFile: (value, { example }) => {
       if (!Array.isArray(value)) return add(textOf(value).split(","));
@@ -150,12 +150,12 @@ function textOf(value: unknown): string {
   throw new WrongType("a text or a number");
 }
 
-export function parsePath(given: string): string {
-  if (given === "") throw new RangeError("Expected a path.");
-  return given;
+export function parsePath(value: string): string {
+  if (value === "") throw new RangeError("Expected a path.");
+  return value;
 }
 
-/** Converts parsing errors to commander's. */
+/** Converts parsing errors to errors of commander. */
 export function explained<Value>(parse: () => Value): Value {
   try {
     return parse();

@@ -1,4 +1,4 @@
-/** Limits, and how long things are kept, as they are written, and read. */
+/** Parses and formats limits and retention times. */
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -13,12 +13,12 @@ export interface LimitRow {
   readonly flag: string;
   readonly unit: LimitUnit;
   readonly fallback: number;
-  readonly least: number;
-  readonly most: number;
+  readonly min: number;
+  readonly max: number;
   readonly summary: string;
-  /** Why the fallback is what it is. */
+  /** The reason for the default. */
   readonly reason: string;
-  /** A new value waits for a restart; absent: it applies immediately. */
+  /** Whether a new value needs a restart; absent: it applies immediately. */
   readonly restart?: true;
 }
 
@@ -35,21 +35,21 @@ const EXAMPLES: Readonly<Record<LimitUnit, string>> = {
 };
 
 /**
- * The limit that `text` states.
- * @throws RangeError  a sentence: what is expected, and the bounds
+ * Parses a limit.
+ * @throws RangeError  the message says what is expected
  */
 export function parseLimit(row: LimitRow, text: string): number {
   const match = /^(\d{1,15}(?:\.\d{1,6})?) ?([A-Za-z]*)$/.exec(text.trim());
   const scale = match === null ? undefined : SCALES[row.unit][match[2] as string];
   const value = match === null || scale === undefined ? Number.NaN : Number(match[1]) * scale;
   if (!Number.isInteger(value)) throw new RangeError(`Expected ${EXAMPLES[row.unit]}.`);
-  if (value < row.least || value > row.most) {
-    throw new RangeError(`Expected ${formatLimit(row, row.least)} to ${formatLimit(row, row.most)}.`);
+  if (value < row.min || value > row.max) {
+    throw new RangeError(`Expected ${formatLimit(row, row.min)} to ${formatLimit(row, row.max)}.`);
   }
   return value;
 }
 
-/** Writes a limit in the largest unit that divides it; `parseLimit` reads it back. */
+/** Formats a limit in the largest unit that divides it; the inverse of `parseLimit`. */
 export function formatLimit(row: LimitRow, value: number): string {
   const units = Object.entries(SCALES[row.unit]).filter(([name]) => name !== "");
   const [name, scale] = units.findLast(([, size]) => value % size === 0 && value >= size) ?? ["", 1];
@@ -60,7 +60,7 @@ const DAY = 24 * HOUR;
 const RETAINED_MAX = 36_500 * DAY;
 const RETAINED_UNITS: Readonly<Record<string, number>> = { "": DAY, d: DAY, h: HOUR, m: MINUTE };
 
-/** The value of --retain, how long the commands themselves are kept below the snapshots. @returns milliseconds; infinity: for ever. @throws RangeError  a sentence: what is expected */
+/** Parses the value of --retain. @returns milliseconds; Infinity: forever @throws RangeError  the message says what is expected */
 export function parseRetention(text: string): number {
   if (text === "forever") return Number.POSITIVE_INFINITY;
   const match = /^(\d{1,8})([dhm]?)$/.exec(text);
@@ -70,7 +70,7 @@ export function parseRetention(text: string): number {
   return value;
 }
 
-/** `parseRetention` reads it back. */
+/** Formats a retention time; the inverse of `parseRetention`. */
 export function formatRetention(milliseconds: number): string {
   if (milliseconds === Number.POSITIVE_INFINITY) return "forever";
   const [unit, size] = Object.entries(RETAINED_UNITS).find(([, size]) => milliseconds % size === 0) ?? [

@@ -1,26 +1,26 @@
-/** An option: one row contains everything about it. */
+/** The definition of an option. */
 import type { Form } from "./forms.js";
 
 export interface OptionRow<Value = unknown> {
-  /** The flags as commander writes them: `-s, --sign-key <file>`; without `<…>` it is a switch. */
+  /** The flags in the form of commander: `-s, --sign-key <file>`; an option without `<…>` is a switch. */
   readonly flags: string;
   readonly help: string;
-  /** Reads, checks and shows its value. */
+  /** Parses, checks and formats the value. */
   readonly form: Form<Exclude<Value, null>>;
-  /** null: it is not set. */
+  /** The default; null: not set. */
   readonly fallback: Value;
   /**
-   * When another value applies after SIGHUP: immediately, which `Daemon.reload` has to implement, or after a restart. `timeline`:
-   * immediately where there is a timeline, which exists from the start on or not at all.
+   * When a new value applies after SIGHUP: immediately, which a component's `reload` must implement, or after a restart. `timeline`:
+   * immediately on a daemon with a timeline, otherwise after a restart.
    */
-  readonly reload: "at once" | "timeline" | "restart";
-  /** A value other than the fallback, as on the command line. */
+  readonly reload: "immediately" | "timeline" | "restart";
+  /** A value other than the default, as on the command line. */
   readonly example: string;
-  /** Settings without which it is refused. */
+  /** Names of settings that the option requires. */
   readonly needs?: readonly string[];
 }
 
-/** Checks that form and fallback belong together, and makes of both the value's type. */
+/** Checks that form and default have the same type, and derives the type of the value from both. */
 export function row<Value, const Fallback extends Value | null>(
   parts: Omit<OptionRow<Value>, "form" | "fallback"> & {
     readonly form: Form<Value>;
@@ -30,19 +30,19 @@ export function row<Value, const Fallback extends Value | null>(
   return parts as OptionRow<Value | Fallback>;
 }
 
-/** Returns the name in its long flag: `sign-key`. The file uses the same name. */
+/** Returns the name in the long flag, such as `sign-key`, which is also the name in the configuration file. */
 export function nameOf({ flags }: OptionRow): string {
   return /--([a-z0-9-]+)/.exec(flags)?.[1] ?? "";
 }
 
-/** Returns the name under which commander stores its value: `signKey`. */
+/** Returns the name under which commander stores the value, such as `signKey`. */
 export function attributeOf(row: OptionRow): string {
   return nameOf(row).replace(/-(.)/g, (_, char: string) => char.toUpperCase());
 }
 
 export const ENVIRONMENT_PREFIX = "DBSYNCD_";
 
-/** `DBSYNCD_SIGN_KEY`. */
+/** Returns the name of the environment variable, such as `DBSYNCD_SIGN_KEY`. */
 export function environmentNameOf(row: OptionRow): string {
   return `${ENVIRONMENT_PREFIX}${nameOf(row).replaceAll("-", "_").toUpperCase()}`;
 }

@@ -1,4 +1,4 @@
-/** The command line of dbsyncd and its environment, by the rows of the options. */
+/** Parses the command line and the environment of dbsyncd, by the rows of the options. */
 import { Command, CommanderError, Option } from "commander";
 import { loadWith } from "../net/process/optional-package.js";
 import { StartError } from "../net/process/start-error.js";
@@ -9,9 +9,9 @@ import { insteadOf } from "./removed-options.js";
 import { SECTIONS } from "./table.js";
 
 const EXIT_CODES = `
-Exit codes: 0 stopped cleanly, 1 could not start (a port, a file), 2 usage or configuration.
+Exit codes: 0 stopped normally, 1 could not start (a port or a file), 2 wrong usage or configuration.
 
-Signals: TERM and INT finish what is in flight and stop; HUP reads keys and configuration again.
+Signals: TERM and INT answer requests in flight and stop; HUP reads keys and configuration again.
 `;
 
 const EXAMPLES = `
@@ -20,23 +20,23 @@ Examples:
   dbsyncd -b 0.0.0.0 -s public.pem     signed commands from other machines
   dbsyncd -s public.pem --data data    stores everything in the folder data
   dbsyncd -s public.pem --data data --cluster-secret cluster.secret \\
-    --peer db2:1111 --peer db3:1111    one of three that end in the same state
+    --peer db2:1111 --peer db3:1111    one of three daemons that reach the same state
   dbsyncd --resp 6379                  Redis clients too, on 127.0.0.1:6379
   dbsyncd --json                       JSON documents too, on 127.0.0.1:8888
-  dbsyncd --compat php-dbsync          this machine's Redis, as with php-dbsync`;
+  dbsyncd --compat php-dbsync          this machine's Redis, like php-dbsync`;
 
 export interface TableOptions {
   readonly version: string;
-  /** Whether the help shows the rarer options too. */
+  /** Whether the help also shows rarely used options. */
   readonly everything: boolean;
-  /** Receives help and version. */
+  /** Receives the help and the version. */
   readonly print: (text: string) => void;
 }
 
-/** Returns the program's options; nothing is parsed yet. */
+/** Returns the program with its options; nothing is parsed yet. */
 export function optionTable({ version, everything, print }: TableOptions): Command {
   const program = new Command("dbsyncd")
-    .description("Takes commands of dbsync, php-dbsync, Redis and JSON clients, and applies them.")
+    .description("Accepts commands from dbsync, php-dbsync, Redis and JSON clients, and applies them.")
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print the common options")
     .exitOverride()
@@ -61,25 +61,25 @@ function optionOf(row: OptionRow): Option {
   return form.prepare(option);
 }
 
-/** Actions of the program; they are no settings, and a file cannot contain them. */
+/** Returns the options that are actions of the program. They are not settings, and a configuration file cannot contain them. */
 function actions(): Option[] {
   return [
-    new Option("--config <file>", "TOML file with these options' long names")
-      .argParser((given: string) => explained(() => parsePath(given)))
+    new Option("--config <file>", "TOML file with the long names of these options")
+      .argParser((value: string) => explained(() => parsePath(value)))
       .env("DBSYNCD_CONFIG"),
-    new Option("--check-config", "check values and files, print each value and its source, start nothing"),
+    new Option("--check-config", "check values and files, print each value with its source, and exit"),
     new Option("--help-all", "print all options: data and peers, other clients, TLS, limits, health, log"),
   ];
 }
 
-/** The parts of the command line that are for the program itself. */
+/** The values of these options. */
 export interface Actions {
   readonly config?: string;
   readonly checkConfig?: true;
   readonly helpAll?: true;
 }
 
-/** Parses the command line and the environment. @throws StartError  names the option and what it expects */
+/** Parses the command line and the environment. @throws StartError  with the option and its expected value */
 export function parseArguments(program: Command, argv: readonly string[], env: NodeJS.ProcessEnv): void {
   try {
     program.parse(argv, { from: "user" });
@@ -87,14 +87,14 @@ export function parseArguments(program: Command, argv: readonly string[], env: N
     if (!(problem instanceof CommanderError) || problem.exitCode === 0) throw problem;
     const message =
       problem.code === "commander.excessArguments"
-        ? `too many arguments: "${program.args[0]}". It takes options alone, such as -p 1111.`
+        ? `too many arguments: "${program.args[0]}". dbsyncd accepts only options, such as -p 1111.`
         : problem.message.replace(/^error: /, "");
     const hint =
       problem.code === "commander.unknownOption" ? suggestion(program, message) : misplaced(program, argv);
     throw new StartError(`${message}${hint}\nSee dbsyncd --help.`, 2);
   }
-  refuseNearlyNamed(program, env);
-  // Commander treats any value of a switch's variable as yes.
+  refuseMisspelt(program, env);
+  // Commander would treat any value of a switch's variable as true.
   for (const option of program.options) {
     if (!option.isBoolean() || program.getOptionValueSource(option.attributeName()) !== "env") continue;
     const text = env[option.envVar ?? ""] ?? "";
@@ -102,7 +102,7 @@ export function parseArguments(program: Command, argv: readonly string[], env: N
   }
 }
 
-/** Applies the file that --config names, if any. @throws StartError */
+/** Applies the configuration file of --config if there is one. @throws StartError */
 export async function applyNamedFile(program: Command): Promise<void> {
   const { config } = program.opts<Actions>();
   if (config === undefined) return;
@@ -110,7 +110,7 @@ export async function applyNamedFile(program: Command): Promise<void> {
   applyConfigFile(program, config);
 }
 
-/** Suggests an option: commander's own suggestion skips options that the short help leaves out. */
+/** Suggests an option. Commander's own suggestions leave out options that the short help does not show. */
 function suggestion(program: Command, message: string): string {
   const [, name] = /^unknown option '(--[^'=]+)/.exec(message) ?? [];
   const instead = name === undefined ? null : insteadOf(name.replace("--", ""));
@@ -119,14 +119,14 @@ function suggestion(program: Command, message: string): string {
   return meant === null ? "" : `\n(Did you mean ${meant}?)`;
 }
 
-/** Letters, dashes included, from which the beginning of a name is recognised. */
-const MIN_BEGINNING = 5;
+/** Minimum number of characters, including dashes, by which the beginning of a name is recognized. */
+const MIN_PREFIX = 5;
 const SHOWN_OPTIONS_MAX = 3;
 
-/** Returns the options whose names begin with what was typed, the shortest first, else the one that is spelt most like it. */
+/** Returns the options whose names begin with the typed name, shortest first; if there are none, the option with the most similar name. */
 function meantOption(program: Command, name: string): string | null {
   const names = program.options.flatMap(({ long }) => long ?? []);
-  const longer = name.length < MIN_BEGINNING ? [] : names.filter((each) => each.startsWith(name));
+  const longer = name.length < MIN_PREFIX ? [] : names.filter((each) => each.startsWith(name));
   if (longer.length === 0) return nearestName(name, names);
   return longer
     .sort((one, other) => one.length - other.length)
@@ -134,7 +134,7 @@ function meantOption(program: Command, name: string): string | null {
     .join(" or ");
 }
 
-/** Returns a hint on the first word that would be an option with two dashes, such as -data or data. */
+/** Returns a hint about the first argument that would be an option if it had two dashes, such as -data or data. */
 function misplaced(program: Command, argv: readonly string[]): string {
   const names = program.options.flatMap(({ long }) => long ?? []);
   const shorts = program.options.flatMap(({ short }) => short ?? []);
@@ -146,20 +146,20 @@ function misplaced(program: Command, argv: readonly string[]): string {
 }
 
 /**
- * Finds a variable that is meant for the daemon but that it would ignore, such as DBSYNCD_SIGNKEY: the daemon would start without signatures.
+ * Refuses a misspelt variable, such as DBSYNCD_SIGNKEY. Otherwise the daemon would ignore it, and start without signatures.
  */
-function refuseNearlyNamed(program: Command, env: NodeJS.ProcessEnv): void {
+function refuseMisspelt(program: Command, env: NodeJS.ProcessEnv): void {
   const names = program.options.flatMap(({ envVar }) => envVar ?? []);
   for (const name of Object.keys(env)) {
     if (!name.startsWith(PREFIX) || names.includes(name)) continue;
     const instead = insteadOf(name.slice(PREFIX.length).toLowerCase().replaceAll("_", "-"));
-    if (instead !== null) throw new StartError(`the variable ${name} is no option's. ${instead}`, 2);
+    if (instead !== null) throw new StartError(`the variable ${name} belongs to no option. ${instead}`, 2);
     const meant = nearestName(
       name.slice(PREFIX.length),
       names.map((known) => known.slice(PREFIX.length)),
     );
     if (meant !== null)
-      throw new StartError(`the variable ${name} is no option's: did you mean ${PREFIX}${meant}?`, 2);
+      throw new StartError(`the variable ${name} belongs to no option: did you mean ${PREFIX}${meant}?`, 2);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Completes the settings from the options: what options imply for each other, and a check of their combinations before anything is opened.
+ * Turns the options into settings: applies values that options imply for other options, and checks combinations before anything is opened.
  */
 import type { Command } from "commander";
 import { isLoopback } from "../net/process/loopback.js";
@@ -25,41 +25,41 @@ import { OPTION_NAMES, OPTIONS, type OptionName } from "./table.js";
 import { validateTimeline } from "./timeline-rules.js";
 import { fail, refuseSamePlaces, validateUserListeners } from "./user-listener-rules.js";
 
-/** Whether an option was set, wherever. */
+/** Returns whether an option was set, on the command line, by a variable or in the file. */
 type Chosen = (name: OptionName) => boolean;
 
-/** Returns the value of each option: as set, or as --compat has it, or its fallback. */
+/** Returns the value of each option: the set value, the value that --compat implies, or the default. */
 export function valuesOf(program: Command): OptionValues {
-  const given = Object.fromEntries(
+  const options = Object.fromEntries(
     OPTION_NAMES.map((name) => {
       const { [name]: row } = OPTIONS;
       return [name, program.getOptionValue(attributeOf(row)) ?? row.fallback];
     }),
   ) as OptionValues;
-  return { ...given, ...impliedBy(given, chosenOf(program)) };
+  return { ...options, ...impliedBy(options, chosenOf(program)) };
 }
 
-/** Returns the values that --compat decides, of options that were not set. */
-function impliedBy(given: OptionValues, chosen: Chosen): Partial<OptionValues> {
-  if (given.compat === null) return {};
+/** Returns the values that --compat implies for options that were not set. */
+function impliedBy(options: OptionValues, chosen: Chosen): Partial<OptionValues> {
+  if (options.compat === null) return {};
   return {
     ...(chosen("database") ? {} : { database: parseSpecifications(COMPAT_DATABASE) }),
-    ...(hasKeys(given) ? {} : { allowUnsigned: true }),
+    ...(hasKeys(options) ? {} : { allowUnsigned: true }),
   };
 }
 
 /**
- * The configuration that the options make. @throws StartError  for combinations that make no sense, with
- * the cures
+ * Returns the settings.
+ * @throws StartError  the combination of options is invalid; the message says what to do
  */
 export function settingsOf(program: Command): Settings {
   const values = valuesOf(program);
   const { compat } = values;
-  const goesToAll = values.peers.length > 0 || values.order !== null;
-  const usual = goesToAll ? "off" : values.data === null ? "local" : "gateway";
+  const isShared = values.peers.length > 0 || values.order !== null;
+  const defaultV1 = isShared ? "off" : values.data === null ? "local" : "gateway";
   const settings: Settings = {
     ...withLimits(values),
-    v1: values.v1 ?? usual,
+    v1: values.v1 ?? defaultV1,
     differences: compat === null ? [] : differencesOf(chosenOf(program)),
   };
   validateTls(settings);
@@ -85,11 +85,11 @@ function chosenOf(program: Command): Chosen {
   return (name) => !["default", undefined].includes(program.getOptionValueSource(attributeOf(OPTIONS[name])));
 }
 
-/** @throws StartError  for one file without the other */
+/** Checks that both TLS files are set, or none. @throws StartError */
 function validateTls({ tlsCert, tlsKey }: Settings): void {
   if ((tlsCert === null) === (tlsKey === null)) return;
   const missing = tlsCert === null ? "--tls-cert" : "--tls-key";
-  throw new StartError(`TLS takes a certificate and its key: ${missing} is missing.`, 2);
+  throw new StartError(`TLS needs a certificate and its key: ${missing} is missing.`, 2);
 }
 
 function validate(settings: Settings): void {
@@ -97,12 +97,12 @@ function validate(settings: Settings): void {
   const signed = isSigned(settings);
   if (signed && allowUnsigned)
     fail(
-      "--allow-unsigned and -s, --data, --peer or --order exclude each other: with these only signed commands are taken. Leave it out.",
+      "--allow-unsigned cannot be combined with -s, --data, --peer or --order, which accept only signed commands. Leave it out.",
     );
   if (isLoopback(bind) === false) refuseOpen(bind, settings);
   if (limits.maxRequestBytes > limits.maxBufferedBytes)
     fail(
-      "--max-request-bytes is above --max-buffered-bytes, so no such request could arrive. Raise the latter.",
+      "--max-request-bytes is higher than --max-buffered-bytes, so the largest requests could not arrive. Raise --max-buffered-bytes.",
     );
 }
 
@@ -110,74 +110,71 @@ function validate(settings: Settings): void {
 function validateSidecar(settings: Settings): void {
   if (!isSidecar(settings)) {
     const names = Object.keys(SIDECAR) as (keyof typeof SIDECAR)[];
-    const given = names.find((name) => settings[name] !== SIDECAR[name].fallback);
-    if (given !== undefined)
-      fail(`--${given} is for a daemon that signs for clients: give -d dbsync:host:port,host:port too.`);
+    const sidecarOption = names.find((name) => settings[name] !== SIDECAR[name].fallback);
+    if (sidecarOption !== undefined)
+      fail(`--${sidecarOption} is for a daemon that signs for clients: add -d dbsync:host:port,host:port.`);
     return;
   }
   if (settings.key === null)
     fail(
-      "-d dbsync signs what it passes on, and there is no key: give --key private.pem (dbsync-keygen --out . makes a " +
-        "pair, whose public key the daemons have to know: -s public.pem, or dbsync keys add).",
+      "-d dbsync signs the commands that it forwards, and no key is set: add --key private.pem (dbsync-keygen --out . makes a " +
+        "key pair, whose public key the daemons must know: -s public.pem, or dbsync keys add).",
     );
   if (hasKeys(settings))
     fail(
-      "-d dbsync takes what is not signed, and signs it. What is signed already goes to the daemons themselves: leave " +
+      "-d dbsync accepts unsigned commands and signs them. Clients send signed commands to the daemons directly: leave " +
         "out -s and --root-key, or -d.",
     );
   if (hasTimeline(settings))
-    fail("-d dbsync keeps nothing itself, the daemons do: leave out --data, --peer and --order, or -d.");
+    fail("-d dbsync stores no data itself: leave out --data, --peer and --order, or -d.");
   if (settings.jsonReplicas.length > 0)
-    fail("--json-replica works with the database in memory only: leave it out, or -d dbsync.");
+    fail("--json-replica works only with the database in memory: leave it out, or -d dbsync.");
 }
 
 /** @throws StartError  with the cures */
 function validateMemory(settings: Settings): void {
   const { limits, maxmemoryPolicy, database, waitReplicas } = settings;
-  // With a timeline too: replicas of its mirror are nothing that answers wait for.
+  // A timeline excludes it too, because answers do not wait for replicas of a mirror.
   if (waitReplicas > 0 && (hasTimeline(settings) || !database.some(({ kind }) => isRedis(kind))))
-    fail(
-      "--wait-replicas is about replicas of a Redis server: give -d redis:host:port too, or leave it out.",
-    );
+    fail("--wait-replicas needs a Redis server: add -d redis:host:port, or leave it out.");
   if (limits.maxmemory > 0 && !isOwnMemory(settings))
     fail(
-      "--maxmemory bounds the database in this daemon's memory: leave it out, and bound that of the server of -d.",
+      "--maxmemory limits the database in this daemon's memory: leave it out, and set the limit on the server of -d.",
     );
   if (maxmemoryPolicy === "noeviction") return;
   if (hasTimeline(settings))
     fail(
-      `--maxmemory-policy ${maxmemoryPolicy} would drop keys here and nowhere else, so this daemon would differ from ` +
+      `--maxmemory-policy ${maxmemoryPolicy} would drop keys only on this daemon, which would then differ from ` +
         "its peers and its own folder. With --data, --peer or --order leave it out.",
     );
-  if (limits.maxmemory === 0)
-    fail(`--maxmemory-policy ${maxmemoryPolicy} says what goes at --maxmemory: give that too.`);
+  if (limits.maxmemory === 0) fail(`--maxmemory-policy ${maxmemoryPolicy} needs a limit: add --maxmemory.`);
 }
 
 /** @throws StartError */
 function validateAdmin({ admin, adminHosts }: Settings): void {
   if (admin === null && adminHosts.length > 0)
-    fail("--admin-host names what --admin is asked for by: give --admin too.");
+    fail("--admin-host names hosts for requests to --admin: add --admin.");
 }
 
 /** @throws StartError  with the cures */
 function validateWeb(settings: Settings): void {
   const { ws, wsOrigins, wsCompress } = settings;
   if (ws === null) {
-    if (wsOrigins.length > 0) fail("--ws-origin names whose pages --ws serves: give --ws too.");
-    if (wsCompress) fail("--ws-compress has no effect, and there is no --ws: leave it out.");
+    if (wsOrigins.length > 0) fail("--ws-origin names sites whose pages may connect to --ws: add --ws.");
+    if (wsCompress) fail("--ws-compress has no effect: leave it out.");
     return;
   }
   if (!isSigned(settings))
     fail(
-      "--ws takes signed commands only, as pages of any site can connect from the browsers on this machine: give -s public.pem.",
+      "--ws accepts only signed commands, because pages of any site can connect from browsers on this machine: add -s public.pem.",
     );
   if (isLoopback(ws.address) !== true) refuseOpen(ws.address, settings);
 }
 
-/** Returns the differences from php-dbsync that --compat leaves. */
+/** Returns the differences from php-dbsync that remain with --compat. */
 function differencesOf(chosen: Chosen): string[] {
   if (chosen("idleTimeout")) return [];
   const { idleTimeout } = LIMITS;
   const shown = formatLimit(idleTimeout, idleTimeout.fallback);
-  return [`idle connections are closed after ${shown}, there 3s (--idle-timeout)`];
+  return [`idle connections are closed after ${shown}, in php-dbsync after 3s (--idle-timeout)`];
 }

@@ -1,10 +1,10 @@
-/** Options of earlier versions: where one is still given, the error says what to do instead. */
+/** Options of earlier versions, with the replacement that the error names. */
 const REMOVED: Readonly<Record<string, string>> = {
   "json-replica-kept-writes": "dbsyncd daemons share the writes of JSON clients with --peer",
   "json-replica-kept-bytes": "dbsyncd daemons share the writes of JSON clients with --peer",
 };
 
-/** Returns what to do instead of a removed option; null: there was no such option. @param name  without dashes */
+/** Returns a sentence about the replacement of a removed option; null: there was no such option. @param name  without dashes */
 export function insteadOf(name: string): string | null {
   const instead = REMOVED[name];
   return instead === undefined ? null : `This option was removed: ${instead}. Leave it out.`;

@@ -1,4 +1,4 @@
-/** The daemon's configuration, complete and checked: the result of its options. */
+/** The daemon's complete and checked configuration, which results from its options. */
 
 import type { CertificateFiles } from "../keys/certificate-pair.js";
 import type { RedisSpecification } from "./database-list.js";
@@ -7,12 +7,12 @@ import type { OptionRow } from "./option-row.js";
 import { OPTION_NAMES, OPTIONS, type OptionName } from "./table.js";
 import type { Version1 } from "./timeline-rows.js";
 
-/** A value for each row, by its name. */
+/** The values of all options by name. */
 export type OptionValues = {
   readonly [Name in OptionName]: (typeof OPTIONS)[Name] extends OptionRow<infer Value> ? Value : never;
 };
 
-/** Listeners for users without keys: Redis clients, and those of the replicated memory database. */
+/** The listeners for users without keys, such as Redis and JSON clients. */
 export type UserListenerName = {
   [Name in OptionName]: (typeof OPTIONS)[Name] extends { readonly clients: string } ? Name : never;
 }[OptionName];
@@ -20,16 +20,16 @@ export type UserListenerName = {
 export interface Settings extends Omit<OptionValues, LimitName | "v1"> {
   readonly v1: Version1;
   readonly limits: Limits;
-  /** With --compat a line for each default that differs from php-dbsync's nevertheless; none where a value was chosen. */
+  /** With --compat, a description of each default that differs from php-dbsync's. */
   readonly differences: readonly string[];
 }
 
-/** Each an option, and a setting of the same name. */
+/** The names of the listeners, which are names of options and settings. */
 export const USER_LISTENER_NAMES: readonly UserListenerName[] = OPTION_NAMES.filter(
   (name): name is UserListenerName => "clients" in OPTIONS[name],
 );
 
-/** Whether any user is served. */
+/** Whether there is a listener for users. */
 export function hasUserListener(settings: Settings): boolean {
   return USER_LISTENER_NAMES.some((name) => settings[name] !== null);
 }
@@ -49,18 +49,18 @@ export function hasKeys({ signKey, rootKey }: KeyFiles): boolean {
 }
 
 /**
- * Whether only signed commands are accepted: with a timeline, from keys that it knows, which may be only the daemons' own.
+ * Whether only signed commands are accepted. With a timeline they always are, although the only keys may be those of the daemons.
  */
 export function isSigned(settings: Settings): boolean {
   return hasKeys(settings) || hasTimeline(settings);
 }
 
-/** Whether everything is signed and forwarded to other daemons. */
+/** Whether the daemon signs all commands and forwards them to other daemons. */
 export function isSidecar({ database }: Settings): boolean {
   return database.some(({ kind }) => kind === "dbsync");
 }
 
-/** The Redis that follows the fold of a daemon that keeps a timeline; null: none does. */
+/** Returns the Redis that mirrors the state of a daemon with a timeline; null: none. */
 export function mirrorOf(settings: Settings): RedisSpecification | null {
   if (!hasTimeline(settings)) return null;
   return settings.database.find((one) => one.kind === "redis") ?? null;

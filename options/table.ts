@@ -1,6 +1,6 @@
 /**
- * Every option of the daemon that has a value: a row each. Command line, help, environment, configuration file, `Settings`, what
- * --check-config prints and what a reload takes over are made of the rows. Limits are shorter rows, in limits.ts.
+ * The table of all options of the daemon that have a value. The command line, the help, the environment, the configuration file,
+ * `Settings`, the output of --check-config and reloads are derived from it. The rows of limits are shorter, in limits.ts.
  */
 import { LOG_FORMATS, LOG_LEVELS } from "../net/process/log.js";
 import { formatPlace, parsePlace } from "../net/process/place.js";
@@ -16,17 +16,17 @@ import { USER_LISTENERS } from "./user-listener-rows.js";
 import { WEB } from "./web-rows.js";
 
 const ADMIN_HOSTS_MAX = 64;
-/** A name of DNS without a port, with or without a dot at its end. */
+/** A DNS name without a port, with or without a final dot. */
 const HOST_NAME = /^[a-z0-9_]([a-z0-9_.-]{0,252})$/i;
 
 const TLS = {
-  /** null: no TLS. */
+  /** The certificate file; null: no TLS. */
   tlsCert: row({
     flags: "--tls-cert <file>",
-    help: "certificate; with it TLS only is spoken (dbsync-keygen makes one)",
+    help: "certificate; with it only TLS is accepted (dbsync-keygen makes one)",
     form: path,
     fallback: null,
-    reload: "at once",
+    reload: "immediately",
     example: "tls-cert.pem",
     needs: ["tlsKey"],
   }),
@@ -35,14 +35,14 @@ const TLS = {
     help: "the certificate's private key",
     form: path,
     fallback: null,
-    reload: "at once",
+    reload: "immediately",
     example: "tls-key.pem",
     needs: ["tlsCert"],
   }),
-  /** TLS only, except on loopback. */
+  /** Whether TLS is required, except on loopback. */
   requireTls: row({
     flags: "--require-tls",
-    help: "without a certificate, listen on this machine only",
+    help: "without a certificate, listen only on this machine",
     form: toggle,
     fallback: false,
     reload: "restart",
@@ -51,10 +51,10 @@ const TLS = {
 } as const;
 
 const MEMORY = {
-  /** The policy of eviction at the limit of memory. */
+  /** The policy for evicting keys when the memory limit is reached. */
   maxmemoryPolicy: row({
     flags: "--maxmemory-policy <policy>",
-    help: "keys that go at --maxmemory; noeviction: writes are refused",
+    help: "which keys are evicted at --maxmemory; noeviction: writes are refused",
     form: choice(EVICTION_POLICIES),
     fallback: "noeviction",
     reload: "restart",
@@ -76,8 +76,8 @@ const ADMIN = {
   /** Host names that requests to it may use, in lower case, in addition to addresses and localhost. */
   adminHosts: row({
     flags: "--admin-host <name>",
-    help: "a name by which they may be asked for, besides addresses and localhost (repeatable)",
-    form: list<string>({ parse: (given) => given.toLowerCase(), format: (name) => name, check: checkHosts }),
+    help: "a host name that requests to --admin may use, in addition to addresses and localhost (repeatable)",
+    form: list<string>({ parse: (text) => text.toLowerCase(), format: (name) => name, check: checkHosts }),
     fallback: [],
     reload: "restart",
     example: "db1.example",
@@ -88,15 +88,15 @@ const ADMIN = {
 const LOG = {
   logLevel: row({
     flags: "--log-level <level>",
-    help: "trace shows every frame",
+    help: "level of the log; trace shows every frame",
     form: choice(LOG_LEVELS),
     fallback: "info",
-    reload: "at once",
+    reload: "immediately",
     example: "trace",
   }),
   logFormat: row({
     flags: "--log-format <format>",
-    help: "auto: pretty on a terminal, else json",
+    help: "format of the log; auto: pretty on a terminal, otherwise json",
     form: choice(LOG_FORMATS),
     fallback: "auto",
     reload: "restart",
@@ -104,10 +104,10 @@ const LOG = {
   }),
 } as const;
 
-/** The limits as rows like any other. */
+/** The limits as rows of options. */
 const LIMIT_ROWS = Object.fromEntries(
   Object.entries(LIMITS).map(([name, one]: [string, (typeof LIMITS)[LimitName]]) => {
-    const other = one.fallback + (one.fallback < one.most ? 1 : -1);
+    const other = one.fallback + (one.fallback < one.max ? 1 : -1);
     return [
       name,
       row({
@@ -115,14 +115,14 @@ const LIMIT_ROWS = Object.fromEntries(
         help: one.summary,
         form: limit(one),
         fallback: one.fallback,
-        reload: "restart" in one ? "restart" : "at once",
+        reload: "restart" in one ? "restart" : "immediately",
         example: formatLimit(one, other),
       }),
     ];
   }),
 ) as Readonly<Record<LimitName, OptionRow<number>>>;
 
-/** The sections in the order of the help; --help shows what has no heading, too. */
+/** The sections in the order of the help. --help shows only the section without a heading. */
 export const SECTIONS: readonly {
   readonly heading: string | null;
   readonly rows: Readonly<Record<string, OptionRow>>;
@@ -162,6 +162,6 @@ export const OPTION_NAMES = Object.keys(OPTIONS) as readonly OptionName[];
 
 function checkHosts(names: readonly string[]): void {
   if (names.some((name) => !HOST_NAME.test(name)))
-    throw new RangeError("Expected a host's name, such as db1.example.");
-  if (names.length > ADMIN_HOSTS_MAX) throw new RangeError(`Expected ${ADMIN_HOSTS_MAX} names at most.`);
+    throw new RangeError("Expected a host name, such as db1.example.");
+  if (names.length > ADMIN_HOSTS_MAX) throw new RangeError(`Expected at most ${ADMIN_HOSTS_MAX} names.`);
 }

@@ -1,4 +1,4 @@
-/** The options of daemons that keep a timeline (--data, --peer), and what makes several of them one cluster. */
+/** The options of daemons with a timeline (--data, --peer), and of their cluster. */
 import { hexOf } from "../protocol/version-2/envelope.js";
 import { type OrderAddress, parseOrder } from "./addresses/order-address.js";
 import { DATE_WINDOW_DEFAULT, formatDateWindow, parseDateWindow } from "./date-window.js";
@@ -18,8 +18,8 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
 /**
- * The treatment of a version 1 command that writes: refused with all of version 1; applied where it arrives; or signed by the daemon's own
- * key, recorded and sent to the peers.
+ * What happens to writes of version 1. `off`: version 1 is refused; `local`: the daemon only applies them; `gateway`: the daemon signs them
+ * with its own key, records them and sends them to its peers.
  */
 const VERSION_1 = ["off", "local", "gateway"] as const;
 export type Version1 = (typeof VERSION_1)[number];
@@ -30,29 +30,30 @@ const MIRROR_LIMITS = {
     flag: "mirror-keys",
     unit: "count",
     fallback: 100_000,
-    least: 1000,
-    most: 10_000_000,
+    min: 1000,
+    max: 10_000_000,
     summary:
-      "with -d redis and --data or --peer: changed keys that may wait for it; above it all is compared",
-    reason: "some 100 bytes and its name each; a Redis that is away for long is compared in any case",
+      "with -d redis and --data or --peer: changed keys that may wait for the mirror; above the limit all keys are compared",
+    reason:
+      "about 100 bytes and the name of each key; a Redis that was disconnected for long is compared in any case",
   },
   every: {
     flag: "mirror-compare-every",
     unit: "time",
     fallback: 24 * 60 * 60 * 1000,
-    least: 0,
-    most: 30 * 24 * 60 * 60 * 1000,
-    summary: "… how often all of it is compared with what it should have; 0: only where there is a reason",
-    reason: "only this finds what other clients write there unnoticed by the daemon",
+    min: 0,
+    max: 30 * 24 * 60 * 60 * 1000,
+    summary: "interval of complete comparisons of the mirror; 0: only when there is a reason",
+    reason: "only a comparison finds writes of other clients that the daemon did not notice",
   },
   rate: {
     flag: "mirror-compare-rate",
     unit: "count",
     fallback: 1000,
-    least: 1,
-    most: 1_000_000,
-    summary: "… keys a second that such a comparison checks",
-    reason: "a million keys take 17 minutes, and some hundredths of a core",
+    min: 1,
+    max: 1_000_000,
+    summary: "keys per second that such a comparison checks",
+    reason: "a million keys take 17 minutes and a few hundredths of a core",
   },
 } as const satisfies Record<string, LimitRow>;
 
@@ -71,7 +72,7 @@ export const TIMELINE = {
   /** The data folder; null: all data is lost when the process ends. */
   data: row({
     flags: "--data <folder>",
-    help: "keep everything there, so that it outlives the daemon",
+    help: "store all data in this folder, so that it outlives the daemon",
     form: path,
     fallback: null,
     reload: "restart",
@@ -80,7 +81,7 @@ export const TIMELINE = {
   }),
   fsync: row({
     flags: "--fsync <when>",
-    help: "always: before each answer; interval=MS: every so often; never: as it comes",
+    help: "sync the disk always: before each answer; interval=MS: at this interval; never: when the system does",
     form: text<Fsync>(parseFsync, formatFsync),
     fallback: "always",
     reload: "restart",
@@ -90,7 +91,7 @@ export const TIMELINE = {
   /** The other daemons of the cluster that this one is configured with. */
   peers: row({
     flags: "--peer <host:port>",
-    help: "another daemon of the cluster (repeatable); with #ed25519:… that one only",
+    help: "another daemon of the cluster (repeatable); #ed25519:… pins its key",
     form: list<PeerAddress>({ parse: parsePeer, format: formatPeer, check: checkPeers }),
     fallback: [],
     reload: "timeline",
@@ -100,30 +101,30 @@ export const TIMELINE = {
   /** The file of the secret that all daemons of the cluster share; null: none. */
   clusterSecret: row({
     flags: "--cluster-secret <file>",
-    help: "what the daemons of a cluster know each other by: the same file at each, from dbsync-keygen",
+    help: "secret by which the daemons of a cluster recognize each other: the same file on each, from dbsync-keygen",
     form: path,
     fallback: null,
     reload: "timeline",
     example: "cluster.secret",
     needs: ["peers"],
   }),
-  /** Id (32 bytes) of the member whose snapshot an operator has ordered to be taken over; null: of none. */
+  /** Id (32 bytes) of the member whose snapshot must replace the daemon's data, by order of an operator; null: none. */
   adopt: row({
     flags: "--adopt <id>",
     help:
-      "an order, for when dbsync status names it: this member's snapshot, on its word alone, takes the place of what is here, " +
-      "which is kept in replaced/ in the data folder; take it out again afterwards",
+      "use only if dbsync status says so: replace this daemon's data by the snapshot of this member, without further checks; " +
+      "the old data is moved to replaced/ in the data folder. Remove the option afterwards",
     form: text(parseMemberId, hexOf),
     fallback: null,
     reload: "timeline",
     example: "ab".repeat(32),
     needs: ["peers"],
   }),
-  /** null: by the machine's processors. */
+  /** Number of threads; null: depends on the machine's processors. */
   verifyThreads: row({
     flags: "--verify-threads <number>",
     help:
-      "threads that check signatures when a member sends many entries together; 0: the main thread does (default: " +
+      "threads that check signatures when a member sends many entries; 0: the main thread checks them (default: " +
       "one less than the machine's processors, at most 3)",
     form: plain(parseVerifyThreads),
     fallback: null,
@@ -131,22 +132,22 @@ export const TIMELINE = {
     example: "2",
     needs: ["peers"],
   }),
-  /** Milliseconds that recorded commands are kept at least; infinity: for ever. */
+  /** Minimum time that recorded commands are kept, in milliseconds; Infinity: forever. */
   retain: row({
     flags: "--retain <days>",
-    help: "how long recorded commands are kept in the folder: a number of days, a time such as 12h, or forever",
+    help: "how long the folder keeps recorded commands: a number of days, a time such as 12h, or forever",
     form: text(parseRetention, formatRetention),
     fallback: Number.POSITIVE_INFINITY,
     reload: "restart",
     example: "7",
     needs: ["data"],
   }),
-  /** The stream that orders all writes; null: their dates do. */
+  /** The stream that orders all writes; null: writes are ordered by date. */
   order: row({
     flags: "--order <url>",
     help:
-      "a stream of NATS JetStream that orders all writes, so that answers are final immediately: nats://host:4222/stream, " +
-      "tls://user:password@…, several hosts with commas between, ?replicas=3 after it to create the stream",
+      "stream of NATS JetStream that orders all writes, so that answers are final immediately: nats://host:4222/stream, " +
+      "tls://user:password@…, several hosts separated by commas; ?replicas=3 at the end sets the replicas of a new stream",
     form: text<OrderAddress>(parseOrder, ({ name }) => name),
     fallback: null,
     reload: "restart",
@@ -163,15 +164,15 @@ export const TIMELINE = {
     needs: ["order"],
   }),
   mirrorKeys: mirrorRow(MIRROR_LIMITS.keys),
-  /** Milliseconds; 0: never. */
+  /** Interval of comparisons in milliseconds; 0: never. */
   mirrorCompareEvery: mirrorRow(MIRROR_LIMITS.every),
   mirrorCompareRate: mirrorRow(MIRROR_LIMITS.rate),
-  /** null: as the other options have it. */
+  /** The treatment of version 1; null: depends on other options. */
   v1: row({
     flags: "--v1 <how>",
     help:
-      "writes of version 1: off: none of version 1; local: applied here; gateway: signed by this daemon, and " +
-      "recorded (default: local; gateway with --data; off with --peer or --order)",
+      "off: refuse version 1; local: only apply its writes; gateway: sign and record its writes (default: local; gateway " +
+      "with --data; off with --peer or --order)",
     form: choice(VERSION_1),
     fallback: null,
     reload: "restart",
@@ -180,27 +181,27 @@ export const TIMELINE = {
 } as const;
 
 export const CLUSTER = {
-  /** Keys of administrators. */
+  /** Public keys of administrators. */
   rootKey: row({
     flags: "--root-key <file>",
     help: "public key of an administrator (repeatable), or folder of *.pem",
     form: paths,
     fallback: [],
-    reload: "at once",
+    reload: "immediately",
     example: "roots",
   }),
   clusterName: row({
     flags: "--cluster-name <text>",
-    help: "with the keys, what makes daemons one cluster",
+    help: "name of the cluster; daemons with the same name and keys form one",
     form: plain(parseClusterName),
     fallback: "dbsync",
     reload: "restart",
     example: "other",
   }),
-  /** Milliseconds around the daemon's clock in which envelopes are taken. */
+  /** The dates of envelopes that are accepted, in milliseconds around the daemon's clock. */
   window: row({
     flags: "--window <past,future>",
-    help: "dates of envelopes that are taken, around this daemon's clock",
+    help: "dates of envelopes that are accepted, relative to this daemon's clock",
     form: text(parseDateWindow, formatDateWindow),
     fallback: DATE_WINDOW_DEFAULT,
     reload: "restart",
@@ -209,7 +210,7 @@ export const CLUSTER = {
   /** The oldest version that is accepted. */
   require: row({
     flags: "--require <version>",
-    help: "v2: version 1, which can be replayed, is refused",
+    help: "oldest accepted version; v2 refuses version 1, which can be replayed",
     form: choice(["v1", "v2"]),
     fallback: "v1",
     reload: "restart",
@@ -218,66 +219,68 @@ export const CLUSTER = {
   }),
 } as const;
 
-function parseVerifyThreads(given: string): number {
-  const threads = /^\d{1,2}$/.test(given) ? Number(given) : Number.NaN;
+function parseVerifyThreads(value: string): number {
+  const threads = /^\d{1,2}$/.test(value) ? Number(value) : Number.NaN;
   if (threads <= VERIFY_THREADS_MAX) return threads;
   throw new RangeError(`Expected 0 to ${VERIFY_THREADS_MAX}.`);
 }
 
 function checkPeers(peers: readonly PeerAddress[]): void {
-  if (peers.length > PEERS_MAX) throw new RangeError(`Expected ${PEERS_MAX} peers at most.`);
-  const places = peers.map(({ host, port }) => `${host} ${port}`);
-  if (new Set(places).size < places.length) throw new RangeError("A peer is named twice.");
+  if (peers.length > PEERS_MAX) throw new RangeError(`Expected at most ${PEERS_MAX} peers.`);
+  const addresses = peers.map(({ host, port }) => `${host} ${port}`);
+  if (new Set(addresses).size < addresses.length) throw new RangeError("A peer is named twice.");
 }
 
-function parseClusterName(given: string): string {
-  if (given === "" || given.length > CLUSTER_NAME_CHARS)
+function parseClusterName(value: string): string {
+  if (value === "" || value.length > CLUSTER_NAME_CHARS)
     throw new RangeError(`Expected a name of 1 to ${CLUSTER_NAME_CHARS} characters.`);
-  return given;
+  return value;
 }
 
-/** Limits of the records. */
+/** Limits of the timeline. */
 export const TIMELINE_LIMITS = {
   tailSeconds: {
     flag: "tail-seconds",
     unit: "time",
     fallback: 2 * MINUTE,
-    least: SECOND,
-    most: HOUR,
-    summary: "with --data or --peer: how late a command from another daemon may come without a longer fold",
-    reason: "beyond the window and some seconds of lost connections; each unit in it costs some 500 bytes",
+    min: SECOND,
+    max: HOUR,
+    summary: "with --data or --peer: how late a command from another daemon may arrive without a longer fold",
+    reason:
+      "longer than the window and a few seconds of lost connections; each unit of this time needs about 500 bytes",
     restart: true,
   },
   minDiskFree: {
     flag: "min-disk-free",
     unit: "bytes",
     fallback: 1024 * MIB,
-    least: 0,
-    most: 1024 * 1024 * KIB * MIB,
+    min: 0,
+    max: 1024 * 1024 * KIB * MIB,
     summary:
-      "with --data: free bytes on the disk of the data folder below which the daemon reports it as nearly full; 0: never",
-    reason: "a snapshot is written alongside the one before it, and a disk that is full ends all writes",
+      "with --data: free bytes on the disk of the data folder below which the daemon reports the disk as nearly full; 0: never",
+    reason: "a new snapshot needs space in addition to the previous one, and a full disk ends all writes",
     restart: true,
   },
   inlineWriteMicros: {
     flag: "inline-write-us",
     unit: "count",
     fallback: 1000,
-    least: 0,
-    most: 100_000,
+    min: 0,
+    max: 100_000,
     summary:
-      "with --fsync always: while disk writes take this many microseconds or less on average, an idle event loop makes them itself; 0: threads always do",
+      "with --fsync always: if disk writes take at most this number of microseconds on average, an idle event loop does them itself; 0: threads always do them",
     reason:
-      "a thread costs some 50 µs of CPU and 100 µs of waiting; a single write of ten times the limit brings the threads back for a second or more",
+      "a thread costs about 50 µs of CPU and 100 µs of waiting; after a single write of ten times the limit, threads are used for at least a second",
     restart: true,
   },
   maxTailBytes: {
     flag: "max-tail-bytes",
     unit: "bytes",
     fallback: 256 * MIB,
-    least: MIB,
-    most: 1024 * KIB * MIB,
-    summary: "memory for that; above it the time is shorter, and older commands of clients are refused",
+    min: MIB,
+    max: 1024 * KIB * MIB,
+    summary:
+      "memory for the time of --tail-seconds; above the limit the time becomes shorter, and older commands of clients are refused",
     reason: "20,000 commands a second for two minutes need about 1 GiB; most daemons need far less",
     restart: true,
   },
@@ -285,52 +288,55 @@ export const TIMELINE_LIMITS = {
     flag: "max-timeline-bytes",
     unit: "bytes",
     fallback: 256 * MIB,
-    least: MIB,
-    most: 1024 * KIB * MIB,
+    min: MIB,
+    max: 1024 * KIB * MIB,
     summary:
-      "with --peer and without --data: bytes of commands stored in memory for daemons that were away; the latest 20,000 or so stay",
-    reason: "above it the oldest go, and a daemon that was away for longer needs another one, or --data",
+      "with --peer and without --data: bytes of commands stored in memory for daemons that were disconnected; about the latest 20,000 are always stored",
+    reason:
+      "above the limit the oldest commands are deleted; a daemon that was disconnected for longer needs another peer, or --data",
     restart: true,
   },
   maxDeadLetterBytes: {
     flag: "max-dead-letter-bytes",
     unit: "bytes",
     fallback: 64 * MIB,
-    least: 0,
-    most: 1024 * KIB * MIB,
+    min: 0,
+    max: 1024 * KIB * MIB,
     summary:
-      "with --data and --peer: dead letters kept in the data folder; those beyond it are reported and not kept",
-    reason: "200,000 short commands; a daemon that was cut off with more is looked at in replaced/",
+      "with --data and --peer: bytes of dead letters in the data folder; further ones are reported but not stored",
+    reason: "200,000 short commands; if a disconnected daemon had more, they are in replaced/",
     restart: true,
   },
   comparePercent: {
     flag: "compare-percent",
-    ...({ unit: "count", fallback: 5, least: 0, most: 50 } as const),
+    ...({ unit: "count", fallback: 5, min: 0, max: 50 } as const),
     summary:
-      "with --peer: how much of its time, in percent, a daemon compares its state with other members'; 0: it does not",
-    reason: "a million keys take some two seconds of it, so that all are looked at in a minute",
+      "with --peer: percentage of its time in which a daemon compares its state with other members; 0: never",
+    reason: "comparing a million keys takes about two seconds, so all of them are compared within a minute",
     restart: true,
   },
   standstill: {
     flag: "standstill",
     unit: "time",
     fallback: 3 * SECOND,
-    least: SECOND,
-    most: MINUTE,
+    min: SECOND,
+    max: MINUTE,
     summary:
-      "with --peer or --order: a daemon that did nothing for longer (stopped, suspended, a long collection) answers as one that is catching up until it has compared itself with most of its peers, or has applied what is in the stream",
-    reason: "ten times a long collection; a silent member is reported after it and one more status, 2 s",
+      "with --peer or --order: a daemon that did not run for longer (stopped, suspended, a long garbage collection) counts as catching up until it has compared itself with most of its peers, or has applied all messages of the stream",
+    reason:
+      "ten times a long garbage collection; a silent member is reported 2 s (one status) after this time",
     restart: true,
   },
   snapshotEntries: {
     flag: "snapshot-entries",
     unit: "count",
     fallback: 200_000,
-    least: 1000,
-    most: 1e9,
+    min: 1000,
+    max: 1e9,
     summary:
-      "with --data, --peer or --order: commands after which a snapshot is made; a twentieth where space is short",
-    reason: "a start folds that many in a second or two, and a snapshot takes as much room as the state",
+      "with --data, --peer or --order: number of commands after which a snapshot is made; a twentieth if space is short",
+    reason:
+      "a start folds this number of commands in one or two seconds; a snapshot needs as much space as the state",
     restart: true,
   },
 } as const satisfies Record<string, LimitRow>;

@@ -1,4 +1,4 @@
-/** The options of the listeners for users, which have names and passwords instead of keys. A row with `clients` is a listener. */
+/** The options of the listeners for users, who have names and passwords instead of keys. A row with `clients` is a listener. */
 
 import { formatPlace, parsePlace, placeName, type ReplicaPlace } from "../net/process/place.js";
 import { NO_EVENTS, parseEventFlags } from "./event-flags.js";
@@ -6,13 +6,13 @@ import { choice, list, path, text, toggle } from "./forms.js";
 import { row } from "./option-row.js";
 import { parsePeer } from "./peer-address.js";
 
-/** The original server's. */
+/** The port of the original JSON server. */
 const JSON_PORT = "8888";
 
-/** Port as above. */
+/** The port of the earlier SQL server. */
 const SQL_PORT = "3948";
 
-/** MongoDB's. */
+/** The port of MongoDB. */
 const MONGO_PORT = "27017";
 
 const place = text(parsePlace, formatPlace);
@@ -20,11 +20,11 @@ const place = text(parsePlace, formatPlace);
 export const USER_LISTENERS = {
   /** The address for Redis clients; null: none. */
   resp: {
-    /** The name of its clients, for the log. */
+    /** The name of the clients, for the log. */
     clients: "Redis",
     ...row({
       flags: "--resp <place>",
-      help: "serve Redis clients on a port of 127.0.0.1 (6379, say), or on address:port",
+      help: "serve Redis clients on a port of 127.0.0.1 (such as 6379), or on address:port",
       form: place,
       fallback: null,
       reload: "restart",
@@ -36,7 +36,7 @@ export const USER_LISTENERS = {
     clients: "JSON",
     ...row({
       flags: "--json [place]",
-      help: `serve JSON lines on a port of 127.0.0.1 (${JSON_PORT} unless given), or on address:port`,
+      help: `serve JSON lines on a port of 127.0.0.1 (default: ${JSON_PORT}), or on address:port`,
       form: { ...place, prepare: (option) => place.prepare(option.preset(JSON_PORT)) },
       fallback: null,
       reload: "restart",
@@ -47,7 +47,7 @@ export const USER_LISTENERS = {
     clients: "memcached",
     ...row({
       flags: "--memcached <place>",
-      help: "serve memcached clients on a port of 127.0.0.1 (11211, say), or on address:port",
+      help: "serve memcached clients on a port of 127.0.0.1 (such as 11211), or on address:port",
       form: place,
       fallback: null,
       reload: "restart",
@@ -58,7 +58,7 @@ export const USER_LISTENERS = {
     clients: "SQL",
     ...row({
       flags: "--sql [place]",
-      help: `serve the SQL line protocol on a port of 127.0.0.1 (${SQL_PORT} unless given), or on address:port`,
+      help: `serve the SQL line protocol on a port of 127.0.0.1 (default: ${SQL_PORT}), or on address:port`,
       form: { ...place, prepare: (option) => place.prepare(option.preset(SQL_PORT)) },
       fallback: null,
       reload: "restart",
@@ -69,7 +69,7 @@ export const USER_LISTENERS = {
     clients: "MongoDB",
     ...row({
       flags: "--mongo [place]",
-      help: `serve MongoDB clients on a port of 127.0.0.1 (${MONGO_PORT} unless given), or on address:port`,
+      help: `serve MongoDB clients on a port of 127.0.0.1 (default: ${MONGO_PORT}), or on address:port`,
       form: { ...place, prepare: (option) => place.prepare(option.preset(MONGO_PORT)) },
       fallback: null,
       reload: "restart",
@@ -79,44 +79,44 @@ export const USER_LISTENERS = {
   /** The language of --sql's messages. */
   sqlLanguage: row({
     flags: "--sql-language <language>",
-    help: "in which language --sql says what was done: Malagasy as the original, or English",
+    help: "language of --sql's messages: mg, Malagasy as in the original, or en, English",
     form: choice(["mg", "en"]),
     fallback: "mg",
     reload: "restart",
     example: "en",
     needs: ["sql"],
   }),
-  /** Original servers that are sent what JSON clients write. */
+  /** The original servers to which writes of JSON clients are sent. */
   jsonReplicas: row({
     flags: "--json-replica <host:port>",
-    help: "an original server that is sent what JSON clients write (repeatable)",
+    help: "an original server to which writes of JSON clients are sent (repeatable)",
     form: list<ReplicaPlace>({ parse: parseReplica, format: placeName, check: checkReplicas }),
     fallback: [],
     reload: "restart",
     example: "old1:8888",
     needs: ["json"],
   }),
-  /** Users of the listeners without signatures; null: one that may do everything. */
+  /** The file of the users of these listeners; null: one user with all permissions. */
   aclFile: row({
     flags: "--acl-file <file>",
-    help: "their users, passwords and rules, in the format of Redis's aclfile",
+    help: "users of these listeners with passwords and rules, in the format of Redis's aclfile",
     form: path,
     fallback: null,
-    reload: "at once",
+    reload: "immediately",
     example: "users.acl",
     needs: ["resp"],
   }),
-  /** Whether listeners for users may be in reach of other machines although a user needs no password. */
+  /** Whether these listeners may be reachable from other machines although a user has no password. */
   allowAnonymous: row({
     flags: "--allow-anonymous",
-    help: "although some user needs no password, listen for users on addresses that other machines can reach",
+    help: "listen for users on addresses that other machines can reach, although a user has no password",
     form: toggle,
     fallback: false,
     reload: "restart",
     example: "true",
     needs: ["resp"],
   }),
-  /** The clients that may send DEBUG to the listener for Redis clients: none, those of this machine, or all; Redis's words. */
+  /** The Redis clients that may send DEBUG: none, clients of this machine, or all. */
   enableDebugCommand: row({
     flags: "--enable-debug-command <who>",
     help: "which Redis clients may send DEBUG, as in Redis",
@@ -126,7 +126,7 @@ export const USER_LISTENERS = {
     example: "local",
     needs: ["resp"],
   }),
-  /** The events of keys that subscribers receive immediately; CONFIG SET changes it. */
+  /** The events of keys that clients can subscribe to; CONFIG SET changes them. */
   notifyKeyspaceEvents: row({
     flags: "--notify-keyspace-events <letters>",
     help: "events of keys that Redis clients can subscribe to, as in Redis",
@@ -138,12 +138,12 @@ export const USER_LISTENERS = {
   }),
 } as const;
 
-/** @throws RangeError  a sentence: what is expected */
-function parseReplica(given: string): ReplicaPlace {
-  if (/^dbsyncs:|#/.test(given))
-    throw new RangeError("Expected host:port: the original knows no encryption.");
+/** Parses an address. @throws RangeError  the message says what is expected */
+function parseReplica(text: string): ReplicaPlace {
+  if (/^dbsyncs:|#/.test(text))
+    throw new RangeError("Expected host:port; the original server has no encryption.");
   try {
-    const { host, port } = parsePeer(given);
+    const { host, port } = parsePeer(text);
     return { host, port };
   } catch {
     throw new RangeError(`Expected host:port, such as db1:${JSON_PORT}.`);
@@ -151,6 +151,6 @@ function parseReplica(given: string): ReplicaPlace {
 }
 
 function checkReplicas(replicas: readonly ReplicaPlace[]): void {
-  const places = replicas.map(({ host, port }) => `${host} ${port}`);
-  if (new Set(places).size < places.length) throw new RangeError("A server is named twice.");
+  const addresses = replicas.map(({ host, port }) => `${host} ${port}`);
+  if (new Set(addresses).size < addresses.length) throw new RangeError("A server is named twice.");
 }

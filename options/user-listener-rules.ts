@@ -1,49 +1,49 @@
-/** Checks combinations of options with listeners for users, or without. */
+/** Checks combinations of options that concern listeners for users. */
 
 import type { ListenPlace } from "../net/process/place.js";
 import { StartError } from "../net/process/start-error.js";
 import { isRedis } from "./database-list.js";
 import { hasTimeline, type Settings, USER_LISTENER_NAMES } from "./settings.js";
 
-/** `--resp, --json and --memcached`. */
-export function allUserListeners(word: "and" | "or"): string {
+/** Returns the flags of all listeners, such as `--resp, --json and --memcached`. */
+export function allUserListeners(conjunction: "and" | "or"): string {
   const flags = USER_LISTENER_NAMES.map((name) => `--${name}`);
-  return flags.join(", ").replace(/, (?=[^,]*$)/, ` ${word} `);
+  return flags.join(", ").replace(/, (?=[^,]*$)/, ` ${conjunction} `);
 }
 
-/** @throws StartError  with the cures */
+/** Checks the options of the listeners. @throws StartError  the message says what to do */
 export function validateUserListeners(settings: Settings): void {
   const { aclFile, database, json, jsonReplicas, allowAnonymous } = settings;
   const { enableDebugCommand, notifyKeyspaceEvents } = settings;
-  const asked = USER_LISTENER_NAMES.filter((name) => settings[name] !== null).map((name) => `--${name}`);
-  if (aclFile !== null && asked.length === 0)
-    fail(`--acl-file names the users of ${allUserListeners("and")}: give one of them too.`);
+  const requested = USER_LISTENER_NAMES.filter((name) => settings[name] !== null).map((name) => `--${name}`);
+  if (aclFile !== null && requested.length === 0)
+    fail(`--acl-file names the users of ${allUserListeners("and")}: add one of them.`);
   if (jsonReplicas.length > 0 && json === null)
-    fail("--json-replica passes on what JSON clients write: give --json too.");
+    fail("--json-replica forwards the writes of JSON clients: add --json.");
   if (jsonReplicas.length > 0 && hasTimeline(settings))
     fail(
-      "--json-replica needs the database in memory alone: an original numbers all entries again at each deletion, and a daemon with --data or " +
-        "--peer does not. Leave it out: --peer replicates between dbsyncd daemons, dbsync import json: takes over an original's documents.",
+      "--json-replica cannot be combined with --data or --peer: the original renumbers all entries at each deletion, and a daemon with a timeline does " +
+        "not. Leave it out: --peer replicates between dbsyncd daemons, and dbsync import json: copies the documents of an original server.",
     );
-  if (allowAnonymous && asked.length === 0)
+  if (allowAnonymous && requested.length === 0)
     fail(
-      `--allow-anonymous is about the users of ${allUserListeners("and")}: give one of them too, or leave it out.`,
+      `--allow-anonymous is for the users of ${allUserListeners("and")}: add one of them, or leave it out.`,
     );
   if (enableDebugCommand !== "no" && settings.resp === null)
-    fail("--enable-debug-command is about the clients of --resp: give it too, or leave this out.");
+    fail("--enable-debug-command is for clients of --resp: add --resp, or leave it out.");
   if (notifyKeyspaceEvents.text !== "" && settings.resp === null)
-    fail("--notify-keyspace-events is about the clients of --resp: give it too, or leave this out.");
+    fail("--notify-keyspace-events is for clients of --resp: add --resp, or leave it out.");
   if (settings.sqlLanguage !== "mg" && settings.sql === null)
-    fail("--sql-language is about the answers of --sql: give --sql too, or leave this out.");
-  if (asked.length === 0) return;
+    fail("--sql-language is for the answers of --sql: add --sql, or leave it out.");
+  if (requested.length === 0) return;
   if (!hasTimeline(settings) && (database.length > 1 || database.some(({ kind }) => isRedis(kind))))
     fail(
-      `${asked.join(" and ")} serves the database in this daemon's memory; the Redis server of -d redis serves its ` +
-        `clients itself. Leave out ${asked.join(" and ")} or -d.`,
+      `${requested.join(" and ")} serves the database in this daemon's memory; connect Redis clients directly to the Redis server ` +
+        `of -d redis. Leave out ${requested.join(" and ")} or -d.`,
     );
 }
 
-/** @throws StartError  two listeners have the same place */
+/** Checks that listeners have different addresses. @throws StartError */
 export function refuseSamePlaces(settings: Settings): void {
   const { bind, port, admin, ws } = settings;
   const own = USER_LISTENER_NAMES.map((name) => [`--${name}`, settings[name]] as const);
@@ -58,7 +58,7 @@ export function refuseSamePlaces(settings: Settings): void {
       .find(([, one]) => one?.port === place?.port && one?.address === place?.address);
     if (place === null || place.port === 0 || other === undefined) continue;
     fail(
-      `${flag} and ${other[0]} both name port ${place.port} of ${place.address}: give each a port of its own.`,
+      `${flag} and ${other[0]} both use port ${place.port} of ${place.address}: set a different port for each.`,
     );
   }
 }

@@ -6,20 +6,20 @@ import { row } from "./option-row.js";
 const ORIGINS_MAX = 256;
 
 export const WEB = {
-  /** The address of version 2 over WebSocket; null: none. */
+  /** The address for version 2 over WebSocket; null: none. */
   ws: row({
     flags: "--ws <place>",
-    help: "serve browsers (version 2 over WebSocket) on a port of 127.0.0.1 (1180, say), or on address:port",
+    help: "serve browsers (version 2 over WebSocket) on a port of 127.0.0.1 (such as 1180), or on address:port",
     form: text(parsePlace, formatPlace),
     fallback: null,
     reload: "restart",
     example: "1180",
     needs: ["signKey"],
   }),
-  /** Origins as browsers write them. */
+  /** The permitted origins, in the form in which browsers send them. */
   wsOrigins: row({
     flags: "--ws-origin <origin>",
-    help: "a site whose pages may connect there (repeatable); unless one is named, on loopback those of this machine",
+    help: "a site whose pages may connect to --ws (repeatable; default: on loopback, sites of this machine)",
     form: list<string>({ parse: parseOrigin, format: (origin) => origin, check: checkOrigins }),
     fallback: [],
     reload: "restart",
@@ -28,7 +28,7 @@ export const WEB = {
   }),
   wsCompress: row({
     flags: "--ws-compress",
-    help: "has no effect any more: messages are not deflated",
+    help: "has no effect: messages are no longer compressed",
     form: toggle,
     fallback: false,
     reload: "restart",
@@ -38,15 +38,17 @@ export const WEB = {
 } as const;
 
 /** @throws RangeError */
-function parseOrigin(given: string): string {
-  const url = URL.parse(given);
-  const origin = given.toLowerCase().replace(/\/$/, "");
-  // Of schemes that browsers' extensions have there is no origin but what is written.
+function parseOrigin(text: string): string {
+  const url = URL.parse(text);
+  const origin = text.toLowerCase().replace(/\/$/, "");
+  // URL has no origin for the schemes of browser extensions, so their text is used.
   if (url === null || !/^[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]+$/.test(origin))
-    throw new RangeError("Expected a site as browsers name it: https://shop.example, http://localhost:8080.");
+    throw new RangeError(
+      "Expected a site as browsers name it, such as https://shop.example or http://localhost:8080.",
+    );
   return /^https?:$/.test(url.protocol) ? url.origin : origin;
 }
 
 function checkOrigins(origins: readonly string[]): void {
-  if (origins.length > ORIGINS_MAX) throw new RangeError(`Expected ${ORIGINS_MAX} sites at most.`);
+  if (origins.length > ORIGINS_MAX) throw new RangeError(`Expected at most ${ORIGINS_MAX} sites.`);
 }

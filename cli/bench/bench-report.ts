@@ -6,13 +6,13 @@ import type { LoadResult } from "./load.js";
 
 const QUANTILES = { p50: 0.5, p90: 0.9, p99: 0.99, "p99.9": 0.999 } as const;
 
-/** Characters of the longest bar. */
+/** Length of the longest bar in characters. */
 const BAR_CHARS = 40;
 
-/** Characters of the example of an error. */
+/** Maximum length of an error example in characters. */
 const EXAMPLE_CHARS = 100;
 
-/** Times in milliseconds, null if nothing was answered; throughput in answered calls a second. */
+/** Times are in milliseconds, null without a successful call. Throughput is in successful calls a second. */
 export interface BenchFigures {
   readonly calls: number;
   readonly failed: number;
@@ -53,14 +53,14 @@ export function formatFigures(figures: BenchFigures, latencies: LatencyHistogram
   return formatTable(rows) + formatHistogram(latencies) + formatErrors(figures.errors);
 }
 
-/** Figures of one of several lists of daemons. */
+/** The figures of one list of daemons, where several are compared. */
 export interface BenchRow extends BenchFigures {
   readonly servers: string;
-  /** The databases of its daemons. */
+  /** The backends of its daemons. */
   readonly behind: string;
 }
 
-/** A row each; ratios are to the first. */
+/** Formats one row per list of daemons; ratios are relative to the first row. */
 export function formatRows(rows: readonly BenchRow[]): string {
   const first = rows[0]?.throughput ?? 0;
   const cells = rows.map(({ servers, behind, throughput, latency, failed }) => [
@@ -68,17 +68,17 @@ export function formatRows(rows: readonly BenchRow[]): string {
     ...[latency.p50, latency.p99].map((ms) => (ms === null ? "-" : formatMs(ms))),
     failed === 0 ? "none" : grouped(failed),
   ]);
-  const head = ["DAEMONS", "BEHIND", "A SECOND", "RATIO", "P50 ms", "P99 ms", "FAILED"];
+  const head = ["DAEMONS", "BACKENDS", "A SECOND", "RATIO", "P50 ms", "P99 ms", "FAILED"];
   return formatHeadedTable([head, ...cells]);
 }
 
 function formatHistogram(latencies: LatencyHistogram): string {
   const bands = latencies.bands();
   if (bands.length === 0) return "";
-  const most = Math.max(...bands.map(({ count }) => count));
+  const highest = Math.max(...bands.map(({ count }) => count));
   const lines = bands.map(({ from, to, count }) => {
     const share = `${((100 * count) / latencies.count).toFixed(2)} %`;
-    const bar = "#".repeat(count === 0 ? 0 : Math.max(1, Math.round((BAR_CHARS * count) / most)));
+    const bar = "#".repeat(count === 0 ? 0 : Math.max(1, Math.round((BAR_CHARS * count) / highest)));
     return `${formatMs(from).padStart(9)} to ${formatMs(to).padStart(8)}  ${share.padStart(8)}  ${bar}`.trimEnd();
   });
   return `\n       ms                  calls\n${lines.join("\n")}\n`;
@@ -86,14 +86,16 @@ function formatHistogram(latencies: LatencyHistogram): string {
 
 function formatErrors(errors: BenchFigures["errors"]): string {
   const rows = Object.entries(errors).map(([reason, { count, example }]) => {
-    const line = example.replaceAll(/\s*\n\s*/g, " ");
+    const text = example.replaceAll(/\s*\n\s*/g, " ");
     return [
       `  ${reason}`,
       grouped(count),
-      line.length > EXAMPLE_CHARS ? `${line.slice(0, EXAMPLE_CHARS)}…` : line,
+      text.length > EXAMPLE_CHARS ? `${text.slice(0, EXAMPLE_CHARS)}…` : text,
     ];
   });
-  return rows.length === 0 ? "" : `\n${formatHeadedTable([["  failed at", "calls", "the first"], ...rows])}`;
+  return rows.length === 0
+    ? ""
+    : `\n${formatHeadedTable([["  failed at", "calls", "first error"], ...rows])}`;
 }
 
 function formatMs(ms: number): string {

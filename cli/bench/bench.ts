@@ -1,4 +1,4 @@
-/** `dbsync bench`: puts a load on the daemons and measures how they handle it. */
+/** `dbsync bench`: puts load on the daemons and measures their throughput and latency. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { CallingClient } from "../../client/client.js";
 import type { FanOutClient } from "../../client/fan-out-client.js";
@@ -28,7 +28,7 @@ const MAX_PAYLOAD_BYTES = 16 * 1024 * 1024;
 const MAX_RATE = 10_000_000;
 const MAX_KEYS = 1_000_000;
 
-/** Maximum number of keys that one command creates or removes, and maximum length of their values together. */
+/** Maximum number of keys that one command creates or removes, and maximum total length of their values. */
 const KEYS_AT_ONCE = 500;
 const BYTES_AT_ONCE = 1024 * 1024;
 
@@ -47,20 +47,22 @@ interface BenchFlags extends ClientFlags {
 }
 
 export function addBench(program: Command): void {
-  const command = program.command("bench").description("put a load on the daemons and measure their answers");
+  const command = program
+    .command("bench")
+    .description("put load on the daemons and measure throughput and latency");
   addPolicyOption(addClientOptions(command));
   for (const option of benchOptions()) command.addOption(option);
   command
     .addHelpText(
       "after",
       `
-Without --rate each caller sends its next command when the last one is answered. With --rate commands arrive at
-random times whatever the daemons do, and latency counts from the arrival: what users of a busy site would see.
-set, get and mixed use keys named ${BENCH_KEYS}…, which are made before and removed at the end; a command of
-your own leaves what it makes. Ctrl-C ends the run early and prints what there is.
+Without --rate each caller sends its next command when the previous one is answered. With --rate commands arrive at
+random times, however fast the daemons are, and latency counts from the arrival, as users of a busy site see it.
+set, get and mixed use keys named ${BENCH_KEYS}…, which are created before the run and removed after it. Keys that
+your own command creates remain. Ctrl-C ends the run early and prints the results so far.
 
-Each list of daemons of --beside is measured by itself, one after the other, and the table shows the databases of
-each (more of them to an administrator's key) and its throughput relative to the first one's.
+The daemons of -s and each list of --beside are measured one after the other. The table shows the backends of each
+list (in more detail with an administrator's key) and its throughput relative to the first.
 
 Examples:
   dbsync bench
@@ -68,34 +70,40 @@ Examples:
   dbsync bench --rate 5000 --seconds 30 --policy majority --json
   dbsync bench --command 'HSET user:__rand__ name __value__'
   dbsync bench -s 127.0.0.1:1111 --beside 127.0.0.1:1112 --beside 127.0.0.1:1113,127.0.0.1:1114
-${exitCodeHelp("a call failed, or no daemon answered at all")}`,
+${exitCodeHelp("a call failed, or no daemon answered")}`,
     )
     .action(bench);
 }
 
 function benchOptions(): Option[] {
-  const count = (flags: string, text: string, least: number, most: number) =>
+  const count = (flags: string, text: string, min: number, max: number) =>
     new Option(flags, text).argParser((value) => {
       const number = readCount(value, "It is");
-      if (number < least || number > most) throw new InvalidArgumentError(`Allowed: ${least} to ${most}.`);
+      if (number < min || number > max) throw new InvalidArgumentError(`Allowed: ${min} to ${max}.`);
       return number;
     });
   return [
-    count("-c, --concurrency <callers>", "callers at a time", 1, MAX_CALLERS).default(64),
-    count("--seconds <s>", "how long", 1, MAX_SECONDS).default(10),
+    count(
+      "-c, --concurrency <callers>",
+      "number of callers that send at the same time",
+      1,
+      MAX_CALLERS,
+    ).default(64),
+    count("--seconds <s>", "duration of the run", 1, MAX_SECONDS).default(10),
     count("--payload <bytes>", "length of __value__", 0, MAX_PAYLOAD_BYTES).default(16),
-    count("--keys <number>", "how many different keys __rand__ makes", 1, MAX_KEYS).default(1_000),
-    count("--rate <calls>", "commands that arrive each second, instead of callers", 1, MAX_RATE),
-    new Option("--command <text>", "set, get, mixed, or a command with __rand__ and __value__ in it").default(
-      "set",
-    ),
+    count("--keys <number>", "number of different keys that __rand__ selects", 1, MAX_KEYS).default(1_000),
+    count("--rate <calls>", "commands that arrive each second, in place of --concurrency", 1, MAX_RATE),
+    new Option(
+      "--command <text>",
+      "set, get, mixed, or a command that contains __rand__ and __value__",
+    ).default("set"),
     new Option(
       "--beside <list>",
-      "other daemons, measured by themselves after those of -s: a table with a row each. As often as there are such",
+      "other daemons to measure after those of -s; the output is then a table. May be repeated",
     )
       .argParser((text, all: readonly string[] = []) => [...all, text])
       .default([], "none"),
-    new Option("--yes", "flood servers that are not on this machine"),
+    new Option("--yes", "put load on servers that are not on this machine"),
     new Option(JSON_FLAG, "print the figures as JSON, times in milliseconds"),
   ];
 }
@@ -126,7 +134,7 @@ async function benchOne(flags: BenchFlags, command: LoadCommand, settings: Setti
   reportResult(measured);
 }
 
-/** Runs one benchmark after the other, so that each has the machine to itself. */
+/** Runs the benchmarks one after the other, because simultaneous runs would slow each other down. */
 async function benchEach(flags: BenchFlags, command: LoadCommand, all: readonly Settings[]): Promise<void> {
   const rows: BenchRow[] = [];
   for (const settings of all) {
@@ -150,24 +158,24 @@ function reportResult({ result, failure }: Measured): void {
 }
 
 function describePlan(flags: BenchFlags, { title }: LoadCommand, { servers, policy }: Settings): string {
-  const who = flags.rate === undefined ? `${flags.concurrency} callers` : `${flags.rate} arrivals a second`;
+  const load = flags.rate === undefined ? `${flags.concurrency} callers` : `${flags.rate} arrivals a second`;
   const daemons = servers.length === 1 ? "1 daemon" : `${servers.length} daemons`;
-  return `${who} for ${flags.seconds} s: ${title} (values of ${flags.payload} bytes), policy ${policy === "usual" ? "first" : policy}, ${daemons}`;
+  return `${load} for ${flags.seconds} s: ${title} (values of ${flags.payload} bytes), policy ${policy === "usual" ? "first" : policy}, ${daemons}`;
 }
 
-/** @throws DbsyncError `bad-option`: the daemons are on other machines, and the load on them was not confirmed */
+/** @throws DbsyncError `bad-option`: daemons are on other machines, and --yes is missing */
 function refuseFlood(flags: BenchFlags, { servers }: Settings, plan: string): void {
-  const others = servers.filter((server) => !isLoopback(server)).map(({ text }) => text);
-  if (others.length === 0 || flags.yes) return;
+  const remote = servers.filter((server) => !isLoopback(server)).map(({ text }) => text);
+  if (remote.length === 0 || flags.yes) return;
   throw new DbsyncError(
     "bad-option",
-    `this would put a load on ${others.join(", ")}, not on this machine alone (${plan}); if that is meant, add --yes`,
+    `this would put load on other machines: ${remote.join(", ")} (${plan}). To do that, add --yes`,
   );
 }
 
 interface Measured {
   readonly result: LoadResult;
-  /** The reason why keys were not removed; null: all were. */
+  /** The reason why keys were not removed; null: all keys were removed. */
   readonly failure: string | null;
   readonly isInterrupted: boolean;
 }
@@ -205,7 +213,7 @@ async function makeKeys(client: CallingClient, keys: number, payload: number): P
     );
 }
 
-/** @returns why not, or null */
+/** @returns the reason why keys were not removed; null: all keys were removed */
 async function removeKeys(client: CallingClient, keys: number): Promise<string | null> {
   try {
     for (const names of keyNames(keys, KEYS_AT_ONCE))
@@ -219,7 +227,7 @@ async function removeKeys(client: CallingClient, keys: number): Promise<string |
   }
 }
 
-/** Sends commands together, or one by one: a Redis Cluster accepts no command with keys of several slots. */
+/** Sends one command for all keys. If a Redis Cluster rejects keys of several slots, sends a command for each key. */
 async function atOnceOrEach(
   atOnce: () => Promise<unknown>,
   each: () => readonly Promise<unknown>[],
@@ -239,7 +247,7 @@ function* keyNames(keys: number, atOnce: number): Generator<string[]> {
   }
 }
 
-/** Shows the progress on standard error, if that is a terminal. @returns a function that ends it */
+/** Shows the progress on standard error if that is a terminal. @returns a function that ends the display */
 function startProgress(load: Load): () => void {
   if (!process.stderr.isTTY) return () => {};
   let [seconds, before] = [0, 0];

@@ -1,16 +1,16 @@
 /**
- * Latencies of any number of calls in little memory: counted in buckets whose width grows with the value, so that
- * every figure is right to about 1.5 %.
+ * Stores the latencies of any number of calls in little memory: it counts them in buckets whose width grows with the
+ * value. Every figure is accurate to about 1.5 %.
  */
 
 /** Buckets between a value and its double. */
 const PER_OCTAVE = 64;
-/** Shorter latencies count as this, in milliseconds. */
+/** The shortest latency that is counted, in milliseconds; shorter ones count as this. */
 const SHORTEST_MS = 0.001;
-/** Octaves up to 2²⁶ µs, 67 s: longer than any call may take. */
+/** Number of doublings, up to 2²⁶ µs (67 s), which is longer than any call may take. */
 const OCTAVES = 26;
 
-/** A line of the histogram: calls that took at least `from` and less than `to` milliseconds. */
+/** A line of the histogram: the number of calls that took at least `from` and less than `to` milliseconds. */
 export interface Band {
   readonly from: number;
   readonly to: number;
@@ -37,13 +37,13 @@ export class LatencyHistogram {
     return this.count === 0 ? 0 : this.#sum / this.count;
   }
 
-  /** The value that this share of all calls (0 to 1) did not exceed; 0 without calls. */
+  /** Returns the latency that the given share of all calls (0 to 1) did not exceed; 0 without calls. */
   quantile(share: number): number {
-    const wanted = Math.max(1, Math.ceil(share * this.count));
+    const rank = Math.max(1, Math.ceil(share * this.count));
     let seen = 0;
     for (const [bucket, count] of this.#counts.entries()) {
       seen += count;
-      if (count > 0 && seen >= wanted) return Math.min(startOf(bucket + 1), this.max);
+      if (count > 0 && seen >= rank) return Math.min(startOf(bucket + 1), this.max);
     }
     return 0;
   }

@@ -1,17 +1,17 @@
-/** The commands that `dbsync bench` sends: a template, in which each command gets a key of its own and a value. */
+/** The commands that `dbsync bench` sends, made from a template with placeholders for a random key and a value. */
 import { DbsyncError } from "../../client/shared/errors.js";
 import { splitWords } from "../shared/words.js";
 
 const KEY_MARK = "__rand__";
 const VALUE_MARK = "__value__";
 
-/** The prefix of the keys of named commands; created keys are removed at the end. */
+/** The prefix of the keys of `set`, `get` and `mixed`, which are removed after the run. */
 export const BENCH_KEYS = "dbsync-bench:";
 
 const SET = `SET ${BENCH_KEYS}${KEY_MARK} ${VALUE_MARK}`;
 const GET = `GET ${BENCH_KEYS}${KEY_MARK}`;
 
-/** Reads among ten commands of `mixed`. */
+/** Number of reads among ten commands of `mixed`. */
 const READS_OF_TEN = 9;
 
 /** `make` returns the next command's arguments. */
@@ -19,13 +19,13 @@ export interface LoadCommand {
   readonly title: string;
   /** Whether its keys must exist before the benchmark begins. */
   readonly reads: boolean;
-  /** Whether its keys are this program's own, and are removed at the end. */
+  /** Whether `dbsync bench` chose its keys, and removes them after the run. */
   readonly isOwn: boolean;
   readonly make: () => string[];
 }
 
 /**
- * @param text    `set`, `get`, `mixed`, or a command with `__rand__` and `__value__` in it, quoted as in `dbsync repl`
+ * @param text    `set`, `get`, `mixed`, or a command that may contain `__rand__` and `__value__`, quoted as in `dbsync repl`
  * @param random  at least 0, below 1
  * @throws DbsyncError `bad-command`
  */
@@ -54,10 +54,13 @@ function templateOf(
   { keys, value, random }: { keys: number; value: string; random: () => number },
 ): () => string[] {
   const words = splitWords(template);
-  if (words.length === 0) throw new DbsyncError("bad-command", "it has no name");
+  if (words.length === 0) throw new DbsyncError("bad-command", "the command is empty");
   const texts = words.map((word) => {
     if (typeof word === "string") return word;
-    throw new DbsyncError("bad-command", "a command for bench consists of text");
+    throw new DbsyncError(
+      "bad-command",
+      "--command of bench must be text; binary arguments are not supported",
+    );
   });
   return () =>
     texts.map((text) => {

@@ -1,36 +1,36 @@
 /**
- * Puts a load on daemons, and measures it. Closed loop: each of several callers sends its next command when the last one is answered. Open
- * loop: commands arrive at random times (Poisson) at a given rate, however slow the daemons are; a command's latency counts from its arrival,
- * so a stall affects all commands that arrive during it.
+ * Puts load on daemons and measures the answers. In a closed loop each caller sends its next command when the previous one is answered. In
+ * an open loop commands arrive at random times (Poisson) at a given rate, however slow the daemons are. Their latency counts from the
+ * arrival, so a stall affects all commands that arrive during it.
  */
 import type { Environment } from "../../client/shared/environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { LatencyHistogram } from "./latency-histogram.js";
 
-/** Shorter waits for the next arrival use no timer, which would fire up to a millisecond late. */
+/** The shortest wait that uses a timer, in milliseconds, because a timer may fire a millisecond late. */
 const SHORT_WAIT_MS = 2;
 
-/** Milliseconds after which the open loop reads answers, however many arrivals are overdue. */
+/** Time after which the open loop reads answers even if arrivals are overdue, in milliseconds. */
 const BUSY_MS = 1;
 
 export interface LoadPlan {
   readonly send: () => Promise<unknown>;
-  /** Callers of the closed loop. */
+  /** Number of callers in a closed loop. */
   readonly callers: number;
-  /** Arrivals a second; null: closed loop. */
+  /** Arrivals a second in an open loop; null: closed loop. */
   readonly rate: number | null;
   readonly seconds: number;
 }
 
-/** The result so far; complete when `run` has resolved. */
+/** The result so far; complete once `run` has resolved. */
 export interface LoadResult {
   readonly latencies: LatencyHistogram;
-  /** Calls that failed: by stage of the daemons, or by the error's code. */
+  /** Failed calls, by the stage at which a daemon failed or by the error's code. */
   readonly errors: Map<string, { count: number; example: string }>;
   failed: number;
   /** Milliseconds from the first call to the last answer. */
   ms: number;
-  /** Calls in flight. */
+  /** Number of calls in flight. */
   pending: number;
 }
 
@@ -40,7 +40,7 @@ export class Load {
   readonly #environment: Environment;
   #startedAt = 0;
   #endsAt = 0;
-  /** The time since which the loop has only handled arrivals. */
+  /** The time of the last pause, in which answers were read. */
   #busySince = 0;
   #wake: () => void = () => {};
 
@@ -50,7 +50,7 @@ export class Load {
     this.result = { latencies: new LatencyHistogram(), errors: new Map(), failed: 0, ms: 0, pending: 0 };
   }
 
-  /** Resolves when the last call has settled. Never rejects because of a call. */
+  /** Runs the load. Resolves when the last call has settled; a failed call does not reject it. */
   async run(): Promise<LoadResult> {
     this.#startedAt = this.#busySince = this.#environment.now();
     this.#endsAt = this.#startedAt + this.#plan.seconds * 1000;
@@ -61,7 +61,7 @@ export class Load {
     return this.result;
   }
 
-  /** Makes no further calls; `run` resolves when those in flight have settled. */
+  /** Stops making calls. `run` resolves when the calls in flight have settled. */
   stop(): void {
     this.#endsAt = Number.NEGATIVE_INFINITY;
     this.#wake();
@@ -73,18 +73,18 @@ export class Load {
   }
 
   async #arrive(rate: number): Promise<void> {
-    const flying = new Set<Promise<void>>();
+    const inFlight = new Set<Promise<void>>();
     let arrival = this.#startedAt;
     for (;;) {
       arrival += (-Math.log(1 - this.#environment.random()) / rate) * 1000;
       if (arrival >= this.#endsAt) break;
       await this.#waitUntil(arrival);
-      // It was stopped while it waited.
+      // `stop` may have been called during the wait.
       if (arrival >= this.#endsAt) break;
-      const call = this.#call(arrival).finally(() => flying.delete(call));
-      flying.add(call);
+      const call = this.#call(arrival).finally(() => inFlight.delete(call));
+      inFlight.add(call);
     }
-    await Promise.all(flying);
+    await Promise.all(inFlight);
   }
 
   async #waitUntil(time: number): Promise<void> {
@@ -107,7 +107,7 @@ export class Load {
     });
   }
 
-  /** @param start  the time at which the call began, or arrived */
+  /** Makes one call. @param start  the time at which the call began or arrived */
   async #call(start: number): Promise<void> {
     const { result } = this;
     result.pending++;
@@ -130,7 +130,7 @@ export class Load {
   }
 }
 
-/** The stages at which daemons failed, each once; without any, the error's code. */
+/** Returns the different stages at which daemons failed; if no daemon failed, the error's code. */
 function reasonsOf({ code, outcomes }: DbsyncError): string[] {
   const stages = outcomes.flatMap((outcome) => (outcome.status === "failed" ? [outcome.stage] : []));
   return stages.length === 0 ? [code] : [...new Set(stages)];

@@ -1,4 +1,4 @@
-/** Candidates for the position at which a shell's user has pressed Tab, from the program's own table of subcommands and options. */
+/** Completion candidates for the position at which a user of a shell pressed Tab, from the program's subcommands and options. */
 import type { Command, Option } from "commander";
 import { COMMAND_NAMES } from "../shared/command-names.js";
 
@@ -8,33 +8,35 @@ export interface Candidate {
   readonly about: string;
 }
 
-/** Subcommands whose arguments are a command for the daemons. */
+/** The subcommands whose arguments are a command for the daemons. */
 const SENDING: readonly string[] = ["send"];
 
 /**
- * Returns candidates for the last word; none: the shell offers files.
- * @param words  after the program's name; the last one is being typed, and may be empty
+ * Returns candidates for the last word. If there are none, the shell offers files.
+ * @param words  the words after the program's name; the last one is being typed and may be empty
  */
 export function candidatesFor(program: Command, words: readonly string[]): readonly Candidate[] {
   const typed = words.at(-1) ?? "";
-  const { command, operands, awaited } = placeOf(program, words.slice(0, -1));
-  if (awaited !== null) return begins(typed, (awaited.argChoices ?? []).map(named));
-  if (typed.startsWith("-") && operands === 0) return begins(typed, optionsOf(command));
+  const { command, operands, awaited } = positionOf(program, words.slice(0, -1));
+  if (awaited !== null) return startingWith(typed, (awaited.argChoices ?? []).map(candidateOf));
+  if (typed.startsWith("-") && operands === 0) return startingWith(typed, optionsOf(command));
   if (operands > 0) return [];
   if (SENDING.includes(command.name()))
-    return begins(typed.toUpperCase(), COMMAND_NAMES.map(named)).map((one) => inCaseOf(typed, one));
-  return begins(typed, subcommandsOf(command));
+    return startingWith(typed.toUpperCase(), COMMAND_NAMES.map(candidateOf)).map((one) =>
+      inCaseOf(typed, one),
+    );
+  return startingWith(typed, subcommandsOf(command));
 }
 
-interface Place {
+interface Position {
   readonly command: Command;
-  /** Words that are neither subcommands nor options. */
+  /** Number of words that are neither subcommands nor options. */
   readonly operands: number;
   /** The option whose value is being typed. */
   readonly awaited: Option | null;
 }
 
-function placeOf(program: Command, before: readonly string[]): Place {
+function positionOf(program: Command, before: readonly string[]): Position {
   let command = program;
   let operands = 0;
   let awaited: Option | null = null;
@@ -68,15 +70,15 @@ function subcommandsOf(command: Command): Candidate[] {
     .map((one) => ({ word: one.name(), about: one.description() }));
 }
 
-function begins(typed: string, candidates: readonly Candidate[]): readonly Candidate[] {
+function startingWith(typed: string, candidates: readonly Candidate[]): readonly Candidate[] {
   return candidates.filter(({ word }) => word.startsWith(typed));
 }
 
-function named(word: string): Candidate {
+function candidateOf(word: string): Candidate {
   return { word, about: "" };
 }
 
-/** Returns a candidate in the case of the letters that were typed. */
+/** Returns the candidate in lower case if the user typed lower case. */
 function inCaseOf(typed: string, { word, about }: Candidate): Candidate {
   const isLower = typed !== "" && typed === typed.toLowerCase();
   return { word: isLower ? word.toLowerCase() : word, about };

@@ -1,13 +1,13 @@
 /**
- * `dbsync completion SHELL`: prints a script that makes Tab complete dbsync's words; the script calls `dbsync complete`
- * for the candidates.
+ * `dbsync completion SHELL`: prints a script by which a shell completes the arguments of `dbsync`. The script gets the
+ * candidates from `dbsync complete`.
  */
 import { Argument, type Command } from "commander";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { printLine } from "../shared/output.js";
 import { candidatesFor } from "./candidates.js";
 
-/** The scripts of shells. Without candidates each offers files. */
+/** The scripts for the shells. Each offers files if there are no candidates. */
 const SCRIPTS = {
   bash: `_dbsync() {
   local IFS=$'\\n'
@@ -33,8 +33,8 @@ type Shell = keyof typeof SCRIPTS;
 export function addCompletion(program: Command): void {
   program
     .command("completion")
-    .description("print a script that completes dbsync's words in your shell")
-    .addArgument(new Argument("<shell>", "the shell that reads it").choices(Object.keys(SCRIPTS)))
+    .description("print a script that completes the arguments of dbsync in your shell")
+    .addArgument(new Argument("<shell>", "the shell that will run the script").choices(Object.keys(SCRIPTS)))
     .addHelpText(
       "after",
       `
@@ -43,7 +43,7 @@ Examples:
   dbsync completion bash > ~/.local/share/bash-completion/completions/dbsync
   dbsync completion zsh > ~/.zfunc/_dbsync
   dbsync completion fish > ~/.config/fish/completions/dbsync.fish
-${exitCodeHelp("there is no script for that shell")}`,
+${exitCodeHelp("there is no script for this shell")}`,
     )
     .action((shell: Shell) => printLine(SCRIPTS[shell]));
   program

@@ -1,4 +1,4 @@
-/** The replacement for the modules of this folder in the package dbsync-client. */
+/** Replaces the modules of this folder in the package dbsync-client, which does not contain them. */
 import { EXIT, Failure } from "../shared/exit-codes.js";
 
 throw new Failure(

@@ -1,4 +1,4 @@
-/** Backups of a daemon's folder: made, restored as a folder, or read key by key. */
+/** Makes backups of a daemon's data folder, and restores them as a folder or key by key. */
 import { pino } from "pino";
 import { type BackupReport, backUp as writeBackup } from "../../cluster/history/backup-file.js";
 import { KEYS_MISSING } from "../../cluster/history/keys-missing.js";
@@ -21,12 +21,12 @@ import { daemonSettings, folderPath } from "./folder-settings.js";
 
 export type { BackupReport };
 
-/** Keys that are restored at the same time, whose values are all in memory. */
+/** Number of keys that are restored at the same time; all their values are in memory. */
 const KEYS_AT_ONCE = 64;
 
 const log = pino({ level: "silent" });
 
-/** Makes a backup. @param incomplete  makes it even if the daemon is catching up @throws Failure, NoBackup */
+/** Makes a backup. @param incomplete  whether to make it even if the daemon is catching up @throws Failure, NoBackup */
 export function backUp(file: string, incomplete: boolean, flags: FolderFlags): Promise<BackupReport> {
   return onFolder(async () => {
     const data = await folderPath(flags);
@@ -36,8 +36,9 @@ export function backUp(file: string, incomplete: boolean, flags: FolderFlags): P
 }
 
 /**
- * Restores a backup as a data folder. @param at  milliseconds since 1970; null: all of the backup @throws Failure,
- * NotRestored
+ * Restores a backup as a data folder.
+ * @param at  milliseconds since 1970; null: the complete backup
+ * @throws Failure, NotRestored
  */
 export function restoreFolder(
   file: string,
@@ -49,15 +50,15 @@ export function restoreFolder(
 
 export interface WantedKeys {
   readonly file: string;
-  /** Milliseconds since 1970; null: as it was at the backup. */
+  /** Milliseconds since 1970; null: the time of the backup. */
   readonly at: number | null;
   readonly db: number;
   readonly wanted: (key: ByteString) => boolean;
 }
 
 /**
- * Folds a backup, and passes its keys to `restore`, several at the same time.
- * @throws Failure, NotRestored, and what `restore` throws
+ * Folds a backup and passes its keys to `restore`, several at the same time.
+ * @throws Failure, NotRestored, and the errors of `restore`
  */
 export function restoreKeys(
   { file, at, db, wanted }: WantedKeys,

@@ -1,4 +1,4 @@
-/** Problems of a daemon's folder as `dbsync` reports them: a sentence, and the exit code that its help names. */
+/** Turns problems of a daemon's data folder into the errors that `dbsync` reports: a sentence and an exit code. */
 import { DbsyncError } from "../../client/shared/errors.js";
 import { KeyFileError } from "../../keys/errors.js";
 import { writingFailure } from "../../keys/unwritable.js";
@@ -8,13 +8,13 @@ import { EXIT, type ExitCode, Failure } from "../shared/exit-codes.js";
 type ErrorClass = abstract new (...parts: never) => Error;
 
 export interface Expected {
-  /** Problems of the folder, besides those of the operating system. */
+  /** Errors of the folder, in addition to those of the operating system. */
   readonly kinds?: readonly ErrorClass[];
-  /** The exit code if neither the options nor a file that they name is at fault. */
+  /** The exit code if neither the options nor a file that they name caused the error. */
   readonly failed?: ExitCode;
 }
 
-/** Runs work on a folder. @throws Failure  for problems of the folder, of the options and of the operating system */
+/** Runs work on a folder. @throws Failure  for an error of the folder, the options or the operating system */
 export async function onFolder<T>(
   work: () => Promise<T>,
   { kinds = [], failed = EXIT.failed }: Expected = {},
@@ -22,7 +22,7 @@ export async function onFolder<T>(
   try {
     return await work();
   } catch (problem) {
-    // It is the client's own error.
+    // The client's errors have their own sentences and exit codes.
     if (problem instanceof DbsyncError || problem instanceof KeyFileError) throw problem;
     const isExpected = [StartError, ...kinds].some((kind) => problem instanceof kind);
     if (!(problem instanceof Error) || !(isExpected || isSystems(problem))) throw problem;
@@ -33,8 +33,7 @@ export async function onFolder<T>(
 }
 
 /**
- * Whether it is an error of the operating system, or is caused by one: no space, no permission, a folder that is a mount
- * point.
+ * Whether a problem is an error of the operating system or was caused by one, for example no space or no permission.
  */
 function isSystems(problem: unknown): boolean {
   return problem instanceof Error && ("syscall" in problem || isSystems(problem.cause));

@@ -1,4 +1,4 @@
-/** Finds the data folder by the daemon's own options. */
+/** Finds the data folder from the daemon's options. */
 import { StartError } from "../../net/process/start-error.js";
 import { version } from "../../net/process/version.js";
 import { applyNamedFile, optionTable, parseArguments } from "../../options/options.js";
@@ -6,7 +6,7 @@ import { settingsOf } from "../../options/read-settings.js";
 import type { Settings } from "../../options/settings.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 
-/** Returns the settings that a daemon would start with. @throws StartError */
+/** Returns the settings that a daemon with these options would start with. @throws StartError */
 export async function daemonSettings(flags: FolderFlags): Promise<Settings> {
   const program = optionTable({ version, everything: false, print: () => {} });
   parseArguments(program, argumentsOf(flags), process.env);
@@ -14,7 +14,7 @@ export async function daemonSettings(flags: FolderFlags): Promise<Settings> {
   return settingsOf(program);
 }
 
-/** Returns the folder's path. It needs no keys: a configuration file alone is read as a daemon does. @throws StartError */
+/** Returns the path of the data folder. Needs no keys unless there is a configuration file, which is read as by a daemon. @throws StartError */
 export async function folderPath(flags: FolderFlags): Promise<string> {
   const { data = process.env["DBSYNCD_DATA"], config } = flags;
   const found = config === undefined ? data : (await daemonSettings(flags)).data;

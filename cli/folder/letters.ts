@@ -1,4 +1,4 @@
-/** Lists, finds and removes dead letters in a daemon's folder, and marks them while they are written again. */
+/** Lists, finds and removes dead letters in a daemon's data folder, and marks those that are written again. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type FoundFates, findLetters as findIn } from "../../cluster/dead-letters/found-letters.js";
@@ -22,17 +22,17 @@ import { folderPath } from "./folder-settings.js";
 
 export type { Fate, FoundFates };
 
-/** Numbers of arguments of a command, and of bytes of an argument, that lists show. */
+/** The maximum that a list shows: arguments of a command, and bytes of an argument. */
 const MAX_BRIEF_ARGUMENTS = 3;
 const MAX_BRIEF_BYTES = 32;
 
-/** A dead letter as users see it. */
+/** A dead letter as it is shown to users. */
 export interface DeadLetter extends Pick<Letter, "state" | "reason" | "since" | "file"> {
   /** Hexadecimal. */
   readonly id: string;
   /** Milliseconds since 1970. */
   readonly at: number;
-  /** Bytes on the disk. */
+  /** Size on the disk in bytes. */
   readonly bytes: number;
   /** The letter's content; null: its bytes are damaged. */
   readonly envelope: LetterEnvelope | null;
@@ -52,7 +52,7 @@ export interface LetterEnvelope {
   }[];
   /** Number of commands. */
   readonly count: number;
-  /** The commands; in a list only the beginning of the first one. */
+  /** The commands; in a list only the beginning of the first command. */
   readonly commands: readonly (readonly Buffer[])[];
 }
 
@@ -61,10 +61,10 @@ export interface ListedLetters {
   readonly unread: readonly UnreadLetters[];
 }
 
-/** Outcome of a letter that was sent again; `unknown`: no daemon has confirmed it. */
+/** The outcome of sending a letter again; `unknown`: no daemon has confirmed or refused it. */
 export type LetterOutcome = "written" | "unwritten" | "unknown";
 
-/** @throws Failure */
+/** Lists the dead letters of a folder. @throws Failure */
 export function listLetters(flags: FolderFlags): Promise<ListedLetters> {
   return onFolder(async () => {
     const folder = new LettersFolder(await daemonFolder(flags));
@@ -73,7 +73,7 @@ export function listLetters(flags: FolderFlags): Promise<ListedLetters> {
   });
 }
 
-/** @param ids  hexadecimal, or their first digits @throws Failure, NotChosen */
+/** Returns dead letters with all their commands. @param ids  hexadecimal, or their first digits @throws Failure, NotChosen */
 export function showLetters(ids: readonly string[], flags: FolderFlags): Promise<DeadLetter[]> {
   return onFolder(async () => {
     const folder = new LettersFolder(await daemonFolder(flags));
@@ -82,7 +82,7 @@ export function showLetters(ids: readonly string[], flags: FolderFlags): Promise
   });
 }
 
-/** Removes letters. @returns them, as they were @throws Failure, NotChosen, LettersNotWritten */
+/** Removes dead letters. @returns the removed letters @throws Failure, NotChosen, LettersNotWritten */
 export function removeLetters(ids: readonly string[], flags: FolderFlags): Promise<DeadLetter[]> {
   return onFolder(async () => {
     const folder = new LettersFolder(await daemonFolder(flags));
@@ -95,9 +95,9 @@ export function removeLetters(ids: readonly string[], flags: FolderFlags): Promi
 }
 
 /**
- * Stores entries of an evicted daemon that no member has as dead letters.
- * @param ask  sends TIMELINE FATE to the members: the daemon's id, then positions, hexadecimal
- * @throws Failure, and what `ask` throws; then no letter is stored
+ * Finds the entries of an evicted daemon that no member has, and stores them as dead letters.
+ * @param ask  sends TIMELINE FATE to the members, with the daemon's id and then positions, all hexadecimal
+ * @throws Failure, and the errors of `ask`; in both cases no letter is stored
  */
 export function findLetters(
   flags: FolderFlags,
@@ -108,25 +108,25 @@ export function findLetters(
     const owner = ownerOf(data);
     if (owner === null || !existsSync(join(data, "timeline")))
       throw new StartError(
-        `--data ${data}: it has no daemon's key, or no timeline. Name the whole folder.`,
+        `--data ${data}: this folder contains no daemon key or no timeline. Name the daemon's complete data folder.`,
         1,
       );
     const id = hexOf(owner.id);
-    return await findIn(data, (places) => ask([id, ...places]));
+    return await findIn(data, (positions) => ask([id, ...positions]));
   });
 }
 
 export interface LettersToWrite {
-  /** The selected letters; null: all that are certain to be missing. */
+  /** The ids of the selected letters; null: all letters that are certain to be missing from the state. */
   readonly ids: readonly string[] | null;
-  /** Whether letters are included that were written again before, or may be in the state. */
+  /** Whether to include letters that were already written again, or that may be in the state. */
   readonly isAnyway: boolean;
 }
 
 /**
- * Marks letters as begun, one after the other, and then with the outcome that `write` returns. If `write` throws, the
- * letter remains marked as begun.
- * @param write  receives the short id too, and null for a letter whose bytes are damaged
+ * Writes letters one after the other: marks each as begun, calls `write`, and marks it with the returned outcome. If
+ * `write` throws, the letter remains marked as begun.
+ * @param write  receives the letter, or null if its bytes are damaged, and its short id
  * @throws Failure, NotChosen, LetterTaken
  */
 export function writeLettersAgain(
@@ -156,7 +156,7 @@ export function writeLettersAgain(
   });
 }
 
-/** Returns the path of a folder that has a timeline or dead letters. @throws StartError  no such folder, or not a daemon's */
+/** Returns the path of a data folder with a timeline or dead letters. @throws StartError  the folder is missing or is not a daemon's */
 async function daemonFolder(flags: FolderFlags): Promise<string> {
   const data = await folderPath(flags);
   if (["timeline", "dead-letters"].some((name) => existsSync(join(data, name)))) return data;

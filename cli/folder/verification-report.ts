@@ -1,4 +1,4 @@
-/** The report of `dbsync log verify`, for users. */
+/** Formats the report of `dbsync log verify`. */
 import type { BackupVerification } from "../../cluster/history/backup-verification.js";
 import type { FolderReport, Seen } from "../../cluster/history/folder-verification.js";
 import type { FaultKind, VerificationReport } from "../../cluster/history/verification.js";
@@ -6,25 +6,25 @@ import { dateText } from "../../protocol/version-2/envelope.js";
 
 const SENTENCES: Readonly<Record<FaultKind, string>> = {
   damaged: "its bytes are damaged",
-  "damaged-file": "nothing in it can be read",
-  "damaged-page": "the page cannot be read, and what was on it is not known",
-  "damaged-log": "they were written last and had been acknowledged, and are missing",
-  "wrong-id": "its bytes are whole, and another envelope's",
-  "wrong-cluster": "it is meant for another cluster",
-  "unknown-signer": "nothing that was recorded has named its signer's key",
-  "bad-signature": "its signature does not hold",
+  "damaged-file": "the file cannot be read",
+  "damaged-page": "the page cannot be read, and its contents are unknown",
+  "damaged-log": "the last acknowledged entries are missing",
+  "wrong-id": "its bytes are intact, but belong to another envelope",
+  "wrong-cluster": "it was signed for another cluster",
+  "unknown-signer": "no recorded command added its signer's key",
+  "bad-signature": "its signature is wrong",
   "damaged-snapshot": "the snapshot cannot be read",
-  "wrong-snapshot": "the snapshot is not what the commands make",
-  "damaged-backup": "they are not what was written, or missing",
+  "wrong-snapshot": "the snapshot differs from the result of the commands",
+  "damaged-backup": "they were altered, or are missing",
   "no-beginning": "the beginning is missing",
 };
 
 const CURE =
-  "What to do: start the daemon with its peers, which give damaged entries again; or put the folder aside and start with a " +
-  "new one, which they fill; or restore a backup.";
+  "What to do: start the daemon with its peers, which send damaged entries again; or move the folder away and start with " +
+  "an empty one, which the peers fill; or restore a backup.";
 
 const BACKUP_CURE =
-  "What to do: take another copy of this file, or another backup; make a new one while the daemon has its data.";
+  "What to do: use another copy of this file, or another backup. Make a new backup while the daemon still has its data.";
 
 export function describeVerification(report: FolderReport | BackupVerification): string {
   const { entries, ringEntries, first, last, units, firstMalformed, signatures, begins, snapshots } = report;
@@ -35,23 +35,26 @@ export function describeVerification(report: FolderReport | BackupVerification):
     ["entries", `${entries}, ${ringEntries} of them on keys${span}`],
     ...(begins === null
       ? []
-      : [["begins", `with the snapshot of ${dateText(begins)}: what was before is not kept`]]),
+      : [["begins", `with the snapshot of ${dateText(begins)}: earlier entries were deleted`]]),
     ["units", outcomes.join(", ")],
     ...(firstMalformed === null
       ? []
       : [
           [
             "malformed",
-            `whole and signed, but no command, or with a wrong number of arguments: it has changed nothing. First in ${firstMalformed}; ` +
-              "dbsync log names the command, and its signer",
+            `correctly signed, but with an unknown command or a wrong number of arguments, and therefore without effect. The first is in ${firstMalformed}; ` +
+              "dbsync log shows the command and its signer",
           ],
         ]),
-    ["signatures", `${signatures} hold`],
-    ["snapshots", snapshots.length === 0 ? "none" : `${snapshots.length}, as the commands make them`],
+    ["signatures", `${signatures} correct`],
+    [
+      "snapshots",
+      snapshots.length === 0 ? "none" : `${snapshots.length}, equal to the results of the commands`,
+    ],
     "seen" in report
-      ? ["seen", describeSeen(report.seen)]
+      ? ["read", describeSeen(report.seen)]
       : ["made", report.made === null ? "not known" : dateText(report.made)],
-    ...untold.map((sentence) => ["not known", sentence]),
+    ...untold.map((sentence) => ["unchecked", sentence]),
     ["state", state],
   ];
   const facts = rows.map(([name = "", text = ""]) => `${name.padEnd(12)}${text}\n`).join("");
@@ -66,21 +69,21 @@ export function describeVerification(report: FolderReport | BackupVerification):
 function describeSeen({ process, group, isWritten, missed }: Seen): string {
   const upTo = `up to group ${group} of the log`;
   if (process === null && !isWritten) return upTo;
-  const who = process === null ? "a process has it open" : `process ${process} has it open`;
-  const others =
+  const opener = process === null ? "a process has it open" : `process ${process} has it open`;
+  const late =
     missed === 0
       ? ""
-      : `; ${missed} entries came meanwhile with earlier dates: the state is of no one moment`;
-  return `${upTo}; ${who}, and what came later is not in it${others}`;
+      : `; ${missed} entries with earlier dates arrived during the check, so the state below is not of a single moment`;
+  return `${upTo}; ${opener}, and later entries were not checked${late}`;
 }
 
 function allWell(untold: readonly string[]): string {
-  return untold.length === 0 ? "All is well.\n" : "All that can be checked is well.\n";
+  return untold.length === 0 ? "No faults.\n" : "No faults in the parts that can be checked.\n";
 }
 
 function describeFaults({ faultCount, faults }: VerificationReport, cure: string): string {
   const lines = faults.map(({ kind, where }) => `  ${where}: ${SENTENCES[kind]}\n`);
-  const left = faultCount - faults.length;
-  const more = left > 0 ? `  and ${left} more\n` : "";
+  const unlisted = faultCount - faults.length;
+  const more = unlisted > 0 ? `  and ${unlisted} more\n` : "";
   return `\n${faultCount} ${faultCount === 1 ? "fault" : "faults"}:\n${lines.join("")}${more}${cure}\n`;
 }

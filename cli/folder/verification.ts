@@ -1,4 +1,4 @@
-/** Checks a daemon's folder, or a backup. */
+/** Checks a daemon's data folder or a backup. */
 import { type BackupVerification, verifyBackup } from "../../cluster/history/backup-verification.js";
 import { type FolderReport, verifyFolder } from "../../cluster/history/folder-verification.js";
 import { KEYS_MISSING } from "../../cluster/history/keys-missing.js";
@@ -12,7 +12,7 @@ import { countEntries } from "../shared/progress.js";
 import { onFolder } from "./folder-failures.js";
 import { daemonSettings } from "./folder-settings.js";
 
-/** Checks a folder. @param backup  a file that is checked instead; undefined: none @throws Failure */
+/** Checks a folder. @param backup  a file to check instead; undefined: none @throws Failure */
 export function verify(
   flags: FolderFlags,
   backup: string | undefined,
@@ -40,7 +40,7 @@ async function verifyWith(
 ): Promise<FolderReport | BackupVerification> {
   const { data } = settings;
   if (data === null && backup === undefined)
-    throw new StartError("--data is missing: name the folder that is to be checked.", 2);
+    throw new StartError("--data is missing: name the folder to check.", 2);
   if (!isSigned(settings)) throw new StartError(KEYS_MISSING, 2);
   using progress = countEntries();
   const show = (entries: number) => progress.show(entries);

@@ -1,4 +1,4 @@
-/** Writes documents to all daemons: many entries per command, several commands in flight. */
+/** Writes documents to all daemons, with many entries per command and several commands in flight. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { SendToAll } from "../shared/send-to-all.js";
 import type { SourceEntry } from "./json-source.js";
@@ -14,7 +14,7 @@ export class DocumentWriter {
   #document = "";
   #batch: string[] = [];
   #characters = 0;
-  /** The time at which all entries of the batch expire, milliseconds since 1970; null: they do not expire. */
+  /** The time at which all entries of the batch expire, in milliseconds since 1970; null: they do not expire. */
   #expires: number | null = null;
   #inDocument = 0;
   #mayExpire = 0;
@@ -29,7 +29,7 @@ export class DocumentWriter {
     return this.#entries;
   }
 
-  /** Creates a document; following entries belong to it. */
+  /** Creates a document, to which the following entries belong. */
   async begin(document: string): Promise<void> {
     this.#document = document;
     this.#inDocument = this.#mayExpire = 0;
@@ -48,7 +48,7 @@ export class DocumentWriter {
     if (isFull) await this.#flush();
   }
 
-  /** Sends the remaining entries and checks their number. @throws Error  the daemons have another number of entries */
+  /** Sends the remaining entries and checks their number. @throws Error  the daemons have a different number of entries */
   async end(): Promise<void> {
     await this.#flush();
     await Promise.all(this.#sent.splice(0));
@@ -56,20 +56,20 @@ export class DocumentWriter {
     const missing = this.#inDocument - Number(count);
     if (missing >= 0 && missing <= this.#mayExpire) return;
     throw new Error(
-      `${this.#document}: ${this.#inDocument} entries were sent, and ${String(count)} are there`,
+      `${this.#document}: ${this.#inDocument} entries were sent, but the daemons have ${String(count)}`,
     );
   }
 
   async #flush(): Promise<void> {
     if (this.#batch.length === 0) return;
     if (this.#sent.length >= COMMANDS_IN_FLIGHT_MAX) await this.#sent.shift();
-    // With the original, later entries may miss members of the first one.
+    // NOCHECK: the original accepts later entries without all members of the first entry.
     const lifetime = this.#expires === null ? [] : ["PXAT", String(this.#expires)];
     const sending = this.#send([
       ...["DOC.INSERT", this.#document, ...lifetime, "NOCHECK", "KEYS"],
       ...this.#batch,
     ]);
-    // `#flush` or `end` awaits it later: no unhandled rejection until then.
+    // `#flush` or `end` awaits it later; until then a rejection must not count as unhandled.
     sending.catch(() => {});
     this.#sent.push(sending);
     this.#batch = [];

@@ -9,13 +9,14 @@ import { JsonServer } from "./json-server.js";
 import { documentsOf } from "./json-source.js";
 
 /**
- * Milliseconds of silence after which the import gives up on a server: the original composes its complete answer before it
- * sends anything.
+ * Silence after which the import gives up on a server, in milliseconds. It is long because the original composes its
+ * complete answer before it sends anything.
  */
 const SILENCE_MS = 120_000;
 
 /**
- * @param replace  whether documents that the daemons already have are dropped first
+ * Copies all documents and prints their number.
+ * @param replace  whether to drop documents that the daemons already have
  * @throws Error  no connection; a document already exists; a daemon has not accepted everything
  */
 export async function importDocuments(
@@ -23,7 +24,7 @@ export async function importDocuments(
   send: SendToAll,
   replace = false,
 ): Promise<void> {
-  const there = new Set(textsOf(await send(["DOC.LIST"])));
+  const existing = new Set(textsOf(await send(["DOC.LIST"])));
   using server = await JsonServer.open(source, SILENCE_MS).catch((problem: Error) => {
     throw new Error(`${source.host}:${source.port}: ${problem.message}`);
   });
@@ -33,7 +34,7 @@ export async function importDocuments(
   try {
     using _ = showProgress(() => `${writer.entries} entries`);
     for await (const { name, indexes, each } of documentsOf(server)) {
-      if (there.has(name)) await makeRoom(send, name, replace);
+      if (existing.has(name)) await dropExisting(send, name, replace);
       await writer.begin(name);
       await each((entry) => writer.add(entry));
       await writer.end();
@@ -42,7 +43,7 @@ export async function importDocuments(
     }
   } catch (problem) {
     throw new Error(
-      `${messageOf(problem)}\nNot everything was taken over; complete: ${counted(documents, "document")}.`,
+      `${messageOf(problem)}\nThe import is incomplete. Imported completely: ${counted(documents, "document")}.`,
     );
   }
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
@@ -52,9 +53,9 @@ export async function importDocuments(
 }
 
 /** @throws Error  a document exists, and --replace is missing */
-async function makeRoom(send: SendToAll, name: string, replace: boolean): Promise<void> {
+async function dropExisting(send: SendToAll, name: string, replace: boolean): Promise<void> {
   if (!replace) {
-    throw new Error(`the daemons have a document ${JSON.stringify(name)} already; --replace drops it first`);
+    throw new Error(`the daemons already have a document ${JSON.stringify(name)}; --replace drops it first`);
   }
   await send(["DOC.DROP", name]);
 }

@@ -1,5 +1,5 @@
 /**
- * Reads a JSON text that arrives piece by piece and is too long for memory, by its brackets, names and commas; values are returned as they are
+ * Reads a JSON text that arrives in pieces and may be too long for memory. It finds brackets, names and commas, and returns values as they are
  * written.
  */
 
@@ -18,7 +18,7 @@ export class JsonPieces {
     this.#pieces = pieces;
   }
 
-  /** Returns the next character that is not blank. @throws Error  the text ends before it */
+  /** Returns the next character that is not white space. @throws Error  the text ends before it */
   async peek(): Promise<string> {
     for (;;) {
       while (this.#at < this.#text.length && this.#text.charCodeAt(this.#at) <= 0x20) this.#at++;
@@ -27,33 +27,33 @@ export class JsonPieces {
     }
   }
 
-  /** Consumes that character. @throws Error  the next one is another */
-  async take(wanted: string): Promise<void> {
+  /** Consumes the expected character. @throws Error  the next character is a different one */
+  async take(expected: string): Promise<void> {
     const found = await this.peek();
-    if (found !== wanted) throw new Error(`not the JSON that was expected: ${found} instead of ${wanted}`);
+    if (found !== expected) throw new Error(`unexpected JSON: ${found} instead of ${expected}`);
     this.#at++;
   }
 
-  /** Consumes the name of a member and its colon. */
+  /** Consumes and returns the name of a member, and consumes its colon. */
   async name(): Promise<string> {
     await this.peek();
     const name: unknown = JSON.parse(await this.value());
-    if (typeof name !== "string") throw new Error("not the JSON that was expected: a member without a name");
+    if (typeof name !== "string") throw new Error("unexpected JSON: a member without a name");
     await this.take(":");
     return name;
   }
 
   /**
-   * Yields the members of the list or object that begins here; the caller must read each value before the next member.
-   * @returns names; for a list, the indexes
+   * Yields the names of the object's members, or the indexes of the list's elements. The caller must read each value before
+   * it requests the next name.
    */
   async *members(): AsyncGenerator<string, void, undefined> {
     const isList = (await this.peek()) === "[";
     await this.take(isList ? "[" : "{");
     const end = isList ? "]" : "}";
-    for (let place = 0; (await this.peek()) !== end; place++) {
-      if (place > 0) await this.take(",");
-      yield isList ? String(place) : await this.name();
+    for (let index = 0; (await this.peek()) !== end; index++) {
+      if (index > 0) await this.take(",");
+      yield isList ? String(index) : await this.name();
     }
     await this.take(end);
   }
@@ -70,18 +70,18 @@ export class JsonPieces {
         if (code === BACKSLASH) length++;
         else if (code === QUOTE) inString = false;
         if (inString || depth > 0) continue;
-        return this.#taken(length + 1);
+        return this.#consume(length + 1);
       }
       if (code === QUOTE) inString = true;
       else if (OPENING.has(code)) depth++;
       else if (CLOSING.has(code)) {
-        if (--depth < 0) return this.#taken(length);
-        if (depth === 0) return this.#taken(length + 1);
-      } else if (code === COMMA && depth === 0) return this.#taken(length);
+        if (--depth < 0) return this.#consume(length);
+        if (depth === 0) return this.#consume(length + 1);
+      } else if (code === COMMA && depth === 0) return this.#consume(length);
     }
   }
 
-  #taken(length: number): string {
+  #consume(length: number): string {
     const value = this.#text.slice(this.#at, this.#at + length).trimEnd();
     this.#at += length;
     return value;

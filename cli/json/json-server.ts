@@ -1,5 +1,5 @@
 /**
- * A client of a JSON server: a dbsyncd with --json, or the original. A request is a line, and an answer ends with LF CR.
+ * A client of a JSON server, which is a dbsyncd with --json or the original. A request is a line; an answer ends with LF CR.
  * Source: docs/json-documents.md "Lines".
  */
 import type { Socket } from "node:net";
@@ -15,13 +15,13 @@ const SCHEME = "json";
 const DEFAULT_PORT = 8888;
 const ANSWER_END = "\n\r";
 
-const TLS_ONLY = "it takes TLS only: write jsons:// instead of json://";
+const TLS_ONLY = "the server accepts only TLS: write jsons:// instead of json://";
 
 export const JSON_URL_HELP =
-  "json://[user:password@]host[:port], a dbsyncd with --json or the original; with TLS jsons://…, " +
-  "followed by #sha256:… if the server's key is to be pinned";
+  "json://[user:password@]host[:port] for a dbsyncd with --json or the original server (with TLS jsons://…, " +
+  "followed by #sha256:… to pin the server's key)";
 
-/** `json://[user:password@]host[:port]`, `jsons://…#sha256:…`. @throws InvalidArgumentError */
+/** Parses `json://[user:password@]host[:port]` or `jsons://…#sha256:…`. @throws InvalidArgumentError */
 export function readJsonUrl(text: string): ServerAddress {
   return readServerUrl(text, { scheme: SCHEME, port: DEFAULT_PORT });
 }
@@ -38,9 +38,9 @@ export class JsonServer implements Disposable {
   }
 
   /**
-   * Connects, and logs in.
+   * Connects and logs in.
    * @param silenceMs  milliseconds of silence after which a request fails
-   * @throws Error  there is no server, or it refuses the login
+   * @throws Error  there is no server, or it rejects the login
    */
   static async open(address: ServerAddress, silenceMs: number): Promise<JsonServer> {
     const { host, port, login } = address;
@@ -50,22 +50,22 @@ export class JsonServer implements Disposable {
       const { status, message } = await server.ask({ action: "auth", ...login });
       if (status !== "success") {
         server[Symbol.dispose]();
-        throw new Error(`${host}:${port} does not let ${login.user} in: ${String(message)}`);
+        throw new Error(`${host}:${port} rejects the login of ${login.user}: ${String(message)}`);
       }
     }
     return server;
   }
 
-  /** Sends a request, and returns its complete answer. @throws Error  the connection failed, or the answer is no JSON object */
+  /** Sends a request and returns its complete answer. @throws Error  the connection failed, or the answer is not a JSON object */
   async ask(request: object): Promise<Record<string, unknown>> {
     let text = "";
     for await (const piece of this.pieces(request)) text += piece;
     const answer: unknown = parsed(text);
     if (typeof answer === "object" && answer !== null) return answer as Record<string, unknown>;
-    throw new Error(`an answer is no JSON object: ${text.slice(0, 100)}`);
+    throw new Error(`an answer is not a JSON object: ${text.slice(0, 100)}`);
   }
 
-  /** Sends a request, and yields its answer piece by piece, without its end. @throws Error  the connection failed */
+  /** Sends a request and yields its answer in pieces, without the end mark. @throws Error  the connection failed */
   async *pieces(request: object): AsyncGenerator<string, void, undefined> {
     const parts = this.#client.askParts(bytesOfText(`${JSON.stringify(request)}\n`), ({ isLast }) => isLast);
     try {
@@ -81,7 +81,7 @@ export class JsonServer implements Disposable {
   }
 }
 
-/** Maximum characters of an answer. */
+/** A piece of an answer. */
 interface JsonPart {
   readonly text: string;
   readonly isLast: boolean;
@@ -101,7 +101,7 @@ class JsonPartReader implements AnswerReader<JsonPart> {
   next(): JsonPart | null {
     if (this.problem !== null) return null;
     const end = this.#text.indexOf(ANSWER_END);
-    // The end may arrive in two pieces.
+    // The end mark may arrive in two pieces.
     const length = end >= 0 ? end : this.#text.length - (this.#text.endsWith("\n") ? 1 : 0);
     if (end < 0 && length === 0) return null;
     const text = this.#text.slice(0, length);

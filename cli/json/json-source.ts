@@ -1,6 +1,6 @@
 /**
- * Reads the documents of a running server for an import. The original sends them all in one answer. A dbsyncd sends one
- * after the other, so that only one has to fit an answer, with expiry times and indexes, which the original does not have.
+ * Reads the documents of a running server for an import. The original sends all of them in one answer. A dbsyncd sends
+ * one at a time, with expiry times and indexes, which the original does not have.
  */
 import { JsonPieces } from "./json-pieces.js";
 import type { JsonServer } from "./json-server.js";
@@ -15,31 +15,31 @@ export interface SourceEntry {
 
 export interface SourceDocument {
   readonly name: string;
-  /** Names of the members that have an index. */
+  /** Names of the indexed members. */
   readonly indexes: readonly string[];
-  /** Passes on each of its entries; must be called before the next document is requested. */
+  /** Passes each entry to `take`; must be called before the next document is requested. */
   readonly each: (take: TakeEntry) => Promise<void>;
 }
 
-/** Dates of expiry by key, in milliseconds since 1970, for entries that have one. */
+/** Expiry dates by key, in milliseconds since 1970; entries without one are absent. */
 type Expiries = ReadonlyMap<string, number>;
 
 const NEVER: Expiries = new Map();
 const SEARCHED_CHARS_MAX = 32;
 type TakeEntry = (entry: SourceEntry) => Promise<void>;
 
-/** A dbsyncd's answer to a request without a document, for an action that the original does not know. */
+/** The message by which a dbsyncd rejects a request without a document; the original does not know the action. */
 const DAEMON = "No document provided.";
 
-/** @throws Error  the connection failed, or the server refuses */
+/** Yields the documents of a server. @throws Error  the connection failed, or the server rejects a request */
 export async function* documentsOf(server: JsonServer): AsyncGenerator<SourceDocument, void, undefined> {
   let probe = "";
   for await (const piece of server.pieces({ action: "listindexes" })) probe += piece;
   if (probe.includes(DAEMON)) yield* oneByOne(server);
-  else yield* atOnce(server);
+  else yield* allInOne(server);
 }
 
-async function* atOnce(server: JsonServer): AsyncGenerator<SourceDocument, void, undefined> {
+async function* allInOne(server: JsonServer): AsyncGenerator<SourceDocument, void, undefined> {
   const answer = answerTo(server, { action: "getall", replicate: false });
   for await (const _ of membersCalled(answer, "documents", "getall"))
     for await (const name of answer.members())
@@ -68,7 +68,7 @@ async function eachOf(server: JsonServer, document: string, take: TakeEntry): Pr
 async function expiriesOf(server: JsonServer, document: string): Promise<Expiries> {
   const expiries = new Map<string, number>();
   const request = { action: "get", document, fields: [], details: true };
-  // Most documents have no expiry times, but details are as many as entries.
+  // Most documents have no expiry times. The search avoids parsing the details, of which there is one per entry.
   if (!(await contains(server.pieces(request), /"expires":\d/))) return expiries;
   const answer = answerTo(server, request);
   for await (const member of membersCalled(answer, /^(data|details)$/)) {
@@ -82,7 +82,7 @@ async function expiriesOf(server: JsonServer, document: string): Promise<Expirie
   return expiries;
 }
 
-/** Whether a text that arrives in pieces has a match of at most SEARCHED_CHARS_MAX characters. */
+/** Whether a text that arrives in pieces contains a match of at most SEARCHED_CHARS_MAX characters. */
 async function contains(pieces: AsyncGenerator<string, void, undefined>, pattern: RegExp): Promise<boolean> {
   let isFound = false;
   let end = "";
@@ -101,27 +101,30 @@ async function eachIn(answer: JsonPieces, expiries: Expiries, take: TakeEntry): 
 const answerTo = (server: JsonServer, request: object) => new JsonPieces(server.pieces(request));
 
 /**
- * Yields the matching names among an answer's members; the caller reads their values.
- * @param action  one whose answer has such a member
- * @throws Error  the answer is an error, or has no such member
+ * Yields the names of an answer's members that match; the caller reads their values.
+ * @param action  the action whose answer must have such a member; undefined: it may be absent
+ * @throws Error  the answer is an error, or the member is missing
  */
 async function* membersCalled(
   answer: JsonPieces,
   called: string | RegExp,
   action?: string,
 ): AsyncGenerator<string, void, undefined> {
-  let isThere = action === undefined;
+  let isFound = action === undefined;
   for await (const member of answer.members()) {
     if (member === called || (called instanceof RegExp && called.test(member))) {
-      isThere = true;
+      isFound = true;
       yield member;
     } else if (member === "message") throw refused(await answer.value());
     else await answer.value();
   }
-  if (!isThere) throw new Error(`the server's answer to ${action} names no documents: is it another one?`);
+  if (!isFound)
+    throw new Error(
+      `the server's answer to ${action} contains no documents. Is it a different kind of server?`,
+    );
 }
 
-const refused = (message: string) => new Error(`the server refuses: ${message}`);
+const refused = (message: string) => new Error(`the server rejects the request: ${message}`);
 
-/** A name that looks like an integer is written as one. */
+/** Returns a document's name; the server writes names that look like integers as integers. */
 const nameOf = (json: string): string => (json.startsWith('"') ? (JSON.parse(json) as string) : json);

@@ -1,13 +1,13 @@
 /**
- * The output of the original's test client: text, and JSON as PHP writes it for people.
- * Source: test/vectors/json/test-client-text.txt and test-client.json, which a test compares.
+ * The output of the original's test client, as text and as JSON in PHP's pretty-printed form.
+ * Source: test/vectors/json/test-client-text.txt and test-client.json, with which a test compares it.
  */
 import type { JsonTest } from "./json-test.js";
 
 export interface Replica {
   readonly host: string;
   readonly port: number;
-  /** The reason why the server cannot be reached; "": it can. */
+  /** The reason why the server cannot be reached; "": it can be reached. */
   readonly error: string;
 }
 

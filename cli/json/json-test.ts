@@ -1,6 +1,6 @@
 /**
- * `dbsync test json://…`: the checks of the replicated memory database's own test client, in the same order and words, on
- * a document made for the test. Source: test/vectors/json/test-client.json; the samples and their numbers as there.
+ * `dbsync test json://…`: runs the checks of the original's test client, in the same order and with the same messages, on
+ * a temporary document. Source of the checks and the numbers of samples: test/vectors/json/test-client.json.
  */
 import { randomUUID } from "node:crypto";
 import type { JsonServer } from "./json-server.js";
@@ -15,13 +15,13 @@ export interface Check {
 export interface JsonTest {
   /** Milliseconds until the answer to the first request. */
   readonly latency: number;
-  /** Milliseconds of each action's requests; actions are in the order of their first request. */
+  /** The times of each action's requests, in milliseconds; actions are in the order of their first request. */
   readonly samples: ReadonlyMap<string, readonly number[]>;
   readonly checks: readonly Check[];
 }
 
 const SAMPLES = 3;
-/** The id that the original gives a document's first entry. */
+/** The id that the original assigns to a document's first entry. */
 const FIRST_ID = "0";
 const JOHN = { name: "John", role: "admin", gender: "male" };
 const ANNA = { name: "Anna", role: "user", gender: "female" };
@@ -30,7 +30,7 @@ const OTHERS = [
   { name: "Mary", role: "admin", gender: "female" },
 ];
 
-/** @throws Error  the connection failed */
+/** Runs all checks on a server. @throws Error  the connection failed */
 export async function testJsonServer(server: JsonServer): Promise<JsonTest> {
   const document = `dbsync_test_${randomUUID().slice(0, 8)}`;
   const samples = new Map<string, number[]>();
@@ -40,7 +40,7 @@ export async function testJsonServer(server: JsonServer): Promise<JsonTest> {
     const answer = await server.ask(request);
     return { answer, ms: performance.now() - started };
   };
-  /** @param name  as the report calls it */
+  /** @param name  the action's name in the report */
   const ask = async (name: string, action: string, more: object = {}) => {
     const { answer, ms } = await timed({ action, ...more });
     samples.set(name, [...(samples.get(name) ?? []), ms]);
@@ -68,8 +68,8 @@ export async function testJsonServer(server: JsonServer): Promise<JsonTest> {
   const updated = await ask("update", "update", { document, id: FIRST_ID, data: OTHERS });
   check("update whole document", succeeded(updated));
   check("delete entry", succeeded(await ask("delete", "delete", { document, id: FIRST_ID })));
-  const left = await ask("count_after_delete", "count", { document });
-  check("count after delete returns 1", left["count"] === 1);
+  const remaining = await ask("count_after_delete", "count", { document });
+  check("count after delete returns 1", remaining["count"] === 1);
   check("empty document", succeeded(await ask("empty", "empty", { document })));
   check("drop document", succeeded(await ask("drop_final", "drop", { document })));
   check("getall returns response", "status" in (await ask("getall", "getall", { replicate: false })));
@@ -81,7 +81,7 @@ export async function testJsonServer(server: JsonServer): Promise<JsonTest> {
 
 const succeeded = ({ status }: Answer) => status === "success";
 
-/** Returns the entries by their ids, those of a list by their indexes. */
+/** Returns the entries by id, or by index if the answer is a list. */
 function entriesOf({ data }: Answer): Readonly<Record<string, unknown>> {
   return typeof data === "object" && data !== null ? (data as Record<string, unknown>) : {};
 }

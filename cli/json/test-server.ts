@@ -1,4 +1,4 @@
-/** `dbsync test`: checks whether a JSON server does what its clients expect, and how fast. */
+/** `dbsync test`: checks that a JSON server behaves as its clients expect, and measures its latency. */
 import type { Command } from "commander";
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import { CA_HELP } from "../shared/client-options.js";
@@ -10,9 +10,9 @@ import { JSON_URL_HELP, JsonServer, readJsonUrl } from "./json-server.js";
 import { testJsonServer } from "./json-test.js";
 import { jsonReport, type Replica, textReport } from "./json-test-report.js";
 
-/** Milliseconds of silence after which a server counts as unreachable. */
+/** Silence after which a server counts as unreachable, in milliseconds. */
 const SILENCE_MS = 10_000;
-/** A replica that accepts no connection within these milliseconds counts as unreachable. */
+/** Time within which a reachable replica accepts a connection, in milliseconds. */
 const REPLICA_MS = 3_000;
 
 interface TestFlags {
@@ -24,11 +24,11 @@ interface TestFlags {
 export function addTest(program: Command): void {
   program
     .command("test")
-    .description("check a server of JSON documents, and time its actions")
+    .description("check a server of JSON documents and measure its latency")
     .argument("<url>", JSON_URL_HELP, readJsonUrl)
     .option(
       "--replica <host:port>",
-      "a server that has to be in reach too, with TLS jsons://host:port; may be repeated",
+      "another server that must be reachable (with TLS jsons://host:port); may be repeated",
       (text, all: readonly ServerAddress[] = []) => [...all, readJsonUrl(withScheme(text))],
     )
     .option("--ca <file>", CA_HELP)
@@ -36,13 +36,13 @@ export function addTest(program: Command): void {
     .addHelpText(
       "after",
       `
-The report of the original's own test client. It works on a document of its own, which it removes.
+Prints the same report as the original's test client. The test uses a temporary document, which it removes.
 
 Examples:
   dbsync test json://127.0.0.1
   dbsync test json://10.0.0.1:8888 --replica 10.0.0.2:8888 --json
   dbsync test jsons://db1.example.org --ca tls-cert.pem
-${exitCodeHelp("no connection, a check failed, or a replica is out of reach")}`,
+${exitCodeHelp("no connection, a check failed, or a replica cannot be reached")}`,
     )
     .action(test);
 }
@@ -50,20 +50,20 @@ ${exitCodeHelp("no connection, a check failed, or a replica is out of reach")}`,
 const withScheme = (text: string) => (text.includes("://") ? text : `json://${text}`);
 
 async function test(address: ServerAddress, { replica = [], ca, json }: TestFlags): Promise<void> {
-  const others = replica.map((one) => trusted(one, ca));
+  const replicaAddresses = replica.map((one) => trusted(one, ca));
   using server = await JsonServer.open(trusted(address, ca), SILENCE_MS).catch((problem: Error) => {
     throw new Error(`Connect error: ${problem.message}`);
   });
   const report = await testJsonServer(server);
   const replicas: Replica[] = [];
-  for (const other of others)
+  for (const other of replicaAddresses)
     replicas.push({ host: other.host, port: other.port, error: await reach(other) });
   process.stdout.write((json ? jsonReport : textReport)(report, replicas));
-  const isWell = report.checks.every(({ pass }) => pass) && replicas.every(({ error }) => error === "");
-  if (!isWell) process.exitCode = EXIT.failed;
+  const hasPassed = report.checks.every(({ pass }) => pass) && replicas.every(({ error }) => error === "");
+  if (!hasPassed) process.exitCode = EXIT.failed;
 }
 
-/** @returns why not; "": it can be reached */
+/** @returns the reason why the server cannot be reached; "": it can be reached */
 async function reach(address: ServerAddress): Promise<string> {
   try {
     (await connected(address, REPLICA_MS, "json://")).destroy();

@@ -1,11 +1,11 @@
-/** The command that authorizes a daemon's own key, which signs for clients without keys (Redis, SQL, JSON, MongoDB, version 1). */
+/** The command that authorizes a daemon's key to sign for clients without keys (Redis, SQL, JSON, MongoDB, version 1). */
 import { hash } from "node:crypto";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 
 /**
- * Returns the command for the first of the keys whose hash is the daemon's id; null: none is. A daemon reports both the command and
- * its key, so neither is taken from it unchecked.
- * @param id    hexadecimal
+ * Returns the command for the first key whose hash is the daemon's id, or null if there is none. The keys come from reports of daemons,
+ * which may be false; the hash is what proves a key.
+ * @param id    the daemon's id, hexadecimal
  * @param keys  in base64
  */
 export function authorizationOf(id: string, keys: readonly string[]): readonly string[] | null {

@@ -1,10 +1,10 @@
-/** Reports to users whether the daemons changed their key rings. */
+/** Reports whether the daemons changed their key rings. */
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import { EXIT } from "../shared/exit-codes.js";
 import { outcomeLine, printJson, printLine } from "../shared/output.js";
 
-/** The beginning of a refusal of an envelope that the daemon already has. */
-const TAKEN_BEFORE = "answer-not-kept:";
+/** The beginning of the error for an envelope that the daemon already has. */
+const ALREADY_APPLIED = "answer-not-kept:";
 
 /** Prints the outcome of a change. @throws DbsyncError  no daemon has applied it */
 export function reportChange(
@@ -13,12 +13,12 @@ export function reportChange(
   done: (value: string) => string,
 ): void {
   const first = outcomes.find(({ status }) => status === "ok");
-  // A daemon may have received it from another one, and restarted before it arrived from here.
-  const isThere = (outcome: Outcome) =>
-    first !== undefined && outcome.status === "failed" && outcome.detail.startsWith(TAKEN_BEFORE);
+  // A daemon may have received the envelope from a peer and restarted before the client's copy arrived.
+  const isApplied = (outcome: Outcome) =>
+    first !== undefined && outcome.status === "failed" && outcome.detail.startsWith(ALREADY_APPLIED);
   const failed = outcomes.filter(
     (outcome): outcome is Extract<Outcome, { status: "failed" }> =>
-      outcome.status === "failed" && !isThere(outcome),
+      outcome.status === "failed" && !isApplied(outcome),
   );
   if (failed.length === outcomes.length) {
     if (!failed.every(({ stage }) => stage === "reply"))
@@ -38,8 +38,8 @@ export function reportChange(
     const denied = failed.filter(({ stage }) => stage === "reply").map(({ address }) => address);
     printLine(
       denied.length === 0
-        ? "Not all daemons did it. The same again does no harm to those that have."
-        : `Not all daemons did it: ${denied.join(", ")} answered an error, and will again. dbsync keys list shows where they differ.`,
+        ? "Not all daemons made the change. You may repeat the command: the other daemons ignore the repetition."
+        : `Not all daemons made the change: ${denied.join(", ")} refused it, and would refuse it again. dbsync keys list shows the differences.`,
     );
   }
   if (failed.length > 0) process.exitCode = EXIT.failed;

@@ -1,4 +1,4 @@
-/** Advice for the case that daemons do not accept a command on keys. */
+/** Errors of commands on keys, with advice for the user. */
 
 import { DbsyncError } from "../../client/shared/errors.js";
 import { KeyFileError } from "../../keys/errors.js";
@@ -6,27 +6,27 @@ import { exitCodeOf } from "../shared/exit-codes.js";
 import { printJson } from "../shared/output.js";
 
 const START =
-  "start each daemon with the public half as an administrator's key, dbsyncd -s public.pem --root-key root-public.pem, " +
-  "and sign with the private one, -k root-private.pem";
+  "start each daemon with an administrator's public key (dbsyncd -s public.pem --root-key root-public.pem), " +
+  "and sign with the matching private key (-k root-private.pem)";
 
-/** A pattern of the error's message, and what to do. */
+/** A pattern of an error's message, and advice for that error. */
 export type Hint = readonly [pattern: RegExp, hint: string];
 
-/** The first one that matches is used. */
+/** Hints by pattern; the first pattern that matches is used. */
 const HINTS: readonly Hint[] = [
-  [/there is none; name an administrator/, `KEY commands are signed: ${START}`],
-  [/NOPERM .*\bkey/i, `this key is no administrator's: ${START}`],
+  [/none is set; name an administrator/, `KEY commands must be signed: ${START}`],
+  [/NOPERM .*\bkey/i, `this key does not belong to an administrator: ${START}`],
   [/unknown-key/, `the daemons do not know this key: ${START}`],
   [
     /needs version 2|speaks version 1|RSA keys only/,
-    "KEY commands need version 2: update the daemons, and give them keys",
+    "KEY commands need version 2 of the protocol: update the daemons, and start them with keys",
   ],
-  [/unknown command .*KEY/i, "that daemon is of a version without KEY commands: update it"],
+  [/unknown command .*KEY/i, "that daemon's version has no KEY commands: update it"],
 ];
 
 /**
- * Runs an action. An error is printed with a hint, and sets the exit code.
- * @param flags.json  as `{"error": {…, "hint": …}}` on standard output
+ * Runs an action. If it fails, prints the error with a hint, and sets the exit code.
+ * @param flags.json  whether to print the error as `{"error": {…, "hint": …}}` on standard output
  */
 export async function explaining(
   flags: { readonly json?: boolean },

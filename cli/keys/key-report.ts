@@ -1,10 +1,10 @@
-/** Formats keys of the ring for users. */
+/** Formats the keys of a key ring as text. */
 
 import { formatHeadedTable, formatTable } from "../../net/terminal/table.js";
 import { formatDate } from "../shared/dates.js";
 import type { RingKey } from "./key-ring.js";
 
-/** Hexadecimal digits of an id in a table: enough to name the key by. */
+/** Number of hexadecimal digits of an id in a table, enough to identify the key. */
 const SHORT_DIGITS = 16;
 
 export function formatKeys(keys: readonly RingKey[]): string {
@@ -22,7 +22,7 @@ export function formatKeys(keys: readonly RingKey[]): string {
   return formatHeadedTable([head, ...rows], (row) => (keys[row]?.revoked == null ? "plain" : "bad"));
 }
 
-/** @param publicKey  PEM text */
+/** Formats one key in full. @param publicKey  PEM text */
 export function formatKey(key: RingKey, publicKey: string): string {
   const rows = [
     ["id", key.id],
@@ -33,12 +33,12 @@ export function formatKey(key: RingKey, publicKey: string): string {
     ["valid", validityOf(key)],
     ["rate", key.rate === 0 ? "no limit" : `${key.rate} envelopes a second`],
     ["rules", key.rules.join(" ")],
-    ["added by", key.addedBy ?? "the daemons were started with it"],
+    ["added by", key.addedBy ?? "the options of the daemons"],
   ];
   return `${formatTable(rows)}${publicKey.trimEnd()}\n`;
 }
 
-/** Formats the state of a key; capitals make revoked keys easy to see. */
+/** Formats the state of a key, with capitals for revoked keys. */
 function stateOf({ state, revoked }: RingKey): string {
   return revoked === null ? state : `REVOKED ${formatDate(revoked)}`;
 }

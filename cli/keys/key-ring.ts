@@ -1,4 +1,4 @@
-/** Reads the key ring of each daemon, which the subcommands of `dbsync keys` begin with. */
+/** Requests the key ring of each daemon, and finds keys in it. */
 
 import { FanOutClient } from "../../client/fan-out-client.js";
 import type { TypedCallOptions } from "../../client/settings/call-options.js";
@@ -12,15 +12,15 @@ import { fieldsOf } from "../shared/output.js";
 
 const ID_DIGITS = 64;
 
-/** Fewer digits of an id are more likely a typing error than a name. */
+/** Minimum digits of an abbreviated id; a shorter one is probably a typing error. */
 const PREFIX_DIGITS_MIN = 4;
 
-/** The answer of one daemon. */
+/** The answer of one daemon: a reply or an error. */
 export type Answer =
   | { readonly address: string; readonly reply: ReplyValue; readonly error: null }
   | { readonly address: string; readonly reply: null; readonly error: Error };
 
-/** A key as KEY LIST reports it. Dates in milliseconds since 1970; null: none. */
+/** A key as KEY LIST reports it. Dates are in milliseconds since 1970; null: none. */
 export interface RingKey {
   readonly id: string;
   readonly label: string;
@@ -34,11 +34,11 @@ export interface RingKey {
   /** Envelopes a second; 0: no limit. */
   readonly rate: number;
   readonly rules: readonly string[];
-  /** Id of the key that added it; null: the daemons were started with it. */
+  /** Id of the key that added it; null: it comes from the options of the daemons. */
   readonly addedBy: string | null;
 }
 
-/** Queries each daemon separately, in the order of the list, so that no answer hides another one. */
+/** Sends a command to each daemon separately, and returns all answers in the order of the list. */
 export function askEach(
   settings: Settings,
   key: SigningKey,
@@ -60,15 +60,15 @@ export function askEach(
   );
 }
 
-/** The keys that one daemon knows. */
+/** The key ring of one daemon. */
 export interface DaemonRing {
   readonly address: string;
   readonly keys: readonly RingKey[];
 }
 
 /**
- * The keys of each daemon that answered.
- * @throws  the first daemon's error, if none answered
+ * Returns the key rings of the daemons that answered.
+ * @throws  the first daemon's error if no daemon answered
  */
 export function ringsOf(answers: readonly Answer[]): [DaemonRing, ...DaemonRing[]] {
   const [first, ...others] = answers
@@ -106,7 +106,7 @@ export function readKey(reply: ReplyValue): RingKey {
 
 /**
  * Returns the id of the key that a text names: an id, its first digits, a label, or the file of a public key.
- * @param ask  for the ring, if it is needed
+ * @param ask  requests the key ring; called only if it is needed
  * @throws DbsyncError `bad-command`; KeyFileError
  */
 export async function idOf(text: string, ask: () => Promise<readonly RingKey[]>): Promise<string> {
@@ -124,10 +124,10 @@ export async function idOf(text: string, ask: () => Promise<readonly RingKey[]>)
   if (found.length === 0) {
     throw new DbsyncError(
       "bad-command",
-      `no key is meant by ${shown}, allowed: an id, its first digits (${PREFIX_DIGITS_MIN} at least), a label, or a file ` +
-        "as public.pem; dbsync keys list shows all",
+      `there is no key ${shown}; allowed: an id, its first digits (at least ${PREFIX_DIGITS_MIN}), a label, or a file ` +
+        "such as public.pem; dbsync keys list shows all keys",
     );
   }
   const names = found.map(({ id, label }) => `${id.slice(0, 16)}… (${label || "no label"})`).join(", ");
-  throw new DbsyncError("bad-command", `${shown} means ${found.length} keys: ${names}; give more digits`);
+  throw new DbsyncError("bad-command", `${shown} matches ${found.length} keys: ${names}; type more digits`);
 }

@@ -1,4 +1,4 @@
-/** `dbsync keys`: manages the public keys whose commands the daemons accept, and what each may do. */
+/** `dbsync keys`: manages the public keys whose commands the daemons accept, and the rules of each key. */
 import type { Command } from "commander";
 import type { Settings } from "../../client/settings/options.js";
 import type { SigningKey } from "../../client/settings/signing-key.js";
@@ -26,7 +26,7 @@ import { differenceLines, differencesOf } from "./ring-differences.js";
 
 const LIST = ["KEY", "LIST"];
 
-const KEY_ARGUMENT = "its id, the first digits of that, its label, or its file as public.pem";
+const KEY_ARGUMENT = "its id, the first digits of its id, its label, or its file, such as public.pem";
 
 interface AddFlags extends ClientFlags {
   readonly label?: string;
@@ -36,12 +36,13 @@ interface AddFlags extends ClientFlags {
   readonly rate?: number;
 }
 
-/** What all actions need: settings, the administrator's key, and functions that send commands. */
+/** The settings, the administrator's key and the functions that all actions need. */
 interface Administration {
   readonly settings: Settings;
   readonly key: SigningKey;
-  /** Sends a command to all daemons, with one signature. */
-  readonly tell: (command: readonly string[]) => Promise<Outcome[]>;
+  /** Signs a command once and sends it to all daemons. */
+  readonly sendToAll: (command: readonly string[]) => Promise<Outcome[]>;
+  /** Sends a command to each daemon separately. */
   readonly ask: (command: readonly string[]) => Promise<Answer[]>;
   readonly idOf: (text: string) => Promise<string>;
 }
@@ -49,20 +50,20 @@ interface Administration {
 export function addKeys(program: Command): void {
   const keys = program
     .command("keys")
-    .description("add, list and revoke public keys, and set what each may do")
+    .description("add, list and revoke public keys, and set the rules of each")
     .enablePositionalOptions()
     .addHelpText(
       "after",
       `
-For administrators: sign with a private key (-k) whose public half the daemons were started with, as
+For administrators: sign with the private key (-k) whose public key the daemons were started with, for example
 dbsyncd -s public.pem --root-key root-public.pem
-All daemons receive the command. Until they have peers each keeps its own list: send again what one did not receive.
+The command is sent to all daemons. Daemons without peers keep separate lists: if one did not receive a command, repeat it.
 
 Examples:
   dbsync keys add web-public.pem --label web --rules '+@read ~app:*' -k root-private.pem
   dbsync keys list -k root-private.pem
   dbsync keys revoke web -k root-private.pem
-${exitCodeHelp("a daemon did not do it, or does not answer")}`,
+${exitCodeHelp("a daemon did not make the change, or does not answer")}`,
     );
   addAdd(keys);
   addRules(keys);
@@ -82,31 +83,34 @@ function subcommand(
     .addHelpText("after", `\nExamples:\n${examples}\n${exitCodeHelp(failed)}`);
 }
 
-const NOT_DONE = "a daemon did not do it, or does not answer";
+const NOT_DONE = "a daemon did not make the change, or does not answer";
 
 function addAdd(keys: Command): void {
   const examples = `  dbsync keys add web-public.pem --label web --rules '+@read ~app:*' -k root-private.pem
   dbsync keys add ci-public.pem --label ci --until 90d --rate 100 -k root-private.pem`;
-  subcommand(keys, ["add <file>", "let a public key in"], { examples, failed: NOT_DONE })
-    .option("--label <text>", "what people call it")
-    .option("--rules <rules>", "in Redis's ACL language (default: +@all -@admin ~*)")
-    .option("--from <date>", "first day or moment: 2027-01-31, 2027-01-31T12:00Z, or 12h from now")
-    .option("--until <date>", "last one, likewise")
-    .option("--rate <number>", "envelopes a second that each daemon takes", (text) =>
+  subcommand(keys, ["add <file>", "add a public key"], { examples, failed: NOT_DONE })
+    .option("--label <text>", "a name for the key")
+    .option("--rules <rules>", "rules in Redis's ACL syntax (default: +@all -@admin ~*)")
+    .option(
+      "--from <date>",
+      "when the key becomes valid: 2027-01-31, 2027-01-31T12:00Z, or 12h for 12 hours from now",
+    )
+    .option("--until <date>", "when the key expires, in the same form")
+    .option("--rate <number>", "envelopes a second that each daemon accepts from the key", (text) =>
       readCount(text, "A rate is"),
     )
     .action((file: string, flags: AddFlags) =>
-      administer(flags, async ({ tell, ask }) => {
+      administer(flags, async ({ sendToAll, ask }) => {
         const { key, fingerprint } = loadPublicKey({ file }, { kinds: ["rsa", "ed25519"] });
         const text = key.export({ type: "spki", format: "der" }).toString("base64");
         const command = ["KEY", "ADD", text, ...addOptions(flags)];
         if (flags.label !== undefined) await warnOfNamesakes(flags.label, fingerprint, ask);
-        reportChange(flags, await tell(command), (id) => `added ${id}`);
+        reportChange(flags, await sendToAll(command), (id) => `added ${id}`);
       }),
     );
 }
 
-/** Warns of a label that another key already has: a label that two keys share names neither of them. */
+/** Warns if another key already has the label, because a shared label cannot identify a key. */
 async function warnOfNamesakes(label: string, id: string, ask: Administration["ask"]): Promise<void> {
   const answers = await ask(LIST);
   if (answers.every(({ error }) => error !== null)) return;
@@ -114,7 +118,7 @@ async function warnOfNamesakes(label: string, id: string, ask: Administration["a
     (key) => key.label === label && key.id !== id && key.revoked === null,
   );
   if (namesake === undefined) return;
-  const text = `the key ${namesake.id.slice(0, 16)} is labelled ${JSON.stringify(label)} as well; name each by its id`;
+  const text = `the key ${namesake.id.slice(0, 16)} also has the label ${JSON.stringify(label)}; use ids to tell the keys apart`;
   process.stderr.write(`dbsync: warning: ${text}\n`);
 }
 
@@ -127,11 +131,13 @@ function addOptions({ label, rules, from, until, rate }: AddFlags): string[] {
   if (until !== undefined) {
     const end = parseDate(until, { option: "--until", now, end: true });
     if (end <= now)
-      process.stderr.write(`dbsync: warning: --until ${until} is past, so the key will sign nothing\n`);
+      process.stderr.write(
+        `dbsync: warning: --until ${until} is in the past, so the key is already expired\n`,
+      );
     options.push("UNTIL", String(end));
   }
   if (rate !== undefined) options.push("RATE", String(rate));
-  // The last option: all arguments after it are rules.
+  // RULES must be last, because all arguments after it are rules.
   if (rules !== undefined) options.push("RULES", rules);
   return options;
 }
@@ -139,15 +145,15 @@ function addOptions({ label, rules, from, until, rate }: AddFlags): string[] {
 function addRules(keys: Command): void {
   const examples = `  dbsync keys rules web '+@read +@write ~app:*' -k root-private.pem
   dbsync keys rules web +@all -@admin '~app:*' -k root-private.pem`;
-  subcommand(keys, ["rules <key> <rules...>", "replace what a key may do"], { examples, failed: NOT_DONE })
+  subcommand(keys, ["rules <key> <rules...>", "replace the rules of a key"], { examples, failed: NOT_DONE })
     .usage(`<key> [options] <rules...>\n\n<key>: ${KEY_ARGUMENT}`)
     .passThroughOptions()
     .action((text: string, words: string[], _: ClientFlags, command: Command) => {
       const rules = takeLateOptions(command, words, "end");
       const flags = command.opts<ClientFlags>();
-      return administer(flags, async ({ tell, idOf }) => {
+      return administer(flags, async ({ sendToAll, idOf }) => {
         const id = await idOf(text);
-        reportChange(flags, await tell(["KEY", "RULES", id, ...rules]), () => `${id} has the new rules`);
+        reportChange(flags, await sendToAll(["KEY", "RULES", id, ...rules]), () => `${id} has the new rules`);
       });
     });
 }
@@ -158,9 +164,9 @@ function addRevoke(keys: Command): void {
   subcommand(keys, ["revoke <key>", "ban a key permanently"], { examples, failed: NOT_DONE })
     .usage(`[options] <key>\n\n<key>: ${KEY_ARGUMENT}`)
     .action((text: string, flags: ClientFlags) =>
-      administer(flags, async ({ tell, idOf }) => {
+      administer(flags, async ({ sendToAll, idOf }) => {
         const id = await idOf(text);
-        reportChange(flags, await tell(["KEY", "REVOKE", id]), () => `revoked ${id}`);
+        reportChange(flags, await sendToAll(["KEY", "REVOKE", id]), () => `revoked ${id}`);
       }),
     );
 }
@@ -169,7 +175,7 @@ function addList(keys: Command): void {
   const examples = `  dbsync keys list -k root-private.pem
   dbsync keys list --json -k root-private.pem`;
   const failed = "a daemon does not answer, or the daemons' lists differ";
-  subcommand(keys, ["list", "show all keys, revoked ones too"], { examples, failed }).action(
+  subcommand(keys, ["list", "show all keys, including revoked ones"], { examples, failed }).action(
     (flags: ClientFlags) =>
       administer(flags, async ({ ask }) => {
         const answers = await ask(LIST);
@@ -181,7 +187,7 @@ function addList(keys: Command): void {
         else process.stdout.write(formatKeys(keys));
         if (differ && !flags.json) {
           printLine(
-            "\nThe daemons' lists differ; this is the first one's. dbsync keys list -s shows another.",
+            "\nThe daemons' lists differ. This is the list of the first daemon; for another one use dbsync keys list -s.",
           );
           for (const line of differenceLines(differences)) printLine(line);
         }
@@ -193,9 +199,9 @@ function addList(keys: Command): void {
 
 function addInfo(keys: Command): void {
   const examples = "  dbsync keys info web -k root-private.pem";
-  subcommand(keys, ["info <key>", "show all of a key, with its PEM text"], {
+  subcommand(keys, ["info <key>", "show a key in full, with its PEM text"], {
     examples,
-    failed: "no daemon knows it",
+    failed: "no daemon knows the key, or a daemon does not answer",
   })
     .usage(`[options] <key>\n\n<key>: ${KEY_ARGUMENT}`)
     .action((text: string, flags: ClientFlags) =>
@@ -212,21 +218,25 @@ function addInfo(keys: Command): void {
 
 function addDryrun(keys: Command): void {
   const examples = "  dbsync keys dryrun web -k root-private.pem SET app:1 x";
-  subcommand(keys, ["dryrun <key> <command...>", "ask whether a key may run a command, which is not run"], {
-    examples,
-    failed: "it may not, or no daemon answers",
-  })
+  subcommand(
+    keys,
+    ["dryrun <key> <command...>", "check whether a key may run a command, without running it"],
+    {
+      examples,
+      failed: "the key may not run it, or a daemon does not answer",
+    },
+  )
     .usage(
-      `<key> [options] <command...>\n\n<key>: ${KEY_ARGUMENT}\nOptions come before the command, and -- before arguments that look like options. One argument\nwith spaces will do as well.`,
+      `<key> [options] <command...>\n\n<key>: ${KEY_ARGUMENT}\nOptions come before the command. Type -- before arguments that look like options. The command may also be\none argument with spaces.`,
     )
     .passThroughOptions()
     .action((text: string, words: string[], _: ClientFlags, command: Command) => {
-      const asked = takeLateOptions(command, words, "word").flatMap((word, _, { length }) =>
+      const tested = takeLateOptions(command, words, "word").flatMap((word, _, { length }) =>
         length === 1 ? word.split(" ").filter((part) => part !== "") : [word],
       );
       const flags = command.opts<ClientFlags>();
       return administer(flags, async ({ ask, idOf }) => {
-        const answers = await ask(["KEY", "DRYRUN", await idOf(text), ...asked]);
+        const answers = await ask(["KEY", "DRYRUN", await idOf(text), ...tested]);
         const reply = firstReply(answers);
         const permitted = answers.every(({ error, reply }) => error !== null || reply === "OK");
         if (flags.json)
@@ -243,7 +253,7 @@ function addDryrun(keys: Command): void {
     });
 }
 
-/** Runs an action with all it needs; errors get a matching hint. */
+/** Runs an action as an administrator; errors are printed with a hint. */
 function administer(
   flags: ClientFlags,
   act: (administration: Administration) => Promise<void>,
@@ -251,20 +261,20 @@ function administer(
   return explaining(flags, async () => {
     const settings = readSettings(flags);
     if (settings.key === null)
-      throw new DbsyncError("bad-key", "there is none; name an administrator's private key (-k)");
+      throw new DbsyncError("bad-key", "none is set; name an administrator's private key (-k)");
     const { client, key } = openFrom(settings);
     const ask = (command: readonly string[]) => askEach(settings, key, command);
     await act({
       settings,
       key,
       ask,
-      tell: async (command) => (await client.sendAll(command)).outcomes,
+      sendToAll: async (command) => (await client.sendAll(command)).outcomes,
       idOf: (text) => idOf(text, async () => keysOf(await ask(LIST))),
     });
   });
 }
 
-/** Returns the keys that any daemon knows, each once. */
+/** Returns all keys that at least one daemon knows, each once. */
 function keysOf(answers: readonly Answer[]): RingKey[] {
   const known = new Map<string, RingKey>();
   for (const key of ringsOf(answers).flatMap(({ keys }) => keys))
@@ -272,7 +282,7 @@ function keysOf(answers: readonly Answer[]): RingKey[] {
   return [...known.values()];
 }
 
-/** @throws  the first error, if no daemon answered */
+/** Returns the first reply. @throws  the first error if no daemon answered */
 function firstReply(answers: readonly Answer[]): ReplyValue {
   const answered = answers.find(({ error }) => error === null);
   if (answered === undefined) throw answers[0]?.error;
@@ -289,7 +299,7 @@ function describe(error: Error): string {
   return outcome === undefined ? error.message : describeOutcome(outcome);
 }
 
-/** Reports the daemons that did not answer, if others did. */
+/** Reports the daemons that did not answer, and sets the exit code. */
 function reportSilent(flags: ClientFlags, answers: readonly Answer[]): void {
   for (const { error } of answers) {
     if (error === null) continue;

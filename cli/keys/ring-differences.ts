@@ -1,16 +1,16 @@
-/** Differences between the daemons' key rings: daemons that do not know a key, and daemons with another record of it. */
+/** Finds differences between the key rings of daemons: keys that are missing from a daemon, and keys whose fields differ. */
 import type { DaemonRing, RingKey } from "./key-ring.js";
 
 export interface KeyDifference {
   readonly id: string;
   readonly label: string;
-  /** Addresses of the daemons that do not know it. */
+  /** Addresses of the daemons that do not know the key. */
   readonly lackedBy: readonly string[];
-  /** Fields that differ between the remaining daemons, with their values; empty: all hold the same record. */
+  /** The fields that differ between the remaining daemons, with their values; empty: the fields are the same. */
   readonly held: readonly { readonly address: string; readonly differing: Partial<RingKey> }[];
 }
 
-/** Returns each key that some daemons do not know, or hold with other fields. */
+/** Returns the keys that some daemons do not know, or that have different fields on different daemons. */
 export function differencesOf(rings: readonly DaemonRing[]): KeyDifference[] {
   const ids = new Set(rings.flatMap(({ keys }) => keys.map(({ id }) => id)));
   return [...ids].flatMap((id) => {
@@ -29,10 +29,10 @@ export function differencesOf(rings: readonly DaemonRing[]): KeyDifference[] {
 export function differenceLines(differences: readonly KeyDifference[]): string[] {
   return differences.flatMap(({ id, label, lackedBy, held }) => {
     const key = `${id.slice(0, 16)}${label === "" ? "" : ` (${label})`}`;
-    const lines = lackedBy.length === 0 ? [] : [`${key}: not known to ${lackedBy.join(", ")}`];
+    const lines = lackedBy.length === 0 ? [] : [`${key}: unknown to ${lackedBy.join(", ")}`];
     for (const { address, differing } of held) {
       const fields = Object.entries(differing).map(([name, value]) => `${name} ${shown(value)}`);
-      lines.push(`${key}: at ${address} ${fields.join(", ")}`);
+      lines.push(`${key}: on ${address} ${fields.join(", ")}`);
     }
     return lines;
   });

@@ -1,18 +1,17 @@
 /**
- * Authorizes the keys of daemons that a list adds, which sign for clients without keys (Redis, SQL, JSON, MongoDB, version 1): a replaced
- * daemon has a new key, and refuses their writes until an administrator has signed `CLUSTER ADD` for it.
+ * Authorizes the keys of daemons that a member list adds. A daemon signs with its key for clients without keys (Redis, SQL, JSON, MongoDB,
+ * version 1). A new daemon refuses their writes until an administrator has signed `CLUSTER ADD` for its key.
  */
 import { authorizationOf } from "../keys/authorization.js";
 import type { MemberView } from "./member-views.js";
 
-/** The command that a daemon's key needs; "unknown": no daemon that answered has seen the key yet. */
+/** The command that authorizes a daemon's key; "unknown": no daemon that answered knows the key yet. */
 export type Needed = readonly string[] | "nothing" | "unknown";
 
 /**
- * Returns the command that authorizes an added daemon's key. A daemon that does not know the administrator's key cannot report
- * whether it signs for clients: then the members' knowledge of it decides. Only the key whose hash is the id is ever authorized,
- * whatever command a daemon reports.
- * @param id  hexadecimal
+ * Returns the command that authorizes an added daemon's key. A daemon that does not know the administrator's key yet cannot report
+ * its own; in that case the key comes from the reports of its peers. A reported key is used only if its hash is the daemon's id.
+ * @param id  the added daemon's id, hexadecimal
  */
 export function neededBy(id: string, views: readonly MemberView[]): Needed {
   const own = views.find((view) => view.id === id);
@@ -25,13 +24,13 @@ export function neededBy(id: string, views: readonly MemberView[]): Needed {
 const RETRY_MS = 250;
 
 /**
- * Milliseconds for which `members add` and `replace` retry to authorize a new key: a member that has just started refuses writes for about 10
- * s.
+ * Time for which `members add` and `replace` retry to authorize a new key, in milliseconds. A member that has just started refuses writes
+ * for about 10 s.
  */
 export const AUTHORIZE_WAIT_MS = 20_000;
 
 /**
- * Returns a function that waits until the next attempt; its promise resolves with false once `AUTHORIZE_WAIT_MS` have
+ * Returns a function that waits until the next attempt. Its promise resolves with false once `AUTHORIZE_WAIT_MS` have
  * passed.
  */
 export function attempts(): () => Promise<boolean> {
@@ -43,39 +42,41 @@ export function attempts(): () => Promise<boolean> {
   };
 }
 
-/** A daemon whose key was authorized, or the sentence that says why not, and what to do. */
+/** The result of authorizing a daemon's key; `problem` says why it failed and what to do (null: authorized). */
 export interface Authorization {
   readonly id: string;
   readonly problem: string | null;
-  /** Whether the same command, typed again later, may authorize it. */
+  /** Whether the same command may succeed later. */
   readonly isPending: boolean;
 }
 
-/** The reason why a command was not applied, and whether a retry may help. */
+/** The reason why no daemon applied a command. */
 export interface Failure {
   readonly problem: string;
+  /** Whether the reason may pass, so that a retry can help. */
   readonly isPassing: boolean;
 }
 
 export interface Authorizing {
-  /** The last reports of the daemons. */
+  /** The latest reports of the daemons. */
   readonly views: readonly MemberView[];
+  /** Requests new reports. */
   readonly ask: () => Promise<readonly MemberView[]>;
   /** Sends a command to members. @returns null: a daemon has executed it */
   readonly send: (command: readonly string[]) => Promise<Failure | null>;
-  /** Waits until the next attempt. @returns false: no further one */
+  /** Waits until the next attempt. @returns false: there is no further attempt */
   readonly next: () => Promise<boolean>;
 }
 
-/** @param ids  of the added daemons, hexadecimal @returns those whose keys need it, as the daemons reported last */
+/** Authorizes the keys that need it. @param ids  ids of the added daemons, hexadecimal @returns a result for each such key */
 export async function authorizeAdded(
   ids: readonly string[],
   { views, ask, send, next }: Authorizing,
 ): Promise<readonly Authorization[]> {
   const done = new Map<string, Authorization>();
-  for (let seen = views; ; seen = await ask().catch(() => seen)) {
+  for (let reports = views; ; reports = await ask().catch(() => reports)) {
     for (const id of ids.filter((one) => done.get(one)?.problem !== null)) {
-      const needed = neededBy(id, seen);
+      const needed = neededBy(id, reports);
       if (needed === "nothing") {
         done.delete(id);
         continue;
@@ -91,6 +92,6 @@ export async function authorizeAdded(
 
 const UNSEEN: Failure = {
   problem:
-    "no member has seen its key yet: if it has clients that do not sign (Redis, SQL, JSON, MongoDB), dbsync status shows the command that authorizes it",
+    "no member knows its key yet. If it has clients that do not sign (Redis, SQL, JSON, MongoDB), dbsync status shows the command that authorizes it",
   isPassing: true,
 };

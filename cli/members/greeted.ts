@@ -1,6 +1,6 @@
 /**
- * Daemons that do not know the administrator's key. A daemon with an empty folder has only the keys that it was started with, and receives the
- * remaining ones once the list names it. Its hello contains its id.
+ * Finds the ids of daemons that do not know the administrator's key. A daemon with an empty folder knows only the keys of its options, and
+ * receives the remaining ones once the list names it. Its hello contains its id.
  */
 
 import type { Settings } from "../../client/settings/options.js";
@@ -15,18 +15,18 @@ export interface Greeted {
   readonly id: string;
 }
 
-/** @param cluster  hexadecimal; a daemon of another cluster is left out */
+/** Returns the daemons that rejected the key as unknown. @param cluster  hexadecimal; daemons of other clusters are left out */
 export async function greetedOf(
   { servers, timeout }: Settings,
   answers: readonly Answer[],
   cluster: string,
 ): Promise<readonly Greeted[]> {
-  const silent = servers.filter((_, index) => /unknown-key/.test(answers[index]?.error?.message ?? ""));
+  const rejecting = servers.filter((_, index) => /unknown-key/.test(answers[index]?.error?.message ?? ""));
   const greetings = await Promise.all(
-    silent.map((server) => greet(server, realEnvironment, { timeout, hasKey: true })),
+    rejecting.map((server) => greet(server, realEnvironment, { timeout, hasKey: true })),
   );
   return greetings.flatMap((greeting, index) => {
-    const address = silent[index]?.text;
+    const address = rejecting[index]?.text;
     if (greeting.kind !== "hello" || address === undefined || hexOf(greeting.hello.cluster) !== cluster)
       return [];
     return { address, id: hexOf(greeting.hello.daemon) };

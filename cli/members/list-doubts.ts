@@ -1,16 +1,16 @@
 /**
- * Finds reasons not to sign a list on the basis of daemons' reports: a malicious daemon could have invented the previous lists, and one that
- * was away may not know the newest. Pure functions.
+ * Finds reasons not to sign a list that follows the lists in the daemons' reports. A malicious daemon could have invented those lists, and a
+ * daemon that was disconnected may not know the newest one. The functions are pure.
  */
 import type { MemberList } from "../../protocol/members/member-list.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { MemberView } from "./member-views.js";
 import type { ReportedList } from "./reported-list.js";
 
-/** Digits of a key's id that users see. */
+/** Number of digits of a key's id that are shown. */
 const KEY_DIGITS = 12;
 
-/** @param next  the list that would be signed; null: the current list, once more @returns null: there is no objection */
+/** @param next  the list to sign; null: the current list again @returns the reason not to sign it; null: none */
 export function doubtOf(
   next: MemberList | null,
   views: readonly MemberView[],
@@ -22,19 +22,19 @@ export function doubtOf(
 }
 
 function unprovedText(head: ReportedList, views: readonly MemberView[]): string {
-  const teller = views.find(({ lists }) => lists.some(({ hash }) => hash === head.hash))?.address ?? "";
-  const what = `list ${head.list.number}, which ${teller} reports,`;
+  const reporter = views.find(({ lists }) => lists.some(({ hash }) => hash === head.hash))?.address ?? "";
+  const subject = `list ${head.list.number}, which ${reporter} reports,`;
   if (head.doubt === "unknown-key")
     return (
-      `${what} is signed by the key ${hexOf(head.signer).slice(0, KEY_DIGITS)}, which is not yours: name that administrator's public key, ` +
-      "so that the signature can be checked (--root-key other-public.pem); --force does without"
+      `${subject} is signed by the key ${hexOf(head.signer).slice(0, KEY_DIGITS)}, which is not yours. To check the signature, name that administrator's ` +
+      "public key (--root-key other-public.pem); --force skips the check"
     );
-  return `${what} is not signed by an administrator: that daemon is false, or of an older version. Ask other daemons (-s); --force signs what comes after it`;
+  return `${subject} is not signed by an administrator: that daemon is malicious, or of an older version. Query other daemons (-s), or sign a list that follows it by --force`;
 }
 
 /**
- * Returns a doubt if too few of the remaining daemons confirm that they know no newer list: with two parallel lists nothing becomes final any
- * more.
+ * Returns a reason if at most half of the daemons that remain report these lists as the newest. There may be a newer list; with two parallel
+ * lists no entry becomes final.
  */
 function tooFew(
   { members }: MemberList,
@@ -54,7 +54,7 @@ function tooFew(
       ? "there is no list yet"
       : `list ${heads.map(({ list }) => list.number).join(" and ")} is the newest`;
   return (
-    `only ${agreeing} of the ${staying.size} daemons that would stay say that ${newest}: another one may be signed already, and nothing becomes final while ` +
-    "two lists exclude each other. Ask more of them (-s), or wait until they are live; --force signs it all the same"
+    `only ${agreeing} of the ${staying.size} daemons that would remain report that ${newest}. A newer list may exist, and nothing becomes final while ` +
+    "two lists exclude each other. Query more daemons (-s), or wait until they are live; --force signs the list despite this"
   );
 }

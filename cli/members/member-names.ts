@@ -1,48 +1,48 @@
-/** Finds a daemon by its id, the first digits of that, or an address. */
+/** Finds a daemon by its id, the first digits of its id, or its address. */
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { Greeted } from "./greeted.js";
 import type { MemberView } from "./member-views.js";
 
 const ID_DIGITS = 64;
-/** Fewer digits of an id are more likely a typing error than a name. */
+/** Minimum digits of an abbreviated id; a shorter one is probably a typing error. */
 const PREFIX_DIGITS_MIN = 4;
 
 /** The daemons that a name can refer to. */
 export interface Known {
   readonly views: readonly MemberView[];
-  /** Hexadecimal ids of the list. */
+  /** Hexadecimal ids of the members on the list. */
   readonly listed: readonly string[];
-  /** Hexadecimal ids that the list leaves out. */
+  /** Hexadecimal ids of the daemons that the list removes. */
   readonly left: readonly string[];
-  /** Daemons that were queried but do not know the administrator's key, such as one with an empty folder; their hello contains the id. */
+  /** Queried daemons that do not know the administrator's key, for example with an empty folder; their hello contains the id. */
   readonly greeted: readonly Greeted[];
 }
 
-/** Which daemon is meant if several have had the same address. */
+/** Which daemon a name means if several have had the same address: the one on the list or a new one. */
 export type Meant = "listed" | "new";
 
 /**
- * Returns the hexadecimal id of the daemon that is meant. A name that matches no daemon of the list may refer to one that the list already
- * leaves out, so that the same command can be repeated.
+ * Returns the hexadecimal id of the daemon that a name means. A name that matches no daemon of the list may mean one that the list already
+ * removes, so that users can repeat a command.
  * @throws DbsyncError `bad-command`
  */
-export function daemonMeant(text: string, meant: Meant, { views, listed, left, greeted }: Known): string {
+export function daemonNamed(text: string, meant: Meant, { views, listed, left, greeted }: Known): string {
   // Tables show an id's first digits and an ellipsis.
   const digits = text.replace(/^#?ed25519:|…$/g, "").toLowerCase();
   const isHex = /^[\da-f]+$/.test(digits);
   if (isHex && digits.length === ID_DIGITS) return digits;
-  const isThere = ({ address }: { readonly address: string }) => address === text || hostOf(address) === text;
+  const hasName = ({ address }: { readonly address: string }) => address === text || hostOf(address) === text;
   const peers = views.flatMap((view) => view.peers);
-  const isFit = (id: string) => meant === "new" || listed.includes(id);
-  // Daemons that answer take precedence; the reports of other daemons may name an earlier one.
+  const isCandidate = (id: string) => meant === "new" || listed.includes(id);
+  // Daemons that answer take precedence over reports of peers, which may contain an earlier daemon of the same address.
   const answering = [...views, ...greeted]
-    .filter(isThere)
+    .filter(hasName)
     .map(({ id }) => id)
-    .filter(isFit);
+    .filter(isCandidate);
   const byPeers = peers
-    .filter(isThere)
+    .filter(hasName)
     .map(({ id }) => id)
-    .filter(isFit);
+    .filter(isCandidate);
   const byAddress =
     answering.length > 0 ? answering : meant === "new" ? newestFirst(byPeers, listed, left) : byPeers;
   const known = [...views, ...greeted, ...peers].map(({ id }) => id).concat(listed);
@@ -52,9 +52,9 @@ export function daemonMeant(text: string, meant: Meant, { views, listed, left, g
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;
   if (found.length === 0 && meant === "listed") {
-    const there = [...views, ...greeted, ...peers].filter(isThere).map(({ id }) => id);
+    const matching = [...views, ...greeted, ...peers].filter(hasName).map(({ id }) => id);
     const byName = (id: string) =>
-      there.includes(id) || (digits.length >= PREFIX_DIGITS_MIN && id.startsWith(digits));
+      matching.includes(id) || (digits.length >= PREFIX_DIGITS_MIN && id.startsWith(digits));
     const leftOut = left.find(byName);
     if (leftOut !== undefined) return leftOut;
   }
@@ -62,22 +62,22 @@ export function daemonMeant(text: string, meant: Meant, { views, listed, left, g
   if (found.length > 1 && meant === "new" && byDigits.length === 0 && answering.length === 0)
     throw new DbsyncError(
       "bad-command",
-      `${name} does not answer now, and was the address of ${found.length} daemons: start the new one first, or name it by its id`,
+      `${name} does not answer now, and ${found.length} daemons have had this address: start the new one first, or name it by its id`,
     );
   if (found.length > 1)
     throw new DbsyncError(
       "bad-command",
-      `${name} means ${found.length} daemons: ${found.join(", ")}; name one by its id`,
+      `${name} matches ${found.length} daemons: ${found.join(", ")}; name one by its id`,
     );
   throw new DbsyncError(
     "bad-command",
-    `no daemon ${meant === "listed" ? "of the list " : ""}is meant by ${name}, ${ALLOWED}`,
+    `there is no daemon ${name}${meant === "listed" ? " on the list" : ""}; ${ALLOWED}`,
   );
 }
 
 /**
- * Returns the daemons that members have seen at an address, the newest ones if possible: members still know a daemon there whose folder is
- * lost, or that the list removes.
+ * Returns the newest daemons that members have seen at an address: unlisted ones if there are any, then listed ones, then removed ones. Members
+ * still know earlier daemons of the address.
  */
 function newestFirst(
   ids: readonly string[],
@@ -90,8 +90,8 @@ function newestFirst(
 }
 
 const ALLOWED =
-  `allowed: an id (dbsync members list shows those of the list, a daemon logs its own at its start), its first digits ` +
-  `(${PREFIX_DIGITS_MIN} at least), or the address of one that was asked (-s) or that these know`;
+  `allowed: an id (dbsync members list shows the ids of members, and a daemon logs its own when it starts), its first digits ` +
+  `(at least ${PREFIX_DIGITS_MIN}), or the address of a queried daemon (-s) or of one of its peers`;
 
 /** Returns an address without its port. */
 const hostOf = (address: string): string => address.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");

@@ -1,4 +1,4 @@
-/** Formats the member list for users, and as JSON. */
+/** Formats the member list as text and as JSON. */
 
 import { formatHeadedTable } from "../../net/terminal/table.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
@@ -8,24 +8,24 @@ import { hexIds, shown } from "./next-members.js";
 import type { ReportedList } from "./reported-list.js";
 
 const NONE =
-  "There is no list of members: a daemon that --peer, a pin or the secret admits is one. dbsync members add begins a list.";
+  "There is no member list: every daemon that --peer, a pin or the secret admits is a member. dbsync members add creates a list.";
 
-/** A daemon of the list, as known to the daemons that answered. */
+/** A daemon of the list, as the daemons that answered report it. */
 interface Row {
   readonly id: string;
   readonly state: string;
   readonly address: string;
 }
 
-/** @returns whether all daemons that answered use the same list */
+/** Prints the lists. @returns whether all daemons that answered use the same list */
 export function printMembers(
   views: readonly MemberView[],
   heads: readonly ReportedList[],
   json: boolean,
 ): boolean {
-  const isLeft = ({ id }: MemberView) => heads.some(({ list }) => list.left.includes(rawId(id)));
+  const isRemoved = ({ id }: MemberView) => heads.some(({ list }) => list.left.includes(rawId(id)));
   const behind = views.filter(
-    (view) => !(isLeft(view) || heads.every(({ hash }) => view.lists.some((list) => list.hash === hash))),
+    (view) => !(isRemoved(view) || heads.every(({ hash }) => view.lists.some((list) => list.hash === hash))),
   );
   const isOne = heads.length < 2 && behind.length === 0;
   if (json) {
@@ -36,15 +36,15 @@ export function printMembers(
   for (const head of heads) printList(head, views);
   if (heads.length > 1)
     printLine(
-      "\nThese lists exclude each other, since they were signed at the same time: nothing becomes final until dbsync members merge.",
+      "\nThese lists exclude each other because they were signed at the same time. Nothing becomes final until you run dbsync members merge.",
     );
   for (const { address } of behind) printLine(`\n${address} does not know this list yet.`);
-  for (const { address } of views.filter(isLeft))
+  for (const { address } of views.filter(isRemoved))
     printLine(
-      `\n${address} was left out permanently: it comes back with an empty folder, by dbsync members add.`,
+      `\n${address} was removed permanently. To add the machine again, start a daemon with an empty folder and run dbsync members add.`,
     );
   for (const { address, refusal } of views)
-    if (refusal !== null) printLine(`\n${address} takes no writes: ${refusal}.`);
+    if (refusal !== null) printLine(`\n${address} accepts no writes: ${refusal}.`);
   return isOne;
 }
 
@@ -60,17 +60,17 @@ function printList(head: ReportedList, views: readonly MemberView[]): void {
       ...rows.map(({ id, state, address }) => [shown(id), state, address]),
     ]),
   );
-  if (left.length > 0) printLine(`left out permanently: ${hexIds(left).map(shown).join(" ")}`);
+  if (left.length > 0) printLine(`removed permanently: ${hexIds(left).map(shown).join(" ")}`);
 }
 
 function signatureText({ signedAt, signer, doubt }: ReportedList): string {
   if (signedAt === null)
-    return "NOT PROVED: the daemons that report it show nothing that an administrator has signed";
+    return "NOT PROVED: no daemon that reports this list has an administrator's signature for it";
   const by = `signed ${dateText(signedAt)} by the key ${shown(hexOf(signer))}`;
   if (doubt === null) return by;
   return doubt === "unknown-key"
-    ? `${by}, not checked: name that administrator's public key (--root-key)`
-    : `NOT PROVED: ${by}, as is said, but the signature does not hold`;
+    ? `${by}, not checked. To check it, name that administrator's public key (--root-key)`
+    : `NOT PROVED: reported as ${by}, but the signature is wrong`;
 }
 
 function rowOf(id: string, views: readonly MemberView[]): Row {

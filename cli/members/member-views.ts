@@ -1,4 +1,4 @@
-/** The daemons' views of the member list, and the list that results from all of them. */
+/** The daemons' views of the member list, and the newest list among all of them. */
 
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
@@ -9,13 +9,13 @@ import type { Answer } from "../keys/key-ring.js";
 import { fieldsOf } from "../shared/output.js";
 import { type ReportedList, reportedList, type VerifiesList } from "./reported-list.js";
 
-/** Another daemon, as the queried one knows it. */
+/** A peer of the queried daemon. */
 export interface SeenPeer {
   /** Hexadecimal. */
   readonly id: string;
   readonly address: string;
   readonly connection: string;
-  /** Its public key, the base64 of the DER; null: not known. */
+  /** Its public key, DER in base64; null: unknown. */
   readonly key: string | null;
 }
 
@@ -27,17 +27,17 @@ export interface MemberView {
   readonly state: string;
   /** Whether it has a data folder. */
   readonly durable: boolean;
-  /** Whether a list has added it and no live member has answered it yet. */
+  /** Whether a list has added it, but no live member has answered it yet. */
   readonly joining: boolean;
-  /** The reason why it is not a member; null: it is one, or there is no list. */
+  /** The reason why it is not a member; null: it is a member, or there is no list. */
   readonly refusal: string | null;
-  /** The command that authorizes its key to sign for clients without keys; null: there are none, or it is authorized. */
+  /** The command that authorizes its key to sign for clients without keys; null: not needed. */
   readonly authorize: string | null;
   readonly lists: readonly ReportedList[];
   readonly peers: readonly SeenPeer[];
 }
 
-/** Returns the views of the daemons that answered. @throws DbsyncError  none answered (the first one's error), or they belong to two clusters */
+/** Returns the views of the daemons that answered. @throws DbsyncError  no daemon answered (the first error), or they belong to two clusters */
 export function viewsOf(
   answers: readonly Answer[],
   verifies: VerifiesList,
@@ -50,22 +50,22 @@ export function viewsOf(
   if (other === undefined) return [first, ...others];
   throw new DbsyncError(
     "bad-option",
-    `${first.address} and ${other.address} are of two clusters: name the daemons of one (-s)`,
+    `${first.address} and ${other.address} belong to different clusters: name the daemons of one cluster (-s)`,
   );
 }
 
-/** Returns the newest of all lists that any daemon knows: those that no other list follows. Several are parallel. */
+/** Returns the newest lists that any daemon reports, which no other list follows. Several such lists are parallel. */
 export function headsOf(views: readonly MemberView[]): readonly ReportedList[] {
-  // The proof from one daemon is valid for all that report the same list.
+  // Proved lists come last, so that a proof from one daemon counts for all daemons that report the same list.
   const reported = views
     .flatMap(({ lists }) => lists)
     .sort((a, b) => Number(a.doubt === null) - Number(b.doubt === null));
   const all = new Map(reported.map((list) => [list.hash, list] as const));
   const cluster = rawId(views[0]?.cluster ?? "");
   let heads: readonly ReportedList[] = [];
-  for (const come of [...all.values()].sort((a, b) => a.list.number - b.list.number)) {
-    const taken = takeList(heads, come, cluster);
-    if (typeof taken === "object" && "heads" in taken) heads = taken.heads;
+  for (const list of [...all.values()].sort((a, b) => a.list.number - b.list.number)) {
+    const result = takeList(heads, list, cluster);
+    if (typeof result === "object" && "heads" in result) heads = result.heads;
   }
   return heads;
 }
@@ -94,12 +94,11 @@ function viewOf({ address, reply }: Extract<Answer, { error: null }>, verifies: 
       return reportedList(String(item), Array.isArray(proof) ? proof.map(String) : [], verifies) ?? [];
     }),
     peers: items("peers").map((item) => {
-      const [id, place, connection, key] = Array.isArray(item) ? item : [];
-      const [known, at, how] = [id, place, connection].map((value) => String(value ?? ""));
+      const [id, address, connection, key] = Array.isArray(item) ? item : [];
       return {
-        id: known ?? "",
-        address: at ?? "",
-        connection: how ?? "",
+        id: String(id ?? ""),
+        address: String(address ?? ""),
+        connection: String(connection ?? ""),
         key: key == null ? null : String(key),
       };
     }),

@@ -1,4 +1,4 @@
-/** `dbsync members`: manages the list, signed by an administrator, of the daemons that form the cluster. */
+/** `dbsync members`: manages the member list, which an administrator signs and which names the daemons of the cluster. */
 import { type Command, Option } from "commander";
 import type { Settings } from "../../client/settings/options.js";
 import { publicKeyOf } from "../../client/settings/signing-key.js";
@@ -22,7 +22,7 @@ import {
   type Failure,
 } from "./authorizing.js";
 import { type Greeted, greetedOf } from "./greeted.js";
-import { daemonMeant, type Meant } from "./member-names.js";
+import { daemonNamed, type Meant } from "./member-names.js";
 import { printMembers } from "./member-report.js";
 import { headsOf, type MemberView, rawId, viewsOf } from "./member-views.js";
 import { type Change, hexIds, nextMembers, shown } from "./next-members.js";
@@ -36,25 +36,25 @@ interface MembersFlags extends ClientFlags {
 }
 
 const ROOT =
-  "sign with an administrator's private key, -k root-private.pem: the daemons were started with its public half, --root-key";
+  "sign with an administrator's private key (-k root-private.pem), whose public key the daemons were started with (--root-key)";
 
-/** The first one that matches is used. */
+/** Hints by pattern; the first pattern that matches is used. */
 const HINTS: readonly Hint[] = [
-  [/there is none; name an administrator|NOPERM|unknown-key/, ROOT],
+  [/none is set; name an administrator|NOPERM|unknown-key/, ROOT],
   [
     /unknown (sub)?command|CLUSTER MEMBERS is answered by/i,
-    "members by list need daemons with --data and --peer, of this version: update them",
+    "a member list needs daemons of this version that run with --data and --peer: update and restart them",
   ],
 ];
 
-/** What all actions need. */
-interface Asked {
+/** The answers of the daemons, and the functions that all actions need. */
+interface Session {
   readonly answers: readonly Answer[];
   readonly views: readonly MemberView[];
   readonly heads: readonly ReportedList[];
-  /** Daemons that do not know the administrator's key, known from their hello. */
+  /** Daemons that do not know the administrator's key, identified by their hello. */
   readonly greeted: readonly Greeted[];
-  /** Sends a command to the members that the next list keeps, with one signature. */
+  /** Signs a command once and sends it to the members that remain on the next list. */
   readonly send: (command: readonly string[], next: MemberList) => Promise<Outcome[]>;
   /** Requests the current views of all daemons. */
   readonly ask: () => Promise<readonly MemberView[]>;
@@ -68,37 +68,38 @@ export function addMembers(program: Command): void {
     .addHelpText(
       "after",
       `
-For administrators. A list names the daemons by their ids; it is signed, and daemons give it to each other. What is final
-needs all that it names, and none besides: evict one that does not come back. Daemons need --data to be on it.
-A daemon: its id, the first digits of that, or its address as host:port. Ask as many daemons as you can (-s):
-a list is signed after one whose signature holds, and of which more than half of those that stay say that it is the
-newest. One that is proved only by another administrator's key needs that (--root-key).
-The same command can be typed again: where the list already says so, it signs none. add and replace also authorize the
-new daemon's key, and retry for ${AUTHORIZE_WAIT_MS / 1000} s; if that is not enough they print a warning, and exit 0.
+For administrators. The member list names the daemons of the cluster by their ids. An administrator signs it, and the
+daemons send it to each other. An entry becomes final when all daemons on the list have it, so evict a daemon that does
+not return. Only daemons with --data can be on the list.
+Name a daemon by its id, the first digits of its id, or its address as host:port. Query as many daemons as you can (-s):
+a new list is signed only if the signature of the previous list is correct, and if more than half of the remaining
+daemons report that list as the newest. If another administrator signed it, name that public key (--root-key).
+You may repeat a command: if the list already contains the change, nothing is signed. add and replace also authorize the
+key of the new daemon, and retry for ${AUTHORIZE_WAIT_MS / 1000} s; if that fails they print a warning and exit with 0.
 
 Examples:
   dbsync members add db1:1111 db2:1111 db3:1111 -k root-private.pem
   dbsync members list -k root-private.pem
   dbsync members evict db3:1111 -k root-private.pem
   dbsync members replace db3:1111 4f3a9c0e77b1… -k root-private.pem
-${exitCodeHelp("nothing was changed, or the daemons go by different lists")}`,
+${exitCodeHelp("nothing was changed, or the daemons use different lists")}`,
     );
   addList(members);
-  addChange(members, ["add <daemon...>", "let daemons in; the first list names all of them"], {
+  addChange(members, ["add <daemon...>", "add daemons; the first list must name all of them"], {
     example: "  dbsync members add db4:1111 -s db1:1111,db2:1111,db4:1111 -k root-private.pem",
     change: (daemons) => ({ add: daemons, leave: [], isReplacing: false, isAnew: false }),
   });
-  addChange(members, ["evict <daemon...>", "leave daemons out permanently"], {
+  addChange(members, ["evict <daemon...>", "remove daemons permanently"], {
     example: "  dbsync members evict db3:1111 -k root-private.pem",
     change: (daemons) => ({ add: [], leave: daemons, isReplacing: false, isAnew: false }),
   });
-  addChange(members, ["replace <old> <new>", "leave one out whose folder is lost, and let another in"], {
+  addChange(members, ["replace <old> <new>", "remove a daemon whose folder is lost, and add another one"], {
     example: "  dbsync members replace 4f3a9c0e db3:1111 -k root-private.pem",
     change: ([old = "", other = ""]) => ({ add: [other], leave: [old], isReplacing: true, isAnew: false }),
   });
   addChange(
     members,
-    ["sign", "sign the list again as it is: before you revoke the key that has signed it, or after"],
+    ["sign", "sign the same list again, before or after you revoke the key that signed it"],
     {
       example: "  dbsync members sign -k root-private.pem --root-key old-root-public.pem",
       change: () => ({ add: [], leave: [], isReplacing: false, isAnew: true }),
@@ -106,7 +107,7 @@ ${exitCodeHelp("nothing was changed, or the daemons go by different lists")}`,
   );
   addChange(
     members,
-    ["merge", "make one of two lists that were signed at the same time: of the daemons that both name"],
+    ["merge", "merge two lists that were signed at the same time: keep the daemons that are on both"],
     {
       example: "  dbsync members merge -k root-private.pem",
       change: () => ({ add: [], leave: [], isReplacing: false, isAnew: false }),
@@ -118,7 +119,7 @@ function addMembersOptions(command: Command): Command {
   return addClientOptions(command).addOption(
     new Option(
       "--root-key <file>",
-      "another administrator's public key, by which lists may be signed (repeatable; your own, -k, is known)",
+      "public key of another administrator that may have signed the list; may be repeated (yours, -k, is included)",
     ).argParser((text, before: readonly string[] = []) => [...before, text]),
   );
 }
@@ -131,67 +132,64 @@ function readVerifier({ rootKey = [] }: MembersFlags, settings: Settings): Verif
 }
 
 function addList(members: Command): void {
-  addMembersOptions(members.command("list").description("show the list, and the states of its daemons"))
+  addMembersOptions(members.command("list").description("show the list and the states of its daemons"))
     .option(JSON_FLAG, "print JSON; ids in full")
     .addHelpText(
       "after",
-      `\nExamples:\n  dbsync members list -k root-private.pem\n${exitCodeHelp("a daemon does not answer, or they go by different lists")}`,
+      `\nExamples:\n  dbsync members list -k root-private.pem\n${exitCodeHelp("a daemon does not answer, or the daemons use different lists")}`,
     )
     .action((flags: MembersFlags) =>
       administer(flags, async ({ answers, views, heads }) => {
         const isOne = printMembers(views, heads, flags.json === true);
-        const isWhole = reportSilent(flags, answers);
-        if (!isOne || !isWhole) process.exitCode = EXIT.failed;
+        const isComplete = reportSilent(flags, answers);
+        if (!isOne || !isComplete) process.exitCode = EXIT.failed;
       }),
     );
 }
 
-type Asking = Omit<Change, "force">;
+type Request = Omit<Change, "force">;
 
 function addChange(
   members: Command,
   [usage, description]: readonly [usage: string, description: string],
-  { example, change }: { readonly example: string; readonly change: (daemons: readonly string[]) => Asking },
+  { example, change }: { readonly example: string; readonly change: (daemons: readonly string[]) => Request },
 ): void {
   addMembersOptions(members.command(usage).description(description))
     .option(
       "--force",
-      "also if no daemon that stays is caught up, daemons go by different lists, too few of them were asked, the signer of the last list is not known, or the first list would reject a daemon",
+      "sign even if no remaining daemon has caught up, daemons use different lists, too few were queried, the signer of the last list is unknown, or the first list would exclude a daemon",
     )
     .option(JSON_FLAG, "print JSON; ids in full")
     .addHelpText(
       "after",
-      `\nExamples:\n${example}\n${exitCodeHelp("nothing was changed, or not everywhere")}`,
+      `\nExamples:\n${example}\n${exitCodeHelp("nothing was changed, or a daemon refused the change")}`,
     )
-    .action((...given: readonly unknown[]) => {
-      const flags = given.at(-2) as MembersFlags;
-      const daemons = given.slice(0, -2).flat().map(String);
-      return administer(flags, (asked) => makeChange(flags, asked, change(daemons)));
+    .action((...parameters: readonly unknown[]) => {
+      const flags = parameters.at(-2) as MembersFlags;
+      const daemons = parameters.slice(0, -2).flat().map(String);
+      return administer(flags, (session) => makeChange(flags, session, change(daemons)));
     });
 }
 
-/** Signs the next list and sends it, unless the list already says so, and authorizes the keys of the added daemons. */
+/** Signs and sends the next list, unless the current list already contains the change, and authorizes the keys of added daemons. */
 async function makeChange(
   flags: MembersFlags,
-  { views, heads, greeted, send, ask }: Asked,
-  { add, leave, ...kind }: Asking,
+  { views, heads, greeted, send, ask }: Session,
+  { add, leave, ...kind }: Request,
 ): Promise<void> {
   const listed = heads.flatMap(({ list }) => hexIds(list.members));
   const left = heads.flatMap(({ list }) => hexIds(list.left));
-  const meant = (which: Meant) => (text: string) =>
-    daemonMeant(text, which, { views, listed, left, greeted });
-  const added = add.map(meant("new"));
+  const idOf = (which: Meant) => (text: string) => daemonNamed(text, which, { views, listed, left, greeted });
+  const added = add.map(idOf("new"));
   const { list, text, isKnown } = nextMembers(views, heads, {
     ...kind,
     add: added,
-    leave: [...new Set(leave.map(meant("listed")))],
+    leave: [...new Set(leave.map(idOf("listed")))],
     force: flags.force === true,
   });
   const outcomes = isKnown ? [] : await send([...COMMAND, text], list);
   checkChange(outcomes);
-  const progress = showProgress(
-    () => "waiting until a member has seen the new daemon's key and takes writes",
-  );
+  const progress = showProgress(() => "waiting until a member knows the new daemon's key and accepts writes");
   const authorized = await authorizeAdded(added, {
     views,
     ask,
@@ -209,8 +207,8 @@ const failedOf = (outcomes: readonly Outcome[]): readonly Failed[] =>
 const isDenied = ({ stage }: Failed): boolean => stage === "reply";
 
 /**
- * Checks that at least one daemon has accepted a list; it sends the list to the remaining ones. @throws DbsyncError  none
- * has accepted it
+ * Checks that at least one daemon has accepted the list. That daemon sends it to the remaining ones.
+ * @throws DbsyncError  no daemon has accepted it
  */
 function checkChange(outcomes: readonly Outcome[]): void {
   const failed = failedOf(outcomes);
@@ -220,7 +218,7 @@ function checkChange(outcomes: readonly Outcome[]): void {
   throw new DbsyncError("reply", first.detail, { outcomes });
 }
 
-/** Returns why no daemon has carried out a command; null: one has. */
+/** Returns the reason why no daemon has applied a command; null: at least one has. */
 function failureOf(outcomes: readonly Outcome[]): Failure | null {
   const failed = failedOf(outcomes);
   const [first] = failed;
@@ -255,35 +253,37 @@ function reportChange(
     });
   else {
     const count = `${members.length} ${members.length === 1 ? "member" : "members"}`;
-    printLine(`${isKnown ? "the list says so already: " : ""}list ${number}, ${hexOf(hash)}: ${count}`);
+    printLine(
+      `${isKnown ? "the list already contains this change: " : ""}list ${number}, ${hexOf(hash)}: ${count}`,
+    );
     for (const outcome of failed) printLine(`not reached: ${describeOutcome(outcome)}`);
     if (failed.length > denied.length)
-      printLine("A daemon of the list that was not reached receives it from the remaining ones.");
+      printLine("Daemons that were not reached receive the list from the other members.");
     for (const one of authorized) printAuthorization(one);
   }
   const isRefused = authorized.some(({ problem, isPending }) => problem !== null && !isPending);
   if (denied.length > 0 || isRefused) process.exitCode = EXIT.failed;
 }
 
-/** The list is valid without the authorization, so an authorization that is only late causes a warning. */
+/** Prints the result. A pending authorization is only a warning, because the list is valid without it. */
 function printAuthorization({ id, problem, isPending }: Authorization): void {
   const text = `${shown(id)} is ${problem === null ? "" : "not "}authorized to sign for its clients without keys`;
   if (problem === null) printLine(text);
   else if (isPending)
     process.stderr.write(
-      `dbsync: warning: ${text}: ${problem}. The same command, typed again, authorizes it\n`,
+      `dbsync: warning: ${text}: ${problem}. Run the same command again later to authorize it\n`,
     );
   else printLine(`${text}: ${problem}`);
 }
 
-/** Runs an action with the views of all daemons; errors get a matching hint. */
-function administer(flags: MembersFlags, act: (asked: Asked) => Promise<void>): Promise<void> {
+/** Runs an action with the answers of all daemons; errors are printed with a hint. */
+function administer(flags: MembersFlags, act: (session: Session) => Promise<void>): Promise<void> {
   return explaining(
     flags,
     async () => {
       const settings = readSettings(flags);
       if (settings.key === null)
-        throw new DbsyncError("bad-key", "there is none; name an administrator's private key (-k)");
+        throw new DbsyncError("bad-key", "none is set; name an administrator's private key (-k)");
       const { key } = openFrom(settings);
       const verifies = readVerifier(flags, settings);
       const answers = await askEach(settings, key, COMMAND);
@@ -305,8 +305,8 @@ function administer(flags: MembersFlags, act: (asked: Asked) => Promise<void>): 
 }
 
 /**
- * Returns the daemons that receive a list first: the members that remain. A daemon that the list adds could not send it to them, because they
- * admit it only once they have the list. The first list, and a list none of whose members has answered, is sent to all.
+ * Returns the daemons that receive a list first: the members that remain. An added daemon could not send the list to them, because they admit
+ * it only once they have the list. Returns all daemons for the first list, and if no remaining member has answered.
  */
 function firstReceivers(
   views: readonly MemberView[],
@@ -320,7 +320,7 @@ function firstReceivers(
   return staying.length > 0 ? staying : views;
 }
 
-/** Reports the daemons that did not answer, if others did. @returns whether all did */
+/** Reports the daemons that did not answer. @returns whether all answered */
 function reportSilent(flags: MembersFlags, answers: readonly Answer[]): boolean {
   const silent = answers.filter(({ error }) => error !== null);
   for (const { address, error } of silent)

@@ -1,4 +1,4 @@
-/** Computes the list to sign next, and the objections to it. Pure functions. */
+/** Computes the list to sign next, and the objections to it. The functions are pure. */
 
 import { DbsyncError } from "../../client/shared/errors.js";
 import { type MemberList, writeMemberList } from "../../protocol/members/member-list.js";
@@ -8,35 +8,35 @@ import { doubtOf } from "./list-doubts.js";
 import { type MemberView, rawId } from "./member-views.js";
 import type { ReportedList } from "./reported-list.js";
 
-/** Hexadecimal ids. */
+/** The requested change of the list; ids are hexadecimal. */
 export interface Change {
   readonly add: readonly string[];
   readonly leave: readonly string[];
-  /** Whether a daemon replaces another one, whose folder is lost. */
+  /** Whether a new daemon replaces one whose folder is lost. */
   readonly isReplacing: boolean;
-  /** Whether the same list of daemons is signed once more. */
+  /** Whether to sign a list of the same daemons again. */
   readonly isAnew: boolean;
-  /** Whether to proceed although it is dangerous. */
+  /** Whether to ignore objections. */
   readonly force: boolean;
 }
 
 const BEGIN =
-  "there is no list of members yet: begin one that names all daemons that stay, dbsync members add ADDRESS ADDRESS ADDRESS";
+  "there is no member list yet: create one that names all daemons that should remain, dbsync members add ADDRESS ADDRESS ADDRESS";
 const MERGE =
-  "two lists exclude each other, since they were signed at the same time: dbsync members merge, and then the same again";
+  "two lists exclude each other because they were signed at the same time: run dbsync members merge, then this command again";
 
-/** States of a daemon that has all entries that it knows of. If one of two daemons is lost, the other one is isolated. */
+/** States of a daemon that has caught up with its peers. The remaining daemon of two is isolated. */
 const CAUGHT_UP: ReadonlySet<string> = new Set(["live", "isolated"]);
 
-/** The list that a change leads to. */
+/** The list that results from a change. */
 export interface Next {
   readonly list: MemberList;
   readonly text: string;
-  /** Whether it is the newest list unchanged, and all its daemons that answered know it: then nothing has to be sent. */
+  /** Whether nothing has to be sent: it is the newest list, and all its daemons that answered know it. */
   readonly isKnown: boolean;
 }
 
-/** @throws DbsyncError `bad-command`  why there is none, and what to do */
+/** Returns the next list. @throws DbsyncError `bad-command`  the reason why there is none, and what to do */
 export function nextMembers(
   views: readonly MemberView[],
   heads: readonly ReportedList[],
@@ -48,7 +48,7 @@ export function nextMembers(
   if (problem !== null) throw new DbsyncError("bad-command", problem);
   const cluster = rawId(views[0]?.cluster ?? "");
   const ids = { add: change.add.map(rawId), leave: change.leave.map(rawId) };
-  // A list has at most two parents: a third parallel list is merged by the next list.
+  // A list has at most two parents. The list after this one merges a third parallel list.
   const list = again?.list ?? nextList(heads.slice(0, 2), ids, cluster);
   if (typeof list === "string") throw new DbsyncError("bad-command", list);
   const objection =
@@ -59,8 +59,8 @@ export function nextMembers(
 }
 
 /**
- * Returns the newest list if it already contains the requested change, because the same command was typed before. Some daemons of the list may
- * not know it: it may have reached only a daemon that it adds or leaves out, from which the other members accept no list.
+ * Returns the newest list if it already contains the requested change, because the user has run the same command before. Members may not know
+ * it yet: it may have reached only a daemon that it adds or removes, and members accept no list from such a daemon.
  */
 function alreadyDone(
   views: readonly MemberView[],
@@ -72,7 +72,7 @@ function alreadyDone(
   const { members, left, parents } = head.list;
   const isMerge = add.length + leave.length === 0;
   if (isMerge) return parents.length > 1 || isBehind(views, head) ? head : null;
-  // The new daemon now has the address of the lost one.
+  // In a repeated replacement, the address of the lost daemon already means the new one.
   const isSuccessor = (id: string) => isReplacing && add.includes(id) && views.some((view) => view.id === id);
   const isDone =
     add.every((id) => members.includes(rawId(id))) &&
@@ -80,42 +80,41 @@ function alreadyDone(
   return isDone ? head : null;
 }
 
-/** Whether a daemon of the list that answered does not know it. */
+/** Whether a member that answered does not know the list. */
 const isBehind = (views: readonly MemberView[], { list, hash }: KnownList): boolean =>
   views.some(({ id, lists }) => list.members.includes(rawId(id)) && !lists.some((own) => own.hash === hash));
 
 function problemOf(views: readonly MemberView[], heads: readonly KnownList[], change: Change): string | null {
   const { add, leave, isReplacing, isAnew } = change;
   const isMerge = !isAnew && add.length + leave.length === 0;
-  if (isMerge && heads.length < 2)
-    return "there are no two lists that exclude each other: nothing is to be merged";
+  if (isMerge && heads.length < 2) return "there is only one list: there is nothing to merge";
   if (heads.length > 1) return isMerge ? null : MERGE;
   const [head] = heads;
   if (head === undefined && (isAnew || leave.length > 0)) return BEGIN;
   const { members = [], left = [] } = head?.list ?? {};
   const returned = add.find((id) => left.includes(rawId(id)));
   if (returned !== undefined)
-    return `${shown(returned)} was left out, and never returns: start that daemon with a new data folder, and add the id that it has then`;
-  const there = add.find((id) => members.includes(rawId(id)));
-  if (there !== undefined && leave.includes(there))
-    return `${shown(there)} is on the list, and no other daemon was seen at its address: start the new one first, or name it by its id`;
-  if (there !== undefined)
-    return `${shown(there)} is on the list already: ${isReplacing ? "dbsync members evict leaves the other one out" : "name only daemons that are not"}`;
-  const gone = leave.find((id) => left.includes(rawId(id)));
-  if (gone !== undefined)
-    return `${shown(gone)} was left out already: ${isReplacing ? "dbsync members add lets the new one in" : "name only daemons of the list"}`;
+    return `${shown(returned)} was removed, and a removed id cannot return: start that daemon with a new data folder, and add its new id`;
+  const listed = add.find((id) => members.includes(rawId(id)));
+  if (listed !== undefined && leave.includes(listed))
+    return `${shown(listed)} is on the list, and no other daemon was seen at its address: start the new one first, or name it by its id`;
+  if (listed !== undefined)
+    return `${shown(listed)} is already on the list: ${isReplacing ? "run dbsync members evict to remove the other one" : "name only daemons that are not on it"}`;
+  const removed = leave.find((id) => left.includes(rawId(id)));
+  if (removed !== undefined)
+    return `${shown(removed)} was already removed: ${isReplacing ? "run dbsync members add to add the new one" : "name only daemons on the list"}`;
   const unknown = leave.find((id) => !members.includes(rawId(id)));
-  if (unknown !== undefined) return `${shown(unknown)} is not on the list: dbsync members list shows it`;
+  if (unknown !== undefined) return `${shown(unknown)} is not on the list, which dbsync members list shows`;
   const unsafe = views.find(({ id, durable }) => add.includes(id) && !durable);
   if (unsafe !== undefined)
-    return `${unsafe.address} has no data folder, so it would come back with nothing: start it with --data, and add it then`;
+    return `${unsafe.address} has no data folder, so it would lose everything when it restarts: start it with --data, then add it`;
   const joiner = views.find(({ joining }) => joining);
   if (isReplacing && joiner !== undefined)
     return `${joiner.address} is still catching up: wait until dbsync members list shows it live, or evict it`;
   return null;
 }
 
-/** Returns the objection to a list: a daemon whose writes would be lost, or that would be rejected; null: none. */
+/** Returns an objection to a list, for example that writes would be lost or a daemon excluded; null: none. */
 function objectionTo(
   { members }: MemberList,
   views: readonly MemberView[],
@@ -123,27 +122,27 @@ function objectionTo(
   { force }: Change,
 ): string | null {
   if (force) return null;
-  const unproved = views.find((view) => isOtherwise(view, heads));
+  const unproved = views.find((view) => differsFrom(view, heads));
   if (unproved !== undefined)
     return (
-      `${unproved.address} does not go by what another daemon says is the list: wait some ` +
-      "seconds and try again. If it stays so compare what dbsync members list says of each of them alone (-s); --force signs what would come " +
-      "after all that any of them says"
+      `${unproved.address} does not know the list that another daemon reports: wait a few ` +
+      "seconds and try again. If the difference remains, compare the output of dbsync members list for each daemon (-s); --force signs a list " +
+      "that follows all reported lists"
     );
   const stays = (id: string) =>
     members.includes(rawId(id)) && heads.every(({ list }) => list.members.includes(rawId(id)));
   const complete = views.filter(({ id, state, joining }) => stays(id) && CAUGHT_UP.has(state) && !joining);
   if (complete.length === 0)
     return (
-      "no daemon that would stay on the list is caught up, of those that were asked (-s): the remaining ones could learn " +
-      "nothing. One that was started just now is so after some 10 s: wait, and try again. Else start one, or ask it as well; " +
-      "--force does it all the same, and what only other daemons have is lost"
+      "none of the queried daemons (-s) that would remain on the list has caught up, so the others would have no complete source. " +
+      "A daemon that has just started needs about 10 s: wait and try again. Otherwise start a daemon that has caught up, or query it; " +
+      "with --force, entries that only removed daemons have are lost"
     );
-  // A daemon that knows no list treats itself as added by the next one, and waits for an earlier member.
+  // A daemon that knows no list would treat itself as added by the next one, and wait for an earlier member.
   if (heads.length > 0 && !complete.some(isListed))
     return (
-      "the list has not reached a daemon that would stay on it and is caught up: wait some seconds and try again; --force does it all " +
-      "the same, and those that stay would wait for each other"
+      "the current list has not reached any daemon that has caught up and would remain: wait a few seconds and try again; with --force " +
+      "the remaining daemons would wait for each other"
     );
   if (heads.length > 0) return null;
   const known = [
@@ -153,25 +152,26 @@ function objectionTo(
   const forgotten = known.find(({ id }) => !members.includes(rawId(id)));
   if (forgotten === undefined) return null;
   return (
-    `${forgotten.address} (${shown(forgotten.id)}) is a member now, and the first list would not name it, which shuts it out: ` +
-    "name it as well, or --force"
+    `${forgotten.address} (${shown(forgotten.id)}) is a member now, and the first list would exclude it: ` +
+    "name it too, or add --force"
   );
 }
 
-/** Whether a list that the daemon knows names it. */
+/** Whether the daemon knows a list on which it is a member. */
 const isListed = ({ id, lists }: MemberView): boolean =>
   lists.some(({ list }) => list.members.includes(rawId(id)));
 
 /**
- * Returns whether a daemon has caught up under a list of its own, and misses another daemon's list: a malicious daemon could have invented it.
+ * Whether a daemon has caught up as a member of some list but does not know a list that another daemon reports. A malicious daemon could have
+ * invented either of them.
  */
-const isOtherwise = (view: MemberView, heads: readonly KnownList[]): boolean =>
+const differsFrom = (view: MemberView, heads: readonly KnownList[]): boolean =>
   CAUGHT_UP.has(view.state) &&
   isListed(view) &&
   !heads.every(({ hash }) => view.lists.some((own) => own.hash === hash));
 
-/** Shortens an id for users, to a length at which ids differ. */
+/** Returns the first digits of an id, enough to distinguish ids. */
 export const shown = (id: string): string => `${id.slice(0, 16)}…`;
 
-/** Hexadecimal, in the order of the list. */
+/** Returns ids as hexadecimal, in the same order. */
 export const hexIds = (ids: readonly string[]): string[] => ids.map(hexOf);

@@ -1,4 +1,4 @@
-/** A member list as a daemon reports it, and the envelope that proves it: the daemon's claim alone proves nothing. */
+/** A member list as a daemon reports it, with the envelope that proves it. The report alone proves nothing. */
 import { hash, type KeyObject } from "node:crypto";
 import { verifyEnvelope } from "../../keys/verify.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -9,21 +9,21 @@ import type { KnownList } from "../../protocol/members/succession.js";
 import { type EnvelopeHead, signedBytes } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 
-/** A list with its signer, as far as known here. `doubt` null: an administrator signed it, with a key whose public half we have. */
+/** A reported list with its signer. `doubt` is null if an administrator whose public key is known here has signed it. */
 export interface ReportedList extends KnownList {
-  /** Milliseconds since 1970; null: no envelope with this list was shown. */
+  /** Milliseconds since 1970; null: the daemon reported no envelope with this list. */
   readonly signedAt: number | null;
-  /** Id of the key. */
+  /** Id of the key that signed it. */
   readonly signer: ByteString;
   readonly doubt: "no-proof" | "unknown-key" | "bad-signature" | null;
 }
 
 export const sha256 = (bytes: Buffer): ByteString => hash("sha256", bytes, "binary");
 
-/** Whether a key has signed the bytes; null: it is not the key of an administrator that is known here. */
+/** Whether the key has signed the bytes; null: it is not the key of a known administrator. */
 export type VerifiesList = (signer: ByteString, signed: Buffer, signature: Buffer) => boolean | null;
 
-/** @param keys  public keys of administrators */
+/** Returns a function that verifies signatures. @param keys  public keys of administrators */
 export function verifierBy(keys: readonly KeyObject[]): VerifiesList {
   const byId = new Map(keys.map((key) => [sha256(key.export({ type: "spki", format: "der" })), key]));
   return (signer, signed, signature) => {
@@ -32,7 +32,7 @@ export function verifierBy(keys: readonly KeyObject[]): VerifiesList {
   };
 }
 
-/** @param proof  body and signature, in base64 @returns null: it is not a list */
+/** Parses a list and checks its proof (body and signature in base64). @returns null: the text is not a list */
 export function reportedList(
   text: string,
   [body = "", signature = ""]: readonly string[],
@@ -45,11 +45,11 @@ export function reportedList(
   const head = headOf(bytes, known);
   if (head === null) return { ...known, signedAt: null, signer: "", doubt: "no-proof" };
   const facts = { ...known, signedAt: head.at, signer: head.key };
-  const holds = verifies(head.key, signedBytes(bytes), Buffer.from(signature, "base64"));
-  return { ...facts, doubt: holds ? null : holds === null ? "unknown-key" : "bad-signature" };
+  const isCorrect = verifies(head.key, signedBytes(bytes), Buffer.from(signature, "base64"));
+  return { ...facts, doubt: isCorrect ? null : isCorrect === null ? "unknown-key" : "bad-signature" };
 }
 
-/** Returns the head of an envelope that holds this list alone, for its cluster; null: it holds something else. */
+/** Returns the head of an envelope that contains only this list, for the list's cluster; null: it contains something else. */
 function headOf(body: Buffer, { list, hash }: KnownList): EnvelopeHead | null {
   try {
     const found = readListAlone(body, Buffer.alloc(0), list.cluster, sha256);

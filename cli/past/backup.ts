@@ -1,4 +1,4 @@
-/** `dbsync backup`: writes everything that a daemon has recorded to one file; the daemon may be running. */
+/** `dbsync backup`: writes everything that a daemon has recorded to one file, while the daemon may be running. */
 import type { Command } from "commander";
 import type { BackupReport } from "../folder/backups.js";
 import { formatDate } from "../shared/dates.js";
@@ -16,27 +16,25 @@ const MEBIBYTE = 1_048_576;
 export function addBackup(program: Command): void {
   const command = program
     .command("backup")
-    .description("write what a daemon has recorded to one file; the daemon may run");
+    .description("write everything that a daemon has recorded to one file; the daemon may be running");
   addFolderOption(command)
-    .argument("<file>", "that is not there yet")
-    .option(
-      "--incomplete",
-      "also if the daemon is catching up, so that entries may be missing; the file says so",
-    )
-    .option(JSON_FLAG, "print JSON: what was made")
+    .argument("<file>", "the new file, which must not exist yet")
+    .option("--incomplete", "make a backup even if the daemon is catching up; it is marked as incomplete")
+    .option(JSON_FLAG, "print a description of the backup as JSON")
     .addHelpText(
       "after",
       `
-Run it on the daemon's machine, as its user or as root. It reads the folder, and changes nothing in it. The file has every command as it was
-signed, of one moment, and so the past as well; it does not contain the daemon's own key. The file appears when it is complete, and was read back. Keep it as you keep the data: mode 0600.
+Run it on the daemon's machine, as the daemon's user or as root. It only reads the folder. The file contains all recorded commands with their
+signatures, up to one moment, and therefore the history too. It does not contain the daemon's own key. The file appears only when it is complete
+and has been read back. Protect it like the data; its mode is 0600.
 
-  dbsync log verify --backup FILE   checks it: every byte, id and signature, and shows the state's SHA-256
-  dbsync restore FILE               makes a data folder of it, or gives single keys back
+  dbsync log verify --backup FILE   checks every byte, id and signature, and prints the SHA-256 of the state
+  dbsync restore FILE               restores it as a data folder, or restores single keys
 
 Examples:
   dbsync backup --data /var/lib/dbsyncd /backup/monday.dbsync
   dbsync backup --config /etc/dbsync/dbsyncd.toml /backup/$(date +%F).dbsync
-${exitCodeHelp("the file is there already, the daemon is catching up (--incomplete), or the folder cannot be read or is damaged")}`,
+${exitCodeHelp("the file already exists, the daemon is catching up (--incomplete), or the folder cannot be read or is damaged")}`,
     )
     .action(backup);
 }
@@ -54,6 +52,6 @@ function linesOf({ file, bytes, entries, last, snapshots, seal, incomplete }: Ba
   return [
     `${file}: ${entries} entries${upTo}${from}, ${(bytes / MEBIBYTE).toFixed(1)} MiB`,
     `seal ${seal}`,
-    ...(incomplete ? ["incomplete: its daemon was catching up, so entries may be missing"] : []),
+    ...(incomplete ? ["incomplete: the daemon was catching up, so entries may be missing"] : []),
   ];
 }

@@ -1,4 +1,4 @@
-/** Formats strings that are not UTF-8 for users and programs, without losing a byte. */
+/** Formats strings that are not UTF-8, as text and as JSON, without losing a byte. */
 import { isUtf8 } from "node:buffer";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { quotedWord } from "../../protocol/resp/inline-command.js";
@@ -10,7 +10,7 @@ export class BinaryWord {
     this.bytes = bytes;
   }
 
-  /** Returns the bytes in quotation marks, with `\xHH` for those that are not printable ASCII. */
+  /** Returns the bytes in quotation marks, with `\xHH` for bytes that are not printable ASCII. */
   toString(): string {
     return quotedWord(this.bytes.toString("latin1"));
   }
@@ -20,7 +20,7 @@ export class BinaryWord {
   }
 }
 
-/** Converts the byte strings of a reply to texts, except those that are not UTF-8. */
+/** Converts the byte strings of a reply to text, except for strings that are not UTF-8. */
 export function textsOf(reply: ReplyValue): ReplyValue {
   if (Array.isArray(reply)) return reply.map(textsOf);
   return Buffer.isBuffer(reply) && isUtf8(reply) ? reply.toString() : reply;

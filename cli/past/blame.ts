@@ -17,12 +17,12 @@ export function addBlame(program: Command): void {
     addClientOptions(
       program
         .command("blame")
-        .description("show the commands that made a key what it is, with their signers"),
+        .description("show the commands that led to the value of a key, with their signers"),
       PAST_TIMEOUT_MS,
     ),
   )
     .argument("<key>")
-    .option("--from <date>", "only since then: -2h, 2027-01-31 (default: as early as is known)")
+    .option("--from <date>", "only since this date: -2h, 2027-01-31 (default: the earliest recorded date)")
     .option(
       JSON_FLAG,
       'print JSON: {"units": […], "writer": …}, ids in full, dates in milliseconds since 1970, strings that are not UTF-8 as {"base64": …}',
@@ -30,14 +30,13 @@ export function addBlame(program: Command): void {
     .addHelpText(
       "after",
       `
-For administrators (-k), of daemons that have a timeline (--data, --peer). Each line is a command that created, changed
-or removed the key; a key that has expired ends without one. Of several commands of one envelope, all are shown
-that may have done it.
+For administrators (-k) of daemons with a timeline (--data, --peer). Each line is a command that created, changed or
+removed the key; there is no line for its expiry. If several commands of an envelope may have changed it, all are shown.
 
 Examples:
   dbsync blame visits -k root-private.pem
   dbsync blame cart:17 --from -1d -k root-private.pem
-${exitCodeHelp("no daemon could tell")}`,
+${exitCodeHelp("no daemon could answer")}`,
     )
     .action(blame);
 }
@@ -55,9 +54,9 @@ function blame(key: string, flags: BlameFlags): Promise<void> {
     const shown = JSON.stringify(key);
     if (flags.json) printJson({ daemon: address, ...past, before: before ?? null, writer: writer ?? null });
     else if (past.units.length > 0) {
-      if (before != null) printLine(`${shown} was there before, from ${String(before)}`);
+      if (before != null) printLine(`${shown} already existed, written by ${String(before)}`);
       process.stdout.write(formatPast(past));
-      if (writer == null) printLine(`${shown} is absent now.`);
-    } else printLine(writer == null ? `${shown} was never written.` : `${shown} is as it was before.`);
+      if (writer == null) printLine(`${shown} does not exist now.`);
+    } else printLine(writer == null ? `${shown} was never written.` : `${shown} has not changed since then.`);
   });
 }

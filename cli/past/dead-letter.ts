@@ -1,14 +1,14 @@
-/** Formats dead letters for users, and as JSON. */
+/** Formats dead letters as text and as JSON. */
 
 import { shown } from "../../net/terminal/shown-text.js";
 import { formatHeadedTable } from "../../net/terminal/table.js";
 import type { DeadLetter, LetterEnvelope, ListedLetters } from "../folder/letters.js";
 import { formatDate, formatMoment } from "../shared/dates.js";
 
-/** Hexadecimal digits of an id that users see. */
+/** Number of hexadecimal digits of an id that are shown. */
 const SHORT_DIGITS = 12;
 
-/** Returns a letter as `--json` prints it: arguments as base64, and `writer` empty if the key had to be absent. */
+/** Returns a letter for `--json`, with arguments in base64, and an empty `writer` if the key had to be absent. */
 export function jsonLetter({ envelope, ...facts }: DeadLetter): object {
   if (envelope === null) return { ...facts, envelope };
   const { as, conditions, commands } = envelope;
@@ -54,7 +54,7 @@ export function formatLetter({ id, at, state, since, reason, bytes, envelope }: 
     facts.push(["signer", signer]);
     if (as !== null) facts.push(["for user", shownWord(as)]);
     if (db !== 0) facts.push(["database", String(db)]);
-    if (multi) facts.push(["unit", "all commands as one"]);
+    if (multi) facts.push(["unit", "all commands in one step"]);
     for (const { db, key, writer } of conditions)
       facts.push([
         "if",
@@ -70,7 +70,7 @@ function inBrief({ commands: [first = []], count }: LetterEnvelope): string {
   return `${first.map(shownWord).join(" ")}${more}`;
 }
 
-/** Returns an argument as a user would type it: in quotes if needed, bytes that are not text as numbers. */
+/** Returns an argument as a user would type it, with quotes if needed; bytes that are not text are in base64. */
 function shownWord(word: Buffer): string {
   const text = word.toString();
   if (!Buffer.from(text).equals(word)) return `base64:${word.toString("base64")}`;

@@ -1,4 +1,4 @@
-/** `dbsync dead-letters`: lists the writes that a daemon had acknowledged but had to drop, and writes them again. */
+/** `dbsync dead-letters`: lists writes that a daemon had acknowledged and later had to drop, and writes them again. */
 import type { Command } from "commander";
 import type { ListeningClient } from "../../client/listening-client.js";
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -25,16 +25,17 @@ export function addDeadLetters(program: Command): void {
     .addHelpText(
       "after",
       `
-A daemon that was cut off for longer than commands are kept takes over a snapshot of the remaining ones. What it had acknowledged and the snapshot does not contain, or may
-not contain, is kept in dead-letters/ in its data folder, as it was signed. So is, once you say find, what a daemon that was evicted had and no member has. Run
-this on its machine, as its user or as root; the daemon may run.
+A daemon that was disconnected for longer than its peers keep commands replaces its state by a snapshot from a peer. Writes that it had acknowledged and
+that are missing from the snapshot, or may be missing, become dead letters: they are stored in dead-letters/ in its data folder, with their signatures.
+dbsync dead-letters find does the same with entries that an evicted daemon has and no member has.
+Run this on the daemon's machine, as its user or as root; the daemon may be running.
 
 Examples:
   dbsync dead-letters list --data /var/lib/dbsyncd
   dbsync dead-letters show 3f2ab9c1 --data /var/lib/dbsyncd
   dbsync dead-letters write-again 3f2ab9c1 --data /var/lib/dbsyncd -k private.pem
   dbsync dead-letters remove 3f2ab9c1 --data /var/lib/dbsyncd
-${exitCodeHelp("there is no such letter, it was not written, or the folder cannot be read")}`,
+${exitCodeHelp("there is no such letter, a letter was not written, or the folder cannot be read")}`,
     );
   addList(letters);
   addFind(letters);
@@ -46,35 +47,36 @@ ${exitCodeHelp("there is no such letter, it was not written, or the folder canno
 function subcommand(parent: Command, usage: string, description: string): Command {
   return addFolderOption(parent.command(usage).description(description)).option(
     JSON_FLAG,
-    "print JSON: a line for each letter, ids in full, words as base64",
+    "print a line of JSON for each letter, with complete ids and arguments in base64",
   );
 }
 
 function addList(letters: Command): void {
-  subcommand(letters, "list", "show all, the oldest first")
+  subcommand(letters, "list", "list all dead letters, oldest first")
     .addHelpText(
       "after",
       `
-States: waiting; written: again, by this program; begun: perhaps; undecided: the daemon's next start decides.
-Why: missing: it is not in the snapshot; possible: it may be, since other writes of that second are; unknown-key: the command that had added its key is
-among the missing; evicted: its daemon was evicted before a member had it (find).
+States: waiting: not written again yet; written: written again by this program; begun: sent, with an unknown outcome; undecided: the daemon decides at its
+next start.
+Reasons: missing: it is not in the snapshot; possible: it may be in the snapshot, which contains other writes of the same second; unknown-key: the command
+that added its key is missing too; evicted: its daemon was evicted before a member received it (find).
 
 Examples:
   dbsync dead-letters list --data /var/lib/dbsyncd
   dbsync dead-letters list --config /etc/dbsync/dbsyncd.toml --json
-${exitCodeHelp("the folder cannot be read, or a part of a file of letters")}`,
+${exitCodeHelp("the folder, or a part of a file of letters, cannot be read")}`,
     )
     .action(list);
 }
 
 function addFind(letters: Command): void {
-  addFindOptions(subcommand(letters, "find", "find what an evicted daemon had, and no member has")).action(
+  addFindOptions(subcommand(letters, "find", "find entries of an evicted daemon that no member has")).action(
     find,
   );
 }
 
 function addShow(letters: Command): void {
-  subcommand(letters, "show <id...>", "show some in full")
+  subcommand(letters, "show <id...>", "show dead letters in full")
     .usage("[options] <id...>\n\n<id>: its first digits, as list shows them")
     .addHelpText(
       "after",
@@ -84,30 +86,37 @@ function addShow(letters: Command): void {
 }
 
 function addRemove(letters: Command): void {
-  subcommand(letters, "remove <id...>", "remove some permanently, written again or not")
+  subcommand(
+    letters,
+    "remove <id...>",
+    "remove dead letters permanently, whether they were written again or not",
+  )
     .addHelpText(
       "after",
-      `\nExamples:\n  dbsync dead-letters remove 3f2ab9c1 90b4 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such letter, and none is removed; or the folder cannot be read")}`,
+      `\nExamples:\n  dbsync dead-letters remove 3f2ab9c1 90b4 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such letter (then none is removed), or the folder cannot be read")}`,
     )
     .action(remove);
 }
 
 function addWriteAgain(letters: Command): void {
-  addClientOptions(subcommand(letters, "write-again [id...]", "sign some again, and send them"), COMMAND_MS)
-    .option("--all", "all that wait and are certain to be missing, instead of ids")
-    .option("--anyway", "also what was written again before, or may be in the state")
+  addClientOptions(
+    subcommand(letters, "write-again [id...]", "sign dead letters again and send them"),
+    COMMAND_MS,
+  )
+    .option("--all", "write all waiting letters that are certain to be missing, instead of naming ids")
+    .option("--anyway", "include letters that were already written again, or that may be in the state")
     .addHelpText(
       "after",
       `
-Signed with your key (-k), and dated now: the old signature's date is past, and no daemon takes it any more. In the order of their old dates, one after the
-other. An envelope of several commands is written as one unit, a condition (if) is kept, and times to live begin now. Each is noted on the disk before it is
-sent, so none is sent twice unless you say --anyway. Daemons that were cut off together have the same letters, with the same ids: write them again
-from one folder, and remove them in the other folders.
+Letters are signed with your key (-k) and dated now, because daemons no longer accept the date of the old signature. They are sent one after the other, in
+the order of their old dates. An envelope of several commands is written as one unit, conditions (if) still apply, and times to live start now. Each letter
+is marked on the disk before it is sent, so none is sent twice unless you add --anyway. Daemons that were disconnected together have the same letters, with
+the same ids: write them again from one folder, and remove them from the other folders.
 
 Examples:
   dbsync dead-letters write-again 3f2ab9c1 --data /var/lib/dbsyncd -k private.pem
   dbsync dead-letters write-again --all --config /etc/dbsync/dbsyncd.toml -s 10.0.0.1,10.0.0.2 -k private.pem
-${exitCodeHelp("one was not written, or may not have been; or the folder cannot be read")}`,
+${exitCodeHelp("a letter was not written, or may not have been, or the folder cannot be read")}`,
     )
     .action(writeAgain);
 }
@@ -138,10 +147,10 @@ async function remove(ids: readonly string[], flags: LetterFlags): Promise<void>
 
 async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<void> {
   if ((ids.length === 0) === (flags.all !== true))
-    throw new DbsyncError("bad-option", "name the letters by their ids, or all of them by --all");
+    throw new DbsyncError("bad-option", "name letters by their ids, or add --all");
   const { client, key } = openFrom(readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS }));
   if (key.signer === null)
-    throw new DbsyncError("bad-key", "letters are signed again: name a private key (-k)");
+    throw new DbsyncError("bad-key", "letters must be signed again: name a private key (-k)");
   const { writeLettersAgain } = await import("../folder/letters.js");
   const wanted = { ids: flags.all ? null : ids, isAnyway: flags.anyway ?? false };
   let count = 0;
@@ -151,7 +160,7 @@ async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<vo
     report(flags, letter?.id ?? id, sent);
     return sent.outcome;
   });
-  if (count === 0 && !flags.json) printLine("no dead letter waits that is certain to be missing");
+  if (count === 0 && !flags.json) printLine("there is no waiting dead letter that is certain to be missing");
 }
 
 interface Sent {
@@ -192,10 +201,10 @@ const SHORT_DIGITS = 12;
 const OUTCOMES = {
   written: "written again",
   unwritten: "not written",
-  unknown: "perhaps written, and not tried a second time without --anyway",
+  unknown: "may have been written; to send it again add --anyway",
 } as const;
-const UNMET = "(nil): if its condition did not hold, nothing has changed";
+const UNMET = "(nil): nothing has changed if its condition was not met";
 const UNREADABLE = {
   outcome: "unwritten",
-  text: "its bytes are damaged; they are in what is kept in replaced/ too, if that is still there",
+  text: "its bytes are damaged; another copy may be in replaced/ in the data folder",
 } as const;

@@ -13,21 +13,21 @@ type FindFlags = FolderFlags & ClientFlags & { readonly json?: boolean };
 
 const COMMAND_MS = 20_000;
 
-/** Outcomes by precedence: the first of these that any member reports counts. */
+/** Outcomes by precedence: the first of these that any member reports is used. */
 const FATES = ["held", "dead-letter", "forgotten", "undecided"] as const satisfies readonly Fate[];
 
-/** @param command  with the options of the folder */
+/** Adds the options and the help of `find`. @param command  has the options of the folder already */
 export function addFindOptions(command: Command): Command {
   return addClientOptions(command, COMMAND_MS).addHelpText(
     "after",
     `
-For a daemon that dbsync members evict (or replace) has left out, and whose folder is still there: what it had acknowledged and not passed on is lost to
-the members. This asks them (-s), with an administrator's key (-k), what they hold of its folder, and keeps the rest as dead letters, in that folder: see list.
-What is newer than all that is final is not known yet: run it again some seconds later. You may run it as often as you like.
+For a daemon that dbsync members evict (or replace) has removed and whose folder still exists. Members do not have the writes that it acknowledged but did not
+send to them. This command asks the members (-s), with an administrator's key (-k), which entries of the folder they have. It stores the remaining entries as
+dead letters in that folder (see list). The outcome of entries that are not final is unknown: run the command again a few seconds later. You may repeat it.
 
 Examples:
   dbsync dead-letters find --data /var/lib/dbsyncd -s db1:1111,db2:1111 -k root-private.pem
-${exitCodeHelp("not all could be reports, or no member answers")}`,
+${exitCodeHelp("some outcomes are not known yet, pages cannot be read, or no member answers")}`,
   );
 }
 
@@ -55,9 +55,13 @@ const fatesIn = (reply: ReplyValue): readonly string[] => (Array.isArray(reply) 
 function linesOf({ kept, unread, fates }: FoundFates): string[] {
   const { held, forgotten, undecided } = fates;
   return [
-    `${kept} new dead ${kept === 1 ? "letter" : "letters"}; the members have ${held} of what else is in the folder`,
-    ...(forgotten > 0 ? [`${forgotten} are older than what the members keep, and cannot be found`] : []),
-    ...(undecided > 0 ? [`${undecided} are not known yet: run it again in some seconds`] : []),
-    ...(unread > 0 ? [`${unread} pages of the folder cannot be read: dbsync log verify`] : []),
+    `${kept} new dead ${kept === 1 ? "letter" : "letters"}; the members have ${held} of the remaining entries of the folder`,
+    ...(forgotten > 0
+      ? [`${forgotten} entries are older than all that the members keep: their outcome cannot be found`]
+      : []),
+    ...(undecided > 0
+      ? [`the outcome of ${undecided} entries is not known yet: run the command again in a few seconds`]
+      : []),
+    ...(unread > 0 ? [`${unread} pages of the folder cannot be read: run dbsync log verify`] : []),
   ];
 }

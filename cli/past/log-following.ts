@@ -1,27 +1,28 @@
-/** `dbsync log --follow`: shows commands as they are recorded. A daemon is queried only when it has something new. */
+/** `dbsync log --follow`: shows commands as they are recorded. It requests the log only when a daemon has new entries. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { fieldsOf } from "../shared/output.js";
 import { type Past, type PastUnit, readPast } from "./past-report.js";
 import type { AskPast } from "./past-settings.js";
 
-/** Milliseconds between two updates. A daemon folds for each answer what is newer than its last snapshot: that is not to be all it does. */
-const LOOK_EVERY_MS = 1000;
-const REST_TIMES = 10;
-/** Milliseconds before the newest unit shown. A unit that arrives late from another daemon is usually dated no earlier. */
-const LATE_MOST_MS = 60_000;
-/** Units of one answer; TIMELINE LOG's own limit. */
+/** Minimum time between two updates, in milliseconds. */
+const UPDATE_EVERY_MS = 1000;
+/** Minimum time between two updates, as a multiple of the time that a request takes: the daemon folds its newest entries for each answer. */
+const PAUSE_FACTOR = 10;
+/** How much older than the newest shown unit a late unit may be, in milliseconds. Peers usually send a unit within this time. */
+const MAX_LATE_MS = 60_000;
+/** Maximum number of units in one answer, which is also TIMELINE LOG's limit. */
 const UNITS_MAX = 10_000;
-/** Answers that are requested in one update; older units are only counted. */
+/** Maximum number of answers that are requested in one update; older units are only counted. */
 const PAGES_MAX = 50;
 
 export interface FollowParts {
   readonly ask: AskPast;
   /** Arguments of TIMELINE LOG, without dates and number. */
   readonly filters: readonly string[];
-  /** The units that were shown before; further units follow them. */
+  /** The units that were already shown. */
   readonly first: Past;
   readonly show: (past: Past, address: string) => void;
-  /** Handles an error of all daemons: none answers at the moment. */
+  /** Called when no daemon answers. */
   readonly trouble: (error: Error) => void;
   readonly now: () => number;
   readonly wait: (milliseconds: number) => Promise<void>;
@@ -29,20 +30,20 @@ export interface FollowParts {
   readonly goesOn: () => boolean;
 }
 
-/** Shows further units until it is stopped. Daemons that do not answer are queried again. */
+/** Shows new units until `goesOn` returns false. If no daemon answers, it tries again. */
 export async function followLog(parts: FollowParts): Promise<void> {
   const { ask, first, show, trouble, now, wait, goesOn } = parts;
   const seen = new SeenUnits();
   seen.take(first);
-  let held = "";
+  let previousSums = "";
   while (goesOn()) {
     const startedAt = now();
     try {
       const status = await ask(["TIMELINE", "STATUS"]);
-      const holds = `${status.address} ${sumsOf(status.reply)}`;
-      if (holds !== held) {
+      const sums = `${status.address} ${sumsOf(status.reply)}`;
+      if (sums !== previousSums) {
         const pages = await newPages(parts, seen);
-        held = holds;
+        previousSums = sums;
         for (const { page, address } of pages) {
           const past = seen.take(page);
           if (past.units.length > 0) show(past, address);
@@ -51,19 +52,19 @@ export async function followLog(parts: FollowParts): Promise<void> {
     } catch (error) {
       trouble(error as Error);
     }
-    await wait(Math.max(LOOK_EVERY_MS, REST_TIMES * (now() - startedAt)));
+    await wait(Math.max(UPDATE_EVERY_MS, PAUSE_FACTOR * (now() - startedAt)));
   }
 }
 
-/** An answer of TIMELINE LOG, and the daemon that gave it. */
+/** An answer to TIMELINE LOG, and the daemon that sent it. */
 interface PageOfLog {
   readonly page: Past;
   readonly address: string;
 }
 
 /**
- * Requests the units that were not shown, and returns them oldest first. An answer contains the newest units, so earlier ones are requested
- * until they meet the units already shown.
+ * Requests the units that were not shown yet, and returns them oldest first. An answer contains only the newest units. Earlier ones are
+ * requested until they reach the units that were already shown.
  */
 async function newPages({ ask, filters }: FollowParts, seen: SeenUnits): Promise<readonly PageOfLog[]> {
   const pages: PageOfLog[] = [];
@@ -81,13 +82,13 @@ async function newPages({ ask, filters }: FollowParts, seen: SeenUnits): Promise
   }
 }
 
-/** Changes whenever a daemon's entries change. */
+/** Returns sums that change whenever the daemon's entries change. */
 function sumsOf(reply: ReplyValue): string {
   const fields = fieldsOf(reply);
   return `${String(fields["data-sum"])} ${String(fields["ring-sum"])}`;
 }
 
-/** The units that were shown, back to the date from which on another one may still arrive. */
+/** The units that were already shown and are recent enough that they may be reported again. */
 class SeenUnits {
   /** Dates of units, by id and index. */
   readonly #units = new Map<string, number>();
@@ -95,15 +96,15 @@ class SeenUnits {
   newest = 0;
   #begin = 0;
 
-  /** Milliseconds since 1970: the date from which on units are requested. */
+  /** The date from which units are requested, in milliseconds since 1970. */
   get from(): number {
-    return Math.max(this.#begin, this.newest - LATE_MOST_MS);
+    return Math.max(this.#begin, this.newest - MAX_LATE_MS);
   }
 
-  /** @returns the units that were not shown before */
+  /** Adds units. @returns the units that were not shown before */
   take(past: Past): Past {
     const units = past.units.filter((unit) => !this.#units.has(nameOf(unit)));
-    // Units that --limit left out are older than those shown.
+    // Units that --limit left out are older than the shown ones.
     if (this.#begin === 0) this.#begin = past.left > 0 ? (units[0]?.at ?? past.from) : past.from;
     for (const unit of units) {
       this.#units.set(nameOf(unit), unit.at);

@@ -13,31 +13,32 @@ export function addLogVerify(log: Command): void {
   const command = log
     .command("verify")
     .description(
-      "check a data folder or a backup, and change nothing: every byte, id and signature, and the states they make",
+      "check a data folder or a backup without changing it: every byte, id and signature, and the resulting states",
     )
-    .option("--data <folder>", "the folder (default: DBSYNCD_DATA, or the configuration's)")
-    .option("--backup <file>", "a file of dbsync backup instead");
+    .option("--data <folder>", "the folder (default: DBSYNCD_DATA, or the folder in the configuration file)")
+    .option("--backup <file>", "a file made by dbsync backup, instead of a folder");
   addKeyOptions(command, "-s, --sign-key <file>")
-    .option(JSON_FLAG, "print JSON: what was counted, and the faults")
+    .option(JSON_FLAG, "print the counts and the faults as JSON")
     .addHelpText(
       "after",
       `
-Nothing in the folder is changed, nor opened for writing. Its daemon may run: then what was there at the beginning is checked. The
-line "seen" says how far the log goes that was looked at, "not known" what cannot be known, and "state" has the SHA-256 of the state:
-daemons that hold the same commands show the same. A copy that is older as a whole is not found out: compare "seen" and "state".
+The check opens no file for writing. The daemon may be running; the check then covers the entries that existed when it began. The line
+"read" shows how far the log was read, "unchecked" lists what could not be checked, and "state" is the SHA-256 of the state, which is the
+same on all daemons with the same commands. The check cannot detect that a complete folder was replaced by an older copy: for that,
+compare "read" and "state".
 
 Examples:
   dbsync log verify --data /var/lib/dbsyncd --sign-key public.pem --root-key root-public.pem
   dbsync log verify --backup monday.dbsync --sign-key public.pem --root-key root-public.pem
   dbsync log verify --config /etc/dbsync/dbsyncd.toml --json
-${exitCodeHelp("something is wrong in the folder")}
-  4  the folder could not be checked: it cannot be read, or there is none`,
+${exitCodeHelp("the folder or backup has faults")}
+  4  the folder could not be checked: it does not exist or cannot be read`,
     )
     .action(verify);
 }
 
 async function verify(_: unknown, command: Command): Promise<void> {
-  // An option that both have, such as --json, may come before or after the word verify.
+  // An option that both log and verify have, such as --json, may come before or after the word verify.
   const { backup, json, ...flags } = command.optsWithGlobals<VerifyFlags>();
   const { verify: check } = await import("../folder/verification.js");
   const report = await check(flags, backup);

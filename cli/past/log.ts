@@ -37,16 +37,22 @@ export function addLog(program: Command): void {
   addDatabaseOption(addClientOptions(command, PAST_TIMEOUT_MS))
     .option(
       "--from <date>",
-      "since then: -2h, -7d, 2027-01-31, 2027-01-31T12:00Z (default: an hour before --to)",
+      "show commands since this date: -2h, -7d, 2027-01-31, 2027-01-31T12:00Z (default: an hour before --to)",
     )
-    .option("--to <date>", "until then, likewise (default: now)")
-    .option("--touching <key>", "only what has to do with this key")
-    .option("--signer <key>", "only this signer: id, its first digits, label, or file as public.pem")
-    .option("--limit <number>", "how many, the newest (default: 100)", (text) =>
+    .option("--to <date>", "show commands until this date, in the same form (default: now)")
+    .option("--touching <key>", "show only commands that concern this key")
+    .option(
+      "--signer <key>",
+      "show only commands of this signer: its id, the first digits of its id, its label, or its file, such as public.pem",
+    )
+    .option("--limit <number>", "show at most this number, the newest (default: 100)", (text) =>
       readCount(text, "A limit is"),
     )
     .addOption(
-      new Option("-f, --follow", "then show what is recorded as it comes, until q or Ctrl-C").conflicts("to"),
+      new Option(
+        "-f, --follow",
+        "then continue to show commands as they are recorded, until q or Ctrl-C",
+      ).conflicts("to"),
     )
     .option(
       JSON_FLAG,
@@ -55,10 +61,10 @@ export function addLog(program: Command): void {
     .addHelpText(
       "after",
       `
-For administrators (-k), of daemons that have a timeline (--data, --peer). One daemon is asked, the first of the
-list that answers; it folds what it has recorded again, in addition to its other work. With --follow it is asked again when
-it holds something new, once a second at most; with --json each unit is a line then. What comes from a daemon that
-was away for more than a minute is shown only by a new dbsync log.
+For administrators (-k) of daemons with a timeline (--data, --peer). The first daemon of the list that answers is
+queried. It folds its entries again for the answer, which costs time and memory. With --follow it is queried again when
+it has new entries, at most once a second, and with --json each unit is then a line. Entries from a daemon that was
+disconnected for more than a minute appear only in a new dbsync log.
 
 Examples:
   dbsync log -k root-private.pem
@@ -66,7 +72,7 @@ Examples:
   dbsync log --from 2027-01-31 --signer web --json -k root-private.pem
   dbsync log --follow -k root-private.pem
   dbsync log verify --data /var/lib/dbsyncd --sign-key public.pem
-${exitCodeHelp("no daemon could tell")}`,
+${exitCodeHelp("no daemon could answer")}`,
     )
     .action(log);
   addLogVerify(command);
@@ -122,9 +128,9 @@ function follow(ask: AskPast, filters: readonly string[], first: Past, flags: Lo
       show(past, address, flags);
     },
     trouble({ message }) {
-      // Printed once, not with every update.
+      // Print it once, not with every update.
       if (troubles++ === 0)
-        process.stderr.write(`dbsync: ${shown(message)}; asking again until q or Ctrl-C\n`);
+        process.stderr.write(`dbsync: ${shown(message)}; trying again until q or Ctrl-C\n`);
     },
     wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
   });

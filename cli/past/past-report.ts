@@ -1,4 +1,4 @@
-/** Past units as TIMELINE reports them, and their text for users. */
+/** Past units as TIMELINE reports them, and their formatting as text. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { Tone } from "../../net/terminal/colours.js";
 import { formatTable } from "../../net/terminal/table.js";
@@ -6,13 +6,13 @@ import { formatMoment } from "../shared/dates.js";
 import { fieldsOf } from "../shared/output.js";
 import { BinaryWord } from "./binary-word.js";
 
-/** Hexadecimal digits of an id that users see. */
+/** Number of hexadecimal digits of an id that are shown. */
 const SHORT_DIGITS = 12;
 
-/** An argument of a command, or an answer to one. */
+/** An argument of a command, or a reply to a command. */
 export type PastWord = string | BinaryWord;
 
-/** A recorded command, or several that formed one unit. Times are milliseconds since 1970. */
+/** A recorded command, or several commands that formed one unit. Times are in milliseconds since 1970. */
 export interface PastUnit {
   readonly at: number;
   readonly seq: number;
@@ -23,14 +23,14 @@ export interface PastUnit {
   /** Id of the signer's key. */
   readonly signer: string;
   readonly label: string;
-  /** The user of a listener without signatures; null: the signer itself. */
+  /** The user of a listener without signatures; null: the signer signed for itself. */
   readonly as: string | null;
   readonly db: number;
-  /** The commands; long ones are cut, with an ellipsis. */
+  /** The commands; long ones are cut and end with an ellipsis. */
   readonly commands: readonly (readonly PastWord[])[];
-  /** `error`: it was permitted, but failed. */
+  /** The outcome; `error`: the unit was permitted but failed. */
   readonly outcome: "applied" | "error" | "denied" | "unmet" | "malformed";
-  /** The beginning of the answer. */
+  /** The beginning of the reply. */
   readonly reply: PastWord;
   /** The change of the key, for `blame`; null: not requested. */
   readonly change: string | null;
@@ -47,11 +47,11 @@ const TONES: ReadonlyMap<string, Tone> = new Map([
 export interface Past {
   /** The first date that was requested. */
   readonly from: number;
-  /** Date of the snapshot that the daemon began with; null: it began with the very first command. */
+  /** Date of the snapshot with which the log begins; null: it begins with the first command. */
   readonly snapshot: number | null;
-  /** Entries that the daemon could not read: units after them may differ from the original ones. */
+  /** Number of entries that the daemon could not read; the units after them may differ from the original ones. */
   readonly damaged: number;
-  /** Number of units that were left out, older than the reported ones. */
+  /** Number of older units that were left out. */
   readonly left: number;
   readonly units: readonly PastUnit[];
 }
@@ -102,12 +102,16 @@ export function formatPast({ snapshot, damaged, left, units }: Past): string {
     `${shownCommands(unit)}${shownOutcome(unit)}`,
   ]);
   const remarks = [
-    ...(left > 0 ? [`${left} older ones are left out; --limit shows more.`] : []),
+    ...(left > 0 ? [`${left} older commands are left out; --limit shows more.`] : []),
     ...(damaged > 0
-      ? [`${damaged} entries could not be read there: what comes after them need not be what it was.`]
+      ? [
+          `The daemon could not read ${damaged} entries, so the commands after them may be shown with wrong outcomes.`,
+        ]
       : []),
     ...(snapshot !== null && units[0]?.change != null
-      ? [`What was before ${formatMoment(snapshot)} is known as a snapshot only.`]
+      ? [
+          `Commands before ${formatMoment(snapshot)} are not known: the log begins with a snapshot of that date.`,
+        ]
       : []),
   ];
   return `${formatTable(rows, (row) => TONES.get(units[row]?.outcome ?? "") ?? "plain")}${remarks.map((remark) => `${remark}\n`).join("")}`;
@@ -117,7 +121,7 @@ function signerOf({ label, signer, as }: PastUnit): string {
   const short = signer.slice(0, SHORT_DIGITS);
   const name = label === "" ? short : `${harmless(label)} (${short})`;
   if (as === null) return name;
-  // For version 1 it is the id of the key that signed for the daemon to sign again.
+  // For a client of version 1 it is the id of the client's key; the daemon signed the envelope.
   return `${/^[\da-f]{64}$/.test(as) ? as.slice(0, SHORT_DIGITS) : harmless(as)} by ${name}`;
 }
 
@@ -127,13 +131,13 @@ function shownCommands({ commands, db }: PastUnit): string {
 }
 
 function shownOutcome({ outcome, reply, change }: PastUnit): string {
-  if (outcome === "unmet") return "  → not as its conditions say";
-  // A unit that changed a key was applied.
+  if (outcome === "unmet") return "  → its conditions were not met";
+  // A unit that changed the key was applied, so its outcome needs no mention.
   if (change !== null) return "";
   return `  → ${outcome === "applied" ? shownWord(reply) : harmless(reply)}`;
 }
 
-/** Returns an argument as a user would type it: in quotes if needed. */
+/** Returns an argument as a user would type it, with quotes if needed. */
 function shownWord(text: PastWord): string {
   if (text instanceof BinaryWord) return String(text);
   return /^[^\s"'\p{C}]+$/u.test(text) ? text : harmless(JSON.stringify(text));

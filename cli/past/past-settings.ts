@@ -1,4 +1,4 @@
-/** What `dbsync log`, `blame` and `get --at` share: they query one daemon, the first that answers. */
+/** The requests of `dbsync log`, `blame` and `get --at`, which go to the first daemon that answers. */
 
 import type { Settings } from "../../client/settings/options.js";
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -10,27 +10,27 @@ import { warnIfCatchingUp } from "../shared/catching-up.js";
 import { type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { textsOf } from "./binary-word.js";
 
-/** Milliseconds to wait for an answer: a fold takes time, and daemons give up after the same time. */
+/** Time to wait for an answer, in milliseconds: a fold takes time, and daemons give up after the same time. */
 export const PAST_TIMEOUT_MS = 20_000;
 
-/** Sends a command to one daemon after the other until one answers. Strings of the reply that are not UTF-8 are Buffers. */
+/** Sends a command to one daemon after another until one answers. Strings of the reply that are not UTF-8 are Buffers. */
 export type AskPast = (command: readonly string[]) => Promise<{ address: string; reply: ReplyValue }>;
 
 const ADMINISTRATOR =
-  "sign with an administrator's private key (-k), whose public half the daemons were started with (--root-key)";
+  "sign with an administrator's private key (-k), whose public key the daemons were started with (--root-key)";
 
 const HINTS: readonly Hint[] = [
-  [/there is none; name an administrator/, ADMINISTRATOR],
+  [/none is set; name an administrator/, ADMINISTRATOR],
   [/TIMELINE is answered by|unknown command .*TIMELINE/i, "start the daemon with --data DIR, or with --peer"],
-  [/NOPERM/, `this key may not ask for that: ${ADMINISTRATOR}`],
+  [/NOPERM/, `this key has no permission for that: ${ADMINISTRATOR}`],
   [/unknown-key/, `the daemons do not know this key: ${ADMINISTRATOR}`],
   [
     /needs version 2|speaks version 1|RSA keys only/,
-    "TIMELINE commands need version 2: update the daemons, and give them keys",
+    "TIMELINE commands need version 2 of the protocol: update the daemons, and start them with keys",
   ],
 ];
 
-/** Runs an action with all it needs; errors get a matching hint. */
+/** Runs an action as an administrator; errors are printed with a hint. */
 export function lookingBack(
   flags: ClientFlags,
   act: (ask: AskPast, settings: Settings) => Promise<void>,
@@ -40,16 +40,16 @@ export function lookingBack(
     async () => {
       const settings = readSettings({ ...flags, timeout: flags.timeout ?? PAST_TIMEOUT_MS });
       if (settings.key === null)
-        throw new DbsyncError("bad-key", "there is none; name an administrator's private key (-k)");
+        throw new DbsyncError("bad-key", "none is set; name an administrator's private key (-k)");
       const { key } = openFrom(settings);
-      const asked = new Set<Address>();
+      const queried = new Set<Address>();
       await act(async (command) => {
         let failure: Error | null = null;
         for (const server of settings.servers) {
           const [answer] = await askEach({ ...settings, servers: [server] }, key, command, { buffers: true });
           if (answer?.error === null) {
-            if (!asked.has(server)) await warnIfCatchingUp([server], "entries");
-            asked.add(server);
+            if (!queried.has(server)) await warnIfCatchingUp([server], "entries");
+            queried.add(server);
             return { ...answer, reply: textsOf(answer.reply) };
           }
           failure ??= answer?.error ?? null;

@@ -1,4 +1,4 @@
-/** `dbsync repair`: has a daemon compare the Redis that mirrors it with its own state, and repair the differences. */
+/** `dbsync repair`: makes a daemon compare its mirror in Redis with its own state, and repair the differences. */
 import type { Command } from "commander";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -13,18 +13,18 @@ interface RepairFlags extends ClientFlags {
 }
 
 const ASK_EVERY_MS = 200;
-/** Milliseconds after which a mirror, or a daemon, counts as unreachable. */
+/** Time after which a mirror or a daemon counts as unreachable, in milliseconds. */
 const TIMEOUT_MS = 10_000;
 
-/** The mirror in TIMELINE STATUS. */
+/** The mirror as TIMELINE STATUS reports it. */
 interface MirrorStatus {
   readonly redis: string;
   readonly state: string;
   readonly trouble: string | null;
-  /** Keys that the comparison under way has checked. */
+  /** Number of keys that the running comparison has checked. */
   readonly checked: number;
   readonly total: number;
-  /** Number of the last completed comparison, and its result. */
+  /** Number of the last completed comparison; the next fields are its result. */
   readonly compared: number;
   readonly keys: number;
   readonly different: number;
@@ -35,12 +35,12 @@ export function addRepair(program: Command): void {
   addClientOptions(
     program
       .command("repair")
-      .description("compare the Redis that mirrors a daemon with it, and repair what differs"),
+      .description("compare a daemon's mirror in Redis with the daemon, and repair the differences"),
     TIMEOUT_MS,
   )
     .option(
       "--take-over",
-      "also where it is another daemon's, or has keys of other programs, which are lost (one server)",
+      "repair even if the Redis is another daemon's mirror, or has keys of other programs, which are deleted (one server)",
     )
     .option(
       JSON_FLAG,
@@ -49,13 +49,13 @@ export function addRepair(program: Command): void {
     .addHelpText(
       "after",
       `
-For administrators (-k), of daemons with -d redis in addition to --data or --peer. The daemon goes on answering meanwhile; it finds what other programs
-write to its mirror by itself, mostly immediately, so that this is for when you want to know.
+For administrators (-k) of daemons with -d redis in addition to --data or --peer. The daemon continues to answer during the comparison. It detects
+most writes of other programs to its mirror immediately and repairs them; use this command to be certain.
 
 Examples:
   dbsync repair -s 127.0.0.1 -k root-private.pem
   dbsync repair -s db1 -k root-private.pem --take-over
-${exitCodeHelp("a mirror could not be compared and mended")}`,
+${exitCodeHelp("a mirror could not be compared and repaired")}`,
     )
     .action(repair);
 }
@@ -68,12 +68,12 @@ async function repair({ takeOver = false, ...flags }: RepairFlags): Promise<void
     await lookingBack({ ...flags, servers: text }, async (ask) => {
       const report = await repaired(ask, takeOver, flags.timeout ?? TIMEOUT_MS);
       if (flags.json) printJson({ daemon: text, ...report });
-      else tell(text, report);
+      else printReport(text, report);
     });
   }
 }
 
-/** @throws DbsyncError  it could not be started */
+/** Runs a comparison and returns its result. @throws DbsyncError  it could not be started, or the Redis cannot be written */
 async function repaired(ask: AskPast, takeOver: boolean, timeout: number): Promise<MirrorStatus> {
   const { reply } = await ask(["TIMELINE", "REPAIR", ...(takeOver ? ["TAKEOVER"] : [])]);
   const number = Number(reply);
@@ -85,7 +85,7 @@ async function repaired(ask: AskPast, takeOver: boolean, timeout: number): Promi
     const now = performance.now();
     if (status.trouble === null) writtenAt = now;
     if (now - writtenAt > timeout)
-      throw new DbsyncError("refused", `${status.redis} is not written to: ${status.trouble}`);
+      throw new DbsyncError("refused", `${status.redis} cannot be written: ${status.trouble}`);
     await new Promise<void>((resolve) => void realEnvironment.setTimer(ASK_EVERY_MS, resolve));
     status = await mirrorOf(ask);
   }
@@ -111,12 +111,12 @@ async function mirrorOf(ask: AskPast): Promise<MirrorStatus> {
   };
 }
 
-function tell(daemon: string, { redis, keys, different, first }: MirrorStatus): void {
+function printReport(daemon: string, { redis, keys, different, first }: MirrorStatus): void {
   const found =
     different === 0
       ? "none differed"
       : `${different} differed and ${different === 1 ? "is" : "are"} repaired`;
-  printLine(`${daemon}: ${redis}: ${keys.toLocaleString("en")} keys looked at, ${found}`);
+  printLine(`${daemon}: ${redis}: ${keys.toLocaleString("en")} keys compared, ${found}`);
   for (const key of first) printLine(`  ${JSON.stringify(key)}`);
   if (different > first.length) printLine("  …");
 }

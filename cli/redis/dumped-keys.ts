@@ -1,52 +1,53 @@
-/** Reads all keys of one database of a daemon, each as it is at the moment of its request. */
+/** Reads all keys of one database of a daemon. Each key has its value at the moment when it is read. */
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { AskBuffers } from "../shared/one-daemon.js";
 
-export interface AskedKey<Told> {
+export interface DumpedKey<Value> {
   readonly key: Buffer;
-  /** Milliseconds since 1970; null: it stays. */
+  /** Milliseconds since 1970; null: it does not expire. */
   readonly expires: number | null;
-  readonly told: Told;
+  readonly value: Value;
 }
 
-/** A key that cannot be read; the message is the reason, without a full stop. */
-export class Untold extends Error {
-  override readonly name = "Untold";
+/** Thrown for a key that cannot be read; the message is the reason, without a full stop. */
+export class UnreadableKey extends Error {
+  override readonly name = "UnreadableKey";
 }
 
 const SCAN_COUNT = "512";
-/** Keys that are requested together; their values are all in memory. */
+/** Number of keys that are requested together; all their values are in memory. */
 const AT_ONCE = 64;
 
 /**
- * @param tell  reads a key; null: it no longer exists; throws `Untold`
- * @param left  is called with keys that cannot be read, and the reason
+ * Yields all keys with their values.
+ * @param read  reads a key; returns null if it no longer exists; may throw `UnreadableKey`
+ * @param skipped  receives each key that cannot be read, with the reason
  */
-export async function* dumpedKeys<Told>(
+export async function* dumpedKeys<Value>(
   ask: AskBuffers,
-  tell: (ask: AskBuffers, key: Buffer) => Promise<Told | null>,
-  left: (key: Buffer, reason: string) => void,
-): AsyncGenerator<AskedKey<Told>> {
-  const one = async (key: Buffer): Promise<AskedKey<Told> | null> => {
-    const [expires, told] = await Promise.all([
+  read: (ask: AskBuffers, key: Buffer) => Promise<Value | null>,
+  skipped: (key: Buffer, reason: string) => void,
+): AsyncGenerator<DumpedKey<Value>> {
+  const one = async (key: Buffer): Promise<DumpedKey<Value> | null> => {
+    const [expires, value] = await Promise.all([
       ask(["PEXPIRETIME", key]),
-      tell(ask, key).catch((problem: unknown) => {
+      read(ask, key).catch((problem: unknown) => {
         const isOfKey =
-          problem instanceof Untold || (problem instanceof DbsyncError && problem.code === "reply");
+          problem instanceof UnreadableKey || (problem instanceof DbsyncError && problem.code === "reply");
         if (!isOfKey) throw problem;
-        left(key, problem.message);
+        skipped(key, problem.message);
         return null;
       }),
     ]);
-    return told === null ? null : { key, expires: Number(expires) < 0 ? null : Number(expires), told };
+    return value === null ? null : { key, expires: Number(expires) < 0 ? null : Number(expires), value };
   };
   let cursor: ReplyValue = "0";
   do {
     const [next, found] = (await ask(["SCAN", String(cursor), "COUNT", SCAN_COUNT])) as [Buffer, Buffer[]];
     cursor = String(next);
     for (let from = 0; from < found.length; from += AT_ONCE)
-      for (const asked of await Promise.all(found.slice(from, from + AT_ONCE).map(one)))
-        if (asked !== null) yield asked;
+      for (const dumped of await Promise.all(found.slice(from, from + AT_ONCE).map(one)))
+        if (dumped !== null) yield dumped;
   } while (cursor !== "0");
 }

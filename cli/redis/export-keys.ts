@@ -5,22 +5,22 @@ import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import { writeNewFile } from "../shared/new-file.js";
 import type { AskBuffers } from "../shared/one-daemon.js";
 import { progressOf, showProgress } from "../shared/progress.js";
-import { type AskedKey, dumpedKeys, Untold } from "./dumped-keys.js";
+import { type DumpedKey, dumpedKeys, UnreadableKey } from "./dumped-keys.js";
 
 export type ExportForm = "resp" | "json";
 
 /** Maximum number of omitted keys that are named. */
 const NAMED_MAX = 10;
 
-interface Form<Told> {
-  readonly tell: (ask: AskBuffers, key: Buffer) => Promise<Told | null>;
-  /** Writes a key, as one character for each byte. */
-  readonly written: (asked: AskedKey<Told>, db: number) => string;
-  /** Writes the beginning of a database. */
+interface Form<Value> {
+  readonly read: (ask: AskBuffers, key: Buffer) => Promise<Value | null>;
+  /** Formats a key; each character is a byte. */
+  readonly format: (dumped: DumpedKey<Value>, db: number) => string;
+  /** Formats the beginning of a database. */
   readonly head: (db: number) => string;
 }
 
-/** @throws Error  keys were left out, once all remaining ones are in the file; a daemon does not answer; the file exists already */
+/** Writes all keys. @throws Error  a daemon does not answer; the file exists; some keys could not be written, but all others were */
 export async function exportKeys(
   form: ExportForm,
   path: string,
@@ -30,36 +30,38 @@ export async function exportKeys(
   else await exportAs(JSON_LINES, path, ask, db);
 }
 
-async function exportAs<Told>(form: Form<Told>, path: string, ask: AskBuffers, db: number): Promise<void> {
+async function exportAs<Value>(form: Form<Value>, path: string, ask: AskBuffers, db: number): Promise<void> {
   const all = Number(await ask(["DBSIZE"]));
   const started = performance.now();
-  const left: string[] = [];
+  const skipped: string[] = [];
   let count = 0;
   await writeNewFile(path, async (write) => {
     using _ = showProgress(() => progressOf(count, all, "keys", started));
     await write(form.head(db));
-    const leave = (key: Buffer, reason: string) => {
-      left.push(`  ${JSON.stringify(key.toString())}: ${reason}`);
+    const skip = (key: Buffer, reason: string) => {
+      skipped.push(`  ${JSON.stringify(key.toString())}: ${reason}`);
     };
-    for await (const asked of dumpedKeys(ask, form.tell, leave)) {
-      await write(form.written(asked, db));
+    for await (const dumped of dumpedKeys(ask, form.read, skip)) {
+      await write(form.format(dumped, db));
       count++;
     }
   });
   process.stderr.write(`dbsync: ${count} ${count === 1 ? "key" : "keys"} written\n`);
-  if (left.length === 0) return;
-  const more = left.length > NAMED_MAX ? `\n  and ${left.length - NAMED_MAX} more` : "";
-  throw new Error(`${left.length} could not be written:\n${left.slice(0, NAMED_MAX).join("\n")}${more}`);
+  if (skipped.length === 0) return;
+  const more = skipped.length > NAMED_MAX ? `\n  and ${skipped.length - NAMED_MAX} more` : "";
+  throw new Error(
+    `${skipped.length} could not be written:\n${skipped.slice(0, NAMED_MAX).join("\n")}${more}`,
+  );
 }
 
 const latin1 = (bytes: Buffer) => bytes.toString("latin1");
 
 /** The form that `redis-cli --pipe` reads. */
 const RESP: Form<Buffer> = {
-  tell: async (ask, key) => (await ask(["DUMP", key])) as Buffer | null,
+  read: async (ask, key) => (await ask(["DUMP", key])) as Buffer | null,
   head: (db) => writeCommand(["SELECT", String(db)]),
-  written: ({ key, expires, told }) =>
-    writeCommand(["RESTORE", latin1(key), String(expires ?? 0), latin1(told), "REPLACE", "ABSTTL"]),
+  format: ({ key, expires, value }) =>
+    writeCommand(["RESTORE", latin1(key), String(expires ?? 0), latin1(value), "REPLACE", "ABSTTL"]),
 };
 
 interface TypedValue {
@@ -68,17 +70,17 @@ interface TypedValue {
 }
 
 const JSON_LINES: Form<TypedValue> = {
-  async tell(ask, key) {
+  async read(ask, key) {
     const type = String(await ask(["TYPE", key]));
     if (type === "none") return null;
-    const read = READS[type];
-    if (read === undefined) throw new Untold(`its type is ${type}`);
-    const [command, shape] = read;
+    const reading = READS[type];
+    if (reading === undefined) throw new UnreadableKey(`its type is ${type}`);
+    const [command, shape] = reading;
     const value = await ask([command[0] as string, key, ...command.slice(1)]);
     return value === null ? null : { type, value: shape(value) };
   },
   head: () => "",
-  written: ({ key, expires, told: { type, value } }, db) => {
+  format: ({ key, expires, value: { type, value } }, db) => {
     const line = JSON.stringify({ db, key: plain(key), type, expires, value });
     return `${Buffer.from(line).toString("latin1")}\n`;
   },
@@ -99,7 +101,7 @@ const READS: Readonly<Record<string, Read>> = {
   stream: [["XRANGE", "-", "+"], plain],
 };
 
-/** Converts a value to JSON; bytes that are not text become `{"base64": …}`. */
+/** Converts a value for JSON; bytes that are not text become `{"base64": …}`. */
 function plain(value: ReplyValue): unknown {
   if (Array.isArray(value)) return value.map(plain);
   if (!Buffer.isBuffer(value)) return value;

@@ -10,12 +10,12 @@ import { type Copied, KeyCopier } from "./key-copier.js";
 import { bulksOf, bytesIn, RedisSource } from "./redis-source.js";
 import type { RedisAddress } from "./redis-url.js";
 
-/** Milliseconds of silence after which a pending request fails. */
+/** Silence after which a pending request fails, in milliseconds. */
 export const SILENCE_MS = 60_000;
 const SCAN_COUNT = "512";
-/** Keys in flight at the same time; their values are all in memory. */
-export const ON_THE_WAY = 256;
-/** Maximum number of keys that could not be copied that are named. */
+/** Maximum number of keys in flight; all their values are in memory. */
+export const KEYS_IN_FLIGHT_MAX = 256;
+/** Maximum number of failed keys that an error names. */
 const NAMED_MAX = 10;
 
 export interface Tally {
@@ -27,11 +27,11 @@ export interface Tally {
 
 /**
  * Copies all keys of a Redis.
- * @param replace  whether keys that the daemons have already may be overwritten; keys of other names stay
- * @throws Error  the daemons hold keys already; a connection failed; a key cannot be copied, once all remaining ones are
+ * @param replace  whether to overwrite keys that the daemons already have; keys of other names stay
+ * @throws Error  the daemons already have keys; a connection failed; some keys cannot be copied (then the other ones are)
  */
 export async function importRedis(address: RedisAddress, send: SendToAll, replace = false): Promise<void> {
-  if (!replace) await requireEmpty(send, "leaves all other keys");
+  if (!replace) await requireEmpty(send, "leaves all other keys unchanged");
   using source = await RedisSource.open(address, SILENCE_MS);
   const started = performance.now();
   const all = Number(bytesIn(await source.ask(["DBSIZE"])));
@@ -40,37 +40,42 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
   const done = () => tally.dumps + tally.pieces;
   try {
     using _ = showProgress(() => progressOf(done(), all, "keys", started));
-    await inParallel(keysOf(source), ON_THE_WAY, async (key) => count(tally, key, await copier.copy(key)));
+    await inParallel(keysOf(source), KEYS_IN_FLIGHT_MAX, async (key) =>
+      count(tally, key, await copier.copy(key)),
+    );
   } catch (problem) {
     throw new Error(
       `${problem instanceof Error ? problem.message : String(problem)}\n` +
-        `Not everything was taken over: ${keys(done())} of ${all}. Begin again with --replace, which overwrites what is there.`,
+        `The import is incomplete: ${keys(done())} of ${all} were copied. Run it again with --replace, which overwrites existing keys.`,
     );
   }
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   printLine(`${keys(done())} in ${seconds} s`);
   if (tally.pieces > 0)
-    printLine(`${keys(tally.pieces)} by the commands of their types (${shown(copier.refused ?? LONG)})`);
-  if (tally.gone > 0) printLine(`${keys(tally.gone)} had expired or were deleted meanwhile`);
+    printLine(
+      `${keys(tally.pieces)} copied by the commands of their types (${shown(copier.refused ?? LONG)})`,
+    );
+  if (tally.gone > 0) printLine(`${keys(tally.gone)} expired or were deleted during the import`);
   if (tally.left.length > 0)
-    throw new Error(`${keys(tally.left.length)} could not be taken over:\n${named(tally.left)}`);
+    throw new Error(`${keys(tally.left.length)} could not be copied:\n${named(tally.left)}`);
 }
 
-const LONG = "they are long";
+const LONG = "their values are long";
 
 /**
- * Otherwise keys that exist only here, or are newer here, would be silently mixed with those of the Redis.
- * @param rest  what --replace does to keys that exist only here
+ * Checks that the database is empty. Otherwise existing keys would be silently mixed with the keys of the Redis.
+ * @param rest  what --replace does to keys that only the daemons have, as the end of a sentence
+ * @throws Error  the daemons already have keys
  */
 export async function requireEmpty(send: SendToAll, rest: string): Promise<void> {
-  const held = Number(await send(["DBSIZE"]));
-  if (held > 0)
+  const existing = Number(await send(["DBSIZE"]));
+  if (existing > 0)
     throw new Error(
-      `the daemons hold ${keys(held)} in that database already; --replace overwrites those of the same name, and ${rest}`,
+      `the daemons already have ${keys(existing)} in that database; --replace overwrites keys of the same name, and ${rest}`,
     );
 }
 
-/** Yields the keys of a database. If clients write meanwhile, some keys may be yielded twice, or not at all. */
+/** Yields the keys of a database. If clients write at the same time, some keys may be yielded twice or not at all. */
 export async function* keysOf(source: RedisSource): AsyncGenerator<ByteString> {
   let cursor = "0";
   do {

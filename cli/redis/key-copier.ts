@@ -1,4 +1,4 @@
-/** Copies keys of a Redis to all daemons, each in its serialized form, or if that fails, by the commands of its type. */
+/** Copies keys of a Redis to all daemons, in serialized form or, if that fails, by the commands of their types. */
 import { createHash } from "node:crypto";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
@@ -6,29 +6,32 @@ import type { SendToAll } from "../shared/send-to-all.js";
 import { bytesIn, RedisError, type RedisSource } from "./redis-source.js";
 import { type Argv, piecesOf } from "./value-pieces.js";
 
-/** Longer values are copied piece by piece, because the size of an envelope is limited. */
-const DUMP_MOST_BYTES = 16 * 1024 * 1024;
-/** Pieces that are sent without waiting for each other's answers; each entry of a stream is a piece. */
+/** Maximum length of a serialized value; longer values are copied in pieces, because the size of an envelope is limited. */
+const DUMP_BYTES_MAX = 16 * 1024 * 1024;
+/** Maximum number and total length of pieces in flight; each entry of a stream is a piece. */
 export const TOGETHER_MAX = 500;
 export const TOGETHER_BYTES_MAX = 1024 * 1024;
-/** The error of a daemon, or of its Redis, for a serialized form that it does not know. */
+/** The error of a daemon or of its Redis for a serialization format that it does not know. */
 const UNKNOWN_FORM = /payload version or checksum|Bad data format/;
 
-/** The outcome of a key. `pieces`: copied by commands; `gone`: it had expired, or was deleted; otherwise the reason why it was not copied. */
+/**
+ * The outcome of a key. `pieces`: copied by commands; `gone`: it has expired or was deleted; `same`: its mark is unchanged;
+ * otherwise the reason why it was not copied.
+ */
 export type Copied = "dump" | "pieces" | "gone" | "same" | { readonly reason: string };
 
-/** Marks of the values and expiries of copied keys: a key with the same mark need not be copied again. */
+/** Marks (hashes of value and expiry) of the copied keys; a key with an unchanged mark is not copied again. */
 export type Marks = Map<ByteString, string>;
 
-/** The mark of a key that was copied piece by piece; it equals no other mark. */
+/** The mark of a key that was copied in pieces; it differs from all other marks. */
 const UNMARKED = "";
 
 export class KeyCopier {
   readonly #source: RedisSource;
   readonly #send: SendToAll;
-  /** The command that reads the expiry: a date if the server supports that, else the remaining time. */
+  /** The command that reads the expiry: as a date if the server supports that, otherwise as the remaining time. */
   readonly #expiry: "PEXPIRETIME" | "PTTL";
-  /** The reason why a serialized form was refused; null: none has been refused so far. */
+  /** The reason why serialized values are refused; null: none has been refused so far. */
   #refused: string | null = null;
   readonly #marks: Marks | null;
 
@@ -44,7 +47,7 @@ export class KeyCopier {
     this.#expiry = expiry;
   }
 
-  /** @param marks  of the keys copied so far; null: all keys are copied */
+  /** @param marks  the marks of the keys copied so far; null: all keys are copied */
   static async of(source: RedisSource, send: SendToAll, marks: Marks | null = null): Promise<KeyCopier> {
     const knowsDates = await source.ask(["PEXPIRETIME", ""]).then(
       () => true,
@@ -53,16 +56,16 @@ export class KeyCopier {
     return new KeyCopier(source, send, knowsDates ? "PEXPIRETIME" : "PTTL", marks);
   }
 
-  /** The reason why values are copied piece by piece; null: they are not. */
+  /** The reason why all values are copied in pieces; null: they are copied in serialized form. */
   get refused(): string | null {
     return this.#refused;
   }
 
-  /** Replaces the value that the daemons hold under the key. @throws DbsyncError, Error  a connection failed */
+  /** Copies the key's value and expiry to the daemons. @throws DbsyncError; Error  a connection failed */
   async copy(key: ByteString): Promise<Copied> {
-    const asked = this.#source.ask([this.#expiry, key]);
-    const dumped = this.#refused === null ? this.#source.ask(["DUMP", key]) : null;
-    const [expiry, dump] = await Promise.allSettled([asked, dumped]);
+    const expiryReply = this.#source.ask([this.#expiry, key]);
+    const dumpReply = this.#refused === null ? this.#source.ask(["DUMP", key]) : null;
+    const [expiry, dump] = await Promise.allSettled([expiryReply, dumpReply]);
     if (expiry.status === "rejected") throw expiry.reason;
     const expires = this.#dateOf(Number(bytesIn(expiry.value)));
     if (dump.status === "rejected") {
@@ -75,7 +78,7 @@ export class KeyCopier {
     const { bytes } = dump.value;
     const mark = this.#marks === null ? UNMARKED : markOf(bytes, expires);
     if (mark !== UNMARKED && this.#marks?.get(key) === mark) return "same";
-    if (bytes.length > DUMP_MOST_BYTES) return await this.#copyPieces(key, expires);
+    if (bytes.length > DUMP_BYTES_MAX) return await this.#copyPieces(key, expires);
     try {
       await this.#write(["RESTORE", key, String(expires ?? 0), bytes, "REPLACE", "ABSTTL"]);
       this.#marks?.set(key, mark);
@@ -83,7 +86,7 @@ export class KeyCopier {
     } catch (problem) {
       if (!(problem instanceof DbsyncError) || !UNKNOWN_FORM.test(problem.message)) throw problem;
       if (/payload version/.test(problem.message))
-        this.#refused = "RESTORE: its form is newer than the daemons know";
+        this.#refused = "RESTORE: the daemons do not know this newer format";
       return await this.#copyPieces(key, expires);
     }
   }
@@ -93,7 +96,7 @@ export class KeyCopier {
     if (type === "none") return "gone";
     const pieces = piecesOf(type);
     if (pieces === null) return { reason: `its type is ${textOfBytes(type)}` };
-    // Until the copy is complete, the key does not match its mark.
+    // Until the copy is complete, the key must not match its mark.
     this.#marks?.set(key, UNMARKED);
     await this.#write(["DEL", key]);
     await this.#writeAll(pieces(this.#source, key));
@@ -101,7 +104,7 @@ export class KeyCopier {
     return "pieces";
   }
 
-  /** Sends commands. Those in flight at the same time keep their order, because one client dates them, in one turn. */
+  /** Sends commands. Commands that are in flight together keep their order, because the client dates them without an interruption. */
   async #writeAll(all: AsyncIterable<Argv>): Promise<void> {
     let together: Argv[] = [];
     let bytes = 0;
@@ -123,7 +126,7 @@ export class KeyCopier {
     await this.#send(argv.map((argument) => Buffer.from(argument, "latin1")));
   }
 
-  /** Milliseconds since 1970; null: the key does not expire, or no longer exists. */
+  /** Returns milliseconds since 1970; null: the key does not expire or no longer exists. */
   #dateOf(answer: number): number | null {
     if (answer < 0) return null;
     return this.#expiry === "PEXPIRETIME" ? answer : Date.now() + answer;

@@ -1,4 +1,4 @@
-/** A connection to the Redis that is read: commands are sent as they come, and replies are matched to them in order. */
+/** A connection to the Redis from which an import reads. Commands are pipelined; replies arrive in the same order. */
 import type { Socket } from "node:net";
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import type { PlainReply } from "../../protocol/reply.js";
@@ -8,8 +8,8 @@ import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import { connected, setTimer } from "../shared/text-socket.js";
 import type { RedisAddress } from "./redis-url.js";
 
-/** Redis's own limit for a string. */
-const REPLY_MOST_BYTES = 600 * 1024 * 1024;
+/** Maximum length of a reply in bytes, somewhat more than Redis's limit for a string. */
+const REPLY_BYTES_MAX = 600 * 1024 * 1024;
 
 /** Thrown if the server answers a command with an error. */
 export class RedisError extends Error {
@@ -18,51 +18,51 @@ export class RedisError extends Error {
 
 export class RedisSource implements Disposable {
   readonly #client: RequestClient<PlainReply>;
-  /** The server's address for messages: never the password. */
-  readonly #where: string;
+  /** The server's address for messages, without the password. */
+  readonly #name: string;
 
   private constructor(
     socket: Socket,
-    where: string,
+    name: string,
     silenceMs: number,
-    heard: ((key: ByteString) => void) | null,
+    onMessage: ((key: ByteString) => void) | null,
   ) {
-    this.#where = where;
+    this.#name = name;
     this.#client = new RequestClient({
       socket,
-      reader: new RespReplyStream(REPLY_MOST_BYTES),
+      reader: new RespReplyStream(REPLY_BYTES_MAX),
       setTimer,
       answerMs: silenceMs,
       isSilence: true,
-      hasMessages: heard !== null,
+      hasMessages: onMessage !== null,
       takesAside(reply) {
-        const [kind, , , message] = heard === null ? [] : bulksOf(reply);
+        const [kind, , , message] = onMessage === null ? [] : bulksOf(reply);
         if (kind !== "pmessage") return false;
-        heard?.(message ?? "");
+        onMessage?.(message ?? "");
         return true;
       },
     });
   }
 
   /**
-   * Connects, logs in and chooses the database.
+   * Connects, logs in and selects the database.
    * @param silenceMs  milliseconds of silence after which a pending request fails
-   * @param heard  receives each message, once the connection has subscribed
-   * @throws Error  there is no server, or it refuses the login or the database
+   * @param onMessage  receives each message once the connection has subscribed; null: the connection does not subscribe
+   * @throws Error  there is no server, or it rejects the login or the database
    */
   static async open(
     { server, db }: RedisAddress,
     silenceMs: number,
-    heard: ((key: ByteString) => void) | null = null,
+    onMessage: ((key: ByteString) => void) | null = null,
   ): Promise<RedisSource> {
-    const where = `${server.host}:${server.port}`;
+    const name = `${server.host}:${server.port}`;
     const socket = await connected(server, silenceMs, "redis://").catch((problem: Error) => {
-      throw new Error(`${where}: ${problem.message}`);
+      throw new Error(`${name}: ${problem.message}`);
     });
-    const source = new RedisSource(socket, where, silenceMs, heard);
+    const source = new RedisSource(socket, name, silenceMs, onMessage);
     try {
       const { login } = server;
-      // A Redis before 6 has no users.
+      // Redis before version 6 has no users.
       const user = login === null || login.user === "default" ? [] : [bytesOfText(login.user)];
       if (login !== null) await source.ask(["AUTH", ...user, bytesOfText(login.password)]);
       await source.ask(["SELECT", String(db)]);
@@ -70,17 +70,15 @@ export class RedisSource implements Disposable {
     } catch (problem) {
       source[Symbol.dispose]();
       if (problem instanceof RedisError && /^(NOAUTH|WRONGPASS|NOPERM|ERR.*AUTH)/.test(problem.message))
-        throw new Error(
-          `${where} lets no client in like that: ${problem.message}; write redis://user:password@${where}`,
-        );
-      throw problem instanceof RedisError ? new Error(`${where}: ${problem.message}`) : problem;
+        throw new Error(`${name} rejects the login: ${problem.message}; write redis://user:password@${name}`);
+      throw problem instanceof RedisError ? new Error(`${name}: ${problem.message}`) : problem;
     }
   }
 
-  /** @throws RedisError  the reply is an error @throws Error  the connection failed */
+  /** Sends a command and returns its reply. @throws RedisError  the reply is an error @throws Error  the connection failed */
   async ask(argv: readonly ByteString[]): Promise<PlainReply> {
     const reply = await this.#client.ask(writeCommand(argv)).catch(({ message }: Error) => {
-      throw new Error(`${this.#where}: ${message}`);
+      throw new Error(`${this.#name}: ${message}`);
     });
     if (reply.kind === "error") throw new RedisError(textOfBytes(reply.text));
     return reply;
@@ -91,13 +89,13 @@ export class RedisSource implements Disposable {
   }
 }
 
-/** Returns the strings of an array; of anything else none. */
+/** Returns the strings of an array; for other replies an empty array. */
 export function bulksOf(reply: PlainReply | undefined): ByteString[] {
   if (reply?.kind !== "array") return [];
   return reply.items.map(bytesIn);
 }
 
-/** Returns the bytes of a string or a number; "" for anything else. */
+/** Returns the bytes of a string or a number; for other replies "". */
 export function bytesIn(reply: PlainReply): ByteString {
   switch (reply.kind) {
     case "bulk":

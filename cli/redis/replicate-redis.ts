@@ -1,7 +1,7 @@
 /**
- * `dbsync import redis://… --replicate`: copies all keys, and then each key that the Redis reports as written, until the cut-over. Then it
- * checks all keys once more, and deletes the keys that only the daemons have. After a broken connection it checks all keys again, because
- * notifications may be missing.
+ * `dbsync import redis://… --replicate`: copies all keys, and then each key that the Redis reports as written, until the cut-over. At the
+ * cut-over it compares all keys again and deletes the keys that only the daemons have. After a broken connection it also compares all keys,
+ * because notifications may be missing.
  */
 
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -13,10 +13,10 @@ import { showProgress } from "../shared/progress.js";
 import type { SendToAll } from "../shared/send-to-all.js";
 import {
   count,
+  KEYS_IN_FLIGHT_MAX,
   keys,
   keysOf,
   named,
-  ON_THE_WAY,
   requireEmpty,
   SILENCE_MS,
   type Tally,
@@ -26,11 +26,12 @@ import { KeyNotices } from "./key-notices.js";
 import { RedisError, RedisSource } from "./redis-source.js";
 import type { RedisAddress } from "./redis-url.js";
 
-/** Milliseconds between two checks for writes of which the server sends no notification. */
-const LOOK_MS = 100;
-const AGAIN_MS = 1_000;
+/** Time between two checks for written keys, in milliseconds. */
+const CHECK_MS = 100;
+/** Time before the next attempt to connect, in milliseconds. */
+const RECONNECT_MS = 1_000;
 const SCAN_COUNT = "512";
-/** The error of a Redis that has just started and is still loading its data. */
+/** The error of a Redis that has started and is still loading its data. */
 const STARTING = /^LOADING /;
 
 export interface Daemons {
@@ -41,11 +42,11 @@ export interface Daemons {
 
 export interface ReplicateOptions {
   readonly replace: boolean;
-  /** Cuts over once nothing was written for this long; null: when the user presses Ctrl-C. */
+  /** Time without a write after which it cuts over, in milliseconds; null: it cuts over when the user presses Ctrl-C. */
   readonly quietMs: number | null;
 }
 
-/** @throws Error  as for an import; or the user interrupted it twice */
+/** Copies and follows a Redis until the cut-over. @throws Error  as for an import; or the user interrupted it twice */
 export async function replicateRedis(
   address: RedisAddress,
   daemons: Daemons,
@@ -56,7 +57,7 @@ export async function replicateRedis(
   const interrupt = () => replica.interrupt();
   process.on("SIGINT", interrupt);
   try {
-    while (!(await replica.follow())) await pause(AGAIN_MS);
+    while (!(await replica.follow())) await pause(RECONNECT_MS);
   } finally {
     process.off("SIGINT", interrupt);
   }
@@ -68,12 +69,12 @@ class Replica {
   readonly #quietMs: number | null;
   readonly #notices = new KeyNotices();
   readonly #marks: Marks = new Map();
-  /** Keys that were written since they were last read. */
+  /** Keys that were written after they were last read. */
   readonly #written = new Set<ByteString>();
   #writtenAt = performance.now();
   #interrupts = 0;
   #hasCopied = false;
-  #hasToldOfWriters = false;
+  #hasReportedWriters = false;
   #left: readonly string[] = [];
   #events: RedisSource | null = null;
 
@@ -87,14 +88,14 @@ class Replica {
     this.#interrupts++;
   }
 
-  /** @returns whether it has cut over; if not, the connection to the Redis must be opened again */
+  /** Copies and follows. @returns true after the cut-over; false: the connection was lost, and the caller must call it again */
   async follow(): Promise<boolean> {
     try {
       using source = await RedisSource.open(this.#address, SILENCE_MS);
-      using events = await RedisSource.open(this.#address, SILENCE_MS, (key) => this.#heard(key));
+      using events = await RedisSource.open(this.#address, SILENCE_MS, (key) => this.#noteWrite(key));
       await this.#notices.turnOn(source);
       try {
-        await this.#followOn(source, events);
+        await this.#followConnected(source, events);
       } finally {
         await this.#notices.restore(source);
       }
@@ -105,34 +106,33 @@ class Replica {
           ? STARTING.test(problem.message)
           : !(problem instanceof DbsyncError || problem instanceof Ended);
       if (!this.#hasCopied || !isLost || this.#interrupts > 0) throw problem;
-      printLine(`${(problem as Error).message}; connecting again, and comparing all keys`);
+      printLine(`${(problem as Error).message}; reconnecting and comparing all keys`);
       return false;
     }
   }
 
-  #heard(key: ByteString): void {
+  #noteWrite(key: ByteString): void {
     this.#written.add(key);
     this.#writtenAt = performance.now();
   }
 
-  async #followOn(source: RedisSource, events: RedisSource): Promise<void> {
+  async #followConnected(source: RedisSource, events: RedisSource): Promise<void> {
     this.#events = events;
     await events.ask(["PSUBSCRIBE", `__keyevent@${this.#address.db}__:*`]);
     const copier = await KeyCopier.of(source, this.#daemons.send, this.#marks);
     await this.#copyAll(source, copier);
     using _ = showProgress(() => `following; ${keys(this.#written.size)} to copy; Ctrl-C cuts over`);
     for (;;) {
-      // Notifications of earlier writes arrive before its answer.
+      // Notifications of earlier writes arrive before the answers.
       await Promise.all([events.ask(["PING"]), source.ask(["PING"])]);
-      if (this.#interrupts > 1)
-        throw new Ended("ended before it has cut over: what is written since is not taken over");
+      if (this.#interrupts > 1) throw new Ended("ended before the cut-over: later writes are not copied");
       if (this.#written.size > 0) await this.#copyWritten(copier);
-      else if (!this.#isToCutOver()) await pause(LOOK_MS);
+      else if (!this.#mustCutOver()) await pause(CHECK_MS);
       else if (await this.#cutOver(source, events, copier)) return;
     }
   }
 
-  #isToCutOver(): boolean {
+  #mustCutOver(): boolean {
     const quietMs = performance.now() - this.#writtenAt;
     return this.#interrupts > 0 || (this.#quietMs !== null && quietMs >= this.#quietMs);
   }
@@ -143,14 +143,14 @@ class Replica {
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     printLine(
       this.#hasCopied
-        ? `all keys looked at: ${keys(changed)} had changed or gone`
-        : `${keys(this.#marks.size)} in ${seconds} s; following what is written from now on. Ctrl-C cuts over`,
+        ? `compared all keys: ${keys(changed)} had changed or been deleted`
+        : `${keys(this.#marks.size)} in ${seconds} s; now following changes. Ctrl-C cuts over`,
     );
     this.#hasCopied = true;
     this.#writtenAt = performance.now();
   }
 
-  /** Copies each key that differs, once. @returns how many differed */
+  /** Copies each key that differs once. @returns the number of keys that differed */
   async #compare(source: RedisSource, copier: KeyCopier): Promise<number> {
     const tally: Tally = { dumps: 0, pieces: 0, gone: 0, left: [] };
     const seen = new Set<ByteString>();
@@ -163,7 +163,9 @@ class Replica {
       }
       for (const key of [...marks.keys()]) if (!seen.has(key)) yield key;
     };
-    await inParallel(once(), ON_THE_WAY, async (key) => count(tally, key, await this.#copy(copier, key)));
+    await inParallel(once(), KEYS_IN_FLIGHT_MAX, async (key) =>
+      count(tally, key, await this.#copy(copier, key)),
+    );
     this.#left = tally.left;
     return tally.dumps + tally.pieces + tally.gone;
   }
@@ -174,7 +176,7 @@ class Replica {
     const each = async function* () {
       yield* written;
     };
-    await inParallel(each(), ON_THE_WAY, async (key) => void (await this.#copy(copier, key)));
+    await inParallel(each(), KEYS_IN_FLIGHT_MAX, async (key) => void (await this.#copy(copier, key)));
   }
 
   async #copy(copier: KeyCopier, key: ByteString) {
@@ -187,8 +189,8 @@ class Replica {
   }
 
   /**
-   * Whether a key was written while it was copied piece by piece: then its pieces are of different moments, either side may refuse them, and
-   * the key is copied again.
+   * Whether a key was written while it was copied in pieces. Its pieces are then from different moments, either side may refuse them, and the
+   * key must be copied again.
    */
   async #isWrittenAgain(key: ByteString, problem: unknown): Promise<boolean> {
     const isAnswer =
@@ -198,28 +200,28 @@ class Replica {
     return this.#written.has(key);
   }
 
-  /** @returns whether nothing was written meanwhile */
+  /** Compares all keys and deletes the remaining ones. @returns false: the Redis was written to during the comparison */
   async #cutOver(source: RedisSource, events: RedisSource, copier: KeyCopier): Promise<boolean> {
     const changed = await this.#compare(source, copier);
-    const strange = await this.#deleteOthers();
+    const deleted = await this.#deleteOthers();
     await events.ask(["PING"]);
     if (this.#written.size > 0) {
-      if (!this.#hasToldOfWriters)
-        printLine("the Redis is still written to: stop its writers, and this ends");
-      this.#hasToldOfWriters = true;
+      if (!this.#hasReportedWriters)
+        printLine("clients still write to the Redis: stop them to let the import end");
+      this.#hasReportedWriters = true;
       return false;
     }
-    printLine(`cut over: the daemons hold the ${keys(this.#marks.size)} of the Redis`);
-    if (changed > 0) printLine(`${keys(changed)} had changed without a notice, and are copied`);
-    if (strange > 0) printLine(`${keys(strange)} that the Redis does not have are deleted`);
+    printLine(`cut over: the daemons have the ${keys(this.#marks.size)} of the Redis`);
+    if (changed > 0) printLine(`${keys(changed)} had changed without a notification, and were copied`);
+    if (deleted > 0) printLine(`${keys(deleted)} that the Redis does not have were deleted`);
     if (this.#left.length > 0)
-      throw new Ended(`${keys(this.#left.length)} could not be taken over:\n${named(this.#left)}`);
+      throw new Ended(`${keys(this.#left.length)} could not be copied:\n${named(this.#left)}`);
     return true;
   }
 
-  /** Deletes keys that are not in the source, from an earlier import or written at the daemons. @returns their number */
+  /** Deletes keys of the daemons that the Redis does not have. @returns their number */
   async #deleteOthers(): Promise<number> {
-    let strange = 0;
+    let deleted = 0;
     let cursor = "0";
     do {
       const [next, found] = (await this.#daemons.ask(["SCAN", cursor, "COUNT", SCAN_COUNT])) as [
@@ -230,10 +232,10 @@ class Replica {
       for (const key of found) {
         if (this.#marks.has(key.toString("latin1"))) continue;
         await this.#delete(key);
-        strange++;
+        deleted++;
       }
     } while (cursor !== "0");
-    return strange;
+    return deleted;
   }
 
   async #delete(key: Buffer): Promise<void> {
@@ -241,7 +243,7 @@ class Replica {
   }
 }
 
-/** Thrown to end the import, whatever the connections do. */
+/** An error after which the import must not reconnect. */
 class Ended extends Error {
   override readonly name = "Ended";
 }

@@ -1,12 +1,12 @@
 /**
- * Reads a value piece by piece by the commands of its type, and returns the commands that recreate it. Used if the serialized form (DUMP) is
- * not available, not accepted, or too long. Nothing may write the key meanwhile.
+ * Reads a value in pieces by the commands of its type, and yields the commands that recreate it. Used if the serialized form (DUMP) is not
+ * available, not accepted or too long. No client may write the key at the same time.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { PlainReply } from "../../protocol/reply.js";
 import { bulksOf, bytesIn, type RedisSource } from "./redis-source.js";
 
-/** Maximum elements of a piece. */
+/** Maximum number of elements in a piece. */
 const PIECE_ELEMENTS = 500;
 const PIECE = String(PIECE_ELEMENTS);
 
@@ -14,7 +14,7 @@ export type Argv = readonly ByteString[];
 
 type Pieces = (source: RedisSource, key: ByteString) => AsyncGenerator<Argv>;
 
-/** Returns the reader of values by TYPE's answer; null: the type is a module's, and there are no commands for it here. */
+/** Returns the reader for a type as TYPE reports it; null: the type belongs to a Redis module and cannot be read. */
 export function piecesOf(type: ByteString): Pieces | null {
   return Object.hasOwn(PIECES, type) ? (PIECES[type] as Pieces) : null;
 }
@@ -23,7 +23,7 @@ const PIECES: Readonly<Record<string, Pieces>> = { string, list, hash, set, zset
 
 async function* string(source: RedisSource, key: ByteString): AsyncGenerator<Argv> {
   const reply = await source.ask(["GET", key]);
-  // It may have been deleted since its type was requested.
+  // The key may have been deleted since its type was requested.
   if (reply.kind === "bulk") yield ["SET", key, reply.bytes];
 }
 
@@ -59,16 +59,16 @@ async function* scanned(source: RedisSource, name: string, key: ByteString): Asy
     const [next, elements] = reply.kind === "array" ? reply.items : [];
     cursor = next === undefined ? "0" : bytesIn(next);
     const found = bulksOf(elements);
-    // A small collection is returned complete, whatever its length.
+    // A small collection is returned as a whole, whatever COUNT is.
     for (let at = 0; at < found.length; at += 2 * PIECE_ELEMENTS)
       yield found.slice(at, at + 2 * PIECE_ELEMENTS);
   } while (cursor !== "0");
 }
 
-/** Yields entries, ids and groups of consumers. No command sets what consumers have received and not yet acknowledged. */
+/** Yields entries, ids and consumer groups. No command can recreate the pending entries of consumers. */
 async function* stream(source: RedisSource, key: ByteString): AsyncGenerator<Argv> {
   const facts = fieldsOf(await source.ask(["XINFO", "STREAM", key]));
-  // Later entries were added since, and there may be no end to them.
+  // Entries after this id were added later; without this limit the loop might never end.
   const last = facts.get("last-generated-id") ?? "0-0";
   let count = 0;
   for (let from = "-"; ; ) {
@@ -83,7 +83,7 @@ async function* stream(source: RedisSource, key: ByteString): AsyncGenerator<Arg
     count += entries.length;
     if (entries.length < PIECE_ELEMENTS) break;
   }
-  // A stream without entries still exists.
+  // An empty stream must exist too.
   if (count === 0)
     yield* [
       ["XADD", key, "0-1", "a", "b"],

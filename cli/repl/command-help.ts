@@ -1,4 +1,4 @@
-/** One-line descriptions of commands, requested from the daemons once (COMMAND DOCS) and then cached. */
+/** One-line descriptions of commands, requested from the daemons (COMMAND DOCS) and cached. */
 
 import type { CommandInput } from "../../client/shared/command.js";
 import { shown } from "../../net/terminal/shown-text.js";
@@ -7,21 +7,21 @@ import type { Reply } from "../../protocol/reply.js";
 import { isCommandName } from "../shared/command-names.js";
 
 const GENERAL = `Each line is a command: SET greeting "good morning"
-help NAME   what a command is for
-SELECT n    another database
-MULTI       holds back what follows until EXEC applies all of it together; DISCARD drops it
-exit        leaves, as Ctrl-D does; Ctrl-C drops what is typed. Tab completes names.`;
+help NAME   describes a command
+SELECT n    selects another database
+MULTI       queues the following commands until EXEC applies them together; DISCARD drops them
+exit        ends the session, like Ctrl-D; Ctrl-C clears the line. Tab completes names.`;
 
 export class CommandHelp {
   readonly #ask: (command: CommandInput) => Promise<Reply>;
-  /** Descriptions by name in upper case; null: requested and not received yet, or not known. */
+  /** Descriptions by name in upper case; null: unknown, or requested and not received yet. */
   readonly #known = new Map<string, string | null>();
 
   constructor(ask: (command: CommandInput) => Promise<Reply>) {
     this.#ask = ask;
   }
 
-  /** @param name  empty: the session's own words */
+  /** Returns the text that `help` prints. @param name  a command; "": the general help */
   async about(name: string): Promise<string> {
     if (name === "") return GENERAL;
     const summary = await this.#fetch(name.toUpperCase());
@@ -29,8 +29,8 @@ export class CommandHelp {
   }
 
   /**
-   * Returns the hint for a line that is being typed; null: there is none, or not yet. @param learned  called when there is
-   * one
+   * Returns the hint for a line that is being typed; null: there is none yet.
+   * @param learned  called when a hint has arrived
    */
   hint(line: string, learned: () => void): string | null {
     const [name = ""] = line.trimStart().split(/\s/, 1);
@@ -53,10 +53,10 @@ export class CommandHelp {
   }
 }
 
-/** Ignores an error: without a hint the command itself reports what is wrong. */
+/** Ignores an error of a hint; the command itself will report the same error. */
 function ignored(): void {}
 
-/** name, [field, value, …] */
+/** Returns the summary in a reply of the form: name, [field, value, …]; null: none. */
 function summaryIn(reply: Reply): string | null {
   if (!("items" in reply)) return null;
   const [, fields] = reply.items;

@@ -1,4 +1,4 @@
-/** Executes typed lines: commands for the daemons, or the session's own words (SELECT, MULTI, help). */
+/** Executes typed lines: commands for the daemons, and commands of the session (SELECT, MULTI, help). */
 
 import { repliedError } from "../../client/carrier.js";
 import type { FanOutClient } from "../../client/fan-out-client.js";
@@ -21,12 +21,14 @@ import { CommandHelp } from "./command-help.js";
 import { typedText } from "./typed-text.js";
 
 const QUEUED = "QUEUED";
-const WATCHES = "conditions are options: dbsync send, or the library's if. WATCH has no place here";
+const WATCHES = "WATCH is not available here: use the option if of the library for conditions";
 
 type Words = readonly (string | Buffer)[];
 
-/** The session's own words: what they do, and what they print. */
-const OWN: Readonly<Record<string, (session: ReplSession, words: Words) => string | Promise<string>>> = {
+/** The commands of the session; each returns the text to print. */
+const SESSION_COMMANDS: Readonly<
+  Record<string, (session: ReplSession, words: Words) => string | Promise<string>>
+> = {
   SELECT: (session, words) => session.select(words),
   MULTI: (session) => session.begin(),
   EXEC: (session) => session.execute(),
@@ -41,7 +43,7 @@ export class ReplSession {
   readonly #client: FanOutClient;
   readonly #settings: Settings;
   #db: number;
-  /** Commands that wait for EXEC; null: each is sent immediately. */
+  /** Commands that wait for EXEC; null: commands are sent immediately. */
   #queue: CommandInput[] | null = null;
 
   constructor(client: FanOutClient, settings: Settings) {
@@ -59,15 +61,19 @@ export class ReplSession {
     return `${first?.text ?? "dbsync"}${more}${db}${this.#queue === null ? "" : "(TX)"}> `;
   }
 
-  /** @returns what to print @throws DbsyncError  no daemon answered, or the line cannot be sent */
+  /** Executes a line. @returns the text to print @throws DbsyncError  no daemon answered, or the line cannot be sent */
   async run(line: string): Promise<string> {
     const words = splitWords(line);
     const name = String(words[0] ?? "").toUpperCase();
-    const { [name]: own } = OWN;
-    if (own !== undefined && Object.hasOwn(OWN, name)) return await own(this, words);
+    const { [name]: sessionCommand } = SESSION_COMMANDS;
+    if (sessionCommand !== undefined && Object.hasOwn(SESSION_COMMANDS, name))
+      return await sessionCommand(this, words);
     if (this.#queue === null) return typedText(await this.#ask(words));
     if (this.#queue.length === COMMANDS_MAX)
-      throw new DbsyncError("bad-command", `EXEC takes ${COMMANDS_MAX} commands at most; DISCARD drops them`);
+      throw new DbsyncError(
+        "bad-command",
+        `EXEC accepts at most ${COMMANDS_MAX} commands; DISCARD drops them`,
+      );
     commandBytes(words);
     this.#queue.push(words);
     return QUEUED;
@@ -75,7 +81,7 @@ export class ReplSession {
 
   select(words: Words): string {
     const db = String(words[1] ?? "");
-    if (words.length !== 2 || !/^\d{1,9}$/.test(db)) return "(error) SELECT takes the number of a database";
+    if (words.length !== 2 || !/^\d{1,9}$/.test(db)) return "(error) SELECT needs the number of a database";
     this.#db = Number(db);
     return "OK";
   }
@@ -92,7 +98,7 @@ export class ReplSession {
     return "OK";
   }
 
-  /** Sends all waiting commands as one envelope: applied together, or not at all. */
+  /** Sends all queued commands as one envelope, which a daemon applies completely or not at all. */
   async execute(): Promise<string> {
     const queue = this.#queue;
     if (queue === null) return "(error) EXEC without MULTI";
@@ -107,7 +113,7 @@ export class ReplSession {
       return await this.#carry(commandBytes(command), companyOf(command), false);
     } catch (problem) {
       if (!isForVersion1(problem)) throw problem;
-      // Version 1 has texts only.
+      // Version 1 transmits only text.
       const text = await this.#client.send(command, { db: this.#db });
       return text === null ? NIL : status(bytesOfText(text));
     }
@@ -119,14 +125,14 @@ export class ReplSession {
     try {
       return await carried(this.#client, { bytes, company, settings: call });
     } catch (problem) {
-      const failed = repliedError(problem as Error);
-      if (failed === null) throw problem;
-      return failed;
+      const replied = repliedError(problem as Error);
+      if (replied === null) throw problem;
+      return replied;
     }
   }
 }
 
-/** Whether a daemon received nothing because it speaks version 1, and no other one has answered. */
+/** Whether the call failed because a daemon speaks version 1, and no other daemon has answered. */
 function isForVersion1(problem: unknown): boolean {
   const isSentVersion1 = (outcome: Outcome) => outcome.status === "failed" && outcome.stage === "version-1";
   return (

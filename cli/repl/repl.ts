@@ -1,4 +1,4 @@
-/** `dbsync repl`: executes commands typed at a terminal, or read from a pipe, one per line. */
+/** `dbsync repl`: executes commands that are typed on a terminal or read from a pipe, one per line. */
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import type { FanOutClient } from "../../client/fan-out-client.js";
@@ -19,27 +19,30 @@ import { converse } from "./terminal.js";
 
 export function addRepl(program: Command): void {
   addDatabaseOption(
-    addPolicyOption(addClientOptions(program.command("repl").description("type commands, or pipe them in"))),
+    addPolicyOption(
+      addClientOptions(program.command("repl").description("run commands from a terminal or a pipe")),
+    ),
   )
     .option(
       JSON_FLAG,
-      'print each answer as JSON: {"value": …} or {"error": …}; bytes that are no text as {"base64": …}',
+      'print each answer as JSON: {"value": …} or {"error": …}; bytes that are not text as {"base64": …}',
     )
     .addHelpText(
       "after",
       `
-Each line is a command. Quotes hold blanks together: "two words" knows \\n \\r \\t \\" \\\\ and \\xHH for any byte,
-'…' takes all as it is. Blanks and bytes that are no text need version 2, which php-dbsync's own daemons do not speak.
-At a terminal answers are typed and numbered, help says what a command is for, SELECT chooses a database, and
-MULTI … EXEC is applied together. Tab completes names, a line goes on while a quote is open, Ctrl-D, exit or quit
-leaves. NO_COLOR turns colours off. From a pipe, and with --json, every line is sent by itself, and the exit code
-is the worst one's.
+Each line is a command. Put arguments with spaces in quotes: "two words" may contain \\n \\r \\t \\" \\\\ and \\xHH for
+any byte, and '…' is taken literally. Spaces, and bytes that are not text, need version 2 of the protocol, which
+php-dbsync's daemons do not speak.
+On a terminal answers are shown with their types, and lists are numbered. help NAME describes a command, SELECT selects
+a database, and the commands between MULTI and EXEC are applied together. Tab completes names, and a line continues
+while a quote is open. Ctrl-D, exit or quit ends the session. NO_COLOR turns colours off.
+From a pipe, and with --json, each line is sent separately, and the exit code is the highest of all lines.
 
 Examples:
   dbsync repl -k private.pem
   printf 'SET a 1\\nINCR a\\n' | dbsync repl
   echo 'SET greeting "good morning"' | dbsync repl -k private.pem
-${exitCodeHelp("a command failed, or had no answer (from a pipe; a terminal's session ends with 0)")}`,
+${exitCodeHelp("from a pipe: a command failed or was not answered (a session on a terminal ends with 0)")}`,
     )
     .action(repl);
 }

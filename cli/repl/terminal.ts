@@ -1,4 +1,4 @@
-/** `dbsync repl` at a terminal: a prompt, hints while typing, completion, history, and lines that continue while a quote is open. */
+/** `dbsync repl` on a terminal: a prompt, hints while typing, completion, history, and lines that continue while a quote is open. */
 import { createInterface, type Interface } from "node:readline";
 import { styleText } from "node:util";
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -10,15 +10,15 @@ import { isQuoteOpen, splitWords } from "../shared/words.js";
 import type { ReplSession } from "./repl-session.js";
 import { quoted } from "./typed-text.js";
 
-const LEAVE = "Ctrl-D, exit or quit leaves.";
-const LEAVING = /^\s*(?:exit|quit)\s*$/i;
+const HOW_TO_EXIT = "Ctrl-D, exit or quit ends the session.";
+const EXIT_LINE = /^\s*(?:exit|quit)\s*$/i;
 const MORE = "... ";
 const SAVE_CURSOR = "\x1b7";
 const RESTORE_CURSOR = "\x1b8";
 const CLEAR_TO_END = "\x1b[K";
-/** Minimum length of a hint: a shorter one is not useful. */
-const ROOM_MIN = 8;
-/** Columns if the terminal does not report them. */
+/** Minimum number of free columns for a hint. */
+const HINT_MIN = 8;
+/** Assumed width of a terminal that does not report it. */
 const COLUMNS = 80;
 /** A word that needs no quotes. */
 const PLAIN = /^[^\s"'\\]+$/;
@@ -30,7 +30,7 @@ export interface TerminalStreams {
   readonly output: NodeJS.WritableStream & { readonly columns?: number };
 }
 
-/** Reads and executes lines until the user leaves. An error does not end it. */
+/** Reads and executes lines until the user ends the session. An error does not end it. */
 export async function converse(
   session: ReplSession,
   history: HistoryFile,
@@ -38,8 +38,8 @@ export async function converse(
 ): Promise<void> {
   const style = (format: "gray" | "red", text: string) =>
     styleText(format, text, { stream: output as NodeJS.WriteStream });
-  const say = (text: string) => output.write(`${text.startsWith("(error)") ? style("red", text) : text}\n`);
-  // Before readline receives a key: a hint disappears before the line ends.
+  const print = (text: string) => output.write(`${text.startsWith("(error)") ? style("red", text) : text}\n`);
+  // This listener precedes readline's, so that the hint is cleared before the line ends.
   input.on("keypress", (_, key?: { readonly name?: string }) => {
     if (key?.name !== "return" && key?.name !== "enter") setImmediate(showHint);
     else if (isHinted) {
@@ -56,7 +56,7 @@ export async function converse(
     completer: completeCommand,
   });
   let before = "";
-  /** Lines as readline has them, newest first. */
+  /** Readline's history, newest first. */
   let remembered: string[] = [];
   terminal.on("history", (lines: string[]) => {
     remembered = lines;
@@ -69,31 +69,31 @@ export async function converse(
   };
   function showHint(): void {
     if (isBusy || before !== "" || terminal.cursor !== terminal.line.length) return;
-    const room = (output.columns ?? COLUMNS) - session.prompt.length - terminal.line.length - 3;
+    const space = (output.columns ?? COLUMNS) - session.prompt.length - terminal.line.length - 3;
     const hint = session.help.hint(terminal.line, showHint);
-    const shown = hint === null || room < ROOM_MIN ? "" : `  ${hint.slice(0, room)}`;
+    const shown = hint === null || space < HINT_MIN ? "" : `  ${hint.slice(0, space)}`;
     if (shown === "" && !isHinted) return;
     isHinted = shown !== "";
     output.write(`${SAVE_CURSOR}${style("gray", shown)}${CLEAR_TO_END}${RESTORE_CURSOR}`);
   }
   terminal.on("SIGINT", () => {
-    if (terminal.line === "" && before === "") output.write(`\n${LEAVE}`);
+    if (terminal.line === "" && before === "") output.write(`\n${HOW_TO_EXIT}`);
     output.write("\n");
     before = "";
     clearLine(terminal);
     prompt();
   });
-  output.write(`help lists the commands. ${LEAVE}\n`);
+  output.write(`help shows how to use this session. ${HOW_TO_EXIT}\n`);
   prompt();
   for await (const typed of terminal) {
     const line = before + typed;
-    if (before === "" && LEAVING.test(line)) break;
+    if (before === "" && EXIT_LINE.test(line)) break;
     before = isQuoteOpen(line) ? `${line}\n` : "";
     if (before === "" && line.trim() !== "") {
-      const whole = line === typed ? line : joined(remembered, line);
-      if (!isSecret(line)) history.add(whole);
+      const statement = line === typed ? line : joined(remembered, line);
+      if (!isSecret(line)) history.add(statement);
       isBusy = true;
-      say(await session.run(line).catch(errorText));
+      print(await session.run(line).catch(errorText));
       isBusy = false;
     }
     prompt();
@@ -102,18 +102,18 @@ export async function converse(
   output.write("\n");
 }
 
-/** Replaces the parts of a statement in the history by the complete statement. @returns it, on one line */
+/** Replaces the lines of a statement in the history by the complete statement. @returns the statement on one line */
 function joined(remembered: string[], line: string): string {
-  const whole = onOneLine(line);
+  const statement = onOneLine(line);
   for (const part of line.split("\n")) {
     const at = remembered.indexOf(part);
     if (at >= 0) remembered.splice(at, 1);
   }
-  remembered.unshift(whole);
-  return whole;
+  remembered.unshift(statement);
+  return statement;
 }
 
-/** Returns lines that form one statement as a single line that can be typed. */
+/** Returns the lines of a statement as a single line that can be typed. */
 function onOneLine(line: string): string {
   if (!line.includes("\n")) return line;
   try {
@@ -128,7 +128,7 @@ const wordOf = (word: string | Buffer): string =>
     ? word
     : quoted(typeof word === "string" ? bytesOfText(word) : word.toString("latin1"));
 
-/** Returns whether a line contains a password, however it is quoted. */
+/** Whether a line contains a password, however it is quoted. */
 function isSecret(line: string): boolean {
   try {
     return SECRET.test(`${splitWords(line).slice(0, 2).join(" ")} `);
@@ -137,7 +137,7 @@ function isSecret(line: string): boolean {
   }
 }
 
-/** @throws  an error that is not a DbsyncError */
+/** Formats a DbsyncError. @throws  all other errors */
 function errorText(problem: unknown): string {
   if (problem instanceof DbsyncError) return `(error) ${shownLines(problem.message)}`;
   throw problem;

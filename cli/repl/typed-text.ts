@@ -1,4 +1,4 @@
-/** Formats a reply for a terminal: with types, and lists numbered. Source: redis-cli's own format, Redis 7. */
+/** Formats a reply for a terminal, with types and numbered lists. Source: the format of redis-cli, Redis 7. */
 
 import { shownLines } from "../../net/terminal/shown-text.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
@@ -9,7 +9,7 @@ import { escapedByte, quotedWord } from "../../protocol/resp/inline-command.js";
 /** Control characters, quotes and backslashes. */
 const UNSHOWN = /[\x00-\x1f\x7f-\x9f"\\]/g;
 
-/** @returns lines, without a final line break */
+/** Formats a reply. @returns lines, without a final line break */
 export function typedText(reply: Reply): string {
   switch (reply.kind) {
     case "status":
@@ -33,7 +33,7 @@ export function typedText(reply: Reply): string {
   }
 }
 
-/** Formats a list: numbers are right-aligned, and items with several lines follow their number. */
+/** Formats a list with right-aligned numbers; further lines of an item are indented. */
 function list(items: readonly Reply[]): string {
   if (items.length === 0) return "(empty array)";
   const digits = String(items.length).length;
@@ -46,7 +46,7 @@ function list(items: readonly Reply[]): string {
     .join("\n");
 }
 
-/** Returns bytes in quotes, as a typed line takes them; bytes that are not UTF-8 as `\xff`. */
+/** Returns bytes in quotes, as a user would type them; bytes that are not UTF-8 are written as `\xff`. */
 export function quoted(bytes: ByteString): string {
   const text = textOfBytes(bytes);
   return text.includes("\ufffd") ? quotedWord(bytes) : `"${text.replace(UNSHOWN, escapedByte)}"`;

@@ -1,32 +1,32 @@
-/** Formats amounts for users, short enough for a column. */
+/** Formats amounts so that they fit a column. */
 
 const BYTE_UNITS = ["B", "KB", "MB", "GB", "TB"];
 const COUNT_UNITS = ["", "k", "M", "G", "T"];
-/** Counts from here on are shown with units. */
-const WHOLE_MAX = 10_000;
+/** The smallest count that is shown with a unit. */
+const UNITS_FROM = 10_000;
 
-/** `12.3 MB` */
+/** Formats a size, such as `12.3 MB`. */
 export function bytesText(bytes: number): string {
   const { size, unit } = scaled(bytes, BYTE_UNITS.length);
   return `${unit === 0 ? size : size.toFixed(1)} ${BYTE_UNITS[unit]}`;
 }
 
-/** `1234`, `12.3k` */
+/** Formats a count, such as `1234` or `12.3k`. */
 export function countText(count: number): string {
-  if (count < WHOLE_MAX) return String(Math.round(count));
+  if (count < UNITS_FROM) return String(Math.round(count));
   const { size, unit } = scaled(count, COUNT_UNITS.length);
   return `${size.toFixed(size < 100 ? 1 : 0)}${COUNT_UNITS[unit]}`;
 }
 
-/** `12 s`, `3.4 h`, `5 d` */
+/** Formats a time span, such as `12 s`, `3.4 h` or `5 d`. */
 export function spanText(seconds: number): string {
-  const whole = Math.round(seconds);
-  if (whole < 600) return `${whole} s`;
+  const rounded = Math.round(seconds);
+  if (rounded < 600) return `${rounded} s`;
   const hours = seconds / 3600;
   return hours < 48 ? `${hours.toFixed(1)} h` : `${(hours / 24).toFixed(0)} d`;
 }
 
-/** `0.05 ms`, `12 ms` */
+/** Formats milliseconds, such as `0.05 ms` or `12 ms`. */
 export function millisecondsText(milliseconds: number): string {
   const size = Math.abs(milliseconds);
   const digits = size < 1 ? 2 : size < 10 ? 1 : 0;

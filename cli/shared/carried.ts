@@ -1,4 +1,4 @@
-/** Makes a call whose result is the unchanged reply. */
+/** Makes a call that resolves with the unconverted reply. */
 
 import type { FanOutClient } from "../../client/fan-out-client.js";
 import type { CallSettings } from "../../client/settings/call-options.js";
@@ -7,13 +7,13 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 
 export interface CarriedCall {
-  /** A command, or the commands of an envelope that are applied together. */
+  /** A command, or several commands that are applied together. */
   readonly bytes: ByteString | readonly ByteString[];
   readonly company: Company;
   readonly settings: CallSettings;
 }
 
-/** @throws DbsyncError  also for a reply that is an error: see repliedError */
+/** Makes the call. @throws DbsyncError  also if the reply is an error: see repliedError */
 export function carried(client: FanOutClient, { bytes, company, settings }: CarriedCall): Promise<Reply> {
   return new Promise((resolve, reject) => client.carry(bytes, company, settings, { resolve, reject }));
 }

@@ -1,5 +1,5 @@
 /**
- * Deals with daemons that are catching up: what is read there may be incomplete, and they take no new writes.
+ * Handles daemons that are catching up: their data may be incomplete, and they accept no new writes.
  */
 import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
@@ -7,16 +7,16 @@ import type { Address } from "../../client/shared/servers.js";
 import { greet } from "../../client/version-2/greeting.js";
 import { showSteps } from "./progress.js";
 
-/** Milliseconds that a daemon has to answer a hello, so that a hung daemon does not delay the reading. */
+/** Time limit for the answer to a hello, in milliseconds, so that a hung daemon causes no long delay. */
 const HELLO_MS = 2_000;
-/** Milliseconds between two hellos to the daemons. */
+/** Time between two rounds of hellos, in milliseconds. */
 const HELLO_EVERY_MS = 250;
 
 const CATCHING_UP = "catching-up";
 
 /**
- * Warns on standard error if all of `servers` that answer a hello are catching up.
- * @param missing  what may be missing, such as "keys"
+ * Warns on standard error if all servers that answer a hello are catching up.
+ * @param missing  the data that may be missing, such as "keys"
  */
 export async function warnIfCatchingUp(servers: readonly Address[], missing: string): Promise<void> {
   const states = await statesOf(servers);
@@ -24,14 +24,14 @@ export async function warnIfCatchingUp(servers: readonly Address[], missing: str
   if (answering.length === 0 || answering.some((state) => state !== CATCHING_UP)) return;
   const behind = servers.filter((_, index) => states[index] !== "").map(({ text }) => text);
   process.stderr.write(
-    `dbsync: warning: ${areCatchingUp(behind)}: ${missing} may be missing that other daemons have. ` +
-      "Wait until dbsync status shows it as live, or name another daemon (-s)\n",
+    `dbsync: warning: ${areCatchingUp(behind)}: some ${missing} may be missing. ` +
+      "Wait until dbsync status shows the daemon as live, or name another daemon (-s)\n",
   );
 }
 
 /**
- * Waits until no daemon that answers a hello is catching up, so that all of them take a command or none does.
- * @throws Error  one is still catching up when the time of a command is over
+ * Waits until no daemon that answers a hello is catching up, because such a daemon would refuse commands that the other daemons apply.
+ * @throws Error  a daemon is still catching up after the time limit of a command
  */
 export async function waitUntilComplete({ servers, timeout }: Settings): Promise<void> {
   const end = realEnvironment.now() + timeout;
@@ -49,10 +49,10 @@ export async function waitUntilComplete({ servers, timeout }: Settings): Promise
   }
 }
 
-/** Returns the state that each daemon reports; "": it does not answer a hello. */
+/** Returns the state that each daemon reports; "": the daemon does not answer a hello. */
 async function statesOf(servers: readonly Address[]): Promise<string[]> {
-  const way = { timeout: HELLO_MS, hasKey: true };
-  const greetings = await Promise.all(servers.map((server) => greet(server, realEnvironment, way)));
+  const options = { timeout: HELLO_MS, hasKey: true };
+  const greetings = await Promise.all(servers.map((server) => greet(server, realEnvironment, options)));
   return greetings.map((greeting) => (greeting.kind === "hello" ? greeting.hello.state : ""));
 }
 

@@ -1,4 +1,4 @@
-/** The options that every subcommand has, and the client that they configure. */
+/** The options of all subcommands that send commands, and the client that they configure. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { openClient, trusting } from "../../client/dbsync-send.js";
 import type { ListeningClient } from "../../client/listening-client.js";
@@ -28,16 +28,17 @@ export interface ClientFlags {
 }
 
 export const CA_HELP =
-  "authorities that may have signed the certificates of servers with TLS (default: DBSYNC_CA, dbsync.ini)";
+  "authorities that may sign the certificates of servers with TLS (default: DBSYNC_CA, dbsync.ini)";
 
 /** The heading of the options that `dbsync --help` explains for all subcommands. */
-const COMMON_HEADING = "Common options of subcommands that talk to daemons:";
+const COMMON_HEADING = "Common options of subcommands that connect to daemons:";
 
 export const isCommonOption = ({ helpGroupHeading }: Option): boolean => helpGroupHeading === COMMON_HEADING;
 
 /**
- * @param timeoutMs  the subcommand's own default of --timeout
- * @param canWait    whether it has --stable as well
+ * Adds the common options.
+ * @param timeoutMs  the subcommand's default for --timeout
+ * @param canWait    whether the subcommand also has --stable
  */
 export function addClientOptions(command: Command, timeoutMs = DEFAULT_TIMEOUT_MS, canWait = false): Command {
   return command
@@ -48,22 +49,19 @@ export function addClientOptions(command: Command, timeoutMs = DEFAULT_TIMEOUT_M
     )
     .option(
       "-k, --key <file>",
-      'private key to sign with, "" for none (default: DBSYNC_SIGNKEY, dbsync.ini, none)',
+      'private key that signs, "" for none (default: DBSYNC_SIGNKEY, dbsync.ini, none)',
     )
     .option(
       "--profile <name>",
-      "servers, pins and key that dbsync profile add has stored (default: DBSYNC_PROFILE, dbsync profile use)",
+      "profile with servers, pins and key, stored by dbsync profile add (default: DBSYNC_PROFILE, dbsync profile use)",
     )
-    .option("--passphrase-file <file>", "file whose first line opens the key")
+    .option("--passphrase-file <file>", "file whose first line is the passphrase of the key")
     .option("--ca <file>", CA_HELP)
-    .option(
-      "--cluster <hex>",
-      "the cluster that is meant (default: DBSYNC_CLUSTER, dbsync.ini, the daemons are asked)",
-    )
+    .option("--cluster <hex>", "id of the cluster (default: DBSYNC_CLUSTER, dbsync.ini, ask the daemons)")
     .addOption(
       new Option(
         "--versions <list>",
-        "2: sign as version 2 alone; 1: as version 1, which can be replayed; 1,2: version 1 for daemons that close on version 2 " +
+        "2: sign only as version 2; 1: sign as version 1, which can be replayed; 1,2: use version 1 for daemons that reject version 2 " +
           "(default: DBSYNC_VERSIONS, dbsync.ini, 2)",
       ).argParser(readVersionsFlag),
     )
@@ -71,8 +69,8 @@ export function addClientOptions(command: Command, timeoutMs = DEFAULT_TIMEOUT_M
       new Option(
         "--timeout <ms>",
         canWait
-          ? `give up after so long, at most 20000, with --stable 60000 (default: ${timeoutMs}, 60000)`
-          : `give up after so long, at most 20000 (default: ${timeoutMs})`,
+          ? `time limit, at most 20000, with --stable 60000 (default: ${timeoutMs}, 60000)`
+          : `time limit, at most 20000 (default: ${timeoutMs})`,
       ).argParser((text) => readCount(text, "Milliseconds are")),
     )
     .optionsGroup("Options:");
@@ -90,23 +88,24 @@ export function addPolicyOption(command: Command): Command {
 
 export function addDatabaseOption(command: Command): Command {
   return command.addOption(
-    new Option("--db <number>", "number of the database (default: 0); all but 0 need version 2").argParser(
-      (text) => readCount(text, "A database is"),
-    ),
+    new Option(
+      "--db <number>",
+      "number of the database (default: 0); other databases than 0 need version 2",
+    ).argParser((text) => readCount(text, "A database is")),
   );
 }
 
 export function addWaitOptions(command: Command): Command {
   return command
     .addOption(
-      new Option("--stable", "wait until no later write can change what this one did (some 35 s)").conflicts(
+      new Option("--stable", "wait until no other write can change the result (about 35 s)").conflicts(
         "replicated",
       ),
     )
     .addOption(
       new Option(
         "--replicated <number>",
-        "wait until this number of daemons have it on their disks",
+        "wait until this number of daemons have the write on their disks",
       ).argParser((text) => readCount(text, "Daemons are")),
     );
 }
@@ -119,10 +118,10 @@ export function readSettings(
   const { servers, key, ca, cluster, versions, timeout, policy, db, stable, replicated } = flags;
   const { passphraseFile } = flags;
   const passphrase = passphraseFile === undefined ? undefined : readPassphrase(passphraseFile);
-  // PHP's own form of answers, which dbsync.ini may request, is for PHP programs.
+  // dbsync.ini may request PHP's format of answers, which is only for PHP programs.
   const format = "text";
   const envelope = { db, stable, replicated };
-  const given = {
+  const options = {
     servers,
     key,
     ca,
@@ -134,41 +133,41 @@ export function readSettings(
     passphrase,
     format,
   } as const;
-  return trusting(readOptions(given, defaults));
+  return trusting(readOptions(options, defaults));
 }
 
 let used: UsedProfile | null = null;
 
-/** The profile that names the servers; null: they have another source. */
+/** Returns the profile that names the servers; null: they come from another source. */
 export const usedProfile = (): UsedProfile | null => used;
 
 /**
- * Returns the defaults of options: those of the profile, if one is used. A profile never decides silently where commands go: errors name it.
- * Without a terminal, as in scripts, a separate line names it too, if only `dbsync profile use` has selected it.
+ * Returns the defaults of options, which come from the profile if one is used. Because a profile decides which daemons receive commands, errors
+ * name it. Without a terminal, as in scripts, a line on standard error also names a profile that only `dbsync profile use` has selected.
  * @throws DbsyncError
  */
 export function defaultsFor({ servers, profile }: ClientFlags): Defaults {
-  const places = realPlaces();
+  const folders = realPlaces();
   const found = profileFor(
     { ...(servers === undefined ? {} : { servers }), ...(profile === undefined ? {} : { profile }) },
-    places,
+    folders,
   );
-  if (found === null) return readDefaults(places);
+  if (found === null) return readDefaults(folders);
   if (used === null && servers === undefined) {
     used = found;
-    const tell = () => void process.stderr.write(`dbsync: by ${describeProfile(found)}\n`);
-    if (!found.isNamed && !process.stderr.isTTY) tell();
-    else process.once("exit", (code) => code !== 0 && tell());
+    const announce = () => void process.stderr.write(`dbsync: using ${describeProfile(found)}\n`);
+    if (!found.isNamed && !process.stderr.isTTY) announce();
+    else process.once("exit", (code) => code !== 0 && announce());
   }
-  return defaultsOf(found, places);
+  return defaultsOf(found, folders);
 }
 
-/** Warnings about the key go to standard error. The client must not be closed: see DELIVERY_LINGER_MS. */
+/** Opens a client. Warnings about the key go to standard error. Do not close the client: see DELIVERY_LINGER_MS. */
 export function openFrom(settings: Settings): { client: ListeningClient; key: SigningKey } {
   return openClient(settings, printWarning);
 }
 
-/** @param subject  the number's meaning, as the beginning of a sentence: `Milliseconds are` */
+/** Parses a whole number. @param subject  the beginning of the error's sentence, such as `Milliseconds are` */
 export function readCount(text: string, subject: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError(`${subject} a whole number.`);
   return Number(text);

@@ -1,13 +1,13 @@
-/** Columns of a table of daemons' reports, each with a description, which --explain prints. */
+/** Columns of a table of daemons' reports, with descriptions that --explain prints. */
 
 export interface Column<Row> {
   readonly head: string;
-  /** The description, as the end of a line. */
+  /** The description, which follows the head on a line. */
   readonly about: string;
   readonly cell: (row: Row) => string;
 }
 
-/** The head and a row for each. */
+/** Returns the row of heads and a row of cells for each item. */
 export function rowsOf<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[][] {
   return [columns.map(({ head }) => head), ...rows.map((row) => columns.map(({ cell }) => cell(row)))];
 }

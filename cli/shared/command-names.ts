@@ -1,6 +1,6 @@
 /**
- * Names that `dbsync repl` completes, and that `dbsync` knows without `send` in front. A convenience, not a limit: any command
- * can be typed.
+ * Names of commands, which `dbsync repl` completes, and which `dbsync` recognizes if `send` is missing. Users can also type
+ * commands that are not in this list.
  */
 // From the store's table: made by npm run tables.
 const NAMES =
@@ -30,7 +30,7 @@ const NAMES =
   "ZUNION ZUNIONSTORE";
 // The end of what is made by npm run tables.
 
-/** Names in upper case, sorted. */
+/** The names in upper case, sorted. */
 export const COMMAND_NAMES: readonly string[] = NAMES.split(" ");
 
 export function isCommandName(word: string): boolean {
@@ -38,8 +38,8 @@ export function isCommandName(word: string): boolean {
 }
 
 /**
- * Completes a command's name, in the case of the letters that were typed; arguments have no candidates.
- * @returns  candidates and what they complete, as node:readline requires
+ * Completes the name of a command, in lower case if the user typed lower case. Arguments have no candidates.
+ * @returns  the candidates and the text that they complete, as node:readline requires
  */
 export function completeCommand(line: string): [string[], string] {
   if (line.includes(" ")) return [[], line];

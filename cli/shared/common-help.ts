@@ -1,4 +1,4 @@
-/** Help of `dbsync`: the options that most subcommands have are explained once, and named in each. */
+/** Formats the help of `dbsync`. `dbsync --help` explains the common options; the help of a subcommand only names them. */
 import { Command, Help, type Option } from "commander";
 import { addClientOptions, isCommonOption } from "./client-options.js";
 
@@ -6,16 +6,17 @@ import { addClientOptions, isCommonOption } from "./client-options.js";
 export function formatHelp(command: Command, helper: Help): string {
   const visibleOptions = (one: Command) =>
     helper.visibleOptions(one).filter((option) => !isCommonOption(option));
-  const own = Object.assign(new Help(), helper, { visibleOptions });
-  const text = Help.prototype.formatHelp.call(own, command, own);
-  if (command.parent === null) return `${text}\n${explained(own, own.padWidth(command, own))}`;
+  const ownHelp = Object.assign(new Help(), helper, { visibleOptions });
+  const text = Help.prototype.formatHelp.call(ownHelp, command, ownHelp);
+  if (command.parent === null)
+    return `${text}\n${commonOptions(ownHelp, ownHelp.padWidth(command, ownHelp))}`;
   const common = helper.visibleOptions(command).filter(isCommonOption);
   if (common.length === 0) return text;
   return `${text}\nCommon options, which dbsync --help explains: ${common.map(nameOf).join(", ")}\n`;
 }
 
-/** Returns all options with their explanations. */
-function explained(helper: Help, width: number): string {
+/** Returns the common options with their descriptions. */
+function commonOptions(helper: Help, width: number): string {
   const { options } = addClientOptions(new Command());
   const items = options.map((option) =>
     helper.formatItem(helper.optionTerm(option), width, helper.optionDescription(option), helper),
@@ -23,7 +24,7 @@ function explained(helper: Help, width: number): string {
   return helper.formatItemList(options[0]?.helpGroupHeading ?? "", items, helper).join("\n");
 }
 
-/** Returns an option's name, with its default where subcommands differ. */
+/** Returns an option's name, with its default if subcommands have different ones. */
 function nameOf({ short, long, description }: Option): string {
   const [, preset] = long === "--timeout" ? (/\((default: .*)\)$/.exec(description) ?? []) : [];
   return `${short ?? long}${preset === undefined ? "" : ` (${preset})`}`;

@@ -1,19 +1,19 @@
-/** Dates on the command line and in output: in UTC, so that each means the same everywhere. */
+/** Parses and formats dates on the command line. They are in UTC, so that they mean the same on every machine. */
 
 import { DbsyncError } from "../../client/shared/errors.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
 
 const FORMS =
-  "a date as 2027-01-31 or 2027-01-31T12:00Z, a time from now as 90d, 12h, 30m or 45s, or milliseconds since 1970";
+  "a date such as 2027-01-31 or 2027-01-31T12:00Z, a time from now such as 90d, 12h, 30m or 45s, or milliseconds since 1970";
 
 const PAST_FORMS =
-  "a time before now as -30m, -2h or -7d, a date as 2027-01-31 or 2027-01-31T12:00Z, or milliseconds since 1970";
+  "a time before now such as -30m, -2h or -7d, a date such as 2027-01-31 or 2027-01-31T12:00Z, or milliseconds since 1970";
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /**
- * A date as milliseconds since 1970.
- * @param end     whether a day without a time means its last moment instead of its first
+ * Parses a date. Returns milliseconds since 1970.
+ * @param end     whether a day without a time means its last millisecond instead of its first
  * @throws DbsyncError `bad-option`
  */
 export function parseDate(
@@ -22,12 +22,12 @@ export function parseDate(
 ): number {
   const ahead = /^(\d{1,6})([smhd])$/.exec(text);
   if (ahead !== null) return Math.floor(now) + Number(ahead[1]) * (UNIT_MS[ahead[2] as string] as number);
-  // Shorter numbers would be years.
+  // A shorter number may be a mistyped year.
   if (/^\d{12,15}$/.test(text)) return Number(text);
   const isDay = /^\d{4}-\d\d-\d\d$/.test(text);
   const isMoment = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/.test(text);
   const time = isDay || isMoment ? Date.parse(text) : Number.NaN;
-  // Date.parse turns the 30th of February into a day in March.
+  // Date.parse converts 30 February to a day in March.
   const exists = !isDay || (!Number.isNaN(time) && new Date(time).toISOString().startsWith(text));
   if (Number.isNaN(time) || !exists)
     throw new DbsyncError("bad-option", `${option} is ${JSON.stringify(text)}, allowed: ${FORMS}`);
@@ -38,14 +38,14 @@ export function parseDate(
  * Parses a date in the past: `-2h` is two hours before now.
  * @throws DbsyncError `bad-option`
  */
-export function parsePastDate(text: string, asked: { option: string; now: number; end: boolean }): number {
-  const { option, now } = asked;
+export function parsePastDate(text: string, context: { option: string; now: number; end: boolean }): number {
+  const { option, now } = context;
   const before = /^-(\d{1,6})([smhd])$/.exec(text);
   if (before !== null) return Math.floor(now) - Number(before[1]) * (UNIT_MS[before[2] as string] as number);
-  // A time from now means that the minus sign was forgotten.
+  // A time without the minus sign would be in the future.
   if (!/^\d+[a-z]$/.test(text)) {
     try {
-      return parseDate(text, asked);
+      return parseDate(text, context);
     } catch (problem) {
       if (!(problem instanceof DbsyncError)) throw problem;
     }
@@ -53,12 +53,12 @@ export function parsePastDate(text: string, asked: { option: string; now: number
   throw new DbsyncError("bad-option", `${option} is ${JSON.stringify(text)}, allowed: ${PAST_FORMS}`);
 }
 
-/** `2027-01-31 12:00:00.000Z`. */
+/** Formats a date as `2027-01-31 12:00:00.000Z`. */
 export function formatMoment(ms: number): string {
   return dateText(ms).replace("T", " ");
 }
 
-/** `2027-01-31 12:00:00Z`. */
+/** Formats a date as `2027-01-31 12:00:00Z`. */
 export function formatDate(ms: number): string {
   return formatMoment(ms).replace(/\.\d+Z$/, "Z");
 }

@@ -1,4 +1,4 @@
-/** The exit codes of the command line, and the errors that lead to each. */
+/** The exit codes of `dbsync`, and the errors that cause them. */
 
 import { DbsyncError, type ErrorCode } from "../../client/shared/errors.js";
 import { KeyFileError } from "../../keys/errors.js";
@@ -14,7 +14,7 @@ const BY_ERROR: Partial<Record<ErrorCode, ExitCode>> = {
   "bad-key": EXIT.configuration,
 };
 
-/** A failure with the exit code that belongs to it. */
+/** An error with its own exit code. */
 export class Failure extends Error {
   override readonly name = "Failure";
   readonly exitCode: ExitCode;
@@ -32,8 +32,8 @@ export function exitCodeOf(error: unknown): ExitCode {
 }
 
 /**
- * The last lines of each subcommand's help.
- * @param failed  what code 1 means there
+ * Returns the last lines of a subcommand's help.
+ * @param failed  the meaning of exit code 1
  */
 export function exitCodeHelp(failed: string): string {
   return `

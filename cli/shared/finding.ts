@@ -1,4 +1,4 @@
-/** A line of doctor's report. `fix` is what to do, for WARN and FAIL. */
+/** A line of doctor's report. `fix` says what to do about a WARN or FAIL. */
 export interface Finding {
   readonly grade: "OK" | "WARN" | "FAIL";
   readonly subject: string;
@@ -6,5 +6,5 @@ export interface Finding {
   readonly fix?: string;
 }
 
-/** Takes a finding. */
+/** Receives a finding. */
 export type Report = (finding: Finding) => void;

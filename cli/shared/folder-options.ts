@@ -1,7 +1,7 @@
-/** The daemon's options that name its folder, for subcommands that read one. */
+/** Options of subcommands that read a daemon's data folder; they have the same names as the daemon's options. */
 import { type Command, Option } from "commander";
 
-/** Options that name a data folder, and the keys that it was created with. */
+/** The options that name a data folder and the keys with which its daemon runs. */
 export interface FolderFlags {
   readonly data?: string;
   readonly signKey?: readonly string[];
@@ -10,28 +10,39 @@ export interface FolderFlags {
   readonly config?: string;
 }
 
-/** Adds the option of the folder alone, for subcommands that need no keys. */
+/** Adds only the options for the folder, for subcommands that need no keys. */
 export function addFolderOption(command: Command): Command {
   return command
-    .option("--data <folder>", "the daemon's folder (default: DBSYNCD_DATA, or the configuration's)")
-    .option("--config <file>", "its daemon's configuration file, instead");
+    .option(
+      "--data <folder>",
+      "the daemon's data folder (default: DBSYNCD_DATA, or the folder in the configuration file)",
+    )
+    .option("--config <file>", "the daemon's configuration file, in place of --data");
 }
 
 export function addFolderOptions(command: Command): Command {
   return addKeyOptions(
-    command.option("--data <folder>", "the daemon's folder (default: DBSYNCD_DATA, or the configuration's)"),
+    command.option(
+      "--data <folder>",
+      "the daemon's data folder (default: DBSYNCD_DATA, or the folder in the configuration file)",
+    ),
     "--sign-key <file>",
   );
 }
 
-/** @param signKey  the flags of the first */
+/** Adds the options for keys. @param signKey  the flags of the option for signing keys */
 export function addKeyOptions(command: Command, signKey: string): Command {
   const append = (text: string, before: readonly string[] = []) => [...before, text];
   return command
     .addOption(
-      new Option(signKey, "public key that its daemon is started with (repeatable)").argParser(append),
+      new Option(signKey, "public key with which the daemon is started; may be repeated").argParser(append),
     )
-    .addOption(new Option("--root-key <file>", "administrator's public key, likewise").argParser(append))
-    .option("--cluster-name <text>", "as its daemon's")
-    .option("--config <file>", "its daemon's configuration file, instead of all these");
+    .addOption(
+      new Option(
+        "--root-key <file>",
+        "administrator's public key with which the daemon is started; may be repeated",
+      ).argParser(append),
+    )
+    .option("--cluster-name <text>", "the daemon's --cluster-name")
+    .option("--config <file>", "the daemon's configuration file, in place of these options");
 }

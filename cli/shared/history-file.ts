@@ -1,32 +1,32 @@
-/** Lines typed into `dbsync repl` and `dbsync sql`, stored between runs in the user's state folder (XDG). */
+/** The history of lines typed into `dbsync repl` and `dbsync sql`, stored in the user's state folder (XDG). */
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 
-/** Maximum lines; the same as the default of shells. */
+/** Maximum number of lines, which is also the default of shells. */
 export const MAX_HISTORY_LINES = 1_000;
 
 /** Commands contain data, so other users must not be able to read them. */
 const OWNER_ONLY = 0o600;
 
-/** Lines beyond `MAX_HISTORY_LINES` after which a file is written again. */
+/** Number of lines above `MAX_HISTORY_LINES` at which the file is shortened. */
 const SLACK = 1_000;
 
-/** The history of one program. Each line is on the disk before it is executed, so it survives a killed session. */
+/** The history of one program. A line is written before it is executed, so it survives a killed session. */
 export class HistoryFile {
   readonly path: string;
-  /** Lines with the newest first, as node:readline requires. */
+  /** The lines, newest first, as node:readline requires. */
   readonly lines: readonly string[];
-  #isKept = true;
+  #isWritable = true;
 
-  /** @param name  of the file: each program has its own. If it cannot be read, the session runs without the history. */
+  /** Reads the file; if that fails, the history is empty. @param name  the file's name, different for each program */
   constructor(variables: Readonly<Record<string, string | undefined>>, name: string) {
     const folder = variables["XDG_STATE_HOME"] || join(homedir(), ".local", "state");
     this.path = join(folder, "dbsync", name);
     const all = linesIn(this.path);
-    const kept = all.slice(-MAX_HISTORY_LINES);
-    this.lines = kept.toReversed();
-    if (all.length > MAX_HISTORY_LINES + SLACK) this.#write(() => writeFileSync(this.path, textOf(kept)));
+    const recent = all.slice(-MAX_HISTORY_LINES);
+    this.lines = recent.toReversed();
+    if (all.length > MAX_HISTORY_LINES + SLACK) this.#write(() => writeFileSync(this.path, textOf(recent)));
   }
 
   /** Appends a line. */
@@ -38,12 +38,12 @@ export class HistoryFile {
   }
 
   #write(write: () => void): void {
-    if (!this.#isKept) return;
+    if (!this.#isWritable) return;
     try {
       write();
     } catch (problem) {
-      this.#isKept = false;
-      process.stderr.write(`dbsync: the history is not kept: ${(problem as Error).message}\n`);
+      this.#isWritable = false;
+      process.stderr.write(`dbsync: the history cannot be stored: ${(problem as Error).message}\n`);
     }
   }
 }

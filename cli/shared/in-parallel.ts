@@ -1,6 +1,6 @@
-/** Processes many items, a given number of them at a time. */
+/** Processes many items, a given number at a time. */
 
-/** The first failure ends the work, after waiting for the items in progress. */
+/** Processes all items. After a failure it starts no further item, waits for those in progress, and throws the first error. */
 export async function inParallel<T>(
   items: AsyncGenerator<T> | Generator<T>,
   atOnce: number,

@@ -1,4 +1,4 @@
-/** Writes a file piece by piece under another name; it appears when it is complete, and never replaces an existing file. */
+/** Writes a file in pieces. The file appears under its name only when it is complete, and never replaces an existing file. */
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
@@ -7,51 +7,52 @@ import { discard, placeNew } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
 import { unwritable } from "../../keys/unwritable.js";
 
-/** The file's mode: it contains data, so only its owner may read it. */
+/** The file's mode; only its owner may read it, because it contains data. */
 const MODE = 0o600;
 const NAME_BYTES = 6;
-/** Characters that are buffered for one write. */
-const GATHERED = 256 * 1024;
+/** Number of characters that are buffered for one write. */
+const BUFFER_CHARS = 256 * 1024;
 
-/** Takes bytes, one character each. */
+/** Writes bytes; each character is a byte. */
 export type Write = (bytes: string) => Promise<void>;
 
 /**
- * @param path  "-" is standard output
- * @throws Error  there is such a file already; it cannot be written; what `fill` throws, and then nothing is left
+ * Creates a file.
+ * @param path  the file's path; "-" is standard output
+ * @throws Error  the file already exists or cannot be written; also the errors of `fill`, after which no file remains
  */
 export async function writeNewFile(path: string, fill: (write: Write) => Promise<void>): Promise<void> {
   if (path === "-") return await fill(writeOut);
-  if (existsSync(path)) throw taken(path);
+  if (existsSync(path)) throw fileExists(path);
   const staged = join(dirname(path), `.${basename(path)}.${randomBytes(NAME_BYTES).toString("hex")}.tmp`);
   const file = await open(staged, "wx", MODE).catch((problem: Error) => {
     throw failed(path, problem);
   });
   try {
-    await gathered(file, fill);
+    await writeBuffered(file, fill);
     await file.sync();
     placeNew(staged, path);
   } catch (problem) {
-    throw errnoOf(problem) === "EEXIST" ? taken(path) : failed(path, problem);
+    throw errnoOf(problem) === "EEXIST" ? fileExists(path) : failed(path, problem);
   } finally {
     await file.close();
     discard(staged);
   }
 }
 
-async function gathered(file: FileHandle, fill: (write: Write) => Promise<void>): Promise<void> {
-  let held: string[] = [];
+async function writeBuffered(file: FileHandle, fill: (write: Write) => Promise<void>): Promise<void> {
+  let buffer: string[] = [];
   let length = 0;
   const flush = async () => {
-    const bytes = Buffer.from(held.join(""), "latin1");
-    held = [];
+    const bytes = Buffer.from(buffer.join(""), "latin1");
+    buffer = [];
     length = 0;
     for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
   };
   await fill(async (bytes) => {
-    held.push(bytes);
+    buffer.push(bytes);
     length += bytes.length;
-    if (length >= GATHERED) await flush();
+    if (length >= BUFFER_CHARS) await flush();
   });
   await flush();
 }
@@ -66,4 +67,4 @@ function failed(path: string, problem: unknown): unknown {
   return sentence === null ? problem : new Error(sentence, { cause: problem });
 }
 
-const taken = (path: string) => new Error(`${path} is there already; name a file that is not`);
+const fileExists = (path: string) => new Error(`${path} already exists; name a new file`);

@@ -1,4 +1,4 @@
-/** The output of subcommands: values, outcomes, and with --json an object per line. */
+/** Prints the results of subcommands: values, outcomes, and with --json an object per line. */
 import { isUtf8 } from "node:buffer";
 import { describeOutcome } from "../../client/shared/described-outcomes.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
@@ -15,27 +15,29 @@ export function printLine(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Prints a sentence for people: on a terminal broken between words, in a pipe as it is. */
+/** Prints a sentence; on a terminal long lines are wrapped between words. */
 export function printSentence(text: string, tone: Tone): void {
   const lines = shownLines(text).split("\n");
-  const broken = process.stdout.isTTY ? lines.flatMap((line) => wrapped(line, terminalColumns())) : lines;
-  for (const line of broken) printLine(painted(line, tone));
+  const wrappedLines = process.stdout.isTTY
+    ? lines.flatMap((line) => wrapped(line, terminalColumns()))
+    : lines;
+  for (const line of wrappedLines) printLine(painted(line, tone));
 }
 
-/** Prints an answer, null for nil, and a line break: its bytes unchanged, except those that a terminal would interpret. */
+/** Prints an answer (null: nil) and a line break. In a pipe its bytes are unchanged; on a terminal control characters are escaped. */
 export function printValue(value: ByteString | null): void {
   const bytes = value ?? "(nil)";
   if (process.stdout.isTTY) printLine(shownLines(isText(bytes) ? textOfBytes(bytes) : escaped(bytes)));
   else process.stdout.write(`${bytes}\n`, "latin1");
 }
 
-/** Returns an answer as JSON: text unchanged, other bytes marked as base64. */
+/** Returns an answer for JSON: text unchanged, other bytes as base64. */
 export function jsonValue(bytes: ByteString | null): string | null | { readonly base64: string } {
   if (bytes === null) return null;
   return isText(bytes) ? textOfBytes(bytes) : { base64: Buffer.from(bytes, "latin1").toString("base64") };
 }
 
-/** @param outcome  of the form `bytes` */
+/** Returns an outcome for JSON. @param outcome  has the format `bytes` */
 export function jsonOutcome(outcome: Outcome): object {
   if (outcome.status === "failed") return outcome;
   return { ...outcome, value: jsonValue(outcome.value), values: outcome.values.map(jsonValue) };
@@ -46,7 +48,7 @@ const isText = (bytes: ByteString): boolean => isUtf8(Buffer.from(bytes, "latin1
 const escaped = (bytes: ByteString): string =>
   bytes.replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
 
-/** Converts a bigint to a number if that is exact, else to its digits; bytes to text. */
+/** Prints a value as JSON. A bigint becomes a number if that is exact, otherwise a string of its digits. */
 export function printJson(value: unknown): void {
   const plain = (_: string, item: unknown) => (typeof item === "bigint" ? exactNumber(item) : item);
   printLine(JSON.stringify(value, plain));
@@ -58,7 +60,7 @@ function exactNumber(value: bigint): number | string {
     : String(value);
 }
 
-/** Prints `{"error": …}`. @returns  the exit code that it deserves @throws  what is no DbsyncError */
+/** Prints `{"error": …}`. @returns  the exit code for the error @throws  all errors that are not a DbsyncError */
 export function printJsonError(error: unknown): ExitCode {
   if (!(error instanceof DbsyncError)) throw error;
   const { code, message, outcomes, effect } = error;
@@ -66,21 +68,21 @@ export function printJsonError(error: unknown): ExitCode {
   return exitCodeOf(error);
 }
 
-/** `127.0.0.1:1111: OK`, or what went wrong there. */
+/** Formats an outcome, such as `127.0.0.1:1111: OK`, or with the error. */
 export function outcomeLine(outcome: Outcome): string {
   return outcome.status === "ok"
     ? `${outcome.address}: ${outcome.value ?? "(nil)"}`
     : describeOutcome(outcome);
 }
 
-/** Returns the bytes of an outcome of the form `bytes`. */
+/** Formats an outcome of the format `bytes`; each character of the result is a byte. */
 export function outcomeBytes(outcome: Outcome): ByteString {
   return outcome.status === "ok"
     ? `${bytesOfText(outcome.address)}: ${outcome.value ?? "(nil)"}`
     : bytesOfText(describeOutcome(outcome));
 }
 
-/** Returns names and values, which follow each other in a reply, as an object. Errors that the daemon returned are left out. */
+/** Converts a reply of alternating names and values to an object. Errors that the daemon returned are left out. */
 export function fieldsOf(reply: ReplyValue): Record<string, ReplyValue> {
   const fields: Record<string, ReplyValue> = {};
   if (!Array.isArray(reply)) return fields;

@@ -1,6 +1,6 @@
 /**
- * Profiles: servers, their pins and the key under a name. They are in `profiles.json` of the folder `dbsync` below XDG_CONFIG_HOME (~/.config),
- * which only its owner may write: a changed profile changes where commands go.
+ * Profiles: servers with their pins, and a key, under a name. They are stored in `dbsync/profiles.json` in XDG_CONFIG_HOME (~/.config). Only the
+ * file's owner may write it, because a changed profile would send commands to other servers.
  */
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -13,9 +13,9 @@ import { writingFailure } from "../../keys/unwritable.js";
 import { shown } from "../../net/terminal/shown-text.js";
 import { didYouMean } from "../../protocol/nearest-name.js";
 
-/** Files are named by their whole paths, "" for none. No secrets: a key is its file's path. */
+/** A profile. Files are absolute paths, "" for none. It contains no secrets: the key is the path of its file. */
 export interface Profile {
-  /** Servers as -s takes them, with pins. */
+  /** Servers in the form of -s, with pins. */
   readonly servers: string;
   readonly key: string;
   readonly ca: string;
@@ -25,7 +25,7 @@ export interface Profile {
 }
 
 export interface Profiles {
-  /** The profile that is used if nothing else names servers; null: none. */
+  /** The profile that is used if no option or variable names servers; null: none. */
   readonly current: string | null;
   readonly profiles: ReadonlyMap<string, Profile>;
 }
@@ -33,12 +33,12 @@ export interface Profiles {
 const FILE = "profiles.json";
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
-const FOR_OTHERS_TO_WRITE = 0o022;
+const WRITABLE_BY_OTHERS = 0o022;
 const BYTES_MAX = 1_048_576;
 const FIELDS = ["servers", "key", "ca", "cluster", "versions"] as const satisfies (keyof Profile)[];
 const NAME = /^[a-z0-9][\w.-]{0,63}$/i;
 export const NAME_FORM =
-  "up to 64 letters, digits, dots, dashes and underscores, the first a letter or digit";
+  "up to 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit";
 
 export const isProfileName = (name: string): boolean => NAME.test(name);
 
@@ -46,17 +46,17 @@ export function profilesFile({ variables, home }: Places): string {
   return join(variables["XDG_CONFIG_HOME"] || join(home, ".config"), "dbsync", FILE);
 }
 
-/** @throws DbsyncError `bad-config` */
+/** Reads all profiles. @throws DbsyncError `bad-config` */
 export function readProfiles(places: Places): Profiles {
   const file = profilesFile(places);
   const fail = (problem: string) => new DbsyncError("bad-config", `${file} ${problem}`);
   let text: string;
   try {
     const { mode, size } = statSync(file);
-    if ((mode & FOR_OTHERS_TO_WRITE) !== 0)
-      throw fail(`can be changed by other users, and they could redirect your commands: chmod 600 ${file}`);
+    if ((mode & WRITABLE_BY_OTHERS) !== 0)
+      throw fail(`can be changed by other users, who could redirect your commands: chmod 600 ${file}`);
     if (size > BYTES_MAX)
-      throw fail(`has more than ${BYTES_MAX} bytes; remove it, and add the profiles again`);
+      throw fail(`has more than ${BYTES_MAX} bytes; remove it and add the profiles again`);
     text = readFileSync(file, "utf8");
   } catch (cause) {
     if (cause instanceof DbsyncError) throw cause;
@@ -67,21 +67,21 @@ export function readProfiles(places: Places): Profiles {
   const found = parseProfiles(text);
   if (found === null)
     throw fail(
-      'is not understood: it needs {"current": name or null, "profiles": {name: {"servers": …}}}; correct or remove it',
+      'has a wrong format, expected: {"current": name or null, "profiles": {name: {"servers": …}}}; correct it or remove it',
     );
   return found;
 }
 
 /** Parses a file of profiles; null: it is invalid. */
 function parseProfiles(text: string): Profiles | null {
-  let whole: unknown;
+  let parsed: unknown;
   try {
-    whole = JSON.parse(text);
+    parsed = JSON.parse(text);
   } catch {
     return null;
   }
-  if (!isObject(whole) || !isObject(whole["profiles"])) return null;
-  const { current, profiles } = whole;
+  if (!isObject(parsed) || !isObject(parsed["profiles"])) return null;
+  const { current, profiles } = parsed;
   const entries = Object.entries(profiles as Record<string, unknown>).map(
     ([name, fields]): [string, Profile | null] => [name, isProfileName(name) ? profileOf(fields) : null],
   );
@@ -102,7 +102,7 @@ function profileOf(fields: unknown): Profile | null {
   return profile.servers === "" ? null : profile;
 }
 
-/** @throws DbsyncError `bad-config`: it cannot be written */
+/** Writes all profiles. @throws DbsyncError `bad-config`: the file cannot be written */
 export function writeProfiles(places: Places, { current, profiles }: Profiles): void {
   const file = profilesFile(places);
   let staged: string | null = null;
@@ -119,13 +119,13 @@ export function writeProfiles(places: Places, { current, profiles }: Profiles): 
   }
 }
 
-/** @throws DbsyncError `bad-option`: there is none of that name */
+/** Returns the profile of a name. @throws DbsyncError `bad-option`: there is none */
 export function profileNamed(name: string, { profiles }: Profiles): Profile {
   const profile = profiles.get(name);
   if (profile !== undefined) return profile;
   throw new DbsyncError(
     "bad-option",
-    `there is no profile ${JSON.stringify(name)}: ${didYouMean(name, profiles.keys())}dbsync profile list shows those that there are`,
+    `there is no profile ${JSON.stringify(name)}: ${didYouMean(name, profiles.keys())}dbsync profile list shows all profiles`,
   );
 }
 
@@ -133,21 +133,21 @@ export function profileNamed(name: string, { profiles }: Profiles): Profile {
 export interface UsedProfile {
   readonly name: string;
   readonly profile: Profile;
-  /** Whether the command line or DBSYNC_PROFILE named it; otherwise it is the one of `dbsync profile use`. */
+  /** Whether --profile or DBSYNC_PROFILE named it; otherwise `dbsync profile use` selected it. */
   readonly isNamed: boolean;
 }
 
 /**
- * Returns the profile that decides the servers; null: something else does. Options and variables have precedence; a dbsync.ini in the current
- * folder has precedence over the profile of `dbsync profile use`.
+ * Returns the profile that names the servers; null: they come from another source. Options and variables take precedence over profiles, and a
+ * dbsync.ini in the current folder takes precedence over the profile of `dbsync profile use`.
  * @throws DbsyncError
  */
 export function profileFor(
-  { servers, profile: named }: { readonly servers?: string; readonly profile?: string },
+  { servers, profile: wanted }: { readonly servers?: string; readonly profile?: string },
   places: Places,
 ): UsedProfile | null {
-  if (named !== undefined)
-    return { name: named, profile: profileNamed(named, readProfiles(places)), isNamed: true };
+  if (wanted !== undefined)
+    return { name: wanted, profile: profileNamed(wanted, readProfiles(places)), isNamed: true };
   const { DBSYNC_SERVERS: listed = "", DBSYNC_PROFILE: variable = "" } = places.variables;
   if (servers !== undefined || listed !== "") return null;
   if (variable !== "")
@@ -158,7 +158,7 @@ export function profileFor(
   return current === null ? null : { name: current, profile: profileNamed(current, known), isNamed: false };
 }
 
-/** Returns the values of a profile, completed from the environment. @throws DbsyncError  as `readDefaults`, naming the profile */
+/** Returns the values of a profile, completed from the environment. @throws DbsyncError  as `readDefaults`; the message names the profile */
 export function defaultsOf({ name, profile, isNamed }: UsedProfile, places: Places): Defaults {
   const from = `the profile ${name}`;
   const own = {
@@ -178,7 +178,7 @@ export function defaultsOf({ name, profile, isNamed }: UsedProfile, places: Plac
   };
 }
 
-/** The variables that configure a call; an empty list of servers does not count. */
+/** Returns the variables that are set; an empty DBSYNC_SERVERS counts as unset. */
 const withoutEmpty = (variables: Places["variables"]): Record<string, string | undefined> =>
   Object.fromEntries(
     Object.entries(variables).filter(
@@ -186,7 +186,7 @@ const withoutEmpty = (variables: Places["variables"]): Record<string, string | u
     ),
   );
 
-/** @throws DbsyncError `bad-option`: it cannot be used */
+/** Checks a profile's fields. @throws DbsyncError `bad-option`: a field is invalid */
 export function checkProfile({ servers, cluster, versions }: Profile, name: string): void {
   parseServers(servers, `the servers of the profile ${name}`);
   const fail = (field: string, allowed: string) =>
@@ -195,6 +195,6 @@ export function checkProfile({ servers, cluster, versions }: Profile, name: stri
   if (versions !== "" && readVersions(versions) === null) throw fail("versions", VERSIONS_ALLOWED);
 }
 
-/** `the profile prod: db1:1111,db2:1111` */
+/** Describes a profile, such as `the profile prod: db1:1111,db2:1111`. */
 export const describeProfile = ({ name, profile }: UsedProfile): string =>
   `the profile ${name}: ${shown(profile.servers)}`;

@@ -1,4 +1,4 @@
-/** The progress of work, on one line of a terminal; elsewhere nothing is shown, or a line for each change. */
+/** Shows the progress of work on one line of a terminal. Without a terminal it shows nothing, or a line for each change. */
 import { shown as shownText } from "../../net/terminal/shown-text.js";
 import { clip, terminalColumns } from "../../net/terminal/table.js";
 
@@ -6,7 +6,7 @@ const EVERY_MS = 500;
 const CLEAR_LINE = "\r\x1b[K";
 const SECOND_MS = 1000;
 
-/** @param text  called for each update. @returns  what ends it, and clears the line */
+/** Shows a text that is updated regularly. @param text  called for each update @returns  an object that ends the display and clears the line */
 export function showProgress(text: () => string): Disposable {
   if (!process.stderr.isTTY) return { [Symbol.dispose]: () => {} };
   const timer = setInterval(() => void process.stderr.write(`${CLEAR_LINE}${text()}`), EVERY_MS);
@@ -19,18 +19,18 @@ export function showProgress(text: () => string): Disposable {
 }
 
 export interface Steps extends Disposable {
-  /** Shows a text from servers: on a terminal in the one line, elsewhere as a line if it has changed. */
+  /** Shows a text from servers: on a terminal it replaces the line, otherwise it is printed if it has changed. */
   show(text: string): void;
 }
 
-/** Shows what is waited for. @returns  what ends it, and clears the line */
+/** Shows what the program waits for. @returns  an object that shows texts, and ends the display */
 export function showSteps(): Steps {
   const { isTTY } = process.stderr;
   const startedAt = performance.now();
   let last = "";
   return {
-    show: (given) => {
-      const text = shownText(given);
+    show: (raw) => {
+      const text = shownText(raw);
       const seconds = Math.floor((performance.now() - startedAt) / SECOND_MS);
       if (isTTY)
         process.stderr.write(
@@ -50,8 +50,8 @@ export interface EntryProgress extends Disposable {
 }
 
 /**
- * Shows the progress of work that leaves timers no time to run; only on a terminal. @returns  what ends it, and clears the
- * line
+ * Shows the progress of work during which no timers can run; only on a terminal.
+ * @returns  an object that shows counts, and ends the display
  */
 export function countEntries(): EntryProgress {
   const { isTTY } = process.stderr;
@@ -68,7 +68,7 @@ export function countEntries(): EntryProgress {
   };
 }
 
-/** `1,200 of 9,000 keys, 800 a second, 10 s left`. @param since  of `performance.now()` */
+/** Formats progress, such as `1,200 of 9,000 keys, 800 a second, 10 s left`. @param since  the start, from `performance.now()` */
 export function progressOf(done: number, all: number, what: string, since: number): string {
   const seconds = (performance.now() - since) / SECOND_MS;
   const rate = seconds > 0 ? done / seconds : 0;

@@ -1,13 +1,13 @@
-/** The key q, which ends a display that is repeatedly updated. */
+/** Handles the key q, which ends a display that is updated repeatedly. */
 import { readFileSync } from "node:fs";
 
 const CTRL_C = "\x03";
 const CTRL_Z = "\x1a";
 
 /**
- * Ends the program with `end` when q is typed; Ctrl-C and Ctrl-Z work as usual. Only on a terminal whose input belongs to this program:
- * a shell stops a background job that changes its terminal.
- * @returns  what gives the terminal back
+ * Calls `end` when the user types q; Ctrl-C and Ctrl-Z work as usual. Does nothing unless the program runs in the foreground of a terminal,
+ * because a shell stops a background job that changes the terminal's mode.
+ * @returns  a function that restores the terminal's mode
  */
 export function endOnQ(end: () => void): () => void {
   const { stdin, stdout } = process;
@@ -28,17 +28,17 @@ export function endOnQ(end: () => void): () => void {
       }
     }
   });
-  // Keys alone do not keep the program running.
+  // Waiting for keys must not keep the program running.
   stdin.unref();
   process.once("exit", release);
   return release;
 }
 
-/** Returns whether this process has the terminal; true where the system does not say. */
+/** Whether this process runs in the terminal's foreground; true if the system does not report it. */
 function isForeground(): boolean {
   try {
-    // The fields after the name, which may contain any characters: state, parent, group, session, terminal, the terminal's
-    // group.
+    // The fields after the name (which may contain any characters) are state, parent, group, session, terminal, and the
+    // terminal's foreground group.
     const fields = readFileSync("/proc/self/stat", "latin1")
       .replace(/^.*\) /s, "")
       .split(" ");

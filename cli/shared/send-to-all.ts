@@ -1,6 +1,6 @@
-/** Sends the commands of an import to every daemon. */
+/** The function by which an import sends commands to every daemon. */
 import type { CommandInput } from "../../client/shared/command.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 
-/** @throws DbsyncError  a daemon has not taken it */
+/** Sends a command to all daemons. @throws DbsyncError  a daemon has not accepted it */
 export type SendToAll = (command: CommandInput) => Promise<ReplyValue>;

@@ -1,4 +1,4 @@
-/** URLs of servers as arguments of subcommands. */
+/** Parses URLs of servers in the arguments of subcommands. */
 import { InvalidArgumentError } from "commander";
 import { readDefaults, realPlaces } from "../../client/settings/defaults.js";
 import { authoritiesFor } from "../../client/settings/options.js";
@@ -6,7 +6,7 @@ import { parseServerUrl, type ServerAddress, type UrlForm } from "../../client/s
 import { withAuthorities } from "../../client/shared/servers.js";
 import { readAuthorities } from "../../client/shared/tls.js";
 
-/** @throws InvalidArgumentError */
+/** Parses a URL. @throws InvalidArgumentError */
 export function readServerUrl(text: string, form: UrlForm): ServerAddress {
   try {
     return parseServerUrl(text, form);
@@ -16,8 +16,8 @@ export function readServerUrl(text: string, form: UrlForm): ServerAddress {
 }
 
 /**
- * Returns the same server, with the authorities that may sign its certificate.
- * @param ca  a file's path; undefined: what the configuration says, as for the daemons
+ * Returns the server with the authorities that may sign its certificate.
+ * @param ca  the path of a file with authorities; undefined: the configured file
  * @throws DbsyncError `bad-option`, `bad-config`
  */
 export function trusted(address: ServerAddress, ca: string | undefined): ServerAddress {

@@ -1,4 +1,4 @@
-/** Connections to servers of other protocols, encrypted or not, with errors worded as in C programs. */
+/** Opens connections to servers of other protocols, with or without TLS. Errors have the wording of C programs. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { constants } from "node:os";
@@ -6,20 +6,20 @@ import { getSystemErrorMap } from "node:util";
 import type { Endpoint } from "../../client/shared/servers.js";
 import { connectTls, handshakeTrouble, SILENT } from "../../client/shared/tls.js";
 
-/** Runs a step once, after milliseconds; returns a function that cancels it. */
+/** Runs a step once after the given milliseconds. @returns a function that cancels it */
 export function setTimer(milliseconds: number, step: () => void): () => void {
   const timer = setTimeout(step, milliseconds);
   return () => clearTimeout(timer);
 }
 
 /**
- * Connects; with TLS, after the server has proved its identity.
- * @param ms  for the connection and the handshake
- * @param plain  the beginning of an address without TLS, for messages: `json://`
- * @throws Error  in the system's words, with its number: `Connection refused (111)`
+ * Connects. With TLS it resolves after the server has proved its identity.
+ * @param ms  time limit for the connection and the handshake, in milliseconds
+ * @param plain  the scheme of an address without TLS, for messages, such as `json://`
+ * @throws Error  with the system's message and number, such as `Connection refused (111)`
  */
 export async function connected({ host, port, tls }: Endpoint, ms: number, plain: string): Promise<Socket> {
-  if (tls !== null) return secured({ host, port, tls }, ms, plain);
+  if (tls !== null) return connectSecurely({ host, port, tls }, ms, plain);
   const socket = connect({ host, port, noDelay: true });
   const timer = setTimeout(() => socket.destroy(new Error(systemMessage("ETIMEDOUT"))), ms);
   try {
@@ -32,7 +32,11 @@ export async function connected({ host, port, tls }: Endpoint, ms: number, plain
   }
 }
 
-function secured(place: Parameters<typeof connectTls>[0], ms: number, plain: string): Promise<Socket> {
+function connectSecurely(
+  endpoint: Parameters<typeof connectTls>[0],
+  ms: number,
+  plain: string,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
     let isConnected = false;
     const fail = (reason: Error) => {
@@ -47,7 +51,7 @@ function secured(place: Parameters<typeof connectTls>[0], ms: number, plain: str
           : connectProblem(problem),
       );
     const timer = setTimeout(() => fail(new Error(isConnected ? SILENT : systemMessage("ETIMEDOUT"))), ms);
-    const socket = connectTls(place, {
+    const socket = connectTls(endpoint, {
       failed: (doubt) => fail(new Error(doubt)),
       secured() {
         clearTimeout(timer);
@@ -68,7 +72,7 @@ function connectProblem({ code = "", message }: NodeJS.ErrnoException): Error {
   return new Error(code === "" ? message : systemMessage(code));
 }
 
-/** Returns an error as C programs print it. */
+/** Returns an error's message and number as C programs print them. */
 function systemMessage(code: string): string {
   if (code === "ENOTFOUND") return "the host name was not resolved (ENOTFOUND)";
   const number = (constants.errno as Readonly<Record<string, number | undefined>>)[code] ?? 0;

@@ -1,4 +1,4 @@
-/** The requests of an export: replies unchanged, with numbers and texts distinguished, and each key as it was when the export began. */
+/** Sends the requests of an export. Replies keep the types of numbers and texts, and a request can require that a key has not changed. */
 
 import type { FanOutClient } from "../../client/fan-out-client.js";
 import { readCallOptions } from "../../client/settings/call-options.js";
@@ -7,16 +7,16 @@ import { type CommandInput, commandBytes } from "../../client/shared/command.js"
 import type { Reply } from "../../protocol/reply.js";
 import { carried } from "./carried.js";
 
-/** A key, and the unit that changed it last. */
+/** A key and the unit that changed it last. */
 export interface KeyState {
   readonly key: string;
   readonly writer: string;
 }
 
 export interface TypedAsking {
-  /** @returns null: there is no such key @throws DbsyncError */
+  /** Returns the state of a key; null: there is no such key. @throws DbsyncError */
   stateOf(key: string): Promise<KeyState | null>;
-  /** @param state  null: any state @returns nil: the state has changed @throws DbsyncError */
+  /** Sends a request. @param state  the required state; null: any state @returns nil: the state has changed @throws DbsyncError */
   ask(command: CommandInput, state?: KeyState | null): Promise<Reply>;
 }
 

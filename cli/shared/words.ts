@@ -1,23 +1,23 @@
-/** Splits typed lines into arguments by the rules of Redis: spaces separate arguments, quotes join them. */
+/** Splits typed lines into arguments by the rules of redis-cli: spaces separate arguments, and quotes join them. */
 import { isUtf8 } from "node:buffer";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { splitLine } from "../../protocol/resp/inline-command.js";
 
-/** Whether a line cannot simply be split at its spaces. */
+/** Whether a line contains quotes, so that it cannot simply be split at its spaces. */
 export function isQuoted(line: string): boolean {
   return /["']/.test(line);
 }
 
-/** Whether a line ends within quotes, so that it may continue. */
+/** Whether a line ends inside quotes and may therefore continue. */
 export function isQuoteOpen(line: string): boolean {
   const words = splitLine(bytesOfText(line));
   return "isOpen" in words && words.isOpen;
 }
 
 /**
- * Returns the arguments of a line; those that are not UTF-8 as bytes.
- * @throws DbsyncError `bad-command`: a quote that is not closed, or closed in the middle of a word
+ * Returns the arguments of a line. Arguments that are not UTF-8 are returned as bytes.
+ * @throws DbsyncError `bad-command`: a quote is not closed, or is closed in the middle of a word
  */
 export function splitWords(line: string): (string | Buffer)[] {
   const words = splitLine(bytesOfText(line));
@@ -26,8 +26,8 @@ export function splitWords(line: string): (string | Buffer)[] {
   throw new DbsyncError(
     "bad-command",
     isOpen
-      ? `the quote ${quote} is not closed; write a quote that is part of a word in quotes of the other kind`
-      : `a space has to follow the closing ${quote}`,
+      ? `the quote ${quote} is not closed; if it is part of a word, put the word in quotes of the other kind`
+      : `the closing ${quote} must be followed by a space`,
   );
 }
 

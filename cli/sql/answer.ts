@@ -1,4 +1,4 @@
-/** Answers of the SQL line protocol: messages, errors, and relations in pages. Source: test/vectors/sql/GRAMMAR.md "Wire". */
+/** Parses the answers of the SQL line protocol: messages, errors, and relations in pages. Source: test/vectors/sql/GRAMMAR.md "Wire". */
 import { isTlsAlert } from "../../client/shared/tls.js";
 import { ReceiveBuffer } from "../../protocol/receive-buffer.js";
 import type { AnswerReader } from "../../protocol/request-client.js";
@@ -17,7 +17,7 @@ export type SqlAnswer = Relation | { readonly kind: "message" | "error"; readonl
 const SHOWN_CHARS = 100;
 const END = "END";
 const LINE_FEED = 0x0a;
-const TLS_ONLY = "it takes TLS only: write sqls:// in front";
+const TLS_ONLY = "the server accepts only TLS: write sqls:// before the address";
 
 interface Page {
   readonly columns: readonly { readonly name: string }[];
@@ -28,18 +28,18 @@ interface Page {
 export class SqlAnswerReader implements AnswerReader<SqlAnswer> {
   problem: string | null = null;
   readonly #input = new ReceiveBuffer();
-  /** Received bytes without a line end. */
+  /** Number of received bytes that were already searched for a line end. */
   #scanned = 0;
-  #place: "head" | "page" | "text" = "head";
+  #section: "head" | "page" | "text" = "head";
   #columns: string[] | null = null;
   #rows: (readonly Cell[])[] = [];
   #text: string[] = [];
 
   get isMidAnswer(): boolean {
-    return this.#input.length > 0 || this.#place !== "head" || this.#columns !== null;
+    return this.#input.length > 0 || this.#section !== "head" || this.#columns !== null;
   }
 
-  /** Takes a chunk, which must not be changed afterwards. */
+  /** Adds a chunk, which must not be changed afterwards. */
   push(chunk: Buffer): void {
     if (isTlsAlert(chunk)) this.problem = TLS_ONLY;
     this.#input.push(chunk);
@@ -49,13 +49,13 @@ export class SqlAnswerReader implements AnswerReader<SqlAnswer> {
     while (this.problem === null) {
       const line = this.#line();
       if (line === null) return null;
-      if (this.#place === "text") {
+      if (this.#section === "text") {
         if (line === END) return this.#answer();
         this.#text.push(line);
-      } else if (this.#place === "page") this.#page(line);
-      else if (line.startsWith("RELATION_JSON_PAGE ")) this.#place = "page";
-      else if (line === "RESULT_MESSAGE") this.#place = "text";
-      else if (line !== "RELATION_JSON_END") this.problem = noAnswer(line);
+      } else if (this.#section === "page") this.#page(line);
+      else if (line.startsWith("RELATION_JSON_PAGE ")) this.#section = "page";
+      else if (line === "RESULT_MESSAGE") this.#section = "text";
+      else if (line !== "RELATION_JSON_END") this.problem = wrongAnswer(line);
     }
     return null;
   }
@@ -74,9 +74,9 @@ export class SqlAnswerReader implements AnswerReader<SqlAnswer> {
   }
 
   #page(text: string): void {
-    this.#place = "head";
+    this.#section = "head";
     const page = pageOf(text);
-    if (page === null) this.problem = noAnswer(text);
+    if (page === null) this.problem = wrongAnswer(text);
     else {
       this.#columns ??= page.columns.map(({ name }) => name);
       for (const row of page.rows) this.#rows.push(row);
@@ -85,7 +85,7 @@ export class SqlAnswerReader implements AnswerReader<SqlAnswer> {
 
   #answer(): SqlAnswer {
     const [text, columns, rows] = [this.#text.join("\n"), this.#columns, this.#rows];
-    this.#place = "head";
+    this.#section = "head";
     this.#columns = null;
     this.#rows = [];
     this.#text = [];
@@ -100,10 +100,10 @@ function pageOf(text: string): Page | null {
     const page = JSON.parse(text) as Partial<Page>;
     if (Array.isArray(page.columns) && Array.isArray(page.rows)) return page as Page;
   } catch {
-    // It is not a page.
+    // The text is not JSON, so it is not a page.
   }
   return null;
 }
 
-const noAnswer = (text: string) =>
-  `this is no answer of an SQL server, as dbsyncd --sql is one: ${JSON.stringify(text.slice(0, SHOWN_CHARS))}`;
+const wrongAnswer = (text: string) =>
+  `the server does not speak the protocol of dbsyncd --sql: it answered ${JSON.stringify(text.slice(0, SHOWN_CHARS))}`;

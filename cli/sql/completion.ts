@@ -1,4 +1,4 @@
-/** Candidates for Tab in `dbsync sql`: words of statements, and names of the server's databases, tables, views and columns. */
+/** Completion candidates in `dbsync sql`: words of statements, and the names of databases, tables, views and columns. */
 import type { SqlSession } from "./sql-session.js";
 
 // From the store's table of words: made by npm run tables.
@@ -14,66 +14,67 @@ const WORDS =
 // The end of what is made by npm run tables.
 
 const STATEMENT_WORDS: readonly string[] = WORDS.split(" ");
-/** The name that is being typed; words of the original may begin and end with `#` and `@`. */
-const BEGUN = /[\p{L}_][\p{L}\p{N}_]*$/u;
+/** The name that is being typed. Words of the original may begin and end with `#` and `@`. */
+const TYPED_NAME = /[\p{L}_][\p{L}\p{N}_]*$/u;
 const NAME = /[\p{L}_][\p{L}\p{N}_]*/gu;
 
 export class Completion {
   readonly #session: SqlSession;
-  /** Names by the database that was chosen and the table whose columns they are; "": databases, tables and views. */
+  /** Names by selected database and table; table "": names of databases, tables and views instead of columns. */
   readonly #names = new Map<string, Promise<readonly string[]>>();
 
   constructor(session: SqlSession) {
     this.#session = session;
   }
 
-  /** Forgets the names, which a statement may have changed. */
+  /** Discards the cached names, which a statement may have changed. */
   forget(): void {
     this.#names.clear();
   }
 
   /**
-   * @param line    up to the cursor
-   * @param before  the lines of the statement before it
-   * @returns candidates and what they complete, as node:readline asks
+   * Returns candidates.
+   * @param line    the line up to the cursor
+   * @param before  the previous lines of the statement
+   * @returns the candidates and the text that they complete, as node:readline requires
    */
   async offer(line: string, before: string): Promise<[string[], string]> {
-    const [begun = ""] = BEGUN.exec(line) ?? [];
-    if (begun === "") return [[], ""];
-    const lower = begun.toLowerCase();
-    const isUpper = begun === begun.toUpperCase() && begun !== lower;
+    const [typed = ""] = TYPED_NAME.exec(line) ?? [];
+    if (typed === "") return [[], ""];
+    const lower = typed.toLowerCase();
+    const isUpper = typed === typed.toUpperCase() && typed !== lower;
     const words = STATEMENT_WORDS.filter((word) => word.toLowerCase().startsWith(lower));
-    const names = (await this.#namesFor(before + line)).filter((name) => name.startsWith(begun));
+    const names = (await this.#namesFor(before + line)).filter((name) => name.startsWith(typed));
     const cased = words.map((word) => (isUpper ? word.toUpperCase() : word.toLowerCase()));
-    return [[...new Set([...names, ...cased])], begun];
+    return [[...new Set([...names, ...cased])], typed];
   }
 
   async #namesFor(statement: string): Promise<readonly string[]> {
-    // Answers on the connection come one after the other.
+    // A request would have to wait for the pending answer.
     if (this.#session.isBusy || !this.#session.isOpen) return [];
     const { database } = this.#session;
-    const objects = await this.#asked("", async () => {
-      const asked = database === "" ? ["tahiry"] : ["tahiry", "tabilao", "jery"];
+    const objects = await this.#cached("", async () => {
+      const kinds = database === "" ? ["tahiry"] : ["tahiry", "tabilao", "jery"];
       const lists: (readonly string[])[] = [];
-      for (const what of asked) lists.push(await this.#firstColumn(`asehoy ny ${what}`));
+      for (const kind of kinds) lists.push(await this.#firstColumn(`asehoy ny ${kind}`));
       return lists.flat();
     });
     const mentioned = new Set(statement.match(NAME) ?? []);
     const columns: string[] = [];
     for (const name of objects)
-      if (mentioned.has(name)) columns.push(...(await this.#asked(name, () => this.#columnsOf(name))));
+      if (mentioned.has(name)) columns.push(...(await this.#cached(name, () => this.#columnsOf(name))));
     return [...objects, ...columns];
   }
 
-  /** @param what  the key to keep it under */
-  #asked(what: string, ask: () => Promise<readonly string[]>): Promise<readonly string[]> {
-    const key = `${this.#session.database}\n${what}`;
-    const kept = this.#names.get(key) ?? ask().catch(() => []);
-    this.#names.set(key, kept);
-    return kept;
+  /** Returns cached names, or requests them. @param table  the table whose columns they are, or "" */
+  #cached(table: string, ask: () => Promise<readonly string[]>): Promise<readonly string[]> {
+    const key = `${this.#session.database}\n${table}`;
+    const names = this.#names.get(key) ?? ask().catch(() => []);
+    this.#names.set(key, names);
+    return names;
   }
 
-  /** The original cannot describe a table, but an answer without rows also has its columns. */
+  /** Returns the columns of a table. The original cannot describe a table, but an answer without rows contains its columns. */
   async #columnsOf(name: string): Promise<readonly string[]> {
     if (this.#session.isOurs) return await this.#firstColumn(`describe ${name}`);
     const answer = await this.#session.ask(`alaivo * #ao@ ${name} #fetra 0 0`);

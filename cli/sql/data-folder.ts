@@ -1,6 +1,6 @@
 /**
- * The data folder of the earlier SQL server: for each database a folder with `tables`, `domains` and `views`, each object a JSON file of its
- * name. Source: test/vectors/sql/GRAMMAR.md "On disk".
+ * Reads the data folder of the earlier SQL server. It contains a folder for each database, with the folders `tables`, `domains` and `views`;
+ * each object is a JSON file of its name. Source: test/vectors/sql/GRAMMAR.md "On disk".
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -25,10 +25,12 @@ type FolderRow = FolderTable["rows"][number];
 const NAME = /^[\p{L}_][\p{L}\p{N}_]*$/u;
 const ENDING = ".json";
 
-/** @throws Error  it is not such a folder, or contains a name that is invalid in statements */
+/** Lists the databases of a folder. @throws Error  it is not a data folder, or contains a name that is invalid in statements */
 export async function databasesIn(folder: string): Promise<FolderDatabase[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((problem: Error) => {
-    throw new Error(`${folder}: ${problem.message}; name the folder that holds one for each database`);
+    throw new Error(
+      `${folder}: ${problem.message}; name the folder that contains a folder for each database`,
+    );
   });
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   const databases: FolderDatabase[] = [];
@@ -39,11 +41,11 @@ export async function databasesIn(folder: string): Promise<FolderDatabase[]> {
     );
     databases.push({ name: database, domains: domains ?? [], tables: tables ?? [], views: views ?? [] });
   }
-  if (databases.length === 0) throw new Error(`${folder} holds no folder of a database`);
+  if (databases.length === 0) throw new Error(`${folder} contains no folder of a database`);
   return databases;
 }
 
-/** Returns whether a name is valid in statements and for the earlier server. */
+/** Whether a name is valid in statements and for the earlier server. */
 export const isFolderName = (name: string) => NAME.test(name);
 
 export const fileOf = (
@@ -53,19 +55,19 @@ export const fileOf = (
   name: string,
 ) => join(folder, database, kind, name + ENDING);
 
-/** @throws Error  names the file, and what to do */
+/** Reads the type of a domain. @throws Error  with the file and what to do */
 export async function readDomain(file: string): Promise<FolderType> {
   const { supports } = await readObject(file);
   return typeOf(supports, file);
 }
 
-/** The tree of its query. @throws Error  names the file, and what to do */
+/** Reads a view, and returns the tree of its query. @throws Error  with the file and what to do */
 export async function readViewObject(file: string): Promise<unknown> {
   const { selectExpr } = await readObject(file);
   return selectExpr;
 }
 
-/** @throws Error  which file it is, which row, and what to do */
+/** Reads a table. @throws Error  with the file, the row and what to do */
 export async function readTable(file: string): Promise<FolderTable> {
   const { fieldName: fields, domaines: domains, individus: rows } = await readObject(file);
   if (!Array.isArray(fields) || !Array.isArray(domains) || !Array.isArray(rows))
@@ -98,28 +100,28 @@ async function readObject(file: string): Promise<Readonly<Record<string, unknown
     throw broken(file, text.trim() === "" ? "it is empty" : (problem as Error).message);
   }
   if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
-  throw broken(file, "it holds no object");
+  throw broken(file, "it contains no object");
 }
 
-function checkedRow(row: unknown, columns: FolderTable["columns"], place: string): FolderRow {
+function checkedRow(row: unknown, columns: FolderTable["columns"], location: string): FolderRow {
   if (!Array.isArray(row) || row.length !== columns.length)
     throw new Error(
-      `${place} has not ${columns.length} values, as there are columns; correct it or take it out`,
+      `${location} does not have ${columns.length} values, one for each column; correct it or remove it`,
     );
   for (const [i, { name, type }] of columns.entries()) {
     const problem = misfit(type, row[i]);
-    if (problem !== null) throw new Error(`${place}: ${name} ${problem}; correct it or take the row out`);
+    if (problem !== null) throw new Error(`${location}: ${name} ${problem}; correct it or remove the row`);
   }
   return row as FolderRow;
 }
 
-function checkedName(name: string, place: string): string {
+function checkedName(name: string, location: string): string {
   if (isFolderName(name)) return name;
   throw new Error(
-    `${place}: ${JSON.stringify(name)} is no name of letters, digits and _; rename it, or move it out of the folder`,
+    `${location}: ${JSON.stringify(name)} does not consist of letters, digits and _; rename it, or move it out of the folder`,
   );
 }
 
-/** The original writes files in place, so a crash can leave an incomplete one. */
+/** Returns the error about a damaged file. The original writes files in place, so a crash can leave an incomplete file. */
 const broken = (file: string, what: string) =>
-  new Error(`${file}: ${what}; take this file from the other server's folder, or move it out of this one`);
+  new Error(`${file}: ${what}; copy this file from another server's folder, or move it out of this folder`);

@@ -1,4 +1,4 @@
-/** `dbsync export sql:DIR`: databases of the daemons, written as the earlier SQL server's data folder. */
+/** `dbsync export sql:DIR`: writes the databases of the daemons as a data folder of the earlier SQL server. */
 import { mkdir, mkdtemp, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { unwritable } from "../../keys/unwritable.js";
@@ -13,26 +13,26 @@ import { type JacksonValue, jacksonText } from "./jackson-text.js";
 import { cellsOf, textOf } from "./typed-rows.js";
 import { viewTree } from "./view-tree.js";
 
-/** The prefix of a folder that is not complete. */
+/** The infix in the name of a folder that is not complete yet. */
 const UNFINISHED = ".unfinished-";
 
-/** Receives notes about what is not in the folder, or different from the daemons' data. */
-export type Tell = (note: string) => void;
+/** Receives a note about data that is missing from the folder or differs from the daemons' data. */
+export type NoteHandler = (note: string) => void;
 
 /**
- * The folder is complete, or it does not exist.
- * @throws Error  the folder is not empty; a daemon did not answer; a table is changed again and again
+ * Writes the folder. If that fails, the folder does not exist.
+ * @throws Error  the folder is not empty; a daemon did not answer; a table changes too often
  */
-export async function exportFolder(given: string, asking: TypedAsking, tell: Tell): Promise<void> {
-  const folder = resolve(given);
+export async function exportFolder(path: string, asking: TypedAsking, note: NoteHandler): Promise<void> {
+  const folder = resolve(path);
   await checkFree(folder);
   let made = "";
   try {
     await mkdir(dirname(folder), { recursive: true });
     made = await mkdtemp(folder + UNFINISHED);
-    const sums = await exportDatabases(made, asking, tell);
+    const sums = await exportDatabases(made, asking, note);
     await rename(made, folder).catch((problem: Error) => {
-      throw new Error(`${folder}: ${problem.message}; name a folder that is not there yet`);
+      throw new Error(`${folder}: ${problem.message}; name a folder that does not exist yet`);
     });
     printLine(
       `databases: ${sums.databases}, tables: ${sums.tables}, views: ${sums.views}, rows: ${sums.rows}`,
@@ -47,9 +47,9 @@ export async function exportFolder(given: string, asking: TypedAsking, tell: Tel
 async function checkFree(folder: string): Promise<void> {
   const entries = await readdir(folder).catch((problem: NodeJS.ErrnoException) => {
     if (problem.code === "ENOENT") return [];
-    throw new Error(`${folder}: ${problem.message}; name a folder that is not there yet`);
+    throw new Error(`${folder}: ${problem.message}; name a folder that does not exist yet`);
   });
-  if (entries.length > 0) throw new Error(`${folder} is not empty; name a folder that is not there yet`);
+  if (entries.length > 0) throw new Error(`${folder} is not empty; name a folder that does not exist yet`);
 }
 
 interface Sums {
@@ -59,18 +59,18 @@ interface Sums {
   rows: number;
 }
 
-async function exportDatabases(folder: string, asking: TypedAsking, tell: Tell): Promise<Sums> {
+async function exportDatabases(folder: string, asking: TypedAsking, note: NoteHandler): Promise<Sums> {
   const sums: Sums = { databases: 0, tables: 0, views: 0, rows: 0 };
-  for (const database of await namesIn(asking, "", "asehoy ny tahiry", tell)) {
+  for (const database of await namesIn(asking, "", "asehoy ny tahiry", note)) {
     for (const kind of ["tables", "views", "domains"])
       await mkdir(join(folder, database, kind), { recursive: true });
-    sums.views += await exportKept(folder, database, asking, tell);
-    for (const table of await namesIn(asking, database, "asehoy ny tabilao", tell)) {
+    sums.views += await exportDomainsAndViews(folder, database, asking, note);
+    for (const table of await namesIn(asking, database, "asehoy ny tabilao", note)) {
       const rows = await exportTable(fileOf(folder, database, "tables", table), {
         database,
         table,
         asking,
-        tell,
+        note,
       });
       if (rows === null) continue;
       sums.tables++;
@@ -85,23 +85,25 @@ async function namesIn(
   asking: TypedAsking,
   database: string,
   statement: string,
-  tell: Tell,
+  note: NoteHandler,
 ): Promise<string[]> {
   const names = cellsOf(await asking.ask(["SQL", database, statement])).map(([name]) => textOf(name));
   return names.filter((name) => {
     const isKnown = isFolderName(name);
     if (!isKnown)
-      tell(`${JSON.stringify(name)}: no name of letters, digits and _, so it is not in the folder`);
+      note(
+        `${JSON.stringify(name)} is not exported, because its name does not consist of letters, digits and _`,
+      );
     return isKnown;
   });
 }
 
-/** Domains and views. @returns how many views */
-async function exportKept(
+/** Exports domains and views. @returns the number of views */
+async function exportDomainsAndViews(
   folder: string,
   database: string,
   asking: TypedAsking,
-  tell: Tell,
+  note: NoteHandler,
 ): Promise<number> {
   const { readView } = await import("./parsed-statements.js");
   let views = 0;
@@ -112,8 +114,8 @@ async function exportKept(
     else {
       const query = readView(text);
       if (query === null) {
-        tell(
-          `view ${name} of ${database} is not in the folder, as the earlier server could not read it back: create view ${name} as ${text}`,
+        note(
+          `view ${name} of ${database} is not exported, because the earlier server could not read it: create view ${name} as ${text}`,
         );
         continue;
       }

@@ -1,4 +1,4 @@
-/** Writes one table of the daemons as a file of the earlier SQL server, page by page; all pages show one state. */
+/** Writes one table of the daemons as a file of the earlier SQL server, in pages that all come from the same state. */
 import { type FileHandle, open, rm } from "node:fs/promises";
 import type { Reply } from "../../protocol/reply.js";
 import type { KeyState, TypedAsking } from "../shared/typed-asking.js";
@@ -6,18 +6,19 @@ import { type FolderType, typeOfWords, typeTree } from "./folder-type.js";
 import { type JacksonValue, jacksonText } from "./jackson-text.js";
 import { cellsOf, folderCell, type TypedCell, textOf } from "./typed-rows.js";
 
-/** Characters of a page, roughly, from which its number of rows follows; the first has few: a row may be as long as a statement. */
+/** Approximate size of a page in characters, which determines its number of rows. */
 const PAGE_CHARACTERS = 512 * 1024;
+/** Number of rows of the first page: few, because a row may be as long as a statement. */
 const FIRST_ROWS = 16;
 const ROWS_MAX = 2000;
-/** Attempts to read a table that is changed meanwhile. */
+/** Maximum number of attempts to read a table that clients change at the same time. */
 const ATTEMPTS = 5;
 
 interface TableExport {
   readonly database: string;
   readonly table: string;
   readonly asking: TypedAsking;
-  readonly tell: (note: string) => void;
+  readonly note: (text: string) => void;
 }
 
 interface Column {
@@ -26,15 +27,16 @@ interface Column {
 }
 
 /**
- * @returns the number of rows; null: it no longer exists @throws Error  it is changed again and again, or contains bytes
- * that are not text
+ * Exports a table.
+ * @returns the number of rows; null: the table no longer exists
+ * @throws Error  the table changes too often, or contains bytes that are not text
  */
 export async function exportTable(file: string, parts: TableExport): Promise<number | null> {
   const { database, table, asking } = parts;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const state = await asking.stateOf(`sql:${database}:${table}`);
     if (state === null) {
-      // The state of the table when the export began.
+      // A previous attempt may have written the file.
       await rm(file, { force: true });
       return null;
     }
@@ -44,36 +46,36 @@ export async function exportTable(file: string, parts: TableExport): Promise<num
     if (rows !== null) return rows;
   }
   throw new Error(
-    `${database}.${table} has been changed ${ATTEMPTS} times while it was read; stop its writers for that long`,
+    `${database}.${table} was changed in all ${ATTEMPTS} attempts to read it; stop its writers during the export`,
   );
 }
 
-/** @returns null: it has been changed */
+/** Writes a table in a given state. @returns the number of rows; null: the state has changed */
 async function writeTable(
   handle: FileHandle,
   state: KeyState,
-  { database, table, asking, tell }: TableExport,
+  { database, table, asking, note }: TableExport,
 ): Promise<number | null> {
   const ask = (statement: string) => asking.ask(["SQL", database, statement], state);
   const described = await ask(`famaritana ${table}`);
   if (isNil(described)) return null;
   const notes: string[] = [];
-  const columns = cellsOf(described).map((cells) => columnOf(cells, (note) => notes.push(note)));
+  const columns = cellsOf(described).map((cells) => columnOf(cells, (text) => notes.push(text)));
   await handle.writeFile(headText(table, columns));
   let rows = 0;
-  for (let most = FIRST_ROWS; ; ) {
-    const page = await ask(`alaivo * #ao@ ${table} #fetra ${rows} ${rows + most}`);
+  for (let limit = FIRST_ROWS; ; ) {
+    const page = await ask(`alaivo * #ao@ ${table} #fetra ${rows} ${rows + limit}`);
     if (isNil(page)) return null;
     const cells = cellsOf(page);
     const texts = cells.map((row, i) => rowText(row, `${database}.${table}, row ${rows + i + 1}`));
     const text = texts.join(", ");
     if (texts.length > 0) await handle.writeFile(rows === 0 ? text : `, ${text}`);
     rows += texts.length;
-    if (texts.length < most) break;
-    most = Math.max(1, Math.min(ROWS_MAX, most * 2, Math.floor((most * PAGE_CHARACTERS) / text.length)));
+    if (texts.length < limit) break;
+    limit = Math.max(1, Math.min(ROWS_MAX, limit * 2, Math.floor((limit * PAGE_CHARACTERS) / text.length)));
   }
   await handle.writeFile(`${rows === 0 ? "" : " "}]\n}`);
-  for (const note of notes) tell(`${database}.${table}: ${note}`);
+  for (const text of notes) note(`${database}.${table}: ${text}`);
   return rows;
 }
 
@@ -82,13 +84,14 @@ const isNil = ({ kind }: Reply) => kind === "nil" || kind === "nil-array";
 function columnOf([name, words, key]: readonly TypedCell[], note: (text: string) => void): Column {
   const column = { name: textOf(name), type: typeOfWords(textOf(words)) };
   const uniqueness = textOf(key);
-  if (uniqueness !== "") note(`that column ${column.name} is ${uniqueness} is not in the folder`);
+  if (uniqueness !== "")
+    note(`column ${column.name} is ${uniqueness}, which the earlier server cannot store`);
   if (column.type.some(({ kind }) => kind === "date"))
-    note(`the earlier server takes no dates into column ${column.name}`);
+    note(`column ${column.name} contains dates, which the earlier server cannot insert`);
   return column;
 }
 
-/** Returns the text up to the first row. */
+/** Returns the text of the file up to the first row. */
 function headText(name: string, columns: readonly Column[]): string {
   const head: JacksonValue = {
     name,
@@ -98,8 +101,8 @@ function headText(name: string, columns: readonly Column[]): string {
   return `${jacksonText(head).replace(/\n\}$/, "")},\n  "individus" : [ `;
 }
 
-function rowText(row: readonly TypedCell[], place: string): string {
+function rowText(row: readonly TypedCell[], location: string): string {
   const cells = row.map(folderCell);
-  if (cells.includes(undefined)) throw new Error(`${place}: it holds bytes that are no text (UTF-8)`);
+  if (cells.includes(undefined)) throw new Error(`${location}: it contains bytes that are not UTF-8 text`);
   return jacksonText(cells as readonly JacksonValue[]);
 }

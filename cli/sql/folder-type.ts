@@ -1,4 +1,4 @@
-/** Types in the earlier SQL server's files: the values that they accept, and their names in statements. */
+/** Types in the files of the earlier SQL server: which values they accept, and how statements write them. */
 import type { JacksonValue } from "./jackson-text.js";
 import { valueText } from "./value-text.js";
 
@@ -7,42 +7,42 @@ export type FolderAtom =
   | { readonly kind: "date" }
   | { readonly kind: "enumeration"; readonly allowed: readonly (string | number)[] };
 
-/** A value is valid if one of them accepts it. */
+/** A type; a value is valid if at least one atom accepts it. */
 export type FolderType = readonly FolderAtom[];
 
-/** @param supports  of the file @param place  for messages @throws Error  it is no type */
+/** Parses a type. @param supports  the field of the file @param place  the location for messages @throws Error  it is not a type */
 export function typeOf(supports: unknown, place: string): FolderType {
   if (Array.isArray(supports) && supports.length > 0)
     return supports.map((atom: unknown) => atomOf(atom, place));
-  throw new Error(`${place}: there is no type (supports); copy it from a table made alike`);
+  throw new Error(`${place}: the type (supports) is missing; copy it from a table with the same columns`);
 }
 
-/** Returns the type of a domain as a catalogue has it: `[["number",0,9],["enumeration","red",3]]`. @throws Error  it is none */
+/** Parses the type of a domain from a catalogue: `[["number",0,9],["enumeration","red",3]]`. @throws Error  it is not a type */
 export function domainType(text: string): FolderType {
   const atoms = JSON.parse(text) as readonly (readonly [FolderAtom["kind"], ...(string | number | null)[]])[];
-  return atoms.map(([kind, ...rest]): FolderAtom => {
+  return atoms.map(([kind, ...values]): FolderAtom => {
     if (kind === "date") return { kind };
-    if (kind === "enumeration") return { kind, allowed: rest.filter((value) => value !== null) };
-    const [min = null, max = null] = rest as readonly (number | null)[];
+    if (kind === "enumeration") return { kind, allowed: values.filter((value) => value !== null) };
+    const [min = null, max = null] = values as readonly (number | null)[];
     return { kind, min, max };
   });
 }
 
-/** The words of a statement for it. */
+/** Formats a type for a statement. */
 export function typeText(type: FolderType): string {
   return type.map(atomText).join(":");
 }
 
-/** @returns the error; null: the value is valid */
+/** Checks a value. @returns the error; null: the value is valid */
 export function misfit(type: FolderType, value: unknown): string | null {
   if (value === null) return null;
   if (typeof value !== "string" && typeof value !== "number")
-    return `holds ${JSON.stringify(value)}, which is no number, text or null`;
-  if (type.some((atom) => takes(atom, value))) return null;
-  return `holds ${JSON.stringify(value)}, which its type ${typeText(type)} does not take`;
+    return `contains ${JSON.stringify(value)}, which is not a number, text or null`;
+  if (type.some((atom) => accepts(atom, value))) return null;
+  return `contains ${JSON.stringify(value)}, which its type ${typeText(type)} does not accept`;
 }
 
-/** Returns a type as files have it. Lengths of texts are whole numbers there, and no larger than Java's. */
+/** Returns a type as it is written to files. Lengths of texts are limited to Java's integers. */
 export function typeTree(type: FolderType): JacksonValue {
   return { supports: type.map(atomTree) };
 }
@@ -75,13 +75,13 @@ const ATOM = new RegExp(
   "suy",
 );
 
-/** Parses a type in the words of `famaritana`. @throws Error  it is no type */
+/** Parses a type in the form of `famaritana`. @throws Error  it is not a type */
 export function typeOfWords(words: string): FolderType {
   const type: FolderAtom[] = [];
   for (let at = 0; at < words.length; at = ATOM.lastIndex) {
     ATOM.lastIndex = at;
     const [found, kind, min, max, date, values] = ATOM.exec(words) ?? [];
-    if (found === undefined) throw new Error(`${words} is no type that the earlier server knows`);
+    if (found === undefined) throw new Error(`${words} is not a type that the earlier server knows`);
     if (date !== undefined) type.push({ kind: "date" });
     else if (values === undefined)
       type.push({ kind: kind === "ISA" ? "number" : "text", min: boundOf(min), max: boundOf(max) });
@@ -101,7 +101,7 @@ const allowedOf = (word: string) =>
 
 const DATE_CLASS = /\bDAT[EY]$/;
 
-/** Returns the atom by its fields, since the names of classes differ between versions of the original. */
+/** Parses an atom by its fields, because the names of classes differ between versions of the original. */
 function atomOf(atom: unknown, place: string): FolderAtom {
   const {
     allowedValue,
@@ -116,14 +116,12 @@ function atomOf(atom: unknown, place: string): FolderAtom {
     if (allowed.length === allowedValue.length && allowed.length > 0) return { kind: "enumeration", allowed };
   } else if (limit !== undefined && isBound(min) && isBound(limit)) return { kind: "text", min, max: limit };
   else if (max !== undefined && isBound(min) && isBound(max)) return { kind: "number", min, max };
-  throw new Error(
-    `${place}: a type of no known form: ${JSON.stringify(atom)}; make the column with another one`,
-  );
+  throw new Error(`${place}: unknown type: ${JSON.stringify(atom)}; create the column with another type`);
 }
 
 const isBound = (bound: unknown): bound is number | null => bound === null || typeof bound === "number";
 
-function takes(atom: FolderAtom, value: string | number): boolean {
+function accepts(atom: FolderAtom, value: string | number): boolean {
   switch (atom.kind) {
     case "number":
       return typeof value === "number" && isWithin(value, atom);
@@ -131,7 +129,7 @@ function takes(atom: FolderAtom, value: string | number): boolean {
       return typeof value === "string" && isWithin(value.length, atom);
     case "enumeration":
       return atom.allowed.includes(value);
-    // The original can store none; the daemons check it.
+    // The original cannot store dates; the daemons check them.
     case "date":
       return typeof value === "string";
   }

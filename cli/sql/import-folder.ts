@@ -1,4 +1,4 @@
-/** `dbsync import sql:DIR`: databases of a data folder of the earlier SQL server, written to all daemons. */
+/** `dbsync import sql:DIR`: copies the databases of a data folder of the earlier SQL server to all daemons. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { fieldsOf, printLine } from "../shared/output.js";
 import type { SendToAll } from "../shared/send-to-all.js";
@@ -14,29 +14,29 @@ import { typeText } from "./folder-type.js";
 import { importViews } from "./import-views.js";
 import { valueText } from "./value-text.js";
 
-/** Rows of a statement, and characters, at most. */
+/** Maximum number of rows and characters in a statement. */
 const BATCH_ROWS = 500;
 const BATCH_CHARACTERS = 256 * 1024;
 
 /**
  * Imports a folder. Each file is checked completely before any of its rows is sent.
- * @param mayReplace  whether a database that exists may be dropped
- * @throws Error  the file and row that are not valid, and what to do; a daemon has not taken everything
+ * @param mayReplace  whether to drop databases that already exist
+ * @throws Error  a file or row is invalid (the message says what to do), or a daemon has not accepted everything
  */
 export async function importFolder(folder: string, send: SendToAll, mayReplace = false): Promise<void> {
   const databases = await databasesIn(folder);
-  const there = new Set(rowsOf(await send(["SQL", "", "asehoy ny tahiry"])).map(([name]) => name));
-  const taken = databases.filter(({ name }) => there.has(name)).map(({ name }) => name);
-  if (taken.length > 0 && !mayReplace)
+  const existing = new Set(rowsOf(await send(["SQL", "", "asehoy ny tahiry"])).map(([name]) => name));
+  const conflicts = databases.filter(({ name }) => existing.has(name)).map(({ name }) => name);
+  if (conflicts.length > 0 && !mayReplace)
     throw new Error(
-      `the daemons have a database ${taken.join(", ")} already; --replace drops it first, with its tables`,
+      `the daemons already have a database ${conflicts.join(", ")}; --replace drops it first, with its tables`,
     );
   let [views, rows] = [0, 0];
   for (const database of databases) {
-    if (there.has(database.name)) await send(["SQL", "", `ravao ny tahiry ${database.name}`]);
+    if (existing.has(database.name)) await send(["SQL", "", `ravao ny tahiry ${database.name}`]);
     rows += await importDatabase(folder, database, send).catch((problem: Error) => {
       throw new Error(
-        `${problem.message}\nNot everything was taken over: when that is corrected, begin again with --replace.`,
+        `${problem.message}\nThe import is incomplete. Correct the error, then run it again with --replace.`,
       );
     });
     views += await importViews(folder, database, send);
@@ -45,7 +45,7 @@ export async function importFolder(folder: string, send: SendToAll, mayReplace =
   printLine(`databases: ${databases.length}, tables: ${tables}, views: ${views}, rows: ${rows}`);
 }
 
-/** @returns how many rows */
+/** Imports one database. @returns the number of rows */
 async function importDatabase(
   folder: string,
   { name, domains, tables }: FolderDatabase,
@@ -73,8 +73,8 @@ async function fill(
   { columns, rows }: FolderTable,
   sql: (statement: string) => Promise<ReplyValue>,
 ): Promise<void> {
-  const made = columns.map(({ name, type }) => `${name} ${typeText(type)}`);
-  await sql(`manamboara tabilao ${table} (${made.join(", ")})`);
+  const definitions = columns.map(({ name, type }) => `${name} ${typeText(type)}`);
+  await sql(`manamboara tabilao ${table} (${definitions.join(", ")})`);
   let batch: string[] = [];
   let characters = 0;
   const flush = async () => {
@@ -91,12 +91,12 @@ async function fill(
   await flush();
   const [[count] = []] = rowsOf(await sql(`alaivo count(*) isa_rehetra #ao@ ${table}`));
   if (Number(count) !== rows.length)
-    throw new Error(`${rows.length} rows were sent, and ${String(count)} are there`);
+    throw new Error(`${rows.length} rows were sent, but the daemons have ${String(count)}`);
 }
 
-/** Adds the name of the file to an error. */
-function namingFile<T>(file: string, doing: Promise<T>): Promise<T> {
-  return doing.catch((problem: Error) => {
+/** Prefixes an error with the name of the file. */
+function namingFile<T>(file: string, work: Promise<T>): Promise<T> {
+  return work.catch((problem: Error) => {
     throw new Error(`${file}: ${problem.message}`);
   });
 }

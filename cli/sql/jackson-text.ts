@@ -1,4 +1,5 @@
-/** Writes JSON as the earlier SQL server's library does: objects on several lines, lists on one. Numbers are doubles, whole ones bigints. */
+/** Formats JSON like the library of the earlier SQL server (Jackson): objects on several lines, lists on one line. */
+
 import { numberText } from "../../protocol/sql-numbers.js";
 
 export type JacksonValue =
@@ -10,7 +11,7 @@ export type JacksonValue =
   | readonly JacksonValue[]
   | { readonly [name: string]: JacksonValue };
 
-/** @param depth  the number of objects around it */
+/** Formats a value; numbers are doubles, and bigints are integers. @param depth  the number of enclosing objects */
 export function jacksonText(value: JacksonValue, depth = 0): string {
   switch (typeof value) {
     case "string":
@@ -38,7 +39,7 @@ export function jacksonText(value: JacksonValue, depth = 0): string {
 
 const isList = (value: object): value is readonly JacksonValue[] => Array.isArray(value);
 
-/** Control characters by upper-case digits; an escaped backslash is none. */
+/** Formats a string, with upper-case digits in escaped control characters. The pattern skips escaped backslashes. */
 const stringText = (text: string) =>
   JSON.stringify(text).replace(/\\\\|\\u[0-9a-f]{4}/g, (found) =>
     found.length === 2 ? found : `\\u${found.slice(2).toUpperCase()}`,

@@ -1,4 +1,4 @@
-/** Statements by the daemon's grammar. Loaded on use, since it is larger than the rest of `dbsync sql`. */
+/** Parses statements by the daemon's grammar. It is loaded on use, because it is larger than the rest of `dbsync sql`. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import { SqlMistake } from "../../store/sql/mistake.js";
 import { parseEither } from "../../store/sql/parse.js";
@@ -6,13 +6,13 @@ import type { Query, Source, Statement } from "../../store/sql/tree.js";
 import type { ViewQuery, ViewSource } from "./view-query.js";
 import { isName } from "./view-tree.js";
 
-/** Returns the database that a statement chooses; null: it chooses none. */
+/** Returns the database that a statement selects; null: it selects none. */
 export function databaseChosenBy(statement: string): string | null {
   const parsed = parsedOf(statement);
   return parsed?.kind === "use" ? textOfBytes(parsed.name) : null;
 }
 
-/** Reads the text of a view, in either language. @returns null: the earlier server could not read that query back */
+/** Parses the text of a view in either language. @returns null: the earlier server could not read the query */
 export function readView(text: string): ViewQuery | null {
   const parsed = parsedOf(text);
   return parsed?.kind === "query" ? viewQuery(parsed.query) : null;
@@ -52,7 +52,7 @@ function viewSource(source: Source): ViewSource | null {
   return query === null || alias === null ? null : { kind: "derived", query, alias };
 }
 
-/** Returns a name as text; null: the earlier server knows no such name. */
+/** Returns a name as text; null: it is invalid for the earlier server. */
 function nameOf(bytes: ByteString): string | null {
   const name = textOfBytes(bytes);
   return isName(name) ? name : null;

@@ -1,4 +1,4 @@
-/** Output of `dbsync sql`: answers as tables or JSON lines, and errors on standard error. */
+/** Prints the answers of `dbsync sql` as tables or lines of JSON, and errors on standard error. */
 
 import { shown, shownLines } from "../../net/terminal/shown-text.js";
 import { EXIT, type ExitCode } from "../shared/exit-codes.js";
@@ -6,18 +6,18 @@ import type { Cell, Relation, SqlAnswer } from "./answer.js";
 
 export interface Printing {
   readonly isJson: boolean;
-  /** Whether confirmations of statements without rows are printed too. */
-  readonly tellsAll: boolean;
+  /** Whether to print the confirmations of statements without rows. */
+  readonly printsMessages: boolean;
   readonly output: NodeJS.WritableStream;
 }
 
 /** Prints an answer. @returns the exit code for it */
-export function printAnswer(answer: SqlAnswer, { isJson, tellsAll, output }: Printing): ExitCode {
+export function printAnswer(answer: SqlAnswer, { isJson, printsMessages, output }: Printing): ExitCode {
   const isWell = answer.kind !== "error";
   if (isJson) output.write(`${JSON.stringify(objectOf(answer))}\n`);
   else if (answer.kind === "relation") output.write(tableOf(answer));
   else if (answer.kind === "error") printProblem(new Error(answer.text));
-  else if (tellsAll) output.write(`${shown(answer.text) || "OK"}\n`);
+  else if (printsMessages) output.write(`${shown(answer.text) || "OK"}\n`);
   return isWell ? EXIT.ok : EXIT.failed;
 }
 
@@ -30,7 +30,7 @@ function objectOf(answer: SqlAnswer): object {
   return answer.kind === "error" ? { error: { message: answer.text } } : { message: answer.text };
 }
 
-/** Returns a relation as a table: columns as wide as what is in them, numbers on the right; the last line counts the rows. */
+/** Formats a relation as a table with right-aligned numbers; the last line is the number of rows. */
 export function tableOf({ columns, rows }: Relation): string {
   const heads = columns.map(shown);
   const lines = rows.map((row) => row.map(cellText));
@@ -38,17 +38,17 @@ export function tableOf({ columns, rows }: Relation): string {
     lines.reduce((w, line) => Math.max(w, widthOf(line[i])), widthOf(head)),
   );
   const isNumeric = heads.map((_, i) => rows.some((row) => typeof row[i] === "number"));
-  const place = (cells: readonly string[]) =>
+  const aligned = (cells: readonly string[]) =>
     cells
       .map((cell, i) => {
-        const blanks = " ".repeat((widths[i] ?? 0) - widthOf(cell));
-        return isNumeric[i] ? blanks + cell : cell + blanks;
+        const padding = " ".repeat((widths[i] ?? 0) - widthOf(cell));
+        return isNumeric[i] ? padding + cell : cell + padding;
       })
       .join(" | ")
       .trimEnd();
   const rule = widths.map((width) => "-".repeat(width)).join("-+-");
   const count = `(${rows.length} ${rows.length === 1 ? "row" : "rows"})`;
-  return `${[place(heads), rule, ...lines.map(place), count].join("\n")}\n`;
+  return `${[aligned(heads), rule, ...lines.map(aligned), count].join("\n")}\n`;
 }
 
 const cellText = (cell: Cell) => (typeof cell === "string" ? shown(cell) : String(cell));

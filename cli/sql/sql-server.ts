@@ -1,4 +1,4 @@
-/** A connection to a server of the SQL line protocol: dbsyncd with --sql, the original, or a proxy in front of one. */
+/** A connection to a server of the SQL line protocol: dbsyncd with --sql, the original, or a proxy in front of either. */
 import type { Socket } from "node:net";
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
@@ -11,29 +11,29 @@ import { type SqlAnswer, SqlAnswerReader } from "./answer.js";
 const SCHEME = "sql";
 const DEFAULT_PORT = 3948;
 const CONNECT_MS = 10_000;
-/** Rows of a page. Each page repeats the columns, and the original's has 20 rows. */
+/** Number of rows in a page: many, because each page repeats the columns. A page of the original has 20 rows. */
 const PAGE_ROWS = 1_000;
-/** The answer of a dbsyncd to an SQL client at a port for other clients. */
+/** The error of a dbsyncd if an SQL client connects to a port for other clients. */
 const WRONG_PORT = /(this port serves .*)$/;
 
-export const DEFAULT_PLACE = `127.0.0.1:${DEFAULT_PORT}`;
+export const DEFAULT_ADDRESS = `127.0.0.1:${DEFAULT_PORT}`;
 
-/** `[sql://][user:password@]host[:port]`, `sqls://…#sha256:…`. @throws InvalidArgumentError */
-export function readSqlPlace(text: string): ServerAddress {
+/** Parses `[sql://][user:password@]host[:port]` or `sqls://…#sha256:…`. @throws InvalidArgumentError */
+export function readSqlAddress(text: string): ServerAddress {
   const url = text.includes("://") ? text : `${SCHEME}://${text}`;
   return readServerUrl(url, { scheme: SCHEME, port: DEFAULT_PORT });
 }
 
 export class SqlServer implements Disposable {
   readonly #client: RequestClient<SqlAnswer>;
-  /** Whether it is a dbsyncd: the original knows no pages of other lengths. */
+  /** Whether the server is a dbsyncd, which accepts a page length; the original does not. */
   #isOurs = false;
 
   private constructor(socket: Socket) {
     this.#client = new RequestClient({ socket, reader: new SqlAnswerReader(), setTimer, answerMs: 0 });
   }
 
-  /** Connects, and logs in. @throws Error  there is no such server, or it refuses the login */
+  /** Connects and logs in. @throws Error  there is no such server, or it rejects the login */
   static async open(address: ServerAddress): Promise<SqlServer> {
     const socket = await connected(address, CONNECT_MS, `${SCHEME}://`);
     const server = new SqlServer(socket);
@@ -51,31 +51,34 @@ export class SqlServer implements Disposable {
   }
 
   /**
-   * @param statement  without the `;` that ends it
-   * @throws Error  the connection broke, and whether the statement was applied is not known
+   * Sends a statement and returns the answer.
+   * @param statement  the statement without the final `;`
+   * @throws Error  the connection broke; it is unknown whether the statement was applied
    */
   async ask(statement: string): Promise<SqlAnswer> {
     if (!this.#isOurs) {
       const line = forTheOriginal(statement);
       return line === null
-        ? unsent("this server ends a statement at every ;, in a text too")
+        ? unsent("this server ends a statement at every ;, even inside a text")
         : this.#send(line);
     }
-    return isOpen(statement) ? unsent("a text in this statement has no end") : this.#send(statement);
+    return isOpen(statement)
+      ? unsent("a text in this statement has no closing quote")
+      : this.#send(statement);
   }
 
   async #begin(login: ServerAddress["login"]): Promise<void> {
     if (login !== null) {
       const { user, password } = login;
       if (/[\s;'"]/.test(user + password) || password === "")
-        throw new Error("a login has a password, and neither spaces, quotes nor ;");
+        throw new Error("a login needs a password, and must not contain spaces, quotes or ;");
       const answer = await this.#first(`login ${user} ${password}`);
-      if (answer.kind !== "message") throw new Error(`the server refuses the login of ${user}`);
+      if (answer.kind !== "message") throw new Error(`the server rejects the login of ${user}`);
     }
     this.#isOurs = (await this.#first(`pages ${PAGE_ROWS}`)).kind === "message";
   }
 
-  /** @throws Error  a dbsyncd answers that its port serves other clients */
+  /** Sends the first statement. @throws Error  the server is a dbsyncd, and its port serves other clients */
   async #first(statement: string): Promise<SqlAnswer> {
     const answer = await this.#send(statement);
     const [, wrongPort] = answer.kind === "error" ? (WRONG_PORT.exec(answer.text) ?? []) : [];
@@ -92,4 +95,4 @@ export class SqlServer implements Disposable {
   }
 }
 
-const unsent = (why: string): SqlAnswer => ({ kind: "error", text: `${why}: nothing was sent` });
+const unsent = (reason: string): SqlAnswer => ({ kind: "error", text: `${reason}: nothing was sent` });

@@ -1,4 +1,4 @@
-/** The session of one run of `dbsync sql`: it connects when first needed, and again after a lost connection. */
+/** The session of one run of `dbsync sql`. It connects on use, and reconnects after a lost connection. */
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import type { SqlAnswer } from "./answer.js";
 import { SqlServer } from "./sql-server.js";
@@ -6,19 +6,19 @@ import { SqlServer } from "./sql-server.js";
 export class SqlSession implements Disposable {
   readonly #address: ServerAddress;
   #server: SqlServer | null = null;
-  /** The statement that chose the database, and its name. */
-  #chosen: { readonly statement: string; readonly database: string } | null = null;
+  /** The statement that selected the database, and the database's name; null: none is selected. */
+  #selected: { readonly statement: string; readonly database: string } | null = null;
   #isBusy = false;
-  /** Settles when no statement waits for its answer; answers come one after the other. */
+  /** Settles when the previous statement is answered, because statements are sent one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(address: ServerAddress) {
     this.#address = address;
   }
 
-  /** "": none is chosen. */
+  /** The name of the selected database; "": none. */
   get database(): string {
-    return this.#chosen?.database ?? "";
+    return this.#selected?.database ?? "";
   }
 
   /** Whether a statement waits for its answer. */
@@ -35,7 +35,7 @@ export class SqlSession implements Disposable {
     return this.#server?.isOurs ?? false;
   }
 
-  /** @throws Error  there is no server, or it is none */
+  /** Connects if necessary. @throws Error  there is no server, or it does not speak the protocol */
   async open(): Promise<SqlServer> {
     if (this.#server !== null) return this.#server;
     const { host, port } = this.#address;
@@ -46,11 +46,11 @@ export class SqlSession implements Disposable {
       throw new Error(`${host}:${port}: ${problem.message}${question}`);
     });
     this.#server = server;
-    if (this.#chosen !== null) await server.ask(this.#chosen.statement);
+    if (this.#selected !== null) await server.ask(this.#selected.statement);
     return server;
   }
 
-  /** @throws Error  there is no server; or the connection was lost */
+  /** Sends a statement. @throws Error  there is no server, or the connection was lost */
   ask(statement: string): Promise<SqlAnswer> {
     const answer = this.#turn.then(() => this.#askNow(statement));
     this.#turn = answer.catch(() => {});
@@ -64,11 +64,11 @@ export class SqlSession implements Disposable {
       const answer = await server.ask(statement);
       const { databaseChosenBy } = await import("./parsed-statements.js");
       const database = databaseChosenBy(statement);
-      if (database !== null && answer.kind === "message") this.#chosen = { statement, database };
+      if (database !== null && answer.kind === "message") this.#selected = { statement, database };
       return answer;
     } catch (problem) {
       this[Symbol.dispose]();
-      throw new Error(`${(problem as Error).message}; whether the statement was carried out is not known`);
+      throw new Error(`${(problem as Error).message}; it is unknown whether the statement was executed`);
     } finally {
       this.#isBusy = false;
     }

@@ -1,10 +1,10 @@
-/** Statements as they are typed, and as servers of the line protocol accept them. */
+/** Splits typed or piped input into statements for servers of the SQL line protocol. */
 import { textOfBytes } from "../../protocol/byte-string.js";
 import { SqlLineParser } from "../../protocol/sql-lines.js";
 
 /**
- * Maximum bytes of a statement, above a server's own limit, which the server reports itself: a longer text is not a file
- * of statements.
+ * Maximum length of a statement in bytes, to detect input that is not SQL. It is larger than the limit of servers, which
+ * report longer statements themselves.
  */
 const STATEMENT_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -12,22 +12,22 @@ const STATEMENT_BYTES_MAX = 64 * 1024 * 1024;
 export class StatementReader {
   #parser = new SqlLineParser(STATEMENT_BYTES_MAX);
 
-  /** Whether one has begun and not ended. */
+  /** Whether a statement has begun but not ended. */
   get isMidStatement(): boolean {
     return this.#parser.isMidRequest;
   }
 
-  /** @returns the statements that have ended, without their `;` @throws Error  one is longer than any may be */
+  /** Adds input. @returns the complete statements, without `;` @throws Error  a statement is too long */
   push(chunk: Buffer): string[] {
     this.#parser.push(chunk);
-    if (this.#parser.isTooLong) throw new Error("a statement has no end: each ends with a ;");
-    return this.#ended();
+    if (this.#parser.isTooLong) throw new Error("a statement is too long; end each statement with a ;");
+    return this.#complete();
   }
 
-  /** Ends the input: an unfinished statement is complete as it is. */
+  /** Ends the input, and with it an unfinished statement. */
   end(): string[] {
     this.#parser.end();
-    return this.#ended();
+    return this.#complete();
   }
 
   /** Discards the unfinished statement. */
@@ -35,7 +35,7 @@ export class StatementReader {
     this.#parser = new SqlLineParser(STATEMENT_BYTES_MAX);
   }
 
-  #ended(): string[] {
+  #complete(): string[] {
     const statements: string[] = [];
     for (let next = this.#parser.next(); next !== null; next = this.#parser.next())
       statements.push(textOfBytes(next));

@@ -1,4 +1,4 @@
-/** `dbsync sql` at a terminal: statements over several lines until `;`, history, completion. */
+/** `dbsync sql` on a terminal: statements on several lines, history and completion. */
 import { createInterface, type Interface } from "node:readline";
 import { type HistoryFile, MAX_HISTORY_LINES } from "../shared/history-file.js";
 import { Completion } from "./completion.js";
@@ -6,11 +6,11 @@ import { printAnswer, printProblem } from "./print-answer.js";
 import type { SqlSession } from "./sql-session.js";
 import { StatementReader } from "./statement.js";
 
-const LEAVE = "Ctrl-D, exit, quit or miala leaves.";
-const LEAVING = /^\s*(?:exit|quit|miala|mivaoka)\s*;?\s*$/i;
-const CLEARING = /^\s*(?:clear|diovy|!)\s*;?\s*$/i;
+const HOW_TO_EXIT = "Ctrl-D, exit, quit or miala ends the session.";
+const EXIT_LINE = /^\s*(?:exit|quit|miala|mivaoka)\s*;?\s*$/i;
+const CLEAR_LINE = /^\s*(?:clear|diovy|!)\s*;?\s*$/i;
 const MORE = "   ...> ";
-/** The beginning of a login; the password follows, perhaps on another line. */
+/** The beginning of a login, whose password may follow on another line. */
 const SECRET = /(?:^|;)\s*login\s/i;
 const CLEAR_SCREEN = "\x1b[H\x1b[2J";
 
@@ -19,15 +19,18 @@ export interface TerminalStreams {
   readonly output: NodeJS.WritableStream;
 }
 
-export interface Talk {
+export interface Conversation {
   readonly session: SqlSession;
   readonly isJson: boolean;
   readonly history: HistoryFile;
 }
 
-/** Reads and executes statements until the user leaves. */
-export async function converse(talk: Talk, { input, output }: TerminalStreams): Promise<void> {
-  const { session, isJson, history } = talk;
+/** Reads and executes statements until the user ends the session. */
+export async function converse(
+  conversation: Conversation,
+  { input, output }: TerminalStreams,
+): Promise<void> {
+  const { session, isJson, history } = conversation;
   const reader = new StatementReader();
   const completion = new Completion(session);
   let before = "";
@@ -46,10 +49,10 @@ export async function converse(talk: Talk, { input, output }: TerminalStreams): 
     terminal.prompt();
   };
   terminal.on("SIGINT", () => {
-    // A user that does not wait for the answer loses the connection.
+    // To stop waiting for an answer, the session closes the connection.
     if (session.isBusy) session[Symbol.dispose]();
     else {
-      if (terminal.line === "" && !reader.isMidStatement) output.write(`\n${LEAVE}`);
+      if (terminal.line === "" && !reader.isMidStatement) output.write(`\n${HOW_TO_EXIT}`);
       output.write("\n");
       reader.drop();
       before = "";
@@ -57,17 +60,17 @@ export async function converse(talk: Talk, { input, output }: TerminalStreams): 
       prompt();
     }
   });
-  output.write(`A statement ends with ;, Tab completes words and names. ${LEAVE}\n`);
+  output.write(`A statement ends with ;. Tab completes words and names. ${HOW_TO_EXIT}\n`);
   prompt();
   for await (const line of terminal) {
-    if (!reader.isMidStatement && LEAVING.test(line)) break;
+    if (!reader.isMidStatement && EXIT_LINE.test(line)) break;
     if (line.trim() !== "" && !SECRET.test(`${before}${line}\n`)) history.add(line);
-    if (!reader.isMidStatement && CLEARING.test(line)) output.write(CLEAR_SCREEN);
+    if (!reader.isMidStatement && CLEAR_LINE.test(line)) output.write(CLEAR_SCREEN);
     else {
       for (const statement of reader.push(Buffer.from(`${line}\n`))) {
         await session
           .ask(statement)
-          .then((answer) => printAnswer(answer, { isJson, tellsAll: true, output }), printProblem);
+          .then((answer) => printAnswer(answer, { isJson, printsMessages: true, output }), printProblem);
         completion.forget();
       }
       before = reader.isMidStatement ? `${before}${line}\n` : "";

@@ -1,32 +1,32 @@
-/** Reads rows of a relation from daemons' answers, each cell with its type. */
+/** Parses the rows of a relation in a daemon's reply, keeping the types of cells. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { FolderCell } from "./data-folder.js";
 
-/** Numbers, and texts as their bytes. */
+/** A number, the bytes of a text, or null. */
 export type TypedCell = number | { readonly bytes: ByteString } | null;
 
-/** @throws Error  the reply is no relation */
+/** Returns the rows. @throws Error  the reply is not a relation */
 export function cellsOf(reply: Reply): TypedCell[][] {
   const items = "items" in reply ? reply.items : [];
-  const place = items.findIndex((item) => item.kind === "bulk" && item.bytes === "rows");
-  const rows = items[place + 1];
-  if (place < 0 || rows === undefined || !("items" in rows))
-    throw new Error(`a daemon's answer is no relation: ${reply.kind}`);
+  const index = items.findIndex((item) => item.kind === "bulk" && item.bytes === "rows");
+  const rows = items[index + 1];
+  if (index < 0 || rows === undefined || !("items" in rows))
+    throw new Error(`a daemon's answer is not a relation: ${reply.kind}`);
   return rows.items.map((row) => ("items" in row ? row.items.map(cellOf) : []));
 }
 
-/** Answers to envelopes contain numbers as statuses, which texts never are. */
+/** Converts a cell. Replies to envelopes contain numbers as statuses; texts are never statuses. */
 function cellOf(reply: Reply): TypedCell {
   if (reply.kind === "status") return Number(reply.text);
   return reply.kind === "bulk" ? { bytes: reply.bytes } : null;
 }
 
-/** Returns a cell as text; "": it is none. */
+/** Returns the text of a cell; "": the cell is not a text. */
 export const textOf = (cell: TypedCell | undefined): string =>
   typeof cell === "object" && cell !== null ? textOfBytes(cell.bytes) : "";
 
-/** Returns a cell as files have it; undefined: it has bytes that are no text. */
+/** Returns a cell for a file; undefined: it contains bytes that are not text. */
 export function folderCell(cell: TypedCell): FolderCell | undefined {
   if (cell === null || typeof cell === "number") return cell;
   const text = textOfBytes(cell.bytes);

@@ -1,11 +1,11 @@
-/** Formats values as statements write them. */
+/** Formats values for statements. */
 
 export function valueText(value: string | number | null): string {
   if (typeof value === "string") return `'${value.replace(/['\\]/g, "\\$&")}'`;
   return value === null ? "null" : plainNumber(value);
 }
 
-/** Statements have no exponents: `1e-7` is `0.0000001`. */
+/** Formats a number without an exponent, which statements do not allow: `1e-7` becomes `0.0000001`. */
 function plainNumber(value: number): string {
   const [, sign = "", whole = "", part = "", exponent] =
     /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value)) ?? [];

@@ -1,4 +1,4 @@
-/** Queries of views that the earlier server can read back: complete tables, joined without a condition, and combinations of such queries. */
+/** Queries of views that the earlier server can read: complete tables, joined without a condition, and combinations of such queries. */
 
 export type JoinKind = "inner" | "left" | "right" | "full" | "natural";
 export type SetOperator = "union" | "difference" | "intersection";
@@ -12,7 +12,7 @@ export type ViewQuery =
       readonly right: ViewQuery;
     };
 
-/** A query of all columns of its sources. */
+/** A query that returns all columns of its sources. */
 export interface ViewSelect {
   readonly kind: "select";
   readonly from: ViewSource;
@@ -36,7 +36,7 @@ const SET_WORDS: Readonly<Record<SetOperator, string>> = {
   intersection: "atifitra",
 };
 
-/** Returns a query as a statement in Malagasy. */
+/** Formats a query as a statement in Malagasy. */
 export function viewText(query: ViewQuery): string {
   if (query.kind === "set") {
     const right = viewText(query.right);
@@ -51,7 +51,7 @@ function sourceText(source: ViewSource): string {
   return source.alias === null ? text : `${text} antso ${source.alias}`;
 }
 
-/** Names of tables and views that it reads. */
+/** Returns the names of the tables and views that a query reads. */
 export function sourcesOf(query: ViewQuery): readonly string[] {
   if (query.kind === "set") return [...sourcesOf(query.left), ...sourcesOf(query.right)];
   return [query.from, ...query.joins.map(({ source }) => source)].flatMap((source) =>

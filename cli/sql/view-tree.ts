@@ -1,6 +1,6 @@
 /**
- * Queries of views as the earlier server stores them: trees of its own classes. It can read back only those that name no column. Source:
- * test/vectors/sql/GRAMMAR.md "On disk", and the names of its classes.
+ * Converts queries of views from and to the trees of Java objects that the earlier server stores. That server can read only views that name no
+ * column. Source: test/vectors/sql/GRAMMAR.md "On disk", and the names of the server's classes.
  */
 import { createHash } from "node:crypto";
 import type { JacksonValue } from "./jackson-text.js";
@@ -25,7 +25,7 @@ const SETS: Readonly<Record<string, SetOperator>> = {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** @returns null: it is a query that the earlier server cannot read back, or none */
+/** Parses a tree. @returns null: it is not a query, or one that the earlier server cannot read */
 export function readViewTree(tree: unknown): ViewQuery | null {
   const fields = fieldsOf(tree);
   switch (classOf(fields)) {
@@ -42,12 +42,14 @@ export function readViewTree(tree: unknown): ViewQuery | null {
   }
 }
 
-function readSelect({ fields, from, joins, ...others }: Fields): ViewSelect | null {
+function readSelect({ fields, from, joins, ...restrictions }: Fields): ViewSelect | null {
   if (classOf(fieldsOf(fields)) !== "AllField") return null;
-  const { where, groupBy, limitDebut, limitFin } = others;
-  const isWhole = [where, groupBy, limitDebut, limitFin].every((part) => part === null || part === undefined);
+  const { where, groupBy, limitDebut, limitFin } = restrictions;
+  const isComplete = [where, groupBy, limitDebut, limitFin].every(
+    (part) => part === null || part === undefined,
+  );
   const source = readSource(from);
-  if (!isWhole || source === null) return null;
+  if (!isComplete || source === null) return null;
   const read: ViewSelect["joins"][number][] = [];
   for (const join of Array.isArray(joins) ? joins : []) {
     const { op, tableOrigin, onCondition = null } = fieldsOf(join);
@@ -71,10 +73,10 @@ export const isName = (name: unknown): name is string => typeof name === "string
 
 const fieldsOf = (tree: unknown): Fields => (typeof tree === "object" && tree !== null ? tree : {}) as Fields;
 
-/** Returns a class without its package, which differs between versions of the original. */
+/** Returns the name of a class without its package, which differs between versions of the original. */
 const classOf = (fields: Fields) => String(fields["@class"]).split(".").at(-1);
 
-/** @param view  whose it is, since sources have ids: the same each time */
+/** Returns the tree of a query. @param view  the view's name, from which the ids of sources are derived */
 export function viewTree(query: ViewQuery, view: string): JacksonValue {
   let sources = 0;
   const id = (): string => {
@@ -85,11 +87,11 @@ export function viewTree(query: ViewQuery, view: string): JacksonValue {
     from.kind === "derived"
       ? tree(from.query, id(), from.alias)
       : { "@class": `${ELEMENTS}.TableNameOrigin`, id: id(), alias: from.alias, name: from.name };
-  const tree = (each: ViewQuery, own: string | null, alias: string | null): JacksonValue =>
+  const tree = (each: ViewQuery, treeId: string | null, alias: string | null): JacksonValue =>
     each.kind === "set"
       ? {
           "@class": `${PACKAGE}.SelectBinOpExpr`,
-          id: own,
+          id: treeId,
           alias,
           left: tree(each.left, null, null),
           op: wordOf(SETS, each.operator),
@@ -97,7 +99,7 @@ export function viewTree(query: ViewQuery, view: string): JacksonValue {
         }
       : {
           "@class": `${PACKAGE}.SelectRqst`,
-          id: own,
+          id: treeId,
           alias,
           fields: { "@class": `${ELEMENTS}.AllField` },
           from: source(each.from),

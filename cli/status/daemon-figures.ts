@@ -1,4 +1,4 @@
-/** The figures that daemons report to administrators (INFO dbsync), and whether their databases are reached. */
+/** Requests the figures that daemons report to administrators (INFO dbsync), and whether their databases answer. */
 import type { Settings } from "../../client/settings/options.js";
 import { loadSigningKey, type SigningKey } from "../../client/settings/signing-key.js";
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -6,43 +6,43 @@ import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { askEach } from "../keys/key-ring.js";
 import { FOR_ADMINISTRATORS } from "./timeline-status.js";
 
-/** Figures since the start, or of the present. Times in seconds, sizes in bytes. */
+/** A daemon's present figures, and its counts since the start. Times are in seconds, sizes in bytes. */
 export interface DaemonFigures {
-  /** The version of its program. */
+  /** The version of the daemon's program. */
   readonly software: string;
   readonly uptime: number;
-  /** Connections. */
+  /** Number of connections. */
   readonly clients: number;
-  /** Commands that were answered, and those of them that were errors. */
+  /** Number of answered commands, and how many of the answers were errors. */
   readonly commands: number;
   readonly errors: number;
-  /** Requests that were not answered. */
+  /** Number of requests that were not answered. */
   readonly refusals: number;
-  /** Keys of all databases; null: the daemon's backend stores them. */
+  /** Number of keys in all databases; null: unknown, because they are in a Redis or on other daemons. */
   readonly keys: number | null;
-  /** `limit` 0: there is none. */
+  /** Memory in bytes; `limit` 0: no limit. */
   readonly memory: { readonly used: number; readonly resident: number; readonly limit: number };
   readonly backends: readonly { readonly name: string; readonly up: boolean }[];
-  /** Figures of the stream that orders its writes; null: there is none. */
+  /** Figures of the stream that orders its writes; null: no stream. */
   readonly order: OrderFigures | null;
-  /** Numbers of answers by their duration: each took `most` microseconds or less, Infinity for the slowest. */
-  readonly times: readonly (readonly [most: number, count: number])[];
+  /** Number of answers by duration: `count` answers took at most `max` microseconds; Infinity for the slowest. */
+  readonly times: readonly (readonly [max: number, count: number])[];
 }
 
 export interface OrderFigures {
-  /** Messages of the stream that it has applied, that it has yet to apply, and envelopes that wait for theirs. */
+  /** Number of the last message that it has applied, count of messages to apply, and count of envelopes that wait for their message. */
   readonly applied: number;
   readonly behind: number;
   readonly waiting: number;
-  /** The reason why it cannot read or write the stream; null: it can. */
+  /** The reason why it cannot read or write the stream; null: none. */
   readonly trouble: string | null;
 }
 
 export interface FiguresAnswer {
   readonly figures: DaemonFigures | null;
-  /** The database that does not answer, "" if its name is not known; null: all known databases answer. */
+  /** The database that does not answer, "" if its name is unknown; null: all known databases answer. */
   readonly missing: string | null;
-  /** The reason why it does not report; null: it reports, or has nothing to report. */
+  /** The reason why the daemon does not report figures; null: it reports them, or has none. */
   readonly note: string | null;
 }
 
@@ -50,9 +50,9 @@ const QUESTION = ["INFO", "dbsync"];
 const NOTHING: FiguresAnswer = { figures: null, missing: null, note: null };
 
 /**
- * Requests the figures of daemons; one that does not report to this key is sent a PING, which its database answers.
- * @param asked  for each server whether it is requested
- * @returns one for each server
+ * Requests the figures of daemons. A daemon that does not report to this key is sent a PING instead, which needs its database.
+ * @param asked  whether to query each server
+ * @returns an answer for each server
  */
 export async function readFigures(
   settings: Settings,
@@ -72,14 +72,14 @@ export async function readFigures(
       const note = /NOPERM/.test(error?.message ?? "") ? FOR_ADMINISTRATORS : null;
       const server = servers[index] as Settings["servers"][number];
       const [ping] = await askEach({ ...settings, servers: [server] }, key, ["PING"]);
-      return { figures, note, missing: isDatabaseAway(ping?.error ?? null) ? "" : null };
+      return { figures, note, missing: isDatabaseDown(ping?.error ?? null) ? "" : null };
     }),
   );
   let next = 0;
   return asked.map((isAsked) => (isAsked ? (figures[next++] ?? NOTHING) : NOTHING));
 }
 
-/** Returns a sentence that says why it cannot be used. */
+/** Returns the key, or the reason why it cannot be used; null: there is none. */
 function keyOf(settings: Settings): SigningKey | string | null {
   try {
     return settings.key === null ? null : loadSigningKey(settings);
@@ -88,7 +88,7 @@ function keyOf(settings: Settings): SigningKey | string | null {
   }
 }
 
-function isDatabaseAway(error: Error | null): boolean {
+function isDatabaseDown(error: Error | null): boolean {
   const outcome = error instanceof DbsyncError ? error.outcomes[0] : undefined;
   return outcome?.status === "failed" && outcome.stage === "refused" && /^database-/.test(outcome.detail);
 }
@@ -121,15 +121,15 @@ export function figuresOf(reply: ReplyValue): DaemonFigures | null {
       limit: count("maxmemory"),
     },
     backends: [...fields].flatMap(([name, value]) => {
-      const [, up, called = ""] = /^up=([01]),name=(.*)$/.exec(value) ?? [];
-      return up === undefined || !/^backend\d+$/.test(name) ? [] : [{ name: called, up: up === "1" }];
+      const [, up, backend = ""] = /^up=([01]),name=(.*)$/.exec(value) ?? [];
+      return up === undefined || !/^backend\d+$/.test(name) ? [] : [{ name: backend, up: up === "1" }];
     }),
     order: orderOf(fields.get("dbsync_order"), fields.get("dbsync_order_trouble")),
     times: timesOf(fields.get("dbsync_answered_usec_buckets") ?? ""),
   };
 }
 
-/** @param text  `applied=12,behind=0,…`; undefined: there is none */
+/** Parses the figures of a stream. @param text  such as `applied=12,behind=0,…`; undefined: no stream */
 function orderOf(text: string | undefined, trouble: string | undefined): OrderFigures | null {
   if (text === undefined) return null;
   const counts = new Map(text.split(",").map((pair) => pair.split("=") as [string, string]));
@@ -142,7 +142,7 @@ function orderOf(text: string | undefined, trouble: string | undefined): OrderFi
   };
 }
 
-/** Parses `50=12,100=3,more=0`. */
+/** Parses counts by duration, such as `50=12,100=3,more=0`. */
 function timesOf(text: string): DaemonFigures["times"] {
   return text.split(",").flatMap((part): [number, number][] => {
     const [, end = "", count = ""] = /^(\d+|more)=(\d+)$/.exec(part) ?? [];

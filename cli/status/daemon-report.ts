@@ -1,69 +1,69 @@
-/** Formats tables of daemons' reports for users. */
+/** Formats tables of daemons' reports. */
 import type { Stage } from "../../client/shared/errors.js";
 import { fitted, formatHeadedTable } from "../../net/terminal/table.js";
 import { bytesText, countText, spanText } from "../shared/amounts.js";
 import { type Column, rowsOf } from "../shared/column.js";
 import type { DaemonFigures, OrderFigures } from "./daemon-figures.js";
 
-/** Hexadecimal digits of an id that users see. */
+/** Number of hexadecimal digits of an id in a sentence. */
 const SHORT_DIGITS = 12;
-/** Hexadecimal digits of an id in a table that is no wider than a terminal. */
+/** Number of hexadecimal digits of an id in a table, so that the table fits a terminal. */
 const COLUMN_DIGITS = 8;
-/** The state of a daemon that answers but does not reach its database. */
+/** The state of a daemon that answers but cannot reach its database. */
 const NO_DATABASE = "no database";
 
-/** Ids are hexadecimal, times milliseconds; null: not known. */
+/** The report of a daemon. Ids are hexadecimal, times in milliseconds; null: unknown. */
 export interface ShownDaemon {
   readonly address: string;
   readonly ok: boolean;
   readonly versions: readonly number[];
   readonly daemon: string | null;
   readonly cluster: string | null;
-  /** Whether it differs from the option's cluster, or from that of most daemons. */
+  /** Whether its cluster differs from the option's, or from the cluster of most daemons. */
   readonly clusterDiffers: boolean;
   readonly state: string | null;
   readonly clockDifference: number | null;
   readonly roundTrip: number | null;
-  /** The stage at which the greeting failed; null: it did not. */
+  /** The stage at which the greeting failed; null: it succeeded. */
   readonly stage: Stage | null;
-  /** The figures that it reports to administrators; null: it does not. */
+  /** The figures that it reports to administrators; null: none. */
   readonly figures: DaemonFigures | null;
-  /** Whether one of its databases is known not to answer. */
+  /** Whether one of its databases does not answer. */
   readonly lacksDatabase: boolean;
 }
 
 export const DAEMON_COLUMNS: readonly Column<ShownDaemon>[] = [
-  { head: "ADDRESS", about: "as the list of servers names it", cell: ({ address }) => address },
+  { head: "ADDRESS", about: "address as in the list of servers", cell: ({ address }) => address },
   {
     head: "VERSIONS",
-    about: "of dbsync's protocol that it speaks",
+    about: "versions of dbsync's protocol that it speaks",
     cell: ({ versions }) => versions.join(" ") || "-",
   },
   {
     head: "DAEMON",
-    about: "the beginning of its id (--json: all of it)",
+    about: "the beginning of its id (--json prints all of it)",
     cell: ({ daemon }) => daemon?.slice(0, COLUMN_DIGITS) ?? "-",
   },
   {
     head: "CLUSTER",
-    about: "the beginning of its cluster's; (!): not that of most daemons",
+    about: "the beginning of its cluster's id; (!): most daemons have another cluster",
     cell: ({ cluster, clusterDiffers }) =>
       `${cluster?.slice(0, COLUMN_DIGITS) ?? "-"}${clusterDiffers ? " (!)" : ""}`,
   },
   {
     head: "STATE",
-    about: "live, catching-up, isolated, no database, or why it is not reached",
+    about: "live, catching-up, isolated, no database, or the stage at which the connection failed",
     cell: (daemon) => stateOf(daemon),
   },
   {
     head: "CLOCK",
-    about: "its clock less this machine's",
+    about: "the difference of its clock from this machine's",
     cell: ({ clockDifference }) =>
       clockDifference === null ? "-" : `${clockDifference < 0 ? "" : "+"}${clockDifference.toFixed(0)} ms`,
   },
   {
     head: "TRIP",
-    about: "from a question to its answer, the fastest of three",
+    about: "round-trip time of a request, the fastest of three",
     cell: ({ roundTrip }) => (roundTrip === null ? "-" : `${roundTrip.toFixed(1)} ms`),
   },
 ];
@@ -76,30 +76,30 @@ interface ShownFigures {
 export const FIGURE_COLUMNS: readonly Column<ShownFigures>[] = [
   { head: "FIGURES OF", about: "the daemon", cell: ({ address }) => address },
   { head: "SOFTWARE", about: "the version of its program", cell: ({ figures }) => figures.software },
-  { head: "UPTIME", about: "since it was started", cell: ({ figures }) => spanText(figures.uptime) },
+  { head: "UPTIME", about: "time since its start", cell: ({ figures }) => spanText(figures.uptime) },
   {
     head: "KEYS",
-    about: "in all its databases; -: the backend has them",
+    about: "keys in all its databases; -: unknown, stored in the backend",
     cell: ({ figures: { keys } }) => (keys === null ? "-" : countText(keys)),
   },
   {
     head: "MEMORY",
-    about: "that its process takes of the machine's",
+    about: "memory of its process",
     cell: ({ figures }) => bytesText(figures.memory.resident),
   },
   {
     head: "CLIENTS",
-    about: "connections of all its listeners, this one among them",
+    about: "connections of all its listeners, including this one",
     cell: ({ figures }) => countText(figures.clients),
   },
   {
     head: "ANSWERED",
-    about: "commands since the start",
+    about: "commands answered since the start",
     cell: ({ figures }) => countText(figures.commands),
   },
   {
     head: "REFUSED",
-    about: "requests without an answer since then; its log says why",
+    about: "requests that it did not answer since the start; its log has the reasons",
     cell: ({ figures }) => countText(figures.refusals),
   },
 ];
@@ -118,22 +118,22 @@ export const ORDER_COLUMNS: readonly Column<ShownOrder>[] = [
   },
   {
     head: "APPLIED",
-    about: "the number of the stream's last message that it has applied",
+    about: "number of the stream's last message that it has applied",
     cell: ({ order }) => countText(order.applied),
   },
   {
     head: "BEHIND",
-    about: "messages that it has yet to apply",
+    about: "messages that it has not applied yet",
     cell: ({ order }) => countText(order.behind),
   },
   {
     head: "WAITING",
-    about: "envelopes that it has sent to the stream and that have not come back",
+    about: "envelopes that it has sent to the stream and not received from it yet",
     cell: ({ order }) => countText(order.waiting),
   },
 ];
 
-/** @param columns  how wide lines may be */
+/** Formats the tables. @param columns  the maximum width of lines */
 export function formatDaemons(daemons: readonly ShownDaemon[], columns: number): string {
   const rows = fitted(rowsOf(DAEMON_COLUMNS, daemons), columns);
   const table = formatHeadedTable(rows, (row) => (daemons[row]?.ok ? "plain" : "bad"));
@@ -150,7 +150,7 @@ export function formatDaemons(daemons: readonly ShownDaemon[], columns: number):
   return `${figures}\n${formatHeadedTable(fitted(rowsOf(ORDER_COLUMNS, ordered), columns), tone)}`;
 }
 
-/** Returns a daemon's state in a word. */
+/** Returns a daemon's state in one or two words. */
 export function stateOf({ state, stage, lacksDatabase }: ShownDaemon): string {
   return lacksDatabase ? NO_DATABASE : (state ?? stage ?? "-");
 }

@@ -1,4 +1,4 @@
-/** The checks of `dbsync doctor` at each server: its own report, then whether it takes a signed command. */
+/** The checks of `dbsync doctor` for each server: its own report, and whether it accepts a signed command. */
 
 import { openClient } from "../../client/dbsync-send.js";
 import type { FanOutClient } from "../../client/fan-out-client.js";
@@ -15,20 +15,20 @@ import { CLOCK_CURE, describeClock, MAX_CLOCK_DIFFERENCE_MS } from "./read-statu
 import { readSettledStatus } from "./settling.js";
 import { progressText } from "./status-text.js";
 
-/** Milliseconds that starting or catching up may take: if it lasts longer, that is a finding. */
+/** Time that starting or catching up may take before it is reported, in milliseconds. */
 const SETTLE_MS = 10_000;
 
-/** @returns a sentence for each reason why something was not checked */
+/** Checks all servers. @returns the reasons why some checks were skipped, a sentence each */
 export async function examineServers(settings: Settings, add: Report): Promise<readonly string[]> {
   const statuses = await readSettledStatus(settings, SETTLE_MS, progressText);
-  // Warnings about the key are in the report already.
+  // Warnings about the key are already in the report.
   const { client } = openClient(settings, () => {});
   const pings = await pingEach(client, settings);
   const isSigned = settings.key !== null;
   for (const [index, ping] of pings.entries()) {
     const status = statuses[index] as DaemonStatus;
     examineStatus(status, settings.servers[index] as Address, add);
-    // A server that closes on version 2's hello has been reported already.
+    // A server that closes the connection after a hello of version 2 has already been reported.
     const isReported = ping.status === "failed" && ping.stage === "version" && status.problems.length > 0;
     if (status.stage === null && !isReported) examinePing(ping, isSigned, add);
   }
@@ -39,7 +39,7 @@ export async function examineServers(settings: Settings, add: Report): Promise<r
   return [...new Set(unreported.flatMap(({ timelineNote }) => timelineNote ?? []))];
 }
 
-/** Checks servers together, or separately if they belong to different clusters, because then no command can be for all. */
+/** Sends a PING to all servers: together, or separately if they belong to different clusters, because one signature is for one cluster. */
 async function pingEach(client: FanOutClient, settings: Settings): Promise<readonly Outcome[]> {
   try {
     return (await client.sendAll("PING")).outcomes;
@@ -58,12 +58,12 @@ function examineStatus(status: DaemonStatus, { tls }: Address, add: Report): voi
   if (status.stage === null) {
     const spoken =
       versions.length > 1 ? `versions ${versions.join(" and ")}` : `version ${versions.join("")}`;
-    // A server that closes on the hello may be any program, and is called by a version only where version 1 was wanted.
+    // A server that closes the connection after the hello may be any program, so its version is not reported.
     const isHidden = daemon === null && problems.length > 0;
-    const self = daemon === null ? "" : `, ${state ?? "no state"}, daemon ${short(daemon)}`;
-    add({ grade: "OK", subject, text: `resolved, reached${isHidden ? "" : `, speaks ${spoken}${self}`}` });
+    const details = daemon === null ? "" : `, ${state ?? "no state"}, daemon ${short(daemon)}`;
+    add({ grade: "OK", subject, text: `resolved, reached${isHidden ? "" : `, speaks ${spoken}${details}`}` });
     if (tls !== null) {
-      const proof = tls.pins.length > 0 ? "its key is the pinned one" : "its certificate is trusted";
+      const proof = tls.pins.length > 0 ? "its key is pinned" : "its certificate is trusted";
       add({ grade: "OK", subject, text: `encrypted, ${proof}` });
     }
   }
@@ -102,39 +102,40 @@ function cureOf(outcome: Extract<Outcome, { status: "failed" }>, isSigned: boole
   return outcomeCure(outcome);
 }
 
-/** A PING causes no command error, so fewer causes remain than for other commands. */
+/** Returns advice for a server of version 1 that closed the connection after a PING. */
 function version1Cure(isSigned: boolean): string {
   return isSigned
-    ? 'it refused a signed PING: compare the fingerprint above with "key accepted" in its log. ' +
-        "If they are equal, its database is down; if there is none, it runs without -s"
-    : "it refused an unsigned PING: name the private key (-k, DBSYNC_SIGNKEY, dbsync.signkey). " +
-        "If it runs without -s, its database is down; see its log";
+    ? 'it rejected a signed PING: compare the fingerprint above with "key accepted" in its log. ' +
+        "If they are equal, its database is down. If the log has no such line, the daemon runs without -s"
+    : "it rejected an unsigned PING: name the private key (-k, DBSYNC_SIGNKEY, dbsync.signkey). " +
+        "If the daemon runs without -s, its database is down; see its log";
 }
 
-/** Reports that daemons belong to one cluster; a difference is reported as a failure of the daemon that differs. */
+/** Reports that all daemons belong to one cluster. Differences are already reported for the daemons that differ. */
 function examineClusters(statuses: readonly DaemonStatus[], add: Report): void {
   const known = statuses.filter(({ cluster }) => cluster !== null);
   if (known.length < 2 || known.some(({ clusterDiffers }) => clusterDiffers)) return;
   add({
     grade: "OK",
     subject: "cluster",
-    text: `${short(known[0]?.cluster ?? null)}, the same at all ${known.length} daemons`,
+    text: `${short(known[0]?.cluster ?? null)}, the same on all ${known.length} daemons`,
   });
 }
 
-/** A daemon that does not report its state still has the command TIME: seconds and microseconds, one per line. */
+/** Checks the clocks of daemons whose greeting did not contain it, by the command TIME: seconds and microseconds, one per line. */
 async function examineOldClocks(
   client: ReturnType<typeof openClient>["client"],
   { statuses, pings }: { statuses: readonly DaemonStatus[]; pings: readonly Outcome[] },
   add: Report,
 ): Promise<void> {
-  const isDue = (index: number) => statuses[index]?.clockDifference === null && pings[index]?.status === "ok";
-  if (!pings.some((_, index) => isDue(index)) || statuses.some(({ clusterDiffers }) => clusterDiffers))
+  const needsTime = (index: number) =>
+    statuses[index]?.clockDifference === null && pings[index]?.status === "ok";
+  if (!pings.some((_, index) => needsTime(index)) || statuses.some(({ clusterDiffers }) => clusterDiffers))
     return;
   const before = Date.now();
   for (const [index, time] of (await client.sendAll("TIME")).outcomes.entries()) {
-    // Half-way between question and answer.
-    if (isDue(index)) examineOldClock(time, before + time.ms / 2, add);
+    // The answer dates from about halfway between request and reply.
+    if (needsTime(index)) examineOldClock(time, before + time.ms / 2, add);
   }
 }
 
@@ -142,8 +143,8 @@ function examineOldClock(outcome: Outcome, localTime: number, add: Report): void
   const subject = outcome.address;
   const time = outcome.status === "ok" ? /^(\d+)\n(\d+)$/.exec(outcome.value ?? "") : null;
   if (time === null) {
-    const fix = "compare the clocks by hand; this daemon does not answer TIME";
-    add({ grade: "WARN", subject, text: "its clock is not known: no answer to TIME", fix });
+    const fix = "compare the clocks yourself; this daemon does not answer TIME";
+    add({ grade: "WARN", subject, text: "its clock is unknown, because it does not answer TIME", fix });
     return;
   }
   const difference = Number(time[1]) * 1000 + Number(time[2]) / 1000 - localTime;

@@ -1,4 +1,4 @@
-/** `dbsync doctor`: checks everything between this machine and an answer, and names what to fix first. */
+/** `dbsync doctor`: checks everything that a call needs, from the configuration to the daemons, and names the first thing to fix. */
 import { statSync } from "node:fs";
 import type { Command } from "commander";
 import type { Defaults } from "../../client/settings/defaults.js";
@@ -12,15 +12,15 @@ import { JSON_FLAG, printJson, printSentence } from "../shared/output.js";
 import { examineServers } from "./doctor-servers.js";
 
 export function addDoctor(program: Command): void {
-  addClientOptions(program.command("doctor").description("find out why something does not work"))
+  addClientOptions(program.command("doctor").description("find out why calls fail"))
     .option(JSON_FLAG, 'print JSON: {"findings": […], "firstFix": … or null, "notes": […]}')
     .addHelpText(
       "after",
       `
-Checks the configuration, the key file and its mode, and of each server: whether its name is resolved, whether it is
-reached, which versions it speaks, whether it is of the same cluster, whether its clock is right, and whether it accepts
-the signature. With an administrator's key it also checks all that dbsync status finds: disks, members, mirrors, dead
-letters, states that differ. The last line names the first thing to fix.
+Checks the configuration, the key file and its mode. For each server it checks that the name resolves, the server is
+reachable, speaks a suitable version, belongs to the same cluster, has the right time and accepts the signature. With an
+administrator's key it also reports the problems that dbsync status finds with disks, members, mirrors, dead letters and
+differing states. The last line names the first thing to fix.
 
 Examples:
   dbsync doctor
@@ -48,9 +48,10 @@ async function doctor(flags: ClientFlags): Promise<void> {
   else {
     for (const note of notes) printSentence(`(${note})`, "plain");
     if (firstFix !== null) printSentence(`First fix: ${firstFix}`, "head");
-    else printSentence(notes.length === 0 ? "All is well." : "All checks that ran passed.", "good");
+    else
+      printSentence(notes.length === 0 ? "All checks passed." : "All checks that could run passed.", "good");
   }
-  // An unusable one has set its own exit code.
+  // An unusable configuration or key has already set its exit code.
   if (worst?.grade === "FAIL") process.exitCode ??= EXIT.failed;
 }
 
@@ -76,10 +77,10 @@ function examineSettings(flags: ClientFlags, add: Report): Settings | null {
   }
 }
 
-/** Describes a key. Other people may read the report, so PEM text is not shown. */
+/** Describes a key without its PEM text, because other people may read the report. */
 function shownKey(key: Settings["key"]): string {
   if (key === null) return "none, commands are sent unsigned";
-  return isFile(key) ? key : "given as PEM text";
+  return isFile(key) ? key : "configured as PEM text";
 }
 
 function modeOf(file: string): string {

@@ -1,4 +1,4 @@
-/** `dbsync status --explain`: what the columns of all its tables mean. */
+/** `dbsync status --explain`: describes the columns of all tables. */
 import { painted } from "../../net/terminal/colours.js";
 import { wrapped } from "../../net/terminal/table.js";
 import type { Column } from "../shared/column.js";
@@ -6,24 +6,24 @@ import { DAEMON_COLUMNS, FIGURE_COLUMNS, ORDER_COLUMNS } from "./daemon-report.j
 import { MEMBER_COLUMNS, timelineColumns } from "./timeline-report.js";
 
 const TABLES: readonly (readonly [title: string, columns: readonly Column<never>[]])[] = [
-  ["Of each daemon", DAEMON_COLUMNS],
-  ["With an administrator's key", FIGURE_COLUMNS],
-  ["Of daemons with --order, with an administrator's key", ORDER_COLUMNS],
-  ["Of daemons with --data or --peer, with an administrator's key", timelineColumns(0, true)],
-  ["What they say of their members", MEMBER_COLUMNS],
+  ["For each daemon", DAEMON_COLUMNS],
+  ["For each daemon, with an administrator's key", FIGURE_COLUMNS],
+  ["For daemons with --order, with an administrator's key", ORDER_COLUMNS],
+  ["For daemons with --data or --peer, with an administrator's key", timelineColumns(0, true)],
+  ["For the members of such daemons, as each daemon reports them", MEMBER_COLUMNS],
 ];
 
-/** @param columns  how wide lines may be */
+/** Returns the description. @param columns  the maximum width of lines */
 export function explanation(columns: number): string {
-  return TABLES.map(([title, named]) => `${painted(title, "head")}\n${columnLines(named, columns)}`).join(
-    "\n",
-  );
+  return TABLES.map(
+    ([title, described]) => `${painted(title, "head")}\n${columnLines(described, columns)}`,
+  ).join("\n");
 }
 
-/** A line for each column. */
-export function columnLines(named: readonly Column<never>[], columns: number): string {
-  const width = Math.max(...named.map(({ head }) => head.length));
-  return named
+/** Formats a line for each column of a table. */
+export function columnLines(described: readonly Column<never>[], columns: number): string {
+  const width = Math.max(...described.map(({ head }) => head.length));
+  return described
     .flatMap(({ head, about }) => wrapped(`${head.padEnd(width)}  ${about}`, columns))
     .map((line) => `${line}\n`)
     .join("");

@@ -1,4 +1,4 @@
-/** Requests the status of daemons, and finds problems in it. */
+/** Requests the status of daemons and finds problems in it. */
 
 import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
@@ -26,28 +26,28 @@ import type { DaemonStatus } from "./daemon-status.js";
 import { type MemberStatus, readTimelines, type TimelineStatus } from "./timeline-status.js";
 
 /**
- * Version 2's clients correct for this machine's clock; two daemons whose clocks are this far apart may not both accept an
- * envelope.
+ * Maximum difference of a daemon's clock, in milliseconds. If the clocks of two daemons differ more, they may not both
+ * accept an envelope.
  */
 export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
 
 export const CLOCK_CURE = "set both clocks by NTP";
 const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --cluster-name";
 
-/** Greets all daemons, and requests the status of their work. */
+/** Greets all daemons and requests their figures. */
 export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]> {
   const daemons = await readStatus(settings);
-  const figures = await readFigures(settings, daemons.map(mayBeAsked));
+  const figures = await readFigures(settings, daemons.map(canBeQueried));
   return daemons.map((daemon, index) => withFigures(daemon, figures[index] as FiguresAnswer));
 }
 
-const mayBeAsked = ({ versions, clusterDiffers }: DaemonStatus): boolean =>
+const canBeQueried = ({ versions, clusterDiffers }: DaemonStatus): boolean =>
   versions.includes(2) && !clusterDiffers;
 
-/** Returns the work status of all daemons, with the timelines of those that have one. */
+/** Greets all daemons, and requests their figures and timelines. */
 export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]> {
   const daemons = await readWorkStatus(settings);
-  const ids = daemons.map((one) => (one.members !== null && mayBeAsked(one) ? one.daemon : null));
+  const ids = daemons.map((one) => (one.members !== null && canBeQueried(one) ? one.daemon : null));
   const answers = await readTimelines(settings, ids);
   const timelines = answers.map(({ timeline }) => timeline);
   const now = realEnvironment.wallClock();
@@ -61,7 +61,7 @@ export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]
   });
 }
 
-/** Returns the report of a member that was queried itself. */
+/** Returns the status of a member that was also queried itself; null: it was not queried. */
 function standing(
   { id, address }: MemberStatus,
   daemons: readonly DaemonStatus[],
@@ -76,7 +76,7 @@ function standing(
   return member.progress.length > 0 || timelines[index] === null ? "busy" : "ready";
 }
 
-/** Adds what a daemon reports to administrators, and whether its databases answer. */
+/** Adds the figures that a daemon reports to administrators, and the problem of a database that does not answer. */
 export function withFigures(daemon: DaemonStatus, { figures, missing, note }: FiguresAnswer): DaemonStatus {
   if (missing === null) return withOrder({ ...daemon, figures, timelineNote: note }, figures?.order ?? null);
   const problems = [...daemon.problems, backendProblem(missing)];
@@ -90,62 +90,69 @@ function withOrder(daemon: DaemonStatus, order: OrderFigures | null): DaemonStat
   return { ...daemon, problems: [...daemon.problems, found], ok: false };
 }
 
-/** Adds a daemon's timeline, and the problems found in it. */
+/** Adds a daemon's timeline and the problems found in it. */
 export function withTimeline(
   daemon: DaemonStatus,
   timeline: TimelineStatus,
   found: Diagnosis,
   now: number,
 ): DaemonStatus {
-  // A failed timeline does not become complete by waiting.
-  const isOver = ({ text }: Problem) =>
+  // A failed timeline never becomes complete, so that is not work in progress.
+  const hasFailed = ({ text }: Problem) =>
     text === INCOMPLETE &&
     [timeline.failure, timeline.standstill, timeline.revoked, timeline.unlisted].some(
       (reason) => reason !== null,
     );
   const still = daemon.progress.some(({ text }) => text === INCOMPLETE) ? standingStill(timeline, now) : null;
-  const past = daemon.progress.filter((one) => !isOver(one) && (still === null || one.text !== INCOMPLETE));
-  const stuck = still === null || daemon.progress.some(isOver) ? [] : [still];
+  const continuing = daemon.progress.filter(
+    (one) => !hasFailed(one) && (still === null || one.text !== INCOMPLETE),
+  );
+  const stuck = still === null || daemon.progress.some(hasFailed) ? [] : [still];
   const problems = [...daemon.problems, ...stuck, ...found.problems];
   const remarks = [...daemon.remarks, ...found.remarks];
-  const progress = [...past, ...found.progress];
-  return { ...daemon, timeline, problems, remarks, progress, ok: isWell(problems) };
+  const progress = [...continuing, ...found.progress];
+  return { ...daemon, timeline, problems, remarks, progress, ok: isHealthy(problems) };
 }
 
-/** Whether a daemon is well itself, whatever is wrong with its members. */
-const isWell = (problems: readonly Problem[]): boolean => problems.every(({ isOfMember }) => isOfMember);
+/** Whether a daemon itself has no problem; problems of its members do not count. */
+const isHealthy = (problems: readonly Problem[]): boolean => problems.every(({ isOfMember }) => isOfMember);
 
-/** Greets all daemons. */
+/** Greets all daemons and returns their status. */
 export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
   const { servers, timeout, cluster } = settings;
-  const way = { timeout, hasKey: settings.key !== null };
-  const greetings = await Promise.all(servers.map((address) => greet(address, realEnvironment, way)));
+  const options = { timeout, hasKey: settings.key !== null };
+  const greetings = await Promise.all(servers.map((address) => greet(address, realEnvironment, options)));
   const clusters = greetings.map(clusterOf).filter((each) => each !== null);
   const expected = cluster === "" ? mostFrequent(clusters) : cluster;
   const ids = greetings.map((greeting) => (greeting.kind === "hello" ? greeting.hello.daemon : ""));
   return greetings.map((greeting, index) => {
     const address = servers[index]?.text ?? "";
-    const theirs = clusterOf(greeting);
-    const clusterDiffers = theirs !== null && theirs !== expected;
+    const found = clusterOf(greeting);
+    const clusterDiffers = found !== null && found !== expected;
     const other =
-      cluster === "" ? "not of that of most daemons" : `not of ${short(cluster)}, as the option cluster says`;
+      cluster === ""
+        ? "but most daemons belong to another one"
+        : `not to ${short(cluster)}, as the option cluster requires`;
     const foreign = clusterDiffers
-      ? problem(`it is of the cluster ${short(theirs)}, ${other}`, CLUSTER_CURE)
+      ? problem(`it belongs to the cluster ${short(found)}, ${other}`, CLUSTER_CURE)
       : null;
     const problems = problemsOf(greeting, { foreign, needs2: needsVersion2(settings, servers[index]) });
     const twin = ids.findIndex((id, other) => id !== "" && id === ids[index] && other !== index);
     const remarks =
       twin < 0
         ? []
-        : [problem(`it is the same daemon as ${servers[twin]?.text}`, "name it once in the list")];
+        : [problem(`it is the same daemon as ${servers[twin]?.text}`, "name it only once in the list")];
     if (speaks2(greeting) && isSentVersion1(settings, servers[index]))
       remarks.push(
-        problem("it speaks version 2, and is sent version 1", "take that out of versions and the list"),
+        problem(
+          "it speaks version 2, but commands are sent to it as version 1",
+          "remove version 1 from the option versions and from the list of servers",
+        ),
       );
-    const ok = isWell(problems);
+    const ok = isHealthy(problems);
     const progress = progressOf(greeting);
-    const later = { timeline: null, timelineNote: null, figures: null, lacksDatabase: false };
-    return { address, ok, ...factsOf(greeting), ...later, clusterDiffers, problems, remarks, progress };
+    const defaults = { timeline: null, timelineNote: null, figures: null, lacksDatabase: false };
+    return { address, ok, ...factsOf(greeting), ...defaults, clusterDiffers, problems, remarks, progress };
   });
 }
 
@@ -175,7 +182,7 @@ function factsOf(greeting: Greeting) {
   };
 }
 
-/** Returns the cluster of a daemon with keys, hexadecimal; null: it has no keys, and takes unsigned commands. */
+/** Returns the cluster of a daemon, hexadecimal; null: it has no keys, and accepts unsigned commands. */
 function clusterOf(greeting: Greeting): string | null {
   if (greeting.kind !== "hello" || greeting.hello.cluster === "") return null;
   return hexOf(greeting.hello.cluster);
@@ -189,7 +196,7 @@ export function problemsOf(
   if (greeting.kind === "failed") {
     const { stage, detail } = greeting;
     const { meaning, cure } = STAGES[stage];
-    // Errors of TLS include more precise advice.
+    // The detail of a TLS error contains more precise advice.
     if (stage === "tls" && detail !== "") return [problem(`tls: ${meaning}`, detail)];
     return [problem(`${stage}: ${meaning}${detail === "" ? "" : ` (${detail})`}`, cure)];
   }
@@ -201,8 +208,8 @@ export function problemsOf(
   if (needs2 && !speaks2(greeting))
     problems.push(
       problem(
-        "it has no keys, and takes nothing that is signed",
-        "start it with -s public.pem, or sign with no key",
+        "it has no keys, and accepts no signed commands",
+        "start it with -s public.pem, or send commands unsigned",
       ),
     );
   const { hello, clockDifference } = greeting;
@@ -213,23 +220,23 @@ export function problemsOf(
   return problems;
 }
 
-/** Returns the states in a greeting that will end by themselves. */
+/** Returns the states in a greeting that are only temporary. */
 export function progressOf(greeting: Greeting): Problem[] {
   if (greeting.kind !== "hello") return [];
   return stateProblems(greeting.hello.state).filter(({ severity }) => severity === "progress");
 }
 
-/** Whether what this client signs for a server may go out as version 2 alone, or unsigned calls were meant to. */
+/** Whether this client sends commands to the server only as version 2. */
 function needsVersion2({ key, versions }: Settings, server: Address | undefined): boolean {
-  const said = server?.versions ?? versions;
-  return said === null ? key !== null : said === "2";
+  const allowed = server?.versions ?? versions;
+  return allowed === null ? key !== null : allowed === "2";
 }
 
 function speaks2(greeting: Greeting): boolean {
   return greeting.kind === "hello" && greeting.hello.versions.includes(2);
 }
 
-/** Whether what this client signs for a server goes out as version 1, whatever that server speaks. */
+/** Whether this client sends signed commands to the server only as version 1. */
 function isSentVersion1({ key, versions }: Settings, server: Address | undefined): boolean {
   return key !== null && (server?.versions ?? versions) === "1";
 }
@@ -238,7 +245,7 @@ function problem(text: string, fix: string): Problem {
   return { text, fix, severity: "problem", isOfMember: false };
 }
 
-/** `its clock is 3 ms behind this machine's` */
+/** Describes a difference of clocks, such as `its clock is 3 ms behind this machine's`. */
 export function describeClock(difference: number): string {
   const size = Math.abs(difference);
   const shown = size < 10_000 ? `${size.toFixed(0)} ms` : `${(size / 1000).toFixed(0)} s`;
@@ -248,11 +255,11 @@ export function describeClock(difference: number): string {
 /** Returns the most frequent value; null: no value is more frequent than all others. */
 function mostFrequent(values: readonly string[]): string | null {
   let best: string | null = null;
-  let most = 0;
+  let bestCount = 0;
   for (const value of new Set(values)) {
     const count = values.filter((other) => other === value).length;
-    if (count === most) best = null;
-    if (count > most) [best, most] = [value, count];
+    if (count === bestCount) best = null;
+    if (count > bestCount) [best, bestCount] = [value, count];
   }
   return best;
 }

@@ -1,4 +1,4 @@
-/** A terminal on which lines are redrawn in the same place. At the end the terminal's state is restored, and the last lines remain. */
+/** A terminal on which lines are redrawn in the same position. At the end the cursor is restored, and the last lines remain. */
 import type { WriteStream } from "node:tty";
 import { painted } from "../../net/terminal/colours.js";
 import type { ShownLine } from "./watched-report.js";
@@ -9,10 +9,10 @@ const BELOW = `${ESCAPE}J`;
 const CLEAR = `${ESCAPE}2J${ESCAPE}H`;
 const HIDE_CURSOR = `${ESCAPE}?25l`;
 const SHOW_CURSOR = `${ESCAPE}?25h`;
-const COLUMNS_USUAL = 80;
-const ROWS_USUAL = 24;
+const DEFAULT_COLUMNS = 80;
+const DEFAULT_ROWS = 24;
 
-/** Returns whether the stream is a terminal on which the cursor can be moved. */
+/** Whether the stream is a terminal on which the cursor can be moved. */
 export function isScreen(stream: WriteStream): boolean {
   return stream.isTTY && process.env["TERM"] !== "dumb";
 }
@@ -20,7 +20,7 @@ export function isScreen(stream: WriteStream): boolean {
 export class Screen {
   readonly #stream: WriteStream;
   #height = 0;
-  /** Whether the lines on the screen may have been broken into other ones. */
+  /** Whether the screen must be cleared, because the terminal may have rewrapped the lines. */
   #isStale = true;
   #hasLeft = false;
 
@@ -33,16 +33,16 @@ export class Screen {
   }
 
   get columns(): number {
-    return this.#stream.columns || COLUMNS_USUAL;
+    return this.#stream.columns || DEFAULT_COLUMNS;
   }
 
   draw(lines: readonly ShownLine[]): void {
-    const room = (this.#stream.rows || ROWS_USUAL) - 1;
-    const left = lines.length - room;
-    const more: ShownLine = { text: `… ${left + 1} more lines: make the window higher`, tone: "warn" };
-    const shown = left > 0 ? [...lines.slice(0, Math.max(0, room - 1)), more] : lines;
+    const height = (this.#stream.rows || DEFAULT_ROWS) - 1;
+    const excess = lines.length - height;
+    const more: ShownLine = { text: `… ${excess + 1} more lines: make the window higher`, tone: "warn" };
+    const shown = excess > 0 ? [...lines.slice(0, Math.max(0, height - 1)), more] : lines;
     const start = this.#isStale ? CLEAR : this.#height > 0 ? `${ESCAPE}${this.#height}A\r` : "";
-    // In one piece, so that nothing flickers.
+    // One write prevents flicker.
     this.#stream.write(
       `${start}${shown.map((line) => `${painted(line.text, line.tone, this.#stream)}${END_OF_LINE}\n`).join("")}${BELOW}`,
     );
@@ -50,7 +50,7 @@ export class Screen {
     this.#isStale = false;
   }
 
-  /** Restores the cursor, below the drawn lines. */
+  /** Restores the cursor below the drawn lines. */
   leave(): void {
     if (this.#hasLeft) return;
     this.#hasLeft = true;

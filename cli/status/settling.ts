@@ -1,16 +1,17 @@
-/** Reads the status of daemons until no work is in progress, and meanwhile shows the work. */
+/** Reads the status of daemons until no work is in progress, and shows the work until then. */
 import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { showSteps } from "../shared/progress.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { readFullStatus } from "./read-status.js";
 
-/** Milliseconds between two updates. */
-const LOOK_EVERY_MS = 500;
+/** Time between two updates, in milliseconds. */
+const UPDATE_EVERY_MS = 500;
 
 /**
- * Returns the last status that it read: the first of which `textOf` has nothing to say, or that of the end of the time.
- * @param textOf  what is waited for, in one line; null: nothing
+ * Returns the first status for which `textOf` returns null, or the last status before the time limit.
+ * @param milliseconds  the time limit
+ * @param textOf  describes in one line what to wait for; null: nothing
  */
 export async function readSettledStatus(
   settings: Settings,
@@ -22,9 +23,9 @@ export async function readSettledStatus(
   for (;;) {
     const daemons = await readFullStatus(settings);
     const text = textOf(daemons);
-    const left = end - realEnvironment.now();
-    if (text === null || left <= 0) return daemons;
+    const remaining = end - realEnvironment.now();
+    if (text === null || remaining <= 0) return daemons;
     steps.show(text);
-    await new Promise((resolve) => setTimeout(resolve, Math.min(left, LOOK_EVERY_MS)));
+    await new Promise((resolve) => setTimeout(resolve, Math.min(remaining, UPDATE_EVERY_MS)));
   }
 }

@@ -1,4 +1,4 @@
-/** The output of `dbsync status` for users: tables, and below them the problems. */
+/** Formats the output of `dbsync status`: tables, followed by the problems. */
 import { realEnvironment } from "../../client/shared/environment.js";
 import { painted, type Tone } from "../../net/terminal/colours.js";
 import { shown } from "../../net/terminal/shown-text.js";
@@ -9,8 +9,9 @@ import type { DaemonStatus } from "./daemon-status.js";
 import { formatTimelines, type ShownTimeline } from "./timeline-report.js";
 
 /**
- * @param columns  how wide tables may be
- * @param isWrapped  whether sentences are broken to fit, as on a terminal; in a pipe each is a line
+ * Formats the status of all daemons.
+ * @param columns  the maximum width of tables
+ * @param isWrapped  whether to wrap sentences, as on a terminal; otherwise each is a line
  */
 export function formatStatus(daemons: readonly DaemonStatus[], columns: number, isWrapped: boolean): string {
   const timelines = formatTimelines(timelinesOf(daemons), realEnvironment.wallClock(), columns);
@@ -21,7 +22,7 @@ export function formatStatus(daemons: readonly DaemonStatus[], columns: number, 
   return sentences.length === 0 ? tables : `${tables}\n${sentences.join("")}`;
 }
 
-/** Returns how many of several daemons are ready, as a line. */
+/** Returns a line with the number of ready daemons, if there are several daemons. */
 function summaryOf(daemons: readonly DaemonStatus[]): readonly Sentence[] {
   if (daemons.length < 2) return [];
   return [{ text: readyText(daemons), tone: daemons.every(isReady) ? "plain" : "bad" }];
@@ -38,7 +39,7 @@ export interface Sentence {
   readonly tone: Tone;
 }
 
-/** Returns problems, remarks, states that end by themselves, and the reasons why more is not known. The texts may contain control characters. */
+/** Returns problems, remarks, work in progress, and the reasons for missing reports. The texts may contain control characters. */
 export function sentencesOf(daemons: readonly DaemonStatus[]): readonly Sentence[] {
   const found = daemons.flatMap(({ address, problems, remarks }): Sentence[] => [
     ...problems.map(({ text, fix }) => ({ text: `FAIL  ${address}: ${text}; ${fix}`, tone: "bad" as const })),
@@ -54,19 +55,19 @@ export function sentencesOf(daemons: readonly DaemonStatus[]): readonly Sentence
   return [...found, ...waits, ...[...notes].map((note) => ({ text: `(${note})`, tone: "plain" as const }))];
 }
 
-/** Whether a daemon is ok and has no work of its own in progress. */
+/** Whether a daemon is ok and has no work in progress; work of its members does not count. */
 const isReady = ({ ok, progress }: DaemonStatus): boolean =>
   ok && progress.every(({ isOfMember }) => isOfMember);
 
-/** Returns how many of the daemons are ready. */
+/** Describes how many of the daemons are ready. */
 export const readyText = (daemons: readonly DaemonStatus[]): string =>
   `${daemons.filter(isReady).length} of ${daemons.length} ready`;
 
-/** Returns what is under way, in one line: of each daemon the first thing; null: nothing is. */
+/** Describes the work in progress in one line, with the first item of each daemon; null: there is none. */
 export const progressText = (daemons: readonly DaemonStatus[]): string | null =>
   inOneLine(daemons, ({ progress }) => progress);
 
-/** Returns all that `dbsync status --wait` waits for, in one line: work under way, and what is wrong; null: nothing. */
+/** Describes in one line what `dbsync status --wait` waits for: problems and work in progress; null: nothing. */
 export const waitingText = (daemons: readonly DaemonStatus[]): string | null =>
   inOneLine(daemons, ({ problems, progress, remarks }) => [
     ...problems,

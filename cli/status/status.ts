@@ -1,4 +1,4 @@
-/** `dbsync status`: shows the reports of all daemons side by side, and the problems. */
+/** `dbsync status`: shows the reports of all daemons side by side, and their problems. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Settings } from "../../client/settings/options.js";
 import { loadSigningKey } from "../../client/settings/signing-key.js";
@@ -25,7 +25,7 @@ interface StatusFlags extends ClientFlags {
   readonly explain?: boolean;
 }
 
-/** Milliseconds between two updates. */
+/** Time between two updates, in milliseconds. */
 const WATCH_EVERY_MS = 2000;
 const WAIT_SECONDS = 60;
 const MS_PER_SECOND = 1000;
@@ -34,36 +34,33 @@ export function addStatus(program: Command): void {
   addClientOptions(
     program
       .command("status")
-      .description("show every daemon's state, clock, software, keys, memory, its timeline and members"),
+      .description("show the state, clock, software, keys, memory, timeline and members of every daemon"),
   )
-    .argument("[url]", "none: -s names the daemons", refuseUrl)
+    .argument("[url]", "not used: name the daemons with -s", refuseUrl)
     .usage("[options]")
-    .option(
-      "--watch",
-      "update every 2 s, until q or Ctrl-C: on a terminal in place, else one below the other",
-    )
+    .option("--watch", "update every 2 s until q or Ctrl-C; a terminal is redrawn, other output is appended")
     .addOption(
       new Option(
         "--wait [seconds]",
-        `wait until all is well, for this time at most (default: ${WAIT_SECONDS}); meanwhile a line says what is missing`,
+        `wait until there are no problems, at most for this time (default: ${WAIT_SECONDS}); a line shows what is missing`,
       )
         .argParser((text) => readCount(text, "Seconds are"))
         .preset(String(WAIT_SECONDS))
         .conflicts(["watch", "explain"]),
     )
-    .option("--explain", "explain each column, and ask no daemon")
-    .option(JSON_FLAG, 'print JSON: {"daemons": […]}, ids in full; with --watch a line each time')
+    .option("--explain", "describe each column, without contacting a daemon")
+    .option(JSON_FLAG, 'print JSON: {"daemons": […]}, ids in full; with --watch a line for each update')
     .addHelpText(
       "after",
       `
-The first table needs no key: daemons report this to any client; those that speak version 1 only report nothing.
-With a key that they know, the status shows whether their databases answer. To an administrator's key they report
-software, keys, memory and clients, and those with --data or --peer their timelines and members. Tables are as
-wide as the terminal, and 80 columns in a pipe; --json has what is cut.
+The first table needs no key: daemons report these facts to any client, except that daemons of version 1 report
+nothing. With a key that the daemons know, the status also shows whether their databases answer. With an
+administrator's key it shows software, keys, memory and clients, and for daemons with --data or --peer their timelines
+and members. Tables are as wide as the terminal, and 80 columns in a pipe; --json prints everything in full.
 
-Below the tables is the number of daemons that are ready, and a line for each finding: FAIL for what is wrong, WARN for
-what may be intended, WAIT for what ends by itself (daemons that start, catch up or take a snapshot). If there is none of
-these, all is well (exit code 0). NOTE matters only for a feature that you may not use, such as clients that do not sign.
+The tables are followed by the number of ready daemons and a line for each finding. FAIL is a problem. WARN may be
+intended. WAIT is temporary, for example a daemon that starts, catches up or takes a snapshot. Without any of these the
+exit code is 0. NOTE matters only for a feature that you may not use, such as clients that do not sign.
 
 Examples:
   dbsync status
@@ -71,15 +68,15 @@ Examples:
   dbsync status --wait 60 -k root-private.pem
   dbsync status --watch -k root-private.pem
   dbsync status --explain
-${exitCodeHelp("there is a FAIL, WARN or WAIT: a daemon is not reached, not live, of another cluster, or something of it is wrong")}`,
+${exitCodeHelp("there is a FAIL, WARN or WAIT: a daemon is not reachable, not live, in another cluster, or has a problem")}`,
     )
     .action(status);
 }
 
-/** @throws InvalidArgumentError  earlier versions asked servers of documents by their URLs */
+/** Refuses a URL: earlier versions accepted URLs of JSON servers. @throws InvalidArgumentError */
 function refuseUrl(): never {
   throw new InvalidArgumentError(
-    "status asks the daemons of -s. For --json-replica read /healthz or /metrics of --admin, or INFO replication of --resp.",
+    "status queries the daemons of -s. For --json-replica use /healthz or /metrics of --admin, or INFO replication of --resp.",
   );
 }
 
@@ -90,7 +87,7 @@ async function status(_: undefined, flags: StatusFlags): Promise<void> {
   const show = flags.watch ? beginWatching(showOnce(flags), flags.json ?? false) : showOnce(flags);
   for (;;) {
     const daemons = await readFullStatus(settings);
-    process.exitCode = lookCode(daemons, settings);
+    process.exitCode = statusCode(daemons, settings);
     show(daemons);
     if (!flags.watch) return;
     await new Promise((resolve) => setTimeout(resolve, WATCH_EVERY_MS));
@@ -99,13 +96,13 @@ async function status(_: undefined, flags: StatusFlags): Promise<void> {
 
 async function waitUntilWell(settings: Settings, seconds: number, flags: StatusFlags): Promise<void> {
   const daemons = await readSettledStatus(settings, seconds * MS_PER_SECOND, waitingText);
-  process.exitCode = lookCode(daemons, settings);
+  process.exitCode = statusCode(daemons, settings);
   showOnce(flags)(daemons);
 }
 
-/** With an unusable key much is missing from the report, but that is not a fault of the daemons. */
-export function lookCode(seen: readonly DaemonStatus[], settings: Settings): ExitCode {
-  if (waitingText(seen) !== null) return EXIT.failed;
+/** Returns the exit code for a status. An unusable key has its own code, because the report is then incomplete. */
+export function statusCode(daemons: readonly DaemonStatus[], settings: Settings): ExitCode {
+  if (waitingText(daemons) !== null) return EXIT.failed;
   try {
     loadSigningKey(settings);
     return EXIT.ok;
@@ -120,7 +117,7 @@ const showOnce =
     const profile = usedProfile();
     if (json) return printJson(profile === null ? { daemons } : { profile: profile.name, daemons });
     printText(formatStatus(daemons, terminalColumns(), process.stdout.isTTY));
-    if (profile !== null) printText(`(by the profile ${profile.name})\n`);
+    if (profile !== null) printText(`(using the profile ${profile.name})\n`);
   };
 
 function printText(text: string): void {

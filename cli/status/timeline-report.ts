@@ -1,4 +1,4 @@
-/** Formats tables of timelines and members for users. */
+/** Formats tables of timelines and members. */
 
 import { fitted, formatHeadedTable } from "../../net/terminal/table.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
@@ -6,13 +6,13 @@ import { bytesText, countText, spanText } from "../shared/amounts.js";
 import { type Column, rowsOf } from "../shared/column.js";
 import type { MemberStatus, TimelineStatus } from "./timeline-status.js";
 
-/** Hexadecimal digits of a fingerprint. */
+/** Number of shown hexadecimal digits of a fingerprint. */
 const SHORT_DIGITS = 6;
 
 export interface ShownTimeline {
   /** The daemon's address. */
   readonly address: string;
-  /** The daemon's id, hexadecimal; null: not known. */
+  /** The daemon's id, hexadecimal; null: unknown. */
   readonly daemon: string | null;
   readonly timeline: TimelineStatus;
 }
@@ -21,7 +21,7 @@ interface TimelineRow extends ShownTimeline {
   readonly held: string;
 }
 
-/** @param now  milliseconds since 1970 @param hasLists  whether any daemon knows a list of members */
+/** Returns the columns of the timelines. @param now  milliseconds since 1970 @param hasLists  whether any daemon knows a member list */
 export const timelineColumns = (now: number, hasLists: boolean): readonly Column<TimelineRow>[] => [
   { head: "TIMELINE OF", about: "the daemon", cell: ({ address }) => address },
   {
@@ -32,7 +32,7 @@ export const timelineColumns = (now: number, hasLists: boolean): readonly Column
   {
     head: "HELD",
     about:
-      "a sum of them up to a date that all daemons have passed: the same for all that hold the same; -: none yet",
+      "checksum of the entries up to a date that all daemons have passed, equal if they have the same entries; -: none yet",
     cell: ({ held }) => held,
   },
   {
@@ -42,27 +42,27 @@ export const timelineColumns = (now: number, hasLists: boolean): readonly Column
   },
   {
     head: "REDONE",
-    about: "commands that were applied again because earlier ones came late",
+    about: "commands that were applied again because earlier ones arrived late",
     cell: ({ timeline }) => countText(timeline.redone),
   },
   {
     head: "WAIT",
-    about: "envelopes that are recorded and not yet applied",
+    about: "envelopes that are recorded but not applied yet",
     cell: ({ timeline }) => countText(timeline.waiting),
   },
   {
     head: "DISK",
-    about: "that they take; (m): of memory, nothing outlives the process",
+    about: "size of the entries on the disk; (m): in memory, lost when the process ends",
     cell: ({ timeline }) => `${bytesText(timeline.bytes)}${timeline.durable ? "" : " (m)"}`,
   },
   {
     head: "NEWEST",
-    about: "how long ago the newest command is dated",
+    about: "age of the newest command",
     cell: ({ timeline }) => age(timeline.newest, now),
   },
   {
     head: "FINAL",
-    about: "nothing older than this can change any more",
+    about: "commands older than this can no longer change",
     cell: ({ timeline }) => age(timeline.stable, now),
   },
   ...(hasLists ? [LIST] : []),
@@ -70,7 +70,7 @@ export const timelineColumns = (now: number, hasLists: boolean): readonly Column
 
 const LIST: Column<ShownTimeline> = {
   head: "LIST",
-  about: "number of its member list (dbsync members); two exclude each other",
+  about: "number of its member list (dbsync members); two numbers: the lists exclude each other",
   cell: ({ timeline: { lists } }) => (lists.length === 0 ? "-" : lists.join("+")),
 };
 
@@ -83,12 +83,13 @@ interface ShownMember {
 }
 
 const SAME_ABOUT =
-  "whether both hold the same: yes, no, up to a date (newer writes are on their way), or under way";
+  "whether both have the same entries: yes, no, up to a time of day (newer entries are in flight), or under way (not known yet)";
 
 /**
- * Returns whether a member holds the same as a daemon, for a column; `-`: not known. While clients write, the newest writes of each are
- * still on their way to the other, so that only what is dated before a moment that both have passed can be compared.
- * @param own  the daemon's timeline @param shown  all timelines that were read, the member's perhaps
+ * Returns whether a member has the same entries as a daemon, for a column; `-`: unknown. While clients write, the newest entries are still
+ * in flight between daemons. Only entries up to a date that both have passed can be compared.
+ * @param own  the daemon's timeline
+ * @param shown  all timelines that were read, which may include the member's
  */
 export function sameText(
   { id, equal, connection }: MemberStatus,
@@ -98,19 +99,19 @@ export function sameText(
   if (equal === null || connection !== "connected") return "-";
   if (id !== null && own.differing.some(({ members }) => members.includes(id))) return "no";
   if (equal) return "yes";
-  const theirs = shown.find(({ daemon }) => id !== null && daemon === id)?.timeline;
-  if (own.settledUpto === null || theirs?.settledUpto !== own.settledUpto) return "under way";
-  if (theirs.settledFingerprint === own.settledFingerprint)
+  const other = shown.find(({ daemon }) => id !== null && daemon === id)?.timeline;
+  if (own.settledUpto === null || other?.settledUpto !== own.settledUpto) return "under way";
+  if (other.settledFingerprint === own.settledFingerprint)
     return `to ${dateText(own.settledUpto).slice(...TIME_OF_DAY)}Z`;
-  return [own, theirs].some(({ state }) => state === "catching-up") ? "under way" : "no";
+  return [own, other].some(({ state }) => state === "catching-up") ? "under way" : "no";
 }
 
-/** The range of the time of day in a date as `dateText` writes it. */
+/** The range of the time of day in a date as `dateText` formats it. */
 const TIME_OF_DAY = [11, 19] as const;
 
 /**
- * Returns the first digits of the sum of what a daemon holds, up to the date that was compared. Where there is none, as in the first half
- * minute, only equal sums of everything say anything: the newest writes are on their way between daemons.
+ * Returns the first digits of the checksum of a daemon's entries up to the compared date. Without such a date, as in the first half minute,
+ * it returns the checksum of all entries if all daemons have the same one. Otherwise the difference may only be entries in flight.
  */
 function heldText(
   { settledFingerprint, fingerprint }: TimelineStatus,
@@ -126,25 +127,25 @@ const isAway = ({ member: { connection } }: ShownMember): boolean =>
 
 export const MEMBER_COLUMNS: readonly Column<ShownMember>[] = [
   { head: "SEEN BY", about: "the daemon that reports", cell: ({ address }) => address },
-  { head: "MEMBER", about: "another one of its cluster", cell: ({ member }) => member.address },
+  { head: "MEMBER", about: "a member of its cluster", cell: ({ member }) => member.address },
   {
     head: "STATE",
-    about: "what the member says, or connecting, waiting (for the next attempt), self",
+    about: "the state that the member reports; otherwise connecting, waiting (for the next attempt) or self",
     cell: ({ member: { connection, state } }) => (connection === "connected" ? (state ?? "-") : connection),
   },
   {
     head: "CLOCK",
-    about: "the member's less the daemon's",
+    about: "the difference of the member's clock from the daemon's",
     cell: ({ member: { skew } }) => milliseconds(skew),
   },
   {
     head: "TRIP",
-    about: "from a word to the member until its answer",
+    about: "round-trip time to the member",
     cell: ({ member: { roundTrip } }) => milliseconds(roundTrip),
   },
   {
     head: "LAG",
-    about: "envelopes that are on their way between the two",
+    about: "envelopes in flight between the two",
     cell: ({ member: { lag, behind } }) => countText(lag + behind),
   },
   {
@@ -154,7 +155,7 @@ export const MEMBER_COLUMNS: readonly Column<ShownMember>[] = [
   },
 ];
 
-/** @param now  milliseconds since 1970 @param columns  how wide lines may be */
+/** Formats the tables. @param now  milliseconds since 1970 @param columns  the maximum width of lines */
 export function formatTimelines(shown: readonly ShownTimeline[], now: number, columns: number): string {
   if (shown.length === 0) return "";
   const held = shown.map((one) => ({ ...one, held: heldText(one.timeline, shown) }));
@@ -170,7 +171,7 @@ export function formatTimelines(shown: readonly ShownTimeline[], now: number, co
 
 const milliseconds = (value: number | null): string => (value === null ? "-" : `${value} ms`);
 
-/** `12 s`; `-` for a date that is not known. */
+/** Formats the age of a date, such as `12 s`; `-` if the date is unknown. */
 function age(at: number, now: number): string {
   if (at === 0) return "-";
   const seconds = Math.round((now - at) / 1000);

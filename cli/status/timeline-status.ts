@@ -1,4 +1,4 @@
-/** Requests what daemons report of their timelines and members (TIMELINE STATUS). */
+/** Requests the reports of daemons on their timelines and members (TIMELINE STATUS). */
 
 import type { Settings } from "../../client/settings/options.js";
 import { loadSigningKey, type SigningKey } from "../../client/settings/signing-key.js";
@@ -17,36 +17,36 @@ import { readFigures } from "./read-figures.js";
 
 export type MemberStatus = MemberReport;
 
-/** The report of a daemon's timeline, and what follows from it. */
+/** The report on a daemon's timeline, with values that are derived from it. */
 export interface TimelineStatus extends DiagnosedTimeline {
   /**
-   * The command that authorizes its key, by which it signs for clients without keys; null: there are none, or it is authorized;
-   * NOT_ITS_OWN: the command that it reports does not authorize its own key.
+   * The command that authorizes its key to sign for clients without keys; null: not needed; NOT_ITS_OWN: the command that it
+   * reports would authorize another key.
    */
   readonly authorize: string | null;
   readonly entries: number;
-  /** A sum of the ids of all entries: equal on daemons that hold the same ones. */
+  /** A checksum of the ids of all entries, equal on daemons with the same entries. */
   readonly fingerprint: string;
-  /** The date up to which `settledFingerprint` was taken, in milliseconds since 1970; null: not compared. */
+  /** The date up to which `settledFingerprint` was computed, in milliseconds since 1970; null: not compared. */
   readonly settledUpto: number | null;
 }
 
 export interface TimelineAnswer {
   readonly timeline: TimelineStatus | null;
-  /** The reason why more is not known; null: there is no more, or it is known. */
+  /** The reason why the timeline is unknown; null: it is known, or the daemon has none. */
   readonly note: string | null;
 }
 
 const COMMAND = ["TIMELINE", "STATUS"];
 const SECOND_MS = 1000;
-/** Hexadecimal digits of an id, where no address is known. */
+/** Number of hexadecimal digits of an id that replaces an unknown address. */
 const ID_DIGITS = 16;
 const NOTHING: TimelineAnswer = { timeline: null, note: null };
 
 /**
  * Queries the daemons that have a timeline.
- * @param ids  of each server's daemon, hexadecimal; null: it is not queried
- * @returns one for each server
+ * @param ids  the id of each server's daemon, hexadecimal; null: do not query it
+ * @returns an answer for each server
  */
 export async function readTimelines(
   settings: Settings,
@@ -72,7 +72,7 @@ export async function readTimelines(
   });
 }
 
-/** A sentence: why it cannot be used. */
+/** Returns the key, or the reason why it cannot be used. */
 function keyOf(settings: Settings): SigningKey | string {
   if (settings.key === null) return FOR_ADMINISTRATORS;
   try {
@@ -82,7 +82,7 @@ function keyOf(settings: Settings): SigningKey | string {
   }
 }
 
-/** A second up to which all of several daemons have promised to take nothing more; null: no need, or too early. */
+/** Returns a date, in whole seconds, up to which all daemons accept no more entries; null: there is one daemon, or no such date yet. */
 function settledOf(statuses: readonly Record<string, ReplyValue>[]): number | null {
   if (statuses.length < 2) return null;
   const second = Math.floor(Math.min(...statuses.map((each) => Number(each["published"]))) / SECOND_MS);
@@ -91,7 +91,7 @@ function settledOf(statuses: readonly Record<string, ReplyValue>[]): number | nu
 
 function noteOn(error: Error): string | null {
   const { message } = error;
-  // It has no timeline, or its version has none.
+  // The daemon, or its version, has no timeline.
   if (/TIMELINE is answered by|unknown command .*TIMELINE/i.test(message)) return null;
   if (/NOPERM/.test(message)) return FOR_ADMINISTRATORS;
   const outcome = error instanceof DbsyncError ? error.outcomes[0] : undefined;
@@ -101,11 +101,11 @@ function noteOn(error: Error): string | null {
 export const FOR_ADMINISTRATORS =
   "daemons report software, memory, timelines and members to administrators: sign with an administrator's key (-k root-private.pem)";
 
-/** Returns the command that authorizes a daemon's own key, given the command that the daemon reports. */
+/** Checks that a reported command authorizes the daemon's own key. */
 export const checkedAuthorization = (reported: string, id: string): string =>
   authorizationOf(id, reported.split(" ").slice(2, 3))?.join(" ") ?? NOT_ITS_OWN;
 
-/** @param reply  of TIMELINE STATUS, with or without UPTO @param id  the daemon's, hexadecimal */
+/** Parses a reply to TIMELINE STATUS, with or without UPTO. @param id  the daemon's id, hexadecimal */
 export function timelineOf(reply: ReplyValue, id: string): TimelineStatus {
   const report = readFigures(TIMELINE_FIGURES, reply);
   const { upto, ringUpto, dataUpto } = readFigures(UPTO_FIGURES, reply);
@@ -121,6 +121,6 @@ export function timelineOf(reply: ReplyValue, id: string): TimelineStatus {
   };
 }
 
-/** A member without an address is shown by the beginning of its id. */
+/** Returns the member with the beginning of its id in place of a missing address. */
 const withAddress = (member: MemberStatus): MemberStatus =>
   member.address === "" ? { ...member, address: `${member.id?.slice(0, ID_DIGITS) ?? ""}…` } : member;

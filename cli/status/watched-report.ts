@@ -1,4 +1,4 @@
-/** The screen of `dbsync status --watch`: as much as fits, and no line longer than the terminal is wide. */
+/** The screen of `dbsync status --watch`, with lines that fit the width of the terminal. */
 
 import type { Tone } from "../../net/terminal/colours.js";
 import { shown as shownText } from "../../net/terminal/shown-text.js";
@@ -9,8 +9,8 @@ import type { DaemonStatus } from "./daemon-status.js";
 import { readyText, sentencesOf, timelinesOf } from "./status-text.js";
 import { sameText } from "./timeline-report.js";
 
-/** Updates whose rates are shown. */
-const LOOKS_MAX = 40;
+/** Maximum number of updates whose rates are shown. */
+const UPDATES_MAX = 40;
 const BARS = "▁▂▃▄▅▆▇█";
 const MS_PER_SECOND = 1000;
 
@@ -19,18 +19,18 @@ export interface ShownLine {
   readonly tone: Tone;
 }
 
-interface Look {
+interface Update {
   readonly at: number;
   readonly entries: number;
 }
 
-/** Entries that each daemon has recorded per second between two updates. Bounded: the last updates of the listed daemons. */
+/** The number of entries that each daemon has recorded per second, between the last updates. */
 export class Rates {
-  readonly #last = new Map<string, Look>();
+  readonly #last = new Map<string, Update>();
   readonly #rates = new Map<string, number[]>();
 
-  /** @param now  milliseconds */
-  look(daemons: readonly DaemonStatus[], now: number): void {
+  /** Adds an update. @param now  milliseconds */
+  update(daemons: readonly DaemonStatus[], now: number): void {
     for (const { address, timeline } of daemons) {
       const before = this.#last.get(address);
       this.#last.delete(address);
@@ -39,7 +39,7 @@ export class Rates {
       this.#last.set(address, { at: now, entries });
       if (before === undefined || now <= before.at) continue;
       const rate = (Math.max(0, entries - before.entries) * MS_PER_SECOND) / (now - before.at);
-      this.#rates.set(address, [...(this.#rates.get(address) ?? []), rate].slice(-LOOKS_MAX));
+      this.#rates.set(address, [...(this.#rates.get(address) ?? []), rate].slice(-UPDATES_MAX));
     }
   }
 
@@ -84,8 +84,8 @@ function daemonLines(daemons: readonly DaemonStatus[], rates: Rates, columns: nu
     daemon.figures === null ? "-" : bytesText(daemon.figures.memory.resident),
     count(daemon.figures?.refusals),
   ]);
-  const isWell = (row: number) => daemons[row]?.state === "live" && !daemons[row].lacksDatabase;
-  return headedLines([head, ...rows], columns, (row) => (isWell(row) ? "plain" : "bad"));
+  const isHealthy = (row: number) => daemons[row]?.state === "live" && !daemons[row].lacksDatabase;
+  return headedLines([head, ...rows], columns, (row) => (isHealthy(row) ? "plain" : "bad"));
 }
 
 function timelineLines({ daemons, rates, now, columns }: WatchedScene): ShownLine[] {
@@ -124,13 +124,13 @@ function memberLines(daemons: readonly DaemonStatus[], columns: number): ShownLi
 }
 
 function troubleLines(daemons: readonly DaemonStatus[], columns: number): ShownLine[] {
-  const whole = sentencesOf(daemons).flatMap(({ text, tone }) =>
+  const sentences = sentencesOf(daemons).flatMap(({ text, tone }) =>
     wrapped(shownText(text), columns).map((part) => line(part, tone)),
   );
-  return whole.length === 0 ? [] : [line(""), ...whole];
+  return sentences.length === 0 ? [] : [line(""), ...sentences];
 }
 
-/** An empty line, the head and the rows. @param toneOf  of a row, the first is 0 */
+/** Returns an empty line, the head and the rows. @param toneOf  returns the tone of a row; the first is 0 */
 export function headedLines(
   rows: readonly (readonly string[])[],
   columns: number,
@@ -141,8 +141,8 @@ export function headedLines(
 }
 
 export function bars(values: readonly number[]): string {
-  const most = Math.max(...values, 1);
-  return values.map((value) => BARS[Math.round((value / most) * (BARS.length - 1))]).join("");
+  const max = Math.max(...values, 1);
+  return values.map((value) => BARS[Math.round((value / max) * (BARS.length - 1))]).join("");
 }
 
 function count(value: number | undefined): string {

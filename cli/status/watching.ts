@@ -1,4 +1,4 @@
-/** A screen that is redrawn in place until a signal ends it; then the cursor is restored. */
+/** A screen that is redrawn until a key or a signal ends the program; then the cursor is restored. */
 import { realEnvironment } from "../../client/shared/environment.js";
 import { endOnQ } from "../shared/quit-key.js";
 import type { DaemonStatus } from "./daemon-status.js";
@@ -8,12 +8,12 @@ import { Rates, watchedLines } from "./watched-report.js";
 export type Show = (daemons: readonly DaemonStatus[]) => void;
 
 /**
- * Opens the screen. q and Ctrl-C end the program with the code of the last update; after another signal the terminal is as it was, too.
- * @returns null: the output is no terminal
+ * Opens the screen. q and Ctrl-C end the program with the exit code of the last update. The terminal is restored after any other signal too.
+ * @returns null: the output is not a terminal
  */
 export function openScreen(): Screen | null {
   const screen = isScreen(process.stdout) ? new Screen(process.stdout) : null;
-  // Whatever ends the process, including a bug in this program.
+  // Restores the terminal however the process ends, including by a bug.
   process.once("exit", () => screen?.leave());
   process.once("SIGINT", () => process.exit());
   const releaseKeys = screen === null ? () => {} : endOnQ(() => process.exit());
@@ -28,8 +28,8 @@ export function openScreen(): Screen | null {
 
 /**
  * Begins `dbsync status --watch`.
- * @param once    shows a status where the output is no terminal: one below the other
- * @param isJson  whether each is a line
+ * @param once    prints a status, if the output is not a terminal
+ * @param isJson  whether each status is a line of JSON
  */
 export function beginWatching(once: Show, isJson: boolean): Show {
   if (isJson) return once;
@@ -43,7 +43,7 @@ export function beginWatching(once: Show, isJson: boolean): Show {
   const rates = new Rates();
   return (daemons) => {
     const now = realEnvironment.wallClock();
-    rates.look(daemons, now);
+    rates.update(daemons, now);
     screen.draw(watchedLines({ daemons, rates, now, columns: screen.columns }));
   };
 }

@@ -1,55 +1,55 @@
-/** The activity of daemons between two updates, from their counts since the start. */
+/** Computes the activity of daemons between two updates from their counts since the start. */
 import type { DaemonFigures } from "../status/daemon-figures.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 
-/** Updates whose rates are shown. */
-const LOOKS_MAX = 24;
+/** Maximum number of updates whose rates are shown. */
+const UPDATES_MAX = 24;
 const MS_PER_SECOND = 1000;
 const MICROSECONDS_PER_MS = 1000;
 
-/** Activity per second, as counted between the last two updates. */
+/** The activity of a daemon between the last two updates; counts are per second. */
 export interface Activity {
   readonly commands: number;
   readonly errors: number;
   readonly refusals: number;
-  /** Milliseconds that half of the answers, and 99 of 100, took at most; null: there were none. */
+  /** Maximum milliseconds of half of the answers (`half`), and of 99 % of them (`most`); null: there were none. */
   readonly half: number | null;
   readonly most: number | null;
 }
 
-interface Look {
+interface Update {
   readonly at: number;
   readonly figures: DaemonFigures;
 }
 
-/** Bounded: the last updates of the listed daemons. */
+/** The activities of the listed daemons in their last updates. */
 export class Activities {
-  readonly #last = new Map<string, Look>();
+  readonly #last = new Map<string, Update>();
   readonly #now = new Map<string, Activity>();
   readonly #rates = new Map<string, number[]>();
 
-  /** @param now  milliseconds that never jump */
-  look(daemons: readonly DaemonStatus[], now: number): void {
+  /** Adds an update. @param now  milliseconds of a clock that never jumps */
+  update(daemons: readonly DaemonStatus[], now: number): void {
     for (const { address, figures } of daemons) {
       const before = this.#last.get(address);
       this.#last.delete(address);
       this.#now.delete(address);
       if (figures === null) continue;
       this.#last.set(address, { at: now, figures });
-      // A daemon that was restarted has begun its counts again.
+      // The counts of a restarted daemon begin again at 0.
       if (before === undefined || now <= before.at || figures.commands < before.figures.commands) continue;
       const activity = activityOf(before.figures, figures, (now - before.at) / MS_PER_SECOND);
       this.#now.set(address, activity);
-      this.#rates.set(address, [...this.ratesOf(address), activity.commands].slice(-LOOKS_MAX));
+      this.#rates.set(address, [...this.ratesOf(address), activity.commands].slice(-UPDATES_MAX));
     }
   }
 
-  /** Returns a daemon's activity; null: not known yet. */
+  /** Returns a daemon's activity; null: unknown before the second update. */
   of(address: string): Activity | null {
     return this.#now.get(address) ?? null;
   }
 
-  /** Commands a second, the latest last. */
+  /** Returns a daemon's commands per second, the latest last. */
   ratesOf(address: string): readonly number[] {
     return this.#rates.get(address) ?? [];
   }
@@ -58,9 +58,9 @@ export class Activities {
 function activityOf(before: DaemonFigures, after: DaemonFigures, seconds: number): Activity {
   const rate = (name: "commands" | "errors" | "refusals") =>
     Math.max(0, after[name] - before[name]) / seconds;
-  const times = after.times.map(([most, count], place): [number, number] => [
-    most,
-    Math.max(0, count - (before.times[place]?.[1] ?? 0)),
+  const times = after.times.map(([max, count], index): [number, number] => [
+    max,
+    Math.max(0, count - (before.times[index]?.[1] ?? 0)),
   ]);
   return {
     commands: rate("commands"),
@@ -71,13 +71,13 @@ function activityOf(before: DaemonFigures, after: DaemonFigures, seconds: number
   };
 }
 
-/** Milliseconds: the upper end of the bucket in which that share of the answers is reached. */
+/** Returns the upper end, in milliseconds, of the bucket in which the given share of the answers is reached; null: no answers. */
 export function quantile(times: DaemonFigures["times"], share: number): number | null {
   const all = times.reduce((sum, [, count]) => sum + count, 0);
   let sum = 0;
-  for (const [most, count] of times) {
+  for (const [max, count] of times) {
     sum += count;
-    if (count > 0 && sum >= all * share) return most / MICROSECONDS_PER_MS;
+    if (count > 0 && sum >= all * share) return max / MICROSECONDS_PER_MS;
   }
   return null;
 }

@@ -1,7 +1,7 @@
-/** Describes the member list and the states of its daemons in a line. */
+/** Describes the member list and the connections of its daemons in one line. */
 import type { DaemonStatus } from "../status/daemon-status.js";
 
-/** @returns null: no daemon reports a list */
+/** Returns the line; null: no daemon reports a list. */
 export function listLine(daemons: readonly DaemonStatus[]): string | null {
   const reports = daemons.flatMap(({ timeline, ...daemon }) =>
     timeline === null ? [] : [{ ...daemon, timeline }],
@@ -12,18 +12,21 @@ export function listLine(daemons: readonly DaemonStatus[]): string | null {
   const seen = members.flatMap(({ timeline }) => timeline.members);
   const nameOf = ({ id, address }: (typeof seen)[number]) => id ?? address;
   const listed = seen.filter((member) => member.listed === true);
-  const heard = listed.filter(({ connection }) => connection === "connected" || connection === "self");
-  // Its own address need not be in its list of peers.
-  const isHeard = new Set([...heard.map(nameOf), ...members.flatMap(({ daemon }) => daemon ?? [])]);
-  const away = addressesOf(listed.filter((member) => !isHeard.has(nameOf(member))));
-  const left = addressesOf([
+  const connected = listed.filter(({ connection }) => connection === "connected" || connection === "self");
+  // A daemon that reported is connected, even if it is not in its own list of peers.
+  const connectedNames = new Set([
+    ...connected.map(nameOf),
+    ...members.flatMap(({ daemon }) => daemon ?? []),
+  ]);
+  const disconnected = addressesOf(listed.filter((member) => !connectedNames.has(nameOf(member))));
+  const unlisted = addressesOf([
     ...seen.filter((member) => member.listed === false),
     ...reports.filter(({ timeline }) => timeline.unlisted !== null),
   ]);
   return [
-    `list ${numbers.join("+")}: ${isHeard.size + away.length} in it`,
-    ...(away.length === 0 ? [] : [`away: ${away.join(" ")}`]),
-    ...(left.length === 0 ? [] : [`not in it: ${left.join(" ")}`]),
+    `list ${numbers.join("+")}: ${connectedNames.size + disconnected.length} members`,
+    ...(disconnected.length === 0 ? [] : [`disconnected: ${disconnected.join(" ")}`]),
+    ...(unlisted.length === 0 ? [] : [`not on it: ${unlisted.join(" ")}`]),
   ].join("; ");
 }
 

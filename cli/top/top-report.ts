@@ -1,4 +1,4 @@
-/** The output of `dbsync top`: a table that fits 80 columns, and on a terminal the recent past. */
+/** Formats the output of `dbsync top`: a table that fits 80 columns, and on a terminal also the recent activity. */
 
 import type { Tone } from "../../net/terminal/colours.js";
 import { shown } from "../../net/terminal/shown-text.js";
@@ -14,74 +14,74 @@ import { listLine } from "./list-line.js";
 
 export interface TopRow {
   readonly daemon: DaemonStatus;
-  /** The daemon's activity; null: not known yet. */
+  /** The daemon's activity; null: unknown before the second update. */
   readonly activity: Activity | null;
   readonly rates: readonly number[];
 }
 
-/** Formats a figure; `-`: the daemon does not report it. */
+/** Formats a figure; `-` if the daemon does not report figures. */
 const figureCell =
   (cell: (figures: NonNullable<DaemonStatus["figures"]>) => string) =>
   ({ daemon: { figures } }: TopRow): string =>
     figures === null ? "-" : cell(figures);
 
-/** `-`: not known before the second look. */
-const lately =
+/** Formats an activity; `-` before the second update. */
+const activityCell =
   (cell: (activity: Activity) => string) =>
   ({ activity }: TopRow): string =>
     activity === null ? "-" : cell(activity);
 
 export const TOP_COLUMNS: readonly Column<TopRow>[] = [
-  { head: "ADDRESS", about: "as the list of servers names it", cell: ({ daemon }) => daemon.address },
+  { head: "ADDRESS", about: "address as in the list of servers", cell: ({ daemon }) => daemon.address },
   {
     head: "STATE",
-    about: "live, catching-up, isolated, no database, or why it is not reached",
+    about: "live, catching-up, isolated, no database, or the stage at which the connection failed",
     cell: ({ daemon }) => stateOf(daemon),
   },
   {
     head: "OPS/S",
-    about: "commands that it answered in a second, those of this program among them",
-    cell: lately(({ commands }) => countText(commands)),
+    about: "commands that it answered per second, including those of this program",
+    cell: activityCell(({ commands }) => countText(commands)),
   },
   {
     head: "P50/P99 MS",
-    about: "what half of its answers, and 99 of 100, took at most, in the daemon",
-    cell: lately(({ half, most }) =>
+    about: "maximum time in the daemon for 50 % and for 99 % of its answers",
+    cell: activityCell(({ half, most }) =>
       half === null || most === null ? "-" : `${endText(half)}/${endText(most)}`,
     ),
   },
   {
     head: "KEYS",
-    about: "in all its databases; -: the backend has them",
+    about: "keys in all its databases; -: unknown, stored in the backend",
     cell: figureCell(({ keys }) => (keys === null ? "-" : countText(keys))),
   },
   {
     head: "MEMORY",
-    about: "that its process takes of the machine's",
+    about: "memory of its process",
     cell: figureCell(({ memory }) => bytesText(memory.resident)),
   },
   {
     head: "CONNS",
-    about: "connections of all its listeners, this one among them",
+    about: "connections of all its listeners, including this one",
     cell: figureCell(({ clients }) => countText(clients)),
   },
-  { head: "VERSION", about: "of its program", cell: figureCell(({ software }) => software) },
+  { head: "VERSION", about: "version of its program", cell: figureCell(({ software }) => software) },
 ];
 
-export const LATELY_COLUMNS: readonly Column<TopRow>[] = [
+export const ACTIVITY_COLUMNS: readonly Column<TopRow>[] = [
   { head: "DAEMON", about: "its address", cell: ({ daemon }) => daemon.address },
-  { head: "UPTIME", about: "since it was started", cell: figureCell(({ uptime }) => spanText(uptime)) },
+  { head: "UPTIME", about: "time since its start", cell: figureCell(({ uptime }) => spanText(uptime)) },
   {
     head: "ERRORS/S",
-    about: "answers in a second that were errors",
-    cell: lately(({ errors }) => countText(errors)),
+    about: "answers per second that were errors",
+    cell: activityCell(({ errors }) => countText(errors)),
   },
   {
     head: "REFUSED/S",
-    about: "requests in a second that had no answer; its log says why",
-    cell: lately(({ refusals }) => countText(refusals)),
+    about: "requests per second that it did not answer; its log has the reasons",
+    cell: activityCell(({ refusals }) => countText(refusals)),
   },
-  { head: "OPS/S OF LATE", about: "a bar for each look, the latest last", cell: ({ rates }) => bars(rates) },
+  { head: "RECENT OPS/S", about: "a bar for each update, the latest last", cell: ({ rates }) => bars(rates) },
 ];
 
 export function topRows(daemons: readonly DaemonStatus[], activities: Activities): readonly TopRow[] {
@@ -92,14 +92,14 @@ export function topRows(daemons: readonly DaemonStatus[], activities: Activities
   }));
 }
 
-/** Returns one table, for a pipe. */
+/** Returns a single table, for a pipe. */
 export function topTable(rows: readonly TopRow[], columns: number): string {
   return formatHeadedTable(fitted(rowsOf(TOP_COLUMNS, rows), columns), toneIn(rows));
 }
 
 export interface TopScene {
   readonly rows: readonly TopRow[];
-  /** Seconds between two looks. */
+  /** Seconds between two updates. */
   readonly every: number;
   /** Milliseconds since 1970. */
   readonly now: number;
@@ -119,7 +119,7 @@ export function topLines({ rows, every, now, columns }: TopScene): readonly Show
     line(title, "head"),
     ...(list === null ? [] : [line(list)]),
     ...headedLines(rowsOf(TOP_COLUMNS, rows), columns, toneIn(rows)),
-    ...headedLines(rowsOf(LATELY_COLUMNS, rows), columns, toneIn(rows)),
+    ...headedLines(rowsOf(ACTIVITY_COLUMNS, rows), columns, toneIn(rows)),
     ...(sentences.length === 0 ? [] : [line(""), ...sentences]),
   ];
   return lines.map(({ text, tone }) => ({ text: clip(text, columns), tone }));
@@ -130,7 +130,7 @@ const toneIn =
   (row: number): Tone =>
     rows[row]?.daemon.ok ? "plain" : "bad";
 
-/** Formats the end of a bucket. */
+/** Formats the upper end of a bucket. */
 function endText(milliseconds: number): string {
   return milliseconds === Number.POSITIVE_INFINITY ? "more" : String(milliseconds);
 }

@@ -1,4 +1,4 @@
-/** `dbsync top`: shows what each daemon is doing, and updates it. */
+/** `dbsync top`: shows the activity of each daemon, and updates the display. */
 import { type Command, Option } from "commander";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { painted } from "../../net/terminal/colours.js";
@@ -10,10 +10,10 @@ import { JSON_FLAG, printJson } from "../shared/output.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 import { columnLines } from "../status/explanation.js";
 import { readFullStatus } from "../status/read-status.js";
-import { lookCode } from "../status/status.js";
+import { statusCode } from "../status/status.js";
 import { openScreen } from "../status/watching.js";
 import { Activities } from "./activity.js";
-import { LATELY_COLUMNS, TOP_COLUMNS, topLines, topRows, topTable } from "./top-report.js";
+import { ACTIVITY_COLUMNS, TOP_COLUMNS, topLines, topRows, topTable } from "./top-report.js";
 
 const EVERY_SECONDS = 2;
 const MS_PER_SECOND = 1000;
@@ -29,37 +29,38 @@ export function addTop(program: Command): void {
     program
       .command("top")
       .description(
-        "show what every daemon is doing: operations, latency, memory, keys, connections, version",
+        "show the activity of every daemon: operations, latency, memory, keys, connections, version",
       ),
   )
     .addOption(
-      new Option("--every <seconds>", `look so often (default: ${EVERY_SECONDS})`).argParser((text) =>
-        Math.max(1, readCount(text, "Seconds are")),
+      new Option("--every <seconds>", `time between two updates (default: ${EVERY_SECONDS})`).argParser(
+        (text) => Math.max(1, readCount(text, "Seconds are")),
       ),
     )
     .addOption(
-      new Option("--rounds <number>", "end after this number of updates (default: at q or Ctrl-C)").argParser(
-        (text) => Math.max(1, readCount(text, "Rounds are")),
-      ),
+      new Option(
+        "--rounds <number>",
+        "exit after this number of updates (default: run until q or Ctrl-C)",
+      ).argParser((text) => Math.max(1, readCount(text, "Rounds are"))),
     )
-    .option("--explain", "say what each column means, and ask no daemon")
+    .option("--explain", "describe each column, without contacting a daemon")
     .option(
       JSON_FLAG,
-      'print JSON, a line each look: {"daemons": [{"address": …, "figures": …, "activity": …}]}',
+      'print a line of JSON for each update: {"daemons": [{"address": …, "figures": …, "activity": …}]}',
     )
     .addHelpText(
       "after",
       `
-Daemons report this to administrators: sign with an administrator's key (-k). On a terminal it is drawn in its
-place, with a line on the list of members; in a pipe each look is a table of 80 columns at most. What happens in
-a second is known from the second look on.
+Daemons report this to administrators: sign with an administrator's key (-k). A terminal is redrawn, with a line about
+the member list. In a pipe each update is a table of at most 80 columns. Values per second appear from the second
+update on.
 
 Examples:
   dbsync top -k root-private.pem
   dbsync top -s 10.0.0.1,10.0.0.2 -k root-private.pem --every 5
   dbsync top -k root-private.pem --rounds 2 | tail -3
   dbsync top --explain
-${exitCodeHelp("at the last look a daemon was not reached, not live, or something of it was wrong")}`,
+${exitCodeHelp("at the last update a daemon was not reachable, not live, or had a problem")}`,
     )
     .action(top);
 }
@@ -76,12 +77,12 @@ async function top(flags: TopFlags): Promise<void> {
   for (let round = 1; ; round++) {
     const startedAt = performance.now();
     const daemons = await readFullStatus(settings);
-    activities.look(daemons, performance.now());
-    process.exitCode = lookCode(daemons, settings);
+    activities.update(daemons, performance.now());
+    process.exitCode = statusCode(daemons, settings);
     show(daemons);
     if (round >= rounds) return;
-    const left = every * MS_PER_SECOND - (performance.now() - startedAt);
-    await new Promise((resolve) => setTimeout(resolve, Math.max(0, left)));
+    const remaining = every * MS_PER_SECOND - (performance.now() - startedAt);
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, remaining)));
   }
 }
 
@@ -104,7 +105,7 @@ function shower(
   };
 }
 
-/** Prints the reasons for empty cells, each once, to standard error: the tables are for programs. */
+/** Prints each reason for empty cells once, on standard error, because programs may read the tables. */
 function printNotes(daemons: readonly DaemonStatus[], printed: Set<string>): void {
   for (const { timelineNote } of daemons) {
     if (timelineNote === null || printed.has(timelineNote)) continue;
@@ -114,6 +115,6 @@ function printNotes(daemons: readonly DaemonStatus[], printed: Set<string>): voi
 }
 
 function explanation(columns: number): string {
-  const lately = `${painted("On a terminal", "head")}\n${columnLines(LATELY_COLUMNS, columns)}`;
-  return `${painted("Of each daemon", "head")}\n${columnLines(TOP_COLUMNS, columns)}\n${lately}`;
+  const recent = `${painted("On a terminal", "head")}\n${columnLines(ACTIVITY_COLUMNS, columns)}`;
+  return `${painted("For each daemon", "head")}\n${columnLines(TOP_COLUMNS, columns)}\n${recent}`;
 }

@@ -69,7 +69,7 @@ interface Group {
 /** A group is closed at this size: larger ones save nothing more. */
 const GROUP_BYTES = 256 * 1024;
 /** The longest command that every daemon accepts of another; version 1 writes a command shorter than an envelope does. */
-const COMMAND_BYTES_MAX = LIMITS.maxRequestBytes.most;
+const COMMAND_BYTES_MAX = LIMITS.maxRequestBytes.max;
 /** Bytes before and after an argument, at most. */
 const ARGUMENT_BYTES = 16;
 /** Bytes of an envelope's id. */

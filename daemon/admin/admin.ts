@@ -1,4 +1,4 @@
-/** Makes what --admin serves. The daemon loads this with --admin only. */
+/** Creates the server of --admin. The daemon loads this module only with --admin. */
 import type { Logger } from "pino";
 import { makeExposition } from "../../net/admin/exposition.js";
 import { AdminServer } from "../../net/admin/server.js";
@@ -9,7 +9,7 @@ import { type FrameSources, Frames } from "./frames.js";
 import { isHealthy } from "./health.js";
 import { METRICS } from "./metric-table.js";
 
-/** Makes the server of --admin, which is not started yet. */
+/** Creates the server, without starting it. */
 export function makeAdmin(
   place: ListenPlace,
   hosts: readonly string[],

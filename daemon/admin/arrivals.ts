@@ -1,4 +1,4 @@
-/** The dates of envelopes that were recorded in the last minute, counted for the page of --admin. */
+/** Counts the envelopes that were recorded in the last minute by their dates, for the page of --admin. */
 import {
   ARRIVAL_BIN_MS,
   ARRIVALS_AHEAD_MS,
@@ -8,14 +8,14 @@ import {
 
 type Counts = [clients: number, members: number, late: number];
 
-/** Bounded by those two times: about 260 bins, and those of the seconds between two calls of `forget`. */
+/** Counts of envelopes by date, limited to dates around the present: about 260 bins, and those of the seconds between two calls of `forget`. */
 export class Arrivals {
   readonly #clock: () => number;
   readonly #bins = new Map<number, Counts>();
   readonly #changed = new Set<number>();
-  /** A date. */
+  /** The newest date of an envelope so far. */
   #newest = 0;
-  /** Envelopes since the start that were dated outside of those times. */
+  /** Number of envelopes since the start that were dated outside the counted time. */
   elsewhere = 0;
 
   constructor(clock: () => number) {
@@ -27,7 +27,7 @@ export class Arrivals {
     for (const { at } of entries) {
       if (at < now - ARRIVALS_PAST_MS || at > now + ARRIVALS_AHEAD_MS) this.elsewhere++;
       else this.#count(at, isFromClients);
-      // An entry dated ahead of the clock is applied on that date; until then nothing is late for it.
+      // An entry with a future date is applied on that date; until then it makes no other entry late.
       if (at <= now && at > this.#newest) this.#newest = at;
     }
   }
@@ -37,14 +37,14 @@ export class Arrivals {
     return [...this.#bins].map(([bin, counts]) => [bin, ...counts]);
   }
 
-  /** Returns the bins that have changed since the last call, with all that they count. */
+  /** Returns the bins that have changed since the last call, with their complete counts. */
   takeChanged(): Arrival[] {
-    const taken = [...this.#changed].flatMap((bin): Arrival[] => {
+    const changed = [...this.#changed].flatMap((bin): Arrival[] => {
       const counts = this.#bins.get(bin);
       return counts === undefined ? [] : [[bin, ...counts]];
     });
     this.#changed.clear();
-    return taken;
+    return changed;
   }
 
   /** Drops the bins that are older than a minute. */

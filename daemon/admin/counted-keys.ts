@@ -1,16 +1,16 @@
-/** Counts that databases in memory keep of their keys, and listeners of commands; read when a client requests them. */
+/** Counts of keys in memory and of commands of listeners, which are read when a client requests metrics. */
 import type { KeyCounts } from "../../engine/backends/key-counts.js";
 
 export interface CountedKeys {
   /** Counts of the databases that are not empty. */
   readonly keyCounts: readonly KeyCounts[];
-  /** How many have expired. */
+  /** Number of keys that have expired. */
   readonly expiredKeys: number;
-  /** Lookups of keys for reads. */
+  /** Lookups of keys by reading commands. */
   readonly changes: { readonly lookups: { readonly hits: number; readonly misses: number } };
 }
 
-/** Counts of the commands of one family, since the start. */
+/** Counts of the commands of one family since the start. */
 export interface CountedFamily {
   readonly family: string;
   readonly calls: number;

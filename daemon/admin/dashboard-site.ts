@@ -1,7 +1,7 @@
 /**
- * The page of --admin: its files, which say nothing of this daemon, and the events that it receives while it is open.
- * The headers restrict what the page may do: its own scripts and styles alone, this daemon and its --ws, nothing
- * inserted into it, no frame around it.
+ * Serves the page of --admin: its files, which contain no data of this daemon, and the events that an open page receives.
+ * The headers restrict the page to its own scripts and styles and to connections to this daemon and its --ws. They
+ * forbid inserted HTML and frames.
  */
 import { existsSync, readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
@@ -12,7 +12,7 @@ import { EventStream } from "../../net/admin/event-stream.js";
 import type { Site, SitePage } from "../../net/admin/site.js";
 import type { Frames } from "./frames.js";
 
-/** Files by path: where the build puts each, and its type. */
+/** The files by path: the location in the build, and the media type. */
 const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   "/": ["dashboard/index.html", "text/html; charset=utf-8"],
   "/dashboard.css": ["dashboard/dashboard.css", "text/css; charset=utf-8"],
@@ -20,14 +20,14 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   "/icon.svg": ["dashboard/icon.svg", "image/svg+xml"],
   "/icon-warn.svg": ["dashboard/icon-warn.svg", "image/svg+xml"],
   "/icon-bad.svg": ["dashboard/icon-bad.svg", "image/svg+xml"],
-  // The client for pages that sign.
+  // The client library, with which the page signs commands.
   "/dbsync.js": ["browser/dbsync.js", "text/javascript; charset=utf-8"],
 };
 
-/** Modules that `/dbsync.js` loads on use; their names end with a hash. */
-const LATER = /^\/dbsync-\w+-\w+\.js$/;
+/** The modules that `/dbsync.js` loads on use; their names end with a hash. */
+const LAZY_MODULE = /^\/dbsync-\w+-\w+\.js$/;
 
-/** Where the figures of the last hour are. */
+/** The path of the figures of the last hour. */
 const HISTORY_PATH = "/history";
 
 export class DashboardSite implements Site {
@@ -35,10 +35,10 @@ export class DashboardSite implements Site {
   readonly eventsPath = "/events";
   readonly #stream: EventStream;
   readonly #frames: Frames;
-  /** Read when first asked for. */
+  /** The contents of files that were already requested. */
   readonly #files = new Map<string, Buffer>();
 
-  /** @param failed  receives why an event could not be made */
+  /** @param failed  receives the error if an event could not be created */
   constructor(frames: Frames, failed: (problem: Error) => void) {
     this.#stream = new EventStream(frames, failed);
     this.#frames = frames;
@@ -56,7 +56,7 @@ export class DashboardSite implements Site {
         headers: this.#headers(""),
         isOwn: true,
       };
-    const row = Object.hasOwn(FILES, path) ? FILES[path] : laterModule(path);
+    const row = Object.hasOwn(FILES, path) ? FILES[path] : lazyModule(path);
     if (row === undefined) return null;
     const [file, type] = row;
     let body = this.#files.get(path);
@@ -78,10 +78,10 @@ export class DashboardSite implements Site {
 
   #headers(host: string): Record<string, string> {
     const { ws } = this.#frames;
-    const place = ws === null || host === "" ? "" : ` ${ws.isSecure ? "wss" : "ws"}://${host}:${ws.port}`;
+    const wsOrigin = ws === null || host === "" ? "" : ` ${ws.isSecure ? "wss" : "ws"}://${host}:${ws.port}`;
     return {
       "Content-Security-Policy":
-        `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'${place}; ` +
+        `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'${wsOrigin}; ` +
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; " +
         "trusted-types 'none'",
       "Referrer-Policy": "no-referrer",
@@ -92,13 +92,13 @@ export class DashboardSite implements Site {
   }
 }
 
-/** The file of a module that is loaded on use, and its type; undefined: none. */
-function laterModule(path: string): (typeof FILES)[string] | undefined {
-  const isThere = LATER.test(path) && existsSync(join(builtFolder(), "browser", path));
-  return isThere ? [`browser${path}`, "text/javascript; charset=utf-8"] : undefined;
+/** Returns the file and the type of a module that is loaded on use; undefined: there is none. */
+function lazyModule(path: string): (typeof FILES)[string] | undefined {
+  const exists = LAZY_MODULE.test(path) && existsSync(join(builtFolder(), "browser", path));
+  return exists ? [`browser${path}`, "text/javascript; charset=utf-8"] : undefined;
 }
 
-/** Returns the package's own `dist`, wherever the running file is in it. */
+/** Returns the path of the package's folder `dist`. */
 function builtFolder(): string {
   return join(dirname(createRequire(import.meta.url).resolve("dbsyncd/package.json")), "dist");
 }

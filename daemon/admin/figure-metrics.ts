@@ -1,13 +1,13 @@
-/** Metrics of TIMELINE STATUS: one for each figure whose row in protocol/figures/ names one. */
+/** The metrics of TIMELINE STATUS: one for each figure whose row in protocol/figures/ names a metric. */
 import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
 import type { Sample } from "../../net/admin/metric.js";
 import type { Figure, FigureTable } from "../../protocol/figures/figure.js";
 import { MEMBER_FIGURES, MIRROR_FIGURES, TIMELINE_FIGURES } from "../../protocol/figures/timeline-figures.js";
-import { type ValueRow, whereThere } from "./metric-row.js";
+import { samplesOf, type ValueRow } from "./metric-row.js";
 
 const MILLISECONDS = 1000;
 
-/** Values of a table, and the labels that distinguish them from other values of the same table. */
+/** Values of a table's figures, with the labels that distinguish them from other values of the same figures. */
 interface Labelled {
   readonly labels: Readonly<Record<string, string>>;
   readonly values: Readonly<Record<string, unknown>>;
@@ -28,9 +28,9 @@ export const MIRROR_METRICS = metricsOf(MIRROR_FIGURES, [], ({ mirror }) =>
 );
 
 /**
- * Returns the rows of the table's metrics; figures that name the same metric share its row.
- * @param labels  those that all samples have
- * @param read    the values to show; none: no samples
+ * Returns the rows of a table's metrics; figures that name the same metric share a row.
+ * @param labels  names of the labels of all samples
+ * @param read    returns the values
  */
 function metricsOf(
   table: FigureTable,
@@ -52,13 +52,13 @@ function metricsOf(
       type,
       help,
       labels: [...labels, ...Object.keys(own)],
-      read: (sources) => [...(before?.read(sources) ?? []), ...whereThere(sources.replica(), samples)],
+      read: (sources) => [...(before?.read(sources) ?? []), ...samplesOf(sources.replica(), samples)],
     };
   }
   return metrics;
 }
 
-/** Returns the number that shows a value, null for one that is not known. */
+/** Returns a value as a number; null: unknown. */
 function sampleOf({ kind, metric }: Figure, value: unknown): number | null {
   if (Array.isArray(value)) return value.length;
   if (kind === "text-or-nil") return Number(value !== null);

@@ -1,6 +1,6 @@
 /**
- * The data that the page of --admin receives: a frame a second while it is open, and the figures of the last hour,
- * which are always sampled. Any client that reaches --admin may read both, so nothing in them says which key wrote
+ * The data for the page of --admin: a frame a second while the page is open, and the figures of the last hour, which are
+ * always sampled. Any client that can connect to --admin may read both, so they must not reveal which key wrote
  * what.
  */
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
@@ -26,27 +26,27 @@ import type { Sources } from "./metric-row.js";
 import { Samples } from "./samples.js";
 import { TimesSince } from "./times-since.js";
 
-/** Milliseconds between two checks of the event loop's delay; the histogram has them in each value. */
+/** Time between two checks of the event loop's delay, in milliseconds; each value of the histogram includes it. */
 const LOOP_EVERY_MS = 50;
 const NANOSECONDS = 1e6;
 const SECOND_MS = 1000;
 
 export interface FrameSources extends Sources {
   readonly clock: () => number;
-  /** Bytes; `limit` 0: there is none. */
+  /** Memory in bytes; `limit` 0: no limit. */
   readonly memory: () => { readonly used: number; readonly limit: number };
-  /** null: unsigned commands. */
+  /** The key ring; null: commands are unsigned. */
   readonly ring: () => KeyRing | null;
-  /** Reports what is recorded from now on to a watcher; null: to none. */
+  /** Sets the watcher that is notified of recorded entries; null: none. */
   readonly watchRecorded: (watcher: RecordedWatcher | null) => void;
   readonly ws: () => DashboardFrame["ws"];
-  /** --data; null: there is none. */
+  /** The data folder; null: none. */
   readonly folder: string | null;
 }
 
 type RecordedWatcher = (entries: readonly { readonly at: number }[], isFromClients: boolean) => void;
 
-/** Sums since the start, as of the sample before. */
+/** Sums since the start, at the time of a sample. */
 interface Sums {
   readonly at: number;
   readonly units: number;
@@ -76,7 +76,7 @@ export class Frames implements EventSource {
     return this.#sources.ws();
   }
 
-  /** The figures of the last hour, and the dates of the last minute, as JSON: see DashboardHistory. */
+  /** The figures of the last hour and the arrivals of the last minute as JSON: see DashboardHistory. */
   get history(): string {
     return `{"samples":${this.#samples.json},"arrivals":${JSON.stringify(this.#arrivals.all)}}`;
   }
@@ -128,11 +128,11 @@ export class Frames implements EventSource {
     const { health, order } = this.#sources;
     const { backends, state } = health();
     const stream = order();
-    const ordering = stream === null ? null : orderProblem(stream);
+    const streamProblem = stream === null ? null : orderProblem(stream);
     return [
       ...backends.filter(({ up }) => !up).map(({ name }) => backendProblem(name)),
       ...stateProblems(state),
-      ...(ordering === null ? [] : [ordering]),
+      ...(streamProblem === null ? [] : [streamProblem]),
       ...(figures === null ? [] : publicProblems(figures, now)),
     ];
   }
@@ -174,8 +174,8 @@ export class Frames implements EventSource {
   #delay(): { readonly half: number; readonly most: number } | null {
     const loop = this.#loop;
     if (loop.count === 0) return null;
-    const late = (nanoseconds: number) => Math.max(0, nanoseconds / NANOSECONDS - LOOP_EVERY_MS);
-    const times = { half: late(loop.percentile(50)), most: late(loop.percentile(99)) };
+    const delayOf = (nanoseconds: number) => Math.max(0, nanoseconds / NANOSECONDS - LOOP_EVERY_MS);
+    const times = { half: delayOf(loop.percentile(50)), most: delayOf(loop.percentile(99)) };
     loop.reset();
     return times;
   }
@@ -214,7 +214,7 @@ export class Frames implements EventSource {
   }
 }
 
-/** Returns a second's mean since the sums before; null: not known. A timeline that was pruned or replaced counts from there. */
+/** Returns the rate per second since the previous sample; null: unknown; 0 if the sum has decreased because the timeline was pruned or replaced. */
 function rate(now: Sums, before: Sums | null, name: "units" | "recorded" | "refused"): number | null {
   const [last, first] = [now[name], before?.[name] ?? null];
   if (before === null || last === null || first === null) return null;
@@ -222,7 +222,7 @@ function rate(now: Sums, before: Sums | null, name: "units" | "recorded" | "refu
 }
 
 function lagOf(members: readonly MemberReport[]): number {
-  return members.reduce((most, { lag, behind }) => Math.max(most, lag + behind), 0);
+  return members.reduce((max, { lag, behind }) => Math.max(max, lag + behind), 0);
 }
 
 function listenersOf({ listeners }: Sources["metrics"]): FrameListener[] {

@@ -1,4 +1,4 @@
-/** The health report of --admin. Nothing in it is secret. */
+/** The health report of --admin, which contains no secrets. */
 
 import type { JsonReplicaFigures } from "../../listeners/json-replica-figures.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
@@ -13,15 +13,15 @@ export const STATES = [
   "outdated",
   "stopping",
 ] as const satisfies readonly State[];
-/** The daemon's state; between start and stop as a `hello` reports it. */
+/** The daemon's state; while it runs, the same as in a `hello`. */
 export type State = "starting" | DaemonState | "revoked" | "not-listed" | "outdated" | "stopping";
 
 export interface BackendHealth {
-  /** The name that the log shows; holds no password. */
+  /** The name as in the log, without a password. */
   readonly name: string;
   /** Whether it can be reached. */
   readonly up: boolean;
-  /** Where it was found, if its name does not say: the master that sentinels name, the masters of a cluster. */
+  /** The present servers, if the name does not contain them: the master that sentinels report, or the masters of a cluster. */
   readonly server?: string;
 }
 
@@ -29,11 +29,11 @@ export interface Health {
   readonly version: string;
   readonly state: State;
   readonly backends: readonly BackendHealth[];
-  /** Figures of --json-replica; absent: there is none. */
+  /** Figures of --json-replica; absent without that option. */
   readonly jsonReplicas?: JsonReplicaFigures;
 }
 
-/** Whether clients should be sent here. An isolated daemon still answers. */
+/** Whether a load balancer should send clients to this daemon. An isolated daemon still answers. */
 export function isHealthy({ state, backends, jsonReplicas }: Health): boolean {
   if (jsonReplicas?.isReady === false) return false;
   return (state === "live" || state === "isolated") && backends.every(({ up }) => up);

@@ -1,4 +1,4 @@
-/** Metrics of keys, and of what Redis clients call: counted anyway, and read when a client requests them. */
+/** Metrics of keys and of commands of Redis clients. The counts exist already and are read when a client requests metrics. */
 import type { Sample } from "../../net/admin/metric.js";
 import type { CountedFamily, CountedKeys } from "./counted-keys.js";
 import type { MetricRow, ValueRow } from "./metric-row.js";
@@ -7,7 +7,7 @@ export const KEY_METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_keys: ofKeys("gauge", ["db"], "Keys that have not expired, by database.", ({ keyCounts }) =>
     keyCounts.map(({ db, keys }) => ({ labels: { db: String(db) }, value: keys })),
   ),
-  dbsyncd_expiring_keys: ofKeys("gauge", ["db"], "Of these, those that will expire.", ({ keyCounts }) =>
+  dbsyncd_expiring_keys: ofKeys("gauge", ["db"], "Keys that will expire, by database.", ({ keyCounts }) =>
     keyCounts.map(({ db, expiring }) => ({ labels: { db: String(db) }, value: expiring })),
   ),
   dbsyncd_expired_keys_total: ofKeys("counter", [], "Keys that have expired.", ({ expiredKeys }) => [
@@ -16,7 +16,7 @@ export const KEY_METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_key_lookups_total: ofKeys(
     "counter",
     ["outcome"],
-    "Keys that were looked for to be read, by outcome (hit, miss).",
+    "Lookups of keys by reading commands, by outcome (hit, miss).",
     ({ changes: { lookups } }) => [
       { labels: { outcome: "hit" }, value: lookups.hits },
       { labels: { outcome: "miss" }, value: lookups.misses },
@@ -27,16 +27,16 @@ export const KEY_METRICS: Readonly<Record<string, MetricRow>> = {
     ({ calls }) => calls,
   ),
   dbsyncd_resp_failed_commands_total: perFamily(
-    "Of these, those that were answered with an error.",
+    "Commands of --resp that were answered with an error, by family.",
     ({ failed }) => failed,
   ),
   dbsyncd_resp_command_seconds_total: perFamily(
-    "Running time of these commands; divided by their number, the time of one.",
+    "Total running time of commands of --resp, by family.",
     ({ seconds }) => seconds,
   ),
 };
 
-/** Metrics of the daemon's own memory; none where another database has the data. */
+/** Returns a metric of the keys in memory, which has no samples if a backend stores the data. */
 function ofKeys(
   type: ValueRow["type"],
   labels: readonly string[],
@@ -54,7 +54,7 @@ function ofKeys(
   };
 }
 
-/** One for each family of commands that clients of --resp have called. */
+/** Returns a metric with a sample for each family of commands that clients of --resp have called. */
 function perFamily(help: string, read: (family: CountedFamily) => number): ValueRow {
   return {
     type: "counter",

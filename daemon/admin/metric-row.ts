@@ -1,4 +1,4 @@
-/** The rows of the daemon's metrics, by what they are counted for. */
+/** Functions that create the rows of the daemon's metrics. */
 
 import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
 import type { MessageFigures } from "../../cluster/peers/shared/message-figures.js";
@@ -14,17 +14,17 @@ import type { ListenerCounts, Metrics } from "./metrics.js";
 export interface Sources {
   readonly metrics: Metrics;
   readonly health: () => Health;
-  /** Bytes that all connections hold together. */
+  /** Total bytes that all connections buffer. */
   readonly bufferedBytes: () => number;
-  /** Read once for each metric that is about them. null: no timeline. */
+  /** Figures of the timeline; null: no timeline. */
   readonly replica: () => ReplicaFigures | null;
-  /** null: the daemon's database is not its own memory. */
+  /** Counts of keys; null: the daemon's database is not in its memory. */
   readonly keys: () => CountedKeys | null;
-  /** null: no --order. */
+  /** Figures of the stream; null: no --order. */
   readonly order: () => OrderFigures | null;
-  /** null: no --resp. */
+  /** Counts of commands of Redis clients; null: no --resp. */
   readonly families: () => readonly CountedFamily[] | null;
-  /** null: no --json-replica. */
+  /** Figures of JSON replicas; null: no --json-replica. */
   readonly jsonReplicas: () => JsonReplicaFigures | null;
 }
 
@@ -43,17 +43,17 @@ export function histogram(help: string, read: (metrics: Metrics) => Histogram): 
   };
 }
 
-/** One number, and none on a daemon without a timeline. */
+/** Returns a metric with a single number, absent on a daemon without a timeline. */
 function ofTimeline(type: ValueType, help: string, read: (figures: ReplicaFigures) => number): ValueRow {
   const samples = (figures: ReplicaFigures) => [{ labels: {}, value: read(figures) }];
-  return { type, labels: [], help, read: ({ replica }) => whereThere(replica(), samples) };
+  return { type, labels: [], help, read: ({ replica }) => samplesOf(replica(), samples) };
 }
 
-/** A metric of messages on channels between members. */
+/** Returns a metric of the messages on channels that members send each other. */
 export const ofMessages = (figure: keyof MessageFigures, help: string): ValueRow =>
   ofTimeline("counter", help, ({ messages }) => messages[figure]);
 
-/** One for each member, except the daemon itself, whose value is known. */
+/** Returns a metric with a sample for each member with a known value, except the daemon itself. */
 export function perMember(
   type: ValueType,
   help: string,
@@ -64,10 +64,10 @@ export function perMember(
       const value = member.connection === "self" ? null : read(member);
       return value === null ? [] : [{ labels: { member: member.address || (member.id ?? "") }, value }];
     });
-  return { type, labels: ["member"], help, read: ({ replica }) => whereThere(replica(), samples) };
+  return { type, labels: ["member"], help, read: ({ replica }) => samplesOf(replica(), samples) };
 }
 
-export function whereThere(
+export function samplesOf(
   figures: ReplicaFigures | null,
   read: (figures: ReplicaFigures) => readonly Sample<number>[],
 ): readonly Sample<number>[] {
@@ -91,7 +91,7 @@ export function perJsonReplica(
   };
 }
 
-/** One number, and none without --json-replica. */
+/** Returns a metric with a single number, absent without --json-replica. */
 export function ofJsonReplicas(
   type: ValueType,
   help: string,
@@ -104,7 +104,7 @@ export function ofJsonReplicas(
   return { type, labels: [], help, read: samples };
 }
 
-/** @param labels  which a listener's samples have besides its name */
+/** Returns a metric with samples for each listener. @param labels  names of the labels in addition to the listener */
 export function perListener(
   type: ValueType,
   labels: readonly string[],

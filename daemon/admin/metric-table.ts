@@ -1,4 +1,4 @@
-/** Every metric of /metrics: a row each, from which the registry is made; `npm run tables` writes them into docs/metrics.md. */
+/** The table of all metrics of /metrics. `npm run tables` also writes it into docs/metrics.md. */
 import { performance } from "node:perf_hooks";
 import type { RefusalCode } from "../../engine/answers/refusals.js";
 import { single } from "../../net/admin/metric.js";
@@ -34,13 +34,13 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_refusals_total: perListener(
     "counter",
     ["reason"],
-    "Requests that were not answered with a reply, and connections refused, by listener and reason.",
+    "Requests that were not answered with a reply, and refused connections, by listener and reason.",
     ({ refusals }, listener) =>
       (Object.entries(refusals) as [RefusalCode, number][])
         .filter(([reason, value]) => value > 0 || canRefuse(listener, reason))
         .map(([reason, value]) => ({ labels: { reason }, value })),
   ),
-  dbsyncd_connections: perListener("gauge", [], "Connections that are open.", ({ connections }) => [
+  dbsyncd_connections: perListener("gauge", [], "Open connections.", ({ connections }) => [
     { labels: {}, value: connections },
   ]),
   dbsyncd_connections_opened_total: perListener(
@@ -57,34 +57,34 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_verify_seconds: histogram("Time to check a signature.", ({ verify }) => verify),
   dbsyncd_answer_seconds: histogram("Time from an envelope to its answer.", ({ answers }) => answers),
   dbsyncd_envelope_skew_seconds: histogram(
-    "Date of an envelope minus the daemon's clock, transport included; below 0 for the past.",
+    "Date of an envelope minus the time of its arrival by the daemon's clock; negative for past dates.",
     ({ skew }) => skew,
   ),
   dbsyncd_backend_up: {
     type: "gauge",
     labels: ["backend"],
-    help: "1 while the database can be reached, else 0.",
+    help: "1 while the database can be reached, otherwise 0.",
     read: ({ health }) =>
       health().backends.map(({ name, up }) => ({ labels: { backend: name }, value: Number(up) })),
   },
   dbsyncd_backend_seconds: {
     type: "histogram",
     labels: ["backend"],
-    help: "Time a database took to answer; not measured for those that answer immediately, as memory does.",
+    help: "Time that a database took to answer; not measured for databases in memory.",
     read: ({ metrics }) =>
       [...metrics.backends].map(([backend, { latency }]) => ({ labels: { backend }, value: latency })),
   },
   dbsyncd_backend_failures_total: {
     type: "counter",
     labels: ["backend"],
-    help: "Commands that a database did not answer: not reachable, connection lost, or too slow.",
+    help: "Commands that a database did not answer because it was not reachable, the connection was lost, or it was too slow.",
     read: ({ metrics }) =>
       [...metrics.backends].map(([backend, { failures }]) => ({ labels: { backend }, value: failures })),
   },
   dbsyncd_state: {
     type: "gauge",
     labels: ["state"],
-    help: "1 for the state the daemon is in (starting, live, catching-up, isolated, revoked, not-listed, outdated, stopping), 0 for the remaining states.",
+    help: "1 for the present state of the daemon (starting, live, catching-up, isolated, revoked, not-listed, outdated, stopping), 0 for the other states.",
     read: ({ health }) => {
       const now = health().state;
       return STATES.map((state) => ({ labels: { state }, value: Number(state === now) }));
@@ -98,22 +98,24 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   ),
   dbsyncd_messages_dropped_total: ofMessages(
     "dropped",
-    "… that were not, because more than --max-relay-bytes waited for the member, or they could not be signed.",
+    "Envelopes of messages that were not sent to a member, because more than --max-relay-bytes waited for it, or because they could not be signed.",
   ),
   dbsyncd_messages_heard_total: ofMessages(
     "heard",
-    "Envelopes of messages that members sent and that were delivered here.",
+    "Envelopes of messages from members that were delivered to subscribers of this daemon.",
   ),
   dbsyncd_messages_missed_total: ofMessages(
     "missed",
-    "Envelopes of messages that members left out, or that came faster than they could be checked.",
+    "Envelopes of messages that members did not send, or that arrived faster than this daemon could check them.",
   ),
   dbsyncd_messages_refused_total: ofMessages(
     "refused",
-    "Envelopes of messages from members that had no valid signature, were too old, or not permitted.",
+    "Envelopes of messages from members that had no valid signature, were too old or were not permitted.",
   ),
-  dbsyncd_member_connected: perMember("gauge", "1 while the member is connected, else 0.", ({ connection }) =>
-    Number(connection === "connected"),
+  dbsyncd_member_connected: perMember(
+    "gauge",
+    "1 while the member is connected, otherwise 0.",
+    ({ connection }) => Number(connection === "connected"),
   ),
   ...MEMBER_METRICS,
   ...MIRROR_STATES,
@@ -121,27 +123,27 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   ...ORDER_METRICS,
   dbsyncd_json_replica_ready: ofJsonReplicas(
     "gauge",
-    "Whether the servers of --json-replica have sent their documents; until then JSON clients are refused.",
+    "1 once the servers of --json-replica have sent their documents, otherwise 0; until then JSON clients are refused.",
     ({ isReady }) => Number(isReady),
   ),
   dbsyncd_json_replica_connected: perJsonReplica(
     "gauge",
-    "1 while the server of --json-replica is connected, else 0.",
+    "1 while the server of --json-replica is connected, otherwise 0.",
     ({ isConnected }) => Number(isConnected),
   ),
   dbsyncd_json_replica_is_dbsyncd: perJsonReplica(
     "gauge",
-    "1 if the server of --json-replica is a dbsyncd, to which nothing is sent: replicate with --peer; else 0.",
+    "1 if the server of --json-replica is a dbsyncd, to which nothing is sent (use --peer instead), otherwise 0.",
     ({ isDbsyncd }) => Number(isDbsyncd),
   ),
   dbsyncd_json_replica_missing_documents: perJsonReplica(
     "gauge",
-    "Documents of which the server of --json-replica may not have all: it was away, or refused a write.",
+    "Documents that may be incomplete on the server of --json-replica, because it was disconnected or refused a write.",
     ({ missing }) => missing,
   ),
   dbsyncd_json_replica_different_documents_total: perJsonReplica(
     "counter",
-    "Documents of which the server of --json-replica had other contents than this daemon though it missed nothing.",
+    "Documents that differed between the server of --json-replica and this daemon although the server had missed no write.",
     ({ different }) => different,
   ),
   dbsyncd_build_info: {
@@ -152,7 +154,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   },
   dbsyncd_event_loop_active_seconds_total: single(
     "counter",
-    "Time in which the event loop was not waiting; its rate is the share of a core that is in use, 1 at most.",
+    "Time in which the event loop was not idle; its rate is the used share of a core, at most 1.",
     () => performance.eventLoopUtilization().active / MILLISECONDS,
   ),
   process_cpu_seconds_total: single("counter", "CPU time of all threads, user and system.", () => {

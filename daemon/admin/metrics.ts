@@ -1,40 +1,40 @@
 /**
- * Counts the work of the daemon's parts, as plain numbers. Nothing here knows how they are shown:
- * net/admin/exposition.ts reads them when a client requests them. On the path of every command: no allocation.
+ * Counts the work of the daemon's components as plain numbers. net/admin/exposition.ts reads and formats them when a
+ * client requests metrics. Every command is counted here, so counting must not allocate memory.
  */
 
 import { REFUSALS, type RefusalCode } from "../../engine/answers/refusals.js";
 import type { Observer } from "../../engine/pipeline/observer.js";
 import { Histogram } from "../../net/admin/histogram.js";
 
-/** Seconds. RSA-2048 takes about 20 µs, Ed25519 about 100 µs; anything above a millisecond was spent waiting. */
+/** Seconds. RSA-2048 takes about 20 µs, Ed25519 about 100 µs; times above a millisecond are waiting. */
 const VERIFY_BOUNDS = [
   0.00001, 0.00002, 0.00003, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.1,
 ];
-/** Seconds. In memory about 0.1 ms, signature included; with --data what the disk takes. */
+/** Seconds. An answer from memory takes about 0.1 ms, including the signature; with --data the disk dominates. */
 const ANSWER_BOUNDS = [
   0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5,
 ];
-/** Seconds, below 0 for slow clocks; the ends are the usual window's. */
+/** Seconds, negative for past dates; the ends are those of the default window. */
 const SKEW_BOUNDS = [-30, -10, -5, -2, -1, -0.5, -0.1, -0.05, -0.01, 0, 0.01, 0.05, 0.1, 0.5, 1, 2, 5];
-/** Seconds; the last is the usual --backend-timeout. */
+/** Seconds; the last bound is the default --backend-timeout. */
 const BACKEND_BOUNDS = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
 
 const MS_PER_SECOND = 1000;
 
-/** Counts of one listener, since the start. */
+/** Counts of one listener since the start. */
 export interface ListenerCounts {
-  /** Units answered with anything but an error. */
+  /** Number of units that were answered without an error. */
   ok: number;
   errors: number;
-  /** Connections now. */
+  /** Number of open connections. */
   connections: number;
   connected: number;
-  /** Every code has its number, so that the first refusal shows as a change. */
+  /** Number of refusals by code. All codes are present from the start, so that the first refusal appears as a change. */
   readonly refusals: Record<RefusalCode, number>;
 }
 
-/** Counts of one database that the daemon uses, since the start. */
+/** Counts of one backend since the start. */
 export interface BackendCounts {
   readonly latency: Histogram;
   failures: number;
@@ -77,7 +77,7 @@ export class Metrics implements Observer {
     if (change === 1) counts.connected++;
   }
 
-  /** A database has answered, or has failed to. */
+  /** Counts an answer or a failure of a backend. */
   applied(backend: string, milliseconds: number, failed: boolean): void {
     const counts = this.backendCounts(backend);
     counts.latency.observe(milliseconds / MS_PER_SECOND);
@@ -94,7 +94,7 @@ export class Metrics implements Observer {
   }
 
   #of(listener: string): ListenerCounts {
-    // The one that was asked for last is nearly always asked for next.
+    // Consecutive calls are nearly always for the same listener.
     if (this.#last !== null && listener === this.#lastName) return this.#last;
     let counts = this.listeners.get(listener);
     if (counts === undefined) {

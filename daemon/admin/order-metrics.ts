@@ -1,8 +1,8 @@
-/** Metrics of the stream that orders the writes. */
+/** Metrics of the stream of --order, which orders the writes. */
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
 import type { HistogramRow, ValueRow } from "./metric-row.js";
 
-/** One number, and none without --order. */
+/** Returns a metric with a single number, absent without --order. */
 function ofOrder(type: ValueRow["type"], help: string, read: (figures: OrderFigures) => number): ValueRow {
   return {
     type,
@@ -18,45 +18,45 @@ function ofOrder(type: ValueRow["type"], help: string, read: (figures: OrderFigu
 export const ORDER_METRICS: Readonly<Record<string, ValueRow | HistogramRow>> = {
   dbsyncd_order_connected: ofOrder(
     "gauge",
-    "1 while the stream of --order can be read and written, else 0: then nothing is written.",
+    "1 while the stream of --order can be read and written, otherwise 0; writes are then refused.",
     ({ trouble }) => Number(trouble === null),
   ),
   dbsyncd_order_connections_total: ofOrder(
     "counter",
-    "How often the daemon has connected with the stream.",
+    "Connections that the daemon has made to the stream.",
     ({ connections }) => connections,
   ),
   dbsyncd_order_applied: ofOrder(
     "gauge",
-    "Sequence of the stream's last message that is applied.",
+    "Sequence number of the last applied message of the stream.",
     ({ applied }) => applied,
   ),
   dbsyncd_order_behind: ofOrder(
     "gauge",
-    "Messages of the stream that are not applied yet; it is asked every 5 s.",
+    "Messages of the stream that are not applied yet; updated every 5 s.",
     ({ behind }) => behind,
   ),
   dbsyncd_order_skipped_total: ofOrder(
     "counter",
-    "Messages that were skipped, by all daemons alike: no envelopes, not signed as they should be, there before, or dated wrong.",
+    "Messages that all daemons skip: not an envelope, without a valid signature, repeated, or with a wrong date.",
     ({ skipped }) => skipped,
   ),
   dbsyncd_order_waiting: ofOrder(
     "gauge",
-    "Envelopes that wait for their message to come back from the stream.",
+    "Envelopes that this daemon has sent to the stream and not received from it yet.",
     ({ waiting }) => waiting,
   ),
   dbsyncd_order_publishes_total: {
     type: "counter",
     labels: ["outcome"],
-    help: "Attempts to add an envelope to the stream, by outcome (stored, repeated: the stream had it already, refused, unknown: tried again).",
+    help: "Attempts to add an envelope to the stream, by outcome (stored; repeated: the stream already had it; refused; unknown: tried again).",
     read: ({ order }) =>
       Object.entries(order()?.published ?? {}).map(([outcome, value]) => ({ labels: { outcome }, value })),
   },
   dbsyncd_order_publish_seconds: {
     type: "histogram",
     labels: [],
-    help: "Time until the stream has acknowledged an envelope.",
+    help: "Time until the stream acknowledges an envelope.",
     read: ({ order }) => {
       const figures = order();
       return figures === null ? [] : [{ labels: {}, value: figures.publishing }];

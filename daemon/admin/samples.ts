@@ -1,17 +1,17 @@
-/** The figures of the last hour, for the charts of --admin: a ring of fixed size, whatever the daemon does. */
+/** Stores the figures of the last hour, for the charts of --admin, in a ring buffer of fixed size. */
 import { SAMPLE_SERIES, SAMPLES_MAX, type SampleValues } from "../../protocol/json/dashboard-frame.js";
 
-/** The date, then the values. */
+/** Number of values of a sample, including its date. */
 const WIDTH = 1 + SAMPLE_SERIES.length;
-/** Significant digits of a value: no chart shows more. */
+/** Significant digits of a value, enough for a chart. */
 const DIGITS = 4;
 
 export class Samples {
-  /** NaN: not known. */
+  /** The samples, each with its date and values; NaN: unknown. */
   readonly #ring = new Float64Array(WIDTH * SAMPLES_MAX);
-  /** All that were ever added. */
+  /** Number of samples that were ever added. */
   #count = 0;
-  /** The samples as JSON; made when it is first requested after a sample. */
+  /** The samples as JSON; null: not formatted since the last sample. */
   #text: string | null = null;
 
   add(at: number, values: SampleValues): void {
@@ -23,12 +23,12 @@ export class Samples {
     this.#text = null;
   }
 
-  /** The newest; null: none yet. */
+  /** The newest sample; null: there is none yet. */
   get last(): readonly (number | null)[] | null {
     return this.#count === 0 ? null : this.#row(this.#count - 1);
   }
 
-  /** All samples as a JSON array, the oldest first. */
+  /** All samples as a JSON array, oldest first. */
   get json(): string {
     if (this.#text !== null) return this.#text;
     const rows: (readonly (number | null)[])[] = [];

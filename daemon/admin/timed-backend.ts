@@ -1,4 +1,4 @@
-/** A database whose answers are timed for /metrics: not for one in memory, where asking the clock is much of the time. */
+/** Measures the time of a backend's answers for /metrics; not for a database in memory, where reading the clock would be expensive. */
 
 import type { Backend, Outcome } from "../../engine/backends/backend.js";
 import type { Environment } from "../../net/process/environment.js";
@@ -15,7 +15,7 @@ export class TimedBackend implements Backend {
     this.#backend = backend;
     this.#metrics = metrics;
     this.#environment = environment;
-    // It shows before its first command.
+    // Creates the counts, so that /metrics shows the backend before its first command.
     metrics.backendCounts(this.name);
   }
 
@@ -47,15 +47,17 @@ export class TimedBackend implements Backend {
     return this.#backend.stop();
   }
 
-  execute(...given: Parameters<Backend["execute"]>): ReturnType<Backend["execute"]> {
-    return this.#timed(this.#environment.uptime(), this.#backend.execute(...given));
+  execute(...parameters: Parameters<Backend["execute"]>): ReturnType<Backend["execute"]> {
+    return this.#timed(this.#environment.uptime(), this.#backend.execute(...parameters));
   }
 
-  executeTogether(...given: Parameters<Backend["executeTogether"]>): ReturnType<Backend["executeTogether"]> {
-    return this.#timed(this.#environment.uptime(), this.#backend.executeTogether(...given));
+  executeTogether(
+    ...parameters: Parameters<Backend["executeTogether"]>
+  ): ReturnType<Backend["executeTogether"]> {
+    return this.#timed(this.#environment.uptime(), this.#backend.executeTogether(...parameters));
   }
 
-  /** An immediate answer never went to the database. */
+  /** Counts an answer when it arrives. An immediate outcome did not come from the database and is not counted. */
   #timed(startedAt: number, outcome: Outcome | Promise<Outcome>): Outcome | Promise<Outcome> {
     if (!(outcome instanceof Promise)) return outcome;
     return outcome.then((settled) => {

@@ -1,8 +1,8 @@
-/** The times that a histogram has counted since it was last read. */
+/** Computes quantiles of the times that a histogram has counted since it was last read. */
 
 import type { Histogram } from "../../net/admin/histogram.js";
 
-/** Milliseconds that half of all, and 99 of 100, took at most. */
+/** Maximum milliseconds of half of the times (`half`), and of 99 % of them (`most`). */
 interface Times {
   readonly count: number;
   readonly half: number;
@@ -20,7 +20,7 @@ export class TimesSince {
     this.#before = histogram.counts.slice();
   }
 
-  /** null: nothing has been counted. */
+  /** Returns the quantiles since the last call; null: nothing was counted. */
   take(): Times | null {
     const { counts } = this.#histogram;
     const since = counts.map((count, bucket) => count - (this.#before[bucket] ?? 0));
@@ -30,11 +30,11 @@ export class TimesSince {
     return { count, half: this.#end(since, count * 0.5), most: this.#end(since, count * 0.99) };
   }
 
-  /** Returns the upper end of the bucket in which the given number is reached; above the last, that. */
-  #end(counts: Float64Array, due: number): number {
+  /** Returns the upper end, in milliseconds, of the bucket in which the given count is reached. */
+  #end(counts: Float64Array, target: number): number {
     const { bounds } = this.#histogram;
     let sum = 0;
-    const bucket = counts.findIndex((count) => (sum += count) >= due);
+    const bucket = counts.findIndex((count) => (sum += count) >= target);
     return (bounds[Math.min(bucket, bounds.length - 1)] ?? 0) * MS_PER_SECOND;
   }
 }

@@ -1,4 +1,4 @@
-/** CONFIG GET in signed envelopes: the daemon's current options by their long names, as --check-config prints them. */
+/** CONFIG GET in signed envelopes: returns the daemon's present options by their long names, as --check-config prints them. */
 
 import { isLimitName } from "../../options/limits.js";
 import { nameOf, type OptionRow } from "../../options/option-row.js";
@@ -8,7 +8,10 @@ import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { bulk, map, type Reply } from "../../protocol/reply.js";
 import { globMatches } from "../../store/patterns/glob.js";
 
-/** @param patterns  of names; what is not set is empty. Passwords of databases are not shown. */
+/**
+ * Returns the values of options; an option that is not set is empty, and passwords of databases are left out.
+ * @param patterns  glob patterns of the names
+ */
 export function configValues(patterns: readonly ByteString[], settings: Settings): Reply {
   const wanted = patterns.map((pattern) => pattern.toLowerCase());
   return map(

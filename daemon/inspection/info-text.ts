@@ -1,4 +1,4 @@
-/** INFO in signed envelopes, by sections. Fields that Redis has are named as there; dbsync top reads the section dbsync. */
+/** INFO in signed envelopes. Fields that Redis also has keep Redis's names; dbsync status and dbsync top read the section dbsync. */
 import { totalmem } from "node:os";
 import { formatFsync } from "../../options/fsync.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
@@ -6,13 +6,13 @@ import type { InspectedDaemon } from "./inspected-daemon.js";
 
 type Fields = Readonly<Record<string, string | number>>;
 
-/** The section that no Redis of -d has. */
+/** The section that only the daemon has; a Redis of -d answers all other sections. */
 export const OWN_SECTION = "dbsync";
 
 const SECONDS_PER_DAY = 86_400;
 const MICROSECONDS = 1e6;
 
-/** Sections by the names that INFO takes. */
+/** The sections by name. */
 const SECTIONS: Readonly<Record<string, (daemon: InspectedDaemon) => Fields>> = {
   [OWN_SECTION]: ownFields,
   server: serverFields,
@@ -25,7 +25,7 @@ const SECTIONS: Readonly<Record<string, (daemon: InspectedDaemon) => Fields>> = 
   keyspace: keyspaceFields,
 };
 
-/** @param words  names of sections; none, default, all or everything: all of them */
+/** Formats sections. @param words  names of sections; none, default, all or everything: all sections */
 export function infoText(words: readonly ByteString[], daemon: InspectedDaemon): ByteString {
   const names = new Set(words.map((word) => word.toLowerCase()));
   const isAll = names.size === 0 || ["all", "everything", "default"].some((word) => names.has(word));
@@ -40,23 +40,26 @@ export function infoText(words: readonly ByteString[], daemon: InspectedDaemon):
     .join("\r\n");
 }
 
-/** Names of databases and messages from a disk may contain any characters. */
+/** Formats a value on one line; names of databases and error messages may contain line breaks. */
 function oneLine(value: string | number): ByteString {
   return bytesOfText(String(value).replace(/[\r\n]+/g, " "));
 }
 
-/** All that dbsync status and dbsync top show, so that one section is asked for. */
+/** Returns all fields that dbsync status and dbsync top need, so that they request only one section. */
 function ownFields(daemon: InspectedDaemon): Fields {
   const { health, failure, metrics } = daemon;
   const { version, backends } = health();
-  const why = failure();
-  const told = backends.map(({ name, up }, place) => [`backend${place}`, `up=${Number(up)},name=${name}`]);
+  const reason = failure();
+  const backendFields = backends.map(({ name, up }, index) => [
+    `backend${index}`,
+    `up=${Number(up)},name=${name}`,
+  ]);
   const counts = daemon.keys()?.keyCounts.reduce((sum, { keys }) => sum + keys, 0);
   return {
     dbsync_version: version,
     node_version: process.versions.node,
     ...stateFields(daemon),
-    ...(why === null ? {} : { dbsync_failure: why }),
+    ...(reason === null ? {} : { dbsync_failure: reason }),
     uptime_in_seconds: secondsUp(daemon),
     connected_clients: connected(daemon),
     ...countFields(daemon),
@@ -66,28 +69,28 @@ function ownFields(daemon: InspectedDaemon): Fields {
     dbsync_answered: metrics.answers.counts.reduce((sum, count) => sum + count, 0),
     dbsync_answered_usec: Math.round(metrics.answers.sum * MICROSECONDS),
     dbsync_answered_usec_buckets: buckets(daemon),
-    ...Object.fromEntries(told),
+    ...Object.fromEntries(backendFields),
   };
 }
 
-/** `unknown`: messages that may be in the stream or not. */
+/** Returns the figures of the stream; `unknown` counts messages that may or may not be in the stream. */
 function orderFields({ order }: InspectedDaemon): Fields {
   const figures = order();
   if (figures === null) return {};
   const { applied, behind, waiting, connections, published, trouble } = figures;
   const { stored, repeated, refused, unknown } = published;
   const counts = { applied, behind, waiting, connections, stored, repeated, refused, unknown };
-  const told = Object.entries(counts).map(([name, count]) => `${name}=${count}`);
+  const pairs = Object.entries(counts).map(([name, count]) => `${name}=${count}`);
   return {
-    dbsync_order: told.join(","),
+    dbsync_order: pairs.join(","),
     ...(trouble === null ? {} : { dbsync_order_trouble: trouble }),
   };
 }
 
-/** `50=12,100=3,…,more=0`: how many answers took at most the given microseconds, each counted once. */
+/** Formats the number of answers by maximum microseconds, such as `50=12,100=3,…,more=0`. */
 function buckets({ metrics: { answers } }: InspectedDaemon): string {
   const ends = [...answers.bounds.map((bound) => Math.round(bound * MICROSECONDS)), "more"];
-  return ends.map((end, place) => `${end}=${answers.counts[place] ?? 0}`).join(",");
+  return ends.map((end, index) => `${end}=${answers.counts[index] ?? 0}`).join(",");
 }
 
 function serverFields(daemon: InspectedDaemon): Fields {
@@ -155,7 +158,7 @@ function statFields(daemon: InspectedDaemon): Fields {
   };
 }
 
-/** Commands with an answer, those of them that were errors, and requests that had none. */
+/** Returns the numbers of answered commands, of answers that were errors, and of requests without an answer. */
 function countFields({ metrics }: InspectedDaemon): Fields {
   let [commands, failed, refusals] = [0, 0, 0];
   for (const { ok, errors, refusals: reasons } of metrics.listeners.values()) {

@@ -1,41 +1,41 @@
-/** The daemon as its administrators inspect it. All values are current. */
+/** The values that administrators can inspect. All of them are current. */
 
 import type { SlowLog } from "../../engine/slow-log/slow-log.js";
 import type { Settings } from "../../options/settings.js";
 import type { Sources } from "../admin/metric-row.js";
 
-/** A connection, as its listener knows it. Times are `uptime` milliseconds. */
+/** A connection of a listener. Times are in milliseconds of `uptime`. */
 export interface InspectedClient {
   /** Address and port. */
   readonly remote: string;
   readonly openedAt: number;
   readonly activeAt: number;
-  /** Bytes of unfinished requests and untaken answers. */
+  /** Bytes of unfinished requests and unread answers. */
   readonly heldBytes: number;
-  /** Its user, or its signing key's label or first digits, and its last command; "": not known. */
+  /** Its user (or the label or first digits of its signing key) and its last command; "": unknown. */
   readonly doing: { readonly name: string; readonly command: string };
 }
 
-/** A listener by its name in metrics, and its connected clients. */
+/** A listener by its name in metrics, with its connected clients. */
 export interface InspectedListener {
   readonly name: string;
   readonly clients: Iterable<InspectedClient>;
 }
 
 export interface InspectedDaemon extends Sources {
-  /** Hexadecimal. */
+  /** The daemon's id, hexadecimal. */
   readonly id: () => string;
-  /** `uptime` milliseconds. */
+  /** The start, in milliseconds of `uptime`. */
   readonly startedAt: number;
   readonly uptime: () => number;
   readonly settings: () => Settings;
-  /** Hexadecimal; "": it has no keys. */
+  /** The cluster's id, hexadecimal; "": the daemon has no keys. */
   readonly cluster: () => string;
-  /** The number of other daemons that are connected; null: this daemon is alone. */
+  /** Number of connected members; null: the daemon has no peers. */
   readonly members: () => number | null;
-  /** Why no write is accepted any longer; null: writes are accepted. */
+  /** The reason why writes are no longer accepted; null: writes are accepted. */
   readonly failure: () => string | null;
-  /** Bytes; `limit` 0: there is none. */
+  /** Memory in bytes; `limit` 0: no limit. */
   readonly memory: () => { readonly used: number; readonly limit: number };
   readonly eviction: () => { readonly policy: string; readonly evicted: number };
   readonly listeners: () => readonly InspectedListener[];

@@ -1,7 +1,7 @@
 /**
  * Answers administrators' commands about the daemon itself in signed envelopes: INFO, CONFIG GET, CLIENT LIST and
- * SLOWLOG. They are answered here, before the databases; an envelope that writes is recorded, and the fold has none
- * of this. Source: docs/protocol-v2.md "The daemon itself".
+ * SLOWLOG. They are answered before the databases, because the answers depend on the daemon and must not become part of
+ * the fold. Source: docs/protocol-v2.md "The daemon itself".
  */
 
 import type { Inspecting } from "../../engine/pipeline/units.js";
@@ -18,7 +18,7 @@ import type { InspectedDaemon } from "./inspected-daemon.js";
 
 type Handler = (argv: readonly ByteString[], daemon: InspectedDaemon) => Reply;
 
-/** Names of commands by their first letters; checked for every received command. */
+/** The names and the lengths of the commands, for a fast check of every received command. */
 const NAMES = /^(?:info|config|client|slowlog)$/i;
 const LENGTHS: ReadonlySet<number> = new Set([4, 6, 7]);
 
@@ -37,7 +37,7 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ],
 ]);
 
-/** A user that may request the settings counts as an administrator, because INFO has no category for that. */
+/** The command that the key must be permitted to run: INFO has no category for administrators, but CONFIG GET does. */
 const FOR_ADMINISTRATORS = ["CONFIG", "GET", "*"];
 const DENIED: ErrorReply = error(
   "NOPERM this key may not run 'info' on the daemon itself: it is for administrators, whose rules allow 'config|get'",
@@ -52,7 +52,7 @@ export class Inspection implements Inspecting {
 
   answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | null {
     const [name = ""] = argv;
-    if (!LENGTHS.has(name.length) || !NAMES.test(name) || !this.#isAsked(argv)) return null;
+    if (!LENGTHS.has(name.length) || !NAMES.test(name) || !this.#isForDaemon(argv)) return null;
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return null;
     const handler = HANDLERS.get(command.name);
@@ -66,13 +66,13 @@ export class Inspection implements Inspecting {
     }
   }
 
-  /** A Redis of -d answers the same commands itself; one section is always the daemon's. */
-  #isAsked([, section = ""]: readonly ByteString[]): boolean {
+  /** Whether the daemon answers a command, and not the Redis of -d; one section is always the daemon's. */
+  #isForDaemon([, section = ""]: readonly ByteString[]): boolean {
     return isOwnMemory(this.#daemon.settings()) || section.toLowerCase() === OWN_SECTION;
   }
 }
 
-/** Returns a line for each client of all listeners, in the order in which they connected. */
+/** Returns a line for each client of all listeners, in the order of their connections. */
 function clientList({ listeners, uptime }: InspectedDaemon): ByteString {
   const now = uptime();
   const seconds = (since: number) => Math.max(0, Math.floor((now - since) / 1000));
@@ -87,5 +87,5 @@ function clientList({ listeners, uptime }: InspectedDaemon): ByteString {
     .join("");
 }
 
-/** A label may hold anything: a space would end its field. */
+/** Replaces characters of a label that would end its field, such as spaces. */
 const inLine = (name: string): string => name.replace(/[^\x21-\x7e]/g, "_");

@@ -135,7 +135,7 @@ export class SessionV2 implements Session {
     if (slowLog === null || (!(answer instanceof Promise) && answer.kind === "refused")) return;
     const { key = "", label = key.slice(0, KEY_DIGITS) } = this.#signerOf(body);
     const envelope = { body, remote: this.#connection.remote, name: label, milliseconds, traceparent };
-    noteSlowEnvelope(slowLog, envelope, { now: environment.clock(), most: limits.slowlogMost });
+    noteSlowEnvelope(slowLog, envelope, { now: environment.clock(), most: limits.slowlogLength });
   }
 
   malformed(detail: string): Closing {

@@ -1,31 +1,32 @@
-/** The value of --order: where the stream is that orders the writes, and its name. */
+/** The value of --order: the address and the name of the stream that orders the writes. */
 
 export interface OrderAddress {
   /** The address of --order, without the password. */
   readonly name: string;
-  /** `host:port`, one at least: the servers of one NATS cluster. */
+  /** The servers of one NATS cluster as `host:port`; at least one. */
   readonly servers: readonly string[];
   readonly isTls: boolean;
   readonly user: string | null;
   readonly password: string | null;
   readonly stream: string;
-  /** Number of servers that store the stream, if it is created. */
+  /** Number of servers that store the stream if the daemon creates it. */
   readonly replicas: number;
 }
 
-const FORM = "nats://host:4222/stream, tls://…, several hosts with commas between, ?replicas=3 after it";
+const FORM =
+  "nats://host:4222/stream, tls://…, several hosts separated by commas, optionally followed by ?replicas=3";
 const DEFAULT_PORT = 4222;
 const PORT_MAX = 65535;
 const PARTS =
   /^(nats|tls):\/\/(?:([^:@/]+)(?::([^@/]*))?@)?([^@/?#]+)\/([A-Za-z0-9_-]{1,64})(?:\?replicas=([135]))?$/;
 const SERVER = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/;
 
-/** @throws RangeError  a sentence that contains no password */
+/** Parses the value. @throws RangeError  the message contains no password */
 export function parseOrder(text: string): OrderAddress {
   const parts = PARTS.exec(text);
   if (parts === null)
     throw new RangeError(
-      `"${text.replace(/\/\/.*@/, "//***@")}" names no stream. Expected ${FORM}; of letters, digits, _ and - the stream's name.`,
+      `"${text.replace(/\/\/.*@/, "//***@")}" names no stream. Expected ${FORM}; a stream's name consists of letters, digits, _ and -.`,
     );
   const [, scheme, user = null, password = null, hosts, stream, replicas = "1"] = parts;
   const servers = (hosts as string).split(",").map(parseServer);
@@ -45,7 +46,7 @@ export function parseOrder(text: string): OrderAddress {
 function parseServer(text: string): string {
   const [, host, port = String(DEFAULT_PORT)] = SERVER.exec(text) ?? [];
   if (host === undefined || Number(port) < 1 || Number(port) > PORT_MAX)
-    throw new RangeError(`"${text}" is no host:port. Expected ${FORM}.`);
+    throw new RangeError(`"${text}" is not host:port. Expected ${FORM}.`);
   return `${host}:${Number(port)}`;
 }
 
@@ -53,6 +54,8 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new RangeError("In user and password two hexadecimal digits follow each % (%25 is % itself).");
+    throw new RangeError(
+      "In a user or a password each % must be followed by two hexadecimal digits (write % itself as %25).",
+    );
   }
 }

@@ -1,4 +1,4 @@
-/** User and transport of connections to a Redis server. */
+/** The database, user and transport of connections to a Redis server. */
 export interface RedisAccess {
   readonly db: number;
   readonly username: string | null;
@@ -7,14 +7,14 @@ export interface RedisAccess {
 }
 
 /**
- * Decodes a user or a password of an address; null: the address has none.
- * @param shown  the address, without the password
+ * Decodes the user or the password of an address; null: the address has none.
+ * @param shown  the address without the password, for the error
  * @throws RangeError
  */
 export function decoded(text: string, shown: string): string | null {
   try {
     return text === "" ? null : decodeURIComponent(text);
   } catch {
-    throw new RangeError(`"${shown}": a % in a user or a password is written %25.`);
+    throw new RangeError(`"${shown}": write a % in a user or a password as %25.`);
   }
 }

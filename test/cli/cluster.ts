@@ -12,8 +12,8 @@ import { freePort } from "../support/free-port.js";
 
 export interface Cluster extends AsyncDisposable {
   /**
-   * The folder in which `run` runs: `app.pem`, `root.pem` and `stranger.pem` are private keys, `app-public.pem` and
-   * so on public ones.
+   * The folder in which `run` runs. `app.pem`, `root.pem` and `stranger.pem` are private keys, and `app-public.pem` and
+   * the like are their public keys.
    */
   readonly folder: string;
   readonly daemons: { readonly servers: string; readonly daemons: readonly TestDaemon[] };
@@ -23,7 +23,7 @@ export interface Cluster extends AsyncDisposable {
 
 const KEY_NAMES = ["app", "root", "stranger", "web"] as const;
 
-/** Starts daemons. @param args  more options of theirs */
+/** Starts daemons. @param args  further options of the daemons */
 export async function startCluster(count: number, args: readonly string[] = []): Promise<Cluster> {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-cluster-"));
   for (const name of KEY_NAMES) {
@@ -35,7 +35,7 @@ export async function startCluster(count: number, args: readonly string[] = []):
   const keys = ["--sign-key", join(folder, "app-public.pem"), "--root-key", join(folder, "root-public.pem")];
   const each: TestDaemon[] = [];
   while (each.length < count) {
-    // A port from free-port.ts: a test that stops a daemon expects its port to refuse.
+    // A port from free-port.ts, because a test that stops a daemon expects its port to refuse connections.
     const port = ["--port", String(await freePort())];
     each.push(await startDaemon({ key: false, args: [...keys, ...port, ...args] }));
   }

@@ -1,6 +1,6 @@
 /**
- * Tests the exit codes that the help of `dbsync` lists where a file cannot be used: each command ends with its
- * message.
+ * Tests the exit codes that the help of `dbsync` lists for files that cannot be used, and the message of each
+ * command.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -25,7 +25,7 @@ after(() => rmSync(folder, { recursive: true }));
 /** Arguments, the exit code, and the message. */
 type Case = readonly [words: string, code: number, text: RegExp];
 
-/** Each subcommand that reads a folder, with each of its failures. */
+/** The failures of each subcommand that reads a folder. */
 const FOLDERS: readonly Case[] = [
   ["backup new --config nope", 3, /^dbsync: nope does not exist/],
   ["dead-letters list --config broken.toml", 3, /^dbsync: broken\.toml, line 1/],
@@ -60,7 +60,7 @@ for (const [words, code, text] of some(FOLDERS, 5))
     assert.equal(ended.code, code, ended.stderr);
   });
 
-describe("a signing key that cannot be used ends with 3", () => {
+describe("a signing key that cannot be used leads to exit code 3", () => {
   let servers: string;
   let stop: () => Promise<void>;
   before(async () => {

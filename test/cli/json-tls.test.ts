@@ -1,5 +1,5 @@
 /**
- * Tests `jsons://…` in `dbsync test` and `dbsync import`: which certificates are accepted, and how the rest is
+ * Tests `jsons://…` in `dbsync test` and `dbsync import`: which certificates are accepted, and how errors are
  * reported.
  */
 import assert from "node:assert/strict";
@@ -30,7 +30,7 @@ after(async () => {
 });
 
 describe("dbsync test", () => {
-  test("believes a server by its pinned key, or by who signed its certificate", async () => {
+  test("accepts a server by its pinned key or by the authority that signed its certificate", async () => {
     const pinned = `jsons://127.0.0.1:${port}#sha256:${files.fingerprint}`;
     for (const args of some(
       [
@@ -45,11 +45,11 @@ describe("dbsync test", () => {
       assert.match(stdout, /\nPassed: 15\nFailed: 0\n$/);
     }
     const variables = { DBSYNC_CA: files.certificate };
-    const told = await runDbsync(["test", `jsons://localhost:${port}`], { variables });
-    assert.equal(told.code, 0, told.stderr);
+    const result = await runDbsync(["test", `jsons://localhost:${port}`], { variables });
+    assert.equal(result.code, 0, result.stderr);
   });
 
-  test("sends nothing to a server that has not proved who it is", async () => {
+  test("sends nothing to a server that has not proved its identity", async () => {
     for (const [args, problem] of [
       [
         [`jsons://localhost:${port}`],
@@ -60,7 +60,7 @@ describe("dbsync test", () => {
         /its certificate is for other names \(DNS:localhost\)/,
       ],
       [[`jsons://127.0.0.1:${port}#sha256:${"0".repeat(64)}`], /which is not the one in the list/],
-      [[`json://127.0.0.1:${port}`], /it takes TLS only: write jsons:\/\//],
+      [[`json://127.0.0.1:${port}`], /the server accepts only TLS: write jsons:\/\//],
       [[`jsons://${await refusingAddress()}`], /^dbsync: Connect error: Connection refused \(111\)\n$/],
       [["jsons://nowhere.invalid"], /the host name was not resolved/],
     ] as const) {
@@ -70,7 +70,7 @@ describe("dbsync test", () => {
     }
   });
 
-  test("tells a server without TLS, and a replica that is not the one it should be", async () => {
+  test("reports a server without TLS, and a replica with a wrong key", async () => {
     const json = await freePort();
     await using plain = await startDaemon(["--json", String(json)]);
     const without = await runDbsync(["test", `jsons://127.0.0.1:${json}`]);
@@ -82,7 +82,7 @@ describe("dbsync test", () => {
     assert.match(stdout, new RegExp(`\nReplica 127\\.0\\.0\\.1:${port}: FAIL - its key is sha256:`));
   });
 
-  test("refuses an address whose fingerprints make no sense", async () => {
+  test("refuses an address with invalid fingerprints", async () => {
     const pin = `#sha256:${files.fingerprint}`;
     for (const [url, problem] of some(
       [
@@ -102,7 +102,7 @@ describe("dbsync test", () => {
 });
 
 describe("dbsync import", () => {
-  test("takes documents over from a server with TLS", async () => {
+  test("imports documents from a server with TLS", async () => {
     await using target = await startDaemon();
     const from = ["-s", `dbsyncs://127.0.0.1:${daemon.port}#sha256:${files.fingerprint}`, "-k", ""];
     for (const command of [

@@ -1,4 +1,4 @@
-/** Runs the examples in the help of `dbsync keys` as printed, with keys named as dbsync-keygen names them. */
+/** Runs the examples in the help of `dbsync keys` as they are printed, with keys made by dbsync-keygen. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { copyFileSync } from "node:fs";
@@ -56,7 +56,7 @@ test("every example in the help of dbsync keys works as printed", async () => {
   }
 });
 
-test("options stand before or behind the key; a rule that begins as one is a rule", async () => {
+test("options may precede or follow the key, and a rule that looks like an option is a rule", async () => {
   const root = ["-k", "root-private.pem"];
   await cluster.run(["keys", "add", "app-public.pem", "--label", "late", ...root]);
   const id = (await cluster.run(["keys", "list", "--json", ...root])).stdout;

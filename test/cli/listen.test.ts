@@ -12,7 +12,7 @@ before(async () => {
 });
 after(() => cluster[Symbol.asyncDispose]());
 
-/** Runs dbsync, and repeats a command until it ends. */
+/** Runs dbsync, and repeats a command until dbsync ends. */
 async function listening(args: readonly string[], command: string) {
   const key = join(cluster.folder, "app.pem");
   const [name = "", ...rest] = args;
@@ -30,7 +30,7 @@ async function listening(args: readonly string[], command: string) {
   return { code, stdout, stderr };
 }
 
-test("subscribe prints what is said, and ends after --count lines", async () => {
+test("subscribe prints messages, and ends after --count lines", async () => {
   const plain = await listening(["subscribe", "--count", "2", "news"], "PUBLISH news text");
   assert.deepEqual(plain, { code: 0, stdout: "news\ttext\nnews\ttext\n", stderr: "" });
   const json = await listening(
@@ -46,14 +46,14 @@ test("subscribe prints what is said, and ends after --count lines", async () => 
   assert.deepEqual([json.code, json.stderr, more], [0, "", []]);
 });
 
-test("watch prints which keys change", async () => {
+test("watch prints the keys that change", async () => {
   const plain = await listening(["watch", "--count", "1", "k"], "INCR k");
   assert.deepEqual(plain, { code: 0, stdout: "changed\tk\n", stderr: "" });
   const prefixed = await listening(["watch", "--prefix", "--count", "1", "use"], "INCR user:1");
   assert.equal(prefixed.stdout, "changed\tuser:1\n");
 });
 
-test("who has no key is told so", async () => {
+test("a missing key is reported", async () => {
   const { code, stderr } = await cluster.run(["subscribe", "news"]);
   assert.equal(code, 1);
   assert.match(stderr, /this daemon wants signed commands\); name the private key \(-k/);

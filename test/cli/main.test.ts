@@ -32,7 +32,7 @@ const run = (servers: string, command: string, ...rest: string[]) =>
   runDbsync([command, "-s", servers, ...rest], { folder });
 
 describe("dbsync send", () => {
-  test("prints the value and ends with 0", async () => {
+  test("prints the value and exits with 0", async () => {
     await using server = await FakeServer.start();
     const { code, stdout, stderr } = await run(server.address, "send", "SET", "k", "-5");
     assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: "OK\n", stderr: "" });
@@ -40,12 +40,12 @@ describe("dbsync send", () => {
   });
 
   for (const late of some([["--json"], ["-k"], ["-x"], ["-k", "-s"], ["--help"]])) {
-    test(`refuses ${late.join(" ")} behind the command and says where it belongs; -- gives it to the command`, async () => {
+    test(`refuses ${late.join(" ")} after the command and explains where it belongs; after -- it is an argument`, async () => {
       await using server = await FakeServer.start();
       const [name = ""] = (late[0] as string).split("=");
       const { code, stdout, stderr } = await run(server.address, "send", "SADD", "tags", "red", ...late);
       assert.deepEqual({ code, stdout }, { code: 2, stdout: "" });
-      assert.ok(stderr.includes(`option '${name}' comes after the command: options come before it`), stderr);
+      assert.ok(stderr.includes(`the option '${name}' must come before the command`), stderr);
       assert.deepEqual(server.commands, []);
       await run(server.address, "send", "SADD", "tags", "red", "--", ...late);
       await run(server.address, "send", "--", "SADD", "tags", "red", ...late);
@@ -54,7 +54,7 @@ describe("dbsync send", () => {
     });
   }
 
-  test("takes options with a value at the end of the line", async () => {
+  test("accepts options with a value at the end of the line", async () => {
     await using server = await FakeServer.start();
     for (const late of [
       ["-s", server.address],
@@ -69,14 +69,14 @@ describe("dbsync send", () => {
     assert.deepEqual(server.commands, ["SADD tags red", "SADD tags red", "SADD tags red"]);
   });
 
-  test("an option before the subcommand: it says where it belongs", async () => {
+  test("explains where an option before the subcommand belongs", async () => {
     const { code, stderr } = await run(dead, "-k", "private.pem", "send", "GET", "k");
     assert.equal(code, 2);
     assert.ok(stderr.includes("(Options come after the subcommand: dbsync send -k …)"), stderr);
     assert.ok(!(await run(dead, "send", "--no-such")).stderr.includes("stand behind"));
   });
 
-  test("takes one argument with blanks for the whole line", async () => {
+  test("accepts the command as one argument with spaces", async () => {
     await using server = await FakeServer.start();
     await run(server.address, "send", "SET  k v");
     assert.deepEqual(server.commands, ["SET  k v"]);
@@ -105,7 +105,7 @@ describe("dbsync send", () => {
     assert.equal((await run(dead, "send", "--all", "PING")).code, 1);
   });
 
-  test("says on standard error what each daemon did when all failed, and ends with 1", async () => {
+  test("reports the failure of each daemon on standard error if all failed, and exits with 1", async () => {
     const { code, stdout, stderr } = await run(dead, "send", "PING");
     assert.deepEqual({ code, stdout }, { code: 1, stdout: "" });
     assert.match(
@@ -118,7 +118,7 @@ describe("dbsync send", () => {
     assert.equal((JSON.parse(json.stdout) as { error: { code: string } }).error.code, "all-failed");
   });
 
-  test("signs with the key it is given, whose passphrase may be in a file", async () => {
+  test("signs with the given key, whose passphrase may be in a file", async () => {
     await using server = await FakeServer.start();
     await run(server.address, "send", "--versions", "1", "-k", keyFile, "PING");
     assert.equal(server.requests[0]?.length, "ds:5:PING\0".length + 256);
@@ -154,7 +154,7 @@ describe("dbsync send", () => {
     assert.match(missing.stderr, /none does not exist; expected a file with the passphrase/);
   });
 
-  test("warns of a key that others can read, and sends", async () => {
+  test("warns of a key that other users can read, and sends the command", async () => {
     await using server = await FakeServer.start();
     const open = join(folder, "open.pem");
     copyFileSync(keyFile, open);
@@ -178,14 +178,14 @@ describe("dbsync send", () => {
     ] as const,
     4,
   )) {
-    test(`refuses ${JSON.stringify(args)} with 2`, async () => {
+    test(`refuses ${JSON.stringify(args)} with exit code 2`, async () => {
       const { code, stdout, stderr } = await run(dead, "send", ...args);
       assert.deepEqual({ code, stdout }, { code: 2, stdout: "" });
       assert.match(stderr, message);
     });
   }
 
-  test("ends with 2 for a bad server list, with 3 for a key or an ini file that cannot be used", async () => {
+  test("exits with 2 for a wrong server list, and with 3 for a key or an ini file that cannot be used", async () => {
     assert.equal((await run("a:x", "send", "PING")).code, 2);
     const key = await run(dead, "send", "-k", "missing.pem", "PING");
     assert.equal(key.code, 3);
@@ -197,7 +197,7 @@ describe("dbsync send", () => {
     assert.match(ini.stderr, /dbsync\.ini, line 1: expected "name = value"/);
   });
 
-  test("ends by itself beside a hung daemon, without waiting for its timeout", async () => {
+  test("ends without waiting for the timeout of a hung daemon", async () => {
     await using server = await FakeServer.start();
     await using hung = await FakeServer.start("hang");
     const { code, stdout, ms } = await run(
@@ -213,9 +213,9 @@ describe("dbsync send", () => {
 });
 
 describe("dbsync ping", () => {
-  test("says that no key is named where daemons close on what is unsigned, and so does dbsync send", async () => {
+  test("reports a missing key if daemons close the connection after an unsigned command, like dbsync send", async () => {
     await using refusing = await FakeServer.start("close on request");
-    const hint = /\nWhat to do: no private key is named.*-k private\.pem/;
+    const hint = /\nWhat to do: the command was sent unsigned.*-k private\.pem/;
     for (const [word, ...rest] of [["ping"], ["send", "GET", "k"], ["send", "--all", "GET", "k"]] as const) {
       const unsigned = await run(refusing.address, word, ...rest);
       assert.equal(unsigned.code, 1);
@@ -226,7 +226,7 @@ describe("dbsync ping", () => {
     }
   });
 
-  test("prints a line for each daemon and ends with 0 if all answered, else with 1", async () => {
+  test("prints a line for each daemon, and exits with 0 if all answered, otherwise with 1", async () => {
     await using server = await FakeServer.start();
     const good = await run(server.address, "ping");
     assert.equal(good.code, 0);
@@ -244,7 +244,7 @@ describe("dbsync ping", () => {
 });
 
 describe("dbsync repl", () => {
-  test("sends a batch line by line, goes on after errors, and ends with the worst code", async () => {
+  test("sends a batch line by line, continues after errors, and exits with the highest code", async () => {
     await using server = await FakeServer.start();
     const input = "SET a 1\n\nGET  a\nGET b";
     const good = await runDbsync(["repl", "-s", server.address], { folder, input });
@@ -267,7 +267,7 @@ describe("dbsync repl", () => {
     assert.equal(code, 2);
   });
 
-  test("takes quotes away, and says what version 1 cannot carry", async () => {
+  test("removes quotes, and reports arguments that version 1 cannot transmit", async () => {
     await using server = await FakeServer.start();
     const { code, stdout, stderr } = await runDbsync(["repl", "-s", server.address], {
       folder,
@@ -279,13 +279,13 @@ describe("dbsync repl", () => {
   });
 });
 
-/** Returns TIME's answer, wrong by `offBy` seconds. */
+/** Returns an answer to TIME that is wrong by `offBy` seconds. */
 const time = (offBy = 0) => `${Math.floor(Date.now() / 1000) + offBy}\n0`;
 
 describe("dbsync doctor", () => {
   const grades = (stdout: string) => stdout.split("\n").map((line) => line.slice(0, 4).trim());
 
-  test("says that all is well when it is", async () => {
+  test("reports that all checks passed", async () => {
     await using server = await FakeServer.start();
     server.value = time;
     const { code, stdout } = await run(server.address, "doctor", "-k", keyFile, "--versions", "1,2");
@@ -294,10 +294,10 @@ describe("dbsync doctor", () => {
     assert.match(stdout, /resolved, reached, speaks version 1\n/);
     assert.match(stdout, /accepts the signature \(version 1\), \d/);
     assert.match(stdout, /its clock is \d+ ms /);
-    assert.match(stdout, /\nAll is well\.\n$/);
+    assert.match(stdout, /\nAll checks passed\.\n$/);
   });
 
-  test("names the first thing to mend and ends with 1", async () => {
+  test("names the first thing to fix and exits with 1", async () => {
     await using refusing = await FakeServer.start("close on request");
     const { code, stdout } = await run(`${dead},dbsync1://${refusing.address}`, "doctor", "-k", keyFile);
     assert.equal(code, 1);
@@ -306,7 +306,7 @@ describe("dbsync doctor", () => {
     assert.match(stdout, /no-reason: .*wrong key/);
   });
 
-  test("says of a refusal what it can be, with a key and without", async () => {
+  test("explains possible causes of a refusal, with a key and without", async () => {
     await using refusing = await FakeServer.start("close on request");
     const signed = await run(refusing.address, "doctor", "-k", keyFile, "--versions", "1");
     assert.match(signed.stdout, /\nFirst fix: .*compare the fingerprint above with "key accepted"/);
@@ -314,7 +314,7 @@ describe("dbsync doctor", () => {
     assert.match(unsigned.stdout, /\nFirst fix: .*name the private key \(-k, DBSYNC_SIGNKEY/);
   });
 
-  test("says of a daemon that closes on the hello what that can be, and which line allows version 1", async () => {
+  test("explains possible causes if a daemon closes the connection after the hello, and how to allow version 1", async () => {
     await using server = await FakeServer.start();
     const { code, stdout } = await run(server.address, "doctor", "-k", keyFile);
     assert.equal(code, 1);
@@ -322,8 +322,8 @@ describe("dbsync doctor", () => {
       stdout,
       /FAIL {2}.*speaks version 1 only, has no room, or somebody hides version 2 from you\n/,
     );
-    assert.deepEqual(grades(stdout), ["OK", "OK", "OK", "OK", "FAIL", "Firs", ""], "told once");
-    assert.match(stdout, /resolved, reached\n/, "and called by no version");
+    assert.deepEqual(grades(stdout), ["OK", "OK", "OK", "OK", "FAIL", "Firs", ""], "reported once");
+    assert.match(stdout, /resolved, reached\n/, "without a version");
     assert.match(
       stdout,
       /First fix: .*: update it; .*DBSYNC_VERSIONS=1, dbsync\.versions = 1 .*dbsync1:\/\//,
@@ -331,7 +331,7 @@ describe("dbsync doctor", () => {
     assert.deepEqual(server.requests, []);
   });
 
-  test("fails for a clock that is wrong", async () => {
+  test("fails for a wrong clock", async () => {
     await using server = await FakeServer.start();
     server.value = () => time(-60);
     const { code, stdout } = await run(server.address, "doctor");
@@ -339,13 +339,13 @@ describe("dbsync doctor", () => {
     assert.match(stdout, /FAIL {2}.* its clock is \d+ s behind this machine's\nFirst fix: .*NTP/);
   });
 
-  test("takes a key given as PEM text, and never shows it", async () => {
+  test("accepts a key as PEM text, and never shows it", async () => {
     await using server = await FakeServer.start();
     server.value = time;
     const pem = readFileSync(keyFile, "utf8");
     const { code, stdout, stderr } = await run(server.address, "doctor", "-k", pem, "--versions", "1");
-    assert.ok(!`${stdout}${stderr}`.includes("PRIVATE KEY"), "the report may be handed to others");
-    assert.match(stdout, /key: given as PEM text \(from the command line\)\n/);
+    assert.ok(!`${stdout}${stderr}`.includes("PRIVATE KEY"), "the report may be passed to other people");
+    assert.match(stdout, /key: configured as PEM text \(from the command line\)\n/);
     assert.match(stdout, /key: usable, fingerprint [0-9a-f]{64}\n/);
     assert.equal(code, 0);
   });
@@ -370,7 +370,7 @@ describe("dbsync doctor", () => {
   });
 });
 
-/** Returns the names of all subcommands that help shows, each with its help. */
+/** Returns the names and the help of all subcommands that the help lists. */
 function helpsOf(command: Command): [name: string, help: string][] {
   const shown = command
     .createHelp()
@@ -384,7 +384,7 @@ function helpsOf(command: Command): [name: string, help: string][] {
 }
 
 describe("dbsync", () => {
-  test("prints help with examples and exit codes, also of each subcommand, and its version", async () => {
+  test("prints its version, and help with examples and exit codes, also for each subcommand", async () => {
     const { code, stdout } = await runDbsync(["--help"]);
     assert.equal(code, 0);
     for (const [name, help] of [["dbsync", stdout], ...helpsOf(makeProgram())] as const) {
@@ -400,7 +400,7 @@ describe("dbsync", () => {
     assert.match((await runDbsync(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
   });
 
-  test("refuses an unknown subcommand, and none, with 2", async () => {
+  test("refuses an unknown or missing subcommand with exit code 2", async () => {
     const unknown = await runDbsync(["sned"]);
     assert.equal(unknown.code, 2);
     assert.match(unknown.stderr, /^dbsync: unknown command 'sned'[\s\S]*send/);

@@ -30,7 +30,7 @@ const add = (name: string, servers: string, ...more: readonly string[]) =>
   dbsync(["profile", "add", name, "-s", servers, "-k", "app.pem", ...more]);
 
 describe("dbsync profile", () => {
-  test("add, use, list and remove; the file is of mode 600, and has paths and no keys", async () => {
+  test("adds, uses, lists and removes profiles; the file has mode 600, and contains paths and no keys", async () => {
     const added = await add("prod", cluster.daemons.servers);
     assert.deepEqual([added.code, added.stderr], [0, ""]);
     assert.equal(statSync(file).mode & 0o777, 0o600);
@@ -46,7 +46,7 @@ describe("dbsync profile", () => {
     assert.match((await dbsync(["profile", "list"])).stdout, /^There is no profile/);
   });
 
-  test("names, servers and files that cannot be used are refused, and nothing is stored", async () => {
+  test("invalid names, servers and files are refused, and nothing is stored", async () => {
     for (const [name, servers, expected] of [
       ["../prod", dead, /A name has up to 64/],
       ["prod", "::::", /the servers of the profile prod/],
@@ -61,7 +61,7 @@ describe("dbsync profile", () => {
     assert.match(stderr, /there is no profile "prdo"/);
   });
 
-  test("a file that others can change, or that is damaged, is refused with what to do", async () => {
+  test("a file that is damaged or that other users can change is refused with advice", async () => {
     await add("prod", cluster.daemons.servers);
     await dbsync(["profile", "use", "prod"]);
     chmodSync(file, 0o666);
@@ -78,10 +78,10 @@ describe("dbsync profile", () => {
     assert.equal((await dbsync(["send", "-s", cluster.daemons.servers, "-k", "app.pem", "PING"])).code, 0);
   });
 
-  test("says which profile was used: on status, in errors, and in each script that goes by profile use", async () => {
+  test("the used profile is named by status, in errors, and in scripts without --profile", async () => {
     await add("prod", cluster.daemons.servers);
     await add("dead", dead);
-    const line = (name: string, servers: string) => `dbsync: by the profile ${name}: ${servers}\n`;
+    const line = (name: string, servers: string) => `dbsync: using the profile ${name}: ${servers}\n`;
     const named = await dbsync(["send", "--profile", "prod", "SET", "k", "1"]);
     assert.deepEqual([named.code, named.stdout, named.stderr], [0, "OK\n", ""]);
     const failed = await dbsync(["send", "--profile", "dead", "SET", "k", "1"]);
@@ -91,12 +91,12 @@ describe("dbsync profile", () => {
     const script = await dbsync(["get", "k"]);
     assert.deepEqual([script.stdout, script.stderr], ["1\n", line("prod", cluster.daemons.servers)]);
     const status = await dbsync(["status"]);
-    assert.match(status.stdout, /\n\(by the profile prod\)\n$/);
+    assert.match(status.stdout, /\n\(using the profile prod\)\n$/);
     assert.equal(JSON.parse((await dbsync(["status", "--json"])).stdout).profile, "prod");
     assert.match((await dbsync(["doctor"])).stdout, /servers: .*\(from the profile prod\)/);
   });
 
-  test("options, variables and a dbsync.ini here count for more than profile use", async () => {
+  test("options, variables and a dbsync.ini in the current folder take precedence over profile use", async () => {
     await add("dead", dead);
     await add("prod", cluster.daemons.servers);
     await dbsync(["profile", "use", "dead"]);
@@ -119,13 +119,13 @@ describe("dbsync profile", () => {
       variables: { XDG_CONFIG_HOME: config },
     });
     assert.deepEqual([code, stderr], [0, ""]);
-    // The servers come from the profile, the key from the option.
+    // The servers come from the profile, and the key comes from the option.
     const other = await dbsync(["send", "--profile", "prod", "-k", "stranger.pem", "PING"]);
     assert.equal(other.code, 1);
   });
 });
 
-test("dbsync get is GET, one key at a time", async () => {
+test("dbsync get sends GET for one key", async () => {
   await cluster.run(["send", "-k", "app.pem", "SET", "greeting", "good morning"]);
   const { code, stdout } = await cluster.run(["get", "greeting", "-k", "app.pem"]);
   assert.deepEqual([code, stdout], [0, "good morning\n"]);
@@ -139,7 +139,7 @@ test("dbsync get is GET, one key at a time", async () => {
   assert.match(many.stderr, /takes one key\n\(A command for the daemons: dbsync send HGETALL cart\)/);
 });
 
-test("help is in groups, and explains the common options once", async () => {
+test("help groups the subcommands, and explains the common options once", async () => {
   const { stdout } = await runDbsync(["--help"]);
   const groups = [...stdout.matchAll(/^(\w+):$/gm)].map(([, name]) => name);
   for (const group of ["Data", "Cluster", "Keys", "History", "Backup", "Tools"])
@@ -150,7 +150,7 @@ test("help is in groups, and explains the common options once", async () => {
   assert.doesNotMatch(send, /file whose first line/);
 });
 
-test("all programs print their version alike", async () => {
+test("all programs print their version in the same form", async () => {
   const outputs = await Promise.all(
     Object.values(programPaths).flatMap((path) =>
       ["--version", "-V"].map(async (flag) => (await run(process.execPath, [path, flag])).stdout),
@@ -161,7 +161,7 @@ test("all programs print their version alike", async () => {
   assert.match(outputs[0] ?? "", /^\d+\.\d+\.\d+\n$/);
 });
 
-test("dbsyncd suggests the option that was meant", async () => {
+test("dbsyncd suggests a similar option", async () => {
   for (const [typed, meant] of [
     ["--dat x", "--data or --database"],
     ["--daat x", "--data"],

@@ -15,7 +15,7 @@ import { freePort, refusingAddress } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
 import { type Cluster, startCluster } from "./cluster.js";
 
-/** A cluster whose keys two more daemons use; those two have a timeline. */
+/** A cluster whose keys two further daemons with a timeline use. */
 let plain: Cluster;
 let folder: string;
 let daemons: TestDaemon[];
@@ -47,7 +47,7 @@ before(async () => {
     };
     return daemons.every(({ state }) => state === "live");
   });
-  // --policy all waits until both daemons have each write.
+  // With --policy all each write is on both daemons before the next.
   for (const command of [
     "SET greeting hello",
     "INCR visits",
@@ -67,7 +67,7 @@ const run = (command: string, ...args: string[]) => plain.run([command, "-s", se
 const asRoot = (command: string, ...args: string[]) => run(command, "-k", "root.pem", ...args);
 
 describe("dbsync log", () => {
-  test("prints a line for each command: when, what came of it, by whom, what", async () => {
+  test("prints a line for each command with date, outcome, signer and arguments", async () => {
     const { code, stdout, stderr } = await asRoot("log");
     assert.deepEqual([code, stderr], [0, ""]);
     const lines = stdout.trimEnd().split("\n");
@@ -82,49 +82,52 @@ describe("dbsync log", () => {
     );
   });
 
-  test("takes a key, a signer by label, dates and a limit", async () => {
+  test("filters by key, signer, dates and a limit", async () => {
     const { stdout } = await asRoot("log", "--touching", "visits", "--signer", "app-public", "--from", "-1h");
     assert.equal(stdout.match(/INCR visits/g)?.length, 2);
     assert.equal(stdout.match(/\n/g)?.length, 2);
     const limited = await asRoot("log", "--limit", "1");
-    assert.match(limited.stdout, /RPUSH list a b {2}→ 2\n4 older ones are left out; --limit shows more\.\n$/);
+    assert.match(
+      limited.stdout,
+      /RPUSH list a b {2}→ 2\n4 older commands are left out; --limit shows more\.\n$/,
+    );
     const none = await asRoot("log", "--to", "-1h");
     assert.equal(none.stdout, "Nothing was recorded in that time.\n");
   });
 
-  test("with --json gives everything in full", async () => {
+  test("with --json prints all fields in full", async () => {
     const { stdout } = await asRoot("log", "--json", "--limit", "2");
-    const told = JSON.parse(stdout) as {
+    const printed = JSON.parse(stdout) as {
       left: number;
       units: { id: string; commands: string[][]; outcome: string }[];
     };
-    assert.equal(told.left, 3);
+    assert.equal(printed.left, 3);
     assert.deepEqual(
-      told.units.map(({ commands, outcome }) => [commands, outcome]),
+      printed.units.map(({ commands, outcome }) => [commands, outcome]),
       [
         [[["INCR", "greeting"]], "error"],
         [[["RPUSH", "list", "a", "b"]], "applied"],
       ],
     );
-    assert.match(told.units[0]?.id ?? "", /^[\da-f]{64}$/);
+    assert.match(printed.units[0]?.id ?? "", /^[\da-f]{64}$/);
   });
 
-  test("says what to do: no key, no administrator, no timeline, a wrong date", async () => {
+  test("gives advice on a missing key, a wrong key, a missing timeline and a wrong date", async () => {
     const unsigned = await run("log");
     assert.equal(unsigned.code, 3);
     assert.match(unsigned.stderr, /What to do: sign with an administrator's private key/);
     const denied = await run("log", "-k", "app.pem");
     assert.equal(denied.code, 1);
-    assert.match(denied.stderr, /NOPERM .*\nWhat to do: this key may not ask for that/);
+    assert.match(denied.stderr, /NOPERM .*\nWhat to do: this key has no permission for that/);
     const without = await plain.run(["log", "-k", "root.pem"]);
     assert.equal(without.code, 1);
     assert.match(without.stderr, /What to do: start the daemon with --data DIR, or with --peer/);
     const wrong = await asRoot("log", "--from", "2h");
     assert.equal(wrong.code, 2);
-    assert.match(wrong.stderr, /--from is "2h", allowed: a time before now as -30m/);
+    assert.match(wrong.stderr, /--from is "2h", allowed: a time before now such as -30m/);
   });
 
-  test("asks the next daemon if one does not answer", async () => {
+  test("queries the next daemon if one does not answer", async () => {
     const { code, stdout } = await plain.run([
       "log",
       "-s",
@@ -138,7 +141,7 @@ describe("dbsync log", () => {
 });
 
 describe("dbsync blame", () => {
-  test("names the commands that made a key what it is", async () => {
+  test("shows the commands that led to the value of a key", async () => {
     const { code, stdout } = await asRoot("blame", "visits");
     assert.equal(code, 0);
     assert.deepEqual(
@@ -153,7 +156,7 @@ describe("dbsync blame", () => {
 });
 
 describe("dbsync get --at", () => {
-  test("shows what a key held, whatever its type, or what a command would have answered", async () => {
+  test("shows the past value of a key of any type, or the past answer to a command", async () => {
     const at = String(Date.now());
     await run("send", "-k", "app.pem", "--policy", "all", "DEL list");
     assert.equal((await asRoot("get", "--at", at, "visits")).stdout, "2\n");
@@ -170,21 +173,21 @@ describe("dbsync get --at", () => {
     assert.match(changing.stderr, /the past cannot be changed/);
   });
 
-  test("without a date is GET", async () => {
+  test("sends GET without a date", async () => {
     const { code, stdout } = await run("get", "visits", "-k", "app.pem");
     assert.deepEqual([code, stdout], [0, "2\n"]);
   });
 
-  test("says of a date to come that nobody knows it", async () => {
+  test("refuses a date in the future", async () => {
     const { code, stderr } = await asRoot("get", "--at", "2100-01-01", "visits");
     assert.equal(code, 2);
-    assert.match(stderr, /which is 2100-01-01 00:00:00Z, and it is .*: it is not known .*leave out --at/);
+    assert.match(stderr, /which is 2100-01-01 00:00:00Z\. That is in the future: .*leave out --at/);
   });
 });
 
 describe("dbsync status", () => {
   test("shows timelines and members to administrators", async () => {
-    await until("all is said to be well", async () => (await asRoot("status")).code === 0);
+    await until("no problems are reported", async () => (await asRoot("status")).code === 0);
     const { stdout } = await asRoot("status");
     assert.match(stdout, /\nTIMELINE OF +ENTRIES +HELD +TAIL +REDONE +WAIT +DISK +NEWEST +FINAL\n/);
     assert.match(stdout, /\nSEEN BY +MEMBER +STATE +CLOCK +TRIP +LAG +SAME\n/);
@@ -199,16 +202,16 @@ describe("dbsync status", () => {
     assert.equal(new Set(daemons.map(({ timeline }) => timeline.fingerprint)).size, 1);
   });
 
-  test("says to others why it shows no more", async () => {
+  test("explains to other users why it shows no more", async () => {
     const { code, stdout } = await run("status", "-k", "app.pem");
     assert.equal(code, 0);
     assert.doesNotMatch(stdout, /TIMELINE OF/);
     assert.match(stdout, /\n\(daemons report software, memory, timelines and members to administrators/);
-    assert.match((await run("doctor", "-k", "app.pem")).stdout, /\nAll checks that ran passed\.\n$/);
+    assert.match((await run("doctor", "-k", "app.pem")).stdout, /\nAll checks that could run passed\.\n$/);
     assert.doesNotMatch((await plain.run(["status"])).stdout, /administrators/);
   });
 
-  test("with --watch says it again and again", async () => {
+  test("with --watch prints updates", async () => {
     const words = [programPaths.dbsync, "status", "--watch", "--json", "-s", servers];
     const child = spawn(process.execPath, words, { cwd: plain.folder, stdio: ["ignore", "pipe", "inherit"] });
     let text = "";
@@ -224,7 +227,7 @@ describe("dbsync status", () => {
 });
 
 describe("dbsync log --follow", () => {
-  test("shows what is recorded as it comes, each unit once", async () => {
+  test("shows commands as they are recorded, each unit once", async () => {
     const words = [programPaths.dbsync, "log", "--follow", "--json", "--limit", "1", "-s", servers];
     const child = spawn(process.execPath, [...words, "-k", join(plain.folder, "root.pem")], {
       stdio: ["ignore", "pipe", "inherit"],
@@ -233,19 +236,19 @@ describe("dbsync log --follow", () => {
     child.stdout.on("data", (chunk: Buffer) => {
       text += chunk.toString();
     });
-    const told = () =>
+    const printed = () =>
       text
         .split("\n")
         .slice(0, -1)
         .map((line) => (JSON.parse(line) as { commands: string[][] }).commands[0]?.join(" "));
     try {
-      await until("the newest is told", () => told().length > 0);
-      assert.deepEqual(told(), ["DEL list"]);
+      await until("the newest command is printed", () => printed().length > 0);
+      assert.deepEqual(printed(), ["DEL list"]);
       for (const place of [0, 1]) {
         await run("send", "-k", "app.pem", `SETNX followed ${place}`);
-        await until("it is told", () => told().includes(`SETNX followed ${place}`));
+        await until("the command is printed", () => printed().includes(`SETNX followed ${place}`));
       }
-      assert.deepEqual(told().slice(1), ["SETNX followed 0", "SETNX followed 1"]);
+      assert.deepEqual(printed().slice(1), ["SETNX followed 0", "SETNX followed 1"]);
     } finally {
       child.kill("SIGINT");
     }
@@ -254,18 +257,18 @@ describe("dbsync log --follow", () => {
   });
 });
 
-describe("a daemon that is away, and its folder", () => {
+describe("a disconnected daemon and its folder", () => {
   const keys = () => ["--sign-key", "app-public.pem", "--root-key", "root-public.pem"];
   const verify = (name: string, ...args: string[]) =>
     plain.run(["log", "verify", "--data", join(folder, name), ...keys(), ...args]);
 
-  test("a folder that is in use is checked as it was at the beginning", async () => {
+  test("a folder in use is checked up to the beginning of the check", async () => {
     const { code, stdout } = await verify("one");
     assert.equal(code, 0, stdout);
     assert.match(stdout, /\nseen +up to group \d+ of the log; process \d+ has it open, /);
   });
 
-  test("the daemon that is left says whom it misses; the folders verify to the same state", async () => {
+  test("the remaining daemon reports the missing member, and both folders have the same state", async () => {
     await daemons[1]?.stop();
     const lonely = servers.split(",")[0] ?? "";
     await until("it is missed", async () => {
@@ -280,12 +283,12 @@ describe("a daemon that is away, and its folder", () => {
     assert.equal(code, 0);
     assert.match(stdout, /^entries +8, 0 of them on keys, /);
     assert.match(stdout, /\nunits +7 applied, 1 error, 0 denied, 0 unmet, 0 malformed\nsignatures +8 hold\n/);
-    assert.match(stdout, /\nAll is well\.\n$/);
+    assert.match(stdout, /\nNo faults\.\n$/);
     const [one, two] = [await verify("one", "--json"), await verify("two", "--json")];
     assert.equal(JSON.parse(one.stdout).state, JSON.parse(two.stdout).state);
   });
 
-  test("other keys, no keys and no folder are told, and nothing is made", async () => {
+  test("wrong keys, missing keys and a missing folder are reported, and nothing is created", async () => {
     const other = await plain.run(["log", "verify", "--data", join(folder, "one"), "-s", "web-public.pem"]);
     assert.equal(other.code, 2);
     assert.match(other.stderr, /created with other keys/);

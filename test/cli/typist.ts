@@ -14,7 +14,7 @@ export class Typist {
     });
   }
 
-  /** Types, and waits until all awaited texts have appeared, in this order. @returns what was shown since */
+  /** Types, and waits until all awaited texts have appeared in order. @returns the new output */
   async types(text: string, ...awaited: readonly string[]): Promise<string> {
     this.#shown = "";
     this.input.write(text);

@@ -12,7 +12,7 @@ import { programPaths } from "../support/programs.js";
 import { repositoryRoot } from "../support/repository.js";
 import { type Cluster, startCluster } from "./cluster.js";
 
-/** Version 1 supports no other key. */
+/** An RSA key, because version 1 supports no other type. */
 const rsaFile = join(repositoryRoot, "test/vectors/php-dbsync/test-rsa2048-private.pem");
 
 let cluster: Cluster;
@@ -40,7 +40,7 @@ interface Status {
 }
 
 describe("dbsync status", () => {
-  test("shows a line for each daemon, in the order of the list, and ends with 0 if all are well", async () => {
+  test("shows a line for each daemon in the order of the list, and exits with 0 if there are no problems", async () => {
     const { code, stdout, stderr } = await run("status");
     assert.deepEqual([code, stderr], [0, ""]);
     const [head, ...lines] = stdout.replace(/\n\n2 of 2 ready\n$/, "").split("\n");
@@ -53,7 +53,7 @@ describe("dbsync status", () => {
     }
   });
 
-  test("with --json gives ids in full", async () => {
+  test("with --json prints complete ids", async () => {
     const { stdout } = await run("status", "--json");
     const { daemons } = JSON.parse(stdout) as Status;
     assert.ok(daemons.every(({ ok, problems }) => ok && problems.length === 0));
@@ -61,7 +61,7 @@ describe("dbsync status", () => {
     assert.equal(new Set(daemons.map(({ daemon }) => daemon)).size, 2);
   });
 
-  test("says which daemon is of another cluster, and ends with 1", async () => {
+  test("names the daemon of another cluster, and exits with 1", async () => {
     await using other = await startDaemon();
     const { code, stdout } = await run("status", "-s", `${cluster.daemons.servers},${other.servers}`);
     assert.equal(code, 1);
@@ -70,8 +70,8 @@ describe("dbsync status", () => {
       stdout,
       new RegExp(`\\nFAIL  ${other.servers}: it is of the cluster .*; start all daemons with the same`),
     );
-    const told = await run("status", "--json", "--cluster", other.cluster ?? "", "-s", other.servers);
-    assert.equal(told.code, 0);
+    const result = await run("status", "--json", "--cluster", other.cluster ?? "", "-s", other.servers);
+    assert.equal(result.code, 0);
     const wrong = await run("status", "--json", "--cluster", other.cluster ?? "");
     const { daemons } = JSON.parse(wrong.stdout) as Status;
     assert.deepEqual(
@@ -80,7 +80,7 @@ describe("dbsync status", () => {
     );
   });
 
-  test("says of a daemon that is down what to do, and of one of version 1 that it is", async () => {
+  test("gives advice on a daemon that is down, and on one of version 1", async () => {
     const dead = await refusingAddress();
     await using old = await FakeServer.start();
     const { code, stdout } = await run("status", "-s", `${dead},${old.address}`);
@@ -100,72 +100,72 @@ describe("dbsync status", () => {
     assert.equal((await run("status", "-s", old.address, "-k", "app.pem", "--versions", "1,2")).code, 0);
   });
 
-  test("says of a daemon that is sent version 1 by order that it speaks version 2", async () => {
+  test("remarks on a daemon of version 2 to which version 1 is sent", async () => {
     const one = `127.0.0.1:${cluster.daemons.daemons[0]?.port}`;
-    const told = await run("status", "-s", `dbsync1://${one}`, "-k", "app.pem");
-    assert.equal(told.code, 1);
+    const result = await run("status", "-s", `dbsync1://${one}`, "-k", "app.pem");
+    assert.equal(result.code, 1);
     assert.match(
-      told.stdout,
-      /^WARN {2}\S+: it speaks version 2, and is sent version 1; take that out of versions/m,
+      result.stdout,
+      /^WARN {2}\S+: it speaks version 2, but commands are sent to it as version 1; remove version 1 from the option versions/m,
     );
-    assert.doesNotMatch((await run("status", "-s", one, "-k", "app.pem")).stdout, /version 2, and/);
+    assert.doesNotMatch((await run("status", "-s", one, "-k", "app.pem")).stdout, /version 2, but/);
   });
 
-  test("says that a daemon is named twice", async () => {
+  test("reports that a daemon is named twice", async () => {
     const [daemon] = cluster.daemons.daemons;
     const { stdout } = await run("status", "-s", `127.0.0.1:${daemon?.port},localhost:${daemon?.port}`);
-    assert.match(stdout, /it is the same daemon as localhost:\d+; name it once/);
+    assert.match(stdout, /it is the same daemon as localhost:\d+; name it only once/);
   });
 });
 
 describe("dbsync send", () => {
-  test("carries blanks, empty arguments and line ends", async () => {
+  test("sends spaces, empty arguments and line breaks", async () => {
     for (const value of some(["two words", "", "line\nend", "gr\u00fc\u00dfe"], 3)) {
       assert.equal((await run("send", "-k", "app.pem", "SET", "a key", value)).stdout, "OK\n");
       assert.equal((await run("send", "-k", "app.pem", "GET", "a key")).stdout, `${value}\n`);
     }
   });
 
-  test("prints bytes as they are", async () => {
+  test("prints bytes unchanged", async () => {
     await run("send", "-k", "app.pem", "BITFIELD", "bytes", "SET", "u8", "0", "255", "SET", "u8", "16", "65");
     const { bytes } = await run("send", "-k", "app.pem", "GET", "bytes");
     assert.equal(bytes.toString("hex"), "ff00410a");
   });
 
-  test("marks bytes that are no text as base64 in JSON, and takes the last argument from stdin with -x", {
+  test("prints bytes that are not text as base64 in JSON, and reads the last argument from stdin with -x", {
     skip: skipUnlessFull,
   }, async () => {
     const bytes = Buffer.from([0xff, 0x00, 0x41]);
-    const set = await cluster.run(["send", "-k", "app.pem", "-x", "SET", "given"], bytes);
+    const set = await cluster.run(["send", "-k", "app.pem", "-x", "SET", "stored"], bytes);
     assert.deepEqual([set.code, set.stdout, set.stderr], [0, "OK\n", ""]);
-    assert.equal((await run("send", "-k", "app.pem", "GET", "given")).bytes.toString("hex"), "ff00410a");
-    const json = await run("send", "-k", "app.pem", "--json", "GET", "given");
+    assert.equal((await run("send", "-k", "app.pem", "GET", "stored")).bytes.toString("hex"), "ff00410a");
+    const json = await run("send", "-k", "app.pem", "--json", "GET", "stored");
     assert.deepEqual(JSON.parse(json.stdout), { value: { base64: "/wBB" } });
-    const all = await run("send", "-k", "app.pem", "--all", "--json", "GET", "given");
+    const all = await run("send", "-k", "app.pem", "--all", "--json", "GET", "stored");
     const { outcomes } = JSON.parse(all.stdout) as { outcomes: { value: unknown; values: unknown[] }[] };
     for (const { value, values } of outcomes)
       assert.deepEqual([value, values], [{ base64: "/wBB" }, [{ base64: "/wBB" }]]);
-    const lines = (await run("send", "-k", "app.pem", "--all", "GET", "given")).bytes;
+    const lines = (await run("send", "-k", "app.pem", "--all", "GET", "stored")).bytes;
     assert.ok(lines.includes(Buffer.concat([Buffer.from(": "), bytes, Buffer.from("\n")])));
     const piped = ["repl", "-k", "app.pem"];
-    assert.equal((await cluster.run(piped, "GET given\n")).bytes.toString("hex"), "ff00410a");
-    const spoken = await cluster.run([...piped, "--json"], "GET given\n");
+    assert.equal((await cluster.run(piped, "GET stored\n")).bytes.toString("hex"), "ff00410a");
+    const spoken = await cluster.run([...piped, "--json"], "GET stored\n");
     assert.deepEqual(JSON.parse(spoken.stdout), { value: { base64: "/wBB" } });
     assert.equal((await run("send", "-k", "app.pem", "-x", "SET")).code, 1, "a command without a key");
   });
 
-  test("asks what was meant where there is no such command", async () => {
+  test("suggests a similar name for an unknown command", async () => {
     const { code, stderr } = await run("send", "-k", "app.pem", "GETT", "k");
     assert.equal(code, 1);
     assert.match(stderr, /unknown command 'GETT'.*\n\(Did you mean GET\?\)\n$/);
   });
 
-  test("a word too many: it shows where quotes belong", async () => {
+  test("shows where quotes belong if there is one argument too many", async () => {
     for (const words of [["SET", "k", "good", "morning"], ["SET k good morning"]])
       assert.match((await run("send", "-k", "app.pem", ...words)).stderr, /in quotes: dbsync send SET/);
   });
 
-  test("says what is wrong with a command, once, and ends with 1", async () => {
+  test("reports the error of a command once, and exits with 1", async () => {
     const { code, stderr } = await run("send", "-k", "app.pem", "SET", "k");
     assert.equal(code, 1);
     assert.equal(
@@ -174,7 +174,7 @@ describe("dbsync send", () => {
     );
   });
 
-  test("takes a database, a policy and a cluster", { skip: skipUnlessFull }, async () => {
+  test("accepts a database, a policy and a cluster", { skip: skipUnlessFull }, async () => {
     const hex = cluster.daemons.daemons[0]?.cluster ?? "";
     await run("send", "-k", "app.pem", "--db", "3", "--policy", "all", "--cluster", hex, "SET", "far", "1");
     assert.equal((await run("send", "-k", "app.pem", "--db", "3", "GET", "far")).stdout, "1\n");
@@ -208,7 +208,7 @@ describe("dbsync send", () => {
     }
   });
 
-  test("DBSYNC_VERSIONS holds for servers from the command line too", async () => {
+  test("DBSYNC_VERSIONS also applies to servers from the command line", async () => {
     await using old = await FakeServer.start();
     const args = ["send", "-s", old.address, "-k", rsaFile, "PING"];
     const { code, stdout } = await runDbsync(args, { variables: { DBSYNC_VERSIONS: "1" } });
@@ -217,7 +217,7 @@ describe("dbsync send", () => {
 });
 
 describe("dbsync repl", () => {
-  test("carries what is quoted", async () => {
+  test("sends quoted arguments", async () => {
     const input = `SET q "two words"\nGET q\nSET q '"'\nGET q\nSET q "a\\x00\\xffb"\nSTRLEN q\n`;
     const { code, stdout } = await cluster.run(["repl", "-k", "app.pem"], input);
     assert.equal(code, 0);
@@ -226,16 +226,16 @@ describe("dbsync repl", () => {
 });
 
 describe("dbsync doctor", () => {
-  test("says that all is well, with versions, states, clocks and the cluster", async () => {
+  test("reports that all checks passed, with versions, states, clocks and the cluster", async () => {
     const { code, stdout } = await run("doctor", "-k", "app.pem");
     assert.equal(code, 0, stdout);
     assert.match(stdout, /resolved, reached, speaks versions 1 and 2, live, daemon [\da-f]{12}\n/);
     assert.match(stdout, /its clock is \d+ ms (behind|ahead of) this machine's\n/);
     assert.match(stdout, /accepts the signature \(version 2\), /);
-    assert.match(stdout, /OK {4}cluster: [\da-f]{12}, the same at all 2 daemons\nAll is well\.\n$/);
+    assert.match(stdout, /OK {4}cluster: [\da-f]{12}, the same on all 2 daemons\nAll checks passed\.\n$/);
   });
 
-  test("says of an unknown key and of no key what to do first", async () => {
+  test("gives advice on an unknown key and on a missing key", async () => {
     const unknown = await run("doctor", "-k", "stranger.pem");
     assert.equal(unknown.code, 1);
     assert.match(unknown.stdout, /FAIL {2}.*: refused: .*unknown-key/);
@@ -244,7 +244,7 @@ describe("dbsync doctor", () => {
     assert.match(unsigned.stdout, /\nFirst fix: .*name the private key \(-k/);
   });
 
-  test("says that the daemons are of different clusters", async () => {
+  test("reports that the daemons belong to different clusters", async () => {
     await using other = await startDaemon();
     const servers = `${cluster.daemons.servers},${other.servers}`;
     const { code, stdout } = await run("doctor", "-k", "app.pem", "-s", servers);
@@ -253,13 +253,13 @@ describe("dbsync doctor", () => {
   });
 });
 
-test("a key file is found whatever the folder", async () => {
+test("a key file is found from any folder", async () => {
   const { stdout } = await run("ping", "-k", join(cluster.folder, "app.pem"));
   assert.match(stdout, /: ok, \d+\.\d ms, version 2\n.*: ok, .*version 2\n$/);
 });
 
 describe("with TLS", () => {
-  test("status and doctor say what is missing, and what proves the daemon", {
+  test("status and doctor report a missing authority, and the proof of the daemon's identity", {
     skip: skipUnlessFull,
   }, async () => {
     const keygen = [programPaths["dbsync-keygen"], "--certificate", "--out", "tls", "--san", "127.0.0.1"];
@@ -278,7 +278,7 @@ describe("with TLS", () => {
     assert.equal(untrusted.code, 1);
     assert.match(untrusted.stdout, new RegExp(`pin it: #${pin}`));
     const pinned = await run("doctor", "-s", `dbsyncs://${secured.servers}#${pin}`);
-    assert.match(pinned.stdout, /OK {4}dbsyncs:\/\/.*: encrypted, its key is the pinned one\n/);
+    assert.match(pinned.stdout, /OK {4}dbsyncs:\/\/.*: encrypted, its key is pinned\n/);
     const trusted = await run("status", "-s", `dbsyncs://${secured.servers}`, "--ca", "tls/tls-cert.pem");
     assert.equal(trusted.code, 0);
   });

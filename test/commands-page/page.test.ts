@@ -12,16 +12,16 @@ import { DIFFERENCES } from "./differences.js";
 import { commandsPage, PAGE, redisCommands } from "./page.js";
 import { reasonAgainst, UNSUPPORTED } from "./unsupported.js";
 
-test("the page is as npm run commands-page makes it", () => {
+test("the page is up to date with npm run commands-page", () => {
   assert.equal(readFileSync(join(repositoryRoot, PAGE), "utf8"), commandsPage());
 });
 
-test("a command is there, or has one reason why not", () => {
+test("each command is supported, or has one reason why it is not", () => {
   for (const name of redisCommands())
     assert.equal(findCommand(name) === undefined, reasonAgainst(name) !== null, name);
 });
 
-test("every reason and every difference is about a command that Redis has", () => {
+test("all reasons and differences are about commands that Redis has", () => {
   const names = redisCommands();
   for (const [, about] of UNSUPPORTED) {
     for (const name of about.split(" ")) assert.ok(names.includes(name), name);
@@ -31,7 +31,7 @@ test("every reason and every difference is about a command that Redis has", () =
   }
 });
 
-test("the names are redis-server's", { skip: skipWithout("redis-server") }, async () => {
+test("the names are those of redis-server", { skip: skipWithout("redis-server") }, async () => {
   await using server = await startRedis();
   using redis = await RedisConnection.open(server.port);
   const reply = await redis.call("COMMAND", "LIST");

@@ -1,16 +1,16 @@
-/** Redis commands that dbsyncd does not have, and why. */
+/** The commands of Redis that dbsyncd does not have, with the reasons. */
 
-/** Reasons, each with names; a name includes its subcommands. */
+/** The reasons, each with names of commands; a name includes the subcommands. */
 export const UNSUPPORTED: readonly (readonly [reason: string, names: string])[] = [
   [
-    "Redis Cluster is another thing: every daemon holds all keys. It is answered as by a Redis whose cluster support is disabled.",
+    "There is no Redis Cluster, because every daemon has all keys. The answer is that of a Redis whose cluster support is disabled.",
     "cluster restore-asking",
   ],
-  ["DUMP and RESTORE move keys; the daemon opens no connections to other servers.", "migrate"],
-  ["A picture for terminals: LATENCY HISTORY has the numbers.", "latency|graph"],
+  ["Use DUMP and RESTORE to move keys: the daemon opens no connections to other servers.", "migrate"],
+  ["Draws a picture for terminals; LATENCY HISTORY returns the numbers.", "latency|graph"],
 ];
 
-/** Returns why a command does not exist; null: no reason is recorded. @param name  in lower case */
+/** Returns the reason why a command does not exist; null: none is known. @param name  in lower case */
 export function reasonAgainst(name: string): string | null {
   const found = UNSUPPORTED.find(([, names]) =>
     names.split(" ").some((one) => name === one || name.startsWith(`${one}|`)),

@@ -13,7 +13,7 @@ function makeComponents(): Components {
   return new Components({ settings, health }, realEnvironment);
 }
 
-test("components start in the order of their registration, and stop in reverse, one after the other", async () => {
+test("components start one after the other in the order of registration, and stop in reverse order", async () => {
   const components = makeComponents();
   const events: string[] = [];
   const note = (event: string) =>
@@ -27,7 +27,7 @@ test("components start in the order of their registration, and stop in reverse, 
   assert.deepEqual(events, ["a started", "b started", "c started", "c stopped", "b stopped", "a stopped"]);
 });
 
-test("settings that one component refuses change none of them", async () => {
+test("settings that one component refuses change no component", async () => {
   const components = makeComponents();
   const applied: string[] = [];
   let problem: Error | null = new Error("no such certificate");

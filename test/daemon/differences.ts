@@ -1,23 +1,23 @@
 /**
- * Lists where this daemon differs from php-dbsync's, of everything that test/vectors/php-dbsync records. The table of
- * docs/protocol.md lists the same in the same order. Everything else is equal, byte for byte.
+ * Lists the differences of this daemon from php-dbsync's that test/vectors/php-dbsync shows. The table of docs/protocol.md
+ * lists them in the same order. All other answers are equal, byte for byte.
  */
 
 export interface OwnOutcome {
-  /** All bytes that come back, one character each; null: none. */
+  /** All bytes of the response, one character each; null: none. */
   readonly response: string | null;
   /** Whether the daemon closes the connection immediately. */
   readonly closed: boolean;
-  /** A command that is sent afterwards, and its answer, where the response does not show the difference. */
+  /** A further command and its answer, if the response does not show the difference. */
   readonly afterwards?: readonly [command: string, value: string];
-  /** The backend to which it is limited; else both. */
+  /** The only backend with the difference; absent: both. */
   readonly only?: "memory" | "redis";
 }
 
 export interface Difference {
   readonly original: string;
   readonly ours: string;
-  /** The result for a caller of the original PHP extension, with this daemon. */
+  /** The result that a caller of the original PHP extension receives from this daemon. */
   readonly php: string;
   readonly vectors: Readonly<Record<string, OwnOutcome | readonly OwnOutcome[]>>;
 }
@@ -190,7 +190,7 @@ export const differences: readonly Difference[] = [
   },
 ];
 
-/** Returns the difference that a vector shows with a backend; null: none. */
+/** Returns the difference that a vector shows for a backend; null: none. */
 export function differenceOf(name: string, backend: "memory" | "redis"): OwnOutcome | null {
   for (const { vectors } of differences) {
     const outcome = vectors[name];

@@ -1,6 +1,6 @@
 /**
- * Changes envelopes: every bit of some flipped, and many random changes. None is accepted, nothing breaks, no memory
- * is lost. Replay with DBSYNC_SEED; DBSYNC_FRAMES sets how many.
+ * Sends changed envelopes: all bits of some are flipped, and many are changed randomly. None may be accepted, end the
+ * daemon or leak memory. Repeat a run with DBSYNC_SEED; DBSYNC_FRAMES sets the number.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -48,16 +48,16 @@ function sessionOf(scene: Scene): SessionV2 {
   return new SessionV2(new DbsyncServer(host, service, 0), NOWHERE);
 }
 
-/** Returns the codes of the answers to a stream on a session of its own. */
+/** Returns the codes of the answers to a stream on a separate session. */
 function codesOf(session: SessionV2, bytes: Buffer): string[] {
   const parser = new FrameParser(REQUEST_BYTES, 2);
   return parser.push(bytes).map((payload) => {
     const spoken = session.serve(payload);
-    assert.ok(!(spoken instanceof Promise), "nothing changed may wait");
-    assert.ok(typeof spoken === "string" || "words" in spoken, "no member is taken");
+    assert.ok(!(spoken instanceof Promise), "a changed envelope must not wait");
+    assert.ok(typeof spoken === "string" || "words" in spoken, "no connection becomes a member's");
     const frame = typeof spoken === "string" ? spoken : (spoken.words as string);
-    const [said] = new FrameParser(REQUEST_BYTES, 2).push(Buffer.from(frame, "latin1"));
-    const message = readDaemonMessage(said as Buffer);
+    const [received] = new FrameParser(REQUEST_BYTES, 2).push(Buffer.from(frame, "latin1"));
+    const message = readDaemonMessage(received as Buffer);
     return message.kind === "refused" ? message.code : message.kind;
   });
 }
@@ -69,7 +69,7 @@ const COMMANDS = [
 ];
 
 for (const pair of [rsa, ed25519]) {
-  test(`no flipped bit of an envelope or its signature is taken, ${pair === rsa ? "RSA" : "Ed25519"}`, () => {
+  test(`no envelope with a flipped bit in body or signature is accepted, ${pair === rsa ? "RSA" : "Ed25519"}`, () => {
     const clock = { now: 1_790_000_000_000 };
     const scene = makeScene({ clock, pair });
     const session = sessionOf(scene);
@@ -92,7 +92,7 @@ for (const pair of [rsa, ed25519]) {
   });
 }
 
-test(`${FRAMES} changed envelopes are taken by none, break nothing and leave nothing`, () => {
+test(`${FRAMES} changed envelopes are refused, break nothing and leak no memory`, () => {
   const seed = seedOfRun();
   console.log(`DBSYNC_SEED=${seed}`);
   const random = new SeededRandom(seed);
@@ -123,7 +123,7 @@ test(`${FRAMES} changed envelopes are taken by none, break nothing and leave not
   assert.equal(scene.pipeline.seen.size, 0);
 });
 
-/** Changes the message, mostly inside it with the frame's length corrected, else anywhere. */
+/** Changes the message, mostly inside it with a corrected length of the frame, otherwise anywhere. */
 function changed(random: SeededRandom, original: SignedEnvelope): Buffer {
   const kind = random.below(10);
   if (kind < 3) return Buffer.from(frameOf(mutated(random, original.body), original.signature), "latin1");

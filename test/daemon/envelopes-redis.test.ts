@@ -21,13 +21,13 @@ import { startInProcess } from "./in-process.js";
 const pair = makeKeyPair();
 const multi = true;
 
-/** Starts a daemon in front of its own redis-servers, and a client. */
+/** Starts a daemon with its own redis-servers, and a client. */
 async function start(servers = 1) {
   const redises = await Promise.all(Array.from({ length: servers }, () => startRedis()));
   const backends = redises.map(({ port }) => {
     const [specification] = parseSpecifications(`redis:127.0.0.1:${port}`) as RedisSpecification[];
-    const rest = { timeout: 5000, environment: realEnvironment, log: pino({ level: "silent" }) };
-    return new RedisBackend({ specification: specification as RedisSpecification, ...rest });
+    const shared = { timeout: 5000, environment: realEnvironment, log: pino({ level: "silent" }) };
+    return new RedisBackend({ specification: specification as RedisSpecification, ...shared });
   });
   const daemon = await startInProcess({ backends, keys: [pair.file] });
   const client = await EnvelopeClient.open(daemon.port, pair);
@@ -42,7 +42,7 @@ async function start(servers = 1) {
 const textOf = (reply: Reply | undefined) =>
   reply?.kind === "error" ? reply.text : `no error: ${reply?.kind}`;
 
-test("commands and envelopes reach Redis in the order they were sent, without waiting", async () => {
+test("commands and envelopes reach Redis in the order of sending, without waiting for answers", async () => {
   const { client } = await start();
   const envelopes = Array.from({ length: 50 }, () =>
     client.sign([
@@ -53,16 +53,16 @@ test("commands and envelopes reach Redis in the order they were sent, without wa
   );
   client.raw.send(envelopes.map(({ frame }) => frame).join(""));
   for (let i = 0; i < envelopes.length; i++) {
-    const said = await client.next();
-    assert.ok(said?.kind === "result");
-    assert.deepEqual(said.replies.slice(0, 2), [integer(2 * i + 1), integer(2 * i + 2)]);
-    assert.match(textOf(said.replies[2]), /^WRONGTYPE/);
+    const message = await client.next();
+    assert.ok(message?.kind === "result");
+    assert.deepEqual(message.replies.slice(0, 2), [integer(2 * i + 1), integer(2 * i + 2)]);
+    assert.match(textOf(message.replies[2]), /^WRONGTYPE/);
   }
 });
 
-test("multi is a transaction, and one wrong command leaves all undone", async () => {
+test("multi is a transaction, and one wrong command prevents all", async () => {
   const { client } = await start(2);
-  const [taken] = await client.replies(
+  const [accepted] = await client.replies(
     [
       ["SET", "k", "1"],
       ["LPUSH", "k", "x"],
@@ -70,8 +70,8 @@ test("multi is a transaction, and one wrong command leaves all undone", async ()
     ],
     { multi },
   );
-  assert.ok(taken?.kind === "array");
-  assert.deepEqual([taken.items[1]?.kind, taken.items[2]], ["error", integer(2)]);
+  assert.ok(accepted?.kind === "array");
+  assert.deepEqual([accepted.items[1]?.kind, accepted.items[2]], ["error", integer(2)]);
   const [wrong] = await client.replies([["SET", "k", "9"], ["NOSUCH"]], { multi });
   assert.match(textOf(wrong), /^ERR unknown command/);
   assert.deepEqual(await client.replies([["GET", "k"]]), [bulk("2")]);
@@ -79,7 +79,7 @@ test("multi is a transaction, and one wrong command leaves all undone", async ()
   assert.match(textOf(blocking), /not carried/);
 });
 
-test("commands that only Redis knows are for keys without rules, and administration is for none of them", async () => {
+test("commands that only Redis knows need a key without rules, and no key may administer Redis", async () => {
   const { client } = await start();
   const [acknowledged, denied, missing] = await client.replies([
     ["XACK", "s", "group", "1-1"],
@@ -91,27 +91,27 @@ test("commands that only Redis knows are for keys without rules, and administrat
   assert.match(textOf(missing), /^ERR unknown command/);
 });
 
-test("conditions and other databases are refused with their codes", async () => {
+test("conditions and other databases are refused with codes", async () => {
   const { client } = await start();
   const codeOf = async (header: Parameters<typeof client.ask>[1]) => {
-    const said = await client.ask([["SET", "k", "v"]], header);
-    return said.kind === "refused" ? `${said.code}, ${said.effect}` : said.kind;
+    const message = await client.ask([["SET", "k", "v"]], header);
+    return message.kind === "refused" ? `${message.code}, ${message.effect}` : message.kind;
   };
   assert.equal(await codeOf({ db: 1 }), "wrong-db, not-applied");
   assert.equal(await codeOf({ if: [{ db: 0, key: "k", writer: "" }] }), "if-not-carried, not-applied");
 });
 
-test("an envelope that comes again while it runs is applied once", async () => {
+test("an envelope that arrives again while it runs is applied once", async () => {
   const { client } = await start();
   const { frame } = client.sign([["INCR", "n"]]);
   client.raw.send(frame + frame + frame);
   for (let i = 0; i < 3; i++) {
-    const said = await client.next();
-    assert.deepEqual(said?.kind === "result" && said.replies, [integer(1)]);
+    const message = await client.next();
+    assert.deepEqual(message?.kind === "result" && message.replies, [integer(1)]);
   }
 });
 
-test("a database that is away is told as not applied, and the same envelope is not applied when it is back", async () => {
+test("while a database is down, envelopes are answered as not applied, and are not applied later", async () => {
   const { client, redises } = await start();
   await client.replies([["PING"]]);
   await redises[0]?.[Symbol.asyncDispose]();
@@ -119,15 +119,18 @@ test("a database that is away is told as not applied, and the same envelope is n
     ["INCR", "n"],
     ["INCR", "n"],
   ]);
-  let said = await client.exchange(frame);
-  // The first attempt may still meet the breaking connection.
-  while (said.kind === "refused" && said.effect === "unknown") {
-    said = await client.ask([["INCR", "n"]]);
+  let message = await client.exchange(frame);
+  // The first attempt may still use the breaking connection.
+  while (message.kind === "refused" && message.effect === "unknown") {
+    message = await client.ask([["INCR", "n"]]);
   }
-  assert.deepEqual(said.kind === "refused" && [said.code, said.effect], ["database-down", "not-applied"]);
+  assert.deepEqual(message.kind === "refused" && [message.code, message.effect], [
+    "database-down",
+    "not-applied",
+  ]);
 });
 
-test("a daemon in front of a Redis takes nothing dated before its start and the window after it", async () => {
+test("a daemon with a Redis accepts nothing dated before its start plus the window", async () => {
   await using redis = await startRedis();
   await using daemon = await startDaemon([
     "-s",
@@ -141,14 +144,14 @@ test("a daemon in front of a Redis takes nothing dated before its start and the 
   assert.equal((await client.hello()).state, "catching-up");
   const early = await client.ask([["INCR", "n"]]);
   assert.deepEqual(early.kind === "refused" && [early.code, early.effect], ["catching-up", "not-applied"]);
-  let said = early;
-  while (said.kind === "refused" && /^(catching-up|too-old)$/.test(said.code))
-    said = await client.ask([["INCR", "n"]]);
-  assert.deepEqual(said.kind === "result" && said.replies, [integer(1)]);
+  let message = early;
+  while (message.kind === "refused" && /^(catching-up|too-old)$/.test(message.code))
+    message = await client.ask([["INCR", "n"]]);
+  assert.deepEqual(message.kind === "result" && message.replies, [integer(1)]);
   assert.equal((await client.hello()).state, "live");
 });
 
-test("a daemon without keys takes what nobody has signed from its start on, but not what is dated before it", async () => {
+test("a daemon without keys accepts unsigned envelopes from its start, but none dated before it", async () => {
   await using redis = await startRedis();
   const place = `redis:127.0.0.1:${redis.port}`;
   const at = Date.now();
@@ -165,7 +168,7 @@ test("a daemon without keys takes what nobody has signed from its start on, but 
   assert.equal(await send(["GET", "n"]), "1");
 });
 
-test("an application's key makes no Redis behind connect elsewhere or change its settings, and is told the rule", async () => {
+test("an application's key cannot make Redis connect to other servers or change settings, and the refusal names the rule", async () => {
   await using redis = await startRedis();
   await using elsewhere = await startRedis();
   const root = makeKeyPair();
@@ -173,7 +176,7 @@ test("an application's key makes no Redis behind connect elsewhere or change its
   await using daemon = await startDaemon(["-s", pair.file, "--root-key", root.file, "-d", place]);
   await daemon.logged(({ msg }) => msg === "database connected");
   using application = await EnvelopeClient.open(daemon.port, pair);
-  // In front of a Redis it starts to accept envelopes after its window.
+  // A daemon with a Redis accepts envelopes only after its window.
   while ((await application.hello()).state !== "live")
     await new Promise((resolve) => setTimeout(resolve, 50));
   await application.replies([["SET", "k", "v"]]);
@@ -197,7 +200,7 @@ test("an application's key makes no Redis behind connect elsewhere or change its
   const id = Buffer.from(pair.id, "latin1").toString("hex");
   const script = ["EVAL", "return 1", "0"];
   assert.deepEqual(await application.replies([script]), [integer(1)]);
-  // docs/keys.md: scripts may do what Redis allows them.
+  // docs/keys.md: scripts may do everything that Redis permits.
   const port = String(elsewhere.port);
   const migrating = [
     "EVAL",

@@ -1,5 +1,5 @@
 /**
- * Tests the processing of version 2's envelopes: which are accepted, each refusal, and that none is applied twice.
+ * Tests the processing of envelopes of version 2: which are accepted, all refusals, and that none is applied twice.
  */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -14,11 +14,11 @@ import { type InProcessOptions, startInProcess } from "./in-process.js";
 const pair = makeKeyPair();
 const rsa = makeKeyPair("rsa");
 const root = makeKeyPair();
-const stranger = makeKeyPair();
+const foreign = makeKeyPair();
 
 type Options = Partial<InProcessOptions>;
 
-/** Starts a daemon with all keys, and a client of it. */
+/** Starts a daemon with all keys, and a client. */
 async function start(options: Options = {}) {
   const daemon = await startInProcess({
     backends: [new MemoryBackend(options.environment ?? realEnvironment)],
@@ -27,32 +27,32 @@ async function start(options: Options = {}) {
     ...options,
   });
   after(() => daemon[Symbol.asyncDispose]());
-  const open = async (who = pair) => {
-    const client = await EnvelopeClient.open(daemon.port, who);
+  const open = async (signer = pair) => {
+    const client = await EnvelopeClient.open(daemon.port, signer);
     after(() => client[Symbol.dispose]());
     return client;
   };
   return { daemon, open, client: await open() };
 }
 
-test("an envelope of several commands is answered for each of them", async () => {
+test("an envelope of several commands is answered with a reply for each", async () => {
   const { client } = await start();
-  const said = await client.ask([
+  const message = await client.ask([
     ["SET", "k", "v"],
     ["GET", "k"],
     ["INCR", "k"],
     ["INCR", "n"],
   ]);
-  assert.ok(said.kind === "result");
-  assert.deepEqual(said.replies.slice(0, 2), [OK, bulk("v")]);
-  assert.equal(said.replies[2]?.kind, "error");
-  assert.deepEqual(said.replies[3], integer(1));
-  assert.deepEqual(said.flags, ["", "", "", ""]);
-  assert.ok(Math.abs(said.clock - Date.now()) < 5000);
-  assert.ok(said.newest.at <= Date.now());
+  assert.ok(message.kind === "result");
+  assert.deepEqual(message.replies.slice(0, 2), [OK, bulk("v")]);
+  assert.equal(message.replies[2]?.kind, "error");
+  assert.deepEqual(message.replies[3], integer(1));
+  assert.deepEqual(message.flags, ["", "", "", ""]);
+  assert.ok(Math.abs(message.clock - Date.now()) < 5000);
+  assert.ok(message.newest.at <= Date.now());
 });
 
-test("keys of both kinds sign, and each connection chooses its version by its first frame", async () => {
+test("keys of both types can sign, and the first frame of a connection determines its version", async () => {
   const { daemon, open } = await start();
   const client = await open(rsa);
   assert.deepEqual(await client.replies([["PING"]]), [status("PONG")]);
@@ -61,7 +61,7 @@ test("keys of both kinds sign, and each connection chooses its version by its fi
   assert.equal(await old.rest(), "");
 });
 
-test("a hello tells versions, daemon, cluster, clock and state; without keys it says so", async () => {
+test("a hello contains versions, daemon, cluster, clock and state, and shows that a daemon has no keys", async () => {
   const { client, daemon } = await start();
   const { versions, cluster, state, role, clock, daemon: id } = await client.hello();
   assert.deepEqual({ versions, state, role }, { versions: [1, 2], state: "live", role: "daemon" });
@@ -70,8 +70,8 @@ test("a hello tells versions, daemon, cluster, clock and state; without keys it 
   assert.ok(Math.abs(clock - Date.now()) < 5000);
   const keyless = await start({ keys: [], rootKeys: [] });
   assert.deepEqual((await keyless.client.hello()).versions, [1]);
-  const said = await keyless.client.ask([["PING"]], { cluster });
-  assert.equal(said.kind === "refused" && said.code, "not-due");
+  const message = await keyless.client.ask([["PING"]], { cluster });
+  assert.equal(message.kind === "refused" && message.code, "not-due");
   const modern = await start({ takesVersion1: false });
   assert.deepEqual((await modern.client.hello()).versions, [2]);
   using old = await RawClient.open(modern.daemon.port);
@@ -80,17 +80,17 @@ test("a hello tells versions, daemon, cluster, clock and state; without keys it 
   assert.ok(modern.daemon.log.some((line) => line["reason"] === "version-1-off"));
 });
 
-test("each wrong envelope has its own code, applies nothing, and the connection stays", async () => {
+test("each wrong envelope is refused with its own code and not applied, and the connection stays open", async () => {
   const { client, open } = await start();
   const expectCode = async (
     code: string,
     from: EnvelopeClient,
     header: Parameters<typeof client.sign>[1],
   ) => {
-    const said = await from.ask([["SET", "k", "v"]], header);
-    assert.deepEqual(said.kind === "refused" && [said.code, said.effect], [code, "not-applied"]);
+    const message = await from.ask([["SET", "k", "v"]], header);
+    assert.deepEqual(message.kind === "refused" && [message.code, message.effect], [code, "not-applied"]);
   };
-  await expectCode("unknown-key", await open(stranger), {});
+  await expectCode("unknown-key", await open(foreign), {});
   await expectCode("wrong-cluster", client, { cluster: "c".repeat(32) });
   await expectCode("wrong-daemon", client, { only: "d".repeat(32) });
   await expectCode("not-a-daemon", client, { as: "anna" });
@@ -99,23 +99,23 @@ test("each wrong envelope has its own code, applies nothing, and the connection 
   await expectCode("skew", client, { at: Date.now() + 60_000 });
   await expectCode("too-old", client, { at: Date.now() - 20_000 });
   const { body, signature } = client.sign([["SET", "k", "v"]]);
-  const said = await client.exchange(frameOf(body, Buffer.concat([signature, signature])));
-  assert.equal(said.kind === "refused" && said.code, "bad-signature");
+  const message = await client.exchange(frameOf(body, Buffer.concat([signature, signature])));
+  assert.equal(message.kind === "refused" && message.code, "bad-signature");
   const unread = signBody(pair.privateKey, Buffer.concat([client.sign([["PING"]]).body, Buffer.from("x")]));
   const malformed = await client.exchange(unread.frame);
   assert.deepEqual(malformed.kind === "refused" && [malformed.code, malformed.id], ["malformed", unread.id]);
   assert.deepEqual(await client.replies([["GET", "k"]]), [NIL]);
 });
 
-test("a message that is none is refused, and the connection closed behind it", async () => {
+test("an invalid message is refused, and the connection is closed after it", async () => {
   const { client } = await start();
   client.raw.send("ds2:4:*1\r\n");
-  const said = await client.next();
-  assert.deepEqual(said?.kind === "refused" && [said.code, said.id], ["malformed", ""]);
+  const message = await client.next();
+  assert.deepEqual(message?.kind === "refused" && [message.code, message.id], ["malformed", ""]);
   assert.equal(await client.next(), null);
 });
 
-test("an envelope that comes again is given its first answer", async () => {
+test("a repeated envelope receives the first answer", async () => {
   const { client, open } = await start();
   const { frame } = client.sign([["INCR", "n"]]);
   const first = await client.exchange(frame);
@@ -126,7 +126,7 @@ test("an envelope that comes again is given its first answer", async () => {
   assert.deepEqual(await client.replies([["GET", "n"]]), [bulk("1")]);
 });
 
-test("multi is one unit: all commands, or none if one cannot be told apart from a wrong one", async () => {
+test("multi is one unit: all commands are applied, or none if one is malformed", async () => {
   const { client } = await start();
   const multi = true;
   const [reply] = await client.replies(
@@ -144,13 +144,13 @@ test("multi is one unit: all commands, or none if one cannot be told apart from 
   assert.deepEqual(await client.replies([["GET", "k"]]), [bulk("2")]);
 });
 
-test("a condition on the last writer holds or is told unmet", async () => {
+test("a condition on the last writer is met or reported as unmet", async () => {
   const { client } = await start();
   const absent = [{ db: 0, key: "k", writer: "" }];
   const first = client.sign([["SET", "k", "1"]], { if: absent });
   assert.equal((await client.exchange(first.frame)).kind, "result");
-  const said = await client.ask([["SET", "k", "2"]], { if: absent });
-  assert.deepEqual(said.kind === "result" && [said.replies, said.flags], [[NIL_ARRAY], ["unmet"]]);
+  const message = await client.ask([["SET", "k", "2"]], { if: absent });
+  assert.deepEqual(message.kind === "result" && [message.replies, message.flags], [[NIL_ARRAY], ["unmet"]]);
   const written = [{ db: 0, key: "k", writer: unitId(first.id, 0) }];
   assert.deepEqual(await client.replies([["WRITERS", "k"]]), [
     { kind: "array", items: [bulk(unitId(first.id, 0))] },
@@ -167,14 +167,14 @@ test("a condition on the last writer holds or is told unmet", async () => {
   );
 });
 
-test("db chooses the database", async () => {
+test("db selects the database", async () => {
   const { client } = await start();
   await client.replies([["SET", "k", "five"]], { db: 5 });
   assert.deepEqual(await client.replies([["GET", "k"]]), [NIL]);
   assert.deepEqual(await client.replies([["GET", "k"]], { db: 5 }), [bulk("five")]);
 });
 
-test("no command chooses the database: what follows would be in another than it seems", async () => {
+test("no command can select the database, because later commands would use another database than expected", async () => {
   const { client } = await start();
   const commands = [
     ["select", "5"],
@@ -187,7 +187,7 @@ test("no command chooses the database: what follows would be in another than it 
   assert.equal(alone?.kind, "error");
 });
 
-test("after waits for another envelope, and what never comes is refused at once", async () => {
+test("after waits for another envelope, and is refused immediately if that one can never arrive", async () => {
   const { client, open, daemon } = await start();
   const at = Date.now();
   const first = client.sign([["SET", "k", "1"]], { at });
@@ -198,8 +198,8 @@ test("after waits for another envelope, and what never comes is refused at once"
   const other = await open();
   assert.equal((await other.exchange(first.frame)).kind, "result");
   for (let i = 0; i < 2; i++) {
-    const said = await client.next();
-    assert.deepEqual(said?.kind === "result" && said.replies, [bulk("1")]);
+    const message = await client.next();
+    assert.deepEqual(message?.kind === "result" && message.replies, [bulk("1")]);
   }
   const before = await client.ask([["PING"]], { after: orderKey(at - 60_000, 0, "x".repeat(32), 0) });
   assert.equal(before.kind === "refused" && before.code, "not-yet");
@@ -210,29 +210,31 @@ test("after waits for another envelope, and what never comes is refused at once"
   assert.equal(never?.kind === "refused" && never.code, "not-yet");
 });
 
-test("an administrator adds, limits and revokes keys, at once and on live connections, and the log says who", async () => {
+test("an administrator adds, limits and revokes keys with immediate effect, and the log names the administrator", async () => {
   const { open, daemon } = await start();
   const admin = await open(root);
-  const guest = await open(stranger);
-  const id = Buffer.from(stranger.id, "latin1").toString("hex");
-  const [denied] = await (await open()).replies([["KEY", "ADD", stranger.pem]]);
+  const limited = await open(foreign);
+  const id = Buffer.from(foreign.id, "latin1").toString("hex");
+  const [denied] = await (await open()).replies([["KEY", "ADD", foreign.pem]]);
   assert.match(denied?.kind === "error" ? denied.text : "", /^NOPERM/);
-  await admin.replies([["KEY", "ADD", stranger.pem, "LABEL", "guest", "RULES", "+get", "+set", "~guest:*"]]);
-  const [taken, other] = await guest.replies([
-    ["SET", "guest:1", "v"],
+  await admin.replies([
+    ["KEY", "ADD", foreign.pem, "LABEL", "limited", "RULES", "+get", "+set", "~limited:*"],
+  ]);
+  const [accepted, other] = await limited.replies([
+    ["SET", "limited:1", "v"],
     ["SET", "k", "v"],
   ]);
-  assert.deepEqual(taken, OK);
+  assert.deepEqual(accepted, OK);
   assert.match(other?.kind === "error" ? other.text : "", /^NOPERM/);
   await admin.replies([["KEY", "REVOKE", id]]);
-  const said = await guest.ask([["GET", "guest:1"]]);
-  assert.equal(said.kind === "refused" && said.code, "revoked");
+  const message = await limited.ask([["GET", "limited:1"]]);
+  assert.equal(message.kind === "refused" && message.code, "revoked");
   const audit = daemon.log.filter(({ msg }) => msg === "the keys were changed");
   assert.equal(audit.length, 2);
   assert.equal(audit[1]?.["by"], Buffer.from(root.id, "latin1").toString("hex"));
 });
 
-test("several KEY commands in one unit all happen, or none if one of them is malformed", async () => {
+test("several KEY commands in one unit are all applied, or none if one is malformed", async () => {
   const { open } = await start();
   const admin = await open(root);
   const id = Buffer.from(pair.id, "latin1").toString("hex");
@@ -246,11 +248,11 @@ test("several KEY commands in one unit all happen, or none if one of them is mal
   assert.deepEqual(await (await open()).replies([["PING"]]), [status("PONG")]);
 });
 
-test("KEY and CLUSTER commands are taken without others, and 256 KiB at once", async () => {
+test("KEY and CLUSTER commands are accepted only without other commands, and up to 256 KiB", async () => {
   const { client } = await start();
   const codeOf = async (commands: string[][]) => {
-    const said = await client.ask(commands);
-    return said.kind === "refused" ? `${said.code} ${said.effect}` : said.kind;
+    const message = await client.ask(commands);
+    return message.kind === "refused" ? `${message.code} ${message.effect}` : message.kind;
   };
   assert.equal(
     await codeOf([
@@ -270,19 +272,19 @@ test("KEY and CLUSTER commands are taken without others, and 256 KiB at once", a
   assert.deepEqual(await client.replies([["EXISTS", "k"]]), [integer(0)]);
 });
 
-test("a key that may send so many envelopes a second is told when it sends more", async () => {
+test("a key that exceeds its rate is refused", async () => {
   let uptime = 0;
   const { open } = await start({ environment: { ...realEnvironment, uptime: () => uptime } });
-  await (await open(root)).replies([["KEY", "ADD", stranger.pem, "RATE", "2", "RULES", "+@all", "~*"]]);
-  const guest = await open(stranger);
+  await (await open(root)).replies([["KEY", "ADD", foreign.pem, "RATE", "2", "RULES", "+@all", "~*"]]);
+  const limited = await open(foreign);
   const codes: string[] = [];
-  for (let i = 0; i < 4; i++) codes.push((await guest.ask([["PING"]])).kind);
+  for (let i = 0; i < 4; i++) codes.push((await limited.ask([["PING"]])).kind);
   assert.deepEqual(codes, ["result", "result", "refused", "refused"]);
   uptime += 500;
-  assert.equal((await guest.ask([["PING"]])).kind, "result");
+  assert.equal((await limited.ask([["PING"]])).kind, "result");
 });
 
-test("version 1 carries neither KEY commands nor TIMELINE", async () => {
+test("version 1 accepts neither KEY commands nor TIMELINE", async () => {
   for (const command of ["KEY LIST", "timeline STATUS"]) {
     const daemon = await startInProcess({ backends: [new MemoryBackend(realEnvironment)] });
     after(() => daemon[Symbol.asyncDispose]());
@@ -293,27 +295,29 @@ test("version 1 carries neither KEY commands nor TIMELINE", async () => {
   }
 });
 
-test("replies that would make an answer too long are errors, and their neighbours stay", async () => {
+test("replies that would make an answer too long become errors, and other replies stay", async () => {
   const { client } = await start();
   await client.replies([["SET", "k", "v".repeat(8 * 1024 * 1024)]]);
   const reads = Array.from({ length: 80 }, () => ["GET", "k"]);
   const replies = await client.replies([...reads, ["STRLEN", "k"]]);
   const tooLong = (reply: Reply) => reply.kind === "error" && reply.text.startsWith("TOOLONG ");
   assert.deepEqual(replies.map(tooLong), [...reads.map((_, i) => i >= 31), false]);
-  const whole = await client.ask(reads, { multi: true });
-  assert.ok(whole.kind === "result" && whole.replies.length === 1 && tooLong(whole.replies[0] as Reply));
+  const combined = await client.ask(reads, { multi: true });
+  assert.ok(
+    combined.kind === "result" && combined.replies.length === 1 && tooLong(combined.replies[0] as Reply),
+  );
   assert.deepEqual(await client.replies([["STRLEN", "k"]]), [integer(8 * 1024 * 1024)]);
 });
 
-test("many envelopes at once are each answered, and one client's keep their order", async () => {
+test("many envelopes in flight are all answered, in the order of each client", async () => {
   const { client } = await start();
   const count = 300;
   const envelopes = Array.from({ length: count }, () => client.sign([["INCR", "n"]]));
   client.raw.send(envelopes.map(({ frame }) => frame).join(""));
   for (let i = 0; i < count; i++) {
-    const said = await client.next();
-    assert.ok(said?.kind === "result");
-    assert.equal(said.id, envelopes[i]?.id);
-    assert.deepEqual(said.replies, [integer(i + 1)]);
+    const message = await client.next();
+    assert.ok(message?.kind === "result");
+    assert.equal(message.id, envelopes[i]?.id);
+    assert.deepEqual(message.replies, [integer(i + 1)]);
   }
 });

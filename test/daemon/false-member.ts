@@ -1,5 +1,5 @@
 /**
- * An attacker on this machine that speaks the members' protocol, written from docs/protocol-v2.md "Members" alone.
+ * An attacker on this machine that uses the members' protocol, implemented only from docs/protocol-v2.md "Members".
  */
 import { createHmac, randomBytes, sign } from "node:crypto";
 import { connect, type Socket } from "node:net";
@@ -16,7 +16,7 @@ import { until } from "./replicas.js";
 
 export class FalseMember implements Disposable {
   readonly identity: Identity;
-  readonly heard: MemberMessage[] = [];
+  readonly received: MemberMessage[] = [];
   isClosed = false;
   readonly socket: Socket;
   readonly #parser = new FrameParser(1 << 30, 2);
@@ -24,18 +24,18 @@ export class FalseMember implements Disposable {
   constructor(port: number, identity: Identity = makeIdentity()) {
     this.identity = identity;
     this.socket = connect({ host: "127.0.0.1", port });
-    this.socket.on("data", (chunk) => this.heard.push(...this.#parser.push(chunk).map(readMemberMessage)));
+    this.socket.on("data", (chunk) => this.received.push(...this.#parser.push(chunk).map(readMemberMessage)));
     this.socket.on("error", () => {});
     this.socket.on("close", () => {
       this.isClosed = true;
     });
   }
 
-  say(message: OwnMessage): void {
+  send(message: OwnMessage): void {
     this.socket.write(writeMemberMessage(message));
   }
 
-  /** Sends a hello. @param daemon  the id that it claims */
+  /** Sends a hello. @param daemon  the claimed id */
   greet(cluster: string, daemon = this.identity.id): void {
     const hello = { kind: "hello", versions: [2], daemon, cluster, clock: Date.now() } as const;
     this.socket.write(writeFrame(writeHello({ ...hello, state: "live", role: "daemon" }), 2), "latin1");
@@ -46,12 +46,12 @@ export class FalseMember implements Disposable {
     kind: Kind,
   ): Promise<Extract<MemberMessage, { kind: Kind }> | undefined> {
     const find = () =>
-      this.heard.find((one): one is Extract<MemberMessage, { kind: Kind }> => one.kind === kind);
+      this.received.find((one): one is Extract<MemberMessage, { kind: Kind }> => one.kind === kind);
     await until(`a ${kind}`, () => this.isClosed || find() !== undefined);
     return find();
   }
 
-  /** Runs the complete handshake. @returns the close reason's code; null: it is a member */
+  /** Runs the complete handshake. @returns the code of the close reason; null: it was admitted as a member */
   async enter(cluster: string, secret: Buffer | null = null): Promise<string | null> {
     this.greet(cluster);
     const [hello, challenge] = [await this.hears("hello"), await this.hears("challenge")];
@@ -60,9 +60,9 @@ export class FalseMember implements Disposable {
       const names = cluster + this.identity.id + hello.daemon + nonce + challenge.nonce;
       const proven = Buffer.from(`dbsync2\0member\0${names}\x01`, "latin1");
       const mac = secret === null ? Buffer.alloc(0) : createHmac("sha256", secret).update(proven).digest();
-      this.say({ kind: "challenge", nonce });
+      this.send({ kind: "challenge", nonce });
       const signature = sign(null, proven, this.identity.key);
-      this.say({ kind: "proof", spki: this.identity.spki, signature, mac });
+      this.send({ kind: "proof", spki: this.identity.spki, signature, mac });
     }
     const proof = await this.hears("proof");
     return proof === undefined ? ((await this.hears("bye"))?.code ?? "closed") : null;

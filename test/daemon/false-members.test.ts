@@ -1,4 +1,4 @@
-/** Tests that a process on this machine without a key of the cluster can do nothing to its daemons. */
+/** Tests that a process on this machine without a key of the cluster cannot affect its daemons. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { introductionOf } from "../../cluster/replica/own-envelopes.js";
@@ -14,42 +14,42 @@ import { makeFolder, settingsFrom, startReplica, until } from "./replicas.js";
 const app = makeKeyPair();
 const root = makeKeyPair();
 
-test("a daemon with a folder and no --peer lets no member in, on this machine neither", async () => {
+test("a daemon with a folder and without --peer admits no member, not even on this machine", async () => {
   using folder = makeFolder();
   await using daemon = await startReplica({ args: ["-s", app.file, "--data", folder.path] });
   using client = await EnvelopeClient.open(daemon.port, app);
   for (const secret of [null, readClusterSecret(secretFile).secret]) {
-    using stranger = new FalseMember(daemon.port);
-    assert.equal(await stranger.enter(client.cluster, secret), "no-peers");
+    using attacker = new FalseMember(daemon.port);
+    assert.equal(await attacker.enter(client.cluster, secret), "no-peers");
     assert.deepEqual(
-      stranger.heard.map(({ kind }) => kind),
+      attacker.received.map(({ kind }) => kind),
       ["bye"],
-      "it is told nothing",
+      "it receives no data",
     );
   }
 });
 
-test("a daemon whose peers know the secret lets in who proves it, and nobody else", async () => {
+test("a daemon with a secret admits only members that prove it", async () => {
   const args = ["-s", app.file, "--peer", `127.0.0.1:${await freePort()}`, ...knowsSecret];
   await using daemon = await startReplica({ args });
   using client = await EnvelopeClient.open(daemon.port, app);
   for (const secret of [null, Buffer.alloc(32), Buffer.alloc(32, 1)]) {
-    using stranger = new FalseMember(daemon.port);
-    assert.equal(await stranger.enter(client.cluster, secret), "other-secret");
-    assert.ok(!stranger.heard.some(({ kind }) => kind === "proof" || kind === "status"));
+    using attacker = new FalseMember(daemon.port);
+    assert.equal(await attacker.enter(client.cluster, secret), "other-secret");
+    assert.ok(!attacker.received.some(({ kind }) => kind === "proof" || kind === "status"));
   }
   using member = new FalseMember(daemon.port);
   assert.equal(await member.enter(client.cluster, readClusterSecret(secretFile).secret), null);
 });
 
-test("where peers are unpinned and there is a root key, a stranger is refused before it proves anything", async () => {
+test("with unpinned peers and a root key, an unknown daemon is refused before it proves anything", async () => {
   const peer = `127.0.0.1:${await freePort()}`;
   await using daemon = await startReplica({
     args: ["-s", app.file, "--root-key", root.file, "--peer", peer],
   });
   using client = await EnvelopeClient.open(daemon.port, app);
-  using stranger = new FalseMember(daemon.port);
-  assert.equal(await stranger.enter(client.cluster), "not-a-member");
+  using attacker = new FalseMember(daemon.port);
+  assert.equal(await attacker.enter(client.cluster), "not-a-member");
   using administrator = await EnvelopeClient.open(daemon.port, root);
   const identity = makeIdentity();
   await until("it takes commands", () => daemon.daemon.health.state !== "catching-up");
@@ -58,7 +58,7 @@ test("where peers are unpinned and there is a root key, a stranger is refused be
   assert.equal(await added.enter(client.cluster), null);
 });
 
-test("a key that adds itself comes in by no client's connection, and what it signs is refused", async () => {
+test("a key cannot add itself over a client's connection, and its envelopes are refused", async () => {
   using folder = makeFolder();
   const peer = `127.0.0.1:${await freePort()}`;
   for (const more of [[], ["--peer", peer, ...knowsSecret, "--resp", "0"]]) {
@@ -68,14 +68,14 @@ test("a key that adds itself comes in by no client's connection, and what it sig
     assert.deepEqual(await client.replies([["SET", "k", "v"]]), [OK]);
     const identity = makeIdentity();
     const pair = { privateKey: identity.key, id: identity.id, file: "", pem: "" };
-    using stranger = await EnvelopeClient.open(daemon.port, pair);
+    using attacker = await EnvelopeClient.open(daemon.port, pair);
     for (const commands of [
       [introductionOf(identity)],
       [["FLUSHALL"]],
       [introductionOf(identity), ["FLUSHALL"]],
     ]) {
-      const said = await stranger.ask(commands);
-      assert.ok(said.kind === "refused" && said.code === "unknown-key", JSON.stringify(said));
+      const message = await attacker.ask(commands);
+      assert.ok(message.kind === "refused" && message.code === "unknown-key", JSON.stringify(message));
     }
     const [denied] = await client.replies([introductionOf(identity)]);
     assert.match(denied?.kind === "error" ? denied.text : "", /^NOPERM/);
@@ -83,7 +83,7 @@ test("a key that adds itself comes in by no client's connection, and what it sig
   }
 });
 
-test("a secret that is read again lets those go who proved the old one", async () => {
+test("a changed secret disconnects members that proved the old one", async () => {
   using folder = makeFolder();
   const newer = `${folder.path}/newer.secret`;
   writeClusterSecret(newer);
@@ -104,12 +104,12 @@ test("a secret that is read again lets those go who proved the old one", async (
   assert.equal(await again.enter(client.cluster, readClusterSecret(newer).secret), null);
 });
 
-test("a member that starts again gets in though 90 connections idle in its name", async () => {
+test("a restarted member is admitted although 90 idle connections use its name", async () => {
   using folder = makeFolder();
   const args = ["-s", app.file, "--data", folder.path, ...knowsSecret];
-  const [port, away] = [await freePort(), await freePort()];
-  // Its configured peer is away, so the member has to connect to it.
-  const own = ["-s", app.file, "-p", String(port), "--peer", `127.0.0.1:${away}`, ...knowsSecret];
+  const [port, unreachable] = [await freePort(), await freePort()];
+  // Its configured peer does not listen, so the member must connect.
+  const own = ["-s", app.file, "-p", String(port), "--peer", `127.0.0.1:${unreachable}`, ...knowsSecret];
   await using daemon = await startReplica({ args: own });
   using client = await EnvelopeClient.open(daemon.port, app);
   const isConnected = async () => (await client.hello()).members === 1;

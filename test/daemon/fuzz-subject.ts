@@ -5,8 +5,8 @@ import { setFlagsFromString } from "node:v8";
 import { programPaths } from "../support/programs.js";
 
 /**
- * The engine's young generation grows from 8 to 32 MiB with any traffic and then keeps that size. It is empty after a
- * collection, but resident. Held at its first size, it leaves only the daemon's own memory to measure.
+ * V8's young generation grows from 8 to 32 MiB under load and keeps that size. It is empty after a collection, but
+ * remains resident. A fixed size leaves only the daemon's own memory to measure.
  */
 setFlagsFromString("--semi-space-growth-factor=1");
 

@@ -1,6 +1,6 @@
 /**
- * Sends random and mutated frames to a real daemon: none ends it, every other client is served, and no memory stays.
- * Replay with DBSYNC_SEED.
+ * Sends random and mutated frames to a real daemon: none ends it, all other clients are served, and no memory leaks.
+ * Repeat a run with DBSYNC_SEED.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -20,13 +20,13 @@ const MEMORY_MORE = 10 * 1024 * 1024;
 
 interface FuzzFrame {
   readonly bytes: string;
-  /** Whether it was made to pass framing. */
+  /** Whether it is a well-formed frame. */
   readonly framed: boolean;
 }
 
 const frameOf = (payload: string) => `ds:${payload.length}:${payload}`;
 
-/** Names with arguments that mostly fit: `k` a key, `n` a number, `v` any bytes. */
+/** Names with arguments that mostly are valid: `k` is a key, `n` a number, `v` any bytes. */
 const PATTERNS = [
   ["SET", "sk", "v"],
   ["GET", "sk"],
@@ -61,8 +61,8 @@ class FrameMaker {
   }
 
   /**
-   * Returns the next frame: three quarters are commands that can be executed; the rest are refused for various
-   * reasons.
+   * Returns the next frame. Three quarters of the frames are commands that can be executed; the others are refused for
+   * various reasons.
    */
   next(): FuzzFrame {
     const kind = this.#random.below(100);
@@ -72,7 +72,7 @@ class FrameMaker {
     return { bytes: this.bytes(this.#random.between(1, 60)), framed: false };
   }
 
-  /** Returns random bytes, of all values. */
+  /** Returns random bytes of all values. */
   bytes(length: number): string {
     let bytes = "";
     for (let i = 0; i < length; i++) bytes += String.fromCharCode(this.#random.below(256));
@@ -104,9 +104,9 @@ class FrameMaker {
   }
 }
 
-/** Frames sent ahead of the first reading. */
+/** Number of frames before the first measurement. */
 const WARM_UP = 10_000;
-/** Collections after which the memory must have returned. */
+/** Number of garbage collections after which the memory must have been released. */
 const READINGS_MAX = 20;
 
 interface Tally {
@@ -114,20 +114,20 @@ interface Tally {
   framed: number;
 }
 
-/** Sends frames on one connection until the daemon closes it, or all are answered. */
+/** Sends frames on one connection until the daemon closes it or has answered all. */
 async function sendFrames(port: number, maker: FrameMaker, tally: Tally): Promise<void> {
   using client = await RawClient.open(port);
   const frames = Array.from({ length: FRAMES_A_CONNECTION }, () => maker.next());
   client.send(frames.map(({ bytes }) => bytes).join(""));
   client.socket.end();
   const answers = (await client.rest()).match(/ds:\d+:(?=redis:|\0)/g)?.length ?? 0;
-  // The daemon refused the frame after the last answer, and has not read the rest.
+  // The daemon refused the frame after the last answer, and has not read the following ones.
   const seen = frames.slice(0, answers + 1);
   tally.frames += seen.length;
   tally.framed += seen.filter(({ framed }) => framed).length;
 }
 
-/** Returns the bytes that stay resident after a forced collection. */
+/** Returns the bytes that remain resident after a forced garbage collection. */
 async function residentBytes(daemon: DaemonProcess): Promise<number> {
   const before = daemon.log.length;
   daemon.kill("SIGUSR2");
@@ -136,7 +136,7 @@ async function residentBytes(daemon: DaemonProcess): Promise<number> {
 }
 
 /**
- * Returns log lines about exceptions that only a fault of the daemon explains; bad input has other codes, and no
+ * Returns log lines about exceptions that must be bugs of the daemon; bad input is logged with codes and without an
  * error.
  */
 function mistakesIn({ log }: DaemonProcess): readonly LogLine[] {
@@ -150,7 +150,7 @@ async function ask(port: number, line: string): Promise<string> {
   return await client.ask(line);
 }
 
-test(`${FRAMES} random and mutated frames leave the daemon as it was`, async () => {
+test(`${FRAMES} random and mutated frames do not change the daemon`, async () => {
   const seed = seedOfRun();
   console.log(`replay with DBSYNC_SEED=${seed}`);
   const program = join(buildRoot, "test", "daemon", "fuzz-subject.js");
@@ -162,7 +162,7 @@ test(`${FRAMES} random and mutated frames leave the daemon as it was`, async () 
   };
   const lanes = (until: number) =>
     Promise.all(Array.from({ length: CONNECTIONS }, (_, lane) => fuzz(lane, until)));
-  // During the first thousands the engine compiles code and sizes its heap.
+  // During the first thousands of frames V8 compiles code and sizes its heap.
   await lanes(WARM_UP);
   await ask(daemon.port, "FLUSHALL");
   const before = await residentBytes(daemon);
@@ -180,7 +180,7 @@ test(`${FRAMES} random and mutated frames leave the daemon as it was`, async () 
   assert.deepEqual(mistakesIn(daemon), []);
 });
 
-test(`${FRAMES_SIGNED} mutated signed frames are refused, and a good one is served`, async () => {
+test(`${FRAMES_SIGNED} mutated signed frames are refused, and a correct one is answered`, async () => {
   const seed = seedOfRun();
   console.log(`replay with DBSYNC_SEED=${seed}`);
   const folder = join(repositoryRoot, "test", "vectors", "php-dbsync");
@@ -202,10 +202,10 @@ test(`${FRAMES_SIGNED} mutated signed frames are refused, and a good one is serv
     const at = random.below(good.length);
     const byte = String.fromCharCode((good.charCodeAt(at) + random.between(1, 255)) % 256);
     const answer = await send(good.slice(0, at) + byte + good.slice(at + 1));
-    // Spaces and plus signs are permitted ahead of a length, so a change there may pass; a change anywhere else must
+    // Spaces and plus signs are permitted before a length, so a change there may be accepted; other changes must
     // not.
     if (answer !== "")
-      assert.ok(at < "ds:268:ds:7:".length, `byte ${at} became ${byte.charCodeAt(0)}, and was taken`);
+      assert.ok(at < "ds:268:ds:7:".length, `byte ${at} became ${byte.charCodeAt(0)}, and was accepted`);
   }
   assert.match(await send(good), /^ds:10:redis:2:\d\0$/);
   assert.deepEqual(mistakesIn(daemon), []);

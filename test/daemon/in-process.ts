@@ -1,4 +1,4 @@
-/** Runs a listener and its pipeline in the test's own process, around backends that the test can reach. */
+/** Runs a listener and its pipeline in the process of the test, with backends that the test can access. */
 import type { Backend } from "../../engine/backends/backend.js";
 import type { MemoryLimit } from "../../engine/memory/memory-limit.js";
 import { Databases } from "../../engine/pipeline/databases.js";
@@ -34,7 +34,7 @@ export interface InProcessOptions {
   readonly environment?: Environment;
   readonly gate?: DaemonListenerParts["gate"];
   readonly memory?: MemoryLimit;
-  /** Settings of --ws, in addition to the listener. */
+  /** Settings of --ws, which is started in addition to the listener. */
   readonly ws?: Partial<WsSettings>;
   readonly observer?: Observer;
 }
@@ -42,12 +42,12 @@ export interface InProcessOptions {
 export interface InProcessDaemon extends AsyncDisposable {
   readonly pipeline: Pipeline;
   readonly port: number;
-  /** The port of --ws; 0: there is none. */
+  /** The port of --ws; 0: no --ws. */
   readonly wsPort: number;
   readonly log: readonly LogLine[];
 }
 
-/** Starts backends and listener; disposal stops both. */
+/** Starts backends and listener, which are stopped by disposal. */
 export async function startInProcess(options: InProcessOptions): Promise<InProcessDaemon> {
   const {
     backends,

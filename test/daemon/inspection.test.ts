@@ -1,4 +1,4 @@
-/** Tests INFO, CONFIG GET, CLIENT LIST and SLOWLOG in signed envelopes: for administrators, and never recorded. */
+/** Tests INFO, CONFIG GET, CLIENT LIST and SLOWLOG in signed envelopes: they are for administrators, and never recorded. */
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -29,13 +29,13 @@ after(async () => {
   await cluster[Symbol.asyncDispose]();
 });
 
-/** Returns a section's fields, by name. */
+/** Returns the fields of sections by name. */
 async function infoOf(...sections: string[]): Promise<ReadonlyMap<string, string>> {
   const text = String(await root.call(["INFO", ...sections]));
   return new Map(text.split("\r\n").map((line) => line.split(/:(.*)/s) as unknown as [string, string]));
 }
 
-test("INFO tells what dbsync top shows, by sections", async () => {
+test("INFO returns the figures that dbsync top shows, by sections", async () => {
   const own = await infoOf("dbsync");
   assert.match(own.get("dbsync_version") ?? "", /^\d+\.\d+\.\d+/);
   assert.equal(own.get("dbsync_state"), "live");
@@ -51,14 +51,14 @@ test("INFO tells what dbsync top shows, by sections", async () => {
     assert.ok(all.has(name), name);
 });
 
-test("what is counted are commands with an answer, errors among them, and how long they took", async () => {
+test("answered commands are counted with their times, including errors", async () => {
   const before = await infoOf("dbsync");
   await assert.rejects(app.call(["INCR", "k"]));
   const counted = (fields: ReadonlyMap<string, string>, name: string) => Number(fields.get(name));
   const answers = (fields: ReadonlyMap<string, string>) => counted(fields, "dbsync_answered");
   const after = await infoOf("dbsync");
   assert.equal(counted(after, "total_error_replies") - counted(before, "total_error_replies"), 1);
-  // The counted requests are the first query and the one that failed.
+  // The counted requests are the first query and the failed command.
   assert.equal(counted(after, "total_commands_processed") - counted(before, "total_commands_processed"), 2);
   assert.equal(answers(after) - answers(before), 2);
   const buckets = (after.get("dbsync_answered_usec_buckets") ?? "").matchAll(/=(\d+)/g);
@@ -68,12 +68,12 @@ test("what is counted are commands with an answer, errors among them, and how lo
   );
 });
 
-test("CONFIG GET tells options by their long names, and what is not set as empty", async () => {
-  const told = await root.call(["CONFIG", "GET", "max-conn*", "data", "no-such-option"]);
-  assert.deepEqual(told, ["data", "", "max-connections", "10000"]);
+test("CONFIG GET returns options by their long names, and options that are not set as empty", async () => {
+  const values = await root.call(["CONFIG", "GET", "max-conn*", "data", "no-such-option"]);
+  assert.deepEqual(values, ["data", "", "max-connections", "10000"]);
 });
 
-test("CLIENT LIST tells who is connected, of every listener, and what it did last, without its arguments", async () => {
+test("CLIENT LIST returns the clients of all listeners with their last commands, without arguments", async () => {
   await app.call(["SET", "secret", "value"]);
   const lines = String(await root.call(["CLIENT", "LIST"])).trimEnd();
   assert.match(
@@ -85,7 +85,7 @@ test("CLIENT LIST tells who is connected, of every listener, and what it did las
   assert.doesNotMatch(lines, /secret|value/);
 });
 
-test("SLOWLOG is one for all ways in", async () => {
+test("SLOWLOG contains commands of all listeners", async () => {
   await root.call(["SLOWLOG", "RESET"]);
   await app.multi([
     ["SET", "k", "w"],
@@ -99,31 +99,31 @@ test("SLOWLOG is one for all ways in", async () => {
   assert.ok(Number(await root.call(["SLOWLOG", "LEN"])) <= 4);
 });
 
-test("an application's key is told nothing, also where INFO is no administration in Redis", async () => {
+test("an application's key is refused, even though INFO is no administrative command in Redis", async () => {
   for (const command of [["INFO"], ["CONFIG", "GET", "*"], ["CLIENT", "LIST"], ["SLOWLOG", "GET"]])
     await assert.rejects(app.call(command), /NOPERM/, command.join(" "));
 });
 
-test("what is refused is in no slow log, so that nobody fills it with what is not signed", async () => {
+test("refused commands are not in the slow log, so unauthenticated clients cannot fill it", async () => {
   const { port } = cluster.daemons.daemons[0] as { port: number };
   await root.call(["SLOWLOG", "RESET"]);
-  const stranger = createClient({
+  const foreign = createClient({
     servers: `127.0.0.1:${port}`,
     key: readFileSync(join(cluster.folder, "stranger.pem"), "utf8"),
   });
-  await assert.rejects(stranger.call(["GET", "secret"]), /unknown-key/);
-  await stranger.close();
+  await assert.rejects(foreign.call(["GET", "secret"]), /unknown-key/);
+  await foreign.close();
   const entries = JSON.stringify(await root.call(["SLOWLOG", "GET"]));
   assert.doesNotMatch(entries, /secret/);
 });
 
-test("an envelope of several that are one unit has none of it, nor one that writes", async () => {
+test("such commands are refused in a unit of several commands, and with writes", async () => {
   const outcomes = await Promise.allSettled([root.multi([["INFO"], ["GET", "k"]])]);
   const text = outcomes.map((one) => String(one.status === "fulfilled" ? one.value : one.reason)).join();
   assert.match(text, /INFO is for connections of the RESP listener/);
 });
 
-test("a connection that is gone is told no more", async () => {
+test("a closed connection is no longer listed", async () => {
   const { port } = cluster.daemons.daemons[0] as { port: number };
   const client = await RawClient.open(port);
   const { localPort } = client.socket;
@@ -134,7 +134,7 @@ test("a connection that is gone is told no more", async () => {
   await until("it is not", async () => !(await isListed()));
 });
 
-test("SLOWLOG tells a key's label as it was given, in any language", async () => {
+test("SLOWLOG returns the label of a key unchanged, in any language", async () => {
   const { privateKey: key, publicKey } = generateKeyPairSync("ed25519");
   const pem = publicKey.export({ type: "spki", format: "pem" }).toString();
   await root.call(["KEY", "ADD", pem, "LABEL", "büro-東京", "RULES", "+@all", "~*"]);

@@ -5,7 +5,7 @@ import { dirname, join, relative } from "node:path";
 import { test } from "node:test";
 import { buildRoot } from "../support/repository.js";
 
-/** Returns the files that a program imports at its start, directly or not. */
+/** Returns the files that a program imports at its start, directly or indirectly. */
 function loadedBy(program: string): string[] {
   const loaded = new Set<string>();
   const visit = (file: string): void => {
@@ -19,7 +19,7 @@ function loadedBy(program: string): string[] {
   return [...loaded].map((file) => relative(buildRoot, file));
 }
 
-test("a plain dbsyncSend loads nothing of what listening takes", () => {
+test("a plain dbsyncSend loads no code for listening", () => {
   const loaded = loadedBy("client/entry.js");
   assert.ok(loaded.includes("client/listening-client.js"));
   assert.deepEqual(
@@ -28,11 +28,11 @@ test("a plain dbsyncSend loads nothing of what listening takes", () => {
   );
 });
 
-/** Every daemon has the listener dbsync/; the remaining ones are optional. */
+/** Matches optional code; only the listener dbsync/ is part of every daemon. */
 const OPTIONAL =
   /^(timeline|cluster|client|keys|proxy)\/|^engine\/(sidecar|users)\/|^listeners\/(?!dbsync\/)\w+\/|^daemon\/user-listeners\.js/;
 
-test("a plain daemon loads neither timeline nor peers, nor the client, nor listeners for users, nor what makes keys and TLS", () => {
+test("a plain daemon loads no code for a timeline, peers, the client, listeners for users, keys or TLS", () => {
   const loaded = loadedBy("daemon/program.js");
   assert.ok(loaded.includes("engine/pipeline/pipeline.js"));
   assert.deepEqual(

@@ -1,4 +1,4 @@
-/** A double of the connection of a session that pushes nothing. */
+/** An imitation of a connection, for sessions that push no messages. */
 import { Socket } from "node:net";
 import type { ClientConnection } from "../../net/connections/client-connection.js";
 import { double } from "../support/double.js";

@@ -1,4 +1,4 @@
-/** Tests the daemon's notifications to systemd or a similar supervisor, and a SIGHUP ahead of its readiness. */
+/** Tests the notifications of the daemon to systemd, and SIGHUP before the daemon is ready. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -17,16 +17,16 @@ const folder = mkdtempSync(join(tmpdir(), "dbsync-ready-"));
 after(() => rmSync(folder, { recursive: true }));
 
 /**
- * Receives a datagram per line, as systemd does. It closes the descriptors that come with the text, which confirms
- * the receipt to the sender.
+ * A Python program that prints a line for each received datagram. Like systemd it closes the received descriptors, which
+ * confirms the receipt to the sender.
  */
 const SYSTEMD = `
 import socket, sys
-heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-heard.bind(sys.argv[1])
+receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+receiver.bind(sys.argv[1])
 print("listening", flush=True)
 while True:
-    print(repr(heard.recv(4096).decode()), flush=True)
+    print(repr(receiver.recv(4096).decode()), flush=True)
 `;
 
 async function startSystemd(path: string): Promise<AsyncDisposable & { next(): Promise<string> }> {
@@ -44,7 +44,7 @@ async function startSystemd(path: string): Promise<AsyncDisposable & { next(): P
   };
 }
 
-test("systemd is told once the daemon serves", { skip: skipWithout("systemd-notify") }, async () => {
+test("systemd is notified when the daemon is ready", { skip: skipWithout("systemd-notify") }, async () => {
   const path = join(folder, "notify");
   await using systemd = await startSystemd(path);
   await using daemon = await startDaemon([], { env: { NOTIFY_SOCKET: path } });
@@ -54,7 +54,7 @@ test("systemd is told once the daemon serves", { skip: skipWithout("systemd-noti
   assert.equal((await daemon.stop()).code, 0);
 });
 
-test("a daemon that cannot tell says so, and serves", async () => {
+test("a daemon that cannot notify systemd logs this, and serves clients", async () => {
   await using daemon = await startDaemon([], { env: { NOTIFY_SOCKET: join(folder, "no-such-socket") } });
   const line = await daemon.logged(({ msg }) => msg.startsWith("could not notify systemd"));
   assert.equal(line.level, "warn");
@@ -63,10 +63,10 @@ test("a daemon that cannot tell says so, and serves", async () => {
   assert.equal((await daemon.stop()).code, 0);
 });
 
-/** The bit of SIGHUP, signal 1, among the signals for which a process has handlers. */
+/** Matches a process that has a handler for SIGHUP (signal 1), in /proc/PID/status. */
 const HANDLES_SIGHUP = /^SigCgt:\s[0-9a-f]*[13579bdf]$/m;
 
-test("SIGHUPs from the moment on at which it is handled, many, do not end a daemon that starts", async () => {
+test("many SIGHUPs do not end a starting daemon once it handles the signal", async () => {
   const child: ChildProcess = spawn(process.execPath, [programPaths.dbsyncd, "--port", "0"], {
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -1,4 +1,4 @@
-/** Replays recorded envelopes: in and after the window, before and after a restart, with any clock. */
+/** Replays recorded envelopes in the window and after it, before and after a restart, with any clock. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { amount } from "../support/amount.js";
@@ -22,7 +22,7 @@ function play(scene: Scene, envelopes: readonly SignedEnvelope[]): Record<string
   return counts;
 }
 
-test(`${RECORDED} recorded envelopes are applied once, and nowhere else`, () => {
+test(`${RECORDED} recorded envelopes are applied once, and on no other daemon`, () => {
   const clock = { now: START };
   const scene = makeScene({ clock, pair });
   const envelopes: SignedEnvelope[] = [];
@@ -36,7 +36,7 @@ test(`${RECORDED} recorded envelopes are applied once, and nowhere else`, () => 
   assert.deepEqual(
     envelopes.map((envelope) => scene.take(envelope)),
     firstAnswers,
-    "in the window each is given its first answer",
+    "in the window each receives its first answer",
   );
   const elsewhere = makeScene({ clock: { now: START }, pair, clusterName: "another" });
   assert.deepEqual(play(elsewhere, envelopes), { "wrong-cluster": RECORDED });
@@ -45,7 +45,7 @@ test(`${RECORDED} recorded envelopes are applied once, and nowhere else`, () => 
   assert.deepEqual(
     play(restarted, envelopes),
     { "too-old": RECORDED },
-    "a daemon that starts has an end behind it",
+    "a starting daemon accepts no earlier dates",
   );
   assert.equal(restarted.get("n"), null);
 
@@ -53,18 +53,18 @@ test(`${RECORDED} recorded envelopes are applied once, and nowhere else`, () => 
   assert.deepEqual(play(scene, envelopes), { skew: RECORDED }, "after the window");
   assert.deepEqual(play(restarted, envelopes), { skew: RECORDED });
   assert.equal(scene.codeOf(scene.sign([["GET", "n"]])), "result");
-  assert.equal(scene.pipeline.seen.size, 1, "what is out of the window is forgotten");
+  assert.equal(scene.pipeline.seen.size, 1, "ids outside the window are forgotten");
 
   clock.now -= 60 * SECOND;
   assert.deepEqual(
     play(scene, envelopes),
     { "too-old": RECORDED },
-    "a clock that goes back brings nothing back",
+    "nothing is accepted again if the clock is set back",
   );
   assert.equal(scene.get("n"), String(RECORDED));
 });
 
-test("a first answer that is no longer kept is not given, nor is the envelope applied again", () => {
+test("a repeated envelope whose answer is no longer stored is not applied again", () => {
   const clock = { now: START };
   const scene = makeScene({ clock, pair, parts: { remembered: { most: 1000, mostBytes: 2000 } } });
   clock.now++;
@@ -77,7 +77,7 @@ test("a first answer that is no longer kept is not given, nor is the envelope ap
   assert.equal(scene.get("n"), "100");
 });
 
-test("when no more ids can be remembered the oldest are refused by their date", () => {
+test("if no more ids can be remembered, the oldest envelopes are refused by their dates", () => {
   const clock = { now: START };
   const scene = makeScene({ clock, pair, parts: { remembered: { most: 50, mostBytes: 1 << 20 } } });
   const envelopes: SignedEnvelope[] = [];
@@ -87,14 +87,14 @@ test("when no more ids can be remembered the oldest are refused by their date", 
     assert.equal(scene.codeOf(envelopes.at(-1) as SignedEnvelope), "result");
   }
   assert.ok(scene.pipeline.seen.size <= 50);
-  assert.ok(scene.pipeline.seen.floor <= clock.now, "never above the clock");
+  assert.ok(scene.pipeline.seen.floor <= clock.now, "never later than the clock");
   play(scene, envelopes);
   assert.equal(scene.get("n"), "300");
   const flood = Array.from({ length: 60 }, () => scene.sign([["INCR", "m"]], { at: clock.now + 3000 }));
-  assert.ok((play(scene, flood)["memory-full"] ?? 0) > 0, "dates ahead of the clock cannot be given up");
+  assert.ok((play(scene, flood)["memory-full"] ?? 0) > 0, "future dates cannot be forgotten");
 });
 
-test("what was refused as not applied is not applied later, when its date or its rate would do", async () => {
+test("an envelope that was refused as not applied is not applied later, when its date or rate would be valid", async () => {
   const clock = { now: START };
   const scene = makeScene({ clock, pair });
   const early = scene.sign([["INCR", "n"]], { at: START + 10 * SECOND });
@@ -109,14 +109,14 @@ test("what was refused as not applied is not applied later, when its date or its
   assert.equal(scene.get("n"), null);
 });
 
-const sayings = (scene: Scene, envelopes: readonly SignedEnvelope[]) =>
+const outcomesOf = (scene: Scene, envelopes: readonly SignedEnvelope[]) =>
   envelopes.map((envelope) => {
     const answer = scene.take(envelope);
     assert.ok(!(answer instanceof Promise));
     return answer.kind === "result" ? "result" : `${answer.code} ${answer.effect}`;
   });
 
-test("a key that sends dates far ahead uses up its own memory, not that of other keys", () => {
+test("a key that sends dates far in the future uses only its own memory", () => {
   const clock = { now: START };
   const root = makeKeyPair();
   const parts = { remembered: { most: 160, mostBytes: 1 << 20 } };
@@ -124,24 +124,24 @@ test("a key that sends dates far ahead uses up its own memory, not that of other
   const early = { cluster: scene.cluster, at: START + 60 * SECOND };
   const flood = Array.from({ length: 30 }, () => scene.sign([["INCR", "n"]], early));
   const others = Array.from({ length: 5 }, () => signCommands(root, [["INCR", "m"]], early));
-  const said = sayings(scene, flood);
-  assert.deepEqual(said.slice(0, 10), Array(10).fill("skew not-applied"));
-  assert.deepEqual(said.slice(10), Array(20).fill("skew unknown"));
-  assert.deepEqual(sayings(scene, others), Array(5).fill("skew not-applied"));
+  const outcomes = outcomesOf(scene, flood);
+  assert.deepEqual(outcomes.slice(0, 10), Array(10).fill("skew not-applied"));
+  assert.deepEqual(outcomes.slice(10), Array(20).fill("skew unknown"));
+  assert.deepEqual(outcomesOf(scene, others), Array(5).fill("skew not-applied"));
   clock.now = early.at;
   play(scene, [...flood.slice(0, 10), ...others]);
-  assert.deepEqual([scene.get("n"), scene.get("m")], [null, null], "when their date has come");
+  assert.deepEqual([scene.get("n"), scene.get("m")], [null, null], "when their dates are reached");
   clock.now += 60 * SECOND;
   assert.equal(scene.codeOf(scene.sign([["PING"]])), "result");
   const next = { cluster: scene.cluster, at: clock.now + 60 * SECOND };
   assert.deepEqual(
-    sayings(scene, [scene.sign([["PING"]], next)]),
+    outcomesOf(scene, [scene.sign([["PING"]], next)]),
     ["skew not-applied"],
-    "there is room again",
+    "there is free memory again",
   );
 });
 
-test("a key that sends more than its rate makes nobody else's envelopes be refused", () => {
+test("a key that exceeds its rate does not cause refusals for other keys", () => {
   const clock = { now: START };
   const [root, limited] = [makeKeyPair(), makeKeyPair()];
   const scene = makeScene({ clock, pair, root, parts: { remembered: { most: 80, mostBytes: 1 << 20 } } });
@@ -153,19 +153,22 @@ test("a key that sends more than its rate makes nobody else's envelopes be refus
   clock.now += 2 * SECOND;
   const at = clock.now;
   const flood = Array.from({ length: 200 }, () => signCommands(limited, [["INCR", "m"]], { cluster, at }));
-  const said = sayings(scene, flood);
-  assert.deepEqual([said[0], said[1], said.at(-1)], ["result", "over-rate not-applied", "over-rate unknown"]);
+  const outcomes = outcomesOf(scene, flood);
+  assert.deepEqual(
+    [outcomes[0], outcomes[1], outcomes.at(-1)],
+    ["result", "over-rate not-applied", "over-rate unknown"],
+  );
   assert.ok(pipeline.seen.size < 10);
   clock.now += 3 * SECOND;
   play(scene, flood.slice(0, 6));
-  assert.equal(scene.get("m"), "1", "what is said not to be applied is not, when the rate would do");
-  const taken = Array.from({ length: 77 }, () => scene.sign([["PING"]]));
-  assert.deepEqual(play(scene, taken), { result: 77 });
+  assert.equal(scene.get("m"), "1", "a refused envelope is not applied later, when the rate would permit it");
+  const accepted = Array.from({ length: 77 }, () => scene.sign([["PING"]]));
+  assert.deepEqual(play(scene, accepted), { result: 77 });
   assert.equal(pipeline.seen.floor, START);
-  assert.equal(scene.codeOf(delayed), "result", "the refused ones took up nobody else's room");
+  assert.equal(scene.codeOf(delayed), "result", "the refused envelopes used no memory of other keys");
 });
 
-test("with random steps of the clock, repeats and few ids, nothing is applied twice", () => {
+test("with random clock steps, repetitions and few ids, nothing is applied twice", () => {
   const seed = seedOfRun();
   console.log(`DBSYNC_SEED=${seed}`);
   for (let round = 0; round < 20; round++) {

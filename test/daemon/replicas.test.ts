@@ -1,4 +1,4 @@
-/** Tests daemons that are each other's peers, from their clients' view: the pipeline with timeline and peers. */
+/** Tests daemons that are each other's peers, as clients see them: the pipeline with a timeline and peers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Client, createClient } from "../../client/entry.js";
@@ -18,7 +18,7 @@ import { makeFolder, type RunningReplica, settingsFrom, startReplica, until } fr
 const app = makeKeyPair("rsa");
 const root = makeKeyPair();
 
-/** Starts daemons on the loopback that are all peers. @param count  their number */
+/** Starts daemons on the loopback that are all peers of each other. @param count  their number */
 async function startReplicas(
   count: number,
   args: (index: number) => readonly string[] = () => [],
@@ -45,7 +45,7 @@ async function startReplicas(
 
 const portsOf = (replicas: readonly RunningReplica[]) => replicas.map(({ port }) => port);
 
-test("what a client writes at one daemon is read at the others, and `after` waits for it there", async () => {
+test("a write to one daemon can be read on the others, and `after` waits for it there", async () => {
   await using cluster = await startReplicas(3);
   const [first = 0, second = 0, third = 0] = portsOf(cluster.replicas);
   using writer = await EnvelopeClient.open(first, app);
@@ -62,7 +62,7 @@ test("what a client writes at one daemon is read at the others, and `after` wait
   });
 });
 
-test("a client whose own copy comes after a member's is told what the fold answered", async () => {
+test("a client whose copy of an envelope arrives after a member's receives the answer of the fold", async () => {
   await using cluster = await startReplicas(2);
   const [first = 0, second = 0] = portsOf(cluster.replicas);
   using one = await EnvelopeClient.open(first, app);
@@ -70,23 +70,23 @@ test("a client whose own copy comes after a member's is told what the fold answe
   await until("they are connected", async () => (await other.hello()).members === 1);
   assert.deepEqual(await one.replies([["INCR", "n"]]), [integer(1)]);
   const increment = one.sign([["INCR", "n"]]);
-  const said = await one.exchange(increment.frame);
+  const message = await one.exchange(increment.frame);
   await until("the second has it", async () => {
     const [reply] = await other.replies([["GET", "n"]]);
     return reply?.kind === "bulk" && reply.bytes === "2";
   });
   const again = await other.exchange(increment.frame);
-  assert.ok(said.kind === "result" && again.kind === "result");
-  assert.deepEqual([again.id, again.replies, again.flags], [said.id, [integer(2)], [""]]);
+  assert.ok(message.kind === "result" && again.kind === "result");
+  assert.deepEqual([again.id, again.replies, again.flags], [message.id, [integer(2)], [""]]);
 });
 
 function clientOf(ports: readonly number[]): Client {
   return createClient({ servers: ports.map((port) => `127.0.0.1:${port}`), key: app.privateKey });
 }
 
-test("an answer waits until so many daemons have the write, and no longer than it can come true", async () => {
-  const away = `127.0.0.1:${await freePort()}`;
-  await using cluster = await startReplicas(2, () => ["--peer", away]);
+test("an answer waits until the given number of daemons have the write, but not if that is impossible", async () => {
+  const unreachable = `127.0.0.1:${await freePort()}`;
+  await using cluster = await startReplicas(2, () => ["--peer", unreachable]);
   await using client = clientOf([cluster.replicas[0]?.port ?? 0]);
   assert.equal(await client.send("SET k v", { replicated: 2 }), "OK");
   assert.equal(await client.call("INCR n", { replicated: 1 }), 1);
@@ -99,7 +99,7 @@ test("an answer waits until so many daemons have the write, and no longer than i
     client.send("SET k x", { replicated: 9 }),
     /too-few-daemons.*wait for fewer.*not applied/,
   );
-  assert.equal(await client.send("GET k"), "w", "what waits for more daemons than there are is not applied");
+  assert.equal(await client.send("GET k"), "w", "a write that waits for too many daemons is not applied");
 });
 
 test("an answer waits until the order up to the write is final", async () => {
@@ -116,7 +116,7 @@ test("a daemon without a timeline refuses to wait", async () => {
   assert.throws(() => settingsFrom(["--v1", "gateway"]), /--data, --peer or --order/);
 });
 
-test("a miss of a live daemon with peers ends a call at once", async () => {
+test("an unmet condition on a live daemon with peers ends a call immediately", async () => {
   await using pair = await startReplicas(2);
   const { replicas } = pair;
   const [port = 0] = portsOf(replicas);
@@ -129,7 +129,7 @@ test("a miss of a live daemon with peers ends a call at once", async () => {
   const servers = [`127.0.0.1:${port}`, silent.address];
   const cluster = replicas[0]?.daemon.cluster ?? "";
   const settings = readOptions({ key: false, servers, cluster }, () => assert.fail("no defaults"));
-  // Its clock stops, so a linger would never end.
+  // The client's clock stands still, so waiting for other daemons would never end.
   const { environment } = new HandClock();
   await using client = new FanOutClient(settings, environment, key);
   await client.send("SET k v");
@@ -141,14 +141,14 @@ function version1(line: string): string {
   return frameOf(line, (text) => signCommand(text, app.privateKey)).toString("latin1");
 }
 
-test("version 1 is off beside peers, and the gateway records what it writes and gives it to them", async () => {
+test("version 1 is off with peers, and the gateway records its writes and sends them to peers", async () => {
   await using cluster = await startReplicas(2, (index) => (index === 0 ? ["--v1", "gateway"] : []));
   const [first = 0, second = 0] = portsOf(cluster.replicas);
   await using php = createClient({ servers: `127.0.0.1:${first}`, key: app.privateKey });
   assert.equal(await php.send("SET k v"), "OK");
   using raw = await RawClient.open(second);
   raw.send(version1("GET k"));
-  assert.equal(await raw.read(1), "", "closed without a word");
+  assert.equal(await raw.read(1), "", "closed without a message");
   using old = await RawClient.open(first);
   old.send(version1("INCR n") + version1("INCR n") + version1("GET n"));
   const answers = [await old.answer(), await old.answer(), await old.answer()];
@@ -160,16 +160,16 @@ test("version 1 is off beside peers, and the gateway records what it writes and 
   });
 });
 
-test("with administrators the gateway's writes are refused until one of them lets its key in", async () => {
+test("with administrators the gateway's writes are refused until an administrator authorizes its key", async () => {
   using folder = makeFolder();
   await using daemon = await startReplica({
     args: ["-s", app.file, "--root-key", root.file, "--data", folder.path],
   });
-  const told = daemon.log.find(({ msg }) => /until an administrator signs this command/.test(msg));
-  const command = String(told?.["command"]);
+  const advice = daemon.log.find(({ msg }) => /until an administrator signs this command/.test(msg));
+  const command = String(advice?.["command"]);
   using old = await RawClient.open(daemon.port);
   old.send(version1("INCR n"));
-  assert.equal(await old.answer(), "", "closed without a word");
+  assert.equal(await old.answer(), "", "closed without a message");
   const refusals = daemon.log.filter((line) => JSON.stringify(line).includes("not-let-in"));
   assert.ok(JSON.stringify(refusals).includes(command), JSON.stringify(refusals));
   using administrator = await EnvelopeClient.open(daemon.port, root);
@@ -181,31 +181,31 @@ test("with administrators the gateway's writes are refused until one of them let
   assert.deepEqual(await reader.replies([["GET", "n"]]), [bulk("1")]);
 });
 
-test("a daemon that is cut off from its peers says so with each answer, and still takes writes", async () => {
+test("a daemon without connection to its peers reports this with each answer, and still accepts writes", async () => {
   await using cluster = await startReplicas(3);
   const [alone, ...others] = cluster.replicas;
   assert.ok(alone !== undefined);
   for (const { daemon } of others) await daemon.stop();
   await until("it is isolated", () => alone.daemon.health.state === "isolated");
   using client = await EnvelopeClient.open(alone.port, app);
-  const said = await client.ask([
+  const message = await client.ask([
     ["INCR", "n"],
     ["GET", "absent"],
   ]);
-  assert.ok(said.kind === "result");
-  assert.deepEqual(said.replies, [integer(1), NIL]);
-  assert.deepEqual(said.flags, ["isolated", "isolated"]);
+  assert.ok(message.kind === "result");
+  assert.deepEqual(message.replies, [integer(1), NIL]);
+  assert.deepEqual(message.flags, ["isolated", "isolated"]);
 });
 
-test("a command that failed says that it is provisional, and succeeds when an earlier write comes", async () => {
+test("a failed command is reported as provisional, and succeeds when an earlier write arrives", async () => {
   using folder = makeFolder();
   await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path] });
   using client = await EnvelopeClient.open(replica.port, app);
   const now = Date.now();
   const flagsOf = async (command: string, at: number) => {
-    const said = await client.ask([command.split(" ")], { at });
-    assert.ok(said.kind === "result");
-    return [said.replies[0]?.kind, ...said.flags];
+    const message = await client.ask([command.split(" ")], { at });
+    assert.ok(message.kind === "result");
+    return [message.replies[0]?.kind, ...message.flags];
   };
   assert.deepEqual(await flagsOf("SET k text", now - 3000), ["status", ""]);
   assert.deepEqual(await flagsOf("LPUSH k a", now - 1000), ["error", "provisional"]);

@@ -1,4 +1,4 @@
-/** Runs daemons with --data or --peer in the test's own process, on free ports of the loopback. */
+/** Runs daemons with --data or --peer in the process of the test, on free ports of the loopback. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,21 +45,21 @@ export function settingsFrom(args: readonly string[]) {
   return settingsOf(program);
 }
 
-/** Makes a folder that is removed with the test. */
+/** Creates a folder that is removed by disposal. */
 export function makeFolder(): Disposable & { readonly path: string } {
   const path = mkdtempSync(join(tmpdir(), "dbsync-replica-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** Milliseconds, for a busy machine. Mutants after which a condition never holds have to wait for all of it. */
+/** Time limit in milliseconds, for a busy machine. It is limited because mutants may make a condition impossible. */
 const UNTIL_MS = Number(process.env["DBSYNC_UNTIL_MS"] ?? 120_000);
 
-/** Milliseconds of the first pause. Checks slow down the checked daemons, so the pauses grow. */
+/** The first pause in milliseconds. Checks slow the daemons down, so the pauses grow. */
 const PAUSE_MS_FIRST = 20;
 const PAUSE_MS_MAX = 250;
 const PAUSE_GROWTH = 1.3;
 
-/** Waits until a condition holds. @throws Error  it does not in time */
+/** Waits until a condition is met. @throws Error  after the time limit */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + UNTIL_MS;
   for (let pause = PAUSE_MS_FIRST; !(await holds()); pause = Math.min(pause * PAUSE_GROWTH, PAUSE_MS_MAX)) {

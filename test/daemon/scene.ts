@@ -1,4 +1,4 @@
-/** A pipeline with a memory database and a clock that the test moves; no sockets. */
+/** A pipeline with a database in memory and a clock that the test sets, without sockets. */
 import { pino } from "pino";
 import type { EnvelopeAnswer } from "../../engine/answers/request.js";
 import { MemoryBackend } from "../../engine/backends/memory.js";
@@ -17,7 +17,7 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import { type KeyPair, type SignedEnvelope, signCommands } from "../support/envelope-client.js";
 import { UNBOUNDED } from "../support/unbounded-memory.js";
 
-/** More bytes than any answer here has. */
+/** More bytes than any answer of the tests. */
 const ROOM = 2 ** 20;
 
 export const log = pino({ level: "silent" });
@@ -40,14 +40,14 @@ export interface Scene {
   readonly daemon: ByteString;
   readonly environment: Environment;
   take(envelope: SignedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer>;
-  /** Returns an envelope's outcome: "result", or the refusal's code. */
+  /** Returns the outcome of an envelope: "result", or the code of a refusal. */
   codeOf(envelope: SignedEnvelope): string;
   sign(commands: readonly (readonly ByteString[])[], header?: Partial<EnvelopeHeader>): SignedEnvelope;
-  /** Reads from the database directly. */
+  /** Reads a key directly from the database. */
   get(key: ByteString): ByteString | null;
 }
 
-/** Starts such a daemon now. */
+/** Creates the scene. */
 export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {} }: SceneOptions): Scene {
   const environment = { ...realEnvironment, clock: () => clock.now, uptime: () => clock.now };
   const keys = { signKey: [pair.file], rootKey: root === undefined ? [] : [root.file], clusterName };

@@ -1,4 +1,4 @@
-/** Tests signals and changes of keys or configuration; real processes. */
+/** Tests signals, and changes of keys and configuration, with real processes. */
 import assert from "node:assert/strict";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,7 +23,7 @@ function signedPing(bits: number): string {
   return Buffer.from(hex, "hex").toString("latin1");
 }
 
-/** Returns whether a daemon answers a frame, or closes instead. */
+/** Returns whether a daemon answers a frame; false: it closes the connection. */
 async function answers(port: number, frame: string): Promise<boolean> {
   using client = await RawClient.open(port);
   client.send(frame);
@@ -31,7 +31,7 @@ async function answers(port: number, frame: string): Promise<boolean> {
 }
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  test(`${signal} closes idle connections and ends with 0`, async () => {
+  test(`${signal} closes idle connections and exits with 0`, async () => {
     await using daemon = await startDaemon();
     using client = await RawClient.open(daemon.port);
     assert.equal(await client.ask("PING"), "PONG");
@@ -52,7 +52,7 @@ test("SIGTERM lets a command in flight finish and its answer arrive", async () =
   using other = await RawClient.open(daemon.port);
   assert.equal(await client.ask("PING"), "PONG");
   client.command("BLPOP queue 0");
-  // Redis knows of the waiting command once it counts a blocked client.
+  // Redis has received the waiting command when it counts a blocked client.
   while (!/blocked_clients:1/.test(await other.ask("INFO clients")));
   daemon.kill("SIGTERM");
   await daemon.logged(({ msg }) => msg === "stopping");
@@ -62,7 +62,7 @@ test("SIGTERM lets a command in flight finish and its answer arrive", async () =
   assert.equal((await daemon.ended()).code, 0);
 });
 
-test("SIGTERM waits for a hung database no longer than its time", async () => {
+test("SIGTERM does not wait for a hung database beyond its time limit", async () => {
   await using redis = await startRedis();
   await using daemon = await startDaemon(["-d", `redis:127.0.0.1:${redis.port}`, "--backend-timeout", "3s"]);
   using client = await RawClient.open(daemon.port);
@@ -73,7 +73,7 @@ test("SIGTERM waits for a hung database no longer than its time", async () => {
   assert.equal((await daemon.ended()).code, 0);
 });
 
-test("a second signal ends the daemon at once with 1", async () => {
+test("a second signal ends the daemon immediately with exit code 1", async () => {
   await using redis = await startRedis();
   await using daemon = await startDaemon(["-d", `redis:127.0.0.1:${redis.port}`, "--backend-timeout", "1m"]);
   using client = await RawClient.open(daemon.port);
@@ -86,7 +86,7 @@ test("a second signal ends the daemon at once with 1", async () => {
   assert.equal((await daemon.ended()).code, 1);
 });
 
-test("SIGHUP reads the keys again, and open connections follow", async () => {
+test("SIGHUP reads the keys again, with effect on open connections", async () => {
   const keys = join(folder, "public.pem");
   copyFileSync(key(2048), keys);
   await using daemon = await startDaemon(["-s", keys]);
@@ -103,7 +103,7 @@ test("SIGHUP reads the keys again, and open connections follow", async () => {
   assert.equal((await daemon.stop()).code, 0);
 });
 
-/** A loader that sends SIGHUP to the process as soon as it loads the code that reads the options. */
+/** A module loader that sends SIGHUP to the process when it loads the code that reads the options. */
 const HANGS_UP = `
   let sent = false;
   export async function load(url, context, next) {
@@ -115,7 +115,7 @@ const HANGS_UP = `
   }
 `;
 
-test("SIGHUP while the daemon is being loaded does not end it, and is heeded", async () => {
+test("SIGHUP during loading does not end the daemon, and has an effect", async () => {
   const script = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`;
   const preload = `import { register } from "node:module"; register(${JSON.stringify(script(HANGS_UP))});`;
   await using daemon = await startDaemon([], { execArgv: ["--import", script(preload)] });
@@ -123,7 +123,7 @@ test("SIGHUP while the daemon is being loaded does not end it, and is heeded", a
   assert.equal((await daemon.stop()).code, 0);
 });
 
-test("SIGHUP with files that cannot be used keeps the old ones and says so", async () => {
+test("SIGHUP with invalid files keeps the old configuration and logs the error", async () => {
   const keys = join(folder, "damaged.pem");
   const config = join(folder, "reload.toml");
   copyFileSync(key(2048), keys);
@@ -132,18 +132,20 @@ test("SIGHUP with files that cannot be used keeps the old ones and says so", asy
   writeFileSync(keys, "nonsense");
   daemon.kill("SIGHUP");
   const first = await daemon.logged(({ msg }) => msg.includes("damaged.pem"));
-  assert.match(first.msg, /^The old configuration stays: -s: .*holds no PEM block/);
+  assert.match(first.msg, /^The old configuration stays in effect: -s: .*holds no PEM block/);
   assert.equal(await answers(daemon.port, signedPing(2048)), true);
   writeFileSync(config, "port = nonsense\n");
   daemon.kill("SIGHUP");
-  await daemon.logged(({ msg }) => /^The old configuration stays: .*reload\.toml, line 1/.test(msg));
+  await daemon.logged(({ msg }) =>
+    /^The old configuration stays in effect: .*reload\.toml, line 1/.test(msg),
+  );
   writeFileSync(config, 'log-level = "debug"\n');
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) => /changing between signed and unsigned commands needs a restart/.test(msg));
   assert.equal(await answers(daemon.port, signedPing(2048)), true);
 });
 
-test("SIGHUP takes log level and limits, and names what needs a restart", async () => {
+test("SIGHUP applies log level and limits, and logs settings that need a restart", async () => {
   const config = join(folder, "limits.toml");
   writeFileSync(config, 'log-level = "info"\n');
   await using daemon = await startDaemon(["--config", config, "--bind", "127.0.0.1"]);
@@ -152,7 +154,7 @@ test("SIGHUP takes log level and limits, and names what needs a restart", async 
   writeFileSync(config, 'log-level = "trace"\nclose = true\nidle-timeout = "2s"\n');
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) => msg === "configuration and keys read again");
-  const restart = await daemon.logged(({ msg }) => /needs a restart/.test(msg));
+  const restart = await daemon.logged(({ msg }) => /applies until a restart/.test(msg));
   assert.equal(restart["name"], "close");
   using other = await RawClient.open(daemon.port);
   assert.equal(await other.ask("PING"), "PONG");
@@ -161,12 +163,12 @@ test("SIGHUP takes log level and limits, and names what needs a restart", async 
     .filter(({ level }) => level === "trace")
     .map(({ direction, bytes }) => `${direction} ${bytes}`);
   assert.deepEqual(frames, ["received ds:5:PING\\x00", "sent ds:13:redis:5:PONG\\x00"]);
-  // The new idle time applies to both connections, the old close mode as well.
+  // The new idle time and the old close mode apply to both connections.
   assert.equal(await client.rest(), "");
   assert.equal(await other.rest(), "");
 });
 
-test("a log reader that goes away does not end the daemon", async () => {
+test("the daemon continues if the reader of its log ends", async () => {
   await using daemon = await startDaemon(["--log-level", "trace"]);
   daemon.closeLog();
   using client = await RawClient.open(daemon.port);

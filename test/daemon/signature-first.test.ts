@@ -1,6 +1,6 @@
 /**
- * Tests that only the head of a body is read until its signature is verified, however long the body is: each byte
- * read is counted.
+ * Tests that only the head of a body is read before its signature is verified, however long the body is. The tests
+ * count all reads of bytes.
  */
 
 import assert from "node:assert/strict";
@@ -16,13 +16,13 @@ import { makeKeyPair, type SignedEnvelope, signCommands } from "../support/envel
 import { makeScene } from "./scene.js";
 
 const pair = makeKeyPair();
-const stranger = makeKeyPair();
+const unlisted = makeKeyPair();
 const NOW = 1_790_000_000_000;
-/** A header has some 200 bytes. */
+/** Maximum length of a head in bytes; heads have about 200 bytes. */
 const HEAD_BYTES_MAX = 400;
 const COMMANDS = Array.from({ length: 4096 }, (_, i) => ["SET", `key:${i}`, "v".repeat(100)]);
 
-/** Returns a body that reports up to where it was read. */
+/** Returns a body that records how far it was read. */
 function watched(body: Buffer): { readonly body: Buffer; readonly furthest: () => number } {
   let furthest = 0;
   const note = (end: number) => {
@@ -50,10 +50,10 @@ const changed = ({ signature, ...others }: SignedEnvelope): SignedEnvelope => ({
   signature: Buffer.alloc(signature.length),
 });
 
-/** The id and the signature's validity come without a read of the watched body. */
+/** Computes the id and verifies the signature without reading the watched body. */
 const hash = () => "x".repeat(HASH_BYTES);
 
-test("an envelope with an unknown key or a bad signature is read no further than its date, with a timeline as well", () => {
+test("an envelope with an unknown key or a bad signature is read only up to its date, also with a timeline", () => {
   const held = new Set<string>();
   const recording = {
     records: () => true,
@@ -66,7 +66,7 @@ test("an envelope with an unknown key or a bad signature is read no further than
   const { signers } = pipeline;
   assert.ok(signers !== null);
   pipeline.signers = double<Signers>({ ring: signers.ring, cluster, verify: () => false });
-  const foreign = signCommands(stranger, COMMANDS, { cluster, at: NOW });
+  const foreign = signCommands(unlisted, COMMANDS, { cluster, at: NOW });
   const forged = changed(scene.sign(COMMANDS));
   for (const effect of ["not-applied", "unknown"]) {
     for (const [envelope, code] of [[foreign, "unknown-key"] as const, [forged, "bad-signature"] as const]) {
@@ -80,7 +80,7 @@ test("an envelope with an unknown key or a bad signature is read no further than
   }
 });
 
-test("what a member gives is read no further than its date until its signature holds", () => {
+test("an entry from a member is read only up to its date before its signature is verified", () => {
   const { pipeline, cluster, sign } = makeScene({ clock: { now: NOW }, pair });
   const { signers } = pipeline;
   assert.ok(signers !== null);
@@ -90,7 +90,7 @@ test("what a member gives is read no further than its date until its signature h
   const good = sign(COMMANDS);
   const furthestOf = ({ body, signature }: SignedEnvelope, isHeld = false) => {
     const one = watched(body);
-    // The id is given, since hashing reads all bytes.
+    // The id is fixed, because hashing would read all bytes.
     const judged = check(
       one.body,
       signature,
@@ -99,23 +99,23 @@ test("what a member gives is read no further than its date until its signature h
     );
     return [typeof judged === "string" ? judged : Object.keys(judged).join(), one.furthest()] as const;
   };
-  const foreign = signCommands(stranger, COMMANDS, { cluster, at: NOW });
+  const foreign = signCommands(unlisted, COMMANDS, { cluster, at: NOW });
   const cases = [
     [furthestOf(good), "refused"],
     [furthestOf(good, true), "held"],
     [furthestOf(foreign), "unknown-signer"],
   ] as const;
-  for (const [[said, furthest], expected] of cases) {
-    assert.equal(said, expected);
-    assert.ok(furthest > 50 && furthest < HEAD_BYTES_MAX, `${said}: read up to byte ${furthest}`);
+  for (const [[outcome, furthest], expected] of cases) {
+    assert.equal(outcome, expected);
+    assert.ok(furthest > 50 && furthest < HEAD_BYTES_MAX, `${outcome}: read up to byte ${furthest}`);
   }
   isGood = true;
-  const [said, furthest] = furthestOf(good);
-  assert.match(said, /envelope/);
-  assert.ok(furthest >= good.body.length - 2, "what is good is read whole");
+  const [outcome, furthest] = furthestOf(good);
+  assert.match(outcome, /envelope/);
+  assert.ok(furthest >= good.body.length - 2, "a valid envelope is read completely");
 });
 
-test("the head of a body is what the body says, wherever the date stands, and else it is malformed", () => {
+test("the head of a body agrees with the body, wherever the date is, and is malformed otherwise", () => {
   const { cluster } = makeScene({ clock: { now: NOW }, pair });
   const conditions = Array.from({ length: 1024 }, (_, i) => ({ db: 0, key: `k${i}`, writer: "" }));
   const { body } = signCommands(pair, [["GET", "k"]], { cluster, at: 5, seq: 7, if: conditions });

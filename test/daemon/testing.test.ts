@@ -1,4 +1,4 @@
-/** Tests dbsyncd/testing: the daemons for a user's own tests. */
+/** Tests dbsyncd/testing, the daemons for tests of users. */
 import assert from "node:assert/strict";
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
@@ -12,12 +12,12 @@ import { StartError } from "../../net/process/start-error.js";
 import { EnvelopeClient } from "../support/envelope-client.js";
 import { RawClient } from "../support/raw-client.js";
 
-// Parallel tests put their files into the system's folder, so this one has its own.
+// Parallel tests use the system's folder for temporary files, so this test has its own.
 const scratch = mkdtempSync(join(tmpdir(), "dbsync-tested-"));
 process.env["TMPDIR"] = scratch;
 after(() => rmSync(scratch, { recursive: true }));
 
-/** Returns what keeps the process alive, by kind, without standard streams and the test runner's own. */
+/** Returns the kinds of handles that keep the process alive, except standard streams and those of the test runner. */
 function open(): string[] {
   return process
     .getActiveResourcesInfo()
@@ -25,8 +25,8 @@ function open(): string[] {
     .sort();
 }
 
-// The first test, since later ones leave closing sockets.
-test("Nothing is left once it is stopped: no timer, no socket, no file; stopping twice is harmless", async () => {
+// This is the first test, because later ones leave sockets that are closing.
+test("A stopped daemon leaves no timer, socket or file, and can be stopped twice", async () => {
   const before = open();
   const three = await startDaemons(3);
   assert.deepEqual(readdirSync(scratch), []);
@@ -36,21 +36,21 @@ test("Nothing is left once it is stopped: no timer, no socket, no file; stopping
   }
   await three.stop();
   await three.stop();
-  // Closed handles disappear a turn later.
+  // Closed handles disappear in the next turn of the event loop.
   for (let turns = 0; turns < 100 && open().length > before.length; turns++) {
     await new Promise((resolve) => setImmediate(resolve));
   }
   assert.deepEqual(open(), before);
 });
 
-test("A daemon takes the commands that its key signs, for dbsyncSend and createClient", async () => {
+test("A daemon accepts commands signed by its key, from dbsyncSend and createClient", async () => {
   await using daemon = await startDaemon();
   await using client = createClient(daemon.options);
   assert.equal(await client.send("SET k v"), "OK");
   assert.equal(await client.send("GET k"), "v");
 });
 
-test("Key and cluster are what an envelope needs", async () => {
+test("Key and cluster are sufficient to sign an envelope", async () => {
   await using daemon = await startDaemon();
   const privateKey = daemon.key ?? assert.fail();
   const id = Buffer.from(fingerprint(privateKey), "hex").toString("latin1");
@@ -64,7 +64,7 @@ test("Key and cluster are what an envelope needs", async () => {
   assert.deepEqual(replies.at(-1), { kind: "bulk", bytes: "v" });
 });
 
-test("An RSA key is made or brought along, and a foreign key is refused", async () => {
+test("An RSA key can be created or passed, and a foreign key is refused", async () => {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   await using daemon = await startDaemon({ key: privateKey });
   assert.equal(daemon.key, privateKey);
@@ -72,18 +72,18 @@ test("An RSA key is made or brought along, and a foreign key is refused", async 
   assert.equal(await client.send("SET k v"), "OK");
   await using made = await startDaemon({ key: "rsa" });
   assert.equal(createPublicKey(made.key ?? assert.fail()).asymmetricKeyType, "rsa");
-  await using stranger = createClient({ servers: made.servers, key: privateKey });
-  await assert.rejects(stranger.send("GET k"));
+  await using unlisted = createClient({ servers: made.servers, key: privateKey });
+  await assert.rejects(unlisted.send("GET k"));
 });
 
-test("Without a key unsigned commands are taken", async () => {
+test("Without a key unsigned commands are accepted", async () => {
   await using daemon = await startDaemon({ key: false });
   assert.equal(daemon.key, null);
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask("PING"), "PONG");
 });
 
-test("Several daemons are one cluster, and the rest answers when one is stopped", async () => {
+test("Several daemons form one cluster, and the others answer when one is stopped", async () => {
   await using three = await startDaemons(3);
   assert.equal(three.servers, three.daemons.map(({ servers }) => servers).join());
   await using client = createClient(three.options);
@@ -92,7 +92,7 @@ test("Several daemons are one cluster, and the rest answers when one is stopped"
   assert.equal(await client.send("GET k"), "v");
 });
 
-test("Options are those of the command line; a wrong one is told, and none of the environment's count", async () => {
+test("Options are those of the command line; a wrong one is reported, and variables are ignored", async () => {
   process.env["DBSYNCD_CLOSE"] = "nonsense";
   try {
     await using daemon = await startDaemon({ key: false, args: ["--max-request-bytes", "1KiB"] });
@@ -107,7 +107,10 @@ test("Options are those of the command line; a wrong one is told, and none of th
   }
 });
 
-test("An option that it does not have is an error that says where dbsyncd's options stand", async () => {
+test("An unknown option causes an error that explains where options of dbsyncd belong", async () => {
   const wrong = { window: "10s,1s" } as object;
-  await assert.rejects(startDaemon(wrong), /no option window; there are key, args, log\..*args: \{|args/);
+  await assert.rejects(
+    startDaemon(wrong),
+    /no option window; its options are key, args, log\..*args: \{|args/,
+  );
 });

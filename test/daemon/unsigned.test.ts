@@ -1,5 +1,5 @@
 /**
- * Tests unsigned envelopes: a daemon without keys applies them, and one with keys accepts none on any path. Source:
+ * Tests unsigned envelopes: a daemon without keys applies them, and one with keys never accepts them. Source:
  * docs/protocol-v2.md "Without a key"; test/vectors/v2 "unsigned".
  */
 import assert from "node:assert/strict";
@@ -39,7 +39,7 @@ const WITH_KEYS = {
   clusterName: vectors.clusterName,
 };
 
-/** Starts a daemon whose clock shows the vectors' `now`, and that was started earlier. */
+/** Starts a daemon whose clock has the vectors' `now`, with an earlier start. */
 async function startScene(options: Partial<InProcessOptions> = {}): Promise<InProcessDaemon> {
   let clock = vectors.startedAt;
   const environment: Environment = { ...realEnvironment, clock: () => clock };
@@ -65,7 +65,7 @@ async function nextMessage(client: RawClient): Promise<DaemonMessage> {
   return readDaemonMessage(Buffer.from(await client.read(Number(head.slice(4, -1))), "latin1"));
 }
 
-/** Returns the replies as RESP2, or the code of a certain refusal. */
+/** Returns the replies as RESP2, or the code of a refusal. */
 function answerIn(message: DaemonMessage): string[] | string {
   if (message.kind === "refused") {
     assert.equal(message.effect, "not-applied");
@@ -85,7 +85,7 @@ async function ask(port: number, frame: ByteString): Promise<string[] | string> 
   return answerIn(await nextMessage(client));
 }
 
-/** Returns an unsigned envelope, dated at the vectors' `now`. */
+/** Returns an unsigned envelope with the vectors' `now` as its date. */
 function unsignedFrame(nonce: string, ...commands: readonly ByteString[][]): ByteString {
   const header = { key: NO_KEY, cluster: NO_KEY, at: vectors.now, seq: 0, nonce: nonce.padEnd(16, ".") };
   return writeFrame(writeCommandMessage(writeBody(header, commands.map(writeCommand)), ""), 2);
@@ -100,25 +100,25 @@ describe("A daemon without keys answers", () => {
 
   for (const vector of vectors.unsigned) {
     const { name, note, withoutKeys } = vector;
-    test(`${name} (${note}) with ${JSON.stringify(withoutKeys).slice(0, 60)}, and the same when it comes again`, async () => {
+    test(`${name} (${note}) with ${JSON.stringify(withoutKeys).slice(0, 60)}, and with the same if it is repeated`, async () => {
       for (let time = 0; time < 2; time++)
         assert.deepEqual(await ask(daemon.port, commandFrame(vector)), withoutKeys);
     });
   }
 
-  test("what is signed with a refusal, whoever has signed it", async () => {
+  test("signed envelopes with a refusal, whatever key has signed them", async () => {
     for (const vector of vectors.good.slice(0, 4))
       assert.equal(await ask(daemon.port, commandFrame(vector)), "not-due");
   });
 
-  test("the same bytes with the first answer, and does them once", async () => {
+  test("repeated bytes with the first answer, and applies them once", async () => {
     const frame = unsignedFrame("once", ["INCR", "once"]);
     for (let time = 0; time < 3; time++) assert.deepEqual(await ask(daemon.port, frame), [":1\r\n"]);
     assert.deepEqual(await ask(daemon.port, unsignedFrame("then", ["GET", "once"])), ["$1\r\n1\r\n"]);
   });
 
-  test("nothing that was refused", async () => {
-    assert.deepEqual(await ask(daemon.port, unsignedFrame("look", ["EXISTS", "untouched"])), [":0\r\n"]);
+  test("and has not applied refused envelopes", async () => {
+    assert.deepEqual(await ask(daemon.port, unsignedFrame("check", ["EXISTS", "untouched"])), [":0\r\n"]);
   });
 });
 
@@ -135,7 +135,7 @@ describe("A daemon with keys refuses", () => {
     });
   }
 
-  test("them through WebSocket as well", async () => {
+  test("them also over WebSocket", async () => {
     const socket = new WebSocket(`ws://127.0.0.1:${daemon.wsPort}/`);
     try {
       await new Promise<void>((resolve, reject) => socket.once("open", resolve).once("error", reject));
@@ -151,7 +151,7 @@ describe("A daemon with keys refuses", () => {
     }
   });
 
-  test("what waits for an answer, or asks to be told, likewise", async () => {
+  test("waiting and subscribing envelopes too", async () => {
     const wait = writeBody(
       { key: NO_KEY, cluster: NO_KEY, at: vectors.now, seq: 0, nonce: "wait............" },
       [writeCommand(["SET", "k", "v"])],
@@ -162,17 +162,17 @@ describe("A daemon with keys refuses", () => {
     assert.equal(await ask(daemon.port, listen), "unsigned");
   });
 
-  test("all of them without having applied anything", async () => {
+  test("all of them without applying any", async () => {
     const [vector] = vectors.good.filter(({ name }) => name === "get");
     assert.ok(vector);
     assert.deepEqual(await ask(daemon.port, commandFrame(vector)), ["$-1\r\n"]);
   });
 });
 
-test("which of the two it is a daemon says to clients that have no key, and to no others", async () => {
-  const said = async (daemon: InProcessDaemon, knows?: readonly string[]) => {
+test("only clients without a key learn from the hello whether a daemon has keys", async () => {
+  const helloFacts = async (daemon: InProcessDaemon, knows?: readonly string[]) => {
     using client = await RawClient.open(daemon.port);
-    const mine = {
+    const clientHello = {
       kind: "hello",
       versions: [2],
       daemon: "",
@@ -181,7 +181,7 @@ test("which of the two it is a daemon says to clients that have no key, and to n
       state: "",
       role: "client",
     };
-    client.send(writeFrame(writeHello({ ...mine, knows } as Hello), 2));
+    client.send(writeFrame(writeHello({ ...clientHello, knows } as Hello), 2));
     const hello = await nextMessage(client);
     assert.ok(hello.kind === "hello");
     return [hello.versions.join(" "), hello.knows?.join(" "), hello.cluster === ""];
@@ -189,15 +189,15 @@ test("which of the two it is a daemon says to clients that have no key, and to n
   await using without = await startScene();
   await using withKeys = await startScene(WITH_KEYS);
   await using only2 = await startScene({ takesVersion1: false });
-  assert.deepEqual(await said(without), ["1", undefined, true]);
-  assert.deepEqual(await said(without, ["listen"]), ["1", undefined, true]);
-  assert.deepEqual(await said(without, ["unsigned"]), ["1 2", "unsigned", true]);
-  assert.deepEqual(await said(only2, ["listen", "unsigned"]), ["2", "unsigned", true]);
-  assert.deepEqual(await said(withKeys), ["1 2", undefined, false]);
-  assert.deepEqual(await said(withKeys, ["unsigned"]), ["1 2", "signed", false]);
+  assert.deepEqual(await helloFacts(without), ["1", undefined, true]);
+  assert.deepEqual(await helloFacts(without, ["listen"]), ["1", undefined, true]);
+  assert.deepEqual(await helloFacts(without, ["unsigned"]), ["1 2", "unsigned", true]);
+  assert.deepEqual(await helloFacts(only2, ["listen", "unsigned"]), ["2", "unsigned", true]);
+  assert.deepEqual(await helloFacts(withKeys), ["1 2", undefined, false]);
+  assert.deepEqual(await helloFacts(withKeys, ["unsigned"]), ["1 2", "signed", false]);
 });
 
-test("an envelope that nobody has signed waits for another, and its waiting is bounded as a key's is", async () => {
+test("an unsigned envelope can wait for another one, with the same limits as for a key", async () => {
   await using daemon = await startScene();
   const header = { key: NO_KEY, cluster: NO_KEY, at: vectors.now, seq: 1, nonce: "after..........." };
   const first = unsignedFrame("first", ["SET", "k", "1"]);

@@ -1,4 +1,4 @@
-/** Tests the daemon with test/vectors/v2: every bad vector has its code, and the good ones for this daemon work. */
+/** Tests the daemon with test/vectors/v2: each bad vector is refused with its code, and the good ones for this daemon work. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -16,7 +16,7 @@ import { RawClient } from "../support/raw-client.js";
 import { type BadVector, readVectors, type VectorKey, vectorFolder } from "../support/v2-vectors/vector.js";
 import { type InProcessDaemon, startInProcess } from "./in-process.js";
 
-/** More bytes than any answer here has. */
+/** More bytes than any answer of the tests. */
 const ROOM = 2 ** 20;
 
 const vectors = readVectors();
@@ -24,7 +24,7 @@ const latin1 = (hex: string) => Buffer.from(hex, "hex").toString("latin1");
 const filesOf = (role: VectorKey["role"]) =>
   vectors.keys.filter((key) => key.role === role).map(({ publicFile }) => join(vectorFolder, publicFile));
 
-/** Starts a daemon as the vectors' README says: its clock shows `now`, and it was started earlier. */
+/** Starts a daemon as the README of the vectors requires: its clock has `now`, and its start is earlier. */
 async function startScene(): Promise<InProcessDaemon> {
   let clock = vectors.startedAt;
   const environment: Environment = { ...realEnvironment, clock: () => clock };
@@ -44,7 +44,7 @@ const commandFrame = (body: ByteString, signature: ByteString): ByteString => {
   return `ds2:${payload.length}:${payload}`;
 };
 
-/** Waits for the next message; null: the daemon has closed. */
+/** Waits for the next message; null: the daemon has closed the connection. */
 async function nextMessage(client: RawClient): Promise<DaemonMessage | null> {
   let head = "";
   while (!/^ds2:\d+:$/.test(head)) {
@@ -83,7 +83,7 @@ describe("A daemon refuses", () => {
     });
   }
 
-  test("all of them without having applied anything", async () => {
+  test("all of them without applying any", async () => {
     using client = await RawClient.open(daemon.port);
     const get = vectors.good.find(({ name }) => name === "get");
     assert.ok(get);
@@ -92,7 +92,7 @@ describe("A daemon refuses", () => {
   });
 });
 
-/** The answers of an empty daemon to the good vectors, in sequence: replies, or a code. */
+/** The answers of an empty daemon to the good vectors in order: replies or a code. */
 const ANSWERS: Readonly<Record<string, readonly string[] | string>> = {
   "rsa2048-set": ["+OK\r\n"],
   "rsa4096-set": ["+OK\r\n"],
@@ -139,7 +139,7 @@ describe("A daemon answers", () => {
   for (const { name, body, signature, id, commands, header } of vectors.good) {
     const expected = ANSWERS[name];
     if (expected === undefined) continue;
-    test(`${name} with ${JSON.stringify(expected).slice(0, 60)}, and the same when it comes again`, async () => {
+    test(`${name} with ${JSON.stringify(expected).slice(0, 60)}, and with the same if it is repeated`, async () => {
       const units = header.multi ? 1 : commands.length;
       for (let time = 0; time < 2; time++) {
         using client = await RawClient.open(daemon.port);
@@ -155,9 +155,9 @@ describe("A daemon answers", () => {
   }
 });
 
-describe("Not one bit of an envelope can be another", () => {
+describe("No bit of an envelope can be changed", () => {
   for (const name of ["rsa2048-set", "ed25519-set", "if-absent"]) {
-    test(`${name}: each bit of body and signature flipped, none accepted`, async () => {
+    test(`${name}: with any flipped bit of body or signature it is refused`, async () => {
       await using daemon = await startScene();
       const vector = vectors.good.find((each) => each.name === name);
       assert.ok(vector);
@@ -179,7 +179,7 @@ describe("Not one bit of an envelope can be another", () => {
   }
 });
 
-test("A daemon started as the vectors say is of the vectors' cluster", async () => {
+test("A daemon that is started as the vectors require belongs to the vectors' cluster", async () => {
   await using daemon = await startScene();
   using client = await RawClient.open(daemon.port);
   const hello = vectors.messages.find(({ name }) => name === "hello-client");

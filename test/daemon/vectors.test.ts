@@ -1,6 +1,6 @@
 /**
- * Replays every vector recorded from php-dbsync's daemon to ours, with both backends: the same bytes come back and
- * the connection is closed or stays open as there, except where differences.ts says otherwise.
+ * Replays all vectors recorded from php-dbsync's daemon, with both backends: the daemon must return the same bytes, and
+ * close the connection or leave it open like php-dbsync, except for the differences in differences.ts.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -33,10 +33,10 @@ const folder = join(repositoryRoot, "test", "vectors", "php-dbsync");
 const vectors = JSON.parse(readFileSync(join(folder, "vectors.json"), "utf8")) as Vector[];
 const key = (bits: number) => join(folder, `test-rsa${bits}-public.pem`);
 
-/** Milliseconds: one vector has a command that blocks forever. */
+/** Time limit in milliseconds; one vector has a command that blocks forever. */
 const BACKEND_TIMEOUT = 3000;
 
-/** The state that a vector's note mentions. */
+/** The commands that create the state in a vector's note. */
 const SEEDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "signed2048-ping": [
     ["SET", "n", "1"],
@@ -49,10 +49,10 @@ const SEEDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "reply-20000-bytes": [["SET", "kb20", "y".repeat(20_000)]],
 };
 
-/** Vectors that continue with the state of the preceding one. */
-const GOES_ON = /^(unsigned-(?!ping|to-)|signed2048-(?!ping)|signed4096-(?!ping)|two-databases-incr)/;
+/** Vectors that continue with the state of the preceding vector. */
+const CONTINUES = /^(unsigned-(?!ping|to-)|signed2048-(?!ping)|signed4096-(?!ping)|two-databases-incr)/;
 
-/** The rest of a frame that the vector leaves unfinished, to check whether the daemon still waits for it. */
+/** The remainder of a frame that a vector leaves unfinished, to check that the daemon still waits for it. */
 const COMPLETIONS: Readonly<Record<string, string>> = {
   "truncated-header": "5:PING\0",
   "truncated-frame": "NG\0",
@@ -62,7 +62,7 @@ const COMPLETIONS: Readonly<Record<string, string>> = {
 const PONG = "ds:13:redis:5:PONG\0";
 const TWO_PONGS = "ds:26:redis:5:PONG\0redis:5:PONG\0";
 
-/** Returns one more request that the daemon of this vector answers, and its answer. */
+/** Returns a further request that the daemon of this vector answers, with the answer. */
 function probeOf(vector: Vector): { request: string; answer: string } {
   const answer = vector.name.startsWith("two-databases") ? TWO_PONGS : PONG;
   const completion = COMPLETIONS[vector.name];
@@ -79,7 +79,7 @@ function keysOf({ name, signed }: Vector): string[] {
   return signed || name === "unsigned-to-signed-daemon" ? [key(2048)] : [];
 }
 
-/** Sends the bytes in the original's pieces. Each waits for the answer to the preceding one, if there is one. */
+/** Sends the bytes in the recorded pieces. Each piece waits for the answer to the preceding one, if there is one. */
 async function replay(vector: Vector, client: RawClient): Promise<void> {
   const request = Buffer.from(vector.request_hex, "hex").toString("latin1");
   let at = 0;
@@ -87,7 +87,7 @@ async function replay(vector: Vector, client: RawClient): Promise<void> {
     client.send(request.slice(at, at + size));
     at += size;
     if (vector.name === "raw-ping-twice") await received(client, PONG.length);
-    // Two pieces in two segments: the second is written when the first is out.
+    // To send two pieces in two segments, the second is written after the first was sent.
     else if (at < request.length) await new Promise((resolve) => setImmediate(resolve));
   }
   if (vector.name.endsWith("-then-halfclose")) client.socket.end();
@@ -98,19 +98,19 @@ async function received(client: RawClient, bytes: number): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Sends a vector. @returns the outcome, in the form of the expected one */
+/** Sends a vector. @returns the outcome in the form of the expected one */
 async function outcomeOf(vector: Vector, client: RawClient, expected: OwnOutcome): Promise<OwnOutcome> {
   await replay(vector, client);
   if (expected.closed) {
     const bytes = await client.rest();
     return { response: bytes === "" ? null : bytes, closed: true };
   }
-  // The answer to one more request shows that no more bytes come and that the connection is open.
+  // The answer to a further request shows that no other bytes arrive and that the connection is open.
   const probe = probeOf(vector);
   await received(client, expected.response?.length ?? 0);
   client.send(probe.request);
   const bytes = await client.read((expected.response?.length ?? 0) + probe.answer.length);
-  assert.ok(bytes.endsWith(probe.answer), `the connection is not open any more: ${JSON.stringify(bytes)}`);
+  assert.ok(bytes.endsWith(probe.answer), `the connection is no longer open: ${JSON.stringify(bytes)}`);
   const response = bytes.slice(0, -probe.answer.length);
   return { response: response === "" ? null : response, closed: false };
 }
@@ -154,7 +154,7 @@ async function run(backend: Backend, argv: readonly string[]): Promise<void> {
   assert.ok(outcome.kind !== "failed" && outcome.kind !== "error", JSON.stringify(outcome));
 }
 
-/** Vectors that need several databases, or are about Redis alone. */
+/** Vectors that need several databases or are only about Redis. */
 const REDIS_ONLY = /^(two-databases|second-database-down|only-database-down)/;
 
 function expectedOf(vector: Vector, role: "memory" | "redis"): OwnOutcome {
@@ -163,7 +163,7 @@ function expectedOf(vector: Vector, role: "memory" | "redis"): OwnOutcome {
   const original =
     vector.response_hex === null ? null : Buffer.from(vector.response_hex, "hex").toString("latin1");
   const port = String(servers[0]?.port);
-  // The only answer with a property of the server itself.
+  // This is the only answer that contains a property of the server itself.
   const value =
     vector.name === "hazard-array-with-newline" ? `redis:${port.length + 6}:port\n${port}\0` : null;
   return { response: value === null ? original : `ds:${value.length}:${value}`, closed: vector.closed };
@@ -193,11 +193,11 @@ for (const role of ["memory", "redis"] as const) {
       const { name } = vector;
       if (name === "unknown-database-type" || (role === "memory" && REDIS_ONLY.test(name))) continue;
       if (role === "redis" && name === "no-database-configured") continue;
-      const as = differenceOf(name, role) === null ? "by php-dbsync" : "the table of differences says";
+      const as = differenceOf(name, role) === null ? "by php-dbsync" : "listed in the table of differences";
       test(`${name} is answered as ${as}`, {
         timeout: 120_000,
       }, async () => {
-        const running = daemon !== null && GOES_ON.test(name) ? daemon : await restart(vector);
+        const running = daemon !== null && CONTINUES.test(name) ? daemon : await restart(vector);
         if (name === "two-databases-incr-differs-2") await run(backends[0] as Backend, ["SET", "n2", "41"]);
         using client = await RawClient.open(running.port);
         const expected = expectedOf(vector, role);
@@ -212,7 +212,7 @@ for (const role of ["memory", "redis"] as const) {
   });
 }
 
-test("unknown-database-type does not start, and says what is expected", async () => {
+test("unknown-database-type does not start, and the error says what is expected", async () => {
   const { code, stderr } = await runDaemon(["-d", "nosuchtype:127.0.0.1:1"]);
   assert.equal(code, 2);
   assert.match(stderr, /unknown database type "nosuchtype"\. Expected memory, redis:host:port/);
@@ -225,11 +225,11 @@ test("the first of two databases keeps the write when the second is down", async
   using client = await RawClient.open(daemon.port);
   client.command("SET pd 1");
   assert.equal(await client.rest(), "");
-  const outcome = await backend.execute(["GET", "pd"], { at: 0, db: 0, id: "look" });
+  const outcome = await backend.execute(["GET", "pd"], { at: 0, db: 0, id: "check" });
   assert.deepEqual(outcome, { kind: "bulk", bytes: "1" });
 });
 
-test("the table of differences names recorded vectors only, and none that is no difference", () => {
+test("the table of differences contains only recorded vectors that differ", () => {
   const byName = new Map(vectors.map((vector) => [vector.name, vector]));
   for (const [name, outcome] of differences.flatMap(({ vectors: own }) => Object.entries(own))) {
     const vector = byName.get(name);
@@ -239,9 +239,9 @@ test("the table of differences names recorded vectors only, and none that is no 
     const outcomes: readonly OwnOutcome[] = "closed" in outcome ? [outcome] : outcome;
     for (const own of outcomes) {
       const same = own.response === response && own.closed === vector.closed && own.afterwards === undefined;
-      // The recorded end of the connection was the end of the daemon.
+      // In the recording the connection ended because the daemon ended.
       const died = /hazard-(subscribe|integer)/.test(name);
-      assert.ok(!same || died, `${name} is no difference`);
+      assert.ok(!same || died, `${name} does not differ`);
     }
   }
 });

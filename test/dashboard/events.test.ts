@@ -1,6 +1,6 @@
 /**
- * The events for the page of --admin: their content, which clients may request them, and that no client delays
- * another.
+ * Tests the events for the page of --admin: their contents, which clients may request them, and that no client delays
+ * another one.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -32,14 +32,14 @@ import { browserFolder } from "../support/make-browser-module.js";
 import { dashboardFolder } from "../support/make-dashboard.js";
 import { RawClient } from "../support/raw-client.js";
 
-const GZIPPED_MOST = 20 * 1024;
+const GZIPPED_MAX = 20 * 1024;
 
 async function adminPort(daemon: DaemonProcess): Promise<number> {
   const line = await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics");
   return line["port"] as number;
 }
 
-/** Yields the frames that a page receives, until the connection ends. */
+/** Yields the frames that a page receives until the connection ends. */
 async function* framesFrom(port: number): AsyncGenerator<DashboardFrame> {
   const response = await fetch(`http://127.0.0.1:${port}/events`);
   assert.equal(response.headers.get("content-type"), "text/event-stream");
@@ -53,40 +53,44 @@ async function* framesFrom(port: number): AsyncGenerator<DashboardFrame> {
   }
 }
 
-test("the page is small: its script, sheet and text together", (t) => {
+test("the page is small, including its script and style sheet", (t) => {
   const files = ["index.html", "dashboard.css", "dashboard.js", "icon.svg"];
   const sizes = files.map((file) => gzipSync(readFileSync(join(dashboardFolder, file)), { level: 9 }).length);
   const sum = sizes.reduce((one, other) => one + other);
   t.diagnostic(`${sum} bytes gzipped: ${files.map((file, index) => `${file} ${sizes[index]}`).join(", ")}`);
-  assert.ok(sum <= GZIPPED_MOST, `${sum} bytes`);
+  assert.ok(sum <= GZIPPED_MAX, `${sum} bytes`);
   const page = files.map((file) => readFileSync(join(dashboardFolder, file), "utf8")).join("\n");
   const others = [...page.matchAll(/\bhttps?:\/\/[\w.]+/g)].map(([url]) => url);
-  assert.deepEqual([...new Set(others)], ["http://www.w3.org"], "a name, which is not asked");
+  assert.deepEqual(
+    [...new Set(others)],
+    ["http://www.w3.org"],
+    "the name of a namespace, which is not requested",
+  );
 });
 
-test("late is what is dated before others that are there, and dates far away are only counted", () => {
+test("entries dated before existing ones are late, and dates outside the minute are only counted", () => {
   const now = 1_000_000;
   const arrivals = new Arrivals(() => now);
   arrivals.add([{ at: now - 5000 }, { at: now - 10_000 }], true);
   arrivals.add([{ at: now - 1000 }, { at: now - 1000 - ARRIVAL_BIN_MS }, { at: now - 9000 }], false);
   arrivals.add([{ at: now + 3000 }, { at: now - 500 }, { at: now + 60_000 }, { at: now - 90_000 }], true);
-  const taken = arrivals.takeChanged();
+  const changed = arrivals.takeChanged();
   const bin = (ago: number) => Math.floor((now - ago) / ARRIVAL_BIN_MS);
-  const found = new Map(taken.map(([bin, ...counts]) => [bin, counts]));
+  const found = new Map(changed.map(([bin, ...counts]) => [bin, counts]));
   assert.deepEqual(found.get(bin(10_000)), [1, 0, 1]);
   assert.deepEqual(found.get(bin(9000)), [0, 1, 1]);
   assert.deepEqual(found.get(bin(5000)), [1, 0, 0]);
-  assert.deepEqual(found.get(bin(500)), [1, 0, 0], "what is dated ahead makes nothing late");
+  assert.deepEqual(found.get(bin(500)), [1, 0, 0], "a future date makes no entry late");
   assert.equal(arrivals.elsewhere, 2);
   assert.deepEqual(arrivals.takeChanged(), []);
   assert.deepEqual(new Map(arrivals.all.map(([bin, ...counts]) => [bin, counts])), found);
   for (let at = 0; at < 2 * now; at += 10) arrivals.add([{ at }], true);
   arrivals.forget();
-  assert.ok(arrivals.all.length < 300, "bounded, whatever comes");
+  assert.ok(arrivals.all.length < 300, "the number is bounded");
   assert.ok(arrivals.takeChanged().length < 300);
 });
 
-test("times are of what was counted since the look before", () => {
+test("times are computed from the counts since the last call", () => {
   const histogram = new Histogram([0.001, 0.01, 0.1]);
   histogram.observe(0.05);
   const times = new TimesSince(histogram);
@@ -100,7 +104,7 @@ test("times are of what was counted since the look before", () => {
   assert.equal(times.take(), null);
 });
 
-test("a frame tells counts, states and dates, and no name of a key, no value and no signer", async () => {
+test("a frame contains counts, states and dates, but no names of keys, values or signers", async () => {
   const pair = makeKeyPair();
   using folder = makeFolder();
   await using daemon = await startDaemon(["--admin", "0", "-s", pair.file, "--data", folder.path]);
@@ -110,7 +114,7 @@ test("a frame tells counts, states and dates, and no name of a key, no value and
   const frames = framesFrom(port);
   const first = (await frames.next()).value as DashboardFrame;
   assert.deepEqual(first.keys, { application: 1 });
-  assert.deepEqual(first.timeline?.arrivals, [], "what came before is in the history");
+  assert.deepEqual(first.timeline?.arrivals, [], "earlier arrivals are in the history");
   assert.deepEqual([first.timeline?.members, first.ws, first.disk], [[], null, null]);
   await client.replies([["SET", "secret-name", "secret-value"]]);
   await client.replies([["SET", "secret-name", "late"]], { at: Date.now() - 10_000 });
@@ -130,7 +134,7 @@ test("a frame tells counts, states and dates, and no name of a key, no value and
   await frames.return(undefined);
 });
 
-test("the page may do little, and other sites cannot listen", async () => {
+test("the page has few permissions, and other sites cannot receive events", async () => {
   await using daemon = await startDaemon(["--admin", "0", "--ws", "0", "-s", makeKeyPair().file]);
   const port = await adminPort(daemon);
   const url = `http://127.0.0.1:${port}`;
@@ -174,7 +178,7 @@ test("the page may do little, and other sites cannot listen", async () => {
   assert.equal((await fetch(`${url}/${"x".repeat(10_000)}`)).status, 431);
 });
 
-test("many listeners, and such as do not read, hold nobody up and are let go", async () => {
+test("many listeners, and listeners that do not read, delay no client and are disconnected", async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
   const port = await adminPort(daemon);
   const ask = async (): Promise<Socket> => {
@@ -190,7 +194,7 @@ test("many listeners, and such as do not read, hold nobody up and are let go", a
   assert.equal(((await frames.next()).value as DashboardFrame).state, "live");
   const health = await fetch(`http://127.0.0.1:${port}/healthz`);
   assert.equal(health.status, 200);
-  // The oldest connections have been closed; their clients notice when they read.
+  // The oldest connections have been closed, which their clients notice when they read.
   await Promise.all(
     all.slice(0, 180).map(async (socket) => {
       const closed = once(socket, "close");
@@ -202,28 +206,28 @@ test("many listeners, and such as do not read, hold nobody up and are let go", a
   for (const socket of all) socket.destroy();
 });
 
-test("nothing is made without a listener, and one who does not read is let go when it holds too much", async () => {
-  const told: string[] = [];
+test("no events are created without a listener, and a listener with too many unread events is disconnected", async () => {
+  const calls: string[] = [];
   const event = "x".repeat(16 * 1024 * 1024);
   let ended: () => void = () => {};
   const end = new Promise<void>((resolve) => {
     ended = resolve;
   });
-  const source = { begin: () => told.push("begin"), next: () => event, end: () => ended() };
+  const source = { begin: () => calls.push("begin"), next: () => event, end: () => ended() };
   const stream = new EventStream(source, assert.ifError);
   const server = createServer((_, response) => stream.add(response));
   await listenAtFreePort(server);
-  assert.deepEqual([told, stream.size], [[], 0]);
+  assert.deepEqual([calls, stream.size], [[], 0]);
   const socket = connect({ port: (server.address() as AddressInfo).port, host: "127.0.0.1" });
   socket.on("error", () => {}).pause();
   socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
   await end;
-  assert.deepEqual([told, stream.size], [["begin"], 0]);
+  assert.deepEqual([calls, stream.size], [["begin"], 0]);
   socket.destroy();
   server.close();
 });
 
-test("the last hour is there when the page is opened, and so is the last minute, whoever looked meanwhile", async () => {
+test("an opened page receives the last hour and the last minute, whether other pages were open or not", async () => {
   const pair = makeKeyPair();
   using folder = makeFolder();
   await using daemon = await startDaemon(["--admin", "0", "-s", pair.file, "--data", folder.path]);
@@ -250,7 +254,7 @@ test("the last hour is there when the page is opened, and so is the last minute,
   assert.equal((await fetch(url, { method: "POST", body: "x" })).status, 405);
 });
 
-test("the ring of samples is as long as an hour, and what is not known stays so", () => {
+test("the samples cover an hour, and unknown values remain unknown", () => {
   const samples = new Samples();
   const values = Object.fromEntries(SAMPLE_SERIES.map((name) => [name, 1 / 3])) as unknown as SampleValues;
   for (let i = 0; i < 3 * SAMPLES_MAX; i++) samples.add(i * SAMPLE_EVERY_MS, { ...values, lag: null });
@@ -260,5 +264,5 @@ test("the ring of samples is as long as an hour, and what is not known stays so"
   assert.deepEqual(rows.at(-1), samples.last);
   assert.equal(samples.last?.[1], 0.3333);
   assert.equal(samples.last?.at(-1), null);
-  assert.ok(samples.json.length < 100_000, "a page reads it whole");
+  assert.ok(samples.json.length < 100_000, "a page reads all of it");
 });

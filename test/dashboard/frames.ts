@@ -1,4 +1,4 @@
-/** Frames as a daemon sends them, for pages that receive what a test sends. */
+/** Creates frames like those of a daemon, for pages that receive frames from a test. */
 import {
   type DashboardFrame,
   type FrameMember,
@@ -10,13 +10,13 @@ import {
 
 export const NOW = Date.UTC(2030, 0, 2, 3, 4, 5);
 
-/** An hour of samples with increasing values, the newest last. */
+/** An hour of samples with increasing values, newest last. */
 export const SAMPLE = Array.from({ length: SAMPLES_MAX }, (_, index) => [
   NOW - (SAMPLES_MAX - 1 - index) * SAMPLE_EVERY_MS,
   ...SAMPLE_SERIES.map(() => index),
 ]);
 
-/** Replaces the connection to the daemon: `send` takes a frame's JSON. */
+/** A script that replaces the connection to the daemon: `send` accepts a frame as JSON. */
 export const STUB = (history: object) => `
   window.EventSource = class { constructor() { window.feed = this; setTimeout(() => this.onopen?.()); } close() {} };
   window.fetch = () => Promise.resolve(new Response(${JSON.stringify(JSON.stringify(history))}));
@@ -24,7 +24,7 @@ export const STUB = (history: object) => `
     while (window.feed?.onmessage === undefined) await new Promise((resolve) => setTimeout(resolve, 10));
     await new Promise((resolve) => setTimeout(resolve, 50));
     window.feed.onmessage({ data });
-    // Frames come each second, else the page counts as cut off.
+    // Without a frame each second the page would report that nothing is received.
     clearInterval(window.again);
     window.again = setInterval(() => window.feed.onmessage({ data }), 500);
   };`;

@@ -1,4 +1,4 @@
-/** The page of --admin in Chromium: three daemons, of which one ends, and a write that arrives late. */
+/** Tests the page of --admin in Chromium with three daemons, one of which ends, and a write that arrives late. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ const textOf = (id: string) => `document.getElementById(${JSON.stringify(id)}).t
 const membersAre = (states: string) =>
   `[...document.querySelectorAll("#members tbody td:nth-child(2)")].map((cell) => cell.textContent).sort().join() === "${states}"`;
 
-/** Presses a key: the focused element receives the event. */
+/** Presses a key; the focused element receives the event. */
 async function press(tab: Tab, key: "Tab" | "Enter"): Promise<void> {
   const code = key === "Tab" ? 9 : 13;
   const what = { key, code: key, windowsVirtualKeyCode: code, ...(key === "Enter" ? { text: "\r" } : {}) };
@@ -28,7 +28,7 @@ async function focus(tab: Tab, id: string): Promise<void> {
   while ((await tab.run("document.activeElement.id")) !== id) await press(tab, "Tab");
 }
 
-test("the page shows three daemons, one that goes and comes, late writes, and to an administrator the log", {
+test("the page shows three daemons, one that stops and starts, late writes, and the log for an administrator", {
   skip: skipUnlessFull,
 }, async () => {
   await using cluster = await startWatched();
@@ -56,8 +56,8 @@ test("the page shows three daemons, one that goes and comes, late writes, and to
 
   cluster.daemons[2]?.kill("SIGKILL");
   await cluster.daemons[2]?.ended();
-  await tab.until(membersAre("away,live,live"));
-  await tab.until(`/127\\.0\\.0\\.1:\\d+ is away/.test(${textOf("told")})`);
+  await tab.until(membersAre("disconnected,live,live"));
+  await tab.until(`/127\\.0\\.0\\.1:\\d+ is disconnected/.test(${textOf("told")})`);
   await cluster.start(2);
   await tab.until(membersAre("live,live,live"));
 
@@ -66,8 +66,8 @@ test("the page shows three daemons, one that goes and comes, late writes, and to
   const pem = String(await tab.until(`document.getElementById("pem").value`));
   const pemFile = join(cluster.folder, "page.pem");
   writeFileSync(pemFile, pem);
-  const told = String(await tab.run(`document.querySelector("#introduce pre").textContent`));
-  const rules = /--rules "([^"]+)"/.exec(told)?.[1] as string;
+  const advice = String(await tab.run(`document.querySelector("#introduce pre").textContent`));
+  const rules = /--rules "([^"]+)"/.exec(advice)?.[1] as string;
   const add = ["keys", "add", pemFile, "--label", "dashboard", "--rules", rules, "-k", cluster.rootFile];
   const servers = cluster.ports.map((port) => `127.0.0.1:${port}`).join(",");
   await promisify(execFile)(process.execPath, [programPaths.dbsync, ...add, "-s", servers]);
@@ -99,7 +99,7 @@ test("the page shows three daemons, one that goes and comes, late writes, and to
     await tab.appear({ width, height: 1000, isDark: width < 1000 });
     assert.deepEqual(await seriousFindings(tab), [], `${width}`);
     const isWithin = `document.documentElement.scrollWidth <= ${width}`;
-    assert.equal(await tab.run(isWithin), true, `nothing stands out at ${width} pixels`);
+    assert.equal(await tab.run(isWithin), true, `no element is wider than the page at ${width} pixels`);
   }
   cluster.daemons[0]?.kill("SIGKILL");
   await cluster.daemons[0]?.ended();
@@ -109,12 +109,12 @@ test("the page shows three daemons, one that goes and comes, late writes, and to
   assert.deepEqual(await tab.run("window.violations"), []);
 });
 
-test("a page that is left open keeps no more than it shows", { skip: skipUnlessFull }, async () => {
+test("an open page stores no more data than it shows", { skip: skipUnlessFull }, async () => {
   await using chromium = await startChromium();
   const { tab } = chromium;
   await using cluster = await startWatched();
   await tab.command("Page.enable");
-  // Sends many minutes of frames, as fast as the page can process them.
+  // Sends the frames of many minutes as fast as the page can process them.
   await tab.command("Page.addScriptToEvaluateOnNewDocument", { source: STUB({ samples: [], arrivals: [] }) });
   await tab.open(cluster.urls[0] as string);
   const base = JSON.stringify(frameOf({ members: [memberOf("db2:1111")] }));

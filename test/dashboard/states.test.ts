@@ -1,6 +1,6 @@
 /**
- * The page of --admin in Chromium in all its states: many members, long names, no data, a daemon that hangs,
- * foreign claims.
+ * Tests the page of --admin in Chromium in all its states: many members, long names, no data, a daemon that hangs,
+ * and malicious reports of members.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,7 +19,7 @@ async function pageOf(daemon: DaemonProcess): Promise<string> {
   return `http://localhost:${line["port"]}/`;
 }
 
-/** Opens a page that receives what the test sends. */
+/** Opens a page that receives frames from the test. */
 async function stubbed(chromium: Chromium, daemon: DaemonProcess, history: object): Promise<Tab> {
   const tab = await chromium.another();
   await tab.command("Page.enable");
@@ -31,7 +31,7 @@ async function stubbed(chromium: Chromium, daemon: DaemonProcess, history: objec
 const send = (tab: Tab, frame: DashboardFrame) =>
   tab.run(`window.send(${JSON.stringify(JSON.stringify(frame))})`);
 
-/** Whether the colour of a good state appears on the page. */
+/** Whether the page contains the colour of a good state. */
 const isGreenAnywhere = `(() => {
   const probe = document.createElement("i");
   probe.style.color = getComputedStyle(document.documentElement).getPropertyValue("--good");
@@ -42,7 +42,7 @@ const isGreenAnywhere = `(() => {
     one.checkVisibility() && one.textContent !== "" && getComputedStyle(one).color === green);
 })()`;
 
-/** Checks desktop and phone widths, light and dark: axe finds no violation, and no element is wider than the page. */
+/** Checks with desktop and phone widths, light and dark, that axe finds no violations and no element is wider than the page. */
 async function examine(tab: Tab, what: string): Promise<void> {
   for (const width of [1200, 390])
     for (const isDark of [false, true]) {
@@ -59,7 +59,7 @@ async function examine(tab: Tab, what: string): Promise<void> {
     }
 }
 
-test("20 members with long names: a table at a desk, cards on a phone, problems at the top", {
+test("20 members with long names are a table on a desktop and cards on a phone, with problems at the top", {
   skip: skipUnlessFull,
 }, async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
@@ -74,14 +74,18 @@ test("20 members with long names: a table at a desk, cards on a phone, problems 
   );
   await send(tab, frameOf({ members, problems: ["it does not reach its member db-3 (ECONNREFUSED)"] }));
   assert.equal(await tab.run(`document.querySelectorAll("#members tbody tr").length`), 20);
-  assert.equal(await tab.run(`document.querySelectorAll("#problems li").length`), 2, "the same is said once");
+  assert.equal(
+    await tab.run(`document.querySelectorAll("#problems li").length`),
+    2,
+    "equal problems are combined",
+  );
   assert.match(String(await tab.run(textOf("problems"))), /db-11.*and 5 more report:/s);
   assert.match(String(await tab.run("document.title")), /^✕ 2 problems · localhost:\d+ · dbsync$/);
   assert.match(String(await tab.run(`document.getElementById("icon").href`)), /icon-bad\.svg$/);
   const states = await tab.run(
     `[...document.querySelectorAll("#members tbody td:nth-child(2)")].slice(4, 7).map((cell) => cell.textContent + "/" + cell.className)`,
   );
-  assert.deepEqual(states, ["away/bad", "silent, was live/warn", "live/good"]);
+  assert.deepEqual(states, ["disconnected/bad", "silent, was live/warn", "live/good"]);
   await examine(tab, "20 members");
   const display = `getComputedStyle(document.querySelector("#members tbody tr")).display`;
   assert.equal(await tab.run(display), "block", "a card on a phone");
@@ -92,10 +96,10 @@ test("20 members with long names: a table at a desk, cards on a phone, problems 
       return range.getClientRects().length === 1;
     });
   })()`;
-  assert.equal(await tab.run(breaks), true, "a name wraps between its words");
+  assert.equal(await tab.run(breaks), true, "a name wraps at separators");
 });
 
-test("what ends by itself is grey, and neither the title, the icon nor the state shows a fault", {
+test("a temporary state is grey, and title, icon and state show no fault", {
   skip: skipUnlessFull,
 }, async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
@@ -110,7 +114,10 @@ test("what ends by itself is grey, and neither the title, the icon nor the state
   assert.deepEqual(await tab.run(classes), ["badge warn", "quiet"]);
   assert.match(String(await tab.run("document.title")), /^… 1 under way · /);
   assert.match(String(await tab.run(`document.getElementById("icon").href`)), /\/icon\.svg$/);
-  assert.match(String(await tab.run(textOf("problems"))), /ends by itself\. If it does not: see its log\./);
+  assert.match(
+    String(await tab.run(textOf("problems"))),
+    /This is temporary\. If it does not end: see its log\./,
+  );
   await examine(tab, "catching up");
   await send(tab, { ...frame, problems: [catchingUp, failed] });
   assert.deepEqual(await tab.run(classes), ["badge warn", "bad", "quiet"]);
@@ -123,13 +130,13 @@ test("what ends by itself is grey, and neither the title, the icon nor the state
   assert.equal(await tab.run(`document.getElementById("no-problems").checkVisibility()`), true);
 });
 
-test("without data each part says why it is empty", { skip: skipUnlessFull }, async () => {
+test("without data each part explains why it is empty", { skip: skipUnlessFull }, async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
   await using chromium = await startChromium();
   const tab = await stubbed(chromium, daemon, { samples: [], arrivals: [] });
   await send(tab, frameOf({ timeline: null, sample: null, listeners: [] }));
   assert.match(String(await tab.run(textOf("no-problems"))), /^No problems/);
-  assert.match(String(await tab.run("document.title")), /^✓ well/);
+  assert.match(String(await tab.run("document.title")), /^✓ healthy/);
   assert.match(String(await tab.run(textOf("no-members"))), /without --data and --peer/);
   assert.match(String(await tab.run(textOf("no-strip"))), /start it with --data or --peer/);
   assert.match(String(await tab.run(textOf("no-listeners"))), /No client has connected yet/);
@@ -143,7 +150,7 @@ test("without data each part says why it is empty", { skip: skipUnlessFull }, as
   await examine(tab, "no data");
 });
 
-test("what members report of themselves is text, bounded, and leads to their own hosts alone", {
+test("reports of members are shown as bounded text, and link only to the hosts of the members", {
   skip: skipUnlessFull,
 }, async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
@@ -173,7 +180,7 @@ test("what members report of themselves is text, bounded, and leads to their own
   assert.ok(String(await tab.run(textOf("problems"))).includes(markup));
 });
 
-test("a chart shows the value under the pointer, and the arrow keys read values", {
+test("a chart shows the value that the pointer or the arrow keys select", {
   skip: skipUnlessFull,
 }, async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
@@ -203,7 +210,7 @@ test("a chart shows the value under the pointer, and the arrow keys read values"
   assert.match(String(await tab.run(readout)), /: 718\/s$/);
 });
 
-test("a daemon that hangs is not shown live: no green, the title and the icon say so, until it goes on", {
+test("a daemon that hangs is not shown as live on the page, in its title or its icon, until it continues", {
   skip: skipUnlessFull,
 }, async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
@@ -216,13 +223,13 @@ test("a daemon that hangs is not shown live: no green, the title and the icon sa
   try {
     await tab.until(`/^✕ no answer/.test(document.title)`);
     assert.match(String(await tab.run(`document.getElementById("icon").href`)), /icon-bad\.svg$/);
-    assert.match(String(await tab.run(textOf("state"))), /^not known, was live$/);
+    assert.match(String(await tab.run(textOf("state"))), /^unknown, was live$/);
     assert.match(String(await tab.run(textOf("problems"))), /it has sent nothing for \d+ s/);
     assert.equal(await tab.run(isGreenAnywhere), false);
     assert.deepEqual(await seriousFindings(tab), []);
   } finally {
     daemon.kill("SIGCONT");
   }
-  await tab.until(`/^✓ well/.test(document.title)`);
+  await tab.until(`/^✓ healthy/.test(document.title)`);
   await until("it is shown live again", async () => (await tab.run(isGreenAnywhere)) === true);
 });

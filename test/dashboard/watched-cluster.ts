@@ -1,4 +1,4 @@
-/** Three daemons that are one cluster, each with the page of --admin, and clients that write. */
+/** A cluster of three daemons with the page of --admin, and clients that write. */
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeFolder } from "../daemon/replicas.js";
@@ -10,13 +10,13 @@ import { freePort } from "../support/free-port.js";
 export interface WatchedCluster extends AsyncDisposable {
   readonly daemons: DaemonProcess[];
   readonly ports: readonly number[];
-  /** Addresses of the pages. */
+  /** The addresses of the pages. */
   readonly urls: readonly string[];
   /** The administrator's private key. */
   readonly rootFile: string;
   readonly folder: string;
   start(index: number): Promise<void>;
-  /** Writes with an application's key. @param lateMs  how long before now it is dated */
+  /** Writes with an application's key. @param lateMs  age of the write's date in milliseconds */
   write(index: number, command: readonly string[], lateMs?: number): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-/** The manual pages contain what the help prints, and groff reports no error. */
+/** Tests that the manual pages contain the help, and that groff reports no errors. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { escaped, manPage } from "./man-page.js";
 const folder = join(buildRoot, "man");
 const hasGroff = spawnSync("groff", ["--version"]).status === 0;
 
-test("there is a page for each program, and the package names them", () => {
+test("each program has a page, and the package lists the pages", () => {
   const { bin, man } = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8")) as {
     readonly bin: Readonly<Record<string, string>>;
     readonly man: readonly string[];
@@ -22,14 +22,14 @@ test("there is a page for each program, and the package names them", () => {
   assert.deepEqual([...man].sort(), pages.map((page) => `./dist/man/${page}`).sort());
 });
 
-test("groff finds nothing wrong with them", { skip: !hasGroff }, () => {
+test("groff reports no errors in the pages", { skip: !hasGroff }, () => {
   for (const page of readdirSync(folder)) {
     const { stderr, status } = spawnSync("groff", ["-man", "-ww", "-Tutf8", "-z", join(folder, page)]);
     assert.deepEqual([status, String(stderr)], [0, ""], page);
   }
 });
 
-test("each subcommand and each of its options is there, as people read them", { skip: !hasGroff }, () => {
+test("the formatted pages contain all subcommands with their options", { skip: !hasGroff }, () => {
   const shown = execFileSync("groff", ["-man", "-Tutf8", "-P-c", join(folder, "dbsync.1")], {
     encoding: "utf8",
   }).replace(/.\x08/g, "");
@@ -41,7 +41,7 @@ test("each subcommand and each of its options is there, as people read them", { 
   assert.match(shown, /Examples:\n +dbsync send SET greeting hello\n/);
 });
 
-test("what roff would obey stands as it was typed", () => {
+test("characters with a meaning in roff are escaped", () => {
   assert.equal(escaped(".SH it's \\ a-b~"), "\\&.SH it\\(aqs \\e a\\-b\\(ti");
   assert.equal(escaped("…"), "\\[u2026]");
   const page = manPage(new Command("x").description("Does it."), { source: "x 1" });

@@ -1,12 +1,12 @@
-/** Makes a program's manual page, in the macros of man(7), from the texts of its help. Pure. */
+/** Converts the help of a program to a manual page with the macros of man(7). */
 import type { Command } from "commander";
 
 export interface Book {
-  /** The program's package and version: `dbsyncd 0.1.0`. */
+  /** The package and its version, such as `dbsyncd 0.1.0`. */
   readonly source: string;
 }
 
-/** Returns a program's complete page: its options, then each subcommand with its own. */
+/** Returns the complete page of a program: its options, then each subcommand with its options. */
 export function manPage(program: Command, { source }: Book): string {
   const name = program.name();
   return [
@@ -20,7 +20,7 @@ export function manPage(program: Command, { source }: Book): string {
     ...(subcommandsOf(program).length === 0 ? [] : [".SH COMMANDS"]),
     ...subcommandsOf(program).flatMap((one) => subcommandLines(one, name)),
     ".SH NOTES",
-    ...textLines(textBehind(program)),
+    ...textLines(textAfterOptions(program)),
     "",
   ].join("\n");
 }
@@ -31,7 +31,7 @@ function subcommandLines(command: Command, parent: string): string[] {
     `.SS ${escaped(usageOf(command, name))}`,
     escaped(command.description()),
     ...optionLines(command),
-    ...textLines(textBehind(command)),
+    ...textLines(textAfterOptions(command)),
     ...subcommandsOf(command).flatMap((one) => subcommandLines(one, name)),
   ];
 }
@@ -58,21 +58,21 @@ function optionLines(command: Command): string[] {
   return terms.flatMap(([term, description]) => [".TP", `.B ${escaped(term)}`, escaped(description)]);
 }
 
-/** Returns the help's text after the options: notes, examples, exit codes. */
-function textBehind(command: Command): string {
-  let whole = "";
+/** Returns the text that follows the options in the help: notes, examples and exit codes. */
+function textAfterOptions(command: Command): string {
+  let help = "";
   const before = command.configureOutput().writeOut;
   command.configureOutput({
     writeOut: (text) => {
-      whole += text;
+      help += text;
     },
   });
   command.outputHelp();
   if (before !== undefined) command.configureOutput({ writeOut: before });
-  return whole.slice(whole.indexOf(command.helpInformation()) + command.helpInformation().length);
+  return help.slice(help.indexOf(command.helpInformation()) + command.helpInformation().length);
 }
 
-/** Formats text: indented lines are unchanged, paragraphs are filled. */
+/** Formats text: indented lines are unchanged, and paragraphs are filled. */
 function textLines(text: string): string[] {
   return text
     .split(/\n{2,}/)
@@ -88,7 +88,7 @@ function textLines(text: string): string[] {
 const firstLower = (sentence: string): string =>
   `${sentence.slice(0, 1).toLowerCase()}${sentence.slice(1).replace(/\.$/, "")}`;
 
-/** Escapes a line, so that roff prints it unchanged in ASCII. */
+/** Escapes a line so that roff prints it unchanged, in ASCII. */
 export function escaped(line: string): string {
   const text = line
     .replaceAll("\\", "\\e")

@@ -1,4 +1,4 @@
-/** Mistakes in a call, which every client can make. */
+/** Mistakes in a call that are possible in every language. */
 import { NAMELESS } from "../support/nameless.js";
 import type { Call, Mistake } from "./mistake.js";
 import type { Scene } from "./scene.js";
@@ -27,7 +27,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     says: [/127\.0\.0\.1:1111/, /ECONNREFUSED|refused/i, /is dbsyncd running there/],
   },
   {
-    name: "A host name that is not resolved",
+    name: "A host name that cannot be resolved",
     isCommon: true,
     call: but(() => ({ servers: `${NAMELESS}:1111` })),
     says: [/db1\.exmaple:1111/, /resolved/, /check its spelling/],
@@ -39,7 +39,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     says: [/127\.0\.0\.1:1111/, /garbage|version 2/, /dbsyncd?/],
   },
   {
-    name: "No key, and the daemon requires signed commands",
+    name: "No key for a daemon that requires signed commands",
     isCommon: true,
     call: but(() => ({ key: "" })),
     says: [/127\.0\.0\.1:1111/, /wants signed commands/, /name the private key/],
@@ -52,14 +52,14 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     log: { of: ({ log }) => log("signed"), line: /"unknown-key"/ },
   },
   {
-    name: "A key, and the daemon has no key to verify with",
+    name: "A signed command for a daemon without keys",
     isCommon: true,
     call: but(({ at }) => ({ servers: at.unsigned })),
     says: [/127\.0\.0\.1:1111/, /not-due/, /-s|no key/],
   },
   {
     name: "A key that was revoked",
-    call: keyFile("gone.pem"),
+    call: keyFile("revoked.pem"),
     says: [/127\.0\.0\.1:1111/, /revoked/, /new pair/, /dbsync keys add/],
     log: { of: ({ log }) => log("signed"), line: /"revoked"/ },
   },
@@ -80,7 +80,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     says: [/127\.0\.0\.1:1111/, /cluster/],
   },
   {
-    name: "A daemon that speaks version 1 only",
+    name: "A daemon that speaks only version 1",
     call: but(({ version1 }) => ({ servers: version1 })),
     says: [/127\.0\.0\.1:1111/, /speaks version 1 only/, /versions|is that dbsyncd's port/],
   },
@@ -118,7 +118,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     says: [/127\.0\.0\.1:1111/, /expired|in its dates/, /ca/],
   },
   {
-    name: "A private key's file that others can read",
+    name: "The file of a TLS key that other users can read",
     log: { of: ({ log }) => log("expired"), line: /can be read/ },
     says: [/tls-key\.pem/, /every user of this machine/, /chmod 600/],
   },
@@ -130,9 +130,9 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     not: ["PHP"],
     says: [/open\.pem/, /every user of this machine/, /chmod 600/],
   },
-  { name: "A key file that is not there", call: keyFile("nowhere.pem"), says: [/nowhere\.pem/, /exist/] },
+  { name: "A missing key file", call: keyFile("nowhere.pem"), says: [/nowhere\.pem/, /exist/] },
   {
-    name: "A folder for a key file",
+    name: "A folder in place of a key file",
     call: keyFile("keys"),
     says: [/keys/, /is a folder/, /name the private key file/i],
   },
@@ -142,18 +142,18 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     says: [/empty\.pem/, /is empty/, /copy the file again/i],
   },
   {
-    name: "A file that is no key",
+    name: "A file that is not a key",
     call: keyFile("notes.txt"),
     says: [/notes\.txt/, /no PEM block/, /correct the path/i],
   },
   {
-    name: "The public key instead of the private key",
+    name: "The public key in place of the private key",
     isCommon: true,
     call: keyFile("app-public.pem"),
     says: [/app-public\.pem/, /public key, which cannot sign/, /private file of the pair/],
   },
   {
-    name: "A certificate for the private key",
+    name: "A certificate in place of the private key",
     call: but(({ certificate }) => ({ key: certificate.certificate })),
     says: [/tls-cert\.pem/, /holds a certificate/, /private key's file/],
   },
@@ -163,32 +163,32 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     says: [/locked\.pem/, /is encrypted/, /openssl pkey|password=/],
   },
   {
-    name: "A list of servers with a port that there is not",
+    name: "A list of servers with an invalid port",
     call: but(() => ({ servers: "127.0.0.1:99999" })),
     says: [/127\.0\.0\.1:99999/, /65535|port/],
   },
   {
-    name: "An address of the web for a server",
+    name: "A web address in place of a server",
     call: but(() => ({ servers: "https://db1.example" })),
     says: [/db1\.example/, /host|dbsyncs|port/],
   },
   {
-    name: "A cluster that is none",
+    name: "An invalid cluster",
     call: but(() => ({ options: { cluster: "production" } })),
     says: [/cluster/, /64 hexadecimal digits/],
   },
   {
-    name: "A policy that there is not",
+    name: "An unknown policy",
     call: but(() => ({ options: { policy: "fastest" as never } })),
     says: [/policy|Policy/, /first/, /majority/],
   },
   {
-    name: "More daemons than there are servers, in a policy",
+    name: "A policy with more daemons than servers",
     call: but(() => ({ options: { policy: 3 } })),
     says: [/policy/, /servers|1/],
   },
   {
-    name: "A command that there is not",
+    name: "An unknown command",
     call: command("GETT", "greeting"),
     says: [/GETT/, /unknown command/],
   },
@@ -203,7 +203,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     says: [/WRONGTYPE/, /wrong kind of value/],
   },
   {
-    name: "A number that is none",
+    name: "An invalid number",
     call: command("INCRBY", "visits", "many"),
     says: [/not an integer/],
   },
@@ -213,18 +213,18 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     says: [/empty|no name/],
   },
   {
-    name: "A command that is longer than the daemon takes",
+    name: "A command that is too long for the daemon",
     call: but(({ at }) => ({ servers: at.small, command: ["SET", "greeting", "x".repeat(5000)] })),
     says: [/127\.0\.0\.1:1111/, /longer than it takes/, /--max-request-bytes/],
     log: { of: ({ log }) => log("small"), line: /a frame of over 2048 bytes/ },
   },
   {
-    name: "A write where the memory is full",
+    name: "A write when the memory is full",
     call: but(({ at }) => ({ servers: at.small, command: ["SET", "greeting", "hello"] })),
     says: [/127\.0\.0\.1:1111|OOM/, /maxmemory/],
   },
   {
-    name: "A wait for more daemons than there are",
+    name: "Waiting for too many daemons",
     call: but(({ at }) => ({
       servers: at.kept,
       command: ["SET", "greeting", "hello"],
@@ -234,7 +234,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     says: [/127\.0\.0\.1:1111/, /too-few-daemons/, /fewer/],
   },
   {
-    name: "A wait for replication at a daemon without data or peers",
+    name: "Waiting for replication on a daemon without --data or --peer",
     isCommon: true,
     call: but(() => ({ command: ["SET", "greeting", "hello"], options: { replicated: 1 } })),
     not: ["PHP"],

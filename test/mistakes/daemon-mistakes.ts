@@ -4,8 +4,8 @@ import type { Mistake } from "./mistake.js";
 import type { Scene } from "./scene.js";
 
 const words =
-  (...given: readonly string[]) =>
-  () => ({ words: given });
+  (...parameters: readonly string[]) =>
+  () => ({ words: parameters });
 const toml = (text: string) => () => ({ words: [], toml: text });
 const signed = ({ file }: Scene, ...more: readonly string[]) => ({
   words: ["-s", file("app-public.pem"), ...more],
@@ -13,13 +13,13 @@ const signed = ({ file }: Scene, ...more: readonly string[]) => ({
 
 export const DAEMON_MISTAKES: readonly Mistake[] = [
   {
-    name: "A port that is in use",
+    name: "A port in use",
     isCommon: true,
     daemon: ({ at }) => ({ words: ["-p", at.unsigned.split(":")[1] as string] }),
     says: [/127\.0\.0\.1, port 1111/, /in use|listens there/, /-p|port/],
   },
   {
-    name: "A folder that another daemon uses",
+    name: "A data folder that another daemon uses",
     isCommon: true,
     daemon: (scene) => signed(scene, "--data", scene.file("data")),
     says: [/data/, /is in use/],
@@ -45,12 +45,12 @@ export const DAEMON_MISTAKES: readonly Mistake[] = [
     says: [/line 1/, /bind = "0\.0\.0\.0"/],
   },
   {
-    name: "A quote that lacks in the file",
+    name: "A missing quote in the file",
     daemon: toml('bind = "::1\n'),
     says: [/line 1/, /Write bind = "::1"/],
   },
   {
-    name: "A value of another type in the file",
+    name: "A value of the wrong type in the file",
     daemon: toml('close = "yes"\n'),
     says: [/line 1/, /close = "yes": Expected true or false/],
   },
@@ -60,18 +60,18 @@ export const DAEMON_MISTAKES: readonly Mistake[] = [
     says: [/line 1/, /port = 99999/, /65535/],
   },
   {
-    name: "A configuration file that is not there",
+    name: "A missing configuration file",
     daemon: words("--config", "nowhere.toml"),
     says: [/nowhere\.toml does not exist/, /Correct --config/],
   },
   {
-    name: "A folder for the configuration file",
+    name: "A folder in place of the configuration file",
     daemon: ({ file }) => ({ words: ["--config", file("keys")] }),
     says: [/keys/, /Correct --config|cannot be read/],
   },
-  { name: "A port that there is not", daemon: words("-p", "99999"), says: [/--port/, /99999/, /0 to 65535/] },
+  { name: "An invalid port", daemon: words("-p", "99999"), says: [/--port/, /99999/, /0 to 65535/] },
   {
-    name: "A host name that nobody knows",
+    name: "An unknown host name",
     daemon: words("-b", NAMELESS),
     says: [/db1\.exmaple/, /Correct -b/],
   },
@@ -87,12 +87,12 @@ export const DAEMON_MISTAKES: readonly Mistake[] = [
     says: [/0\.0\.0\.0|machines/, /-s public\.pem/, /--allow-unsigned/],
   },
   {
-    name: "A key file that is not there",
+    name: "A missing key file",
     daemon: words("-s", "nowhere.pem"),
     says: [/nowhere\.pem does not exist/, /dbsync-keygen/],
   },
   {
-    name: "The private key for the public one",
+    name: "The private key in place of the public key",
     daemon: ({ file }) => ({ words: ["-s", file("app.pem")] }),
     says: [/app\.pem/, /private key/, /openssl pkey/],
   },
@@ -112,9 +112,9 @@ export const DAEMON_MISTAKES: readonly Mistake[] = [
     daemon: ({ file }) => ({ words: ["-s", file("app-public.pem"), "--root-key", file("app-public.pem")] }),
     says: [/the same key/, /not both/],
   },
-  { name: "A folder for data, and no key", daemon: words("--data", "data"), says: [/--data/, /give -s/] },
+  { name: "A data folder without a key", daemon: words("--data", "data"), says: [/--data/, /add -s/] },
   {
-    name: "A peer, and no secret",
+    name: "A peer without a secret",
     daemon: (scene) => signed(scene, "--peer", "db2:1111"),
     says: [/--cluster-secret/, /dbsync-keygen/],
   },
@@ -124,7 +124,7 @@ export const DAEMON_MISTAKES: readonly Mistake[] = [
     says: [/--peer/, /host:port/],
   },
   {
-    name: "A file for the folder of data",
+    name: "A file in place of the data folder",
     daemon: (scene) => signed(scene, "--data", scene.file("notes.txt")),
     says: [/notes\.txt/, /folder|directory/],
   },
@@ -140,7 +140,7 @@ export const DAEMON_MISTAKES: readonly Mistake[] = [
     says: [/TLS|--tls-cert/, /--tls-key/],
   },
   {
-    name: "A certificate with the key of another",
+    name: "A certificate with another certificate's key",
     daemon: ({ certificate, expired }) => ({
       words: ["--tls-cert", certificate.certificate, "--tls-key", expired.key],
     }),
@@ -152,7 +152,7 @@ export const DAEMON_MISTAKES: readonly Mistake[] = [
     says: [/redis:127\.0\.0\.1/, /redis:host:port/],
   },
   {
-    name: "A kind of database that there is not",
+    name: "An unknown kind of database",
     daemon: words("-d", "mysql:127.0.0.1:3306"),
     says: [/mysql/, /Expected memory, redis:host:port/],
   },
@@ -162,9 +162,9 @@ export const DAEMON_MISTAKES: readonly Mistake[] = [
     says: [/--idle-timeout/, /50ms to 24h/],
   },
   {
-    name: "A level of the log that there is not",
+    name: "An unknown level of the log",
     daemon: words("--log-level", "chatty"),
     says: [/--log-level/, /debug/],
   },
-  { name: "A word too much", daemon: words("start"), says: [/too many arguments/, /--help/] },
+  { name: "An argument too many", daemon: words("start"), says: [/too many arguments/, /--help/] },
 ];

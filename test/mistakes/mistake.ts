@@ -1,15 +1,15 @@
-/** A mistake that people make: how a test makes it, and what every text about it must say. */
+/** The types of a mistake that users make: how a test makes it, and what each text about it must contain. */
 import type { SendOptions } from "../../client/settings/options.js";
 import type { CommandInput } from "../../client/shared/command.js";
 import type { Scene } from "./scene.js";
 
-/** Where a text appears: in a program's error, on the terminal, or in a daemon's log. */
+/** Where a text appears: in the error of a program, on the terminal, or in the log of a daemon. */
 export type Reader = "Node" | "shell" | "PHP" | "Python" | "dbsyncd" | "log";
 
-/** A call that every language can make. */
+/** A call that is possible in every language. */
 export interface Call {
   readonly servers: string;
-  /** A file's path; "": unsigned. */
+  /** The path of the key file; "": unsigned. */
   readonly key: string;
   readonly command: CommandInput;
   readonly options?: Pick<
@@ -19,25 +19,25 @@ export interface Call {
 }
 
 export interface Mistake {
-  /** The mistake in users' words. */
+  /** The mistake as a user would describe it. */
   readonly name: string;
-  /** Whether docs/troubleshooting.md prints its text. */
+  /** Whether docs/troubleshooting.md contains the text. */
   readonly isCommon?: true;
-  /** What, where, and what to do: each must occur in each text. */
+  /** Patterns for what is wrong, where, and what to do; each must match each text. */
   readonly says: readonly RegExp[];
-  /** Makes the call for Node, the shell, PHP and Python. */
+  /** Returns the call for Node, the shell, PHP and Python. */
   readonly call?: (scene: Scene) => Call;
-  /** Languages that have no such option, or in which it is no mistake. */
+  /** Languages without such an option, or in which this is not a mistake. */
   readonly not?: readonly Reader[];
-  /** A line of a daemon's log. */
+  /** A line in the log of a daemon. */
   readonly log?: { readonly of: (scene: Scene) => readonly object[]; readonly line: RegExp };
-  /** Makes the mistake in Node alone. */
+  /** Makes the mistake only in Node. */
   readonly node?: (scene: Scene) => Promise<unknown>;
-  /** Whether the call succeeds, with a warning. */
+  /** Whether the call succeeds with a warning. */
   readonly isWarning?: true;
-  /** Arguments of `dbsync`, variables, and the content of a dbsync.ini. */
+  /** Returns arguments of `dbsync`, variables, and the contents of a dbsync.ini. */
   readonly shell?: (scene: Scene) => ShellCall;
-  /** Arguments of `dbsyncd`. */
+  /** Returns arguments of `dbsyncd`. */
   readonly daemon?: (scene: Scene) => DaemonStart;
 }
 
@@ -51,6 +51,6 @@ export interface ShellCall {
 export interface DaemonStart {
   readonly words: readonly string[];
   readonly variables?: Readonly<Record<string, string>>;
-  /** Content of the file that --config names. */
+  /** The contents of the file of --config. */
   readonly toml?: string;
 }

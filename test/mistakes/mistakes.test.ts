@@ -1,6 +1,6 @@
 /**
- * Makes every mistake of the table: each text says what is wrong, where, and what to do, and
- * docs/troubleshooting.md prints the common ones.
+ * Makes all mistakes of the table, and checks that each text says what is wrong, where, and what to do, and that
+ * docs/troubleshooting.md contains the texts of common mistakes.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -9,15 +9,15 @@ import { after, before, describe, test } from "node:test";
 import { amount } from "../support/amount.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
+import { collectTexts, plain, type Texts } from "./collect-texts.js";
 import type { Mistake, Reader } from "./mistake.js";
-import { LANGUAGES, tellBy } from "./other-languages.js";
+import { LANGUAGES, textsIn } from "./other-languages.js";
 import { GROUPS, PAGE, printedText, shownText } from "./page.js";
 import { makeScene, type Scene } from "./scene.js";
-import { plain, type Told, tell } from "./tell.js";
 
-/** In a plain run, the number of mistakes of each group that are made in a shell as well: each starts a process. */
+/** Number of mistakes of each group that are also made in a shell in a plain run, because each starts a process. */
 const SHELLS = amount(2, 1000);
-const MISTAKES_LEAST = 60;
+const MISTAKES_MIN = 60;
 
 const page = readFileSync(join(repositoryRoot, PAGE), "utf8");
 let scene: Scene;
@@ -26,17 +26,17 @@ before(async () => {
 });
 after(() => scene[Symbol.asyncDispose]());
 
-test("the table has at least sixty mistakes, each once in its group", () => {
+test("the table has at least sixty mistakes, and no duplicates in a group", () => {
   const names = GROUPS.flatMap(({ name, mistakes }) => mistakes.map((one) => `${name}: ${one.name}`));
-  assert.ok(names.length >= MISTAKES_LEAST, `${names.length}`);
+  assert.ok(names.length >= MISTAKES_MIN, `${names.length}`);
   assert.equal(new Set(names).size, names.length);
 });
 
-function check(mistake: Mistake, told: Told): void {
-  for (const [reader, text] of Object.entries(told) as [Reader, string][]) {
-    // A log line says less, since its readers know where it was written.
+function check(mistake: Mistake, texts: Texts): void {
+  for (const [reader, text] of Object.entries(texts) as [Reader, string][]) {
+    // A line of the log contains less, because its readers know the daemon.
     if (reader !== "log")
-      for (const said of mistake.says) assert.match(text, said, `${reader} does not say so`);
+      for (const pattern of mistake.says) assert.match(text, pattern, `the text for ${reader} lacks this`);
   }
 }
 
@@ -44,19 +44,19 @@ for (const { name: group, mistakes } of GROUPS)
   describe(group, () => {
     for (const [index, mistake] of mistakes.entries())
       test(mistake.name, async () => {
-        const told = await tell(mistake, scene, index < SHELLS);
-        check(mistake, told);
-        const printed = mistake.isCommon ? shownText(told) : null;
+        const texts = await collectTexts(mistake, scene, index < SHELLS);
+        check(mistake, texts);
+        const printed = mistake.isCommon ? shownText(texts) : null;
         assert.equal(printedText(page, mistake), printed, `npm run mistakes writes ${PAGE} again`);
       });
     for (const language of LANGUAGES)
-      test(`the same in ${language}`, { skip: languageSkip(language, mistakes) }, async () => {
-        for (const [mistake, text] of await tellBy(language, mistakes, scene))
+      test(`the same calls in ${language}`, { skip: languageSkip(language, mistakes) }, async () => {
+        for (const [mistake, text] of await textsIn(language, mistakes, scene))
           check(mistake, { [language]: plain(text, scene) });
       });
   });
 
 function languageSkip(language: Reader, mistakes: readonly Mistake[]): string | false {
-  if (!mistakes.some(({ call }) => call !== undefined)) return "no calls of its own";
+  if (!mistakes.some(({ call }) => call !== undefined)) return "this group has no calls";
   return language === "PHP" ? skipWithout("php") : skipWithout("/usr/bin/python3");
 }

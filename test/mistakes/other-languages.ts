@@ -1,4 +1,4 @@
-/** Makes the table's calls in other languages: one process for each makes them all. */
+/** Makes the calls of the table in other languages, with one process for each language. */
 import { runPhp } from "../examples/php-script.js";
 import { runPython } from "../python/running.js";
 import type { Call, Mistake, Reader } from "./mistake.js";
@@ -9,17 +9,17 @@ const SECOND_MS = 1000;
 const PYTHON = `
 import warnings
 from dbsync import Client
-said = []
+texts = []
 for one in given:
     try:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             with Client(one["servers"], one["key"], **one["options"]) as client:
                 client.call(*one["words"], **one["more"])
-        said.append(str(warned[0].message) if warned else None)
+        texts.append(str(warned[0].message) if warned else None)
     except Exception as problem:
-        said.append(str(problem))
-print(json.dumps(said))
+        texts.append(str(problem))
+print(json.dumps(texts))
 `;
 
 const RUN: Partial<Record<Reader, (calls: readonly Call[]) => Promise<(string | null)[]>>> = {
@@ -58,13 +58,13 @@ const RUN: Partial<Record<Reader, (calls: readonly Call[]) => Promise<(string | 
 
 export const LANGUAGES = Object.keys(RUN) as Reader[];
 
-/** Returns a language's text for each mistake. */
-export async function tellBy(
+/** Returns the text of a language for each mistake. */
+export async function textsIn(
   language: Reader,
   mistakes: readonly Mistake[],
   scene: Scene,
 ): Promise<Map<Mistake, string>> {
-  const asked = mistakes.filter(({ call, not = [] }) => call !== undefined && !not.includes(language));
-  const said = await RUN[language]?.(asked.map(({ call }) => call?.(scene) as Call));
-  return new Map(asked.map((mistake, index) => [mistake, said?.[index] ?? "no mistake"]));
+  const applicable = mistakes.filter(({ call, not = [] }) => call !== undefined && !not.includes(language));
+  const texts = await RUN[language]?.(applicable.map(({ call }) => call?.(scene) as Call));
+  return new Map(applicable.map((mistake, index) => [mistake, texts?.[index] ?? "no mistake"]));
 }

@@ -8,47 +8,47 @@ const sent = (command: unknown) => async (scene: Scene) => {
   return await client.send(command as string);
 };
 
-const options = (wrong: object) => async () => void createClient(wrong);
+const createWith = (wrong: object) => async () => void createClient(wrong);
 
 export const NODE_MISTAKES: readonly Mistake[] = [
   {
-    name: "An option that is misspelt",
-    node: options({ server: "db1" }),
+    name: "A misspelt option",
+    node: createWith({ server: "db1" }),
     says: [/"server"/, /did you mean servers/],
   },
   {
     name: "An option of another library",
-    node: options({ host: "db1" }),
+    node: createWith({ host: "db1" }),
     says: [/"host"/, /There are servers, key/],
   },
   {
     name: "An option of the wrong type",
-    node: options({ keepalive: 1 }),
+    node: createWith({ keepalive: 1 }),
     says: [/keepalive is 1/, /true or false/],
   },
   {
     name: "A timeout that is too long",
-    node: options({ timeout: 60_000 }),
+    node: createWith({ timeout: 60_000 }),
     says: [/timeout is 60000/, /1 to 20000/],
   },
   {
-    name: "An argument that is not there",
+    name: "A missing argument",
     node: sent(["SET", "greeting", undefined]),
     says: [/SET greeting/, /argument 2 is undefined/, /text, finite numbers or bytes/],
   },
   {
-    name: "An object for an argument",
+    name: "An object in place of an argument",
     node: sent(["HSET", "user:1", { name: "Ada" }]),
     says: [/HSET user:1/, /argument 2 is an object/, /text, finite numbers or bytes/],
   },
-  { name: "A number for a command", node: sent(7), says: [/it is 7/, /give a line/] },
+  { name: "A number in place of a command", node: sent(7), says: [/it is 7/, /give a line/] },
   {
     name: "A NUL in a line",
     node: sent("SET greeting a\0b"),
     says: [/SET greeting/, /NUL/],
   },
   {
-    name: "A client that was closed",
+    name: "A closed client",
     node: async (scene) => {
       const client = createClient({ servers: scene.at.unsigned, key: false });
       await client.close();
@@ -57,8 +57,8 @@ export const NODE_MISTAKES: readonly Mistake[] = [
     says: [/GET greeting/, /closed/, /close it after the last one/],
   },
   {
-    name: "A condition that is none",
-    node: options({ if: [{ key: "balance" }] }),
+    name: "An invalid condition",
+    node: createWith({ if: [{ key: "balance" }] }),
     says: [/if/, /\{ key, writer \}/],
   },
 ];
@@ -72,7 +72,7 @@ export const SHELL_MISTAKES: readonly Mistake[] = [
   {
     name: "An option after the command",
     shell: shell("send", "SADD", "tags", "-k", "private.pem", "red"),
-    says: [/'-k'/, /options come before it/, /-- -k/],
+    says: [/'-k'/, /must come before the command/, /-- -k/],
   },
   {
     name: "A misspelt option",
@@ -87,7 +87,7 @@ export const SHELL_MISTAKES: readonly Mistake[] = [
     says: [/missing required argument 'command'/, /--help/],
   },
   {
-    name: "A policy that is none",
+    name: "An unknown policy",
     shell: shell("send", "--policy", "best", "GET", "a"),
     says: [/--policy/, /first, majority, all/],
   },
@@ -97,55 +97,55 @@ export const SHELL_MISTAKES: readonly Mistake[] = [
     says: [/--timeout/, /whole number/],
   },
   {
-    name: "A date that is none",
+    name: "An invalid date",
     shell: ({ file }) => ({ words: ["get", "--at", "yesterday", "greeting", "-k", file("root.pem")] }),
     says: [/--at is "yesterday"/, /allowed: /],
   },
   {
-    name: "A date to come",
+    name: "A date in the future",
     shell: ({ file }) => ({ words: ["get", "--at", "2099-01-31", "greeting", "-k", file("root.pem")] }),
     says: [/--at is "2099-01-31"/, /leave out --at/],
   },
   {
     name: "A command after get",
     shell: shell("get", "HGETALL", "greeting"),
-    says: [/takes one key/, /dbsync send HGETALL greeting/],
+    says: [/accepts one key/, /dbsync send HGETALL greeting/],
   },
   {
-    name: "Keys without an administrator's key",
+    name: "Listing keys without an administrator's key",
     shell: shell("keys", "list"),
     says: [/key/, /administrator/, /-k|--root-key/],
   },
   {
-    name: "The private key, where the public one is let in",
+    name: "The private key in place of the public key",
     shell: ({ file, at }) => ({
       words: ["keys", "add", file("web.pem"), "-k", file("root.pem"), "-s", at.signed],
     }),
     says: [/web\.pem/, /private key/, /openssl pkey/],
   },
   {
-    name: "A pair of keys over another",
+    name: "A key pair in place of an existing one",
     shell: ({ file }) => ({ words: ["--out", file("."), "--name", "app"], program: "dbsync-keygen" }),
     says: [/app/, /nothing was written/, /--force/],
   },
   {
-    name: "A setting of dbsync.ini that is misspelt",
+    name: "A misspelt setting in dbsync.ini",
     shell: ini("dbsync.server = db1\n"),
     says: [/dbsync\.ini, line 1/, /did you mean dbsync\.servers/],
   },
   { name: "A # in dbsync.ini", shell: ini("# my daemons\n"), says: [/dbsync\.ini, line 1/, /begins with ;/] },
   {
-    name: "A quote in dbsync.ini that is not closed",
+    name: "A missing quote in dbsync.ini",
     shell: ini('dbsync.servers = "db1\n'),
     says: [/dbsync\.ini, line 1/, /quote/],
   },
   {
-    name: "Versions that there are not, in a variable",
+    name: "Unknown versions in a variable",
     shell: () => ({ words: ["send", "GET", "a"], variables: { DBSYNC_VERSIONS: "3" } }),
     says: [/DBSYNC_VERSIONS is "3"/, /allowed: 2/],
   },
   {
-    name: "A cluster that is none, in a variable",
+    name: "An invalid cluster in a variable",
     shell: () => ({ words: ["send", "GET", "a"], variables: { DBSYNC_CLUSTER: "production" } }),
     says: [/DBSYNC_CLUSTER is "production"/, /64 hexadecimal digits/],
   },

@@ -1,9 +1,9 @@
-/** Makes the section of docs/troubleshooting.md with the texts of common mistakes. */
+/** Generates the section of docs/troubleshooting.md with the texts of common mistakes. */
 import { CALL_MISTAKES } from "./call-mistakes.js";
+import type { Texts } from "./collect-texts.js";
 import { DAEMON_MISTAKES } from "./daemon-mistakes.js";
 import type { Mistake } from "./mistake.js";
 import { NODE_MISTAKES, SHELL_MISTAKES } from "./own-mistakes.js";
-import type { Told } from "./tell.js";
 
 export const PAGE = "docs/troubleshooting.md";
 
@@ -15,7 +15,7 @@ export interface Group {
 export const GROUPS: readonly Group[] = [
   { name: "Calls", mistakes: CALL_MISTAKES },
   { name: "Programs in JavaScript", mistakes: NODE_MISTAKES },
-  { name: "At a shell", mistakes: SHELL_MISTAKES },
+  { name: "In a shell", mistakes: SHELL_MISTAKES },
   { name: "Starting a daemon", mistakes: DAEMON_MISTAKES },
 ];
 
@@ -29,13 +29,13 @@ export function pageWith(page: string, texts: ReadonlyMap<Mistake, string>): str
   return [head, BEGIN, ...sections, "\n", END, rest.split(END)[1]].join("");
 }
 
-/** Returns the text for one reader, without the program's name: Node's or the shell's if there is one. */
-export function shownText(told: Told): string {
-  const text = told.Node ?? told.shell ?? told.dbsyncd ?? "";
+/** Returns one of the texts without the program's name: for Node or the shell if there is one. */
+export function shownText(texts: Texts): string {
+  const text = texts.Node ?? texts.shell ?? texts.dbsyncd ?? "";
   return text.replace(/^(?:dbsync|dbsyncd|dbsync-keygen): /, "");
 }
 
-/** Returns the page's text for a mistake, or null if it has none. */
+/** Returns the text of the page for a mistake; null: none. */
 export function printedText(page: string, { name }: Mistake): string | null {
   const section = page.split(`\n### ${name}\n`)[1]?.split(/\n### /)[0] ?? "";
   return /^```text\n([\s\S]*?)\n```$/m.exec(section)?.[1] ?? null;

@@ -1,4 +1,4 @@
-/** The environment of the mistakes: daemons in the test's own process, and files. */
+/** The environment of the mistakes: daemons in the process of the test, and files. */
 import {
   chmodSync,
   copyFileSync,
@@ -18,7 +18,7 @@ import { type RunningReplica, startReplica } from "../daemon/replicas.js";
 import { type TestCertificate, writeCertificate } from "../support/certificate-files.js";
 import { freePort, listenAtFreePort } from "../support/free-port.js";
 
-/** Daemon → its arguments. */
+/** The arguments of the daemons by name. */
 const DAEMONS = {
   unsigned: () => [],
   signed: ({ file }) => ["-s", file("app-public.pem"), "--root-key", file("root-public.pem")],
@@ -48,7 +48,7 @@ export interface Scene extends Files, AsyncDisposable {
   readonly folder: string;
   readonly at: Readonly<Record<DaemonName, string>>;
   readonly log: (name: DaemonName) => readonly object[];
-  /** A server of version 1; `website` serves another protocol, and `hung` never answers. */
+  /** The servers of other programs: one of version 1, `website` with another protocol, and `hung`, which never answers. */
   readonly version1: string;
   readonly website: string;
   readonly hung: string;
@@ -63,7 +63,7 @@ export async function makeScene(): Promise<Scene> {
   const expired = await writeCertificate(file("expired-tls"), { expired: true });
   chmodSync(expired.key, 0o644);
   const files: Files = { file, certificate, expired, dead: `127.0.0.1:${await freePort()}` };
-  // The data folder is written with these keys, and its daemon is then stopped.
+  // A daemon writes the data folder with these keys, and is then stopped.
   const before = await startReplica({ args: ["-s", file("app-public.pem"), "--data", file("old-data")] });
   await before[Symbol.asyncDispose]();
   const running = new Map<DaemonName, RunningReplica>();
@@ -96,7 +96,7 @@ export async function makeScene(): Promise<Scene> {
 }
 
 async function writeKeys(file: (name: string) => string): Promise<void> {
-  for (const name of ["app", "root", "stranger", "web", "gone"]) {
+  for (const name of ["app", "root", "stranger", "web", "revoked"]) {
     const { privatePem, publicPem } = await generateKeyPair({ type: "ed25519", bits: 2048 });
     writeFileSync(file(`${name}.pem`), privatePem, { mode: 0o600 });
     writeFileSync(file(`${name}-public.pem`), publicPem);
@@ -119,8 +119,8 @@ async function limitWeb(server: string, file: (name: string) => string): Promise
     readFileSync(file(`${name}-public.pem`), "utf8").replace(/-----[^-]+-----|\s/g, "");
   await using root = createClient({ servers: server, key: file("root.pem") });
   await root.call(["KEY", "ADD", der("web"), "LABEL", "web", "RULES", "+@read", "~*"]);
-  const gone = await root.call(["KEY", "ADD", der("gone"), "LABEL", "gone"]);
-  await root.call(["KEY", "REVOKE", String(gone)]);
+  const revoked = await root.call(["KEY", "ADD", der("revoked"), "LABEL", "revoked"]);
+  await root.call(["KEY", "REVOKE", String(revoked)]);
   await using app = createClient({ servers: server, key: file("app.pem") });
   await app.send("RPUSH list one");
 }

@@ -64,7 +64,7 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "status: writes that are on their way look as if a member held something else",
     file: "cli/status/timeline-report.js",
-    find: "theirs.settledFingerprint === own.settledFingerprint",
+    find: "other.settledFingerprint === own.settledFingerprint",
     replace: "false",
     test: "test/cli/status/trio-status.test.js",
   },

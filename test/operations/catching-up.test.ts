@@ -75,8 +75,8 @@ for (const [name, [words, missing]] of Object.entries(READING)) {
       place = `127.0.0.1:${behind.port}`;
     }
     assert.deepEqual(lines, [
-      `dbsync: warning: ${place} is catching up: ${missing} may be missing that other daemons have. ` +
-        "Wait until dbsync status shows it as live, or name another daemon (-s)",
+      `dbsync: warning: ${place} is catching up: some ${missing} may be missing. ` +
+        "Wait until dbsync status shows the daemon as live, or name another daemon (-s)",
     ]);
   });
 

@@ -151,7 +151,7 @@ for (const target of ["resp:-", "json:-"])
     assert.equal(status, 1, stderr);
     assert.match(
       stderr,
-      /^dbsync: standard output cannot be written \(ENOSPC: [^)]+\)\. What was written is not complete\n/m,
+      /^dbsync: standard output cannot be written \(ENOSPC: [^)]+\)\. The output is incomplete\n/m,
     );
     assert.doesNotMatch(stderr, /\n +at /);
   });

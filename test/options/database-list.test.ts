@@ -1,11 +1,11 @@
-/** Tests the text of -d. */
+/** Tests the parsing of -d. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseSpecifications } from "../../options/database-list.js";
 
 const plain = { kind: "redis", db: 0, username: null, password: null, tls: false };
 
-test("php-dbsync's form names host and port, IPv6 in brackets", () => {
+test("php-dbsync's form contains host and port, with brackets for IPv6", () => {
   assert.deepEqual(parseSpecifications("redis:127.0.0.1:6379"), [
     { ...plain, name: "redis:127.0.0.1:6379", host: "127.0.0.1", port: 6379 },
   ]);
@@ -14,12 +14,12 @@ test("php-dbsync's form names host and port, IPv6 in brackets", () => {
   ]);
 });
 
-test("several databases keep their order, blanks around commas do not matter", () => {
+test("several databases keep their order, and spaces around commas are ignored", () => {
   const names = parseSpecifications("redis:b:2, memory,redis:a:1").map(({ name }) => name);
   assert.deepEqual(names, ["redis:b:2", "memory", "redis:a:1"]);
 });
 
-test("a URL brings user, password, number and TLS; its name has no password", () => {
+test("a URL contains user, password, number and TLS, and its name contains no password", () => {
   assert.deepEqual(parseSpecifications("rediss://me:s%2Cc%40@db.example:7000/5"), [
     {
       kind: "redis",
@@ -37,7 +37,7 @@ test("a URL brings user, password, number and TLS; its name has no password", ()
   ]);
 });
 
-test("daemons to sign for are one database, and their list is a client's", () => {
+test("daemons behind a sidecar are one database, with the form of a client's servers", () => {
   const list = "127.0.0.1:1111,dbsyncs://db2:1111#sha256:ab";
   assert.deepEqual(parseSpecifications(`dbsync:${list}`), [
     { kind: "dbsync", name: `dbsync:${list}`, servers: list },
@@ -52,7 +52,7 @@ test("daemons to sign for are one database, and their list is a client's", () =>
   );
 });
 
-test("a cluster, and sentinels with their master's name, are one database of several servers", () => {
+test("a cluster, and sentinels with the name of their master, are one database of several servers", () => {
   const nodes = [
     { host: "a", port: 1 },
     { host: "::1", port: 2 },
@@ -98,31 +98,31 @@ for (const [text, problem] of [
   ["redis-cluster:main@a:1", /a cluster has no name/],
   [
     "redis-cluster://me:secret@a:1/3",
-    /^"redis-cluster:\/\/\*\*\*@a:1\/3": a Redis Cluster has database 0 only/,
+    /^"redis-cluster:\/\/\*\*\*@a:1\/3": a Redis Cluster has only database 0/,
   ],
   ["redis-sentinel:a:1", /the master's name is missing/],
   ["redis-cluster://me:s@a:1?x=1", /a cluster has no settings after a question mark/],
   [
     "redis-sentinel:main@a:1?x=1&sentinel-password=secret",
-    /^"redis-sentinel:main@a:1\?x=1&sentinel-password=\*\*\*": "x" is no setting with a value/,
+    /^"redis-sentinel:main@a:1\?x=1&sentinel-password=\*\*\*": "x" is not a setting with a value/,
   ],
   [
     "redis-sentinel:main@a:1?sentinel-password=sec&ret",
-    /^"redis-sentinel:main@a:1\?sentinel-password=\*\*\*": the text after the sentinel-password is no setting/,
+    /^"redis-sentinel:main@a:1\?sentinel-password=\*\*\*": the text after the sentinel-password is not a setting/,
   ],
   [
     "redis-sentinel:main@a:1?sentinel-password=sec@ret",
     /^"redis-sentinel:main@a:1\?sentinel-password=\*\*\*": "a:1\?…" is not host:port/,
   ],
-  ["redis-sentinel:main@a:1?sentinel-tls=1", /sentinel-tls is yes or no/],
+  ["redis-sentinel:main@a:1?sentinel-tls=1", /sentinel-tls must be yes or no/],
   ["redis-sentinel:main@a:1?sentinel-user=w", /the sentinel-password is missing/],
   [
     "redis-sentinel://u:%zz@main@a:1",
-    /^"redis-sentinel:\/\/\*\*\*@main@a:1": a % in a user or a password is/,
+    /^"redis-sentinel:\/\/\*\*\*@main@a:1": write a % in a user or a password as/,
   ],
   ["redis-sentinel:main@a:0", /a port is a number from 1 to 65535/],
   ["dbsync:", /A daemon is missing/],
-  ["dbsync:a:1,memory", /after dbsync: name daemons only/],
+  ["dbsync:a:1,memory", /after dbsync: name only daemons/],
   ["", /A database is missing/],
   ["memory,", /A database is missing/],
   ["Memory", /unknown database type "Memory"/],
@@ -130,11 +130,11 @@ for (const [text, problem] of [
   ["redis:::1:6379", /is not redis:host:port/],
   ["redis:h:99999", /from 1 to 65535/],
   ["redis://user:secret@h:1/x", /^"redis:\/\/\*\*\*@h:1\/x" is not/],
-  ["redis://u:secret@h:99999", /^"redis:\/\/\*\*\*@h:99999" is no URL/],
-  ["redis://u:%zz@h:1", /^"redis:\/\/\*\*\*@h:1": a % in a user or a password is written %25/],
+  ["redis://u:secret@h:99999", /^"redis:\/\/\*\*\*@h:99999" is not a URL/],
+  ["redis://u:%zz@h:1", /^"redis:\/\/\*\*\*@h:1": write a % in a user or a password as %25/],
   ["redis:h:1,redis:h:1", /"redis:h:1" is named twice/],
 ] as const) {
-  test(`${JSON.stringify(text)} names no databases`, () => {
+  test(`${JSON.stringify(text)} is not a list of databases`, () => {
     assert.throws(() => parseSpecifications(text), { name: "RangeError", message: problem });
   });
 }

@@ -1,6 +1,6 @@
 /**
- * Makes command lines and files from the options' rows: each option with another value than its default, and the
- * options that it requires.
+ * Creates command lines from the rows of the options: each option with a value other than its default, and the options
+ * that it requires.
  */
 import { nameOf, type OptionRow } from "../../options/option-row.js";
 import { OPTIONS } from "../../options/table.js";
@@ -8,8 +8,8 @@ import { OPTIONS } from "../../options/table.js";
 const ROWS: Readonly<Record<string, OptionRow>> = OPTIONS;
 
 /**
- * Returns the settings that a setting requires, directly or not.
- * @throws Error  a row names one that does not exist
+ * Returns the settings that a setting requires, directly or indirectly.
+ * @throws Error  a row names a setting that does not exist
  */
 export function neededBy(setting: string, found: ReadonlySet<string> = new Set()): ReadonlySet<string> {
   const { [setting]: row } = ROWS;
@@ -19,10 +19,10 @@ export function neededBy(setting: string, found: ReadonlySet<string> = new Set()
   return all;
 }
 
-/** A database that works with a key; the example of `database` is one that takes none. */
+/** A database that works with a key, unlike the example of `database`. */
 const SIGNED_FOR = "dbsync:127.0.0.1:1111";
 
-/** Returns the options of `settings`, each with its example. */
+/** Returns the options of `settings` with their examples. */
 export function argumentsOf(settings: Iterable<string>): string[] {
   const all = new Set(settings);
   return [...all].flatMap((setting) => {

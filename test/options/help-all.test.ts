@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runDaemon } from "../support/daemon-process.js";
 
-test("--help-all prints defaults as they are typed", async () => {
+test("--help-all prints defaults in the form in which users type them", async () => {
   const { stdout, code } = await runDaemon(["--help-all"]);
   assert.equal(code, 0);
   const defaults = [...stdout.replace(/\s+/g, " ").matchAll(/default: ([^,)]*)/g)].map(([, value]) => value);

@@ -1,4 +1,4 @@
-/** Tests the rows of the limits, and the log that says why a connection was closed. */
+/** Tests the rows of the limits, and the log of the reasons why connections are closed. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { isLoopback } from "../../net/process/loopback.js";
 import { formatLimit, formatRetention, parseLimit, parseRetention } from "../../options/limit-text.js";
 import { LIMITS } from "../../options/limits.js";
 
-test("sizes and times are read with their units, and written so that they read the same", () => {
+test("sizes and times are parsed with their units, and formatted texts have the same value", () => {
   const { maxRequestBytes, idleTimeout, maxConnections } = LIMITS;
   assert.equal(parseLimit(maxRequestBytes, "1.5KiB"), 1536);
   assert.equal(parseLimit(maxRequestBytes, "2048"), 2048);
@@ -21,12 +21,12 @@ test("sizes and times are read with their units, and written so that they read t
   assert.equal(formatLimit(idleTimeout, 1500), "1500ms");
   assert.equal(formatLimit(maxConnections, 10_000), "10000");
   for (const row of Object.values(LIMITS)) {
-    for (const value of [row.least, row.fallback, row.most])
+    for (const value of [row.min, row.fallback, row.max])
       assert.equal(parseLimit(row, formatLimit(row, value)), value);
   }
 });
 
-test("commands are kept for days, or for a time with its unit", () => {
+test("a retention time is a number of days, or a time with a unit", () => {
   for (const [text, milliseconds] of [
     ["7", 604_800_000],
     ["12h", 43_200_000],
@@ -41,7 +41,7 @@ test("commands are kept for days, or for a time with its unit", () => {
     assert.throws(() => parseRetention(text), { name: "RangeError", message: /^Expected forever/ }, text);
 });
 
-test("what is no limit, or out of bounds, is refused with what is expected", () => {
+test("an invalid limit, or one out of bounds, is refused with the expected form", () => {
   for (const text of ["", "many", "-1", "1e9", "0x10", "5 parsecs", "1KiB", "9999h"]) {
     assert.throws(
       () => parseLimit(LIMITS.idleTimeout, text),
@@ -52,14 +52,14 @@ test("what is no limit, or out of bounds, is refused with what is expected", () 
   assert.throws(() => parseLimit(LIMITS.maxConnections, "2.5"), /a whole number/);
 });
 
-test("every default lies within its bounds and has its reason", () => {
-  for (const { least, fallback, most, reason } of Object.values(LIMITS)) {
-    assert.ok(least <= fallback && fallback <= most);
+test("each default is within its bounds and has a reason", () => {
+  for (const { min, fallback, max, reason } of Object.values(LIMITS)) {
+    assert.ok(min <= fallback && fallback <= max);
     assert.notEqual(reason, "");
   }
 });
 
-test("addresses of the loopback are told from others; names are not known before they are looked up", () => {
+test("loopback addresses are recognized; names are undecided before they are resolved", () => {
   for (const address of ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "localhost"])
     assert.equal(isLoopback(address), true);
   for (const address of ["0.0.0.0", "::", "10.0.0.1", "fe80::1", "128.0.0.1"])
@@ -67,7 +67,7 @@ test("addresses of the loopback are told from others; names are not known before
   assert.equal(isLoopback("db.example"), null);
 });
 
-test("a reason is logged some times in a while, then counted, and the count is told later", () => {
+test("a reason is logged a few times, then only counted, and the count is logged later", () => {
   const lines: Record<string, unknown>[] = [];
   const log = pino({ base: null }, { write: (line) => lines.push(JSON.parse(line)) });
   let now = 0;

@@ -1,4 +1,4 @@
-/** Tests the program's options: which are refused and how, the precedence of sources, help and --check-config. */
+/** Tests the options of the program: refusals, the precedence of sources, help and --check-config. */
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -30,8 +30,8 @@ function configFile(text: string): string {
 }
 
 /**
- * Returns the lines of --check-config by name, without the source: by the daemon's own code, or by a process if there
- * are variables.
+ * Returns the lines of --check-config by name, with value and source. Runs a process if there are variables, otherwise
+ * the daemon's code in this process.
  */
 async function checked(
   args: readonly string[],
@@ -48,7 +48,7 @@ async function printedFor(words: readonly string[]): Promise<string> {
   return task.text;
 }
 
-/** The pin of some daemon. */
+/** The pin of a daemon. */
 const PIN = `#ed25519:${"ab".repeat(32)}`;
 
 const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][] = [
@@ -73,7 +73,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["-d", "redis:127.0.0.1:0"], 2, /a port is a number from 1 to 65535/],
   [["-d", "memory,memory"], 2, /"memory" is named twice/],
   [["-d", ""], 2, /A database is missing/],
-  [["-d", "dbsync:127.0.0.1:1"], 2, /there is no key: give --key private\.pem \(dbsync-keygen/],
+  [["-d", "dbsync:127.0.0.1:1"], 2, /no key is set: add --key private\.pem \(dbsync-keygen/],
   [
     ["-d", "dbsync:127.0.0.1:1", "--key", "nowhere.pem"],
     1,
@@ -93,7 +93,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["-d", "dbsync:127.0.0.1:1", "--key", "k", "--policy", "best"], 2, /Expected first, majority/],
   [["-d", "dbsync:127.0.0.1:1", "--key", "k", "-s", publicKey], 2, /leave out -s and --root-key/],
   [["-d", "dbsync:127.0.0.1:1", "--key", "k", "--data", "d"], 2, /leave out --data, --peer and --order/],
-  [["--key", "private.pem"], 2, /--key is for a daemon that signs for clients: give -d dbsync/],
+  [["--key", "private.pem"], 2, /--key is for a daemon that signs for clients: add -d dbsync/],
   [["-s", "nowhere.pem"], 1, /nowhere\.pem does not exist/],
   [["-s", publicKey, "--allow-unsigned"], 2, /exclude each other/],
   [["--root-key", "nowhere.pem"], 1, /--root-key: .*nowhere\.pem does not exist/],
@@ -103,19 +103,19 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
     /the same key .*\. Give it to -s or to --root-key, not both/,
   ],
   [["--cluster-name", ""], 2, /Expected a name of 1 to 128 characters/],
-  [["--window", "30s"], 2, /Expected two times with a comma between/],
+  [["--window", "30s"], 2, /Expected two times separated by a comma/],
   [["--window", "30s,1ms"], 2, /Expected 100ms to 10m/],
   [["--require", "v3"], 2, /Allowed choices are v1, v2/],
-  [["--ws", "0"], 2, /--ws takes signed commands only, .*: give -s public\.pem/],
+  [["--ws", "0"], 2, /--ws accepts only signed commands, .*: add -s public\.pem/],
   [["--compat", "mysql"], 2, /Allowed choices are php-dbsync/],
   [["--idle-timeout", "soon"], 2, /Expected a number of seconds/],
   [["--idle-timeout", "1ms"], 2, /Expected 50ms to 24h/],
   [["--max-request-bytes", "1TB"], 2, /Expected a number of bytes/],
   [["--max-connections", "1.5"], 2, /Expected a whole number/],
-  [["--max-buffered-bytes", "1MiB"], 2, /--max-request-bytes is above --max-buffered-bytes/],
+  [["--max-buffered-bytes", "1MiB"], 2, /--max-request-bytes is higher than --max-buffered-bytes/],
   [["--data", ""], 2, /Expected a path/],
-  [["--data", "d"], 2, /--data keeps signed commands, and there is no key: give -s/],
-  [["--peer", "db2:1"], 2, /--peer keeps signed commands, and there is no key: give -s/],
+  [["--data", "d"], 2, /--data stores signed commands, and no key is set: add -s/],
+  [["--peer", "db2:1"], 2, /--peer stores signed commands, and no key is set: add -s/],
   [["--peer", "db2"], 2, /Expected host:port/],
   [["--peer", "db2:0"], 2, /Expected host:port/],
   [["--peer", "db2:1#ed25519:12"], 2, /Expected #ed25519: and 64 hexadecimal digits/],
@@ -130,11 +130,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
     2,
     /--peer db3:1: nothing proves that daemon's identity\..*--cluster-secret FILE.*pin that daemon.*--root-key/,
   ],
-  [
-    ["-s", publicKey, "--cluster-secret", "x"],
-    2,
-    /--cluster-secret is for daemons that have peers: give --peer/,
-  ],
+  [["-s", publicKey, "--cluster-secret", "x"], 2, /--cluster-secret is for daemons with peers: add --peer/],
   [
     ["-s", publicKey, "--peer", "db2:1", "--cluster-secret", "nowhere.secret"],
     1,
@@ -150,7 +146,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
     2,
     /is a folder; expected a cluster's secret/,
   ],
-  [["-s", publicKey, "--peer", "db2:1", "--v1", "local"], 2, /its peers would differ for ever/],
+  [["-s", publicKey, "--peer", "db2:1", "--v1", "local"], 2, /its peers would differ permanently/],
   [["-s", publicKey, "--data", "d", "--v1", "local"], 2, /would lose them when it stops.*gateway, or off/],
   [["-s", publicKey, "--v1", "gateway"], 2, /needs --data, --peer or --order/],
   [["-s", publicKey, "--require", "v2", "--v1", "gateway", "--data", "d"], 2, /exclude each other/],
@@ -161,26 +157,30 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [
     ["-s", publicKey, "--order", "nats://h/s", "--data", "d", "--retain", "3"],
     2,
-    /the stream keeps the writes/,
+    /the stream stores the writes/,
   ],
   [
     ["-s", publicKey, "--order", "nats://h/s", "--window", "2m,5s"],
     2,
     /--window with --order is 1m,30s at most/,
   ],
-  [["-s", publicKey, "--order", "nats://h/s", "-d", "redis:localhost:1"], 2, /--order keeps the data itself/],
-  [["-s", publicKey, "--order-credentials", "f"], 2, /--order-credentials is about --order/],
-  [["--order", "nats://h/s"], 2, /--order keeps signed commands, and there is no key/],
+  [
+    ["-s", publicKey, "--order", "nats://h/s", "-d", "redis:localhost:1"],
+    2,
+    /--order stores the data in the daemon/,
+  ],
+  [["-s", publicKey, "--order-credentials", "f"], 2, /--order-credentials needs --order/],
+  [["--order", "nats://h/s"], 2, /--order stores signed commands, and no key is set/],
   [["--fsync", "sometimes"], 2, /Expected always, never, or interval=/],
   [["--fsync", "interval=90000"], 2, /Expected 1ms to 1m/],
-  [["--fsync", "never"], 2, /--fsync is about the data folder/],
-  [["-s", publicKey, "--data", "d", "--peer", "db2:1", "--fsync", "never"], 2, /what a crash takes back/],
+  [["--fsync", "never"], 2, /--fsync needs a data folder/],
+  [["-s", publicKey, "--data", "d", "--peer", "db2:1", "--fsync", "never"], 2, /could lose in a crash/],
   [["--retain", "0"], 2, /Expected forever, 1 to 36500 days, or a time such as 12h or 90m/],
   [["--retain", "30s"], 2, /Expected forever, 1 to 36500 days, or a time such as 12h or 90m/],
-  [["-s", publicKey, "--peer", "db2:1", "--retain", "3"], 2, /--retain is about the data folder/],
+  [["-s", publicKey, "--peer", "db2:1", "--retain", "3"], 2, /--retain needs a data folder/],
   [["-s", publicKey, "--data", "d", "--tail-seconds", "20"], 2, /--tail-seconds is shorter than --window/],
-  [["--maxmemory", "1GiB", "-d", "redis:127.0.0.1:1"], 2, /bound that of the server of -d/],
-  [["--maxmemory-policy", "allkeys-random"], 2, /says what goes at --maxmemory: give that too/],
+  [["--maxmemory", "1GiB", "-d", "redis:127.0.0.1:1"], 2, /set the limit on the server of -d/],
+  [["--maxmemory-policy", "allkeys-random"], 2, /needs a limit: add --maxmemory/],
   [
     ["--maxmemory-policy", "allkeys-best", "--maxmemory", "1GiB"],
     2,
@@ -189,15 +189,15 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [
     ["-s", publicKey, "--data", "d", "--maxmemory", "1GiB", "--maxmemory-policy", "volatile-ttl"],
     2,
-    /would drop keys here and nowhere else/,
+    /would drop keys only on this daemon/,
   ],
   [["--json", "localhost:8888"], 2, /Expected a port from 0 to 65535, or an IP address before it/],
-  [["--json-replica", "old:8888"], 2, /passes on what JSON clients write: give --json too/],
+  [["--json-replica", "old:8888"], 2, /forwards the writes of JSON clients: add --json/],
   [["--json", "--json-replica", "old"], 2, /Expected host:port, such as db1:8888\.$/m],
   [
     ["--json", "--json-replica", "dbsyncs://old:1"],
     2,
-    /Expected host:port: the original knows no encryption/,
+    /Expected host:port; the original server has no encryption/,
   ],
   [["--json", "--json-replica", "old:1,old:1"], 2, /A server is named twice/],
   [
@@ -210,7 +210,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["--config", "nowhere.toml"], 1, /nowhere\.toml does not exist\. Correct --config/],
 ];
 
-/** Returns how dbsyncd ends with arguments that it cannot start with: by its own code, or else by a process. */
+/** Returns the exit code and error of dbsyncd for invalid arguments, from its code in this process or from a process. */
 async function refusalOf(args: readonly string[]): Promise<{ code: number | null; stderr: string }> {
   try {
     await readCommandLine(args, {});
@@ -223,14 +223,14 @@ async function refusalOf(args: readonly string[]): Promise<{ code: number | null
 
 for (const [args, code, stderr] of REFUSED) {
   const shown = args.map((arg) => JSON.stringify(arg)).join(" ");
-  test(`dbsyncd ${shown} does not start and says why`, async () => {
+  test(`dbsyncd ${shown} does not start and reports the reason`, async () => {
     const ended = await refusalOf(args);
     assert.match(ended.stderr, stderr);
     assert.equal(ended.code, code);
   });
 }
 
-test("a refusal goes to standard error, under the program's name", async () => {
+test("a refusal is printed on standard error with the program's name", async () => {
   const ended = await runDaemon(["-p", "abc"]);
   assert.match(ended.stderr, /^dbsyncd: option '-p.*\nSee dbsyncd --help\.\n$/);
   assert.deepEqual([ended.code, ended.stdout], [2, ""]);
@@ -241,8 +241,8 @@ const BAD_FILES: readonly [text: string, stderr: RegExp][] = [
   ["port = 1\nport = 2", /dbsyncd\.toml, line 2, column \d+: /],
   ['bind = "::1', /line 1, column \d+: the quote \("\) after the text is missing\. Write bind = "::1"$/],
   ["port = 1\nbind = '::1\nclose = true", /line 2, column \d+: the quote \('\) .*Write bind = '::1'$/],
-  ["bind = ::1 # mine", /line 1, column \d+: text is written in quotes\. Write bind = "::1"$/],
-  ["idle-timeout = 5m", /text is written in quotes\. Write idle-timeout = "5m"$/],
+  ["bind = ::1 # mine", /line 1, column \d+: text must be in quotes\. Write bind = "::1"$/],
+  ["idle-timeout = 5m", /text must be in quotes\. Write idle-timeout = "5m"$/],
   ["port 3", /line 1, column \d+: illegal character in key\. Write name = value\.$/],
   ["port =", /dbsyncd\.toml, line 1, column \d+: /],
   ['port = "abc"', /dbsyncd\.toml, line 1: port = "abc": Expected a number from 0 to 65535/],
@@ -256,14 +256,14 @@ const BAD_FILES: readonly [text: string, stderr: RegExp][] = [
 ];
 
 for (const [text, stderr] of BAD_FILES) {
-  test(`a configuration file with ${JSON.stringify(text)} is refused with its place`, async () => {
+  test(`a configuration file with ${JSON.stringify(text)} is refused with its location`, async () => {
     const ended = await refusalOf(["--config", configFile(text)]);
     assert.match(ended.stderr, stderr);
     assert.equal(ended.code, 2);
   });
 }
 
-test("the command line comes before the environment, then the file, then the default", async () => {
+test("the command line takes precedence over the environment, the file and the default, in this order", async () => {
   const file = configFile('bind = "127.0.0.4"\nidle-timeout = "4m"\nlog-level = "error"\nclose = true\n');
   const env = { DBSYNCD_BIND: "127.0.0.3", DBSYNCD_IDLE_TIMEOUT: "3m", DBSYNCD_CONFIG: file };
   const values = await checked(["--bind", "127.0.0.2"], env);
@@ -275,7 +275,7 @@ test("the command line comes before the environment, then the file, then the def
   assert.equal(values.get("database"), '"memory"   # default');
 });
 
-test("peers come from the command line, the environment or the file, and the data folder is relative to the file", async () => {
+test("peers can be in the command line, the environment or the file, and the data folder is relative to the file", async () => {
   const pin = `#ed25519:${"ab".repeat(32)}`;
   const file = configFile(
     `peer = ["db2:1", "dbsyncs://[::1]:3${pin}"]\ndata = "data"\nfsync = "interval=50"\nretain = 30\ncluster-secret = "cluster.secret"`,
@@ -292,25 +292,33 @@ test("peers come from the command line, the environment or the file, and the dat
     (await checked(["-s", publicKey], env)).get("peer"),
     '["db2:1","db3:1"]   # environment, DBSYNCD_PEER',
   );
-  const given = await checked(["-s", publicKey, "--peer", "db2:1", "--peer", "db3:1", ...knowsSecret]);
-  assert.equal(given.get("peer"), '["db2:1","db3:1"]   # command line');
+  const onCommandLine = await checked([
+    "-s",
+    publicKey,
+    "--peer",
+    "db2:1",
+    "--peer",
+    "db3:1",
+    ...knowsSecret,
+  ]);
+  assert.equal(onCommandLine.get("peer"), '["db2:1","db3:1"]   # command line');
 });
 
-test("--check-config refuses what a start would refuse", async () => {
+test("--check-config refuses the same options as a start", async () => {
   const ended = await runDaemon(["--config", configFile("prot = 1"), "--check-config"]);
   assert.equal(ended.code, 2);
 });
 
-test("what --check-config prints is a configuration file", async () => {
+test("the output of --check-config is a configuration file", async () => {
   const database = ["-d", "redis:127.0.0.1:1", "-s", publicKey];
   const printed = await printedFor([...database, "--idle-timeout", "90", "--check-config"]);
   const values = await checked(["--config", configFile(printed)]);
   assert.equal(values.get("idle-timeout"), '"90s"   # file');
   assert.equal(values.get("database"), '"redis:127.0.0.1:1"   # file');
   const places = await printedFor(["--resp", "7001", "--admin", "7002", "--check-config"]);
-  const taken = await checked(["--config", configFile(places)]);
-  assert.equal(taken.get("resp"), '"127.0.0.1:7001"   # file');
-  assert.equal(taken.get("admin"), '"127.0.0.1:7002"   # file');
+  const parsed = await checked(["--config", configFile(places)]);
+  assert.equal(parsed.get("resp"), '"127.0.0.1:7001"   # file');
+  assert.equal(parsed.get("admin"), '"127.0.0.1:7002"   # file');
 });
 
 test("--check-config hides passwords", async () => {
@@ -318,7 +326,7 @@ test("--check-config hides passwords", async () => {
   assert.equal(values.get("database"), '"redis://127.0.0.1:1/2"   # command line');
 });
 
-test("a switch's environment variable can say no", async () => {
+test("the environment variable of a switch can be false", async () => {
   assert.equal(
     (await checked([], { DBSYNCD_CLOSE: "no" })).get("close"),
     "false   # environment, DBSYNCD_CLOSE",
@@ -332,7 +340,7 @@ test("a switch's environment variable can say no", async () => {
   assert.equal(code, 2);
 });
 
-test("--check-config reads the files that a start would read", async () => {
+test("--check-config reads the same files as a start", async () => {
   const { code, stderr } = await runDaemon(["--check-config", "-s", join(folder, "nowhere.pem")]);
   assert.equal(code, 1);
   assert.match(stderr, /nowhere\.pem does not exist/);
@@ -348,7 +356,7 @@ test("paths in the configuration file are relative to its folder", async () => {
   assert.equal(values.get("acl-file"), `${JSON.stringify(join(folder, "users.acl"))}   # file`);
 });
 
-test("--compat php-dbsync is Redis on this machine, and unsigned commands", async () => {
+test("--compat php-dbsync means Redis on this machine and unsigned commands", async () => {
   const values = await checked(["--compat", "php-dbsync", "-b", "0.0.0.0"]);
   assert.equal(values.get("database"), '"redis:127.0.0.1:6379"   # compat');
   assert.equal(values.get("allow-unsigned"), "true   # compat");
@@ -357,20 +365,20 @@ test("--compat php-dbsync is Redis on this machine, and unsigned commands", asyn
   assert.equal(chosen.get("allow-unsigned"), "false   # default");
 });
 
-test("--help shows twelve options at most, --help-all every one, --version the version", async () => {
+test("--help shows at most twelve options, --help-all shows all, and --version shows the version", async () => {
   const short = await runDaemon(["--help"]);
   const all = await runDaemon(["--help-all"]);
   const options = (text: string) => text.split("\n").filter((line) => /^ {2}-/.test(line)).length;
   assert.ok(options(short.stdout) <= 12, short.stdout);
   assert.ok(options(all.stdout) >= 20, all.stdout);
   assert.match(all.stdout, /\nLimits:\n[\s\S]*--max-request-bytes <bytes>[\s\S]*\nLog:\n/);
-  assert.match(short.stdout, /Exit codes: 0 stopped cleanly, 1 could not start .*, 2 usage/);
+  assert.match(short.stdout, /Exit codes: 0 stopped normally, 1 could not start .*, 2 wrong usage/);
   assert.deepEqual([short.code, all.code], [0, 0]);
   for (const line of breakHelp(short.stdout, 80).split("\n")) assert.ok(line.length <= 80, line);
   assert.match((await runDaemon(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
 });
 
-test("a port that is in use is named, with the cure", async () => {
+test("a port in use is reported with advice", async () => {
   const server = createServer();
   await listenAtFreePort(server);
   const { port } = server.address() as { port: number };
@@ -380,7 +388,7 @@ test("a port that is in use is named, with the cure", async () => {
   assert.equal(code, 1);
 });
 
-test("IPv6, in brackets or not, and host names are listened on", async (context) => {
+test("the daemon can listen on IPv6, with or without brackets, and on host names", async (context) => {
   for (const bind of some(["[::1]", "localhost", "::1"], 2)) {
     await using daemon = await startDaemon(["-b", bind]).catch((reason: Error) => {
       if (/no such address/.test(reason.message)) return null;
@@ -392,16 +400,16 @@ test("IPv6, in brackets or not, and host names are listened on", async (context)
   }
 });
 
-test("with --compat the default that differs from php-dbsync's is told at the start; a chosen value is not, nor anything without", async () => {
+test("with --compat the start logs the default that differs from php-dbsync's, but not a chosen value", async () => {
   await using plain = await startDaemon(["--compat", "php-dbsync"]);
-  const told = plain.log.filter(({ msg }) => msg.startsWith("Not as php-dbsync"));
+  const logged = plain.log.filter(({ msg }) => msg.startsWith("Differences from php-dbsync"));
   assert.deepEqual(
-    told.map(({ level }) => level),
+    logged.map(({ level }) => level),
     ["warn"],
   );
   assert.match(
-    told.map(({ msg }) => msg).join(),
-    /: idle connections are closed after 5m, there 3s \(--idle-timeout\)\.$/,
+    logged.map(({ msg }) => msg).join(),
+    /: idle connections are closed after 5m, in php-dbsync after 3s \(--idle-timeout\)\.$/,
   );
   for (const args of some([["--resp", "0"], [], ["-s", publicKey], ["--json", "0"]], 2)) {
     await using chosen = await startDaemon(args);
@@ -412,26 +420,29 @@ test("with --compat the default that differs from php-dbsync's is told at the st
   }
 });
 
-test("the last line at the start says that the daemon is ready, and a command that works", async () => {
+test("the last line of a start reports that the daemon is ready, with a command that works", async () => {
   await using daemon = await startDaemon(["-b", "0.0.0.0", "--allow-unsigned"]);
   const { msg } = await daemon.logged((line) => line.msg.startsWith("ready"));
   assert.equal(msg, `ready; try: dbsync send -s 127.0.0.1:${daemon.port} PING`);
   const { code, stdout } = await runDbsync(msg.split(" ").slice(3));
   assert.deepEqual([code, stdout], [0, "PONG\n"]);
   await using signed = await startDaemon(["-s", publicKey]);
-  const told = await signed.logged((line) => line.msg.startsWith("ready"));
-  assert.match(told.msg, /-k private\.pem PING$/);
+  const logged = await signed.logged((line) => line.msg.startsWith("ready"));
+  assert.match(logged.msg, /-k private\.pem PING$/);
   await using unsigned = await startDaemon(["--data", join(folder, "unsigned"), "--resp", "0"]);
   const keyless = await unsigned.logged((line) => line.msg.startsWith("ready"));
-  assert.match(keyless.msg, /^ready for clients that do not sign; signed commands need -s or --root-key/);
+  assert.match(
+    keyless.msg,
+    /^ready for clients that do not sign; to accept signed commands, set -s or --root-key/,
+  );
   await using fetching = await startDaemon([
     ...["--json", "0", "--json-replica", `127.0.0.1:${await freePort()}`],
   ]);
   const early = await fetching.logged(({ msg }) => / try: /.test(msg));
-  assert.match(early.msg, /^started, but not yet ready for JSON clients; try: dbsync send /);
+  assert.match(early.msg, /^started, but not ready for JSON clients yet; try: dbsync send /);
 });
 
-test("an unsigned daemon on all addresses starts when that is permitted", async () => {
+test("an unsigned daemon on all addresses starts if that is permitted", async () => {
   await using daemon = await startDaemon(["-b", "0.0.0.0", "--allow-unsigned"]);
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask("PING"), "PONG");

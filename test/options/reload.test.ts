@@ -1,4 +1,4 @@
-/** Tests that every option either applies immediately after SIGHUP, or is named as one that requires a restart. */
+/** Tests that each option either applies immediately after SIGHUP, or is reported to need a restart. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readCommandLine } from "../../daemon/command-line.js";
@@ -17,20 +17,20 @@ async function settingsOf(args: readonly string[]): Promise<Settings> {
 for (const setting of OPTION_NAMES) {
   const { [setting]: row } = OPTIONS;
   const name = nameOf(row);
-  test(`--${name} holds at once after SIGHUP, or is told to need a restart`, async () => {
+  test(`--${name} applies immediately after SIGHUP, or is reported to need a restart`, async () => {
     const needed = [...neededBy(setting)].filter((one) => one !== setting);
-    // Options that require this one come together with it.
+    // Options that require this option are set together with it.
     const before = await settingsOf(argumentsOf(needed.filter((one) => !neededBy(one).has(setting))));
     const after = await settingsOf(argumentsOf([...needed, setting]));
     const named = restartNames(before, after);
-    const { differences: _, ...rest } = reloaded(before, after);
+    const { differences: _, ...actual } = reloaded(before, after);
     const { differences: __, ...old } = before;
     if (row.reload === "restart" || (row.reload === "timeline" && !hasTimeline(before))) {
-      assert.ok(named.includes(name), `others are named: ${named}`);
-      if (named.length === 1) assert.deepEqual(rest, old, "what needs a restart stays");
+      assert.ok(named.includes(name), `other options are reported: ${named}`);
+      if (named.length === 1) assert.deepEqual(actual, old, "an option that needs a restart is unchanged");
     } else {
       assert.ok(!named.includes(name));
-      assert.notDeepEqual(rest, old, "it is taken over");
+      assert.notDeepEqual(actual, old, "the new value is applied");
     }
   });
 }

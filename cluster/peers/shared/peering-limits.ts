@@ -14,7 +14,7 @@ export const PEERING_LIMITS = {
    * Bytes of an entry: the most that --max-request-bytes can be anywhere, and what a gateway adds before it. The same
    * for all, however they were started: what one daemon has accepted every other one must accept.
    */
-  maxEnvelopeBytes: LIMITS.maxRequestBytes.most + MIB,
+  maxEnvelopeBytes: LIMITS.maxRequestBytes.max + MIB,
   /** A connection's hellos, challenges and proofs; the other side may be silent or no member. */
   handshakeMs: 5_000,
   /**

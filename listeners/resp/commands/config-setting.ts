@@ -64,7 +64,7 @@ export function parseNumber(
 }
 
 export function limit({ limit: name, scale, isMemory = undefined, mayBeNegative }: LimitSetting): Setting {
-  const { least, most } = LIMITS[name];
+  const { min: least, max: most } = LIMITS[name];
   const bounds = {
     least: mayBeNegative === true ? -1 : Math.ceil(least / scale),
     most: Math.floor(most / scale),

@@ -188,7 +188,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   requirepass,
   save,
   "slowlog-log-slower-than": limit({ limit: "slowlogTime", scale: 1 / 1000, mayBeNegative: true }),
-  "slowlog-max-len": limit({ limit: "slowlogMost", scale: 1 }),
+  "slowlog-max-len": limit({ limit: "slowlogLength", scale: 1 }),
   "tracking-table-max-keys": trackingTableMaxKeys,
   timeout: limit({ limit: "respIdleTimeout", scale: 1000 }),
 };

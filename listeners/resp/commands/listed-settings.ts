@@ -71,7 +71,7 @@ export const clientOutputBufferLimit: Setting = {
         return "Error in hard, soft or soft_seconds setting in buffer limit configuration.";
       all[name] = [hard, soft, seconds];
     }
-    const { least, most } = LIMITS.maxOutputBytes;
+    const { min: least, max: most } = LIMITS.maxOutputBytes;
     const [hard] = all.normal;
     if (hard !== 0 && (hard < least || hard > most))
       return `the hard limit of normal clients must be 0, or between ${least} and ${most}`;

@@ -181,7 +181,7 @@ export class RespServer implements WriteObserver {
       const microseconds = Math.round(milliseconds * 1000);
       this.daemon.slowLog.add(
         { at: this.seconds, microseconds, argv: withoutSecrets(command, argv), remote, name },
-        limits.slowlogMost,
+        limits.slowlogLength,
       );
     }
     if (limits.latencyTime > 0 && milliseconds >= limits.latencyTime) {

@@ -1,13 +1,13 @@
-/** Compares quantiles from buckets with those of the sorted list. */
+/** Compares quantiles from buckets with those of the sorted list of latencies. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LatencyHistogram } from "../../../cli/bench/latency-histogram.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
-/** Steps that are fine enough for a random exponent. */
+/** Number of steps between random exponents. */
 const STEPS = 2 ** 20;
 
-test("quantiles are right to 1.5 %, never above the longest", () => {
+test("quantiles are accurate to 1.5 %, and never above the longest latency", () => {
   const seed = seedOfRun();
   console.log(`seed: replay with DBSYNC_SEED=${seed}`);
   const random = new SeededRandom(seed);
@@ -38,7 +38,7 @@ test("without values all figures are 0 and there are no bands", () => {
   assert.deepEqual(histogram.bands(), []);
 });
 
-test("bands reach from the first value to the last, those between may be empty", () => {
+test("bands extend from the first value to the last, and may be empty between them", () => {
   const histogram = new LatencyHistogram();
   for (const ms of [0, 0.0015, 1, 1.01, 5, 1e9]) histogram.add(ms);
   const bands = histogram.bands();

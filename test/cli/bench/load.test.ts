@@ -12,7 +12,7 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 const seed = seedOfRun();
 console.log(`seed: replay with DBSYNC_SEED=${seed}`);
 
-/** Milliseconds by which each reading advances the clock. */
+/** Milliseconds by which the clock advances each time it is read. */
 const STEP_MS = 0.01;
 
 class Clock {
@@ -36,12 +36,12 @@ class Clock {
   }
 }
 
-const plan = (given: Partial<LoadPlan>): LoadPlan => ({
+const plan = (changes: Partial<LoadPlan>): LoadPlan => ({
   send: async () => "OK",
   callers: 1,
   rate: null,
   seconds: 1,
-  ...given,
+  ...changes,
 });
 
 describe("the closed loop", () => {
@@ -63,7 +63,7 @@ describe("the closed loop", () => {
     assert.ok(ms >= 1_000 && ms < 1_100, `${ms}`);
   });
 
-  test("counts failures by the stage at which daemons failed, and goes on", async () => {
+  test("counts failures by the stage at which daemons failed, and continues", async () => {
     const clock = new Clock();
     const outcome = (stage: "connect" | "timeout") =>
       ({ address: "a:1", status: "failed", stage, detail: "", effect: "unknown", ms: 1 }) as const;
@@ -84,7 +84,7 @@ describe("the closed loop", () => {
     assert.ok(failed > 40 && failed < 60);
   });
 
-  test("ends when it is told to", async () => {
+  test("ends when it is stopped", async () => {
     const clock = new Clock();
     const send = async () => {
       clock.time += 1;
@@ -96,7 +96,7 @@ describe("the closed loop", () => {
 });
 
 describe("the open loop", () => {
-  test("makes as many calls as its rate says, at random times", async () => {
+  test("makes calls at its rate, at random times", async () => {
     const clock = new Clock();
     const times: number[] = [];
     const send = async () => void times.push(clock.time);
@@ -108,26 +108,26 @@ describe("the open loop", () => {
     const gaps = times.slice(1).map((time, index) => time - (times[index] as number));
     const mean = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
     const deviation = Math.sqrt(gaps.reduce((sum, gap) => sum + (gap - mean) ** 2, 0) / gaps.length);
-    // For exponential gaps the two are equal.
+    // For exponential intervals the deviation equals the mean.
     assert.ok(Math.abs(deviation / mean - 1) < 0.15, `seed ${seed}: ${deviation} to ${mean}`);
   });
 
-  test("counts the time of a call from its arrival, also while answers are late", async () => {
+  test("measures the time of a call from its arrival, even if answers are late", async () => {
     const clock = new Clock();
     let isFirst = true;
     const send = async () => {
-      // The program itself is delayed, so the requests that arrive meanwhile cannot even be sent.
+      // The program itself is delayed, so requests that arrive during the delay cannot be sent.
       if (isFirst) clock.time += 500;
       isFirst = false;
     };
     const { latencies } = await new Load(plan({ send, rate: 1_000 }), double<Environment>(clock)).run();
-    // Half of all requests arrive during the delay, evenly.
+    // Half of all requests arrive during the delay, evenly distributed.
     const share = latencies.quantile(0.75);
     assert.ok(share > 150 && share < 350, `seed ${seed}: ${share}`);
     assert.ok(latencies.max >= 490);
   });
 
-  test("ends at once when it is told to, though the next arrival is far, and leaves no timer", async () => {
+  test("ends immediately when it is stopped, although the next arrival is far in the future, and leaves no timer", async () => {
     const clock = new Clock();
     const load = new Load(plan({ rate: 0.001, seconds: 1e6 }), double<Environment>(clock));
     const run = load.run();
@@ -138,7 +138,7 @@ describe("the open loop", () => {
 });
 
 describe("the report", () => {
-  test("says what there is, also when nothing was answered", async () => {
+  test("contains all figures, even if no call was answered", async () => {
     const send = () => Promise.reject(new DbsyncError("all-failed", "no\n  daemon"));
     const clock = new Clock();
     const result = await new Load(plan({ send, seconds: 0.01 }), double<Environment>(clock)).run();
@@ -146,7 +146,10 @@ describe("the report", () => {
     assert.equal(figures.throughput, 0);
     const text = formatFigures(figures, result.latencies);
     assert.match(text, /latency +no answer\nfailed +[\d,]+ of [\d,]+\n/);
-    assert.match(text, /failed at +calls +the first\n +all-failed +[\d,]+ +No daemon answered: no daemon\n$/);
+    assert.match(
+      text,
+      /failed at +calls +first error\n +all-failed +[\d,]+ +No daemon answered: no daemon\n$/,
+    );
   });
 });
 
@@ -155,7 +158,7 @@ describe("a command for bench", () => {
   const make = (text: string) =>
     loadCommand(text, { keys: 3, value: "v".repeat(4), random: () => random.below(1_000) / 1_000 });
 
-  test("gets keys in the range and the value, wherever the marks stand", () => {
+  test("contains keys of the range and the value at all marks", () => {
     const { make: next } = make('HSET "user __rand__" f__rand__ __value__ __value____value__');
     for (let i = 0; i < 100; i++) {
       const [name, key, field, ...values] = next();
@@ -166,7 +169,7 @@ describe("a command for bench", () => {
     }
   });
 
-  test("may have a name, and mixed reads more than it writes", () => {
+  test("may be a name, and mixed reads more often than it writes", () => {
     assert.equal(make("set").make()[0], "SET");
     assert.equal(make("get").make()[0], "GET");
     const names = Array.from({ length: 2_000 }, () => make("mixed").make()[0]);
@@ -174,8 +177,8 @@ describe("a command for bench", () => {
     assert.ok(writes > 120 && writes < 300, `seed ${seed}: ${writes}`);
   });
 
-  test("has a name and is text", () => {
+  test("must have a name and must be text", () => {
     assert.throws(() => make("  "), DbsyncError);
-    assert.throws(() => make('SET k "\\xff"'), /consists of text/);
+    assert.throws(() => make('SET k "\\xff"'), /must be text/);
   });
 });

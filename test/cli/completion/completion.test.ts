@@ -1,4 +1,4 @@
-/** Tests completion in shells: what dbsync offers, queried by the real shells where they are installed. */
+/** Tests completion in shells: the candidates of dbsync, requested by the real shells if they are installed. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -28,7 +28,7 @@ async function offered(...words: string[]): Promise<string[]> {
   return stdout.split("\n").flatMap((line) => line.split("\t")[0] || []);
 }
 
-test("offers subcommands, options of the one that stands there, and names of commands behind send", async () => {
+test("offers subcommands, the options of a subcommand, and names of commands after send", async () => {
   assert.ok((await offered("")).includes("send"));
   assert.deepEqual(await offered("rep"), ["repl", "repair"]);
   assert.ok(!(await offered("comp")).includes("complete"));
@@ -38,19 +38,19 @@ test("offers subcommands, options of the one that stands there, and names of com
   assert.deepEqual(await offered("send", "GETE"), ["GETEX"]);
 });
 
-test("offers nothing, so that the shell offers files, where a value or an argument is typed", async () => {
+test("offers nothing for values and arguments, so that the shell offers files", async () => {
   assert.deepEqual(await offered("send", "-k", ""), []);
   assert.deepEqual(await offered("send", "SET", "k"), []);
   assert.deepEqual(await offered("send", "SET", "--k"), []);
 });
 
-test("a shell without a script is an error that names those there are", async () => {
+test("a shell without a script causes an error that lists the supported shells", async () => {
   const { code, stderr } = await runDbsync(["completion", "tcsh"]);
   assert.equal(code, 2);
   assert.match(stderr, /bash, zsh, fish/);
 });
 
-/** Scripts that complete typed words in each shell, after the definitions of dbsync's script. */
+/** Scripts that complete typed words in each shell, after dbsync's script has been read. */
 const ASKING: Readonly<Record<string, (words: string) => string>> = {
   bash: (words) =>
     `COMP_WORDS=(${words}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _dbsync; printf '%s\\n' "\${COMPREPLY[@]}"`,
@@ -58,7 +58,7 @@ const ASKING: Readonly<Record<string, (words: string) => string>> = {
 };
 
 for (const [shell, asking] of Object.entries(ASKING))
-  test(`${shell} completes a subcommand by the script`, {
+  test(`${shell} completes a subcommand with the script`, {
     skip: !isOnPath(shell) && `${shell} is not here`,
   }, () => {
     const program = join(folder, "dbsync");
@@ -71,14 +71,14 @@ for (const [shell, asking] of Object.entries(ASKING))
     assert.equal(stdout.trim(), "dryrun", stderr);
   });
 
-test("zsh reads the script", { skip: !isOnPath("zsh") && "zsh is not here" }, () => {
+test("zsh reads the script", { skip: !isOnPath("zsh") && "zsh is not installed" }, () => {
   const script = execFileSync(join(folder, "dbsync"), ["completion", "zsh"], { encoding: "utf8" });
   const { status, stderr } = spawnSync("zsh", ["-n", "-c", script], { encoding: "utf8" });
   assert.equal(status, 0, stderr);
 });
 
-test("zsh completes at the first Tab, from a folder of its functions", {
-  skip: !isOnPath("zsh") && "zsh is not here",
+test("zsh completes at the first Tab if the script is in its folder of functions", {
+  skip: !isOnPath("zsh") && "zsh is not installed",
 }, () => {
   const functions = join(folder, "functions");
   mkdirSync(functions);

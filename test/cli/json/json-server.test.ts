@@ -1,5 +1,5 @@
 /**
- * Tests `dbsync test json://…` and `dbsync import json://…` with real daemons, and with a double of the original
+ * Tests `dbsync test json://…` and `dbsync import json://…` with real daemons, and with an imitation of the original
  * server.
  */
 import assert from "node:assert/strict";
@@ -40,7 +40,7 @@ async function startJson(...args: string[]): Promise<{ daemon: DaemonProcess; js
   return { daemon, json };
 }
 
-/** Starts a foreign server that answers every request by a text, piece by piece. */
+/** Starts an imitation of a server that answers every request with a text, in pieces. */
 async function startFake(pieces: readonly string[]): Promise<AsyncDisposable & { port: number }> {
   const server = createServer((socket) => {
     socket.on("error", () => {});
@@ -58,7 +58,7 @@ async function startFake(pieces: readonly string[]): Promise<AsyncDisposable & {
 }
 
 describe("dbsync test", () => {
-  test("prints the original's report, in both forms", () => {
+  test("prints the original's report in both formats", () => {
     const original = JSON.parse(recorded("test-client.json")) as {
       latency_ms: number;
       latency_by_action: Record<string, { samples: number[] }>;
@@ -73,7 +73,7 @@ describe("dbsync test", () => {
       samples: new Map(samples),
       checks: original.results,
     };
-    const replicas = original.replica_details.map(({ ip, ...rest }) => ({ host: ip, ...rest }));
+    const replicas = original.replica_details.map(({ ip, ...details }) => ({ host: ip, ...details }));
     assert.deepEqual(JSON.parse(jsonReport(report, replicas)), original);
     const withoutTimes = (text: string) => text.replaceAll(/\d+\.\d+/g, "T").trimEnd();
     assert.equal(withoutTimes(textReport(report, replicas)), withoutTimes(recorded("test-client-text.txt")));
@@ -92,7 +92,7 @@ describe("dbsync test", () => {
     }
   });
 
-  test("fails when a replica is out of reach", async () => {
+  test("fails if a replica cannot be reached", async () => {
     const { daemon, json } = await startJson();
     await using _ = daemon;
     const dead = await refusingAddress();
@@ -112,14 +112,14 @@ describe("dbsync test", () => {
     );
   });
 
-  test("fails when checks fail", async () => {
+  test("fails if checks fail", async () => {
     await using fake = await startFake(['{"status":"error","message":"no"}\n', "\r"]);
     const { code, stdout } = await runDbsync(["test", `json://127.0.0.1:${fake.port}`]);
     assert.equal(code, 1);
     assert.match(stdout, /03\) FAIL - create document\n.*Passed: 3\nFailed: 12\n$/s);
   });
 
-  test("says why there is no connection, and what is wrong with an address", async () => {
+  test("reports the reason for a failed connection, and an invalid address", async () => {
     const refused = await runDbsync(["test", `json://${await refusingAddress()}`]);
     assert.deepEqual(
       [refused.code, refused.stderr],
@@ -139,7 +139,7 @@ describe("dbsync test", () => {
     assert.deepEqual([percent.code, /%25/.test(percent.stderr)], [2, true]);
   });
 
-  test("names a server that closes the connection", async () => {
+  test("reports the server that closes the connection", async () => {
     const server = createServer((socket) => {
       socket.on("error", () => {});
       socket.on("data", () => socket.end());
@@ -152,7 +152,7 @@ describe("dbsync test", () => {
     assert.ok(stderr.startsWith(`dbsync: 127.0.0.1:${port}: the server closed the connection`), stderr);
   });
 
-  test("logs in by user and password, or by the default user's password alone", async () => {
+  test("logs in with user and password, or only with the default user's password", async () => {
     const aclFile = join(keys, "users.acl");
     await writeFile(aclFile, "user default on >secret ~* +@document\nuser ann on >a%b ~* +@document\n");
     const { daemon, json } = await startJson("--acl-file", aclFile);
@@ -188,7 +188,7 @@ describe("dbsync import", () => {
     `{"status":"success","documents":{"users":[${list}],"a b":{"x":{"q":"}","r":1},"__proto__":{"q":-0}},` +
     '"none":[]},"replicated":false}\n\r';
 
-  test("takes over all documents, keys and numbers as they are, to every daemon", async () => {
+  test("copies all documents, keys and numbers unchanged to every daemon", async () => {
     const pieces = Array.from({ length: Math.ceil(answer.length / 997) }, (_, at) =>
       answer.slice(at * 997, (at + 1) * 997),
     );
@@ -215,7 +215,7 @@ describe("dbsync import", () => {
     }
   });
 
-  test("takes lifetimes and indexes over from a daemon, and documents that no answer holds together", async () => {
+  test("copies expiry times and indexes from a daemon, and documents that together are too long for one answer", async () => {
     const { daemon: source, json } = await startJson("--max-output-bytes", "100KiB");
     await using _source = source;
     const { daemon: target } = await startJson();
@@ -231,7 +231,7 @@ describe("dbsync import", () => {
     ])
       await call(source, ...command);
     using writer = await RawClient.open(json);
-    // Each is a request of the import on one connection.
+    // Each of these is a request of the import on one connection.
     for (let n = 0; n < MANY; n++) await ask(writer, { action: "create", document: `empty ${n}` });
     const done = await importing(json, [target]);
     assert.deepEqual([done.code, done.stderr], [0, ""]);
@@ -247,7 +247,7 @@ describe("dbsync import", () => {
       );
   });
 
-  test("says what it may not read, and leaves nothing out", async () => {
+  test("reports missing permissions, and skips nothing", async () => {
     const aclFile = join(keys, "reader.acl");
     await writeFile(aclFile, "user default on nopass ~* +@document -doc.index|list\n");
     const { daemon: source, json } = await startJson("--acl-file", aclFile);
@@ -257,29 +257,32 @@ describe("dbsync import", () => {
     await call(source, "DOC.CREATE", "d");
     const refused = await importing(json, [target]);
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /refuses: "this user has no permissions/);
+    assert.match(refused.stderr, /rejects the request: "this user has no permissions/);
   });
 
-  test("changes no document that is there, unless --replace says so", async () => {
+  test("changes existing documents only with --replace", async () => {
     await using fake = await startFake([answer]);
     const { daemon } = await startJson();
     await using _ = daemon;
     await call(daemon, "DOC.CREATE", "users");
     const refused = await importing(fake.port, [daemon]);
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /a document "users" already; --replace drops it first/);
+    assert.match(refused.stderr, /already have a document "users"; --replace drops it first/);
     assert.equal(await call(daemon, "DOC.COUNT", "users"), 0);
     assert.equal((await importing(fake.port, [daemon], "--replace")).code, 0);
     assert.equal(await call(daemon, "DOC.COUNT", "users"), ENTRIES);
   });
 
-  test("says what is wrong with a server's answer", async () => {
+  test("reports an invalid answer of a server", async () => {
     const { daemon } = await startJson();
     await using _ = daemon;
     for (const [pieces, problem] of [
-      [['{"status":"error","message":"No action key provided."}\n\r'], /refuses: "No action key provided\."/],
+      [
+        ['{"status":"error","message":"No action key provided."}\n\r'],
+        /rejects the request: "No action key provided\."/,
+      ],
       [['{"status":"success","documents":{"a":[{"x":1},\n\r'], /the JSON ends too early/],
-      [["hello\n\r"], /not the JSON that was expected/],
+      [["hello\n\r"], /unexpected JSON/],
       [["[]\n\r"], /names no documents/],
       [['{"status":"success"}\n\r'], /names no documents/],
     ] as const) {

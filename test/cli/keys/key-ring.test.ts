@@ -1,4 +1,4 @@
-/** Tests which key an argument names, and the comparison of the daemons' key rings. */
+/** Tests which key an argument means, and the comparison of the daemons' key rings. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -31,31 +31,31 @@ const keys = [
   key("eeee", "twice"),
 ];
 const ask = async () => keys;
-const never = () => assert.fail("nobody is to be asked");
+const never = () => assert.fail("the key ring must not be requested");
 
-test("a key is meant by its id, without asking for the ring", async () => {
+test("an argument can be an id, for which the key ring is not requested", async () => {
   assert.equal(await idOf("AB".repeat(32), never), "ab".repeat(32));
 });
 
-test("a key is meant by the file of its public half, without asking", async () => {
+test("an argument can be the file of a public key, for which the key ring is not requested", async () => {
   assert.match(await idOf(PUBLIC_KEY, never), /^[\da-f]{64}$/);
   await assert.rejects(idOf("./none.pem", never), /none\.pem does not exist/);
   await assert.rejects(idOf(PUBLIC_KEY.replace("public", "private"), never), /holds a private key/);
 });
 
-test("a key is meant by its first digits, in any case, and by its label", async () => {
+test("an argument can be the first digits of an id in upper or lower case, or a label", async () => {
   assert.equal(await idOf("ABCD1", ask), keys[0]?.id);
   assert.equal(await idOf("web", ask), keys[0]?.id);
 });
 
-test("what means several keys, or none, or is too short, is refused", async () => {
-  await assert.rejects(idOf("abcd", ask), /"abcd" means 3 keys: .*\(web\).*\(ci\).*give more digits/);
+test("an argument that matches several keys or none, or is too short, is refused", async () => {
+  await assert.rejects(idOf("abcd", ask), /"abcd" matches 3 keys: .*\(web\).*\(ci\).*type more digits/);
   await assert.rejects(idOf("twice", ask), /means 2 keys/);
-  await assert.rejects(idOf("123", ask), /no key is meant by "123"/);
-  await assert.rejects(idOf("nobody", ask), /no key is meant by "nobody", .*dbsync keys list/);
+  await assert.rejects(idOf("123", ask), /there is no key "123"/);
+  await assert.rejects(idOf("missing", ask), /there is no key "missing"; .*dbsync keys list/);
 });
 
-test("rings are the same whatever the order; what differs is told of each daemon", () => {
+test("key rings are equal in any order, and differences are reported for each daemon", () => {
   const reply = ([id, label]: readonly [string, string]) =>
     ["id", id, "label", label, "rules", ["+@all"], "from", null, "rate", 0] as (
       | string
@@ -68,7 +68,7 @@ test("rings are the same whatever the order; what differs is told of each daemon
     reply: keys.map(reply),
     error: null,
   });
-  const failed: Answer = { address: "down", reply: null, error: new Error("gone") };
+  const failed: Answer = { address: "down", reply: null, error: new Error("disconnected") };
   const rings = ringsOf([
     failed,
     answer("one", ["ab", "x"], ["cd", "y"]),
@@ -84,9 +84,9 @@ test("rings are the same whatever the order; what differs is told of each daemon
   assert.deepEqual(differencesOf(rings), []);
   const others = ringsOf([answer("one", ["ab", "x"]), answer("two", ["ab", "z"], ["cd", "y"])]);
   assert.deepEqual(differenceLines(differencesOf(others)), [
-    "ab (x): at one label x",
-    "ab (x): at two label z",
-    "cd (y): not known to one",
+    "ab (x): on one label x",
+    "ab (x): on two label z",
+    "cd (y): unknown to one",
   ]);
-  assert.throws(() => ringsOf([failed]), /gone/);
+  assert.throws(() => ringsOf([failed]), /disconnected/);
 });

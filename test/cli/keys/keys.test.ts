@@ -1,4 +1,4 @@
-/** Tests `dbsync keys` with real daemons: its changes, its output, and its errors without permission. */
+/** Tests the changes, the output and the errors of `dbsync keys` with real daemons. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ before(async () => {
 });
 after(() => cluster[Symbol.asyncDispose]());
 
-/** Runs it as the administrator. */
+/** Runs `dbsync keys` as the administrator. */
 const keys = (name: string, ...args: string[]) => cluster.run(["keys", name, "-k", "root.pem", ...args]);
 const send = (key: string, ...command: string[]) => cluster.run(["send", "-k", key, ...command]);
 
@@ -38,7 +38,7 @@ async function listed(label: string): Promise<ListedKey | undefined> {
 }
 
 describe("dbsync keys", () => {
-  test("lets a key in with what it may do, changes that, and shuts it out", async () => {
+  test("adds a key with rules, changes the rules, and revokes the key", async () => {
     assert.equal((await send("web.pem", "GET", "app:1")).code, 1);
     const dates = ["--until", "2099-12-31", "--rate", "50"];
     const added = await keys("add", "web-public.pem", "--label", "web", "--rules", "+@read ~app:*", ...dates);
@@ -67,7 +67,7 @@ describe("dbsync keys", () => {
     assert.match((await keys("rules", "web", "+@all")).stderr, /this key was revoked/);
   });
 
-  test("list is a table for people", async () => {
+  test("list prints a table", async () => {
     const { code, stdout } = await keys("list");
     assert.equal(code, 0);
     assert.match(stdout, /^ID +LABEL +ROLE +KIND +STATE +VALID +RATE +RULES\n/);
@@ -91,16 +91,16 @@ describe("dbsync keys", () => {
       [["add", "web.pem"], 3, /holds a private key instead of a public one/],
       [["add", "none.pem"], 3, /none\.pem does not exist/],
       [["add", "stranger-public.pem", "--rules", "+@foo"], 1, /The command failed.*: .*rule '\+@foo'/],
-      [["add", "stranger-public.pem", "--until", "soon"], 2, /--until is "soon", allowed: a date as/],
+      [["add", "stranger-public.pem", "--until", "soon"], 2, /--until is "soon", allowed: a date such as/],
       [["add", "stranger-public.pem", "--rate", "x"], 2, /A rate is a whole number/],
       [["add"], 2, /missing required argument/],
-      [["revoke", "nobody"], 2, /^dbsync: The command cannot be sent: no key is meant by "nobody"/],
+      [["revoke", "missing"], 2, /^dbsync: The command cannot be sent: there is no key "missing"/],
       [["info", "ab".repeat(32)], 1, /there is no key/],
       [["shuffle"], 2, /unknown command 'shuffle'/],
     ] as const,
     4,
   )) {
-    test(`says what is wrong with ${args.join(" ")}`, async () => {
+    test(`reports the error of ${args.join(" ")}`, async () => {
       const [name = "", ...rest] = args;
       const result = await cluster.run([
         "keys",
@@ -115,9 +115,10 @@ describe("dbsync keys", () => {
 });
 
 describe("dbsync keys without an administrator's key", () => {
-  const hint = /\nWhat to do: .*dbsyncd -s public\.pem --root-key root-public\.pem.* -k root-private\.pem\./;
+  const hint =
+    /\nWhat to do: .*dbsyncd -s public\.pem --root-key root-public\.pem.* \(-k root-private\.pem\)\./;
 
-  test("says so of an application's key, and of one that nobody knows", async () => {
+  test("reports that the key is an application's, or unknown", async () => {
     const app = await cluster.run(["keys", "list", "-k", "app.pem"]);
     assert.equal(app.code, 1);
     assert.match(app.stderr, /NOPERM .*'key list'/);
@@ -127,7 +128,7 @@ describe("dbsync keys without an administrator's key", () => {
     assert.match(stranger.stderr, hint);
   });
 
-  test("says so of no key at all, with 3, and as JSON", async () => {
+  test("reports a missing key with exit code 3, also as JSON", async () => {
     const none = await cluster.run(["keys", "list"]);
     assert.equal(none.code, 3);
     assert.match(none.stderr, hint);
@@ -138,12 +139,12 @@ describe("dbsync keys without an administrator's key", () => {
   });
 });
 
-describe("dbsync keys beside a daemon that is down or other", () => {
-  test("tells the others, says who did not hear it, and ends with 1", async () => {
+describe("dbsync keys with a daemon that is down or of version 1", () => {
+  test("sends the change to the other daemons, names the daemon that did not receive it, and exits with 1", async () => {
     const servers = `${cluster.daemons.servers},${await refusingAddress()}`;
     const { code, stdout } = await keys("add", "stranger-public.pem", "--label", "late", "-s", servers);
     assert.equal(code, 1);
-    assert.match(stdout, /: connect: no connection.*\nNot all daemons did it\./);
+    assert.match(stdout, /: connect: no connection.*\nNot all daemons made the change\./);
     assert.equal((await listed("late"))?.state, "valid");
     const list = await keys("list", "-s", servers);
     assert.equal(list.code, 1);
@@ -152,12 +153,12 @@ describe("dbsync keys beside a daemon that is down or other", () => {
     assert.equal(again.code, 0);
   });
 
-  test("says that the lists differ", async () => {
+  test("reports that the lists differ", async () => {
     const [one] = cluster.daemons.daemons;
     await keys("rules", "-s", one?.servers ?? "", "late", "+@read", "~*");
     const { code, stdout } = await keys("list");
     assert.equal(code, 1);
-    assert.match(stdout, /\nThe daemons' lists differ; this is the first one's\./);
+    assert.match(stdout, /\nThe daemons' lists differ\. This is the list of the first daemon;/);
     assert.match(stdout, /\n[\da-f]{16} \(late\): at 127\.0\.0\.1:\d+ rules \+@read ~\*\n/);
     const json = JSON.parse((await keys("list", "--json")).stdout) as { differences: { label: string }[] };
     assert.deepEqual(
@@ -172,11 +173,11 @@ describe("dbsync keys beside a daemon that is down or other", () => {
     assert.equal(refused.code, 1);
     assert.match(
       refused.stdout,
-      /\nNot all daemons did it: 127\.0\.0\.1:\d+ answered an error, and will again\./,
+      /\nNot all daemons made the change: 127\.0\.0\.1:\d+ refused it, and would refuse it again\./,
     );
   });
 
-  test("says of a daemon of version 1 that it has no such commands", async () => {
+  test("reports that a daemon of version 1 has no such commands", async () => {
     await using old = await FakeServer.start();
     const { code, stderr } = await keys("list", "-s", old.address);
     assert.ok(code === 1 || code === 3);
@@ -184,32 +185,32 @@ describe("dbsync keys beside a daemon that is down or other", () => {
   });
 });
 
-describe("dbsync keys, told wrongly", () => {
-  test("says as JSON that a file cannot be used", async () => {
+describe("dbsync keys with wrong arguments", () => {
+  test("reports as JSON that a file cannot be used", async () => {
     const { code, stdout } = await keys("add", "none.pem", "--json");
     const { error } = JSON.parse(stdout) as { error: { code: string; message: string } };
     assert.deepEqual([code, error.code], [3, "bad-key"]);
     assert.match(error.message, /none\.pem does not exist/);
   });
 
-  test("warns of a label that another key has, and of a key that is past", async () => {
+  test("warns of a label that another key has, and of a key that is already expired", async () => {
     const { publicPem } = await generateKeyPair({ type: "ed25519", bits: 2048 });
     writeFileSync(join(cluster.folder, "past-public.pem"), publicPem);
     const past = ["--label", "app-public", "--until", "2020-01-01"];
     const { code, stderr } = await keys("add", "past-public.pem", ...past);
     assert.equal(code, 0);
     assert.match(stderr, /warning: --until 2020-01-01 is past/);
-    assert.match(stderr, /warning: the key [\da-f]{16} is labelled "app-public" as well/);
+    assert.match(stderr, /warning: the key [\da-f]{16} also has the label "app-public"/);
     assert.match((await keys("list")).stdout, / expired /);
   });
 
-  test("shows since when a key is revoked", async () => {
+  test("shows when a key was revoked", async () => {
     const { stdout } = await keys("list");
     assert.match(stdout, / REVOKED \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ /);
     assert.match((await keys("info", "web")).stdout, /\nstate +REVOKED \d{4}/);
   });
 
-  test("dryrun takes the command as one argument", async () => {
+  test("dryrun accepts the command as one argument", async () => {
     const { code, stdout } = await keys("dryrun", "app-public.pem", "GET app:a");
     assert.deepEqual([code, stdout], [0, "OK\n"]);
   });

@@ -45,8 +45,8 @@ interface Run {
 
 /**
  * Runs an authorization.
- * @param answers  the daemons' reports, one per attempt; it retries while there are answers
- * @param outcomes  of the commands, in order
+ * @param answers  the daemons' reports, one per attempt; the run ends after the last one
+ * @param outcomes  the outcomes of the commands, in order
  */
 async function authorize(
   answers: readonly (readonly MemberView[])[],
@@ -67,17 +67,17 @@ const BUSY: Failure = { problem: "it is catching up", isPassing: true };
 const DENIED: Failure = { problem: "NOPERM", isPassing: false };
 const fine = { id: added, problem: null, isPending: false };
 
-test("it waits until a member has seen the new daemon's key, and authorizes it once", async () => {
+test("it waits until a member knows the new daemon's key, and authorizes it once", async () => {
   const { authorized, sent } = await authorize([[unseen], [seeing(null)], [seeing(key)], [seeing(key)]]);
   assert.deepEqual({ authorized, sent }, { authorized: [fine], sent: [COMMAND] });
 });
 
-test("a daemon that needs nothing once it can be asked is no problem, although no member had seen it", async () => {
+test("a daemon that turns out to need no authorization is not a problem, although no member knew its key", async () => {
   const { authorized, sent } = await authorize([[unseen], [unseen, view(added)]]);
   assert.deepEqual({ authorized, sent }, { authorized: [], sent: [] });
 });
 
-test("it retries while members refuse writes for a moment, and not when they refuse it", async () => {
+test("it retries while members refuse writes temporarily, but not if they refuse the command", async () => {
   const late = await authorize([[seeing(key)], [seeing(key)], [seeing(key)]], [BUSY, BUSY, null]);
   assert.deepEqual([late.authorized, late.sent.length], [[fine], 3]);
   const { authorized, sent } = await authorize([[seeing(key)], [seeing(key)]], [DENIED]);
@@ -85,17 +85,17 @@ test("it retries while members refuse writes for a moment, and not when they ref
   assert.equal(authorized[0]?.problem, `NOPERM. As administrator: dbsync send ${COMMAND.join(" ")}`);
 });
 
-test("when the time has passed it is pending, and says what to do", async () => {
+test("after the time limit the authorization is pending, and the message says what to do", async () => {
   const [never] = (await authorize([[unseen], [unseen]])).authorized;
   assert.deepEqual(
-    [never?.isPending, /no member has seen its key yet/.test(never?.problem ?? "")],
+    [never?.isPending, /no member knows its key yet/.test(never?.problem ?? "")],
     [true, true],
   );
   const [busy] = (await authorize([[seeing(key)]], [BUSY])).authorized;
   assert.deepEqual([busy?.isPending, busy?.problem?.startsWith("it is catching up. ")], [true, true]);
 });
 
-test("a daemon has no other command signed than the one that authorizes its own key", async () => {
+test("a daemon cannot make the administrator sign another command than the authorization of its own key", async () => {
   const other = spkiOf(makeKeyPair());
   for (const command of ["FLUSHALL", `CLUSTER ADD ${other}`, `KEY ADD ${other} ADMIN`, ""]) {
     const { authorized, sent } = await authorize([[unseen, asking(command)]]);

@@ -1,4 +1,4 @@
-/** Tests `dbsync members` with real daemons that are killed, left out, replaced and restarted. */
+/** Tests `dbsync members` with real daemons that are killed, evicted, replaced and restarted. */
 import assert from "node:assert/strict";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,7 +22,7 @@ interface Seat {
   process: DaemonProcess | null;
 }
 
-interface Told {
+interface Listed {
   readonly lists: readonly {
     readonly number: number;
     readonly hash: string;
@@ -85,148 +85,148 @@ async function leaveAlone(seat: Seat, command: readonly string[]): Promise<void>
   }
 }
 
-const run = (words: readonly string[], asked: readonly Seat[], key = "root"): Promise<ChildResult> => {
-  const DBSYNC_SERVERS = asked.map(({ address }) => address).join(",");
+const run = (words: readonly string[], targets: readonly Seat[], key = "root"): Promise<ChildResult> => {
+  const DBSYNC_SERVERS = targets.map(({ address }) => address).join(",");
   return runDbsync(words, { folder, variables: { DBSYNC_SERVERS, DBSYNC_SIGNKEY: `${key}.pem` } });
 };
 
-async function told(asked: readonly Seat[]): Promise<Told> {
-  const { stdout, stderr } = await run(["members", "list", "--json"], asked);
+async function listed(targets: readonly Seat[]): Promise<Listed> {
+  const { stdout, stderr } = await run(["members", "list", "--json"], targets);
   assert.notEqual(stdout, "", stderr);
-  return JSON.parse(stdout) as Told;
+  return JSON.parse(stdout) as Listed;
 }
 
-const idOf = async (seat: Seat): Promise<string> => (await told([seat])).daemons[0]?.id ?? "";
+const idOf = async (seat: Seat): Promise<string> => (await listed([seat])).daemons[0]?.id ?? "";
 
-/** Returns the state in a daemon's hello: repeated hellos cost less than a process each time. */
+/** Returns the state in a daemon's hello, which costs less than running dbsync. */
 async function stateOf({ port }: Seat): Promise<string> {
   using client = await EnvelopeClient.open(port, stranger);
   return (await client.hello()).state;
 }
 
-const areLive = (what: string, asked: readonly Seat[]): Promise<void> =>
-  until(what, async () => (await Promise.all(asked.map(stateOf))).every((state) => state === "live"));
+const areLive = (what: string, targets: readonly Seat[]): Promise<void> =>
+  until(what, async () => (await Promise.all(targets.map(stateOf))).every((state) => state === "live"));
 
-const goBy = (number: number, asked: readonly Seat[]): Promise<void> =>
+const useList = (number: number, targets: readonly Seat[]): Promise<void> =>
   until(`they go by list ${number}`, async () => {
-    const { lists, isOne } = await told(asked);
+    const { lists, isOne } = await listed(targets);
     return isOne && lists[0]?.number === number;
   });
 
 /**
- * Repeats a command until it succeeds, which is harmless: a daemon of a busy machine may be disconnected for a
- * moment.
+ * Repeats a command until it succeeds, because a daemon on a busy machine may be disconnected temporarily. A
+ * repetition is harmless.
  */
-const succeeds = (words: readonly string[], asked: readonly Seat[], key = "root"): Promise<void> =>
-  until(`dbsync ${words.join(" ")}`, async () => (await run(words, asked, key)).code === 0);
+const succeeds = (words: readonly string[], targets: readonly Seat[], key = "root"): Promise<void> =>
+  until(`dbsync ${words.join(" ")}`, async () => (await run(words, targets, key)).code === 0);
 
 const isRefused = (
   words: readonly string[],
-  asked: readonly Seat[],
+  targets: readonly Seat[],
   reason: RegExp,
   key = "root",
 ): Promise<void> =>
   until(`dbsync ${words.join(" ")} is refused`, async () => {
-    const { code, stderr } = await run(words, asked, key);
+    const { code, stderr } = await run(words, targets, key);
     assert.notEqual(code, 0);
     return reason.test(stderr);
   });
 
 /** Checks that the repeated command signs nothing, and succeeds. */
-async function saysSoAlready(
+async function isUnchanged(
   words: readonly string[],
-  asked: readonly Seat[],
+  targets: readonly Seat[],
   number: number,
 ): Promise<void> {
   await until(`dbsync members ${words.join(" ")} signs nothing`, async () => {
-    const { code, stdout } = await run(["members", ...words], asked);
-    return code === 0 && stdout.startsWith(`the list says so already: list ${number}, `);
+    const { code, stdout } = await run(["members", ...words], targets);
+    return code === 0 && stdout.startsWith(`the list already contains this change: list ${number}, `);
   });
-  assert.equal((await told(asked)).lists[0]?.number, number);
+  assert.equal((await listed(targets)).lists[0]?.number, number);
 }
 
-/** Waits until a write is final, which is not until the last daemon that counts has reported. */
+/** Waits until a write is final, which requires the reports of all members. */
 const becomesFinal = (seat: Seat, key: string): Promise<void> =>
   succeeds(["send", "--stable", "SET", key, "x"], [seat], "app");
 
-test("a list is begun, by an administrator alone, and survives a crash", async () => {
+test("only an administrator can create a list, which survives a crash", async () => {
   await areLive("all are live", seats);
   const addresses = seats.map(({ address }) => address);
   const none = await run(["members", "list"], seats);
-  assert.deepEqual([none.code, /^There is no list of members/.test(none.stdout)], [0, true]);
+  assert.deepEqual([none.code, /^There is no member list/.test(none.stdout)], [0, true]);
 
   const notAdministrator = /NOPERM[\s\S]*What to do: sign with an administrator's private key/;
   await isRefused(["members", "add", ...addresses], seats, notAdministrator, "app");
-  const forgets = /is a member now, and the first list would not name it/;
+  const forgets = /is a member now, and the first list would exclude it/;
   await isRefused(["members", "add", ...addresses.slice(1)], seats, forgets);
 
   await succeeds(["members", "add", ...addresses], seats);
-  await goBy(1, seats);
-  await saysSoAlready(["add", ...addresses], seats, 1);
+  await useList(1, seats);
+  await isUnchanged(["add", ...addresses], seats, 1);
   const begun = await run(["send", "SET", "begun", "x"], seats, "app");
   assert.deepEqual([begun.stdout, begun.stderr], ["OK\n", ""]);
 
   await kill(seats[0] as Seat);
   await start(seats[0] as Seat);
   await areLive("it is back", seats);
-  assert.equal((await told([seats[0] as Seat])).lists[0]?.number, 1);
+  assert.equal((await listed([seats[0] as Seat])).lists[0]?.number, 1);
 });
 
-test("a dead daemon that is evicted no longer holds back what is final, and is refused when it returns", {
+test("an evicted dead daemon no longer delays finality, and is refused when it returns", {
   skip: skipUnlessFull,
 }, async () => {
   const [first, , third] = seats as [Seat, Seat, Seat];
-  const rest = seats.slice(0, 2);
+  const remaining = seats.slice(0, 2);
   const lost = await idOf(third);
   await leaveAlone(third, ["INCR", "visits"]);
   const find = ["dead-letters", "find", "--data", third.data];
-  await isRefused(find, rest, /the list of members does not leave that daemon out/);
-  await isRefused(["members", "evict", "127.0.0.1:1"], rest, /no daemon of the list is meant by/);
-  await succeeds(["members", "evict", lost.slice(0, 12)], rest);
-  await goBy(2, rest);
-  await saysSoAlready(["evict", lost.slice(0, 12)], rest, 2);
+  await isRefused(find, remaining, /the list of members does not leave that daemon out/);
+  await isRefused(["members", "evict", "127.0.0.1:1"], remaining, /there is no daemon .* on the list/);
+  await succeeds(["members", "evict", lost.slice(0, 12)], remaining);
+  await useList(2, remaining);
+  await isUnchanged(["evict", lost.slice(0, 12)], remaining, 2);
   await becomesFinal(first, "evicted");
 
-  // It acknowledged a write that no other daemon has.
-  await succeeds(find, rest);
+  // The evicted daemon has acknowledged a write that no other daemon has.
+  await succeeds(find, remaining);
   const letters = ["dead-letters", "list", "--data", third.data];
   assert.match((await run(letters, [])).stdout, /^[^\n]+\n[\da-f]{12} .* waiting +evicted +INCR visits\n$/);
   const again = ["dead-letters", "write-again", "--all", "--data", third.data];
-  assert.equal((await run(again, rest, "app")).code, 0);
-  assert.equal((await run(["send", "GET", "visits"], rest, "app")).stdout, "1\n");
-  assert.match((await run(find, rest)).stdout, /^0 new dead letters/);
+  assert.equal((await run(again, remaining, "app")).code, 0);
+  assert.equal((await run(["send", "GET", "visits"], remaining, "app")).stdout, "1\n");
+  assert.match((await run(find, remaining)).stdout, /^0 new dead letters/);
 
   await start(third);
-  await until("it says that it is not on the list", async () =>
+  await until("the daemon reports that it is not on the list", async () =>
     /not-listed/.test((await run(["send", "SET", "returned", "x"], [third], "app")).stderr),
   );
-  await until("the list says so of it", async () => {
+  await until("the list reports that the daemon was removed", async () => {
     const { code, stdout } = await run(["members", "list"], [first, third]);
-    return code === 0 && /was left out permanently/.test(stdout) && !/does not know/.test(stdout);
+    return code === 0 && /was removed permanently/.test(stdout) && !/does not know/.test(stdout);
   });
-  // It was down when it was evicted, and knows the list from its disk, whether it reaches a member or not.
-  await goBy(2, [third]);
+  // It was down when it was evicted, and has received the list since.
+  await useList(2, [third]);
   const sick = await run(["doctor"], [third]);
   assert.match(
     sick.stdout,
     /FAIL .*: it takes no writes: .* number 2, signed .*, leaves it out permanently\n/,
   );
   assert.equal(sick.code, 1);
-  await isRefused(["members", "add", lost], rest, /was left out, and never returns/);
+  await isRefused(["members", "add", lost], remaining, /was removed, and a removed id cannot return/);
   await kill(third);
 });
 
-test("a folder that is lost is replaced by one command", { skip: skipUnlessFull }, async () => {
+test("one command replaces a daemon whose folder is lost", { skip: skipUnlessFull }, async () => {
   const [first, second] = seats as [Seat, Seat, Seat];
-  const rest = seats.slice(0, 2);
+  const remaining = seats.slice(0, 2);
   const lost = await idOf(second);
   await kill(second);
   rmSync(second.data, { recursive: true });
   await start(second);
-  // A member receives the list and sends it to the new daemon. The new one could not send it to a member, as none
-  // would admit it.
+  // A member receives the list and sends it to the new daemon. The new daemon could not send it to a member, because
+  // no member would admit it.
   await until("it is replaced", async () => {
-    const { code, stdout } = await run(["members", "replace", lost, second.address, "--json"], rest);
+    const { code, stdout } = await run(["members", "replace", lost, second.address, "--json"], remaining);
     if (code !== 0) return false;
     const { outcomes } = JSON.parse(stdout) as { readonly outcomes: readonly { readonly address: string }[] };
     assert.deepEqual(
@@ -235,21 +235,21 @@ test("a folder that is lost is replaced by one command", { skip: skipUnlessFull 
     );
     return true;
   });
-  await areLive("the new one has joined", rest);
-  const { lists } = await told(rest);
+  await areLive("the new daemon has joined", remaining);
+  const { lists } = await listed(remaining);
   assert.deepEqual([lists[0]?.number, lists[0]?.left.includes(lost)], [3, true]);
-  await saysSoAlready(["replace", lost.slice(0, 12), second.address], rest, 3);
-  await saysSoAlready(["replace", second.address, second.address], rest, 3);
+  await isUnchanged(["replace", lost.slice(0, 12), second.address], remaining, 3);
+  await isUnchanged(["replace", second.address, second.address], remaining, 3);
   await becomesFinal(second, "replaced");
   for (const key of ["begun", "evicted", "replaced"])
     assert.equal((await run(["send", "GET", key], [second], "app")).stdout, "x\n");
   assert.equal((await run(["send", "GET", "returned"], [first], "app")).stdout, "(nil)\n");
 });
 
-test("two lists of one number are found, and made one", { skip: skipUnlessFull }, async () => {
-  const rest = seats.slice(0, 2);
-  const [first, second] = rest as [Seat, Seat];
-  const { lists, daemons } = await told(rest);
+test("two lists of the same number are detected and merged", { skip: skipUnlessFull }, async () => {
+  const remaining = seats.slice(0, 2);
+  const [first, second] = remaining as [Seat, Seat];
+  const { lists, daemons } = await listed(remaining);
   const [head] = lists;
   const raw = (hex: string) => bytesOfHex(hex, 32) ?? assert.fail();
   const { stdout } = await run(["send", "CLUSTER", "MEMBERS"], [first]);
@@ -269,14 +269,14 @@ test("two lists of one number are found, and made one", { skip: skipUnlessFull }
     assert.deepEqual([sent.stderr, sent.code], ["", 0]);
   }
   await until("both know both", async () => {
-    const shown = await told(rest);
-    return shown.lists.length === 2 && shown.isOne === false && (await told([first])).lists.length === 2;
+    const shown = await listed(remaining);
+    return shown.lists.length === 2 && shown.isOne === false && (await listed([first])).lists.length === 2;
   });
-  await isRefused(["members", "evict", hexOf("\x01".repeat(32))], rest, /dbsync members merge/);
-  await succeeds(["members", "merge"], rest);
-  await goBy(5, rest);
+  await isRefused(["members", "evict", hexOf("\x01".repeat(32))], remaining, /dbsync members merge/);
+  await succeeds(["members", "merge"], remaining);
+  await useList(5, remaining);
   assert.deepEqual(
-    [...((await told(rest)).lists[0]?.members ?? [])].sort(),
+    [...((await listed(remaining)).lists[0]?.members ?? [])].sort(),
     daemons.map(({ id }) => id).sort(),
   );
   await becomesFinal(first, "merged");

@@ -1,7 +1,7 @@
 /** Tests which list `dbsync members` signs next, and which it refuses to sign. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { daemonMeant } from "../../../cli/members/member-names.js";
+import { daemonNamed } from "../../../cli/members/member-names.js";
 import { headsOf, type MemberView } from "../../../cli/members/member-views.js";
 import { type Change, hexIds, nextMembers } from "../../../cli/members/next-members.js";
 import type { ReportedList } from "../../../cli/members/reported-list.js";
@@ -12,7 +12,7 @@ import { CLUSTER, idOf, idsOf, listAfter } from "../../timeline/members/lists.js
 const hex = (letter: string): string => hexOf(idOf(letter));
 
 /** Returns a reported list. By default its signature is valid. */
-const told = (list: KnownList, doubt: ReportedList["doubt"] = null): ReportedList => ({
+const reported = (list: KnownList, doubt: ReportedList["doubt"] = null): ReportedList => ({
   ...list,
   signedAt: 0,
   signer: idOf("K"),
@@ -29,7 +29,7 @@ const view = (letter: string, lists: readonly KnownList[], other: Partial<Member
   refusal: null,
   authorize: null,
   peers: [],
-  lists: lists.map((list) => told(list)),
+  lists: lists.map((list) => reported(list)),
   ...other,
 });
 
@@ -42,55 +42,56 @@ const change = (add: string, leave = "", other: Partial<Change> = {}): Change =>
   ...other,
 });
 
-const next = (views: readonly MemberView[], asked: Change) => nextMembers(views, headsOf(views), asked).list;
+const next = (views: readonly MemberView[], requested: Change) =>
+  nextMembers(views, headsOf(views), requested).list;
 
 const first = listAfter([], { add: "ABC" });
 const less = listAfter([first], { leave: "C" });
 
-test("the first list names all, and the next ones what is added and left out", () => {
+test("the first list names all daemons, and the next ones contain additions and removals", () => {
   const none = [view("A", []), view("B", [])];
   assert.deepEqual(next(none, change("AB")).members, idsOf("AB"));
   const views = [view("A", [first]), view("B", [first])];
   const list = next(views, change("D", "C", { isReplacing: true }));
   assert.deepEqual([list.number, list.members, list.left], [2, idsOf("ABD"), idsOf("C")]);
-  // A daemon that is catching up does not know the second list yet, nor does a new one.
+  // A daemon that is catching up does not know the second list yet, and neither does a new one.
   const more = listAfter([first], { add: "E" });
   const knowing = ["A", "B", "E"].map((letter) => view(letter, [more]));
   const late = [...knowing, view("C", [first], { state: "catching-up" }), view("D", [])];
   assert.equal(next(late, change("D")).number, 3);
 });
 
-test("the same again tells the list again to one that lacks it", () => {
+test("a repeated command sends the list again to a daemon that does not know it", () => {
   const behind = (letter: string) => view(letter, [first], { state: "catching-up" });
   const views = [view("A", [less]), behind("B")];
   assert.deepEqual(next(views, change("", "C")), less.list);
   const added = listAfter([less], { add: "D" });
-  const strangers = [view("A", [less]), behind("B"), view("D", [added], { joining: true })];
-  assert.throws(() => next(strangers, change("D")), /wait some seconds/);
-  assert.deepEqual(next(strangers, change("D", "", { force: true })), added.list);
+  const joiners = [view("A", [less]), behind("B"), view("D", [added], { joining: true })];
+  assert.throws(() => next(joiners, change("D")), /wait a few seconds/);
+  assert.deepEqual(next(joiners, change("D", "", { force: true })), added.list);
 });
 
-test("the same again says the list as it is, and signs nothing", () => {
+test("a repeated command reports the unchanged list, and signs nothing", () => {
   const replaced = listAfter([first], { add: "D", leave: "C" });
   const views = ["A", "B", "D"].map((letter) => view(letter, [replaced]));
-  const again = (asked: Change) => {
-    const { list, isKnown } = nextMembers(views, headsOf(views), asked);
+  const again = (requested: Change) => {
+    const { list, isKnown } = nextMembers(views, headsOf(views), requested);
     assert.deepEqual([list, isKnown], [replaced.list, true]);
   };
   again(change("D", "C", { isReplacing: true }));
   again(change("D"));
   again(change("ABD"));
   again(change("", "C"));
-  // One address names both the old and the new daemon.
+  // The old and the new daemon have the same address.
   again(change("D", "D", { isReplacing: true }));
-  // A listed daemon that is joining, or whose answer cannot be parsed, is no reason to refuse.
+  // A listed daemon that is joining, or whose answer cannot be parsed, is not a reason to refuse.
   const joining = [view("A", [replaced]), view("B", [replaced]), view("D", [replaced], { joining: true })];
   assert.equal(nextMembers(joining, headsOf(joining), change("D", "C", { isReplacing: true })).isKnown, true);
   const silent = [view("A", [replaced]), view("B", [replaced])];
   assert.equal(nextMembers(silent, headsOf(silent), change("D", "C", { isReplacing: true })).isKnown, true);
   assert.throws(() => next(silent, change("D", "D", { isReplacing: true })), /no other daemon was seen at/);
   // A list without proof may be forged.
-  const unproved = [view("A", [], { lists: [told(replaced, "no-proof")] })];
+  const unproved = [view("A", [], { lists: [reported(replaced, "no-proof")] })];
   assert.throws(() => next(unproved, change("D")), /is not signed by an administrator/);
   const [one, other] = [listAfter([first], { add: "D" }), listAfter([first], { leave: "C" })];
   const merged = listAfter([one, other], {});
@@ -100,39 +101,49 @@ test("the same again says the list as it is, and signs nothing", () => {
 
 const seen = { id: hex("C"), address: "c:1111", connection: "connected", key: null };
 const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp])[] = [
-  ["a first list that leaves out", [view("A", [])], change("", "C"), /there is no list.*members add ADDRESS/],
-  ["one that forgets a member", [view("A", [], { peers: [seen] })], change("A"), /c:1111 .* name it as well/],
+  [
+    "a first list with a removal",
+    [view("A", [])],
+    change("", "C"),
+    /there is no member list.*members add ADDRESS/,
+  ],
+  [
+    "a list without a present member",
+    [view("A", [], { peers: [seen] })],
+    change("A"),
+    /c:1111 .* name it too/,
+  ],
   [
     "an id that was left out",
     [view("A", [less])],
     change("C"),
-    /never returns: start that daemon with a new/,
+    /cannot return: start that daemon with a new/,
   ],
   [
-    "what those that stay would take for their first list",
+    "a list that the remaining daemons would treat as their first list",
     [view("A", []), view("B", []), view("C", [first])],
     change("", "C"),
-    /has not reached a daemon that would stay/,
+    /has not reached any daemon that has caught up/,
   ],
   [
-    "an id that is there, with one that is not",
+    "an id that is listed, with one that is not",
     [view("A", [less])],
     change("BD"),
-    /is on the list already: name/,
+    /is already on the list: name/,
   ],
   [
-    "to replace by one that is there",
+    "a replacement by a listed daemon",
     [view("A", [first])],
     change("B", "C", { isReplacing: true }),
-    /is on the list already: dbsync members evict/,
+    /is already on the list: run dbsync members evict/,
   ],
   [
-    "to replace one that was left out",
+    "a replacement of a removed daemon",
     [view("A", [less])],
     change("D", "C", { isReplacing: true }),
-    /was left out already: dbsync members add/,
+    /was already removed: run dbsync members add/,
   ],
-  ["to leave out a stranger", [view("A", [less])], change("", "X"), /is not on the list/],
+  ["a removal of an unlisted daemon", [view("A", [less])], change("", "X"), /is not on the list/],
   [
     "a daemon without a folder",
     [view("A", [less]), view("D", [], { durable: false })],
@@ -140,73 +151,78 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     /d:1111 has no data folder/,
   ],
   [
-    "to replace while another joins",
+    "a replacement while another daemon joins",
     [view("A", [first]), view("B", [first], { joining: true })],
     change("D", "C", { isReplacing: true }),
     /b:1111 is still catching up/,
   ],
   [
-    "to leave none that is caught up",
+    "a list without a daemon that has caught up",
     [view("A", [first], { state: "catching-up" }), view("C", [first])],
     change("", "C"),
-    /no daemon that would stay on the list is caught up.*some 10 s: wait, and try again/,
+    /none of the queried daemons \(-s\) that would remain on the list has caught up.*about 10 s: wait and try again/,
   ],
   [
-    "upon a list that another live daemon does not go by: one alone could have made it up",
+    "a list after one that another live daemon does not know, because a single daemon could have invented it",
     [view("A", [first]), view("B", [listAfter([first], { leave: "A" })])],
     change("D"),
-    /a:1111 does not go by what another daemon says is the list/,
+    /a:1111 does not know the list that another daemon reports/,
   ],
   [
-    "upon a list that nothing proves",
+    "a list after one without proof",
     [
-      view("A", [], { lists: [told(first, "no-proof")] }),
-      view("B", [], { lists: [told(first, "no-proof")] }),
+      view("A", [], { lists: [reported(first, "no-proof")] }),
+      view("B", [], { lists: [reported(first, "no-proof")] }),
     ],
     change("D"),
-    /list 1, which a:1111 reports, is not signed by an administrator: that daemon is false/,
+    /list 1, which a:1111 reports, is not signed by an administrator: that daemon is malicious/,
   ],
   [
-    "upon a list that an unknown key has signed",
+    "a list after one that an unknown key has signed",
     [
-      view("A", [], { lists: [told(first, "unknown-key")] }),
-      view("B", [], { lists: [told(first, "unknown-key")] }),
+      view("A", [], { lists: [reported(first, "unknown-key")] }),
+      view("B", [], { lists: [reported(first, "unknown-key")] }),
     ],
     change("D"),
-    /is signed by the key 4b4b4b4b4b4b, which is not yours: .* \(--root-key other-public\.pem\)/,
+    /is signed by the key 4b4b4b4b4b4b, which is not yours\. .* \(--root-key other-public\.pem\)/,
   ],
   [
-    "upon what one of three says is the newest",
+    "a list after one that only one of three daemons reports as the newest",
     [view("A", [first])],
     change("D"),
-    /only 1 of the 3 daemons that would stay say that list 1 is the newest/,
+    /only 1 of the 3 daemons that would remain report that list 1 is the newest/,
   ],
   [
-    "a first list of which one of two was asked",
+    "a first list if only one of two daemons was queried",
     [view("A", [])],
     change("AB"),
     /only 1 of the 2 .* no list yet/,
   ],
-  ["anew what is not there", [view("A", [])], change("", "", { isAnew: true }), /there is no list/],
-  ["to merge one list", [view("A", [first])], change(""), /nothing is to be merged/],
+  [
+    "the current list again if there is none",
+    [view("A", [])],
+    change("", "", { isAnew: true }),
+    /there is no member list/,
+  ],
+  ["to merge one list", [view("A", [first])], change(""), /there is nothing to merge/],
 ];
-for (const [name, views, asked, reason] of refused)
-  test(`it does not sign: ${name}`, () => {
-    assert.throws(() => next(views, asked), reason);
+for (const [name, views, requested, reason] of refused)
+  test(`it refuses to sign: ${name}`, () => {
+    assert.throws(() => next(views, requested), reason);
   });
 
-test("lists beside each other are merged first, and keep whom both name", () => {
+test("parallel lists must be merged first, and the result has the daemons on both", () => {
   const [one, other] = [listAfter([first], { add: "D" }), listAfter([first], { leave: "C" })];
   const views = [view("A", [one, other]), view("B", [one, other])];
   assert.throws(() => next(views, change("E")), /dbsync members merge/);
   const apart = [view("A", [one]), view("B", [other])];
-  assert.throws(() => next(apart, change("")), /does not go by/);
+  assert.throws(() => next(apart, change("")), /does not know the list/);
   assert.equal(next(apart, change("", "", { force: true })).number, 3);
   const list = next(views, change(""));
   assert.deepEqual([list.number, list.members, list.left], [3, idsOf("AB"), idsOf("CD")]);
 });
 
-test("what is only dangerous is done by force, and of two daemons the one that is left is enough", () => {
+test("--force overrides objections, and one remaining daemon of two is enough", () => {
   const pair = listAfter([], { add: "AB" });
   assert.deepEqual(next([view("A", [pair], { state: "isolated" })], change("", "B")).members, idsOf("A"));
   const late = [view("A", [pair], { state: "catching-up" })];
@@ -214,64 +230,64 @@ test("what is only dangerous is done by force, and of two daemons the one that i
   assert.deepEqual(next(late, change("", "B", { force: true })).members, idsOf("A"));
 });
 
-test("a daemon is named by its id, the first digits of that, or an address", () => {
-  const gone = { id: hex("C"), address: "c:1111", connection: "waiting", key: null };
-  const views = [view("A", [first], { peers: [gone] }), view("D", [], { address: "c:1111" })];
+test("a daemon is named by its id, the first digits of its id, or its address", () => {
+  const previous = { id: hex("C"), address: "c:1111", connection: "waiting", key: null };
+  const views = [view("A", [first], { peers: [previous] }), view("D", [], { address: "c:1111" })];
   const known = { views, listed: hexIds(first.list.members), left: [] as readonly string[], greeted: [] };
-  assert.equal(daemonMeant(hex("X"), "new", known), hex("X"));
-  assert.equal(daemonMeant(`ed25519:${hex("X")}`, "new", known), hex("X"));
-  assert.equal(daemonMeant(hex("B").slice(0, 6), "listed", known), hex("B"));
-  assert.equal(daemonMeant("a", "listed", known), hex("A"));
-  // Another daemon has that address now.
-  assert.equal(daemonMeant("c:1111", "listed", known), hex("C"));
-  assert.equal(daemonMeant("c:1111", "new", known), hex("D"));
+  assert.equal(daemonNamed(hex("X"), "new", known), hex("X"));
+  assert.equal(daemonNamed(`ed25519:${hex("X")}`, "new", known), hex("X"));
+  assert.equal(daemonNamed(hex("B").slice(0, 6), "listed", known), hex("B"));
+  assert.equal(daemonNamed("a", "listed", known), hex("A"));
+  // Another daemon now has that address.
+  assert.equal(daemonNamed("c:1111", "listed", known), hex("C"));
+  assert.equal(daemonNamed("c:1111", "new", known), hex("D"));
   assert.throws(
-    () => daemonMeant("e:1111", "listed", known),
+    () => daemonNamed("e:1111", "listed", known),
     /no daemon of the list is meant by "e:1111".*members list/,
   );
-  assert.equal(daemonMeant(`${hex("B").slice(0, 16)}…`, "listed", known), hex("B"));
+  assert.equal(daemonNamed(`${hex("B").slice(0, 16)}…`, "listed", known), hex("B"));
   const seenBy = (letters: string) => [
-    view("A", [first], { peers: [gone, ...hexIds(idsOf(letters)).map((id) => ({ ...gone, id }))] }),
+    view("A", [first], { peers: [previous, ...hexIds(idsOf(letters)).map((id) => ({ ...previous, id }))] }),
   ];
-  // What members have seen at an address has precedence over the list's entry, and the daemon's own hello over both.
-  assert.equal(daemonMeant("c:1111", "new", { ...known, views: seenBy("E") }), hex("E"));
+  // The daemons that members have seen at an address take precedence over the listed one, and the daemon's own hello over both.
+  assert.equal(daemonNamed("c:1111", "new", { ...known, views: seenBy("E") }), hex("E"));
   const greeted = [{ address: "c:1111", id: hex("F") }];
-  assert.equal(daemonMeant("c:1111", "new", { ...known, views: seenBy("E"), greeted }), hex("F"));
-  assert.equal(daemonMeant(hex("F").slice(0, 4), "new", { ...known, greeted }), hex("F"));
-  assert.equal(daemonMeant("c:1111", "listed", { ...known, views: seenBy("E"), greeted }), hex("C"));
+  assert.equal(daemonNamed("c:1111", "new", { ...known, views: seenBy("E"), greeted }), hex("F"));
+  assert.equal(daemonNamed(hex("F").slice(0, 4), "new", { ...known, greeted }), hex("F"));
+  assert.equal(daemonNamed("c:1111", "listed", { ...known, views: seenBy("E"), greeted }), hex("C"));
   const both = { ...known, views: seenBy("EF") };
   assert.throws(
-    () => daemonMeant("c:1111", "new", both),
+    () => daemonNamed("c:1111", "new", both),
     /"c:1111" does not answer now.*start the new one first/,
   );
 });
 
-test("a name may still mean the daemon that was left out, and a new one at its address is not mistaken for it", () => {
-  const gone = { id: hex("C"), address: "c:1111", connection: "waiting", key: null };
-  const come = { ...gone, id: hex("D") };
-  const views = [view("A", [first], { peers: [gone, come] })];
+test("a name may still mean a removed daemon, and a new daemon at its address is not mistaken for it", () => {
+  const previous = { id: hex("C"), address: "c:1111", connection: "waiting", key: null };
+  const successor = { ...previous, id: hex("D") };
+  const views = [view("A", [first], { peers: [previous, successor] })];
   const known = { views, listed: hexIds(idsOf("ABD")), left: [hex("C"), hex("E")], greeted: [] };
-  assert.equal(daemonMeant(hex("C").slice(0, 8), "listed", { ...known, views: [] }), hex("C"));
-  assert.equal(daemonMeant(hex("E").slice(0, 8), "listed", known), hex("E"));
-  assert.equal(daemonMeant("c:1111", "new", known), hex("D"));
-  // The daemon that has the address now.
-  assert.equal(daemonMeant("c:1111", "listed", known), hex("D"));
-  const alone = { ...known, views: [view("A", [first], { peers: [gone] })] };
-  assert.equal(daemonMeant("c:1111", "listed", alone), hex("C"));
-  assert.throws(() => daemonMeant(hex("F").slice(0, 8), "listed", known), /no daemon of the list/);
+  assert.equal(daemonNamed(hex("C").slice(0, 8), "listed", { ...known, views: [] }), hex("C"));
+  assert.equal(daemonNamed(hex("E").slice(0, 8), "listed", known), hex("E"));
+  assert.equal(daemonNamed("c:1111", "new", known), hex("D"));
+  // The daemon that now has the address.
+  assert.equal(daemonNamed("c:1111", "listed", known), hex("D"));
+  const alone = { ...known, views: [view("A", [first], { peers: [previous] })] };
+  assert.equal(daemonNamed("c:1111", "listed", alone), hex("C"));
+  assert.throws(() => daemonNamed(hex("F").slice(0, 8), "listed", known), /no daemon of the list/);
 });
 
-test("a list is signed anew as it is", () => {
+test("the same list is signed again", () => {
   const views = [view("A", [first]), view("B", [first])];
   const list = next(views, change("", "", { isAnew: true }));
   assert.deepEqual([list.number, list.members, list.left], [2, first.list.members, []]);
 });
 
-test("what one daemon proves is proved for all, and what none of them proves is signed by force alone", () => {
-  const views = [view("A", [], { lists: [told(first, "no-proof")] }), view("B", [first])];
+test("a proof from one daemon counts for all, and a list without proof is signed only with --force", () => {
+  const views = [view("A", [], { lists: [reported(first, "no-proof")] }), view("B", [first])];
   assert.equal(next(views, change("", "C")).number, 2);
   assert.equal(
-    next([view("A", [], { lists: [told(first, "no-proof")] })], change("D", "", { force: true })).number,
+    next([view("A", [], { lists: [reported(first, "no-proof")] })], change("D", "", { force: true })).number,
     2,
   );
 });

@@ -1,4 +1,4 @@
-/** Tests that an administrator's program believes only lists of members that an administrator has signed. */
+/** Tests that `dbsync members` trusts only member lists that an administrator has signed. */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
@@ -27,19 +27,20 @@ test("a list that an administrator has signed is proved, with date and key", () 
   assert.deepEqual([list?.doubt, list?.signedAt, list?.hash], [null, AT, first.hash]);
 });
 
-test("what a daemon shows beside a list that it made up proves nothing", () => {
-  const doubtOf = (told: string, shown: readonly string[]) => reportedList(told, shown, verifies)?.doubt;
+test("an invented list is not proved by other envelopes of a daemon", () => {
+  const doubtOf = (text: string, proofParts: readonly string[]) =>
+    reportedList(text, proofParts, verifies)?.doubt;
   const list = ["CLUSTER", "MEMBERS", made];
-  for (const shown of [
+  for (const proofParts of [
     [],
     ["", ""],
     ["bm9uZQ==", signature],
-    // The proof of another list, of this list with another command, and of another cluster's.
+    // The proofs of another list, of this list with another command, and of a list of another cluster.
     [body, signature],
     proof([list, ["SET", "a", "1"]]),
     proof([list], root, "x".repeat(32)),
   ])
-    assert.equal(doubtOf(made, shown), "no-proof");
+    assert.equal(doubtOf(made, proofParts), "no-proof");
   assert.equal(doubtOf(made, proof([list], makeKeyPair())), "unknown-key");
   assert.equal(doubtOf(made, [proof([list])[0] ?? "", signature]), "bad-signature");
   assert.equal(reportedList("no list", [body, signature], verifies), null);

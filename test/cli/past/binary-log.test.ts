@@ -5,7 +5,7 @@ import { createClient } from "../../../client/entry.js";
 import { makeFolder } from "../../daemon/replicas.js";
 import { startCluster } from "../cluster.js";
 
-test("log, blame and get --at keep bytes that are no text", async () => {
+test("log, blame and get --at preserve bytes that are not text", async () => {
   using folder = makeFolder();
   await using cluster = await startCluster(1, ["--data", folder.path]);
   const { servers } = cluster.daemons;
@@ -14,22 +14,25 @@ test("log, blame and get --at keep bytes that are no text", async () => {
     await using client = createClient({ servers, key: join(cluster.folder, "app.pem") });
     await client.call(["SET", "k", value]);
   }
-  const asked = async (...words: string[]) => {
+  const outputOf = async (...words: string[]) => {
     const { code, stdout, stderr } = await cluster.run([...words, "-k", "root.pem"]);
     assert.equal(code, 0, stderr);
     return stdout;
   };
   const base64 = value.toString("base64");
   for (const words of [["log"], ["blame", "k"]]) {
-    assert.match(await asked(...words), / SET k "\\x00\\xff\\x80A"/);
-    const { units } = JSON.parse(await asked(...words, "--json")) as {
+    assert.match(await outputOf(...words), / SET k "\\x00\\xff\\x80A"/);
+    const { units } = JSON.parse(await outputOf(...words, "--json")) as {
       units: readonly { commands: unknown }[];
     };
     assert.deepEqual(units[0]?.commands, [["SET", "k", { base64 }]]);
   }
   const at = String(Date.now());
-  assert.equal(await asked("get", "--at", at, "k"), '"\\x00\\xff\\x80A"\n');
-  assert.deepEqual((JSON.parse(await asked("get", "--at", at, "--json", "k")) as { value: unknown }).value, {
-    base64,
-  });
+  assert.equal(await outputOf("get", "--at", at, "k"), '"\\x00\\xff\\x80A"\n');
+  assert.deepEqual(
+    (JSON.parse(await outputOf("get", "--at", at, "--json", "k")) as { value: unknown }).value,
+    {
+      base64,
+    },
+  );
 });

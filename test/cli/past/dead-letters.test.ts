@@ -1,5 +1,5 @@
 /**
- * Tests `dbsync dead-letters` on a folder, as an operator uses it, with a daemon that accepts the rewritten commands.
+ * Tests `dbsync dead-letters` on a folder, with a daemon that accepts the commands that are written again.
  */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -82,7 +82,7 @@ const writeAgain = (...words: string[]) =>
   letters("write-again", ...words, "-k", join(cluster.folder, "app.pem"));
 const statesOf = () => new LettersFolder(data).list().letters.map(({ state }) => state);
 
-test("list shows each with its date, its state and why it is there, and show all of it", async () => {
+test("list shows the date, the state and the reason of each letter, and show prints the complete letter", async () => {
   const { stdout, code, stderr } = await letters("list");
   assert.equal(code, 0, stderr);
   const [head, ...rows] = stdout.trimEnd().split("\n");
@@ -104,20 +104,16 @@ test("list shows each with its date, its state and why it is there, and show all
   );
 });
 
-test("what is no letter, or more than one, and a folder that is none are told", async () => {
+test("an unknown or ambiguous id and a wrong folder are reported", async () => {
   for (const [words, code, text] of [
     [["show", "0000"], 1, /No dead letter's id begins with 0000/],
     [["show", "xyz"], 1, /"xyz" is no id/],
     [["remove", shortId(counted), "ffffffffffff"], 1, /No dead letter's id begins with ffffffffffff/],
-    [
-      ["write-again", "-k", join(cluster.folder, "app.pem")],
-      2,
-      /name the letters by their ids, or all of them by --all/,
-    ],
+    [["write-again", "-k", join(cluster.folder, "app.pem")], 2, /name letters by their ids, or add --all/],
     [["write-again", shortId(counted), "-k", ""], 3, /name a private key/],
   ] as const) {
-    const [task, ...rest] = words;
-    const result = await letters(task, ...rest);
+    const [task, ...parameters] = words;
+    const result = await letters(task, ...parameters);
     assert.deepEqual([result.code, text.test(result.stderr)], [code, true], result.stderr);
   }
   const nowhere = await cluster.run(["dead-letters", "list", "--data", join(cluster.folder, "nowhere")]);
@@ -126,7 +122,7 @@ test("what is no letter, or more than one, and a folder that is none are told", 
   assert.deepEqual([other.code, /there is no timeline in it/.test(other.stderr)], [1, true], other.stderr);
 });
 
-test("a letter is written again once, with its bytes and in its database, and not twice without being told", async () => {
+test("a letter is written again once, with its bytes and in its database, and a second time only with --anyway", async () => {
   const first = await writeAgain(shortId(binary), shortId(counted));
   assert.equal(first.code, 0, first.stderr);
   assert.equal(first.stdout, `${shortId(counted)} written again: 1\n${shortId(binary)} written again: OK\n`);
@@ -144,14 +140,14 @@ test("a letter is written again once, with its bytes and in its database, and no
   assert.equal(third.stdout, `${shortId(counted)} written again: 2\n`);
 });
 
-test("--all writes what is certain to be missing, in its order, and leaves what is in doubt", async () => {
+test("--all writes the letters that are certain to be missing in order, and skips doubtful ones", async () => {
   const { stdout, stderr, code } = await writeAgain("--all");
   assert.equal(code, 1, stderr);
   const [first, second, third] = stdout.trimEnd().split("\n");
   assert.equal(first, `${shortId(several)} written again: 3, 1, OK`);
   assert.equal(
     second,
-    `${shortId(conditional)} written again: (nil): if its condition did not hold, nothing has changed`,
+    `${shortId(conditional)} written again: (nil): nothing has changed if its condition was not met`,
   );
   assert.match(third ?? "", new RegExp(`^${shortId(wrong)} not written: .*WRONGTYPE`));
   assert.equal(await client.send("GET there"), "first");
@@ -161,20 +157,24 @@ test("--all writes what is certain to be missing, in its order, and leaves what 
   assert.match(doubted.stderr, /the state may have it: look there first/);
 });
 
-test("what no daemon has answered for certain is not tried a second time unasked", async () => {
-  const away = await writeAgain(shortId(wrong), "-s", await refusingAddress(), "--timeout", "500");
-  assert.deepEqual([away.code, /not written: /.test(away.stdout)], [1, true], away.stdout + away.stderr);
+test("a letter with an unknown outcome is not sent again without --anyway", async () => {
+  const unreachable = await writeAgain(shortId(wrong), "-s", await refusingAddress(), "--timeout", "500");
+  assert.deepEqual(
+    [unreachable.code, /not written: /.test(unreachable.stdout)],
+    [1, true],
+    unreachable.stdout + unreachable.stderr,
+  );
   const folder = new LettersFolder(data);
   const letter = folder.list().letters.at(-1) ?? assert.fail();
   assert.equal(letter.state, "waiting");
-  // A program that was killed while it waited for the answer leaves this.
+  // A program that was killed while it waited for the answer leaves this state.
   folder.begin(letter, false);
   const again = await writeAgain(shortId(wrong));
   assert.match(again.stderr, /it was begun to be written again at .*, and may have been/);
   assert.equal((await letters("list")).stdout.includes("begun"), true);
 });
 
-test("a damaged letter is shown as such and not written, and removing lets go of those that are named alone", async () => {
+test("a damaged letter is shown as damaged and not written, and only the named letters are removed", async () => {
   const file =
     new LettersFolder(data).list().letters.find(({ place }) => place.id === doubtful.id)?.file ??
     assert.fail();

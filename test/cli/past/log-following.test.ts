@@ -12,7 +12,7 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 const START = 1_790_000_000_000;
 const seed = seedOfRun();
 
-/** A daemon with units of these dates, each named by its index. */
+/** An imitation of a daemon with units of the given dates, each named by its index. */
 class Log {
   readonly dates: number[] = [];
 
@@ -35,10 +35,10 @@ class Log {
   }
 }
 
-/** Follows a log that receives units between the requests. @returns what was shown */
+/** Follows a log that receives units between the requests. @returns the shown units */
 async function follow(log: Log, added: readonly (readonly number[])[]): Promise<Past[]> {
   const shown: Past[] = [];
-  let looks = 0;
+  let updates = 0;
   await followLog({
     ask: async (command) => ({ address: "one", reply: log.ask(command) }),
     filters: [],
@@ -46,8 +46,8 @@ async function follow(log: Log, added: readonly (readonly number[])[]): Promise<
     show: (past) => void shown.push(past),
     trouble: (error) => assert.fail(error.message),
     now: () => 0,
-    wait: async () => void log.dates.push(...(added[looks++] ?? [])),
-    goesOn: () => looks <= added.length,
+    wait: async () => void log.dates.push(...(added[updates++] ?? [])),
+    goesOn: () => updates <= added.length,
   });
   return shown;
 }
@@ -56,8 +56,8 @@ test(`each unit is shown once, in order (seed ${seed})`, async () => {
   const random = new SeededRandom(seed);
   const log = new Log();
   log.dates.push(START, START + 1);
-  const added = [35_000, 5, 12_000].map((count, look) =>
-    Array.from({ length: count }, () => START + 10_000 * (look + 1) + random.below(9_000)),
+  const added = [35_000, 5, 12_000].map((count, update) =>
+    Array.from({ length: count }, () => START + 10_000 * (update + 1) + random.below(9_000)),
   );
   const shown = await follow(log, added);
   const units = shown.flatMap((past) => past.units);
@@ -67,7 +67,7 @@ test(`each unit is shown once, in order (seed ${seed})`, async () => {
   assert.ok(shown.every(({ left }) => left === 0));
 });
 
-test("units of one millisecond that are more than an answer has are counted, and the rest is shown", async () => {
+test("if an answer cannot contain all units of a millisecond, the missing ones are counted and the others are shown", async () => {
   const log = new Log();
   log.dates.push(START);
   const shown = await follow(log, [[START + 1, ...Array<number>(15_000).fill(START + 2), START + 3]]);

@@ -25,7 +25,7 @@ const lineOf = (unit: Partial<PastUnit>) =>
     .trimEnd()
     .replace(/^2026-09-21 14:13:20\.000Z {2}/, "");
 
-test("a unit is one line", () => {
+test("a unit is formatted as one line", () => {
   assert.equal(lineOf({}), "applied  web (3d940c9fd6e3)  SET k v  → OK");
   assert.equal(lineOf({ label: "" }), "applied  3d940c9fd6e3  SET k v  → OK");
   assert.equal(lineOf({ as: "ada" }), "applied  ada by web (3d940c9fd6e3)  SET k v  → OK");
@@ -37,7 +37,7 @@ test("a unit is one line", () => {
   );
   assert.equal(
     lineOf({ outcome: "unmet" }),
-    "unmet  web (3d940c9fd6e3)  SET k v  → not as its conditions say",
+    "unmet  web (3d940c9fd6e3)  SET k v  → its conditions were not met",
   );
   const several = {
     db: 2,
@@ -50,7 +50,7 @@ test("a unit is one line", () => {
   assert.equal(lineOf(several), 'applied  web (3d940c9fd6e3)  [db 2] DEL "a b"; SET c ""  → 1');
 });
 
-test("nothing that was written moves the reader's cursor", () => {
+test("control characters in commands are escaped", () => {
   const evil = "\x1b[2J\u009b1m\u202egnp.exe\n";
   const line = lineOf({
     commands: [["SET", evil]],
@@ -62,15 +62,18 @@ test("nothing that was written moves the reader's cursor", () => {
   assert.doesNotMatch(line, /\p{C}/u);
 });
 
-test("what is not told is told", () => {
+test("missing units and damaged entries are reported", () => {
   const units = [{ ...UNIT, change: "changed" }];
   const text = formatPast({ from: 0, snapshot: 1_789_999_999_000, damaged: 2, left: 3, units });
-  assert.match(text, /\n3 older ones are left out; --limit shows more\.\n/);
-  assert.match(text, /\n2 entries could not be read there/);
-  assert.match(text, /\nWhat was before 2026-09-21 14:13:19\.000Z is known as a snapshot only\.\n$/);
+  assert.match(text, /\n3 older commands are left out; --limit shows more\.\n/);
+  assert.match(text, /\nThe daemon could not read 2 entries/);
+  assert.match(
+    text,
+    /\nCommands before 2026-09-21 14:13:19\.000Z are not known: the log begins with a snapshot of that date\.\n$/,
+  );
 });
 
-test("bytes that are no text are shown and printed without a loss", () => {
+test("bytes that are not text are formatted without loss", () => {
   const raw = Buffer.from([0, 0x22, 0x5c, 0xff, 0xc3, 0x0a, 0x61]);
   const commands: Buffer[][] = [[Buffer.from("SET"), Buffer.from("\\xff"), raw]];
   const fields: Record<string, ReplyValue> = { ...UNIT, label: "web", commands, reply: raw };

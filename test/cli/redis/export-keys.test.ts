@@ -39,7 +39,7 @@ after(async () => {
 const at = (name: string) => join(cluster.folder, name);
 const exporting = (...words: string[]) => cluster.run(["export", ...words, "-k", "app.pem"]);
 
-test("a file of commands makes the same keys in a redis-server", async () => {
+test("a file of commands creates the same keys in a redis-server", async () => {
   const { code, stderr } = await exporting("resp:keys.resp");
   assert.equal(code, 0, stderr);
   assert.equal(stderr, "dbsync: 607 keys written\n");
@@ -55,15 +55,17 @@ test("a file of commands makes the same keys in a redis-server", async () => {
   assert.deepEqual(await connection.call("DBSIZE"), { kind: "integer", value: 607 });
 });
 
-test("a line of JSON tells a key, and bytes that are no text by base64", async () => {
+test("a line of JSON describes a key, with base64 for bytes that are not text", async () => {
   const { code, stdout, stderr } = await exporting("json:-");
   assert.equal(code, 0, stderr);
   const lines = stdout.trimEnd().split("\n");
   assert.equal(lines.length, 607);
   type Line = { key: unknown; type: string; expires: number | null; value: unknown };
-  const told = lines.map((line) => JSON.parse(line) as Line).filter(({ key }) => !/^key:/.test(String(key)));
+  const entries = lines
+    .map((line) => JSON.parse(line) as Line)
+    .filter(({ key }) => !/^key:/.test(String(key)));
   const base64 = BYTES.toString("base64");
-  const values = Object.fromEntries(told.map(({ key, value }) => [JSON.stringify(key), value]));
+  const values = Object.fromEntries(entries.map(({ key, value }) => [JSON.stringify(key), value]));
   assert.deepEqual(values, {
     '"greeting"': "hello",
     [`{"base64":"${base64}"}`]: { base64 },
@@ -79,15 +81,15 @@ test("a line of JSON tells a key, and bytes that are no text by base64", async (
     ],
     '"stream"': [["5-1", ["field", "value"]]],
   });
-  assert.equal(told.find(({ key }) => key === "greeting")?.expires, FAR_MS);
+  assert.equal(entries.find(({ key }) => key === "greeting")?.expires, FAR_MS);
   assert.match((await exporting("json:-", "--db", "2")).stdout, /^\{"db":2,"key":"second",/);
 });
 
-test("nothing is written over, and what cannot be written is named", async () => {
+test("existing files are not overwritten, and keys that cannot be written are named", async () => {
   writeFileSync(at("mine"), "mine");
-  const there = await exporting("resp:mine");
-  assert.equal(there.code, 1);
-  assert.match(there.stderr, /mine is there already/);
+  const existing = await exporting("resp:mine");
+  assert.equal(existing.code, 1);
+  assert.match(existing.stderr, /mine already exists/);
   assert.equal(readFileSync(at("mine"), "utf8"), "mine");
   await client.call(["DOC.CREATE", "document"]);
   for (const form of ["resp", "json"]) {

@@ -39,7 +39,7 @@ const words = (url: string, ...more: string[]) => [
 const importFrom = (url: string, ...more: string[]): Promise<ChildResult> => runDbsync(words(url, ...more));
 const here = (db = 0) => `redis://127.0.0.1:${redis.port}/${db}`;
 
-/** Starts a server that answers each command by its name. */
+/** Starts a server with a fixed answer for each name of a command. */
 async function startHostile(answers: Readonly<Record<string, string>>) {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -64,7 +64,7 @@ async function startHostile(answers: Readonly<Record<string, string>>) {
   };
 }
 
-/** Writes keys, one of every type in turn, and some special ones. @param keys  how many */
+/** Writes keys of all types in turn, and some special ones. @param keys  their number */
 async function fill(connection: RedisConnection, keys: number): Promise<void> {
   const make: readonly ((key: string, i: number) => ByteString[])[] = [
     (key, i) => ["SET", key, `${BINARY}${i}`],
@@ -110,23 +110,23 @@ const READS: Readonly<Record<string, (key: ByteString) => readonly ByteString[][
   ],
 };
 
-/** Returns each key's type, date of expiry and value: equal for equal data, whatever order a server stores it in. */
+/** Returns the type, expiry date and value of each key, independent of the order in which a server stores elements. */
 async function contentsOf(connection: RedisConnection, db = 0): Promise<Map<ByteString, string>> {
   await connection.call("SELECT", String(db));
   const keys = textsOf(await connection.call("KEYS", "*")).sort();
   for (const key of keys) connection.queue(["TYPE", key]);
   const types = textsOf({ kind: "array", items: await connection.flush() });
   const contents = new Map<ByteString, string>();
-  const asked: (readonly [key: ByteString, type: string])[] = [];
+  const requested: (readonly [key: ByteString, type: string])[] = [];
   for (const [i, key] of keys.entries()) {
     const reads = (READS[types[i] as string] as (typeof READS)[string])(key);
     for (const argv of [["PEXPIRETIME", key], ...reads]) {
       connection.queue(argv);
-      asked.push([key, types[i] as string]);
+      requested.push([key, types[i] as string]);
     }
   }
   for (const [i, reply] of (await connection.flush()).entries()) {
-    const [key, type] = asked[i] as (typeof asked)[number];
+    const [key, type] = requested[i] as (typeof requested)[number];
     contents.set(key, `${contents.get(key) ?? type} ${shown(reply, type)}`);
   }
   await connection.call("SELECT", "0");
@@ -152,18 +152,18 @@ function textsOf(reply: Reply): ByteString[] {
 const emptied = () => target.call("FLUSHALL");
 
 describe("dbsync import redis:", () => {
-  test("takes over keys of every type with their expiry, byte for byte", async () => {
+  test("copies keys of every type with their expiry, byte for byte", async () => {
     await fill(source, amount(350, 40_000));
     const { code, stdout, stderr } = await importFrom(here());
     assert.equal(code, 0, stderr);
     const before = await contentsOf(source);
     assert.match(stdout, new RegExp(`^${before.size} keys in `));
     assert.deepEqual(await contentsOf(target), before);
-    assert.equal(stderr, "", "nothing is drawn where there is no terminal");
+    assert.equal(stderr, "", "no progress is shown without a terminal");
     await emptied();
   });
 
-  test("reads the commands of a type where the server gives no dump", async () => {
+  test("uses the commands of a type if the server refuses DUMP", async () => {
     await source.call("FLUSHALL");
     await fill(source, 70);
     await source.call("ACL", "SETUSER", "shop", "on", ">se:cret@", "~*", "+@all", "-dump");
@@ -173,7 +173,7 @@ describe("dbsync import redis:", () => {
     assert.match(stdout, /keys by the commands of their types \(DUMP: NOPERM/);
     const [before, now] = [await contentsOf(source), await contentsOf(target)];
     assert.deepEqual([...now.keys()], [...before.keys()]);
-    // The consumers' pending entries are the one thing that no command makes.
+    // No command can recreate the pending entries of consumers.
     const { events: _, ...others } = Object.fromEntries(before);
     assert.deepEqual({ ...Object.fromEntries(now), events: undefined }, { ...others, events: undefined });
     assert.equal(
@@ -182,12 +182,12 @@ describe("dbsync import redis:", () => {
     );
     const wrong = await importFrom(`redis://shop:wrong@127.0.0.1:${redis.port}`, "--replace");
     assert.equal(wrong.code, 1);
-    assert.match(wrong.stderr, /lets no client in like that: WRONGPASS/);
+    assert.match(wrong.stderr, /rejects the login: WRONGPASS/);
     assert.doesNotMatch(wrong.stderr, /wrong@/);
     await emptied();
   });
 
-  test("goes from a database to that of the same number, or to another one, and mixes nothing unasked", async () => {
+  test("copies a database to the same number or to another one, and mixes no data without --replace", async () => {
     await source.call("FLUSHALL");
     await source.call("SELECT", "3");
     await source.call("SET", "third", "3");
@@ -198,7 +198,7 @@ describe("dbsync import redis:", () => {
     assert.deepEqual([...(await contentsOf(target, 5)).keys()], ["third"]);
     const again = await importFrom(here(3));
     assert.equal(again.code, 1);
-    assert.match(again.stderr, /the daemons hold 1 key in .*--replace .*, and leaves all other keys/);
+    assert.match(again.stderr, /the daemons already have 1 key in .*--replace .*, and leaves all other keys/);
     await source.call("SELECT", "3");
     await source.call("SET", "third", "new");
     await source.call("SELECT", "0");
@@ -207,7 +207,7 @@ describe("dbsync import redis:", () => {
     await emptied();
   });
 
-  test("is begun again after a kill in the middle, and nothing is lost or doubled", async () => {
+  test("can be repeated after a kill, and nothing is lost or doubled", async () => {
     await source.call("FLUSHALL");
     await fill(source, amount(1000, 5000));
     const child = spawn(process.execPath, [programPaths.dbsync, ...words(here())], { stdio: "ignore" });
@@ -224,7 +224,7 @@ describe("dbsync import redis:", () => {
     await emptied();
   });
 
-  test("shows nothing of a server's that a terminal would obey, and no password", async () => {
+  test("prints no control characters from a server, and no password", async () => {
     await using hostile = await startHostile({
       SELECT: "+OK\r\n",
       DBSIZE: ":1\r\n",
@@ -245,12 +245,12 @@ describe("dbsync import redis:", () => {
     const wrong = await importFrom("redis://me:geheim@127.0.0.1:99999");
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /value 'redis:\/\/me:…@127\.0\.0\.1:99999' is invalid/);
-    const told = [copied, refused, wrong].map(({ stdout, stderr }) => stdout + stderr).join("");
-    assert.doesNotMatch(told, /\x1b|\x07|geheim/);
+    const output = [copied, refused, wrong].map(({ stdout, stderr }) => stdout + stderr).join("");
+    assert.doesNotMatch(output, /\x1b|\x07|geheim/);
     await emptied();
   });
 
-  test("says what is wrong with an address, and what cannot be reached", async () => {
+  test("reports an invalid address and an unreachable server", async () => {
     for (const url of ["redis://", "redis://h/name", "redis://h/1/2", "redis://h?x=1", "redis://h#sha256:00"])
       assert.throws(() => readRedisUrl(url), /redis:\/\/\[user:password@\]host|A fingerprint requires TLS/);
     for (const place of ["127.0.0.1:6379", "http://127.0.0.1:6379"])
@@ -271,7 +271,7 @@ describe("dbsync import redis:", () => {
     assert.equal(stranger.code, 1);
   });
 
-  test("speaks TLS by rediss:, and believes only whom it may", async () => {
+  test("uses TLS for rediss:, and checks the server's identity", async () => {
     const files = await writeCertificate(folder);
     const port = await freePort();
     const args = [

@@ -1,5 +1,5 @@
 /**
- * Starts a redis-server, a daemon that records, and a key for imports: the scene of tests of `dbsync import
+ * Starts a redis-server and a daemon with --data, and makes a key for imports: the scene of tests of `dbsync import
  * redis://…`.
  */
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** Tests how the pieces of a long value are sent: many together, in order, within their bounds. */
+/** Tests that the pieces of a long value are sent together, in order and within their limits. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KeyCopier, TOGETHER_BYTES_MAX, TOGETHER_MAX } from "../../../cli/redis/key-copier.js";
@@ -8,7 +8,7 @@ import type { PlainReply } from "../../../protocol/reply.js";
 const bulk = (bytes: string): PlainReply => ({ kind: "bulk", bytes });
 const array = (...items: PlainReply[]): PlainReply => ({ kind: "array", items });
 
-/** Returns a Redis without dumps, with a stream. @param lengths  of its entries */
+/** Returns an imitation of a Redis without DUMP that has one stream. @param lengths  the lengths of its entries */
 function sourceOf(lengths: readonly number[]): RedisSource {
   const entries = lengths.map((length, i) =>
     array(bulk(`${i + 1}-0`), array(bulk("f"), bulk("x".repeat(length)))),
@@ -31,7 +31,7 @@ function sourceOf(lengths: readonly number[]): RedisSource {
   return { ask } as unknown as RedisSource;
 }
 
-test("a stream's entries are sent many together, in order, and no more at a time than their bounds allow", async () => {
+test("many entries of a stream are sent together, in order and within the limits", async () => {
   const lengths = [...Array(1200).fill(10), ...Array(300).fill(50_000)];
   const [sent, ids]: [number, string[]] = [0, []];
   let [waiting, bytes, most, mostBytes] = [sent, 0, 0, 0];

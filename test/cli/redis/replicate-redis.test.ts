@@ -1,4 +1,4 @@
-/** Tests `dbsync import redis://… --replicate` from a real redis-server that is written to meanwhile. */
+/** Tests `dbsync import redis://… --replicate` from a real redis-server that clients write to during the import. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -49,11 +49,11 @@ class Replicating implements AsyncDisposable {
     return this.#child.exitCode;
   }
 
-  /** Waits until it has printed a text; fails if it ends without it. */
-  async says(what: RegExp): Promise<void> {
-    await until(async () => what.test(this.output) || this.code !== null);
+  /** Waits until the import has printed a text; fails if it ends without it. */
+  async prints(text: RegExp): Promise<void> {
+    await until(async () => text.test(this.output) || this.code !== null);
     if (this.code !== null) await this.ended;
-    assert.match(this.output, what);
+    assert.match(this.output, text);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -62,7 +62,7 @@ class Replicating implements AsyncDisposable {
   }
 }
 
-/** Returns all keys' contents, in a fixed order. */
+/** Returns the contents of all keys in a fixed order. */
 async function contentsOf(port: number): Promise<string> {
   using connection = await RedisConnection.open(port);
   const keys = await connection.call("KEYS", "*");
@@ -78,7 +78,7 @@ async function contentsOf(port: number): Promise<string> {
   return names.map((name, i) => `${name} ${JSON.stringify(replies.slice(4 * i, 4 * i + 4))}`).join("\n");
 }
 
-/** Writes with every kind of command in turn. */
+/** Writes with all kinds of commands in turn. */
 async function write(rounds: number, seed = 0): Promise<void> {
   for (let i = seed; i < seed + rounds; i++) {
     source.queue(["SET", `s:${i % 50}`, String(i)]);
@@ -94,24 +94,24 @@ async function write(rounds: number, seed = 0): Promise<void> {
 }
 
 describe("dbsync import --replicate", () => {
-  test("follows every kind of write until it is interrupted, and sets back what it has turned on", async () => {
+  test("follows all kinds of writes until it is interrupted, and restores the setting that it has changed", async () => {
     await source.call("CONFIG", "SET", NOTICES, "Kx");
     await write(300);
     await using replicating = new Replicating(redis.port);
-    await replicating.says(/following what is written from now on/);
+    await replicating.prints(/now following changes/);
     await write(400, 300);
     await source.call("SET", "last", "1");
     await until(async () => (await textOf(resp, "GET", "last")) === "1");
     replicating.kill("SIGINT");
     await replicating.ended;
     assert.equal(replicating.code, 0, replicating.output);
-    assert.match(replicating.output, /cut over: the daemons hold the \d+ keys of the Redis/);
+    assert.match(replicating.output, /cut over: the daemons have the \d+ keys of the Redis/);
     assert.match(replicating.output, /notify-keyspace-events of the Redis is "[xK]{2}" again/);
     assert.equal(await contentsOf(resp), await contentsOf(redis.port));
     await source.call("CONFIG", "SET", NOTICES, "");
   });
 
-  test("cuts over by itself once nothing is written for so long", async () => {
+  test("cuts over automatically after the given time without a write", async () => {
     await write(100);
     await using replicating = new Replicating(redis.port, "--cut-over", "1");
     await replicating.ended;
@@ -119,10 +119,10 @@ describe("dbsync import --replicate", () => {
     assert.equal(await contentsOf(resp), await contentsOf(redis.port));
   });
 
-  test("finds at its end what no server tells of, as FLUSHALL", async () => {
+  test("finds changes without notifications at the end, such as FLUSHALL", async () => {
     await write(100);
     await using replicating = new Replicating(redis.port);
-    await replicating.says(/following/);
+    await replicating.prints(/following/);
     await source.call("FLUSHALL");
     await source.call("SET", "after", "1");
     await until(async () => (await textOf(resp, "GET", "after")) === "1");
@@ -131,15 +131,15 @@ describe("dbsync import --replicate", () => {
     assert.equal(replicating.code, 0, replicating.output);
     assert.match(
       replicating.output,
-      /cut over: the daemons hold the 1 key of the Redis\n\d+ keys had changed/,
+      /cut over: the daemons have the 1 key of the Redis\n\d+ keys had changed/,
     );
     assert.equal(await contentsOf(resp), await contentsOf(redis.port));
   });
 
-  test("is begun again after a kill, and nothing is lost, doubled or left over", async () => {
+  test("can be repeated after a kill, and nothing is lost, doubled or left over", async () => {
     await write(200);
     await using killed = new Replicating(redis.port);
-    await killed.says(/following/);
+    await killed.prints(/following/);
     await write(100, 200);
     killed.kill("SIGKILL");
     await killed.ended;
@@ -147,7 +147,7 @@ describe("dbsync import --replicate", () => {
     await write(100, 300);
     await source.call("DEL", "h", "l:0", "set:0");
     await using again = new Replicating(redis.port, "--replace");
-    await again.says(/following/);
+    await again.prints(/following/);
     await write(100, 400);
     again.kill("SIGINT");
     await again.ended;
@@ -155,7 +155,7 @@ describe("dbsync import --replicate", () => {
     assert.equal(await contentsOf(resp), await contentsOf(redis.port));
   });
 
-  test("values that are read piece by piece may be deleted, made anew and grow meanwhile", async () => {
+  test("values that are read in pieces may be deleted, created again and extended during the import", async () => {
     await source.call("ACL", "SETUSER", "default", "-dump");
     try {
       for (let i = 0; i < 60; i++) source.queue(["XADD", "x", "*", "f", "v"]);
@@ -172,7 +172,7 @@ describe("dbsync import --replicate", () => {
           await new Promise((resolve) => setTimeout(resolve, 20));
         }
       })();
-      await replicating.says(/following/).finally(() => {
+      await replicating.prints(/following/).finally(() => {
         isDone = true;
       });
       await writing;
@@ -180,21 +180,24 @@ describe("dbsync import --replicate", () => {
       await replicating.ended;
       assert.equal(replicating.code, 0, replicating.output);
       assert.equal(await contentsOf(resp), await contentsOf(redis.port));
-      const [there, here] = [await textOf(redis.port, "XLEN", "x"), await textOf(resp, "XLEN", "x")];
-      assert.equal(here, there);
+      const [sourceLength, targetLength] = [
+        await textOf(redis.port, "XLEN", "x"),
+        await textOf(resp, "XLEN", "x"),
+      ];
+      assert.equal(targetLength, sourceLength);
     } finally {
       await source.call("ACL", "SETUSER", "default", "+dump");
     }
   });
 
-  test("compares all keys anew after its connection broke", async () => {
+  test("compares all keys again after its connection broke", async () => {
     await write(100);
     await using replicating = new Replicating(redis.port);
-    await replicating.says(/following/);
+    await replicating.prints(/following/);
     await source.call("CLIENT", "KILL", "TYPE", "pubsub");
     await source.call("SET", "meanwhile", "1");
-    await replicating.says(/connecting again, and comparing all keys/);
-    await replicating.says(/all keys looked at: /);
+    await replicating.prints(/reconnecting and comparing all keys/);
+    await replicating.prints(/compared all keys: /);
     await until(async () => (await textOf(resp, "GET", "meanwhile")) === "1");
     replicating.kill("SIGINT");
     await replicating.ended;
@@ -202,17 +205,20 @@ describe("dbsync import --replicate", () => {
     assert.equal(await contentsOf(resp), await contentsOf(redis.port));
   });
 
-  test("is refused where the daemons hold keys already, or the Redis does not tell of its own", async () => {
+  test("is refused if the daemons already have keys, or the Redis does not report written keys", async () => {
     await target.call("SET", "there", "1");
     await using refused = new Replicating(redis.port);
     await refused.ended;
     assert.equal(refused.code, 1);
-    assert.match(refused.output, /the daemons hold 1 key in .*, and the cut-over deletes all other keys/);
+    assert.match(
+      refused.output,
+      /the daemons already have 1 key in .*, and the cut-over deletes all other keys/,
+    );
     await source.call("ACL", "SETUSER", "default", "-config");
     await using silent = new Replicating(redis.port, "--replace");
     await silent.ended;
     await source.call("ACL", "SETUSER", "default", "+config");
     assert.equal(silent.code, 1);
-    assert.match(silent.output, /permit the user CONFIG GET and SET/);
+    assert.match(silent.output, /permit the user CONFIG GET and CONFIG SET/);
   });
 });

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { completeCommand } from "../../../cli/shared/command-names.js";
 import { HistoryFile, MAX_HISTORY_LINES } from "../../../cli/shared/history-file.js";
 
-test("completion offers names in the case they were begun in, and nothing behind a name", () => {
+test("completion offers names in the typed case, and nothing after a name", () => {
   assert.deepEqual(completeCommand("GETE"), [["GETEX "], "GETE"]);
   assert.deepEqual(completeCommand("gete"), [["getex "], "gete"]);
   assert.deepEqual(completeCommand("nope"), [[], "nope"]);
@@ -15,7 +15,7 @@ test("completion offers names in the case they were begun in, and nothing behind
   assert.ok(completeCommand("")[0].length > 50);
 });
 
-test("each line is kept at once, newest first, bounded, readable by its owner alone", () => {
+test("each line is stored immediately, newest first, in a bounded file that only its owner can read", () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-history-"));
   try {
     const opened = () => new HistoryFile({ XDG_STATE_HOME: folder }, "history");
@@ -24,7 +24,7 @@ test("each line is kept at once, newest first, bounded, readable by its owner al
     assert.deepEqual(file.lines, []);
     file.add("older");
     file.add("newest");
-    // The history is not closed, as if the session had been killed here.
+    // The history is not closed, as if the session had been killed.
     assert.deepEqual(opened().lines, ["newest", "older"]);
     assert.equal(statSync(file.path).mode & 0o777, 0o600);
     const many = Array.from({ length: 3 * MAX_HISTORY_LINES }, (_, line) => `line ${line}\n`);
@@ -39,7 +39,7 @@ test("each line is kept at once, newest first, bounded, readable by its owner al
   }
 });
 
-test("a history that cannot be kept is no error", () => {
+test("a history that cannot be stored is not an error", () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-history-"));
   try {
     writeFileSync(join(folder, "dbsync"), "a file where the folder should be");

@@ -1,4 +1,4 @@
-/** Tests a session of `dbsync repl` at a terminal, with real daemons. */
+/** Tests a session of `dbsync repl` on a terminal, with real daemons. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -16,8 +16,8 @@ let cluster: Cluster;
 before(async () => (cluster = await startCluster(2)));
 after(() => cluster[Symbol.asyncDispose]());
 
-/** Starts a session at a terminal; `talk` resolves when the user leaves. */
-function sitDown(flags: ClientFlags) {
+/** Starts a session on a terminal; `talk` resolves when the user ends the session. */
+function startSession(flags: ClientFlags) {
   const settings = readSettings(flags);
   const { client } = openFrom(settings);
   const typist = new Typist();
@@ -33,8 +33,8 @@ const signed = (): ClientFlags => ({
   key: join(cluster.folder, "app.pem"),
 });
 
-test("answers are typed, SELECT and MULTI hold, a quote goes on over lines, and help says what there is", async () => {
-  const { typist, kept, talk, session } = sitDown(signed());
+test("answers have types, SELECT and MULTI work, a quote may span lines, and help describes commands", async () => {
+  const { typist, kept, talk, session } = startSession(signed());
   assert.match(session.prompt, /^127\.0\.0\.1:\d+\+1> $/);
   await typist.types("SET a 'two words'\r", "\r\nOK", "> ");
   await typist.types("RPUSH l x y\r", "(integer) 2", "> ");
@@ -43,7 +43,7 @@ test("answers are typed, SELECT and MULTI hold, a quote goes on over lines, and 
   await typist.types("LPUSH a 1\r", "(error) WRONGTYPE", "> ");
   await typist.types("SELECT 3\r", "OK", "[3]> ");
   await typist.types("GET a\r", "(nil)", "[3]> ");
-  await typist.types("SELECT x\r", "(error) SELECT takes", "[3]> ");
+  await typist.types("SELECT x\r", "(error) SELECT needs", "[3]> ");
   await typist.types("EXEC\r", "(error) EXEC without MULTI", "[3]> ");
   await typist.types("MULTI\r", "OK", "[3](TX)> ");
   await typist.types("INCR n\r", "QUEUED", "(TX)> ");
@@ -70,8 +70,8 @@ test("answers are typed, SELECT and MULTI hold, a quote goes on over lines, and 
   assert.ok(kept.includes("LRANGE l 0 -1") && !kept.some((line) => line.includes("secret")), String(kept));
 });
 
-test("what a command is for is shown behind it while it is typed, and is gone with the line", async () => {
-  const { typist, talk } = sitDown(signed());
+test("a hint describes a command while it is typed, and disappears at the end of the line", async () => {
+  const { typist, talk } = startSession(signed());
   await typist.types("get ", "Returns the string", "\x1b8");
   const shown = await typist.types("a", "Returns the string of a key.", "\x1b8");
   assert.match(shown, /\x1b7[\s\S]*\x1b\[K\x1b8$/);
@@ -80,8 +80,8 @@ test("what a command is for is shown behind it while it is typed, and is gone wi
   await talk;
 });
 
-test("SELECT 0 leaves the database that --db named", async () => {
-  const { typist, talk } = sitDown({ ...signed(), db: 3 });
+test("SELECT 0 selects another database than --db", async () => {
+  const { typist, talk } = startSession({ ...signed(), db: 3 });
   await typist.types("SET where three\r", "OK", "[3]> ");
   await typist.types("SELECT 0\r", "OK", "> ");
   await typist.types("GET where\r", "(nil)", "> ");
@@ -92,9 +92,9 @@ test("SELECT 0 leaves the database that --db named", async () => {
   await talk;
 });
 
-test("without a key replies are typed as well, by daemons that have none", async () => {
+test("replies also have types without a key, from daemons without keys", async () => {
   await using daemons = await startDaemons(1, { key: false });
-  const { typist, talk } = sitDown({ servers: daemons.servers, key: "" });
+  const { typist, talk } = startSession({ servers: daemons.servers, key: "" });
   await typist.types('SET a "1 2"\r', "OK", "> ");
   await typist.types("GET a\r", '\r\n"1 2"', "> ");
   await typist.types("INCR a\r", "(error) ERR value is not an integer", "> ");
@@ -107,9 +107,9 @@ test("without a key replies are typed as well, by daemons that have none", async
   await talk;
 });
 
-test("of a daemon that speaks version 1 only values are texts, and a database or MULTI says what it needs", async () => {
+test("values from a daemon of version 1 are texts, and SELECT and MULTI report that they need version 2", async () => {
   await using old = await FakeServer.start();
-  const { typist, talk } = sitDown({ servers: old.address, key: "" });
+  const { typist, talk } = startSession({ servers: old.address, key: "" });
   await typist.types("GET a\r", "\r\nOK", "> ");
   await typist.types("SELECT 1\r", "OK", "[1]> ");
   await typist.types("GET a\r", "(error)", "version 2", "[1]> ");

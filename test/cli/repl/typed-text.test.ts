@@ -1,4 +1,4 @@
-/** Tests replies as `dbsync repl` shows them. The forms are redis-cli's, observed at a terminal of Redis 7. */
+/** Tests how `dbsync repl` formats replies. The expected texts are from redis-cli of Redis 7 on a terminal. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { quoted, typedText } from "../../../cli/repl/typed-text.js";
@@ -26,17 +26,17 @@ const CASES: readonly (readonly [Reply, string])[] = [
   [array([array([bulk("a"), bulk("b")]), EMPTY_ARRAY]), '1) 1) "a"\n   2) "b"\n2) (empty array)'],
 ];
 
-test("replies are typed, and lists numbered", () => {
+test("replies have types, and lists are numbered", () => {
   for (const [reply, text] of CASES) assert.equal(typedText(reply), text);
 });
 
-test("what would move a terminal's cursor is shown as what it is, in whatever kind of reply", () => {
+test("control characters are escaped in all kinds of replies", () => {
   assert.equal(typedText(status("O\x1b]0;K\x07")), "O\\x1b]0;K\\x07");
   assert.equal(typedText(error("ERR \x1b[2J\r")), "(error) ERR \\x1b[2J\\r");
   assert.equal(typedText(status("two\nlines")), "two\nlines");
 });
 
-test("numbers of a long list are right-aligned, and so is what stands behind them", () => {
+test("numbers of a long list are right-aligned, and the items are aligned", () => {
   const items = Array.from({ length: 10 }, () => array([bulk("x"), bulk("y")]));
   const lines = typedText(array(items)).split("\n");
   assert.equal(lines[0], ' 1) 1) "x"');
@@ -44,13 +44,13 @@ test("numbers of a long list are right-aligned, and so is what stands behind the
   assert.equal(lines.at(-2), '10) 1) "x"');
 });
 
-test("text is shown as text, other bytes and what would move a cursor as what they are", () => {
+test("text is shown as text; other bytes and control characters are escaped", () => {
   assert.equal(quoted(Buffer.from('söß "x" \\').toString("latin1")), '"söß \\"x\\" \\\\"');
   assert.equal(quoted("a\n\r\t\x1b[2J\0"), '"a\\n\\r\\t\\x1b[2J\\x00"');
   assert.equal(quoted("\xff\x00A"), '"\\xff\\x00A"');
 });
 
-test("a line goes on while a quote is open", () => {
+test("a line continues while a quote is open", () => {
   for (const line of ['SET a "b', "SET a 'b", 'SET a "b\\"', `SET a "it's`])
     assert.ok(isQuoteOpen(line), line);
   for (const line of ["SET a b", 'SET a "b"', `SET a 'b "'`, 'SET a "b\\\\"', "SET a it"])

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isCommandName } from "../../../cli/shared/command-names.js";
 
-test("a name is known in any case", () => {
+test("a name is recognized in upper and lower case", () => {
   for (const name of ["GET", "get", "Zadd"]) assert.ok(isCommandName(name));
   for (const name of ["", "GETT", "constructor"]) assert.ok(!isCommandName(name));
 });

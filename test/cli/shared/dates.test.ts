@@ -1,4 +1,4 @@
-/** Tests dates as administrators write and read them. */
+/** Tests the parsing and formatting of dates. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatDate, formatMoment, parseDate, parsePastDate } from "../../../cli/shared/dates.js";
@@ -31,16 +31,16 @@ for (const text of [
   "5w",
   "1e12",
 ]) {
-  test(`${JSON.stringify(text)} is no date`, () =>
-    assert.throws(() => parse(text), /--until is .*, allowed: a date as 2027-01-31/));
+  test(`${JSON.stringify(text)} is not a date`, () =>
+    assert.throws(() => parse(text), /--until is .*, allowed: a date such as 2027-01-31/));
 }
 
-test("a date is shown in UTC, and one beyond all calendars as it is", () => {
+test("a date is shown in UTC, and a date beyond the calendar as milliseconds", () => {
   assert.equal(formatDate(Date.UTC(2027, 0, 31, 12)), "2027-01-31 12:00:00Z");
   assert.equal(formatDate(Number.MAX_SAFE_INTEGER), `${Number.MAX_SAFE_INTEGER} ms`);
 });
 
-test("what has been is a time before now, or a date", () => {
+test("a past date is a time before now or a date", () => {
   const past = (text: string, end = false) => parsePastDate(text, { option: "--from", now: NOW, end });
   assert.equal(past("-90s"), NOW - 90_000);
   assert.equal(past("-30m"), NOW - 30 * 60_000);
@@ -50,7 +50,11 @@ test("what has been is a time before now, or a date", () => {
   assert.equal(past("2026-12-31", true), Date.UTC(2027, 0, 1) - 1);
   assert.equal(past("1800000000000"), 1_800_000_000_000);
   for (const text of ["2h", "30m", "", "-2", "-h", "--2h", "yesterday"])
-    assert.throws(() => past(text), /--from is ".*", allowed: a time before now as -30m, -2h or -7d/, text);
+    assert.throws(
+      () => past(text),
+      /--from is ".*", allowed: a time before now such as -30m, -2h or -7d/,
+      text,
+    );
   assert.equal(formatMoment(NOW), "2027-01-01 12:00:00.000Z");
   assert.equal(formatMoment(Number.MAX_SAFE_INTEGER), "9007199254740991 ms");
 });

@@ -27,7 +27,7 @@ const GOOD: [line: string, words: (string | Buffer)[]][] = [
 ];
 
 for (const [line, words] of GOOD) {
-  test(`${JSON.stringify(line)} is ${words.length} words`, () => assert.deepEqual(splitWords(line), words));
+  test(`${JSON.stringify(line)} has ${words.length} words`, () => assert.deepEqual(splitWords(line), words));
 }
 
 for (const [line, message] of [
@@ -36,8 +36,8 @@ for (const [line, message] of [
   ['SET k "a\\"', /the quote " is not closed/],
   ['SET k "a\\', /the quote " is not closed/],
   ["SET k 'a\\'", /the quote ' is not closed/],
-  ['SET k "a"b', /a space has to follow the closing "/],
-  ["SET 'k''v'", /a space has to follow the closing '/],
+  ['SET k "a"b', /the closing " must be followed by a space/],
+  ["SET 'k''v'", /the closing ' must be followed by a space/],
 ] as const) {
   test(`${JSON.stringify(line)} is refused`, () => {
     assert.throws(
@@ -47,7 +47,7 @@ for (const [line, message] of [
   });
 }
 
-test("a line without quotes needs no splitting", () => {
+test("a line without quotes is not quoted", () => {
   assert.ok(!isQuoted("SET k v\\x"));
   assert.ok(isQuoted("SET k 'v'"));
   assert.ok(isQuoted('"'));

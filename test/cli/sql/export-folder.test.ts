@@ -1,6 +1,6 @@
 /**
- * Tests `dbsync export sql:DIR`: the earlier server's data folder from real daemons, byte for byte as that server
- * writes it, and back again.
+ * Tests `dbsync export sql:DIR`: real daemons export the same bytes that the earlier server writes, and import them
+ * again.
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -33,7 +33,7 @@ const sql = (database: string, statement: string | Buffer) =>
 const exporting = (folder: string) => cluster.run(["export", `sql:${folder}`, "-k", "app.pem"]);
 const importing = (folder: string) => cluster.run(["import", `sql:${folder}`, "-k", "app.pem", "--replace"]);
 
-/** Returns each file's path and text. */
+/** Returns the paths and texts of all files. */
 function filesIn(folder: string): Record<string, string> {
   const files = readdirSync(at(folder), { recursive: true, withFileTypes: true });
   return Object.fromEntries(
@@ -57,18 +57,21 @@ async function fill(): Promise<void> {
   await sql("toko", "create table maro (k number, x text)");
   for (let from = 0; from < ROWS; from += 500)
     await sql("toko", `insert into maro values ${rows.slice(from, from + 500).join()}`);
-  // Deleted rows leave holes, which are no rows.
+  // Deleted rows leave gaps, which are not rows.
   await sql("toko", "delete from maro where k >= 3 and k < 700");
   await sql("toko", "create view v as select * from olona");
   await sql("toko", "manamboara jery w @ alaivo * #ao@ v #tonona:natoraly@ (alaivo * #ao@ foana) f");
 }
 
-test("a folder is written as the earlier server would, and taken over again it is the same", async () => {
+test("a folder is written like the earlier server's, and is the same after an import and another export", async () => {
   await fill();
   const first = await exporting("out");
   assert.equal(first.code, 0, first.stderr);
   assert.equal(first.stdout, `databases: 1, tables: 3, views: 2, rows: ${4 + ROWS - 697}\n`);
-  assert.match(first.stderr, /^dbsync: toko\.olona: the earlier server takes no dates into column c\n$/);
+  assert.match(
+    first.stderr,
+    /^dbsync: toko\.olona: column c contains dates, which the earlier server cannot insert\n$/,
+  );
   const files = filesIn("out");
   assert.equal(
     files["toko/tables/foana.json"],
@@ -115,7 +118,7 @@ test("a folder is written as the earlier server would, and taken over again it i
   assert.deepEqual(filesIn("again"), files);
 });
 
-test("a folder of the earlier server, taken over and written again, is the same", async () => {
+test("a folder of the earlier server is the same after an import and an export", async () => {
   const number = { "@class": "sqlTsinjo.base.domains.NUMBER", canBenull: true, min: 0, max: null };
   const table = {
     name: "a",
@@ -140,7 +143,7 @@ test("a folder of the earlier server, taken over and written again, is the same"
     fields: { "@class": "sqlTsinjo.query.main.select.element.classes.AllField" },
   });
   const views: Readonly<Record<string, object>> = {
-    // It reads the view `z`, which follows it.
+    // This view reads the view `z`, which follows it.
     b: select(origin("z", "other"), [{ op: "LEFT", tableOrigin: origin("a"), onCondition: null }]),
     u: {
       "@class": "sqlTsinjo.query.main.select.SelectBinOpExpr",
@@ -158,16 +161,16 @@ test("a folder of the earlier server, taken over and written again, is the same"
   writeFileSync(at("data", "d", "tables", "a.json"), JSON.stringify(table));
   for (const [name, selectExpr] of Object.entries(views))
     writeFileSync(at("data", "d", "views", `${name}.json`), JSON.stringify({ name, selectExpr }));
-  const taken = await importing("data");
-  assert.equal(taken.code, 0, taken.stderr);
-  assert.equal(taken.stdout, "databases: 1, tables: 1, views: 3, rows: 3\n");
-  const told = taken.stderr.split("\n").filter((line) => line !== "");
+  const imported = await importing("data");
+  assert.equal(imported.code, 0, imported.stderr);
+  assert.equal(imported.stdout, "databases: 1, tables: 1, views: 3, rows: 3\n");
+  const warnings = imported.stderr.split("\n").filter((line) => line !== "");
   assert.match(
-    told[0] ?? "",
-    /^dbsync: data\/d\/views\/unreadable\.json: this view was not taken over: .* names a column; create it yourself: create view unreadable as select …$/,
+    warnings[0] ?? "",
+    /^dbsync: data\/d\/views\/unreadable\.json: this view was not imported: .* names a column; create it yourself: create view unreadable as select …$/,
   );
-  assert.match(told[1] ?? "", /lost\.json: this view was not taken over: .*nowhere/);
-  assert.equal(told.length, 2);
+  assert.match(warnings[1] ?? "", /lost\.json: this view was not imported: .*nowhere/);
+  assert.equal(warnings.length, 2);
   await sql("", "drop database toko");
   const written = await exporting("out");
   assert.equal(written.code, 0, written.stderr);
@@ -187,7 +190,7 @@ test("a folder of the earlier server, taken over and written again, is the same"
   }
 });
 
-test("what the earlier server cannot keep is told", async () => {
+test("features that the earlier server does not have are reported", async () => {
   await sql("toko", "create table t (k number primary key, x text unique)");
   await sql("toko", "create view v as select k from t");
   await client.call(["COPY", "sql:toko:t", "sql:toko:../../escaped"], { policy: "all" });
@@ -195,25 +198,25 @@ test("what the earlier server cannot keep is told", async () => {
   assert.equal(code, 0, stderr);
   assert.equal(stdout, "databases: 1, tables: 1, views: 0, rows: 0\n");
   assert.deepEqual(stderr.split("\n").slice(0, -1).sort(), [
-    'dbsync: "../../escaped": no name of letters, digits and _, so it is not in the folder',
-    "dbsync: toko.t: that column k is fototra is not in the folder",
-    "dbsync: toko.t: that column x is tokana is not in the folder",
-    "dbsync: view v of toko is not in the folder, as the earlier server could not read it back: create view v as select k from t",
+    'dbsync: "../../escaped" is not exported, because its name does not consist of letters, digits and _',
+    "dbsync: toko.t: column k is fototra, which the earlier server cannot store",
+    "dbsync: toko.t: column x is tokana, which the earlier server cannot store",
+    "dbsync: view v of toko is not exported, because the earlier server could not read it: create view v as select k from t",
   ]);
 });
 
-test("a folder that holds something is left as it is, and one that was not finished is not there", async () => {
+test("a folder that is not empty is left unchanged, and a failed export leaves no folder", async () => {
   mkdirSync(at("out"));
   writeFileSync(at("out", "mine"), "");
   const full = await exporting("out");
   assert.equal(full.code, 1);
-  assert.match(full.stderr, /out is not empty; name a folder that is not there yet/);
+  assert.match(full.stderr, /out is not empty; name a folder that does not exist yet/);
   rmSync(at("out", "mine"));
   await sql("toko", "create table t (x text)");
   await sql("toko", Buffer.from("insert into t values ('a'),('\xff')", "latin1"));
   const { code, stderr } = await exporting("out");
   assert.equal(code, 1);
-  assert.match(stderr, /toko\.t, row 2: it holds bytes that are no text/);
+  assert.match(stderr, /toko\.t, row 2: it contains bytes that are not UTF-8 text/);
   assert.deepEqual(readdirSync(at("out")), []);
   assert.deepEqual(
     readdirSync(cluster.folder).filter((name) => name.includes("unfinished")),

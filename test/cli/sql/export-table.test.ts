@@ -1,4 +1,4 @@
-/** Tests a table that changes while it is read: the export restarts, and gives up if that repeats. */
+/** Tests the export of a table that changes while it is read: it restarts, and gives up after several attempts. */
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,12 +14,12 @@ after(() => rmSync(folder, { recursive: true }));
 const relation = (rows: readonly Reply[]) => map([bulk("rows"), array(rows)]);
 const rows = Array.from({ length: 40 }, (_, i) => array([status(String(i))]));
 
-/** Returns a table that changes after the given number of pages, per attempt. */
-function changing(pages: readonly number[]): { asking: TypedAsking; asked: string[] } {
-  const asked: string[] = [];
+/** Returns an imitation of a table that changes after the given number of pages in each attempt. */
+function changing(pages: readonly number[]): { asking: TypedAsking; requests: string[] } {
+  const requests: string[] = [];
   let [attempt, left] = [0, 0];
   return {
-    asked,
+    requests,
     asking: {
       stateOf(key) {
         left = pages[attempt++] ?? Number.POSITIVE_INFINITY;
@@ -27,7 +27,7 @@ function changing(pages: readonly number[]): { asking: TypedAsking; asked: strin
       },
       ask(command, state) {
         const statement = String(command[2]);
-        asked.push(`${state?.writer} ${statement}`);
+        requests.push(`${state?.writer} ${statement}`);
         if (statement.startsWith("famaritana"))
           return Promise.resolve(relation([array([bulk("k"), bulk("ISA(null,null)"), NIL])]));
         const [from = 0, to = 0] = statement.match(/\d+/g)?.map(Number) ?? [];
@@ -37,21 +37,21 @@ function changing(pages: readonly number[]): { asking: TypedAsking; asked: strin
   };
 }
 
-const parts = { database: "d", table: "t", tell: () => {} };
+const parts = { database: "d", table: "t", note: () => {} };
 
-test("of one that is dropped while it is read nothing is left", async () => {
+test("a table that is dropped while it is read leaves no file", async () => {
   const file = join(folder, "dropped.json");
   const { asking } = changing([1]);
-  let asked = 0;
-  const stateOf = (key: string) => (asked++ === 0 ? asking.stateOf(key) : Promise.resolve(null));
+  let requests = 0;
+  const stateOf = (key: string) => (requests++ === 0 ? asking.stateOf(key) : Promise.resolve(null));
   assert.equal(await exportTable(file, { ...parts, asking: { ...asking, stateOf } }), null);
-  assert.equal(asked, 2);
+  assert.equal(requests, 2);
   assert.ok(!existsSync(file));
 });
 
-test("it is begun anew, all pages of one state", async () => {
+test("the export starts again, and all pages are from one state", async () => {
   const file = join(folder, "t.json");
-  const { asking, asked } = changing([0, 1]);
+  const { asking, requests } = changing([0, 1]);
   assert.equal(await exportTable(file, { ...parts, asking }), rows.length);
   const { individus } = JSON.parse(readFileSync(file, "utf8")) as { individus: unknown };
   assert.deepEqual(
@@ -59,7 +59,7 @@ test("it is begun anew, all pages of one state", async () => {
     rows.map((_, i) => [i]),
   );
   assert.deepEqual(
-    asked.map((line) => line.slice(0, 14)),
+    requests.map((line) => line.slice(0, 14)),
     [
       ...["1 famaritana t", "1 alaivo * #ao"],
       ...["2 famaritana t", "2 alaivo * #ao", "2 alaivo * #ao"],
@@ -68,10 +68,10 @@ test("it is begun anew, all pages of one state", async () => {
   );
 });
 
-test("it is given up, and told", async () => {
+test("the export gives up with an error", async () => {
   const { asking } = changing([1, 1, 1, 1, 1]);
   await assert.rejects(
     exportTable(join(folder, "u.json"), { ...parts, asking }),
-    /d\.t has been changed 5 times while it was read/,
+    /d\.t was changed in all 5 attempts to read it/,
   );
 });

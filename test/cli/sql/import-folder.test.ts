@@ -1,6 +1,6 @@
 /**
- * Tests `dbsync import sql:DIR` to two real daemons: data folders as the original writes them, and incomplete ones
- * that it leaves.
+ * Tests `dbsync import sql:DIR` into two real daemons, with data folders in the form of the original, and with
+ * incomplete ones that a crash of the original leaves.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -58,12 +58,12 @@ function table(name: string, rows: readonly unknown[]): string {
 
 const importing = (...more: string[]) => cluster.run(["import", "sql:data", "-k", "app.pem", ...more]);
 
-async function told(statement: string): Promise<unknown[]> {
+async function queried(statement: string): Promise<unknown[]> {
   const reply = (await client.call(["SQL", "toko", statement], { policy: "all-equal" })) as unknown[];
   return reply[reply.indexOf("rows") + 1] as unknown[];
 }
 
-test("tables and domains come whole to every daemon, in the order of their rows; views are named", async () => {
+test("every daemon receives complete tables and domains with their rows in order, and views are reported", async () => {
   const many = Array.from({ length: ROWS }, (_, i) => [i, `x${i}`, null]);
   table("maro", many);
   table("foana", []);
@@ -74,36 +74,36 @@ test("tables and domains come whole to every daemon, in the order of their rows;
   assert.equal(stdout, `databases: 1, tables: 3, views: 0, rows: ${ROWS + ODD_ROWS.length}\n`);
   assert.match(
     stderr,
-    /^dbsync: data\/toko\/views\/jery1\.json: this view was not taken over: .*; create it yourself: .*\n$/,
+    /^dbsync: data\/toko\/views\/jery1\.json: this view was not imported: .*; create it yourself: .*\n$/,
   );
   assert.ok(view.endsWith("data/toko/views/jery1.json"));
   const texts = (rows: readonly unknown[]) =>
     JSON.stringify(rows, (_, value: unknown) => (typeof value === "number" ? String(value) : value));
-  assert.equal(texts(await told("alaivo * #ao@ olona")), texts(ODD_ROWS));
-  assert.equal(texts(await told("alaivo * #ao@ maro")), texts(many));
-  assert.deepEqual(await told("asehoy ny tabilao"), [["foana"], ["maro"], ["olona"]]);
-  assert.deepEqual(await told("asehoy ny efitra"), [["lokony"]]);
-  assert.deepEqual(await told("famaritana foana"), [
+  assert.equal(texts(await queried("alaivo * #ao@ olona")), texts(ODD_ROWS));
+  assert.equal(texts(await queried("alaivo * #ao@ maro")), texts(many));
+  assert.deepEqual(await queried("asehoy ny tabilao"), [["foana"], ["maro"], ["olona"]]);
+  assert.deepEqual(await queried("asehoy ny efitra"), [["lokony"]]);
+  assert.deepEqual(await queried("famaritana foana"), [
     ["order", "ISA(null,1e+21)", null],
     ["x", "LAHATSORATRA(1,40)", null],
     ["loko", "TANISA('mena','ma\\'itso',3)", null],
   ]);
 });
 
-test("a database that is there stays, unless --replace says otherwise", async () => {
+test("an existing database is replaced only with --replace", async () => {
   const refused = await importing();
   assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /^dbsync: the daemons have a database toko already; --replace/);
-  assert.deepEqual(await told("asehoy ny tabilao"), [["foana"], ["maro"], ["olona"]]);
+  assert.match(refused.stderr, /^dbsync: the daemons already have a database toko; --replace/);
+  assert.deepEqual(await queried("asehoy ny tabilao"), [["foana"], ["maro"], ["olona"]]);
   const replaced = await importing("--replace");
   assert.equal(replaced.code, 0, replaced.stderr);
-  assert.deepEqual(await told("asehoy ny tabilao"), [["olona"]]);
+  assert.deepEqual(await queried("asehoy ny tabilao"), [["olona"]]);
 });
 
-test("what is not as it should be: which file, which row, and what to do", async () => {
+test("an error names the file and the row, and says what to do", async () => {
   const cases: readonly (readonly [() => string, RegExp])[] = [
-    [() => write("tables", "t", ""), /t\.json: it is empty; take this file from the other server's folder/],
-    [() => write("tables", "t", '{"name":"t","fieldNa'), /t\.json: .*JSON.*; take this file/],
+    [() => write("tables", "t", ""), /t\.json: it is empty; copy this file from another server's folder/],
+    [() => write("tables", "t", '{"name":"t","fieldNa'), /t\.json: .*JSON.*; copy this file/],
     [() => write("tables", "t", "[1]"), /t\.json: fieldName, domaines and individus are not all lists/],
     [
       () =>
@@ -127,14 +127,14 @@ test("what is not as it should be: which file, which row, and what to do", async
     ],
     [
       () => table("t", [[true, "a", null]]),
-      /t\.json: row 1: order holds true, which is no number, text or null/,
+      /t\.json: row 1: order contains true, which is not a number, text or null/,
     ],
-    [() => table("a-b", []), /a-b\.json: "a-b" is no name/],
+    [() => table("a-b", []), /a-b\.json: "a-b" does not consist of/],
     [
       () => write("domains", "d", { supports: [{ "@class": "x" }] }),
-      /d\.json: a type of no known form: \{"@class":"x"\}/,
+      /d\.json: unknown type: \{"@class":"x"\}/,
     ],
-    [() => write("domains", "d", {}), /d\.json: there is no type/],
+    [() => write("domains", "d", {}), /d\.json: the type \(supports\) is missing/],
   ];
   for (const [make, expected] of cases) {
     const file = make();
@@ -145,5 +145,5 @@ test("what is not as it should be: which file, which row, and what to do", async
   }
   const none = await cluster.run(["import", "sql:nowhere", "-k", "app.pem"]);
   assert.equal(none.code, 1);
-  assert.match(none.stderr, /nowhere: ENOENT.*; name the folder that holds one for each database/);
+  assert.match(none.stderr, /nowhere: ENOENT.*; name the folder that contains a folder for each database/);
 });

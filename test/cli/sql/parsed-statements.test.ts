@@ -1,4 +1,4 @@
-/** Tests views' queries as text and as trees: what the earlier server can read back, and nothing else. */
+/** Tests the conversion of views' queries to texts and trees, and that other queries are refused. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { databaseChosenBy, readView } from "../../../cli/sql/parsed-statements.js";
@@ -33,7 +33,7 @@ function query(random: SeededRandom, depth: number): ViewQuery {
   return { kind: "select", from: source(random, depth), joins };
 }
 
-test(`text and tree say the same, and the text is a statement (seed ${seed})`, () => {
+test(`text and tree are equivalent, and the text is a valid statement (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 0);
   for (let round = 0; round < 300; round++) {
     const made = query(random, 2);
@@ -44,7 +44,7 @@ test(`text and tree say the same, and the text is a statement (seed ${seed})`, (
   }
 });
 
-test("English and Malagasy queries are read as the grammar reads them", () => {
+test("English and Malagasy queries are parsed by the grammar", () => {
   for (const [text, same] of [
     ["select * from a", "alaivo * #ao@ a"],
     ["SELECT * FROM a AS b Left Join (c) d", "alaivo * ao@ a b #tonona:avia c d"],
@@ -63,7 +63,7 @@ test("English and Malagasy queries are read as the grammar reads them", () => {
   }
 });
 
-test("queries that name a column, or have more, are others", () => {
+test("queries that name a column or have other clauses are refused", () => {
   for (const text of [
     "select k from a",
     "select * from a where k = 1",
@@ -83,12 +83,12 @@ test("queries that name a column, or have more, are others", () => {
   for (const tree of [null, 1, [], {}, { "@class": "x.SelectRqst" }]) assert.equal(readViewTree(tree), null);
 });
 
-test("names that the earlier server does not know make another query", () => {
+test("queries with names that the earlier server does not support are refused", () => {
   for (const text of ['select * from "a b"', 'select * from a as "x-y"', 'select * from a natural join "1"'])
     assert.equal(readView(text), null, text);
 });
 
-test("the database that a statement chooses", () => {
+test("the database that a statement selects is recognized", () => {
   for (const [text, database] of [
     ["use shop", "shop"],
     ["USE fianarana ", "fianarana"],
@@ -103,7 +103,7 @@ test("the database that a statement chooses", () => {
     assert.equal(databaseChosenBy(text), database, text);
 });
 
-test("what a query reads", () => {
+test("the sources of a query are listed", () => {
   const found = readView("select * from a join (select * from b union select * from a) c");
   assert.deepEqual(found === null ? [] : sourcesOf(found), ["a", "b", "a"]);
 });

@@ -1,22 +1,22 @@
-/** A server that answers as recorded from the original: 20 rows a page, a statement ends at every `;`. */
+/** A server that answers with recorded answers of the original: a page has 20 rows, and every `;` ends a statement. */
 import { createServer, type Socket } from "node:net";
 import { listenAtFreePort } from "../../support/free-port.js";
 
 export interface RecordedServer extends AsyncDisposable {
   readonly port: number;
   /** The received statements. */
-  readonly heard: readonly string[];
+  readonly received: readonly string[];
 }
 
 /**
  * Starts the server.
- * @param frames  its answers by statement; it does not understand any other statement, and closes on `null` without
- *   an answer
+ * @param frames  the answers by statement; other statements are answered with an error, and for `null` the server
+ *   closes the connection
  */
 export async function startRecorded(
   frames: Readonly<Record<string, string | null>>,
 ): Promise<RecordedServer> {
-  const heard: string[] = [];
+  const received: string[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     let held = "";
@@ -26,7 +26,7 @@ export async function startRecorded(
       const statements = (held + piece).split(";");
       held = statements.pop() ?? "";
       for (const statement of statements.map((text) => text.trim())) {
-        heard.push(statement);
+        received.push(statement);
         const frame = frames[statement];
         if (frame === null) socket.destroy();
         else socket.write(frame ?? `RESULT_MESSAGE\nHadisoana : tsy fantatra\nEND\n`);
@@ -36,7 +36,7 @@ export async function startRecorded(
   await listenAtFreePort(server);
   return {
     port: (server.address() as { port: number }).port,
-    heard,
+    received,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

@@ -1,5 +1,5 @@
 /**
- * Tests `dbsync sql` from a pipe: with a real daemon, and with a server that answers as recorded from the original.
+ * Tests `dbsync sql` from a pipe, with a real daemon and with a server that sends recorded answers of the original.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -27,7 +27,7 @@ const SHOP = `create database shop; use shop;
 create table item (id number primary key, name text,
                    price number);`;
 
-test("statements from a pipe: what is asked for is printed as tables, and nothing else", async () => {
+test("for statements from a pipe only the results are printed, as tables", async () => {
   const input = `${SHOP}
 insert into item values (1, 'lamp; or light', 12.5), (20, 'a
 b', null);
@@ -50,18 +50,18 @@ select id, name, price from item; select name from item where id = 3`;
   );
 });
 
-test("a statement that fails is told, those behind it are sent, and the code is 1", async () => {
+test("a failed statement is reported, later ones are sent, and the exit code is 1", async () => {
   const input = "select 1 one; select k frm t; select 'open";
   const { code, stdout, stderr } = await runDbsync(["sql", place], { input });
   assert.equal(code, 1);
   assert.match(stdout, /^one\n---\n {2}1\n\(1 row\)\n$/);
   assert.match(
     stderr,
-    /^dbsync: .*line 1, column 14: 't'.*\ndbsync: a text in this statement has no end: nothing was sent\n$/,
+    /^dbsync: .*line 1, column 14: 't'.*\ndbsync: a text in this statement has no closing quote: nothing was sent\n$/,
   );
 });
 
-test("with --json every answer is a line", async () => {
+test("with --json each answer is a line", async () => {
   const input =
     "create database j; use j; create table t (k number, x text); insert into t values (1, 'é'); select * from t; nonsense;";
   const { code, stdout, stderr } = await runDbsync(["sql", place, "--json"], { input });
@@ -74,7 +74,7 @@ test("with --json every answer is a line", async () => {
   assert.ok("message" in answers[0]! && "error" in answers[5]!, stdout);
 });
 
-test("thousands of rows come whole", async () => {
+test("thousands of rows are complete", async () => {
   const values = Array.from({ length: 5_000 }, (_, i) => `(${i})`).join();
   const input = `create database m; use m; create table t (k number); insert into t values ${values}; select k from t;`;
   const { stdout } = await runDbsync(["sql", place, "--json"], { input });
@@ -85,7 +85,7 @@ test("thousands of rows come whole", async () => {
   );
 });
 
-test("who has to log in does so by the address; TLS by the pinned key", async () => {
+test("the address contains the login and the pinned TLS key", async () => {
   using folder = makeFolder();
   const files = await writeCertificate(folder.path, { names: ["localhost"] });
   const users = join(folder.path, "users.acl");
@@ -94,19 +94,19 @@ test("who has to log in does so by the address; TLS by the pinned key", async ()
   const tls = ["--tls-cert", files.certificate, "--tls-key", files.key];
   await using _ = await startDaemon(["--sql", `127.0.0.1:${port}`, "--acl-file", users, ...tls]);
   const url = (login: string) => `sqls://${login}127.0.0.1:${port}#sha256:${files.fingerprint}`;
-  const asked = { input: "select 1 one;" };
-  const letIn = await runDbsync(["sql", url("rakoto:tenimiafina@")], asked);
-  assert.deepEqual([letIn.code, letIn.stderr], [0, ""]);
-  const wrong = await runDbsync(["sql", url("rakoto:diso@")], asked);
+  const input = { input: "select 1 one;" };
+  const accepted = await runDbsync(["sql", url("rakoto:tenimiafina@")], input);
+  assert.deepEqual([accepted.code, accepted.stderr], [0, ""]);
+  const wrong = await runDbsync(["sql", url("rakoto:diso@")], input);
   assert.equal(wrong.code, 1);
-  assert.match(wrong.stderr, /^dbsync: 127\.0\.0\.1:\d+: the server refuses the login of rakoto\n$/);
-  const stranger = await runDbsync(["sql", url("")], asked);
+  assert.match(wrong.stderr, /^dbsync: 127\.0\.0\.1:\d+: the server rejects the login of rakoto\n$/);
+  const stranger = await runDbsync(["sql", url("")], input);
   assert.equal(stranger.code, 1, stranger.stdout);
-  const plain = await runDbsync(["sql", `127.0.0.1:${port}`], asked);
-  assert.match(plain.stderr, /it takes TLS only: write sqls:\/\//);
+  const plain = await runDbsync(["sql", `127.0.0.1:${port}`], input);
+  assert.match(plain.stderr, /the server accepts only TLS: write sqls:\/\//);
 });
 
-test("no server, and what is none", async () => {
+test("an unreachable server and a server of another protocol are reported", async () => {
   const dead = await runDbsync(["sql", await refusingAddress()], { input: "select 1;" });
   assert.equal(dead.code, 1);
   assert.match(dead.stderr, /Connection refused \(\d+\); is dbsyncd --sql running there\?/);
@@ -115,7 +115,7 @@ test("no server, and what is none", async () => {
   assert.match(none.stderr, /sql:\/\/host/);
 });
 
-test("speaks to the original: its pages are put together, a statement goes as one line", async () => {
+test("combines the pages of the original, and sends a statement as one line", async () => {
   const recorded = scenarios
     .flatMap(({ steps }) => steps)
     .find(({ expect = "" }) => expect.includes("RELATION_JSON_PAGE 3/3"));
@@ -136,14 +136,14 @@ test("speaks to the original: its pages are put together, a statement goes as on
   assert.ok(rows.length > 40);
   assert.deepEqual([code, stderr], [1, ""]);
   assert.match(third, /ends a statement at every ;, in a text too: nothing was sent/);
-  assert.deepEqual(server.heard, ["pages 1000", statement, "fafao ao@ t rehefa x = 'a\\nEND\\nb'"]);
+  assert.deepEqual(server.received, ["pages 1000", statement, "fafao ao@ t rehefa x = 'a\\nEND\\nb'"]);
 });
 
-test("a connection that is lost ends it: what becomes of the statement is not known, and no other is sent", async () => {
+test("a lost connection ends the program: the statement's outcome is unknown, and no further one is sent", async () => {
   await using server = await startRecorded({ "havaozy t ova k = 1": null });
   const input = "havaozy t ova k = 1; fafao ao@ t;";
   const { code, stderr } = await runDbsync(["sql", `127.0.0.1:${server.port}`], { input });
   assert.equal(code, 1);
-  assert.match(stderr, /whether the statement was carried out is not known\n$/);
-  assert.ok(!server.heard.includes("fafao ao@ t"));
+  assert.match(stderr, /it is unknown whether the statement was executed\n$/);
+  assert.ok(!server.received.includes("fafao ao@ t"));
 });

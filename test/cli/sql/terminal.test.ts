@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import type { HistoryFile } from "../../../cli/shared/history-file.js";
 import { Completion } from "../../../cli/sql/completion.js";
 import { tableOf } from "../../../cli/sql/print-answer.js";
-import { readSqlPlace } from "../../../cli/sql/sql-server.js";
+import { readSqlAddress } from "../../../cli/sql/sql-server.js";
 import { SqlSession } from "../../../cli/sql/sql-session.js";
 import { converse } from "../../../cli/sql/terminal.js";
 import { type SqlScene, startSql } from "../../listeners/sql/scene.js";
@@ -20,9 +20,9 @@ before(async () => {
 });
 after(() => scene[Symbol.asyncDispose]());
 
-const sessionAt = (port: number) => new SqlSession(readSqlPlace(`127.0.0.1:${port}`));
+const sessionAt = (port: number) => new SqlSession(readSqlAddress(`127.0.0.1:${port}`));
 
-test("a statement over several lines, with completed words and names; what was typed is kept but for logins", async () => {
+test("a statement may span lines and use completion, and the history contains all lines except logins", async () => {
   using session = sessionAt(scene.port);
   await session.open();
   const typist = new Typist();
@@ -39,8 +39,8 @@ test("a statement over several lines, with completed words and names; what was t
   await typist.types("sele\t", "select");
   await typist.types(" pri", "pri");
   await typist.types("ce from it\t", "item");
-  const said = await typist.types(";\r", "(1 row)", "shop> ");
-  assert.match(said, /price\r?\n-----\r?\n {4}2\r?\n/);
+  const output = await typist.types(";\r", "(1 row)", "shop> ");
+  assert.match(output, /price\r?\n-----\r?\n {4}2\r?\n/);
   await typist.types("select 'dropped\r", "...> ");
   await typist.types("\x03", "shop> ");
   await typist.types("select 3 three;\r", "(1 row)");
@@ -49,7 +49,7 @@ test("a statement over several lines, with completed words and names; what was t
   assert.ok(kept.includes("use shop;") && !kept.some((line) => /login|secret/.test(line)), String(kept));
 });
 
-test("completion offers words, tables and views, and the columns of those that the statement names", async () => {
+test("completion offers words, tables and views, and columns of the tables in the statement", async () => {
   using session = sessionAt(scene.port);
   await session.open();
   const completion = new Completion(session);
@@ -69,7 +69,7 @@ test("completion offers words, tables and views, and the columns of those that t
   assert.deepEqual(await completion.offer("from fre", ""), [["fresh"], "fre"]);
 });
 
-test("columns of the original's tables, which it cannot describe, are told by a query without rows", async () => {
+test("the columns of the original's tables come from a query without rows, because it cannot describe tables", async () => {
   const relation = (columns: readonly string[], rows: readonly string[][]) => {
     const heads = columns.map((name) => ({ name, origin: null }));
     const page = { type: "relation", name: "r", page: 1, totalPages: 1, columns: heads, rows };
@@ -89,7 +89,7 @@ test("columns of the original's tables, which it cannot describe, are told by a 
   assert.deepEqual(await completion.offer("alaivo * #ao@ olona #rehefa tao", ""), [["taona"], "tao"]);
 });
 
-test("a connection that was lost is made anew for the next statement, in the database that was chosen", async () => {
+test("after a lost connection the next statement reconnects, and selects the same database", async () => {
   await using server = await startRecorded({
     "ampiasao toko": "RESULT_MESSAGE\nNy tahiry : toko dia miasa ankehitriny\nEND\n",
     "alaivo 1": null,
@@ -98,13 +98,13 @@ test("a connection that was lost is made anew for the next statement, in the dat
   await session.ask("ampiasao toko");
   await assert.rejects(session.ask("alaivo 1"), /carried out is not known/);
   assert.equal((await session.ask("alaivo 2")).kind, "error");
-  assert.deepEqual(server.heard, [
+  assert.deepEqual(server.received, [
     ...["pages 1000", "ampiasao toko", "alaivo 1"],
     ...["pages 1000", "ampiasao toko", "alaivo 2"],
   ]);
 });
 
-test("Ctrl-C stops waiting for an answer, and the next statement goes out on another connection", async () => {
+test("Ctrl-C stops waiting for an answer, and the next statement uses another connection", async () => {
   await using server = await startRecorded({ "alaivo 1": "", "alaivo 2": "RESULT_MESSAGE\nvita\nEND\n" });
   using session = sessionAt(server.port);
   await session.open();
@@ -114,14 +114,14 @@ test("Ctrl-C stops waiting for an answer, and the next statement goes out on ano
     typist,
   );
   await typist.types("alaivo 1;\r", "alaivo 1;");
-  while (!server.heard.includes("alaivo 1")) await new Promise((resolve) => setImmediate(resolve));
+  while (!server.received.includes("alaivo 1")) await new Promise((resolve) => setImmediate(resolve));
   await typist.types("\x03", "sql> ");
   await typist.types("alaivo 2;\r", "vita", "sql> ");
   typist.input.write("\x04");
   await talk;
 });
 
-test("what would move a terminal's cursor is shown as what it is", () => {
+test("control characters are escaped", () => {
   const table = tableOf({ kind: "relation", columns: ["a\x1b[2J"], rows: [["\x07\u009b"], [null], [true]] });
   assert.equal(table, "a\\x1b[2J\n--------\n\\x07\\x9b\nnull\ntrue\n(3 rows)\n");
 });

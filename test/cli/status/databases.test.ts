@@ -5,12 +5,12 @@ import { until } from "../../daemon/replicas.js";
 import { startRedis } from "../../support/redis-server.js";
 import { startCluster } from "../cluster.js";
 
-test("a database that goes down is told with every key that the daemon knows", async () => {
+test("a database that goes down is reported with every key that the daemon knows", async () => {
   const redis = await startRedis();
   try {
     await using cluster = await startCluster(1, ["-d", `redis:127.0.0.1:${redis.port}`]);
     const asRoot = () => cluster.run(["status", "-k", "root.pem"]);
-    await until("all is well", async () => (await asRoot()).code === 0);
+    await until("there are no problems", async () => (await asRoot()).code === 0);
     const well = await asRoot();
     assert.match(well.stdout, /^FIGURES OF +SOFTWARE +UPTIME +KEYS +MEMORY /m);
     assert.match(
@@ -20,7 +20,7 @@ test("a database that goes down is told with every key that the daemon knows", a
     );
     await redis.stop();
     const down = new RegExp(`its database redis:127.0.0.1:${redis.port} is down; start it`);
-    await until("an administrator is told which", async () => down.test((await asRoot()).stdout));
+    await until("an administrator sees which database", async () => down.test((await asRoot()).stdout));
     const { code, stdout } = await asRoot();
     assert.equal(code, 1);
     assert.match(stdout, /^127\.0\.0\.1:\d+ .* no database /m);

@@ -1,24 +1,24 @@
-/** Tests that columns that the user pages name are columns that programs print. */
+/** Tests that the columns in the user pages are columns that the programs print. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DAEMON_COLUMNS, FIGURE_COLUMNS, ORDER_COLUMNS } from "../../../cli/status/daemon-report.js";
 import { MEMBER_COLUMNS, timelineColumns } from "../../../cli/status/timeline-report.js";
-import { LATELY_COLUMNS, TOP_COLUMNS } from "../../../cli/top/top-report.js";
+import { ACTIVITY_COLUMNS, TOP_COLUMNS } from "../../../cli/top/top-report.js";
 import { ownFiles, repositoryRoot } from "../../support/repository.js";
 
 const heads = new Set(
   [
     ...[DAEMON_COLUMNS, FIGURE_COLUMNS, ORDER_COLUMNS],
-    ...[MEMBER_COLUMNS, timelineColumns(0, true), TOP_COLUMNS, LATELY_COLUMNS],
+    ...[MEMBER_COLUMNS, timelineColumns(0, true), TOP_COLUMNS, ACTIVITY_COLUMNS],
   ].flatMap((columns: readonly { readonly head: string }[]) => columns.map(({ head }) => head)),
 );
 
 const pages = ownFiles().filter((file) => /^(?:install\.md|README\.md|docs\/[^/]+\.md)$/.test(file));
 const read = (page: string) => readFileSync(join(repositoryRoot, page), "utf8");
 
-/** Matches a column's name in a sentence: by its contents, or as a column. */
+/** Matches the name of a column in a sentence. */
 const NAMED =
   /(?<![`\w-])([A-Z]{4,})(?= (?:is|are) (?:`|the same|near)| in `dbsync status`| columns?\b)|\bSTATE\b|(?:under|column) ([A-Z]{4,})\b/g;
 

@@ -26,7 +26,7 @@ const daemon = (ok: boolean): DaemonStatus =>
     progress: [],
   }) as unknown as DaemonStatus;
 
-test("the number of daemons that are ready is shown for several daemons, also without --wait", () => {
+test("the number of ready daemons is shown for several daemons, also without --wait", () => {
   assert.match(formatStatus([daemon(true), daemon(false), daemon(true)], 120, false), /\n2 of 3 ready\n$/);
   assert.doesNotMatch(formatStatus([daemon(true)], 120, false), /ready/);
 });

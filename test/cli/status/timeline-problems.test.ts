@@ -20,7 +20,7 @@ const withMember = (member: Partial<MemberStatus>): Partial<TimelineStatus> => (
   members: [{ ...MEMBER, ...member }],
 });
 
-test("what is well is not talked about, nor that an address is the daemon's own", () => {
+test("a healthy timeline has no findings, and neither does a daemon's own address", () => {
   const own = { ...MEMBER, connection: "self", equal: null } as const;
   const found = diagnose({ ...WELL, members: [MEMBER, own] }, { others: [WELL], now: NOW });
   assert.deepEqual(found, { problems: [], remarks: [], progress: [] });
@@ -35,12 +35,12 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     /nothing dated before .*, which is still to come: a clock was ahead .*; set its clock if .* restart it/,
   ],
   [
-    "another content than the others'",
+    "contents that differ from other members'",
     { settledFingerprint: "x" },
     /data differ from the other members.*log verify/,
   ],
   [
-    "a stable point that stays behind",
+    "a stable point that does not advance",
     { stable: NOW - 300_000 },
     /older than 300 s is final.*; see which daemon/,
   ],
@@ -58,7 +58,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   ["one missing group", { lostGroups: 1 }, /1 group of writes .* was not in its log/],
   ["a log whose end is missing", { lostGroups: 3 }, /3 groups of writes .* not in its log.*; its members/],
   [
-    "a state that most members do not have",
+    "a state that differs from most members'",
     { differing: [{ db: 3, key: "a", verdict: "own" as const, members: ["ab".repeat(32)] }] },
     /its state is not that of most members, .* key a in database 3; restart it/,
   ],
@@ -68,7 +68,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     /the state of its member abababababab is not its own, .* key b in database 0; restart that member/,
   ],
   [
-    "two states of which neither need be right",
+    "two different states, either of which may be wrong",
     {
       differing: ["a".repeat(80), "c"].map((key) => ({
         db: 0,
@@ -85,23 +85,23 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     /keeps 2 dead letters: .*; dbsync dead-letters list there/,
   ],
   [
-    "what a snapshot has taken away from memory",
+    "entries in memory that a snapshot has removed",
     { strays: 4, durable: false },
     /4 of its envelopes .* are gone there; its log names/,
   ],
   ["envelopes of unknown signers", { dropped: 7 }, /7 envelopes .* dropped.*keys list/],
   [
-    "a member that is not reached",
+    "a member that cannot be reached",
     withMember({ connection: "waiting", trouble: "ECONNREFUSED" }),
     /does not reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\); start the daemon at 10\.0\.0\.2:1111, or correct --peer/,
   ],
   [
-    "a member that was left out",
+    "a member that was removed",
     withMember({ connection: "waiting", trouble: CLOSE_REASONS["left-out"] }),
     /; take it out of --peer; or there, a new data folder .* dbsync members add it$/,
   ],
   [
-    "a member that nobody has let in",
+    "a member that was not admitted",
     withMember({ connection: "waiting", trouble: CLOSE_REASONS["not-a-member"] }),
     /; start both with the same --cluster-secret; or pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:ab\), or CLUSTER ADD it/,
   ],
@@ -116,23 +116,23 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     /; start both with the same --cluster-secret$/,
   ],
   [
-    "a member that lets nobody in",
+    "a member that admits no daemons",
     withMember({ connection: "waiting", trouble: "it says: no-peers: …" }),
     /; there, name this daemon in --peer too$/,
   ],
   [
-    "a member that has not let this daemon in",
+    "a member that has not admitted this daemon",
     withMember({ connection: "waiting", trouble: "it says: not-a-member: …" }),
     /; start both with the same --cluster-secret; or there, pin this daemon .*#ed25519/,
   ],
   ["a member whose clock differs", withMember({ skew: -2500 }), /differs by -2500 ms; set both clocks/],
   [
-    "what a member has pruned and the daemon lacks",
+    "entries that a member has pruned and the daemon does not have",
     withMember({ prunedTo: NOW - 86_400_000, lacking: true }),
     /misses .* 10\.0\.0\.2:1111 no longer stores \(.*from 2026-.*Z on\).*takes a snapshot/,
   ],
   [
-    "what members cannot settle",
+    "differences that members cannot resolve",
     { order: "--adopt 00" },
     /too few members have signed .*; start the daemons that are away; or, .* with --adopt 00: .* kept aside/,
   ],
@@ -146,7 +146,7 @@ for (const [name, bad, expected] of problems) {
   });
 }
 
-test("only the daemon's own key is shown to be authorized, whatever the daemon reports", () => {
+test("only the authorization of the daemon's own key is shown, whatever the daemon reports", () => {
   const { id, privateKey } = makeKeyPair();
   const spki = createPublicKey(privateKey).export({ type: "spki", format: "der" });
   const command = `CLUSTER ADD ${spki.toString("base64")}`;
@@ -167,7 +167,7 @@ test("only the daemon's own key is shown to be authorized, whatever the daemon r
   assert.match(`${problems[0]?.text}; ${problems[0]?.fix}`, /not CLUSTER ADD of its own key; do not sign it/);
 });
 
-test("a member that is not on the list need not be a problem", () => {
+test("a member that is not on the list may be only a remark", () => {
   const found = diagnose(
     { ...WELL, ...withMember({ connection: "waiting", listed: false }) },
     { others: [WELL], now: NOW },
@@ -191,20 +191,16 @@ const progress: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     { taking: { from: "10.0.0.2:1111", received: 5, total: 9 } },
     /takes a snapshot from 10\.0\.0\.2:1111: 5 of 9 bytes; its log/,
   ],
-  [
-    "a member that is not complete",
-    withMember({ state: "catching-up" }),
-    /is catching up; that daemon's log/,
-  ],
+  ["a member that is incomplete", withMember({ state: "catching-up" }), /is catching up; that daemon's log/],
   ["much that is on the way", withMember({ lag: 9000, behind: 9000 }), /18000 envelopes are on their way/],
   [
-    "a member that a daemon does not reach in its first minute",
+    "a member that cannot be reached in the first minute of a daemon",
     { ...JUST_STARTED, ...withMember({ ...AWAY, lastHeard: null }) },
     /connects to its member 10\.0\.0\.2:1111; start the daemon at 10\.0\.0\.2:1111/,
   ],
 ];
 for (const [name, state, expected] of progress) {
-  test(`${name} ends by itself, and what to do if it does not is never to wait`, () => {
+  test(`${name} is temporary, and the advice is never to wait`, () => {
     const found = diagnose({ ...WELL, ...state }, { others: [WELL], now: NOW });
     assert.deepEqual([found.problems, found.remarks], [[], []]);
     assert.match(`${found.progress[0]?.text}; ${found.progress[0]?.fix}`, expected);
@@ -212,18 +208,18 @@ for (const [name, state, expected] of progress) {
   });
 }
 
-test("under writes members differ in what is under way: that is nothing to report", () => {
+test("differences by entries in flight are not reported", () => {
   const found = diagnose({ ...WELL, ...withMember({ equal: false }) }, { others: [WELL], now: NOW });
   assert.deepEqual(found, { problems: [], remarks: [], progress: [] });
 });
 
-test("a daemon that catches up is not compared with the others", () => {
+test("a daemon that is catching up is not compared with other daemons", () => {
   const behind = { ...WELL, state: "catching-up", settledFingerprint: "x" };
   assert.deepEqual(diagnose(behind, { others: [WELL], now: NOW }).problems, []);
   assert.deepEqual(diagnose(WELL, { others: [behind], now: NOW }).problems, []);
 });
 
-test("a member that has its own line is not reported by the others as well", () => {
+test("a member that was queried itself is not also reported by other daemons", () => {
   const found = (standing: Standing, member: Partial<MemberStatus>) => {
     const timeline = { ...WELL, ...withMember(member) };
     const { problems, progress } = diagnose(timeline, { others: [], now: NOW, standingOf: () => standing });
@@ -234,13 +230,13 @@ test("a member that has its own line is not reported by the others as well", () 
   assert.deepEqual(found("ready", AWAY), [1, 0]);
   assert.deepEqual(found(null, AWAY), [1, 0]);
   assert.deepEqual(found("busy", { state: "catching-up" }), [0, 0]);
-  // That daemon has no problem, and refuses this one.
+  // The member itself has no problem, but refuses this daemon.
   const refused = { connection: "waiting", trouble: CLOSE_REASONS["other-secret"] } as const;
   assert.deepEqual(found("away", refused), [1, 0]);
   assert.deepEqual(found("busy", refused), [1, 0]);
 });
 
-test("a timeline in memory that nobody else has is worth a word", () => {
+test("a timeline in memory that no other daemon has is a remark", () => {
   const { remarks } = diagnose({ ...WELL, durable: false, members: [] }, { others: [], now: NOW });
   assert.match(remarks[0]?.text ?? "", /keeps everything in memory, and no other daemon has it/);
 });
@@ -256,7 +252,7 @@ function foundOf(figures: Partial<TimelineStatus>) {
   return { problems: problems.map(({ text }) => text), progress: progress.map(({ text }) => text), ok };
 }
 
-test("of a daemon whose disk has failed, or that was left out, nobody is told to wait", () => {
+test("a daemon whose disk has failed, or that was removed, causes no advice to wait", () => {
   assert.deepEqual(foundOf(JUST_STARTED), { problems: [], progress: [INCOMPLETE], ok: true });
   const failed = foundOf({ failure: "no space" });
   assert.deepEqual(failed, { problems: ["its disk has failed (no space)"], progress: [], ok: false });
@@ -264,7 +260,7 @@ test("of a daemon whose disk has failed, or that was left out, nobody is told to
   assert.deepEqual(unlisted, { problems: ["it takes no writes: left out"], progress: [], ok: false });
 });
 
-test("a daemon that catches up for minutes without progress is a problem", () => {
+test("a daemon that makes no progress in catching up for minutes is a problem", () => {
   const started = NOW - 360_000;
   const still = "it is still catching up 6 minutes after its start";
   assert.deepEqual(foundOf({ started }), { problems: [still], progress: [], ok: false });
@@ -272,12 +268,12 @@ test("a daemon that catches up for minutes without progress is a problem", () =>
   assert.deepEqual(foundOf({ started, taking }).problems, []);
 });
 
-test("a member that was lost since a daemon's start is a problem immediately", () => {
+test("a member that was lost after a daemon's start is immediately a problem", () => {
   const lost = { ...WELL, ...JUST_STARTED, ...withMember(AWAY) };
   assert.equal(diagnose(lost, { others: [], now: NOW }).problems.length, 1);
 });
 
-test("a daemon is well although a member is away", () => {
+test("a daemon is healthy although a member is disconnected", () => {
   const daemon = { problems: [], remarks: [], progress: [] } as unknown as DaemonStatus;
   const timeline = { ...WELL, ...withMember(AWAY) };
   const { ok, problems } = withTimeline(daemon, timeline, diagnose(timeline, { others: [], now: NOW }), NOW);

@@ -1,4 +1,4 @@
-/** Tests what the terminal shows of three real daemons: during writes, while one starts, and while one is dead. */
+/** Tests the status of three real daemons: during writes, while one starts, and while one is dead. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -43,7 +43,7 @@ test("a healthy cluster under writes: no FAIL, WARN or WAIT, and exit code 0", a
     for (let count = 0; !isOver; count++) await client.call(["SET", `k${count % 100}`, String(count)]);
   };
   const writers = Array.from({ length: 8 }, write);
-  for (let look = 0; look < 5; look++) {
+  for (let round = 0; round < 5; round++) {
     const { code, stdout } = await runDbsync(["status", ...words]);
     assert.deepEqual([code, stdout.match(GRADES)], [0, null], stdout);
     assert.match(stdout, /\n3 of 3 ready\n$/);
@@ -55,12 +55,12 @@ test("a healthy cluster under writes: no FAIL, WARN or WAIT, and exit code 0", a
   }
   const { code, stdout } = await runDbsync(["doctor", ...words]);
   assert.equal(code, 0, stdout);
-  assert.match(stdout, /\nAll is well\.\n$/);
+  assert.match(stdout, /\nAll checks passed\.\n$/);
   isOver = true;
   await Promise.all(writers);
 });
 
-test("one dead of three is one FAIL line, 2 of 3 are ready, and --wait shows its start in a line for each step", async () => {
+test("one dead daemon of three causes one FAIL line, and --wait shows each step of its start in a line", async () => {
   await trio.end(2, "SIGKILL");
   const dead = `127.0.0.1:${trio.ports[2]}`;
   await trio.until("the others have noticed", async () => {
@@ -84,11 +84,11 @@ test("one dead of three is one FAIL line, 2 of 3 are ready, and --wait shows its
     lines.every((line) => line.startsWith("dbsync: waiting: 2 of 3 ready; ")),
     stderr,
   );
-  assert.equal(new Set(lines).size, lines.length, "a step is one line");
+  assert.equal(new Set(lines).size, lines.length, "each step is one line");
   assert.ok(stderr.includes(`2 of 3 ready; ${dead}: connect`), stderr);
 });
 
-/** Types a key once `shown` has appeared. */
+/** Types a key when `shown` has appeared. */
 async function typedAt(args: readonly string[], shown: RegExp, key: string): Promise<number | null> {
   const command = [process.execPath, programPaths.dbsync, ...args].join(" ");
   const child = spawn("script", ["-qefc", `stty cols 80 rows 30; exec ${command}`, "/dev/null"], {
@@ -117,7 +117,7 @@ for (const key of ["q", "\x03"])
       assert.equal(await typedAt([...args, ...words], shown, key), 0);
     });
 
-test("SAME says of each member what was compared", () => {
+test("SAME shows for each member what was compared", () => {
   const own = { ...WELL, settledFingerprint: "s", settledUpto: Date.UTC(2026, 0, 2, 3, 4, 5) };
   const member = { ...MEMBER, equal: false };
   const text = (
@@ -131,12 +131,12 @@ test("SAME says of each member what was compared", () => {
   assert.equal(text({ theirs: { ...own, settledFingerprint: "t" } }), "no");
   assert.equal(text({ theirs: { ...own, settledFingerprint: "t", state: "catching-up" } }), "under way");
   assert.equal(text({ theirs: { ...own, settledUpto: null, settledFingerprint: null } }), "under way");
-  assert.equal(text({ id: "cd" }), "under way", "its timeline is not known");
+  assert.equal(text({ id: "cd" }), "under way", "its timeline is unknown");
   const differing = [{ db: 0, key: "k", verdict: "member", members: ["ab"] }];
   assert.equal(text({ equal: true }, { ...own, differing }), "no");
 });
 
-test("addresses stay different from each other in a table that is cut", () => {
+test("shortened addresses in a table remain different", () => {
   const clipped = (addresses: readonly string[], chars: number) => [
     ...clippedAddresses(addresses, chars).values(),
   ];

@@ -1,4 +1,4 @@
-/** Tests what a terminal (a pty, by script(1)) shows of a command that waits. */
+/** Tests what a terminal (a pty, by script(1)) shows while a command waits. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import { programPaths } from "../../support/programs.js";
 import { run } from "../../support/run-program.js";
 import { startCluster } from "../cluster.js";
 
-test("a command that waits until it is final says so on a terminal, with what the daemons say, and clears it", async () => {
+test("a command that waits until it is final shows a line with the states of the daemons on a terminal, and clears it", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-waiting-"));
   try {
     await using cluster = await startCluster(1, [
@@ -21,11 +21,11 @@ test("a command that waits until it is final says so on a terminal, with what th
     assert.equal(code, 0, stdout);
     assert.match(
       stdout,
-      /waiting until it is final, some 35 s: \d+ s; 127\.0\.0\.1:\d+ live, connected with none/,
+      /waiting until the write is final \(about 35 s\): \d+ s; 127\.0\.0\.1:\d+ live, connected with no other daemon/,
     );
-    assert.match(stdout, /\r\x1b\[K[^\r]*OK\r\n$/, "the line is gone when the answer comes");
+    assert.match(stdout, /\r\x1b\[K[^\r]*OK\r\n$/, "the line is cleared before the answer");
     const piped = await cluster.run(["send", "-k", "app.pem", "--replicated", "1", "SET", "k", "v"]);
-    assert.deepEqual([piped.stdout, piped.stderr], ["OK\n", ""], "a pipe is shown nothing of it");
+    assert.deepEqual([piped.stdout, piped.stderr], ["OK\n", ""], "the line is not written to a pipe");
   } finally {
     rmSync(folder, { recursive: true });
   }

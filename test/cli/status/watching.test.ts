@@ -34,12 +34,12 @@ interface Watched {
   readonly code: number | null;
 }
 
-/** Runs it until Ctrl-C. */
+/** Runs `dbsync status --watch` until Ctrl-C. */
 async function onTerminal(words: readonly string[], columns: number, env: object = {}): Promise<Watched> {
   return await watched(words, columns, env, (child) => void child.stdin?.write("\x03"));
 }
 
-/** Runs it until it has redrawn the table, then ends it. */
+/** Runs it until it has redrawn the table, and then ends it. */
 async function watched(
   words: readonly string[],
   columns: number,
@@ -49,7 +49,7 @@ async function watched(
   const command = [process.execPath, programPaths.dbsync, "status", "--watch", ...words].join(" ");
   const size = `stty cols ${columns} rows 30; echo pid $$; `;
   const child = spawn("script", ["-qefc", `${size}exec ${command}`, "/dev/null"], {
-    // If CI is set, Node assumes a terminal without colours.
+    // With CI set, Node would assume a terminal without colours.
     env: { ...process.env, CI: undefined, TERM: "xterm", ...env },
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -65,7 +65,7 @@ async function watched(
   return { output, code };
 }
 
-test("on a terminal it is drawn again in its place, within its width, and Ctrl-C leaves the last look there", async () => {
+test("on a terminal the screen is redrawn within its width, and remains after Ctrl-C", async () => {
   await using cluster = await startCluster(2, ["--peer", await refusingAddress()]);
   const servers = `${cluster.daemons.servers},a-host-of-a-very-long-name.example.invalid:1111`;
   const words = ["-s", servers, "-k", join(cluster.folder, "root.pem")];
@@ -74,11 +74,11 @@ test("on a terminal it is drawn again in its place, within its width, and Ctrl-C
     [50, { NO_COLOR: "1" }],
   ] as const) {
     const { output, code } = await onTerminal(words, columns, env);
-    assert.equal(code, 1, "the last look found something wrong");
+    assert.equal(code, 1, "the last update found a problem");
     const [before = "", after = ""] = output.split(REDRAWN);
-    if (columns === 80) assert.match(before, /\x1b\[31m.*a-host-of-a/, "what is wrong is red");
+    if (columns === 80) assert.match(before, /\x1b\[31m.*a-host-of-a/, "problems are red");
     else assert.doesNotMatch(output, /\x1b\[[\d;]*m/);
-    assert.match(after, /\x1b\[\?25h(\^C)?\s*$/, "the cursor is back");
+    assert.match(after, /\x1b\[\?25h(\^C)?\s*$/, "the cursor is restored");
     const lines = output.replace(ESCAPES, "").split(/[\r\n]+/);
     for (const line of lines) assert.ok(line.replace("^C", "").length <= columns, `${line.length}: ${line}`);
     if (columns === 80) assert.match(output, /MEMORY +REFUSED/);
@@ -89,7 +89,7 @@ test("on a terminal it is drawn again in its place, within its width, and Ctrl-C
   }
 });
 
-test("a signal that ends it finds the terminal with its cursor, too", async () => {
+test("a signal that ends the program also restores the cursor", async () => {
   await using cluster = await startCluster(1);
   for (const signal of ["SIGTERM", "SIGHUP"] as const) {
     const { output } = await watched(["-s", cluster.daemons.servers], 80, {}, (_, pid) =>
@@ -99,7 +99,7 @@ test("a signal that ends it finds the terminal with its cursor, too", async () =
   }
 });
 
-test("in a pipe each look stands below the other, without escapes, and a closed pipe ends it", async () => {
+test("in a pipe the updates follow each other without escapes, and a closed pipe ends the program", async () => {
   await using cluster = await startCluster(1);
   const args = [programPaths.dbsync, "status", "--watch", "-s", cluster.daemons.servers];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
@@ -115,7 +115,7 @@ test("in a pipe each look stands below the other, without escapes, and a closed 
   assert.ok(code === 0 || code === null || code === 141, `${code}`);
 });
 
-test("what a server says moves no cursor", () => {
+test("control characters from a server are escaped", () => {
   const problems = [{ text: "its disk \x1b[2J", fix: "look" }];
   const daemon = { ...NOT_HEARD, problems } as unknown as DaemonStatus;
   const scene = { daemons: [daemon], rates: new Rates(), now: 0, columns: 80 };

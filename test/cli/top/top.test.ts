@@ -21,7 +21,7 @@ after(() => cluster[Symbol.asyncDispose]());
 const HEAD = /^ADDRESS +STATE +OPS\/S +P50\/P99 MS +KEYS +MEMORY +CONNS +VERSION$/;
 const ROW = /^127\.0\.0\.1:\d+ +live +(\d+|-) +([\d.]+\/[\d.]+|-) +0 +\d+\.\d MB +\d+ +\d+\.\d+\.\d+$/;
 
-test("in a pipe each look is a plain table of 80 columns at most", async () => {
+test("in a pipe each update is a plain table of at most 80 columns", async () => {
   const words = ["top", "--rounds", "2", "--every", "1", "--timeout", "20000", "-k", "root.pem"];
   const { code, stdout, stderr } = await cluster.run(words);
   assert.deepEqual([code, stderr], [0, ""]);
@@ -35,10 +35,10 @@ test("in a pipe each look is a plain table of 80 columns at most", async () => {
     for (const row of rows) assert.match(row, ROW);
     for (const line of [head, ...rows]) assert.ok(line.length <= 80, line);
   }
-  assert.doesNotMatch(rounds[1] ?? "", /live +-/, "at the second look it is known what happens in a second");
+  assert.doesNotMatch(rounds[1] ?? "", /live +-/, "rates are known at the second update");
 });
 
-test("with --json each look is a line, and --explain asks nobody", async () => {
+test("with --json each update is a line, and --explain contacts no daemon", async () => {
   const { stdout } = await cluster.run([
     "top",
     "--rounds",
@@ -57,10 +57,10 @@ test("with --json each look is a line, and --explain asks nobody", async () => {
   }
   const { code, stdout: explained } = await cluster.run(["top", "--explain", "-s", "127.0.0.1:1"]);
   assert.equal(code, 0);
-  assert.match(explained, /^OPS\/S +commands that it answered in a second/m);
+  assert.match(explained, /^OPS\/S +commands that it answered per second/m);
 });
 
-test("a key that is no administrator's is told whom to be", async () => {
+test("without an administrator's key a hint is printed", async () => {
   const { code, stdout } = await cluster.run(["top", "--rounds", "1", "--json", "-k", "app.pem"]);
   assert.equal(code, 0);
   assert.match(stdout, /"figures":null/);
@@ -78,7 +78,7 @@ test("a key that is no administrator's is told whom to be", async () => {
   assert.equal(stderr.match(/to administrators/g)?.length, 1);
 });
 
-test("on a terminal it is drawn in its place, and a signal gives the cursor back", async () => {
+test("on a terminal the screen is redrawn, and a signal restores the cursor", async () => {
   const { folder, daemons } = cluster;
   const words = ["top", "--every", "1", "-s", daemons.servers, "-k", join(folder, "root.pem")];
   const command = [process.execPath, programPaths.dbsync, ...words].join(" ");
@@ -102,7 +102,7 @@ test("on a terminal it is drawn in its place, and a signal gives the cursor back
   assert.match(output, /\x1b\[\?25h\s*$/, "and is back");
   const lines = output.replace(/\x1b\[[\d;?]*[A-Za-z]/g, "").split(/[\r\n]+/);
   for (const line of lines) assert.ok(line.length <= 80, `${line.length}: ${line}`);
-  assert.ok(lines.some((line) => /^DAEMON +UPTIME +ERRORS\/S +REFUSED\/S +OPS\/S OF LATE$/.test(line)));
+  assert.ok(lines.some((line) => /^DAEMON +UPTIME +ERRORS\/S +REFUSED\/S +RECENT OPS\/S$/.test(line)));
 });
 
 const info = (commands: number, times: string) =>
@@ -126,13 +126,13 @@ const daemonWith = (figures: DaemonStatus["figures"]) =>
     timelineNote: null,
   }) as unknown as DaemonStatus;
 
-test("what happens in a second is told from two looks, and not of a daemon that was started between them", () => {
+test("rates are computed from two updates, but not for a daemon that was started between them", () => {
   const activities = new Activities();
-  const look = (commands: number, times: string, now: number) =>
-    activities.look([daemonWith(info(commands, times))], now);
-  look(100, "50=100,100=0,more=0", 1000);
+  const update = (commands: number, times: string, now: number) =>
+    activities.update([daemonWith(info(commands, times))], now);
+  update(100, "50=100,100=0,more=0", 1000);
   assert.equal(activities.of("a:1"), null);
-  look(300, "50=299,100=0,more=1", 3000);
+  update(300, "50=299,100=0,more=1", 3000);
   assert.deepEqual(activities.of("a:1"), {
     commands: 100,
     errors: 0,
@@ -140,12 +140,12 @@ test("what happens in a second is told from two looks, and not of a daemon that 
     half: 0.05,
     most: 0.05,
   });
-  look(5, "50=5,100=0,more=0", 5000);
+  update(5, "50=5,100=0,more=0", 5000);
   assert.equal(activities.of("a:1"), null);
   assert.deepEqual(activities.ratesOf("a:1"), [100]);
 });
 
-test("a share of answers is reached at the end of its bucket", () => {
+test("a quantile is the upper end of its bucket", () => {
   const times = [
     [50, 98],
     [100, 1],
@@ -155,7 +155,7 @@ test("a share of answers is reached at the end of its bucket", () => {
   assert.equal(quantile([[50, 0]], 0.5), null);
 });
 
-test("what a daemon says moves no cursor, and one that says nothing of itself is a line of dashes", () => {
+test("control characters from a daemon are escaped, and a daemon without figures is a line of dashes", () => {
   assert.equal(figuresOf("ERR no such section"), null);
   const rows = topRows([daemonWith(info(1, "50=1")), daemonWith(null)], new Activities());
   const lines = topLines({ rows, every: 2, now: 0, columns: 80 }).map(({ text }) => text);
@@ -167,7 +167,7 @@ test("what a daemon says moves no cursor, and one that says nothing of itself is
   );
 });
 
-test("a line says which daemons the list of members names, which of them are not heard, and which it leaves out", () => {
+test("a line shows the number of members on the list, the disconnected ones, and daemons that are not on the list", () => {
   const seenBy = (listed: boolean | null, connections: readonly string[]) =>
     connections.map((connection, index) => ({
       id: `${index}`,
@@ -189,7 +189,7 @@ test("a line says which daemons the list of members names, which of them are not
     }) as unknown as DaemonStatus;
   assert.equal(listLine([daemon("db1:1111", [], []), daemonWith(null)]), null);
   const well = [daemon("db1:1111", [2], seenBy(true, ["self", "connected"]))];
-  assert.equal(listLine(well), "list 2: 2 in it");
+  assert.equal(listLine(well), "list 2: 2 members");
   const ill = [
     daemon(
       "db1:1111",
@@ -198,9 +198,9 @@ test("a line says which daemons the list of members names, which of them are not
     ),
     daemon("db3:1111", [2], seenBy(true, ["waiting", "waiting"]), "it leaves it out"),
   ];
-  assert.equal(listLine(ill), "list 2+3: 2 in it; away: db2:1111; not in it: db4:1111 db3:1111");
+  assert.equal(listLine(ill), "list 2+3: 2 members; disconnected: db2:1111; not on it: db4:1111 db3:1111");
   const rows = topRows(ill, new Activities());
   const lines = topLines({ rows, every: 2, now: 0, columns: 60 }).map(({ text }) => text);
-  assert.match(lines[1] ?? "", /^list 2\+3: 2 in it; away: db2:1111/);
+  assert.match(lines[1] ?? "", /^list 2\+3: 2 members; disconnected: db2:1111/);
   assert.ok(lines.every((text) => text.length <= 60));
 });

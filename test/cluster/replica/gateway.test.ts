@@ -308,7 +308,7 @@ test("nothing is dated further ahead of the clock than a client may date", async
 
 test("a command that would be longer than other daemons take, once signed, is refused", async () => {
   const { gateway, entries } = fixture();
-  const long = "x".repeat(LIMITS.maxRequestBytes.most / 2);
+  const long = "x".repeat(LIMITS.maxRequestBytes.max / 2);
   const answer = await gateway.execute(["RPUSH", "k", long, long], user);
   assert.equal("code" in answer && answer.code, "command-too-long");
   assert.deepEqual(entries, []);
@@ -316,7 +316,7 @@ test("a command that would be longer than other daemons take, once signed, is re
 
 test("what was watched counts for the length of a transaction", async () => {
   const { gateway, entries } = fixture();
-  const key = "x".repeat(LIMITS.maxRequestBytes.most / 2);
+  const key = "x".repeat(LIMITS.maxRequestBytes.max / 2);
   const conditions = [1, 2, 3].map((db) => ({ db, key, writer: "" }));
   const answer = await gateway.executeTogether([["SET", "k", "v"]], conditions, user);
   assert.equal("code" in answer && answer.code, "command-too-long");
@@ -325,7 +325,7 @@ test("what was watched counts for the length of a transaction", async () => {
 
 test("a command that would be longer than any string, once written, is refused", async () => {
   const { gateway } = fixture();
-  const long = "x".repeat(LIMITS.maxRequestBytes.most);
+  const long = "x".repeat(LIMITS.maxRequestBytes.max);
   const answer = await gateway.execute(["RPUSH", "k", long, long, long], user);
   assert.equal("code" in answer && answer.code, "command-too-long");
 });

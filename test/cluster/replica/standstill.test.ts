@@ -8,7 +8,7 @@ import type { Gateway } from "../../../cluster/replica/gateway.js";
 import { RecordedPath } from "../../../cluster/replica/recorded-path.js";
 import { TimelineBackend } from "../../../cluster/replica/timeline-backend.js";
 import { Trial } from "../../../cluster/replica/trial.js";
-import { wholeOf } from "../../../daemon/make-mirror.js";
+import { completeSums } from "../../../daemon/make-mirror.js";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
 import { Newest } from "../../../engine/backends/newest.js";
 import type { CommandSender } from "../../../engine/users/command-path.js";
@@ -89,10 +89,10 @@ test("copies of keys end with it, once", async () => {
 
 test("a mirror is not told that it has all: of the same entries another release makes more", async () => {
   const { timeline, stop } = await sceneOf();
-  assert.match(wholeOf(timeline), /^0:.*\/1:/);
+  assert.match(completeSums(timeline), /^0:.*\/1:/);
   await stop();
   assert.equal(timeline.index.total("data").count, 2);
-  assert.equal(wholeOf(timeline), "");
+  assert.equal(completeSums(timeline), "");
 });
 
 test("a program's commands mean what they do by the newest ring, whatever the release's newest is", async () => {

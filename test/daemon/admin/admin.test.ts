@@ -1,4 +1,4 @@
-/** Tests --admin on the real daemon: what it shows of the daemon's work. */
+/** Tests the figures of --admin on a real daemon. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,7 +16,7 @@ async function adminPort(daemon: DaemonProcess): Promise<number> {
   return line["port"] as number;
 }
 
-test("The daemon counts what its clients do", async () => {
+test("The daemon counts the commands and connections of its clients", async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
   const url = `http://127.0.0.1:${await adminPort(daemon)}`;
   using client = await RawClient.open(daemon.port);
@@ -38,7 +38,7 @@ test("The daemon counts what its clients do", async () => {
   }
 });
 
-test("The daemon counts envelopes: their units, their dates and the time of their signatures", async () => {
+test("The daemon measures envelopes: their units, dates, and the time to check signatures", async () => {
   const pair = makeKeyPair();
   await using daemon = await startDaemon(["--admin", "0", "-s", pair.file]);
   const url = `http://127.0.0.1:${await adminPort(daemon)}`;
@@ -64,9 +64,9 @@ test("The daemon counts envelopes: their units, their dates and the time of thei
   }
 });
 
-test("A database that cannot be reached shows in both pages", async () => {
-  const away = await refusingAddress();
-  await using daemon = await startDaemon(["--admin", "0", "-d", `redis:${away}`]);
+test("An unreachable database appears in /healthz and /metrics", async () => {
+  const unreachable = await refusingAddress();
+  await using daemon = await startDaemon(["--admin", "0", "-d", `redis:${unreachable}`]);
   const url = `http://127.0.0.1:${await adminPort(daemon)}`;
   using client = await RawClient.open(daemon.port);
   client.command("GET k");
@@ -74,14 +74,14 @@ test("A database that cannot be reached shows in both pages", async () => {
   const health = await fetch(`${url}/healthz`);
   assert.equal(health.status, 503);
   assert.deepEqual(((await health.json()) as { backends: unknown }).backends, [
-    { name: `redis:${away}`, up: false },
+    { name: `redis:${unreachable}`, up: false },
   ]);
   const text = await (await fetch(`${url}/metrics`)).text();
-  assert.ok(text.includes(`\ndbsyncd_backend_up{backend="redis:${away}"} 0\n`));
-  assert.ok(text.includes(`\ndbsyncd_backend_failures_total{backend="redis:${away}"} 1\n`));
+  assert.ok(text.includes(`\ndbsyncd_backend_up{backend="redis:${unreachable}"} 0\n`));
+  assert.ok(text.includes(`\ndbsyncd_backend_failures_total{backend="redis:${unreachable}"} 1\n`));
 });
 
-test("An address that others can reach is warned of, a wrong place is refused", async () => {
+test("An address that other machines can reach causes a warning, and an invalid one is refused", async () => {
   await using daemon = await startDaemon(["--admin", "0.0.0.0:0"]);
   const line = await daemon.logged(({ msg }) => msg.startsWith("--admin can be reached"));
   assert.equal(line.level, "warn");
@@ -90,15 +90,23 @@ test("An address that others can reach is warned of, a wrong place is refused", 
   assert.match(ended.stderr, /--admin.*Expected a port from 0 to 65535, or an IP address before it/s);
 });
 
-test("The configuration's check shows the place as it can be stored", async () => {
+test("--check-config prints the address in the form of the configuration file", async () => {
   const { stdout } = await runDaemon(["--admin", "9464", "--check-config"]);
   assert.match(stdout, /^admin = "127\.0\.0\.1:9464" {3}# command line$/m);
 });
 
-test("A daemon with a timeline tells of it and of its members, one without does not", async () => {
+test("Only a daemon with a timeline reports the timeline and its members", async () => {
   const pair = makeKeyPair();
-  const away = await refusingAddress();
-  await using daemon = await startDaemon(["--admin", "0", "-s", pair.file, "--peer", away, ...knowsSecret]);
+  const unreachable = await refusingAddress();
+  await using daemon = await startDaemon([
+    "--admin",
+    "0",
+    "-s",
+    pair.file,
+    "--peer",
+    unreachable,
+    ...knowsSecret,
+  ]);
   const url = `http://127.0.0.1:${await adminPort(daemon)}`;
   const text = await (await fetch(`${url}/metrics`)).text();
   for (const line of [
@@ -107,7 +115,7 @@ test("A daemon with a timeline tells of it and of its members, one without does 
     "dbsyncd_timeline_tail_units 0",
     "dbsyncd_timeline_failed 0",
     "dbsyncd_clock_skewed 0",
-    `dbsyncd_member_connected{member="${away}"} 0`,
+    `dbsyncd_member_connected{member="${unreachable}"} 0`,
   ]) {
     assert.ok(text.includes(`\n${line}\n`), `${line} is not in\n${text}`);
   }
@@ -116,7 +124,7 @@ test("A daemon with a timeline tells of it and of its members, one without does 
   assert.doesNotMatch(other, /\ndbsyncd_(timeline|member)_\w+[ {]/);
 });
 
-test("The daemon tells what its memory and its Redis clients count: keys, what was found, what has expired, families", async () => {
+test("The daemon reports keys, lookups, expired keys, and commands by family", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-metrics-"));
   for (const args of [[], ["--data", join(folder, "data")]]) {
     const resp = await freePort();

@@ -26,7 +26,7 @@ const COMMANDS = 400;
 const UNITS = 20;
 const LISTENERS = ["ws", ...USER_LISTENER_NAMES].flatMap((name) => [`--${name}`, "0"]);
 
-/** Visitors that request one path after the other, even while no process listens there. */
+/** Clients that request one path after another, even while no process listens. */
 class Flood {
   readonly statuses = new Map<number, number>();
   readonly states = new Set<string>();
@@ -52,24 +52,24 @@ class Flood {
     }
   }
 
-  /** Sends a request. Resolves when the answer is complete or the connection ends; for events, after the first. */
+  /** Sends a request. Resolves when the answer is complete or the connection ends; for events, after the first event. */
   #ask(path: string, method: string): Promise<void> {
     return new Promise((resolve) => {
-      const asked = request({ host: "127.0.0.1", port: this.#port, path, method }, (answer) => {
+      const sent = request({ host: "127.0.0.1", port: this.#port, path, method }, (answer) => {
         this.#note(answer);
         let text = "";
         answer.setEncoding("latin1").on("data", (chunk) => {
           text += chunk;
           if (path !== "/events" || !/^data: .*"state":"(.*?)".*$/m.test(text)) return;
           this.events.add(/"state":"(.*?)"/.exec(text)?.[1] ?? "");
-          asked.destroy();
+          sent.destroy();
         });
         answer.on("end", () => {
           if (path === "/healthz" && text !== "") this.states.add(/"state":"(.*?)"/.exec(text)?.[1] ?? text);
         });
         answer.on("error", () => {}).on("close", resolve);
       });
-      asked.on("error", () => resolve()).end();
+      sent.on("error", () => resolve()).end();
     });
   }
 
@@ -78,7 +78,7 @@ class Flood {
   }
 }
 
-const isTrouble = ({ level }: DaemonProcess["log"][number]) => level === "error" || level === "fatal";
+const isError = ({ level }: DaemonProcess["log"][number]) => level === "error" || level === "fatal";
 
 test("a daemon starts and stops under requests to every path of --admin", async () => {
   await using trio = await Trio.start([], 2);
@@ -95,12 +95,12 @@ test("a daemon starts and stops under requests to every path of --admin", async 
     const flood = new Flood(port);
     await using daemon = await startDaemon(args);
     await trio.until(
-      "pages say that it is live",
+      "pages report that it is live",
       async () => flood.states.has("live") && flood.events.has("live"),
     );
     const { code, stderr } = await daemon.stop();
     await flood.stop();
-    assert.deepEqual([code, stderr, daemon.log.filter(isTrouble)], [0, "", []]);
+    assert.deepEqual([code, stderr, daemon.log.filter(isError)], [0, "", []]);
     assert.equal(flood.statuses.get(500) ?? 0, 0, JSON.stringify([...flood.statuses]));
     for (const status of [200, 404, 405]) assert.ok((flood.statuses.get(status) ?? 0) > 0, `${status} came`);
   }

@@ -1,6 +1,6 @@
 /**
- * Tests that a page's data comes from the daemon's own counters, whether a page was open or not, and goes to pages of
- * its own site alone.
+ * Tests that the data of the page comes from counters that also count while no page is open, and that only pages of
+ * the same site receive it.
  */
 import assert from "node:assert/strict";
 import { get } from "node:http";
@@ -39,7 +39,7 @@ function framesOf(parts: Partial<FrameSources> = {}) {
   return { frames: new Frames(sources), watcher: () => watcher };
 }
 
-test("writes count before a page is open, and no more after the end", (t) => {
+test("writes are counted before a page is open, and not after the end", (t) => {
   const { frames, watcher } = framesOf();
   t.after(() => frames.stop());
   frames.start();
@@ -57,7 +57,7 @@ test("writes count before a page is open, and no more after the end", (t) => {
   assert.equal(watcher(), null);
 });
 
-test("a frame has the problems in the sentences of dbsync doctor", () => {
+test("a frame contains problems in the wording of dbsync doctor", () => {
   const { isHealthy, problems } = JSON.parse(framesOf().frames.next()) as DashboardFrame;
   assert.equal(isHealthy, false);
   assert.deepEqual(
@@ -66,7 +66,7 @@ test("a frame has the problems in the sentences of dbsync doctor", () => {
   );
 });
 
-test("what is for the page of this address alone, no page of another site receives", async () => {
+test("pages of other sites do not receive the data of the page", async () => {
   const page = { type: "application/json", body: "{}", isOwn: true };
   const site = {
     name: "/",

@@ -1,6 +1,6 @@
 /**
- * Tests --admin: the contents of its two pages, its other answers, and that a client that does not read its answer
- * delays no other.
+ * Tests --admin: the contents of /healthz and /metrics, other answers, and that a client that does not read its answer
+ * delays no other client.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -84,7 +84,7 @@ async function scrape(admin: Started): Promise<Map<string, number>> {
   );
 }
 
-test("/healthz says ok while the daemon is live and its databases are up", async () => {
+test("/healthz is 200 while the daemon is live and its databases are up", async () => {
   await using admin = await startAdmin();
   const response = await admin.get("/healthz");
   assert.equal(response.status, 200);
@@ -123,7 +123,7 @@ test("other paths are 404, other methods 405, HEAD has no body", async () => {
   assert.equal(await head.text(), "");
 });
 
-test("/metrics shows what the observer was told", async () => {
+test("/metrics shows the counts of the observer", async () => {
   await using admin = await startAdmin();
   const { metrics } = admin;
   metrics.connected("dbsync-v2", 1);
@@ -164,12 +164,12 @@ test("/metrics shows what the observer was told", async () => {
   };
   for (const [name, value] of Object.entries(due)) assert.equal(found.get(name), value, name);
   assert.ok(Math.abs((found.get("dbsyncd_verify_seconds_sum") ?? 0) - 0.25004) < 1e-9);
-  // A second scrape returns the same, not the sum of both.
+  // A second scrape returns the same values, not sums.
   const again = await scrape(admin);
   for (const [name, value] of Object.entries(due)) assert.equal(again.get(name), value, name);
 });
 
-test("/metrics has every metric of the table, and from the start every reason that a listener can have", async () => {
+test("/metrics has all metrics of the table, and all possible reasons of a listener from the start", async () => {
   await using admin = await startAdmin();
   const text = await (await admin.get("/metrics")).text();
   for (const [name, { type }] of Object.entries(METRICS)) {
@@ -190,13 +190,13 @@ test("/metrics has every metric of the table, and from the start every reason th
   assert.deepEqual([of("dbsync-v1", "command-error"), of("dbsync-v2", "command-error")], [0, undefined]);
   assert.deepEqual([of("dbsync-v1", "over-rate"), of("dbsync-v2", "over-rate")], [undefined, 0]);
   assert.deepEqual([of("ws", "wrong-origin"), of("dbsync-v2", "wrong-origin")], [0, undefined]);
-  assert.equal(of("dbsync-v1", "skew"), 1, "whatever has counted is shown");
+  assert.equal(of("dbsync-v1", "skew"), 1, "other reasons appear once they are counted");
   const started = found.get("process_start_time_seconds") ?? 0;
   assert.ok(Math.abs(started - (Date.now() / 1000 - process.uptime())) < 60);
   assert.ok((found.get("process_resident_memory_bytes") ?? 0) > 1e6);
 });
 
-test("too many connections and one that never reads hold nobody up, and stopping closes them", async () => {
+test("too many connections, and one that never reads, delay no other client, and are closed by a stop", async () => {
   const big = "x".repeat(64 * 1024 * 1024);
   const admin = await startAdmin({ exposition: { contentType: "text/plain", text: () => big } });
   const hung = connect({ port: admin.port, host: "127.0.0.1" });
@@ -232,7 +232,7 @@ test("/healthz answers while idle and half-sent requests fill all connections, a
   for (const socket of attackers) socket.destroy();
 });
 
-test("a page of another name is told nothing, an address, localhost and names of --admin-host are answered", async () => {
+test("requests for other host names are refused; addresses, localhost and names of --admin-host are accepted", async () => {
   await using admin = await startAdmin({ hosts: ["db1.example"] });
   const statusOf = async (path: string, head: string) => {
     using client = await RawClient.open(admin.port);
@@ -269,13 +269,13 @@ test("a page of another name is told nothing, an address, localhost and names of
   }
 });
 
-test("a head that is too long is refused", async () => {
+test("a header that is too long is refused", async () => {
   await using admin = await startAdmin();
   const response = await admin.get("/healthz", { headers: { "x-long": "x".repeat(10_000) } });
   assert.equal(response.status, 431);
 });
 
-test("a port that is taken is told with the cure", async () => {
+test("a port in use is reported with advice", async () => {
   await using admin = await startAdmin();
   const place = parsePlace(String(admin.port));
   const exposition = { contentType: "text/plain", text: () => "" };
@@ -294,18 +294,18 @@ test("a port that is taken is told with the cure", async () => {
   await second.stop();
 });
 
-test("a page that cannot be made is an answer, and the daemon goes on", async () => {
+test("a page that cannot be created is answered with an error, and the daemon continues", async () => {
   const text = () => {
-    throw new Error("a file is gone");
+    throw new Error("a file is missing");
   };
   await using admin = await startAdmin({ exposition: { contentType: "text/plain", text } });
   const { status } = await admin.get("/metrics");
   assert.equal(status, 500);
-  assert.match(admin.log.join(), /a file is gone/);
+  assert.match(admin.log.join(), /a file is missing/);
   assert.equal((await admin.get("/healthz")).status, 200);
 });
 
-/** Returns a site all of whose parts fail: ahead of any output, or after some. */
+/** Returns a site whose parts fail, before any output or after some. */
 function failingSite(): Site {
   const fail = (): never => {
     throw new Error("broken");
@@ -327,7 +327,7 @@ function failingSite(): Site {
   };
 }
 
-test("a request whose page fails, before or after it has begun, ends its own connection at most", async () => {
+test("a request whose page fails affects only its own connection", async () => {
   await using admin = await startAdmin({ site: failingSite() });
   assert.equal((await admin.get("/throws")).status, 500);
   for (const path of ["/events", "/header"])
@@ -336,7 +336,7 @@ test("a request whose page fails, before or after it has begun, ends its own con
   assert.equal(admin.log.filter((line) => line.includes("a page of --admin could not be")).length, 3);
 });
 
-test("events that cannot be made end the connections of pages, at first or later, and come again", async () => {
+test("an event that cannot be created ends the connections of pages, which can reconnect", async () => {
   let isBroken = true;
   const failures: string[] = [];
   const source = {

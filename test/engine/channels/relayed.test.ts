@@ -234,7 +234,7 @@ test("a member that lies is not heard, and one that goes on is shut out", async 
   assert.equal(await member.enter(cluster, readClusterSecret(secretFile).secret), null);
   await member.hears("status");
   const say = (envelope: SignedEnvelope, number: number) =>
-    member.say({ kind: "speak", number, entries: writeEntries([envelope]) });
+    member.send({ kind: "speak", number, entries: writeEntries([envelope]) });
   const signed = (text: string, header = {}, pair = app) =>
     signCommands(pair, [["PUBLISH", "lies", text]], { cluster, ...header });
   const good = signed("heard");

@@ -40,8 +40,8 @@ test("-d redis beside --data is a mirror, and the daemon's memory answers", () =
   assert.equal(mirrorOf(from("-d", "redis:db:1")), null);
   assert.equal(isOwnMemory(from("-d", "redis:db:1")), false);
   for (const [args, sentence] of [
-    [["-d", "redis:db:1,redis:db:2"], /one Redis mirrors the data: leave out redis:db:2/],
-    [["-d", "redis://db:1/3"], /mirrored under its own number: leave out \/3/],
+    [["-d", "redis:db:1,redis:db:2"], /only one Redis can mirror the data: leave out redis:db:2/],
+    [["-d", "redis://db:1/3"], /mirrored to the database of the same number: leave out \/3/],
     [["--compat", "php-dbsync"], /leave out --compat php-dbsync, or --data/],
   ] as const)
     assert.throws(() => from("--data", "d", ...args), { message: sentence });

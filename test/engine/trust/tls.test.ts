@@ -240,7 +240,7 @@ test("SIGHUP reads the certificate again, and keeps the old one if the new one c
   writeFileSync(files.certificate, "nothing");
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) =>
-    /^The old configuration stays: TLS: .*tls-cert\.pem holds no PEM block/.test(msg),
+    /^The old configuration stays in effect: TLS: .*tls-cert\.pem holds no PEM block/.test(msg),
   );
   const renewed = await writeCertificate(folder.path);
   daemon.kill("SIGHUP");

@@ -128,7 +128,7 @@ export class Cluster implements AsyncDisposable {
     await this.#amend(["evict", id.slice(0, 12)], this.members, ({ left }) => left.includes(id));
     await this.trio.until(`${id} is not let in again`, async () => {
       const { code, stderr } = await this.dbsync(["members", "add", id], this.members, "root");
-      return code !== 0 && /was left out, and never returns/.test(stderr);
+      return code !== 0 && /was removed, and a removed id cannot return/.test(stderr);
     });
   }
 

@@ -18,7 +18,7 @@ test("DEBUG is closed unless it was opened at the start, to all or to this machi
     assert.equal(/-ERR DEBUG command not allowed/.test(answered), who === "no");
   }
   const alone = await runDaemon(["--enable-debug-command", "yes", "--check-config"]);
-  assert.match(alone.stderr, /--enable-debug-command is about the clients of --resp/);
+  assert.match(alone.stderr, /--enable-debug-command is for clients of --resp/);
 });
 
 test("DEBUG PROTOCOL answers of each kind, also within a transaction", { skip }, async () => {

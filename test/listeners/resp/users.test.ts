@@ -148,7 +148,7 @@ test("neither SIGHUP nor a command opens a door off loopback that a start would 
   writeFileSync(path, "user ann on >b ~* +@all\n");
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) =>
-    /The old configuration stays: .*can be reached from other machines/.test(msg),
+    /The old configuration stays in effect: .*can be reached from other machines/.test(msg),
   );
   using client = await RawClient.open(served["port"] as number);
   const opening = ["ACL LOAD", "ACL SETUSER default on nopass", 'CONFIG SET requirepass ""'];
@@ -186,9 +186,9 @@ test("off loopback each user has a password, also behind TLS, unless --allow-ano
     const cures = "can be reached .*--acl-file.*127\\.0\\.0\\.1.*--allow-anonymous";
     assert.match(open.stderr, new RegExp(`${flag} 0\\.0\\.0\\.0 ${cures}`));
     await using daemon = await startDaemon([...place, "--allow-anonymous"]);
-    await daemon.logged(({ msg }) => /takes commands of any client/.test(msg));
+    await daemon.logged(({ msg }) => /accepts commands from any client/.test(msg));
   }
-  assert.match((await runDaemon(["--allow-anonymous"])).stderr, /give one of them too/);
+  assert.match((await runDaemon(["--allow-anonymous"])).stderr, /add one of them/);
 });
 
 test("an emptied file is no order to let anybody in: SIGHUP and ACL LOAD are refused, the users stay", async () => {
@@ -204,7 +204,7 @@ test("an emptied file is no order to let anybody in: SIGHUP and ACL LOAD are ref
     await daemon.logged(
       (line) =>
         daemon.log.indexOf(line) >= before &&
-        /The old configuration stays: .*no longer names user default/.test(line.msg),
+        /The old configuration stays in effect: .*no longer names user default/.test(line.msg),
     );
     assert.match(await said(port as number, lines("GET k", "AUTH ann a", "ACL LOAD", "QUIT")), REFUSED_LOAD);
   }
@@ -247,10 +247,10 @@ test("a file of users, or a daemon's key, that everybody can read is warned of",
 test("options of users that make no sense are refused with the cure", async () => {
   const cases = [
     [["--resp", "0", "-d", "redis:127.0.0.1:1"], /--resp serves the database in this daemon's memory/],
-    [["--acl-file", "users.acl"], /give one of them too/],
+    [["--acl-file", "users.acl"], /add one of them/],
     [["--resp", "x"], /Expected a port/],
-    [["--resp", "7001", "-p", "7001"], /--resp and -p both name port 7001 of 127\.0\.0\.1/],
-    [["--resp", "7001", "--admin", "7001"], /--resp and --admin both name port 7001/],
+    [["--resp", "7001", "-p", "7001"], /--resp and -p both use port 7001 of 127\.0\.0\.1/],
+    [["--resp", "7001", "--admin", "7001"], /--resp and --admin both use port 7001/],
     [["--resp", "0.0.0.0:0", "--check-config"], /--resp 0\.0\.0\.0 can be reached/],
   ] as const;
   for (const [args, told] of some(cases, 2)) {

@@ -69,14 +69,14 @@ test("over TLS, too, a client that takes no answers is served no further, and ot
 });
 
 const REFUSED: readonly [args: readonly string[], says: RegExp][] = [
-  [["--ws", "0"], /--ws takes signed commands only, .*give -s public\.pem/],
+  [["--ws", "0"], /--ws accepts only signed commands, .*add -s public\.pem/],
   [["-s", pair.file, "--ws-origin", "https://a.example"], /give --ws too/],
-  [["-s", pair.file, "--ws-compress"], /--ws-compress has no effect, and there is no --ws/],
+  [["-s", pair.file, "--ws-compress"], /--ws-compress has no effect: leave it out/],
   [["-s", pair.file, "--ws", "0", "--ws-origin", "shop.example"], /Expected a site as browsers name it/],
   [["-s", pair.file, "--ws", "0", "--ws-origin", "null"], /Expected a site/],
   [["-s", pair.file, "--ws", "0", "--ws-origin", "https://a.example/page"], /Expected a site/],
   [["-s", pair.file, "--ws", "10.255.255.1:1180", "--require-tls"], /--require-tls requires TLS there/],
-  [["-s", pair.file, "-p", "7001", "--ws", "7001"], /--ws and -p both name port 7001/],
+  [["-s", pair.file, "-p", "7001", "--ws", "7001"], /--ws and -p both use port 7001/],
 ];
 
 for (const [args, says] of some(REFUSED, 2)) {

@@ -1,4 +1,4 @@
-/** Collects each program's text about a mistake, without the parts that differ from run to run. */
+/** Collects the texts of all programs about a mistake, without the parts that differ between runs. */
 import assert from "node:assert/strict";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,24 +16,25 @@ import { run } from "../support/run-program.js";
 import type { Call, Mistake, Reader, ShellCall } from "./mistake.js";
 import type { Scene } from "./scene.js";
 
-export type Told = Partial<Record<Reader, string>>;
+/** Texts by the place where they appear. */
+export type Texts = Partial<Record<Reader, string>>;
 
 /**
  * Collects all texts about a mistake, except those of other languages.
- * @param hasShell  whether to run shells, each a process
+ * @param hasShell  whether to run the shell, which starts a process
  */
-export async function tell(mistake: Mistake, scene: Scene, hasShell: boolean): Promise<Told> {
-  const told: Told = {};
+export async function collectTexts(mistake: Mistake, scene: Scene, hasShell: boolean): Promise<Texts> {
+  const texts: Texts = {};
   const call = mistake.call?.(scene);
   if (call !== undefined)
-    told.Node = await (mistake.isWarning ? warnedOf(() => called(call)) : byNode(() => called(call)));
-  if (mistake.node !== undefined) told.Node = await byNode(() => mistake.node?.(scene));
+    texts.Node = await (mistake.isWarning ? warnedOf(() => called(call)) : byNode(() => called(call)));
+  if (mistake.node !== undefined) texts.Node = await byNode(() => mistake.node?.(scene));
   const shell = mistake.shell?.(scene) ?? (call === undefined ? undefined : shellCall(call));
   if (shell !== undefined && hasShell)
-    told.shell = await byShell(shell, scene, mistake.isWarning ? "done" : "failed");
-  if (mistake.daemon !== undefined) told.dbsyncd = await byDaemon(mistake, scene);
-  if (mistake.log !== undefined) told.log = await inLog(mistake.log, scene);
-  return Object.fromEntries(Object.entries(told).map(([reader, text]) => [reader, plain(text, scene)]));
+    texts.shell = await byShell(shell, scene, mistake.isWarning ? "done" : "failed");
+  if (mistake.daemon !== undefined) texts.dbsyncd = await byDaemon(mistake, scene);
+  if (mistake.log !== undefined) texts.log = await inLog(mistake.log, scene);
+  return Object.fromEntries(Object.entries(texts).map(([reader, text]) => [reader, plain(text, scene)]));
 }
 
 async function called({ servers, key, command, options }: Call): Promise<void> {
@@ -47,19 +48,19 @@ async function byNode(act: () => unknown): Promise<string> {
   } catch (error) {
     return (error as Error).message;
   }
-  return assert.fail("it is no mistake");
+  return assert.fail("the call succeeded");
 }
 
 async function warnedOf(act: () => Promise<unknown>): Promise<string> {
-  const told: string[] = [];
-  const hear = ({ name, message }: Error) => void (name === "DbsyncWarning" && told.push(message));
-  process.on("warning", hear);
+  const warnings: string[] = [];
+  const note = ({ name, message }: Error) => void (name === "DbsyncWarning" && warnings.push(message));
+  process.on("warning", note);
   try {
     await act();
-    await until("a warning", () => told.length > 0);
-    return told.join("; ");
+    await until("a warning", () => warnings.length > 0);
+    return warnings.join("; ");
   } finally {
-    process.off("warning", hear);
+    process.off("warning", note);
   }
 }
 
@@ -101,10 +102,10 @@ async function byDaemon(mistake: Mistake, scene: Scene): Promise<string> {
     if (!(problem instanceof StartError)) throw problem;
     return `dbsyncd: ${problem.message}`.replaceAll(file, "dbsyncd.toml");
   }
-  return assert.fail("it starts");
+  return assert.fail("the daemon started");
 }
 
-/** Log fields that identify the fault; the remaining ones differ each time. */
+/** The log fields that describe the fault; the others differ between runs. */
 const FACTS = ["reason", "detail", "key", "command", "database", "server", "address", "code"];
 
 async function inLog({ of, line }: NonNullable<Mistake["log"]>, scene: Scene): Promise<string> {
@@ -116,7 +117,7 @@ async function inLog({ of, line }: NonNullable<Mistake["log"]>, scene: Scene): P
   return `${level}: ${msg}${shown.length > 0 ? ` (${shown.join(", ")})` : ""}`;
 }
 
-/** Replaces folders, ports, keys and times, which differ each time. */
+/** Replaces folders, ports, keys and times, which differ between runs. */
 export function plain(text: string, { folder, at }: Scene): string {
   const ports = Object.values(at).map((address) => address.split(":")[1] as string);
   return (
@@ -130,7 +131,7 @@ export function plain(text: string, { folder, at }: Scene): string {
       .replace(/\b(?!(?:ab){32})[\da-f]{64}\b/g, "9f2c…")
       .replace(/(?:ab){32}/g, "abab…")
       .replace(/x{20,}/g, "xxx…")
-      // The error follows a hello, whose length depends on what the client knows by then.
+      // The error follows a hello, whose length depends on the client.
       .replace(/at byte [1-9]\d+/g, "at byte 86")
       .replace(/it is \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ/g, "it is 2027-01-31 12:00:00Z")
       .replace(/\w{3} +\d+ \d\d:\d\d:\d\d \d{4} GMT/g, "Jan 31 12:00:00 2027 GMT")
