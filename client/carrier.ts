@@ -1,6 +1,6 @@
 /**
- * The client of a program that passes commands on as bytes, such as `dbsyncd -d dbsync`: signed with its key, to all
- * daemons, in order; commands that arrive together share an envelope.
+ * The client of a program that forwards commands as bytes, such as `dbsyncd -d dbsync`. It signs them with its key and
+ * sends them to all daemons in order. Commands that arrive together share an envelope.
  */
 import { type ByteString, bytesOfText } from "../protocol/byte-string.js";
 import { type ErrorReply, error } from "../protocol/reply.js";
@@ -21,37 +21,37 @@ export type { Carrying };
 
 type Argv = readonly ByteString[];
 
-/** The timeout of a write that is to be final: the daemons' window, and then their reports. */
+/** The timeout of a write that must become final: the daemons' window, and then their reports. */
 const STABLE_TIMEOUT_MS = 60_000;
 
 /** The number of databases whose settings are cached. */
 const KEPT_DATABASES = 16;
 
-/** The commands that all clients have sent by now are read before any of them is signed: an envelope for many is far cheaper than one for each. */
+/** Reads the commands that have arrived from all clients before it signs any of them: one envelope for many is far cheaper than one for each. */
 const ENVIRONMENT: Environment = { ...realEnvironment, soon: (run) => void setImmediate(run) };
 
-/** Neither variables nor dbsync.ini. */
+/** The places of the defaults: no variables and no dbsync.ini. */
 const NOTHING = { folder: "", home: "", system: "" };
 
 /** The connection that a command comes from. */
 export interface CarriedFor {
   readonly db: number;
-  /** Whether the answer waits until the position of the write is final. */
+  /** Whether the daemon answers only once the position of the write is final. */
   readonly isStable: boolean;
-  /** Keys that the connection watches. */
+  /** The keys that the connection watches. */
   readonly watched?: { readonly size: number };
 }
 
 export class Carrier {
   readonly #client: FanOutClient;
   readonly #settings: CallSettings;
-  /** One for each database, as calls that have the same share envelopes. */
+  /** The settings by database. They are cached because calls share envelopes only if they share the object. */
   #ofDatabases: CallSettings[] = [];
   /** The timeout of a command in milliseconds. */
   #timeout = 0;
 
   /**
-   * Opens a client by these options alone: DBSYNC_SERVERS, and its like, and dbsync.ini are not read.
+   * Opens a client with only these options. It does not read environment variables such as DBSYNC_SERVERS, nor dbsync.ini.
    * @param warned  receives warnings about the key
    * @throws DbsyncError  an option or a key that cannot be used
    */
@@ -89,7 +89,7 @@ export class Carrier {
     return this.#client.isReachable;
   }
 
-  /** @param argv  name first */
+  /** Sends one command. @param argv  the command's name, then its arguments */
   send(argv: Argv, sender: CarriedFor, carrying: Carrying): void {
     const company = companyOf(argv);
     const settings = this.#settingsFor(sender);
@@ -97,7 +97,7 @@ export class Carrier {
     this.#client.carry(writeCommand(argv), company, isWatching ? watching(settings) : settings, carrying);
   }
 
-  /** Several as one unit, if all conditions hold. */
+  /** Sends several commands as one unit, which is applied only if all conditions hold. */
   sendTogether(
     commands: readonly Argv[],
     conditions: readonly Condition[],
@@ -128,14 +128,14 @@ function headerOf(db: number): EnvelopeOptions {
 }
 
 /**
- * Returns the settings of a read for a connection with watched keys: without a policy, the answer of a majority. Two
- * majorities share a daemon, so the value is no older than the writers that WATCH saw; an older one would pass for
- * the one that the condition names.
+ * Returns the settings of a read for a connection with watched keys: unless a policy is set, it needs the answer of a
+ * majority. Two majorities share a daemon, so the value is no older than the writers that WATCH read. Without this, an
+ * older value could pass for the one that the condition names.
  */
 const watching = (settings: CallSettings): CallSettings =>
   settings.policy === "usual" ? { ...settings, policy: "majority" } : settings;
 
-/** Returns the error of a command as the daemons replied it; null: the call has failed otherwise. */
+/** Returns the error that the daemons replied to a command; null if the call failed for another reason. */
 export function repliedError(problem: Error): ErrorReply | null {
   if (!(problem instanceof DbsyncError) || problem.code !== "reply") return null;
   const failed = problem.outcomes.find((outcome) => outcome.status === "failed" && outcome.stage === "reply");

@@ -7,22 +7,23 @@ import type { CommandInput } from "./shared/command.js";
 import type { Outcome } from "./shared/errors.js";
 import type { ReplyValue } from "./shared/reply-value.js";
 
-/** Results are promises that settle by the deadline; errors: see errors.ts. */
+/** The calls of a client. Their promises settle by the deadline; errors.ts has the errors. */
 export interface CallingClient extends AsyncDisposable {
   /**
-   * Sends a command to every daemon and resolves by the policy: with the value as text, or null for nil.
-   * @param command  a line, split at spaces by the daemon; or arguments
+   * Sends a command to every daemon. The policy selects the result: the value as text, or null for nil.
+   * @param command  a line, which the daemon splits at spaces; or a list of arguments
    */
   send(command: CommandInput, options?: CallOptions): Promise<string | null>;
   /**
-   * Sends a command and resolves with its reply, typed: text, number, list … A daemon that speaks version 1 returns
-   * text. null: nil, or a condition of `if` does not hold. `WRITERS` returns hexadecimal digits, as `if` accepts
-   * them, unless `buffers` is set.
+   * Sends a command and resolves with its typed reply: text, number, list and so on. A daemon that speaks version 1
+   * returns text. null means nil, or that a condition of `if` does not hold. `WRITERS` returns the hexadecimal digits
+   * that `if` accepts, unless `buffers` is set.
    */
   call(command: CommandInput, options?: TypedCallOptions): Promise<ReplyValue>;
   /**
-   * Sends commands that are applied together, with no other between them, and resolves with their replies; the reply
-   * of a failed one is its error. null: a condition of `if` does not hold. Needs version 2.
+   * Sends commands that each daemon applies together, with no other command between them, and resolves with their
+   * replies. The reply of a failed command is its error. null means that a condition of `if` does not hold. Requires
+   * version 2.
    */
   multi(commands: readonly CommandInput[], options?: TypedCallOptions): Promise<ReplyValue[] | null>;
   /**
@@ -30,30 +31,30 @@ export interface CallingClient extends AsyncDisposable {
    */
   sendAll(command: CommandInput, options?: CallOptions): Promise<{ outcomes: Outcome[] }>;
   /**
-   * The newest write of this client that a daemon has answered, for the option `after` of another call; null: none.
-   * In version 2 only.
+   * This client's newest write that a daemon has acknowledged, for the option `after` of another call; null: none.
+   * Requires version 2.
    */
   readonly lastWrite: string | null;
   /**
-   * Closes every connection. Calls in flight fail with `closed`, later ones too; closing twice is harmless.
+   * Closes all connections. Calls in flight and later calls fail with `closed`. Closing twice is harmless.
    */
   close(): Promise<void>;
 }
 
-/** The client of `createClient`, with typed methods for commands. */
+/** The client that `createClient` returns, with typed methods for commands. */
 export interface Client extends ListenedClient, CommandMethods {}
 
-/** A client that can listen. */
+/** A client that can subscribe to channels and watch keys. */
 export interface ListenedClient extends CallingClient {
   /**
-   * Iterates over the messages on a channel, on those that match `{ pattern }`, or on `{ shard }`: received from one
-   * daemon, and from another when that one is lost. The first event is `open`; where messages may be missing there is
-   * a `gap`. Needs version 2.
+   * Iterates over the messages on a channel, on the channels that match `{ pattern }`, or on the channel `{ shard }`.
+   * The client receives them from one daemon, and from another one if it loses the first. The first event is `open`;
+   * a `gap` event reports that messages may be missing. Requires version 2.
    */
   subscribe(channel: ChannelInput, options?: ListenOptions): AsyncIterableIterator<ChannelEvent>;
   /**
-   * Iterates over the changes of a key, or of all keys that begin with `{ prefix }`, including those by writes that
-   * came late.
+   * Iterates over the changes of a key, or of all keys that begin with `{ prefix }`. This includes changes by writes
+   * that arrived late.
    */
   watch(key: KeyInput, options?: ListenOptions): AsyncIterableIterator<WatchEvent>;
 }

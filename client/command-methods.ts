@@ -1,6 +1,6 @@
 /**
- * Commands as methods: `client.get(key)` is `client.call(["GET", key])`, with the command's own arguments and result. What a call
- * takes besides (`db`, `if`, `policy` …) only `call` has.
+ * Commands as methods: `client.get(key)` is `client.call(["GET", key])`, with the types of the command's arguments and result. Only
+ * `call` accepts options (`db`, `if`, `policy` and so on).
  */
 import type { Argument } from "./shared/command.js";
 import type { ReplyValue } from "./shared/reply-value.js";
@@ -293,10 +293,10 @@ interface Caller {
 
 type Method = (this: Caller, ...argv: Argument[]) => Promise<ReplyValue>;
 
-/** Classes whose clients have them. */
+/** The prototypes that already have the methods. */
 const equipped = new WeakSet<object>();
 
-/** Gives a client the methods, by its class: no call of `dbsyncSend` pays for them. */
+/** Adds the methods to the client's class. Only `createClient` does this, so `dbsyncSend` does not pay for it. */
 export function withCommands<Client extends Caller>(client: Client): Client & CommandMethods {
   const { prototype } = client.constructor;
   if (!equipped.has(prototype)) {

@@ -1,7 +1,7 @@
 /**
- * The two entry points: `dbsyncSend`, which stores a client for each set of options as the original stores its
- * connections, and `createClient` for callers that hold one. `dbsyncReset` drops everything that `dbsyncSend` has
- * stored.
+ * The two entry points: `dbsyncSend`, which caches a client for each set of options as the original caches its
+ * connections, and `createClient` for callers that manage a client themselves. `dbsyncReset` clears the cache of
+ * `dbsyncSend`.
  */
 import { KeyObject } from "node:crypto";
 import type { Client } from "./client.js";
@@ -19,13 +19,13 @@ import { withAuthorities } from "./shared/servers.js";
 import { readAuthorities } from "./shared/tls.js";
 import { TracedClient } from "./traced-client.js";
 
-/** The maximum number of sets of options in use; a program has one or two, and each holds connections. */
+/** The maximum number of sets of options in use. Most programs have one or two, and each has its own connections. */
 const CLIENTS_MAX = 64;
 
-/** The clients by name, the most recently used last. */
+/** The clients by name; the most recently used one is last. */
 const clients = new Map<string, FanOutClient>();
 
-/** Numbers for key objects, which have no text of their own. */
+/** Numbers that identify key objects, which have no text. */
 let keyNumbers = new WeakMap<KeyObject, number>();
 let keyCount = 0;
 
@@ -33,11 +33,11 @@ let keptDefaults: Defaults | null = null;
 let clientWithoutOptions: FanOutClient | null = null;
 
 /**
- * Signs a command once, sends it to every daemon and resolves with the first successful result, null for nil.
- * @param command  a line, sent as it is (split at spaces by the daemon, no quoting), or arguments: text, numbers,
- * bytes
- * @param options  or a list of servers, as in PHP
- * @throws DbsyncError  (as a rejection) by the deadline at the latest
+ * Signs a command once, sends it to every daemon and resolves with the first successful result; null means nil.
+ * @param command  a line, sent unchanged (the daemon splits it at spaces; there is no quoting), or a list of
+ * arguments: text, numbers, bytes
+ * @param options  options, or a list of servers as in PHP
+ * @throws DbsyncError  as a rejection, by the deadline at the latest
  */
 export function dbsyncSend(command: CommandInput, options?: SendOptions | string): Promise<string | null> {
   try {
@@ -53,8 +53,8 @@ export function dbsyncSend(command: CommandInput, options?: SendOptions | string
 }
 
 /**
- * Closes all connections of `dbsyncSend` and drops its keys and defaults; the next call reads environment, dbsync.ini
- * and key files again. Calls in flight fail with `reset`. Clients from `createClient` are not affected.
+ * Closes all connections of `dbsyncSend` and discards its keys and defaults. The next call reads the environment,
+ * dbsync.ini and the key files again. Calls in flight fail with `reset`. Clients from `createClient` are not affected.
  */
 export function dbsyncReset(): void {
   const closing = [...clients.values()];
@@ -66,9 +66,9 @@ export function dbsyncReset(): void {
 }
 
 /**
- * Opens a client with options and connections of its own; it connects at the first call. Close it after the last one.
- * @param options  or a list of servers
- * @throws DbsyncError `bad-option`, `bad-config`, `bad-key` immediately
+ * Opens a client with its own options and connections. It connects at the first call. Close it after the last call.
+ * @param options  options, or a list of servers
+ * @throws DbsyncError `bad-option`, `bad-config` or `bad-key`, synchronously
  */
 export function createClient(options: SendOptions | string = {}): Client {
   return withCommands(openClient(readOptions(options, defaults), warn, realEnvironment, true).client);
@@ -76,16 +76,16 @@ export function createClient(options: SendOptions | string = {}): Client {
 
 /**
  * Opens a client and loads its key.
- * @param warned     receives warnings about a key that can be used nevertheless
+ * @param warned     receives warnings about a key that is still usable
  * @param isSession  whether reads must see the client's acknowledged writes
  */
 export function openClient(
-  given: Settings,
+  configured: Settings,
   warned: (warning: string) => void,
   environment: Environment = realEnvironment,
   isSession = false,
 ): { client: ListeningClient; key: SigningKey } {
-  const settings = trusting(given);
+  const settings = trusting(configured);
   const key = loadSigningKey(settings);
   for (const warning of key.warnings) warned(warning);
   const trace = frameTracer(process.env);
@@ -93,7 +93,7 @@ export function openClient(
   return { client: new Class(settings, environment, key, { isSession, trace, warn: warned }), key };
 }
 
-/** Reads the authorities of the daemons' certificates. @throws DbsyncError `bad-option` */
+/** Loads the authorities that may sign the daemons' certificates. @throws DbsyncError `bad-option` */
 export function trusting(settings: Settings): Settings {
   const { servers, authorities } = settings;
   if (authorities === null) return settings;
@@ -135,8 +135,8 @@ function dropOne(): void {
 }
 
 /**
- * Returns what two calls must have in common to share connections and key; the remaining settings travel with each
- * call.
+ * Returns a name for the settings that two calls must have in common to share connections and a key. The remaining
+ * settings belong to each call.
  */
 function nameOf(settings: Settings): string {
   const { servers, authorities, key, passphrase, keepalive, format, versions, debug } = settings;

@@ -1,4 +1,4 @@
-/** The exports of `dbsyncd`: all that is public, and nothing else. */
+/** The public exports of `dbsyncd`. */
 
 export type { CallMessage, OutcomeMessage, VersionMessage } from "./calls/channels.js";
 export type { Client } from "./client.js";

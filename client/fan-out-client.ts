@@ -1,6 +1,6 @@
 /**
- * A client: one signature a call, one pool a daemon, one timer for all. It wires the parts and owns their
- * time; what a call means is in call.ts, what a daemon's trouble means in pool.ts.
+ * A client: one signature per call, one connection pool per daemon, and one timer for all. It connects the outbox, the
+ * pools and the timer.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protocol/version-2/envelope.js";
@@ -39,12 +39,12 @@ import { Outbox } from "./version-2/outbox.js";
 import { asksForWriters, writersAsText } from "./writers.js";
 
 /**
- * The time for which pending answers keep the process alive once every call has settled: the daemons that were not
- * first should get the command too, even from a script that ends right after its await.
+ * The time for which pending deliveries keep the process alive after all calls have settled. The slower daemons should
+ * also receive the command, even from a script that ends right after its await.
  */
 const DELIVERY_LINGER_MS = 500;
 
-/** Starts a call. @param message  of `dbsync:call`; undefined: nothing subscribes */
+/** Starts a call. @param message  the message of `dbsync:call`; undefined: it has no subscriber */
 type Executor<Result> = (
   resolve: (result: Result) => void,
   reject: (error: Error) => void,
@@ -60,11 +60,11 @@ export class FanOutClient implements CallingClient, CallsOwner {
   readonly #outbox: Outbox;
   readonly #hasKey: boolean;
   readonly #alarm: Alarm;
-  /** Calls that have not settled. */
+  /** The number of calls that have not settled. */
   #unsettled = 0;
-  /** Deliveries, and envelopes' sendings, that have not ended; of settled calls too. */
+  /** The number of deliveries and sendings that have not ended, including those of settled calls. */
   #deliveries = 0;
-  /** The time at which connections that keep the process alive are closed, once all calls have settled. */
+  /** The time, once all calls have settled, at which connections stop keeping the process alive. */
   #lingerUntil = Number.POSITIVE_INFINITY;
   #moment = 0;
   #closedBy: "closed" | "reset" | null = null;
@@ -113,7 +113,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
     return this.sendWith(command, settings);
   }
 
-  /** Sends a command with options that are read already. */
+  /** Sends a command with options that have already been parsed. */
   sendWith(command: CommandInput, settings: CallSettings): Promise<string | null> {
     return this.#promise([command], (resolve, reject, message) =>
       this.#start("text", command, traced(settings, message), resolve, reject),
@@ -145,8 +145,8 @@ export class FanOutClient implements CallingClient, CallsOwner {
   }
 
   /**
-   * Sends bytes for a program that passes commands on: one command's or, with `multi`, several; the reply is returned
-   * as it came. Version 2 only.
+   * Sends bytes for a program that forwards commands: one command or, with `multi`, several. `to` receives the reply
+   * unchanged. Requires version 2.
    */
   carry(
     bytes: ByteString | readonly ByteString[],
@@ -168,7 +168,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
     }
   }
 
-  /** Whether a daemon is reachable, as far as is known. */
+  /** Whether at least one daemon is reachable, as far as the client knows. */
   get isReachable(): boolean {
     return !this.#outbox.fleet.isBackingOff(this.#environment.now());
   }
@@ -178,7 +178,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
     return last === null ? null : hexOf(orderKey(last.at, last.seq, last.id, last.index));
   }
 
-  /** Whether sendings are pending, also those of settled calls. */
+  /** Whether sendings are pending, including those of settled calls. */
   get isBusy(): boolean {
     return this.#deliveries > 0;
   }
@@ -192,7 +192,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
     await this.close();
   }
 
-  /** Closes the client; `code` is the error of calls in flight. */
+  /** Closes the client. Calls in flight fail with `code`. */
   shut(code: "closed" | "reset"): void {
     if (this.#closedBy !== null) return;
     this.#closedBy = code;
@@ -224,7 +224,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
     if (this.#deliveries === 0 && this.#unsettled === 0) this.#alarm.hold(false);
   }
 
-  /** A call's promise, traced if `dbsync:call` has subscribers. */
+  /** Returns the promise of a call, and traces it if `dbsync:call` has subscribers. */
   #promise<Result>(commands: readonly CommandInput[], start: Executor<Result>): Promise<Result> {
     if (!isTraced()) return new Promise(start);
     const servers = this.#addresses.map(({ text }) => text);
@@ -232,7 +232,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
     return tracedCall(message, () => new Promise((resolve, reject) => start(resolve, reject, message)));
   }
 
-  /** Starts a call. It throws before anything is sent; afterwards the call reports errors. */
+  /** Starts a call. Errors before anything is sent are thrown; later errors reject the call. */
   #start(
     shape: Shape,
     command: CommandInput,
@@ -264,7 +264,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
     const outbox = this.#outbox;
     if (outbox.fleet.isVersion1(now, this.#deliveries === 0)) throw needsVersion2(commandsLabel(commands));
     if (!Array.isArray(commands) || commands.length === 0 || commands.length > COMMANDS_MAX)
-      throw new DbsyncError("bad-command", `multi takes 1 to ${COMMANDS_MAX} commands`);
+      throw new DbsyncError("bad-command", `multi accepts 1 to ${COMMANDS_MAX} commands`);
     const bytes = commands.map(commandBytes);
     const shape = settings.buffers ? "buffers" : "value";
     const company = commands.every(isReadCommand) ? "reads" : "writes";
@@ -273,25 +273,25 @@ export class FanOutClient implements CallingClient, CallsOwner {
     this.#add(call, company, outbox);
   }
 
-  /** @throws DbsyncError  it is not added */
+  /** Adds a call to the outbox. @throws DbsyncError  the outbox does not accept it */
   #add(call: PendingCall, company: Company, to: Outbox): void {
     to.admit(call);
     this.#expect(call.deadline, call.startedAt);
     to.add(call, company, call.startedAt);
   }
 
-  /** Sends a call as version 1, since no daemon speaks another. */
+  /** Sends a call in version 1, because no daemon speaks another version. */
   #start1(waiter: Waiter, command: CommandInput, settings: CallSettings, now: number): void {
     if (settings.envelope !== null) throw needsVersion2(commandLabel(command));
     if (this.#hasKey && this.#sign === null)
-      throw new DbsyncError("bad-key", "every daemon speaks version 1, which takes RSA keys only");
+      throw new DbsyncError("bad-key", "every daemon speaks version 1, which supports only RSA keys");
     const frame = frameOf(textArguments(command), this.#sign, command);
     const isRead = isReadCommand(command);
     this.#expect(now + settings.timeout, now);
     this.#version1.start({ settings, waiter, frame, isRead, command }, now);
   }
 
-  /** One more call that has to settle. */
+  /** Counts another unsettled call and sets the timer for its deadline. */
   #expect(deadline: number, now: number): void {
     this.#unsettled++;
     this.#lingerUntil = Number.POSITIVE_INFINITY;
@@ -308,17 +308,17 @@ export class FanOutClient implements CallingClient, CallsOwner {
     if (next < Number.POSITIVE_INFINITY) this.#alarm.ringBy(next, now);
   }
 
-  /** Lets the process end: all calls have settled. */
+  /** Stops keeping the process alive, because all calls have settled. */
   #releaseProcess(now: number): void {
     this.#alarm.hold(false);
     this.#outbox.fleet.releaseProcess(now);
     this.#version1.releaseProcess(now);
-    // If the process continues, a daemon that wakes still receives what is queued for it.
+    // If the process continues, a daemon that recovers still receives what is queued for it.
     this.#lingerUntil = this.#deliveries > 0 ? now + DELIVERY_LINGER_MS : Number.POSITIVE_INFINITY;
   }
 }
 
-/** Returns a call's settings with the trace context that a subscriber of `dbsync:call` has set, unless the call has one. */
+/** Returns a call's settings with the trace context that a subscriber to `dbsync:call` has set, unless the call has its own. */
 function traced(settings: CallSettings, message: CallMessage | undefined): CallSettings {
   const traceparent = message?.traceparent;
   if (settings.traceparent !== null || !isTraceparent(traceparent)) return settings;

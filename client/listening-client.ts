@@ -1,4 +1,4 @@
-/** A client that can listen as well; the code for that is loaded with the first `subscribe` or `watch`. */
+/** A client that can also listen. The first `subscribe` or `watch` loads the code for that. */
 import type { ListenedClient } from "./client.js";
 import { FanOutClient } from "./fan-out-client.js";
 import type { Listening } from "./live/listening.js";
@@ -40,7 +40,7 @@ export class ListeningClient extends FanOutClient implements ListenedClient {
   }
 
   async #load(): Promise<Listening> {
-    if (this.#isShut) throw new DbsyncError("closed", "it listens no more");
+    if (this.#isShut) throw new DbsyncError("closed", "the client is closed");
     this.#listening ??= import("./live/listening.js").then(
       (module) => new module.Listening(this.#settings, this.#environment, sealerOf(this.#signer)),
     );

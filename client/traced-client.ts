@@ -1,6 +1,6 @@
 /**
- * The client of the option `debug`: its errors say where the call was made. An answer comes in a turn of its own,
- * whose stack does not show that. Each call's stack has its price, so no other client takes it.
+ * The client for the option `debug`. Its errors show where the call was made. An answer arrives in a separate task,
+ * whose stack does not show that. Recording the stack of each call is expensive, so other clients do not do it.
  */
 import { ListeningClient } from "./listening-client.js";
 import type { CallOptions, CallSettings, TypedCallOptions } from "./settings/call-options.js";
@@ -29,7 +29,7 @@ export class TracedClient extends ListeningClient {
   }
 }
 
-/** @param below  the function whose caller begins the stack */
+/** Adds the stack of the caller to the error of a call. @param below  the function whose caller is at the top of the stack */
 function fromCaller<Result>(result: Promise<Result>, below: (...given: never[]) => unknown): Promise<Result> {
   const caller: { stack?: string } = {};
   Error.captureStackTrace(caller, below);

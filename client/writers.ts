@@ -1,6 +1,6 @@
 /**
- * `WRITERS key …`, which returns the last writer of each key. Its bytes are not text, so callers that want text get
- * hexadecimal digits, which the option `if` accepts. Source: docs/protocol-v2.md "Units".
+ * Handles `WRITERS key …`, which returns the last writer of each key. Its bytes are not text, so callers that request
+ * text receive hexadecimal digits, which the option `if` accepts. Source: docs/protocol-v2.md "Units".
  */
 import { type CommandInput, commandName } from "./shared/command.js";
 import type { ReplyValue } from "./shared/reply-value.js";
@@ -10,7 +10,7 @@ export function asksForWriters(command: CommandInput): boolean {
   return typeof name === "string" && name.length === "WRITERS".length && name.toUpperCase() === "WRITERS";
 }
 
-/** Converts Buffers to hexadecimal digits; null: the key is absent. @param reply  with Buffers */
+/** Converts the reply's Buffers to hexadecimal digits, and those of absent keys to null. @param reply  a reply with Buffers */
 export function writersAsText(reply: ReplyValue): ReplyValue {
   if (Array.isArray(reply)) return reply.map(writersAsText);
   if (!Buffer.isBuffer(reply)) return reply;

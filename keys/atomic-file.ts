@@ -1,6 +1,6 @@
 /**
- * Writes files atomically: under another name in the same folder, synced to disk, then renamed in one step.
- * A file is complete or absent, never partial.
+ * Writes files atomically: it writes to another name in the same folder, syncs to disk, then renames in one step.
+ * A file is therefore complete or absent, never partial.
  */
 import { randomBytes } from "node:crypto";
 import {
@@ -22,7 +22,7 @@ const STAGED_NAME_BYTES = 6;
 const NO_HARD_LINKS = new Set(["EPERM", "EACCES", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL"]);
 
 /**
- * Writes `text` to a new file in the folder of `path`, readable by its owner only until it is complete.
+ * Writes `text` to a new file in the folder of `path`. Until it is complete, only its owner can read it.
  * @param mode  the final mode of the file, whatever the umask
  * @returns the path of the staged file; pass it to `placeNew` or `placeOver`, then to `discard`
  */
@@ -47,8 +47,8 @@ export function stage(path: string, text: string | Uint8Array, mode: number): st
 
 /**
  * Gives a staged file its final name if that name is free.
- * @param link  the system call; a parameter so that tests can simulate a file system without hard links
- * @throws an error of the system; EEXIST when the name is taken
+ * @param link  the system call, which tests replace to simulate a file system without hard links
+ * @throws the system's error; EEXIST if the name is in use
  */
 export function placeNew(staged: string, path: string, link: typeof linkSync = linkSync): void {
   try {
@@ -62,7 +62,7 @@ export function placeNew(staged: string, path: string, link: typeof linkSync = l
   }
 }
 
-/** Gives a staged file its final name, replacing any existing file. */
+/** Gives a staged file its final name, and replaces an existing file. */
 export function placeOver(staged: string, path: string): void {
   renameSync(staged, path);
 }

@@ -1,6 +1,6 @@
 /**
  * Loads the files that a TLS server needs: its certificate, followed by those of its authorities, if any, and
- * its private key, RSA or elliptic. Reports every problem with the fix when the server starts, before any client
+ * its private key, RSA or elliptic curve. Reports every problem and its fix when the server starts, before any client
  * connects.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
@@ -19,15 +19,15 @@ export interface CertificateFiles {
 }
 
 export interface CertificatePair {
-  /** Everything in the file: the server's own certificate first. */
+  /** All certificates in the file; the server's own certificate is first. */
   readonly certificatePem: string;
   readonly keyPem: string;
   /** The key's fingerprint, which clients pin; see fingerprint.ts. */
   readonly fingerprint: string;
-  /** Milliseconds since 1970. */
+  /** The start of the validity, in milliseconds since 1970. */
   readonly notBefore: number;
   readonly notAfter: number;
-  /** `db1.example.org`, `10.0.0.1`. */
+  /** The names in the certificate, such as `db1.example.org` or `10.0.0.1`. */
   readonly names: readonly string[];
   /** Sentences for the operator about files that are usable but unsafe. */
   readonly warnings: readonly string[];
@@ -57,13 +57,13 @@ export function loadCertificatePair(files: CertificateFiles): CertificatePair {
   };
 }
 
-/** Loads the private key alone, to make a new certificate for the same key. @throws CertificateError */
+/** Loads only the private key, to generate a new certificate for the same key. @throws CertificateError */
 export function loadCertificateKey(file: string): KeyObject {
   const { object } = privateKeyIn(file, read(file, "private").blocks);
   const { asymmetricKeyType: kind } = object;
   if (kind !== "rsa") {
     throw new CertificateError(
-      `${file} is a key of the kind ${kind}; certificates are made here for RSA keys only.`,
+      `${file} is a key of type ${kind}; dbsync-keygen generates certificates only for RSA keys.`,
     );
   }
   return object;
@@ -88,9 +88,9 @@ function certificatesIn(file: string, blocks: readonly PemBlock[]): X509Certific
   const certificates = blocks.filter(({ label }) => contentOf(label) === "certificate");
   if (certificates.length === 0 || certificates.length < blocks.length) {
     const found = blocks.length === 0 ? "no PEM block" : `a "${blocks[0]?.label}"`;
-    const other = certificates.length === 0 ? found : "something else than certificates";
+    const other = certificates.length === 0 ? found : "other data besides certificates";
     throw new CertificateError(
-      `${file} holds ${other} instead of a certificate. Correct the path, or ${MAKE_ONE}`,
+      `${file} contains ${other} instead of a certificate. Correct the path, or ${MAKE_ONE}`,
     );
   }
   return certificates.map(({ text }) => {
@@ -98,7 +98,7 @@ function certificatesIn(file: string, blocks: readonly PemBlock[]): X509Certific
       return new X509Certificate(text ?? "");
     } catch (cause) {
       throw new CertificateError(
-        `${file} is damaged: a certificate in it is not whole. Copy the file again.`,
+        `${file} is damaged: a certificate in it is incomplete. Copy the file again.`,
         { cause },
       );
     }
@@ -110,11 +110,13 @@ function privateKeyIn(file: string, blocks: readonly PemBlock[]): { text: string
   const block = keys[0];
   if (block === undefined || keys.length > 1) {
     const found = keys.length > 1 ? "several private keys" : "no private key";
-    throw new CertificateError(`${file} holds ${found}; expected that of the certificate. Correct the path.`);
+    throw new CertificateError(
+      `${file} contains ${found}; expected the private key of the certificate. Correct the path.`,
+    );
   }
   if (isEncrypted(block)) {
     throw new CertificateError(
-      `${file} is encrypted, and no person is there to type its passphrase when the daemon starts. ` +
+      `${file} is encrypted, and the daemon cannot prompt for its passphrase when it starts. ` +
         `Make a copy without one: openssl pkey -in ${shellWord(file)} -out tls-key.pem`,
     );
   }
@@ -122,7 +124,7 @@ function privateKeyIn(file: string, blocks: readonly PemBlock[]): { text: string
   try {
     return { text, object: createPrivateKey(text) };
   } catch (cause) {
-    throw new CertificateError(`${file} is damaged: the key in it is not whole. Copy the file again.`, {
+    throw new CertificateError(`${file} is damaged: the key in it is incomplete. Copy the file again.`, {
       cause,
     });
   }
@@ -130,11 +132,11 @@ function privateKeyIn(file: string, blocks: readonly PemBlock[]): { text: string
 
 function requireMatch(files: CertificateFiles, chain: readonly X509Certificate[], key: KeyObject): void {
   if (chain[0]?.checkPrivateKey(key)) return;
-  const place = chain.findIndex((certificate) => certificate.checkPrivateKey(key));
+  const index = chain.findIndex((certificate) => certificate.checkPrivateKey(key));
   throw new CertificateError(
-    place < 0
-      ? `${files.key} is not the private key of ${files.certificate}. Name the two files of one pair.`
-      : `${files.certificate} has the daemon's own certificate as number ${place + 1}. Put it first, its authorities after it.`,
+    index < 0
+      ? `${files.key} is not the private key of ${files.certificate}. Specify the two files of one pair.`
+      : `${files.certificate} has the daemon's own certificate as number ${index + 1}. Put it first, its authorities after it.`,
   );
 }
 

@@ -1,6 +1,6 @@
 /**
- * Makes a self-signed server certificate: X.509 v3 (RFC 5280) for a list of names, with an RSA key. node-forge
- * encodes it and is loaded only for that; node:crypto makes the key and the signature.
+ * Generates a self-signed server certificate: X.509 v3 (RFC 5280) for a list of names, with an RSA key. node-forge
+ * encodes it, and is loaded only for that; node:crypto generates the key and the signature.
  */
 import { createPublicKey, generateKeyPair, type KeyObject, randomBytes, sign } from "node:crypto";
 import { createRequire } from "node:module";
@@ -10,23 +10,23 @@ import { CertificateError } from "./certificate-pair.js";
 import { fingerprint } from "./fingerprint.js";
 import { encodePem } from "./pem.js";
 
-/** Maximum number of names in one certificate; each is sent in every handshake. */
+/** The maximum number of names in one certificate. All of them are sent in every handshake. */
 export const MAX_NAMES = 100;
 
 const RSA_BITS = 2048;
 const RSA_EXPONENT = 65537;
 const SERIAL_BYTES = 16;
 const DAY_MS = 86_400_000;
-/** How much earlier than now the certificate becomes valid, for clients with slow clocks. */
+/** The time before its creation from which the certificate is valid, for clients with slow clocks. */
 const EARLIER_MS = 3_600_000;
-/** Longest common name. Source: RFC 5280, A.1, ub-common-name. */
+/** The maximum length of a common name. Source: RFC 5280, A.1, ub-common-name. */
 const MAX_COMMON_NAME = 64;
-/** Kinds of alternative names. Source: RFC 5280, 4.2.1.6. */
+/** The types of alternative names. Source: RFC 5280, 4.2.1.6. */
 const DNS_NAME = 2;
 const IP_ADDRESS = 7;
 
 export interface CertificatePem {
-  /** PKCS#8. */
+  /** The private key as PKCS#8. */
   readonly keyPem: string;
   readonly certificatePem: string;
   /** The key's fingerprint, which clients pin; see fingerprint.ts. */
@@ -44,10 +44,10 @@ export function isCertificateName(name: string): boolean {
 }
 
 /**
- * Makes a certificate that is its own authority.
+ * Generates a self-signed certificate.
  * @param options.names  one or more valid names (`isCertificateName`); the first is also the subject's
  * @param options.key    the private RSA key of the certificate that this one replaces, so that pins stay valid;
- * null: makes a new key
+ * null: generates a new key
  * @param options.now    milliseconds since 1970
  * @throws CertificateError  node-forge is not installed, as with the package dbsync-client
  */
@@ -118,7 +118,7 @@ function forgePki(): typeof import("node-forge").pki {
     if (!(problem instanceof Error && "code" in problem && problem.code === "MODULE_NOT_FOUND"))
       throw problem;
     throw new CertificateError(
-      "A certificate is made with the package node-forge, which is not installed here. Use the dbsync-keygen of dbsyncd, or: npm install node-forge",
+      "Generating a certificate requires the package node-forge, which is not installed here. Use the dbsync-keygen of dbsyncd, or: npm install node-forge",
     );
   }
 }

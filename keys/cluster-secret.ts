@@ -1,6 +1,6 @@
 /**
- * The file of a cluster's secret, by which its daemons authenticate to each other: one line of 64 hexadecimal digits,
- * the same file on each machine. Source: docs/protocol-v2.md "Members".
+ * The file with a cluster's secret, with which its daemons authenticate to each other: one line of 64 hexadecimal digits,
+ * in the same file on each machine. Source: docs/protocol-v2.md "Members".
  */
 import { randomBytes } from "node:crypto";
 import { discard, placeNew, stage } from "./atomic-file.js";
@@ -12,14 +12,14 @@ import { writingFailure } from "./unwritable.js";
 const SECRET_BYTES = 32;
 const SECRET_MODE = 0o600;
 
-/** Sentences for codes whose usual sentence speaks of a key, which this file is not. */
+/** The sentences for codes whose usual sentence is about a key. This file contains no key. */
 const NO_SECRET: { readonly [code in KeyFileErrorCode]?: string } = {
   "is-folder": "is a folder",
   "too-big": "is too big",
 };
 
 /**
- * Makes a file with a new secret, readable by its owner only. Never changes an existing file.
+ * Creates a file with a new secret that only its owner can read. Never changes an existing file.
  * @returns a message for the user
  * @throws KeyFileError  secret-exists, secret-not-writable
  */
@@ -39,14 +39,14 @@ export function writeClusterSecret(file: string): string {
   return `secret  ${file} (mode 0600; for daemons only)
 
 Next:
-  copy it   to each machine of the cluster, where nobody else sees it: whoever reads it may pose as a daemon
+  copy it   to each machine of the cluster, and keep it secret: anyone who reads it can pose as a daemon
   start     each daemon with it:  dbsyncd --cluster-secret ${shellWord(file)} --peer host:port …
 `;
 }
 
 /**
  * Reads the secret from a file, 32 bytes.
- * @returns `warnings`: which other users may read the file, with the command that fixes it
+ * @returns `warnings` say which other users may read the file, with the command that fixes it
  * @throws KeyFileError  secret-missing, secret-damaged, not-readable
  */
 export function readClusterSecret(file: string): { secret: Buffer; warnings: readonly string[] } {
@@ -54,7 +54,7 @@ export function readClusterSecret(file: string): { secret: Buffer; warnings: rea
   const { bytes, warnings } = read(file);
   const text = bytes.toString("latin1").replace(/\r?\n$/, "");
   if (!/^[\da-f]{64}$/i.test(text))
-    throw new KeyFileError("secret-damaged", place, { detail: "holds something else" });
+    throw new KeyFileError("secret-damaged", place, { detail: "has other contents" });
   return { secret: Buffer.from(text, "hex"), warnings };
 }
 

@@ -1,41 +1,41 @@
-/** Checks that bytes are complete DER (X.690), the encoding of keys and certificates. node:crypto checks their meaning. */
+/** Checks that bytes are complete DER (X.690), the encoding of keys and certificates. node:crypto checks their contents. */
 
 const CONSTRUCTED = 0x20;
-/** Marks a tag that continues in the next bytes; keys and certificates have none. */
+/** Marks a tag that continues in the next bytes. Keys and certificates contain none. */
 const LONG_TAG = 0x1f;
-/** Marks a length that takes several bytes; the lower bits are their number. */
+/** Marks a length of several bytes. The lower bits contain their number. */
 const LONG_LENGTH = 0x80;
-/** Maximum number of length bytes; no key file or certificate needs more. */
+/** The maximum number of length bytes. No key file or certificate needs more. */
 const LENGTH_BYTES_MAX = 4;
 
-/** Whether `bytes` are one DER value whose nested values all have their stated lengths. */
+/** Whether `bytes` is one DER value whose nested values all have the stated lengths. */
 export function isWholeDer(bytes: Buffer): boolean {
   /** End offsets of the enclosing values, the outermost first. */
   const ends = [bytes.length];
-  let place = 0;
-  while (place < bytes.length) {
-    while (place === ends.at(-1)) ends.pop();
-    const value = valueAt(bytes, place);
+  let offset = 0;
+  while (offset < bytes.length) {
+    while (offset === ends.at(-1)) ends.pop();
+    const value = valueAt(bytes, offset);
     if (value === null || value.end > (ends.at(-1) ?? 0)) return false;
-    if (place === 0 && value.end < bytes.length) return false;
+    if (offset === 0 && value.end < bytes.length) return false;
     if (value.isConstructed) ends.push(value.end);
-    place = value.isConstructed ? value.start : value.end;
+    offset = value.isConstructed ? value.start : value.end;
   }
   return bytes.length > 0;
 }
 
-/** Reads a value's header; null: there is no valid header. */
+/** Reads a value's header. Returns null if it is not valid. */
 function valueAt(
   bytes: Buffer,
-  place: number,
+  offset: number,
 ): { readonly isConstructed: boolean; readonly start: number; readonly end: number } | null {
-  const tag = bytes[place] ?? LONG_TAG;
-  const length = bytes[place + 1];
+  const tag = bytes[offset] ?? LONG_TAG;
+  const length = bytes[offset + 1];
   if ((tag & LONG_TAG) === LONG_TAG || length === undefined) return null;
   const isConstructed = (tag & CONSTRUCTED) !== 0;
-  if (length < LONG_LENGTH) return { isConstructed, start: place + 2, end: place + 2 + length };
+  if (length < LONG_LENGTH) return { isConstructed, start: offset + 2, end: offset + 2 + length };
   const lengthBytes = length - LONG_LENGTH;
-  const start = place + 2 + lengthBytes;
+  const start = offset + 2 + lengthBytes;
   if (lengthBytes < 1 || lengthBytes > LENGTH_BYTES_MAX || start > bytes.length) return null;
-  return { isConstructed, start, end: start + bytes.readUIntBE(place + 2, lengthBytes) };
+  return { isConstructed, start, end: start + bytes.readUIntBE(offset + 2, lengthBytes) };
 }

@@ -1,7 +1,7 @@
 /**
  * The problems that a key file can have, each with a stable code for programs and a sentence for people: the
- * problem, the file, and the fix. A command to run comes last, after a colon.
- * test/keys/unusable-files.test.ts runs these commands and loads the files that they make.
+ * problem, the file, and the fix. A command to run is at the end, after a colon.
+ * test/keys/unusable-files.test.ts runs these commands and loads the files that they create.
  */
 import { shellWord } from "./shell-word.js";
 
@@ -10,7 +10,7 @@ export type KeyHalf = "private" | "public";
 
 /** The source or target of a key, as named in messages. */
 export interface KeyPlace {
-  /** A path, or a phrase such as `the key given as PEM text`. */
+  /** A path, or a phrase such as `the key passed as PEM text`. */
   readonly name: string;
   /** The path; null: the key is not in a file. */
   readonly file: string | null;
@@ -32,45 +32,46 @@ const SENTENCES = {
   "not-found": ({ place }) =>
     `${place} does not exist. Correct the path, or make a pair of keys: dbsync-keygen`,
   "not-readable": ({ place, detail }) =>
-    `${place} cannot be read (${detail}). Give the user that runs this program the right to read it.`,
+    `${place} cannot be read (${detail}). Grant read permission to the user that runs this program.`,
   "is-folder": ({ place, due }) => `${place} is a folder instead of a file. Name the ${due} key file in it.`,
-  "too-big": ({ place, detail }) => `${place} is over ${detail}, which no key file is. Correct the path.`,
+  "too-big": ({ place, detail }) =>
+    `${place} is larger than ${detail}, and no key file is that large. Correct the path.`,
   empty: ({ place }) => `${place} is empty. Copy the file again, or ${NEW_PAIR}`,
   "no-pem": ({ place }) =>
-    `${place} holds no PEM block, which is a line "-----BEGIN …-----" and what follows. Correct the path.`,
+    `${place} contains no PEM block, which begins with a line "-----BEGIN …-----". Correct the path.`,
   "other-block": ({ place, detail, due }) =>
-    `${place} holds a "${detail}" instead of a ${due} key. Correct the path.`,
+    `${place} contains a "${detail}" instead of a ${due} key. Correct the path.`,
   several: ({ place, detail }) =>
-    `${place} holds several PEM blocks (${detail}). Put the one to be used into a file of its own.`,
+    `${place} contains several PEM blocks (${detail}). Put the one to be used into a separate file.`,
   "private-for-public": ({ place, file }) =>
-    `${place} holds a private key instead of a public one; the private one must never be here. ` +
-    `Take out its public part: openssl pkey -in ${file} -pubout -out public.pem`,
+    `${place} contains a private key instead of a public one; the private one must never be here. ` +
+    `Extract its public part: openssl pkey -in ${file} -pubout -out public.pem`,
   "public-for-private": ({ place }) =>
-    `${place} holds a public key, which cannot sign. Name the private file of the pair.`,
+    `${place} contains a public key, which cannot sign. Specify the private file of the pair.`,
   certificate: ({ place, file, due }) =>
     due === "private"
-      ? `${place} holds a certificate, which has no private key in it. Name the private key's file.`
-      : `${place} holds a certificate. Take out its key: ` +
+      ? `${place} contains a certificate, which includes no private key. Specify the private key's file.`
+      : `${place} contains a certificate. Extract its key: ` +
         `openssl x509 -in ${file} -pubkey -noout > public.pem`,
   "certificate-request": ({ place, file, due }) =>
     due === "private"
-      ? `${place} holds a certificate request, which has no private key in it. Name the private key's file.`
-      : `${place} holds a certificate request. Take out its public key: ` +
+      ? `${place} contains a certificate request, which includes no private key. Specify the private key's file.`
+      : `${place} contains a certificate request. Extract its public key: ` +
         `openssl req -in ${file} -pubkey -noout > public.pem`,
   "openssh-private": ({ place, file, due }) =>
     due === "private"
       ? `${place} is in OpenSSH's own format. Convert a copy: ` +
         `cp ${file} private.pem && ssh-keygen -p -m PKCS8 -f private.pem`
-      : `${place} holds a private key in OpenSSH's own format. Take out its public part: ` +
+      : `${place} contains a private key in OpenSSH's own format. Extract its public part: ` +
         `ssh-keygen -e -m PKCS8 -f ${file} > public.pem`,
   "openssh-public": ({ place, file, due }) =>
     due === "private"
-      ? `${place} holds a public key of OpenSSH, which cannot sign. Name the private file of the pair.`
+      ? `${place} contains an OpenSSH public key, which cannot sign. Specify the private file of the pair.`
       : `${place} is in OpenSSH's own format. Convert it: ssh-keygen -e -m PKCS8 -f ${file} > public.pem`,
   putty: ({ place, file, due }) =>
     due === "private"
       ? `${place} is in PuTTY's own format. Convert it: puttygen ${file} -O private-openssh -o private.pem`
-      : `${place} holds a private key in PuTTY's own format. Name the public key's file.`,
+      : `${place} contains a private key in PuTTY's own format. Specify the public key's file.`,
   der: ({ place, file, due }) =>
     due === "private"
       ? `${place} is in binary form (DER) instead of PEM. Convert it: ` +
@@ -81,53 +82,53 @@ const SENTENCES = {
     `${place} is encrypted, and the passphrase is missing. Supply it, or make a copy without one: ` +
     `openssl pkey -in ${file} -out private.pem`,
   "passphrase-wrong": ({ place }) =>
-    `${place} does not open with this passphrase: it is another one, or the file is damaged.`,
+    `${place} cannot be decrypted with this passphrase: the passphrase is wrong, or the file is damaged.`,
   "passphrase-file": ({ place, detail }) =>
-    `${place} ${detail}; expected a file with the passphrase in its first line. Correct the path.`,
+    `${place} ${detail}; expected a file with the passphrase on its first line. Correct the path.`,
   "passphrase-empty": ({ place }) =>
-    `${place} has an empty first line; expected a passphrase in it. Write one.`,
+    `${place} has an empty first line; expected a passphrase on it. Write one.`,
   "passphrase-too-long": ({ place, detail }) =>
-    `${place}: the passphrase is over ${detail}. Choose a shorter one.`,
+    `${place}: the passphrase is longer than ${detail}. Choose a shorter one.`,
   "old-encryption": ({ place, file }) =>
-    `${place} is encrypted by a method that this Node.js no longer has. Encrypt it again: ` +
+    `${place} is encrypted with a method that this version of Node.js no longer supports. Encrypt it again: ` +
     `openssl pkey -provider legacy -provider default -in ${file} -aes-256-cbc -out private.pem`,
   damaged: ({ place, detail }) => `${place} is damaged: ${detail}. Copy the file again, or ${NEW_PAIR}`,
   "too-few-bits": ({ place, detail }) => `${place} is an RSA key of ${detail}; ${NEW_PAIR}`,
   exponent: ({ place, detail }) =>
     `${place} is an RSA key with the exponent ${detail} instead of 65537; ${NEW_PAIR}`,
-  kind: ({ place, detail }) => `${place} is a key of the kind ${detail}; ${NEW_PAIR}`,
+  kind: ({ place, detail }) => `${place} is a key of type ${detail}; ${NEW_PAIR}`,
   "weak-point": ({ place }) =>
-    `${place} is an Ed25519 key that everybody can sign with (a point of small order); ${NEW_PAIR}`,
+    `${place} is an Ed25519 key with which anyone can sign (a point of small order); ${NEW_PAIR}`,
   "no-keys": ({ place }) =>
-    `${place} has no public key in it: no file *.pem that could be one. Put public.pem there.`,
+    `${place} contains no public key: no file *.pem could be one. Put public.pem there.`,
   "secret-missing": ({ place, file }) =>
-    `${place} does not exist. Copy it from another daemon of the cluster; or, if there is none yet, make it once and ` +
+    `${place} does not exist. Copy it from another daemon of the cluster; or, if there is none yet, create it once and ` +
     `copy it to all: dbsync-keygen --cluster-secret ${file}`,
   "secret-damaged": ({ place, detail }) =>
     `${place} ${detail}; expected a cluster's secret: one line of 64 hexadecimal digits. Copy the file again from ` +
     "another daemon of the cluster, or correct the path.",
   "secret-exists": ({ place }) =>
-    `${place} is there already, and was left as it is: all daemons of a cluster have the same. Choose another name, or ` +
-    "take the old one away at all daemons.",
+    `${place} already exists, and was not changed: all daemons of a cluster share the same secret. Choose another name, or ` +
+    "remove the old one from all daemons.",
   "secret-not-writable": ({ place, detail }) =>
-    `${place} cannot be written (${detail}). Make room there, or choose a folder that is there and that this user may write to.`,
+    `${place} cannot be written (${detail}). Free space there, or choose an existing folder that this user may write to.`,
   exists: ({ place }) =>
-    `there is a key already, and nothing was written: ${place}. ` +
+    `a key already exists, and nothing was written: ${place}. ` +
     "Choose another --name or --out, or replace both keys with --force.",
   "not-writable": ({ place, detail }) =>
-    `${place} cannot be written (${detail}). Make room there, or choose a folder with --out that this user may write to.`,
+    `${place} cannot be written (${detail}). Free space there, or use --out to choose a folder that this user may write to.`,
 } as const satisfies Record<string, (facts: Facts) => string>;
 
 export type KeyFileErrorCode = keyof typeof SENTENCES;
 
-/** A key file that cannot be used or made. `message` names the file and the fix; it contains no key material. */
+/** The error about a key file that cannot be used or created. `message` names the file and the fix; it contains no key material. */
 export class KeyFileError extends Error {
   override readonly name = "KeyFileError";
   readonly code: KeyFileErrorCode;
   /** The path; null: the key was not in a file. */
   readonly file: string | null;
 
-  /** @param options  `detail`: completes the sentence of `code`; `cause`: the original error */
+  /** Creates the error. @param options  `detail` completes the sentence of `code`; `cause` is the original error */
   constructor(code: KeyFileErrorCode, place: KeyPlace, options: { detail?: string; cause?: unknown } = {}) {
     const sentence: (facts: Facts) => string = SENTENCES[code];
     const file = place.file === null ? "FILE" : shellWord(place.file);

@@ -4,7 +4,7 @@
  */
 import { createHash, createPublicKey, type KeyObject } from "node:crypto";
 
-/** @returns 64 lowercase hexadecimal digits */
+/** Returns the fingerprint of a key, 64 lowercase hexadecimal digits. */
 export function fingerprint(key: KeyObject): string {
   const publicKey = key.type === "private" ? createPublicKey(key) : key;
   return createHash("sha256")

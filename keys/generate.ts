@@ -1,15 +1,15 @@
-/** Makes a key pair, RSA or Ed25519: private as PKCS#8, public as SubjectPublicKeyInfo, both PEM. */
+/** Generates a key pair, RSA or Ed25519: the private key as PKCS#8, the public key as SubjectPublicKeyInfo, both as PEM. */
 import { generateKeyPair as generate } from "node:crypto";
 import { promisify } from "node:util";
 import { fingerprint } from "./fingerprint.js";
 import { encodePem } from "./pem.js";
 
-/** Supported types. The first is the default, because version 1 supports no other. */
+/** The supported types. The first is the default, because version 1 supports no other. */
 export const KEY_TYPES = ["rsa", "ed25519"] as const;
 
 export type KeyType = (typeof KEY_TYPES)[number];
 
-/** Supported sizes of RSA keys, in bits. The first is the default; see keygen's help. */
+/** The supported sizes of RSA keys in bits. The first is the default; see keygen's help. */
 export const KEY_BITS = [2048, 3072, 4096] as const;
 
 export type KeyBits = (typeof KEY_BITS)[number];
@@ -24,9 +24,9 @@ export interface KeyPairPem {
 const RSA_EXPONENT = 65537;
 
 /**
- * Makes a new pair. The search for primes (seconds for 4096 bits) runs on a pool thread.
+ * Generates a new pair. The search for primes (several seconds for 4096 bits) runs on a pool thread.
  * @param options.bits        the size of an RSA key; an Ed25519 key has one size
- * @param options.passphrase  encrypts the private key (AES-256-CBC); at most 1024 bytes, or it could not be loaded
+ * @param options.passphrase  encrypts the private key (AES-256-CBC); at most 1024 bytes, because a longer one could not be loaded
  */
 export async function generateKeyPair(options: {
   type?: KeyType;

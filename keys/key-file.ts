@@ -1,7 +1,7 @@
 /**
  * Loads a key in every PEM format that openssl writes for an RSA key (PKCS#1 and PKCS#8, encrypted or not; SPKI),
- * and reports any other content in a plain sentence. It runs once at the start, so it reads synchronously and
- * checks more than a signature needs.
+ * and reports any other content in a plain sentence. It runs once at startup, so it reads synchronously and
+ * checks more than a signature requires.
  */
 import { createPrivateKey, createPublicKey, KeyObject } from "node:crypto";
 import { KeyFileError, type KeyPlace } from "./errors.js";
@@ -13,11 +13,11 @@ import { signCommand } from "./sign.js";
 import { verifyCommand } from "./verify.js";
 import { isWeakPoint } from "./weak-point.js";
 
-/** Kinds of keys that callers may allow, with node:crypto's names. */
+/** The types of keys that callers may allow, with node:crypto's names. */
 export type KeyKind = "rsa" | "ed25519";
 
 export interface LoadKeyOptions {
-  /** Allowed kinds; default: RSA only, as version 1 supports no other. */
+  /** The allowed types; default: only RSA, because version 1 supports no other. */
   readonly kinds?: readonly KeyKind[] | undefined;
 }
 
@@ -112,12 +112,12 @@ function openPrivateKey(
 }
 
 function damaged(block: PemBlock, place: KeyPlace, cause: unknown): KeyFileError {
-  const detail = damageOf(block) ?? `what is in it is not the "${block.label}" that its label says`;
+  const detail = damageOf(block) ?? `its contents are not the "${block.label}" that its label states`;
   return new KeyFileError("damaged", place, { detail, cause });
 }
 
 /**
- * Checks that a key is the expected half, has an allowed kind, size and exponent, and works.
+ * Checks that a key is the expected half, has an allowed type, size and exponent, and works.
  */
 function accept(
   key: KeyObject,
@@ -139,14 +139,16 @@ function accept(
 function requireKind(key: KeyObject, place: KeyPlace, kinds: readonly KeyKind[]): void {
   const kind = key.asymmetricKeyType ?? "unknown";
   if (kinds.some((allowed) => allowed === kind)) return;
-  const rule = kinds.includes("ed25519") ? `expected ${kinds.join(" or ")}` : "version 1 takes RSA keys only";
+  const rule = kinds.includes("ed25519")
+    ? `expected ${kinds.join(" or ")}`
+    : "version 1 supports only RSA keys";
   throw new KeyFileError("kind", place, { detail: `${kind}; ${rule}` });
 }
 
 function requireRsaParameters(key: KeyObject, place: KeyPlace): void {
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   if (modulusLength < MIN_RSA_BITS) {
-    const detail = `${modulusLength} bits, and ${MIN_RSA_BITS} is the least that is safe`;
+    const detail = `${modulusLength} bits, and ${MIN_RSA_BITS} is the minimum that is safe`;
     throw new KeyFileError("too-few-bits", place, { detail });
   }
   if (publicExponent !== RSA_EXPONENT) {
@@ -154,7 +156,7 @@ function requireRsaParameters(key: KeyObject, place: KeyPlace): void {
   }
 }
 
-/** Signs and verifies a test message: OpenSSL also loads a key with a damaged modulus, whose signatures every daemon would refuse. */
+/** Signs and verifies a test message, because OpenSSL also loads a key with a damaged modulus, whose signatures every daemon would refuse. */
 function requireSignature(key: KeyObject, place: KeyPlace): void {
   const text = Buffer.from("PING\0");
   let works = false;
@@ -165,6 +167,6 @@ function requireSignature(key: KeyObject, place: KeyPlace): void {
     cause = error;
   }
   if (!works) {
-    throw new KeyFileError("damaged", place, { detail: "its numbers do not belong together", cause });
+    throw new KeyFileError("damaged", place, { detail: "its numbers do not match each other", cause });
   }
 }

@@ -1,4 +1,4 @@
-/** Names the two files of a key pair and writes both of them or neither. */
+/** Names the two files of a key pair, and writes both of them or neither. */
 import { existsSync, lstatSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { discard, placeNew, placeOver, stage } from "./atomic-file.js";
@@ -28,7 +28,7 @@ export function keyPairPaths(folder: string, name: string | null): KeyPairPaths 
 }
 
 /**
- * Checks that both names are free, and makes the folder if it is missing, before the slow search for a key
+ * Checks that both names are free, and creates the folder if it is missing, before the slow generation of a key
  * starts.
  * @throws KeyFileError  exists, not-writable
  */
@@ -44,10 +44,10 @@ export function prepareKeyPairFiles(paths: KeyPairPaths, options: { force: boole
 }
 
 /**
- * Writes a pair: the private file with mode 0600, the public one with 0644; each is complete or absent at any
+ * Writes a pair: the private file with mode 0600, the public one with 0644. Each file is complete or absent at any
  * time.
- * Without `force` existing files are never changed, and both files are written or neither. With it, a crash
- * between the two can leave the new private file with the old public one; writing again repairs that.
+ * Without `force`, existing files are never changed, and both files are written or neither. With `force`, a crash
+ * between the two can leave the new private file next to the old public one; writing the pair again repairs that.
  * @throws KeyFileError  exists, not-writable
  */
 export function writeKeyPair(pair: KeyPairPem, paths: KeyPairPaths, options: { force: boolean }): void {
@@ -78,7 +78,7 @@ export function writeKeyPair(pair: KeyPairPem, paths: KeyPairPaths, options: { f
   }
 }
 
-/** Whether the name is in use, also by a dangling link. */
+/** Whether the name is in use, including by a dangling link. */
 function isTaken(path: string): boolean {
   try {
     lstatSync(path);

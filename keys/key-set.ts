@@ -15,15 +15,15 @@ export interface AcceptedKey {
 }
 
 export interface KeySet {
-  /** Each key once, in the order of the paths; within a folder by file name. */
+  /** The keys without duplicates, in the order of the paths; within a folder by file name. */
   readonly keys: readonly AcceptedKey[];
   readonly warnings: readonly string[];
 }
 
 /**
- * Loads every path: a file, or each `*.pem` of a folder (except hidden ones, as in a shell). In a folder, a file
+ * Loads every path: a file, or each `*.pem` in a folder (except hidden ones, as in a shell). In a folder, a file
  * that is named like a private key is skipped with a warning; any other file that cannot be used is an error.
- * @throws KeyFileError  of the first file that cannot be used; `no-keys` for a folder without a public key
+ * @throws KeyFileError  for the first file that cannot be used; `no-keys` for a folder without a public key
  */
 export function loadPublicKeys(paths: readonly string[], options: LoadKeyOptions = {}): KeySet {
   const keys = new Map<string, AcceptedKey>();
@@ -36,7 +36,7 @@ export function loadPublicKeys(paths: readonly string[], options: LoadKeyOptions
       if (same === undefined) {
         keys.set(loaded.fingerprint, { key: loaded.key, fingerprint: loaded.fingerprint, file });
       } else if (same.file !== file) {
-        warnings.push(`${file} holds the same key as ${same.file} and adds nothing. One of them can go.`);
+        warnings.push(`${file} contains the same key as ${same.file}. One of them can be removed.`);
       }
     }
   }
@@ -50,7 +50,7 @@ function filesOf(folder: string, warnings: string[]): string[] {
     const file = join(folder, name);
     if (isNamedForPrivateKey(name)) {
       warnings.push(
-        `${file} was passed over, being a private key by its name. Keep it on the clients' machines only.`,
+        `${file} was skipped because it is named like a private key. Keep private keys only on the clients' machines.`,
       );
     } else {
       files.push(file);
@@ -60,12 +60,12 @@ function filesOf(folder: string, warnings: string[]): string[] {
   return files;
 }
 
-/** Whether a file is named like a private key. `private-cloud-public.pem` is not: keygen's --name may be anything. */
+/** Whether a file is named like a private key. `private-cloud-public.pem` is not, because keygen's --name is arbitrary. */
 function isNamedForPrivateKey(name: string): boolean {
   return /private/i.test(name) && !/public/i.test(name);
 }
 
-/** Whether `path` is a folder. False if it cannot be read: reading it as a file then reports the reason. */
+/** Whether `path` is a folder. Returns false if it cannot be read; reading it as a file then reports the reason. */
 function isFolder(path: string): boolean {
   try {
     return statSync(path).isDirectory();

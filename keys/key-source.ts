@@ -9,7 +9,7 @@ import { shellWord } from "./shell-word.js";
 
 export type KeySource = { readonly file: string } | { readonly pem: string | Buffer } | KeyObject;
 
-/** Maximum size of a key file; an encrypted RSA-16384 key has 13 KB. */
+/** The maximum size of a key file. An encrypted RSA-16384 key has 13 KB. */
 const MAX_FILE_BYTES = 1 << 18;
 
 const GROUP_MAY_READ = 0o040;
@@ -19,13 +19,13 @@ const PERMISSION_BITS = 0o777;
 
 export function placeOf(source: KeySource, due: KeyHalf): KeyPlace {
   if ("file" in source) return { name: source.file, file: source.file, due };
-  return { name: "pem" in source ? "the key given as PEM text" : "the given key object", file: null, due };
+  return { name: "pem" in source ? "the key passed as PEM text" : "the passed key object", file: null, due };
 }
 
 /**
  * Reads a small file.
  * @param due  "private" for content that must stay secret
- * @returns `warnings`: which other users may read or change the file, with the command that fixes it
+ * @returns `warnings` say which other users may read or change the file, with the command that fixes it
  * @throws KeyFileError  not-found, not-readable, is-folder, too-big
  */
 export function readKeyFile(file: string, due: KeyHalf): { bytes: Buffer; warnings: string[] } {
@@ -55,13 +55,13 @@ export function readingFailed(place: KeyPlace, error: unknown): KeyFileError {
   return new KeyFileError("not-readable", place, { detail, cause: error });
 }
 
-/** Returns the system's error code, e.g. `ENOENT`, or the message of any other error. */
+/** Returns the system's error code, such as `ENOENT`, or the message of any other error. */
 export function errnoOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return "code" in error && typeof error.code === "string" ? error.code : error.message;
 }
 
-/** Reads a file or pipe to its end; null: it is longer than the limit. */
+/** Reads a file or pipe to its end. Returns null if it is longer than the limit. */
 function readAll(descriptor: number): Buffer | null {
   const room = Buffer.alloc(MAX_FILE_BYTES + 1);
   let length = 0;
@@ -74,14 +74,14 @@ function readAll(descriptor: number): Buffer | null {
 }
 
 function modeWarning(file: string, due: KeyHalf, mode: number): string | null {
-  // Windows has no such bits; the mode that Node.js reports there would cause a warning for every file.
+  // Windows has no such bits. The mode that Node.js reports there would cause a warning for every file.
   if (process.platform === "win32") return null;
   const octal = `mode ${mode.toString(8).padStart(4, "0")}`;
   if (due === "private") {
     if ((mode & (ALL_MAY_READ | GROUP_MAY_READ)) === 0) return null;
-    const who = mode & ALL_MAY_READ ? "every user of this machine" : "its group";
-    return `${file} can be read by ${who} (${octal}). Keep it to its owner: chmod 600 ${shellWord(file)}`;
+    const readers = mode & ALL_MAY_READ ? "every user of this machine" : "its group";
+    return `${file} can be read by ${readers} (${octal}). Restrict it to its owner: chmod 600 ${shellWord(file)}`;
   }
   if ((mode & ALL_MAY_WRITE) === 0) return null;
-  return `${file} can be changed by every user here (${octal}). Close it: chmod 644 ${shellWord(file)}`;
+  return `${file} can be changed by every user of this machine (${octal}). Restrict it: chmod 644 ${shellWord(file)}`;
 }

@@ -1,5 +1,5 @@
 /**
- * Runs `dbsync-keygen --certificate`: makes two files for a daemon's TLS and prints the entry for its clients'
+ * Runs `dbsync-keygen --certificate`: creates two files for a daemon's TLS and prints the entry for its clients'
  * lists of servers.
  */
 import { isIPv6 } from "node:net";
@@ -28,7 +28,7 @@ export interface CertificateOptions {
   readonly force: boolean;
 }
 
-/** The options of `certificateFlags` as parsed by commander. */
+/** The options of `certificateFlags`, as parsed by commander. */
 export interface CertificateFlags {
   readonly certificate?: true;
   readonly san?: string[];
@@ -38,14 +38,16 @@ export interface CertificateFlags {
 
 export function certificateFlags(): Option[] {
   return [
-    new Option("--certificate", "makes tls-key.pem and tls-cert.pem for dbsyncd instead"),
-    new Option("--san <names>", "names and addresses of the daemon, with commas").argParser(readNames),
-    new Option("--days <n>", "how long the certificate lasts").default(DEFAULT_DAYS).argParser(readDays),
-    new Option("--keep-key", "a new certificate for the tls-key.pem that is there"),
+    new Option("--certificate", "generates tls-key.pem and tls-cert.pem for dbsyncd instead"),
+    new Option("--san <names>", "names and addresses of the daemon, separated by commas").argParser(
+      readNames,
+    ),
+    new Option("--days <n>", "how long the certificate is valid").default(DEFAULT_DAYS).argParser(readDays),
+    new Option("--keep-key", "generates a new certificate for the existing tls-key.pem"),
   ];
 }
 
-/** Makes and writes the certificate and its key. @throws KeyFileError, CertificateError */
+/** Generates and writes the certificate and its key. @throws KeyFileError, CertificateError */
 export async function writeCertificate(options: CertificateOptions): Promise<string> {
   const prefix = options.name === null ? "" : `${options.name}-`;
   const paths = {
@@ -81,10 +83,10 @@ function summary(options: CertificateOptions, paths: KeyPairPaths, made: Certifi
   const [first = ""] = options.names;
   const host = isIPv6(first) ? `[${first}]` : first.replace(/^\*\./, "NAME.");
   const next = options.keepKey
-    ? `  the daemon   notices the new file within a minute, or at once: kill -HUP
-  clients      change nothing: the key is the same`
+    ? `  the daemon   detects the new file within a minute, or immediately after kill -HUP
+  clients      need no change: the key is the same`
     : `  the daemon   dbsyncd --tls-cert ${shellWord(paths.publicFile)} --tls-key ${shellWord(paths.privateFile)}
-  clients      list it as: dbsyncs://${host}:1111#sha256:${made.fingerprint}`;
+  clients      use the entry: dbsyncs://${host}:1111#sha256:${made.fingerprint}`;
   return `private key  ${paths.privateFile} (${options.keepKey ? "kept" : "mode 0600"}; for the daemon only)
 certificate  ${paths.publicFile} (until ${made.notAfter.toISOString().slice(0, 10)})
 names        ${options.names.join(", ")}
@@ -100,7 +102,7 @@ function readNames(text: string, before: string[] = []): string[] {
   const bad = names.find((name) => !isCertificateName(name));
   if (bad !== undefined) {
     throw new InvalidArgumentError(
-      `"${bad}" is no host name and no address. Expected such as db1.example.org,10.0.0.1.`,
+      `"${bad}" is neither a host name nor an address. Expected for example db1.example.org,10.0.0.1.`,
     );
   }
   const all = [...new Set([...before, ...names])];

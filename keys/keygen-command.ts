@@ -1,4 +1,4 @@
-/** Runs `dbsync-keygen`: parses its options, writes two files, prints a few lines, returns an exit code. */
+/** Runs `dbsync-keygen`: parses its options, writes two files, prints a summary and returns an exit code. */
 import { createRequire } from "node:module";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { CertificateError } from "./certificate-pair.js";
@@ -21,7 +21,7 @@ export interface KeygenStreams {
   readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean };
 }
 
-/** The package resolves itself by name, wherever it was built or installed. */
+/** The package's version. The package resolves itself by name, wherever it was built or installed. */
 const { version } = createRequire(import.meta.url)("dbsyncd/package.json") as { version: string };
 
 const EXIT_OK = 0;
@@ -35,7 +35,7 @@ interface Options {
   readonly name: string | null;
   readonly passphraseFile: string | null;
   readonly force: boolean;
-  /** The request of --certificate; null: make a key pair. */
+  /** The options of --certificate; null: generate a key pair. */
   readonly certificate: CertificateOptions | null;
   /** The file for --cluster-secret; null: none. */
   readonly clusterSecret: string | null;
@@ -48,26 +48,27 @@ Sizes:
   Checking a signature stays cheap with all of them.
 
 Types:
-  rsa is the default: version 1 of the protocol, and so php-dbsync, knows no
-  other, and daemons check it fastest. ed25519 signs about six times as fast,
-  is checked about six times as slowly, and is for version 2 alone: take it
-  if programs of version 2 send commands one after the other (docs/keys.md).
+  rsa is the default: version 1 of the protocol, and therefore php-dbsync,
+  supports no other, and daemons verify it fastest. With ed25519, signing is
+  about six times as fast and verifying about six times as slow, and it
+  requires version 2. Choose it if version 2 programs send commands one after
+  the other (docs/keys.md).
 
 Examples:
-  dbsync-keygen                              private.pem and public.pem, here
+  dbsync-keygen                              private.pem and public.pem in this folder
   dbsync-keygen --out keys --name web        keys/web-private.pem, …-public.pem
-  dbsync-keygen --name root                  an administrator's pair, likewise
-  dbsync-keygen --bits 4096 --force          replaces the pair that is here
+  dbsync-keygen --name root                  root-private.pem, for an administrator
+  dbsync-keygen --bits 4096 --force          replaces the pair in this folder
   dbsync-keygen --type ed25519               an Ed25519 pair
   dbsync-keygen --passphrase-file pass.txt   encrypts private.pem
   dbsync-keygen --certificate --san db1.example.org,10.0.0.1
-                                             tls-key.pem and tls-cert.pem, here
+                                             tls-key.pem and tls-cert.pem in this folder
   dbsync-keygen --cluster-secret cluster.secret
-                                             what daemons know each other by
+                                             the secret with which daemons authenticate to each other
 
 Exit codes:
   0  the files are written
-  1  a file could not be read or written, or is there already
+  1  a file could not be read or written, or already exists
   2  an option or its value is wrong`;
 
 /**
@@ -98,7 +99,7 @@ export function makeKeygen(streams: KeygenStreams): Command {
   const program = new Command("dbsync-keygen")
     .version(version, "-V, --version", "print the version")
     .description(
-      "Makes a pair of keys: clients sign with the private one, daemons check with the public one.",
+      "Generates a pair of keys: clients sign with the private one, daemons verify with the public one.",
     )
     .addOption(new Option("--type <type>", "type of the key").choices(KEY_TYPES).default(KEY_TYPES[0]))
     .addOption(
@@ -106,11 +107,11 @@ export function makeKeygen(streams: KeygenStreams): Command {
         .choices(KEY_BITS.map(String))
         .default(String(KEY_BITS[0])),
     )
-    .option("--out <dir>", "folder for the files, made if it is missing", ".")
+    .option("--out <dir>", "folder for the files, created if it is missing", ".")
     .option("--name <name>", "writes <name>-private.pem and <name>-public.pem", plainFileName)
     .option("--passphrase-file <file>", "encrypts the private key with the first line of this file")
-    .option("--force", "replaces files that exist, but no secret")
-    .option("--cluster-secret <file>", "makes the secret that all daemons of a cluster share instead")
+    .option("--force", "replaces existing files, but never a secret")
+    .option("--cluster-secret <file>", "generates the secret that all daemons of a cluster share instead")
     .addHelpText("after", HELP)
     .configureOutput({
       writeOut: (text) => streams.stdout.write(text),
@@ -127,7 +128,7 @@ export function makeKeygen(streams: KeygenStreams): Command {
 function parse(argv: readonly string[], streams: KeygenStreams): Options {
   const program = makeKeygen(streams);
   program.parse(argv, { from: "user" });
-  const given = program.opts<{
+  const parsed = program.opts<{
     type: string;
     bits: string;
     out: string;
@@ -135,43 +136,47 @@ function parse(argv: readonly string[], streams: KeygenStreams): Options {
     passphraseFile?: string;
     force?: boolean;
   }>();
-  const type = KEY_TYPES.find((type) => type === given.type) ?? KEY_TYPES[0];
+  const type = KEY_TYPES.find((type) => type === parsed.type) ?? KEY_TYPES[0];
   if (type !== "rsa" && program.getOptionValueSource("bits") === "cli") {
-    program.error(`error: option '--bits' is for RSA keys; a key of the type ${type} has one size`);
+    program.error(`error: option '--bits' is for RSA keys; a key of type ${type} has only one size`);
   }
   return {
     type,
-    bits: KEY_BITS.find((bits) => String(bits) === given.bits) ?? KEY_BITS[0],
-    out: given.out,
-    name: given.name ?? null,
-    passphraseFile: given.passphraseFile ?? null,
-    force: given.force ?? false,
+    bits: KEY_BITS.find((bits) => String(bits) === parsed.bits) ?? KEY_BITS[0],
+    out: parsed.out,
+    name: parsed.name ?? null,
+    passphraseFile: parsed.passphraseFile ?? null,
+    force: parsed.force ?? false,
     certificate: certificateOptions(program),
     clusterSecret: clusterSecretFile(program),
   };
 }
 
-/** null: none is asked for. */
+/** Returns the options of --certificate; null if it is not set. */
 function certificateOptions(program: Command): CertificateOptions | null {
-  const given = program.opts<CertificateFlags & { out: string; name?: string; force?: boolean }>();
-  const isGiven = (name: string) => program.getOptionValueSource(name) === "cli";
-  const asked = given.certificate === true;
-  const others = asked ? ["type", "bits", "passphraseFile"] : ["san", "days", "keepKey"];
+  const parsed = program.opts<CertificateFlags & { out: string; name?: string; force?: boolean }>();
+  const isSet = (name: string) => program.getOptionValueSource(name) === "cli";
+  const isCertificate = parsed.certificate === true;
+  const others = isCertificate ? ["type", "bits", "passphraseFile"] : ["san", "days", "keepKey"];
   const other = program.options.find(
-    (option) => others.includes(option.attributeName()) && isGiven(option.attributeName()),
+    (option) => others.includes(option.attributeName()) && isSet(option.attributeName()),
   );
   if (other !== undefined) {
-    program.error(`error: option '${other.long}' ${asked ? "cannot go with" : "is for"} '--certificate'`);
+    program.error(
+      `error: option '${other.long}' ${isCertificate ? "cannot be combined with" : "requires"} '--certificate'`,
+    );
   }
-  if (!asked) return null;
-  if (given.san === undefined) {
-    program.error("error: option '--certificate' needs the daemon's names: --san db1.example.org,10.0.0.1");
+  if (!isCertificate) return null;
+  if (parsed.san === undefined) {
+    program.error(
+      "error: option '--certificate' requires the daemon's names: --san db1.example.org,10.0.0.1",
+    );
   }
-  const { san: names = [], days, keepKey = false, out, name = null, force = false } = given;
+  const { san: names = [], days, keepKey = false, out, name = null, force = false } = parsed;
   return { names, days, keepKey, out, name, force };
 }
 
-/** null: none is asked for. */
+/** Returns the file of --cluster-secret; null if it is not set. */
 function clusterSecretFile(program: Command): string | null {
   const { clusterSecret } = program.opts<{ clusterSecret?: string }>();
   if (clusterSecret === undefined) return null;
@@ -179,15 +184,16 @@ function clusterSecretFile(program: Command): string | null {
     (option) =>
       option.long !== "--cluster-secret" && program.getOptionValueSource(option.attributeName()) === "cli",
   );
-  if (other !== undefined) program.error(`error: option '${other.long}' cannot go with '--cluster-secret'`);
-  if (clusterSecret === "") program.error("error: option '--cluster-secret' needs a file's name");
+  if (other !== undefined)
+    program.error(`error: option '${other.long}' cannot be combined with '--cluster-secret'`);
+  if (clusterSecret === "") program.error("error: option '--cluster-secret' requires a file name");
   return clusterSecret;
 }
 
 function plainFileName(name: string): string {
   if (/^[^./\\\p{Cc}-][^/\\\p{Cc}]*$/u.test(name)) return name;
   throw new InvalidArgumentError(
-    'It becomes part of file names: no "/" or "\\" in it, no "." or "-" in front.',
+    'It becomes part of file names: it must not contain "/" or "\\", nor begin with "." or "-".',
   );
 }
 
@@ -207,7 +213,7 @@ async function run(options: Options, streams: KeygenStreams): Promise<void> {
   const paths = keyPairPaths(options.out, options.name);
   prepareKeyPairFiles(paths, options);
   if (options.type === "rsa" && options.bits > KEY_BITS[0] && streams.stderr.isTTY === true) {
-    streams.stderr.write(`Making a key of ${options.bits} bits; this can take some seconds …\n`);
+    streams.stderr.write(`Generating a key of ${options.bits} bits; this can take several seconds …\n`);
   }
   const pair = await generateKeyPair({ ...options, passphrase: passphrase?.passphrase });
   writeKeyPair(pair, paths, options);
@@ -223,8 +229,8 @@ ${options.type === "rsa" ? `bits         ${options.bits}` : `type         ${opti
 fingerprint  ${fingerprint}
 
 Next:
-  each daemon  an application's key:  dbsyncd -s ${publicFile}
-               an administrator's:    dbsyncd --root-key ${publicFile}, beside -s
+  each daemon  an application's key:   dbsyncd -s ${publicFile}
+               an administrator's key: dbsyncd --root-key ${publicFile}, in addition to -s
   a client     dbsync send -k ${shellWord(paths.privateFile)} PING
 `;
 }

@@ -2,10 +2,10 @@
 import { KeyFileError, type KeyFileErrorCode, type KeyPlace } from "./errors.js";
 import { readKeyFile } from "./key-source.js";
 
-/** Longest passphrase, in bytes, that node:crypto accepts to open a key. */
+/** The maximum length, in bytes, of a passphrase that node:crypto accepts to decrypt a key. */
 export const MAX_PASSPHRASE_BYTES = 1024;
 
-/** Sentences for codes whose usual sentence speaks of a key, which this file is not. */
+/** The sentences for codes whose usual sentence is about a key. This file contains no key. */
 const NO_SUCH_FILE: { readonly [code in KeyFileErrorCode]?: string } = {
   "not-found": "does not exist",
   "is-folder": "is a folder",
@@ -16,8 +16,8 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
 /**
- * Reads the first line, without its line end.
- * @returns `warnings`: which other users may read the file
+ * Reads the first line, without its line ending.
+ * @returns `warnings` say which other users may read the file
  * @throws KeyFileError  passphrase-file, passphrase-empty, passphrase-too-long, not-readable
  */
 export function readPassphraseFile(file: string): { passphrase: Buffer; warnings: readonly string[] } {

@@ -8,10 +8,10 @@ export interface PemBlock {
   readonly text: string | null;
 }
 
-/** A block's content: half of a pair, or the error code that says why it cannot be used. */
+/** The content of a block: a half of a pair, or the error code that says why it cannot be used. */
 export type PemContent = KeyHalf | KeyFileErrorCode;
 
-/** Labels as openssl and ssh-keygen write them. */
+/** The contents by label, as openssl and ssh-keygen write them. */
 const CONTENT_OF_LABEL: Readonly<Record<string, PemContent>> = {
   "PRIVATE KEY": "private",
   "ENCRYPTED PRIVATE KEY": "private",
@@ -40,15 +40,15 @@ const BODY = /^-+BEGIN .*-+\r?\n(?:[\x21-\x7e][^\r\n]*:[\s\S]*?\r?\n\r?\n)?([\s\
 const BASE64 = /^[A-Za-z0-9+/=\s]+$/;
 const LINE_CHARS = 64;
 
-/** Bytes; none of these prefixes is longer. */
+/** A number of bytes that none of these prefixes exceeds. */
 const LONGEST_BEGINNING = 32;
 
-/** Returns a block's content by its label. */
+/** Returns the content of a block, according to its label. */
 export function contentOf(label: string): PemContent {
   return CONTENT_OF_LABEL[label] ?? "other-block";
 }
 
-/** Returns the kind of a file without a PEM block, by its first bytes. */
+/** Determines the kind of a file without a PEM block from its first bytes. */
 export function contentWithoutPem(bytes: Buffer): KeyFileErrorCode {
   const start = bytes.subarray(0, LONGEST_BEGINNING).toString("latin1");
   return OTHER_FORMATS.find(({ begins }) => begins.test(start))?.code ?? "no-pem";
@@ -76,15 +76,15 @@ export function isEncrypted(block: PemBlock): boolean {
   return block.label === "ENCRYPTED PRIVATE KEY" || /^Proc-Type: *4, *ENCRYPTED/m.test(block.text ?? "");
 }
 
-/** Returns what is wrong with a block's bytes, without interpreting the key; null: they are complete. */
+/** Returns what is wrong with a block's bytes, without interpreting the key; null if they are complete. */
 export function damageOf(block: PemBlock): string | null {
   if (block.text === null) return "its last line, which begins with -----END, is missing";
   const body = BODY.exec(block.text)?.[1] ?? "";
-  if (!BASE64.test(body)) return "there is something else than base64 between its first and last line";
+  if (!BASE64.test(body)) return "the text between its first and last line is not base64";
   // The traditional encrypted format contains ciphertext, which has no structure to check.
   if (block.label !== "ENCRYPTED PRIVATE KEY" && isEncrypted(block)) return null;
   if (isWholeDer(Buffer.from(body, "base64"))) return null;
-  return "bytes are missing or changed between its first and last line";
+  return "bytes between its first and last line are missing or changed";
 }
 
 /** Encodes `der` as PEM text; lines end with a line feed. */

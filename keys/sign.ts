@@ -1,6 +1,6 @@
 /**
  * Signs commands and envelopes. Version 1 commands use RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017, 8.2), so a text
- * has exactly one signature. Version 2 envelopes use the same with RSA keys and Ed25519 (RFC 8032) with Ed25519 keys.
+ * has exactly one signature. Version 2 envelopes use the same scheme with RSA keys, and Ed25519 (RFC 8032) with Ed25519 keys.
  * Source: test/vectors/php-dbsync/README.md "Signed frame"; docs/protocol-v2.md "Signature and id".
  */
 import { constants, hash, type KeyObject, privateEncrypt, sign } from "node:crypto";
@@ -19,7 +19,7 @@ export function signCommand(text: Buffer, key: KeyObject): Buffer {
  * Signs an envelope. The signature is as long as an RSA key's modulus, or 64 bytes with an Ed25519 key.
  * @param signed  the bytes to be signed, from protocol/version-2/envelope.ts
  * @param key     a private key from `loadPrivateKey`
- * @param digest  SHA-256 of `signed` as latin1 characters, the envelope's id: saves computing it again for RSA
+ * @param digest  the SHA-256 of `signed` as latin1 characters, the envelope's id; avoids computing it again for RSA
  */
 export function signEnvelope(
   signed: Buffer,
@@ -33,7 +33,7 @@ export function signEnvelope(
   );
 }
 
-/** Signs as `signEnvelope` does, on a pool thread. `signed` must not change until the promise settles. */
+/** Signs like `signEnvelope`, on a pool thread. `signed` must not change until the promise settles. */
 export function signEnvelopeAside(signed: Buffer, key: KeyObject): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const done = (error: Error | null, signature: Buffer): void =>

@@ -1,20 +1,20 @@
-/** Describes a file or folder that cannot be written: which one, why, and what to do. */
+/** Describes a file or folder that cannot be written: which one, the reason, and the remedy. */
 import { constants } from "node:os";
 
-/** Reasons by the system's error code. */
+/** The reasons by the system's error code. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: "no space is left on its disk",
-  EDQUOT: "this user's quota on its disk is used up",
-  EFBIG: "it is longer than this process may write",
+  EDQUOT: "this user's quota on its disk is exhausted",
+  EFBIG: "it is larger than this process may write",
   EROFS: "its disk is mounted read-only",
   EACCES: "this user may not write there",
   EPERM: "this user may not write there",
-  ENOENT: "the folder that it would be in is not there",
-  ENOTDIR: "what it would be in is no folder",
+  ENOENT: "its folder does not exist",
+  ENOTDIR: "a part of its path is not a folder",
   EIO: "the disk reports an error, or is full",
 };
 
-/** Returns the code and reason of a write that failed, `ENOSPC: no space …`, also where it is the cause of another error; null: it is another error. */
+/** Returns the code and reason of a failed write, such as `ENOSPC: no space …`, also if it is the cause of another error; null for other errors. */
 export function writingFailure(problem: unknown): string | null {
   if (!(problem instanceof Error)) return null;
   const code = codeOf((problem as { readonly code?: unknown }).code);
@@ -22,15 +22,15 @@ export function writingFailure(problem: unknown): string | null {
   return reason === undefined ? writingFailure(problem.cause) : `${code}: ${reason}`;
 }
 
-/** LMDB's errors have the system's number instead of a code. */
+/** Returns the system's error code. LMDB's errors have the system's number instead. */
 function codeOf(code: unknown): string {
   if (typeof code !== "number") return typeof code === "string" ? code : "";
   return Object.entries(constants.errno).find(([, number]) => number === code)?.[0] ?? "";
 }
 
-/** Returns a message about a file that could not be written and was removed; null: `problem` is another error. */
+/** Returns a message about a file that could not be written and was removed; null if `problem` is another error. */
 export function unwritable(path: string, problem: unknown): string | null {
   const reason = writingFailure(problem);
   if (reason === null) return null;
-  return `${path} cannot be written (${reason}). Nothing of it was left. Make room there, or name another place, and run the same again`;
+  return `${path} cannot be written (${reason}). The partial file was removed. Free space there, or choose another path, and run the command again`;
 }

@@ -1,6 +1,6 @@
 /**
- * Detects Ed25519 public keys that have no private half: points of small order, for which any attacker can make a
- * signature that is valid for every text. OpenSSL accepts them. Source: RFC 8032, 5.1.3 and 5.1.7.
+ * Detects Ed25519 public keys that have no private half: points of small order, for which any attacker can make
+ * signatures that are valid for every text. OpenSSL accepts such keys. Source: RFC 8032, 5.1.3 and 5.1.7.
  */
 import { createPublicKey, type KeyObject } from "node:crypto";
 
@@ -16,7 +16,7 @@ const SMALL_ORDER = new Set([
   "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
 ]);
 
-/** The bytes of coordinates that are not below 2²⁵⁵ − 19: a second encoding of a point. */
+/** Matches coordinates that are not below 2²⁵⁵ − 19, which are a second encoding of a point. */
 const NOT_REDUCED = /^(e[d-f]|f[0-9a-f])(ff){30}7f$/;
 
 /** Whether an Ed25519 key, public or private, is such a point or has a non-canonical encoding. */

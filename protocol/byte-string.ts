@@ -1,13 +1,13 @@
 /**
  * Bytes as a JavaScript string: one character, code 0 to 255, for each byte ("latin1", "binary"). Keys, values and
- * arguments travel in this form from the parser to the store and back: V8 keeps such a string in one byte a character,
- * hashes and compares it natively, and it is immutable, so keeping an old value costs nothing. Source:
+ * arguments have this form from the parser to the store and back. V8 stores such a string with one byte per character and
+ * hashes and compares it natively. It is immutable, so storing an old value costs nothing. Source:
  * docs/decisions/0002-bytes-are-latin1-strings.md.
  */
 export type ByteString = string;
 
 /**
- * Node's Buffer if its types are known; otherwise the type that it extends, so that the types for pages need no
+ * Node's Buffer if its types are installed; otherwise Uint8Array, so that the types for web pages do not require
  * @types/node.
  */
 export type ByteBuffer = typeof globalThis extends {
@@ -16,17 +16,17 @@ export type ByteBuffer = typeof globalThis extends {
   ? Bytes
   : Uint8Array;
 
-/** Returns bytes of a buffer, from `start` up to `end`, copied. */
+/** Returns a copy of the bytes of a buffer from `start` up to `end`. */
 export function bytesOf(buffer: ByteBuffer, start = 0, end = buffer.length): ByteString {
   return buffer.toString("latin1", start, end);
 }
 
-/** Shorter parts of a string are copies anyway. */
+/** The length from which the engine stores a part of a string as a view. Shorter parts are always copies. */
 const SLICE_BYTES_MIN = 13;
 
 /**
- * Returns the same bytes in a string of their own: the engine stores a part of a string as a view, which keeps all of it
- * alive.
+ * Returns the same bytes in a separate string. The engine stores a part of a string as a view, which keeps the complete
+ * string in memory.
  */
 export function detached(part: ByteString): ByteString {
   return part.length < SLICE_BYTES_MIN ? part : [part.substring(0, 1), part.substring(1)].join("");
@@ -43,8 +43,8 @@ export function textOfBytes(bytes: ByteString): string {
 }
 
 /**
- * Removes ASCII's spaces around a byte string. The further spaces of Unicode are bytes here that may be part of a letter: A0 is the end of
- * an à.
+ * Removes ASCII spaces around a byte string. Other Unicode spaces must stay, because their bytes may be part of a letter: A0 is the last
+ * byte of à.
  */
 export function trimmed(bytes: ByteString): ByteString {
   let start = 0;
@@ -54,10 +54,10 @@ export function trimmed(bytes: ByteString): ByteString {
   return bytes.slice(start, end);
 }
 
-/** Whether a byte is a space of ASCII: the space itself, tabulators, and ends of lines and pages. */
+/** Whether a byte is an ASCII space: the space itself, a tab, a line ending or a form feed. */
 export const isBlank = (byte: number): boolean => byte === 32 || (byte >= 9 && byte <= 13);
 
-/** For longer texts the engine's own function is faster. */
+/** The length above which the engine's own function is faster. */
 const SHORT = 64;
 
 /** Whether a text is identical to its UTF-8 bytes. */

@@ -1,13 +1,13 @@
 /**
- * A reply with the entries of a document at one moment: their keys and JSON texts. Its items are made only if they are read.
- * The listener of JSON lines joins the texts. The entries may still have to be found, in steps.
+ * A reply with the entries of a document at one moment: their keys and JSON texts. Its items are created only if they are read;
+ * the listener for JSON lines joins the texts instead. Finding the entries may take several steps.
  */
 import type { ByteString } from "./byte-string.js";
 import { bulk, type Reply } from "./reply.js";
 import { finish } from "./steps.js";
 
 export interface Entries {
-  /** One key for each text; a number is a numeric key; null: the keys are 0, 1, 2, … */
+  /** One key for each text; a number is a numeric key; null: the keys are 0, 1, 2 and so on. */
   readonly keys: readonly (ByteString | number)[] | null;
   readonly texts: readonly ByteString[];
 }
@@ -21,7 +21,7 @@ export class EntriesReply {
   #found: Entries | null = null;
   #items: readonly Reply[] | null = null;
 
-  /** @param work  finds them, and does not see later changes */
+  /** Creates a reply. @param work  the entries, or an iterator that finds them and does not see later changes */
   constructor(work: Entries | Iterator<void, Entries>) {
     if ("next" in work) this.#work = work;
     else this.#found = work;
@@ -51,7 +51,7 @@ export class EntriesReply {
     return this.found.texts.length;
   }
 
-  /** Key, text, key, text, … */
+  /** The keys and texts, alternating. */
   get items(): readonly Reply[] {
     const { found } = this;
     this.#items ??= found.texts.flatMap((text, at) => [bulk(keyIn(found, at)), bulk(text)]);

@@ -1,12 +1,12 @@
 /**
- * Errors of malformed input, as seen in the bytes. Their meaning for a caller is decided where they enter a daemon or
- * client.
+ * Errors about malformed bytes. The code that receives the bytes in a daemon or client decides what they mean for the
+ * caller.
  */
 
 /** Thrown for bytes that are not a frame, or for a frame above a limit. */
 export class MalformedFrame extends Error {
   override readonly name = "MalformedFrame";
-  /** Bytes of the stream before the first bad one. */
+  /** The number of bytes in the stream before the first invalid one. */
   readonly offset: number;
 
   constructor(problem: string, offset: number) {
@@ -24,6 +24,6 @@ export class UnsendableCommand extends Error {
 export const stackOf = (problem: unknown): string =>
   problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
 
-/** Returns why reading bytes failed: the malformed part, or, after any other exception, the error in the program. */
+/** Returns why parsing bytes failed: the malformed part or, for any other exception, the error in the program. */
 export const unreadable = (problem: unknown): string =>
   problem instanceof MalformedFrame ? problem.message : `an error in the program that reads it: ${problem}`;

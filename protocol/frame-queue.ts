@@ -1,17 +1,17 @@
-/** Requests of versions 1 and 2 from a stream of bytes: the payloads of its frames, one after the other, and the memory that they take. */
+/** Parses the requests of versions 1 and 2 from a stream of bytes: it queues the payloads of frames, and counts the memory that they need. */
 import type { MalformedFrame } from "./errors.js";
 import { FrameParser, type Version } from "./frame.js";
 
-/** Bytes that each received piece counts in addition to its own: single bytes must not be free. */
+/** The bytes that each received piece counts in addition to its length, because even single bytes need memory. */
 const PIECE_BYTES = 200;
 
 export class FrameQueue {
   readonly #parser: FrameParser;
-  /** Payloads of complete frames; `#next` is the index of the first one that was not taken. */
+  /** The payloads of complete frames. `#next` is the index of the first one that `next` has not returned. */
   #payloads: Buffer[] = [];
   #next = 0;
-  /** Bytes of these payloads. */
-  #wholeBytes = 0;
+  /** The number of bytes of these payloads. */
+  #completeBytes = 0;
   #unfinishedBytes = 0;
 
   /**
@@ -22,9 +22,9 @@ export class FrameQueue {
     this.#parser = new FrameParser(maxPayloadBytes, version);
   }
 
-  /** Bytes of the waiting frames, and of the incomplete one. */
+  /** The number of bytes of the waiting frames and of the incomplete one. */
   get heldBytes(): number {
-    return this.#wholeBytes + Math.max(this.#unfinishedBytes, this.#parser.heldBytes);
+    return this.#completeBytes + Math.max(this.#unfinishedBytes, this.#parser.heldBytes);
   }
 
   get isMidRequest(): boolean {
@@ -36,34 +36,35 @@ export class FrameQueue {
     return this.#parser.version;
   }
 
-  /** The error in the stream after the last frame; null: none. */
+  /** The error in the stream after the last frame; null: there is none. */
   get malformed(): MalformedFrame | null {
     return this.#parser.malformed;
   }
 
   /**
-   * @param chunk  of any length; payloads are views of it, so it must not be changed afterwards
-   * @returns whether a frame has begun or been completed; otherwise the chunk only continued one
+   * Adds received bytes.
+   * @param chunk  bytes of any length; payloads are views of it, so it must not be changed afterwards
+   * @returns whether a frame has begun or was completed; otherwise the chunk only continued one
    */
   push(chunk: Buffer): boolean {
     const wasMidFrame = this.#parser.midFrame;
     const payloads = this.#parser.push(chunk);
     this.#unfinishedBytes += chunk.length + PIECE_BYTES;
     if (payloads.length === 0) return !wasMidFrame;
-    this.#wholeBytes += this.#unfinishedBytes;
+    this.#completeBytes += this.#unfinishedBytes;
     this.#unfinishedBytes = this.#parser.midFrame ? chunk.length : 0;
     if (this.#payloads.length === 0) this.#payloads = payloads;
     else for (const payload of payloads) this.#payloads.push(payload);
     return true;
   }
 
-  /** The payload of the next whole frame; null: it has not arrived. */
+  /** Returns the payload of the next complete frame; null if it has not arrived. */
   next(): Buffer | null {
     const payload = this.#payloads[this.#next];
     if (payload === undefined) return null;
     if (++this.#next === this.#payloads.length) {
       this.#payloads = [];
-      this.#next = this.#wholeBytes = 0;
+      this.#next = this.#completeBytes = 0;
     }
     return payload;
   }

@@ -1,16 +1,16 @@
 /**
- * Framing, both directions: `ds:<length>:<payload>` in version 1, `ds2:<length>:<payload>` in version 2, `length` being
- * the payload's bytes in decimal. The first frame of a stream decides its version.
+ * Framing, in both directions: `ds:<length>:<payload>` in version 1, `ds2:<length>:<payload>` in version 2, where `length`
+ * is the payload's number of bytes in decimal. The first frame of a stream determines its version.
  * Source: docs/protocol.md and docs/protocol-v2.md "Frame"; test/vectors/php-dbsync/README.md "Frame".
  */
 import type { ByteString } from "./byte-string.js";
 import { MalformedFrame } from "./errors.js";
 import { ReceiveBuffer } from "./receive-buffer.js";
 
-/** The original reads at most ten characters between the two colons. */
+/** The maximum number of characters between the two colons, as in the original. */
 const MAX_LENGTH_CHARS = 10;
 
-/** First byte of requests of Redis clients. */
+/** The first byte of a Redis client's request. */
 const ASTERISK = 0x2a;
 const COLON = 0x3a;
 const PLUS = 0x2b;
@@ -28,42 +28,43 @@ const EXPECTED = {
 
 export type Version = keyof typeof TAGS;
 
-/** Returns a frame around `payload`. */
+/** Returns a frame with `payload`. */
 export function writeFrame(payload: ByteString, version: Version = 1): ByteString {
   return frameHead(payload.length, version) + payload;
 }
 
-/** Returns the head of a payload with the given length in bytes. */
+/** Returns the header for a payload with the given length in bytes. */
 export const frameHead = (length: number, version: Version): ByteString => `${TAGS[version]}${length}:`;
 
 /**
- * Cuts a stream into frames. Feed it chunks as they arrive; it keeps the unfinished tail.
- * What it delivers does not depend on where the chunks were cut.
+ * Splits a stream into frames. The caller passes chunks as they arrive, and the parser stores the unfinished part.
+ * The result does not depend on the boundaries of the chunks.
  */
 export class FrameParser {
-  /** Set once the stream is malformed; nothing is delivered after that. */
+  /** The error, once the stream is malformed. No payloads are returned after that. */
   malformed: MalformedFrame | null = null;
 
-  /** The stream's version; 0 until its first frame's tag. */
+  /** The stream's version; 0 until the tag of its first frame. */
   version: Version | 0;
 
   readonly #maxPayloadBytes: number;
-  /** Bytes of the stream consumed so far. */
+  /** The number of bytes of the stream consumed so far. */
   #offset = 0;
-  /** Characters of the header read so far, tag included; a header is at most 15 of them. */
+  /** The number of characters of the header read so far, including the tag; at most 15. */
   #headerChars = 0;
   #length = 0;
   #digits = 0;
   #signed = false;
   #inLength = false;
   #lengthStart = 0;
-  /** Payload bytes still to come, or -1 while the header is being read. */
+  /** The number of payload bytes that have not arrived, or -1 while the header is being read. */
   #missing = -1;
-  /** Bytes of the unfinished payload. */
+  /** The bytes of the unfinished payload. */
   readonly #unfinished = new ReceiveBuffer();
 
   /**
-   * @param maxPayloadBytes  a longer announced payload is malformed, before any of it is kept
+   * Creates a parser.
+   * @param maxPayloadBytes  a longer announced payload is malformed, before any of it is stored
    * @param version          the version to accept; 0: the first frame decides
    */
   constructor(maxPayloadBytes: number, version: Version | 0 = 0) {
@@ -71,19 +72,19 @@ export class FrameParser {
     this.version = version;
   }
 
-  /** Whether a frame has begun that is not complete. */
+  /** Whether a frame is incomplete. */
   get midFrame(): boolean {
     return this.#headerChars > 0 || this.#missing >= 0;
   }
 
-  /** Bytes of memory that the unfinished payload takes. */
+  /** The number of bytes of memory that the unfinished payload needs. */
   get heldBytes(): number {
     return this.#unfinished.held;
   }
 
   /**
-   * Returns the payloads that `chunk` completes, in order. Check `malformed` after handling them.
-   * @param chunk  of any length; payloads are views of it, so it must not be changed afterwards
+   * Returns the payloads that `chunk` completes, in order. The caller must check `malformed` after handling them.
+   * @param chunk  bytes of any length; payloads are views of it, so it must not be changed afterwards
    */
   push(chunk: Buffer): Buffer[] {
     const payloads: Buffer[] = [];
@@ -109,8 +110,8 @@ export class FrameParser {
   }
 
   /**
-   * Reads a header that arrived complete, in a stream of version 2. @returns the offset of the payload; 0: it is another
-   * header, and nothing has been read
+   * Reads a header that has arrived completely in a version 2 stream. @returns the offset of the payload; 0 if the header
+   * has another form, and nothing was read
    */
   #readUsualHeader(chunk: Buffer, start: number): number {
     if (this.version !== 2 || this.#headerChars > 0) return 0;
@@ -153,13 +154,13 @@ export class FrameParser {
     return chunk.length;
   }
 
-  /** Returns the expected text at a byte. */
+  /** Returns the text about the expected input at an unexpected byte. */
   #expected(byte: number): string {
     const isRedisClient = this.#offset === 0 && byte === ASTERISK;
-    return EXPECTED[this.version] + (isRedisClient ? "; Redis clients begin as this one does" : "");
+    return EXPECTED[this.version] + (isRedisClient ? "; Redis clients begin like this one" : "");
   }
 
-  /** "ds", then "2" or not, then ":"; where the stream's version is open, the third character decides it. */
+  /** Reads a character of the tag: "ds", optionally "2", then ":". If the stream's version is not known, the third character decides it. */
   #readTagChar(byte: number): boolean {
     const at = this.#headerChars;
     if (at === 2 && this.version === 0) this.version = byte === TWO ? 2 : byte === COLON ? 1 : 0;
@@ -170,7 +171,7 @@ export class FrameParser {
     return true;
   }
 
-  /** Reads a character of the length. In version 1 as C's `%d`: spaces, then a plus sign, then digits. In version 2 a canonical decimal. */
+  /** Reads a character of the length: in version 1 like C's `%d` (spaces, a plus sign, digits), in version 2 a canonical decimal. */
   #readLengthChar(byte: number): boolean {
     if (this.#headerChars - this.#lengthStart >= MAX_LENGTH_CHARS) return false;
     if (byte >= ZERO && byte <= NINE) {

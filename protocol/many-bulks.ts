@@ -1,11 +1,11 @@
 /**
- * A reply of many bulk strings whose items are made only if they are read: a million objects would cost more than finding the strings, and
- * writers need the strings alone.
+ * A reply of many bulk strings whose items are created only if they are read. A million objects would cost more than finding the strings,
+ * and writers need only the strings.
  */
 import type { ByteString } from "./byte-string.js";
 import { bulk, type Reply, type ValueReply } from "./reply.js";
 
-/** Minimum number of strings. */
+/** The minimum number of strings for such a reply. */
 const MANY = 256;
 
 export type BulksKind = "array" | "set" | "map";
@@ -26,7 +26,7 @@ export class ManyBulks<Kind extends BulksKind> {
   }
 }
 
-/** A reply of bulk strings, however many. @param values  copied, as the answer may be written after they have changed */
+/** Returns a reply of bulk strings. @param values  many values are copied, because the reply may be written after they have changed */
 export function bulksReply(kind: BulksKind, values: readonly ByteString[]): ValueReply {
   return values.length < MANY ? { kind, items: values.map(bulk) } : many(kind, values.slice());
 }

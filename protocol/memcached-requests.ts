@@ -1,15 +1,15 @@
 /**
- * Parses requests of memcached's text protocol from a stream of bytes: a line, and, after a line that stores, a block of data.
- * Source: memcached's doc/protocol.txt; test/vectors/memcached holds what memcached 1.6.18 answers.
+ * Parses requests of memcached's text protocol from a stream of bytes: a line and, for a storage command, a block of data.
+ * Source: memcached's doc/protocol.txt; test/vectors/memcached contains the answers of memcached 1.6.18.
  */
 import { type ByteString, bytesOf } from "./byte-string.js";
 import { ReceiveBuffer } from "./receive-buffer.js";
 
-/** Maximum bytes of a line: `get` may name many keys. */
+/** The maximum length of a line. `get` may name many keys. */
 const LINE_BYTES_MAX = 256 * 1024;
 const KEY_BYTES_MAX = 250;
 const FLAGS_MAX = 0xffffffff;
-/** Larger numbers are not lengths to memcached, which must skip as many bytes as a length announces. */
+/** The maximum length that memcached accepts as a number. */
 const LENGTH_MAX = 2 ** 31 - 3;
 /** The first byte of each request of the binary protocol. */
 const BINARY_MAGIC = 0x80;
@@ -22,18 +22,18 @@ export interface StoreRequest {
   readonly kind: "store";
   readonly verb: StoreVerb;
   readonly key: ByteString;
-  /** The client's own, 32 bits. */
+  /** The client's flags, 32 bits. */
   readonly flags: number;
-  /** The expiry time as the client sends it: 0, seconds from now on, or a date. */
+  /** The expiry time as the client sends it: 0, a number of seconds from now, or a date. */
   readonly exptime: number;
-  /** The number of `cas`, which `gets` answered; otherwise 0. */
+  /** The number for `cas`, which `gets` returned; otherwise 0. */
   readonly unique: bigint;
   readonly data: ByteString;
   readonly isSilent: boolean;
 }
 
 export type MemcachedRequest =
-  | { readonly kind: "get"; readonly keys: readonly ByteString[]; readonly tellsUnique: boolean }
+  | { readonly kind: "get"; readonly keys: readonly ByteString[]; readonly withUnique: boolean }
   | StoreRequest
   | { readonly kind: "delete"; readonly key: ByteString; readonly isSilent: boolean }
   | {
@@ -51,7 +51,7 @@ export type MemcachedRequest =
     }
   | { readonly kind: "version" }
   | { readonly kind: "quit" }
-  /** A line of HTTP: a page has made a browser connect here, and its data must not be interpreted as requests. */
+  /** A line of HTTP: a web page has made a browser connect here, and its data must not be interpreted as requests. */
   | { readonly kind: "http" }
   /** An invalid request; the answer is the error. */
   | { readonly kind: "wrong"; readonly answer: string };
@@ -80,29 +80,29 @@ function wrong(why: string): Wrong {
   return { kind: "wrong", answer: `CLIENT_ERROR ${why}\r\n` };
 }
 
-/** Returns a refusal without its answer if the client does not read one: after `noreply`. */
+/** Returns a refusal, without its answer if the client does not read one because of `noreply`. */
 function refused(refusal: Wrong, isSilent: boolean): Wrong {
   return isSilent ? { kind: "wrong", answer: "" } : refusal;
 }
 
 export class MemcachedParser {
-  /** Maximum bytes of an item's data. May be changed between two chunks. */
+  /** The maximum length of an item's data. It may be changed between two chunks. */
   maxItemBytes: number;
   readonly #input = new ReceiveBuffer();
-  /** Number of waiting bytes that are known to contain no line end. */
+  /** The number of waiting bytes that are known to contain no line ending. */
   #scanned = 0;
-  /** An item whose data are not complete; null: none. */
+  /** The item whose data are incomplete; null: none. */
   #announced: Announced | null = null;
-  /** Bytes still to come of an item that is too large. */
+  /** The number of bytes of an item that is too large that must still be skipped. */
   #skipped = 0;
-  /** Whether the connection began with a request of the binary protocol; null: no byte has arrived. */
+  /** Whether the connection began with a request of the binary protocol; null: no byte has arrived yet. */
   #isBinary: boolean | null = null;
 
   constructor(maxItemBytes: number) {
     this.maxItemBytes = maxItemBytes;
   }
 
-  /** Received bytes that belong to no returned request. */
+  /** The number of received bytes that belong to no returned request. */
   get heldBytes(): number {
     return this.#input.held;
   }
@@ -111,17 +111,17 @@ export class MemcachedParser {
     return this.#input.length > 0 || this.#announced !== null || this.#skipped > 0;
   }
 
-  /** Whether the client speaks the binary protocol: nothing can be taken. */
+  /** Whether the client speaks the binary protocol, which is not supported. */
   get isBinary(): boolean {
     return this.#isBinary ?? false;
   }
 
-  /** Whether a line is longer than any may be: nothing more can be taken. */
+  /** Whether a line is too long. The parser then returns no more requests. */
   get isTooLong(): boolean {
     return this.#announced === null && this.#scanned > LINE_BYTES_MAX;
   }
 
-  /** Takes received bytes, which must not be changed before `keep`. */
+  /** Adds received bytes, which must not be changed before `keep`. */
   push(chunk: Buffer): void {
     this.#isBinary ??= chunk[0] === BINARY_MAGIC;
     const skipped = Math.min(this.#skipped, chunk.length);
@@ -130,12 +130,12 @@ export class MemcachedParser {
     this.#input.push(chunk.subarray(skipped), announced === null ? undefined : announced.bytes + 2);
   }
 
-  /** Copies what is left of the last chunk, which may then be changed. */
+  /** Copies the unused part of the last chunk, which may then be changed. */
   keep(): void {
     this.#input.keep();
   }
 
-  /** Returns the next complete request; null: it has not arrived. */
+  /** Returns the next complete request; null if it has not arrived. */
   next(): MemcachedRequest | null {
     if (this.isBinary) return null;
     if (this.#announced === null) {
@@ -168,17 +168,17 @@ export class MemcachedParser {
     const { bytes, at } = this.#input;
     const end = at + length;
     const data = bytesOf(bytes, at, end);
-    const isWhole = bytesOf(bytes, end, end + 2) === "\r\n";
+    const isComplete = bytesOf(bytes, end, end + 2) === "\r\n";
     this.#consume(length + 2);
     this.#announced = null;
     if (verb === "append" || verb === "prepend") return refused(ERROR, request.isSilent);
-    return isWhole ? { ...request, verb, data } : refused(BAD_CHUNK, request.isSilent);
+    return isComplete ? { ...request, verb, data } : refused(BAD_CHUNK, request.isSilent);
   }
 
   #skip(bytes: number): void {
-    const here = Math.min(bytes, this.#input.length);
-    this.#consume(here);
-    this.#skipped = bytes - here;
+    const available = Math.min(bytes, this.#input.length);
+    this.#consume(available);
+    this.#skipped = bytes - available;
   }
 
   #consume(bytes: number): void {
@@ -194,7 +194,7 @@ function readLine(line: ByteString): Line {
     case "gets":
       if (words.length === 0) break;
       if (words.some((key) => key.length > KEY_BYTES_MAX)) return BAD_FORMAT;
-      return { kind: "get", keys: words, tellsUnique: verb === "gets" };
+      return { kind: "get", keys: words, withUnique: verb === "gets" };
     case "set":
     case "add":
     case "replace":
@@ -216,32 +216,32 @@ function readLine(line: ByteString): Line {
   return refused(ERROR, ABSENT_WITH_NOREPLY.includes(verb) && words.at(-1) === NOREPLY);
 }
 
-/** `key flags exptime bytes`, of `cas` also `unique`, and perhaps `noreply`. */
+/** Parses `key flags exptime bytes`, for `cas` also `unique`, and optionally `noreply`. */
 function readStore(verb: Announced["verb"], words: readonly ByteString[]): Line {
-  const due = verb === "cas" ? 5 : 4;
-  if (words.length < due || words.length > due + 1) return ERROR;
+  const expected = verb === "cas" ? 5 : 4;
+  if (words.length < expected || words.length > expected + 1) return ERROR;
   const [key = "", flagsText = "", exptimeText = "", bytesText = "", uniqueText = "0"] = words;
   const flags = unsigned(flagsText, FLAGS_MAX);
   const bytes = unsigned(bytesText, LENGTH_MAX);
   const exptime = exptimeOf(exptimeText);
   const unique = verb === "cas" ? uint64(uniqueText) : 0n;
-  const isRight = key.length <= KEY_BYTES_MAX && flags !== null && bytes !== null;
-  const isSilent = words[due] === NOREPLY;
-  if (!isRight || exptime === null || unique === null) return refused(BAD_FORMAT, isSilent);
+  const isValid = key.length <= KEY_BYTES_MAX && flags !== null && bytes !== null;
+  const isSilent = words[expected] === NOREPLY;
+  if (!isValid || exptime === null || unique === null) return refused(BAD_FORMAT, isSilent);
   return { kind: "store", verb, key, flags, exptime, unique, bytes, isSilent };
 }
 
-/** `key`, and perhaps a time, which has to be 0, and `noreply`. */
+/** Parses `key`, optionally a time, which must be 0, and optionally `noreply`. */
 function readDelete([key, ...more]: readonly ByteString[]): Line {
   if (key === undefined || more.length > 2) return ERROR;
   const isSilent = more.at(-1) === NOREPLY;
   if (key.length > KEY_BYTES_MAX) return refused(BAD_FORMAT, isSilent);
-  const isRight = more.length === 0 || (more.length === 1 && isSilent) || more[0] === "0";
-  if (isRight) return { kind: "delete", key, isSilent };
+  const isValid = more.length === 0 || (more.length === 1 && isSilent) || more[0] === "0";
+  if (isValid) return { kind: "delete", key, isSilent };
   return refused(wrong("bad command line format.  Usage: delete <key> [noreply]"), isSilent);
 }
 
-/** `key number`, and perhaps `noreply`. */
+/** Parses `key number`, and optionally `noreply`. */
 function readChange(verb: "incr" | "decr" | "touch", words: readonly ByteString[]): Line {
   const [key, number, last] = words;
   if (key === undefined || number === undefined || words.length > 3) return ERROR;
@@ -257,16 +257,16 @@ function readChange(verb: "incr" | "decr" | "touch", words: readonly ByteString[
   return { kind: "count", verb, key, by, isSilent };
 }
 
-function unsigned(text: ByteString, most: number): number | null {
+function unsigned(text: ByteString, max: number): number | null {
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  return value <= most ? value : null;
+  return value <= max ? value : null;
 }
 
 function exptimeOf(text: ByteString): number | null {
   return /^-?\d{1,12}$/.test(text) ? Number(text) : null;
 }
 
-/** Parses an unsigned number of 64 bits; null: it is not one. */
+/** Parses an unsigned 64-bit number. Returns null if it is not one. */
 export function uint64(text: ByteString): bigint | null {
   const value = /^\d{1,20}$/.test(text) ? BigInt(text) : UINT64_MAX + 1n;
   return value <= UINT64_MAX ? value : null;

@@ -1,20 +1,20 @@
-/** Finds the name that was probably meant by a misspelt one. */
+/** Finds the name that the user probably meant by a misspelt one. */
 
-/** Maximum number of letters that differ: with more it is another word. */
-const MOST_MISTAKES = 3;
-/** Number of a name's letters that must be right for each wrong one. */
+/** The maximum number of different letters. With more, it is another word. */
+const MISTAKES_MAX = 3;
+/** The number of correct letters that a name must have for each wrong one. */
 const RIGHT_FOR_EACH = 2;
 
-/** @returns null: none is so near. Case, `-`, `_` and `.` count for nothing. */
+/** Returns the nearest name, ignoring case, `-`, `_` and `.`; null if none is near enough. */
 export function nearestName(typed: string, names: Iterable<string>): string | null {
-  const given = lettersOf(typed);
+  const typedLetters = lettersOf(typed);
   let nearest: string | null = null;
-  let fewest = MOST_MISTAKES + 1;
+  let fewest = MISTAKES_MAX + 1;
   for (const name of names) {
     const letters = lettersOf(name);
-    if (Math.abs(letters.length - given.length) >= fewest) continue;
-    const mistakes = mistakesBetween(given, letters);
-    if (mistakes >= fewest || mistakes * (RIGHT_FOR_EACH + 1) > Math.max(given.length, letters.length))
+    if (Math.abs(letters.length - typedLetters.length) >= fewest) continue;
+    const mistakes = mistakesBetween(typedLetters, letters);
+    if (mistakes >= fewest || mistakes * (RIGHT_FOR_EACH + 1) > Math.max(typedLetters.length, letters.length))
       continue;
     nearest = name;
     fewest = mistakes;
@@ -22,7 +22,7 @@ export function nearestName(typed: string, names: Iterable<string>): string | nu
   return nearest;
 }
 
-/** `did you mean …? `, or nothing. */
+/** Returns `did you mean …? `, or an empty text. */
 export function didYouMean(typed: string, names: Iterable<string>): string {
   const name = nearestName(typed, names);
   return name === null ? "" : `did you mean ${name}? `;
@@ -30,7 +30,7 @@ export function didYouMean(typed: string, names: Iterable<string>): string {
 
 const lettersOf = (name: string): string => name.toLowerCase().replace(/[-_.]/g, "");
 
-/** Counts letters that are missing, too many, wrong, or swapped with their neighbour (Damerau and Levenshtein, each position once). */
+/** Counts missing, extra, wrong and swapped letters (the distance of Damerau and Levenshtein, with each position used once). */
 function mistakesBetween(one: string, other: string): number {
   let before: number[] = [];
   let last: number[] = [];
@@ -39,10 +39,10 @@ function mistakesBetween(one: string, other: string): number {
     [before, last, row] = [last, row, [i]];
     for (let j = 1; j <= other.length; j++) {
       const isSame = one[i - 1] === other[j - 1];
-      let least = Math.min(at(last, j) + 1, at(row, j - 1) + 1, at(last, j - 1) + (isSame ? 0 : 1));
+      let min = Math.min(at(last, j) + 1, at(row, j - 1) + 1, at(last, j - 1) + (isSame ? 0 : 1));
       const isSwapped = i > 1 && j > 1 && one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1];
-      if (isSwapped) least = Math.min(least, at(before, j - 2) + 1);
-      row.push(least);
+      if (isSwapped) min = Math.min(min, at(before, j - 2) + 1);
+      row.push(min);
     }
   }
   return at(row, other.length);

@@ -1,11 +1,11 @@
 /**
- * A reply as one text, as in version 1: the elements of a list joined by line feeds, a nil element as an empty line, nested lists
- * flattened. Source: docs/protocol.md "Version 1".
+ * Converts a reply to one text, as in version 1: the elements of a list are joined by line feeds, a nil element is an empty line,
+ * and nested lists are flattened. Source: docs/protocol.md "Version 1".
  */
 import type { ByteString } from "./byte-string.js";
 import type { PlainReply, PlainValue } from "./reply.js";
 
-/** null: no value. @param reply  not an error, which a text cannot say */
+/** Returns the text; null for nil and an empty list. @param reply  not an error, which a text cannot represent */
 export function plainText(reply: PlainValue): ByteString | null {
   if (reply.kind === "nil" || reply.kind === "nil-array") return null;
   if (reply.kind !== "array") return line(reply);

@@ -1,36 +1,36 @@
 /**
- * The received bytes of a stream that were not taken yet, in one buffer: parts that a chunk leaves incomplete are joined with the next chunks,
- * and no byte is copied more than a few times, however many chunks there are. A length that a sender announces reserves no memory.
+ * The received and not yet consumed bytes of a stream, in one buffer. An incomplete part of a chunk is joined with the next chunks. No byte
+ * is copied more than a few times, independent of the number of chunks. An announced length does not reserve memory.
  */
 
 const NO_BYTES = Buffer.alloc(0);
-/** A full buffer is replaced by one this many times as large, or as large as is expected. */
+/** The factor by which a full buffer grows, up to the expected size. */
 const GROWTH = 2;
 
 export class ReceiveBuffer {
-  /** The bytes are those from `at` to `end`, until the next call that changes the buffer. */
+  /** The buffer. Its contents are the bytes from `at` to `end`, until the next call that changes them. */
   bytes: Buffer = NO_BYTES;
   at = 0;
   end = 0;
-  /** Whether `bytes` may be written to after `end`. */
+  /** Whether `bytes` belongs to this object, so that it may write after `end`. */
   #isOwn = false;
 
   get length(): number {
     return this.end - this.at;
   }
 
-  /** Bytes of memory in use, including free room. */
+  /** The number of bytes of memory in use, including free space. */
   get held(): number {
     return this.bytes.length - this.at;
   }
 
-  /** Takes a chunk. It is not copied if no other bytes are waiting, so it must not be changed before `keep`. */
+  /** Adds a chunk. It is not copied if no other bytes are waiting, so it must not be changed before `keep`. */
   push(chunk: Buffer, expected?: number): void {
     if (this.at < this.end) this.append(chunk, chunk.length, expected);
     else this.lend(chunk, 0);
   }
 
-  /** Replaces the content by the part of a chunk that begins at `at`; the chunk must not be changed before `keep`. */
+  /** Replaces the contents with the part of a chunk that begins at `at`. The chunk must not be changed before `keep`. */
   lend(chunk: Buffer, at: number): void {
     this.bytes = chunk;
     this.at = at;
@@ -40,7 +40,7 @@ export class ReceiveBuffer {
 
   /**
    * Appends a copy of the first `count` bytes of a chunk.
-   * @param expected  how many bytes will be taken together: no more room than that is reserved
+   * @param expected  the number of bytes that will be consumed together; the buffer reserves no more than that
    */
   append(chunk: Buffer, count: number, expected = Number.POSITIVE_INFINITY): void {
     if (count === 0) return;
@@ -49,12 +49,12 @@ export class ReceiveBuffer {
     this.end += count;
   }
 
-  /** Copies the rest of a lent chunk; after that the chunk may be changed. */
+  /** Copies the unused part of a chunk that is not owned. The chunk may then be changed. */
   keep(): void {
     if (!this.#isOwn && this.at < this.end) this.#makeRoom(0, this.end - this.at);
   }
 
-  /** Removes bytes and returns them; nothing overwrites them afterwards. */
+  /** Removes and returns bytes. They are not overwritten later. */
   take(count: number): Buffer {
     const taken = this.bytes.subarray(this.at, this.at + count);
     // A buffer that contains nothing else is returned without a copy.
@@ -70,22 +70,22 @@ export class ReceiveBuffer {
     if (this.at === this.end) this.clear();
   }
 
-  /** Removes all bytes and releases the buffer: otherwise each idle client would keep its last chunk in memory. */
+  /** Removes all bytes and releases the buffer. Otherwise each idle client would keep its last chunk in memory. */
   clear(): void {
     this.bytes = NO_BYTES;
     this.at = this.end = 0;
     this.#isOwn = false;
   }
 
-  /** Reserves more than is needed now, so that many small chunks are not copied repeatedly, but no more than is expected. */
+  /** Reserves more space than currently needed, so that many small chunks are not copied repeatedly, but no more than expected. */
   #makeRoom(count: number, expected: number): void {
-    const rest = this.end - this.at;
-    const least = rest + count;
-    const next = Buffer.allocUnsafe(Math.max(least, Math.min(GROWTH * least, expected)));
-    if (rest > 0) next.set(this.bytes.subarray(this.at, this.end));
+    const remaining = this.end - this.at;
+    const needed = remaining + count;
+    const next = Buffer.allocUnsafe(Math.max(needed, Math.min(GROWTH * needed, expected)));
+    if (remaining > 0) next.set(this.bytes.subarray(this.at, this.end));
     this.bytes = next;
     this.at = 0;
-    this.end = rest;
+    this.end = remaining;
     this.#isOwn = true;
   }
 }

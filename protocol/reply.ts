@@ -1,6 +1,6 @@
 /**
- * Replies: the results of commands, which stores produce and listeners turn into bytes.
- * The kinds are those of RESP3; a format with fewer of them (RESP2, version 1) folds them down when writing.
+ * Replies: the results of commands, which stores produce and listeners convert to bytes.
+ * The kinds are those of RESP3. A format with fewer kinds (RESP2, version 1) converts them when writing.
  */
 import type { ByteString } from "./byte-string.js";
 
@@ -12,13 +12,13 @@ export type Reply =
   /** `text`: the written form, if it differs from the usual one (double.ts). */
   | { readonly kind: "double"; readonly value: number; readonly text?: string }
   | { readonly kind: "nil" }
-  /** RESP2 distinguishes a missing array from a missing string; every other format does not. */
+  /** RESP2 distinguishes a missing array from a missing string. All other formats do not. */
   | { readonly kind: "nil-array" }
   | { readonly kind: "array"; readonly items: readonly Reply[] }
   | { readonly kind: "set"; readonly items: readonly Reply[] }
   /**
-   * `items` holds name, value, name, value, …: what RESP2 sends as a flat array, or as one of `inPairs`. `isRelation`: numbers among its
-   * values have to be distinguishable from texts (version-2/result-reply.ts).
+   * `items` contains names and values, alternating. RESP2 sends it as a flat array or, with `inPairs`, as an array of pairs. `isRelation`:
+   * numbers among its values must be distinguishable from texts (version-2/result-reply.ts).
    */
   | {
       readonly kind: "map";
@@ -26,24 +26,24 @@ export type Reply =
       readonly inPairs?: true;
       readonly isRelation?: true;
     }
-  /** `items` holds member, score, member, score, …: RESP3 has an array of two each for these, RESP2 a flat one. */
+  /** `items` contains members and scores, alternating. RESP3 sends an array of two for each pair, RESP2 a flat array. */
   | { readonly kind: "pairs"; readonly items: readonly Reply[] }
-  /** A text for people; `format` is its three letters, `txt` or `mkd`. RESP2 has a bulk string for it. */
+  /** A text for people. `format` is `txt` or `mkd`. RESP2 sends a bulk string. */
   | { readonly kind: "verbatim"; readonly format: ByteString; readonly bytes: ByteString }
   | Resp3Reply;
 
-/** A reply of RESP3 alone (a boolean, an attribute, …), as its bytes; every other format writes `plain` instead. */
+/** A reply that only RESP3 has (such as a boolean or an attribute), as bytes. All other formats write `plain` instead. */
 export interface Resp3Reply {
   readonly kind: "resp3";
   readonly written: ByteString;
   readonly plain: Reply;
 }
 
-/** `text` begins with the error's code: `ERR …`, `WRONGTYPE …`. */
+/** An error. `text` begins with its code: `ERR …`, `WRONGTYPE …`. */
 export interface ErrorReply {
   readonly kind: "error";
   readonly text: ByteString;
-  /** Elements that the answer to a MongoDB client has besides, as BSON; no other format sends them. */
+  /** Additional elements of the answer to a MongoDB client, as BSON. No other format sends them. */
   readonly details?: ByteString;
 }
 
@@ -52,10 +52,10 @@ export type PlainReply =
   | Extract<Reply, { kind: "status" | "error" | "integer" | "bulk" | "nil" | "nil-array" }>
   | { readonly kind: "array"; readonly items: readonly PlainReply[] };
 
-/** The same, but for errors. */
+/** The replies of RESP2 except errors. */
 export type PlainValue = Exclude<PlainReply, ErrorReply>;
 
-/** A reply that is a value, nil among them. */
+/** A reply that is a value, including nil. */
 export type ValueReply = Exclude<Reply, ErrorReply>;
 
 export const OK: PlainValue = { kind: "status", text: "OK" };
@@ -78,9 +78,9 @@ export const map = (items: readonly Reply[]): ValueReply => ({ kind: "map", item
 export const pairs = (items: readonly Reply[]): ValueReply => ({ kind: "pairs", items });
 export const verbatim = (bytes: ByteString): ValueReply => ({ kind: "verbatim", format: "txt", bytes });
 export const relation = (items: readonly Reply[]): ValueReply => ({ kind: "map", items, isRelation: true });
-/** A map that RESP2 sends as an array of arrays of name and value. */
+/** Returns a map that RESP2 sends as an array of name-value pairs. */
 export const mapInPairs = (items: readonly Reply[]): ValueReply => ({ kind: "map", items, inPairs: true });
-/** Few bulk strings; of however many: many-bulks.ts. */
+/** Returns an array of a few bulk strings. For many, see many-bulks.ts. */
 export const bulks = (items: readonly ByteString[]): ValueReply => ({
   kind: "array",
   items: items.map(bulk),

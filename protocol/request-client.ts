@@ -1,22 +1,22 @@
 /**
- * Requests over one connection whose answers come in their order: which request waits for which answer, for how long, and why the connection
- * ended. The caller provides the socket, the timer and the reader of answers.
+ * A client for a connection on which answers arrive in the order of the requests. It matches them, checks their timeouts, and reports why the
+ * connection ended. The caller provides the socket, the timer and the parser of answers.
  */
 import type { ByteString } from "./byte-string.js";
 import { stackOf } from "./errors.js";
 
-/** Splits a stream into answers, or into their parts. */
+/** Splits a stream into answers, or into parts of answers. */
 export interface AnswerReader<Answer> {
-  /** Why the rest of the stream cannot be read; null: it can. */
+  /** The reason why the stream can no longer be parsed; null: it can. */
   readonly problem: string | null;
-  /** Whether an answer has begun that is not complete. */
+  /** Whether an answer is incomplete. */
   readonly isMidAnswer: boolean;
   push(chunk: Buffer): void;
-  /** The next complete answer; null: it has not arrived. */
+  /** Returns the next complete answer; null if it has not arrived. */
   next(): Answer | null;
 }
 
-/** The part of node:net's Socket that is used here. */
+/** The part of node:net's Socket that the client uses. */
 export interface RequestSocket {
   on(event: "data", listener: (chunk: Buffer) => void): unknown;
   on(event: "error", listener: (problem: { code?: string; message: string }) => void): unknown;
@@ -28,8 +28,8 @@ export interface RequestSocket {
 }
 
 /**
- * Why a connection ended. closed: by the server. broken: the system reported an error. late: no answer in time. malformed: what
- * came is no answer. unasked: no request waited for what came. dropped: by the caller.
+ * The reason why a connection ended. closed: by the server. broken: the system reported an error. late: no answer in time. malformed: the
+ * received bytes are not an answer. unasked: an answer arrived without a request. dropped: by the caller.
  */
 export type EndCause = "closed" | "broken" | "late" | "malformed" | "unasked" | "dropped";
 
@@ -45,27 +45,27 @@ export class ConnectionEnd extends Error {
 export interface RequestClientOptions<Answer> {
   readonly socket: RequestSocket;
   readonly reader: AnswerReader<Answer>;
-  /** Runs a step once, after milliseconds; returns a function that cancels it. */
+  /** Runs a step once, after the given milliseconds. Returns a function that cancels it. */
   readonly setTimer: (milliseconds: number, step: () => void) => () => void;
-  /** Milliseconds for an answer, from its request or the answer before it on; 0: no limit. */
+  /** The milliseconds within which an answer must arrive after its request or after the previous answer; 0: no limit. */
   readonly answerMs: number;
-  /** Whether each chunk begins this time again: then it limits silence. */
+  /** Whether each chunk restarts this time, so that it limits silence. */
   readonly isSilence?: boolean;
-  /** Takes an answer that belongs to no request, such as a message of a channel; returns whether it is one. */
+  /** Handles an answer that belongs to no request, such as a channel message. Returns whether it is one. */
   readonly takesAside?: (answer: Answer) => boolean;
-  /** Whether bytes may come while no request waits: they may begin such a message. */
+  /** Whether bytes may arrive while no request is waiting, because they may begin such a message. */
   readonly hasMessages?: boolean;
-  /** Called once when the connection has ended, before its requests fail. */
+  /** Called once when the connection has ended, before the requests fail. */
   readonly ended?: (end: ConnectionEnd) => void;
 }
 
 interface Waiter<Answer> {
-  /** Returns whether that was the last part. */
+  /** Handles a part of the answer. Returns whether it was the last one. */
   take(answer: Answer): boolean;
   fail(end: ConnectionEnd): void;
 }
 
-/** Parts of an answer that wait for their reader, after which the socket is paused. */
+/** The number of unread parts of an answer at which the socket is paused. */
 const PARTS_MAX = 16;
 
 export class RequestClient<Answer> {
@@ -75,7 +75,7 @@ export class RequestClient<Answer> {
   #end: ConnectionEnd | null = null;
   #cancel: (() => void) | null = null;
 
-  /** @param options.socket  connected, or connecting; has no other reader */
+  /** Creates a client. @param options.socket  a connected or connecting socket without another reader */
   constructor(options: RequestClientOptions<Answer>) {
     this.#options = options;
     this.#answerMs = options.answerMs;
@@ -85,23 +85,23 @@ export class RequestClient<Answer> {
     socket.on("close", () => this.close("closed", "the server closed the connection"));
   }
 
-  /** Changes the time for an answer, as of the options; the answer that is awaited has it from now on. */
+  /** Changes the option `answerMs`. For the pending answer, the time starts now. */
   set answerMs(milliseconds: number) {
     this.#answerMs = milliseconds;
     if (this.#waiting.length > 0) this.#setTimer();
   }
 
-  /** Why it has ended; null: it has not. */
+  /** The reason why the connection has ended; null: it has not. */
   get end(): ConnectionEnd | null {
     return this.#end;
   }
 
-  /** Requests without their answers. */
+  /** The number of unanswered requests. */
   get pending(): number {
     return this.#waiting.length;
   }
 
-  /** Sends a request, and returns its answer. Rejects with ConnectionEnd. */
+  /** Sends a request and resolves with its answer. Rejects with ConnectionEnd. */
   ask(request: ByteString): Promise<Answer> {
     return new Promise((resolve, fail) => {
       const take = (answer: Answer) => {
@@ -112,7 +112,7 @@ export class RequestClient<Answer> {
     });
   }
 
-  /** Sends a request, and returns the parts of its answer as they arrive. Throws ConnectionEnd; ends the connection if it is left early. */
+  /** Sends a request and yields the parts of its answer as they arrive. Throws ConnectionEnd. If the iteration stops early, the connection ends. */
   async *askParts(
     request: ByteString,
     isLast: (part: Answer) => boolean,
@@ -150,7 +150,7 @@ export class RequestClient<Answer> {
     }
   }
 
-  /** Ends the connection, and fails the requests that wait. */
+  /** Ends the connection and rejects the waiting requests. */
   close(why: EndCause = "dropped", detail = "the connection was closed"): void {
     if (this.#end !== null) return;
     this.#end = new ConnectionEnd(why, detail);
@@ -170,14 +170,17 @@ export class RequestClient<Answer> {
     this.#options.socket.write(request, "latin1");
   }
 
-  /** Takes bytes of the server. An exception that they cause ends this connection alone: what is done here only reads them. */
+  /** Handles received bytes. An exception that they cause ends only this connection, because this code only parses them. */
   #receive(chunk: Buffer): void {
     if (this.#end !== null) return;
     if (this.#options.isSilence === true && this.#waiting.length > 0) this.#setTimer();
     try {
       this.#take(chunk);
     } catch (problem) {
-      this.close("malformed", `reading it failed by an error in this program: ${stackOf(problem)}`);
+      this.close(
+        "malformed",
+        `parsing the answer failed because of an error in this program: ${stackOf(problem)}`,
+      );
     }
   }
 
@@ -189,7 +192,7 @@ export class RequestClient<Answer> {
       if (!this.#answered(answer)) return;
     }
     if (reader.problem !== null) this.close("malformed", reader.problem);
-    // It would be taken for the answer to the next request.
+    // Otherwise these bytes would be treated as the answer to the next request.
     else if (reader.isMidAnswer && this.#waiting.length === 0 && hasMessages !== true) this.#closeUnasked();
   }
 
@@ -208,7 +211,7 @@ export class RequestClient<Answer> {
   }
 
   #closeUnasked(): void {
-    this.close("unasked", "an answer that was not asked for");
+    this.close("unasked", "an answer without a request");
   }
 
   #setTimer(): void {

@@ -1,22 +1,22 @@
 /**
- * Answers of the SQL line protocol: writes them, and parses them from a stream of bytes. Each is a frame that ends with a line END: a
+ * Writes the answers of the SQL line protocol, and parses them from a stream of bytes. Each answer is a frame that ends with a line END: a
  * message, an error, or pages of a relation followed by a message. Source: test/vectors/sql/GRAMMAR.md "Wire".
  */
 import { type ByteString, bytesOf } from "./byte-string.js";
 import { ReceiveBuffer } from "./receive-buffer.js";
 
-/** Beginning of errors; clients look for it, whatever the language. */
+/** The prefix of errors. Clients detect errors by it, independent of the language. */
 export const ERROR_HEAD = "Hadisoana : ";
-/** The earlier balancer's error for unreachable servers, without the head. */
+/** The earlier balancer's error for unreachable servers, which does not have this prefix. */
 export const BALANCER_ERROR = "Erreur de connexion backend";
 const MESSAGE = "RESULT_MESSAGE";
 const PAGE = "RELATION_JSON_PAGE ";
 const PAGES_END = "RELATION_JSON_END";
 const END = "END";
-/** Characters to keep of an incomplete line; heads are shorter, and so is the beginning of an error. */
+/** The number of characters of an incomplete line to store. Headers and the prefix of an error are shorter. */
 const LINE_KEPT = 64;
 
-/** @param text  line breaks, which would end the frame, become blanks */
+/** Returns a frame with a message. @param text  line breaks, which would end the frame, are replaced by spaces */
 export function messageFrame(text: ByteString): ByteString {
   return `${MESSAGE}\n${text.replace(/[\r\n]+/g, " ")}\n${END}\n`;
 }
@@ -25,47 +25,47 @@ export function errorFrame(text: ByteString): ByteString {
   return messageFrame(ERROR_HEAD + text);
 }
 
-/** The message of dbsyncd, before it reads anything, to a connection above the maximum. */
+/** The message that dbsyncd immediately sends to a connection above the maximum number. */
 export const FULL_FRAME = errorFrame("too many connections");
 
 export interface SqlFrame {
-  /** The complete frame, as it was received. */
+  /** The complete frame as received. */
   readonly bytes: ByteString;
   readonly isError: boolean;
 }
 
-/** The kind of the next line. The first line after MESSAGE is text, whatever it contains. */
-type Place = "head" | "page" | "text" | "more-text";
+/** The kind of the next line. The first line after MESSAGE is always text. */
+type LineKind = "head" | "page" | "text" | "more-text";
 
 export class SqlFrameReader {
-  /** Why the rest of the stream cannot be read; null: it can. */
+  /** The reason why the stream can no longer be parsed; null: it can. */
   problem: "no-answer" | "too-long" | null = null;
   readonly #maxBytes: number;
-  /** Bytes of the incomplete frame from before the current chunk. */
+  /** The bytes of the incomplete frame in earlier chunks. */
   readonly #unfinished = new ReceiveBuffer();
-  /** The beginning of the line that has not ended. */
+  /** The beginning of the unfinished line. */
   #line: ByteString = "";
-  #place: Place = "head";
+  #lineKind: LineKind = "head";
   #isError = false;
   #hasPages = false;
-  readonly #whole: SqlFrame[] = [];
+  readonly #complete: SqlFrame[] = [];
 
-  /** @param maxBytes  of a frame */
+  /** Creates a parser. @param maxBytes  the maximum length of a frame */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  /** Bytes of the incomplete frame. */
+  /** The number of bytes of the incomplete frame. */
   get heldBytes(): number {
     return this.#unfinished.length;
   }
 
-  /** The next whole frame; null: it has not arrived. */
+  /** Returns the next complete frame; null if it has not arrived. */
   next(): SqlFrame | null {
-    return this.#whole.shift() ?? null;
+    return this.#complete.shift() ?? null;
   }
 
-  /** Takes received bytes; they are copied. */
+  /** Adds received bytes, and copies them. */
   push(chunk: Buffer): void {
     const text = bytesOf(chunk);
     let frameAt = 0;
@@ -82,20 +82,20 @@ export class SqlFrameReader {
     this.#keep(chunk.subarray(frameAt));
   }
 
-  /** @returns whether the frame ends with it */
+  /** Handles the end of a line. @returns whether the frame ends with it */
   #endLine(): boolean {
     const line = this.#line;
     this.#line = "";
-    switch (this.#place) {
+    switch (this.#lineKind) {
       case "head":
         this.#readHead(line);
         return false;
       case "page":
-        this.#place = "head";
+        this.#lineKind = "head";
         return false;
       case "text":
         this.#isError = !this.#hasPages && (line.startsWith(ERROR_HEAD) || line === BALANCER_ERROR);
-        this.#place = "more-text";
+        this.#lineKind = "more-text";
         return false;
       case "more-text":
         return line === END;
@@ -103,22 +103,22 @@ export class SqlFrameReader {
   }
 
   #readHead(line: ByteString): void {
-    if (line === MESSAGE) this.#place = "text";
+    if (line === MESSAGE) this.#lineKind = "text";
     else if (line.startsWith(PAGE)) {
       this.#hasPages = true;
-      this.#place = "page";
+      this.#lineKind = "page";
     } else if (line !== PAGES_END) this.problem = "no-answer";
   }
 
-  /** @param text  the last part of the frame, and the same as bytes */
+  /** Adds a complete frame. @param text  the last part of the frame @param part  the same part as bytes */
   #endFrame(text: ByteString, part: Buffer): void {
     const unfinished = this.#unfinished;
     if (unfinished.length > 0) unfinished.append(part, part.length);
     const bytes = unfinished.length === 0 ? text : bytesOf(unfinished.bytes, unfinished.at, unfinished.end);
     if (bytes.length > this.#maxBytes) this.problem = "too-long";
-    else this.#whole.push({ bytes, isError: this.#isError });
+    else this.#complete.push({ bytes, isError: this.#isError });
     unfinished.clear();
-    this.#place = "head";
+    this.#lineKind = "head";
     this.#isError = false;
     this.#hasPages = false;
   }
@@ -126,8 +126,8 @@ export class SqlFrameReader {
   #keep(part: Buffer): void {
     if (part.length === 0) return;
     this.#unfinished.append(part, part.length);
-    // A line that is not a head may be endless.
-    if (this.#place === "head" && this.#line.length === LINE_KEPT) this.problem ??= "no-answer";
+    // A line that is not a header may be endless.
+    if (this.#lineKind === "head" && this.#line.length === LINE_KEPT) this.problem ??= "no-answer";
     if (this.#unfinished.length > this.#maxBytes) this.problem ??= "too-long";
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Statements of the SQL line protocol from a stream of bytes: each ends with a `;` outside of texts, and outside of comments in English
- * statements. Source: test/vectors/sql/GRAMMAR.md "Wire"; there a `;` within a text ends the statement, which is fixed here.
+ * Parses statements of the SQL line protocol from a stream of bytes. A statement ends with a `;` outside of string literals and, in English
+ * statements, outside of comments. Source: test/vectors/sql/GRAMMAR.md "Wire". In the original, a `;` inside a literal ends the statement;
+ * this parser fixes that.
  */
 import { type ByteString, bytesOf, isBlank, trimmed } from "./byte-string.js";
 import { ReceiveBuffer } from "./receive-buffer.js";
@@ -15,31 +16,31 @@ const SLASH = 0x2f;
 const STAR = 0x2a;
 const NEWLINE = 0x0a;
 
-/** Statements that may contain comments begin with this, or with a comment. */
+/** The first words of statements that may contain comments. Such a statement may also begin with a comment. */
 const ENGLISH: ReadonlySet<string> = new Set(
   "select insert update delete create drop show use describe".split(" "),
 );
 const FIRST_WORD_CHARS = 8;
 
 export class SqlLineParser {
-  /** Maximum bytes of a statement. May be changed between two: it applies to the next. */
+  /** The maximum length of a statement in bytes. It may be changed between two statements. */
   maxBytes: number;
-  /** Bytes of the incomplete statement. */
+  /** The bytes of the incomplete statement. */
   readonly #unfinished = new ReceiveBuffer();
-  /** Complete statements. */
-  #whole: ByteString[] = [];
-  #wholeBytes = 0;
-  /** The quote that the text which has begun ends with; 0: none has. */
+  /** The complete statements. */
+  #complete: ByteString[] = [];
+  #completeBytes = 0;
+  /** The quote that ends the current string literal; 0: none has begun. */
   #quote = 0;
   #isEscaped = false;
-  /** End of the comment that has begun: the end of the line, or a STAR before a SLASH; 0: none has begun. */
+  /** The end of the current comment: the end of the line, or a STAR before a SLASH; 0: none has begun. */
   #comment = 0;
-  /** Whether comments may be in the statement; null: its first word has not ended. */
+  /** Whether the statement may contain comments; null: its first word has not ended. */
   #mayHaveComments: boolean | null = null;
   #firstWord = "";
-  /** The byte before, where a comment may begin or end with it; 0: another one. */
+  /** The previous byte if a comment may begin or end with it; 0: it is another byte. */
   #last = 0;
-  /** Whether the statement consists of more than comments. */
+  /** Whether the statement contains more than comments. */
   #hasCode = false;
   #hasComment = false;
 
@@ -48,19 +49,19 @@ export class SqlLineParser {
   }
 
   get heldBytes(): number {
-    return this.#unfinished.length + this.#wholeBytes;
+    return this.#unfinished.length + this.#completeBytes;
   }
 
   get isMidRequest(): boolean {
-    return this.#whole.length > 0 || !this.#isBlank;
+    return this.#complete.length > 0 || !this.#isBlank;
   }
 
-  /** Whether the next statement is longer than any may be: nothing more can be taken. */
+  /** Whether the next statement is too long. The parser then returns no more statements. */
   get isTooLong(): boolean {
-    return (this.#whole[0]?.length ?? this.#unfinished.length) > this.maxBytes;
+    return (this.#complete[0]?.length ?? this.#unfinished.length) > this.maxBytes;
   }
 
-  /** Takes received bytes; they are copied. */
+  /** Adds received bytes, and copies them. */
   push(chunk: Buffer): void {
     let from = 0;
     for (let at = 0; at < chunk.length; at++) {
@@ -77,29 +78,29 @@ export class SqlLineParser {
         from = at + 1;
       }
     }
-    const rest = chunk.subarray(from);
-    this.#unfinished.append(rest, rest.length);
+    const part = chunk.subarray(from);
+    this.#unfinished.append(part, part.length);
   }
 
-  /** Ends the stream: what has begun is a statement, as it is. */
+  /** Ends the stream. The unfinished bytes are a statement. */
   end(): void {
     this.#endStatement(Buffer.alloc(0));
   }
 
-  /** The next whole statement, without blanks around it; null: it has not arrived. */
+  /** Returns the next complete statement without surrounding spaces; null if it has not arrived. */
   next(): ByteString | null {
-    const [statement] = this.#whole;
+    const [statement] = this.#complete;
     if (statement === undefined || statement.length > this.maxBytes) return null;
-    this.#whole.shift();
-    this.#wholeBytes -= statement.length;
+    this.#complete.shift();
+    this.#completeBytes -= statement.length;
     return statement;
   }
 
   /** Returns the statement that ends with these bytes. */
-  #joined(rest: Buffer): ByteString {
+  #joined(part: Buffer): ByteString {
     const unfinished = this.#unfinished;
-    if (unfinished.length === 0) return bytesOf(rest);
-    unfinished.append(rest, rest.length);
+    if (unfinished.length === 0) return bytesOf(part);
+    unfinished.append(part, part.length);
     const { bytes, at, end } = unfinished;
     const text = bytesOf(bytes, at, end);
     unfinished.clear();
@@ -112,13 +113,13 @@ export class SqlLineParser {
     this.#last = this.#comment === STAR ? byte : 0;
   }
 
-  /** Whether a comment begins with this byte and the one before. */
+  /** Whether a comment begins with the previous byte and this one. */
   #beginsComment(byte: number): boolean {
     if (this.#mayHaveComments === false) {
       this.#hasCode = true;
       return false;
     }
-    // A sign ends the first word: two signs are a comment in an English statement alone.
+    // A sign ends the first word. Two signs are a comment only in an English statement.
     if (this.#mayHaveComments === null && this.#firstWord !== "" && !isLetter(byte)) {
       this.#mayHaveComments = ENGLISH.has(this.#firstWord);
       if (!this.#mayHaveComments) return false;
@@ -149,8 +150,8 @@ export class SqlLineParser {
     return true;
   }
 
-  #endStatement(rest: Buffer): void {
-    const text = trimmed(this.#joined(rest));
+  #endStatement(part: Buffer): void {
+    const text = trimmed(this.#joined(part));
     const statement = this.#hasComment && !this.#hasCode ? "" : text;
     this.#comment = 0;
     this.#mayHaveComments = null;
@@ -161,8 +162,8 @@ export class SqlLineParser {
     this.#quote = 0;
     this.#isEscaped = false;
     if (statement === "") return;
-    this.#whole.push(statement);
-    this.#wholeBytes += statement.length;
+    this.#complete.push(statement);
+    this.#completeBytes += statement.length;
   }
 }
 

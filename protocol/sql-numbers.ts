@@ -1,10 +1,10 @@
-/** Numbers as the earlier SQL server writes them, in answers and in its files. */
+/** Formats numbers like the earlier SQL server, in answers and in its files. */
 
-/** Numbers from here on have an exponent. */
+/** The limits outside of which numbers have an exponent. */
 const PLAIN_MAX = 1e7;
 const PLAIN_MIN = 1e-3;
 
-/** `1.0`, `1.0E7`, `1.0E-4`. */
+/** Returns for example `1.0`, `1.0E7` or `1.0E-4`. */
 export function numberText(value: number): string {
   const size = Math.abs(value);
   if (size === 0) return Object.is(value, -0) ? "-0.0" : "0.0";

@@ -1,6 +1,6 @@
 /**
- * A reply whose items are found in steps, because there may be very many: the listener takes the steps, or the first reader of the items
- * takes all of them. A caller that runs other commands before that sees their changes.
+ * A reply whose items are found in steps, because there may be very many. The listener runs the steps, or the first access to the items
+ * runs all of them. If other commands run before that, the items include their changes.
  */
 import type { Reply } from "./reply.js";
 import { finish } from "./steps.js";
@@ -29,7 +29,7 @@ export class StepReply<Kind extends "array" | "map"> {
   }
 }
 
-/** A reply of any kind that is found in steps: until `settled` returns it, an array of it alone. */
+/** A reply of any kind that is found in steps. Until `settled` returns it, it is the only item of an array. */
 class SteppedReply extends StepReply<"array"> {
   constructor(work: Generator<void, Reply>) {
     super("array", alone(work));
@@ -41,9 +41,9 @@ function* alone(work: Generator<void, Reply>): Generator<void, readonly Reply[]>
 }
 
 /**
- * Returns the reply of work.
- * @param takesSteps  whether the reply may be found in steps, of which the first is taken here; otherwise all of them are
- * @throws what those of the steps throw that run here
+ * Returns the reply that work produces.
+ * @param takesSteps  whether the reply may be found in steps, of which only the first runs here; otherwise all of them run here
+ * @throws the errors of the steps that run here
  */
 export function repliedBy(work: Generator<void, Reply>, takesSteps: boolean | undefined): Reply {
   if (takesSteps !== true) return finish(work);
@@ -51,7 +51,7 @@ export function repliedBy(work: Generator<void, Reply>, takesSteps: boolean | un
   return step.done === true ? step.value : new SteppedReply(work);
 }
 
-/** The same reply, from now on what it is now. */
+/** Returns the reply with its items found now, so that later changes do not affect it. */
 export function settled(reply: Reply): Reply {
   if (!(reply instanceof StepReply)) return reply;
   const items = finish(reply.steps());

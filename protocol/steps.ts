@@ -1,28 +1,28 @@
-/** Long work in steps, each much shorter than a turn: between two turns the process serves other requests. */
+/** Long work in steps, each of which is much shorter than a turn. Between two turns the process serves other requests. */
 export type Steps<A> = Generator<undefined, A, undefined>;
 
-/** Items of one step. */
+/** The number of items of one step. */
 export const STEP_ITEMS = 512;
-/** Milliseconds of one turn, after which the event loop serves other connections. */
+/** The length of one turn in milliseconds, after which the event loop serves other connections. */
 export const TURN_MS = 5;
-/** Milliseconds of one turn of work that no client waits for. */
+/** The length of one turn of background work, for which no client is waiting. */
 export const BACKGROUND_TURN_MS = 2;
 
 export interface TurnClock {
-  /** Milliseconds since some moment; never jumps. */
+  /** Returns the milliseconds since an arbitrary start; never jumps. */
   readonly uptime: () => number;
   /** Runs a step in a later turn of the event loop. */
   readonly soon: (step: () => void) => void;
 }
 
 export interface TurnOptions {
-  /** Length of a turn; default `TURN_MS`. */
+  /** The length of a turn; default `TURN_MS`. */
   readonly milliseconds?: number;
-  /** Called before each further turn; false: the work is dropped, and its promise never settles. */
+  /** Called before each further turn. If it returns false, the work is discarded, and its promise never settles. */
   readonly isWanted?: () => boolean;
 }
 
-/** Runs all steps in one go and returns their result. */
+/** Runs all steps without interruption and returns their result. */
 export function finish<A>(work: Iterator<unknown, A>): A {
   for (;;) {
     const step = work.next();
@@ -30,7 +30,7 @@ export function finish<A>(work: Iterator<unknown, A>): A {
   }
 }
 
-/** Runs at least one step, and more until a turn is over. Returns the result of the work; null: more steps remain. */
+/** Runs at least one step, and further ones until the turn is over. Returns the result of the work; null if more steps remain. */
 export function turnOf<A>(
   work: Iterator<unknown, A>,
   uptime: () => number,
@@ -47,7 +47,7 @@ export function turnOf<A>(
 /**
  * Runs work in turns of the event loop, the first one immediately.
  *
- * @returns what the work returned; a promise of it, rejected with what a later turn throws, if it takes more than one turn
+ * @returns the result of the work or, if it needs more than one turn, a promise of it, which rejects with the error of a later turn
  */
 export function inTurns<A>(
   work: Iterator<unknown, A>,
@@ -71,7 +71,7 @@ export function inTurns<A>(
   });
 }
 
-/** Calls a function for each item, and returns what it returned. */
+/** Calls a function for each item, and returns the results. */
 export function* mappedInSteps<Item, Made>(
   items: readonly Item[],
   make: (item: Item) => Made,
@@ -81,7 +81,7 @@ export function* mappedInSteps<Item, Made>(
   return made;
 }
 
-/** The same order as `toSorted`, which equal items keep. */
+/** Sorts items like `toSorted`; the order of equal items is preserved. */
 export function* sortedInSteps<Item>(
   items: readonly Item[],
   compare: (a: Item, b: Item) => number,

@@ -1,4 +1,4 @@
-/** `dbsync-proxy [server…]`, which is `dbsync-proxy balance`: its options, and the original's config.json. */
+/** Runs `dbsync-proxy [server…]`, which is `dbsync-proxy balance`, with its options and the original's config.json. */
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Logger } from "pino";
@@ -42,54 +42,54 @@ interface Options extends BalancerFlags, AdminOptions {
 export function addBalancer(program: Command): void {
   const command = program
     .command("balance", { isDefault: true })
-    .summary("balances several servers: reads and writes go on when one dies (the default)")
+    .summary("balances several servers: reads and writes continue when one fails (the default)")
     .description(
-      "Distributes statements to several servers. Reads go to any of them, writes to the one that their database is placed on; when a server dies both go on.",
+      "Distributes statements to several servers. Reads are sent to any of them, writes to the one on which their database is placed; when a server fails, both continue.",
     )
     .argument(
       "[server...]",
-      "where servers are: host[:port], or sqls://host:port#sha256:… with TLS; [id=]host:port names it",
+      "addresses of servers: host[:port], or sqls://host:port#sha256:… with TLS; [id=]host:port names one",
     )
     .option("--config <file>", `the earlier balancer's config.json (or ${CONFIG_VARIABLE})`)
     .option("--listen <place>", `port, or address:port (127.0.0.1:${DEFAULT_PORT})`, listenPlace);
   addRouting(addAdmin(command));
   addLimits(command)
     .addOption(new Option("--log-level <level>", "messages to log").choices(LOG_LEVELS).default("info"))
-    .addOption(new Option("--log-format <format>", "how").choices(LOG_FORMATS).default("auto"))
+    .addOption(new Option("--log-format <format>", "format of the log").choices(LOG_FORMATS).default("auto"))
     .action(runBalancer);
 }
 
 function addRouting(command: Command): Command {
   return command
     .addOption(
-      new Option("--reads <how>", "to all servers in turn, or all of a database to one").choices([
+      new Option("--reads <how>", "to all servers in turn, or all reads of a database to one").choices([
         "round-robin",
         "rendezvous",
       ]),
     )
     .addOption(
-      new Option("--partition <by>", "whether each object of a database is placed by itself").choices([
+      new Option("--partition <by>", "whether each object of a database is placed separately").choices([
         "database",
         "object",
       ]),
     )
     .addOption(
-      new Option("--hash <name>", "how keys are placed: evenly, or as the earlier balancer does").choices([
+      new Option("--hash <name>", "how keys are placed: evenly, or like the earlier balancer").choices([
         "even",
         "original",
       ]),
     )
     .addOption(new Option("--journal <folder>").hideHelp().argParser(refuseJournal))
     .addOption(new Option("--journal-mib <count>").hideHelp().argParser(refuseJournal))
-    .option("--single-primary", "the first server that is there takes all writes")
+    .option("--single-primary", "sends all writes to the first server that is up")
     .option(
       "--settle <ms>",
-      `how long servers may take to replicate a write (${DEFAULT_SETTLE_TIME})`,
+      `time within which servers replicate a write (${DEFAULT_SETTLE_TIME})`,
       number(0, TIME_MAX),
     );
 }
 
-/** @throws InvalidArgumentError  always */
+/** Refuses the removed options for the journal. @throws InvalidArgumentError  always */
 function refuseJournal(): never {
   throw new InvalidArgumentError(JOURNAL_REMOVED);
 }
@@ -100,28 +100,33 @@ function addLimits(command: Command): Command {
   return command
     .option(
       "--connect-timeout <ms>",
-      "how long a server may take to let us in",
+      "timeout for connecting to a server",
       time,
       UPSTREAM_LIMITS.connectTimeout,
     )
-    .option("--reply-timeout <ms>", "how long an answer may take", time, UPSTREAM_LIMITS.replyTimeout)
+    .option("--reply-timeout <ms>", "timeout for an answer", time, UPSTREAM_LIMITS.replyTimeout)
     .option(
       "--heartbeat <ms>",
-      "a server that was silent so long is asked whether it is there",
+      "checks a server that was silent for this time",
       time,
       UPSTREAM_LIMITS.heartbeatInterval,
     )
-    .option("--max-server-connections <count>", "to one server", count, UPSTREAM_LIMITS.maxConnections)
-    .option("--max-connections <count>", "of clients", count, CLIENT_LIMITS.maxConnections)
+    .option(
+      "--max-server-connections <count>",
+      "connections to one server",
+      count,
+      UPSTREAM_LIMITS.maxConnections,
+    )
+    .option("--max-connections <count>", "connections from clients", count, CLIENT_LIMITS.maxConnections)
     .option(
       "--max-statement-bytes <count>",
-      "of one statement",
+      "length of one statement",
       number(1, STATEMENT_BYTES_MAX),
       CLIENT_LIMITS.maxRequestBytes,
     )
     .option(
       "--silence-timeout <ms>",
-      "a client that is silent for longer is disconnected; 0: none is",
+      "disconnects a client that is silent for longer; 0: never",
       number(0, TIME_MAX),
       CLIENT_LIMITS.silenceTimeout,
     );
@@ -132,7 +137,7 @@ async function runBalancer(servers: readonly string[], options: Options): Promis
   await runService(options, (log) => serviceOf(settings, options, log));
 }
 
-/** null: there is no file. @throws StartError */
+/** Reads the settings of the configuration file; null if there is no file. @throws StartError */
 function configured(option: string | undefined): BalancerSettings | null {
   const file = option ?? process.env[CONFIG_VARIABLE] ?? "";
   if (file === "") return null;

@@ -1,4 +1,4 @@
-/** `dbsync-proxy cache`: its arguments, as the earlier cache had them, and the same as options. */
+/** Runs `dbsync-proxy cache`, with the arguments of the earlier cache, which are also available as options. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { realEnvironment } from "../net/process/environment.js";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../net/process/log.js";
@@ -22,10 +22,10 @@ const LIFE_MAX = 24 * 60 * 60 * 1000;
 const ENTRIES_MAX = 10_000_000;
 const MIB_MAX = 1024 * 1024;
 const LOOPBACK = "127.0.0.1";
-/** The earlier cache's own port, and its load balancer's. */
+/** The ports of the earlier cache and its load balancer. */
 const DEFAULT_LISTEN_PORT = 3951;
 const DEFAULT_UPSTREAM_PORT = 3949;
-const LIFE_HELP = `how long an answer is kept (${CACHE_LIMITS.life})`;
+const LIFE_HELP = `lifetime of a stored answer (${CACHE_LIMITS.life})`;
 const RESP_REMOVED =
   "The cache for Redis clients was removed. Connect Redis clients to the server itself: dbsyncd --resp and Redis serve client-side caching (CLIENT TRACKING).";
 
@@ -43,32 +43,44 @@ interface CacheOptions extends AdminOptions {
 export function addCache(program: Command): void {
   const command = program
     .command("cache")
-    .summary("keeps what was read lately, in front of one server")
+    .summary("caches recent reads in front of one server")
     .description(
-      "Keeps answers to reads for a while. Writes go through, and throw away what they may have changed before they are answered.",
+      "Stores answers to reads for a limited time. Writes are forwarded, and remove the answers that they may have changed before they are answered.",
     )
-    .argument("[host]", `where the server is (${LOOPBACK})`)
+    .argument("[host]", `host of the server (${LOOPBACK})`)
     .argument("[port]", `its port (${DEFAULT_UPSTREAM_PORT})`, number(1, PORT_MAX))
-    .argument("[listen]", `port to listen at (${DEFAULT_LISTEN_PORT})`, number(0, PORT_MAX))
+    .argument("[listen]", `port to listen on (${DEFAULT_LISTEN_PORT})`, number(0, PORT_MAX))
     .argument("[ttl-ms]", LIFE_HELP, number(1, LIFE_MAX))
-    .argument("[max-entries]", `how many are (${CACHE_LIMITS.maxEntries})`, number(1, ENTRIES_MAX))
+    .argument(
+      "[max-entries]",
+      `maximum number of stored answers (${CACHE_LIMITS.maxEntries})`,
+      number(1, ENTRIES_MAX),
+    )
     .addOption(
-      new Option("--protocol <name>", "sql, the only one left").default("sql").hideHelp().argParser(protocol),
+      new Option("--protocol <name>", "sql, the only supported one")
+        .default("sql")
+        .hideHelp()
+        .argParser(protocol),
     )
     .option("--upstream <place>", "the server: host:port, with TLS sqls://host:port#sha256:…")
     .option("--listen <place>", "port, or address:port", listenPlace)
     .option("--life <ms>", LIFE_HELP, number(1, LIFE_MAX))
-    .option("--max-entries <count>", "how many answers are kept", number(1, ENTRIES_MAX))
-    .option("--max-mib <count>", "how much is kept", number(1, MIB_MAX), CACHE_LIMITS.maxBytes / MIB)
+    .option("--max-entries <count>", "maximum number of stored answers", number(1, ENTRIES_MAX))
+    .option(
+      "--max-mib <count>",
+      "maximum size of stored answers",
+      number(1, MIB_MAX),
+      CACHE_LIMITS.maxBytes / MIB,
+    )
     .option(
       "--reply-timeout <ms>",
-      "how long an answer may take",
+      "timeout for an answer",
       number(1, LIFE_MAX),
       UPSTREAM_LIMITS.replyTimeout,
     );
   addAdmin(command)
     .addOption(new Option("--log-level <level>", "messages to log").choices(LOG_LEVELS).default("info"))
-    .addOption(new Option("--log-format <format>", "how").choices(LOG_FORMATS).default("auto"))
+    .addOption(new Option("--log-format <format>", "format of the log").choices(LOG_FORMATS).default("auto"))
     .action(runCache);
 }
 
@@ -108,7 +120,7 @@ async function runCache(
   });
 }
 
-/** @throws InvalidArgumentError  it names a protocol that is no longer served */
+/** Checks the value of --protocol. @throws InvalidArgumentError  it names an unsupported protocol */
 function protocol(name: string): string {
   if (name === "sql") return name;
   throw new InvalidArgumentError(name === "resp" ? RESP_REMOVED : "Allowed: sql.");

@@ -1,16 +1,16 @@
-/** Values of options, as commander reads them. */
+/** Parsers of option values for commander. */
 import { InvalidArgumentError } from "commander";
 import { type ListenPlace, parsePlace } from "../net/process/place.js";
 
-export function number(least: number, most: number): (text: string) => number {
+export function number(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
   };
 }
 
-/** `3949`, `0.0.0.0:3949`, `[::]:3949`. */
+/** Parses an address to listen on, such as `3949`, `0.0.0.0:3949` or `[::]:3949`. */
 export function listenPlace(text: string): ListenPlace {
   try {
     return parsePlace(text);

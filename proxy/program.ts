@@ -6,7 +6,7 @@ import { addBalancer } from "./balancer-command.js";
 import { addCache } from "./cache-command.js";
 import { addStatus } from "./status-command.js";
 
-/** Returns the program; nothing is parsed yet. */
+/** Returns the program, which has not parsed any arguments yet. */
 export function makeProxy(): Command {
   const program = new Command("dbsync-proxy")
     .description("A proxy in front of servers of the SQL line protocol.")
@@ -18,7 +18,7 @@ export function makeProxy(): Command {
       writeOut: (text) => process.stdout.write(breakHelp(text)),
       outputError: (text, write) => write(text.replace(/^error: /, "dbsync-proxy: ")),
     })
-    .showHelpAfterError("(--help shows what is possible)");
+    .showHelpAfterError("(--help shows all options)");
   for (const add of [addBalancer, addCache, addStatus]) add(program);
   return program;
 }

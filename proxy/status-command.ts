@@ -1,6 +1,6 @@
 /**
- * `dbsync-proxy status`: shows what a balancer or a cache with --admin reports about itself and its servers, as text or as
- * JSON.
+ * Runs `dbsync-proxy status`, which shows the report of a balancer or a cache with --admin about itself and its servers, as text or
+ * as JSON.
  */
 import type { Command } from "commander";
 import { StartError } from "../net/process/start-error.js";
@@ -38,10 +38,13 @@ type Report = (BalancerHealth | CacheHealth) & { readonly status: string };
 export function addStatus(program: Command): void {
   program
     .command("status")
-    .summary("what a balancer, or a cache, says of its servers")
-    .argument("<place>", "where its --admin listens: port, or address:port")
-    .option("--json", "as /healthz has it, on one line")
-    .addHelpText("after", "\nEnds with 1 if nothing answers, or no server can be read from or written to.")
+    .summary("shows the state of a balancer or a cache and its servers")
+    .argument("<place>", "address of its --admin: port, or address:port")
+    .option("--json", "prints the JSON of /healthz on one line")
+    .addHelpText(
+      "after",
+      "\nExits with 1 if there is no answer, or if no server is available for reads or for writes.",
+    )
     .action(status);
 }
 
@@ -51,7 +54,7 @@ async function status(place: string, { json = false }: { readonly json?: boolean
   if (report.status !== "ok") process.exitCode = 1;
 }
 
-/** @throws StartError  there is no answer, or it is not a proxy's */
+/** Requests the report. @throws StartError  there is no answer, or it is not from a proxy */
 async function ask(place: string): Promise<Report> {
   try {
     const response = await fetch(`http://${place}/healthz`, { signal: AbortSignal.timeout(ANSWER_MS) });
@@ -61,7 +64,7 @@ async function ask(place: string): Promise<Report> {
     const { cause, message } = problem as Error;
     throw new StartError(`${place}: ${cause instanceof Error ? cause.message : message}`, 1);
   }
-  throw new StartError(`${place}: what answers there is no proxy`, 1);
+  throw new StartError(`${place}: the server there is not a proxy`, 1);
 }
 
 function shown(report: Report): string {

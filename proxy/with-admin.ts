@@ -1,4 +1,4 @@
-/** `--admin` of the proxy's subcommands: a service, and next to it the server that reports on it. */
+/** Implements `--admin` of the proxy's subcommands: a service together with the server that reports on it. */
 import { type Command, Option } from "commander";
 import type { Logger } from "pino";
 import { makeExposition } from "../net/admin/exposition.js";
@@ -24,13 +24,13 @@ export function addAdmin(command: Command): Command {
   return command
     .option("--admin <place>", "serves /healthz and /metrics: port, or address:port", listenPlace)
     .addOption(
-      new Option("--admin-host <name>", "a name by which --admin may be asked")
+      new Option("--admin-host <name>", "an accepted host name for --admin")
         .argParser((name: string, all: readonly string[]) => [...all, name.toLowerCase()])
         .default([], "none"),
     );
 }
 
-/** The service, alone without --admin. */
+/** Returns the service together with its admin server, or only the service without --admin. */
 export function withAdmin<Sources>(
   service: Service,
   { admin: place, adminHost: hosts }: AdminOptions,

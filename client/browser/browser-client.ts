@@ -1,4 +1,4 @@
-/** The public types of a client in a page. */
+/** The public types of the client for web pages. */
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "../live/live-event.js";
 import type { CommandInput } from "../shared/command.js";
 import type { DbsyncError, Outcome } from "../shared/errors.js";
@@ -6,42 +6,42 @@ import type { Policy } from "../shared/policy.js";
 import type { WebKey } from "./web-key.js";
 
 export interface BrowserOptions extends BrowserCallOptions {
-  /** The daemons' `--ws`: `wss://db1.example:1180`, several with commas between, or a list. */
+  /** The daemons' `--ws` addresses: `wss://db1.example:1180`, several separated by commas, or a list. */
   readonly servers: string | readonly string[];
-  /** The name under which the key is stored, which is made at its first use, default `dbsync`; or a key of `makeKey`. */
+  /** The name under which the key is stored, default `dbsync`, or a key from `makeKey`. A stored key is generated at its first use. */
   readonly key?: string | WebKey | undefined;
-  /** The cluster, 64 hexadecimal digits, as the daemons print it when they start. Default: the daemons are asked. */
+  /** The cluster, 64 hexadecimal digits, as the daemons print it when they start. By default the client queries the daemons. */
   readonly cluster?: string | undefined;
-  /** Called with the end of each call that an earlier page had signed and whose answer it did not receive. */
+  /** Called with the result of each call that an earlier page signed but received no answer to. */
   readonly recovered?: ((end: Recovered) => void) | undefined;
-  /** Called, once for many, when `outbox`, `unkept` or `daemons` has changed. */
+  /** Called when `outbox`, `unkept` or `daemons` has changed, once for several changes. */
   readonly changed?: (() => void) | undefined;
-  /** Makes WebSockets; default: the browser's. */
+  /** Opens WebSockets; default: the browser's constructor. */
   readonly makeSocket?: unknown;
 }
 
 export interface BrowserCallOptions {
-  /** Milliseconds until the call fails, also if no daemon is reached: 1 to 20,000, which is the default. */
+  /** Milliseconds until the call fails, even if no daemon is reachable: 1 to 20,000; default 20,000. */
   readonly timeout?: number | undefined;
-  /** Selects the answers that make the result; default `first`, the first successful one. */
+  /** Selects the answers that determine the result; default `first`, the first successful one. */
   readonly policy?: Policy | undefined;
-  /** `traceparent` of W3C Trace Context, which the daemons' slow logs show. */
+  /** The `traceparent` of W3C Trace Context, which the daemons' slow logs show. */
   readonly traceparent?: string | undefined;
-  /** Number of the database; default 0. */
+  /** The number of the database; default 0. */
   readonly db?: number | undefined;
-  /** Applied only if each of these keys was last changed by that writer; otherwise the result is null. */
+  /** The call is applied only if each of these keys was last changed by that writer; otherwise the result is null. */
   readonly if?:
     | readonly { readonly key: string; readonly writer: string | null; readonly db?: number | undefined }[]
     | undefined;
-  /** The daemon waits until it holds this write, from `lastWrite`. */
+  /** The write, from `lastWrite`, that a daemon must have before it applies the call. */
   readonly after?: string | undefined;
-  /** Id of the only daemon that accepts the call. */
+  /** The id of the only daemon that accepts the call. */
   readonly only?: string | undefined;
-  /** The answer comes when no write with an earlier position can still arrive. */
+  /** Whether the daemon answers only once no write with an earlier position can arrive. */
   readonly stable?: boolean | undefined;
   /** The number of daemons that must have the write on their disks before the answer. */
   readonly replicated?: number | undefined;
-  /** Whether `call` and `multi` return strings of the reply as bytes. */
+  /** Whether `call` and `multi` return the strings of a reply as bytes. */
   readonly buffers?: boolean | undefined;
 }
 
@@ -53,17 +53,17 @@ export interface Waiting {
   readonly command: CommandInput | readonly CommandInput[];
   /** Milliseconds since 1970. */
   readonly since: number;
-  /** The time at which it fails without an answer. */
+  /** The time at which it fails if no daemon has answered. */
   readonly until: number;
-  /** Whether an earlier page has made it. */
+  /** Whether an earlier page made the call. */
   readonly isRecovered: boolean;
 }
 
-/** The end of a call that an earlier page has made. */
+/** The result of a call that an earlier page made. */
 export interface Recovered extends Omit<Waiting, "isRecovered"> {
-  /** The reply; null also for nil. */
+  /** The reply; null for nil, and if there is an error. */
   readonly value: BrowserReply;
-  /** null: there is a reply. */
+  /** The error of the call; null: the daemons replied. */
   readonly error: DbsyncError | null;
 }
 
@@ -74,21 +74,21 @@ export interface BrowserDaemon {
 }
 
 export interface BrowserClient {
-  /** Sends a command to every daemon; the value as text, or null for nil. */
+  /** Sends a command to every daemon, and resolves with the value as text, or null for nil. */
   send(command: CommandInput, options?: BrowserCallOptions): Promise<string | null>;
   /** Sends a command and resolves with its reply, typed. */
   call(command: CommandInput, options?: BrowserCallOptions): Promise<BrowserReply>;
-  /** Commands that are applied together, with no other between them. */
+  /** Sends commands that each daemon applies together, with no other command between them. */
   multi(commands: readonly CommandInput[], options?: BrowserCallOptions): Promise<BrowserReply[] | null>;
   /** Resolves when each daemon has answered or failed. */
   sendAll(command: CommandInput, options?: BrowserCallOptions): Promise<{ outcomes: Outcome[] }>;
-  /** Iterates over the messages on a channel, or on all that match a pattern. */
+  /** Iterates over the messages on a channel, or on all channels that match a pattern. */
   subscribe(channel: ChannelInput, options?: ListenOptions): AsyncIterableIterator<ChannelEvent>;
   /** Iterates over the changes of a key, or of all keys with a prefix. */
   watch(key: KeyInput, options?: ListenOptions): AsyncIterableIterator<WatchEvent>;
-  /** Returns the public key, as `dbsync keys add` accepts it. */
+  /** Returns the public key in the form that `dbsync keys add` accepts. */
   publicKeyPem(): Promise<string>;
-  /** The newest write of this client that a daemon has answered, for `after`; null: none. */
+  /** This client's newest write that a daemon has acknowledged, for the option `after`; null: none. */
   readonly lastWrite: string | null;
   /** The unanswered calls, in the order in which they were made. */
   readonly outbox: readonly Waiting[];

@@ -5,7 +5,7 @@
 
 export type Encoding = "latin1" | "utf8" | "hex";
 
-/** The number of arguments of one call that every engine accepts. */
+/** A number of arguments that every JavaScript engine accepts in one call. */
 const CODES_AT_ONCE = 8192;
 
 class ByteBuffer extends Uint8Array {
@@ -19,7 +19,7 @@ class ByteBuffer extends Uint8Array {
     return text;
   }
 
-  /** Writes latin1, the only encoding that is written anywhere. */
+  /** Writes latin1, the only encoding that the client writes. */
   write(text: string, startOrEncoding: number | "latin1" = 0, _encoding: "latin1" = "latin1"): number {
     const start = Number(startOrEncoding) || 0;
     const length = Math.min(text.length, this.length - start);
@@ -71,13 +71,13 @@ function alloc(length: number): ByteBuffer {
 }
 
 function concat(pieces: readonly Uint8Array[]): ByteBuffer {
-  const whole = new ByteBuffer(pieces.reduce((sum, { length }) => sum + length, 0));
+  const joined = new ByteBuffer(pieces.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const piece of pieces) {
-    whole.set(piece, at);
+    joined.set(piece, at);
     at += piece.length;
   }
-  return whole;
+  return joined;
 }
 
 export const Buffer = {

@@ -25,11 +25,11 @@ const CHECKS = {
   makeSocket: isFunction,
 };
 
-/** Opens a client of the daemons' `--ws` ports. @throws DbsyncError `bad-option` */
+/** Opens a client that connects to the daemons' `--ws` ports. @throws DbsyncError `bad-option` */
 export function createClient(options: BrowserOptions): BrowserClient {
   checkOptions(options, Object.keys(CHECKS), CHECKS);
   const {
-    servers: given,
+    servers: serverList,
     key = "dbsync",
     cluster = "",
     changed = () => {},
@@ -37,18 +37,18 @@ export function createClient(options: BrowserOptions): BrowserClient {
     makeSocket,
     ...call
   } = options;
-  const servers = readServers(given);
-  const usual = {
+  const servers = readServers(serverList);
+  const defaults = {
     timeout: TIMEOUT_MS_MAX,
     policy: "usual",
     format: "text",
     envelope: null,
     traceparent: null,
   } as const;
-  const base = { ...usual, buffers: false, servers };
-  const own = { cluster: cluster.toLowerCase(), keyName: typeof key === "string" ? key : null };
+  const base = { ...defaults, buffers: false, servers };
+  const identity = { cluster: cluster.toLowerCase(), keyName: typeof key === "string" ? key : null };
   const client = new WebClient(
-    { ...base, ...readCallOptions(call as object, base), ...own, changed, recovered },
+    { ...base, ...readCallOptions(call as object, base), ...identity, changed, recovered },
     new WebEnvironment((makeSocket as MakeSocket | undefined) ?? browserSocket),
     typeof key === "string" ? openKey(key) : Promise.resolve<WebKey>(key),
   );

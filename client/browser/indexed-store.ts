@@ -1,6 +1,6 @@
-/** An IndexedDB store with promises: pages of the same site can read what is stored there. */
+/** An IndexedDB store with a promise interface. All pages of the same site share it. */
 
-/** The part of IndexedDB that the store uses. */
+/** The parts of IndexedDB that the store uses. */
 interface Request<Result> {
   readonly result: Result;
   readonly error: unknown;
@@ -54,12 +54,12 @@ export class IndexedStore<Value> {
     return (await resultOf(this.#store("readonly").get(name))) as Value | undefined;
   }
 
-  /** Rejects where there is one of that name. */
+  /** Stores a value under a new name. Rejects if the name exists. */
   async add(name: string, value: Value): Promise<void> {
     await resultOf(this.#store("readwrite").add(value, name));
   }
 
-  /** Stores a value, in place of an earlier one of that name. */
+  /** Stores a value, and replaces an earlier one with that name. */
   async put(name: string, value: Value): Promise<void> {
     await resultOf(this.#store("readwrite").put(value, name));
   }
@@ -68,14 +68,14 @@ export class IndexedStore<Value> {
     await resultOf(this.#store("readwrite").delete(name));
   }
 
-  /** Returns all names with a prefix. */
-  names(beginning: string): Promise<string[]> {
-    return resultOf(this.#store("readonly").getAllKeys(namesFrom(beginning)));
+  /** Returns all names that begin with a prefix. */
+  names(prefix: string): Promise<string[]> {
+    return resultOf(this.#store("readonly").getAllKeys(namesFrom(prefix)));
   }
 
-  /** Renames all names with a prefix, in one transaction. @returns the values by their new names */
-  async rename(beginning: string, newName: () => string): Promise<Map<string, Value>> {
-    const names = namesFrom(beginning);
+  /** Renames all values whose names begin with a prefix, in one transaction. @returns the values by their new names */
+  async rename(prefix: string, newName: () => string): Promise<Map<string, Value>> {
+    const names = namesFrom(prefix);
     const store = this.#store("readwrite");
     const found = new Map<string, Value>();
     for (const value of await resultOf(store.getAll(names))) found.set(newName(), value as Value);
@@ -93,8 +93,8 @@ export class IndexedStore<Value> {
   }
 }
 
-const namesFrom = (beginning: string): unknown =>
-  (globalThis as unknown as Browser).IDBKeyRange.bound(beginning, beginning + LAST);
+const namesFrom = (prefix: string): unknown =>
+  (globalThis as unknown as Browser).IDBKeyRange.bound(prefix, prefix + LAST);
 
 function resultOf<Result>(request: Request<Result>): Promise<Result> {
   return new Promise((resolve, reject) => {

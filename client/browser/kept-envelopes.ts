@@ -1,7 +1,7 @@
 /**
- * The signed envelopes of a page that no daemon has answered, in IndexedDB, so that they outlive the page. The next
- * page of the site with that key takes them over. Each page holds a lock of its own while it is open, so that its
- * envelopes stay its own, and exactly one page takes over those of a closed one.
+ * Stores a page's signed, unanswered envelopes in IndexedDB, so that they outlive the page. The next page of the site
+ * with the same key takes them over. Each open page holds its own lock. The lock protects the page's envelopes while it
+ * is open, and ensures that exactly one page takes them over after it has closed.
  */
 
 import type { SignedEnvelope } from "../calls/sending.js";
@@ -44,12 +44,12 @@ export class KeptEnvelopes {
   readonly #owner = crypto.randomUUID();
   readonly #names = new Map<Batch, string>();
   #last = 0;
-  /** The pages whose end this one waits for. */
+  /** The ids of the pages that this page waits for: it takes over their envelopes when they close. */
   readonly #awaited = new Set<string>();
-  /** The channel on which a page announces to other pages that it has stored something. */
+  /** The channel on which a page notifies other pages that it has stored an envelope. */
   #channel: InstanceType<typeof BroadcastChannel> | null = null;
   readonly #closing = new AbortController();
-  /** null: there is none. */
+  /** The store; null: it could not be opened. */
   readonly #store: Promise<IndexedStore<KeptEnvelope> | null>;
 
   /**
@@ -74,7 +74,7 @@ export class KeptEnvelopes {
     this.adopt();
   }
 
-  /** Stores an envelope until `forget`, except reads, whose results are worthless later. */
+  /** Stores an envelope until `forget`. Reads are not stored, because their results are useless later. */
   keep(batch: Batch): void {
     if (batch.isRead) return;
     const name = this.#names.get(batch) ?? this.#newName();
@@ -149,8 +149,8 @@ export class KeptEnvelopes {
         this.#names.set(batch, name);
         if (batch.unsettled === 0) this.forget(batch);
       } catch (problem) {
-        // The envelope is of another version, or damaged. If it stayed, every page would fail on it, and on those
-        // after it.
+        // The envelope was written by another version, or is damaged. If it remained, every page would fail on it and on
+        // those after it.
         this.#failed(problem);
         await store.delete(name);
       }

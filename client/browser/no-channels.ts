@@ -1,4 +1,4 @@
-/** Replaces calls/channels.ts in the bundle: no one observes the process of a page. */
+/** Replaces calls/channels.ts in the bundle, because browsers have no diagnostics_channel. */
 
 export function publishOutcome(): void {}
 

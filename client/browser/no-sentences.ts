@@ -1,13 +1,13 @@
 /**
- * Replaces the sentences of errors in the bundle, since each visitor loads every byte: errors name their codes and
- * stages, which client/README.md explains. It is used for sentences.ts, described-outcomes.ts, allowed.ts,
+ * Replaces the error sentences in the bundle, to reduce its size. Errors contain only codes and stages, which
+ * client/README.md explains. The bundle uses this file instead of sentences.ts, described-outcomes.ts, allowed.ts,
  * may-wait.ts and command-labels.ts.
  */
 import type { Outcome } from "../shared/errors.js";
 
 export const CODES = new Proxy({}, { get: (_, code) => code });
 
-const ELSEWHERE = "what client/README.md says";
+const ELSEWHERE = "see client/README.md";
 export const ALLOWED = new Proxy({}, { get: () => ELSEWHERE });
 export const unknownOption = (): string => "is no option";
 export const atMostServers = (): string => ELSEWHERE;

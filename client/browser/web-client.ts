@@ -1,6 +1,6 @@
 /**
- * A client in a page. It stores what no daemon has answered, up to a bound, shows it, and sends it to each daemon that comes back until
- * its time is over. What it needs of version 2, of listening and of IndexedDB is loaded when first used, as modules of their own.
+ * The client for web pages. It stores a limited number of unanswered calls, lists them, and sends them to each daemon that comes
+ * back, until their deadlines. The modules for version 2, for listening and for IndexedDB are loaded when first used.
  */
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../../protocol/version-2/envelope.js";
 import type { CallsOwner } from "../calls/calls-owner.js";
@@ -37,15 +37,15 @@ import type { KeptEnvelope, KeptEnvelopes } from "./kept-envelopes.js";
 import { publicKeyPem, type WebKey } from "./web-key.js";
 import { WebSealer } from "./web-sealer.js";
 
-/** The maximum number of unanswered calls, and of bytes of their commands. */
+/** The maximum number of unanswered calls, and the maximum size of their commands in bytes. */
 const CALLS_MAX = 1000;
 const BYTES_MAX = 4 * 1024 * 1024;
 
 export interface WebSettings extends CallSettings {
   readonly servers: readonly Address[];
-  /** Hexadecimal digits; "": the daemons are asked. */
+  /** Hexadecimal digits; "": the client queries the daemons. */
   readonly cluster: string;
-  /** Name under which the key is stored; null: it is not. */
+  /** The name under which the key is stored; null: it is not stored. */
   readonly keyName: string | null;
   readonly changed: () => void;
   readonly recovered: (end: Recovered) => void;
@@ -61,11 +61,11 @@ export class WebClient implements BrowserClient, CallsOwner {
   readonly #environment: Environment;
   readonly #key: Promise<WebKey>;
   readonly #alarm: Alarm;
-  /** null: the key, or the module, is not loaded yet. */
+  /** The outbox; null: the key or the module is not loaded yet. */
   #outbox: Outbox | null = null;
-  /** null: the last attempt to load it failed. */
+  /** The load in progress or done; null: the last attempt failed. */
   #opened: Promise<Outbox> | null = null;
-  /** null: the client has not listened yet. */
+  /** The subscriptions; null: the caller has not subscribed yet. */
   #listening: Promise<Listening> | null = null;
   /** The store of signed envelopes; null: none, or not opened yet. */
   #kept: Promise<KeptEnvelopes | null> | null = null;
@@ -75,14 +75,14 @@ export class WebClient implements BrowserClient, CallsOwner {
   #heldBytes = 0;
   #moment = 0;
   #isClosed = false;
-  #isTelling = false;
+  #isNotifying = false;
 
   constructor(settings: WebSettings, environment: Environment, key: Promise<WebKey>) {
     this.#settings = settings;
     this.#environment = environment;
     this.#key = key;
     this.#alarm = new Alarm(environment, () => this.#tick());
-    // Each call reports the failure.
+    // A failure is reported by each call.
     this.#open().catch(() => {});
   }
 
@@ -132,7 +132,7 @@ export class WebClient implements BrowserClient, CallsOwner {
   }
 
   get unkept(): string | null {
-    return this.#settings.keyName === null ? "its key is not kept" : this.#storeProblem();
+    return this.#settings.keyName === null ? "its key is not stored" : this.#storeProblem();
   }
 
   get daemons(): readonly BrowserDaemon[] {
@@ -174,11 +174,11 @@ export class WebClient implements BrowserClient, CallsOwner {
   settled(): void {}
 
   started(): void {
-    this.#tell();
+    this.#notifyChanged();
   }
 
   ended(): void {
-    this.#tell();
+    this.#notifyChanged();
   }
 
   #start<Result>(shape: Shape, command: CommandInput, options: BrowserCallOptions): Promise<Result> {
@@ -224,17 +224,17 @@ export class WebClient implements BrowserClient, CallsOwner {
   #hold(held: Held): Held {
     this.#held.add(held);
     this.#heldBytes += held.bytes;
-    this.#tell();
+    this.#notifyChanged();
     return held;
   }
 
   #release(held: Held): void {
     this.#held.delete(held);
     this.#heldBytes -= held.bytes;
-    this.#tell();
+    this.#notifyChanged();
   }
 
-  /** Continues the calls of an earlier page; those without room end. */
+  /** Continues the calls of an earlier page. Calls above the limits end immediately. */
   #resume(outbox: Outbox, { calls, envelope, ...kept }: KeptEnvelope): Batch {
     const environment = this.#environment;
     const { recovered } = this.#settings;
@@ -269,7 +269,7 @@ export class WebClient implements BrowserClient, CallsOwner {
     return outbox.resume(pending, { ...kept, envelope: { ...envelope, message } }, now);
   }
 
-  /** Opens the outbox. @throws DbsyncError  `all-failed`: its module, or the key, takes longer */
+  /** Opens the outbox. @throws DbsyncError  `all-failed`: loading its module, or the key, takes longer than `ms` */
   #openWithin(ms: number): Promise<Outbox> {
     return new Promise((resolve, reject) => {
       const late = () => reject(new DbsyncError("all-failed", `not loaded within ${ms} ms`));
@@ -290,13 +290,13 @@ export class WebClient implements BrowserClient, CallsOwner {
     return this.#opened;
   }
 
-  /** Loads key and outbox. @throws DbsyncError  `bad-key`, `all-failed` */
+  /** Loads the key and the outbox. @throws DbsyncError  `bad-key`, `all-failed` */
   async #load(): Promise<Outbox> {
     const settings = this.#settings;
     const { servers: addresses } = settings;
     const loading = loaded(import("../version-2/outbox.js"));
     const storing = settings.keyName === null ? null : loaded(import("./kept-envelopes.js"));
-    // A missing key is the first to be reported.
+    // A missing key is reported first, so these rejections are handled later.
     loading.catch(() => {});
     storing?.catch(() => {});
     const sealer = await WebSealer.of(await this.#key);
@@ -332,19 +332,19 @@ export class WebClient implements BrowserClient, CallsOwner {
     try {
       const { KeptEnvelopes } = await storing;
       if (this.#isClosed) return null;
-      // Pages of one site may speak with several clusters by one key.
+      // Pages of one site may use one key for several clusters.
       const name = `${keyName}${cluster}`;
-      const store = new KeptEnvelopes(name, ahead, (kept) => this.#resume(outbox, kept), this.#tell);
+      const store = new KeptEnvelopes(name, ahead, (kept) => this.#resume(outbox, kept), this.#notifyChanged);
       this.#storeProblem = () => store.problem;
       return store;
     } catch (problem) {
       this.#storeProblem = () => (problem as Error).message;
-      this.#tell();
+      this.#notifyChanged();
       return null;
     }
   }
 
-  /** Calls `act` with the store, once it is loaded, in the order of the calls; not without a store. */
+  /** Calls `act` with the store once it is loaded, in the order of the calls. Does nothing if there is no store. */
   #withStore(act: (store: KeptEnvelopes) => void): void {
     this.#kept?.then((store) => store && act(store));
   }
@@ -375,21 +375,21 @@ export class WebClient implements BrowserClient, CallsOwner {
     outbox.tick(now);
     const next = outbox.nextTick();
     if (next < Number.POSITIVE_INFINITY) this.#alarm.ringBy(next, now);
-    this.#tell();
+    this.#notifyChanged();
   }
 
-  /** Reports a change, once for several. */
-  readonly #tell = (): void => {
-    if (this.#isTelling) return;
-    this.#isTelling = true;
+  /** Calls `changed`, once for several changes. */
+  readonly #notifyChanged = (): void => {
+    if (this.#isNotifying) return;
+    this.#isNotifying = true;
     queueMicrotask(() => {
-      this.#isTelling = false;
+      this.#isNotifying = false;
       this.#settings.changed();
     });
   };
 }
 
-/** Loads a module that lies next to this one. @throws DbsyncError `all-failed` */
+/** Awaits the import of a module of the bundle. @throws DbsyncError `all-failed` */
 function loaded<Module>(module: Promise<Module>): Promise<Module> {
   return module.catch((cause) => {
     throw new DbsyncError("all-failed", String(cause), { cause });

@@ -1,4 +1,4 @@
-/** The outside of a client in a browser: its clock, its timers, and WebSockets. */
+/** The environment of a client in a browser: its clock, its timers, and WebSockets. */
 import type { ClientSocket, Environment, SocketEvents, Timer } from "../shared/environment.js";
 import type { Endpoint } from "../shared/servers.js";
 
@@ -21,12 +21,12 @@ export type MakeSocket = (url: string, protocol: string) => Messages;
 
 export const browserSocket: MakeSocket = (url, protocol) => new WebSocket(url, protocol) as Messages;
 
-/** The difference between the clocks has to grow by this much to count as sleep of the machine. */
+/** The growth of the difference between the two clocks that counts as a sleep of the machine. */
 const SLEEP_MS = 1_000;
 
 export class WebEnvironment implements Environment {
   readonly random = Math.random;
-  /** Milliseconds that the machine has slept: performance.now() stops meanwhile, and the daemons' clocks do not. */
+  /** Milliseconds that the machine has slept: performance.now() stops during sleep, and the daemons' clocks do not. */
   #slept = 0;
   #ahead = Number.POSITIVE_INFINITY;
   readonly #makeSocket: MakeSocket;
@@ -61,7 +61,7 @@ export class WebEnvironment implements Environment {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => events.opened();
     socket.onmessage = ({ data }) => events.received(Buffer.from(data));
-    // A browser gives pages no reason.
+    // A browser does not tell pages the reason.
     socket.onclose = ({ code }) => events.closed({ message: `WebSocket closed (${code})` });
     socket.onerror = () => {};
     return {

@@ -1,17 +1,17 @@
 /**
- * Keys of a page: made by WebCrypto, which signs with them and does not export them, and stored in IndexedDB under a
- * name, for pages of the same site only.
+ * The keys of web pages. WebCrypto generates them, signs with them and does not export them. They are stored in
+ * IndexedDB under a name, and only pages of the same site can use them.
  */
 import { DbsyncError } from "../shared/errors.js";
 import { IndexedStore } from "./indexed-store.js";
 
 export interface WebKey {
   readonly privateKey: Parameters<typeof globalThis.crypto.subtle.sign>[1];
-  /** SubjectPublicKeyInfo. */
+  /** The public key as SubjectPublicKeyInfo. */
   readonly spki: ArrayBuffer;
 }
 
-/** The algorithms that daemons support. The first that the browser supports as well is used. */
+/** The algorithms that daemons support. The client uses the first one that the browser also supports. */
 const ALGORITHMS = [
   { name: "Ed25519" },
   {
@@ -26,7 +26,7 @@ const DATABASE = "dbsync";
 const STORE = "keys";
 const PEM_LINE = /.{1,64}/g;
 
-/** Makes a key that is not stored. @throws DbsyncError `bad-key` */
+/** Generates a key that is not stored. @throws DbsyncError `bad-key` */
 export async function makeKey(): Promise<WebKey> {
   const { subtle } = globalThis.crypto;
   if (subtle === undefined)
@@ -44,7 +44,7 @@ export async function makeKey(): Promise<WebKey> {
   throw new DbsyncError("bad-key", String(problem), { cause: problem });
 }
 
-/** Returns the key stored under that name; makes and stores one if there is none. @throws DbsyncError `bad-key` */
+/** Returns the key stored under `name`. If there is none, generates and stores one. @throws DbsyncError `bad-key` */
 export async function openKey(name: string): Promise<WebKey> {
   const store = await IndexedStore.open<WebKey>(DATABASE, STORE).catch((cause) => {
     throw new DbsyncError("bad-key", `IndexedDB: ${cause}`, { cause });
@@ -53,7 +53,7 @@ export async function openKey(name: string): Promise<WebKey> {
     const kept = await store.get(name);
     if (kept !== undefined) return kept;
     const made = await makeKey();
-    // Another page may have been quicker: its key is the one.
+    // If another page has stored a key in the meantime, that key is used.
     await store.add(name, made).catch(() => {});
     return (await store.get(name)) ?? made;
   } finally {
@@ -61,7 +61,7 @@ export async function openKey(name: string): Promise<WebKey> {
   }
 }
 
-/** Returns the key in PEM, as `dbsync keys add` accepts it. */
+/** Returns the public key as PEM, the form that `dbsync keys add` accepts. */
 export function publicKeyPem({ spki }: WebKey): string {
   const base64 = btoa(String.fromCharCode(...new Uint8Array(spki)));
   return `-----BEGIN PUBLIC KEY-----\n${base64.match(PEM_LINE)?.join("\n")}\n-----END PUBLIC KEY-----\n`;

@@ -1,4 +1,4 @@
-/** Seals envelopes by WebCrypto, which does so asynchronously. */
+/** Signs envelopes with WebCrypto, which is asynchronous. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { NONCE_BYTES } from "../../protocol/version-2/envelope.js";
 import type { Seal, Sealer } from "../shared/sealer.js";

@@ -1,11 +1,11 @@
-/** The list of daemons a page talks to: the addresses of their `--ws`. */
+/** Parses the list of daemons that a page connects to: the addresses of their `--ws` ports. */
 import { badOption } from "../shared/errors.js";
 import type { Address } from "../shared/servers.js";
 
 const SERVERS_MAX = 64;
-const FORMS = "addresses of daemons with --ws, as wss://db1.example:1180, or a list of such";
+const FORMS = "addresses of daemons with --ws, such as wss://db1.example:1180, as text or as a list";
 
-/** @throws DbsyncError `bad-option` */
+/** Parses the option `servers`. @throws DbsyncError `bad-option` */
 export function readServers(servers: unknown): readonly Address[] {
   const list: readonly unknown[] =
     typeof servers === "string" ? servers.split(",") : Array.isArray(servers) ? servers : [];
@@ -35,7 +35,7 @@ function addressOf(entry: string): Address | null {
     port: Number(port) || (isSecure ? 443 : 80),
     text: url.href.replace(/\/$/, ""),
     tls: isSecure ? { pins: [], authorities: null } : null,
-    // Version 1 is not spoken there.
+    // WebSocket ports speak only version 2.
     versions: "2",
   };
 }

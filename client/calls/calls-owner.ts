@@ -1,12 +1,12 @@
-/** The client that calls belong to: that of Node, or of a page. It counts pending calls and sendings. */
+/** The client that calls belong to, for Node or for web pages. It counts pending calls and sendings. */
 import type { SentBatch } from "./sending.js";
 
 export interface CallsOwner {
-  /** Returns a number greater than any before: the order in which calls begin and settle. */
+  /** Returns a number greater than all earlier ones. These numbers order the starts and the ends of calls. */
   nextMoment(): number;
-  /** Records that calls have settled. */
+  /** Counts settled calls. */
   settled(calls: number): void;
-  /** Records sendings, or deliveries, that have begun. */
+  /** Counts sendings, or deliveries, that have begun. */
   started(sendings: number): void;
   ended(sendings: number): void;
   /** Receives a batch when it is signed. */

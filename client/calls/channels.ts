@@ -1,6 +1,6 @@
 /**
- * Publishes outcomes, versions and calls on Node's diagnostics_channel; without a subscriber no message is made.
- * Documented in README.md.
+ * Publishes outcomes, versions and calls on Node's diagnostics_channel. Without a subscriber no message is created.
+ * README.md documents the channels.
  */
 import { channel, tracingChannel } from "node:diagnostics_channel";
 import { hexOf } from "../../protocol/version-2/envelope.js";
@@ -13,9 +13,9 @@ const outcomes = channel("dbsync:outcome");
 const versions = channel("dbsync:version");
 const calls = tracingChannel<unknown, CallMessage>("dbsync:call");
 
-/** One call of a client, from its start to its result: the same object in each event of `dbsync:call`. */
+/** One call of a client, from its start to its result. All events of `dbsync:call` share the object. */
 export interface CallMessage {
-  /** The command's name and its first key, as in errors: never a value. */
+  /** The command's name and its first key, as in errors. It never contains a value. */
   readonly command: string;
   /** The addresses, as in the list of servers. */
   readonly servers: readonly string[];
@@ -23,36 +23,36 @@ export interface CallMessage {
   readonly result?: unknown;
   readonly error?: unknown;
   /**
-   * The call's trace context. A subscriber of `start` may set it to the `traceparent` of its span, unless the call has the option;
-   * what is not of the form of W3C Trace Context is ignored.
+   * The call's trace context. A subscriber to `start` may set it to the `traceparent` of its span, unless the call has the option.
+   * A value that is not in the form of W3C Trace Context is ignored.
    */
   traceparent?: string | undefined;
 }
 
-/** A daemon has answered or failed: one message for an envelope, or for a version 1 command. */
+/** The message published when a daemon has answered an envelope or a version 1 command, or has failed. */
 export interface OutcomeMessage {
   readonly address: string;
   readonly version: 1 | 2;
   readonly status: "ok" | "failed";
-  /** The stage at which it failed; absent for `ok`. */
+  /** The stage at which the daemon failed; absent for `ok`. */
   readonly stage?: Stage;
   readonly detail?: string;
   readonly effect?: "not-applied" | "unknown";
-  /** Commands that were signed together. */
+  /** The number of commands that were signed together. */
   readonly commands: number;
-  /** Milliseconds from the last write to the end; null: never written. */
+  /** Milliseconds from the last write to the outcome; null: the command was never written. */
   readonly ms: number | null;
-  /** Hexadecimal digits; null in version 1. */
+  /** The id of the envelope, hexadecimal digits; null in version 1. */
   readonly id: string | null;
 }
 
-/** The version of a daemon, once it is known. */
+/** The message published when the client learns a daemon's version. */
 export interface VersionMessage {
   readonly address: string;
   readonly version: 1 | 2;
 }
 
-/** Whether calls are traced: only then is a message made for them. */
+/** Whether calls are traced. Only then do they create messages. */
 export const isTraced = (): boolean => calls.hasSubscribers;
 
 /** Runs a call between the events of `dbsync:call`. */
@@ -61,7 +61,7 @@ export function tracedCall<Result>(message: CallMessage, run: () => Promise<Resu
 }
 
 export function publishOutcome(sending: Sending, now: number): void {
-  // The outcomes of a version 1 daemon were published one by one.
+  // For a version 1 daemon, the outcome of each delivery has already been published.
   if (!outcomes.hasSubscribers || sending.deliveries !== null) return;
   const { address, batch, failure, writtenAt } = sending;
   const { envelope, units } = batch;

@@ -1,11 +1,11 @@
-/** A call in a batch: one small object, since there may be hundreds of thousands a second. */
+/** A call in a batch. It is one small object, because there may be hundreds of thousands of them per second. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { CallSettings } from "../settings/call-options.js";
 import type { CommandInput } from "../shared/command.js";
 import type { Shape, Waiter } from "../shared/reply-value.js";
 
-/** The handlers of a command that was passed on: one of the two is called, once. */
+/** The handlers of a forwarded command. Exactly one of the two is called, once. */
 export interface Carrying {
   readonly resolve: (reply: Reply) => void;
   readonly reject: (problem: Error) => void;
@@ -14,21 +14,20 @@ export interface Carrying {
 export class PendingCall implements Waiter {
   readonly shape: Shape;
   /**
-   * The command as the caller gave it; several for `multi`. A daemon that speaks version 1 receives the command made
-   * of this.
+   * The command as the caller passed it; several for `multi`. The client builds version 1 commands from it.
    */
   readonly inputs: readonly CommandInput[] | CommandInput;
-  /** The command in RESP; a list for `multi`. */
+  /** The command encoded as RESP; a list for `multi`. */
   readonly bytes: ByteString | readonly ByteString[];
-  /** Bytes of `bytes`. */
+  /** The total length of `bytes`. */
   readonly size: number;
   readonly settings: CallSettings;
   readonly startedAt: number;
   readonly deadline: number;
-  /** Moments: see CallOwner. */
+  /** The moments of start and end, from CallsOwner.nextMoment. */
   readonly startedMoment: number;
   settledMoment = Number.POSITIVE_INFINITY;
-  /** The time at which the call is decided by the answers so far, once a nil or an error has arrived. */
+  /** The time at which the call settles with the answers received so far; set once a nil or an error has arrived. */
   lingerUntil = Number.POSITIVE_INFINITY;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;

@@ -9,19 +9,19 @@ import { replyValues } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
 import type { PendingCall } from "./pending-call.js";
 
-/** A batch that is signed. */
+/** The signed form of a batch. */
 export interface SignedEnvelope {
   readonly at: number;
   readonly seq: number;
   readonly cluster: ByteString;
-  /** The write that it names in `after` for its client's session; null: none. */
+  /** The write that the client's session names in `after`; null: none. */
   readonly after?: ByteString | null;
   readonly id: ByteString;
-  /** The whole frame. */
+  /** The complete frame. */
   readonly message: Buffer;
 }
 
-/** A batch, as its sendings and links know it; see batch.ts. */
+/** The part of a batch that sendings and links use; see batch.ts. */
 export interface SentBatch {
   readonly company: Company;
   readonly isRead: boolean;
@@ -31,7 +31,7 @@ export interface SentBatch {
   readonly isAnswered: boolean;
   readonly deadline: number;
   readonly units: number;
-  /** The length of all its commands. */
+  /** The total length of its commands. */
   readonly bytes: number;
   readonly unsettled: number;
   readonly signatures: number;
@@ -49,43 +49,43 @@ export interface SentBatch {
 
 /**
  * The state of a sending:
- * - `waiting`: its batch is not signed yet, or is to be signed again
- * - `queued`: signed, not written, or to be written again
- * - `written`: it awaits an answer
- * - `version-1`: its calls go one by one, as deliveries
- * - `ended`: answered or failed
+ * - `waiting`: its batch is not signed yet, or must be signed again
+ * - `queued`: it is signed and must be written, possibly again
+ * - `written`: it is waiting for an answer
+ * - `version-1`: its calls are sent individually, as deliveries
+ * - `ended`: the daemon has answered or failed
  */
 export type SendingState = "waiting" | "queued" | "written" | "version-1" | "ended";
 
-/** The stages of a daemon that has not answered: by the deadline, when the call failed before it, or when the client closed. */
+/** The stages of a daemon that has not answered by the deadline, before the call failed, or before the client closed. */
 export type SilentStage = "timeout" | "not-awaited" | "closed";
 
 export class Sending {
   readonly batch: SentBatch;
   readonly address: Address;
-  /** Index of the daemon among the client's. */
+  /** The index of the daemon in the client's list. */
   readonly index: number;
   state: SendingState = "waiting";
-  /** Clock time of the last write, or -1. */
+  /** The clock time of the last write; -1: never written. */
   writtenAt = -1;
-  /** The number of times that it was written. */
+  /** The number of times it has been written. */
   writes = 0;
-  /** The time of its end. */
+  /** The time at which it ended. */
   endedAt = 0;
   failure: Failure | null = null;
   /** A refusal that is final unless the batch can be signed again. */
   refusal: Failure | null = null;
-  /** Whether the daemon has refused the command for its date, and has not answered since. */
+  /** Whether the daemon has refused the batch because of its date and has not answered since. */
   hasRefusedDate = false;
   /** The envelope that was or will be written; its batch may have been signed again since. */
   envelope: SignedEnvelope | null = null;
-  /** One for each call, with `version-1`. */
+  /** One delivery for each call, in the state `version-1`. */
   deliveries: { readonly report: Report | null; readonly writtenAt: number }[] | null = null;
-  /** Whether it may still turn out that the daemon speaks version 1, and needs the calls one by one. */
+  /** Whether the daemon may still turn out to speak version 1, so that it needs the calls individually. */
   mayTurn = true;
-  /** Whether the daemon has peers: if it is live, its nil is then valid for all of them. */
+  /** Whether the daemon has peers. If it is also live, its nil is valid for all of them. */
   hasPeers = false;
-  /** Whether the daemon may have answered without the client's last writes: if so, the answer counts like one from a daemon that is catching up. */
+  /** Whether the daemon may not have the client's last writes. Its answer then counts like one from a daemon that is catching up. */
   isBehind = false;
   /** The number of deliveries that have not ended. */
   openDeliveries = 0;
@@ -99,14 +99,14 @@ export class Sending {
   }
 
   /**
-   * The size that counts in the queue of a daemon: the frame, the signed bytes, which are as long and stay until the
-   * id is known, and the calls where they may still be needed, as the caller gave them and in RESP.
+   * The size that counts in a daemon's queue. It includes the frame; the signed bytes, which are equally long and are
+   * stored until the id is known; and the calls, if they may still be needed, both as the caller passed them and in RESP.
    */
   get bytes(): number {
     return 2 * (this.envelope?.message.length ?? 0) + (this.mayTurn ? 2 * this.batch.bytes : 0);
   }
 
-  /** Marks it as written by an earlier page: its outcome is not known. */
+  /** Marks the sending as written by an earlier page, so its outcome is unknown. */
   resume(now: number): void {
     this.writes = 1;
     this.writtenAt = now;
@@ -118,29 +118,29 @@ export class Sending {
     this.hasRefusedDate = false;
   }
 
-  /** Frees the replies, which are no longer needed; that there were some stays known. */
+  /** Frees the replies, which are no longer needed. `isTaken` remains true. */
   forgetReplies(): void {
     if (this.#replies === null) return;
     this.#replies = [];
     this.#flags = [];
   }
 
-  /** Whether the daemon has answered with results. */
+  /** Whether the daemon has replied with results. */
   get isTaken(): boolean {
     return this.#replies !== null;
   }
 
-  /** Whether the daemon has refused the batch, or will not answer it. */
+  /** Whether the daemon has refused the batch or will not answer it. */
   get isMissing(): boolean {
     return this.failure !== null || this.refusal !== null;
   }
 
-  /** Whether an answer from a more complete daemon is preferred to one with these flags. */
+  /** Whether an answer from a more up-to-date daemon is preferable to one with these flags. */
   isOld(flags: ByteString): boolean {
     return this.isBehind || isBehind(flags);
   }
 
-  /** Returns this daemon's report on a call; null: none yet. */
+  /** Returns this daemon's report on a call; null if there is none yet. */
   report(index: number): Report | null {
     if (this.failure !== null) return this.failure;
     if (this.deliveries !== null) return this.deliveries[index]?.report ?? null;
@@ -148,14 +148,14 @@ export class Sending {
     return reply === undefined ? null : this.#reportOf(reply, this.#flags[index] ?? "");
   }
 
-  /** Returns the failure to report for this daemon when a call ends before it has answered. */
+  /** Returns the failure to report for this daemon if a call ends before the daemon has answered. */
   givenUp(index: number, stage: SilentStage, now: number): Failure {
     if (this.refusal !== null) return this.refusal;
     const writtenAt = this.deliveries === null ? this.writtenAt : (this.deliveries[index]?.writtenAt ?? -1);
     return { ok: false, stage, detail: "", written: writtenAt >= 0, at: now };
   }
 
-  /** Whether this daemon may have applied any of it, or may still do so. */
+  /** Whether this daemon may have applied a part of the batch, or may still do so. */
   get mayBeApplied(): boolean {
     if (this.deliveries !== null || this.#replies !== null) return true;
     return this.failure === null ? this.writtenAt >= 0 && this.refusal === null : this.failure.written;
@@ -172,7 +172,7 @@ export class Sending {
     return { ok: true, values: replyValues(reply), reply, flags, isForAll, at };
   }
 
-  /** Restores the state before its batch was signed: nothing of it was applied. */
+  /** Restores the state before the batch was signed. The daemon has applied nothing of it. */
   reset(): void {
     this.state = "waiting";
     this.writtenAt = -1;
@@ -182,9 +182,9 @@ export class Sending {
   }
 }
 
-/** The beginning of the error that replaces an answer which was too long. */
+/** The prefix of the error that replaces an answer that was too long. */
 const EXECUTED = "TOOLONG ";
-/** Flag of what has changed nothing so far, and is recorded. */
+/** The flag of a command that is recorded but has changed nothing so far. */
 const PROVISIONAL = /\bprovisional\b/;
-/** Flags of a daemon that is missing data of its peers, or cannot know. */
+/** The flags of a daemon that is missing data from its peers, or cannot know whether it is. */
 const NOT_LIVE = /\b(isolated|catching-up)\b/;

@@ -1,4 +1,4 @@
-/** The events for one iterator: a bounded queue; events without room are dropped and replaced by a gap. */
+/** The bounded queue of events for one iterator. If it is full, events are dropped and replaced by a gap event. */
 import type { LiveEvent } from "./live-event.js";
 
 /** The maximum number of events that wait for the iterator. */
@@ -11,7 +11,7 @@ export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterato
   #isOver = false;
   readonly #onLeft: (queue: EventQueue<Event>) => void;
 
-  /** @param onLeft  called when the iteration has ended */
+  /** Creates a queue. @param onLeft  called when the caller has ended the iteration */
   constructor(onLeft: (queue: EventQueue<Event>) => void) {
     this.#onLeft = onLeft;
   }
@@ -24,14 +24,14 @@ export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterato
     else this.#overflow();
   }
 
-  /** Ends the iteration with an error, after the waiting events. */
+  /** Ends the iteration with an error, after the queued events. */
   fail(error: Error): void {
     if (this.#isOver || this.#error !== null) return;
     this.#error = error;
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
 
-  /** Ends the iteration, after the waiting events. */
+  /** Ends the iteration, after the queued events. */
   end(): void {
     this.#isOver = true;
     for (const { resolve } of this.#waiting.splice(0)) resolve({ value: undefined, done: true });
@@ -58,11 +58,11 @@ export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterato
     return this;
   }
 
-  /** Replaces the events without room by a gap at the end; later ones are stored once some have been taken. */
+  /** Appends one gap event in place of the events that are dropped. Later events are queued again once the caller has read some. */
   #overflow(): void {
     const last = this.#events.at(-1);
     if (last?.type === "gap" && last.reason === "slow") return;
-    const detail = `${EVENTS_MAX} events wait to be taken`;
+    const detail = `${EVENTS_MAX} events are waiting to be read`;
     this.#events.push({ type: "gap", reason: "slow", server: "", detail } as Event);
   }
 }

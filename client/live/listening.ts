@@ -1,4 +1,4 @@
-/** Converts the arguments of `subscribe` and `watch` to requests to a daemon, and its events to those of the iterators. */
+/** Converts the arguments of `subscribe` and `watch` to requests to a daemon, and the daemon's events to iterator events. */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { EnvelopeOptions } from "../settings/header-options.js";
 import type { Environment } from "../shared/environment.js";
@@ -21,7 +21,7 @@ interface ListeningOptions extends LiveOptions {
 
 export class Listening {
   readonly #live: Live;
-  /** The client's own database. */
+  /** The client's default database. */
   readonly #db: number;
 
   constructor(settings: ListeningOptions, environment: Environment, sealer: Sealer) {

@@ -1,8 +1,8 @@
-/** The events of an iterator of `subscribe` or `watch`. */
+/** The events that the iterators of `subscribe` and `watch` return. */
 
 import type { ByteBuffer } from "../../protocol/byte-string.js";
 
-/** From now on the iterator gets all events that this daemon receives, until a gap. */
+/** The connection is open: from now on, until a gap, the iterator receives all events that this daemon receives. */
 export interface OpenEvent {
   readonly type: "open";
   /** The address, as in the list of servers. */
@@ -10,12 +10,12 @@ export interface OpenEvent {
 }
 
 /**
- * Events may be missing. After `lost`, the iterator continues with `open` once another daemon is reached.
+ * Events may be missing. After `lost`, the iterator continues with `open` once it has reached another daemon.
  * - `lost`: the connection or the daemon was lost
- * - `members`: a connection between daemons was opened or lost, or one had more messages for another than it could
- *   accept
- * - `keys`: any key may have changed, because all were replaced in one step
- * - `slow`: more events arrived than this program took from the iterator
+ * - `members`: a connection between daemons was opened or lost, or a daemon had more messages for another one than that
+ *   one could accept
+ * - `keys`: any key may have changed, because all keys were replaced in one step
+ * - `slow`: events arrived faster than this program read them from the iterator
  */
 export interface GapEvent {
   readonly type: "gap";
@@ -29,14 +29,14 @@ export interface MessageEvent {
   readonly channel: string;
   /** The text, decoded as UTF-8, or a Buffer with the option `buffers`. */
   readonly text: string | ByteBuffer;
-  /** The pattern that matches its channel. */
+  /** The pattern that matches the channel. */
   readonly pattern?: string;
 }
 
 export interface KeyEvent {
   /**
-   * The kind of change. `changed`: its value may be different. `deleted`, `expired`, `evicted` (to free memory): it
-   * no longer exists.
+   * The kind of change. `changed`: the key's value may be different. `deleted`, `expired`, `evicted` (to free memory):
+   * the key no longer exists.
    */
   readonly type: "changed" | "deleted" | "expired" | "evicted";
   readonly db: number;
@@ -47,14 +47,14 @@ export type ChannelEvent = OpenEvent | GapEvent | MessageEvent;
 export type WatchEvent = OpenEvent | GapEvent | KeyEvent;
 export type LiveEvent = ChannelEvent | WatchEvent;
 
-/** A channel; or all that match a pattern, or a shard channel. */
+/** A channel, all channels that match a pattern, or a shard channel. */
 export type ChannelInput = string | { readonly pattern: string } | { readonly shard: string };
-/** A key, or a prefix of keys. */
+/** A key, or a prefix that selects keys. */
 export type KeyInput = string | Uint8Array | { readonly prefix: string | Uint8Array };
 
 export interface ListenOptions {
-  /** Texts and keys as Buffers; default false. */
+  /** Whether texts and keys are Buffers; default false. */
   readonly buffers?: boolean | undefined;
-  /** Number of the database, of `watch`; default: the client's own. */
+  /** The number of the database, for `watch`; default: the client's database. */
   readonly db?: number | undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * The subscriptions of a client, at one daemon; when that one is lost, at the next. Each iterator receives the
- * address of its daemon, and each gap. Loaded with the first `subscribe` or `watch`.
+ * The subscriptions of a client. They use one daemon; if the client loses it, they move to the next one. Each iterator
+ * receives the address of the daemon, and an event for each gap. Loaded by the first `subscribe` or `watch`.
  */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { writeFrame } from "../../protocol/frame.js";
@@ -28,12 +28,12 @@ import { clusterNamed, disagreement, finalRefusal, unsignedWords } from "../vers
 import type { EventQueue } from "./event-queue.js";
 import type { GapEvent, LiveEvent } from "./live-event.js";
 
-/** The interval of hellos, which the daemon answers. */
-const ASK_EVERY_MS = 5_000;
+/** The interval at which the client sends hellos, which the daemon answers. */
+const HELLO_INTERVAL_MS = 5_000;
 /** A daemon that is silent for this long counts as lost. */
 const SILENT_MS = 12_000;
-/** Commands of one envelope. */
-const ASKED_AT_ONCE = 1_000;
+/** The maximum number of commands in one envelope. */
+const REQUESTS_MAX = 1_000;
 
 /** A subscription. */
 export interface Wanted {
@@ -41,9 +41,9 @@ export interface Wanted {
   readonly word: string;
   readonly name: ByteString;
   readonly db: number;
-  /** The index of its events, as `topicOf`; null: every event is checked. */
+  /** The topic of its events, from `topicOf`; null: it checks every event. */
   readonly topic: string | null;
-  /** Returns the event for the iterator; null: it belongs to another subscription. */
+  /** Returns the event for the iterator; null if it belongs to another subscription. */
   readonly read: (words: readonly ByteString[]) => LiveEvent | null;
 }
 
@@ -51,7 +51,7 @@ interface Listener extends Wanted {
   readonly queue: EventQueue<LiveEvent>;
 }
 
-/** The servers to listen to, and their cluster: hexadecimal digits, "" to ask for it. */
+/** The servers to listen to, and their cluster: hexadecimal digits; "": the client accepts any cluster. */
 export interface LiveOptions {
   readonly servers: readonly Address[];
   readonly cluster: string;
@@ -64,12 +64,12 @@ export class Live {
   readonly #environment: Environment;
   readonly #sealer: Sealer;
   readonly #listeners = new Set<Listener>();
-  /** The subscriptions by the index of their events. */
+  /** The subscriptions by topic. */
   readonly #byTopic = new Map<string | null, Set<Listener>>();
   #connection: LiveConnection | null = null;
-  /** Index of the server to try next. */
+  /** The index of the server to try next. */
   #next = 0;
-  /** Servers that could not be reached in this round through the list. */
+  /** The number of servers that could not be reached in this round through the list. */
   #failures = 0;
   /** Whether all iterators have received the current gap. */
   #hasReportedLoss = false;
@@ -90,7 +90,7 @@ export class Live {
     if (others === undefined) this.#byTopic.set(listener.topic, new Set([listener]));
     else others.add(listener);
     this.#hasReportedLoss = false;
-    if (this.#connection?.isOpen) this.#ask([listener], this.#connection);
+    if (this.#connection?.isOpen) this.#request([listener], this.#connection);
     else this.#connect();
   }
 
@@ -98,19 +98,19 @@ export class Live {
     for (const listener of this.#listeners) {
       if (listener.queue !== queue) continue;
       this.#remove(listener);
-      this.#leave(listener);
+      this.#unsubscribe(listener);
     }
     if (this.#listeners.size === 0) this.#stop();
   }
 
-  /** All iterators end. */
+  /** Ends all iterators. */
   close(): void {
-    this.#failAll(new DbsyncError("closed", "it listens no more"));
+    this.#failAll(new DbsyncError("closed", "the client is closed"));
   }
 
   greeted({ cluster }: Hello): void {
     this.cluster = cluster;
-    this.#ask([...this.#listeners], this.#connection as LiveConnection);
+    this.#request([...this.#listeners], this.#connection as LiveConnection);
   }
 
   receive(words: readonly ByteString[]): void {
@@ -133,12 +133,12 @@ export class Live {
     const servers = this.#servers;
     const gap = this.#gap("lost", detail);
     const failed = this.#connection as LiveConnection;
-    // One that greets and then refuses is no better than one that is not there.
+    // A daemon that sends a hello and then refuses requests counts as unreachable.
     const wasOpen = failed.hasAnswered;
     this.#connection = null;
     this.#next = (servers.indexOf(failed.address) + 1) % servers.length;
     if (!wasOpen) this.#failures++;
-    // No other server remains, and this one has said what it accepts.
+    // No server remains to be tried, and this one has stated the reason for its refusal.
     const refusal = this.#failures >= servers.length ? finalRefusal(detail, failed.address.text) : null;
     if (refusal !== null) {
       this.#failAll(refusal);
@@ -148,14 +148,14 @@ export class Live {
     this.#connectLater(detail);
   }
 
-  /** Reports a gap to all iterators, once for several attempts. */
+  /** Reports a gap to all iterators, once for several failed attempts. */
   #reportLoss(gap: GapEvent): void {
     if (this.#hasReportedLoss) return;
     this.#hasReportedLoss = true;
     for (const { queue } of this.#listeners) queue.push(gap);
   }
 
-  /** Connects to the next server, immediately unless all servers have been tried. */
+  /** Connects to the next server; immediately, unless all servers have been tried. */
   #connectLater(detail: string): void {
     const servers = this.#servers;
     if (this.#failures < servers.length) {
@@ -178,16 +178,16 @@ export class Live {
     this.#connection = new LiveConnection(address, this.#environment, this.#sealer, this);
   }
 
-  #ask(listeners: readonly Listener[], connection: LiveConnection): void {
-    const byDb = new Map<number, Asking[]>();
+  #request(listeners: readonly Listener[], connection: LiveConnection): void {
+    const byDb = new Map<number, Request[]>();
     for (const listener of listeners) {
       const { word, name, db } = listener;
       const answered = (reply: Reply) => this.#answered(listener, reply, connection);
-      const askings = byDb.get(db) ?? [];
-      askings.push({ argv: [word, name], answered });
-      byDb.set(db, askings);
+      const requests = byDb.get(db) ?? [];
+      requests.push({ argv: [word, name], answered });
+      byDb.set(db, requests);
     }
-    for (const [db, askings] of byDb) connection.ask(askings, db);
+    for (const [db, requests] of byDb) connection.request(requests, db);
   }
 
   #failAll(error: DbsyncError): void {
@@ -221,13 +221,13 @@ export class Live {
     if (this.#listeners.size === 0) this.#stop();
   }
 
-  #leave({ word, name, db }: Listener): void {
+  #unsubscribe({ word, name, db }: Listener): void {
     const isWanted = [...this.#listeners].some(
       (other) => other.word === word && other.name === name && other.db === db,
     );
     if (isWanted || this.#listeners.size === 0 || !this.#connection?.isOpen) return;
     const opposite = word.replace(/^([PS]?)(SUBSCRIBE|WATCH)/, "$1UN$2");
-    this.#connection.ask([{ argv: [opposite, name], answered: () => {} }], db);
+    this.#connection.request([{ argv: [opposite, name], answered: () => {} }], db);
   }
 
   #gap(reason: GapEvent["reason"], detail: string): GapEvent {
@@ -242,24 +242,24 @@ export class Live {
   }
 }
 
-/** Returns the index of an event: its kind and its first detail, or its database and key. */
+/** Returns the topic of an event: its kind and its channel, or its database and key. */
 export function topicOf([what = "", first = "", second = ""]: readonly ByteString[]): string {
   return what.endsWith("message") ? `${what} ${first}` : `key ${first} ${second}`;
 }
 
-/** Returns the bytes of a name. */
+/** Returns the bytes of a channel's or a key's name. */
 export const nameBytes = (name: string | Uint8Array): ByteString =>
   typeof name === "string" ? bytesOfText(name) : Buffer.from(name).toString("latin1");
 
 /** A request to a daemon, and the handler of its reply. */
-interface Asking {
+interface Request {
   readonly argv: readonly ByteString[];
   readonly answered: (reply: Reply) => void;
 }
 
 /**
- * The connection to the daemon that the client listens to. It is checked by hellos, since a hung daemon is as silent
- * as one without events.
+ * The connection to the daemon that the client listens to. It sends hellos, because a hung daemon would otherwise look
+ * like one without events.
  */
 class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> {
   readonly address: Address;
@@ -270,14 +270,14 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
   readonly #sealer: Sealer;
   readonly #live: Live;
   readonly #connection: ConnectionV2<DaemonMessage | EventMessage>;
-  readonly #asked = new Map<ByteString, readonly Asking[]>();
+  readonly #pending = new Map<ByteString, readonly Request[]>();
   #timer: Timer;
   #hello: Hello | null = null;
-  /** The daemon's clock less `now`. */
+  /** The daemon's clock minus `now`. */
   #ahead = 0;
   #last: EnvelopeDate = { at: 0, seq: 0 };
   #receivedAt: number;
-  /** Resolves when all requests have been sent: signatures may be ready in another order. */
+  /** Resolves when all earlier requests have been sent. It preserves their order, because signing is asynchronous. */
   #sent: Promise<void> = Promise.resolve();
   #isClosed = false;
 
@@ -296,7 +296,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
       now: this.#receivedAt,
       read: readToldMessage,
     });
-    this.#timer = environment.setTimer(ASK_EVERY_MS, this.#check);
+    this.#timer = environment.setTimer(HELLO_INTERVAL_MS, this.#check);
   }
 
   get cluster(): ByteString {
@@ -308,13 +308,13 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     return this.#hello !== null && !this.#isClosed;
   }
 
-  /** Sends requests; only when open. @param db  the database of all of them */
-  ask(askings: readonly Asking[], db: number): void {
-    for (let i = 0; i < askings.length; i += ASKED_AT_ONCE)
-      this.#askSome(askings.slice(i, i + ASKED_AT_ONCE), db);
+  /** Sends requests. The connection must be open. @param db  the database for all of them */
+  request(requests: readonly Request[], db: number): void {
+    for (let i = 0; i < requests.length; i += REQUESTS_MAX)
+      this.#sendRequests(requests.slice(i, i + REQUESTS_MAX), db);
   }
 
-  #askSome(askings: readonly Asking[], db: number): void {
+  #sendRequests(requests: readonly Request[], db: number): void {
     const { daemon, cluster } = this.#hello as Hello;
     const { keyId: key } = this.#sealer;
     const header = {
@@ -325,14 +325,14 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
       only: daemon,
       ...this.#date(),
     };
-    const commands = askings.map(({ argv }) => writeCommand(argv));
+    const commands = requests.map(({ argv }) => writeCommand(argv));
     const body = writeBody(header, commands);
     const signed = signedBytes(body);
     const seal = this.#sealer.seal?.(signed) ?? null;
-    if (seal !== null) this.#send(body, seal, askings);
+    if (seal !== null) this.#send(body, seal, requests);
     else
       this.#sent = Promise.all([this.#sealer.sealAside(signed), this.#sent]).then(
-        ([later]) => this.#send(body, later, askings),
+        ([later]) => this.#send(body, later, requests),
         ({ message }: Error) => this.#lose(message),
       );
   }
@@ -362,9 +362,9 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     this.#lose(detail || "closed");
   }
 
-  #send(body: ByteString, { id, signature }: Seal, askings: readonly Asking[]): void {
+  #send(body: ByteString, { id, signature }: Seal, requests: readonly Request[]): void {
     if (this.#isClosed) return;
-    this.#asked.set(id, askings);
+    this.#pending.set(id, requests);
     const frame = writeFrame(writeListen(body, signature.toString("latin1")), 2);
     this.#connection.write(Buffer.from(frame, "latin1"));
   }
@@ -382,7 +382,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
       return;
     }
     if (this.#hello !== null) this.#connection.greet();
-    this.#timer = this.#environment.setTimer(ASK_EVERY_MS, this.#check);
+    this.#timer = this.#environment.setTimer(HELLO_INTERVAL_MS, this.#check);
   };
 
   #greeted(hello: Hello): void {
@@ -392,9 +392,9 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     const problem = disagreement(hello, this.knows);
     if (problem !== null && problem !== "version-1") this.#lose(problem);
     else if (cluster !== "" && hello.cluster !== cluster)
-      this.#lose(`it is of cluster ${hexOf(hello.cluster)}`);
+      this.#lose(`it belongs to cluster ${hexOf(hello.cluster)}`);
     else if (hello.knows?.includes(KNOWS_LISTEN) !== true)
-      this.#lose("it sends no events: it is of an older version, or serves a Redis");
+      this.#lose("it sends no events: its version is older, or it serves a Redis");
     else {
       this.#hello = hello;
       this.#live.greeted(hello);
@@ -402,13 +402,13 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
   }
 
   #answered({ id, units, replies }: ResultMessage): void {
-    const askings = this.#asked.get(id);
-    if (askings?.length !== units) return;
-    this.#asked.delete(id);
+    const requests = this.#pending.get(id);
+    if (requests?.length !== units) return;
+    this.#pending.delete(id);
     this.hasAnswered = true;
-    for (const { answered } of askings) {
+    for (const { answered } of requests) {
       answered(replies.readReply());
-      // The flags: none.
+      // The flags are not used.
       replies.readBulk();
     }
   }

@@ -1,4 +1,4 @@
-/** The allowed values of each option, in sentences. A page goes without them (decision 23). */
+/** The allowed values of each option, as text for errors. The bundle for web pages leaves them out (decision 23). */
 import { didYouMean } from "../../protocol/nearest-name.js";
 import { HASH_BYTES, ORDER_KEY_BYTES, UNIT_ID_BYTES } from "../../protocol/version-2/envelope.js";
 import { VERSIONS_ALLOWED } from "../shared/versions.js";
@@ -30,7 +30,7 @@ export const ALLOWED = {
   writer:
     `a writer as call("WRITERS key") returns it, ${2 * UNIT_ID_BYTES} hexadecimal digits or, with buffers: true, a Buffer of ` +
     `${UNIT_ID_BYTES} bytes; multi() returns writers with buffers: true only`,
-  besideStable: "nothing together with stable, which says more",
+  besideStable: "no value together with stable, which is the stronger condition",
 } as const;
 
 /** Returns the message about an option that does not exist. */

@@ -1,15 +1,15 @@
-/** The limits of a call's options. */
+/** The limits for the options of a call. */
 
-/** The default timeout: that of the original's driver. */
+/** The default timeout, which is that of the original's driver. */
 export const DEFAULT_TIMEOUT_MS = 3_000;
 
 /**
- * The maximum timeout. After it a version 2 daemon would refuse the command as too old; the same limit holds for
+ * The maximum timeout. After it, a version 2 daemon would refuse the command as too old. The same limit applies to
  * version 1.
  */
 export const TIMEOUT_MS_MAX = 20_000;
 
-/** The timeout of calls with `stable`: they wait for the daemons' window, and then for their reports. */
+/** The timeout of calls with `stable`, which wait for the daemons' window and then for their reports. */
 export const STABLE_TIMEOUT_MS = 60_000;
 
 export const POLICIES: readonly unknown[] = ["first", "majority", "all", "all-equal"];

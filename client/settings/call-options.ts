@@ -1,4 +1,4 @@
-/** The options of one call: checked, with defaults applied. */
+/** Checks the options of one call and applies the defaults. */
 import { isTraceparent } from "../../protocol/version-2/traceparent.js";
 import { badOption, badSecret, DbsyncError } from "../shared/errors.js";
 import type { Form } from "../shared/outcome.js";
@@ -16,21 +16,21 @@ export interface CallOptions extends HeaderOptions {
   /** Milliseconds until the call fails, 1 to 20,000; default 3,000. See also `stable`. */
   readonly timeout?: number | undefined;
   /**
-   * Selects the answers that make the result; default `first`, the first successful one, and with conditions (`if`)
-   * the outcome that more than half of the servers report. See policy.ts.
+   * Selects the answers that determine the result. The default is `first`, the first successful answer; with conditions
+   * (`if`) it is the outcome that more than half of the servers report. See policy.ts.
    */
   readonly policy?: Policy | undefined;
-  /** `traceparent` of W3C Trace Context, 55 characters, which the daemons' slow logs show; daemons that do not support it do not receive it. */
+  /** The `traceparent` of W3C Trace Context, 55 characters, which the daemons' slow logs show. Daemons that do not support it do not receive it. */
   readonly traceparent?: string | undefined;
 }
 
-/** Options of `call` and `multi`. */
+/** The options of `call` and `multi`. */
 export interface TypedCallOptions extends CallOptions {
-  /** Strings of the reply as Buffers; default false. */
+  /** Whether strings of the reply are Buffers; default false. */
   readonly buffers?: boolean | undefined;
 }
 
-/** The settings that may differ between calls on the same connections. `envelope`: null for most. */
+/** The settings that may differ between calls on the same connections. `envelope` is null for most calls. */
 export interface CallSettings {
   readonly timeout: number;
   readonly policy: CallPolicy;
@@ -41,7 +41,7 @@ export interface CallSettings {
   readonly traceparent: string | null;
 }
 
-/** Whether an option may have that value. */
+/** Functions that check whether an option may have a value. */
 export type Checks = Readonly<Record<string, (value: unknown) => boolean>>;
 
 export const CALL_CHECKS = {
@@ -54,7 +54,7 @@ export const CALL_CHECKS = {
 
 const CALL_OPTIONS: readonly string[] = Object.keys(CALL_CHECKS);
 
-/** Returns the settings of one call: `base`, unless `options` says otherwise. @throws DbsyncError `bad-option` */
+/** Returns the settings of one call: those of `options`, and of `base` for the remaining ones. @throws DbsyncError `bad-option` */
 export function readCallOptions(
   options: TypedCallOptions,
   base: CallSettings & { readonly servers: readonly unknown[] },
@@ -82,7 +82,7 @@ export function policyFor(policy: CallPolicy, servers: readonly unknown[]): Call
   return policy;
 }
 
-/** @param secrets  options whose values no message may show. @throws DbsyncError `bad-option` */
+/** Checks the names and values of options. @param secrets  options whose values errors must not show. @throws DbsyncError `bad-option` */
 export function checkOptions(
   options: object,
   names: readonly string[],

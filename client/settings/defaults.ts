@@ -1,6 +1,6 @@
 /**
- * The defaults of options: environment, then dbsync.ini, then the original's defaults. Each setting is searched for
- * by itself. Nothing is cached here; dbsync-send.ts does that.
+ * Reads the defaults of options: from the environment, then from dbsync.ini, then the original's defaults. Each setting
+ * is looked up separately. Nothing is cached here; dbsync-send.ts does that.
  */
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -17,14 +17,14 @@ const BY_DEFAULT = "the default";
 
 const INI_NAME = "dbsync.ini";
 
-/** `signkey`: a path, "" for unsigned. `cluster`: "" if nothing names it. `…From`: the variable, file or default it is from, for people. */
+/** The defaults. `signkey` is a path, "" for unsigned; `cluster` is "" if not configured. The fields `…From` name the source of a value, for messages. */
 export interface Defaults {
   readonly servers: readonly Address[];
   readonly serversFrom: string;
   readonly signkey: string;
   readonly signkeyFrom: string;
   readonly cluster: string;
-  /** A path, "" for those that Node.js trusts. */
+  /** A path; "" for the authorities that Node.js trusts. */
   readonly ca: string;
   readonly caFrom: string;
   readonly keepalive: boolean;
@@ -33,7 +33,7 @@ export interface Defaults {
   readonly versions: Versions | null;
 }
 
-/** The process's variables and folders, or a test's. */
+/** The variables and folders of the process, or of a test. */
 export interface Places {
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly folder: string;
@@ -46,12 +46,13 @@ export function realPlaces(): Places {
 }
 
 /**
- * @throws DbsyncError `bad-config`: the first dbsync.ini found is not readable or not understood;
- * `bad-option`: DBSYNC_SERVERS is no list of servers, DBSYNC_CLUSTER no cluster, DBSYNC_VERSIONS none
+ * Reads the defaults.
+ * @throws DbsyncError `bad-config`: the first dbsync.ini found is not readable or not valid;
+ * `bad-option`: DBSYNC_SERVERS, DBSYNC_CLUSTER or DBSYNC_VERSIONS is not valid
  */
 export function readDefaults(places: Places): Defaults {
   const { DBSYNC_SERVERS: servers = "", DBSYNC_SIGNKEY: signkey, DBSYNC_CLUSTER: cluster } = places.variables;
-  // If the environment names both servers and key, no ini file is read; a cluster belongs to its servers.
+  // If the environment names both servers and key, no ini file is read, because its cluster belongs to other servers.
   const ini = servers !== "" && signkey !== undefined ? null : findIni(places);
   return {
     ...readServers(servers, ini),
@@ -63,13 +64,13 @@ export function readDefaults(places: Places): Defaults {
   };
 }
 
-/** The values of a switch, as in PHP. */
+/** The values of a boolean setting, as in PHP. */
 const ON: readonly string[] = ["1", "on", "yes", "true"];
 const OFF: readonly string[] = ["0", "off", "no", "false", "none", ""];
 
 const FORMATS: readonly Format[] = ["text", "php-dbsync"];
 
-/** Reads the settings that only dbsync.ini has. */
+/** Reads the settings that exist only in dbsync.ini. */
 function readManners(ini: FoundIni | null): { keepalive: boolean; format: Format } {
   const { keepalive = "1", format = "text" } = ini?.settings ?? {};
   const fail = (name: string, value: string, allowed: string) =>

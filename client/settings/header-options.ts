@@ -1,4 +1,4 @@
-/** Options of a call that are in the header of its envelope, or next to it, so that version 1 cannot carry them. */
+/** Options of a call that are sent in or next to the header of its envelope. Version 1 therefore does not support them. */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import {
   bytesOfHex,
@@ -12,38 +12,38 @@ import { badOption } from "../shared/errors.js";
 import { ALLOWED } from "./allowed.js";
 import { DAEMONS_MAX, IF_KEYS_MAX } from "./call-limits.js";
 
-/** A key, and the last writer that it must have. */
+/** A condition: a key, and the last writer that it must have. */
 export interface If {
   readonly key: string | Buffer;
-  /** The writer, as `WRITERS` returns it: 36 bytes, or those as 72 hexadecimal digits; null: the key must be absent. */
+  /** The writer, as `WRITERS` returns it: 36 bytes, or 72 hexadecimal digits; null: the key must be absent. */
   readonly writer: string | Buffer | null;
-  /** Default: that of the call. */
+  /** The number of the database; default: the call's database. */
   readonly db?: number | undefined;
 }
 
-/** Each makes an envelope of its own for the call. */
+/** Options that require a separate envelope for the call. */
 export interface HeaderOptions {
-  /** Number of the database; default 0. */
+  /** The number of the database; default 0. */
   readonly db?: number | undefined;
   /** The call is applied only if each of these keys was last changed by that writer; otherwise its result is null. */
   readonly if?: readonly If[] | undefined;
-  /** The daemon first waits until it holds this write: 92 hexadecimal digits, from `lastWrite`. */
+  /** The write that a daemon must have before it applies the call: 92 hexadecimal digits, from `lastWrite`. */
   readonly after?: string | undefined;
-  /** Id of the only daemon that accepts the call: 64 hexadecimal digits. */
+  /** The id of the only daemon that accepts the call: 64 hexadecimal digits. */
   readonly only?: string | undefined;
   /**
-   * The answer comes once the order up to this write is final: no later write can change what it did. That takes as
-   * long as the daemons' window of dates, about 35 s, so the default timeout is then 60 s, which is also the maximum.
+   * Whether the daemon answers only once the order up to this write is final, so that no later write can change its
+   * effect. That takes as long as the daemons' window of dates, about 35 s. The default timeout is then 60 s, which is
+   * also the maximum.
    */
   readonly stable?: boolean | undefined;
   /**
-   * The number of daemons, including the one that answers, that must have this write on their disks before the
-   * answer: 1 to 99.
+   * The number of daemons, including the one that answers, that must have this write on disk before the answer: 1 to 99.
    */
   readonly replicated?: number | undefined;
 }
 
-/** The same, as the header holds it. */
+/** The same options in the form of the header. */
 export interface EnvelopeOptions {
   readonly db?: number;
   readonly if?: readonly Condition[] | null;
@@ -70,8 +70,8 @@ export const HEADER_CHECKS: Record<keyof HeaderOptions, (value: unknown) => bool
 
 /**
  * Reads the options of a call's header.
- * @param usual  the client's own, for those that the call leaves out
- * @returns null if there are none of them
+ * @param usual  the client's options, the defaults for the call
+ * @returns null if none is set
  */
 export function readHeaderOptions(
   options: HeaderOptions,

@@ -1,6 +1,6 @@
 /**
- * Reads dbsync.ini, written as a php.ini: `dbsync.servers = …`, `;` begins a comment, quotes are optional, section
- * headers are ignored. The prefix is optional; `extension = …` is PHP's own line and is skipped.
+ * Reads dbsync.ini, which has the syntax of php.ini: `dbsync.servers = …`; `;` begins a comment, quotes are optional,
+ * section headers are ignored. The prefix is optional. `extension = …` is for PHP and is skipped.
  */
 import { didYouMean } from "../../protocol/nearest-name.js";
 import { DbsyncError } from "../shared/errors.js";
@@ -10,11 +10,11 @@ const SETTINGS = ["servers", "signkey", "cluster", "ca", "keepalive", "format", 
 /** Lines of a php.ini fragment for the original extension that have no meaning here. */
 const FOREIGN = ["extension"];
 
-/** The settings of the file; those that it leaves out are absent. */
+/** The settings that the file contains. */
 export type IniSettings = Partial<Record<(typeof SETTINGS)[number], string>>;
 
 /**
- * Reads the text of an ini file. A setting given twice: the last one counts, as in PHP.
+ * Parses the text of an ini file. If a setting occurs twice, the last one is used, as in PHP.
  * @param file  for messages
  * @throws DbsyncError `bad-config`, naming file and line
  */

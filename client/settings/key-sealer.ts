@@ -1,11 +1,11 @@
-/** Seals with a key that was loaded, by Node's own crypto; and, where there is none, with an id alone. */
+/** Signs envelopes with a loaded key, using Node's crypto. Without a key it computes only their ids. */
 import { hash, randomBytes } from "node:crypto";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { NO_KEY, NONCE_BYTES } from "../../protocol/version-2/envelope.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
 import type { EnvelopeSigner } from "./signing-key.js";
 
-/** The number of nonces that are cut from random bytes fetched in one step. */
+/** The number of nonces generated from one request for random bytes. */
 const NONCES_AT_ONCE = 256;
 
 /** Returns the sealer of a client. @param signer  null: it has no key */
@@ -64,8 +64,8 @@ function nextNonce(): ByteString {
 }
 
 /**
- * A seal whose id is computed when first read, after the frame was written: the daemons work meanwhile. The signed
- * bytes are freed then, because a hung daemon may keep the envelope in memory for long.
+ * A seal whose id is computed when first read. That is after the frame was written, so the daemons can already work.
+ * The signed bytes are then freed, because an envelope for a hung daemon may stay in memory for a long time.
  */
 class LateSeal implements Seal {
   readonly signature: Buffer;
@@ -84,7 +84,7 @@ class LateSeal implements Seal {
   }
 }
 
-/** "binary" is latin1's older name. */
+/** Returns the id of an envelope. "binary" is an older name of latin1. */
 const idOf = (bytes: Buffer): ByteString => hash("sha256", bytes, "binary");
 
 let nonces = Buffer.alloc(0);

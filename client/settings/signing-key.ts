@@ -1,4 +1,4 @@
-/** The key of a client: from an option to a loaded key, and from a command to the frame that all daemons receive. */
+/** Loads the key of a client, and builds the signed frame that all daemons receive. */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { KeyFileError } from "../../keys/errors.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
@@ -11,22 +11,22 @@ import { commandLabel } from "../shared/command-labels.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Settings } from "./options.js";
 
-/** Signs one text, which ends with its NUL. Handed in by tests that count signatures. */
+/** Signs one text, which ends with a NUL. Tests replace it to count signatures. */
 export type Signer = (text: Buffer) => Buffer;
 
-/** Signs version 2's envelopes. */
+/** Signs the envelopes of version 2. */
 export interface EnvelopeSigner {
   /** SHA-256 of the key's SubjectPublicKeyInfo, 32 bytes. */
   readonly keyId: ByteString;
-  /** @param id  their SHA-256 */
+  /** Signs bytes. @param id  the SHA-256 of the bytes */
   sign(bytes: Buffer, id: ByteString): Buffer;
-  /** The same on another thread; the bytes are not to be changed meanwhile. */
+  /** Signs on another thread. The caller must not change the bytes before it has finished. */
   signAside(bytes: Buffer): Promise<Buffer>;
 }
 
 /**
- * The signing functions of a client. Both are null for an unsigned client, `sign` also for a key that version 1 does
- * not support.
+ * The signing functions of a client. Both are null for an unsigned client. `sign` is also null for a key that version 1
+ * does not support.
  */
 export interface Signing {
   readonly sign: Signer | null;
@@ -39,13 +39,13 @@ export interface SigningKey extends Signing {
   readonly warnings: readonly string[];
 }
 
-/** The options that name the key, as `Settings` has them. */
+/** The settings that name the key. */
 interface KeyOptions {
   readonly key: Settings["key"];
   readonly passphrase: Settings["passphrase"];
 }
 
-/** @throws DbsyncError `bad-key`, with keys/ own error as its cause */
+/** Loads the key of a client. @throws DbsyncError `bad-key`, with the error from keys/ as its cause */
 export function loadSigningKey(settings: KeyOptions): SigningKey {
   if (settings.key === null) return { sign: null, signer: null, fingerprint: "", warnings: [] };
   try {
@@ -66,7 +66,7 @@ export function loadSigningKey(settings: KeyOptions): SigningKey {
   }
 }
 
-/** Returns the public half of the client's key; null: it signs with none. @throws DbsyncError `bad-key` */
+/** Returns the public half of the client's key; null if the client does not sign. @throws DbsyncError `bad-key` */
 export function publicKeyOf({ key, passphrase }: KeyOptions): KeyObject | null {
   if (key === null) return null;
   try {
@@ -77,7 +77,7 @@ export function publicKeyOf({ key, passphrase }: KeyOptions): KeyObject | null {
   }
 }
 
-/** Whether a key option names a file; other texts are PEM themselves. */
+/** Whether a key option names a file. All other texts are PEM. */
 export function isFile(key: Settings["key"]): key is string {
   return typeof key === "string" && !key.includes("-----BEGIN");
 }
@@ -90,25 +90,25 @@ function keySource(
 }
 
 /**
- * Returns the frame of a command: signed once, whatever the number of daemons.
- * @param given  the command as the caller gave it, for errors
- * @throws DbsyncError `bad-command`: version 1 cannot carry it
+ * Returns the frame of a command. It is signed once for all daemons.
+ * @param input  the command as the caller passed it, for errors
+ * @throws DbsyncError `bad-command`: version 1 does not support it
  */
 export function frameOf(
   command: string | readonly string[],
   sign: Signer | null,
-  given: CommandInput = command,
+  input: CommandInput = command,
 ): Buffer {
-  const text = commandTextOf(command, given);
+  const text = commandTextOf(command, input);
   const signature = sign === null ? null : sign(Buffer.from(text, "latin1")).toString("latin1");
   return Buffer.from(writeCommandFrame(text, signature), "latin1");
 }
 
-function commandTextOf(command: string | readonly string[], given: CommandInput): string {
+function commandTextOf(command: string | readonly string[], input: CommandInput): string {
   try {
     return commandText(command);
   } catch (cause) {
     if (!(cause instanceof UnsendableCommand)) throw cause;
-    throw new DbsyncError("bad-command", cause.message, { cause, command: commandLabel(given) });
+    throw new DbsyncError("bad-command", cause.message, { cause, command: commandLabel(input) });
   }
 }

@@ -1,7 +1,7 @@
 /**
- * One timer for all deadlines of a client. A deadline that is met costs no timer: the alarm is set for the earliest
- * known time, and looks for the next one when it rings. It also decides whether the process stays alive; sockets do
- * not.
+ * One timer for all deadlines of a client, so a call that settles in time needs no timer. The alarm is set for the
+ * earliest known time; when it rings, its owner sets it for the next one. The alarm also decides whether the process
+ * stays alive; sockets do not.
  */
 import type { Environment, Timer } from "./environment.js";
 
@@ -12,13 +12,13 @@ export class Alarm {
   #time = Number.POSITIVE_INFINITY;
   #held = false;
 
-  /** @param ring  called at the time set, or a little later; the alarm is then not set */
+  /** Creates an alarm that is not set. @param ring  called at the time set or slightly later, after which the alarm is not set */
   constructor(environment: Environment, ring: () => void) {
     this.#environment = environment;
     this.#ring = ring;
   }
 
-  /** Rings at `time` at the latest. */
+  /** Sets the alarm to ring at `time`, unless it rings earlier. */
   ringBy(time: number, now = this.#environment.now()): void {
     if (time >= this.#time) return;
     this.#timer?.cancel();
@@ -31,7 +31,7 @@ export class Alarm {
     this.#timer.hold(this.#held);
   }
 
-  /** Sets whether the alarm keeps the process alive; it does not set a time. */
+  /** Sets whether the alarm, while it is set, keeps the process alive. */
   hold(held: boolean): void {
     if (held === this.#held) return;
     this.#held = held;

@@ -1,24 +1,23 @@
 /**
- * The time for which a daemon is not tried after a failure to connect: doubling, with full jitter, so that many
- * clients of a daemon that comes back do not all arrive in the same moment. Meanwhile a call fails immediately with
- * the last failure, at no cost.
+ * The wait after a failure to connect to a daemon. It doubles, with full jitter, so that the clients of a recovered
+ * daemon do not all connect at the same moment. During the wait, calls fail immediately with the last failure.
  */
 import type { Stage } from "./errors.js";
 
-/** The longest wait after the first failure. */
+/** The maximum wait after the first failure. */
 const FIRST_MS = 50;
 
-/** The longest wait at all: so late may a call notice that a daemon is back. */
+/** The maximum wait after any failure. A call may notice that late that a daemon has recovered. */
 const LONGEST_MS = 2_000;
 
-/** The failure of the last attempt. */
+/** The failure of an attempt to connect. */
 export interface ConnectFailure {
   readonly stage: Stage;
   readonly detail: string;
 }
 
 export class BackOff {
-  /** The last attempt's failure; null after a success. */
+  /** The failure of the last attempt; null after a success. */
   failure: ConnectFailure | null = null;
   #failures = 0;
   #until = 0;
@@ -40,12 +39,12 @@ export class BackOff {
     return this.#until;
   }
 
-  /** Milliseconds until then. */
+  /** Returns the milliseconds until the next attempt. */
   wait(now: number): number {
     return Math.max(0, this.#until - now);
   }
 
-  /** The failure to report without trying; null: try. */
+  /** Returns the failure to report without an attempt; null: the caller may try. */
   refusal(now: number): ConnectFailure | null {
     return now < this.#until ? this.failure : null;
   }

@@ -1,19 +1,19 @@
-/** A queue before a connection to one daemon: first in, first out, bounded in items and bytes. */
+/** The first-in, first-out queue for a connection to one daemon, with limits for items and bytes. */
 
 /**
- * The maximum length: some seconds of the fastest sequential caller, so that a daemon that stops for that long still
- * gets every command.
+ * The maximum length. It holds several seconds of commands from the fastest sequential caller, so a daemon that pauses
+ * for that long still receives all of them.
  */
 const ITEMS_MAX = 10_000;
 
-/** Bytes are shared by all daemons of a call, so this bounds memory even when every daemon hangs. */
+/** The maximum size. All daemons share the bytes of a call, so this limits memory even if every daemon hangs. */
 const BYTES_MAX = 64 * 1024 * 1024;
 
-/** Taken items are cut off the array once there are this many, so that taking costs nothing. */
+/** The number of removed items after which the array is shortened. Removing a single item is therefore cheap. */
 const COMPACT_AT = 1_024;
 
 export class BoundedQueue<T extends { readonly bytes: number }> {
-  /** The elements; those already taken are cleared, because each may hold an envelope of megabytes. */
+  /** The items. Removed ones are set to undefined, because each may reference an envelope of several megabytes. */
   #items: (T | undefined)[] = [];
   #taken = 0;
   #bytes = 0;
@@ -22,7 +22,7 @@ export class BoundedQueue<T extends { readonly bytes: number }> {
     return this.#items.length - this.#taken;
   }
 
-  /** Whether `item` has room; an empty queue has room for one of any length. */
+  /** Whether the queue has room for `item`. An empty queue accepts an item of any size. */
   hasRoomFor(item: T): boolean {
     return this.length === 0 || (this.length < ITEMS_MAX && this.#bytes + item.bytes <= BYTES_MAX);
   }
@@ -51,7 +51,7 @@ export class BoundedQueue<T extends { readonly bytes: number }> {
     return item;
   }
 
-  /** Removes all chosen items out of order. It costs as much as there are items. */
+  /** Removes and returns all chosen items. The cost is proportional to the length of the queue. */
   takeWhere(isChosen: (item: T) => boolean): T[] {
     const chosen: T[] = [];
     for (const item of this.takeAll()) {
@@ -61,7 +61,7 @@ export class BoundedQueue<T extends { readonly bytes: number }> {
     return chosen;
   }
 
-  /** Inserts items at the head, even without room. */
+  /** Inserts items at the head, even above the limits. */
   putBack(items: readonly T[]): void {
     for (const item of [...items, ...this.takeAll()]) this.push(item);
   }

@@ -1,10 +1,11 @@
-/** The reason why a connection ended: the stage, and what was observed. */
+/** Determines why a connection ended: the stage, and the observed cause. */
 import type { SocketError } from "./environment.js";
 import type { Stage } from "./errors.js";
 
 /**
- * @param error  null: the other side closed the stream in the regular way
- * @param open   the stage of a connection that had been made; null: it had not
+ * Returns the stage and the detail of a connection's end.
+ * @param error  the error; null: the other side closed the stream normally
+ * @param open   the stage if the connection had been established; null: it had not
  */
 export function closeReason(
   error: SocketError | null,

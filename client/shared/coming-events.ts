@@ -1,6 +1,6 @@
-/** Makes an iterator before its source is ready: code may have to be loaded first, or a key to be found. */
+/** Returns an iterator before its source is ready, because code or a key may have to be loaded first. */
 
-/** @param coming  its rejection is that of the first event */
+/** Returns an iterator over the events of `coming`. @param coming  if it rejects, the first `next` rejects */
 export function comingEvents<Event>(
   coming: Promise<AsyncIterableIterator<Event>>,
 ): AsyncIterableIterator<Event> {

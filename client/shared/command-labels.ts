@@ -1,10 +1,10 @@
 /**
- * Names commands in errors: by name and first key, never by a value. The text is made only for an error. A page goes
- * without (decision 23).
+ * Names commands in errors by their name and first key, never by a value. The text is built only for an error. The
+ * bundle for web pages leaves this out (decision 23).
  */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 
-/** The types of command.ts, which imports this file. */
+/** The same types as in command.ts, which imports this file. */
 type Argument = string | number | Uint8Array;
 type CommandInput = string | readonly Argument[];
 
@@ -26,38 +26,38 @@ const NAMES =
   "ZREMRANGEBYSCORE ZREVRANGE ZREVRANGEBYLEX ZREVRANGEBYSCORE ZREVRANK ZSCAN ZSCORE ZUNIONSTORE";
 // The end of what is made by npm run tables.
 
-/** Commands whose first argument is a key; for any other command it may be a value, or a secret. */
+/** The commands whose first argument is a key. For any other command it may be a value or a secret. */
 let keyed: ReadonlySet<string> | null = null;
 
 const NAME_CHARS_MAX = 40;
 const KEY_CHARS_MAX = 60;
-/** Characters that require quotes, so that the end of the key is visible. */
+/** Characters that require quotes around a key, so that its end is visible. */
 const UNPLAIN = /[^\x21-\x7e\u00a1-\uffff]|["'\\]/;
 
-/** A call's commands: several with `bytes` that are a list. */
+/** The commands of a call: several if `bytes` is a list. */
 export interface LabelledCall {
   readonly inputs: readonly CommandInput[] | CommandInput;
   readonly bytes: ByteString | readonly ByteString[];
 }
 
-/** `INCR visits`; "" for what is no command. */
+/** Returns a label such as `INCR visits`; "" if `command` is not a command. */
 export function commandLabel(command: CommandInput): string {
   const [name, key] = typeof command === "string" ? wordsOf(command) : Array.isArray(command) ? command : [];
   if (!isArgument(name) || name === "") return "";
-  // A line is split only at spaces: after a line break there may be a value.
+  // Lines are split only at spaces, so a value may follow a line break.
   const label = argumentLabel(textOf(name).replace(/\s.*/s, "…"), NAME_CHARS_MAX);
   keyed ??= new Set(NAMES.split(" "));
   if (!isArgument(key) || !keyed.has(label.toUpperCase())) return label;
   return `${label} ${argumentLabel(key, KEY_CHARS_MAX)}`;
 }
 
-/** `INCR visits`, or of `multi` `INCR visits and 2 more`. */
+/** Returns a label such as `INCR visits`, or `INCR visits and 2 more` for `multi`. */
 export function callLabel({ inputs, bytes }: LabelledCall): string {
   if (typeof bytes === "string") return commandLabel(inputs as CommandInput);
   return commandsLabel(inputs as readonly CommandInput[]);
 }
 
-/** @param index  of one of several */
+/** Returns the label of the command that a reply belongs to. @param index  the index of the command, if there are several */
 export function replyLabel({ inputs, bytes }: LabelledCall, index: number): string {
   const command = typeof bytes === "string" ? inputs : inputs[index];
   return command === undefined ? "" : commandLabel(command as CommandInput);
@@ -69,7 +69,7 @@ export function commandsLabel(commands: readonly CommandInput[]): string {
   return label === "" || others.length === 0 ? label : `${label} and ${others.length} more`;
 }
 
-/** Names the type of a value that is no argument, without showing the value. */
+/** Names the type of an invalid argument without showing its value. */
 export function typeLabel(value: unknown): string {
   if (value === undefined || value === null || typeof value === "number" || typeof value === "boolean")
     return String(value);
@@ -82,10 +82,10 @@ const wordsOf = (line: string): string[] => line.trim().split(/ +/, 2);
 const isArgument = (value: unknown): value is Argument =>
   typeof value === "string" || typeof value === "number" || value instanceof Uint8Array;
 
-function argumentLabel(argument: Argument, most: number): string {
+function argumentLabel(argument: Argument, charsMax: number): string {
   const text = textOf(argument);
-  const cut = text.length > most ? `${text.slice(0, most)}…` : text;
-  return UNPLAIN.test(cut) || cut === "" ? JSON.stringify(cut) : cut;
+  const shortened = text.length > charsMax ? `${text.slice(0, charsMax)}…` : text;
+  return UNPLAIN.test(shortened) || shortened === "" ? JSON.stringify(shortened) : shortened;
 }
 
 function textOf(argument: Argument): string {

@@ -1,30 +1,30 @@
-/** Converts a caller's command to version 2's bytes, and finds out whether it only reads. */
+/** Converts a caller's command to the bytes of version 2, and determines whether it only reads. */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { writeArrayHead, writeBulk } from "../../protocol/resp/resp-writer.js";
 import { commandLabel, typeLabel } from "./command-labels.js";
 import { DbsyncError } from "./errors.js";
 import { READ_COMMANDS } from "./read-commands.js";
 
-/** Text is sent as UTF-8, a number as its decimal digits, bytes as they are. */
+/** An argument. Text is sent as UTF-8, a number as decimal digits, bytes unchanged. */
 export type Argument = string | number | Uint8Array;
 
-/** A line, split at spaces as version 1 does, without quoting; or arguments, name first, which may contain any bytes. */
+/** A line, which is split at spaces without quoting, as in version 1; or a list of the name and the arguments, which may contain any bytes. */
 export type CommandInput = string | readonly Argument[];
 
 /**
- * The command as an array of bulk strings, ready for an envelope.
+ * Encodes a command as an array of bulk strings for an envelope.
  * @throws DbsyncError `bad-command`
  */
 export function commandBytes(command: CommandInput): ByteString {
   const words = typeof command === "string" ? wordsOf(command) : argumentsOf(command);
   if (words.length === 0 || words[0] === "")
-    throw new DbsyncError("bad-command", "it has no name: give one, such as GET, before its arguments");
+    throw new DbsyncError("bad-command", "it has no name: put one, such as GET, before its arguments");
   let bytes = writeArrayHead(words.length);
   for (const word of words) bytes += writeBulk(word);
   return bytes;
 }
 
-/** Returns the name as the caller wrote it; undefined: there is none. */
+/** Returns the name as the caller wrote it; undefined if there is none. */
 export function commandName(command: CommandInput): Argument | undefined {
   if (typeof command !== "string") return command[0];
   const line = command.startsWith(" ") ? command.trimStart() : command;
@@ -32,15 +32,15 @@ export function commandName(command: CommandInput): Argument | undefined {
   return end < 0 ? line : line.slice(0, end);
 }
 
-/** Whether it is certain that a command changes nothing. */
+/** Whether a command certainly changes nothing. */
 export function isReadCommand(command: CommandInput): boolean {
   const name = commandName(command);
   return typeof name === "string" && READ_COMMANDS.has(upperCased(name));
 }
 
 /**
- * The kind of commands that may share an envelope: daemons record no reads and no messages, and accept these, and
- * commands for the key ring, only in envelopes of their own.
+ * The kind of a command. Only commands of one kind share an envelope: daemons do not record reads and messages, and
+ * accept them, and commands for the key ring, only in separate envelopes.
  */
 export type Company = "reads" | "writes" | "messages" | "ring";
 
@@ -59,17 +59,17 @@ const ALONE: Readonly<Record<string, Company>> = Object.assign(Object.create(nul
   SPUBLISH: "messages",
 });
 
-/** Codes up to this one are their own upper case. */
+/** The character code before `a`. ASCII codes up to it have no lower-case letters. */
 const BEFORE_SMALL_A = 0x60;
 
-/** Converts a name to upper case. Most names are upper case already, so usually no other string is made. */
+/** Converts a name to upper case. Most names are already upper case, so usually no new string is created. */
 function upperCased(name: string): string {
   for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) > BEFORE_SMALL_A) return name.toUpperCase();
   return name;
 }
 
 function wordsOf(line: string): ByteString[] {
-  if (line.includes("\0")) throw badCommand(line, "a line cannot hold a NUL; use a list of arguments");
+  if (line.includes("\0")) throw badCommand(line, "a line cannot contain a NUL; use a list of arguments");
   const words = bytesOfText(line).split(" ");
   return words.includes("") ? words.filter((word) => word !== "") : words;
 }
@@ -86,7 +86,7 @@ function argumentsOf(command: readonly Argument[]): ByteString[] {
   });
 }
 
-/** Returns the same command for version 1. @throws DbsyncError `bad-command`: bytes that are not text */
+/** Returns the command with text arguments, for version 1. @throws DbsyncError `bad-command`: an argument is not text */
 export function textArguments(command: CommandInput): string | readonly string[] {
   if (typeof command === "string") return command;
   if (!Array.isArray(command)) throw notACommand(command);
@@ -97,24 +97,24 @@ export function textArguments(command: CommandInput): string | readonly string[]
     try {
       return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(argument);
     } catch (cause) {
-      const detail = `argument ${index} is no UTF-8 text, ${NEEDS_VERSION_2}`;
+      const detail = `argument ${index} is not UTF-8 text, ${NEEDS_VERSION_2}`;
       throw new DbsyncError("bad-command", detail, { command: commandLabel(command), cause });
     }
   });
 }
 
-const NEEDS_VERSION_2 = "and version 1 carries text only; let version 2 be spoken, or encode it (base64)";
+const NEEDS_VERSION_2 = "and version 1 supports only text; allow version 2, or encode the argument (base64)";
 
 const badCommand = (command: CommandInput, detail: string) =>
   new DbsyncError("bad-command", detail, { command: commandLabel(command) });
 
-const notACommand = (given: unknown) =>
+const notACommand = (input: unknown) =>
   new DbsyncError(
     "bad-command",
-    `it is ${typeLabel(given)}; give a line, "SET a 1", or a list, ["SET", "a", 1]`,
+    `it is ${typeLabel(input)}; pass a line, "SET a 1", or a list, ["SET", "a", 1]`,
   );
 
-/** @param index  its name's is 0 */
+/** Returns the error about an invalid argument. @param index  0 is the command's name */
 const notAnArgument = (command: readonly unknown[], index: number) =>
   badCommand(
     command as readonly Argument[],

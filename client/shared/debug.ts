@@ -1,14 +1,14 @@
 /**
- * DBSYNC_DEBUG=1: every frame on standard error, as the original's debug build does. Keys are in no frame.
+ * Prints every frame to standard error if DBSYNC_DEBUG is 1, like the original's debug build. Frames contain no keys.
  */
 
-/** Maximum bytes of a chunk in a line; a signed frame shows its text and the beginning of its signature. */
+/** The maximum number of bytes shown per chunk: the text of a typical signed frame and the beginning of its signature. */
 const SHOWN_BYTES_MAX = 256;
 
-/** @param bytes  a complete frame when sent; a chunk of the stream when received */
+/** Prints sent and received bytes. @param bytes  a complete frame if sent; a chunk of the stream if received */
 export type FrameTracer = (address: string, direction: "sent" | "received", bytes: Buffer) => void;
 
-/** Returns the tracer that the environment asks for; null: none. */
+/** Returns a tracer; null unless DBSYNC_DEBUG is 1. */
 export function frameTracer(variables: Readonly<Record<string, string | undefined>>): FrameTracer | null {
   if (variables["DBSYNC_DEBUG"] !== "1") return null;
   return (address, direction, bytes) => {
@@ -17,7 +17,7 @@ export function frameTracer(variables: Readonly<Record<string, string | undefine
   };
 }
 
-/** Printable ASCII unchanged, other bytes as `\xNN`; truncated at a limit. */
+/** Returns printable ASCII unchanged and other bytes as `\xNN`, truncated at the limit. */
 function escapeBytes(bytes: Buffer): string {
   let text = "";
   for (const byte of bytes.subarray(0, SHOWN_BYTES_MAX)) {

@@ -1,13 +1,13 @@
-/** Describes outcomes in sentences: what each daemon did with a call, and what to do about a failure. Pages do not load this (decision 23). */
+/** Describes outcomes in sentences: each daemon's response to a call, and what to do about a failure. Web pages do not load this (decision 23). */
 import { REFUSAL_CURES } from "./refusal-cures.js";
 import { STAGES } from "./sentences.js";
 import { shown } from "./shown.js";
 
-/** Control characters, which a daemon must not write to terminals and logs. */
+/** Control characters, which a daemon must not be able to write to terminals and logs. */
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 
-/** The part of an `Outcome` that is described. */
-type Told = { readonly address: string } & (
+/** The part of an `Outcome` that the description uses. */
+type DescribedOutcome = { readonly address: string } & (
   | { readonly status: "ok"; readonly value: string | null }
   | Failed
 );
@@ -19,24 +19,24 @@ interface Failed {
   readonly effect: "not-applied" | "unknown";
 }
 
-/** One line for each kind of outcome, with the names of all daemons that had it. */
-export function describeOutcomes(outcomes: readonly Told[]): string[] {
+/** Returns one line for each kind of outcome, with the addresses of all daemons that reported it. */
+export function describeOutcomes(outcomes: readonly DescribedOutcome[]): string[] {
   const addresses = new Map<string, string[]>();
   for (const outcome of outcomes) {
     const text = describeWithoutAddress(outcome);
-    const alike = addresses.get(text);
-    if (alike === undefined) addresses.set(text, [outcome.address]);
-    else alike.push(outcome.address);
+    const sameOutcome = addresses.get(text);
+    if (sameOutcome === undefined) addresses.set(text, [outcome.address]);
+    else sameOutcome.push(outcome.address);
   }
-  return [...addresses].map(([text, alike]) => `${alike.join(", ")}: ${text}`);
+  return [...addresses].map(([text, sameOutcome]) => `${sameOutcome.join(", ")}: ${text}`);
 }
 
-/** `127.0.0.1:1111: connect: no connection (ECONNREFUSED); is dbsyncd running there? [not applied there]` */
-export function describeOutcome(outcome: Told): string {
+/** Returns `127.0.0.1:1111: connect: no connection (ECONNREFUSED); is dbsyncd running there? [not applied there]`. */
+export function describeOutcome(outcome: DescribedOutcome): string {
   return `${outcome.address}: ${describeWithoutAddress(outcome)}`;
 }
 
-function describeWithoutAddress(outcome: Told): string {
+function describeWithoutAddress(outcome: DescribedOutcome): string {
   if (outcome.status === "ok")
     return `answered ${outcome.value === null ? "nil" : shown(outcome.value).replace(CONTROL, "?")}`;
   const { meaning } = STAGES[outcome.stage];
@@ -50,7 +50,7 @@ function effectText({ stage, detail, effect }: Omit<Failed, "status">): string {
   return detail.startsWith("TOOLONG ") ? "applied there" : "recorded there, and may yet succeed";
 }
 
-/** Returns what to do about a failure; for a refusal, by its code. */
+/** Returns what to do about a failure. For a refusal this depends on its code. */
 export function outcomeCure({ stage, detail }: Omit<Failed, "status">): string {
   const code = detail.split(":", 1)[0] ?? "";
   const isRefused = stage === "refused" || (stage === "lost" && Object.hasOwn(REFUSAL_CURES, code));

@@ -1,62 +1,62 @@
 /**
- * The outside world of a client: a clock, a timer, randomness and sockets. It is passed in, so that a test can run
- * thousands of seconds of faults on a simulated one. Source: CONTRIBUTING.md "Where things live".
+ * The environment of a client: clock, timers, randomness and sockets. Tests replace it to simulate thousands of seconds
+ * with faults. Source: CONTRIBUTING.md "Where things live".
  */
 import { connect as connectTcp, type Socket } from "node:net";
 import type { Endpoint, TlsPeer } from "./servers.js";
 import { connectTls, HANDSHAKE_MS, handshakeTrouble, isTlsAlert, SILENT, TLS_ONLY } from "./tls.js";
 
-/** A timer that has been set. It keeps the process alive until it fires or is cancelled, unless `hold` changes that. */
+/** A timer. It keeps the process alive until it fires or is cancelled, unless `hold` changes that. */
 export interface Timer {
   cancel(): void;
   /** Sets whether it keeps the process alive. */
   hold(held: boolean): void;
 }
 
-/** A stream of bytes to one daemon. It never keeps the process alive by merely waiting for bytes. */
+/** A byte stream to one daemon. Waiting for bytes does not keep the process alive. */
 export interface ClientSocket {
   write(bytes: Buffer): void;
-  /** Closes immediately; no event comes after it. */
+  /** Closes the socket immediately. No event follows. */
   destroy(): void;
-  /** Bytes that the operating system has not accepted yet. While there are any, they keep the process alive. */
+  /** Returns the number of bytes that the operating system has not accepted yet. Such bytes keep the process alive. */
   unsentBytes(): number;
 }
 
-/** The events of a socket. `closed` comes at most once and last. */
+/** The events of a socket. `closed` is emitted at most once, and is the last event. */
 export interface SocketEvents {
   opened(): void;
   received(chunk: Buffer): void;
-  /** @param error  null: the other side closed the stream in the regular way */
+  /** Handles the end of the stream. @param error  null: the other side closed it normally */
   closed(error: SocketError | null): void;
 }
 
 /**
- * An error, as node:net reports it: `code` is `ECONNREFUSED` and the like, `syscall` is `connect`, `getaddrinfo`,
- * `write` …
+ * An error as node:net reports it: `code` is for example `ECONNREFUSED`, and `syscall` `connect`, `getaddrinfo` or
+ * `write`.
  */
 export interface SocketError {
   readonly message: string;
   readonly code?: string | undefined;
   readonly syscall?: string | undefined;
-  /** Set when the socket itself knows at which stage: there `message` is the detail. */
+  /** The stage, if the socket itself knows it; `message` is then the detail. */
   readonly stage?: "tls" | undefined;
 }
 
 export interface Environment {
-  /** Milliseconds of a clock that never goes back; where it starts does not matter. */
+  /** Returns the milliseconds of a monotonic clock with an arbitrary start. */
   now(): number;
-  /** Milliseconds since 1970 by this machine's clock; it may be wrong, and may jump. */
+  /** Returns the milliseconds since 1970 by this machine's clock, which may be wrong and may jump. */
   wallClock(): number;
-  /** Runs it when what is being done now is through, with all that follows from promises settled by it. */
+  /** Calls `run` after the current task and the promise reactions that it triggers. */
   soon(run: () => void): void;
   setTimer(ms: number, fire: () => void): Timer;
-  /** Returns a random number, at least 0, below 1. */
+  /** Returns a random number from 0 (inclusive) to 1 (exclusive). */
   random(): number;
-  /** Begins to connect; events come later, never during this call. */
+  /** Begins to connect. Events are emitted later, never during this call. */
   openSocket(endpoint: Endpoint, events: SocketEvents): ClientSocket;
 }
 
-/** The real thing. */
+/** The environment of a real process. */
 export const realEnvironment: Environment = {
   now: () => performance.now(),
   wallClock: Date.now,
@@ -76,7 +76,7 @@ export const realEnvironment: Environment = {
       unsentBytes: () => socket.writableLength,
       destroy() {
         socket.removeAllListeners();
-        // Errors of a closed socket have no consequence.
+        // Errors of a closed socket can be ignored.
         socket.on("error", ignore);
         socket.destroy();
       },
@@ -88,8 +88,8 @@ function openPlain(host: string, port: number, events: SocketEvents): Socket {
   const socket = connectTcp({ host, port, noDelay: true });
   const closed = listen(socket, (error) => events.closed(error));
   socket.on("connect", () => {
-    // A name with several addresses makes node:net try one handle after the other, and each new one holds the
-    // process.
+    // For a name with several addresses, node:net tries one handle after the other, and each new handle keeps the
+    // process alive.
     socket.unref();
     events.opened();
   });
@@ -106,7 +106,7 @@ function openPlain(host: string, port: number, events: SocketEvents): Socket {
   return socket;
 }
 
-/** Opens a TLS connection. `opened` comes when the server has proved its identity: nothing is written before. */
+/** Opens a TLS connection. `opened` is emitted once the server has proved its identity; nothing is written before. */
 function openTls(endpoint: Endpoint & { tls: TlsPeer }, events: SocketEvents): Socket {
   let stage: "connect" | "tls" | "open" = "connect";
   let overdue: NodeJS.Timeout | undefined;
@@ -138,7 +138,7 @@ function openTls(endpoint: Endpoint & { tls: TlsPeer }, events: SocketEvents): S
   return socket;
 }
 
-/** Reports the end of a socket, once. @returns the function that does so, for other causes of its end */
+/** Reports the end of a socket once. @returns the reporting function, for other causes of the end */
 function listen(socket: Socket, closed: SocketEvents["closed"]): SocketEvents["closed"] {
   let open = true;
   const once = (error: SocketError | null) => {

@@ -1,4 +1,4 @@
-/** Finds the daemons that are on this machine. */
+/** Detects addresses on this machine. */
 import type { Address } from "./servers.js";
 
 /** Whether the connection stays on this machine, so that no third party can intercept it. */

@@ -1,35 +1,35 @@
-/** Decides calls. Pure: the daemons' reports go in, a verdict comes out. */
+/** Determines the result of a call from the daemons' reports. The functions are pure. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type Answer, isBehind, isLate, isUnmet, type Report } from "./outcome.js";
 
 /**
  * A rule for the result of a call:
- * - `first`: the first answer that is not nil. A failure loses to any later answer. Nil loses to a later value, so
- *   the result is null only if every daemon that answered said nil, or one whose peers have the same data. An answer
- *   of a daemon that is catching up loses to a later value, too. Nor is it null if as many daemons have refused the
- *   command's date as have answered nil: some clock is wrong.
+ * - `first`: the first answer that is not nil. Any later answer replaces a failure, and a later value replaces nil or
+ *   the answer of a daemon that is catching up. The result is therefore null only if every daemon that answered
+ *   returned nil, or if one did whose peers have the same data. It is also not null if as many daemons have refused
+ *   the command's date as have answered nil, because a clock is then wrong.
  * - a number: as soon as that number of daemons has answered, the first of their answers that is not nil. They need
  *   not be equal. `all`: that number is the number of servers.
- * - `majority`: an answer that more than half of all servers gave. A command's failure counts as an answer.
+ * - `majority`: an answer that more than half of all servers sent. A command's failure counts as an answer.
  * - `all-equal`: a value only if every server answered and all answers are equal, as in the original's driver. (The
  *   original returns null otherwise; this client throws, so that null means nil.)
  *
- * Except for `first`, an answer that came late (`isLate`) does not count as agreement: of two commands that exclude
- * each other a daemon then counts for only one, so a majority reports success to at most one client.
+ * Except with `first`, a late answer (`isLate`) does not count as agreement. If two commands exclude each other, a
+ * daemon therefore counts for only one of them, and a majority reports success to at highest one client.
  */
 export type Policy = "first" | "majority" | "all" | "all-equal" | number;
 
-/** The policy of a call. `usual`: the caller named none: `first`, and `outcome` for a unit with conditions. */
+/** The policy of a call. `usual`: the caller named none, so it is `first`, or `outcome` for a unit with conditions. */
 export type CallPolicy = Policy | "usual";
 
 /**
- * A policy, or `outcome`: the common report of more than half of all servers on a unit with conditions: it was
- * applied, a condition did not hold, or the same failure. Late answers do not count, nor do those of a daemon that is
- * catching up.
+ * A policy, or `outcome`: the report on which more than half of all servers agree for a unit with conditions. They
+ * report that it was applied, that a condition did not hold, or the same failure. Late answers, and those of a daemon
+ * that is catching up, do not count.
  */
 export type Rule = Policy | "outcome";
 
-/** Returns the rule by which a call is decided. @param hasConditions  whether its unit names conditions (`if`) */
+/** Returns the rule that determines the result of a call. @param hasConditions  whether its unit has conditions (`if`) */
 export function ruleFor(policy: CallPolicy, hasConditions: boolean): Rule {
   if (policy !== "usual") return policy;
   return hasConditions ? "outcome" : "first";
@@ -47,8 +47,8 @@ export type FailureCode =
 
 /**
  * The result of judging a call:
- * - `wait`: not decided.
- * - `linger`: nil or an error so far; to be decided with `final` soon, even if daemons are still silent then.
+ * - `wait`: not decided yet.
+ * - `linger`: nil or an error so far. The caller judges again soon with `final`, even if daemons are still silent.
  * - `value`: the call's result is this answer.
  */
 export type Verdict =
@@ -64,9 +64,10 @@ const LINGER: Verdict = { kind: "linger" };
 const LATE: Verdict = { kind: "failed", code: "late-answers" };
 
 /**
- * @param reports  one for each daemon, null while it is silent
- * @param final    whether to decide on what there is
- * @param refusers  how many daemons have refused the command's date, and not answered since
+ * Judges a call.
+ * @param reports  one for each daemon; null: it has not answered
+ * @param final    whether to decide with the reports received so far
+ * @param refusers  the number of daemons that have refused the command's date and not answered since
  */
 export function judge(rule: Rule, reports: Reports, final: boolean, refusers = 0): Verdict {
   switch (rule) {
@@ -114,7 +115,7 @@ function judgeFirst(reports: Reports, final: boolean, refusers: number): Verdict
   return isDoubted ? { kind: "failed", code: "clocks-differ" } : { kind: "value", answer: miss };
 }
 
-/** Waits for every daemon before it fails, as `all-equal` does. */
+/** Judges a number or `all`. It waits for every daemon before it fails, like `all-equal`. */
 function judgeNumber(needed: number, reports: Reports, final: boolean): Verdict {
   const all = answersOf(reports);
   const answers = all.filter((answer) => !isLate(answer));
@@ -153,10 +154,10 @@ function judgeMajority(reports: Reports, final: boolean): Verdict {
   return late > 0 ? LATE : { kind: "failed", code: "answers-differ" };
 }
 
-/** Fails as soon as no outcome can have a majority any longer: a client that holds a lock waits no longer than it has to. */
+/** Judges `outcome`. It fails as soon as no outcome can reach a majority, so a client that wants a lock does not wait longer than necessary. */
 function judgeOutcome(reports: Reports, final: boolean): Verdict {
   const counts = new Map<string, number>();
-  let [silent, answered, late, most] = [0, 0, 0, 0];
+  let [silent, answered, late, highest] = [0, 0, 0, 0];
   for (const report of reports) {
     if (report === null) {
       silent++;
@@ -171,21 +172,21 @@ function judgeOutcome(reports: Reports, final: boolean): Verdict {
     if (2 * count > reports.length)
       return report.ok ? { kind: "value", answer: report } : { kind: "failed", code: "reply" };
     counts.set(outcome, count);
-    most = Math.max(most, count);
+    highest = Math.max(highest, count);
   }
-  if (!final && 2 * (most + silent) > reports.length) return WAIT;
+  if (!final && 2 * (highest + silent) > reports.length) return WAIT;
   if (answered === 0) return failure(reports);
   if (2 * answered <= reports.length) return { kind: "failed", code: "too-few-answers" };
   return late > 0 ? LATE : { kind: "failed", code: "answers-differ" };
 }
 
-/** Returns what became of a unit with conditions. Its replies may differ where the daemons have different data. */
+/** Returns the outcome of a unit with conditions. Its replies may differ if the daemons have different data. */
 function outcomeWord(report: Report): string {
   if (!report.ok) return `failed: ${report.detail}`;
   return isUnmet(report.flags) ? "unmet" : "applied";
 }
 
-/** Judges `all-equal`. It waits for every daemon even if one has failed: the error reports the outcome of each. */
+/** Judges `all-equal`. It waits for every daemon even if one has failed, because the error reports the outcome of each. */
 function judgeAllEqual(reports: Reports, final: boolean): Verdict {
   if (isSilent(reports) && !final) return WAIT;
   const answers = answersOf(reports);

@@ -1,6 +1,6 @@
 /**
- * Names of the commands that change nothing: they travel in envelopes of their own, which no daemon records. One
- * that is missing here is only sent as a write is.
+ * The names of the commands that change nothing. They are sent in separate envelopes, which daemons do not record. A
+ * command that is missing here is sent as a write.
  */
 // From the store's table: made by npm run tables.
 const NAMES =

@@ -1,4 +1,4 @@
-/** A reply as a JavaScript value: what `call` and `multi` resolve with. */
+/** Converts replies to JavaScript values, the results of `call` and `multi`. */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import { plainText } from "../../protocol/plain-text.js";
 import type { PlainReply, PlainValue } from "../../protocol/reply.js";
@@ -7,30 +7,30 @@ import { DbsyncError } from "./errors.js";
 import { type Answer, type Form, valueText } from "./outcome.js";
 
 /**
- * A typed reply. Strings are UTF-8 read as text, or Buffers where the caller asked for those; statuses (`OK`) are
- * always text. Numbers are integers; a bigint is one that a number cannot hold. nil is null. A failed command inside
- * a list (of `multi`) is that list's element, as the error.
+ * A typed reply. Strings are text, decoded as UTF-8, or Buffers if the caller requested them; statuses (`OK`) are
+ * always text. Numbers are integers; a bigint is an integer that a number cannot represent. nil is null. In the list
+ * that `multi` returns, the element of a failed command is its error.
  */
 export type ReplyValue = string | number | bigint | null | Buffer | DbsyncError | ReplyValue[];
 
 /**
- * The form of a result: `text` as in version 1, `value` and `buffers` typed, `reply` as it came; `outcomes` of all
+ * The form of a result: `text` as in version 1, `value` and `buffers` typed, `reply` unchanged, `outcomes` those of all
  * daemons, which are collected elsewhere.
  */
 export type Shape = "text" | "value" | "buffers" | "reply" | "outcomes";
 
-/** The handlers of a result, and its form. One of the two is called, once. */
+/** The handlers of a result, and its form. Exactly one of the two handlers is called, once. */
 export interface Waiter {
   readonly shape: Shape;
-  /** @param result  from `resultOf`; for the shape `outcomes` an object with them */
+  /** Handles the result. @param result  from `resultOf`; for the shape `outcomes` an object that contains them */
   resolve(result: unknown): void;
   reject(error: DbsyncError): void;
 }
 
 /**
  * Returns the result of a call.
- * @param answer  from version 1 a text in every shape but `reply`, which needs version 2
- * @param call    the call, for errors within the answer
+ * @param answer  in version 1 a text for every shape except `reply`, which requires version 2
+ * @param call    the call, for errors inside the answer
  */
 export function resultOf(
   answer: Answer,
@@ -48,7 +48,7 @@ export function resultOf(
     : valueText(answer.values, format);
 }
 
-/** Converts a reply to its value. @param index  index of the command whose reply it is, if there are several */
+/** Converts a reply to its value. @param index  the index of the replied command, if there are several */
 export function replyValue(
   reply: PlainReply,
   buffers: boolean,
@@ -73,13 +73,13 @@ export function replyValue(
   }
 }
 
-/** Returns a reply's values as version 1 would send them: none for nil, otherwise one. */
+/** Returns the values of a reply in the form of version 1: none for nil, otherwise one. */
 export function replyValues(reply: PlainValue): readonly ByteString[] {
   const text = plainText(reply);
   return text === null ? [] : [text];
 }
 
-/** Whether a reply settles a call of the policy `first`. Nil and an empty list may lose to another daemon's. */
+/** Whether a reply settles a call with the policy `first`. Another daemon's reply may replace nil and an empty list. */
 export function isHit(reply: PlainReply): reply is PlainValue {
   const { kind } = reply;
   if (kind === "error" || kind === "nil" || kind === "nil-array") return false;

@@ -1,19 +1,19 @@
-/** Makes envelopes of bytes: their signature, id and nonce. */
+/** The interface for signing envelopes: signature, id and nonce. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export interface Seal {
   readonly signature: Buffer;
-  /** SHA-256 of the bytes, 32 bytes. */
+  /** The SHA-256 of the bytes, 32 bytes. */
   readonly id: ByteString;
 }
 
 export interface Sealer {
-  /** SHA-256 of the key's SubjectPublicKeyInfo, 32 bytes; NO_KEY: it signs nothing. */
+  /** The SHA-256 of the key's SubjectPublicKeyInfo, 32 bytes; NO_KEY: envelopes are unsigned. */
   readonly keyId: ByteString;
-  /** Bytes that come once. */
+  /** Returns unique bytes. */
   nonce(): ByteString;
-  /** Seals immediately, while the caller waits; null: it cannot. */
+  /** Seals synchronously; null: not supported. */
   readonly seal: ((bytes: Buffer) => Seal) | null;
-  /** Seals in parallel with the caller; the bytes must not be changed meanwhile. */
+  /** Seals asynchronously. The caller must not change the bytes before it has finished. */
   sealAside(bytes: Buffer): Promise<Seal>;
 }

@@ -1,25 +1,25 @@
-/** URLs of servers that speak other protocols: SQL, JSON lines, Redis. */
+/** Parses the URLs of servers that speak other protocols: SQL, JSON lines, Redis. */
 import { DbsyncError } from "./errors.js";
 import { type Endpoint, parsePins } from "./servers.js";
 
 export interface ServerAddress extends Endpoint {
-  /** null: without a login. */
+  /** The credentials; null: none. */
   readonly login: { readonly user: string; readonly password: string } | null;
 }
 
-/** The form of a protocol's URLs: the scheme without TLS (an s follows it with TLS), and the default port. */
+/** The form of a protocol's URLs: the scheme without TLS (with TLS an s is appended), and the default port. */
 export interface UrlForm {
   readonly scheme: string;
   readonly port: number;
 }
 
-/** Parses `scheme://[user:password@]host[:port]`, `schemes://…#sha256:…`. @throws RangeError  what is expected */
+/** Parses `scheme://[user:password@]host[:port]` and `schemes://…#sha256:…`. @throws RangeError  states the expected form */
 export function parseServerUrl(text: string, { scheme, port }: UrlForm): ServerAddress {
   const url = URL.canParse(text) ? new URL(text) : null;
   const isKnown = url?.protocol === `${scheme}:` || url?.protocol === `${scheme}s:`;
   if (!isKnown || url.hostname === "" || !["", "/"].includes(url.pathname) || url.search !== "") {
     throw new RangeError(
-      `It is ${scheme}://host or ${scheme}://host:port (${port} unless said otherwise), with user:password@ before the host if need be; with TLS ${scheme}s://…`,
+      `The form is ${scheme}://host or ${scheme}://host:port (default port ${port}), optionally with user:password@ before the host; with TLS ${scheme}s://…`,
     );
   }
   return {
@@ -30,7 +30,7 @@ export function parseServerUrl(text: string, { scheme, port }: UrlForm): ServerA
   };
 }
 
-/** @throws RangeError */
+/** Reads the required proof of the server's identity. @throws RangeError */
 function tlsOf(isEncrypted: boolean, text: string): Endpoint["tls"] {
   const [before = "", ...pins] = text.split("#");
   if (!isEncrypted) {
@@ -45,12 +45,12 @@ function tlsOf(isEncrypted: boolean, text: string): Endpoint["tls"] {
   }
 }
 
-/** Returns the login; a password alone is the user default's, as with auth. @throws RangeError */
+/** Returns the credentials. A password without a user name is that of the user `default`, as with AUTH. @throws RangeError */
 function loginOf({ username, password }: URL): ServerAddress["login"] {
   if (username === "" && password === "") return null;
   try {
     return { user: decodeURIComponent(username) || "default", password: decodeURIComponent(password) };
   } catch {
-    throw new RangeError("In user and password a % is written as %25.");
+    throw new RangeError("Write a % in the user name or password as %25.");
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The list of a client's daemons: `host:port,host:port`, where a host is a name, IPv4 or IPv6. With TLS
- * `dbsyncs://host:port`, followed by the accepted fingerprints if the daemon's key is pinned. `dbsync1://`,
- * `dbsyncs1://`: version 1 alone for that daemon; with a 2: version 2 alone.
+ * Parses the list of a client's daemons: `host:port,host:port`, where a host is a name, IPv4 or IPv6. With TLS an entry
+ * is `dbsyncs://host:port`, followed by the accepted fingerprints if the daemon's key is pinned. `dbsync1://` and
+ * `dbsyncs1://` select only version 1 for that daemon; with a 2 they select only version 2.
  */
 import { isIPv6 } from "node:net";
 import { badOption } from "./errors.js";
@@ -10,26 +10,26 @@ import { readVersions, type Versions } from "./versions.js";
 /** The original daemon's port. Source: test/vectors/php-dbsync/README.md. */
 const DEFAULT_PORT = 1111;
 
-/** The maximum number of servers. One call goes to each; a longer list is rather a mistake than a cluster. */
+/** The maximum number of servers. Each call is sent to all of them, and a longer list is probably a mistake. */
 const SERVERS_MAX = 64;
 
-/** Several while a daemon changes its key. */
+/** The maximum number of fingerprints per daemon. There are several while a daemon changes its key. */
 const PINS_MAX = 8;
 const PIN_BYTES = 32;
 
 const FORMS =
   "host:port,host:port with host a name, IPv4 or IPv6 as [::1]:1111; the port may be left out (1111); " +
   "with TLS dbsyncs://host:port, or dbsyncs://host:port#sha256:… with the fingerprint of that daemon's key; " +
-  "dbsync1://host:port for a daemon that speaks version 1 only";
+  "dbsync1://host:port for a daemon that speaks only version 1";
 
-/** The required proof of one daemon's identity. TLS sessions are stored by this object. */
+/** The required proof of one daemon's identity. The object is also the cache key of TLS sessions. */
 export interface TlsPeer {
   /**
-   * Fingerprints of keys, 64 hexadecimal digits each; one of them has to be the daemon's. None: see
-   * `authorities`.
+   * Fingerprints of keys, 64 hexadecimal digits each. One of them must be that of the daemon's key. If there are none,
+   * `authorities` applies.
    */
   readonly pins: readonly string[];
-  /** PEM text of the certificates trusted to sign; null: those that Node.js trusts. */
+  /** The trusted authorities' certificates as PEM text; null: those that Node.js trusts. */
   readonly authorities: string | null;
 }
 
@@ -37,22 +37,22 @@ export interface TlsPeer {
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
-  /** null: without encryption. */
+  /** The required proof of identity; null: the connection is not encrypted. */
   readonly tls: TlsPeer | null;
   readonly text?: string;
 }
 
-/** One daemon. */
+/** The address of a daemon. */
 export interface Address extends Endpoint {
   /** Its name in outcomes and messages: `host:port`, `[ipv6]:port`, `dbsyncs://host:port`, `dbsync1://host:port`. */
   readonly text: string;
-  /** The protocol's versions that its entry names; null: none, so that the option `versions` holds. */
+  /** The protocol versions that its entry names; null: none, so the option `versions` applies. */
   readonly versions: Versions | null;
 }
 
 /**
- * Parses a list of servers. Returns the addresses in its order, each once.
- * @param servers  `host:port,host:port`, or a list of such; spaces around commas do not matter
+ * Parses a list of servers. Returns the addresses in the same order, without duplicates.
+ * @param servers  `host:port,host:port`, or a list of such texts; spaces around commas are ignored
  * @param option   name of the list's source, for messages
  * @throws DbsyncError `bad-option`
  */
@@ -64,7 +64,7 @@ export function parseServers(servers: unknown, option = "servers"): readonly Add
   return addresses;
 }
 
-/** The list parsed last: a program has one, and hands it in with every call. */
+/** A cache of the last parsed list, because most programs pass the same list with every call. */
 let last: { readonly text: string; readonly addresses: readonly Address[] } | null = null;
 
 function isTextList(servers: unknown): servers is readonly string[] {
@@ -86,13 +86,13 @@ function parseList(servers: unknown, option: string): readonly Address[] {
         throw badOption(
           option,
           text,
-          `each server in one form only; several fingerprints as #sha256:…#sha256:…`,
+          `each server in only one form; several fingerprints as #sha256:…#sha256:…`,
         );
       }
       found.set(name, same ?? address);
     }
   }
-  if (found.size === 0) throw badOption(option, servers, `at least one server, as ${FORMS}`);
+  if (found.size === 0) throw badOption(option, servers, `at least one server: ${FORMS}`);
   if (found.size > SERVERS_MAX)
     throw badOption(option, `a list of ${found.size}`, `at most ${SERVERS_MAX} servers`);
   return [...found.values()];
@@ -111,14 +111,14 @@ function parseAddress(entry: string, option: string): Address {
     const tls = parsePins(fragment, entry, option);
     return { host, port, text: `dbsyncs${version}://${shown}`, tls, versions };
   }
-  if (fragment !== "") throw badOption(option, entry, "a fingerprint with TLS only: dbsyncs:// in front");
+  if (fragment !== "") throw badOption(option, entry, "a fingerprint only with TLS: dbsyncs:// in front");
   return { host, port, text: version === "" ? shown : `dbsync${version}://${shown}`, tls: null, versions };
 }
 
 /**
- * Reads the required proof of a server's identity, which follows its address.
- * @param fragment  `#sha256:…`, several times or not at all
- * @param entry     the whole entry, for messages
+ * Parses the required proof of a server's identity, which follows its address.
+ * @param fragment  `#sha256:…`, any number of times
+ * @param entry     the complete entry, for messages
  * @throws DbsyncError `bad-option`
  */
 export function parsePins(fragment: string, entry: string, option: string): TlsPeer {
@@ -130,7 +130,7 @@ export function parsePins(fragment: string, entry: string, option: string): TlsP
   return { pins, authorities: null };
 }
 
-/** @returns 64 lowercase hexadecimal digits */
+/** Parses a fingerprint. @returns 64 lowercase hexadecimal digits */
 function parsePin(pin: string, entry: string, option: string): string {
   const [, digits = ""] = /^sha256:(.*)$/i.exec(pin) ?? [];
   if (/^[\da-f]{64}$/i.test(digits)) return digits.toLowerCase();
@@ -162,7 +162,7 @@ function parseEndpoint(
   }
 }
 
-/** Whether a text is a host name, or IPv4: digits and dots alone must be a complete and valid address. */
+/** Whether a text is a host name or an IPv4 address. A text of digits and dots must be a valid address. */
 function isHost(name: string): boolean {
   if (/^[\d.]+$/.test(name)) {
     const parts = name.split(".");
@@ -171,12 +171,12 @@ function isHost(name: string): boolean {
   return /^[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_.])?$/.test(name);
 }
 
-/** Whether authorities are needed to verify a server. */
+/** Whether verifying a server requires authorities. */
 export function needsAuthorities({ tls }: Endpoint): boolean {
   return tls !== null && tls.pins.length === 0;
 }
 
-/** The same servers, those with TLS trusting what `authorities` (PEM) has signed. */
+/** Returns the servers; for those with TLS, `authorities` (PEM) may sign the certificates. */
 export function withAuthorities<A extends Endpoint>(
   addresses: readonly A[],
   authorities: string,

@@ -1,4 +1,4 @@
-/** A value as a message shows it. */
+/** Formats values for messages. */
 
 const CHARS_MAX = 80;
 

@@ -1,7 +1,7 @@
 /**
- * Encrypted connections (`dbsyncs://`): the TLS handshake, the server's proof of its identity, and in plain words why
- * it failed. With a fingerprint, only the server's key counts, not the issuer, names or dates of its certificate (as
- * RFC 7671, 5.1). Without one the certificate has to be valid for the name in the list. Source:
+ * Encrypted connections (`dbsyncs://`): the TLS handshake, the server's proof of its identity, and readable reasons for
+ * failures. With a fingerprint, only the server's key counts, not the issuer, names or dates of its certificate (as in
+ * RFC 7671, 5.1). Without one the certificate must be valid for the name in the list. Source:
  * docs/decisions/0005-pins-are-of-keys.md.
  */
 import { X509Certificate } from "node:crypto";
@@ -12,20 +12,20 @@ import { fingerprint } from "../../keys/fingerprint.js";
 import { badOption } from "./errors.js";
 import type { TlsPeer } from "./servers.js";
 
-/** Oldest version spoken; those before it are broken. */
+/** The oldest supported version. Earlier ones are insecure. */
 const MIN_VERSION = "TLSv1.2";
 
-/** First bytes of an alert, which a TLS server sends to a client without TLS. Source: RFC 8446, 5.1. */
+/** The first bytes of the alert that a TLS server sends to a client without TLS. Source: RFC 8446, 5.1. */
 const ALERT = 0x15;
 const TLS_MAJOR_VERSION = 3;
 
-/** Sessions of servers that have proved their identity; resuming one spares both sides the costly part. */
+/** The sessions of servers that have proved their identity. Resuming one avoids the expensive part of the handshake. */
 const sessions = new WeakMap<TlsPeer, Buffer>();
 
 /**
  * Begins to connect.
  * @param handlers.secured  called once, when the server has proved its identity
- * @param handlers.failed   called if it has not; the socket is of no use
+ * @param handlers.failed   called if it has not; the socket cannot be used
  */
 export function connectTls(
   endpoint: { readonly host: string; readonly port: number; readonly tls: TlsPeer },
@@ -39,7 +39,7 @@ export function connectTls(
     host,
     port,
     minVersion: MIN_VERSION,
-    // `doubtOf` judges the certificate, with more details than the error's code.
+    // `doubtOf` checks the certificate and gives a more detailed reason than the error's code.
     rejectUnauthorized: false,
     checkServerIdentity: otherNames,
     ...(tls.authorities === null ? {} : { ca: tls.authorities }),
@@ -64,14 +64,14 @@ export function connectTls(
   return socket;
 }
 
-/** Checks the certificate's name as Node does, and for an IPv6 address with OpenSSL: Node 22.23 finds none. */
+/** Checks the certificate's name like Node, but IPv6 addresses with OpenSSL, because Node 22.23 does not match them. */
 function otherNames(host: string, certificate: PeerCertificate): Error | undefined {
   const problem = checkServerIdentity(host, certificate);
   if (problem === undefined || !isIPv6(host)) return problem;
   return new X509Certificate(certificate.raw).checkIP(host) === undefined ? problem : undefined;
 }
 
-/** Returns why the server's identity is not proved; null: it is. */
+/** Returns why the server's identity is not proved; null if it is. */
 function doubtOf(socket: TLSSocket, { pins }: TlsPeer): string | null {
   // Only the holder of the key of an earlier, proven session can resume it.
   if (socket.isSessionReused()) return null;
@@ -80,13 +80,13 @@ function doubtOf(socket: TLSSocket, { pins }: TlsPeer): string | null {
   const seen = fingerprint(certificate.publicKey);
   if (pins.length > 0) {
     if (pins.includes(seen)) return null;
-    return `its key is sha256:${seen}, which is not the one in the list; somebody may be in between, or the key is new`;
+    return `its key is sha256:${seen}, which is not the one in the list; an attacker may have intercepted the connection, or the key is new`;
   }
   if (socket.authorized) return null;
   return doubtAbout(String(socket.authorizationError), certificate, seen);
 }
 
-/** @param code  OpenSSL's or Node's verdict. Source: Node.js, "X509 certificate error codes" */
+/** Describes a rejected certificate. @param code  the error of OpenSSL or Node. Source: Node.js, "X509 certificate error codes" */
 function doubtAbout(code: string, certificate: X509Certificate, seen: string): string {
   switch (code) {
     case "ERR_TLS_CERT_ALTNAME_INVALID":
@@ -97,16 +97,16 @@ function doubtAbout(code: string, certificate: X509Certificate, seen: string): s
       return `its certificate is not valid yet (${certificate.validFrom}); is this machine's clock right?`;
     default:
       return (
-        `its certificate is signed by none that is trusted (${code}); if its key is known to be the one ` +
-        `it shows, pin it: #sha256:${seen}`
+        `its certificate is not signed by a trusted authority (${code}); if you have verified that this is its key, ` +
+        `pin it: #sha256:${seen}`
       );
   }
 }
 
 /**
  * Describes a failure between the connection and the end of the handshake.
- * @param error  null: a regular close
- * @param plain  how servers without TLS are written
+ * @param error  null: the other side closed the connection normally
+ * @param plain  the scheme for servers without TLS
  */
 export function handshakeTrouble(
   error: { readonly code?: string | undefined; readonly message: string } | null,
@@ -114,42 +114,42 @@ export function handshakeTrouble(
 ): string {
   const { code = "" } = error ?? {};
   if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG")
-    return `it speaks without TLS; ${plain} would be the way to it`;
+    return `it does not use TLS; connect to it with ${plain}`;
   if (error === null || code === "ECONNRESET" || code === "EPIPE")
-    return `closed in the handshake; is TLS set up there (--tls-cert)? If not, ${plain} is the way to it`;
+    return `closed during the handshake; is TLS configured there (--tls-cert)? If not, connect to it with ${plain}`;
   return `the handshake failed (${code || error.message})`;
 }
 
-/** The timeout of a server's part of the handshake. It is shorter than a call's, so that the call can report it. */
+/** The timeout for the server's part of the handshake. It is shorter than a call's timeout, so that the call can report it. */
 export const HANDSHAKE_MS = 2_500;
 
-/** The message after this timeout. */
-export const SILENT = "no answer in the handshake; does TLS listen there, or is it overloaded?";
+/** The message if the server exceeds this timeout. */
+export const SILENT = "no answer during the handshake; is it a TLS port, or is the server overloaded?";
 
-/** The message when the first bytes of a connection without TLS are those of a TLS server. */
-export const TLS_ONLY = "it takes TLS only: write dbsyncs:// in front of it in the list of servers";
+/** The message if the first bytes of a connection without TLS come from a TLS server. */
+export const TLS_ONLY = "it accepts only TLS: write dbsyncs:// before its address in the list of servers";
 
-/** Whether what came first on a connection without TLS is a TLS server's refusal. */
+/** Whether the first bytes of a connection without TLS are the alert of a TLS server. */
 export function isTlsAlert(chunk: Buffer): boolean {
   return chunk[0] === ALERT && chunk[1] === TLS_MAJOR_VERSION;
 }
 
 /**
- * The certificates of the option `ca`.
+ * Reads the certificates of the option `ca`.
  * @param ca  a file's path, or PEM text
  * @throws DbsyncError `bad-option`
  */
 export function readAuthorities(ca: string | Buffer, option: string): string {
-  const given = ca.toString();
-  const isText = given.includes("-----BEGIN");
-  let text = given;
+  const source = ca.toString();
+  const isText = source.includes("-----BEGIN");
+  let text = source;
   try {
-    if (!isText) text = readFileSync(given, "utf8");
+    if (!isText) text = readFileSync(source, "utf8");
   } catch (error) {
     throw badOption(
       option,
-      given,
-      `a file that can be read (${(error as NodeJS.ErrnoException).code}), or PEM text`,
+      source,
+      `a readable file (${(error as NodeJS.ErrnoException).code}), or PEM text`,
     );
   }
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
@@ -157,7 +157,11 @@ export function readAuthorities(ca: string | Buffer, option: string): string {
     if (blocks.length === 0) throw new Error("no certificate");
     for (const block of blocks) new X509Certificate(block);
   } catch {
-    throw badOption(option, isText ? "PEM text without a whole certificate" : given, "certificates as PEM");
+    throw badOption(
+      option,
+      isText ? "PEM text without a complete certificate" : source,
+      "certificates as PEM",
+    );
   }
   return blocks.join("\n");
 }

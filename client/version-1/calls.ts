@@ -1,6 +1,6 @@
 /**
- * One call: a signed frame for several daemons, and the promise that is settled exactly once, by its deadline. A
- * `Delivery` is its path to one of them; it outlives the promise, because every daemon is to receive the command.
+ * One call: a signed frame for several daemons, and a promise that settles exactly once, by its deadline. A `Delivery`
+ * sends the call to one of them. It outlives the promise, because every daemon should receive the command.
  */
 
 import type { CallsOwner } from "../calls/calls-owner.js";
@@ -25,10 +25,10 @@ export class Call implements Sender {
   readonly frame: Buffer;
   readonly startedAt: number;
   readonly deadline: number;
-  /** Moments, not times: see CallsOwner. A call that has not settled is settled later than everything. */
+  /** The moments, not times, of start and end: see CallsOwner. For an unsettled call the end is infinity. */
   readonly startedMoment: number;
   settledMoment = Number.POSITIVE_INFINITY;
-  /** The time at which `judgeNow` has work: the deadline, or the end of the linger after a miss. */
+  /** The time at which `judgeNow` must be called: the deadline, or the end of the wait after a miss. */
   dueAt: number;
 
   readonly #calls: Version1Calls;
@@ -41,7 +41,7 @@ export class Call implements Sender {
 
   constructor(parts: {
     calls: Version1Calls;
-    /** Rung where a call has to be judged before its deadline. */
+    /** Set to the time at which a call must be judged before its deadline. */
     alarm: Alarm;
     settings: CallSettings;
     waiter: Waiter;
@@ -81,14 +81,14 @@ export class Call implements Sender {
     this.#calls.ended();
   }
 
-  /** Decides by the answers so far; at the deadline, servers that have not answered count as timed out. */
+  /** Settles the call with the answers received so far. At the deadline, servers that have not answered count as timed out. */
   judgeNow(now: number): void {
     if (this.isSettled) return;
     if (now >= this.deadline) this.#giveUp((delivery) => this.#calls.reasonOfSilence(delivery), now);
     this.#judge(now, true);
   }
 
-  /** Ends the call because its client ends; deliveries are ended by their pools. */
+  /** Ends the call because its client closes. The pools end its deliveries. */
   cutOff(code: "closed" | "reset", now: number): void {
     if (this.isSettled) return;
     this.#giveUp(() => ({ stage: "closed", detail: code === "reset" ? "reset" : "" }), now);
@@ -96,7 +96,7 @@ export class Call implements Sender {
     this.#waiter.reject(new DbsyncError(code, "", this.#details));
   }
 
-  /** The details of an error. */
+  /** The details for an error of this call. */
   get #details() {
     return { outcomes: this.#outcomes(), isRead: this.#isRead, command: commandLabel(this.#command) };
   }
@@ -132,7 +132,7 @@ export class Call implements Sender {
     this.#calls.settled(this);
   }
 
-  /** Returns the outcomes, when every report is there. */
+  /** Returns the outcomes. Every delivery must have a report. */
   #outcomes(): Outcome[] {
     const { format } = this.#settings;
     const of = { startedAt: this.startedAt, format, shape: this.#waiter.shape, isRead: this.#isRead };
@@ -148,7 +148,7 @@ function reportOf(delivery: Delivery): Report | null {
 
 /** A client's calls in version 1, and the pools of connections to its daemons. */
 export class Version1Calls {
-  /** One for each address. */
+  /** The connection pools, one for each address. */
   readonly pools: readonly Pool[];
   readonly #owner: CallsOwner;
   readonly #alarm: Alarm;
@@ -182,7 +182,7 @@ export class Version1Calls {
     const started = new Call({ ...call, calls: this, alarm: this.#alarm, addresses: this.#addresses, now });
     this.#calls.add(started);
     this.#owner.started(started.deliveries.length);
-    // If no daemon is reachable, each is tried: a user may have just started one.
+    // If no daemon is reachable, the client tries each of them, because the user may have just started one.
     const insist = this.pools.every((pool) => pool.isBackingOff(now));
     for (const [index, pool] of this.pools.entries())
       pool.offer(started.deliveries[index] as Delivery, now, insist);
@@ -193,7 +193,7 @@ export class Version1Calls {
     for (const pool of this.pools) pool.tick(now);
   }
 
-  /** Returns when `tick` has something to do next, as far as is known now. */
+  /** Returns the time of the next necessary `tick`, as far as it is known now. */
   nextTick(): number {
     let time = Number.POSITIVE_INFINITY;
     for (const call of this.#calls) time = Math.min(time, call.dueAt);
@@ -220,7 +220,7 @@ export class Version1Calls {
     this.#owner.settled(1);
   }
 
-  /** Records the end of a delivery. */
+  /** Counts the end of a delivery. */
   ended(): void {
     this.#owner.ended(1);
   }

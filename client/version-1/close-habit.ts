@@ -1,10 +1,10 @@
 /**
- * Learns whether a daemon closes the connection after each answer (`-c` of the original). A command written during
- * such a close is lost without an answer, so a connection to that daemon is not used for a second call. Command
- * errors of second commands look the same, so one connection at a time stays open as a trial.
+ * Detects whether a daemon closes the connection after each answer (`-c` of the original). A command written during
+ * such a close is lost without an answer, so a connection to that daemon is not used for a second call. An error of a
+ * second command looks the same, so one connection at a time stays open as a trial.
  */
 
-/** The number of consecutive connections closed after their first answer that show the habit. */
+/** The number of consecutive connections closed after their first answer that prove the habit. */
 const CLOSES_TO_LEARN = 2;
 
 export class CloseHabit {
@@ -14,17 +14,17 @@ export class CloseHabit {
     return this.#closes >= CLOSES_TO_LEARN;
   }
 
-  /** @param answers  number of answers on that connection; a second one disproves the habit permanently */
+  /** Records an answer. @param answers  the number of answers on that connection; a second one disproves the habit permanently */
   answered(answers: number): void {
     if (answers > 1) this.#closes = Number.NEGATIVE_INFINITY;
   }
 
-  /** Records that the daemon left a connection open after its answer, so it does not have the habit. */
+  /** Records that the daemon did not close a connection after its answer, and so does not have the habit. */
   leftOpen(): void {
     if (this.isKnown) this.#closes = 0;
   }
 
-  /** Records that a connection was closed in the regular way, before an answer. */
+  /** Records that the daemon closed a connection normally, without an answer to the current command. */
   closed(answers: number): void {
     if (answers === 1) this.#closes++;
   }

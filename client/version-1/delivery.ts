@@ -1,24 +1,24 @@
-/** The path of a version 1 command to one daemon. */
+/** The delivery of a version 1 command to one daemon. */
 import type { Report } from "../shared/outcome.js";
 import type { Address } from "../shared/servers.js";
 
-/** The call of a delivery, as its path to a daemon knows it. Moments: see CallsOwner. */
+/** The part of a call that its deliveries use. For moments see CallsOwner. */
 export interface Sender {
   readonly frame: Buffer;
   readonly deadline: number;
   readonly startedMoment: number;
   readonly settledMoment: number;
-  /** Ends a delivery with one daemon's report: called exactly once for each. */
+  /** Ends a delivery with one daemon's report. It is called exactly once for each delivery. */
   end(delivery: Delivery, report: Report): void;
 }
 
-/** The path of a call to one daemon. `report` is set once, by the first of connection, queue and clock. */
+/** The delivery of a call to one daemon. `report` is set once, by the connection, the queue or a timeout. */
 export interface Delivery {
   readonly call: Sender;
   readonly address: Address;
   /** The length of the frame. */
   readonly bytes: number;
-  /** Clock time, or -1 until its bytes are handed to a socket. From then on they are never sent again. */
+  /** The time at which the bytes were passed to a socket; -1: not yet. After that they are never sent again. */
   writtenAt: number;
   report: Report | null;
 }

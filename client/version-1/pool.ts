@@ -1,13 +1,12 @@
 /**
- * The connections to one daemon, and the queue before them.
+ * The connections to one daemon, and the queue for them.
  *
- * Order: a command whose call began after another call had settled is written only when the delivery of that call to
- * this daemon has ended. So sequential commands of a caller arrive in order at every daemon, including those whose
- * answers it did not wait for; only concurrent commands use several connections.
+ * Order: if a call begins after another call has settled, its command is written only once the delivery of the earlier
+ * call to this daemon has ended. Every daemon therefore receives a caller's sequential commands in order, even if the
+ * caller did not wait for that daemon's answers. Only concurrent commands use several connections.
  *
- * Failures: a daemon that is silent while other daemons answer gets no further connections; what is sent to it waits
- * in the queue and is delivered when it wakes. After a failed connection no attempt is made for a while
- * (back-off.ts).
+ * Failures: the pool opens no further connections to a daemon that is silent while other daemons answer. Its commands
+ * wait in the queue until it recovers. After a failed connection the pool waits before the next attempt (back-off.ts).
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { unreadable } from "../../protocol/errors.js";
@@ -26,33 +25,33 @@ import type { Delivery } from "./delivery.js";
 
 /**
  * The maximum number of commands in flight to one daemon; further calls wait. The original daemon has 1,023 slots in
- * all.
+ * total.
  */
 const CONNECTIONS_MAX = 16;
 
-/** A daemon that closes after each answer does so within this time. */
+/** The time within which a daemon that closes after each answer does so. */
 const TRIAL_MS = 250;
 
 /**
- * The maximum idle time of a connection. The original daemon closes one after 3 s without a byte, and a command
- * written in that moment would be lost without an answer.
+ * The maximum idle time of a connection. The original daemon closes a connection after 3 s without a byte, and a
+ * command written at that moment would be lost without an answer.
  */
 const IDLE_MS_MAX = 2_500;
 
 /**
- * The maximum length of a reply; a longer one is refused before any of it is stored, so that a hostile server cannot
- * fill the memory.
+ * The maximum length of a reply. A longer one is refused before any of it is stored, so that a hostile server cannot
+ * exhaust the memory.
  */
 const REPLY_BYTES_MAX = 64 * 1024 * 1024;
 
-const NOT_CONNECTED = "no answer to the attempt to connect";
+const NOT_CONNECTED = "the connection attempt was not answered";
 
 export class Pool {
   readonly address: Address;
   lastAnswerAt = Number.NEGATIVE_INFINITY;
 
   readonly #environment: Environment;
-  /** All pools of the client, this one among them. */
+  /** All pools of the client, including this one. */
   readonly #pools: readonly Pool[];
   readonly #trace: FrameTracer | null;
   readonly #keepalive: boolean;
@@ -62,15 +61,15 @@ export class Pool {
   readonly #connecting = new Set<Connection>();
   readonly #waiting = new Set<Connection>();
   readonly #overdue = new Set<Connection>();
-  /** The most recently used is at the end and is used next, so that unneeded ones age at the front. */
+  /** The idle connections. The most recently used one is last and is used next, so that unneeded ones expire at the front. */
   readonly #idle: Connection[] = [];
-  /** The connection that is open only to see whether the daemon closes it, and not used meanwhile. */
+  /** The connection that stays open and unused to detect whether the daemon closes it. */
   #onTrial: Connection | null = null;
 
   constructor(parts: {
     address: Address;
     environment: Environment;
-    /** All pools of the client, this one among them. */
+    /** All pools of the client, including this one. */
     pools: readonly Pool[];
     trace: FrameTracer | null;
     keepalive: boolean;
@@ -82,7 +81,7 @@ export class Pool {
     this.#keepalive = parts.keepalive;
   }
 
-  /** Whether no delivery is on its way or queued. */
+  /** Whether no delivery is in flight or queued. */
   get isEmpty(): boolean {
     return this.#waiting.size + this.#overdue.size + this.#queue.length === 0;
   }
@@ -93,7 +92,7 @@ export class Pool {
   }
 
   /**
-   * Accepts a delivery, which ends with a report now or later.
+   * Accepts a delivery. It ends with a report, now or later.
    * @param insist  try to connect even during the back-off
    */
   offer(delivery: Delivery, now: number, insist: boolean): void {
@@ -118,12 +117,12 @@ export class Pool {
     return { stage: "timeout", detail: "never sent: other calls were ahead of it" };
   }
 
-  /** Does what has become due. */
+  /** Handles all timeouts that have expired. */
   tick(now: number): void {
     for (const connection of this.#waiting) {
       if ((connection.delivery as Delivery).call.deadline > now) continue;
       this.#waiting.delete(connection);
-      // Without another daemon to answer, the next call deserves a new connection.
+      // If no other daemon has answered either, the next call uses a new connection.
       const stays = this.#othersAnsweredSince(connection.since - STALL_MS);
       if (stays) this.#overdue.add(connection);
       this.#fail((stays ? connection.letPass() : connection.close()) as Delivery, "timeout", "", now);
@@ -150,7 +149,7 @@ export class Pool {
     this.#pump(now);
   }
 
-  /** Returns when `tick` has something to do next, as far as is known now. */
+  /** Returns the time of the next necessary `tick`, as far as it is known now. */
   nextTick(): number {
     let time = (this.#queue.first?.call.deadline ?? Number.POSITIVE_INFINITY) + SLACK_MS;
     for (const connection of this.#waiting)
@@ -215,7 +214,7 @@ export class Pool {
     if (wasConnecting) {
       const failedAt = stage === "dns" || stage === "tls" ? stage : "connect";
       this.#backOff.failed({ stage: failedAt, detail }, now, this.#environment.random());
-      // With other open connections the queue still drains; without one it cannot.
+      // Other open connections can still drain the queue. Without one, its deliveries fail.
       if (this.#connected + this.#connecting.size === 0) {
         for (const waiting of this.#queue.takeAll()) this.#fail(waiting, failedAt, detail, now);
       }
@@ -227,7 +226,7 @@ export class Pool {
     return this.#waiting.size + this.#overdue.size + this.#idle.length;
   }
 
-  /** Writes the deliveries whose turn has come, and connects if there is no free connection. */
+  /** Writes the deliveries that may be written now, and connects if there is no idle connection. */
   #pump(now: number): void {
     for (;;) {
       this.#dropExpired(now);
@@ -245,7 +244,7 @@ export class Pool {
     }
   }
 
-  /** Whether another daemon has answered since then. */
+  /** Whether another daemon has answered since `time`. */
   #othersAnsweredSince(time: number): boolean {
     return this.#pools.some((other) => other !== this && other.lastAnswerAt > time);
   }
@@ -264,13 +263,13 @@ export class Pool {
   #takeIdle(now: number): Connection | undefined {
     const connection = this.#idle.pop();
     if (connection === undefined || connection.since + IDLE_MS_MAX > now) return connection;
-    // The one used last is too old, so all are.
+    // If the most recently used connection is too old, all are.
     connection.close();
     for (const older of this.#idle.splice(0)) older.close();
     return undefined;
   }
 
-  /** One attempt at a time until one has succeeded; then as many as the queue has use for. */
+  /** Begins to connect: one attempt at a time until one has succeeded, then as many as the queue needs. */
   #connect(delivery: Delivery, now: number): void {
     const attempts = this.#connecting.size;
     if (attempts > 0 && (this.#connected === 0 || attempts >= this.#queue.length)) return;
@@ -297,7 +296,7 @@ export class Pool {
     if (this.#onTrial === connection) this.#onTrial = null;
   }
 
-  /** Drops expired deliveries from the queue's head; those further back are dropped when they get there. */
+  /** Removes expired deliveries from the head of the queue. Later ones are removed when they reach the head. */
   #dropExpired(now: number): void {
     for (
       let first = this.#queue.first;
@@ -316,8 +315,8 @@ export class Pool {
 }
 
 /**
- * One version 1 connection: all that the client knows of that version's rules is here. One request is in
- * flight at a time; its answer is the next frame; bytes once written are never sent again.
+ * One version 1 connection. It implements that version's rules: one request is in flight at a time, the next frame is
+ * its answer, and bytes are never sent twice.
  *
  *   connecting ──opened──► idle ──send──► waiting ──answer──► idle
  *        │                   │               └──letPass──► overdue ──answer──► idle
@@ -327,9 +326,9 @@ export class Pool {
  */
 class Connection implements SocketEvents {
   state: "connecting" | "idle" | "waiting" | "overdue" | "closed" = "connecting";
-  /** The delivery that awaits its answer; null unless `waiting`. */
+  /** The delivery that is waiting for its answer; null unless the state is `waiting`. */
   delivery: Delivery | null = null;
-  /** Answers that have arrived on it. */
+  /** The number of answers that have arrived on it. */
   answers = 0;
   /** The time of its last change of state. */
   since: number;
@@ -360,7 +359,7 @@ class Connection implements SocketEvents {
     this.#socket = this.#environment.openSocket(parts.address, this);
   }
 
-  /** Writes a delivery's frame. Only when idle. */
+  /** Writes a delivery's frame. The connection must be idle. */
   send(delivery: Delivery, now: number): void {
     this.state = "waiting";
     this.since = delivery.writtenAt = now;
@@ -370,8 +369,8 @@ class Connection implements SocketEvents {
   }
 
   /**
-   * The answer's time is over; it is still read when it comes, as a sign of life. The delivery is the
-   * caller's to end.
+   * Stops waiting for an answer after its timeout. If the answer arrives later, it still shows that the daemon is alive.
+   * The caller ends the delivery.
    */
   letPass(): Delivery {
     const delivery = this.delivery as Delivery;
@@ -380,7 +379,7 @@ class Connection implements SocketEvents {
     return delivery;
   }
 
-  /** Closes immediately, without notifying the pool; the caller ends the delivery that was waiting, if any. */
+  /** Closes immediately, without notifying the pool. The caller ends the delivery that was waiting, if any. */
   close(): Delivery | null {
     const delivery = this.delivery;
     this.delivery = null;
@@ -391,7 +390,7 @@ class Connection implements SocketEvents {
     return delivery;
   }
 
-  /** Whether it would keep the process alive: still connecting, or with unsent bytes. */
+  /** Whether it would keep the process alive, because it is still connecting or has unsent bytes. */
   holdsProcess(): boolean {
     return this.state === "connecting" || (this.state !== "closed" && this.#socket.unsentBytes() > 0);
   }
@@ -415,7 +414,7 @@ class Connection implements SocketEvents {
     }
     const delivery = this.delivery;
     if (this.state === "idle") {
-      this.#lose("garbage", "bytes that were not asked for");
+      this.#lose("garbage", "bytes without a request");
       return;
     }
     if (values === null) {
@@ -426,7 +425,7 @@ class Connection implements SocketEvents {
     this.delivery = null;
     this.state = "idle";
     this.since = this.#environment.now();
-    // Bytes after an answer belong to no request: the stream cannot be trusted for another one.
+    // Bytes after an answer belong to no request, so the stream cannot be trusted with another one.
     if (payloads.length > 1 || this.#parser.midFrame || this.#parser.malformed !== null) this.close();
     this.#pool.answered(this, delivery, values);
   }

@@ -1,6 +1,6 @@
 /**
- * The calls of a batch to a daemon that speaks version 1, one by one: in a mixed fleet each daemon receives what it
- * understands. Their signatures are made only here, since most fleets need none of them.
+ * Sends the calls of a batch individually to a daemon that speaks version 1, so that in a mixed fleet each daemon
+ * receives the version that it supports. Version 1 signatures are made only here, because most fleets need none.
  */
 import { publishDelivery } from "../calls/channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
@@ -15,14 +15,14 @@ import type { Address } from "../shared/servers.js";
 import type { Delivery, Sender } from "./delivery.js";
 import type { Pool } from "./pool.js";
 
-/** The path of calls to one daemon by its pool. */
+/** The version 1 deliveries to one daemon, through its pool. */
 export class Version1Deliveries implements Version1Way {
   readonly #pool: Pool;
   readonly #sign: Signer | null;
   readonly #hasKey: boolean;
   readonly #environment: Environment;
 
-  /** @param sign  null: there is no key, or one that version 1 does not know */
+  /** Creates the deliveries to one daemon. @param sign  null: there is no key, or version 1 does not support it */
   constructor(pool: Pool, sign: Signer | null, hasKey: boolean, environment: Environment) {
     this.#pool = pool;
     this.#sign = sign;
@@ -62,19 +62,19 @@ const failure = (detail: string, at: number): Failure => ({
 });
 
 /**
- * Returns why version 1 cannot carry a call at all; null: it can. @param isKnown  whether version 1 supports the key,
- * if there is one
+ * Returns why version 1 does not support a call; null if it does.
+ * @param isKnown  whether version 1 supports the key, if there is one
  */
 function unsendable(call: PendingCall, isKnown: boolean): string | null {
   if (call.settings.envelope?.multi) return "multi";
   if (call.settings.envelope !== null) return "db, if, after, only, stable, replicated";
-  return isKnown ? null : "it takes RSA keys only";
+  return isKnown ? null : "it supports only RSA keys";
 }
 
 /**
- * A call's delivery by version 1.
+ * Creates the version 1 delivery of a call.
  * @param ended  called once, when the daemon has answered or failed
- * @throws DbsyncError `bad-command`: version 1 has no bytes for it
+ * @throws DbsyncError `bad-command`: version 1 cannot encode it
  */
 function version1Delivery(parts: {
   call: PendingCall;
@@ -100,7 +100,7 @@ function version1Delivery(parts: {
   return { call: sender, address, bytes: frame.length, writtenAt: -1, report: null };
 }
 
-/** @returns the reason, if that is what the error is about */
+/** Returns the message of a `bad-command` error, and throws any other error again. */
 function reasonOf(error: unknown): string {
   if (error instanceof DbsyncError && error.code === "bad-command") return error.message;
   throw error;

@@ -1,6 +1,6 @@
 /**
- * Calls that are signed together: one envelope, its sendings to the daemons, and the promises of its calls. The batch
- * holds what belongs to the envelope; a call in it has only its promise.
+ * Calls that are signed together: one envelope, its sendings to the daemons, and the promises of its calls. The state of
+ * the envelope is in the batch; a call has only its promise.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -23,19 +23,19 @@ import { judge, type Rule, ruleFor } from "../shared/policy.js";
 import { isHit, replyValue, replyValues, resultOf } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
 
-/** The size at which a batch is closed: larger ones save nothing more, and daemons may limit what they accept. */
+/** The size at which a batch is closed. Larger batches save no more, and daemons may limit the size they accept. */
 const BATCH_BYTES_MAX = 256 * 1024;
 
-/** The outbox, as its batches know it. */
+/** The part of the outbox that its batches use. */
 export interface BatchOwner {
   nextMoment(): number;
-  /** Records that calls of the batch have settled. */
+  /** Handles the settlement of calls of the batch. */
   settled(batch: Batch, calls: number): void;
-  /** One of its sendings has ended. */
+  /** Handles the end of one of its sendings. */
   ended(sending: Sending): void;
 }
 
-/** The fields of a batch that a client stores, to send its envelope again. */
+/** The fields of a batch that a client stores to send its envelope again. */
 export interface SignedBatch {
   readonly company: Company;
   readonly options: EnvelopeOptions | null;
@@ -43,36 +43,36 @@ export interface SignedBatch {
 }
 
 export class Batch implements SentBatch {
-  /** The kind of its commands; for a call with an envelope of its own, whether it only reads. */
+  /** The kind of its commands; for a call with a separate envelope, whether it only reads. */
   readonly company: Company;
   readonly isRead: boolean;
-  /** Options of a call with an envelope of its own, or common to all calls; null: calls without options. */
+  /** The options of a call with a separate envelope, or the options common to all calls; null: calls without options. */
   readonly options: EnvelopeOptions | null;
   readonly sendings: readonly Sending[];
   calls: PendingCall[] = [];
   unsettled = 0;
   /** The latest deadline of its calls. */
   deadline = 0;
-  /** The time at which `judgeDue` has work. */
+  /** The time at which `judgeDue` must be called. */
   dueAt = Number.POSITIVE_INFINITY;
   envelope: SignedEnvelope | null = null;
-  /** The number of times that it was signed. */
+  /** The number of times it was signed. */
   signatures = 0;
-  /** Whether no call may join any longer. */
+  /** Whether it is closed to further calls. */
   isClosed = false;
   /** Whether a daemon has answered, or all calls have settled. */
   isAnswered = false;
-  /** The length of all its commands. */
+  /** The total length of its commands. */
   bytes = 0;
-  /** Position among the client's batches. */
+  /** Its position among the client's batches. */
   readonly number: number;
-  /** Calls it was made for. */
+  /** The number of calls that its envelope contains. */
   units = 0;
-  /** Trace context of its first call that has one; null: none. */
+  /** The trace context of the first call that has one; null: none has. */
   traceparent: string | null = null;
   readonly #owner: BatchOwner;
   readonly #alarm: Alarm;
-  /** The rule of its calls that give no policy. */
+  /** The rule for calls without a policy. */
   readonly #usualRule: Rule;
 
   constructor(parts: {
@@ -93,7 +93,7 @@ export class Batch implements SentBatch {
     this.sendings = parts.addresses.map((address, index) => new Sending(this, address, index));
   }
 
-  /** Whether a call may join: one without options, or with the batch's database as its only option. */
+  /** Whether a call may join the batch: it must have no options, or only the batch's database. */
   takes(company: Company, bytes: number, options: EnvelopeOptions | null): boolean {
     return (
       company === this.company &&
@@ -117,24 +117,24 @@ export class Batch implements SentBatch {
     if (call.deadline < this.dueAt) this.dueAt = call.deadline;
   }
 
-  /** The event that its answers wait for; null: none. */
+  /** The condition that its answers wait for; null: none. */
   get wait(): Wait | null {
     return this.options?.wait ?? null;
   }
 
-  /** Whether a daemon is still to receive it as an envelope. */
+  /** Whether a daemon has not been sent its envelope yet. */
   get hasWaiting(): boolean {
     return this.sendings.some(({ state }) => state === "waiting");
   }
 
-  /** Whether it may be signed again: no daemon has applied or can apply any of it. */
+  /** Whether it may be signed again, because no daemon has applied or can apply a part of it. */
   get isUntouched(): boolean {
     return this.sendings.every((sending) => !sending.mayBeApplied);
   }
 
   /**
    * Handles a daemon's answer.
-   * @throws MalformedFrame  nothing of it was used then
+   * @throws MalformedFrame  no part of the answer was used
    */
   answered(sending: Sending, message: ResultMessage, now: number): void {
     const { replies: reader, units } = message;
@@ -142,7 +142,7 @@ export class Batch implements SentBatch {
       this.#end(sending, now);
       return;
     }
-    if (units !== this.units) throw reader.malformed("expected as many replies as the envelope has units");
+    if (units !== this.units) throw reader.malformed("expected one reply for each unit of the envelope");
     const replies: PlainReply[] = [];
     const flags: ByteString[] = [];
     try {
@@ -174,7 +174,7 @@ export class Batch implements SentBatch {
     this.#end(sending, failure.at);
   }
 
-  /** A call's delivery by version 1 has ended. */
+  /** Handles the end of a call's version 1 delivery. */
   delivered(sending: Sending, call: PendingCall, now: number): void {
     sending.openDeliveries--;
     const before = this.unsettled;
@@ -183,7 +183,7 @@ export class Batch implements SentBatch {
     if (this.isClosed && sending.openDeliveries === 0) this.#end(sending, now);
   }
 
-  /** Back to where it was before it was signed, but for the daemons that have answered or are about to. */
+  /** Restores the state before it was signed, except for daemons that have answered or are expected to. */
   reset(): void {
     this.envelope = null;
     for (const call of this.calls) call.lingerUntil = Number.POSITIVE_INFINITY;
@@ -200,7 +200,7 @@ export class Batch implements SentBatch {
     }
   }
 
-  /** Decides calls at their deadline, or at the end of the linger. */
+  /** Settles the calls whose deadline, or whose wait after a miss, is over. */
   judgeDue(now: number): void {
     const before = this.unsettled;
     this.#judgeAll(now, true);
@@ -211,14 +211,14 @@ export class Batch implements SentBatch {
     }
   }
 
-  /** Ends all calls with an error; the sendings remain. */
+  /** Rejects all calls with an error. The sendings continue. */
   cutOff(code: ErrorCode, detail: string, now: number): void {
     const before = this.unsettled;
     for (const [index, call] of this.calls.entries()) {
       if (!isOpen(call)) continue;
       const isEnd = code === "closed" || code === "reset";
       const reports = this.#reports(index, now, isEnd ? "closed" : "not-awaited");
-      // A daemon that was sent nothing is not part of the failure.
+      // A daemon that received nothing is not part of the failure.
       const sent = reports.map((report) => (report?.ok || report?.written ? report : null));
       this.#fail(call, code, detail, isEnd ? reports : sent);
     }
@@ -283,7 +283,7 @@ export class Batch implements SentBatch {
     call.reject(new DbsyncError(code, detail, { outcomes, isRead: this.isRead, command: callLabel(call) }));
   }
 
-  /** @param silent  the stage of daemons that have not answered; null: they have no report */
+  /** Returns the reports of all daemons on a call. @param silent  the stage for daemons that have not answered; null: their report is null */
   #reports(index: number, now: number, silent: SilentStage | null): (Report | null)[] {
     return this.sendings.map((sending) => {
       const report = sending.report(index);
@@ -308,7 +308,7 @@ export class Batch implements SentBatch {
     this.unsettled--;
   }
 
-  /** Reports settled calls to the owner, once for all. @param before  calls that were open before */
+  /** Reports settled calls to the owner, in one step. @param before  the number of unsettled calls before */
   #reportSettled(before: number): void {
     if (this.unsettled === 0 && before > 0) {
       this.isAnswered = true;
@@ -325,14 +325,14 @@ export class Batch implements SentBatch {
     this.#owner.ended(sending);
   }
 
-  /** Drops the calls that have settled. */
+  /** Removes the calls that have settled. */
   #dropSettled(): void {
     this.calls = this.calls.filter(isOpen);
     this.units = this.calls.length;
     this.bytes = this.calls.reduce((bytes, { size }) => bytes + size, 0);
   }
 
-  /** Frees what only the calls needed, so that a hung daemon does not keep it in memory. */
+  /** Frees the data that only the calls needed, so that a hung daemon does not keep it in memory. */
   #release(): void {
     for (const sending of this.sendings) sending.forgetReplies();
     const isNeeded = this.sendings.some(({ state, mayTurn }) => state !== "ended" && mayTurn);

@@ -1,6 +1,6 @@
 /**
- * The clock for the dates of envelopes: this process's, corrected by the clocks that daemons report. It rests on a
- * clock that never jumps, so that setting this machine's time changes nothing. Pure: times are passed in. Source:
+ * The clock for the dates of envelopes: the clock of this process, corrected by the clocks that daemons report. It is
+ * based on a monotonic clock, so setting the machine's time does not affect it. Pure: times are passed in. Source:
  * docs/protocol-v2.md "Clocks".
  */
 import { SEQ_MAX } from "../../protocol/version-2/envelope.js";
@@ -10,48 +10,48 @@ import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 const AHEAD_MS_MAX = 4_000;
 
 export class ClientClock {
-  /** For each daemon that has answered: its clock minus ours. */
+  /** For each daemon that has answered, its clock minus the monotonic clock. */
   readonly #offsets = new Map<object, number>();
-  /** Their median; this machine's own time until a daemon has answered. */
+  /** The median offset; until a daemon has answered, the offset of this machine's time. */
   #offset: number;
   #seen: EnvelopeDate = NEVER;
   #used: EnvelopeDate = NEVER;
 
-  /** @param wallOffset  this machine's time minus the steady clock's, in milliseconds */
+  /** Creates a clock. @param wallOffset  this machine's time minus the monotonic clock, in milliseconds */
   constructor(wallOffset: number) {
     this.#offset = wallOffset;
   }
 
   /**
-   * Records a daemon's clock, read between two times of ours. A known offset stays if it fits, and else moves to the
-   * nearest that does; the first is the middle of the range.
+   * Records a daemon's clock, which was read between two local times. A known offset stays if it is in the possible
+   * range; otherwise it moves to the nearest value in it. The first offset is the middle of the range.
    */
   update(daemon: object, clock: number, sentAt: number, now: number): void {
     // Daemons send whole milliseconds.
-    const least = clock - now;
-    const most = clock + 1 - sentAt;
+    const min = clock - now;
+    const max = clock + 1 - sentAt;
     const known = this.#offsets.get(daemon);
-    const offset = known === undefined ? (least + most) / 2 : Math.min(Math.max(known, least), most);
+    const offset = known === undefined ? (min + max) / 2 : Math.min(Math.max(known, min), max);
     if (offset === known) return;
     this.#offsets.set(daemon, offset);
     this.#offset = middleOf([...this.#offsets.values()]);
   }
 
-  /** Records the newest write that a daemon has applied: this client's next write has a later date. */
+  /** Records the newest write that a daemon has applied. This client's next write receives a later date. */
   seen(newest: EnvelopeDate): void {
     this.#seen = laterOf(this.#seen, newest);
   }
 
-  /** Milliseconds since 1970, as the daemons count them. */
+  /** Returns the milliseconds since 1970 by the daemons' clocks. */
   time(now: number): number {
     return Math.floor(now + this.#offset);
   }
 
-  /** The date of a new envelope: later than all that were used or seen, except after a correction of the clock. */
+  /** Returns the date for a new envelope. It is later than all used or seen dates, except after a correction of the clock. */
   date(now: number): EnvelopeDate {
     const time = Math.max(0, this.time(now));
     const latest = time + AHEAD_MS_MAX;
-    // What was dated later went by a clock that has proved wrong.
+    // Later dates come from a clock that was wrong.
     const used = this.#used.at > latest ? NEVER : this.#used;
     const seen = this.#seen.at > latest ? { at: latest, seq: -1 } : this.#seen;
     const highest = laterOf(used, seen);
@@ -60,8 +60,8 @@ export class ClientClock {
   }
 
   /**
-   * Returns the time by the median clock of these daemons, each of which has answered. It is for reads only, which
-   * have no order.
+   * Returns the time by the median clock of these daemons, each of which has answered. It is only for reads, which have
+   * no order.
    */
   timeBy(daemons: readonly object[], now: number): number {
     return Math.max(
@@ -71,7 +71,7 @@ export class ClientClock {
   }
 }
 
-/** The lower of two. */
+/** Returns the median; of an even number of values, the lower of the middle two. */
 function middleOf(offsets: readonly number[]): number {
   const sorted = offsets.toSorted((left, right) => left - right);
   return sorted[(sorted.length - 1) >> 1] as number;

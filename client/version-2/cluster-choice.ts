@@ -1,11 +1,11 @@
 /**
- * Selects the cluster of a client that has no configured one: the cluster that most daemons name, so that one
- * misconfigured daemon neither fails a call nor receives one. Pure.
+ * Selects the cluster of a client without a configured one: the cluster that most daemons name. One misconfigured
+ * daemon therefore neither makes a call fail nor receives one. The function is pure.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 
-/** The time that the remaining daemons have to name their cluster after the first has named one. */
+/** The time within which the remaining daemons can name their cluster after the first has named one. */
 export const CLUSTER_LINGER_MS = 50;
 
 /**
@@ -21,9 +21,9 @@ export type Choice =
 
 /**
  * Counts the votes.
- * @param votes    the cluster that each daemon has named, by its address
- * @param servers  number of all daemons
- * @param final    whether to decide on the votes so far
+ * @param votes    the cluster that each daemon has named, by address
+ * @param servers  the number of all daemons
+ * @param final    whether to decide with the votes received so far
  */
 export function chooseCluster(
   votes: ReadonlyMap<string, ByteString>,
@@ -39,6 +39,6 @@ export function chooseCluster(
   const named = [most, next].map(([cluster, addresses]) => `${addresses.join(", ")} to ${hexOf(cluster)}`);
   return {
     kind: "conflict",
-    detail: `${named.join("; ")}. Correct the list of servers, or name the right one by the option cluster`,
+    detail: `${named.join("; ")}. Correct the list of servers, or select one with the option cluster`,
   };
 }

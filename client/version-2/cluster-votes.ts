@@ -1,6 +1,6 @@
 /**
- * The cluster that each daemon names, and the one that commands are for. A configured cluster never changes.
- * Otherwise a daemon whose keys have changed is asked again, and the majority decides again.
+ * The cluster that each daemon names, and the cluster that commands are for. A configured cluster never changes.
+ * Otherwise the client queries a daemon again if its keys have changed, and the majority decides again.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -10,27 +10,27 @@ import { isLoopback } from "../shared/loopback.js";
 import { type Choice, CLUSTER_LINGER_MS, chooseCluster } from "./cluster-choice.js";
 import type { Link } from "./link.js";
 
-/** The time after which a call has the daemons asked again that named different clusters. */
+/** The time after a conflict from which a call makes the client query the daemons again. */
 const CONFLICT_MS = 1_000;
 
 export class ClusterVotes {
   readonly isConfigured: boolean;
-  /** The cluster that commands are for; "": not known. */
+  /** The cluster that commands are for; "": not known yet. */
   cluster: ByteString;
-  /** The servers name different clusters, and none more than another: which. */
+  /** Describes the clusters if the servers name different ones and none has most votes; null: no conflict. */
   conflict: string | null = null;
   readonly #links: readonly Link[];
   readonly #warn: (warning: string) => void;
   readonly #alarm: Alarm;
   readonly #votes = new Map<Link, ByteString>();
-  /** The time by which the cluster is decided once a daemon has named one. */
+  /** The time at which the cluster is decided, once a daemon has named one. */
   #decideBy = Number.POSITIVE_INFINITY;
-  /** The start of the conflict. */
+  /** The time at which the conflict began. */
   #conflictAt = 0;
-  /** The cluster that was last believed, and warned of. */
+  /** The last cluster that the client adopted, and warned about if necessary. */
   #believed: ByteString = "";
 
-  /** @param cluster  32 bytes, or "": none is configured */
+  /** Creates the votes. @param cluster  32 bytes; "": none is configured */
   constructor(cluster: ByteString, links: readonly Link[], warn: (warning: string) => void, alarm: Alarm) {
     this.#links = links;
     this.#warn = warn;
@@ -50,7 +50,7 @@ export class ClusterVotes {
       this.#lingerUntil(now + CLUSTER_LINGER_MS);
   }
 
-  /** Asks the daemons again if they differed a while ago: an administrator may have corrected that. */
+  /** Queries the daemons again if the conflict began some time ago, because an administrator may have fixed it. */
   doubtConflict(now: number): void {
     if (this.conflict === null || now < this.#conflictAt + CONFLICT_MS) return;
     this.conflict = null;
@@ -61,9 +61,9 @@ export class ClusterVotes {
   }
 
   /**
-   * Handles a daemon's refusal of an envelope for its cluster: the daemon is asked again unless it has named another
-   * cluster already.
-   * @returns whether the cluster is open again, since no majority of daemons names it
+   * Handles a daemon's refusal of an envelope because of its cluster. Queries the daemon again, unless it has already
+   * named another cluster.
+   * @returns whether the cluster is undecided again, because no majority of daemons names it
    */
   doubt(link: Link, refused: ByteString, now: number): boolean {
     if (this.#votes.get(link) === refused) {
@@ -80,7 +80,7 @@ export class ClusterVotes {
     return true;
   }
 
-  /** Settles the cluster as far as that is possible now, and which links are foreign. @returns whether it was */
+  /** Decides on the cluster if possible, and marks the links to daemons of other clusters. @returns whether it was decided */
   decide(now: number): boolean {
     if (!this.isConfigured) {
       const choice = this.#choose(now);
@@ -102,15 +102,15 @@ export class ClusterVotes {
     this.#alarm.ringBy(time);
   }
 
-  /** Chooses a cluster. A daemon's earlier vote counts until it is reached again, but breaks no tie. */
+  /** Chooses a cluster. The earlier vote of an unconnected daemon counts until it is connected again, but does not break ties. */
   #choose(now: number): Choice {
     const links = this.#links;
     const isDue = this.cluster === "" && now >= this.#decideBy;
-    const isOnTheWay = ({ state }: Link) => state === "connecting" || state === "greeting";
+    const isConnecting = ({ state }: Link) => state === "connecting" || state === "greeting";
     const hasVoted = (link: Link) =>
-      link.state === "closed" || link.version.known === 1 || (!isOnTheWay(link) && this.#votes.has(link));
+      link.state === "closed" || link.version.known === 1 || (!isConnecting(link) && this.#votes.has(link));
     const final = isDue || links.every(hasVoted);
-    const votes = this.#votesOf((link) => isDue || !isOnTheWay(link));
+    const votes = this.#votesOf((link) => isDue || !isConnecting(link));
     const choice = chooseCluster(votes, links.length, final);
     if (choice.kind !== "conflict") return choice;
     const present = this.#votesOf(({ state }) => state === "speaking");
@@ -133,8 +133,8 @@ export class ClusterVotes {
     const doubtful = links.find(({ address }) => !isLoopback(address) && address.tls === null);
     if (doubtful === undefined) return;
     warn(
-      `the servers were asked for their cluster and believed, though anybody between here and ${doubtful.address.text} ` +
-        `could have answered; name it by the option cluster or DBSYNC_CLUSTER: ${hexOf(cluster)}`,
+      `the servers named their cluster over an unprotected connection: an attacker between here and ${doubtful.address.text} ` +
+        `could have answered; configure it with the option cluster or DBSYNC_CLUSTER: ${hexOf(cluster)}`,
     );
   }
 }

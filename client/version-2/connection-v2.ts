@@ -1,6 +1,6 @@
 /**
- * One version 2 connection: bytes to messages and back, and the hello that begins it. What is on its way over it, and
- * what its end means, is link.ts's.
+ * One version 2 connection. It converts between bytes and messages, and begins with a hello. link.ts manages the
+ * envelopes in flight, and handles its end.
  *
  *   connecting ──opened──► greeting ──hello──► speaking
  *        └─────────────────────┴───────────────────┴──── closed, garbage, close() ──► closed
@@ -16,24 +16,24 @@ import type { Address } from "../shared/servers.js";
 import { disagreement } from "./signing-terms.js";
 
 /**
- * The maximum length of a message; a longer one is refused before any of it is stored. No daemon sends one
- * (`--max-output-bytes`): a result answers thousands of calls, which must not all fail because each reply is long.
+ * The maximum length of a message. A longer one is refused before any of it is stored. Daemons do not send longer ones
+ * (`--max-output-bytes`). The limit is high because one result may answer thousands of calls with long replies.
  */
 const MESSAGE_BYTES_MAX = 512 * 1024 * 1024;
 
-/** The user of a connection. */
+/** The owner of a connection, which handles its events. */
 export interface ConnectionV2Owner<Message = DaemonMessage> {
   /** The configured cluster, for the hello; "": none. */
   readonly cluster: string;
-  /** Capabilities for the hello; undefined: none. */
+  /** The capabilities for the hello; undefined: none. */
   readonly knows: readonly string[] | undefined;
-  /** Called when its hello is written. */
+  /** Called when the hello has been written. */
   opened(now: number): void;
   /** Called for each message. @throws MalformedFrame  the message contradicts itself */
   receive(message: Message, now: number): void;
   /** Called after all messages of a chunk. */
   chunkEnded(now: number): void;
-  /** Called when it is lost, but not after `close`. */
+  /** Called when the connection is lost, but not after `close`. */
   gone(stage: Stage, detail: string, now: number): void;
 }
 
@@ -41,7 +41,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
   implements SocketEvents
 {
   state: "connecting" | "greeting" | "speaking" | "closed" = "connecting";
-  /** The time since which it has been connecting or, once its hello is written, greeting. */
+  /** The time at which it began to connect or, once the hello is written, began to greet. */
   since: number;
   /** Whether a byte has arrived. */
   hasReceived = false;
@@ -61,7 +61,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     read: (payload: Buffer) => Message;
     trace: FrameTracer | null;
     now: number;
-    /** Default `MESSAGE_BYTES_MAX`. */
+    /** The maximum length of a message; default `MESSAGE_BYTES_MAX`. */
     maxMessageBytes?: number;
   }) {
     this.#address = parts.address;
@@ -83,19 +83,19 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
   greet(): void {
     const { cluster, knows } = this.#owner;
     const clock = Math.floor(this.#environment.wallClock());
-    const mine = { kind: "hello", versions: [2], daemon: "", cluster, clock, state: "" } as const;
-    const hello = { ...mine, role: "client", knows } as const;
+    const fields = { kind: "hello", versions: [2], daemon: "", cluster, clock, state: "" } as const;
+    const hello = { ...fields, role: "client", knows } as const;
     this.write(Buffer.from(writeFrame(writeHello(hello), 2), "latin1"));
   }
 
-  /** Closes immediately, without calling its owner. */
+  /** Closes immediately, without notifying the owner. */
   close(): void {
     if (this.state === "closed") return;
     this.state = "closed";
     this.#socket.destroy();
   }
 
-  /** Whether it would keep the process alive: not greeted yet, or with unsent bytes. */
+  /** Whether it would keep the process alive, because it is not established yet or has unsent bytes. */
   holdsProcess(): boolean {
     return this.state !== "speaking" || this.#socket.unsentBytes() > 0;
   }
@@ -111,7 +111,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     this.#trace?.(this.#address.text, "received", chunk);
     const now = this.#environment.now();
     this.hasReceived = true;
-    // An exception while bytes are read is those bytes' fault, and ends this connection alone.
+    // An exception while parsing is caused by the received bytes, and ends only this connection.
     let isReading = true;
     try {
       for (const payload of this.#parser.push(chunk)) {

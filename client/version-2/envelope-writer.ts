@@ -1,4 +1,4 @@
-/** Makes of a batch the frame that all daemons receive: header, signed bytes, frame. */
+/** Builds the frame of a batch that all daemons receive: header, signed bytes, frame. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bodyOf, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
@@ -7,7 +7,7 @@ import type { SignedEnvelope } from "../calls/sending.js";
 import type { Seal } from "../shared/sealer.js";
 import type { Batch } from "./batch.js";
 
-/** An envelope without its seal. */
+/** An unsigned envelope. */
 export interface Draft {
   readonly at: number;
   readonly seq: number;
@@ -18,7 +18,7 @@ export interface Draft {
   readonly bytes: Buffer;
 }
 
-/** @param session  what the batch is to name in `after`, unless its caller has named something; null: nothing */
+/** Builds the envelope of a batch. @param session  the write to name in `after`, unless the caller has named one; null: none */
 export function draftOf(
   batch: Batch,
   header: { key: ByteString; cluster: ByteString; at: number; seq: number; nonce: ByteString },
@@ -36,7 +36,7 @@ export function draftOf(
   return { at, seq, cluster, after, bytes: signedBytes(writeBody(fields, commands)) };
 }
 
-/** @param wait  what the answer waits for */
+/** Adds the seal to an envelope. @param wait  the condition that the answer waits for */
 export function sealed(
   { at, seq, cluster, after, bytes }: Draft,
   seal: Seal,

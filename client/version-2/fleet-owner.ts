@@ -1,13 +1,13 @@
-/** The outbox, as its daemons know it. */
+/** The part of the outbox that the fleet uses. */
 import type { SentBatch } from "../calls/sending.js";
 
 export interface FleetOwner {
-  /** Signs what waits, since the cluster is known now. */
+  /** Signs the waiting batches, because the cluster is now known. */
   ready(now: number): void;
-  /** Handles a daemon that speaks version 1: batches that are not signed yet go out to it as version 1. */
+  /** Handles a daemon that turned out to speak version 1: sends it the batches that are not signed yet as version 1. */
   turnedOut1(index: number, now: number): void;
-  /** Handles the loss of the last daemon. */
+  /** Handles the loss of the last reachable daemon. */
   unreachable(now: number): void;
-  /** Signs a batch again, in its old position. */
+  /** Signs a batch again, in its original position. */
   again(batch: SentBatch): void;
 }

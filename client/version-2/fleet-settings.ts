@@ -1,17 +1,17 @@
-/** The settings that concern a client's connections. */
+/** The settings for a client's connections. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Address } from "../shared/servers.js";
 import type { Versions } from "../shared/versions.js";
 
 export interface FleetSettings {
   readonly addresses: readonly Address[];
-  /** 32 bytes, or "": the daemons are asked. */
+  /** 32 bytes; "": the client queries the daemons. */
   readonly cluster: ByteString;
-  /** The versions of daemons whose address names none; null: not set. */
+  /** The versions for daemons whose address names none; null: not set. */
   readonly versions: Versions | null;
   readonly keepalive: boolean;
   /** Whether signed calls wait for unreachable daemons until their deadline; otherwise they fail immediately. */
   readonly isPatient: boolean;
-  /** Whether reads must see the writes that were acknowledged before; otherwise each call is independent. */
+  /** Whether reads must see the client's acknowledged writes; otherwise each call is independent. */
   readonly isSession: boolean;
 }

@@ -1,6 +1,6 @@
 /**
- * The daemons of a client, version 2: their links, the clock and the cluster they agree on, and what their answers and
- * refusals mean for a batch. Daemons that turn out to speak version 1 are handed each call as a delivery.
+ * A client's daemons in version 2: their links, their common clock and cluster, and the handling of their answers and
+ * refusals. Daemons that turn out to speak version 1 receive each call as a delivery.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -28,12 +28,11 @@ import { type LastWrite, Session } from "./session.js";
 import { clusterNamed } from "./signing-terms.js";
 
 /**
- * The number of times that a batch is signed; a daemon that refuses its date more often has a clock that no date can
- * satisfy.
+ * The maximum number of times a batch is signed. If a daemon refuses more dates than that, its clock is unusable.
  */
 const SIGNATURES_MAX = 4;
 
-/** The refusals after which a later date may be accepted. */
+/** The refusals after which the daemon may accept another date. */
 const REFUSED_FOR_DATE: readonly string[] = ["skew", "too-old"];
 const REFUSED_FOR_CLUSTER = "wrong-cluster";
 
@@ -52,9 +51,9 @@ export class Fleet implements LinkOwner {
     environment: Environment;
     alarm: Alarm;
     settings: FleetSettings;
-    /** One for each address. */
+    /** The version 1 deliveries, one for each address. */
     version1: readonly Version1Way[];
-    /** Capabilities for the hello: that the client does not sign; undefined: none. */
+    /** The capabilities for the hello, which announce an unsigned client; undefined: none. */
     knows: readonly string[] | undefined;
     trace: FrameTracer | null;
     warn: (warning: string) => void;
@@ -69,47 +68,47 @@ export class Fleet implements LinkOwner {
       (address, index) => new Link({ ...shared, address, version1: parts.version1[index] as Version1Way }),
     );
     this.session = new Session(this.links.length, settings.isSession);
-    // Unsigned envelopes are for no cluster, and only daemons without a cluster accept them.
+    // Unsigned envelopes name no cluster, and only daemons without a cluster accept them.
     const cluster = knows ? clusterNamed("") : settings.cluster;
     this.votes = new ClusterVotes(cluster, this.links, parts.warn, alarm);
     this.#held = new HeldBatches(this.votes, this.links, owner, alarm);
   }
 
-  /** The newest write that a daemon has answered. */
+  /** The newest write that a daemon has acknowledged. */
   get lastWrite(): LastWrite | null {
     return this.session.lastWrite;
   }
 
-  /** The cluster that commands are for; "": not known. */
+  /** The cluster that commands are for; "": not known yet. */
   get cluster(): ByteString {
     return this.votes.cluster;
   }
 
-  /** The servers name different clusters, and none more than another: which. */
+  /** Describes the clusters if the servers name different ones and none has most votes; null: no conflict. */
   get conflict(): string | null {
     return this.votes.conflict;
   }
 
   /**
-   * Whether every daemon is known to speak version 1; old findings are checked again. @param isQuiet  whether no
-   * envelope is on its way to any of them
+   * Whether every daemon is known to speak version 1. Checks old results again.
+   * @param isQuiet  whether no envelope is in flight to any of them
    */
   isVersion1(now: number, isQuiet: boolean): boolean {
     for (const link of this.links) if (link.version.recheck(now, isQuiet)) link.want(now, true);
     return this.links.every(({ version }) => version.known === 1);
   }
 
-  /** Asks the daemons whether they accept trace contexts. */
+  /** Queries whether the daemons accept trace contexts. */
   trace(): void {
     for (const link of this.links) link.trace();
   }
 
-  /** Begins to ask the daemons for their version and cluster. */
+  /** Begins to query the daemons for their version and cluster. */
   greet(now: number, insist = this.isBackingOff(now)): void {
     for (const link of this.links) if (link.version.known !== 1) link.want(now, insist);
   }
 
-  /** Returns the end of the first back-off of a daemon; infinity: there is none. */
+  /** Returns the earliest end of a daemon's back-off; infinity if there is none. */
   nextGreeting(): number {
     let time = Number.POSITIVE_INFINITY;
     for (const { state, version, nextAttempt } of this.links)
@@ -117,12 +116,12 @@ export class Fleet implements LinkOwner {
     return time;
   }
 
-  /** Whether no connection is there or being made. */
+  /** Whether there is no connection and no attempt to connect. */
   get isUnreachable(): boolean {
     return this.links.every(({ state }) => state === "closed");
   }
 
-  /** Returns the date of a batch's envelope. Daemons that have refused the date of a read get one by their own clocks. */
+  /** Returns the date for a batch's envelope. If daemons have refused the date of a read, their own clocks determine the new one. */
   date({ isRead, sendings }: SentBatch, now: number): EnvelopeDate {
     const refusers = sendings.filter(({ state, hasRefusedDate }) => state === "waiting" && hasRefusedDate);
     if (!isRead || refusers.length === 0) return this.clock.date(now);
@@ -130,7 +129,7 @@ export class Fleet implements LinkOwner {
     return { at: this.clock.timeBy(links, now), seq: 0 };
   }
 
-  /** Sends a batch that is signed to every daemon that waits for it. */
+  /** Sends a signed batch to every daemon that is waiting for it. */
   offer(batch: SentBatch, now: number): void {
     const insist = this.isBackingOff(now);
     for (const sending of batch.sendings) {
@@ -147,7 +146,7 @@ export class Fleet implements LinkOwner {
     }
   }
 
-  /** Hands a call that joins a batch to the daemons that speak version 1, or did when the batch began. */
+  /** Sends a call that joins a batch to the daemons that speak version 1, or did when the batch began. */
   deliver1(batch: SentBatch, call: PendingCall, now: number): void {
     for (const sending of batch.sendings) {
       if (sending.state === "version-1" || this.#link(sending).version.known === 1)
@@ -155,7 +154,7 @@ export class Fleet implements LinkOwner {
     }
   }
 
-  /** Hands all calls of a batch to a daemon that has turned out to speak version 1. */
+  /** Sends all calls of a batch to a daemon that turned out to speak version 1. */
   turn1(sending: Sending, now: number): void {
     if (sending.state === "ended") return;
     sending.reset();
@@ -210,7 +209,7 @@ export class Fleet implements LinkOwner {
   /** Returns the acknowledged write that a batch names in `after`; null: none. */
   after(batch: SentBatch, now: number): ByteString | null {
     if (!batch.isRead && batch.options?.if == null) return null;
-    // A connected daemon answers: reads do not name a write on behalf of a daemon that is away.
+    // If a daemon is connected, it can answer. Reads then name no write for the sake of an unreachable daemon.
     for (const { state } of this.links) if (state === "speaking") return this.session.after(batch, now);
     for (let index = 0; index < this.links.length; index++) this.session.disconnected(index);
     return this.session.after(batch, now);
@@ -242,7 +241,8 @@ export class Fleet implements LinkOwner {
     const { code, sentence, clock, effect } = message;
     this.clock.update(link, clock, sending.writtenAt, now);
     const detail = `${code}: ${sentence}`;
-    // Written before, and lost with its connection, it may have been applied then; of that the refusal does not speak.
+    // If the envelope was also written to an earlier, lost connection, it may have been applied there; the refusal does not
+    // cover that.
     const written = effect === "unknown" || sending.writes > 1;
     const failure: Failure = { ok: false, stage: "refused", detail, written, at: now };
     const { batch } = sending;
@@ -283,8 +283,8 @@ export class Fleet implements LinkOwner {
     sending.deliveries ??= [];
     sending.openDeliveries++;
     const ended = () => batch.delivered(sending, call, this.#environment.now());
-    const way = this.#version1[sending.index] as Version1Way;
-    const problem = way.deliver(sending, call, ended, this.isBackingOff(now));
+    const version1 = this.#version1[sending.index] as Version1Way;
+    const problem = version1.deliver(sending, call, ended, this.isBackingOff(now));
     if (problem === null) return;
     sending.deliveries.push({ report: problem, writtenAt: -1 });
     batch.delivered(sending, call, now);
@@ -303,7 +303,7 @@ export class Fleet implements LinkOwner {
     );
   }
 
-  /** Settles which cluster commands are for, as far as that is possible now. */
+  /** Decides which cluster commands are for, if possible. */
   #decide(now: number): void {
     if (!this.votes.decide(now)) return;
     this.#owner.ready(now);
@@ -311,11 +311,11 @@ export class Fleet implements LinkOwner {
   }
 }
 
-/** The failure of a read whose daemon may have answered without the client's writes. */
+/** Returns the failure of a read that a daemon may have answered without the client's writes. */
 const notYet = (at: number): Failure => ({
   ok: false,
   stage: "refused",
   written: false,
   at,
-  detail: "not-yet: it may be missing what this client has written",
+  detail: "not-yet: it may be missing this client's writes",
 });

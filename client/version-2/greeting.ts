@@ -1,5 +1,5 @@
 /**
- * Greets one daemon on a connection of its own and reports what it says of itself, for `dbsync status` and `doctor`.
+ * Greets one daemon on a separate connection and reports the contents of its hello, for `dbsync status` and `doctor`.
  * Source: docs/protocol-v2.md "hello".
  */
 import {
@@ -13,16 +13,16 @@ import type { Stage } from "../shared/errors.js";
 import type { Address } from "../shared/servers.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
 
-/** The number of hellos; the fastest answer gives the best estimate of the clock. */
+/** The number of hellos. The fastest answer gives the best estimate of the clock. */
 const HELLOS = 3;
 
-/** A hello is short. */
+/** The maximum length of a message. Hellos are short. */
 const MESSAGE_BYTES_MAX = 64 * 1024;
 
 /**
  * The result of a greeting:
- * - `hello`: times in milliseconds. `clockDifference`: its clock minus this machine's, exact to half of `roundTrip`.
- * - `closed`: it closed on the hello without an answer, as daemons do that speak version 1 only.
+ * - `hello`: times are in milliseconds. `clockDifference` is its clock minus this machine's, exact to half of `roundTrip`.
+ * - `closed`: it closed the connection without an answer to the hello, like daemons that speak only version 1.
  */
 export type Greeting =
   | {
@@ -37,8 +37,8 @@ export type Greeting =
 
 /**
  * Greets a daemon. Never rejects.
- * @param options.timeout  milliseconds until it has failed
- * @param options.hasKey   whether calls to it will be signed, which a daemon without keys refuses
+ * @param options.timeout  the milliseconds after which the greeting fails
+ * @param options.hasKey   whether later calls will be signed, which a daemon without keys refuses
  */
 export function greet(
   address: Address,
@@ -66,7 +66,7 @@ class Greeter implements ConnectionV2Owner {
   #sentAt = 0;
   #sentWall = 0;
   #answers = 0;
-  /** The fastest so far. */
+  /** The fastest greeting so far. */
   #best: Extract<Greeting, { kind: "hello" }> | null = null;
 
   constructor(
@@ -93,7 +93,7 @@ class Greeter implements ConnectionV2Owner {
   giveUp(): void {
     const isConnecting = this.#connecting < 0;
     const detail = isConnecting
-      ? "no answer to the attempt to connect"
+      ? "the connection attempt was not answered"
       : "connected, but the hello was not answered";
     this.#end({ kind: "failed", stage: isConnecting ? "connect" : "timeout", detail });
   }

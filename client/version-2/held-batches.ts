@@ -1,7 +1,7 @@
 /**
- * Batches that a daemon has refused and that may be signed again: with another date, for another cluster, or with the
- * write that a daemon must have before it answers. A write is signed again if no daemon can have applied it. A read
- * may run twice, and is signed again immediately if no other daemon is about to answer.
+ * Batches that a daemon has refused and that the client may sign again: with another date, for another cluster, or with
+ * the write that a daemon must have before it answers. A write is signed again only if no daemon can have applied it. A
+ * read may run twice, and is signed again immediately if no other daemon is expected to answer soon.
  */
 
 import type { Sending, SentBatch } from "../calls/sending.js";
@@ -16,7 +16,7 @@ export class HeldBatches {
   readonly #links: readonly Link[];
   readonly #owner: FleetOwner;
   readonly #alarm: Alarm;
-  /** Each with the time at which it is reconsidered although daemons are silent; at the end its deadline. */
+  /** The held batches, each with the time at which it is reconsidered even if daemons are silent; the last such time is its deadline. */
   readonly #held = new Map<SentBatch, number>();
 
   constructor(votes: ClusterVotes, links: readonly Link[], owner: FleetOwner, alarm: Alarm) {
@@ -26,7 +26,7 @@ export class HeldBatches {
     this.#alarm = alarm;
   }
 
-  /** A daemon has refused it; `reconsider` is to follow. */
+  /** Holds a batch that a daemon has refused. The caller then calls `reconsider`. */
   hold(batch: SentBatch, now: number): void {
     if (this.#held.has(batch)) return;
     const until = Math.min(now + MISS_LINGER_MS, batch.deadline);
@@ -34,7 +34,7 @@ export class HeldBatches {
     this.#alarm.ringBy(until);
   }
 
-  /** Decides whether a batch is signed again, fails, or waits for the remaining daemons. */
+  /** Decides whether a held batch is signed again, fails, or waits for the remaining daemons. */
   reconsider(batch: SentBatch, now: number): void {
     const until = this.#held.get(batch);
     if (until === undefined) return;
@@ -43,9 +43,9 @@ export class HeldBatches {
     const isWanted = batch.unsettled > 0 && now < batch.deadline;
     const isForDate = sendings.some(({ refusal, hasRefusedDate }) => refusal !== null && hasRefusedDate);
     const isUnproven = sendings.some(({ refusal, isBehind }) => refusal !== null && isBehind);
-    const mayBeAskedTwice = batch.isRead && (isForDate || isUnproven) && !(isOpen && now < until);
+    const maySendTwice = batch.isRead && (isForDate || isUnproven) && !(isOpen && now < until);
     if (!isWanted) this.#fail(batch);
-    else if (mayBeAskedTwice || (batch.isUntouched && (isForDate || !this.#isForSameCluster(batch))))
+    else if (maySendTwice || (batch.isUntouched && (isForDate || !this.#isForSameCluster(batch))))
       this.#signAgain(batch);
     else if (!(isOpen || (batch.isUntouched && this.#mayTurnOut(batch)))) this.#fail(batch);
   }
@@ -68,12 +68,12 @@ export class HeldBatches {
     return time;
   }
 
-  /** No batch is signed any longer. */
+  /** Fails all held batches. */
   close(): void {
     for (const batch of this.#held.keys()) this.#fail(batch);
   }
 
-  /** Whether the batch would be signed for the same cluster again. */
+  /** Whether the batch would be signed again for the same cluster. */
   #isForSameCluster({ envelope }: SentBatch): boolean {
     return this.#votes.conflict === null && envelope?.cluster === this.#votes.cluster;
   }

@@ -1,4 +1,4 @@
-/** The envelopes that wait for one daemon: a bounded queue that drops those past their deadline. */
+/** The envelopes that wait for one daemon: a bounded queue that removes expired ones. */
 
 import type { Sending } from "../calls/sending.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
@@ -6,7 +6,7 @@ import { SLACK_MS } from "../shared/link-times.js";
 
 export class LinkQueue {
   readonly #queue = new BoundedQueue<Sending>();
-  /** No deadline in the queue is earlier. */
+  /** A lower bound of the deadlines in the queue. */
   #earliest = Number.POSITIVE_INFINITY;
   /** The time of the last search of the entire queue. */
   #sweptAt = Number.NEGATIVE_INFINITY;
@@ -15,7 +15,7 @@ export class LinkQueue {
     return this.#queue.length;
   }
 
-  /** The time at which `takeExpired` has work; it takes many at a time. */
+  /** The time at which `takeExpired` must be called next. It removes many envelopes at a time. */
   get dueAt(): number {
     return this.#queue.length > 0
       ? Math.max(this.#earliest, this.#sweptAt) + SLACK_MS
@@ -39,7 +39,7 @@ export class LinkQueue {
     this.#queue.takeWhere((other) => other === sending);
   }
 
-  /** Inserts sendings at the head of the queue, even without room. */
+  /** Inserts sendings at the head of the queue, even above its limits. */
   putBack(sendings: readonly Sending[]): void {
     this.#queue.putBack(sendings);
     for (const { batch } of sendings) this.#earliest = Math.min(this.#earliest, batch.deadline);
@@ -49,7 +49,7 @@ export class LinkQueue {
     return this.#queue.takeAll();
   }
 
-  /** Removes expired sendings: all at the head; those further back only now and then, because that search costs. */
+  /** Removes expired sendings: those at the head always, later ones only occasionally, because that search is expensive. */
   takeExpired(now: number): Sending[] {
     if (now < this.#earliest) return [];
     const expired: Sending[] = [];
@@ -61,10 +61,10 @@ export class LinkQueue {
     if (now < this.#sweptAt + SLACK_MS) return expired;
     this.#sweptAt = now;
     this.#earliest = Number.POSITIVE_INFINITY;
-    const others = this.#queue.takeWhere(({ batch: { deadline } }) => {
+    const later = this.#queue.takeWhere(({ batch: { deadline } }) => {
       if (deadline > now) this.#earliest = Math.min(this.#earliest, deadline);
       return deadline <= now;
     });
-    return [...expired, ...others];
+    return [...expired, ...later];
   }
 }

@@ -1,8 +1,8 @@
 /**
- * The link to one daemon in version 2: a connection, the envelopes that await its answer, and the queue before it. A
- * daemon that speaks version 1 closes on the hello: it has executed nothing, and commands may go out as version 1 if
- * the user has allowed that. What was written to a lost connection is written again, the same bytes: a daemon applies
- * them once. Source: docs/protocol-v2.md "hello", "Retrying".
+ * The link to one daemon in version 2: a connection, the envelopes that wait for its answer, and a queue. A daemon that
+ * speaks version 1 closes the connection on the hello. It has then executed nothing, and commands may be sent as version
+ * 1 if the user has allowed that. After the loss of a connection, its unanswered envelopes are written again with the
+ * same bytes, and the daemon applies them once. Source: docs/protocol-v2.md "hello", "Retrying".
  */
 import {
   type DaemonMessage,
@@ -38,33 +38,33 @@ import { OnTheWay } from "./on-the-way.js";
 import { disagreement, isTermsDetail } from "./signing-terms.js";
 import { SpokenVersion } from "./spoken-version.js";
 
-/** The daemons of a client, as one of their links knows them. */
+/** The part of the fleet that its links use. */
 export interface LinkOwner {
   /** The configured cluster, for the hello; "": none. */
   readonly cluster: string;
-  /** Each answer to a hello. */
+  /** Called for each answer to a hello. */
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void;
-  /** Called when the daemon closed on the hello, with the sendings that were queued. */
+  /** Called when the daemon has closed the connection on the hello, with the queued sendings. */
   turnedOut1(link: Link, sendings: readonly Sending[], now: number): void;
-  /** Returns false for a read that its daemon may have answered without its client's writes. @throws MalformedFrame */
+  /** Called for each result. Returns false for a read whose daemon may not have the client's writes. @throws MalformedFrame */
   answered(link: Link, sending: Sending, message: ResultMessage, now: number): boolean;
-  /** Follows such an answer: the read is signed again, and names the write. */
+  /** Called after such a result: the read is signed again, with the missing write in `after`. */
   notProven(sending: Sending, now: number): void;
   refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void;
   failed(sending: Sending, failure: Failure): void;
-  /** Called when connecting has failed: no daemon may remain for what waits to be signed. */
+  /** Called when an attempt to connect has failed: possibly no daemon remains for the batches that wait to be signed. */
   lostHope(link: Link, now: number): void;
-  /** Whether another daemon has answered since then. */
+  /** Whether another daemon has answered since `time`. */
   othersAnsweredSince(link: Link, time: number): boolean;
 }
 
 export class Link implements ConnectionV2Owner {
   readonly address: Address;
   readonly version: SpokenVersion;
-  /** Whether its cluster is not the client's, so that nothing is sent to it. */
+  /** Whether the daemon belongs to another cluster, and therefore receives no commands. */
   isForeign = false;
   lastAnswerAt = Number.NEGATIVE_INFINITY;
-  /** Whether its peers have the same data, according to its hello. */
+  /** Whether the daemon has peers, according to its hello. */
   hasPeers = false;
   readonly #owner: LinkOwner;
   readonly #environment: Environment;
@@ -79,14 +79,14 @@ export class Link implements ConnectionV2Owner {
   #connection: ConnectionV2 | null = null;
   /** The time of the last read or write. */
   #activeAt = 0;
-  /** The time of a further hello that the daemon has not answered; otherwise -1. */
+  /** The time of another hello that the daemon has not answered yet; otherwise -1. */
   #askedAt = -1;
   #greetedAt = Number.NEGATIVE_INFINITY;
-  /** A refusal that concerns the entire connection. */
+  /** A refusal that applies to the entire connection. */
   #complaint = "";
-  /** Whether its hellos ask for trace contexts. */
+  /** Whether its hellos query the support for trace contexts. */
   #isTraced = false;
-  /** Whether the daemon has said on this connection that it accepts trace contexts. */
+  /** Whether the daemon has announced on this connection that it accepts trace contexts. */
   #takesTrace = false;
 
   constructor(parts: {
@@ -95,9 +95,9 @@ export class Link implements ConnectionV2Owner {
     alarm: Alarm;
     settings: FleetSettings;
     address: Address;
-    /** The path of version 1 to the same daemon. */
+    /** The version 1 deliveries to the same daemon. */
     version1: Version1Way;
-    /** Capabilities for its hellos: that the client does not sign; undefined: none. */
+    /** The capabilities for its hellos, which announce an unsigned client; undefined: none. */
     knows: readonly string[] | undefined;
     trace: FrameTracer | null;
   }) {
@@ -120,12 +120,12 @@ export class Link implements ConnectionV2Owner {
     return this.#knows === undefined ? this.#owner.cluster : "";
   }
 
-  /** Capabilities for the hello; undefined: none. */
+  /** The capabilities for the hello; undefined: none. */
   get knows(): readonly string[] | undefined {
     return this.#isTraced ? [...(this.#knows ?? []), KNOWS_TRACE] : this.#knows;
   }
 
-  /** Asks the daemon, now or by its next hello, whether it accepts trace contexts. Until it answers, envelopes go without. */
+  /** Queries, now or in the next hello, whether the daemon accepts trace contexts. Until it answers, envelopes contain none. */
   trace(): void {
     if (this.#isTraced) return;
     this.#isTraced = true;
@@ -142,7 +142,7 @@ export class Link implements ConnectionV2Owner {
     return this.#backOff.until;
   }
 
-  /** Returns the last failure to connect, as that of a sending. */
+  /** Returns the last failure to connect, as the failure of a sending. */
   failure(now: number): Failure {
     const { stage, detail } = this.#backOff.failure ?? { stage: "connect", detail: "" };
     return { ok: false, stage, detail, written: false, at: now };
@@ -154,12 +154,12 @@ export class Link implements ConnectionV2Owner {
     if (insist || this.#backOff.refusal(now) === null) this.#connect(now);
   }
 
-  /** Whether a further hello is unanswered. */
+  /** Whether another hello has not been answered yet. */
   get isAsking(): boolean {
     return this.#askedAt >= 0;
   }
 
-  /** Asks the daemon for its cluster again, if it is connected; otherwise the next hello does. */
+  /** Queries the daemon's cluster again if it is connected; otherwise the next hello does. */
   ask(now: number): void {
     if (this.state !== "speaking" || this.isAsking) return;
     this.#askedAt = now;
@@ -168,7 +168,7 @@ export class Link implements ConnectionV2Owner {
     this.#alarm.ringBy(now + CONNECT_MS);
   }
 
-  /** Accepts a sending, which ends now or later. */
+  /** Accepts a sending. It ends now or later. */
   offer(sending: Sending, now: number, insist: boolean): void {
     sending.mayTurn = this.version.known === 0;
     const isSettled = (this.state === "speaking" || this.state === "closed") && !this.isAsking;
@@ -197,7 +197,7 @@ export class Link implements ConnectionV2Owner {
     const { state } = this;
     const since = this.#connection?.since ?? now;
     if (state === "connecting" && now >= since + CONNECT_MS)
-      this.gone("connect", "no answer to the attempt to connect", now);
+      this.gone("connect", "the connection attempt was not answered", now);
     else if (state === "greeting" && now >= since + CONNECT_MS)
       this.#lose("timeout", "connected, but the hello was not answered", now);
     else if (this.isAsking && now >= this.#askedAt + CONNECT_MS)
@@ -208,7 +208,7 @@ export class Link implements ConnectionV2Owner {
     this.#pump(now);
   }
 
-  /** Returns when `tick` has something to do next, as far as is known now. */
+  /** Returns the time of the next necessary `tick`, as far as it is known now. */
   nextTick(): number {
     let time = Number.POSITIVE_INFINITY;
     if (this.#connection !== null && this.state !== "speaking") time = this.#connection.since + CONNECT_MS;
@@ -301,7 +301,7 @@ export class Link implements ConnectionV2Owner {
 
   #turnOut1(now: number): void {
     const meaning = this.version.closedHello(now);
-    // The queue may still be empty, as long as the cluster is not known.
+    // The queue may be empty because the cluster is not known yet.
     if (meaning === "doubt") this.#retry("lost", "", now, true);
     else if (meaning !== "version-1") this.#lose(meaning, "", now);
     else {
@@ -311,7 +311,7 @@ export class Link implements ConnectionV2Owner {
     }
   }
 
-  /** Handles the loss of the connection; the sendings that can neither wait for another nor be written again fail. */
+  /** Handles the loss of the connection. Sendings fail if they can neither wait for a new connection nor be written again. */
   #lose(stage: Stage, detail: string, now: number): void {
     if (this.state !== "speaking") {
       this.#drop();
@@ -326,7 +326,7 @@ export class Link implements ConnectionV2Owner {
     this.#retry(stage, detail, now);
   }
 
-  /** Writes again, on a new connection, what may be written again; the remaining sendings fail. */
+  /** Writes the sendings that may be repeated again, on a new connection. The remaining ones fail. */
   #retry(stage: Stage, detail: string, now: number, isNeeded = this.isAsking): void {
     this.#drop();
     const written = this.#onTheWay.takeAll();
@@ -354,12 +354,12 @@ export class Link implements ConnectionV2Owner {
     this.#dropExpired(now);
     if (!this.#isOpen || this.#isStalled(now)) return;
     if (this.#queue.length > 0 && !this.#version1.isEmpty) {
-      // The daemon spoke version 1 until now: envelopes must not overtake the commands that are still on their way.
+      // The daemon has spoken version 1 until now: envelopes must not overtake the commands that are still in flight.
       this.#alarm.ringBy(now + DRAIN_MS);
       return;
     }
     if (this.isForeign) {
-      // The daemon may have joined another cluster since.
+      // The daemon may have joined another cluster in the meantime.
       if (this.state !== "speaking" || this.isAsking) return;
       for (const sending of this.#queue.takeAll()) this.#fail(sending, "wrong-cluster", "", now);
     }
@@ -367,7 +367,7 @@ export class Link implements ConnectionV2Owner {
       const sending = this.#queue.shift() as Sending;
       this.#activeAt = now;
       if (this.#onTheWay.takes(sending)) this.#write(sending, now);
-      else this.#fail(sending, "busy", "too many answers wait", now);
+      else this.#fail(sending, "busy", "too many answers are pending", now);
     }
   }
 
@@ -387,7 +387,7 @@ export class Link implements ConnectionV2Owner {
     const { silentSince } = this.#onTheWay;
     let isAlone = false;
     for (const sending of this.#onTheWay.takeExpired(now)) {
-      // Without another daemon to answer, the next call deserves a new connection.
+      // If no other daemon has answered either, the next call uses a new connection.
       isAlone ||= sending.writtenAt >= silentSince && !this.#owner.othersAnsweredSince(this, silentSince);
       this.#fail(sending, "timeout", "", now);
     }
@@ -409,7 +409,7 @@ export class Link implements ConnectionV2Owner {
   }
 
   #fail(sending: Sending, stage: Stage, detail: string, now: number): void {
-    // A daemon that refuses all envelopes of this kind has not accepted those written on this connection alone.
+    // A daemon that refuses all envelopes of this kind has not accepted those written only on this connection.
     const before = isTermsDetail(detail) && sending.state === "written" ? 1 : 0;
     this.#owner.failed(sending, { ok: false, stage, detail, written: sending.writes > before, at: now });
   }

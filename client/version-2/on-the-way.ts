@@ -1,23 +1,23 @@
-/** The envelopes that were written to one daemon and are not answered, and the time since it last answered. */
+/** The envelopes in flight to one daemon, and the time since its last answer. */
 import type { Sending, SignedEnvelope } from "../calls/sending.js";
 import { SLACK_MS } from "../shared/link-times.js";
 
-/** More envelopes or bytes would only fill the buffers of a hung daemon. */
+/** The maximum number of envelopes and bytes in flight. More would only fill the buffers of a hung daemon. */
 const ENVELOPES_MAX = 256;
 const BYTES_MAX = 8 * 1024 * 1024;
 /**
- * The same for envelopes whose answers wait (`stable`, `replicated`), perhaps for half a minute: counted separately,
- * so that they leave room for all other envelopes. A daemon accepts as many on a connection.
+ * The same limits for envelopes whose answers are delayed (`stable`, `replicated`), perhaps by half a minute. They are
+ * counted separately, so that they leave room for all other envelopes. A daemon accepts this many on a connection.
  */
 const WAITING_ENVELOPES_MAX = 1024;
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 
 export class OnTheWay {
-  /** The time since which the daemon is silent although answers are expected; infinity: none are. */
+  /** The time since which the daemon has been silent although answers are expected; infinity: none is expected. */
   silentSince = Number.POSITIVE_INFINITY;
-  /** In the order of writing, which is mostly that of the answers. */
+  /** The sendings in the order of writing, which is usually also the order of the answers. */
   readonly #sendings = new Set<Sending>();
-  /** Those whose answers do not wait. */
+  /** The sendings whose answers are expected immediately. */
   readonly #due = new Set<Sending>();
   #dueBytes = 0;
   #waitingBytes = 0;
@@ -30,7 +30,7 @@ export class OnTheWay {
     return this.#due.size < ENVELOPES_MAX && this.#dueBytes < BYTES_MAX;
   }
 
-  /** Whether there is room, also for one whose answer waits: it must not block the envelopes after it in the queue. */
+  /** Whether there is room for a sending. One with a delayed answer must not block the envelopes after it in the queue. */
   takes(sending: Sending): boolean {
     const waiting = this.#sendings.size - this.#due.size;
     const hasRoomToWait = waiting < WAITING_ENVELOPES_MAX && this.#waitingBytes < WAITING_BYTES_MAX;
@@ -44,7 +44,7 @@ export class OnTheWay {
     return undefined;
   }
 
-  /** Notes that a sending is written. @returns what to write */
+  /** Records that a sending is being written. @returns the bytes to write */
   add(sending: Sending, now: number): Buffer {
     const { message } = sending.envelope as SignedEnvelope;
     sending.state = "written";
@@ -67,7 +67,7 @@ export class OnTheWay {
     else this.#waitingBytes -= message.length;
   }
 
-  /** The time at which `takeExpired` has work; it takes many at a time. */
+  /** The time at which `takeExpired` must be called next. It removes many sendings at a time. */
   get dueAt(): number {
     let time = Number.POSITIVE_INFINITY;
     for (const { batch } of this.#sendings) time = Math.min(time, batch.deadline + SLACK_MS);
@@ -85,7 +85,7 @@ export class OnTheWay {
     this.silentSince = this.#due.size > 0 ? now : Number.POSITIVE_INFINITY;
   }
 
-  /** Removes all, since the connection is lost. @returns them in the order of writing */
+  /** Removes all sendings, because the connection is lost. @returns the sendings in the order of writing */
   takeAll(): readonly Sending[] {
     const all = [...this.#sendings];
     this.#sendings.clear();
@@ -97,5 +97,5 @@ export class OnTheWay {
   }
 }
 
-/** Whether silence means nothing: an answer that waits comes when it may. */
+/** Whether the answer is delayed, so that the daemon's silence is no problem. */
 const doesWait = ({ batch }: Sending): boolean => batch.wait !== null;

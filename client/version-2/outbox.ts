@@ -1,7 +1,7 @@
 /**
  * The calls that wait to be signed. Calls that arrive while a signature is being made form the next envelope, so the
- * cost of a signature falls with load. If no envelope is unanswered, the signature is made immediately, on this
- * thread; otherwise on another. Batches are signed and sent in the order of their calls.
+ * cost of signatures per call falls as the load rises. If all envelopes are answered, the client signs immediately on
+ * this thread; otherwise it signs on another. Batches are signed and sent in the order of their calls.
  */
 
 import type { CallsOwner } from "../calls/calls-owner.js";
@@ -22,13 +22,13 @@ import type { FleetOwner } from "./fleet-owner.js";
 import type { FleetSettings } from "./fleet-settings.js";
 import { unsignedWords } from "./signing-terms.js";
 
-/** Calls, and bytes of theirs, that may wait to be signed. */
+/** The maximum number of calls, and the maximum number of their bytes, that may wait to be signed. */
 const WAITING_MAX = 100_000;
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
- * The number of envelopes without any answer at which the next one is held back, but for no longer than the pace:
- * near daemons get full envelopes, and far ones do not delay them.
+ * The number of envelopes without an answer from any daemon at which the next one is delayed, by at most `PACE_MS`. The
+ * envelopes for near daemons are therefore well filled, and distant daemons do not delay them.
  */
 const UNANSWERED_AT_ONCE = 2;
 const PACE_MS = 2;
@@ -40,16 +40,16 @@ export class Outbox implements BatchOwner, FleetOwner {
   readonly #alarm: Alarm;
   readonly #sealer: Sealer;
   readonly #settings: FleetSettings;
-  /** Batches that are not signed, in the order of their calls; only the last may still grow. */
+  /** The unsigned batches in the order of their calls. Only the last one may still grow. */
   #waiting: Batch[] = [];
   #waitingCalls = 0;
   #waitingBytes = 0;
   #isSigning = false;
   #isFlushPlanned = false;
   #signedAt = Number.NEGATIVE_INFINITY;
-  /** Batches with calls that have not settled. */
+  /** The batches with unsettled calls. */
   readonly #live = new Set<Batch>();
-  /** Signed, and answered by no daemon. */
+  /** The signed batches that no daemon has answered. */
   readonly #unanswered = new Set<SentBatch>();
   #isClosed = false;
   #batches = 0;
@@ -72,15 +72,19 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.fleet = new Fleet({ ...parts, knows: unsignedWords(parts.sealer), owner: this });
   }
 
-  /** @throws DbsyncError `busy`, `clusters-differ`: the call is not to be added */
+  /** Checks whether a call may be added. @throws DbsyncError `busy`, `clusters-differ`: it may not */
   admit(call: PendingCall): void {
     this.fleet.votes.doubtConflict(call.startedAt);
     if (this.fleet.conflict !== null)
       throw new DbsyncError("clusters-differ", this.fleet.conflict, { command: callLabel(call) });
     if (this.#waitingCalls >= WAITING_MAX || this.#waitingBytes + call.size > WAITING_BYTES_MAX)
-      throw new DbsyncError("busy", `${this.#waitingCalls} are not signed yet; send fewer at a time`, {
-        command: callLabel(call),
-      });
+      throw new DbsyncError(
+        "busy",
+        `${this.#waitingCalls} commands are not signed yet; send fewer at a time`,
+        {
+          command: callLabel(call),
+        },
+      );
   }
 
   /** Accepts a call that has been admitted. */
@@ -99,13 +103,13 @@ export class Outbox implements BatchOwner, FleetOwner {
     if (call.settings.traceparent) this.fleet.trace();
     if (this.fleet.cluster === "") {
       this.fleet.greet(now, this.#settings.isPatient ? false : undefined);
-      // Daemons of version 1 have the call; no attempt is made to reach the remaining ones for a while.
+      // Daemons that speak version 1 have received the call; the remaining ones are in their back-off.
       if (this.fleet.isUnreachable) this.unreachable(now);
     }
     this.#planFlush();
   }
 
-  /** Sends an envelope again, as it is, that was signed in an earlier life. */
+  /** Sends an envelope that an earlier page or process signed again, unchanged. */
   resume(calls: readonly PendingCall[], { company, options, envelope }: SignedBatch, now: number): Batch {
     const batch = this.#begin(company, options);
     for (const call of calls) {
@@ -133,7 +137,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     return time;
   }
 
-  /** Ends every call. */
+  /** Rejects all calls, and closes the connections. */
   close(code: ErrorCode, now: number): void {
     this.#isClosed = true;
     for (const batch of this.#live) batch.cutOff(code, "", now);
@@ -176,7 +180,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#planFlush();
   }
 
-  /** Whether calls wait until a daemon is reached and names the cluster to sign them for. */
+  /** Whether calls are waiting until a daemon is reachable and names its cluster, for which they must be signed. */
   get #waitsForCluster(): boolean {
     return this.#settings.isPatient && this.fleet.cluster === "" && this.#waiting.length > 0;
   }
@@ -215,7 +219,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     if (batch.isAnswered && this.#unanswered.delete(batch) && this.#waiting.length > 0) this.#planFlush();
   }
 
-  /** Signs the batches whose turn has come. */
+  /** Signs the batches that may be signed now. */
   #flush(): void {
     const now = this.#environment.now();
     for (let batch = this.#waiting[0]; batch !== undefined && !this.#isClosed; batch = this.#waiting[0]) {
@@ -251,7 +255,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     const header = { key: sealer.keyId, cluster, nonce, ...this.fleet.date(batch, now) };
     const draft = draftOf(batch, header, this.fleet.after(batch, now));
     this.#signedAt = now;
-    // The delay of an answer that waits does not show how busy the daemons are.
+    // A delayed answer does not show how busy the daemons are.
     if (batch.wait === null) this.#unanswered.add(batch);
     batch.signatures++;
     if (isIdle && sealer.seal !== null) {
@@ -293,7 +297,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     return batch;
   }
 
-  /** Drops a batch whose calls have settled, or that no daemon receives as an envelope. */
+  /** Discards a batch whose calls have settled, or that no daemon receives as an envelope. */
   #discard(batch: Batch, now: number): void {
     this.#unanswered.delete(batch);
     batch.close(now);

@@ -1,22 +1,22 @@
 /**
- * Read your own writes: the acknowledged writes of a client that each daemon may be missing. Commands reach a daemon
- * in order, so a link needs no proof as long as its connection stays and its daemon accepts every write. A link that
- * was lost, or whose daemon has not answered a write that another daemon has answered, proves by an envelope with
- * `after` that its daemon has caught up. Source: docs/consistency.md "Your own writes".
+ * Implements "read your own writes": it tracks which of a client's acknowledged writes each daemon may be missing.
+ * Commands reach a daemon in order, so a link needs no proof while its connection lasts and its daemon accepts every
+ * write. If a link was lost, or its daemon has not answered a write that another daemon has answered, the answer to an
+ * envelope with `after` proves that the daemon has caught up. Source: docs/consistency.md "Your own writes".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { orderKey } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { SentBatch } from "../calls/sending.js";
 
-/** Milliseconds for which reads wait for a write. A write that no daemon has by then is lost, and must not block reads permanently. */
+/** The milliseconds for which reads wait for a write. If no daemon has it by then, it is lost and must not block reads permanently. */
 const SESSION_MS = 30_000;
 
-/** The newest write that a daemon has answered. */
+/** The newest write that a daemon has acknowledged. */
 export interface LastWrite extends EnvelopeDate {
   readonly id: ByteString;
   readonly index: number;
-  /** Clock time. */
+  /** The clock time of the answer. */
   readonly answeredAt: number;
 }
 
@@ -24,25 +24,26 @@ export interface LastWrite extends EnvelopeDate {
 export interface MissedWrite extends EnvelopeDate {
   /** Its order key, as in `after`. */
   readonly orderKey: ByteString;
-  /** Clock time. */
+  /** The clock time of the answer. */
   readonly answeredAt: number;
 }
 
 export class Session {
   lastWrite: LastWrite | null = null;
   readonly #isOn: boolean;
-  /** The newest answered write of a batch that only writes data. */
+  /** The newest acknowledged write of a batch of the kind `writes`. */
   #last: LastWrite | null = null;
-  /** The newest acknowledged write that each daemon may be missing; null: none. */
+  /** For each daemon, the newest acknowledged write that it may be missing; null: none. */
   readonly #missed: (MissedWrite | null)[];
-  /** Whether each daemon has a timeline, which other daemons complete. */
+  /** For each daemon, whether it has a timeline, so that it receives missed writes from its peers. */
   readonly #hasTimeline: boolean[];
-  /** Index of the daemon whose missed write was last named in `after`. */
+  /** The index of the daemon whose missed write was last named in `after`. */
   #turn = 0;
 
   /**
-   * @param daemons  their number; a single daemon needs no session
-   * @param isOn     false for calls without a session
+   * Creates a session.
+   * @param daemons  the number of daemons; a single daemon needs no session
+   * @param isOn     false: calls are independent of each other
    */
   constructor(daemons: number, isOn: boolean) {
     this.#isOn = isOn && daemons > 1;
@@ -50,12 +51,12 @@ export class Session {
     this.#hasTimeline = Array(daemons).fill(false);
   }
 
-  /** Returns the write that the next envelope names in `after`; null: no daemon misses one. */
+  /** Returns the write that the next envelope names in `after`; null if no daemon is missing one. */
   after({ isRead, options }: SentBatch, now: number): ByteString | null {
-    // Any daemon may accept a plain write; conditions are checked against a state that has all writes of this client.
+    // Any daemon may accept a plain write. Conditions must be checked against a state with all writes of this client.
     if (this.#last === null || !(isRead || options?.if != null)) return null;
     const { length } = this.#missed;
-    for (let looked = 0; looked < length; looked++) {
+    for (let checked = 0; checked < length; checked++) {
       this.#turn = (this.#turn + 1) % length;
       const write = this.#missedBy(this.#turn, now);
       if (write !== null) return write.orderKey;
@@ -63,7 +64,7 @@ export class Session {
     return null;
   }
 
-  /** Records that a daemon has answered a batch with results. @param units  number of its units */
+  /** Records that a daemon has answered a batch with results. @param units  the number of its units */
   answered(daemon: number, batch: SentBatch, units: number, now: number): void {
     const { envelope } = batch;
     if (envelope === null) return;
@@ -81,13 +82,13 @@ export class Session {
     for (const { isMissing, index } of batch.sendings) if (isMissing) this.#miss(index, batch, now);
   }
 
-  /** Records that a daemon has refused a batch, or will not answer it. */
+  /** Records that a daemon has refused a batch or will not answer it. */
   failed(daemon: number, batch: SentBatch, now: number): void {
     if (this.#isOn && batch.company === "writes" && batch.sendings.some(({ isTaken }) => isTaken))
       this.#miss(daemon, batch, now);
   }
 
-  /** Records a new connection: its daemon may have restarted or paused since the last one. */
+  /** Records a new connection. Its daemon may have restarted or paused since the last one. */
   connected(daemon: number, hasTimeline: boolean): void {
     this.#hasTimeline[daemon] = hasTimeline;
     if (!hasTimeline || this.#last === null) return;
@@ -95,12 +96,12 @@ export class Session {
     this.#missed[daemon] = { at, seq, orderKey: orderKey(at, seq, id, index), answeredAt };
   }
 
-  /** Records that a daemon has no connection: it may restart or pause before the next one. */
+  /** Records that a daemon is not connected. It may restart or pause before the next connection. */
   disconnected(daemon: number): void {
     if (this.#hasTimeline[daemon]) this.connected(daemon, true);
   }
 
-  /** Whether a daemon's answer to a batch may miss an acknowledged write of this client. */
+  /** Whether a daemon may have answered a batch without an acknowledged write of this client. */
   isBehind(daemon: number, { envelope, options }: SentBatch, now: number): boolean {
     const write = this.#missedBy(daemon, now);
     return write !== null && envelope?.after !== write.orderKey && !options?.after;
@@ -114,7 +115,7 @@ export class Session {
     this.#missed[daemon] = { at, seq, orderKey: orderKey(at, seq, id, units - 1), answeredAt: now };
   }
 
-  /** Returns the write that a daemon may be missing; null: none, or it is older than `SESSION_MS`. */
+  /** Returns the write that a daemon may be missing; null if there is none, or if it is older than `SESSION_MS`. */
   #missedBy(daemon: number, now: number): MissedWrite | null {
     const missed = this.#missed[daemon] ?? null;
     if (missed === null || now - missed.answeredAt <= SESSION_MS) return missed;

@@ -1,6 +1,6 @@
 /**
- * Whether a client and a daemon agree on signatures: one with a key needs a daemon that has keys, one without needs one that has
- * none. Pure. Source: docs/protocol-v2.md "Without a key".
+ * Checks whether a client and a daemon agree on signatures: a client with a key requires a daemon with keys, and a client
+ * without a key requires a daemon without keys. The functions are pure. Source: docs/protocol-v2.md "Without a key".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { NO_KEY } from "../../protocol/version-2/envelope.js";
@@ -8,20 +8,20 @@ import { type Hello, KNOWS_UNSIGNED } from "../../protocol/version-2/messages-v2
 import { DbsyncError } from "../shared/errors.js";
 import type { Sealer } from "../shared/sealer.js";
 
-const KEYLESS = "not-due: it has no keys now, and takes nothing that is signed";
+const KEYLESS = "not-due: it has no keys now, and accepts no signed commands";
 const SIGNED_ONLY = "unsigned: this daemon wants signed commands";
 
-/** Whether a failure means that the daemon accepts none of what was sent, in whatever form. */
+/** Whether a failure means that the daemon accepts no commands of this client. */
 export const isTermsDetail = (detail: string): boolean => detail === KEYLESS || detail === SIGNED_ONLY;
 
-/** Returns the capabilities in the hellos of a client without a key; undefined: it signs. */
+/** Returns the capabilities for the hellos of a client without a key; undefined if the client signs. */
 export const unsignedWords = ({ keyId }: Sealer): readonly string[] | undefined =>
   keyId === NO_KEY ? [KNOWS_UNSIGNED] : undefined;
 
-/** Returns the cluster for commands: daemons without keys name none, and accept only unsigned envelopes. */
+/** Returns the cluster for commands. Daemons without keys name none, and accept only unsigned envelopes. */
 export const clusterNamed = (cluster: ByteString): ByteString => cluster || NO_KEY;
 
-/** Returns the error if the last daemon's refusal to listen is final; null: a later attempt may succeed. */
+/** Returns the error if a refused subscription can never succeed; null if a later attempt may succeed. */
 export function finalRefusal(detail: string, address: string): DbsyncError | null {
   if (detail !== SIGNED_ONLY) return null;
   const refused = { status: "failed", stage: "refused", detail, effect: "not-applied", ms: 0 } as const;
@@ -29,16 +29,16 @@ export function finalRefusal(detail: string, address: string): DbsyncError | nul
 }
 
 /**
- * Returns why client and daemon disagree, in the words of a refusal; null: they agree; `version-1`: neither signs,
- * and the daemon is of a release whose envelopes were all signed.
- * @param asks  the capabilities in the client's hello; undefined: none, so it signs
+ * Returns why client and daemon disagree, in the form of a refusal; null if they agree. `version-1` means that neither
+ * signs, and that the daemon's release has only signed envelopes.
+ * @param asks  the capabilities in the client's hello; undefined: none, so the client signs
  */
 export function disagreement(
   { versions, knows = [] }: Hello,
-  asks: readonly string[] | undefined,
+  capabilities: readonly string[] | undefined,
 ): string | null {
   const speaks2 = versions.includes(2);
-  if (asks?.includes(KNOWS_UNSIGNED) !== true) return speaks2 ? null : KEYLESS;
+  if (capabilities?.includes(KNOWS_UNSIGNED) !== true) return speaks2 ? null : KEYLESS;
   if (knows.includes(KNOWS_UNSIGNED)) return null;
   return speaks2 ? SIGNED_ONLY : "version-1";
 }

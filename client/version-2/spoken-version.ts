@@ -1,16 +1,16 @@
 /**
- * The version that a daemon speaks, according to its hellos. One that closes on the hello speaks version 1, or an
- * attacker hides version 2: the client falls back to version 1 only where the user has allowed that, and never if the
- * daemon has spoken version 2 before. Pure. Source: docs/protocol-v2.md "hello".
+ * The version that a daemon speaks, according to its hellos. If the connection is closed on the hello, the daemon speaks
+ * version 1, or an attacker hides version 2. The client therefore falls back to version 1 only if the user has allowed
+ * that, and never if the daemon has spoken version 2 before. Pure. Source: docs/protocol-v2.md "hello".
  */
 import type { Versions } from "../shared/versions.js";
 
-/** The time for which a daemon counts as speaking version 1 before it is asked again. */
+/** The time after which the client checks again whether a daemon speaks only version 1. */
 const VERSION_1_MS = 60_000;
 
 /**
  * The meanings of a closed hello:
- * - `doubt`: the daemon may just have stopped; the next hello goes alone, so that the cause is certain
+ * - `doubt`: the daemon may just have stopped; the next hello is sent without envelopes, so that the cause is certain
  * - `version-1`: it speaks version 1
  * - `version`: it speaks version 1, or pretends to, and the user has not allowed that
  * - `downgrade`: it has spoken version 2 before
@@ -18,22 +18,22 @@ const VERSION_1_MS = 60_000;
 export type ClosedHello = "doubt" | "version-1" | "version" | "downgrade";
 
 export class SpokenVersion {
-  /** 0: not known. */
+  /** The version; 0: not known yet. */
   known: 0 | 1 | 2;
   readonly #versions: Versions | null;
   #foundAt = 0;
   #hasSpoken2 = false;
   #isDoubted = false;
 
-  /** @param versions  null: not configured, so version 1 is not allowed */
+  /** Creates the state for one daemon. @param versions  null: not configured, so version 1 is not allowed */
   constructor(versions: Versions | null) {
     this.#versions = versions;
     this.known = versions === "1" ? 1 : 0;
   }
 
   /**
-   * Whether envelopes may follow the hello before it is answered. A daemon of version 1 would not execute them, but
-   * then it would be uncertain whether they may be sent as version 1.
+   * Whether envelopes may follow the hello before it is answered. A daemon that speaks version 1 would not execute them,
+   * but the client could not be certain that it may send them again as version 1.
    */
   get isCertain(): boolean {
     return (this.#hasSpoken2 || this.#versions === "2") && !this.#isDoubted;
@@ -57,9 +57,9 @@ export class SpokenVersion {
   }
 
   /**
-   * Doubts an old finding of version 1. While no call depends on it (`isQuiet`) it is forgotten, and the next call
+   * Checks an old result of version 1 again. If no call is in flight (`isQuiet`) the result is discarded, and the next call
    * waits for the daemon's answer.
-   * @returns whether to ask the daemon in parallel with its calls instead
+   * @returns whether the caller must query the daemon in parallel with its calls instead
    */
   recheck(now: number, isQuiet: boolean): boolean {
     if (this.known !== 1 || this.#versions === "1" || now - this.#foundAt <= VERSION_1_MS) return false;

@@ -67,7 +67,7 @@ export class MemcachedSession {
   #answer(request: CommandRequest): string | Promise<string> {
     switch (request.kind) {
       case "get":
-        return this.#get(request.keys, request.tellsUnique);
+        return this.#get(request.keys, request.withUnique);
       case "store":
         return this.#store(request);
       case "delete":
@@ -83,8 +83,8 @@ export class MemcachedSession {
     }
   }
 
-  #get(keys: readonly ByteString[], tellsUnique: boolean): string | Promise<string> {
-    if (tellsUnique)
+  #get(keys: readonly ByteString[], withUnique: boolean): string | Promise<string> {
+    if (withUnique)
       return this.#readWithWriters(keys, (values, writers) => this.#itemsAnswer(keys, values, writers));
     return this.#run(["MGET", ...keys], (reply) => this.#itemsAnswer(keys, itemsOf(reply), null));
   }

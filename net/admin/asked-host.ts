@@ -1,13 +1,13 @@
 /**
- * Checks whether a request names this daemon's host. A page that a browser has loaded from elsewhere can pretend to
- * be at our address by its name (DNS rebinding), and could then read our answers; the browser still sends the page's
- * own name. An address is no such name, nor is localhost.
+ * Checks whether a request names this daemon's host. A page from another site can make its own name resolve to the
+ * daemon's address (DNS rebinding), and could then read the daemon's answers. The browser still sends the name of the
+ * page's site, so the daemon refuses unknown names. Addresses and localhost cannot be used for this attack.
  */
 import { isIP } from "node:net";
 
 const HOST = /^(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?$/;
 
-/** @param header  of the request; undefined: none, which no browser leaves out */
+/** Whether a request is for this daemon. @param header  the header `Host`; undefined: absent, although browsers always send it */
 export function isOurHost(header: string | undefined, names: readonly string[]): boolean {
   if (header === undefined) return true;
   const [, address, name = ""] = HOST.exec(header.trim()) ?? [];
@@ -17,8 +17,7 @@ export function isOurHost(header: string | undefined, names: readonly string[]):
 }
 
 /**
- * Returns the host name of a header that names this daemon, without the port; "": none that a Content-Security-Policy
- * can name.
+ * Returns the host name of a `Host` header, without the port; "" if it cannot be used in a Content-Security-Policy.
  */
 export function hostnameOf(header: string | undefined): string {
   const name = HOST.exec(header?.trim() ?? "")?.[2] ?? "";

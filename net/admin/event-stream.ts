@@ -1,34 +1,34 @@
 /**
- * Server-sent events for open pages: one text a second for all of them. Without a listener there is no timer and
- * nothing is made. The number of listeners is small; above it the oldest is closed, and reconnects. A listener that
- * does not read is closed.
+ * Server-sent events for open pages: one text per second for all of them. Without a listener there is no timer and
+ * no event is created. The number of listeners is limited; above the limit the oldest one is closed, and reconnects.
+ * A listener that does not read is closed.
  */
 import type { ServerResponse } from "node:http";
 
 const LISTENERS_MAX = 16;
-/** Bytes that may wait for a listener that does not read; about ten events. */
+/** The maximum number of bytes that wait for a listener that does not read, about ten events. */
 const UNSENT_BYTES_MAX = 256 * 1024;
 const EVERY_MS = 1000;
-/** Milliseconds after which a browser asks again. */
+/** The milliseconds after which a browser reconnects. */
 const RETRY_MS = 2000;
 
 export interface EventSource {
-  /** The first listener is there. */
+  /** Called before the first listener receives events. */
   begin(): void;
-  /** The text of an event, a line. */
+  /** Returns the text of the next event, one line. */
   next(): string;
-  /** The last one is gone. */
+  /** Called when the last listener has disconnected. */
   end(): void;
 }
 
 export class EventStream {
-  /** The oldest first. */
+  /** The listeners; the oldest is first. */
   readonly #listeners = new Set<ServerResponse>();
   readonly #source: EventSource;
   readonly #failed: (problem: Error) => void;
   #timer: NodeJS.Timeout | null = null;
 
-  /** @param failed  receives why an event could not be made */
+  /** Creates a stream. @param failed  receives the error if an event could not be created */
   constructor(source: EventSource, failed: (problem: Error) => void) {
     this.#source = source;
     this.#failed = failed;
@@ -38,7 +38,7 @@ export class EventStream {
     return this.#listeners.size;
   }
 
-  /** @throws Error  the first event cannot be made; nothing is written then */
+  /** Adds a listener. @throws Error  the first event cannot be created; nothing has been written */
   add(response: ServerResponse): void {
     const first = this.#timer === null ? this.#begin() : "";
     const [oldest] = this.#listeners;
@@ -53,7 +53,7 @@ export class EventStream {
     for (const response of this.#listeners) this.#remove(response);
   }
 
-  /** @returns the first event @throws Error  it cannot be made, and nothing has begun */
+  /** Starts the timer. @returns the first event. @throws Error  it cannot be created, and the timer has not started */
   #begin(): string {
     this.#source.begin();
     try {
@@ -70,7 +70,7 @@ export class EventStream {
     return `data: ${this.#source.next()}\n\n`;
   }
 
-  /** An event that cannot be made ends the connections: pages connect again. */
+  /** Sends an event to all listeners. If it cannot be created, closes the connections; the pages then reconnect. */
   #sendAll(): void {
     let event: string;
     try {

@@ -1,6 +1,6 @@
 /**
- * The numbers in Prometheus's text format, version 0.0.4. Nothing is stored here: each scrape reads what the program
- * has counted. docs/decisions/0030 says why no package does this.
+ * Writes metrics in Prometheus's text format, version 0.0.4. Nothing is stored here: each scrape reads the program's
+ * counts. docs/decisions/0030 explains why this is not done by a package.
  */
 import type { Histogram } from "./histogram.js";
 import type { AnyMetric, Metrics, Sample } from "./metric.js";
@@ -8,7 +8,7 @@ import type { AnyMetric, Metrics, Sample } from "./metric.js";
 export interface Exposition {
   /** The content type of the text. */
   readonly contentType: string;
-  /** All metrics. */
+  /** Returns all metrics. */
   text(): string;
 }
 
@@ -22,7 +22,7 @@ export function makeExposition<Sources>(metrics: Metrics<Sources>, sources: Sour
   };
 }
 
-/** Writes one metric. Without a sample it has its name, help and type alone. */
+/** Writes one metric. Without samples, it has only its name, help and type. */
 function textOf<Sources>(name: string, row: AnyMetric<Sources>, sources: Sources): string {
   const lines = [`# HELP ${name} ${escaped(row.help)}`, `# TYPE ${name} ${row.type}`];
   const series =
@@ -34,8 +34,8 @@ function textOf<Sources>(name: string, row: AnyMetric<Sources>, sources: Sources
 }
 
 /**
- * A scrape that names a series twice is refused completely. So a counter's samples of one name are added, and a
- * gauge's last one counts.
+ * Returns the values by series. Prometheus refuses a scrape that contains a series twice. Therefore the samples of a
+ * counter with the same labels are added, and of a gauge only the last one is used.
  */
 function valuesOf(
   name: string,
@@ -50,7 +50,7 @@ function valuesOf(
   return values;
 }
 
-/** Prometheus counts in each bucket what the smaller ones hold too. */
+/** Returns the series of a histogram. In Prometheus, the count of a bucket includes the smaller buckets. */
 function bucketsOf(name: string, { labels, value: { bounds, counts, sum } }: Sample<Histogram>) {
   let below = 0;
   const series = Array.from(counts, (count, index): readonly [string, number] => {
@@ -73,7 +73,7 @@ function escaped(text: string): string {
   return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
 }
 
-/** Writes a number as Go reads floating-point numbers. */
+/** Writes a number in the form in which Go parses floating-point numbers. */
 function inText(value: number): string {
   if (value === Number.POSITIVE_INFINITY) return "+Inf";
   return value === Number.NEGATIVE_INFINITY ? "-Inf" : String(value);

@@ -1,9 +1,9 @@
-/** A count of observations by size. Observing one costs a short search and two additions, nothing is allocated. */
+/** Counts observations by size. An observation costs a short search and two additions, and allocates nothing. */
 
 export class Histogram {
-  /** Upper ends of the buckets, inclusive, ascending; above the last there is one more. */
+  /** The inclusive upper bounds of the buckets, ascending. One more bucket follows the last. */
   readonly bounds: readonly number[];
-  /** Observations in each bucket by itself; one longer than `bounds`. */
+  /** The number of observations in each bucket, without the smaller ones; one element longer than `bounds`. */
   readonly counts: Float64Array;
   sum = 0;
 

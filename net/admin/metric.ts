@@ -1,6 +1,6 @@
 /**
- * A metric: everything about it in one row, including where its numbers are from. They are read when a client
- * requests them, never before.
+ * A metric, which is defined in one row, including the source of its numbers. They are read only when a client requests
+ * them.
  */
 import type { Histogram } from "./histogram.js";
 
@@ -15,7 +15,7 @@ interface Metric<Sources, Value> {
   readonly read: (sources: Sources) => readonly Sample<Value>[];
 }
 
-/** A counter's value is the sum since the start, a gauge's the value now. */
+/** A metric with one value: of a counter the sum since the start, of a gauge the current value. */
 export interface ValueMetric<Sources> extends Metric<Sources, number> {
   readonly type: "counter" | "gauge";
 }

@@ -4,17 +4,17 @@ import type { Duplex } from "node:stream";
 /** The error that `node:http` emits as `clientError`. */
 export interface NotHttp extends Error {
   readonly code?: string;
-  /** The bytes that were no HTTP. */
+  /** The bytes that are not HTTP. */
   readonly rawPacket?: Buffer;
 }
 
-/** Status by `node:http`'s own error codes; any other code means that the request is wrong. */
+/** The status by `node:http`'s error codes. Any other code means that the request is malformed. */
 const STATUS: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
   HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
 };
 
-/** Answers in HTTP, or as `foreign` says, and closes. @param foreign  the answer in the client's protocol; null: there is none */
+/** Answers in HTTP, or with `foreign`, and closes. @param foreign  the answer in the client's protocol; null: there is none */
 export function refuseNotHttp({ code = "" }: NotHttp, socket: Duplex, foreign: string | null): void {
   if (!socket.writable || code === "ECONNRESET") return void socket.destroy();
   const answer = foreign ?? `HTTP/1.1 ${STATUS[code] ?? "400 Bad Request"}\r\nConnection: close\r\n\r\n`;

@@ -1,6 +1,6 @@
 /**
  * The small web server of --admin: /healthz for load balancers and supervisors, /metrics for Prometheus, and a site
- * for people. Its unit of work is a request; it answers from memory, changes nothing, and serves nothing secret.
+ * for people. It answers each request from memory, changes nothing, and serves no secrets.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -17,20 +17,20 @@ import { type NotHttp, refuseNotHttp } from "./not-http.js";
 import type { Site } from "./site.js";
 import { boundVisitors } from "./visitors.js";
 
-/** Room for a scraper or two, a health check and a few browsers; above it idle connections are closed. */
+/** The maximum number of connections: enough for two scrapers, a health check and a few browsers. Above it, idle connections are closed. */
 const MAX_CONNECTIONS = 64;
-/** Characters that an error repeats of a wrong host name. */
+/** The maximum number of characters of a wrong host name that an error repeats. */
 const NAME_CHARS = 100;
-/** Bytes of a request's head. */
+/** The maximum size of a request's head. */
 const MAX_HEADER_BYTES = 8 * 1024;
-/** Milliseconds for a complete request, and for an idle connection. */
+/** The timeout for a complete request, and for an idle connection. */
 const REQUEST_MS = 5000;
-/** Milliseconds between two checks of those times. */
+/** The interval at which these timeouts are checked. */
 const CHECK_MS = 1000;
-/** Milliseconds for which clients of one wrong protocol are one line of the log. */
+/** The period in which clients of one wrong protocol cause only one log line. */
 const REFUSED_LOG_MS = 10_000;
 
-/** A complete answer. */
+/** A complete response. */
 interface Page {
   readonly status: number;
   readonly type: string;
@@ -44,13 +44,13 @@ const TEXT = "text/plain; charset=utf-8";
 export interface HealthReport {
   /** Whether clients should be sent here. */
   readonly isHealthy: boolean;
-  /** Further fields of the answer; nothing secret. */
+  /** Further fields of the response, without secrets. */
   readonly details: object;
 }
 
 export interface AdminServerParts {
   readonly place: ListenPlace;
-  /** Names by which it may be asked for, in lower case, besides addresses and localhost. */
+  /** The accepted host names in lower case, in addition to addresses and localhost. */
   readonly hosts: readonly string[];
   readonly health: () => HealthReport;
   readonly exposition: Exposition;
@@ -88,11 +88,11 @@ export class AdminServer implements Service {
     );
     boundVisitors(this.#server, MAX_CONNECTIONS);
     this.#server.on("clientError", (problem: NotHttp, socket) => this.#refuse(problem, socket));
-    // Without a listener of its own, Node destroys the socket: one that asks and does not read goes too.
+    // Without a listener for `timeout`, Node destroys the socket, also that of a client that does not read its response.
     this.#server.setTimeout(REQUEST_MS);
   }
 
-  /** Where it listens. */
+  /** The address on which it listens. */
   get address(): AddressInfo {
     return this.#server.address() as AddressInfo;
   }
@@ -113,7 +113,7 @@ export class AdminServer implements Service {
     if (isLoopback(address) === true) return;
     log.warn(
       { address },
-      "--admin can be reached from other machines; a client that does sees metrics, no keys and no data",
+      "--admin can be reached from other machines; such clients can read metrics, but no keys and no data",
     );
   }
 
@@ -131,14 +131,14 @@ export class AdminServer implements Service {
     refuseNotHttp(problem, socket, foreign?.answer ?? null);
     if (foreign === null) return;
     const { spoken, detail } = foreign;
-    this.#throttle.warn(spoken, { detail }, "A client that speaks no HTTP came to --admin.");
+    this.#throttle.warn(spoken, { detail }, "A client that does not speak HTTP connected to --admin.");
   }
 
-  /** Whatever a request makes fail ends its own connection, and nothing else. */
+  /** Serves a request. An error ends only the connection of the request. */
   #serve(request: IncomingMessage, response: ServerResponse): void {
     for (const stream of [request, response])
       stream.on("error", (problem) =>
-        this.#parts.log.debug({ err: problem }, "a visitor of --admin is gone"),
+        this.#parts.log.debug({ err: problem }, "a client of --admin disconnected"),
       );
     try {
       const page = this.#madePage(request, response);
@@ -161,18 +161,18 @@ export class AdminServer implements Service {
     response.end(body);
   }
 
-  /** null: it is answered. */
+  /** Returns the page for a request; null if the request has been answered. */
   #madePage(request: IncomingMessage, response: ServerResponse): Page | null {
     try {
       return this.#page(request, response);
     } catch (problem) {
-      this.#parts.log.error({ err: problem }, "a page of --admin could not be made");
-      // Of a page that has begun, nothing can be taken back.
+      this.#parts.log.error({ err: problem }, "a page of --admin could not be created");
+      // The status of a response that has begun cannot be changed.
       if (response.headersSent) {
         response.destroy();
         return null;
       }
-      return { status: 500, type: TEXT, body: "It could not be made. The log says why.\n" };
+      return { status: 500, type: TEXT, body: "The page could not be created. The log says why.\n" };
     }
   }
 
@@ -186,14 +186,14 @@ export class AdminServer implements Service {
     const isKnown = path === "/healthz" || path === "/metrics" || page !== null || path === site?.eventsPath;
     if (!isKnown) {
       const here = site === undefined ? "/healthz and /metrics" : `${site.name}, /healthz and /metrics`;
-      return { status: 404, type: TEXT, body: `Here are ${here}.\n` };
+      return { status: 404, type: TEXT, body: `Not found. Available are ${here}.\n` };
     }
-    if (!METHODS.includes(method)) return { status: 405, type: TEXT, body: "GET it.\n" };
+    if (!METHODS.includes(method)) return { status: 405, type: TEXT, body: "Use GET.\n" };
     if (path === "/healthz") return this.#healthPage();
     if (path === "/metrics") return this.#metricsPage();
     const isOwn = page === null || page.isOwn === true;
     if (isOwn && (headers["sec-fetch-site"] ?? "same-origin") !== "same-origin")
-      return { status: 403, type: TEXT, body: "Only the page of this address may read this.\n" };
+      return { status: 403, type: TEXT, body: "Only pages of this address may read this.\n" };
     if (page !== null) return { status: 200, ...page };
     return this.#listen(request, response);
   }
@@ -218,11 +218,11 @@ export class AdminServer implements Service {
 
 function misdirected(host = ""): string {
   const name = JSON.stringify(host.slice(0, NAME_CHARS));
-  return `Nothing is called ${name} here. Ask by the address, or start with --admin-host and that name.\n`;
+  return `This server does not accept the host name ${name}. Use its address, or start it with --admin-host and that name.\n`;
 }
 
 function listenError(reason: NodeJS.ErrnoException, place: ListenPlace): StartError {
-  const why =
+  const problem =
     reason.code === "EADDRINUSE" ? "another program listens there" : `cannot listen there (${reason.code})`;
-  return new StartError(`--admin ${formatPlace(place)}: ${why}. Choose another port or address.`, 1);
+  return new StartError(`--admin ${formatPlace(place)}: ${problem}. Choose another port or address.`, 1);
 }

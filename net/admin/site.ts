@@ -1,22 +1,22 @@
-/** What --admin may serve in addition to /healthz and /metrics: pages that do not change, and one that receives events. */
+/** The site that --admin may serve in addition to /healthz and /metrics: static pages, and a stream of events. */
 import type { ServerResponse } from "node:http";
 
 export interface SitePage {
   readonly type: string;
   readonly body: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Whether only pages of this address may read it. */
+  /** Whether only pages from this address may read it. */
   readonly isOwn?: boolean;
 }
 
 export interface Site {
-  /** How a 404 page names the site. */
+  /** The name of the site on a 404 page. */
   readonly name: string;
-  /** null: there is none. @param host  as the browser names us; undefined: it does not */
+  /** Returns a page; null if there is none. @param host  the daemon's name in the request; undefined: absent */
   page(path: string, host: string | undefined): SitePage | null;
   /** The path of the stream of events. */
   readonly eventsPath: string;
-  /** Takes a listener, whose answer does not end. */
+  /** Adds a listener to the stream of events. Its response does not end. */
   listen(response: ServerResponse): void;
   start(): void;
   stop(): void;

@@ -1,18 +1,18 @@
 /**
- * Bounds the connections of --admin: above the limit idle ones are closed, so that a client that opens many keeps no
- * health check out.
+ * Limits the connections of --admin. Above the limit, idle connections are closed, so that a client that opens many
+ * connections does not block health checks.
  */
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 
-/** @param most  connections at a time */
-export function boundVisitors(server: Server, most: number): void {
-  /** All connections, the one that has been silent longest first. */
+/** Limits the connections of a server. @param max  the maximum number of simultaneous connections */
+export function boundVisitors(server: Server, max: number): void {
+  /** All connections; the one that has been silent longest is first. */
   const all = new Set<Socket>();
-  /** Connections with a request that is being answered. */
+  /** The connections with a request in progress. */
   const busy = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
-    if (all.size >= most) (firstWithout(all, busy) ?? firstOf(all))?.destroy();
+    if (all.size >= max) (firstWithout(all, busy) ?? firstOf(all))?.destroy();
     all.add(socket);
     socket.once("close", () => {
       all.delete(socket);
@@ -27,8 +27,8 @@ export function boundVisitors(server: Server, most: number): void {
   });
 }
 
-function firstWithout(all: ReadonlySet<Socket>, others: ReadonlySet<Socket>): Socket | undefined {
-  for (const one of all) if (!others.has(one)) return one;
+function firstWithout(all: ReadonlySet<Socket>, excluded: ReadonlySet<Socket>): Socket | undefined {
+  for (const one of all) if (!excluded.has(one)) return one;
   return undefined;
 }
 

@@ -1,14 +1,14 @@
-/** The answers of a connection that are not sent: those that are ready, and positions of those that are awaited. */
+/** The unsent answers of a connection: answers that are ready, and slots for pending ones. */
 import type { LongAnswer } from "./dialect.js";
 
-/** An answer in its place. */
+/** The slot of an answer. */
 export interface Slot {
-  /** null: it is awaited. */
+  /** The answer; null: it is pending. */
   readonly answer: string | LongAnswer | null;
 }
 
 export class AnswerQueue {
-  /** Set here alone: a field, as it is read several times for each request. */
+  /** The number of slots. It is a field because it is read several times for each request; only this class sets it. */
   length = 0;
   #slots: Slot[] = [];
 
@@ -21,9 +21,9 @@ export class AnswerQueue {
   }
 
   /**
-   * Takes the first answers that are ready: about the given number of characters together, as no string holds them
-   * all, or a single long one.
-   * @returns null: none is ready
+   * Removes and returns the first answers that are ready: short ones joined up to about the given number of characters, so
+   * that the string does not become too long, or a single long one.
+   * @returns null if the first answer is not ready
    */
   take(about: number): string | LongAnswer | null {
     const [first] = this.#slots;

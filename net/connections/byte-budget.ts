@@ -1,16 +1,16 @@
 /**
- * How many bytes all connections of a listener hold together: unfinished requests and answers that wait. Those that have
- * proved nothing have a bound of their own, well below the one for all.
+ * The total number of bytes that a listener's connections hold: unfinished requests and unsent answers. Unauthenticated
+ * connections have a separate limit, which is much lower than the total limit.
  */
 import type { ConnectionLimits } from "./connection-limits.js";
 
-/** Unauthenticated clients can hold more than one request of the largest size. */
+/** The number of requests of the maximum size that unauthenticated clients can always hold. */
 const UNAUTHENTICATED_REQUESTS = 2;
 
 export class ByteBudget {
-  /** Bytes; replaced when the configuration is read again. */
+  /** The limit in bytes. It is replaced when the configuration is read again. */
   #max = 0;
-  /** Bytes of unauthenticated connections together. */
+  /** The limit for all unauthenticated connections together. */
   #maxUnauthenticated = 0;
   #held = 0;
   #heldUnauthenticated = 0;
@@ -27,12 +27,12 @@ export class ByteBudget {
     return this.#heldUnauthenticated;
   }
 
-  /** Whether all is within bounds. */
+  /** Whether both limits are respected. */
   get isKept(): boolean {
     return this.#held <= this.#max && this.#heldUnauthenticated <= this.#maxUnauthenticated;
   }
 
-  /** Whether an unauthenticated connection is to be closed, rather than an authenticated one. */
+  /** Whether an unauthenticated connection must be closed before an authenticated one. */
   get isUnauthenticatedTurn(): boolean {
     return (
       this.#heldUnauthenticated > this.#maxUnauthenticated ||
@@ -41,9 +41,10 @@ export class ByteBudget {
   }
 
   /**
-   * @param bytes       more than before, or fewer when negative
+   * Changes the number of held bytes.
+   * @param bytes       the increase, or the decrease if negative
    * @param isUnauthenticated  whether an unauthenticated connection holds them
-   * @returns whether all is within bounds
+   * @returns whether both limits are respected
    */
   change(bytes: number, isUnauthenticated: boolean): boolean {
     this.#held += bytes;
@@ -51,19 +52,19 @@ export class ByteBudget {
     return this.isKept;
   }
 
-  /** The given number of bytes belongs to an authenticated connection from now on. */
+  /** Counts bytes as those of an authenticated connection from now on. */
   prove(bytes: number): void {
     this.#heldUnauthenticated -= bytes;
   }
 
-  /** New bounds. */
+  /** Replaces the limits. */
   set limits(limits: ConnectionLimits) {
     this.#max = limits.maxBufferedBytes;
     this.#maxUnauthenticated = maxUnauthenticatedBytes(limits);
   }
 }
 
-/** Returns what unauthenticated connections may hold together: at least room for some requests of the largest size. */
+/** Returns the limit for all unauthenticated connections together, with room for at least two requests of the maximum size. */
 function maxUnauthenticatedBytes({
   maxBufferedBytes,
   maxUnprovenBytes,

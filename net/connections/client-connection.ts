@@ -1,7 +1,7 @@
 /**
- * One client of a listener, whatever it speaks: its life (open, ending, gone), its turns, what is written together, the bytes that
- * it holds, how long it may be silent, and how it ends. It never holds up another: it works for some milliseconds a turn, and is
- * read no further while nothing more may be served. What its bytes mean is its dialect's.
+ * One client of a listener, independent of the protocol: its states (open, ending, gone), its turns, its combined writes, the bytes
+ * that it holds, its timeouts, and its end. It never blocks other clients: it works for a few milliseconds per turn, and reads no
+ * further while no more requests may be served. Its dialect interprets the bytes.
  */
 import { stackOf } from "../../protocol/errors.js";
 import { TURN_MS } from "../../protocol/steps.js";
@@ -34,9 +34,9 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   readonly #dialect: Dialect<Request>;
   readonly #unlisten: () => void;
   readonly #output: ClientOutput;
-  /** Whether what was pushed is still to be sent. */
+  /** Whether pushed bytes have not been sent yet. */
   #isPushing = false;
-  /** Whether it serves on in the next turn. */
+  /** Whether it continues to serve in the next turn. */
   #hasTurn = false;
   #isUnauthenticated = true;
   #hasBegun = false;
@@ -83,10 +83,10 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     if (this.#state !== "open" || this.#isBusy) return;
     const { limits, log } = this.#registry;
     const silent = now - this.activeAt;
-    const most = this.#dialect.silenceMost;
+    const max = this.#dialect.silenceMost;
     if (this.#dialect.isMidRequest && silent >= limits.idleTimeout) {
-      this.#close(closing("frame-unfinished", "the rest did not come within --idle-timeout"));
-    } else if (most > 0 && silent >= most) {
+      this.#close(closing("frame-unfinished", "the remainder did not arrive within --idle-timeout"));
+    } else if (max > 0 && silent >= max) {
       log.debug({ remote: this.remote }, "idle connection closed");
       this.#end("");
     }
@@ -105,19 +105,19 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   }
 
   /**
-   * Closes, and logs why.
-   * @param words  sent to the client after what was written; null: nothing, and it closes immediately
+   * Closes the connection, and logs the reason.
+   * @param words  the bytes to send after all written ones; null: none, and the connection closes immediately
    */
   drop(code: string, detail: string, words: string | null = null): void {
     this.#close(closing(code, detail, words));
   }
 
-  /** Counts its bytes as those of an authenticated client, although the listener does not know the client yet. */
+  /** Counts its bytes as those of an authenticated client, although the listener has not authenticated it yet. */
   trust(): void {
     this.#held.prove();
   }
 
-  /** Sends what answers no request, after the answers before it. What many calls push in one turn is sent together. */
+  /** Sends bytes that answer no request, after the earlier answers. The bytes of all calls in one turn are sent together. */
   push(bytes: string): void {
     if (this.#state !== "open") return;
     const output = this.#output;
@@ -128,7 +128,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#registry.pushes.add(this);
   }
 
-  /** Sends what was pushed. The bytes that the dialect holds do not change by that. */
+  /** Sends the pushed bytes. The bytes that the dialect holds do not change. */
   sendPushed(): void {
     this.#isPushing = false;
     if (this.#state !== "open") return;
@@ -136,7 +136,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     if (this.#state === "open" && this.#held.report(this.#output.heldBytes)) this.#registry.overBudget();
   }
 
-  /** Serves on in the next turn. */
+  /** Continues to serve in the next turn. */
   nextTurn(): void {
     if (this.#hasTurn) return;
     this.#hasTurn = true;
@@ -150,8 +150,8 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   }
 
   /**
-   * Reads on from a client that waits for data. A client that has disconnected waits for nothing, and takes nothing
-   * that another could have.
+   * Continues to read from a client that waits for data. A client that has disconnected stops waiting, so that it receives
+   * no data that another client could receive.
    */
   listenOn(): void {
     if (!this.#dialect.listensOn) return;
@@ -202,15 +202,15 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     const isThrough = this.#serve();
     this.#dialect.end();
     this.#prove();
-    if (isThrough) this.#rest();
+    if (isThrough) this.#finishWork();
   }
 
-  /** Serves complete requests. @returns false: more is to be served later, or the connection is closed */
+  /** Serves complete requests. @returns false if more must be served later, or if the connection is closed */
   #serve(): boolean {
     const [dialect, output] = [this.#dialect, this.#output];
     const { environment } = this.#registry;
     const endsAt = this.activeAt + TURN_MS;
-    let left = dialect.requestsPerLook;
+    let remaining = dialect.requestsPerLook;
     while (!dialect.isClosing) {
       let request: Request | null;
       try {
@@ -223,10 +223,10 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
       const served = dialect.serve(request);
       if (typeof served === "string") output.add(served);
       else if (!this.#takeUp(served, request)) return false;
-      // What a request does may have closed its own connection.
+      // A request may have closed its own connection.
       if (this.#state !== "open") return false;
-      if (--left > 0 && !output.isMuch) continue;
-      left = dialect.requestsPerLook;
+      if (--remaining > 0 && !output.isMuch) continue;
+      remaining = dialect.requestsPerLook;
       const isLate = environment.uptime() > endsAt;
       if ((isLate || output.isMuch) && !output.flush()) return false;
       if (isLate) {
@@ -237,7 +237,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     return true;
   }
 
-  /** @returns false: nothing more is served for now */
+  /** Handles an answer that is not a string. @returns false if no more requests are served for now */
   #takeUp(served: Exclude<Served, string>, request: Request): boolean {
     if (served instanceof Promise || served.kind === "later") {
       this.#output.await(served, this.#dialect.bytesOf(request));
@@ -264,7 +264,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#output.sendReady();
     if (this.#state !== "open") return;
     if (this.#mayServe) this.#work();
-    else this.#rest();
+    else this.#finishWork();
     this.#account();
   }
 
@@ -291,8 +291,8 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#account();
   };
 
-  /** Decides what follows when all that can be served is served. */
-  #rest(): void {
+  /** Decides how to continue when all available requests have been served. */
+  #finishWork(): void {
     const dialect = this.#dialect;
     if (this.#isBusy) {
       if (!this.#output.flush()) return;
@@ -312,14 +312,14 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
 
   #close({ code, detail, words, offset }: Closing): void {
     if (this.#state !== "open" && words !== null) return;
-    const place = offset === undefined ? {} : { offset };
-    this.#registry.refusals.note(code, { remote: this.remote, detail, ...place });
+    const position = offset === undefined ? {} : { offset };
+    this.#registry.refusals.note(code, { remote: this.remote, detail, ...position });
     this.#registry.observer.refused(this.#dialect.listener, code);
     if (words === null) this.destroy();
     else this.#end(words);
   }
 
-  /** Ends the connection after what was collected. */
+  /** Ends the connection after the collected answers. */
   #end(words: string): void {
     if (this.#state !== "open") return;
     const last = this.#output.take() + words;
@@ -348,12 +348,12 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
 }
 
 /**
- * An error in the code that reads requests: the client's bytes caused it, and nothing was carried out, so it ends the connection alone. An
- * error while a request is carried out still ends the process, as data may be changed in part.
+ * Returns the close reason for an error in the code that parses requests. The client's bytes caused it, and nothing was executed, so it
+ * ends only the connection. An error while a request is executed still ends the process, because the data may be partially changed.
  */
 const readingFailed = (problem: unknown): Closing => closing("internal-error", stackOf(problem), null);
 
-/** Listens to a socket that may be handed over. @returns ends the listening, of these listeners only: the socket has some of its own */
+/** Adds listeners to a socket that may be handed over. @returns a function that removes exactly these listeners, because the socket has others */
 function listenTo(socket: ClientSocket, listeners: SocketListeners): () => void {
   const all = Object.entries(listeners) as [keyof SocketListeners, (...parameters: unknown[]) => void][];
   for (const [event, listener] of all) socket.on(event, listener);

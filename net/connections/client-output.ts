@@ -1,5 +1,6 @@
 /**
- * The way of a connection's answers to its socket: awaited, in their places, collected, traced, and whether the client takes them.
+ * Sends the answers of a connection to its socket: it awaits them, orders them, collects them for one write, traces them, and checks
+ * whether the client reads them.
  */
 import { traceFrame } from "../process/log.js";
 import { AnswerQueue } from "./answer-queue.js";
@@ -17,43 +18,43 @@ import {
 import type { HeldBytes } from "./held-bytes.js";
 import type { PushedText } from "./pushes.js";
 
-/** Characters of answers that are collected for one write. */
+/** The number of characters that are collected for one write. */
 const WRITE_CHARS = 64 * 1024;
 
-/** The connection whose answers are sent, and what happens to it. */
+/** The connection whose answers are sent, and the handlers of its events. */
 export interface OutputHandlers {
   readonly socket: ClientSocket;
   readonly remote: string;
-  /** A request whose answer was awaited is answered. */
+  /** Called when a pending answer has arrived. */
   onAnswered(): void;
-  /** Awaited answers can be sent, those of one turn together. */
+  /** Called when pending answers can be sent; the answers of one turn are sent together. */
   onReady(): void;
-  /** More is to be sent in the next turn: the socket emits no event for it. */
+  /** Called when more must be sent in the next turn, because the socket will emit no event. */
   nextTurn(): void;
-  /** An answer closes the connection after those before it, or the client does not read its answers. */
+  /** Called when an answer closes the connection after the earlier answers, or when the client does not read its answers. */
   onClosing(why: Closing): void;
 }
 
 /**
- * Methods that send return whether more may be served. If not, the client has to read first, other connections have
- * their turn, or the connection is closed.
+ * The output of a connection. Its methods that send return whether more requests may be served. If not, the client must
+ * read first, it is the turn of other connections, or the connection is closed.
  */
 export class ClientOutput implements AnswerListener {
-  /** Whether the client has to read before more is served. Set here alone. */
+  /** Whether the client must read before more requests are served. Only this class sets it. */
   isFull = false;
-  /** Answers of this turn that have not been sent. */
+  /** The answers of this turn that have not been sent. */
   written = "";
-  /** The text that connections with the same pushed messages share; null: not known. */
+  /** The text that connections with the same pushed messages share; null: none. */
   #pushed: PushedText | null = null;
   readonly #connection: OutputHandlers;
   readonly #registry: ConnectionRegistry;
   readonly #dialect: Dialect<unknown>;
   readonly #held: HeldBytes;
-  /** Answers that do not go out in the turn of their request. */
+  /** The answers that are not sent in the turn of their request. */
   readonly #answers = new AnswerQueue();
-  /** The rest of an answer that is being written. */
+  /** The long answer that is being written; null: none. */
   #long: LongAnswer | null = null;
-  /** Requests that wait for their answers. */
+  /** The number of requests without an answer. */
   #unanswered = 0;
   #isSending = false;
   #hasCeased = false;
@@ -70,22 +71,22 @@ export class ClientOutput implements AnswerListener {
     this.#held = held;
   }
 
-  /** Requests that are not answered, or whose answers are not sent. */
+  /** The number of requests that are not answered or whose answers have not been sent. */
   get pending(): number {
     return Math.max(this.#unanswered, this.#answers.length);
   }
 
-  /** Whether as much is collected as goes out in one write. */
+  /** Whether enough bytes for one write are collected. */
   get isMuch(): boolean {
     return this.written.length >= WRITE_CHARS;
   }
 
-  /** Bytes that were handed to the socket, and that the system has not taken. */
+  /** The number of bytes that were passed to the socket and not accepted by the system yet. */
   get heldBytes(): number {
     return this.#connection.socket.writableLength + (this.#long?.left ?? 0);
   }
 
-  /** Adds the answer of a request after those before it. */
+  /** Adds the answer of a request after the earlier answers. */
   add(answer: string): void {
     if (this.#answers.length > 0 && this.#isBehind) this.#answers.add({ answer });
     else this.written += answer;
@@ -97,12 +98,12 @@ export class ClientOutput implements AnswerListener {
       return true;
     }
     if (this.flush()) return this.#writeLong(answer);
-    // The client has to read the answers before it first.
+    // The client must first read the earlier answers.
     this.#long = answer;
     return false;
   }
 
-  /** @param bytes  bytes of the request, which stay in memory until it is answered */
+  /** Adds a pending answer. @param bytes  the size of the request, which stays in memory until it is answered */
   await(awaited: Promise<Answer> | LaterAnswer, bytes: number): void {
     const [dialect, held] = [this.#dialect, this.#held];
     const later = awaited instanceof Promise ? this.#laterOf(awaited) : awaited;
@@ -119,20 +120,20 @@ export class ClientOutput implements AnswerListener {
     if (!this.#hasCeased) this.#settle(later, answer);
   }
 
-  /** Adds what answers no request, and many connections receive. */
+  /** Adds bytes that answer no request, and that many connections may receive. */
   push(bytes: string): void {
     const pushed = this.written === "" ? this.#registry.pushes.nothing : this.#pushed;
-    // Something else may have been written after it.
+    // Other bytes may have been written after the shared text.
     this.#pushed = pushed?.text.length === this.written.length ? pushed.behind(bytes) : null;
     this.written = this.#pushed?.text ?? this.written + bytes;
   }
 
-  /** Sends what was collected. */
+  /** Sends the collected answers. */
   flush(): boolean {
     return this.#write(this.take());
   }
 
-  /** Returns what was collected, for the caller to send. */
+  /** Removes and returns the collected answers, which the caller sends. */
   take(): string {
     const { written } = this;
     this.written = "";
@@ -140,7 +141,7 @@ export class ClientOutput implements AnswerListener {
     return written;
   }
 
-  /** Sends the answers that are ready, whether or not the client has read those before: they are bounded. */
+  /** Sends the answers that are ready, even if the client has not read the earlier ones; their size is limited. */
   sendReady(): void {
     for (;;) {
       const ready = this.#answers.take(WRITE_CHARS);
@@ -150,12 +151,12 @@ export class ClientOutput implements AnswerListener {
     }
   }
 
-  /** Writes on of a long answer, if one is being written. */
+  /** Continues to write a long answer, if there is one. */
   writeOn(): boolean {
     return this.#long === null || this.#writeLong(this.#long);
   }
 
-  /** The system has taken all. @returns whether something waits for that */
+  /** Handles the event that the system has accepted all bytes. @returns whether serving was suspended until then */
   drained(): boolean {
     this.#connection.socket.setTimeout(0);
     const wasFull = this.isFull;
@@ -163,13 +164,13 @@ export class ClientOutput implements AnswerListener {
     return wasFull;
   }
 
-  /** Sends nothing more, and forgets awaited answers. */
+  /** Stops sending, and discards pending answers. */
   cease(): void {
     this.#hasCeased = true;
     this.#answers.clear();
   }
 
-  /** Whether an answer has to wait for earlier ones that are awaited. */
+  /** Whether an answer must wait for earlier ones that are pending. */
   get #isBehind(): boolean {
     return this.#answers.length > 0 && this.#dialect.isInOrder;
   }
@@ -180,14 +181,14 @@ export class ClientOutput implements AnswerListener {
     return this.#connection.socket.write(text, "latin1") || this.#hasRoom();
   }
 
-  /** Writes a long answer after what was sent before. `writeOn` writes what could not be written immediately. */
+  /** Writes a long answer after the earlier answers. `writeOn` later writes the part that could not be written immediately. */
   #writeLong(long: LongAnswer): boolean {
     const { socket } = this.#connection;
-    const isWhole = long.write(socket, this.#sent);
-    this.#long = isWhole ? null : long;
+    const isComplete = long.write(socket, this.#sent);
+    this.#long = isComplete ? null : long;
     if (socket.writableNeedDrain) return this.#hasRoom();
-    if (!isWhole) this.#connection.nextTurn();
-    return isWhole;
+    if (!isComplete) this.#connection.nextTurn();
+    return isComplete;
   }
 
   readonly #sent = (bytes: Buffer | string): void => {
@@ -213,7 +214,7 @@ export class ClientOutput implements AnswerListener {
     if (!dialect.isInOrder) this.#answers.add(later);
     else if (!this.#answers.isFirst(later)) return;
     if (this.#isSending) return;
-    // Many are answered together: so do the answers leave.
+    // Many requests are answered together, so their answers are sent together.
     this.#isSending = true;
     process.nextTick(this.#allReady);
   }
@@ -223,17 +224,17 @@ export class ClientOutput implements AnswerListener {
     this.#connection.onReady();
   };
 
-  /** Bounds what the client leaves unread, in bytes and in time. */
+  /** Limits the number of unread bytes, and the time for which they may stay unread. */
   #hasRoom(): boolean {
     const { socket } = this.#connection;
     const { maxOutputBytes, idleTimeout } = this.#registry.limits;
-    const lying = socket.writableLength;
-    // After a long write Node emits `drain` first, even if the system has taken all of it.
-    if (lying === 0 && this.#long === null) return true;
+    const unread = socket.writableLength;
+    // After a long write Node emits `drain` first, even if the system has accepted all of it.
+    if (unread === 0 && this.#long === null) return true;
     socket.setTimeout(idleTimeout);
     if (!this.#dialect.readsOn) this.isFull = true;
-    else if (lying <= maxOutputBytes) return true;
-    else this.#connection.onClosing(closing("answer-too-long", `${lying} bytes wait`, null));
+    else if (unread <= maxOutputBytes) return true;
+    else this.#connection.onClosing(closing("answer-too-long", `${unread} bytes are waiting`, null));
     return false;
   }
 }

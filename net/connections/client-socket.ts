@@ -1,6 +1,6 @@
 /**
- * The part of a socket that a connection uses: node:net's sockets have it, and so has anything else that carries
- * bytes like one.
+ * The part of a socket that a connection uses. The sockets of node:net implement it, and so do other byte streams such
+ * as WebSockets.
  */
 
 export interface SocketListeners {
@@ -18,24 +18,24 @@ export interface ClientSocket {
   readonly localPort?: number | undefined;
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
-  /** Bytes that were written, and not taken by the system. */
+  /** The number of bytes that were written and not accepted by the system yet. */
   readonly writableLength: number;
   /** Whether a `drain` will be emitted. */
   readonly writableNeedDrain: boolean;
   on(event: keyof SocketListeners, listener: (...parameters: unknown[]) => void): unknown;
   off(event: keyof SocketListeners, listener: (...parameters: unknown[]) => void): unknown;
   once(event: keyof SocketListeners, listener: () => void): unknown;
-  /** @returns false: the client has to take something first */
+  /** Writes bytes. @returns false if the client should read before more is written */
   write(bytes: Buffer | string, encoding?: "latin1"): boolean;
-  /** Says no more. */
+  /** Ends the stream. */
   end(): unknown;
   end(text: string, encoding: "latin1"): unknown;
   destroy(): unknown;
-  /** Closes after what was written. */
+  /** Closes after all written bytes have been sent. */
   destroySoon(): void;
   pause(): unknown;
   resume(): unknown;
   isPaused(): boolean;
-  /** Emits `timeout` when nothing has been sent or received for that long; 0: never. */
+  /** Emits `timeout` when nothing has been sent or received for this time; 0: never. */
   setTimeout(milliseconds: number): unknown;
 }

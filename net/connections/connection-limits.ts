@@ -1,15 +1,15 @@
-/** The bounds of a listener's connections; what sets them and what they are called for users is the program's. */
+/** The limits for a listener's connections. The program sets them, and defines their names for users. */
 export interface ConnectionLimits {
   readonly maxConnections: number;
   readonly maxRequestBytes: number;
-  /** Bytes of answers that one client has not read. */
+  /** The maximum number of bytes that one client may leave unread. */
   readonly maxOutputBytes: number;
-  /** Bytes that all connections hold together: unfinished requests and unread answers. */
+  /** The maximum number of bytes that all connections together may hold: unfinished requests and unread answers. */
   readonly maxBufferedBytes: number;
-  /** Bytes that unauthenticated connections hold together. */
+  /** The maximum number of bytes that all unauthenticated connections together may hold. */
   readonly maxUnprovenBytes: number;
-  /** Milliseconds for the rest of a request, and for a client that takes nothing. */
+  /** The milliseconds within which the remainder of a request must arrive, and within which a client must read. */
   readonly idleTimeout: number;
-  /** Milliseconds that an answer may take. */
+  /** The milliseconds that an answer may take. */
   readonly backendTimeout: number;
 }

@@ -1,6 +1,6 @@
 /** Receives events of connections; metrics count them. */
 export interface ConnectionObserver {
   connected(listener: string, change: 1 | -1): void;
-  /** @param code  one of those that the listener has sentences for */
+  /** Called when a connection was refused or closed. @param code  one of the codes for which the listener has a sentence */
   refused(listener: string, code: string): void;
 }

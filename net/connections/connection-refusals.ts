@@ -1,25 +1,25 @@
-/** Why a connection is closed whatever is spoken on it: code → sentence. Programs have more codes than these. */
+/** The sentences by code for connections that are closed, independent of the protocol. Programs have further codes. */
 export const CONNECTION_REFUSALS = {
   "internal-error": {
-    sentence: "Reading what a client sent failed by an error in this program: please report it.",
+    sentence: "Parsing a client's bytes failed because of an error in this program: please report it.",
   },
-  malformed: { sentence: "The bytes are not what the protocol says." },
+  malformed: { sentence: "The bytes do not conform to the protocol." },
   "answer-too-long": {
-    sentence: "The answer, or all that a client has not taken, is longer than --max-output-bytes.",
+    sentence: "The answer, or the total that a client has not read, is longer than --max-output-bytes.",
   },
   "frame-unfinished": { sentence: "The client stopped sending in the middle of a frame." },
-  "output-stuck": { sentence: "The client took none of its answer for --idle-timeout." },
+  "output-stuck": { sentence: "The client read none of its answer for --idle-timeout." },
   "tls-handshake": { sentence: "The TLS handshake failed." },
   "not-tls": {
     sentence:
-      "The client speaks without TLS, and only TLS is taken here: write dbsyncs:// in its list of servers.",
+      "The client does not use TLS, and this port accepts only TLS: write dbsyncs:// in its list of servers.",
   },
   "too-many-connections": {
-    sentence: "--max-connections clients are connected, and this one had proved nothing.",
+    sentence: "--max-connections clients are connected, and this one was not authenticated.",
   },
   "too-much-buffered": {
     sentence:
-      "All clients together are above --max-buffered-bytes, and this one holds most; or those that have proved nothing above --max-unproven-bytes.",
+      "All clients together exceed --max-buffered-bytes, and this one holds most; or the unauthenticated ones exceed --max-unproven-bytes.",
   },
 } as const;
 

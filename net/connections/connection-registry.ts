@@ -1,6 +1,6 @@
 /**
- * The open connections of one listener, and what they share: limits, log, refusals, the byte budget. When they hold too many bytes
- * together, it closes unauthenticated ones first.
+ * The open connections of one listener, and the state that they share: limits, log, refusals, the byte budget. If they hold too many
+ * bytes together, it closes unauthenticated ones first.
  */
 import type { Logger } from "pino";
 import type { Environment } from "../process/environment.js";
@@ -12,7 +12,7 @@ import { Pushes } from "./pushes.js";
 import { RefusalLog, type Refusals } from "./refusal-log.js";
 import { Unauthenticated } from "./unauthenticated.js";
 
-/** The share of unauthenticated connections that are closed in one step: finding them means checking all of them. */
+/** The share of unauthenticated connections that are closed in one step, because finding them requires checking all of them. */
 const CLOSED_TOGETHER = 1 / 64;
 
 export class ConnectionRegistry<
@@ -27,14 +27,14 @@ export class ConnectionRegistry<
   readonly pushes: Pushes = new Pushes();
   /** Replaced when the configuration is read again. */
   limits: L;
-  /** Connections that were refused because there were too many. */
+  /** The number of connections that were refused because there were too many. */
   rejected = 0;
   readonly #listener: string;
   readonly #all = new Set<OpenConnection>();
   readonly #unauthenticated = new Unauthenticated();
   #onEmpty: (() => void) | null = null;
 
-  /** @param listener  its name in metrics */
+  /** Creates a registry. @param listener  the name of the listener in metrics */
   constructor(
     listener: string,
     {
@@ -63,7 +63,7 @@ export class ConnectionRegistry<
     return this.#all;
   }
 
-  /** Unauthenticated ones among them. */
+  /** The number of unauthenticated connections. */
   get unauthenticated(): number {
     return this.#unauthenticated.size;
   }
@@ -74,17 +74,17 @@ export class ConnectionRegistry<
     this.observer.connected(this.#listener, 1);
   }
 
-  /** An unauthenticated connection has sent something. */
+  /** Records that an unauthenticated connection has sent bytes. */
   heard(connection: OpenConnection): void {
     this.#unauthenticated.heard(connection);
   }
 
-  /** Its client has shown that it may send commands here. */
+  /** Records that the client of a connection has authenticated. */
   proved(connection: OpenConnection): void {
     this.#unauthenticated.delete(connection);
   }
 
-  /** The connection is closed. */
+  /** Removes a connection that is closed. */
   leave(connection: OpenConnection): void {
     if (!this.#all.delete(connection)) return;
     this.#unauthenticated.delete(connection);
@@ -92,7 +92,7 @@ export class ConnectionRegistry<
     if (this.#all.size === 0) this.#onEmpty?.();
   }
 
-  /** Resolves when no connection is open any longer. */
+  /** Resolves when all connections are closed. */
   emptied(): Promise<void> {
     if (this.#all.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -100,13 +100,13 @@ export class ConnectionRegistry<
     });
   }
 
-  /** Notes that a connection was refused, or closed to admit another, because there were too many. */
+  /** Records that a connection was refused, or closed to admit another one, because there were too many. */
   refuseExcess(remote: string, detail: string): void {
     this.refusals.note("too-many-connections", { remote, detail });
     this.observer.refused(this.#listener, "too-many-connections");
   }
 
-  /** Closes the unauthenticated connection that has been silent longest. @returns whether there was one */
+  /** Closes the unauthenticated connection that has been silent for the longest time. @returns whether there was one */
   dropSilent(): boolean {
     const silent = this.#unauthenticated.silentLongest;
     if (silent === null) return false;
@@ -115,16 +115,16 @@ export class ConnectionRegistry<
     return true;
   }
 
-  /** The budget is exceeded: closes unauthenticated connections, and then the one that holds most. */
+  /** Handles an exceeded budget: closes unauthenticated connections, and then the one that holds most. */
   overBudget(): void {
     const budget = this.budget;
     const unauthenticated = budget.isUnauthenticatedTurn
       ? this.#unauthenticated.slowest(this.environment.uptime())
       : [];
-    const least = unauthenticated.length * CLOSED_TOGETHER;
-    for (const [place, connection] of unauthenticated.entries()) {
-      if (place >= least && budget.isKept) return;
-      this.#close(connection, `of ${budget.heldUnauthenticated} bytes of clients that have proved nothing`);
+    const min = unauthenticated.length * CLOSED_TOGETHER;
+    for (const [index, connection] of unauthenticated.entries()) {
+      if (index >= min && budget.isKept) return;
+      this.#close(connection, `of ${budget.heldUnauthenticated} bytes of unauthenticated clients`);
     }
     if (budget.isKept) return;
     const biggest = this.#biggest();
@@ -160,4 +160,4 @@ export class ConnectionRegistry<
   }
 }
 
-const GAVE_WAY = "it had proved nothing, and gave way to a newer connection";
+const GAVE_WAY = "it was not authenticated, and was replaced by a newer connection";

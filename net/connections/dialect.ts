@@ -1,38 +1,38 @@
 /**
- * The protocol of a listener's clients, as their connections use it: bytes in, requests, answers out. A dialect knows
- * no socket. The methods here are defaults.
+ * The protocol of a listener's clients, in the form that connections use: it converts bytes to requests and answers to
+ * bytes. A dialect does not use sockets. The methods here are defaults.
  */
 import type { ClientSocket } from "./client-socket.js";
 import type { ConnectionRefusal } from "./connection-refusals.js";
 import type { ForeignClient } from "./foreign-client.js";
 
-/** An answer that is not handed over as one string. */
+/** An answer that is not written as one string. */
 export interface LongAnswer {
   readonly kind: "long";
-  /** Bytes that `write` has still to hand over. */
+  /** The number of bytes that `write` has not written yet. */
   readonly left: number;
   /**
-   * Writes on.
-   * @param sent  receives what is sent to the client
-   * @returns false: not all of it yet, which only a dialect that answers one request after the other may return
+   * Continues to write the answer.
+   * @param sent  receives the bytes that are sent to the client
+   * @returns false if it is not complete, which is allowed only for dialects that answer requests one after the other
    */
   write(socket: ClientSocket, sent: (bytes: Buffer | string) => void): boolean;
 }
 
-/** Why the connection closes. */
+/** The reason why the connection closes. */
 export interface Closing {
   readonly kind: "closing";
-  /** One of those that the listener has sentences for. */
+  /** One of the codes for which the listener has a sentence. */
   readonly code: string;
   /** The detail for the log. */
   readonly detail: string;
-  /** What is sent after the answers before it; null: it closes immediately, whatever they are. */
+  /** The bytes to send after the earlier answers; null: the connection closes immediately, without them. */
   readonly words: string | null;
-  /** Where in the stream, in bytes. */
+  /** The position in the stream, in bytes. */
   readonly offset?: number;
 }
 
-/** @typeParam Code  of the program; its own are named there */
+/** Creates a close reason. @typeParam Code  the program's codes, which the program defines */
 export function closing<Code extends string = ConnectionRefusal>(
   code: Code,
   detail: string,
@@ -41,57 +41,57 @@ export function closing<Code extends string = ConnectionRefusal>(
   return { kind: "closing", code, detail, words };
 }
 
-/** The connection continues as another one's, for example a peer's. */
+/** The socket continues as another connection, for example to a peer. */
 export interface HandOver {
   readonly kind: "hand-over";
-  /** Takes the socket: no listener is left on it, and nothing has been received after the request. */
+  /** Receives the socket. It has no listeners, and no bytes were received after the request. */
   take(socket: ClientSocket): void;
-  /** If something has. */
+  /** The close reason if bytes were received after the request. */
   readonly otherwise: Closing;
 }
 
-/** "": nothing is sent. */
+/** An answer; "" sends nothing. */
 export type Answer = string | LongAnswer | Closing;
 
 export type Served = Answer | HandOver | Promise<Answer> | LaterAnswer;
 
 /**
- * An answer that is still to come, at its position among the others. Code that makes one for a request keeps no
- * reference to it after the answer: awaited answers live for milliseconds, and each object between a command and its
- * answer is one more for the garbage collector to copy.
+ * A pending answer, in its position among the other answers. Code that creates one keeps no reference to it after the
+ * answer: pending answers live for milliseconds, and the garbage collector has to copy each object that survives until
+ * then.
  */
 export interface LaterAnswer {
   readonly kind: "later";
   answer: string | LongAnswer | null;
-  /** Bytes of its request, which stay in memory until it is answered. */
+  /** The size of its request, which stays in memory until it is answered. */
   bytes: number;
-  /** The listener to notify; null: none yet, as within the call that serves the request. */
+  /** The listener to notify; null: not set yet, during the call that serves the request. */
   listener: AnswerListener | null;
 }
 
 export interface AnswerListener {
-  /** Once for each. */
+  /** Called once for each pending answer. */
   answered(later: LaterAnswer, answer: Answer): void;
 }
 
-/** Cuts a stream into requests. */
+/** Splits a stream into requests. */
 export interface RequestParser<Request> {
-  /** Bytes of requests that have not been taken. */
+  /** The number of bytes that have not been returned as requests. */
   readonly heldBytes: number;
-  /** Whether a request has begun that is not complete. */
+  /** Whether a request is incomplete. */
   readonly isMidRequest: boolean;
-  /** Takes bytes as they were received. Those that it has not copied are only lent, until `keep`. */
+  /** Adds received bytes. The parser may use them without a copy only until `keep`. */
   push(chunk: Buffer): void;
   keep?(): void;
-  /** Returns the next complete request; null: there is none. */
+  /** Returns the next complete request; null if there is none. */
   next(): Request | null;
 }
 
-/** The last command of a connection's client, for administrators; "": not known. */
+/** The last command of a connection's client, for administrators; unknown fields are "". */
 export interface ClientDoing {
-  /** The user, or the signing key's label or first digits. */
+  /** The user, or the label or first digits of the signing key. */
   readonly name: string;
-  /** The name of its last command, without its arguments. */
+  /** The name of its last command, without arguments. */
   readonly command: string;
 }
 
@@ -102,17 +102,17 @@ export abstract class Dialect<Request> {
   abstract readonly listener: string;
   /** Whether answers are sent in the order of the requests; otherwise in the order in which they are ready. */
   readonly isInOrder: boolean = true;
-  /** Whether more is read and served, up to --max-output-bytes, while the client does not take what was written. */
+  /** Whether more requests are read and served, up to --max-output-bytes, while the client does not read its answers. */
   readonly readsOn: boolean = false;
-  /** Requests that are served between two checks of the clock. */
+  /** The number of requests served between two checks of the clock. */
   readonly requestsPerLook: number = 1;
-  /** Whether the client has shown that it may send commands here. */
+  /** Whether the client has authenticated. */
   abstract readonly isProven: boolean;
-  /** Whether the connection closes after the answers to what was served. */
+  /** Whether the connection closes after the answers to the served requests. */
   abstract readonly isClosing: boolean;
   protected abstract readonly parser: RequestParser<Request>;
 
-  /** Bytes of requests that have not been served. */
+  /** The number of bytes of requests that have not been served. */
   get heldBytes(): number {
     return this.parser.heldBytes;
   }
@@ -121,36 +121,36 @@ export abstract class Dialect<Request> {
     return DOING_NOTHING;
   }
 
-  /** Whether a request has begun whose rest must be received within --idle-timeout. */
+  /** Whether a request is incomplete, so that its remainder must arrive within --idle-timeout. */
   get isMidRequest(): boolean {
     return this.parser.isMidRequest;
   }
 
-  /** Whether a request waits for something else than answers. */
+  /** Whether a request is waiting, but not for earlier answers. */
   get isHeldBack(): boolean {
     return false;
   }
 
   /**
-   * Whether the client waits for data. Then it is read from, whatever it sends, since its disconnect would not be
-   * noticed otherwise.
+   * Whether the client is waiting for data. The connection then continues to read, because it could not detect a
+   * disconnect otherwise.
    */
   get listensOn(): boolean {
     return false;
   }
 
-  /** Returns what a client is whose first bytes are another protocol's; null: nothing else is known of them. */
+  /** Recognizes a client whose first bytes belong to another protocol. Returns null if they are not recognized. */
   foreignClient(_chunk: Buffer): ForeignClient | null {
     return null;
   }
 
-  /** Whether a connection may begin with this byte: otherwise it closes, and none of its bytes counts as a request. */
+  /** Whether a connection may begin with this byte. Otherwise it closes, and none of its bytes counts as a request. */
   isFirstByte(_byte: number): boolean {
     return true;
   }
 
   /**
-   * Takes bytes as they were received; they are only lent, until `keep`.
+   * Adds received bytes. They may be used without a copy only until `keep`.
    * @returns whether a request has begun or is complete; otherwise the connection counts as silent
    */
   push(chunk: Buffer): boolean {
@@ -158,19 +158,18 @@ export abstract class Dialect<Request> {
     return true;
   }
 
-  /** The last chunk will be overwritten. */
+  /** Copies the bytes that are still needed, because the last chunk will be overwritten. */
   keep(): void {
     this.parser.keep?.();
   }
 
-  /** Whether more requests may be served while the given number of them is not answered. */
+  /** Whether more requests may be served while `pending` requests are not answered. */
   takes(pending: number): boolean {
     return pending === 0;
   }
 
   /**
-   * Returns the next complete request that may be served while the given number of them is not answered; null: there
-   * is none.
+   * Returns the next complete request that may be served while `pending` requests are not answered; null if there is none.
    */
   next(pending: number): Request | null {
     return this.takes(pending) ? this.parser.next() : null;
@@ -180,27 +179,27 @@ export abstract class Dialect<Request> {
 
   abstract bytesOf(request: Request): number;
 
-  /** Returns what is wrong with the stream after its last request; null: nothing. */
+  /** Returns what is wrong with the stream after its last request; null if nothing is. */
   abstract problem(isEnded: boolean): Closing | null;
 
-  /** Milliseconds for which a client may be silent between requests; 0: for ever. */
+  /** The milliseconds for which a client may be silent between requests; 0: without limit. */
   abstract readonly silenceMost: number;
 
-  /** Requests will be served, in this turn. @param now  `uptime` milliseconds */
+  /** Called before the requests of a turn are served. @param now  `uptime` milliseconds */
   begin(_now: number): void {}
 
-  /** The requests of this turn have been served. */
+  /** Called after the requests of a turn have been served. */
   end(): void {}
 
-  /** The client has sent its last byte; the received part of a request may be a complete one. */
+  /** Called when the client has ended its stream. An unfinished request may thereby be complete. */
   sendsNoMore(): void {}
 
-  /** The given number of characters is sent to the client. */
+  /** Called with the number of characters that are sent to the client. */
   sent(_characters: number): void {}
 
-  /** The daemon stops, or the client sends no more: nothing waits for data any longer. */
+  /** Called when the daemon stops or the client sends no more: requests must stop waiting for data. */
   leave(): void {}
 
-  /** The connection is closed. */
+  /** Called when the connection is closed. */
   gone(): void {}
 }

@@ -1,6 +1,6 @@
 /**
- * The first byte of a connection that is to be text. A client of another protocol, such as TLS, may carry lines that an attacker
- * chose: in a session ticket, say, or a server's name. None of them may count as a request.
+ * Checks the first byte of a connection that expects text. A client of another protocol, such as TLS, may send lines that an attacker
+ * has chosen, for example in a session ticket or a server name. None of them may count as a request.
  */
 import { type Closing, closing } from "./dialect.js";
 import type { ForeignClient } from "./foreign-client.js";
@@ -12,13 +12,13 @@ const DELETE = 0x7f;
 const LEAD_MIN = 0xc2;
 const LEAD_MAX = 0xf4;
 
-/** Whether a text in UTF-8 may begin with a byte. */
+/** Whether a UTF-8 text may begin with a byte. */
 export function isTextByte(byte: number): boolean {
   if (byte < SPACE) return BLANK.has(byte);
   return byte < DELETE || (byte >= LEAD_MIN && byte <= LEAD_MAX);
 }
 
-/** Returns why a connection closes that begins with a chunk. null: its dialect takes it. */
+/** Returns the close reason for a connection that begins with a chunk; null if its dialect accepts the chunk. */
 export function wrongBeginning(
   dialect: {
     foreignClient(chunk: Buffer): ForeignClient | null;
@@ -30,5 +30,9 @@ export function wrongBeginning(
   if (foreign !== null) return closing("malformed", foreign.detail, foreign.answer);
   const [byte] = chunk;
   if (byte === undefined || dialect.isFirstByte(byte)) return null;
-  return closing("malformed", `the first byte is 0x${byte.toString(16).padStart(2, "0")}: no text`, null);
+  return closing(
+    "malformed",
+    `the first byte is 0x${byte.toString(16).padStart(2, "0")}, which is not text`,
+    null,
+  );
 }

@@ -1,6 +1,6 @@
 /**
- * Clients of another protocol than the port's, recognized by the first bytes that they send: what they are answered,
- * in their own protocol, and what the log says. The texts are fixed: nothing that was received is repeated.
+ * Recognizes clients of a protocol that the port does not serve, by the first bytes that they send. It has the answer in
+ * their protocol and the text for the log. The texts are fixed and do not repeat received bytes.
  */
 
 import { writeFrame } from "../../protocol/frame.js";
@@ -8,10 +8,10 @@ import { refusedAnswer, written } from "../../protocol/mongo/answers.js";
 import { errorFrame } from "../../protocol/sql-frames.js";
 import { writeRefused } from "../../protocol/version-2/messages-v2.js";
 
-/** A protocol that dbsyncd speaks on some port, or that clients try there. */
+/** A protocol that dbsyncd speaks on one of its ports, or that clients may try there. */
 export type Spoken = keyof typeof PORTS | "tls";
 
-/** Port kinds by option, with what they serve. */
+/** The services of ports, by protocol. */
 const PORTS = {
   dbsync: "dbsync's protocol (--port)",
   http: "HTTP (--admin)",
@@ -28,43 +28,43 @@ export interface ForeignClient {
   /** The reason, for the log and within the answer. */
   readonly detail: string;
   /**
-   * The answer in the client's protocol, a character for each byte; null: the connection closes without one, as that
-   * protocol has none here.
+   * The answer in the client's protocol, one character for each byte; null: the connection closes without an answer, because
+   * the protocol has no suitable one.
    */
   readonly answer: string | null;
 }
 
-/** Bytes that are examined. */
+/** The maximum number of bytes that are examined. */
 const EXAMINED_MAX = 2048;
 /**
- * The head of a MongoDB message: length, two ids, and the kind. Source: MongoDB's wire protocol, "Standard Message
- * Header".
+ * The layout of a MongoDB message header: length, two ids, and the kind. Source: MongoDB's wire protocol, "Standard
+ * Message Header".
  */
 const MONGO_HEAD_BYTES = 16;
 const MONGO_ID_AT = 4;
 const MONGO_KIND_AT = 12;
-/** The kind of the greeting that drivers send to servers which they do not know. */
+/** The kind of the first message that drivers send to an unknown server. */
 const MONGO_QUERY = 2004;
 const MONGO_BYTES_MAX = 48_000_000;
-/** MongoDB's code of an error. */
+/** MongoDB's error code for a protocol error. */
 const PROTOCOL_ERROR = 17;
 const MONGO_KINDS: readonly number[] = [MONGO_QUERY, 2012, 2013];
 
 interface Protocol {
   readonly spoken: Spoken;
-  /** Whether a connection begins so. @param head  its first bytes, a character each */
+  /** Whether the first bytes of a connection belong to the protocol. @param head  the bytes, one character each */
   readonly begins: (head: string, chunk: Buffer) => boolean;
-  /** The clients, and the option that serves them. */
+  /** A description of the client, and the option that serves it. */
   readonly served: string;
   readonly answer: ((text: string, chunk: Buffer) => string) | null;
 }
 
 const HTTP = /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE) \S+ HTTP\/\d/;
-/** No statement of SQL and no command of Redis is written so; those that Redis has as well are its own there. */
+/** Matches memcached commands. No SQL statement has this form; on a Redis port, commands that Redis also has are Redis commands. */
 const MEMCACHED =
   /^(?:gets? \S[^\r\n]*|(?:set|add|replace|append|prepend|cas) \S+ \d+ -?\d+ \d+[^\r\n]*|(?:version|stats|mn)(?: [^\r\n]*)?)\r\n/;
 
-/** The beginnings of what clients of SQL send first: a login, the length of pages, or a statement. No other protocol here has lines like these. */
+/** Matches the first line of an SQL client: a login, the page length, or a statement. No other protocol has such lines. */
 const SQL =
   /^\s*(?:login \S+ \S|pages \d|(?:use|create|drop|show|describe)\s+\w|select\s[\s\S]*?\sfrom\s|insert\s+into\s|update\s[\s\S]*?\sset\s|delete\s+from\s)/i;
 const MALAGASY_SQL =
@@ -81,49 +81,49 @@ const PROTOCOLS: readonly Protocol[] = [
     spoken: "http",
     begins: (head) => HTTP.test(head),
     served:
-      "a browser or another client of HTTP; the dashboard is served by --admin, pages that send commands by --ws",
+      "a browser or another HTTP client; --admin serves the dashboard, and --ws serves web pages that send commands",
     answer: httpAnswer,
   },
   {
     spoken: "resp",
     begins: (head) => /^\*[1-9]\d{0,6}\r\n\$\d{1,9}\r\n/.test(head),
-    served: "a Redis client; Redis clients are served by --resp",
+    served: "a Redis client; --resp serves Redis clients",
     answer: (text) => `-ERR ${text}\r\n`,
   },
   {
     spoken: "memcached",
     begins: (head) => MEMCACHED.test(head),
-    served: "a memcached client; memcached clients are served by --memcached",
+    served: "a memcached client; --memcached serves memcached clients",
     answer: (text) => `CLIENT_ERROR ${text}\r\n`,
   },
   {
     spoken: "json",
     begins: (head) => /^\s*[[{]\s*"/.test(head),
-    served: "a client of JSON documents; they are served by --json",
+    served: "a client for JSON documents; --json serves them",
     answer: (text) => `{"status":"error","message":${JSON.stringify(text)}}\n\r`,
   },
   {
     spoken: "mongo",
     begins: (_, chunk) => isMongo(chunk),
-    served: "a driver of MongoDB; MongoDB's drivers are served by --mongo",
+    served: "a MongoDB driver; --mongo serves MongoDB's drivers",
     answer: mongoAnswer,
   },
   {
     spoken: "dbsync",
     begins: (head) => /^ds2:\d/.test(head),
-    served: "a client of dbsync; dbsync's protocol is served by --port",
+    served: "a dbsync client; --port serves dbsync's protocol",
     answer: dbsyncAnswer,
   },
   {
     spoken: "dbsync",
     begins: (head) => /^ds:\d/.test(head),
-    served: "a client of version 1 of dbsync's protocol; it is served by --port",
+    served: "a client for version 1 of dbsync's protocol; --port serves it",
     answer: null,
   },
   {
     spoken: "sql",
     begins: isSql,
-    served: "a client of SQL; SQL is served by --sql",
+    served: "an SQL client; --sql serves SQL",
     answer: errorFrame,
   },
 ];
@@ -133,13 +133,13 @@ function isSql(head: string): boolean {
   return SQL.test(statement) || MALAGASY_SQL.test(statement);
 }
 
-/** Returns a refusal of version 2, which belongs to no envelope. */
+/** Returns a version 2 refusal that belongs to no envelope. */
 function dbsyncAnswer(sentence: string): string {
   const refused = { id: "", code: "malformed", sentence, clock: 0, effect: "not-applied" } as const;
   return writeFrame(writeRefused(refused), 2);
 }
 
-/** Returns an error that answers the message at the beginning of `chunk`. */
+/** Returns an error reply to the message at the beginning of `chunk`. */
 function mongoAnswer(sentence: string, chunk: Buffer): string {
   const isQuery = chunk.readInt32LE(MONGO_KIND_AT) === MONGO_QUERY;
   const request = { id: chunk.readInt32LE(MONGO_ID_AT), kind: isQuery ? "query" : "message" } as const;
@@ -154,7 +154,7 @@ function isMongo(chunk: Buffer): boolean {
   return isLong && MONGO_KINDS.includes(chunk.readInt32LE(MONGO_KIND_AT));
 }
 
-/** Returns an answer to a request of HTTP that this port does not serve; the connection closes. */
+/** Returns the response to an HTTP request on a port that does not serve HTTP. The connection then closes. */
 function httpAnswer(text: string): string {
   const body = `${text}\n`;
   return (
@@ -164,8 +164,10 @@ function httpAnswer(text: string): string {
 }
 
 /**
- * Returns which client begins a connection with `chunk`, if the port does not serve it; null: it may be served, or is not known.
- * @param here  what the port speaks @param also  what clients may begin with there as well
+ * Recognizes the client that begins a connection with `chunk` if the port does not serve it. Returns null if the port may serve it, or if
+ * it is unknown.
+ * @param here  the protocol of the port
+ * @param also  further protocols that are accepted there
  */
 export function foreignClient(
   chunk: Buffer,

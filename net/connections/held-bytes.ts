@@ -1,10 +1,10 @@
-/** The bytes that one connection holds of its listener's byte budget. */
+/** The bytes of its listener's budget that one connection holds. */
 import type { ByteBudget } from "./byte-budget.js";
 
 export class HeldBytes {
-  /** Bytes of requests that have not been served. */
+  /** The number of bytes of requests that have not been served. */
   queued = 0;
-  /** Bytes of requests that have not been answered. */
+  /** The number of bytes of requests that have not been answered. */
   unanswered = 0;
   readonly #budget: ByteBudget;
   #reported = 0;
@@ -14,21 +14,21 @@ export class HeldBytes {
     this.#budget = budget;
   }
 
-  /** Counts them as those of an authenticated client from now on. */
+  /** Counts the bytes as those of an authenticated client from now on. */
   prove(): void {
     if (this.#isUnauthenticated) this.#budget.prove(this.#reported);
     this.#isUnauthenticated = false;
   }
 
-  /** The bytes that the budget counts for this connection. */
+  /** The number of bytes that the budget counts for this connection. */
   get total(): number {
     return this.#reported;
   }
 
   /**
-   * Reports the bytes to the budget.
-   * @param written  bytes that the client has not read yet
-   * @returns whether this connection holds more than before, and the budget is exceeded
+   * Reports the number of bytes to the budget.
+   * @param written  the number of bytes that the client has not read yet
+   * @returns whether this connection holds more than before and the budget is exceeded
    */
   report(written: number): boolean {
     const grown = this.queued + this.unanswered + written - this.#reported;

@@ -1,6 +1,7 @@
 /**
- * Closes a connection after everything has been written. For a while, what the client still sends is read and dropped:
- * unread bytes would turn our close into a reset, which could cost the client the last answer. Then it is cut off.
+ * Closes a connection after all answers have been written. For a limited time it reads and discards the bytes that the
+ * client still sends, because unread bytes would turn the close into a reset, and the client could lose the last answer.
+ * Then it destroys the socket.
  */
 import { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -9,19 +10,19 @@ import type { ClientSocket } from "./client-socket.js";
 
 interface GoodBye {
   readonly idleTimeout: number;
-  /** Whether the client sends and expects no more. */
+  /** Whether the client sends no more and expects no more answers. */
   readonly isExpected: boolean;
-  /** Whether all that the client has sent was read, up to its end. */
+  /** Whether the client has ended its stream, and all of it was read. */
   readonly hasLeft: boolean;
 }
 
-/** Milliseconds that a client may take to leave. */
+/** The milliseconds within which a client must close the connection. */
 export const LINGER_MS = 2000;
 
 /**
- * Writes the last bytes, and ends: immediately if the client expects no more, else what it still sends is read and dropped.
- * Where the client has ended its stream and has been sent everything, closing is all that is left: a shutdown before it would
- * cost clients that connect for each call one system call, two timers and several turns of a stream. TLS has a last record.
+ * Writes the last bytes and ends the connection: immediately if the client expects no more, otherwise it continues to read and
+ * discard. If the client has ended its stream and all answers are sent, it only closes the socket. A shutdown before that would
+ * cost clients that connect for each call a system call, two timers and several stream events. TLS needs its last record.
  */
 export function sayGoodBye(
   socket: ClientSocket,

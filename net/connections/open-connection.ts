@@ -1,22 +1,22 @@
 import type { ClientDoing } from "./dialect.js";
 
-/** A client's connection, as its listener and the byte budget use it. */
+/** The part of a client's connection that its listener and the byte budget use. */
 export interface OpenConnection {
   /** Address and port, as the log shows them. */
   readonly remote: string;
-  /** Its address alone. */
+  /** The address without the port. */
   readonly address: string;
-  /** Bytes of unfinished requests and of answers that the client has not read. */
+  /** The number of bytes of unfinished requests and unread answers. */
   readonly heldBytes: number;
   readonly doing: ClientDoing;
-  /** `uptime` milliseconds. */
+  /** The time at which it was opened, in `uptime` milliseconds. */
   readonly openedAt: number;
-  /** When the present request began, or the last byte was received; `uptime` milliseconds. */
+  /** The time at which the current request began or the last byte was received, in `uptime` milliseconds. */
   readonly activeAt: number;
   /** Closes the connection if it has been idle for too long. Called regularly. @param now  `uptime` milliseconds */
   checkTime(now: number): void;
-  /** Finishes what has been received as complete frames, then closes. */
+  /** Serves the complete frames that were received, then closes. */
   stop(): void;
-  /** Closes immediately, whatever is in flight. */
+  /** Closes immediately, even if requests are in progress. */
   destroy(): void;
 }

@@ -1,9 +1,9 @@
 /**
- * Sends what many connections receive in one turn, such as messages to subscribers, at the end of the turn.
- * Connections that receive the same share one string, which is joined and made flat once for all.
+ * Sends pushed bytes, such as messages to many subscribers, at the end of each turn. Connections that receive the same
+ * bytes share one string, which is therefore concatenated and flattened only once.
  */
 
-/** The text that connections have received in this turn, and its continuation. */
+/** The text that connections receive in this turn, and its continuation. */
 export class PushedText {
   readonly text: string;
   #added = "";
@@ -23,7 +23,7 @@ export class PushedText {
 }
 
 export interface PushedTo {
-  /** Sends what was pushed. */
+  /** Sends the pushed bytes. */
   sendPushed(): void;
 }
 
@@ -36,7 +36,7 @@ export class Pushes {
     return this.#nothing;
   }
 
-  /** @param connection  that has something to send, once */
+  /** Adds a connection with pushed bytes. It must be added only once per turn. */
   add(connection: PushedTo): void {
     if (this.#waiting.length === 0) process.nextTick(this.#send);
     this.#waiting.push(connection);

@@ -1,14 +1,14 @@
 /**
- * Sockets that read into one buffer, the same for all of a listener: for each read of its own Node makes 64 KiB, cuts them
- * down and leaves them to the garbage collector, a third of the cost of a short command. The documented option for that,
- * `onread`, is for sockets that connect; one that was accepted has to be taken over by its handle.
+ * Makes all sockets of a listener read into one shared buffer. By default, Node allocates 64 KiB for each read, shrinks them and
+ * leaves them to the garbage collector, which is a third of the cost of a short command. The documented option `onread` works only
+ * for sockets that connect, so the handle of an accepted socket is moved to a new socket.
  */
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from "node:net";
 
-/** Four times what Node reads in one call by default: values of 64 KiB arrive in one piece, and are copied once. */
+/** The size of the buffer, four times Node's default, so that values of 64 KiB arrive in one piece and are copied once. */
 const BUFFER_BYTES = 256 * 1024;
 
-/** Members that Node's types leave out: constructor options and sockets have them since version 0.x. */
+/** A member that Node's types omit. Constructor options and sockets have had it since version 0.x. */
 interface Handled {
   _handle?: object | null;
 }
@@ -17,14 +17,15 @@ export class SharedInput {
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   readonly #copies: boolean;
 
-  /** @param copies  whether each chunk is a copy, which belongs to its receiver; otherwise it is only lent, and the next one overwrites it */
+  /** Creates a buffer. @param copies  whether each chunk is a copy that the receiver may keep; otherwise the next chunk overwrites it */
   constructor(copies = false) {
     this.#copies = copies;
   }
 
   /**
-   * @param accepted  just now by a server, with half-open connections allowed; not to be used any longer
-   * @returns a socket for the same connection. The same socket where it has no handle of its own to give, as in TLS
+   * Moves a connection to a socket that reads into the buffer.
+   * @param accepted  a socket that a server has just accepted, with half-open connections allowed; the caller must not use it afterwards
+   * @returns a socket for the same connection; the same socket if it has no handle of its own, as with TLS
    */
   take(accepted: Socket): Socket {
     const { _handle: handle } = accepted as Handled;

@@ -1,6 +1,6 @@
 /**
- * The base of every listener on TCP: it accepts a bounded number of clients, through TLS if there is a certificate,
- * and closes them when they are idle, hold too much, or the daemon stops. Its unit of work is a connection.
+ * The base of every TCP listener. It accepts a limited number of clients, with TLS if there is a certificate, and closes
+ * them if they are idle or hold too many bytes, and when the daemon stops.
  */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Logger } from "pino";
@@ -14,12 +14,12 @@ import type { OpenConnection } from "./open-connection.js";
 import type { RefusalLog, Refusals } from "./refusal-log.js";
 import type { TlsGate } from "./tls-gate.js";
 
-/** Connections that the system completes before we have accepted them. */
+/** The number of connections that the system completes before the listener accepts them. */
 const BACKLOG = 1024;
-/** The connections' times are checked ten times in an idle time, within these bounds in milliseconds. */
+/** The number of checks of the connections' times within one idle timeout, and the maximum interval between them. */
 const CHECKS_PER_IDLE_TIME = 10;
 const CHECK_MS_MAX = 1000;
-/** Milliseconds beyond a backend's time that connections in flight have when the daemon stops. */
+/** The milliseconds, in addition to the backend's timeout, for which requests in progress may continue when the daemon stops. */
 const STOP_GRACE_MS = 1000;
 
 export interface SocketListenerParts<L extends ConnectionLimits, O extends ConnectionObserver> {
@@ -27,27 +27,27 @@ export interface SocketListenerParts<L extends ConnectionLimits, O extends Conne
   readonly name: string;
   /** An address, not a name. */
   readonly address: string;
-  /** 0: a free one. */
+  /** The port; 0: any free one. */
   readonly port: number;
-  /** The options that choose address and port, for messages. */
+  /** The options that set address and port, for messages. */
   readonly options: { readonly address: string; readonly port: string };
-  /** Makes the TLS gate that clients pass before they are connected; null: no TLS. */
+  /** Creates the TLS gate that clients pass first; null: no TLS. */
   readonly gate: ((refusals: RefusalLog) => TlsGate) | null;
-  /** Sent to a client that exceeds the number of connections; "": nothing. */
+  /** The text for a client that exceeds the number of connections; "": none. */
   readonly fullText: string;
   readonly observer: O;
   readonly limits: L;
-  /** Code → sentence: connection-refusals.ts has those that are needed here. */
+  /** The sentences by code, including those of connection-refusals.ts. */
   readonly refusals: Refusals;
   readonly environment: Environment;
   readonly log: Logger;
-  /** Called once. @returns what makes a connection of a socket */
+  /** Called once. @returns a function that creates a connection for a socket */
   readonly connector: (registry: ConnectionRegistry<L, O>) => (socket: Socket) => OpenConnection;
 }
 
 export interface ListenAddress {
   readonly address: string;
-  /** 0: any free one, before the start. */
+  /** The port; 0: any free one, before the start. */
   readonly port: number;
 }
 
@@ -74,14 +74,14 @@ export class SocketListener<
   }
 
   /**
-   * The address that it listens on, or will, or did: requests come before the start of one listener and after the end
-   * of another.
+   * The address that it listens on. It is also valid before the start and after the stop, because clients of another
+   * listener may request it then.
    */
   get address(): ListenAddress {
     return this.#address;
   }
 
-  /** Bytes of unfinished requests and untaken answers. */
+  /** The number of bytes of unfinished requests and unread answers. */
   get bufferedBytes(): number {
     return this.#registry.budget.held;
   }
@@ -112,7 +112,7 @@ export class SocketListener<
     this.#startTimer();
   }
 
-  /** Accepts no new client. Complete requests are answered, for as long as a backend may take and a little more. */
+  /** Stops accepting clients. Complete requests are still answered within the backend's timeout and one second more. */
   async stop(): Promise<void> {
     if (!this.#server.listening) return;
     this.#server.close();
@@ -125,7 +125,7 @@ export class SocketListener<
     if (this.#timer !== null) clearInterval(this.#timer);
   }
 
-  /** New bounds; for connections that are open, all but the size of a request. */
+  /** Replaces the limits. For open connections, the maximum size of a request stays. */
   set limits(limits: L) {
     this.#registry.limits = limits;
     this.#registry.budget.limits = limits;
@@ -150,7 +150,8 @@ export class SocketListener<
 
   /** Closes an unauthenticated connection. @returns whether there was one */
   #makeRoom(): boolean {
-    // The larger group loses one, those in their handshake or those after it: honest clients are in neither for long.
+    // The larger group loses a connection, either those in their handshake or those after it. Honest clients stay in
+    // neither for long.
     if ((this.#gate?.size ?? 0) > this.#registry.unauthenticated && this.#gate?.dropOldest()) return true;
     return this.#registry.dropSilent();
   }
@@ -186,7 +187,7 @@ function listenError(
       );
     case "EADDRNOTAVAIL":
       return new StartError(
-        `${place}: this machine has no such address. Choose one of its own with ${options.address}.`,
+        `${place}: this machine has no such address. Choose one of its addresses with ${options.address}.`,
         1,
       );
     case "EACCES":

@@ -1,6 +1,6 @@
 /**
- * The TLS handshake, which comes before a connection if there is a certificate. Clients that are silent, slow or
- * speak another protocol wait here, a bounded number for a bounded time, and are closed for newcomers.
+ * Performs the TLS handshake before a connection, if there is a certificate. The number of clients in it and their time
+ * are limited, and silent or slow clients are closed to make room for newer ones.
  */
 import { constants } from "node:crypto";
 import type { Socket } from "node:net";
@@ -8,16 +8,16 @@ import { createServer, type SecureContextOptions, type Server, type TLSSocket } 
 import type { ConnectionRefusal } from "./connection-refusals.js";
 import type { RefusalLog } from "./refusal-log.js";
 
-/** Milliseconds a handshake may take: two round trips, and the wait for this process while many other clients connect. */
+/** The timeout of a handshake: two round trips, and the wait for this process while many other clients connect. */
 const HANDSHAKE_MS = 10_000;
-/** Maximum handshakes at a time. Each takes about 50 KiB while it lasts; an honest one ends within milliseconds. */
+/** The maximum number of simultaneous handshakes. Each needs about 50 KiB; an honest one ends within milliseconds. */
 const MAX_HANDSHAKES = 1024;
 /**
- * To a client without TLS: fatal, protocol_version. Ours takes it for a hint. Source: RFC 8446, 6 and 5.1.
+ * The alert for a client without TLS: fatal, protocol_version. dbsync's client recognizes it. Source: RFC 8446, 6 and 5.1.
  */
 const ALERT = Buffer.from([0x15, 3, 3, 0, 2, 2, 70]);
 
-/** The certificate of a gate: the present one, and each renewed one. */
+/** The certificate of a gate: the current one, and each renewed one. */
 export interface ServedCertificate {
   readonly current: SecureContextOptions;
   handTo(taker: (certificate: SecureContextOptions) => void): void;
@@ -27,7 +27,7 @@ export class TlsGate {
   readonly #server: Server;
   readonly #refusals: RefusalLog;
   readonly #maxHandshakes: number;
-  /** Handshakes in the order in which they began, by what both the socket and its encrypted side know. */
+  /** The handshakes in the order in which they began, by a key that both the socket and its encrypted side have. */
   readonly #handshakes = new Map<string, Handshake>();
 
   constructor(
@@ -37,7 +37,7 @@ export class TlsGate {
   ) {
     this.#refusals = refusals;
     this.#maxHandshakes = maxHandshakes;
-    // It listens nowhere: sockets are handed to it.
+    // It does not listen: sockets are passed to it.
     this.#server = createServer({
       ...certificate.current,
       ...secureOptions,
@@ -50,18 +50,18 @@ export class TlsGate {
     );
   }
 
-  /** How many are in their handshake. */
+  /** The number of handshakes in progress. */
   get size(): number {
     return this.#handshakes.size;
   }
 
-  /** @param passed  called if and when the handshake is through */
+  /** Begins a handshake. @param passed  called when the handshake has succeeded */
   admit(socket: Socket, passed: (secured: TLSSocket) => void): void {
     if (this.#handshakes.size >= this.#maxHandshakes) this.dropOldest();
     const handshake = { socket, passed, remote: nameOf(socket) };
     const key = keyOf(socket);
     this.#handshakes.set(key, handshake);
-    // A client that ends the stream in the handshake has disconnected; afterwards, half a connection is one.
+    // A client that ends its stream during the handshake has disconnected. Half-open connections are valid only after it.
     socket.allowHalfOpen = false;
     socket.on("error", ignore);
     socket.once("close", () => {
@@ -70,10 +70,10 @@ export class TlsGate {
     this.#server.emit("connection", socket);
   }
 
-  /** Makes room. @returns whether there was a handshake to close */
+  /** Closes the oldest handshake to make room. @returns whether there was one */
   dropOldest(): boolean {
     for (const [key, handshake] of this.#handshakes) {
-      this.#end(key, handshake, "gave way to newer connections");
+      this.#end(key, handshake, "replaced by newer connections");
       return true;
     }
     return false;
@@ -101,7 +101,7 @@ export class TlsGate {
   #failed(error: NodeJS.ErrnoException, secured: TLSSocket): void {
     const key = keyOf(secured);
     const handshake = this.#handshakes.get(key);
-    // Without a client the address is lost, too; the end of its socket reports it.
+    // If the client has disconnected, its address is not known here; the `close` event of its socket reports it.
     if (handshake === undefined) return;
     const { code = error.message } = error;
     if (PLAIN.has(code)) handshake.socket.write(ALERT);
@@ -128,11 +128,11 @@ interface Handshake {
 
 const secureOptions = {
   minVersion: "TLSv1.2",
-  // A client could make us repeat the costly part.
+  // Otherwise a client could make the server repeat the expensive part.
   secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
 } as const;
 
-const LEFT = "the client left in the handshake; it may not trust the certificate";
+const LEFT = "the client disconnected during the handshake; it may not trust the certificate";
 
 /** OpenSSL's errors for a client that does not begin a handshake. */
 const PLAIN = new Set([
@@ -142,17 +142,17 @@ const PLAIN = new Set([
 ]);
 
 const REASONS: Readonly<Record<string, string>> = {
-  ERR_SSL_WRONG_VERSION_NUMBER: "its first bytes begin no handshake",
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: "its first bytes begin no handshake",
+  ERR_SSL_WRONG_VERSION_NUMBER: "its first bytes do not begin a handshake",
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: "its first bytes do not begin a handshake",
   ERR_SSL_HTTP_REQUEST: "it speaks HTTP",
   ECONNRESET: LEFT,
   ERR_TLS_HANDSHAKE_TIMEOUT: "the client was too slow, or silent",
-  ERR_SSL_UNSUPPORTED_PROTOCOL: "the client knows no version from TLS 1.2 on",
-  ERR_SSL_NO_SHARED_CIPHER: "the client knows no cipher that is good enough",
+  ERR_SSL_UNSUPPORTED_PROTOCOL: "the client does not support TLS 1.2 or later",
+  ERR_SSL_NO_SHARED_CIPHER: "the client supports no cipher that is secure enough",
   ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: "the client does not trust the certificate",
   ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: "the client does not trust the certificate",
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN: "the client does not trust the certificate",
-  ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: "the client finds the certificate expired",
+  ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: "the client considers the certificate expired",
 };
 
 function nameOf(socket: Socket): string {

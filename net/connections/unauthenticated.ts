@@ -1,14 +1,14 @@
 /**
- * The unauthenticated connections of a listener: no signature that holds, no login, or, where none is needed, no
- * request. They are closed first: for newcomers when there are too many, the one that has been silent longest first;
- * and for requests when too much is held, the slowest first, so that a request that is being received outlives those
- * that make no progress.
+ * The unauthenticated connections of a listener, which have sent no valid signature or login or, if none is required, no
+ * request. They are closed first. If there are too many connections, the one that has been silent longest is closed to
+ * admit a new one. If the connections hold too many bytes, the slowest are closed, so that requests that make progress
+ * are preserved.
  */
 import type { OpenConnection } from "./open-connection.js";
 
-/** A connection that holds less than this share of the median frees too little to be closed for it. */
+/** The minimum share of the median that a connection must hold. Closing a smaller one would free too little. */
 const WORTH_CLOSING = 1 / 2;
-/** An address that holds more than this share of it, on several connections, loses its own first. */
+/** The maximum share of the bytes for one address with several connections. Above it, its own connections are closed first. */
 const SHARE_OF_ADDRESS_MAX = 1 / 2;
 
 interface Share {
@@ -17,10 +17,10 @@ interface Share {
 }
 
 export class Unauthenticated {
-  /** The connection that has been silent longest first. */
+  /** The connections; the one that has been silent longest is first. */
   readonly #connections = new Set<OpenConnection>();
 
-  /** One that is new, or that has sent something. */
+  /** Records a new connection, or one that has sent bytes. */
   heard(connection: OpenConnection): void {
     this.#connections.delete(connection);
     this.#connections.add(connection);
@@ -34,14 +34,14 @@ export class Unauthenticated {
     return this.#connections.size;
   }
 
-  /** null: there is none. */
+  /** The connection that has been silent longest; null: there is none. */
   get silentLongest(): OpenConnection | null {
     for (const connection of this.#connections) return connection;
     return null;
   }
 
   /**
-   * Returns the connections to close when they hold too much, the slowest request first.
+   * Returns the connections to close if they hold too many bytes, the slowest first.
    * @param now  `uptime` milliseconds
    */
   slowest(now: number): readonly OpenConnection[] {
@@ -65,8 +65,8 @@ export class Unauthenticated {
 
 function slowestFirst({ connections }: Share, now: number): readonly OpenConnection[] {
   const sizes = connections.map(({ heldBytes }) => heldBytes).sort((a, b) => a - b);
-  // Not the average, which one large request among many small ones raises above all of these.
-  const least = (sizes[sizes.length >> 1] ?? 0) * WORTH_CLOSING;
+  // The average is unsuitable: one large request can raise it above all small ones.
+  const min = (sizes[sizes.length >> 1] ?? 0) * WORTH_CLOSING;
   const pace = ({ heldBytes, activeAt }: OpenConnection) => heldBytes / Math.max(1, now - activeAt);
-  return connections.filter(({ heldBytes }) => heldBytes >= least).sort((a, b) => pace(a) - pace(b));
+  return connections.filter(({ heldBytes }) => heldBytes >= min).sort((a, b) => pace(a) - pace(b));
 }

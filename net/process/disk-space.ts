@@ -1,4 +1,4 @@
-/** Free and total bytes of a folder's file system, as of the last check: a disk that hangs gets one request, and holds up nothing. */
+/** The free and total bytes of a folder's file system at the last check. A hung disk receives only one request and blocks nothing. */
 import { statfs } from "node:fs/promises";
 
 export interface DiskBytes {
@@ -8,36 +8,36 @@ export interface DiskBytes {
 
 export class DiskSpace {
   readonly #folder: string | null;
-  /** The result of the last check; null: not known. */
+  /** The result of the last check; null: not known yet. */
   last: DiskBytes | null = null;
-  /** Each request holds a thread until the disk answers. */
-  #isAsked = false;
+  /** Whether a request is pending. Each one occupies a thread until the disk answers. */
+  #isRequested = false;
 
-  /** @param folder  null: there is none */
+  /** Creates the check. @param folder  null: there is none */
   constructor(folder: string | null) {
     this.#folder = folder;
   }
 
-  /** Returns what the last check found, and starts the next one; null: not known. */
+  /** Returns the result of the last check, and starts the next one; null if not known. */
   check(): DiskBytes | null {
-    if (this.#folder !== null && !this.#isAsked) void this.#ask(this.#folder);
+    if (this.#folder !== null && !this.#isRequested) void this.#request(this.#folder);
     return this.last;
   }
 
-  /** Returns whether fewer bytes are known to be free. */
+  /** Whether fewer than `bytes` are known to be free. */
   isBelow(bytes: number): boolean {
     return this.last !== null && this.last.free < bytes;
   }
 
-  async #ask(folder: string): Promise<void> {
-    this.#isAsked = true;
+  async #request(folder: string): Promise<void> {
+    this.#isRequested = true;
     try {
       const { bavail, blocks, bsize } = await statfs(folder);
       this.last = { free: bavail * bsize, size: blocks * bsize };
     } catch {
       this.last = null;
     } finally {
-      this.#isAsked = false;
+      this.#isRequested = false;
     }
   }
 }

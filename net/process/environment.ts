@@ -1,39 +1,39 @@
-/** The clock and the source of randomness that are passed to the daemon's parts, so that tests can pass their own. */
+/** The clock and the source of randomness, which are passed to the daemon's components so that tests can replace them. */
 import { randomBytes, randomFillSync } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 
 export interface Environment {
-  /** Milliseconds since 1970; may jump. */
+  /** Returns the milliseconds since 1970; may jump. */
   clock(): number;
-  /** Milliseconds since some moment, fractions included; never jumps. For measuring spans only. */
+  /** Returns the milliseconds, with fractions, since an arbitrary start; never jumps. It is only for measuring intervals. */
   uptime(): number;
-  /** Returns a number of at least 0 and below 1; it may be guessable. */
+  /** Returns a number from 0 (inclusive) to 1 (exclusive). It may be predictable. */
   random(): number;
-  /** `count` unguessable bytes. */
+  /** Returns `count` unpredictable bytes. */
   randomBytes(count: number): ByteString;
-  /** Runs a step once, after the given milliseconds. @returns cancels it; harmless when it has run */
+  /** Runs a step once, after the given milliseconds. @returns a function that cancels it; harmless if it has run */
   setTimer(milliseconds: number, step: () => void): () => void;
 }
 
-/** Bytes drawn in one system call: a call for each few bytes costs thirty times as much. */
+/** The number of random bytes read in one system call. A call for every few bytes costs thirty times as much. */
 const POOL_BYTES = 4096;
-/** More are drawn by themselves. */
+/** The maximum number of bytes taken from the pool. More are read separately. */
 const POOLED_MAX = 64;
 
-/** Returns random bytes of a pool. Each byte is used once, and overwritten here. */
-function drawn(): Environment["randomBytes"] {
+/** Returns a function that takes random bytes from a pool. Each byte is used once, and then overwritten. */
+function pooledRandomBytes(): Environment["randomBytes"] {
   const pool = Buffer.alloc(POOL_BYTES);
-  let left = 0;
+  let remaining = 0;
   return (count) => {
     if (count > POOLED_MAX) return randomBytes(count).toString("latin1");
-    if (count > left) {
+    if (count > remaining) {
       randomFillSync(pool);
-      left = POOL_BYTES;
+      remaining = POOL_BYTES;
     }
-    const bytes = bytesOf(pool, left - count, left);
-    pool.fill(0, left - count, left);
-    left -= count;
+    const bytes = bytesOf(pool, remaining - count, remaining);
+    pool.fill(0, remaining - count, remaining);
+    remaining -= count;
     return bytes;
   };
 }
@@ -42,7 +42,7 @@ export const realEnvironment: Environment = {
   clock: () => Date.now(),
   uptime: () => performance.now(),
   random: () => Math.random(),
-  randomBytes: drawn(),
+  randomBytes: pooledRandomBytes(),
   setTimer(milliseconds, step) {
     const timer = setTimeout(step, milliseconds);
     return () => clearTimeout(timer);

@@ -1,4 +1,4 @@
-/** SIGHUP, which asks a daemon to read its configuration again: from the program's first moment on, as it ends a process that does not handle it. */
+/** Handles SIGHUP, which makes a daemon read its configuration again. It starts with the program, because an unhandled SIGHUP ends the process. */
 export class HangUps {
   #reload: (() => void) | null = null;
   #hasCome = false;
@@ -11,8 +11,8 @@ export class HangUps {
   }
 
   /**
-   * Handles each hang-up from now on; and one immediately, if one was received before: what has changed since the
-   * start is not known.
+   * Calls `reload` for each signal from now on. Calls it immediately if a signal was received earlier, because the
+   * configuration may have changed since the start.
    */
   handle(reload: () => void): void {
     this.#reload = reload;

@@ -1,19 +1,19 @@
 /**
- * Throttles log lines of frequent events: a few for each subject and period, the rest counted, so that neither a
- * client in a loop nor an attacker fills the disk or keeps the process busy with writing.
+ * Throttles log lines of frequent events. It writes a few lines for each subject and period and counts the others, so that
+ * neither a client in a loop nor an attacker can fill the disk or keep the process busy with logging.
  */
 
 export interface ThrottleOptions {
   readonly log: LineLog;
-  /** Milliseconds since some moment; never jumps back. */
+  /** Returns the milliseconds since an arbitrary start; never jumps back. */
   readonly uptime: () => number;
-  /** Milliseconds of a period; `Infinity`: the same line again only after `clear`. */
+  /** The length of a period in milliseconds; `Infinity`: the same line is written again only after `clear`. */
   readonly periodMs: number;
-  /** Lines of a subject in a period; default 1. */
+  /** The maximum number of lines for a subject in a period; default 1. */
   readonly lines?: number;
 }
 
-/** The part of pino's Logger that is needed here. */
+/** The part of pino's Logger that the throttle uses. */
 export interface LineLog {
   warn(facts: object, text: string): void;
   error(facts: object, text: string): void;
@@ -26,7 +26,7 @@ interface Period {
   withheld: number;
 }
 
-/** Subjects remembered; a client with many addresses must not fill the memory. */
+/** The maximum number of stored subjects, so that a client with many addresses cannot exhaust the memory. */
 const SUBJECTS_MAX = 1000;
 
 export class LogThrottle {
@@ -38,22 +38,22 @@ export class LogThrottle {
   }
 
   /**
-   * Writes a line at level warn, or counts it; the next line of the subject has the count as `withheld`.
+   * Writes a line at level warn, or only counts it. The next line of the subject has the count as `withheld`.
    *
    * @param subject  what the line is about, such as a code or an address
-   * @param variant  another one than the last is logged immediately
+   * @param variant  a line whose variant differs from the last one's is written immediately
    * @returns whether the line was written
    */
   warn(subject: string, facts: object, text: string, variant = text): boolean {
     return this.#note("warn", subject, facts, text, variant);
   }
 
-  /** Writes a line at level error, or counts it: as `warn`. */
+  /** Writes a line at level error, or only counts it, like `warn`. */
   error(subject: string, facts: object, text: string, variant = text): boolean {
     return this.#note("error", subject, facts, text, variant);
   }
 
-  /** Forgets a subject that has recovered: its next line is written immediately. */
+  /** Clears a subject that has recovered. Its next line is written immediately. */
   clear(subject: string): void {
     this.#periods.delete(subject);
   }

@@ -1,4 +1,4 @@
-/** The daemon's log: JSON lines on standard output, or coloured text where that is a terminal. */
+/** The daemon's log: JSON lines on standard output, or coloured text if that is a terminal. */
 import { isatty } from "node:tty";
 import { destination, type Logger, pino, stdTimeFunctions } from "pino";
 import { loadWith } from "./optional-package.js";
@@ -7,29 +7,29 @@ export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export const LOG_FORMATS = ["auto", "json", "pretty"] as const;
-/** `auto`: pretty on a terminal, else json. */
+/** The format of the log. `auto`: pretty on a terminal, otherwise json. */
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
 const STDOUT = 1;
 
 /**
- * Log bytes that wait for a slow reader of standard output; further lines are dropped, the daemon is not
- * held up.
+ * The maximum number of log bytes that wait for a slow reader of standard output. Further lines are dropped, so that the
+ * daemon is not blocked.
  */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 
-/** Milliseconds that closing may wait for a slow reader of standard output. */
+/** The milliseconds for which closing may wait for a slow reader of standard output. */
 const CLOSE_MS_MAX = 500;
 
-/** pino's number of the level "trace"; those of the remaining levels are higher. */
+/** pino's number for the level "trace". The numbers of the other levels are higher. */
 const TRACE_LEVEL = 10;
 
-/** Bytes of a frame that the trace shows. */
+/** The maximum number of bytes of a frame that the trace shows. */
 const MAX_SHOWN_BYTES = 256;
 
 export interface Log {
   readonly logger: Logger;
-  /** Writes out what waits, for a bounded time; nothing is logged afterwards. */
+  /** Writes the waiting lines, for a limited time. Nothing is logged afterwards. */
   close(): Promise<void>;
 }
 
@@ -47,12 +47,12 @@ export async function openLog(level: LogLevel, format: LogFormat): Promise<Log> 
     return { logger: pino(options, stream), close: async () => {} };
   }
   const stream = destination({ dest: STDOUT, sync: false, minLength: 0, maxLength: MAX_WAITING_BYTES });
-  // A reader of the log that goes away is no reason to stop serving.
+  // The daemon continues to serve even if the reader of its log disappears.
   stream.on("error", () => {});
   return { logger: pino(options, stream), close: () => closeStream(stream) };
 }
 
-/** null: not installed, and no option requires it. */
+/** Loads pino-pretty; null if it is not installed and no option requires it. */
 async function loadPretty(format: LogFormat) {
   const loading = loadWith("pino-pretty", "--log-format pretty", () => import("pino-pretty"));
   if (format === "pretty") return (await loading).PinoPretty;
@@ -73,7 +73,7 @@ function closeStream(stream: ReturnType<typeof destination>): Promise<void> {
   });
 }
 
-/** One line of the trace. Costs a comparison when the level is another. */
+/** Writes one line of the trace. At other levels it costs only a comparison. */
 export function traceFrame(
   log: Logger,
   direction: "received" | "sent",
@@ -85,7 +85,7 @@ export function traceFrame(
   log.trace({ direction, remote, bytes: shownBytes(bytes) }, "frame");
 }
 
-/** Escaped, and cut after `MAX_SHOWN_BYTES`. */
+/** Escapes bytes, and truncates them after `MAX_SHOWN_BYTES`. */
 function shownBytes(bytes: Buffer): string {
   const shown = bytes.toString("latin1", 0, MAX_SHOWN_BYTES);
   const escaped = shown.replace(/[^\x20-\x5b\x5d-\x7e]/g, escapeByte);

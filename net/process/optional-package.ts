@@ -1,10 +1,11 @@
-/** Packages that only some daemons need: loaded on use. The error of a missing one says how to install it. */
+/** Loads packages that only some daemons need, when they are used. The error about a missing one says how to install it. */
 import { StartError } from "./start-error.js";
 
 /**
- * @param load     `() => import(…)` of a module of ours that needs the package, or of the package itself
- * @param purpose  what asks for it, as the user wrote it
- * @throws StartError  if the package is not installed
+ * Loads a module that needs an optional package.
+ * @param load     `() => import(…)` of a module that needs the package, or of the package itself
+ * @param purpose  the option that needs it, as the user wrote it
+ * @throws StartError  the package is not installed
  */
 export async function loadWith<T>(packageName: string, purpose: string, load: () => Promise<T>): Promise<T> {
   try {
@@ -12,6 +13,9 @@ export async function loadWith<T>(packageName: string, purpose: string, load: ()
   } catch (problem) {
     if ((problem as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw problem;
     const cure = `Install it next to dbsyncd: npm install ${packageName}`;
-    throw new StartError(`${purpose} needs the package ${packageName}, which is not installed. ${cure}`, 1);
+    throw new StartError(
+      `${purpose} requires the package ${packageName}, which is not installed. ${cure}`,
+      1,
+    );
   }
 }

@@ -1,4 +1,4 @@
-/** Addresses: those to listen on, as `port` or `address:port`, and those to connect to, as `host:port`. */
+/** Parses and formats addresses: those to listen on, `port` or `address:port`, and those to connect to, `host:port`. */
 import { isIP } from "node:net";
 
 const MAX_PORT = 65535;
@@ -7,35 +7,35 @@ const DEFAULT_ADDRESS = "127.0.0.1";
 export interface ListenPlace {
   /** An address, not a name; without brackets. */
   readonly address: string;
-  /** 0: a free one. */
+  /** The port; 0: any free one. */
   readonly port: number;
 }
 
-/** Where a server of the replicated memory database listens (--json-replica). */
+/** The address of a server of the replicated memory database (--json-replica). */
 export interface ReplicaPlace {
   /** A name, or an address without brackets. */
   readonly host: string;
   readonly port: number;
 }
 
-/** @throws RangeError  what is expected */
+/** Parses an address to listen on. @throws RangeError  states the expected form */
 export function parsePlace(text: string): ListenPlace {
   const match = /^(?:(?:\[([^\]]+)\]|([^:[\]]+)):)?(\d{1,5})$/.exec(text.trim());
   const address = match?.[1] ?? match?.[2] ?? DEFAULT_ADDRESS;
   const port = Number(match?.[3] ?? Number.NaN);
   if (match === null || port > MAX_PORT || isIP(address) !== (match[1] === undefined ? 4 : 6)) {
     throw new RangeError(
-      `Expected a port from 0 to ${MAX_PORT}, or an IP address before it: 10.0.0.1:9464, [::1]:9464.`,
+      `Expected a port from 0 to ${MAX_PORT}, optionally after an IP address: 10.0.0.1:9464, [::1]:9464.`,
     );
   }
   return { address, port };
 }
 
-/** Formats an address as `parsePlace` reads it. */
+/** Formats an address in the form that `parsePlace` accepts. */
 export function formatPlace({ address, port }: ListenPlace): string {
   return isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** `host:port`, of a name or an address. */
+/** Returns `host:port` for a name or an address. */
 export const placeName = ({ host, port }: { readonly host: string; readonly port: number }): string =>
   `${host.includes(":") ? `[${host}]` : host}:${port}`;

@@ -1,6 +1,6 @@
-/** A first-in, first-out queue, in constant time each; an array's own `shift` moves all other items. */
+/** A first-in, first-out queue with operations in constant time. An array's `shift` would move all other items. */
 
-/** Taken items that may be before the rest until it is moved. */
+/** The number of removed items at the head after which the remaining ones are moved. */
 const TAKEN_MAX = 1024;
 
 export class Queue<T> {
@@ -11,7 +11,7 @@ export class Queue<T> {
     return this.#items.length - this.#head;
   }
 
-  /** The oldest, which `shift` would take. */
+  /** The oldest item, which `shift` would return. */
   get first(): T | undefined {
     return this.#items[this.#head];
   }

@@ -1,28 +1,29 @@
-/** Runs a service as a program: starts it, stops it on signals, and exits with a code, also after a bug. */
+/** Runs a service as a program: starts it, stops it on signals, and exits with a code, even after a bug. */
 import type { Logger } from "pino";
 import { type LogFormat, type LogLevel, openLog } from "./log.js";
 import { notifyReady } from "./ready-notice.js";
 import type { Service } from "./service.js";
 
 const EXIT_FAILED = 1;
-const BUG = "stopped by a bug; please report it";
+const BUG = "stopped because of a bug; please report it";
 
 export interface ProgramOptions {
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
-  /** The log line for an exception that nothing caught; null, as by default: that it is a bug. */
+  /** Returns the log line for an uncaught exception; null, the default: the line that reports a bug. */
   readonly lastWords?: (problem: unknown) => string | null;
 }
 
 export interface Program<S extends Service> {
   readonly service: S;
   readonly log: Logger;
-  /** Ends the program immediately. Its state is unknown. */
+  /** Ends the program immediately, because its state is unknown. */
   readonly crash: (problem: unknown) => void;
 }
 
 /**
- * @param make  makes the service; `shutDown` stops the program, as a signal does
+ * Starts a service as a program.
+ * @param make  creates the service; `shutDown` stops the program like a signal
  * @throws StartError  it could not be started
  */
 export async function runService<S extends Service>(
@@ -33,7 +34,7 @@ export async function runService<S extends Service>(
   const exit = (code: number) => {
     close().finally(() => process.exit(code));
   };
-  // Bad input never gets here.
+  // Invalid input never causes this.
   const crash = (problem: unknown) => {
     log.fatal({ err: problem }, lastWords(problem) ?? BUG);
     exit(EXIT_FAILED);
@@ -54,19 +55,19 @@ export async function runService<S extends Service>(
   try {
     const made = await make(log, () => stop("SHUTDOWN"));
     service = made;
-    // Before the start, which may take a while: a signal during it must find a handler.
+    // The handlers are set before the start, which may take some time, so that a signal during the start is handled.
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);
     await made.start();
     notifyReady(log);
     return { service: made, log, crash };
   } catch (problem) {
-    // The log is closed: errors are thrown, and Node prints them.
+    // The log will be closed, so errors are thrown and Node prints them.
     process.off("uncaughtException", crash);
     process.off("unhandledRejection", crash);
-    // What listens already would keep the program running.
+    // Listeners that have started would keep the program running.
     await Promise.resolve(service?.stop()).catch((reason: unknown) =>
-      log.error({ err: reason }, "what was started could not be stopped"),
+      log.error({ err: reason }, "the service could not be stopped after its failed start"),
     );
     await close();
     throw problem;

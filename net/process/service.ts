@@ -1,10 +1,10 @@
 /**
- * Anything that lives. The constructor only remembers; `start` opens, `stop` is its mirror and may be
- * called twice.
+ * A component that can be started and stopped. The constructor only stores its arguments, `start` opens resources, and
+ * `stop` releases them. `stop` may be called twice.
  */
 export interface Service {
-  /** @throws StartError  what could not be opened, where, and what to do */
+  /** Opens the resources. @throws StartError  says what could not be opened, where, and what to do */
   start(): Promise<void>;
-  /** Releases everything `start` took. Waits for what is in flight, for a bounded time. */
+  /** Releases all resources. Waits for requests in progress, for a limited time. */
   stop(): Promise<void>;
 }

@@ -1,12 +1,11 @@
 /**
- * The reason why the daemon did not start, or did not take a new configuration: bad input, reported to the person who
- * runs it.
+ * The reason why the daemon did not start or did not accept a new configuration. It is reported to the operator.
  */
 
-/** 1: something could not be opened (port, file). 2: usage or configuration. */
+/** The exit code. 1: a port or file could not be opened. 2: an error in usage or configuration. */
 export type StartExitCode = 1 | 2;
 
-/** `message` says what is wrong, where, and what to do. */
+/** An error at the start. `message` says what is wrong, where, and what to do. */
 export class StartError extends Error {
   override readonly name = "StartError";
   readonly exitCode: StartExitCode;
@@ -17,5 +16,5 @@ export class StartError extends Error {
   }
 }
 
-/** A configuration file or a key file cannot be used: `dbsync` has an exit code of its own for that. */
+/** The error about a configuration file or key file that cannot be used. `dbsync` has a separate exit code for it. */
 export class UnusableFile extends StartError {}

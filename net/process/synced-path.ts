@@ -1,4 +1,4 @@
-/** Syncs to disk what a path names: a file's bytes, or a folder's names. */
+/** Syncs a path to disk: the bytes of a file, or the names in a folder. */
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { open } from "node:fs/promises";
 
@@ -11,7 +11,7 @@ export async function syncPath(path: string): Promise<void> {
   }
 }
 
-/** Like `syncPath`, and blocks the event loop. */
+/** Like `syncPath`, but blocks the event loop. */
 export function syncPathNow(path: string): void {
   const descriptor = openSync(path, "r");
   try {

@@ -1,19 +1,19 @@
 /**
- * Work that no client waits for, of all parts of a daemon: in the order in which it was added, some milliseconds a turn of
- * the event loop in total. If each part had a slice in each turn, a client's command would wait for the sum of them.
+ * Runs the background work of all components of a daemon, in the order in which it was added, for a few milliseconds per turn
+ * of the event loop in total. If each component had its own slice in each turn, a client's command would wait for all of them.
  */
 import { BACKGROUND_TURN_MS } from "../../protocol/steps.js";
 import { Queue } from "./queue.js";
 
-/** Yields wherever it may be interrupted. If it yields a promise, which never rejects, it continues when that has settled. */
+/** Long work, which yields wherever it may be interrupted. If it yields a promise, which must not reject, it continues when that has settled. */
 export type Work = Generator<Promise<unknown> | undefined, void, undefined>;
 
 export interface TurnsOptions {
-  /** Milliseconds since some moment; never jumps. */
+  /** Returns the milliseconds since an arbitrary start; never jumps. */
   readonly uptime: () => number;
   /** Runs a function after the event loop has received data from the network. */
   readonly defer: (run: () => void) => void;
-  /** Milliseconds after which the rest waits for the next turn; a longer step is a turn of its own. */
+  /** The milliseconds after which the remaining work waits for the next turn. A longer step uses a complete turn. */
   readonly milliseconds?: number;
 }
 
@@ -21,7 +21,7 @@ export class Turns {
   readonly #options: TurnsOptions;
   readonly #waiting = new Queue<(() => void) | Work>();
   #isDeferred = false;
-  /** Calls of `clear`: work that awaited a promise before one does not go on. */
+  /** The number of calls of `clear`. Work that awaited a promise before such a call does not continue. */
   #cleared = 0;
 
   constructor(options: TurnsOptions) {
@@ -36,7 +36,7 @@ export class Turns {
     this.#add(work);
   }
 
-  /** Drops all that waits. */
+  /** Discards all waiting work. */
   clear(): void {
     while (this.#waiting.shift() !== undefined);
     this.#cleared++;
@@ -56,20 +56,20 @@ export class Turns {
     });
   }
 
-  /** Runs the steps. Steps that are added meanwhile run in the next turn at the earliest. */
+  /** Runs the steps. Steps that are added during this call run in the next turn at the earliest. */
   #run(): void {
     const { uptime, milliseconds = BACKGROUND_TURN_MS } = this.#options;
     const until = uptime() + milliseconds;
-    for (let left = this.#waiting.size; left > 0; left--) {
+    for (let remaining = this.#waiting.size; remaining > 0; remaining--) {
       const step = this.#waiting.shift();
       if (typeof step === "function") step();
-      else if (step !== undefined) this.#goOn(step, until);
+      else if (step !== undefined) this.#continue(step, until);
       if (uptime() >= until) break;
     }
     this.#defer();
   }
 
-  #goOn(work: Work, until: number): void {
+  #continue(work: Work, until: number): void {
     for (let step = work.next(); !step.done; step = work.next()) {
       if (step.value !== undefined) {
         this.#await(work, step.value);

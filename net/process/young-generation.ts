@@ -1,28 +1,28 @@
 /**
- * Keeps the engine's young generation small, where objects are until they have survived twice. By itself it grows to
- * 16 MiB, and collecting it while most objects stay, as when keys are set, stops all clients for 10 ms and more; a
- * quarter of it takes as much work in all, in steps of 2 ms.
+ * Limits the engine's young generation, which contains objects until they have survived two collections. By default it
+ * grows to 16 MiB. Collecting it while most objects survive, as when keys are set, pauses all clients for 10 ms and
+ * more. With a quarter of that size the total work is the same, but in steps of 2 ms.
  */
 import { PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 
-/** Bytes at which it no longer grows; the engine doubles it, from 1 MiB on, and reports a little less than it is. */
+/** The size in bytes at which it stops growing. The engine doubles it, starting at 1 MiB, and reports slightly less than its size. */
 const ENOUGH_BYTES = 3.5 * 1024 * 1024;
-/** @param options  of the engine; one about this size is left alone */
+/** Limits the young generation. @param options  the engine's options; if they set this size, nothing is changed */
 export function boundYoungGeneration(options: string): void {
   if (options.includes("semi-space")) return;
   let grows = true;
-  const look = () => {
-    // The engine makes it smaller when there is little to do.
+  const adjust = () => {
+    // The engine shrinks it when there is little to do.
     if (grows === youngBytes() < ENOUGH_BYTES) return;
     grows = !grows;
     setFlagsFromString(`--semi-space-growth-factor=${grows ? 2 : 1}`);
   };
-  // Its size changes only then. A timer would find 8 MiB at a busy daemon.
-  new PerformanceObserver(look).observe({ entryTypes: ["gc"] });
+  // The size changes only during a collection. On a busy daemon, a timer would be too late and find 8 MiB.
+  new PerformanceObserver(adjust).observe({ entryTypes: ["gc"] });
 }
 
-/** Returns the bytes of new objects before they are collected. */
+/** Returns the size of the young generation in bytes. */
 export function youngBytes(): number {
   const space = getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space");
   return space === undefined ? 0 : space.space_used_size + space.space_available_size;

@@ -1,7 +1,7 @@
-/** Colours of what people are shown: on a terminal, unless NO_COLOR is set; never in a pipe. */
+/** Colours text for people: on a terminal, unless NO_COLOR is set, and never in a pipe. */
 import { styleText } from "node:util";
 
-/** The kind of a line: the head of a table, bad, or worth a look. */
+/** The kind of a line, such as the head of a table, a problem or a warning. */
 export type Tone = "plain" | "head" | "bad" | "warn" | "good";
 
 const FORMATS = {
@@ -11,9 +11,9 @@ const FORMATS = {
   good: "green",
 } as const satisfies Record<Exclude<Tone, "plain">, Parameters<typeof styleText>[0]>;
 
-/** @param text  without escapes of a server's making */
+/** Colours a text for a stream. @param text  must not contain escape sequences from a server */
 export function painted(text: string, tone: Tone, stream: NodeJS.WriteStream = process.stdout): string {
-  // FORCE_COLOR, which styleText obeys, is set by many a CI, whose files are to hold none.
+  // styleText obeys FORCE_COLOR, which many CI systems set although their log files should contain no colours.
   if (tone === "plain" || text === "" || !hasColours(stream)) return text;
   return styleText(FORMATS[tone], text, { stream });
 }

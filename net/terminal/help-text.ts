@@ -1,9 +1,9 @@
-/** Help of the programs, broken at the terminal's width. */
+/** Breaks the help of the programs at the terminal's width. */
 
-/** Width of help that is not printed on a terminal. */
+/** The width of help that is not printed on a terminal. */
 const HELP_COLUMNS = 120;
 
-/** Breaks paragraphs with a line that is longer than `columns`; indented lines, such as examples, stay as they are. */
+/** Breaks paragraphs that have a line longer than `columns`. Indented lines, such as examples, are not changed. */
 export const breakHelp = (help: string, columns = process.stdout.columns || HELP_COLUMNS): string =>
   help.replace(new RegExp(`^(?! ).{${columns + 1},}(?:\\n(?! ).+)*`, "gm"), (paragraph) =>
     paragraph

@@ -1,37 +1,38 @@
-/** Tables for people: columns as wide as their contents, two spaces between. */
+/** Formats tables for people: columns are as wide as their contents, with two spaces between them. */
 import { painted, type Tone } from "./colours.js";
 import { shown } from "./shown-text.js";
 
-/** Characters that at least remain of a cell that is cut, so that lines are no wider than a terminal. */
+/** The minimum width of a cell that is shortened to fit lines into a terminal. */
 const CELL_CHARS_MIN = 12;
-/** The width of a pipe, or of a terminal that does not report its own. */
+/** The width for a pipe, or for a terminal that does not report its width. */
 const COLUMNS_USUAL = 80;
 const GAP = "  ";
 
 /**
- * @param given   the last cell of a row is not filled up
- * @param toneOf  of a row; the first is 0
+ * Formats a table.
+ * @param cells   the rows; the last cell of each is not padded
+ * @param toneOf  returns the tone of a row; the first is 0
  */
 export function formatTable(
-  given: readonly (readonly string[])[],
+  cells: readonly (readonly string[])[],
   toneOf: (row: number) => Tone = () => "plain",
 ): string {
-  return tableLines(given)
+  return tableLines(cells)
     .map((text, row) => `${painted(text, toneOf(row))}\n`)
     .join("");
 }
 
-/** Like `formatTable`, with the first row as the head. @param toneOf  of a row below it; the first is 0 */
+/** Like `formatTable`, with the first row as the head. @param toneOf  returns the tone of a row below it; the first is 0 */
 export function formatHeadedTable(
-  given: readonly (readonly string[])[],
+  cells: readonly (readonly string[])[],
   toneOf: (row: number) => Tone = () => "plain",
 ): string {
-  return formatTable(given, (row) => (row === 0 ? "head" : toneOf(row - 1)));
+  return formatTable(cells, (row) => (row === 0 ? "head" : toneOf(row - 1)));
 }
 
-/** The rows as lines, without an end and without colours. */
-export function tableLines(given: readonly (readonly string[])[]): string[] {
-  const rows = given.map((row) => row.map(shown));
+/** Returns the rows as lines, without line endings and colours. */
+export function tableLines(cells: readonly (readonly string[])[]): string[] {
+  const rows = cells.map((row) => row.map(shown));
   const widths = widthsOf(rows);
   return rows.map((row) =>
     row
@@ -41,9 +42,9 @@ export function tableLines(given: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** Returns the rows with their widest cells cut until no line is too long; addresses stay different from each other. */
-export function fitted(given: readonly (readonly string[])[], columns: number): string[][] {
-  const rows = given.map((row) => row.map((cell) => withoutScheme(shown(cell))));
+/** Returns the rows with the widest cells shortened until all lines fit. Different addresses remain different. */
+export function fitted(cells: readonly (readonly string[])[], columns: number): string[][] {
+  const rows = cells.map((row) => row.map((cell) => withoutScheme(shown(cell))));
   const widths = widthsOf(rows);
   let excess = widths.reduce((sum, width) => sum + width + GAP.length, -GAP.length) - columns;
   for (; excess > 0; excess--) {
@@ -64,10 +65,10 @@ export function fitted(given: readonly (readonly string[])[], columns: number): 
 
 const ADDRESS = /^\S+:\d+$/;
 
-/** Returns an address without `dbsyncs://` and the like; any other text as it is. */
+/** Returns an address without its scheme, such as `dbsyncs://`, and any other text unchanged. */
 export const withoutScheme = (text: string): string => text.replace(/^[a-z][a-z0-9]*:\/\/(?=\S+$)/, "");
 
-/** Returns the addresses, each cut in its middle; where that makes two alike, within what they have in common. */
+/** Shortens addresses in the middle. If two would then be equal, shortens the parts that all have in common. */
 export function clippedAddresses(addresses: readonly string[], chars: number): ReadonlyMap<string, string> {
   const all = [...new Set(addresses)];
   const middle = new Map(all.map((address) => [address, clipMiddle(address, chars)]));
@@ -83,10 +84,10 @@ export function clippedAddresses(addresses: readonly string[], chars: number): R
   const end = common((text, count) => text.slice(Math.max(0, text.length - count)));
   return new Map(
     all.map((address) => {
-      const own = address.slice(start > 1 ? start : 0, address.length - end);
-      const left = chars - own.length - 2;
-      const tail = left > 0 ? address.slice(address.length - Math.min(left, end)) : "";
-      const text = `${start > 1 ? "…" : ""}${own}${end > tail.length ? "…" : ""}${tail}`;
+      const distinct = address.slice(start > 1 ? start : 0, address.length - end);
+      const remaining = chars - distinct.length - 2;
+      const tail = remaining > 0 ? address.slice(address.length - Math.min(remaining, end)) : "";
+      const text = `${start > 1 ? "…" : ""}${distinct}${end > tail.length ? "…" : ""}${tail}`;
       return [address, clipMiddle(text, chars)];
     }),
   );
@@ -99,29 +100,29 @@ function clipMiddle(text: string, chars: number): string {
   return `${text.slice(0, head)}…${text.slice(text.length - tail)}`;
 }
 
-/** How wide lines may be that nothing breaks. */
+/** Returns the maximum width of lines that should not be broken. */
 export function terminalColumns(stream: NodeJS.WriteStream = process.stdout): number {
   return (stream.isTTY ? stream.columns : 0) || COLUMNS_USUAL;
 }
 
-/** Cuts the end. */
+/** Shortens a text at its end. */
 export function clip(text: string, chars: number): string {
   return text.length <= chars ? text : `${text.slice(0, Math.max(0, chars - 1))}…`;
 }
 
-/** Breaks at spaces, with an indent for further lines. */
+/** Breaks a text at spaces, and indents all lines but the first. */
 export function wrapped(text: string, columns: number): string[] {
   const lines: string[] = [];
-  let rest = "";
+  let line = "";
   for (const word of text.split(" ")) {
-    const longer = rest === "" ? word : `${rest} ${word}`;
-    if (longer.length <= columns || rest.trim() === "") rest = longer;
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (longer.length <= columns || line.trim() === "") line = longer;
     else {
-      lines.push(rest);
-      rest = `      ${word}`;
+      lines.push(line);
+      line = `      ${word}`;
     }
   }
-  return [...lines, rest];
+  return [...lines, line];
 }
 
 function widthsOf(rows: readonly (readonly string[])[]): number[] {

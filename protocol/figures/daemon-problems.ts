@@ -1,37 +1,37 @@
-/** A daemon's problems outside its timeline, and what to do about each: sentences for dbsync doctor and the dashboard. */
+/** The problems of a daemon outside its timeline, with remedies: sentences for dbsync doctor and the dashboard. */
 import type { Problem, Severity } from "./problem.js";
 
-/** Messages of a stream by which a daemon may be late without a problem; the alarm uses the same number. */
+/** The number of stream messages by which a daemon may be behind without a problem. The alert uses the same number. */
 const BEHIND_MAX = 10_000;
 
 export const INCOMPLETE = "it is catching up";
 
-/** @param name  the database's name; "": unknown */
+/** Returns the problem of a backend that is down. @param name  the name of the database; "": unknown */
 export const backendProblem = (name: string): Problem =>
   problem(
     `its database ${name} is down`.replace("  ", " "),
     "start it, or correct -d there; the daemon's log says why",
   );
 
-/** @param state  the state in the daemon's hello */
+/** Returns the problems that follow from a daemon's state. @param state  the state in the daemon's hello */
 export function stateProblems(state: string): Problem[] {
   if (state === "catching-up")
-    return [problem(INCOMPLETE, "its log says how far it is, or that its disk has failed", "progress")];
+    return [problem(INCOMPLETE, "its log shows its progress, or that its disk has failed", "progress")];
   if (state === "isolated")
     return [problem("it is cut off from most of its peers, or from the stream of --order", "see its log")];
   return [];
 }
 
-/** The state of the stream that orders a daemon's writes. `trouble`: why it cannot be read or written; null: nothing is wrong. */
+/** The state of the stream that orders a daemon's writes. `trouble` says why it cannot be read or written; null: nothing is wrong. */
 export interface DiagnosedOrder {
   readonly trouble: string | null;
   readonly behind: number;
 }
 
-/** Returns what is wrong with the stream of --order; null: nothing. */
+/** Returns the problem of the stream of --order; null if there is none. */
 export function orderProblem({ trouble, behind }: DiagnosedOrder): Problem | null {
   if (trouble !== null) {
-    const cure = "look at its NATS servers, and at the daemon's log: nothing is written meanwhile";
+    const cure = "check its NATS servers and the daemon's log: until this is fixed, no writes are possible";
     return problem(`the stream of its --order: ${trouble}`, cure);
   }
   if (behind <= BEHIND_MAX) return null;

@@ -1,10 +1,10 @@
-/** Figures that a daemon reports: a table says their names and kinds, and replies, metrics and documents follow from it. */
+/** The figures that a daemon reports. A table defines their names and kinds; replies, metrics and documents are derived from it. */
 
-/** The value of a figure by its kind. Numbers are written as integers; null is written as nil. */
+/** The type of a figure's value, by its kind. Numbers are written as integers, and null as nil. */
 interface Values {
   readonly text: string;
   readonly "text-or-nil": string | null;
-  /** A byte string, as keys are: one character for each byte. */
+  /** A byte string, such as a key: one character for each byte. */
   readonly bytes: string;
   readonly number: number;
   readonly "number-or-nil": number | null;
@@ -13,14 +13,14 @@ interface Values {
   readonly "bytes-list": readonly string[];
 }
 
-/** The metric that shows a figure. A flag is 0 or 1, a text 1 if there is one, a list its length. */
+/** The metric that shows a figure. A flag is 0 or 1, a text is 1 if present, and a list is its length. */
 export interface FigureMetric {
   readonly name: string;
   readonly type: "gauge" | "counter";
-  /** Replaces the figure's own help where that does not fit. */
+  /** Replaces the figure's own help if that is not suitable. */
   readonly help?: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** The figure is in milliseconds, and the metric in seconds. */
+  /** Whether the figure is in milliseconds and the metric in seconds. */
   readonly isSeconds?: true;
 }
 
@@ -30,7 +30,7 @@ export interface PlainFigure {
   readonly metric?: FigureMetric;
 }
 
-/** A list of maps, or one map or nil. */
+/** A figure whose value is a list of maps, or one map or nil. */
 export interface NestedFigure {
   readonly kind: "list" | "map";
   readonly of: FigureTable;
@@ -40,7 +40,7 @@ export interface NestedFigure {
 
 export type Figure = PlainFigure | NestedFigure;
 
-/** Figures by name in TypeScript; replies write `tailUnits` as `tail-units`. */
+/** The figures by their names in TypeScript. In replies, `tailUnits` is named `tail-units`. */
 export type FigureTable = Readonly<Record<string, Figure>>;
 
 type ValueOf<Row> = Row extends { readonly kind: "list"; readonly of: infer Table extends FigureTable }
@@ -51,7 +51,7 @@ type ValueOf<Row> = Row extends { readonly kind: "list"; readonly of: infer Tabl
       ? Values[Kind]
       : never;
 
-/** The values of a table. */
+/** The values of the figures in a table. */
 export type Figures<Table extends FigureTable> = { readonly [Name in keyof Table]: ValueOf<Table[Name]> };
 
 /** Returns the name of a figure in replies. */

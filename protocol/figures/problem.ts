@@ -1,13 +1,13 @@
 /** The problems of a daemon, as dbsync doctor and the dashboard show them. */
 
-/** `problem`: needs an operator. `remark`: may be intended. `note`: matters only to clients that may not exist. `progress`: ends by itself. */
+/** `problem`: requires an operator. `remark`: may be intended. `note`: matters only to clients that may not exist. `progress`: resolves itself. */
 export type Severity = "problem" | "remark" | "note" | "progress";
 
 export interface Problem {
   readonly text: string;
-  /** The advice: what to do. */
+  /** The remedy. */
   readonly fix: string;
   readonly severity: Severity;
-  /** Whether it is about a member, or the connection to it; the daemon itself may be well. */
+  /** Whether it concerns a member or the connection to it; the daemon itself may be healthy. */
   readonly isOfMember: boolean;
 }

@@ -1,4 +1,4 @@
-/** Problems of a daemon's timeline, without the names of keys and the ids that only administrators may see. */
+/** The problems of a daemon's timeline without key names and ids, which only administrators may see. */
 
 import type { Problem } from "./problem.js";
 import type { TimelineReport } from "./timeline-figures.js";
@@ -9,7 +9,7 @@ const HIDDEN_COMMAND = "CLUSTER ADD … (dbsync doctor shows it)";
 /** The id of a key or a daemon, complete or shortened. */
 const ID = /(?:ed25519:|rsa:)\S+|\b[0-9a-f]{12,}\b/gi;
 
-/** @param now  milliseconds since 1970 */
+/** Returns the problems. @param now  milliseconds since 1970 */
 export function publicProblems(report: TimelineReport, now: number): Problem[] {
   const hidden = {
     ...report,

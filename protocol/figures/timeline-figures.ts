@@ -1,93 +1,96 @@
 /**
- * The figures of TIMELINE STATUS. `dbsync status` reads them by this table, /metrics shows those that have a metric, and
- * docs/protocol-v2.md lists all. Dates are milliseconds since 1970, hashes and ids hexadecimal.
+ * The figures of TIMELINE STATUS. `dbsync status` reads them with this table, /metrics shows those that have a metric, and
+ * docs/protocol-v2.md lists all. Dates are milliseconds since 1970; hashes and ids are hexadecimal.
  */
 import type { Figures, FigureTable } from "./figure.js";
 
-/** A member as one daemon sees it. Spans are milliseconds; nil: not known. */
+/** A daemon's figures about a member. Durations are in milliseconds; nil: not known. */
 export const MEMBER_FIGURES = {
   address: {
     kind: "text",
-    help: "as in `--peer`, or where it connected from; empty: no address leads to it",
+    help: "its address as in `--peer`, or the address from which it connected; empty: no address is known",
   },
   id: { kind: "text-or-nil", help: "its id" },
-  listed: { kind: "flag-or-nil", help: "whether the list of members names it; nil: there is no list" },
+  listed: { kind: "flag-or-nil", help: "whether the member list names it; nil: there is no list" },
   connection: {
     kind: "text",
-    help: "`connected`, `connecting`, `waiting` (for the next attempt), or `self`: the address is this daemon's own",
+    help: "`connected`, `connecting`, `waiting` (for the next attempt), or `self` if the address is this daemon's own",
   },
   trouble: { kind: "text-or-nil", help: "why it is not connected" },
   state: { kind: "text-or-nil", help: "its state, as in `hello`" },
-  skewed: { kind: "flag", help: "whether it finds that its own clock is off" },
+  skewed: { kind: "flag", help: "whether it reports that its own clock is wrong" },
   connectedSince: { kind: "number-or-nil", help: "how long it has been connected" },
   roundTrip: {
     kind: "number-or-nil",
-    help: "time from a message to its answer",
+    help: "the time from a message to its answer",
     metric: {
       name: "dbsyncd_member_round_trip_seconds",
       type: "gauge",
-      help: "Time from a message to the member until its answer.",
+      help: "Time from a message to the member to its answer.",
       isSeconds: true,
     },
   },
   skew: {
     kind: "number-or-nil",
-    help: "its clock less this daemon's",
+    help: "its clock minus this daemon's clock",
     metric: {
       name: "dbsyncd_member_skew_seconds",
       type: "gauge",
-      help: "The member's clock less this daemon's.",
+      help: "The member's clock minus this daemon's clock.",
       isSeconds: true,
     },
   },
   watermark: {
     kind: "number-or-nil",
-    help: "it accepts nothing dated at or before it from clients",
+    help: "the date at or before which it accepts no writes from clients",
     metric: {
       name: "dbsyncd_member_watermark_seconds",
       type: "gauge",
-      help: "Seconds since 1970: the member accepts nothing dated at or before it from clients.",
+      help: "Seconds since 1970: the date at or before which the member accepts no writes from clients.",
       isSeconds: true,
     },
   },
-  prunedTo: { kind: "number-or-nil", help: "it keeps no envelope dated at or before it; 0: it keeps all" },
-  lacking: { kind: "flag", help: "whether it has pruned envelopes that this daemon misses" },
-  entries: { kind: "number-or-nil", help: "envelopes that it holds" },
+  prunedTo: {
+    kind: "number-or-nil",
+    help: "the date at or before which it has pruned all envelopes; 0: it stores all",
+  },
+  lacking: { kind: "flag", help: "whether it has pruned envelopes that this daemon is missing" },
+  entries: { kind: "number-or-nil", help: "the number of envelopes that it stores" },
   equal: {
     kind: "flag-or-nil",
-    help: "whether it held the same as this daemon when last seen, and both had it in their states",
+    help: "whether it had the same envelopes as this daemon when last seen, and both had applied them",
     metric: {
       name: "dbsyncd_member_equal",
       type: "gauge",
-      help: "1 if the member held the same as this daemon when last seen, and both had it in their states, else 0.",
+      help: "1 if the member had the same envelopes as this daemon when last seen, and both had applied them, otherwise 0.",
     },
   },
   lag: {
     kind: "number",
-    help: "envelopes requested from it that have not come",
+    help: "the number of envelopes requested from it that have not arrived",
     metric: {
       name: "dbsyncd_member_lag_entries",
       type: "gauge",
-      help: "Envelopes requested from the member that have not come.",
+      help: "Envelopes requested from the member that have not arrived.",
     },
   },
   behind: {
     kind: "number",
-    help: "envelopes on their way to it, roughly",
+    help: "the approximate number of envelopes in flight to it",
     metric: {
       name: "dbsyncd_member_behind_entries",
       type: "gauge",
-      help: "Envelopes that are on their way to the member, or wait to be, roughly.",
+      help: "Approximate number of envelopes that are in flight to the member or wait to be sent.",
     },
   },
-  lastHeard: { kind: "number-or-nil", help: "time since its last message" },
+  lastHeard: { kind: "number-or-nil", help: "the time since its last message" },
   refusals: {
     kind: "number",
-    help: "envelopes of it that were refused on this connection",
+    help: "the number of its envelopes that were refused on this connection",
     metric: {
       name: "dbsyncd_member_refused_entries",
       type: "gauge",
-      help: "Envelopes of the member that were refused on this connection; 0 unless something is wrong.",
+      help: "Envelopes from the member that were refused on this connection; 0 unless something is wrong.",
     },
   },
   software: { kind: "text-or-nil", help: "the version of its program, as it reports" },
@@ -95,180 +98,180 @@ export const MEMBER_FIGURES = {
   pageLocal: { kind: "flag", help: "whether only its own machine reaches that port, as it reports" },
   diskFree: {
     kind: "number-or-nil",
-    help: "free bytes of the file system of its data folder, as it reports",
+    help: "the number of free bytes in the file system of its data folder, as it reports",
     metric: {
       name: "dbsyncd_member_disk_free_bytes",
       type: "gauge",
-      help: "Free bytes of the file system of the member's data folder, as it reports.",
+      help: "Free bytes in the file system of the member's data folder, as it reports.",
     },
   },
-  diskSize: { kind: "number-or-nil", help: "all bytes of that file system, as it reports" },
+  diskSize: { kind: "number-or-nil", help: "the size of that file system in bytes, as it reports" },
   problems: {
     kind: "bytes-list",
-    help: "what it finds wrong with itself, as it reports: 8 sentences at most",
+    help: "its problems, as it reports: at most 8 sentences",
   },
 } as const satisfies FigureTable;
 
-/** A key that members hold differently, though they hold the same envelopes. */
+/** A key whose value differs between members, although they have the same envelopes. */
 export const DIFFERENCE_FIGURES = {
   db: { kind: "number", help: "the database" },
   key: { kind: "bytes", help: "the key" },
   verdict: { kind: "text", help: "whose state is wrong: `own`, `member`, or `unclear`" },
-  members: { kind: "bytes-list", help: "ids of the members that hold something else" },
+  members: { kind: "bytes-list", help: "the ids of the members that have another value" },
 } as const satisfies FigureTable;
 
-/** The Redis that follows the fold. Counts are since the start. */
+/** The figures of the mirror, the Redis that follows the fold. Counts are since the start. */
 export const MIRROR_FIGURES = {
   redis: { kind: "text", help: "its address, without a password" },
   state: { kind: "text", help: "`connecting`, `refused`, `comparing`, `behind` or `level`" },
   trouble: { kind: "text-or-nil", help: "why it is not written to" },
-  level: { kind: "number", help: "the date up to which it has everything" },
+  level: { kind: "number", help: "the date up to which it is complete" },
   dirty: {
     kind: "number",
-    help: "keys that wait to be written",
+    help: "the number of keys that wait to be written",
     metric: {
       name: "dbsyncd_mirror_dirty_keys",
       type: "gauge",
-      help: "Keys that wait to be written to the mirror; bounded by --mirror-keys.",
+      help: "Keys that wait to be written to the mirror; limited by --mirror-keys.",
     },
   },
   written: {
     kind: "number",
-    help: "keys that were written or removed",
+    help: "the number of keys that were written or removed",
     metric: {
       name: "dbsyncd_mirror_written_keys_total",
       type: "counter",
-      help: "Keys that were written to the mirror, or removed from it.",
+      help: "Keys that were written to the mirror or removed from it.",
     },
   },
   refused: {
     kind: "number",
-    help: "keys that it did not take",
+    help: "the number of keys that it refused",
     metric: {
       name: "dbsyncd_mirror_refused_keys_total",
       type: "counter",
-      help: "Keys that the mirror did not take: the log says why.",
+      help: "Keys that the mirror refused: the log says why.",
     },
   },
   foreign: {
     kind: "number",
-    help: "keys that other programs changed in it, and that were written again",
+    help: "the number of keys that other programs changed in it and that were written again",
     metric: {
       name: "dbsyncd_mirror_foreign_keys_total",
       type: "counter",
-      help: "Keys that other programs changed in the mirror, and that were written again; 0 unless something is wrong.",
+      help: "Keys that other programs changed in the mirror and that were written again; 0 unless something is wrong.",
     },
   },
   different: {
     kind: "number",
-    help: "keys that comparisons found different, and that were written again",
+    help: "the number of keys that differed in comparisons and were written again",
     metric: {
       name: "dbsyncd_mirror_different_keys_total",
       type: "counter",
-      help: "Keys that comparisons found different in the mirror, and that were written again.",
+      help: "Keys that differed in comparisons with the mirror and were written again.",
     },
   },
-  comparing: { kind: "number", help: "the number of the comparison under way; 0: none" },
-  comparingWhy: { kind: "text-or-nil", help: "why it is made" },
-  checked: { kind: "number", help: "keys that it has checked" },
-  total: { kind: "number", help: "keys that it has to check" },
-  compared: { kind: "number", help: "the number of the last comparison that ended; 0: none" },
-  comparedAt: { kind: "number", help: "when it ended" },
-  comparedKeys: { kind: "number", help: "keys that it checked" },
-  comparedDifferent: { kind: "number", help: "keys that it found different" },
-  comparedFirst: { kind: "bytes-list", help: "the first of these" },
+  comparing: { kind: "number", help: "the number of the comparison in progress; 0: none" },
+  comparingWhy: { kind: "text-or-nil", help: "the reason for this comparison" },
+  checked: { kind: "number", help: "the number of keys that it has checked" },
+  total: { kind: "number", help: "the number of keys that it must check" },
+  compared: { kind: "number", help: "the number of the last completed comparison; 0: none" },
+  comparedAt: { kind: "number", help: "the date at which it was completed" },
+  comparedKeys: { kind: "number", help: "the number of keys that it checked" },
+  comparedDifferent: { kind: "number", help: "the number of keys that differed" },
+  comparedFirst: { kind: "bytes-list", help: "the first of these keys" },
 } as const satisfies FigureTable;
 
-/** The timeline of a daemon, and its members. */
+/** The figures of a daemon's timeline and its members. */
 export const TIMELINE_FIGURES = {
   state: { kind: "text", help: "as in `hello`" },
   failure: {
     kind: "text-or-nil",
-    help: "why nothing is accepted any more: the disk has failed",
+    help: "why the daemon no longer accepts writes: the disk has failed",
     metric: {
       name: "dbsyncd_timeline_failed",
       type: "gauge",
-      help: "1 once the disk has failed and nothing is accepted any more, else 0.",
+      help: "1 once the disk has failed and the daemon no longer accepts writes, otherwise 0.",
     },
   },
-  semantics: { kind: "number", help: "the version of what commands mean, after all that is applied" },
-  standstill: { kind: "text-or-nil", help: "why nothing is applied any more from a date on" },
+  semantics: { kind: "number", help: "the version of the meaning of commands, after all applied envelopes" },
+  standstill: { kind: "text-or-nil", help: "why the daemon applies nothing after a certain date" },
   revoked: { kind: "text-or-nil", help: "the daemon that reported that this daemon's own key was revoked" },
-  unlisted: { kind: "text-or-nil", help: "why it is no member of the list" },
+  unlisted: { kind: "text-or-nil", help: "why it is not a member of the list" },
   authorize: {
     kind: "text-or-nil",
-    help: "the `CLUSTER ADD` that its own key needs to sign for clients without keys",
+    help: "the `CLUSTER ADD` command that authorizes its own key to sign for clients without keys",
   },
   list: {
     kind: "text-or-nil",
-    help: "numbers of the lists of members that it knows; several: they exclude each other",
+    help: "the numbers of the newest member lists that it knows; several lists exclude each other",
   },
   listHash: { kind: "text-or-nil", help: "the hash of the first of them" },
-  joining: { kind: "flag", help: "whether a list has added it, and no live member has answered it yet" },
+  joining: { kind: "flag", help: "whether a list has added it but no live member has answered it yet" },
   skewed: {
     kind: "flag",
-    help: "whether its clock is off, so that it accepts nothing from clients",
+    help: "whether its clock is wrong, so that it accepts no writes from clients",
     metric: {
       name: "dbsyncd_clock_skewed",
       type: "gauge",
-      help: "1 while this machine's clock is off the other members' and nothing is accepted from clients, else 0.",
+      help: "1 while this machine's clock differs from the other members' and the daemon accepts no writes from clients, otherwise 0.",
     },
   },
   durable: { kind: "flag", help: "whether the timeline outlives the process" },
   diskFree: {
     kind: "number-or-nil",
-    help: "free bytes of the file system of the data folder; nil: not known",
+    help: "the number of free bytes in the file system of the data folder; nil: not known",
     metric: {
       name: "dbsyncd_disk_free_bytes",
       type: "gauge",
-      help: "Free bytes of the file system of the data folder.",
+      help: "Free bytes in the file system of the data folder.",
     },
   },
-  diskSize: { kind: "number-or-nil", help: "all bytes of that file system" },
+  diskSize: { kind: "number-or-nil", help: "the size of that file system in bytes" },
   diskLow: {
     kind: "flag",
-    help: "whether fewer bytes of it are free than `--min-disk-free`",
+    help: "whether fewer bytes are free than `--min-disk-free`",
     metric: {
       name: "dbsyncd_disk_low",
       type: "gauge",
-      help: "1 while fewer bytes of that file system are free than --min-disk-free, else 0.",
+      help: "1 while fewer bytes of that file system are free than --min-disk-free, otherwise 0.",
     },
   },
-  watermark: { kind: "number", help: "nothing dated at or before it is accepted from clients" },
+  watermark: { kind: "number", help: "the date at or before which it accepts no writes from clients" },
   published: {
     kind: "number",
-    help: "the watermark as it is on disk",
+    help: "the watermark that is stored on disk",
     metric: {
       name: "dbsyncd_timeline_watermark_seconds",
       type: "gauge",
-      help: "Seconds since 1970: nothing dated at or before it is accepted from clients.",
+      help: "Seconds since 1970: the date at or before which the daemon accepts no writes from clients.",
       isSeconds: true,
     },
   },
   newest: {
     kind: "number",
-    help: "date of the newest envelope that is applied",
+    help: "the date of the newest applied envelope",
     metric: {
       name: "dbsyncd_timeline_newest_seconds",
       type: "gauge",
-      help: "Date of the newest envelope that is applied, in seconds since 1970.",
+      help: "Date of the newest applied envelope, in seconds since 1970.",
       isSeconds: true,
     },
   },
   stable: {
     kind: "number",
-    help: "everything dated before it is final; 0: not known",
+    help: "the date before which all units are final; 0: not known",
     metric: {
       name: "dbsyncd_timeline_stable_seconds",
       type: "gauge",
-      help: "Seconds since 1970: everything dated before it is final; 0: not known.",
+      help: "Seconds since 1970: the date before which all units are final; 0: not known.",
       isSeconds: true,
     },
   },
-  started: { kind: "number-or-nil", help: "when it was started, by its clock then" },
+  started: { kind: "number-or-nil", help: "the date of its start, by its clock at that time" },
   ringEntries: {
     kind: "number",
-    help: "recorded envelopes on keys",
+    help: "the number of recorded envelopes for the key ring",
     metric: {
       name: "dbsyncd_timeline_entries",
       type: "gauge",
@@ -276,10 +279,10 @@ export const TIMELINE_FIGURES = {
       labels: { set: "ring" },
     },
   },
-  ringSum: { kind: "text", help: 'the sum of their ids, as in "Members"' },
+  ringSum: { kind: "text", help: 'the sum of their ids, see "Members"' },
   dataEntries: {
     kind: "number",
-    help: "all other recorded envelopes",
+    help: "the number of all other recorded envelopes",
     metric: {
       name: "dbsyncd_timeline_entries",
       type: "gauge",
@@ -290,52 +293,52 @@ export const TIMELINE_FIGURES = {
   dataSum: { kind: "text", help: "the sum of their ids" },
   tailUnits: {
     kind: "number",
-    help: "units that can still be put in another order",
+    help: "the number of units whose order can still change",
     metric: {
       name: "dbsyncd_timeline_tail_units",
       type: "gauge",
-      help: "Units that can still be put in another order.",
+      help: "Units whose order can still change.",
     },
   },
   tailBytes: {
     kind: "number",
-    help: "memory kept for that, roughly; bounded by `--max-tail-bytes`",
+    help: "the approximate memory for these units in bytes; limited by `--max-tail-bytes`",
     metric: {
       name: "dbsyncd_timeline_tail_bytes",
       type: "gauge",
-      help: "Memory kept for that, roughly; bounded by --max-tail-bytes.",
+      help: "Approximate memory for the units whose order can still change; limited by --max-tail-bytes.",
     },
   },
   redone: {
     kind: "number",
-    help: "units that were undone and applied again because earlier ones came late",
+    help: "the number of units that were undone and applied again because earlier ones arrived late",
     metric: {
       name: "dbsyncd_timeline_redone_total",
       type: "counter",
-      help: "Units that were undone and applied again because earlier ones came late.",
+      help: "Units that were undone and applied again because earlier ones arrived late.",
     },
   },
   waiting: {
     kind: "number",
-    help: "envelopes that are recorded and not applied",
+    help: "the number of envelopes that are recorded but not applied",
     metric: {
       name: "dbsyncd_timeline_waiting",
       type: "gauge",
-      help: "Envelopes that are recorded and not applied: dated ahead of the clock, or late and waiting for their turn, or being folded in.",
+      help: "Envelopes that are recorded but not applied: dated ahead of the clock, late and waiting for their turn, or being applied.",
     },
   },
   bytes: {
     kind: "number",
-    help: "bytes of the timeline, on disk or, without `--data`, in memory",
+    help: "the size of the timeline in bytes, on disk or, without `--data`, in memory",
     metric: {
       name: "dbsyncd_timeline_bytes",
       type: "gauge",
-      help: "Bytes of the timeline, on disk or, without --data, in memory.",
+      help: "Size of the timeline in bytes, on disk or, without --data, in memory.",
     },
   },
   quarantined: {
     kind: "number",
-    help: "envelopes from members that wait for their signer's key",
+    help: "the number of envelopes from members that wait for their signer's key",
     metric: {
       name: "dbsyncd_quarantine_entries",
       type: "gauge",
@@ -344,79 +347,82 @@ export const TIMELINE_FIGURES = {
   },
   dropped: {
     kind: "number",
-    help: "envelopes from members that were dropped because that key did not come",
+    help: "the number of envelopes from members that were dropped because that key did not arrive",
     metric: {
       name: "dbsyncd_quarantine_dropped_total",
       type: "counter",
-      help: "Envelopes from members that were dropped because their signer's key did not come.",
+      help: "Envelopes from members that were dropped because their signer's key did not arrive.",
     },
   },
   lostGroups: {
     kind: "number",
-    help: "groups of writes that were safe before the start, and were not in the folder's log",
+    help: "the number of groups of writes that were acknowledged before the start but missing from the folder's log",
     metric: {
       name: "dbsyncd_log_groups_lost",
       type: "gauge",
-      help: "Groups of writes that were safe before the start, and were not in the folder's log.",
+      help: "Groups of writes that were acknowledged before the start but missing from the folder's log.",
     },
   },
   recalls: {
     kind: "number",
-    help: "TIMELINE commands that read the past at the moment",
+    help: "the number of TIMELINE commands that are currently reading the history",
     metric: {
       name: "dbsyncd_timeline_recalls",
       type: "gauge",
-      help: "TIMELINE commands that read the past at the moment.",
+      help: "TIMELINE commands that are currently reading the history.",
     },
   },
   snapshotsTaken: {
     kind: "number",
-    help: "snapshots of members that replaced its state, since the start",
+    help: "the number of members' snapshots that replaced its state, since the start",
     metric: {
       name: "dbsyncd_snapshots_taken_total",
       type: "counter",
-      help: "Snapshots of members that replaced the daemon's state, because no member keeps the entries that it missed.",
+      help: "Snapshots of members that replaced the daemon's state, because no member stores the entries that it missed.",
     },
   },
   strays: {
     kind: "number",
-    help: "own envelopes that these do not contain, or whose keys they miss, since the start",
+    help: "the number of its own envelopes that these snapshots do not contain, or whose keys they do not contain, since the start",
     metric: {
       name: "dbsyncd_strays_total",
       type: "counter",
-      help: "Envelopes of this daemon that such a snapshot does not contain, or whose keys it misses, and that are gone here.",
+      help: "Envelopes of this daemon that such a snapshot does not contain, or whose keys it does not contain, and that are lost here.",
     },
   },
   possibleStrays: {
     kind: "number",
-    help: "own envelopes of which that is not known",
+    help: "the number of its own envelopes for which this is not known",
     metric: {
       name: "dbsyncd_possible_strays_total",
       type: "counter",
-      help: "Envelopes of this daemon of which it is not known whether such a snapshot contains them.",
+      help: "Envelopes of this daemon for which it is not known whether such a snapshot contains them.",
     },
   },
   deadLetters: {
     kind: "number",
-    help: "envelopes that are kept as dead letters, and were not written again",
+    help: "the number of envelopes that are stored as dead letters and were not written again",
     metric: {
       name: "dbsyncd_dead_letters",
       type: "gauge",
-      help: "Envelopes that are kept as dead letters in the data folder, and were not written again (dbsync dead-letters).",
+      help: "Envelopes that are stored as dead letters in the data folder and were not written again (dbsync dead-letters).",
     },
   },
-  takingFrom: { kind: "text-or-nil", help: "the member whose snapshot is on its way" },
+  takingFrom: { kind: "text-or-nil", help: "the member from which it is receiving a snapshot" },
   takingBytes: {
     kind: "number",
-    help: "bytes of it that have come",
+    help: "the number of received bytes of it",
     metric: {
       name: "dbsyncd_snapshot_taking_bytes",
       type: "gauge",
-      help: "Bytes of such a snapshot that have come so far; 0: none is on its way.",
+      help: "Received bytes of such a snapshot; 0: none is being received.",
     },
   },
-  takingTotal: { kind: "number", help: "its bytes; 0: not known yet" },
-  order: { kind: "text-or-nil", help: "the option that would settle what members cannot (rule 9)" },
+  takingTotal: { kind: "number", help: "its size in bytes; 0: not known yet" },
+  order: {
+    kind: "text-or-nil",
+    help: "the option that would decide what the members cannot decide (rule 9)",
+  },
   compared: {
     kind: "number",
     help: "the last date whose state was compared with a member's; 0: none",
@@ -430,11 +436,11 @@ export const TIMELINE_FIGURES = {
   differing: {
     kind: "list",
     of: DIFFERENCE_FIGURES,
-    help: "keys that members hold differently, though they hold the same envelopes",
+    help: "the keys whose values differ between members, although they have the same envelopes",
     metric: {
       name: "dbsyncd_state_differs",
       type: "gauge",
-      help: "Keys that a member holds differently, though both hold the same envelopes; 0 unless something is wrong.",
+      help: "Keys whose values differ on a member, although both have the same envelopes; 0 unless something is wrong.",
     },
   },
   mirror: { kind: "map", of: MIRROR_FIGURES, help: "the Redis that follows the fold" },
@@ -442,12 +448,13 @@ export const TIMELINE_FIGURES = {
 } as const satisfies FigureTable;
 
 /**
- * The figures of UPTO: count `:` sum of the entries dated before a whole second. Equal on daemons that have published a watermark above it.
+ * The figures of UPTO: count `:` sum of the entries dated before a full second. They are equal on all daemons that have published a
+ * watermark above it.
  */
 export const UPTO_FIGURES = {
   upto: { kind: "number", help: "the second" },
-  ringUpto: { kind: "text", help: "envelopes on keys" },
-  dataUpto: { kind: "text", help: "all other entries" },
+  ringUpto: { kind: "text", help: "the envelopes for the key ring" },
+  dataUpto: { kind: "text", help: "all other envelopes" },
 } as const satisfies FigureTable;
 
 export type TimelineReport = Figures<typeof TIMELINE_FIGURES>;

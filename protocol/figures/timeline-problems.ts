@@ -1,39 +1,39 @@
-/** Problems of a timeline and its members, and what to do. */
+/** Derives the problems of a timeline and its members, with remedies. */
 
 import { dateText } from "../version-2/envelope.js";
 import type { Problem, Severity } from "./problem.js";
 import type { MemberReport, MirrorReport, TimelineReport } from "./timeline-figures.js";
 
-/** The state of a member by its own report; null: it was not queried. */
+/** The state of a member according to a query; null: it was not queried. */
 export type Standing = "away" | "busy" | "ready" | null;
 
-/** Members' clocks further off than this are counted as wrong by themselves as well. */
+/** The difference of clocks above which members also consider themselves wrong. */
 const SKEW_MAX_MS = 2000;
-/** Final units trail by about the window, 30 s. */
+/** The maximum normal age of the newest final unit. It is usually about the window, 30 s. */
 const STABLE_BEHIND_MAX_MS = 120_000;
-/** The date of an entry that is rejected as too old may be ahead of now by the window, and by the skew of the clock here. */
+/** The maximum normal distance of the watermark ahead of the clock, which covers the window and the skew of this clock. */
 const AHEAD_MAX_MS = 120_000;
-/** Envelopes; more are on the way only after an absence. */
+/** The maximum normal number of envelopes in flight. There are more only after an interruption. */
 const LAG_MAX = 10_000;
-/** A daemon that has started connects to its members, which may be starting too. */
+/** The time after a start in which a missing connection is normal, because the members may also be starting. */
 const STARTING_MS = 60_000;
-/** Catching up for longer, without receiving or applying anything, means that the daemon waits in vain. */
+/** The time without progress after which a daemon that is catching up is considered stuck. */
 const CATCHING_UP_MAX_MS = 300_000;
 
 /** A daemon's report, with conclusions from it. */
 export interface DiagnosedTimeline extends TimelineReport {
-  /** Numbers of the newest member lists that it knows: several are parallel. */
+  /** The numbers of the newest member lists that it knows. Several numbers mean parallel lists. */
   readonly lists: readonly number[];
   /** The fingerprint of the entries dated before the same second on all daemons; null: not compared. */
   readonly settledFingerprint: string | null;
-  /** A member's snapshot that is on its way; null: none. Bytes; total 0: not known yet. */
+  /** The member's snapshot that it is receiving, with sizes in bytes (total 0: not known yet); null: none. */
   readonly taking: { readonly from: string; readonly received: number; readonly total: number } | null;
 }
 
-/** The value of `authorize` if the daemon's command does not authorize its own key. An administrator would sign it. */
+/** The value of `authorize` if the daemon's command does not authorize its own key. An administrator must not sign it. */
 export const NOT_ITS_OWN = "";
 
-/** Returns the problems that follow from a report alone. */
+/** Returns a report with the conclusions that follow from it alone. */
 export function diagnosed(report: TimelineReport): DiagnosedTimeline {
   const { list, takingFrom, takingBytes, takingTotal } = report;
   return {
@@ -44,7 +44,7 @@ export function diagnosed(report: TimelineReport): DiagnosedTimeline {
   };
 }
 
-/** Problems, warnings, and states that end by themselves. */
+/** Problems, warnings, and states that resolve themselves. */
 export interface Diagnosis {
   readonly problems: readonly Problem[];
   readonly remarks: readonly Problem[];
@@ -71,19 +71,20 @@ export function diagnose(
   diagnoseDisk(timeline, adders);
   if (revoked !== null)
     bad(
-      `its own key was revoked (${revoked} says so), so it takes no writes, and is no member any more`,
-      "start it with a new data folder, or stop it and take it out of the lists",
+      `its own key was revoked (according to ${revoked}), so it accepts no writes and is no longer a member`,
+      "start it with a new data folder, or stop it and remove it from the lists",
     );
   diagnoseList(timeline, adders);
   if (lostGroups > 0)
     bad(
-      `${lostGroups} ${lostGroups === 1 ? "group of writes that it had acknowledged was" : "groups of writes that it had acknowledged were"} not in its log when it was started`,
+      `${lostGroups} ${lostGroups === 1 ? "group of writes that it had acknowledged was" : "groups of writes that it had acknowledged were"} missing from its log when it was started`,
       "its members send them again; without members they are lost. Check the disk",
     );
-  if (skewed) bad("its clock is off the other daemons', so it takes no writes", "set its clock by NTP");
+  if (skewed)
+    bad("its clock differs from the other daemons', so it accepts no writes", "set its clock by NTP");
   else if (timeline.watermark - now > AHEAD_MAX_MS)
     bad(
-      `it takes nothing dated before ${dateText(timeline.watermark)}, which is still to come: a clock was ahead when it was started`,
+      `it accepts no writes dated before ${dateText(timeline.watermark)}, which is in the future: a clock was ahead when it was started`,
       "set its clock if it is still ahead, and restart it",
     );
   const { settledFingerprint } = timeline;
@@ -93,7 +94,7 @@ export function diagnose(
   )
     bad(
       "its data differ from the other members'",
-      "connect it with them (dbsync members list); if it is connected, run dbsync log verify on its folder",
+      "connect it to them (dbsync members list); if it is connected, run dbsync log verify on its folder",
     );
   const connected = members.filter(({ connection }) => connection === "connected");
   if (members.some(isOther)) diagnoseFinal(timeline, now, bad);
@@ -106,23 +107,23 @@ export function diagnose(
   if (timeline.mirror !== null) diagnoseMirror(timeline.mirror, adders);
   if (taking !== null)
     passing(
-      `it takes a snapshot from ${taking.from}: ${taking.received} of ${taking.total} bytes`,
-      LOG_TELLS,
+      `it is receiving a snapshot from ${taking.from}: ${taking.received} of ${taking.total} bytes`,
+      SEE_LOG,
     );
   if (order !== null)
     bad(
-      "it misses envelopes that no member stores any more, and too few members have signed the same snapshot of them",
-      `start the daemons that are away; or, to trust that member, start this one once with ${order}: its ` +
-        "snapshot replaces what is here of that time, which is kept aside in its data folder",
+      "it is missing envelopes that no member stores any longer, and too few members have signed the same snapshot with them",
+      `start the daemons that are down; or, to trust that member, start this one once with ${order}: the member's ` +
+        "snapshot then replaces this daemon's data of that time, of which its data folder stores a copy",
     );
   diagnoseLosses(timeline, bad);
   if (dropped > 0)
-    bad(`${dropped} envelopes of members were dropped, since their signer's key did not come`, KEYS_CURE);
-  else if (quarantined > 0) passing(`${quarantined} envelopes wait for their signer's key`, KEYS_CURE);
-  if (waiting > LAG_MAX) passing(`${waiting} envelopes wait to be applied`, LOG_TELLS);
+    bad(`${dropped} envelopes of members were dropped because their signer's key did not arrive`, KEYS_CURE);
+  else if (quarantined > 0) passing(`${quarantined} envelopes are waiting for their signer's key`, KEYS_CURE);
+  if (waiting > LAG_MAX) passing(`${waiting} envelopes are waiting to be applied`, SEE_LOG);
   if (!durable && connected.length === 0)
     warn(
-      "it keeps everything in memory, and no other daemon has it",
+      "it stores everything only in memory, and no other daemon is connected",
       "start it with --data, or start its peers",
     );
   return found;
@@ -133,22 +134,25 @@ function diagnoseDisk(
   { bad, warn }: Adders,
 ): void {
   if (failure !== null)
-    bad(`its disk has failed (${failure})`, "free or repair the disk, then start it again");
+    bad(
+      `its disk has failed (${failure})`,
+      "free space on the disk or repair it, then start the daemon again",
+    );
   else if (diskLow)
     warn(
       `its disk is nearly full: ${mebibytes(diskFree)} of ${mebibytes(diskSize)} MiB are free`,
-      "free space there, or move its data folder to a larger disk; a full disk ends all writes",
+      "free space there, or move its data folder to a larger disk; a full disk stops all writes",
     );
 }
 
 const mebibytes = (bytes: number | null): number => Math.floor((bytes ?? 0) / 1024 ** 2);
 
-const LOG_TELLS = "its log says how far it is";
-const KEYS_CURE = "do all daemons have the same keys? dbsync keys list";
+const SEE_LOG = "its log shows its progress";
+const KEYS_CURE = "check that all daemons have the same keys: dbsync keys list";
 
 type Add = (text: string, fix: string) => void;
 
-/** One for each grade of a finding. */
+/** Functions that add a problem, one for each severity. */
 interface Adders {
   readonly bad: Add;
   readonly warn: Add;
@@ -169,23 +173,23 @@ function addersTo(found: Record<keyof Diagnosis, Problem[]>, isOfMember: boolean
   };
 }
 
-/** A daemon that is catching up does not have all entries yet. */
+/** Whether a daemon has all entries: it is not catching up. */
 const isComplete = ({ state }: DiagnosedTimeline): boolean => state !== "catching-up";
 
-/** Returns since when a daemon is catching up without a sign of progress, as a problem; null: it is not, or not for long. */
+/** Returns the problem of a daemon that is catching up without progress; null if it is not, or not for long. */
 export function standingStill({ started, taking, waiting }: DiagnosedTimeline, now: number): Problem | null {
   const minutes = started === null ? 0 : Math.floor((now - started) / 60_000);
   if (taking !== null || waiting > 0 || started === null || now - started < CATCHING_UP_MAX_MS) return null;
   const text = `it is still catching up ${minutes} minutes after its start`;
-  const fix = "its log says what it waits for; start the members that are away (dbsync members list)";
+  const fix = "its log says what it is waiting for; start the members that are down (dbsync members list)";
   return { text, fix, severity: "problem", isOfMember: false };
 }
 
-/** Digits of an id, and bytes of a key, that users see. */
+/** The number of digits of an id, and of characters of a key, that messages show. */
 const ID_DIGITS = 12;
 const KEY_CHARS = 64;
 
-/** Reports keys that differ. The first one is named: the advice is the same for all. */
+/** Reports keys that differ. It names only the first one, because the remedy is the same for all. */
 function diagnoseState({ differing, members }: DiagnosedTimeline, bad: Add): void {
   const [first] = differing;
   if (first === undefined) return;
@@ -193,15 +197,15 @@ function diagnoseState({ differing, members }: DiagnosedTimeline, bad: Add): voi
   const name = `${key.slice(0, KEY_CHARS)}${key.length > KEY_CHARS ? "…" : ""}`;
   const more = differing.length === 1 ? "" : ` and ${differing.length - 1} more`;
   const where = ids.map((id) => members.find((one) => one.id === id)?.address ?? id.slice(0, ID_DIGITS));
-  const differs = `though both hold the same commands: key ${name} in database ${db}${more}`;
+  const differs = `although both have the same commands: key ${name} in database ${db}${more}`;
   if (verdict === "own")
     bad(
-      `its state is not that of most members, ${differs}`,
+      `its state differs from that of most members, ${differs}`,
       "restart it: its state is rebuilt from its folder",
     );
   else if (verdict === "member")
     bad(
-      `the state of its member ${where.join(", ")} is not its own, ${differs}`,
+      `the state of its member ${where.join(", ")} differs from its own, ${differs}`,
       "restart that member: its state is rebuilt",
     );
   else
@@ -217,31 +221,31 @@ function diagnoseLosses(
 ): void {
   if (deadLetters > 0)
     bad(
-      `it keeps ${deadLetters} dead ${deadLetters === 1 ? "letter" : "letters"}: envelopes that are missing, or may be missing, in a snapshot that it took from a member`,
+      `it stores ${deadLetters} dead ${deadLetters === 1 ? "letter" : "letters"}: envelopes that are, or may be, missing from a snapshot that it received from a member`,
       "dbsync dead-letters list there; write them again, or remove them",
     );
   else if (strays > 0 && !durable)
     bad(
-      `${strays} of its envelopes were not in a snapshot that it took from a member, and are gone there`,
-      "its log names them, and their signers; write them again",
+      `${strays} of its envelopes were missing from a snapshot that it received from a member, and are lost there`,
+      "its log names them and their signers; write them again",
     );
 }
 
 const isOther = ({ connection }: MemberReport): boolean => connection !== "self";
 
-/** Whether it is not connected because no list names this daemon, or the other one. */
+/** Whether it is not connected because a list excludes this daemon or the member. */
 const isLetGo = ({ trouble }: MemberReport): boolean =>
   /^(it says: (left-out|not-listed)\b|The list of members )/.test(trouble ?? "");
 
 const keptFrom = ({ prunedTo }: MemberReport): string =>
-  `it keeps those from ${dateText((prunedTo ?? 0) + 1)} on`;
+  `it stores those since ${dateText((prunedTo ?? 0) + 1)}`;
 
-/** The reason ends with what to do. */
+/** Reports why nothing is applied. The reason ends with the remedy. */
 function diagnoseStandstill(standstill: string, bad: Add): void {
   const [reason = "", ...cure] = standstill.split(": ");
   bad(
-    `it applies nothing that comes, and answers neither reads nor writes: ${reason}`,
-    `${cure.join(": ")} (what it has missed it has kept, and applies then)`,
+    `it applies no further entries, and answers neither reads nor writes: ${reason}`,
+    `${cure.join(": ")} (it stores the missed entries, and applies them afterwards)`,
   );
 }
 
@@ -251,13 +255,13 @@ function diagnoseFinal({ stable, started }: DiagnosedTimeline, now: number, bad:
   const seconds = Math.round((now - since) / 1000);
   bad(
     stable > 0
-      ? `what is older than ${seconds} s is final, and nothing newer`
-      : `nothing has become final since it was started ${seconds} s ago`,
-    "see which daemon is away or out of date (dbsync members list); one that does not come back: dbsync members evict",
+      ? `only units older than ${seconds} s are final`
+      : `no unit has become final since it was started ${seconds} s ago`,
+    "check which daemon is down or out of date (dbsync members list); remove one that will not return: dbsync members evict",
   );
 }
 
-/** Returns why it accepts nothing although nothing has failed, and what to do about the member list. */
+/** Reports why it accepts no writes although nothing has failed, and the problems of the member list. */
 function diagnoseList(
   { unlisted, lists, joining, standstill, authorize }: DiagnosedTimeline,
   { bad, note, passing }: Adders,
@@ -265,33 +269,33 @@ function diagnoseList(
   if (standstill !== null) diagnoseStandstill(standstill, bad);
   if (unlisted !== null)
     bad(
-      `it takes no writes: ${unlisted}`,
-      "if it is left out: dbsync dead-letters find there, then a new data folder, and dbsync members replace; else dbsync members add it",
+      `it accepts no writes: ${unlisted}`,
+      "if it was removed: dbsync dead-letters find there, then a new data folder, and dbsync members replace; otherwise dbsync members add it",
     );
   if (authorize === NOT_ITS_OWN)
     bad(
-      "the command that it reports to authorize its key is not CLUSTER ADD of its own key",
-      "do not sign it; take the daemon's key from the machine itself, and see what runs there",
+      "the command that it reports for authorizing its key is not CLUSTER ADD with its own key",
+      "do not sign it; read the daemon's key on its machine, and check which program runs there",
     );
-  // Not a failure: clients that sign are served, and there may be no other clients.
+  // This is not a failure: clients that sign are served, and there may be no other clients.
   else if (authorize !== null)
     note(
-      "it refuses writes of clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
+      "it refuses writes from clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
       `as administrator: dbsync send -k root-private.pem ${authorize}`,
     );
   if (lists.length > 1)
     bad(
-      `it knows parallel lists of members (numbers ${lists.join(" and ")}), so nothing becomes final`,
+      `it knows parallel member lists (numbers ${lists.join(" and ")}), so no unit becomes final`,
       "dbsync members merge",
     );
   if (joining)
     passing(
-      "a list of members has added it, and it has received nothing from a live one of them yet",
-      "start those of them that are away (dbsync members list)",
+      "a member list has added it, but it has not received anything from a live member yet",
+      "start the members that are down (dbsync members list)",
     );
 }
 
-/** Whether a daemon's report on a member without a connection may only mean that the member has just been started. */
+/** Whether the reason for a missing connection may only be that the member has just been started. */
 const isUnanswered = (trouble: string | null): boolean =>
   trouble === null || !/^(it|its|no|the) /i.test(trouble);
 
@@ -303,40 +307,40 @@ function diagnoseMember(
   const { address, connection, trouble, skew, lag, behind, refusals, state, lacking, listed } = member;
   const isNew = isStarting && member.lastHeard === null;
   if (listed === false) {
-    warn(`${address} is not on the list of members`, "take it out of peer; or dbsync members add it");
+    warn(`${address} is not on the member list`, "remove it from --peer; or dbsync members add it");
     return;
   }
   if (connection !== "connected") {
-    // The daemon's own line already says this.
+    // The member's own line already says this.
     if (standing === "away" && isUnanswered(trouble)) return;
     if ((isNew || standing === "busy") && isUnanswered(trouble)) {
-      passing(`it connects to its member ${address}`, cureOf(trouble ?? "", member));
+      passing(`it is connecting to its member ${address}`, cureOf(trouble ?? "", member));
       return;
     }
     bad(
-      `it does not reach its member ${address}${trouble === null ? "" : ` (${trouble})`}`,
+      `it cannot reach its member ${address}${trouble === null ? "" : ` (${trouble})`}`,
       cureOf(trouble ?? "", member),
     );
     return;
   }
   if (lacking)
     bad(
-      `it misses envelopes that its member ${address} no longer stores (${keptFrom(member)})`,
-      "it takes a snapshot that most members have signed, once there is one; if it stays so, see its log",
+      `it is missing envelopes that its member ${address} no longer stores (${keptFrom(member)})`,
+      "it loads a snapshot that most members have signed, once there is one; if this does not change, see its log",
     );
   if (state === "catching-up" && standing === null)
-    passing(`its member ${address} is catching up`, "that daemon's log says how far it is");
+    passing(`its member ${address} is catching up`, "that daemon's log shows its progress");
   if (skew !== null && Math.abs(skew) > SKEW_MAX_MS)
     bad(`the clock of its member ${address} differs by ${skew} ms`, "set both clocks by NTP");
   if (refusals > 0)
     bad(
-      `it has refused ${refusals} envelopes of its member ${address}`,
+      `it has refused ${refusals} envelopes from its member ${address}`,
       "its log says why; run dbsync log verify there",
     );
   if (lag + behind > LAG_MAX)
     passing(
-      `${lag + behind} envelopes are on their way between it and ${address}`,
-      "see dbsync top, and the network between them",
+      `${lag + behind} envelopes are in flight between it and ${address}`,
+      "check dbsync top, and the network between them",
     );
 }
 
@@ -346,35 +350,35 @@ function diagnoseMirror(
 ): void {
   if (trouble !== null)
     bad(
-      `its mirror ${redis} is not written to (${trouble})`,
-      "repair that Redis: the daemon then updates it by itself, and answers meanwhile",
+      `it cannot write to its mirror ${redis} (${trouble})`,
+      "repair that Redis: the daemon then updates it automatically, and continues to serve",
     );
-  else if (state === "comparing") passing(`its mirror ${redis} is being compared`, LOG_TELLS);
+  else if (state === "comparing") passing(`its mirror ${redis} is being compared`, SEE_LOG);
   if (foreign > 0)
     warn(
-      `other clients have changed ${foreign} keys in its mirror ${redis}, since it was started, which it has reverted`,
-      "let nothing else write there (in Redis, a user of the daemon's own)",
+      `since its start, other clients have changed ${foreign} keys in its mirror ${redis}, and it has reverted them`,
+      "prevent other clients from writing there (in Redis, with a separate user for the daemon)",
     );
-  if (refused > 0) bad(`its mirror ${redis} did not take ${refused} keys`, "its log says why");
+  if (refused > 0) bad(`its mirror ${redis} refused ${refused} keys`, "its log says why");
 }
 
-/** Returns the advice for a member that is not connected. @param trouble  as daemon/peers reports it */
+/** Returns the remedy for a member that is not connected. @param trouble  the reason that the daemon reports */
 function cureOf(trouble: string, { address, id }: MemberReport): string {
   if (/^it says: other-secret\b/.test(trouble) || trouble.startsWith("It has another --cluster-secret"))
     return "start both with the same --cluster-secret";
-  if (/^it says: no-peers\b/.test(trouble)) return "there, name this daemon in --peer too";
+  if (/^it says: no-peers\b/.test(trouble)) return "there, also name this daemon in --peer";
   if (/^it says: not-(a-member|pinned)\b/.test(trouble))
     return "start both with the same --cluster-secret; or there, pin this daemon with the --peer host:port#ed25519:… that it prints when it starts, or CLUSTER ADD it";
   if (/^it says: (left-out|not-listed)\b/.test(trouble))
-    return "dbsync members add it, with a new data folder if it was left out; or stop it";
+    return "dbsync members add it, with a new data folder if it was removed; or stop it";
   if (/^The list of members (leaves it out|does not name it)\b/.test(trouble))
-    return "take it out of --peer; or there, a new data folder if it was left out, and dbsync members add it";
-  // If a pin is wrong, nothing else is known about the daemon's id.
+    return "remove it from --peer; or there, a new data folder if it was removed, and dbsync members add it";
+  // If a pin is wrong, the daemon's real id is not known.
   const known = trouble.startsWith("Its id is not the one") ? null : id;
   const pin = `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${known ?? "…"}), or CLUSTER ADD it`;
   if (/^Its key is none/.test(trouble)) return `start both with the same --cluster-secret; or ${pin}`;
   if (/^Its id is not the one/.test(trouble)) return pin;
   if (trouble.startsWith("No address of --peer leads to it"))
-    return `start that daemon, and name it in --peer; or leave it out: dbsync members evict ${(id ?? "").slice(0, ID_DIGITS)}`;
-  return `start the daemon at ${address}, or correct --peer (if that daemon was removed permanently, take it out of --peer)`;
+    return `start that daemon, and name it in --peer; or remove it: dbsync members evict ${(id ?? "").slice(0, ID_DIGITS)}`;
+  return `start the daemon at ${address}, or correct --peer (if that daemon was removed permanently, remove it from --peer)`;
 }

@@ -1,25 +1,25 @@
 /**
- * The report that --admin sends to its page once a second: the counts and states of /metrics. None of them is secret.
- * It contains no keys, no values, no names of signers. Times are milliseconds, dates milliseconds since 1970; null: not known, or not
- * there.
+ * The report that --admin sends to its page once per second: the counts and states of /metrics. It contains no secrets: no keys, no
+ * values and no names of signers. Durations are in milliseconds, dates in milliseconds since 1970; null: not known or not present.
  */
 
 import type { Problem } from "../figures/problem.js";
 import type { MemberReport, TimelineReport } from "../figures/timeline-figures.js";
 
-/** Milliseconds of dates that `arrivals` counts together. */
+/** The range of dates, in milliseconds, that `arrivals` counts together. */
 export const ARRIVAL_BIN_MS = 250;
-/** Milliseconds before and after the present for which dates are counted in bins. */
+/** The ranges, in milliseconds before and after the present, in which dates are counted in bins. */
 export const ARRIVALS_PAST_MS = 60_000;
 export const ARRIVALS_AHEAD_MS = 6_000;
 
-/** Milliseconds between two samples of the charts, and samples that are kept: an hour. */
+/** The interval between two samples of the charts, and the number of stored samples, which cover one hour. */
 export const SAMPLE_EVERY_MS = 5000;
 export const SAMPLES_MAX = 720;
 
 /**
- * The values of a sample, in this order, after its date. Rates are the mean per second since the sample before; of times, the half and 99
- * of 100 took at most that many milliseconds; sizes are bytes; `lag` is envelopes between this daemon and the member that is furthest off.
+ * The values of a sample, in this order, after its date. Rates are the mean per second since the previous sample. Times are the median
+ * and the 99th percentile in milliseconds. Sizes are in bytes. `lag` is the number of envelopes between this daemon and the member that
+ * is furthest behind.
  */
 export const SAMPLE_SERIES = [
   "units",
@@ -39,28 +39,28 @@ export type SampleValues = Readonly<Record<SampleName, number | null>>;
 
 /** The answer of /history. */
 export interface DashboardHistory {
-  /** The oldest first. */
+  /** The samples; the oldest is first. */
   readonly samples: readonly (readonly (number | null)[])[];
   /** The arrivals of the last minute. */
   readonly arrivals: readonly Arrival[];
 }
 
 export interface DashboardFrame {
-  /** Date by the daemon's clock. */
+  /** The date by the daemon's clock. */
   readonly now: number;
   readonly startedAt: number;
   readonly version: string;
   readonly state: string;
   /** Whether clients should be sent here. */
   readonly isHealthy: boolean;
-  /** Problems, in the sentences of dbsync doctor. */
+  /** The problems, with the sentences of dbsync doctor. */
   readonly problems: readonly Problem[];
-  /** The newest; null: none yet. */
+  /** The newest sample; null: none yet. */
   readonly sample: readonly (number | null)[] | null;
   readonly listeners: readonly FrameListener[];
-  /** The refusals that have happened since the start. */
+  /** The refusals since the start. */
   readonly refusals: readonly FrameRefusal[];
-  /** Bytes; `limit` 0: there is none. */
+  /** The memory in bytes; `limit` 0: there is no limit. */
   readonly memory: {
     readonly resident: number;
     readonly heap: number;
@@ -68,16 +68,16 @@ export interface DashboardFrame {
     readonly used: number;
     readonly limit: number;
   };
-  /** Bytes of --data's file system. */
+  /** The bytes of the file system of --data. */
   readonly disk: { readonly free: number; readonly size: number } | null;
-  /** Number of keys by state; null: unsigned commands. */
+  /** The number of keys by state; null: the daemon accepts unsigned commands. */
   readonly keys: Readonly<Record<string, number>> | null;
   readonly timeline: FrameTimeline | null;
   /** The address of --ws, for clients that sign. */
   readonly ws: { readonly port: number; readonly isSecure: boolean } | null;
 }
 
-/** Sums since the start, and connections now. */
+/** The totals of a listener since the start, and its current connections. */
 export interface FrameListener {
   readonly name: string;
   readonly ok: number;
@@ -97,15 +97,15 @@ type ShownFigures =
 
 export interface FrameTimeline extends Pick<TimelineReport, ShownFigures> {
   readonly isFailed: boolean;
-  /** The bins that have changed since the frame before. */
+  /** The bins that have changed since the previous frame. */
   readonly arrivals: readonly Arrival[];
-  /** Envelopes since the start that were dated outside of those times. */
+  /** The number of envelopes since the start whose dates are outside these ranges. */
   readonly elsewhere: number;
   /** The other members. */
   readonly members: readonly FrameMember[];
 }
 
-/** Date in ARRIVAL_BIN_MS; all envelopes that clients brought, that members brought, and how many of both were late by as much. */
+/** A bin: its date in units of ARRIVAL_BIN_MS, the number of envelopes from clients and from members, and the number of both that were late. */
 export type Arrival = readonly [bin: number, clients: number, members: number, late: number];
 
 type ShownOfMember =
@@ -121,8 +121,8 @@ type ShownOfMember =
       | "equal"
       | "refusals"
     )
-  // Its own claims.
+  // Figures that the member reports about itself.
   | ("software" | "pagePort" | "pageLocal" | "diskFree" | "diskSize" | "problems");
 
-/** A member without its id, and without the reason why it is away, which may name more than its address. */
+/** A member without its id and without the reason for a missing connection, which may contain more than its address. */
 export type FrameMember = Pick<MemberReport, ShownOfMember>;

@@ -1,7 +1,7 @@
 /**
- * Parses the requests of the JSON protocol from a stream of bytes. A request is a line. A complete JSON text counts as a request before its
- * line break arrives, because the original took each packet as a request and its clients may send no line break; a line break that arrives
- * later still belongs to that request. A JSON text over several lines is one request if it arrives in one piece.
+ * Parses the requests of the JSON protocol from a stream of bytes. A request is a line. A complete JSON text counts as a request even
+ * before its line break arrives, because the original handles each packet as a request, and its clients may send no line break. A line
+ * break that arrives later belongs to that request. A JSON text over several lines is one request if it arrives in one piece.
  * Source: docs/json-documents.md "Lines"; test/vectors/json.
  */
 import { ReceiveBuffer } from "../receive-buffer.js";
@@ -9,29 +9,29 @@ import { ReceiveBuffer } from "../receive-buffer.js";
 const LINE_FEED = 0x0a;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-/** Characters that PHP's trim removes. */
+/** The characters that PHP's trim removes. */
 const BLANK = new Set([0x00, 0x09, 0x0a, 0x0b, 0x0d, 0x20]);
 const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
-/** Bytes of a string after which indexOf searches for the next special byte: for shorter strings a loop is faster. */
+/** The length of a string after which indexOf searches for the next special byte. For shorter strings a loop is faster. */
 const LONG_STRING = 64;
 /** The request that is not JSON. */
 const QUIT = "quit";
 
 export class JsonLineParser {
-  /** Maximum bytes of a line. May be changed between two chunks. */
+  /** The maximum length of a line in bytes. It may be changed between two chunks. */
   maxBytes: number;
-  /** Complete requests, without surrounding blanks. */
+  /** The complete requests, without surrounding spaces. */
   #lines: Buffer[] = [];
-  /** Index of the first request that `next` has not returned. */
+  /** The index of the first request that `next` has not returned. */
   #next = 0;
   #lineBytes = 0;
   readonly #unfinished = new ReceiveBuffer();
-  /** Brackets that are open in the unfinished line. */
+  /** The number of open brackets in the unfinished line. */
   #depth = 0;
   #inString = false;
   #isEscaped = false;
-  /** A request was complete without its line break, which may still come. */
+  /** Whether a request was complete without its line break, which may still arrive. */
   #awaitsBreak = false;
   #isTooLong = false;
 
@@ -39,12 +39,12 @@ export class JsonLineParser {
     this.maxBytes = maxBytes;
   }
 
-  /** Whether a line was longer than permitted; no further bytes are accepted then. */
+  /** Whether a line was longer than permitted. The parser then accepts no further bytes. */
   get isTooLong(): boolean {
     return this.#isTooLong;
   }
 
-  /** Bytes of the unfinished line and of waiting requests. */
+  /** The number of bytes of the unfinished line and of waiting requests. */
   get heldBytes(): number {
     return this.#lineBytes + this.#unfinished.length;
   }
@@ -53,7 +53,7 @@ export class JsonLineParser {
     return this.#unfinished.length > 0;
   }
 
-  /** Returns the next complete request; null: it has not arrived. */
+  /** Returns the next complete request; null if it has not arrived. */
   next(): Buffer | null {
     const line = this.#lines[this.#next];
     if (line === undefined) return null;
@@ -65,14 +65,14 @@ export class JsonLineParser {
     return line;
   }
 
-  /** Copies what is still held of the last chunk, which the caller may then overwrite. */
+  /** Copies the parts of the last chunk that are still needed. The caller may then overwrite it. */
   keep(): void {
     for (let at = this.#next; at < this.#lines.length; at++)
       this.#lines[at] = Buffer.from(this.#lines[at] as Buffer);
     this.#unfinished.keep();
   }
 
-  /** Takes received bytes. They are not copied: the caller must not change them before `keep`. */
+  /** Adds received bytes. They are not copied, so the caller must not change them before `keep`. */
   push(chunk: Buffer): void {
     let from = 0;
     let hasRequest = false;
@@ -81,15 +81,15 @@ export class JsonLineParser {
       let end = chunk.indexOf(LINE_FEED, from);
       if (end < 0) break;
       if (joins && this.#unfinished.length === 0 && isBegun(chunk, from, end)) {
-        const whole = wholeEnd(chunk, from);
-        // Searched once: otherwise each of many lines that are never closed would search the whole chunk.
-        if (whole < 0) joins = false;
-        else if ((end = chunk.indexOf(LINE_FEED, whole)) < 0) break;
+        const close = endOfText(chunk, from);
+        // The search fails only once. Otherwise each of many unclosed lines would search the complete chunk.
+        if (close < 0) joins = false;
+        else if ((end = chunk.indexOf(LINE_FEED, close)) < 0) break;
       }
       const line = this.#take(chunk.subarray(from, end));
       if (this.#isTooLong) return;
       from = end + 1;
-      // Blank lines after a request are its end: the original trimmed its packets.
+      // Blank lines after a request belong to it, because the original trims its packets.
       if (line.length > 0 || !(hasRequest || this.#awaitsBreak)) this.#add(line);
       hasRequest = true;
       this.#awaitsBreak = false;
@@ -98,9 +98,9 @@ export class JsonLineParser {
   }
 
   /** Returns the complete line that ends with these bytes. */
-  #take(rest: Buffer): Buffer {
-    if (this.#unfinished.length + rest.length > this.maxBytes) this.#isTooLong = true;
-    const line = this.#isTooLong ? Buffer.alloc(0) : this.#joined(rest);
+  #take(end: Buffer): Buffer {
+    if (this.#unfinished.length + end.length > this.maxBytes) this.#isTooLong = true;
+    const line = this.#isTooLong ? Buffer.alloc(0) : this.#joined(end);
     this.#forget();
     return trimmed(line);
   }
@@ -120,10 +120,10 @@ export class JsonLineParser {
     this.#awaitsBreak = true;
   }
 
-  #joined(rest: Buffer): Buffer {
+  #joined(end: Buffer): Buffer {
     const unfinished = this.#unfinished;
-    if (unfinished.length === 0) return rest;
-    unfinished.append(rest, rest.length, unfinished.length + rest.length);
+    if (unfinished.length === 0) return end;
+    unfinished.append(end, end.length, unfinished.length + end.length);
     return unfinished.take(unfinished.length);
   }
 
@@ -141,7 +141,7 @@ export class JsonLineParser {
   #isClosedBy(piece: Buffer): boolean {
     let at = this.#isEscaped ? 1 : 0;
     let inString = this.#inString;
-    /** Consecutive bytes of a string, and the index of the next quotation mark; -1: not searched yet. */
+    /** The number of consecutive plain bytes in a string, and the index of the next quotation mark; -1: not searched yet. */
     let [plain, quote] = [0, -1];
     for (; at < piece.length; at++) {
       if (inString && plain++ === LONG_STRING) {
@@ -172,13 +172,13 @@ export class JsonLineParser {
   }
 }
 
-/** Returns the index of a byte; the length: it is not there. */
+/** Returns the index of a byte; the length if it is absent. */
 function indexOr(bytes: Buffer, byte: number, from: number): number {
   const found = bytes.indexOf(byte, from);
   return found < 0 ? bytes.length : found;
 }
 
-/** Whether a line begins a list or an object that it does not end. */
+/** Whether a line begins a list or an object but does not end it. */
 function isBegun(chunk: Buffer, from: number, end: number): boolean {
   let start = from;
   while (start < end && BLANK.has(chunk[start] as number)) start++;
@@ -188,8 +188,8 @@ function isBegun(chunk: Buffer, from: number, end: number): boolean {
   return last === start || !CLOSING.has(chunk[last] as number);
 }
 
-/** Returns the index after the bracket that closes the first one; -1: it is missing. */
-function wholeEnd(chunk: Buffer, from: number): number {
+/** Returns the index after the bracket that closes the first one; -1 if it is missing. */
+function endOfText(chunk: Buffer, from: number): number {
   let depth = 0;
   let inString = false;
   for (let at = from; at < chunk.length; at++) {

@@ -1,12 +1,12 @@
 /**
- * Parses JSON texts into values, as strictly as RFC 8259 and PHP's json_decode. If a text has several errors, json_decode decides which
- * is reported, because the original server reports it to its clients. One difference: a number beyond all doubles is rejected on reading.
+ * Parses JSON texts into values, as strictly as RFC 8259 and PHP's json_decode. If a text has several errors, it reports the same one as
+ * json_decode, because the original server reports that to its clients. One difference: a number beyond all doubles is rejected.
  * Source: PHP 8.2's ext/json (test/protocol/json/json-reader.test.ts compares with it); docs/json-documents.md.
  */
 import { type JsonShape, shapeOf } from "./json-shape.js";
 import { JsonNumber, JsonObject, type JsonValue } from "./json-value.js";
 
-/** Kinds of errors, named for PHP's messages. */
+/** The kinds of errors, named after PHP's messages. */
 export type JsonFault =
   | "syntax"
   | "depth"
@@ -30,24 +30,24 @@ export class MalformedJson extends Error {
 const SENTENCES: Readonly<Record<JsonFault, string>> = {
   syntax: "not JSON",
   depth: "JSON nested too deeply",
-  mismatch: "JSON with a bracket that closes another",
+  mismatch: "JSON with mismatched brackets",
   control: "JSON with a control character in a string",
   utf8: "not UTF-8",
   utf16: "JSON with half of a surrogate pair",
   infinite: "JSON with a number beyond all doubles",
-  values: "JSON of too many values",
+  values: "JSON with too many values",
 };
 
-/** Maximum nesting of lists and objects: the same as the original's. */
+/** The maximum nesting of lists and objects, which is the same as the original's. */
 export const JSON_DEPTH_MAX = 511;
-/** Maximum values in one text: each takes some hundred bytes once it is read, and all together take a second, during which all clients wait. */
+/** The maximum number of values in one text. Each needs about a hundred bytes when parsed; all together take a second, during which all clients wait. */
 export const JSON_VALUES_MAX = 1_000_000;
-/** Replaces bytes that are not UTF-8. No decoder produces half of a surrogate pair, so this cannot be a character of the text. */
+/** The replacement for bytes that are not UTF-8. No decoder produces half of a surrogate pair, so it cannot be a character of the text. */
 export const NOT_UTF8 = "\udfff";
 
-/** After this many elements of a list that differ in shape from the first one, the rest is read without a shape. */
+/** The number of elements of a list whose shape may differ from the first one's. After it, the list is parsed without a shape. */
 const OTHERS_MAX = 8;
-/** Characters of a string after which a regular expression finds the next special one: it is ten times as fast, but slow to begin. */
+/** The length of a string after which a regular expression finds the next special character. It is ten times as fast, but slow to start. */
 const LONG_STRING = 64;
 const PLAIN_CHARACTERS = /[^"\\\x00-\x1f\ud800-\udfff]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -68,12 +68,12 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 const HEX = /^[0-9a-fA-F]{4}$/;
 
-/** @throws MalformedJson */
+/** Parses a text. @throws MalformedJson */
 export function parseJson(text: string): JsonValue {
   return new JsonReader(text, Number.POSITIVE_INFINITY).read();
 }
 
-/** Parses a text from another program. @throws MalformedJson  also for more than JSON_VALUES_MAX values */
+/** Parses a text from another program. @throws MalformedJson  also if it has more than JSON_VALUES_MAX values */
 export function parseForeignJson(text: string): JsonValue {
   return new JsonReader(text, JSON_VALUES_MAX).read();
 }
@@ -83,7 +83,7 @@ class JsonReader {
   #at = 0;
   #depth = 0;
   #hasInfinite = false;
-  /** How many more values the text may have. */
+  /** The number of further values that the text may have. */
   #valuesLeft: number;
 
   constructor(text: string, valuesMax: number) {
@@ -150,14 +150,14 @@ class JsonReader {
     if (this.#valuesLeft < values) return null;
     const end = shape.endIn(this.#text, this.#at);
     if (end < 0) return null;
-    // A concatenation: the engine copies it when it is first read, and from then on it no longer keeps the whole text alive.
+    // The engine copies a concatenation when it is first read. After that, it no longer keeps the complete text in memory.
     const text = `{${this.#text.slice(this.#at + 1, end)}`;
     this.#valuesLeft -= values;
     this.#at = end;
     return new JsonObject({ text, read: parseJson });
   }
 
-  /** Takes the opening bracket. @returns whether the closing one follows */
+  /** Consumes the opening bracket. @returns whether the closing one follows directly */
   #open(close: number, wrong: number): boolean {
     if (++this.#depth > JSON_DEPTH_MAX) throw new MalformedJson("depth");
     this.#at++;
@@ -170,7 +170,7 @@ class JsonReader {
     return true;
   }
 
-  /** Takes, after a member, a comma or the closing bracket. */
+  /** Consumes a comma or the closing bracket after a member. @returns whether it was the bracket */
   #closes(close: number, wrong: number): boolean {
     this.#blanks();
     const next = this.#text.charCodeAt(this.#at);
@@ -226,7 +226,7 @@ class JsonReader {
     return String.fromCharCode(unit, low);
   }
 
-  /** The code unit of a `\uXXXX` at an index. */
+  /** Returns the code unit of a `\uXXXX` at an index; undefined if its digits are not hexadecimal. */
   #unit(at: number): number | undefined {
     const digits = this.#text.slice(at + 2, at + 6);
     return HEX.test(digits) ? Number.parseInt(digits, 16) : undefined;
@@ -258,7 +258,7 @@ class JsonReader {
     }
   }
 
-  /** Returns the error for unexpected text; an error within a string takes precedence. */
+  /** Returns the error for unexpected text. An error inside a string takes precedence. */
   #strange(): MalformedJson {
     const code = this.#text.charCodeAt(this.#at);
     if (code < 0x20) return new MalformedJson("control");

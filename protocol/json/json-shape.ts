@@ -1,17 +1,17 @@
 /**
- * The shape of objects that have the same members in the same order, among them strings without escapes and short numbers, and no spaces:
- * their texts are recognized as well-formed, and as what `writeJson` would write, without being parsed.
+ * The shape of objects that have the same members in the same order, with only strings without escapes, short numbers and literals as
+ * values, and no spaces. Their texts can be recognized as well-formed, and as the output of `writeJson`, without parsing.
  */
 
-/** For longer lists of names a shape does not pay. */
+/** The limits for names. For longer lists a shape saves no time. */
 const NAMES_MAX = 64;
 const NAMES_CHARS_MAX = 1024;
-/** Longer texts are parsed: the engine's memory for backtracking grows with them. */
+/** The maximum length of a text. Longer ones are parsed, because the engine's memory for backtracking grows with the length. */
 const TEXT_CHARS_MAX = 64 * 1024;
-/** Maximum number of cached shapes: making one takes as long as reading some hundred members. */
+/** The maximum number of cached shapes. Creating one takes as long as parsing about a hundred members. */
 const SHAPES_MAX = 256;
 
-/** No number that is this short is beyond all doubles. */
+/** The pattern of a value. Numbers of this length are never beyond all doubles. */
 const VALUE = String.raw`(?:"[^"\\\x00-\x1f\ud800-\udfff]*"|-?(?:0|[1-9]\d{0,19})(?:\.\d{1,20})?|true|false|null)`;
 const TO_QUOTE = /[\\^$.*+?()[\]{}|/-]/g;
 
@@ -25,7 +25,7 @@ export class JsonShape {
     this.#pattern = new RegExp(`\\{${members.join(",")}\\}`, "y");
   }
 
-  /** Returns the index after an object of this shape that begins at an index; -1: there is none, or it must be parsed. */
+  /** Returns the index after an object of this shape that begins at `at`; -1 if there is none, or if it must be parsed. */
   endIn(text: string, at: number): number {
     const pattern = this.#pattern;
     pattern.lastIndex = at;
@@ -33,7 +33,7 @@ export class JsonShape {
     return pattern.lastIndex - at > TEXT_CHARS_MAX ? -1 : pattern.lastIndex;
   }
 
-  /** Whether a text consists of such an object alone. */
+  /** Whether a text consists of exactly one such object. */
   matches(text: string): boolean {
     return text.length <= TEXT_CHARS_MAX && this.endIn(text, 0) === text.length;
   }
@@ -41,7 +41,7 @@ export class JsonShape {
 
 const shapes = new Map<string, JsonShape>();
 
-/** @param names  all different @returns null: members with these names are not found so */
+/** Returns the shape for names, which must all be different; null if these names are not supported. */
 export function shapeOf(names: readonly string[]): JsonShape | null {
   if (names.length === 0 || names.length > NAMES_MAX) return null;
   const key = JSON.stringify(names);

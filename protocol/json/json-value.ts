@@ -1,9 +1,9 @@
 /**
- * Values of JSON texts, with the details that JavaScript's own objects lose: numbers as they were written, the order of members, and names
- * that are only names (`__proto__`, `10` before `9`). Source: RFC 8259; docs/json-documents.md.
+ * Values of JSON texts, with details that JavaScript's objects lose: the original text of numbers, the order of members (`10` before `9`),
+ * and arbitrary names (`__proto__`). Source: RFC 8259; docs/json-documents.md.
  */
 
-/** A number as it was written. */
+/** A number with its original text. */
 export class JsonNumber {
   readonly text: string;
 
@@ -12,28 +12,28 @@ export class JsonNumber {
   }
 }
 
-/** Minimum number of members that are found by a table. */
+/** The number of members from which a table is used to find them. */
 const TABLE_MEMBERS_MIN = 12;
 
 /** An object that is known to be well-formed and has not been parsed yet. */
 export interface UnreadObject {
-  /** The number as `writeJson` would write it. */
+  /** The text of the object as `writeJson` would write it. */
   readonly text: string;
   read(text: string): JsonValue;
 }
 
-/** Members in the order in which their names came first. */
+/** An object. Its members are in the order in which their names first occurred. */
 export class JsonObject {
   #names: string[] = [];
   #values: JsonValue[] = [];
-  #places: Map<string, number> | null = null;
+  #indexes: Map<string, number> | null = null;
   #unread: UnreadObject | null;
 
   constructor(unread: UnreadObject | null = null) {
     this.#unread = unread;
   }
 
-  /** The text as `writeJson` would write it, if it was not parsed; null: it has to be written. */
+  /** The text as `writeJson` would write it, if the object was not parsed; null: it must be written. */
   get text(): string | null {
     return this.#unread === null ? null : this.#unread.text;
   }
@@ -50,23 +50,23 @@ export class JsonObject {
 
   get(name: string): JsonValue | undefined {
     if (this.#unread !== null) this.#read(this.#unread);
-    const place = this.#find(name);
-    return place < 0 ? undefined : this.#values[place];
+    const index = this.#find(name);
+    return index < 0 ? undefined : this.#values[index];
   }
 
-  /** Sets the value of a member; an existing one keeps its position. */
+  /** Sets the value of a member. An existing member keeps its position. */
   set(name: string, value: JsonValue): void {
     if (this.#unread !== null) this.#read(this.#unread);
-    const place = this.#find(name);
-    if (place >= 0) {
-      this.#values[place] = value;
+    const index = this.#find(name);
+    if (index >= 0) {
+      this.#values[index] = value;
       return;
     }
-    this.#places?.set(name, this.#names.length);
+    this.#indexes?.set(name, this.#names.length);
     this.#names.push(name);
     this.#values.push(value);
-    if (this.#places === null && this.#names.length >= TABLE_MEMBERS_MIN)
-      this.#places = new Map(this.#names.map((one, at) => [one, at]));
+    if (this.#indexes === null && this.#names.length >= TABLE_MEMBERS_MIN)
+      this.#indexes = new Map(this.#names.map((one, at) => [one, at]));
   }
 
   #read({ text, read }: UnreadObject): void {
@@ -74,24 +74,24 @@ export class JsonObject {
     const value = read(text) as JsonObject;
     this.#names = value.#names;
     this.#values = value.#values;
-    this.#places = value.#places;
+    this.#indexes = value.#indexes;
   }
 
   #find(name: string): number {
-    return this.#places === null ? this.#names.indexOf(name) : (this.#places.get(name) ?? -1);
+    return this.#indexes === null ? this.#names.indexOf(name) : (this.#indexes.get(name) ?? -1);
   }
 }
 
 export type JsonContainer = readonly JsonValue[] | JsonObject;
 export type JsonValue = null | boolean | string | JsonNumber | JsonContainer;
 
-/** Whether a value has members; those of a list are named by their indexes. */
+/** Whether a value has members. The names of a list's members are their indexes. */
 export function isContainer(value: JsonValue | undefined): value is JsonContainer {
   return value instanceof JsonObject || Array.isArray(value);
 }
 
 export function memberNames(container: JsonContainer): readonly string[] {
-  return container instanceof JsonObject ? container.names : container.map((_, place) => String(place));
+  return container instanceof JsonObject ? container.names : container.map((_, index) => String(index));
 }
 
 export function memberValues(container: JsonContainer): readonly JsonValue[] {
@@ -100,11 +100,11 @@ export function memberValues(container: JsonContainer): readonly JsonValue[] {
 
 export function memberOf(container: JsonContainer, name: string): JsonValue | undefined {
   if (container instanceof JsonObject) return container.get(name);
-  const place = /^(?:0|[1-9]\d{0,9})$/.test(name) ? Number(name) : -1;
-  return container[place];
+  const index = /^(?:0|[1-9]\d{0,9})$/.test(name) ? Number(name) : -1;
+  return container[index];
 }
 
-/** Whether the members are named 0, 1, 2, …, as a list's: what PHP writes as one, an empty object too. */
+/** Whether the members are named 0, 1, 2 and so on. PHP writes such an object as a list, including an empty one. */
 export function isListLike(names: readonly string[]): boolean {
-  return names.every((name, place) => name === String(place));
+  return names.every((name, index) => name === String(index));
 }

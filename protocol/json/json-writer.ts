@@ -1,6 +1,6 @@
 /**
- * Writes values as JSON texts. The plain form keeps numbers as they were written. The PHP form is what clients of the original
- * see: json_encode's output for what json_decode has read. Source: PHP 8.2 (test/protocol/json/json-reader.test.ts compares with it);
+ * Writes values as JSON texts. The plain form preserves the original text of numbers. The PHP form is what clients of the original
+ * receive: the output of json_encode for a value from json_decode. Source: PHP 8.2 (test/protocol/json/json-reader.test.ts compares with it);
  * docs/json-documents.md.
  */
 import { type ByteString, textOfBytes } from "../byte-string.js";
@@ -8,7 +8,7 @@ import { parseJson } from "./json-reader.js";
 import { isListLike, JsonNumber, JsonObject, type JsonValue } from "./json-value.js";
 import { formatPhpNumber, isPhpInteger, phpNumberOf } from "./php-number.js";
 
-/** Writes a value without spaces; characters beyond ASCII are not escaped. */
+/** Writes a value without spaces. Characters beyond ASCII are not escaped. */
 export function writeJson(value: JsonValue): string {
   if (value === null) return "null";
   if (typeof value === "boolean") return value ? "true" : "false";
@@ -21,12 +21,12 @@ export function writeJson(value: JsonValue): string {
   return `{${names.map((name, at) => `${JSON.stringify(name)}:${writeJson(values[at] as JsonValue)}`).join(",")}}`;
 }
 
-/** A string that needs no escapes: checking a long one takes less time than writing it character by character. */
+/** Matches a string that needs no escapes. Checking a long string is faster than writing it character by character. */
 const AS_IT_IS = /^[^"\\\x00-\x1f\ud800-\udfff]*$/;
 
 const writeString = (text: string): string => (AS_IT_IS.test(text) ? `"${text}"` : JSON.stringify(text));
 
-/** Writes ASCII; distinguishes lists and objects as PHP does, by the names of their members. */
+/** Writes a value in PHP's form, as ASCII. Like PHP, it distinguishes lists and objects by the names of their members. */
 export function writePhpJson(value: JsonValue): string {
   if (value === null) return "null";
   if (typeof value === "boolean") return value ? "true" : "false";
@@ -36,13 +36,13 @@ export function writePhpJson(value: JsonValue): string {
   return `[${value.map(writePhpJson).join(",")}]`;
 }
 
-/** A container of members that are already written. */
+/** Returns a container with members that are already written. */
 export function writePhpMembers(names: readonly string[], written: readonly string[]): string {
   if (isListLike(names)) return `[${written.join(",")}]`;
   return `{${names.map((name, at) => `${writePhpString(name)}:${written[at]}`).join(",")}}`;
 }
 
-/** A name as PHP stores it in an array: as an integer, if it looks like one. */
+/** Writes a name as PHP stores it in an array: as an integer if it looks like one. */
 export function writePhpKey(name: string): string {
   return isPhpInteger(name) ? name : writePhpString(name);
 }
@@ -59,15 +59,15 @@ const TO_ESCAPE = /[/\x80-\uffff]/g;
 const escaped = (character: string) =>
   character === "/" ? "\\/" : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
-/** Texts that PHP may write differently: escapes, fractions, exponents, large numbers, minus zero, empty objects, lists. */
+/** Matches texts that PHP may write differently: escapes, fractions, exponents, large numbers, minus zero, empty objects, lists. */
 const NOT_PLAIN = /\\|\d[.eE]|\d{16}|-0|\{\}|\{"0":/;
 const TEXT = String.raw`"[^"\\/\x00-\x1f\x80-\uffff]*"`;
 const MEMBER = `${TEXT}:(?:${TEXT}|0|-?[1-9]\\d{0,14}|true|false|null)`;
-/** Objects of plain strings and small whole numbers, or members that are such objects: PHP writes them in the same way. Faster than a search for what is not plain. */
+/** Matches objects of plain strings and small integers, or members that are such objects. PHP writes them identically. This is faster than a search with NOT_PLAIN. */
 const PLAIN_OBJECT = String.raw`\{(?!"0":)${MEMBER}(?:,${MEMBER})*\}`;
 const PLAIN_ENTRY = `(?:${TEXT}:)?${PLAIN_OBJECT}`;
 const PLAIN_ENTRIES = new RegExp(`^${PLAIN_ENTRY}(?:,${PLAIN_ENTRY})*$`);
-/** Longer texts are not tried: the memory that the engine needs for backtracking grows with their length. */
+/** The maximum length of texts that are matched with it, because the engine's memory for backtracking grows with the length. */
 const TRIED_CHARS_MAX = 64 * 1024;
 
 /** Converts a text from `writeJson`, as UTF-8, to PHP's form. */
@@ -77,13 +77,13 @@ export function phpFormOf(bytes: ByteString): string {
   return PLAIN_STRING.test(bytes) ? bytes : textOfBytes(bytes).replace(TO_ESCAPE, escaped);
 }
 
-/** Windows overlap by this many characters, because a match (16 digits, say) may begin in one and end in the next. */
+/** The overlap of windows in characters, because a match (such as 16 digits) may begin in one and end in the next. */
 const OVERLAP = 16;
 
-/** Whether a text is written window by window. */
+/** Whether a text is so long that it is written in windows. */
 export const isLongText = (bytes: ByteString) => bytes.length > TRIED_CHARS_MAX;
 
-/** `phpFormOf` for a long text, in steps and pieces. Only a text that PHP would write differently is parsed, in one step. */
+/** Returns the same as `phpFormOf` for a long text, as pieces and in several steps. Only a text that PHP would write differently is parsed, in one step. */
 export function* phpFormPieces(bytes: ByteString): Generator<void, readonly string[]> {
   for (let from = 0; from < bytes.length; from += TRIED_CHARS_MAX) {
     const window = bytes.slice(Math.max(0, from - OVERLAP), from + TRIED_CHARS_MAX);
@@ -101,7 +101,7 @@ export function* phpFormPieces(bytes: ByteString): Generator<void, readonly stri
   return pieces;
 }
 
-/** The next index that does not split a UTF-8 character. */
+/** Returns the next index that does not split a UTF-8 character. */
 function characterEnd(bytes: ByteString, at: number): number {
   let end = Math.min(at, bytes.length);
   while ((bytes.charCodeAt(end) & 0xc0) === 0x80) end++;
@@ -110,12 +110,13 @@ function characterEnd(bytes: ByteString, at: number): number {
 
 const isPlain = (bytes: ByteString) => bytes.length <= TRIED_CHARS_MAX && PLAIN_ENTRIES.test(bytes);
 
-/** How many entries to write together; more would not be faster. */
+/** The number of entries to write together. A larger number would not be faster. */
 export const ENTRIES_TOGETHER = 64;
 
 /**
- * Some entries of a container in PHP's form, with commas between them.
- * @param names  null: the entries have no names @param texts  from `writeJson`, as UTF-8
+ * Returns entries of a container in PHP's form, separated by commas.
+ * @param names  null: the entries have no names
+ * @param texts  from `writeJson`, as UTF-8
  */
 export function writePhpEntries(names: readonly string[] | null, texts: readonly ByteString[]): string {
   const written = names === null ? texts : texts.map((text, at) => `${names[at]}:${text}`);

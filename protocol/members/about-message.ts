@@ -1,6 +1,6 @@
 /**
- * The message in which a member describes itself, apart from its timeline. These are the member's claims: bounded, printable
- * ASCII, and shown as claims.
+ * The message in which a member describes itself, except for its timeline. The contents are unverified claims, limited in
+ * length, and printable ASCII.
  * Source: docs/protocol-v2.md "Members".
  */
 import type { RespReader } from "../resp/resp-reader.js";
@@ -12,7 +12,7 @@ export interface MemberAbout {
   /** The dashboard's port (--admin), and whether it listens on loopback; 0: there is none. */
   readonly pagePort: number;
   readonly isPageLocal: boolean;
-  /** Bytes of the file system that the data folder is on; size 0: there is no folder, or the size is unknown. */
+  /** The bytes of the data folder's file system; size 0: there is no folder, or the size is unknown. */
   readonly diskFree: number;
   readonly diskSize: number;
   /** The problems that the member reports about itself, one sentence each. */
@@ -34,7 +34,7 @@ const PORT_MAX = 65_535;
 /** Matches everything except printable ASCII. */
 const OTHER = /[^\x20-\x7e]/g;
 
-/** Returns the elements that follow the name. */
+/** Returns the elements after the message's name. */
 export function aboutElements(about: MemberAbout): string[] {
   const { software, pagePort, isPageLocal, diskFree, diskSize, problems } = about;
   const lines = problems.slice(0, PROBLEMS_MAX).map((line) => shown(line, PROBLEM_CHARS_MAX));

@@ -1,16 +1,16 @@
 /**
- * A member's vote on its state at a cut: all entries dated up to a time result in exactly this snapshot. It is signed by the
- * member's own key, so other members can forward it. Source: docs/protocol-v2.md "Members".
+ * A member's vote on its state at a cut: all entries dated up to a time result in exactly this snapshot. The member signs it
+ * with its own key, so other members can forward it. Source: docs/protocol-v2.md "Members".
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 
-/** The state at a cut, as a member's snapshot has it. */
+/** The state at a cut, according to a member's snapshot. */
 export interface CutState {
-  /** The cut, milliseconds since 1970: the snapshot contains everything dated up to it. */
+  /** The cut, in milliseconds since 1970: the snapshot contains all entries dated up to it. */
   readonly at: number;
-  /** Length of the snapshot in bytes. */
+  /** The length of the snapshot in bytes. */
   readonly bytes: number;
-  /** The snapshot's last 32 bytes, a hash of all of it. */
+  /** The snapshot's last 32 bytes, a hash of its contents. */
   readonly seal: ByteString;
 }
 
@@ -20,13 +20,13 @@ export interface CutVote extends CutState {
   readonly signature: ByteString;
 }
 
-/** Maximum votes in one message; no member has more. */
+/** The maximum number of votes in one message. No member has more. */
 export const VOTES_MAX = 256;
 
 const DOMAIN = "dbsync2\0cut\0";
 const SEAL_BYTES = 32;
 const HEAD_BYTES = 8 + 8 + SEAL_BYTES;
-/** Maximum length of a key and of a signature, which fits into one byte. */
+/** The maximum length of a key or a signature, which must fit into one byte. */
 const PART_BYTES_MAX = 255;
 
 /** Returns the bytes that a vote's signature covers. @param cluster  32 bytes */
@@ -45,8 +45,8 @@ export function writeCutVotes(votes: Iterable<CutVote>): Buffer {
   return Buffer.concat(parts);
 }
 
-/** Unpacks votes; null: the bytes are invalid, or there are too many votes. */
-export function readCutVotes(packed: Buffer, most = Number.POSITIVE_INFINITY): CutVote[] | null {
+/** Unpacks votes. Returns null if the bytes are invalid or there are too many votes. */
+export function readCutVotes(packed: Buffer, max = Number.POSITIVE_INFINITY): CutVote[] | null {
   const votes: CutVote[] = [];
   let offset = 0;
   const takePart = (): ByteString => {
@@ -63,7 +63,7 @@ export function readCutVotes(packed: Buffer, most = Number.POSITIVE_INFINITY): C
     const [spki, signature] = [takePart(), takePart()];
     if (offset > packed.length || at > Number.MAX_SAFE_INTEGER || bytes > Number.MAX_SAFE_INTEGER)
       return null;
-    if (votes.length === most) return null;
+    if (votes.length === max) return null;
     votes.push({ at: Number(at), bytes: Number(bytes), seal, spki, signature });
   }
   return votes;

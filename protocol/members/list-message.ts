@@ -6,11 +6,11 @@ import { readFlag, readShort } from "./member-elements.js";
 
 export interface ListMessage {
   readonly kind: "list";
-  /** Hash of the list that the sender uses from now on and has on disk; empty: it knows no list. */
+  /** The hash of the list that the sender uses from now on and has on disk; empty: it knows no list. */
   readonly hash: ByteString;
   /** Whether its reports are valid under this list. */
   readonly isReporting: boolean;
-  /** An envelope with a list, for a member that uses another one; both empty: the message has the hash only. */
+  /** An envelope with a list, for a member that uses another one; both fields are empty if the message has only the hash. */
   readonly body: Buffer;
   readonly signature: Buffer;
 }
@@ -18,9 +18,9 @@ export interface ListMessage {
 /** The capability in a hello: the sender supports this message. */
 export const KNOWS_LISTS = "lists";
 
-/** Maximum length of the body, as for every envelope with CLUSTER. */
+/** The maximum length of the body, as for every envelope with CLUSTER. */
 export const LIST_BODY_BYTES_MAX = 262_144;
-/** Maximum length of the signature: RSA of 16,384 bits. */
+/** The maximum length of the signature: RSA with 16,384 bits. */
 const SIGNATURE_BYTES_MAX = 2048;
 
 /** Reads the elements after the name. @throws MalformedFrame */

@@ -23,8 +23,8 @@ export function readFixed(reader: RespReader, length: number): ByteString {
   return bytesOf(bytes);
 }
 
-export function readShort(reader: RespReader, most: number): ByteString {
+export function readShort(reader: RespReader, max: number): ByteString {
   const bytes = reader.readBulkView();
-  if (bytes.length > most) throw reader.malformed(`expected at most ${most} bytes`);
+  if (bytes.length > max) throw reader.malformed(`expected at most ${max} bytes`);
   return bytesOf(bytes);
 }

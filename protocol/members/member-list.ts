@@ -1,5 +1,5 @@
 /**
- * The list of a cluster's members, as a text with exactly one form: root keys sign its bytes, and the hash of these identifies it.
+ * The list of a cluster's members, as a text with exactly one form: root keys sign its bytes, and their hash identifies it.
  * Source: docs/decisions/0038-members-are-a-signed-list.md.
  */
 import type { ByteString } from "../byte-string.js";
@@ -8,32 +8,32 @@ import { HASH_BYTES, hexOf } from "../version-2/envelope.js";
 export interface MemberList {
   /** The cluster's id. */
   readonly cluster: ByteString;
-  /** One more than the highest number of its parents; 1: it has none. */
+  /** The list's number: one more than the highest number of its parents; 1 if it has none. */
   readonly number: number;
-  /** Hashes of the lists that it follows: none, one, or two that were signed independently. */
+  /** The hashes of the lists that it follows: none, one, or two that were signed independently. */
   readonly parents: readonly ByteString[];
   readonly members: readonly ByteString[];
-  /** Every daemon that this list or an earlier one removed; they never return. */
+  /** The daemons that this list or an earlier one removed. They can never return. */
   readonly left: readonly ByteString[];
 }
 
 export const LIST_MEMBERS_MAX = 128;
-/** Enough for one removal a day for eleven years. */
+/** The maximum number of removed daemons, enough for one removal per day for eleven years. */
 export const LIST_LEFT_MAX = 4096;
 const LIST_NUMBER_MAX = 999_999_999;
 
 const HEAD = "dbsync members 1";
 const PARENTS_MAX = 2;
 const HEX_CHARACTERS = 2 * HASH_BYTES;
-/** `cluster `, the longest keyword, and the line end. */
+/** The maximum length of a line: the longest keyword, `cluster `, the digits, and the line ending. */
 const LINE_BYTES_MAX = 8 + HEX_CHARACTERS + 1;
-/** A longer text is not a list and need not be parsed. */
+/** The maximum length of a list. A longer text is not a list and is not parsed. */
 export const LIST_BYTES_MAX = LINE_BYTES_MAX * (3 + PARENTS_MAX + LIST_MEMBERS_MAX + LIST_LEFT_MAX);
 
 const LINES =
   /^dbsync members 1\ncluster ([0-9a-f]{64})\nnumber ([1-9][0-9]{0,8})\n((?:parent [0-9a-f]{64}\n)*)((?:member [0-9a-f]{64}\n)*)((?:left [0-9a-f]{64}\n)*)$/;
 
-/** Returns the only text of a list; hashes are sorted, whatever their order in `list`. */
+/** Returns the unique text of a list. Hashes are sorted, independent of their order in `list`. */
 export function writeMemberList({ cluster, number, parents, members, left }: MemberList): string {
   return [
     HEAD,
@@ -46,7 +46,7 @@ export function writeMemberList({ cluster, number, parents, members, left }: Mem
   ].join("\n");
 }
 
-/** Parses a list. @returns a string: what is wrong with it */
+/** Parses a list. @returns the list, or a string that says what is wrong with it */
 export function parseMemberList(text: string): MemberList | string {
   if (text.length > LIST_BYTES_MAX) return `a list has at most ${LIST_BYTES_MAX} bytes`;
   const parts = LINES.exec(text);
@@ -59,22 +59,22 @@ export function parseMemberList(text: string): MemberList | string {
   return writeMemberList(list) === text ? list : "the lines of a member list are not sorted";
 }
 
-/** Computes a list's hash. @param hash  SHA-256 */
+/** Computes the hash of a list. @param hash  the function SHA-256 */
 export function listHash(list: MemberList | string, hash: (bytes: Buffer) => ByteString): ByteString {
   return hash(Buffer.from(typeof list === "string" ? list : writeMemberList(list), "latin1"));
 }
 
-/** Returns what is wrong with a list on its own, whatever it follows; null: nothing. */
+/** Returns what is wrong with a list, independent of the lists that it follows; null if nothing is. */
 export function problemOf({ number, parents, members, left }: MemberList): string | null {
   if (number > LIST_NUMBER_MAX) return `a list's number is at most ${LIST_NUMBER_MAX}`;
   if (parents.length > PARENTS_MAX) return `a list has at most ${PARENTS_MAX} parents`;
   if ((parents.length === 0) !== (number === 1)) return "the first list, and no other, has no parent";
   if (members.length === 0) return "a list has at least one member";
   if (members.length > LIST_MEMBERS_MAX) return `a list has at most ${LIST_MEMBERS_MAX} members`;
-  if (left.length > LIST_LEFT_MAX) return `a list leaves out at most ${LIST_LEFT_MAX} daemons`;
+  if (left.length > LIST_LEFT_MAX) return `a list has at most ${LIST_LEFT_MAX} removed daemons`;
   const ids = new Set([...members, ...left]);
   const isOnce = ids.size === members.length + left.length && new Set(parents).size === parents.length;
-  return isOnce ? null : "a list names something twice";
+  return isOnce ? null : "a list contains a duplicate";
 }
 
 const linesOf = (word: string, hashes: readonly ByteString[]): string[] =>

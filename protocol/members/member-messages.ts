@@ -1,6 +1,7 @@
 /**
- * Messages between members after a hello of role `daemon`: payloads of version 2 frames, RESP2 arrays of bulk
- * strings whose first element is the kind. Many small values (order keys, entries) are packed into one bulk string. Source: docs/protocol-v2.md "Members".
+ * The messages between members after a hello with the role `daemon`: payloads of version 2 frames, which are RESP2 arrays of
+ * bulk strings whose first element is the kind. Many small values (order keys, entries) are packed into one bulk string.
+ * Source: docs/protocol-v2.md "Members".
  */
 import type { ByteString } from "../byte-string.js";
 import { RespReader } from "../resp/resp-reader.js";
@@ -23,19 +24,19 @@ import {
 
 export interface StatusMessage extends Totals {
   readonly kind: "status";
-  /** Number of this status message on the connection, from 1. */
+  /** The number of this status message on the connection, starting at 1. */
   readonly serial: number;
-  /** The last number received, and the milliseconds since then; 0: none yet. */
+  /** The last received number, and the milliseconds since then; 0: none yet. */
   readonly echo: number;
   readonly echoAge: number;
-  /** Milliseconds since 1970 by the sender's clock. */
+  /** The time by the sender's clock, in milliseconds since 1970. */
   readonly clock: number;
   /** The published watermark. */
   readonly watermark: number;
-  /** Entries dated at or before it have been pruned, milliseconds since 1970; 0: none have. */
+  /** The date, in milliseconds since 1970, at or before which entries have been pruned; 0: none have. */
   readonly pruned: number;
   readonly state: DaemonState;
-  /** Whether its clock differs from the members' median, so that it accepts nothing from clients. */
+  /** Whether its clock differs from the members' median, so that it accepts no writes from clients. */
   readonly skewed: boolean;
 }
 
@@ -43,31 +44,31 @@ export type MemberMessage =
   | Hello
   | { readonly kind: "challenge"; readonly nonce: ByteString }
   | ProofMessage
-  /** Why the connection closes. */
+  /** The reason why the connection closes. */
   | { readonly kind: "bye"; readonly code: string; readonly sentence: string }
   | StatusMessage
   | AboutMessage
-  /** Order keys of entries that are on the sender's disk. */
+  /** The order keys of entries that are on the sender's disk. */
   | { readonly kind: "offer"; readonly places: readonly PackedPlace[] }
   | { readonly kind: "want"; readonly places: readonly PackedPlace[] }
   | PushMessage
-  /** All pushes up to `number` have been handled; the entries with these order keys are on the sender's disk. */
+  /** Reports that all pushes up to `number` have been handled, and that the entries with these order keys are on the sender's disk. */
   | { readonly kind: "have"; readonly number: number; readonly places: readonly PackedPlace[] }
   /** A step of a reconciliation, from timeline/compare/reconcile.ts. */
   | { readonly kind: "reconcile"; readonly session: number; readonly step: Buffer }
-  /** The sender has pushed everything that the reconciliation required. */
+  /** Reports that the sender has pushed all entries that the reconciliation requires. */
   | { readonly kind: "given"; readonly session: number }
   | { readonly kind: "report-request"; readonly at: number }
-  /** Totals of the entries dated before `at`, and the published watermark, both at the same moment. */
+  /** The totals of the entries dated before `at`, and the published watermark, both at the same moment. */
   | ({ readonly kind: "report"; readonly at: number; readonly watermark: number } & Totals)
   /** Votes on snapshots, signed by the sender and by other members. */
   | { readonly kind: "cuts"; readonly votes: readonly CutVote[] }
-  /** Requests a part of the snapshot of a date. number: index of the part, from 0. */
+  /** Requests a part of the snapshot of a date. `number` is the index of the part, starting at 0. */
   | { readonly kind: "snapshot-pull"; readonly at: number; readonly number: number }
   | SnapshotPartMessage
   | SpeakMessage
   | StateSumsMessage
-  /** isAnswer: whether it answers such a message about the same keys. */
+  /** `isAnswer`: whether it answers such a message about the same keys. */
   | ({ readonly kind: "state-keys"; readonly isAnswer: boolean } & StateKeys & Totals)
   | ListMessage;
 
@@ -76,16 +77,16 @@ export interface ProofMessage {
   /** SubjectPublicKeyInfo, DER. */
   readonly spki: ByteString;
   readonly signature: Buffer;
-  /** HMAC-SHA256 by the cluster's secret, 32 bytes; empty: the sender has none. */
+  /** HMAC-SHA256 with the cluster's secret, 32 bytes; empty: the sender has no secret. */
   readonly mac: Buffer;
 }
 
 export interface SnapshotPartMessage {
   readonly kind: "snapshot-part";
-  /** The snapshot contains everything dated up to it; 0: the sender has none. */
+  /** The cut of the snapshot; 0: the sender has no snapshot. */
   readonly at: number;
   readonly number: number;
-  /** Total bytes of all parts. */
+  /** The total number of bytes of all parts. */
   readonly total: number;
   readonly isLast: boolean;
   readonly bytes: Buffer;
@@ -93,27 +94,27 @@ export interface SnapshotPartMessage {
 
 export interface PushMessage {
   readonly kind: "push";
-  /** Number of this push on the connection, from 1. */
+  /** The number of this push on the connection, starting at 1. */
   readonly number: number;
-  /** Bytes of the entries, not deflated: see `writeEntries`. */
+  /** The uncompressed length of the entries: see `writeEntries`. */
   readonly bytes: number;
   readonly isDeflated: boolean;
   readonly entries: Buffer;
 }
 
-/** Envelopes with channel messages: delivered to subscribers and not stored. */
+/** Envelopes with channel messages, which are delivered to subscribers and not stored. */
 export interface SpeakMessage {
   readonly kind: "speak";
-  /** Number of the first envelope on the connection, from 1; envelopes that were skipped have numbers too. */
+  /** The number of the first envelope on the connection, starting at 1. Skipped envelopes also have numbers. */
   readonly number: number;
-  /** See `writeEntries`. */
+  /** The envelopes: see `writeEntries`. */
   readonly entries: Buffer;
 }
 
 /** The capability in a hello: the sender supports this message. */
 export const KNOWS_SPEAK = "speak";
 
-/** Kinds that only members send; clients send the hello as well. */
+/** The messages that only members send; clients also send the hello. */
 export type OwnMessage = Exclude<MemberMessage, Hello>;
 type OwnKind = OwnMessage["kind"];
 
@@ -191,7 +192,7 @@ function elementsOf(message: OwnMessage): Element[] {
   }
 }
 
-/** Number of elements of each kind, including its name. */
+/** The number of elements of each kind, including its name. */
 const LENGTHS: Readonly<Record<OwnKind, number>> = {
   challenge: 2,
   proof: 4,
@@ -217,7 +218,7 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
 
 const isOwnKind = (kind: string): kind is OwnKind => Object.hasOwn(LENGTHS, kind);
 
-/** Parses a member's message; its buffers are views of the payload. @throws MalformedFrame */
+/** Parses a member's message. Its buffers are views of the payload. @throws MalformedFrame */
 export function readMemberMessage(payload: Buffer): MemberMessage {
   const reader = new RespReader(payload);
   const length = reader.readArrayHead();
@@ -267,7 +268,7 @@ function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
       return { kind, at: readNumber(reader) };
     case "cuts": {
       const votes = readCutVotes(reader.readBulkView(), VOTES_MAX);
-      if (votes === null) throw reader.malformed("expected what members have signed of snapshots");
+      if (votes === null) throw reader.malformed("expected votes on snapshots");
       return { kind, votes };
     }
     case "snapshot-pull":

@@ -19,12 +19,12 @@ export interface PackedEntry {
   readonly signature: Buffer;
 }
 
-/** Maximum order keys in one message. */
+/** The maximum number of order keys in one message. */
 export const PLACES_MAX = 10_000;
-/** Maximum entries in one push. */
+/** The maximum number of entries in one push. */
 export const ENTRIES_MAX = 512;
 const PLACE_BYTES = 42;
-/** Longest signature: RSA of 16,384 bits. */
+/** The maximum length of a signature: RSA with 16,384 bits. */
 const SIGNATURE_BYTES_MAX = 2048;
 const ENTRY_HEAD_BYTES = 6;
 
@@ -42,7 +42,7 @@ export function writePlaces(places: readonly PackedPlace[]): Buffer {
   return bytes;
 }
 
-/** @throws MalformedFrame */
+/** Unpacks order keys. @throws MalformedFrame */
 export function readPlaces(reader: RespReader): PackedPlace[] {
   const bytes = reader.readBulkView();
   if (bytes.length % PLACE_BYTES !== 0) throw reader.malformed(`expected places of ${PLACE_BYTES} bytes`);
@@ -75,7 +75,7 @@ export function writeEntries(entries: readonly PackedEntry[]): Buffer {
   return bytes;
 }
 
-/** Unpacks the entries of a push, as views; null: the bytes are invalid, or there are too many entries. */
+/** Unpacks the entries of a push as views. Returns null if the bytes are invalid or there are too many entries. */
 export function readEntries(bytes: Buffer): PackedEntry[] | null {
   const entries: PackedEntry[] = [];
   let at = 0;

@@ -4,15 +4,15 @@ import type { RespReader } from "../resp/resp-reader.js";
 import { HASH_BYTES } from "../version-2/envelope.js";
 import { readFixed, readNumber } from "./member-elements.js";
 
-/** Count and sum of a set of entries; only a hint, because a signer could search for ids that give a certain sum. */
+/** The count and sum of a set of entries. It is only a hint, because a signer could search for ids that result in a certain sum. */
 export interface Total {
   readonly count: number;
-  /** Sum of the ids modulo 2²⁵⁶, 32 bytes, big-endian. */
+  /** The sum of the ids modulo 2²⁵⁶, 32 bytes, big-endian. */
   readonly sum: ByteString;
 }
 
 export interface Totals {
-  /** Envelopes that change the key ring. */
+  /** The envelopes that change the key ring. */
   readonly ring: Total;
   readonly data: Total;
 }
@@ -24,7 +24,7 @@ export const totalElements = ({ ring, data }: Totals): ByteString[] => [
   data.sum,
 ];
 
-/** @throws MalformedFrame */
+/** Parses totals. @throws MalformedFrame */
 export function readTotals(reader: RespReader): Totals {
   const ring = readTotal(reader);
   return { ring, data: readTotal(reader) };

@@ -1,6 +1,6 @@
 /**
- * A member list as an administrator signs it: `CLUSTER MEMBERS text`, alone in an envelope. Daemons and administrators' programs
- * parse it by the same rules. Source: docs/protocol-v2.md "Members by list".
+ * A member list in the form that an administrator signs: `CLUSTER MEMBERS text` as the only command of an envelope. Daemons and
+ * administrators' programs parse it by the same rules. Source: docs/protocol-v2.md "Members by list".
  */
 import type { ByteString } from "../byte-string.js";
 import { readBody } from "../version-2/envelope.js";
@@ -14,22 +14,22 @@ export interface SignedList extends KnownList {
   readonly signature: Buffer;
 }
 
-/** The reason why an envelope proves no list. */
+/** The reason why an envelope does not prove a list. */
 export interface RefusedList {
   readonly refused: string;
 }
 
 type Hash = (bytes: Buffer) => ByteString;
 
-/** Maximum members: this daemon, and one bit of a number for each other one. */
+/** The maximum number of members: this daemon, and one bit of a number for each other one. */
 const MAX_DAEMONS = 32;
 
-/** Whether it is the command that contains a list or queries it. */
+/** Whether a command contains a list or queries it. */
 export function isListCommand([name = "", sub = ""]: readonly ByteString[]): boolean {
   return sub.toUpperCase() === "MEMBERS" && name.toUpperCase() === "CLUSTER";
 }
 
-/** Parses the list of an envelope for a cluster, which must contain nothing else; does not check the signature. @throws MalformedFrame */
+/** Parses the list of an envelope, which must be for this cluster and contain no other command. Does not check the signature. @throws MalformedFrame */
 export function readListAlone(
   body: Buffer,
   signature: Buffer,
@@ -41,7 +41,7 @@ export function readListAlone(
   const { commands, cluster: meant, multi, if: conditions, only, as } = readBody(body);
   if (meant !== cluster) return { refused: "it is for another cluster" };
   if (multi || conditions !== null || only !== null || as !== null || commands.length !== 1)
-    return { refused: "it is not alone in its envelope" };
+    return { refused: "it is not the only command of its envelope" };
   return listIn(commands[0] ?? [], body, signature, hash);
 }
 
@@ -50,7 +50,7 @@ export function readCheckedList(body: Buffer, signature: Buffer, hash: Hash): Si
   return listIn(readBody(body).commands[0] ?? [], body, signature, hash);
 }
 
-/** Returns the refusal of an envelope that cannot contain a list; null: it may be parsed. */
+/** Returns the refusal of an envelope that is too long for a list; null if it may be parsed. */
 export const refusalOfLength = (body: Buffer): RefusedList | null =>
   body.length > LIST_BODY_BYTES_MAX ? { refused: "it is too long" } : null;
 
@@ -62,7 +62,7 @@ function listIn(
 ): SignedList | RefusedList {
   const [, , text] = argv;
   if (text === undefined || argv.length !== 3 || !isListCommand(argv))
-    return { refused: "it holds no list of members" };
+    return { refused: "it contains no member list" };
   const list = parseMemberList(text);
   if (typeof list === "string") return { refused: list };
   if (list.members.length > MAX_DAEMONS) return { refused: `a cluster has at most ${MAX_DAEMONS} daemons` };

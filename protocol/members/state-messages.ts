@@ -1,4 +1,4 @@
-/** Messages by which members compare their states: sums over all keys, and digests of single keys. Source: docs/protocol-v2.md "Members". */
+/** The messages with which members compare their states: sums over all keys, and digests of single keys. Source: docs/protocol-v2.md "Members". */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import type { RespReader } from "../resp/resp-reader.js";
 import { readNumber } from "./member-elements.js";
@@ -6,17 +6,17 @@ import { readNumber } from "./member-elements.js";
 /** The capability in a hello: the sender compares states. */
 export const KNOWS_STATES = "states";
 
-/** Sums over the sender's keys as of `at`, without those that have been changed since. */
+/** Sums over the sender's keys at the date `at`, without keys that have changed since then. */
 export interface StateSumsMessage {
   readonly kind: "state-sums";
   readonly at: number;
   /** The sums cover 1/shares of the keyspace. */
   readonly shares: number;
-  /** One sum per bucket; 2³² − 1: keys of this bucket have been changed since. */
+  /** One sum per bucket; 2³² − 1: keys in this bucket have changed since then. */
   readonly sums: Uint32Array;
 }
 
-/** Digests of single keys as of `at`, without those that have been changed since. */
+/** Digests of single keys at the date `at`, without keys that have changed since then. */
 export interface StateKeys {
   readonly at: number;
   readonly salt: number;
@@ -26,16 +26,16 @@ export interface StateKeys {
 export interface PackedKeyDigest {
   readonly db: number;
   readonly key: ByteString;
-  /** null: the sender has no such key. */
+  /** The digest; null: the sender does not have the key. */
   readonly digest: { readonly high: number; readonly low: number } | null;
 }
 
-/** Maximum buckets and keys in one message; maximum bytes of a key in it. */
+/** The maximum numbers of buckets and keys in one message, and the maximum length of a key in it. */
 export const BUCKETS_MAX = 65_536;
 export const KEYS_MAX = 128;
 export const KEY_BYTES_MAX = 4096;
 const SUM_BYTES = 4;
-/** db (2) ‖ flag (1) ‖ digest (8) ‖ length of the key (2) */
+/** The length of the fields before a key: db (2) ‖ flag (1) ‖ digest (8) ‖ length of the key (2). */
 const HEAD_BYTES = 13;
 
 export function writeSums(sums: Uint32Array): Buffer {
@@ -44,7 +44,7 @@ export function writeSums(sums: Uint32Array): Buffer {
   return bytes;
 }
 
-/** @throws MalformedFrame */
+/** Unpacks sums. @throws MalformedFrame */
 export function readSums(reader: RespReader): Omit<StateSumsMessage, "kind"> {
   const [at, shares] = [readNumber(reader), readNumber(reader)];
   const bytes = reader.readBulkView();
@@ -71,7 +71,7 @@ export function writeKeys(keys: readonly PackedKeyDigest[]): Buffer {
   );
 }
 
-/** @throws MalformedFrame */
+/** Unpacks digests of keys. @throws MalformedFrame */
 export function readKeys(reader: RespReader): PackedKeyDigest[] {
   const bytes = reader.readBulkView();
   const keys: PackedKeyDigest[] = [];

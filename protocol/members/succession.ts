@@ -1,11 +1,11 @@
 /**
- * Decides which member list may follow which, and which of the known lists is in force. Lists are identified by their hash and
- * form a graph: a list is in force if it follows all other known lists.
+ * Decides which member list may follow which other one, and which of the known lists is in force. Lists are identified by their
+ * hash and form a graph. A list is in force if it follows all other known lists.
  *
  * Two lists that were signed independently are *doubled*: a daemon that knows both accepts entries only from ids that both name,
- * until a list arrives that has both as parents. Otherwise a daemon that only the second list added could receive, from one that
- * the first list removed, entries that were missing when the order became final (test/simulation/members). Nor does the daemon
- * report under either list, because it is not settled which one is in force.
+ * until it receives a list that has both as parents. Otherwise a daemon that only the second list added could receive entries
+ * that were missing when the order became final, from a daemon that the first list removed (test/simulation/members). The daemon
+ * also does not report under either list, because it is not decided which one is in force.
  */
 import type { ByteString } from "../byte-string.js";
 import { type MemberList, problemOf } from "./member-list.js";
@@ -21,9 +21,9 @@ export interface Standing {
   readonly heads: readonly KnownList[];
   /** The list in force; null: there is none, or there are doubled lists. */
   readonly inForce: KnownList | null;
-  /** The daemons that every head names. */
+  /** The daemons that are members in every head. */
   readonly members: ReadonlySet<ByteString>;
-  /** The daemons that any list removed. */
+  /** The daemons that at least one list has removed. */
   readonly left: ReadonlySet<ByteString>;
 }
 
@@ -33,10 +33,10 @@ export interface MemberChange {
   readonly leave?: readonly ByteString[];
 }
 
-const RETURNS = "a daemon that was left out never returns";
+const RETURNS = "a daemon that was removed can never return";
 
 /**
- * Returns why a list cannot follow the lists that it names; null: it can.
+ * Returns why a list cannot follow the lists that it names; null if it can.
  * @param parents  all lists that it names
  */
 export function successionProblem(
@@ -46,26 +46,26 @@ export function successionProblem(
 ): string | null {
   const problem = problemOf(list);
   if (problem !== null) return problem;
-  if (list.cluster !== cluster) return "it is the list of another cluster";
-  if (parents.some((parent) => parent.cluster !== cluster)) return "a parent is of another cluster";
+  if (list.cluster !== cluster) return "it belongs to another cluster";
+  if (parents.some((parent) => parent.cluster !== cluster)) return "a parent belongs to another cluster";
   if (parents.length !== list.parents.length) return "a parent is not known";
-  if (list.number !== numberAfter(parents)) return `its number has to be ${numberAfter(parents)}`;
+  if (list.number !== numberAfter(parents)) return `its number must be ${numberAfter(parents)}`;
   const members = new Set(list.members);
   const left = leftAfter(parents, members);
   if (list.members.some((id) => left.has(id))) return RETURNS;
   if (list.left.length !== left.size || list.left.some((id) => !left.has(id)))
-    return "it has to name all that were left out, and no other";
+    return "it must name exactly the daemons that were removed";
   if (parents.length > 1 && list.members.some((id) => parents.some((parent) => !parent.members.includes(id))))
-    return "after two lists only those are members that are in both";
+    return "after two lists, only the members of both may remain";
   if (parents.length > 0 && !parents[0]?.members.some((id) => members.has(id)))
-    return "a member has to stay, so that new ones can learn from it";
+    return "at least one member must remain, so that new ones can receive the data from it";
   return null;
 }
 
 /**
- * Makes the list that follows earlier lists.
+ * Creates the list that follows earlier lists.
  * @param parents  the heads
- * @returns a string: why there can be none
+ * @returns the list, or a string that says why there can be none
  */
 export function nextList(
   parents: readonly KnownList[],
@@ -74,7 +74,7 @@ export function nextList(
 ): MemberList | string {
   const lists = parents.map(({ list }) => list);
   const members = new Set(inAll(lists));
-  for (const id of leave) if (!members.delete(id)) return "what is to be left out is no member";
+  for (const id of leave) if (!members.delete(id)) return "the daemon to remove is not a member";
   const left = new Set(lists.flatMap((list) => list.left));
   if (add.some((id) => left.has(id))) return RETURNS;
   for (const id of add) members.add(id);
@@ -88,7 +88,7 @@ export function nextList(
   return successionProblem(list, lists, cluster) ?? list;
 }
 
-/** Finds the heads and the list in force. @param known  the lists, each with all that it follows */
+/** Finds the heads and the list in force. @param known  the lists, together with all lists that they follow */
 export function standingOf(known: Iterable<KnownList>): Standing {
   const all = [...known];
   const followed = new Set(all.flatMap(({ list }) => list.parents));

@@ -1,4 +1,4 @@
-/** Answers to commands, as documents: the result, which ends with `ok: 1`, or an error, which begins with `ok: 0`. */
+/** The answers to commands, as documents: the result, which ends with `ok: 1`, or an error, which begins with `ok: 0`. */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { double, element, elements, framed, int32, text } from "./bson-writer.js";
 import { answerHead, type MongoMessage } from "./message.js";
@@ -7,22 +7,22 @@ const DONE = element("ok", double(1));
 const REFUSED = element("ok", double(0));
 const LENGTH_BYTES = 4;
 
-/** An error as drivers read it. */
+/** An error in the form that drivers read. */
 interface Failure {
   readonly code: number;
   readonly codeName: ByteString;
-  /** UTF-8. */
+  /** The message, as UTF-8. */
   readonly sentence: ByteString;
   /** Further elements of the answer, as BSON. */
   readonly details: ByteString;
 }
 
-/** Returns the answer to a command that was carried out. @param written  the elements of its result */
+/** Returns the answer to a successful command. @param written  the elements of its result */
 export function doneAnswer(written: ByteString): ByteString {
   return framed(`${written}${DONE}`);
 }
 
-/** Returns the answer to a command that failed. @param kind  of the message: drivers read `$err` of a failed query of the old kind */
+/** Returns the answer to a failed command. @param kind  the kind of the message; drivers read `$err` after a failed query of the old kind */
 export function refusedAnswer(
   { code, codeName, sentence, details }: Failure,
   kind: MongoMessage["kind"],
@@ -38,7 +38,7 @@ export function written(id: number, kind: MongoMessage["kind"], answer: ByteStri
   return `${bytesOf(answerHead(id, kind, answer.length, isError))}${answer}`;
 }
 
-/** Returns whether a message is an error. */
+/** Whether a message is an error. */
 export function isRefused(message: ByteString): boolean {
   return HEADS.some((head) => message.startsWith(REFUSED, head + LENGTH_BYTES));
 }

@@ -1,6 +1,6 @@
 /**
- * Reads the members of one document, without descending into members that are documents themselves: so the cost depends on the document's
- * length alone, not on its contents or depth.
+ * Reads the members of one document, without descending into members that are themselves documents. The cost therefore depends only on the
+ * document's length, not on its contents or depth.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { BSON } from "./bson-types.js";
@@ -10,17 +10,17 @@ export class MalformedBson extends Error {}
 
 export interface Member {
   readonly type: number;
-  /** UTF-8. */
+  /** The name, as UTF-8. */
   readonly name: ByteString;
-  /** Offset of the element, with its type and name. */
+  /** The offset of the element, which begins with its type and name. */
   readonly start: number;
-  /** Offset of the value. */
+  /** The offset of the value. */
   readonly from: number;
   readonly end: number;
 }
 
 const LENGTH_BYTES = 4;
-/** Lengths of the types whose values have a fixed length. */
+/** The lengths of the types whose values have a fixed length. */
 const LENGTHS: ReadonlyMap<number, number> = new Map([
   [BSON.double, 8],
   [BSON.undefined, 0],
@@ -35,7 +35,7 @@ const LENGTHS: ReadonlyMap<number, number> = new Map([
   [BSON.most, 0],
   [BSON.least, 0],
 ]);
-/** Bytes that the length of a value does not include: the length itself, and a subtype or an id after it. */
+/** The number of bytes that the length of a value does not include: the length itself, and a subtype or an id after it. */
 const UNCOUNTED: ReadonlyMap<number, number> = new Map([
   [BSON.text, LENGTH_BYTES],
   [BSON.document, 0],
@@ -47,15 +47,15 @@ const UNCOUNTED: ReadonlyMap<number, number> = new Map([
   [BSON.scopedCode, 0],
 ]);
 
-/** @param bytes  a complete document @throws MalformedBson */
+/** Iterates over the members of a document. @param bytes  a complete document @throws MalformedBson */
 export function* membersOf(bytes: Buffer): Generator<Member, void> {
   const last = bytes.length - 1;
   if (last < LENGTH_BYTES || bytes.readInt32LE(0) !== bytes.length || bytes[last] !== 0)
-    throw new MalformedBson("a document whose length is not what it says");
+    throw new MalformedBson("a document with a wrong length");
   for (let start = LENGTH_BYTES; start < last; ) {
     const type = bytes[start] as number;
     const nameEnd = bytes.indexOf(0, start + 1);
-    if (nameEnd >= last) throw new MalformedBson("a name without an end");
+    if (nameEnd >= last) throw new MalformedBson("a name without a terminator");
     const from = nameEnd + 1;
     const end = endOf(bytes, type, from, last);
     yield { type, name: bytesOf(bytes, start + 1, nameEnd), start, from, end };
@@ -65,7 +65,7 @@ export function* membersOf(bytes: Buffer): Generator<Member, void> {
 
 function endOf(bytes: Buffer, type: number, from: number, last: number): number {
   const end = type === BSON.pattern ? patternEnd(bytes, from) : from + lengthAt(bytes, type, from, last);
-  if (end > last) throw new MalformedBson("a value after the end of its document");
+  if (end > last) throw new MalformedBson("a value beyond the end of its document");
   return end;
 }
 
@@ -75,8 +75,8 @@ function lengthAt(bytes: Buffer, type: number, from: number, last: number): numb
   const uncounted = UNCOUNTED.get(type);
   if (uncounted === undefined) throw new MalformedBson(`a value of type ${type}`);
   const declared = from + LENGTH_BYTES > last ? -1 : bytes.readInt32LE(from);
-  if (declared < 0) throw new MalformedBson("a value whose length is not what it says");
-  // A length that includes itself is never shorter.
+  if (declared < 0) throw new MalformedBson("a value with a wrong length");
+  // A length that includes its own bytes is never shorter.
   return Math.max(declared + uncounted, LENGTH_BYTES);
 }
 

@@ -1,4 +1,4 @@
-/** The types of BSON's elements, by their numbers. Source: bsonspec.org, version 1.1. */
+/** The numbers of BSON's element types. Source: bsonspec.org, version 1.1. */
 export const BSON = {
   double: 0x01,
   text: 0x02,

@@ -1,8 +1,8 @@
-/** Documents of BSON as bytes, put together from their members. */
+/** Writes BSON documents as bytes from their members. */
 import { type ByteString, bytesOf, bytesOfText } from "../byte-string.js";
 import { BSON } from "./bson-types.js";
 
-/** A value: its type, and its bytes. */
+/** A value: its type and its bytes. */
 export interface BsonValue {
   readonly type: number;
   readonly bytes: ByteString;
@@ -32,38 +32,38 @@ export const boolean = (value: boolean): BsonValue => ({
   type: BSON.boolean,
   bytes: value ? "\x01" : "\x00",
 });
-/** @param value  milliseconds since 1970 */
+/** Returns a date. @param value  milliseconds since 1970 */
 export const date = (value: number): BsonValue => ({ type: BSON.date, bytes: int64Bytes(BigInt(value)) });
-/** @param bytes  UTF-8 */
+/** Returns a string. @param bytes  UTF-8 */
 export const text = (bytes: ByteString): BsonValue => ({
   type: BSON.text,
   bytes: `${int32Bytes(bytes.length + 1)}${bytes}\0`,
 });
-/** @param value  characters */
+/** Returns a string. @param value  characters */
 export const words = (value: string): BsonValue => text(bytesOfText(value));
 export const objectId = (bytes: ByteString): BsonValue => ({ type: BSON.objectId, bytes });
 export const binary = (subtype: number, bytes: ByteString): BsonValue => ({
   type: BSON.binary,
   bytes: `${int32Bytes(bytes.length)}${String.fromCharCode(subtype)}${bytes}`,
 });
-/** @param bytes  a whole document */
+/** Returns an embedded document. @param bytes  a complete document */
 export const embedded = (bytes: ByteString): BsonValue => ({ type: BSON.document, bytes });
 
-/** Returns a member as a document contains it. @param name  UTF-8, without a 0 */
+/** Returns the bytes of a member. @param name  UTF-8, without a 0 */
 export function element(name: ByteString, { type, bytes }: BsonValue): ByteString {
   return `${String.fromCharCode(type)}${name}\0${bytes}`;
 }
 
 export type BsonMembers = Readonly<Record<string, BsonValue>>;
 
-/** @param members  whose names are ASCII */
+/** Returns the bytes of members. @param members  their names must be ASCII */
 export function elements(members: BsonMembers): ByteString {
   let written = "";
   for (const [name, value] of Object.entries(members)) written += element(name, value);
   return written;
 }
 
-/** A document of elements that are written. */
+/** Returns a document with elements that are already written. */
 export function framed(written: ByteString): ByteString {
   return `${int32Bytes(written.length + 5)}${written}\0`;
 }

@@ -1,11 +1,12 @@
-/** CRC-32C (Castagnoli), which a message may carry at its end. Source: RFC 3720, appendix B.4. */
+/** Computes CRC-32C (Castagnoli), which may follow a message. Source: RFC 3720, appendix B.4. */
 
 const POLYNOMIAL = 0x82f63b78;
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let rest = byte;
-  for (let bit = 0; bit < 8; bit++) rest = (rest & 1) === 1 ? (rest >>> 1) ^ POLYNOMIAL : rest >>> 1;
-  return rest;
+  let remainder = byte;
+  for (let bit = 0; bit < 8; bit++)
+    remainder = (remainder & 1) === 1 ? (remainder >>> 1) ^ POLYNOMIAL : remainder >>> 1;
+  return remainder;
 });
 
 /** Returns the checksum as an unsigned number. */

@@ -1,14 +1,14 @@
-/** Splits a byte stream into messages of the MongoDB wire protocol, by the length in each message's header. */
+/** Splits a byte stream into messages of the MongoDB wire protocol, according to the length in each message's header. */
 import { ReceiveBuffer } from "../receive-buffer.js";
 import { HEAD_BYTES, lengthOf, MalformedMessage, type MongoMessage, readMessage } from "./message.js";
 
 export class MongoMessageParser {
-  /** Maximum bytes of a message. May be changed between two messages. */
+  /** The maximum length of a message. It may be changed between two messages. */
   maxBytes: number;
   /** The error in the stream, after which nothing more is parsed; null: none. */
   fault: string | null = null;
   readonly #input = new ReceiveBuffer();
-  /** Length of the message that has begun; undefined until its header is here. */
+  /** The length of the message that has begun; undefined until its header has arrived. */
   #expected: number | undefined;
 
   constructor(maxBytes: number) {
@@ -24,18 +24,18 @@ export class MongoMessageParser {
   }
 
   /**
-   * Takes received bytes, which must not be changed before `keep`. An announced message takes no memory until it arrives.
+   * Adds received bytes, which must not be changed before `keep`. An announced message needs no memory until it arrives.
    */
   push(chunk: Buffer): void {
     if (this.fault === null) this.#input.push(chunk, this.#expected);
   }
 
-  /** Copies the rest of the last chunk; after that the chunk may be changed. */
+  /** Copies the unused part of the last chunk, which may then be changed. */
   keep(): void {
     this.#input.keep();
   }
 
-  /** The next complete message, with its own copy of the bytes; null: it has not arrived, or the stream has a fault. */
+  /** Returns the next complete message with its own copy of the bytes; null if it has not arrived or the stream has a fault. */
   next(): MongoMessage | null {
     if (this.fault !== null || this.#input.length < HEAD_BYTES) return null;
     try {

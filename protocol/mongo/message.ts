@@ -1,15 +1,15 @@
 /**
- * Messages of the MongoDB wire protocol: reads the supported ones, and writes answers. Documents remain bytes, of which only the length at
- * their beginning is checked.
+ * Parses the supported messages of the MongoDB wire protocol, and writes answers. Documents remain bytes; only the length at their beginning
+ * is checked.
  * Source: the specification of OP_MSG (mongodb/specifications, message/OP_MSG.md), and of the opcodes before it.
  */
 import { crc32c } from "./crc32c.js";
 
 export const HEAD_BYTES = 16;
-/** Maximum bytes of a message and of a document in it, as drivers receive them. */
+/** The maximum sizes of a message and of a document in it, which the server reports to drivers. */
 export const MESSAGE_BYTES_MAX = 48_000_000;
 export const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
-/** Maximum bytes of a command: a document of a client, and the command around it. */
+/** The maximum size of a command: a client's document, and the command around it. */
 export const COMMAND_BYTES_MAX = DOCUMENT_BYTES_MAX + 16 * 1024;
 
 const OP_REPLY = 1;
@@ -19,29 +19,29 @@ const OP_MSG = 2013;
 
 const CHECKSUM_PRESENT = 1;
 const MORE_TO_COME = 2;
-/** Bits that a reader must reject if it does not know them. */
+/** The flags that a reader must reject if it does not know them. */
 const REQUIRED_BITS = 0xffff;
 const CHECKSUM_BYTES = 4;
-/** The shortest document: its length and its end. */
+/** The size of the shortest document: its length and its terminator. */
 const EMPTY_DOCUMENT_BYTES = 5;
-/** Sequences in a message; drivers send one or two. */
+/** The maximum number of sequences in a message. Drivers send one or two. */
 const SEQUENCES_MAX = 16;
-/** Maximum documents in one command, as drivers receive it; each costs more than its bytes. */
+/** The maximum number of documents in one command, which the server reports to drivers. Each costs more than its bytes. */
 export const BATCH_DOCUMENTS_MAX = 100_000;
 
 export interface DocumentSequence {
-  /** The member of the command that these documents are. */
+  /** The name of the command's member that contains these documents. */
   readonly name: string;
   readonly documents: readonly Buffer[];
 }
 
 export interface MongoMessage {
   readonly id: number;
-  /** `query`: of the old kind, as drivers greet servers that they do not know; answered likewise. */
+  /** The kind. `query` is the old kind, with which drivers greet unknown servers; the answer has the same kind. */
   readonly kind: "message" | "query";
   /** Whether the client expects no answer. */
   readonly isSilent: boolean;
-  /** Database and collection of `query`; otherwise empty. */
+  /** The database and collection of a `query`; otherwise empty. */
   readonly collection: string;
   /** The command. */
   readonly body: Buffer;
@@ -51,20 +51,22 @@ export interface MongoMessage {
 /** Thrown if the bytes violate the protocol; the connection can no longer be used. */
 export class MalformedMessage extends Error {}
 
-/** Checks a message's head. @throws MalformedMessage */
-export function lengthOf(head: Buffer, most: number): number {
+/** Checks the header of a message, and returns the message's length. @throws MalformedMessage */
+export function lengthOf(head: Buffer, max: number): number {
   const length = head.readInt32LE(0);
-  if (length <= HEAD_BYTES || length > most)
-    throw new MalformedMessage(`a message of ${length} bytes; ${most} at most`);
+  if (length <= HEAD_BYTES || length > max)
+    throw new MalformedMessage(`a message of ${length} bytes; the maximum is ${max}`);
   const opcode = head.readInt32LE(12);
   if (opcode === OP_COMPRESSED)
-    throw new MalformedMessage("OP_COMPRESSED, though no compression was offered");
+    throw new MalformedMessage("OP_COMPRESSED, although no compression was offered");
   if (opcode !== OP_MSG && opcode !== OP_QUERY)
-    throw new MalformedMessage(`opcode ${opcode}; OP_MSG is taken, and OP_QUERY to greet`);
+    throw new MalformedMessage(
+      `opcode ${opcode}; only OP_MSG is supported, and OP_QUERY for the first message`,
+    );
   return length;
 }
 
-/** @param bytes  the whole message, which is looked into and not copied. @throws MalformedMessage */
+/** Parses a message. @param bytes  the complete message; the result contains views of it. @throws MalformedMessage */
 export function readMessage(bytes: Buffer): MongoMessage {
   const id = bytes.readInt32LE(4);
   return bytes.readInt32LE(12) === OP_QUERY ? readQuery(bytes, id) : readMsg(bytes, id);
@@ -93,14 +95,14 @@ function readMsg(bytes: Buffer, id: number): MongoMessage {
 }
 
 function checkedFlags(bytes: Buffer): { flags: number; end: number } {
-  if (bytes.length < HEAD_BYTES + 4) throw new MalformedMessage("a message that is cut off");
+  if (bytes.length < HEAD_BYTES + 4) throw new MalformedMessage("a truncated message");
   const flags = bytes.readUInt32LE(HEAD_BYTES);
   const unknown = flags & REQUIRED_BITS & ~(CHECKSUM_PRESENT | MORE_TO_COME);
-  if (unknown !== 0) throw new MalformedMessage(`flags ${unknown} that are not known`);
+  if (unknown !== 0) throw new MalformedMessage(`unknown flags ${unknown}`);
   if ((flags & CHECKSUM_PRESENT) === 0) return { flags, end: bytes.length };
   const end = bytes.length - CHECKSUM_BYTES;
   if (end < HEAD_BYTES + 4 || bytes.readUInt32LE(end) !== crc32c(bytes.subarray(0, end)))
-    throw new MalformedMessage("a checksum that is not the message's");
+    throw new MalformedMessage("a wrong checksum");
   return { flags, end };
 }
 
@@ -122,7 +124,7 @@ function readQuery(bytes: Buffer, id: number): MongoMessage {
   const nameEnd = bytes.indexOf(0, HEAD_BYTES + 4);
   if (nameEnd < 0) throw new MalformedMessage("a query without a collection");
   const collection = bytes.toString("latin1", HEAD_BYTES + 4, nameEnd);
-  // Two numbers precede the document: how many to skip, and how many to return.
+  // Two numbers precede the document: the number of documents to skip, and the number to return.
   const body = documentAt(bytes, nameEnd + 1 + 8, bytes.length);
   return { id, kind: "query", isSilent: false, collection, body, sequences: [] };
 }
@@ -131,26 +133,26 @@ function documentAt(bytes: Buffer, at: number, end: number): Buffer {
   const length = lengthAt(bytes, at, end);
   if (length < EMPTY_DOCUMENT_BYTES || length > COMMAND_BYTES_MAX)
     throw new MalformedMessage(`a document of ${length} bytes`);
-  if (bytes[at + length - 1] !== 0) throw new MalformedMessage("a document without an end");
+  if (bytes[at + length - 1] !== 0) throw new MalformedMessage("a document without a terminator");
   return bytes.subarray(at, at + length);
 }
 
-/** @throws MalformedMessage  the part ends after `end` */
+/** Reads the length of a part. @throws MalformedMessage  the part ends after `end` */
 function lengthAt(bytes: Buffer, at: number, end: number): number {
   const length = at + 4 > end ? -1 : bytes.readInt32LE(at);
-  if (length < 4 || at + length > end) throw new MalformedMessage("a part that is cut off");
+  if (length < 4 || at + length > end) throw new MalformedMessage("a truncated part");
   return length;
 }
 
-/** AwaitCapable of OP_REPLY: getMore may wait, as servers have said since 2.2. */
+/** The flag AwaitCapable of OP_REPLY: getMore may wait. Servers have set it since 2.2. */
 const AWAIT_CAPABLE = 8;
-/** QueryFailure of OP_REPLY: its document is an error. */
+/** The flag QueryFailure of OP_REPLY: its document is an error. */
 const QUERY_FAILURE = 2;
 
 /**
- * Returns the answer to a message, of its own kind, without the document at its end.
- * @param length  of that document
- * @param isError  whether it says why the command was refused
+ * Returns the answer to a message, in the message's kind, without the document at its end.
+ * @param length  the length of that document
+ * @param isError  whether the document is an error
  */
 export function answerHead(id: number, kind: MongoMessage["kind"], length: number, isError = false): Buffer {
   const isQuery = kind === "query";
@@ -158,7 +160,7 @@ export function answerHead(id: number, kind: MongoMessage["kind"], length: numbe
   head.writeInt32LE(head.length + length, 0);
   head.writeInt32LE(id, 8);
   head.writeInt32LE(isQuery ? OP_REPLY : OP_MSG, 12);
-  // OP_REPLY: its flags, and that it has one document.
+  // OP_REPLY contains flags, and the number of documents, which is 1.
   if (isQuery) {
     head.writeInt32LE(isError ? AWAIT_CAPABLE | QUERY_FAILURE : AWAIT_CAPABLE, HEAD_BYTES);
     head.writeInt32LE(1, HEAD_BYTES + 16);

@@ -1,12 +1,12 @@
-/** Doubles as Redis 7.0 writes them where the format has no double of its own: C's `%.17g`. */
+/** Formats doubles like Redis 7.0 if the wire format has no doubles: C's `%.17g`. */
 
 const DIGITS = 17;
-/** Enough digits to detect that nothing follows a final 5: a double that ends in this way has 18 digits. */
+/** A number of digits that is sufficient to detect a tie, which is a double whose 18th digit is a final 5. */
 const DIGITS_OF_TIE = 60;
-/** From here on JavaScript's `toFixed` has no digits after the point. */
+/** The number from which JavaScript's `toFixed` writes no digits after the point. */
 const FIXED_MAX = 1e21;
 
-/** `0.1` → `0.10000000000000001`, `3` → `3`, `1e21` → `1e+21`, infinities → `inf`, `-inf`. */
+/** Formats a double: `0.1` → `0.10000000000000001`, `3` → `3`, `1e21` → `1e+21`, infinities → `inf`, `-inf`. */
 export function formatDouble(value: number): string {
   if (Number.isSafeInteger(value)) return Object.is(value, -0) ? "-0" : String(value);
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
@@ -22,7 +22,7 @@ export function formatDouble(value: number): string {
   return `${sign}${trimZeros(`${digits.slice(0, power + 1)}.${digits.slice(power + 1)}`)}`;
 }
 
-/** C's `%.<digits>f`: that many digits, 1 at least, after the point. Halfway between two it takes the even one, as above. */
+/** Formats a double like C's `%.<digits>f`, with at least one digit after the point. Ties are rounded to even. */
 export function formatFixed(value: number, digits: number): string {
   if (!Number.isFinite(value)) return formatDouble(value);
   const sign = value < 0 || Object.is(value, -0) ? "-" : "";
@@ -33,7 +33,7 @@ export function formatFixed(value: number, digits: number): string {
   return sign + (isTie ? oneMore.slice(0, -1) : size.toFixed(digits));
 }
 
-/** 17 digits in exponential form. Halfway between two, C takes the even one and JavaScript the greater. */
+/** Returns 17 digits in exponential form. C rounds ties to even, and JavaScript rounds them up. */
 function roundedToEven(value: number): string {
   const greater = value.toExponential(DIGITS - 1);
   const last = DIGITS; // the point counts too

@@ -1,8 +1,8 @@
-/** A command typed as a line: words between blanks, quoted as in Redis. Source: redis-server 7.0, sdssplitargs. */
+/** Parses a command typed as a line: words separated by spaces, with quotes as in Redis. Source: redis-server 7.0, sdssplitargs. */
 import { type ByteString, detached } from "../byte-string.js";
 
 const BLANK = /[ \n\r\t\v\f]/;
-/** Characters that end a word; between words there may be more kinds of space. */
+/** The characters that end a word. Between words, further kinds of space are allowed. */
 const WORD_END = /[ \n\r\t]/;
 const HEXADECIMAL = /^[0-9a-fA-F]{2}$/;
 const ESCAPES: Readonly<Record<string, ByteString>> = {
@@ -16,20 +16,20 @@ const LETTERS: ReadonlyMap<ByteString, string> = new Map(
   Object.entries(ESCAPES).map(([letter, byte]) => [byte, letter]),
 );
 
-/** A quotation that is not closed, or that is closed within a word. */
+/** An error about a quotation that is not closed, or that is closed inside a word. */
 export interface QuoteMistake {
   readonly quote: string;
-  /** Whether it is not closed. */
+  /** Whether the quotation is not closed. */
   readonly isOpen: boolean;
 }
 
 interface Read {
   readonly word: ByteString;
-  /** Index at which the line continues. */
+  /** The index at which the line continues. */
   readonly end: number;
 }
 
-/** Returns the line's words, or why there are none. */
+/** Returns the words of a line, or the error. */
 export function splitLine(line: ByteString): ByteString[] | QuoteMistake {
   const words: ByteString[] = [];
   for (let at = 0; ; ) {
@@ -37,18 +37,18 @@ export function splitLine(line: ByteString): ByteString[] | QuoteMistake {
     if (at === line.length) return words;
     const read = readWord(line, at);
     if ("quote" in read) return read;
-    // It was concatenated from characters, each of which would take 32 bytes as long as the word is kept.
+    // The word was concatenated from characters, each of which would otherwise need 32 bytes while the word is stored.
     words.push(detached(read.word));
     at = read.end;
   }
 }
 
-/** Returns a word in double quotes, as `splitLine` reads it: of its bytes those that are no printable ASCII are escaped. */
+/** Returns a word in double quotes, in the form that `splitLine` accepts. All bytes except printable ASCII are escaped. */
 export function quotedWord(word: ByteString): ByteString {
   return `"${word.replace(/["\\]|[^ -~]/g, escapedByte)}"`;
 }
 
-/** Returns a byte as it is written in double quotes: by its letter, or by its number. */
+/** Returns the escape sequence of a byte in double quotes, with its letter or its number. */
 export function escapedByte(byte: ByteString): ByteString {
   if (byte === '"' || byte === "\\") return `\\${byte}`;
   const letter = LETTERS.get(byte);

@@ -1,12 +1,12 @@
 /**
- * Messages to a connection that did not request them, or several for one command: RESP3's push, in RESP2 an array. Source: redis-server
- * 7.0, pubsub.c.
+ * Writes messages that a connection did not request, or several messages for one command: a push in RESP3, an array in RESP2. Source:
+ * redis-server 7.0, pubsub.c.
  */
 import type { ByteString } from "../byte-string.js";
 import { array, bulk, integer, NIL, type Reply } from "../reply.js";
 import { writeBulk } from "./resp-writer.js";
 
-/** A message's parts, the word for its kind first. */
+/** Writes a message. @param parts  its kind, and then its contents */
 export function writePush(parts: readonly ByteString[], protocol: 2 | 3): ByteString {
   let bytes = `${protocol === 3 ? ">" : "*"}${parts.length}\r\n`;
   for (const part of parts) bytes += writeBulk(part);
@@ -16,7 +16,7 @@ export function writePush(parts: readonly ByteString[], protocol: 2 | 3): ByteSt
 /** The channel on which RESP2 reports cached copies. */
 const INVALIDATE_CHANNEL = "__redis__:invalidate";
 
-/** Returns the message that cached copies of keys are invalid. @param keys  null: all */
+/** Returns the message that cached copies of keys are invalid. @param keys  null: all keys */
 export function writeInvalidation(keys: readonly ByteString[] | null, protocol: 2 | 3): ByteString {
   const head =
     protocol === 3
@@ -28,15 +28,15 @@ export function writeInvalidation(keys: readonly ByteString[] | null, protocol: 
   return bytes;
 }
 
-/** The client that receives another client's invalidations has disconnected. */
+/** Returns the message that the client that receives another client's invalidations has disconnected. */
 export function writeLostRedirection(id: number): ByteString {
   return `>2\r\n${writeBulk("tracking-redir-broken")}:${id}\r\n`;
 }
 
 /**
  * Returns the message for a subscription or its end.
- * @param name   the channel or pattern; null: there was none to end
- * @param count  of the subscriptions that the connection has then
+ * @param name   the channel or pattern; null: there was no subscription to end
+ * @param count  the number of the connection's subscriptions afterwards
  */
 export function subscriptionReply(word: ByteString, name: ByteString | null, count: number): Reply {
   const written = `>3\r\n${writeBulk(word)}${name === null ? "_\r\n" : writeBulk(name)}:${count}\r\n`;

@@ -1,4 +1,4 @@
-/** Parses RESP2 replies from a stream of bytes. Each byte is checked once until a reply is complete, long strings not at all. */
+/** Parses RESP2 replies from a stream of bytes. Until a reply is complete, each byte is checked only once, and long strings are skipped. */
 import { bytesOf } from "../byte-string.js";
 import { MalformedFrame } from "../errors.js";
 import { ReceiveBuffer } from "../receive-buffer.js";
@@ -8,26 +8,26 @@ import { RespReader } from "./resp-reader.js";
 const END = "\r\n";
 const DOLLAR = 0x24;
 const STAR = 0x2a;
-/** Types of one-line replies: a status, an error, an integer. */
+/** The types of one-line replies: a status, an error, an integer. */
 const LINES: ReadonlySet<number> = new Set([0x2b, 0x2d, 0x3a]);
-/** No server sends deeper ones. */
+/** The maximum nesting. No server sends deeper replies. */
 const NESTING_MAX = 32;
 const LENGTH = /^(?:-1|0|[1-9]\d{0,9})$/;
-const MALFORMED = "what it sends is no answer of a Redis";
+const MALFORMED = "its answer is not a Redis reply";
 
 export class RespReplyStream {
-  /** Why the rest of the stream cannot be read; null: it can. */
+  /** The reason why the stream can no longer be parsed; null: it can. */
   problem: string | null = null;
   readonly #input = new ReceiveBuffer();
   readonly #maxBytes: number;
-  /** Bytes of the reply up to the next line: it may follow a string that is not complete. */
+  /** The number of bytes of the reply before the next line, which may follow an incomplete string. */
   #scanned = 0;
-  /** Whether an element ends there. */
+  /** Whether an element ends at that position. */
   #hasElement = false;
-  /** Elements still to come, of arrays within arrays. */
+  /** The numbers of missing elements of the nested arrays. */
   readonly #missing: number[] = [];
 
-  /** @param maxBytes  of a reply */
+  /** Creates a parser. @param maxBytes  the maximum length of a reply */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
@@ -36,12 +36,12 @@ export class RespReplyStream {
     return this.#input.length > 0;
   }
 
-  /** Takes a chunk, which must not be changed afterwards. */
+  /** Adds a chunk, which must not be changed afterwards. */
   push(chunk: Buffer): void {
     this.#input.push(chunk, this.#hasElement ? this.#scanned : undefined);
   }
 
-  /** The next complete reply; null: it has not arrived, or the stream cannot be read. */
+  /** Returns the next complete reply; null if it has not arrived or the stream cannot be parsed. */
   next(): PlainReply | null {
     while (this.problem === null) {
       if (!this.#hasElement && !this.#readLine()) break;
@@ -83,9 +83,9 @@ export class RespReplyStream {
   #endsReply(): boolean {
     const missing = this.#missing;
     for (let last = missing.length - 1; last >= 0; last--) {
-      const left = (missing[last] as number) - 1;
-      missing[last] = left;
-      if (left > 0) return false;
+      const remaining = (missing[last] as number) - 1;
+      missing[last] = remaining;
+      if (remaining > 0) return false;
       missing.pop();
     }
     return true;

@@ -1,27 +1,27 @@
 /**
- * Reads RESP2 from a buffer that holds a complete message. Strict: lengths and integers are canonical decimals, every line
- * ends with CR LF, and nothing is nested deeper than a reply can be.
+ * Parses RESP2 from a buffer with a complete message. It is strict: lengths and integers must be canonical decimals, every line
+ * must end with CR LF, and nesting is limited.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { MalformedFrame } from "../errors.js";
 import { bulk, error, integer, NIL, NIL_ARRAY, OK, type PlainReply, status } from "../reply.js";
 import type { ShortStrings } from "./short-strings.js";
 
-/** Maximum nesting. Redis's most deeply nested reply (COMMAND's) has 6 levels. */
+/** The maximum nesting. Redis's most deeply nested reply (to COMMAND) has 6 levels. */
 const NESTING_MAX = 32;
-/** Maximum elements in all replies of one message, including those of nested arrays: reading them blocks the event loop. */
+/** The maximum number of elements in all replies of one message, including nested arrays, because parsing them blocks the event loop. */
 export const ELEMENTS_MAX = 16 * 1024 * 1024;
-/** Maximum digits of a length, which is then a safe integer. */
+/** The maximum number of digits of a length, which is then a safe integer. */
 const LENGTH_DIGITS_MAX = 10;
-/** Maximum digits of a safe integer. */
+/** The maximum number of digits of a safe integer. */
 const NUMBER_DIGITS_MAX = 16;
 /**
- * How many bytes to convert together when a short string is read: taking the next short string out of the converted text costs a quarter
- * of converting it alone. The engine copies substrings shorter than 13; a longer one would keep the whole text alive.
+ * The number of bytes to convert together when a short string is read. Extracting the next short string from the converted text costs a
+ * quarter of a separate conversion. The engine copies substrings shorter than 13; a longer one would keep the complete text in memory.
  */
 const TEXT_BYTES = 1024;
 const SHORT_BYTES_MAX = 12;
-/** The engine reserves room for this many elements when the first is added to an array, however few there will be. */
+/** The number of elements for which the engine reserves space when the first one is added to an array. */
 const SIZED_MAX = 17;
 
 const CR = 0x0d;
@@ -39,7 +39,7 @@ export class RespReader {
   readonly #buffer: Buffer;
   #at: number;
   #elements = 0;
-  /** The text that was last converted, and its offset. */
+  /** The last converted text, and its offset. */
   #text: ByteString = "";
   #textAt = 0;
 
@@ -48,7 +48,7 @@ export class RespReader {
     this.#at = start;
   }
 
-  /** Offset of the next byte. */
+  /** The offset of the next byte. */
   get offset(): number {
     return this.#at;
   }
@@ -57,7 +57,7 @@ export class RespReader {
     return this.#at === this.#buffer.length;
   }
 
-  /** @throws MalformedFrame  if anything is left */
+  /** Checks that the message has ended. @throws MalformedFrame  bytes remain */
   expectEnd(): void {
     if (!this.isAtEnd) throw this.malformed("expected the end of the message");
   }
@@ -67,7 +67,7 @@ export class RespReader {
     return this.#readLength(STAR, "an array");
   }
 
-  /** A bulk string, copied. */
+  /** Reads a bulk string and returns a copy. */
   readBulk(): ByteString {
     const end = this.#startBulk();
     const bytes = end === this.#at ? "" : this.#bytes(this.#at, end);
@@ -85,7 +85,7 @@ export class RespReader {
     return true;
   }
 
-  /** Reads a bulk string that is a canonical decimal; NaN: it is not one. Exact up to 2^53; a larger number is rounded, or NaN if it has more than 16 digits. */
+  /** Reads a bulk string with a canonical decimal; returns NaN if it is not one. The result is exact up to 2^53; a larger number is rounded, or NaN if it has more than 16 digits. */
   readBulkDecimal(): number {
     const buffer = this.#buffer;
     const end = this.#startBulk();
@@ -103,7 +103,7 @@ export class RespReader {
     return value;
   }
 
-  /** A bulk string as a view of the buffer. */
+  /** Reads a bulk string and returns a view of the buffer. */
   readBulkView(): Buffer {
     const end = this.#startBulk();
     const view = this.#buffer.subarray(this.#at, end);
@@ -112,13 +112,14 @@ export class RespReader {
   }
 
   /**
-   * A command: an array of at least one bulk string.
-   * @param known  recently read strings: commands repeat the same ones, so each is created and hashed only once
+   * Reads a command: an array of at least one bulk string.
+   * @param known  recently read strings; commands repeat them, so each one is created and hashed only once
    */
   readCommand(known: ShortStrings): ByteString[] {
     const length = this.readArrayHead();
-    if (length === 0) throw this.malformed("expected a command of at least one argument");
-    // A short array gets its exact size, because it may be kept for long. A long one does not: the sender may have announced more than it sends.
+    if (length === 0) throw this.malformed("expected a command with at least one argument");
+    // A short array has its exact size, because it may be stored for a long time. A long one does not, because the sender may announce more
+    // elements than it sends.
     const argv: ByteString[] = length <= SIZED_MAX ? new Array(length) : [];
     for (let i = 0; i < length; i++) {
       const end = this.#startBulk();
@@ -139,7 +140,7 @@ export class RespReader {
     return this.#text.substring(start - this.#textAt, end - this.#textAt);
   }
 
-  /** Any reply. */
+  /** Reads any reply. */
   readReply(nesting = 0): PlainReply {
     switch (this.#buffer[this.#at]) {
       case DOLLAR:
@@ -169,7 +170,7 @@ export class RespReader {
     return new MalformedFrame(problem, this.#at);
   }
 
-  /** Skips the header of a bulk string. @returns where its bytes end */
+  /** Skips the header of a bulk string. @returns the end of its bytes */
   #startBulk(): number {
     const length = this.#readLength(DOLLAR, "a bulk string");
     const end = this.#at + length;
@@ -205,16 +206,16 @@ export class RespReader {
     const last = buffer.length - 1;
     let end = this.#at;
     while (end < last && (buffer[end] !== CR || buffer[end + 1] !== LF)) end++;
-    if (end >= last) throw this.malformed("expected a line's end");
+    if (end >= last) throw this.malformed("expected the end of a line");
     const line = bytesOf(buffer, this.#at + 1, end);
     this.#at = end + 2;
     return line;
   }
 
   #readInteger(): PlainReply {
-    const place = this.#at;
+    const start = this.#at;
     const line = this.#readLine();
-    if (!/^(0|-?[1-9]\d{0,18})$/.test(line)) throw new MalformedFrame("expected a canonical integer", place);
+    if (!/^(0|-?[1-9]\d{0,18})$/.test(line)) throw new MalformedFrame("expected a canonical integer", start);
     const value = Number(line);
     return integer(Number.isSafeInteger(value) ? value : BigInt(line));
   }
@@ -224,12 +225,12 @@ export class RespReader {
     return this.#skip(MINUS, ONE);
   }
 
-  /** Skips `OK`, the usual answer to a write, if it is next. */
+  /** Skips `OK`, the usual reply to a write, if it is next. */
   #readOk(): boolean {
     return this.#skip(LETTER_O, LETTER_K);
   }
 
-  /** Skips a line that consists of its type and these two characters, if it is next. */
+  /** Skips a line with only its type and these two characters, if it is next. */
   #skip(first: number, second: number): boolean {
     const buffer = this.#buffer;
     const at = this.#at;

@@ -1,6 +1,6 @@
 /**
- * Parses requests of RESP clients from a stream that arrives in any pieces: arrays of bulk strings, and lines as users type them ("inline").
- * Errors in a stream have Redis's own wording. Source: redis-server 7.0, test/listeners/resp.
+ * Parses requests of RESP clients from a stream that arrives in arbitrary pieces: arrays of bulk strings, and lines that users type
+ * ("inline"). Errors have Redis's wording. Source: redis-server 7.0, test/listeners/resp.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { ReceiveBuffer } from "../receive-buffer.js";
@@ -16,57 +16,57 @@ const MINUS = 0x2d;
 const DIGIT_0 = 0x30;
 const DIGIT_9 = 0x39;
 
-/** Redis's PROTO_INLINE_MAX_SIZE: lines, and heads of arrays and bulk strings, are no longer. */
+/** Redis's PROTO_INLINE_MAX_SIZE, the maximum length of lines and of the headers of arrays and bulk strings. */
 const LINE_BYTES_MAX = 64 * 1024;
 /** Redis's INT_MAX. */
 const ARGUMENTS_MAX = 0x7fffffff;
-/** Maximum arguments of a client that has not logged in: a login needs no more. */
+/** The maximum number of arguments from a client that has not logged in. A login needs no more. */
 const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
 const UNAUTHENTICATED_BULK_BYTES_MAX = 16_384;
-/** Maximum digits of an exact number; longer numbers are above every limit. */
+/** The maximum number of digits of an exact number. Longer numbers are above every limit. */
 const DIGITS_MAX = 15;
-/** Cost of an argument in addition to its bytes: empty ones must not be free. */
+/** The bytes that an argument counts in addition to its length, because even empty ones need memory. */
 const ARGUMENT_BYTES = 16;
 
 export interface RequestBounds {
-  /** Bytes of one argument. */
+  /** The maximum number of bytes of one argument. */
   readonly bulkBytes: number;
-  /** Bytes of one request received so far. */
+  /** The maximum number of received bytes of one request. */
   readonly requestBytes: number;
 }
 
 export class RespRequestParser {
-  /** Why the rest of the stream cannot be read, without `ERR `; null: it can. */
+  /** The reason why the stream can no longer be parsed, without `ERR `; null: it can. */
   problem: string | null = null;
-  /** Whether the client has logged in, or need not. */
+  /** Whether the client has logged in or does not have to. */
   trusted = true;
   readonly #bounds: RequestBounds;
   readonly #input = new ReceiveBuffer();
-  /** Arguments of the request that are whole; null: between two requests. */
+  /** The complete arguments of the current request; null: between two requests. */
   #argv: ByteString[] | null = null;
   #missing = 0;
   #argvBytes = 0;
-  /** Bytes of the bulk string that is being read; -1: its head comes next. */
+  /** The length of the bulk string that is being read; -1: its header is next. */
   #bulk = -1;
   readonly #strings: ShortStrings;
 
-  /** @param strings  may be shared by many parsers */
+  /** Creates a parser. @param strings  may be shared by many parsers */
   constructor(bounds: RequestBounds, strings: ShortStrings) {
     this.#bounds = bounds;
     this.#strings = strings;
   }
 
-  /** Bytes that were received and not yet handed out. */
+  /** The number of received bytes that were not returned as requests. */
   get heldBytes(): number {
     return this.#input.held + this.#argvBytes;
   }
 
-  /** Whether a request has begun and is not complete. */
+  /** Whether a request is incomplete. */
   get isMidRequest(): boolean {
     return this.#argv !== null || this.#input.length > 0;
   }
 
-  /** @param chunk  not copied if no other bytes are waiting, so it must not be changed before `keep` */
+  /** Adds a chunk. @param chunk  is not copied if no other bytes are waiting, so it must not be changed before `keep` */
   push(chunk: Buffer): void {
     if (this.#input.length > 0) this.#join(chunk);
     else this.#input.lend(chunk, 0);
@@ -76,27 +76,27 @@ export class RespRequestParser {
     const input = this.#input;
     const missing = this.#bulk < 0 ? 0 : this.#bulk + 2 - input.length;
     if (missing > 0 && missing <= chunk.length) {
-      // The bytes after a long argument need not be copied as well.
+      // The bytes after a long argument do not have to be copied.
       input.append(chunk, missing, this.#bulk + 2);
       this.#takeArgument();
       input.lend(chunk, missing);
     } else input.append(chunk, chunk.length, this.#bulk < 0 ? undefined : this.#bulk + 2);
   }
 
-  /** Copies what is left of a chunk, which may then be changed. */
+  /** Copies the unused part of a chunk, which may then be changed. */
   keep(): void {
     this.#input.keep();
   }
 
-  /** The next complete request, name first; null: more bytes have to come, or `problem` says what is wrong. */
+  /** Returns the next complete request, beginning with the name; null if more bytes must arrive, or if `problem` is set. */
   next(): readonly ByteString[] | null {
     if (this.problem !== null) return null;
     for (;;) {
       if (this.#argv === null) {
         if (this.#input.at === this.#input.end) return this.#release();
         const isArray = this.#input.bytes[this.#input.at] === STAR;
-        const whole = isArray ? this.#readWhole() : null;
-        if (whole !== null) return whole;
+        const request = isArray ? this.#readShortRequest() : null;
+        if (request !== null) return request;
         const argv = isArray ? this.#startArray() : this.#readLine();
         if (argv !== undefined) return argv;
         if (this.#argv === null) continue;
@@ -106,10 +106,10 @@ export class RespRequestParser {
   }
 
   /**
-   * Reads a complete request with few short arguments, as most are; null: it is incomplete, or must be parsed step by step. It refuses
-   * nothing, and accepts nothing that parsing step by step would refuse.
+   * Parses a complete request with a few short arguments, like most requests. Returns null if the request is incomplete or must be parsed
+   * step by step. It refuses no requests, and accepts none that parsing step by step would refuse.
    */
-  #readWhole(): readonly ByteString[] | null {
+  #readShortRequest(): readonly ByteString[] | null {
     const buffer = this.#input.bytes;
     const end = this.#input.end;
     const count = (buffer[this.#input.at + 1] as number) - DIGIT_0;
@@ -134,7 +134,7 @@ export class RespRequestParser {
     return argv;
   }
 
-  /** @returns undefined: go on; null: wait */
+  /** Begins an array. @returns undefined: continue; null: wait for more bytes */
   #startArray(): null | undefined {
     const end = this.#headEnd("mbulk");
     if (end < 0) return null;
@@ -144,7 +144,7 @@ export class RespRequestParser {
       return this.#fail("unauthenticated multibulk length");
     this.#input.at = end + 2;
     if (count <= 0) return undefined;
-    // Not sized beforehand: the length is the sender's word.
+    // The array is not preallocated, because the sender may announce more arguments than it sends.
     this.#argv = [];
     this.#missing = count;
     this.#argvBytes = 0;
@@ -163,7 +163,7 @@ export class RespRequestParser {
     return argv;
   }
 
-  /** The current argument is complete. */
+  /** Adds the current argument, which is complete. */
   #takeArgument(): void {
     const end = this.#input.at + this.#bulk;
     (this.#argv as ByteString[]).push(this.#strings.take(this.#input.bytes, this.#input.at, end));
@@ -196,12 +196,12 @@ export class RespRequestParser {
     return true;
   }
 
-  /** Returns the end of the head that begins here: its CR, with a byte after it. -1: it is incomplete. */
+  /** Returns the end of the header that begins here: its CR, which must be followed by a byte. Returns -1 if it is incomplete. */
   #headEnd(what: "mbulk" | "bulk"): number {
     const buffer = this.#input.bytes;
     const last = this.#input.end - 1;
     let at = this.#input.at;
-    // C ends a string at a NUL, and so do heads.
+    // As in Redis, which is written in C, a NUL ends a header.
     while (at < last && buffer[at] !== CR && buffer[at] !== NUL) at++;
     if (at < last && buffer[at] === CR) return at;
     if (buffer[at] !== CR && this.#input.end - this.#input.at > LINE_BYTES_MAX)
@@ -209,7 +209,7 @@ export class RespRequestParser {
     return -1;
   }
 
-  /** A canonical decimal between two indexes; null: it is none. What is too long is infinite. */
+  /** Parses a canonical decimal between two indexes. Returns null if it is not one, and infinity if it is too long. */
   #number(from: number, end: number): number | null {
     const buffer = this.#input.bytes;
     const isNegative = buffer[from] === MINUS;
@@ -225,7 +225,7 @@ export class RespRequestParser {
     return isNegative ? -value : value;
   }
 
-  /** @returns an inline request; undefined: the line was empty; null: wait */
+  /** Parses a line. @returns an inline request; undefined: the line was empty; null: wait for more bytes */
   #readLine(): readonly ByteString[] | null | undefined {
     const buffer = this.#input.bytes;
     let end = this.#input.at;
@@ -239,7 +239,7 @@ export class RespRequestParser {
     return argv.length === 0 ? undefined : argv;
   }
 
-  /** Releases the buffer when nothing is left: otherwise each idle client would keep its last piece. */
+  /** Releases the buffer when it is empty. Otherwise each idle client would keep its last chunk in memory. */
   #release(): null {
     this.#input.clear();
     return null;

@@ -1,32 +1,32 @@
-/** RESP2, the writing half: commands and replies as bytes. Serves the envelope, its replies and the RESP listener. */
+/** Writes commands and replies in RESP2, for envelopes, their replies and the RESP listener. */
 import type { ByteString } from "../byte-string.js";
 import { ManyBulks } from "../many-bulks.js";
 import type { Reply } from "../reply.js";
 import { formatDouble } from "./double.js";
 
 const END = "\r\n";
-/** Heads of short bulk strings, by length. */
+/** The headers of short bulk strings, by length. */
 const BULK_HEADS: readonly ByteString[] = Array.from({ length: 1024 }, (_, length) => `$${length}${END}`);
 
-/** Returns the head of a bulk string with the given length in bytes. */
+/** Returns the header of a bulk string with the given length in bytes. */
 export const bulkHead = (length: number): ByteString => BULK_HEADS[length] ?? `$${length}${END}`;
 
 export const writeBulk = (bytes: ByteString): ByteString => bulkHead(bytes.length) + bytes + END;
 
-/** Heads of the arrays that most commands are. */
+/** The headers of short arrays, such as most commands. */
 const ARRAY_HEADS: readonly ByteString[] = Array.from({ length: 16 }, (_, length) => `*${length}${END}`);
 
-/** An array's head; its elements follow. */
+/** Returns the header of an array. */
 export const writeArrayHead = (length: number): ByteString => ARRAY_HEADS[length] ?? `*${length}${END}`;
 
-/** A command: an array of bulk strings. */
+/** Writes a command: an array of bulk strings. */
 export function writeCommand(argv: readonly ByteString[]): ByteString {
   let bytes = writeArrayHead(argv.length);
   for (const argument of argv) bytes += writeBulk(argument);
   return bytes;
 }
 
-/** Bytes that `writeCommand` makes. */
+/** Returns the length of the result of `writeCommand`. */
 export function commandLength(argv: readonly ByteString[]): number {
   let length = writeArrayHead(argv.length).length;
   for (const argument of argv) length += bulkHead(argument.length).length + argument.length + END.length;
@@ -34,7 +34,8 @@ export function commandLength(argv: readonly ByteString[]): number {
 }
 
 /**
- * Writes `writeCommand`'s result into a buffer that has room for it: for hundreds of commands strings would cost too much. @returns its end
+ * Writes the result of `writeCommand` into a buffer that has room for it, because strings for hundreds of commands would be too expensive.
+ * @returns the end of the written bytes
  */
 export function putCommand(target: Buffer, at: number, argv: readonly ByteString[]): number {
   let end = put(target, at, writeArrayHead(argv.length));
@@ -46,7 +47,7 @@ export function putCommand(target: Buffer, at: number, argv: readonly ByteString
   return end;
 }
 
-/** Longer ones are worth a call of Node's own. */
+/** The length above which a call of Node's function is faster. */
 const PUT_BYTES_MAX = 48;
 
 function put(target: Buffer, at: number, bytes: ByteString): number {
@@ -56,7 +57,7 @@ function put(target: Buffer, at: number, bytes: ByteString): number {
   return at + length;
 }
 
-/** A reply in RESP2, which has no double, set, map or pairs: a bulk string and flat arrays. */
+/** Writes a reply in RESP2, which has no doubles, sets, maps or pairs. They become bulk strings and flat arrays. */
 export function writeReply(reply: Reply): ByteString {
   switch (reply.kind) {
     case "status":
@@ -93,10 +94,10 @@ function writeItems(items: readonly Reply[]): ByteString {
   return bytes;
 }
 
-/** Pieces to join in one step: each piece of a chain would be an object that lives until the last one is there. */
+/** The number of pieces to join in one step. In a longer concatenation, each piece would be an object until the last one is added. */
 export const PIECES_TOGETHER = 256;
 
-/** Writes many replies. @param head  their prefix @param written  writes one of them */
+/** Writes many replies. @param head  the prefix @param written  writes one reply */
 export function writeMany(
   head: ByteString,
   items: readonly Reply[],
@@ -116,7 +117,7 @@ export function writeMany(
   return parts.join("");
 }
 
-/** Writes an array of bulk strings. @param head  their prefix */
+/** Writes an array of bulk strings. @param head  the prefix */
 export function writeBulks(
   values: readonly ByteString[],
   head: ByteString = writeArrayHead(values.length),
@@ -134,7 +135,7 @@ export function writeBulks(
   return parts.join("");
 }
 
-/** Piece by piece: a long chain of strings is joined once, when it is sent. */
+/** Appends a bulk string piece by piece, because the engine joins a long concatenation once, when it is sent. */
 export function appendBulk(written: ByteString, bytes: ByteString): ByteString {
   let longer = written;
   longer += bulkHead(bytes.length);

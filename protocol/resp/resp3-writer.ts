@@ -1,11 +1,11 @@
-/** RESP3, the writing half: what a connection is answered once it has said HELLO 3. Source: redis-server 7.0. */
+/** Writes replies in RESP3, for connections that have sent HELLO 3. Source: redis-server 7.0. */
 import type { ByteString } from "../byte-string.js";
 import { ManyBulks } from "../many-bulks.js";
 import type { Reply } from "../reply.js";
 import { formatDouble } from "./double.js";
 import { appendBulk, PIECES_TOGETHER, writeBulk, writeBulks, writeMany, writeReply } from "./resp-writer.js";
 
-/** A reply in RESP3. */
+/** Writes a reply in RESP3. */
 export function writeReply3(reply: Reply): ByteString {
   switch (reply.kind) {
     case "nil":

@@ -1,6 +1,6 @@
 /**
- * A version 1 request payload: the command's text and a NUL, and in a signed frame an inner frame of that,
- * followed by the raw signature of text and NUL.
+ * A version 1 request payload: the command's text and a NUL. In a signed frame, these are in an inner frame,
+ * which is followed by the raw signature of text and NUL.
  * Source: docs/protocol.md "Version 1"; test/vectors/php-dbsync/README.md "Signed frame".
  */
 import { type ByteString, bytesOf, bytesOfText } from "../byte-string.js";
@@ -13,13 +13,13 @@ export interface CommandPayload {
   readonly signature: Buffer | null;
 }
 
-/** Length of the longest inner header: `ds:`, ten digits, a colon. */
+/** The length of the longest inner header: `ds:`, ten digits, a colon. */
 const MAX_HEADER_BYTES = 14;
 
 /**
  * Parses a request payload.
- * @param payload   of one frame
- * @param signed    whether an inner frame and a signature are expected, as on a daemon that has keys
+ * @param payload   the payload of one frame
+ * @param signed    whether an inner frame and a signature are expected, as on a daemon with keys
  * @throws MalformedFrame  the offset counts from the start of the payload
  */
 export function readCommandPayload(payload: Buffer, signed: boolean): CommandPayload {
@@ -32,7 +32,7 @@ export function readCommandPayload(payload: Buffer, signed: boolean): CommandPay
   const header = /^ds:[ \t\n\v\f\r]*\+?(\d{1,10}):/.exec(
     bytesOf(payload, 0, Math.min(MAX_HEADER_BYTES, payload.length)),
   );
-  if (header === null) throw new MalformedFrame("expected a signed frame, which holds an inner one", 0);
+  if (header === null) throw new MalformedFrame("expected a signed frame, which contains an inner one", 0);
   const start = header[0].length;
   const end = start + Number(header[1]);
   if (end >= payload.length)
@@ -44,8 +44,8 @@ export function readCommandPayload(payload: Buffer, signed: boolean): CommandPay
 }
 
 /**
- * The arguments of a command's text: cut at blanks, as the original's Redis library does; no quoting.
- * The text ends at its first NUL. An empty list: nothing but blanks.
+ * Splits the text of a command at spaces, like the original's Redis library, without quoting. The text ends at its
+ * first NUL. Returns an empty list if it contains only spaces.
  */
 export function splitCommand(text: Buffer): ByteString[] {
   const argv: ByteString[] = [];
@@ -61,34 +61,34 @@ export function splitCommand(text: Buffer): ByteString[] {
 }
 
 /**
- * The text of a command with its NUL: what version 1 signs.
- * @param command  a line, sent as it is; or arguments, which are joined by blanks
- * @throws UnsendableCommand  version 1 has no bytes for it: nothing but blanks, a NUL, half a surrogate pair, an
- *   argument that is empty or holds a blank
+ * Returns the text of a command with its NUL, which version 1 signs.
+ * @param command  a line, sent unchanged; or arguments, which are joined by spaces
+ * @throws UnsendableCommand  version 1 cannot represent it: only spaces, a NUL, half a surrogate pair, an
+ *   argument that is empty or contains a space
  */
 export function commandText(command: string | readonly string[]): ByteString {
   const line = typeof command === "string" ? command : command.map(argumentText).join(" ");
   if (line.includes("\0"))
-    throw new UnsendableCommand(`the command holds a NUL, ${NEEDS_VERSION_2}, with a list of arguments`);
+    throw new UnsendableCommand(`the command contains a NUL, ${NEEDS_VERSION_2}, with a list of arguments`);
   if (/\p{Surrogate}/u.test(line))
-    throw new UnsendableCommand("the command holds half a surrogate pair, which has no bytes");
+    throw new UnsendableCommand("the command contains half a surrogate pair, which cannot be encoded");
   if (/^ *$/.test(line)) throw new UnsendableCommand("the command is empty");
   return `${bytesOfText(line)}\0`;
 }
 
-const NEEDS_VERSION_2 = "which version 1 of the protocol cannot carry; let version 2 be spoken";
+const NEEDS_VERSION_2 = "which version 1 of the protocol does not support; allow version 2";
 
 function argumentText(argument: string, index: number): string {
   if (argument === "") throw new UnsendableCommand(`argument ${index} is empty, ${NEEDS_VERSION_2}`);
   if (argument.includes(" "))
-    throw new UnsendableCommand(`argument ${index} holds a blank, ${NEEDS_VERSION_2}`);
+    throw new UnsendableCommand(`argument ${index} contains a space, ${NEEDS_VERSION_2}`);
   return argument;
 }
 
 /**
  * Returns a complete request frame.
  * @param text       from `commandText`
- * @param signature  of `text`, or null for an unsigned frame
+ * @param signature  the signature of `text`; null: an unsigned frame
  */
 export function writeCommandFrame(text: ByteString, signature: ByteString | null): ByteString {
   return writeFrame(signature === null ? text : writeFrame(text) + signature);

@@ -9,18 +9,18 @@ import { plainText } from "../plain-text.js";
 import type { PlainReply, Reply, ValueReply } from "../reply.js";
 import { formatDouble } from "../resp/double.js";
 
-/** PHP code parses this name, so the memory backend uses it as well. */
+/** The name of a chunk. PHP code parses it, so the memory backend also uses it. */
 const CHUNK_NAME = "redis";
 
-/** More than any chunk's header: a short name, two colons, ten digits. */
+/** A length that no chunk's header exceeds: a short name, two colons, ten digits. */
 const MAX_HEADER_BYTES = 32;
 
-/** The payload that means "no value": the original driver returns "" for it immediately, ours returns null. */
+/** The payload for "no value". The original driver returns "" for it, and dbsync's client null. */
 const NO_VALUE = "\0";
 
 /**
  * Returns a complete response frame.
- * @param values  one for each database, from `replyText`; null where there is no value
+ * @param values  one for each database, from `replyText`; null: no value
  */
 export function writeResponseFrame(values: readonly (ByteString | null)[]): ByteString {
   if (values.every((value) => value === null)) return writeFrame(NO_VALUE);
@@ -33,7 +33,7 @@ export function writeResponseFrame(values: readonly (ByteString | null)[]): Byte
 }
 
 /**
- * The values of a response payload, one for each of the daemon's databases; empty where it has no value.
+ * Returns the values of a response payload, one for each of the daemon's databases; an empty list if there is no value.
  * @throws MalformedFrame  the offset counts from the start of the payload
  */
 export function readResponsePayload(payload: Buffer): ByteString[] {
@@ -49,7 +49,7 @@ export function readResponsePayload(payload: Buffer): ByteString[] {
     const start = at + header[0].length;
     const end = start + Number(header[1]);
     if (end === start || end > payload.length || payload[end - 1] !== 0) {
-      throw new MalformedFrame("expected the chunk's value to end with a NUL where its length says", start);
+      throw new MalformedFrame("expected the chunk's value to end with a NUL at its stated length", start);
     }
     values.push(bytesOf(payload, start, end - 1));
     at = end;
@@ -57,13 +57,13 @@ export function readResponsePayload(payload: Buffer): ByteString[] {
   return values;
 }
 
-/** A reply as version 1's text; null: no value. @param reply  not an error, which version 1 cannot say */
+/** Returns a reply as text for version 1; null: no value. @param reply  not an error, which version 1 cannot represent */
 export function replyText(reply: ValueReply): ByteString | null {
   const plain = plainReply(reply);
   return plain.kind === "error" ? null : plainText(plain);
 }
 
-/** Reduces a reply to the fewest kinds. */
+/** Converts a reply to the kinds of RESP2. */
 function plainReply(reply: Reply): PlainReply {
   switch (reply.kind) {
     case "array":

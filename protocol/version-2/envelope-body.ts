@@ -1,9 +1,9 @@
-/** The body of a new envelope: version 2's writing half. What it says is read by envelope.ts. */
+/** Writes the body of a new envelope. envelope.ts parses it. */
 import type { ByteString } from "../byte-string.js";
 import { commandLength, putCommand, writeArrayHead, writeBulk, writeCommand } from "../resp/resp-writer.js";
 import { BODY_START, type Envelope, type HeaderFields, MAGIC, signedStart } from "./envelope.js";
 
-/** @param commands  as RESP arrays, from `writeCommand` */
+/** Writes a body. @param commands  RESP arrays from `writeCommand` */
 export function writeBody(header: HeaderFields, commands: readonly ByteString[]): ByteString {
   return bodyStart(header, commands.length) + commands.join("");
 }
@@ -28,7 +28,7 @@ function bodyStart(header: HeaderFields, commands: number): ByteString {
   return `${writeArrayHead(2 + commands)}$7\r\n${MAGIC}\r\n${writeArrayHead(2 * pairs)}${bytes}`;
 }
 
-/** Returns `signedBytes` of the body that `writeBody` makes of these, for signing many commands: without a string for each. */
+/** Returns `signedBytes` of the body that `writeBody` would write, without creating a string for each of many commands. */
 export function writeSigned(header: HeaderFields, commands: Envelope["commands"]): Buffer {
   const start = bodyStart(header, commands.length);
   let length = start.length;

@@ -1,6 +1,6 @@
 /**
- * The head of an envelope before its signature is verified: its signer's id, and its date. Nothing after the date is parsed, however long
- * the body is, and names from an unauthenticated client become no strings.
+ * Reads the signer's id and the date of an envelope before its signature is verified. Nothing after the date is parsed, however long the
+ * body is, and no strings are created for names from an unauthenticated client.
  * Source: docs/protocol-v2.md "Envelope".
  */
 
@@ -9,14 +9,14 @@ import { MalformedFrame } from "../errors.js";
 import { RespReader } from "../resp/resp-reader.js";
 import { type EnvelopeHead, readStart, SEQ_MAX, signerOf } from "./envelope.js";
 
-/** Maximum strings of an array before the date: those of `if`. */
+/** The maximum number of strings in an array before the date, which is that of `if`. */
 const ARRAY_MAX = 3 * 1024;
 const STAR = 0x2a;
 const AT = Buffer.from("at");
 const SEQ = Buffer.from("seq");
 
 /**
- * Reads the head of a body whose signature was not verified; the rest of it may be malformed.
+ * Reads the head of a body whose signature was not verified. The remainder may be malformed.
  * @throws MalformedFrame  the offset counts from the start of the body
  */
 export function readHead(body: Buffer): EnvelopeHead {
@@ -36,7 +36,7 @@ export function readHead(body: Buffer): EnvelopeHead {
   return { key, at, seq };
 }
 
-/** Returns the name of the first command of a body whose end may be missing; "": it is not there. */
+/** Returns the name of the first command of a body whose end may be missing; "" if it is not complete. */
 export function firstCommandName(body: Buffer): ByteString {
   try {
     const reader = new RespReader(body);

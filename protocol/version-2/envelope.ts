@@ -1,6 +1,6 @@
 /**
- * Version 2's envelope: one to many commands that are signed together. The signature covers the exact bytes of `body`, so
- * what is verified is what is parsed; nothing is ever serialised again.
+ * The envelope of version 2: one or more commands that are signed together. The signature covers the exact bytes of `body`,
+ * so the parser reads the verified bytes; nothing is ever serialised again.
  * Source: docs/protocol.md "Version 2"; test/vectors/v2.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
@@ -9,26 +9,26 @@ import { ShortStrings } from "../resp/short-strings.js";
 
 /** The first element of a body. */
 export const MAGIC = "dbsync2";
-/** Bytes of SHA-256: ids, fingerprints, clusters. */
+/** The length of a SHA-256 hash: ids, fingerprints, clusters. */
 export const HASH_BYTES = 32;
-/** The key of an unsigned envelope, whose signature is empty; and the cluster that it is for, which has no keys. */
+/** The key of an unsigned envelope, whose signature is empty, and the cluster that it names. */
 export const NO_KEY = "\0".repeat(HASH_BYTES);
 export const NONCE_BYTES = 16;
 export const SEQ_MAX = 0xffff;
-/** at (8) ‖ seq (2) ‖ id (32) ‖ index (4). */
+/** The length of an order key: at (8) ‖ seq (2) ‖ id (32) ‖ index (4). */
 export const ORDER_KEY_BYTES = 46;
-/** id (32) ‖ index (4). */
+/** The length of a unit's id: id (32) ‖ index (4). */
 export const UNIT_ID_BYTES = 36;
-/** More commands than this in one envelope are refused; a client cuts its batches below it. */
+/** The maximum number of commands in one envelope. Clients limit their batches to it. */
 export const COMMANDS_MAX = 4096;
 const IF_KEYS_MAX = 1024;
 const DB_MAX = 0x7fffffff;
 
-/** A key, and the unit that must have changed it last. */
+/** A condition: a key, and the unit that must have changed it last. */
 export interface Condition {
   readonly db: number;
   readonly key: ByteString;
-  /** UNIT_ID_BYTES, or empty: the key must be absent. */
+  /** The id of the unit; empty: the key must be absent. */
   readonly writer: ByteString;
 }
 
@@ -36,25 +36,25 @@ export interface Condition {
 export interface EnvelopeHead {
   /** SHA-256 of the signer's SubjectPublicKeyInfo; NO_KEY: the envelope is not signed. */
   readonly key: ByteString;
-  /** Milliseconds since 1970, by the sender's corrected clock. */
+  /** The date by the sender's corrected clock, in milliseconds since 1970. */
   readonly at: number;
   readonly seq: number;
 }
 
 /** The header of an envelope; docs/protocol-v2.md lists the fields. Hashes are raw bytes. */
 export interface EnvelopeHeader extends EnvelopeHead {
-  /** The audience; NO_KEY: daemons without keys. */
+  /** The cluster that the envelope is for; NO_KEY: daemons without keys. */
   readonly cluster: ByteString;
   readonly nonce: ByteString;
   readonly db: number;
-  /** Whether the whole envelope is one unit. */
+  /** Whether the complete envelope is one unit. */
   readonly multi: boolean;
   readonly if: readonly Condition[] | null;
-  /** Order key that the daemon must hold first. */
+  /** The order key of the write that the daemon must have first. */
   readonly after: ByteString | null;
-  /** Id of the one daemon that may take it. */
+  /** The id of the only daemon that may accept it. */
   readonly only: ByteString | null;
-  /** User of a listener without signatures. */
+  /** The user on a listener without signatures. */
   readonly as: ByteString | null;
 }
 
@@ -62,11 +62,11 @@ export interface Envelope extends EnvelopeHeader {
   readonly commands: readonly (readonly ByteString[])[];
 }
 
-/** The fields of a new envelope's header; those left out have their defaults. */
+/** The fields of a new envelope's header. Missing ones have their defaults. */
 export type HeaderFields = Pick<EnvelopeHeader, "key" | "cluster" | "at" | "seq" | "nonce"> &
   Partial<EnvelopeHeader>;
 
-/** Returns the envelope that `readBody` would read from `writeBody`'s result, without reading it. */
+/** Returns the envelope that `readBody` would return for the result of `writeBody`, without parsing it. */
 export function envelopeOf(header: HeaderFields, commands: Envelope["commands"]): Envelope {
   const { key, cluster, at, seq, nonce, db = 0, multi = false } = header;
   const named = { after: header.after || null, only: header.only || null, as: header.as || null };
@@ -74,7 +74,7 @@ export function envelopeOf(header: HeaderFields, commands: Envelope["commands"])
   return Object.assign(envelope, { key, cluster, at, seq, nonce, db, multi, if: header.if ?? null }, named);
 }
 
-/** Returns the bytes that are signed, and hashed for the id: domain, length (8 bytes, big-endian), body. */
+/** Returns the bytes that are signed and hashed for the id: domain, length (8 bytes, big-endian), body. */
 export function signedBytes(body: Buffer | ByteString): Buffer {
   const bytes = signedStart(body.length, BODY_START + body.length);
   if (typeof body === "string") bytes.write(body, BODY_START, "latin1");
@@ -82,7 +82,7 @@ export function signedBytes(body: Buffer | ByteString): Buffer {
   return bytes;
 }
 
-/** `signedBytes` for hashing: a long body is not copied for it. */
+/** Returns `signedBytes` in pieces for hashing, so that a long body is not copied. */
 export function signedPieces(body: Buffer): readonly Buffer[] {
   return body.length < WORTH_COPYING ? [signedBytes(body)] : [signedStart(body.length, BODY_START), body];
 }
@@ -96,18 +96,18 @@ export function signedStart(bodyLength: number, size: number): Buffer {
   return bytes;
 }
 
-/** Hashing in pieces costs more than copying fewer bytes than this. */
+/** The length below which copying is cheaper than hashing in pieces. */
 const WORTH_COPYING = 16 * 1024;
 
-/** The body's bytes among the signed ones, as a view. */
+/** Returns the body within the signed bytes, as a view. */
 export const bodyOf = (signed: Buffer): Buffer => signed.subarray(BODY_START);
 
 const SIGNED_PREFIX = Buffer.from("dbsync2\0command\0", "latin1");
-/** Offset of the body in the signed bytes. */
+/** The offset of the body in the signed bytes. */
 export const BODY_START = SIGNED_PREFIX.length + 8;
 
 /**
- * The signer's key id, the one thing that is looked at before the signature holds: the first pair of the header.
+ * Returns the id of the signer's key, the first pair of the header. It is read before the signature is verified.
  * @throws MalformedFrame
  */
 export function signerOf(body: Buffer): ByteString {
@@ -119,10 +119,10 @@ export function signerOf(body: Buffer): ByteString {
   return bytesOf(key);
 }
 
-/** Names, keys and values of envelopes that were read lately. */
+/** The names, keys and values of recently parsed envelopes. */
 const recent = /* @__PURE__ */ new ShortStrings();
 
-/** Magic and header's length. @returns elements of the body, and of the header. @throws MalformedFrame */
+/** Reads the magic and the length of the header. @returns the numbers of elements of the body and of the header. @throws MalformedFrame */
 export function readStart(reader: RespReader): { elements: number; names: number } {
   const elements = reader.readArrayHead();
   if (elements < 3) throw reader.malformed("expected a magic, a header and at least one command");
@@ -135,7 +135,7 @@ export function readStart(reader: RespReader): { elements: number; names: number
 }
 
 /**
- * A body whose signature holds, taken apart.
+ * Parses a body whose signature was verified.
  * @throws MalformedFrame  the offset counts from the start of the body
  */
 export function readBody(body: Buffer): Envelope {
@@ -143,20 +143,20 @@ export function readBody(body: Buffer): Envelope {
   const { elements, names } = readStart(reader);
   const commands: ByteString[][] = [];
   const envelope = unreadEnvelope(commands);
-  let given = 0;
+  let present = 0;
   for (let i = 0; i < names; i += 2) {
     const name = reader.readBulk();
     const field = FIELDS_BY_NAME.get(name);
     if (field === undefined)
       throw reader.malformed(`unknown name in the header: ${JSON.stringify(name.slice(0, 20))}`);
-    if ((given & field.bit) !== 0) throw reader.malformed(`"${name}" occurs twice in the header`);
+    if ((present & field.bit) !== 0) throw reader.malformed(`"${name}" occurs twice in the header`);
     if ((i === 0) !== (name === "key"))
       throw reader.malformed('expected "key" as the first name of the header');
-    given |= field.bit;
+    present |= field.bit;
     readField(reader, field.name, envelope);
   }
-  if ((given & REQUIRED_BITS) !== REQUIRED_BITS) {
-    const missing = REQUIRED.find((name) => (given & FIELD_BITS[name]) === 0);
+  if ((present & REQUIRED_BITS) !== REQUIRED_BITS) {
+    const missing = REQUIRED.find((name) => (present & FIELD_BITS[name]) === 0);
     throw reader.malformed(`"${missing}" is missing from the header`);
   }
   for (let i = 2; i < elements; i++) commands.push(reader.readCommand(recent));
@@ -167,10 +167,10 @@ export function readBody(body: Buffer): Envelope {
   return envelope;
 }
 
-/** An envelope that is being read. */
+/** An envelope that is being parsed. */
 type Unread = { -readonly [N in keyof Envelope]: Envelope[N] };
 
-/** Written out, since the engine then knows its shape: every envelope comes this way. */
+/** Returns an empty envelope. All fields are listed so that all envelopes have the same shape in the engine. */
 function unreadEnvelope(commands: readonly (readonly ByteString[])[]): Unread {
   return {
     key: "",
@@ -226,7 +226,7 @@ function readField(reader: RespReader, name: FieldName, envelope: Unread): void 
   }
 }
 
-/** A bit for each name, so that a number says which of them were there. */
+/** A bit for each name, so that one number represents the set of present names. */
 const FIELD_BITS: Readonly<Record<FieldName, number>> = {
   key: 1,
   cluster: 2,
@@ -278,7 +278,7 @@ function readUser(reader: RespReader): ByteString {
   return user;
 }
 
-/** Bytes of a user's name in `as`. */
+/** The maximum length of a user's name in `as`. */
 export const USER_BYTES_MAX = 256;
 
 function readConditions(reader: RespReader): Condition[] {
@@ -298,7 +298,7 @@ function readConditions(reader: RespReader): Condition[] {
   return conditions;
 }
 
-/** The position of a unit in the order of all: compare as bytes. */
+/** Returns the position of a unit in the total order. Positions are compared as bytes. */
 export function orderKey(at: number, seq: number, id: ByteString, index: number): ByteString {
   const head = Buffer.allocUnsafe(10);
   head.writeBigUInt64BE(BigInt(at));
@@ -306,7 +306,7 @@ export function orderKey(at: number, seq: number, id: ByteString, index: number)
   return bytesOf(head) + unitId(id, index);
 }
 
-/** A unit's name: envelope and index in it. */
+/** Returns the id of a unit: the envelope's id and the index in it. */
 export function unitId(id: ByteString, index: number): ByteString {
   if (index >= COMMANDS_MAX) return id + indexBytes(index);
   let bytes = INDEX_BYTES[index];
@@ -320,19 +320,19 @@ export function unitId(id: ByteString, index: number): ByteString {
 const indexBytes = (index: number): ByteString =>
   String.fromCharCode(index >>> 24, (index >>> 16) & 255, (index >>> 8) & 255, index & 255);
 
-/** Bytes by index, once used: databases store a unit's id with each key, and share these. */
+/** A cache of the bytes by index. Databases store a unit's id with each key and share these strings. */
 const INDEX_BYTES: ByteString[] = [];
 
-/** Bytes of hexadecimal digits, or undefined. */
+/** Returns the bytes for hexadecimal digits; undefined if the digits are invalid. */
 export function bytesOfHex(hex: string, length: number): ByteString | undefined {
   return hex.length === 2 * length && /^[\da-f]*$/i.test(hex) ? bytesOf(Buffer.from(hex, "hex")) : undefined;
 }
 
 export const hexOf = (bytes: ByteString): string => Buffer.from(bytes, "latin1").toString("hex");
 
-/** Milliseconds from 1970, in both directions, that a `Date` can represent; an envelope's `at` and dates from members may exceed it. */
+/** The maximum number of milliseconds before or after 1970 that a `Date` can represent. An envelope's `at` and dates from members may exceed it. */
 const DATE_MS_MAX = 8.64e15;
 
-/** `2027-01-31T12:00:00.000Z`. @param at  any number of milliseconds since 1970 */
+/** Returns a text such as `2027-01-31T12:00:00.000Z`. @param at  any number of milliseconds since 1970 */
 export const dateText = (at: number): string =>
   Math.abs(at) <= DATE_MS_MAX ? new Date(at).toISOString() : `${at} ms`;

@@ -1,5 +1,5 @@
 /**
- * Version 2 messages: a frame's payload is a RESP2 array whose first element is the kind.
+ * The messages of version 2. The payload of a frame is a RESP2 array whose first element is the kind.
  * Source: docs/protocol.md "Version 2".
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
@@ -9,25 +9,25 @@ import { writeArrayHead, writeBulk, writeCommand } from "../resp/resp-writer.js"
 import { HASH_BYTES, SEQ_MAX } from "./envelope.js";
 import { isTraceparent } from "./traceparent.js";
 
-/** A daemon's state: serving, not yet complete, or cut off from most other members. */
+/** The state of a daemon: serving, not complete yet, or disconnected from most other members. */
 export type DaemonState = "live" | "catching-up" | "isolated";
 
 export interface Hello {
   readonly kind: "hello";
-  /** Supported versions, as a list of numbers: "1 2". */
+  /** The supported versions; on the wire a list of numbers: "1 2". */
   readonly versions: readonly number[];
   /** The daemon's id, 32 bytes; empty from a client. */
   readonly daemon: ByteString;
   /** The cluster, 32 bytes; empty: the client does not know it. */
   readonly cluster: ByteString;
-  /** Milliseconds since 1970 by the sender's clock. */
+  /** The time by the sender's clock, in milliseconds since 1970. */
   readonly clock: number;
-  /** Empty from a client. */
+  /** The daemon's state; empty from a client. */
   readonly state: DaemonState | "";
   readonly role: "client" | "daemon";
-  /** Number of connected members; absent: from a client, or a daemon without peers. */
+  /** The number of connected members; absent from a client or a daemon without peers. */
   readonly members?: number | undefined;
-  /** Further kinds of messages that the sender supports. */
+  /** The further capabilities that the sender supports. */
   readonly knows?: readonly string[] | undefined;
 }
 
@@ -52,7 +52,7 @@ export interface ListenMessage {
 /** The capability in a hello: client and daemon support `listen` and `event`. */
 export const KNOWS_LISTEN = "listen";
 
-/** The capability in a hello: the client has no key. A daemon without keys sends it to such a client only: envelopes are unsigned. */
+/** The capability in a hello: the client has no key. A daemon without keys sends it only to such a client; envelopes are then unsigned. */
 export const KNOWS_UNSIGNED = "unsigned";
 
 /** The answer of a daemon with keys to such a client. */
@@ -73,7 +73,7 @@ export interface EventMessage {
  */
 export type Wait = { readonly kind: "stable" } | { readonly kind: "replicated"; readonly daemons: number };
 
-/** More daemons than any cluster has. */
+/** A number of daemons that no cluster exceeds. */
 const WAITED_FOR_MAX = 99;
 const MEMBERS_MAX = 9999;
 
@@ -85,13 +85,13 @@ export interface EnvelopeDate {
   readonly seq: number;
 }
 
-/** The head of a result; the payload continues, from `replies` on, with a RESP reply and flags for each unit. */
+/** The head of a result. In the payload, a RESP reply and flags for each unit follow, starting at `replies`. */
 export interface ResultMessage {
   readonly kind: "result";
   readonly id: ByteString;
   readonly daemon: ByteString;
   readonly clock: number;
-  /** The highest date and number that the daemon has applied; (0, 0): nothing yet. */
+  /** The highest date and number that the daemon has applied; (0, 0): none yet. */
   readonly newest: EnvelopeDate;
   readonly units: number;
   /** A reader positioned at the first unit's reply. */
@@ -105,7 +105,7 @@ export interface RefusedMessage {
   readonly code: string;
   readonly sentence: string;
   readonly clock: number;
-  /** Whether the daemon is certain that it has not applied and will not apply any of it. */
+  /** `not-applied` if the daemon is certain that it has applied nothing of it and will not; otherwise `unknown`. */
   readonly effect: "not-applied" | "unknown";
 }
 
@@ -130,7 +130,7 @@ export function writeCommandMessage(body: ByteString, signature: ByteString, wai
 const writeWait = (wait: Wait): ByteString =>
   writeBulk(wait.kind === "stable" ? wait.kind : `${wait.kind} ${wait.daemons}`);
 
-/** Returns the same as a complete frame, from bytes: copies the body without converting it. */
+/** Returns a command message as a complete frame, and copies the body without converting it. */
 export function commandFrame(body: Buffer, signature: Buffer, wait: Wait | null): Buffer {
   const start = `${wait === null ? "*3" : "*4"}\r\n$7\r\ncommand\r\n$${body.length}\r\n`;
   const middle = `\r\n$${signature.length}\r\n`;
@@ -147,17 +147,17 @@ export function commandFrame(body: Buffer, signature: Buffer, wait: Wait | null)
   return frame;
 }
 
-/** Returns a frame of `commandFrame` with a trace context appended. */
+/** Returns a frame from `commandFrame` with a trace context appended. */
 export function tracedFrame(frame: Buffer, traceparent: string): Buffer {
   const payload = frame.indexOf(COLON, VERSION_BYTES) + 1;
   const wait = frame[payload + 1] === THREE ? writeBulk("") : "";
   const end = wait + writeBulk(traceparent);
-  const rest = frame.subarray(payload + 2);
-  const head = `${frameHead(2 + rest.length + end.length, 2)}*5`;
-  return Buffer.concat([Buffer.from(head, "latin1"), rest, Buffer.from(end, "latin1")]);
+  const remaining = frame.subarray(payload + 2);
+  const head = `${frameHead(2 + remaining.length + end.length, 2)}*5`;
+  return Buffer.concat([Buffer.from(head, "latin1"), remaining, Buffer.from(end, "latin1")]);
 }
 
-/** `ds2:`, which is followed by the length. */
+/** The length of `ds2:`, which is followed by the payload's length. */
 const VERSION_BYTES = 4;
 const COLON = 0x3a;
 const THREE = 0x33;
@@ -205,11 +205,11 @@ export function readClientMessage(payload: Buffer): ClientMessage {
   throw reader.malformed("expected a hello or a command");
 }
 
-/** Elements of a command: its name, the signed two, and at most two that are not signed. */
+/** The limits for the number of elements of a command: its name, two signed ones, and at most two unsigned ones. */
 const COMMAND_ELEMENTS_MIN = 3;
 const COMMAND_ELEMENTS_MAX = 5;
 
-/** Parses what follows a command's signature. */
+/** Parses the elements after a command's signature. */
 function readUnsigned(reader: RespReader, length: number): { wait?: Wait; traceparent?: string } {
   const text = reader.readBulk();
   if (length < COMMAND_ELEMENTS_MAX) return { wait: readWait(reader, text) };
@@ -255,16 +255,16 @@ export function readToldMessage(payload: Buffer): DaemonMessage | EventMessage {
   return { kind: "event", words };
 }
 
-/** Elements of an event: its name and kind, and at most this many details. */
+/** The limits for the number of elements of an event: its name, its kind, and its details. */
 const EVENT_ELEMENTS_MIN = 2;
 const EVENT_ELEMENTS_MAX = 16;
 
 const STATES: readonly string[] = ["live", "catching-up", "isolated", ""];
 
-/** Elements of a hello without the number of members, and at most, with those that later versions may append. */
+/** The limits for the number of elements of a hello: without the number of members, and with elements that later versions may append. */
 const HELLO_ELEMENTS_MIN = 7;
 const HELLO_ELEMENTS_MAX = 64;
-/** Elements of a hello with the supported kinds of messages. */
+/** The number of elements of a hello with capabilities. */
 const KNOWS_ELEMENTS_MIN = 9;
 
 const isHelloLength = (length: number): boolean =>

@@ -1,15 +1,16 @@
 /**
- * Encodes replies for version 2 results: RESP2, in which a number of a relation is a simple string, to distinguish it from text, a bulk string.
+ * Prepares replies for version 2 results. They are RESP2, in which a number in a relation is a simple string, to distinguish it from a text,
+ * which is a bulk string.
  * Source: docs/protocol-v2.md "Units".
  */
 import { ManyBulks } from "../many-bulks.js";
 import { array, type Reply, status } from "../reply.js";
 import { formatDouble } from "../resp/double.js";
 
-/** Returns the reply to encode in RESP2. */
+/** Returns the reply to write in RESP2. */
 export function resultReply(reply: Reply): Reply {
   if (reply.kind === "map") return reply.isRelation ? array(reply.items.map(withNumbers)) : reply;
-  // The replies of a transaction.
+  // These are the replies of a transaction.
   if (reply.kind === "array" && !(reply instanceof ManyBulks) && reply.items.some(isRelation))
     return array(reply.items.map(resultReply));
   return reply;

@@ -1,4 +1,4 @@
-/** Health of a balancer and its servers: /healthz shows it, and `dbsync-proxy status`. None of it is secret. */
+/** The health of a balancer and its servers, for /healthz and `dbsync-proxy status`. It contains no secrets. */
 import type { HealthReport } from "../../net/admin/server.js";
 import { version } from "../../net/process/version.js";
 import type { BalancedServer } from "../balancer/balanced-server.js";
@@ -9,7 +9,7 @@ export interface ServerHealth {
   readonly place: string;
   readonly role: "MASTER" | "REPLICA";
   readonly up: boolean;
-  /** Why it is not, or what failed last; absent: nothing. */
+  /** The last failure, for example why it is not up; absent: none. */
   readonly reason?: string;
   readonly connections: number;
   readonly answered: number;

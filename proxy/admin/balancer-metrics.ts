@@ -1,4 +1,4 @@
-/** The rows of a balancer's metrics: `npm run tables` writes them into docs/proxy.md. */
+/** The metrics of a balancer. `npm run tables` writes them into docs/proxy.md. */
 import { type Metrics, type Sample, single, type ValueMetric } from "../../net/admin/metric.js";
 import type { BalancedServer } from "../balancer/balanced-server.js";
 import type { StatementCounts } from "../balancer/statement-counts.js";
@@ -29,35 +29,35 @@ export const BALANCER_METRICS = {
   dbsync_proxy_statements_total: {
     type: "counter",
     labels: ["kind"],
-    help: "Statements of clients, by kind (read, write, use, connection).",
+    help: "Statements from clients, by kind (read, write, use, connection).",
     read: ({ counts }) => labelled("kind", Object.entries(counts.statements)),
   },
   dbsync_proxy_errors_total: one(
     "counter",
-    "Answers that are errors, of servers or of the proxy.",
+    "Error answers from servers or from the proxy.",
     ({ clients }) => clients.errors,
   ),
   dbsync_proxy_retried_reads_total: one(
     "counter",
-    "Reads that were answered by another server than the first that was asked.",
+    "Reads that a server other than the first one answered.",
     ({ counts }) => counts.retried,
   ),
   dbsync_proxy_moved_writes_total: one(
     "counter",
-    "Writes that went to another server, as the one before had certainly not seen them.",
+    "Writes that were sent to another server because the previous one had certainly not received them.",
     ({ counts }) => counts.moved,
   ),
   dbsync_proxy_unknown_writes_total: one(
     "counter",
-    "Writes that were refused because it is unknown whether they were carried out.",
+    "Writes that were refused because it is not known whether they were executed.",
     ({ counts }) => counts.unknown,
   ),
   dbsync_proxy_unreached_total: one(
     "counter",
-    "Statements that no server could be asked for.",
+    "Statements that could not be sent to any server.",
     ({ counts }) => counts.unreached,
   ),
-  dbsync_proxy_connections: one("gauge", "Clients that are connected.", ({ clients }) => clients.connections),
+  dbsync_proxy_connections: one("gauge", "Connected clients.", ({ clients }) => clients.connections),
   dbsync_proxy_connections_opened_total: one(
     "counter",
     "Clients that have connected.",
@@ -74,7 +74,7 @@ export const BALANCER_METRICS = {
     "Bytes of unfinished statements and unread answers.",
     ({ bufferedBytes }) => bufferedBytes(),
   ),
-  dbsync_proxy_server_up: perServer("gauge", "1 while the server answers, else 0.", ({ isUp }) =>
+  dbsync_proxy_server_up: perServer("gauge", "1 while the server answers, otherwise 0.", ({ isUp }) =>
     isUp ? 1 : 0,
   ),
   dbsync_proxy_server_connections: perServer(
@@ -94,12 +94,12 @@ export const BALANCER_METRICS = {
   ),
   dbsync_proxy_server_unreached_total: perServer(
     "counter",
-    "Statements that the server has certainly not seen.",
+    "Statements that the server has certainly not received.",
     ({ unreached }) => unreached,
   ),
   dbsync_proxy_server_unknown_total: perServer(
     "counter",
-    "Statements whose outcome at the server is unknown.",
+    "Statements whose outcome on the server is unknown.",
     ({ unknown }) => unknown,
   ),
 } as const satisfies Metrics<BalancerSources>;

@@ -1,4 +1,4 @@
-/** Health of a cache and its server: /healthz shows it, and `dbsync-proxy status`. None of it is secret. */
+/** The health of a cache and its server, for /healthz and `dbsync-proxy status`. It contains no secrets. */
 import type { HealthReport } from "../../net/admin/server.js";
 import { version } from "../../net/process/version.js";
 import type { CacheSources } from "./cache-metrics.js";
@@ -7,10 +7,10 @@ export interface CacheHealth {
   readonly version: string;
   readonly clients: number;
   readonly cache: {
-    /** Address of its server, and whether that answers. */
+    /** The address of its server, and whether the server answers. */
     readonly server: string;
     readonly up: boolean;
-    /** Why it does not, or what failed last; absent: nothing. */
+    /** The last failure, for example why the server does not answer; absent: none. */
     readonly reason?: string;
     readonly hits: number;
     readonly misses: number;
@@ -21,7 +21,7 @@ export interface CacheHealth {
   };
 }
 
-/** Reports the health: cached answers are served without the server too, but everything else is rejected. */
+/** Reports the health. Cached answers are also served without the server, but all other statements are refused. */
 export function cacheHealth({ cache, clients }: CacheSources): HealthReport {
   const { place: server, isUp: up, reason, waiting, entries, bytes } = cache;
   const { hits, misses, emptied } = cache.figures;

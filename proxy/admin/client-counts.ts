@@ -1,13 +1,13 @@
-/** Clients of a proxy, counted. */
+/** Counts the clients of a proxy and their statements. */
 import type { LineObserver } from "../clients/line-dialect.js";
 
 export class ClientCounts implements LineObserver {
   connections = 0;
   opened = 0;
-  /** Statements that were answered, and those among them whose answer is an error. */
+  /** The numbers of answered statements, and of error answers among them. */
   answers = 0;
   errors = 0;
-  /** Connections that were rejected or closed, by reason. */
+  /** The numbers of connections that were rejected or closed, by reason. */
   readonly refusals = new Map<string, number>();
 
   connected(_listener: string, change: 1 | -1): void {

@@ -1,4 +1,4 @@
-/** Tries servers one after the other for one statement, as long as that is harmless. */
+/** Tries servers one after the other for one statement, as long as that is safe. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { UpstreamAnswer, UpstreamFailure } from "../upstream/outcome.js";
 import type { UpstreamSession } from "../upstream/session.js";
@@ -9,21 +9,21 @@ export interface Attempt {
   readonly servers: readonly BalancedServer[];
   readonly session: UpstreamSession;
   readonly statement: ByteString;
-  /** Whether it changes nothing on servers, and so may be retried whatever its outcome. */
+  /** Whether it changes nothing on servers, so that it may be retried after any outcome. */
   readonly isRepeatable: boolean;
-  /** A server has answered that it accepts no statements yet. */
+  /** Called when a server has answered that it accepts no statements yet. */
   readonly notReady: (server: BalancedServer) => void;
 }
 
-/** The outcome at the last server that was tried. */
+/** The outcome on the last server that was tried. */
 export type Attempted =
   | (UpstreamAnswer & { readonly server: BalancedServer; readonly tries: number })
   | (UpstreamFailure & { readonly server: BalancedServer; readonly tries: number });
 
-/** Another server would say the same. */
+/** Failures that would be the same on another server. */
 const OF_STATEMENT: ReadonlySet<UpstreamFailure["why"]> = new Set(["too-long"]);
 
-/** @param attempt  with one server at least */
+/** Tries the servers. @param attempt  must have at least one server */
 export async function attempt({ servers, session, statement, ...rules }: Attempt): Promise<Attempted> {
   const { isRepeatable, notReady } = rules;
   let tries = 0;
@@ -38,7 +38,7 @@ export async function attempt({ servers, session, statement, ...rules }: Attempt
         notReady(server);
         notYet = { ...outcome, server };
       }
-      // A database that one server does not know yet may be known to another.
+      // If one server does not know the session's database yet, another one may know it.
       const isAnswer = isReady && !outcome.isOfSession;
       if (isAnswer || tries === servers.length) return { ...outcome, server, tries };
       continue;
@@ -47,7 +47,7 @@ export async function attempt({ servers, session, statement, ...rules }: Attempt
     else server.unknown++;
     const isOver = OF_STATEMENT.has(outcome.why) || (outcome.reached === "unknown" && !isRepeatable);
     if (isOver) return { ...outcome, server, tries };
-    // A server that will soon accept statements is better than one that cannot be reached.
+    // The answer of a server that will soon accept statements is preferable to the failure of an unreachable one.
     if (tries === servers.length) return { ...(notYet ?? { ...outcome, server }), tries };
   }
   throw new Error("there is no server");

@@ -1,4 +1,4 @@
-/** One of the servers of a balancer, and its counters. */
+/** One of a balancer's servers, with its counters. */
 import type { OrderedServer } from "../routing/server-order.js";
 import type { ServerSettings } from "../settings/balancer-settings.js";
 import type { UpstreamServer } from "../upstream/server.js";
@@ -8,13 +8,13 @@ export class BalancedServer implements OrderedServer {
   readonly isRead: boolean;
   readonly isWritten: boolean;
   readonly upstream: UpstreamServer;
-  /** Statements that it has answered. */
+  /** The number of statements that it has answered. */
   answered = 0;
-  /** Statements that it certainly has not seen. */
+  /** The number of statements that it has certainly not received. */
   unreached = 0;
-  /** Statements whose outcome here is unknown. */
+  /** The number of statements whose outcome on this server is unknown. */
   unknown = 0;
-  /** `uptime` milliseconds: from here on it receives requests like any server. After an absence it misses what was written meanwhile. */
+  /** The time, in `uptime` milliseconds, from which it receives requests like any server. After downtime it is still missing recent writes. */
   freshFrom = 0;
 
   constructor({ id, role }: ServerSettings, isRead: boolean, upstream: UpstreamServer) {

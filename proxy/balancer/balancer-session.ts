@@ -1,6 +1,6 @@
 /**
- * The requests of one client. A read goes to another server if one fails; a write does if the first has certainly not seen it, and is
- * refused if that is unknown. The database is the session's, whichever server answers; a refused USE changes nothing.
+ * Serves the requests of one client. If a server fails, a read is sent to another one. A write is sent to another one only if the first has
+ * certainly not received it; if that is unknown, it is refused. The session's database applies to all servers; a refused USE does not change it.
  */
 
 import type { Environment } from "../../net/process/environment.js";
@@ -16,15 +16,15 @@ import { isNotReady } from "./not-ready.js";
 import { RecentWrites } from "./recent-writes.js";
 import type { StatementCounts } from "./statement-counts.js";
 
-/** Milliseconds between two questions to servers that take no writes yet. */
-const READY_LOOK_MS = 100;
+/** The interval, in milliseconds, at which a statement is retried while no server accepts it yet. */
+const RETRY_MS = 100;
 
 export interface BalancerSessionParts {
   readonly order: ServerOrder<BalancedServer>;
   readonly counts: StatementCounts;
-  /** Milliseconds for which a session stays with the server that it wrote to. */
+  /** The milliseconds for which a session stays on the server that it wrote to. */
   readonly settleTime: number;
-  /** A server has said that it takes no statements yet. */
+  /** Called when a server has answered that it accepts no statements yet. */
   readonly notReady: (server: BalancedServer) => void;
   readonly environment: Environment;
 }
@@ -52,7 +52,7 @@ export class BalancerSession implements LineSession {
     return result.kind === "answered" ? this.#answered(kind, statement, result) : this.#failed(kind, result);
   }
 
-  /** Asks again while daemons that reconnect take no writes for a moment. */
+  /** Retries a statement while reconnecting daemons temporarily accept no writes. */
   async #askUntilReady(
     servers: readonly BalancedServer[],
     statement: ByteString,
@@ -64,7 +64,7 @@ export class BalancerSession implements LineSession {
       const result = await attempt({ servers, session: this.#session, statement, isRepeatable, notReady });
       const isOver = result.kind !== "answered" || !isNotReady(result) || environment.uptime() >= deadline;
       if (isOver) return result;
-      await new Promise<void>((resolve) => void environment.setTimer(READY_LOOK_MS, resolve));
+      await new Promise<void>((resolve) => void environment.setTimer(RETRY_MS, resolve));
     }
   }
 
@@ -79,7 +79,7 @@ export class BalancerSession implements LineSession {
     return [...ordered.filter(isFresh), ...ordered.filter((server) => !isFresh(server))];
   }
 
-  /** The database that a statement is about; null: all of them. */
+  /** Returns the database that a statement concerns; null: all databases. */
   #databaseOf(kind: StatementKind): ByteString | null {
     if (kind.kind === "use") return kind.database;
     if (kind.kind === "write" && kind.object?.kind === "database") return kind.object.name;
@@ -96,7 +96,7 @@ export class BalancerSession implements LineSession {
       const until = environment.uptime() + settleTime;
       if (!frame.isError) this.#recent.note(this.#databaseOf(kind) ?? "", { server, until });
     }
-    // A server may take a statement for a USE that is none here (`ampiasaotoko`): its answer shows that.
+    // A server may interpret a statement as a USE that this program does not recognize (`ampiasaotoko`). Its answer shows that.
     this.#session = sessionAfter(this.#session, statement, frame);
     return frame.bytes;
   }

@@ -1,4 +1,4 @@
-/** The balancer: clients on one side, servers on the other. */
+/** The balancer between clients and servers. */
 import type { Logger } from "pino";
 import type { ListenAddress } from "../../net/connections/socket-listener.js";
 import type { Environment } from "../../net/process/environment.js";
@@ -71,7 +71,7 @@ export class Balancer implements Service {
     log.info({ address, port, servers }, "listening");
     if (settings.replicates && servers.length > 1)
       log.warn(
-        "the file asks for replication: the servers must replicate writes themselves, as dbsyncd --peer does",
+        "the file enables replication: the servers must replicate writes themselves, like dbsyncd --peer",
       );
   }
 
@@ -90,7 +90,7 @@ export class Balancer implements Service {
     return server;
   }
 
-  /** Avoids a server that was away: the writes of that time reach it from the other servers, which takes a while. */
+  /** Avoids a server that was down, because it needs some time to receive the missed writes from the other servers. */
   #avoid(server: BalancedServer): void {
     const { environment, settings } = this.#parts;
     server.freshFrom = environment.uptime() + settings.settleTime;

@@ -1,5 +1,5 @@
 /**
- * The errors of a dbsyncd that reconnects, or whose peers do, and that misses what was written meanwhile: the statement was not executed.
+ * Detects the error of a dbsyncd that is reconnecting, or whose peers are, and that is missing recent writes. It has not executed the statement.
  */
 import { ERROR_HEAD } from "../../protocol/sql-frames.js";
 import type { UpstreamAnswer } from "../upstream/outcome.js";

@@ -1,21 +1,21 @@
 /**
- * The servers to which a session has written recently. Servers replicate writes, which takes a moment: until then the session's next
- * statements go to the server that has them.
+ * The servers to which a session has written recently. Until the servers have replicated a write, the session's next statements are sent to
+ * the server that has it.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { BalancedServer } from "./balanced-server.js";
 
-/** Maximum databases that are remembered for one session. */
+/** The maximum number of databases that are stored for one session. */
 const DATABASES_MAX = 64;
 
 interface Write {
   readonly server: BalancedServer;
-  /** `uptime` milliseconds. */
+  /** The time until which statements are sent to this server, in `uptime` milliseconds. */
   readonly until: number;
 }
 
 export class RecentWrites {
-  /** The writes by database, the newest last. */
+  /** The writes by database; the newest is last. */
   readonly #writes = new Map<ByteString, Write>();
 
   note(database: ByteString, write: Write): void {
@@ -25,7 +25,7 @@ export class RecentWrites {
     if (this.#writes.size > DATABASES_MAX && oldest !== undefined) this.#writes.delete(oldest);
   }
 
-  /** @param database  null: any @returns null: nothing was written lately */
+  /** Returns the server of the last write; null if there was none recently. @param database  null: any database */
   serverOf(database: ByteString | null, now: number): BalancedServer | null {
     const write = database === null ? [...this.#writes.values()].at(-1) : this.#writes.get(database);
     return write !== undefined && now < write.until ? write.server : null;

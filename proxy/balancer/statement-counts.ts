@@ -1,14 +1,14 @@
-/** Counters of a balancer's statements, for metrics. */
+/** Counts a balancer's statements for metrics. */
 import type { StatementKind } from "../routing/statement-kind.js";
 
 export class StatementCounts {
   readonly statements: Record<StatementKind["kind"], number> = { read: 0, write: 0, use: 0, connection: 0 };
-  /** Reads that were answered by a server other than the first one tried. */
+  /** The number of reads that a server other than the first one answered. */
   retried = 0;
-  /** Writes that went to another server, as the one before had certainly not seen them. */
+  /** The number of writes that were sent to another server because the previous one had certainly not received them. */
   moved = 0;
-  /** Writes whose outcome is unknown. */
+  /** The number of writes whose outcome is unknown. */
   unknown = 0;
-  /** Statements that could not be sent to any server. */
+  /** The number of statements that could not be sent to any server. */
   unreached = 0;
 }

@@ -1,6 +1,6 @@
 /**
- * Cached answers, each with tags for what it depends on, and pending fetches. An answer is not stored if anything that it depends on was
- * changed after the request, even if the answer comes after the change; and no request after the change waits for it.
+ * Cached answers, each with tags for the data that it depends on, and pending fetches. An answer is not stored if these data changed after
+ * the request, even if the answer arrives after the change. A request after the change does not wait for it.
  */
 import type { LRUCache } from "lru-cache";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -8,7 +8,7 @@ import type { CacheFigures } from "./cache-figures.js";
 import type { CacheLimits } from "./cache-limits.js";
 import { TagIndex } from "./tag-index.js";
 
-/** Approximate cost of an entry in addition to its bytes. */
+/** The approximate cost of an entry in addition to its bytes. */
 const ENTRY_BYTES = 400;
 
 interface Entry {
@@ -19,7 +19,7 @@ interface Entry {
 /** The result of a fetch. */
 export interface Fetched<Result> {
   readonly result: Result;
-  /** The entry to store; null: none. */
+  /** The entry to store; null: the answer is not stored. */
   readonly keep: Entry | null;
 }
 
@@ -27,7 +27,7 @@ interface Flight<Result> {
   readonly key: ByteString;
   readonly tags: readonly string[];
   readonly result: Promise<Result>;
-  /** Number of requests that wait for it. */
+  /** The number of requests that wait for it. */
   readers: number;
   isOvertaken: boolean;
 }
@@ -39,13 +39,14 @@ export class AnswerStore<Result> {
   readonly #tagged = new TagIndex<ByteString>();
   readonly #flights = new Map<ByteString, Flight<Result>>();
   readonly #flying = new TagIndex<Flight<Result>>();
-  /** Tags for which nothing is stored, and until when. */
+  /** The tags for which nothing is stored, with the times until when. */
   readonly #doubts = new Map<string, number>();
   #waiting = 0;
 
   /**
-   * @param Lru  of the package that is loaded where there is a cache
-   * @param uptime  milliseconds since some moment; never jumps
+   * Creates a store.
+   * @param Lru  the class from the package lru-cache, which is loaded only for a cache
+   * @param uptime  returns the milliseconds since an arbitrary start; never jumps
    */
   constructor(Lru: typeof LRUCache, limits: CacheLimits, figures: CacheFigures, uptime: () => number) {
     this.#figures = figures;
@@ -66,7 +67,7 @@ export class AnswerStore<Result> {
     return this.#entries.size;
   }
 
-  /** Number of readers that wait for an answer of the server. */
+  /** The number of reads that wait for an answer from the server. */
   get waiting(): number {
     return this.#waiting;
   }
@@ -75,7 +76,7 @@ export class AnswerStore<Result> {
     return this.#entries.calculatedSize;
   }
 
-  /** undefined: it is not kept. */
+  /** Returns the stored answer and counts a hit; undefined if it is not stored. */
   get(key: ByteString): ByteString | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
@@ -83,14 +84,14 @@ export class AnswerStore<Result> {
     return entry.answer;
   }
 
-  /** The same, not counted. */
+  /** Returns the stored answer without counting a hit. */
   peek(key: ByteString): ByteString | undefined {
     return this.#entries.peek(key)?.answer;
   }
 
   /**
-   * Fetches an answer that is not stored, once for all that request it meanwhile.
-   * @param tags  everything that the answer may depend on
+   * Fetches an answer that is not stored, once for all requests that arrive in the meantime.
+   * @param tags  the tags of all data that the answer may depend on
    */
   fetch(key: ByteString, tags: readonly string[], load: () => Promise<Fetched<Result>>): Promise<Result> {
     const figures = this.#figures;
@@ -113,13 +114,13 @@ export class AnswerStore<Result> {
     return result;
   }
 
-  /** Removes the answers with these tags: what they depend on has changed. */
+  /** Removes the answers with these tags, because their data have changed. */
   empty(tags: readonly string[]): void {
     for (const key of this.#tagged.of(tags)) if (this.#entries.delete(key)) this.#figures.emptied++;
     for (const flight of this.#flying.of(tags)) this.#overtake(flight);
   }
 
-  /** Stores no answers with these tags: what they depend on changes at some time in the next milliseconds, or already has. */
+  /** Removes the answers with these tags and stores no new ones for some time, because their data may have changed or may still change. */
   distrust(tags: readonly string[], milliseconds: number): void {
     this.empty(tags);
     const now = this.#uptime();
@@ -127,7 +128,7 @@ export class AnswerStore<Result> {
     for (const tag of tags) this.#doubts.set(tag, now + milliseconds);
   }
 
-  /** Removes all answers: anything may have changed. */
+  /** Removes all answers, because any data may have changed. */
   clear(): void {
     this.#figures.emptied += this.#entries.size;
     this.#entries.clear();
@@ -150,7 +151,7 @@ export class AnswerStore<Result> {
       return;
     }
     this.#entries.set(flight.key, keep);
-    // It may exceed the limit of the complete cache.
+    // An answer may exceed the limit of the complete cache.
     if (!this.#entries.has(flight.key)) return;
     figures.stored++;
     this.#tagged.add(flight.key, keep.tags);

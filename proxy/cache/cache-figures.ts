@@ -1,4 +1,4 @@
-/** Counters of a cache. */
+/** The counters of a cache. */
 export interface CacheFigures {
   /** Reads that were answered from the cache. */
   hits: number;
@@ -8,9 +8,9 @@ export interface CacheFigures {
   joined: number;
   /** Answers that were stored. */
   stored: number;
-  /** Answers that were not stored, because their data changed meanwhile. */
+  /** Answers that were not stored because their data changed in the meantime. */
   overtaken: number;
-  /** Answers that were removed, because their data changed. */
+  /** Answers that were removed because their data changed. */
   emptied: number;
   /** Statements that were sent to the server unchanged: writes, and all other statements that are not reads. */
   forwarded: number;

@@ -1,12 +1,12 @@
-/** Limits of a cache's size and of the lifetime of answers. */
+/** The limits for the size of a cache and the lifetime of its answers. */
 export interface CacheLimits {
-  /** Milliseconds from the moment of storing; a hit does not renew it. */
+  /** The lifetime of an answer in milliseconds. A hit does not extend it. */
   readonly life: number;
-  /** Answers; the one that was wanted longest ago goes first. */
+  /** The maximum number of answers. The least recently used one is removed first. */
   readonly maxEntries: number;
-  /** Maximum bytes of answers and their statements. */
+  /** The maximum number of bytes of answers and their statements. */
   readonly maxBytes: number;
 }
 
-/** The first two are those of the original. */
+/** The default limits. The first two are those of the original. */
 export const CACHE_LIMITS: CacheLimits = { life: 3_000, maxEntries: 200, maxBytes: 64 * 1024 * 1024 };

@@ -1,6 +1,7 @@
 /**
- * The requests of one client of a cache: reads come from the cache or, once for all clients that request the same, from the server;
- * everything else goes to the server as it is, and what it may have changed is removed before the client receives the answer.
+ * Serves the requests of one client of a cache. Reads are answered from the cache or, once for all clients with the same request, by the
+ * server. All other statements are forwarded unchanged, and the answers that they may have changed are removed before the client receives
+ * its answer.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { LineSession } from "../clients/line-dialect.js";
@@ -14,7 +15,7 @@ import type { CacheFigures } from "./cache-figures.js";
 import { tagsOfRead, tagsOfViews, tagsOfWrite } from "./statement-tags.js";
 import { VIEWS, viewNamesIn } from "./view-names.js";
 
-/** Messages are no answers to reads, whatever they say. */
+/** The prefix of an answer to a read. A message is never such an answer. */
 const RELATION = "RELATION_JSON_PAGE ";
 
 export class CacheSession implements LineSession {
@@ -23,10 +24,10 @@ export class CacheSession implements LineSession {
   readonly #figures: CacheFigures;
   readonly #doubtTime: number;
   #session: UpstreamSession = NEW_SESSION;
-  /** Prefix of statements in keys: no client receives what was answered to another user, or for another database. */
+  /** The prefix of statements in keys, so that no client receives an answer for another user or another database. */
   #prefix = prefixOf(NEW_SESSION);
 
-  /** @param doubtTime  milliseconds for which a write whose answer was lost may still be carried out */
+  /** Creates a session. @param doubtTime  the milliseconds within which a write whose answer was lost may still be executed */
   constructor(
     server: UpstreamServer,
     store: AnswerStore<UpstreamOutcome>,
@@ -59,20 +60,20 @@ export class CacheSession implements LineSession {
   #read(statement: ByteString, reach: Reach): Promise<UpstreamOutcome> {
     const session = this.#session;
     const store = this.#store;
-    const kept = store.peek(this.#prefix + VIEWS);
-    const known = kept === undefined ? null : viewNamesIn({ bytes: kept, isError: false });
-    // Until the views are known any write to the database overtakes it.
+    const stored = store.peek(this.#prefix + VIEWS);
+    const known = stored === undefined ? null : viewNamesIn({ bytes: stored, isError: false });
+    // Until the views are known, any write to the database invalidates the answer.
     const tags = tagsOfRead(reach, session.database, known);
     return store.fetch(this.#prefix + statement, tags, async () => {
-      const asked = this.#askTwice(session, statement);
-      if (kept !== undefined || reach.kind !== "tables" || reach.names.size === 0)
-        return fetched(await asked, tags);
-      const [result, names] = await Promise.all([asked, this.#views()]);
+      const answer = this.#askTwice(session, statement);
+      if (stored !== undefined || reach.kind !== "tables" || reach.names.size === 0)
+        return fetched(await answer, tags);
+      const [result, names] = await Promise.all([answer, this.#views()]);
       return fetched(result, tagsOfRead(reach, session.database, names));
     });
   }
 
-  /** null: they are not known. */
+  /** Returns the names of the database's views; null if they are not known. */
   async #views(): Promise<ReadonlySet<ByteString> | null> {
     const session = this.#session;
     if (session.database === "") return null;
@@ -82,7 +83,7 @@ export class CacheSession implements LineSession {
     return outcome.kind === "answered" ? viewNamesIn(outcome.frame) : null;
   }
 
-  /** Tries twice: the server may have closed a connection while it was idle. */
+  /** Tries a read twice, because the server may have closed a connection while it was idle. */
   async #askTwice(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
     const server = this.#server;
     const outcome = await server.ask(session, statement);
@@ -90,7 +91,7 @@ export class CacheSession implements LineSession {
     return isStale ? server.ask(session, statement) : outcome;
   }
 
-  /** @param reach  what it changes; null: nothing but its connection */
+  /** Forwards a statement. @param reach  the objects that it changes; null: only its connection */
   async #forward(statement: ByteString, reach: Reach | null): Promise<UpstreamOutcome> {
     const server = this.#server;
     const store = this.#store;
@@ -121,6 +122,6 @@ function fetched(result: UpstreamOutcome, tags: readonly string[]): Fetched<Upst
   return { result, keep: isKept ? { answer: result.frame.bytes, tags } : null };
 }
 
-/** JSON's end shows where the statement begins. */
+/** Returns the prefix for a session. The end of the JSON text shows where the statement begins. */
 const prefixOf = ({ login, pages, database }: UpstreamSession): ByteString =>
   JSON.stringify([login, pages, database]);

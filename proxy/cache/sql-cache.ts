@@ -1,4 +1,4 @@
-/** `dbsync-proxy cache`: clients of the SQL line protocol, one server, and between them what was read lately. */
+/** A cache of recent reads between clients of the SQL line protocol and one server. */
 import type { LRUCache } from "lru-cache";
 import type { Logger } from "pino";
 import type { ListenAddress } from "../../net/connections/socket-listener.js";
@@ -18,14 +18,14 @@ import { CacheSession } from "./cache-session.js";
 
 export interface SqlCacheParts {
   readonly place: UpstreamPlace;
-  /** Listening address; an IP address, not a name. */
+  /** The address to listen on: an IP address, not a name. */
   readonly address: string;
-  /** 0: a free one. */
+  /** The port; 0: any free one. */
   readonly port: number;
   readonly cacheLimits: CacheLimits;
   readonly clientLimits: ClientLimits;
   readonly upstreamLimits: UpstreamLimits;
-  /** The package's, which is loaded where there is a cache. */
+  /** The class from the package lru-cache, which is loaded only for a cache. */
   readonly Lru: typeof LRUCache;
   readonly observer: LineObserver;
   readonly environment: Environment;
@@ -45,7 +45,7 @@ export class SqlCache implements Service {
     this.#parts = parts;
     this.#server = new UpstreamServer(place, upstreamLimits, environment, log);
     this.#store = new AnswerStore(Lru, limits, figures, environment.uptime);
-    // Its entries live so long anyway.
+    // Stored answers may be out of date for their lifetime in any case.
     const doubtTime = Math.max(limits.life, upstreamLimits.replyTimeout);
     this.#listener = new LineListener({
       address: parts.address,
@@ -67,12 +67,12 @@ export class SqlCache implements Service {
     return this.#parts.place.text;
   }
 
-  /** Whether the server answers, as far as is known. */
+  /** Whether the server answers, as far as the cache knows. */
   get isUp(): boolean {
     return this.#server.isUp;
   }
 
-  /** Why it does not, or what failed last; null: nothing. */
+  /** The last failure, for example why the server does not answer; null: none. */
   get reason(): string | null {
     const failure = this.#server.lastFailure;
     return failure === null ? null : `${failure.why} ${failure.detail}`.trim();
@@ -104,6 +104,6 @@ export class SqlCache implements Service {
   async stop(): Promise<void> {
     await this.#listener.stop();
     this.#server.stop();
-    this.#parts.log.info(this.figures, "what the cache has done");
+    this.#parts.log.info(this.figures, "statistics of the cache");
   }
 }

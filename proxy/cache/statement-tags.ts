@@ -1,16 +1,16 @@
-/** Tags of the data that answers depend on, and that statements change. */
+/** The tags of the data that answers depend on and that statements change. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reach } from "../routing/statement-kind.js";
 
-/** Tag of all answers: a statement that may have changed anything removes them all. */
+/** The tag of all answers. A statement that may have changed any data removes all of them. */
 const SERVER = "server";
-/** Tag of answers whose data are unknown: any write removes them. */
+/** The tag of answers whose data are unknown. Any write removes them. */
 const ANY_WRITE = "any write";
-/** Tag of a database's answers that depend on its objects: its tables, views and domains. */
+/** Returns the tag of a database's answers that depend on its objects: its tables, views and domains. */
 const database = (name: ByteString) => `database ${name}`;
-/** Tag of a database's answers that any write to one of its tables may change. */
+/** Returns the tag of a database's answers that any write to one of its tables may change. */
 const anyTable = (name: ByteString) => `tables of ${name}`;
-/** Names have no blanks. */
+/** Returns the tag of a table. Names contain no spaces. */
 const table = (name: ByteString, of: ByteString) => `table ${of} ${name}`;
 
 /** Returns the tags of the list of a database's views. */
@@ -18,7 +18,7 @@ export const tagsOfViews = (name: ByteString): readonly string[] => [SERVER, dat
 
 /**
  * Returns the tags of the answer to a read.
- * @param views  names of the database's views, which depend on any of its tables; null: they are not known
+ * @param views  the names of the database's views, which may depend on any of its tables; null: not known
  */
 export function tagsOfRead(
   reach: Reach,
@@ -40,7 +40,7 @@ export function tagsOfRead(
   }
 }
 
-/** Returns the tags that a write changes; the server's tag means everything. */
+/** Returns the tags that a write changes. The tag of the server stands for all data. */
 export function tagsOfWrite(reach: Reach, name: ByteString): readonly string[] {
   switch (reach.kind) {
     case "server":

@@ -1,26 +1,26 @@
-/** An index of things by their tags. */
+/** An index of items by their tags. */
 
-export class TagIndex<Thing> {
-  readonly #things = new Map<string, Set<Thing>>();
+export class TagIndex<Item> {
+  readonly #items = new Map<string, Set<Item>>();
 
-  add(thing: Thing, tags: readonly string[]): void {
+  add(item: Item, tags: readonly string[]): void {
     for (const tag of tags) {
-      const things = this.#things.get(tag);
-      if (things === undefined) this.#things.set(tag, new Set([thing]));
-      else things.add(thing);
+      const items = this.#items.get(tag);
+      if (items === undefined) this.#items.set(tag, new Set([item]));
+      else items.add(item);
     }
   }
 
-  delete(thing: Thing, tags: readonly string[]): void {
+  delete(item: Item, tags: readonly string[]): void {
     for (const tag of tags) {
-      const things = this.#things.get(tag);
-      things?.delete(thing);
-      if (things?.size === 0) this.#things.delete(tag);
+      const items = this.#items.get(tag);
+      items?.delete(item);
+      if (items?.size === 0) this.#items.delete(tag);
     }
   }
 
-  /** Returns the things that have one of the tags; a copy, as things may be deleted meanwhile. */
-  of(tags: readonly string[]): readonly Thing[] {
-    return tags.flatMap((tag) => [...(this.#things.get(tag) ?? [])]);
+  /** Returns the items that have one of the tags, as a copy, because items may be deleted during the iteration. */
+  of(tags: readonly string[]): readonly Item[] {
+    return tags.flatMap((tag) => [...(this.#items.get(tag) ?? [])]);
   }
 }

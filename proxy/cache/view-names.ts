@@ -1,12 +1,12 @@
-/** The names of a database's views, out of the server's answer to the question for them. */
+/** Reads the names of a database's views from the server's answer. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { SqlFrame } from "../../protocol/sql-frames.js";
 
-/** Known to dbsyncd and the original. */
+/** The statement that lists views, which dbsyncd and the original support. */
 export const VIEWS = "asehoy ny jery";
 const PAGE = /^RELATION_JSON_PAGE .*\n(.*)$/gm;
 
-/** @returns null: the frame contains no names */
+/** Returns the names in a frame; null if it contains none. */
 export function viewNamesIn({ bytes, isError }: SqlFrame): ReadonlySet<ByteString> | null {
   if (isError) return null;
   const names = new Set<ByteString>();
@@ -24,7 +24,7 @@ export function viewNamesIn({ bytes, isError }: SqlFrame): ReadonlySet<ByteStrin
   return pages === 0 ? null : names;
 }
 
-/** @param page  bytes; JSON does not escape those that are not ASCII */
+/** Returns the rows of a page. @param page  bytes; JSON does not escape those that are not ASCII */
 function rowsOf(page: ByteString): readonly unknown[] | null {
   try {
     const { rows } = JSON.parse(page) as { rows?: unknown };

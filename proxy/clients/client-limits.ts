@@ -1,9 +1,9 @@
-/** Limits for clients of a proxy. Times in milliseconds. */
+/** The limits for clients of a proxy. Times are in milliseconds. */
 import type { ConnectionLimits } from "../../net/connections/connection-limits.js";
 import { STATEMENT_BYTES_MAX } from "../../store/sql/parse.js";
 
 export interface ClientLimits extends ConnectionLimits {
-  /** Maximum time for which a client may be silent between statements; 0: no limit. */
+  /** The maximum time for which a client may be silent between statements; 0: no limit. */
   readonly silenceTimeout: number;
 }
 

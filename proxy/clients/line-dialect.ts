@@ -1,4 +1,4 @@
-/** The SQL line protocol for clients of a proxy: one statement after the other, each answered by a session. */
+/** The SQL line protocol for clients of a proxy. A session answers the statements one after the other. */
 
 import type { ConnectionObserver } from "../../net/connections/connection-observer.js";
 import type { ConnectionRegistry } from "../../net/connections/connection-registry.js";
@@ -14,15 +14,15 @@ export const LINE_LISTENER = "sql";
 const REFUSALS = [`RESULT_MESSAGE\n${ERROR_HEAD}`, `RESULT_MESSAGE\n${BALANCER_ERROR}`];
 
 export interface LineObserver extends ConnectionObserver {
-  /** A client was answered. */
+  /** Called when a statement was answered. */
   served(isError: boolean): void;
 }
 
-/** The session of one client: answers its statements. */
+/** The session of one client, which answers its statements. */
 export interface LineSession {
-  /** @param statement  without the `;` after it @returns a complete frame; never rejects */
+  /** Answers a statement. @param statement  without the final `;` @returns a complete frame; never rejects */
   serve(statement: ByteString): ByteString | Promise<ByteString>;
-  /** The client has gone. */
+  /** Called when the client has disconnected. */
   close?(): void;
 }
 
@@ -73,8 +73,8 @@ export class LineDialect extends Dialect<ByteString> {
   problem(): Closing | null {
     if (!this.parser.isTooLong) return null;
     const { maxRequestBytes } = this.#host.limits;
-    const words = errorFrame(`a statement may have ${maxRequestBytes} bytes at most`);
-    return closing("malformed", "a statement longer than any may be", words);
+    const words = errorFrame(`a statement may have at most ${maxRequestBytes} bytes`);
+    return closing("malformed", "a statement is too long", words);
   }
 
   override gone(): void {

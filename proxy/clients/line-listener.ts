@@ -12,13 +12,13 @@ import { LINE_LISTENER, LineDialect, type LineObserver, type LineSession } from 
 export interface LineListenerParts {
   /** An address, not a name. */
   readonly address: string;
-  /** 0: a free one. */
+  /** The port; 0: any free one. */
   readonly port: number;
   readonly limits: ClientLimits;
   readonly observer: LineObserver;
   readonly environment: Environment;
   readonly log: Logger;
-  /** Makes the session of a new client. */
+  /** Creates the session of a new client. */
   readonly makeSession: () => LineSession;
 }
 

@@ -1,10 +1,10 @@
 /**
- * Rendezvous: each server scores a key, the servers in the order of their scores are the key's. When one leaves, only its keys move, each to
- * the next of its own.
+ * Rendezvous hashing: each server has a score for a key, and the scores determine the order of the servers for that key. When a server is
+ * removed, only its keys move, each to the next server in the key's order.
  */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 
-/** The way a server scores a key: `even`, or as the original does, whose scores differ little where the servers' names do. */
+/** The hash for scores: `even`, or that of the original, whose scores differ little if the servers' names differ little. */
 export type Hash = "even" | "original";
 
 export interface Named {
@@ -14,7 +14,7 @@ export interface Named {
 const OFFSET = 0xcbf29ce484222325n;
 const PRIME = 0x100000001b3n;
 
-/** @returns the best first; where scores are equal as they came */
+/** Returns the servers ordered by score, highest first; servers with equal scores keep their order. */
 export function rendezvous<Server extends Named>(
   servers: readonly Server[],
   key: ByteString,
@@ -31,14 +31,14 @@ export function rendezvous<Server extends Named>(
 const scoreOf = (text: string, hash: Hash): bigint | number =>
   hash === "even" ? mixed(text) : signedFnv1a(text);
 
-/** FNV-1a of 64 bits over UTF-16 units, as a signed number. Source: test/vectors/sql/GRAMMAR.md. */
+/** Computes 64-bit FNV-1a over UTF-16 units, as a signed number. Source: test/vectors/sql/GRAMMAR.md. */
 function signedFnv1a(text: string): bigint {
   let sum = OFFSET;
   for (let i = 0; i < text.length; i++) sum = BigInt.asUintN(64, (sum ^ BigInt(text.charCodeAt(i))) * PRIME);
   return BigInt.asIntN(64, sum);
 }
 
-/** FNV-1a of 32 bits, then MurmurHash3's last step, by which each bit of the sum depends on each character. */
+/** Computes 32-bit FNV-1a, followed by MurmurHash3's final step, which makes each bit depend on each character. */
 function mixed(text: string): number {
   let sum = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) sum = Math.imul(sum ^ text.charCodeAt(i), 0x01000193);

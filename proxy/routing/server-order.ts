@@ -1,4 +1,4 @@
-/** The order in which servers are tried for a statement, until one answers. */
+/** Determines the order in which servers are tried for a statement. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { keyOfDatabase, originalKey, type Partition, placementKey } from "./placement-key.js";
 import { type Hash, rendezvous } from "./rendezvous.js";
@@ -8,14 +8,14 @@ export interface OrderedServer {
   readonly id: string;
   readonly isWritten: boolean;
   readonly isRead: boolean;
-  /** Whether any client expects an answer. */
+  /** Whether the server is expected to answer. */
   readonly isUp: boolean;
 }
 
 export interface OrderRules {
-  /** All reads of a database go to one server; otherwise to all in turn. */
+  /** Whether all reads of a database are sent to one server; otherwise they are sent to all in turn. */
   readonly readsByRendezvous: boolean;
-  /** The first server takes all writes. */
+  /** Whether all writes are sent to the first server. */
   readonly writesToFirst: boolean;
   readonly partition: Partition;
   readonly hash: Hash;
@@ -33,7 +33,7 @@ export class ServerOrder<Server extends OrderedServer> {
     this.#rules = rules;
   }
 
-  /** @param database  that the session has chosen; empty: none */
+  /** Returns the servers for a statement. @param database  the session's database; empty: none */
   of(kind: StatementKind, statement: ByteString, database: ByteString): readonly Server[] {
     if (kind.kind === "write") return this.#ofWrite(kind.object, statement, database);
     const isPlaced = kind.kind === "read" && database !== "" && this.#rules.readsByRendezvous;
@@ -52,7 +52,7 @@ export class ServerOrder<Server extends OrderedServer> {
     return key === null ? this.#writers : rendezvous(this.#writers, key, hash);
   }
 
-  /** Returns the servers that are up in turn; the remaining ones are tried if none of them answers. */
+  /** Returns the servers that are up, beginning with the next one in turn, followed by the remaining ones. */
   #inTurn(): readonly Server[] {
     const up = this.#readers.filter(({ isUp }) => isUp);
     if (up.length === 0) return this.#readers;

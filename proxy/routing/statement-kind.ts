@@ -1,6 +1,7 @@
 /**
- * Classifies statements for a program in front of servers: whether a statement changes anything, what it touches, and the object that it is
- * placed by. By its bytes alone: the tree of store/sql if there is one, otherwise its first word, as the original does it.
+ * Classifies statements for a program in front of servers: whether a statement changes data, which objects it reads or changes, and which
+ * object determines its placement. It uses only the statement's bytes: the syntax tree of store/sql if there is one, otherwise the first
+ * word, like the original.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readAside } from "../../protocol/sql-statement.js";
@@ -12,16 +13,16 @@ import type { ObjectKind, Statement } from "../../store/sql/tree.js";
 /** The objects that a read depends on, or that a write changes. */
 export type Reach =
   /**
-   * Rows of tables in the connection's database. A name that a read gives may also be a view's, and then it depends on all tables of
-   * that database; none: it depends on nothing (`alaivo 1`).
+   * Rows of tables in the connection's database. In a read, a name may also be that of a view, which depends on all tables of that
+   * database. If there are no names, the read depends on no data (`alaivo 1`).
    */
   | { readonly kind: "tables"; readonly names: ReadonlySet<ByteString> }
-  /** Anything in the connection's database. */
+  /** Any object in the connection's database. */
   | { readonly kind: "database" }
-  /** Anything of the server, such as the list of its databases. */
+  /** Any object on the server, such as the list of its databases. */
   | { readonly kind: "server" };
 
-/** The object that a write is placed by, in the connection's database; a database itself without it. */
+/** The object that determines the placement of a write: an object in the connection's database, or a database. */
 export interface PlacedObject {
   readonly kind: "database" | ObjectKind;
   readonly name: ByteString;
@@ -29,10 +30,10 @@ export interface PlacedObject {
 
 export type StatementKind =
   | { readonly kind: "read"; readonly reach: Reach }
-  /** `object` null: unknown. */
+  /** `object` is null if it is unknown. */
   | { readonly kind: "write"; readonly reach: Reach; readonly object: PlacedObject | null }
   | { readonly kind: "use"; readonly database: ByteString }
-  /** It changes the connection that it comes by, and nothing else: `login`, `pages`. */
+  /** It changes only its connection: `login`, `pages`. */
   | { readonly kind: "connection" };
 
 const READING = /^\s*(?:alaivo|asehoy|famaritana|(?:select|show|describe)\b)/i;
@@ -41,14 +42,14 @@ const USING = /^\s*(?:ampiasao|use)[ \t\r\n]+([^ \t\r\n;]+)[ \t\r\n]*$/i;
 const SERVER: Reach = { kind: "server" };
 const DATABASE: Reach = { kind: "database" };
 
-/** @param text  without spaces around it and without the `;` after it */
+/** Classifies a statement. @param text  without surrounding spaces and without the final `;` */
 export function statementKind(text: ByteString): StatementKind {
   if (readAside(text) !== null) return { kind: "connection" };
   const { statement } = parseEither(text);
   return statement instanceof SqlMistake ? byFirstWord(text) : byTree(statement);
 }
 
-/** A server may know statements that this program does not. */
+/** Classifies a statement that this program cannot parse, although a server may know it. */
 function byFirstWord(text: ByteString): StatementKind {
   if (READING.test(text)) return { kind: "read", reach: SERVER };
   const [, database] = USING.exec(text) ?? [];

@@ -1,4 +1,4 @@
-/** The command line of a balancer; it has precedence over a file. */
+/** Applies the command line of a balancer, which has precedence over a configuration file. */
 import { StartError } from "../../net/process/start-error.js";
 import type { Partition } from "../routing/placement-key.js";
 import type { Hash } from "../routing/rendezvous.js";
@@ -22,7 +22,7 @@ export interface BalancerFlags {
   readonly settle?: number;
 }
 
-const UNSAID: Omit<BalancerSettings, "servers"> = {
+const DEFAULTS: Omit<BalancerSettings, "servers"> = {
   listen: { address: "127.0.0.1", port: DEFAULT_PORT },
   routing: DEFAULT_ROUTING,
   settleTime: DEFAULT_SETTLE_TIME,
@@ -30,52 +30,54 @@ const UNSAID: Omit<BalancerSettings, "servers"> = {
 };
 
 /**
- * @param file  what it says; null: there is none
- * @param places  `[id=]host:port`; none: those of the file
- * @throws StartError  there is no server, none to read from, or two have one id @throws InvalidArgumentError  a place is none
+ * Returns the settings of a balancer.
+ * @param file  the settings of the file; null: there is none
+ * @param places  `[id=]host:port`; if empty, the servers of the file
+ * @throws StartError  there is no server, no server for reads, or two with the same id
+ * @throws InvalidArgumentError  an address is invalid
  */
 export function withFlags(
   file: BalancerSettings | null,
   places: readonly string[],
   { listen, settle, ...flags }: BalancerFlags,
 ): BalancerSettings {
-  const said = file ?? UNSAID;
+  const base = file ?? DEFAULTS;
   const servers = places.length === 0 ? (file?.servers ?? []) : places.map(serverOf);
   if (servers.length === 0)
     throw new StartError(
-      "Which servers? Name them, dbsync-proxy 127.0.0.1:3948 127.0.0.1:3950, or --config.",
+      "There are no servers. Name them, for example dbsync-proxy 127.0.0.1:3948 127.0.0.1:3950, or use --config.",
       2,
     );
   const ids = new Set(servers.map(({ id }) => id));
   if (ids.size < servers.length)
-    throw new StartError("Two servers have the same name, or the same place.", 2);
-  const { readRoles } = said.routing;
+    throw new StartError("Two servers have the same name or the same address.", 2);
+  const { readRoles } = base.routing;
   if (!servers.some(({ role }) => readRoles.includes(role)))
     throw new StartError(
-      `Reads go to servers with the role ${readRoles.join(" or ")}, and there is none.`,
+      `Reads are sent to servers with the role ${readRoles.join(" or ")}, and there is none.`,
       2,
     );
   return {
-    listen: listen ?? said.listen,
+    listen: listen ?? base.listen,
     servers,
-    routing: routingOf(said.routing, flags),
-    settleTime: settle ?? said.settleTime,
-    replicates: said.replicates,
+    routing: routingOf(base.routing, flags),
+    settleTime: settle ?? base.settleTime,
+    replicates: base.replicates,
   };
 }
 
 function serverOf(text: string): ServerSettings {
   const [, id, place = ""] = /^(?:([\w-]+)=)?(.*)$/.exec(text) ?? [];
-  const its = readPlace(place, DEFAULT_SERVER_PORT);
-  return { id: id ?? its.text, place: its, role: "MASTER" };
+  const address = readPlace(place, DEFAULT_SERVER_PORT);
+  return { id: id ?? address.text, place: address, role: "MASTER" };
 }
 
-function routingOf(said: RoutingSettings, flags: BalancerFlags): RoutingSettings {
-  const { reads, partition = said.partition, hash = said.hash, singlePrimary = false } = flags;
+function routingOf(base: RoutingSettings, flags: BalancerFlags): RoutingSettings {
+  const { reads, partition = base.partition, hash = base.hash, singlePrimary = false } = flags;
   return {
-    reads: reads === undefined ? said.reads : reads === "rendezvous" ? "RENDEZVOUS" : "ROUND_ROBIN",
-    readRoles: said.readRoles,
-    writes: singlePrimary ? "SINGLE_PRIMARY" : said.writes,
+    reads: reads === undefined ? base.reads : reads === "rendezvous" ? "RENDEZVOUS" : "ROUND_ROBIN",
+    readRoles: base.readRoles,
+    writes: singlePrimary ? "SINGLE_PRIMARY" : base.writes,
     partition,
     hash,
   };

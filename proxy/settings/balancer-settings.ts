@@ -8,19 +8,19 @@ export const DEFAULT_PORT = 3949;
 export const DEFAULT_SERVER_PORT = 3948;
 
 export const ROLES = ["MASTER", "REPLICA"] as const;
-/** A replica accepts no writes from clients. */
+/** The role of a server. A replica accepts no writes from clients. */
 export type Role = (typeof ROLES)[number];
 
 export const STRATEGIES = ["ROUND_ROBIN", "RENDEZVOUS"] as const;
-/** All in turn, or all reads of a database one. */
+/** How reads are distributed: to all servers in turn, or all reads of a database to one server. */
 export type ReadStrategy = (typeof STRATEGIES)[number];
 
 export const MODES = ["MULTI_PRIMARY", "SINGLE_PRIMARY"] as const;
-/** Every master takes the writes that are placed on it, or the first that is there takes all. */
+/** How writes are distributed: to the master on which they are placed, or all to the first one that is up. */
 export type WriteMode = (typeof MODES)[number];
 
 export interface ServerSettings {
-  /** Placement depends on it. */
+  /** The name of the server, on which placement depends. */
   readonly id: string;
   readonly place: UpstreamPlace;
   readonly role: Role;
@@ -28,7 +28,7 @@ export interface ServerSettings {
 
 export interface RoutingSettings {
   readonly reads: ReadStrategy;
-  /** Servers that are read from. */
+  /** The roles of the servers that reads are sent to. */
   readonly readRoles: readonly Role[];
   readonly writes: WriteMode;
   readonly partition: Partition;
@@ -40,9 +40,9 @@ export interface BalancerSettings {
   readonly listen: { readonly address: string; readonly port: number };
   readonly servers: readonly ServerSettings[];
   readonly routing: RoutingSettings;
-  /** Milliseconds that servers may take to replicate a write; for that time a session stays with the server that it wrote to. */
+  /** The milliseconds within which servers replicate a write. For that time a session stays on the server that it wrote to. */
   readonly settleTime: number;
-  /** Whether config.json asks for writes to be replicated, which is the servers' own work. */
+  /** Whether config.json enables the replication of writes, which the servers must do themselves. */
   readonly replicates: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * config.json as the original has it. What that one ignores (listenHost, strategy, mode, partition, hash, replication) is honoured; members
- * that it does not know are accepted. Source: test/vectors/sql/GRAMMAR.md, "config.json".
+ * Reads the original's config.json. Members that the original ignores (listenHost, strategy, mode, partition, hash, replication) are used;
+ * unknown members are accepted. Source: test/vectors/sql/GRAMMAR.md, "config.json".
  */
 import { isIP } from "node:net";
 import { InvalidArgumentError } from "commander";
@@ -21,12 +21,12 @@ import {
 } from "./balancer-settings.js";
 
 const PARTITIONS = ["DB_OBJECT", "DB"] as const;
-/** The first is the original's word, and spreads evenly here; the other has the original's placements. */
+/** The hashes. The first is the original's name, and distributes evenly here; the second has the original's placement. */
 const HASHES = ["RENDEZVOUS", "RENDEZVOUS_FNV1A"] as const;
 const REPLICATION_OFF = "NONE";
 const DEFAULT_HOST = "127.0.0.1";
 
-/** @param text  of the file @param file  for messages @throws StartError */
+/** Reads the settings. @param text  the text of the file @param file  its path, for messages @throws StartError */
 export function readOriginalConfig(text: string, file: string): BalancerSettings {
   const root = new Member(parsed(text, file), file, "");
   const balancer = root.member("loadBalancer");
@@ -47,7 +47,7 @@ function parsed(text: string, file: string): unknown {
   try {
     return JSON.parse(text);
   } catch (problem) {
-    throw new StartError(`${file} is no JSON: ${(problem as Error).message}.`, 2);
+    throw new StartError(`${file} is not JSON: ${(problem as Error).message}.`, 2);
   }
 }
 
@@ -65,9 +65,9 @@ function serversOf(instances: Member): readonly ServerSettings[] {
   });
   if (servers.length === 0) instances.wrong("a list of servers, each with id, role, host and port");
   if (new Set(servers.map(({ id }) => id)).size < servers.length)
-    instances.wrong("servers with ids of their own");
+    instances.wrong("servers with different ids");
   if (!servers.some(({ role }) => role === "MASTER"))
-    instances.wrong("one server at least with the role MASTER");
+    instances.wrong("at least one server with the role MASTER");
   return servers;
 }
 
@@ -96,7 +96,7 @@ function routingOf(routing: Member): RoutingSettings {
   };
 }
 
-/** A member of the file, or one that it has not. */
+/** A member of the file, which may be absent. */
 class Member {
   readonly #value: unknown;
   readonly #file: string;
@@ -115,7 +115,7 @@ class Member {
     return new Member((value as Readonly<Record<string, unknown>> | null)?.[name], this.#file, path);
   }
 
-  /** Empty where there is none. */
+  /** Returns the items of a list; empty if the member is absent. */
   list(): readonly Member[] {
     const value: unknown = this.#value ?? [];
     if (!Array.isArray(value)) return this.wrong("a list");
@@ -134,16 +134,16 @@ class Member {
     return isPort ? value : this.wrong("a port");
   }
 
-  /** Takes one of some words, in any case. */
+  /** Returns one of the given words, ignoring case; null if the member is absent. */
   word<const Word extends string>(words: readonly Word[]): Word | null {
     const text = this.text()?.toUpperCase();
     if (text === undefined) return null;
     return words.find((word) => word === text) ?? this.wrong(words.join(" or "));
   }
 
-  /** @throws StartError  always */
+  /** Reports an invalid value. @throws StartError  always */
   wrong(expected: string): never {
     const shown = JSON.stringify(this.#value);
-    throw new StartError(`${this.#file}: ${this.#path} is to be ${expected}, not ${shown}.`, 2);
+    throw new StartError(`${this.#file}: ${this.#path} must be ${expected}, not ${shown}.`, 2);
   }
 }

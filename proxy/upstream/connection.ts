@@ -1,7 +1,7 @@
 /**
- * One connection to a server of the SQL line protocol, for one statement at a time: it is opened for the first one, put into the session of
- * each, and reports what certainly was not written. After anything unexpected it is closed, as its next answer could be that of another
- * statement.
+ * One connection to a server of the SQL line protocol, for one statement at a time. It is opened for the first statement, enters the session
+ * of each statement, and reports whether a statement has certainly not reached the server. After anything unexpected it is closed, because
+ * its next answer could belong to another statement.
  */
 import type { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -21,15 +21,15 @@ import {
   useOf,
 } from "./session.js";
 
-/** Only dbsyncd knows this statement; it sets the number of rows that its pages have anyway. */
-const ARE_YOU_OURS = "pages 20";
-/** A server, or a device in front of it, that neither accepts nor refuses. */
-export const NO_CONNECTION = "no answer to the attempt";
+/** A statement that only dbsyncd knows. It sets the default number of rows per page, so it has no effect. */
+const DBSYNCD_PROBE = "pages 20";
+/** The detail if a server, or a device in front of it, neither accepts nor refuses the connection. */
+export const NO_CONNECTION = "the connection attempt was not answered";
 const CLOSED = "closed by the server";
 
-/** Facts about one server that its connections have learnt. */
+/** Facts about one server that its connections share. */
 export interface ServerManners {
-  /** Whether it has answered by an error before it was known whether it was the original. */
+  /** Whether it has answered with an error before it was known whether it is the original. */
   hasErred: boolean;
 }
 
@@ -39,26 +39,26 @@ export interface ConnectionParts {
   readonly limits: UpstreamLimits;
   /** Runs a step once, after the given number of milliseconds. @returns a function that cancels it */
   readonly setTimer: (milliseconds: number, step: () => void) => () => void;
-  /** Is called when the held bytes of an answer grow or shrink. */
+  /** Called when the number of held bytes of an answer changes. */
   readonly held: (bytes: number) => void;
-  /** Is called when the connection has closed, on either side. */
+  /** Called when either side has closed the connection. */
   readonly gone: (connection: UpstreamConnection) => void;
 }
 
 export class UpstreamConnection {
   readonly #parts: ConnectionParts;
   readonly #reader: SqlFrameReader;
-  /** The session that it is in. */
+  /** The current session of the connection. */
   #session: UpstreamSession = NEW_SESSION;
-  /** null: it has not been used. */
+  /** The socket; null: the connection has not been used. */
   #socket: Socket | null = null;
   #client: RequestClient<SqlFrame> | null = null;
-  /** Why it is gone; null: it is not. */
+  /** The reason why it is closed; null: it is not. */
   #failure: UpstreamFailure | null = null;
   #hasAnswered = false;
   #heldBytes = 0;
-  /** Whether it is a dbsyncd, which knows where texts end; null: it has not been asked. */
-  #isOurs: boolean | null = null;
+  /** Whether the server is a dbsyncd, which parses string literals correctly; null: not known yet. */
+  #isDbsyncd: boolean | null = null;
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
@@ -69,29 +69,29 @@ export class UpstreamConnection {
     return this.#failure !== null;
   }
 
-  /** Bytes of the answer that is being received. */
+  /** The number of bytes of the answer that is being received. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
 
-  /** Returns what is required before a statement of this session can be sent on it; "none": it is another client's. */
+  /** Returns the preparation that a statement of this session requires; "none": the connection belongs to another client. */
   fitOf(session: UpstreamSession): "ready" | "choose" | "prepare" | "none" {
     if (isSameSession(this.#session, session)) return "ready";
     if (this.#socket === null) return "prepare";
-    // A database that was chosen can be changed, not given back.
+    // A chosen database can be changed, but not unset.
     return isSameClient(this.#session, session) && session.database !== "" ? "choose" : "none";
   }
 
-  /** Carries out a statement in a session that it fits. */
+  /** Executes a statement in a session that this connection supports. */
   async ask(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
     const fit = this.fitOf(session);
-    if (fit === "none") return failed("unsuited", "no", "the connection is another client's");
+    if (fit === "none") return failed("unsuited", "no", "the connection belongs to another client");
     const obstacle =
       (await this.#open()) ?? (await this.#enter(session, fit)) ?? (await this.#suit(statement));
     if (obstacle !== null) return obstacle;
-    const sent = this.#isOurs === true || isPlain(statement) ? statement : forTheOriginal(statement);
+    const sent = this.#isDbsyncd === true || isPlain(statement) ? statement : forTheOriginal(statement);
     if (sent === null)
-      return failed("unsuited", "no", "the server ends a statement at every ;, in a text too");
+      return failed("unsuited", "no", "the server ends a statement at every ;, even in a string");
     const outcome = await this.#send(sent);
     if (outcome.kind === "answered") this.#tryFollow(statement, outcome.frame);
     return outcome;
@@ -105,7 +105,7 @@ export class UpstreamConnection {
     this.#parts.gone(this);
   }
 
-  /** @returns why it is not connected; null: it is */
+  /** Connects. @returns the failure; null: it is connected */
   #open(): Promise<UpstreamFailure | null> | null {
     if (this.isGone) return Promise.resolve(failed("closed", "no", ""));
     if (this.#socket !== null) return null;
@@ -149,7 +149,7 @@ export class UpstreamConnection {
     });
   }
 
-  /** Whether the server has no room for this connection, which it says before it reads anything. */
+  /** Whether the server refuses this connection because it has too many. It reports that before it reads anything. */
   #isFull({ bytes }: SqlFrame): boolean {
     const isFull = !this.#hasAnswered && bytes === FULL_FRAME;
     this.#hasAnswered = true;
@@ -162,11 +162,11 @@ export class UpstreamConnection {
     if (why === "closed") this.close("lost", CLOSED);
     else if (why === "broken") this.close("lost", message);
     else if (why === "late") this.close("timeout", message);
-    else if (problem === "too-long") this.close("too-long", "the answer is longer than any may be");
-    else this.close("garbage", problem === null ? message : "what came is no answer");
+    else if (problem === "too-long") this.close("too-long", "the answer is too long");
+    else this.close("garbage", problem === null ? message : "the received bytes are not an answer");
   }
 
-  /** @returns the failure that prevents a statement of this session; null: none */
+  /** Enters a session. @returns the outcome that prevents a statement of this session; null: none */
   async #enter(
     session: UpstreamSession,
     fit: "ready" | "choose" | "prepare",
@@ -178,7 +178,7 @@ export class UpstreamConnection {
       const outcome = await this.#send(statement);
       if (outcome.kind === "failed") return { ...outcome, reached: "no" };
       if (outcome.frame.isError) {
-        // No statement may use it half prepared.
+        // No statement may use a partially prepared connection.
         this.#drop();
         return { ...outcome, isOfSession: true };
       }
@@ -187,19 +187,19 @@ export class UpstreamConnection {
     return null;
   }
 
-  /** Finds out whether the server is the original, if it would take the statement for another, or may answer it by what looks like more. */
+  /** Finds out whether the server is the original, if the original would misinterpret the statement, or may send several frames as its answer. */
   async #suit(statement: ByteString): Promise<UpstreamFailure | null> {
-    const looksTheSame = isPlain(statement);
-    if (!looksTheSame && isOpen(statement)) return failed("unsuited", "no", "a text in it has no end");
-    if (this.#isOurs !== null || (looksTheSame && !this.#parts.manners.hasErred)) return null;
+    const isSafe = isPlain(statement);
+    if (!isSafe && isOpen(statement)) return failed("unsuited", "no", "a string or comment in it has no end");
+    if (this.#isDbsyncd !== null || (isSafe && !this.#parts.manners.hasErred)) return null;
     const { pages } = this.#session;
-    const outcome = await this.#send(pages === "" ? ARE_YOU_OURS : pages);
+    const outcome = await this.#send(pages === "" ? DBSYNCD_PROBE : pages);
     if (outcome.kind === "failed") return { ...outcome, reached: "no" };
-    this.#isOurs = !outcome.frame.isError;
+    this.#isDbsyncd = !outcome.frame.isError;
     return null;
   }
 
-  /** Follows the session. After an exception it is not known, so no other statement is sent on this connection. */
+  /** Updates the connection's session. After an exception it is not known, so no other statement is sent on this connection. */
   #tryFollow(statement: ByteString, frame: SqlFrame): void {
     try {
       this.#follow(statement, frame);
@@ -212,16 +212,16 @@ export class UpstreamConnection {
   #follow(statement: ByteString, frame: SqlFrame): void {
     const before = this.#session;
     this.#session = sessionAfter(before, statement, frame);
-    // After a USE that it has refused the original refuses everything; after a refused login the user is unknown.
+    // After a refused USE the original refuses all statements; after a refused login the user is unknown.
     const isDoubtful = mayChoose(statement) || readAside(statement) !== null;
     if (isDoubtful && this.#session === before) this.#drop();
-    // The original repeats texts in its errors, line breaks and all: more frames may follow the first, which are no answers.
-    if (!frame.isError || this.#isOurs === true) return;
+    // The original repeats strings in its errors, including line breaks. Further frames, which are not answers, may therefore follow the first.
+    if (!frame.isError || this.#isDbsyncd === true) return;
     this.#parts.manners.hasErred = true;
     this.#drop();
   }
 
-  /** Closes without a shutdown message: clients that cause errors could otherwise fill the system's table of closed connections. */
+  /** Closes the connection with a reset. Otherwise clients that cause errors could fill the system's table of closed connections. */
   #drop(): void {
     if (this.#parts.place.tls === null) this.#socket?.resetAndDestroy();
     this.close();

@@ -1,13 +1,13 @@
-/** Errors for clients whose statement was not answered, in the earlier balancer's wording as far as it had any. */
+/** Creates the errors for unanswered statements, with the earlier balancer's wording if it had one. */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { BALANCER_ERROR, errorFrame, messageFrame } from "../../protocol/sql-frames.js";
 import type { UpstreamFailure } from "./outcome.js";
 
-/** The error of a balancer, this one or the earlier, which is the same whatever became of a statement. */
+/** Matches the error of this balancer or the earlier one, which does not depend on the statement's outcome. */
 const OF_BALANCER = /^RESULT_MESSAGE\n(?:Hadisoana : )?Erreur de connexion backend/;
-const NOT_KNOWN = "whether it was carried out is not known";
+const NOT_KNOWN = "it is not known whether the statement was executed";
 
-/** @param server  as its users call it @param isRepeatable  whether it changes nothing */
+/** Returns the error. @param server  its name for users @param isRepeatable  whether the statement changes nothing */
 export function failureFrame(
   { why, reached, detail }: UpstreamFailure,
   server: string,
@@ -19,5 +19,5 @@ export function failureFrame(
   return errorFrame(bytesOfText(`${BALANCER_ERROR} : ${server} : ${NOT_KNOWN}`));
 }
 
-/** Whether an answer is from a balancer that may not know the statement's outcome: it may still be executed. */
+/** Whether an answer is from a balancer that may not know the statement's outcome, so that the statement may still be executed. */
 export const mayBeUnknown = (answer: ByteString): boolean => OF_BALANCER.test(answer);

@@ -1,22 +1,22 @@
-/** Limits for a proxy's use of one server. Times in milliseconds. */
+/** The limits for a proxy's use of one server. Times are in milliseconds. */
 export interface UpstreamLimits {
-  /** Milliseconds for a connection, TLS included. */
+  /** The timeout for connecting, including TLS. */
   readonly connectTimeout: number;
-  /** Milliseconds for an answer, from the moment the statement was written. */
+  /** The timeout for an answer after the statement was written. */
   readonly replyTimeout: number;
-  /** Maximum bytes of one answer. */
+  /** The maximum length of one answer. */
   readonly maxReplyBytes: number;
-  /** Maximum bytes of all answers that are being received; beyond it the largest is aborted. */
+  /** The maximum number of bytes of all answers that are being received. Above it, the largest one is aborted. */
   readonly maxReplyBytesTogether: number;
-  /** Maximum connections to one server; the original has a thread for each. */
+  /** The maximum number of connections to one server. The original has a thread for each. */
   readonly maxConnections: number;
-  /** Statements that may wait for one of them. */
+  /** The maximum number of statements that wait for a connection. */
   readonly maxWaiting: number;
-  /** An idle connection is closed after this time, before the server closes it. */
+  /** The time after which an idle connection is closed, which should be before the server closes it. */
   readonly idleTimeout: number;
-  /** A server that was silent for this time is sent a heartbeat. */
+  /** The time of silence after which a server receives a heartbeat. */
   readonly heartbeatInterval: number;
-  /** Milliseconds for its answer; a server may be executing something slow. */
+  /** The timeout for the answer to a heartbeat. The server may be executing a slow statement. */
   readonly heartbeatTimeout: number;
 }
 

@@ -2,9 +2,9 @@
 import type { SqlFrame } from "../../protocol/sql-frames.js";
 
 /**
- * connect: the connection failed. down: connections failed recently, so it was not tried. busy: too many wait for a connection. closed: the
- * proxy stops. lost: the connection broke. timeout: no answer in time. garbage: the bytes are not an answer. too-long: the answer is above
- * the limit. unsuited: this server would take the statement for something else.
+ * The kind of a failure. connect: the connection failed. down: connections failed recently, so the server was not tried. busy: too many
+ * statements wait for a connection. closed: the proxy stops. lost: the connection broke. timeout: no answer in time. garbage: the bytes are
+ * not an answer. too-long: the answer is above the limit. unsuited: this server would misinterpret the statement.
  */
 export type FailureKind =
   | "connect"
@@ -20,17 +20,17 @@ export type FailureKind =
 export interface UpstreamFailure {
   readonly kind: "failed";
   readonly why: FailureKind;
-  /** "no": the server has certainly not seen it. "unknown": it may have carried it out, now or later. */
+  /** "no": the server has certainly not received the statement. "unknown": it may have executed it, or may still do so. */
   readonly reached: "no" | "unknown";
-  /** Detail for the log: `ECONNREFUSED`, say. */
+  /** The detail for the log, such as `ECONNREFUSED`. */
   readonly detail: string;
 }
 
-/** The server has answered. */
+/** The answer of a server. */
 export interface UpstreamAnswer {
   readonly kind: "answered";
   readonly frame: SqlFrame;
-  /** Whether it is what was said of the session, as of a database that is gone: the statement was not sent. */
+  /** Whether it is an error about the session, such as a dropped database. The statement was then not sent. */
   readonly isOfSession: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** The address of a server, and a socket to it. */
+/** The address of a server, and a function that connects to it. */
 import { connect, type Socket } from "node:net";
 import type { TlsPeer } from "../../client/shared/servers.js";
 import { connectTls, handshakeTrouble } from "../../client/shared/tls.js";
@@ -6,16 +6,16 @@ import { connectTls, handshakeTrouble } from "../../client/shared/tls.js";
 export interface UpstreamPlace {
   readonly host: string;
   readonly port: number;
-  /** null: without encryption. */
+  /** The required proof of identity; null: the connection is not encrypted. */
   readonly tls: TlsPeer | null;
-  /** The address as it was written, for messages. */
+  /** The address as the user wrote it, for messages. */
   readonly text: string;
 }
 
 export interface ConnectingTo {
-  /** Bytes may be written from now on. */
+  /** Called when bytes may be written. */
   connected(): void;
-  /** Is called only before `connected`: there is no connection. */
+  /** Called instead of `connected` if the connection failed. */
   failed(detail: string): void;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The connections to one server: each statement has one of its own for as long as it takes, in its client's session. Clients that have
- * logged in as a user, or have other pages, share none; if there are too many, statements wait in turn.
+ * The connections to one server. Each statement has exclusive use of a connection, in its client's session. Clients with different logins or
+ * page lengths do not share connections. If all connections are in use, statements wait in a queue.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ServerManners, UpstreamConnection } from "./connection.js";
@@ -9,13 +9,13 @@ import { failed, type UpstreamOutcome } from "./outcome.js";
 import type { UpstreamPlace } from "./place.js";
 import type { UpstreamSession } from "./session.js";
 
-/** Time, as servers and their connections use it. */
+/** The clock and timers for servers and their connections. */
 export interface UpstreamEnvironment {
-  /** Milliseconds since some moment; never jumps. */
+  /** Returns the milliseconds since an arbitrary start; never jumps. */
   uptime(): number;
   /** Runs a step once, after the given number of milliseconds. @returns a function that cancels it */
   setTimer(milliseconds: number, step: () => void): () => void;
-  /** Returns a number of at least 0, below 1. */
+  /** Returns a number from 0 (inclusive) to 1 (exclusive). */
   random(): number;
 }
 
@@ -30,7 +30,7 @@ export class UpstreamPool {
   readonly #limits: UpstreamLimits;
   readonly #environment: UpstreamEnvironment;
   readonly #all = new Set<UpstreamConnection>();
-  /** Idle connections, with the time of their last use; the oldest first. */
+  /** The idle connections, with the times of their last use; the oldest is first. */
   readonly #idle = new Map<UpstreamConnection, number>();
   readonly #waiters = new Set<Waiter>();
   readonly #manners: ServerManners = { hasErred: false };
@@ -48,7 +48,7 @@ export class UpstreamPool {
     return this.#all.size;
   }
 
-  /** Statements that wait for a connection. */
+  /** The number of statements that wait for a connection. */
   get waiting(): number {
     return this.#waiters.size;
   }
@@ -58,20 +58,20 @@ export class UpstreamPool {
     const connection = this.#isClosed ? null : this.#take(session);
     if (connection !== null) return this.#askOn(connection, session, statement);
     if (this.#isClosed) return failed("closed", "no", "");
-    if (this.#waiters.size >= maxWaiting) return failed("busy", "no", `${maxWaiting} statements wait`);
-    const given = await this.#wait(session);
-    return given === null
+    if (this.#waiters.size >= maxWaiting) return failed("busy", "no", `${maxWaiting} statements are waiting`);
+    const freed = await this.#wait(session);
+    return freed === null
       ? failed("busy", "no", "no connection became free")
-      : this.#askOn(given, session, statement);
+      : this.#askOn(freed, session, statement);
   }
 
-  /** The server is down: of what was sent the outcome is unknown, and what waits was not sent. */
+  /** Handles a server that is down: the outcome of sent statements is unknown, and waiting statements were not sent. */
   abandon(detail: string): void {
     for (const { take } of [...this.#waiters]) take(null);
     for (const connection of [...this.#all]) connection.close("timeout", detail);
   }
 
-  /** Closes all connections; pending statements are lost. */
+  /** Closes all connections. Pending statements fail. */
   close(): void {
     this.#isClosed = true;
     this.#cancelSweep?.();
@@ -91,11 +91,11 @@ export class UpstreamPool {
     }
   }
 
-  /** A connection that fits; null: all are in use, and there may be no more. */
+  /** Returns a suitable connection; null if all are in use and no more are allowed. */
   #take(session: UpstreamSession): UpstreamConnection | null {
     let ready: UpstreamConnection | null = null;
     let other: UpstreamConnection | null = null;
-    // The one that was used last, so that those that are too many become old.
+    // The most recently used connection is preferred, so that unneeded ones expire.
     for (const connection of this.#idle.keys()) {
       const fit = connection.fitOf(session);
       if (fit === "ready") ready = connection;
@@ -109,7 +109,7 @@ export class UpstreamPool {
     }
     const [oldest] = this.#idle.keys();
     if (oldest === undefined) return null;
-    // Removed before it reports that it has closed, which would give its slot away.
+    // It is removed before it reports that it has closed, because a waiting statement could otherwise use its slot.
     this.#all.delete(oldest);
     this.#idle.delete(oldest);
     oldest.close();
@@ -168,17 +168,17 @@ export class UpstreamPool {
     });
   }
 
-  /** Answers that come in together are bounded: the largest makes room. */
+  /** Limits the total size of the answers that are being received. Above the limit, the largest one is aborted. */
   #hold(bytes: number): void {
     this.#heldBytes += bytes;
     if (bytes < 0 || this.#heldBytes <= this.#limits.maxReplyBytesTogether) return;
     let largest: UpstreamConnection | null = null;
     for (const connection of this.#all)
       if (largest === null || connection.heldBytes > largest.heldBytes) largest = connection;
-    largest?.close("too-long", "answers that come in together are longer than they may be");
+    largest?.close("too-long", "the total size of the answers being received is above the limit");
   }
 
-  /** Closes what has been idle for long. */
+  /** Schedules the closing of connections that have been idle for too long. */
   #sweepLater(): void {
     if (this.#cancelSweep !== null || this.#isClosed) return;
     const limits = this.#limits;

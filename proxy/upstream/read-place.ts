@@ -5,20 +5,23 @@ import type { UpstreamPlace } from "./place.js";
 
 const PLAIN = "sql://";
 
-/** @param text  `[sql://]host[:port]`, `sqls://host[:port]#sha256:…` @throws InvalidArgumentError */
+/** Parses an address. @param text  `[sql://]host[:port]` or `sqls://host[:port]#sha256:…` @throws InvalidArgumentError */
 export function readPlace(text: string, port: number): UpstreamPlace {
   const url = text.includes("://") ? text : PLAIN + text;
   const { host, port: its, tls, login } = addressOf(url, port);
   if (/^\d+$/.test(host))
     throw new InvalidArgumentError(
-      `"${host}" is a port without a host: 127.0.0.1:${host}, if it is on this machine.`,
+      `"${host}" is a port without a host. If the server is on this machine, use 127.0.0.1:${host}.`,
     );
-  // The address is shown in logs and to clients, which log in themselves.
-  if (login !== null) throw new InvalidArgumentError("No user and no password: clients log in themselves.");
+  // Logs and clients can see the address, and clients log in themselves.
+  if (login !== null)
+    throw new InvalidArgumentError(
+      "The address must not contain a user and a password: clients log in themselves.",
+    );
   return { host, port: its, tls, text: text.startsWith(PLAIN) ? text.slice(PLAIN.length) : text };
 }
 
-/** @throws InvalidArgumentError */
+/** Parses a URL. @throws InvalidArgumentError */
 function addressOf(url: string, port: number): ServerAddress {
   try {
     return parseServerUrl(url, { scheme: "sql", port });

@@ -1,6 +1,6 @@
 /**
- * A server of the SQL line protocol, as a proxy sees it: whether it is up, and its answers. It is up until statements, or the heartbeat
- * that is sent while nothing else comes from it, fail several times; then no statement waits for it until it has answered again.
+ * A server of the SQL line protocol: whether it is up, and its answers. It is up until several statements fail, or several of the heartbeats
+ * that are sent while it is silent. After that, statements fail immediately until it has answered again.
  */
 import type { Logger } from "pino";
 import { BackOff } from "../../client/shared/back-off.js";
@@ -13,13 +13,19 @@ import type { UpstreamPlace } from "./place.js";
 import { type UpstreamEnvironment, UpstreamPool } from "./pool.js";
 import { NEW_SESSION, type UpstreamSession } from "./session.js";
 
-/** Its answer is one row, or the error that a login is required: the server is up either way. */
-const ARE_YOU_THERE = "alaivo 1";
-/** Consecutive timeouts and lost connections after which a server is down. If it does not listen, the first refused connection is enough. */
+/** The heartbeat. Its answer is one row, or the error that a login is required; in both cases the server is up. */
+const HEARTBEAT = "alaivo 1";
+/** The number of consecutive timeouts and lost connections after which a server is down. One refused connection is also sufficient. */
 const FAILURES_MAX = 3;
 const ABANDONED = "the server was declared down";
-/** Failures that do not depend on the server. */
-const OURS: ReadonlySet<UpstreamFailure["why"]> = new Set(["closed", "busy", "unsuited", "too-long", "down"]);
+/** The failures that are not caused by the server. */
+const NOT_ITS_FAULT: ReadonlySet<UpstreamFailure["why"]> = new Set([
+  "closed",
+  "busy",
+  "unsuited",
+  "too-long",
+  "down",
+]);
 
 export class UpstreamServer {
   readonly place: UpstreamPlace;
@@ -34,13 +40,13 @@ export class UpstreamServer {
   #failures = 0;
   #lastFailure: UpstreamFailure | null = null;
   #answeredAt = 0;
-  /** Apart from the pool, whose connections may all wait for something slow. */
+  /** The connection for heartbeats. It is separate from the pool, whose connections may all be executing slow statements. */
   #heart: UpstreamConnection | null = null;
   readonly #manners: ServerManners = { hasErred: false };
   #isBeating = false;
   #cancelBeat: (() => void) | null = null;
 
-  /** @param onChanged  called when it is up again, or down */
+  /** Creates a server. @param onChanged  called when the server is up again or down */
   constructor(
     place: UpstreamPlace,
     limits: UpstreamLimits,
@@ -56,17 +62,17 @@ export class UpstreamServer {
     this.#pool = new UpstreamPool(place, limits, environment);
   }
 
-  /** Whether it answered lately, or has not been asked yet. */
+  /** Whether it has answered recently, or has not received a request yet. */
   get isUp(): boolean {
     return this.#isUp;
   }
 
-  /** null: nothing has failed since it answered last. */
+  /** The last failure since its last answer; null: none. */
   get lastFailure(): UpstreamFailure | null {
     return this.#lastFailure;
   }
 
-  /** `uptime` milliseconds of its last answer; 0: it has given none. */
+  /** The time of its last answer, in `uptime` milliseconds; 0: none. */
   get answeredAt(): number {
     return this.#answeredAt;
   }
@@ -75,7 +81,7 @@ export class UpstreamServer {
     return this.#pool.connections;
   }
 
-  /** Statements that wait for a connection. */
+  /** The number of statements that wait for a connection. */
   get waiting(): number {
     return this.#pool.waiting;
   }
@@ -92,14 +98,14 @@ export class UpstreamServer {
     this.#pool.close();
   }
 
-  /** Carries out a statement in a session. Never rejects. */
+  /** Executes a statement in a session. Never rejects. */
   async ask(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
     if (!this.#isUp) return failed("down", "no", this.#lastFailure?.detail ?? "");
     const outcome = await this.#askPool(session, statement);
     if (outcome.kind === "failed" || !outcome.isOfSession || session.database === "") return outcome;
-    // The error of a balancer without servers says nothing about the database.
+    // The error of a balancer without servers does not concern the database.
     if (mayBeUnknown(outcome.frame.bytes)) return outcome;
-    // Its database was dropped; but a statement that needs none, or creates it again, is executed all the same.
+    // The session's database was dropped. A statement that needs none, or creates it again, can still be executed.
     const without = await this.#askPool({ ...session, database: "" }, statement);
     return without.kind === "answered" && without.frame.isError ? outcome : without;
   }
@@ -110,7 +116,7 @@ export class UpstreamServer {
     return outcome;
   }
 
-  /** @param isHung  whether it accepts connections, and answered nothing at all for a heartbeat's time */
+  /** Updates the state after an outcome. @param isHung  whether it accepts connections but sent no answer during a heartbeat's timeout */
   #judge(outcome: UpstreamOutcome, isHung = false): void {
     if (this.#isStopped) return;
     if (outcome.kind === "answered") {
@@ -121,7 +127,7 @@ export class UpstreamServer {
       this.#become(true);
       return;
     }
-    if (OURS.has(outcome.why)) return;
+    if (NOT_ITS_FAULT.has(outcome.why)) return;
     this.#failures++;
     this.#lastFailure = outcome;
     const isOver = isHung || outcome.why === "connect" || this.#failures >= FAILURES_MAX;
@@ -138,7 +144,7 @@ export class UpstreamServer {
       const { why, detail } = this.#lastFailure as UpstreamFailure;
       log.warn({ server, reason: why, detail }, `Erreur connexion à ${server}`);
       this.#retreat();
-      // A server that refuses or closes connections may still answer pending requests; a silent one will not.
+      // A server that refuses or closes connections may still answer pending requests. A silent one will not.
       if (why === "timeout" || detail === NO_CONNECTION) this.#pool.abandon(ABANDONED);
     }
     this.#onChanged?.(this);
@@ -154,7 +160,7 @@ export class UpstreamServer {
     }
     this.#isBeating = true;
     const beganAt = environment.uptime();
-    const outcome = await this.#ownConnection().ask(NEW_SESSION, ARE_YOU_THERE);
+    const outcome = await this.#ownConnection().ask(NEW_SESSION, HEARTBEAT);
     this.#isBeating = false;
     const isTimeout = outcome.kind === "failed" && outcome.why === "timeout";
     this.#judge(outcome, isTimeout && this.#answeredAt < beganAt);
@@ -162,7 +168,7 @@ export class UpstreamServer {
     else this.#retreat();
   }
 
-  /** The next attempt comes later and later, at a random moment: many may wait for the same server. */
+  /** Schedules the next attempt with an increasing, random delay, because many proxies may wait for the same server. */
   #retreat(): void {
     const environment = this.#environment;
     const now = environment.uptime();
@@ -172,7 +178,7 @@ export class UpstreamServer {
 
   #beatAfter(milliseconds: number): void {
     this.#cancelBeat?.();
-    // An attempt in progress continues by itself.
+    // An attempt in progress schedules the next one.
     if (this.#isStopped || this.#isBeating) return;
     this.#cancelBeat = this.#environment.setTimer(milliseconds, () => void this.#beat());
   }

@@ -1,5 +1,5 @@
 /**
- * The state that a connection to a server needs before a statement is executed on it: it is the client's, and replayed on each new
+ * The session of a client: the state that a connection to a server needs before a statement is executed. It is replayed on each new
  * connection.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -9,33 +9,33 @@ import { readAside } from "../../protocol/sql-statement.js";
 export interface UpstreamSession {
   /** The complete statement `login name password`; "": not logged in. */
   readonly login: ByteString;
-  /** The whole statement `pages 100`; "": as the server has them. */
+  /** The complete statement `pages 100`; "": the server's default. */
   readonly pages: ByteString;
-  /** "": none is chosen. */
+  /** The chosen database; "": none. */
   readonly database: ByteString;
 }
 
 export const NEW_SESSION: UpstreamSession = { login: "", pages: "", database: "" };
 
-/** Both words of USE are known to dbsyncd, this one to the original as well. */
+/** Returns the USE statement for a database. dbsyncd supports both keywords, and the original only this one. */
 export const useOf = (database: ByteString): ByteString => `ampiasao ${database}`;
 
 /**
- * A server's answers to a USE that it took, in either language: so it is known that a database was chosen, however the statement was
- * written. Spaces are those of ASCII: byte A0 may be a part of a letter.
+ * Matches a server's answers to a successful USE, in either language. They show that a database was chosen, independent of the form of the
+ * statement. Only ASCII spaces are allowed, because byte A0 may be a part of a letter.
  */
 const CHOSEN =
   /^RESULT_MESSAGE\n(?:Ny tahiry : ([^ \t\r\n]+) dia miasa ankehitriny|database ([^ \t\r\n]+) is chosen)\nEND\n$/;
-/** No such answer is longer. */
+/** A length that no such answer exceeds. */
 const CHOSEN_MAX = 1024;
-/** A USE of servers with other answers. The original takes what follows the word even without a space. */
+/** Matches a USE for servers with other answers. The original accepts the name even without a space after the keyword. */
 const USE = /^#?(?:ampiasao|use)/i;
 const USE_NAME = /^#?(?:ampiasao@?|use)[ \t\r\n]+([^ \t\r\n]+)$/i;
 
-/** Whether a server may take it for a USE, after which the database is another one, or none. */
+/** Whether a server may interpret a statement as a USE, which changes or unsets the database. */
 export const mayChoose = (statement: ByteString): boolean => USE.test(statement);
 
-/** Returns the session after a statement that was answered. */
+/** Returns the session after an answered statement. */
 export function sessionAfter(
   session: UpstreamSession,
   statement: ByteString,
@@ -52,7 +52,7 @@ export function sessionAfter(
   return aside?.kind === "pages" ? { ...session, pages: statement } : session;
 }
 
-/** Whether sessions may share connections, if databases are chosen again. */
+/** Whether sessions may share connections if the database is chosen again. */
 export const isSameClient = (one: UpstreamSession, other: UpstreamSession): boolean =>
   one.login === other.login && one.pages === other.pages;
 

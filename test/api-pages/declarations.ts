@@ -1,4 +1,4 @@
-/** The declarations of compiled .d.ts files, with their doc comments, and what each file imports from another one. */
+/** Parses compiled .d.ts files: their declarations with doc comments, and their imports from each other. */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { buildRoot } from "../support/repository.js";
@@ -6,20 +6,20 @@ import { buildRoot } from "../support/repository.js";
 export interface Declaration {
   readonly name: string;
   readonly kind: "function" | "class" | "interface" | "type" | "const";
-  /** The doc comment without its stars; "": none. */
+  /** The doc comment without its asterisks; "": none. */
   readonly doc: string;
-  /** The code, with the comments of its members. */
+  /** The code, including the comments of its members. */
   readonly code: string;
   readonly file: string;
 }
 
-/** One .d.ts file. Paths are below the build's folder, without the ending `.d.ts`. */
+/** One .d.ts file. Paths are relative to the build folder, without the extension `.d.ts`. */
 class DeclarationFile {
   readonly path: string;
   readonly declarations = new Map<string, Declaration>();
-  /** Exported here, in this order: names, or `*` of a file. */
+  /** The exports in their order: names, or `*` of a file. */
   readonly exports: { readonly name: string; readonly from: string }[] = [];
-  /** Imported or re-exported name → the file that it is from. */
+  /** The source files of imported and re-exported names. */
   readonly imports = new Map<string, string>();
 
   constructor(path: string) {
@@ -63,14 +63,14 @@ class DeclarationFile {
 
 const blank = (text: string) => text.replace(/[^\n]/g, " ");
 
-/** Returns text with spaces for comments and strings, so that offsets stay the same. */
+/** Returns the text with comments and strings replaced by spaces, so that offsets stay the same. */
 const withoutCommentsAndStrings = (text: string) =>
   text.replace(/\/\*[\s\S]*?\*\/|"(?:\\.|[^"\\])*"/g, blank);
 
-/** Returns text with spaces for comments; the strings stay. */
+/** Returns the text with comments replaced by spaces, but not strings. */
 const withoutComments = (text: string) => text.replace(/\/\*[\s\S]*?\*\//g, blank);
 
-/** Returns the end of a declaration: its closing brace if it is a block, otherwise the semicolon outside of brackets. */
+/** Returns the end of a declaration: the closing brace of a block, otherwise the semicolon outside of brackets. */
 function endOf(masked: string, start: number, isBlock: boolean): number {
   let depth = 0;
   for (let i = start; i < masked.length; i++) {
@@ -90,14 +90,14 @@ function fileAt(path: string): DeclarationFile {
   return file;
 }
 
-/** Returns the declaration of a name as a file sees it; undefined: it is Node's, the language's, or none. */
+/** Returns the declaration that a name refers to in a file; undefined if it belongs to Node or the language, or does not exist. */
 function declarationOf(path: string, name: string): Declaration | undefined {
   const file = fileAt(path);
   const from = file.imports.get(name);
   return file.declarations.get(name) ?? (from === undefined ? undefined : declarationOf(from, name));
 }
 
-/** Returns what a file exports, in its order. */
+/** Returns the exports of a file in their order. */
 export function exportsOf(path: string): Declaration[] {
   return fileAt(path).exports.flatMap(({ name, from }) => {
     if (name === "*") return exportsOf(from);
@@ -108,10 +108,10 @@ export function exportsOf(path: string): Declaration[] {
   });
 }
 
-/** Returns the declarations that the code of others names, and those that these name, without the others. */
+/** Returns the declarations that the given ones refer to, directly or indirectly, without the given ones. */
 export function usedBy(declarations: readonly Declaration[]): Declaration[] {
   const all = new Set(declarations);
-  // What is added is visited as well.
+  // Declarations that are added during the iteration are also visited.
   for (const { code, file } of all)
     for (const [name] of withoutCommentsAndStrings(code).matchAll(/\b[A-Za-z]\w*\b(?!\??:|\()/g)) {
       const used = declarationOf(file, name);

@@ -1,4 +1,4 @@
-/** docs/api has every export of the package, as its types are. */
+/** Tests that docs/api contains every export of the package with its current types. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,11 +12,11 @@ import { apiPage, FOLDER, PAGES } from "./page.js";
 const read = (file: string) => readFileSync(join(repositoryRoot, FOLDER, file), "utf8");
 
 for (const page of PAGES)
-  test(`${page.file} is as npm run api-pages makes it`, () => {
+  test(`${page.file} is the output of npm run api-pages`, () => {
     assert.equal(read(page.file), apiPage(page));
   });
 
-test("each entry of the package that has types has a page, and there is no other page", () => {
+test("each entry of the package with types has a page, and there is no other page", () => {
   const manifest = readFileSync(join(repositoryRoot, "package.json"), "utf8");
   const { exports } = JSON.parse(manifest) as { exports: Record<string, unknown> };
   const entries = [...JSON.stringify(exports).matchAll(/"\.\/dist\/([^"]+)\.d\.ts"/g)];
@@ -36,7 +36,7 @@ test("a page has a section for each function and class that a program can import
   }
 });
 
-test("each section has its code, and the list above leads to it", () => {
+test("each section has its code, and the list above links to it", () => {
   for (const { file } of PAGES) {
     const text = read(file);
     const linked = [...text.matchAll(/\[(\w+)\]\(#(\w+)\)/g)];

@@ -1,4 +1,4 @@
-/** Tests by which policy a sidecar sends its commands. */
+/** Tests which policy a sidecar uses for its commands. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Carrier } from "../../client/carrier.js";
@@ -27,7 +27,7 @@ function policiesOf(policy: CallPolicy, sent: readonly (readonly [command: strin
   return policies;
 }
 
-test("what is read while keys are watched is what a majority has, unless a policy is given", () => {
+test("a read while keys are watched requires a majority, unless a policy is set", () => {
   const sent = [
     ["GET k", 0],
     ["GET k", 1],

@@ -1,7 +1,7 @@
 /**
- * Tests that a client that has seen an answer writes after it: clients whose clocks are wrong by up to a minute, on
- * three dbsyncd processes, one of which further clients keep as busy as they can. Steps within a millisecond:
- * client-clock.test.ts.
+ * Tests that the writes of a client are ordered after the answers that it has received. The clients' clocks are wrong by
+ * up to a minute. There are three dbsyncd processes, one of which is under full load from other clients.
+ * client-clock.test.ts tests steps within a millisecond.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -17,7 +17,7 @@ import { PATIENCE_MS, summary } from "./test-client.js";
 const TURNS = amount(40, 300);
 const CLOCKS_OFF_BY_MS = [-60_000, 60_000, 0, 59_000, -7, -31_000];
 const BUSY_CLIENTS = 9;
-/** Milliseconds that a date may be ahead of the daemons' clock. */
+/** The milliseconds by which a date may be ahead of the daemons' clock. */
 const MOST_AHEAD_MS = 1_000;
 
 const pair = makeKeyPair();
@@ -34,7 +34,7 @@ describe("clients that take turns on different daemons", () => {
     await Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
   });
 
-  /** Makes a client of some of the daemons, on a machine whose clock is wrong. */
+  /** Creates a client of some of the daemons, on a machine with a wrong clock. */
   const clientOf = (places: readonly number[], offByMs: number): FanOutClient => {
     const servers = places.map((place) => `127.0.0.1:${daemons[place % daemons.length]?.port}`);
     const settings = readOptions({ key: false, timeout: PATIENCE_MS, servers }, () => {
@@ -46,7 +46,7 @@ describe("clients that take turns on different daemons", () => {
     return client;
   };
 
-  test("write in the order of their turns, and keep to the daemons' time at any speed", async () => {
+  test("write in the order of their turns, and follow the daemons' time at any speed", async () => {
     // Each player shares one daemon with the previous one, and writes to one that the previous one did not.
     const players = CLOCKS_OFF_BY_MS.map((offByMs, place) => clientOf([place, place + 1], offByMs));
     let isOver = false;

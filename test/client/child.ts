@@ -1,11 +1,11 @@
-/** Runs a program or a script as a user would, and waits for its end. */
+/** Runs a program or a script like a user, and waits for its end. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { programPaths } from "../support/programs.js";
 import { buildRoot } from "../support/repository.js";
 
-/** Milliseconds after which a child is killed; its test then fails by the exit code (null). */
+/** The milliseconds after which a child is killed. Its test then fails because of the exit code (null). */
 const MAX_LIFE_MS = 300_000;
 
 export interface ChildResult {
@@ -14,7 +14,7 @@ export interface ChildResult {
   /** The bytes of `stdout`. */
   readonly bytes: Buffer;
   readonly stderr: string;
-  /** Milliseconds from its start to its end. */
+  /** The milliseconds from its start to its end. */
   readonly ms: number;
 }
 
@@ -24,10 +24,10 @@ export interface ChildOptions {
   readonly input?: string | Buffer;
 }
 
-/** The library's entry, as the text of an import. */
+/** The library's entry, for an import statement. */
 export const ENTRY = JSON.stringify(pathToFileURL(join(buildRoot, "client/entry.js")).href);
 
-/** Runs a module's text. */
+/** Runs the text of a module. */
 export function runScript(text: string, options?: ChildOptions): Promise<ChildResult> {
   return run(["--input-type=module", "--eval", text], options);
 }
@@ -38,7 +38,7 @@ export function runDbsync(args: readonly string[], options?: ChildOptions): Prom
 }
 
 function run(args: readonly string[], options: ChildOptions = {}): Promise<ChildResult> {
-  // Only the variables that a program needs: none of DBSYNC_*, and no user's home folder.
+  // The child has only the variables that a program needs, without DBSYNC_* and the user's home folder.
   const env = { PATH: process.env["PATH"], HOME: "/nonexistent", ...options.variables };
   const started = performance.now();
   const child = spawn(process.execPath, args, { env, cwd: options.folder ?? buildRoot });
@@ -46,7 +46,7 @@ function run(args: readonly string[], options: ChildOptions = {}): Promise<Child
   const err: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => void out.push(chunk));
   child.stderr.on("data", (chunk: Buffer) => void err.push(chunk));
-  // The child may end without reading it.
+  // The child may end without reading its input.
   child.stdin.on("error", () => {});
   child.stdin.end(options.input ?? "");
   const life = setTimeout(() => child.kill("SIGKILL"), MAX_LIFE_MS);

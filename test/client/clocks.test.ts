@@ -1,4 +1,4 @@
-/** Tests which daemons' clocks a client believes when they contradict each other. Fake daemons on loopback. */
+/** Tests which daemons' clocks a client uses when they contradict each other, with fake daemons on loopback. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NIL, type Reply } from "../../protocol/reply.js";
@@ -8,7 +8,7 @@ import { errorOf, summary } from "./test-client.js";
 
 const DAY_MS = 86_400_000;
 
-/** Starts a daemon on loopback whose clock is wrong. */
+/** Starts a daemon with a wrong clock on loopback. */
 function off(milliseconds: number, id: number, reply: (name: string) => Reply): Promise<ServedDaemon> {
   const clock = () => Date.now() + milliseconds;
   return ServedDaemon.start({ id, clock, reply: ([name]) => reply(name as string) });
@@ -17,11 +17,11 @@ function off(milliseconds: number, id: number, reply: (name: string) => Reply): 
 const hit = (): Reply => ({ kind: "bulk", bytes: "here" });
 const miss = (): Reply => NIL;
 
-/** Makes a client that follows the odd daemon's clock, since only that daemon has answered yet. */
+/** Creates a client that follows the clock of the deviating daemon, because only that daemon has answered yet. */
 const clientBy = (odd: ServedDaemon, others: readonly (ServedDaemon | FakeServer)[], options = {}) =>
   client2Of([odd, ...others], { wallOffset: -DAY_MS, cluster: "63".repeat(32), versions: "2", ...options });
 
-test("a daemon with a wrong clock does not make a value nil: the others are asked by their own clocks", async () => {
+test("a daemon with a wrong clock does not turn a value into nil: the read is dated by the other daemons' clocks", async () => {
   await using odd = await off(-DAY_MS, 1, miss);
   await using one = await off(0, 2, hit);
   await using two = await off(0, 3, hit);
@@ -31,7 +31,7 @@ test("a daemon with a wrong clock does not make a value nil: the others are aske
   }
 });
 
-test("what is asked anew is nil where the others say so too, and each has answered once", async () => {
+test("a read that is signed again is nil if the other daemons also return nil, and each has answered once", async () => {
   await using odd = await off(-DAY_MS, 1, miss);
   await using one = await off(0, 2, miss);
   await using two = await off(0, 3, miss);
@@ -44,7 +44,7 @@ test("what is asked anew is nil where the others say so too, and each has answer
   );
 });
 
-test("calls that were answered together are told apart when some of them are asked anew", async () => {
+test("calls of one envelope are handled separately if only some of them are signed again", async () => {
   const known = (name: string): Reply => (name === "GET" ? NIL : { kind: "status", text: "PONG" });
   await using odd = await off(-DAY_MS, 1, known);
   await using one = await off(0, 2, (name) => (name === "GET" ? hit() : known(name)));
@@ -53,7 +53,7 @@ test("calls that were answered together are told apart when some of them are ask
   assert.deepEqual(await Promise.all(calls), ["PONG", "here", "PONG", "here", "PONG"]);
 });
 
-test("a daemon that hangs keeps nobody from being asked anew", async () => {
+test("a hung daemon does not prevent a read from being signed again for the others", async () => {
   await using odd = await off(-DAY_MS, 1, miss);
   await using hung = await off(-DAY_MS, 2, miss);
   hung.passes = () => [];
@@ -65,7 +65,7 @@ test("a daemon that hangs keeps nobody from being asked anew", async () => {
   assert.ok(performance.now() - startedAt < 5_000);
 });
 
-test("one wrong clock among three delays no nil, and costs no signature", async () => {
+test("one wrong clock among three does not delay nil, and costs no additional signature", async () => {
   await using one = await off(0, 1, miss);
   await using two = await off(0, 2, miss);
   await using odd = await off(-DAY_MS, 3, miss);
@@ -77,7 +77,7 @@ test("one wrong clock among three delays no nil, and costs no signature", async 
   assert.equal(signatures.count, 1);
 });
 
-test("a write that found nothing at a daemon with a wrong clock is not sent again, and is an error", async () => {
+test("a write that returned nil on a daemon with a wrong clock is not sent again, and is an error", async () => {
   await using odd = await off(-DAY_MS, 1, miss);
   await using one = await off(0, 2, hit);
   await using two = await off(0, 3, hit);
@@ -90,7 +90,7 @@ test("a write that found nothing at a daemon with a wrong clock is not sent agai
   assert.deepEqual([...one.envelopes, ...two.envelopes], []);
 });
 
-test("daemons that refuse every date are not asked for ever", async () => {
+test("a call to daemons that refuse every date is signed only a limited number of times", async () => {
   await using odd = await off(-DAY_MS, 1, miss);
   await using one = await off(0, 2, hit);
   one.daemon.refusal = { code: "skew", effect: "not-applied" };

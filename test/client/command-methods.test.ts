@@ -1,4 +1,4 @@
-/** Tests commands as methods of a client: what they send, and their results. */
+/** Tests the methods of a client for commands: what they send, and their results. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
@@ -16,7 +16,7 @@ import { makeKeyPair } from "../support/envelope-client.js";
 import { seedOfRun } from "../support/seeded-random.js";
 import { SIGNATURES } from "../tables/command-signatures.js";
 
-test("a method takes the command's arguments, and resolves with its typed reply", async () => {
+test("a method accepts the command's arguments, and resolves with its typed reply", async () => {
   const key = makeKeyPair();
   await using daemon = await startDaemon(["-s", key.file]);
   await using client = createClient({ servers: `127.0.0.1:${daemon.port}`, key: key.privateKey });
@@ -29,16 +29,16 @@ test("a method takes the command's arguments, and resolves with its typed reply"
   assert.deepEqual([ok, added, name, views, popped, cursor, found], ["OK", 2, "Ada", 1, null, "0", []]);
   assert.deepEqual(await client.hgetall("user:7"), ["name", "Ada", "age", "36"]);
   await assert.rejects(client.lpush("greeting", "x"), { code: "reply", command: "LPUSH greeting" });
-  // @ts-expect-error  it takes a key
+  // @ts-expect-error  it requires a key
   await assert.rejects(client.get());
 });
 
-test("only clients of createClient have them, and none hides a method of the client", () => {
+test("only clients from createClient have the methods, and none hides a method of the client", () => {
   const own = Object.getOwnPropertyNames(Object.getPrototypeOf(Object.getPrototypeOf(createClient())));
   for (const { name } of SIGNATURES) assert.ok(!own.includes(name.toLowerCase()), name);
 });
 
-test("arities and keys of the signatures are the table's", () => {
+test("arities and keys of the signatures match the command table", () => {
   for (const { name, parameters } of SIGNATURES) {
     const command = findCommand(name);
     assert.ok(command, name);
@@ -46,7 +46,7 @@ test("arities and keys of the signatures are the table's", () => {
     const isOpen = needed.length < parameters.length;
     const { arity } = command;
     assert.equal(isOpen, arity < 0, name);
-    // Where arguments depend on each other, the signature does not fix the remaining ones.
+    // If arguments depend on each other, the signature does not describe all of them.
     assert.ok(isOpen ? needed.length < -arity : needed.length === arity - 1, name);
     const argv = [name, ...needed.map((_, i) => `${i}`)];
     const keys = new Set(touchesOf(command.keys, argv).map((touch) => touch.key));
@@ -61,7 +61,7 @@ const isList = (value: unknown, holds: (one: unknown) => boolean) =>
 const isText = (value: unknown) => typeof value === "string";
 const isInteger = (value: unknown) => typeof value === "number" || typeof value === "bigint";
 
-/** Checks of values against the types of command-signatures.ts. */
+/** Functions that check values against the types of command-signatures.ts. */
 const CHECKS: Readonly<Record<string, (value: unknown) => boolean>> = {
   string: isText,
   number: (value) => typeof value === "number",
@@ -79,7 +79,7 @@ const CHECKS: Readonly<Record<string, (value: unknown) => boolean>> = {
 const isOf = (value: unknown, type: string): boolean =>
   type in CHECKS ? (CHECKS[type]?.(value) ?? false) : type.split(" | ").some((one) => CHECKS[one]?.(value));
 
-test("what random calls answer is of the types that are declared", () => {
+test("the replies to random calls have the declared types", () => {
   const types = new Map(SIGNATURES.map(({ name, result }) => [name, result]));
   const seen = new Set<string>();
   for (let number = 0; number < amount(60, 600); number++) {

@@ -1,4 +1,4 @@
-/** Tests how a client uses its connections: reuse, order, bounds, recovery. Real sockets on loopback. */
+/** Tests how a client uses its connections: reuse, order, limits, recovery. Uses real sockets on loopback. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -8,14 +8,14 @@ import { FakeServer, until } from "./fake-server.js";
 import { HandClock } from "./hand-clock.js";
 import { clientOf, errorOf, summary } from "./test-client.js";
 
-test("calls one after the other share one connection", async () => {
+test("sequential calls share one connection", async () => {
   await using server = await FakeServer.start();
   await using client = clientOf([server]);
   for (let call = 0; call < 10; call++) await client.send("PING");
   assert.equal(server.accepted, 1);
 });
 
-test("calls at once share at most 16 connections, one request in flight on each", async () => {
+test("simultaneous calls share at most 16 connections, with one request in flight on each", async () => {
   await using server = await FakeServer.start("answer late");
   server.lateMs = 5;
   await using client = clientOf([server]);
@@ -25,7 +25,7 @@ test("calls at once share at most 16 connections, one request in flight on each"
   assert.ok(server.accepted > 1 && server.accepted <= 16, `${server.accepted} connections`);
 });
 
-test("keepalive false makes a connection for each call", async () => {
+test("keepalive false opens a connection for each call", async () => {
   await using server = await FakeServer.start();
   await using client = clientOf([server], { keepalive: false });
   for (let call = 0; call < 3; call++) await client.send("PING");
@@ -33,7 +33,7 @@ test("keepalive false makes a connection for each call", async () => {
   await until(() => server.sockets.size === 0, "connections to be closed");
 });
 
-test("one call makes one signature for any number of servers, and each gets the same bytes", async () => {
+test("a call needs one signature for any number of servers, and each receives the same bytes", async () => {
   await using one = await FakeServer.start();
   await using two = await FakeServer.start();
   await using three = await FakeServer.start();
@@ -46,19 +46,19 @@ test("one call makes one signature for any number of servers, and each gets the 
   assert.deepEqual([one.frames, one.frames], [two.frames, three.frames]);
 });
 
-test("what is awaited one by one arrives in that order at a daemon whose answers come late", async () => {
+test("commands that the caller awaits one by one arrive in that order at a slow daemon", async () => {
   await using quick = await FakeServer.start();
   await using slow = await FakeServer.start("answer late");
   slow.lateMs = 2;
   await using client = clientOf([quick, slow]);
   const sent = Array.from({ length: 100 }, (_, call) => `SET k ${call}`);
   for (const command of sent) await client.send(command);
-  await until(() => slow.requests.length === sent.length, "the slow daemon to get everything");
+  await until(() => slow.requests.length === sent.length, "the slow daemon to receive everything");
   assert.deepEqual(slow.commands, sent);
   assert.equal(slow.accepted, 1);
 });
 
-test("a daemon that wakes gets what was sent meanwhile, in order, on the same connection", async () => {
+test("a daemon that recovers receives the commands sent in the meantime, in order, on the same connection", async () => {
   await using good = await FakeServer.start();
   await using bad = await FakeServer.start("hang");
   await using client = clientOf([good, bad]);
@@ -68,11 +68,11 @@ test("a daemon that wakes gets what was sent meanwhile, in order, on the same co
   assert.equal(bad.requests.length, 1);
   bad.behaviour = "answer";
   for (const socket of bad.sockets) socket.write("ds:11:redis:3:OK\0");
-  await until(() => bad.requests.length === sent.length, "the daemon that woke to get everything");
+  await until(() => bad.requests.length === sent.length, "the recovered daemon to receive everything");
   assert.deepEqual(bad.commands, sent);
 });
 
-test("a hung daemon gets no further connections while others answer many callers", async () => {
+test("the client opens no further connections to a hung daemon while others answer many callers", async () => {
   await using good = await FakeServer.start();
   await using bad = await FakeServer.start("hang");
   const clock = new HandClock();
@@ -84,7 +84,7 @@ test("a hung daemon gets no further connections while others answer many callers
   assert.equal(bad.accepted, 1);
 });
 
-test("a daemon that wakes after every deadline has passed is used again on the same connection", async () => {
+test("a daemon that recovers after all deadlines is used again on the same connection", async () => {
   await using good = await FakeServer.start();
   await using bad = await FakeServer.start("hang");
   const clock = new HandClock();
@@ -105,7 +105,7 @@ test("bytes once written are not sent again when the connection closes", async (
   assert.deepEqual(server.commands, ["INCR n"]);
 });
 
-test("a connection that the daemon closed while idle is no error: the next call makes another", async () => {
+test("a connection that the daemon closed while idle is no error: the next call opens another", async () => {
   await using server = await FakeServer.start();
   await using client = clientOf([server]);
   await client.send("PING");
@@ -115,7 +115,7 @@ test("a connection that the daemon closed while idle is no error: the next call 
   assert.equal(server.accepted, 2);
 });
 
-test("a daemon that has just been started is reached, though it was being left alone", async () => {
+test("a daemon that has just been started is reached, even during the back-off", async () => {
   const address = await refusingAddress();
   await using client = clientOf([address]);
   for (let call = 0; call < 8; call++) await errorOf(client.send("PING"));
@@ -124,7 +124,7 @@ test("a daemon that has just been started is reached, though it was being left a
   assert.equal(server.accepted, 1);
 });
 
-test("a daemon that went away is found again beside one that answers", async () => {
+test("a daemon that was down is used again while another one answers", async () => {
   await using good = await FakeServer.start();
   const address = await refusingAddress();
   await using client = clientOf([good, address]);
@@ -136,7 +136,7 @@ test("a daemon that went away is found again beside one that answers", async () 
   }
 });
 
-test("a queue that is full fails fast with busy, and only for the daemon whose queue it is", async () => {
+test("a full queue fails immediately with busy, and only for its daemon", async () => {
   await using good = await FakeServer.start();
   await using bad = await FakeServer.start("hang");
   await using client = clientOf([good, bad]);
@@ -147,7 +147,7 @@ test("a queue that is full fails fast with busy, and only for the daemon whose q
   assert.deepEqual(outcomes.map(summary), ["ok OK", "busy not-applied"]);
 });
 
-test("sendAll gives every daemon's outcome with address, value and time", async () => {
+test("sendAll returns every daemon's outcome with address, value and time", async () => {
   await using one = await FakeServer.start();
   await using two = await FakeServer.start("nil");
   await using client = clientOf([one, two]);

@@ -1,6 +1,6 @@
 /**
- * A daemon of version 2 without sockets and without checks of signatures: it takes frames, returns frames, treats
- * each envelope as the test says, and records what it has applied. Written from docs/protocol-v2.md alone.
+ * A fake version 2 daemon without sockets and without verification of signatures. It accepts and returns frames, handles
+ * each envelope as configured by the test, and records the applied ones. It was written only from docs/protocol-v2.md.
  */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -21,7 +21,7 @@ import {
 const WINDOW_PAST_MS = 30_000;
 const WINDOW_FUTURE_MS = 5_000;
 
-/** An applied envelope, with its name and the daemon's time. */
+/** An applied envelope with its name and the daemon's time. */
 export interface Applied {
   readonly id: ByteString;
   readonly envelope: Envelope;
@@ -32,16 +32,16 @@ export class FakeDaemon {
   readonly id: ByteString;
   cluster: ByteString;
   state: DaemonState = "live";
-  /** Returns milliseconds since 1970 by its own clock. */
+  /** Returns the milliseconds since 1970 by the daemon's clock. */
   clock: () => number;
-  /** Returns the reply to a command; null: the envelope is refused with this code instead. */
+  /** Returns the reply to a command; null: the daemon refuses the envelope instead. */
   reply: (argv: readonly ByteString[], envelope: Envelope) => Reply;
-  /** The number of members that it reports as connected; undefined: it has none. */
+  /** The number of connected members that it reports; undefined: it has no members. */
   members: number | undefined;
-  /** The code and effect by which it refuses every envelope. */
+  /** The code and effect with which it refuses every envelope. */
   refusal: { code: string; effect: "not-applied" | "unknown" } | null = null;
   readonly applied: Applied[] = [];
-  /** The name of each envelope that arrived, including repeated ones. */
+  /** The name of each received envelope, including repeated ones. */
   readonly arrived: ByteString[] = [];
   newest: EnvelopeDate = { at: 0, seq: 0 };
   readonly #answers = new Map<ByteString, ByteString>();
@@ -58,13 +58,13 @@ export class FakeDaemon {
     this.reply = parts.reply ?? (() => ({ kind: "status", text: "OK" }));
   }
 
-  /** Opens a connection. @returns a function that takes bytes and returns the frames that answer them */
+  /** Opens a connection. @returns a function that accepts bytes and returns the frames of the answers */
   connection(): (chunk: Buffer) => Buffer[] {
     const parser = new FrameParser(1 << 26, 2);
     return (chunk) => parser.push(chunk).map((payload) => this.#answer(payload));
   }
 
-  /** Forgets earlier requests, as a restart does. */
+  /** Discards earlier requests, like a restart. */
   forget(): void {
     this.#answers.clear();
   }
@@ -92,7 +92,7 @@ export class FakeDaemon {
   #take({ body }: CommandMessage, clock: number): ByteString {
     const id = createHash("sha256").update(signedBytes(body)).digest().toString("latin1");
     this.arrived.push(id);
-    // It stores refusals, too: a refused envelope must not be applied later because a clock was set meanwhile.
+    // It also stores refusals: a refused envelope must not be applied later because a clock was set in the meantime.
     const answer = this.#answers.get(id) ?? this.#judge(id, readBody(body), clock);
     this.#answers.set(id, answer);
     return answer;

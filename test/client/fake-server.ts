@@ -1,4 +1,4 @@
-/** Version 1 servers on loopback, in this process, that behave well or badly. */
+/** Version 1 servers in this process, on loopback, with correct or faulty behaviour. */
 import { createServer, type Server, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { FrameParser } from "../../protocol/frame.js";
@@ -13,7 +13,7 @@ type Value = string | (() => string);
 const frame = (value: Value) =>
   Buffer.from(writeResponseFrame([typeof value === "string" ? value : value()]), "latin1");
 
-/** How a server treats a request. `answer` sends its `value`. */
+/** The behaviours of a server for a request. `answer` sends its `value`. */
 const BEHAVIOURS = {
   answer: (socket, server) => void socket.write(frame(server.value)),
   nil: (socket) => void socket.write("ds:1:\0"),
@@ -39,12 +39,12 @@ export type Behaviour = keyof typeof BEHAVIOURS;
 
 export class FakeServer implements AsyncDisposable {
   behaviour: Behaviour;
-  /** The answer; a function makes one per request. */
+  /** The answer, or a function that returns one for each request. */
   value: Value = "OK";
   lateMs = 100;
-  /** Complete request payloads, in order of completion. */
+  /** The complete request payloads, in the order of completion. */
   readonly requests: Buffer[] = [];
-  /** The number of accepted connections; `sockets` has the open ones. */
+  /** The number of accepted connections; `sockets` contains the open ones. */
   accepted = 0;
   readonly sockets = new Set<Socket>();
   readonly #server: Server;
@@ -76,7 +76,7 @@ export class FakeServer implements AsyncDisposable {
     return this.requests.map((request) => request.toString("latin1").replace(/\0$/, ""));
   }
 
-  /** Returns the requests' bytes on the wire. */
+  /** Returns the bytes of the requests on the wire. */
   get frames(): string[] {
     return this.requests.map((request) => writeCommandFrame(request.toString("latin1"), null));
   }
@@ -99,7 +99,7 @@ export class FakeServer implements AsyncDisposable {
     socket.on("close", () => this.sockets.delete(socket));
     socket.on("data", (chunk: Buffer) => {
       const payloads = parser.push(chunk);
-      // Like the original, it closes a connection of another version without an answer.
+      // Like the original, it closes a connection that uses another version without an answer.
       if (parser.version === 2) {
         socket.end();
         return;
@@ -113,10 +113,10 @@ export class FakeServer implements AsyncDisposable {
   }
 }
 
-/** Milliseconds; only a busy machine needs them. */
+/** The timeout in milliseconds, which only a busy machine needs. */
 const UNTIL_MS = 60_000;
 
-/** Waits until `condition` holds. @throws Error  it does not in time */
+/** Waits until `condition` holds. @throws Error  it does not hold in time */
 export async function until(condition: () => boolean, what: string): Promise<void> {
   for (const end = performance.now() + UNTIL_MS; !condition(); ) {
     if (performance.now() > end) throw new Error(`waited ${UNTIL_MS} ms for: ${what}`);

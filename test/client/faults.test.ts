@@ -1,6 +1,6 @@
 /**
- * Tests how a client reacts to each kind of fault: alone, and next to a daemon that answers. Real sockets on
- * loopback.
+ * Tests how a client reacts to each kind of fault, with only the faulty daemon and with another daemon that answers. Uses
+ * real sockets on loopback.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -12,10 +12,10 @@ import { type Behaviour, FakeServer, until } from "./fake-server.js";
 import { HandClock } from "./hand-clock.js";
 import { clientOf, errorOf, hearOutcomes, summary } from "./test-client.js";
 
-/** Milliseconds, by a clock that the test moves. */
+/** A timeout in milliseconds, by a clock that the test controls. */
 const TIMEOUT_MS = 200;
 
-/** `alone`: the outcome at the daemon itself. */
+/** The behaviours; `alone` is the outcome on the faulty daemon. */
 const ROWS: [behaviour: Behaviour, alone: string, message: RegExp][] = [
   ["hang", "timeout unknown", /timeout: no answer in time; .* \[may have been applied there\]/],
   [
@@ -36,7 +36,7 @@ const ROWS: [behaviour: Behaviour, alone: string, message: RegExp][] = [
 
 for (const [behaviour, alone, message] of ROWS) {
   describe(`a daemon that does "${behaviour}"`, { concurrency: true }, () => {
-    test("alone makes the call fail with its stage and a cure", async () => {
+    test("alone makes the call fail with its stage and a remedy", async () => {
       await using server = await FakeServer.start(behaviour);
       const clock = new HandClock();
       await using client = clientOf([server], { timeout: TIMEOUT_MS, clock });
@@ -50,10 +50,10 @@ for (const [behaviour, alone, message] of ROWS) {
       assert.ok(error.message.includes(server.address));
     });
 
-    test("does not spoil or delay a call that another answers, now or later", async () => {
+    test("does not affect or delay a call that another daemon answers, now or later", async () => {
       await using bad = await FakeServer.start(behaviour);
       await using good = await FakeServer.start();
-      // Its clock stops, so a wait for a time never ends.
+      // The client's clock does not move, so a wait for a time would never end.
       await using client = clientOf([bad, good], { clock: new HandClock() });
       for (let call = 0; call < 20; call++) assert.equal(await client.send(`SET k ${call}`), "OK");
       assert.deepEqual(good.commands.at(-1), "SET k 19");
@@ -61,7 +61,7 @@ for (const [behaviour, alone, message] of ROWS) {
   });
 }
 
-test("a daemon that is not there fails with stage connect, not applied, and costs nothing", async () => {
+test("an unreachable daemon fails with stage connect, not applied, and costs no time", async () => {
   const dead = await refusingAddress();
   await using good = await FakeServer.start();
   await using client = clientOf([dead, good]);
@@ -75,13 +75,13 @@ test("a daemon that is not there fails with stage connect, not applied, and cost
   );
 });
 
-test("a host name that nobody knows fails with stage dns", async () => {
+test("an unknown host name fails with stage dns", async () => {
   await using client = clientOf([NAMELESS]);
   const error = await errorOf(client.send("PING"));
   assert.equal(summary(error.outcomes[0]), "dns not-applied");
 });
 
-test("when all fail, the error lists every daemon in order, in message and outcomes", async () => {
+test("if all fail, the error lists every daemon in order, in message and outcomes", async () => {
   const dead = await refusingAddress();
   await using hung = await FakeServer.start("hang");
   await using closing = await FakeServer.start("close on request");
@@ -105,7 +105,7 @@ test("when all fail, the error lists every daemon in order, in message and outco
   );
 });
 
-test("daemons that failed alike are named together", async () => {
+test("daemons with the same failure are listed together", async () => {
   const [one, two] = [await refusingAddress(), await refusingAddress()];
   await using hung = await FakeServer.start("hang");
   const clock = new HandClock();
@@ -120,7 +120,7 @@ test("daemons that failed alike are named together", async () => {
   assert.equal(lines.length, 3);
 });
 
-test("a command that only reads has applied nothing anywhere, whatever became of it", async () => {
+test("a command that only reads has never applied anything, whatever its outcome", async () => {
   await using hung = await FakeServer.start("hang");
   const clock = new HandClock();
   await using client = clientOf([hung], { timeout: TIMEOUT_MS, clock });
@@ -132,14 +132,14 @@ test("a command that only reads has applied nothing anywhere, whatever became of
   assert.equal(error.effect, "not-applied");
 });
 
-test("an early failure loses to a late answer", async () => {
+test("a late answer replaces an early failure", async () => {
   await using closing = await FakeServer.start("close on request");
   await using late = await FakeServer.start("answer late");
   await using client = clientOf([closing, late]);
   assert.equal(await client.send("GET k"), "OK");
 });
 
-test("nil loses to a value that comes soon after, and stands when the others hang", async () => {
+test("a value that arrives soon after nil replaces it, and nil is the result if the others hang", async () => {
   await using nil = await FakeServer.start("nil");
   await using other = await FakeServer.start("answer late");
   other.lateMs = 10;
@@ -158,7 +158,7 @@ test("nil loses to a value that comes soon after, and stands when the others han
   assert.equal(await call, null);
 });
 
-test("nil from every daemon is null at once, and null in either format", async () => {
+test("nil from every daemon is immediately null, in both formats", async () => {
   await using nil = await FakeServer.start("nil");
   await using client = clientOf([nil]);
   assert.equal(await client.send("GET k"), null);
@@ -166,7 +166,7 @@ test("nil from every daemon is null at once, and null in either format", async (
   assert.equal(await php.send("GET k"), null);
 });
 
-test("an answer that comes byte by byte is whole", async () => {
+test("an answer that arrives byte by byte is complete", async () => {
   await using server = await FakeServer.start("byte by byte");
   await using client = clientOf([server]);
   assert.equal(await client.send("GET k"), "OK");
@@ -175,7 +175,7 @@ test("an answer that comes byte by byte is whole", async () => {
 });
 
 for (const behaviour of ["answer and close", "two answers"] as const) {
-  test(`an answer counts with "${behaviour}", and its connection is not used again`, async () => {
+  test(`the answer of "${behaviour}" counts, and its connection is not used again`, async () => {
     await using server = await FakeServer.start(behaviour);
     await using client = clientOf([server]);
     assert.equal(await client.send("PING"), "OK");
@@ -187,7 +187,7 @@ for (const behaviour of ["answer and close", "two answers"] as const) {
   });
 }
 
-test("a daemon that closes after each answer soon gets a connection for each call", async () => {
+test("the client soon opens a connection for each call to a daemon that closes after each answer", async () => {
   await using server = await FakeServer.start("answer and close");
   await using client = clientOf([server]);
   const values: string[] = [];
@@ -195,7 +195,7 @@ test("a daemon that closes after each answer soon gets a connection for each cal
   assert.deepEqual(values.slice(4), Array(6).fill("OK"));
 });
 
-test("a daemon that closes after a command error keeps its connections otherwise", async () => {
+test("the client reuses connections to a daemon that closes only after command errors", async () => {
   await using server = await FakeServer.start();
   await using client = clientOf([server]);
   await client.send("PING");
@@ -211,7 +211,7 @@ test("a daemon that closes after a command error keeps its connections otherwise
   assert.equal(server.accepted, accepted);
 });
 
-test("a daemon that closes after command errors alone is soon known not to close after each answer", async () => {
+test("the client soon detects that a daemon closes only after command errors, not after each answer", async () => {
   await using server = await FakeServer.start();
   await using client = clientOf([server]);
   for (let error = 0; error < 3; error++) {
@@ -229,7 +229,7 @@ test("a daemon that closes after command errors alone is soon known not to close
   assert.equal(server.accepted, accepted);
 });
 
-test("policy all-equal gives the value that all gave, else says what each did", async () => {
+test("policy all-equal returns the value that all sent, otherwise it lists each outcome", async () => {
   await using one = await FakeServer.start();
   await using two = await FakeServer.start();
   const clock = new HandClock();

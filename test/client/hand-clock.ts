@@ -1,6 +1,6 @@
 /**
- * A client's clock that the test moves, with real sockets: a step without a delay takes no time on a busy machine
- * either.
+ * A client's clock that the test controls, with real sockets. Steps without a delay therefore take no time, even on a busy
+ * machine.
  */
 import { type Environment, realEnvironment, type Timer } from "../../client/shared/environment.js";
 
@@ -10,7 +10,7 @@ interface SetTimer {
 }
 
 export class HandClock {
-  /** Milliseconds. */
+  /** The current time in milliseconds. */
   time = 0;
   readonly environment: Environment;
   readonly #timers = new Set<SetTimer>();

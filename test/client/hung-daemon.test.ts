@@ -1,4 +1,4 @@
-/** Tests what a daemon that hangs costs a client of several daemons. */
+/** Tests the cost of a hung daemon for a client of several daemons. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FanOutClient } from "../../client/fan-out-client.js";
@@ -15,11 +15,11 @@ interface Scene extends AsyncDisposable {
   readonly client: FanOutClient;
   readonly clock: HandClock;
   readonly hung: string;
-  /** Removes what the daemons store, which is not the client's memory. */
+  /** Removes the daemons' data, which must not count as the client's memory. */
   readonly forget: () => void;
 }
 
-/** Starts two daemons, one of which sends hello, and nothing after it. */
+/** Starts two daemons, one of which sends only its hello. */
 async function sceneWith(reply: string): Promise<Scene> {
   const daemons = [
     await ServedDaemon.start({ id: 1, reply: () => ({ kind: "bulk", bytes: reply }) }),
@@ -46,7 +46,7 @@ async function sceneWith(reply: string): Promise<Scene> {
   };
 }
 
-/** Measures the client's growth over some seconds. */
+/** Measures the growth of the client's memory over several seconds. */
 async function growthOf({ client, clock, forget }: Scene, command: readonly string[]): Promise<number> {
   const before = bytesInUse();
   for (let i = 0; i < 3_000; i++) {
@@ -57,22 +57,22 @@ async function growthOf({ client, clock, forget }: Scene, command: readonly stri
   return bytesInUse() - before;
 }
 
-test("writes of 32 KiB beside a daemon that hangs keep no more than 64 MiB", async () => {
+test("writes of 32 KiB with a hung daemon use no more than 64 MiB", async () => {
   await using scene = await sceneWith("OK");
   const grown = await growthOf(scene, ["SET", "k", VALUE]);
   assert.ok(grown < 100 * MEBIBYTE, `${Math.round(grown / MEBIBYTE)} MiB`);
 });
 
-test("replies of 32 KiB are not kept for a daemon that hangs", async () => {
+test("replies of 32 KiB are not stored because of a hung daemon", async () => {
   await using scene = await sceneWith(VALUE);
   const grown = await growthOf(scene, ["GET", "k"]);
   assert.ok(grown < 40 * MEBIBYTE, `${Math.round(grown / MEBIBYTE)} MiB`);
 });
 
-test("a call leaves the queue of a daemon that hangs at its deadline, also behind one with more time", async () => {
+test("a call is removed from a hung daemon's queue at its deadline, even after a call with a later deadline", async () => {
   await using scene = await sceneWith("OK");
   const { client, clock, hung } = scene;
-  // The first daemon now has a pending answer; after a later answer of another one, the client sends it nothing more.
+  // The first daemon now has a pending answer. After a later answer from another one, the client sends it no more commands.
   await client.send("SET a 1");
   clock.advance(STALL_MS + 1);
   await client.send("SET b 1");

@@ -1,6 +1,6 @@
 /**
- * Tests signed calls to daemons that are processes, each with a fault of its own: with two healthy ones a caller
- * notices nothing, and with faulty ones only the error names each.
+ * Tests signed calls to daemon processes, each with a different fault. With two healthy daemons a caller is not affected;
+ * with only faulty ones, the error names each of them.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -21,15 +21,15 @@ const keys = join(repositoryRoot, "test/vectors/php-dbsync");
 const key = readFileSync(join(keys, "test-rsa2048-private.pem"), "utf8");
 const signed = ["--sign-key", join(keys, "test-rsa2048-public.pem")];
 
-/** Milliseconds of every call here. */
+/** The timeout of every call in milliseconds. */
 const TIMEOUT_MS = 5_000;
 
-/** Milliseconds: less than the deadline, and enough for a machine that is busy with other tests. */
+/** A limit in milliseconds that is below the deadline, and sufficient for a machine that is busy with other tests. */
 const SOON_MS = 4_000;
 
 const CALLS = 20;
 
-/** How a server process that is no daemon treats the bytes of a request. */
+/** The behaviours of server processes that are not daemons. */
 const BEHAVIOURS = {
   garbage: "s.write('HTTP/1.1 400 Bad Request\\r\\n\\r\\n')",
   "mid-frame": "s.end('ds:13:redis:5:PO')",
@@ -38,7 +38,7 @@ const BEHAVIOURS = {
 
 interface Trouble {
   readonly name: string;
-  /** The stages at which a call to it may fail. */
+  /** The stages at which a call to the daemon may fail. */
   readonly stages: readonly string[];
   readonly address: string;
 }
@@ -87,13 +87,13 @@ describe("daemons as processes", { skip: skipWithout("redis-server") }, () => {
       { name: "late", stages: ["timeout"], address: await behaving("late") },
       { name: "refusing the key", stages: ["wrong-cluster"], address: addressOf(otherKey) },
       { name: "without its Redis", stages: ["refused"], address: addressOf(withoutRedis) },
-      // In front of a Redis, a daemon accepts no commands for its first seconds.
+      // In front of a Redis, a daemon accepts no commands during its first seconds.
       { name: "with a hung Redis", stages: ["refused", "timeout"], address: addressOf(withHungRedis) },
     );
   });
   after(() => Promise.all(endings.map((end) => end())));
 
-  test("one of three in trouble neither spoils nor delays a call, whatever the trouble", async () => {
+  test("one faulty daemon of three neither affects nor delays a call, whatever the fault", async () => {
     for (const { name, stages, address } of troubles) {
       await using client = createClient({ servers: [address, ...healthy], key, timeout: TIMEOUT_MS });
       await client.send("PING");
@@ -109,12 +109,12 @@ describe("daemons as processes", { skip: skipWithout("redis-server") }, () => {
     }
   });
 
-  test("nothing but trouble is one error, in time, that names each daemon and its stage", async () => {
+  test("if all daemons are faulty, the call fails in time with an error that names each daemon and its stage", async () => {
     const addresses = troubles.map(({ address }) => address);
     await using client = createClient({ servers: addresses, key, timeout: TIMEOUT_MS });
     const startedAt = performance.now();
     const error = await errorOf(client.send("SET k v"));
-    assert.ok(performance.now() - startedAt < TIMEOUT_MS + SOON_MS, "the deadline is kept");
+    assert.ok(performance.now() - startedAt < TIMEOUT_MS + SOON_MS, "the deadline is met");
     assert.equal(error.code, "all-failed");
     for (const [index, { name, stages, address }] of troubles.entries()) {
       const outcome = error.outcomes[index];

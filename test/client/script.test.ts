@@ -1,4 +1,4 @@
-/** Tests short scripts as child processes: they end by themselves, and what they sent arrives. */
+/** Tests short scripts as child processes: they end without an explicit exit, and their commands arrive. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -10,8 +10,8 @@ import { ENTRY, runScript } from "./child.js";
 import { FakeServer, until } from "./fake-server.js";
 
 /**
- * Milliseconds for a start of Node, a call, and the linger of 500 ms, on a busy machine; far less than the timeout of
- * 20 s.
+ * A limit in milliseconds for a start of Node, a call, and the linger of 500 ms on a busy machine. It is much lower than
+ * the timeout of 20 s.
  */
 const SOON_MS = 15_000;
 
@@ -20,14 +20,14 @@ const script = (servers: string) => `
   console.log(await dbsyncSend("SET k v", { servers: "${servers}", key: false, timeout: 20000 }));
 `;
 
-test("a three-line script prints its answer and ends by itself", async () => {
+test("a three-line script prints its answer and ends", async () => {
   await using server = await FakeServer.start();
   const { code, stdout, stderr, ms } = await runScript(script(server.address));
   assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: "OK\n", stderr: "" });
   assert.ok(ms < SOON_MS, `${ms} ms`);
 });
 
-test("a three-line script ends by itself also with daemons that hang, or are not there", async () => {
+test("a three-line script also ends with daemons that hang or are unreachable", async () => {
   await using good = await FakeServer.start();
   await using hung = await FakeServer.start("hang");
   const { code, stdout, ms } = await runScript(
@@ -38,7 +38,7 @@ test("a three-line script ends by itself also with daemons that hang, or are not
   assert.deepEqual(hung.commands, ["SET k v"]);
 });
 
-test("a script that ends behind its await has sent its commands to slower daemons too", async () => {
+test("a script that ends after its await has also sent its commands to slower daemons", async () => {
   await using quick = await FakeServer.start();
   await using slow = await FakeServer.start("answer late");
   slow.lateMs = 50;
@@ -47,11 +47,11 @@ test("a script that ends behind its await has sent its commands to slower daemon
     const options = { servers: "${quick.address},${slow.address}", key: false };
     for (const n of [1, 2, 3]) await dbsyncSend("SET k " + n, options);
   `);
-  await until(() => slow.requests.length === 3, "the slow daemon to get everything");
+  await until(() => slow.requests.length === 3, "the slow daemon to receive everything");
   assert.deepEqual(slow.commands, ["SET k 1", "SET k 2", "SET k 3"]);
 });
 
-test("a script that asks one hung daemon lives until its deadline, then sees the error", async () => {
+test("a script with one hung daemon lives until its deadline, and then receives the error", async () => {
   await using hung = await FakeServer.start("hang");
   const { code, stdout } = await runScript(`
     import { dbsyncSend } from ${ENTRY};
@@ -61,7 +61,7 @@ test("a script that asks one hung daemon lives until its deadline, then sees the
   assert.deepEqual({ code, stdout }, { code: 0, stdout: "all-failed\n" });
 });
 
-test("dbsyncReset cuts off calls in flight with an error that says so, and the next call works", async () => {
+test("dbsyncReset interrupts calls in flight with an error that says so, and the next call works", async () => {
   await using hung = await FakeServer.start("hang");
   await using good = await FakeServer.start();
   const { stdout } = await runScript(`
@@ -74,7 +74,7 @@ test("dbsyncReset cuts off calls in flight with an error that says so, and the n
     dbsyncReset();
     console.log(await dbsyncSend("PING", "dbsync1://${good.address}"));
   `);
-  assert.equal(stdout, "reset The call was cut off by a reset (PING):\nOK\nOK\n");
+  assert.equal(stdout, "reset The call was interrupted by a reset (PING):\nOK\nOK\n");
   assert.equal(good.accepted, 2);
 });
 
@@ -105,7 +105,7 @@ test("calls with the same options share a client, and defaults are read once unt
   }
 });
 
-test("mistakes are rejections with a code of their own, before anything is sent", async () => {
+test("mistakes reject with a specific code before anything is sent", async () => {
   const { stdout } = await runScript(`
     import { dbsyncSend } from ${ENTRY};
     const show = (error) => console.log(error.name, error.code);

@@ -1,4 +1,4 @@
-/** Fake daemons of version 2 on loopback, and clients of theirs. */
+/** Fake version 2 daemons on loopback, and their clients. */
 import { createServer, type Server, type Socket } from "node:net";
 import { FanOutClient } from "../../client/fan-out-client.js";
 import { readOptions, type SendOptions } from "../../client/settings/options.js";
@@ -41,12 +41,12 @@ export class ServedDaemon implements AsyncDisposable {
     return `127.0.0.1:${this.#port}`;
   }
 
-  /** Returns the applied commands, a list per envelope. */
+  /** Returns the applied commands, one list per envelope. */
   get envelopes(): string[][] {
     return this.daemon.applied.map(({ envelope }) => envelope.commands.map((argv) => argv.join(" ")));
   }
 
-  /** Ends every connection, as a restart of the daemon does. */
+  /** Ends every connection, like a restart of the daemon. */
   disconnect(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
@@ -75,8 +75,8 @@ export interface SignatureCount {
 }
 
 /**
- * Makes a client with a key that no daemon checks.
- * @param options  `wallOffset`: the error of this machine's clock, in milliseconds; `clock`: moved by the test
+ * Creates a client with a key that no daemon checks.
+ * @param options  `wallOffset`: the error of this machine's clock, in milliseconds; `clock`: a clock that the test controls
  */
 export function client2Of(
   servers: readonly (ServedDaemon | FakeServer | string)[],

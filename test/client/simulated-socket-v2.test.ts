@@ -1,4 +1,4 @@
-/** Tests what the simulation's check of order relies on: a simulated connection has no holes, like a real one. */
+/** Tests an assumption of the simulation's order check: like a real connection, a simulated one has no gaps. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeFrame } from "../../protocol/frame.js";
@@ -10,11 +10,11 @@ import { FakeDaemon } from "./fake-daemon-v2.js";
 import { type Mood, type SimulatedServer, SimulatedWorld } from "./simulated-world.js";
 
 /**
- * With this seed the slow answer is so late that the connection's end, which follows it, is later than all writes.
+ * With this seed, the slow answer and the following end of the connection are later than all writes.
  */
 const SEED = 1;
 
-test("a simulated daemon that closes on an envelope takes none behind it, though its mood has changed", async () => {
+test("a simulated daemon that closes on an envelope accepts no later one, even if its mood has changed", async () => {
   const world = new SimulatedWorld(new SeededRandom(SEED));
   const daemon = new FakeDaemon({ id: 1, clock: () => world.wallClock() });
   const server: SimulatedServer = { mood: "answer", daemon, received: [] };

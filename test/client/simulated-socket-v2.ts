@@ -1,13 +1,13 @@
-/** A simulated connection to a fake daemon of version 2: bytes arrive late and in pieces, in order, or not at all. */
+/** A simulated connection to a fake version 2 daemon. Bytes arrive late, in pieces and in order, or not at all. */
 import assert from "node:assert/strict";
 import type { ClientSocket, SocketError, SocketEvents } from "../../client/shared/environment.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { FakeDaemon } from "./fake-daemon-v2.js";
 
-/** Version 1's answer to every command. */
+/** The version 1 answer to every command. */
 export const ANSWER = "ds:11:redis:3:OK\0";
 
-/** Returns the command in a request of version 1, without its signature. */
+/** Returns the command of a version 1 request, without its signature. */
 export const commandIn = (request: Buffer): string =>
   /[A-Z]+ \w+/.exec(request.toString("latin1"))?.[0] ?? "";
 
@@ -32,7 +32,7 @@ export class SimulatedSocketV2 implements ClientSocket {
   readonly #take: (chunk: Buffer) => Buffer[];
   #isOpen = false;
   #isOver = false;
-  /** Whether it reads nothing any more. */
+  /** Whether it has stopped reading. */
   #isDeaf = false;
   #unsent = 0;
   /** The times at which the last bytes of each direction arrive. */
@@ -66,8 +66,8 @@ export class SimulatedSocketV2 implements ClientSocket {
   }
 
   /**
-   * Runs a step at a random time within `longest` milliseconds, after earlier ones of that direction, unless the
-   * socket is closed by then.
+   * Runs a step at a random time within `longest` milliseconds, after earlier steps of that direction, unless the
+   * socket has been closed by then.
    */
   #later(way: "there" | "back", longest: number, run: () => void): void {
     const time = this.#world.time + this.#random.below(longest * 10) / 10;
@@ -101,7 +101,7 @@ export class SimulatedSocketV2 implements ClientSocket {
     const isHello = bytes.includes("hello");
     const isClosing = mood === "close" && !isHello;
     if (isClosing && !this.#isDeaf) closes();
-    // A stream has no holes: nothing after unread bytes is read, whatever the mood is by then.
+    // A stream has no gaps: nothing after unread bytes is read, whatever the mood is by then.
     this.#isDeaf ||= mood === "hang" || isClosing;
     if (this.#isDeaf) return;
     const before = daemon.applied.length;
@@ -126,7 +126,7 @@ export class SimulatedSocketV2 implements ClientSocket {
     }
   }
 
-  /** Sends each answer in two pieces, some time apart. */
+  /** Sends each answer in two pieces at different times. */
   #respond(answers: readonly Buffer[], longest: number): void {
     for (const answer of answers) {
       const cut = this.#random.below(answer.length);

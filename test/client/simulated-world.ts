@@ -1,6 +1,6 @@
 /**
- * Clock, timers and version 1 servers of one simulated run. Only the seed decides what happens. A client that breaks
- * a rule for sockets or timers fails immediately.
+ * The clock, the timers and the version 1 servers of one simulated run. Only the seed determines the events. A client that
+ * violates a rule for sockets or timers fails immediately.
  */
 import assert from "node:assert/strict";
 import type {
@@ -16,7 +16,7 @@ import type { SeededRandom } from "../support/seeded-random.js";
 import type { FakeDaemon } from "./fake-daemon-v2.js";
 import { ANSWER, commandIn, SimulatedSocketV2 } from "./simulated-socket-v2.js";
 
-/** A server's behaviour in a mood, in both versions; `refuse` and `swallow` concern new connections. */
+/** The moods of a server, in both versions; `refuse` and `swallow` apply to new connections. */
 export const MOODS = [
   "answer",
   "answer",
@@ -41,11 +41,11 @@ export interface SimulatedServer {
   mood: Mood;
   /** The daemon that answers new connections in version 2; null: version 1. */
   daemon: FakeDaemon | null;
-  /** Texts of commands in the order they arrived, each some time after it was written. */
+  /** The texts of commands in the order of arrival, each some time after it was written. */
   readonly received: string[];
 }
 
-/** A call, by the name that its command has among those that a server receives. */
+/** A call, with the name of its command by which servers record it. */
 export interface SimulatedCall {
   readonly command: string;
   readonly startedAt: number;
@@ -53,17 +53,16 @@ export interface SimulatedCall {
 }
 
 /**
- * Checks that each daemon receives a command at most once, and none ahead of one whose call had settled when its own
- * began.
+ * Checks that each daemon receives a command at most once, and never before a command whose call had settled when its own
+ * call began.
  */
 export function judgeOrder({ servers }: SimulatedWorld, calls: readonly SimulatedCall[]): void {
   const numbers = new Map(calls.map((call) => [call.command, call]));
   for (const server of servers.values()) {
-    // The client may repeat a command that only reads, with later calls.
+    // The client may repeat a command that only reads together with later calls.
     const received = server.received.filter((command) => !command.startsWith("GET "));
     assert.equal(new Set(received).size, received.length, "no command is sent twice to a daemon");
-    // The latest start among those received so far must not be later than the settling of one that arrives after
-    // them.
+    // A command must not arrive after one whose call began later than its own call settled.
     let latestStart = -1;
     for (const command of received) {
       const { startedAt, settledAt } = numbers.get(command) as SimulatedCall & { settledAt: number };
@@ -85,11 +84,11 @@ interface Event {
 export class SimulatedWorld implements Environment {
   time = 0;
   openSockets = 0;
-  /** Timers that have neither fired nor been cancelled; true: it keeps the process alive. */
+  /** The timers that have neither fired nor been cancelled; true: the timer keeps the process alive. */
   readonly timers = new Map<number, boolean>();
   readonly servers = new Map<string, SimulatedServer>();
   readonly #random: SeededRandom;
-  /** Sockets that are connecting, or have bytes the system does not accept, with the time since when. */
+  /** The sockets that are connecting or have unaccepted bytes, with the time since when. */
   readonly holdingSockets = new Map<object, number>();
   #events: Event[] = [];
   #count = 0;
@@ -127,7 +126,7 @@ export class SimulatedWorld implements Environment {
     };
   }
 
-  /** Returns whether a timer keeps the process alive, or a socket that has begun to do so earlier than `time`. */
+  /** Returns whether a timer, or a socket since before `time`, keeps the process alive. */
   isHeldSince(time: number): boolean {
     const timers = [...this.timers.values()];
     return timers.some((held) => held) || [...this.holdingSockets.values()].some((since) => since < time);
@@ -137,7 +136,7 @@ export class SimulatedWorld implements Environment {
     this.#events.push({ time: this.time + delay, order: ++this.#count, run });
   }
 
-  /** Runs everything up to a time; promises settle between two events. */
+  /** Runs all events up to a time. Promises settle between two events. */
   async runUntil(end: number, afterEach: () => void): Promise<void> {
     for (;;) {
       let first: Event | undefined;
@@ -179,7 +178,7 @@ class SimulatedSocket implements ClientSocket {
   readonly #requests = new FrameParser(1 << 20);
   #isOpen = false;
   #isOver = false;
-  #isAsked = false;
+  #hasRequest = false;
   #unsent = 0;
 
   constructor(world: SimulatedWorld, random: SeededRandom, server: SimulatedServer, events: SocketEvents) {
@@ -206,8 +205,8 @@ class SimulatedSocket implements ClientSocket {
       this.#later(5, () => this.#close(null));
       return;
     }
-    assert.ok(!this.#isAsked, "one request is in flight on a connection");
-    this.#isAsked = true;
+    assert.ok(!this.#hasRequest, "one request is in flight on a connection");
+    this.#hasRequest = true;
     const [payload] = this.#requests.push(bytes);
     if (this.#random.chance(0.05)) {
       this.#unsent = bytes.length;
@@ -219,7 +218,7 @@ class SimulatedSocket implements ClientSocket {
     });
   }
 
-  /** Runs a step within `longest` milliseconds, unless the socket is closed by then. */
+  /** Runs a step within `longest` milliseconds, unless the socket has been closed by then. */
   #later(longest: number, run: () => void): void {
     this.#world.at(this.#random.below(longest * 10) / 10, () => {
       if (!this.#isOver) run();
@@ -250,13 +249,13 @@ class SimulatedSocket implements ClientSocket {
     else if (mood !== "hang") this.#respond(ANSWER, 10);
   }
 
-  /** Sends an answer in two pieces, some time apart. */
+  /** Sends an answer in two pieces at different times. */
   #respond(bytes: string, longest: number, then: () => void = () => {}): void {
     const cut = this.#random.below(bytes.length);
     this.#later(longest, () => {
       if (cut > 0) this.#events.received(Buffer.from(bytes.slice(0, cut)));
       this.#later(3, () => {
-        this.#isAsked = false;
+        this.#hasRequest = false;
         this.#unsent = 0;
         this.#world.holdingSockets.delete(this);
         this.#events.received(Buffer.from(bytes.slice(cut)));

@@ -1,7 +1,7 @@
 /**
- * Simulates thousands of short lives of a client on simulated sockets and a simulated clock: daemons answer, hang,
- * refuse, close and change their mood; calls come one by one and in crowds; clients are closed in the middle of it.
- * DBSYNC_SEED replays all runs, with DBSYNC_RUN only the one whose number the message names.
+ * Simulates thousands of short runs of a client with simulated sockets and a simulated clock. Daemons answer, hang,
+ * refuse, close and change their mood; calls arrive one by one and in groups; clients are closed at any time.
+ * DBSYNC_SEED replays all runs, with DBSYNC_RUN only the run whose number the message names.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -23,16 +23,16 @@ import {
 const onlyRun = process.env["DBSYNC_RUN"];
 const RUNS = onlyRun === undefined ? [...Array(amount(120, 500)).keys()] : [Number(onlyRun)];
 
-/** The maximal error of a clock, in milliseconds. */
+/** The maximum error of a clock in milliseconds. */
 const DAY_MS = 86_400_000;
 
-/** Timers have whole milliseconds. */
+/** The resolution of timers, one millisecond. */
 const TIMER_MS = 1;
 
-/** DELIVERY_LINGER_MS of client.ts, and a timer's rounding. */
+/** DELIVERY_LINGER_MS of fan-out-client.ts, and the rounding of a timer. */
 const LINGER_MS = 500 + TIMER_MS;
 
-/** Milliseconds after the last call: longer than any deadline, back-off or idle connection. */
+/** The milliseconds after the last call, longer than any deadline, back-off or idle timeout. */
 const AFTERMATH_MS = 60_000;
 
 const POLICIES = ["first", "first", "all-equal", "majority", "all", 1] as const;
@@ -41,7 +41,7 @@ function daemonIn(world: SimulatedWorld, id: number, clock: { difference: number
   return new FakeDaemon({ id: id + 1, clock: () => 1_790_000_000_000 + world.time + clock.difference + own });
 }
 
-/** Makes a signer that takes simulated time, as another thread does. */
+/** Creates a signer that takes simulated time, like another thread. */
 function signerIn(world: SimulatedWorld, random: SeededRandom): EnvelopeSigner {
   return {
     keyId: "k".repeat(32),
@@ -56,7 +56,7 @@ interface JudgedCall extends SimulatedCall {
   settledAt: number | null;
 }
 
-/** Simulates one life, and checks it meanwhile. @returns how many calls succeeded and failed */
+/** Simulates one run and checks it. @returns the numbers of calls that succeeded and failed */
 async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: number; failed: number }> {
   const world = new SimulatedWorld(random);
   const hosts = ["a", "b", "c", "d"].slice(0, random.between(1, 4));
@@ -70,8 +70,8 @@ async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: numbe
   const servers = hosts.map((host) => `${host}:1`);
   const keepalive = random.chance(0.9);
   const usual = { servers, key: false, keepalive } as const;
-  const given = version === 1 ? ({ ...usual, versions: "1" } as const) : usual;
-  const settings = readOptions(given, () => assert.fail("no defaults"));
+  const options = version === 1 ? ({ ...usual, versions: "1" } as const) : usual;
+  const settings = readOptions(options, () => assert.fail("no defaults"));
   const signing =
     version === 1
       ? { sign: null, signer: null }
@@ -150,7 +150,7 @@ function judgeEnd(world: SimulatedWorld, client: FanOutClient, calls: SimulatedC
 }
 
 for (const version of [1, 2] as const) {
-  test(`a client of version ${version} settles every call once, in time and in order, and leaves nothing behind`, async (t) => {
+  test(`a client with version ${version} settles every call once, in time and in order, and leaves no sockets or timers`, async (t) => {
     const seed = seedOfRun();
     const total = { good: 0, failed: 0 };
     for (const run of RUNS) {
@@ -164,6 +164,6 @@ for (const version of [1, 2] as const) {
     }
     t.diagnostic(`seed ${seed}: ${RUNS.length} runs, ${total.good} calls answered, ${total.failed} failed`);
     if (onlyRun !== undefined) return;
-    assert.ok(total.good > RUNS.length && total.failed > RUNS.length, "both ends of a call are common");
+    assert.ok(total.good > RUNS.length && total.failed > RUNS.length, "many calls succeed and many fail");
   });
 }

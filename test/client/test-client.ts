@@ -1,4 +1,4 @@
-/** A client on real sockets for fake servers, and helpers for its errors. */
+/** A client with real sockets for fake servers, and helpers for its errors. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { OutcomeMessage } from "../../client/calls/channels.js";
 import { FanOutClient } from "../../client/fan-out-client.js";
@@ -9,10 +9,10 @@ import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import type { FakeServer } from "./fake-server.js";
 import type { HandClock } from "./hand-clock.js";
 
-/** Milliseconds, the maximum: no test is about the default, and a busy machine may need them. */
+/** The maximum timeout, because no test here concerns the default, and a busy machine may need it. */
 export const PATIENCE_MS = 20_000;
 
-/** Makes a client of version 1 without a signer, unless options differ. @param options  `clock`: moved by the test */
+/** Creates a version 1 client without a signer, unless options differ. @param options  `clock`: a clock that the test controls */
 export function clientOf(
   servers: readonly (FakeServer | string)[],
   options: SendOptions & { sign?: Signer; clock?: HandClock } = {},
@@ -28,7 +28,7 @@ export function clientOf(
   return new FanOutClient(settings, clock?.environment ?? realEnvironment, { sign, signer });
 }
 
-/** Records the outcome of each call at each daemon, until it is disposed of. */
+/** Records the outcome of each call on each daemon, until it is disposed of. */
 export function hearOutcomes(): Disposable & { readonly told: readonly OutcomeMessage[] } {
   const told: OutcomeMessage[] = [];
   const listen = (message: unknown) => void told.push(message as OutcomeMessage);
@@ -47,7 +47,7 @@ export async function errorOf(promise: Promise<unknown>): Promise<DbsyncError> {
   }
 }
 
-/** Describes an outcome: `ok OK`, `timeout unknown` … */
+/** Describes an outcome, for example `ok OK` or `timeout unknown`. */
 export function summary(outcome: Outcome | undefined): string {
   if (outcome === undefined) return "none";
   return outcome.status === "ok" ? `ok ${outcome.value}` : `${outcome.stage} ${outcome.effect}`;

@@ -1,6 +1,6 @@
 /**
- * Tests an attacker between a client and its daemons that tries to get a signed command of version 1, which could be
- * replayed forever: however it treats the hellos, it gets none unless `versions` allows version 1.
+ * Tests an attacker between a client and its daemons that tries to obtain a signed version 1 command, which could be
+ * replayed forever. However it handles the hellos, it receives none unless `versions` allows version 1.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ const ask = (servers: string, options: SendOptions = {}) =>
   createClient({ servers, key, timeout: PATIENCE_MS, versions: undefined, ...options });
 
 for (const theft of THEFTS) {
-  test(`a thief who ${theft} gets nothing of version 1, and the error says which line would allow it`, async () => {
+  test(`an attacker that ${theft} receives no version 1 command, and the error names the setting that would allow it`, async () => {
     await using thief = await startThief(theft);
     await using client = ask(thief.address);
     for (let call = 0; call < 5; call++) {
@@ -27,12 +27,12 @@ for (const theft of THEFTS) {
       assert.match(failure.message, /speaks version 1 only, has no room, or somebody hides version 2/);
       assert.match(failure.message, /versions: "1" in the options, DBSYNC_VERSIONS=1, dbsync\.versions = 1/);
     }
-    assert.ok(thief.connections >= 2, "it was asked once more");
+    assert.ok(thief.connections >= 2, "the client has tried again");
     assert.deepEqual(thief.taken, []);
   });
 }
 
-test("a thief beside a daemon, in a told cluster, gets envelopes at most", async () => {
+test("with a configured cluster, an attacker next to a daemon receives at most envelopes", async () => {
   await using daemon = await startDaemon();
   await using thief = await startThief("closes on the hello");
   const { servers, key, cluster } = daemon.options;
@@ -46,7 +46,7 @@ test("a thief beside a daemon, in a told cluster, gets envelopes at most", async
   assert.deepEqual(thief.taken, []);
 });
 
-test("a daemon that has no room gets nothing of version 1, and everything once there is some", async () => {
+test("a daemon at its connection limit receives no version 1 command, and everything once it has room", async () => {
   await using daemon = await startDaemon({ args: ["--max-connections", "2"] });
   // Unauthenticated connections are closed first; these are authenticated.
   const others = [createClient(daemon.options), createClient(daemon.options)];
@@ -69,7 +69,7 @@ const SAID: [how: string, prefix: string, options: SendOptions, connections: num
   ["the option 1", "", { versions: "1" }, 1],
   ["the option 1,2", "", { versions: "1,2" }, 2],
   ["its entry in the list", "dbsync1://", {}, 1],
-  ["its entry, whatever the option says", "dbsync1://", { versions: "2" }, 1],
+  ["its entry, independent of the option", "dbsync1://", { versions: "2" }, 1],
 ];
 
 for (const [how, prefix, options, connections] of SAID) {
@@ -85,14 +85,14 @@ for (const [how, prefix, options, connections] of SAID) {
   });
 }
 
-test("an entry that says 2 holds where the option allows version 1", async () => {
+test("an entry with version 2 applies even if the option allows version 1", async () => {
   await using thief = await startThief("closes on the hello");
   await using client = ask(`dbsync2://${thief.address}`, { versions: "1,2" });
   assert.equal(summary((await errorOf(client.send("PING"))).outcomes[0]), "version not-applied");
   assert.deepEqual(thief.taken, []);
 });
 
-test("a daemon whose entry says 1 is never asked, and gets each call beside one of version 2", async () => {
+test("a daemon whose entry names version 1 receives no hello, and each call, next to a version 2 daemon", async () => {
   await using daemon = await startDaemon();
   await using thief = await startThief("closes on the hello");
   await using client = createClient({

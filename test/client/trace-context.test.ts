@@ -1,4 +1,4 @@
-/** Tests W3C trace context: it reaches the slow log of daemons that support it, and no daemon that does not. */
+/** Tests W3C trace contexts: they appear in the slow log of daemons that support them, and other daemons do not receive them. */
 import assert from "node:assert/strict";
 import { tracingChannel } from "node:diagnostics_channel";
 import { readFileSync } from "node:fs";
@@ -29,7 +29,7 @@ const keyOf = (name: string) => readFileSync(join(cluster.folder, `${name}.pem`)
 
 const open = (servers = cluster.daemons.servers) => createClient({ servers, key: keyOf("app") });
 
-/** Returns the slow log's entries of a key, without times and addresses: the newest first. */
+/** Returns the slow log's entries about a key without times and addresses, the newest first. */
 async function slowOf(key: string): Promise<string[]> {
   const entries = (await root.call(["SLOWLOG", "GET", "-1"])) as unknown as [
     number,
@@ -40,7 +40,7 @@ async function slowOf(key: string): Promise<string[]> {
   return entries.map(([, , , argv]) => argv.join(" ")).filter((line) => line.includes(key));
 }
 
-/** Starts a daemon of the cluster that does not support trace contexts. `received` returns what it receives. */
+/** Starts a daemon of the cluster that does not support trace contexts. `received` returns the received bytes. */
 async function startOld(): Promise<{ old: ServedDaemon; received: () => string }> {
   const id = cluster.daemons.daemons[0]?.cluster ?? "";
   const old = await ServedDaemon.start({ cluster: Buffer.from(id, "hex").toString("latin1") });
@@ -56,7 +56,7 @@ async function startOld(): Promise<{ old: ServedDaemon; received: () => string }
   return { old, received: () => Buffer.concat(chunks).toString("latin1") };
 }
 
-test("the slow log shows the trace context of a call, and none of others", async () => {
+test("the slow log shows the trace context of a call, and none for other calls", async () => {
   await using client = open();
   await client.call(["SET", "one", "1"], { traceparent: contextOf("a") });
   await client
@@ -70,7 +70,7 @@ test("the slow log shows the trace context of a call, and none of others", async
   ]);
 });
 
-test("a client that is connected already asks its daemons once a call has a trace context", async () => {
+test("a connected client queries its daemons once a call has a trace context", async () => {
   await using client = open();
   await client.call(["SET", "two", "1"]);
   const traced = async () => {
@@ -80,7 +80,7 @@ test("a client that is connected already asks its daemons once a call has a trac
   await until("the trace context is sent", traced);
 });
 
-test("a subscriber of dbsync:call may set it; what is no trace context is ignored there, and an error as an option", async () => {
+test("a subscriber to dbsync:call may set it; an invalid one is ignored there, and is an error as an option", async () => {
   const calls = tracingChannel<unknown, CallMessage>("dbsync:call");
   let traceparent = contextOf("d");
   const subscribers = {
@@ -129,7 +129,7 @@ test("a daemon that does not support it gets the same envelope without it", asyn
   ]);
 });
 
-test("a client without traced calls does not ask for it", async () => {
+test("a client without traced calls does not query it", async () => {
   const { old, received } = await startOld();
   await using _ = old;
   await using client = open(old.address);

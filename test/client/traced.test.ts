@@ -1,6 +1,6 @@
 /**
- * Tests that errors carry the caller's stack with `debug` or DBSYNC_DEBUG=1, and that calls capture no stack without
- * it.
+ * Tests that errors have the caller's stack with `debug` or DBSYNC_DEBUG=1, and that calls capture no stack without
+ * them.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,13 +13,13 @@ async function whereTheyCall(client: Client): Promise<DbsyncError[]> {
   const errors: DbsyncError[] = [];
   for (const call of calls)
     await call().then(
-      () => assert.fail("nobody is there"),
+      () => assert.fail("no daemon is there"),
       (error: DbsyncError) => errors.push(error),
     );
   return errors;
 }
 
-test("an error of a client with debug tells where the call was made, and keeps its message", async () => {
+test("an error of a client with debug shows where the call was made, and keeps its message", async () => {
   await using client = createClient({ servers: await refusingAddress(), key: false, debug: true });
   for (const error of await whereTheyCall(client)) {
     assert.ok(error instanceof DbsyncError);
@@ -29,13 +29,13 @@ test("an error of a client with debug tells where the call was made, and keeps i
   }
 });
 
-test("an error of a client without debug tells where the library was", async () => {
+test("an error of a client without debug shows the library's stack", async () => {
   await using client = createClient({ servers: await refusingAddress(), key: false });
   const [error] = await whereTheyCall(client);
   assert.doesNotMatch(error?.stack ?? "", /whereTheyCall/);
 });
 
-test("DBSYNC_DEBUG=1 is debug too, and debug: false is none", async () => {
+test("DBSYNC_DEBUG=1 enables debug, and debug: false disables it", async () => {
   const servers = await refusingAddress();
   const text = `
     import { dbsyncSend } from ${ENTRY};

@@ -1,4 +1,4 @@
-/** Tests clients without a key: their requests to each kind of daemon, and their errors where it requires a key. */
+/** Tests clients without a key: their requests to each kind of daemon, and their errors if the daemon requires a key. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { openClient } from "../../client/dbsync-send.js";
@@ -33,8 +33,8 @@ const namesVersion1Alone = (hello: Buffer): Buffer =>
     "latin1",
   );
 
-describe("A client without a key, at a daemon without keys", () => {
-  test("has typed replies, blanks, databases, conditions, what belongs together, and errors in words", async () => {
+describe("A client without a key, with a daemon without keys", () => {
+  test("supports typed replies, spaces, databases, conditions, multi, and readable errors", async () => {
     await using daemon = await startMemory();
     await using client = keyless(addressOf(daemon));
     assert.equal(await client.send(["SET", "a", "hello world"]), "OK");
@@ -50,23 +50,23 @@ describe("A client without a key, at a daemon without keys", () => {
       await client.call("GET n", { after: client.lastWrite ?? assert.fail("nothing was written") }),
       "2",
     );
-    const told = async (command: string) => (await errorOf(client.send(command))).message;
-    assert.match(await told("GETT"), /^The command failed.*: ERR unknown command 'GETT'/);
-    assert.match(await told("GET l"), /^The command failed.*: WRONGTYPE /);
-    assert.match(await told("SET a"), /^The command failed.*: ERR wrong number of arguments for 'set'/);
-    assert.match(await told("KEY LIST"), /^The command failed.*: NOPERM .*without keys/);
+    const errorText = async (command: string) => (await errorOf(client.send(command))).message;
+    assert.match(await errorText("GETT"), /^The command failed.*: ERR unknown command 'GETT'/);
+    assert.match(await errorText("GET l"), /^The command failed.*: WRONGTYPE /);
+    assert.match(await errorText("SET a"), /^The command failed.*: ERR wrong number of arguments for 'set'/);
+    assert.match(await errorText("KEY LIST"), /^The command failed.*: NOPERM .*without keys/);
     const [outcome] = (await client.sendAll("PING")).outcomes;
     assert.ok(outcome?.status === "ok" && outcome.version === 2);
   });
 
-  test("has no more than one connection, from its first call on", async () => {
+  test("has only one connection from its first call", async () => {
     await using daemon = await startMemory();
     await using client = keyless(addressOf(daemon));
     await Promise.all(Array.from({ length: 100 }, (_, call) => client.send(`SET k${call} v`)));
     assert.equal(await client.send("DBSIZE"), "100");
   });
 
-  test("hears what is said on channels, and of keys", async () => {
+  test("receives channel messages and changes of keys", async () => {
     await using daemon = await startDaemon({ key: false });
     await using client = keyless(daemon.servers);
     const channel = client.subscribe("news");
@@ -79,18 +79,18 @@ describe("A client without a key, at a daemon without keys", () => {
     assert.deepEqual((await key.next()).value, { type: "changed", db: 0, key: "k" });
   });
 
-  test("is not taken for one with a key, and that one is told so", async () => {
+  test("is distinguished from a client with a key, which receives an error", async () => {
     await using daemon = await startMemory();
     await using signed = await startDaemon();
-    const given = { ...signed.options, servers: addressOf(daemon), versions: "2" } as const;
-    const settings = readOptions(given, () => assert.fail("no defaults"));
+    const options = { ...signed.options, servers: addressOf(daemon), versions: "2" } as const;
+    const settings = readOptions(options, () => assert.fail("no defaults"));
     await using client = openClient(settings, assert.fail).client;
     assert.match((await errorOf(client.send("PING"))).message, /not-due: it has no keys now/);
   });
 });
 
-describe("A client without a key, at a daemon with keys", () => {
-  test("says that it wants signed commands, each time, and that nothing was done", async () => {
+describe("A client without a key, with a daemon with keys", () => {
+  test("reports each time that the daemon requires signed commands, and that nothing was applied", async () => {
     await using daemon = await startDaemon();
     await using client = keyless(daemon.servers);
     for (let time = 0; time < 3; time++) {
@@ -105,7 +105,7 @@ describe("A client without a key, at a daemon with keys", () => {
     for (const error of await Promise.all(calls)) assert.match(error.message, WANTS);
   });
 
-  test("is told the same by one that is asked for version 2 alone, whose hello goes with the command", async () => {
+  test("receives the same error with versions 2, where the hello is sent together with the command", async () => {
     await using daemon = await startDaemon();
     await using client = keyless(daemon.servers, { versions: "2" });
     const error = await errorOf(client.send("SET k v"));
@@ -113,14 +113,14 @@ describe("A client without a key, at a daemon with keys", () => {
     assert.match(error.message, /unsigned: /);
   });
 
-  test("is told the same by one of a time when every envelope was signed", async () => {
+  test("receives the same error from a daemon of a release with only signed envelopes", async () => {
     await using daemon = await ServedDaemon.start();
     await using client = keyless(daemon.address);
     assert.match((await errorOf(client.send("SET k v"))).message, WANTS);
     assert.deepEqual(daemon.envelopes, []);
   });
 
-  test("uses the others", async () => {
+  test("uses the other daemons", async () => {
     await using without = await startMemory();
     await using daemon = await startDaemon();
     await using client = keyless(`${daemon.servers},${addressOf(without)}`);
@@ -129,8 +129,8 @@ describe("A client without a key, at a daemon with keys", () => {
   });
 });
 
-describe("A client without a key, at daemons that speak version 1 only", () => {
-  test("sends that, once it has asked", async () => {
+describe("A client without a key, with daemons that speak only version 1", () => {
+  test("sends version 1 after its hello", async () => {
     await using old = await FakeServer.start();
     await using client = keyless(old.address);
     assert.equal(await client.send("SET k v"), "OK");
@@ -140,7 +140,7 @@ describe("A client without a key, at daemons that speak version 1 only", () => {
     assert.equal(error.code, "bad-command");
   });
 
-  test("sends each of several what it speaks", async () => {
+  test("sends each daemon the version that it speaks", async () => {
     await using old = await FakeServer.start();
     await using daemon = await startMemory();
     await using client = keyless(`${old.address},${addressOf(daemon)}`);
@@ -152,9 +152,9 @@ describe("A client without a key, at daemons that speak version 1 only", () => {
     assert.deepEqual(old.commands, ["SET k v"]);
   });
 
-  test("takes a daemon of an earlier version, which has no keys, at its word", async () => {
+  test("accepts the hello of a daemon of an earlier release without keys", async () => {
     await using daemon = await ServedDaemon.start();
-    // Its hello names version 1 alone. A command of version 1 closes the connection, as with a wrong key.
+    // Its hello names only version 1. A version 1 command closes the connection, as with a wrong key.
     daemon.passes = (answers) => (answers.length === 0 ? null : answers.map(namesVersion1Alone));
     await using client = keyless(daemon.address);
     const error = await errorOf(client.send("SET k v"));
@@ -163,7 +163,7 @@ describe("A client without a key, at daemons that speak version 1 only", () => {
     assert.deepEqual(daemon.envelopes, []);
   });
 
-  test("sends version 1 unasked where somebody has said so, and never where somebody has said version 2", async () => {
+  test("sends version 1 without a hello if it is configured, and never if version 2 is configured", async () => {
     await using old = await FakeServer.start();
     await using first = keyless(old.address, { versions: "1" });
     assert.equal(await first.send("PING"), "OK");

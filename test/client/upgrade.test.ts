@@ -1,4 +1,4 @@
-/** Simulates daemons of version 1 that are replaced by daemons of version 2 while a client is never idle. */
+/** Simulates version 1 daemons that are upgraded to version 2 while a client is never idle. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FanOutClient } from "../../client/fan-out-client.js";
@@ -10,7 +10,7 @@ import { judgeOrder, type SimulatedServer, SimulatedWorld } from "./simulated-wo
 
 const RUNS = amount(1, 10);
 const UPGRADE_MS = 20_000;
-/** VERSION_1_MS of spoken-version.ts, and time enough for a hello. */
+/** VERSION_1_MS of spoken-version.ts, and sufficient time for a hello. */
 const NOTICED_MS = 60_000 + 3_000;
 const END_MS = UPGRADE_MS + NOTICED_MS + 10_000;
 const WORKERS = 4;
@@ -21,7 +21,7 @@ interface TimedCall {
   settledAt: number | null;
 }
 
-/** Makes a client. @param signingMs  milliseconds of a signature, in parallel with calls */
+/** Creates a client. @param signingMs  the milliseconds that a signature takes, in parallel with calls */
 function clientIn(world: SimulatedWorld, signingMs: number): FanOutClient {
   const servers = [...world.servers.keys()].map((host) => `${host}:1`);
   const settings = readOptions({ servers, key: false, versions: "1,2" }, () => assert.fail("no defaults"));
@@ -32,7 +32,7 @@ function clientIn(world: SimulatedWorld, signingMs: number): FanOutClient {
 }
 
 /**
- * Simulates one daemon that answers immediately, and one that always has pending answers and starts with version 1.
+ * Simulates one daemon that answers immediately, and one that always has pending answers and begins with version 1.
  */
 async function live(random: SeededRandom, isMixed: boolean): Promise<void> {
   const world = new SimulatedWorld(random);
@@ -71,8 +71,8 @@ async function live(random: SeededRandom, isMixed: boolean): Promise<void> {
 }
 
 for (const isMixed of [false, true]) {
-  const rest = isMixed ? "beside one that spoke version 2 already" : "with all others";
-  test(`a busy client notices a daemon that is upgraded ${rest}, and keeps the order of its calls`, async () => {
+  const setting = isMixed ? "next to one that already spoke version 2" : "together with all others";
+  test(`a busy client notices a daemon that is upgraded ${setting}, and keeps the order of its calls`, async () => {
     const seed = seedOfRun();
     for (let run = 0; run < RUNS; run++) {
       await live(new SeededRandom(seed, run), isMixed).catch((error: Error) => {
@@ -82,7 +82,7 @@ for (const isMixed of [false, true]) {
   });
 }
 
-test("calls that wait to be signed while a daemon turns out to be upgraded reach it all the same", async () => {
+test("calls that wait to be signed while a daemon turns out to be upgraded still reach it", async () => {
   const seed = seedOfRun();
   for (let run = 0; run < RUNS; run++) {
     const world = new SimulatedWorld(new SeededRandom(seed, run));
@@ -106,7 +106,7 @@ test("calls that wait to be signed while a daemon turns out to be upgraded reach
     client.shut("closed");
     assert.deepEqual(failures, [], `run ${run} of DBSYNC_SEED=${seed}`);
     const applied = world.servers.get("two")?.daemon?.applied.length ?? 0;
-    assert.ok(applied > 0, "it gets envelopes");
+    assert.ok(applied > 0, "it receives envelopes");
     assert.equal(world.servers.get("two")?.received.length, calls);
   }
 });

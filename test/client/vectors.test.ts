@@ -1,6 +1,6 @@
 /**
- * Compares the client with the recorded original driver: our request bytes are the driver's, and the original
- * daemon's recorded answer leads to the driver's result. Where the daemon was silent the driver gave up (null).
+ * Compares the client with recordings of the original driver. The request bytes must be equal, and the recorded answer
+ * of the original daemon must lead to the driver's result. If the daemon was silent, the driver returned null.
  * Source: test/vectors/php-dbsync/README.md.
  */
 import assert from "node:assert/strict";
@@ -29,15 +29,15 @@ const vectors = (JSON.parse(readFileSync(join(folder, "vectors.json"), "utf8")) 
 );
 
 /**
- * The original driver treats the end of the stream immediately after an answer as an error; ours returns the answer.
+ * The original driver treats the end of the stream directly after an answer as an error; this client returns the answer.
  * Source: docs/protocol.md, table of differences.
  */
 const MENDED: Readonly<Record<string, string>> = { "no-keepalive-daemon": "redis:5:PONG" };
 
-test("there are recorded calls of the driver to replay", () => assert.ok(vectors.length >= 30));
+test("there are recorded calls of the original driver", () => assert.ok(vectors.length >= 30));
 
 for (const vector of vectors) {
-  test(`the recorded call "${vector.name}" has the driver's bytes and its result`, async () => {
+  test(`the recorded call "${vector.name}" has the same bytes and the same result`, async () => {
     await using daemon = await replay(Buffer.from(vector.response_hex ?? "", "hex"));
     const key = vector.keyFile === null ? false : readFileSync(join(folder, vector.keyFile));
     const servers = `dbsync1://${daemon.address}`;
@@ -62,7 +62,7 @@ async function replay(answer: Buffer): Promise<{ address: string; received(): Bu
     sockets.add(socket);
     socket.on("error", () => {});
     socket.once("data", (first: Buffer) => {
-      // Bytes that are not version 1 are no call: the daemon closes the connection without an answer.
+      // Bytes that are not version 1 are not a call, so the daemon closes the connection without an answer.
       if (first.toString("latin1", 0, 4) === "ds2:") {
         socket.end();
         return;

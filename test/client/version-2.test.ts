@@ -1,4 +1,4 @@
-/** Tests the client with daemons of version 2: batches, headers, replies, retries. Fake daemons on loopback. */
+/** Tests the client with fake version 2 daemons on loopback: batches, headers, replies, retries. */
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -21,7 +21,7 @@ import { HandClock } from "./hand-clock.js";
 import { client2Of, ServedDaemon } from "./served-daemon.js";
 import { clientOf, errorOf, PATIENCE_MS, summary } from "./test-client.js";
 
-test("calls at once share few signatures and arrive in the order in which they were given", async () => {
+test("simultaneous calls share a few signatures and arrive in the order of the calls", async () => {
   await using one = await ServedDaemon.start();
   await using two = await ServedDaemon.start();
   const signatures = { count: 0 };
@@ -30,7 +30,7 @@ test("calls at once share few signatures and arrive in the order in which they w
   const sent = Array.from({ length: 200 }, (_, call) => `SET k ${call}`);
   await Promise.all(sent.map((command) => client.send(command)));
   assert.ok(signatures.count <= 3, `${signatures.count} signatures`);
-  await until(() => two.envelopes.flat().length === 201, "the other daemon to get everything");
+  await until(() => two.envelopes.flat().length === 201, "the other daemon to receive everything");
   for (const { envelopes } of [one, two]) assert.deepEqual(envelopes.flat().slice(1), sent);
   assert.deepEqual([one.accepted, two.accepted], [1, 1]);
 });
@@ -42,7 +42,7 @@ test("reads and writes never share an envelope, and keep their order", async () 
   assert.deepEqual(daemon.envelopes, [["SET a 1"], ["GET a", "GET b"], ["SET a 2"], ["GET a"]]);
 });
 
-test("what is for the key ring shares no envelope with other calls, and keeps its place", async () => {
+test("commands for the key ring have separate envelopes, and keep their position", async () => {
   await using daemon = await ServedDaemon.start();
   await using client = client2Of([daemon]);
   const calls = ["SET a 1", "key REVOKE 00", "KEY LIST", "GET a", "CLUSTER LIST", "SET a 2"];
@@ -62,7 +62,7 @@ test("what is for the key ring shares no envelope with other calls, and keeps it
   ]);
 });
 
-test("calls at once may bring more together than any of them could", async () => {
+test("simultaneous calls may together exceed the limit of a single call", async () => {
   const bytes = "v".repeat(128 * 1024);
   await using daemon = await ServedDaemon.start({ reply: () => ({ kind: "bulk", bytes }) });
   await using client = client2Of([daemon]);
@@ -70,7 +70,7 @@ test("calls at once may bring more together than any of them could", async () =>
   assert.ok(values.every((value) => value === bytes));
 });
 
-test("an argument may hold anything: blanks, line feeds, NUL, bytes, nothing", async () => {
+test("an argument may contain spaces, line feeds, NUL and any bytes, and may be empty", async () => {
   await using daemon = await ServedDaemon.start();
   await using client = client2Of([daemon]);
   await client.call(["SET", "a b\r\n\0", Buffer.of(0, 255), "", "é", 7]);
@@ -98,13 +98,13 @@ for (const [reply, value, text] of REPLIES) {
   });
 }
 
-test("buffers are given where they are asked for", async () => {
+test("replies contain Buffers if the caller requests them", async () => {
   await using daemon = await ServedDaemon.start({ reply: () => ({ kind: "bulk", bytes: "\0\xff" }) });
   await using client = client2Of([daemon]);
   assert.deepEqual(await client.call("GET k", { buffers: true }), Buffer.of(0, 255));
 });
 
-test("a failing command is an error with the daemon's text, and does not fail its neighbours", async () => {
+test("a failing command is an error with the daemon's text, and does not affect the other calls of its envelope", async () => {
   const reply = ([name]: readonly string[]) =>
     name === "LPUSH" ? error("WRONGTYPE No.") : ({ kind: "status", text: "OK" } as const);
   await using daemon = await ServedDaemon.start({ reply });
@@ -161,7 +161,7 @@ test("a daemon that has not answered at the deadline is reported with a timeout"
   assert.equal(summary((await failed).outcomes.at(-1)), "timeout unknown");
 });
 
-test("multi is one unit with a reply of its own for each command", async () => {
+test("multi is one unit with a reply for each command", async () => {
   const reply = ([name]: readonly string[]): Reply =>
     name === "INCR" ? { kind: "integer", value: 1 } : error("ERR no");
   await using daemon = await ServedDaemon.start({ reply });
@@ -174,7 +174,7 @@ test("multi is one unit with a reply of its own for each command", async () => {
   assert.equal((await errorOf(client.multi([]))).code, "bad-command");
 });
 
-test("options of the envelope stand in its header, and make it the call's own", async () => {
+test("header options are in the envelope's header, and require a separate envelope for the call", async () => {
   await using daemon = await ServedDaemon.start();
   await using client = client2Of([daemon]);
   assert.equal(client.lastWrite, null);
@@ -196,7 +196,7 @@ test("options of the envelope stand in its header, and make it the call's own", 
   assert.equal(hexOf(envelope?.after ?? ""), after);
 });
 
-test("what is lost with a connection is sent again, the same bytes, and applied once", async () => {
+test("an envelope that is lost with its connection is sent again with the same bytes, and applied once", async () => {
   await using daemon = await ServedDaemon.start();
   await using client = client2Of([daemon]);
   await client.send("PING");
@@ -208,7 +208,7 @@ test("what is lost with a connection is sent again, the same bytes, and applied 
   assert.ok(daemon.daemon.arrived.length > 2);
 });
 
-test("what is lost again and again is an error that says so, and may have been applied", async () => {
+test("an envelope that is lost repeatedly is an error, and may have been applied", async () => {
   await using daemon = await ServedDaemon.start();
   await using client = client2Of([daemon]);
   await client.send("PING");
@@ -219,7 +219,7 @@ test("what is lost again and again is an error that says so, and may have been a
 });
 
 for (const code of ["skew", "catching-up", "revoked"]) {
-  test(`what was lost and is then refused (${code}) may have been applied, and is not signed anew`, async () => {
+  test(`an envelope that was lost and is then refused (${code}) may have been applied, and is not signed again`, async () => {
     await using daemon = await ServedDaemon.start();
     await using client = client2Of([daemon]);
     await client.send("PING");
@@ -236,7 +236,7 @@ for (const code of ["skew", "catching-up", "revoked"]) {
   });
 }
 
-test("what is too old for a daemon is signed anew", async () => {
+test("an envelope that is too old for a daemon is signed again", async () => {
   await using daemon = await ServedDaemon.start();
   await using client = client2Of([daemon]);
   await client.send("PING");
@@ -249,7 +249,7 @@ test("what is too old for a daemon is signed anew", async () => {
   assert.deepEqual(daemon.envelopes, [["PING"], ["INCR n"]]);
 });
 
-test("a refusal is told with code, sentence and effect", async () => {
+test("a refusal is reported with code, sentence and effect", async () => {
   await using daemon = await ServedDaemon.start();
   await using client = client2Of([daemon]);
   daemon.daemon.refusal = { code: "over-rate", effect: "not-applied" };
@@ -260,7 +260,7 @@ test("a refusal is told with code, sentence and effect", async () => {
   assert.equal((await errorOf(client.send("INCR n"))).effect, "unknown");
 });
 
-test("a daemon whose hello has elements that nobody here knows is understood", async () => {
+test("a hello with unknown additional elements is accepted", async () => {
   await using daemon = await ServedDaemon.start();
   const longer = (frame: Buffer) => {
     const payload = frame.toString("latin1").replace(/^ds2:\d+:/, "");
@@ -278,7 +278,7 @@ test("a daemon whose hello has elements that nobody here knows is understood", a
   assert.ok(greeting.kind === "hello" && greeting.hello.members === 2);
 });
 
-test("every daemon's outcome goes to who listens on the diagnostics channel", async () => {
+test("every daemon's outcome is published on the diagnostics channel", async () => {
   await using daemon = await ServedDaemon.start();
   await using old = await FakeServer.start();
   await using client = client2Of([daemon, old], { versions: "1,2" });
@@ -298,10 +298,10 @@ test("every daemon's outcome goes to who listens on the diagnostics channel", as
   assert.ok(seen.some(({ id }) => id === hexOf(daemon.daemon.applied[1]?.id ?? "")));
 });
 
-/** Milliseconds of calls that wait in vain; enough to be sent on a busy machine. */
+/** The timeout of calls that are never answered, long enough to be sent on a busy machine. */
 const WAITING_MS = 1_000;
 
-test('a call that ends while a daemon waits for what "after" names says so', async () => {
+test('a call that fails while a daemon waits for the write in "after" reports that', async () => {
   await using daemon = await startDaemon();
   await using client = createClient(daemon.options);
   await client.send("SET a 1");
@@ -310,7 +310,7 @@ test('a call that ends while a daemon waits for what "after" names says so', asy
   assert.match(failure.message, /does not hold the write that the option after names/);
 });
 
-test("a call that ends while a daemon waits until a write is final says so", async () => {
+test("a call that fails while a daemon waits until a write is final reports that", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-waits-"));
   try {
     await using daemon = await startDaemon({ args: ["--data", join(folder, "data")] });
@@ -322,7 +322,7 @@ test("a call that ends while a daemon waits until a write is final says so", asy
   }
 });
 
-test("what failed where it is recorded may yet succeed, so it is not told as not applied", async () => {
+test("a failed, recorded command may yet succeed, so it is not reported as not applied", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-provisional-"));
   try {
     await using recorder = await startDaemon({ args: ["--data", join(folder, "data")] });
@@ -337,7 +337,7 @@ test("what failed where it is recorded may yet succeed, so it is not told as not
       assert.match(failed.message, /WRONGTYPE/);
       assert.deepEqual([failed.code, failed.effect], ["reply", effect]);
       const unknown = await errorOf(client.send("NOSUCH k"));
-      assert.equal(unknown.effect, "not-applied", "what is wrong with its bytes stays wrong");
+      assert.equal(unknown.effect, "not-applied", "a malformed command never succeeds");
     }
     await using client = createClient(recorder.options);
     const { outcomes } = await client.sendAll("SET k 1", { if: [{ key: "k", writer: null }] });
@@ -347,7 +347,7 @@ test("what failed where it is recorded may yet succeed, so it is not told as not
   }
 });
 
-test("WRITERS gives what the option if takes", async () => {
+test("WRITERS returns the writers that the option if accepts", async () => {
   await using daemon = await startDaemon();
   await using client = createClient(daemon.options);
   await client.send("SET a 1");

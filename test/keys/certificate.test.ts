@@ -1,6 +1,6 @@
 /**
- * Tests `dbsync-keygen --certificate`: its files, compared with openssl and Node's TLS; and files that a daemon would
- * not load.
+ * Tests `dbsync-keygen --certificate`: its files, compared with openssl and Node's TLS, and files that a daemon does not
+ * load.
  */
 import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
@@ -33,7 +33,7 @@ const filesIn = (folder: string) => ({
   key: join(folder, "tls-key.pem"),
 });
 
-test("A certificate has the names, dates and purposes that openssl sees and verifies", {
+test("A certificate has the expected names, dates and purposes according to openssl", {
   skip: withoutOpenssl,
 }, async () => {
   using folder = temporaryFolder();
@@ -74,7 +74,7 @@ test("dbsync-keygen --certificate prints the fingerprint of the key and the entr
   assert.deepEqual(readdirSync(folder.path), ["tls-cert.pem", "tls-key.pem"]);
 });
 
-test("A certificate is not replaced unasked; --keep-key makes a new one for the same key", async () => {
+test("A certificate is not replaced without --force; --keep-key generates a new one for the same key", async () => {
   using folder = temporaryFolder();
   await run(folder.path, "--certificate", "--san", "a.example");
   const before = loadCertificatePair(filesIn(folder.path));
@@ -90,13 +90,13 @@ test("A certificate is not replaced unasked; --keep-key makes a new one for the 
   assert.notEqual(loadCertificatePair(filesIn(folder.path)).fingerprint, before.fingerprint);
 });
 
-test("dbsync-keygen says which option of a certificate is wrong", async () => {
+test("dbsync-keygen reports which certificate option is wrong", async () => {
   using folder = temporaryFolder();
   const cases: readonly (readonly [RegExp, number, ...string[]])[] = [
     [/--certificate' needs .*--san/, 2, "--certificate"],
     [/--san' is for '--certificate'/, 2, "--san", "a.example"],
-    [/--type' cannot go with '--certificate'/, 2, "--certificate", "--san", "a", "--type", "rsa"],
-    [/"a b" is no host name/, 2, "--certificate", "--san", "a b"],
+    [/--type' cannot be combined with '--certificate'/, 2, "--certificate", "--san", "a", "--type", "rsa"],
+    [/"a b" is neither a host name nor an address/, 2, "--certificate", "--san", "a b"],
     [/Expected 1 to 3650/, 2, "--certificate", "--san", "a", "--days", "0"],
     [/tls-key\.pem does not exist/, 1, "--certificate", "--san", "a", "--keep-key"],
   ];
@@ -127,7 +127,7 @@ test("A name of a certificate is a host name, a wildcard or an address", () => {
     assert.ok(!isCertificateName(name), name);
 });
 
-test("A pair that cannot be served with is refused with file, reason and cure", {
+test("An unusable pair is refused with the file, the reason and the fix", {
   skip: withoutOpenssl,
 }, async () => {
   using folder = temporaryFolder();
@@ -165,7 +165,9 @@ test("A pair that cannot be served with is refused with file, reason and cure", 
   }
 });
 
-test("An elliptic key and a chain behind the certificate load", { skip: withoutOpenssl }, () => {
+test("An elliptic curve key and a chain after the certificate can be loaded", {
+  skip: withoutOpenssl,
+}, () => {
   using folder = temporaryFolder();
   openssl(
     folder.path,

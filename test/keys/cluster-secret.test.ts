@@ -1,4 +1,4 @@
-/** Tests the file of a cluster's secret: made once, read by daemons. */
+/** Tests the file with a cluster's secret: dbsync-keygen creates it once, and daemons read it. */
 import assert from "node:assert/strict";
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ async function run(...argv: string[]): Promise<{ code: number; stdout: string; s
   return { code, stdout, stderr };
 }
 
-test("dbsync-keygen --cluster-secret makes a file for its owner alone, and says what comes next", async () => {
+test("dbsync-keygen --cluster-secret creates a file that only its owner can read, and prints the next steps", async () => {
   using folder = temporaryFolder();
   const file = join(folder.path, "cluster.secret");
   const { code, stdout, stderr } = await run("--cluster-secret", file);
@@ -30,7 +30,7 @@ test("dbsync-keygen --cluster-secret makes a file for its owner alone, and says 
   assert.deepEqual(warnings, []);
 });
 
-test("a secret that is there is never overwritten, and goes with no other option", async () => {
+test("an existing secret is never overwritten, and the option cannot be combined with others", async () => {
   using folder = temporaryFolder();
   const file = join(folder.path, "cluster.secret");
   assert.equal((await run("--cluster-secret", file)).code, 0);
@@ -40,14 +40,14 @@ test("a secret that is there is never overwritten, and goes with no other option
   assert.match(again.stderr, /^dbsync-keygen: .*cluster\.secret is there already, and was left as it is/);
   const forced = await run("--cluster-secret", file, "--force");
   assert.equal(forced.code, 2);
-  assert.match(forced.stderr, /'--force' cannot go with '--cluster-secret'/);
+  assert.match(forced.stderr, /'--force' cannot be combined with '--cluster-secret'/);
   assert.deepEqual(readFileSync(file), before);
   const nowhere = await run("--cluster-secret", join(folder.path, "no", "such"));
   assert.equal(nowhere.code, 1);
   assert.match(nowhere.stderr, /cannot be written \(ENOENT: /);
 });
 
-test("what is no secret is refused by name, and one that others can read brings a warning", () => {
+test("a file without a secret is refused by name, and one that other users can read causes a warning", () => {
   using folder = temporaryFolder();
   const file = join(folder.path, "cluster.secret");
   assert.throws(() => readClusterSecret(file), {

@@ -1,4 +1,4 @@
-/** Tests the DER parser: every truncation, and every missing byte. */
+/** Tests the DER parser with every truncation and every missing byte. */
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { createRequire } from "node:module";
@@ -15,7 +15,7 @@ const KEYS = {
   ed25519: generateKeyPairSync("ed25519").publicKey.export({ type: "spki", format: "der" }),
 };
 
-test("keys are whole, and no part of one is, nor one with something behind it", () => {
+test("a key is complete; a part of a key, or a key followed by other bytes, is not", () => {
   for (const [name, der] of Object.entries(KEYS)) {
     assert.ok(isWholeDer(der), name);
     for (let length = 0; length < der.length; length++)
@@ -25,7 +25,7 @@ test("keys are whole, and no part of one is, nor one with something behind it", 
   }
 });
 
-test("no key is whole that lacks a byte of its end, and node-forge says the same of one that lacks any", () => {
+test("a key without one of its last bytes is incomplete, and node-forge agrees for any missing byte", () => {
   for (const [name, der] of Object.entries(KEYS)) {
     for (let place = 0; place < der.length; place++) {
       const less = Buffer.concat([der.subarray(0, place), der.subarray(place + 1)]);
@@ -34,7 +34,7 @@ test("no key is whole that lacks a byte of its end, and node-forge says the same
   }
 });
 
-test("what says that it is longer than any file is not whole, and depth costs no stack", () => {
+test("a value with a huge stated length is incomplete, and deep nesting uses no stack", () => {
   for (const bytes of [
     [0x30],
     [0x30, 0x80],

@@ -1,9 +1,9 @@
 /**
- * Tests signatures that were made without the private key, in the shapes that RSA and Ed25519 verifiers of other
- * libraries have accepted: additional bytes, padding too short, structures parsed leniently. The blocks are raised to
- * the private exponent, so everything but their form is right. The key is the attacker's best case, for with the
- * exponent 3 such blocks can be made without it.
- * Source: RFC 8017, 8.2.2 and 9.2 (compare with the one encoding that there is); RFC 8032, 5.1.7; the advisories
+ * Tests forged signatures in the forms that RSA and Ed25519 verifiers of other libraries have accepted: additional bytes,
+ * padding that is too short, structures that are parsed leniently. The blocks are raised to the private exponent, so
+ * everything except their form is correct. This is the attacker's best case, because with the exponent 3 such blocks can
+ * be made without the private key.
+ * Source: RFC 8017, 8.2.2 and 9.2 (compare with the only valid encoding); RFC 8032, 5.1.7; the advisories
  * CVE-2006-4339, CVE-2022-24771, -24772, -24773, CVE-2025-12816, -66030, CVE-2026-33894, -33895, -85393.
  */
 import assert from "node:assert/strict";
@@ -37,7 +37,7 @@ const digest = (name: string) => createHash(name).update(TEXT).digest();
 
 const bytes = (hex: string) => Buffer.from(hex.replaceAll(" ", ""), "hex");
 
-/** Returns DER with a length of one byte, or, with `longForm`, of the two that BER allows. */
+/** Returns DER with a length of one byte or, with `longForm`, of two bytes, which BER allows. */
 function der(tag: number, content: Buffer, longForm = false): Buffer {
   const head = longForm ? [tag, 0x81, content.length] : [tag, content.length];
   return Buffer.concat([Buffer.from(head), content]);
@@ -50,15 +50,15 @@ const octets = (content = digest("sha256")) => der(0x04, content);
 const info = (...parts: Buffer[]) => der(0x30, Buffer.concat(parts));
 const GOOD_INFO = info(algorithm(NULL), octets());
 
-/** Returns 00 01 FF… 00 and the content, as long as the modulus. `behind` follows and shortens the padding. */
+/** Returns 00 01 FF… 00 and the content, as long as the modulus. `behind` follows it and shortens the padding. */
 function block(content: Buffer, behind = Buffer.alloc(0), padding?: Buffer): Buffer {
   const filled = padding ?? Buffer.alloc(MODULUS_BYTES - 3 - content.length - behind.length, 0xff);
   const made = Buffer.concat([bytes("00 01"), filled, bytes("00"), content, behind]);
-  assert.equal(made.length, MODULUS_BYTES, "the forgery itself is well made");
+  assert.equal(made.length, MODULUS_BYTES, "the forgery has the correct length");
   return made;
 }
 
-/** Returns `padding` bytes, the content, and zeros up to the modulus's length. */
+/** Returns `padding` bytes, the content, and zeros up to the length of the modulus. */
 function shortPadded(padding: number, content = GOOD_INFO): Buffer {
   const behind = Buffer.alloc(MODULUS_BYTES - 3 - padding - content.length);
   return block(content, behind, Buffer.alloc(padding, 0xff));
@@ -78,26 +78,24 @@ function changed(plain: Buffer, at: number, byte: number): Buffer {
 const GOOD = block(GOOD_INFO);
 const LONG_GARBAGE = der(0x04, Buffer.alloc(60, 0x61));
 
-/** Blocks by their error. */
+/** The forged blocks by their error. */
 const BLOCKS: Readonly<Record<string, Buffer>> = {
-  "bytes behind the DigestInfo, padding shortened": block(GOOD_INFO, Buffer.alloc(150, 0x61)),
-  "one byte behind the DigestInfo": block(GOOD_INFO, bytes("00")),
-  "eight bytes of padding and the rest garbage": shortPadded(8),
+  "bytes after the DigestInfo, padding shortened": block(GOOD_INFO, Buffer.alloc(150, 0x61)),
+  "one byte after the DigestInfo": block(GOOD_INFO, bytes("00")),
+  "eight bytes of padding followed by garbage": shortPadded(8),
   "seven bytes of padding": shortPadded(7),
   "two bytes of padding": shortPadded(2),
   "no padding": shortPadded(0),
-  "an element more in the DigestInfo": block(info(algorithm(NULL), octets(), LONG_GARBAGE)),
+  "an additional element in the DigestInfo": block(info(algorithm(NULL), octets(), LONG_GARBAGE)),
   "an element before the others in the DigestInfo": block(info(LONG_GARBAGE, algorithm(NULL), octets())),
-  "an element more in the DigestAlgorithm": block(info(algorithm(NULL, LONG_GARBAGE), octets())),
+  "an additional element in the DigestAlgorithm": block(info(algorithm(NULL, LONG_GARBAGE), octets())),
   "garbage for the DigestAlgorithm's parameters": block(info(algorithm(LONG_GARBAGE), octets())),
   "an empty sequence for the DigestAlgorithm's parameters": block(info(algorithm(bytes("30 00")), octets())),
-  "a NULL that has content": block(info(algorithm(der(0x05, Buffer.alloc(40, 0x61))), octets())),
+  "a NULL with content": block(info(algorithm(der(0x05, Buffer.alloc(40, 0x61))), octets())),
   "two NULLs": block(info(algorithm(NULL, NULL), octets())),
   "no DigestAlgorithm": block(info(octets())),
   "no digest": block(info(algorithm(NULL))),
-  "an optional element of the sequence skipped over": block(
-    info(algorithm(NULL), der(0xa0, octets()), octets()),
-  ),
+  "an optional element of the sequence skipped": block(info(algorithm(NULL), der(0xa0, octets()), octets())),
   "the DigestInfo's length in BER's long form": block(
     der(0x30, Buffer.concat([algorithm(NULL), octets()]), true),
   ),
@@ -110,7 +108,7 @@ const BLOCKS: Readonly<Record<string, Buffer>> = {
   "the digest as a bit string": block(
     info(algorithm(NULL), der(0x03, Buffer.concat([bytes("00"), digest("sha256")]))),
   ),
-  "the digest with a byte behind it": block(
+  "the digest followed by a byte": block(
     info(algorithm(NULL), octets(Buffer.concat([digest("sha256"), bytes("00")]))),
   ),
   "half a digest": block(info(algorithm(NULL), octets(digest("sha256").subarray(0, 16)))),
@@ -122,7 +120,7 @@ const BLOCKS: Readonly<Record<string, Buffer>> = {
   "MD5's DigestInfo": block(
     info(der(0x30, Buffer.concat([bytes("06 08 2a 86 48 86 f7 0d 02 05"), NULL])), octets(digest("md5"))),
   ),
-  "an OID that begins as SHA-256's does": block(
+  "an OID that begins like that of SHA-256": block(
     info(der(0x30, Buffer.concat([bytes("06 0a 60 86 48 01 65 03 04 02 01 00"), NULL])), octets()),
   ),
   "an OID with an arc that is 2³² too high": block(
@@ -135,13 +133,13 @@ const BLOCKS: Readonly<Record<string, Buffer>> = {
   "a first byte that is not zero": changed(block(GOOD_INFO), 0, 1),
   "a byte in the padding that is not FF": changed(block(GOOD_INFO), 100, 0xfe),
   "a zero in the padding": changed(block(GOOD_INFO), 50, 0),
-  "no zero behind the padding": changed(block(GOOD_INFO), MODULUS_BYTES - GOOD_INFO.length - 1, 0xff),
+  "no zero after the padding": changed(block(GOOD_INFO), MODULUS_BYTES - GOOD_INFO.length - 1, 0xff),
   "nothing but padding": Buffer.concat([bytes("00 01"), Buffer.alloc(MODULUS_BYTES - 2, 0xff)]),
   zeros: Buffer.alloc(MODULUS_BYTES),
 };
 
 describe("A signature whose block is forged is refused", () => {
-  test("but the tool that forges them makes a good one where nothing is changed", () => {
+  test("except if the forging tool changes nothing", () => {
     assert.deepEqual(sealed(GOOD), signCommand(TEXT, privateKey));
     assert.equal(verifyEnvelope(TEXT, sealed(GOOD), publicKey), true);
     assert.equal(verifyCommand(TEXT, sealed(GOOD), [publicKey]), publicKey);
@@ -155,10 +153,10 @@ describe("A signature whose block is forged is refused", () => {
 });
 
 /**
- * RFC 8017, A.2.4, lets a verifier accept the block without NULL. Comparing with the one encoding refuses it too;
- * otherwise a text had two signatures.
+ * RFC 8017, A.2.4, allows a verifier to accept the block without NULL. The comparison with the only valid encoding also
+ * refuses it; otherwise a text would have two signatures.
  */
-test("A signature whose DigestAlgorithm lacks its NULL is refused", () => {
+test("A signature whose DigestAlgorithm has no NULL is refused", () => {
   const plain = block(info(algorithm(), octets()));
   assert.equal(verifyEnvelope(TEXT, sealed(plain), publicKey), false);
   assert.equal(verifyCommand(TEXT, sealed(plain), [publicKey]), null);
@@ -186,12 +184,12 @@ test("Keys with which blocks can be forged are refused when they are loaded", ()
   }
 });
 
-/** Makes an Ed25519 public key as SubjectPublicKeyInfo: RFC 8410. */
+/** Returns an Ed25519 public key as SubjectPublicKeyInfo (RFC 8410). */
 function edPublicKey(point: string): KeyObject {
   return createPublicKey({ key: bytes(`302a300506032b6570032100${point}`), format: "der", type: "spki" });
 }
 
-/** The points of small order, each with either sign bit, and encodings of theirs that are not reduced. */
+/** The points of small order with both sign bits, and their encodings that are not reduced. */
 const WEAK_POINTS = [
   `01${"00".repeat(31)}`,
   `ec${"ff".repeat(30)}7f`,
@@ -220,7 +218,7 @@ describe("Ed25519", () => {
     }
   });
 
-  test("Every single bit counts", () => {
+  test("Changing any single bit invalidates a signature", () => {
     for (let bit = 0; bit < 8 * signature.length; bit++) {
       const wrong = Buffer.from(signature);
       wrong[bit >> 3] = (wrong[bit >> 3] as number) ^ (1 << (bit & 7));
@@ -228,7 +226,7 @@ describe("Ed25519", () => {
     }
   });
 
-  test("A key that everybody can sign with is refused when it is loaded, in every way of writing it", () => {
+  test("A key with which anyone can sign is refused when it is loaded, in every encoding", () => {
     for (const point of WEAK_POINTS) {
       const key = edPublicKey(point);
       assert.equal(isWeakPoint(key), true, point);
@@ -238,17 +236,17 @@ describe("Ed25519", () => {
     }
   });
 
-  test("The forgery is real: OpenSSL takes it from the neutral point for every text", (t) => {
-    // R is the neutral point and S is 0: S·B = R + h·A for every hash h of a text.
+  test("The forgery is real: OpenSSL accepts the signature of the neutral point for every text", (t) => {
+    // R is the neutral point and S is 0, so S·B = R + h·A for every hash h of a text.
     const forged = Buffer.concat([bytes("01"), Buffer.alloc(63)]);
     assert.equal(verifyEnvelope(TEXT, forged, pair.publicKey), false);
     const isTaken = verifyEnvelope(TEXT, forged, edPublicKey(`01${"00".repeat(31)}`));
     if (!isTaken && !/^(1|3\.[0-4])\./.test(process.versions.openssl))
-      return t.skip("this OpenSSL does not take it, as later ones may not");
+      return t.skip("this OpenSSL does not accept it, and later versions may not either");
     assert.equal(isTaken, true);
   });
 
-  test("Keys that were made are no such points", () => {
+  test("Generated keys are not such points", () => {
     for (let made = 0; made < 50; made++) {
       const { publicKey, privateKey } = generateKeyPairSync("ed25519");
       assert.equal(isWeakPoint(publicKey), false);
@@ -257,7 +255,7 @@ describe("Ed25519", () => {
   });
 });
 
-test("verifyEnvelope goes by the key alone, and takes no other kind", () => {
+test("verifyEnvelope uses only the key to select the algorithm, and accepts no other type", () => {
   const ed = generateKeyPairSync("ed25519");
   const others = [
     generateKeyPairSync("ec", { namedCurve: "P-256" }),

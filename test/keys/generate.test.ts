@@ -20,7 +20,7 @@ before(async () => {
   [pair, otherPair] = await Promise.all([generateKeyPair({ bits: 2048 }), generateKeyPair({ bits: 2048 })]);
 });
 
-test("a generated pair loads, has the bits asked for, and two pairs differ", () => {
+test("a generated pair can be loaded, has the requested bits, and two pairs differ", () => {
   const { key, fingerprint } = loadPrivateKey({ pem: pair.privatePem });
   assert.equal(key.asymmetricKeyDetails?.modulusLength, 2048);
   assert.equal(key.asymmetricKeyDetails?.publicExponent, 65537n);
@@ -29,7 +29,7 @@ test("a generated pair loads, has the bits asked for, and two pairs differ", () 
   assert.notEqual(otherPair.fingerprint, pair.fingerprint);
 });
 
-test("generated files are what openssl writes: PKCS#8 and SPKI, lines of 64 characters", {
+test("generated files are identical to openssl's: PKCS#8 and SPKI, lines of 64 characters", {
   skip: withoutOpenssl,
 }, () => {
   using folder = temporaryFolder();
@@ -40,7 +40,9 @@ test("generated files are what openssl writes: PKCS#8 and SPKI, lines of 64 char
   assert.match(openssl(folder.path, "pkey -in private.pem -check -noout"), /Key is valid/);
 });
 
-test("a passphrase encrypts the private key so that openssl opens it", { skip: withoutOpenssl }, async () => {
+test("a passphrase encrypts the private key, and openssl can decrypt it", {
+  skip: withoutOpenssl,
+}, async () => {
   using folder = temporaryFolder();
   const made = await generateKeyPair({ bits: 2048, passphrase: PASSPHRASE });
   writeFileSync(join(folder.path, "private.pem"), made.privatePem);
@@ -52,7 +54,7 @@ test("a passphrase encrypts the private key so that openssl opens it", { skip: w
   );
 });
 
-test("generating leaves the event loop free", async () => {
+test("generating does not block the event loop", async () => {
   let turns = 0;
   const timer = setInterval(() => turns++, 1);
   const made = await generateKeyPair({ bits: 3072 });
@@ -61,7 +63,7 @@ test("generating leaves the event loop free", async () => {
   assert.equal(loadPublicKey({ pem: made.publicPem }).key.asymmetricKeyDetails?.modulusLength, 3072);
 });
 
-test("writeKeyPair writes both files with their modes, whatever the umask, and nothing else", () => {
+test("writeKeyPair writes both files with their modes, independent of the umask, and nothing else", () => {
   using folder = temporaryFolder();
   const paths = keyPairPaths(join(folder.path, "a", "b"), "web");
   const umask = process.umask(0o077);
@@ -78,7 +80,7 @@ test("writeKeyPair writes both files with their modes, whatever the umask, and n
   assert.equal(statSync(paths.publicFile).mode & 0o777, 0o644);
 });
 
-test("writeKeyPair touches nothing when either name is taken, be it by a dangling link", () => {
+test("writeKeyPair changes nothing if either name is in use, even by a dangling link", () => {
   for (const taken of ["privateFile", "publicFile"] as const) {
     using folder = temporaryFolder();
     const paths = keyPairPaths(folder.path, null);
@@ -103,7 +105,7 @@ test("writeKeyPair with force replaces both", () => {
   assert.equal(readdirSync(folder.path).length, 2);
 });
 
-test("writeKeyPair that fails leaves no file of its own behind", () => {
+test("writeKeyPair leaves no files if it fails", () => {
   using folder = temporaryFolder();
   const paths = keyPairPaths(folder.path, null);
   mkdirSync(paths.publicFile);
@@ -136,7 +138,7 @@ test("placeNew never replaces a file, with hard links or without", () => {
   }
 });
 
-test("a writer that is killed leaves a whole key, and readers never see half of one", async () => {
+test("a killed writer leaves a complete key, and readers never see a partial one", async () => {
   using folder = temporaryFolder();
   const paths = keyPairPaths(folder.path, null);
   const wholes = new Set([pair.privatePem, otherPair.privatePem]);

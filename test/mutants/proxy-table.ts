@@ -49,8 +49,8 @@ export const proxyMutants: readonly Mutant[] = [
   {
     name: "contained: an exception while a server's answer is read ends the proxy",
     file: "protocol/request-client.js",
-    find: 'this.close("malformed", `reading',
-    replace: 'throw problem;\nvoid ("", `reading',
+    find: 'this.close("malformed", `parsing the answer failed',
+    replace: 'throw problem;\nvoid ("", `parsing the answer failed',
     test: "test/proxy/upstream/connection.test.js",
   },
   {

@@ -48,8 +48,8 @@ const DUE: readonly MemcachedRequest[] = [
     isSilent: true,
   },
   { kind: "wrong", answer: "ERROR\r\n" },
-  { kind: "get", keys: ["a", "b"], tellsUnique: false },
-  { kind: "get", keys: ["a"], tellsUnique: true },
+  { kind: "get", keys: ["a", "b"], withUnique: false },
+  { kind: "get", keys: ["a"], withUnique: true },
   {
     kind: "store",
     verb: "cas",

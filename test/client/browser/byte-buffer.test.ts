@@ -1,10 +1,10 @@
-/** Tests that the replacement for Buffer behaves as Node's, as far as version 2 uses it. */
+/** Tests that the replacement for Buffer behaves like Node's Buffer, as far as version 2 uses it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Buffer as StandIn } from "../../../client/browser/byte-buffer.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
-test("bytes, texts and numbers come out as of Node's Buffer", () => {
+test("bytes, texts and numbers are converted like by Node's Buffer", () => {
   const random = new SeededRandom(seedOfRun());
   for (let round = 0; round < 200; round++) {
     const length = random.below(round % 20 === 0 ? 20_000 : 40);

@@ -1,4 +1,4 @@
-/** Drives Chromium without a window, by its own protocol (CDP). */
+/** Controls a headless Chromium with its DevTools protocol (CDP). */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -9,12 +9,12 @@ import { WebSocket } from "ws";
 import { until as untilHolds } from "../../daemon/replicas.js";
 
 export interface Tab {
-  /** Evaluates a script in the page. @throws Error  the page throws it */
+  /** Evaluates a script in the page. @throws Error  an error that the page throws */
   run(script: string): Promise<unknown>;
   /** Repeats a script until its value is truthy. */
   until(script: string): Promise<unknown>;
   open(url: string): Promise<void>;
-  /** Sends any command of the debugger. */
+  /** Sends a command of the DevTools protocol. */
   command(method: string, params?: object): Promise<Record<string, unknown>>;
   /** Changes the size and theme of the page. */
   appear(look: Look): Promise<void>;
@@ -33,7 +33,7 @@ export interface Look {
 
 export interface Chromium extends AsyncDisposable {
   readonly tab: Tab;
-  /** Opens another tab. @param isPrivate  in a context whose storage is separate, and ends with the browser */
+  /** Opens another tab. @param isPrivate  whether to use a context with separate, temporary storage */
   another(isPrivate?: boolean): Promise<Tab>;
 }
 
@@ -71,7 +71,7 @@ export async function startChromium(): Promise<Chromium> {
     tab: await another(),
     another,
     async [Symbol.asyncDispose]() {
-      // This ends all of its processes, so none writes any more.
+      // This ends all of its processes, so none of them writes any longer.
       connection.ask("Browser.close", {}).catch(() => {});
       await ended;
       connection.close();
@@ -127,10 +127,10 @@ function tabOf(ask: Ask, event: (name: string) => Promise<void>): Tab {
     },
     async crash() {
       await ask("Inspector.enable");
-      const gone = event("Inspector.targetCrashed");
-      // The page is gone and cannot answer.
+      const crashed = event("Inspector.targetCrashed");
+      // The page has crashed and cannot answer.
       ask("Page.crash").catch(() => {});
-      await gone;
+      await crashed;
     },
     async picture(width, look = {}) {
       await appear({ width, height: 900, isDark: false, ...look });
@@ -142,8 +142,11 @@ function tabOf(ask: Ask, event: (name: string) => Promise<void>): Tab {
 
 class Connection {
   readonly #socket: WebSocket;
-  readonly #asked = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
-  /** Waiting callers, by session and event name. */
+  readonly #pending = new Map<
+    number,
+    { resolve: (answer: Answer) => void; reject: (error: Error) => void }
+  >();
+  /** The waiting callers by session and event name. */
   readonly #awaited = new Map<string, () => void>();
   #last = 0;
 
@@ -158,9 +161,9 @@ class Connection {
         readonly sessionId?: string;
       };
       if (id === undefined) this.#awaited.get(`${sessionId} ${method}`)?.();
-      const asked = id === undefined ? undefined : this.#asked.get(id);
-      if (error === undefined) asked?.resolve(result);
-      else asked?.reject(new Error(JSON.stringify(error)));
+      const pending = id === undefined ? undefined : this.#pending.get(id);
+      if (error === undefined) pending?.resolve(result);
+      else pending?.reject(new Error(JSON.stringify(error)));
     });
   }
 
@@ -173,10 +176,10 @@ class Connection {
   ask(method: string, params: object, sessionId?: string): Promise<Answer> {
     const id = ++this.#last;
     this.#socket.send(JSON.stringify({ id, method, params, sessionId }));
-    return new Promise((resolve, reject) => this.#asked.set(id, { resolve, reject }));
+    return new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject }));
   }
 
-  /** Waits for the next event of that name. */
+  /** Waits for the next event with that name. */
   event(name: string, sessionId: string): Promise<void> {
     return new Promise((resolve) => this.#awaited.set(`${sessionId} ${name}`, resolve));
   }

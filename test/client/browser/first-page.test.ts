@@ -1,6 +1,6 @@
 /**
- * Runs the first page of docs/browsers.md in Chromium: refused until its key is admitted, then it counts in every
- * tab.
+ * Runs the first page of docs/browsers.md in Chromium. The daemon refuses it until its key is admitted; then it counts
+ * in every tab.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -21,7 +21,7 @@ import { startChromium } from "./chromium.js";
 
 const VISITS = `document.getElementById("visits").textContent`;
 
-test("the first page works as docs/browsers.md says", { skip: skipUnlessFull }, async () => {
+test("the first page works as described in docs/browsers.md", { skip: skipUnlessFull }, async () => {
   const [root, app, ws, port] = [makeKeyPair(), makeKeyPair(), await freePort(), await freePort()];
   const keys = ["--root-key", root.file, "-s", app.file];
   await using _daemon = await startDaemon(["-p", `${port}`, "--ws", `${ws}`, ...keys]);
@@ -52,7 +52,7 @@ test("the first page works as docs/browsers.md says", { skip: skipUnlessFull }, 
     const other = await chromium.another();
     await other.open(address);
     assert.equal(await other.until(`${VISITS} === "2"`), true);
-    assert.equal(await tab.until(`${VISITS} === "2"`), true, "an open page is told");
+    assert.equal(await tab.until(`${VISITS} === "2"`), true, "an open page is notified");
   } finally {
     web.close();
     web.closeAllConnections();

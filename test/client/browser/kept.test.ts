@@ -1,5 +1,5 @@
 /**
- * Tests in Chromium that a page's signed commands survive reloads, crashes, other tabs, other daemons, and nights.
+ * Tests in Chromium that a page's signed commands survive reloads, crashes, other tabs, other daemons, and the machine's sleep.
  */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ import { browserFile } from "../../support/make-browser-module.js";
 import { type Chromium, startChromium, type Tab } from "./chromium.js";
 import { type Fleet, makeFleet } from "./scene.js";
 
-/** A page that records the client's notifications. Tests pass replacements for its parts in the address. */
+/** A page that records the client's notifications. Tests pass options in its address. */
 const PAGE = `<!doctype html><script type="module">
   import * as dbsync from "./dbsync.js";
   const { servers, key } = Object.fromEntries(new URLSearchParams(location.search));
@@ -64,7 +64,7 @@ after(async () => {
 const addressOf = (key: string, server: string) =>
   `http://localhost:${(web.address() as AddressInfo).port}/?key=${key}&servers=${server}`;
 
-/** A daemon, and a port to it that can be cut. */
+/** A daemon, and a relay to it that can be interrupted. */
 interface Scene extends AsyncDisposable {
   readonly address: string;
   /** The daemon's key file. */
@@ -105,7 +105,7 @@ async function wayTo(fleet: Fleet, key: string, file: string): Promise<Scene> {
   return way;
 }
 
-/** Starts a daemon that knows the key of that name, and a tab with a client that has connected to it. */
+/** Starts a daemon that accepts the key with that name, and a tab with a client that has connected to it. */
 async function scene(key: string, tab: Tab): Promise<Scene> {
   await tab.open(addressOf(key, ""));
   await tab.until("window.isReady");
@@ -123,10 +123,10 @@ const portOf = ({ fleet }: Scene): string => new URL(fleet.servers[0] as string)
 const full = { skip: skipUnlessFull };
 
 const RELOADED =
-  "what is signed and not delivered outlives a reload, is shown, and is delivered once a daemon is there";
+  "signed, undelivered calls survive a reload, are listed, and are delivered once a daemon is reachable";
 
 for (const isPrivate of [false, true])
-  test(RELOADED + (isPrivate ? ", in a private window too" : ""), full, async () => {
+  test(RELOADED + (isPrivate ? ", also in a private window" : ""), full, async () => {
     const tab = await chromium.another(isPrivate);
     await using way = await scene("reload", tab);
     assert.equal(await tab.run("client.unkept"), null);
@@ -153,10 +153,10 @@ for (const isPrivate of [false, true])
     assert.deepEqual(await tab.run("client.outbox"), []);
   });
 
-test("what a daemon has, though its answer was not seen, counts once", full, async () => {
+test("a call whose answer was lost is applied once", full, async () => {
   const tab = await chromium.another();
   await using way = await scene("unseen", tab);
-  // From now on the daemon receives what the page sends, and the page receives nothing.
+  // From now on the daemon receives the page's bytes, but the page receives no answers.
   await tab.run(`(client.close(), open({ makeSocket(url, protocol) {
     const socket = new WebSocket(url, protocol), send = socket.send.bind(socket);
     socket.send = (bytes) => { if (new TextDecoder().decode(bytes).includes("INCR")) socket.onmessage = null; send(bytes); };
@@ -171,7 +171,7 @@ test("what a daemon has, though its answer was not seen, counts once", full, asy
 });
 
 test(
-  "what one tab holds no other touches; when it crashes one of the others goes on with it, and is told",
+  "the calls of an open tab belong to it; when it crashes, another tab takes them over and is notified",
   full,
   async () => {
     const tab = await chromium.another();
@@ -185,7 +185,7 @@ test(
     way.cut();
     await tab.run(`send("INCR n")`);
     await tab.until("kept().then((count) => count === 1)");
-    // The remaining tabs check whether one has left commands.
+    // The remaining tabs check whether the crashed one has left commands.
     for (const other of others) await other.run("dispatchEvent(new Event('online'))");
     const third = await chromium.another();
     await third.open(way.address);
@@ -209,7 +209,7 @@ test(
   },
 );
 
-test("what nobody took in its time is told as failed, and goes out no more", full, async () => {
+test("a call that no daemon accepts by its deadline fails, and is not sent later", full, async () => {
   const tab = await chromium.another();
   await using way = await scene("over", tab);
   way.cut();
@@ -231,7 +231,7 @@ test("what nobody took in its time is told as failed, and goes out no more", ful
 });
 
 test(
-  "daemons of another cluster refuse it, which is told; what is signed from then on is for them",
+  "daemons of another cluster refuse the call, the page is notified, and later calls are signed for that cluster",
   full,
   async () => {
     const tab = await chromium.another();
@@ -253,7 +253,7 @@ test(
   },
 );
 
-test("a store that is full or forbidden is said, and calls go on without it", full, async () => {
+test("a full or forbidden store is reported, and calls continue without it", full, async () => {
   const tab = await chromium.another();
   await using way = await scene("full", tab);
   await tab.run(
@@ -275,40 +275,44 @@ test("a store that is full or forbidden is said, and calls go on without it", fu
   way.cut();
 });
 
-test("a page left open overnight fails what was on its way, and goes on in the morning", full, async () => {
-  const tab = await chromium.another();
-  await using way = await scene("night", tab);
-  await way.fleet.stop(0);
-  const args = ["-s", way.file, "--ws", portOf(way)];
-  const daemon = await startDaemon(args);
-  assert.equal(await tab.run(`client.send("SET k 1")`), "OK");
-  await tab.run(
-    `(window.events = [], (async () => { for await (const { type } of client.watch("k")) events.push(type); })(), true)`,
-  );
-  await tab.until(`events.includes("open")`);
-  await daemon[Symbol.asyncDispose]();
-  await tab.run(`send("INCR n")`);
-  await tab.until("kept().then((count) => count === 1)");
-  // The machine sleeps: its timers and performance.now() stop, the time of day does not.
-  await tab.run("(window.late = 8 * 3600_000, dispatchEvent(new Event('online')))");
-  await tab.until("ended.length === 1");
-  assert.match(String(await tab.run("ended")), /^all-failed (unknown|not-applied)$/);
-  assert.equal(await tab.until("kept().then((count) => count === 0)"), true);
-  await using _again = await startDaemon(args);
-  assert.equal(await tab.run(`client.send("INCR n")`), "1");
-  await tab.until(`events.filter((type) => type === "open").length === 2`);
-  assert.deepEqual((await tab.run("events")) as string[], ["open", "gap", "open"]);
-  await tab.run(`client.send("SET k 2")`);
-  await tab.until(`events.includes("changed")`);
-});
+test(
+  "a page that was open during the machine's sleep fails pending calls, and continues afterwards",
+  full,
+  async () => {
+    const tab = await chromium.another();
+    await using way = await scene("night", tab);
+    await way.fleet.stop(0);
+    const args = ["-s", way.file, "--ws", portOf(way)];
+    const daemon = await startDaemon(args);
+    assert.equal(await tab.run(`client.send("SET k 1")`), "OK");
+    await tab.run(
+      `(window.events = [], (async () => { for await (const { type } of client.watch("k")) events.push(type); })(), true)`,
+    );
+    await tab.until(`events.includes("open")`);
+    await daemon[Symbol.asyncDispose]();
+    await tab.run(`send("INCR n")`);
+    await tab.until("kept().then((count) => count === 1)");
+    // While the machine sleeps, its timers and performance.now() stop, but the time of day does not.
+    await tab.run("(window.late = 8 * 3600_000, dispatchEvent(new Event('online')))");
+    await tab.until("ended.length === 1");
+    assert.match(String(await tab.run("ended")), /^all-failed (unknown|not-applied)$/);
+    assert.equal(await tab.until("kept().then((count) => count === 0)"), true);
+    await using _again = await startDaemon(args);
+    assert.equal(await tab.run(`client.send("INCR n")`), "1");
+    await tab.until(`events.filter((type) => type === "open").length === 2`);
+    assert.deepEqual((await tab.run("events")) as string[], ["open", "gap", "open"]);
+    await tab.run(`client.send("SET k 2")`);
+    await tab.until(`events.includes("changed")`);
+  },
+);
 
-test("what cannot be read holds nothing up, nor does a listener that throws", full, async () => {
+test("an unreadable entry and a listener that throws do not block other calls", full, async () => {
   const tab = await chromium.another();
   await using way = await scene("broken", tab);
   way.cut();
   await tab.run(`send("INCR n") && send(["SET", "k", "v"])`);
   await tab.until("kept().then((count) => count >= 1)");
-  // This entry precedes the rest, and has the form of a later release.
+  // This entry precedes the others, and has the format of a later release.
   await tab.run(`new Promise((resolve) => { indexedDB.open("dbsync-outbox").onsuccess = ({ target: { result } }) => {
     const store = result.transaction("envelopes", "readwrite").objectStore("envelopes");
     store.getAllKeys().onsuccess = ({ target: { result: [name] } }) => {
@@ -325,7 +329,7 @@ test("what cannot be read holds nothing up, nor does a listener that throws", fu
 });
 
 test(
-  "a page that names its cluster takes over of that alone, and a clock set back prolongs nothing",
+  "a page with a configured cluster takes over only that cluster's calls, and setting the clock back extends no deadline",
   full,
   async () => {
     const tab = await chromium.another();
@@ -343,7 +347,7 @@ test(
   },
 );
 
-test("a tab that was there first goes on with what a later one signed before it crashed", full, async () => {
+test("an earlier tab takes over the calls that a later tab signed before it crashed", full, async () => {
   const first = await chromium.another();
   await using way = await scene("later", first);
   const later = await chromium.another();

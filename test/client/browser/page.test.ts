@@ -1,4 +1,4 @@
-/** Tests the example's page in Chromium: it makes a key, an administrator admits it, and daemons come and go. */
+/** Tests the example page in Chromium: it generates a key, an administrator admits it, and daemons stop and start. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -19,7 +19,7 @@ import { startChromium } from "./chromium.js";
 
 const INDEX = join(repositoryRoot, "examples/browser/index.html");
 
-test("a page makes its key, writes to three daemons, goes on without one, and waits for all", {
+test("a page generates its key, writes to three daemons, continues without one, and waits if all are down", {
   skip: skipUnlessFull,
 }, async () => {
   using folder = makeFolder();
@@ -68,7 +68,7 @@ test("a page makes its key, writes to three daemons, goes on without one, and wa
       tab.until(`[...document.querySelectorAll("#answers li")].map((one) => one.textContent)
         .find((text) => text.startsWith(${JSON.stringify(`${command} →`)}))`);
     await type("SET before 1");
-    assert.match(String(await answer("SET before 1")), /refused/, "nobody knows its key yet");
+    assert.match(String(await answer("SET before 1")), /refused/, "no daemon knows its key yet");
 
     const pemFile = join(folder.path, "page.pem");
     const rootFile = join(folder.path, "root-private.pem");
@@ -98,7 +98,7 @@ test("a page makes its key, writes to three daemons, goes on without one, and wa
     assert.equal(await held(0, "n"), "1");
 
     await tab.open(`${url}&again`);
-    assert.equal(await tab.until(`document.getElementById("pem").value`), pem, "the key is kept");
+    assert.equal(await tab.until(`document.getElementById("pem").value`), pem, "the key is stored");
     const given = await tab.run(`import("./dbsync.js").then(({ openKey }) => openKey("dbsync"))
       .then(({ privateKey }) => crypto.subtle.exportKey("pkcs8", privateKey)).then(() => "out", () => "kept")`);
     assert.equal(given, "kept");
@@ -106,7 +106,7 @@ test("a page makes its key, writes to three daemons, goes on without one, and wa
       const picture = await tab.picture(width);
       assert.equal(picture.toString("latin1", 1, 4), "PNG");
       const isWithin = `document.documentElement.scrollWidth <= ${width}`;
-      assert.equal(await tab.run(isWithin), true, `nothing stands out at ${width} pixels`);
+      assert.equal(await tab.run(isWithin), true, `no element overflows at ${width} pixels`);
       assert.deepEqual(await seriousFindings(tab), []);
     }
   } finally {

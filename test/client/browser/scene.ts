@@ -1,6 +1,6 @@
 /**
- * Runs the module for pages in Node: WebSockets by the package ws, keys by Node's own WebCrypto, daemons with --ws in
- * this process.
+ * Runs the module for web pages in Node, with WebSockets from the package ws, keys from Node's WebCrypto, and daemons with
+ * --ws in this process.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { freePort } from "../../support/free-port.js";
 import { browserModule } from "../../support/make-browser-module.js";
 import { scratchFolder } from "../../support/scratch-folder.js";
 
-/** The module, as a page loads it. */
+/** The module in the form that a page loads. */
 export const page = (await import(browserModule)) as typeof import("../../../client/browser/entry.js");
 
 export const key = await page.makeKey();
@@ -31,7 +31,7 @@ export interface Fleet extends AsyncDisposable {
   stop(index: number): Promise<void>;
 }
 
-/** Makes daemons. @param running  how many of them are started */
+/** Creates daemons. @param running  the number of daemons to start */
 export async function makeFleet(count: number, running = count, signKey = keyFile): Promise<Fleet> {
   const ports = await Promise.all(Array.from({ length: count }, freePort));
   const daemons: (InProcessDaemon | null)[] = ports.map(() => null);

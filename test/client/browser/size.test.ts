@@ -1,4 +1,4 @@
-/** Tests what each visitor of a page loads, and when. */
+/** Tests which modules each visitor of a page loads, and when. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { browserFolder } from "../../support/make-browser-module.js";
 import { repositoryRoot } from "../../support/repository.js";
 
-/** Bytes of what a page loads first, together with what the first call loads. */
+/** The number of bytes that a page loads first, together with those that the first call loads. */
 const FIRST_BYTES_MAX = 20 * 1024;
 const CALLING_BYTES_MAX = 25 * 1024;
 
@@ -19,14 +19,14 @@ const textOf = (name: string) => {
 const gzipped = (name: string) => gzipSync(textOf(name), { level: 9 }).length;
 const IMPORTED = /\b(?:from|import)\s*["']([^"']+)["']/g;
 
-test("the module that a page loads first is small and alone, and so is what a call takes", () => {
+test("the module that a page loads first is small and has no imports, and the modules for a call are small", () => {
   assert.equal([...textOf("dbsync").matchAll(IMPORTED)].length, 0);
   assert.ok(gzipped("dbsync") <= FIRST_BYTES_MAX, `${gzipped("dbsync")} bytes`);
   const calling = gzipped("dbsync") + gzipped("dbsync-core");
   assert.ok(calling <= CALLING_BYTES_MAX, `${calling} bytes`);
 });
 
-test("the modules import each other alone, ask for nothing that a browser has not, and fit together", async () => {
+test("the modules import only each other, use nothing that browsers do not have, and work together", async () => {
   assert.equal(files.length, 4);
   for (const file of files) {
     const text = readFileSync(join(browserFolder, file), "utf8");

@@ -1,4 +1,4 @@
-/** Checks the types of `dbsyncd/browser` in a project for pages alone: without @types/node. */
+/** Checks the types of `dbsyncd/browser` in a project for web pages without @types/node. */
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ const OPTIONS = {
   paths: { "dbsyncd/browser": [join(buildRoot, "client/browser/entry.d.ts")] },
 };
 
-/** Compiles a module of a page. @returns the compiler's output */
+/** Compiles a module for a page. @returns the compiler's output */
 async function compiled(text: string): Promise<string> {
   const folder = join(scratchFolder("page-types"), "page");
   mkdirSync(folder, { recursive: true });
@@ -33,14 +33,14 @@ async function compiled(text: string): Promise<string> {
   return stdout + stderr;
 }
 
-test("what docs/browsers.md shows in TypeScript compiles without @types/node", async () => {
+test("the TypeScript examples of docs/browsers.md compile without @types/node", async () => {
   const page = readFileSync(join(repositoryRoot, "docs", "browsers.md"), "utf8");
   const [, block = ""] = /^```ts\n([\s\S]*?)^```$/m.exec(page) ?? [];
   assert.match(block, /createClient/);
   assert.equal(await compiled(block), "");
 });
 
-test("bytes of events are Uint8Arrays there, and no text", async () => {
+test("bytes of events have the type Uint8Array there, not string", async () => {
   const text = `import { createClient } from "dbsyncd/browser";
     for await (const event of createClient({ servers: "ws://a:1" }).watch("k", { buffers: true }))
       if (event.type === "changed" && typeof event.key !== "string") HERE;

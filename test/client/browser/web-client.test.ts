@@ -1,4 +1,4 @@
-/** Tests the client of pages: what it sends, to which daemons, and what it stores for daemons that are away. */
+/** Tests the client for web pages: what it sends to which daemons, and what it stores for unreachable daemons. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { refusingAddress } from "../../support/free-port.js";
 import { scratchFolder } from "../../support/scratch-folder.js";
 import { clientOf, key, keyFile, makeFleet, makeSocket, page } from "./scene.js";
 
-test("a page sends, calls and asks for several together, of all daemons", async () => {
+test("a page can use send, call, multi and sendAll", async () => {
   await using fleet = await makeFleet(3);
   using client = clientOf(fleet);
   assert.equal(await client.send("SET k höhe", { policy: "all" }), "OK");
@@ -33,7 +33,7 @@ test("a page sends, calls and asks for several together, of all daemons", async 
   await assert.rejects(client.send("INCR k x"), { code: "reply" });
 });
 
-test("many calls at once share signatures, and are answered in their order", async () => {
+test("many simultaneous calls share signatures, and are answered in their order", async () => {
   await using fleet = await makeFleet(2);
   using client = clientOf(fleet);
   const sign = mock.method(crypto.subtle, "sign");
@@ -48,7 +48,7 @@ test("many calls at once share signatures, and are answered in their order", asy
   sign.mock.restore();
 });
 
-test("a daemon that stops is done without, and gets what is sent to all when it is back", async () => {
+test("a page continues without a stopped daemon, which receives pending calls when it is back", async () => {
   await using fleet = await makeFleet(3);
   using client = clientOf(fleet);
   await client.send("SET k 1", { policy: "all" });
@@ -59,7 +59,7 @@ test("a daemon that stops is done without, and gets what is sent to all when it 
   assert.equal(await client.send("SET k 4", { policy: "all" }), "OK");
 });
 
-test("while no daemon is reached calls wait, are shown, and go out when one is", async () => {
+test("while no daemon is reachable calls wait, are listed, and are sent when one is", async () => {
   await using fleet = await makeFleet(2, 0);
   let changes = 0;
   using client = clientOf(fleet, { changed: () => changes++ });
@@ -77,7 +77,7 @@ test("while no daemon is reached calls wait, are shown, and go out when one is",
   assert.deepEqual(client.outbox, []);
 });
 
-test("calls go out as soon as a daemon is reached although timers ring early, as Node's may", async () => {
+test("calls are sent as soon as a daemon is reachable even if timers fire early, as in Node", async () => {
   await using fleet = await makeFleet(2, 0);
   let refused = 0;
   const client = createClient({
@@ -91,7 +91,7 @@ test("calls go out as soon as a daemon is reached although timers ring early, as
   });
   const setTimer = globalThis.setTimeout;
   const early = mock.method(globalThis, "setTimeout", ((ring: () => void, ms = 0) =>
-    // The call's deadline stays: by then it has failed.
+    // The call's deadline does not change, so it has failed by then.
     setTimer(ring, ms < 1000 ? ms / 2 : ms)) as typeof setTimeout);
   const sent = client.send("INCR n");
   while (refused < fleet.servers.length) await turn();
@@ -101,7 +101,7 @@ test("calls go out as soon as a daemon is reached although timers ring early, as
   client.close();
 });
 
-test("what was signed and is not answered is sent again as it is, and counts once", async () => {
+test("a signed, unanswered call is sent again unchanged, and is applied once", async () => {
   await using fleet = await makeFleet(1);
   let isCut = false;
   const sockets: ReturnType<typeof makeSocket>[] = [];
@@ -110,7 +110,7 @@ test("what was signed and is not answered is sent again as it is, and counts onc
       const socket = makeSocket(url, protocol);
       sockets.push(socket);
       const send = socket.send.bind(socket) as (bytes: Uint8Array) => void;
-      // The daemon receives it; its answer is lost.
+      // The daemon receives the call, but its answer is lost.
       socket.send = (bytes: Uint8Array) => {
         send(bytes);
         if (isCut || !Buffer.from(bytes).includes("INCR")) return;
@@ -128,7 +128,7 @@ test("what was signed and is not answered is sent again as it is, and counts onc
   assert.equal(await client.send("GET n"), "1");
 });
 
-test("what nobody took in its time is told as failed, and not applied", async () => {
+test("a call that no daemon accepts by its deadline fails as not applied", async () => {
   await using fleet = await makeFleet(2, 0);
   using client = clientOf(fleet);
   await assert.rejects(client.send("INCR n", { timeout: 300 }), {
@@ -140,7 +140,7 @@ test("what nobody took in its time is told as failed, and not applied", async ()
   assert.equal(await client.send("GET n"), null);
 });
 
-test("what waits is bounded, and closing ends it", async () => {
+test("the number of waiting calls is limited, and closing the client ends them", async () => {
   const client = clientOf({ servers: [`ws://${await refusingAddress()}`] });
   const calls = Array.from({ length: 1001 }, (_, i) => client.send(`SET k ${i}`));
   await assert.rejects(calls.pop() as Promise<unknown>, { code: "busy" });
@@ -154,7 +154,7 @@ test("what waits is bounded, and closing ends it", async () => {
   await assert.rejects(client.send("GET k"), { code: "closed" });
 });
 
-test("a page hears what is said on a channel, and what becomes of a key", async () => {
+test("a page receives channel messages, and changes of a key", async () => {
   await using daemon = await startDaemon(["-s", keyFile, "--ws", "0"]);
   const { port } = await daemon.logged(({ msg }) => msg === "serving WebSocket clients");
   using client = clientOf({ servers: [`ws://127.0.0.1:${port}`] });
@@ -170,7 +170,7 @@ test("a page hears what is said on a channel, and what becomes of a key", async 
   await changes.return?.();
 });
 
-test("where the browser knows no Ed25519 the key is RSA", async () => {
+test("if the browser does not support Ed25519 the key is RSA", async () => {
   const generate = crypto.subtle.generateKey.bind(crypto.subtle);
   const made = mock.method(crypto.subtle, "generateKey", ((algorithm: { name: string }, ...rest: never[]) => {
     if (algorithm.name === "Ed25519") throw new DOMException("no such algorithm", "NotSupportedError");
@@ -188,7 +188,7 @@ test("where the browser knows no Ed25519 the key is RSA", async () => {
   await assert.rejects(other.send("PING"), { code: "refused", effect: "not-applied" });
 });
 
-test("options are checked, and what is wrong with one is said", () => {
+test("options are checked, and errors say what is wrong", () => {
   const make = (options: object) => () => page.createClient(options as never);
   assert.throws(make({}), { code: "bad-option" });
   assert.throws(make({ servers: "127.0.0.1:1111" }), /wss:\/\/db1\.example:1180/);
@@ -200,7 +200,7 @@ test("options are checked, and what is wrong with one is said", () => {
   assert.throws(make({ servers: "ws://a:1", policy: 2 }), /policy is 2/);
 });
 
-test("a cluster that was named is the only one that is sent anything", async () => {
+test("commands are sent only to the configured cluster", async () => {
   await using fleet = await makeFleet(1);
   using client = clientOf(fleet, { cluster: "ab".repeat(32), timeout: 2000 });
   await assert.rejects(client.send("PING"), { code: "refused", effect: "not-applied" });

@@ -1,4 +1,4 @@
-/** Tests events that wait for a consumer: in order, bounded, and never dropped silently. */
+/** Tests the queue of events for an iterator: in order, with a limit, and without silent losses. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EventQueue } from "../../../client/live/event-queue.js";
@@ -14,7 +14,7 @@ async function take(queue: EventQueue<ChannelEvent>, count: number): Promise<Cha
   return events;
 }
 
-test("what has no room is left out, and one gap stands in its place", async () => {
+test("events above the limit are dropped and replaced by one gap", async () => {
   const queue = new EventQueue<ChannelEvent>(() => {});
   for (let number = 0; number < 10_100; number++) queue.push(message(number));
   assert.deepEqual(texts(await take(queue, 2)), [0, 1]);
@@ -23,7 +23,7 @@ test("what has no room is left out, and one gap stands in its place", async () =
   assert.deepEqual(rest.slice(-3), [9_999, "gap", 20_000]);
 });
 
-test("it ends behind what waits, with an error or without, and tells when nobody iterates any more", async () => {
+test("it ends after the queued events, with an error or without, and reports the end of the iteration", async () => {
   let left = 0;
   const failing = new EventQueue<ChannelEvent>(() => left++);
   failing.push(message(1));

@@ -1,4 +1,4 @@
-/** Tests a subscribed daemon that hangs: its kernel still accepts bytes, but it sends nothing. */
+/** Tests subscriptions to a daemon that hangs: its kernel still accepts bytes, but it sends nothing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient } from "../../../client/entry.js";
@@ -22,7 +22,7 @@ function clientOf(kind: (typeof KINDS)[number], daemons: readonly DaemonProcess[
   return createClient({ servers, key: app.privateKey });
 }
 
-test("a client whose daemon hangs says so, and listens to the next; to the same again once it goes on", {
+test("a client whose daemon hangs reports a gap and listens to the next daemon, or to the same one when it continues", {
   skip: skipUnlessFull,
 }, async () => {
   const args = ["-s", app.file, "-s", keyFile, "--ws", "0"];
@@ -38,22 +38,24 @@ test("a client whose daemon hangs says so, and listens to the next; to the same 
     both: clientOf(kind, daemons, ws),
     alone: clientOf(kind, [first], ws.slice(0, 1)),
   }));
-  const heard = clients.map(({ both, alone }) => [both.subscribe("news"), alone.subscribe("news")] as const);
-  for (const [both, alone] of heard)
+  const subscriptions = clients.map(
+    ({ both, alone }) => [both.subscribe("news"), alone.subscribe("news")] as const,
+  );
+  for (const [both, alone] of subscriptions)
     for (const events of [both, alone]) assert.equal((await events.next()).value.type, "open");
   first.kill("SIGSTOP");
-  for (const [index, [both, alone]] of heard.entries()) {
+  for (const [index, [both, alone]] of subscriptions.entries()) {
     for (const events of [both, alone]) {
       const { type, reason, detail } = (await events.next()).value as Record<string, unknown>;
       assert.deepEqual({ type, reason, detail }, { type: "gap", reason: "lost", detail: "silent" });
     }
     const server = index === 0 ? `127.0.0.1:${second.port}` : `ws://127.0.0.1:${ws[1]}`;
     assert.deepEqual((await both.next()).value, { type: "open", server });
-    // The client waits for the hung daemon no longer than its limit, and the other daemon's answer is the result.
+    // The client waits for the hung daemon no longer than its limit, and uses the other daemon's answer.
     await clients[index]?.both.send("PUBLISH news hello");
     assert.equal((await both.next()).value.text, "hello");
   }
   first.kill("SIGCONT");
-  for (const [, alone] of heard) assert.equal((await alone.next()).value.type, "open");
+  for (const [, alone] of subscriptions) assert.equal((await alone.next()).value.type, "open");
   for (const { both, alone } of clients) for (const client of [both, alone]) client.close();
 });

@@ -1,4 +1,4 @@
-/** Daemons without sockets and signatures that greet each client and serve subscriptions as the test says. */
+/** Fake daemons without sockets and signatures that greet each client and serve subscriptions as configured by the test. */
 
 import { Live, type Wanted } from "../../../client/live/live.js";
 import type { Environment, SocketEvents } from "../../../client/shared/environment.js";
@@ -24,10 +24,10 @@ export class Listened {
   readonly clock = new HandClock();
   /** The number of connections so far. */
   connections = 0;
-  /** The code by which envelopes are refused; null: they are accepted. */
+  /** The code with which envelopes are refused; null: they are accepted. */
   refusal: string | null = null;
   readonly asked: Envelope[] = [];
-  /** Pending seals, each released by the test; null: sealed immediately. */
+  /** The pending seals, each of which the test releases; null: envelopes are sealed immediately. */
   sealing: (() => void)[] | null = null;
   readonly live: Live;
   #seals = 0;

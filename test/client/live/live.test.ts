@@ -24,7 +24,7 @@ before(async () => {
     }),
   );
   await until("all are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
-  await until("each is connected with the others", async () => {
+  await until("each is connected to the others", async () => {
     for (const { port } of replicas) {
       using client = await EnvelopeClient.open(port, app);
       if ((await client.hello()).members !== 2) return false;
@@ -46,7 +46,7 @@ async function next<Event>(iterator: AsyncIterator<Event>): Promise<Event> {
   return value;
 }
 
-/** Returns the next event that is no gap between daemons; some occur while they start. */
+/** Returns the next event except gaps between daemons, some of which occur while the daemons start. */
 async function nextPastMembers(iterator: AsyncIterator<ChannelEvent>): Promise<ChannelEvent> {
   for (;;) {
     const event = await next(iterator);
@@ -54,7 +54,7 @@ async function nextPastMembers(iterator: AsyncIterator<ChannelEvent>): Promise<C
   }
 }
 
-test("what is said anywhere is heard from one daemon; when it dies a gap is told, and another is listened to", async () => {
+test("a client receives messages from all daemons through one; when it fails, the client reports a gap and uses another", async () => {
   const [first, second] = replicas as [RunningReplica, RunningReplica];
   await using client = clientOf([first, second]);
   await using speaker = clientOf([second]);
@@ -62,9 +62,9 @@ test("what is said anywhere is heard from one daemon; when it dies a gap is told
   const all = client.subscribe({ pattern: "ne*" });
   assert.deepEqual(await nextPastMembers(news), { type: "open", server: serverOf(first) });
   assert.equal((await nextPastMembers(all)).type, "open");
-  // Connected daemons may not have announced yet that they accept messages.
+  // Connected daemons may not have announced yet that they accept channel messages.
   let isHeard = false;
-  const speaking = until("the first hears the second", async () => {
+  const speaking = until("the first receives from the second", async () => {
     await speaker.send("PUBLISH news hello");
     return isHeard;
   });
@@ -113,7 +113,7 @@ async function untilText(iterator: AsyncIterator<ChannelEvent>, text: string): P
   }
 }
 
-test("a key hears what its rules give, until they are others", async () => {
+test("a key can listen to what its rules permit, until the rules change", async () => {
   const [, second] = replicas as [RunningReplica, RunningReplica];
   await using administrator = clientOf([second], root);
   const spki = limited.pem.replace(/-----[^-]+-----|\n/g, "");
@@ -133,7 +133,7 @@ test("a key hears what its rules give, until they are others", async () => {
   await assert.rejects(nextPastMembers(own), /NOPERM/);
 });
 
-test("bytes come as they were said, where Buffers are asked for", async () => {
+test("bytes arrive unchanged if the caller requests Buffers", async () => {
   const [, , third] = replicas as [RunningReplica, RunningReplica, RunningReplica];
   await using client = clientOf([third]);
   const shard = client.subscribe({ shard: "s" }, { buffers: true });
@@ -143,7 +143,7 @@ test("bytes come as they were said, where Buffers are asked for", async () => {
   assert.deepEqual(await nextPastMembers(shard), { type: "message", channel: "s", text: bytes });
 });
 
-test("who has no key is told that one is wanted, and a client that is closed ends what it listens to", async () => {
+test("a client without a key receives the error that one is required, and closing a client ends its iterators", async () => {
   const [, , third] = replicas as [RunningReplica, RunningReplica, RunningReplica];
   await using unsigned = createClient({ servers: serverOf(third), key: false });
   await assert.rejects(
@@ -158,7 +158,7 @@ test("who has no key is told that one is wanted, and a client that is closed end
   await assert.rejects(waiting, /closed/);
 });
 
-test("where nobody can be listened to a gap says so, once, until somebody can", async () => {
+test("if no daemon is reachable, the client reports one gap until one is", async () => {
   const port = await freePort();
   await using client = createClient({ servers: `127.0.0.1:${port}`, key: app.privateKey });
   const news = client.subscribe("news");
@@ -171,7 +171,7 @@ test("where nobody can be listened to a gap says so, once, until somebody can", 
   assert.deepEqual(await next(news), { type: "open", server: serverOf(daemon) });
 });
 
-test("a daemon that stands before a Redis, or is older, is passed over, and named", async () => {
+test("a daemon in front of a Redis, or of an older version, is skipped and reported", async () => {
   await using unlistened = await startReplica({
     args: ["-s", app.file, "-d", `redis://${await refusingAddress()}`],
   });

@@ -1,11 +1,11 @@
-/** Tests subscriptions where daemons greet and then refuse, and where signing takes time. */
+/** Tests subscriptions to daemons that send a hello and then refuse, and with slow signatures. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EventQueue } from "../../../client/live/event-queue.js";
 import type { ChannelEvent } from "../../../client/live/live-event.js";
 import { channel, Listened } from "./listened.js";
 
-/** Runs everything that needs no time. */
+/** Runs all steps that need no time. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -15,7 +15,7 @@ const queueOf = ({ live }: Listened): EventQueue<ChannelEvent> => {
   return queue;
 };
 
-test("daemons that greet and then refuse are asked once each before a pause, and one gap says so", async () => {
+test("each daemon that greets and then refuses is tried once before a pause, with one gap", async () => {
   const world = new Listened("one,two");
   const queue = queueOf(world);
   world.refusal = "unknown-key";
@@ -34,7 +34,7 @@ test("daemons that greet and then refuse are asked once each before a pause, and
   world.live.close();
 });
 
-test("what is asked is asked in its order, however long each signature takes", async () => {
+test("requests are sent in their order, however long each signature takes", async () => {
   const world = new Listened("one");
   const first = queueOf(world);
   world.live.listen(channel("kept"), queueOf(world));

@@ -41,7 +41,7 @@ async function next(iterator: AsyncIterator<WatchEvent>): Promise<WatchEvent> {
 const changed = (key: string, db = 0) => ({ type: "changed", db, key });
 const deleted = (key: string, db = 0) => ({ type: "deleted", db, key });
 
-test("changes of a key are told, wherever they were made; of others nothing", async () => {
+test("changes of a key are reported, on whichever daemon they were made, and changes of other keys are not", async () => {
   await using client = clientOf(here());
   await using far = clientOf(there());
   const key = client.watch("k");
@@ -61,7 +61,7 @@ test("changes of a key are told, wherever they were made; of others nothing", as
   assert.deepEqual(await next(key), { type: "expired", db: 0, key: "k" });
 });
 
-test("a write that comes late and changes what was told is told", async () => {
+test("a late write that changes a reported value is reported", async () => {
   await using client = clientOf(here());
   using envelopes = await EnvelopeClient.open(here().port, app);
   await client.send("SET late b");
@@ -71,13 +71,13 @@ test("a write that comes late and changes what was told is told", async () => {
   const [reply] = await envelopes.replies([["APPEND", "late", "c"]]);
   assert.deepEqual(reply, { kind: "integer", value: 2 });
   assert.deepEqual(await next(key), changed("late"));
-  // The date is between the SET and the APPEND, so the APPEND is undone and applied again.
+  // The date is between those of the SET and the APPEND, so the APPEND is undone and applied again.
   const before = Date.now() - 20_000;
   await envelopes.replies([["SET", "late", "early"]], { at: before });
   assert.deepEqual(await next(key), changed("late"));
 });
 
-test("keys are watched in the client's own database, or in the one that the watch gives", async () => {
+test("keys are watched in the client's database, or in the one that the option names", async () => {
   await using client = clientOf(here(), app, { db: 2 });
   const own = client.watch("mine");
   const first = client.watch("mine", { db: 0 });
@@ -88,7 +88,7 @@ test("keys are watched in the client's own database, or in the one that the watc
   assert.deepEqual(await next(first), changed("mine", 0));
 });
 
-test("a database that is emptied is a gap", async () => {
+test("emptying a database causes a gap", async () => {
   await using client = clientOf(here());
   const key = client.watch("any", { db: 3 });
   assert.equal((await next(key)).type, "open");
@@ -99,7 +99,7 @@ test("a database that is emptied is a gap", async () => {
   assert.ok(gap.type === "gap" && gap.reason === "keys", JSON.stringify(gap));
 });
 
-test("who may not read a key is not told of it", async () => {
+test("a client that may not read a key receives no events about it", async () => {
   await using administrator = clientOf(here(), root);
   const spki = limited.pem.replace(/-----[^-]+-----|\n/g, "");
   await administrator.call(["KEY", "ADD", spki, "RULES", "+@all %R~app:* %W~log"]);
@@ -110,7 +110,7 @@ test("who may not read a key is not told of it", async () => {
     await assert.rejects(client.watch(hidden).next(), (error: DbsyncError) => /NOPERM/.test(error.message));
 });
 
-test("thousands of names are asked for together, and each is told of its own", async () => {
+test("thousands of names are requested together, and each iterator receives only its own events", async () => {
   await using client = clientOf(here());
   const names = Array.from({ length: 2500 }, (_, number) => `many:${number}`);
   const iterators = names.map((name) => client.watch(name));

@@ -1,4 +1,4 @@
-/** Tests the sources of servers and key when a call does not name them. */
+/** Tests the sources of servers and key if a call does not name them. */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,13 +25,13 @@ const servers = (variables: Places["variables"] = {}) =>
     .servers.map(({ text }) => text)
     .join();
 
-test("without anything, the servers are the original's and commands are unsigned", () => {
+test("without configuration, the servers are the original's and commands are unsigned", () => {
   const { signkey } = readDefaults(places);
   assert.equal(servers(), "127.0.0.1:1111");
   assert.equal(signkey, "");
 });
 
-test("the first ini file counts: of the folder, of the user's configuration, of /etc", () => {
+test("the first ini file is used: in the folder, the user's configuration, or /etc", () => {
   write("etc/dbsync.ini", "servers=etc");
   assert.equal(servers(), "etc:1111");
   write("home/.config/dbsync/dbsync.ini", "servers=home");
@@ -42,7 +42,7 @@ test("the first ini file counts: of the folder, of the user's configuration, of 
   assert.equal(servers(), "127.0.0.1:1111");
 });
 
-test("the environment goes before the ini file, each setting by itself", () => {
+test("the environment has precedence over the ini file, for each setting separately", () => {
   write("cwd/dbsync.ini", "servers=ini\nsignkey=k.pem");
   const found = readDefaults({ ...places, variables: { DBSYNC_SERVERS: "env" } });
   assert.deepEqual([found.servers[0]?.text, found.serversFrom], ["env:1111", "DBSYNC_SERVERS"]);
@@ -57,7 +57,7 @@ test("an empty DBSYNC_SIGNKEY means unsigned, whatever the ini file says", () =>
   assert.equal(readDefaults({ ...places, variables: { DBSYNC_SIGNKEY: "" } }).signkey, "");
 });
 
-test("a relative key path is relative to its ini file, an absolute one stays", () => {
+test("a relative key path is relative to its ini file, an absolute one is unchanged", () => {
   write("etc/dbsync.ini", "signkey=keys/k.pem");
   assert.equal(readDefaults(places).signkey, join(root, "etc/keys/k.pem"));
   write("etc/dbsync.ini", "signkey=/k.pem");
@@ -78,12 +78,12 @@ test("an ini file that cannot be read is a configuration error", () => {
   assert.throws(() => readDefaults(places), { code: "bad-config" });
 });
 
-test("an ini file that the environment overrules entirely is not read", () => {
+test("an ini file is not read if the environment overrides it completely", () => {
   write("cwd/dbsync.ini", "nonsense");
   assert.equal(servers({ DBSYNC_SERVERS: "env", DBSYNC_SIGNKEY: "" }), "env:1111");
 });
 
-test("DBSYNC_VERSIONS goes before the file, and is checked", () => {
+test("DBSYNC_VERSIONS has precedence over the file, and is checked", () => {
   write("cwd/dbsync.ini", "dbsync.versions = 1");
   const versions = (variables: Record<string, string>) => readDefaults({ ...places, variables }).versions;
   assert.equal(versions({}), "1");
@@ -92,7 +92,7 @@ test("DBSYNC_VERSIONS goes before the file, and is checked", () => {
   assert.throws(() => versions({ DBSYNC_VERSIONS: "3" }), /DBSYNC_VERSIONS is "3", allowed: 2 \(/);
 });
 
-test("an ini file says how the client behaves, as a php.ini would", () => {
+test("an ini file configures the client's behaviour like a php.ini", () => {
   const manners = (text: string) => {
     write("cwd/dbsync.ini", text);
     const { keepalive, format, versions } = readDefaults(places);

@@ -12,17 +12,17 @@ const GOOD: [name: string, text: string, settings: Record<string, string>][] = [
   ],
   ["names without the prefix", "servers=a\nsignkey=k", { servers: "a", signkey: "k" }],
   ["double quotes", 'servers = "a, b ; c"', { servers: "a, b ; c" }],
-  ["single quotes with a comment behind", "signkey = 'k k' ; mine", { signkey: "k k" }],
+  ["single quotes followed by a comment", "signkey = 'k k' ; mine", { signkey: "k k" }],
   ["comments, sections and empty lines", "; c\n\n[dbsync]\n  [x] ; y\nservers=a ; b", { servers: "a" }],
   [
-    "Windows line ends and a byte order mark",
+    "Windows line endings and a byte order mark",
     "\uFEFFservers=a\r\nsignkey=\r\n",
     { servers: "a", signkey: "" },
   ],
   ["the last of two", "servers=a\nservers=b", { servers: "b" }],
   ["PHP's extension line", "extension=dbsync.so\nservers=a", { servers: "a" }],
   [
-    "how to behave",
+    "the client's behaviour",
     "dbsync.keepalive = Off\ndbsync.format=text\nversions=1,2",
     { keepalive: "Off", format: "text", versions: "1,2" },
   ],
@@ -30,7 +30,7 @@ const GOOD: [name: string, text: string, settings: Record<string, string>][] = [
 ];
 
 for (const [name, text, settings] of GOOD) {
-  test(`an ini file may hold ${name}`, () => assert.deepEqual(parseIni(text, "x.ini"), settings));
+  test(`an ini file may contain ${name}`, () => assert.deepEqual(parseIni(text, "x.ini"), settings));
 }
 
 const BAD: [name: string, text: string, message: RegExp][] = [
@@ -44,7 +44,7 @@ const BAD: [name: string, text: string, message: RegExp][] = [
   ["no name", "= a", /line 1: expected "name = value"/],
   ["a hash comment", "# a", /line 1: a comment begins with ;/],
   ["an open quote", 'servers = "a', /line 1: the quote " is not closed/],
-  ["text behind a quote", "servers = 'a' b", /line 1: expected nothing after the closing quote, found b/],
+  ["text after a quote", "servers = 'a' b", /line 1: expected nothing after the closing quote, found b/],
 ];
 
 for (const [name, text, message] of BAD) {

@@ -1,4 +1,4 @@
-/** Tests options: defaults, and errors that name option, value and what is allowed. */
+/** Tests options: defaults, and errors that name the option, its value and the allowed values. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ const defaults = (): Defaults =>
   readDefaults({ variables: { DBSYNC_SIGNKEY: "d.pem" }, folder: "/-", home: "/-", system: "/-" });
 const never = (): Defaults => assert.fail("defaults are not needed");
 
-test("options left out have the documented values", () => {
+test("omitted options have the documented values", () => {
   const settings = readOptions({}, defaults);
   assert.deepEqual(settings, {
     servers: [{ host: "127.0.0.1", port: 1111, text: "127.0.0.1:1111", tls: null, versions: null }],
@@ -37,19 +37,19 @@ test("a string for options is the list of servers", () => {
   assert.equal(readOptions("a:1", defaults).servers[0]?.text, "a:1");
 });
 
-test("options that say it all ask for no defaults", () => {
+test("complete options do not read the defaults", () => {
   assert.equal(readOptions({ servers: "a", key: false }, never).key, null);
   assert.equal(readOptions({ servers: "a", key: "" }, never).key, null);
 });
 
-test("versions are looked up for whoever signs, whatever the servers, unless each entry says its own", () => {
+test("the default versions are read for signed calls to any servers, unless each entry names its versions", () => {
   const found = () => ({ ...defaults(), versions: "1,2" as const });
   assert.equal(readOptions({ servers: "a", key: "k.pem" }, found).versions, "1,2");
   assert.equal(readOptions({ servers: "a", key: "k.pem", versions: "2" }, never).versions, "2");
   assert.equal(readOptions({ servers: "dbsync1://a,dbsync2://b", key: "k.pem" }, never).versions, null);
 });
 
-test("an answer that has to be final is given the time it takes, and no other", () => {
+test("only a call that waits for a final answer has the longer timeout", () => {
   const stable = readOptions({ stable: true }, defaults);
   assert.deepEqual([stable.timeout, stable.envelope?.wait], [60_000, { kind: "stable" }]);
   assert.equal(readOptions({ stable: true, timeout: 40_000 }, defaults).timeout, 40_000);
@@ -100,7 +100,7 @@ for (const [options, message] of BAD) {
   });
 }
 
-test("a call may set timeout, policy and what stands in its envelope, nothing else", () => {
+test("a call may set its timeout, its policy and the header options, and no others", () => {
   const base = readOptions({}, defaults);
   assert.deepEqual(readCallOptions({ timeout: 5 }, base), {
     timeout: 5,
@@ -137,7 +137,7 @@ test("a call may set timeout, policy and what stands in its envelope, nothing el
   assert.throws(() => readCallOptions({ if: [{ key: "k", writer: "short" }] }, base), /WRITERS/);
 });
 
-test("what stands in a call's envelope is the client's own, but for what the call gives itself", () => {
+test("the client's header options are the defaults for a call", () => {
   const only = "c0".repeat(32);
   const base = readOptions({ db: 3, only, replicated: 2 }, defaults);
   const usual = { db: 3, only: "\xc0".repeat(32), after: null, if: null };
@@ -154,7 +154,7 @@ test("what stands in a call's envelope is the client's own, but for what the cal
   assert.equal(readCallOptions({ db: 0 }, readOptions({ db: 3 }, defaults)).envelope, null);
 });
 
-test("every option has a row in client/README.md, and none that does not exist", () => {
+test("client/README.md has a row for every option, and for no others", () => {
   const readme = readFileSync(join(repositoryRoot, "client/README.md"), "utf8");
   const start = readme.indexOf("\n## Options");
   const table = readme.slice(start, readme.indexOf("\n## ", start + 1));
@@ -169,7 +169,7 @@ test("every option has a row in client/README.md, and none that does not exist",
   assert.deepEqual(rows.sort(), [...names, "buffers"].sort());
 });
 
-test("a policy asks for no more daemons than there are", () => {
+test("a policy must not require more daemons than there are", () => {
   assert.equal(readOptions({ servers: "a,b", key: false, policy: 2 }, never).policy, 2);
   assert.throws(
     () => readOptions({ servers: "a,b", key: false, policy: 3 }, never),
@@ -177,7 +177,7 @@ test("a policy asks for no more daemons than there are", () => {
   );
 });
 
-test("a cluster from the environment belongs to the servers from there", () => {
+test("a cluster from the environment applies only to servers from the environment", () => {
   const cluster = "AB".repeat(32);
   const found = () =>
     readDefaults({ variables: { DBSYNC_CLUSTER: cluster }, folder: "/-", home: "/-", system: "/-" });

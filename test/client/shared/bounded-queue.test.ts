@@ -6,7 +6,7 @@ import { collectGarbage } from "../../support/garbage.js";
 const item = (name: string, bytes = 1) => ({ name, bytes });
 const MEBIBYTE = 1024 * 1024;
 
-test("a queue gives its items in the order they came, also those that were put back", () => {
+test("a queue returns its items in the order of arrival, including those that were put back", () => {
   const queue = new BoundedQueue<ReturnType<typeof item>>();
   for (let i = 0; i < 5_000; i++) queue.push(item(String(i)));
   for (let i = 0; i < 3_000; i++) assert.equal(queue.shift()?.name, String(i));
@@ -15,19 +15,19 @@ test("a queue gives its items in the order they came, also those that were put b
   assert.deepEqual([queue.shift()?.name, queue.shift()?.name], ["first", "3000"]);
 });
 
-test("a queue holds no item that was taken", async () => {
+test("a queue does not reference removed items", async () => {
   const queue = new BoundedQueue<{ readonly bytes: number }>();
   const held = new WeakRef(item("held"));
   queue.push(held.deref() as ReturnType<typeof item>);
   queue.push(item("next"));
   queue.shift();
-  // A WeakRef keeps its target to the end of the turn.
+  // A WeakRef keeps its target alive until the end of the task.
   await new Promise((resolve) => setImmediate(resolve));
   collectGarbage();
   assert.equal(held.deref(), undefined);
 });
 
-test("items taken out of their turn make room", () => {
+test("removing items out of order makes room", () => {
   const queue = new BoundedQueue<ReturnType<typeof item>>();
   queue.push(item("a", 30 * MEBIBYTE));
   queue.push(item("b", 30 * MEBIBYTE));

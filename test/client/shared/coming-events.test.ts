@@ -1,4 +1,4 @@
-/** Tests events that arrive ahead of their iterator. */
+/** Tests iterators that are used before their source is ready. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EventQueue } from "../../../client/live/event-queue.js";
@@ -7,7 +7,7 @@ import { comingEvents } from "../../../client/shared/coming-events.js";
 
 const OPEN: ChannelEvent = { type: "open", server: "a:1" };
 
-test("who takes events early gets them once the iterator is there, and leaving it ends it", async () => {
+test("an early `next` resolves once the source is ready, and ending the iteration ends the source", async () => {
   let left = 0;
   const queue = new EventQueue<ChannelEvent>(() => left++);
   let arrive = (_: typeof queue) => {};
@@ -25,7 +25,7 @@ test("who takes events early gets them once the iterator is there, and leaving i
   assert.equal(events[Symbol.asyncIterator](), events);
 });
 
-test("what keeps it from being made, the taker of the first event is told, and others are not disturbed", async () => {
+test("if the source fails, the first `next` rejects, and other iterators are not affected", async () => {
   const events = comingEvents(Promise.reject(new Error("no key")));
   await new Promise((resolve) => setImmediate(resolve));
   await assert.rejects(events.next(), /no key/);

@@ -1,4 +1,4 @@
-/** Tests how errors name a command: name and first key, never a value. */
+/** Tests the labels of commands in errors: name and first key, never a value. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -8,7 +8,7 @@ import {
   replyLabel,
 } from "../../../client/shared/command-labels.js";
 
-for (const [command, told] of [
+for (const [command, label] of [
   ["SET greeting hello", "SET greeting"],
   [" incr  visits ", "incr visits"],
   [["SET", "a b", "secret"], 'SET "a b"'],
@@ -31,11 +31,11 @@ for (const [command, told] of [
   [null, ""],
   [[null, "secret"], ""],
 ] as const)
-  test(`${JSON.stringify(command)} is told as ${told === "" ? "nothing" : told}`, () => {
-    assert.equal(commandLabel(command as string), told);
+  test(`the label of ${JSON.stringify(command)} is ${label === "" ? "empty" : label}`, () => {
+    assert.equal(commandLabel(command as string), label);
   });
 
-test("of several commands the first is named, and of an answer within theirs its own", () => {
+test("the label of several commands names the first one, and that of a reply names its command", () => {
   const inputs = ["SET a 1", ["INCR", "b"], "GET c"];
   const call: LabelledCall = { inputs, bytes: ["", "", ""] };
   assert.equal(callLabel(call), "SET a and 2 more");

@@ -1,4 +1,4 @@
-/** Compares the table of errors with the README's list, in both directions. */
+/** Compares the table of errors with the list in README.md, in both directions. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,15 +16,15 @@ function listed(heading: string): string[] {
   return [...section.matchAll(/^\| `([a-z\d-]+)` *\|/gm)].map((match) => match[1] as string).sort();
 }
 
-test("every code of an error is in README.md, and none that does not exist", () => {
+test("README.md lists every error code, and no others", () => {
   assert.deepEqual(listed("Errors"), [...ERROR_CODES].sort());
 });
 
-test("every stage is in README.md, and none that does not exist", () => {
+test("README.md lists every stage, and no others", () => {
   assert.deepEqual(listed("Stages"), Object.keys(STAGES).sort());
 });
 
-test("every refusal of the protocol has a cure, which the error says", () => {
+test("every refusal of the protocol has a remedy, which the error contains", () => {
   const protocol = readFileSync(join(repositoryRoot, "docs/protocol-v2.md"), "utf8");
   const section = protocol.split("## Refusals\n")[1]?.split("\n## ")[0] ?? "";
   const codes = [...section.matchAll(/^\| `([a-z-]+)` \|/gm)].map((match) => match[1] as string);
@@ -39,7 +39,7 @@ test("every refusal of the protocol has a cure, which the error says", () => {
   }
 });
 
-test("what a daemon says moves no terminal's cursor, in sentences or in tables", () => {
+test("control characters from a daemon are escaped in sentences and tables", () => {
   const detail = "no\u001b[2J";
   const outcome = {
     address: "a:1",

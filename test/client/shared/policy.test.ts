@@ -1,4 +1,4 @@
-/** Tests the policies as a table: the daemons' answers, and the verdict. */
+/** Tests the policies with a table of the daemons' answers and the verdict. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Report } from "../../../client/shared/outcome.js";
@@ -24,7 +24,7 @@ const refused: Report = { ok: false, stage: "refused", detail: "skew: late", wri
 
 type Row = [rule: Rule, reports: (Report | null)[], now: string, final: string];
 
-/** `now`: the verdict while there is time; `final`: the one when there is none. */
+/** `now` is the verdict before the deadline, `final` the one at the deadline. */
 const ROWS: Row[] = [
   ["first", [null, null], "wait", "all-failed"],
   ["first", [hit("a"), null], "a", "a"],
@@ -101,7 +101,7 @@ const ROWS: Row[] = [
   [2, [hit("a"), late(hit("a")), null], "wait", "late-answers"],
   [2, [hit("a"), late(miss), hit("b")], "a", "a"],
   [2, [late(hit("a")), late(hit("a"))], "late-answers", "late-answers"],
-  // A unit with conditions: one daemon that is out of date proves neither that it was applied nor that it was not.
+  // For a unit with conditions, one daemon that is out of date proves neither that it was applied nor that it was not.
   ["outcome", [hit("OK"), null, null], "wait", "too-few-answers"],
   ["outcome", [unmet(miss), null, null], "wait", "too-few-answers"],
   ["outcome", [unmet(missOfAll), null, null], "wait", "too-few-answers"],
@@ -124,7 +124,7 @@ const ROWS: Row[] = [
   ["outcome", [behind(hit("OK")), hit("OK"), hit("OK")], "OK", "OK"],
   ["outcome", [erred("ERR"), erred("ERR"), null], "reply", "reply"],
   ["outcome", [erred("ERR"), hit("OK"), null], "wait", "answers-differ"],
-  // Of two servers, both must answer; of one, that one.
+  // With two servers both must answer, with one server that one.
   ["outcome", [hit("OK"), null], "wait", "too-few-answers"],
   ["outcome", [hit("OK"), failed], "too-few-answers", "too-few-answers"],
   ["outcome", [hit("OK"), hit("OK")], "OK", "OK"],
@@ -133,7 +133,7 @@ const ROWS: Row[] = [
   ["outcome", [unmet(miss)], "nil", "nil"],
 ];
 
-test("a policy that is given decides; without one a unit with conditions goes by the outcome of most", () => {
+test("a configured policy is used; without one a unit with conditions uses the outcome of the majority", () => {
   assert.equal(ruleFor("usual", true), "outcome");
   assert.equal(ruleFor("usual", false), "first");
   for (const hasConditions of [false, true]) assert.equal(ruleFor("first", hasConditions), "first");
@@ -148,7 +148,7 @@ function verdict(rule: Rule, reports: (Report | null)[], final: boolean): string
 }
 
 for (const [rule, reports, now, final] of ROWS) {
-  const said = reports.map((report) =>
+  const descriptions = reports.map((report) =>
     report === null
       ? "silent"
       : !report.ok
@@ -157,13 +157,13 @@ for (const [rule, reports, now, final] of ROWS) {
           ? "nil"
           : report.values.join("+"),
   );
-  test(`${rule} judges [${said.join(", ")}]: ${now}, at the end ${final}`, () => {
+  test(`${rule} judges [${descriptions.join(", ")}]: ${now}, at the end ${final}`, () => {
     assert.equal(verdict(rule, reports, false), now);
     assert.equal(verdict(rule, reports, true), final);
   });
 }
 
-test("a miss counts only where more daemons missed than refused the date of what they were asked", () => {
+test("a miss counts only if more daemons missed than refused the date of the command", () => {
   const judged = (reports: (Report | null)[], refusers: number) =>
     [false, true].map((final) => {
       const decided = judge("first", reports, final, refusers);

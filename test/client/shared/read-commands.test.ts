@@ -1,15 +1,15 @@
-/** Tests how a client classifies commands by their names. */
+/** Tests how a client classifies commands by name. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { companyOf, isReadCommand } from "../../../client/shared/command.js";
 
-test("a read is known by its name, in any case, in a line or a list", () => {
+test("a read is recognized by its name, in any case, in a line or a list", () => {
   for (const read of ["GET k", " get k", "PING", ["GET", "k"], ["Get", "k"]]) assert.ok(isReadCommand(read));
   for (const write of ["SET k v", "", "GETDEL k", [], ["INCR", "k"], ["UNHEARD-OF"]])
     assert.ok(!isReadCommand(write));
 });
 
-test("what is for the key ring is known by its name, in any case, as text or bytes", () => {
+test("a command for the key ring is recognized by its name, in any case, as text or bytes", () => {
   for (const ring of ["KEY LIST", "key list", ["Cluster", "ADD"], [Buffer.from("cLUSTER")]])
     assert.equal(companyOf(ring), "ring", String(ring));
   for (const write of ["SET k v", "KEX", ["CLUSTERS"], [1, 2], []])

@@ -23,10 +23,10 @@ const GOOD: [string | string[], string[]][] = [
   ],
 ];
 
-for (const [given, expected] of GOOD) {
-  test(`servers ${JSON.stringify(given)} are ${expected.join(" and ")}`, () => {
+for (const [input, expected] of GOOD) {
+  test(`servers ${JSON.stringify(input)} are ${expected.join(" and ")}`, () => {
     assert.deepEqual(
-      parseServers(given).map(({ text }) => text),
+      parseServers(input).map(({ text }) => text),
       expected,
     );
   });
@@ -38,10 +38,10 @@ test("an IPv6 server has its address without brackets as host", () => {
   ]);
 });
 
-test("an entry may say which version that daemon is sent", () => {
-  const said = (list: string) =>
+test("an entry may name the version for its daemon", () => {
+  const parsed = (list: string) =>
     parseServers(list).map(({ text, versions, tls }) => [text, versions, tls !== null]);
-  assert.deepEqual(said("dbsync1://a:5, DBSYNC2://b, dbsync://c, dbsyncs1://d"), [
+  assert.deepEqual(parsed("dbsync1://a:5, DBSYNC2://b, dbsync://c, dbsyncs1://d"), [
     ["dbsync1://a:5", "1", false],
     ["dbsync2://b:1111", "2", false],
     ["c:1111", null, false],
@@ -80,10 +80,10 @@ const BAD: unknown[] = [
   Array.from({ length: 65 }, (_, port) => `a:${port + 1}`),
 ];
 
-for (const given of BAD) {
-  test(`servers ${JSON.stringify(given).slice(0, 40)} are refused`, () => {
+for (const input of BAD) {
+  test(`servers ${JSON.stringify(input).slice(0, 40)} are refused`, () => {
     assert.throws(
-      () => parseServers(given),
+      () => parseServers(input),
       (error) =>
         error instanceof DbsyncError &&
         error.code === "bad-option" &&

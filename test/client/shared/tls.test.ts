@@ -1,4 +1,4 @@
-/** Tests `dbsyncs://`: which certificates are accepted, and how the rest is reported. */
+/** Tests `dbsyncs://`: which certificates are accepted, and how failures are reported. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createServer as createPlain, type Server } from "node:net";
@@ -18,7 +18,7 @@ import { NAMELESS } from "../../support/nameless.js";
 
 const ANSWER = "ds:13:redis:5:PONG\0";
 
-/** Starts a server that answers everything; `handshakes` counts, `resumed` of them from an earlier session. */
+/** Starts a server that answers every request; it counts handshakes, and those that resume an earlier session. */
 async function startServer(
   files: TestCertificate,
   options: TlsOptions & { host?: string } = {},
@@ -63,7 +63,7 @@ async function ping(servers: string, options: SendOptions = {}): Promise<string 
   }
 }
 
-/** Returns stage and detail of the one daemon's failure. */
+/** Returns the stage and detail of the failure of the only daemon. */
 async function failure(servers: string, options: SendOptions = {}): Promise<string> {
   try {
     throw new Error(`answered ${await ping(servers, options)}`);
@@ -74,7 +74,7 @@ async function failure(servers: string, options: SendOptions = {}): Promise<stri
   }
 }
 
-test("A pinned key is enough, in hexadecimal or base64, alone or among several", async () => {
+test("A pinned key is sufficient, in hexadecimal or base64, alone or among several", async () => {
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path, { names: ["elsewhere.example"], expired: true });
   await using server = await startServer(files);
@@ -91,22 +91,24 @@ test("A pinned key is enough, in hexadecimal or base64, alone or among several",
   }
 });
 
-test("Another key than the pinned one is refused, whoever signed it, and nothing is written to it", async () => {
+test("A key other than the pinned one is refused, whoever signed it, and nothing is sent to the server", async () => {
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path);
   await using server = await startServer(files);
   let received = 0;
   server.server.on("secureConnection", (socket) => socket.on("data", () => received++));
   const pin = "0".repeat(64);
-  const said = await failure(`dbsyncs://127.0.0.1:${server.port}#sha256:${pin}`, { ca: files.certificate });
+  const message = await failure(`dbsyncs://127.0.0.1:${server.port}#sha256:${pin}`, {
+    ca: files.certificate,
+  });
   assert.match(
-    said,
+    message,
     new RegExp(`^tls: its key is sha256:${files.fingerprint}, which is not the one in the list`),
   );
   assert.equal(received, 0);
 });
 
-test("Without a pin the certificate has to be trusted, valid and for the name in the list", async () => {
+test("Without a pin the certificate must be trusted, valid and for the name in the list", async () => {
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path, { names: ["localhost"] });
   await using server = await startServer(files);
@@ -131,7 +133,7 @@ test("Without a pin the certificate has to be trusted, valid and for the name in
   );
 });
 
-test("An IPv6 address in the list is looked for in the certificate", async (t) => {
+test("An IPv6 address in the list must be in the certificate", async (t) => {
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path, { names: ["::1"] });
   const server = await startServer(files, { host: "::1" }).catch(() => null);
@@ -146,7 +148,7 @@ test("An IPv6 address in the list is looked for in the certificate", async (t) =
   );
 });
 
-test("A daemon without TLS, one that closes and one that hangs are told apart, quickly", async () => {
+test("A daemon without TLS, one that closes and one that hangs are distinguished quickly", async () => {
   const talker = await listening(
     createPlain((socket) => socket.on("error", () => {}).on("data", () => socket.write("ds:5:ERROR"))),
   );
@@ -161,14 +163,14 @@ test("A daemon without TLS, one that closes and one that hangs are told apart, q
   const startedAt = performance.now();
   assert.match(
     await failure(`dbsyncs://127.0.0.1:${talker.port}`),
-    /^tls: it speaks without TLS; dbsync:\/\//,
+    /^tls: it does not use TLS; connect to it with dbsync:\/\//,
   );
   assert.match(
     await failure(`dbsyncs://127.0.0.1:${closer.port}`),
     /^tls: closed in the handshake; is TLS set up there/,
   );
   assert.ok(performance.now() - startedAt < HANDSHAKE_MS);
-  assert.match(await failure(`dbsyncs://127.0.0.1:${hanger.port}`), /^tls: no answer in the handshake/);
+  assert.match(await failure(`dbsyncs://127.0.0.1:${hanger.port}`), /^tls: no answer during the handshake/);
   assert.match(await failure(`dbsyncs://${await refusingAddress()}`), /^connect: ECONNREFUSED/);
   assert.match(await failure(`dbsyncs://${NAMELESS}:1`), /^dns: /);
 });
@@ -187,7 +189,7 @@ test("A hung handshake does not delay the answer of another daemon", async () =>
   assert.ok(performance.now() - startedAt < HANDSHAKE_MS);
 });
 
-test("The real daemon and client: over TLS, and without it against a daemon that takes TLS only", async () => {
+test("The real daemon and client connect over TLS; without it, a daemon that accepts only TLS refuses the client", async () => {
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path);
   await using daemon = await startDaemon(["--tls-cert", files.certificate, "--tls-key", files.key]);
@@ -199,7 +201,7 @@ test("The real daemon and client: over TLS, and without it against a daemon that
   assert.equal(await secure.send("GET a"), "b");
   secure.close();
   const startedAt = performance.now();
-  assert.match(await failure(`127.0.0.1:${daemon.port}`), /^tls: it takes TLS only: write dbsyncs:\/\//);
+  assert.match(await failure(`127.0.0.1:${daemon.port}`), /^tls: it accepts only TLS: write dbsyncs:\/\//);
   assert.ok(performance.now() - startedAt < CONNECT_MS);
   await using plain = await startDaemon();
   assert.match(
@@ -209,7 +211,7 @@ test("The real daemon and client: over TLS, and without it against a daemon that
 });
 
 for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
-  test(`A later connection over ${version} resumes the session of one that was proven`, async () => {
+  test(`A later connection over ${version} resumes an authenticated session`, async () => {
     using folder = temporaryFolder();
     const files = await writeCertificate(folder.path);
     await using server = await startServer(files, { maxVersion: version });
@@ -226,7 +228,7 @@ for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
   });
 }
 
-test("Entries with schemes and fingerprints are read, and refused where they make no sense", () => {
+test("Entries with schemes and fingerprints are parsed, and refused if they are invalid", () => {
   const hex = "ab".repeat(32);
   const [one, two] = parseServers(`DBSYNC://A:1, dbsyncs://[::1]#sha256:${hex}#SHA256:${hex.toUpperCase()}`);
   assert.deepEqual(one, { host: "a", port: 1, text: "a:1", tls: null, versions: null });
@@ -253,7 +255,7 @@ test("Entries with schemes and fingerprints are read, and refused where they mak
   }
 });
 
-test("The option ca is refused with a reason when it cannot be read, or is no certificate", () => {
+test("The option ca is refused with a reason if it cannot be read or is not a certificate", () => {
   const servers = "dbsyncs://a:1";
   assert.throws(() => createClient({ servers, key: false, ca: "absent.pem" }), /ca is "absent\.pem".*ENOENT/);
   assert.throws(

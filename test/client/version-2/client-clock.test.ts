@@ -1,4 +1,4 @@
-/** Tests how envelopes are dated. */
+/** Tests the dates of envelopes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClientClock } from "../../../client/version-2/client-clock.js";
@@ -7,14 +7,14 @@ import { SEQ_MAX } from "../../../protocol/version-2/envelope.js";
 
 const daemon = {};
 
-test("a clock is this machine's until a daemon was heard, then the daemon's", () => {
+test("the clock follows this machine until a daemon has answered, and then the daemon", () => {
   const clock = new ClientClock(1_000_000);
   assert.equal(clock.time(5), 1_000_005);
   clock.update(daemon, 2_000_000, 10, 20);
   assert.ok(Math.abs(clock.time(15) - 2_000_000) <= 1);
 });
 
-test("an offset that an answer allows is kept, another moves to the nearest that it allows", () => {
+test("an offset within the range of an answer is kept, another one moves to the nearest value in the range", () => {
   const clock = new ClientClock(0);
   clock.update(daemon, 1_000, 10, 20);
   const before = clock.time(100);
@@ -24,13 +24,13 @@ test("an offset that an answer allows is kept, another moves to the nearest that
   assert.ok(Math.abs(clock.time(191) - 1_200) <= 1);
 });
 
-test("of several daemons the middle clock counts", () => {
+test("with several daemons the median clock is used", () => {
   const clock = new ClientClock(0);
   for (const [index, time] of [1_000, 60_000, 1_010].entries()) clock.update({ index }, time, 0, 0);
   assert.ok(Math.abs(clock.time(0) - 1_010) <= 1);
 });
 
-test("dates rise, by number within a millisecond, and past what was seen", () => {
+test("dates increase, by number within a millisecond, and beyond all seen dates", () => {
   const clock = new ClientClock(1_000);
   assert.deepEqual(
     [clock.date(0), clock.date(0), clock.date(1)],
@@ -50,7 +50,7 @@ test("dates rise, by number within a millisecond, and past what was seen", () =>
   assert.deepEqual(clock.date(502), { at: 1_502, seq: 0 });
 });
 
-test("clients that answer each other within one millisecond stay in order, and hardly leave it", () => {
+test("the dates of clients that answer each other within one millisecond are in order, and stay close to it", () => {
   const clocks = [-3, 0, 2].map((offset) => new ClientClock(1_000 + offset));
   for (const [envelopes, most] of [
     [10_000, 1_002],
@@ -68,14 +68,14 @@ test("clients that answer each other within one millisecond stay in order, and h
   }
 });
 
-test("a date by a clock that has proved wrong is not held on to", () => {
+test("a date by a clock that was wrong is not used any longer", () => {
   const clock = new ClientClock(61_000);
   assert.deepEqual(clock.date(0), { at: 61_000, seq: 0 });
   clock.update(daemon, 1_000, 0, 0);
   assert.deepEqual(clock.date(0), { at: 1_000, seq: 0 });
 });
 
-test("nobody is followed further than 4 s ahead of the daemons", () => {
+test("no client is followed by more than 4 s ahead of the daemons", () => {
   const clock = new ClientClock(1_000);
   clock.seen({ at: 9_000_000, seq: 17 });
   assert.deepEqual(
@@ -87,7 +87,7 @@ test("nobody is followed further than 4 s ahead of the daemons", () => {
   );
 });
 
-test("a millisecond with all its numbers used up is left for the next", () => {
+test("after the last number of a millisecond the next millisecond is used", () => {
   const clock = new ClientClock(1_000);
   for (let count = 0; count <= SEQ_MAX; count++) clock.date(0);
   assert.deepEqual(clock.date(0), { at: 1_001, seq: 0 });

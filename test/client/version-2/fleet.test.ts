@@ -1,4 +1,4 @@
-/** Tests a client of daemons that differ in version, cluster or clock. Fake daemons on loopback. */
+/** Tests a client of fake daemons on loopback that differ in version, cluster or clock. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DbsyncError } from "../../../client/shared/errors.js";
@@ -10,7 +10,7 @@ import { FakeServer, until } from "../fake-server.js";
 import { client2Of, ServedDaemon } from "../served-daemon.js";
 import { errorOf, summary } from "../test-client.js";
 
-test("a fleet of two versions gets each command in the version it speaks", async () => {
+test("in a fleet of two versions each daemon receives each command in its version", async () => {
   await using old = await FakeServer.start();
   await using daemon = await ServedDaemon.start();
   await using client = client2Of([old, daemon], { versions: "1,2" });
@@ -21,14 +21,14 @@ test("a fleet of two versions gets each command in the version it speaks", async
     [1, 2],
   );
   await Promise.all(["SET a 2", "SET a 3", "SET a 4"].map((command) => client.send(command)));
-  await until(() => old.requests.length === 4, "the old daemon to get everything");
+  await until(() => old.requests.length === 4, "the old daemon to receive everything");
   assert.deepEqual(daemon.envelopes.flat(), ["SET a 1", "SET a 2", "SET a 3", "SET a 4"]);
   const again = await client.sendAll(["SET", "a", "b c"]);
   assert.deepEqual(again.outcomes.map(summary), ["version-1 not-applied", "ok OK"]);
   assert.deepEqual(await client.multi(["SET a 5"]), ["OK"]);
 });
 
-test("where every daemon speaks version 1, calls go as before, and version 2's own are refused at once", async () => {
+test("if every daemon speaks version 1, calls use version 1, and those that require version 2 fail immediately", async () => {
   await using old = await FakeServer.start();
   for (const versions of ["1", "1,2"] as const) {
     await using client = client2Of([old], { versions });
@@ -42,7 +42,7 @@ test("where every daemon speaks version 1, calls go as before, and version 2's o
   }
 });
 
-test("a daemon that has spoken version 2 is never sent version 1 in silence", async () => {
+test("a daemon that has spoken version 2 never silently receives version 1", async () => {
   const daemon = await ServedDaemon.start();
   const { port } = daemon;
   await using client = client2Of([daemon], { versions: "1,2" });
@@ -55,7 +55,7 @@ test("a daemon that has spoken version 2 is never sent version 1 in silence", as
   assert.deepEqual(old.requests, []);
 });
 
-test("a daemon that says it has no keys gets nothing that is signed, and the error says so", async () => {
+test("a daemon that reports that it has no keys receives no signed commands, and the error says so", async () => {
   const hello = writeHello({
     kind: "hello",
     versions: [1],
@@ -76,7 +76,7 @@ test("a daemon that says it has no keys gets nothing that is signed, and the err
   }
 });
 
-test("a daemon that was started anew without keys has not applied what came after", async () => {
+test("a daemon that was restarted without keys has not applied the later commands", async () => {
   await using daemon = await ServedDaemon.start();
   await using client = client2Of([daemon]);
   await client.send("SET a 1");
@@ -84,7 +84,7 @@ test("a daemon that was started anew without keys has not applied what came afte
   await daemon[Symbol.asyncDispose]();
   await using keyless = await startDaemon({ key: false, args: ["--port", String(port)] });
   assert.equal(keyless.port, port);
-  // By now it has noticed that the earlier connection has gone.
+  // By now the client has noticed the loss of the earlier connection.
   await errorOf(client.send("PING"));
   const failure = await errorOf(client.send("SET a 2"));
   assert.equal(summary(failure.outcomes[0]), "refused not-applied");
@@ -93,7 +93,7 @@ test("a daemon that was started anew without keys has not applied what came afte
 
 const clusters = ["c".repeat(32), "d".repeat(32)] as const;
 
-test("servers of two clusters, as many of each, are an error that names both", async () => {
+test("the same number of servers from two clusters is an error that names both", async () => {
   await using one = await ServedDaemon.start({ cluster: clusters[0] });
   await using two = await ServedDaemon.start({ cluster: clusters[1] });
   await using client = client2Of([one, two]);
@@ -106,12 +106,12 @@ test("servers of two clusters, as many of each, are an error that names both", a
   assert.deepEqual([...one.envelopes, ...two.envelopes], []);
 });
 
-test("one daemon of another cluster is left out, and told of", async () => {
+test("one daemon of another cluster is skipped and reported", async () => {
   await using other = await ServedDaemon.start({ cluster: clusters[1] });
   await using one = await ServedDaemon.start({ cluster: clusters[0] });
   await using two = await ServedDaemon.start({ cluster: clusters[0] });
   await using client = client2Of([other, one, two]);
-  // On a busy machine the third may be read after one has contradicted another for too long.
+  // On a busy machine the third hello may be read only after the conflict between the first two was decided.
   const isHeard = () =>
     client.send("SET a 1").then(
       (answer) => answer === "OK",
@@ -126,7 +126,7 @@ test("one daemon of another cluster is left out, and told of", async () => {
   assert.deepEqual(other.envelopes, []);
 });
 
-test("a client that was told its cluster sends to no other", async () => {
+test("a client with a configured cluster sends to no other", async () => {
   await using daemon = await ServedDaemon.start({ cluster: clusters[1] });
   await using client = client2Of([daemon], { cluster: "63".repeat(32) });
   const failure = await errorOf(client.send("SET a 1"));
@@ -134,7 +134,7 @@ test("a client that was told its cluster sends to no other", async () => {
   assert.deepEqual(daemon.envelopes, []);
 });
 
-test("a hung daemon delays the first call of a client by a moment only", async () => {
+test("a hung daemon delays the first call of a client only briefly", async () => {
   await using hung = await FakeServer.start("hang");
   await using daemon = await ServedDaemon.start();
   await using client = client2Of([hung, daemon]);
@@ -143,7 +143,7 @@ test("a hung daemon delays the first call of a client by a moment only", async (
   assert.ok(performance.now() - startedAt < CONNECT_MS, "it does not wait for the other's hello");
 });
 
-test("a client whose clock is wrong is right behind the first hello", async () => {
+test("a client with a wrong clock is correct after the first hello", async () => {
   await using daemon = await ServedDaemon.start();
   await using client = client2Of([daemon], { wallOffset: -3_600_000 });
   assert.equal(await client.send("SET a 1"), "OK");
@@ -151,7 +151,7 @@ test("a client whose clock is wrong is right behind the first hello", async () =
   assert.ok(Math.abs((applied?.envelope.at ?? 0) - (applied?.clock ?? 0)) < 60_000);
 });
 
-test("a command refused for its date is signed anew and applied once", async () => {
+test("a command that is refused because of its date is signed again and applied once", async () => {
   await using daemon = await ServedDaemon.start();
   const signatures = { count: 0 };
   await using client = client2Of([daemon], {
@@ -165,7 +165,7 @@ test("a command refused for its date is signed anew and applied once", async () 
   assert.equal(new Set(daemon.daemon.arrived).size, signatures.count);
 });
 
-test("clients with wrong clocks that take turns on different daemons are dated in the order of their turns", async () => {
+test("the writes of clients with wrong clocks on different daemons are dated in the order of their turns", async () => {
   let newest = 0;
   const started = await Promise.all(
     [-400, 0, 400].map((offset, id) => ServedDaemon.start({ id: id + 1, clock: () => Date.now() + offset })),
@@ -178,7 +178,7 @@ test("clients with wrong clocks that take turns on different daemons are dated i
   let inversions = 0;
   for (let turn = 0; turn < 300; turn++) {
     const client = clients[turn % clients.length] ?? assert.fail();
-    // A client whose turn it is has seen an answer from a daemon with the previous turn.
+    // Each client has received an answer from a daemon that has the write of the previous turn.
     await client.sendAll("GET turn");
     await client.sendAll(`SET turn ${turn}`);
     const { envelope } = started[turn % 3]?.daemon.applied.at(-1) ?? assert.fail();
@@ -191,7 +191,7 @@ test("clients with wrong clocks that take turns on different daemons are dated i
   assert.ok(newest < Date.now() + 5_000);
 });
 
-test("a cluster that was only asked for is warned of once, unless it is on this machine", async () => {
+test("the client warns once about a cluster that is not configured, unless the daemons are on this machine", async () => {
   await using daemon = await ServedDaemon.start();
   const warnings: string[] = [];
   await using client = client2Of([daemon], { warn: (warning) => warnings.push(warning) });
@@ -199,7 +199,7 @@ test("a cluster that was only asked for is warned of once, unless it is on this 
   assert.deepEqual(warnings, []);
 });
 
-test("daemons that were given other keys while a client runs are asked again, and the call is signed anew", async () => {
+test("if daemons receive other keys while a client runs, it queries them again and signs the call again", async () => {
   await using one = await ServedDaemon.start({ id: 1, cluster: clusters[0] });
   await using two = await ServedDaemon.start({ id: 2, cluster: clusters[0] });
   await using three = await ServedDaemon.start({ id: 3, cluster: clusters[0] });
@@ -221,7 +221,7 @@ test("daemons that were given other keys while a client runs are asked again, an
   );
 });
 
-test("daemons that were started anew with other keys are asked again", async () => {
+test("the client queries daemons that were restarted with other keys again", async () => {
   for (const count of [1, 2, 3]) {
     const daemons = await Promise.all(
       Array.from({ length: count }, (_, i) => ServedDaemon.start({ id: i + 1, cluster: clusters[0] })),
@@ -231,11 +231,11 @@ test("daemons that were started anew with other keys are asked again", async () 
       assert.equal(await client.send("INCR n"), "OK");
       for (const { daemon } of daemons) daemon.cluster = clusters[1];
       for (const daemon of daemons) daemon.disconnect();
-      const said: unknown = await client.send("INCR n").catch((error: unknown) => error);
-      // If it was written ahead of the close, the lost daemon may have applied it, so the client does not sign it
+      const result: unknown = await client.send("INCR n").catch((error: unknown) => error);
+      // If the command was written before the close, the lost daemon may have applied it, so the client does not sign it
       // again.
-      if (said instanceof DbsyncError) assert.equal(said.effect, "unknown");
-      else assert.equal(said, "OK");
+      if (result instanceof DbsyncError) assert.equal(result.effect, "unknown");
+      else assert.equal(result, "OK");
       assert.equal(await client.send("INCR n"), "OK");
       for (const daemon of daemons) assert.deepEqual(daemon.envelopes.at(-1), ["INCR n"]);
     } finally {
@@ -244,18 +244,18 @@ test("daemons that were started anew with other keys are asked again", async () 
   }
 });
 
-test("of two servers one is down and the other got other keys: that one is believed", async () => {
-  const gone = await ServedDaemon.start({ id: 1, cluster: clusters[0] });
+test("if one of two servers is down and the other one has received other keys, the client adopts its cluster", async () => {
+  const stopped = await ServedDaemon.start({ id: 1, cluster: clusters[0] });
   await using daemon = await ServedDaemon.start({ id: 2, cluster: clusters[0] });
-  await using client = client2Of([gone, daemon]);
+  await using client = client2Of([stopped, daemon]);
   assert.equal(await client.send("INCR n"), "OK");
-  await gone[Symbol.asyncDispose]();
+  await stopped[Symbol.asyncDispose]();
   assert.equal(await client.send("INCR n"), "OK");
   daemon.daemon.cluster = clusters[1];
   assert.equal(await client.send("INCR n"), "OK");
 });
 
-test("daemons that get other keys one after the other lead the client along", async () => {
+test("the client follows daemons that receive other keys one after the other", async () => {
   await using one = await ServedDaemon.start({ id: 1, cluster: clusters[0] });
   await using two = await ServedDaemon.start({ id: 2, cluster: clusters[0] });
   await using three = await ServedDaemon.start({ id: 3, cluster: clusters[0] });
@@ -271,7 +271,7 @@ test("daemons that get other keys one after the other lead the client along", as
   while (!(await areAllBack())) await new Promise((resolve) => setTimeout(resolve, 50));
 });
 
-test("servers whose clusters differed are asked again", async () => {
+test("the client queries servers whose clusters differed again", async () => {
   await using one = await ServedDaemon.start({ id: 1, cluster: clusters[0] });
   await using two = await ServedDaemon.start({ id: 2, cluster: clusters[1] });
   await using client = client2Of([one, two]);
@@ -285,7 +285,7 @@ test("servers whose clusters differed are asked again", async () => {
   while (!(await isAgreed())) await new Promise((resolve) => setTimeout(resolve, 50));
 });
 
-test("a told cluster stays, and a daemon that contradicts itself is not asked for ever", async () => {
+test("a configured cluster never changes, and the client does not query a contradictory daemon forever", async () => {
   await using daemon = await ServedDaemon.start({ cluster: clusters[0] });
   const signatures = { count: 0 };
   await using told = client2Of([daemon], { cluster: "63".repeat(32), signatures });

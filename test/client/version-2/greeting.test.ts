@@ -1,4 +1,4 @@
-/** Tests the contents of a daemon's greeting, and each failure of it. */
+/** Tests the results of greeting a daemon, including each failure. */
 import assert from "node:assert/strict";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ const greeting = (address: string, timeout = 5_000) => {
   return greet(server!, realEnvironment, { timeout, hasKey: true });
 };
 
-test("a daemon with keys says its versions, state, cluster and clock", async () => {
+test("a daemon with keys reports its versions, state, cluster and clock", async () => {
   await using daemon = await startDaemon();
   const found = await greeting(daemon.servers);
   assert.ok(found.kind === "hello");
@@ -29,7 +29,7 @@ test("a daemon with keys says its versions, state, cluster and clock", async () 
   assert.ok(Math.abs(found.clockDifference) <= found.roundTrip / 2 + 5, `${found.clockDifference}`);
 });
 
-test("a daemon without keys speaks version 1 and says so", async () => {
+test("a daemon without keys reports that it speaks version 1", async () => {
   await using daemon = await startDaemon({ key: false });
   const found = await greeting(daemon.servers);
   assert.ok(found.kind === "hello");
@@ -37,11 +37,11 @@ test("a daemon without keys speaks version 1 and says so", async () => {
 });
 
 const ROWS: [behaviour: string, expected: string, act: (socket: Socket) => void][] = [
-  ["closes without a word", "closed", (socket) => socket.end()],
+  ["closes without an answer", "closed", (socket) => socket.end()],
   ["resets", "closed", (socket) => socket.resetAndDestroy()],
   ["is silent", "timeout", () => {}],
   ["speaks HTTP", "garbage", (socket) => socket.write("HTTP/1.1 400 Bad Request\r\n\r\n")],
-  ["answers by version 1", "garbage", (socket) => socket.write("ds:13:redis:5:PONG\0")],
+  ["answers in version 1", "garbage", (socket) => socket.write("ds:13:redis:5:PONG\0")],
   ["announces too much", "garbage", (socket) => socket.write("ds2:9999999999:*7\r\n")],
   ["closes in the middle", "lost", (socket) => socket.end("ds2:100:*7\r\n")],
   [
@@ -61,7 +61,7 @@ const ROWS: [behaviour: string, expected: string, act: (socket: Socket) => void]
 ];
 
 for (const [behaviour, expected, act] of ROWS) {
-  test(`of a server that ${behaviour} it is known: ${expected}`, async () => {
+  test(`the result for a server that ${behaviour} is ${expected}`, async () => {
     const sockets = new Set<Socket>();
     const server = createServer((socket) => {
       sockets.add(socket.on("error", () => {}).on("data", () => act(socket)));
@@ -75,7 +75,7 @@ for (const [behaviour, expected, act] of ROWS) {
   });
 }
 
-test("nobody there, or no such name, is said as such", async () => {
+test("an unreachable server and an unknown name are reported as such", async () => {
   const dead = await greeting(await refusingAddress());
   assert.deepEqual(dead, { kind: "failed", stage: "connect", detail: "ECONNREFUSED" });
   const unknown = await greeting(NAMELESS);

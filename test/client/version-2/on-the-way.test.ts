@@ -1,4 +1,4 @@
-/** Tests since when a daemon's answer has been pending. */
+/** Tests for how long a daemon's answer has been pending. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Sending } from "../../../client/calls/sending.js";
@@ -8,7 +8,7 @@ import type { Wait } from "../../../protocol/version-2/messages-v2.js";
 const sending = (wait: Wait | null): Sending =>
   ({ writes: 0, envelope: { message: Buffer.alloc(1) }, batch: { wait } }) as unknown as Sending;
 
-test("a daemon owes nothing for answers that wait", () => {
+test("a daemon is not considered silent because of delayed answers", () => {
   const onTheWay = new OnTheWay();
   onTheWay.add(sending({ kind: "stable" }), 1);
   assert.equal(onTheWay.silentSince, Number.POSITIVE_INFINITY);
@@ -23,7 +23,7 @@ test("a daemon owes nothing for answers that wait", () => {
   assert.equal(onTheWay.isEmpty, false);
 });
 
-test("answers that wait use up no room of the others, and have an end of their own", () => {
+test("delayed answers have separate limits, and do not use the room of the others", () => {
   const onTheWay = new OnTheWay();
   for (let i = 0; i < 1023; i++) onTheWay.add(sending({ kind: "stable" }), 1);
   const last = sending({ kind: "stable" });

@@ -1,5 +1,5 @@
 /**
- * Tests read-your-own-writes: what a client requires of daemons that may be missing its writes. Fake daemons on
+ * Tests read-your-own-writes: what a client requires of daemons that may be missing its writes, with fake daemons on
  * loopback.
  */
 import assert from "node:assert/strict";
@@ -13,14 +13,14 @@ import { errorOf } from "../test-client.js";
 
 const value = (bytes: string): Reply => ({ kind: "bulk", bytes });
 
-/** Returns, for each of some daemons, the `after` of its last envelopes. */
+/** Returns, for each daemon, the `after` fields of its last envelopes. */
 const afterOf = (...daemons: readonly ServedDaemon[]) =>
   daemons.map(({ daemon }) => {
     const after = daemon.applied.at(-1)?.envelope.after ?? null;
     return after === null ? null : hexOf(after);
   });
 
-/** Starts two daemons with members; each answers reads by a value of its own. */
+/** Starts two daemons with members. Each answers reads with a different value. */
 async function startPair() {
   const daemons = [await ServedDaemon.start({ id: 1 }), await ServedDaemon.start({ id: 2 })] as const;
   for (const [index, { daemon }] of daemons.entries()) {
@@ -31,7 +31,7 @@ async function startPair() {
   return daemons;
 }
 
-test("after a write that one daemon has not taken, reads name it until that daemon has proved that it has it", async () => {
+test("after a write that one daemon has not accepted, reads name it until that daemon has proved that it has it", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
@@ -49,7 +49,7 @@ test("after a write that one daemon has not taken, reads name it until that daem
   assert.deepEqual(afterOf(one, two), [null, null]);
 });
 
-test("a refusal counts, too, that comes before another daemon has answered", async () => {
+test("a refusal before another daemon's answer also counts", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
@@ -107,7 +107,7 @@ test("a read that was signed before its client knew of a refusal is signed again
   );
 });
 
-test("a daemon behind a new connection has to prove that it has the newest write", async () => {
+test("a daemon with a new connection must prove that it has the newest write", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
@@ -122,7 +122,7 @@ test("a daemon behind a new connection has to prove that it has the newest write
   assert.deepEqual(afterOf(one, two), [null, null]);
 });
 
-test("daemons that miss different writes prove one each, and no read is answered by one that has not", async () => {
+test("daemons that are missing different writes prove one each, and none answers a read before that", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
@@ -137,7 +137,7 @@ test("daemons that miss different writes prove one each, and no read is answered
     daemon.daemon.refusal = null;
   }
   const before = one.daemon.applied.length;
-  // One call: it is signed again until both have proved that they have the write.
+  // The single call is signed again until both have proved that they have the write.
   await client.sendAll("GET k");
   const named = one.daemon.applied.slice(before).map(({ envelope }) => hexOf(envelope.after ?? ""));
   assert.deepEqual(new Set(named), new Set(missed));
@@ -145,13 +145,13 @@ test("daemons that miss different writes prove one each, and no read is answered
   assert.deepEqual(afterOf(one, two), [null, null]);
 });
 
-test("a read that was under way when its daemon was lost is signed again, and names the write", async () => {
+test("a read in flight to a lost daemon is signed again, and names the write", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
   await using client = client2Of([one, two], { isSession: true });
   await client.send("SET k new", { policy: "all" });
-  // The first daemon sends nothing; the other one loses its connection during the read, and answers on the next one.
+  // The first daemon sends nothing. The other one loses its connection during the read, and answers on the next one.
   one.passes = () => [];
   let lost = 0;
   two.passes = (answers) => (lost++ === 0 ? null : answers);
@@ -160,7 +160,7 @@ test("a read that was under way when its daemon was lost is signed again, and na
   assert.deepEqual(afterOf(two), [client.lastWrite]);
 });
 
-test("calls without a session, plain writes, one daemon alone and daemons without a timeline name nothing", async () => {
+test("calls without a session, plain writes, a single daemon and daemons without a timeline name no write", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
@@ -188,7 +188,7 @@ test("calls without a session, plain writes, one daemon alone and daemons withou
   }
 });
 
-test("a unit with conditions names the write as well, and what its caller names goes first", async () => {
+test("a unit with conditions also names the write, and the caller's `after` has precedence", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
@@ -205,7 +205,7 @@ test("a unit with conditions names the write as well, and what its caller names 
   assert.deepEqual(afterOf(one, two), [own, own]);
 });
 
-test("one daemon's report does not settle a unit with conditions, although it waited until its place was final", async () => {
+test("one daemon's report does not settle a unit with conditions, even if its position was final", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
@@ -218,14 +218,14 @@ test("one daemon's report does not settle a unit with conditions, although it wa
   assert.equal(error.effect, "unknown");
 });
 
-test("a read is answered after all connections were lost, whether it was signed before or after that", async () => {
+test("a read is answered after the loss of all connections, whether it was signed before or after that", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
   await using client = client2Of([one, two], { isSession: true });
   await client.send("SET k new", { policy: "all" });
   for (const daemon of [one, two]) daemon.disconnect();
-  // These daemons answer every GET by a value of their own.
+  // These daemons answer every GET with their own value.
   assert.match(String(await client.send("GET k")), /^(new|old)$/);
   const read = client.sendAll("GET k");
   for (const daemon of [one, two]) daemon.disconnect();
