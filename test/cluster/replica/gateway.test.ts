@@ -300,7 +300,7 @@ test("nothing is dated further ahead of the clock than a client may date", async
   await gateway.execute(["SET", "k", "v"], user);
   state.newest = { at: NOW + 6002, seq: 0 };
   const told = await gateway.execute(["SET", "k", "v"], user);
-  assert.deepEqual(told, refused("clock-off", "it would be dated 6002 ms ahead"));
+  assert.deepEqual(told, refused("clock-off", "its date would be 6002 ms ahead of the clock"));
   assert.equal(entries.length, 2);
   state.now += 1;
   assert.equal((await gateway.execute(["SET", "k", "v"], user)).kind, "bulk");
