@@ -154,7 +154,7 @@ test("a daemon that learns that no list names it says so in its log", () => {
   const world = new World();
   const lists = new Lists("b", HASH, ["a", "b"]);
   const b = start(world, "b", lists);
-  const isTold = () => b.lines.some(({ text }) => /^no writes are taken: left out\. A folder/.test(text));
+  const isTold = () => b.lines.some(({ text }) => /^no writes are accepted: left out\. A data folder/.test(text));
   assert.ok(!isTold());
   [lists.isOutside, lists.refusal] = [true, "left out"];
   b.peering.listsChanged();
@@ -270,7 +270,7 @@ test("a daemon that no list names says so once in its log, however often members
   };
   world.runUntil(() => dials > 8);
   assert.equal(
-    b.lines.filter(({ text }) => text.startsWith("a member says that the list of members")).length,
+    b.lines.filter(({ text }) => text.startsWith("a member reports that the list of members")).length,
     1,
   );
 });

@@ -140,7 +140,7 @@ const bad: Readonly<Record<string, OwnMessage | Buffer>> = {
     Array(6).fill(writeMemberMessage({ kind: "reconcile", session: 1, step: Buffer.from([1, 1, 0]) })),
   ),
   "a report request up to no whole second": { kind: "report-request", at: EPOCH + 1 },
-  "a part of a snapshot that was not asked for": {
+  "a part of a snapshot that was not requested": {
     kind: "snapshot-part",
     at: EPOCH,
     number: 0,

@@ -222,7 +222,7 @@ test("after one that does not give, or gives what cannot be used, another member
   world.runUntil(() => c.peering.state === "live");
   assert.ok(isLevel(c, ...nodes));
   const reasons = linesOf(c, /no snapshot could be taken/).map(({ facts }) => facts["reason"]);
-  assert.deepEqual(reasons, ["not the one", "it has none to give"]);
+  assert.deepEqual(reasons, ["not the one", "it has no snapshot to send"]);
   assert.deepEqual(own.told, ["discarded"]);
 });
 
@@ -245,7 +245,7 @@ test("a member's snapshot takes no room that is not there", () => {
   const [line] = linesOf(c, /no snapshot could be taken/);
   assert.equal(
     line?.facts["reason"],
-    `${length - 100} bytes are still to come, and there is room for ${length - 1}`,
+    `${length - 100} bytes are still missing, and there is space for ${length - 1}`,
   );
   assert.deepEqual([own.told, parts], [["discarded"], 0]);
   own.room = Number.POSITIVE_INFINITY;
@@ -276,7 +276,7 @@ test("a member that gives another one than was agreed on, or a longer one, is le
   world.runUntil(() => c.peering.state === "live");
   assert.ok(isLevel(c, ...nodes));
   const reasons = linesOf(c, /no snapshot could be taken/).map(({ facts }) => facts["reason"]);
-  assert.deepEqual(reasons, ["it has none to give", "it gives another one than was agreed on"]);
+  assert.deepEqual(reasons, ["it has no snapshot to send", "it sends a different snapshot from the one that was agreed on"]);
   assert.equal(parts, Math.ceil(bytes / 100));
 });
 

@@ -115,7 +115,7 @@ test("a daemon is not live before it knows what a member that returns has pruned
   }
   world.isLost = () => false;
   world.runUntil(() => a.peering.state === "catching-up");
-  assert.equal(a.peering.reason, "it misses entries that a peer no longer stores");
+  assert.equal(a.peering.reason, "it is missing entries that a peer no longer stores");
 });
 
 test("a daemon that is cut off once more while it returns is isolated, and not live with what it has", () => {

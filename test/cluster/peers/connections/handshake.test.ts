@@ -236,7 +236,7 @@ test("a connection that was lost is opened again at once, and then less and less
   world.seen.length = 0;
   world.run(120_000);
   assert.ok(!isConnected(a));
-  const warnings = textsOf(a).filter((text) => text === "a member is not reached");
+  const warnings = textsOf(a).filter((text) => text === "a member cannot be reached");
   assert.ok(warnings.length <= 2, `${warnings.length} lines`);
   world.add("b");
   assert.ok(world.runUntil(() => isConnected(a)) <= 15_000);

@@ -206,7 +206,7 @@ test("a member that pushes more than was taken is closed", () => {
   b.timeline.isStuck = true;
   for (let i = 0; i < 200; i++) a.timeline.take(entryOf(500 + i));
   world.run(500);
-  assert.ok(b.lines.some(({ facts }) => facts["detail"] === "it pushes more than was taken"));
+  assert.ok(b.lines.some(({ facts }) => facts["detail"] === "it pushes more than the window allows"));
 });
 
 test("an envelope of an unknown signer waits for the key's own envelope", () => {
@@ -269,7 +269,7 @@ test("entries with bad signatures are refused and counted, and at last the conne
   world.run(200);
   assert.equal(b.peering.members.length, 0);
   const texts = b.lines.map(({ text }) => text);
-  assert.equal(texts.filter((text) => text.startsWith("an entry that a member gave was refused")).length, 1);
+  assert.equal(texts.filter((text) => text.startsWith("an entry from a member was refused")).length, 1);
   assert.ok(texts.some((text) => text.startsWith("Too many of the entries")));
   const before = world.countOf("proof");
   world.run(10_000);
