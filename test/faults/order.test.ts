@@ -296,7 +296,7 @@ test("NATS is shown the password, credentials that cannot be read are told, and 
   assert.equal(gone.code, 1);
   assert.match(
     gone.stdout,
-    /FAIL {2}127.*: the stream of its --order: the stream writes is not there any more; look at/,
+    /FAIL {2}127.*: the stream of its --order: the stream writes no longer exists; look at/,
   );
   await administrator.close();
   await using wrong = await startReplica({ args: at("dbsync:wrong") });
@@ -324,7 +324,7 @@ test("a daemon with a folder goes on from its snapshot; a stream that begins beh
   const frames = Array.from({ length: SNAPSHOT_ENTRIES }, () => client.sign([add]).frame);
   for (const frame of frames) client.raw.send(frame);
   for (const _ of frames) assert.equal((await client.next())?.kind, "result");
-  const line = await daemonAt(kept).logged(({ msg }) => msg === "the state is kept as a whole");
+  const line = await daemonAt(kept).logged(({ msg }) => msg === "a snapshot of the state was stored");
   for (const index of [kept, lacking]) await daemonAt(index).stop();
 
   const connection = await connect({ servers: `127.0.0.1:${nats.port}` });

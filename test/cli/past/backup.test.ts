@@ -92,7 +92,7 @@ test("a backup of a running daemon is proved like its folder, belongs to its own
   const before = readFileSync(at("second.dbsync"));
   const again = await backUp("second.dbsync");
   assert.equal(again.code, 1);
-  assert.match(again.stderr, /second\.dbsync is there already/);
+  assert.match(again.stderr, /second\.dbsync already exists/);
   assert.deepEqual(readFileSync(at("second.dbsync")), before);
   const nothing = await dbsync("backup", "--data", at("nowhere"), at("none.dbsync"));
   assert.equal(nothing.code, 1);
@@ -170,7 +170,7 @@ test("of a damaged backup nothing is restored, and which bytes are damaged is to
   assert.equal(folder.code, 1);
   assert.match(
     folder.stderr,
-    /is damaged, and nothing of it was restored:\n {2}bytes 20 to \d+: .*\nTake another copy/,
+    /is damaged, and nothing was restored from it:\n {2}bytes 20 to \d+: .*\nUse another copy/,
   );
   assert.deepEqual(
     readdirSync(cluster.folder).filter((name) => name.startsWith("never")),

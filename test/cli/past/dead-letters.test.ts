@@ -158,7 +158,7 @@ test("--all writes what is certain to be missing, in its order, and leaves what 
   assert.equal(await client.send("GET doubtful"), null);
   assert.deepEqual(statesOf(), ["written", "written", "written", "waiting", "written", "waiting"]);
   const doubted = await writeAgain(shortId(doubtful));
-  assert.match(doubted.stderr, /the state may have it: look there first/);
+  assert.match(doubted.stderr, /the state may contain it: check that first/);
 });
 
 test("what no daemon has answered for certain is not tried a second time unasked", async () => {
@@ -170,7 +170,7 @@ test("what no daemon has answered for certain is not tried a second time unasked
   // A program that was killed while it waited for the answer leaves this.
   folder.begin(letter, false);
   const again = await writeAgain(shortId(wrong));
-  assert.match(again.stderr, /it was begun to be written again at .*, and may have been/);
+  assert.match(again.stderr, /writing it again was begun at .*, and may have succeeded/);
   assert.equal((await letters("list")).stdout.includes("begun"), true);
 });
 

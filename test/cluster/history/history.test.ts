@@ -251,7 +251,7 @@ describe("TIMELINE GET", () => {
       /^ERR 'timeline\|status' does not read data/,
     );
     assert.match((await get(AT, "NONSENSE")) as string, /^ERR unknown command/);
-    assert.match((await get(NOW + 5, "GET", "k")) as string, /^ERR the date lies 5 ms ahead/);
+    assert.match((await get(NOW + 5, "GET", "k")) as string, /^ERR the date is 5 ms ahead/);
     assert.match(
       (await scene.ask("TIMELINE", "GET", "now", "GET", "k")) as string,
       /instead of milliseconds/,
@@ -284,10 +284,10 @@ test("TIMELINE FATE tells what became of what a daemon that was left out had tak
   const fates = await ask(hexOf(LEFT_OUT), ...[3, 4, 5, 8].map(place));
   assert.deepEqual(fates, ["forgotten", "dead-letter", "held", "undecided"]);
   assert.match(String(await ask(hexOf("M".repeat(32)), place(4))), /^ERR the list of members does not leave/);
-  assert.match(String(await ask("4c4c", place(4))), /^ERR '4c4c' is no daemon's id/);
-  assert.match(String(await ask(hexOf(LEFT_OUT), "00ff")), /^ERR '00ff' is no place of 84/);
+  assert.match(String(await ask("4c4c", place(4))), /^ERR '4c4c' is not a daemon's id/);
+  assert.match(String(await ask(hexOf(LEFT_OUT), "00ff")), /^ERR '00ff' is not a place of 84/);
   const many = Array.from({ length: 1001 }, () => place(4));
-  assert.match(String(await ask(hexOf(LEFT_OUT), ...many)), /^ERR 1001 places are named, and 1000 may be/);
+  assert.match(String(await ask(hexOf(LEFT_OUT), ...many)), /^ERR 1001 places are named, but at most 1000 are allowed/);
 });
 
 test("TIMELINE STATUS tells of the timeline, and up to a second what two daemons can compare", async () => {

@@ -87,7 +87,7 @@ describe("a stream of NATS", { skip }, () => {
       await stream.start();
       assert.equal(stream.facts?.last, 0);
       await stream.stop();
-      const line = lines.find(({ msg }) => msg === `made the stream ${name}, which was not there`);
+      const line = lines.find(({ msg }) => msg === `created the stream ${name}, which did not exist`);
       assert.deepEqual(line?.["others"], others);
     }
   });
@@ -113,22 +113,22 @@ describe("a stream of NATS", { skip }, () => {
   test("is not made where a folder has met one", async () => {
     const stream = streamOf("third", { reader: reader({ isNew: false }) });
     await stream.start();
-    assert.match(stream.trouble ?? "", /the stream third is not there any more/);
+    assert.match(stream.trouble ?? "", /the stream third no longer exists/);
     await stream.stop();
     await assert.rejects(manager.streams.info("third"), /not found/);
   });
 
-  test("that forgets messages by itself, or takes none, is refused with what is wrong and what to do", async () => {
+  test("a stream that drops messages on its own, or accepts none, is refused with the reason and the remedy", async () => {
     const day = nanos(86_400_000);
     for (const [name, config, sentence] of [
-      ["age", { max_age: day }, /the stream age forgets messages by itself \(max_age\): set it to 0/],
-      ["count", { max_msgs: 100 }, /\(max_msgs with discard old\): let it discard new/],
+      ["age", { max_age: day }, /the stream age drops messages on its own \(max_age\): set it to 0/],
+      ["count", { max_msgs: 100 }, /\(max_msgs with discard old\): set discard to new/],
       ["bytes", { max_bytes: MB }, /\(max_bytes with discard old\)/],
       ["each", { max_msgs_per_subject: 5 }, /\(max_msgs_per_subject\)/],
       ["queue", { retention: "workqueue" }, /\(retention workqueue\): name another stream/],
       ["interest", { retention: "interest" }, /\(retention interest\)/],
       ["mute", { no_ack: true }, /acknowledges nothing \(no_ack\)/],
-      ["subject", { subjects: ["dbsync.else"] }, /does not take the subject dbsync\.subject: add it/],
+      ["subject", { subjects: ["dbsync.else"] }, /does not accept the subject dbsync\.subject: add it/],
       ["copy", { mirror: { name: "first" }, subjects: [] }, /the stream copy is filled from other streams/],
     ] as const) {
       const made = { name, subjects: [`dbsync.${name}`], ...config } as unknown as Parameters<
@@ -164,7 +164,7 @@ describe("a stream of NATS", { skip }, () => {
     await stream.start();
     for (let i = 0; i < 2; i++)
       assert.deepEqual((await stream.publish(null, Buffer.from("one"))).kind, "unknown");
-    const told = lines.filter(({ msg }) => msg === "NATS does not permit to write");
+    const told = lines.filter(({ msg }) => msg === "NATS denies writing");
     assert.equal(told.length, 1);
     assert.match(String(told[0]?.["reason"]), /Permissions Violation.*dbsync\.second/i);
     assert.match(String(told[0]?.["advice"]), /publish on dbsync\.second/);
@@ -198,11 +198,11 @@ test("a folder's thread that hears nothing of the stream gives up, and says that
   folder.passed(10, "today");
   await until("it says so", () => lines.some(({ msg }) => /^no snapshot/.test(String(msg))));
   const reason = String(lines.find(({ msg }) => /^no snapshot/.test(String(msg)))?.["reason"]);
-  assert.match(reason, /nothing of the stream came for 3000 ms: .*refused/i);
+  assert.match(reason, /no message of the stream arrived for 3000 ms: .*refused/i);
   await folder.close();
   // It contains only the name of its stream, which identifies it.
   const again = folderOf("writes");
   assert.equal(again.load().created, "today");
   await again.close();
-  assert.throws(() => folderOf("wrtes"), /goes on with the stream writes, and --order names wrtes/);
+  assert.throws(() => folderOf("wrtes"), /belongs to the stream writes, but --order names wrtes/);
 });

@@ -61,7 +61,7 @@ test("an envelope that stands there twice is applied once", () => {
   const { add, sign, get } = sceneOf();
   const once = sign([["INCR", "n"]]);
   add(once);
-  assert.deepEqual(add(once, NOW + 1000), { kind: "skipped", reason: "there before", isKnown: true });
+  assert.deepEqual(add(once, NOW + 1000), { kind: "skipped", reason: "it was in the stream before", isKnown: true });
   assert.deepEqual(get("n"), { kind: "bulk", bytes: "1" });
 });
 
@@ -87,12 +87,12 @@ test("the time is the message's: dates far from it are refused, by all alike, an
   const { add, sign, state } = sceneOf();
   const tooOld = sign([["SET", "k", "v"]], { at: NOW - ORDER_WINDOW.past });
   const byThisClock = add(tooOld);
-  assert.ok(byThisClock.kind === "refused" && !byThisClock.isForGood);
+  assert.ok(byThisClock.kind === "refused" && !byThisClock.isFinal);
   add(sign([["SET", "first", "v"]]));
   const old = add(tooOld);
-  assert.ok(old.kind === "refused" && old.refusal.code === "skew" && old.isForGood);
+  assert.ok(old.kind === "refused" && old.refusal.code === "skew" && old.isFinal);
   const ahead = add(sign([["SET", "k", "v"]], { at: NOW + ORDER_WINDOW.future }));
-  assert.ok(ahead.kind === "refused" && !ahead.isForGood);
+  assert.ok(ahead.kind === "refused" && !ahead.isFinal);
   add(sign([["SET", "k", "v", "PX", "100"]], { at: NOW + 5000 }), NOW + 1000);
   assert.equal(state.newest.at, NOW + 1000);
   const still = add(sign([["SET", "k", "w", "NX"]], { at: NOW }), NOW + 1100);
