@@ -52,11 +52,11 @@ test("a folder whose file is torn at its head is refused, and the file named", (
     const torn: Record<string, Buffer> = {
       "its head is not LMDB's": changed(bytes, (copy) => copy.fill(0, 0, second)),
       "its head is of another version": changed(bytes, (copy) => copy.writeUInt32LE(3, MEANT.version)),
-      "its head names no length of pages": changed(bytes, (copy) => copy.writeUInt32LE(0, MEANT.pageBytes)),
-      "its head names a last page that cannot be": changed(bytes, (copy) =>
+      "its head names no valid page size": changed(bytes, (copy) => copy.writeUInt32LE(0, MEANT.pageBytes)),
+      "its head names an impossible last page": changed(bytes, (copy) =>
         copy.writeBigUInt64LE(2n ** 40n, second + MEANT.lastPage),
       ),
-      "its head names a page that is not there": bytes.subarray(0, 3 * second),
+      "its head names a page that does not exist": bytes.subarray(0, 3 * second),
       "it is cut off": bytes.subarray(0, HEAD_BYTES - 1),
     };
     for (const [problem, content] of Object.entries(torn)) {

@@ -217,7 +217,7 @@ test("every changed byte, every cut and every addition is found", () => {
 
 test("a snapshot of another format or number of databases is refused by its reason", () => {
   const bytes = bytesOfState(new Database());
-  assert.throws(() => read([bytes], 3), /of 16 databases, where there are 3/);
+  assert.throws(() => read([bytes], 3), /of 16 databases, but this daemon has 3/);
   bytes[19] = 9;
   assert.throws(() => read([bytes]), /format 9/);
 });
