@@ -58,17 +58,17 @@ export class Folding {
     return this.isOpen && !this.refolding.isRunning;
   }
 
-  /** Whether this release does not know what commands mean after some date, so that it applies nothing later. */
-  get isStill(): boolean {
+  /** Whether this release does not know the semantics version after some date, so that it applies nothing later. */
+  get isAtStandstill(): boolean {
     return this.#fold.end !== null;
   }
 
-  /** Raises the watermark; not while the fold is still, because then no later date may become final. */
+  /** Raises the watermark, except at a standstill, because then no later date may become final. */
   raise(to: number): void {
-    if (!this.isStill) this.#watermark.raise(to);
+    if (!this.isAtStandstill) this.#watermark.raise(to);
   }
 
-  /** Folds the entries on disk, in slices. @param index  empty; filled from these entries */
+  /** Folds the entries on disk, in slices. @param index  empty; it is filled from these entries */
   async open(index: DigestIndex): Promise<void> {
     const { archive, forgotten, refolding, waiting } = this;
     const { making } = archive;
@@ -76,7 +76,7 @@ export class Folding {
     forgotten.opened(last !== null || this.#watermark.value > 0);
     const newest = last === null ? 0 : readPlace(last).at;
     const horizon = Math.max(this.horizon.of(newest), making?.newest ?? -1);
-    // Entries accepted before a restart are folded after it, whatever the clock says now.
+    // Entries accepted before a restart are folded after it, whatever the clock shows now.
     const until = Math.max(horizon, this.horizon.dueUntil, this.#watermark.takenTo);
     const found = (entry: Entry) => {
       if (entry.envelope.at > horizon) archive.found(entry);
@@ -102,7 +102,7 @@ export class Folding {
     return folded === null ? null : this.forgotten.mark(folded);
   }
 
-  /** Switches to a new fold, which has every entry that arrived while it was built, except those below its tail. */
+  /** Switches to a new fold, which has every entry that arrived while it was built, except those before its tail. */
   swap(fold: Fold, late: readonly Entry[]): void {
     this.#fold = fold.inherit(this.#fold);
     this.waiting.addLate(this.refolding.takeBelow());
@@ -116,7 +116,7 @@ export class Folding {
     const { cutAt, end } = this.#fold;
     const horizon = this.horizon.of(this.#newest.at);
     this.#fold.cut(horizon);
-    // The cut stays where the standstill began, but ids keep arriving.
+    // The cut stays at the beginning of the standstill, but ids keep arriving.
     if (end !== null) this.archive.forget(horizon);
     trim(this.#fold, this.#parts.limits.tailBytes, Math.floor(this.#parts.clock()));
     if (this.#fold.cutAt > cutAt) this.#settle(this.#fold.cutAt);

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { KNOWS_LISTS, type ListMessage } from "../../protocol/members/list-message.js";
-import { type Heard, joinedWatermark } from "../../timeline/members/joining-rule.js";
+import { type JoinReport, joinedWatermark } from "../../timeline/members/joining-rule.js";
 import type { MemberLists } from "../members/member-lists.js";
 import type { Member } from "./member.js";
 import type { Roster } from "./roster.js";
@@ -15,7 +15,7 @@ import { VouchedLists } from "./vouched-lists.js";
 const CHECKS_MAX = 16;
 
 /** The list that a member uses, and what it reported with it. */
-interface MemberReport extends Omit<Heard, "isLive" | "watermark" | "isPulled"> {
+interface MemberReport extends Omit<JoinReport, "isLive" | "watermark" | "isPulled"> {
   readonly isReporting: boolean;
   /** Its last status when it first reported this list: that status's watermark is older than the report. */
   readonly statusThen: Member["status"];
@@ -194,14 +194,14 @@ export class ListedMembers {
   #join(): void {
     const { lists, timeline, log, clock } = this.#cluster;
     if (lists === undefined || lists.others === null || !lists.isJoining || !lists.isSettled) return;
-    const heard = new Map<ByteString, Heard>();
+    const reports = new Map<ByteString, JoinReport>();
     for (const [id, member] of this.#cluster.members) {
       const { list, isReporting, statusThen } = this.#reports.get(member) ?? NO_REPORT;
       const watermark = member.status?.watermark ?? 0;
       const isPulled = member.compared !== null && member.status !== statusThen;
-      heard.set(id, { list, watermark, isLive: isReporting, isPulled });
+      reports.set(id, { list, watermark, isLive: isReporting, isPulled });
     }
-    const from = joinedWatermark(lists.durable.hash, lists.others, heard, clock());
+    const from = joinedWatermark(lists.durable.hash, lists.others, reports, clock());
     if (from === null) return;
     timeline.raise(from);
     lists.joined();

@@ -76,7 +76,7 @@ function worldOf(entries: readonly Entry[]): Pick<World, "genesis" | "ledger"> {
 }
 
 async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<void> {
-  const given = giver.timeline.handover.givable(giver.timeline.prunedTo) ?? assert.fail();
+  const given = giver.timeline.handover.sendable(giver.timeline.prunedTo) ?? assert.fail();
   const staged = taker.timeline.handover.stage(given.cutAt);
   for (const chunk of given.chunks) staged.write(chunk);
   let isOver = false;

@@ -65,7 +65,7 @@ async function written(options: SubjectOptions, name: string): Promise<TimelineS
 
 /** Takes the snapshot of `giver`. @returns what was reported as lost; null: the adoption stopped before */
 async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<FoundOrphans | null> {
-  const given = giver.timeline.handover.givable(giver.timeline.prunedTo) ?? assert.fail();
+  const given = giver.timeline.handover.sendable(giver.timeline.prunedTo) ?? assert.fail();
   const staged = taker.timeline.handover.stage(given.cutAt);
   for (const chunk of given.chunks) staged.write(chunk);
   const told: FoundOrphans[] = [];

@@ -41,7 +41,7 @@ function stageFrom(
   taker: TimelineSubject,
   change: (bytes: Buffer) => Buffer = (bytes) => bytes,
 ): StagedSnapshot {
-  const given = giver.timeline.handover.givable(giver.timeline.prunedTo);
+  const given = giver.timeline.handover.sendable(giver.timeline.prunedTo);
   assert.ok(given !== null);
   const bytes = change(Buffer.concat([...given.chunks]));
   const staged = taker.timeline.handover.stage(given.cutAt);

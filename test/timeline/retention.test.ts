@@ -162,7 +162,7 @@ test("nothing goes below a snapshot that members have not found the same, and al
   assert.equal(subject.timeline.prunedTo, -1, "of that date there is none");
   handover.certify(first.at);
   await subject.pass(1000);
-  assert.deepEqual([subject.timeline.prunedTo, handover.givable(first.at)?.cutAt], [first.at, first.at]);
+  assert.deepEqual([subject.timeline.prunedTo, handover.sendable(first.at)?.cutAt], [first.at, first.at]);
   assert.ok(subject.counts.kept < 400);
   await subject.pass(10_000);
   assert.equal(subject.timeline.prunedTo, first.at, "and no further");

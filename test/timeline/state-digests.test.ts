@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { finish } from "../../protocol/steps.js";
-import { type Look, UNCOMPARED } from "../../timeline/state-digests.js";
+import { type SumSelection, UNCOMPARED } from "../../timeline/state-digests.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { entryAt, HeldStorage, MEMBER, MINUTE_MS, TimelineSubject } from "./support/timeline-subject.js";
 
 const seed = seedOfRun();
 
-const look = (at: number): Look => ({ at, salt: 1 });
+const look = (at: number): SumSelection => ({ at, salt: 1 });
 const named = (...keys: string[]) => keys.map((key) => ({ db: 0, key }));
 const keysOf = (told: readonly { readonly key: string }[] | null) => told?.map(({ key }) => key);
 

@@ -53,19 +53,19 @@ test("a refold for a stream of late entries waits until no more come", () => {
   const waiting = new Waiting();
   const first = dated(1);
   waiting.addLate([first, ...many]);
-  assert.ok(waiting.putsOffRefold(1000, DATE));
+  assert.ok(waiting.postponesRefold(1000, DATE));
   assert.equal(waiting.firstLate(1199), null);
   waiting.addLate([entry]);
-  assert.ok(waiting.putsOffRefold(1200, DATE));
+  assert.ok(waiting.postponesRefold(1200, DATE));
   assert.equal(waiting.firstLate(1400), first);
-  assert.ok(!waiting.putsOffRefold(1400, DATE));
-  assert.ok(waiting.putsOffRefold(1401, DATE), "the next one");
+  assert.ok(!waiting.postponesRefold(1400, DATE));
+  assert.ok(waiting.postponesRefold(1401, DATE), "the next one");
 });
 
 test("a refold for a few late entries does not wait", () => {
   const waiting = new Waiting();
   waiting.addLate([entry]);
-  assert.ok(!waiting.putsOffRefold(1000, DATE));
+  assert.ok(!waiting.postponesRefold(1000, DATE));
 });
 
 test("a refold waits no longer than ten seconds", () => {
@@ -73,24 +73,24 @@ test("a refold waits no longer than ten seconds", () => {
   waiting.addLate(many);
   for (let now = 0; now < 10_000; now += 200) {
     waiting.addLate([entry]);
-    assert.ok(waiting.putsOffRefold(now, DATE));
+    assert.ok(waiting.postponesRefold(now, DATE));
   }
   waiting.addLate([entry]);
-  assert.ok(!waiting.putsOffRefold(10_000, DATE));
+  assert.ok(!waiting.postponesRefold(10_000, DATE));
 });
 
 test("a refold does not wait for those who write on", () => {
   const waiting = new Waiting();
   waiting.addLate(many);
-  assert.ok(waiting.putsOffRefold(1000, DATE));
+  assert.ok(waiting.postponesRefold(1000, DATE));
   waiting.addLate([dated(DATE), dated(DATE + 1)]);
-  assert.ok(!waiting.putsOffRefold(1200, DATE + 200));
+  assert.ok(!waiting.postponesRefold(1200, DATE + 200));
 });
 
 test("what waits for long is told, and what a refold takes in waits until it has", () => {
   const waiting = new Waiting();
   const isBehind = (now: number) => {
-    waiting.look(now);
+    waiting.noteTime(now);
     return waiting.isBehind(() => now);
   };
   assert.ok(!isBehind(0));

@@ -89,7 +89,7 @@ export class SnapshotSending {
     this.#end();
     const peering = this.#cluster;
     // A daemon that is not live itself sends none.
-    const snapshot = peering.state === "live" ? (peering.timeline.handover?.givable(at) ?? null) : null;
+    const snapshot = peering.state === "live" ? (peering.timeline.handover?.sendable(at) ?? null) : null;
     if (snapshot === null) return;
     const now = peering.uptime();
     this.#helpsSince ??= now;

@@ -345,7 +345,7 @@ test("what a member asks for that is not there is passed over", () => {
 function giving(parts: Iterable<Buffer>): { node: Node; hand: Hand } {
   const { node, hand } = joined(new World());
   node.timeline.handover = double<Timeline["handover"]>({
-    givable: () => ({ cutAt: EPOCH, bytes: 100, chunks: parts }),
+    sendable: () => ({ cutAt: EPOCH, bytes: 100, chunks: parts }),
     hold: () => {},
     keepFrom: () => {},
     adoptions: 0,

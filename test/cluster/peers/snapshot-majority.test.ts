@@ -23,7 +23,7 @@ const HANDOVER = double<Timeline["handover"]>({
   adoptions: 0,
   cuts: [],
   votes: null,
-  givable: () => null,
+  sendable: () => null,
   hasLost: () => false,
   hold() {},
   keepFrom() {},

@@ -51,7 +51,7 @@ class FakeHandover {
     this.#timeline.prune(EPOCH + at);
   }
 
-  givable(cutAt: number) {
+  sendable(cutAt: number) {
     const { content } = this;
     return content === null || cutAt !== this.#timeline.prunedTo
       ? null
@@ -216,7 +216,7 @@ test("after one that does not give, or gives what cannot be used, another member
   const [broken, silent] = handovers as [FakeHandover, FakeHandover];
   world.run(5000);
   broken.content = Buffer.alloc((broken.content as Buffer).length, 1);
-  Object.defineProperty(silent, "givable", { value: () => null });
+  Object.defineProperty(silent, "sendable", { value: () => null });
   const c = world.add("c", { peers: ["a", "b", "d"] });
   const own = handoverOf(c);
   world.runUntil(() => c.peering.state === "live");
@@ -264,11 +264,11 @@ test("a member that gives another one than was agreed on, or a longer one, is le
   }) as [FakeHandover, FakeHandover];
   world.run(5000);
   const chunks = Array(1000).fill(Buffer.alloc(100));
-  Object.defineProperty(long, "givable", {
+  Object.defineProperty(long, "sendable", {
     value: () => ({ cutAt: EPOCH + PRUNED, bytes: 100_000, chunks }),
   });
   const { bytes } = late.cuts[0] as SnapshotSeal;
-  Object.defineProperty(late, "givable", { value: () => ({ cutAt: EPOCH - 1, bytes, chunks }) });
+  Object.defineProperty(late, "sendable", { value: () => ({ cutAt: EPOCH - 1, bytes, chunks }) });
   const c = world.add("c", { peers: ["a", "b", "d"] });
   const own = handoverOf(c);
   let parts = 0;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { standingOf } from "../../../protocol/members/succession.js";
 import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
-import { type Heard, joinedWatermark } from "../../../timeline/members/joining-rule.js";
+import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
 import { isStable, type Report, stableCandidate } from "../../../timeline/members/stable-rule.js";
 import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/taking-rule.js";
@@ -82,8 +82,8 @@ test("something is taken first-hand by a live member with data whose clock is ri
 });
 
 test("a joiner begins where nothing can have been called final that is not here", () => {
-  const member: Heard = { list: "L", isLive: true, watermark: 20, isPulled: true };
-  const begins = (one: Partial<Heard>, other: Partial<Heard>, now = 100) =>
+  const member: JoinReport = { list: "L", isLive: true, watermark: 20, isPulled: true };
+  const begins = (one: Partial<JoinReport>, other: Partial<JoinReport>, now = 100) =>
     joinedWatermark(
       "L",
       idsOf("BC"),

@@ -66,7 +66,7 @@ async function makeTaker(options: SubjectOptions = {}): Promise<TimelineSubject>
 }
 
 function stageFrom(giver: TimelineSubject, taker: TimelineSubject): StagedSnapshot {
-  const given = giver.timeline.handover.givable(giver.timeline.prunedTo) ?? assert.fail();
+  const given = giver.timeline.handover.sendable(giver.timeline.prunedTo) ?? assert.fail();
   const staged = taker.timeline.handover.stage(given.cutAt);
   for (const chunk of given.chunks) staged.write(chunk);
   return staged;
