@@ -10,7 +10,7 @@ import { type Entry, readPlace } from "./entries/entry.js";
 import { Fold, type FoldedEntry } from "./fold/fold.js";
 import { trim } from "./fold/trim.js";
 import { Forgotten } from "./forgotten.js";
-import { Horizon } from "./horizon.js";
+import { Horizon } from "./fold-dates.js";
 import { Refolding } from "./refolding.js";
 import type { TimelineParts } from "./timeline-owner.js";
 import { Waiting } from "./waiting.js";

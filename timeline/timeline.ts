@@ -20,7 +20,7 @@ import type { Fold, FoldedEntry } from "./fold/fold.js";
 import { Folding, REDO_MAX } from "./folding.js";
 import type { Forgotten } from "./forgotten.js";
 import { Handover } from "./handover.js";
-import type { Horizon } from "./horizon.js";
+import type { Horizon } from "./fold-dates.js";
 import { LateMerges, UNITS_A_TURN } from "./late-merges.js";
 import type { Refolding } from "./refolding.js";
 import { Retention } from "./retention.js";
