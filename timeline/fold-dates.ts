@@ -6,7 +6,7 @@ import type { TimelineParts } from "./timeline-owner.js";
 import { DUE_AHEAD_MS } from "./waiting.js";
 import type { Watermark } from "./watermark.js";
 
-export class Horizon {
+export class FoldDates {
   readonly #parts: TimelineParts;
   readonly #watermark: Watermark;
 
@@ -19,7 +19,7 @@ export class Horizon {
    * Returns the date at which the tail should end by now. The newest entry counts too: a wrong clock must not end what
    * other members may still change.
    */
-  of(newest: number): number {
+  tailEnd(newest: number): number {
     return Math.floor(Math.min(this.#watermark.now(), newest) - this.#parts.limits.tailMs);
   }
 

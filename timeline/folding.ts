@@ -10,7 +10,7 @@ import { type Entry, readPlace } from "./entries/entry.js";
 import { Fold, type FoldedEntry } from "./fold/fold.js";
 import { trim } from "./fold/trim.js";
 import { Forgotten } from "./forgotten.js";
-import { Horizon } from "./fold-dates.js";
+import { FoldDates } from "./fold-dates.js";
 import { Refolding } from "./refolding.js";
 import type { TimelineParts } from "./timeline-owner.js";
 import { Waiting } from "./waiting.js";
@@ -23,7 +23,7 @@ export class Folding {
   readonly archive: Archive;
   readonly waiting = new Waiting();
   readonly forgotten: Forgotten;
-  readonly horizon: Horizon;
+  readonly dates: FoldDates;
   readonly refolding: Refolding;
   /** Whether the fold contains everything on disk, so that it accepts entries. */
   isOpen = false;
@@ -38,7 +38,7 @@ export class Folding {
     this.archive = archive;
     this.#watermark = watermark;
     this.forgotten = new Forgotten(parts);
-    this.horizon = new Horizon(parts, watermark);
+    this.dates = new FoldDates(parts, watermark);
     this.refolding = new Refolding(parts, archive, (place) => archive.damaged(place, this.isOpen));
     this.#fold = new Fold({ database: new Database({ databases }), ring: genesis(), cutAt: -1 });
   }
@@ -75,9 +75,9 @@ export class Folding {
     const last = this.#parts.storage.last();
     forgotten.opened(last !== null || this.#watermark.value > 0);
     const newest = last === null ? 0 : readPlace(last).at;
-    const horizon = Math.max(this.horizon.of(newest), making?.newest ?? -1);
+    const horizon = Math.max(this.dates.tailEnd(newest), making?.newest ?? -1);
     // Entries accepted before a restart are folded after it, whatever the clock shows now.
-    const until = Math.max(horizon, this.horizon.dueUntil, this.#watermark.takenTo);
+    const until = Math.max(horizon, this.dates.dueUntil, this.#watermark.takenTo);
     const found = (entry: Entry) => {
       if (entry.envelope.at > horizon) archive.found(entry);
       making?.grown(1);
@@ -114,7 +114,7 @@ export class Folding {
   /** Cuts the tail at the current horizon; also during a refold, because the tail may fill up before that ends. */
   cut(): void {
     const { cutAt, end } = this.#fold;
-    const horizon = this.horizon.of(this.#newest.at);
+    const horizon = this.dates.tailEnd(this.#newest.at);
     this.#fold.cut(horizon);
     // The cut stays at the beginning of the standstill, but ids keep arriving.
     if (end !== null) this.archive.forget(horizon);

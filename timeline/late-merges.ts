@@ -131,13 +131,13 @@ export class LateMerges {
     readonly entries: readonly Entry[];
   } {
     const { tailBytes } = this.#parts.limits;
-    const { horizon, waiting, newest } = this.#folding;
+    const { dates, waiting, newest } = this.#folding;
     // Never before the old end of the tail: the ids dated there are forgotten.
-    const end = Math.max(this.#folding.fold.cutAt, horizon.of(newest.at));
+    const end = Math.max(this.#folding.fold.cutAt, dates.tailEnd(newest.at));
     // The new fold must include everything that the present one has, whatever the clock shows now.
     const until = late.reduce(
       (latest, { envelope: { at } }) => Math.max(latest, at),
-      Math.max(end, horizon.dueUntil, newest.at),
+      Math.max(end, dates.dueUntil, newest.at),
     );
     const entries = [...late, ...waiting.takeDue(until)];
     // Clients' entries that arrive in the meantime are dated after the end of the present tail; members' entries wait.

@@ -20,7 +20,7 @@ import type { Fold, FoldedEntry } from "./fold/fold.js";
 import { Folding, REDO_MAX } from "./folding.js";
 import type { Forgotten } from "./forgotten.js";
 import { Handover } from "./handover.js";
-import type { Horizon } from "./fold-dates.js";
+import type { FoldDates } from "./fold-dates.js";
 import { LateMerges, UNITS_A_TURN } from "./late-merges.js";
 import type { Refolding } from "./refolding.js";
 import { Retention } from "./retention.js";
@@ -42,7 +42,7 @@ export class Timeline {
   readonly #watermark: Watermark;
   readonly #archive: Archive;
   readonly #folding: Folding;
-  readonly #horizon: Horizon;
+  readonly #dates: FoldDates;
   readonly #refolding: Refolding;
   readonly #retention: Retention;
   readonly #late: LateMerges;
@@ -59,10 +59,10 @@ export class Timeline {
     this.#watermark = new Watermark(parts, this.#failure);
     this.#archive = new Archive(parts, this.#failure);
     this.#folding = new Folding(parts, this.#archive, this.#watermark);
-    const { forgotten, horizon, refolding, waiting } = this.#folding;
+    const { forgotten, dates, refolding, waiting } = this.#folding;
     this.forgotten = forgotten;
     this.waiting = waiting;
-    this.#horizon = horizon;
+    this.#dates = dates;
     this.#refolding = refolding;
     this.#retention = new Retention(parts, this.#archive);
     this.#late = new LateMerges(parts, this.#folding, this.#failure);
@@ -184,7 +184,7 @@ export class Timeline {
     // A running refold may or may not have found them while they were readable.
     this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(placeOf(entry))));
     this.#keep(added, from)?.catch(() => {});
-    this.waiting.add(unfolded, this.#horizon.dueUntil);
+    this.waiting.add(unfolded, this.#dates.dueUntil);
     this.#late.run();
     return added;
   }
@@ -196,7 +196,7 @@ export class Timeline {
    * Whether there is room for a member's entry: the number of entries dated far ahead is bounded. @param bytes  of body
    * and signature
    */
-  hasRoom = ({ at }: Place, bytes: number) => this.waiting.hasRoom(at, bytes, this.#horizon.dueUntil);
+  hasRoom = ({ at }: Place, bytes: number) => this.waiting.hasRoom(at, bytes, this.#dates.dueUntil);
 
   /**
    * Returns the bytes of an entry on disk; null: it is missing, or it is damaged and members will send it again, or the
@@ -210,14 +210,14 @@ export class Timeline {
    */
   tick(): void {
     if (!this.#folding.isOpen || this.failure !== null) return;
-    this.waiting.addLate(this.waiting.takeDue(this.#horizon.dueUntil));
+    this.waiting.addLate(this.waiting.takeDue(this.#dates.dueUntil));
     this.#late.run();
     this.#folding.cut();
     this.#fold.dropExpired(EXPIRED_A_TICK);
     this.#watermark.tick(this.isSkewed || this.#folding.isAtStandstill);
     if (this.#refolding.isRunning) return;
     this.#retention.tick({
-      ...heldTo(this.#fold, this.#horizon.finalTo),
+      ...heldTo(this.#fold, this.#dates.finalTo),
       bytes: this.#parts.storage.bytes,
       // If the clock is wrong, no entry is too old.
       now: this.isSkewed ? Number.NEGATIVE_INFINITY : this.#watermark.now(),
