@@ -17,10 +17,10 @@ import { type Entry, type Place, placeOf, type SignedBytes } from "./entries/ent
 import { Failure } from "./failure.js";
 import { admit } from "./fold/admission.js";
 import type { Fold, FoldedEntry } from "./fold/fold.js";
+import type { FoldDates } from "./fold-dates.js";
 import { Folding, REDO_MAX } from "./folding.js";
 import type { Forgotten } from "./forgotten.js";
 import { Handover } from "./handover.js";
-import type { FoldDates } from "./fold-dates.js";
 import { LateMerges, UNITS_A_TURN } from "./late-merges.js";
 import type { Refolding } from "./refolding.js";
 import { Retention } from "./retention.js";

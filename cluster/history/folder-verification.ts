@@ -171,7 +171,9 @@ function logFaults(folder: string, { lost }: LogRemains): Fault[] {
 
 function untoldOf({ end, unsynced }: LogRemains, group: number): string[] {
   if (end === "none")
-    return ["Whether the log is complete to its end: there is no file log-end, because an older release wrote none."];
+    return [
+      "Whether the log is complete to its end: there is no file log-end, because an older release wrote none.",
+    ];
   if (end === "damaged") return ["Whether the log is complete to its end: the file log-end cannot be read."];
   const sentences: string[] = [];
   if (unsynced > 0)

@@ -257,7 +257,8 @@ export class NatsStream implements OrderStream {
     }
     if (info !== null) this.newest = info.state.last_seq;
     if (info !== null) this.facts = { ...factsOf(info, link.connection), last: this.facts?.last ?? 0 };
-    if (this.#isLocating) this.#cancel = this.#environment.setTimer(AGAIN_MS, () => void this.#requestState());
+    if (this.#isLocating)
+      this.#cancel = this.#environment.setTimer(AGAIN_MS, () => void this.#requestState());
     else this.#requestStateLater();
   }
 }

@@ -107,7 +107,9 @@ export class OrderRecorder extends KeptRecording {
     const { id, room } = taken;
     const outcome = this.#add(entryOf(taken), null);
     if (!(outcome instanceof Promise)) return outcome;
-    return outcome.then((answer) => (isRefusal(answer) ? answer : finalResultOf(id, answer, { room, readStatus })));
+    return outcome.then((answer) =>
+      isRefusal(answer) ? answer : finalResultOf(id, answer, { room, readStatus }),
+    );
   }
 
   /** Adds an envelope that the daemon itself has signed. */

@@ -78,7 +78,9 @@ const reader: StreamReader = {
 };
 const stream = new NatsStream(reader, order, credentials, { environment: realEnvironment, log: silent });
 const timer = setTimeout(() => {
-  giveUp(new Error(`no message of the stream arrived for ${patience} ms: ${stream.trouble ?? "it is silent"}`));
+  giveUp(
+    new Error(`no message of the stream arrived for ${patience} ms: ${stream.trouble ?? "it is silent"}`),
+  );
 }, patience);
 try {
   await stream.start();

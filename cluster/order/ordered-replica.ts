@@ -253,7 +253,10 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     // Earlier changes were logged when they were received.
     if (!this.hasCaughtUp) return;
     const by = { by: hexOf(envelope.key), at: dateText(envelope.at), id: hexOf(id) };
-    this.log.warn({ ...by, commands: envelope.commands.length }, "a change of the key ring was received from the stream");
+    this.log.warn(
+      { ...by, commands: envelope.commands.length },
+      "a change of the key ring was received from the stream",
+    );
   }
 
   #logSkipped(seq: number, reason: string): void {

@@ -1,6 +1,6 @@
 /** Stateless functions of the roster: the status of all known members, and whether a message is accepted. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { NOT_CONNECTED, type Dialer } from "./connections/dialer.js";
+import { type Dialer, NOT_CONNECTED } from "./connections/dialer.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import type { Member } from "./member.js";
 import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
@@ -37,7 +37,8 @@ export function statusesOf(
   // Each may be at an address where no daemon has replied yet.
   const unanswered = dialers.filter(({ id, isSelf }) => id === null && !isSelf).length;
   if (unseen.length > unanswered)
-    for (const id of unseen) statuses.push({ ...NOT_CONNECTED, id, trouble: NO_ADDRESS, lastHeard: lastHeard(id) });
+    for (const id of unseen)
+      statuses.push({ ...NOT_CONNECTED, id, trouble: NO_ADDRESS, lastHeard: lastHeard(id) });
   return statuses;
 }
 

@@ -161,7 +161,7 @@ function checkRoom(data: string, copied: number, free: number): void {
   if (needed <= SHARE_OF_FREE * free) return;
   throw new Error(
     `what the snapshot replaces cannot be kept aside: that needs ${mebibytes(needed)} MiB, which is more than half ` +
-            `of the ${mebibytes(free)} MiB free in ${data}: free some, or remove what you no longer need in ${ASIDE_FOLDER}/`,
+      `of the ${mebibytes(free)} MiB free in ${data}: free some, or remove what you no longer need in ${ASIDE_FOLDER}/`,
   );
 }
 

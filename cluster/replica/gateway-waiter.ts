@@ -51,7 +51,9 @@ export function answerUnits(
     const { reply } = answers[i] as UnitAnswer;
     if (waiter.isStable) {
       stable ??= recorder.confirm(place, { kind: "stable" });
-      stable.then((isConfirmed) => waiter.answered(isConfirmed ? reply : refused("not-stable", "not in time")));
+      stable.then((isConfirmed) =>
+        waiter.answered(isConfirmed ? reply : refused("not-stable", "not in time")),
+      );
     } else if (waiter.replicated === undefined || reply.kind === "error") waiter.answered(reply);
     else {
       elsewhere ??= recorder.confirm(place, { kind: "replicated", daemons: ITSELF_AND_ANOTHER });

@@ -94,8 +94,7 @@ export class ListCommands {
   }
 }
 
-const NO_DATA =
-  "this daemon has no data folder (--data), so it would restart empty: no list can name it";
+const NO_DATA = "this daemon has no data folder (--data), so it would restart empty: no list can name it";
 
 const problem = (reason: string): ErrorReply => error(`ERR the list of members is not accepted: ${reason}`);
 

@@ -4,7 +4,7 @@
  */
 
 import type { Refused } from "../../engine/answers/request.js";
-import { spokenBy } from "../../engine/channels/messages.js";
+import { spokenBy } from "../../engine/channels/spoken.js";
 import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
 import { checkDate, checkEnvelope, checkValidity } from "../../engine/pipeline/envelope-checks.js";
 import { hashOf } from "../../engine/trust/identity.js";

@@ -98,7 +98,9 @@ export class OwnEnvelopes {
     const recorded = recorder.record(entry);
     if ("kind" in recorded) return recorded;
     recorder.give(entry);
-    recorded.flushed?.catch((problem: Error) => log.warn({ reason: problem.message }, "the daemon's key is not authorized"));
+    recorded.flushed?.catch((problem: Error) =>
+      log.warn({ reason: problem.message }, "the daemon's key is not authorized"),
+    );
     return null;
   }
 

@@ -20,7 +20,9 @@ import { rowIn } from "../../store/semantics.js";
 import { asDone } from "./as-done.js";
 import type { GatewayPlace } from "./gateway.js";
 
-const TOO_MANY = error(`ERR where commands are recorded, one unit has at most ${COMMANDS_MAX} commands that write`);
+const TOO_MANY = error(
+  `ERR where commands are recorded, one unit has at most ${COMMANDS_MAX} commands that write`,
+);
 const ONE_DATABASE = error("ERR where commands are recorded, one unit writes to one database only");
 
 export class Trial {

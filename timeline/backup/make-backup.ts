@@ -125,7 +125,10 @@ function copySnapshots({ view, snapshots, writer }: BackupParts): number[] {
  * Compares the order keys in the folder with those in the file, and adds the missing entries.
  * @param late  order keys added so far, with their dates
  */
-function addMissing({ view, hash, writer, path }: BackupParts, late: Map<string, number>): number | "removed" {
+function addMissing(
+  { view, hash, writer, path }: BackupParts,
+  late: Map<string, number>,
+): number | "removed" {
   const written = writtenPlaces(path, hash);
   let next = written.next();
   const missing: Buffer[] = [];
@@ -136,7 +139,9 @@ function addMissing({ view, hash, writer, path }: BackupParts, late: Map<string,
   }
   if (next.done !== true) return "removed";
   if (late.size + missing.length > LATE_MAX)
-    throw new NoBackup(`more than ${LATE_MAX} entries arrived in the meantime: try again when its daemon is live`);
+    throw new NoBackup(
+      `more than ${LATE_MAX} entries arrived in the meantime: try again when its daemon is live`,
+    );
   const items = new EntryItems();
   for (const place of missing) {
     const [found] = view.entries(place);
@@ -155,7 +160,9 @@ function* writtenPlaces(path: string, hash: Hash): Generator<Buffer> {
   try {
     for (const found of reader.frames()) {
       if (isDamage(found))
-        throw new NoBackup(`the bytes that the disk returns for ${path} differ from those written: ${found.problem}`);
+        throw new NoBackup(
+          `the bytes that the disk returns for ${path} differ from those written: ${found.problem}`,
+        );
       if (found.kind === "entries") for (const [place] of entriesOf(found.items)) yield place;
     }
   } finally {

@@ -152,8 +152,7 @@ function readSection(reader: Reader, kind: Section["kind"], range: TimeRange): S
       return { kind, ...range, ...readRows(reader, range) };
     case "groups": {
       const bits = readBits(reader);
-      if (bits === 0 || range.to !== range.from + 1)
-        throw reader.malformed("expected groups of one second");
+      if (bits === 0 || range.to !== range.from + 1) throw reader.malformed("expected groups of one second");
       reader.count(1 << bits);
       return { kind, ...range, bits, sums: reader.words(2 << bits) };
     }

@@ -113,7 +113,9 @@ function hasMapped(pid: number | "self", inode: number): boolean {
 /** @param lock  the file to remove if no process exists; left out: a process exists */
 function inUse(folder: string, holder: string, lock?: string): FolderInUse {
   const cure = lock === undefined ? "Stop that one first" : `If no daemon runs, remove ${lock}`;
-  return new FolderInUse(`${folder} is in use by ${holder}: two daemons must not share a data folder. ${cure}`);
+  return new FolderInUse(
+    `${folder} is in use by ${holder}: two daemons must not share a data folder. ${cure}`,
+  );
 }
 
 /** @returns false: the file already exists */

@@ -55,7 +55,8 @@ export function readTreePage(bytes: Buffer, number: number): TreePage | PageProb
   if (flags !== IS_BRANCH && flags !== IS_LEAF) return "it is not a page of a tree";
   const [lower, upper] = [view.getUint16(LOWER_AT, IS_LITTLE), view.getUint16(UPPER_AT, IS_LITTLE)];
   const count = lower >> 1;
-  if (count === 0 || lower > upper || PAGE_HEAD_BYTES + upper > bytes.length) return "its bounds are impossible";
+  if (count === 0 || lower > upper || PAGE_HEAD_BYTES + upper > bytes.length)
+    return "its bounds are impossible";
   const isLeaf = flags === IS_LEAF;
   const nodes: PageNode[] = [];
   for (let i = 0; i < count; i++) {

@@ -25,7 +25,11 @@ export function changedBy(entries: readonly TailEntry[], max: number): ChangedKe
     for (const undoing of entry.undoing ?? (entry.units ?? []).map(({ records }) => records))
       for (const record of recordsOf(undoing)) note(record);
   const next = entries[max];
-  return { keys, changesDatabase, next: next === undefined ? null : { at: next.at, seq: next.seq, id: next.id } };
+  return {
+    keys,
+    changesDatabase,
+    next: next === undefined ? null : { at: next.at, seq: next.seq, id: next.id },
+  };
 }
 
 function recordsOf(undoing: Undoing): readonly UndoRecord[] {

@@ -240,7 +240,8 @@ function kindOfAll(
 /** Returns an entry's units in order. */
 export function unitsOf(entry: Entry, databases: number, known: Semantics = SEMANTICS): FoldUnit[] {
   const { envelope } = entry;
-  if (isOneUnit(envelope) || envelope.commands.length === 1) return [new FoldUnit(entry, 0, databases, known)];
+  if (isOneUnit(envelope) || envelope.commands.length === 1)
+    return [new FoldUnit(entry, 0, databases, known)];
   return envelope.commands.map((_, index) => new FoldUnit(entry, index, databases, known));
 }
 

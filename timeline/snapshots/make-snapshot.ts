@@ -84,6 +84,7 @@ function chunksOf(
   { database, end }: Fold,
   { index, ringEntries }: Begun,
 ): Iterable<Buffer> {
-  if (end !== null && end.at <= to) throw new Error("this release does not know the semantics version at that date");
+  if (end !== null && end.at <= to)
+    throw new Error("this release does not know the semantics version at that date");
   return writeSnapshot({ database, ringEntries, cutAt: to, sums: index.serialise(to) }, hash);
 }

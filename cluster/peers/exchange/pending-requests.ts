@@ -73,7 +73,11 @@ export class PendingRequests {
     this.#counts.delete(bit);
   }
 
-  #requestElsewhere(requests: readonly PendingRequest[], now: number, live: number): ReadonlyMap<number, Place[]> {
+  #requestElsewhere(
+    requests: readonly PendingRequest[],
+    now: number,
+    live: number,
+  ): ReadonlyMap<number, Place[]> {
     const requested = new Map<number, Place[]>();
     for (const request of requests) {
       this.#forget(request);

@@ -80,8 +80,7 @@ export class CutVoting {
       const isNews = known === undefined || !isSame(known, vote);
       if (!ids.has(id) || this.#guilty.has(id) || !isNews || !this.#mayCheck(from)) continue;
       const bytes = cutVoteBytes(peering.cluster, vote);
-      if (peering.verifySignature(vote.spki, bytes, Buffer.from(vote.signature, "latin1")))
-        this.#add(vote);
+      if (peering.verifySignature(vote.spki, bytes, Buffer.from(vote.signature, "latin1"))) this.#add(vote);
     }
   }
 

@@ -72,7 +72,7 @@ export class Gaps {
    * @param isFirst  whether it is the first status of its connection
    */
   heard({ id, connection }: ConnectedMember, status: StatusMessage, isFirst: boolean): void {
-    this.#own.heard(id, status);
+    this.#own.noteTotals(id, status);
     const known = this.#gaps.get(id);
     if (status.pruned === 0) {
       if (known !== undefined) {

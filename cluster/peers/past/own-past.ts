@@ -24,8 +24,8 @@ export class OwnPast {
     this.#cluster = cluster;
   }
 
-  /** Processes a member's totals. If they differ from those here, all members are asked where the difference is. */
-  reports(id: ByteString, held: Totals): void {
+  /** Processes a member's totals. If they differ from those here, the daemon asks all members where. */
+  noteTotals(id: ByteString, held: Totals): void {
     const { timeline, clock, uptime, limits } = this.#cluster;
     const { prunedTo, index } = timeline;
     if (prunedTo < 0) return;

@@ -59,7 +59,8 @@ export class SettlingDamage {
     const alike = members.filter(isEqual).length;
     // A member that has the entry only in a snapshot cannot send it. If all members have replied, this daemon counts
     // as one of those without the entry.
-    const haveAllReplied = voices.ids.size === voices.others && [...voices.ids].every((id) => this.#reports.has(id));
+    const haveAllReplied =
+      voices.ids.size === voices.others && [...voices.ids].every((id) => this.#reports.has(id));
     return alike >= majorityOf(voices) || (haveAllReplied && 2 * (1 + alike) > voices.others + 1);
   }
 }

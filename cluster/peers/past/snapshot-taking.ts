@@ -129,13 +129,18 @@ export class SnapshotTaking {
   part(sender: SnapshotSender, message: SnapshotPartMessage): boolean {
     const taking = this.#taking;
     // Parts of a transfer that was abandoned may still be in flight.
-    if (taking === null || taking.sender !== sender || taking.isComplete) return this.#pausedUntil.has(sender.id);
+    if (taking === null || taking.sender !== sender || taking.isComplete)
+      return this.#pausedUntil.has(sender.id);
     if (message.number !== taking.number) return false;
     if (message.at !== taking.agreed.at || message.total !== taking.agreed.bytes) {
       // A snapshot that was made again for that date may contain other entries: the member no longer has the one that was
       // signed.
       this.#missing.set(sender.id, taking.agreed.at);
-      this.#giveUp(message.at === 0 ? "it has no snapshot to send" : "it sends a different snapshot from the one that was agreed on");
+      this.#giveUp(
+        message.at === 0
+          ? "it has no snapshot to send"
+          : "it sends a different snapshot from the one that was agreed on",
+      );
       return true;
     }
     taking.received += message.bytes.length;

@@ -3,7 +3,8 @@ export const CLOSE_REASONS = {
   "wrong-cluster":
     "It belongs to another cluster: start all daemons with the same --cluster-name, -s and --root-key.",
   self: "It is this daemon itself: leave its own address out of --peer.",
-  "not-pinned": "Its id is not the one after # in --peer: an attacker may intercept the connection, or its key is new.",
+  "not-pinned":
+    "Its id is not the one after # in --peer: an attacker may intercept the connection, or its key is new.",
   "not-a-member":
     "Its key belongs to no daemon of this cluster: start both with the same --cluster-secret, or pin it with --peer " +
     "host:port#ed25519:<id>, or add it with CLUSTER ADD.",
@@ -14,7 +15,8 @@ export const CLOSE_REASONS = {
   "not-listed": "The list of members does not name it: add it with dbsync members add.",
   "other-secret":
     "It has another --cluster-secret, or none: start all daemons of the cluster with the same file.",
-  "no-peers": "It has no --peer, so it admits no member: name all daemons of the cluster in --peer on each of them.",
+  "no-peers":
+    "It has no --peer, so it admits no member: name all daemons of the cluster in --peer on each of them.",
   "not-a-daemon":
     "It does not act as a member: start it with --peer or --data, not with --fsync never, and a version that has them.",
   "bad-proof": "It could not prove that it is the daemon that it claims to be.",
@@ -25,9 +27,9 @@ export const CLOSE_REASONS = {
   "too-many-members":
     "There is no room for more members: name each daemon in --peer on all other ones, which reserves room for it.",
   "too-many-handshakes": "Too many connections are in their handshake.",
-  "too-many-refused":
-    "Too many of its entries were refused: its clock, keys or disk may be damaged.",
-  contradicted: "It has signed two different states of one date: it is faulty or lies. Give it a new data folder.",
+  "too-many-refused": "Too many of its entries were refused: its clock, keys or disk may be damaged.",
+  contradicted:
+    "It has signed two different states of one date: it is faulty or lies. Give it a new data folder.",
   "not-reading": "It does not read what is sent to it.",
   silent: "It was silent for too long.",
   stopping: "The daemon stops.",

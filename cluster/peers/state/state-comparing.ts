@@ -14,10 +14,10 @@ import {
 import { type Steps, turnOf } from "../../../protocol/steps.js";
 import {
   type KeyDigest,
-  type SumSelection,
   type NamedKey,
   nameOf,
   type StateSums,
+  type SumSelection,
   UNCOMPARED,
 } from "../../../timeline/state-digests.js";
 import type { Timeline } from "../../../timeline/timeline.js";
