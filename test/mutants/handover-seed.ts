@@ -45,10 +45,10 @@ async function differences(random: SeededRandom): Promise<string[]> {
   taker.timeline.receive(own, MEMBER);
   await taker.pass(1000);
   await adopt(taker, giver);
-  const [before, after] = [giver.told, own].map((entries) => entries.map(placeBytes));
+  const [before, after] = [giver.announced, own].map((entries) => entries.map(placeBytes));
   const contents = (before as ByteString[]).filter((place) => dateIn(place) <= prunedTo);
   const later = (after as ByteString[]).filter((place) => dateIn(place) > prunedTo);
-  const gone = new Set(unverifiablePlaces(later, contents, worldOf([...giver.told, ...own])));
+  const gone = new Set(unverifiablePlaces(later, contents, worldOf([...giver.announced, ...own])));
   const expected = later.filter((place) => !gone.has(place)).sort();
   const found = [...taker.storage.places(null, null)]
     .map((place) => bytesOf(place))
