@@ -183,7 +183,7 @@ test("of a damaged backup nothing is restored, and which bytes are damaged is to
   assert.equal(verified.code, 1);
   assert.match(verified.stdout, /damaged\.dbsync, bytes 20 to \d+: they are not what was written/);
   writeFileSync(at("other.dbsync"), "something else");
-  assert.match((await restore("other.dbsync", "--data", at("never"))).stderr, /it is no backup/);
+  assert.match((await restore("other.dbsync", "--data", at("never"))).stderr, /it is not a backup/);
 });
 
 test("while clients write, backups are of a moment, and a killed one leaves none", {

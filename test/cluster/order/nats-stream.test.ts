@@ -78,7 +78,7 @@ describe("a stream of NATS", { skip }, () => {
     folder[Symbol.dispose]();
   });
 
-  test("is made where none has been met, which the log says, and whose others there are", async () => {
+  test("is created if the daemon has never used one; the log reports that, and the existing streams", async () => {
     for (const [name, others] of [
       ["first", undefined],
       ["second", ["first"]],
@@ -92,7 +92,7 @@ describe("a stream of NATS", { skip }, () => {
     }
   });
 
-  test("reports its end again when it is requested, and not without", async () => {
+  test("reports its end again when that is requested, and not otherwise", async () => {
     const ends: number[] = [];
     const connected: StreamReader["connected"] = ({ last }) => {
       ends.push(last);
@@ -110,7 +110,7 @@ describe("a stream of NATS", { skip }, () => {
     await stream.stop();
   });
 
-  test("is not made where a folder has met one", async () => {
+  test("is not created if a folder already belongs to one", async () => {
     const stream = streamOf("third", { reader: reader({ isNew: false }) });
     await stream.start();
     assert.match(stream.trouble ?? "", /the stream third no longer exists/);
@@ -148,7 +148,7 @@ describe("a stream of NATS", { skip }, () => {
     await stream.stop();
   });
 
-  test("that is told to forget while it is read is left, and read again when it no longer is", async () => {
+  test("a stream that is reconfigured to drop messages is not read until that is corrected", async () => {
     const stream = streamOf("first");
     await stream.start();
     await manager.streams.update("first", { max_age: nanos(86_400_000) });
@@ -159,20 +159,20 @@ describe("a stream of NATS", { skip }, () => {
     await stream.stop();
   });
 
-  test("to which a user may not publish leaves it unknown whether a message stands there, and the log says it once", async () => {
+  test("a stream without publish permission leaves the outcome unknown, and the log reports that once", async () => {
     const stream = streamOf("second", { user: "reads" });
     await stream.start();
     for (let i = 0; i < 2; i++)
       assert.deepEqual((await stream.publish(null, Buffer.from("one"))).kind, "unknown");
-    const told = lines.filter(({ msg }) => msg === "NATS denies writing");
-    assert.equal(told.length, 1);
-    assert.match(String(told[0]?.["reason"]), /Permissions Violation.*dbsync\.second/i);
-    assert.match(String(told[0]?.["advice"]), /publish on dbsync\.second/);
+    const denials = lines.filter(({ msg }) => msg === "NATS denies writing");
+    assert.equal(denials.length, 1);
+    assert.match(String(denials[0]?.["reason"]), /Permissions Violation.*dbsync\.second/i);
+    assert.match(String(denials[0]?.["advice"]), /publish on dbsync\.second/);
     await stream.stop();
   });
 });
 
-test("a folder's thread that hears nothing of the stream gives up, and says that there is no snapshot", async (t) => {
+test("a folder's thread that receives nothing from the stream gives up, and reports that there is no snapshot", async (t) => {
   const data = makeFolder();
   t.after(() => data[Symbol.dispose]());
   const lines: Line[] = [];
@@ -196,7 +196,7 @@ test("a folder's thread that hears nothing of the stream gives up, and says that
   renameSync(`${order}.away`, order);
   folder.met("today");
   folder.passed(10, "today");
-  await until("it says so", () => lines.some(({ msg }) => /^no snapshot/.test(String(msg))));
+  await until("the log reports it", () => lines.some(({ msg }) => /^no snapshot/.test(String(msg))));
   const reason = String(lines.find(({ msg }) => /^no snapshot/.test(String(msg)))?.["reason"]);
   assert.match(reason, /no message of the stream arrived for 3000 ms: .*refused/i);
   await folder.close();
