@@ -38,7 +38,7 @@ async function withFile(
   }
 }
 
-test("a file that LMDB has written is sound, and so is one that is not there, or empty", () =>
+test("a file that LMDB has written is intact, and so is a missing or empty one", () =>
   withFile((path, _, folder) => {
     checkHeader(path);
     checkHeader(join(folder, "absent"));
@@ -46,7 +46,7 @@ test("a file that LMDB has written is sound, and so is one that is not there, or
     checkHeader(join(folder, "empty"));
   }));
 
-test("a folder whose file is torn at its head is refused, and the file named", () =>
+test("a folder whose file has a torn head is refused, with the file's name", () =>
   withFile(async (path, bytes, folder) => {
     const second = bytes.readUInt32LE(MEANT.pageBytes);
     const torn: Record<string, Buffer> = {
@@ -68,7 +68,7 @@ test("a folder whose file is torn at its head is refused, and the file named", (
     await new DiskStorage(folder, "always", untold).close();
   }));
 
-test("no noise in the head is believed", (t) =>
+test("random bytes in the head are detected", (t) =>
   withFile((path, bytes) => {
     const seed = seedOfRun();
     t.diagnostic(`seed ${seed}`);
