@@ -1,15 +1,15 @@
 /**
- * Entries of members that are dated further ahead of the clock than is folded. They wait as bytes, and their number
- * is bounded: an entry without room is sent again when members compare their entries, and is folded when its date
- * comes.
+ * Entries of members that are dated too far ahead of the clock to be folded. They wait as bytes, and their number is
+ * bounded. If there is no room for an entry, it is received again when members compare their entries. It is folded when
+ * its date is reached.
  */
 import { readBody } from "../protocol/version-2/envelope.js";
 import { comparePlaces, type Entry, type Place, placeOf } from "./entries/entry.js";
 import { Heap } from "./entries/heap.js";
 
-/** Maximum entries: enough for a client whose clock is ahead and that writes at full rate for some seconds. */
+/** Maximum entries: enough for a client whose clock is ahead and that writes at the full rate for a few seconds. */
 const ENTRIES_MAX = 50_000;
-/** Bytes of bodies and signatures, at most. */
+/** Maximum bytes of bodies and signatures. */
 const BYTES_MAX = 32 * 1024 * 1024;
 
 interface Waiting extends Place {
@@ -25,7 +25,7 @@ export class Ahead {
     return this.#heap.size;
   }
 
-  /** Date of the first; infinity: there are none. */
+  /** The date of the first entry; infinity: there are none. */
   get firstAt(): number {
     return this.#heap.first?.at ?? Number.POSITIVE_INFINITY;
   }
@@ -35,7 +35,7 @@ export class Ahead {
     return this.#heap.size < ENTRIES_MAX && this.#bytes + bytes <= BYTES_MAX;
   }
 
-  /** Copies their bytes, which may be views of much more. */
+  /** Adds entries. Their bytes are copied, because they may be views of much larger buffers. */
   add(entries: readonly Entry[]): void {
     for (const entry of entries) {
       const [body, signature] = [Buffer.from(entry.body), Buffer.from(entry.signature)];

@@ -1,6 +1,6 @@
 /**
- * The entries that are stored: each once, on disk before it is announced, found by its place, checked by its id.
- * It knows nothing about the state that they produce.
+ * The stored entries: each once, on disk before it is announced, found by its order key, and checked by its id.
+ * This class knows nothing about the state that they produce.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { dateText, hexOf } from "../protocol/version-2/envelope.js";
@@ -25,15 +25,15 @@ import { RecentIds } from "./recent-ids.js";
 import { SnapshotMaking } from "./snapshots/snapshot-making.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
-/** An entry that was found damaged on disk, and is to be stored again. */
+/** An entry that was found damaged on disk, and has to be stored again. */
 interface Damaged {
   readonly place: Place;
-  /** Whether the state has it. */
+  /** Whether the state includes it. */
   readonly isFolded: boolean;
   /** The set in which the index counted it until then; null: the index did not count it. */
   readonly counted: DigestSet | null;
   /** Whether its remains are removed, and the state is being folded again without it. */
-  readonly isGone: boolean;
+  readonly isRemoved: boolean;
 }
 
 export class Archive {
@@ -43,22 +43,22 @@ export class Archive {
   readonly making: SnapshotMaking | null;
   readonly #parts: TimelineParts;
   readonly #failure: Failure;
-  /** Ids of everything dated after `#recentFrom`. */
+  /** The ids of all entries dated after `#recentFrom`. */
   readonly #recent = new RecentIds();
   #recentFrom = -1;
-  /** The date up to which nothing is stored any longer; -1: everything is. */
+  /** The date up to which entries are no longer stored; -1: all are stored. */
   prunedTo: number;
   /** The dates of entries that are not on disk yet, by id. */
   readonly #unflushed = new Map<ByteString, number>();
   readonly #damaged = new Map<ByteString, Damaged>();
-  /** Whether the last removal is on its way to the disk: until it is there, the places would be found again. */
+  /** Whether the last removal is being written to disk. Until it is, the same order keys would be found again. */
   #isRemoving = false;
 
   constructor(parts: TimelineParts, failure: Failure) {
     this.#parts = parts;
     this.#failure = failure;
     const { storage, log, snapshots } = parts;
-    // A damaged entry is found by reading it again; members are to send it again, or no snapshot can ever be made.
+    // A damaged entry is found by reading it again. Members have to send it again, or no snapshot could ever be made.
     const onDamaged = (place: Place): void => void this.read(place);
     this.making = snapshots === null ? null : new SnapshotMaking(snapshots, storage, log, onDamaged);
     this.index = this.#emptyIndex();
@@ -67,26 +67,25 @@ export class Archive {
   }
 
   /**
-   * Drops everything dated at or before a time, which is not taken again either. The index still counts the dropped
+   * Drops everything dated at or before a time, and accepts none of it again. The index still counts the dropped
    * entries.
    */
   prune(until: number): void {
     if (until <= this.prunedTo) return;
     this.prunedTo = Math.floor(until);
-    // A snapshot is made of everything that is there, as it was before it was damaged: members count those entries,
-    // and so does this index.
+    // A snapshot contains the entries as they were before they were damaged: members count them, and so does this index.
     for (const { place, counted } of this.#takeDamagedUpTo(this.prunedTo))
       if (counted !== null) this.index.add(place, counted === "ring");
     this.#parts.storage.put([], [["pruned", Buffer.from(String(this.prunedTo))]]);
   }
 
   /**
-   * Drops everything dated at or before a time, because a member's snapshot replaces it. Nothing must be on its way
-   * to the disk.
-   * @param marks  of that snapshot; on disk together with the date, before anything is announced
-   * @param dropped  places of later entries that are dropped as well: removed in the same step, and may be received
-   * again
-   * @returns an index to be filled, and to replace the other one
+   * Drops everything dated at or before a time, because a member's snapshot replaces it. All earlier writes must have
+   * been flushed.
+   * @param marks  the snapshot's marks; on disk together with the date, before anything is announced
+   * @param dropped  order keys of later entries that are dropped too: removed in the same step, and accepted if they are
+   * received again
+   * @returns an index to be filled, which replaces the present one
    */
   async adopt(cutAt: number, marks: readonly Mark[], dropped: readonly Buffer[]): Promise<DigestIndex> {
     const { storage } = this.#parts;
@@ -112,7 +111,7 @@ export class Archive {
     }
     storage.remove(places);
     this.#isRemoving = true;
-    // A disk that has failed takes nothing more.
+    // A disk that has failed accepts no more writes.
     storage.flushed().then(
       () => void (this.#isRemoving = false),
       () => {},
@@ -120,7 +119,7 @@ export class Archive {
     return places.length === max;
   }
 
-  /** Whether it has an entry, on disk or not, or has pruned its date. */
+  /** Whether an entry is stored, on disk or not, or its date is pruned. */
   holds(place: Place): boolean {
     if (place.at <= this.prunedTo || this.#unflushed.has(place.id)) return true;
     if (this.#damaged.has(place.id)) return false;
@@ -129,33 +128,33 @@ export class Archive {
       : this.#parts.storage.get(writePlace(place)) !== null;
   }
 
-  /** Returns those of some entries that it does not hold, each once, in order. */
+  /** Returns the given entries that are not stored, each once, in order. */
   fresh(entries: readonly Entry[]): Entry[] {
     const fresh = new Map<ByteString, Entry>();
     for (const entry of entries) if (!this.holds(placeOf(entry))) fresh.set(entry.id, entry);
     return [...fresh.values()].sort(compareEntries);
   }
 
-  /** Whether the index has all accepted entries dated before a time, none of them damaged. */
+  /** Whether the index counts all accepted entries dated before a time, and none of them is damaged. */
   countsBefore(at: number): boolean {
     return this.#damaged.size === 0 && ![...this.#unflushed.values()].some((date) => date < at);
   }
 
-  /** Whether the state has an entry that is to be stored again. */
+  /** Whether the state includes an entry that has to be stored again. */
   isFolded(id: ByteString): boolean {
     return this.#damaged.get(id)?.isFolded === true;
   }
 
-  /** Whether it was removed as damaged, and the state that is being folded is to be one without it. */
-  isGone(id: ByteString): boolean {
-    return this.#damaged.get(id)?.isGone === true;
+  /** Whether an entry was removed as damaged, and the state is being folded again without it. */
+  isRemoved(id: ByteString): boolean {
+    return this.#damaged.get(id)?.isRemoved === true;
   }
 
   /**
-   * Stores entries that it does not hold. Snapshots that the first of them makes wrong are marked so in the same write.
+   * Stores entries that are not stored yet. The same write marks the snapshots that the first of them invalidates.
    * @param entries  in order, at least one
-   * @param from     the member that sent them; null: first-hand
-   * @returns when they are as safe as --fsync says; null: they are
+   * @param from     the member that sent them; null: a client
+   * @returns resolves when they are as safe as --fsync requires; null: they already are
    */
   add(entries: readonly Entry[], from: ByteString | null): Promise<void> | null {
     const [{ envelope }] = entries as readonly [Entry];
@@ -170,7 +169,7 @@ export class Archive {
       values.push([writePlace(place), writeValue(entry.body, entry.signature)]);
     }
     storage.put(values, mark === null ? [] : [mark]);
-    // A client waits for the answer; what members send is written together.
+    // A client waits for the answer; entries from members are written together.
     const isFlushed = from === null && storage.flushNow();
     const added = entries.map(flushedEntry);
     if (isFlushed && storage.isSafe) this.#synced(added, from);
@@ -191,7 +190,7 @@ export class Archive {
   #synced(entries: readonly FlushedEntry[], from: ByteString | null): void {
     for (const entry of entries) {
       this.#unflushed.delete(entry.id);
-      // A refold may have found it damaged already: then it has to be received again.
+      // A refold may already have found it damaged: then it has to be received again.
       if (!this.#damaged.has(entry.id)) this.index.add(entry, entry.ring !== null);
     }
     this.making?.grown(entries.length);
@@ -199,7 +198,7 @@ export class Archive {
   }
 
   /**
-   * Returns the bytes of an entry that is on disk; null: there is none, or a damaged one, which members will send
+   * Returns the bytes of an entry that is on disk; null: there is none, or it is damaged, and members will send it
    * again.
    */
   read(place: Place): SignedBytes | null {
@@ -211,7 +210,7 @@ export class Archive {
     return parts;
   }
 
-  /** Notes the id of an entry that is found on disk at the start. */
+  /** Notes the id of an entry that was found on disk at the start. */
   found(entry: Entry): void {
     this.#recent.add(placeOf(entry));
   }
@@ -235,41 +234,41 @@ export class Archive {
   }
 
   /**
-   * Notes that an entry on disk cannot be read; an undamaged copy from any member replaces it. Pruned entries are in
-   * a snapshot, and are not requested any longer.
-   * @param isFolded  whether the state has it; then the index counts it if it is on disk for sure
+   * Notes that an entry on disk cannot be read; an undamaged copy from any member replaces it. A pruned entry is in
+   * a snapshot, and is no longer requested.
+   * @param isFolded  whether the state includes it; if it certainly is on disk, the index then counts it
    */
   damaged(place: Place, isFolded: boolean): void {
     if (place.at <= this.prunedTo || this.#damaged.has(place.id)) return;
     this.#parts.log.error({ at: dateText(place.at), id: hexOf(place.id) }, DAMAGED);
     const counted = isFolded && !this.#unflushed.has(place.id) ? this.index.remove(place) : null;
-    this.#damaged.set(place.id, { place, isFolded, counted, isGone: false });
+    this.#damaged.set(place.id, { place, isFolded, counted, isRemoved: false });
   }
 
   /**
-   * Notes that the state is another one from now on, folded from what could be read.
+   * Notes that a new state, folded from the readable entries, is used from now on.
    * @param gaps   ids of entries that could not be read
    * @param until  entries dated later were not read
-   * @returns whether the new state misses some that the previous one had
+   * @returns whether the new state lacks entries that the previous one included
    */
   refolded(gaps: ReadonlySet<ByteString>, until: number): boolean {
-    let missesMore = false;
+    let lacksMore = false;
     for (const [id, damaged] of this.#damaged) {
       if (damaged.place.at > until) continue;
-      missesMore ||= damaged.isFolded && (damaged.isGone || gaps.has(id));
-      if (damaged.isGone) this.#damaged.delete(id);
+      lacksMore ||= damaged.isFolded && (damaged.isRemoved || gaps.has(id));
+      if (damaged.isRemoved) this.#damaged.delete(id);
       else this.#damaged.set(id, { ...damaged, isFolded: !gaps.has(id) });
     }
-    return missesMore;
+    return lacksMore;
   }
 
-  /** Returns the places of damaged entries dated up to a time that no member has sent again, in order. */
+  /** Returns the order keys of damaged entries dated up to a time that no member has sent again, in order. */
   damagedUpTo(date: number): Place[] {
     const places = [...this.#damaged.values()].flatMap(({ place }) => (place.at <= date ? place : []));
     return places.sort(comparePlaces);
   }
 
-  /** Date of the last of them; null: there are none. */
+  /** Returns the date of the last of them; null: there are none. */
   lastDamagedUpTo(date: number): number | null {
     let last: number | null = null;
     for (const { place } of this.#damaged.values())
@@ -280,7 +279,7 @@ export class Archive {
   /**
    * Removes the remains of damaged entries permanently.
    * @param mark  written in the same step; null: none
-   * @returns when it is as safe as --fsync says; until `forgetDamaged` they are still requested
+   * @returns resolves when that is as safe as --fsync requires; until `forgetDamaged` they are still requested
    */
   removeDamaged(places: readonly Place[], mark: Mark | null): Promise<void> {
     const { storage } = this.#parts;
@@ -290,17 +289,17 @@ export class Archive {
 
   /**
    * Stops requesting entries whose remains were removed; a member may still send one.
-   * @returns whether the state has some of them, and is to be folded again immediately
+   * @returns whether the state includes some of them, and has to be folded again immediately
    */
   forgetDamaged(places: readonly Place[]): boolean {
     let isFolded = false;
     for (const place of places) {
       const damaged = this.#damaged.get(place.id);
-      // It has been received again meanwhile.
+      // It has been received again in the meantime.
       if (damaged === undefined) continue;
       this.#recent.remove(place);
       isFolded ||= damaged.isFolded;
-      if (damaged.isFolded) this.#damaged.set(place.id, { ...damaged, isGone: true });
+      if (damaged.isFolded) this.#damaged.set(place.id, { ...damaged, isRemoved: true });
       else this.#damaged.delete(place.id);
     }
     return isFolded;
@@ -312,14 +311,14 @@ export class Archive {
     return taken;
   }
 
-  /** Ids dated at or before it need not be in memory. */
+  /** Drops the ids of entries dated at or before a time from memory. */
   forget(at: number): void {
     this.#recentFrom = Math.max(this.#recentFrom, at);
     this.#recent.forget(at);
   }
 
   #emptyIndex(): DigestIndex {
-    // Bytes handed to the disk may be visible there before they are safe.
+    // Bytes that were passed to the disk may be visible there before they are safe.
     return new DigestIndex({ places: (from, to) => this.#flushedPlaces(from, to) });
   }
 
@@ -334,7 +333,7 @@ export class Archive {
   }
 }
 
-/** Returns the part of an entry that stays in memory while the entry is on its way to the disk. */
+/** Returns the part of an entry that stays in memory while the entry is being flushed. */
 export function flushedEntry(entry: Entry): FlushedEntry {
   const { at, seq } = entry.envelope;
   return { at, seq, id: entry.id, ring: isRingEntry(entry.envelope) ? entry : null };

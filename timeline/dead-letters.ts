@@ -1,17 +1,17 @@
 /**
- * Dead letters: acknowledged entries that leave a timeline permanently although perhaps no other daemon has them,
- * stored as they were signed until an operator has them written again. The store is handed in; cluster/dead-letters/
+ * Dead letters: acknowledged entries that leave a timeline permanently although perhaps no other daemon has them. They are
+ * stored as they were signed until an operator writes them again. The caller passes the store; cluster/dead-letters/
  * has the files. Source: docs/decisions/0041-dead-letters-are-kept-on-disk.md.
  */
 import type { Mark } from "./entries/storage.js";
 
-/** The reason for which an entry leaves. The numbers are in files: never changed. */
+/** The reason why an entry leaves. The numbers are in files, and never change. */
 export const LETTER_REASONS = {
   /** The adopted snapshot certainly does not contain it. */
   missing: 1,
-  /** The snapshot has another sum for its second, so it may contain it or not. */
+  /** The snapshot has a different sum for its second, so it may or may not contain it. */
   possible: 2,
-  /** The command that added its signer's key is such a letter itself. */
+  /** The command that added its signer's key is itself such a letter. */
   "unknown-key": 3,
   /** Its daemon was left out of the member list before it had sent the entry to another member. */
   evicted: 4,
@@ -20,27 +20,27 @@ export const LETTER_REASONS = {
 export type LetterReason = keyof typeof LETTER_REASONS;
 
 /**
- * Writes letters that belong together: of one snapshot that is taken over, or of the folder of a daemon that was left
+ * Writes letters that belong together: those of one adopted snapshot, or of the folder of a daemon that was left
  * out.
  */
 export interface LetterWriter {
   /**
-   * Stores an entry if there is room.
+   * Stores an entry if there is room for it.
    * @param place  42 bytes
    * @param value  as stored
    * @throws Error  the disk has failed: then no entry may be dropped
    */
   keep(place: Buffer, value: Buffer, reason: LetterReason): void;
   /**
-   * Brings them to the disk, undecided: a start makes letters of them if the mark is there, and removes them if it is
-   * not.
-   * @returns to be written in the step that removes the entries; null: there are none
+   * Brings the letters to the disk, undecided: a start turns them into letters if the mark exists, and otherwise removes
+   * them.
+   * @returns the mark to write in the step that removes the entries; null: there are no letters
    * @throws Error  the disk has failed: then no entry may be dropped
    */
   commit(): Promise<Mark | null>;
-  /** Confirms the letters, since the entries are removed. */
+  /** Confirms the letters, because the entries have been removed. */
   settle(): void;
-  /** Drops the letters, since the entries remain. May be called at any time before `settle`. */
+  /** Drops the letters, because the entries remain. May be called at any time before `settle`. */
   discard(): void;
   readonly figures: KeptLetters;
 }
@@ -49,7 +49,7 @@ export interface KeptLetters {
   /** The file's name; null: there were no letters. */
   readonly name: string | null;
   readonly kept: number;
-  /** Further entries, for which there was no room. */
+  /** The number of further entries for which there was no room. */
   readonly left: number;
 }
 

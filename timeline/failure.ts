@@ -1,4 +1,4 @@
-/** The first failure of a timeline's disk: from then on the timeline takes no entry. */
+/** The first failure of a timeline's disk. From then on the timeline accepts no entry. */
 import { FAILED } from "./entries/timeline-log.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
@@ -11,7 +11,7 @@ export class Failure {
     this.#parts = parts;
   }
 
-  /** Logs the first problem and reports it to the owner; ignores later ones. */
+  /** Logs the first problem, and reports it to the owner; ignores later ones. */
   readonly report = ({ message }: Error): void => {
     if (this.reason !== null) return;
     this.reason = message;

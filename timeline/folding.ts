@@ -9,8 +9,8 @@ import type { DigestIndex } from "./compare/digest-index.js";
 import { type Entry, readPlace } from "./entries/entry.js";
 import { Fold, type FoldedEntry } from "./fold/fold.js";
 import { trim } from "./fold/trim.js";
+import { FoldDates } from "./fold-dates.js";
 import { Forgotten } from "./forgotten.js";
-import { Horizon } from "./horizon.js";
 import { Refolding } from "./refolding.js";
 import type { TimelineParts } from "./timeline-owner.js";
 import { Waiting } from "./waiting.js";
@@ -23,7 +23,7 @@ export class Folding {
   readonly archive: Archive;
   readonly waiting = new Waiting();
   readonly forgotten: Forgotten;
-  readonly horizon: Horizon;
+  readonly dates: FoldDates;
   readonly refolding: Refolding;
   /** Whether the fold contains everything on disk, so that it accepts entries. */
   isOpen = false;
@@ -38,7 +38,7 @@ export class Folding {
     this.archive = archive;
     this.#watermark = watermark;
     this.forgotten = new Forgotten(parts);
-    this.horizon = new Horizon(parts, watermark);
+    this.dates = new FoldDates(parts, watermark);
     this.refolding = new Refolding(parts, archive, (place) => archive.damaged(place, this.isOpen));
     this.#fold = new Fold({ database: new Database({ databases }), ring: genesis(), cutAt: -1 });
   }
@@ -58,26 +58,26 @@ export class Folding {
     return this.isOpen && !this.refolding.isRunning;
   }
 
-  /** Whether this release does not know what commands mean after some date, so that it applies nothing later. */
-  get isStill(): boolean {
+  /** Whether this release does not know the semantics version after some date, so that it applies nothing later. */
+  get isAtStandstill(): boolean {
     return this.#fold.end !== null;
   }
 
-  /** Raises the watermark; not while the fold is still, because then no later date may become final. */
+  /** Raises the watermark, except at a standstill, because then no later date may become final. */
   raise(to: number): void {
-    if (!this.isStill) this.#watermark.raise(to);
+    if (!this.isAtStandstill) this.#watermark.raise(to);
   }
 
-  /** Folds the entries on disk, in slices. @param index  empty; filled from these entries */
+  /** Folds the entries on disk, in slices. @param index  empty; it is filled from these entries */
   async open(index: DigestIndex): Promise<void> {
     const { archive, forgotten, refolding, waiting } = this;
     const { making } = archive;
     const last = this.#parts.storage.last();
     forgotten.opened(last !== null || this.#watermark.value > 0);
     const newest = last === null ? 0 : readPlace(last).at;
-    const horizon = Math.max(this.horizon.of(newest), making?.newest ?? -1);
-    // Entries accepted before a restart are folded after it, whatever the clock says now.
-    const until = Math.max(horizon, this.horizon.dueUntil, this.#watermark.takenTo);
+    const horizon = Math.max(this.dates.tailEnd(newest), making?.newest ?? -1);
+    // Entries accepted before a restart are folded after it, whatever the clock shows now.
+    const until = Math.max(horizon, this.dates.dueUntil, this.#watermark.takenTo);
     const found = (entry: Entry) => {
       if (entry.envelope.at > horizon) archive.found(entry);
       making?.grown(1);
@@ -102,7 +102,7 @@ export class Folding {
     return folded === null ? null : this.forgotten.mark(folded);
   }
 
-  /** Switches to a new fold, which has every entry that arrived while it was built, except those below its tail. */
+  /** Switches to a new fold, which has every entry that arrived while it was built, except those before its tail. */
   swap(fold: Fold, late: readonly Entry[]): void {
     this.#fold = fold.inherit(this.#fold);
     this.waiting.addLate(this.refolding.takeBelow());
@@ -114,9 +114,9 @@ export class Folding {
   /** Cuts the tail at the current horizon; also during a refold, because the tail may fill up before that ends. */
   cut(): void {
     const { cutAt, end } = this.#fold;
-    const horizon = this.horizon.of(this.#newest.at);
+    const horizon = this.dates.tailEnd(this.#newest.at);
     this.#fold.cut(horizon);
-    // The cut stays where the standstill began, but ids keep arriving.
+    // The cut stays at the beginning of the standstill, but ids keep arriving.
     if (end !== null) this.archive.forget(horizon);
     trim(this.#fold, this.#parts.limits.tailBytes, Math.floor(this.#parts.clock()));
     if (this.#fold.cutAt > cutAt) this.#settle(this.#fold.cutAt);

@@ -1,7 +1,7 @@
 /**
- * Whether this daemon may have answered units that it no longer has: before a restart, when they were in memory or
- * not yet on the disk, or are damaged; or when a member's snapshot replaced them. An earlier unit that comes now
- * would have been answered after them, so it counts as late up to the latest date that they can have. Source:
+ * Whether this daemon may have answered units that it no longer has: before a restart, if they were in memory or
+ * not yet on the disk, or are damaged; or when a member's snapshot replaced them. An earlier unit that arrives now
+ * should have been answered before them, so it counts as late up to the latest date that they can have. Source:
  * docs/consistency.md, "What `late` means".
  */
 import type { FoldedEntry } from "./fold/batch.js";
@@ -20,7 +20,7 @@ export class Forgotten {
   }
 
   /**
-   * Called at startup, and again when a member's snapshot replaces what was here. @param isBegun  whether there were
+   * Called at startup, and again when a member's snapshot replaces the entries here. @param isBegun  whether there were
    * entries
    */
   opened(isBegun: boolean): void {
@@ -32,18 +32,18 @@ export class Forgotten {
     this.#isOpened = true;
   }
 
-  /** Notes that some answered units are lost: they may be dated ahead of the clock. */
+  /** Notes that some answered units are lost. They may be dated ahead of the clock. */
   some(): void {
     this.#until = Math.max(this.#until, this.#end);
   }
 
-  /** The members of a daemon that begins with nothing have nothing either: so it has not been there before. */
+  /** Called if this daemon and its members all began without data: then it cannot have answered anything before. */
   clear(): void {
     this.#untilAtStart = Number.NEGATIVE_INFINITY;
   }
 
   /**
-   * Marks as late those units that a lost one may have followed. @param folded  units folded just now @returns all of
+   * Marks as late those units that a lost one may have followed. @param folded  units that were just folded @returns all of
    * them
    */
   mark(folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
@@ -61,7 +61,7 @@ export class Forgotten {
     return envelope.at <= Math.max(this.#untilAtStart, this.#until);
   }
 
-  /** The latest date that clients may have given by now. */
+  /** The latest date that clients may have used by now. */
   get #end(): number {
     const { clock, window } = this.#parts;
     return clock() + window.future;

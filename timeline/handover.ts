@@ -1,7 +1,7 @@
 /**
- * A snapshot that one member sends to another, which misses entries that no member stores any longer. The receiver
- * starts again from that snapshot, and from its own entries of later dates. Which snapshot may be trusted is decided
- * elsewhere: here it must be the very bytes that were decided on, and its key ring must follow from signatures.
+ * A snapshot that one member sends to another, which is missing entries that no member stores any longer. The receiver
+ * starts again from that snapshot and its own entries of later dates. Other modules decide which snapshot may be
+ * trusted: here it must be exactly the agreed bytes, and its key ring must follow from signatures.
  * Source: docs/decisions/0014-a-snapshot-is-handed-over-as-it-is.md, 0016-a-snapshot-needs-a-majority.md.
  */
 
@@ -18,37 +18,37 @@ import type { SnapshotSeal, StagedSnapshot } from "./snapshots/snapshot-files.js
 import type { Cut, SnapshotMaking } from "./snapshots/snapshot-making.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
-/** Milliseconds for which nothing is removed after a member requested that. */
+/** Milliseconds for which nothing is removed after a member has requested that. */
 const HOLD_MS = 5000;
 
 /** A snapshot that can be sent to a member. */
-export interface GivableSnapshot {
-  /** Everything dated up to it is in it; milliseconds since 1970. */
+export interface SendableSnapshot {
+  /** It contains everything dated up to this date; milliseconds since 1970. */
   readonly cutAt: number;
   readonly bytes: number;
-  /** The caller that begins the iterator runs it to its end or returns it. */
+  /** A caller that begins the iterator runs it to its end or returns it. */
   readonly chunks: Iterable<Buffer>;
 }
 
-/** Receives the events of taking a snapshot over. */
+/** Receives the events of adopting a snapshot. */
 export interface AdoptionHandlers {
   /**
-   * Whether the snapshot is still needed; called when all of it has arrived and been checked, right before it is
-   * taken over.
+   * Returns whether the snapshot is still needed. Called when all of it has arrived and been checked, directly before it
+   * is adopted.
    */
   isWanted(): boolean;
-  /** The previous entries are stored aside, under this name; null: there is no disk to store them on. */
+  /** Called when the previous entries are stored aside, under this name; null: there is no disk to store them on. */
   onAside(name: string | null): void;
-  /** Reports what is lost with that, also if it is nothing; called before it is lost. */
+  /** Reports which entries are lost with that, even if there are none; called before they are lost. */
   onOrphaned(orphans: FoundOrphans): void;
-  /** The timeline has started again. */
+  /** Called when the timeline has started again. */
   onAdopted(): void;
-  /** Before `onOrphaned` nothing has changed; after it the timeline has failed as well. */
+  /** Called after a failure. Before `onOrphaned` nothing has changed; after it the timeline has failed too. */
   onFailed(problem: Error): void;
 }
 
-/** A snapshot that has arrived, and the one that it must be. */
-interface Coming {
+/** A snapshot that has arrived, and the agreed one that it must equal. */
+interface Arrived {
   readonly staged: StagedSnapshot;
   readonly agreed: SnapshotSeal;
   readonly handlers: AdoptionHandlers;
@@ -56,8 +56,8 @@ interface Coming {
 
 export class Handover {
   /**
-   * The number of times that a member's snapshot has replaced the entries here. Earlier reports may no longer be true
-   * then.
+   * The number of times that a member's snapshot has replaced the entries here. After that, earlier reports may no longer
+   * be true.
    */
   adoptions = 0;
   readonly #parts: TimelineParts;
@@ -76,30 +76,30 @@ export class Handover {
     this.#failure = failure;
   }
 
-  /** Stops without finishing work under way: the next start has what it had before, or the snapshot. */
+  /** Stops without finishing. The next start has the state before, or that of the snapshot. */
   stop(): void {
     this.#later.stop();
   }
 
   /**
-   * Returns the snapshot of a date, for a member that misses forgotten entries; null: there is no valid one of that
+   * Returns the snapshot of a date, for a member that is missing pruned entries; null: there is no valid one of that
    * date.
    */
-  givable(cutAt: number): GivableSnapshot | null {
+  sendable(cutAt: number): SendableSnapshot | null {
     const cut = this.cuts.find(({ at }) => at === cutAt);
     const chunks = cut === undefined ? null : (this.#folding.archive.making?.snapshots.read(cutAt) ?? null);
     return cut === undefined || chunks === null ? null : { cutAt, bytes: cut.bytes, chunks };
   }
 
-  /** The snapshots that are valid here, ascending: members compare them. */
+  /** The valid snapshots of this daemon in ascending order: members compare them. */
   get cuts(): readonly Cut[] {
     return this.#folding.archive.making?.cuts ?? [];
   }
 
   /**
-   * Notes that a member misses entries that could not be sent: the next snapshot is made as soon as there is a date
+   * Notes that a member is missing entries that could not be sent: the next snapshot is made as soon as there is a date
    * for it.
-   * @param after  the date is to be later; milliseconds since 1970; -1: it may be any
+   * @param after  the date must be later; milliseconds since 1970; -1: it may be any date
    */
   want(after: number): void {
     this.#folding.archive.making?.want(after);
@@ -110,12 +110,12 @@ export class Handover {
     return this.#folding.archive.lastDamagedUpTo(date) !== null;
   }
 
-  /** Enough members have found the snapshot of a date the same: all before it may be forgotten. */
+  /** Notes that enough members have the same snapshot of a date: everything before it may be pruned. */
   certify(date: number): void {
     this.#folding.archive.making?.certify(date);
   }
 
-  /** The votes on snapshots that members, this one included, have signed, as they were stored; null: none. */
+  /** The stored votes on snapshots that members, including this one, have signed; null: none. */
   get votes(): Buffer | null {
     return this.#parts.storage.mark("votes");
   }
@@ -126,17 +126,17 @@ export class Handover {
     this.#parts.storage.synced().then(kept, () => {});
   }
 
-  /** Nothing more is to be forgotten for some seconds: a member needs it. */
+  /** Stops pruning for a few seconds: a member needs the entries. */
   hold(): void {
     this.#holdsUntil = this.#parts.uptime() + HOLD_MS;
   }
 
-  /** The date from which entries are retained while there is room; milliseconds since 1970. */
+  /** The date from which entries are retained while there is space; milliseconds since 1970. */
   get keepsFrom(): number {
     return this.#parts.uptime() < this.#holdsUntil ? Number.NEGATIVE_INFINITY : this.#keepsFrom;
   }
 
-  /** Notes the date from which members may miss entries, or have more of them. */
+  /** Notes the date from which members may be missing entries, or have more of them. */
   keepFrom(date: number): void {
     this.#keepsFrom = date;
   }
@@ -152,7 +152,7 @@ export class Handover {
     return making;
   }
 
-  /** Takes over a snapshot that has arrived completely. @param agreed  the one that it must be */
+  /** Adopts a snapshot that has arrived completely. @param agreed  the snapshot that it must equal */
   adopt(staged: StagedSnapshot, agreed: SnapshotSeal, handlers: AdoptionHandlers): void {
     this.#adopt({ staged, agreed, handlers }).then(
       () => handlers.onAdopted(),
@@ -161,17 +161,17 @@ export class Handover {
   }
 
   /** Rejects without a change if the snapshot cannot be read or stored; a later problem fails the timeline. */
-  async #adopt(coming: Coming): Promise<void> {
-    const { staged, handlers } = coming;
+  async #adopt(arrived: Arrived): Promise<void> {
+    const { staged, handlers } = arrived;
     const folding = this.#folding;
-    const received = await inTurns(this.#check(coming), this.#parts);
-    if (!handlers.isWanted()) throw new Error("it is not needed any more");
+    const received = await inTurns(this.#check(arrived), this.#parts);
+    if (!handlers.isWanted()) throw new Error("it is no longer needed");
     let losing: Losing | null = null;
     try {
       await this.#making.expect(staged.cutAt);
       folding.isOpen = false;
-      await this.#rest();
-      await this.#keepAside(coming);
+      await this.#becomeIdle();
+      await this.#keepAside(arrived);
       losing = await findLosing(this.#parts, folding.archive, received, staged.cutAt);
       await staged.commit();
     } catch (problem) {
@@ -183,14 +183,14 @@ export class Handover {
     try {
       await this.#begin(staged, losing, handlers);
     } catch (problem) {
-      // After a stop the only problem is that the disk is closed.
+      // After a stop the only possible problem is that the disk is closed.
       if (!this.#later.isStopped) this.#failure.report(problem as Error);
       throw problem;
     }
   }
 
   /** Copies the previous entries before anything is changed: an operator may want them back. */
-  async #keepAside({ staged, handlers }: Coming): Promise<void> {
+  async #keepAside({ staged, handlers }: Arrived): Promise<void> {
     const { storage, openAside, soon } = this.#parts;
     if (storage.last() === null && this.#making.base === null) return;
     const turn = () => new Promise<void>((resolve) => soon(resolve));
@@ -207,7 +207,7 @@ export class Handover {
     this.adoptions++;
     handlers.onOrphaned(orphans);
     const index = await archive.adopt(cutAt, [this.#making.adopt(cutAt), ...marks], dropped);
-    // Before, what it is not made of would be untold and there: a crash is to leave the one that it was made of.
+    // Settling earlier could lose entries silently: after a crash the previous snapshot must be the valid one.
     staged.settle();
     letters?.settle();
     this.#retention.adopted();
@@ -215,18 +215,18 @@ export class Handover {
   }
 
   /** Waits until no refold runs and everything is on the disk. */
-  async #rest(): Promise<void> {
+  async #becomeIdle(): Promise<void> {
     const { soon, storage } = this.#parts;
     while (this.#folding.refolding.isRunning && this.#failure.reason === null) {
-      // The refold waits for the disk as well: turns alone would not end before that.
+      // The refold waits for the disk too: waiting for turns alone would not end before that.
       await storage.flushed();
       await new Promise<void>((resolve) => soon(resolve));
     }
     await storage.synced();
   }
 
-  /** Reads it to its end: what can be read once can be begun with. */
-  *#check({ staged, agreed }: Coming): Steps<ReceivedSnapshot> {
+  /** Reads the snapshot to its end: one that can be read once can be started from. */
+  *#check({ staged, agreed }: Arrived): Steps<ReceivedSnapshot> {
     const { bytes, seal } = staged.seal;
     if (bytes !== agreed.bytes || seal !== agreed.seal)
       throw new DamagedSnapshot("it is not the one that members have signed");

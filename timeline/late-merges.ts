@@ -1,7 +1,7 @@
 /**
- * Merges late entries of members into the fold that serves: in order, for some milliseconds a turn of the event
- * loop, so that no client waits long, however many arrive together. Entries that belong below the tail, or affect too
- * much, alone or together, cause a refold.
+ * Merges late entries of members into the serving fold: in order, for a few milliseconds in each turn of the event
+ * loop, so that no client waits long, however many arrive together. Entries that belong before the tail, or affect too
+ * many units, alone or together, cause a refold.
  */
 import { BACKGROUND_TURN_MS } from "../protocol/steps.js";
 import type { Entry } from "./entries/entry.js";
@@ -13,14 +13,14 @@ import { appliedOf } from "./standstill.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 /**
- * Units that all waiting entries may cause to be redone, merge by merge: beyond them a refold is cheaper, and its
- * turns are short.
+ * The number of units that all waiting entries may cause to be redone, merge by merge. For more, a refold is cheaper, and
+ * its turns are short.
  */
 const REDO_ALL_MAX = 4 * REDO_MAX;
-/** Maximum units of the tail to prepare in one turn (about 2 ms), and between two reads of the clock. */
+/** Maximum units of the tail to prepare in one turn (about 2 ms), and between two readings of the clock. */
 export const UNITS_A_TURN = 512;
-const UNITS_A_LOOK = 128;
-/** Late commands of one merge: the more, the less each of them costs; as many as take about a turn. */
+const UNITS_A_CHECK = 128;
+/** Late commands of one merge: the more there are, the less each costs. The maximum takes about one turn. */
 const COMMANDS_MAX = 512;
 const COMMANDS_MIN = 16;
 
@@ -29,9 +29,9 @@ export class LateMerges {
   readonly #folding: Folding;
   readonly #failure: Failure;
   #isScheduled = false;
-  /** Late commands of the next merge. */
+  /** The number of late commands in the next merge. */
   #commands = COMMANDS_MAX;
-  /** Units that the last merge did again for each of its entries that waited; 0: the waiting entries are new. */
+  /** The units that the last merge redid for each of its entries; 0: the waiting entries are new. */
   #redoneEach = 0;
 
   constructor(parts: TimelineParts, folding: Folding, failure: Failure) {
@@ -40,10 +40,10 @@ export class LateMerges {
     this.#failure = failure;
   }
 
-  /** Merges some of what waits, if it is time, and the rest in later turns. */
+  /** Merges some of the waiting entries if it is time, and the remaining ones in later turns. */
   run(): void {
-    this.#folding.waiting.look(this.#parts.uptime());
-    // The scheduled turn comes, and two in one would delay clients twice as long.
+    this.#folding.waiting.noteTime(this.#parts.uptime());
+    // A turn is already scheduled: two turns in one would delay clients twice as long.
     if (!this.#isScheduled) this.#turn();
   }
 
@@ -53,15 +53,15 @@ export class LateMerges {
     const first = isServing ? waiting.firstLate(startedAt) : null;
     if (first === null) return;
     if (first.envelope.at <= fold.cutAt || this.#redoneEach * waiting.lateSize > REDO_ALL_MAX) this.#refold();
-    else if (this.#prepares(fold, first, startedAt + BACKGROUND_TURN_MS)) this.#mergeSome(fold);
+    else if (this.#prepare(fold, first, startedAt + BACKGROUND_TURN_MS)) this.#mergeSome(fold);
     else this.#schedule();
   }
 
   /** @returns whether the fold is ready for an entry */
-  #prepares(fold: Fold, first: Entry, until: number): boolean {
+  #prepare(fold: Fold, first: Entry, until: number): boolean {
     const { uptime } = this.#parts;
-    for (let units = 0; units < UNITS_A_TURN; units += UNITS_A_LOOK) {
-      if (fold.prepare(first, UNITS_A_LOOK, REDO_MAX)) return true;
+    for (let units = 0; units < UNITS_A_TURN; units += UNITS_A_CHECK) {
+      if (fold.prepare(first, UNITS_A_CHECK, REDO_MAX)) return true;
       if (uptime() >= until) break;
     }
     return false;
@@ -89,23 +89,23 @@ export class LateMerges {
   }
 
   /**
-   * @param took  milliseconds of the last merge
-   * @param last  its late commands, and units that it did again: where these are more, fewer commands take as long
+   * @param milliseconds  the duration of the last merge
+   * @param last  its late commands, and the units that it redid: if there are more units, fewer commands take as long
    */
-  #pace(took: number, last: { readonly commands: number; readonly redone: number }): void {
-    if (2 * took < BACKGROUND_TURN_MS || last.redone >= last.commands)
+  #pace(milliseconds: number, last: { readonly commands: number; readonly redone: number }): void {
+    if (2 * milliseconds < BACKGROUND_TURN_MS || last.redone >= last.commands)
       this.#commands = Math.min(COMMANDS_MAX, this.#commands << 1);
-    else if (took > BACKGROUND_TURN_MS) this.#commands = Math.max(COMMANDS_MIN, this.#commands >> 1);
+    else if (milliseconds > BACKGROUND_TURN_MS) this.#commands = Math.max(COMMANDS_MIN, this.#commands >> 1);
   }
 
-  /** Folds again for all late entries, unless more of them are expected. */
+  /** Folds again with all late entries, unless more of them are expected. */
   #refold(): void {
     const { uptime, clock } = this.#parts;
-    if (this.#folding.waiting.putsOffRefold(uptime(), clock())) return;
+    if (this.#folding.waiting.postponesRefold(uptime(), clock())) return;
     this.refoldAll();
   }
 
-  /** Folds what is on disk again, with all late entries among it, while the present fold serves. */
+  /** Folds the entries on disk again, together with all late entries, while the present fold serves. */
   refoldAll(): void {
     const { uptime, log } = this.#parts;
     const { archive, forgotten, refolding, waiting } = this.#folding;
@@ -125,22 +125,22 @@ export class LateMerges {
     refolding.start(plan, done, this.#failure.report);
   }
 
-  /** Plans a refold. @returns the plan, and the late entries with those whose date has come */
+  /** Plans a refold. @returns the plan, and the late entries together with those whose date has been reached */
   #planRefold(late: readonly Entry[]): {
     readonly plan: RefoldingPlan;
     readonly entries: readonly Entry[];
   } {
     const { tailBytes } = this.#parts.limits;
-    const { horizon, waiting, newest } = this.#folding;
-    // Never below the old end of the tail: the ids dated there are forgotten.
-    const end = Math.max(this.#folding.fold.cutAt, horizon.of(newest.at));
-    // The new fold must have what the present one has, whatever the clock says now.
+    const { dates, waiting, newest } = this.#folding;
+    // Never before the old end of the tail: the ids dated there are forgotten.
+    const end = Math.max(this.#folding.fold.cutAt, dates.tailEnd(newest.at));
+    // The new fold must include everything that the present one has, whatever the clock shows now.
     const until = late.reduce(
       (latest, { envelope: { at } }) => Math.max(latest, at),
-      Math.max(end, horizon.dueUntil, newest.at),
+      Math.max(end, dates.dueUntil, newest.at),
     );
     const entries = [...late, ...waiting.takeDue(until)];
-    // Clients' entries that come meanwhile are later than the end of the present tail; members' entries wait.
+    // Clients' entries that arrive in the meantime are dated after the end of the present tail; members' entries wait.
     const cutTo = () => Math.min(this.#folding.fold.cutAt, waiting.lateFrom - 1);
     return { plan: { index: null, horizon: end, until, tailBytes, cutTo, found: () => {} }, entries };
   }

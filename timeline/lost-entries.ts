@@ -1,5 +1,5 @@
 /**
- * The entries of this daemon that are lost when a member's snapshot replaces them: found before anything is changed,
+ * This daemon's entries that are lost when a member's snapshot replaces them. They are found before anything is changed,
  * so that they can be stored as dead letters. Source: docs/consistency.md, "When things go wrong".
  */
 import { inTurns, type Steps } from "../protocol/steps.js";
@@ -14,28 +14,28 @@ import { readEntry } from "./entries/stored-value.js";
 import type { TimelineParts } from "./timeline-owner.js";
 import { findUnverifiable } from "./unverifiable.js";
 
-/** Entries that are reported one by one, at most. */
+/** The maximum number of entries that are reported individually. */
 const REPORTED_MAX = 200;
-/** Maximum entries to search for and store: about 50 MB of places. */
+/** The maximum number of entries to search for and store: about 50 MB of order keys. */
 const LETTERS_MAX = 250_000;
 /** Letters that are written between two turns. */
 const LETTERS_A_STEP = 64;
 
-/** Entries of this daemon that are lost once it has taken a snapshot over. */
+/** Entries of this daemon that are lost once it has adopted a snapshot. */
 export interface LostEntries {
-  /** Their number, including those that were removed here as well and so cannot be named. */
+  /** Their number, including those that were also removed here and therefore cannot be named. */
   readonly count: number;
-  /** The first of them, as far as they can be read. */
+  /** The first of them, if they can be read. */
   readonly entries: readonly Entry[];
 }
 
-/** Entries that the snapshot does not contain, though its date is later. */
+/** Entries that the snapshot does not contain, although its date is later. */
 export interface FoundOrphans extends LostEntries {
-  /** It may be made of them, or not; some that are certain may be among them. */
+  /** Entries that the snapshot may or may not contain; some certainly missing ones may be among them. */
   readonly possible: LostEntries;
-  /** Later entries, signed with keys that the snapshot does not know: orphaned entries had added these. */
+  /** Later entries signed with keys that the snapshot does not know: orphaned entries had added these keys. */
   readonly unverifiable: LostEntries;
-  /** The dead letters that are made of all these; null: there is no disk to store them on. */
+  /** The dead letters made of all these; null: there is no disk to store them on. */
   readonly letters: KeptLetters | null;
 }
 
@@ -47,16 +47,16 @@ export interface ReceivedSnapshot {
 
 export interface Losing {
   readonly orphans: FoundOrphans;
-  /** Places of later entries that cannot stay either. */
+  /** The order keys of later entries that cannot stay either. */
   readonly dropped: readonly Buffer[];
   /** The letters on the disk, undecided; null: there is no disk to store them on. */
   readonly letters: LetterWriter | null;
-  /** Marks to be written in the step that removes the entries. */
+  /** The marks to write in the step that removes the entries. */
   readonly marks: readonly Mark[];
 }
 
 /**
- * Finds and stores what is lost. Nothing may be written to the storage meanwhile.
+ * Finds and stores the lost entries. Nothing may be written to the storage in the meantime.
  * @throws Error  the letters cannot be stored; none of them remains, and no entry may be dropped
  */
 export async function findLosing(
@@ -72,12 +72,12 @@ export async function findLosing(
   const { count, places, possible } = await inTurns(found, parts);
   const missing = places.map(writePlace);
   const doubtful = possible.places.map(writePlace);
-  const read = (some: readonly Buffer[]) => readFirst(some, parts);
-  // Those that are certain first: the room may end.
+  const read = (group: readonly Buffer[]) => readFirst(group, parts);
+  // The certain ones first, because the space may not suffice for all.
   const groups = [
-    { reason: "missing", some: missing },
-    { reason: "unknown-key", some: unknown },
-    { reason: "possible", some: doubtful },
+    { reason: "missing", group: missing },
+    { reason: "unknown-key", group: unknown },
+    { reason: "possible", group: doubtful },
   ] as const;
   const letters = openLetters === null ? null : openLetters(cutAt);
   const mark = letters === null ? null : await keepAll(parts, letters, groups);
@@ -93,7 +93,7 @@ export async function findLosing(
 
 interface LetterGroup {
   readonly reason: LetterReason;
-  readonly some: readonly Buffer[];
+  readonly group: readonly Buffer[];
 }
 
 async function keepAll(
@@ -112,15 +112,15 @@ async function keepAll(
 
 function* keepSteps(storage: Storage, letters: LetterWriter, groups: readonly LetterGroup[]): Steps<void> {
   let number = 0;
-  for (const { reason, some } of groups)
-    for (const place of some) {
+  for (const { reason, group } of groups)
+    for (const place of group) {
       const value = storage.get(place);
       if (value !== null) letters.keep(place, value, reason);
       if (++number % LETTERS_A_STEP === 0) yield;
     }
 }
 
-/** The first of some entries, as far as they can be read. */
+/** Returns the first of some entries, if they can be read. */
 function readFirst(places: readonly Buffer[], { storage, hash }: TimelineParts): Entry[] {
   return places.slice(0, REPORTED_MAX).flatMap((place) => {
     const value = storage.get(place);

@@ -1,19 +1,19 @@
 /**
  * A timeline without a disk: entries by the second of their date, each second sorted when it is read. Adding at the end,
- * the usual case, is a push; a late entry costs no more than a sort of its own second.
+ * the usual case, is a push; a late entry costs no more than sorting one second.
  */
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
 import { firstFrom } from "./entries/ascending.js";
 import { dateOf, firstPlaceAt, PLACE_BYTES } from "./entries/entry.js";
 import type { Mark, MarkName, Storage } from "./entries/storage.js";
 
-/** The entries of one second: place ‖ value each, as one string, which costs the least memory and compares natively. */
+/** The entries of one second. Each is one string, order key ‖ value, which takes the least memory and compares natively. */
 interface Second {
   records: ByteString[];
   isSorted: boolean;
 }
 
-/** Bytes that the engine needs in addition to those of an entry: the head of a string, its part of an array. */
+/** Bytes that the engine needs in addition to an entry's own: the head of a string, and its slot in an array. */
 const OVERHEAD_BYTES = 28;
 
 export class MemoryStorage implements Storage {
@@ -21,7 +21,7 @@ export class MemoryStorage implements Storage {
   readonly lostGroups = 0;
   readonly isSafe = false;
   readonly #seconds = new Map<number, Second>();
-  /** The keys of `#seconds`, ascending. */
+  /** The keys of `#seconds` in ascending order. */
   readonly #order: number[] = [];
   readonly #marks = new Map<MarkName, Buffer>();
   #bytes = 0;
@@ -122,7 +122,7 @@ export class MemoryStorage implements Storage {
     this.#order.splice(firstFrom(this.#order, number), 1);
   }
 
-  /** Returns the records of a second in order; of two that were put at one place, the later one. */
+  /** Returns the records of a second in order; of two that were put with one order key, the later one. */
   #sorted(second: Second): readonly ByteString[] {
     if (second.isSorted) return second.records;
     const byPlace = new Map(second.records.map((record) => [record.slice(0, PLACE_BYTES), record]));
@@ -133,7 +133,7 @@ export class MemoryStorage implements Storage {
     return second.records;
   }
 
-  /** Looks up the next second again after each one: entries may be added and removed meanwhile. */
+  /** Yields the records of a range. It looks up the next second after each one, because entries may be added and removed. */
   *#range(from: Buffer | null, to: Buffer | null): Generator<ByteString> {
     const end = to === null ? null : bytesOf(to);
     let next = from === null ? "" : bytesOf(from);

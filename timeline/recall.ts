@@ -1,6 +1,6 @@
 /**
- * Recalls: folds of the entries on disk, made in slices next to the fold that serves, from a snapshot or from nothing
- * up to a date. A recall knows the outcome of each unit, and the state as it was then. It changes nothing.
+ * Recalls: folds of the entries on disk, made in slices in addition to the serving fold, from a snapshot or from the
+ * beginning up to a date. A recall yields the outcome of each unit, and the state at that date. It changes nothing.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { inTurns, type Steps, type TurnClock } from "../protocol/steps.js";
@@ -14,13 +14,13 @@ import { DamagedSnapshot } from "./snapshots/snapshot.js";
 import type { SnapshotSource } from "./snapshots/snapshot-files.js";
 import { heldSnapshots } from "./snapshots/snapshot-making.js";
 
-/** Each recall has a state of its own in memory, as large as the one that serves. */
+/** The maximum number of recalls: each has a separate state in memory, as large as the serving one. */
 const RECALLS_MAX = 2;
-/** Milliseconds: a client's longest deadline; afterwards no client waits for the answer. */
+/** Milliseconds: the longest deadline of a client; afterwards no client waits for the answer. */
 export const RECALL_MS_MAX = 20_000;
 
 export interface RecallPlan {
-  /** The date from which everything is wanted: a snapshot of an earlier date may replace what came before. */
+  /** The date from which entries are wanted: a snapshot of an earlier date may replace those before it. */
   readonly from: number;
   /** The date after which entries are left out. */
   readonly until: number;
@@ -32,18 +32,18 @@ export interface RecallPlan {
 export interface Recalled {
   /** The fold at the end. */
   readonly fold: Fold;
-  /** Date of the snapshot that it began with; null: with nothing. */
+  /** The date of the snapshot that it began with; null: it began empty. */
   readonly snapshot: number | null;
-  /** Entries that could not be read: the state after them may not be as it was. */
+  /** The number of entries that could not be read: the state after them may differ from the original. */
   readonly damaged: number;
 }
 
-/** The reason for which a recall failed: a sentence for the user that requested it. */
+/** The error of a recall. The message is a sentence for the user that requested it. */
 export class RecallFailure extends Error {
   override readonly name = "RecallFailure";
 }
 
-/** One command of an entry, or with `multi` or `if` all of them. */
+/** One command of an entry; with `multi` or `if`, all of them. */
 export interface RecalledUnit {
   readonly entry: Entry;
   /** The index in its entry. */
@@ -54,12 +54,12 @@ export interface RecalledUnit {
 
 export function recalledUnits(entry: Entry, answers: readonly UnitAnswer[]): RecalledUnit[] {
   const { multi, if: conditions, commands } = entry.envelope;
-  const isWhole = multi || conditions !== null;
+  const isOneUnit = multi || conditions !== null;
   return answers.map((answer, index) => ({
     entry,
     index,
     answer,
-    commands: isWhole ? commands : commands.slice(index, index + 1),
+    commands: isOneUnit ? commands : commands.slice(index, index + 1),
   }));
 }
 
@@ -68,10 +68,10 @@ export class Recalls {
   readonly #snapshots: SnapshotSource | null;
   readonly #beginning: Beginning;
   readonly #clock: TurnClock;
-  /** The function that rejects, for each recall that runs. */
+  /** The function that rejects, for each running recall. */
   readonly #running = new Set<(problem: RecallFailure) => void>();
 
-  /** @param snapshots  null: there are none */
+  /** @param snapshots  null: there are no snapshots */
   constructor(storage: Storage, snapshots: SnapshotSource | null, beginning: Beginning, clock: TurnClock) {
     this.#storage = storage;
     this.#snapshots = snapshots;
@@ -90,7 +90,7 @@ export class Recalls {
     return oldest === null ? 0 : oldest + 1;
   }
 
-  /** Runs a recall. Entries that arrive meanwhile may be found or not. Rejects with RecallFailure. */
+  /** Runs a recall. Entries that arrive in the meantime may or may not be found. Rejects with RecallFailure. */
   async run(plan: RecallPlan): Promise<Recalled> {
     const [snapshot] = this.#beginnings(plan.from);
     if (snapshot === undefined) throw new RecallFailure(this.#tooEarly(plan.from));
@@ -108,15 +108,15 @@ export class Recalls {
     });
   }
 
-  /** Ends those that run. */
+  /** Ends all running recalls. */
   stop(): void {
     for (const reject of this.#running) reject(new RecallFailure(STOPPED));
     this.#running.clear();
   }
 
-  /** @param isWanted  false: the recall was stopped, so it does not continue */
+  /** @param isWanted  returns false when the recall was stopped and must not continue */
   async #recall(plan: RecallPlan, isWanted: () => boolean): Promise<Recalled> {
-    // Answered writes may still be on their way to the disk.
+    // Answered writes may still be in flight to the disk.
     await this.#storage.flushed().catch(({ message }: Error) => {
       throw new RecallFailure(message);
     });
@@ -128,7 +128,7 @@ export class Recalls {
       const { refold, damaged } = this.#refold(plan, snapshot);
       try {
         const fold = await inTurns(this.#until(refold.steps, endsAt), this.#clock, { isWanted });
-        if (prunedTo(this.#storage) > (snapshot ?? -1)) throw new RecallFailure(GONE);
+        if (prunedTo(this.#storage) > (snapshot ?? -1)) throw new RecallFailure(REMOVED);
         return { fold, snapshot, damaged: damaged() };
       } catch (problem) {
         if (!(problem instanceof DamagedSnapshot) || attempt + 1 >= beginnings.length) throw problem;
@@ -137,9 +137,9 @@ export class Recalls {
   }
 
   /**
-   * Passes steps on until a time.
+   * Passes steps on until a time is reached.
    * @param endsAt  `uptime` milliseconds
-   * @throws RecallFailure  the time runs out before the steps are done
+   * @throws RecallFailure  the time was reached before the steps were done
    */
   *#until(steps: Steps<Fold>, endsAt: number): Steps<Fold> {
     for (;;) {
@@ -172,14 +172,14 @@ export class Recalls {
     return { refold, damaged: () => damaged };
   }
 
-  /** Snapshots that a fold may begin with, the best one first; null: nothing. */
+  /** Returns the snapshots that a fold may begin with, the best one first; null: from the beginning. */
   #beginnings(from: number): (number | null)[] {
     const files = new Set(this.#snapshots?.list() ?? []);
     const kept = prunedTo(this.#storage);
     const dates = heldSnapshots(this.#storage).filter(
       (date) => files.has(date) && date < from && date >= kept,
     );
-    // Pruned entries are in snapshots only.
+    // Pruned entries exist only in snapshots.
     return [...dates.sort((a, b) => b - a), ...(kept < 0 ? [null] : [])];
   }
 
@@ -193,12 +193,12 @@ export class Recalls {
   }
 }
 
-/** Returns the date up to which nothing is stored any longer; -1: everything is. */
+/** Returns the date up to which entries are no longer stored; -1: all are stored. */
 function prunedTo(storage: MarkSource): number {
   const mark = storage.mark("pruned");
   return mark === null ? -1 : Number(mark.toString());
 }
 
 const STOPPED = "the daemon stops";
-const GONE = "some of the entries of that time were removed meanwhile (--retain): try again";
+const REMOVED = "some of the entries of that time were removed in the meantime (--retain): try again";
 const SHORTER = "request a later FROM, or check the folder itself (dbsync log verify)";

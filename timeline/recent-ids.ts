@@ -1,8 +1,8 @@
-/** The ids of all entries that are newer than a date: searched for each envelope, so they are in memory. */
+/** The ids of all entries newer than a date. They are looked up for each envelope, so they are in memory. */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Place } from "./entries/entry.js";
 
-/** Milliseconds of dates that are forgotten together. */
+/** The milliseconds of dates that are forgotten together. */
 const BUCKET_MS = 1000;
 
 export class RecentIds {
@@ -23,7 +23,7 @@ export class RecentIds {
     this.#buckets.get(bucketOf(at))?.delete(id);
   }
 
-  /** Forgets ids, of dates at or before `at` only. */
+  /** Forgets ids, but only those dated at or before `at`. */
   forget(at: number): void {
     for (const number of this.#buckets.keys()) {
       if ((number + 1) * BUCKET_MS - 1 <= at) this.#buckets.delete(number);

@@ -1,6 +1,6 @@
 /**
- * Runs a refold while the current fold answers commands: waits until the disk has all entries, works in slices, and
- * remembers entries that arrive meanwhile.
+ * Runs a refold while the present fold answers commands: waits until the disk has all entries, works in slices, and
+ * remembers entries that arrive in the meantime.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { BACKGROUND_TURN_MS, turnOf } from "../protocol/steps.js";
@@ -14,25 +14,25 @@ import { DamagedSnapshot } from "./snapshots/snapshot.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 /**
- * Maximum commands to merge in one turn, of those that arrived meanwhile; or twice as many as arrived in the last turn,
- * so that merging catches up.
+ * The maximum number of missed commands to merge in one turn; or twice as many as arrived in the last turn, so that
+ * merging catches up.
  */
 const MISSED_A_TURN = 256;
 /** Milliseconds between two progress lines in the log. */
 const PROGRESS_EVERY_MS = 5000;
 
 export interface RefoldingPlan {
-  /** Entries dated up to this get no undo records. */
+  /** Entries dated up to this have no undo records. */
   readonly horizon: number;
   /** The date after which entries are left out. */
   readonly until: number;
-  /** Bytes that undo records may take: if they take more, the fold is cut at a later date, at most at `cutTo`'s. */
+  /** The maximum bytes of undo records. If there are more, the fold is cut at a later date, but not after the result of `cutTo`. */
   readonly tailBytes: number;
   /**
    * Returns the latest date up to which the fold will have nothing to merge; absent: no entries will arrive.
    */
   readonly cutTo?: () => number;
-  /** Filled with what the refold finds; null: the index is already filled. */
+  /** Filled with the entries that the refold finds; null: the index is already filled. */
   readonly index: DigestIndex | null;
   readonly found: (entry: Entry) => void;
 }
@@ -46,9 +46,9 @@ export class Refolding {
   /** The number of commands in the missed entries, and the entries' earliest date. */
   #missedCommands = 0;
   #missedFrom = Number.POSITIVE_INFINITY;
-  /** The missed entries that belong below the new fold's tail. */
+  /** The missed entries that belong before the new fold's tail. */
   #below: Entry[] = [];
-  /** Ids of the damaged entries that the refold found. */
+  /** The ids of the damaged entries that the refold found. */
   #gaps = new Set<ByteString>();
   #refold: Refold | null = null;
   #isRunning = false;
@@ -65,12 +65,12 @@ export class Refolding {
     return this.#isRunning;
   }
 
-  /** Notes entries that arrived after the start: the refold skips them, because it might or might not find them. */
+  /** Notes entries that arrived after the start: the refold skips them, because it may or may not find them. */
   arrived(entries: readonly Entry[]): void {
     if (this.#isRunning) for (const { id } of entries) this.#arrived.add(id);
   }
 
-  /** Notes entries that were merged into the current fold, and have to be merged into the new one. */
+  /** Notes entries that were merged into the present fold, and have to be merged into the new one. */
   missed(entries: readonly Entry[]): void {
     if (!this.#isRunning) return;
     for (const entry of entries) {
@@ -79,9 +79,9 @@ export class Refolding {
     }
   }
 
-  /** Whether the new fold has an entry that was there when it started. */
+  /** Whether the new fold includes an entry that existed when it started. */
   hasFolded(place: Place): boolean {
-    const isFound = !this.#gaps.has(place.id) && !this.#archive.isGone(place.id);
+    const isFound = !this.#gaps.has(place.id) && !this.#archive.isRemoved(place.id);
     return this.#refold?.isPast(place) === true && isFound;
   }
 
@@ -98,13 +98,13 @@ export class Refolding {
     return this.#below.splice(0);
   }
 
-  /** Folds the entries on disk, and those already handed to the storage. */
+  /** Folds the entries on disk, and those already passed to the storage. */
   start(plan: RefoldingPlan, done: (fold: Fold) => void, failed: (problem: Error) => void): void {
     this.#isRunning = true;
     this.#parts.storage.flushed().then(() => this.#begin(plan, done, failed), failed);
   }
 
-  /** The same as `start`, as a promise of the fold. */
+  /** Does the same as `start`, and returns a promise of the fold. */
   run(plan: RefoldingPlan): Promise<Fold> {
     return new Promise((resolve, reject) => this.start(plan, resolve, reject));
   }
@@ -163,21 +163,21 @@ export class Refolding {
     step();
   }
 
-  /** Returns the latest date at which the fold can be cut so that entries that arrived meanwhile can still be merged. */
+  /** Returns the latest date at which the fold can be cut so that entries that arrived in the meantime can still be merged. */
   #cutTo({ cutTo }: RefoldingPlan): number {
     return Math.min(cutTo?.() ?? Number.POSITIVE_INFINITY, this.#missedFrom - 1);
   }
 
   /**
-   * Merges entries that arrived meanwhile into the new fold, in slices.
-   * @param before  how many of their commands the last slice left over
+   * Merges entries that arrived in the meantime into the new fold, in slices.
+   * @param before  the number of their commands that the last slice left over
    */
   #mergeMissed(fold: Fold, plan: RefoldingPlan, before: number, done: (fold: Fold) => void): void {
     if (this.#isStopped) return;
-    const came = before === 0 ? 0 : this.#missedCommands - before;
-    const slice = this.#takeMissed(Math.max(MISSED_A_TURN, 2 * came));
+    const newCommands = before === 0 ? 0 : this.#missedCommands - before;
+    const slice = this.#takeMissed(Math.max(MISSED_A_TURN, 2 * newCommands));
     const above = slice.filter(({ envelope: { at } }) => at > fold.cutAt);
-    // The fold had left commands out that take effect now: these entries have to be folded again, together with them.
+    // The fold had left out commands that take effect now: these entries have to be folded again, together with them.
     const isMerged = fold.mergeWithin(Number.POSITIVE_INFINITY, above) !== null;
     for (const entry of slice) if (!isMerged || entry.envelope.at <= fold.cutAt) this.#below.push(entry);
     trim(fold, plan.tailBytes, this.#cutTo(plan));

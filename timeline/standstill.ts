@@ -1,12 +1,12 @@
 /**
- * A fold that does not know what commands mean from a place on applies nothing after it. These functions say how far
- * its state is valid, and what users can do. Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
+ * A fold that does not know the semantics version from a position on applies nothing after it. These functions report how
+ * far its state is valid, and what users can do. Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
  */
 import { dateText } from "../protocol/version-2/envelope.js";
 import { comparePlaces, placeOf } from "./entries/entry.js";
 import type { Fold, FoldedEntry } from "./fold/fold.js";
 
-/** Returns why a fold is still, and what to do; null: it is not. */
+/** Returns why a fold is at a standstill, and the remedy; null: it is not. */
 export function standstillOf({ end, ring }: Fold): string | null {
   if (end === null) return null;
   const { numbers } = ring.known;
@@ -19,13 +19,13 @@ export function standstillOf({ end, ring }: Fold): string | null {
 /** Whether the fold applies entries dated at a time. */
 export const reaches = ({ end }: Fold, at: number): boolean => end === null || at < end.at;
 
-/** Returns the dates up to which everything is in its place, and final: nothing after the end of a fold is. */
+/** Returns the dates up to which all entries are in the fold and final: none after the fold's end are. */
 export function heldTo({ end, cutAt }: Fold, finalTo: number) {
   if (end === null) return { cutAt, finalTo };
   return { cutAt: Math.min(cutAt, end.at - 1), finalTo: Math.min(finalTo, end.at - 1) };
 }
 
-/** Returns the entries whose answers are the units' own. */
+/** Returns the folded entries that were applied, whose answers are therefore the units' own. */
 export function appliedOf({ end }: Fold, folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
   return end === null ? folded : folded.filter(({ entry }) => comparePlaces(placeOf(entry), end) < 0);
 }

@@ -13,7 +13,7 @@ import type { Fold } from "./fold/fold.js";
 import type { Folding } from "./folding.js";
 
 /** Selects the part of a state that is summed up. */
-export interface Look {
+export interface SumSelection {
   /** Includes everything dated before this time, and nothing else; milliseconds since 1970. */
   readonly at: number;
   /** Selects the bucket of a key, and the part of a large value that is sampled. */
@@ -27,7 +27,7 @@ export interface StateSums {
   readonly sums: Uint32Array;
 }
 
-/** The sum of a bucket whose keys have changed since. */
+/** The sum of a bucket whose keys have changed since the date. */
 export const UNCOMPARED = 0xffff_ffff;
 
 export interface NamedKey {
@@ -36,7 +36,7 @@ export interface NamedKey {
 }
 
 export interface KeyDigest extends NamedKey {
-  /** The digest; null: there is no such key. */
+  /** The digest; null: the key does not exist. */
   readonly digest: Digest64 | null;
 }
 
@@ -49,14 +49,14 @@ export interface WantedKeys {
   readonly max: number;
 }
 
-/** Maximum number of keys in a share, roughly: a larger keyspace is compared share by share. */
+/** The approximate maximum number of keys in a share: a larger keyspace is compared share by share. */
 const SHARE_KEYS = 2 ** 20;
 const KEYS_A_BUCKET = 8;
 const BUCKETS_MIN = 16;
 const BUCKETS_MAX = 65_536;
-/** Keys, and entries of the tail, between two reads of the clock. */
+/** Keys, and entries of the tail, between two readings of the clock. */
 const KEYS_A_STEP = 32;
-/** A page reads one segment of the table, whose cells take some microseconds. */
+/** The keys of a page, which reads one segment of the table; its cells take a few microseconds. */
 const KEYS_A_PAGE = 512;
 const ENTRIES_A_STEP = 256;
 
@@ -79,7 +79,7 @@ export class StateDigests {
   }
 
   /** Computes the sums while the state may change. */
-  *sums({ at, salt }: Look): Steps<StateSums> {
+  *sums({ at, salt }: SumSelection): Steps<StateSums> {
     const { database } = this.#folding.fold;
     const keys = database.keyspaces.reduce((sum, { size }) => sum + size, 0);
     const shares = powerOfTwo(keys / SHARE_KEYS, 1, 2 ** 16);
@@ -88,23 +88,23 @@ export class StateDigests {
     for (const [db, keyspace] of database.keyspaces.entries())
       yield* eachKey(keyspace, (entry) => {
         const hash = hashOfKey(db, entry.key, salt);
-        if (!isOfShare(hash, shares, salt) || isGone(entry, at)) return;
+        if (!isOfShare(hash, shares, salt) || isInvisible(entry, at)) return;
         const bucket = bucketOf(hash, buckets);
         sums[bucket] = (sums[bucket] as number) + digestOfEntry(db, entry, salt).low;
       });
     // A sum may happen to equal the number that means unknown.
     for (const [bucket, sum] of sums.entries()) if (sum === UNCOMPARED) sums[bucket] = 0;
-    yield* this.#leaveOutChanged({ at, salt }, sums);
+    yield* this.#excludeChanged({ at, salt }, sums);
     return { shares, sums };
   }
 
-  *#leaveOutChanged({ at, salt }: Look, sums: Uint32Array): Steps<void> {
+  *#excludeChanged({ at, salt }: SumSelection, sums: Uint32Array): Steps<void> {
     for (let from: Place | null = firstPlace(at); from !== null; ) {
-      const { keys, isWhole, next }: ReturnType<Fold["changedFrom"]> = this.#folding.fold.changedFrom(
+      const { keys, changesDatabase, next }: ReturnType<Fold["changedFrom"]> = this.#folding.fold.changedFrom(
         from,
         ENTRIES_A_STEP,
       );
-      if (isWhole) sums.fill(UNCOMPARED);
+      if (changesDatabase) sums.fill(UNCOMPARED);
       for (const { db, key } of keys) sums[bucketOf(hashOfKey(db, key, salt), sums.length)] = UNCOMPARED;
       from = next;
       yield;
@@ -124,9 +124,9 @@ export class StateDigests {
   }
 
   /**
-   * Returns the digests of keys as of a date, without the keys that have changed since; null: they are not known at present.
+   * Returns the digests of keys as of a date, without the keys that have changed since; null: they are unknown at present.
    */
-  digests({ at, salt }: Look, keys: readonly NamedKey[]): KeyDigest[] | null {
+  digests({ at, salt }: SumSelection, keys: readonly NamedKey[]): KeyDigest[] | null {
     if (!this.isExact(at)) return null;
     const { database } = this.#folding.fold;
     const changed = this.#changedSince(at, keys);
@@ -144,10 +144,10 @@ export class StateDigests {
     for (let from: Place | null = firstPlace(at); from !== null; ) {
       const {
         keys: some,
-        isWhole,
+        changesDatabase,
         next,
       }: ReturnType<Fold["changedFrom"]> = this.#folding.fold.changedFrom(from, ENTRIES_A_STEP);
-      if (isWhole) return null;
+      if (changesDatabase) return null;
       for (const name of some.map(nameOf)) if (names.has(name)) changed.add(name);
       from = next;
     }
@@ -157,17 +157,17 @@ export class StateDigests {
 
 export const nameOf = ({ db, key }: NamedKey): string => `${db}:${key}`;
 
-function digestIn(database: Database, { db, key }: NamedKey, { at, salt }: Look): Digest64 | null {
+function digestIn(database: Database, { db, key }: NamedKey, { at, salt }: SumSelection): Digest64 | null {
   const entry = database.keyspaces[db]?.find(key);
-  return entry === undefined || isGone(entry, at) ? null : digestOfEntry(db, entry, salt);
+  return entry === undefined || isInvisible(entry, at) ? null : digestOfEntry(db, entry, salt);
 }
 
-/** Whether a unit of that date no longer sees the entry. When each daemon then drops it makes no difference. */
-const isGone = (entry: Parameters<typeof isExpired>[0], at: number) => isExpired(entry, at);
+/** Whether a unit of that date no longer sees the entry. It makes no difference when each daemon actually drops it. */
+const isInvisible = (entry: Parameters<typeof isExpired>[0], at: number) => isExpired(entry, at);
 
 /**
- * Returns the bucket, by the upper bits of the hash: each bucket of a daemon with fewer buckets is a whole number of
- * another daemon's.
+ * Returns the bucket, by the upper bits of the hash: each bucket of a daemon with fewer buckets equals an integral number
+ * of another daemon's buckets.
  */
 const bucketOf = (hash: number, buckets: number): number => Math.floor((hash / 2 ** 32) * buckets);
 
@@ -181,17 +181,18 @@ function powerOfTwo(min: number, from: number, to: number): number {
 }
 
 /**
- * Visits each key that exists throughout exactly once, in the order of scans. (Removing a key moves another one in the table, so a walk by
- * index could visit that one twice.) Keys of a page that change before their turn count as changed since the date of the sums.
+ * Visits each key that exists during the complete walk exactly once, in the order of scans. (Removing a key moves another
+ * one in the table, so a walk by index could visit that one twice.) Keys of a page that change before their turn count as
+ * changed since the date of the sums.
  */
-function* eachKey(keyspace: Keyspace, see: (entry: Keyspace["entries"][number]) => void): Steps<void> {
+function* eachKey(keyspace: Keyspace, visit: (entry: Keyspace["entries"][number]) => void): Steps<void> {
   let from = 0;
   do {
     const { slots, next } = keyspace.page({ from, count: KEYS_A_PAGE });
     const page = slots.map((slot) => keyspace.entries[slot] as Keyspace["entries"][number]);
     for (const [index, entry] of page.entries()) {
       if (index % KEYS_A_STEP === KEYS_A_STEP - 1) yield;
-      see(entry);
+      visit(entry);
     }
     yield;
     from = next;

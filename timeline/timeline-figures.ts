@@ -1,11 +1,11 @@
-/** A timeline in numbers, for status and metrics. */
+/** The figures of a timeline, for status and metrics. */
 export interface TimelineFigures {
   readonly tailUnits: number;
   readonly tailBytes: number;
-  /** Units that were undone and redone. */
+  /** The number of units that were undone and redone. */
   readonly redone: number;
-  /** Entries that are stored and not folded. */
+  /** The number of entries that are stored but not folded. */
   readonly waiting: number;
-  /** Bytes on disk, or in memory where there is no disk. */
+  /** The bytes on disk, or in memory if there is no disk. */
   readonly bytes: number;
 }

@@ -1,6 +1,6 @@
 /**
- * The environment of a timeline: what its owner passes in, the events that the owner receives, and the outcome of an
- * entry.
+ * The environment of a timeline: what its owner passes in, the events that the owner receives, and the outcome of accepting
+ * an entry.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { KeyRing } from "../store/key-ring.js";
@@ -14,19 +14,19 @@ import type { RefuseRingEntry } from "./snapshots/ring-entries.js";
 import type { SnapshotParts } from "./snapshots/snapshot-making.js";
 
 export interface TimelineOwner {
-  /** Called when entries are on disk. @param from  the member that sent them; null: first-hand */
+  /** Called when entries are on disk. @param from  the member that sent them; null: a client */
   flushed(entries: readonly FlushedEntry[], from: ByteString | null): void;
-  /** Called when entries of members are part of the state. @param answered  those of them whose answers are known */
+  /** Called when entries of members are part of the state. @param answered  the entries whose answers are known */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void;
-  /** Called when the disk has failed: nothing is taken any longer. */
+  /** Called when the disk has failed: nothing is accepted any longer. */
   failed(detail: string): void;
 }
 
 /** Copies damaged entries that are removed together, so that an operator can read them with a later version. */
 export interface Keeping {
-  /** @returns the copy's name; null: there is no room for it */
+  /** @returns the copy's name; null: there is no space for it */
   readonly keep: (place: Place, value: Buffer) => string | null;
-  /** Resolves when all copies outlive a power failure; rejects: perhaps they do not. */
+  /** Resolves when all copies survive a power failure; rejects if they may not. */
   readonly synced: () => Promise<void>;
 }
 
@@ -36,11 +36,11 @@ export type BeginKeeping = () => Keeping;
 export interface TimelineLimits {
   readonly tailMs: number;
   readonly tailBytes: number;
-  /** Steps that an entry taken first-hand may cost this daemon in one go. */
+  /** The maximum steps that applying a client's entry may take on this daemon. */
   readonly unitSteps: number;
-  /** Milliseconds for which entries are stored; infinite: for ever. */
+  /** Milliseconds for which entries are stored; infinite: forever. */
   readonly retainMs: number;
-  /** Bytes above which the oldest go earlier. */
+  /** The bytes above which the oldest entries are removed earlier. */
   readonly retainBytes: number;
 }
 
@@ -54,26 +54,26 @@ export interface TimelineParts {
   readonly uptime: () => number;
   /** Runs a step in a later turn of the event loop. */
   readonly soon: (step: () => void) => void;
-  /** A ring with the keys that the daemon is started with. */
+  /** Returns a ring with the keys that the daemon is started with. */
   readonly genesis: () => KeyRing;
   readonly databases: number;
-  /** Milliseconds around the clock in which first-hand entries are taken. */
+  /** Milliseconds around the clock within which clients' entries are accepted. */
   readonly window: { readonly past: number; readonly future: number };
   readonly limits: TimelineLimits;
-  /** null: none are made. */
+  /** null: no snapshots are made. */
   readonly snapshots: SnapshotParts | null;
-  /** Why an entry of the key ring in another daemon's snapshot is not to be taken. */
+  /** Returns why an entry of the key ring in another daemon's snapshot is refused. */
   readonly refusesRing: RefuseRingEntry;
-  /** Opens a folder for what a member's snapshot replaces; null: there is no disk. */
+  /** Opens a folder for the data that a member's snapshot replaces; null: there is no disk. */
   readonly openAside: OpenAside | null;
-  /** Opens a store for entries that are lost with that, perhaps; null: there is no disk. */
+  /** Opens a store for entries that may be lost with them; null: there is no disk. */
   readonly openLetters: OpenLetters | null;
   /** Opens a store for the remains of damaged entries that no member has; null: there is no disk. */
   readonly keepDamaged: BeginKeeping | null;
   /** Whether there is no member to compare the clock with. */
   readonly isAlone: () => boolean;
   /**
-   * Whether the watermark is not known yet: a daemon that began with nothing has not received its members' reports.
+   * Whether the watermark is unknown: a daemon that began without data has not received its members' reports.
    */
   readonly isJoining: () => boolean;
   readonly log: TimelineLog;
@@ -81,7 +81,7 @@ export interface TimelineParts {
 }
 
 export type Taking =
-  /** `flushed`: when it is as safe as --fsync says; null: it is. */
+  /** `flushed`: resolves when it is as safe as --fsync requires; null: it already is. */
   | {
       readonly kind: "taken";
       readonly answers: readonly UnitAnswer[];

@@ -1,8 +1,8 @@
 /**
- * The timeline: takes entries, each once; stores them; and has the state that they make. Disk, clock, hash and turns
- * of the event loop are passed in. Source: docs/architecture.md "How daemons agree".
+ * The timeline: accepts entries, each once; stores them; and maintains the state that follows from them. Disk, clock, hash
+ * and turns of the event loop are passed in. Source: docs/architecture.md "How daemons agree".
  *
- *   take (first-hand) ─┐                       ┌─ fold.merge ─► answers
+ *   take (clients) ────┐                       ┌─ fold.merge ─► answers
  *   receive (members) ─┴─► known? ─► store ──►─┤
  *                                              └─ waiting (ahead of the clock, late) ─► merge or refold
  */
@@ -17,10 +17,10 @@ import { type Entry, type Place, placeOf, type SignedBytes } from "./entries/ent
 import { Failure } from "./failure.js";
 import { admit } from "./fold/admission.js";
 import type { Fold, FoldedEntry } from "./fold/fold.js";
+import type { FoldDates } from "./fold-dates.js";
 import { Folding, REDO_MAX } from "./folding.js";
 import type { Forgotten } from "./forgotten.js";
 import { Handover } from "./handover.js";
-import type { Horizon } from "./horizon.js";
 import { LateMerges, UNITS_A_TURN } from "./late-merges.js";
 import type { Refolding } from "./refolding.js";
 import { Retention } from "./retention.js";
@@ -31,24 +31,24 @@ import type { Taking, TimelineParts } from "./timeline-owner.js";
 import type { Waiting } from "./waiting.js";
 import { Watermark } from "./watermark.js";
 
-/** Keys that have expired, dropped in one tick. */
+/** Expired keys that are dropped in one tick. */
 const EXPIRED_A_TICK = 500;
 
 export class Timeline {
-  /** Whether the clock is known to be wrong: then it moves nothing. */
+  /** Whether the clock is known to be wrong: then it does not move anything. */
   isSkewed = false;
   readonly #parts: TimelineParts;
   readonly #failure: Failure;
   readonly #watermark: Watermark;
   readonly #archive: Archive;
   readonly #folding: Folding;
-  readonly #horizon: Horizon;
+  readonly #dates: FoldDates;
   readonly #refolding: Refolding;
   readonly #retention: Retention;
   readonly #late: LateMerges;
   readonly waiting: Waiting;
   readonly forgotten: Forgotten;
-  /** Snapshots for members that miss forgotten entries. */
+  /** Snapshots for members that are missing pruned entries. */
   readonly handover: Handover;
   readonly damagedEntries: DamagedEntries;
   readonly digests: StateDigests;
@@ -59,10 +59,10 @@ export class Timeline {
     this.#watermark = new Watermark(parts, this.#failure);
     this.#archive = new Archive(parts, this.#failure);
     this.#folding = new Folding(parts, this.#archive, this.#watermark);
-    const { forgotten, horizon, refolding, waiting } = this.#folding;
+    const { forgotten, dates, refolding, waiting } = this.#folding;
     this.forgotten = forgotten;
     this.waiting = waiting;
-    this.#horizon = horizon;
+    this.#dates = dates;
     this.#refolding = refolding;
     this.#retention = new Retention(parts, this.#archive);
     this.#late = new LateMerges(parts, this.#folding, this.#failure);
@@ -85,7 +85,7 @@ export class Timeline {
     await this.#parts.storage.close();
   }
 
-  /** The reason for which nothing is taken any longer; null: all is well. */
+  /** The reason why nothing is accepted any longer; null: entries are accepted. */
   get failure(): string | null {
     return this.#failure.reason;
   }
@@ -98,12 +98,12 @@ export class Timeline {
     return this.#fold.ring;
   }
 
-  /** The index of what is on disk, for comparison with members. */
+  /** The index of the entries on disk, for comparison with members. */
   get index(): DigestIndex {
     return this.#archive.index;
   }
 
-  /** The date up to which nothing is stored any longer; -1: everything is. */
+  /** The date up to which entries are no longer stored; -1: all are stored. */
   get prunedTo(): number {
     return this.#archive.prunedTo;
   }
@@ -112,32 +112,32 @@ export class Timeline {
     return this.#folding.newest;
   }
 
-  /** The date up to which nothing is taken first-hand. */
+  /** The date up to which nothing is accepted from clients. */
   get watermark(): number {
     return this.#watermark.value;
   }
 
-  /** The part of the watermark that is on disk, which members may be sent. */
+  /** The part of the watermark that is on disk, which may be sent to members. */
   get published(): number {
     return this.#watermark.published;
   }
 
-  /** The reason for which nothing is applied any longer from a place on; null: everything is. */
+  /** The reason why nothing is applied from a position on; null: everything is applied. */
   get standstill(): string | null {
     return standstillOf(this.#fold);
   }
 
-  /** Whether it serves. */
+  /** Whether the timeline accepts entries. */
   get state(): "live" | "catching-up" {
     return this.#folding.isOpen ? "live" : "catching-up";
   }
 
-  /** Whether the state has everything that is stored and dated up to a time. */
+  /** Whether the state includes everything that is stored and dated up to a time. */
   isFolded(at: number): boolean {
     return this.#folding.isServing && this.waiting.isPast(at) && reaches(this.#fold, at);
   }
 
-  /** Whether it has an entry, and the state too. */
+  /** Whether an entry is stored, and the state includes it. */
   hasFolded = (place: Place): boolean =>
     place.at > this.prunedTo && this.holds(place) && this.isFolded(place.at);
 
@@ -151,12 +151,12 @@ export class Timeline {
     this.#folding.raise(to);
   }
 
-  /** Gets ready for an entry that is to be taken, in a short step; a late one may need many. @returns whether it is */
+  /** Prepares for an entry in a short step; a late one may need many. @returns whether the entry can now be taken */
   prepare = (entry: Entry): boolean =>
     entry.envelope.at <= this.#fold.cutAt || this.#fold.prepare(entry, UNITS_A_TURN, REDO_MAX);
 
   /**
-   * Takes an entry first-hand: checks, stores, folds and answers it in one step. Its date has been checked before.
+   * Accepts an entry from a client: checks, stores, folds and answers it in one step. Its date has already been checked.
    */
   take(entry: Entry): Taking {
     const failure = this.failure ?? this.standstill;
@@ -172,8 +172,8 @@ export class Timeline {
   }
 
   /**
-   * Takes entries from a member. Their signatures have been checked before.
-   * @returns those that were new
+   * Accepts entries from a member. Their signatures have already been checked.
+   * @returns the entries that were new
    */
   receive(entries: readonly Entry[], from: ByteString): readonly Entry[] {
     if (this.failure !== null || !this.#folding.isOpen) return [];
@@ -181,44 +181,44 @@ export class Timeline {
     if (added.length === 0) return added;
     const again = added.filter(({ id }) => this.#archive.isFolded(id));
     const unfolded = again.length === 0 ? added : added.filter(({ id }) => !this.#archive.isFolded(id));
-    // A running refold may have found them while they could be read, or not.
+    // A running refold may or may not have found them while they were readable.
     this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(placeOf(entry))));
     this.#keep(added, from)?.catch(() => {});
-    this.waiting.add(unfolded, this.#horizon.dueUntil);
+    this.waiting.add(unfolded, this.#dates.dueUntil);
     this.#late.run();
     return added;
   }
 
-  /** Whether it has an entry, on disk or not. */
+  /** Whether an entry is stored, on disk or not. */
   holds = (place: Place): boolean => this.#archive.holds(place);
 
   /**
-   * Whether there is room for a member's entry: the number of those dated far ahead is bounded. @param bytes  of body
+   * Whether there is room for a member's entry: the number of entries dated far ahead is bounded. @param bytes  of body
    * and signature
    */
-  hasRoom = ({ at }: Place, bytes: number) => this.waiting.hasRoom(at, bytes, this.#horizon.dueUntil);
+  hasRoom = ({ at }: Place, bytes: number) => this.waiting.hasRoom(at, bytes, this.#dates.dueUntil);
 
   /**
-   * Returns the bytes of an entry that is on disk; null: there is none, it is damaged and members will send it again,
-   * or the timeline is not open yet.
+   * Returns the bytes of an entry on disk; null: it is missing, or it is damaged and members will send it again, or the
+   * timeline is not open yet.
    */
   read = (place: Place): SignedBytes | null => (this.#folding.isOpen ? this.#archive.read(place) : null);
 
   /**
-   * Does what time requires: folds entries whose date has come, merges late ones, ends the tail, raises the
+   * Does periodic work: folds entries whose date has been reached, merges late ones, cuts the tail, raises the
    * watermark.
    */
   tick(): void {
     if (!this.#folding.isOpen || this.failure !== null) return;
-    this.waiting.addLate(this.waiting.takeDue(this.#horizon.dueUntil));
+    this.waiting.addLate(this.waiting.takeDue(this.#dates.dueUntil));
     this.#late.run();
     this.#folding.cut();
     this.#fold.dropExpired(EXPIRED_A_TICK);
-    this.#watermark.tick(this.isSkewed || this.#folding.isStill);
+    this.#watermark.tick(this.isSkewed || this.#folding.isAtStandstill);
     if (this.#refolding.isRunning) return;
     this.#retention.tick({
-      ...heldTo(this.#fold, this.#horizon.finalTo),
-      // By a wrong clock nothing is too old.
+      ...heldTo(this.#fold, this.#dates.finalTo),
+      // If the clock is wrong, no entry is too old.
       now: this.isSkewed ? Number.NEGATIVE_INFINITY : this.#watermark.now(),
       keepsFrom: this.handover.keepsFrom,
       isAlone: this.#parts.isAlone(),

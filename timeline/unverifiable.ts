@@ -1,7 +1,7 @@
 /**
  * Finds entries that no other daemon could verify any longer: a member's snapshot replaces the entries that named their
- * signers' keys, and does not contain these keys. The search uses the same information as members do when they check
- * entries: what the bytes name, whichever member sent them and when.
+ * signers' keys, and does not contain these keys. The search uses the same information as members use to check
+ * entries: what the bytes name, regardless of the sender and the time.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Steps } from "../protocol/steps.js";
@@ -12,10 +12,10 @@ import { viewEntry } from "./entries/stored-value.js";
 import { unitsOf } from "./fold/unit.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
-/** Entries between two turns: some milliseconds. */
+/** Entries between two turns: a few milliseconds. */
 const ENTRIES_A_STEP = 64;
 
-/** Places, each kind in order. */
+/** Order keys, each kind in order. */
 export interface Unverifiable {
   readonly unknown: readonly Buffer[];
   /** Damaged entries, whose signers cannot be determined; members that have them send them again. */
@@ -25,12 +25,12 @@ export interface Unverifiable {
 /** The parts of an entry that show its signer and the keys that it names. */
 interface Signed extends Pick<Envelope, "key" | "at" | "commands"> {
   readonly place: Buffer;
-  /** The units that may name keys; if there can be none, `commands` is empty as well. */
+  /** The units that may name keys; if there are none, `commands` is empty too. */
   readonly naming: readonly (readonly (readonly ByteString[])[])[];
 }
 
 /**
- * Finds them; nothing may be written to the storage meanwhile.
+ * Finds these entries. Nothing may be written to the storage in the meantime.
  * @param ring   the snapshot's key ring; the keys that the remaining entries name are added to it
  * @param after  only entries dated after this are checked; milliseconds since 1970
  */
@@ -66,7 +66,7 @@ export function* findUnverifiable(
     }
     yield;
   }
-  // The entry that names a key may come after an entry that the key signed, or may itself be signed with such a key.
+  // The entry that names a key may come after an entry signed with that key, or may itself be signed with such a key.
   for (let before = -1; before !== unknown.length; yield) {
     before = unknown.length;
     unknown = unknown.filter((signed) => !isKnown(signed));

@@ -1,83 +1,83 @@
 /**
- * Entries that are stored and not folded yet: dated ahead of the clock, late ones that wait for the next merge, and
- * those that a refold takes in. Source: docs/architecture.md "How daemons agree".
+ * Entries that are stored but not folded yet: those dated ahead of the clock, late ones that wait for the next merge, and
+ * those that a refold includes. Source: docs/architecture.md "How daemons agree".
  */
 import { Ahead } from "./ahead.js";
 import { compareEntries, type Entry, type Place } from "./entries/entry.js";
 
-/** Milliseconds ahead of the clock up to which an entry is folded: as far as a client may date. */
+/** Milliseconds ahead of the clock up to which an entry is folded: as far as a client may date its entries. */
 export const DUE_AHEAD_MS = 5000;
 
-/** After a merge that had to do units again, the next starts no sooner than this multiple of its duration later. */
-const REST_FACTOR = 4;
+/** After a merge that had to redo units, the next one starts after a pause of this multiple of its duration. */
+const PAUSE_FACTOR = 4;
 /**
- * Milliseconds of that pause at most: a merge seems long when the process was frozen meanwhile, and all members have
- * to be level in 30 s.
+ * The maximum of that pause in milliseconds: a merge seems long if the process was suspended in the meantime, and all
+ * members have to be up to date within 30 s.
  */
-const REST_MS_MAX = 5000;
-/** Late entries that are part of a stream, perhaps: a member catches up. A refold takes in all that are there … */
+const PAUSE_MS_MAX = 5000;
+/** The number of late entries that may be part of a stream from a member that catches up. A refold includes all present ones, … */
 const STREAM_MIN = 64;
 /**
- * … so it waits until this many milliseconds have brought no further entries dated before its request; later dates do
+ * … so it waits until no further entries dated before its request have arrived for this many milliseconds; later dates do
  * not count …
  */
 const CALM_MS = 200;
-/** … but no longer than this: all have to be level in 30 s. */
+/** … but no longer than this: all members have to be up to date within 30 s. */
 const STREAM_MS_MAX = 10_000;
 /**
- * Milliseconds after which an entry that is stored, and whose date has come, counts as delayed if it is not folded.
+ * Milliseconds after which a stored entry whose date has been reached counts as delayed if it is not folded.
  */
 const DELAYED_MS = 1000;
 
 /** A refold that has been postponed. */
-interface PutOff {
-  /** `uptime` milliseconds, and the same by the clock. */
+interface Postponed {
+  /** The `uptime` milliseconds of the request, and the clock's time. */
   readonly since: number;
   readonly date: number;
   /** Late entries dated before `date` that have arrived since the last check. */
-  came: number;
+  arrived: number;
 }
 
 export class Waiting {
   readonly #ahead = new Ahead();
   #late: Entry[] = [];
-  /** Whether the late ones are in order. */
+  /** Whether the late entries are in order. */
   #isSorted = true;
   #lateFrom = Number.POSITIVE_INFINITY;
   #mergesFrom = Number.NEGATIVE_INFINITY;
-  /** null: none is. */
-  #putOff: PutOff | null = null;
-  /** Entries that a refold takes in now. */
+  /** null: no refold is postponed. */
+  #postponed: Postponed | null = null;
+  /** The entries that a refold includes now. */
   #refolding: readonly Entry[] = [];
-  /** Entries that were late when `mark` was called and still are, and whether a refold takes in some of them. */
+  /** The entries that were late when `mark` was called and still are, and whether a refold includes some of them. */
   readonly #marked = new Set<Entry>();
   #isMarkRefolding = false;
-  /** The time since which there have been such, as far as `look` has noticed; null: there are none. */
+  /** The time since which entries have been late, as far as `noteTime` has noticed; null: there are none. */
   #since: number | null = null;
 
   get size(): number {
     return this.#ahead.size + this.#late.length + this.#refolding.length;
   }
 
-  /** Whether the dates of all waiting entries are still ahead. */
+  /** Whether the dates of all waiting entries are still ahead of the clock. */
   get isLevel(): boolean {
     return this.#late.length === 0 && this.#refolding.length === 0;
   }
 
-  /** Notes the waiting entries whose date has come: `isMarkPast` is about these, whatever comes later. */
+  /** Marks the waiting entries whose date has been reached: `isMarkPast` concerns only these. */
   mark(): void {
     this.#marked.clear();
     for (const entry of this.#late) this.#marked.add(entry);
     this.#isMarkRefolding = this.#refolding.length > 0;
   }
 
-  /** Whether no marked entry waits any longer. */
+  /** Whether no marked entry is waiting any longer. */
   get isMarkPast(): boolean {
     return this.#marked.size === 0 && !this.#isMarkRefolding;
   }
 
   /** Notes since when an entry has been waiting although its date has passed. @param uptime  milliseconds */
-  look(uptime: number): void {
+  noteTime(uptime: number): void {
     if (this.isLevel) this.#since = null;
     else this.#since ??= uptime;
   }
@@ -91,21 +91,21 @@ export class Waiting {
     return this.#late.length;
   }
 
-  /** The least date of the late ones. */
+  /** The earliest date of the late entries. */
   get lateFrom(): number {
     return this.#lateFrom;
   }
 
-  /** Whether none is dated up to a time. */
+  /** Whether no waiting entry is dated up to a time. */
   isPast(at: number): boolean {
     return at < Math.min(this.#ahead.firstAt, this.#lateFrom);
   }
 
-  /** Whether an entry that is stored waits to be folded. */
+  /** Whether a stored entry is waiting to be folded. */
   has({ at, id }: Place): boolean {
     if (at >= this.#ahead.firstAt) return true;
-    const isIt = (entry: Entry) => entry.id === id;
-    return (at >= this.#lateFrom && this.#late.some(isIt)) || this.#refolding.some(isIt);
+    const isSame = (entry: Entry) => entry.id === id;
+    return (at >= this.#lateFrom && this.#late.some(isSame)) || this.#refolding.some(isSame);
   }
 
   /**
@@ -116,7 +116,7 @@ export class Waiting {
     return at <= until || this.#ahead.hasRoom(bytes);
   }
 
-  /** @param until  those dated up to it are to be folded now */
+  /** @param until  entries dated up to this are folded now */
   add(entries: readonly Entry[], until: number): void {
     this.addFuture(entries.filter(({ envelope: { at } }) => at > until));
     this.addLate(entries.filter(({ envelope: { at } }) => at <= until));
@@ -133,16 +133,16 @@ export class Waiting {
       const { at } = entry.envelope;
       this.#late.push(entry);
       this.#lateFrom = Math.min(this.#lateFrom, at);
-      if (this.#putOff !== null && at < this.#putOff.date) this.#putOff.came++;
+      if (this.#postponed !== null && at < this.#postponed.date) this.#postponed.arrived++;
     }
   }
 
-  /** Takes out those that are dated up to a time. */
+  /** Removes and returns the entries dated up to a time. */
   takeDue(until: number): Entry[] {
     return this.#ahead.takeDue(until);
   }
 
-  /** The first of the late ones, if it is time for them; null: not yet, or there are none. @param uptime  milliseconds */
+  /** Returns the first late entry if it is time to merge; null: not yet, or there is none. @param uptime  milliseconds */
   firstLate(uptime: number): Entry | null {
     if (uptime < this.#mergesFrom) return null;
     if (!this.#isSorted) this.#late.sort(compareEntries);
@@ -151,7 +151,7 @@ export class Waiting {
   }
 
   /**
-   * Returns the first late ones, in order, with at most this many commands, but one entry at least. They stay.
+   * Returns the first late entries in order, with at most this many commands, but at least one entry. They stay.
    */
   late(maxCommands: number): Entry[] {
     let commands = 0;
@@ -162,7 +162,7 @@ export class Waiting {
     return this.#late.slice(0, beyond < 0 ? this.#late.length : beyond);
   }
 
-  /** Takes out the first late ones. */
+  /** Removes and returns the first late entries. */
   takeLate(count: number): Entry[] {
     const taken = this.#late.splice(0, count);
     this.#lateFrom = this.#late[0]?.envelope.at ?? Number.POSITIVE_INFINITY;
@@ -171,7 +171,7 @@ export class Waiting {
     return taken;
   }
 
-  /** Takes out all late ones for a refold, until `refolded`. */
+  /** Removes and returns all late entries for a refold, which includes them until `refolded`. */
   takeForRefold(): Entry[] {
     this.#isMarkRefolding = this.#marked.size > 0;
     this.#refolding = this.#late.slice();
@@ -184,31 +184,31 @@ export class Waiting {
     if (this.isLevel) this.#since = null;
   }
 
-  /** Takes out all that waits. */
+  /** Removes and returns all waiting entries. */
   takeAll(): Entry[] {
     return [...this.takeLate(this.#late.length), ...this.#ahead.takeDue(Number.POSITIVE_INFINITY)];
   }
 
-  /** Notes a merge that had to do units again. */
+  /** Notes a merge that had to redo units. */
   merged(startedAt: number, endedAt: number): void {
-    this.#mergesFrom = endedAt + Math.min(REST_FACTOR * (endedAt - startedAt), REST_MS_MAX);
+    this.#mergesFrom = endedAt + Math.min(PAUSE_FACTOR * (endedAt - startedAt), PAUSE_MS_MAX);
   }
 
   /**
-   * The late ones need a refold.
+   * Called when the late entries need a refold.
    * @param uptime  milliseconds
-   * @param date    the clock's
-   * @returns whether it should wait for more of them; then nothing is merged for a moment
+   * @param date    the clock's time
+   * @returns whether the refold should wait for more of them; then nothing is merged for a moment
    */
-  putsOffRefold(uptime: number, date: number): boolean {
-    const isFirst = this.#putOff === null;
-    this.#putOff ??= { since: uptime, date, came: 0 };
-    const isCalm = !isFirst && this.#putOff.came === 0;
-    if (isCalm || uptime - this.#putOff.since >= STREAM_MS_MAX || this.#late.length < STREAM_MIN) {
-      this.#putOff = null;
+  postponesRefold(uptime: number, date: number): boolean {
+    const isFirst = this.#postponed === null;
+    this.#postponed ??= { since: uptime, date, arrived: 0 };
+    const isCalm = !isFirst && this.#postponed.arrived === 0;
+    if (isCalm || uptime - this.#postponed.since >= STREAM_MS_MAX || this.#late.length < STREAM_MIN) {
+      this.#postponed = null;
       return false;
     }
-    this.#putOff.came = 0;
+    this.#postponed.arrived = 0;
     this.#mergesFrom = uptime + CALM_MS;
     return true;
   }

@@ -1,6 +1,6 @@
 /**
- * The low watermark: nothing dated at or before it is taken first-hand. It is valid immediately, and is sent to other
- * members only when the disk has it. Source: docs/decisions/0039-what-member-lists-allow.md.
+ * The low watermark: nothing dated at or before it is accepted from clients. It is valid immediately, and is sent to other
+ * members only when it is on disk. Source: docs/decisions/0039-what-member-lists-allow.md.
  */
 import { SteadyClock } from "./entries/steady-clock.js";
 import type { Failure } from "./failure.js";
@@ -13,7 +13,7 @@ const PUBLISH_EVERY_MS = 2000;
 export class Watermark {
   /** Milliseconds since 1970. */
   value: number;
-  /** The value that members may be sent; never above `value`. */
+  /** The value that may be sent to members; never above `value`. */
   published: number;
   readonly #parts: TimelineParts;
   readonly #failure: Failure;
@@ -30,8 +30,8 @@ export class Watermark {
   }
 
   /**
-   * The date up to which entries may have been taken first-hand before a restart: the value on disk is two rounds old
-   * at most.
+   * The date up to which entries may have been accepted from clients before a restart: the value on disk is at most two
+   * rounds old.
    */
   get takenTo(): number {
     const { past, future } = this.#parts.window;
@@ -42,7 +42,7 @@ export class Watermark {
     if (to > this.value) this.value = Math.floor(to);
   }
 
-  /** The clock, as far as it is believed: milliseconds since 1970. */
+  /** Returns the clock, as far as it is believed: milliseconds since 1970. */
   now(): number {
     const { clock, uptime, isAlone } = this.#parts;
     const steady = this.#steady.read(clock(), uptime());
@@ -59,7 +59,7 @@ export class Watermark {
     this.#publish();
   }
 
-  /** Makes the newest value durable, then publishes it. */
+  /** Makes the newest value durable, and then publishes it. */
   #publish(): void {
     const { storage, isJoining } = this.#parts;
     if (this.#isWriting || this.published === this.value || isJoining()) return;

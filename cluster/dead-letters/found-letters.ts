@@ -1,7 +1,7 @@
 /**
- * Finds the envelopes that a daemon had accepted before the member list removed it and that no member has, by querying
- * members for each envelope of its folder, and stores them there as dead letters. The folder's timeline is only read.
- * Source: timeline/members/dead-letter-rule.ts.
+ * Finds the envelopes that a daemon had accepted before the member list removed it and that no member has. It queries
+ * the members for each envelope in the daemon's folder, and stores the missing ones there as dead letters. The folder's
+ * timeline is only read. Source: timeline/members/dead-letter-rule.ts.
  */
 import { join } from "node:path";
 import { writingFailure } from "../../keys/unwritable.js";
@@ -13,14 +13,14 @@ import type { Fate } from "../../timeline/members/dead-letter-rule.js";
 import { DeadLetters, LettersNotKept } from "./kept-letters.js";
 import { LettersFolder, LettersNotWritten, lettersFolder } from "./letters-folder.js";
 
-/** Envelopes of one request: as many as TIMELINE FATE takes, if they are short. */
+/** Envelopes of one request: as many as TIMELINE FATE accepts, if they are short. */
 const PLACES_MAX = 1000;
 const BYTES_MAX = 4 * 1024 * 1024;
 
 export interface FoundFates {
-  /** Number of new letters. */
+  /** The number of new letters. */
   readonly kept: number;
-  /** Pages of the folder that cannot be read: their entries are not known. */
+  /** The number of pages of the folder that cannot be read: their entries are unknown. */
   readonly unread: number;
   readonly fates: Readonly<Record<Fate, number>>;
 }
@@ -30,7 +30,7 @@ type Stored = readonly [place: Buffer, value: Buffer];
 /**
  * @param data  the data folder
  * @param ask  receives order keys in hexadecimal, and returns an outcome for each, in order
- * @throws Error  the folder cannot be read, or letters cannot be stored: then none is
+ * @throws Error  the folder cannot be read, or letters cannot be stored: then none is stored
  */
 export async function findLetters(
   data: string,
@@ -44,9 +44,9 @@ export async function findLetters(
   const fates: Record<Fate, number> = { held: 0, undecided: 0, "dead-letter": 0, forgotten: 0 };
   try {
     for (const batch of batchesOf(view.entries(null), known)) {
-      const told = await ask(batch.map(([place]) => place.toString("hex")));
+      const outcomes = await ask(batch.map(([place]) => place.toString("hex")));
       for (const [index, [place, value]] of batch.entries()) {
-        const fate = told[index] ?? "undecided";
+        const fate = outcomes[index] ?? "undecided";
         fates[fate]++;
         if (fate === "dead-letter") writer.keep(place, value, "evicted");
       }
@@ -63,7 +63,7 @@ export async function findLetters(
   }
 }
 
-/** Completes the file. Nothing is dropped, so no mark has to decide. */
+/** Completes the file. Nothing is dropped from the timeline, so no mark has to decide. */
 async function settled(writer: LetterWriter): Promise<number> {
   await writer.commit();
   writer.settle();
@@ -83,7 +83,7 @@ function* batchesOf(entries: Iterable<Stored>, known: ReadonlySet<ByteString>): 
   let bytes = 0;
   for (const [place, value] of entries) {
     if (place.length !== PLACE_BYTES || known.has(readPlace(place).id)) continue;
-    // Views, of pages that are read next.
+    // The buffers are views of pages that will be overwritten by the next read.
     batch.push([Buffer.from(place), Buffer.from(value)]);
     bytes += value.length;
     if (batch.length < PLACES_MAX && bytes < BYTES_MAX) continue;

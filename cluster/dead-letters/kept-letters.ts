@@ -1,6 +1,6 @@
 /**
- * Stores dead letters: one file for each snapshot that is adopted, complete and on disk before an entry of it is
- * dropped. `NAME.partial` while it is written, `NAME.undecided` until the timeline's mark names it, then
+ * Stores dead letters: one file for each adopted snapshot, complete and on disk before any of its entries is dropped.
+ * The file is `NAME.partial` while it is written, `NAME.undecided` until the timeline's mark names it, and then
  * `NAME.letters`.
  */
 
@@ -25,7 +25,7 @@ import {
 } from "./letters-folder.js";
 
 const PARTIAL = ".partial";
-/** Two files of one date have different names, even if the first is gone: the mark may still name it. */
+/** Random bytes in a name: two files of one date need different names, because the mark may still name a removed one. */
 const NAME_BYTES = 4;
 
 type WriteBytes = (descriptor: number, bytes: Buffer, from: number) => number;
@@ -46,17 +46,17 @@ export class DeadLetters {
     this.write = write;
   }
 
-  /** Returns how many wait for an operator. @param now  milliseconds since 1970 */
+  /** Returns how many letters wait for an operator. @param now  milliseconds since 1970 */
   waiting(now: number): number {
     try {
       return this.folder.countWaiting(now);
     } catch {
-      // A folder that cannot be read is reported at the start, and when letters are to be stored.
+      // A folder that cannot be read is reported at the start, and when letters have to be stored.
       return 0;
     }
   }
 
-  /** Decides at the start whether the undecided files of an earlier process are letters. */
+  /** Decides at the start whether undecided files of an earlier process contain letters. */
   decide(storage: Storage, log: TimelineLog): void {
     const { path } = this.folder;
     const decided = storage.mark("letters")?.toString() ?? "";
@@ -118,7 +118,7 @@ class LettersOfSnapshot implements LetterWriter {
       await syncPath(this.#path + PARTIAL);
       renameSync(this.#path + PARTIAL, this.#path + UNDECIDED);
       await syncPath(dirname(this.#path));
-      // The folder may have been made just now.
+      // The folder may just have been created.
       await syncPath(dirname(dirname(this.#path)));
     } catch (problem) {
       throw failure(this.#path, problem);
@@ -132,7 +132,7 @@ class LettersOfSnapshot implements LetterWriter {
       renameSync(this.#path + UNDECIDED, this.#path + DECIDED);
       syncFolder(dirname(this.#path));
     } catch {
-      // The next start does it, because the mark exists.
+      // The next start renames it, because the mark exists.
     }
   }
 
@@ -142,7 +142,7 @@ class LettersOfSnapshot implements LetterWriter {
       try {
         rmSync(this.#path + ending, { force: true });
       } catch {
-        // The next start does it, because the mark does not exist.
+        // The next start removes it, because the mark does not exist.
       }
     }
   }
@@ -162,7 +162,7 @@ class LettersOfSnapshot implements LetterWriter {
     return this.#descriptor;
   }
 
-  /** Writes all bytes. The system may take fewer than it is offered, and reports the reason at the next call. */
+  /** Writes all bytes. The system may write fewer than requested, and reports the reason at the next call. */
   #write(descriptor: number, pieces: readonly Buffer[]): void {
     const bytes = Buffer.concat(pieces);
     for (let at = 0; at < bytes.length; ) at += this.#letters.write(descriptor, bytes, at);
@@ -182,16 +182,16 @@ class LettersOfSnapshot implements LetterWriter {
   }
 }
 
-/** Letters that could not be written; its cause is the system's error. */
+/** The error if letters could not be written; its cause is the system's error. */
 export class LettersNotKept extends Error {
   override readonly name = "LettersNotKept";
 }
 
 const failure = (path: string, problem: unknown) =>
   new LettersNotKept(
-    `what the snapshot may miss cannot be stored as dead letters in ${dirname(path)} (${errnoOf(problem)}): make room, or correct its rights`,
+    `the entries that the snapshot may not contain cannot be stored as dead letters in ${dirname(path)} (${errnoOf(problem)}): free space, or correct its permissions`,
     { cause: problem },
   );
 
 const NOT_DECIDED =
-  "dead letters of an interrupted start cannot be sorted out; it is tried again at the next start";
+  "the dead letters of an interrupted process cannot be decided; the next start tries again";

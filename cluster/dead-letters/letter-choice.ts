@@ -5,26 +5,26 @@ import type { Letter } from "./letters-folder.js";
 const DIGITS_MIN = 4;
 const NAMED_MAX = 10;
 
-/** A sentence for the operator. */
+/** The choice cannot be made. The message is a sentence for the operator. */
 export class NotChosen extends Error {
   override readonly name = "NotChosen";
 }
 
-/** @param ids  hexadecimal, or the first digits @throws NotChosen  one means none of them, or several */
+/** @param ids  hexadecimal, or the first digits @throws NotChosen  one of them matches no letter, or several */
 export function chosen(letters: readonly Letter[], ids: readonly string[]): Letter[] {
   const found = new Set<Letter>();
   for (const text of ids) {
     const digits = text.toLowerCase();
     if (!/^[\da-f]+$/.test(digits) || digits.length < DIGITS_MIN)
       throw new NotChosen(
-        `${JSON.stringify(text)} is no id: name its first ${DIGITS_MIN} hexadecimal digits or more.`,
+        `${JSON.stringify(text)} is not an id: enter at least its first ${DIGITS_MIN} hexadecimal digits.`,
       );
-    const meant = letters.filter(({ place }) => hexOf(place.id).startsWith(digits));
-    const [only] = meant;
+    const matching = letters.filter(({ place }) => hexOf(place.id).startsWith(digits));
+    const [only] = matching;
     if (only === undefined)
       throw new NotChosen(`No dead letter's id begins with ${digits}: dbsync dead-letters list shows them.`);
-    if (meant.length > 1)
-      throw new NotChosen(`${meant.length} dead letters' ids begin with ${digits}: give more digits.`);
+    if (matching.length > 1)
+      throw new NotChosen(`${matching.length} dead letters' ids begin with ${digits}: enter more digits.`);
     found.add(only);
   }
   return letters.filter((letter) => found.has(letter));
@@ -34,8 +34,8 @@ export function chosen(letters: readonly Letter[], ids: readonly string[]): Lett
 export function doubtOf({ state, reason, since }: Letter): string | null {
   const when = since === null ? "" : ` at ${new Date(since).toISOString()}`;
   if (state === "written") return `it was written again${when}`;
-  if (state === "begun") return `it was begun to be written again${when}, and may have been`;
-  return reason === "possible" ? "the state may have it: look there first" : null;
+  if (state === "begun") return `writing it again was begun${when}, and may have succeeded`;
+  return reason === "possible" ? "the state may contain it: check that first" : null;
 }
 
 /** @throws NotChosen  some may not be written again; then none is */
@@ -43,7 +43,7 @@ export function checkWritable(letters: readonly Letter[], isAnyway: boolean): vo
   const undecided = letters.filter(({ state }) => state === "undecided");
   if (undecided.length > 0)
     throw new NotChosen(
-      `${namesOf(undecided)}: the daemon was stopped while it took a snapshot over, and may still have it. Start the daemon first.`,
+      `${namesOf(undecided)}: the daemon was stopped while it adopted a snapshot, and may still have it. Start the daemon first.`,
     );
   const doubtful = isAnyway ? [] : letters.filter((letter) => doubtOf(letter) !== null);
   if (doubtful.length === 0) return;
@@ -51,7 +51,7 @@ export function checkWritable(letters: readonly Letter[], isAnyway: boolean): vo
   const more = doubtful.length > NAMED_MAX ? [`  and ${doubtful.length - NAMED_MAX} more`] : [];
   throw new NotChosen(
     [
-      "Nothing is written, as it could have its effect twice:",
+      "Nothing was written, because it could take effect twice:",
       ...lines,
       ...more,
       "--anyway writes them.",
@@ -59,7 +59,7 @@ export function checkWritable(letters: readonly Letter[], isAnyway: boolean): vo
   );
 }
 
-/** @throws NotChosen  one may still be in the timeline */
+/** @throws NotChosen  one of them may still be in the timeline */
 export function checkRemovable(letters: readonly Letter[]): void {
   const undecided = letters.filter(({ state }) => state === "undecided");
   if (undecided.length > 0)

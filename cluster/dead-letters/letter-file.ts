@@ -1,8 +1,8 @@
 /**
- * A file of dead letters, integers big-endian: "dbsync-letters-1" (16), then of each letter
- *   CRC-32 of the rest of this head (4) ‖ reason (1) ‖ length of the value (4) ‖ place (42) ‖ value, as the timeline stored it
- * A value proves itself by its own CRC and by its id. A head leads to the next one: if one is damaged, the rest is skipped,
- * as bytes that a client chose could look like a letter. Numbers of reasons and this form are never changed: old folders hold them.
+ * A file of dead letters, integers big-endian: "dbsync-letters-1" (16), then for each letter
+ *   CRC-32 of the remaining head (4) ‖ reason (1) ‖ length of the value (4) ‖ place (42) ‖ value, as the timeline stored it
+ * A value is proved by its own CRC and by its id. A head leads to the next one: if one is damaged, the remaining bytes are
+ * skipped, because bytes that a client chose could look like a letter. This form and the numbers of reasons never change.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
@@ -53,13 +53,13 @@ export class LetterFile {
   readonly #descriptor: number;
   readonly #size: number;
 
-  /** @throws Error  the system's */
+  /** @throws Error  the system's error */
   constructor(path: string, size: number) {
     this.#descriptor = openSync(path, "r");
     this.#size = size;
   }
 
-  /** Reads heads alone. */
+  /** Reads only the heads. */
   heads(): LetterHeads {
     const heads: LetterHead[] = [];
     if (!this.read(0, LETTERS_MAGIC.length).equals(LETTERS_MAGIC)) return { heads, unread: this.#size };
@@ -67,10 +67,10 @@ export class LetterFile {
     while (from < this.#size) {
       const head = this.read(from, from + HEAD_BYTES);
       const reason = REASONS.get(head[CRC_BYTES] ?? 0);
-      const isWhole = head.length === HEAD_BYTES && crc32(head.subarray(CRC_BYTES)) === head.readUInt32BE(0);
-      const bytes = isWhole ? head.readUInt32BE(LENGTH_AT) : 0;
+      const isIntact = head.length === HEAD_BYTES && crc32(head.subarray(CRC_BYTES)) === head.readUInt32BE(0);
+      const bytes = isIntact ? head.readUInt32BE(LENGTH_AT) : 0;
       const to = from + HEAD_BYTES + bytes;
-      if (!isWhole || reason === undefined || bytes > VALUE_BYTES_MAX || to > this.#size) break;
+      if (!isIntact || reason === undefined || bytes > VALUE_BYTES_MAX || to > this.#size) break;
       heads.push({ place: readPlace(head.subarray(PLACE_AT)), reason, from, to });
       from = to;
     }

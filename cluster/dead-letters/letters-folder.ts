@@ -1,8 +1,8 @@
 /**
- * Dead letters in a data folder, as the daemon stores them and an operator handles them; the daemon may run. A file
- * of letters is never changed, only written again without some of them. The progress of a letter is a file next to
- * it: `written/ID.begun` while it is being written again, or if that had no certain end, `written/ID.written` after
- * that.
+ * Dead letters in a data folder, as the daemon stores them and an operator handles them, also while the daemon runs. A
+ * file of letters is never changed in place, only replaced by one without some of them. A file next to it records the
+ * progress of each letter: `written/ID.begun` while the letter is being written again, or if the outcome is uncertain;
+ * then `written/ID.written`.
  */
 import {
   existsSync,
@@ -27,28 +27,28 @@ import { LETTERS_MAGIC, LetterFile, type LetterHead } from "./letter-file.js";
 /** The folder's name in the data folder. */
 const LETTERS_FOLDER = "dead-letters";
 const MARKS_FOLDER = "written";
-/** Suffixes of a file of letters, and of one whose entries the timeline may still have. */
+/** Suffixes of a file of letters, and of a file whose entries the timeline may still have. */
 export const DECIDED = ".letters";
 export const UNDECIDED = ".undecided";
 const BEGUN = ".begun";
 const WRITTEN = ".written";
 export const FOLDER_MODE = 0o700;
 export const FILE_MODE = 0o600;
-/** Milliseconds within which a folder may change again without getting a new modification date. */
+/** Milliseconds within which a folder may change again and keep its modification date. */
 const FRESH_MS = 2000;
 
 export const lettersFolder = (data: string): string => join(data, LETTERS_FOLDER);
 
 /**
- * `undecided`: its daemon was stopped while it took a snapshot over, and its next start decides. `begun`: it was written again, or
- * not: the program was stopped, or no daemon has confirmed it.
+ * `undecided`: the daemon was stopped while it adopted a snapshot, and its next start decides. `begun`: it may have been
+ * written again, because the program was stopped, or no daemon has confirmed it.
  */
 export type LetterState = "waiting" | "undecided" | "begun" | "written";
 
-/** How far a letter has been written again. */
+/** The progress of writing a letter again. */
 interface LetterProgress {
   readonly state: LetterState;
-  /** When it was begun or written; milliseconds since 1970; null: neither. */
+  /** When writing it was begun or completed; milliseconds since 1970; null: neither. */
   readonly since: number | null;
 }
 
@@ -56,7 +56,7 @@ export interface Letter extends LetterHead, LetterProgress {
   readonly file: string;
 }
 
-/** Bytes of a file that cannot be read. */
+/** The unreadable bytes of a file. */
 export interface UnreadLetters {
   readonly file: string;
   readonly bytes: number;
@@ -83,12 +83,12 @@ export class LettersFolder {
     this.#marks = join(this.path, MARKS_FOLDER);
   }
 
-  /** Bytes of all files of letters. */
+  /** The bytes of all files of letters. */
   get bytes(): number {
     return this.#files().reduce((sum, file) => sum + sizeOf(file), 0);
   }
 
-  /** Returns how many have not been written again for certain. It counts again once something has changed. */
+  /** Returns how many are not certain to have been written again. It counts again only if something has changed. */
   countWaiting(now: number): number {
     const times = [this.path, this.#marks].map((folder) => modifiedAt(folder));
     const of = times.join(" ");
@@ -112,7 +112,7 @@ export class LettersFolder {
         const state = file.endsWith(UNDECIDED)
           ? UNTOUCHED.undecided
           : (marks.get(hexOf(id)) ?? UNTOUCHED.waiting);
-        // The same may have been dropped twice: the decided one counts.
+        // The same entry may have been dropped twice: the decided letter counts.
         if (!letters.has(id) || letters.get(id)?.state === "undecided")
           letters.set(id, { ...head, file, ...state });
       }
@@ -126,8 +126,8 @@ export class LettersFolder {
   }
 
   /**
-   * Notes that a letter is about to be written again. On disk before this returns.
-   * @param isAgain  even if an earlier attempt has begun
+   * Notes that a letter is about to be written again. The note is on disk before this returns.
+   * @param isAgain  whether to write it even if an earlier attempt has begun
    * @throws LetterTaken
    * @throws LettersNotWritten
    */
@@ -139,26 +139,26 @@ export class LettersFolder {
       writeSafely(path);
     } catch (problem) {
       if (errnoOf(problem) === "EEXIST")
-        throw new LetterTaken("another program is just writing it again, or was stopped meanwhile");
+        throw new LetterTaken("another program is writing it again, or was stopped while doing so");
       const reason = writingFailure(problem);
       throw reason === null ? problem : new LettersNotWritten(path, reason, "The letter was not sent");
     }
-    // Checked after the own mark was made: another program makes this one before it removes its own.
+    // Checked after its own mark is made: another program makes this one before it removes its own.
     if (!isAgain && existsSync(this.#mark(place.id, WRITTEN))) {
       rmSync(path, { force: true });
-      throw new LetterTaken("another program has written it again meanwhile");
+      throw new LetterTaken("another program has written it again in the meantime");
     }
     syncFolder(this.#marks);
   }
 
-  /** Notes that a letter that was begun has certainly been written again. It needs no room on the disk. */
+  /** Notes that a letter that was begun has certainly been written again. This needs no space on the disk. */
   written({ place }: Letter): void {
     const path = this.#mark(place.id, WRITTEN);
     try {
       renameSync(this.#mark(place.id, BEGUN), path);
     } catch (problem) {
       if (errnoOf(problem) !== "ENOENT") throw problem;
-      // Another program that wrote it again meanwhile (--anyway) has removed the mark.
+      // Another program that wrote it again in the meantime (--anyway) has removed the mark.
       if (!existsSync(path)) writeSafely(path);
     }
     syncFolder(this.#marks);
@@ -170,10 +170,10 @@ export class LettersFolder {
     syncFolder(this.#marks);
   }
 
-  /** Removes letters permanently, from each file that holds them. Bytes of a file that cannot be read stay in it. */
+  /** Removes letters permanently from each file that contains them. Unreadable bytes of a file stay in it. */
   remove(letters: readonly Letter[]): void {
-    const gone = new Set(letters.map(({ place }) => place.id));
-    for (const file of this.#files()) if (file.endsWith(DECIDED)) removeFrom(file, gone);
+    const removed = new Set(letters.map(({ place }) => place.id));
+    for (const file of this.#files()) if (file.endsWith(DECIDED)) removeFrom(file, removed);
     syncFolder(this.path);
     for (const { place } of letters)
       for (const kind of [BEGUN, WRITTEN]) rmSync(this.#mark(place.id, kind), { force: true });
@@ -183,7 +183,7 @@ export class LettersFolder {
     return join(this.#marks, `${hexOf(id)}${kind}`);
   }
 
-  /** Reads the progress of letters by hexadecimal id. */
+  /** Reads the progress of letters, by hexadecimal id. */
   #readMarks(): Map<string, LetterProgress> {
     const marks = new Map<string, LetterProgress>();
     for (const [kind, state] of [
@@ -211,7 +211,7 @@ const UNTOUCHED = {
   undecided: { state: "undecided", since: null },
 } as const;
 
-/** Reads a file. null: it was removed, or has been renamed, meanwhile. */
+/** Reads a file. null: it was removed or renamed in the meantime. */
 function reading<T>(file: string, read: (opened: LetterFile) => T): T | null {
   let opened: LetterFile;
   try {
@@ -227,23 +227,23 @@ function reading<T>(file: string, read: (opened: LetterFile) => T): T | null {
   }
 }
 
-/** @param gone  ids */
-function removeFrom(file: string, gone: ReadonlySet<ByteString>): void {
-  const rest = reading(file, (opened) => {
+/** @param removed  ids of the letters to remove */
+function removeFrom(file: string, removed: ReadonlySet<ByteString>): void {
+  const contents = reading(file, (opened) => {
     const { heads, unread } = opened.heads();
-    const staying = heads.filter(({ place }) => !gone.has(place.id));
-    if (staying.length === heads.length) return null;
-    const kept = staying.map(({ from, to }) => opened.read(from, to));
+    const remaining = heads.filter(({ place }) => !removed.has(place.id));
+    if (remaining.length === heads.length) return null;
+    const kept = remaining.map(({ from, to }) => opened.read(from, to));
     const size = sizeOf(file);
     return unread > 0 ? [...kept, opened.read(size - unread, size)] : kept;
   });
-  if (rest === null) return;
-  if (rest.length === 0) {
+  if (contents === null) return;
+  if (contents.length === 0) {
     unlinkSync(file);
     return;
   }
   try {
-    const staged = stage(file, Buffer.concat([LETTERS_MAGIC, ...rest]), FILE_MODE);
+    const staged = stage(file, Buffer.concat([LETTERS_MAGIC, ...contents]), FILE_MODE);
     try {
       placeOver(staged, file);
     } finally {
@@ -255,17 +255,17 @@ function removeFrom(file: string, gone: ReadonlySet<ByteString>): void {
   }
 }
 
-/** A file in the folder of letters could not be written. */
+/** The error if a file in the folder of letters could not be written. */
 export class LettersNotWritten extends Error {
   override readonly name = "LettersNotWritten";
 
-  /** @param left  what remains the case */
+  /** @param left  a sentence about the resulting state */
   constructor(file: string, reason: string, left = "It is as it was") {
-    super(`${file} cannot be written (${reason}). ${left}. Make room there, and run the same again`);
+    super(`${file} cannot be written (${reason}). ${left}. Free space there, and run the same command again`);
   }
 }
 
-/** Makes an empty file that did not exist. */
+/** Creates an empty file that must not exist yet. */
 function writeSafely(path: string): void {
   writeFileSync(path, "", { mode: FILE_MODE, flag: "wx", flush: true });
 }
@@ -285,5 +285,5 @@ export function namesIn(folder: string): string[] {
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 
-/** Returns milliseconds since 1970; 0: it does not exist. */
+/** Returns milliseconds since 1970; 0: the file does not exist. */
 const modifiedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;

@@ -1,4 +1,4 @@
-/** `dbsync backup`: the timeline of a data folder, whose daemon may run, as one file. A restore needs nothing else. */
+/** `dbsync backup`: writes the timeline of a data folder, whose daemon may be running, to one file. */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { FUNCTIONS_NAME } from "../../engine/scripts/functions-file.js";
@@ -16,31 +16,31 @@ import { openFolderView } from "../../timeline/disk/folder-view.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { isIncomplete } from "./state-mark.js";
 
-/** The backup that was made. */
+/** A completed backup. */
 export interface BackupReport {
   readonly file: string;
   readonly bytes: number;
   readonly entries: number;
-  /** Date of the last entry; null: there is none. */
+  /** The date of the last entry; null: there is none. */
   readonly last: number | null;
   readonly snapshots: readonly number[];
   /** A hash over the complete file; hexadecimal. */
   readonly seal: string;
-  /** Whether its daemon was catching up: entries may be missing. */
+  /** Whether its daemon was catching up, so that entries may be missing. */
   readonly incomplete: boolean;
 }
 
-/** Readable by its owner only, because it contains all data. */
+/** Readable by its owner only, because the file contains all data. */
 const MODE = 0o600;
-/** A daemon may prune old entries meanwhile: then the backup starts again. */
+/** The number of attempts: if the daemon prunes entries in the meantime, the backup starts again. */
 const RUNS_MAX = 3;
 
 /**
- * Makes a backup. The file gets its name when it is complete and was read back.
+ * Makes a backup. The file receives its name when it is complete and has been read back.
  * @param data  the data folder
- * @param incomplete  whether to make it while the daemon is catching up, too
+ * @param incomplete  whether to make it even while the daemon is catching up
  * @param onProgress  receives the number of entries written so far
- * @throws NoBackup  a sentence: the folder cannot be read or is damaged, the file exists already, the disk
+ * @throws NoBackup  the folder cannot be read or is damaged, the file already exists, or the disk fails
  */
 export async function backUp(
   data: string,
@@ -49,7 +49,7 @@ export async function backUp(
   onProgress: (entries: number) => void,
 ): Promise<BackupReport> {
   const file = resolve(target);
-  if (existsSync(file)) throw taken(file);
+  if (existsSync(file)) throw alreadyThere(file);
   if (!existsSync(join(data, "timeline"))) throw new NoBackup(`--data ${data}: ${noTimeline(data)}`);
   const staged = begun(file);
   try {
@@ -64,15 +64,15 @@ export async function backUp(
       return { file, bytes, entries, last, snapshots, seal, incomplete: end.incomplete === true };
     }
   } catch (problem) {
-    if (errnoOf(problem) === "EEXIST") throw taken(file);
+    if (errnoOf(problem) === "EEXIST") throw alreadyThere(file);
     throw failed(file, problem);
   } finally {
     discard(staged);
   }
-  throw new NoBackup("its daemon forgets old entries faster than they are read: try again later");
+  throw new NoBackup("its daemon prunes old entries faster than they are read: try again later");
 }
 
-/** Reading the folder fails with the path that was read; writing the file with none, or its own. */
+/** Turns an error into a sentence. Reading the folder fails with the path that was read; writing the file with none, or its own. */
 function failed(file: string, problem: unknown): unknown {
   const { path } = problem as NodeJS.ErrnoException;
   const isOther = path !== undefined && dirname(path) !== dirname(file);
@@ -80,7 +80,7 @@ function failed(file: string, problem: unknown): unknown {
   return sentence === null ? problem : new NoBackup(sentence, { cause: problem });
 }
 
-/** @returns its seal; null: entries were forgotten meanwhile */
+/** @returns the seal; null: entries were pruned in the meantime */
 async function runOnce(
   data: string,
   staged: string,
@@ -126,8 +126,8 @@ async function runOnce(
 }
 
 const INCOMPLETE =
-  "its daemon is catching up, or was when it stopped, so entries may be missing here that other daemons have: wait until dbsync status shows it " +
-  "as live, or back up another daemon; --incomplete makes the backup all the same";
+  "its daemon is catching up, or was when it stopped, so entries that other daemons have may be missing: wait until dbsync status shows it " +
+  "as live, or back up another daemon; --incomplete makes the backup anyway";
 
 /** Checks that the disk has everything that was written. @throws Error  it does not */
 function readBack(staged: string): BackupView {
@@ -136,7 +136,7 @@ function readBack(staged: string): BackupView {
   return view;
 }
 
-/** Returns why a backup was not opened, and what to do. */
+/** Returns why a backup could not be opened, and what to do. */
 export function whyUnread(problem: unknown): string {
   const code = errnoOf(problem);
   if (code === "ENOENT" || code === "ENOTDIR")
@@ -146,7 +146,7 @@ export function whyUnread(problem: unknown): string {
   return problem instanceof Error ? problem.message : String(problem);
 }
 
-/** Makes an empty file next to the final one. @returns its name @throws NoBackup */
+/** Creates an empty file next to the final one. @returns its name @throws NoBackup */
 function begun(file: string): string {
   try {
     return stage(file, "", MODE);
@@ -163,4 +163,4 @@ function readIfThere(path: string): Buffer | null {
   return existsSync(path) ? readFileSync(path) : null;
 }
 
-const taken = (file: string) => new NoBackup(`${file} is there already: name a file that is not`);
+const alreadyThere = (file: string) => new NoBackup(`${file} already exists: name a file that does not`);

@@ -1,4 +1,4 @@
-/** The check of a backup's file: each of its bytes, and then all that is checked of a folder. */
+/** Verifies a backup's file: all its bytes, and then everything that is verified in a folder. */
 import { pino } from "pino";
 import { hashOf } from "../../engine/trust/identity.js";
 import { loadSigners } from "../../engine/trust/load-signers.js";
@@ -10,13 +10,13 @@ import { whyUnread } from "./backup-file.js";
 import { FAULTS_MAX, NotChecked, Verification, type VerificationReport } from "./verification.js";
 
 export interface BackupVerification extends VerificationReport {
-  /** When it was made, milliseconds since 1970; null: that is damaged. */
+  /** When the backup was made, in milliseconds since 1970; null: that part is damaged. */
   readonly made: number | null;
-  /** Sentences that say what cannot be known of it. */
+  /** Sentences that report what cannot be verified. */
   readonly untold: readonly string[];
 }
 
-/** @throws NotChecked. @throws StartError  the keys cannot be read, or are not the backup's */
+/** @throws NotChecked. @throws StartError  the keys cannot be read, or are not those of the backup */
 export function verifyBackup(
   settings: Settings,
   file: string,
@@ -47,7 +47,7 @@ export function verifyBackup(
   }
 }
 
-const INCOMPLETE = "Its daemon was catching up when it was made: entries may be missing.";
+const INCOMPLETE = "The daemon was catching up when the backup was made: entries may be missing.";
 
 function open(file: string): BackupView | DamagedBackup {
   try {

@@ -1,7 +1,7 @@
 /**
- * TIMELINE BLAME: finds the units that produced the current value of a key. The state shows after each entry whether the
- * key's value, expiry or existence has changed; of several units of one entry, all that may write it and did not fail are
- * named.
+ * TIMELINE BLAME: finds the units that produced the current value of a key. After each entry the state shows whether the
+ * key's value, expiry or existence has changed. If an entry has several units, all are named that may write the key and
+ * did not fail.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
@@ -16,13 +16,13 @@ import { readBlameFrom, UNITS_MAX } from "./query.js";
 import { type KeyPlace, mayWrite, writes } from "./touched.js";
 import { ELLIPSIS, outcomeOf, reporting } from "./unit-report.js";
 
-/** Id of the unit that wrote a key last; null: the key is absent. */
+/** The id of the unit that last wrote a key; null: the key is absent. */
 type Writer = ByteString | null;
 
 type Change = "created" | "changed" | "removed";
 
 export interface BlameScene extends LogScene {
-  /** Whether commands are shown completely; otherwise what they do to other keys is left out. */
+  /** Whether commands are shown completely; otherwise their effects on other keys are left out. */
   readonly showsAll: boolean;
 }
 
@@ -53,7 +53,7 @@ export async function blame(
 
 class BlameTracker {
   found = new NewestOf<() => Reply>(UNITS_MAX);
-  /** The key's writer before the first entry that is checked. */
+  /** The key's writer before the first checked entry. */
   before: Writer = null;
   readonly #place: KeyPlace;
   readonly #from: number;
@@ -101,7 +101,7 @@ class BlameTracker {
     return this.#expire !== NO_EXPIRY && at > this.#expire ? null : this.#writer;
   }
 
-  /** The key as it is now. Its entry is changed in place, so what is needed of it is kept. */
+  /** Notes the present state of the key. The key's entry is changed in place, so the needed fields are copied. */
   #note(): void {
     const { db, key } = this.#place;
     const entry = this.#fold?.database.keyspaces[db]?.find(key);
@@ -109,16 +109,16 @@ class BlameTracker {
     this.#expire = entry?.expire ?? NO_EXPIRY;
   }
 
-  /** Leaves in a unit the commands that may have written the key; other keys and their data are removed. */
+  /** Returns the unit with only the commands that may have written the key, without other keys and their data. */
   #ofKeyAlone(unit: RecalledUnit): RecalledUnit {
     const { entry, commands, answer } = unit;
     const { key } = this.#place;
     const own = commands.filter((argv) => writes(argv, entry.envelope.db, this.#place));
-    const shown = own.map(([name = "", ...words]) => [name, ...(words.includes(key) ? [key] : []), ELLIPSIS]);
+    const shown = own.map(([name = "", ...args]) => [name, ...(args.includes(key) ? [key] : []), ELLIPSIS]);
     return { ...unit, commands: shown, answer: { ...answer, reply: bulk(ELLIPSIS) } };
   }
 
-  /** A unit that failed, or that only reads, has changed nothing. */
+  /** Whether a unit may have caused the change: one that failed, or that only reads, has changed nothing. */
   #isCause(unit: RecalledUnit, after: Writer): boolean {
     if (after === unitId(unit.entry.id, unit.index)) return true;
     return outcomeOf(unit) === "applied" && mayWrite(unit, this.#place);
@@ -131,7 +131,7 @@ function changeOf(before: Writer, after: Writer): Change | null {
   return before === null ? "created" : "changed";
 }
 
-/** `id:index`, as the units are named. */
+/** Formats `id:index`, the name of a unit. */
 function writerReply(writer: Writer): Reply {
   if (writer === null) return NIL;
   const index = Buffer.from(writer.slice(HASH_BYTES), "latin1").readUInt32BE();

@@ -1,4 +1,4 @@
-/** TIMELINE DEADLETTERS: acknowledged writes that this daemon had to drop, as its data folder has them. */
+/** TIMELINE DEADLETTERS: lists acknowledged writes that this daemon had to drop, from its data folder. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
 import { hexOf, readBody } from "../../protocol/version-2/envelope.js";
@@ -7,7 +7,7 @@ import type { Letter, LettersFolder } from "../dead-letters/letters-folder.js";
 import { readLettersQuery } from "./query.js";
 import { shownCommands } from "./unit-report.js";
 
-/** Bytes above which a dead letter's commands are not read: disk reads delay clients. */
+/** The size above which a dead letter's commands are not read: disk reads delay clients. */
 const READ_BYTES_MAX = 64 * 1024;
 
 /** @param folder  null: there is no data folder @throws CommandFailure */

@@ -1,6 +1,6 @@
 /**
- * TIMELINE FATE: the outcome of envelopes that a daemon had accepted before the list of members removed it, so that
- * what no member has can be stored as dead letters. Source: docs/protocol-v2.md "TIMELINE".
+ * TIMELINE FATE: returns the outcome of envelopes that a daemon had accepted before the member list removed it, so that
+ * those that no member has can be stored as dead letters. Source: docs/protocol-v2.md "TIMELINE".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../protocol/reply.js";
@@ -18,12 +18,12 @@ export const PLACES_MAX = 1000;
 export function fates(argv: readonly ByteString[], node: NodeState, recorder: Recorder): Reply {
   const [, , daemon = "", ...places] = argv;
   if (places.length > PLACES_MAX)
-    throw custom(`ERR ${places.length} places are named, and ${PLACES_MAX} may be`);
+    throw custom(`ERR ${places.length} places are named, but at most ${PLACES_MAX} are allowed`);
   const id = bytesOfHex(daemon, HASH_BYTES);
-  if (id === undefined) throw custom(`ERR '${echoed(daemon)}' is no daemon's id of 64 hexadecimal digits`);
+  if (id === undefined) throw custom(`ERR '${echoed(daemon)}' is not a daemon's id of 64 hexadecimal digits`);
   const { state } = recorder;
-  if (state !== "live") throw custom(`ERR this daemon is ${state}: ask one that is live`);
-  // Other daemons send what they have when they are back: written again it would be there twice.
+  if (state !== "live") throw custom(`ERR this daemon is ${state}: send the command to a live one`);
+  // A daemon that may return sends its own entries then: if they were also written again, they would exist twice.
   if (node.lists?.standing.left.has(id) !== true) throw custom(NOT_LEFT);
   return array(places.map((text) => bulk(fateAt(text, node))));
 }
@@ -31,7 +31,7 @@ export function fates(argv: readonly ByteString[], node: NodeState, recorder: Re
 function fateAt(text: ByteString, { timeline, peering }: NodeState): Fate {
   const bytes = bytesOfHex(text, PLACE_BYTES);
   if (bytes === undefined)
-    throw custom(`ERR '${echoed(text)}' is no place of ${2 * PLACE_BYTES} hexadecimal digits`);
+    throw custom(`ERR '${echoed(text)}' is not a place of ${2 * PLACE_BYTES} hexadecimal digits`);
   const place = readPlace(Buffer.from(bytes, "latin1"));
   const idsFrom = timeline.prunedTo + 1;
   const isHeld = place.at >= idsFrom && timeline.holds(place);
@@ -39,4 +39,4 @@ function fateAt(text: ByteString, { timeline, peering }: NodeState): Fate {
 }
 
 const NOT_LEFT =
-  "ERR the list of members does not leave that daemon out: what it has comes back with it. dbsync members evict it, if it never will";
+  "ERR the list of members does not leave that daemon out: it brings its entries when it returns. If it never will, evict it with dbsync members evict";

@@ -1,6 +1,6 @@
 /**
- * Verifies a data folder: reads it, and reports what could not be checked. Nothing is opened for writing. If a daemon
- * writes the folder meanwhile, its contents at the beginning are verified.
+ * Verifies a data folder: reads it, and reports what could not be verified. Nothing is opened for writing. If a daemon
+ * writes to the folder in the meantime, the contents at the beginning are verified.
  */
 import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
@@ -24,29 +24,29 @@ import { FAULTS_MAX, type Fault, NotChecked, Verification, type VerificationRepo
 
 /** The state of the folder that was verified. */
 export interface Seen {
-  /** The process that has the folder; null: none on this machine. */
+  /** The process that uses the folder; null: none on this machine. */
   readonly process: number | null;
-  /** Number of the last group of the log. */
+  /** The number of the last group in the log. */
   readonly group: number;
-  /** Whether the folder was written meanwhile; then later entries are not included. */
+  /** Whether the folder was written to in the meantime; then later entries are not included. */
   readonly isWritten: boolean;
   /**
-   * Entries that were added meanwhile, dated before the last that was verified: some may be in `state`, so it says
-   * nothing.
+   * The number of entries that were added in the meantime, dated before the last verified one. Some may be in `state`, so
+   * it cannot be compared then.
    */
   readonly missed: number;
 }
 
 export interface FolderReport extends VerificationReport {
   readonly seen: Seen;
-  /** Sentences that say what cannot be known. */
+  /** Sentences that report what cannot be verified. */
   readonly untold: readonly string[];
 }
 
-/** A daemon may forget old entries while they are read: then all is read again. */
+/** The number of attempts: if the daemon prunes entries in the meantime, everything is read again. */
 const RUNS_MAX = 3;
 
-/** @throws NotChecked. @throws StartError  the keys cannot be read, or are not the folder's */
+/** @throws NotChecked. @throws StartError  the keys cannot be read, or are not those of the folder */
 export async function verifyFolder(
   settings: Settings,
   data: string,
@@ -59,11 +59,11 @@ export async function verifyFolder(
     if (report !== null) return report;
   }
   throw new NotChecked(
-    `--data ${data}: its daemon forgets old entries faster than they are read. Check it again later, or a copy of it.`,
+    `--data ${data}: its daemon prunes old entries faster than they are read. Check it again later, or check a copy of it.`,
   );
 }
 
-/** A folder of another user (mode 0700) may hold one that cannot be seen. */
+/** Checks that the folder has a timeline. In another user's folder (mode 0700) it cannot be seen. */
 function requireTimeline(data: string): void {
   try {
     accessSync(join(data, "timeline"), constants.R_OK);
@@ -81,7 +81,7 @@ function unreadableBy(data: string, problem: unknown): NotChecked {
   );
 }
 
-/** @returns null  what was read was pruned meanwhile */
+/** @returns null  entries were pruned before they were read */
 async function runOnce(
   data: string,
   signers: Signers,
@@ -125,9 +125,9 @@ async function open(
 }
 
 const INCOMPLETE =
-  "Its daemon is catching up, or was when it stopped: entries that other daemons have may be missing.";
+  "The daemon is catching up, or was when it stopped: entries that other daemons have may be missing.";
 
-/** null: it has none. */
+/** Returns the folder's snapshots. null: it has none. */
 function snapshotsOf(data: string): SnapshotFiles | null {
   const folder = snapshotFolder(data);
   return existsSync(folder) ? new SnapshotFiles(folder, { sweeps: false }) : null;
@@ -140,11 +140,11 @@ function unreadable(signers: Signers, fault: Fault): FolderReport {
   return {
     ...withFaults(report, [fault]),
     seen,
-    untold: ["Of a file whose head is damaged nothing else is known."],
+    untold: ["Everything else, because the head of the file is damaged."],
   };
 }
 
-/** @param faults  placed before the report's own */
+/** @param faults  inserted before the report's own */
 function withFaults(report: VerificationReport, faults: readonly Fault[]): VerificationReport {
   const all = [...faults, ...report.faults];
   return { ...report, faults: all.slice(0, FAULTS_MAX), faultCount: faults.length + report.faultCount };
@@ -159,7 +159,7 @@ function dateOr(key: Buffer | null, otherwise: string): string {
   return key === null || key.length < PLACE_MIN ? otherwise : dateText(readPlace(key).at);
 }
 
-/** Bytes: marks have shorter keys. */
+/** The minimum bytes of an order key: marks have shorter keys. */
 const PLACE_MIN = 42;
 
 function logFaults(folder: string, { lost }: LogRemains): Fault[] {
@@ -169,16 +169,18 @@ function logFaults(folder: string, { lost }: LogRemains): Fault[] {
 
 function untoldOf({ end, unsynced }: LogRemains, group: number): string[] {
   if (end === "none")
-    return ["Whether the log is whole to its end: there is no file log-end, as an older release left none."];
-  if (end === "damaged") return ["Whether the log is whole to its end: the file log-end cannot be read."];
+    return [
+      "Whether the log is complete to its end: there is no file log-end, because an older release wrote none.",
+    ];
+  if (end === "damaged") return ["Whether the log is complete to its end: the file log-end cannot be read."];
   const sentences: string[] = [];
   if (unsynced > 0)
     sentences.push(
-      `What the last ${unsynced} groups of writes held: the machine was restarted before they were on the disk, as --fsync permits.`,
+      `The contents of the last ${unsynced} groups of writes: the machine was restarted before they were on the disk, as --fsync permits.`,
     );
   else if (!end.isSameBoot && group > end.written)
     sentences.push(
-      "Whether the log is whole to its end: log-end is older than the log, as a power failure leaves it.",
+      "Whether the log is complete to its end: log-end is older than the log, as after a power failure.",
     );
   return sentences;
 }

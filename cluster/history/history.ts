@@ -1,6 +1,6 @@
 /**
- * TIMELINE and its subcommands, on a daemon that has a timeline: answered from its own, while it serves other
- * commands. They change nothing, and are not recorded. The key's permissions have been checked. Source:
+ * TIMELINE and its subcommands, on a daemon with a timeline. They are answered from it while the daemon serves other
+ * commands. They change nothing, and are not recorded. The key's permissions have already been checked. Source:
  * docs/protocol-v2.md "TIMELINE".
  */
 
@@ -30,9 +30,9 @@ export class History {
   readonly recalls: Recalls;
   readonly node: NodeState;
   readonly recorder: Recorder;
-  /** When the daemon was started, by its clock then; milliseconds since 1970. */
+  /** When the daemon was started, by its clock at that time; milliseconds since 1970. */
   readonly startedAt: number;
-  /** The Redis that follows the fold; null: none does. */
+  /** The Redis that follows the fold; null: there is none. */
   mirror: Mirror | null = null;
   readonly #handlers: ReadonlyMap<string, Handler>;
 
@@ -61,7 +61,7 @@ export class History {
     ]);
   }
 
-  /** Figures for metrics. */
+  /** The figures for metrics. */
   get figures(): ReplicaFigures {
     return figuresOf(this);
   }
@@ -72,9 +72,9 @@ export class History {
   }
 
   /**
-   * Runs one of its commands.
+   * Runs a TIMELINE command.
    * @param name  in the table of commands
-   * @returns null: the command is another's
+   * @returns null: it is a different command
    */
   execute(name: string, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null {
     const handler = this.#handlers.get(name);
@@ -87,13 +87,13 @@ export class History {
     }
   }
 
-  /** Ends what runs. */
+  /** Stops all running requests. */
   stop(): void {
     this.recalls.stop();
   }
 }
 
-/** Turns an error into the unit's answer: nothing has been changed, whatever it was. */
+/** Turns an error into the unit's answer. Nothing has been changed, whatever the error is. */
 function errorOf(problem: unknown): Reply {
   if (problem instanceof CommandFailure) return problem.reply;
   const reason = problem instanceof Error ? problem.message : String(problem);

@@ -1,3 +1,3 @@
-/** The message if signatures must be verified but no key for that is configured. */
+/** The message if signatures have to be verified but no key for that is configured. */
 export const KEYS_MISSING =
-  "the keys are missing: give --sign-key and --root-key as the daemon is started with them, or --config with its configuration file.";
+  "the keys are missing: add --sign-key and --root-key as for the daemon, or --config with its configuration file.";

@@ -1,4 +1,4 @@
-/** TIMELINE LOG: the entries of a span of time, with the outcome of each unit. */
+/** TIMELINE LOG: returns the entries of a span of time, with the outcome of each unit. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
 import { type Envelope, hexOf } from "../../protocol/version-2/envelope.js";
@@ -13,7 +13,7 @@ export interface LogScene {
   readonly recalls: Recalls;
   /** The latest date that an entry may be folded at. */
   readonly last: number;
-  /** The envelope's. */
+  /** The envelope's database. */
   readonly db: number;
 }
 
@@ -48,7 +48,7 @@ export function log(argv: readonly ByteString[], { recalls, last, db }: LogScene
   );
 }
 
-/** Returns the facts about one look into the past. */
+/** Returns the facts about one recall of the past. */
 export function factsOf({ snapshot, damaged }: Recalled): Record<string, Reply> {
   return { snapshot: snapshot === null ? NIL : integer(snapshot), damaged: integer(damaged) };
 }

@@ -1,16 +1,16 @@
-/** Keeps the newest of many items, so that memory is bounded however many there are. */
+/** Stores the newest of many items, so that memory is bounded regardless of their number. */
 export class NewestOf<T> {
-  readonly #most: number;
+  readonly #maxItems: number;
   readonly #ring: T[] = [];
-  /** How many there were. */
+  /** The number of items that were added. */
   seen = 0;
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(maxItems: number) {
+    this.#maxItems = maxItems;
   }
 
   push(item: T): void {
-    this.#ring[this.seen++ % this.#most] = item;
+    this.#ring[this.seen++ % this.#maxItems] = item;
   }
 
   /** The number of dropped items. */
@@ -20,7 +20,7 @@ export class NewestOf<T> {
 
   /** The items in the order in which they were added. */
   get items(): T[] {
-    const start = this.left === 0 ? 0 : this.seen % this.#most;
+    const start = this.left === 0 ? 0 : this.seen % this.#maxItems;
     return [...this.#ring.slice(start), ...this.#ring.slice(0, start)];
   }
 }

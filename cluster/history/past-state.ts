@@ -1,4 +1,4 @@
-/** TIMELINE GET: a command that reads, run on the state as it was at a date. */
+/** TIMELINE GET: runs a reading command on the state as it was at a date. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { CommandFailure, custom, echoed } from "../../store/arguments/errors.js";
@@ -11,9 +11,9 @@ export interface PastScene {
   readonly recalls: Recalls;
   /** Milliseconds since 1970; later entries are not reported. */
   readonly now: number;
-  /** The envelope's. */
+  /** The envelope's database. */
   readonly db: number;
-  /** The id of the unit that asks. */
+  /** The id of the unit that contains the command. */
   readonly id: ByteString;
 }
 
@@ -23,9 +23,9 @@ export async function pastState(
   { recalls, now, db, id }: PastScene,
 ): Promise<Reply> {
   const at = readDate(argv[2] as ByteString, "the date");
-  if (at > now) throw custom(`ERR the date lies ${at - now} ms ahead of this daemon's clock`);
-  const asked = argv.slice(PAST_COMMAND_AT);
-  const command = resolveCommand(asked);
+  if (at > now) throw custom(`ERR the date is ${at - now} ms ahead of this daemon's clock`);
+  const pastCommand = argv.slice(PAST_COMMAND_AT);
+  const command = resolveCommand(pastCommand);
   if (command instanceof CommandFailure) return command.reply;
   if (!command.reads)
     throw custom(
@@ -34,7 +34,7 @@ export async function pastState(
   const { fold, damaged } = await recalls.run({ from: at + 1, until: at, begun: () => {}, found: () => {} });
   if (damaged > 0)
     throw new RecallFailure(
-      `${damaged} entries of the timeline are damaged here, so it is not certain what was: ask another daemon`,
+      `${damaged} entries of the timeline are damaged here, so the past state is uncertain: send the command to another daemon`,
     );
-  return fold.database.run(command, asked, { at, db, id });
+  return fold.database.run(command, pastCommand, { at, db, id });
 }

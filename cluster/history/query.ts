@@ -3,31 +3,31 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/version-2/envelope.js";
 import { custom, echoed, syntaxError } from "../../store/arguments/errors.js";
 
-/** Units that one answer may have. */
+/** The maximum number of units in one answer. */
 export const UNITS_MAX = 10_000;
 const UNITS_DEFAULT = 100;
-/** Dead letters that one answer may have: each is read from the disk. */
+/** The maximum number of dead letters in one answer: each is read from the disk. */
 const LETTERS_MAX = 200;
-/** Milliseconds before TO, if there is no FROM. */
+/** Milliseconds before TO that are covered if there is no FROM. */
 const SPAN_DEFAULT_MS = 60 * 60 * 1000;
 const SIGNER_DIGITS_MIN = 4;
 
 export interface LogQuery {
-  /** Milliseconds since 1970, the first. */
+  /** The first date, in milliseconds since 1970. */
   readonly from: number;
-  /** The last. */
+  /** The last date. */
   readonly to: number;
-  /** null: any. */
+  /** null: any key. */
   readonly key: ByteString | null;
-  /** Hexadecimal digits that the signer's id begins with. */
+  /** The hexadecimal digits that the signer's id begins with. */
   readonly signer: string;
   readonly limit: number;
 }
 
 /**
  * @param argv  `TIMELINE LOG …`
- * @param last      the latest date that something may be folded at
- * @param earliest  the first date that is kept
+ * @param last      the latest date at which an entry may be folded
+ * @param earliest  the first stored date
  * @throws CommandFailure
  */
 export function readLogQuery(argv: readonly ByteString[], last: number, earliest: number): LogQuery {
@@ -43,12 +43,12 @@ export function readLogQuery(argv: readonly ByteString[], last: number, earliest
   };
 }
 
-/** @param argv  `TIMELINE BLAME key …`. @returns where to begin; null: as early as can be. @throws CommandFailure */
+/** @param argv  `TIMELINE BLAME key …`. @returns the date to begin at; null: the earliest. @throws CommandFailure */
 export function readBlameFrom(argv: readonly ByteString[]): number | null {
   return dateOption(readOptions(argv, 3, ["FROM"]), "FROM");
 }
 
-/** @param argv  `TIMELINE STATUS …`. @returns null: not asked for. @throws CommandFailure */
+/** @param argv  `TIMELINE STATUS …`. @returns null: not requested. @throws CommandFailure */
 export function readStatusUpTo(argv: readonly ByteString[]): number | null {
   return dateOption(readOptions(argv, 2, ["UPTO"]), "UPTO");
 }
@@ -90,18 +90,18 @@ function dateOption(options: ReadonlyMap<string, ByteString>, name: string): num
   return text === undefined ? null : readDate(text, name);
 }
 
-function countOption(options: ReadonlyMap<string, ByteString>, name: string, most: number): number | null {
+function countOption(options: ReadonlyMap<string, ByteString>, name: string, max: number): number | null {
   const text = options.get(name);
   if (text === undefined) return null;
-  if (/^[1-9]\d{0,8}$/.test(text) && Number(text) <= most) return Number(text);
-  throw custom(`ERR ${name} is '${echoed(text)}' instead of a number from 1 to ${most}`);
+  if (/^[1-9]\d{0,8}$/.test(text) && Number(text) <= max) return Number(text);
+  throw custom(`ERR ${name} is '${echoed(text)}' instead of a number from 1 to ${max}`);
 }
 
 function signerOption(options: ReadonlyMap<string, ByteString>): string {
   const text = options.get("SIGNER");
   if (text === undefined) return "";
-  const whole = bytesOfHex(text, HASH_BYTES);
-  if (whole !== undefined) return hexOf(whole);
+  const id = bytesOfHex(text, HASH_BYTES);
+  if (id !== undefined) return hexOf(id);
   if (/^[\da-f]+$/i.test(text) && text.length >= SIGNER_DIGITS_MIN && text.length < 2 * HASH_BYTES)
     return text.toLowerCase();
   throw custom(

@@ -1,4 +1,4 @@
-/** The state of a daemon's timeline and members as plain figures, for TIMELINE STATUS and for metrics. */
+/** Collects the state of a daemon's timeline and members as plain figures, for TIMELINE STATUS and for metrics. */
 
 import type { Mirror } from "../../engine/mirror/mirror.js";
 import type { MirrorFigures } from "../../engine/mirror/mirror-parts.js";
@@ -12,25 +12,25 @@ import type { MessageFigures } from "../peers/shared/message-figures.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 
-/** The figures of TIMELINE STATUS, and those that only metrics show. */
+/** The figures of TIMELINE STATUS, and those that are only in metrics. */
 export interface ReplicaFigures extends TimelineReport {
-  /** Messages on channels between members, by outcome. */
+  /** The counts of channel messages between members, by outcome. */
   readonly messages: Readonly<MessageFigures>;
 }
 
-/** Counts of looks into the past, which only their owner knows. */
-interface Looks {
+/** The sources of the figures. */
+interface FigureSources {
   readonly node: NodeState;
   readonly recorder: Recorder;
   readonly recalls: Recalls;
-  /** When the daemon was started, by its clock then; milliseconds since 1970. */
+  /** When the daemon was started, by its clock at that time; milliseconds since 1970. */
   readonly startedAt: number;
   readonly deadLetters: number;
   readonly mirror: Mirror | null;
 }
 
-export function figuresOf(looks: Looks): ReplicaFigures {
-  const { node, recorder, recalls, startedAt, deadLetters, mirror } = looks;
+export function figuresOf(sources: FigureSources): ReplicaFigures {
+  const { node, recorder, recalls, startedAt, deadLetters, mirror } = sources;
   const { timeline, peering, storage } = node;
   const standing = node.lists?.standing ?? standingOf([]);
   const { failure, watermark, published, newest, index, figures, standstill } = timeline;
@@ -86,7 +86,7 @@ export function figuresOf(looks: Looks): ReplicaFigures {
 
 function memberReport(member: MemberStatus, { heads, members }: Standing, timeline: Timeline): MemberReport {
   const { id, isLacking, about } = member;
-  // Both are 0 where it has no folder.
+  // Both are 0 if it has no data folder.
   const known = (bytes = 0) => (about !== null && about.diskSize > 0 ? bytes : null);
   return {
     ...member,
@@ -103,7 +103,7 @@ function memberReport(member: MemberStatus, { heads, members }: Standing, timeli
   };
 }
 
-/** Whether both hold the same and have it in their states; null: the member has not reported it. */
+/** Whether both have the same entries, also in their states; null: the member has not reported it. */
 const isEqual = (member: MemberStatus, { isLevel }: { readonly isLevel: boolean }): boolean | null =>
   member.isEqual && isLevel && member.state !== "catching-up";
 

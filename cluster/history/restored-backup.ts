@@ -1,4 +1,4 @@
-/** Restores a backup's file: as a data folder, or the keys that it had. */
+/** Restores a backup's file: as a data folder, or only some of its keys. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { FUNCTIONS_NAME } from "../../engine/scripts/functions-file.js";
@@ -24,7 +24,7 @@ import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { reaches, standstillOf } from "../../timeline/standstill.js";
 import { whyUnread } from "./backup-file.js";
 
-/** The backup cannot be restored; the message says why, and what to do. */
+/** The error if a backup cannot be restored; the message states the reason, and what to do. */
 export class NotRestored extends Error {
   override readonly name = "NotRestored";
 }
@@ -33,9 +33,9 @@ const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 /** The suffix of a folder's name while it is being written. */
 const UNFINISHED = ".unfinished";
-/** No client waits for single entries: everything is synced before it counts. */
+/** Milliseconds between syncs. No client waits for a single entry: everything is synced before it counts. */
 const SYNC_MS = 1000;
-const DAMAGES_TOLD = 10;
+const DAMAGES_SHOWN = 10;
 
 /** @throws NotRestored  which bytes are damaged, or why it cannot be read */
 function openBackup(file: string): BackupView {
@@ -43,20 +43,20 @@ function openBackup(file: string): BackupView {
     return new BackupView(file, hashOf);
   } catch (problem) {
     if (!(problem instanceof DamagedBackup)) throw new NotRestored(`${file}: ${whyUnread(problem)}`);
-    const told = problem.damages
-      .slice(0, DAMAGES_TOLD)
+    const shown = problem.damages
+      .slice(0, DAMAGES_SHOWN)
       .map((each) => `  bytes ${each.from} to ${each.to}: ${each.problem}`);
-    const more = problem.damages.length > DAMAGES_TOLD ? [`  and more`] : [];
+    const more = problem.damages.length > DAMAGES_SHOWN ? [`  and more`] : [];
     throw new NotRestored(
-      `${file} is damaged, and nothing of it was restored:\n${[...told, ...more].join("\n")}\n` +
-        "Take another copy of this file, or an earlier backup; dbsync get --at asks daemons that still have the past.",
+      `${file} is damaged, and nothing was restored from it:\n${[...shown, ...more].join("\n")}\n` +
+        "Use another copy of this file, or an earlier backup; or query a daemon that still has the past with dbsync get --at.",
     );
   }
 }
 
 /**
- * Restores a backup as a data folder. The folder gets its name once it is complete.
- * @param at  milliseconds since 1970: entries dated later are left out; null: none is
+ * Restores a backup as a data folder. The folder receives its name once it is complete.
+ * @param at  milliseconds since 1970: later entries are left out; null: all entries are restored
  * @returns the description that the backup contains
  * @throws NotRestored
  */
@@ -74,13 +74,13 @@ export async function restoreFolder(
   const disk = await loadWith("lmdb", "--data", () => import("../../timeline/disk/disk-storage.js"));
   const made = data + UNFINISHED;
   try {
-    // Of a restore that was killed.
+    // Remove the folder of a restore that was killed.
     rmSync(made, { recursive: true, force: true });
     mkdirSync(made, { mode: FOLDER_MODE });
     await fill(made, data, source, new disk.DiskStorage(made, { interval: SYNC_MS }, log));
     const { functions } = view.end;
     const path = join(made, FUNCTIONS_NAME);
-    // On the disk before the folder has its name.
+    // This has to be on the disk before the folder has its name.
     if (functions !== null) placeOver(stage(path, Buffer.from(functions, "base64"), FILE_MODE), path);
     renameSync(made, data);
   } catch (problem) {
@@ -92,23 +92,23 @@ export async function restoreFolder(
   return view.end;
 }
 
-/** @throws NotRestored  something is there already */
+/** @throws NotRestored  the target exists and is not an empty folder */
 function requireEmpty(data: string): void {
   if (!existsSync(data)) return;
   if (!statSync(data).isDirectory())
     throw new NotRestored(`--data ${data} is a file: name a folder that does not exist yet`);
   if (readdirSync(data).length > 0)
     throw new NotRestored(
-      `--data ${data} is not empty: name a folder that is not there yet, or move what is in it`,
+      `--data ${data} is not empty: name a folder that does not exist yet, or move its contents`,
     );
 }
 
-/** A folder that cannot be removed does not count as one of data: its name says so. */
+/** Removes an unfinished folder if possible. One that remains does not count as a data folder, because of its name. */
 function removeQuietly(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true });
   } catch {
-    // The reason why it could not be written is reported.
+    // The reason why it could not be written is reported by the caller.
   }
 }
 
@@ -127,7 +127,7 @@ async function fill(
       snapshots: new SnapshotFiles(snapshotFolder(made)),
       commit: () => storage.close(),
       discard: async () => {
-        // It fails again, as what was put before: that is reported.
+        // It fails again like the write before it, which is reported.
         await storage.close().catch(() => {});
         rmSync(made, { recursive: true, force: true });
       },
@@ -140,7 +140,7 @@ function requireReach(view: BackupView, file: string, at: number | null): void {
   const pruned = view.mark("pruned");
   if (pruned === null || at === null || at >= Number(pruned.toString())) return;
   throw new NotRestored(
-    `${file} reaches back to ${dateText(Number(pruned.toString()))}: what was before is not in it (--retain). Name a later --at, or take an earlier backup`,
+    `${file} reaches back to ${dateText(Number(pruned.toString()))}: earlier entries are not in it (--retain). Name a later --at, or use an earlier backup`,
   );
 }
 
@@ -151,21 +151,21 @@ export interface KeysRestoring {
   readonly wanted: (key: ByteString) => boolean;
   readonly signers: Signers;
   readonly databases: number;
-  /** Receives what is to be known of the backup. */
+  /** Receives notes about the backup. */
   readonly noticed: (text: string) => void;
 }
 
-/** A key as RESTORE takes it; `left`: why it cannot. */
+/** A key in the form that RESTORE accepts; `left`: why it cannot be restored. */
 export interface RestoredKey {
   readonly key: ByteString;
-  /** Milliseconds since 1970; 0: it stays. */
+  /** Milliseconds since 1970; 0: it does not expire. */
   readonly expires: number;
   readonly payload: ByteString | null;
   readonly left: string | null;
 }
 
 /**
- * Folds all that the backup has, as a daemon would, and yields the wanted keys of one database. @throws NotRestored,
+ * Folds all entries of the backup, as a daemon would, and yields the wanted keys of one database. @throws NotRestored,
  * StartError
  */
 export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
@@ -197,7 +197,7 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
   const standstill = reaches(fold, until) ? null : standstillOf(fold);
   if (standstill !== null)
     throw new NotRestored(
-      `${file}: nothing of it was restored: ${standstill}. dbsync restore --data makes a folder of it for that release`,
+      `${file}: nothing was restored from it: ${standstill}. dbsync restore --data makes a folder for that release`,
     );
   for (const { key, value, expire } of fold.database.keyspaces[db]?.entries ?? []) {
     if (!wanted(key) || (expire !== NO_EXPIRY && expire < (at ?? view.end.made))) continue;
@@ -211,6 +211,6 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
   }
 }
 
-/** A backup whose file is closed at the end of a block. */
+/** Returns a backup whose file is closed at the end of a block. */
 const closing = (view: BackupView): BackupView & Disposable =>
   Object.assign(view, { [Symbol.dispose]: () => view.close() });

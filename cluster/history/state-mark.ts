@@ -1,6 +1,6 @@
 /**
- * Notes in the data folder whether the daemon is catching up, so that programs that read only the folder (`dbsync backup`, `dbsync log
- * verify`) know that entries may be missing from it. A daemon that stops while it catches up leaves the note.
+ * Notes in the data folder whether the daemon is catching up. Programs that only read the folder (`dbsync backup`, `dbsync
+ * log verify`) then know that entries may be missing from it. A daemon that stops while catching up leaves the note.
  */
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
@@ -27,7 +27,7 @@ export class StateMark {
   }
 }
 
-/** Whether the daemon of a folder is catching up, or was when it stopped. Older versions note nothing. */
+/** Whether the daemon of a folder is catching up, or was when it stopped. Older versions wrote no note. */
 export function isIncomplete(storage: { mark(name: "state"): Buffer | null }): boolean {
   return storage.mark("state")?.toString() === CATCHING_UP;
 }

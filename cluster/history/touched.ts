@@ -1,4 +1,4 @@
-/** Decides whether a past unit may have concerned a key, from its bytes alone. */
+/** Decides from a past unit's bytes alone whether it may have concerned a key. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
@@ -10,24 +10,24 @@ export interface KeyPlace {
   readonly key: ByteString;
 }
 
-/** Whether a unit names the key, or a complete database that holds it; with `if` among its conditions too. */
+/** Whether a unit names the key, or a complete database that contains it; the unit's conditions (`if`) count too. */
 export function touches(unit: RecalledUnit, place: KeyPlace): boolean {
   const conditions = unit.entry.envelope.if ?? [];
   if (conditions.some(({ db, key }) => db === place.db && key === place.key)) return true;
   return unit.commands.some((argv) => touchesIn(argv, unit.entry.envelope.db, place).length > 0);
 }
 
-/** Whether it may have changed the key. */
+/** Whether the unit may have changed the key. */
 export function mayWrite({ entry, commands }: RecalledUnit, place: KeyPlace): boolean {
   return commands.some((argv) => writes(argv, entry.envelope.db, place));
 }
 
-/** Whether a command may change the key. @param db  that it runs in */
+/** Whether a command may change the key. @param db  the database that it runs in */
 export function writes(argv: readonly ByteString[], db: number, place: KeyPlace): boolean {
   return touchesIn(argv, db, place).some(({ access }) => access === "write");
 }
 
-/** Returns what a command does to the key, by its name or with a complete database. */
+/** Returns the command's accesses to the key, by its name or with a complete database. */
 function touchesIn(argv: readonly ByteString[], db: number, place: KeyPlace): Touch[] {
   const command = resolveCommand(argv);
   if (command instanceof CommandFailure) return [];

@@ -1,6 +1,6 @@
 /**
- * One unit of the past as TIMELINE answers it: its signer, date, commands and outcome. Source: docs/protocol-v2.md
- * "TIMELINE".
+ * The form of one past unit in the answers of TIMELINE: its signer, date, commands and outcome. Source:
+ * docs/protocol-v2.md "TIMELINE".
  */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
@@ -8,27 +8,27 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { KeyRecord } from "../../store/rights/key-record.js";
 import type { RecalledUnit } from "../../timeline/recall.js";
 
-/** Bytes of an argument, or of a reply, that are shown. */
+/** The maximum bytes of an argument, or of a reply, that are shown. */
 const SHOWN_BYTES_MAX = 128;
-/** Arguments that are shown of a unit, the names of its commands included: 2 KB at most. */
+/** The maximum arguments of a unit that are shown, including the names of its commands: at most 2 KB. */
 const SHOWN_ARGUMENTS_MAX = 16;
 
-/** Replaces what is not shown. */
+/** Replaces everything that is not shown. */
 export const ELLIPSIS = bytesOfText("…");
 
 export type Outcome = "applied" | "error" | "denied" | "unmet" | "malformed";
 
-/** Returns the outcome of a unit; `error`: it was permitted, and its command has failed. */
+/** Returns the outcome of a unit; `error`: it was permitted, but its command has failed. */
 export function outcomeOf({ answer: { outcome, reply } }: RecalledUnit): Outcome {
   return outcome === "applied" && reply.kind === "error" ? "error" : outcome;
 }
 
-/** Bytes up to which an entry is kept until its report is required, since most reports never are. */
+/** The maximum bytes of an entry that is kept until its report is required. Most reports never are. */
 const KEPT_BYTES_MAX = 1024;
 
 /**
- * Returns the report of a unit, made now or when it is required; meanwhile it keeps few objects alive.
- * @param signer  its record as of then; absent: unknown
+ * Returns the report of a unit, made now or when it is required; until then it keeps few objects in memory.
+ * @param signer  its record at that time; absent: unknown
  * @param more    names and values after the fixed ones
  */
 export function reporting(
@@ -67,9 +67,9 @@ export function shownCommands(commands: readonly (readonly ByteString[])[]): Rep
   let room = SHOWN_ARGUMENTS_MAX;
   for (const argv of commands) {
     if (room === 0) break;
-    const words = argv.slice(0, room).map(cut);
-    room -= words.length;
-    shown.push(bulks(words.length === argv.length ? words : [...words, andMore(argv.length - words.length)]));
+    const args = argv.slice(0, room).map(cut);
+    room -= args.length;
+    shown.push(bulks(args.length === argv.length ? args : [...args, andMore(argv.length - args.length)]));
   }
   const left = commands.length - shown.length;
   return array(left === 0 ? shown : [...shown, bulks([andMore(left)])]);
@@ -77,7 +77,7 @@ export function shownCommands(commands: readonly (readonly ByteString[])[]): Rep
 
 const andMore = (count: number): ByteString => `${ELLIPSIS}+${count}`;
 
-/** Its beginning, which keeps nothing of the rest in memory. */
+/** Cuts a long value in a way that does not keep the remaining bytes in memory. */
 function cut(bytes: ByteString): ByteString {
   if (bytes.length <= SHOWN_BYTES_MAX) return bytes;
   return Buffer.from(bytes.slice(0, SHOWN_BYTES_MAX), "latin1").toString("latin1") + ELLIPSIS;

@@ -1,6 +1,6 @@
 /**
  * Verifies a timeline, which a daemon may have open, from end to end: each entry's bytes, id, audience and signature;
- * the outcome of each unit; and that folding again gives the very states that the snapshots hold.
+ * the outcome of each unit; and that folding again yields exactly the states that the snapshots contain.
  */
 import { createHash } from "node:crypto";
 import { hashOf } from "../../engine/trust/identity.js";
@@ -25,7 +25,7 @@ import { heldSnapshots } from "../../timeline/snapshots/snapshot-making.js";
 import { standstillOf } from "../../timeline/standstill.js";
 import { type Outcome, outcomeOf } from "./unit-report.js";
 
-/** It could not be verified: a sentence that says why, and what to do. */
+/** The error if a timeline could not be verified. The message states the reason, and what to do. */
 export class NotChecked extends Error {
   override readonly name = "NotChecked";
 }
@@ -46,7 +46,7 @@ export type FaultKind =
 
 export interface Fault {
   readonly kind: FaultKind;
-  /** Where, for people. */
+  /** The location, for people. */
   readonly where: string;
 }
 
@@ -54,28 +54,28 @@ export interface VerificationReport {
   readonly entries: number;
   /** Entries about the key ring. */
   readonly ringEntries: number;
-  /** Dates of the first and the last; null: there are none. */
+  /** The dates of the first and the last entry; null: there are none. */
   readonly first: number | null;
   readonly last: number | null;
   readonly units: Readonly<Record<Outcome, number>>;
-  /** The first entry with a malformed one, for people; null: there is none. */
+  /** The first entry with a malformed unit, for people; null: there is none. */
   readonly firstMalformed: string | null;
-  /** Signatures that hold. */
+  /** The number of valid signatures. */
   readonly signatures: number;
-  /** Date of the snapshot that the fold began with, since what was before is not kept; null: with nothing. */
+  /** The date of the snapshot that the fold began with, because earlier entries are pruned; null: it began empty. */
   readonly begins: number | null;
-  /** Dates of the snapshots that are as the fold has it. */
+  /** The dates of the snapshots that equal the folded state. */
   readonly snapshots: readonly number[];
   /** SHA-256 of the state at the end, data and keys; hexadecimal. */
   readonly state: string;
   readonly faultCount: number;
-  /** The first of them. */
+  /** The first faults. */
   readonly faults: readonly Fault[];
 }
 
-/** Faults that are named one by one. */
+/** The maximum number of faults that are named individually. */
 export const FAULTS_MAX = 100;
-/** Entries whose signer is looked up again at the end: its key may have been added with a later date. */
+/** The maximum number of entries whose signer is looked up again at the end: its key may have been added at a later date. */
 const UNKNOWN_MAX = 10_000;
 const PROGRESS_EVERY = 1000;
 
@@ -112,7 +112,7 @@ export class Verification {
     this.#onProgress = onProgress;
   }
 
-  /** @throws NotChecked  this release does not know what its commands mean */
+  /** @throws NotChecked  this release does not know the meaning of its commands */
   run(): VerificationReport {
     const files = new Set(this.#snapshots?.list() ?? []);
     const dates = heldSnapshots(this.#storage)
@@ -131,14 +131,14 @@ export class Verification {
     return this.#report(fold, begins);
   }
 
-  /** Begins with nothing, or with the oldest snapshot if entries before it are pruned. */
+  /** Begins empty, or with the oldest snapshot if entries before it are pruned. */
   #begin(dates: readonly number[]): { fold: Fold; begins: number | null } {
     if (this.#storage.mark("pruned") !== null) {
       for (const date of dates) {
         const found = this.#restore(date);
         if (found !== null) return { fold: new Fold({ ...found, cutAt: date }), begins: date };
       }
-      this.#fault("no-beginning", "what was recorded first is no longer stored, and no snapshot contains it");
+      this.#fault("no-beginning", "the first entries are no longer stored, and no snapshot contains them");
     }
     const database = new Database({ databases: DATABASES_DEFAULT });
     const fold = new Fold({ database, ring: this.#signers.makeRing(), cutAt: -1 });
@@ -166,10 +166,10 @@ export class Verification {
     this.#checkSignature(entry, fold.ring, this.#unknown);
   }
 
-  /** @param later  takes entries whose signer is not known yet; null: it should be by now */
+  /** @param later  receives entries whose signer is not known yet; null: the signer should be known by now */
   #checkSignature(entry: Entry, ring: KeyRing, later: Entry[] | null): void {
     const { body, signature, id, envelope } = entry;
-    // Members verify the same way: a key that was only named, and never authorized, has signed what the fold denies.
+    // Members verify in the same way: if a key was named but never authorized, the fold denies what it has signed.
     const spki = ring.spkiOf(envelope);
     if (spki === undefined) {
       if (later !== null && later.length < UNKNOWN_MAX) later.push(entry);
@@ -194,9 +194,9 @@ export class Verification {
   #restore(date: number): { database: Database; ring: KeyRing } | null {
     try {
       const chunks = this.#snapshots?.read(date) ?? null;
-      // A daemon has let it go meanwhile.
+      // The daemon has removed it in the meantime.
       if (chunks === null && !heldSnapshots(this.#storage).includes(date)) return null;
-      if (chunks === null) throw new DamagedSnapshot("it is gone");
+      if (chunks === null) throw new DamagedSnapshot("it does not exist");
       const { makeRing: genesis } = this.#signers;
       return finish(readSnapshot(chunks, { genesis, databases: DATABASES_DEFAULT, hash: hashOf }));
     } catch (problem) {
@@ -230,7 +230,7 @@ export class Verification {
   }
 }
 
-/** @throws NotChecked */
+/** @throws NotChecked  the commands' meaning is unknown */
 function requireMeaning(fold: Fold): void {
   const standstill = standstillOf(fold);
   if (standstill !== null) throw new NotChecked(`It cannot be checked: ${standstill}.`);
@@ -238,7 +238,7 @@ function requireMeaning(fold: Fold): void {
 
 const nameOf = ({ at, id }: Place): string => `${dateText(at)} ${hexOf(id)}`;
 
-/** Equal for equal states. */
+/** Returns the same digest for equal states. */
 function digestOf({ database, ring }: { readonly database: Database; readonly ring: KeyRing }): string {
   const hash = createHash("sha256");
   for (const line of canonicalState(database)) hash.update(`${line}\n`, "latin1");

@@ -1,11 +1,11 @@
-/** The lists of members of a daemon with a timeline, connected with its peering. */
+/** Creates the member lists of a daemon with a timeline, and connects them with its peering. */
 import type { Signers } from "../../engine/trust/signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import { MemberLists } from "./member-lists.js";
 
-/** The node, whose peering is made with the lists, and read later. */
+/** The node. Its peering is created after the lists, so it is read only when it is needed. */
 interface Bound {
   readonly storage: Storage;
   readonly signers: Signers;

@@ -1,5 +1,5 @@
 /**
- * Checks a list of members, whichever daemon sent it, by the administrator's envelope that holds it. Source:
+ * Checks a member list by the administrator's envelope that contains it, whichever daemon sent it. Source:
  * docs/protocol-v2.md "Members by list".
  */
 
@@ -18,10 +18,10 @@ import { readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import { refusalOf } from "../../store/judgement.js";
 
-/** A list; or one whose signer's key may still be received; or why it is none. */
+/** A valid list; `unknown-signer`: the signer's key may still arrive; or the reason why the list is refused. */
 export type CheckedList = SignedList | "unknown-signer" | RefusedList;
 
-/** The buffers are kept: they must be no views of what is written over. */
+/** Checks a list. It keeps the buffers: the caller must not overwrite their bytes. */
 export function checkList(body: Buffer, signature: Buffer, signers: Signers): CheckedList {
   return reading(() => check(body, signature, signers));
 }
@@ -35,7 +35,7 @@ function reading(read: () => CheckedList): CheckedList {
   }
 }
 
-/** Reads a list that peers go by, without its signature. The buffers are kept, as by `checkList`. */
+/** Reads a list that peers use, without checking its signature. It keeps the buffers, like `checkList`. */
 export function readVouched(body: Buffer, signature: Buffer, cluster: ByteString): CheckedList {
   return reading(() => readListAlone(body, signature, cluster, hashOf));
 }
@@ -56,7 +56,7 @@ function check(body: Buffer, signature: Buffer, signers: Signers): CheckedList {
   return denial === null ? list : { refused: denial.text };
 }
 
-/** Reads the list in an envelope that was checked. */
+/** Reads the list in an envelope that has already been checked. */
 export function listOf(body: Buffer, signature: Buffer): SignedList | RefusedList {
   return readCheckedList(body, signature, hashOf);
 }

@@ -1,6 +1,6 @@
 /**
- * The lists of members that this daemon knows, on its disk with their proof. They are outside the fold, which must
- * not depend on when a list was received. Source: docs/protocol-v2.md "Members by list"; the order of lists:
+ * The member lists that this daemon knows, stored on its disk with their proofs. They are outside the fold, which must
+ * not depend on when a list was received. Source: docs/protocol-v2.md "Members by list". The order of lists is in
  * protocol/members/succession.ts.
  */
 
@@ -18,14 +18,14 @@ import type { Storage } from "../../timeline/entries/storage.js";
 import { firstHandRefusal, mayReport, mayTakeFrom } from "../../timeline/members/taking-rule.js";
 import { type CheckedList, checkList, listOf, readVouched } from "./list-proof.js";
 
-/** The outcome of an envelope that should hold a list. */
+/** The outcome of an envelope that should contain a list. */
 export type ListOutcome =
-  /** saved: resolves when it is on disk, with everything that was accepted before. */
+  /** saved: resolves when the list is on disk, with everything that was accepted before it. */
   { readonly saved: Promise<void> } | "old" | "unknown-signer" | { readonly refused: string };
 
-/** The lists that are on disk, and may be sent. */
+/** The lists that are on disk and may therefore be sent. */
 interface DurableLists {
-  /** The hash of the list; of several heads together; empty: there is none. */
+  /** The hash of the list, or of all head lists together; empty: there is no list. */
   readonly hash: ByteString;
   readonly lists: readonly SignedList[];
 }
@@ -34,12 +34,12 @@ const NO_LIST: ByteString = "";
 
 export class MemberLists {
   /**
-   * The membership by all lists that were seen, on disk or not: nothing is accepted any longer from a daemon that is
-   * left out.
+   * The membership according to all known lists, on disk or not: nothing is accepted any longer from a daemon that
+   * they leave out.
    */
   standing: Standing;
   durable: DurableLists;
-  /** Called when a list has arrived, and when it is on disk. */
+  /** Called when a list has arrived, and again when it is on disk. */
   changed: () => void = () => {};
   readonly #storage: Storage;
   readonly #signers: Signers;
@@ -50,8 +50,8 @@ export class MemberLists {
 
   /**
    * @param own  the daemon's own id
-   * @param hasServed  whether it may have taken anything from clients: it is live (before its first watermark too), or was once
-   * @throws StartError  what is on the disk cannot be read
+   * @param hasServed  whether it may have accepted writes from clients: it is live (even before its first watermark), or was once
+   * @throws StartError  the lists on the disk cannot be read
    */
   constructor(storage: Storage, signers: Signers, own: ByteString, hasServed: () => boolean) {
     this.#storage = storage;
@@ -79,7 +79,7 @@ export class MemberLists {
     return this.#lists;
   }
 
-  /** Whether all lists that were seen are on disk. */
+  /** Whether all known lists are on disk. */
   get isSettled(): boolean {
     return this.durable.lists === this.#lists;
   }
@@ -92,7 +92,7 @@ export class MemberLists {
     return others;
   }
 
-  /** Daemons that any list leaves out, permanently. */
+  /** Daemons that any list leaves out. This is permanent. */
   get left(): ReadonlySet<ByteString> {
     return this.standing.left;
   }
@@ -102,7 +102,7 @@ export class MemberLists {
     return this.isThere && !this.standing.members.has(this.#own);
   }
 
-  /** Whether this daemon is a member. Without a data folder it would come back with nothing, and is none. */
+  /** Whether this daemon is a member. Without a data folder it would restart empty, so it is not. */
   get isMember(): boolean {
     return this.isDurable && this.standing.members.has(this.#own);
   }
@@ -112,15 +112,15 @@ export class MemberLists {
     return this.isMember && !this.#hasJoined;
   }
 
-  /** Whether its reports count. */
+  /** Whether the reports of this daemon count. */
   get isReporting(): boolean {
-    // What was accepted before the list is on disk with it.
+    // Everything that was accepted before the list is on disk together with it.
     const { standing, isSettled: isListOnDisk } = this;
     const ready = { isListOnDisk, isPastOnDisk: isListOnDisk, isLive: this.#hasJoined };
     return this.isMember && mayReport({ standing, own: this.#own, ...ready });
   }
 
-  /** Why no write is accepted from clients; null: writes may be accepted. */
+  /** The reason why no write is accepted from clients; null: writes may be accepted. */
   get refusal(): string | null {
     const { standing, isDurable: hasData } = this;
     const own = this.#own;
@@ -135,7 +135,7 @@ export class MemberLists {
     return mayTakeFrom(this.standing, this.#own, id);
   }
 
-  /** @param body  like the signature, bytes that are not overwritten later */
+  /** @param body  bytes that are not overwritten later; the same holds for the signature */
   take(body: Buffer, signature: Buffer): ListOutcome {
     const known = this.#lists.find((list) => list.body.equals(body));
     if (known !== undefined) return "old";
@@ -143,8 +143,8 @@ export class MemberLists {
   }
 
   /**
-   * Takes a list whose signer's key is not known here, as most of the configured peers go by it. A daemon that may
-   * have accepted writes under its present list needs two of them.
+   * Accepts a list whose signer's key is not known here, because most of the configured peers use it. A daemon that may
+   * have accepted writes under its present list needs two such peers.
    */
   takeVouched(body: Buffer, signature: Buffer, peers: number): ListOutcome {
     const mayHaveWrites = this.isThere ? this.isMember : this.#hasServed();
@@ -152,26 +152,26 @@ export class MemberLists {
     return this.#takeChecked(readVouched(body, signature, this.#signers.cluster));
   }
 
-  #takeChecked(come: CheckedList): ListOutcome {
-    if (come === "unknown-signer" || "refused" in come) return come;
-    const taken = takeList(this.#lists, come, this.#signers.cluster);
-    if (taken === "old") return taken;
-    if ("problem" in taken) return { refused: taken.problem };
-    this.#hasJoined = this.#isJoinedUnder(come, standingOf(taken.heads));
-    const saved = this.#keep(taken.heads);
-    // A member that sends it does not wait for the disk, whose failure is reported elsewhere.
+  #takeChecked(checked: CheckedList): ListOutcome {
+    if (checked === "unknown-signer" || "refused" in checked) return checked;
+    const result = takeList(this.#lists, checked, this.#signers.cluster);
+    if (result === "old") return result;
+    if ("problem" in result) return { refused: result.problem };
+    this.#hasJoined = this.#isJoinedUnder(checked, standingOf(result.heads));
+    const saved = this.#keep(result.heads);
+    // The member that sent the list does not wait for the disk. A disk failure is reported elsewhere.
     saved.catch(() => {});
     return { saved };
   }
 
-  /** This daemon has received a live member's state under this list. */
+  /** Notes that this daemon has received a live member's state under this list. */
   joined(): void {
     if (this.#hasJoined) return;
     this.#hasJoined = true;
     void this.#keep([...this.#lists]).catch(() => {});
   }
 
-  /** Members of the first list that served before stay what they were; a daemon that a later list names has to join. */
+  /** Members of the first list that served before keep their state; a daemon that a later list adds has to join. */
   #isJoinedUnder({ list }: SignedList, after: Standing): boolean {
     const own = this.#own;
     if (this.standing.members.has(own)) return this.#hasJoined;
@@ -213,7 +213,7 @@ function readKept(bytes: Buffer): readonly SignedList[] {
   const readable = lists.filter((list): list is SignedList => !("refused" in list));
   if (readable.length === lists.length && readable.length > 0) return readable;
   throw new StartError(
-    "The data folder's list of members is damaged. Begin a new folder, and dbsync members replace this daemon by it.",
+    "The data folder's list of members is damaged. Start with a new folder, and replace this daemon by it: dbsync members replace.",
     1,
   );
 }

@@ -1,11 +1,11 @@
-/** The report of a daemon to its members, for their dashboards: no names of keys, and no ids. */
+/** The report that a daemon sends to its members for their dashboards. It contains no names of keys, and no ids. */
 import { isLoopback } from "../../net/process/loopback.js";
 import { version } from "../../net/process/version.js";
 import { publicProblems } from "../../protocol/figures/public-problems.js";
 import type { MemberAbout } from "../../protocol/members/about-message.js";
 import type { KeptWrites } from "./kept-writes.js";
 
-/** Milliseconds for which a report is the same for all members. */
+/** Milliseconds for which all members receive the same report. */
 const SAME_MS = 1000;
 
 export function aboutOf(node: KeptWrites): () => MemberAbout {
@@ -26,7 +26,7 @@ export function aboutOf(node: KeptWrites): () => MemberAbout {
       isPageLocal: page !== null && isLoopback(page.address) === true,
       diskFree: free,
       diskSize: size,
-      // Problems that end by themselves are for the daemon's own page.
+      // Problems that resolve without an operator are shown only on the daemon's own page.
       problems: found.filter(({ severity }) => severity === "problem").map(({ text }) => text),
     };
     return last;

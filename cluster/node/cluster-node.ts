@@ -1,6 +1,6 @@
 /**
- * The owner of everything that --data and --peer add: storage, timeline, peers, and what the pipeline needs of them.
- * The daemon loads this module, and with it everything of timeline/ and peers/, only then.
+ * The owner of everything that --data and --peer add: storage, timeline and peers, with the parts of them that the
+ * pipeline needs. The daemon loads this module, and with it all of timeline/ and peers/, only if it has such an option.
  */
 import type { Socket } from "node:net";
 import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
@@ -41,16 +41,16 @@ import { TimelineBackend } from "../replica/timeline-backend.js";
 import { aboutOf } from "./about.js";
 import { KeptWrites } from "./kept-writes.js";
 
-/** Milliseconds between two ticks of the peers, where there are any. */
+/** Milliseconds between two ticks of the peers, if there are any. */
 const TICK_MS = 25;
-/** The timeline's ticks come with every fourth of them. */
+/** The timeline ticks with every fourth tick of the peers. */
 const TIMELINE_TICKS = 4;
 /** The free space of the disk is read every two seconds. */
 const DISK_TICKS = 80;
 
 /**
- * Opens the storage and makes the node, which is not started. @throws StartError  a folder that cannot be used, or
- * that was begun with other keys
+ * Opens the storage and creates the node, without starting it. @throws StartError  the folder cannot be used, or was
+ * created with other keys
  */
 export async function openNode(context: ReplicaContext, broadcasts: Broadcasts): Promise<ClusterNode> {
   const secret = loadClusterSecret(context.settings, context.log);
@@ -83,7 +83,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
   #secret: ClusterSecret | null;
   #timer: NodeJS.Timeout | null = null;
   #ticks = 0;
-  /** Whether the log says that the disk is nearly full. */
+  /** Whether the log has already reported that the disk is nearly full. */
   #isDiskLow = false;
 
   constructor(
@@ -134,7 +134,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     logAtStart(this, this.#secret !== null);
   }
 
-  /** Stops the peers first: entries that they have sent are stored. */
+  /** Stops the peers first: entries that they have sent are still stored. */
   async stop(): Promise<void> {
     this.history.stop();
     if (this.#timer !== null) clearInterval(this.#timer);
@@ -150,15 +150,15 @@ export class ClusterNode extends KeptWrites implements NodeState {
     return this.history.figures;
   }
 
-  /** Takes connections of other daemons, after their hello; null: none, as they would receive what is not on disk. */
+  /** Accepts connections from other daemons, after their hello; null: none, because they would receive entries not on disk. */
   get takeMember(): ((socket: Socket, hello: Hello) => void) | null {
     if (this.settings.fsync === "never") return null;
     return (socket, hello) => adoptSocket(socket, this.log, (member) => this.peering.accept(member, hello));
   }
 
   /**
-   * Reads membership settings from a configuration that was read again.
-   * @returns applies them
+   * Reads the membership settings of a configuration that was reloaded.
+   * @returns a function that applies them
    * @throws StartError  the secret's file cannot be used
    */
   reread(settings: Settings): () => void {
@@ -166,7 +166,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     const secret = loadClusterSecret(settings, this.log);
     return () => {
       const isSame = secret !== null && this.#secret?.equals(secret) === true;
-      // Members that have proved to know another secret are dropped.
+      // Members that have proved that they know another secret are disconnected.
       if (!isSame) this.#secret = secret;
       this.#peers = settings.peers;
       this.peering.setOrder(settings.adopt);
@@ -231,7 +231,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
           this.peering.flushed(entries, from);
           this.watcher?.(entries, from === null);
           if (from !== null) tellReceived(entries, log);
-          // Entries of the gateway do not come through the pipeline.
+          // Entries of the gateway do not pass through the pipeline.
           else arrived(entries);
         },
         folded: (entries, answered) => {

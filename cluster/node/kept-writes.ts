@@ -1,6 +1,6 @@
 /**
- * The owner of a daemon's recorded writes and their state, as the wiring and the listeners use it: with a timeline of
- * its own (cluster-node.ts), or with a stream that orders them (order/).
+ * The owner of a daemon's recorded writes and their state, as the wiring and the listeners use it: either with its own
+ * timeline (cluster-node.ts), or with a stream that orders the writes (order/).
  */
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
@@ -40,19 +40,19 @@ export abstract class KeptWrites implements Service, ReplicaContext {
   abstract readonly backend: TimelineBackend;
   /** The pipeline's recorder. */
   abstract readonly recording: KeptRecording;
-  /** The copies that other daemons have. */
+  /** The number of copies that other daemons have. */
   abstract readonly copies: Copies;
-  /** Why no write is accepted any longer; null: writes are accepted. */
+  /** The reason why no write is accepted any longer; null: writes are accepted. */
   abstract readonly failure: string | null;
-  /** Figures of a timeline; null: there is none. */
+  /** The figures of the timeline; null: there is none. */
   abstract readonly figures: ReplicaFigures | null;
   /** The timeline that a Redis mirrors; null: there is none. */
   abstract readonly mirrored: MirroredTimeline | null;
   /** Whether the order of writes is final when they are answered. */
   abstract readonly isFinal: boolean;
-  /** Receives what has been recorded, while a dashboard is open. */
+  /** Receives the recorded entries while a dashboard is open. */
   watcher: ((entries: readonly { readonly at: number }[], isFromClients: boolean) => void) | null = null;
-  /** Takes connections of other daemons, after their hello; null: none. */
+  /** Accepts connections from other daemons, after their hello; null: none are accepted. */
   abstract readonly takeMember: ((socket: Socket, hello: Hello) => void) | null;
 
   constructor({ settings, identity, signers, environment, log, arrived, page }: ReplicaContext) {
@@ -66,12 +66,12 @@ export abstract class KeptWrites implements Service, ReplicaContext {
     this.disk = new DiskSpace(settings.data);
   }
 
-  /** Signs for listeners without signatures; null: there is none. */
+  /** Signs for listeners without signatures; null: there is no such listener. */
   get gateway(): Gateway | null {
     return this.recording.gateway;
   }
 
-  /** Figures of the stream that orders the writes; undefined: none does. */
+  /** The figures of the stream that orders the writes; undefined: there is none. */
   get order(): OrderFigures | undefined {
     return undefined;
   }
@@ -80,9 +80,9 @@ export abstract class KeptWrites implements Service, ReplicaContext {
   abstract stop(): Promise<void>;
 
   /**
-   * Reads membership settings from a configuration that was read again.
-   * @returns applies them
-   * @throws StartError  it cannot be used
+   * Reads the membership settings of a configuration that was reloaded.
+   * @returns a function that applies them
+   * @throws StartError  the configuration cannot be used
    */
   abstract reread(settings: Settings): () => void;
 }

@@ -1,4 +1,4 @@
-/** The stream that a folder was first connected to: if it no longer exists, no new one may be created in its place. */
+/** The stream that a folder was first connected to. If it no longer exists, no new one may be created in its place. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { discard, placeOver, stage } from "../../keys/atomic-file.js";
@@ -14,7 +14,7 @@ export interface MetStream {
 const FILE = "stream.json";
 const FILE_MODE = 0o600;
 
-/** Reads the file. null: none yet. @throws StartError  it cannot be read */
+/** Reads the file. null: there is none yet. @throws StartError  it cannot be read */
 export function readMetStream(folder: string): MetStream | null {
   const file = join(folder, FILE);
   try {
@@ -25,12 +25,12 @@ export function readMetStream(folder: string): MetStream | null {
     if (!(problem instanceof SyntaxError)) throw problem;
   }
   throw new StartError(
-    `${file}: it is damaged. Take it out if the stream that --order names is the right one.`,
+    `${file}: it is damaged. Remove it if the stream that --order names is the right one.`,
     1,
   );
 }
 
-/** Writes the file. It is on disk with its name when this returns. */
+/** Writes the file. When this returns, the file is on disk under its name. */
 export function writeMetStream(folder: string, met: MetStream): void {
   const file = join(folder, FILE);
   const staged = stage(file, JSON.stringify(met), FILE_MODE);

@@ -1,6 +1,6 @@
 /**
- * A stream of NATS JetStream. It reconnects, and reads on from where it was: what is lost on the way shows in a
- * message's sequence or in the silence after it. The packages are loaded with this module, on --order alone.
+ * A stream of NATS JetStream. It reconnects, and continues reading where it was. Messages that are lost are noticed by a
+ * message's sequence, or by the silence after them. NATS's packages are loaded with this module, only with --order.
  */
 import { readFileSync } from "node:fs";
 import {
@@ -27,21 +27,21 @@ const CONNECT_MS = 5000;
 const PUBLISH_MS = 2000;
 const PING_EVERY_MS = 2000;
 const PINGS_UNANSWERED = 2;
-/** Milliseconds between two attempts to connect: at most, and at random below. */
+/** The maximum milliseconds between two attempts to connect; the actual wait is random. */
 const AGAIN_MS = 1000;
 /** Milliseconds between two requests for the stream's state. */
-const ASK_EVERY_MS = 5000;
-/** How long the stream itself remembers a name. */
+const STATE_EVERY_MS = 5000;
+/** Milliseconds for which the stream itself remembers a name. */
 const NAMES_MS = 120_000;
-/** Bytes left for a message's name, subject and the like. */
+/** Bytes reserved for a message's name, subject and headers. */
 const HEAD_BYTES = 1024;
 /** JetStream's error for a stream that does not exist. */
 const STREAM_NOT_FOUND = 10059;
 const NO_STREAM_LEADER = [10008, 10009];
-/** Other streams that a line of the log names. */
+/** The maximum number of other streams that a log line names. */
 const NAMED_MAX = 5;
 
-/** A connection, and what goes over it. */
+/** A connection, and the objects that use it. */
 interface Link {
   readonly connection: NatsConnection;
   readonly client: JetStreamClient;
@@ -67,7 +67,7 @@ export class NatsStream implements OrderStream {
   readonly #throttle: LogThrottle;
   /** Whether the next information about the stream is for the reader. */
   #isLocating = false;
-  /** The link on which NATS did not permit something, which was logged. */
+  /** The link on which NATS denied a permission, which has been logged. */
   #notPermitted: Link | null = null;
 
   constructor(
@@ -85,7 +85,7 @@ export class NatsStream implements OrderStream {
     this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: Number.POSITIVE_INFINITY });
   }
 
-  /** Resolves when it is connected, or cannot be reached now, which is tried again. @throws StartError  it never will be */
+  /** Resolves when it is connected, or cannot be reached now and will be retried. @throws StartError  it never will be */
   async start(): Promise<void> {
     try {
       await this.#open();
@@ -108,7 +108,7 @@ export class NatsStream implements OrderStream {
     this.#isLocating = true;
     if (this.#link === null) return;
     this.#cancel();
-    void this.#ask();
+    void this.#requestState();
   }
 
   async publish(name: ByteString | null, data: Buffer): Promise<Published> {
@@ -148,8 +148,8 @@ export class NatsStream implements OrderStream {
       this.trouble = null;
       this.#throttle.clear("down");
       const { name: order } = this.#address;
-      this.#log.info({ order, last: facts.last, next: reader.next }, "connected with the order");
-      this.#askLater();
+      this.#log.info({ order, last: facts.last, next: reader.next }, "connected to the order's stream");
+      this.#requestStateLater();
     } catch (problem) {
       await connection.close().catch(() => {});
       throw problem;
@@ -173,8 +173,8 @@ export class NatsStream implements OrderStream {
   }
 
   /**
-   * Returns the stream, which is made if it does not exist and none has been met. @throws StartError  nothing can be
-   * ordered by it
+   * Returns the stream. If it does not exist and the daemon has never used one, it is created. @throws StartError  the
+   * stream cannot order writes
    */
   async #stream(manager: JetStreamManager): Promise<StreamInfo> {
     const { stream: name, replicas } = this.#address;
@@ -184,8 +184,8 @@ export class NatsStream implements OrderStream {
       if (misfit !== null) throw new StartError(`--order: ${misfit}`, 1);
       return found;
     }
-    // An empty one in its place would hide from starting daemons that the writes are gone.
-    if (!this.#reader.isNew) throw new Unreadable(`the stream ${name} is not there any more`);
+    // A new, empty stream would hide from starting daemons that the writes are lost.
+    if (!this.#reader.isNew) throw new Unreadable(`the stream ${name} no longer exists`);
     const others = await namesOf(manager);
     const made = await manager.streams.add({
       name,
@@ -199,7 +199,7 @@ export class NatsStream implements OrderStream {
     });
     const advice =
       others.length === 0 ? {} : { others, advice: "if one of these was meant, correct --order" };
-    this.#log.warn({ stream: name, replicas, ...advice }, `made the stream ${name}, which was not there`);
+    this.#log.warn({ stream: name, replicas, ...advice }, `created the stream ${name}, which did not exist`);
     return made;
   }
 
@@ -216,8 +216,8 @@ export class NatsStream implements OrderStream {
   #logNotPermitted(link: Link, { message }: Error): void {
     if (link === this.#notPermitted) return;
     this.#notPermitted = link;
-    const advice = `let this user of NATS publish on ${this.#subject}, and subscribe to _INBOX.>`;
-    this.#log.error({ order: this.#address.name, reason: message, advice }, "NATS does not permit to write");
+    const advice = `permit this NATS user to publish on ${this.#subject}, and to subscribe to _INBOX.>`;
+    this.#log.error({ order: this.#address.name, reason: message, advice }, "NATS denies writing");
   }
 
   #failed({ message }: Error): void {
@@ -225,7 +225,7 @@ export class NatsStream implements OrderStream {
     this.#throttle.warn(
       "down",
       { order: this.#address.name, reason: message },
-      "no order: nothing is written",
+      "the order's stream cannot be reached: nothing is written",
       message,
     );
     if (this.#isStopped) return;
@@ -234,45 +234,46 @@ export class NatsStream implements OrderStream {
     });
   }
 
-  #askLater(): void {
-    this.#cancel = this.#environment.setTimer(ASK_EVERY_MS, () => void this.#ask());
+  #requestStateLater(): void {
+    this.#cancel = this.#environment.setTimer(STATE_EVERY_MS, () => void this.#requestState());
   }
 
-  async #ask(): Promise<void> {
+  async #requestState(): Promise<void> {
     const link = this.#link;
     if (link === null) return;
     const { next } = this.#reader;
     const info = await link.manager.streams.info(this.#address.stream).catch(() => null);
     if (this.#link !== link) return;
     const isMisfit = info !== null && misfitOf(info.config, this.#subject) !== null;
-    // It has lost what was read, or may lose it; the next connection reports that.
+    // It has lost messages that were read, or may lose some. The next connection reports that.
     if (info !== null && (isMisfit || info.state.last_seq < next - 1))
       void link.connection.close().catch(() => {});
     if (info !== null && this.#isLocating) {
       this.#isLocating = false;
       const facts = factsOf(info, link.connection);
-      // Messages may have been read since the server answered.
+      // Messages may have been read since the server replied.
       const last = Math.max(facts.last, this.#reader.next - 1);
       if (this.#reader.connected({ ...facts, last }) !== null) void link.connection.close().catch(() => {});
     }
     if (info !== null) this.newest = info.state.last_seq;
     if (info !== null) this.facts = { ...factsOf(info, link.connection), last: this.facts?.last ?? 0 };
-    if (this.#isLocating) this.#cancel = this.#environment.setTimer(AGAIN_MS, () => void this.#ask());
-    else this.#askLater();
+    if (this.#isLocating)
+      this.#cancel = this.#environment.setTimer(AGAIN_MS, () => void this.#requestState());
+    else this.#requestStateLater();
   }
 }
 
-/** It will not be readable by trying again alone; it is tried again nevertheless, as an operator may repair it. */
+/** The error for a stream that a retry alone does not repair. It is retried nevertheless, as an operator may repair it. */
 class Unreadable extends Error {}
 
-/** Reads the credentials again at each connection, as they may be renewed. @throws StartError  with the cure */
+/** Reads the credentials again at each connection, because they may be renewed. @throws StartError  with the remedy */
 function readCredentials(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (problem) {
     const { code } = problem as NodeJS.ErrnoException;
     throw new StartError(
-      `--order-credentials ${file}: it cannot be read (${code}). Correct the path, or its rights.`,
+      `--order-credentials ${file}: it cannot be read (${code}). Correct the path, or its permissions.`,
       1,
     );
   }
@@ -289,12 +290,12 @@ function outcomeOf(problem: Error): Published {
     return notStored(problem.message, NO_STREAM_LEADER.includes(problem.code));
   // While a leader is being elected no server subscribes to the subject.
   if (problem.name === "JetStreamNotEnabled") return notStored("the stream has no leader", true);
-  // A missing permission is not certain either: it is reported by subject alone, and so for any message that is on
-  // its way.
+  // A missing permission is not certain either: NATS reports only the subject, so it may concern any message in
+  // flight.
   return { kind: "unknown", detail: problem.message };
 }
 
-/** Returns facts about a stream; null: it does not exist. */
+/** Returns the information about a stream; null: it does not exist. */
 async function infoOf(manager: JetStreamManager, name: string): Promise<StreamInfo | null> {
   try {
     return await manager.streams.info(name);
@@ -304,7 +305,7 @@ async function infoOf(manager: JetStreamManager, name: string): Promise<StreamIn
   }
 }
 
-/** Returns names of other daemons' streams, as far as this user may know them. */
+/** Returns the names of other daemons' streams, if this user may list them. */
 async function namesOf(manager: JetStreamManager): Promise<readonly string[]> {
   const names: string[] = [];
   try {
@@ -326,5 +327,5 @@ function factsOf({ state, created, config }: StreamInfo, { info }: NatsConnectio
   };
 }
 
-const limitOf = (most: number | undefined): number =>
-  most !== undefined && most > 0 ? most : Number.POSITIVE_INFINITY;
+const limitOf = (max: number | undefined): number =>
+  max !== undefined && max > 0 ? max : Number.POSITIVE_INFINITY;

@@ -1,4 +1,4 @@
-/** Reads the newest of the states in a folder, for a start and for the thread that makes the next one. */
+/** Reads the newest state in a folder, for a start and for the thread that makes the next one. */
 import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KeyRing } from "../../store/key-ring.js";
@@ -10,7 +10,7 @@ import { nothingYet, type OrderedPast } from "./ordered-state.js";
 /** The state from which a daemon continues at startup. */
 export interface Loaded {
   readonly past: OrderedPast;
-  /** When its stream was made; null: none has been met. */
+  /** When its stream was created; null: it has never been connected to one. */
   readonly created: string | null;
 }
 
@@ -32,7 +32,7 @@ export function newestIn(
       if (problem instanceof StartError) throw problem;
       log.warn(
         { seq, reason: (problem as Error).message },
-        "a snapshot cannot be read: an older one is taken",
+        "a snapshot cannot be read: an older one is used",
       );
     }
   }

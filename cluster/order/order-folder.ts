@@ -1,5 +1,5 @@
 /**
- * Snapshots of the state of a stream, in the data folder: so a start reads only newer messages, and a stream may be
+ * Snapshots of a stream's state in the data folder. With them a start reads only newer messages, and the stream may be
  * trimmed.
  */
 import { existsSync } from "node:fs";
@@ -17,9 +17,9 @@ import { type MetStream, readMetStream, writeMetStream } from "./met-stream.js";
 import { type Loaded, newestIn } from "./newest-state.js";
 import type { OrderTask } from "./order-worker.js";
 
-/** The newest, and the one before in case that cannot be read. */
+/** The number of snapshots: the newest one, and the one before it in case the newest cannot be read. */
 const KEPT = 2;
-/** Milliseconds for which the thread that makes one waits for a message of the stream. */
+/** Milliseconds for which the thread that makes a snapshot waits for a message of the stream. */
 const PATIENCE_MS = 60_000;
 
 export class OrderFolder {
@@ -28,15 +28,15 @@ export class OrderFolder {
   readonly #patience: number;
   readonly #files: SnapshotFiles | null = null;
   readonly #lock: FolderLock | null = null;
-  /** Sequence of the newest snapshot, or of the last attempt. */
+  /** The sequence of the newest snapshot, or of the last attempt. */
   #seq = 0;
   #worker: Worker | null = null;
   /** null: none yet. */
   #met: MetStream | null = null;
 
   /**
-   * @param patience  milliseconds without a message, after which there is no snapshot
-   * @throws StartError  the folder is in use, or holds something else
+   * @param patience  milliseconds without a message after which no snapshot is made
+   * @throws StartError  the folder is in use, or contains something else
    */
   constructor(context: ReplicaContext, order: OrderAddress, patience = PATIENCE_MS) {
     this.#context = context;
@@ -46,7 +46,7 @@ export class OrderFolder {
     if (data === null) return;
     if (existsSync(join(data, DATA_FILE)))
       throw new StartError(
-        `--data ${data}: it holds a timeline, which --order does not go on with: name a new folder.`,
+        `--data ${data}: it contains a timeline, which --order cannot continue: name a new folder.`,
         2,
       );
     try {
@@ -59,7 +59,7 @@ export class OrderFolder {
     this.#met = readMetStream(orderFolder(data));
     if (this.#met !== null && this.#met.name !== order.stream)
       throw new StartError(
-        `--data ${data}: it goes on with the stream ${this.#met.name}, and --order names ${order.stream}: correct one of them.`,
+        `--data ${data}: it belongs to the stream ${this.#met.name}, but --order names ${order.stream}: correct one of them.`,
         2,
       );
   }
@@ -69,7 +69,7 @@ export class OrderFolder {
     this.#lock?.unlock();
   }
 
-  /** Returns the newest state that can be read, or none. @throws StartError  it was made with other keys */
+  /** Returns the newest readable state, or an empty one. @throws StartError  it was made with other keys */
   load(): Loaded {
     const { signers, log } = this.#context;
     const { makeRing, cluster } = signers;
@@ -79,8 +79,8 @@ export class OrderFolder {
   }
 
   /**
-   * The stream is connected: the folder belongs to it from now on. @param created  when it was made @throws Error
-   * the disk's
+   * Called when the stream is connected: the folder belongs to it from now on. @param created  when it was created
+   * @throws Error  a disk error
    */
   met(created: string): void {
     const { data } = this.#context.settings;
@@ -90,7 +90,7 @@ export class OrderFolder {
     this.#met = met;
   }
 
-  /** All messages up to one have been applied: now and then a snapshot is made. @param created  when the stream was made */
+  /** Called when all messages up to one have been applied: makes a snapshot now and then. @param created  of the stream */
   passed(seq: number, created: string): void {
     const { settings, signers } = this.#context;
     const { data, limits, orderCredentials: credentials } = settings;
@@ -124,7 +124,7 @@ export class OrderFolder {
       this.#worker = null;
       if (code !== 0)
         log.warn({ seq: task.to, reason }, "no snapshot: the next start reads more of the stream");
-      else log.info({ seq: task.to }, "the state is kept as a whole");
+      else log.info({ seq: task.to }, "a snapshot of the state was stored");
       for (const old of this.#files?.list().slice(0, -KEPT) ?? []) this.#files?.remove(old);
     });
   }

@@ -1,7 +1,7 @@
 /**
- * Records envelopes that change something, on a daemon whose order is a stream: adds them to it, and answers them
- * once their message has come back and is applied. Then the answer is final. What the pipeline checks has been
- * checked.
+ * Records envelopes that change something, on a daemon whose order is a stream. It adds them to the stream, and answers
+ * them once their message has come back and is applied. The answer is then final. The pipeline has already done its
+ * checks.
  */
 import {
   type EnvelopeAnswer,
@@ -27,7 +27,7 @@ import { answerNotKept, entryOf, KeptRecording } from "../replica/kept-recording
 import { MemberAnswers } from "../replica/member-answers.js";
 import type { OrderContext } from "./order-context.js";
 import type { Ordered } from "./ordered-state.js";
-import { type Came, WaitingEntries } from "./waiting-entries.js";
+import { type StreamOutcome, WaitingEntries } from "./waiting-entries.js";
 
 export class OrderRecorder extends KeptRecording {
   readonly #order: OrderContext;
@@ -78,7 +78,7 @@ export class OrderRecorder extends KeptRecording {
     return mayChange(envelope, this.ring.table ?? undefined);
   }
 
-  /** Whether it is in the stream; for what is no longer remembered that is not known, and its date says enough. */
+  /** Whether it is in the stream. For an id that is no longer remembered that is unknown, but its date suffices to refuse it. */
   holds({ id, at }: Place): boolean {
     return this.#order.state.has(id, at);
   }
@@ -87,17 +87,17 @@ export class OrderRecorder extends KeptRecording {
     return this.#order.state.floor;
   }
 
-  /** With a date that old it is applied, or never will be. */
+  /** Whether a unit is applied, or never will be because its date is too old. */
   protected isSettled(place: Place): boolean {
     return this.holds(place) || place.at <= this.floor;
   }
 
-  /** An answer is final when it is sent. */
+  /** Confirms immediately: an answer is final when it is sent. */
   async confirm(place: Place, wait: Wait): Promise<boolean> {
     return this.holds(place) && (wait.kind === "stable" || wait.daemons <= this.daemons);
   }
 
-  /** The stream has sent it already. */
+  /** Does nothing: the stream has already sent the entry. */
   give(): void {}
 
   protected take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
@@ -105,19 +105,21 @@ export class OrderRecorder extends KeptRecording {
     const answer = answerUnrecorded(taken, readStatus, this, this.audit);
     if (answer !== null) return answer;
     const { id, room } = taken;
-    const came = this.#add(entryOf(taken), null);
-    if (!(came instanceof Promise)) return came;
-    return came.then((one) => (isRefusal(one) ? one : finalResultOf(id, one, { room, readStatus })));
+    const outcome = this.#add(entryOf(taken), null);
+    if (!(outcome instanceof Promise)) return outcome;
+    return outcome.then((answer) =>
+      isRefusal(answer) ? answer : finalResultOf(id, answer, { room, readStatus }),
+    );
   }
 
   /** Adds an envelope that the daemon itself has signed. */
   record(entry: Entry): Recorded | RefusedEnvelope {
-    const came = this.#add(entry, this.#order.backend.changes.senders);
-    if (!(came instanceof Promise)) return came;
+    const outcome = this.#add(entry, this.#order.backend.changes.senders);
+    if (!(outcome instanceof Promise)) return outcome;
     let answers: readonly UnitAnswer[] = [];
-    const flushed = came.then((one) => {
-      if (isRefusal(one)) throw new NotTaken(one);
-      answers = one;
+    const flushed = outcome.then((answer) => {
+      if (isRefusal(answer)) throw new NotTaken(answer);
+      answers = answer;
     });
     return {
       get answers() {
@@ -140,12 +142,12 @@ export class OrderRecorder extends KeptRecording {
     if (state.standstill !== null) return refused("semantics-unknown", state.standstill);
     const reason = failure ?? (stream.facts === null ? (stream.trouble ?? "not connected") : null);
     if (reason !== null) return refused("order-unavailable", reason);
-    return hasCaughtUp ? null : refused("catching-up", "what is in the stream is not applied yet");
+    return hasCaughtUp ? null : refused("catching-up", "not all messages in the stream have been applied");
   }
 
-  /** Takes the outcome of a message. */
+  /** Processes the outcome of a message. */
   passed(seq: number, ordered: Ordered): void {
-    // A client that waits here for it is answered itself.
+    // A client that waits for it on this daemon is answered directly.
     if (ordered.kind === "applied" && !this.waiting.isWaitedFor(ordered.entry.id)) {
       const { entry, answers } = ordered;
       this.memberAnswers.folded([entry], [{ entry, answers }], this.readStatus);
@@ -158,10 +160,10 @@ export class OrderRecorder extends KeptRecording {
     this.waiting.stop();
   }
 
-  /** Another daemon has sent it before the client. */
+  /** Answers an envelope that another daemon sent before the client did. */
   protected async heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
     return (await this.memberAnswers.find(taken)) ?? answerNotKept(taken.id);
   }
 }
 
-const isRefusal = (came: Came): came is RefusedEnvelope => "kind" in came;
+const isRefusal = (outcome: StreamOutcome): outcome is RefusedEnvelope => "kind" in outcome;

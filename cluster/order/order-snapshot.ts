@@ -1,7 +1,7 @@
 /**
- * The state of a stream up to a message, as the bytes of a snapshot of the timeline, which has room for further data:
- * there for sums of entries, here for the message's number, the remembered ids, and the entries that made the key
- * ring.
+ * The state of a stream up to a message, in the format of a timeline's snapshot. The format has room for further data:
+ * the timeline stores sums of entries there, this module the message's number, the remembered ids, and the entries that
+ * made the key ring.
  */
 
 import { hashOf } from "../../engine/trust/identity.js";
@@ -20,7 +20,7 @@ import { datedAt, type OrderedPast, type RingEntry } from "./ordered-state.js";
 
 /** The stream and the cluster that a state belongs to. */
 export interface OrderOrigin {
-  /** When the stream was made. */
+  /** When the stream was created. */
   readonly created: string;
   /** 32 bytes. */
   readonly cluster: ByteString;
@@ -30,7 +30,7 @@ interface Head extends EnvelopeDate {
   readonly created: string;
   /** Hexadecimal. */
   readonly cluster: string;
-  /** The last message: its number, and what distinguishes it. */
+  /** The number of the last message, and the mark that identifies it. */
   readonly message: number;
   readonly mark: string;
   /** null: there is none. */
@@ -40,22 +40,22 @@ interface Head extends EnvelopeDate {
 }
 
 const ID_BYTES = 32;
-/** Bytes of an id: its date in seconds (4), itself. */
+/** The bytes of an id: its date in seconds (4), and the id itself. */
 const ID_ROW_BYTES = 4 + ID_BYTES;
-/** Bytes before an entry of the ring: `at` (8), `seq` (2), the length of the rest (4). */
+/** The bytes before an entry of the ring: `at` (8), `seq` (2), the length of what follows (4). */
 const RING_HEAD_BYTES = 14;
 const ROWS_A_CHUNK = 1000;
 const SECOND = 1000;
 
-/** @param past  must not change until the last chunk has been taken */
+/** @param past  must not change until the last chunk has been read */
 export function writeOrderSnapshot(past: OrderedPast, origin: OrderOrigin): Iterable<Buffer> {
   const { database, date } = past;
-  // Keys that expire in the message's own millisecond may still be seen by the next one.
+  // Keys that expire in the message's own millisecond may still be visible to the next message.
   const cutAt = Math.max(-1, date.at - 1);
   return writeSnapshot({ database, ringEntries: [], cutAt, sums: factsOf(past, origin) }, hashOf);
 }
 
-/** @throws StartError  it is another cluster's @throws DamagedSnapshot */
+/** @throws StartError  it belongs to another cluster @throws DamagedSnapshot */
 export function readOrderSnapshot(
   chunks: Iterable<Buffer>,
   parts: { readonly genesis: () => KeyRing; readonly databases: number; readonly cluster: ByteString },
@@ -65,7 +65,7 @@ export function readOrderSnapshot(
   const reader = new FactReader(sums);
   const head = reader.head();
   if (head.cluster !== Buffer.from(cluster, "latin1").toString("hex"))
-    throw new StartError("--data: what is there was made with other keys or another --cluster-name.", 2);
+    throw new StartError("--data: the state in it was made with other keys or another --cluster-name.", 2);
   const { at, seq, message, mark } = head;
   const ids = new OrderedIds(head.floor ?? undefined);
   for (let left = head.ids; left > 0; left--) ids.add(...reader.id());

@@ -5,7 +5,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 
 /** A message of the stream. */
 export interface StreamMessage {
-  /** 1 is the stream's first; none is left out. */
+  /** The sequence: 1 is the stream's first message, and none is left out. */
   readonly seq: number;
   /** Milliseconds since 1970 by the stream's leader: the same for all readers. */
   readonly at: number;
@@ -14,39 +14,39 @@ export interface StreamMessage {
 
 /** The outcome of adding a message. */
 export type Published =
-  /** It is at `seq`. `isRepeated`: one with its name was there before. */
+  /** It was stored at `seq`. `isRepeated`: a message with its name was there before. */
   | { readonly kind: "stored"; readonly seq: number; readonly isRepeated: boolean }
-  /** It certainly is not, nor will it be. `isPassing`: it is worth another try immediately. */
+  /** It certainly was not stored, and will not be. `isPassing`: an immediate retry is worthwhile. */
   | { readonly kind: "not-stored"; readonly detail: string; readonly isPassing: boolean }
   | { readonly kind: "unknown"; readonly detail: string };
 
 /** Facts about the stream while it is connected. */
 export interface StreamFacts {
-  /** Sequence of the last message, as of the connection. */
+  /** The sequence of the last message when the daemon connected. */
   readonly last: number;
-  /** Sequence of the first message that is kept. */
+  /** The sequence of the first stored message. */
   readonly first: number;
-  /** When the stream was made: another stream of the same name has another date. */
+  /** When the stream was created: another stream of the same name has another date. */
   readonly created: string;
-  /** Servers that keep it. */
+  /** The number of servers that store it. */
   readonly replicas: number;
   /** The number of other readers, as last reported. */
   readonly others: number;
-  /** Bytes of a message at most. */
+  /** The maximum bytes of a message. */
   readonly maxBytes: number;
 }
 
-/** Receives what the stream sends. */
+/** Receives the messages of the stream. */
 export interface StreamReader {
   /** The sequence of the next message to read. */
   readonly next: number;
-  /** Whether no stream has been met yet, and the folder names none: then it may be made. */
+  /** Whether the daemon has never used a stream, and its folder names none: then the stream may be created. */
   readonly isNew: boolean;
-  /** The stream is connected. @returns why it cannot be read on from `next`; null: it can */
+  /** Called when the stream is connected. @returns why reading cannot continue from `next`; null: it can */
   connected(facts: StreamFacts): string | null;
   /**
-   * The message before `next`, with which each connection begins if the stream still has it.
-   * @returns why it cannot be read on after it; null: it can
+   * Receives the message before `next`, with which each connection begins if the stream still has it.
+   * @returns why reading cannot continue after it; null: it can
    */
   again(message: StreamMessage): string | null;
   /** Receives messages in order, each once. */
@@ -56,14 +56,14 @@ export interface StreamReader {
 export interface OrderStream extends Service {
   /** null: not connected. */
   readonly facts: StreamFacts | null;
-  /** Why it is not connected; null: it is, or nothing is known yet. */
+  /** Why it is not connected; null: it is, or the reason is not known yet. */
   readonly trouble: string | null;
-  /** How often it has been connected. */
+  /** How many times it has been connected. */
   readonly connections: number;
-  /** Sequence of its last message, as last reported. */
+  /** The sequence of its last message, as last reported. */
   readonly newest: number;
-  /** Reports to the reader (`connected`) how far the stream reaches now: immediately, or once it can be reached. */
+  /** Reports to the reader (`connected`) the present end of the stream: immediately, or once it can be reached. */
   locateEnd(): void;
-  /** @param name  messages with one name are there once, within the stream's own window; null: it has none */
+  /** @param name  the stream stores only one message with a name within its own window; null: no name */
   publish(name: ByteString | null, data: Buffer): Promise<Published>;
 }

@@ -1,6 +1,6 @@
 /**
- * The thread that makes one snapshot, and ends: it goes on from the newest that is there, and reads the stream itself
- * up to the given message, so it delays no client. Its only message is its end, or its error.
+ * The thread that makes one snapshot, and exits. It continues from the newest existing snapshot, and itself reads the
+ * stream up to the given message, so it delays no client. Its only message is its exit, or its error.
  */
 import { workerData } from "node:worker_threads";
 import type { Genesis } from "../../engine/trust/cluster.js";
@@ -24,17 +24,17 @@ export interface OrderTask {
   /** The folder of the snapshots. */
   readonly folder: string;
   readonly order: OrderAddress;
-  /** A file; null: none. */
+  /** The file; null: there is none. */
   readonly credentials: string | null;
-  /** When the stream was made. */
+  /** When the stream was created. */
   readonly created: string;
-  /** The message that is the last one of the snapshot. */
+  /** The last message that the snapshot includes. */
   readonly to: number;
   readonly databases: number;
   readonly genesis: Genesis;
-  /** Milliseconds without a message of the stream, after which there is to be no snapshot. */
+  /** Milliseconds without a message of the stream after which no snapshot is made. */
   readonly patience: number;
-  /** Keys that the daemon was started with. */
+  /** The keys that the daemon was started with. */
   readonly keys: readonly { readonly role: Role; readonly spki: ByteString; readonly label: ByteString }[];
 }
 
@@ -67,7 +67,7 @@ const reader: StreamReader = {
   isNew: false,
   connected: (facts) => (facts.created === created ? null : "it is another stream"),
   again(message) {
-    if (!state.isLast(message)) throw new Error("the stream holds another message in that place");
+    if (!state.isLast(message)) throw new Error("the stream has a different message at that sequence");
     return null;
   },
   message(message) {
@@ -78,7 +78,9 @@ const reader: StreamReader = {
 };
 const stream = new NatsStream(reader, order, credentials, { environment: realEnvironment, log: silent });
 const timer = setTimeout(() => {
-  giveUp(new Error(`nothing of the stream came for ${patience} ms: ${stream.trouble ?? "it is silent"}`));
+  giveUp(
+    new Error(`no message of the stream arrived for ${patience} ms: ${stream.trouble ?? "it is silent"}`),
+  );
 }, patience);
 try {
   await stream.start();

@@ -1,45 +1,45 @@
 /**
- * The envelopes that the stream has had, so that none is applied twice: not even one that is added again after the
- * stream has forgotten its name. A function of the messages alone, so that all daemons skip the same.
+ * The ids of the envelopes in the stream, so that none is applied twice, not even one that is added again after the
+ * stream has forgotten its name. They depend on the messages alone, so that all daemons skip the same ones.
  */
 
 import { ORDER_WINDOW } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** Ids that are remembered, in about 150 MB; beyond that the earliest dates are forgotten, and no longer accepted. */
+/** The maximum number of ids, in about 150 MB. Above it the earliest dates are forgotten, and no longer accepted. */
 const ORDER_IDS_MAX = 1_000_000;
-/** Milliseconds of dates that are forgotten together. */
+/** The milliseconds of dates that are forgotten together. */
 const BUCKET_MS = 1000;
 
 export class OrderedIds {
   /** The date at or before which nothing is accepted. */
   floor: number;
   readonly #buckets = new Map<number, Set<ByteString>>();
-  readonly #most: number;
+  readonly #max: number;
   #size = 0;
-  /** The lowest bucket that is kept. */
+  /** The lowest stored bucket. */
   #lowest = Number.NEGATIVE_INFINITY;
 
-  constructor(floor = Number.NEGATIVE_INFINITY, most = ORDER_IDS_MAX) {
+  constructor(floor = Number.NEGATIVE_INFINITY, max = ORDER_IDS_MAX) {
     this.floor = floor;
-    this.#most = most;
+    this.#max = max;
   }
 
   has(id: ByteString, at: number): boolean {
     return this.#buckets.get(bucketOf(at))?.has(id) ?? false;
   }
 
-  /** @param at  of an envelope that is not there, above the floor */
+  /** @param at  the date of an envelope that is not in it, above the floor */
   add(id: ByteString, at: number): void {
     const number = bucketOf(at);
     let bucket = this.#buckets.get(number);
     if (bucket === undefined) this.#buckets.set(number, (bucket = new Set()));
     bucket.add(id);
     this.#size++;
-    if (this.#size > this.#most) this.#makeRoom();
+    if (this.#size > this.#max) this.#makeRoom();
   }
 
-  /** Notes the present time: ids are forgotten when nothing of their date is accepted any longer. */
+  /** Notes the present time: ids are forgotten when no envelope of their date is accepted any longer. */
   passed(at: number): void {
     const lowest = bucketOf(at - ORDER_WINDOW.past);
     if (lowest <= this.#lowest) return;
@@ -51,7 +51,7 @@ export class OrderedIds {
     return this.#size;
   }
 
-  /** Yields all ids for snapshots: each with its date, to a second. */
+  /** Yields all ids for snapshots, each with its date rounded down to a second. */
   *all(): Generator<readonly [id: ByteString, at: number]> {
     for (const [number, ids] of [...this.#buckets].sort(([a], [b]) => a - b))
       for (const id of [...ids].sort()) yield [id, number * BUCKET_MS];

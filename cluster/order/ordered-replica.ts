@@ -1,6 +1,6 @@
 /**
- * The owner of everything that --order adds: the stream, the state that its messages make, and what the pipeline and
- * the listeners need of them. The daemon loads this module, and with it NATS's packages, only then.
+ * The owner of everything that --order adds: the stream, the state that follows from its messages, and what the pipeline
+ * and the listeners use of both. The daemon loads this module, and with it NATS's packages, only with that option.
  */
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
 import { Copies } from "../../engine/users/copies.js";
@@ -25,15 +25,15 @@ import { OrderedState } from "./ordered-state.js";
 
 /** Milliseconds between two ticks. */
 const TICK_MS = 100;
-/** Milliseconds that the daemon's own key may take to be authorized before clients are served. */
+/** Milliseconds for which the start waits until the daemon's own key is authorized, before clients are served. */
 const ENTER_MS = 5000;
-/** Milliseconds between two lines about messages that were skipped. */
+/** Milliseconds between two log lines about skipped messages. */
 const SKIPPED_EVERY_MS = 10_000;
-/** Milliseconds between two lines about how far a long stream is read. */
+/** Milliseconds between two log lines about the progress of reading a long stream. */
 const READING_EVERY_MS = 5000;
 
 const STOOD_STILL =
-  "this process was suspended, or its clock was set ahead: until it has applied what is in the stream now it answers as one that is catching up";
+  "this process was suspended, or its clock was set ahead: until it has applied all messages that are in the stream now, it answers like a daemon that is catching up";
 
 export class OrderedReplica extends KeptWrites implements StreamReader, OrderContext, TimelineState {
   readonly state: OrderedState;
@@ -45,21 +45,21 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   readonly isFinal = true;
   readonly mirrored = null;
   readonly takeMember = null;
-  /** Why the stream cannot be read on; null: it can, or nothing is known yet. */
+  /** Why reading the stream cannot continue; null: it can, or the reason is not known yet. */
   failure: string | null = null;
   readonly #folder: OrderFolder;
-  /** When the stream was made that has been met; null: none has. */
+  /** When the stream was created that this daemon uses; null: it has never been connected to one. */
   #created: string | null;
-  /** Sequence of the last message when the daemon last connected; null: it has not connected yet. */
+  /** The sequence of the last message when the daemon last connected; null: it has not connected yet. */
   #goal: number | null = null;
   /**
-   * What the stream has lost of what was applied here, or a message in it that cannot be applied; null: nothing that
-   * is known.
+   * The messages that the stream has lost although they were applied here, or a message in it that cannot be applied;
+   * null: there are none, as far as is known.
    */
   #lost: string | null = null;
   #timer: NodeJS.Timeout | null = null;
   readonly #clock: StandstillClock;
-  #look = () => {};
+  #notify = () => {};
   readonly #skipped: LogThrottle;
   #loggedReadingAt: number;
 
@@ -72,7 +72,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     this.#folder = new OrderFolder(context, order);
     const { past, created } = this.#folder.load();
     this.#created = created;
-    // The stream's messages are checked by the ring of their position, and only once if a signature has been verified here.
+    // The stream's messages are checked by the ring at their position, but not again if the signature was verified here.
     const check = entryCheck(signers, (id, signature) => this.recording.waiting.has(id, signature));
     this.state = new OrderedState(past, check, (id) => {
       this.backend.changes.senders = this.recording.waiting.sendersOf(id);
@@ -124,9 +124,9 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     const { facts, trouble, connections, newest } = this.stream;
     const { seq: applied, skipped } = this.state;
     const { size, published, publishing } = this.recording.waiting;
-    const away = facts === null ? (trouble ?? "not connected") : null;
+    const problem = facts === null ? (trouble ?? "not connected") : null;
     return {
-      trouble: this.failure ?? away,
+      trouble: this.failure ?? problem,
       applied,
       behind: Math.max(0, newest - applied),
       skipped,
@@ -137,7 +137,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     };
   }
 
-  /** Whether all is applied that was in the stream when this daemon connected to it, or resumed after a standstill. */
+  /** Whether everything is applied that was in the stream when this daemon connected to it, or resumed after a standstill. */
   get hasCaughtUp(): boolean {
     this.#noticeStandstill();
     return this.#goal !== null && this.state.seq >= this.#goal;
@@ -164,7 +164,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   again(message: StreamMessage): string | null {
     if (this.state.isLast(message)) return null;
     const folder = this.settings.data === null ? "" : " without the folder order of --data";
-    this.#lost = `message ${message.seq} of the stream is not the one that this daemon has applied: the stream lost some and went on. Restart the daemon${folder}`;
+    this.#lost = `message ${message.seq} of the stream is not the one that this daemon has applied: the stream has lost messages, and new ones were added. Restart the daemon${folder}`;
     this.failure = this.#lost;
     return this.#lost;
   }
@@ -174,8 +174,8 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     const ordered = this.state.apply(message);
     backend.changes.senders = null;
     const { standstill: reason } = this.state;
-    if (reason !== null && this.#lost === null) log.error({ reason }, "the stream cannot be read on");
-    // No snapshot is made of it: a newer release begins with the one before.
+    if (reason !== null && this.#lost === null) log.error({ reason }, "reading the stream cannot continue");
+    // No snapshot includes this message: a newer release begins with the snapshot before it.
     if (reason !== null) return void (this.failure = this.#lost = reason);
     this.recording.passed(message.seq, ordered);
     if (ordered.kind === "applied") {
@@ -185,22 +185,22 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
       watcher?.([entry.envelope], true);
       if (isRingEntry(entry.envelope)) this.#logRingChange(entry);
     } else if (ordered.kind === "skipped" && !ordered.isKnown) this.#logSkipped(message.seq, ordered.reason);
-    this.#look();
+    this.#notify();
     this.#folder.passed(message.seq, this.#created ?? "");
   }
 
-  /** Returns why a stream is not the one that this state was made of, or does not go on where it ends; null: it does. */
+  /** Returns why a stream is not the one that this state was made from, or does not continue it; null: it does. */
   #misfit({ first, last, created }: StreamFacts): string | null {
     const { seq } = this.state;
     if (this.#created !== null && this.#created !== created)
-      return `the stream was made again since this daemon began to read it: if that was meant, ${this.settings.data === null ? "" : "take the folder order out of --data, and "}restart the daemon`;
-    if (last < seq) return `the stream ends at ${last}, and this daemon has applied ${seq} of its messages`;
+      return `the stream was created again since this daemon began to read it: if that was meant, ${this.settings.data === null ? "" : "remove the folder order from --data, and "}restart the daemon`;
+    if (last < seq) return `the stream ends at ${last}, but this daemon has applied ${seq} of its messages`;
     if (first > seq + 1)
-      return `the stream begins at ${first}, and this daemon has it up to ${seq}: the messages between were removed from it`;
+      return `the stream begins at ${first}, but this daemon has applied it up to ${seq}: the messages between were removed`;
     return null;
   }
 
-  /** Authorizes the daemon's own key before clients come whose writes it signs. */
+  /** Authorizes the daemon's own key before it serves clients whose writes it signs. */
   async #enter(): Promise<void> {
     const { gateway, identity } = this;
     if (gateway === null || !this.hasCaughtUp) return;
@@ -213,16 +213,16 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     const { environment } = this;
     const end = environment.uptime() + milliseconds;
     await new Promise<void>((resolve) => {
-      this.#look = () => {
+      this.#notify = () => {
         if (!isSo() && environment.uptime() < end) return;
-        this.#look = () => {};
+        this.#notify = () => {};
         resolve();
       };
-      this.#look();
+      this.#notify();
     });
   }
 
-  /** Requests the end of the stream again after a standstill: sockets are read before timers run, so check it before each answer. */
+  /** Requests the end of the stream again after a standstill. Sockets are read before timers run, so each answer checks it. */
   #noticeStandstill(): void {
     const { environment, settings, log } = this;
     const stoodFor = this.#clock.elapsed(environment.uptime());
@@ -237,7 +237,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     this.state.dropExpired();
     this.backend.tick();
     this.#logReading();
-    this.#look();
+    this.#notify();
   }
 
   #logReading(): void {
@@ -250,14 +250,17 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   }
 
   #logRingChange({ id, envelope }: Entry): void {
-    // Earlier ones were logged when they were received.
+    // Earlier changes were logged when they were received.
     if (!this.hasCaughtUp) return;
     const by = { by: hexOf(envelope.key), at: dateText(envelope.at), id: hexOf(id) };
-    this.log.warn({ ...by, commands: envelope.commands.length }, "a change of keys came through the stream");
+    this.log.warn(
+      { ...by, commands: envelope.commands.length },
+      "a change of the key ring was received from the stream",
+    );
   }
 
   #logSkipped(seq: number, reason: string): void {
     const facts = { seq, reason, skipped: this.state.skipped };
-    this.#skipped.warn("skipped", facts, "a message of the stream is skipped, by all daemons");
+    this.#skipped.warn("skipped", facts, "a message of the stream is skipped by all daemons");
   }
 }

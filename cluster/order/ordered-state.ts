@@ -1,7 +1,7 @@
 /**
- * The state that a stream's messages make, one after the other: a function of them alone, so that it is the same on
- * every daemon. No message is trusted because of the stream: each is checked like another daemon's, and an invalid
- * one is skipped, by all daemons alike. The time at which a unit is applied is its message's.
+ * The state that follows from a stream's messages, applied one after the other. It depends on them alone, so it is the
+ * same on every daemon. The stream itself is not trusted: each message is checked like another daemon's, and all daemons
+ * skip an invalid one alike. A unit is applied at the time of its message.
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
@@ -26,14 +26,14 @@ import { OrderedIds } from "./ordered-ids.js";
 /** The outcome of a message. */
 export type Ordered =
   | { readonly kind: "applied"; readonly entry: Entry; readonly answers: readonly UnitAnswer[] }
-  /** It is signed correctly, and nevertheless not applied: by no daemon. */
+  /** It is signed correctly, but no daemon applies it. */
   | {
       readonly kind: "refused";
       readonly entry: Entry;
       readonly refusal: Refused;
-      readonly isForGood: boolean;
+      readonly isFinal: boolean;
     }
-  /** No envelope, one that its key has not signed, or one that was there before. */
+  /** It is not an envelope, was not signed by its key, or was in the stream before. */
   | { readonly kind: "skipped"; readonly reason: string; readonly isKnown?: true };
 
 /** An entry that concerns the ring, with its position. */
@@ -42,15 +42,15 @@ export interface RingEntry {
   readonly entry: Entry;
 }
 
-/** The state after a message; the caller owns it from then on. */
+/** The state after a message; a new owner takes it over. */
 export interface OrderedPast {
   readonly seq: number;
-  /** A mark that distinguishes the last message from another one at the same sequence; "": there is none. */
+  /** A mark that distinguishes the last message from a different one with the same sequence; "": there is none. */
   readonly mark: string;
   readonly date: EnvelopeDate;
   readonly database: Database;
   readonly ring: KeyRing;
-  /** Entries that made the ring, in order. */
+  /** The entries that made the ring, in order. */
   readonly ringEntries: RingEntry[];
   readonly ids: OrderedIds;
 }
@@ -59,7 +59,7 @@ export interface OrderedPast {
 const EXPIRED_A_TICK = 500;
 
 export class OrderedState {
-  /** Sequence of the last message. */
+  /** The sequence of the last message. */
   seq: number;
   /** How many messages were skipped or refused. */
   skipped = 0;
@@ -68,17 +68,17 @@ export class OrderedState {
   readonly #onApplying: (id: ByteString) => void;
   readonly #fold: Fold;
   readonly #ids: OrderedIds;
-  /** The order of the entry applied last: the time of its message, and its number among those of that millisecond. */
+  /** The order of the last applied entry: the time of its message, and its number among those of that millisecond. */
   #date: EnvelopeDate;
   readonly #ringEntries: RingEntry[];
-  /** null: none since `past`. */
+  /** The last message; null: none since `past`. */
   #last: StreamMessage | null = null;
   readonly #known: Parameters<CheckEntry>[2];
 
   /**
-   * @param past  the state to go on from
+   * @param past  the state to continue from
    * @param check  checks a body and its signature by the ring of this state
-   * @param onApplying  an entry is about to be applied
+   * @param onApplying  called before an entry is applied
    */
   constructor(past: OrderedPast, check: CheckEntry, onApplying: (id: ByteString) => void = () => {}) {
     this.#past = past;
@@ -89,12 +89,12 @@ export class OrderedState {
     this.#date = date;
     this.#ids = ids;
     this.#ringEntries = ringEntries;
-    // The next message may be of the same millisecond.
+    // The next message may have the same millisecond.
     this.#fold = new Fold({ database, ring, cutAt: date.at - 1 });
     this.#known = { holds: ({ id, at }) => this.#ids.has(id, at), hasRoom: () => true };
   }
 
-  /** Whether an entry that is not in the stream makes this daemon do more than the given number of steps in one turn. */
+  /** Whether applying an entry that is not in the stream needs more than the given number of steps in one turn. */
   exceeds(entry: Entry, stepsMax: number): boolean {
     return isCounted(entry, this.ring) && exceeds(entry, stepsMax, this.#fold);
   }
@@ -128,12 +128,12 @@ export class OrderedState {
     return Math.max(this.#ids.floor, this.#date.at - ORDER_WINDOW.past);
   }
 
-  /** Whether an envelope of that date was applied, as far as that is remembered. */
+  /** Whether an envelope of that date was applied, as far as ids are remembered. */
   has(id: ByteString, at: number): boolean {
     return this.#ids.has(id, at);
   }
 
-  /** Whether a message with the last one's sequence is that one. */
+  /** Whether a message with the last one's sequence is the last one itself. */
   isLast(message: StreamMessage): boolean {
     const last = this.#last;
     if (last === null) return this.#past.mark === markOf(message);
@@ -146,7 +146,7 @@ export class OrderedState {
       throw new Error(`message ${message.seq} of the stream came after ${this.seq}`);
     this.seq = message.seq;
     this.#last = message;
-    // Another leader's clock may be slower.
+    // The clock of a new leader may be behind.
     const at = Math.max(message.at, this.#date.at);
     const ordered = this.#judge(message.data, at);
     if (ordered.kind !== "applied") this.skipped++;
@@ -163,14 +163,14 @@ export class OrderedState {
     if (value === null) return { kind: "skipped", reason: "no envelope" };
     const entry = this.#check(value.body, value.signature, this.#known);
     if (typeof entry === "string") return { kind: "skipped", reason: entry };
-    if ("held" in entry) return { kind: "skipped", reason: "there before", isKnown: true };
+    if ("held" in entry) return { kind: "skipped", reason: "it was in the stream before", isKnown: true };
     if ("refused" in entry) return { kind: "skipped", reason: entry.refused };
     const late = checkDate(entry.envelope.at, at, this.#ids.floor);
-    // An envelope dated ahead is in time later; one that is late by this leader's clock may be in time by the next
-    // one's.
+    // An envelope dated ahead becomes acceptable later; one that is late by this leader's clock may be in time by the
+    // next one's.
     if (late !== null)
-      return { kind: "refused", entry, refusal: late, isForGood: entry.envelope.at <= this.floor };
-    // By the table of its position: a release that knows a newer one must skip what the remaining releases skip.
+      return { kind: "refused", entry, refusal: late, isFinal: entry.envelope.at <= this.floor };
+    // Use the table at its position: a release that knows a newer table must skip what the other releases skip.
     if (!mayChange(entry.envelope, this.ring.table ?? undefined))
       return { kind: "skipped", reason: "it changes nothing" };
     this.#onApplying(entry.id);
@@ -179,7 +179,7 @@ export class OrderedState {
 
   #apply(entry: Entry, at: number): readonly UnitAnswer[] {
     this.#date = next(this.#date, at);
-    // By this time alone: that of a skipped message may be ahead of the next leader's.
+    // Use this time alone: that of a skipped message may be ahead of the next leader's.
     this.#ids.passed(this.#date.at);
     this.#ids.add(entry.id, entry.envelope.at);
     if (concernsRing(entry)) this.#ringEntries.push({ date: this.#date, entry: keptEntry(entry) });
@@ -195,13 +195,13 @@ export function nothingYet(ring: KeyRing, databases: number): OrderedPast {
 
 const markOf = ({ at, data }: StreamMessage) => `${at} ${hexOf(hashOf(data))}`;
 
-/** Returns an entry as it is folded: at the position of its message. */
+/** Returns an entry in the form in which it is folded: at the position of its message. */
 export const datedAt = ({ at, seq }: EnvelopeDate, entry: Entry): Entry => ({
   ...entry,
   envelope: { ...entry.envelope, at, seq },
 });
 
-/** Returns a date of its own for each entry: positions in the fold are dates. */
+/** Returns a unique date for each entry: positions in the fold are dates. */
 function next(last: EnvelopeDate, at: number): EnvelopeDate {
   if (at > last.at) return { at, seq: 0 };
   return last.seq < SEQ_MAX ? { at: last.at, seq: last.seq + 1 } : { at: last.at + 1, seq: 0 };

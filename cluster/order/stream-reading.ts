@@ -1,6 +1,6 @@
 /**
- * Reads a stream over one connection, from a sequence on, in order. NATS pushes. After a missing message, or silence
- * where it sends a heartbeat each second, reading starts again after what was received.
+ * Reads a stream in order over one connection, beginning at a sequence. NATS pushes the messages. If a message is
+ * missing, or no heartbeat arrives each second, reading starts again after the last received message.
  */
 import type { JetStreamManager } from "@nats-io/jetstream";
 import {
@@ -15,13 +15,13 @@ import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import type { StreamMessage, StreamReader } from "./order-stream.js";
 
 /** Milliseconds between two heartbeats. */
-const LIFE_MS = 1000;
+const HEARTBEAT_MS = 1000;
 /** Milliseconds without a heartbeat after which the connection is closed. */
 const SILENCE_MS = 3500;
-/** Milliseconds after which NATS forgets a reader that is gone. */
+/** Milliseconds after which NATS forgets a reader that has disconnected. */
 const FORGET_MS = 30_000;
 const NANOS_A_MS = 1_000_000;
-/** The status of a message that NATS itself sends. */
+/** The status code of a message from NATS itself. */
 const CONTROL = 100;
 
 export class StreamReading {
@@ -33,7 +33,7 @@ export class StreamReading {
   #cancel = () => {};
   #isStopped = false;
 
-  /** @param connection  closed when nothing can be read over it any longer */
+  /** @param connection  is closed when reading over it cannot continue */
   constructor(connection: NatsConnection, reader: StreamReader, environment: Environment, log: TimelineLog) {
     this.#connection = connection;
     this.#reader = reader;
@@ -46,7 +46,7 @@ export class StreamReading {
     this.#subscription = this.#connection.subscribe(inbox, {
       callback: (problem, message) => {
         if (problem !== null) void this.#fail(problem.message);
-        else if (!this.#isStopped) this.#took(message, inbox);
+        else if (!this.#isStopped) this.#receive(message, inbox);
       },
     });
     this.#watch();
@@ -59,7 +59,7 @@ export class StreamReading {
       mem_storage: true,
       num_replicas: 1,
       flow_control: true,
-      idle_heartbeat: nanos(LIFE_MS),
+      idle_heartbeat: nanos(HEARTBEAT_MS),
       inactive_threshold: nanos(FORGET_MS),
     });
   }
@@ -71,7 +71,7 @@ export class StreamReading {
     this.#subscription = null;
   }
 
-  #took(message: Msg, inbox: string): void {
+  #receive(message: Msg, inbox: string): void {
     this.#watch();
     if (message.subject === inbox && message.headers?.code === CONTROL) {
       this.#control(message);
@@ -80,15 +80,15 @@ export class StreamReading {
     const place = placeOf(message.reply ?? "");
     const reader = this.#reader;
     if (place === null || place.seq < reader.next - 1) return;
-    if (place.seq > reader.next) void this.#fail(`message ${reader.next} lacks`);
-    else this.#hand({ ...place, data: bufferOf(message.data) });
+    if (place.seq > reader.next) void this.#fail(`message ${reader.next} is missing`);
+    else this.#pass({ ...place, data: bufferOf(message.data) });
   }
 
   /**
-   * Passes a message to the reader. An exception there is not the connection's fault, which would go on: it ends the
+   * Passes a message to the reader. An exception there is not the connection's fault, which would continue: it ends the
    * process, as anywhere else.
    */
-  #hand(message: StreamMessage): void {
+  #pass(message: StreamMessage): void {
     const reader = this.#reader;
     try {
       if (message.seq === reader.next) reader.message(message);
@@ -104,12 +104,12 @@ export class StreamReading {
     }
   }
 
-  /** Takes a heartbeat, or the question whether all has been received. */
+  /** Handles a heartbeat, or the request to confirm that everything has been received. */
   #control(message: Msg): void {
-    const asked = message.reply || message.headers?.get("Nats-Consumer-Stalled") || "";
-    if (asked !== "") this.#connection.publish(asked);
+    const replySubject = message.reply || message.headers?.get("Nats-Consumer-Stalled") || "";
+    if (replySubject !== "") this.#connection.publish(replySubject);
     if (Number(message.headers?.get("Nats-Last-Stream") ?? 0) >= this.#reader.next)
-      void this.#fail("messages lack");
+      void this.#fail("messages are missing");
   }
 
   #watch(): void {
@@ -117,26 +117,26 @@ export class StreamReading {
     this.#cancel = this.#environment.setTimer(SILENCE_MS, this.#onSilence);
   }
 
-  readonly #onSilence = (): void => void this.#fail("nothing comes any more");
+  readonly #onSilence = (): void => void this.#fail("no more messages arrive");
 
-  /** Closes the connection, over which nothing can be read any longer. */
+  /** Closes a connection over which reading cannot continue. */
   async #fail(reason: string): Promise<void> {
     if (this.#isStopped) return;
     this.stop();
     try {
       await this.#connection.close();
     } catch {
-      this.#log.warn({ reason }, "not closed");
+      this.#log.warn({ reason }, "the connection was not closed");
     }
   }
 }
 
-/** `$JS.ACK.<stream>.<consumer>.<count>.<seq>.<delivery>.<nanoseconds>.<pending>`, with domain and account before the stream, or not. */
+/** Parses `$JS.ACK.<stream>.<consumer>.<count>.<seq>.<delivery>.<nanoseconds>.<pending>`. Domain and account may precede it. */
 function placeOf(reply: string): { seq: number; at: number } | null {
-  const words = reply.split(".");
-  if (words[0] !== "$JS" || words[1] !== "ACK" || words.length < 9) return null;
-  const from = words.length === 9 ? 5 : 7;
-  return { seq: Number(words[from]), at: Math.floor(Number(words[from + 2]) / NANOS_A_MS) };
+  const parts = reply.split(".");
+  if (parts[0] !== "$JS" || parts[1] !== "ACK" || parts.length < 9) return null;
+  const from = parts.length === 9 ? 5 : 7;
+  return { seq: Number(parts[from]), at: Math.floor(Number(parts[from + 2]) / NANOS_A_MS) };
 }
 
 const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array) =>

@@ -1,6 +1,6 @@
 /**
- * Entries of this daemon on their way through the stream: added to it, again if it is not known whether they were,
- * until their message has come back in its position, or their time is over.
+ * This daemon's entries that are passing through the stream. Each is added to it, again if the outcome is unknown, until
+ * its message has come back in its position or its time is over.
  */
 
 import { notApplied, type RefusedEnvelope, refused, unknown } from "../../engine/answers/request.js";
@@ -15,24 +15,24 @@ import type { OrderContext } from "./order-context.js";
 import type { Published } from "./order-stream.js";
 import type { Ordered } from "./ordered-state.js";
 
-/** Entries that may wait at a time. */
+/** The maximum number of waiting entries. */
 const WAITING_MAX = 10_000;
 /** Maximum bytes of waiting entries, which are in memory twice until they are sent. One entry may exceed the limit. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /** Milliseconds: a client's own longest deadline is 20 s. */
 const WAIT_MS_MAX = 15_000;
 /**
- * Milliseconds of these after which an entry that certainly is not in the stream is given up: a new leader is elected
- * meanwhile.
+ * Milliseconds after which an entry that certainly is not in the stream is abandoned. A new leader may be elected in
+ * this time.
  */
 const TRY_MS = 5000;
 const AGAIN_MS = 100;
-/** Seconds until the stream acknowledges: in another process, on another machine, abroad, and while a leader is elected. */
+/** Seconds until the stream acknowledges: another process, another machine, another country, or the election of a leader. */
 const PUBLISH_BOUNDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2];
 const SECOND = 1000;
 
-/** The answers of its units; or it was not applied, or that is not known. */
-export type Came = readonly UnitAnswer[] | RefusedEnvelope;
+/** The answers of an entry's units; or the refusal, which may leave the outcome unknown. */
+export type StreamOutcome = readonly UnitAnswer[] | RefusedEnvelope;
 
 type Senders = Changes["senders"];
 
@@ -42,11 +42,11 @@ interface Waiting {
   readonly senders: Senders;
   readonly data: Buffer;
   readonly until: number;
-  readonly came: Promise<Came>;
-  readonly end: (came: Came) => void;
+  readonly outcome: Promise<StreamOutcome>;
+  readonly end: (outcome: StreamOutcome) => void;
   /** Whether it certainly is not in the stream. */
   isOut: boolean;
-  /** Whether another client's message is there with its name, so that it is added without one. */
+  /** Whether a different message has its name in the stream, so that it is added without a name. */
   isNameless: boolean;
 }
 
@@ -58,7 +58,7 @@ export class WaitingEntries {
   readonly #waiting = new Map<ByteString, Waiting>();
   /** Bytes of waiting entries. */
   #bytes = 0;
-  /** Entries whose names are taken by messages that are not read yet, by sequence. */
+  /** Entries whose names belong to messages that are not read yet, by sequence. */
   readonly #awaited = new Map<number, Waiting>();
 
   constructor(order: OrderContext) {
@@ -73,7 +73,7 @@ export class WaitingEntries {
     return this.#waiting.has(id);
   }
 
-  /** Whether an envelope with this very signature waits: then the signature has been checked here. */
+  /** Whether an envelope with this signature waits: then the signature was verified here. */
   has(id: ByteString, signature: Buffer): boolean {
     return this.#waiting.get(id)?.entry.signature.equals(signature) ?? false;
   }
@@ -83,11 +83,11 @@ export class WaitingEntries {
     return this.#waiting.get(id)?.senders ?? null;
   }
 
-  /** Adds an entry whose signature holds. @returns why it cannot be added; or its outcome */
-  add(entry: Entry, senders: Senders): Promise<Came> | RefusedEnvelope {
+  /** Adds an entry with a valid signature. @returns its outcome; or why it cannot be added */
+  add(entry: Entry, senders: Senders): Promise<StreamOutcome> | RefusedEnvelope {
     const { id } = entry;
     const before = this.#waiting.get(id);
-    if (before !== undefined) return before.came;
+    if (before !== undefined) return before.outcome;
     if (this.#waiting.size >= WAITING_MAX || this.#bytes >= WAITING_BYTES_MAX)
       return notApplied(id, refused("order-unavailable", `${this.#waiting.size} commands wait`));
     const data = writeValue(entry.body, entry.signature);
@@ -97,7 +97,7 @@ export class WaitingEntries {
       return notApplied(id, refused("order-too-long", `${data.length} bytes, of ${facts.maxBytes}`));
     const waiting = this.#begin(entry, senders, data);
     void this.#send(waiting);
-    return waiting.came;
+    return waiting.outcome;
   }
 
   /** Notes the message at the next sequence. */
@@ -114,16 +114,16 @@ export class WaitingEntries {
     if (named !== undefined) this.#displaced(named);
   }
 
-  /** Releases all that wait. */
+  /** Releases all waiting entries. */
   stop(): void {
     for (const { end, entry, isOut } of [...this.#waiting.values()])
-      end(gone(entry.id, isOut, "the daemon stops"));
+      end(abandoned(entry.id, isOut, "the daemon stops"));
   }
 
   #begin(entry: Entry, senders: Senders, data: Buffer): Waiting {
     const { uptime, setTimer } = this.#order.environment;
     let end: Waiting["end"] = () => {};
-    const came = new Promise<Came>((resolve) => {
+    const outcome = new Promise<StreamOutcome>((resolve) => {
       end = (one) => {
         cancel();
         if (this.#waiting.delete(entry.id)) this.#bytes -= data.length;
@@ -131,8 +131,8 @@ export class WaitingEntries {
       };
     });
     const until = uptime() + TRY_MS;
-    const waiting: Waiting = { entry, senders, data, until, came, end, isOut: true, isNameless: false };
-    const cancel = setTimer(WAIT_MS_MAX, () => end(gone(entry.id, waiting.isOut, "not in time")));
+    const waiting: Waiting = { entry, senders, data, until, outcome, end, isOut: true, isNameless: false };
+    const cancel = setTimer(WAIT_MS_MAX, () => end(abandoned(entry.id, waiting.isOut, "not in time")));
     this.#waiting.set(entry.id, waiting);
     this.#bytes += data.length;
     return waiting;
@@ -142,7 +142,7 @@ export class WaitingEntries {
     const { stream, environment } = this.#order;
     const { entry, data } = waiting;
     const wasOut = waiting.isOut;
-    // From here on it may be there.
+    // From here on it may be in the stream.
     waiting.isOut = false;
     const from = environment.uptime();
     const published = await stream.publish(waiting.isNameless ? null : entry.id, data);
@@ -155,7 +155,7 @@ export class WaitingEntries {
     if (published.kind === "not-stored") {
       waiting.isOut = wasOut;
       if (wasOut && !(published.isPassing && environment.uptime() < waiting.until)) {
-        waiting.end(gone(entry.id, true, published.detail));
+        waiting.end(abandoned(entry.id, true, published.detail));
         return;
       }
     }
@@ -173,13 +173,13 @@ export class WaitingEntries {
     }
   }
 
-  /** A message with its name is there: the envelope itself, brought by another daemon or by the attempt before. Or not. */
+  /** Handles a name that is already in the stream: of the envelope itself, added earlier or by another daemon, or of another. */
   #repeated(waiting: Waiting, seq: number): void {
     if (seq <= this.#order.state.seq) this.#displaced(waiting);
     else this.#awaited.set(seq, waiting);
   }
 
-  /** The message with its name was no such envelope: any client that may write to the stream can have added it. */
+  /** Sends an entry without a name, because a different message has it: any client that may write to the stream can add one. */
   #displaced(waiting: Waiting): void {
     if (!this.#isWaiting(waiting) || waiting.isNameless) return;
     waiting.isNameless = true;
@@ -191,12 +191,12 @@ export class WaitingEntries {
   }
 }
 
-function gone(id: ByteString, isOut: boolean, detail: string): RefusedEnvelope {
+function abandoned(id: ByteString, isOut: boolean, detail: string): RefusedEnvelope {
   const answer = notApplied(id, refused("order-unavailable", detail));
   return isOut ? answer : unknown(answer);
 }
 
-function refusalOf({ entry, refusal, isForGood }: Extract<Ordered, { kind: "refused" }>): RefusedEnvelope {
+function refusalOf({ entry, refusal, isFinal }: Extract<Ordered, { kind: "refused" }>): RefusedEnvelope {
   const answer = notApplied(entry.id, refusal);
-  return isForGood ? answer : unknown(answer);
+  return isFinal ? answer : unknown(answer);
 }

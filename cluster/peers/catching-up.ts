@@ -1,6 +1,6 @@
 /**
- * The daemon's state among the members: whether it has received what they had when it connected, and whether it
- * reaches a majority.
+ * The daemon's state among the members: whether it has received the entries that they had when it connected, and
+ * whether it reaches a majority.
  */
 
 import type { Joining } from "./joining.js";
@@ -11,33 +11,33 @@ import { type ClusterState, isEverybodyHere } from "./shared/cluster-state.js";
 import { electorateIn } from "./shared/electorate.js";
 import { holdsLess, totalsOf } from "./shared/totals.js";
 
-/** Reasons for catching up, after "This daemon takes no writes yet: ". */
+/** Reasons for catching up. They follow "This daemon takes no writes yet: ". */
 const REASONS = {
   started: "it has started, and has yet to receive what its peers have",
-  cutOff: "it was cut off from its peers, and has yet to receive what they took meanwhile",
-  missing: "it misses entries that a peer no longer stores",
-  joining: "a list of members has admitted it, and it has yet to receive what they have",
+  cutOff: "it was cut off from its peers, and has yet to receive what they accepted in the meantime",
+  missing: "it is missing entries that a peer no longer stores",
+  joining: "a list of members has admitted it, and it has yet to receive what the members have",
 } as const;
 
 export class CatchingUp {
-  /** Why it is catching up, or last was. */
+  /** The reason why it is catching up, or last was. */
   reason: string = REASONS.started;
-  /** Whether it is still receiving what members had at the start, while any of them can be reached. */
+  /** Whether it is still receiving what the members had at the start, while it can reach any of them. */
   isUnderWay = true;
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
   readonly #gaps: Gaps;
   readonly #joining: Joining;
-  /** Whether the log says that it is over. */
+  /** Whether the log already reports that catching up is over. */
   #isLogged = false;
   /**
-   * Whether the entries that were here when it had caught up are marked: all of them have to be folded before it is
+   * Whether the entries that this daemon had when it caught up are marked. All of them have to be folded before it is
    * live.
    */
   #isMarked = false;
-  /** Whether it was cut off, reaches most members again, and continues to accept writes while it compares itself with them. */
+  /** Whether it was cut off, reaches most members again, and accepts writes while it compares itself with them. */
   #isReturning = false;
-  /** When it was last cut off; `uptime` milliseconds. */
+  /** When it was last cut off, as `uptime` milliseconds. */
   #cutOffAt = 0;
 
   constructor(
@@ -59,7 +59,7 @@ export class CatchingUp {
     this.#isLogged = !this.isUnderWay;
   }
 
-  /** Starts again, because the entries here are no longer those that were compared. */
+  /** Starts again, because the present entries are no longer those that were compared. */
   again(): void {
     this.#cluster.progressAt = this.#cluster.uptime();
     this.isUnderWay = true;
@@ -74,9 +74,9 @@ export class CatchingUp {
     if (this.#cluster.state === "isolated" && isMajority !== this.#isReturning) this.#turn(isMajority);
     if (this.isUnderWay) this.#consider(now);
     gaps.tick(now);
-    if (this.#isLeft(now)) {
+    if (this.#isFullestOfStuck(now)) {
       gaps.forgive();
-      peering.log.warn({}, LEFT);
+      peering.log.warn({}, FULLEST_OF_STUCK);
     }
     this.#step(now, isMajority);
   }
@@ -84,11 +84,11 @@ export class CatchingUp {
   /** Sets the state for this tick. */
   #step(now: number, isMajority: boolean): void {
     const [peering, gaps] = [this.#cluster, this.#gaps];
-    const isLacking = gaps.isLacking(now, this.#cluster.state === "catching-up", this.#cluster.settledAt);
+    const isIncomplete = gaps.isLacking(now, this.#cluster.state === "catching-up", this.#cluster.settledAt);
     const isJoining = peering.lists?.isJoining === true;
-    this.#isLogged &&= !isLacking;
-    if (this.isUnderWay || isLacking) this.#isMarked = false;
-    if (isLacking || isJoining) this.#leave(isLacking ? REASONS.missing : REASONS.joining);
+    this.#isLogged &&= !isIncomplete;
+    if (this.isUnderWay || isIncomplete) this.#isMarked = false;
+    if (isIncomplete || isJoining) this.#leave(isIncomplete ? REASONS.missing : REASONS.joining);
     else if (this.#isReturning) {
       if (this.#isBehindLive()) this.#leave(REASONS.cutOff);
       else if (!this.isUnderWay && !gaps.isLacking(now, true, this.#cluster.settledAt) && this.#isLevel())
@@ -121,9 +121,9 @@ export class CatchingUp {
   }
 
   /**
-   * Begins or ends the return of a daemon that was cut off. The other members may have gone on without it, and while it was
-   * cut off it believed any member about what is missing: before it is live it passes the checks of a daemon that starts.
-   * It continues to accept writes meanwhile: it accepted them a moment ago, and perhaps no other daemon does.
+   * Begins or ends the return of a daemon that was cut off. The other members may have continued without it, and while
+   * it was cut off it believed any member about missing entries. Therefore it passes the checks of a starting daemon
+   * before it is live. It accepts writes in the meantime, as it did a moment ago: perhaps no other daemon does.
    */
   #turn(isReturning: boolean): void {
     this.#isReturning = isReturning;
@@ -135,18 +135,18 @@ export class CatchingUp {
   }
 
   /**
-   * Whether a majority went on without this daemon: a member that connected since was live before it received anything
-   * from this one. Clients can write there. Of two daemons neither is a majority without the other.
+   * Whether a majority continued without this daemon: a member that has connected since was live before it received
+   * anything from this one, so clients can write there. Of two daemons, neither is a majority without the other.
    */
   #isBehindLive(): boolean {
-    const isAhead = ({ metAs, status, since }: Member) =>
+    const wasLiveBefore = ({ metAs, status, since }: Member) =>
       metAs === "live" && status?.state === "live" && since >= this.#cutOffAt;
-    return this.#cluster.size > 2 && this.#roster.voices.some(isAhead);
+    return this.#cluster.size > 2 && this.#roster.voices.some(wasLiveBefore);
   }
 
   /**
-   * Whether the entries that were here when it had caught up are in the state: later ones may wait for a moment,
-   * however long that goes on, and whatever their dates are.
+   * Whether the entries that this daemon had when it caught up are in the state. Later ones may wait for a moment,
+   * whatever their dates are.
    */
   #isLevel(): boolean {
     const { timeline } = this.#cluster;
@@ -156,10 +156,10 @@ export class CatchingUp {
   }
 
   /**
-   * Whether no member is live, as each misses what another has forgotten, and this daemon is the one to end that: of
-   * all connected ones it holds most. It goes on with what it has, and the remaining ones take its snapshot.
+   * Whether no member is live because each is missing entries that another has pruned, and this daemon has to end
+   * that: of all connected ones it has the most. It continues with its own data, and the remaining ones load its snapshot.
    */
-  #isLeft(now: number): boolean {
+  #isFullestOfStuck(now: number): boolean {
     const [peering, gaps] = [this.#cluster, this.#gaps];
     if (this.#cluster.state !== "catching-up" || !gaps.areOldAndStuck(now) || !isEverybodyHere(peering, now))
       return false;
@@ -172,8 +172,8 @@ export class CatchingUp {
   }
 
   /**
-   * Whether some members send something new again and again without end, although most of the cluster has been
-   * compared with.
+   * Whether some members keep sending new entries without end, although the comparison with most of the cluster is
+   * complete.
    */
   #isHeldUp(now: number): boolean {
     const compared = this.#roster.voices.filter((member) => member.compared !== null).length;
@@ -184,10 +184,13 @@ export class CatchingUp {
   }
 
   /**
-   * Decides whether catching up is over: once all members that report they are live have been compared with, at least
-   * one, as one alone could say anything, or that one and the remaining ones have had their time; or all there are,
-   * none of which is live; or all that have connected, and the remaining ones have had their time, which is bounded
-   * whatever they send. A daemon that reaches no member serves with what it has.
+   * Decides whether catching up is over. It is over when one of these holds:
+   * - The comparison with every live member is complete, and at least one was found live. One alone could report
+   *   anything, so either all members have been compared or the remaining ones have had their time.
+   * - The comparison with all configured members is complete, and none of them is live.
+   * - The comparison with all connected members is complete, and the remaining ones have had their time, which is
+   *   bounded whatever they send.
+   * A daemon that reaches no member serves with the data that it has.
    */
   #consider(now: number): void {
     const peering = this.#cluster;
@@ -195,17 +198,17 @@ export class CatchingUp {
     const roster = this.#roster;
     const members = [...roster.members.values()];
     const isAlone = members.length === 0;
-    // It is cut off again, which the next ticks notice; of a list that names it alone it is the majority.
+    // It is cut off again, which the next ticks notice. If the list names this daemon alone, it is the majority.
     if (isAlone && this.#isReturning && this.#cluster.size > 1) return;
     const isCompared = members.every(({ compared }) => compared !== null);
     const isLate =
       now - peering.progressAt > (isCompared ? catchUpMs : catchUpStuckMs) || this.#isHeldUp(now);
-    const isWhole = isAlone ? !roster.hasOthers : isCompared && (isLate || roster.all !== null);
+    const isComplete = isAlone ? !roster.hasOthers : isCompared && (isLate || roster.all !== null);
     const isLiveCompared = members.every(
       ({ status, compared }) => status?.state !== "live" || compared !== null,
     );
     const isDone =
-      isWhole ||
+      isComplete ||
       (members.some(({ compared }) => compared === "live") &&
         (isLiveCompared || now - this.#cluster.settledAt > catchUpMs));
     if (isDone) this.isUnderWay = false;
@@ -217,7 +220,7 @@ export class CatchingUp {
   }
 }
 
-const ALONE = "no member could be reached: serving with what is here";
-const LEFT =
-  "no member is live, as each misses what another no longer stores: this one, which holds most, goes on with what is here";
-const STUCK = "catching up came to no end: serving with what is here";
+const ALONE = "no member could be reached: serving with the data on this daemon";
+const FULLEST_OF_STUCK =
+  "no member is live, because each is missing entries that another no longer stores: this one, which has the most, continues with its own data";
+const STUCK = "catching up did not complete in time: serving with the data on this daemon";

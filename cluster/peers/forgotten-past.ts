@@ -1,7 +1,7 @@
 /**
- * Entries that members no longer have: which member misses some (gaps.ts), up to which date all hold the same
- * (common-past.ts), what was signed of it (cut-voting.ts), and whose snapshot may replace it (snapshot-choice.ts,
- * snapshot-taking.ts).
+ * Entries that members no longer have: which member is missing some (gaps.ts), up to which date all have the same ones
+ * (common-past.ts), what was signed about that state (cut-voting.ts), and whose snapshot may replace it
+ * (snapshot-choice.ts, snapshot-taking.ts).
  * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
@@ -31,7 +31,7 @@ export class ForgottenPast {
     this.#cluster = cluster;
     this.#common = new CommonPast(cluster);
     this.#damage = new SettlingDamage(cluster);
-    this.voting = new CutVoting(cluster, this.#common, (id) => roster.banForGood(id));
+    this.voting = new CutVoting(cluster, this.#common, (id) => roster.banPermanently(id));
     const gaps = new Gaps(cluster, this.voting);
     this.gaps = gaps;
     this.snapshots = new SnapshotTaking(cluster, () => {
@@ -59,12 +59,12 @@ export class ForgottenPast {
     this.#damage.tick(now, () => members.map(reporterOf));
   }
 
-  /** A member has connected: what it holds is not known. */
+  /** Called when a member has connected: its entries are not known. */
   joined(): void {
     this.#common.joined();
   }
 
-  /** A member is no longer connected. */
+  /** Called when a member has disconnected. */
   left(id: ByteString): void {
     this.#common.left(id);
     this.gaps.left(id);
@@ -77,7 +77,7 @@ export class ForgottenPast {
     this.gaps.reported(id, report);
   }
 
-  /** The option that an operator could order with, as members cannot settle what is missing here; null: none. */
+  /** The option by which an operator can settle what the members cannot settle about missing entries; null: none. */
   get order(): string | null {
     return this.#choice.order;
   }

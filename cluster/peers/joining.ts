@@ -1,21 +1,21 @@
 /**
- * A daemon that begins with an empty folder knows no watermark of its own, and what its members call final it must not
- * change: it takes nothing dated at or before theirs, whatever its own clock says. What one of them says cannot keep it
- * from ever taking anything. Source: docs/protocol-v2.md "Members", rule 7.
+ * The watermark of a daemon that begins with an empty folder. It must not change what its members call final, so it
+ * accepts nothing dated at or before their watermark, whatever its own clock shows. A single member's report cannot
+ * prevent it from accepting writes permanently. Source: docs/protocol-v2.md "Members", rule 7.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { StatusMessage } from "../../protocol/members/member-messages.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import type { Electorate } from "./shared/electorate.js";
 
-/** Milliseconds ahead of this daemon's clock that one member alone may be believed. */
+/** Milliseconds ahead of this daemon's clock up to which a single member's clock is believed. */
 const BELIEVED_AHEAD_MS = 86_400_000;
 
 export class Joining {
-  /** Whether it has begun with nothing, and has not caught up. */
+  /** Whether this daemon began without data, and has not caught up. */
   isUnderWay = false;
   readonly #cluster: ClusterState;
-  /** Whether the cluster may be new: no entry was here when this daemon became live, and no member has reported one. */
+  /** Whether the cluster may be new: this daemon had no entry when it became live, and no member has reported one. */
   #mayBeNew = false;
   /** Members whose first status since the start reported no entries. */
   readonly #empty = new Set<ByteString>();
@@ -24,7 +24,7 @@ export class Joining {
     this.#cluster = cluster;
   }
 
-  /** @param hasOthers  whether there are members to ask */
+  /** @param hasOthers  whether there are other members */
   start(hasOthers: boolean): void {
     this.isUnderWay = hasOthers && this.#cluster.timeline.published === 0;
     this.#mayBeNew = this.isUnderWay && this.#isEmpty;
@@ -38,11 +38,11 @@ export class Joining {
   }
 
   /**
-   * Raises the watermark once, when this daemon has what members had, or reaches none of them; then it begins where its own clock says.
-   * At every call until then, and after it, checks whether all configured members began with nothing as well: this daemon cannot have
-   * answered anything before its start, and its answers are no longer late.
-   * @param members  those that are connected
-   * @param electorate  those that are configured, or listed
+   * Raises the watermark once, when this daemon has received the members' entries or reaches no member. If it reaches
+   * none, it begins at its own clock's time. Each call also checks whether all configured members began without data: then
+   * this daemon cannot have answered anything before its start, and its answers are no longer late.
+   * @param members  the connected members
+   * @param electorate  the configured or listed members
    */
   caughtUp(members: readonly StatusMessage[], { ids, others }: Electorate): void {
     const { timeline, clock } = this.#cluster;
@@ -62,22 +62,22 @@ export class Joining {
 }
 
 /**
- * Returns a date at or after all that any member has called final. For such a date each of the members of that time
- * had to report a watermark as high: so it is the highest watermark, but not beyond the present time, unless most of
- * several report more. A clock that once jumped ahead leaves a watermark far ahead; so does a lie. A new member
- * reports none.
+ * Returns a date at or after everything that any member has called final. For such a date each member of that time
+ * must have reported a watermark at least as high. So the result is the highest watermark, but not beyond the present
+ * time, unless most of several members report more. A watermark far ahead is left by a clock that once jumped ahead,
+ * or by a lie. A new member reports none.
  * @param now  by this daemon's clock
  */
 export function joiningWatermark(members: readonly StatusMessage[], now: number): number {
   const watermarks = members.map(({ watermark }) => watermark).filter((watermark) => watermark > 0);
   if (watermarks.length === 0) return 0;
   watermarks.sort((a, b) => b - a);
-  const most = watermarks.length > 1 ? (watermarks[Math.floor(watermarks.length / 2)] as number) : 0;
+  const median = watermarks.length > 1 ? (watermarks[Math.floor(watermarks.length / 2)] as number) : 0;
   const clocks = [now, ...members.filter(({ skewed }) => !skewed).map(({ clock }) => clock)];
-  return Math.floor(Math.max(most, Math.min(watermarks[0] as number, timeOf(clocks, now))));
+  return Math.floor(Math.max(median, Math.min(watermarks[0] as number, timeOf(clocks, now))));
 }
 
-/** Returns the present time: of several clocks the middle one; of two the other one, if it can be right at all. */
+/** Returns the present time: the median of several clocks; of two clocks the later one, unless it is too far ahead. */
 function timeOf(clocks: readonly number[], now: number): number {
   if (clocks.length <= 2) return Math.min(Math.max(...clocks), now + BELIEVED_AHEAD_MS);
   return [...clocks].sort((a, b) => a - b)[Math.floor((clocks.length - 1) / 2)] as number;

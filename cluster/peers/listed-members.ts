@@ -1,38 +1,38 @@
 /**
- * Members by list: each reports by which list it goes, and sends the list to members that go by another. A member's
- * reports count under the list that it has named last. Source: docs/protocol-v2.md "Members by list".
+ * Members by list: each reports which list it uses, and sends the list to members that use another. A member's reports
+ * count under the list that it reported last. Source: docs/protocol-v2.md "Members by list".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { KNOWS_LISTS, type ListMessage } from "../../protocol/members/list-message.js";
-import { type Heard, joinedWatermark } from "../../timeline/members/joining-rule.js";
+import { type JoinReport, joinedWatermark } from "../../timeline/members/joining-rule.js";
 import type { MemberLists } from "../members/member-lists.js";
 import type { Member } from "./member.js";
 import type { Roster } from "./roster.js";
 import { type ClusterState, factsOf } from "./shared/cluster-state.js";
 import { VouchedLists } from "./vouched-lists.js";
 
-/** Lists of one member that are checked between two statuses: an honest one has one, or two next to each other. */
+/** Lists of one member that are checked between two statuses: an honest member has one, or two concurrent ones. */
 const CHECKS_MAX = 16;
 
-/** The list that a member goes by, and what it reported with it. */
-interface MemberReport extends Omit<Heard, "isLive" | "watermark" | "isPulled"> {
+/** The list that a member uses, and what it reported with it. */
+interface MemberReport extends Omit<JoinReport, "isLive" | "watermark" | "isPulled"> {
   readonly isReporting: boolean;
-  /** Its last status when it first reported under this list: that status's watermark is older than the report. */
+  /** Its last status when it first reported this list: that status's watermark is older than the report. */
   readonly statusThen: Member["status"];
-  /** How many of its lists were checked since the last status. */
+  /** The number of its lists that were checked since the last status. */
   checks: number;
-  /** Whether it has received the lists that are known here since then. */
-  isGiven: boolean;
+  /** Whether it has been sent the lists that are known here since then. */
+  isSent: boolean;
 }
 
-const NOTHING: MemberReport = { list: "", isReporting: false, statusThen: null, checks: 0, isGiven: false };
+const NO_REPORT: MemberReport = { list: "", isReporting: false, statusThen: null, checks: 0, isSent: false };
 
 export class ListedMembers {
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
   readonly #reports = new Map<Member, MemberReport>();
   readonly #vouched = new VouchedLists();
-  /** Lists of members that closed their connections with them, since the last tick. */
+  /** The number of lists since the last tick that members sent as they closed their connections. */
   #checks = 0;
   #nextAt = 0;
   #wasOutside: boolean;
@@ -44,7 +44,7 @@ export class ListedMembers {
     if (this.#wasOutside) this.#logOutside();
   }
 
-  /** A member has disconnected. */
+  /** Called when a member has disconnected. */
   left(member: Member): void {
     this.#reports.delete(member);
   }
@@ -57,7 +57,7 @@ export class ListedMembers {
     this.#join();
   }
 
-  /** The lists known here have changed. @returns whether messages were ignored so far because no list named this daemon */
+  /** Called when the lists known here have changed. @returns whether messages were ignored until now, for want of a list */
   changed(): boolean {
     const { isOutside = false, isSettled = false, isJoining = false } = this.#cluster.lists ?? {};
     const wasOutside = this.#wasOutside;
@@ -69,7 +69,7 @@ export class ListedMembers {
 
   #logOutside(): void {
     const { lists, log } = this.#cluster;
-    log.error({}, `no writes are taken: ${lists?.refusal ?? "no list names this daemon"}. ${CURE}`);
+    log.error({}, `no writes are accepted: ${lists?.refusal ?? "no list names this daemon"}. ${REMEDY}`);
   }
 
   #announceAll(isJoining: boolean): void {
@@ -80,13 +80,13 @@ export class ListedMembers {
     }
   }
 
-  /** Sends the hash of the list by which this daemon goes. */
+  /** Sends the hash of the list that this daemon uses. */
   announce(member: Member): void {
     const { lists } = this.#cluster;
-    if (lists === undefined || !takesLists(member)) return;
+    if (lists === undefined || !supportsLists(member)) return;
     const report = this.#of(member);
     report.checks = 0;
-    report.isGiven = false;
+    report.isSent = false;
     member.connection.send(this.#message(NO_BYTES, NO_BYTES));
   }
 
@@ -103,7 +103,7 @@ export class ListedMembers {
   }
 
   /**
-   * Takes a list that a member sends as it closes the connection: it proves that this daemon is left out. @param id
+   * Accepts a list that a member sends as it closes the connection: it proves that this daemon is left out. @param id
    * the member's
    */
   leftOut(id: ByteString, { body, signature }: ListMessage): void {
@@ -111,15 +111,15 @@ export class ListedMembers {
     this.#takeFrom(id, body, signature);
   }
 
-  /** Whether a member's reports are made under the same list as this daemon's. */
+  /** Whether a member's reports are made under the list that this daemon uses. */
   isUnderOwn(member: Member): boolean {
     const { lists } = this.#cluster;
     if (lists === undefined || lists.others === null) return true;
-    const { list, isReporting } = this.#reports.get(member) ?? NOTHING;
+    const { list, isReporting } = this.#reports.get(member) ?? NO_REPORT;
     return lists.isReporting && isReporting && list === lists.durable.hash;
   }
 
-  /** Returns the members whose reports are counted. @param all  all other members; null: one is not connected */
+  /** Returns the members whose reports count. @param all  all other members; null: one is not connected */
   reporters(all: readonly Member[] | null): readonly Member[] | null {
     const { lists } = this.#cluster;
     if (lists === undefined || lists.others === null) return all;
@@ -128,17 +128,17 @@ export class ListedMembers {
   }
 
   #of(member: Member): MemberReport {
-    const report = this.#reports.get(member) ?? { ...NOTHING };
+    const report = this.#reports.get(member) ?? { ...NO_REPORT };
     this.#reports.set(member, report);
     return report;
   }
 
-  /** Sends all lists that are known here, once between two statuses. */
+  /** Sends all lists that are known here, at most once between two statuses. */
   #give(member: Member): void {
     const { lists } = this.#cluster;
     const report = this.#of(member);
-    if (lists === undefined || report.isGiven || !takesLists(member)) return;
-    report.isGiven = true;
+    if (lists === undefined || report.isSent || !supportsLists(member)) return;
+    report.isSent = true;
     for (const { body, signature } of lists.durable.lists)
       member.connection.send(this.#message(body, signature));
   }
@@ -161,7 +161,7 @@ export class ListedMembers {
     const outcome = this.#takeFrom(member.id, body, signature);
     if (outcome === "unknown-signer") member.unknown();
     else if (typeof outcome === "object" && "refused" in outcome)
-      // An honest member may have it if the signer was revoked since.
+      // An honest member may have it if its signer was revoked in the meantime.
       this.#cluster.notices.warn(
         `list of ${member.id}`,
         { ...factsOf(member), reason: outcome.refused },
@@ -170,38 +170,38 @@ export class ListedMembers {
   }
 
   /**
-   * Takes a list that its signature proves, or most of the configured peers. @param body  like the signature, a view
-   * of received bytes
+   * Accepts a list that is proved by its signature, or used by most of the configured peers. @param body  like the
+   * signature, a view of received bytes
    */
   #takeFrom(id: ByteString, body: Buffer, signature: Buffer): ReturnType<MemberLists["take"]> {
     const { lists, hash, log } = this.#cluster;
     if (lists === undefined) return "old";
-    const [kept, keptSignature] = [Buffer.from(body), Buffer.from(signature)];
-    const outcome = lists.take(kept, keptSignature);
+    const [copy, signatureCopy] = [Buffer.from(body), Buffer.from(signature)];
+    const outcome = lists.take(copy, signatureCopy);
     if (outcome !== "unknown-signer") return outcome;
     const peers = this.#vouched.vouch(
       id,
-      hash(Buffer.concat([kept, keptSignature])),
+      hash(Buffer.concat([copy, signatureCopy])),
       this.#roster.configured,
     );
     if (peers === null) return outcome;
-    const taken = lists.takeVouched(kept, keptSignature, peers);
+    const taken = lists.takeVouched(copy, signatureCopy, peers);
     if (typeof taken === "object" && !("refused" in taken)) log.info({ peers }, VOUCHED);
     return taken;
   }
 
-  /** Joins: a daemon that a list has added accepts nothing before it knows from which date on. */
+  /** Joins the members: a daemon that a list has added accepts nothing before it knows from which date on it may. */
   #join(): void {
     const { lists, timeline, log, clock } = this.#cluster;
     if (lists === undefined || lists.others === null || !lists.isJoining || !lists.isSettled) return;
-    const heard = new Map<ByteString, Heard>();
+    const reports = new Map<ByteString, JoinReport>();
     for (const [id, member] of this.#cluster.members) {
-      const { list, isReporting, statusThen } = this.#reports.get(member) ?? NOTHING;
+      const { list, isReporting, statusThen } = this.#reports.get(member) ?? NO_REPORT;
       const watermark = member.status?.watermark ?? 0;
       const isPulled = member.compared !== null && member.status !== statusThen;
-      heard.set(id, { list, watermark, isLive: isReporting, isPulled });
+      reports.set(id, { list, watermark, isLive: isReporting, isPulled });
     }
-    const from = joinedWatermark(lists.durable.hash, lists.others, heard, clock());
+    const from = joinedWatermark(lists.durable.hash, lists.others, reports, clock());
     if (from === null) return;
     timeline.raise(from);
     lists.joined();
@@ -209,14 +209,14 @@ export class ListedMembers {
   }
 }
 
-const CURE =
-  "A folder that is left out never returns: dbsync dead-letters find keeps what no member has; then start the daemon with an empty --data " +
-  "folder, and dbsync members replace the old id by the new one (one that was evicted: add the new one). One that is not named yet: dbsync members add it";
+const REMEDY =
+  "A data folder that a list leaves out can never be used again. Save what no member has with dbsync dead-letters find; then start the daemon with an empty --data " +
+  "folder, and replace the old id by the new one with dbsync members replace (if it was evicted: dbsync members add). A daemon that no list names yet: dbsync members add";
 const VOUCHED =
-  "a list of members was taken whose signer's key is not in this daemon's key ring: most of its configured peers go by it";
+  "a list of members was accepted although its signer's key is not in this daemon's key ring: most of its configured peers use it";
 const LIST_REFUSED =
-  "a list of members that a member goes by is refused here: nothing becomes final until an administrator signs another";
+  "a list of members that a member uses is refused by this daemon: nothing becomes final until an administrator signs another";
 const NO_BYTES = Buffer.alloc(0);
 
-const takesLists = ({ status, connection }: Member): boolean =>
+const supportsLists = ({ status, connection }: Member): boolean =>
   status !== null && connection.knows.has(KNOWS_LISTS);

@@ -1,18 +1,18 @@
-/** Bits for members, so that sets of them are numbers: as many members as there are bits, those seen last. */
+/** Assigns bits to members, so that sets of them are numbers: to as many members as there are bits, those last seen. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import { electorateIn } from "./shared/electorate.js";
 import { MEMBERS_MAX } from "./shared/peering-limits.js";
 
 export class MemberBits {
-  /** Members that are not connected, the longest absent first. */
+  /** Bits by member. The members that disconnected are ordered by that time, the longest absent first. */
   readonly #bits = new Map<ByteString, number>();
   readonly #cluster: ClusterState;
   /** Notes by id; those of a member without a bit are deleted. */
   readonly #notes: Map<ByteString, unknown>;
   readonly #onForgotten: (bit: number) => void;
 
-  /** @param onForgotten  receives a bit that another member gets from now on */
+  /** @param onForgotten  receives a bit that another member receives from now on */
   constructor(cluster: ClusterState, notes: Map<ByteString, unknown>, onForgotten: (bit: number) => void) {
     this.#cluster = cluster;
     this.#notes = notes;
@@ -26,7 +26,7 @@ export class MemberBits {
     return bit;
   }
 
-  /** A member has disconnected. */
+  /** Called when a member has disconnected. */
   left(id: ByteString): void {
     const bit = this.#bits.get(id);
     if (bit === undefined) return;
@@ -39,9 +39,9 @@ export class MemberBits {
     const idle = [...this.#bits].filter(([id]) => !this.#cluster.members.has(id));
     // Bits of voting members are reused last.
     const { ids } = electorateIn(this.#cluster);
-    const gone = idle.find(([id]) => !ids.has(id)) ?? idle[0];
-    if (gone === undefined) throw new RangeError("all bits are taken by connected members");
-    const [id, bit] = gone;
+    const reused = idle.find(([id]) => !ids.has(id)) ?? idle[0];
+    if (reused === undefined) throw new RangeError("all bits are used by connected members");
+    const [id, bit] = reused;
     this.#bits.delete(id);
     this.#notes.delete(id);
     this.#onForgotten(bit);

@@ -1,12 +1,12 @@
 /**
- * Checks whether this machine's clock is off, by the median of the members' clocks, this one included. Its unit is a
- * sample, which says how far a member's clock was ahead of this machine's uptime.
+ * Checks whether this machine's clock is off, by the median of the members' clocks, including this one. A sample
+ * states how far a member's clock was ahead of this machine's uptime.
  * Source: docs/decisions/0039-what-member-lists-allow.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 interface Sample {
-  /** Its clock less our uptime. */
+  /** The member's clock minus our uptime. */
   readonly ahead: number;
   /** `uptime` milliseconds. */
   readonly takenAt: number;
@@ -21,14 +21,14 @@ export class MemberClocks {
     this.#limits = limits;
   }
 
-  /** @param clock  of the member, as of now */
+  /** @param clock  the member's clock at this moment */
   note(member: ByteString, clock: number, uptime: number): void {
     this.#samples.set(member, { ahead: clock - uptime, takenAt: uptime });
   }
 
   /**
-   * Returns the median of all clocks, the lower one of the two in the middle; null: fewer than a majority of
-   * `members` is known.
+   * Returns the median of all clocks, the lower one if two are in the middle; null: the clocks of fewer than a majority
+   * of `members` are known.
    */
   median(clock: number, uptime: number, members: number): number | null {
     const clocks = [clock];
@@ -42,8 +42,8 @@ export class MemberClocks {
   }
 
   /**
-   * Whether this clock is off; without a majority the last verdict holds. @param members  how many there are, this
-   * one included
+   * Whether this clock is off. Without a majority the last verdict remains valid. @param members  the number of members,
+   * including this one
    */
   isSkewed(clock: number, uptime: number, members: number): boolean {
     const median = this.median(clock, uptime, members);
@@ -51,7 +51,7 @@ export class MemberClocks {
     return this.#verdict;
   }
 
-  /** Returns how far a member's clock is ahead of this one; null: not known. */
+  /** Returns how far a member's clock is ahead of this one; null: unknown. */
   skewOf(member: ByteString, clock: number, uptime: number): number | null {
     const sample = this.#samples.get(member);
     return sample === undefined ? null : Math.round(sample.ahead + uptime - clock);

@@ -1,4 +1,4 @@
-/** Messages on channels, to a member and from it. */
+/** The channel messages that are sent to one member and received from it. */
 import { KNOWS_SPEAK, type SpeakMessage } from "../../protocol/members/member-messages.js";
 import type { PackedEntry } from "../../protocol/members/member-packing.js";
 import type { MemberConnection } from "./connections/member-connection.js";
@@ -15,9 +15,9 @@ interface SpeakingMember extends Speaker {
 export class MemberSpeech {
   readonly #member: SpeakingMember;
   readonly #figures: MessageFigures;
-  /** null: it takes none. */
+  /** null: the member accepts no messages. */
   readonly #outbox: MessageOutbox | null;
-  /** null: this daemon takes none. */
+  /** null: this daemon accepts no messages. */
   readonly #intake: MessageIntake | null;
 
   constructor(member: SpeakingMember, cluster: ClusterState) {
@@ -29,7 +29,7 @@ export class MemberSpeech {
     this.#intake = messages === undefined ? null : new MessageIntake(cluster, messages, member);
   }
 
-  /** Whether the member takes messages. */
+  /** Whether the member accepts messages. */
   get isHeard(): boolean {
     return this.#outbox !== null;
   }
@@ -43,11 +43,11 @@ export class MemberSpeech {
   }
 
   receive(message: SpeakMessage): void {
-    if (this.#intake === null) this.#member.malformed("messages, which this daemon does not take");
+    if (this.#intake === null) this.#member.malformed("messages, which this daemon does not accept");
     else this.#intake.receive(message);
   }
 
-  /** @param isListening  whether it takes long messages: before that it is sent none */
+  /** @param isListening  whether the member accepts long frames: before that, no message is sent */
   tick(isListening: boolean): void {
     if (isListening) this.#outbox?.send();
     this.#intake?.tick();

@@ -1,4 +1,4 @@
-/** A connected and authenticated member: passes its messages to the part that they concern. */
+/** A connected and authenticated member. It passes the member's messages to the components that handle them. */
 
 import type { Work } from "../../net/process/turns.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -38,7 +38,7 @@ export interface MemberShared {
   readonly gaps: Gaps;
 }
 
-/** A message of a member that concerns all of the cluster. */
+/** A message from a member that concerns the complete cluster. */
 export type SharedMessage = ExchangeMessage & {
   kind: "cuts" | "list" | "report" | "snapshot-part" | "state-sums" | "state-keys";
 };
@@ -46,7 +46,7 @@ export type SharedMessage = ExchangeMessage & {
 /** A message from a member about its exchange with this daemon. */
 export type OwnExchangeMessage = Exclude<ExchangeMessage, SharedMessage>;
 
-/** A received push, or a step that is to run after those before it. */
+/** A received push; or a step that runs after the pushes before it. */
 interface Received extends IncomingBatch {
   readonly number: number;
   readonly bytes: number;
@@ -64,26 +64,26 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   readonly speech: MemberSpeech;
   /** Order keys of entries on this daemon's disk that it is to be notified of. */
   pendingAcks: Place[] = [];
-  /** Its last; null: none yet. */
+  /** Its last status; null: none yet. */
   status: StatusMessage | null = null;
-  /** Its state in its first status, before this daemon sent it anything; null: none yet. */
+  /** The state in its first status, before this daemon sent it anything; null: none yet. */
   metAs: StatusMessage["state"] | null = null;
-  /** Its report of itself; null: none yet. */
+  /** Its last report about itself; null: none yet. */
   about: MemberAbout | null = null;
   refusals = 0;
-  /** New ones that it has given. */
+  /** The number of new entries that it has sent. */
   entriesReceived = 0;
-  /** Whether what it holds is here, as of a moment when it was live, or in another state; null: not yet. */
+  /** Whether this daemon has all its entries, as of a moment when it was live, or in another state; null: not yet. */
   compared: "live" | "other" | null = null;
-  /** The time by this daemon's clock. */
+  /** When it connected, by this daemon's clock. */
   readonly connectedSince: number;
-  /** The same time by `uptime`. */
+  /** When it connected, as `uptime` milliseconds. */
   readonly since: number;
   readonly #shared: MemberShared;
   readonly #reconciling: Reconciling;
   readonly #trips: RoundTrips;
   readonly #reports: ReportAnswers;
-  readonly #giving: SnapshotSending;
+  readonly #snapshotSending: SnapshotSending;
   #nextStatusAt = 0;
   #nextAboutAt = 0;
   #freshFromEcho = 0;
@@ -104,28 +104,28 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.since = cluster.uptime();
     this.#trips = new RoundTrips(cluster.uptime);
     this.#reports = new ReportAnswers(cluster);
-    this.#giving = new SnapshotSending(cluster, connection);
+    this.#snapshotSending = new SnapshotSending(cluster, connection);
     this.speech = new MemberSpeech(this, cluster);
     this.offerPace = spreading.newPace();
     this.outbox = new Outbox(cluster, this, spreading.states, spreading.packer);
     this.#reconciling = new Reconciling(cluster, this);
   }
 
-  /** The first words: they allow the other side to send more than statuses. */
+  /** Sends the first status, which allows the other side to send more than statuses. */
   start(): void {
     this.#sendStatus(this.#shared.cluster.uptime());
   }
 
-  /** Takes a message that concerns this member alone: Peering takes the remaining kinds. */
+  /** Handles a message that concerns this member alone: Peering handles the remaining kinds. */
   receive(message: OwnExchangeMessage): void {
     const { spreading, cluster } = this.#shared;
     if ("places" in message && message.places.length > cluster.limits.maxPlaces) {
-      this.malformed(`${message.places.length} places in one message`);
+      this.malformed(`${message.places.length} order keys in one message`);
       return;
     }
     switch (message.kind) {
       case "status":
-        this.#heardStatus(message);
+        this.#receiveStatus(message);
         break;
       case "about":
         this.about = message;
@@ -159,18 +159,18 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
         this.speech.receive(message);
         break;
       case "snapshot-pull":
-        this.#giving.pull(message.at, message.number);
+        this.#snapshotSending.pull(message.at, message.number);
         break;
     }
   }
 
-  /** The member has disconnected. */
+  /** Called when the member has disconnected. */
   stop(): void {
     this.#reconciling.stop();
-    this.#giving.stop();
+    this.#snapshotSending.stop();
   }
 
-  /** Compares from the beginning: the member's totals count when it has received the status that is sent now. */
+  /** Compares everything again. The member's totals count once it has received the status that is sent now. */
   compareAgain(): void {
     this.compared = null;
     this.#sendStatus(this.#shared.cluster.uptime());
@@ -188,11 +188,11 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     if (now >= this.#nextAboutAt && this.status !== null) this.#sendAbout(now);
     this.outbox.tick();
     this.speech.tick(this.status !== null);
-    this.#giving.tick(now, this.status?.state === "live");
+    this.#snapshotSending.tick(now, this.status?.state === "live");
     this.#reconciling.tick(now, this.status);
   }
 
-  /** Says which pushes are dealt with, and what is on disk. */
+  /** Reports which pushes are processed, and which entries are on disk. */
   sendAcks(): void {
     if (this.pendingAcks.length === 0 && this.#acked === this.#sentAcked) return;
     const places = this.pendingAcks;
@@ -205,7 +205,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     }
   }
 
-  /** Whether it holds what this daemon holds, as of its last status. */
+  /** Whether it has the same entries as this daemon, as of its last status; null: no status yet. */
   get isEqual(): boolean | null {
     if (this.status === null) return null;
     return isSameTotals(totalsOf(this.#shared.cluster.timeline.index), this.status);
@@ -268,7 +268,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.refusals++;
     const { notices, limits } = this.#shared.cluster;
     const facts = { ...factsOf(this), reason };
-    notices.warn(`entry of ${this.id}`, facts, "an entry that a member gave was refused");
+    notices.warn(`entry of ${this.id}`, facts, "an entry from a member was refused");
     if (this.refusals < limits.maxRefusals || this.connection.isClosed) return;
     this.connection.ban(`${this.refusals} entries were refused, the last: ${reason}`);
   }
@@ -276,7 +276,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   onUnheard(reason: string, isLie: boolean): void {
     const { notices } = this.#shared.cluster;
     if (isLie) this.refused(reason);
-    else notices.warn(`message of ${this.id}`, { ...factsOf(this), reason }, UNHEARD);
+    else notices.warn(`message of ${this.id}`, { ...factsOf(this), reason }, NOT_DELIVERED);
   }
 
   unknown(): void {
@@ -300,9 +300,9 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     }
     this.#number = message.number;
     this.#receivedBytes += message.bytes;
-    // A window, and what may exceed it: a batch, or an entry that is longer than one.
+    // A window, plus what may exceed it: a batch, or an entry that is longer than a batch.
     if (this.#receivedBytes > windowBytes + batchBytes + maxEnvelopeBytes) {
-      this.malformed("it pushes more than was taken");
+      this.malformed("it pushes more than the window allows");
       return;
     }
     this.#queue(message, null);
@@ -325,21 +325,21 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     }
   }
 
-  /** One push after the other. */
+  /** Reads the received pushes, one after the other. */
   *#read(): Work {
     for (;;) {
-      const next = this.connection.isClosed
+      const received = this.connection.isClosed
         ? undefined
         : this.#received.find(({ message }) => message !== null);
-      if (next === undefined) break;
-      const message = next.message as PushMessage;
-      next.message = null;
-      yield* this.#shared.intake.push(message, this, next);
+      if (received === undefined) break;
+      const message = received.message as PushMessage;
+      received.message = null;
+      yield* this.#shared.intake.push(message, this, received);
     }
     this.#isReading = false;
   }
 
-  /** Completes the pushes at the front that are dealt with. */
+  /** Completes the first pushes that are fully processed. */
   readonly #advance = (): void => {
     for (let [first] = this.#received; first !== undefined; [first] = this.#received) {
       if (!first.isRead || first.pending > 0) return;
@@ -353,7 +353,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     }
   };
 
-  #heardStatus(status: StatusMessage): void {
+  #receiveStatus(status: StatusMessage): void {
     const { cluster, clock, gaps } = this.#shared;
     const now = cluster.uptime();
     const before = this.status;
@@ -364,7 +364,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       clock.clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now);
     gaps.heard(this, status, before === null);
     if (status.echo >= this.#freshFromEcho) this.#reconciling.heard(status);
-    // Immediately after connecting.
+    // The first status after connecting starts the first comparison immediately.
     if (before !== null) return;
     this.metAs = status.state;
     this.#reconciling.tick(now, status);
@@ -393,5 +393,5 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   }
 }
 
-const UNHEARD =
-  "messages of a member were not delivered: they are too old, or their key is not known or has no right to that";
+const NOT_DELIVERED =
+  "messages from a member were not delivered: they are too old, or their key is unknown or not authorized";

@@ -1,4 +1,4 @@
-/** Checks whether this machine's clock is right, compared with the members', and logs when that changes. */
+/** Checks this machine's clock against the members' clocks, and logs when the verdict changes. */
 import { skewedWatermark } from "../../timeline/members/skew-rule.js";
 import { MemberClocks } from "./member-clocks.js";
 import type { ClusterState } from "./shared/cluster-state.js";
@@ -14,7 +14,7 @@ export class OwnClock {
     this.clocks = new MemberClocks(cluster.limits);
   }
 
-  /** Whether it is off the members' median. Computed again each time. */
+  /** Whether it is off the members' median. It is computed at each access. */
   get isSkewed(): boolean {
     return this.clocks.isSkewed(this.#cluster.clock(), this.#cluster.uptime(), this.#cluster.size);
   }
@@ -27,7 +27,7 @@ export class OwnClock {
     return isSkewed;
   }
 
-  /** While it is off this daemon takes nothing itself, and must not hold back what is final for all. null: it is right. */
+  /** Returns the watermark to report while this clock is off, so that finality is not delayed. null: the clock is right. */
   watermarkIfSkewed(
     members: readonly { readonly status: { readonly skewed: boolean; readonly watermark: number } | null }[],
   ): number | null {
@@ -51,4 +51,4 @@ export class OwnClock {
   }
 }
 
-const SKEWED = "this machine's clock is off the members': nothing is taken from clients until it is right";
+const SKEWED = "this machine's clock is off the members': nothing is accepted from clients until it is right";

@@ -1,7 +1,7 @@
 /**
- * The connections to the members, and what is sent to them and received from them. No sockets, timers or files of its
- * own: driven by its owner's calls, by the sockets' events, and by `tick` every 25 ms. Read roster.ts (connections),
- * spreading.ts (one entry), reconciling.ts (what was missed). Source: docs/architecture.md "How daemons agree".
+ * The connections to the members, and the messages sent to them and received from them. It has no sockets, timers or
+ * files itself: its owner's calls, the sockets' events, and `tick` every 25 ms drive it. Read roster.ts (connections),
+ * spreading.ts (one entry), reconciling.ts (missed entries). Source: docs/architecture.md "How daemons agree".
  */
 
 import { LogThrottle } from "../../net/process/log-throttle.js";
@@ -34,8 +34,8 @@ import { Speaking } from "./speaking.js";
 import { StandingStill } from "./standing-still.js";
 import { StateComparing } from "./state/state-comparing.js";
 
-/** Milliseconds between two updates at what is not urgent: membership, quarantine, this daemon's clock. */
-const LOOK_EVERY_MS = 1000;
+/** Milliseconds between two updates of what is not urgent: membership, quarantine, this daemon's clock. */
+const UPDATE_EVERY_MS = 1000;
 
 /** Milliseconds after which the same line about a member is logged again. */
 const NOTICE_MS = 600_000;
@@ -53,12 +53,12 @@ export class Peering implements RosterEvents {
   /** Results of comparing this daemon's state with members'. */
   readonly states: StateComparing;
   readonly #listed: ListedMembers;
-  /** Messages on channels. */
+  /** The channel messages. */
   readonly speaking: Speaking;
-  /** Whether the state may be an old one although it is live. */
+  /** Whether the state may be stale although the daemon is live. */
   readonly standing: StandingStill;
   #isRunning = false;
-  #nextLookAt = 0;
+  #nextUpdateAt = 0;
   #ringChanged = false;
 
   constructor(context: PeeringContext) {
@@ -79,7 +79,7 @@ export class Peering implements RosterEvents {
     this.standing = new StandingStill(cluster, roster);
   }
 
-  /** A connection is authenticated on both sides. */
+  /** Called when a connection is authenticated on both sides. */
   onJoined(connection: MemberConnection, bit: number): Member {
     this.#stable.discard();
     this.#past.joined();
@@ -93,7 +93,7 @@ export class Peering implements RosterEvents {
     return new Member(shared, connection, bit);
   }
 
-  /** Hands a message on to the part that it concerns. */
+  /** Passes a message to the component that handles it. */
   onMessage(member: Member, message: ExchangeMessage): void {
     switch (message.kind) {
       case "cuts":
@@ -108,21 +108,21 @@ export class Peering implements RosterEvents {
         break;
       case "snapshot-part":
         if (!this.#past.snapshots.part(member, message))
-          member.malformed("a part of a snapshot that was not asked for");
+          member.malformed("a part of a snapshot that was not requested");
         break;
       case "state-sums":
       case "state-keys":
         this.states.heard(member, message);
         break;
       case "status":
-        this.#heardStatus(member, message);
+        this.#receiveStatus(member, message);
         break;
       default:
         member.receive(message);
     }
   }
 
-  #heardStatus(member: Member, message: StatusMessage): void {
+  #receiveStatus(member: Member, message: StatusMessage): void {
     const isFirst = member.status === null;
     member.receive(message);
     if (!isFirst) return;
@@ -171,7 +171,7 @@ export class Peering implements RosterEvents {
     return !this.#roster.hasOthers && this.#cluster.members.size === 0;
   }
 
-  /** Every 25 ms; alone every 100. */
+  /** Called every 25 ms, or every 100 ms if there are no members. */
   tick(): void {
     if (!this.#isRunning) return;
     const now = this.#cluster.uptime();
@@ -185,50 +185,50 @@ export class Peering implements RosterEvents {
     this.#listed.tick(now);
     this.#stable.tick(now, () => this.#listed.reporters(this.#roster.all)?.map(reporterOf) ?? null);
     this.states.tick(now);
-    if (this.#ringChanged || now >= this.#nextLookAt) this.#look(now);
+    if (this.#ringChanged || now >= this.#nextUpdateAt) this.#update(now);
   }
 
   /**
-   * Lets the timeline use this daemon's clock or not. Called right before each of the timeline's ticks, too, as a
-   * clock may jump at any time, and the watermark never goes back. Not before the members' clocks are known.
+   * Lets the timeline use this daemon's clock, or stops that. It is also called before each of the timeline's ticks, because
+   * a clock may jump at any time and the watermark never goes back. The clock is not used before those of members are known.
    */
   watchClock(): void {
     this.#cluster.timeline.isSkewed = this.#clock.watch() || this.#catchingUp.isUnderWay;
   }
 
-  /** Replaces the addresses; connections opened to those that are no longer listed are closed. */
+  /** Replaces the addresses; connections opened to addresses that are no longer listed are closed. */
   setPeers(addresses: readonly PeerAddress[]): void {
     this.#stable.discard();
     this.#roster.setPeers(addresses);
-    this.#nextLookAt = 0;
+    this.#nextUpdateAt = 0;
   }
 
-  /** Adopts the snapshot of this member, whatever other members say. @param id  null: none is ordered */
+  /** Orders the adoption of this member's snapshot, whatever other members report. @param id  null: none is ordered */
   setOrder(id: ByteString | null): void {
     this.#cluster.order = id;
   }
 
-  /** Replaces the cluster's secret: at the next look, members that have proved to know another one are dropped. */
+  /** Replaces the cluster's secret: the next update drops members that have proved that they know another one. */
   setSecret(secret: MemberSecret | null): void {
     this.#cluster.secret = secret;
   }
 
-  /** The lists of members known here have changed; called again when they are on disk. */
+  /** Called when the member lists known here have changed, and again when they are on disk. */
   listsChanged(): void {
     this.#stable.discard();
-    if (this.#listed.changed()) this.#roster.connectAnew();
-    this.#nextLookAt = 0;
+    if (this.#listed.changed()) this.#roster.reconnectAll();
+    this.#nextUpdateAt = 0;
   }
 
   /**
-   * Takes an incoming connection.
+   * Accepts an incoming connection.
    * @param hello  its first frame, of role `daemon`; nothing may have been received after it
    */
   accept(socket: MemberSocket, hello: Hello): MemberSocketOwner {
     return this.#roster.accept(socket, hello);
   }
 
-  /** Entries are on disk. @param from  the member that sent them; null: clients */
+  /** Called when entries are on disk. @param from  the member that sent them; null: clients */
   flushed(entries: readonly FlushedEntry[], from: ByteString | null): void {
     const sender = from === null ? null : (this.#cluster.members.get(from) ?? null);
     this.#spreading.flushed(
@@ -241,7 +241,7 @@ export class Peering implements RosterEvents {
       this.#ringChanged = true;
   }
 
-  /** Entries of clients dated before it are offered to no member: alone none is, as a daemon that connects later compares what both hold. */
+  /** The date before which clients' entries are not offered. Alone none is offered: a daemon that connects later compares all. */
   get #ownSpreadFrom(): number {
     return this.isAlone ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
   }
@@ -251,17 +251,17 @@ export class Peering implements RosterEvents {
     if (!this.isAlone) this.#spreading.pushOwn(entry);
   }
 
-  /** When `count` daemons, this one included, have it on disk. The caller bounds the time. */
+  /** Resolves when `count` daemons, including this one, have it on disk. The caller bounds the time. */
   replicated(place: Place, count: number): Promise<void> {
     return this.#spreading.replicated(place, count);
   }
 
-  /** Other daemons that are known to have it on disk: all, if it is final. */
+  /** Returns how many other daemons are known to have it on disk: all of them, if it is final. */
   copies(place: Place): number {
     return place.at < this.stablePoint ? this.#cluster.members.size : this.#spreading.copies(place);
   }
 
-  /** When everything dated at or before `at` is final. The caller bounds the time. */
+  /** Resolves when everything dated at or before `at` is final. The caller bounds the time. */
   stable(at: number): Promise<void> {
     return this.#stable.wait(at, this.#cluster.uptime());
   }
@@ -270,54 +270,54 @@ export class Peering implements RosterEvents {
     return this.#cluster.state;
   }
 
-  /** Why it takes no writes while it is catching up. */
+  /** Why the daemon accepts no writes while it is catching up. */
   get reason(): string {
     return this.#catchingUp.reason;
   }
 
-  /** Whether it began with nothing, and does not know yet from which date on it may accept entries. */
+  /** Whether it began without data, and does not know yet from which date on it may accept entries. */
   get isJoining(): boolean {
     return this.#joining.isUnderWay;
   }
 
   /**
-   * That this daemon's own key was revoked, or that no list names it, and which member says so, while no other one
-   * accepts it as a member.
+   * A member's report that this daemon's own key was revoked or that no list names it, as long as no other member
+   * accepts this daemon.
    */
   get word(): Revocation["word"] {
     return this.#roster.revocation.word;
   }
 
-  /** Snapshots taken from members; what is on its way; own entries that they are not made of, or may not be. */
+  /** The snapshots taken from members: those adopted, the one in transfer, and own entries that they do not contain. */
   get snapshots(): SnapshotTaking {
     return this.#past.snapshots;
   }
 
-  /** The option that an operator could order with, as members cannot settle what is missing here; null: none. */
+  /** The option by which an operator can settle what the members cannot settle about missing entries; null: none. */
   get order(): string | null {
     return this.#past.order;
   }
 
-  /** Everything dated before it is final; 0: not known of anything. */
+  /** The date before which everything is final; 0: unknown. */
   get stablePoint(): number {
     return this.#stable.value;
   }
 
   /**
-   * Whether this daemon's clock is off the members' median: then no write is accepted from clients. Computed again
-   * each time.
+   * Whether this daemon's clock is off the members' median: then no write is accepted from clients. It is computed at
+   * each access.
    */
   get isSkewed(): boolean {
     return this.#clock.isSkewed;
   }
 
-  /** Envelopes kept back for their unknown signer, and how many were dropped. */
+  /** The number of envelopes that wait for an unknown signer, and how many were dropped. */
   get quarantine(): { readonly size: number; readonly dropped: number } {
     const { size, dropped } = this.#intake.quarantine;
     return { size, dropped };
   }
 
-  /** Addresses of --peer first, then other members that are connected, or that the list names. */
+  /** The addresses of --peer first, then other members that are connected, or that the list names. */
   get members(): readonly MemberStatus[] {
     return this.#roster.statuses;
   }
@@ -333,10 +333,10 @@ export class Peering implements RosterEvents {
     for (const member of this.#cluster.members.values()) member.compareAgain();
   };
 
-  #look(now: number): void {
-    this.#nextLookAt = now + LOOK_EVERY_MS;
+  #update(now: number): void {
+    this.#nextUpdateAt = now + UPDATE_EVERY_MS;
     this.#roster.recheck();
-    // Not of one whose folder is lost, and that is there again as another.
+    // Forget a member that has lost its folder and returned with a new id.
     this.#past.gaps.keep((id) => this.#roster.has(id));
     this.#ringChanged = false;
     const entries = this.#intake.takeHeldBack();
@@ -349,7 +349,7 @@ export class Peering implements RosterEvents {
   }
 }
 
-/** Makes the record as it is before the first tick. */
+/** Creates the record as it is before the first tick. */
 function clusterOf(context: PeeringContext): ClusterState<Member> {
   const { log, uptime, soon, limits, peers } = context;
   return {
@@ -368,4 +368,4 @@ function clusterOf(context: PeeringContext): ClusterState<Member> {
 }
 
 const TOO_FAR_AHEAD =
-  "members send more entries that are dated far ahead than can wait here: they are taken when their date has come";
+  "members send more entries dated far ahead than can wait here: they are accepted when their date is reached";

@@ -1,6 +1,6 @@
 /**
- * Learns that this daemon is no member (any longer) after it was away: no member sends it the entry that says so. It
- * believes that of an authenticated member, and only as long as no other member is connected.
+ * Detects that this daemon was removed from the members while it was disconnected: no member sends it the entry that
+ * removes it. It believes an authenticated member's report, but only as long as no other member is connected.
  */
 
 import type { LogThrottle } from "../../net/process/log-throttle.js";
@@ -17,17 +17,17 @@ export class Revocation {
     this.#notices = notices;
   }
 
-  /** A member talks to this daemon as to one. */
+  /** Called when a member treats this daemon as a member. */
   taken(): void {
     this.word = null;
   }
 
-  /** A connection has closed. @param others  the number of members that are still connected */
+  /** Called when a connection has closed. @param others  the number of members that are still connected */
   left({ isProven, closeCode, name, id }: MemberConnection, others: number): void {
     if (!isProven || closeCode === null || !isMembershipCode(closeCode) || this.word !== null || others > 0)
       return;
     this.word = { code: closeCode, by: name };
-    // A member that dials this daemon again and again says the same each time.
+    // A member that keeps dialing this daemon reports the same each time.
     this.#notices.error(
       "own membership",
       { address: name, member: hexOf(id) },
@@ -38,12 +38,12 @@ export class Revocation {
 
 const SENTENCES: Partial<Record<CloseCode, string>> = {
   revoked:
-    "a member says that this daemon's own key was revoked, and no other one is connected: no writes are taken, as they would reach no other daemon. " +
+    "a member reports that this daemon's own key was revoked, and no other one is connected: no writes are accepted, as they would reach no other daemon. " +
     "Start it with a new --data folder, or stop it",
   "left-out":
-    "a member says that the list of members leaves this daemon out permanently, and no other one is connected: no writes are taken. " +
-    "Start it with a new --data folder, and dbsync members add it; or stop it",
+    "a member reports that the list of members leaves this daemon out permanently, and no other one is connected: no writes are accepted. " +
+    "Start it with a new --data folder, and add it with dbsync members add; or stop it",
   "not-listed":
-    "a member says that the list of members does not name this daemon, and no other one is connected: no writes are taken before " +
+    "a member reports that the list of members does not name this daemon, and no other one is connected: no writes are accepted before " +
     "dbsync members add",
 };

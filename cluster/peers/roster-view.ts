@@ -1,20 +1,20 @@
-/** Functions of the roster without state: the status of all known members, and whether a message is accepted. */
+/** Stateless functions of the roster: the status of all known members, and whether a message is accepted. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { AWAY, type Dialer } from "./connections/dialer.js";
+import { type Dialer, NOT_CONNECTED } from "./connections/dialer.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import type { Member } from "./member.js";
 import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
 
-/** Why a member that the list names is not connected, if no address is known of it. */
+/** Why a listed member is not connected, if no address for it is known. */
 const NO_ADDRESS = "No address of --peer leads to it.";
 
 /**
- * Returns addresses of --peer first, then members that connected from elsewhere, then those that the list names and
- * no address leads to: without these, a missing member that was taken out of --peer would keep everything from
- * becoming final unseen.
- * @param named  the other members of the list; null: there is none
- * @param lastHeard  milliseconds since a disconnected one last sent something; null: not known
+ * Returns addresses of --peer first, then members that connected from other addresses, then listed members without an
+ * address. Without the last ones, a missing member that was removed from --peer would keep everything from becoming
+ * final, and it would not be visible.
+ * @param named  the other members of the list; null: there is no list
+ * @param lastHeard  milliseconds since a disconnected member last sent something; null: unknown
  */
 export function statusesOf(
   dialers: readonly Dialer[],
@@ -34,15 +34,16 @@ export function statusesOf(
   }
   const known = new Set(statuses.map(({ id }) => id));
   const unseen = [...(named ?? [])].filter((id) => !known.has(id));
-  // Each may be at an address where no daemon has answered yet.
+  // Each may be at an address where no daemon has replied yet.
   const unanswered = dialers.filter(({ id, isSelf }) => id === null && !isSelf).length;
   if (unseen.length > unanswered)
-    for (const id of unseen) statuses.push({ ...AWAY, id, trouble: NO_ADDRESS, lastHeard: lastHeard(id) });
+    for (const id of unseen)
+      statuses.push({ ...NOT_CONNECTED, id, trouble: NO_ADDRESS, lastHeard: lastHeard(id) });
   return statuses;
 }
 
 /** Whether a message is accepted: a list may have removed its sender a moment ago, or may not name this daemon yet. */
-export function isHeard(
+export function isAccepted(
   { id, refusal }: MemberConnection,
   { kind }: ExchangeMessage,
   lists: ClusterState["lists"],

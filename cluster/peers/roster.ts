@@ -1,6 +1,6 @@
 /**
- * The members, and the one connection to each: opens and accepts connections, chooses between two, tries again, and
- * logs what is wrong. Source: docs/protocol-v2.md "Members".
+ * The members, and the one connection to each. It opens and accepts connections, chooses between two, retries, and logs
+ * problems. Source: docs/protocol-v2.md "Members".
  */
 
 import type { PeerAddress } from "../../options/peer-address.js";
@@ -15,7 +15,7 @@ import { type ConnectionOwner, MemberConnection } from "./connections/member-con
 import type { Member } from "./member.js";
 import { MemberBits } from "./member-bits.js";
 import { Revocation } from "./revocation.js";
-import { isHeard, statusesOf } from "./roster-view.js";
+import { isAccepted, statusesOf } from "./roster-view.js";
 import { Seats } from "./seats.js";
 import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "./shared/close-reasons.js";
 import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
@@ -25,13 +25,13 @@ import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js"
 
 /** Receives the events of members. */
 export interface RosterEvents {
-  /** A connection is authenticated on both sides. @param bit  the member's until `onForgotten` */
+  /** Called when a connection is authenticated on both sides. @param bit  belongs to the member until `onForgotten` */
   onJoined(connection: MemberConnection, bit: number): Member;
   onMessage(member: Member, message: ExchangeMessage): void;
   onLeft(member: Member): void;
-  /** A member sends a list as it closes the connection. @param id  the member's */
+  /** Called when a member sends a list as it closes the connection. @param id  the member's */
   onLeftOut(id: ByteString, message: ListMessage): void;
-  /** A bit is another member's from now on. */
+  /** Called when a bit is assigned to another member. */
   onForgotten(bit: number): void;
 }
 
@@ -40,19 +40,19 @@ export class Roster implements ConnectionOwner {
   readonly #cluster: ClusterState<Member>;
   readonly #events: RosterEvents;
   readonly #dialers = new Dialers();
-  /** Authenticated connections over which only lists have been received. */
-  readonly #unheard = new WeakSet<MemberConnection>();
+  /** Authenticated connections over which only lists have been received so far. */
+  readonly #unconfirmed = new WeakSet<MemberConnection>();
   readonly #handshakes: Handshakes;
   readonly #seats: Seats;
   /** When disconnected members last sent something; `uptime` milliseconds. */
-  readonly #heard = new Map<ByteString, number>();
-  readonly #bans = new Bans((id) => this.#seats.hasVoice(id));
+  readonly #lastSeen = new Map<ByteString, number>();
+  readonly #bans = new Bans((id) => this.#seats.hasVote(id));
   #isRunning = false;
 
   constructor(cluster: ClusterState<Member>, events: RosterEvents) {
     this.#cluster = cluster;
     this.#events = events;
-    const bits = new MemberBits(cluster, this.#heard, (bit) => events.onForgotten(bit));
+    const bits = new MemberBits(cluster, this.#lastSeen, (bit) => events.onForgotten(bit));
     this.#seats = new Seats(cluster, bits);
     this.revocation = new Revocation(cluster.notices);
     this.#handshakes = new Handshakes(cluster.limits);
@@ -76,7 +76,7 @@ export class Roster implements ConnectionOwner {
     this.#cluster.members.clear();
   }
 
-  /** Opens connections that are required, and closes silent ones. */
+  /** Opens connections that are due, and closes silent ones. */
   tick(now: number): void {
     for (const dialer of this.#dialers) {
       if (dialer.isDue(now, this.#dialers.isCovered(dialer, this.members))) {
@@ -88,19 +88,19 @@ export class Roster implements ConnectionOwner {
     for (const { connection } of [...this.#cluster.members.values()]) connection.checkTime(now);
   }
 
-  /** Replaces the addresses: connections opened to those that are no longer listed are closed. */
+  /** Replaces the addresses; connections opened to addresses that are no longer listed are closed. */
   setPeers(addresses: ClusterState["peers"]): void {
     for (const connection of this.#dialers.set(addresses, this.#cluster)) this.#close(connection, "stopping");
     this.#cluster.addresses = this.#dialers.all;
     this.recheck();
   }
 
-  /** Closes every connection: each begins again with a comparison of all that both hold. */
-  connectAnew(): void {
+  /** Closes every connection: each new one begins with a comparison of all entries. */
+  reconnectAll(): void {
     for (const { connection } of [...this.#cluster.members.values()]) this.#close(connection, "duplicate");
   }
 
-  /** Drops those that are no members any longer. */
+  /** Drops connections to daemons that are no longer members. */
   recheck(): void {
     for (const member of [...this.#cluster.members.values()]) {
       const { refusal } = member.connection;
@@ -124,14 +124,14 @@ export class Roster implements ConnectionOwner {
     return this.#dialers.hasOthers;
   }
 
-  /** Whether it is configured, or connected. */
+  /** Whether the member is configured or connected. */
   has(id: ByteString): boolean {
     return this.#cluster.members.has(id) || this.#dialers.has(id);
   }
 
   /**
-   * The peers of --peer, without those that a list leaves out, which is permanent. A peer that the list known here does not name counts: a
-   * false peer could replay an earlier list that names few, and be the majority of these.
+   * The peers of --peer, without those that a list leaves out, which is permanent. A peer that the known list does not
+   * name counts: a false peer could replay an earlier list that names few members, and be the majority of these.
    */
   get configured(): Electorate {
     const left = this.#cluster.lists?.left;
@@ -147,17 +147,17 @@ export class Roster implements ConnectionOwner {
     return this.#seats.voices;
   }
 
-  /** Returns all members that are configured or connected, or all of the list; null: one of them is not connected. */
+  /** All members that are configured or connected, or all of the list; null: one of them is not connected. */
   get all(): readonly Member[] | null {
     return everybody(this.#dialers.all, this.#listed, this.members);
   }
 
-  /** Returns how many daemons vote, and how many of them have sent something since a time; this one is one of both. */
+  /** Returns how many daemons vote, and how many of them have sent something since a time; both include this one. */
   count(since: number): { readonly size: number; readonly heard: number } {
     const { ids, others } = electorateIn(this.#cluster);
     let heard = 1;
     for (const id of ids) {
-      const lastSeenAt = this.#cluster.members.get(id)?.connection.lastSeenAt ?? this.#heard.get(id);
+      const lastSeenAt = this.#cluster.members.get(id)?.connection.lastSeenAt ?? this.#lastSeen.get(id);
       if (lastSeenAt !== undefined && lastSeenAt >= since) heard++;
     }
     return { size: others + 1, heard };
@@ -168,7 +168,7 @@ export class Roster implements ConnectionOwner {
     return statusesOf(this.#dialers.all, this.members, (id) => this.#lastHeard(id), this.#listed);
   }
 
-  /** Returns the SubjectPublicKeyInfo of a daemon's key; null: no daemon has proved to have that id. */
+  /** Returns the SubjectPublicKeyInfo of a daemon's key; null: no daemon has proved that it has that id. */
   spkiOf(id: ByteString): ByteString | null {
     return this.#cluster.members.get(id)?.connection.spki ?? this.#dialers.spkiOf(id);
   }
@@ -180,7 +180,7 @@ export class Roster implements ConnectionOwner {
   }
 
   /** Bans a member permanently after a proof of its guilt. */
-  banForGood(id: ByteString): void {
+  banPermanently(id: ByteString): void {
     this.#banUntil(Number.POSITIVE_INFINITY, id, "contradicted", CLOSE_REASONS.contradicted);
   }
 
@@ -193,17 +193,17 @@ export class Roster implements ConnectionOwner {
     dialer?.rest(until);
   }
 
-  /** Checks what a hello alone shows, before any proof is made or checked. */
+  /** Checks what a hello alone shows, before any proof is made or verified. */
   doubt(connection: MemberConnection, id: ByteString): CloseCode | null {
     const { refusal, secret, uptime, identity } = this.#cluster;
-    // That it is this daemon itself has to be proved as well.
+    // That the other side is this daemon itself has to be proved too.
     if (id === identity.id) return null;
-    const stranger = refusal(id, secret !== null);
-    if (stranger !== null && !isMembershipCode(stranger)) return stranger;
+    const reason = refusal(id, secret !== null);
+    if (reason !== null && !isMembershipCode(reason)) return reason;
     if (this.#bans.has(id, uptime())) return "too-many-refused";
     if (!this.#seats.hasOneFor(id, this.#dialers.of(connection) !== undefined)) return "too-many-members";
     const other = this.#cluster.members.get(id)?.connection;
-    // An unauthenticated peer at this address may be another daemon, and is no reason to skip it.
+    // An unauthenticated peer at this address may be a different daemon, and is no reason to skip the address.
     if (other === undefined || this.#dialers.of(connection)?.id !== id) return null;
     return isBetter(connection, other, this.#cluster.identity.id) ? null : "duplicate";
   }
@@ -219,16 +219,16 @@ export class Roster implements ConnectionOwner {
       this.#close(connection, isSpare ? "duplicate" : "too-many-members");
       return;
     }
-    const inTheWay = this.#seats.nonVoterInTheWayOf(id);
-    inTheWay?.connection.drop("too-many-members", CLOSE_REASONS["too-many-members"]);
+    const displaced = this.#seats.nonVoterToDropFor(id);
+    displaced?.connection.drop("too-many-members", CLOSE_REASONS["too-many-members"]);
     const bit = this.#seats.take(id);
     if (other !== undefined) this.#close(other.connection, "duplicate");
     const member = this.#events.onJoined(connection, bit);
     this.#cluster.members.set(id, member);
-    this.#heard.delete(id);
+    this.#lastSeen.delete(id);
     if (dialer !== undefined) dialer.trouble = null;
     const address = dialer?.name ?? connection.name;
-    this.#unheard.add(connection);
+    this.#unconfirmed.add(connection);
     if (other === undefined) {
       this.#cluster.log.info({ address, member: hexOf(id) }, "member connected");
     }
@@ -239,21 +239,21 @@ export class Roster implements ConnectionOwner {
     const member = this.#cluster.members.get(connection.id);
     if (member?.connection !== connection) return;
     this.revocation.taken();
-    // A daemon that no list names receives lists alone, each time that it connects: its problem is not solved.
-    if (message.kind !== "list" && this.#unheard.delete(connection))
+    // A daemon that no list names receives only lists, each time it connects: its problem is not solved.
+    if (message.kind !== "list" && this.#unconfirmed.delete(connection))
       this.#cluster.notices.clear(
         subjectOf(connection, this.#dialers.of(connection)?.name ?? connection.name),
       );
-    if (isHeard(connection, message, this.#cluster.lists)) this.#events.onMessage(member, message);
+    if (isAccepted(connection, message, this.#cluster.lists)) this.#events.onMessage(member, message);
   }
 
-  /** A member closes its connection with the list that leaves this daemon out. */
+  /** Called when a member closes its connection with the list that leaves this daemon out. */
   leftOut(connection: MemberConnection, message: ListMessage): void {
     this.#dialers.of(connection)?.proved(connection);
     this.#events.onLeftOut(connection.id, message);
   }
 
-  /** Closes a connection without a line in the log. */
+  /** Closes a connection without logging it. */
   #close(connection: MemberConnection, code: CloseCode): void {
     connection.close(code);
     this.#forget(connection, code, CLOSE_REASONS[code]);
@@ -261,11 +261,11 @@ export class Roster implements ConnectionOwner {
 
   lost(connection: MemberConnection, code: CloseCode | null, detail: string): void {
     const address = this.#forget(connection, code, detail);
-    // The side that opened the connection logs that it calls itself.
+    // If a daemon connects to itself, the side that opened the connection logs it.
     const isQuiet = code === "duplicate" || (code === "self" && connection.side === "answerer");
     if (!this.#isRunning || isQuiet) return;
     const member = connection.id === "" ? {} : { member: hexOf(connection.id) };
-    const text = code === null ? "a member is not reached" : CLOSE_REASONS[code];
+    const text = code === null ? "a member cannot be reached" : CLOSE_REASONS[code];
     const facts = { address, ...member, ...(detail === text ? {} : { detail }) };
     this.#cluster.notices.warn(subjectOf(connection, address), facts, text);
   }
@@ -279,12 +279,12 @@ export class Roster implements ConnectionOwner {
     if (member?.connection === connection) {
       openFor = Math.max(1, now - member.since);
       this.#cluster.members.delete(connection.id);
-      this.#heard.set(connection.id, connection.lastSeenAt);
+      this.#lastSeen.set(connection.id, connection.lastSeenAt);
       this.#seats.left(connection.id);
       this.#events.onLeft(member);
     }
     const dialer = this.#dialers.of(connection);
-    // No event was emitted for a proof that came in one piece with the closing message.
+    // No event was emitted for a proof that arrived in one piece with the closing message.
     if (connection.spki !== "") dialer?.proved(connection);
     this.revocation.left(connection, this.#cluster.members.size);
     const isSelf = connection.id === this.#cluster.identity.id;
@@ -294,18 +294,18 @@ export class Roster implements ConnectionOwner {
   }
 
   #lastHeard(id: ByteString | null): number | null {
-    const lastSeenAt = id === null ? undefined : this.#heard.get(id);
+    const lastSeenAt = id === null ? undefined : this.#lastSeen.get(id);
     return lastSeenAt === undefined ? null : this.#cluster.uptime() - lastSeenAt;
   }
 }
 
-/** Returns what log lines about a connection have in common: an unauthenticated peer's address without its port, which changes. */
+/** Returns the common subject of log lines about a connection: for an unauthenticated peer its address without the port. */
 const subjectOf = ({ address }: { readonly address: PeerAddress | null }, name: string): string =>
   address === null ? name.replace(/:\d+$/, "") : name;
 
 /**
- * Prefers the connection that the lower id has opened; of two that the same side has opened the newer, since that
- * side opens one only when it has lost the one before, or did not know that two addresses are one daemon's.
+ * Prefers the connection that the lower id has opened. Of two that the same side has opened it prefers the newer: that
+ * side opens another only if it has lost the first, or did not know that two addresses belong to one daemon.
  * @param connection  the newer one
  * @param ownId  this daemon's
  */

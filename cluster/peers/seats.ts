@@ -1,6 +1,6 @@
 /**
- * Decides which members there is room for, and assigns their bits. Many ids can know the cluster's secret, so members
- * without a vote have a bounded number of the slots, and are dropped for voting members.
+ * Decides which members there is room for, and assigns their bits. Many ids may know the cluster's secret, so members
+ * without a vote have a bounded number of slots, and are dropped in favor of voting members.
  * Source: docs/protocol-v2.md "Members", rule 6.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -19,24 +19,24 @@ export class Seats {
     this.#bits = bits;
   }
 
-  hasVoice(id: ByteString): boolean {
+  hasVote(id: ByteString): boolean {
     return electorateIn(this.#cluster).ids.has(id);
   }
 
   /**
    * Whether there is a slot, or a member without a vote that can be dropped.
-   * @param isDialed  it is at an address of --peer, and so votes once it is authenticated
+   * @param isDialed  whether it is at an address of --peer, and therefore votes once it is authenticated
    */
   hasOneFor(id: ByteString, isDialed: boolean): boolean {
     const { members } = this.#cluster;
     if (members.has(id)) return true;
     const nonVoters = this.#nonVoters.length;
-    if (isDialed || this.hasVoice(id)) return members.size - nonVoters < MEMBERS_MAX;
+    if (isDialed || this.hasVote(id)) return members.size - nonVoters < MEMBERS_MAX;
     return nonVoters < nonVotersMax(electorateIn(this.#cluster)) && members.size < MEMBERS_MAX;
   }
 
-  /** Returns the newest member without a vote, if it has to be dropped before this one takes a slot. */
-  nonVoterInTheWayOf(id: ByteString): Member | null {
+  /** Returns the newest member without a vote, if it has to be dropped before this one takes its slot. */
+  nonVoterToDropFor(id: ByteString): Member | null {
     const { members } = this.#cluster;
     return members.has(id) || members.size < MEMBERS_MAX ? null : (this.#nonVoters.at(-1) ?? null);
   }
@@ -46,23 +46,23 @@ export class Seats {
     return this.#bits.of(id);
   }
 
-  /** A member has disconnected. */
+  /** Called when a member has disconnected. */
   left(id: ByteString): void {
     this.#bits.left(id);
   }
 
-  /** Members with a voice. */
+  /** Connected members with a vote. */
   get voices(): readonly Member[] {
-    return [...this.#cluster.members.values()].filter(this.#isVoice());
+    return [...this.#cluster.members.values()].filter(this.#isVoter());
   }
 
   /** Members without a vote, the newest last. */
   get #nonVoters(): readonly Member[] {
-    const isVoice = this.#isVoice();
-    return [...this.#cluster.members.values()].filter((member) => !isVoice(member));
+    const isVoter = this.#isVoter();
+    return [...this.#cluster.members.values()].filter((member) => !isVoter(member));
   }
 
-  #isVoice(): (member: Member) => boolean {
+  #isVoter(): (member: Member) => boolean {
     const { ids } = electorateIn(this.#cluster);
     return ({ id }) => ids.has(id);
   }

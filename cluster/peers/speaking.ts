@@ -1,4 +1,4 @@
-/** Messages on channels: sent to every connected member, once; a member's messages that are not delivered are logged. */
+/** Channel messages: sent to every connected member once. Messages from members that are not delivered are logged. */
 
 import type { PackedEntry } from "../../protocol/members/member-packing.js";
 import type { Member } from "./member.js";
@@ -22,7 +22,7 @@ export class Speaking {
     return false;
   }
 
-  /** Hands an envelope of messages to all that are connected now, without waiting for any. */
+  /** Passes an envelope of messages to all members that are connected now, without waiting for any of them. */
   speak(message: PackedEntry): void {
     for (const member of listening(this.#cluster))
       if (member.speech.isHeard && !member.speech.give(message))
@@ -31,4 +31,4 @@ export class Speaking {
 }
 
 const DROPPED =
-  "more messages wait for a member than --max-relay-bytes: those beyond are not sent, and it is notified that some are missing";
+  "more messages wait for a member than --max-relay-bytes: further ones are not sent, and the member is notified that some are missing";

@@ -1,7 +1,7 @@
 /**
- * Detects that this process did nothing for a while (stopped, its machine suspended, a long collection), or receives
- * nothing from most members and is not yet known to be cut off. Until it has compared itself with most of the cluster
- * again, its state may be an old one.
+ * Detects that this process did nothing for a while (it was stopped, its machine was suspended, or a garbage collection
+ * was long), or that it receives nothing from most members and is not yet known to be cut off. Until it has compared
+ * itself with most of the cluster again, its state may be stale.
  * Source: docs/decisions/0045-a-daemon-that-stood-still-is-behind.md.
  */
 import type { Member } from "./member.js";
@@ -26,17 +26,17 @@ export class StandingStill {
 
   /** Whether its state may be stale since a standstill. Check it before each answer: sockets are read before timers run. */
   get isBehind(): boolean {
-    this.#look(this.#cluster.uptime());
+    this.#measure(this.#cluster.uptime());
     return this.#wokeAt !== null;
   }
 
-  /** Whether most of the cluster has been silent for so long that this daemon may be cut off. As of the last tick. */
+  /** Whether most of the cluster has been silent for so long that this daemon may be cut off, as of the last tick. */
   get isCutOff(): boolean {
     return this.#isCutOff;
   }
 
   tick(now: number): void {
-    this.#look(now);
+    this.#measure(now);
     const { standstillMs, statusEveryMs, catchUpMs } = this.#cluster.limits;
     const { size, heard } = this.#roster.count(now - standstillMs - statusEveryMs);
     this.#isCutOff = 2 * heard <= size;
@@ -47,22 +47,22 @@ export class StandingStill {
     else if (now - this.#wokeAt > catchUpMs) this.#done(now, "alone");
   }
 
-  #look(now: number): void {
+  #measure(now: number): void {
     const { limits, log } = this.#cluster;
     const stoodFor = this.#clock.elapsed(now);
-    // A daemon alone misses nothing.
+    // A daemon without members misses nothing.
     if (stoodFor <= limits.standstillMs || this.#roster.count(now).size === 1) return;
     log.warn({ milliseconds: Math.round(stoodFor) }, STOOD_STILL);
     this.#wokeAt = now;
     this.#isMarked = false;
     for (const member of this.#roster.members.values()) {
-      // Its messages of the meantime are still in the socket: it is not silent.
+      // Messages that the member sent in the meantime are still in the socket, so it is not silent.
       member.connection.lastSeenAt = now;
       member.compareAgain();
     }
   }
 
-  /** Whether the state includes all entries that were here when most members had been compared with. */
+  /** Whether the state includes all entries that this daemon had when most members had been compared with it. */
   #isLevel(): boolean {
     const { waiting } = this.#cluster.timeline;
     if (!this.#isMarked) waiting.mark();
@@ -78,8 +78,8 @@ export class StandingStill {
 }
 
 const STOOD_STILL =
-  "this process was suspended, or its clock was set ahead: until it has compared itself with most of its peers it answers as one that is catching up";
+  "this process was suspended, or its clock was set ahead: until it has compared itself with most of its peers it answers like a daemon that is catching up";
 const DONE = {
-  compared: "it has what its peers have had meanwhile",
-  alone: "too few of its peers were reached: serving with what is here",
+  compared: "it has the entries that its peers accepted in the meantime",
+  alone: "too few of its peers were reached: serving with the data on this daemon",
 } as const;

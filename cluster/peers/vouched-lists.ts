@@ -1,7 +1,7 @@
 /**
- * Lists of members whose signer's key is not known here, by the peers of --peer that go by them. A daemon with an
- * empty folder knows the keys that it was started with, and members send it their key ring only once a list names it.
- * So a list that a later administrator has signed is proved by most of the configured peers. Source:
+ * Member lists whose signer's key is not known here, by the peers of --peer that use them. A daemon with an empty folder
+ * knows only the keys that it was started with, and members send it their key ring only once a list names it. So a list
+ * that a later administrator has signed is proved by most of the configured peers. Source:
  * docs/decisions/0051.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -13,11 +13,11 @@ export class VouchedLists {
   readonly #sent = new Map<ByteString, readonly ByteString[]>();
 
   /**
-   * Notes that a peer goes by a list. A peer that is not configured is not counted.
+   * Notes that a peer uses a list. A peer that is not configured is not counted.
    * @param peer  its id, which it has proved
    * @param list  the hash of the list's envelope and signature
    * @param configured  the peers of --peer
-   * @returns how many of these go by it, if most of them do; otherwise null
+   * @returns how many of these use it, if most of them do; otherwise null
    */
   vouch(peer: ByteString, list: ByteString, configured: Electorate): number | null {
     for (const id of this.#sent.keys()) if (!configured.ids.has(id)) this.#sent.delete(id);

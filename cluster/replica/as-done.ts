@@ -1,6 +1,6 @@
 /**
- * Replaces commands that choose by what they chose, so that a unit made of them does the same wherever and whenever
- * it is folded.
+ * Replaces commands whose effect depends on a choice by commands that name the choice, so that their unit has the same
+ * effect wherever and whenever it is folded.
  */
 
 import type { Called } from "../../engine/backends/called.js";
@@ -10,7 +10,7 @@ import { findCommand } from "../../store/command-table.js";
 import type { Command } from "../../store/rows/command.js";
 
 const REMOVE = findCommand("SREM") as Command;
-/** Options of DOC.INSERT, with the number of arguments of each; its entries follow them. */
+/** Options of DOC.INSERT, each with its number of arguments. The documents follow them. */
 const INSERT_OPTIONS: Readonly<Record<string, number>> = {
   EX: 2,
   PX: 2,
@@ -20,7 +20,7 @@ const INSERT_OPTIONS: Readonly<Record<string, number>> = {
   NOCHECK: 1,
 };
 
-/** @returns null: it does the same by itself */
+/** @returns null: the command already has the same effect everywhere */
 export function asDone(command: Command, argv: readonly ByteString[], reply: Reply): Called | null {
   switch (command.name) {
     case "SPOP":
@@ -39,22 +39,22 @@ function membersOf(reply: Reply): ByteString[] {
   return items.flatMap((item) => (item.kind === "bulk" ? [item.bytes] : []));
 }
 
-/** Replaces the id by the one that was chosen, or if the stream is that far by then, the one after its last. */
+/** Replaces the id by the chosen one; if the stream has already passed that id at the fold, by the next one after its last. */
 function withId(argv: readonly ByteString[], id: ByteString): readonly ByteString[] {
   const at = placeOfId(argv);
   return argv.with(at, argv[at] === "*" ? `${id}+` : id);
 }
 
 /**
- * Adds the numbers that entries have received, as they would be others in another unit.
- * @returns null: they have keys, or are to be counted
+ * Adds the keys that the documents have received, because another unit would choose other ones.
+ * @returns null: they have keys already, or their number does not match
  */
 function withKeys(command: Command, argv: readonly ByteString[], keys: readonly ByteString[]): Called | null {
   let at = 2;
   while (at < argv.length) {
-    const words = INSERT_OPTIONS[(argv[at] as ByteString).toUpperCase()];
-    if (words === undefined) break;
-    at += words;
+    const count = INSERT_OPTIONS[(argv[at] as ByteString).toUpperCase()];
+    if (count === undefined) break;
+    at += count;
   }
   if (argv.length - at !== keys.length) return null;
   const entries = argv.slice(at).flatMap((entry, place) => [keys[place] as ByteString, entry]);

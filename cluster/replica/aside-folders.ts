@@ -1,6 +1,6 @@
 /**
- * Folders that keep what a member's snapshot replaces. They are next to the live timeline, on its disk: so none is
- * begun where it could fill that, and none that was left unfinished stays.
+ * Folders that store what a member's snapshot replaces. They are on the same disk as the live timeline, so none is
+ * begun that could fill it, and an unfinished one is removed.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,24 +21,24 @@ import type { LettersFolder } from "../dead-letters/letters-folder.js";
 
 /** The folder's name in the data folder. */
 const ASIDE_FOLDER = "replaced";
-/** The name of a folder in that one: it keeps what is left of damaged entries. */
+/** The name of the folder within it that stores damaged entries. */
 const DAMAGED_FOLDER = "damaged";
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 /** The suffix of an unfinished folder. */
 const PARTIAL = ".partial";
-/** No client waits for single entries of it: everything is synced before it counts. */
+/** Milliseconds between syncs. No client waits for a single entry in it: everything is synced before it counts. */
 const ASIDE_SYNC_MS = 1000;
-/** Bytes that a copy may need in addition to the copied ones: for its own log, and for pages that are filled differently. */
+/** Bytes that a copy may need in addition to the copied ones: for its own log, and for pages that are less full. */
 const MARGIN_BYTES = 16_777_216;
 const MEBIBYTE = 1_048_576;
-/** Bytes of damaged entries that are kept at most: their contents cannot be trusted. */
+/** The maximum bytes of damaged entries that are stored: their contents cannot be trusted. */
 export const DAMAGED_BYTES_MAX = 64 * MEBIBYTE;
 
 /**
- * Opens folders for what snapshots replace. null: there is no data folder. An earlier process's unfinished folder is
- * removed.
- * @param freeBytes  of the disk that a folder is on
+ * Returns a function that opens folders for what snapshots replace; null: there is no data folder. Removes the
+ * unfinished folder of an earlier process.
+ * @param freeBytes  free bytes on the disk that contains a folder
  */
 export function asideOf(
   data: string | null,
@@ -50,10 +50,10 @@ export function asideOf(
   try {
     removePartial(folder);
   } catch (problem) {
-    // It is tried again before the next one, which is not begun otherwise.
+    // The removal is tried again before the next folder is begun.
     log.warn(
       { folder, reason: (problem as Error).message },
-      "what was left half kept aside cannot be removed",
+      "the unfinished copy of a replaced timeline cannot be removed",
     );
   }
   return async (cutAt) => {
@@ -86,18 +86,18 @@ export function asideOf(
   };
 }
 
-/** The places where a daemon stores what leaves its timeline: all in the data folder, and nothing without one. */
+/** Where a daemon stores what leaves its timeline: always in the data folder. Without one, nothing is stored. */
 export interface Keeping {
   readonly openAside: OpenAside | null;
   readonly keepDamaged: BeginKeeping | null;
   readonly openLetters: OpenLetters | null;
-  /** Dead letters that wait for an operator. @param now  milliseconds since 1970 */
+  /** Returns the number of dead letters that wait for an operator. @param now  milliseconds since 1970 */
   readonly waitingLetters: (now: number) => number;
   /** The folder of dead letters; null: there is no data folder. */
   readonly letters: LettersFolder | null;
 }
 
-/** Decides what an earlier process left undecided. */
+/** Opens the folders, and completes the decisions about dead letters that an earlier process left open. */
 export function keepingIn({ data, limits }: Settings, storage: Storage, log: TimelineLog): Keeping {
   const letters = data === null ? null : new DeadLetters(data, limits.maxDeadLetterBytes);
   letters?.decide(storage, log);
@@ -111,22 +111,22 @@ export function keepingIn({ data, limits }: Settings, storage: Storage, log: Tim
 }
 
 /**
- * Keeps each damaged entry in a file of its own, named by its date and id, as it was on disk. null: there is no data
- * folder
+ * Stores each damaged entry in its own file, named by its date and id, with the bytes as they were on disk. null:
+ * there is no data folder
  */
 export function keepDamagedIn(data: string | null): BeginKeeping | null {
   if (data === null) return null;
   const replaced = join(data, ASIDE_FOLDER);
   const folder = join(replaced, DAMAGED_FOLDER);
   return () => {
-    /** Bytes kept by now; null: not counted yet. */
+    /** Bytes stored so far; null: not counted yet. */
     let kept: number | null = null;
     const copies: string[] = [];
     const keep = ({ at, id }: Place, value: Buffer): string | null => {
       const copy = join(folder, `${nameOf(at)}-${hexOf(id)}`);
       try {
         kept ??= bytesIn(folder);
-        // It may have been kept before, and not been dropped then.
+        // An earlier attempt may have stored it without dropping it from the timeline.
         const more = value.length - (statSync(copy, { throwIfNoEntry: false })?.size ?? 0);
         if (kept + more > DAMAGED_BYTES_MAX) return null;
         mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
@@ -135,7 +135,7 @@ export function keepDamagedIn(data: string | null): BeginKeeping | null {
         copies.push(copy);
         return copy;
       } catch {
-        // The writer of the timeline reports a disk that takes nothing; the bytes stay where they are.
+        // The writer of the timeline reports a disk that accepts no writes; the bytes stay where they are.
         return null;
       }
     };
@@ -160,14 +160,14 @@ function checkRoom(data: string, copied: number, free: number): void {
   const needed = copied + MARGIN_BYTES;
   if (needed <= SHARE_OF_FREE * free) return;
   throw new Error(
-    `what the snapshot takes the place of cannot be kept aside: that needs ${mebibytes(needed)} MiB, which is more than half ` +
-      `of the ${mebibytes(free)} MiB free in ${data}: free some, or remove what you need no more in ${ASIDE_FOLDER}/`,
+    `what the snapshot replaces cannot be kept aside: that needs ${mebibytes(needed)} MiB, which is more than half ` +
+      `of the ${mebibytes(free)} MiB free in ${data}: free some, or remove what you no longer need in ${ASIDE_FOLDER}/`,
   );
 }
 
 const mebibytes = (bytes: number): number => Math.ceil(bytes / MEBIBYTE);
 
-/** Returns the length of its files. */
+/** Returns the total length of the folder's files. */
 function bytesIn(folder: string): number {
   if (!existsSync(folder)) return 0;
   let bytes = 0;
@@ -179,7 +179,7 @@ function bytesIn(folder: string): number {
 /** Formats a date as a part of a file's name. */
 const nameOf = (date: number): string => new Date(date).toISOString().replaceAll(":", "-");
 
-/** Returns a free name: several folders may have one date. */
+/** Returns a name that is not in use: several folders may have the same date. */
 function freeName(folder: string, date: string): string {
   let name = join(folder, date);
   for (let number = 2; existsSync(name); number++) name = join(folder, `${date}-${number}`);

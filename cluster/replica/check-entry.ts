@@ -1,6 +1,6 @@
 /**
- * Checks an entry of a member by its bytes, never by which member sent it: its signer, that its signature holds, and
- * that it is meant for this cluster. What its key may do, and whether it was valid then, the fold decides.
+ * Checks an entry from a member by its bytes, never by which member sent it: that its signer is known, its signature
+ * is valid, and it is meant for this cluster. The fold decides whether its key was valid and what it may do.
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
@@ -19,13 +19,13 @@ import type { Role } from "../../store/rights/key-record.js";
 import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
 import type { CheckEntry, CheckedEntry, Holder, ProvedEntry } from "../peers/shared/cluster-state.js";
 
-/** A daemon that authorizes itself has a body of about 300 bytes. */
+/** The maximum body of a daemon's envelope that authorizes itself; about 300 bytes are usual. */
 const INTRODUCTION_BYTES_MAX = 4096;
 
-/** Whether this daemon has verified a signature before, when a client sent the envelope of that id. */
+/** Whether this daemon verified a signature before, when a client sent the envelope with that id. */
 type IsVerified = (id: ByteString, signature: Buffer) => boolean;
 
-/** @returns  a check whose buffers are kept with the entry */
+/** @returns  a check that keeps the buffers with the entry */
 export function entryCheck(signers: Signers, isVerified: IsVerified = () => false): CheckEntry {
   return (body, signature, timeline, proved) => {
     try {
@@ -37,7 +37,7 @@ export function entryCheck(signers: Signers, isVerified: IsVerified = () => fals
   };
 }
 
-/** Returns why an entry of the key ring in another daemon's snapshot is refused: checked like one that comes by itself. */
+/** Returns why an entry of the key ring in another daemon's snapshot is refused. The checks are those of a single entry. */
 export function ringEntryCheck(signers: Signers): RefuseRingEntry {
   return ({ id, body, signature, envelope }, ring) => {
     const spki = ring.spkiOf(envelope);
@@ -48,8 +48,8 @@ export function ringEntryCheck(signers: Signers): RefuseRingEntry {
 }
 
 /**
- * Returns why an entry whose signature holds is none of this cluster's, by its bytes; null: it is. @param role  of
- * its signer
+ * Returns why an entry with a valid signature does not belong to this cluster; null: it does. @param role  the role
+ * of its signer
  */
 function wrongIn(envelope: Envelope, length: number, role: Role, { cluster }: Signers): Refused | null {
   if (envelope.only !== null) return refused("wrong-daemon", "it is for one daemon alone");
@@ -65,7 +65,7 @@ function check(
   timeline: Holder,
 ): CheckedEntry {
   const { ring } = signers;
-  // Before the signature holds, only the signer and the date are read: they identify most of what is not new.
+  // Before the signature is verified, only the signer and the date are read: they identify most entries already held.
   const { key, at, seq } = readHead(body);
   const id = proved?.id ?? hashOf(...signedPieces(body));
   const place = { at, seq, id };
@@ -78,8 +78,8 @@ function check(
   if (!isKnown && !signers.verify({ id: key, spki }, { body, signature }, id))
     return { refused: "bad-signature" };
   const envelope = readBody(body);
-  // A key of genesis stays what it is. For other keys the fold knows their role at the entry's position: here the
-  // entries received so far would decide, and what one member has accepted all must be able to accept.
+  // A key of genesis never changes. The fold knows the role of any other key at the entry's position. Here the entries
+  // received so far would decide, but an entry that one member has accepted must be acceptable to all.
   const signer = ring.find(key);
   const role = signer?.addedBy === null ? signer.role : "daemon";
   const wrong = wrongIn(envelope, body.length, role, signers);
@@ -87,16 +87,16 @@ function check(
   return { id, body, signature, envelope };
 }
 
-/** Returns the key of a daemon that authorizes itself: it is in the command, so a short body is read for it. */
+/** Returns the key of a daemon that authorizes itself. The key is in the command, so a short body is read for it. */
 function introducedBy(ring: KeyRing, body: Buffer): ByteString | undefined {
   return body.length > INTRODUCTION_BYTES_MAX ? undefined : ring.spkiOf(readBody(body));
 }
 
-/** A daemon that records accepts nothing unsigned: it is no client's entry. */
+/** A daemon that records accepts only signed envelopes, so this is not a client's entry. */
 export const UNSIGNED = "unsigned: no daemon that records takes such";
 
 /**
- * No daemon records it, nor has one of an earlier version that does not know it: a member that asks to keep it is
- * lying.
+ * No daemon records such an envelope, not even one of an earlier version that does not know messages. A member that
+ * sends it as an entry is lying.
  */
 const ONLY_SAID = "it holds messages alone, which are not recorded";

@@ -1,6 +1,6 @@
 /**
- * Answers envelopes that are not recorded: unsigned, for one daemon alone, at a bad moment, or of which nothing is
- * permitted, or known, by the newest ring.
+ * Answers envelopes that are not recorded: unsigned ones, those for one daemon alone, those that arrive when no write
+ * is accepted, and those with no command that the newest ring permits and this version knows.
  */
 
 import { type EnvelopeAnswer, notApplied, type Refused, refused } from "../../engine/answers/request.js";
@@ -13,21 +13,21 @@ import type { Envelope } from "../../protocol/version-2/envelope.js";
 import { isDenied, refusalOf } from "../../store/judgement.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 
-/** The recorder, as far as it is used here. */
+/** The part of the recorder that is used here. */
 interface Recording {
   readonly ring: KeyRing;
-  /** Returns why no write is accepted from clients now. @param readStatus  as of now */
+  /** Returns why no write is accepted from clients now. @param readStatus  the current one */
   refusal(readStatus: ReadStatus): Refused | null;
 }
 
-/** Returns the answer. null: it is to be recorded. @param readStatus  the recording's, as of now */
+/** Returns the answer; null: the envelope is to be recorded. @param readStatus  the recording's current one */
 export function answerUnrecorded(
   { id, envelope, signer, room }: Taken,
   readStatus: ReadStatus,
   recording: Recording,
   audit: KeyAudit,
 ): EnvelopeAnswer | null {
-  // The pipeline lets no unsigned one through where there are keys, and what is recorded has a proven signer.
+  // If there are keys, the pipeline passes no unsigned envelope on, and every recorded one has a proven signer.
   if (signer === null) return notApplied(id, refused("unsigned", "it would be recorded"));
   if (envelope.only !== null)
     return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
@@ -38,7 +38,7 @@ export function answerUnrecorded(
   return denials === null ? null : denialOf(id, denials, { room, readStatus });
 }
 
-/** Returns the answers of its units. null: some of it is permitted, and the fold decides. */
+/** Returns the answers of its units; null: part of it is permitted, and the fold decides. */
 function denialsOf(
   { key, at, as, commands, multi, if: conditions }: Envelope,
   signer: KeyRecord,
@@ -46,16 +46,16 @@ function denialsOf(
   audit: KeyAudit,
 ): ErrorReply[] | null {
   if (signer.acl.isUnlimited) return null;
-  const isWhole = multi || conditions !== null;
+  const isOneUnit = multi || conditions !== null;
   const denials: ErrorReply[] = [];
-  // Mostly the first is permitted, and no further one is checked.
-  for (const argv of isWhole ? commands.slice(0, 1) : commands) {
-    const unit = { key, at, commands: isWhole ? commands : [argv], conditions, as };
+  // Usually the first command is permitted, and the remaining ones are not checked.
+  for (const argv of isOneUnit ? commands.slice(0, 1) : commands) {
+    const unit = { key, at, commands: isOneUnit ? commands : [argv], conditions, as };
     const denial = refusalOf(unit, signer, ring);
     if (denial === null || !isDenied(denial)) return null;
     denials.push(denial);
   }
-  for (const [place, { text }] of denials.entries())
-    audit.denied(isWhole ? commands : [commands[place] ?? []], signer, text);
+  for (const [index, { text }] of denials.entries())
+    audit.denied(isOneUnit ? commands : [commands[index] ?? []], signer, text);
   return denials;
 }

@@ -1,4 +1,4 @@
-/** Records the gateway's envelopes: in a timeline, or in a stream that orders them. */
+/** Records the gateway's envelopes, in a timeline or in a stream that orders them. */
 import type { Refused, RefusedEnvelope } from "../../engine/answers/request.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
@@ -8,13 +8,13 @@ import type { UnitAnswer } from "../../timeline/fold/fold.js";
 
 /** The answers of a recorded entry's units, to send when it is flushed. */
 export interface Recorded {
-  /** The answers, to be read when it is flushed. */
+  /** The answers, to be read when the entry is flushed. */
   readonly answers: readonly UnitAnswer[];
-  /** Rejects with `NotTaken` if the outcome is known; null: it is flushed. */
+  /** Rejects with `NotTaken` if the outcome is known; null: the entry is already flushed. */
   readonly flushed: Promise<void> | null;
 }
 
-/** An entry that was being recorded is not, or that is not known. */
+/** The error of an entry that was being recorded, and was not; or it is unknown whether it was. */
 export class NotTaken extends Error {
   readonly refusal: RefusedEnvelope;
 
@@ -29,13 +29,13 @@ export interface EntryRecorder {
   readonly ring: KeyRing;
   /** The highest date that was applied. */
   readonly newest: EnvelopeDate;
-  /** The date at or before which nothing would be accepted. */
+  /** The date at or before which no write would be accepted. */
   readonly floor: number;
-  /** Whether an envelope is recorded; all others are read. */
+  /** Whether an envelope is recorded; all others are only read. */
   records(envelope: Pick<Envelope, "commands">): boolean;
   /** Returns why no write is accepted now; null: writes are accepted. */
   refusal(): Refused | null;
-  /** Records what is certain to be an entry. */
+  /** Records an entry that is known to be valid. */
   record(entry: Entry): Recorded | RefusedEnvelope;
   /** Sends an entry that the daemon itself has signed to the peers, once it is on disk. */
   give(entry: Entry): void;

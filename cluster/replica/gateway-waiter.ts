@@ -1,6 +1,6 @@
 /**
- * The receiver of a unit's answer that the gateway records, and when it is notified: immediately, or when the write
- * is safer.
+ * The receiver of the answer to a unit that the gateway records. It is called immediately, or when the write is as
+ * safe as requested.
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
@@ -10,15 +10,15 @@ import type { Place } from "../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import type { EntryRecorder } from "./entry-recorder.js";
 
-/** The command's reply, errors among them; or it was not answered, and the code says why. */
+/** The command's reply, which may be an error; or the reason why it was not answered. */
 export type GatewayAnswer = Reply | Refused;
 
 export type GatewayWaiter = Omit<ReplyWaiter, "kind">;
 
-/** Daemons that must have it if a client asks whether it is replicated. */
+/** Daemons that must have the write if a client asks whether it is replicated. */
 const ITSELF_AND_ANOTHER = 2;
 
-/** @param join  passes the waiter on. @returns why it was refused immediately; null: it was not */
+/** @param join  passes the waiter on. @returns why the unit was refused immediately; null: it was not */
 export function answerTo(
   { isStable = false, replicated, lastWrite }: Partial<Omit<GatewayWaiter, "answered">>,
   join: (waiter: GatewayWaiter) => Refused | null,
@@ -29,14 +29,14 @@ export function answerTo(
   });
 }
 
-/** Sends the same answer to all. */
+/** Sends the same answer to all waiters. */
 export function answerAll(waiting: readonly GatewayWaiter[], answer: GatewayAnswer): void {
   for (const waiter of waiting) waiter.answered(answer);
 }
 
 /**
  * Answers the units of an envelope that is on this daemon's disk.
- * @param waiting  one for each, in order
+ * @param waiting  one for each unit, in order
  */
 export function answerUnits(
   waiting: readonly GatewayWaiter[],
@@ -51,12 +51,14 @@ export function answerUnits(
     const { reply } = answers[i] as UnitAnswer;
     if (waiter.isStable) {
       stable ??= recorder.confirm(place, { kind: "stable" });
-      stable.then((came) => waiter.answered(came ? reply : refused("not-stable", "not in time")));
+      stable.then((isConfirmed) =>
+        waiter.answered(isConfirmed ? reply : refused("not-stable", "not in time")),
+      );
     } else if (waiter.replicated === undefined || reply.kind === "error") waiter.answered(reply);
     else {
       elsewhere ??= recorder.confirm(place, { kind: "replicated", daemons: ITSELF_AND_ANOTHER });
-      elsewhere.then((came) => {
-        waiter.replicated?.(came);
+      elsewhere.then((isConfirmed) => {
+        waiter.replicated?.(isConfirmed);
         waiter.answered(reply);
       });
     }

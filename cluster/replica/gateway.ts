@@ -1,7 +1,7 @@
 /**
- * Records commands without a signature of version 2: those of one turn of the event loop, or those received while the
- * envelope before is on its way to the disk, are signed together by the daemon's own key, recorded as if a client had
- * sent them, and sent to the peers immediately. Source: docs/architecture.md; docs/protocol.md.
+ * Records commands without a signature of version 2. The daemon signs with its own key, as one envelope, the commands
+ * of one turn of the event loop, or those received while the previous envelope is being flushed. They are recorded as
+ * if a client had sent them, and sent to the peers immediately. Source: docs/architecture.md; docs/protocol.md.
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
@@ -34,15 +34,15 @@ export interface GatewayUser {
   /** Whether the answer waits until the command's position is final. */
   readonly isStable?: boolean;
   /**
-   * Called before the answer with whether another daemon has the write on its disk: the answer waits for that, but
-   * not an error.
+   * Called before the answer with whether another daemon has the write on its disk: the answer waits for that. An
+   * error does not wait.
    */
   readonly replicated?: ((came: boolean) => void) | undefined;
   /** Filled in when the command is recorded. */
   readonly lastWrite?: LastWrite | undefined;
 }
 
-/** The position of what is recorded next; the id only looks like the one that it will have. */
+/** The position of the next recorded unit. The id is a random one of the same form. */
 export interface GatewayPlace {
   readonly date: EnvelopeDate;
   readonly id: ByteString;
@@ -60,15 +60,15 @@ interface Group {
   readonly conditions: readonly Condition[] | null;
   readonly commands: Argv[];
   readonly waiting: GatewayWaiter[];
-  /** Bytes of the commands, roughly. */
+  /** Bytes of the commands, estimated. */
   bytes: number;
-  /** Whether it was one of several that were too large together. */
+  /** Whether it was one of several commands that were too large as one envelope. */
   readonly isApart?: boolean;
 }
 
 /** A group is closed at this size: larger ones save nothing more. */
 const GROUP_BYTES = 256 * 1024;
-/** The longest command that every daemon accepts of another; version 1 writes a command shorter than an envelope does. */
+/** The longest command that every daemon accepts from another; version 1 encodes a command in fewer bytes than an envelope does. */
 const COMMAND_BYTES_MAX = LIMITS.maxRequestBytes.max;
 /** Bytes before and after an argument, at most. */
 const ARGUMENT_BYTES = 16;
@@ -82,7 +82,7 @@ export class Gateway {
   /** Receives the senders of commands that are being recorded. */
   readonly #changes: Changes;
   #groups: Group[] = [];
-  /** The group that a user's next command may join, by user; "": clients without one. */
+  /** The group that a user's next command may join, by user; "": clients without a user. */
   #open = new Map<ByteString, Group>();
   readonly #pace: SigningPace;
 
@@ -94,19 +94,19 @@ export class Gateway {
     this.#pace = new SigningPace(context.environment, defer, this.#signAll);
   }
 
-  /** Whether a command has to be recorded: all others are read. */
+  /** Whether a command has to be recorded; all others are only read. */
   takes(argv: Argv): boolean {
     return this.#recorder.records({ commands: [argv] });
   }
 
-  /** Records a command. A user's commands are applied in the order in which they came. */
+  /** Records a command. A user's commands are applied in the order of their arrival. */
   execute(argv: Argv, user: GatewayUser): Promise<GatewayAnswer> {
     return answerTo(user, (waiter) => this.send(argv, user, waiter));
   }
 
   /**
-   * Like `execute`, for a caller that needs no promise. @returns why it is refused, and the waiter is not used; null:
-   * it is not
+   * Like `execute`, for a caller that needs no promise. @returns why the command is refused, so that the waiter is not
+   * called; null: it is accepted
    */
   send(argv: Argv, user: GatewayUser, waiter: GatewayWaiter): Refused | null {
     const bytes = bytesOf(argv);
@@ -134,7 +134,7 @@ export class Gateway {
     if (commands.length > COMMANDS_MAX)
       return Promise.resolve(refused("command-too-long", `${commands.length} commands as one`));
     const { db, as } = user;
-    // The user's next command follows it.
+    // The user's next command follows this unit.
     this.#open.delete(as ?? "");
     const named = conditions.length === 0 ? null : conditions;
     const isRing = commands.some(isKeyCommand);
@@ -149,18 +149,18 @@ export class Gateway {
   }
 
   /**
-   * Returns the next position right after the state; commands that wait to be recorded, and are not answered, come
-   * after it.
+   * Returns the next position, directly after the state. Commands that still wait to be recorded, and have no answer
+   * yet, come after it.
    */
   begin(): GatewayPlace {
-    // Once the own key is authorized, which is recorded as well. The reason why nothing can be signed is reported
-    // when something is to be.
+    // This may also record the command that authorizes the own key. If nothing can be signed, the reason is reported when
+    // there is something to sign.
     this.own.refusal();
     const { environment } = this.#context;
     return { date: this.own.nextDate, id: unitId(environment.randomBytes(ID_BYTES), 0) };
   }
 
-  /** Records commands as one unit, in the turn in which `begin` has returned their date. */
+  /** Records commands as one unit, in the same turn in which `begin` returned their date. */
   recordNow(
     commands: readonly Argv[],
     conditions: readonly Condition[],
@@ -180,7 +180,7 @@ export class Gateway {
     });
   }
 
-  /** @param isRing  whether it is a command of the key ring: no daemon accepts these among other commands */
+  /** @param isRing  whether it is a command of the key ring: no daemon accepts one together with other commands */
   #groupFor({ db, as }: GatewayUser, isRing: boolean): Group {
     const open = this.#open.get(as ?? "");
     const isFull = open !== undefined && (open.bytes >= GROUP_BYTES || open.commands.length >= COMMANDS_MAX);
@@ -199,8 +199,8 @@ export class Gateway {
   readonly #signAll = (): void => {
     const groups = this.#groups;
     this.#groups = [];
-    // A cleared map would stay reachable: V8 links the old table to the new one, and one that has grown old keeps all
-    // later ones alive.
+    // Do not clear the map instead: V8 links the old table to the new one, and a table that has been promoted to the old
+    // generation would keep all later ones reachable.
     this.#open = new Map();
     for (const [i, group] of groups.entries()) {
       const refusal = this.#recorder.refusal() ?? this.own.refusal();
@@ -212,17 +212,17 @@ export class Gateway {
     }
   };
 
-  /** Serves other clients first; commands received meanwhile come after these. */
+  /** Serves other clients first; commands received in the meantime come after these. */
   #signLater(groups: readonly Group[]): void {
     this.#groups = [...groups, ...this.#groups];
     this.#pace.came(groups.reduce((sum, { commands }) => sum + commands.length, 0));
   }
 
-  /** @returns whether it was recorded or refused; otherwise it is too much as one envelope, and no command of it was refused */
+  /** @returns whether it was recorded or refused. false: it is too much for one envelope, and no command was refused */
   #record(group: Group, date?: EnvelopeDate): boolean {
     const { waiting } = group;
     const entry = this.own.sign(group, group.commands, date);
-    // What members would refuse of it must not be here either.
+    // A command that members would refuse must not be recorded here either.
     const refusal = group.isRing ? checkRing(entry.envelope.commands, entry.body.length) : null;
     const [changes, recorder] = [this.#changes, this.#recorder];
     changes.senders = waiting;
@@ -254,7 +254,7 @@ export class Gateway {
 
 const FLUSHED = Promise.resolve();
 
-/** Makes a group for each command, so that one that is too large is refused alone. */
+/** Returns one group for each command, so that a command that is too large is refused alone. */
 const apart = ({ commands, waiting, ...head }: Group): readonly Group[] =>
   commands.map((argv, i) => ({
     ...head,
@@ -264,7 +264,7 @@ const apart = ({ commands, waiting, ...head }: Group): readonly Group[] =>
     waiting: [waiting[i] as GatewayWaiter],
   }));
 
-/** Estimates the bytes of what is not written yet: written, it could be longer than any string. */
+/** Estimates the encoded bytes before anything is encoded: the result could be longer than any string. */
 function bytesOf(argv: Argv): number {
   let bytes = ARGUMENT_BYTES;
   for (const argument of argv) bytes += ARGUMENT_BYTES + argument.length;

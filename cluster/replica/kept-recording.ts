@@ -1,4 +1,4 @@
-/** Records clients' envelopes: the part that a timeline and a stream share. */
+/** Records clients' envelopes: the part that is the same for a timeline and a stream. */
 import type { EnvelopeAnswer, Refused, RefusedEnvelope } from "../../engine/answers/request.js";
 import { notApplied, refused, unknown } from "../../engine/answers/request.js";
 import type { ReadStatus } from "../../engine/answers/result-writer.js";
@@ -22,14 +22,14 @@ import type { MemberAnswers } from "./member-answers.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 
 export abstract class KeptRecording implements Recording, EntryRecorder {
-  /** The timeline or the stream, which knows its envelopes, including those from before this start. */
+  /** Not limited: the timeline or the stream knows its envelopes, including those from before this start. */
   readonly seenTo = Number.NEGATIVE_INFINITY;
   readonly localUnits: LocalUnits;
   /** Signs for listeners without signatures; null: there is none. */
   readonly gateway: Gateway | null;
   protected readonly audit: KeyAudit;
   protected abstract readonly memberAnswers: MemberAnswers;
-  /** Whether writes of version 1 go through the gateway; otherwise it writes nothing. */
+  /** Whether writes of version 1 are recorded by the gateway; otherwise version 1 cannot write. */
   readonly #isVersion1: boolean;
 
   constructor(context: ReplicaContext, changes: Changes, defer = nextTurn) {
@@ -55,27 +55,27 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   abstract record(entry: Entry): Recorded | RefusedEnvelope;
   abstract give(entry: Entry): void;
   abstract confirm(place: Place, wait: Wait): Promise<boolean>;
-  /** Records an envelope of a client. */
+  /** Records a client's envelope. */
   protected abstract take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer>;
   /** Returns the first answer to an envelope that is already stored. */
   protected abstract heldAnswer(taken: Taken): Promise<EnvelopeAnswer>;
-  /** Whether a read now includes it, or no later one will. */
+  /** Whether a read now includes the unit, or no later read will. */
   protected abstract isSettled(place: Place): boolean;
 
   /**
-   * The command by which an administrator has to authorize the own key, which signs for clients without keys; null:
-   * none.
+   * The command by which an administrator has to authorize the daemon's own key, which signs for clients without keys;
+   * null: none is needed.
    */
   get introduction(): readonly ByteString[] | null {
     return this.gateway?.own.introduction ?? null;
   }
 
-  /** What was answered here and is not recorded is not read later. */
+  /** A unit that was answered here but not recorded is not read later. */
   hasApplied(place: Place, seen: Seen): boolean {
     return this.isSettled(place) || seen.isApplied(place.id, place.at);
   }
 
-  /** It may come from another daemon, whatever its date. */
+  /** An envelope may come from another daemon, whatever its date. */
   mayCome(): boolean {
     return true;
   }
@@ -89,7 +89,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
     return taken.isRecorded ? this.take(taken) : this.answerHere(taken);
   }
 
-  /** Answers what is neither recorded nor for the databases. @returns null: it is for them */
+  /** Answers envelopes that are neither recorded nor for the databases. @returns null: it is for the databases */
   protected answerHere(_: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     return null;
   }
@@ -99,7 +99,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
     return this.#isVersion1 && gateway?.takes(argv) ? gateway.execute(argv, { db: 0, as }) : null;
   }
 
-  /** Answers envelopes that wait. */
+  /** Answers all waiting envelopes. */
   stop(): void {
     this.memberAnswers.stop();
   }
@@ -108,7 +108,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
 export const answerNotKept = (id: ByteString): RefusedEnvelope =>
   unknown(notApplied(id, refused("answer-not-kept", "seen before")));
 
-/** Makes the entry of a client's envelope, whose bytes are views of received ones. */
+/** Returns the entry of a client's envelope, with copies of its bytes, which are views of received ones. */
 export const entryOf = ({ id, envelope, message }: Taken): Entry => ({
   id,
   body: Buffer.from(message.body),

@@ -1,6 +1,6 @@
 /**
- * CLUSTER MEMBERS: reports what this daemon knows of the list of members, and takes a new list. It is not recorded:
- * the envelope itself is stored, and proves the list to other daemons. Source: docs/protocol-v2.md "Members by list".
+ * CLUSTER MEMBERS: reports what this daemon knows about the member list, and accepts a new list. The command is not
+ * recorded: the envelope is stored, and proves the list to other daemons. Source: docs/protocol-v2.md "Members by list".
  */
 
 import { type EnvelopeAnswer, notApplied, refused, unknown } from "../../engine/answers/request.js";
@@ -38,7 +38,7 @@ export class ListCommands {
     this.#recording = recording;
   }
 
-  /** @returns null: the envelope is for the databases, or the ring says what is wrong with it */
+  /** @returns null: the envelope is for the databases, or the ring reports what is wrong with it */
   answer(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     const { envelope, signer, message } = taken;
     const { commands, key, at, as, multi, if: conditions } = envelope;
@@ -47,7 +47,7 @@ export class ListCommands {
       return null;
     const denial = refusalOf({ key, at, commands, conditions, as }, signer, this.#node.signers.ring);
     if (denial !== null) return answered(taken, denial);
-    if (argv.length === 2) return answered(taken, this.#told());
+    if (argv.length === 2) return answered(taken, this.#report());
     return this.#take(taken, argv, Buffer.from(message.body), Buffer.from(message.signature));
   }
 
@@ -65,7 +65,7 @@ export class ListCommands {
     const outcome = lists.take(body, signature);
     const done = bulk(hexOf(listHash(text, hashOf)));
     if (outcome === "old") return answered(taken, done);
-    if (outcome === "unknown-signer") return answered(taken, problem("its signer is not known any more"));
+    if (outcome === "unknown-signer") return answered(taken, problem("its signer is no longer known"));
     if ("refused" in outcome) return answered(taken, problem(outcome.refused));
     return outcome.saved.then(
       () => answered(taken, done),
@@ -73,7 +73,7 @@ export class ListCommands {
     );
   }
 
-  #told(): Reply {
+  #report(): Reply {
     const lists = this.#lists;
     const { identity, signers, peering } = this.#node;
     const { introduction: command, shownState } = this.#recording;
@@ -104,10 +104,9 @@ export class ListCommands {
   }
 }
 
-const NO_DATA =
-  "this daemon has no data folder (--data), so it would come back with nothing: no list can name it";
+const NO_DATA = "this daemon has no data folder (--data), so it would restart empty: no list can name it";
 
-const problem = (reason: string): ErrorReply => error(`ERR the list of members is not taken: ${reason}`);
+const problem = (reason: string): ErrorReply => error(`ERR the list of members is not accepted: ${reason}`);
 
 const base64 = (bytes: Buffer): Reply => bulk(bytes.toString("base64"));
 const flag = (value: boolean): Reply => integer(value ? 1 : 0);

@@ -1,6 +1,6 @@
 /**
- * Answers of the fold to entries that members sent: a client whose own copy arrives after a member's receives them,
- * as if its copy had been first. Kept for the window, bounded in number and bytes; the oldest go first.
+ * The fold's answers to entries that members sent. A client whose own copy arrives after a member's receives them, as
+ * if its copy had arrived first. They are kept for the window, bounded in number and bytes; the oldest are dropped first.
  */
 
 import type { Result } from "../../engine/answers/request.js";
@@ -13,11 +13,11 @@ import type { Entry } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { FoldedEntry } from "../../timeline/fold/fold.js";
 
-/** Answers: 10 s of 10,000 envelopes a second; a client's copy mostly arrives some milliseconds later. */
+/** The maximum number of answers: 10 s of 10,000 envelopes a second. A client's copy usually arrives a few milliseconds later. */
 const ANSWERS_MAX = 100_000;
-/** Bytes of them. */
+/** The maximum bytes of all answers. */
 const BYTES_MAX = 16 * 1024 * 1024;
-/** Bytes of an answer besides its replies. */
+/** Bytes of an answer in addition to its replies. */
 const ANSWER_BYTES = 200;
 
 interface StoredAnswer {
@@ -36,8 +36,8 @@ export class MemberAnswers {
   readonly #waiters: Waiters;
 
   /**
-   * @param past  milliseconds that an envelope's date may be before the clock
-   * @param storage  an answer waits until it is as safe as --fsync says; null: a stream keeps the entries, and answers are final
+   * @param past  milliseconds by which an envelope's date may be earlier than the clock
+   * @param storage  an answer waits until it is as safe as --fsync requires; null: a stream stores the entries; answers are final
    */
   constructor(environment: Environment, past: number, storage: Storage | null) {
     this.#environment = environment;
@@ -51,26 +51,26 @@ export class MemberAnswers {
   }
 
   /**
-   * Entries of members have become part of the state.
-   * @param answered  those of them whose answers are known
-   * @param readStatus  the mark of present answers
+   * Stores the answers to entries of members that have become part of the state.
+   * @param answered  the entries whose answers are known
+   * @param readStatus  the read status of the present answers
    */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[], readStatus: ReadStatus): void {
-    const horizon = this.#environment.clock() - this.#past;
+    const oldest = this.#environment.clock() - this.#past;
     const write = this.#storage === null ? finalResultOf : resultOf;
     for (const { entry, answers } of answered) {
       const { at } = entry.envelope;
-      // A daemon that catches up accepts millions of entries that no client will ask about.
-      if (at <= horizon) continue;
+      // A daemon that catches up accepts millions of entries whose answers no client will request.
+      if (at <= oldest) continue;
       const result = write(entry.id, answers, { room: BYTES_MAX, readStatus });
       this.#answers.set(entry.id, { at, result });
       this.#bytes += bytesOf(result);
     }
-    this.#forget(horizon);
+    this.#forget(oldest);
     for (const { id } of entries) this.#waiters.applied(id);
   }
 
-  /** Returns the answer to an envelope, once its entry is on disk; null: not known. */
+  /** Returns the answer to an envelope, once its entry is on disk; null: it is unknown. */
   async find({ id, room }: Taken): Promise<Result | null> {
     const result = this.#answers.get(id)?.result;
     if (result === undefined || result.replies.length > room) return null;
@@ -78,20 +78,20 @@ export class MemberAnswers {
     return result;
   }
 
-  /** Returns the answer to an envelope whose entry is to be folded soon. */
+  /** Returns the answer to an envelope whose entry will be folded soon. */
   async wait(taken: Taken): Promise<Result | null> {
     const { id, envelope, message } = taken;
     return (await this.#waiters.wait(id, envelope.key, message.body.length)) ? this.find(taken) : null;
   }
 
-  /** Releases all that wait. */
+  /** Releases all waiting clients. */
   stop(): void {
     this.#waiters.stop();
   }
 
-  #forget(horizon: number): void {
+  #forget(oldest: number): void {
     for (const [id, { at, result }] of this.#answers) {
-      if (at > horizon && this.#answers.size <= ANSWERS_MAX && this.#bytes <= BYTES_MAX) return;
+      if (at > oldest && this.#answers.size <= ANSWERS_MAX && this.#bytes <= BYTES_MAX) return;
       this.#answers.delete(id);
       this.#bytes -= bytesOf(result);
     }

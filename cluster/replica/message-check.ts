@@ -1,6 +1,6 @@
 /**
- * Checks messages that a member relays as if their client had sent them: by the signature, the cluster, the date, and
- * what the key may publish where. Which member relayed them counts for nothing.
+ * Checks messages that a member relays as if their client had sent them: the signature, the cluster, the date, and the
+ * channels that the key may publish to. The member that relayed them makes no difference.
  */
 
 import type { Refused } from "../../engine/answers/request.js";
@@ -22,7 +22,7 @@ import type { ReplicaContext } from "./replica-context.js";
 
 type Verdict = ReturnType<HearMessages>;
 
-/** Returns what checks messages that peers relay, and delivers them to the subscribers here. */
+/** Returns the functions that check messages relayed by peers, and deliver them to this daemon's subscribers. */
 export function heardMessages(
   context: ReplicaContext,
   broadcasts: Broadcasts,
@@ -40,7 +40,7 @@ export function heardMessages(
   };
 }
 
-/** The most expensive checks come last, except those that make sense only after the signature. */
+/** Checks a message. The most expensive checks come last, except those that make sense only after the signature. */
 function hear(
   { signers, environment, settings }: ReplicaContext,
   broadcasts: Broadcasts,
@@ -60,10 +60,10 @@ function hear(
   if (!signers.verify(signer, { body, signature }, id)) return lie("bad-signature");
   const now = checkValidity(signer, environment.clock());
   if (now !== null) return honest(now);
-  return tell(signers, broadcasts, body, id, signer);
+  return deliver(signers, broadcasts, body, id, signer);
 }
 
-function tell(
+function deliver(
   { cluster, ring }: Signers,
   broadcasts: Broadcasts,
   body: Buffer,
@@ -75,18 +75,18 @@ function tell(
   const here = { cluster, daemon: "", databases: DATABASES_DEFAULT, takesConditions: false };
   const wrong = checkEnvelope(envelope, body.length, signer.role, here);
   if (wrong !== null) return lie(`${wrong.code}: ${wrong.detail}`);
-  const spoken = spokenBy(envelope);
-  if (spoken === null) return lie("it holds more than messages");
-  const isPermitted = (_: unknown, place: number) =>
-    refusalOf({ key, at, commands: commands.slice(place, place + 1), conditions: null, as }, signer, ring) ===
+  const messages = spokenBy(envelope);
+  if (messages === null) return lie("it holds more than messages");
+  const isPermitted = (_: unknown, index: number) =>
+    refusalOf({ key, at, commands: commands.slice(index, index + 1), conditions: null, as }, signer, ring) ===
     null;
-  const permitted = spoken.filter(isPermitted);
+  const permitted = messages.filter(isPermitted);
   if (permitted.length === 0) return { refused: "not permitted to its key", isLie: false };
   broadcasts.publish(id, at, permitted, null);
   return "delivered";
 }
 
-const FORGOTTEN = "so early that it may have been delivered, and forgotten";
+const FORGOTTEN = "so old that it may have been delivered and forgotten";
 
 const lie = (refused: string): Verdict => ({ refused, isLie: true });
 

@@ -1,6 +1,6 @@
 /**
- * Relays messages of clients without keys to the members, in envelopes that the daemon signs: those of a turn
- * together, once to each connected member. Nothing of it is recorded. Without connected members it costs nothing.
+ * Relays messages from clients without keys to the members. The daemon signs the messages of one turn together as
+ * envelopes, and sends each connected member one copy. Nothing is recorded. Without connected members nothing is done.
  */
 import type { Refused } from "../../engine/answers/request.js";
 import type { Relay, Said } from "../../engine/channels/channels.js";
@@ -24,11 +24,11 @@ export interface MessageRelaying {
   readonly own: OwnEnvelopes | null;
 }
 
-/** Milliseconds between two log lines that say that messages are not signed. */
+/** Milliseconds between two log lines that report unsigned messages. */
 const REMINDER_MS = 60_000;
 /** An envelope is closed at this size: larger ones save nothing more, and one message is checked in one step. */
 const ENVELOPE_BYTES = 64 * 1024;
-/** Bytes of a message besides its channel and text. */
+/** Bytes of a message in addition to its channel and text. */
 const MESSAGE_BYTES = 64;
 const HEADER = { db: 0, as: null, multi: false, conditions: null } as const;
 
@@ -36,8 +36,8 @@ export class MessageRelay implements Relay {
   readonly #own: OwnEnvelopes;
   readonly #broadcasts: Broadcasts;
   readonly #speaking: Speaking;
-  /** Bytes that may wait to be signed. */
-  readonly #most: number;
+  /** The maximum bytes that may wait to be signed. */
+  readonly #maxBytes: number;
   #waiting: Said[] = [];
   #bytes = 0;
   readonly #throttle: LogThrottle;
@@ -46,14 +46,14 @@ export class MessageRelay implements Relay {
     this.#own = own;
     this.#broadcasts = broadcasts;
     this.#speaking = speaking;
-    this.#most = settings.limits.maxRelayBytes;
+    this.#maxBytes = settings.limits.maxRelayBytes;
     this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: REMINDER_MS });
   }
 
   give(said: Said): void {
     if (!this.#speaking.hasHearers) return;
     const bytes = bytesOf(said);
-    if (this.#bytes + bytes > this.#most) {
+    if (this.#bytes + bytes > this.#maxBytes) {
       this.#drop(1, `${this.#bytes} bytes wait to be signed`);
       return;
     }
@@ -75,7 +75,7 @@ export class MessageRelay implements Relay {
     this.#throttle.clear("not signed");
     for (const part of envelopesOf(waiting)) {
       const entry = own.sign(HEADER, part.map(commandOf));
-      // The member may reconnect.
+      // The member may send it back after reconnecting.
       this.#broadcasts.note(entry.id, entry.envelope.at);
       this.#speaking.speak(entry);
     }
@@ -88,8 +88,8 @@ export class MessageRelay implements Relay {
 }
 
 /**
- * Relays messages that are published at this daemon to the members: a client's signed one as it is, and all others
- * signed here.
+ * Relays messages that are published on this daemon to the members: a client's signed message as it is, all others
+ * signed by the daemon.
  */
 export function relayMessages(parts: MessageRelaying): void {
   const { own, speaking, broadcasts } = parts;

@@ -10,14 +10,14 @@ import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 
 /**
- * @param log  receives damage that loses something without preventing the start
- * @throws StartError  the folder cannot be used, or another daemon has it
+ * @param log  receives damage that loses data without preventing the start
+ * @throws StartError  the folder cannot be used, or another daemon uses it
  */
 export async function openStorage({ data, fsync, limits }: Settings, log: TimelineLog): Promise<Storage> {
   if (data === null) return new MemoryStorage();
   if (existsSync(orderFolder(data)))
     throw new StartError(
-      `--data ${data}: it holds the state of a stream, which is gone on with by --order: give that, or name a new folder.`,
+      `--data ${data}: it holds the state of a stream, which only --order can continue: add --order, or name a new folder.`,
       2,
     );
   const { DiskStorage } = await loadWith(
@@ -31,8 +31,8 @@ export async function openStorage({ data, fsync, limits }: Settings, log: Timeli
     if (problem instanceof FolderInUse) throw new StartError(`--data: ${problem.message}.`, 1);
     const reason = problem instanceof Error ? problem.message : String(problem);
     throw new StartError(
-      `--data ${data}: its timeline cannot be opened: ${reason}. Correct --data, or free or repair the disk; a folder that stays ` +
-        "so is put aside, and a new one begun, which the peers fill.",
+      `--data ${data}: its timeline cannot be opened: ${reason}. Correct --data, or free or repair the disk. If the folder stays ` +
+        "unusable, move it aside and start with an empty one, which the peers fill.",
       1,
     );
   }

@@ -1,6 +1,6 @@
 /**
- * Envelopes that the daemon signs itself, with a key that it has authorized, each dated after all that it has applied
- * or signed.
+ * Envelopes that the daemon itself signs, with a key that it has authorized. Each is dated after everything that the
+ * daemon has applied or signed.
  */
 import { type Refused, refused } from "../../engine/answers/request.js";
 import { hashOf, type Identity } from "../../engine/trust/identity.js";
@@ -22,7 +22,7 @@ import type { ReplicaContext } from "./replica-context.js";
 
 type Argv = readonly ByteString[];
 
-/** The header of an envelope besides its date and its signer. */
+/** The header of an envelope, without its date and its signer. */
 export interface OwnHeader {
   readonly db: number;
   /** The user's name in the audit; null: no user was authenticated. */
@@ -32,7 +32,7 @@ export interface OwnHeader {
 }
 
 const REVOKED =
-  "Its key was revoked: start it with a new data folder, or stop it and take it out of the lists.";
+  "Its key was revoked: start it with a new data folder, or stop it and remove it from the lists.";
 
 export class OwnEnvelopes {
   readonly #recorder: EntryRecorder;
@@ -44,7 +44,7 @@ export class OwnEnvelopes {
     this.#context = context;
   }
 
-  /** Returns why nothing can be signed, once the own key has been authorized where that is possible; null: it can. */
+  /** Authorizes the daemon's own key if it may, and returns why nothing can be signed; null: signing is possible. */
   refusal(): Refused | null {
     return this.#checkClock() ?? this.#enter();
   }
@@ -52,7 +52,7 @@ export class OwnEnvelopes {
   /** The command by which an administrator has to authorize the own key; null: it is authorized, or authorizes itself. */
   get introduction(): Argv | null {
     const { identity } = this.#context;
-    return isNotLetIn(this.#recorder.ring, identity) ? introductionOf(identity) : null;
+    return isUnauthorized(this.#recorder.ring, identity) ? introductionOf(identity) : null;
   }
 
   /** @param date  default: the next one */
@@ -68,7 +68,7 @@ export class OwnEnvelopes {
     return { id: hashOf(signed), body: bodyOf(signed), signature, envelope: envelopeOf(header, commands) };
   }
 
-  /** The next date: after everything that was applied here or dated before. */
+  /** The next date: later than everything that was applied here or signed before. */
   get nextDate(): EnvelopeDate {
     const { newest, floor } = this.#recorder;
     const last = this.#last;
@@ -98,16 +98,18 @@ export class OwnEnvelopes {
     const recorded = recorder.record(entry);
     if ("kind" in recorded) return recorded;
     recorder.give(entry);
-    recorded.flushed?.catch((problem: Error) => log.warn({ reason: problem.message }, "not let in"));
+    recorded.flushed?.catch((problem: Error) =>
+      log.warn({ reason: problem.message }, "the daemon's key is not authorized"),
+    );
     return null;
   }
 
-  /** A date must not be further ahead than a client's may be. */
+  /** Returns why the next date is refused: it must not be further ahead than a client's may be. */
   #checkClock(): Refused | null {
     const { environment, settings } = this.#context;
     const ahead = this.nextDate.at - environment.clock();
     return ahead > settings.window.future
-      ? refused("clock-off", `it would be dated ${ahead} ms ahead`)
+      ? refused("clock-off", `its date would be ${ahead} ms ahead of the clock`)
       : null;
   }
 }
@@ -118,7 +120,7 @@ export function introductionOf({ spki }: Identity): Argv {
 }
 
 /** Whether an administrator has to authorize a daemon's key first. */
-export function isNotLetIn(ring: KeyRing, identity: Identity): boolean {
+export function isUnauthorized(ring: KeyRing, identity: Identity): boolean {
   return ring.find(identity.id) === undefined && !mayEnter(ring, identity);
 }
 

@@ -1,6 +1,6 @@
 /**
- * The command path of a daemon with a timeline: writes are signed by the daemon's own key and recorded, reads are
- * answered by the state.
+ * The command path of a daemon with a timeline: writes are signed with the daemon's own key and recorded; reads are
+ * answered from the state.
  */
 
 import { replyOf } from "../../engine/answers/refusal-reply.js";
@@ -36,7 +36,7 @@ export class RecordedPath implements CommandPath {
   readonly #others: () => number | null;
 
   /**
-   * @param units  for reads, whose random choices need a seed
+   * @param units  for reads whose random choices need a seed
    * @param others  returns the number of other daemons that are connected; null: this daemon is alone
    */
   constructor(backend: TimelineBackend, gateway: Gateway, units: LocalUnits, others: () => number | null) {
@@ -140,7 +140,7 @@ export class RecordedPath implements CommandPath {
 
   hold(conditions: readonly Condition[]): boolean {
     const backend = this.#backend;
-    // Then the commands themselves are refused.
+    // At a standstill the commands themselves are refused.
     if (backend.standstill !== null) return true;
     return conditions.every(({ db, key, writer }) => backend.writerOf(db, key) === writer);
   }

@@ -1,6 +1,6 @@
 /**
- * Records envelopes that change something, on a daemon with a timeline: they are folded, and answered once that is as
- * safe as --fsync says. What the pipeline checks has been checked.
+ * Records envelopes that change something, on a daemon with a timeline: they are folded, and answered once they are as
+ * safe as --fsync requires. The pipeline has already done its checks.
  */
 import {
   type EnvelopeAnswer,
@@ -32,7 +32,7 @@ export class Recorder extends KeptRecording {
   readonly #node: NodeState;
   protected readonly memberAnswers: MemberAnswers;
   readonly #confirmations: Confirmations;
-  /** Answers commands about the list of members; null: none is answered. */
+  /** Answers commands about the member list; null: there is no list, and none is answered. */
   readonly #lists: ListCommands | null;
   #hasLoggedStandstill = false;
 
@@ -53,7 +53,7 @@ export class Recorder extends KeptRecording {
     return peering.state === "live" && peering.standing.isBehind ? "catching-up" : peering.state;
   }
 
-  /** The state as operators see it, as a revoked key requires another action. */
+  /** The state as it is shown to operators: a revoked key requires a different action. */
   get shownState(): ShownState {
     if (this.revoked !== null) return "revoked";
     if (this.#node.timeline.standstill !== null) return "outdated";
@@ -61,8 +61,8 @@ export class Recorder extends KeptRecording {
   }
 
   /**
-   * The source that reported that the daemon's own key was revoked, so that its writes would reach no daemon; null:
-   * it was not.
+   * The source of the report that the daemon's own key was revoked, so that its writes would reach no other daemon;
+   * null: it was not revoked.
    */
   get revoked(): string | null {
     const { identity, timeline, peering } = this.#node;
@@ -71,21 +71,21 @@ export class Recorder extends KeptRecording {
     return peering.word?.code === "revoked" ? peering.word.by : null;
   }
 
-  /** Why this daemon is no member of the present list; null: it is one, or there is no list. */
+  /** The reason why this daemon is no member of the present list; null: it is one, or there is no list. */
   get unlisted(): string | null {
     const { lists, peering } = this.#node;
     const own = lists?.refusal ?? null;
     if (own !== null || peering.word === null || peering.word.code === "revoked") return own;
-    return `${peering.word.by} says that the list of members does not name it`;
+    return `${peering.word.by} reports that the list of members does not name it`;
   }
 
-  /** The mark of answers. */
+  /** The read status that answers carry. */
   get readStatus(): ReadStatus {
     const { state } = this;
     if (state !== "live") return state;
     const { peering, timeline, environment } = this.#node;
-    // Entries dated ahead of a slow clock wait: other members have more. That is possible, too, where they are not
-    // heard from.
+    // Entries dated ahead of a slow clock wait, so other members may have applied more. That is also possible while this
+    // daemon is cut off from them.
     return peering.isSkewed || peering.standing.isCutOff || timeline.waiting.isBehind(environment.uptime)
       ? "catching-up"
       : "";
@@ -98,8 +98,8 @@ export class Recorder extends KeptRecording {
   }
 
   /**
-   * The number of daemons in the cluster at most, as far as known here: this one, those of --peer, and further
-   * connected ones.
+   * The maximum number of daemons in the cluster, as far as this daemon knows: itself, those of --peer, and the
+   * remaining connected ones.
    */
   get daemons(): number {
     return 1 + this.#node.peering.members.length;
@@ -113,12 +113,12 @@ export class Recorder extends KeptRecording {
     return this.#node.timeline.ring;
   }
 
-  /** Whether an envelope is recorded; all others are read. */
+  /** Whether an envelope is recorded; all others are only read. */
   records(envelope: Pick<Envelope, "commands">): boolean {
     return mayChange(envelope);
   }
 
-  /** Whether it was recorded; for pruned entries that is not known, and their date says enough. */
+  /** Whether the entry was recorded. For a pruned entry that is unknown, but its date is sufficient to refuse it. */
   holds(place: Place): boolean {
     const { timeline } = this.#node;
     return place.at > timeline.prunedTo && timeline.holds(place);
@@ -129,14 +129,14 @@ export class Recorder extends KeptRecording {
     return this.#node.timeline.watermark;
   }
 
-  /** Whether a read now includes it, or did before it was pruned; other entries dated up to it may still wait. */
+  /** Whether a read now includes the unit, or did before it was pruned. Entries dated no later may still be waiting. */
   protected isSettled(place: Place): boolean {
     const { timeline } = this.#node;
     const isOpen = timeline.state === "live" && timeline.standstill === null;
     return isOpen && timeline.holds(place) && !timeline.waiting.has(place);
   }
 
-  /** Entries of members have become part of the state. @param answered  those of them whose answers are known */
+  /** Stores the answers to entries of members that are now in the state. @param answered  the entries whose answers are known */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void {
     this.memberAnswers.folded(entries, answered, this.readStatus);
   }
@@ -145,7 +145,7 @@ export class Recorder extends KeptRecording {
   logStandstill(): void {
     const { timeline, log } = this.#node;
     const { standstill } = timeline;
-    if (standstill !== null && !this.#hasLoggedStandstill) log.error({ reason: standstill }, STANDS_STILL);
+    if (standstill !== null && !this.#hasLoggedStandstill) log.error({ reason: standstill }, AT_STANDSTILL);
     this.#hasLoggedStandstill = standstill !== null;
   }
 
@@ -176,12 +176,12 @@ export class Recorder extends KeptRecording {
       : this.#takePrepared(taken, entry);
   }
 
-  /** Records an entry that takes long to prepare: other clients are served meanwhile. */
+  /** Records an entry that takes long to prepare; other clients are served in the meantime. */
   async #takePrepared(taken: Taken, entry: Entry): Promise<EnvelopeAnswer> {
     const { timeline, soon } = this.#node;
     do await new Promise<void>((resolve) => soon(resolve));
     while (!timeline.prepare(entry));
-    // A member may have sent it, and the daemon may have lost its disk or its clock.
+    // In the meantime a member may have sent it, or the disk or the clock may have failed.
     const refusal = this.refusal();
     return (
       this.firstAnswer(taken) ??
@@ -201,8 +201,8 @@ export class Recorder extends KeptRecording {
   }
 
   /**
-   * Returns why no write is accepted from clients now. @param readStatus  the present mark of answers: what refuses
-   * writes marks them
+   * Returns why no write is accepted from clients now. @param readStatus  the present read status: whatever causes a
+   * refusal also sets it
    */
   refusal(readStatus = this.readStatus): Refused | null {
     if (readStatus === "") return null;
@@ -218,7 +218,7 @@ export class Recorder extends KeptRecording {
     return peering.isSkewed ? refused("clock-off", "more than the other daemons' clocks differ") : null;
   }
 
-  /** Records what is certain to be an entry. */
+  /** Records an entry that is known to be valid. */
   record(entry: Entry): Recorded | RefusedEnvelope {
     const { id } = entry;
     const { ring } = this;
@@ -239,7 +239,7 @@ export class Recorder extends KeptRecording {
     }
   }
 
-  /** Answers an envelope that a member has sent before the client. */
+  /** Answers an envelope whose entry a member sent before the client did. */
   protected async heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
     const { at, seq } = taken.envelope;
     const { id } = taken;
@@ -272,5 +272,5 @@ type Answered = EnvelopeAnswer | Promise<EnvelopeAnswer>;
 const notFlushed = (id: ByteString, { message }: Error): RefusedEnvelope =>
   unknown(notApplied(id, refused("storage-failed", message)));
 
-const STANDS_STILL =
-  "the cluster's commands mean what this release does not know: it keeps what comes, applies nothing of it, and answers neither reads nor writes";
+const AT_STANDSTILL =
+  "the cluster uses a semantics version that this release does not know: entries are stored but not applied, and neither reads nor writes are answered";

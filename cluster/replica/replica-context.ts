@@ -1,4 +1,4 @@
-/** What a daemon that records its writes is opened with, and the objects that it consists of. */
+/** The settings and services of a daemon that records its writes, and the objects that such a daemon consists of. */
 import type { Logger } from "pino";
 import type { Identity } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
@@ -20,13 +20,13 @@ export interface ReplicaContext {
   readonly signers: Signers;
   readonly environment: Environment;
   readonly log: Logger;
-  /** Entries are on disk, or have been applied. */
+  /** Called when entries are on disk, and when they have been applied. */
   readonly arrived: (entries: readonly { readonly id: Entry["id"] }[]) => void;
-  /** Where the daemon's dashboard listens; null: it has none. */
+  /** Returns the address of the daemon's dashboard; null: it has none. */
   readonly page: () => { readonly address: string; readonly port: number } | null;
 }
 
-/** The objects of a daemon with a timeline: each of its parts receives all of them. */
+/** The objects of a daemon with a timeline. Each of its components receives all of them. */
 export interface NodeState extends ReplicaContext {
   readonly storage: Storage;
   readonly timeline: Timeline;
@@ -34,11 +34,11 @@ export interface NodeState extends ReplicaContext {
   /** Free space on the disk of the data folder. */
   readonly disk: DiskSpace;
   readonly peering: Peering;
-  /** null: there is none. */
+  /** null: the daemon has no member lists. */
   readonly lists: MemberLists | null;
-  /** The way to make snapshots, and those that exist. */
+  /** The existing snapshots, and the function that makes new ones. */
   readonly snapshots: SnapshotParts;
-  /** The places where it stores what leaves its timeline. */
+  /** Where the daemon stores what leaves its timeline. */
   readonly keeping: Keeping;
   /** Runs steps of work that can wait, while clients are served. */
   readonly soon: (step: () => void) => void;

@@ -1,16 +1,16 @@
 /**
- * Decides when the gateway signs what waits: at the end of the turn, but not while an envelope is on its way to the
- * disk, which takes one after the other. Each envelope costs every daemon the check of a signature and a write, so it
- * should hold many commands.
+ * Decides when the gateway signs the waiting commands: at the end of the turn, but never while an envelope is being
+ * flushed, because the disk writes one after the other. Each envelope costs every daemon one signature check and one
+ * write, so it should contain many commands.
  */
 import type { Environment } from "../../net/process/environment.js";
 
-/** Commands that are enough for an envelope: its own cost is small compared with what they do. */
+/** Commands that are enough for an envelope: executing them costs much more than the envelope itself. */
 const ENOUGH = 256;
-/** Milliseconds that some commands wait for more, at most. */
+/** Maximum milliseconds for which commands wait for more. */
 const WAIT_MS = 1;
-/** Envelopes that are signed without waiting after a wait was in vain. */
-const ENVELOPES_AT_ONCE = 16;
+/** Envelopes that are signed without waiting, after a wait that brought too few commands. */
+const ENVELOPES_WITHOUT_WAIT = 16;
 
 export class SigningPace {
   readonly #environment: Environment;
@@ -23,14 +23,14 @@ export class SigningPace {
   #unflushed = 0;
   /** Commands of the envelopes that were flushed since the last ones were signed. */
   #answered = 0;
-  /** The number of commands that are waited for; 0: those that are there are enough. */
+  /** The number of commands to wait for; 0: no wait is needed. */
   #wanted = 0;
-  #atOnce = 0;
+  #withoutWait = 0;
   #stopWaiting: () => void = () => {};
 
   /**
    * @param defer    runs a step in the next turn of the event loop
-   * @param signAll  signs all that waits
+   * @param signAll  signs all waiting commands
    */
   constructor(environment: Environment, defer: (step: () => void) => void, signAll: () => void) {
     this.#environment = environment;
@@ -44,30 +44,30 @@ export class SigningPace {
     this.#schedule();
   }
 
-  /** Notes that an envelope is on its way to the disk. */
+  /** Notes that an envelope was passed to the disk. */
   recorded(): void {
     this.#unflushed++;
   }
 
-  /** Notes that an envelope is on disk, or never will be. @param commands  of it, which have been answered */
+  /** Notes that an envelope is on disk, or never will be. @param commands  the number of its commands, now answered */
   flushed(commands: number): void {
     this.#answered += commands;
     if (--this.#unflushed > 0) return;
-    if (this.#waiting > 0 && this.#waiting < ENOUGH && --this.#atOnce < 0) this.#wait();
+    if (this.#waiting > 0 && this.#waiting < ENOUGH && --this.#withoutWait < 0) this.#wait();
     this.#answered = 0;
     this.#schedule();
   }
 
   /**
-   * Waits for clients that have just been answered: they are likely to send more immediately, as they did before, and
-   * it may go with what waits.
+   * Waits for the clients that have just been answered: they are likely to send more commands immediately, as before,
+   * which can go into the same envelope as the waiting ones.
    */
   #wait(): void {
     this.#wanted = Math.min(ENOUGH, this.#waiting + this.#answered);
     const some = (this.#waiting + this.#wanted) / 2;
     this.#stopWaiting = this.#environment.setTimer(WAIT_MS, () => {
       this.#wanted = 0;
-      if (this.#waiting < some) this.#atOnce = ENVELOPES_AT_ONCE;
+      if (this.#waiting < some) this.#withoutWait = ENVELOPES_WITHOUT_WAIT;
       this.#schedule();
     });
   }

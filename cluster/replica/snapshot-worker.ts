@@ -1,4 +1,4 @@
-/** The thread that makes one snapshot, from the timeline on disk, and ends. Its only message is its end, or its error. */
+/** The thread that makes one snapshot from the timeline on disk, and exits. Its only message is its exit, or its error. */
 import { workerData } from "node:worker_threads";
 import { hashOf } from "../../engine/trust/identity.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -14,11 +14,11 @@ export interface SnapshotTask {
   readonly data: string;
   /** The folder of the snapshots. */
   readonly folder: string;
-  /** An older snapshot to begin with; null: from the beginning. */
+  /** The older snapshot to begin with; null: from the beginning. */
   readonly from: number | null;
   readonly to: number;
   readonly databases: number;
-  /** Keys that the daemon was started with. */
+  /** The keys that the daemon was started with. */
   readonly genesis: readonly { readonly role: Role; readonly spki: ByteString; readonly label: ByteString }[];
 }
 

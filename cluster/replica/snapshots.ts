@@ -1,4 +1,4 @@
-/** Makes a daemon's snapshots: of a data folder in a thread of their own, of a timeline in memory in slices. */
+/** Makes a daemon's snapshots: in a thread if it has a data folder, in slices if its timeline is in memory. */
 import { Worker } from "node:worker_threads";
 import { snapshotFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
@@ -10,7 +10,7 @@ import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js"
 import type { NodeState } from "./replica-context.js";
 import type { SnapshotTask } from "./snapshot-worker.js";
 
-/** The share of free memory that a member's snapshot may take: what is made of it has to have room as well. */
+/** The share of free memory that a member's snapshot may use: the state that is made of it needs memory too. */
 const SHARE_OF_MEMORY = 0.5;
 
 export function snapshotParts(node: NodeState): SnapshotParts {
@@ -44,7 +44,7 @@ function runWorker(task: SnapshotTask): Promise<void> {
     worker.once("error", reject);
     worker.once("exit", (code) => {
       if (code === 0) resolve();
-      else reject(new Error(`the thread that makes it ended with ${code}`));
+      else reject(new Error(`the thread that makes the snapshot exited with ${code}`));
     });
   });
 }

@@ -1,11 +1,11 @@
 /**
- * Logs what operators have to know when a daemon starts: its pin, what it prunes, which daemons it rejects, and what
+ * Logs what operators need to know when a daemon starts: its pin, what it prunes, which daemons it rejects, and what
  * it cannot sign.
  */
 import { pinText } from "../../options/peer-address.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Gateway } from "./gateway.js";
-import { introductionOf, isNotLetIn } from "./own-envelopes.js";
+import { introductionOf, isUnauthorized } from "./own-envelopes.js";
 import type { NodeState, ReplicaContext } from "./replica-context.js";
 
 /** @param hasSecret  whether members can authenticate each other by the cluster's secret */
@@ -19,14 +19,14 @@ export function logAtStart(node: NodeState & { readonly gateway: Gateway | null 
   for (const { host, port, pin } of settings.peers) {
     if (pin === null && !hasSecret) log.info({ peer: `${host}:${port}` }, NOT_PINNED);
   }
-  // It signs for clients without keys.
+  // The gateway signs for clients without keys.
   if (gateway !== null) logUnauthorized(timeline.ring, node);
 }
 
-/** Whether only an administrator can authorize the daemon's key, which is logged. */
+/** Logs if only an administrator can authorize the daemon's key. @returns whether that is so */
 export function logUnauthorized(ring: KeyRing, { identity, log }: ReplicaContext): boolean {
-  if (!isNotLetIn(ring, identity)) return false;
-  log.warn({ command: introductionOf(identity).join(" ") }, NOT_LET_IN);
+  if (!isUnauthorized(ring, identity)) return false;
+  log.warn({ command: introductionOf(identity).join(" ") }, UNAUTHORIZED);
   return true;
 }
 
@@ -35,5 +35,5 @@ const IN_MEMORY =
   "if all of them stop";
 const NOT_PINNED =
   "this peer is admitted once an administrator has added its key (CLUSTER ADD); or pin it with #ed25519:…, or start all daemons with the same --cluster-secret";
-const NOT_LET_IN =
-  "writes of clients that do not sign (version 1, Redis, MongoDB, JSON, SQL, memcached) are refused until an administrator signs this command, which lets this daemon's key in";
+const UNAUTHORIZED =
+  "writes of clients that do not sign (version 1, Redis, MongoDB, JSON, SQL, memcached) are refused until an administrator signs this command, which authorizes this daemon's key";

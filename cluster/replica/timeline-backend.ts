@@ -1,6 +1,6 @@
 /**
- * The timeline's state as a backend: for reads only, since writes are recorded and folded instead. Reads are judged
- * by a time that never goes back.
+ * The timeline's state as a backend. It serves reads only, because writes are recorded and folded instead. The time that
+ * reads are judged by never goes back.
  */
 
 import type { Backend } from "../../engine/backends/backend.js";
@@ -22,20 +22,20 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command.js";
 import { readRow, rowIn } from "../../store/semantics.js";
 
-/** The family of the commands about the past; most of its commands are not about it. */
+/** The group of the commands about the past; most commands of this group are other ones. */
 const PAST_GROUP = "server";
 
-/** Those among them that report outcomes of units. */
-const OF_PAST: ReadonlySet<string> = new Set(["TIMELINE|BLAME", "TIMELINE|GET", "TIMELINE|LOG"]);
+/** The commands about the past that report outcomes of units. */
+const OUTCOME_COMMANDS: ReadonlySet<string> = new Set(["TIMELINE|BLAME", "TIMELINE|GET", "TIMELINE|LOG"]);
 
-/** Expired keys that are looked for in one tick in each database. */
+/** The number of keys in each database that one tick checks for expiry. */
 const EXPIRED_A_TICK = 5000;
 
-/** The timeline's state, as far as it is read here. */
+/** The part of the timeline's state that is read here. */
 export interface TimelineState {
   readonly database: Database;
   readonly failure: string | null;
-  /** Why nothing is applied any longer from a date on; null: everything is applied. */
+  /** Why units from some date on are not applied; null: all are applied. */
   readonly standstill: string | null;
 }
 
@@ -48,14 +48,14 @@ export interface PastCommands {
 export class TimelineBackend implements Backend {
   readonly name = "memory";
   readonly databases = DATABASES_DEFAULT;
-  /** Not used: the answer comes immediately. */
+  /** Not used: the answer is available immediately. */
   timeout = 0;
   /** Receives changes of the state; null: no listener needs them. */
   observer: WriteObserver | null = null;
-  /** Answers TIMELINE commands; null: they are answered as where nothing is kept. */
+  /** Answers TIMELINE commands; null: they are answered as on a daemon that records nothing. */
   past: PastCommands | null = null;
   readonly changes: Changes;
-  /** Steps that a unit may make this daemon do in one turn. */
+  /** Steps that a unit may use in one turn. */
   readonly unitSteps: number;
   readonly #timeline: TimelineState;
   readonly #environment: Environment;
@@ -70,7 +70,7 @@ export class TimelineBackend implements Backend {
     this.#environment = environment;
   }
 
-  /** The present database; a caller that changes it takes that back in the same turn. */
+  /** The present database. A caller that changes it must undo the change in the same turn. */
   get database(): Database {
     return this.#timeline.database;
   }
@@ -80,21 +80,21 @@ export class TimelineBackend implements Backend {
     return this.#timeline.failure === null;
   }
 
-  /** The timeline's own life is its owner's. */
+  /** Does nothing: the owner of the timeline starts and stops it. */
   async start(): Promise<void> {}
   async stop(): Promise<void> {}
 
-  /** Looks for keys that have expired, so that INFO and DBSIZE are quick: the fold drops them only when no unit can see them. */
+  /** Finds expired keys, so that INFO and DBSIZE are quick. The fold drops such keys only when no unit can see them. */
   tick(): void {
     const { database } = this.#timeline;
     const now = this.#environment.clock();
     database.lookForExpired(now, EXPIRED_A_TICK);
     database.reportExpired(now);
-    this.#endCopies();
+    this.#invalidateCopies();
   }
 
-  /** Ends all copies of keys, once, with the state that they were of: they would not learn of what is not applied. */
-  #endCopies(): void {
+  /** Invalidates the clients' copies of keys, once, at a standstill: unapplied changes would not invalidate them. */
+  #invalidateCopies(): void {
     const isStill = this.standstill !== null;
     if (isStill && !this.#hasLoggedStandstill) this.changes.replaced();
     this.#hasLoggedStandstill = isStill;
@@ -113,7 +113,7 @@ export class TimelineBackend implements Backend {
   }
 
   /**
-   * Like `execute`, for a command that was found for these arguments; a long answer may still be computed in steps.
+   * Like `execute`, for a command that was resolved for these arguments; a long answer may still be computed in steps.
    * @param unit  with a new date
    * @param now   milliseconds since 1970
    */
@@ -122,22 +122,22 @@ export class TimelineBackend implements Backend {
     if (other !== null) return other;
     unit.at = this.#readDate(now);
     const { database } = this.#timeline;
-    // Listeners know the newest table alone.
+    // Listeners resolve commands by the newest table only.
     const here = rowIn(database.table, command, argv);
     return here instanceof CommandFailure ? here.reply : database.run(here, argv, unit);
   }
 
-  /** A read at a standstill would be taken for the newest state; null: it may be answered. */
+  /** The error that refuses reads at a standstill, whose clients would think they read the newest state; null: no standstill. */
   get standstill(): Reply | null {
     const { standstill } = this.#timeline;
     return standstill === null ? null : error(`ERR semantics-unknown: ${standstill}`);
   }
 
   #refusalOf({ reads, name }: Command): Reply | null {
-    return reads || OF_PAST.has(name) ? this.standstill : null;
+    return reads || OUTCOME_COMMANDS.has(name) ? this.standstill : null;
   }
 
-  /** Answers a command about the past; null: it is none. */
+  /** Answers a command about the past; null: it is a different command. */
   #ofPast(command: Command, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null {
     if (command.writes) throw new Error(`${command.name} is recorded, not executed`);
     if (this.past === null || command.group !== PAST_GROUP) return null;
@@ -151,7 +151,7 @@ export class TimelineBackend implements Backend {
     return refused ?? database.sharing(run, this.unitSteps);
   }
 
-  /** At a standstill conditions are not what refuses a unit. */
+  /** Whether the conditions hold. At a standstill they do, because the commands themselves are refused. */
   holds(conditions: readonly Condition[], unit: Unit): boolean {
     return this.standstill !== null || this.#timeline.database.holds(conditions, this.#dated(unit).at);
   }

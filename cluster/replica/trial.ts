@@ -1,7 +1,7 @@
 /**
- * Tries commands on the state, and takes them back in the same turn: what they did is recorded as one unit, so that
- * the fold never runs what chose them. What is recorded does the same whenever it is folded: it names the results of
- * random choices.
+ * Runs commands on the state, and undoes them in the same turn. Their effects are recorded as one unit, so that the
+ * fold never runs the program that chose them. The recorded commands have the same effect whenever they are folded,
+ * because they name the results of random choices.
  */
 
 import type { Called } from "../../engine/backends/called.js";
@@ -20,8 +20,10 @@ import { rowIn } from "../../store/semantics.js";
 import { asDone } from "./as-done.js";
 import type { GatewayPlace } from "./gateway.js";
 
-const TOO_MANY = error(`ERR where commands are recorded, at most ${COMMANDS_MAX} that write are one unit`);
-const ONE_DATABASE = error("ERR where commands are recorded, what is one unit writes to one database");
+const TOO_MANY = error(
+  `ERR where commands are recorded, one unit has at most ${COMMANDS_MAX} commands that write`,
+);
+const ONE_DATABASE = error("ERR where commands are recorded, one unit writes to one database only");
 
 export class Trial {
   readonly #database: Database;
@@ -34,7 +36,7 @@ export class Trial {
   #db: number | null = null;
 
   /**
-   * @param stepsMax  steps that all commands together may make this daemon do
+   * @param stepsMax  steps that all commands together may use on this daemon
    * @param place  its id seeds random choices and ids
    */
   constructor(database: Database, stepsMax: number, place: GatewayPlace, sender: CommandSender) {
@@ -44,7 +46,7 @@ export class Trial {
     this.#sender = sender;
   }
 
-  /** Commands that have changed something, in order. */
+  /** The commands that have changed something, in order. */
   get calls(): readonly Called[] {
     return this.#calls;
   }
@@ -53,7 +55,7 @@ export class Trial {
     return this.#db ?? this.#sender.db;
   }
 
-  /** Runs it, and takes back what it did. */
+  /** Runs the program, and undoes its changes. */
   run(program: (run: StepRunner) => Reply): Reply {
     return this.#database.silently(() => {
       try {
@@ -68,7 +70,7 @@ export class Trial {
 
   #try(named: Command, argv: readonly ByteString[], db: number): Reply {
     const { table } = this.#database;
-    // Programs know the newest table alone; what they choose is folded by the one of its place.
+    // Programs use the newest table only; the fold applies their commands by the table of their position.
     const command = rowIn(table, named, argv);
     if (command instanceof CommandFailure) return command.reply;
     if (!command.writes) return this.#bounded(command, argv, db);
@@ -76,7 +78,7 @@ export class Trial {
     if (this.#db !== null && this.#db !== db) return ONE_DATABASE;
     const before = this.#records.length;
     const reply = this.#bounded(command, argv, db);
-    // What has changed nothing must not change anything later.
+    // A command that has changed nothing must not change anything when it is folded.
     if (this.#records.length === before) return reply;
     this.#db = db;
     this.#calls.push({ command, argv });

@@ -32,7 +32,7 @@ const SECOND_MS = 1000;
 const WRITES = 20;
 
 /** Text of the alarm, and of the other alarm, about keys. */
-const ALARM = /they are gone here/;
+const ALARM = /this daemon no longer has them/;
 
 function alarms(victims: Victims, index: number): { text: string; entries: string }[] {
   return (victims.daemons[index]?.log ?? [])

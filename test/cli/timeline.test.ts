@@ -294,7 +294,7 @@ describe("a disconnected daemon and its folder", () => {
     assert.match(other.stderr, /created with other keys/);
     const none = await plain.run(["log", "verify", "--data", join(folder, "one")]);
     assert.equal(none.code, 2);
-    assert.match(none.stderr, /the keys are missing: give --sign-key and --root-key/);
+    assert.match(none.stderr, /the keys are missing: add --sign-key and --root-key/);
     const absent = await verify("three");
     assert.equal(absent.code, 4);
     assert.match(absent.stderr, /there is no such folder/);

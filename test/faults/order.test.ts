@@ -289,14 +289,14 @@ test("NATS is shown the password, credentials that cannot be read are told, and 
   const manager = await jetstream(administrator).jetstreamManager();
   await manager.streams.delete("writes");
   await until("it tells that the stream is gone", () =>
-    right.log.some(({ reason }) => /not there any more/.test(String(reason))),
+    right.log.some(({ reason }) => /no longer exists/.test(String(reason))),
   );
   await assert.rejects(manager.streams.info("writes"), /not found/);
   const gone = await status();
   assert.equal(gone.code, 1);
   assert.match(
     gone.stdout,
-    /FAIL {2}127.*: the stream of its --order: the stream writes is not there any more; look at/,
+    /FAIL {2}127.*: the stream of its --order: the stream writes no longer exists; look at/,
   );
   await administrator.close();
   await using wrong = await startReplica({ args: at("dbsync:wrong") });
@@ -324,7 +324,7 @@ test("a daemon with a folder goes on from its snapshot; a stream that begins beh
   const frames = Array.from({ length: SNAPSHOT_ENTRIES }, () => client.sign([add]).frame);
   for (const frame of frames) client.raw.send(frame);
   for (const _ of frames) assert.equal((await client.next())?.kind, "result");
-  const line = await daemonAt(kept).logged(({ msg }) => msg === "the state is kept as a whole");
+  const line = await daemonAt(kept).logged(({ msg }) => msg === "a snapshot of the state was stored");
   for (const index of [kept, lacking]) await daemonAt(index).stop();
 
   const connection = await connect({ servers: `127.0.0.1:${nats.port}` });
@@ -364,7 +364,7 @@ test("a stream that lost what was applied and went on without it is not read on"
   // Other daemons continue until the stream is longer than what this daemon has.
   const connection = await connect({ servers: `127.0.0.1:${server.port}` });
   for (let i = 0; i < 20; i++) await jetstream(connection).publish("dbsync.writes", Buffer.from("other"));
-  await daemon.logged(({ reason }) => /lost some and went on/.test(String(reason)));
+  await daemon.logged(({ reason }) => /lost messages, and new ones were added/.test(String(reason)));
   await until("writes are refused for it", async () => {
     const said = await client.ask([["SET", "k", "v"]]);
     return said.kind === "refused" && said.code === "order-unavailable";

@@ -85,6 +85,8 @@ async function assertRefuses(trio: Trio, root: ReturnType<Trio["client"]>): Prom
   const { port } = await trio.daemon(2).logged(({ msg }) => msg === "serving /healthz and /metrics");
   const health = await fetch(`http://127.0.0.1:${port}/healthz`);
   assert.deepEqual([health.status, /outdated/.test(await health.text())], [503, true]);
-  const line = await trio.daemon(2).logged(({ msg }) => /mean what this release does not know/.test(msg));
+  const line = await trio
+    .daemon(2)
+    .logged(({ msg }) => /semantics version that this release does not know/.test(msg));
   assert.equal(line.level, "error");
 }

@@ -45,10 +45,10 @@ async function differences(random: SeededRandom): Promise<string[]> {
   taker.timeline.receive(own, MEMBER);
   await taker.pass(1000);
   await adopt(taker, giver);
-  const [before, after] = [giver.told, own].map((entries) => entries.map(placeBytes));
+  const [before, after] = [giver.announced, own].map((entries) => entries.map(placeBytes));
   const contents = (before as ByteString[]).filter((place) => dateIn(place) <= prunedTo);
   const later = (after as ByteString[]).filter((place) => dateIn(place) > prunedTo);
-  const gone = new Set(unverifiablePlaces(later, contents, worldOf([...giver.told, ...own])));
+  const gone = new Set(unverifiablePlaces(later, contents, worldOf([...giver.announced, ...own])));
   const expected = later.filter((place) => !gone.has(place)).sort();
   const found = [...taker.storage.places(null, null)]
     .map((place) => bytesOf(place))
@@ -76,7 +76,7 @@ function worldOf(entries: readonly Entry[]): Pick<World, "genesis" | "ledger"> {
 }
 
 async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<void> {
-  const given = giver.timeline.handover.givable(giver.timeline.prunedTo) ?? assert.fail();
+  const given = giver.timeline.handover.sendable(giver.timeline.prunedTo) ?? assert.fail();
   const staged = taker.timeline.handover.stage(given.cutAt);
   for (const chunk of given.chunks) staged.write(chunk);
   let isOver = false;

@@ -134,8 +134,8 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "lists: an unlisted daemon logs the same trouble at each attempt to connect",
     file: "cluster/peers/roster.js",
-    find: 'message.kind !== "list" && this.#unheard',
-    replace: "this.#unheard",
+    find: 'message.kind !== "list" && this.#unconfirmed',
+    replace: "this.#unconfirmed",
     test: "test/cluster/peers/listed-members.test.js",
   },
   {

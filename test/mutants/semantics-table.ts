@@ -19,7 +19,7 @@ export const semanticsMutants: readonly Mutant[] = [
   {
     name: "semantics: a late switch does nothing again",
     file: "timeline/fold/fold.js",
-    find: "if (!unit.meansSame(this.#ring.tableAt(unit), table))",
+    find: "if (!unit.hasSameMeaning(this.#ring.tableAt(unit), table))",
     replace: "if (false)",
     test: FOLD,
   },

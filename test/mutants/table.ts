@@ -181,17 +181,17 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the envelope as the unit",
     file: "timeline/fold/unit.js",
-    find: "const isWhole = ({ multi, if: conditions }) => multi || conditions !== null;",
+    find: "const isOneUnit = ({ multi, if: conditions }) => multi || conditions !== null;",
     replace:
-      "const isWhole = ({ multi, if: conditions, commands }) => multi || conditions !== null || commands.length > 1;",
+      "const isOneUnit = ({ multi, if: conditions, commands }) => multi || conditions !== null || commands.length > 1;",
     killer: "fold",
   },
   {
     name: "late units dropped",
     file: "timeline/timeline.js",
-    find: "this.waiting.add(unfolded, this.#horizon.dueUntil);",
+    find: "this.waiting.add(unfolded, this.#dates.dueUntil);",
     replace:
-      "this.waiting.add(unfolded.filter((entry) => !(entry.envelope.at < this.#fold.newest?.at)), this.#horizon.dueUntil);",
+      "this.waiting.add(unfolded.filter((entry) => !(entry.envelope.at < this.#fold.newest?.at)), this.#dates.dueUntil);",
   },
   {
     name: "members told before the disk has it",
@@ -223,8 +223,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "future entries folded never",
     file: "timeline/timeline.js",
-    find: "this.waiting.addLate(this.waiting.takeDue(this.#horizon.dueUntil));",
-    replace: "this.waiting.takeDue(this.#horizon.dueUntil);",
+    find: "this.waiting.addLate(this.waiting.takeDue(this.#dates.dueUntil));",
+    replace: "this.waiting.takeDue(this.#dates.dueUntil);",
   },
   {
     name: "damaged signatures believed",

@@ -65,7 +65,7 @@ test("what one daemon's memory holds otherwise is named by all, and no longer on
     await until("the others see it well", () =>
       others.every(({ log }) =>
         log.some(
-          ({ key, msg }) => key === KEY && /no member that is connected holds something else/.test(msg),
+          ({ key, msg }) => key === KEY && /no connected member has a different value/.test(msg),
         ),
       ),
     );

@@ -104,7 +104,7 @@ const SENTENCE =
   /^dbsync: (--data )?\S+ cannot be written \((E[A-Z]+): [^)]+\)\. Nothing of it was left\. Make room there, or name another place[^\n]*\n$/;
 
 const LETTERS_SENTENCE =
-  /^dbsync: \S+ cannot be written \(EFBIG: [^)]+\)\. It is as it was\. Make room there, and run the same again\n$/;
+  /^dbsync: \S+ cannot be written \(EFBIG: [^)]+\)\. It is as it was\. Free space there, and run the same command again\n$/;
 
 const dbsync = [process.execPath, programPaths.dbsync] as const;
 
@@ -203,7 +203,7 @@ test("dead-letters find on a disk without room says so, and makes none", {
   assert.equal(code, 1, stderr);
   assert.match(
     stderr,
-    /^dbsync: \S+dead-letters cannot be written \(EFBIG: [^)]+\)\. No letter was made\. Make room there, and run the same again\n$/,
+    /^dbsync: \S+dead-letters cannot be written \(EFBIG: [^)]+\)\. No letter was made\. Free space there, and run the same command again\n$/,
   );
   assert.equal(stdout, "");
   assert.deepEqual(readdirSync(join(at("data"), "dead-letters")), []);
@@ -244,7 +244,7 @@ test("dead-letters write-again on a full disk says so, and sends none", async (c
     assert.equal(code, 1, stderr);
     assert.match(
       stderr,
-      /^dbsync: \S+written\S* cannot be written \(ENOSPC: [^)]+\)\. The letter was not sent\. Make room there, and run the same again\n$/,
+      /^dbsync: \S+written\S* cannot be written \(ENOSPC: [^)]+\)\. The letter was not sent\. Free space there, and run the same command again\n$/,
     );
     assert.equal(stdout, "");
     assert.deepEqual(member.envelopes, []);

@@ -1,4 +1,4 @@
-/** Tests which entries are stored: reported when the disk has them, and requested again when they are damaged. */
+/** Tests which entries are stored: announced when the disk has them, and requested again when they are damaged. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Archive } from "../../timeline/archive.js";
@@ -12,7 +12,7 @@ import { entryOf } from "./support/random-timeline.js";
 import { entryAt, HeldStorage, hash, MEMBER, START } from "./support/timeline-subject.js";
 
 function archiveOn(storage: MemoryStorage) {
-  const told: Place[] = [];
+  const announced: Place[] = [];
   const failures: string[] = [];
   const parts = double<TimelineParts>({
     storage,
@@ -20,33 +20,33 @@ function archiveOn(storage: MemoryStorage) {
     snapshots: null,
     log: { info: () => {}, warn: () => {}, error: () => {} },
     owner: {
-      flushed: (entries) => void told.push(...entries),
+      flushed: (entries) => void announced.push(...entries),
       failed: (detail) => void failures.push(detail),
     },
   });
   const archive = new Archive(parts, new Failure(parts));
-  return { archive, told, failures };
+  return { archive, announced, failures };
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const places = ({ index }: Archive) => [...index.places("data", null, null)];
 
-test("an entry that the system has and the disk has not is held, and shown to nobody", async () => {
+test("an entry that the system has but the disk does not is held, and announced to no member", async () => {
   const storage = new HeldStorage();
-  const { archive, told } = archiveOn(storage);
+  const { archive, announced } = archiveOn(storage);
   const entry = entryAt(START, "SET a 1");
   await archive.add([entry], null);
   await turn();
   assert.ok(archive.holds(placeOf(entry)));
   assert.equal(archive.read(placeOf(entry)), null);
-  assert.deepEqual([archive.index.total("data").count, places(archive).length, told.length], [0, 0, 0]);
+  assert.deepEqual([archive.index.total("data").count, places(archive).length, announced.length], [0, 0, 0]);
   storage.sync();
   await turn();
   assert.deepEqual(archive.read(placeOf(entry))?.body, entry.body);
-  assert.deepEqual([archive.index.total("data").count, places(archive).length, told.length], [1, 1, 1]);
+  assert.deepEqual([archive.index.total("data").count, places(archive).length, announced.length], [1, 1, 1]);
 });
 
-test("of an entry that waits for the disk only its bytes are kept, not what they say", async () => {
+test("of an entry that waits for the disk only its bytes are retained, not the parsed envelope", async () => {
   const storage = new HeldStorage();
   const { archive } = archiveOn(storage);
   const commands = Array.from({ length: 1000 }, (_, i) => ["SET", `key:${i}`, "v"]);
@@ -67,19 +67,19 @@ test("of an entry that waits for the disk only its bytes are kept, not what they
   assert.equal(archive.index.total("data").count, 500);
 });
 
-test("a sync that fails tells of nothing but the failure", async () => {
+test("a failed sync reports only the failure", async () => {
   const storage = new HeldStorage();
-  const { archive, told, failures } = archiveOn(storage);
+  const { archive, announced, failures } = archiveOn(storage);
   const entry = entryAt(START, "SET a 1");
   await archive.add([entry], MEMBER);
   storage.fail();
   await turn();
   assert.equal(archive.read(placeOf(entry)), null);
-  assert.deepEqual([archive.index.total("data").count, places(archive).length, told.length], [0, 0, 0]);
+  assert.deepEqual([archive.index.total("data").count, places(archive).length, announced.length], [0, 0, 0]);
   assert.deepEqual(failures, ["the disk is broken"]);
 });
 
-test("a damaged entry is neither held nor counted nor listed until it is given again", async () => {
+test("a damaged entry is neither held nor counted nor listed until it is received again", async () => {
   const { archive } = archiveOn(new MemoryStorage());
   const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k${i} v`));
   await archive.add(entries, null);
@@ -90,7 +90,7 @@ test("a damaged entry is neither held nor counted nor listed until it is given a
   assert.ok(!again.holds(placeOf(damaged)) && again.isFolded(damaged.id));
   assert.deepEqual([again.index.total("data").count, places(again).length], [2, 2]);
   assert.equal(again.read(placeOf(damaged)), null);
-  assert.equal(again.index.total("data").count, 2, "it is not taken away twice");
+  assert.equal(again.index.total("data").count, 2, "it is not subtracted twice");
   await again.add([damaged], MEMBER);
   await turn();
   assert.ok(again.holds(placeOf(damaged)) && !again.isFolded(damaged.id));
@@ -99,7 +99,7 @@ test("a damaged entry is neither held nor counted nor listed until it is given a
   assert.deepEqual(again.index.total("data"), archive.index.total("data"));
 });
 
-test("an entry that another state has not got is not counted as folded", async () => {
+test("an entry that a new state does not include is not counted as folded", async () => {
   const entries = [1, 2].map((i) => entryAt(START + i, `SET k${i} v`));
   const damaged = entries[0] as Entry;
   const { archive } = await damagedOf(entries, damaged);
@@ -112,7 +112,7 @@ test("an entry that another state has not got is not counted as folded", async (
   assert.ok(archive.isFolded(damaged.id) && !archive.holds(placeOf(damaged)));
 });
 
-test("what is pruned counts as held and stays counted", async () => {
+test("a pruned entry counts as held, and stays counted", async () => {
   const storage = new MemoryStorage();
   const { archive } = archiveOn(storage);
   const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k${i} v`));
@@ -129,7 +129,7 @@ test("what is pruned counts as held and stays counted", async () => {
   assert.equal(archiveOn(storage).archive.prunedTo, START + 2);
 });
 
-test("what is damaged and pruned counts as before, whenever it was found: a snapshot has it", async () => {
+test("an entry that is damaged and pruned counts as before, whenever it was found: a snapshot includes it", async () => {
   const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k${i} v`));
   const damaged = entries[1] as Entry;
   for (const isReadBefore of [true, false]) {
@@ -139,7 +139,7 @@ test("what is damaged and pruned counts as before, whenever it was found: a snap
     archive.prune(START + 2);
     assert.equal(archive.read(placeOf(damaged)), null);
     assert.deepEqual(archive.index.total("data"), before, `${isReadBefore}`);
-    assert.equal(archive.lastDamagedUpTo(START + 3), null, "it is asked for no more");
+    assert.equal(archive.lastDamagedUpTo(START + 3), null, "it is no longer requested");
     assert.ok(archive.holds(placeOf(damaged)));
   }
 });
@@ -154,7 +154,7 @@ async function damagedOf(entries: readonly Entry[], damaged: Entry) {
   return { storage, archive };
 }
 
-test("what is to be removed is told to a slow disk once", async () => {
+test("entries to be removed are passed to a slow disk once", async () => {
   let isDone = () => {};
   const slow = new (class extends MemoryStorage {
     removed = 0;

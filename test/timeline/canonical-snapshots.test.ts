@@ -1,6 +1,6 @@
 /**
- * Tests that the same entries produce the same bytes on every daemon, whatever their path there, so that members can
- * compare seals.
+ * Tests that the same entries produce the same bytes on every daemon, whatever their order of arrival, so that members
+ * can compare seals.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -27,7 +27,7 @@ function storageOf(entries: readonly Entry[]): MemoryStorage {
   return storage;
 }
 
-/** Makes snapshots of rising dates, each from the previous one and the first from nothing. @returns the last one */
+/** Makes snapshots of ascending dates, each from the previous one and the first from the beginning. @returns the last one */
 function madeBy(storage: MemoryStorage, dates: readonly number[], hasRoots = true): Buffer {
   const snapshots = new MemorySnapshots();
   const genesis = () => genesisRing({ hasRoots });
@@ -39,7 +39,7 @@ function madeBy(storage: MemoryStorage, dates: readonly number[], hasRoots = tru
   return Buffer.concat([...(snapshots.read(from as number) as Iterable<Buffer>)]);
 }
 
-test(`any commands make the same bytes by any earlier snapshots, and by none (seed ${seed})`, () => {
+test(`any commands produce the same bytes through any earlier snapshots, and without them (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const timeline = new RandomTimeline(random);
@@ -50,9 +50,9 @@ test(`any commands make the same bytes by any earlier snapshots, and by none (se
     ) as [number, number, number];
     const { hasRoots } = timeline.genesis;
     const made = (...by: number[]) => madeBy(storageOf(random.shuffled(entries)), by, hasRoots);
-    const whole = made(last);
+    const direct = made(last);
     for (const by of [[EPOCH - 1], [first], [second], [first, second]])
-      assert.ok(whole.equals(made(...by, last)), `DBSYNC_SEED=${seed}, run ${run}, by ${by}: other bytes`);
+      assert.ok(direct.equals(made(...by, last)), `DBSYNC_SEED=${seed}, run ${run}, by ${by}: other bytes`);
   }
 });
 
@@ -69,11 +69,11 @@ function longTimeline(random: SeededRandom): { entries: Entry[]; end: number } {
   return { entries, end: START + days * DAY_MS };
 }
 
-test(`hours of busy seconds and months of busy minutes make the same bytes too (seed ${seed})`, () => {
+test(`hours of busy seconds and months of busy minutes also produce the same bytes (seed ${seed})`, () => {
   const random = new SeededRandom(seed, RUNS);
   const { entries, end } = longTimeline(random);
   const storage = storageOf(entries);
-  const whole = madeBy(storage, [end]);
+  const direct = madeBy(storage, [end]);
   const earlier = [
     [START + 30 * DAY_MS + 7_000_000, end - 1_000_000],
     [START + 5 * DAY_MS],
@@ -81,7 +81,7 @@ test(`hours of busy seconds and months of busy minutes make the same bytes too (
     Array.from({ length: 6 }, (_, i) => START + i * 10 * DAY_MS + random.below(DAY_MS)),
   ];
   for (const by of some(earlier))
-    assert.ok(whole.equals(madeBy(storage, [...by, end])), `by ${by}: other bytes`);
+    assert.ok(direct.equals(madeBy(storage, [...by, end])), `by ${by}: other bytes`);
 });
 
 /** Snapshots that remember all that were ever made. */
@@ -94,65 +94,65 @@ class MadeSnapshots extends MemorySnapshots {
   }
 }
 
-/** Returns the dates after a time of which both have made a snapshot. */
+/** Returns the dates after a time at which both have made a snapshot. */
 function commonDates(one: MadeSnapshots, other: MadeSnapshots, after: number): number[] {
   return [...one.made.keys()].filter((date) => date > after && other.made.has(date));
 }
 
-function stageFrom(giver: TimelineSubject, taker: TimelineSubject): StagedSnapshot {
-  const given = giver.timeline.handover.givable(giver.timeline.prunedTo) ?? assert.fail();
-  const staged = taker.timeline.handover.stage(given.cutAt);
-  for (const chunk of given.chunks) staged.write(chunk);
+function stageFrom(source: TimelineSubject, target: TimelineSubject): StagedSnapshot {
+  const snapshot = source.timeline.handover.sendable(source.timeline.prunedTo) ?? assert.fail();
+  const staged = target.timeline.handover.stage(snapshot.cutAt);
+  for (const chunk of snapshot.chunks) staged.write(chunk);
   return staged;
 }
 
-async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<void> {
-  const staged = stageFrom(giver, taker);
+async function adopt(target: TimelineSubject, source: TimelineSubject): Promise<void> {
+  const staged = stageFrom(source, target);
   let isAdopted = false;
-  taker.timeline.handover.adopt(staged, staged.seal, {
+  target.timeline.handover.adopt(staged, staged.seal, {
     isWanted: () => true,
     onAside: () => {},
     onOrphaned: () => {},
     onAdopted: () => void (isAdopted = true),
     onFailed: assert.ifError,
   });
-  while (!isAdopted) await taker.turns(1);
+  while (!isAdopted) await target.turns(1);
 }
 
 const keyAdded = Buffer.from(SPKIS[3] as string, "latin1").toString("base64");
 
-test(`daemons that got the same in another order, or a part of it as a snapshot, have the same ones (seed ${seed})`, async () => {
+test(`daemons that received the same entries in another order, or partly as a snapshot, have the same snapshots (seed ${seed})`, async () => {
   const random = new SeededRandom(seed, RUNS + 1);
   const limits = { retainMs: 300_000 };
   const [ofGiver, ofOther, ofTaker] = [new MadeSnapshots(), new MadeSnapshots(), new MadeSnapshots()];
-  const giver = await new TimelineSubject({ snapshots: ofGiver, every: 50, limits }).open();
+  const source = await new TimelineSubject({ snapshots: ofGiver, every: 50, limits }).open();
   const write = (i: number) =>
     random.oneOf([`SET k${i % 40} v${i}`, `INCR n${i % 10}`, `SADD s${i % 3} m${i}`]);
-  await giver.writes(300, 2000, write);
-  giver.timeline.receive([entryAt(giver.now - 400_000, `KEY ADD ${keyAdded}`, KEY_IDS[1])], MEMBER);
-  await giver.pass(1000);
-  const early = [...giver.told];
-  // One daemon that receives everything gradually in any order, and one that starts with the entries that the sender
-  // has not forgotten.
-  const other = await new TimelineSubject({ snapshots: ofOther, every: 30, now: giver.now }).open();
+  await source.writes(300, 2000, write);
+  source.timeline.receive([entryAt(source.now - 400_000, `KEY ADD ${keyAdded}`, KEY_IDS[1])], MEMBER);
+  await source.pass(1000);
+  const early = [...source.announced];
+  // One daemon that receives everything gradually in any order, and one that starts with the entries that the source
+  // has not pruned.
+  const other = await new TimelineSubject({ snapshots: ofOther, every: 30, now: source.now }).open();
   for (const [i, entry] of random.shuffled(early).entries()) {
     other.timeline.receive([entry], MEMBER);
     if (i % 40 === 0) await other.pass(100);
   }
   await other.pass(1000);
-  const taker = await new TimelineSubject({ snapshots: ofTaker, every: 20, now: giver.now }).open();
-  assert.ok(giver.timeline.prunedTo > 0);
-  await adopt(taker, giver);
-  const rest = early.filter(({ envelope: { at } }) => at > giver.timeline.prunedTo);
-  taker.timeline.receive(random.shuffled(rest), MEMBER);
-  await taker.pass(1000);
-  const others = [other, taker];
-  const since = giver.now;
-  for (const subject of others) subject.elapse(giver.now - subject.now);
+  const target = await new TimelineSubject({ snapshots: ofTaker, every: 20, now: source.now }).open();
+  assert.ok(source.timeline.prunedTo > 0);
+  await adopt(target, source);
+  const remaining = early.filter(({ envelope: { at } }) => at > source.timeline.prunedTo);
+  target.timeline.receive(random.shuffled(remaining), MEMBER);
+  await target.pass(1000);
+  const others = [other, target];
+  const since = source.now;
+  for (const subject of others) subject.elapse(source.now - subject.now);
   for (let i = 0; i < 300; i++) {
-    const [entry] = (await giver.writes(1, 2000, () => write(i))) as [Entry];
+    const [entry] = (await source.writes(1, 2000, () => write(i))) as [Entry];
     for (const subject of others) {
-      subject.elapse(giver.now - subject.now);
+      subject.elapse(source.now - subject.now);
       subject.timeline.receive([entry], MEMBER);
       subject.tick();
       await subject.settle();
@@ -164,12 +164,12 @@ test(`daemons that got the same in another order, or a part of it as a snapshot,
     [ofOther, ofTaker],
   ] as const) {
     const dates = commonDates(one, another, since);
-    assert.ok(dates.length >= 3, `${dates.length} dates: they are to come upon the same`);
+    assert.ok(dates.length >= 3, `${dates.length} dates: they should select the same ones`);
     for (const date of dates) assert.ok(one.made.get(date)?.equals(another.made.get(date) as Buffer));
   }
-  // At one date for all, from whatever each has.
-  const to = giver.now - 70_000;
-  const [first, ...later] = [giver, other, taker].map(({ storage, mark, snapshots }) => {
+  // At one date for all, from whatever each daemon has.
+  const to = source.now - 70_000;
+  const [first, ...later] = [source, other, target].map(({ storage, mark, snapshots }) => {
     const made = new MemorySnapshots();
     const from = mark.snapshots.findLast((date) => date < to) ?? null;
     if (from !== null) made.write(from, snapshots.read(from) as Iterable<Buffer>);

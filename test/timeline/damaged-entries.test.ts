@@ -19,7 +19,7 @@ import {
   TimelineSubject,
 } from "./support/timeline-subject.js";
 
-test("a damaged entry that a read finds is given again and not applied twice", async () => {
+test("a damaged entry found by a read is received again and not applied twice", async () => {
   const subject = await fiveMinutes();
   for (const which of [5, 300, 595]) {
     const entry = subject.entries[which] as Entry;
@@ -33,7 +33,7 @@ test("a damaged entry that a read finds is given again and not applied twice", a
   }
 });
 
-test("a damaged entry that a restart finds is given again and not lost", async () => {
+test("a damaged entry found at a restart is received again and not lost", async () => {
   for (const which of [5, 300, 595]) {
     for (const isRead of [false, true]) {
       const subject = await fiveMinutes();
@@ -52,7 +52,7 @@ test("a damaged entry that a restart finds is given again and not lost", async (
   }
 });
 
-test("a damaged entry below a snapshot is in the state after a restart, and is found by the next read", async () => {
+test("a damaged entry before a snapshot is in the state after a restart, and is found by the next read", async () => {
   for (const isRead of [false, true]) {
     const subject = await new TimelineSubject({ every: 10 }).open();
     const entries = await subject.writes(60, 20_000, () => "INCR k");
@@ -69,7 +69,7 @@ test("a damaged entry below a snapshot is in the state after a restart, and is f
   }
 });
 
-/** Turns of a refold of 600 entries, 64 in each, after which something happens; at the last one the refold is over. */
+/** Turns of a refold of 600 entries, 64 in each, after which an event occurs; at the last one the refold is over. */
 const MOMENTS = [0, 2, ...some([6, 9], 0), 40];
 
 for (const which of [5, 300, 595]) {
@@ -82,7 +82,7 @@ for (const which of [5, 300, 595]) {
   }
 }
 
-/** Damages an entry during a refold. @param damagedAfter  @param givenAfter  turns of the refold */
+/** Damages an entry during a refold. @param damagedAfter  @param givenAfter  the turns of the refold */
 async function damagedAround(
   which: number,
   found: "by a read" | "by the refold",
@@ -107,10 +107,10 @@ async function damagedAround(
   subject.isSlow = false;
   await subject.pass(11_000);
   if (timeline.read(placeOf(entry)) === null) {
-    assert.equal(timeline.receive([entry], MEMBER).length, 1, "it is asked for again");
+    assert.equal(timeline.receive([entry], MEMBER).length, 1, "it is requested again");
     await subject.pass(11_000);
   }
-  const moment = `damaged after ${damagedAfter}, given after ${givenAfter} turns`;
+  const moment = `damaged after ${damagedAfter}, received after ${givenAfter} turns`;
   await expectWhole(subject, entry, 600, moment);
   await expectWhole(await subject.restarted().open(), entry, 600, moment);
 }
@@ -125,7 +125,7 @@ async function expectWhole(subject: TimelineSubject, entry: Entry, count: number
   assert.equal(timeline.receive([entry], MEMBER).length, 0, when);
 }
 
-test("an entry that rots before the disk is sure of it, and is found by a refold, is asked for again and folded", async () => {
+test("an entry that is damaged before it is synced, and found by a refold, is requested again and folded", async () => {
   const storage = new HeldStorage();
   const subject = await new TimelineSubject({ storage }).open();
   const { timeline } = subject;
@@ -148,7 +148,7 @@ test("an entry that rots before the disk is sure of it, and is found by a refold
   await expectWhole(subject, entry, 201);
 });
 
-test("a damaged entry that nobody has goes out of the state when it is let go of, as at a restart, and may come again", async () => {
+test("a damaged entry that no member has leaves the state when it is dropped, as at a restart, and may be received again", async () => {
   const subject = await new TimelineSubject({ every: 10 }).open();
   const { timeline } = subject;
   const entries = await subject.writes(60, 20_000, () => "INCR k");
@@ -167,7 +167,7 @@ test("a damaged entry that nobody has goes out of the state when it is let go of
   assert.equal(timeline.damagedEntries.lastAt, null);
   assert.deepEqual(subject.get("k"), bulk("59"));
   const restarted = await subject.restarted().open();
-  assert.deepEqual(restarted.get("k"), bulk("59"), "no snapshot has it either");
+  assert.deepEqual(restarted.get("k"), bulk("59"), "no snapshot includes it either");
   assert.equal(timeline.receive([lost], MEMBER).length, 1);
   await subject.pass(11_000);
   await expectWhole(subject, lost, 60);
@@ -184,7 +184,7 @@ async function damagedAhead(): Promise<{ subject: TimelineSubject; entry: Entry 
   return { subject, entry };
 }
 
-test("a damaged entry that waits for its date is not applied twice, though a refold runs before it is given again", async () => {
+test("a damaged entry that waits for its date is not applied twice, although a refold runs before it is received again", async () => {
   const { subject, entry } = await damagedAhead();
   const { timeline } = subject;
   timeline.receive([entryAt(START + 1, "SET below 1")], MEMBER);
@@ -201,7 +201,7 @@ const remains = ({ storage }: TimelineSubject, entry: Entry): Buffer | null =>
 
 const MINUTES = { every: 10, isAlone: true } as const;
 
-test("snapshots are made again after a damaged entry was let go of, whether a read found it or a start", async () => {
+test("snapshots are made again after a damaged entry was dropped, whether a read or a start found it", async () => {
   for (const found of ["by a read", "by a start"] as const) {
     const before = await new TimelineSubject(MINUTES).open();
     const entries = await before.writes(60, 20_000, () => "INCR k");
@@ -229,7 +229,7 @@ test("snapshots are made again after a damaged entry was let go of, whether a re
   }
 });
 
-test("a damaged entry that only the making of a snapshot comes across is asked for again", async () => {
+test("a damaged entry found only when a snapshot is made is requested again", async () => {
   const subject = await new TimelineSubject({ every: 10 }).open();
   const { timeline } = subject;
   const entry = subject.write("INCR k");
@@ -243,7 +243,7 @@ test("a damaged entry that only the making of a snapshot comes across is asked f
   await expectWhole(subject, entry, 41);
 });
 
-test("a damaged entry dated ahead is not let go of before its time, and goes then as any other", async () => {
+test("a damaged entry dated ahead is not dropped before its date, and then like any other", async () => {
   const { subject, entry } = await damagedAhead();
   const { timeline } = subject;
   assert.equal(timeline.damagedEntries.lastAt, null);
@@ -259,7 +259,7 @@ test("a damaged entry dated ahead is not let go of before its time, and goes the
   assert.equal(timeline.damagedEntries.lastAt, null);
 });
 
-test("a damaged entry that comes again while the state is folded anew without it is folded once", async () => {
+test("a damaged entry received again while the state is folded without it is folded once", async () => {
   for (const turns of [1, 3, 6, 9, 12]) {
     const subject = await fiveMinutes();
     const { timeline } = subject;
@@ -276,7 +276,7 @@ test("a damaged entry that comes again while the state is folded anew without it
   }
 });
 
-test("what is left of a damaged entry that is let go of is kept for whoever can read more in it", async () => {
+test("the remains of a dropped damaged entry are stored for a version that can read more of it", async () => {
   const copies: [Place, string][] = [];
   const keepDamaged = (place: Place, value: Buffer) => {
     copies.push([place, value.toString()]);
@@ -292,7 +292,7 @@ test("what is left of a damaged entry that is let go of is kept for whoever can 
   assert.deepEqual(copies, [[placeOf(entry), "rotten"]]);
 });
 
-/** Creates a timeline with one damaged entry of 600 that was found, whose copies reach the disk when the test permits. */
+/** Creates a timeline with one found damaged entry of 600, whose copies reach the disk when the test permits. */
 async function withSlowCopies() {
   const syncs: { readonly resolve: () => void; readonly reject: (problem: Error) => void }[] = [];
   const errors: string[] = [];
@@ -310,10 +310,10 @@ async function withSlowCopies() {
   return { subject, entry, errors, syncs, letGo };
 }
 
-test("nothing is removed of a damaged entry before the copy of it is on the disk", async () => {
+test("the remains of a damaged entry are not removed before their copy is on the disk", async () => {
   const { subject, entry, errors, syncs, letGo } = await withSlowCopies();
   const sync = await letGo();
-  assert.equal(await letGo(), sync, "it is not begun anew meanwhile");
+  assert.equal(await letGo(), sync, "dropping does not start again in the meantime");
   assert.notEqual(remains(subject, entry), null);
   assert.ok(!errors.some((line) => line.includes("remains are removed")));
   sync.resolve();
@@ -323,7 +323,7 @@ test("nothing is removed of a damaged entry before the copy of it is on the disk
   assert.equal(errors.filter((line) => line.includes("remains are removed")).length, 1);
 });
 
-test("nothing is removed of a damaged entry whose copy could not be synced; it is tried again", async () => {
+test("the remains of a damaged entry are not removed if their copy could not be synced; dropping is retried", async () => {
   const { subject, entry, errors, letGo } = await withSlowCopies();
   (await letGo()).reject(new Error("no disk"));
   await subject.pass(11_000);
@@ -338,7 +338,7 @@ test("nothing is removed of a damaged entry whose copy could not be synced; it i
   assert.equal(remains(subject, entry), null);
 });
 
-test("a damaged entry that is given again while a copy of it is synced stays, and is folded once", async () => {
+test("a damaged entry received again while its copy is being synced stays, and is folded once", async () => {
   const { subject, entry, letGo } = await withSlowCopies();
   const sync = await letGo();
   assert.equal(subject.timeline.receive([entry], MEMBER).length, 1);
@@ -348,7 +348,7 @@ test("a damaged entry that is given again while a copy of it is synced stays, an
   await expectWhole(subject, entry, 5);
 });
 
-test("many damaged entries are let go of beside everything else", async () => {
+test("many damaged entries are dropped in steps between other work", async () => {
   const copies: Place[] = [];
   const keepDamaged = (place: Place) => {
     copies.push(place);
@@ -371,7 +371,7 @@ test("many damaged entries are let go of beside everything else", async () => {
   assert.deepEqual(subject.get("k"), { kind: "nil" });
 });
 
-test("what a later version has written stays on the disk: it is told once, and is not in the state", async () => {
+test("an entry written by a later version stays on the disk: it is logged once, and is not in the state", async () => {
   const before = await new TimelineSubject().open();
   await before.writes(5, 1000, () => "INCR k");
   const { body, signature, envelope } = entryAt(before.now, "INCR k");
@@ -386,7 +386,7 @@ test("what a later version has written stays on the disk: it is told once, and i
   subject.timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.deepEqual(remains(subject, entry), value);
-  subject.storage.get = () => assert.fail("it was looked at before");
+  subject.storage.get = () => assert.fail("it was already checked");
   subject.timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.deepEqual(subject.get("k"), bulk("5"));
@@ -394,7 +394,7 @@ test("what a later version has written stays on the disk: it is told once, and i
   assert.equal(errors.filter((line) => line.includes("remains are removed")).length, 0);
 });
 
-test("nothing is removed of a damaged entry of which no copy could be kept, until one can be; its effect goes", async () => {
+test("the remains of a damaged entry stay until a copy can be stored; its effect is removed", async () => {
   const errors: string[] = [];
   let hasRoom = false;
   const keepDamaged = () => (hasRoom ? "somewhere" : null);

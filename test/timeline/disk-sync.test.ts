@@ -37,54 +37,54 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
-/** Appends the outcome of a promise to `told`. */
-function note(told: string[], name: string, promise: Promise<void>): Promise<void> {
+/** Appends the outcome of a promise to `outcomes`. */
+function note(outcomes: string[], name: string, promise: Promise<void>): Promise<void> {
   return promise.then(
-    () => void told.push(`${name} is on the disk`),
-    (problem) => void told.push(`${name}: ${problem instanceof StorageFailure}`),
+    () => void outcomes.push(`${name} is on the disk`),
+    (problem) => void outcomes.push(`${name}: ${problem instanceof StorageFailure}`),
   );
 }
 
-test("what is put while a sync runs is told with the next one only", () =>
+test("data that is put during a sync is reported only with the next one", () =>
   withStorage(async (storage) => {
-    const told: string[] = [];
+    const outcomes: string[] = [];
     storage.put([entry(1)]);
-    const first = note(told, "first", storage.synced());
+    const first = note(outcomes, "first", storage.synced());
     await until(() => storage.syncs.length === 1);
     storage.put([entry(2)]);
-    const second = note(told, "second", storage.synced());
+    const second = note(outcomes, "second", storage.synced());
     await storage.flushed();
-    assert.deepEqual(told, []);
+    assert.deepEqual(outcomes, []);
     storage.syncs[0]?.succeed();
     await first;
-    assert.deepEqual(told, ["first is on the disk"]);
+    assert.deepEqual(outcomes, ["first is on the disk"]);
     await until(() => storage.syncs.length === 2);
     storage.syncs[1]?.succeed();
     await second;
-    assert.deepEqual(told, ["first is on the disk", "second is on the disk"]);
+    assert.deepEqual(outcomes, ["first is on the disk", "second is on the disk"]);
     await storage.close();
   }));
 
 for (const isWritten of [true, false]) {
-  const when = isWritten ? "handed to the system" : "on its way";
-  test(`after a sync that failed nothing is told as synced, also not what was ${when} meanwhile`, () =>
+  const when = isWritten ? "passed to the system" : "in flight";
+  test(`after a failed sync nothing is reported as synced, not even data that was ${when} at the time`, () =>
     withStorage(async (storage) => {
-      const told: string[] = [];
+      const outcomes: string[] = [];
       storage.put([entry(1)]);
-      const first = note(told, "first", storage.synced());
+      const first = note(outcomes, "first", storage.synced());
       await until(() => storage.syncs.length === 1);
       storage.put([entry(2)]);
-      const second = note(told, "second", storage.synced());
+      const second = note(outcomes, "second", storage.synced());
       if (isWritten) await storage.flushed();
       // The write begins now, and ends after the failure.
       else await new Promise((resolve) => setImmediate(resolve));
       storage.syncs[0]?.fail(new Error("EIO"));
       await Promise.all([first, second]);
       storage.put([entry(3)]);
-      await note(told, "third", storage.synced());
-      assert.deepEqual(told.sort(), ["first: true", "second: true", "third: true"]);
-      await assert.rejects(storage.flushed(), /cannot be written any more \(EIO\)/);
+      await note(outcomes, "third", storage.synced());
+      assert.deepEqual(outcomes.sort(), ["first: true", "second: true", "third: true"]);
+      await assert.rejects(storage.flushed(), /can no longer be written \(EIO\)/);
       await storage.close();
-      assert.equal(storage.syncs.length, 1, "it is not tried again");
+      assert.equal(storage.syncs.length, 1, "the sync is not retried");
     }));
 }

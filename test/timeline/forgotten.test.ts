@@ -1,5 +1,5 @@
 /**
- * Tests that a daemon which may have answered units that it no longer has does not count towards a majority for earlier
+ * Tests that a daemon that may have answered units it no longer has does not count towards a majority for earlier
  * writes.
  */
 import assert from "node:assert/strict";
@@ -20,26 +20,26 @@ function isLate({ timeline }: TimelineSubject, at: number): boolean {
 /** Returns a disk on which everything acknowledged is safe. */
 const safeStorage = (): MemoryStorage => Object.assign(new MemoryStorage(), { isSafe: true });
 
-test("a daemon that begins with nothing answers late what its clients may have dated before its start", async () => {
+test("a daemon that begins without data answers late what its clients may have dated before its start", async () => {
   const subject = await new TimelineSubject().open();
   assert.ok(isLate(subject, subject.now + 1));
   assert.ok(isLate(subject, subject.now + FUTURE_MS));
   assert.ok(!isLate(subject, subject.now + FUTURE_MS + 1));
 });
 
-test("a daemon whose members have nothing either has not been there before", async () => {
+test("a daemon whose members have no data either did not exist before", async () => {
   const subject = await new TimelineSubject().open();
   subject.timeline.forgotten.clear();
   assert.ok(!isLate(subject, subject.now + 1));
 });
 
-test("a daemon that is alone with a new folder has not been there before", async () => {
+test("a daemon that is alone with a new folder did not exist before", async () => {
   const subject = await new TimelineSubject({ isAlone: true }).open();
   assert.ok(!isLate(subject, subject.now + 1));
 });
 
 for (const isSafe of [true, false])
-  test(`after a restart answers are ${isSafe ? "not late" : "late"} where a failure of power costs ${isSafe ? "nothing" : "something"}`, async () => {
+  test(`after a restart answers are ${isSafe ? "not late" : "late"} if a power failure costs ${isSafe ? "nothing" : "something"}`, async () => {
     const storage = isSafe ? safeStorage() : new MemoryStorage();
     const before = await new TimelineSubject({ storage, isAlone: true }).open();
     before.write("SET a 1");
@@ -58,7 +58,7 @@ test("a daemon with a damaged entry does not know what it has answered", async (
   assert.ok(isLate(after, after.now + 1));
 });
 
-test("what a member gave is late as well, and answered so when the client's own copy comes", async () => {
+test("a member's entry is late too, and answered as such when the client's own copy arrives", async () => {
   const subject = await new TimelineSubject().open();
   subject.timeline.receive([entryAt(subject.now + 1, "SET k v NX")], "member");
   await subject.settle();
@@ -69,7 +69,7 @@ test("what a member gave is late as well, and answered so when the client's own 
   );
 });
 
-test("a daemon that lets go of a damaged entry does not know what it has answered, until its clients' dates are past", async () => {
+test("a daemon that drops a damaged entry does not know what it has answered, until its clients' dates have passed", async () => {
   const subject = await new TimelineSubject({ storage: safeStorage(), isAlone: true }).open();
   const { timeline } = subject;
   const entry = subject.write("SET k w NX");

@@ -20,7 +20,7 @@ const OPTIONS: SubjectOptions = { every: 50, limits: { retainMs: 300_000 } };
 const ADDED = 3;
 const ENTRIES = 400;
 
-/** A disk that the process can no longer write to once it has to record which snapshot is in force. */
+/** A disk that the process can no longer write to once it has to record which snapshot is valid. */
 class DyingStorage extends MemoryStorage {
   isDying = false;
   #isDead = false;
@@ -40,7 +40,7 @@ class DyingStorage extends MemoryStorage {
 }
 
 /**
- * Writes at the same times on each, so that all forget up to the same date. The first entries add a key, which signs
+ * Writes at the same times on each, so that all prune up to the same date. The first entries add a key that signs
  * the last ones.
  */
 async function written(options: SubjectOptions, name: string): Promise<TimelineSubject> {
@@ -63,44 +63,44 @@ async function written(options: SubjectOptions, name: string): Promise<TimelineS
   return subject;
 }
 
-/** Takes the snapshot of `giver`. @returns what was reported as lost; null: the adoption stopped before */
-async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<FoundOrphans | null> {
-  const given = giver.timeline.handover.givable(giver.timeline.prunedTo) ?? assert.fail();
-  const staged = taker.timeline.handover.stage(given.cutAt);
-  for (const chunk of given.chunks) staged.write(chunk);
-  const told: FoundOrphans[] = [];
+/** Adopts the snapshot of `source`. @returns the entries reported as lost; null: the adoption stopped before */
+async function adopt(target: TimelineSubject, source: TimelineSubject): Promise<FoundOrphans | null> {
+  const snapshot = source.timeline.handover.sendable(source.timeline.prunedTo) ?? assert.fail();
+  const staged = target.timeline.handover.stage(snapshot.cutAt);
+  for (const chunk of snapshot.chunks) staged.write(chunk);
+  const reports: FoundOrphans[] = [];
   const failures: Error[] = [];
   let isAdopted = false;
-  taker.timeline.handover.adopt(staged, staged.seal, {
+  target.timeline.handover.adopt(staged, staged.seal, {
     isWanted: () => true,
     onAside: () => {},
-    onOrphaned: (orphans) => void told.push(orphans),
+    onOrphaned: (orphans) => void reports.push(orphans),
     onAdopted: () => void (isAdopted = true),
     onFailed: (problem) => void failures.push(problem),
   });
-  while (told.length + failures.length === 0) await taker.turns(1);
-  await taker.settle();
+  while (reports.length + failures.length === 0) await target.turns(1);
+  await target.settle();
   for (const failure of failures) throw failure;
-  return isAdopted ? (told[0] as FoundOrphans) : null;
+  return isAdopted ? (reports[0] as FoundOrphans) : null;
 }
 
-test("a crash before its own marks are on the disk loses nothing that was not told, whosesoever snapshot is of the same date", async () => {
+test("a crash before the marks are on the disk loses nothing unreported, even if both have a snapshot of the same date", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-handover-"));
   try {
-    const giver = await written({}, "theirs");
+    const source = await written({}, "theirs");
     const storage = new DyingStorage();
-    const taker = await written({ storage, snapshots: new SnapshotFiles(folder) }, "mine");
-    assert.equal(taker.timeline.prunedTo, giver.timeline.prunedTo);
-    // Its later snapshots miss entries now.
-    taker.timeline.receive([entryAt(taker.timeline.prunedTo + 1, "SET late 1")], MEMBER);
-    await taker.settle();
-    assert.equal(taker.mark.snapshots.at(-1), taker.timeline.prunedTo);
+    const target = await written({ storage, snapshots: new SnapshotFiles(folder) }, "mine");
+    assert.equal(target.timeline.prunedTo, source.timeline.prunedTo);
+    // Its later snapshots are now missing entries.
+    target.timeline.receive([entryAt(target.timeline.prunedTo + 1, "SET late 1")], MEMBER);
+    await target.settle();
+    assert.equal(target.mark.snapshots.at(-1), target.timeline.prunedTo);
     storage.isDying = true;
-    assert.equal(await adopt(taker, giver), null);
+    assert.equal(await adopt(target, source), null);
     storage.revive();
-    const again = await taker.restarted({ snapshots: new SnapshotFiles(folder) }).open();
+    const again = await target.restarted({ snapshots: new SnapshotFiles(folder) }).open();
     assert.deepEqual(again.get("early"), bulk("mine"));
-    const { count, unverifiable } = (await adopt(again, giver)) ?? assert.fail();
+    const { count, unverifiable } = (await adopt(again, source)) ?? assert.fail();
     assert.ok(count > 100, `${count} strays`);
     assert.deepEqual([unverifiable.count, unverifiable.entries[0]?.envelope.key], [1, KEY_IDS[ADDED]]);
     assert.deepEqual(again.get("early"), bulk("theirs"));
@@ -122,29 +122,29 @@ const lettersIn = (folder: string) => {
   };
 };
 
-test("what is lost is kept as dead letters, none at a crash before that is so, all behind it", async () => {
+test("lost entries become dead letters: none after a crash before that is decided, all after a crash behind it", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-handover-"));
   try {
-    const giver = await written({}, "theirs");
+    const source = await written({}, "theirs");
     const storage = new DyingStorage();
     const deadLetters = () => new DeadLetters(folder, 1e6);
     const log = { info: assert.fail, warn: assert.fail, error: assert.fail };
     const options = () => ({
       snapshots: new SnapshotFiles(join(folder, "snapshots")),
       openLetters: deadLetters().open,
-      // Nothing of it is forgotten.
+      // Nothing is pruned.
       limits: {},
     });
-    const taker = await written({ storage, ...options() }, "mine");
+    const target = await written({ storage, ...options() }, "mine");
     storage.isDying = true;
-    assert.equal(await adopt(taker, giver), null);
+    assert.equal(await adopt(target, source), null);
     const { count } = lettersIn(folder);
     assert.ok(count > 100 && lettersIn(folder).kinds.every((kind) => kind.startsWith("undecided")));
     storage.revive();
     deadLetters().decide(storage, log);
     assert.equal(lettersIn(folder).count, 0);
-    const again = await taker.restarted(options()).open();
-    const { count: missing, entries, possible, letters } = (await adopt(again, giver)) ?? assert.fail();
+    const again = await target.restarted(options()).open();
+    const { count: missing, entries, possible, letters } = (await adopt(again, source)) ?? assert.fail();
     assert.deepEqual(lettersIn(folder).kinds, [
       ...["waiting missing", "waiting possible", "waiting unknown-key"].filter(
         (kind) => possible.count > 0 || !kind.endsWith("possible"),
@@ -161,11 +161,11 @@ test("what is lost is kept as dead letters, none at a crash before that is so, a
   }
 });
 
-test("where dead letters cannot be kept nothing is taken over, and nothing has changed", async () => {
-  const giver = await written({}, "theirs");
+test("if dead letters cannot be stored nothing is adopted, and nothing has changed", async () => {
+  const source = await written({}, "theirs");
   let isFull = true;
   let discarded = 0;
-  const taker = await written(
+  const target = await written(
     {
       openLetters: () => ({
         keep: () => {
@@ -179,14 +179,14 @@ test("where dead letters cannot be kept nothing is taken over, and nothing has c
     },
     "mine",
   );
-  const { counts, mark } = taker;
-  await assert.rejects(adopt(taker, giver), /the disk is full/);
-  assert.deepEqual([taker.counts, taker.mark, discarded], [counts, mark, 1]);
+  const { counts, mark } = target;
+  await assert.rejects(adopt(target, source), /the disk is full/);
+  assert.deepEqual([target.counts, target.mark, discarded], [counts, mark, 1]);
   assert.deepEqual(
-    [taker.timeline.state, taker.timeline.failure, taker.get("early")],
+    [target.timeline.state, target.timeline.failure, target.get("early")],
     ["live", null, bulk("mine")],
   );
   isFull = false;
-  assert.notEqual(await adopt(taker, giver), null);
-  assert.deepEqual(taker.get("early"), bulk("theirs"));
+  assert.notEqual(await adopt(target, source), null);
+  assert.deepEqual(target.get("early"), bulk("theirs"));
 });

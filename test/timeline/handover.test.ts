@@ -1,5 +1,5 @@
 /**
- * Tests that a daemon which misses entries that a member has forgotten starts again with the member's snapshot, and is
+ * Tests that a daemon that is missing entries that a member has pruned starts again with the member's snapshot, and is
  * then equal to the member.
  */
 import assert from "node:assert/strict";
@@ -22,151 +22,151 @@ import {
 const RETAIN_MS = 300_000;
 const OPTIONS: SubjectOptions = { every: 50, limits: { retainMs: RETAIN_MS } };
 
-/** Creates a daemon that has forgotten its first writes. */
-async function makeGiver({ count = 400, everyMs = 2000 } = {}): Promise<TimelineSubject> {
-  const giver = await new TimelineSubject(OPTIONS).open();
-  await giver.writes(count, everyMs, (i) => (i % 3 === 0 ? `INCR n${i % 10}` : `SET k${i % 40} v${i}`));
-  assert.ok(giver.timeline.prunedTo > 0);
-  return giver;
+/** Creates a daemon that has pruned its first writes. */
+async function makeSource({ count = 400, everyMs = 2000 } = {}): Promise<TimelineSubject> {
+  const source = await new TimelineSubject(OPTIONS).open();
+  await source.writes(count, everyMs, (i) => (i % 3 === 0 ? `INCR n${i % 10}` : `SET k${i % 40} v${i}`));
+  assert.ok(source.timeline.prunedTo > 0);
+  return source;
 }
 
 /** Creates a daemon that has only what it receives. */
-async function makeTaker(giver: TimelineSubject, options: SubjectOptions = {}): Promise<TimelineSubject> {
-  return await new TimelineSubject({ ...OPTIONS, now: giver.now, ...options }).open();
+async function makeTarget(source: TimelineSubject, options: SubjectOptions = {}): Promise<TimelineSubject> {
+  return await new TimelineSubject({ ...OPTIONS, now: source.now, ...options }).open();
 }
 
-/** Receives the snapshot of `giver`. @param change  applied to it on the way */
+/** Receives the snapshot of `source`. @param change  applied to it in flight */
 function stageFrom(
-  giver: TimelineSubject,
-  taker: TimelineSubject,
+  source: TimelineSubject,
+  target: TimelineSubject,
   change: (bytes: Buffer) => Buffer = (bytes) => bytes,
 ): StagedSnapshot {
-  const given = giver.timeline.handover.givable(giver.timeline.prunedTo);
-  assert.ok(given !== null);
-  const bytes = change(Buffer.concat([...given.chunks]));
-  const staged = taker.timeline.handover.stage(given.cutAt);
+  const snapshot = source.timeline.handover.sendable(source.timeline.prunedTo);
+  assert.ok(snapshot !== null);
+  const bytes = change(Buffer.concat([...snapshot.chunks]));
+  const staged = target.timeline.handover.stage(snapshot.cutAt);
   for (let from = 0; from < bytes.length; from += 1000) staged.write(bytes.subarray(from, from + 1000));
   return staged;
 }
 
-async function adopt(taker: TimelineSubject, staged: StagedSnapshot): Promise<FoundOrphans> {
-  const told: FoundOrphans[] = [];
+async function adopt(target: TimelineSubject, staged: StagedSnapshot): Promise<FoundOrphans> {
+  const reports: FoundOrphans[] = [];
   const failures: Error[] = [];
   let isOver = false;
-  taker.timeline.handover.adopt(staged, staged.seal, {
+  target.timeline.handover.adopt(staged, staged.seal, {
     ...UNASKED,
-    onOrphaned: (orphans) => void told.push(orphans),
+    onOrphaned: (orphans) => void reports.push(orphans),
     onAdopted: () => void (isOver = true),
     onFailed: (problem) => void (isOver = failures.push(problem) > 0),
   });
-  while (!isOver) await taker.turns(1);
+  while (!isOver) await target.turns(1);
   for (const failure of failures) throw failure;
-  assert.equal(told.length, 1);
-  return told[0] as FoundOrphans;
+  assert.equal(reports.length, 1);
+  return reports[0] as FoundOrphans;
 }
 
 /** An owner that always agrees and ignores notifications. */
 const UNASKED = { isWanted: () => true, onAside: () => {} };
 
-/** Sends the entries that `giver` still has, as a comparison would. */
-function giveRest(giver: TimelineSubject, taker: TimelineSubject): void {
-  const rest = giver.told.filter(({ envelope: { at } }) => at > giver.timeline.prunedTo);
-  taker.timeline.receive(rest, MEMBER);
+/** Sends the entries that `source` still has, as a comparison would. */
+function sendRemaining(source: TimelineSubject, target: TimelineSubject): void {
+  const remaining = source.announced.filter(({ envelope: { at } }) => at > source.timeline.prunedTo);
+  target.timeline.receive(remaining, MEMBER);
 }
 
-function assertEqual(taker: TimelineSubject, giver: TimelineSubject): void {
-  assert.deepEqual(canonicalState(taker.timeline.database), canonicalState(giver.timeline.database));
-  assert.equal(taker.counts.indexed, giver.counts.indexed);
-  assert.deepEqual(taker.timeline.index.total("data"), giver.timeline.index.total("data"));
-  assert.equal(taker.timeline.prunedTo, giver.timeline.prunedTo);
+function assertEqual(target: TimelineSubject, source: TimelineSubject): void {
+  assert.deepEqual(canonicalState(target.timeline.database), canonicalState(source.timeline.database));
+  assert.equal(target.counts.indexed, source.counts.indexed);
+  assert.deepEqual(target.timeline.index.total("data"), source.timeline.index.total("data"));
+  assert.equal(target.timeline.prunedTo, source.timeline.prunedTo);
 }
 
 const NONE = { count: 0, entries: [] };
 
-test("a daemon with nothing has all after a snapshot and the rest, also after a restart", async () => {
-  const giver = await makeGiver();
-  const taker = await makeTaker(giver);
-  const strays = await adopt(taker, stageFrom(giver, taker));
-  assert.deepEqual(strays, { ...NONE, possible: NONE, unverifiable: NONE, letters: null });
-  assert.equal(taker.timeline.state, "live");
-  const { prunedTo } = giver.timeline;
-  assert.deepEqual(taker.mark, { pruned: prunedTo, snapshots: [prunedTo] });
-  giveRest(giver, taker);
-  await taker.pass(1000);
-  assertEqual(taker, giver);
-  assertEqual(await taker.restarted().open(), giver);
+test("a daemon without data has everything after a snapshot and the remaining entries, also after a restart", async () => {
+  const source = await makeSource();
+  const target = await makeTarget(source);
+  const orphans = await adopt(target, stageFrom(source, target));
+  assert.deepEqual(orphans, { ...NONE, possible: NONE, unverifiable: NONE, letters: null });
+  assert.equal(target.timeline.state, "live");
+  const { prunedTo } = source.timeline;
+  assert.deepEqual(target.mark, { pruned: prunedTo, snapshots: [prunedTo] });
+  sendRemaining(source, target);
+  await target.pass(1000);
+  assertEqual(target, source);
+  assertEqual(await target.restarted().open(), source);
 });
 
-test("what a daemon has of later dates stays, what it has of earlier ones goes, and is told", async () => {
-  const giver = await makeGiver();
-  const taker = await makeTaker(giver);
-  const { prunedTo } = giver.timeline;
-  const known = giver.told.slice(0, 30);
-  const own = [entryAt(prunedTo - 1, "SET mine 1"), entryAt(giver.now - 90_000, "SET later 1")];
-  taker.timeline.receive([...known, ...own], MEMBER);
-  await taker.pass(1000);
-  const { count, entries } = await adopt(taker, stageFrom(giver, taker));
+test("a daemon's later entries stay, its earlier ones are removed, and are reported", async () => {
+  const source = await makeSource();
+  const target = await makeTarget(source);
+  const { prunedTo } = source.timeline;
+  const known = source.announced.slice(0, 30);
+  const own = [entryAt(prunedTo - 1, "SET mine 1"), entryAt(source.now - 90_000, "SET later 1")];
+  target.timeline.receive([...known, ...own], MEMBER);
+  await target.pass(1000);
+  const { count, entries } = await adopt(target, stageFrom(source, target));
   assert.equal(count, 1);
   assert.deepEqual(entries, [own[0]]);
-  giver.timeline.receive([own[1] as (typeof own)[1]], MEMBER);
-  giveRest(giver, taker);
-  for (const subject of [giver, taker]) await subject.pass(1000);
-  assertEqual(taker, giver);
-  assert.deepEqual(taker.get("mine"), { kind: "nil" });
-  assert.deepEqual(taker.get("later"), bulk("1"));
-  assert.ok([...taker.storage.places(null, null)].every((place) => place.readBigUInt64BE() > prunedTo));
+  source.timeline.receive([own[1] as (typeof own)[1]], MEMBER);
+  sendRemaining(source, target);
+  for (const subject of [source, target]) await subject.pass(1000);
+  assertEqual(target, source);
+  assert.deepEqual(target.get("mine"), { kind: "nil" });
+  assert.deepEqual(target.get("later"), bulk("1"));
+  assert.ok([...target.storage.places(null, null)].every((place) => place.readBigUInt64BE() > prunedTo));
 });
 
-test("entries of keys are told one by one, and others where sums leave but one way", async () => {
-  const giver = await makeGiver();
-  const taker = await makeTaker(giver);
-  const same = giver.told[3] as (typeof giver.told)[0];
-  const beside = entryAt(same.envelope.at, "SET beside 1");
+test("orphaned ring entries are reported one by one, and others if the sums leave only one possibility", async () => {
+  const source = await makeSource();
+  const target = await makeTarget(source);
+  const same = source.announced[3] as (typeof source.announced)[0];
+  const neighbor = entryAt(same.envelope.at, "SET beside 1");
   const ring = entryAt(same.envelope.at + 1, "KEY REVOKE 00");
-  taker.timeline.receive([...giver.told.slice(0, 10), beside, ring], MEMBER);
-  await taker.pass(1000);
-  const { count, entries, possible } = await adopt(taker, stageFrom(giver, taker));
+  target.timeline.receive([...source.announced.slice(0, 10), neighbor, ring], MEMBER);
+  await target.pass(1000);
+  const { count, entries, possible } = await adopt(target, stageFrom(source, target));
   assert.deepEqual([count, possible], [2, NONE]);
-  assert.deepEqual(new Set(entries.map(({ id }) => id)), new Set([ring.id, beside.id]));
+  assert.deepEqual(new Set(entries.map(({ id }) => id)), new Set([ring.id, neighbor.id]));
 });
 
 /** Creates a daemon with two entries in each second. */
-const makeDenseGiver = () => makeGiver({ count: 1000, everyMs: 500 });
+const makeDenseSource = () => makeSource({ count: 1000, everyMs: 500 });
 
-test("a daemon that has a part of what the snapshot is made of is told of nothing that is gone", async () => {
-  const giver = await makeDenseGiver();
-  const taker = await makeTaker(giver);
-  const part = giver.told.slice(0, 200).filter((_, i) => i % 2 === 0 || i % 10 === 1);
-  taker.timeline.receive(part, MEMBER);
-  await taker.pass(1000);
-  const { count, entries, possible } = await adopt(taker, stageFrom(giver, taker));
+test("a daemon with a part of the snapshot's entries reports no orphaned ones", async () => {
+  const source = await makeDenseSource();
+  const target = await makeTarget(source);
+  const part = source.announced.slice(0, 200).filter((_, i) => i % 2 === 0 || i % 10 === 1);
+  target.timeline.receive(part, MEMBER);
+  await target.pass(1000);
+  const { count, entries, possible } = await adopt(target, stageFrom(source, target));
   assert.deepEqual([count, entries], [0, []]);
   const { length } = possible.entries;
   assert.ok(length > 0 && length <= possible.count, `${length} of ${possible.count}`);
   assert.ok(possible.entries.every(({ id }) => part.some((entry) => entry.id === id)));
 });
 
-test("where the snapshot has as many, or fewer, so many are certain to be gone, whichever they are", async () => {
-  const giver = await makeDenseGiver();
-  const taker = await makeTaker(giver);
-  const [first, second] = giver.told.filter(
+test("if the snapshot has as many entries, or fewer, the difference is certainly orphaned, whichever entries they are", async () => {
+  const source = await makeDenseSource();
+  const target = await makeTarget(source);
+  const [first, second] = source.announced.filter(
     ({ envelope: { at } }, i, all) =>
       Math.floor(at / 1000) === Math.floor((all[i + 1]?.envelope.at ?? 0) / 1000),
   );
   assert.ok(first && second);
-  // One of the sender's two, and another; both of the sender's two, and two different ones.
-  const others = giver.told.filter(
+  // One of the source's two, and another; both of the source's two, and two different ones.
+  const others = source.announced.filter(
     ({ id, envelope: { at } }) =>
       id !== second.id && Math.floor(at / 1000) === Math.floor(second.envelope.at / 1000),
   );
   assert.equal(others.length, 1);
   const own = [first, second, second].map(({ envelope: { at } }, i) => entryAt(at, `SET own:${i} 1`));
-  taker.timeline.receive([first, second, ...others, ...own], MEMBER);
-  await taker.pass(1000);
-  const { count, entries, possible } = await adopt(taker, stageFrom(giver, taker));
+  target.timeline.receive([first, second, ...others, ...own], MEMBER);
+  await target.pass(1000);
+  const { count, entries, possible } = await adopt(target, stageFrom(source, target));
   assert.deepEqual([count, entries], [3, []]);
   assert.equal(possible.count, 3);
-  assert.equal(possible.entries.length, 6, "those that are certain are among them");
+  assert.equal(possible.entries.length, 6, "the certain ones are among them");
 });
 
 /** Returns a KEY ADD by an administrator, or by the given signer. */
@@ -175,11 +175,11 @@ const adding = (number: number, at: number, signer = KEY_IDS[1]) => {
   return entryAt(at, `KEY ADD ${text} LABEL k${number} RULES +@all ~*`, signer);
 };
 
-test("what was signed with keys that strays had added goes as well, and may come back once they are known", async () => {
-  const giver = await makeGiver();
-  const taker = await makeTaker(giver);
-  const { prunedTo, index } = giver.timeline;
-  const later = giver.now - 90_000;
+test("entries signed with keys that orphaned entries had added are removed too, and accepted again once the keys are known", async () => {
+  const source = await makeSource();
+  const target = await makeTarget(source);
+  const { prunedTo, index } = source.timeline;
+  const later = source.now - 90_000;
   const [lost, kept, behind] = [3, 4, 5];
   const [lostKey, keptKey, behindKey] = [KEY_IDS[lost], KEY_IDS[kept], KEY_IDS[behind]];
   const stray = adding(lost, prunedTo - 1);
@@ -193,68 +193,68 @@ test("what was signed with keys that strays had added goes as well, and may come
     adding(behind, later + 4, lostKey),
     entryAt(later + 5, "SET theirs 2", behindKey),
   ];
-  taker.timeline.receive([...stays, ...goes, stray], MEMBER);
-  await taker.pass(1000);
-  assert.deepEqual(taker.get("theirs"), bulk("2"));
-  const { entries, unverifiable } = await adopt(taker, stageFrom(giver, taker));
+  target.timeline.receive([...stays, ...goes, stray], MEMBER);
+  await target.pass(1000);
+  assert.deepEqual(target.get("theirs"), bulk("2"));
+  const { entries, unverifiable } = await adopt(target, stageFrom(source, target));
   assert.deepEqual(entries, [stray]);
   assert.deepEqual(unverifiable, { count: 3, entries: goes });
   const [ring, data] = [index.total("ring").count, index.total("data").count];
-  giver.timeline.receive(stays, MEMBER);
-  giveRest(giver, taker);
-  for (const subject of [giver, taker]) await subject.pass(1000);
-  assertEqual(taker, giver);
+  source.timeline.receive(stays, MEMBER);
+  sendRemaining(source, target);
+  for (const subject of [source, target]) await subject.pass(1000);
+  assertEqual(target, source);
   assert.deepEqual([ring + 1, data + 2], [index.total("ring").count, index.total("data").count]);
-  assert.deepEqual([taker.get("theirs"), taker.get("mine")], [{ kind: "nil" }, bulk("1")]);
-  assertEqual(await taker.restarted().open(), giver);
+  assert.deepEqual([target.get("theirs"), target.get("mine")], [{ kind: "nil" }, bulk("1")]);
+  assertEqual(await target.restarted().open(), source);
   const again = [adding(lost, later), ...goes];
-  for (const subject of [giver, taker]) {
+  for (const subject of [source, target]) {
     assert.equal(subject.timeline.receive(again, MEMBER).length, again.length);
     await subject.pass(1000);
     assert.deepEqual(subject.get("theirs"), bulk("2"));
   }
-  assertEqual(taker, giver);
+  assertEqual(target, source);
 });
 
-test("an entry that cannot be read goes too, and is taken when it is given anew", async () => {
-  const giver = await makeGiver();
-  const taker = await makeTaker(giver);
-  const rotten = entryAt(giver.now - 90_000, "SET rotten 1");
-  taker.timeline.receive([rotten], MEMBER);
-  await taker.pass(1000);
-  taker.damage(rotten);
-  assert.equal(taker.timeline.read(placeOf(rotten)), null);
-  assert.equal((await adopt(taker, stageFrom(giver, taker))).unverifiable.count, 0);
-  assert.deepEqual([...taker.storage.places(null, null)], []);
-  assert.deepEqual(taker.get("rotten"), { kind: "nil" });
-  giver.timeline.receive([rotten], MEMBER);
-  giveRest(giver, taker);
-  assert.equal(taker.timeline.receive([rotten], MEMBER).length, 1);
-  for (const subject of [giver, taker]) await subject.pass(1000);
-  assertEqual(taker, giver);
-  assert.deepEqual(taker.get("rotten"), bulk("1"));
+test("an unreadable entry is removed too, and accepted when it is received again", async () => {
+  const source = await makeSource();
+  const target = await makeTarget(source);
+  const rotten = entryAt(source.now - 90_000, "SET rotten 1");
+  target.timeline.receive([rotten], MEMBER);
+  await target.pass(1000);
+  target.damage(rotten);
+  assert.equal(target.timeline.read(placeOf(rotten)), null);
+  assert.equal((await adopt(target, stageFrom(source, target))).unverifiable.count, 0);
+  assert.deepEqual([...target.storage.places(null, null)], []);
+  assert.deepEqual(target.get("rotten"), { kind: "nil" });
+  source.timeline.receive([rotten], MEMBER);
+  sendRemaining(source, target);
+  assert.equal(target.timeline.receive([rotten], MEMBER).length, 1);
+  for (const subject of [source, target]) await subject.pass(1000);
+  assertEqual(target, source);
+  assert.deepEqual(target.get("rotten"), bulk("1"));
 });
 
-test("a snapshot that is damaged, cut off or of another date is refused, and nothing has changed", async () => {
-  const giver = await makeGiver();
-  const taker = await makeTaker(giver);
-  const own = taker.write("SET own 1");
+test("a snapshot that is damaged, truncated or of another date is refused, and nothing has changed", async () => {
+  const source = await makeSource();
+  const target = await makeTarget(source);
+  const own = target.write("SET own 1");
   const flip = (bytes: Buffer) => {
     bytes[bytes.length - 40] = (bytes[bytes.length - 40] as number) ^ 1;
     return bytes;
   };
   for (const staged of [
-    stageFrom(giver, taker, flip),
-    stageFrom(giver, taker, (bytes) => bytes.subarray(0, -1)),
-    { ...stageFrom(giver, taker), cutAt: 7 },
+    stageFrom(source, target, flip),
+    stageFrom(source, target, (bytes) => bytes.subarray(0, -1)),
+    { ...stageFrom(source, target), cutAt: 7 },
   ])
-    await assert.rejects(adopt(taker, staged), { name: "DamagedSnapshot" });
-  assert.equal(taker.timeline.failure, null);
-  assert.equal(taker.timeline.state, "live");
-  assert.equal(taker.timeline.prunedTo, -1);
-  assert.deepEqual(taker.snapshots.list(), []);
-  assert.deepEqual(taker.get("own"), bulk("1"));
-  assert.equal(taker.timeline.holds({ at: own.envelope.at, seq: 0, id: own.id }), true);
+    await assert.rejects(adopt(target, staged), { name: "DamagedSnapshot" });
+  assert.equal(target.timeline.failure, null);
+  assert.equal(target.timeline.state, "live");
+  assert.equal(target.timeline.prunedTo, -1);
+  assert.deepEqual(target.snapshots.list(), []);
+  assert.deepEqual(target.get("own"), bulk("1"));
+  assert.equal(target.timeline.holds({ at: own.envelope.at, seq: 0, id: own.id }), true);
 });
 
 /** A disk that is slow to flush. */
@@ -272,134 +272,135 @@ class SlowStorage extends MemoryStorage {
   }
 }
 
-test("a refold that waits for the disk is waited for without a turn", async () => {
-  const giver = await makeGiver();
+test("a refold that waits for the disk is waited for without turns", async () => {
+  const source = await makeSource();
   const storage = new SlowStorage();
-  const taker = await makeTaker(giver, { storage, limits: {} });
-  taker.timeline.receive(giver.told.slice(200), MEMBER);
-  await taker.pass(1000);
+  const target = await makeTarget(source, { storage, limits: {} });
+  target.timeline.receive(source.announced.slice(200), MEMBER);
+  await target.pass(1000);
   storage.isSlow = true;
-  taker.timeline.receive(giver.told.slice(190, 200), MEMBER);
+  target.timeline.receive(source.announced.slice(190, 200), MEMBER);
   const adopted = new Promise<void>((resolve, failed) => {
-    const staged = stageFrom(giver, taker);
+    const staged = stageFrom(source, target);
     const owner = { ...UNASKED, onOrphaned: () => {}, onAdopted: resolve, onFailed: failed };
-    taker.timeline.handover.adopt(staged, staged.seal, owner);
+    target.timeline.handover.adopt(staged, staged.seal, owner);
   });
-  assert.equal(await taker.turns(1000), false, "it comes to rest");
-  assert.equal(taker.timeline.state, "catching-up");
+  assert.equal(await target.turns(1000), false, "it becomes idle");
+  assert.equal(target.timeline.state, "catching-up");
   storage.flush();
-  await taker.settle();
+  await target.settle();
   await adopted;
-  giveRest(giver, taker);
-  await taker.pass(1000);
-  assertEqual(taker, giver);
+  sendRemaining(source, target);
+  await target.pass(1000);
+  assertEqual(target, source);
 });
 
-/** Creates a daemon that has all entries of the sender's snapshot except one. */
-async function makeTwin(giver: TimelineSubject): Promise<TimelineSubject> {
-  const taker = await makeTaker(giver, { limits: {}, every: 1 });
-  const until = giver.timeline.prunedTo + MINUTE_MS;
-  const entries = giver.told.slice(1);
+/** Creates a daemon that has all entries of the source's snapshot except one. */
+async function makeTwin(source: TimelineSubject): Promise<TimelineSubject> {
+  const target = await makeTarget(source, { limits: {}, every: 1 });
+  const until = source.timeline.prunedTo + MINUTE_MS;
+  const entries = source.announced.slice(1);
   // With these it has reached a date right before; with the next it reaches the same one, as all daemons do.
   const before = entries.filter(({ envelope: { at } }) => at < until);
   for (const entry of before) {
-    taker.timeline.receive([entry], MEMBER);
-    await taker.settle();
-    taker.tick();
-    await taker.settle();
+    target.timeline.receive([entry], MEMBER);
+    await target.settle();
+    target.tick();
+    await target.settle();
   }
-  taker.timeline.receive(entries.slice(before.length, before.length + 1), MEMBER);
-  await taker.settle();
-  const [newest] = taker.mark.snapshots.slice(-1) as [number];
-  assert.ok(newest < giver.timeline.prunedTo && newest > giver.timeline.prunedTo - 5000);
-  return taker;
+  target.timeline.receive(entries.slice(before.length, before.length + 1), MEMBER);
+  await target.settle();
+  const [newest] = target.mark.snapshots.slice(-1) as [number];
+  assert.ok(newest < source.timeline.prunedTo && newest > source.timeline.prunedTo - 5000);
+  return target;
 }
 
-test("no own snapshot of the same date comes in between", async () => {
-  const giver = await makeGiver();
-  const taker = await makeTwin(giver);
-  const staged = stageFrom(giver, taker);
+test("no snapshot of the daemon's own with the same date is made in between", async () => {
+  const source = await makeSource();
+  const target = await makeTwin(source);
+  const staged = stageFrom(source, target);
   const commit = () => {
-    taker.tick();
+    target.tick();
     return staged.commit();
   };
-  await adopt(taker, { ...staged, commit });
-  giveRest(giver, taker);
-  await taker.pass(1000);
-  assertEqual(taker, giver);
+  await adopt(target, { ...staged, commit });
+  sendRemaining(source, target);
+  await target.pass(1000);
+  assertEqual(target, source);
 });
 
-test("an own snapshot of the same date does not hold any more when the other takes its place", async () => {
-  const giver = await makeGiver();
-  const taker = await makeTwin(giver);
-  const earlier = taker.mark.snapshots.slice(-1);
-  await taker.pass(200);
-  const staged = stageFrom(giver, taker);
-  assert.deepEqual(taker.mark.snapshots, [...earlier, staged.cutAt]);
+test("an own snapshot of the same date is no longer valid when the other one replaces it", async () => {
+  const source = await makeSource();
+  const target = await makeTwin(source);
+  const earlier = target.mark.snapshots.slice(-1);
+  await target.pass(200);
+  const staged = stageFrom(source, target);
+  assert.deepEqual(target.mark.snapshots, [...earlier, staged.cutAt]);
   const commit = () => {
-    assert.deepEqual(taker.mark.snapshots, earlier);
-    assert.deepEqual(taker.snapshots.list(), earlier, "nor is it there, to come back after a crash");
+    assert.deepEqual(target.mark.snapshots, earlier);
+    assert.deepEqual(target.snapshots.list(), earlier, "nor does it exist, to return after a crash");
     return staged.commit();
   };
-  await adopt(taker, { ...staged, commit });
-  assert.deepEqual(taker.mark.snapshots, [staged.cutAt]);
+  await adopt(target, { ...staged, commit });
+  assert.deepEqual(target.mark.snapshots, [staged.cutAt]);
 });
 
-test("snapshots are made again when one could not be kept", async () => {
-  const giver = await makeGiver();
-  const taker = await makeTwin(giver);
-  const earlier = taker.mark.snapshots.slice(-1);
+test("snapshots are made again after one could not be stored", async () => {
+  const source = await makeSource();
+  const target = await makeTwin(source);
+  const earlier = target.mark.snapshots.slice(-1);
   const commit = () => Promise.reject(new Error("no space"));
-  await assert.rejects(adopt(taker, { ...stageFrom(giver, taker), commit }), { message: "no space" });
-  await taker.pass(200);
-  assert.deepEqual(taker.snapshots.list(), [...earlier, giver.timeline.prunedTo]);
-  assert.equal(taker.timeline.failure, null);
+  await assert.rejects(adopt(target, { ...stageFrom(source, target), commit }), { message: "no space" });
+  await target.pass(200);
+  assert.deepEqual(target.snapshots.list(), [...earlier, source.timeline.prunedTo]);
+  assert.equal(target.timeline.failure, null);
 });
 
-test("nothing dated at or before the snapshot is taken afterwards", async () => {
-  const giver = await makeGiver();
-  const taker = await makeTaker(giver);
-  await adopt(taker, stageFrom(giver, taker));
-  const { prunedTo } = taker.timeline;
-  assert.ok(taker.timeline.watermark >= prunedTo);
-  assert.notEqual(taker.timeline.take(entryAt(prunedTo, "SET late 1")).kind, "taken");
-  assert.deepEqual(taker.timeline.receive([entryAt(prunedTo - 5, "SET late 1")], MEMBER), []);
+test("nothing dated at or before the snapshot is accepted afterwards", async () => {
+  const source = await makeSource();
+  const target = await makeTarget(source);
+  await adopt(target, stageFrom(source, target));
+  const { prunedTo } = target.timeline;
+  assert.ok(target.timeline.watermark >= prunedTo);
+  assert.notEqual(target.timeline.take(entryAt(prunedTo, "SET late 1")).kind, "taken");
+  assert.deepEqual(target.timeline.receive([entryAt(prunedTo - 5, "SET late 1")], MEMBER), []);
 });
 
-test("what comes while it begins anew is not taken, and is not taken for held either", async () => {
-  const giver = await makeGiver();
-  const taker = await makeTaker(giver);
-  const staged = stageFrom(giver, taker);
-  const late = entryAt(giver.now - 1000, "SET late 1");
+test("entries that arrive while the timeline starts again are not accepted, and do not count as held", async () => {
+  const source = await makeSource();
+  const target = await makeTarget(source);
+  const staged = stageFrom(source, target);
+  const late = entryAt(source.now - 1000, "SET late 1");
   const place = { at: late.envelope.at, seq: 0, id: late.id };
   const received: unknown[] = [];
   let isAdopted = false;
-  taker.timeline.handover.adopt(staged, staged.seal, {
+  target.timeline.handover.adopt(staged, staged.seal, {
     ...UNASKED,
-    onOrphaned: () => void received.push(taker.timeline.receive([late], MEMBER), taker.timeline.holds(place)),
+    onOrphaned: () =>
+      void received.push(target.timeline.receive([late], MEMBER), target.timeline.holds(place)),
     onAdopted: () => void (isAdopted = true),
     onFailed: assert.fail,
   });
-  while (!isAdopted) await taker.turns(1);
+  while (!isAdopted) await target.turns(1);
   assert.deepEqual(received, [[], false]);
-  assert.equal(taker.timeline.receive([late], MEMBER).length, 1);
+  assert.equal(target.timeline.receive([late], MEMBER).length, 1);
 });
 
-test("a daemon that stops while it folds anew takes nothing over any more, and waits for nothing", async () => {
-  const giver = await makeGiver();
-  const taker = await makeTaker(giver);
-  await taker.writes(100, 2000, (i) => `SET own${i} v`);
-  taker.isSlow = true;
-  taker.timeline.receive([entryAt(taker.now - 150_000, "SET own1 late")], MEMBER);
+test("a daemon that stops while it folds again adopts nothing any longer, and waits for nothing", async () => {
+  const source = await makeSource();
+  const target = await makeTarget(source);
+  await target.writes(100, 2000, (i) => `SET own${i} v`);
+  target.isSlow = true;
+  target.timeline.receive([entryAt(target.now - 150_000, "SET own1 late")], MEMBER);
   const ended: string[] = [];
-  const staged = stageFrom(giver, taker);
-  taker.timeline.handover.adopt(staged, staged.seal, {
+  const staged = stageFrom(source, target);
+  target.timeline.handover.adopt(staged, staged.seal, {
     ...UNASKED,
     onOrphaned: () => void ended.push("strays"),
     onAdopted: () => void ended.push("adopted"),
     onFailed: () => void ended.push("failed"),
   });
-  await taker.timeline.stop();
-  assert.equal(await taker.turns(100), false, "nothing is left to be done");
+  await target.timeline.stop();
+  assert.equal(await target.turns(100), false, "nothing is left to do");
   assert.deepEqual(ended, []);
 });

@@ -1,25 +1,25 @@
-/** Tests that entries which members may need are not forgotten, within limits. */
+/** Tests that entries that members may need are not pruned, within limits. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { TimelineSubject } from "./support/timeline-subject.js";
 
-test("a daemon keeps what a member needs for as long as it is asked to, within bounds", async () => {
+test("a daemon retains what a member needs for as long as it is asked to, within limits", async () => {
   const storage = new MemoryStorage();
-  const giver = await new TimelineSubject({ storage, every: 100, limits: { retainBytes: 40_000 } }).open();
-  giver.timeline.handover.hold();
+  const source = await new TimelineSubject({ storage, every: 100, limits: { retainBytes: 40_000 } }).open();
+  source.timeline.handover.hold();
   const write = (i: number) => {
-    if (storage.bytes < 60_000) giver.timeline.handover.hold();
+    if (storage.bytes < 60_000) source.timeline.handover.hold();
     return `SET k${i % 20} v${i}`;
   };
-  await giver.writes(200, 1000, write);
+  await source.writes(200, 1000, write);
   const { bytes } = storage;
-  assert.ok(bytes > 40_000 && giver.timeline.prunedTo === -1, `${bytes} bytes`);
-  await giver.writes(100, 1000, write);
-  assert.ok(giver.timeline.prunedTo > 0, "beyond that it forgets, asked or not");
+  assert.ok(bytes > 40_000 && source.timeline.prunedTo === -1, `${bytes} bytes`);
+  await source.writes(100, 1000, write);
+  assert.ok(source.timeline.prunedTo > 0, "beyond that it prunes, asked or not");
 });
 
-test("a daemon keeps what its members may lack, and forgets what is older, by time and for want of room", async () => {
+test("a daemon retains what its members may be missing, and prunes older entries by time and for want of space", async () => {
   for (const limits of [{ retainMs: 1_000 }, { retainBytes: 40_000 }]) {
     const subject = await new TimelineSubject({ storage: new MemoryStorage(), every: 50, limits }).open();
     const write = (i: number) => `SET k${i % 20} v${i}`;

@@ -14,7 +14,7 @@ class FailingStorage extends MemoryStorage {
   }
 }
 
-test("a damaged entry stays while the disk cannot be read, and goes at the next try", async () => {
+test("a damaged entry stays while the disk cannot be read, and is dropped at the next attempt", async () => {
   const storage = new FailingStorage();
   const subject = await new TimelineSubject({ storage, every: 10 }).open();
   const { timeline } = subject;

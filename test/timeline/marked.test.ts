@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bulk, entryAt, fiveMinutes, MEMBER, START } from "./support/timeline-subject.js";
 
-test("old entries that come all the time, a refold for each, put off nothing that was there before", async () => {
+test("a stream of old entries, a refold for each, does not delay the marked entries", async () => {
   const subject = await fiveMinutes();
   const { timeline } = subject;
   subject.isSlow = true;
@@ -20,7 +20,7 @@ test("old entries that come all the time, a refold for each, put off nothing tha
     subject.elapse(20);
     if (turns % 5 === 0) timeline.tick();
     await subject.turns(1);
-    assert.ok(turns < 20 || !timeline.isFolded(subject.now), "it is never done with all of them");
+    assert.ok(turns < 20 || !timeline.isFolded(subject.now), "not all of them are ever folded");
   }
   assert.ok(timeline.waiting.isMarkPast, `not after ${turns} turns`);
   assert.deepEqual(subject.get("marked"), bulk("1"));

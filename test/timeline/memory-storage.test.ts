@@ -7,7 +7,7 @@ import { storageCases } from "./support/storage-cases.js";
 
 storageCases("the memory", (use) => use(new MemoryStorage()));
 
-test("the memory keeps no view of what it was handed", () => {
+test("the memory retains no view of the buffers that it receives", () => {
   const storage = new MemoryStorage();
   const place = writePlace({ at: 1, seq: 0, id: "i".repeat(32) });
   const value = Buffer.from("value");

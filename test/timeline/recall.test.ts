@@ -1,4 +1,4 @@
-/** Tests recalls: at any date, from a snapshot or from nothing, the state is that of the entries up to the date. */
+/** Tests recalls: at any date, from a snapshot or from the beginning, the state is that of the entries up to the date. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalRing, canonicalState } from "../../store/digest.js";
@@ -41,16 +41,16 @@ function filled(snapshotDates: readonly number[], count = 300) {
   for (const at of snapshotDates) {
     makeSnapshot({ ...scene.recallParts, snapshots, from: null, to: AT + at });
   }
-  const held = snapshotDates.map((at) => AT + at).join(" ");
-  scene.storage.put([], [["snapshots", Buffer.from(held)]]);
+  const valid = snapshotDates.map((at) => AT + at).join(" ");
+  scene.storage.put([], [["snapshots", Buffer.from(valid)]]);
   return { scene, snapshots, recalls: recallsOf(scene, snapshots) };
 }
 
 const nothing = { begun: () => {}, found: () => {} };
 
-test(`a date's state is the same from nothing and from any snapshot before it (seed ${seed})`, async () => {
+test(`a date's state is the same from the beginning and from any snapshot before it (seed ${seed})`, async () => {
   const { scene, snapshots } = filled([100, 200]);
-  // The same entries, not only the same commands: their ids are state.
+  // The same entries, not only the same commands: their ids are part of the state.
   const bare = recallsOf(scene, null);
   const helped = recallsOf(scene, snapshots);
   for (const at of [0, 99, 100, 101, 150, 200, 250, 299]) {
@@ -63,7 +63,7 @@ test(`a date's state is the same from nothing and from any snapshot before it (s
   assert.equal(bare.earliest, 0);
 });
 
-test("what is found is everything from the date on, with its answers", async () => {
+test("a recall finds everything from the date on, with its answers", async () => {
   const { recalls } = filled([100]);
   const found: Entry[] = [];
   let answers = 0;
@@ -77,7 +77,7 @@ test("what is found is everything from the date on, with its answers", async () 
     },
   };
   await recalls.run(plan);
-  // It begins where the snapshot ends, which is earlier.
+  // It begins at the end of the snapshot, which is earlier.
   assert.deepEqual(
     found.map(({ envelope }) => envelope.at - AT),
     Array.from({ length: 99 }, (_, i) => 101 + i),
@@ -85,7 +85,7 @@ test("what is found is everything from the date on, with its answers", async () 
   assert.equal(answers, 99);
 });
 
-test("a damaged snapshot is passed over for an older one, or for nothing", async () => {
+test("a damaged snapshot is replaced by an older one, or by the beginning", async () => {
   const { recalls, snapshots, scene } = filled([100, 200]);
   snapshots.files.get(AT + 200)?.[1]?.fill(7, 0, 40);
   const plan = { from: AT + 251, until: AT + 250, ...nothing };
@@ -95,14 +95,14 @@ test("a damaged snapshot is passed over for an older one, or for nothing", async
   assert.deepEqual(stateOf(fold), stateOf(bare.fold));
 });
 
-test("a snapshot that does not hold is not begun with", async () => {
+test("an invalid snapshot is not used", async () => {
   const { recalls, scene } = filled([100, 200]);
   scene.storage.put([], [["snapshots", Buffer.from(String(AT + 100))]]);
   const { snapshot } = await recalls.run({ from: AT + 251, until: AT + 250, ...nothing });
   assert.equal(snapshot, AT + 100);
 });
 
-test("of what is kept no more, only dates above a snapshot can be told", async () => {
+test("of pruned times only dates after a snapshot can be recalled", async () => {
   const { recalls, scene } = filled([100, 200]);
   scene.storage.put([], [["pruned", Buffer.from(String(AT + 90))]]);
   assert.equal(recalls.earliest, AT + 101);
@@ -111,16 +111,16 @@ test("of what is kept no more, only dates above a snapshot can be told", async (
   await assert.rejects(recalls.run({ from: AT + 100, until: AT + 150, ...nothing }), RecallFailure);
 });
 
-test("what goes while it is looked at is not taken for what never was", async () => {
+test("entries removed during a recall are not treated as if they had never existed", async () => {
   const { recalls, scene } = filled([]);
   const found = () => scene.storage.put([], [["pruned", Buffer.from(String(AT + 5))]]);
   await assert.rejects(
     recalls.run({ from: 0, until: AT + 1000, begun: () => {}, found }),
-    /removed meanwhile/,
+    /removed in the meantime/,
   );
 });
 
-test("one that takes too long is given up, and leaves its place", async () => {
+test("a recall that takes too long is abandoned, and frees its slot", async () => {
   const { scene } = filled([]);
   let now = 0;
   const uptime = () => {

@@ -1,5 +1,5 @@
 /**
- * Tests that what arrives during a refold is in the state once: the refold may find it on the disk, and leaves it out.
+ * Tests that entries that arrive during a refold are in the state once: the refold may find them on the disk, and skips them.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,9 +12,9 @@ import { double } from "../support/double.js";
 import { genesisRing } from "./support/random-timeline.js";
 import { bulk, entryAt, fiveMinutes, hash, MEMBER, START } from "./support/timeline-subject.js";
 
-/** Turns after which it arrives: before the first of its entries is read, and while they are. */
+/** Turns after which they arrive: before the first of its entries is read, and while they are. */
 for (const turns of [0, 2, 4]) {
-  test(`what comes ${turns} turns after a refold has begun is folded once`, async () => {
+  test(`an entry that arrives ${turns} turns after a refold has begun is folded once`, async () => {
     const subject = await fiveMinutes();
     const { timeline } = subject;
     subject.isSlow = true;
@@ -23,15 +23,15 @@ for (const turns of [0, 2, 4]) {
     assert.ok(!timeline.isFolded(subject.now), "the refold runs");
     subject.write("INCR own");
     timeline.receive([entryAt(subject.now - 1, "INCR given")], MEMBER);
-    assert.ok(!timeline.isFolded(subject.now), "it still does");
+    assert.ok(!timeline.isFolded(subject.now), "it is still running");
     subject.isSlow = false;
     await subject.pass(6000);
-    assert.ok(timeline.isFolded(subject.now), "and has ended");
+    assert.ok(timeline.isFolded(subject.now), "it has ended");
     for (const key of ["below", "own", "given"]) assert.deepEqual(subject.get(key), bulk("1"), key);
   });
 }
 
-test("a refold hands back more entries that came below its fold than a call has arguments", async () => {
+test("a refold returns more entries that belong before its fold than a call has arguments", async () => {
   const turns: (() => void)[] = [];
   const parts = double<TimelineParts>({
     storage: new MemoryStorage(),
@@ -42,18 +42,18 @@ test("a refold hands back more entries that came below its fold than a call has 
     uptime: () => 0,
     soon: (step) => void turns.push(step),
   });
-  const archive = double<Archive>({ isGone: () => false, making: null });
+  const archive = double<Archive>({ isRemoved: () => false, making: null });
   const refolding = new Refolding(parts, archive, () => {});
   const many = 70_000;
   const one = entryAt(START - 1, "INCR k");
-  const came = () => refolding.missed(Array<Entry>(many).fill(one));
+  const notifyMissed = () => refolding.missed(Array<Entry>(many).fill(one));
   const plan = { horizon: START, until: START, tailBytes: 1e9, index: null, found: () => {} };
   const fold = refolding.run(plan);
-  came();
+  notifyMissed();
   // A turn merges twice as many entries as arrived since the last one.
   while (refolding.isRunning) {
     await new Promise((resolve) => setImmediate(resolve));
-    if (turns.length === 1) came();
+    if (turns.length === 1) notifyMissed();
     turns.shift()?.();
     for (const step of turns.splice(0)) step();
   }

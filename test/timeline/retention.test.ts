@@ -1,5 +1,5 @@
 /**
- * Tests what is forgotten permanently: exactly what a snapshot contains, and earlier entries that arrive later do no
+ * Tests which entries are pruned permanently: exactly those in a snapshot, and earlier entries that arrive later do no
  * harm.
  */
 import assert from "node:assert/strict";
@@ -19,7 +19,7 @@ import {
 
 const RETAIN_MS = 7 * DAY_MS;
 
-/** Creates twenty days of writes, of which those older than a week are forgotten. */
+/** Creates twenty days of writes, of which those older than a week are pruned. */
 async function twentyDays(storage = new CountingStorage()): Promise<TimelineSubject> {
   const subject = await new TimelineSubject({ storage, every: 10, limits: { retainMs: RETAIN_MS } }).open();
   await subject.writes(400, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
@@ -38,16 +38,16 @@ for (const [name, make] of [
   ["a timeline that keeps entries for days", twentyDays],
   ["a timeline in memory", fullMemory],
 ] as const) {
-  test(`${name} forgets exactly up to a snapshot that it still has`, async () => {
+  test(`${name} prunes exactly up to a snapshot that it still has`, async () => {
     const subject = await make();
     const { pruned, snapshots } = subject.mark;
-    assert.ok(pruned !== null && snapshots.includes(pruned), `${pruned} is none of ${snapshots}`);
+    assert.ok(pruned !== null && snapshots.includes(pruned), `${pruned} is not in ${snapshots}`);
     assert.ok(subject.snapshots.list().includes(pruned));
     assert.deepEqual(subject.snapshots.list(), snapshots);
     assert.ok([...subject.storage.places(null, null)].every((place) => place.readBigUInt64BE() > pruned));
   });
 
-  test(`${name} refuses an entry below what is forgotten, and goes on, also after a restart`, async () => {
+  test(`${name} refuses an entry before the pruned date, and continues, also after a restart`, async () => {
     const subject = await make();
     const { pruned } = subject.mark;
     const before = subject.counts;
@@ -66,7 +66,7 @@ for (const [name, make] of [
     assert.deepEqual(restarted.get("k19"), subject.get("k19"));
   });
 
-  test(`${name} takes an entry just above what is forgotten, also with a restart behind it`, async () => {
+  test(`${name} accepts an entry just after the pruned date, also with a restart after it`, async () => {
     const subject = await make();
     const late = entryAt((subject.mark.pruned as number) + 1, "SET late x");
     assert.equal(subject.timeline.receive([late], MEMBER).length, 1);
@@ -79,18 +79,18 @@ for (const [name, make] of [
   });
 }
 
-test("a member that was away for less than --retain is welcome, and one that was away for longer is not", async () => {
+test("a member that was away for less than --retain catches up, and one that was away for longer does not", async () => {
   const subject = await twentyDays();
   const within = entryAt(subject.now - 6.5 * DAY_MS, "SET within x");
   assert.equal(subject.timeline.receive([within], MEMBER).length, 1);
-  const without = entryAt(subject.now - 10 * DAY_MS, "SET without x");
-  assert.equal(subject.timeline.receive([without], MEMBER).length, 0);
+  const outside = entryAt(subject.now - 10 * DAY_MS, "SET without x");
+  assert.equal(subject.timeline.receive([outside], MEMBER).length, 0);
   await subject.pass(6000);
   assert.equal(subject.timeline.failure, null);
   assert.deepEqual([subject.get("within"), subject.get("without")], [bulk("x"), { kind: "nil" }]);
 });
 
-test("snapshots are kept some way apart over --retain, and not all of them", async () => {
+test("some snapshots are retained over --retain, some distance apart", async () => {
   const subject = await twentyDays();
   const kept = subject.snapshots.list();
   assert.deepEqual(kept, subject.mark.snapshots);
@@ -104,11 +104,11 @@ test("snapshots are kept some way apart over --retain, and not all of them", asy
   );
 });
 
-test("a timeline in memory keeps three snapshots at most", async () => {
+test("a timeline in memory retains at most three snapshots", async () => {
   assert.ok((await fullMemory()).snapshots.list().length <= 3);
 });
 
-test("a lone daemon's clock that jumps ahead for some minutes forgets nothing", async () => {
+test("a lone daemon's clock that jumps ahead for a few minutes prunes nothing", async () => {
   const limits = { retainMs: RETAIN_MS };
   const subject = await new TimelineSubject({ every: 10, isAlone: true, limits }).open();
   await subject.writes(100, DAY_MS / 20, (i) => `SET k${i} v`);
@@ -121,7 +121,7 @@ test("a lone daemon's clock that jumps ahead for some minutes forgets nothing", 
   assert.notEqual(subject.mark.pruned, null);
 });
 
-test("a daemon that knows its clock to be ahead forgets nothing by it, and goes on once it is right", async () => {
+test("a daemon that knows that its clock is ahead prunes nothing by it, and continues once it is right", async () => {
   const subject = await new TimelineSubject({ every: 10, limits: { retainMs: RETAIN_MS } }).open();
   await subject.writes(100, DAY_MS / 20, (i) => `SET k${i} v`);
   await subject.pass(MINUTE_MS);
@@ -135,7 +135,7 @@ test("a daemon that knows its clock to be ahead forgets nothing by it, and goes 
   assert.notEqual(subject.mark.pruned, null);
 });
 
-test("an idle daemon writes nothing but its watermark", async () => {
+test("an idle daemon writes only its watermark", async () => {
   const storage = new CountingStorage();
   const subject = await twentyDays(storage);
   await subject.pass(MINUTE_MS);
@@ -150,7 +150,7 @@ test("an idle daemon writes nothing but its watermark", async () => {
 
 const UNCERTIFIED = { every: 10, isCertified: false, limits: { retainMs: RETAIN_MS } };
 
-test("nothing goes below a snapshot that members have not found the same, and all below one that they have", async () => {
+test("nothing is pruned before a snapshot that members have not confirmed, and everything before a confirmed one", async () => {
   const subject = await new TimelineSubject(UNCERTIFIED).open();
   const { handover } = subject.timeline;
   await subject.writes(400, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
@@ -159,10 +159,10 @@ test("nothing goes below a snapshot that members have not found the same, and al
   assert.ok(first.at < subject.now - RETAIN_MS);
   handover.certify(first.at + 1);
   await subject.pass(1000);
-  assert.equal(subject.timeline.prunedTo, -1, "of that date there is none");
+  assert.equal(subject.timeline.prunedTo, -1, "there is none of that date");
   handover.certify(first.at);
   await subject.pass(1000);
-  assert.deepEqual([subject.timeline.prunedTo, handover.givable(first.at)?.cutAt], [first.at, first.at]);
+  assert.deepEqual([subject.timeline.prunedTo, handover.sendable(first.at)?.cutAt], [first.at, first.at]);
   assert.ok(subject.counts.kept < 400);
   await subject.pass(10_000);
   assert.equal(subject.timeline.prunedTo, first.at, "and no further");
@@ -171,7 +171,7 @@ test("nothing goes below a snapshot that members have not found the same, and al
   assert.equal(subject.timeline.prunedTo, second.at);
 });
 
-test("what was found the same is so no more once an entry has come from before it", async () => {
+test("a confirmed snapshot is no longer confirmed once an entry from before it has arrived", async () => {
   const subject = await new TimelineSubject(UNCERTIFIED).open();
   const { handover } = subject.timeline;
   await subject.writes(100, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
@@ -184,14 +184,14 @@ test("what was found the same is so no more once an entry has come from before i
   assert.ok(handover.cuts.every(({ at }) => at < found.at));
   await subject.writes(20, 1000, (i) => `SET k${i} v`);
   const again = handover.cuts.find(({ at }) => at === found.at);
-  assert.ok(again !== undefined && again.seal !== found.seal, "of that date there is another one now");
+  assert.ok(again !== undefined && again.seal !== found.seal, "there is a different one of that date now");
   await subject.writes(200, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
   await subject.pass(1000);
   assert.ok(subject.now - RETAIN_MS > found.at);
   assert.equal(subject.timeline.prunedTo, -1);
 });
 
-test("a daemon that is alone has nobody to wait for", async () => {
+test("a daemon that is alone waits for no members", async () => {
   const subject = await new TimelineSubject({ ...UNCERTIFIED, isAlone: true }).open();
   await subject.writes(20, 1000, (i) => `SET k${i} v`);
   subject.timeline.receive(
@@ -202,22 +202,22 @@ test("a daemon that is alone has nobody to wait for", async () => {
   assert.ok(subject.timeline.prunedTo > 0);
 });
 
-test("a timeline in memory waits for its members, but not beyond twice the bytes that it may take", async () => {
+test("a timeline in memory waits for its members, but only up to twice the permitted bytes", async () => {
   const storage = new MemoryStorage();
   const limits = { retainBytes: 100_000 };
   const subject = await new TimelineSubject({ ...UNCERTIFIED, storage, every: 400, limits }).open();
-  let most = 0;
+  let max = 0;
   for (let i = 0; i < 3000; i++) {
     await subject.writes(1, 1000, () => `SET k${i % 20} v${i}`);
-    most = Math.max(most, storage.bytes);
+    max = Math.max(max, storage.bytes);
     if (subject.timeline.prunedTo >= 0) break;
     assert.ok(storage.bytes <= 2.2 * limits.retainBytes, `${storage.bytes} bytes`);
   }
   assert.ok(subject.timeline.prunedTo >= 0);
-  assert.ok(most > 1.9 * limits.retainBytes, `${most} bytes`);
+  assert.ok(max > 1.9 * limits.retainBytes, `${max} bytes`);
 });
 
-test("of snapshots that members have not found the same yet, the one stays that all come upon", async () => {
+test("of snapshots that members have not confirmed yet, the one that all will select stays", async () => {
   const subject = await new TimelineSubject({ every: 10, isCertified: false }).open();
   await subject.writes(400, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
   const { handover } = subject.timeline;
@@ -228,7 +228,7 @@ test("of snapshots that members have not found the same yet, the one stays that 
   assert.equal(handover.cuts[0]?.at, dates[0], "so does the newest that they have");
 });
 
-test("a snapshot that a member waits for is made also where nothing has come since the last", async () => {
+test("a snapshot that a member waits for is made even if nothing has arrived since the last one", async () => {
   const subject = await new TimelineSubject({ every: 10 }).open();
   await subject.writes(40, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
   await subject.pass(10 * MINUTE_MS);
@@ -246,7 +246,7 @@ test("a snapshot that a member waits for is made also where nothing has come sin
   assert.deepEqual(dates(), newest, "one");
 });
 
-test("a snapshot that is made again of the same date, with an entry that came late, is told as what it is now", async () => {
+test("a snapshot made again for the same date, with a late entry, is reported with its new contents", async () => {
   const subject = await new TimelineSubject({ every: 10, isCertified: false }).open();
   await subject.writes(40, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
   const { handover } = subject.timeline;
@@ -261,7 +261,7 @@ test("a snapshot that is made again of the same date, with an entry that came la
   assert.equal(after.seal, subject.snapshots.sealOf(after.at)?.seal);
 });
 
-test("a snapshot that is wanted of a later date only is made of one, though a rounder one would do", async () => {
+test("a snapshot requested for a later date has a later date, although a rounder one would do", async () => {
   const subject = await new TimelineSubject({ every: 1000, isCertified: false }).open();
   await subject.writes(40, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
   const { handover } = subject.timeline;
@@ -271,7 +271,7 @@ test("a snapshot that is wanted of a later date only is made of one, though a ro
   assert.ok((handover.cuts[0]?.at ?? 0) > after);
 });
 
-test("where nobody writes, two that forget at different tails are wanted a snapshot of the same date", async () => {
+test("if no client writes, two daemons that prune at different tails request a snapshot of the same date", async () => {
   const dates = await Promise.all(
     [1, 2].map(async (minutes) => {
       const limits = { tailMs: minutes * MINUTE_MS };
@@ -280,17 +280,20 @@ test("where nobody writes, two that forget at different tails are wanted a snaps
       const last = subject.now;
       await subject.pass(6 * MINUTE_MS);
       const { handover } = subject.timeline;
-      // A date that each of them had signed before.
+      // A date that each of them had already signed.
       handover.want(last - minutes * MINUTE_MS - 1);
       await subject.pass(MINUTE_MS);
-      assert.ok((handover.cuts.at(-1)?.at ?? 0) > last, "up to where entries end all may have been signed");
+      assert.ok(
+        (handover.cuts.at(-1)?.at ?? 0) > last,
+        "up to the last entry all dates may have been signed",
+      );
       return handover.cuts.at(-1)?.at;
     }),
   );
   assert.equal(dates[0], dates[1]);
 });
 
-test("a snapshot of later than the last entries forgets nothing that is still in the tail", async () => {
+test("a snapshot dated after the last entries prunes nothing that is still in the tail", async () => {
   const subject = await new TimelineSubject({ every: 1000, limits: { retainMs: MINUTE_MS } }).open();
   await subject.writes(10, 1000, (i) => `SET k${i % 20} v${i}`);
   await subject.pass(20 * MINUTE_MS);

@@ -1,20 +1,20 @@
-/** Tests that a command for which one daemon has no memory left does not become one without effect there. */
+/** Tests that a command for which one daemon has no memory left does not become one without effect on that daemon. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Shortage } from "../../store/keyspace/shortage.js";
 import { entry, Subject } from "./support/fold-subject.js";
 
-/** Long enough that a string is changed in a buffer of its own. */
+/** Long enough that a string is changed in a separate buffer. */
 const LONG = "x".repeat(70_000);
 
 /** Errors of the engine and its library when memory is exhausted. */
-const told: readonly Error[] = [
+const shortages: readonly Error[] = [
   new RangeError("Array buffer allocation failed"),
   Object.assign(new Error("Failed to allocate memory"), { code: "ERR_MEMORY_ALLOCATION_FAILED" }),
 ];
 
-for (const problem of told) {
-  test(`a fold breaks off where memory fails: ${problem.message}`, (t) => {
+for (const problem of shortages) {
+  test(`a fold breaks off if memory is exhausted: ${problem.message}`, (t) => {
     for (const fields of [{}, { multi: true }]) {
       const subject = new Subject();
       subject.merge(entry("a", 1, [["SET", "k", LONG]]));
@@ -27,7 +27,7 @@ for (const problem of told) {
   });
 }
 
-test("what no engine can make is an error of the command, on all daemons", (t) => {
+test("an operation that no engine supports is an error of the command, on all daemons", (t) => {
   const subject = new Subject();
   subject.merge(entry("a", 1, [["SET", "k", LONG]]));
   const fails = (): never => {

@@ -1,6 +1,6 @@
 /**
  * Tests a timeline whose release does not know the semantics from a date on: it stores everything, applies nothing, and
- * continues once it knows.
+ * continues once it knows the semantics.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -33,7 +33,7 @@ async function subjectOf(options: SubjectOptions = {}): Promise<TimelineSubject>
 
 const stateOf = ({ timeline }: TimelineSubject) => canonicalState(timeline.database);
 
-test("it keeps and gives what comes, answers for none of it, and lets nothing become final", async () => {
+test("it stores and sends entries, answers none of them, and lets nothing become final", async () => {
   const subject = await subjectOf({ every: 10, limits: { retainMs: 3 * MINUTE_MS } });
   const entries = minute();
   subject.timeline.receive(entries, MEMBER);
@@ -51,7 +51,7 @@ test("it keeps and gives what comes, answers for none of it, and lets nothing be
     kind: "failed",
     detail: timeline.standstill,
   });
-  const answered = subject.folded.flatMap((told) => told.answered.map(({ entry }) => entry));
+  const answered = subject.folded.flatMap((report) => report.answered.map(({ entry }) => entry));
   assert.ok(answered.every(({ envelope }) => envelope.at < START + 30_500));
   for (let minutes = 0; minutes < 10; minutes++) {
     await subject.pass(MINUTE_MS);
@@ -64,12 +64,12 @@ test("it keeps and gives what comes, answers for none of it, and lets nothing be
   assert.deepEqual([subject.get("late").kind, subject.get("later").kind], ["bulk", "nil"]);
   assert.equal(timeline.watermark, watermark);
   assert.equal(timeline.digests.isExact(subject.now), false);
-  assert.ok(timeline.prunedTo < START + 30_500, "nothing goes that is not in the state");
+  assert.ok(timeline.prunedTo < START + 30_500, "entries that are not in the state are not pruned");
   for (const at of subject.snapshots.list()) assert.ok(at < START + 30_500, `a snapshot of ${at}`);
   for (const entry of [...entries, late]) assert.ok(timeline.holds(placeOf(entry)));
 });
 
-test("a release that knows it goes on from the same folder, and is equal", async () => {
+test("a release that knows the version continues with the same folder, and is equal", async () => {
   const old = await subjectOf({ known: EARLIER_SEMANTICS, every: 10 });
   const entries = minute();
   for (const entry of entries) {
@@ -86,7 +86,7 @@ test("a release that knows it goes on from the same folder, and is equal", async
   assert.equal(upgraded.timeline.standstill, null);
   assert.deepEqual(upgraded.get("k0"), { kind: "bulk", bytes: "111" });
   const fresh = await subjectOf({ known: NEXT_SEMANTICS, now: again.now });
-  fresh.timeline.receive(again.told, MEMBER);
+  fresh.timeline.receive(again.announced, MEMBER);
   fresh.timeline.receive(entries, MEMBER);
   await fresh.settle();
   assert.deepEqual(stateOf(upgraded), stateOf(fresh));
@@ -94,7 +94,7 @@ test("a release that knows it goes on from the same folder, and is equal", async
   assert.deepEqual(upgraded.get("k0"), { kind: "bulk", bytes: "121" });
 });
 
-test("it goes on where the switch was not permitted after all", async () => {
+test("it continues if the switch turns out not to be permitted", async () => {
   const subject = await subjectOf();
   const { timeline } = subject;
   const commands = [["KEY", "ADD", pem(3), "RULES", "+@all", "~*"]];
@@ -109,7 +109,7 @@ test("it goes on where the switch was not permitted after all", async () => {
   assert.deepEqual(subject.get("n"), { kind: "bulk", bytes: "1" });
 });
 
-test("a version is in the snapshot that a start begins with", async () => {
+test("the version is part of the snapshot that a start begins with", async () => {
   const subject = await subjectOf({ known: NEXT_SEMANTICS, every: 10 });
   subject.timeline.receive(minute(), MEMBER);
   await subject.writes(3, 2 * MINUTE_MS, (i) => `SET x ${i}`);
@@ -120,5 +120,5 @@ test("a version is in the snapshot that a start begins with", async () => {
   assert.deepEqual(stateOf(again), stateOf(subject));
   const older = await subject.restarted({ known: EARLIER_SEMANTICS }).open();
   assert.match(older.timeline.standstill ?? "", /commands mean version 2/);
-  assert.deepEqual(older.get("k0"), subject.get("k0"), "the snapshot's state is whole");
+  assert.deepEqual(older.get("k0"), subject.get("k0"), "the snapshot's state is complete");
 });

@@ -2,17 +2,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { finish } from "../../protocol/steps.js";
-import { type Look, UNCOMPARED } from "../../timeline/state-digests.js";
+import { type SumSelection, UNCOMPARED } from "../../timeline/state-digests.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { entryAt, HeldStorage, MEMBER, MINUTE_MS, TimelineSubject } from "./support/timeline-subject.js";
 
 const seed = seedOfRun();
 
-const look = (at: number): Look => ({ at, salt: 1 });
+const selection = (at: number): SumSelection => ({ at, salt: 1 });
 const named = (...keys: string[]) => keys.map((key) => ({ db: 0, key }));
-const keysOf = (told: readonly { readonly key: string }[] | null) => told?.map(({ key }) => key);
+const keysOf = (digests: readonly { readonly key: string }[] | null) => digests?.map(({ key }) => key);
 
-test("keys that have been changed since are left out, also if they are gone", async () => {
+test("keys that have changed since are left out, even if they no longer exist", async () => {
   const subject = await new TimelineSubject().open();
   await subject.writes(3, 1000, (i) => `SET k${i} v`);
   const at = subject.now + 500;
@@ -20,27 +20,27 @@ test("keys that have been changed since are left out, also if they are gone", as
   subject.write("SET k0 other");
   subject.write("DEL k1");
   await subject.settle();
-  const told = subject.timeline.digests.digests(look(at), named("k0", "k1", "k2", "k3"));
-  assert.deepEqual(keysOf(told), ["k2", "k3"]);
-  assert.notEqual(told?.[0]?.digest, null);
-  assert.equal(told?.[1]?.digest, null);
-  const sums = finish(subject.timeline.digests.sums(look(at)));
+  const digests = subject.timeline.digests.digests(selection(at), named("k0", "k1", "k2", "k3"));
+  assert.deepEqual(keysOf(digests), ["k2", "k3"]);
+  assert.notEqual(digests?.[0]?.digest, null);
+  assert.equal(digests?.[1]?.digest, null);
+  const sums = finish(subject.timeline.digests.sums(selection(at)));
   assert.equal([...sums.sums].filter((sum) => sum === UNCOMPARED).length >= 1, true);
 });
 
-test("nothing is said after a whole database was emptied, until that is before the date", async () => {
+test("nothing is reported after a complete database was emptied, until that is before the date", async () => {
   const subject = await new TimelineSubject().open();
   await subject.writes(3, 1000, (i) => `SET k${i} v`);
   const at = subject.now;
   await subject.pass(1000);
   subject.write("FLUSHALL");
   await subject.pass(1000);
-  assert.equal(subject.timeline.digests.digests(look(at), named("k0")), null);
-  const later = subject.timeline.digests.digests(look(subject.now), named("k0"));
+  assert.equal(subject.timeline.digests.digests(selection(at), named("k0")), null);
+  const later = subject.timeline.digests.digests(selection(subject.now), named("k0"));
   assert.deepEqual(later, [{ db: 0, key: "k0", digest: null }]);
 });
 
-test("nothing is said while what is dated before is not on the disk, or when the tail does not reach back", async () => {
+test("nothing is reported while earlier entries are not on the disk, or if the tail does not reach back", async () => {
   const storage = new HeldStorage();
   const subject = await new TimelineSubject({ storage }).open();
   subject.write("SET a 1");
@@ -58,24 +58,24 @@ test("nothing is said while what is dated before is not on the disk, or when the
   assert.equal(subject.timeline.digests.isExact(at), false);
 });
 
-test("a key whose time was over before the date is none, whether it has been dropped or not", async () => {
+test("a key that expired before the date does not exist, whether it has been dropped or not", async () => {
   const subject = await new TimelineSubject().open();
   subject.write(`SET a 1 PXAT ${subject.now + 500}`);
   subject.write(`SET b 1 PXAT ${subject.now + MINUTE_MS}`);
   await subject.pass(1000);
-  const told = subject.timeline.digests.digests(look(subject.now), named("a", "b"));
+  const digests = subject.timeline.digests.digests(selection(subject.now), named("a", "b"));
   assert.deepEqual(
-    told?.map(({ digest }) => digest === null),
+    digests?.map(({ digest }) => digest === null),
     [true, false],
   );
 });
 
-test("a late entry changes what is said of the key, at a date after it", async () => {
+test("a late entry changes the digest of the key at a later date", async () => {
   const subject = await new TimelineSubject().open();
   await subject.writes(3, 1000, () => "INCR n");
   await subject.pass(2000);
   const at = subject.now;
-  const digest = () => subject.timeline.digests.digests(look(at), named("n"))?.[0]?.digest;
+  const digest = () => subject.timeline.digests.digests(selection(at), named("n"))?.[0]?.digest;
   const before = digest();
   subject.timeline.receive([entryAt(at - 2500, "INCR n")], MEMBER);
   await subject.settle();
@@ -83,17 +83,17 @@ test("a late entry changes what is said of the key, at a date after it", async (
   assert.notEqual(digest(), undefined);
 });
 
-test("buckets lead to the keys in them", async () => {
+test("buckets lead to their keys", async () => {
   const subject = await new TimelineSubject().open();
   await subject.writes(200, 10, (i) => `SET k${i} v`);
   await subject.pass(1000);
   const { digests, database } = subject.timeline;
   const at = subject.now;
-  const before = finish(digests.sums(look(at)));
+  const before = finish(digests.sums(selection(at)));
   const entry = database.keyspaces[0]?.find("k77");
   assert.ok(entry !== undefined);
   entry.value = "another";
-  const after = finish(digests.sums(look(at)));
+  const after = finish(digests.sums(selection(at)));
   const wanted = new Set(
     [...after.sums.keys()].filter((bucket) => after.sums[bucket] !== before.sums[bucket]),
   );
@@ -104,7 +104,7 @@ test("buckets lead to the keys in them", async () => {
   assert.ok(found.length < 60, String(found.length));
 });
 
-test(`sums count each key once that stays, while others go between their steps (seed ${seed})`, async () => {
+test(`sums count each key that stays once, while others are removed between their steps (seed ${seed})`, async () => {
   const random = new SeededRandom(seed);
   const subject = await new TimelineSubject().open();
   const names = Array.from({ length: 3000 }, (_, number) => `k${number}`);
@@ -112,9 +112,9 @@ test(`sums count each key once that stays, while others go between their steps (
   await subject.pass(1000);
   const { digests } = subject.timeline;
   const at = subject.now;
-  const before = finish(digests.sums(look(at))).sums;
+  const before = finish(digests.sums(selection(at))).sums;
   await subject.pass(10);
-  const work = digests.sums(look(at));
+  const work = digests.sums(selection(at));
   let removed = 0;
   let step = work.next();
   for (; step.done !== true; step = work.next())

@@ -44,30 +44,32 @@ function randomEntry(random: SeededRandom): Entry {
 }
 
 /** Returns the ids reported for an entry's XADD when it is merged. */
-function toldBy(subject: Subject, each: Entry): string[] {
+function reportedBy(subject: Subject, each: Entry): string[] {
   const replies = subject.merge(each).map(({ reply }) => reply);
   const { multi, commands } = each.envelope;
   const ofCommands = multi && replies[0]?.kind === "array" ? replies[0].items : replies;
   return commands.flatMap(([name], i) => (name === "XADD" ? [shown(ofCommands[i]!)] : []));
 }
 
-test(`XADD * tells ids that stay, whatever order commands arrive in (seed ${seed})`, () => {
+test(`XADD * reports permanent ids, in any order of arrival (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const entries = Array.from({ length: ENTRIES }, () => randomEntry(random));
     const inOrder = new Subject();
-    const final = new Map(entries.toSorted(compareEntries).map((each) => [each.id, toldBy(inOrder, each)]));
+    const final = new Map(
+      entries.toSorted(compareEntries).map((each) => [each.id, reportedBy(inOrder, each)]),
+    );
     const shuffled = new Subject();
     for (const each of random.shuffled(entries)) {
-      assert.deepEqual(toldBy(shuffled, each), final.get(each.id), `seed ${seed}, run ${run}`);
+      assert.deepEqual(reportedBy(shuffled, each), final.get(each.id), `seed ${seed}, run ${run}`);
     }
     assert.deepEqual(...shuffled.states);
     const all = [...final.values()].flat();
-    assert.equal(new Set(all).size, all.length, `an id was told twice: seed ${seed}, run ${run}`);
+    assert.equal(new Set(all).size, all.length, `an id was reported twice: seed ${seed}, run ${run}`);
   }
 });
 
-test("ids rise with the order of units: date, number, envelope, place in it", () => {
+test("ids ascend with the order of units: date, number, envelope, index in it", () => {
   const subject = new Subject();
   const add = "XADD s * a 1";
   const last = subject.merge(
@@ -88,11 +90,11 @@ test("ids rise with the order of units: date, number, envelope, place in it", ()
   assert.deepEqual(...subject.states);
 });
 
-test("an id can still change where an id ahead of its date arrives late", () => {
+test("an id can still change if an id ahead of its date arrives late", () => {
   const subject = new Subject();
-  const [told] = subject.replies(entry("b", 5, ["XADD s * a 1"]));
+  const [reported] = subject.replies(entry("b", 5, ["XADD s * a 1"]));
   subject.merge(entry("a", 4, [`XADD s ${AT + 1000}-0 a 1`]));
-  assert.match(told!, new RegExp(`^"${AT + 5}-\\d+"$`));
+  assert.match(reported!, new RegExp(`^"${AT + 5}-\\d+"$`));
   assert.equal(subject.ask("XRANGE s - +").includes(`"${AT + 1000}-1"`), true);
   assert.deepEqual(...subject.states);
 });

@@ -29,7 +29,7 @@ test("a restart with the clock a day behind shows everything that was acknowledg
   assert.equal(restarted.timeline.figures.waiting, 0);
 });
 
-test("a restart with the clock a day behind still waits for what is dated beyond any client's window", async () => {
+test("a restart with the clock a day behind still waits for entries dated beyond any client's window", async () => {
   const subject = await new TimelineSubject().open();
   await subject.writes(10, 1000, (i) => `SET k${i} v`);
   subject.timeline.receive([entryAt(subject.now + MINUTE_MS, "SET future v")], MEMBER);
@@ -42,14 +42,14 @@ test("a restart with the clock a day behind still waits for what is dated beyond
   assert.deepEqual(restarted.get("future"), bulk("v"));
 });
 
-test("what the fold answers to members' entries is told, but for a refold's", async () => {
+test("the fold's answers to members' entries are reported, except those of a refold", async () => {
   const subject = await new TimelineSubject().open();
   await subject.writes(3, 1000, () => "INCR n");
   const late = entryAt(subject.now - 500, "INCR n");
   subject.timeline.receive([late], MEMBER);
-  const [, told] = subject.folded;
-  assert.deepEqual(told?.entries, [late]);
-  assert.deepEqual(told?.answered, [
+  const [, report] = subject.folded;
+  assert.deepEqual(report?.entries, [late]);
+  assert.deepEqual(report?.answered, [
     { entry: late, answers: [{ reply: { kind: "integer", value: 3 }, outcome: "applied", late: true }] },
   ]);
   await subject.writes(400, 500, () => "INCR n");
@@ -59,27 +59,27 @@ test("what the fold answers to members' entries is told, but for a refold's", as
   assert.deepEqual(subject.folded.slice(2), [{ entries: [older], answered: [] }]);
 });
 
-test("nothing is told of what is not synced, and all of it afterwards", async () => {
+test("nothing unsynced is announced, and everything afterwards", async () => {
   const storage = new HeldStorage();
   const subject = await new TimelineSubject({ storage }).open();
   const entry = subject.write("SET a 1");
   await subject.pass(3000);
   const { timeline } = subject;
-  const seen = () => [
+  const announced = () => [
     timeline.read(placeOf(entry)) !== null,
     timeline.index.total("data").count,
     [...timeline.index.places("data", null, null)].length,
-    subject.told.length,
+    subject.announced.length,
     timeline.published > 0,
   ];
-  assert.deepEqual(seen(), [false, 0, 0, 0, false]);
+  assert.deepEqual(announced(), [false, 0, 0, 0, false]);
   assert.deepEqual(subject.get("a"), bulk("1"));
   storage.sync();
   await subject.settle();
-  assert.deepEqual(seen(), [true, 1, 1, 1, true]);
+  assert.deepEqual(announced(), [true, 1, 1, 1, true]);
 });
 
-test("after a sync that failed nothing is taken or told any more", async () => {
+test("after a failed sync nothing is accepted or announced any longer", async () => {
   const storage = new HeldStorage();
   const subject = await new TimelineSubject({ storage }).open();
   subject.write("SET a 1");
@@ -92,7 +92,7 @@ test("after a sync that failed nothing is taken or told any more", async () => {
   await subject.pass(5000);
   storage.sync();
   await subject.settle();
-  assert.deepEqual([subject.told.length, subject.timeline.published, subject.counts.indexed], [0, 0, 0]);
+  assert.deepEqual([subject.announced.length, subject.timeline.published, subject.counts.indexed], [0, 0, 0]);
 });
 
 test("a snapshot of another format is refused and stays on disk", async () => {
@@ -107,7 +107,7 @@ test("a snapshot of another format is refused and stays on disk", async () => {
   assert.deepEqual((await subject.restarted().open()).get("k59"), bulk("v"));
 });
 
-test("a snapshot that is damaged is passed over and stays on disk", async () => {
+test("a damaged snapshot is skipped and stays on disk", async () => {
   const subject = await new TimelineSubject({ every: 10 }).open();
   await subject.writes(60, 20_000, (i) => `SET k${i} v`);
   const kept = subject.snapshots.list();
@@ -116,10 +116,10 @@ test("a snapshot that is damaged is passed over and stays on disk", async () => 
   for (const key of ["k0", "k30", "k59"]) assert.deepEqual(restarted.get(key), bulk("v"));
   assert.deepEqual(restarted.counts, { indexed: 60, kept: 60 });
   await restarted.pass(MINUTE_MS);
-  for (const date of kept) assert.ok(restarted.snapshots.list().includes(date), `${date} is gone`);
+  for (const date of kept) assert.ok(restarted.snapshots.list().includes(date), `${date} was removed`);
 });
 
-test("a start with no snapshot that can be read, and the beginning forgotten, fails and removes nothing", async () => {
+test("a start without a readable snapshot, and with its beginning pruned, fails and removes nothing", async () => {
   const subject = await new TimelineSubject({ every: 10, limits: { retainMs: DAY_MS } }).open();
   await subject.writes(60, DAY_MS / 10, (i) => `SET k${i} v`);
   const kept = subject.snapshots.list();
@@ -128,7 +128,7 @@ test("a start with no snapshot that can be read, and the beginning forgotten, fa
   assert.deepEqual(subject.snapshots.list(), kept);
 });
 
-test("snapshots that late entries have made wrong are removed", async () => {
+test("snapshots that late entries have invalidated are removed", async () => {
   const subject = await new TimelineSubject({ every: 5 }).open();
   for (let i = 0; i < 20; i++) {
     await subject.writes(6, 20_000, () => `SET k${i} v`);
@@ -140,7 +140,7 @@ test("snapshots that late entries have made wrong are removed", async () => {
   assert.ok(subject.mark.snapshots.length <= 2);
 });
 
-test("many late entries are merged in several turns, and others are served meanwhile", async () => {
+test("many late entries are merged in several turns, and clients are served in the meantime", async () => {
   const subject = await new TimelineSubject().open();
   const { timeline } = subject;
   const late = Array.from({ length: 3000 }, (_, i) => entryAt(START + i, `SET late${i} v`));
@@ -165,9 +165,9 @@ test("many late entries are merged in several turns, and others are served meanw
 
 for (const [count, how] of [
   [2000, "are merged many at a time"],
-  [6000, "are folded anew where they are too many"],
+  [6000, "are folded again if there are too many"],
 ] as const) {
-  test(`late entries each of which redoes much, on a machine that is slow, ${how}`, async () => {
+  test(`late entries that each redo much, on a slow machine, ${how}`, async () => {
     const subject = await new TimelineSubject().open();
     const { timeline } = subject;
     for (let i = 0; i < 4000; i++) subject.write("INCR n", subject.now + 1 + (i >> 2));
@@ -187,7 +187,7 @@ for (const [count, how] of [
   });
 }
 
-test("a late write of a client is got ready for in several steps, and others are taken meanwhile", async () => {
+test("a client's late write is prepared in several steps, and other writes are accepted in the meantime", async () => {
   const subject = await new TimelineSubject().open();
   await subject.writes(20, 1, (i) => `SET old${i} v`);
   const late = entryAt(subject.now, "APPEND k late");
@@ -203,7 +203,7 @@ test("a late write of a client is got ready for in several steps, and others are
   assert.deepEqual(subject.get("meanwhile0"), bulk("v"));
 });
 
-test("what certainly affects too much is folded anew, or refused, before all behind it is got ready for it", async () => {
+test("an entry that certainly affects too much is folded again, or refused, before all later units are prepared for it", async () => {
   const subject = await new TimelineSubject().open();
   const { timeline } = subject;
   for (let i = 0; i < 12_000; i++) subject.write("INCR n", subject.now + 1 + i);
@@ -220,7 +220,7 @@ test("what certainly affects too much is folded anew, or refused, before all beh
   assert.deepEqual(subject.get("n"), bulk("12001"));
 });
 
-test("behind what touches whole databases so many units are not walked in one go: it is folded anew, or refused", {
+test("an entry before very many units and one that touches complete databases is folded again, or refused", {
   skip: skipUnlessFull,
 }, async () => {
   const subject = await new TimelineSubject().open();
@@ -231,7 +231,7 @@ test("behind what touches whole databases so many units are not walked in one go
   // To find the units it affects, the fold walks through all later ones, although there is none.
   while (!timeline.prepare(few)) await subject.turns(1);
   assert.equal(timeline.take(few).kind, "taken");
-  assert.ok(timeline.prepare(swap), "at once: it is not worth getting ready for");
+  assert.ok(timeline.prepare(swap), "immediately: preparing would not help");
   assert.equal(timeline.take(swap).kind, "too-old");
   timeline.receive([swap], MEMBER);
   await subject.settle();
@@ -239,11 +239,11 @@ test("behind what touches whole databases so many units are not walked in one go
   assert.ok(timeline.isFolded(swap.envelope.at));
   const before = entryAt(subject.now, "SET other v");
   while (!timeline.prepare(before)) await subject.turns(1);
-  assert.equal(timeline.take(before).kind, "too-old", "one stands behind it that touches whole databases");
+  assert.equal(timeline.take(before).kind, "too-old", "a later unit touches complete databases");
   assert.deepEqual(subject.get("k0"), bulk("20900"));
 });
 
-test("a write taken during a refold is readable at once, and after it", async () => {
+test("a write accepted during a refold is readable immediately, and after it", async () => {
   const subject = await fiveMinutes({ tailBytes: 40_000 });
   const { timeline } = subject;
   const many = Array.from({ length: 400 }, (_, i) =>
@@ -270,7 +270,7 @@ test("a write taken during a refold is readable at once, and after it", async ()
   assert.deepEqual(subject.get("z399"), bulk("v".repeat(300)));
 });
 
-test("what comes during a refold is merged in slices, before and after which others are served", async () => {
+test("entries that arrive during a refold are merged in slices, between which clients are served", async () => {
   const subject = await fiveMinutes();
   const { timeline } = subject;
   const before = subject.get("k");
@@ -282,9 +282,9 @@ test("what comes during a refold is merged in slices, before and after which oth
   for (let i = 0; i < 1000; i++) subject.write("INCR during");
   const merged: number[] = [];
   const { mergeWithin } = Fold.prototype;
-  Fold.prototype.mergeWithin = function (most, entries) {
+  Fold.prototype.mergeWithin = function (max, entries) {
     merged.push(entries.length);
-    return mergeWithin.call(this, most, entries);
+    return mergeWithin.call(this, max, entries);
   };
   try {
     while (await subject.turns(1)) if (isRunning() && merged.length > 0) subject.write("INCR during");
@@ -301,7 +301,7 @@ test("what comes during a refold is merged in slices, before and after which oth
   for (const key of ["k", "during"]) assert.deepEqual(restarted.get(key), subject.get(key));
 });
 
-test("the tail is cut while a refold runs, and so is the new fold's", async () => {
+test("the tail is cut while a refold runs, and so is the new fold's tail", async () => {
   const tailBytes = 40_000;
   const subject = await fiveMinutes({ tailBytes });
   const { timeline } = subject;
@@ -319,15 +319,15 @@ test("the tail is cut while a refold runs, and so is the new fold's", async () =
     }
     timeline.tick();
   }
-  assert.ok(written >= 300, `${written} written meanwhile`);
+  assert.ok(written >= 300, `${written} written in the meantime`);
   assert.deepEqual(subject.get("k"), bulk(String(601 + written)));
   subject.isSlow = false;
   timeline.receive([entryAt(subject.now - 1, "INCR k")], MEMBER);
   await subject.pass(6000);
-  assert.equal(subject.folded.at(-1)?.answered.length, 1, "merged, as it belongs into the tail");
+  assert.equal(subject.folded.at(-1)?.answered.length, 1, "merged, because it belongs into the tail");
 });
 
-test("what comes due as a refold begins is told to be folded", async () => {
+test("an entry whose date is reached as a refold begins is reported as folded", async () => {
   const subject = await fiveMinutes();
   const { timeline } = subject;
   const future = entryAt(subject.now + 5050, "SET future 1");
@@ -351,7 +351,7 @@ test("a lone daemon's clock that jumps ahead and back leaves no trace", async ()
   subject.write("SET a 1");
 });
 
-test("a lone daemon's clock that jumps moves nothing either when a client whose clock jumped too writes", async () => {
+test("a lone daemon's clock that jumps changes nothing even if a client whose clock jumped too writes", async () => {
   const subject = await new TimelineSubject({ isAlone: true }).open();
   await subject.pass(5000);
   subject.now += DAY_MS;
@@ -363,7 +363,7 @@ test("a lone daemon's clock that jumps moves nothing either when a client whose 
   subject.write("SET a 1");
 });
 
-test("a lone daemon's clock that jumps and stays is believed after ten minutes", async () => {
+test("a lone daemon's clock that jumps and stays is accepted after ten minutes", async () => {
   const subject = await new TimelineSubject({ isAlone: true }).open();
   await subject.pass(5000);
   subject.now += DAY_MS;

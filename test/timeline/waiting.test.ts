@@ -10,7 +10,7 @@ import { Waiting } from "../../timeline/waiting.js";
 const dated = (at: number, commands = 1): Entry =>
   ({ envelope: { at, seq: 0, commands: Array(commands).fill([]) }, id: "" }) as unknown as Entry;
 const entry = dated(7);
-/** The clock's date, after the entries that wait. */
+/** The clock's date, later than the waiting entries. */
 const DATE = 100;
 
 /** Returns an entry that can be read again from its bytes. */
@@ -22,7 +22,7 @@ function signed(at: number, seq = 0, text = "v"): Entry {
 
 const many: readonly Entry[] = Array(64).fill(entry);
 
-test("late entries wait four times as long as the last merge took that did units again", () => {
+test("late entries wait four times as long as the last merge with redone units took", () => {
   const waiting = new Waiting();
   waiting.addLate([entry]);
   waiting.merged(1000, 1100);
@@ -30,7 +30,7 @@ test("late entries wait four times as long as the last merge took that did units
   assert.equal(waiting.firstLate(1500), entry);
 });
 
-test("a merge during which the process was frozen holds late entries up for five seconds at most", () => {
+test("a merge during which the process was suspended delays late entries by at most five seconds", () => {
   const waiting = new Waiting();
   waiting.addLate([entry]);
   waiting.merged(1000, 13_000);
@@ -38,7 +38,7 @@ test("a merge during which the process was frozen holds late entries up for five
   assert.equal(waiting.firstLate(18_000), entry);
 });
 
-test("late entries are taken in their order, by commands, and one at least", () => {
+test("late entries are taken in order, limited by commands, but at least one", () => {
   const waiting = new Waiting();
   const [a, b, c] = [dated(1, 5), dated(2), dated(3)];
   waiting.addLate([b, c]);
@@ -49,23 +49,23 @@ test("late entries are taken in their order, by commands, and one at least", () 
   assert.deepEqual([waiting.firstLate(0), waiting.isPast(1), waiting.isPast(2)], [b, true, false]);
 });
 
-test("a refold for a stream of late entries waits until no more come", () => {
+test("a refold for a stream of late entries waits until no more arrive", () => {
   const waiting = new Waiting();
   const first = dated(1);
   waiting.addLate([first, ...many]);
-  assert.ok(waiting.putsOffRefold(1000, DATE));
+  assert.ok(waiting.postponesRefold(1000, DATE));
   assert.equal(waiting.firstLate(1199), null);
   waiting.addLate([entry]);
-  assert.ok(waiting.putsOffRefold(1200, DATE));
+  assert.ok(waiting.postponesRefold(1200, DATE));
   assert.equal(waiting.firstLate(1400), first);
-  assert.ok(!waiting.putsOffRefold(1400, DATE));
-  assert.ok(waiting.putsOffRefold(1401, DATE), "the next one");
+  assert.ok(!waiting.postponesRefold(1400, DATE));
+  assert.ok(waiting.postponesRefold(1401, DATE), "the next one");
 });
 
 test("a refold for a few late entries does not wait", () => {
   const waiting = new Waiting();
   waiting.addLate([entry]);
-  assert.ok(!waiting.putsOffRefold(1000, DATE));
+  assert.ok(!waiting.postponesRefold(1000, DATE));
 });
 
 test("a refold waits no longer than ten seconds", () => {
@@ -73,24 +73,24 @@ test("a refold waits no longer than ten seconds", () => {
   waiting.addLate(many);
   for (let now = 0; now < 10_000; now += 200) {
     waiting.addLate([entry]);
-    assert.ok(waiting.putsOffRefold(now, DATE));
+    assert.ok(waiting.postponesRefold(now, DATE));
   }
   waiting.addLate([entry]);
-  assert.ok(!waiting.putsOffRefold(10_000, DATE));
+  assert.ok(!waiting.postponesRefold(10_000, DATE));
 });
 
-test("a refold does not wait for those who write on", () => {
+test("a refold does not wait for clients that keep writing", () => {
   const waiting = new Waiting();
   waiting.addLate(many);
-  assert.ok(waiting.putsOffRefold(1000, DATE));
+  assert.ok(waiting.postponesRefold(1000, DATE));
   waiting.addLate([dated(DATE), dated(DATE + 1)]);
-  assert.ok(!waiting.putsOffRefold(1200, DATE + 200));
+  assert.ok(!waiting.postponesRefold(1200, DATE + 200));
 });
 
-test("what waits for long is told, and what a refold takes in waits until it has", () => {
+test("entries that wait for long are reported, and those of a refold wait until it is done", () => {
   const waiting = new Waiting();
   const isBehind = (now: number) => {
-    waiting.look(now);
+    waiting.noteTime(now);
     return waiting.isBehind(() => now);
   };
   assert.ok(!isBehind(0));
@@ -104,7 +104,7 @@ test("what waits for long is told, and what a refold takes in waits until it has
   assert.deepEqual([isBehind(9000), isBehind(90_000), waiting.size], [false, false, 1]);
 });
 
-test("what is past is told by the least date that waits", () => {
+test("`isPast` is decided by the earliest waiting date", () => {
   const waiting = new Waiting();
   assert.ok(waiting.isPast(Number.MAX_SAFE_INTEGER));
   waiting.addFuture([signed(9), signed(8)]);
@@ -117,7 +117,7 @@ test("what is past is told by the least date that waits", () => {
   assert.deepEqual([waiting.isPast(8), waiting.isPast(9)], [true, false]);
 });
 
-test("entries that are dated ahead come out in their order, as they went in, and up to a time", () => {
+test("entries dated ahead are returned in order, unchanged, and up to a time", () => {
   const waiting = new Waiting();
   const dates = Array.from({ length: 500 }, (_, i) => (i * 211) % 500);
   for (const at of dates) waiting.addFuture([signed(1000 + at, at % 3)]);
@@ -132,7 +132,7 @@ test("entries that are dated ahead come out in their order, as they went in, and
   assert.equal(waiting.size, 0);
 });
 
-test("only so many that are dated ahead may wait, by number and by bytes", () => {
+test("the entries dated ahead are limited in number and in bytes", () => {
   const [waiting, large] = [new Waiting(), new Waiting()];
   const one = signed(1);
   for (let i = 0; i < 500; i++) waiting.addFuture(Array<Entry>(100).fill(one));
@@ -145,18 +145,18 @@ test("only so many that are dated ahead may wait, by number and by bytes", () =>
   assert.ok(large.hasRoom(1, 1024 * 1024, 1), "it does not have to wait");
 });
 
-test("what was marked is waited for until it is merged or a refold has it, and nothing that comes later", () => {
+test("marked entries are waited for until they are merged or refolded, but no later ones", () => {
   const waiting = new Waiting();
   waiting.addLate([dated(5), dated(9)]);
   waiting.mark();
   waiting.addLate([dated(1), dated(2)]);
   waiting.firstLate(0);
   waiting.takeLate(3);
-  assert.ok(!waiting.isMarkPast, "that of 9 is still here");
+  assert.ok(!waiting.isMarkPast, "the entry of 9 is still waiting");
   waiting.takeLate(1);
   assert.ok(waiting.isMarkPast);
   waiting.addLate([dated(3)]);
-  assert.ok(waiting.isMarkPast, "it was not there");
+  assert.ok(waiting.isMarkPast, "it did not exist at the time");
   waiting.mark();
   waiting.takeForRefold();
   assert.ok(!waiting.isMarkPast, "the refold runs");
@@ -164,12 +164,12 @@ test("what was marked is waited for until it is merged or a refold has it, and n
   assert.ok(waiting.isMarkPast);
   waiting.addLate([dated(4)]);
   waiting.takeForRefold();
-  assert.ok(waiting.isMarkPast, "a refold of what came later");
+  assert.ok(waiting.isMarkPast, "a refold of later entries");
   waiting.mark();
   assert.ok(!waiting.isMarkPast, "now it counts");
 });
 
-test("an entry waits until it is merged or refolded itself, whatever else does", () => {
+test("an entry waits until it is itself merged or refolded, whatever happens to others", () => {
   const waiting = new Waiting();
   const named = (id: string, at: number): Entry => ({ ...dated(at), id });
   const [first, second] = [named("1", 7), named("2", 9)];

@@ -45,11 +45,11 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 test("the watermark follows the clock at the distance of the window", () => {
   const subject = new Subject(false);
   subject.pass(MINUTE_MS);
-  const behind = subject.clock - PAST_MS - subject.watermark.value;
-  assert.ok(behind >= 0 && behind <= 2000, `${behind} ms behind`);
+  const distance = subject.clock - PAST_MS - subject.watermark.value;
+  assert.ok(distance >= 0 && distance <= 2000, `${distance} ms distance`);
 });
 
-test("a watermark is told to others when the disk has it, and not before", async () => {
+test("a watermark is sent to members when the disk has it, and not before", async () => {
   const subject = new Subject(false);
   subject.pass(100);
   const { value } = subject.watermark;
@@ -61,7 +61,7 @@ test("a watermark is told to others when the disk has it, and not before", async
   assert.equal(subject.watermark.published, value);
 });
 
-test("a watermark is neither told nor kept while it is not known where it begins", async () => {
+test("a watermark is neither sent nor stored while its beginning is unknown", async () => {
   const subject = new Subject(false);
   subject.isJoining = true;
   subject.watermark.raise(START);
@@ -69,7 +69,7 @@ test("a watermark is neither told nor kept while it is not known where it begins
   subject.storage.sync();
   await turn();
   assert.equal(subject.watermark.published, 0);
-  assert.equal(subject.storage.mark("watermark"), null, "after a restart it is asked again");
+  assert.equal(subject.storage.mark("watermark"), null, "after a restart it is determined again");
   subject.isJoining = false;
   subject.pass(MINUTE_MS, true);
   subject.storage.sync();
@@ -77,7 +77,7 @@ test("a watermark is neither told nor kept while it is not known where it begins
   assert.equal(subject.watermark.published, START);
 });
 
-test("a watermark that the disk did not take is never told, and that is", async () => {
+test("a watermark that the disk did not accept is never sent, and the failure is reported", async () => {
   const subject = new Subject(false);
   subject.pass(100);
   subject.storage.fail();
@@ -89,7 +89,7 @@ test("a watermark that the disk did not take is never told, and that is", async 
   assert.deepEqual(subject.failures, ["the disk is broken"]);
 });
 
-test("a clock that is known to be wrong moves no watermark", () => {
+test("a clock that is known to be wrong does not move the watermark", () => {
   const subject = new Subject(false);
   subject.pass(3000);
   const { value } = subject.watermark;
@@ -98,14 +98,14 @@ test("a clock that is known to be wrong moves no watermark", () => {
   assert.equal(subject.watermark.value, value);
 });
 
-test("a lone daemon's clock that jumps moves the watermark after ten minutes only", () => {
+test("a lone daemon's clock that jumps moves the watermark only after ten minutes", () => {
   const subject = new Subject(true);
   subject.pass(3000);
   subject.clock += DAY_MS;
   subject.pass(9 * MINUTE_MS);
   const right = subject.clock - DAY_MS - PAST_MS;
   assert.ok(subject.watermark.value <= right, `${subject.watermark.value - right} ms ahead`);
-  assert.ok(subject.watermark.value > right - 3000, "it goes on with the time that has passed");
+  assert.ok(subject.watermark.value > right - 3000, "it continues with the time that has passed");
   subject.pass(2 * MINUTE_MS);
   assert.ok(subject.watermark.value > subject.clock - PAST_MS - 3000);
 });

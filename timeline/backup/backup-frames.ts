@@ -1,7 +1,7 @@
 /**
  * The bytes of a backup's file: a head (magic, format), then frames of length (4, big-endian) ‖ kind (1) ‖ items ‖
- * seal (32). A seal is the hash of the previous seal, the kind and the items: so damage is located, and no frame can
- * be left out, doubled or moved. Numbers on disk are only ever added to. Source:
+ * seal (32). A seal is the hash of the previous seal, the kind and the items. It locates damage, and prevents frames from
+ * being left out, repeated or moved. Numbers on disk never change; new ones are added. Source:
  * docs/decisions/0034-a-backup-is-a-file-of-envelopes.md.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
@@ -12,7 +12,7 @@ export type Hash = (bytes: Buffer) => ByteString;
 
 export type FrameKind = "entries" | "snapshot" | "late" | "end";
 
-/** Bytes that were not read as they were written. `to` is the first that is good again, or the file's end. */
+/** Bytes that differ from what was written. `to` is the first intact byte after them, or the file's end. */
 export interface DamagedBytes {
   readonly from: number;
   readonly to: number;
@@ -27,7 +27,7 @@ export interface Frame {
   readonly bytes: number;
 }
 
-/** The file is none of a backup, or of one that this version does not know. */
+/** The file is not a backup, or has a format that this version does not know. */
 export class ForeignBackup extends Error {
   override readonly name = "ForeignBackup";
 }
@@ -38,7 +38,7 @@ const FORMAT = 1;
 const HEAD = Buffer.concat([Buffer.from(MAGIC, "latin1"), Buffer.of(0, 0, 0, FORMAT)]);
 const LENGTH_BYTES = 4;
 export const SEAL_BYTES = 32;
-/** Bytes of kind and items, at most: an envelope is shorter, and a frame contains a complete one. */
+/** Maximum bytes of kind and items: an envelope is shorter, and a frame contains complete envelopes. */
 const FRAME_BYTES_MAX = 1024 * 1024 * 1024;
 
 export class FrameWriter {
@@ -55,7 +55,7 @@ export class FrameWriter {
     write(HEAD);
   }
 
-  /** Written so far. */
+  /** Bytes written so far. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -75,13 +75,13 @@ export class FrameWriter {
   }
 }
 
-/** A file that is read frame by frame, from anywhere. */
+/** A file that is read frame by frame, from any offset. */
 export class FrameReader {
   readonly #descriptor: number;
   readonly #hash: Hash;
   readonly size: number;
 
-  /** @throws Error  the system's @throws ForeignBackup */
+  /** @throws Error  the system's error @throws ForeignBackup */
   constructor(path: string, hash: Hash) {
     this.#descriptor = openSync(path, "r");
     this.#hash = hash;
@@ -92,15 +92,15 @@ export class FrameReader {
     this.close();
     if (!head.subarray(0, MAGIC.length).equals(HEAD.subarray(0, MAGIC.length)))
       throw new ForeignBackup(
-        "it is no backup: its first bytes differ; name a file that dbsync backup wrote",
+        "it is not a backup: its first bytes differ; name a file that dbsync backup wrote",
       );
     const format = head.length < HEAD.length ? "none" : head.readUInt32BE(MAGIC.length);
     throw new ForeignBackup(`it is a backup of format ${format}, and this version reads ${FORMAT}`);
   }
 
   /**
-   * Yields all frames in order, and a description of the damage in place of a damaged frame. After an
-   * impossible length the rest of the file is unknown.
+   * Yields all frames in order; a damaged frame is replaced by a description of the damage. After an
+   * impossible length the remaining bytes are unknown.
    */
   *frames(): Generator<Frame | DamagedBytes> {
     let seal: Buffer = sealOf(this.#hash, HEAD);
@@ -116,10 +116,10 @@ export class FrameReader {
       const body = this.#read(offset + LENGTH_BYTES, length);
       const found = this.#read(end - SEAL_BYTES, SEAL_BYTES);
       const kind = KINDS[body[0] as number];
-      const isGood = sealOf(this.#hash, seal, body).equals(found) && kind != null;
-      if (isGood) yield { kind, items: body.subarray(1), offset, bytes: end - offset };
+      const isIntact = sealOf(this.#hash, seal, body).equals(found) && kind != null;
+      if (isIntact) yield { kind, items: body.subarray(1), offset, bytes: end - offset };
       else yield { from: offset, to: end, problem: "the bytes differ from what was written" };
-      // The next frame was sealed with the seal that this one has in the file.
+      // The next frame was sealed with the seal that the file has for this one.
       seal = found;
       offset = end;
     }
@@ -139,7 +139,7 @@ export class FrameReader {
     return bytes.length < LENGTH_BYTES ? 0 : bytes.readUInt32BE();
   }
 
-  /** Shorter where the file ends. */
+  /** Reads bytes; the result is shorter at the end of the file. */
   #read(offset: number, length: number): Buffer {
     const bytes = Buffer.allocUnsafe(length);
     let read = 0;

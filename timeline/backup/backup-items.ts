@@ -1,13 +1,13 @@
 /**
- * The contents of a backup's frames: entries with their places, pieces of snapshots, and last what belongs to the
- * complete file.
+ * The contents of a backup's frames: entries with their order keys, pieces of snapshots, and at the end the data that
+ * belong to the complete file.
  */
 import { PLACE_BYTES } from "../entries/entry.js";
 import type { MarkName } from "../entries/storage.js";
 
 export type StoredEntry = readonly [place: Buffer, value: Buffer];
 
-/** The marks that a backup contains; `votes` belong to one daemon and are left out. */
+/** The marks that a backup contains; `votes` belong to one daemon, and are left out. */
 export const BACKUP_MARKS: readonly MarkName[] = ["watermark", "snapshots", "pruned", "genesis"];
 
 /** The contents of the last frame. A backup without it is cut off. */
@@ -17,13 +17,13 @@ export interface BackupEnd {
   readonly entries: number;
   /** The date of the last entry; null: there is none. */
   readonly last: number | null;
-  /** Dates of the valid snapshots; other snapshots in the file are to be ignored. */
+  /** The dates of the valid snapshots; other snapshots in the file have to be ignored. */
   readonly snapshots: readonly number[];
   /** base64. */
   readonly marks: Readonly<Partial<Record<MarkName, string>>>;
   /** Libraries of functions, base64; null: there were none. */
   readonly functions: string | null;
-  /** Whether its daemon was catching up, so that entries may be missing; left out by older versions. */
+  /** Whether its daemon was catching up, so that entries may be missing; older versions left it out. */
   readonly incomplete?: boolean;
 }
 
@@ -39,7 +39,7 @@ export class EntryItems {
     return this.#bytes;
   }
 
-  /** Copies both. */
+  /** Adds an entry by copying both buffers. */
   add(place: Buffer, value: Buffer): void {
     const item = Buffer.allocUnsafe(PLACE_BYTES + LENGTH_BYTES + value.length);
     item.set(place);
@@ -57,7 +57,7 @@ export class EntryItems {
   }
 }
 
-/** Views of `items`. @throws RangeError  they are not as they were written */
+/** Yields entries as views of `items`. @throws RangeError  the bytes are malformed */
 export function* entriesOf(items: Buffer): Generator<StoredEntry> {
   for (let at = 0; at < items.length; ) {
     const start = at + PLACE_BYTES + LENGTH_BYTES;
@@ -80,14 +80,14 @@ export function readSnapshotPiece(items: Buffer): { readonly date: number; reado
 
 export const writeEnd = (end: BackupEnd): Buffer => Buffer.from(JSON.stringify(end));
 
-/** @throws Error  it is not as it was written */
+/** @throws Error  the bytes are malformed */
 export function readEnd(items: Buffer): BackupEnd {
   const end = JSON.parse(items.toString()) as BackupEnd;
   const { made, entries, last, snapshots, marks, functions } = end;
-  const isWhole =
+  const isValid =
     [made, entries, last ?? 0, ...snapshots].every(Number.isSafeInteger) &&
     Object.values(marks).every((mark) => typeof mark === "string") &&
     (functions === null || typeof functions === "string");
-  if (!isWhole) throw new TypeError("the end of the backup is malformed");
+  if (!isValid) throw new TypeError("the end of the backup is malformed");
   return end;
 }

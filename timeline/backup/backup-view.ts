@@ -1,6 +1,6 @@
 /**
- * A backup's file as a timeline and its snapshots: the complete file is read and checked once, then parts are read on
- * request. Only an index is in memory, and the few entries that arrived while the backup was made.
+ * A backup's file as a timeline with snapshots. The complete file is read and checked once; then parts are read on
+ * request. Only an index is in memory, plus the few entries that arrived while the backup was made.
  */
 import { firstPlaceAt } from "../entries/entry.js";
 import type { EntrySource, MarkName, MarkSource } from "../entries/storage.js";
@@ -20,7 +20,7 @@ export class DamagedBackup extends Error {
   }
 }
 
-/** Damages that are reported, at most. */
+/** The maximum number of damages that are reported. */
 const DAMAGES_MAX = 100;
 
 interface EntriesFrame {
@@ -32,15 +32,15 @@ export class BackupView {
   readonly end: BackupEnd;
   readonly bytes: number;
   readonly #reader: FrameReader;
-  /** Ascending by their first places. */
+  /** In ascending order of their first order keys. */
   readonly #frames: readonly EntriesFrame[];
-  /** Ascending. */
+  /** In ascending order. */
   readonly #late: readonly StoredEntry[];
   /** Offsets of each snapshot's pieces. */
   readonly #pieces: ReadonlyMap<number, readonly number[]>;
   #cached: { readonly offset: number; readonly items: Buffer } | null = null;
 
-  /** @throws DamagedBackup @throws ForeignBackup @throws Error  the system's */
+  /** @throws DamagedBackup @throws ForeignBackup @throws Error  the system's error */
   constructor(path: string, hash: Hash) {
     this.#reader = new FrameReader(path, hash);
     this.bytes = this.#reader.size;
@@ -53,16 +53,16 @@ export class BackupView {
       if (isDamage(found)) {
         if (damages.length < DAMAGES_MAX) damages.push(found);
       } else if (end !== null) {
-        damages.push({ from: found.offset, to: this.bytes, problem: "they follow the end" });
+        damages.push({ from: found.offset, to: this.bytes, problem: "these bytes follow the end" });
         break;
       } else {
         try {
           if (found.kind === "end") end = readEnd(found.items);
           else addFrame(found, { frames, late, pieces });
         } catch {
-          // Its seals are valid, so another program has made it.
+          // The seals are valid, so another program has written it.
           const to = found.offset + found.bytes;
-          damages.push({ from: found.offset, to, problem: "they are no part of a backup" });
+          damages.push({ from: found.offset, to, problem: "these bytes are not part of a backup" });
           break;
         }
       }
@@ -84,7 +84,7 @@ export class BackupView {
     return text === undefined ? null : Buffer.from(text, "base64");
   }
 
-  /** Yields entries as a storage does. */
+  /** Yields entries like a storage. */
   *entries(from: Buffer | null, to: Buffer | null): Generator<StoredEntry> {
     let next = from === null ? 0 : this.#late.findIndex(([place]) => place.compare(from) >= 0);
     if (next < 0) next = this.#late.length;
@@ -104,7 +104,7 @@ export class BackupView {
     }
   }
 
-  /** Dates of the snapshots, ascending. */
+  /** Returns the dates of the snapshots in ascending order. */
   list(): number[] {
     return [...this.end.snapshots].sort((a, b) => a - b);
   }
@@ -155,7 +155,7 @@ function addFrame(
   }
 }
 
-/** Returns what a backup had at an earlier date: its entries up to that date, and the snapshots of no later date. */
+/** Returns the contents of a backup at an earlier date: the entries up to that date, and the snapshots of no later date. */
 export function asOf(view: BackupView, at: number): EntrySource & MarkSource & SnapshotSource {
   const list = () => view.list().filter((date) => date <= at);
   const end = firstPlaceAt(at + 1);

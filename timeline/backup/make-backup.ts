@@ -1,7 +1,7 @@
 /**
- * Makes a backup of a timeline's folder, which a daemon may go on writing: the entries of one moment, with everything
- * that belongs to them. Entries that arrive meanwhile and are dated before the last one are searched for until no
- * more are found.
+ * Makes a backup of a timeline's folder, which a daemon may continue to write: the entries of one moment, with all the
+ * data that belong to them. Entries that arrive in the meantime and are dated before the last one are searched for until
+ * none is found.
  */
 import type { FolderView } from "../disk/folder-view.js";
 import { dateOf, readPlace } from "../entries/entry.js";
@@ -20,7 +20,7 @@ import {
 
 export interface BackupParts {
   readonly view: FolderView;
-  /** null: there are none. */
+  /** null: there are no snapshots. */
   readonly snapshots: SnapshotSource | null;
   readonly functions: Buffer | null;
   readonly now: number;
@@ -30,26 +30,26 @@ export interface BackupParts {
   readonly writer: FrameWriter;
   /** The file to which `writer` writes. */
   readonly path: string;
-  /** Receives the number of copied entries, after each 1,000. */
+  /** Receives the number of copied entries, every 1,000 entries. */
   readonly progress: (entries: number) => void;
 }
 
-/** The folder cannot be backed up as it is: a sentence. */
+/** The folder cannot be backed up in its present state. The message is a sentence. */
 export class NoBackup extends Error {
   override readonly name = "NoBackup";
 }
 
-/** A frame of entries is closed when it is as long. */
+/** The size at which a frame of entries is closed. */
 const FRAME_BYTES = 256 * 1024;
-/** Searches for entries that arrived meanwhile, at most. Each takes as long as reading the places. */
-const LOOKS_MAX = 20;
-/** Entries of that kind: they are in memory when the backup is read. */
+/** Maximum searches for entries that arrived in the meantime. Each takes as long as reading all order keys. */
+const SEARCHES_MAX = 20;
+/** The maximum number of such entries: they are in memory when the backup is read. */
 const LATE_MAX = 1_000_000;
 const PROGRESS_EVERY = 1000;
 
 /**
  * Writes a backup.
- * @returns null: the daemon has removed entries meanwhile, so the copy shows no single moment; begin again
+ * @returns null: the daemon has removed entries in the meantime, so the copy shows no single moment; begin again
  * @throws NoBackup
  */
 export function writeBackup(parts: BackupParts): BackupEnd | null {
@@ -58,12 +58,12 @@ export function writeBackup(parts: BackupParts): BackupEnd | null {
   const copied = copyEntries(parts);
   const copies = copySnapshots(parts);
   const late = new Map<string, number>();
-  for (let look = 1; look <= LOOKS_MAX; look++) {
-    // Read before the search: if it finds nothing, all of this is of the same moment.
+  for (let search = 1; search <= SEARCHES_MAX; search++) {
+    // Read before the search: if it finds nothing, everything belongs to the same moment.
     const marks = marksOf(view);
     const held = heldSnapshots(view);
     const found = addMissing(parts, late);
-    if (view.hasForgotten || found === "gone") return null;
+    if (view.hasForgotten || found === "removed") return null;
     if (found > 0) continue;
     const dates = [...late.values()];
     const snapshots = copies.filter((date) => held.includes(date) && dates.every((at) => at > date));
@@ -92,7 +92,7 @@ function copyEntries({ view, hash, writer, progress }: BackupParts): { count: nu
   let count = 0;
   let last: number | null = null;
   for (const [place, value] of view.entries(null)) {
-    requireWhole(place, value, hash);
+    requireIntact(place, value, hash);
     items.add(place, value);
     last = dateOf(place);
     if (++count % PROGRESS_EVERY === 0) progress(count);
@@ -122,26 +122,31 @@ function copySnapshots({ view, snapshots, writer }: BackupParts): number[] {
 }
 
 /**
- * Compares the places in the folder with those in the file, and adds the missing entries.
- * @param late  places added so far, and their dates
+ * Compares the order keys in the folder with those in the file, and adds the missing entries.
+ * @param late  order keys added so far, with their dates
  */
-function addMissing({ view, hash, writer, path }: BackupParts, late: Map<string, number>): number | "gone" {
+function addMissing(
+  { view, hash, writer, path }: BackupParts,
+  late: Map<string, number>,
+): number | "removed" {
   const written = writtenPlaces(path, hash);
   let next = written.next();
   const missing: Buffer[] = [];
   for (const place of view.places()) {
-    if (next.done !== true && next.value.compare(place) < 0) return "gone";
+    if (next.done !== true && next.value.compare(place) < 0) return "removed";
     if (next.done !== true && next.value.equals(place)) next = written.next();
     else if (!late.has(place.toString("latin1"))) missing.push(Buffer.from(place));
   }
-  if (next.done !== true) return "gone";
+  if (next.done !== true) return "removed";
   if (late.size + missing.length > LATE_MAX)
-    throw new NoBackup(`more than ${LATE_MAX} entries arrived meanwhile: try again when its daemon is live`);
+    throw new NoBackup(
+      `more than ${LATE_MAX} entries arrived in the meantime: try again when its daemon is live`,
+    );
   const items = new EntryItems();
   for (const place of missing) {
     const [found] = view.entries(place);
-    if (found === undefined || !found[0].equals(place)) return "gone";
-    requireWhole(place, found[1], hash);
+    if (found === undefined || !found[0].equals(place)) return "removed";
+    requireIntact(place, found[1], hash);
     items.add(place, found[1]);
     late.set(place.toString("latin1"), dateOf(place));
     if (items.bytes >= FRAME_BYTES) writer.frame("late", items.take());
@@ -155,7 +160,9 @@ function* writtenPlaces(path: string, hash: Hash): Generator<Buffer> {
   try {
     for (const found of reader.frames()) {
       if (isDamage(found))
-        throw new NoBackup(`the disk returns other bytes of ${path} than were written: ${found.problem}`);
+        throw new NoBackup(
+          `the bytes that the disk returns for ${path} differ from those written: ${found.problem}`,
+        );
       if (found.kind === "entries") for (const [place] of entriesOf(found.items)) yield place;
     }
   } finally {
@@ -163,7 +170,7 @@ function* writtenPlaces(path: string, hash: Hash): Generator<Buffer> {
   }
 }
 
-function requireWhole(place: Buffer, value: Buffer, hash: Hash): void {
+function requireIntact(place: Buffer, value: Buffer, hash: Hash): void {
   const found = readPlace(place);
   if (viewParts(found, value, hash) === null)
     throw new NoBackup(

@@ -1,8 +1,8 @@
 /**
- * The contents of a timeline as counts and sums of ids: by the second, by 64 seconds and by 4096, so that members
- * find in a few steps where they differ, and a digest up to a date costs next to nothing. Entries of the key ring are
- * counted apart from data. Memory is bounded: only the coarser sums of old dates are stored, and the finer ones are
- * computed from the storage on request. Sums are a hint, not a proof (a signer could grind them).
+ * The contents of a timeline as counts and sums of ids: by second, by 64 seconds and by 4096. With them members find in
+ * a few steps where they differ, and a digest up to a date is cheap. Entries of the key ring are counted separately from
+ * data. Memory is bounded: for old dates only the coarser sums are stored, and the finer ones are computed from the
+ * storage on request. Sums are a hint, not a proof, because a signer could grind ids.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
@@ -34,11 +34,11 @@ export const LEVEL_SECONDS = [1, 64, 4096] as const;
 const FANOUT = 64;
 /** Rows of the finer levels: 36 hours of busy seconds, 97 days of busy minutes; 5 MB each. */
 const ROWS_MAX = 131_072;
-/** Rows that remain after old rows were dropped. */
+/** The number of rows that remain after old rows were dropped. */
 const ROWS_LEFT = (ROWS_MAX / 4) * 3;
 /**
  * Seconds before a snapshot's date, rounded to a row of the coarsest level, for which the finer levels are saved with
- * it: the same on every daemon, whatever rows the daemon still has.
+ * it. It is the same on every daemon, whatever rows the daemon still has.
  */
 const SAVED_SECONDS = [8192, 2 ** 22] as const;
 const ROWS_A_CHUNK = 1024;
@@ -94,16 +94,16 @@ class Sums {
 export class DigestIndex {
   readonly #storage: Pick<Storage, "places"> | null;
   readonly #sums: Readonly<Record<DigestSet, Sums>> = { ring: new Sums(), data: new Sums() };
-  /** Places on the ring, in order. */
+  /** Order keys of ring entries, in order. */
   readonly #ring: Buffer[] = [];
   readonly #id: Words = new Uint32Array(SUM_WORDS);
 
-  /** @param storage  has the places that it counts; without it the index can be filled and saved, not compared */
+  /** @param storage  has the order keys that are counted; without it the index can be filled and saved, but not compared */
   constructor(storage: Pick<Storage, "places"> | null = null) {
     this.#storage = storage;
   }
 
-  /** Counts an entry that was not counted. */
+  /** Counts an entry that was not counted before. */
   add(place: Place, isRing: boolean): void {
     if (isRing) {
       const bytes = writePlace(place);
@@ -161,9 +161,9 @@ export class DigestIndex {
     return { count, sum: bytesOfWords(sum) };
   }
 
-  /** Places of a set, `from` ≤ place < `to`, in order; null: no end. */
+  /** Yields the order keys of a set, `from` ≤ key < `to`, in order; null: no end. */
   *places(set: DigestSet, from: Buffer | null, to: Buffer | null): Generator<Buffer> {
-    // Copied, since it may change between two turns.
+    // Copied, because it may change between two turns.
     const ring = this.#ring.slice(
       from === null ? 0 : this.#ringFrom(from),
       to === null ? undefined : this.#ringFrom(to),
@@ -181,7 +181,7 @@ export class DigestIndex {
     }
   }
 
-  /** The level's table, if it is complete from a second on. For comparisons. */
+  /** Returns the level's table if it is complete from a second on; otherwise null. Used by comparisons. */
   tableFrom(set: DigestSet, level: number, second: number): SumTable | null {
     const { tables, from } = this.#sums[set];
     return second < (from[level] as number) ? null : (tables[level] as SumTable);
@@ -193,8 +193,8 @@ export class DigestIndex {
   }
 
   /**
-   * The sums of data as bytes, for a snapshot of a date. Finer sums of times long ago are left out. Nothing dated later may
-   * be counted.
+   * Yields the sums of data as bytes, for a snapshot of a date. Finer sums of old dates are left out. No entry with a later
+   * date may be counted.
    */
   *serialise(cutAt: number): Generator<Buffer> {
     yield* writeSums(this.#sums.data, cutAt);
@@ -202,8 +202,8 @@ export class DigestIndex {
 
   /**
    * Restores a saved index.
-   * @param sums  all that `serialise` returned
-   * @param ring  places on the ring
+   * @param sums  everything that `serialise` yielded
+   * @param ring  order keys of ring entries
    */
   restore(sums: Buffer, ring: Iterable<Place>): void {
     this.clear();
@@ -226,7 +226,7 @@ export class DigestIndex {
 
 export const isSameDigest = (a: Digest, b: Digest): boolean => a.count === b.count && a.sum === b.sum;
 
-/** Format (4), first complete second of two levels (6 each), rows of each level (4 each), rows. */
+/** Yields format (4), first complete second of two levels (6 each), rows of each level (4 each), rows. */
 function* writeSums({ tables, from }: Sums, cutAt: number): Generator<Buffer> {
   const coarsest = LEVEL_SECONDS.at(-1) as number;
   const end = Math.floor(cutAt / 1000 / coarsest) * coarsest;
@@ -252,7 +252,7 @@ function* writeSums({ tables, from }: Sums, cutAt: number): Generator<Buffer> {
   }
 }
 
-/** The total is made from the coarsest level, which always is complete. @returns how many bytes it took */
+/** Reads the sums. The total is made from the coarsest level, which is always complete. @returns the number of bytes read */
 function readSums(sums: Sums, bytes: Buffer): number {
   if (bytes.readUInt32BE(0) !== FORMAT) throw new RangeError("a digest index of another format");
   sums.from[0] = bytes.readUIntBE(4, 6);
@@ -275,7 +275,7 @@ function bytesOfWords(words: Words): ByteString {
   return bytesOf(bytes);
 }
 
-/** 2^256 less a number. */
+/** Returns 2^256 minus a number. */
 function negative(words: Words): Words {
   const result = words.map((word) => ~word);
   addWords(result, 0, ONE, 0);

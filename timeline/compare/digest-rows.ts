@@ -1,4 +1,4 @@
-/** Reads an index's rows for ranges of seconds, in small steps. Where the index has no rows that fine, they are computed from the places. */
+/** Reads an index's rows for ranges of seconds in small steps. Rows that the index lacks are computed from order keys. */
 
 import type { Steps } from "../../protocol/steps.js";
 import { dateOf } from "../entries/entry.js";
@@ -20,7 +20,7 @@ export function* ownRows(
   to: number,
 ): Steps<SumRow[]> {
   const rows = new RowSums(ROW_SECONDS[level] as number);
-  // The coarsest level has no table: it is made from the one below.
+  // The coarsest level has no table: it is computed from the level below.
   const tableLevel = Math.min(level, COARSEST - 1);
   const table = index.tableFrom(set, tableLevel, from);
   if (table === null) {
@@ -38,7 +38,7 @@ export function* ownRows(
   }
 }
 
-/** @returns the key to continue from; `end`: there are no more */
+/** @returns the key to continue from; `end`: there are no more rows */
 function addRows(
   rows: RowSums,
   table: SumTable,

@@ -1,7 +1,7 @@
 /**
- * Entries of this daemon that a member's snapshot certainly or possibly does not contain. The snapshot lists its ring
- * entries; of all other entries it has sums only. Where the sums of a range differ, as many entries are certain to be
- * missing as the snapshot counts fewer; the remaining ones are possible.
+ * This daemon's entries that a member's snapshot certainly or possibly does not contain. The snapshot lists its ring
+ * entries; for all other entries it has only sums. If the sums of a range differ, and the snapshot counts fewer, then
+ * as many entries are certainly missing; the remaining ones are possibly missing.
  */
 import { bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
@@ -11,72 +11,72 @@ import { ownRows } from "./digest-rows.js";
 import { PlaceWalk } from "./place-walk.js";
 import type { SumRow } from "./reconcile-message.js";
 
-/** Seconds `from` ≤ second < `to`, and what both have there. */
-interface Stretch {
+/** The seconds `from` ≤ second < `to`, and the sums of both sides for them. */
+interface Range {
   readonly from: number;
   readonly to: number;
   readonly own: Sum;
-  readonly given: Sum;
+  readonly snapshot: Sum;
 }
 
-/** The number of some ids, and the sum of their lower 64 bits. */
+/** The number of ids in a range, and the sum of their lower 64 bits. */
 interface Sum {
   readonly count: number;
   readonly low: bigint;
 }
 
 export interface FoundEntries {
-  /** The number of entries, including those that this daemon has removed as well. */
+  /** The number of entries, including those that this daemon has also removed. */
   readonly count: number;
-  /** The first of those that are known, in order. */
+  /** The first ones that are known, in order. */
   readonly places: readonly Place[];
 }
 
 export interface Orphans extends FoundEntries {
-  /** It may be made of them, or not. What is certain and is not among the places is among these. */
+  /** Entries that the snapshot may or may not contain. They include missing entries that could not be identified. */
   readonly possible: FoundEntries;
 }
 
 /**
  * Finds the orphaned entries.
  * @param own       the index of this daemon
- * @param given     the index of the snapshot; has no storage
+ * @param snapshot  the index of the snapshot; has no storage
  * @param cutAt     only entries dated up to it are compared; milliseconds since 1970
  * @param prunedTo  entries dated up to it are removed here: perhaps only the snapshot has them
- * @param max      places to return, at most
+ * @param max      the maximum number of order keys to return
  */
 export function* orphansOf(
   own: DigestIndex,
-  given: DigestIndex,
+  snapshot: DigestIndex,
   { cutAt, prunedTo, max }: { readonly cutAt: number; readonly prunedTo: number; readonly max: number },
 ): Steps<Orphans> {
   const certain: Place[] = [];
   const possible: Place[] = [];
-  let [count, possibleCount] = [0, forgottenBetween(own, cutAt, prunedTo)];
-  const known = new Set([...given.places("ring", null, null)].map((place) => bytesOf(place)));
+  let [count, possibleCount] = [0, prunedBetween(own, cutAt, prunedTo)];
+  const known = new Set([...snapshot.places("ring", null, null)].map((place) => bytesOf(place)));
   for (const place of own.places("ring", null, firstPlaceAt(cutAt + 1)))
     if (!known.has(bytesOf(place))) {
       count++;
       if (certain.length < max) certain.push(readPlace(place));
     }
   const walk = new PlaceWalk(own, "data");
-  for (const stretch of yield* differing(own, given, cutAt)) {
-    const excess = Math.max(stretch.own.count - stretch.given.count, 0);
-    // With as many of each at least one is another.
-    const missing = stretch.own.count === stretch.given.count ? 1 : excess;
+  for (const range of yield* differing(own, snapshot, cutAt)) {
+    const excess = Math.max(range.own.count - range.snapshot.count, 0);
+    // With equal counts, at least one entry differs.
+    const missing = range.own.count === range.snapshot.count ? 1 : excess;
     count += missing;
     const found: Place[] = [];
-    let one: Place | null = null;
-    yield* walk.visit(stretch, (place) => {
+    let single: Place | null = null;
+    yield* walk.visit(range, (place) => {
       if (dateOf(place) > cutAt) return;
       if (found.length < max) found.push(readPlace(place));
-      if (BigInt.asUintN(64, stretch.own.low - lowOf(place)) === stretch.given.low) one = readPlace(place);
+      if (BigInt.asUintN(64, range.own.low - lowOf(place)) === range.snapshot.low) single = readPlace(place);
     });
-    const isAll = missing === stretch.own.count;
-    const named = isAll ? found : excess === 1 && one !== null ? [one] : [];
+    const isAll = missing === range.own.count;
+    const named = isAll ? found : excess === 1 && single !== null ? [single] : [];
     for (const place of named) if (certain.length < max) certain.push(place);
     if (named.length > 0) continue;
-    possibleCount += stretch.own.count - missing;
+    possibleCount += range.own.count - missing;
     for (const place of found) if (possible.length < max) possible.push(place);
   }
   return { count, places: certain, possible: { count: possibleCount, places: possible } };
@@ -85,8 +85,8 @@ export function* orphansOf(
 /** Returns the part of an id that is added up. */
 const lowOf = (place: Buffer): bigint => place.readBigUInt64BE(place.length - 8);
 
-/** About how many are dated after one time and up to another. */
-function forgottenBetween(own: DigestIndex, cutAt: number, prunedTo: number): number {
+/** Returns about how many entries are dated after `cutAt`, up to `prunedTo`. */
+function prunedBetween(own: DigestIndex, cutAt: number, prunedTo: number): number {
   if (prunedTo <= cutAt) return 0;
   const countUpTo = (at: number) => {
     const end = (Math.floor(at / 1000) + 1) * 1000;
@@ -96,39 +96,39 @@ function forgottenBetween(own: DigestIndex, cutAt: number, prunedTo: number): nu
 }
 
 /**
- * Returns the ranges in which the sums of data differ, in order; the last second, of which the snapshot has only a
- * part, is a range of its own.
+ * Returns the ranges in which the sums of data differ, in order. The last second, of which the snapshot contains only a
+ * part, is a separate range.
  */
-function* differing(own: DigestIndex, given: DigestIndex, cutAt: number): Steps<Stretch[]> {
+function* differing(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Steps<Range[]> {
   const end = Math.floor((cutAt + 1) / 1000);
-  const found: Stretch[] = [];
+  const found: Range[] = [];
   let from = 0;
   for (let level = LEVEL_SECONDS.length - 1; level >= 0; level--) {
-    const finer = level === 0 ? end : Math.min(end, given.completeFrom("data", level - 1));
+    const finer = level === 0 ? end : Math.min(end, snapshot.completeFrom("data", level - 1));
     // The coarser sums end where the finer ones are complete.
     if (finer <= from) continue;
     const seconds = LEVEL_SECONDS[level] as number;
-    const [ours, theirs] = [
+    const [ownRanges, snapshotRanges] = [
       yield* ownRows(own, "data", level, from, finer),
-      yield* ownRows(given, "data", level, from, finer),
+      yield* ownRows(snapshot, "data", level, from, finer),
     ];
-    const byStart = new Map(theirs.map((row) => [row.start, row]));
-    for (const row of ours) {
-      const [mine, other] = [sumOf(row), sumOf(byStart.get(row.start))];
-      if (!isSame(mine, other))
-        found.push({ from: row.start, to: row.start + seconds, own: mine, given: other });
+    const byStart = new Map(snapshotRanges.map((row) => [row.start, row]));
+    for (const row of ownRanges) {
+      const [ownSum, snapshotSum] = [sumOf(row), sumOf(byStart.get(row.start))];
+      if (!isSame(ownSum, snapshotSum))
+        found.push({ from: row.start, to: row.start + seconds, own: ownSum, snapshot: snapshotSum });
     }
     from = finer;
   }
-  const last = yield* lastOf(own, given, cutAt);
-  if (last.own.count > 0 && !isSame(last.own, last.given)) found.push(last);
+  const last = yield* lastOf(own, snapshot, cutAt);
+  if (last.own.count > 0 && !isSame(last.own, last.snapshot)) found.push(last);
   return found;
 }
 
-/** The part of the last second that the snapshot has. */
-function* lastOf(own: DigestIndex, given: DigestIndex, cutAt: number): Steps<Stretch> {
+/** Returns the part of the last second that the snapshot contains. */
+function* lastOf(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Steps<Range> {
   const second = Math.floor((cutAt + 1) / 1000);
-  const [theirs] = yield* ownRows(given, "data", 0, second, second + 1);
+  const [row] = yield* ownRows(snapshot, "data", 0, second, second + 1);
   const end = firstPlaceAt(cutAt + 1);
   let count = 0;
   let low = 0n;
@@ -137,8 +137,8 @@ function* lastOf(own: DigestIndex, given: DigestIndex, cutAt: number): Steps<Str
     count++;
     low += lowOf(place);
   });
-  const mine = { count, low: BigInt.asUintN(64, low) };
-  return { from: second, to: second + 1, own: mine, given: sumOf(theirs) };
+  const ownSum = { count, low: BigInt.asUintN(64, low) };
+  return { from: second, to: second + 1, own: ownSum, snapshot: sumOf(row) };
 }
 
 function sumOf(row: SumRow | undefined): Sum {

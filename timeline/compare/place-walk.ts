@@ -1,11 +1,11 @@
-/** Walks the places of a range of time in small steps, and extracts from them what comparisons need. */
+/** Walks the order keys of a range of time in small steps, and extracts from them what comparisons need. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import { firstPlaceAt, PLACE_BYTES } from "../entries/entry.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 import { nextPlace } from "./ranges.js";
 
-/** Places between two turns: a millisecond or two. */
+/** Order keys between two turns: one or two milliseconds. */
 const PLACES_A_STEP = 1024;
 const ID_OFFSET = PLACE_BYTES - 32;
 
@@ -19,15 +19,15 @@ export class PlaceWalk {
     this.#set = set;
   }
 
-  /** Every place dated `from` ≤ second < `to`; Infinity: no end. */
-  *visit({ from, to }: { from: number; to: number }, look: (place: Buffer) => void): Steps<void> {
+  /** Visits every order key dated `from` ≤ second < `to`; Infinity: no end. */
+  *visit({ from, to }: { from: number; to: number }, visitor: (place: Buffer) => void): Steps<void> {
     const end = to === Infinity ? null : firstPlaceAt(to * 1000);
     let next: Buffer | null = firstPlaceAt(from * 1000);
     while (next !== null) {
       const from: Buffer = next;
       next = null;
       for (const place of this.#index.places(this.#set, from, end)) {
-        look(place);
+        visitor(place);
         if (--this.#left > 0) continue;
         next = nextPlace(place);
         break;
@@ -38,7 +38,7 @@ export class PlaceWalk {
     }
   }
 
-  /** Sums of a second by the first bits of ids: high and low word of the least significant 64 bits of each. */
+  /** Returns the sums of a second by the first bits of the ids: the high and low word of the least significant 64 bits. */
   *groupSums(second: number, bits: number): Steps<Uint32Array> {
     const sums = new Uint32Array(2 << bits);
     yield* this.visit({ from: second, to: second + 1 }, (place) => {
@@ -51,16 +51,16 @@ export class PlaceWalk {
   }
 }
 
-/** The least significant 64 bits of an id, in two words. */
+/** Return the least significant 64 bits of an id, as two words. */
 export const highOf = (place: Buffer): number => place.readUInt32BE(PLACE_BYTES - 8);
 export const lowOf = (place: Buffer): number => place.readUInt32BE(PLACE_BYTES - 4);
 
-/** The first bits of an id, at least one. */
+/** Returns the first bits of an id, at least one. */
 export const groupOf = (place: Buffer, bits: number): number => place.readUInt32BE(ID_OFFSET) >>> (32 - bits);
 
 /**
- * Returns 8 of the 32 bytes of an id. An attacker that grinds ids which agree in some bytes must make them agree in
- * all, since the salt changes.
+ * Returns 8 of the 32 bytes of an id. Because the salt changes, an attacker that grinds ids which agree in some bytes
+ * would have to make them agree in all.
  */
 export function shortId(place: Buffer, salt: number): ByteString {
   const from = ID_OFFSET + 8 * salt;

@@ -1,22 +1,22 @@
-/** Ranges of places that are to be sent to a member, walked a batch at a time. */
+/** Ranges of order keys whose entries are sent to a member, walked a batch at a time. */
 
 import { firstPlaceAt } from "../entries/entry.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 
-/** The entries of a set at places `from` ≤ place < `to` (42 bytes each; null: no end). */
+/** The entries of a set with order keys `from` ≤ key < `to` (42 bytes each; null: no end). */
 export interface PlaceRange {
   readonly from: Buffer;
   readonly to: Buffer | null;
 }
 
-/** Collects ranges in ascending order, and joins neighbours. */
+/** Collects ranges in ascending order, and joins adjacent ones. */
 export class RangeList {
   readonly #ranges: PlaceRange[] = [];
-  /** First and last place of a run of entries that has not ended. */
+  /** The first and last order key of a run of entries that has not ended. */
   #first: Buffer | null = null;
   #last: Buffer | null = null;
 
-  /** Everything dated `from` ≤ second < `to`. */
+  /** Adds everything dated `from` ≤ second < `to`. */
   span(from: number, to: number): void {
     this.endRun();
     const start = firstPlaceAt(from * 1000);
@@ -27,9 +27,9 @@ export class RangeList {
     else this.#ranges.push({ from: start, to: end });
   }
 
-  /** The next entry of a walk that leaves none out. */
-  place(place: Buffer, isGiven: boolean): void {
-    if (!isGiven) {
+  /** Adds the next entry of a walk that leaves none out. @param isGiven  whether the entry is to be sent */
+  place(place: Buffer, isIncluded: boolean): void {
+    if (!isIncluded) {
       this.endRun();
       return;
     }
@@ -37,7 +37,7 @@ export class RangeList {
     this.#last = place;
   }
 
-  /** Ends the current range: the next place is not its neighbour. */
+  /** Ends the current range: the next order key does not follow it directly. */
   endRun(): void {
     if (this.#first === null) return;
     this.#ranges.push({ from: this.#first, to: nextPlace(this.#last as Buffer) });
@@ -50,13 +50,13 @@ export class RangeList {
   }
 }
 
-/** Walks the ranges; leaves nothing open between two batches. */
+/** Walks the ranges. It keeps no iterator open between two batches. */
 export class RangeCursor {
   readonly #index: DigestIndex;
   readonly #set: DigestSet;
   readonly #ranges: readonly PlaceRange[];
   #next = 0;
-  /** The place in the current range from which to continue; null: from its start. */
+  /** The order key in the current range to continue from; null: from its start. */
   #from: Buffer | null = null;
 
   constructor(index: DigestIndex, set: DigestSet, ranges: readonly PlaceRange[]) {
@@ -65,7 +65,7 @@ export class RangeCursor {
     this.#ranges = ranges;
   }
 
-  /** The next places, `count` at most; none: that was all. */
+  /** Returns the next order keys, at most `count`; none: the walk is complete. */
   next(count: number): Buffer[] {
     const places: Buffer[] = [];
     while (places.length < count && this.#next < this.#ranges.length) {
@@ -84,7 +84,7 @@ export class RangeCursor {
   }
 }
 
-/** Returns the next place: there is none between. */
+/** Returns the smallest order key after this one. */
 export function nextPlace(place: Buffer): Buffer {
   const next = Buffer.from(place);
   for (let i = next.length - 1; i >= 0; i--) {

@@ -1,39 +1,39 @@
 /**
  * The messages by which members compare their entries, as bytes: version (1) ‖ set (1) ‖ salt (1) ‖ sections. Each
  * section describes a range of time; the ranges ascend and do not touch. Numbers are base-128 with the lowest bits
- * first. A range is written in seconds from the end of the one before; 0 seconds long: without end.
+ * first. A range is written in seconds from the end of the previous range; a length of 0 seconds means no end.
  */
 import { MalformedFrame } from "../../protocol/errors.js";
 import type { DigestSet } from "./digest-index.js";
 
-/** Sums of one side's entries in rows of a level, the least significant 64 bits; rows without entries are left out. */
-export interface SumsSection extends Stretch {
+/** Sums of one side's entries in the rows of a level, the least significant 64 bits; empty rows are left out. */
+export interface SumsSection extends TimeRange {
   readonly kind: "sums";
   /** Rows of 1, 64, 4096 or 262144 seconds. */
   readonly level: number;
   readonly rows: readonly SumRow[];
 }
 
-/** Sums of one side's entries of one second, by the first bits of their ids; all groups, 0 for none. */
-export interface GroupsSection extends Stretch {
+/** Sums of one side's entries of one second, by the first bits of their ids; all groups, 0 for an empty one. */
+export interface GroupsSection extends TimeRange {
   readonly kind: "groups";
   readonly bits: number;
-  /** high and low word of each group. */
+  /** The high and low word of each group. */
   readonly sums: Uint32Array;
 }
 
-/** All short ids that one side has: of the stretch, or with bits > 0 of the groups that are named. */
-export interface IdsSection extends Stretch {
+/** All short ids of one side in the range; if bits > 0, only those of the named groups. */
+export interface IdsSection extends TimeRange {
   readonly kind: "ids";
   readonly bits: number;
-  /** Rising; [0] where bits are 0. */
+  /** In ascending order; [0] if bits are 0. */
   readonly groups: readonly number[];
   /** 8 bytes each. */
   readonly ids: Buffer;
 }
 
-/** Short ids of entries that one side misses and requests. */
-export interface RequestsSection extends Stretch {
+/** Short ids of entries that one side is missing and requests. */
+export interface RequestsSection extends TimeRange {
   readonly kind: "requests";
   readonly ids: Buffer;
 }
@@ -41,15 +41,15 @@ export interface RequestsSection extends Stretch {
 export type Section = SumsSection | GroupsSection | IdsSection | RequestsSection;
 
 export interface SumRow {
-  /** First second. */
+  /** The first second. */
   readonly start: number;
   readonly count: number;
   readonly high: number;
   readonly low: number;
 }
 
-/** Seconds `from` ≤ second < `to`; to: Infinity for no end. */
-interface Stretch {
+/** The seconds `from` ≤ second < `to`; to: Infinity for no end. */
+interface TimeRange {
   readonly from: number;
   readonly to: number;
 }
@@ -65,14 +65,14 @@ export const ROW_SECONDS = [1, 64, 4096, 262_144] as const;
 export const SHORT_BYTES = 8;
 export const GROUP_BITS_MAX = 16;
 /**
- * Sections, rows, groups and short ids of a message, all together: a member writes fewer, as a reply ends at 65,536 of
- * each, and what each of them takes in memory is many times its bytes.
+ * The maximum of sections, rows, groups and short ids of a message together. A member writes fewer, because a reply ends
+ * at 65,536 of each, and in memory each takes many times its bytes.
  */
 export const ITEMS_MAX = 2 ** 19;
 const VERSION = 1;
 const KINDS = ["sums", "groups", "ids", "requests"] as const;
 const SETS = ["ring", "data"] as const;
-/** Beyond the last date that an envelope may bear. */
+/** Beyond the last possible date of an envelope. */
 const SECONDS_MAX = 2 ** 44;
 
 export function writeMessage({ set, salt, sections }: Message): Buffer {
@@ -125,7 +125,7 @@ function writeSection(writer: Writer, section: Section): void {
   }
 }
 
-/** @throws MalformedFrame  what no member writes */
+/** @throws MalformedFrame  bytes that no member writes */
 export function readMessage(bytes: Buffer): Message {
   const reader = new Reader(bytes);
   if (reader.number() !== VERSION) throw reader.malformed("a comparison of an unknown version");
@@ -140,22 +140,21 @@ export function readMessage(bytes: Buffer): Message {
     const seconds = reader.number();
     end = seconds === 0 ? Infinity : from + seconds;
     if (kind === undefined || from > SECONDS_MAX || (end > SECONDS_MAX && end !== Infinity))
-      throw reader.malformed("expected a kind of section and its stretch of time");
+      throw reader.malformed("expected a kind of section and its range of time");
     sections.push(readSection(reader, kind, { from, to: end }));
   }
   return { set, salt, sections };
 }
 
-function readSection(reader: Reader, kind: Section["kind"], stretch: Stretch): Section {
+function readSection(reader: Reader, kind: Section["kind"], range: TimeRange): Section {
   switch (kind) {
     case "sums":
-      return { kind, ...stretch, ...readRows(reader, stretch) };
+      return { kind, ...range, ...readRows(reader, range) };
     case "groups": {
       const bits = readBits(reader);
-      if (bits === 0 || stretch.to !== stretch.from + 1)
-        throw reader.malformed("expected groups of one second");
+      if (bits === 0 || range.to !== range.from + 1) throw reader.malformed("expected groups of one second");
       reader.count(1 << bits);
-      return { kind, ...stretch, bits, sums: reader.words(2 << bits) };
+      return { kind, ...range, bits, sums: reader.words(2 << bits) };
     }
     case "ids": {
       const bits = readBits(reader);
@@ -167,14 +166,14 @@ function readSection(reader: Reader, kind: Section["kind"], stretch: Stretch): S
         groups.push(group);
         next = group + 1;
       }
-      return { kind, ...stretch, bits, groups, ids: readIds(reader) };
+      return { kind, ...range, bits, groups, ids: readIds(reader) };
     }
     case "requests":
-      return { kind, ...stretch, ids: readIds(reader) };
+      return { kind, ...range, ids: readIds(reader) };
   }
 }
 
-function readRows(reader: Reader, { from, to }: Stretch): { level: number; rows: SumRow[] } {
+function readRows(reader: Reader, { from, to }: TimeRange): { level: number; rows: SumRow[] } {
   const level = reader.number();
   const seconds = ROW_SECONDS[level];
   if (seconds === undefined || from % seconds !== 0) throw reader.malformed("expected rows of a level");
@@ -183,7 +182,7 @@ function readRows(reader: Reader, { from, to }: Stretch): { level: number; rows:
   for (let left = reader.count(reader.number()); left > 0; left--) {
     const start = next + reader.number() * seconds;
     next = start + seconds;
-    if (next > Math.min(to, SECONDS_MAX)) throw reader.malformed("expected rows within their stretch");
+    if (next > Math.min(to, SECONDS_MAX)) throw reader.malformed("expected rows within their range");
     rows.push({ start, count: reader.number(), high: reader.word(), low: reader.word() });
   }
   return { level, rows };
@@ -247,7 +246,7 @@ class Reader {
     this.#bytes = bytes;
   }
 
-  /** Reads a count before that number of items is allocated. */
+  /** Counts items before they are allocated. @throws MalformedFrame  there are too many */
   count(items: number): number {
     this.#items += items;
     if (this.#items > ITEMS_MAX) throw this.malformed(`expected at most ${ITEMS_MAX} items`);

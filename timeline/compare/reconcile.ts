@@ -1,13 +1,13 @@
 /**
- * How two members find the entries that either of them misses, in ≤ 2 round trips until the ids are known. Pure: no
- * IO, no clock; all state is in the messages, so an exchange that breaks off costs nothing. The interface that
- * cluster/peers/ uses:
+ * Finds the entries that either of two members is missing, in ≤ 2 round trips until the ids are known. Pure: no
+ * IO, no clock. All state is in the messages, so an interrupted exchange costs nothing. The interface for
+ * cluster/peers/:
  *
  *   one side  `start` → message;   either side  `answer(message)` → { reply, toSend, requested };
- *   send `reply` (if any) to the other, and the entries of `toSend` (through a RangeCursor, ranges.ts), until no reply comes.
+ *   send `reply` (if any) and the entries of `toSend` (through a RangeCursor, ranges.ts) to the other, until there is no reply.
  *
- * Sums of 262144, 4096, 64 seconds (the coarser the older) → of 1 second → of groups of ids → short ids → requested
- * ids. Where one side has nothing, the other sends everything; where one side has few entries, it sends their ids
+ * Sums of 262144, 4096, 64 seconds (the older, the coarser) → of 1 second → of groups of ids → short ids → requested
+ * ids. If one side has nothing, the other sends everything; if one side has few entries, it sends their ids
  * immediately. Source: docs/architecture.md "How daemons agree".
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
@@ -32,36 +32,36 @@ import {
 /** The result of a message. */
 export interface Outcome {
   readonly set: DigestSet;
-  /** The reply for the other member, one bulk string; null: this side has nothing more to request or to compare. */
+  /** The reply for the other member, as one bulk string; null: this side has nothing more to request or to compare. */
   readonly reply: Buffer | null;
-  /** Ranges of entries that the other member misses, oldest first; they do not touch. */
+  /** Ranges of entries that the other member is missing, oldest first; they do not touch. */
   readonly toSend: readonly PlaceRange[];
-  /** Entries that `reply` requests, roughly: the other member pushes them. */
+  /** The approximate number of entries that `reply` requests: the other member pushes them. */
   readonly requested: number;
 }
 
 /**
- * Entries of a set up to which all short ids are sent immediately. The limit is higher for the ring, which decides
- * about the other entries.
+ * The maximum number of entries in a set for which all short ids are sent immediately. It is higher for the ring, which
+ * decides about the other entries.
  */
-const WHOLE_IDS_MAX: Readonly<Record<DigestSet, number>> = { ring: 4096, data: 256 };
-/** Entries of a differing row up to which their short ids are sent. */
+const ALL_IDS_MAX: Readonly<Record<DigestSet, number>> = { ring: 4096, data: 256 };
+/** The maximum number of entries in a differing row for which their short ids are sent. */
 const ROW_IDS_MAX = 32;
-/** Rows of 64 seconds (36 hours), and of 4096 (97 days), in a first message; before that rows of 3 days. */
+/** Rows of 64 seconds (36 hours), and of 4096 (97 days), in a first message; earlier rows are of 3 days. */
 const FIRST_ROWS = 2048;
-/** Entries for which groups are sized: with 100 differences among a million, this number is the cheapest. */
-const GROUPS_AIM = 8192;
-/** Rows, groups and short ids each in a reply, at most. The next exchange sends the remaining ones. */
+/** The number of entries for which groups are sized: it is the cheapest for 100 differences among a million. */
+const GROUPS_TARGET = 8192;
+/** The maximum number of rows, groups and short ids in a reply. The next exchange sends the remaining ones. */
 const REPLY_MAX = 65_536;
 
 /**
- * The first message of an exchange. Ring first; then data.
- * @param salt  any whole number ≥ 0, another one for each exchange: which bytes of ids are compared
+ * Makes the first message of an exchange. The ring comes first, then data.
+ * @param salt  any integer ≥ 0, different for each exchange: it selects the bytes of ids that are compared
  */
 export function* start(index: DigestIndex, set: DigestSet, salt: number): Steps<Buffer> {
   const reply = new Reply(index, set, salt % 4);
   const { count } = index.total(set);
-  if (count <= WHOLE_IDS_MAX[set]) yield* reply.ids(0, Infinity);
+  if (count <= ALL_IDS_MAX[set]) yield* reply.ids(0, Infinity);
   else {
     const last = yield* ownRows(index, set, 2, 0, Infinity);
     const newest = (last.at(-1) as SumRow).start;
@@ -74,15 +74,15 @@ export function* start(index: DigestIndex, set: DigestSet, salt: number): Steps<
   return writeMessage(reply);
 }
 
-/** The first second of the level's row that a second is in. */
+/** Returns the first second of the level's row that contains a second. */
 const startOfRow = (level: number, second: number) => {
   const seconds = ROW_SECONDS[level] as number;
   return Math.max(0, Math.floor(second / seconds) * seconds);
 };
 
 /**
- * Answers a message of an exchange. An exchange is bounded: the remainder is left to the next one, which should begin
- * once the entries that this one sent have arrived, while the totals differ.
+ * Answers a message of an exchange. An exchange is bounded: the remainder is left to the next one. It should begin
+ * once the entries that this one sent have arrived, as long as the totals differ.
  * @throws MalformedFrame  a message that no member makes
  */
 export function* answer(index: DigestIndex, message: Buffer): Steps<Outcome> {
@@ -93,8 +93,8 @@ export function* answer(index: DigestIndex, message: Buffer): Steps<Outcome> {
 }
 
 /**
- * What the reply says about a range; written after all sections were read, since the size of groups depends on all of
- * them.
+ * A part of the reply about a range. It is written after all sections were read, because the size of groups depends on
+ * all of them.
  */
 type Task =
   | { readonly kind: "ready"; readonly section: Section; readonly requested: number }
@@ -277,10 +277,10 @@ class Reply {
   }
 }
 
-/** Into how many groups (a power of two) a second is cut, so that sums and ids together are short. */
+/** Returns the bits for the number of groups (a power of two) of a second that keeps sums and ids together short. */
 function groupBits(count: number, total: number): number {
   const root = Math.sqrt(count);
-  const groups = Math.min(8 * root, Math.max(root, (GROUPS_AIM * count) / total));
+  const groups = Math.min(8 * root, Math.max(root, (GROUPS_TARGET * count) / total));
   return Math.min(GROUP_BITS_MAX, Math.max(1, Math.round(Math.log2(groups))));
 }
 

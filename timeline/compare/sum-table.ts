@@ -23,7 +23,7 @@ export class SumTable {
     return this.#keys.length;
   }
 
-  /** Adds an id to a row, made if it is not there. */
+  /** Adds an id to a row, which is created if necessary. */
   add(key: number, id: Words): void {
     let row = this.firstFrom(key);
     if (this.#keys[row] !== key) row = this.#insert(row, key);
@@ -92,7 +92,7 @@ export class SumTable {
     this.#remove(0, this.size);
   }
 
-  /** Rows `from` ≤ row < `to` as bytes. */
+  /** Returns the rows `from` ≤ row < `to` as bytes. */
   write(from: number, to: number): Buffer {
     const bytes = Buffer.allocUnsafe((to - from) * ROW_BYTES);
     for (let row = from, offset = 0; row < to; row++, offset += ROW_BYTES) {
@@ -139,7 +139,7 @@ export class SumTable {
   }
 }
 
-/** @param id  32 bytes, taken as a big-endian number */
+/** @param id  32 bytes, read as a big-endian number */
 export function readWords(id: ByteString, into: Words): void {
   for (let word = 0, i = 28; word < SUM_WORDS; word++, i -= 4) {
     into[word] =
@@ -150,7 +150,7 @@ export function readWords(id: ByteString, into: Words): void {
   }
 }
 
-/** The same from bytes. */
+/** Does the same with bytes. */
 export function readWordsAt(bytes: Buffer, offset: number, into: Words): void {
   for (let word = 0, i = offset + 28; word < SUM_WORDS; word++, i -= 4) into[word] = bytes.readUInt32BE(i);
 }
@@ -172,8 +172,8 @@ export function addWords(sum: Words, at: number, words: Words, from: number): vo
 function subtractWords(sum: Words, at: number, words: Words): void {
   let borrow = 0;
   for (let word = 0; word < SUM_WORDS; word++) {
-    const rest = (sum[at + word] as number) - (words[word] as number) - borrow;
-    sum[at + word] = rest;
-    borrow = rest < 0 ? 1 : 0;
+    const difference = (sum[at + word] as number) - (words[word] as number) - borrow;
+    sum[at + word] = difference;
+    borrow = difference < 0 ? 1 : 0;
   }
 }

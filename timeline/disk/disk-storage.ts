@@ -1,7 +1,7 @@
 /**
- * A timeline on disk, in DIR/timeline: puts are written to the log, which acknowledges them, and to LMDB later. Puts
- * that arrive while the log writes share the next write, so one sync serves all callers that wait. Needs the package
- * lmdb: load this module only on use. Source: docs/decisions/0013-a-log-before-lmdb.md.
+ * A timeline on disk, in DIR/timeline: puts are written to the log, which acknowledges them, and later to LMDB. Puts
+ * that arrive while the log writes share the next write, so one sync serves all waiting callers. The module needs the
+ * package lmdb: load it only on use. Source: docs/decisions/0013-a-log-before-lmdb.md.
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
@@ -11,7 +11,7 @@ import type { Mark, MarkName, Storage } from "../entries/storage.js";
 import type { TimelineLog } from "../entries/timeline-log.js";
 import { fileRemains } from "./file-remains.js";
 import { Filing } from "./filing.js";
-import { FolderInUse, type FolderLock, hasOpen, lockFolder, refuseStrangers } from "./folder-lock.js";
+import { FolderInUse, type FolderLock, hasOpen, lockFolder, refuseForeignProcesses } from "./folder-lock.js";
 import { InlineWrites } from "./inline-writes.js";
 import { DATA_FILE } from "./lmdb-file.js";
 import { timelineFolder } from "./lmdb-reader.js";
@@ -20,14 +20,14 @@ import { MARKER_BYTES } from "./log-record.js";
 import { WriteAheadLog } from "./write-ahead-log.js";
 
 /**
- * The moment at which puts count as flushed. "always": on the disk; interval: handed to the system, and on the disk
- * at most that many milliseconds later; "never": handed to the system. A killed process loses nothing that was handed
- * to the system; a power failure may. With "never" a power failure may also leave a folder that is unusable: LMDB's
- * pages reach the disk in any order.
+ * The moment at which puts count as flushed. "always": they are on the disk; interval: they were passed to the system,
+ * and are on the disk at most that many milliseconds later; "never": they were passed to the system. A killed process
+ * loses nothing that was passed to the system; a power failure may lose it. With "never" a power failure may also make
+ * the folder unusable, because LMDB's pages reach the disk in any order.
  */
 export type Fsync = "always" | "never" | { readonly interval: number };
 
-/** The disk did not take something: from then on nothing is written, and nothing acknowledged. */
+/** The error after a failed write: from then on nothing is written, and nothing is acknowledged. */
 export class StorageFailure extends Error {
   override readonly name = "StorageFailure";
 }
@@ -40,7 +40,7 @@ interface Waiting {
 }
 
 const FOLDER_MODE = 0o700;
-/** Milliseconds for which the event loop has been idle: no other envelope came in the same turn, to share a write. */
+/** Milliseconds of idle time after which no other envelope arrived in the same turn that could share a write. */
 const REST_MS = 0.05;
 
 export class DiskStorage implements Storage {
@@ -57,7 +57,7 @@ export class DiskStorage implements Storage {
   /** Waits for the write of `#operations`; null: no caller waits. */
   #next: Waiting | null = null;
   #isWriting = false;
-  /** Waits for the write that is under way; null: no caller waits. */
+  /** Waits for the write in progress; null: no caller waits. */
   #current: Waiting | null = null;
   #immediate: NodeJS.Immediate | null = null;
   #failure: StorageFailure | null = null;
@@ -68,15 +68,15 @@ export class DiskStorage implements Storage {
   /** Waits for the sync after the current one. */
   #nextSync: Waiting | null = null;
   #closing: Promise<void> | null = null;
-  /** Milliseconds that the event loop had been idle when `flushNow` was called last. */
+  /** The idle milliseconds of the event loop when `flushNow` was last called. */
   #idleBefore = 0;
 
   /**
-   * @param data  the data folder; "timeline" below it is made if it is not there
-   * @param log  receives a warning about a log that is damaged
+   * @param data  the data folder; "timeline" below it is created if necessary
+   * @param log  receives a warning about a damaged log
    * @param inlineMicros  microseconds: while writes take less on average, the event loop makes them; 0: threads do
-   * @throws FolderInUse  another process has it
-   * @throws DamagedFile  LMDB would be lost in it
+   * @throws FolderInUse  another process uses it
+   * @throws DamagedFile  LMDB's file is damaged, and LMDB would end the process
    */
   constructor(data: string, fsync: Fsync, log: TimelineLog, inlineMicros = 0) {
     this.#folder = timelineFolder(data);
@@ -87,10 +87,10 @@ export class DiskStorage implements Storage {
     try {
       const hadOpen = hasOpen(this.#folder, DATA_FILE);
       this.#tree = new LmdbTree(this.#folder, fsync !== "never");
-      // Before it is read: of two of one number LMDB lets the second wait for seconds, and then fails.
+      // Before it is read: if two processes have the same number, LMDB lets the second wait for seconds, and then fails.
       const hasNamesake = this.#tree.hasNamesake && !hadOpen;
       const processes = hasNamesake ? [] : this.#tree.otherProcesses;
-      refuseStrangers(this.#folder, DATA_FILE, { processes, hasNamesake });
+      refuseForeignProcesses(this.#folder, DATA_FILE, { processes, hasNamesake });
       const marker = randomBytes(MARKER_BYTES);
       const { last, lost } = fileRemains(this.#folder, this.#tree, marker, log);
       this.lostGroups = lost;
@@ -104,7 +104,7 @@ export class DiskStorage implements Storage {
         onFailed: (problem) => void this.#fail(problem),
       });
     } catch (problem) {
-      if (problem instanceof FolderInUse) this.#lock.handBack();
+      if (problem instanceof FolderInUse) this.#lock.restoreOther();
       else this.#lock.unlock();
       throw problem;
     }
@@ -115,7 +115,7 @@ export class DiskStorage implements Storage {
     try {
       return this.#tree.bytes + this.#log.bytes;
     } catch (problem) {
-      // The folder was removed: what is written to its open files can never be read again.
+      // The folder was removed: bytes written to its open files can never be read again.
       this.#fail(problem);
       return this.#log.bytes;
     }
@@ -144,7 +144,7 @@ export class DiskStorage implements Storage {
   }
 
   flushed(): Promise<void> {
-    // Later puts are ignored.
+    // Puts after closing are ignored.
     if (this.#closing !== null) return Promise.reject(new StorageFailure(`${this.#folder} is closed`));
     return this.#written();
   }
@@ -193,7 +193,7 @@ export class DiskStorage implements Storage {
     return this.#closing;
   }
 
-  /** Brings everything that the log has to the disk. */
+  /** Brings everything in the log to the disk. */
   protected sync(): Promise<void> {
     return this.#log.sync();
   }
@@ -224,7 +224,7 @@ export class DiskStorage implements Storage {
     if (!this.#isWriting) this.#immediate ??= setImmediate(this.#write);
   }
 
-  /** Everything that waits, in one write. */
+  /** Writes everything that waits, in one write. */
   readonly #write = (): void => {
     if (this.#immediate !== null) clearImmediate(this.#immediate);
     this.#immediate = null;
@@ -248,7 +248,7 @@ export class DiskStorage implements Storage {
   };
 
   #wrote(group: OperationGroup): void {
-    // A sync has failed meanwhile, and that failure is reported where it occurred.
+    // A sync has failed in the meantime, and that failure was reported where it occurred.
     if (this.#failure !== null) return;
     const waiting = this.#current;
     this.#current = null;
@@ -280,7 +280,7 @@ export class DiskStorage implements Storage {
   };
 
   /**
-   * Empties the log into LMDB, so that a stopped daemon's folder needs no log. @returns whether LMDB has everything,
+   * Empties the log into LMDB, so that a stopped daemon's folder needs no log. @returns whether LMDB has everything
    * on the disk
    */
   async #fileAll(): Promise<boolean> {
@@ -296,7 +296,7 @@ export class DiskStorage implements Storage {
 
   #fail(problem: unknown): StorageFailure {
     const cause = problem instanceof Error ? problem.message : String(problem);
-    const text = `the timeline in ${this.#folder} cannot be written any more (${cause}): ${UNTIL}`;
+    const text = `the timeline in ${this.#folder} can no longer be written (${cause}): ${UNTIL}`;
     const failure = this.#failure ?? new StorageFailure(text, { cause: problem });
     this.#failure = failure;
     this.#operations = [];
@@ -324,7 +324,7 @@ function newWaiting(): Waiting {
     resolve = yes;
     reject = no;
   });
-  // A rejection without a waiting caller is no error.
+  // A rejection without a waiting caller is not an error.
   promise.catch(() => {});
   return { promise, resolve, reject };
 }

@@ -1,4 +1,4 @@
-/** Recovery of the log that the previous process has left: its groups go to LMDB, and missing ones are reported. */
+/** Recovers the log that the previous process left: its groups are moved into LMDB, and missing ones are reported. */
 import { join } from "node:path";
 import type { TimelineLog } from "../entries/timeline-log.js";
 import type { LmdbTree } from "./lmdb-tree.js";
@@ -6,8 +6,8 @@ import { LOG_END_FILE } from "./log-end.js";
 import { keepLog, type LogRemains, readLog } from "./write-ahead-log.js";
 
 /**
- * Puts into LMDB what a process that was killed has left in the log, and the marker of the next one's records.
- * @returns the number of the last group, and how many are lost
+ * Moves the log of a killed process into LMDB, together with the marker of the next process's records.
+ * @returns the number of the last group, and how many groups are lost
  */
 export function fileRemains(
   folder: string,
@@ -18,7 +18,7 @@ export function fileRemains(
   const { logMark } = tree;
   const { groups, lost, unsynced, end } = logMark === null ? NOTHING : readLog(folder, logMark);
   const sequence = groups.at(-1)?.sequence ?? logMark?.sequence ?? 0;
-  // Also without a group: it brings to the disk what the process before has left to the system.
+  // Also if there is no group: the commit syncs what the previous process had only passed to the system.
   tree.commitNow(
     groups.flatMap(({ operations }) => operations),
     { sequence, marker },

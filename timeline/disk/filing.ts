@@ -1,6 +1,6 @@
 /**
- * Moves groups from the log into LMDB in the background, many in one transaction; no answer waits for it. Reads look
- * in both.
+ * Moves groups from the log into LMDB in the background, many in one transaction; no answer waits for that. Reads
+ * combine both.
  */
 
 import type { Operation, OperationGroup } from "../entries/operation.js";
@@ -10,18 +10,18 @@ import { Unfiled } from "./unfiled.js";
 /** Milliseconds between two transactions at low load: each costs two syncs and some milliseconds of CPU. */
 const FILE_EVERY_MS = 1000;
 /**
- * Operations that start a transaction immediately, and that it has at most: handing them over takes the event loop
- * some milliseconds.
+ * The number of operations that starts a transaction immediately, and that a transaction has at most: passing them on
+ * takes the event loop a few milliseconds.
  */
 const OPERATIONS_MAX = 1024;
 const BYTES_MAX = 4 * 1024 * 1024;
-/** Bytes not yet in LMDB with which the log waits: they are in memory as well. */
+/** Bytes not yet in LMDB at which the log waits: they are in memory too. */
 const BEHIND_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface FilingHandlers {
-  /** LMDB has all groups up to this one. */
+  /** Called when LMDB has all groups up to this one. */
   readonly onFiled: (sequence: number) => void;
-  /** LMDB accepts nothing any longer. */
+  /** Called when LMDB accepts no more writes. */
   readonly onFailed: (problem: unknown) => void;
 }
 
@@ -30,18 +30,18 @@ export class Filing {
   readonly #marker: Buffer;
   readonly #handlers: FilingHandlers;
   readonly #unfiled = new Unfiled();
-  /** Groups that are in the log and not in LMDB, the oldest first. */
+  /** Groups that are in the log but not in LMDB, the oldest first. */
   #groups: OperationGroup[] = [];
   #bytes = 0;
   #operations = 0;
-  /** Numbers of the last groups that were added, and filed. */
+  /** The numbers of the last groups that were added, and filed. */
   #added = 0;
   #filed = 0;
   #running: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
   #isStopped = false;
 
-  /** @param marker  of the log's records */
+  /** @param marker  the marker of the log's records */
   constructor(tree: LmdbTree, marker: Buffer, handlers: FilingHandlers) {
     this.#tree = tree;
     this.#marker = marker;
@@ -52,14 +52,14 @@ export class Filing {
     return this.#bytes > BEHIND_BYTES_MAX;
   }
 
-  /** The log has a group. */
+  /** Adds a group that the log has written. */
   add(group: OperationGroup): void {
     this.#unfiled.add(group);
     this.#groups.push(group);
     this.#added = group.sequence;
     this.#bytes += group.bytes;
     this.#operations += group.operations.length;
-    this.#goOn();
+    this.#continue();
   }
 
   /** Resolves when LMDB has everything that was added so far, or has failed. */
@@ -68,7 +68,7 @@ export class Filing {
     while (this.#filed < last && !this.#isStopped) await (this.#running ?? this.#start());
   }
 
-  /** Stops before the next transaction; the current one may succeed or fail. */
+  /** Stops before the next transaction; the current one may still succeed or fail. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
@@ -114,7 +114,7 @@ export class Filing {
     return unfiled;
   }
 
-  #goOn(): void {
+  #continue(): void {
     if (this.#running !== null || this.#isStopped || this.#groups.length === 0) return;
     if (this.#bytes >= BYTES_MAX || this.#operations >= OPERATIONS_MAX) this.#start();
     else this.#timer ??= setTimeout(this.#start, FILE_EVERY_MS).unref();
@@ -125,7 +125,7 @@ export class Filing {
     this.#timer = null;
     this.#running = this.#fileSome().finally(() => {
       this.#running = null;
-      this.#goOn();
+      this.#continue();
     });
     return this.#running;
   };
@@ -149,7 +149,7 @@ export class Filing {
     this.#handlers.onFiled(sequence);
   }
 
-  /** One group at least. */
+  /** Removes and returns the groups of the next transaction, at least one. */
   #take(): OperationGroup[] {
     let [count, bytes, operations] = [0, 0, 0];
     for (const group of this.#groups) {

@@ -1,7 +1,7 @@
 /**
  * The lock of a data folder, for one process at a time: a file in the folder names the process that has it. The lock
- * of a killed process is recognized because its process is gone, or because the number belongs to a process that
- * started at another time. In another container numbers mean other processes: there the open files decide.
+ * of a killed process is recognized because the process no longer exists, or because its number belongs to a process
+ * that started at another time. In another container the numbers mean other processes: there the open files decide.
  */
 import {
   closeSync,
@@ -18,7 +18,7 @@ import { join } from "node:path";
 
 const LOCK_FILE = "lock";
 /**
- * Attempts: another start may take a stale lock between our check and our attempt to take it; then we check again.
+ * Attempts: another start may take over a stale lock between our check and our own attempt; then we check again.
  */
 const ATTEMPTS_MAX = 3;
 /**
@@ -27,10 +27,10 @@ const ATTEMPTS_MAX = 3;
  */
 const START_FIELD = 22 - 3;
 
-/** Folders that this process has: its own number in a lock proves nothing. */
+/** Folders that this process has locked: its own number in a lock proves nothing. */
 const ownFolders = new Set<string>();
 
-/** Another process has the folder. */
+/** The error if another process uses the folder. */
 export class FolderInUse extends Error {
   override readonly name = "FolderInUse";
 }
@@ -39,8 +39,8 @@ export class FolderInUse extends Error {
 export interface FolderLock {
   /** Releases the folder. */
   unlock(): void;
-  /** Restores the lock of the process from which it was taken, because that process is running after all. */
-  handBack(): void;
+  /** Restores the lock of the process that it was taken from, because that process is still running. */
+  restoreOther(): void;
 }
 
 /**
@@ -49,7 +49,7 @@ export interface FolderLock {
  */
 export function lockFolder(folder: string): FolderLock {
   const real = realpathSync(folder);
-  if (ownFolders.has(real)) throw new FolderInUse(`${folder} is in use by this process already`);
+  if (ownFolders.has(real)) throw new FolderInUse(`${folder} is already in use by this process`);
   const path = join(real, LOCK_FILE);
   const ours = `${process.pid} ${startOf(process.pid) ?? "?"}\n`;
   let found: string | null = null;
@@ -58,7 +58,7 @@ export function lockFolder(folder: string): FolderLock {
     const holder = holderOf(found);
     if (holder !== null || attempt === ATTEMPTS_MAX)
       throw inUse(folder, holder === null ? "another process" : `process ${holder}`, path);
-    // Only if it still is what was judged: another start may have taken it meanwhile.
+    // Only if it is still the lock that was checked: another start may have replaced it in the meantime.
     if (found !== null && read(path) === found) rmSync(path, { force: true });
   }
   if (read(path) !== ours) throw inUse(folder, "another process", path);
@@ -68,15 +68,15 @@ export function lockFolder(folder: string): FolderLock {
     if (theirs === null) rmSync(path, { force: true });
     else writeFileSync(path, theirs);
   };
-  return { unlock: () => end(null), handBack: () => end(found) };
+  return { unlock: () => end(null), restoreOther: () => end(found) };
 }
 
-/** The process of this machine that has a folder; null: none that can be seen. */
+/** Returns the process of this machine that uses a folder; null: none is visible. */
 export function processIn(folder: string): number | null {
   return holderOf(read(join(folder, LOCK_FILE)));
 }
 
-/** Whether this process has a file of the folder open; true where the system does not report it. */
+/** Whether this process has a file of the folder open; true if the system does not report it. */
 export function hasOpen(folder: string, file: string): boolean {
   if (!existsSync("/proc/self/maps")) return true;
   const inode = statSync(join(folder, file), { throwIfNoEntry: false })?.ino;
@@ -84,24 +84,24 @@ export function hasOpen(folder: string, file: string): boolean {
 }
 
 /**
- * Checks the processes that have a file of the folder open, and refuses if one of them is in another container. The
- * lock has identified the remaining ones, and those may read.
- * @param processes    by the numbers that they have there
- * @param hasNamesake  whether one of them has this one's number there
+ * Refuses the folder if a process in another container has a file of it open. The lock has identified the other
+ * processes, and those may read.
+ * @param processes    the processes that have the file open, by the numbers in their containers
+ * @param hasNamesake  whether one of them has the same number as this process
  * @throws FolderInUse
  */
-export function refuseStrangers(
+export function refuseForeignProcesses(
   folder: string,
   file: string,
   { processes, hasNamesake }: { readonly processes: readonly number[]; readonly hasNamesake: boolean },
 ): void {
   const inode = statSync(join(folder, file)).ino;
-  if (hasNamesake || processes.some((pid) => isStranger(pid, inode)))
+  if (hasNamesake || processes.some((pid) => isForeign(pid, inode)))
     throw inUse(folder, "a process of another container, or of another user");
 }
 
-/** Whether no process that can be examined has that number and the file; false where there are no containers. */
-function isStranger(pid: number, inode: number): boolean {
+/** Whether no visible process has that number and has the file open; false on systems without containers. */
+function isForeign(pid: number, inode: number): boolean {
   return existsSync("/proc/self/maps") && !hasMapped(pid, inode);
 }
 
@@ -110,13 +110,15 @@ function hasMapped(pid: number | "self", inode: number): boolean {
   return new RegExp(`^\\S+ \\S+ \\S+ \\S+ ${inode} `, "m").test(maps);
 }
 
-/** @param lock  what may be removed if no process is there; left out: a process is there */
-function inUse(folder: string, who: string, lock?: string): FolderInUse {
+/** @param lock  the file to remove if no process exists; left out: a process exists */
+function inUse(folder: string, holder: string, lock?: string): FolderInUse {
   const cure = lock === undefined ? "Stop that one first" : `If no daemon runs, remove ${lock}`;
-  return new FolderInUse(`${folder} is in use by ${who}: two daemons must not share a data folder. ${cure}`);
+  return new FolderInUse(
+    `${folder} is in use by ${holder}: two daemons must not share a data folder. ${cure}`,
+  );
 }
 
-/** @returns false: the file is there */
+/** @returns false: the file already exists */
 function create(path: string, text: string): boolean {
   try {
     const descriptor = openSync(path, "wx", 0o600);
@@ -140,7 +142,7 @@ function read(path: string): string | null {
   }
 }
 
-/** The process that a lock names, if it runs. */
+/** Returns the process that a lock names, if it is running. */
 function holderOf(text: string | null): number | null {
   const [, number, start] = /^(\d+) (\S+)\n$/.exec(text ?? "") ?? [];
   const pid = Number(number);

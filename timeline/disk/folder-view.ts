@@ -1,8 +1,8 @@
 /**
- * A timeline's folder as it is on the disk, or as a daemon goes on writing it: everything is read, nothing is opened
- * for writing, no lock is taken. Of a folder that is being written, the view shows what was there when it was opened;
- * of entries that are added meanwhile and are dated before the last of those, it shows some and counts the remaining
- * ones. Needs no package. Source: docs/decisions/0017-a-folder-is-only-looked-at.md.
+ * Shows a timeline's folder as it is on the disk, also while a daemon writes to it. Everything is only read: nothing is
+ * opened for writing, and no lock is taken. If the folder is being written, the view shows the entries that existed when
+ * it was opened. Of entries that are added in the meantime with earlier dates, it shows some and counts the others. It
+ * needs no package. Source: docs/decisions/0017-a-folder-is-only-looked-at.md.
  */
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -16,20 +16,20 @@ import { LOG_KEY, readLogMark } from "./log-mark.js";
 import { Unfiled } from "./unfiled.js";
 import { type LogRemains, readLog } from "./write-ahead-log.js";
 
-/** Entries that are read in one go, while no transaction ends. */
+/** Entries that are read in one step, while no transaction ends. */
 const SLICE_MAX = 1024;
 const SLICE_BYTES = 1024 * 1024;
-/** Reads of a log in which groups seem to be missing, until it is certain that no process is just writing it. */
-const LOOKS_MAX = 20;
-/** Milliseconds between two: a daemon that runs has put into LMDB meanwhile what the log had. */
-const LOOK_EVERY_MS = 500;
+/** Attempts to read a log in which groups seem to be missing, until it is certain that no process is writing it. */
+const READS_MAX = 20;
+/** Milliseconds between two attempts: in this time a running daemon has moved the log's groups into LMDB. */
+const READ_EVERY_MS = 500;
 
 /**
  * Opens a timeline's folder for reading.
  * @param folder     DIR/timeline
  * @param onDamaged  called once for each page that cannot be read
- * @throws DamagedFile  LMDB's file is torn at its head
- * @throws Error        the system's
+ * @throws DamagedFile  the head of LMDB's file is torn
+ * @throws Error        the system's error
  */
 export async function openFolderView(
   folder: string,
@@ -38,39 +38,39 @@ export async function openFolderView(
   const file = new LmdbFile(join(folder, DATA_FILE));
   try {
     const tree = new TreeView(file, onDamaged);
-    return new FolderView(folder, tree, await lookAtLog(folder, tree));
+    return new FolderView(folder, tree, await readLogOfOneMoment(folder, tree));
   } catch (problem) {
     file.close();
     throw problem;
   }
 }
 
-/** Returns the groups that the log of one moment has in addition to LMDB. */
-async function lookAtLog(folder: string, tree: TreeView): Promise<LogRemains> {
+/** Returns the groups that the log has in addition to LMDB, as of one moment. */
+async function readLogOfOneMoment(folder: string, tree: TreeView): Promise<LogRemains> {
   let before: string | null = null;
-  for (let look = 1; ; look++) {
+  for (let attempt = 1; ; attempt++) {
     const mark = tree.logMark;
     const remains = readLog(folder, mark ?? NO_MARK);
-    // Between the reads of a log that is being written its files may have been started over: then groups only seem to
-    // be missing.
+    // If the log is being written, its files may be started again between two reads. Then groups only seem to be
+    // missing.
     const now = `${mark?.sequence} ${remains.lost} ${JSON.stringify(remains.end)}`;
-    if (remains.lost === 0 || now === before || look === LOOKS_MAX) return remains;
+    if (remains.lost === 0 || now === before || attempt === READS_MAX) return remains;
     before = now;
-    await wait(LOOK_EVERY_MS);
+    await wait(READ_EVERY_MS);
   }
 }
 
 const NO_MARK: LogMark = { sequence: 0, marker: Buffer.alloc(16) };
 
 export class FolderView {
-  /** The process that has the folder; null: none on this machine. */
+  /** The process that uses the folder; null: none on this machine. */
   readonly process: number | null;
   readonly log: LogRemains;
-  /** Number of the last group that it shows. */
+  /** The number of the last group that is shown. */
   readonly group: number;
   readonly #tree: TreeView;
   readonly #unfiled = new Unfiled();
-  /** The first place after those that it shows; null: it shows everything. */
+  /** The first order key after those that are shown; null: everything is shown. */
   readonly #end: Buffer | null;
   readonly #transaction: bigint;
   readonly #pruned: Buffer | null;
@@ -92,12 +92,12 @@ export class FolderView {
     this.#pruned = this.mark("pruned");
   }
 
-  /** Whether something was written since it was opened. */
+  /** Whether anything was written since it was opened. */
   get hasChanged(): boolean {
     return this.#tree.transaction !== this.#transaction;
   }
 
-  /** Whether entries were removed since it was opened: then what was shown is not the state of any one moment. */
+  /** Whether entries were removed since it was opened: then the shown entries are not the state of any one moment. */
   get hasForgotten(): boolean {
     const pruned = this.mark("pruned");
     return pruned === null ? this.#pruned !== null : !pruned.equals(this.#pruned ?? Buffer.alloc(0));
@@ -108,7 +108,7 @@ export class FolderView {
     return this.#unfiled.mark(name) ?? this.#tree.mark(name);
   }
 
-  /** Yields entries as a storage does, and counts those that it shows. */
+  /** Yields entries like a storage, and counts the shown ones. */
   *entries(from: Buffer | null): Generator<readonly [place: Buffer, value: Buffer]> {
     this.#from = from;
     this.#shown = 0;
@@ -118,13 +118,13 @@ export class FolderView {
     }
   }
 
-  /** The places of all that is there by now up to the last that it shows. Not once it has forgotten. */
+  /** Yields the order keys that now exist up to the last shown one. Not valid once `hasForgotten`. */
   *places(): Generator<Buffer> {
     for (const { key } of this.#all(null, true)) yield key;
   }
 
   /**
-   * Counts the entries that were added meanwhile, before the last one that was shown. Not valid once `hasForgotten`.
+   * Counts the entries that were added in the meantime before the last shown one. Not valid once `hasForgotten`.
    */
   countMissed(): number {
     if (!this.hasChanged) return 0;
@@ -152,8 +152,8 @@ export class FolderView {
 }
 
 /**
- * The part of the view that is in LMDB. Each read is of the last transaction, and is repeated if another transaction
- * followed meanwhile.
+ * The part of the view that is in LMDB. Each read uses the last transaction, and is repeated if another transaction
+ * followed in the meantime.
  */
 class TreeView {
   readonly #file: LmdbFile;
@@ -169,7 +169,7 @@ class TreeView {
     return this.#file.head().transaction;
   }
 
-  /** null: there was no log yet, or it cannot be read. */
+  /** null: there was no log yet, or the mark cannot be read. */
   get logMark(): LogMark | null {
     const bytes = this.#mark(LOG_KEY);
     return bytes === null ? null : readLogMark(bytes);
@@ -179,20 +179,20 @@ class TreeView {
     return this.#mark(Buffer.from(name));
   }
 
-  /** Returns the greatest place; null: there is none, or it cannot be read. */
+  /** Returns the greatest order key; null: there is none, or it cannot be read. */
   last(): Buffer | null {
-    return this.#whole((head) => {
+    return this.#consistent((head) => {
       const tree = this.#file.tree(head, "entries");
       return tree === null || "problem" in tree ? null : this.#file.last(head, tree);
     });
   }
 
-  /** Returns entries from a place on, up to some bound. */
+  /** Returns entries from an order key on, up to some bound. */
   slice(from: Buffer | null, to: Buffer | null, isBrief: boolean): Slice<StoredEntry> {
     let max = SLICE_MAX * 2;
     const damages: PageDamage[] = [];
-    const slice = this.#whole((head) => {
-      // A shorter one is done sooner.
+    const slice = this.#consistent((head) => {
+      // A shorter read takes less time.
       max = Math.max(1, max >> 1);
       damages.length = 0;
       const items: StoredEntry[] = [];
@@ -220,7 +220,7 @@ class TreeView {
 
   #mark(key: Buffer): Buffer | null {
     const damages: PageDamage[] = [];
-    const value = this.#whole((head) => {
+    const value = this.#consistent((head) => {
       damages.length = 0;
       for (const found of this.#nodes(head, "marks", { from: key })) {
         if (found.kind === "damage") damages.push(found.damage);
@@ -239,8 +239,8 @@ class TreeView {
     else yield* this.#file.nodes(head, tree, from);
   }
 
-  /** Repeats a read until no transaction ends during it: then all of it is of one transaction. */
-  #whole<T>(read: (head: FileHead) => T): T {
+  /** Repeats a read until no transaction ends during it: then all of it belongs to one transaction. */
+  #consistent<T>(read: (head: FileHead) => T): T {
     for (;;) {
       const head = this.#file.head();
       const found = read(head);

@@ -1,20 +1,20 @@
 /**
- * Decides whether a write that waits for the disk is made on the event loop. Waking a thread, and being woken by it, costs some
- * 50 µs of CPU and 100 µs and more of waiting, often as long as the disk takes. The event loop writes only while it has nothing
- * else to do for at least that long between two writes. One slow write brings the threads back, so that a slow disk holds the
- * event loop for at most a hundredth of the time.
+ * Decides whether a write that waits for the disk is made on the event loop. Waking a thread, and being woken by it, costs
+ * about 50 µs of CPU and at least 100 µs of waiting, often as long as the disk needs. The event loop writes only while it is
+ * otherwise idle for at least that long between two writes. One slow write brings the threads back, so that a slow disk blocks
+ * the event loop for at most one percent of the time.
  */
 import { performance } from "node:perf_hooks";
 
-/** Share of the newest value in a moving mean. */
+/** The share of the newest value in a moving mean. */
 const NEWEST_SHARE = 1 / 16;
 /** A single write that takes this many times the limit is slow. */
 const SLOW_FACTOR = 10;
-/** Threads write for this many times as long as the slow write took, or a second. */
+/** Threads write for this multiple of the time that the slow write took, but at least a second. */
 const PAUSE_FACTOR = 100;
 const PAUSE_MIN_MS = 1000;
 
-/** Milliseconds that never jump. */
+/** Clocks in milliseconds that never jump. */
 export interface LoopTimes {
   readonly uptime: () => number;
   /** Returns for how many of these milliseconds the event loop was idle. */
@@ -29,14 +29,14 @@ const LOOP_TIMES: LoopTimes = {
 export class InlineWrites {
   readonly #limitMs: number;
   readonly #times: LoopTimes;
-  /** Milliseconds that inline writes take, a moving mean. */
+  /** The milliseconds that inline writes take, as a moving mean. */
   #meanMs: number;
-  /** Milliseconds that the event loop is idle between two writes, a moving mean. */
+  /** The milliseconds for which the event loop is idle between two writes, as a moving mean. */
   #idleMs: number;
   #idleBefore: number;
   #pausedUntil = Number.NEGATIVE_INFINITY;
 
-  /** @param limitMicros  microseconds that writes may take on average; 0: threads make all */
+  /** @param limitMicros  microseconds that writes may take on average; 0: threads make all of them */
   constructor(limitMicros: number, times: LoopTimes = LOOP_TIMES) {
     this.#limitMs = limitMicros / 1000;
     this.#meanMs = this.#limitMs / 2;
@@ -65,7 +65,7 @@ export class InlineWrites {
     this.#meanMs += (took - this.#meanMs) * NEWEST_SHARE;
     if (took <= SLOW_FACTOR * this.#limitMs && this.#meanMs <= this.#limitMs) return;
     this.#pausedUntil = endedAt + Math.max(PAUSE_MIN_MS, PAUSE_FACTOR * took);
-    // Measurements from before the pause do not predict what comes after it.
+    // Measurements from before the pause do not predict the writes after it.
     this.#meanMs = this.#limitMs / 2;
   }
 }

@@ -1,8 +1,8 @@
 /**
- * A reader of LMDB's file without LMDB: nothing is opened for writing, no reader is entered in LMDB's list of locks,
- * and a damaged page is reported instead of ending the process. The pages of one transaction are read consistently,
- * in short pieces: a page is written again two transactions after it was released at the earliest, so what was read
- * while no transaction ended is complete.
+ * A reader of LMDB's file without LMDB: it opens nothing for writing, enters no reader in LMDB's lock table, and reports a
+ * damaged page instead of ending the process. It reads the pages of one transaction consistently, in short pieces. A page is
+ * rewritten two transactions after it was released at the earliest, so everything that was read while no transaction
+ * ended is complete.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { type FileHead, readHead } from "./lmdb-header.js";
@@ -18,14 +18,14 @@ import {
 /** The file's name in the folder of a timeline. */
 export const DATA_FILE = "data.mdb";
 
-/** A stretch of keys that cannot be read. */
+/** A range of keys that cannot be read. */
 export interface PageDamage {
   readonly page: number;
-  /** Half a sentence. */
+  /** The problem, as half a sentence. */
   readonly problem: string;
-  /** The first key that may have been there; null: from the beginning. */
+  /** The first key that may have been in it; null: from the beginning. */
   readonly from: Buffer | null;
-  /** The first one that was not; null: no end. */
+  /** The first key that was not in it; null: no end. */
   readonly to: Buffer | null;
 }
 
@@ -40,10 +40,10 @@ export interface Tree {
   readonly isOrdered: boolean;
 }
 
-/** Offset of the root's number in `MDB_db`, which describes a tree that is stored in the main one. */
+/** The offset of the root's number in `MDB_db`, which describes a tree that is stored in the main one. */
 const ROOT_AT = 40;
 const NO_PAGE = 2n ** 64n - 1n;
-/** Levels of pages at most: LMDB's own bound. */
+/** The maximum number of levels of pages: LMDB's own bound. */
 const DEPTH_MAX = 32;
 
 interface Bounds {
@@ -55,7 +55,7 @@ export class LmdbFile {
   readonly #path: string;
   readonly #descriptor: number;
 
-  /** @throws Error  the system's. @throws DamagedFile  its head */
+  /** @throws Error  the system's error. @throws DamagedFile  the head is damaged */
   constructor(path: string) {
     this.#path = path;
     this.#descriptor = openSync(path, "r");
@@ -72,7 +72,7 @@ export class LmdbFile {
     return readHead(this.#descriptor, this.#path);
   }
 
-  /** Returns a tree that the main one names; null: there is none. */
+  /** Returns a tree that the main tree names; null: it does not exist. */
   tree(head: FileHead, name: string): Tree | PageDamage | null {
     const main = treeAt(head.mainRoot);
     if (main === null) return null;
@@ -85,8 +85,8 @@ export class LmdbFile {
   }
 
   /**
-   * Yields the nodes of a tree in order; a damage appears where its nodes would be.
-   * @param isBrief  long values are not read: they are empty
+   * Yields the nodes of a tree in order; a damage appears in place of its nodes.
+   * @param isBrief  whether long values are skipped: they are then empty
    */
   nodes(
     head: FileHead,
@@ -97,7 +97,7 @@ export class LmdbFile {
     return this.#below(walk, tree.root, { from: null, to: null }, 1);
   }
 
-  /** The greatest key; null: it cannot be read. */
+  /** Returns the greatest key; null: it cannot be read. */
   last(head: FileHead, tree: Tree): Buffer | null {
     let number = tree.root;
     for (let depth = 1; depth <= DEPTH_MAX; depth++) {
@@ -136,7 +136,7 @@ export class LmdbFile {
   #treePage({ head, isOrdered }: Walk, number: number, bounds: Bounds, depth: number): TreePage | string {
     if (depth > DEPTH_MAX) return "it is its own branch";
     const bytes = this.#bytes(head, number, head.pageBytes);
-    if (bytes === null) return "it is not there";
+    if (bytes === null) return "it does not exist";
     const page = readTreePage(bytes, number);
     if (typeof page === "string" || !isOrdered) return page;
     return areInOrder(page, bounds) ? page : "its keys are not in order";
@@ -145,7 +145,7 @@ export class LmdbFile {
   #found({ head, isBrief }: Walk, { key, page, length, value }: PageNode): Found {
     if (page === null) return { kind: "node", key, value };
     const bytes = this.#bytes(head, page, PAGE_HEAD_BYTES + (isBrief ? 0 : length));
-    const pages = bytes === null ? "it is not there" : readLongPages(bytes, page);
+    const pages = bytes === null ? "it does not exist" : readLongPages(bytes, page);
     const isShort = typeof pages === "number" && pages * head.pageBytes < PAGE_HEAD_BYTES + length;
     if (bytes !== null && typeof pages === "number" && !isShort)
       return { kind: "node", key, value: bytes.subarray(PAGE_HEAD_BYTES) };
@@ -153,7 +153,7 @@ export class LmdbFile {
     return { kind: "damage", damage: { page, problem, from: key, to: keyAfter(key) } };
   }
 
-  /** null: the file does not have them. */
+  /** Reads bytes of the file. null: the file is too short. */
   #bytes({ pageBytes, pages }: FileHead, number: number, length: number): Buffer | null {
     if (number >= pages || number * pageBytes + length > pages * pageBytes) return null;
     const bytes = Buffer.allocUnsafeSlow(length);
@@ -169,9 +169,9 @@ interface Walk {
 }
 
 /**
- * Finds the first damage in the file, before LMDB meets it; null: none was found. No process may write the file
- * meanwhile.
- * @param max  keys after which the search ends; LMDB itself meets damage after them
+ * Finds the first damage in the file before LMDB finds it; null: none was found. No process may write to the file in
+ * the meantime.
+ * @param max  the number of keys after which the search ends; damage beyond them is left to LMDB
  * @throws DamagedFile  the head is damaged
  */
 export function findDamage(path: string, names: readonly string[], max: number): PageDamage | null {
@@ -205,7 +205,7 @@ function rootIn(value: Buffer): bigint {
   return view.getBigUint64(ROOT_AT, IS_LITTLE);
 }
 
-/** The first node of a branch has no key of its own. */
+/** Whether the keys of a page are in order. The first node of a branch has no key. */
 function areInOrder({ isLeaf, nodes }: TreePage, { from, to }: Bounds): boolean {
   let before: Buffer | null = null;
   for (const { key } of isLeaf ? nodes : nodes.slice(1)) {
@@ -215,7 +215,7 @@ function areInOrder({ isLeaf, nodes }: TreePage, { from, to }: Bounds): boolean 
   return before === null || to === null || before.compare(to) < 0;
 }
 
-/** The next key there can be. */
+/** Returns the smallest possible key after this one. */
 export function keyAfter(key: Buffer): Buffer {
   return Buffer.concat([key, Buffer.alloc(1)]);
 }

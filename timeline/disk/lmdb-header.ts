@@ -1,12 +1,12 @@
 /**
- * Reads the two pages at the head of LMDB's file before LMDB does: LMDB trusts them, so that a truncated or torn file
- * would end the process without a message, or would be read as it was one transaction ago. Source: `MDB_meta` and
- * `MDB_page` in LMDB's mdb.c, as the package lmdb has them.
+ * Reads the two pages at the head of LMDB's file before LMDB does. LMDB trusts them: a truncated or torn file would end
+ * the process without a message, or would be read as of the previous transaction. Source: `MDB_meta` and
+ * `MDB_page` in LMDB's mdb.c, as in the package lmdb.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { IS_LITTLE } from "./lmdb-page.js";
 
-/** LMDB would be lost in it, and the process with it. */
+/** The file is damaged in a way by which LMDB would end the process. */
 export class DamagedFile extends Error {
   override readonly name = "DamagedFile";
 }
@@ -17,7 +17,7 @@ const MAGIC_AT = 24;
 const VERSION_AT = 28;
 const MAP_BYTES_AT = 40;
 const PAGE_BYTES_AT = 48;
-/** Offsets of the roots: of the tree of free pages, and of the main one. */
+/** Offsets of the roots: of the tree of free pages, and of the main tree. */
 const ROOTS_AT = [88, 136] as const;
 const LAST_PAGE_AT = 144;
 const TRANSACTION_AT = 152;
@@ -29,25 +29,25 @@ const MAGIC = 0xbeefc0de;
 const VERSION = 2;
 const PAGE_BYTES_MIN = 512;
 const PAGE_BYTES_MAX = 65_536;
-/** A tree of nothing has this root. */
+/** The root of an empty tree. */
 const NO_PAGE = 2n ** 64n - 1n;
 const META_PAGES = 2;
 
-/** The contents of a sound file's head, as of its last transaction. */
+/** The contents of an intact file's head, as of its last transaction. */
 export interface FileHead {
-  /** Its number. */
+  /** The number of the transaction. */
   readonly transaction: bigint;
   readonly pageBytes: number;
-  /** Complete pages of the file. */
+  /** The number of complete pages in the file. */
   readonly pages: number;
-  /** Number of the page where a tree begins; 2^64-1: nothing is in it. */
+  /** The number of the page where a tree begins; 2^64-1: the tree is empty. */
   readonly freeRoot: bigint;
   readonly mainRoot: bigint;
 }
 
 /**
- * @param path  of the file; one that is not there or empty is begun by LMDB
- * @returns whether it is there
+ * @param path  the file; LMDB creates one that is missing or empty
+ * @returns whether the file exists and has contents
  * @throws DamagedFile
  */
 export function checkHeader(path: string): boolean {
@@ -69,7 +69,7 @@ export function readHead(descriptor: number, path: string): FileHead {
     const head = new DataView(new ArrayBuffer(HEAD_BYTES));
     const from: number = page * (newest?.pageBytes ?? 0);
     if (readSync(descriptor, head, 0, HEAD_BYTES, from) < HEAD_BYTES) throw damaged(path, "it is cut off");
-    // The size is read after the head: a file that is being written is longer before its head says so.
+    // The size is read after the head: while the file is being written, it grows before its head reports that.
     const { size } = fstatSync(descriptor);
     const problem = problemOf(head, { size, pageBytes: newest?.pageBytes ?? null });
     if (problem !== null) throw damaged(path, problem);
@@ -97,16 +97,16 @@ function problemOf(head: DataView, file: { size: number; pageBytes: number | nul
   const pageBytes = head.getUint32(PAGE_BYTES_AT, IS_LITTLE);
   const isPossible =
     pageBytes >= PAGE_BYTES_MIN && pageBytes <= PAGE_BYTES_MAX && (pageBytes & (pageBytes - 1)) === 0;
-  if (!isPossible || pageBytes !== (file.pageBytes ?? pageBytes)) return "its head names no length of pages";
+  if (!isPossible || pageBytes !== (file.pageBytes ?? pageBytes)) return "its head names no valid page size";
   const last = head.getBigUint64(LAST_PAGE_AT, IS_LITTLE);
   // The file may be shorter: pages at its end that were freed immediately were never written.
   if ((last + 1n) * BigInt(pageBytes) > head.getBigUint64(MAP_BYTES_AT, IS_LITTLE))
-    return "its head names a last page that cannot be";
+    return "its head names an impossible last page";
   const pages = BigInt(Math.floor(file.size / pageBytes));
   for (const at of ROOTS_AT) {
     const root = head.getBigUint64(at, IS_LITTLE);
     if (root !== NO_PAGE && (root < META_PAGES || root > last || root >= pages))
-      return "its head names a page that is not there";
+      return "its head names a page that does not exist";
   }
   return null;
 }

@@ -1,11 +1,11 @@
 /**
- * One page of a tree in LMDB's file, read from its bytes: nothing in it is believed, since LMDB's own code ends the process on a
- * page that is zeroed or torn. Numbers are as the machine writes them.
- * Source: `MDB_page`, `MDB_node` and `MDB_ovpage` in LMDB's mdb.c, as the package lmdb has them.
+ * One page of a tree in LMDB's file, read from its bytes. Nothing in it is trusted, because LMDB's own code ends the process
+ * on a page that is zeroed or torn. Numbers are in the machine's byte order.
+ * Source: `MDB_page`, `MDB_node` and `MDB_ovpage` in LMDB's mdb.c, as in the package lmdb.
  */
 import { endianness } from "node:os";
 
-/** LMDB writes numbers as the machine has them. */
+/** Whether LMDB writes numbers with the lowest byte first: it uses the machine's byte order. */
 export const IS_LITTLE = endianness() === "LE";
 
 /** A branch of the tree, or a leaf with the nodes themselves. */
@@ -17,15 +17,15 @@ export interface TreePage {
 export interface PageNode {
   /** The key; empty for the first node of a branch. */
   readonly key: Buffer;
-  /** The page below, for a branch; the page at which a long value begins, for a leaf; null: the value is here. */
+  /** In a branch, the page below; in a leaf, the page at which a long value begins; null: the value is here. */
   readonly page: number | null;
-  /** Bytes of a leaf's value. */
+  /** The bytes of a leaf's value. */
   readonly length: number;
   /** The value of a leaf, unless it is long. */
   readonly value: Buffer;
 }
 
-/** The problem of a page: half a sentence. */
+/** The problem of a page, as half a sentence. */
 export type PageProblem = string;
 
 const FLAGS_AT = 18;
@@ -39,7 +39,7 @@ const IS_LEAF = 0x02;
 const IS_OVERFLOW = 0x04;
 
 const NODE_HEAD_BYTES = 8;
-/** Its value is on pages of its own. */
+/** The value is stored on separate pages. */
 const IS_LONG = 0x01;
 const NUMBER_BYTES = 8;
 
@@ -52,34 +52,35 @@ export function readTreePage(bytes: Buffer, number: number): TreePage | PageProb
   const flags = view.getUint16(FLAGS_AT, IS_LITTLE);
   const problem = headProblem(view, number);
   if (problem !== null) return problem;
-  if (flags !== IS_BRANCH && flags !== IS_LEAF) return "it is no page of a tree";
+  if (flags !== IS_BRANCH && flags !== IS_LEAF) return "it is not a page of a tree";
   const [lower, upper] = [view.getUint16(LOWER_AT, IS_LITTLE), view.getUint16(UPPER_AT, IS_LITTLE)];
   const count = lower >> 1;
-  if (count === 0 || lower > upper || PAGE_HEAD_BYTES + upper > bytes.length) return "its bounds cannot be";
+  if (count === 0 || lower > upper || PAGE_HEAD_BYTES + upper > bytes.length)
+    return "its bounds are impossible";
   const isLeaf = flags === IS_LEAF;
   const nodes: PageNode[] = [];
   for (let i = 0; i < count; i++) {
     const at = PAGE_HEAD_BYTES + view.getUint16(PAGE_HEAD_BYTES + 2 * i, IS_LITTLE);
     const node = at < PAGE_HEAD_BYTES + lower ? null : readNode(bytes, view, at, isLeaf);
-    if (node === null) return `its node ${i} cannot be`;
+    if (node === null) return `its node ${i} is impossible`;
     nodes.push(node);
   }
   return { isLeaf, nodes };
 }
 
-/** @returns how many pages a long value takes, this one among them */
+/** @returns the number of pages that a long value takes, including this one */
 export function readLongPages(head: Buffer, number: number): number | PageProblem {
   const view = new DataView(head.buffer, head.byteOffset, head.length);
   const problem = headProblem(view, number);
   if (problem !== null) return problem;
-  if (view.getUint16(FLAGS_AT, IS_LITTLE) !== IS_OVERFLOW) return "it is no page of a long value";
+  if (view.getUint16(FLAGS_AT, IS_LITTLE) !== IS_OVERFLOW) return "it is not a page of a long value";
   return view.getUint32(PAGES_AT, IS_LITTLE);
 }
 
 function headProblem(view: DataView, number: number): PageProblem | null {
   const found = view.getBigUint64(0, IS_LITTLE);
   if (found === BigInt(number)) return null;
-  return found === 0n && view.getUint16(FLAGS_AT, IS_LITTLE) === 0 ? "it is empty" : "it is another page";
+  return found === 0n && view.getUint16(FLAGS_AT, IS_LITTLE) === 0 ? "it is empty" : "it is a different page";
 }
 
 function readNode(bytes: Buffer, view: DataView, at: number, isLeaf: boolean): PageNode | null {

@@ -1,6 +1,6 @@
 /**
- * Reads a timeline that is on disk: the code that the daemon's own storage and the worker that makes snapshots share.
- * Needs the package lmdb: load this module only on use.
+ * Reads a timeline on disk: the code that the daemon's own storage and the worker for snapshots share.
+ * It needs the package lmdb: load this module only on use.
  */
 import { join } from "node:path";
 import { type Database, open } from "lmdb";
@@ -9,21 +9,21 @@ import type { EntrySource } from "../entries/storage.js";
 import { keyAfter } from "./lmdb-file.js";
 import { LOG_KEY, readLogMark } from "./log-mark.js";
 
-/** Entries read in one go, so that no reader of LMDB stays open between turns of the event loop. */
+/** Entries that are read in one step, so that no reader of LMDB stays open between turns of the event loop. */
 const SLICE_MIN = 64;
 const SLICE_MAX = 1024;
-/** Bytes of values after which no further one is read in the same go: one can be as long as an envelope may be. */
+/** Bytes of values after which a step reads no further value: one value can be as long as an envelope. */
 export const SLICE_BYTES = 1024 * 1024;
 
 /**
- * Options by which keys and values are stored without conversion. Values that are read are copied into pooled memory:
- * lmdb's default gives each a block of the system, which costs more than reading it.
+ * Options that store keys and values without conversion. Values that are read are copied into pooled memory: lmdb's
+ * default allocates a separate block of the system for each, which costs more than reading it.
  */
 export const BINARY = {
   encoding: "binary",
   encoder: {
     encode: (value: Buffer): Buffer => value,
-    // `length` says which part of lmdb's buffer is the value, and only a subarray has the right length.
+    // `length` is the length of the value within lmdb's buffer, and only a subarray has the right length.
     decode: (bytes: Buffer): Buffer => Buffer.from(bytes.subarray(0, bytes.length)),
   },
   keyEncoding: "binary",
@@ -31,14 +31,14 @@ export const BINARY = {
   compression: false,
 } as const;
 
-/** Below the data folder. */
+/** Returns the timeline's folder below the data folder. */
 export const timelineFolder = (data: string): string => join(data, "timeline");
 
-/** Everything that LMDB had in a range of places at one moment. */
+/** Everything that LMDB had in a range of order keys at one moment. */
 export interface Slice<T> {
-  /** The first place of the stretch; null: from the beginning. */
+  /** The first order key of the range; null: from the beginning. */
   readonly from: Buffer | null;
-  /** The first place after the range; null: no end. */
+  /** The first order key after the range; null: no end. */
   readonly to: Buffer | null;
   readonly items: readonly T[];
 }
@@ -48,7 +48,7 @@ export interface StoredEntry {
   readonly value: Buffer;
 }
 
-/** Yields the places of a range. Between two slices entries may be added and removed. */
+/** Yields the order keys of a range. Entries may be added and removed between two slices. */
 export function placeSlices(
   entries: Database<Buffer, Buffer>,
   from: Buffer | null,
@@ -98,14 +98,14 @@ function* slices<T>(
   }
 }
 
-/** null: there was no log yet. */
+/** Returns the log's mark; null: there was no log yet. */
 export function logMarkIn(marks: Database<Buffer, Buffer>): LogMark | null {
   const bytes = marks.get(LOG_KEY);
   return bytes === undefined ? null : readLogMark(bytes);
 }
 
 export interface Reader extends EntrySource {
-  /** The log's position up to which its groups are among the entries. */
+  /** The position in the log up to which its groups are among the entries. */
   readonly logMark: LogMark | null;
   close(): Promise<void>;
 }

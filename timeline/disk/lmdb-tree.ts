@@ -1,6 +1,6 @@
 /**
  * Entries and marks in LMDB: one environment in DIR/timeline, with the databases "entries" and "marks". Each commit
- * is a transaction that records the last group of the log that it contains. The map grows with the file. Needs the
+ * is a transaction that records the last group of the log that it includes. The map grows with the file. It needs the
  * package lmdb: load this module only on use.
  */
 import { statSync } from "node:fs";
@@ -12,12 +12,12 @@ import { checkHeader, DamagedFile } from "./lmdb-header.js";
 import { BINARY, entrySlices, logMarkIn, placeSlices, type Slice, type StoredEntry } from "./lmdb-reader.js";
 import { LOG_KEY, writeLogMark } from "./log-mark.js";
 
-/** Keys whose pages are checked before LMDB reads them: about 0.2 s. */
+/** The number of keys whose pages are checked before LMDB reads them: about 0.2 s. */
 const CHECKED_MAX = 200_000;
 
 const LIBRARY = /[\\/]lmdb[\\/]/;
 const printError = console.error;
-/** The package prints the error of a commit, with its stack, and then rejects with it. */
+/** Suppresses the package's own output: it prints the error of a commit with its stack, and then rejects with it. */
 console.error = (...items: unknown[]): void => {
   const [first] = items;
   if (!(first instanceof Error && LIBRARY.test(first.stack ?? ""))) printError(...items);
@@ -28,11 +28,11 @@ export class LmdbTree {
   readonly #root: RootDatabase<Buffer, Buffer>;
   readonly #entries: Database<Buffer, Buffer>;
   readonly #marks: Database<Buffer, Buffer>;
-  /** Whether a process of this one's number had it open before; it may be this one. */
+  /** Whether a process with this one's number had it open before; that may be this process. */
   readonly hasNamesake: boolean;
 
   /**
-   * @param folder    is there
+   * @param folder    must exist
    * @param isSynced  whether each commit is on the disk when it is done
    * @throws DamagedFile
    */
@@ -45,12 +45,12 @@ export class LmdbTree {
       noSync: !isSynced,
       // The default resolves before the sync, and reports its failure only on the console.
       overlappingSync: false,
-      // The default makes a promise of its own, whose rejection cannot be caught when the disk is full.
+      // The default creates its own promise, whose rejection cannot be caught when the disk is full.
       eventTurnBatching: false,
       maxDbs: 4,
       ...BINARY,
     });
-    // This process is not in the list before it reads. Without another process in the list LMDB starts the list over.
+    // This process is not in the list before it reads. Without another process in the list LMDB starts a new list.
     this.hasNamesake = this.#readers().includes(process.pid);
     this.#entries = this.#root.openDB("entries", BINARY);
     this.#marks = this.#root.openDB("marks", BINARY);
@@ -61,11 +61,11 @@ export class LmdbTree {
   }
 
   /**
-   * Returns the numbers of the other processes that have it open, as each knows itself. Processes in other containers
-   * are included: LMDB recognizes live ones by locks on its file.
+   * Returns the numbers of the other processes that have it open, as each process knows itself. Processes in other
+   * containers are included: LMDB recognizes live ones by locks on its file.
    */
   get otherProcesses(): number[] {
-    // The read enters this process in the list as well: of two processes that check at the same time, one sees the
+    // The read also enters this process in the list: if two processes check at the same time, one of them sees the
     // other.
     this.mark("format");
     return this.#readers().filter((number) => number !== process.pid);
@@ -92,15 +92,15 @@ export class LmdbTree {
     return entrySlices(this.#entries, from, to);
   }
 
-  /** Yields places from the greatest on. Must not be used beyond a turn. */
+  /** Yields the order keys in descending order. Must not be used after the turn. */
   backwards(): Iterable<Buffer> {
     return this.#entries.getKeys({ reverse: true });
   }
 
-  /** Writes in the background, in a thread of LMDB's. Rejects with LMDB's own message. */
+  /** Writes in the background, in one of LMDB's threads. Rejects with LMDB's own message. */
   async commit(operations: Iterable<Operation>, log: LogMark): Promise<void> {
     try {
-      await this.#root.batch(() => this.#carryOut(operations, log));
+      await this.#root.batch(() => this.#execute(operations, log));
     } catch (problem) {
       throw await causeOf(problem);
     }
@@ -108,10 +108,10 @@ export class LmdbTree {
 
   /** Writes in one step, without another thread. */
   commitNow(operations: Iterable<Operation>, log: LogMark): void {
-    this.#root.transactionSync(() => this.#carryOut(operations, log));
+    this.#root.transactionSync(() => this.#execute(operations, log));
   }
 
-  /** Brings everything that the system has to the disk. */
+  /** Brings everything that the system has buffered to the disk. */
   sync(): Promise<void> {
     return new Promise((resolve, reject) => {
       (this.#root as unknown as Syncable).sync((problem) => (problem == null ? resolve() : reject(problem)));
@@ -128,7 +128,7 @@ export class LmdbTree {
     return [...rows].map(([, number]) => Number(number));
   }
 
-  #carryOut(operations: Iterable<Operation>, log: LogMark): void {
+  #execute(operations: Iterable<Operation>, log: LogMark): void {
     for (const operation of operations) {
       if (operation.kind === "put") this.#entries.put(operation.place, operation.value);
       else if (operation.kind === "remove") this.#entries.remove(operation.place);
@@ -145,12 +145,12 @@ function checkFile(path: string): void {
   if (damage !== null) throw new DamagedFile(`${path} is damaged: page ${damage.page}: ${damage.problem}`);
 }
 
-/** A method of lmdb's that its types leave out. */
+/** A method of lmdb that its types leave out. */
 interface Syncable {
   sync(done: (problem: unknown) => void): void;
 }
 
-/** Returns LMDB's own error. Its rejection holds a promise that is itself rejected with the reason. */
+/** Returns LMDB's own error. Its rejection contains a promise that is itself rejected with the reason. */
 async function causeOf(problem: unknown): Promise<unknown> {
   try {
     if (problem instanceof Error && "commitError" in problem) await problem.commitError;

@@ -1,10 +1,10 @@
 /**
- * The position of the log's end, stored next to the log in DIR/timeline/log-end, so that a missing tail is noticed:
- * 32 bytes, written in place after each group and never synced by themselves, integers big-endian:
- *   CRC-32 of what follows (4) ‖ number of the last group written (6) ‖ of the last one on the disk (6) ‖ boot (16)
- * The file never claims more than exists. After a kill the first number is valid, because the system has both files.
- * After a power failure, recognized by another `boot`, only the second one is, and it may be an older one. Source:
- * docs/decisions/0013-a-log-before-lmdb.md.
+ * The position of the log's end, stored next to the log in DIR/timeline/log-end, so that a missing tail is noticed. The
+ * file has 32 bytes, written in place after each group and never synced on their own, integers big-endian:
+ *   CRC-32 of the rest (4) ‖ number of the last group written (6) ‖ of the last one on the disk (6) ‖ boot (16)
+ * The file never claims more groups than exist. After a kill the first number is valid, because the system has both
+ * files. After a power failure, recognized by a different `boot`, only the second one is valid, and it may be an older
+ * one. Source: docs/decisions/0013-a-log-before-lmdb.md.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -20,15 +20,15 @@ const BYTES = BOOT_AT + BOOT_BYTES;
 
 /** The contents of the file. */
 export interface LogEnd {
-  /** Number of the last group that the system had. */
+  /** The number of the last group that the system had. */
   readonly written: number;
-  /** The number of the last group that was on the disk; 0: none was brought there. */
+  /** The number of the last group that was on the disk; 0: none was synced. */
   readonly synced: number;
-  /** Whether the machine runs since: all that the system had is there. */
+  /** Whether the machine has been running since: then everything that the system had still exists. */
   readonly isSameBoot: boolean;
 }
 
-/** `none`: of an older release, or removed. */
+/** `none`: an older release wrote none, or it was removed. */
 export type FoundLogEnd = LogEnd | "none" | "damaged";
 
 export class LogEndWriter {
@@ -36,7 +36,7 @@ export class LogEndWriter {
   readonly #bytes = Buffer.alloc(BYTES);
   readonly #checked = this.#bytes.subarray(WRITTEN_AT);
 
-  /** @param folder  there already. @param mode  of the file, if it is made */
+  /** @param folder  must exist. @param mode  of the file, if it is created */
   constructor(folder: string, mode: number) {
     this.#descriptor = openSync(join(folder, LOG_END_FILE), constants.O_WRONLY | constants.O_CREAT, mode);
     this.#bytes.set(BOOT ?? Buffer.alloc(BOOT_BYTES), BOOT_AT);
@@ -46,7 +46,7 @@ export class LogEndWriter {
     return fstatSync(this.#descriptor).size;
   }
 
-  /** Writes the file in one step, in some microseconds. @throws Error  the system's */
+  /** Writes the file in one step, which takes a few microseconds. @throws Error  the system's error */
   write(written: number, synced: number): void {
     const bytes = this.#bytes;
     bytes.writeUIntBE(written, WRITTEN_AT, 6);
@@ -71,7 +71,7 @@ export function readLogEnd(folder: string): FoundLogEnd {
   };
 }
 
-/** Drawn by the system when it starts; null: it draws none. */
+/** The system's boot id, drawn when it starts; null: the system has none. */
 const BOOT = bootOf(read("/proc/sys/kernel/random/boot_id"));
 
 function bootOf(text: Buffer | null): Buffer | null {

@@ -1,5 +1,5 @@
 /**
- * The position of the log up to which LMDB has everything, as it is stored among LMDB's marks: number of the last
+ * The position in the log up to which LMDB has everything, as one of LMDB's marks: number of the last
  * group (6, big-endian) ‖ marker of the log's records (16).
  */
 import type { LogMark } from "../entries/operation.js";

@@ -1,11 +1,12 @@
 /**
- * A group of operations as the log contains it, integers big-endian:
- *   marker (16) ‖ CRC-32 of what follows (4) ‖ length of the operations (4) ‖ sequence (6) ‖ safe (6) ‖ operations
- * `safe`: groups up to it were as safe as --fsync says when this one was written. An operation: kind (1), then
+ * A group of operations in the log's format, integers big-endian:
+ *   marker (16) ‖ CRC-32 of the rest (4) ‖ length of the operations (4) ‖ sequence (6) ‖ safe (6) ‖ operations
+ * `safe`: groups up to this one were as safe as --fsync requires when the record was written. An operation: kind (1), then
  *   put:    place (42) ‖ length (4) ‖ value
  *   remove: place (42)
  *   mark:   length (1) ‖ name ‖ length (4) ‖ value
- * The marker is drawn at random at each start and is secret: so a value that looks like a record is none, and neither
+ * The marker is drawn at random at each start, and is secret. Therefore a value that looks like a record is not taken for
+ * one, nor is an earlier record. Numbers of kinds never change: existing folders contain them.
  * are earlier records. Numbers of kinds are never changed: existing folders contain them.
  */
 import { crc32 } from "node:zlib";
@@ -18,7 +19,7 @@ export const MARKER_BYTES = 16;
 export interface LogRecord {
   readonly sequence: number;
   readonly safe: number;
-  /** Their buffers are views. */
+  /** The operations; their buffers are views. */
   readonly operations: readonly Operation[];
 }
 
@@ -30,7 +31,7 @@ const SEQUENCE_AT = LENGTH_AT + 4;
 const SAFE_AT = SEQUENCE_AT + 6;
 const HEAD_BYTES = SAFE_AT + 6;
 
-/** Bytes of the record of some operations. */
+/** Returns the length of a record of the operations, in bytes. */
 export function recordBytes(operations: readonly Operation[]): number {
   let bytes = HEAD_BYTES;
   for (const operation of operations) {
@@ -42,7 +43,7 @@ export function recordBytes(operations: readonly Operation[]): number {
   return bytes;
 }
 
-/** Writes a record to the beginning of `target`, which has room for `recordBytes`. */
+/** Writes a record to the beginning of `target`, which must have `recordBytes` bytes. */
 export function writeRecord(target: Buffer, marker: Buffer, { sequence, safe, operations }: LogRecord): void {
   let at = HEAD_BYTES;
   for (const operation of operations) {
@@ -89,7 +90,7 @@ function endOf(bytes: Buffer, at: number): number | null {
   return crc32(bytes.subarray(at + LENGTH_AT, end)) === bytes.readUInt32BE(at + CRC_AT) ? end : null;
 }
 
-/** @param bytes  their CRC has been checked */
+/** @param bytes  the CRC has been checked */
 function readOperations(bytes: Buffer): Operation[] {
   const operations: Operation[] = [];
   let at = 0;
@@ -103,7 +104,7 @@ function readOperations(bytes: Buffer): Operation[] {
       const place = take(PLACE_BYTES);
       operations.push({ kind: "put", place, value: take(take(4).readUInt32BE()) });
     } else if (kind === KINDS.remove) operations.push({ kind: "remove", place: take(PLACE_BYTES) });
-    else throw new RangeError(`the log holds an operation of kind ${kind}: a later release wrote it`);
+    else throw new RangeError(`the log contains an operation of kind ${kind}: a later release wrote it`);
   }
   return operations;
 }

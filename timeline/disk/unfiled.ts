@@ -1,24 +1,24 @@
-/** The operations that the log has and LMDB does not have yet, found by place and in the order of places. */
+/** The operations that are in the log but not yet in LMDB, by order key and in the order of these keys. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { firstFrom } from "../entries/ascending.js";
 import type { OperationGroup } from "../entries/operation.js";
 import type { Slice } from "./lmdb-reader.js";
 
-/** The last change of a place. */
+/** The last change at an order key. */
 interface Change {
   readonly place: Buffer;
-  /** null: it was removed. */
+  /** null: the entry was removed. */
   readonly value: Buffer | null;
-  /** The group that the change came with. */
+  /** The group that contains the change. */
   readonly sequence: number;
 }
 
-/** An entry that is there. */
+/** An entry that exists. */
 export type UnfiledEntry = Change & { readonly value: Buffer };
 
 export class Unfiled {
   readonly #changes = new Map<ByteString, Change>();
-  /** Its keys, ascending. */
+  /** The keys of the changes in ascending order. */
   #order: ByteString[] = [];
   readonly #marks = new Map<string, { readonly value: Buffer; readonly sequence: number }>();
 
@@ -32,7 +32,7 @@ export class Unfiled {
     }
   }
 
-  /** LMDB has all groups up to this one. */
+  /** Drops all groups up to this one, because LMDB has them. */
   filed(sequence: number): void {
     this.#order = this.#order.filter((key) => {
       const stays = (this.#changes.get(key) as Change).sequence > sequence;
@@ -42,7 +42,7 @@ export class Unfiled {
     for (const [name, mark] of this.#marks) if (mark.sequence <= sequence) this.#marks.delete(name);
   }
 
-  /** null: it was removed; undefined: it has not changed. */
+  /** Returns the value of an entry; null: it was removed; undefined: it has not changed. */
   get(place: Buffer): Buffer | null | undefined {
     return this.#changes.size === 0 ? undefined : this.#changes.get(bytesOf(place))?.value;
   }
@@ -51,16 +51,16 @@ export class Unfiled {
     return this.#marks.get(name)?.value ?? null;
   }
 
-  /** Returns the greatest place of an entry that exists; null: there is none. */
+  /** Returns the greatest order key of an existing entry; null: there is none. */
   last(): Buffer | null {
     const key = this.#order.findLast((key) => this.#changes.get(key)?.value !== null);
     return key === undefined ? null : (this.#changes.get(key) as Change).place;
   }
 
   /**
-   * Yields what is in a range of places.
-   * @param slice   LMDB's part of it
-   * @param itemOf  makes an item as LMDB's are of an entry that is not there yet
+   * Returns the items in a range of order keys.
+   * @param slice   LMDB's items in it
+   * @param itemOf  creates an item like LMDB's for an entry that LMDB does not have
    */
   merge<T>(
     { from, to, items }: Slice<T>,
@@ -74,7 +74,7 @@ export class Unfiled {
     const merged: T[] = [];
     const add = (key: ByteString): void => {
       const change = this.#changes.get(key) as Change;
-      if (isThere(change)) merged.push(itemOf(change));
+      if (exists(change)) merged.push(itemOf(change));
     };
     for (const item of items) {
       const key = bytesOf(placeOf(item));
@@ -92,4 +92,4 @@ export class Unfiled {
   }
 }
 
-const isThere = (change: Change): change is UnfiledEntry => change.value !== null;
+const exists = (change: Change): change is UnfiledEntry => change.value !== null;

@@ -1,7 +1,7 @@
 /**
- * The log of operations that LMDB may not have yet: two files, DIR/timeline/log-1 and log-2, written in turn, one
- * write for each group. When a file has become long, the other one is used as soon as LMDB has everything that it
- * contains; so both stay small. Source: docs/decisions/0013-a-log-before-lmdb.md.
+ * The log of operations that LMDB may not have yet: two files, DIR/timeline/log-1 and log-2, are written in turn, with one
+ * write for each group. When a file has become long, the other one is used as soon as LMDB has everything in
+ * it, so both stay small. Source: docs/decisions/0013-a-log-before-lmdb.md.
  */
 import {
   closeSync,
@@ -25,37 +25,37 @@ import { type LogRecord, readRecords, recordBytes, writeRecord } from "./log-rec
 
 const FILE_NAMES = ["log-1", "log-2"] as const;
 const FILE_MODE = 0o600;
-/** Bytes of a file after which the other one is used: reading both at startup takes about 50 ms. */
+/** The length of a file after which the other one is used: reading both at startup takes about 50 ms. */
 const FILE_BYTES = 16 * 1024 * 1024;
-/** One that a long group has made longer than this is cut before it is written again. */
+/** A file that a long group has made longer than this is truncated before it is written again. */
 const FILE_BYTES_MAX = 2 * FILE_BYTES;
 /**
  * Bytes of zeros that are written beyond the end of a file, before groups are written there: a synced write takes
- * half the time where it changes neither the file's size nor its blocks.
+ * half the time if it changes neither the file's size nor its blocks.
  */
 const ROOM_AHEAD_BYTES = 256 * 1024;
-/** Bytes of the buffer in which the next group is assembled; longer groups get a buffer of their own. */
+/** Bytes of the buffer in which the next group is assembled; longer groups have a separate buffer. */
 const ROOM_BYTES = 1024 * 1024;
 
-/** A write that is on the disk when it is done costs half of a write and a sync. Elsewhere it may end in the disk's own memory. */
+/** The flag of writes that are on the disk when they return, at half the cost of a write and a sync. Linux only. */
 const ON_DISK = process.platform === "linux" ? constants.O_DSYNC : 0;
 
-/** Longer groups are written by a thread: handing shorter ones to the system takes less than waking it does. */
+/** The maximum bytes of a group that the event loop writes. Passing it to the system takes less time than waking a thread. */
 const INLINE_BYTES_MAX = 256 * 1024;
-/** The same where the write waits for the disk. */
+/** The same if the write waits for the disk. */
 const INLINE_SYNCED_BYTES_MAX = 32 * 1024;
 
 const ZEROS = Buffer.alloc(ROOM_AHEAD_BYTES);
 
 export interface WriteAheadLogOptions {
-  /** It and the files are there for the owner alone. */
+  /** The folder. It and the files are accessible only to their owner. */
   readonly folder: string;
-  /** 16 bytes, drawn again for each process. */
+  /** 16 random bytes, new for each process. */
   readonly marker: Buffer;
-  /** Number of the last group before. */
+  /** The number of the last group before. */
   readonly last: number;
   /**
-   * The moment at which a group is as safe as is promised: when it is on the disk, when `sync` says so, or when the
+   * The moment at which a group is as safe as promised: when it is on the disk, when `sync` has completed, or when the
    * system has it.
    */
   readonly safety: "written-to-disk" | "synced" | "written";
@@ -67,9 +67,9 @@ interface LogFile {
   readonly descriptor: number;
   /** The offset of the next group. */
   end: number;
-  /** Bytes, whether they are needed or not. */
+  /** The size in bytes, whether they are needed or not. */
   size: number;
-  /** Number of the last group in it. */
+  /** The number of the last group in it. */
   last: number;
   /** Whether the disk may not have all of it. */
   isUnsynced: boolean;
@@ -82,15 +82,15 @@ export class WriteAheadLog {
   readonly #files: readonly [LogFile, LogFile];
   readonly #end: LogEndWriter;
   #current: LogFile;
-  /** Number of the last group that is written. */
+  /** The number of the last written group. */
   #last: number;
-  /** Number of the group up to which all are safe. */
+  /** The number of the group up to which all are safe. */
   #safe: number;
-  /** Number of the group up to which LMDB has all. */
+  /** The number of the group up to which LMDB has all. */
   #filed: number;
   #isSyncing = false;
   readonly #room = Buffer.allocUnsafeSlow(ROOM_BYTES);
-  /** The last write, whose failure its caller handles; null: there was none yet. */
+  /** The last write, whose failure its caller handles; null: none yet. */
   #writing: Promise<OperationGroup> | null = null;
 
   constructor(options: WriteAheadLogOptions) {
@@ -113,8 +113,8 @@ export class WriteAheadLog {
 
   /**
    * Writes a group. Must not be called before the last write has ended, nor after a write has failed.
-   * @returns the group, or its promise where a thread writes it
-   * @throws Error  the system's, perhaps as a rejection
+   * @returns the group, or its promise if a thread writes it
+   * @throws Error  the system's error, perhaps as a rejection
    */
   write(operations: readonly Operation[]): OperationGroup | Promise<OperationGroup> {
     const file = this.#fileForNext();
@@ -125,7 +125,7 @@ export class WriteAheadLog {
     file.last = group.sequence;
     const { safety, inline } = this.#options;
     if (!this.#isInline(file, bytes)) {
-      this.#writing = this.#writeAside(file, target, group);
+      this.#writing = this.#writeInThread(file, target, group);
       return this.#writing;
     }
     if (safety === "written-to-disk") inline.run(() => writeNow(file.descriptor, target, file.end));
@@ -147,12 +147,12 @@ export class WriteAheadLog {
     this.#writeEnd();
   }
 
-  /** LMDB has all groups up to this one as safely as the log. */
+  /** Notes that LMDB has all groups up to this one as safely as the log. */
   filed(sequence: number): void {
     this.#filed = sequence;
   }
 
-  /** Closes the files; not while it syncs. @param isNeeded  whether LMDB does not have everything that the log has */
+  /** Closes the files; must not be called during a sync. @param isNeeded  whether LMDB does not have everything in the log */
   async close(isNeeded: boolean): Promise<void> {
     await this.#writing?.catch(() => {});
     for (const { descriptor, growing } of this.#files) {
@@ -163,9 +163,9 @@ export class WriteAheadLog {
     this.#end.close();
   }
 
-  async #writeAside(file: LogFile, target: Buffer, group: OperationGroup): Promise<OperationGroup> {
+  async #writeInThread(file: LogFile, target: Buffer, group: OperationGroup): Promise<OperationGroup> {
     if (file.end + group.bytes > file.size) await file.growing;
-    await writeAside(file.descriptor, target, file.end);
+    await writeInThread(file.descriptor, target, file.end);
     if (this.#options.safety === "written-to-disk" && ON_DISK === 0) await syncFile(file);
     this.#wrote(file, group);
     return group;
@@ -181,7 +181,7 @@ export class WriteAheadLog {
     this.#growAhead(file);
   }
 
-  /** Writes zeros beyond the file while groups go on arriving. A full disk is reported by the group that meets it. */
+  /** Writes zeros beyond the end while groups keep arriving. A full disk is reported by the group that needs the space. */
   #growAhead(file: LogFile): void {
     const { descriptor, end, size, growing } = file;
     const isNear = size - end < ROOM_AHEAD_BYTES / 2 && size < FILE_BYTES;
@@ -189,20 +189,20 @@ export class WriteAheadLog {
     const grown = () => {
       file.growing = null;
     };
-    file.growing = writeAside(descriptor, ZEROS, size).then(() => {
+    file.growing = writeInThread(descriptor, ZEROS, size).then(() => {
       file.size = Math.max(file.size, size + ZEROS.length);
       grown();
     }, grown);
   }
 
-  /** Writes the end after the group that it describes: it must never promise a group that does not exist. */
+  /** Writes the log's end after the group that it describes: it must never promise a group that does not exist. */
   #writeEnd(): void {
     this.#end.write(this.#last, this.#options.safety === "written" ? 0 : this.#safe);
   }
 
   /**
-   * Whether a group is written on the event loop: not during a sync or a write of zeros to its file, for which it
-   * would wait, nor where it makes the file longer.
+   * Whether a group is written on the event loop: not during a sync or a write of zeros to its file, which would delay it,
+   * and not if it makes the file longer.
    */
   #isInline(file: LogFile, bytes: number): boolean {
     if (this.#isSyncing || bytes > INLINE_BYTES_MAX) return false;
@@ -226,21 +226,21 @@ export class WriteAheadLog {
   }
 }
 
-/** The groups of a process's files that LMDB does not have. */
+/** The groups in a process's files that LMDB does not have. */
 export interface LogRemains {
-  /** Groups in the order of their numbers. */
+  /** The groups in the order of their numbers. */
   readonly groups: readonly OperationGroup[];
-  /** Groups that were safe and could not be read. */
+  /** The number of groups that were safe and could not be read. */
   readonly lost: number;
-  /** Groups that were not yet on the disk and that a power failure has lost. */
+  /** The number of groups that were not yet on the disk, and that a power failure has lost. */
   readonly unsynced: number;
-  /** The state of the file that says where the log ends. */
+  /** The file that records where the log ends. */
   readonly end: FoundLogEnd;
 }
 
 /** @param mark  LMDB's position in the log */
 export function readLog(folder: string, { marker, sequence: filed }: LogMark): LogRemains {
-  // Before the log: a process that writes brings the log further first.
+  // Read before the log: a process that writes extends the log first.
   const end = readLogEnd(folder);
   const records: LogRecord[] = [];
   for (const name of FILE_NAMES) {
@@ -253,7 +253,7 @@ export function readLog(folder: string, { marker, sequence: filed }: LogMark): L
   let lost = 0;
   let last = filed;
   for (const { sequence, operations } of records) {
-    // Groups that were never promised can be missing after a power failure: then later groups no longer count either.
+    // Groups that were never promised can be missing after a power failure. Then later groups do not count either.
     if (sequence > last + 1 && last + 1 > safe) break;
     lost += sequence - last - 1;
     groups.push({ sequence, operations, bytes: recordBytes(operations) });
@@ -264,12 +264,12 @@ export function readLog(folder: string, { marker, sequence: filed }: LogMark): L
   return { groups, lost, unsynced: Math.max(0, written - Math.max(last, safe)), end };
 }
 
-/** Number of the last group that has to be there. */
+/** Returns the number of the last group that has to exist. */
 function safeIn(records: readonly LogRecord[], end: FoundLogEnd, filed: number): number {
   const safe = records.reduce((max, record) => Math.max(max, record.safe), filed);
   if (typeof end === "string") return safe;
   if (end.isSameBoot) return Math.max(safe, end.written);
-  // With --fsync never nothing is promised for a power failure, though the records called it safe.
+  // With --fsync never nothing is promised for a power failure, although the records called it safe.
   return end.synced === 0 ? filed : Math.max(safe, end.synced);
 }
 
@@ -277,9 +277,9 @@ function safeIn(records: readonly LogRecord[], end: FoundLogEnd, filed: number):
 export function keepLog(folder: string): string[] {
   const names = FILE_NAMES.filter((name) => existsSync(join(folder, name)));
   return names.map((name) => {
-    const aside = join(folder, `${name}.damaged`);
-    renameSync(join(folder, name), aside);
-    return aside;
+    const target = join(folder, `${name}.damaged`);
+    renameSync(join(folder, name), target);
+    return target;
   });
 }
 
@@ -294,16 +294,16 @@ function writeNow(descriptor: number, bytes: Buffer, position: number): void {
 }
 
 /** Writes in another thread. */
-function writeAside(descriptor: number, bytes: Buffer, position: number): Promise<void> {
+function writeInThread(descriptor: number, bytes: Buffer, position: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const go = (done: number): void => {
+    const writeFrom = (done: number): void => {
       write(descriptor, bytes, done, bytes.length - done, position + done, (problem, written) => {
         if (problem !== null) reject(problem);
         else if (done + written === bytes.length) resolve();
-        else go(done + written);
+        else writeFrom(done + written);
       });
     };
-    go(0);
+    writeFrom(0);
   });
 }
 

@@ -1,11 +1,11 @@
 /**
- * An accepted envelope as the timeline stores it: its exact bytes, their meaning, and its place in the order of all
+ * An accepted envelope as the timeline stores it: its exact bytes, their meaning, and its position in the order of all
  * entries. Source: docs/protocol-v2.md "Signature and id".
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 
-/** The bytes of an envelope as its client has signed and sent it. */
+/** The bytes of an envelope as its client signed and sent it. */
 export interface SignedBytes {
   readonly body: Buffer;
   readonly signature: Buffer;
@@ -18,7 +18,7 @@ export interface Entry extends SignedBytes {
   readonly envelope: Envelope;
 }
 
-/** The position of an entry in the order of all entries: compare `at`, then `seq`, then `id` as bytes. */
+/** The order key of an entry, its position in the order of all entries: compare `at`, then `seq`, then `id` as bytes. */
 export interface Place {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -29,8 +29,8 @@ export interface Place {
 }
 
 /**
- * An entry that is on its way to the disk, or there. The parsed body is left out: for many entries with many commands
- * it would be much to retain, and then to collect.
+ * An entry that is being flushed or is on disk, without its parsed body: for many entries with many commands that would
+ * be a lot of memory to retain, and later to collect.
  */
 export interface FlushedEntry extends Place {
   /** The entry itself, if it is for the key ring. */
@@ -41,12 +41,12 @@ export const PLACE_BYTES = 42;
 
 export const placeOf = ({ id, envelope: { at, seq } }: Entry): Place => ({ at, seq, id });
 
-/** Compares two places. Negative: `a` comes first; 0: the same entry. */
+/** Compares two order keys. Negative: `a` comes first; 0: the same entry. */
 export function comparePlaces(a: Place, b: Place): number {
   return a.at - b.at || a.seq - b.seq || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
 
-/** Entries in order. */
+/** Compares two entries by their order keys. */
 export function compareEntries(a: Entry, b: Entry): number {
   return (
     a.envelope.at - b.envelope.at ||
@@ -55,7 +55,7 @@ export function compareEntries(a: Entry, b: Entry): number {
   );
 }
 
-/** Writes a place as 42 bytes whose order as bytes is the order of places: `at` (8, big-endian), `seq` (2), id. */
+/** Writes an order key as 42 bytes that sort in the same order: `at` (8, big-endian), `seq` (2), id. */
 export function writePlace({ at, seq, id }: Place): Buffer {
   const bytes = Buffer.allocUnsafe(PLACE_BYTES);
   bytes.writeUInt32BE(Math.floor(at / 2 ** 32), 0);
@@ -71,9 +71,9 @@ export function readPlace(bytes: Uint8Array): Place {
   return { at: dateOf(view), seq: view.readUInt16BE(8), id: bytesOf(view, 10, PLACE_BYTES) };
 }
 
-/** The date alone, in milliseconds since 1970. @param place  from `writePlace` */
+/** Returns only the date, in milliseconds since 1970. @param place  from `writePlace` */
 export const dateOf = (place: Buffer): number => place.readUInt32BE(0) * 2 ** 32 + place.readUInt32BE(4);
 
-/** The first place that an entry of a date can have. */
+/** Returns the first order key that an entry of a date can have. */
 export const firstPlace = (at: number): Place => ({ at, seq: 0, id: "\0".repeat(32) });
 export const firstPlaceAt = (at: number): Buffer => writePlace(firstPlace(at));

@@ -1,4 +1,4 @@
-/** A binary heap: the first item in order is taken out first. */
+/** A binary heap: `shift` removes the first item in order. */
 
 export class Heap<Item> {
   readonly #items: Item[] = [];
@@ -30,7 +30,7 @@ export class Heap<Item> {
     items[at] = item;
   }
 
-  /** Takes out the first; there must be one. */
+  /** Removes and returns the first item; there must be one. */
   shift(): Item {
     const items = this.#items;
     const first = items[0] as Item;

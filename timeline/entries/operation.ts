@@ -1,22 +1,22 @@
-/** One change of what is stored: what a put or a remove is made of, in the log and in LMDB. */
+/** One change of the storage: puts and removes consist of these, in the log and in LMDB. */
 
 export type Operation =
   | { readonly kind: "put"; readonly place: Buffer; readonly value: Buffer }
   | { readonly kind: "remove"; readonly place: Buffer }
   | { readonly kind: "mark"; readonly name: string; readonly value: Buffer };
 
-/** Operations that were written to the log together: all of them are there, or none. */
+/** Operations that were written to the log together: all of them exist, or none. */
 export interface OperationGroup {
-  /** Groups are numbered one by one, from 1 on, over all restarts. */
+  /** Groups are numbered consecutively from 1 on, over all restarts. */
   readonly sequence: number;
   readonly operations: readonly Operation[];
   /** Bytes that the operations take in the log. */
   readonly bytes: number;
 }
 
-/** The log's position up to which LMDB has everything. */
+/** The position in the log up to which LMDB has everything. */
 export interface LogMark {
-  /** Number of the last group that it has. */
+  /** The number of the last group that LMDB has. */
   readonly sequence: number;
   /** The marker of the log's records: 16 bytes. */
   readonly marker: Buffer;

@@ -8,21 +8,21 @@ import type { CommandIndex } from "../../store/rows/command-index.js";
 
 /**
  * Whether an envelope may change data or keys. Other envelopes are answered and not stored.
- * @param table  the meaning of commands; default: by the newest version that is known
+ * @param table  the meaning of commands; default: the newest version that is known
  */
 export function mayChange({ commands }: Pick<Envelope, "commands">, table = commandTable): boolean {
   return commands.some((argv) => changes(argv, table));
 }
 
 /**
- * Whether an envelope is for the key ring alone. Any KEY or CLUSTER command counts: together with other commands it
+ * Whether an envelope is for the key ring alone. Any KEY or CLUSTER command counts, but together with other commands it
  * is denied.
  */
 export function isRingEntry({ commands }: Pick<Envelope, "commands">): boolean {
   return commands.every(isKeyCommand);
 }
 
-/** Commands that read the key ring or its surroundings; every other command for the ring is recorded. */
+/** Commands that read the key ring or related data; every other command for the ring is recorded. */
 const NOT_RECORDED: ReadonlySet<string> = new Set(["CLUSTER|MEMBERS", "KEY|DRYRUN", "KEY|INFO", "KEY|LIST"]);
 
 function changes(argv: readonly ByteString[], table: CommandIndex): boolean {

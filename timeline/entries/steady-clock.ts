@@ -1,15 +1,15 @@
 /**
- * The clock of a daemon that has no member to compare it with: a step is believed only after it has lasted, because
- * its consequences cannot be reversed.
+ * The clock of a daemon that has no member to compare it with. A step of the clock is believed only after it has
+ * lasted, because its consequences cannot be reversed.
  */
 
-/** Milliseconds by which clock and uptime may drift apart between two reads. */
+/** Milliseconds by which clock and uptime may drift apart between two readings. */
 const STEP_MS = 2000;
-/** Milliseconds after which a step is taken for right. */
+/** Milliseconds after which a step is accepted. */
 const BELIEVED_AFTER_MS = 600_000;
 
 export class SteadyClock {
-  /** Clock less uptime, as it was before a step. */
+  /** Clock minus uptime, as it was before a step. */
   #offset: number | null = null;
   #steppedAt: number | null = null;
 

@@ -1,7 +1,7 @@
 /**
- * The value of an entry in a storage, whose key is its place: CRC-32 of what follows (4, big-endian) ‖ length of the
- * signature (2) ‖ signature ‖ body. The CRC finds damage at a fraction of what the id's SHA-256 costs; the id is
- * checked when an entry is parsed. Never changed: existing folders contain these bytes.
+ * The value of an entry in a storage, whose key is its order key: CRC-32 of the rest (4, big-endian) ‖ length of the
+ * signature (2) ‖ signature ‖ body. The CRC finds damage at a fraction of the cost of the id's SHA-256; the id is
+ * checked when an entry is parsed. This format never changes: existing folders contain these bytes.
  */
 import { crc32 } from "node:zlib";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -27,7 +27,7 @@ export function writeValue(body: Buffer, signature: Buffer): Buffer {
   return value;
 }
 
-/** Views of `value`; null: it is damaged. */
+/** Returns views of `value`; null: it is damaged. */
 export function readValue(value: Buffer): SignedBytes | null {
   if (value.length < HEAD_BYTES || crc32(value.subarray(CRC_BYTES)) !== value.readUInt32BE(0)) return null;
   const end = HEAD_BYTES + value.readUInt16BE(CRC_BYTES);
@@ -36,10 +36,10 @@ export function readValue(value: Buffer): SignedBytes | null {
 }
 
 /**
- * The entry at a place.
- * @param value  as stored; copied, so it may be a view
+ * Returns the entry at an order key.
+ * @param value  the stored bytes; they are copied, so they may be a view
  * @param hash   SHA-256
- * @returns null: damaged, or another entry's
+ * @returns null: it is damaged, or it is another entry's value
  */
 export function readEntry(place: Place, value: Buffer, hash: Hash): Entry | null {
   const entry = viewEntry(place, value, hash);
@@ -64,7 +64,7 @@ export const keptEntry = ({ id, body, signature, envelope }: Entry): Entry => ({
 });
 
 /**
- * Returns body and signature of the entry at a place as views of `value`, checked by the place's id alone; null:
+ * Returns body and signature of the entry at an order key as views of `value`, checked only by the id; null:
  * damaged.
  */
 export function viewParts({ id }: Place, value: Buffer, hash: Hash): SignedBytes | null {
@@ -72,7 +72,7 @@ export function viewParts({ id }: Place, value: Buffer, hash: Hash): SignedBytes
   return parts !== null && hash(signedBytes(parts.body)) === id ? parts : null;
 }
 
-/** Whether an entry is there as it was signed, and this version cannot read it: a later one may have written it. */
+/** Whether an entry is intact but unreadable by this version: a later version may have written it. */
 export function isUnreadable(place: Place, value: Buffer, hash: Hash): boolean {
   const parts = viewParts(place, value, hash);
   return parts !== null && readEnvelope(parts.body) === null;

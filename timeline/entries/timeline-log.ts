@@ -5,6 +5,6 @@ export interface TimelineLog {
   error(facts: object, text: string): void;
 }
 
-/** The message about a failed disk; logged with the reason. */
+/** The message about a failed disk, logged with the reason. */
 export const FAILED =
-  "the data folder cannot be written: nothing is taken any more. Free or repair the disk, then start again";
+  "the data folder cannot be written: no writes are accepted any longer. Free or repair the disk, then start again";

@@ -1,6 +1,6 @@
 /**
- * Refuses an entry that is not recorded yet if it makes this daemon do more in one step than it may. That is the
- * daemon's own decision, on its own state; recorded entries are folded whatever they cost here.
+ * Refuses an entry that is not recorded yet if it exceeds this daemon's budget for one step. That is the daemon's own
+ * decision, on its own state; recorded entries are folded whatever they cost here.
  */
 
 import { CommandFailure } from "../../store/arguments/errors.js";
@@ -17,8 +17,8 @@ import { unitsOf } from "./unit.js";
 /**
  * Merges an entry that is not recorded yet.
  * @param maxRedone  units that may be redone
- * @param stepsMax   steps that the entry may cost this daemon
- * @returns too-much: it would be more; null: more units would be redone; nothing is changed then
+ * @param stepsMax   steps that the entry may use on this daemon
+ * @returns too-much: it needs more steps; null: more units would be redone; in both cases nothing is changed
  */
 export function admit(
   fold: Fold,
@@ -27,7 +27,7 @@ export function admit(
   stepsMax: number,
 ): readonly FoldedEntry[] | "too-much" | null {
   const merge = () => fold.mergeWithin(maxRedone, [entry]);
-  // An entry after which other units have to be redone is tried first.
+  // If other units would have to be redone after the entry, it is tried first.
   if (!isAfter([entry], fold.newest)) {
     const isTooMuch = isCounted(entry, fold.ring) && exceeds(entry, stepsMax, fold);
     return isTooMuch ? "too-much" : merge();
@@ -35,13 +35,13 @@ export function admit(
   try {
     return fold.database.admitting(stepsMax, merge);
   } catch (problem) {
-    // Its units have been taken back.
+    // Its units have been undone.
     if (problem instanceof TooMuch) return "too-much";
     throw problem;
   }
 }
 
-/** Whether an entry has a command that budgets count. */
+/** Whether an entry has a command that the budgets count. */
 export function isCounted({ envelope }: Entry, { table, known }: KeyRing): boolean {
   const rows = table ?? known.newest;
   return envelope.commands.some((argv) => {
@@ -50,7 +50,7 @@ export function isCounted({ envelope }: Entry, { table, known }: KeyRing): boole
   });
 }
 
-/** Tries an entry on the newest state, and takes it back. @param stepsMax  of all its units together */
+/** Tries an entry on the newest state, and undoes it. @param stepsMax  for all its units together */
 export function exceeds(
   entry: Entry,
   stepsMax: number,

@@ -1,8 +1,8 @@
 /**
- * Finds the applied units that late ones affect: each later unit that touches what a late or an affected one may
- * write, or may write what these read; the smallest such set. Two paths lead to the same answer: along the keys'
- * lists, or, where whole databases are touched, past all later units. Source: docs/architecture.md "The life of a
- * signed write".
+ * Finds the applied units that late ones affect: the smallest set with each later unit that touches a key that a late or
+ * affected unit may write, or that may write a key that such a unit reads. Two paths lead to the same result: along the
+ * keys' lists, or, if complete databases are touched, past all later units. Source: docs/architecture.md "The life of
+ * a signed write".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Heap } from "../entries/heap.js";
@@ -11,23 +11,23 @@ import { compareUnits, type FoldUnit, type TouchNode, type WholeTouch } from "./
 
 /** The units from which a change of the fold spreads. */
 export interface Seeds {
-  /** Units to be added, in order; they are in the lists already. */
+  /** Units to be added, in order; they are already in the lists. */
   readonly late: readonly FoldUnit[];
   /** Applied units that have to be redone in any case, in order. */
   readonly flipped: readonly FoldUnit[];
 }
 
-/** The first of both kinds; null: there are none. */
+/** Returns the first of both kinds; null: there are none. */
 export function firstOf({ late, flipped }: Seeds): FoldUnit | null {
   const [first, other] = [late[0], flipped[0]];
   if (first === undefined || other === undefined) return first ?? other ?? null;
   return compareUnits(first, other) < 0 ? first : other;
 }
 
-/** Each search has a number of its own, by which units and nodes know what it has seen. */
+/** The number of the last search. Units and nodes note the number of the search that has visited them. */
 let searches = 0;
 
-/** Along the lists. @returns the affected, in order; those that are flipped among them; null: more than `max` */
+/** Searches along the lists. @returns the affected units in order, including the flipped ones; null: more than `max` */
 export function affectedAlongLists({ late, flipped }: Seeds, max: number): FoldUnit[] | null {
   const search = ++searches;
   const heap = new Heap<FoldUnit>(compareUnits);
@@ -69,7 +69,7 @@ function follow(from: TouchNode, search: number, heap: Heap<FoldUnit>): void {
   for (let node = from.newer; node !== null; node = node.newer) {
     if (writes || node.writes) find(node.unit, search, heap);
     if (node.writes) return;
-    // The search that has passed this reader has found the next writer.
+    // The search that has passed this reader has already found the next writer.
     if (!writes && node.passed === search) return;
     node.passed = search;
   }
@@ -82,7 +82,7 @@ function find(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
 }
 
 /**
- * Past all later units; otherwise the same.
+ * Searches past all later units, with the same result.
  * @param later  the applied units from the first seed on, in order
  */
 export function affectedAlongTail(
@@ -106,7 +106,7 @@ export function affectedAlongTail(
   return affected;
 }
 
-/** Marks which units are late, reads included, where whole databases are touched. Parameters as above. */
+/** Marks which units are late, including reads, if complete databases are touched. Parameters as above. */
 export function markLate(late: readonly FoldUnit[], later: readonly FoldUnit[]): void {
   const touched = new Touched();
   let next = later.length - 1;
@@ -118,8 +118,8 @@ export function markLate(late: readonly FoldUnit[], later: readonly FoldUnit[]):
 }
 
 /**
- * The keys and databases that some units touch. Symmetrical: whether another unit conflicts with them does not depend
- * on which is the earlier.
+ * The keys and databases that some units touch. It is symmetric: whether another unit conflicts with them does not
+ * depend on which one is earlier.
  */
 class Touched {
   readonly #databases = new Map<number, TouchedDatabase>();

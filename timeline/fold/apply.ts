@@ -1,6 +1,6 @@
 /**
  * Applies one unit: the verdict of the key ring, the conditions, the commands. Serving, recovery, undo and redo all
- * use this code, so that a unit does the same wherever it is applied.
+ * use this code, so that a unit has the same effect wherever it is applied.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -19,23 +19,23 @@ import type { Command } from "../../store/rows/command.js";
 import type { CommandIndex } from "../../store/rows/command-index.js";
 import type { FoldUnit, UnitAnswer } from "./unit.js";
 
-/** An error of ours, not the engine's message, which differs from version to version. */
+/** Our own error instead of the engine's message, which differs between versions. */
 const INTERNAL = error("ERR internal error, and nothing was changed");
-const UNKNOWN_MEANING = error("ERR this release does not know what commands mean here");
+const UNKNOWN_MEANING = error("ERR this release does not know the semantics version at this position");
 
-/** The signer and the command table at a unit's place. */
+/** The signer and the command table at a unit's position. */
 export interface UnitPlace {
   /** The signer's record. */
   readonly signer: KeyRecord | undefined;
-  /** The table of commands; null: this release does not know what commands mean. */
+  /** The table of commands; null: this release does not know the semantics version. */
   readonly table: CommandIndex | null;
 }
 
 /**
  * Applies a unit of data.
- * @param records  empty; receives what takes the unit back
- * @throws Shortage  half of it may be applied, and the caller discards the state
- * @throws TooMuch   it is not recorded yet, and goes beyond the daemon's budget; nothing of it is applied
+ * @param records  empty; receives the undo records of the unit
+ * @throws Shortage  the unit may be half applied, and the caller discards the state
+ * @throws TooMuch   the unit is not recorded yet, and exceeds the daemon's budget; nothing of it is applied
  */
 export function applyUnit(
   unit: FoldUnit,
@@ -45,11 +45,11 @@ export function applyUnit(
   records: UndoRecord[],
 ): UnitAnswer {
   if (table === null) return notApplied(unit);
-  unit.mean(table, ring.known);
+  unit.setTable(table, ring.known);
   const refusal = verdictOn(unit, signer, ring);
   unit.isDenied = refusal !== null;
   if (refusal !== null) return answer(refusal, isDenied(refusal) ? "denied" : "malformed", unit);
-  if (!unit.isRunnable) return answer(mistakeIn(unit), "malformed", unit);
+  if (!unit.isRunnable) return answer(errorOf(unit), "malformed", unit);
   const { envelope } = unit;
   if (envelope.if !== null && !database.holds(envelope.if, envelope.at))
     return answer(NIL_ARRAY, "unmet", unit);
@@ -57,15 +57,15 @@ export function applyUnit(
 }
 
 /**
- * Returns the answer of a unit whose commands this release does not know: the state stays, and no client receives
- * this answer.
+ * Returns the answer of a unit whose semantics version this release does not know: the state does not change, and no
+ * client receives this answer.
  */
 export function notApplied(unit: FoldUnit): UnitAnswer {
   unit.isDenied = false;
   return answer(UNKNOWN_MEANING, "malformed", unit);
 }
 
-/** Why a unit is not permitted, by what its commands mean, or why it cannot be run; null: it is permitted. */
+/** Returns why a unit is not permitted, by the meaning of its commands, or cannot be run; null: it is permitted. */
 export function verdictOn(unit: FoldUnit, signer: KeyRecord | undefined, ring: KeyRing) {
   const { key, at, as, if: conditions } = unit.envelope;
   if (signer !== undefined && isPlainlyPermitted(unit, signer)) return null;
@@ -73,21 +73,21 @@ export function verdictOn(unit: FoldUnit, signer: KeyRecord | undefined, ring: K
   return refusalOf(judged, signer, ring, unit.table);
 }
 
-/** The usual case, without the ring: one command on data, and no conditions. */
+/** Whether it is the usual case without the ring: one permitted command on data, and no conditions. */
 function isPlainlyPermitted({ kind, command, envelope, argv }: FoldUnit, signer: KeyRecord): boolean {
   if ((kind !== "data" && kind !== "read") || command === null || envelope.if !== null) return false;
   if (envelope.as !== null && signer.role !== "daemon") return false;
   return validity(signer, envelope.at) === "valid" && signer.acl.denial(command, argv) === null;
 }
 
-/** The same for a unit on the ring. @param ring  as it is before the unit */
+/** Applies a unit for the ring. @param ring  the ring before the unit */
 export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
   const { envelope, commands } = unit;
   const { key, at, db, multi } = envelope;
   ring.named.addOf(commands);
-  // What rules name may be known by the newer number alone.
+  // Names in the rules may be known only by the newer semantics version.
   if (ring.table === null) return notApplied(unit);
-  unit.mean(ring.table, ring.known);
+  unit.setTable(ring.table, ring.known);
   const known = ring.find(key);
   const refusal = verdictOn(unit, known, ring);
   unit.isDenied = refusal !== null;
@@ -119,15 +119,15 @@ function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
     return database.executeMulti(unit.commands, { at, db, id: unit.id, seq }, records, unit.table);
   } catch (problem) {
     throwShortage(problem);
-    return takeBack(database, records, problem);
+    return undo(database, records, problem);
   }
 }
 
 /**
- * Runs a command that is a unit by itself.
- * @param records  empty; receives what takes it back
+ * Runs a command that is a complete unit.
+ * @param records  empty; receives its undo records
  * @throws Shortage  as above
- * @throws TooMuch   it is not recorded yet, and goes beyond the daemon's budget; nothing is changed
+ * @throws TooMuch   it is not recorded yet, and exceeds the daemon's budget; nothing is changed
  */
 export function runCommand(
   database: Database,
@@ -142,21 +142,21 @@ export function runCommand(
     return settled(database.run(command, argv, place, records, table));
   } catch (problem) {
     throwShortage(problem);
-    return takeBack(database, records, problem);
+    return undo(database, records, problem);
   }
 }
 
-/** Half a unit would be a state that no other daemon has. @throws TooMuch  that was the problem */
-function takeBack(database: Database, records: UndoRecord[], problem: unknown): Reply {
+/** Undoes a unit: half a unit would be a state that no other daemon has. @throws TooMuch  if that was the problem */
+function undo(database: Database, records: UndoRecord[], problem: unknown): Reply {
   database.undo(records);
   records.length = 0;
   if (problem instanceof TooMuch) throw problem;
   return INTERNAL;
 }
 
-/** Empties a unit's records. @returns them; one alone is no array */
+/** Removes a unit's records from the array. @returns them; a single record is returned without an array */
 export function takeRecords(records: UndoRecord[]): UndoRecord | UndoRecord[] | null {
-  // Removed one by one, since the array retains its capacity then.
+  // They are removed one by one, so that the array retains its capacity.
   if (records.length <= 1) return records.pop() ?? null;
   const taken = records.slice();
   while (records.length > 0) records.pop();
@@ -164,7 +164,7 @@ export function takeRecords(records: UndoRecord[]): UndoRecord | UndoRecord[] | 
 }
 
 /** Returns the error of a permitted unit that cannot be run. */
-function mistakeIn(unit: FoldUnit): Reply {
+function errorOf(unit: FoldUnit): Reply {
   for (const argv of unit.commands) {
     const command = unit.table.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;

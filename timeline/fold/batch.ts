@@ -1,4 +1,4 @@
-/** Entries on their way into the fold: divided into units, sorted, and combined again with their answers. */
+/** Entries that are about to be folded: divided into units, sorted, and combined again with their answers. */
 import type { Semantics } from "../../store/semantics.js";
 import { compareEntries, comparePlaces, type Entry, type Place, placeOf } from "../entries/entry.js";
 import { type FoldUnit, type UnitAnswer, unitsOf } from "./unit.js";
@@ -11,17 +11,17 @@ export interface Arrival {
 
 export interface FoldedEntry {
   readonly entry: Entry;
-  /** One a unit. */
+  /** One answer for each unit. */
   readonly answers: readonly UnitAnswer[];
 }
 
-/** Entries to be merged together, each list in the order of all entries. */
+/** Entries to be merged together; each list is in the order of all entries. */
 export interface Batch {
   /** Entries before the tail's last one. */
   readonly late: readonly Arrival[];
   /** Entries after the tail's last one. */
   readonly fresh: readonly Arrival[];
-  /** Entries that are not applied: this release does not know what commands mean at their places. */
+  /** Entries that are not applied: this release does not know the semantics version at their positions. */
   readonly passed: readonly Arrival[];
 }
 
@@ -33,8 +33,8 @@ export const ringUnitsOf = (arrivals: readonly Arrival[]): FoldUnit[] =>
   inOrder(arrivals).flatMap(({ units }) => units.filter(({ kind }) => kind === "ring"));
 
 /**
- * @param last  the tail's; null: it is empty
- * @param end   from there on nothing is applied; null: everything is
+ * @param last  the tail's last order key; null: the tail is empty
+ * @param end   the position from which nothing is applied; null: everything is applied
  */
 export function batchOf(arrivals: readonly Arrival[], last: Place | null, end: Place | null): Batch {
   const late: Arrival[] = [];
@@ -49,11 +49,11 @@ export function batchOf(arrivals: readonly Arrival[], last: Place | null, end: P
   return { late, fresh, passed };
 }
 
-/** The units of some entries that are not for the key ring. */
+/** Returns the units that are not for the key ring. */
 export const ofDatabases = (arrivals: readonly Arrival[]): FoldUnit[] =>
   arrivals.flatMap(({ units }) => units.filter(({ kind }) => kind !== "ring"));
 
-/** Whether entries are in order and after a place. */
+/** Whether entries are in order and after an order key. */
 export function isAfter(entries: readonly Entry[], place: Place | null): boolean {
   const [first] = entries;
   if (first !== undefined && place !== null && comparePlaces(placeOf(first), place) <= 0) return false;
@@ -62,7 +62,7 @@ export function isAfter(entries: readonly Entry[], place: Place | null): boolean
   return true;
 }
 
-/** Returns the arrivals sorted; the same array if they came in order. */
+/** Returns the arrivals sorted; the same array if they are already in order. */
 function inOrder(arrivals: readonly Arrival[]): readonly Arrival[] {
   for (let i = 1; i < arrivals.length; i++) {
     if (compareEntries((arrivals[i - 1] as Arrival).entry, (arrivals[i] as Arrival).entry) > 0)

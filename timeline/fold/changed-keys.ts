@@ -6,26 +6,30 @@ import type { TailEntry, Undoing } from "./tail.js";
 
 export interface ChangedKeys {
   readonly keys: readonly { readonly db: number; readonly key: ByteString }[];
-  /** Whether a complete database was changed, so that it may be any key. */
-  readonly isWhole: boolean;
-  /** The first entry that was not read; null: all were. */
+  /** Whether a complete database was changed, so that any of its keys may have changed. */
+  readonly changesDatabase: boolean;
+  /** The first entry that was not read; null: all were read. */
   readonly next: Place | null;
 }
 
-/** @param entries  one more than `max`, if there is one */
+/** @param entries  one more than `max`, if there are that many */
 export function changedBy(entries: readonly TailEntry[], max: number): ChangedKeys {
   const keys: { db: number; key: ByteString }[] = [];
-  let isWhole = false;
+  let changesDatabase = false;
   const note = (record: UndoRecord): void => {
     if ("key" in record && "db" in record) keys.push(record);
-    else if (record.mutator === "replaceDb" || record.mutator === "swapDb") isWhole = true;
+    else if (record.mutator === "replaceDb" || record.mutator === "swapDb") changesDatabase = true;
     if (record.mutator === "writer" && record.before !== null) note(record.before);
   };
   for (const entry of entries.slice(0, max))
     for (const undoing of entry.undoing ?? (entry.units ?? []).map(({ records }) => records))
       for (const record of recordsOf(undoing)) note(record);
   const next = entries[max];
-  return { keys, isWhole, next: next === undefined ? null : { at: next.at, seq: next.seq, id: next.id } };
+  return {
+    keys,
+    changesDatabase,
+    next: next === undefined ? null : { at: next.at, seq: next.seq, id: next.id },
+  };
 }
 
 function recordsOf(undoing: Undoing): readonly UndoRecord[] {

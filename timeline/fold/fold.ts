@@ -1,7 +1,7 @@
 /**
- * The state that a timeline makes: entries arrive in any order, and the state is always that of all of them applied
- * in order. Units in the tail can be undone: a late one undoes the units that it affects, newest first, and
- * these are applied again after it. One synchronous step for each batch. Source: docs/architecture.md "The life of a
+ * The state that follows from a timeline. Entries arrive in any order, and the state is always that of all of them applied
+ * in order. Units in the tail can be undone: a late unit undoes the units that it affects, newest first, and
+ * they are applied again after it. Each batch is one synchronous step. Source: docs/architecture.md "The life of a
  * signed write".
  */
 import type { Database } from "../../store/database.js";
@@ -33,13 +33,13 @@ export type { FoldedEntry, UnitAnswer };
 export class Fold {
   /** The database after all entries so far. */
   readonly database: Database;
-  /** The date up to which nothing can be merged any longer. */
+  /** The date up to which no entry can be merged any longer. */
   cutAt: number;
   /** Units undone and redone so far. */
   redone = 0;
   /**
-   * The place from which nothing is applied, as this release does not know what commands mean; null: everything is
-   * applied.
+   * The position from which nothing is applied, because this release does not know the semantics version; null: everything
+   * is applied.
    */
   end: Place | null = null;
   #newest: Place | null = null;
@@ -47,14 +47,14 @@ export class Fold {
   readonly #tail: TouchedTail;
   readonly #databases: number;
   readonly #known: Semantics;
-  /** Whether there was data that was not applied, as this release does not know what commands mean there. */
+  /** Whether data was not applied because this release does not know the semantics version at its position. */
   #hasPassed = false;
-  /** Bytes that the ring's units keep alive. */
+  /** The bytes that the ring's units keep in memory. */
   #ringBytes = 0;
   /** The records of the unit that is being applied. */
   readonly #records: UndoRecord[] = [];
 
-  /** @param base  state of everything dated at or before `cutAt`; the fold's own from now on */
+  /** @param base  the state of everything dated at or before `cutAt`; it belongs to the fold from now on */
   constructor({ database, ring, cutAt }: { database: Database; ring: KeyRing; cutAt: number }) {
     this.database = database;
     this.cutAt = cutAt;
@@ -65,28 +65,28 @@ export class Fold {
     this.#ringChanged();
   }
 
-  /** Replaces another fold: receives its database's listener and counters. */
+  /** Replaces another fold: adopts its database's listener and counters. */
   inherit(other: Fold): this {
     this.database.inherit(other.database);
     return this;
   }
 
-  /** The key ring after all entries so far; another object after each change. */
+  /** The key ring after all entries so far; a different object after each change. */
   get ring(): KeyRing {
     return this.#ring.newest;
   }
 
-  /** The greatest place so far. */
+  /** The greatest order key so far. */
   get newest(): Place | null {
     return this.#newest;
   }
 
-  /** Bytes that undo information keeps alive, roughly. */
+  /** The approximate bytes that undo information keeps in memory. */
   get tailBytes(): number {
     return this.#tail.bytes + this.#ringBytes;
   }
 
-  /** Date of the first unit that could be undone; null: none could. */
+  /** The date of the first unit that could be undone; null: there is none. */
   get oldestAt(): number | null {
     const dates = [this.#tail.first, this.#ring.first].flatMap((unit) => (unit === null ? [] : [unit.at]));
     return dates.length === 0 ? null : Math.min(...dates);
@@ -98,7 +98,7 @@ export class Fold {
 
   /**
    * Adds entries that it does not have, all dated after `cutAt`, in any order.
-   * @returns them with their answers, in the order of the parameter
+   * @returns the entries with their answers, in the order of the parameter
    */
   merge(entries: readonly Entry[]): readonly FoldedEntry[] {
     const folded = this.mergeWithin(Number.POSITIVE_INFINITY, entries);
@@ -108,8 +108,8 @@ export class Fold {
   }
 
   /**
-   * Merges entries if that undoes and does again at most the given number of applied units.
-   * @returns null: it would be more, or units that were not applied count now and are no longer here; nothing is
+   * Merges entries if at most the given number of applied units has to be undone and redone.
+   * @returns null: there are more, or units that were not applied count now but are no longer in memory; nothing is
    * changed
    */
   mergeWithin(maxRedone: number, entries: readonly Entry[]): readonly FoldedEntry[] | null {
@@ -142,16 +142,16 @@ export class Fold {
   }
 
   /**
-   * Prepares for a late entry, so that merging it takes no longer than the units that it affects.
-   * @param max        units to be handled in this step
-   * @param maxRedone  the bound with which it is to be merged
-   * @returns whether it is ready; also if it certainly affects more
+   * Prepares for a late entry, so that merging it takes no longer than redoing the units that it affects.
+   * @param max        units to be processed in this step
+   * @param maxRedone  the bound with which it will be merged
+   * @returns whether it is ready; also true if it certainly affects more
    */
   prepare(late: Entry, max: number, maxRedone: number): boolean {
     return this.#tail.prepare(late, max, maxRedone);
   }
 
-  /** Applies an entry that comes after all applied ones, without undo records. Raises `cutAt` to its date. */
+  /** Applies an entry that comes after all applied ones, without undo records, and raises `cutAt` to its date. */
   replay(entry: Entry): FoldedEntry {
     const place = placeOf(entry);
     const newest = this.#newest;
@@ -170,9 +170,9 @@ export class Fold {
     return answered({ entry, units });
   }
 
-  /** Drops the undo information of units dated at or before `at`, in whole milliseconds. */
+  /** Drops the undo information of units dated at or before `at`, in complete milliseconds. */
   cut(to: number): void {
-    // Of what is not applied nothing is in its place.
+    // Entries that are not applied must stay in the tail.
     const at = this.end === null ? to : Math.min(to, this.end.at - 1);
     if (at <= this.cutAt) return;
     this.cutAt = at;
@@ -181,14 +181,14 @@ export class Fold {
   }
 
   /**
-   * Returns the keys that entries from a place on have changed, all of them dated after `cutAt`. @param max  entries
-   * to be read
+   * Returns the keys that entries from an order key on have changed, all of them dated after `cutAt`. @param max  the
+   * maximum number of entries to read
    */
   changedFrom(place: Place, max: number): ChangedKeys {
     return this.#tail.changedFrom(place, max);
   }
 
-  /** Drops keys that no future unit can see. @returns how many, `limit` at most */
+  /** Drops keys that no future unit can see. @returns their number, at most `limit` */
   dropExpired(limit: number): number {
     return this.database.dropExpired(this.cutAt + 1, limit);
   }
@@ -224,7 +224,7 @@ export class Fold {
     this.database.table = this.ring.table ?? this.database.table;
   }
 
-  /** Leaves out units at whose places this release does not know what commands mean. */
+  /** Answers units without applying them: this release does not know the semantics version at their positions. */
   #pass(units: readonly FoldUnit[]): void {
     for (const unit of units) {
       if (unit.kind === "ring") continue;
@@ -233,7 +233,7 @@ export class Fold {
     }
   }
 
-  /** Counts the bytes that units of the ring keep alive. */
+  /** Counts the bytes that units of the ring keep in memory. */
   #countRing(units: readonly FoldUnit[]): void {
     for (const unit of units) {
       if (!unit.changesRing) continue;
@@ -243,27 +243,27 @@ export class Fold {
   }
 
   /**
-   * Returns units of the tail that another ring would permit and this one does not, or the reverse, or that mean
-   * something else.
+   * Returns units of the tail for which another ring changes the verdict, or the meaning of their
+   * commands.
    */
   #flipped(ring: RingFold): FoldUnit[] {
     const changed = ring.changedSince(this.#ring);
     const switched = ring.switchedSince(this.#ring);
-    const froms = [...changed.values(), ...(switched === null ? [] : [switched])].sort(compareUnits);
-    const [first] = froms;
+    const starts = [...changed.values(), ...(switched === null ? [] : [switched])].sort(compareUnits);
+    const [first] = starts;
     if (first === undefined) return [];
     return this.#tail.unitsAfter(first).filter((unit) => {
       const { key } = unit.envelope;
       const table = ring.tableAt(unit);
-      if (!unit.meansSame(this.#ring.tableAt(unit), table)) return true;
+      if (!unit.hasSameMeaning(this.#ring.tableAt(unit), table)) return true;
       const from = changed.get(key);
       if (table === null || from === undefined || compareUnits(unit, from) < 0) return false;
-      unit.mean(table, this.#known);
+      unit.setTable(table, this.#known);
       return (verdictOn(unit, ring.recordAt(key, unit), ring.newest) !== null) !== unit.isDenied;
     });
   }
 
-  /** Undoes what is affected, and applies it again with the late in the order of all. @param placed  units of these */
+  /** Undoes the affected units, and applies them again with the late ones in order. @param placed  the late ones' data units */
   #mergeLate(late: readonly Arrival[], placed: readonly FoldUnit[], affected: readonly FoldUnit[]): void {
     const units = ofDatabases(late);
     this.#tail.findLate(units, placed);
@@ -323,7 +323,7 @@ export class Fold {
   }
 }
 
-/** Whether one of two ends comes before the other; null: there is no end, so every place is before it. */
+/** Whether one of two ends comes before the other; null: there is no end, so every order key is before it. */
 function isEarlier(one: Place | null, other: Place | null): boolean {
   return one !== null && (other === null || comparePlaces(one, other) < 0);
 }

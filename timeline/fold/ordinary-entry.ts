@@ -1,6 +1,6 @@
 /**
- * The usual entry: ordinary commands, each a unit of its own, that come after all applied entries. Unit objects are
- * needed only where other units may come first; here the commands are applied directly, at half the cost.
+ * The usual entry: ordinary commands, each a separate unit, that come after all applied entries. Unit objects are
+ * needed only if other units may come before them; here the commands are applied directly, at half the cost.
  */
 import { type ErrorReply, OK, type Reply } from "../../protocol/reply.js";
 import type { Database } from "../../store/database.js";
@@ -28,11 +28,11 @@ export interface AppliedEntry {
 export interface State {
   readonly ring: KeyRing;
   readonly database: Database;
-  /** Empty, and so left. */
+  /** Empty before and after each unit. */
   readonly records: UndoRecord[];
 }
 
-/** @param commands  of the entry, from `ordinaryCommands` */
+/** @param commands  the entry's commands, from `ordinaryCommands` */
 export function applyOrdinary(entry: Entry, commands: readonly Command[], state: State): AppliedEntry {
   const { ring, database, records } = state;
   const { commands: argvs, key, at, as } = entry.envelope;
@@ -42,7 +42,7 @@ export function applyOrdinary(entry: Entry, commands: readonly Command[], state:
   const acl = isValid && (as === null || signer.role === "daemon") ? signer.acl : null;
   const answers = new Array<UnitAnswer>(commands.length);
   const undoing = new Array<Undoing>(commands.length);
-  // Lent to each of them: one by one they would be as many objects.
+  // One object is reused for all commands.
   const unit = new FoldedUnit(entry.id, entry.envelope, 0);
   let count = 0;
   for (let i = 0; i < commands.length; i++) {
@@ -57,7 +57,7 @@ export function applyOrdinary(entry: Entry, commands: readonly Command[], state:
       unit.index = i;
       const reply = command.isLinear
         ? runCommand(database, command, argv, unit, records, table)
-        : runOrTakeBack(() => runCommand(database, command, argv, unit, records, table), database, undoing);
+        : runOrUndo(() => runCommand(database, command, argv, unit, records, table), database, undoing);
       answers[i] = reply === OK ? APPLIED_OK : applied(reply);
       undoing[i] = takeRecords(records);
     } else {
@@ -68,8 +68,8 @@ export function applyOrdinary(entry: Entry, commands: readonly Command[], state:
   return { answers, undoing, count };
 }
 
-/** @param undoing  of the commands before it, which are taken back with it @throws TooMuch */
-function runOrTakeBack(run: () => Reply, database: Database, undoing: readonly Undoing[]): Reply {
+/** @param undoing  of the preceding commands, which are undone with this one @throws TooMuch */
+function runOrUndo(run: () => Reply, database: Database, undoing: readonly Undoing[]): Reply {
   try {
     return run();
   } catch (problem) {
@@ -83,7 +83,7 @@ function runOrTakeBack(run: () => Reply, database: Database, undoing: readonly U
 
 const applied = (reply: Reply): UnitAnswer => ({ reply, outcome: "applied", late: false });
 
-/** The same for each SET. */
+/** The answer of each SET; one object is shared. */
 const APPLIED_OK = applied(OK);
 
 const refused = (reply: ErrorReply): UnitAnswer => ({

@@ -1,7 +1,7 @@
 /**
- * The key ring over the tail: its state at the cut, the units that changed it since, and each record's versions. It
- * is folded by itself, before the data; data units then look up their signer and their command table as of their
- * place. Source: docs/architecture.md "How daemons agree".
+ * The key ring over the tail: its state at the cut, the units that have changed it since, and each record's versions. It
+ * is folded separately, before the data. Data units then look up their signer and their command table as of their
+ * position. Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { canonicalRecord } from "../../store/digest.js";
@@ -11,37 +11,37 @@ import type { Place } from "../entries/entry.js";
 import { applyToRing } from "./apply.js";
 import { compareUnits, type FoldUnit } from "./unit.js";
 
-/** A record as a unit left it. */
+/** A record as a unit has left it. */
 interface Version {
   readonly unit: FoldUnit;
   readonly record: KeyRecord;
 }
 
-/** A unit from whose place on commands mean something else; null: this release does not know what. */
+/** A unit from whose position on commands have a different meaning; null: this release does not know it. */
 interface Switch {
   readonly unit: FoldUnit;
   readonly table: CommandIndex | null;
 }
 
-/** Id of a key → the first unit from whose place on the key's record differs from before. */
+/** Id of a key → the first unit from whose position on the key's record differs from before. */
 export type ChangedKeys = ReadonlyMap<ByteString, FoldUnit>;
 
 export class RingFold {
   /** The ring as of the cut. */
   #base: KeyRing;
-  /** The ring after all units; the base itself while there are none. */
+  /** The ring after all units; the base itself if there are none. */
   #newest: KeyRing;
   /** The units that may change the ring, in order. */
   #units: FoldUnit[] = [];
   readonly #versions = new Map<ByteString, Version[]>();
-  /** The switches in order; rarely more than none. */
+  /** The switches in order; usually there are none. */
   #switches: Switch[] = [];
-  /** The place from which the base does not know what commands mean; null: it does. */
+  /** The position from which the base's semantics version is unknown; null: it is known. */
   #baseEnd: Place | null;
-  /** The one that is being applied to the newest ring. */
+  /** The unit that is being applied to the newest ring. */
   #current: FoldUnit | null = null;
 
-  /** @param end  from where on the base does not know what commands mean, if it does not */
+  /** @param end  the position from which the base's semantics version is unknown, if it is */
   constructor(base: KeyRing, end: Place | null) {
     this.#base = base;
     this.#newest = base;
@@ -52,17 +52,17 @@ export class RingFold {
     return this.#newest;
   }
 
-  /** The first that it could take back. */
+  /** The first unit that could be undone. */
   get first(): FoldUnit | null {
     return this.#units[0] ?? null;
   }
 
-  /** The number of units that it could take back. */
+  /** The number of units that could be undone. */
   get length(): number {
     return this.#units.length;
   }
 
-  /** Returns a key's record as a unit at the given unit's place sees it. */
+  /** Returns a key's record as a unit at the given unit's position sees it. */
   recordAt(key: ByteString, unit: FoldUnit): KeyRecord | undefined {
     const versions = this.#versions.size === 0 ? undefined : this.#versions.get(key);
     if (versions === undefined) return this.#base.find(key);
@@ -70,28 +70,28 @@ export class RingFold {
     return version === undefined ? this.#base.find(key) : version.record;
   }
 
-  /** Returns the command table at a unit's place; null: this release does not know what commands mean there. */
+  /** Returns the command table at a unit's position; null: this release does not know the semantics version there. */
   tableAt(unit: FoldUnit): CommandIndex | null {
     const last = this.#switches.findLast((each) => compareUnits(each.unit, unit) < 0);
     return last === undefined ? this.#base.table : last.table;
   }
 
-  /** The first place from which on this release does not know what commands mean; null: it does everywhere. */
+  /** The first position from which this release does not know the semantics version; null: it is known everywhere. */
   get end(): Place | null {
     return this.#baseEnd ?? this.#switches.find(({ table }) => table === null)?.unit.place ?? null;
   }
 
-  /** Adds a unit that comes after all that it has, and returns its answer. */
+  /** Adds a unit that comes after all present ones, and sets its answer. */
   append(unit: FoldUnit): void {
     unit.answer = this.#apply(unit);
   }
 
-  /** Returns a ring fold with more units, wherever they belong, and sets their answers; this one stays as it is. */
+  /** Returns a ring fold with additional units at their positions, and sets their answers; this one does not change. */
   refolded(units: readonly FoldUnit[]): RingFold {
     const other = new RingFold(this.#base, this.#baseEnd);
     const added = new Set(units);
     const all = [...this.#units, ...units].sort(compareUnits);
-    // The late ones among the new.
+    // Mark the late ones among the new units.
     const last = this.#units.at(-1);
     for (const unit of units) unit.isLate = last !== undefined && compareUnits(unit, last) < 0;
     for (const unit of all) {
@@ -101,7 +101,7 @@ export class RingFold {
     return other;
   }
 
-  /** Returns the places from which records differ from those of another fold of the same base. */
+  /** Returns the positions from which records differ from those of another fold of the same base. */
   changedSince(before: RingFold): ChangedKeys {
     const changed = new Map<ByteString, FoldUnit>();
     for (const key of new Set([...before.#versions.keys(), ...this.#versions.keys()])) {
@@ -112,8 +112,8 @@ export class RingFold {
   }
 
   /**
-   * Returns the unit from which commands mean something else than in another fold of the same base; null: they never
-   * do.
+   * Returns the unit from which commands have a different meaning than in another fold of the same base; null: they
+   * never do.
    */
   switchedSince(before: RingFold): FoldUnit | null {
     const [old, now] = [before.#switches, this.#switches];
@@ -126,7 +126,7 @@ export class RingFold {
     return null;
   }
 
-  /** Forgets how to take back units dated at or before `at`. @returns them */
+  /** Drops the undo information of units dated at or before `at`. @returns these units */
   cut(at: number): readonly FoldUnit[] {
     let count = 0;
     while (count < this.#units.length && (this.#units[count] as FoldUnit).at <= at) count++;
@@ -149,7 +149,7 @@ export class RingFold {
     return cut;
   }
 
-  /** Applies a unit that will not be taken back; there must be none that could be. */
+  /** Applies a unit that will not be undone; there must be none that could be. */
   replay(unit: FoldUnit): void {
     unit.answer = this.#applyToBase(unit);
   }
@@ -174,7 +174,7 @@ export class RingFold {
 
   #note(record: KeyRecord): void {
     const unit = this.#current;
-    // The ring has become the base meanwhile.
+    // The ring has become the base in the meantime.
     if (unit === null) return;
     const versions = this.#versions.get(record.id);
     const version = { unit, record };
@@ -184,7 +184,7 @@ export class RingFold {
   }
 }
 
-/** The unit from which on two histories of a record differ; null: they do not. */
+/** Returns the unit from which on two histories of a record differ; null: they do not. */
 function firstDifference(before: readonly Version[], after: readonly Version[]): FoldUnit | null {
   for (let i = 0; i < before.length || i < after.length; i++) {
     const [old, now] = [before[i], after[i]];

@@ -1,4 +1,4 @@
-/** The bytes that a unit in the tail keeps alive, roughly. Old values count, because they are what grows. */
+/** The approximate bytes that a unit in the tail keeps in memory. Old values count, because they are what grows. */
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Row } from "../../store/values/relations/cell.js";
 import { Stream } from "../../store/values/streams/stream.js";
@@ -9,12 +9,12 @@ import type { FoldUnit } from "./unit.js";
 /** Bytes of an entry without its units, in addition to its body. */
 const ENTRY_BYTES = 320;
 const PLACE_IN_ARRAY_BYTES = 8;
-/** Bytes of a unit of one command with its parsed envelope, without arguments: measured on the heap, rounded up. */
+/** Bytes of a unit of one command with its parsed envelope, without arguments: measured on the heap and rounded up. */
 const UNIT_BYTES = 640;
 const NODE_BYTES = 120;
 const ARGUMENT_BYTES = 24;
 const RECORD_BYTES = 112;
-/** An element of a list, a member of a set, a field of a hash. */
+/** An element of a list, a member of a set, or a field of a hash. */
 const ELEMENT_BYTES = 64;
 /** A key with a small value. */
 const KEY_BYTES = 256;
@@ -25,7 +25,7 @@ export function bytesOfUnit({ commands, more, records }: FoldUnit): number {
   return bytes + bytesOfUndoing(records);
 }
 
-/** Returns the bytes that an entry keeps alive without its units. */
+/** Returns the bytes that an entry without its units keeps in memory. */
 export function bytesOfEntry({ body, undoing }: TailEntry): number {
   let bytes = ENTRY_BYTES + body.length;
   if (undoing === null) return bytes;

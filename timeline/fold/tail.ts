@@ -1,7 +1,7 @@
 /**
- * The applied entries that can still be undone, in order; dropped at the front, added mostly at the end. An
- * entry is stored as its bytes and its undo records: the fewer objects live on, the less there is to collect. Its
- * units are made again when an entry comes that belongs before it, which is rare.
+ * The applied entries that can still be undone, in order. They are dropped at the front, and usually added at the end. An
+ * entry is stored as its bytes and its undo records: fewer long-lived objects mean less work for the garbage collector. Its
+ * units are created again when an entry arrives that belongs before it, which is rare.
  */
 import { readBody } from "../../protocol/version-2/envelope.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
@@ -9,13 +9,13 @@ import type { Semantics } from "../../store/semantics.js";
 import { comparePlaces, type Entry, type Place } from "../entries/entry.js";
 import { compareUnits, type FoldUnit, unitsOf } from "./unit.js";
 
-/** Dropped places at the front that are not worth moving the rest for. */
+/** The number of dropped slots at the front below which the remaining ones are not moved. */
 const DROPPED_MIN = 1024;
 
-/** Entries after a late one that retain their units: late entries often come together. */
+/** The number of entries after a late one that retain their units: late entries often arrive together. */
 const KEPT_AFTER_LATE = 16;
 
-/** The undo record of a unit, or several; "denied": it had no permission; null: nothing to undo. */
+/** The undo record of a unit, or several; "denied": it was not permitted; null: there is nothing to undo. */
 export type Undoing = UndoRecord | UndoRecord[] | "denied" | null;
 
 export class TailEntry implements Place {
@@ -23,13 +23,13 @@ export class TailEntry implements Place {
   readonly seq: number;
   readonly id: Place["id"];
   readonly body: Buffer;
-  /** Undo records by the index of the unit; null for a unit that is no data. */
+  /** Undo records by the index of the unit; null for a unit without data. */
   undoing: Undoing[] | null = null;
-  /** The units that may change data, once they are made. */
+  /** The units that may change data, once they have been created. */
   units: readonly FoldUnit[] | null = null;
   /** The number of these units. */
   readonly count: number;
-  /** Bytes that it keeps alive itself, roughly: without `units`. */
+  /** The approximate bytes that the entry keeps in memory, without `units`. */
   bytes = 0;
 
   constructor({ id, body, envelope: { at, seq } }: Entry, count: number) {
@@ -40,16 +40,16 @@ export class TailEntry implements Place {
     this.count = count;
   }
 
-  /** Makes the units from the bytes. */
+  /** Creates the units from the bytes. */
   unfold(databases: number, known: Semantics): readonly FoldUnit[] {
     const { id, body, undoing } = this;
     const all = unitsOf({ id, body, signature: body, envelope: readBody(body) }, databases, known);
     this.units = all.filter(({ kind }) => kind === "data");
     for (const unit of this.units) {
-      const how = undoing?.[unit.index] ?? null;
+      const undo = undoing?.[unit.index] ?? null;
       unit.isApplied = true;
-      unit.isDenied = how === "denied";
-      unit.records = how === "denied" ? null : how;
+      unit.isDenied = undo === "denied";
+      unit.records = undo === "denied" ? null : undo;
     }
     this.undoing = null;
     return this.units;
@@ -58,27 +58,27 @@ export class TailEntry implements Place {
 
 /** Entries without units. */
 export interface FoldedEntries {
-  /** Entries before some that have units, perhaps. */
+  /** Entries that may come before some that have units. */
   readonly between: readonly TailEntry[];
   /** Entries after all that have units. */
   readonly behind: readonly TailEntry[];
-  /** Whether these are all entries from the place on. */
+  /** Whether these are all entries from the order key on. */
   readonly isAll: boolean;
 }
 
 export class Tail {
   #entries: (TailEntry | null)[] = [];
-  /** Places at the front that are dropped. */
+  /** Slots at the front whose entries are dropped. */
   #dropped = 0;
   #length = 0;
   /**
-   * The range of entries that have their units: from the first of these indexes to before the other; from that on
-   * none has.
+   * The range of entries that have their units: from the first of these indexes to before the second; from the second on
+   * no entry has.
    */
   #unfoldedFrom = 0;
   #foldedFrom = 0;
-  /** Entries added since units were last requested. */
-  #sinceAsked = KEPT_AFTER_LATE;
+  /** The number of entries added since units were last requested. */
+  #sinceRequested = KEPT_AFTER_LATE;
 
   /** The number of units. */
   get length(): number {
@@ -93,12 +93,12 @@ export class Tail {
     return this.#entries.at(-1) ?? null;
   }
 
-  /** Whether the next entry that is pushed should retain its units. */
+  /** Whether the next pushed entry should retain its units. */
   get keepsUnits(): boolean {
-    return this.#sinceAsked < KEPT_AFTER_LATE && this.#foldedFrom === this.#entries.length;
+    return this.#sinceRequested < KEPT_AFTER_LATE && this.#foldedFrom === this.#entries.length;
   }
 
-  /** Returns the entries from a place on, in order. @param max  entries at most */
+  /** Returns the entries from an order key on, in order. @param max  the maximum number of entries */
   from(place: Place, max: number): readonly TailEntry[] {
     const first = this.#firstFrom(place);
     return this.#entries.slice(first, first + max) as TailEntry[];
@@ -108,12 +108,12 @@ export class Tail {
   push(entry: TailEntry): void {
     this.#entries.push(entry);
     this.#length += entry.count;
-    this.#sinceAsked++;
+    this.#sinceRequested++;
     if (entry.units !== null) this.#foldedFrom = this.#entries.length;
   }
 
   /**
-   * Inserts entries that have their units where they belong; all later ones have theirs. @param added  in order
+   * Inserts entries that have their units at their positions; all later ones have theirs. @param added  in order
    */
   insert(added: readonly TailEntry[]): void {
     const entries = this.#entries;
@@ -121,7 +121,7 @@ export class Tail {
     for (let i = added.length - 1; i >= 0; i--) entries.push(null);
     for (let i = added.length - 1; i >= 0; i--) {
       const entry = added[i] as TailEntry;
-      // Comparing each that moves would take ten times as long: they are far apart in memory.
+      // Comparing each moved entry would take ten times as long, because they are far apart in memory.
       const at = this.#firstFrom(entry, end);
       for (let from = end - 1; from >= at; from--) entries[from + i + 1] = entries[from] as TailEntry;
       entries[at + i] = entry;
@@ -131,7 +131,7 @@ export class Tail {
     this.#foldedFrom = entries.length;
   }
 
-  /** Drops the first; there must be one. */
+  /** Removes and returns the first entry; there must be one. */
   shift(): TailEntry {
     const first = this.#entries[this.#dropped] as TailEntry;
     this.#entries[this.#dropped++] = null;
@@ -146,8 +146,8 @@ export class Tail {
   }
 
   /**
-   * Takes the entries from a place on that have no units yet, in order; the caller makes the units.
-   * @param max  of their units, roughly: then the newest
+   * Returns the entries from an order key on that have no units yet, in order; the caller creates the units.
+   * @param max  the approximate number of their units; if there are more, the newest are returned
    */
   takeFolded(from: Place, max: number): FoldedEntries {
     const wanted = this.#firstFrom(from);
@@ -156,36 +156,36 @@ export class Tail {
     const behind = this.#folded(Math.max(first, this.#foldedFrom), this.#entries.length);
     if (first >= this.#foldedFrom || first < this.#unfoldedFrom) this.#unfoldedFrom = first;
     this.#foldedFrom = this.#entries.length;
-    this.#sinceAsked = 0;
+    this.#sinceRequested = 0;
     return { between, behind, isAll: first <= wanted };
   }
 
-  /** Returns the index from which the given number of units remain to be made, not before `wanted`. */
+  /** Returns the index from which the given number of units still has to be created, but not before `wanted`. */
   #firstOfNewest(wanted: number, max: number): number {
     let units = 0;
     for (let at = this.#entries.length; at > wanted; ) {
       if (units >= max) return at;
-      // Those that have their units are passed over.
+      // Skip the entries that have their units.
       if (at === this.#foldedFrom && at > this.#unfoldedFrom) at = this.#unfoldedFrom;
       else units += this.#entries[--at]?.count ?? 0;
     }
     return wanted;
   }
 
-  /** The units after a unit; they have been made. */
+  /** Returns the units after a unit; they have been created. */
   unitsAfter(unit: FoldUnit): FoldUnit[] {
     const { place } = unit;
     const units: FoldUnit[] = [];
     for (let i = this.#firstFrom(place); i < this.#entries.length; i++) {
       const entry = this.#entries[i] as TailEntry;
-      const made = entry.units ?? [];
+      const existing = entry.units ?? [];
       const isOwn = entry.id === place.id;
-      for (const each of made) if (!isOwn || compareUnits(each, unit) > 0) units.push(each);
+      for (const each of existing) if (!isOwn || compareUnits(each, unit) > 0) units.push(each);
     }
     return units;
   }
 
-  /** Whether there are more than `max` units from a place on. */
+  /** Whether there are more than `max` units from an order key on. */
   hasMoreFrom(place: Place, max: number): boolean {
     let units = 0;
     for (let i = this.#firstFrom(place); i < this.#entries.length; i++) {

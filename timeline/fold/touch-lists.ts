@@ -1,6 +1,6 @@
 /**
- * Lists of the units that touch each key of the tail, in order: with these the cost of a late unit depends on
- * the later units of its keys, and not on the complete tail.
+ * Lists of the units that touch each key of the tail, in order. With them the cost of a late unit depends on the later
+ * units of its keys, and not on the complete tail.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { compareUnits, type FoldUnit, type TouchNode } from "./unit.js";
@@ -8,7 +8,7 @@ import { compareUnits, type FoldUnit, type TouchNode } from "./unit.js";
 /** The position that the insertion of a batch has reached in one list, from the newest node on. */
 interface Cursor {
   node: TouchNode;
-  /** Applied units that were passed, and those up to the earliest that may write: what a writer or a reader there affects. */
+  /** The applied units passed (a writer there affects them), and those up to the earliest that may write (a reader does). */
   touched: number;
   written: number;
 }
@@ -28,13 +28,13 @@ export class TouchLists {
   }
 
   /**
-   * Inserts units where they belong, and finds out which of them are late.
+   * Inserts units at their positions, and finds out which of them are late.
    * @param units  in order
-   * @param max    applied units that one of them may affect: no more of a key's list is walked
-   * @returns false: it would be more, and none of them has been added
+   * @param max    the number of applied units that one of them may affect: no more of a key's list is walked
+   * @returns false: one affects more, and none of them was added
    */
   insert(units: readonly FoldUnit[], max: number): boolean {
-    // By the newest node, which stays so once the newest unit of the batch on that key is in.
+    // By the newest node, which does not change once the batch's newest unit on that key is inserted.
     const cursors = new Map<TouchNode, Cursor>();
     const inserted: TouchNode[] = [];
     for (let i = units.length - 1; i >= 0; i--)
@@ -48,7 +48,7 @@ export class TouchLists {
     return true;
   }
 
-  /** Whether a unit, which is in no list, is known to affect more than `max` applied ones. */
+  /** Whether a unit that is in no list is known to affect more than `max` applied ones. */
   affectsMore(unit: FoldUnit, max: number): boolean {
     return nodesOf(unit).some(({ db, key, writes }) => {
       const newest = this.#newest[db]?.get(key as ByteString);
@@ -62,7 +62,7 @@ export class TouchLists {
     if (unit.more !== null) for (const node of unit.more) this.#unlink(node, node.key as ByteString);
   }
 
-  /** Whether an applied unit after this one, which is in no list, may write what it reads. */
+  /** Whether an applied unit after this one, which is in no list, may write a key that it reads. */
   isLateRead(unit: FoldUnit): boolean {
     return nodesOf(unit).some(({ db, key }) => {
       let node = this.#newest[db]?.get(key as ByteString) ?? null;
@@ -84,7 +84,7 @@ export class TouchLists {
     newest.set(key, node);
   }
 
-  /** @returns false: it is not inserted, as it affects more than `max` */
+  /** @returns false: it is not inserted, because it affects more than `max` */
   #insertNode(node: TouchNode, cursors: Map<TouchNode, Cursor>, max: number): boolean {
     const { unit } = node;
     const key = node.key as ByteString;
@@ -125,9 +125,9 @@ function cursorAt(newest: TouchNode): Cursor {
 }
 
 /**
- * Moves a cursor past the nodes of all units later than one. All units after a late writer are affected: each later
- * writer is, and affects those after it; after a late reader it is those from the first writer on.
- * @returns false: it stopped, since these are more than `max`
+ * Moves a cursor past the nodes of all units later than the given one. After a late writer all units are affected,
+ * because each later writer is affected and affects those after it. After a late reader, those from the first writer on are.
+ * @returns false: it stopped, because these are more than `max`
  */
 function passLater(cursor: Cursor, unit: FoldUnit, writes: boolean, max: number): boolean {
   for (;;) {
@@ -142,7 +142,7 @@ function passLater(cursor: Cursor, unit: FoldUnit, writes: boolean, max: number)
   }
 }
 
-/** A unit's nodes; none for one that touches no key of its own. */
+/** Returns a unit's nodes; none for one that touches no individual key. */
 export function nodesOf(unit: FoldUnit): readonly TouchNode[] {
   if (unit.key === null) return [];
   return unit.more === null ? [unit] : [unit, ...unit.more];

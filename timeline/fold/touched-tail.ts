@@ -1,6 +1,6 @@
 /**
- * The tail with what its units touch: the entries, the keys' lists, the bytes. Finds what arrivals affect. Only
- * entries from the earliest late arrival on are in the lists; most never are.
+ * The tail, with the keys that its units touch: the entries, the keys' lists, the bytes. It finds the units that arrivals
+ * affect. Only entries from the earliest late arrival on are in the lists; most entries never are.
  */
 
 import type { Semantics } from "../../store/semantics.js";
@@ -16,8 +16,8 @@ import { nodesOf, TouchLists } from "./touch-lists.js";
 import { compareUnits, type FoldUnit, findTouches, unitsOf } from "./unit.js";
 
 /**
- * Later units that are walked where whole databases are touched, at most: no list leads to the affected units then.
- * Some 10 ms. More units count as too many to be redone.
+ * The maximum number of later units that are walked if complete databases are touched: then no list leads to the affected
+ * units. It takes about 10 ms. More units count as too many to redo.
  */
 const WALKED_MAX = 20_000;
 
@@ -36,7 +36,7 @@ export class TouchedTail {
     this.#lists = new TouchLists(databases);
   }
 
-  /** Bytes that it keeps alive, roughly. */
+  /** The approximate bytes that it keeps in memory. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -54,7 +54,7 @@ export class TouchedTail {
     return this.#tail.last;
   }
 
-  /** Returns the keys that entries from a place on have changed. @param max  entries at most */
+  /** Returns the keys that entries from an order key on have changed. @param max  the maximum number of entries */
   changedFrom(place: Place, max: number): ChangedKeys {
     return changedBy(this.#tail.from(place, max + 1), max);
   }
@@ -64,13 +64,13 @@ export class TouchedTail {
     const kept = new TailEntry(entry, count);
     if (this.#tail.keepsUnits) {
       kept.units = units.filter(({ kind }) => kind === "data");
-      for (const unit of kept.units) this.#addBehind(unit);
+      for (const unit of kept.units) this.#appendUnit(unit);
     } else kept.undoing = units.map(undoingOf);
     this.#count(kept);
     this.#tail.push(kept);
   }
 
-  /** Whether the next entry is to be pushed with its units. */
+  /** Whether the next entry should be pushed with its units. */
   get keepsUnits(): boolean {
     return this.#tail.keepsUnits;
   }
@@ -93,8 +93,8 @@ export class TouchedTail {
   }
 
   /**
-   * Makes some of the units that belong into the lists before a late entry.
-   * @param maxAffected  when it is certain to affect more, or too much to be found out, no further units are made
+   * Inserts some of the units that a late entry needs into the lists.
+   * @param maxAffected  if it certainly affects more, or too much has to be searched, no further units are created
    * @returns whether that was all
    */
   prepare(late: Entry, max: number, maxAffected: number): boolean {
@@ -107,13 +107,13 @@ export class TouchedTail {
     );
   }
 
-  /** The applied units after one. */
+  /** Returns the applied units after one. */
   unitsAfter(unit: FoldUnit): FoldUnit[] {
     this.#unfold(unit.place);
     return this.#tail.unitsAfter(unit);
   }
 
-  /** Puts the units that may change something into the lists. @returns them; null: they affect more than `max` units */
+  /** Inserts the units that may change something into the lists. @returns them; null: they affect more than `max` units */
   place(late: readonly Arrival[], max: number): FoldUnit[] | null {
     const [first] = late;
     if (first === undefined) return [];
@@ -124,7 +124,7 @@ export class TouchedTail {
     return this.#lists.insert(placed, max) ? placed : null;
   }
 
-  /** Returns the units that may change something, with what they touch. */
+  /** Returns the units that may change something, with the keys that they touch. */
   #touching(units: readonly FoldUnit[]): FoldUnit[] {
     const touching = units.filter(({ kind }) => kind === "data");
     for (const unit of touching) findTouches(unit, this.#databases, this.#known);
@@ -132,25 +132,25 @@ export class TouchedTail {
   }
 
   /**
-   * Whether units certainly affect too many, by the nodes that are in the lists already: it may return false wrongly,
-   * but never true. @param place  of the first unit
+   * Whether units certainly affect too many, by the nodes that are already in the lists: it may return false wrongly,
+   * but never true. @param place  the order key of the first unit
    */
   #isTooMuch(units: readonly FoldUnit[], place: Place, max: number): boolean {
     if (units.some(({ wholes }) => wholes !== null) && this.#isTooLong(place, max)) return true;
     return units.some((unit) => this.#lists.affectsMore(unit, max));
   }
 
-  /** Whether walking all units from a place on takes too long. @param max  units that may be redone */
+  /** Whether walking all units from an order key on takes too long. @param max  units that may be redone */
   #isTooLong(place: Place, max: number): boolean {
     return max < Number.POSITIVE_INFINITY && this.#tail.hasMoreFrom(place, WALKED_MAX);
   }
 
-  /** Takes units that were placed out of the lists again. */
+  /** Removes placed units from the lists again. */
   takeBack(placed: readonly FoldUnit[]): void {
     for (const unit of placed) this.#lists.remove(unit);
   }
 
-  /** @returns in order; null: more than `max`, or they cannot be found so soon */
+  /** @returns in order; null: more than `max`, or too many units would have to be searched */
   affected(seeds: Seeds, max: number): FoldUnit[] | null {
     const first = firstOf(seeds);
     if (first === null) return [];
@@ -163,13 +163,13 @@ export class TouchedTail {
     return late.some(({ wholes }) => wholes !== null);
   }
 
-  /** Applied units from one on. */
+  /** Returns the applied units from one on. */
   #laterThan(unit: FoldUnit): FoldUnit[] {
     const later = this.#tail.unitsAfter(unit);
     return unit.isApplied ? [unit, ...later] : later;
   }
 
-  /** Marks late units: the lists show which are, unless whole databases are touched. */
+  /** Marks late units: the lists show which are late, unless complete databases are touched. */
   findLate(late: readonly FoldUnit[], placed: readonly FoldUnit[]): void {
     const [first] = late;
     if (first === undefined) return;
@@ -186,14 +186,14 @@ export class TouchedTail {
     return this.#tail.unitsAfter(unit).findLast(writes) !== undefined;
   }
 
-  /** Takes a unit that has left the tail out of the lists. */
+  /** Removes a unit that has left the tail from the lists. */
   #forget(unit: FoldUnit): void {
     this.#lists.remove(unit);
     this.#bytes -= unit.bytes;
     if (this.#lastWhole === unit) this.#lastWhole = null;
   }
 
-  /** Counts a unit that has been applied, again or for the first time, and is in the lists. */
+  /** Counts a unit that is in the lists and has been applied, again or for the first time. */
   keep(unit: FoldUnit): void {
     unit.isApplied = true;
     this.#bytes -= unit.bytes;
@@ -204,13 +204,13 @@ export class TouchedTail {
   }
 
   /**
-   * Makes the units of the entries from a place on, the newest first, and puts them into the lists.
-   * @param max  of them, roughly
+   * Creates the units of the entries from an order key on, the newest first, and inserts them into the lists.
+   * @param max  their approximate number
    * @returns whether that was all
    */
   #unfold(from: Place, max = Number.POSITIVE_INFINITY): boolean {
     const { between, behind, isAll } = this.#tail.takeFolded(from, max);
-    for (const entry of behind) for (const unit of this.#unfoldOne(entry)) this.#addBehind(unit);
+    for (const entry of behind) for (const unit of this.#unfoldOne(entry)) this.#appendUnit(unit);
     const units = between.flatMap((entry) => this.#unfoldOne(entry));
     for (const unit of units) {
       findTouches(unit, this.#databases, this.#known);
@@ -227,7 +227,7 @@ export class TouchedTail {
   }
 
   /** Adds an applied unit that comes after all those in the lists. */
-  #addBehind(unit: FoldUnit): void {
+  #appendUnit(unit: FoldUnit): void {
     findTouches(unit, this.#databases, this.#known);
     this.#lists.append(unit);
     this.keep(unit);

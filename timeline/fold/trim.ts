@@ -1,12 +1,12 @@
-/** Limits the tail to its bytes. They, not seconds, are the usual bound. */
+/** Limits the tail to its bytes. Bytes, not seconds, are usually the limit. */
 import type { Fold } from "./fold.js";
 
-/** Milliseconds of the tail that are forgotten in one go. */
+/** Milliseconds of the tail that are dropped in one step. */
 const STEP_MS = 100;
 
 /** Cuts the fold until its tail is small enough. @param latest  the latest date that may be cut */
 export function trim(fold: Fold, tailBytes: number, latest: number): void {
-  // What is not applied is not cut.
+  // Entries that are not applied are not cut.
   const until = fold.end === null ? latest : Math.min(latest, fold.end.at - 1);
   while (fold.tailBytes > tailBytes && fold.oldestAt !== null && fold.cutAt < until) {
     fold.cut(Math.min(until, fold.oldestAt + STEP_MS));

@@ -1,6 +1,6 @@
 /**
- * An entry's units as the fold works on them, and their nodes in the lists of the keys that they touch. What a unit
- * may do follows from its bytes alone: failed and denied units retain what they touch in full. Source:
+ * An entry's units as the fold processes them, and their nodes in the lists of the keys that they touch. A unit's possible
+ * effects follow from its bytes alone: failed and denied units keep the keys that they touch. Source:
  * docs/architecture.md "The life of a signed write".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -20,20 +20,20 @@ import { mayChange } from "../entries/recorded.js";
 export interface UnitAnswer {
   readonly reply: Reply;
   readonly outcome: "applied" | "denied" | "unmet" | "malformed";
-  /** Whether a later unit that was applied before this one touches what it may write, or may write what it reads. */
+  /** Whether a later unit that was applied before this one touches a key that it may write, or may write one that it reads. */
   readonly late: boolean;
 }
 
 /**
- * Returns the commands of an envelope whose units all are ordinary, with one command each; null: of another envelope.
- * That is the usual case, and its units need not be made until an entry comes that belongs before them.
+ * Returns the commands of an envelope if each is an ordinary unit; otherwise null.
+ * That is the usual case, and its units need not be created until an entry arrives that belongs before them.
  */
 export function ordinaryCommands(
   envelope: Envelope,
   databases: number,
   { table, known }: { readonly table: CommandIndex | null; readonly known: Semantics },
 ): Command[] | null {
-  if (table === null || isWhole(envelope) || envelope.db >= databases) return null;
+  if (table === null || isOneUnit(envelope) || envelope.db >= databases) return null;
   const { commands } = envelope;
   const found = new Array<Command>(commands.length);
   for (let i = 0; i < commands.length; i++) {
@@ -46,8 +46,8 @@ export function ordinaryCommands(
 }
 
 /**
- * The kind by any number of semantics: `data` may write; `nothing`: unknown, wrong number of arguments, SELECT, a
- * mixture with KEY, no such database.
+ * The kind by any semantics version: `data` may write; `nothing`: unknown, wrong number of arguments, SELECT, a
+ * mixture with KEY, or a database that does not exist.
  */
 export type UnitKind = "data" | "read" | "ring" | "nothing";
 
@@ -71,13 +71,13 @@ export class TouchNode {
   }
 }
 
-/** A database that a unit touches as a whole. */
+/** A complete database that a unit touches. */
 export interface WholeTouch {
   readonly db: number;
   readonly writes: boolean;
 }
 
-/** A unit; also the node of its first key, since most have no other. */
+/** A unit. It is also the node of its first key, because most units have no other. */
 export class FoldUnit extends TouchNode {
   readonly envelope: Envelope;
   /** The id of its entry. */
@@ -87,7 +87,7 @@ export class FoldUnit extends TouchNode {
   readonly kind: UnitKind;
   /** The table by which it was last applied. */
   table: CommandIndex;
-  /** The command of a unit of one command, by `table`; null: several, or none that can be run. */
+  /** The command of a unit of one command, by `table`; null: several commands, or none that can be run. */
   command: Command | null;
   /** Whether it can be run, by `table`. */
   isRunnable: boolean;
@@ -96,17 +96,17 @@ export class FoldUnit extends TouchNode {
   wholes: WholeTouch[] | null = null;
   /** The undo record, or several. */
   records: UndoRecord | UndoRecord[] | null = null;
-  /** Bytes that it keeps alive, roughly. */
+  /** The approximate bytes that it keeps in memory. */
   bytes = 0;
-  /** Whether its signer was not permitted to do it. */
+  /** Whether its signer was not permitted to run it. */
   isDenied = false;
   /** Whether it is part of the state. */
   isApplied = false;
   /** Whether a unit that had been applied before it touches its keys after it. */
   isLate = false;
-  /** Search that has found it affected. */
+  /** The search that has found it affected. */
   found = 0;
-  /** The answer, until it is handed out. */
+  /** The answer, until the caller has taken it. */
   answer: UnitAnswer | null = null;
 
   constructor(entry: Entry, index: number, databases: number, known: Semantics) {
@@ -115,7 +115,7 @@ export class FoldUnit extends TouchNode {
     this.entryId = entry.id;
     this.index = index;
     const { envelope } = entry;
-    const single = isWhole(envelope) && envelope.commands.length > 1 ? null : this.argv;
+    const single = isOneUnit(envelope) && envelope.commands.length > 1 ? null : this.argv;
     const table = known.newest;
     const command = single === null ? null : table.resolve(single);
     this.table = table;
@@ -128,8 +128,8 @@ export class FoldUnit extends TouchNode {
     this.kind = known.isAlike ? kind : kindOfAll(this.commands, envelope, databases, known);
   }
 
-  /** Sets the table of the unit's position in the order. @param isAlike  whether a row of both tables is found for the same calls */
-  mean(table: CommandIndex, { isAlike }: Semantics): void {
+  /** Sets the table of the unit's position. @param isAlike  whether both tables have a row for the same calls */
+  setTable(table: CommandIndex, { isAlike }: Semantics): void {
     if (this.table === table) return;
     this.table = table;
     // The row of most commands is the same.
@@ -147,8 +147,8 @@ export class FoldUnit extends TouchNode {
     this.isRunnable = this.kind !== "nothing" && !rows.some((row) => row instanceof CommandFailure);
   }
 
-  /** Whether it does the same by two tables; null: by one that is not known it does nothing. */
-  meansSame(one: CommandIndex | null, other: CommandIndex | null): boolean {
+  /** Whether it has the same effect by two tables; null: an unknown table, by which it has no effect. */
+  hasSameMeaning(one: CommandIndex | null, other: CommandIndex | null): boolean {
     if (one === other) return true;
     if (one === null || other === null) return false;
     const isBoundAlike = one.producedMax === other.producedMax;
@@ -160,22 +160,22 @@ export class FoldUnit extends TouchNode {
     });
   }
 
-  /** Name and arguments of a unit of one command. */
+  /** The name and arguments of a unit of one command. */
   get argv(): readonly ByteString[] {
     return this.envelope.commands[this.index] as readonly ByteString[];
   }
 
-  /** The unit's commands; a new array where the envelope has more. */
+  /** The unit's commands; a new array if the envelope has more commands. */
   get commands(): readonly (readonly ByteString[])[] {
     const { envelope } = this;
-    return isWhole(envelope) || envelope.commands.length === 1 ? envelope.commands : [this.argv];
+    return isOneUnit(envelope) || envelope.commands.length === 1 ? envelope.commands : [this.argv];
   }
 
   get at(): number {
     return this.envelope.at;
   }
 
-  /** The place of its entry. */
+  /** The order key of its entry. */
   get place(): Place {
     const { at, seq } = this.envelope;
     return { at, seq, id: this.entryId };
@@ -191,8 +191,8 @@ export class FoldUnit extends TouchNode {
   }
 }
 
-/** Whether all of an envelope is one unit. */
-const isWhole = ({ multi, if: conditions }: Envelope): boolean => multi || conditions !== null;
+/** Whether the complete envelope is one unit. */
+const isOneUnit = ({ multi, if: conditions }: Envelope): boolean => multi || conditions !== null;
 
 function kindOf(
   command: Command | CommandFailure | null,
@@ -224,7 +224,7 @@ function kindOfSeveral(
   return kinds.has("data") ? "data" : "read";
 }
 
-/** Returns the kind by the table by which it does most: the table of its place may change when other entries come. */
+/** Returns the kind by the table with the greatest effect: the table at its position may change when other entries arrive. */
 function kindOfAll(
   commands: FoldUnit["commands"],
   envelope: Envelope,
@@ -237,10 +237,11 @@ function kindOfAll(
   return (["data", "read", "ring"] as const).find((kind) => kinds.has(kind)) ?? "nothing";
 }
 
-/** An entry's units, in order. */
+/** Returns an entry's units in order. */
 export function unitsOf(entry: Entry, databases: number, known: Semantics = SEMANTICS): FoldUnit[] {
   const { envelope } = entry;
-  if (isWhole(envelope) || envelope.commands.length === 1) return [new FoldUnit(entry, 0, databases, known)];
+  if (isOneUnit(envelope) || envelope.commands.length === 1)
+    return [new FoldUnit(entry, 0, databases, known)];
   return envelope.commands.map((_, index) => new FoldUnit(entry, index, databases, known));
 }
 
@@ -255,8 +256,8 @@ export function compareUnits(a: FoldUnit, b: FoldUnit): number {
 }
 
 /**
- * Sets what a unit touches, whatever its commands mean at its place: its nodes, in no list yet, and its whole
- * databases. Databases that do not exist are ignored.
+ * Sets the keys that a unit touches, whatever its commands mean at its position: its nodes, in no list yet, and its
+ * complete databases. Databases that do not exist are ignored.
  */
 export function findTouches(unit: FoldUnit, databases: number, known: Semantics): void {
   const { envelope, command } = unit;

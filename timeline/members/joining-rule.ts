@@ -1,19 +1,19 @@
 /**
- * Decides when a daemon that a list has added may accept entries itself. Three conditions: a live member has reported
- * under that list; all entries that this member had then are here; and no entry is accepted any longer at or before a
- * date that some daemon may have called final.
+ * Decides when a daemon that a list has added may accept entries itself. Three conditions have to hold: a live member
+ * has reported under that list; all entries that this member then had are here; and no entry is accepted any longer at
+ * or before a date that some daemon may have called final.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 /** The last report of another member. */
-export interface Heard {
+export interface JoinReport {
   /** The hash of the list under which it reported. */
   readonly list: ByteString;
   /** Whether it has itself joined. */
   readonly isLive: boolean;
   /** The watermark that the member has published. */
   readonly watermark: number;
-  /** Whether everything that it had when it first reported under the list, or later, is here and on disk. */
+  /** Whether all its entries, as of its first report under the list or later, are here and on disk. */
   readonly isPulled: boolean;
 }
 
@@ -31,13 +31,13 @@ export interface Heard {
 export function joinedWatermark(
   list: ByteString,
   others: Iterable<ByteString>,
-  heard: ReadonlyMap<ByteString, Heard>,
+  reports: ReadonlyMap<ByteString, JoinReport>,
   now: number,
 ): number | null {
   let lowest = Number.POSITIVE_INFINITY;
   let isAll = true;
   for (const id of others) {
-    const member = heard.get(id);
+    const member = reports.get(id);
     if (member?.list === list && !member.isLive) continue;
     if (member?.list === list && member.isPulled) lowest = Math.min(lowest, member.watermark);
     else isAll = false;

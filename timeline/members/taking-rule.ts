@@ -9,27 +9,27 @@ import type { Standing } from "../../protocol/members/succession.js";
 export interface OwnStanding {
   readonly standing: Standing;
   readonly own: ByteString;
-  /** Whether it is caught up, and has raised its watermark above every date that other members call final. */
+  /** Whether it has caught up, and has raised its watermark above every date that other members call final. */
   readonly isLive: boolean;
 }
 
 /** The reason why nothing is accepted from clients. */
 export type FirstHandRefusal = "no-data" | "no-member" | "joining" | "skewed";
 
-/** Whether a list says which daemons are members. */
+/** Whether any list determines which daemons are members. */
 const isListed = ({ heads }: Standing): boolean => heads.length > 0;
 
 /**
- * Whether a daemon may accept entries from another one. As soon as a newer list is seen, nothing is accepted from daemons
- * that it leaves out. A daemon that is in no list itself accepts nothing: while it joins, it could receive entries from a
- * daemon before it learns that the list leaves that daemon out. Without a list every authenticated daemon may send.
+ * Whether a daemon may accept entries from another one. As soon as a newer list is known, nothing is accepted from daemons
+ * that it leaves out. A daemon that no list names accepts nothing: while it joins, it could receive entries from a
+ * daemon before it learns that the list leaves that daemon out. Without a list every authenticated daemon may send entries.
  */
 export const mayTakeFrom = (standing: Standing, own: ByteString, id: ByteString): boolean =>
   !isListed(standing) || (standing.members.has(own) && standing.members.has(id));
 
 /**
- * Returns why writes of clients are refused; null: they are accepted. A list must not have members without data, because
- * such a member would start again with nothing.
+ * Returns why clients' writes are refused; null: they are accepted. A list must not have members without a data folder,
+ * because such a member would restart empty.
  */
 export function firstHandRefusal({
   standing,
@@ -45,9 +45,9 @@ export function firstHandRefusal({
 }
 
 /**
- * Whether a daemon may report. The list must be on disk, and so must all entries that were held when it was first
- * seen, some of which a daemon may have sent that the list leaves out: a report covers only what is on disk, and
- * later arrivals would follow it. Two parallel lists cannot both be obeyed.
+ * Whether a daemon may report. The list must be on disk, and so must all entries that the daemon had when it first
+ * received the list; a daemon that the list leaves out may have sent some of them. A report covers only what is on disk,
+ * and later arrivals would follow it. Two parallel lists cannot both be followed.
  */
 export const mayReport = ({
   standing,

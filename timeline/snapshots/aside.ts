@@ -1,6 +1,6 @@
 /**
- * A copy of what a member's snapshot replaces: a timeline of its own, as complete as it was, for an operator to
- * examine and to remove. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * A copy of the data that a member's snapshot replaces: a separate timeline, as complete as it was, for an operator to
+ * examine and remove. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
 import type { EntrySource, Mark, MarkName, MarkSource, Storage } from "../entries/storage.js";
@@ -8,7 +8,7 @@ import type { SnapshotSource, Snapshots } from "./snapshot-files.js";
 
 /** Entries that are copied between two turns. */
 const ENTRIES_A_TURN = 256;
-/** The marks that explain how the entries are to be read. */
+/** The marks that are needed to read the entries. */
 const MARKS: readonly MarkName[] = ["watermark", "pruned", "snapshots", "genesis"];
 
 /** The folder that receives the copy. */
@@ -19,11 +19,11 @@ export interface AsideFolder {
   readonly snapshots: Snapshots;
   /** Closes the storage; from then on the copy counts as complete. */
   commit(): Promise<void>;
-  /** Removes everything of it. Does nothing after `commit`. */
+  /** Removes the copy. Does nothing after `commit`. */
   discard(): Promise<void>;
 }
 
-/** Begins a copy. @param cutAt  of the new snapshot; milliseconds since 1970 @throws Error  there is no room */
+/** Begins a copy. @param cutAt  the date of the new snapshot; milliseconds since 1970 @throws Error  there is not enough space */
 export type OpenAside = (cutAt: number) => Promise<AsideFolder>;
 
 export interface AsideSource {
@@ -32,7 +32,7 @@ export interface AsideSource {
 }
 
 /**
- * Copies everything there is. Nothing may be put meanwhile.
+ * Copies all data. Nothing may be put in the meantime.
  * @param turn  resolves in a later turn, so that clients are served
  * @returns the folder's name
  */
@@ -66,7 +66,7 @@ export async function keepAside(
   return folder.name;
 }
 
-/** @returns where to go on; null: that was all */
+/** @returns the order key to continue from; null: everything is copied */
 function copySome(from: EntrySource, to: Storage, start: Buffer | null): Buffer | null {
   const entries: (readonly [Buffer, Buffer])[] = [];
   let next: Buffer | null = null;

@@ -1,8 +1,8 @@
 /**
- * Chooses the dates of snapshots: every daemon of the cluster arrives at the same dates by itself, so that members
- * can compare what they hold there. The roundest of all possible dates, as a binary number, is chosen: a daemon that
- * chooses from a longer range which contains another's choice takes the same date, or one that all will take. Source:
- * docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * Chooses the dates of snapshots. Every daemon of the cluster independently chooses the same dates, so that members
+ * can compare their states there. The roundest of all possible dates, as a binary number, is chosen: a daemon that
+ * chooses from a longer range that contains another daemon's choice selects the same date, or one that all will select.
+ * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
 /** Returns the date after `after` and up to `upTo` that the highest power of two divides; null: there is none. */
@@ -14,7 +14,7 @@ export function roundestDate(after: number, upTo: number): number | null {
   return Math.floor(upTo / unit) * unit;
 }
 
-/** Returns how round a date is: the highest power of two that divides it. */
+/** Returns the roundness of a date: the highest power of two that divides it. */
 export function roundnessOf(date: number): number {
   let unit = 1;
   while (date > 0 && date % (2 * unit) === 0) unit *= 2;

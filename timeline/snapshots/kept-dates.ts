@@ -1,17 +1,17 @@
-/** Selects the valid snapshots that are retained, since each takes as much room as the complete state. */
+/** Selects the valid snapshots to retain, because each takes as much space as the complete state. */
 import { roundnessOf } from "./cut-dates.js";
 
-/** The newest snapshots, which are always retained: an older one serves entries that came late. */
+/** The number of newest snapshots, which are always retained: an older one serves late entries. */
 const KEPT = 2;
-/** Further snapshots that are spread over the time for which entries are retained. */
+/** The number of further snapshots, spread over the time for which entries are retained. */
 const KEPT_OVER_TIME = 8;
 
 /**
- * Returns the dates of the snapshots that stay.
- * @param dates      of the valid ones, ascending
+ * Returns the dates of the snapshots to retain.
+ * @param dates      of the valid snapshots, ascending
  * @param base       the one that replaces removed entries; null: nothing was removed
- * @param certified  those that enough members have found the same
- * @param retainMs   milliseconds for which entries are stored; infinite: for ever
+ * @param certified  those for which enough members have the same snapshot
+ * @param retainMs   milliseconds for which entries are stored; infinite: forever
  */
 export function keptDates(
   dates: readonly number[],
@@ -23,7 +23,7 @@ export function keptDates(
   const awaited = awaitedOf(dates, base, certified);
   const stays = (date: number) => newest.includes(date) || date === base || date === awaited;
   if (retainMs === Number.POSITIVE_INFINITY) return dates.filter(stays);
-  // One that is older than that, to forget up to it.
+  // Retain one that is older than the retention time, so that entries up to it can be pruned.
   const oldest = dates.findLast((date) => date <= (newest.at(-1) as number) - retainMs) ?? -1;
   let last = Number.NEGATIVE_INFINITY;
   return dates.filter((date) => {
@@ -35,8 +35,8 @@ export function keptDates(
 }
 
 /**
- * Returns the date that most members will arrive at, of the snapshots that are not certified yet; or the newest
- * certified one. Without it entries could never be removed where snapshots are made faster than members compare them.
+ * Returns the date that most members will choose, among the snapshots that are not certified yet; or the newest
+ * certified one. Without it, entries could never be removed if snapshots are made faster than members compare them.
  */
 function awaitedOf(
   dates: readonly number[],

@@ -10,9 +10,9 @@ import type { Beginning } from "./ring-entries.js";
 import { writeSnapshot } from "./snapshot.js";
 import type { Snapshots } from "./snapshot-files.js";
 
-/** No snapshot can be made: an entry that it is to be made of cannot be read. */
+/** The error if no snapshot can be made because one of its entries cannot be read. */
 export class DamagedEntry extends Error {
-  /** The entry's place. It survives the way from another thread, unlike the class. */
+  /** The entry's order key. Unlike the class, it is passed on by other threads. */
   readonly damaged: Place;
 
   constructor(place: Place) {
@@ -23,21 +23,21 @@ export class DamagedEntry extends Error {
 
 export interface MakeSnapshotParts extends Beginning {
   readonly storage: EntrySource;
-  /** Has the snapshot to begin with, and receives the new one. */
+  /** Contains the snapshot to begin with, and receives the new one. */
   readonly snapshots: Snapshots;
-  /** The snapshot that the fold begins with; null: with nothing. */
+  /** The snapshot that the fold begins with; null: it begins empty. */
   readonly from: number | null;
-  /** Everything dated up to it, and nothing else. */
+  /** The snapshot contains everything dated up to this, and nothing else. */
   readonly to: number;
 }
 
-/** @throws DamagedEntry  what is missing must not be taken for what never was */
+/** @throws DamagedEntry  an unreadable entry must not be treated as one that never existed */
 export function makeSnapshot(parts: MakeSnapshotParts): void {
   const begun = begin(parts);
   parts.snapshots.write(parts.to, chunksOf(parts, finish(begun.refold.steps), begun));
 }
 
-/** Makes it in turns of the event loop. The entries up to its date must not change meanwhile. */
+/** Makes a snapshot in turns of the event loop. The entries up to its date must not change in the meantime. */
 export async function makeSnapshotInTurns(parts: MakeSnapshotParts, clock: TurnClock): Promise<void> {
   parts.snapshots.write(parts.to, await inTurns(snapshotSteps(parts), clock));
 }
@@ -53,7 +53,7 @@ function* snapshotSteps(parts: MakeSnapshotParts): Steps<Buffer[]> {
   return written;
 }
 
-/** A snapshot that is being made, and what its entries are. */
+/** A snapshot that is being made, with the data about its entries. */
 interface Begun {
   readonly refold: Refold;
   readonly index: DigestIndex;
@@ -84,6 +84,7 @@ function chunksOf(
   { database, end }: Fold,
   { index, ringEntries }: Begun,
 ): Iterable<Buffer> {
-  if (end !== null && end.at <= to) throw new Error("this release does not know what commands mean by then");
+  if (end !== null && end.at <= to)
+    throw new Error("this release does not know the semantics version at that date");
   return writeSnapshot({ database, ringEntries, cutAt: to, sums: index.serialise(to) }, hash);
 }

@@ -1,4 +1,4 @@
-/** Snapshots of an in-memory timeline. The timeline begins with one of them once its oldest entries have been removed. */
+/** Snapshots of a timeline in memory. The timeline begins with one of them once its oldest entries have been removed. */
 import { bytesOf } from "../../protocol/byte-string.js";
 import type { SnapshotSeal, SnapshotStore, StagedSnapshot } from "./snapshot-files.js";
 import { SEAL_BYTES } from "./snapshot-stream.js";
@@ -7,7 +7,7 @@ export class MemorySnapshots implements SnapshotStore {
   readonly #byDate = new Map<number, readonly Buffer[]>();
   readonly #room: () => number;
 
-  /** @param room  returns how many bytes a staged snapshot may take now */
+  /** @param room  returns how many bytes a staged snapshot may use now */
   constructor(room: () => number = () => Number.POSITIVE_INFINITY) {
     this.#room = room;
   }
@@ -49,7 +49,7 @@ export class MemorySnapshots implements SnapshotStore {
       commit: async () => {
         this.write(cutAt, chunks);
       },
-      // A crash loses the memory as a whole, so there is nothing to settle.
+      // A crash loses the memory completely, so there is nothing to settle.
       settle: () => {},
       discard: () => {},
     };

@@ -1,5 +1,5 @@
 /**
- * Folds the timeline again from a snapshot, or from nothing, in slices: at startup; when an entry belongs below the
+ * Folds the timeline again from a snapshot or from the beginning, in slices: at startup; when an entry belongs before the
  * tail; when too many units would have to be redone in one step; and to make a snapshot.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -16,26 +16,26 @@ import { type Beginning, concernsRing } from "./ring-entries.js";
 import { readSnapshot } from "./snapshot.js";
 import type { SnapshotSource } from "./snapshot-files.js";
 
-/** Entries between two reads of the clock. */
-const ENTRIES_A_LOOK = 64;
+/** Entries between two readings of the clock. */
+const ENTRIES_A_STEP = 64;
 
 export interface RefoldParts extends Beginning {
   readonly storage: EntrySource;
   /** null: there are none. */
   readonly snapshots: SnapshotSource | null;
-  /** The snapshot to begin with; null: begins with nothing. */
+  /** The snapshot to begin with; null: begins empty. */
   readonly from: number | null;
   /** Entries dated up to this are folded without undo records. */
   readonly horizon: number;
-  /** Bytes that undo records may take: if they take more, the oldest are dropped, and the fold is cut at a later date … */
+  /** The maximum bytes of undo records. If there are more, the oldest are dropped, and the fold is cut at a later date. */
   readonly tailBytes: number;
-  /** … which is at most this one; absent: at most that of the entries folded so far. */
+  /** Returns the latest possible date of that cut; absent: the date of the entries folded so far. */
   readonly cutTo?: () => number;
   /** The date after which entries are left out; not below the horizon. */
   readonly until: number;
   /**
-   * Receives the entries after the snapshot's date, and the snapshot's sums for the earlier ones; null: no index is
-   * filled.
+   * Receives the entries after the snapshot's date, and the snapshot's sums for the earlier ones; null: there is no index
+   * to fill.
    */
   readonly index: DigestIndex | null;
   /** Whether to leave out an entry because the caller merges it. */
@@ -54,11 +54,11 @@ export interface RefoldParts extends Beginning {
 
 export class Refold {
   readonly #parts: RefoldParts;
-  /** Folds some entries a step. */
+  /** Folds a few entries in each step. */
   readonly steps: Steps<Fold>;
   /** Entries folded so far. */
   entries = 0;
-  /** Everything before this place is folded; null: nothing yet. */
+  /** Everything before this order key is folded; null: nothing is folded yet. */
   #next: Buffer | null = null;
 
   constructor(parts: RefoldParts) {
@@ -66,7 +66,7 @@ export class Refold {
     this.steps = this.#run();
   }
 
-  /** Whether the refold has passed a place. */
+  /** Whether the refold has passed an order key. */
   isPast(place: Place): boolean {
     return this.#next !== null && writePlace(place).compare(this.#next) < 0;
   }
@@ -92,7 +92,7 @@ export class Refold {
       return new Fold({ database: new Database({ databases }), ring, cutAt: -1 });
     }
     const chunks = snapshots?.read(from) ?? null;
-    if (chunks === null) throw new Error(`the snapshot of ${from} is gone`);
+    if (chunks === null) throw new Error(`the snapshot of ${from} does not exist`);
     const read = yield* readSnapshot(chunks, { genesis, databases, hash });
     index?.restore(read.sums, read.ringPlaces);
     if (foundRing !== undefined) for (const entry of read.ringEntries) foundRing(entry);
@@ -100,14 +100,14 @@ export class Refold {
   }
 
   /**
-   * Keeps no storage iterator open from one turn to the next.
-   * @returns the place to continue from; null: that was all
+   * Folds some entries. It keeps no storage iterator open from one turn to the next.
+   * @returns the order key to continue from; null: all entries are folded
    */
   #foldSome(fold: Fold, from: Buffer, to: Buffer): Buffer | null {
     const { storage, hash, horizon, tailBytes, cutTo, index, skips, damaged, foundRing } = this.#parts;
     let count = 0;
     for (const [place, value] of storage.entries(from, to)) {
-      if (count === ENTRIES_A_LOOK) return Buffer.from(place);
+      if (count === ENTRIES_A_STEP) return Buffer.from(place);
       count++;
       const found = readPlace(place);
       if (skips(found.id)) continue;

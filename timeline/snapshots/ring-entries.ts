@@ -1,6 +1,6 @@
 /**
- * The entries that make the key ring, as they travel with a snapshot: complete and signed, so that the reader folds
- * the ring by itself and trusts no sender for it. They are stored permanently. Source:
+ * The entries that make the key ring, as part of a snapshot: complete and signed, so that the reader folds
+ * the ring itself and need not trust the sender. They are stored permanently. Source:
  * docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -18,7 +18,7 @@ import {
   type SnapshotWriter,
 } from "./snapshot-stream.js";
 
-/** Returns why an entry is signed with no key that the ring knows, or is not for this cluster; null: it is right. */
+/** Returns why an entry is refused: the ring does not know its signer's key, or it is not for this cluster; null: it is valid. */
 export type RefuseRingEntry = (entry: Entry, ring: KeyRing) => string | null;
 
 /** Options that every fold begins with. */
@@ -30,14 +30,14 @@ export interface Beginning {
   readonly hash: SnapshotHash;
 }
 
-/** The ring of a date, and what made it. */
+/** The ring as of a date, and the entries that made it. */
 export interface FoldedRing {
   readonly ring: KeyRing;
   /** The entries in order. */
   readonly entries: readonly Entry[];
 }
 
-/** Whether an entry has to do with the ring: what it names is known from then on, even where it is denied. */
+/** Whether an entry concerns the ring: the keys that it names are known from then on, even if it is denied. */
 export const concernsRing = ({ envelope }: Entry): boolean => envelope.commands.some(isKeyCommand);
 
 /** @param entries  in order */
@@ -52,8 +52,8 @@ export function* writeRingEntries(writer: SnapshotWriter, entries: readonly Entr
 /**
  * Folds the ring from the entries of a snapshot.
  * @param cutAt    the snapshot's date
- * @param refuses  called for each entry of a snapshot that another daemon has sent; left out: the snapshot is an own
- * one
+ * @param refuses  called for each entry of a snapshot that another daemon has sent; left out: the snapshot is this
+ * daemon's own
  * @throws DamagedSnapshot  an entry is malformed, out of order, dated later, or refused
  */
 export function* readRingEntries(

@@ -1,4 +1,4 @@
-/** Collections in snapshots: the indexes that were created, and the documents, all as BSON's bytes. */
+/** Collections in snapshots: the indexes that were created, and the documents, all as BSON bytes. */
 
 import type { Steps } from "../../protocol/steps.js";
 import { BsonFault } from "../../store/values/collections/bson.js";
@@ -7,7 +7,7 @@ import { Collection } from "../../store/values/collections/collection.js";
 import { type IndexSpec, indexBytes, indexOfBytes } from "../../store/values/collections/collection-index.js";
 import { DamagedSnapshot, type SnapshotReader, type SnapshotWriter } from "./snapshot-stream.js";
 
-/** @param fullFrame  yields what has been written, once it is enough */
+/** @param fullFrame  yields what has been written so far, once it fills a frame */
 export function* writeCollection(
   writer: SnapshotWriter,
   collection: Collection,
@@ -21,7 +21,7 @@ export function* writeCollection(
   }
 }
 
-/** @param size  how many documents there are @param documentsAStep  are read between two turns */
+/** @param size  the number of documents @param documentsAStep  how many of them to read in one step */
 export function* readCollection(
   reader: SnapshotReader,
   size: number,

@@ -1,6 +1,6 @@
 /**
- * Stores snapshots as files in a folder. Each is complete or absent: it is written under another name, synced, and then
- * renamed.
+ * Stores snapshots as files in a folder. Each file is complete or absent: it is written under another name, synced, and
+ * then renamed.
  */
 import {
   closeSync,
@@ -39,7 +39,7 @@ export interface SnapshotSource {
 
 /** A store of snapshots. */
 export interface Snapshots extends SnapshotSource {
-  /** Returns when the snapshot is on disk, in place of one of the same date. If `chunks` throws, nothing is left on disk. */
+  /** Returns when the snapshot is on disk, replacing one of the same date. If `chunks` throws, nothing is left on disk. */
   write(cutAt: number, chunks: Iterable<Buffer>): void;
   /** Removes a snapshot, if there is one of that date. */
   remove(cutAt: number): void;
@@ -47,9 +47,9 @@ export interface Snapshots extends SnapshotSource {
 
 /** The identity of a snapshot: its length and last bytes. */
 export interface SnapshotSeal {
-  /** Its length. */
+  /** The snapshot's length. */
   readonly bytes: number;
-  /** Its last 32 bytes, which depend on all before them: the seal of its last frame. */
+  /** The snapshot's last 32 bytes, which depend on all bytes before them: the seal of its last frame. */
   readonly seal: ByteString;
 }
 
@@ -57,27 +57,27 @@ export interface SnapshotSeal {
 export interface SnapshotStore extends Snapshots {
   /** Returns the seal of a snapshot; null: there is none of that date. */
   sealOf(cutAt: number): SnapshotSeal | null;
-  /** Begins a snapshot that arrives piece by piece. There is one at a time. */
+  /** Begins a snapshot that arrives piece by piece. There is only one at a time. */
   stage(cutAt: number): StagedSnapshot;
 }
 
 /** A snapshot that is arriving and not yet complete. */
 export interface StagedSnapshot {
   readonly cutAt: number;
-  /** Bytes that it may take now, in addition to everything else that needs room. */
+  /** The bytes that it may use now, in addition to everything else that needs space. */
   readonly room: number;
-  /** @param chunk  copied or written before the call returns */
+  /** Writes a chunk, which is copied or written before the call returns. */
   write(chunk: Buffer): void;
-  /** Returns what has been written. */
+  /** Returns the bytes written so far. */
   read(): Iterable<Buffer>;
-  /** The seal of what has been written. */
+  /** The seal of the bytes written so far. */
   readonly seal: SnapshotSeal;
   /**
-   * Makes it a snapshot, in place of one of the same date. That one is retained, and is restored at the next start
+   * Makes it a snapshot, replacing one of the same date. The replaced one is retained, and is restored at the next start
    * unless `settle` was called. Resolves when it is on disk.
    */
   commit(): Promise<void>;
-  /** Confirms the snapshot; to be called once the rest of the disk matches it. */
+  /** Confirms the snapshot; called once the other data on the disk match it. */
   settle(): void;
   /** Restores the previous state; does nothing after `settle`. */
   discard(): void;
@@ -92,7 +92,7 @@ const NAME = /^(\d{16})\.snapshot$/;
 const STAGED = /^\d{16}\.snapshot\.\d+\.tmp$/;
 /** Suffix of a file that a staged one has replaced, until that one is settled. */
 const REPLACED = ".replaced";
-/** The share of the free space that a staged snapshot may take: a daemon without free space accepts no writes. */
+/** The share of the free space that a staged snapshot may use: a daemon without free space accepts no writes. */
 export const SHARE_OF_FREE = 0.5;
 const REPLACED_NAME = /^\d{16}\.snapshot\.replaced$/;
 
@@ -100,8 +100,8 @@ export class SnapshotFiles implements SnapshotStore {
   readonly #folder: string;
 
   /**
-   * @param folder  created if it does not exist; a file that a crash left half written is removed, and one that it left
-   * half replaced is restored
+   * @param folder  created if it does not exist. A file that a crash left half written is removed, and one that was half
+   * replaced is restored
    * @param options.sweeps  false: the folder exists, and nothing in it is changed
    */
   constructor(folder: string, { sweeps = true }: { readonly sweeps?: boolean } = {}) {
@@ -168,7 +168,7 @@ class StagedFile implements StagedSnapshot {
   #descriptor: number | null;
   #isSettled = false;
 
-  /** @param path  of the snapshot; until it is complete, it is written to a temporary file next to it */
+  /** @param path  the snapshot's; until it is complete, it is written to a temporary file next to it */
   constructor(cutAt: number, path: string) {
     this.cutAt = cutAt;
     this.#paths = { path, staged: `${path}.0.tmp`, replaced: path + REPLACED };

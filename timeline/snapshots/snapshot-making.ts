@@ -1,7 +1,7 @@
 /**
- * Decides when snapshots are made, of which dates, and which of them are valid ("hold"). A snapshot holds as long as
- * no entry has come that is dated at or before it; the list of those that hold is written together with the entry
- * that ends one, so a crash cannot leave a wrong one.
+ * Decides when snapshots are made, at which dates, and which of them are valid. A snapshot is valid as long as
+ * no entry has arrived that is dated at or before it. The list of the valid ones is written together with the entry
+ * that invalidates one, so a crash cannot leave an invalid one in the list.
  */
 
 import { dateOf, type Place } from "../entries/entry.js";
@@ -12,28 +12,28 @@ import { keptDates } from "./kept-dates.js";
 import type { DamagedEntry } from "./make-snapshot.js";
 import type { SnapshotSeal, SnapshotStore } from "./snapshot-files.js";
 
-/** The factor by which a snapshot is made sooner when room is needed. */
+/** The factor by which a snapshot is made earlier if space is needed. */
 const URGENCY = 20;
 
 export interface SnapshotParts {
   readonly snapshots: SnapshotStore;
   /**
    * Makes the snapshot of everything dated up to `to`, in the background.
-   * @param from  an older one to begin with; null: from the beginning
+   * @param from  an older snapshot to begin with; null: from the beginning
    */
   readonly make: (from: number | null, to: number) => Promise<void>;
-  /** Entries after which the next one is made. */
+  /** The number of entries after which the next snapshot is made. */
   readonly every: number;
   /**
-   * Milliseconds for which entries are stored: snapshots up to that old are as well, some distance apart. Default:
-   * for ever.
+   * Milliseconds for which entries are stored: snapshots are retained for as long, some distance apart. Default:
+   * forever.
    */
   readonly retainMs?: number;
 }
 
 /** A valid snapshot. */
 export interface Cut extends SnapshotSeal {
-  /** Everything dated up to it is in it; milliseconds since 1970. */
+  /** It contains everything dated up to this; milliseconds since 1970. */
   readonly at: number;
 }
 
@@ -43,31 +43,31 @@ export class SnapshotMaking {
   readonly #storage: Storage;
   readonly #log: TimelineLog;
   readonly #onDamaged: (place: Place) => void;
-  /** Dates of those that hold, ascending. */
-  #holding: number[];
+  /** The dates of the valid snapshots in ascending order. */
+  #valid: number[];
   /** The date of the snapshot that is being made; null: none is, or it is outdated. */
   #target: number | null = null;
   #running: Promise<void> | null = null;
   #grown = 0;
-  /** The one up to which entries were removed: it stays, as nothing can be folded without it. */
+  /** The snapshot up to which entries were removed. It stays, because nothing can be folded without it. */
   #base: number | null;
   /**
-   * Dates of those that enough members have found the same, so that each of them could be sent one: all earlier
-   * entries may be removed.
+   * The dates of snapshots that enough members have found to be the same, so that any member could be sent one: all
+   * earlier entries may be removed.
    */
   readonly #certified = new Set<number>();
-  /** Seals of those that hold, as far as they were requested. */
+  /** The seals of the valid snapshots that have been requested. */
   readonly #cuts = new Map<number, Cut>();
-  /** Damaged ones: they stay on disk. */
+  /** The damaged snapshots: they stay on disk. */
   readonly #unreadable = new Set<number>();
-  /** Whether the store has some that no longer hold. */
+  /** Whether the store has snapshots that are no longer valid. */
   #hasOutdated = true;
-  /** The date after which the next one is required immediately; null: there is time. */
+  /** The date after which the next snapshot is required immediately; null: none is required. */
   #wantedAfter: number | null = null;
-  /** A member's that is about to be taken over. */
+  /** The date of a member's snapshot that is about to be adopted. */
   #expected: number | null = null;
 
-  /** @param onDamaged  called with an entry that is damaged, so that no snapshot can be made */
+  /** @param onDamaged  called with a damaged entry that prevents a snapshot */
   constructor(parts: SnapshotParts, storage: Storage, log: TimelineLog, onDamaged: (place: Place) => void) {
     this.#parts = parts;
     this.#storage = storage;
@@ -75,48 +75,48 @@ export class SnapshotMaking {
     this.#onDamaged = onDamaged;
     this.snapshots = parts.snapshots;
     const files = new Set(parts.snapshots.list());
-    this.#holding = heldSnapshots(storage).filter((date) => files.has(date));
+    this.#valid = heldSnapshots(storage).filter((date) => files.has(date));
     const pruned = storage.mark("pruned");
     this.#base = pruned === null ? null : Number(pruned.toString());
   }
 
-  /** Returns the newest that holds, of a date up to `horizon`; null: none. */
+  /** Returns the newest valid snapshot dated up to `horizon`; null: there is none. */
   best(horizon: number): number | null {
-    return this.#holding.findLast((date) => date <= horizon) ?? null;
+    return this.#valid.findLast((date) => date <= horizon) ?? null;
   }
 
   get newest(): number | null {
-    return this.#holding.at(-1) ?? null;
+    return this.#valid.at(-1) ?? null;
   }
 
   /**
-   * Returns the one up to which entries may go next: only if there is a newer one, which serves while it is needed.
-   * @param isFree  whether no member has to have found it the same
+   * Returns the snapshot up to which entries may be removed next: only if there is a newer one, which serves in its place.
+   * @param isFree  whether no member has to have the same snapshot
    */
   next(isFree: boolean): number | null {
     const base = this.#base ?? -1;
-    return this.#holding.slice(0, -1).find((date) => date > base && this.#isOpen(date, isFree)) ?? null;
+    return this.#valid.slice(0, -1).find((date) => date > base && this.#mayPrune(date, isFree)) ?? null;
   }
 
-  /** The newest up to which entries may go, of a date up to `horizon`; null: none. */
+  /** Returns the newest snapshot, dated up to `horizon`, up to which entries may be removed; null: there is none. */
   bestBase(horizon: number, isFree: boolean): number | null {
-    return this.#holding.findLast((date) => date <= horizon && this.#isOpen(date, isFree)) ?? null;
+    return this.#valid.findLast((date) => date <= horizon && this.#mayPrune(date, isFree)) ?? null;
   }
 
-  #isOpen(date: number, isFree: boolean): boolean {
+  #mayPrune(date: number, isFree: boolean): boolean {
     return isFree || this.#certified.has(date);
   }
 
-  /** Notes that enough members have found the one of this date the same. Does nothing if it no longer holds. */
+  /** Notes that enough members have the same snapshot of this date. Does nothing if it is no longer valid. */
   certify(date: number): void {
-    if (this.#holding.includes(date)) this.#certified.add(date);
+    if (this.#valid.includes(date)) this.#certified.add(date);
   }
 
-  /** Returns all that hold, ascending. */
+  /** Returns all valid snapshots in ascending order. */
   get cuts(): readonly Cut[] {
-    const dates = new Set(this.#holding);
+    const dates = new Set(this.#valid);
     for (const date of this.#cuts.keys()) if (!dates.has(date)) this.#cuts.delete(date);
-    return this.#holding.flatMap((at) => this.#cutOf(at) ?? []);
+    return this.#valid.flatMap((at) => this.#cutOf(at) ?? []);
   }
 
   #cutOf(at: number): Cut | null {
@@ -130,31 +130,31 @@ export class SnapshotMaking {
     return cut;
   }
 
-  /** The one before which no entries are stored; null: all are. */
+  /** The snapshot before which no entries are stored; null: all are stored. */
   get base(): number | null {
     return this.#base;
   }
 
-  /** Notes that entries up to this snapshot go from now on. */
+  /** Notes that entries up to this snapshot are removed from now on. */
   begin(date: number): void {
     this.#base = date;
   }
 
   /**
-   * Prepares for a member's snapshot, before it is one that holds. Until it is taken over or abandoned, none is made:
-   * it could be of the same date, as could an own one that holds; only the base stays, as nothing can be folded
-   * without it.
+   * Prepares for a member's snapshot before it is valid here. Until it is adopted or abandoned, none is made, because it
+   * could have the same date. For the same reason this daemon's own valid snapshot of that date is removed, except the
+   * base, because nothing can be folded without it.
    */
   async expect(date: number): Promise<void> {
     this.#expected = date;
     await this.stop();
     if (date === this.#base) return;
-    if (this.#holding.includes(date)) {
-      this.#holding = this.#holding.filter((other) => other !== date);
-      this.#storage.put([], [["snapshots", writeDates(this.#holding)]]);
+    if (this.#valid.includes(date)) {
+      this.#valid = this.#valid.filter((other) => other !== date);
+      this.#storage.put([], [["snapshots", writeDates(this.#valid)]]);
       await this.#storage.synced();
     }
-    // If it stayed next to the member's, it would be the one that holds after a crash that follows that mark.
+    // If it stayed until the member's is in place, it would be the valid one after a crash.
     this.snapshots.remove(date);
   }
 
@@ -165,68 +165,68 @@ export class SnapshotMaking {
   }
 
   /**
-   * Lets the expected one replace all snapshots of this daemon, which were made of fewer entries.
-   * @returns the mark that must be on disk before it is used
+   * Lets the expected snapshot replace all snapshots of this daemon, which contain fewer entries.
+   * @returns the mark that must be on disk before the snapshot is used
    */
   adopt(date: number): Mark {
-    this.#holding = [date];
+    this.#valid = [date];
     this.#cuts.clear();
     this.#certified.add(date);
     this.#expected = null;
     this.#base = date;
     this.#unreadable.delete(date);
     this.#hasOutdated = true;
-    return ["snapshots", writeDates(this.#holding)];
+    return ["snapshots", writeDates(this.#valid)];
   }
 
-  /** Counts entries that are on disk now, and with them the list of those that hold. */
+  /** Counts entries that are now on disk, together with the list of valid snapshots. */
   grown(entries: number): void {
     this.#grown += entries;
     if (!this.#hasOutdated) return;
     this.#hasOutdated = false;
-    const kept = new Set([...this.#holding, ...this.#unreadable, this.#target, this.#expected]);
+    const kept = new Set([...this.#valid, ...this.#unreadable, this.#target, this.#expected]);
     for (const date of this.snapshots.list()) if (!kept.has(date)) this.snapshots.remove(date);
   }
 
-  /** Returns the mark to be written together with an entry of this date; null: none. */
+  /** Returns the mark to write together with an entry of this date; null: none is needed. */
   outdated(at: number): Mark | null {
     if (this.#target !== null && at <= this.#target) this.#target = null;
-    const still = this.#holding.filter((date) => date < at);
-    if (still.length === this.#holding.length) return null;
-    this.#holding = still;
+    const stillValid = this.#valid.filter((date) => date < at);
+    if (stillValid.length === this.#valid.length) return null;
+    this.#valid = stillValid;
     for (const date of this.#certified) if (date >= at) this.#certified.delete(date);
-    // Another one of the same date may be made before the next request.
+    // Another snapshot of the same date may be made before the next request.
     for (const date of this.#cuts.keys()) if (date >= at) this.#cuts.delete(date);
     this.#hasOutdated = true;
-    return ["snapshots", writeDates(still)];
+    return ["snapshots", writeDates(stillValid)];
   }
 
-  /** Drops one that cannot be read. Its file stays: an operator may rescue what is in it. */
+  /** Drops a snapshot that cannot be read. Its file stays: an operator may rescue its contents. */
   forget(date: number): void {
-    this.#holding = this.#holding.filter((other) => other !== date);
+    this.#valid = this.#valid.filter((other) => other !== date);
     this.#unreadable.add(date);
   }
 
   /**
-   * Has the next one made as soon as there is a date for it, even of the same entries: the votes on its date may be
-   * for another snapshot.
-   * @param after  the date is to be later; milliseconds since 1970; -1: it may be any
+   * Has the next snapshot made as soon as there is a date for it, even of the same entries: the votes on its date may be
+   * for a different snapshot.
+   * @param after  the date must be later; milliseconds since 1970; -1: it may be any date
    */
   want(after: number): void {
     this.#wantedAfter = after;
   }
 
-  /** Returns the date of the first entry there is. */
+  /** Returns the date of the first stored entry. */
   #firstDate(): number {
     for (const place of this.#storage.places(null, null)) return dateOf(Buffer.from(place));
     return 0;
   }
 
   /**
-   * Begins the next one if it is time.
-   * @param cutAt    everything dated up to it is in its place
-   * @param finalTo  nothing dated up to it is taken first-hand any longer. A required snapshot may reach as far:
-   * otherwise dates would run out where no client writes, and with them what members could sign alike
+   * Begins the next snapshot if it is time.
+   * @param cutAt    the date up to which all entries are in the fold at their positions
+   * @param finalTo  the date up to which nothing is accepted from clients. A required snapshot may reach as far: otherwise
+   * there would be no more dates while no client writes, and members could not sign the same state
    */
   consider(cutAt: number, isUrgent: boolean, finalTo: number): void {
     if (this.#running !== null || this.#expected !== null) return;
@@ -250,7 +250,7 @@ export class SnapshotMaking {
 
   async #make(to: number): Promise<void> {
     try {
-      // Entries dated up to it may still be on their way to where other threads find them.
+      // Entries dated up to it may not be visible to other threads yet.
       await this.#storage.settled();
       await this.#parts.make(this.best(to), to);
     } catch (problem) {
@@ -259,7 +259,7 @@ export class SnapshotMaking {
         { reason: (problem as Error).message },
         "no snapshot could be made; a start takes longer",
       );
-      // Another thread passes the error's properties, not its class.
+      // Another thread passes on the error's properties, but not its class.
       const place = (problem as Partial<DamagedEntry>).damaged;
       if (place !== undefined) this.#onDamaged(place);
       return;
@@ -270,9 +270,9 @@ export class SnapshotMaking {
     }
     this.#target = null;
     const { retainMs = Number.POSITIVE_INFINITY } = this.#parts;
-    const kept = keptDates([...this.#holding, to], this.#base, this.#certified, retainMs);
-    const dropped = this.#holding.filter((date) => !kept.includes(date));
-    this.#holding = kept;
+    const kept = keptDates([...this.#valid, to], this.#base, this.#certified, retainMs);
+    const dropped = this.#valid.filter((date) => !kept.includes(date));
+    this.#valid = kept;
     this.#unreadable.delete(to);
     this.#storage.put([], [["snapshots", writeDates(kept)]]);
     await this.#storage.flushed().catch(() => {});
@@ -282,7 +282,7 @@ export class SnapshotMaking {
 
 const writeDates = (dates: readonly number[]) => Buffer.from(dates.join(" "));
 
-/** Returns the dates of the snapshots that hold: no entry that they should contain has arrived since. */
+/** Returns the dates of the valid snapshots: no entry that they should contain has arrived since. */
 export function heldSnapshots(storage: MarkSource): number[] {
   const mark = storage.mark("snapshots")?.toString() ?? "";
   return mark.split(" ").filter(Boolean).map(Number);

@@ -1,6 +1,6 @@
 /**
  * The bytes of a snapshot: a head (magic, format), then frames of length (4, big-endian) ‖ items ‖ seal (32). A seal
- * is the hash of the previous seal and of the items, so each frame is proved complete and in its place before it is
+ * is the hash of the previous seal and of the items, so each frame is proved complete and at its position before it is
  * read. An item is a number (base 128, lowest bits first) or bytes with their length, and never spans frames.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
@@ -13,19 +13,19 @@ export class DamagedSnapshot extends Error {
   override readonly name = "DamagedSnapshot";
 }
 
-/** One that another version has made, or one with other settings: nothing is wrong with it. */
+/** A snapshot of another version, or with other settings. It is not damaged. */
 export class ForeignSnapshot extends Error {
   override readonly name = "ForeignSnapshot";
 }
 
 const MAGIC = "dbsync snapshot\0";
-/** The format's number. Never reused: existing folders contain what was written under it. */
+/** The format's number. It is never reused, because existing folders contain it. */
 const FORMAT = 2;
-/** Bytes of a seal. The last frame's depends on everything before it. */
+/** The bytes of a seal. The last frame's seal depends on everything before it. */
 export const SEAL_BYTES = 32;
-/** A frame is closed when it is as long. */
+/** The size at which a frame is closed. */
 const FRAME_BYTES = 65_536;
-/** Bytes of 2^63, the last expiry time there is. */
+/** The bytes of 2^63, the last possible expiry time. */
 const NUMBER_BYTES_MAX = 10;
 
 const HEAD = Buffer.concat([Buffer.from(MAGIC, "latin1"), Buffer.of(0, 0, 0, FORMAT)]);
@@ -34,7 +34,7 @@ export class SnapshotWriter {
   readonly #hash: SnapshotHash;
   #seal: ByteString;
   #bytes = Buffer.allocUnsafe(FRAME_BYTES * 2);
-  /** The previous seal precedes the items, as it is hashed with them. */
+  /** The previous seal precedes the items, because it is hashed with them. */
   #length = SEAL_BYTES;
 
   constructor(hash: SnapshotHash) {
@@ -52,7 +52,7 @@ export class SnapshotWriter {
     return this.#length >= FRAME_BYTES;
   }
 
-  /** A whole number ≥ 0. */
+  /** Writes an integer ≥ 0. */
   number(value: number): void {
     this.#reserve(NUMBER_BYTES_MAX);
     for (; value > 0x7f; value = Math.floor(value / 0x80))
@@ -71,7 +71,7 @@ export class SnapshotWriter {
     this.#length += this.#bytes.write(value, this.#length, "latin1");
   }
 
-  /** Returns what has been written since the last frame, as a frame. */
+  /** Returns the bytes written since the last frame, as a frame. */
   takeFrame(): Buffer {
     const items = this.#length - SEAL_BYTES;
     this.#bytes.write(this.#seal, 0, "latin1");
@@ -96,8 +96,8 @@ export class SnapshotWriter {
 export class SnapshotReader {
   readonly #hash: SnapshotHash;
   readonly #chunks: Iterator<Buffer>;
-  /** Bytes that have arrived and are not in a frame yet. */
-  #rest: Buffer = Buffer.alloc(0);
+  /** Bytes that have arrived and are not part of a frame yet. */
+  #unread: Buffer = Buffer.alloc(0);
   #seal: ByteString;
   #items: Buffer = Buffer.alloc(0);
   #offset = 0;
@@ -108,11 +108,11 @@ export class SnapshotReader {
     this.#seal = hash(HEAD);
   }
 
-  /** Reads the first bytes. @throws DamagedSnapshot  as the methods below do */
+  /** Reads the first bytes. @throws DamagedSnapshot  like the methods below */
   head(): void {
     const head = this.#take(HEAD.length);
     if (!head.subarray(0, MAGIC.length).equals(HEAD.subarray(0, MAGIC.length)))
-      throw new DamagedSnapshot("this is no snapshot");
+      throw new DamagedSnapshot("this is not a snapshot");
     const format = head.readUInt32BE(MAGIC.length);
     if (format !== FORMAT)
       throw new ForeignSnapshot(`a snapshot of format ${format}; this daemon reads ${FORMAT}`);
@@ -146,7 +146,7 @@ export class SnapshotReader {
 
   /** Checks that nothing follows. */
   end(): void {
-    if (this.#offset < this.#items.length || this.#rest.length > 0 || this.#chunks.next().done !== true)
+    if (this.#offset < this.#items.length || this.#unread.length > 0 || this.#chunks.next().done !== true)
       throw new DamagedSnapshot("bytes after the end");
   }
 
@@ -169,18 +169,18 @@ export class SnapshotReader {
   }
 
   #take(length: number): Buffer {
-    if (this.#rest.length < length) {
-      const parts = [this.#rest];
-      for (let have = this.#rest.length; have < length; ) {
+    if (this.#unread.length < length) {
+      const parts = [this.#unread];
+      for (let available = this.#unread.length; available < length; ) {
         const { done, value } = this.#chunks.next();
         if (done === true) throw new DamagedSnapshot("the snapshot is cut off");
         parts.push(value);
-        have += value.length;
+        available += value.length;
       }
-      this.#rest = Buffer.concat(parts);
+      this.#unread = Buffer.concat(parts);
     }
-    const taken = this.#rest.subarray(0, length);
-    this.#rest = this.#rest.subarray(length);
+    const taken = this.#unread.subarray(0, length);
+    this.#unread = this.#unread.subarray(length);
     return taken;
   }
 }

@@ -1,4 +1,4 @@
-/** Streams in snapshots: what they remember, their entries, and of those with groups of consumers these. */
+/** Streams in snapshots: their marks, their entries, and their groups of consumers if they have any. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import {
@@ -11,7 +11,7 @@ import { Stream } from "../../store/values/streams/stream.js";
 import { STREAM_ID_MAX, streamIdOfText, streamIdText } from "../../store/values/streams/stream-id.js";
 import type { SnapshotReader, SnapshotWriter } from "./snapshot-stream.js";
 
-/** Yields what has been written, once it is enough. */
+/** Yields what has been written so far, once it fills a frame. */
 type FullFrame = (writer: SnapshotWriter) => Generator<Buffer>;
 
 export function* writeStream(
@@ -33,7 +33,7 @@ export function* writeStream(
   for (const group of stream.groups) yield* writeGroup(writer, group, fullFrame);
 }
 
-/** Writes a group. Each pending entry of a consumer is written with the fields that it shares with the next ones. */
+/** Writes a group. Each pending entry of a consumer is written with all its fields, which it may share with the next ones. */
 function* writeGroup(
   writer: SnapshotWriter,
   { name, marks, consumers }: ConsumerGroup,
@@ -75,12 +75,12 @@ export function* readStream(
     maxDeletedId: streamIdOfText(reader.bytes()),
     entriesAdded: BigInt(reader.bytes()),
   };
-  for (let place = 1; place <= size; place++) {
+  for (let index = 1; index <= size; index++) {
     const id = streamIdOfText(reader.bytes());
     const fields: ByteString[] = [];
     for (let left = reader.number(); left > 0; left--) fields.push(reader.bytes());
     stream.push({ id, fields });
-    if (place % itemsAStep === 0) yield;
+    if (index % itemsAStep === 0) yield;
   }
   for (let left = hasGroups ? reader.number() : 0; left > 0; left--) {
     const group = yield* readGroup(reader, itemsAStep);
@@ -99,12 +99,12 @@ function* readGroup(reader: SnapshotReader, itemsAStep: number): Steps<ConsumerG
     group.addConsumer(consumer);
     let last: Pending | undefined;
     const size = reader.number();
-    for (let place = 1; place <= size; place++) {
+    for (let index = 1; index <= size; index++) {
       const id = streamIdOfText(reader.bytes());
       const [deliveredAt, deliveries] = [reader.number(), reader.number()];
       last = sharedPending({ consumer, deliveredAt, deliveries }, last);
       group.setPending(id, last);
-      if (place % itemsAStep === 0) yield;
+      if (index % itemsAStep === 0) yield;
     }
   }
   return group;

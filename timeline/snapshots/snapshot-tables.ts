@@ -1,4 +1,4 @@
-/** Tables in snapshots: columns with their domains, then rows. A number before each cell gives its type. */
+/** Tables in snapshots: columns with their domains, then rows. A number before each cell states its type. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import type { Cell } from "../../store/values/relations/cell.js";
@@ -6,7 +6,7 @@ import { domainOfText, domainText } from "../../store/values/relations/domain.js
 import { extrasOfText, extrasText, Table, type TableColumn } from "../../store/values/relations/table.js";
 import { DamagedSnapshot, type SnapshotReader, type SnapshotWriter } from "./snapshot-stream.js";
 
-/** The indexes are stored on disk: only append. */
+/** Their indexes are stored on disk: only append. */
 const UNIQUENESS = ["none", "unique", "primary"] as const;
 /** Added to a column's number if a text with extras follows. */
 const WITH_EXTRAS = 16;

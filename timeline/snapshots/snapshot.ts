@@ -1,7 +1,7 @@
 /**
  * Writes and reads a complete state as bytes: the database, the entries that made the key ring, and sums of all
- * entries that made it. Exact: the order inside a value, expiry times and last writers are state. Keys are sorted,
- * and the rows of sums depend on the date alone, so that the same entries make the same bytes on every daemon;
+ * its entries. It is exact: the order within a value, expiry times and last writers are part of the state. Keys are sorted,
+ * and the rows of sums depend only on the date, so the same entries yield the same bytes on every daemon;
  * expired keys are left out.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -34,30 +34,30 @@ import { readTable, writeTable } from "./snapshot-tables.js";
 
 export { DamagedSnapshot, type SnapshotHash };
 
-/** Numbers on disk: only ever added to. */
+/** Their indexes are stored on disk: only append. */
 const TYPES = [
   ...(["end", "string", "list", "hash", "set", "zset", "stream"] as const),
-  // With indexes or with entries that expire a document is written as the second kind.
+  // A document with indexes, or with entries that expire, is written as the second kind.
   ...(["document", "document-of-more"] as const),
   "table",
   // A stream that has groups of consumers.
   "stream-of-groups",
   "collection",
 ] as const;
-/** Keys, or elements of a value, read between two turns: about a millisecond. */
+/** Keys, or elements of a value, that are read between two turns: about a millisecond. */
 const ITEMS_A_STEP = 2048;
 
 export interface SnapshotState {
   readonly database: Database;
   /** The entries that concern the key ring, in order. */
   readonly ringEntries: readonly Entry[];
-  /** Everything dated at or before it is in the state, and nothing else. Milliseconds since 1970, or -1. */
+  /** The state contains everything dated at or before this, and nothing else. Milliseconds since 1970, or -1. */
   readonly cutAt: number;
-  /** Sums of all entries that it is made of, or what else a backend stores of them. */
+  /** The sums of all its entries, or other data that a backend stores about them. */
   readonly sums: Iterable<Buffer>;
 }
 
-/** The state must not change until the last chunk has been taken. @param hash  SHA-256 */
+/** Yields a snapshot's bytes. The state must not change until the last chunk has been taken. @param hash  SHA-256 */
 export function* writeSnapshot(
   { database, ringEntries, cutAt, sums }: SnapshotState,
   hash: SnapshotHash,
@@ -94,11 +94,11 @@ function* writeKeyspace(writer: SnapshotWriter, { entries }: Keyspace, cutAt: nu
 }
 
 function formOf(value: Value): (typeof TYPES)[number] {
-  if (hasMore(value)) return "document-of-more";
+  if (isExtendedDocument(value)) return "document-of-more";
   return value instanceof Stream && value.groupCount > 0 ? "stream-of-groups" : typeName(value);
 }
 
-const hasMore = (value: Value) =>
+const isExtendedDocument = (value: Value) =>
   value instanceof Document && (value.indexed.length > 0 || (value.expiries?.size ?? 0) > 0);
 
 const byKey = (a: KeyEntry, b: KeyEntry) => (a.key < b.key ? -1 : 1);
@@ -143,9 +143,9 @@ function* writeValue(writer: SnapshotWriter, value: Value): Generator<Buffer> {
     return;
   }
   const values = value instanceof Hash ? value.values : null;
-  for (const [place, name] of (value instanceof Hash ? value.fields : value.members).entries()) {
+  for (const [index, name] of (value instanceof Hash ? value.fields : value.members).entries()) {
     writer.bytes(name);
-    if (values !== null) writer.bytes(values[place] as ByteString);
+    if (values !== null) writer.bytes(values[index] as ByteString);
     yield* fullFrame(writer);
   }
 }
@@ -153,15 +153,15 @@ function* writeValue(writer: SnapshotWriter, value: Value): Generator<Buffer> {
 function* writeDocument(writer: SnapshotWriter, document: Document): Generator<Buffer> {
   writer.bytes(document.born);
   writer.number(document.next);
-  const isMore = hasMore(document);
-  if (isMore) {
+  const isExtended = isExtendedDocument(document);
+  if (isExtended) {
     writer.number(document.indexed.length);
     for (const field of document.indexed) writer.bytes(field);
   }
   for (const [key, text] of document.entries()) {
     writer.bytes(key);
     writer.bytes(text);
-    if (isMore) writer.number(document.expireOf(key) ?? NO_EXPIRY);
+    if (isExtended) writer.number(document.expireOf(key) ?? NO_EXPIRY);
     yield* fullFrame(writer);
   }
 }
@@ -174,14 +174,14 @@ export interface ReadState {
   readonly cutAt: number;
   /** The bytes of the sums that it was written with. */
   readonly sums: Buffer;
-  /** Places of the entries that are for the key ring alone: what sums of data do not count. */
+  /** The order keys of the entries that are for the key ring alone, which the sums of data do not count. */
   readonly ringPlaces: readonly Place[];
 }
 
 /**
  * Reads a snapshot to its end.
  * @param refuses  as in `readRingEntries`
- * @throws DamagedSnapshot  damaged, cut off, of another format or for another number of databases
+ * @throws DamagedSnapshot  it is damaged, cut off, of another format or for another number of databases
  */
 export function* readSnapshot(
   chunks: Iterable<Buffer>,
@@ -206,7 +206,7 @@ function* readState(
   const cutAt = reader.number() - 1;
   const found = reader.number();
   if (found !== databases)
-    throw new ForeignSnapshot(`a snapshot of ${found} databases, where there are ${databases}`);
+    throw new ForeignSnapshot(`a snapshot of ${found} databases, but this daemon has ${databases}`);
   const sums: Buffer[] = [];
   for (let chunk = reader.bytes(); chunk !== ""; chunk = reader.bytes())
     sums.push(Buffer.from(chunk, "latin1"));
@@ -245,27 +245,27 @@ function* readValue(reader: SnapshotReader, type: Exclude<(typeof TYPES)[number]
   if (type === "table") return yield* readTable(reader, size, ITEMS_A_STEP);
   if (type === "collection") return yield* readCollection(reader, size, ITEMS_A_STEP);
   const value = new VALUES[type]();
-  for (let place = 1; place <= size; place++) {
+  for (let index = 1; index <= size; index++) {
     if (value instanceof List) value.push("right", reader.bytes());
     else if (value instanceof Hash) value.push(reader.bytes(), reader.bytes());
     else if (value instanceof MemberSet) value.push(reader.bytes());
     else value.set(reader.bytes(), reader.double());
-    if (place % ITEMS_A_STEP === 0) yield;
+    if (index % ITEMS_A_STEP === 0) yield;
   }
   return value;
 }
 
-function* readDocument(reader: SnapshotReader, size: number, isMore: boolean): Steps<Document> {
+function* readDocument(reader: SnapshotReader, size: number, isExtended: boolean): Steps<Document> {
   const document = new Document(reader.bytes());
   const next = reader.number();
   const fields: ByteString[] = [];
-  for (let left = isMore ? reader.number() : 0; left > 0; left--) fields.push(reader.bytes());
+  for (let left = isExtended ? reader.number() : 0; left > 0; left--) fields.push(reader.bytes());
   document.indexed = fields;
-  for (let place = 1; place <= size; place++) {
+  for (let index = 1; index <= size; index++) {
     const [key, text] = [reader.bytes(), reader.bytes()];
-    const expire = isMore ? reader.number() : NO_EXPIRY;
+    const expire = isExtended ? reader.number() : NO_EXPIRY;
     document.push(key, text, expire === NO_EXPIRY ? undefined : expire);
-    if (place % ITEMS_A_STEP === 0) yield;
+    if (index % ITEMS_A_STEP === 0) yield;
   }
   document.raiseNext(next);
   return document;

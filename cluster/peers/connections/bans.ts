@@ -1,17 +1,17 @@
 /**
- * Members whose connections are refused, and until when. Many ids can know the cluster's secret, so their number is
- * bounded.
+ * Members whose connections are refused, with the times when each refusal ends. Many ids may know the cluster's
+ * secret, so their number is bounded.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-/** Ids that are remembered: each costs its owner a key, and entries or votes that were sent in full. */
+/** The maximum number of banned ids: a member pays for each with a key, and with entries or votes that it sent in full. */
 export const BANS_MAX = 1000;
 
 export class Bans {
   readonly #ends = new Map<ByteString, number>();
   readonly #isKept: (id: ByteString) => boolean;
 
-  /** @param isKept  whether an id is never forgotten before its time in favour of another; fewer than `BANS_MAX` are */
+  /** @param isKept  whether an id is never dropped early to make room for another; fewer than `BANS_MAX` ids are such */
   constructor(isKept: (id: ByteString) => boolean) {
     this.#isKept = isKept;
   }
@@ -24,14 +24,14 @@ export class Bans {
     return (this.#ends.get(id) ?? Number.NEGATIVE_INFINITY) > now;
   }
 
-  /** Where there is no room, the one that would end soonest goes. @param until  of the same clock as `now` */
+  /** Adds a ban. If there are too many, the one that ends first is dropped. @param until  by the same clock as `now` */
   add(id: ByteString, until: number, now: number): void {
     for (const [other, end] of this.#ends) if (end <= now) this.#ends.delete(other);
     this.#ends.set(id, Math.max(until, this.#ends.get(id) ?? until));
-    if (this.#ends.size > BANS_MAX) this.#forgetOneBesides(id);
+    if (this.#ends.size > BANS_MAX) this.#dropOneExcept(id);
   }
 
-  #forgetOneBesides(id: ByteString): void {
+  #dropOneExcept(id: ByteString): void {
     const others = [...this.#ends].filter(([other]) => other !== id && !this.#isKept(other));
     const [soonest] = others.sort(([, one], [, other]) => (one < other ? -1 : one > other ? 1 : 0));
     if (soonest !== undefined) this.#ends.delete(soonest[0]);

@@ -1,6 +1,6 @@
 /**
- * The last messages of a connection: a daemon that a list of members does not name receives that list, as no member
- * talks to it (any longer).
+ * The last messages of a connection. A daemon that the member list does not name receives that list, because members
+ * no longer talk to it.
  */
 import {
   KNOWS_LISTS,
@@ -10,9 +10,9 @@ import {
 import type { CloseCode } from "../shared/close-reasons.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 
-/** A hello, challenge, proof or status is shorter: an unauthenticated peer cannot make this daemon keep more. */
+/** The longest frame of a handshake. An unauthenticated peer cannot make this daemon buffer more. */
 export const HANDSHAKE_FRAME_BYTES = 8192;
-/** After its proof a daemon that was called may send a list, and close. */
+/** The longest frame that the opener accepts: after its proof the other daemon may send a list, and close. */
 export const OPENER_FRAME_BYTES: number = HANDSHAKE_FRAME_BYTES + LIST_BODY_BYTES_MAX;
 
 /** @param knows  the features that the other side supports, according to its hello */
@@ -27,7 +27,7 @@ export function closingLists(
   return all.map(({ body, signature }) => ({ kind: "list", hash, isReporting: false, body, signature }));
 }
 
-/** The other side's words, for a log. */
+/** Formats the close reason of the other side for a log. */
 export function closeText(code: string, sentence: string): string {
   return `it says: ${JSON.stringify(code).slice(1, -1)}: ${printable(sentence)}`;
 }

@@ -1,7 +1,7 @@
 /**
- * One address of --peer, and the connection to it. It is opened immediately, again immediately when a good one was
- * lost, and later with full jitter, so that many daemons do not all connect at the same moment to one that has
- * restarted.
+ * One address of --peer, and the connection to it. The first attempt is immediate, and so is the one after a lost
+ * connection that had lasted. Later attempts wait with full jitter, so that many daemons do not all connect at the
+ * same moment to one that has restarted.
  */
 
 import { placeName } from "../../../net/process/place.js";
@@ -12,21 +12,21 @@ import type { MemberStatus } from "../shared/cluster-state.js";
 import type { PeeringLimits } from "../shared/peering-limits.js";
 import type { MemberConnection } from "./member-connection.js";
 
-/** Longest wait after a surplus connection: when the other one breaks, this is the next. */
+/** The longest wait after a surplus connection was closed. If the other connection breaks, this one replaces it. */
 const DUPLICATE_MS = 1000;
 /**
- * Time for which an address is not tried that is this daemon's own, or where the member list leaves out either of the two.
+ * Milliseconds for which an address is not tried if it is this daemon's own, or if the member list leaves out either daemon.
  */
-const LEFT_ALONE_MS = 300_000;
-/** Number of failures after which the wait no longer grows. */
+const UNTRIED_MS = 300_000;
+/** The number of failures after which the wait no longer grows. */
 const DOUBLINGS_MAX = 16;
 
-/** Equal for addresses that are dialed in the same way. */
+/** Returns the same string for addresses that are dialed in the same way. */
 export const dialingKey = (address: PeerAddress): string =>
   `${placeName(address)} ${address.pin ?? ""} ${address.tls}`;
 
 /** The status of a member that is not connected, and has no address. */
-export const AWAY: MemberStatus = {
+export const NOT_CONNECTED: MemberStatus = {
   address: "",
   id: null,
   connection: "waiting",
@@ -51,15 +51,15 @@ export const AWAY: MemberStatus = {
 export class Dialer {
   readonly address: PeerAddress;
   readonly name: string;
-  /** null: none is open or being opened. */
+  /** null: no connection is open or being opened. */
   connection: MemberConnection | null = null;
-  /** The id that was proved there last, or is required; null: not known. */
+  /** The id that was last proved at this address, or is required; null: unknown. */
   id: ByteString | null;
-  /** SubjectPublicKeyInfo of the key that `id` is of; null: not known. */
+  /** SubjectPublicKeyInfo of the key with the id `id`; null: unknown. */
   spki: ByteString | null = null;
-  /** Why there is no connection; null: there is, or it was not tried yet. */
+  /** Why there is no connection; null: there is one, or none was tried yet. */
   trouble: string | null = null;
-  /** The address is this daemon's own, as a connection there has proved. */
+  /** Whether the address is this daemon's own, as a connection to it has proved. */
   isSelf = false;
   readonly #limits: PeeringLimits;
   readonly #random: () => number;
@@ -80,15 +80,16 @@ export class Dialer {
   }
 
   /**
-   * @param code  why, as far as it is certain: not what an unauthenticated peer says
-   * @param openFor  milliseconds it was open after both sides were authenticated; 0: never
+   * Notes that the connection was lost.
+   * @param code  the reason, if it is certain: the word of an unauthenticated peer does not count
+   * @param openFor  milliseconds for which it was open after both sides were authenticated; 0: never
    */
   lost(code: CloseCode | null, detail: string, openFor: number, now: number): void {
     this.connection = null;
     this.trouble = detail;
     this.isSelf = code === "self";
     if (this.isSelf || code === "left-out") {
-      this.#nextAt = now + LEFT_ALONE_MS;
+      this.#nextAt = now + UNTRIED_MS;
       return;
     }
     const { reconnectFirstMs, reconnectMaxMs, goodConnectionMs } = this.#limits;
@@ -106,20 +107,20 @@ export class Dialer {
     this.#nextAt = now + this.#random() * longest;
   }
 
-  /** @param lastHeard  milliseconds since the member last sent something; null: not known */
+  /** @param lastHeard  milliseconds since the member last sent something; null: unknown */
   describe(lastHeard: number | null): MemberStatus {
     const { name, id, trouble } = this;
     const connection = this.isSelf ? "self" : this.connection === null ? "waiting" : "connecting";
-    return { ...AWAY, address: name, id, connection, trouble, lastHeard };
+    return { ...NOT_CONNECTED, address: name, id, connection, trouble, lastHeard };
   }
 
-  /** Notes the id that was proved there, by a member or by a daemon that the list of members does not name. */
+  /** Notes the id that was proved at this address, by a member or by a daemon that the member list does not name. */
   proved({ id, spki }: MemberConnection): void {
     this.id = id;
     this.spki = spki;
   }
 
-  /** Does not try the address for a while. */
+  /** Does not try the address before `until`. */
   rest(until: number): void {
     this.#nextAt = Math.max(this.#nextAt, until);
   }

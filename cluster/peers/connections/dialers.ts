@@ -1,4 +1,4 @@
-/** The addresses of --peer: the id that was proved at each, and the connections that were opened to them. */
+/** The addresses of --peer: the ids that were proved at them, and the connections that were opened to them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import { Dialer, dialingKey } from "./dialer.js";
@@ -7,7 +7,7 @@ import type { MemberConnection } from "./member-connection.js";
 export class Dialers implements Iterable<Dialer> {
   #all: readonly Dialer[] = [];
 
-  /** Takes other addresses. @returns connections to addresses that are no longer among them */
+  /** Replaces the addresses. @returns connections to addresses that are no longer among them */
   set(addresses: ClusterState["peers"], { limits, random }: ClusterState): MemberConnection[] {
     const before = new Map(this.#all.map((dialer) => [dialingKey(dialer.address), dialer]));
     this.#all = addresses.map((address) => {
@@ -26,7 +26,7 @@ export class Dialers implements Iterable<Dialer> {
     return this.#all;
   }
 
-  /** Whether an address is not this daemon's own. */
+  /** Whether any address is another daemon's. */
   get hasOthers(): boolean {
     return this.#all.some(({ isSelf }) => !isSelf);
   }
@@ -39,7 +39,7 @@ export class Dialers implements Iterable<Dialer> {
     return this.#all.find((dialer) => dialer.connection === connection);
   }
 
-  /** Whether there is a connection to the daemon of an address, or another address of it is being tried. */
+  /** Whether there is a connection to the daemon at an address, or another of its addresses is being tried. */
   isCovered({ id, address }: Dialer, members: ReadonlyMap<ByteString, unknown>): boolean {
     if (id === null) return false;
     const isTried = this.#all.some(

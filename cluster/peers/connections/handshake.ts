@@ -1,7 +1,7 @@
 /**
- * The proof by which two members authenticate each other: each signs, with its daemon's key and with the cluster's
- * secret if it has one, both names, both challenges, its side, and what binds it to this very stream. Source:
- * docs/protocol-v2.md "Members".
+ * The proof by which two members authenticate each other. Each signs both names, both challenges, its side, and the
+ * binding to this particular stream. It signs with its daemon's key, and with the cluster's secret if it has one.
+ * Source: docs/protocol-v2.md "Members".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeFrame } from "../../../protocol/frame.js";
@@ -26,7 +26,7 @@ export interface Challenges {
   readonly binding: Buffer | null;
 }
 
-/** The bytes that a side signs. All parts but the last have a fixed length. */
+/** Returns the bytes that a side signs. All parts but the last have a fixed length. */
 export function proofBytes({ cluster, opener, answerer, binding }: Challenges, side: Side): Buffer {
   const names = cluster + opener.id + answerer.id + opener.nonce + answerer.nonce;
   const sign = side === "opener" ? "\x01" : "\x02";

@@ -1,7 +1,7 @@
 /**
- * Incoming connections that are not authenticated yet: bounded by address and in all. When there is no room, the
- * oldest is closed for the newest: a member needs its slot for one round trip, and a peer that proves nothing soon is
- * the oldest. The id that a connection names gives it no right and takes none from another.
+ * Incoming connections that are not authenticated yet. Their number is bounded by address and in total. If there is
+ * no room, the oldest is closed in favor of the newest: a member needs its slot for one round trip, so the oldest is
+ * one that is slow to prove anything. The id that a connection claims gives it no rights and costs another none.
  */
 
 import type { PeeringLimits } from "../shared/peering-limits.js";
@@ -56,8 +56,8 @@ export class Handshakes {
 }
 
 /**
- * Returns the subnet that counts as one client: an IPv4 address, or 64 bits of IPv6, which one client usually has.
- * @param remote  with a port
+ * Returns the subnet that counts as one client: an IPv4 address, or 64 bits of IPv6, which is what one client usually has.
+ * @param remote  includes a port
  */
 export function subnetOf(remote: string): string {
   const address = remote

@@ -1,6 +1,6 @@
 /**
- * One connection to another member: frames, authentication, and silence. Messages after both sides are authenticated go to
- * its owner.
+ * One connection to another member: frames, authentication, and the timeout of a silent peer. After both sides are
+ * authenticated, the owner receives the messages.
  *
  *   opener    connecting ──opened──► greeting ──hello──► challenging ──challenge──► proving ──proof──► open
  *   answerer                                   (hello) ─► challenging ──challenge──► proving ──proof──► open
@@ -29,29 +29,29 @@ import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-
 import { closeText, closingLists, HANDSHAKE_FRAME_BYTES, OPENER_FRAME_BYTES } from "./closing.js";
 import { type Challenges, helloOf, makeProof, proofBytes, type Side, VERSION } from "./handshake.js";
 
-/** Bytes of a message between members, besides the envelope it may carry. */
+/** Bytes of a message between members in addition to the envelope that it may contain. */
 const FRAME_ROOM_BYTES = 2 * 1024 * 1024;
 const NONCE_BYTES = 32;
 /**
- * Messages that may follow the proof before the parser takes long frames. A member sends a status; older ones sent
- * more.
+ * Messages that may follow the proof before the parser accepts long frames. A member sends one status; members of
+ * older versions send more.
  */
 const EARLY_MAX = 1024;
 
 /** Receives the events of connections. */
 export interface ConnectionOwner {
-  /** Returns why a daemon that says it has this id is refused; null: it is not. The id is not proved yet. */
+  /** Returns why a daemon that claims this id is refused; null: it is not. The id is not proved yet. */
   doubt(connection: MemberConnection, id: ByteString): CloseCode | null;
-  /** Both sides are authenticated. Closing the connection here is a refusal. */
+  /** Called when both sides are authenticated. To refuse the member, the callee closes the connection. */
   proven(connection: MemberConnection): void;
   message(connection: MemberConnection, message: ExchangeMessage): void;
-  /** Refuses connections of this member for a while. @param detail  for the log */
+  /** Refuses connections from this member for a while. @param detail  for the log */
   ban(connection: MemberConnection, detail: string): void;
-  /** A member says by which list it lets this daemon go. */
+  /** Receives the list by which a member justifies that it leaves this daemon out. */
   leftOut(connection: MemberConnection, message: ListMessage): void;
   /**
-   * The connection was lost, and this side did not call `close`. The other side's reason is believed once it
-   * `isProven`.
+   * Called when the connection is lost and this side did not call `close`. The other side's reason is believed only if
+   * the connection `isProven`.
    */
   lost(connection: MemberConnection, code: CloseCode | null, detail: string): void;
 }
@@ -60,20 +60,20 @@ type State = "connecting" | "greeting" | "challenging" | "proving" | "open" | "c
 
 export class MemberConnection implements MemberSocketOwner {
   readonly side: Side;
-  /** The address that it was opened to; null: it is an incoming one. */
+  /** The address that the connection was opened to; null: it is an incoming one. */
   readonly address: PeerAddress | null;
-  /** The id of its hello. */
+  /** The id in the hello. */
   id: ByteString = "";
   /** Whether the other side has proved its id, and that it is a member. */
   isProven = false;
-  /** Its key, once it has proved to have it, listed or not: SubjectPublicKeyInfo; empty: not yet. */
+  /** SubjectPublicKeyInfo of its key, once it has proved that it has the key, listed or not; empty: not yet. */
   spki: ByteString = "";
-  /** Features that it says it knows: members of older versions know fewer. */
+  /** The features that it reports to support: members of older versions support fewer. */
   knows: ReadonlySet<string> = new Set();
-  /** The reason that it sent when it closed; null: none, or it did not close. */
+  /** The reason that it sent when it closed the connection; null: none, or it did not close it. */
   closeCode: CloseCode | null = null;
   #known: MemberSecret | null = null;
-  /** When the last byte was received, or it began; `uptime` milliseconds. */
+  /** When the last byte was received or, before the first, the connection began; `uptime` milliseconds. */
   lastSeenAt: number;
   readonly #cluster: ClusterState;
   readonly #owner: ConnectionOwner;
@@ -115,7 +115,7 @@ export class MemberConnection implements MemberSocketOwner {
     return new MemberConnection(cluster, owner, { address, connect: cluster.connect });
   }
 
-  /** @param socket  an incoming connection, whose first frame was a hello: pass that to `greet` */
+  /** @param socket  an incoming connection whose first frame was a hello, which the caller passes to `greet` */
   static answer(cluster: ClusterState, owner: ConnectionOwner, socket: MemberSocket): MemberConnection {
     return new MemberConnection(cluster, owner, { socket });
   }
@@ -132,7 +132,7 @@ export class MemberConnection implements MemberSocketOwner {
     return this.#state === "closed";
   }
 
-  /** Why it is no member now; null: it is one. */
+  /** Why it is no longer a member; null: it is one. */
   get refusal(): CloseCode | null {
     return this.#cluster.refusal(this.id, this.#known !== null && this.#known === this.#cluster.secret);
   }
@@ -145,7 +145,7 @@ export class MemberConnection implements MemberSocketOwner {
     if (this.#state !== "closed") this.#socket.write(writeMemberMessage(message));
   }
 
-  /** Closes without an event here. @param code  sent to the other side; null: nothing is sent */
+  /** Closes the connection without calling the owner. @param code  sent to the other side; null: nothing is sent */
   close(code: CloseCode | null): void {
     if (this.#state === "closed") return;
     if (code !== null && this.#state !== "connecting") {
@@ -156,12 +156,12 @@ export class MemberConnection implements MemberSocketOwner {
     this.#socket.close();
   }
 
-  /** Closes the connection, and reports why. */
+  /** Closes the connection, and reports the reason to the owner. */
   drop(code: CloseCode, detail: string): void {
     if (!this.isClosed) this.#lose(code, detail);
   }
 
-  /** Closes the connection, and refuses other ones of this member for a while. */
+  /** Closes the connection, and refuses further ones from this member for a while. */
   ban(detail: string): void {
     this.#owner.ban(this, detail);
   }
@@ -170,7 +170,7 @@ export class MemberConnection implements MemberSocketOwner {
     if (this.#state === "closed") return;
     const { handshakeMs, silenceMs } = this.#cluster.limits;
     if (this.#state !== "open" && now - this.#since > handshakeMs) {
-      // A daemon that serves clients only answers the hello, and then waits for envelopes.
+      // A daemon that serves only clients answers the hello, and then waits for envelopes.
       const code = this.#state === "challenging" && this.side === "opener" ? "not-a-daemon" : "silent";
       this.#lose(code, CLOSE_REASONS[code]);
     } else if (this.#state === "open" && now - this.lastSeenAt > silenceMs) {
@@ -222,8 +222,8 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   /**
-   * Closes this connection alone after an exception that the other side's bytes caused: what threw it only notes what this member
-   * says. Entries are stored in steps of their own.
+   * Closes only this connection after an exception that the other side's bytes caused. That is safe, because the code
+   * that threw only notes what the member reports. Entries are stored in separate steps.
    */
   #failed(problem: unknown): void {
     if (!this.isClosed) this.#lose("internal-error", stackOf(problem));
@@ -265,7 +265,7 @@ export class MemberConnection implements MemberSocketOwner {
       return;
     }
     if (message.kind === "bye") {
-      this.#said(message.code, message.sentence);
+      this.#receiveBye(message.code, message.sentence);
     } else if (this.#state === "greeting" && message.kind === "hello") {
       this.#greet(message);
     } else if (this.#state === "challenging" && message.kind === "challenge") {
@@ -276,7 +276,7 @@ export class MemberConnection implements MemberSocketOwner {
       if (this.#isWide) this.#owner.message(this, message);
       else if (message.kind === "list") this.#owner.leftOut(this, message);
       else if (this.#early.push(message) > EARLY_MAX)
-        this.#lose("malformed", "it sends more than a status before it is sent one");
+        this.#lose("malformed", "it sends more than a status before it receives one");
     } else {
       this.#lose("malformed", `a ${message.kind} where none is expected`);
     }
@@ -296,7 +296,7 @@ export class MemberConnection implements MemberSocketOwner {
 
   #proved(message: ProofMessage): void {
     const refusal = this.#refusalOf(message);
-    // It is believed of a member that has proved itself alone.
+    // The answerer proves itself only to a peer that has proved itself: a member, or a daemon that is not one any longer.
     if (this.side === "answerer" && (refusal === null || isMembershipCode(refusal))) this.#prove();
     if (refusal !== null) {
       this.#lose(refusal, CLOSE_REASONS[refusal]);
@@ -311,7 +311,7 @@ export class MemberConnection implements MemberSocketOwner {
     if (this.side === "answerer") this.#widen();
   }
 
-  /** The most expensive checks come last. */
+  /** Returns why the proof is refused; null: it is accepted. The most expensive checks come last. */
   #refusalOf({ spki, signature, mac }: ProofMessage): CloseCode | null {
     const { hash, verifySignature, identity, secret: own } = this.#cluster;
     if (hash(Buffer.from(spki, "latin1")) !== this.id) return "bad-proof";
@@ -326,7 +326,7 @@ export class MemberConnection implements MemberSocketOwner {
     return refusal === "not-a-member" && own !== null && this.#known === null ? "other-secret" : refusal;
   }
 
-  /** The owner's first message allows the other side to send long frames, so the parser must take them by then. */
+  /** Accepts long frames. The owner's first message allows the other side to send them, so this comes before it. */
   #widen(): void {
     this.#isWide = true;
     this.#parser = new FrameParser(this.#cluster.limits.maxEnvelopeBytes + FRAME_ROOM_BYTES, VERSION);
@@ -344,7 +344,7 @@ export class MemberConnection implements MemberSocketOwner {
     return { cluster, opener, answerer, binding: this.#socket.binding };
   }
 
-  #said(code: string, sentence: string): void {
+  #receiveBye(code: string, sentence: string): void {
     this.#state = "closed";
     this.#socket.close();
     const known = Object.hasOwn(CLOSE_REASONS, code) ? (code as CloseCode) : null;

@@ -1,19 +1,19 @@
 /**
- * Measures how long a message takes to a member and back: each status says which one of the other side was received
+ * Measures the round trip of a message to a member: each status reports which status of the other side was received
  * last, and when.
  */
 
-/** Statuses whose echo is waited for. */
-const KEPT = 16;
+/** The number of statuses whose echo is still expected. */
+const PENDING_MAX = 16;
 
 export class RoundTrips {
-  /** Milliseconds; null: not known yet. */
+  /** The last round trip in milliseconds; null: unknown. */
   last: number | null = null;
   readonly #uptime: () => number;
-  /** Number of the status that was sent last. */
+  /** The number of the status that was sent last. */
   serial = 0;
   readonly #sent = new Map<number, number>();
-  #heard = 0;
+  #received = 0;
   #lastSeenAt = 0;
 
   /** @param uptime  milliseconds; never jumps */
@@ -26,14 +26,14 @@ export class RoundTrips {
     const now = this.#uptime();
     const serial = ++this.serial;
     this.#sent.set(serial, now);
-    this.#sent.delete(serial - KEPT);
-    const echoAge = this.#heard === 0 ? 0 : Math.max(0, Math.round(now - this.#lastSeenAt));
-    return { serial, echo: this.#heard, echoAge };
+    this.#sent.delete(serial - PENDING_MAX);
+    const echoAge = this.#received === 0 ? 0 : Math.max(0, Math.round(now - this.#lastSeenAt));
+    return { serial, echo: this.#received, echoAge };
   }
 
   heard({ serial, echo, echoAge }: { serial: number; echo: number; echoAge: number }): void {
     const now = this.#uptime();
-    this.#heard = serial;
+    this.#received = serial;
     this.#lastSeenAt = now;
     const sentAt = this.#sent.get(echo);
     if (sentAt !== undefined) this.last = Math.max(0, now - sentAt - echoAge);

@@ -1,6 +1,6 @@
 /**
- * Members' connections on real sockets. With TLS no certificate is checked: the daemons' own keys authenticate them,
- * and their proofs cover what only the two ends of this very TLS connection know.
+ * Members' connections on real sockets. TLS certificates are not checked: the daemons' own keys authenticate them,
+ * and their proofs cover a value that only the two ends of this TLS connection know.
  * Source: RFC 9266 (binding to a TLS 1.3 connection), RFC 8446, 7.5 (exporters).
  */
 import { connect as connectTcp, type Socket } from "node:net";
@@ -10,22 +10,22 @@ import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-
 
 const BINDING_LABEL = "EXPORTER-dbsync-member";
 const BINDING_BYTES = 32;
-/** The lowest version whose exporters bind to one connection alone. */
+/** The lowest TLS version whose exporters are bound to a single connection. */
 const TLS_VERSION = "TLSv1.3";
-/** Milliseconds that the other side has to read the last message. */
+/** Milliseconds that the other side has for reading the last message. */
 const LINGER_MS = 2_000;
-/** First byte of what a TLS server says to a client without TLS. Source: RFC 8446, 5.1. */
+/** The first byte of a TLS server's reply to a client without TLS. Source: RFC 8446, 5.1. */
 const ALERT = 0x15;
-const TLS_ONLY = "it takes TLS only: write dbsyncs:// before it in --peer";
+const TLS_ONLY = "it accepts TLS only: write dbsyncs:// before it in --peer";
 const NOT_TLS =
-  "it closed in the TLS handshake: if it listens without TLS, leave dbsyncs:// out before it in --peer";
+  "it closed in the TLS handshake: if it listens without TLS, remove the dbsyncs:// before it in --peer";
 const ENDED = "the other side has closed the connection";
 
 export interface TransportLog {
   debug(facts: object, text: string): void;
 }
 
-/** How connections to members are opened. */
+/** Returns the function that opens connections to members. */
 export function openTransport(log: TransportLog): Connect {
   return (address, owner) => {
     const socket = address.tls ? openTls(address) : connectTcp({ host: address.host, port: address.port });
@@ -37,8 +37,8 @@ export function openTransport(log: TransportLog): Connect {
 }
 
 /**
- * Hands over an incoming connection, after its first frame.
- * @param accept  receives the connection; what it returns receives all further events
+ * Passes an incoming connection on, after its first frame.
+ * @param accept  receives the connection, and returns the receiver of all further events
  */
 export function adoptSocket(
   socket: Socket,
@@ -58,12 +58,12 @@ function openTls({ host, port }: PeerAddress): TLSSocket {
 class RealSocket implements MemberSocket {
   readonly remote: string;
   binding: Buffer | null = null;
-  /** null: none yet, or none any longer. */
+  /** null: not set yet, or no longer set. */
   owner: MemberSocketOwner | null = null;
   readonly #socket: Socket;
   readonly #log: TransportLog;
   #isFirst = true;
-  /** TLS, and it was opened by us, and is not through. */
+  /** Whether this side opened the connection with TLS, and the TLS handshake is not complete. */
   #isShakingHands: boolean;
 
   constructor(socket: Socket, remote: string, log: TransportLog) {
@@ -85,7 +85,7 @@ class RealSocket implements MemberSocket {
     this.owner?.opened();
   }
 
-  /** Takes what only the two ends know. */
+  /** Exports the keying material that only the two ends know. */
   bind(): void {
     const socket = this.#socket;
     if (!(socket instanceof TLSSocket)) return;
@@ -130,7 +130,7 @@ class RealSocket implements MemberSocket {
   }
 }
 
-/** OpenSSL's errors for a server that does not answer a TLS handshake with one. */
+/** OpenSSL's errors if a server does not answer a TLS handshake with TLS. */
 const PLAIN: ReadonlySet<string> = new Set([
   "ERR_SSL_WRONG_VERSION_NUMBER",
   "ERR_SSL_PACKET_LENGTH_TOO_LONG",

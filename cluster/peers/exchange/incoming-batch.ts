@@ -1,10 +1,10 @@
-/** A push from a member, or retried entries of the quarantine, on the way to the disk. */
+/** A push from a member, or retried entries of the quarantine, on its way to the disk. */
 
 export interface IncomingBatch {
-  /** Parts of it whose entries were handed to the timeline and are not on disk yet. */
+  /** The number of its parts whose entries were passed to the timeline and are not on disk yet. */
   pending: number;
-  /** Whether all of it has been verified, and good entries have been handed over. */
+  /** Whether all of it has been verified, and its valid entries have been passed to the timeline. */
   isRead: boolean;
-  /** Called whenever one of the two has changed. */
+  /** Called whenever one of the two fields has changed. */
   readonly changed: () => void;
 }

@@ -1,6 +1,6 @@
 /**
- * Takes the entries that members push: unpacks them, verifies them in slices, hands good ones to the timeline some at
- * a time, and holds back those of unknown signers.
+ * Receives the entries that members push: unpacks them, verifies them in slices, passes valid ones to the timeline a
+ * few at a time, and quarantines those of unknown signers.
  */
 
 import type { Work } from "../../../net/process/turns.js";
@@ -16,18 +16,18 @@ import { NOTHING_PROVED, Proofs } from "./proofs.js";
 import { Quarantine } from "./quarantine.js";
 import { oldestSpread, type ReplicationStates } from "./replication-states.js";
 
-/** Entries that are verified between two looks at the clock. */
-const ENTRIES_A_LOOK = 8;
-/** Entries that are handed to the timeline in one step: about 1 ms. Each such step has a cost of its own. */
+/** Entries that are verified between two checks of the clock. */
+const ENTRIES_A_CHECK = 8;
+/** Entries that are passed to the timeline in one step: about 1 ms. Each step has a cost of its own. */
 const ENTRIES_A_STEP = 32;
 /**
- * For a push of at least that many entries, the other threads check the signatures: for a shorter one handing them
- * over costs more than it saves.
+ * The number of entries from which other threads check a push's signatures. For fewer, passing them over costs more
+ * than it saves.
  */
 const ENTRIES_FOR_THREADS = 64;
 /**
- * A longer push is not handed over, as an honest one is that long by a single entry only: handing over is one step,
- * and copies the entries.
+ * The maximum size of a push that is passed to other threads. An honest push is longer only if it is a single entry.
+ * Passing it over is one step, and copies the entries.
  */
 const BYTES_FOR_THREADS = 1024 * 1024;
 
@@ -35,22 +35,22 @@ const BYTES_FOR_THREADS = 1024 * 1024;
 export interface Sender {
   readonly id: ByteString;
   readonly bit: number;
-  /** The given number of entries was new. */
+  /** Called with the number of entries that were new. */
   onNewEntries(entries: number): void;
-  /** An entry is on this daemon's disk: the member is to be notified. */
+  /** Called when an entry is on this daemon's disk: the member is to be notified. */
   acknowledge(place: Place): void;
   refused(reason: string): void;
-  /** The signer of an entry is not known; the ring should be compared. */
+  /** Called when the signer of an entry is unknown: the ring should be compared. */
   unknown(): void;
   malformed(detail: string): void;
-  /** Reading or checking its entries threw an exception. */
+  /** Called when reading or checking its entries threw an exception. */
   failed(problem: unknown): void;
 }
 
 /** The result of checking some entries. */
 interface Checked {
-  readonly good: readonly Entry[];
-  /** Order keys of entries that were here before. */
+  readonly valid: readonly Entry[];
+  /** Order keys of entries that this daemon already had. */
   readonly held: readonly Place[];
   /** The number of entries with an unknown signer. */
   readonly unknown: number;
@@ -60,7 +60,7 @@ export class Intake {
   readonly quarantine: Quarantine;
   readonly #cluster: ClusterState;
   readonly #states: ReplicationStates;
-  /** Batches that were handed to the timeline together and are not on disk yet, by the id of their first entry. */
+  /** Batches that were passed to the timeline together and are not on disk yet, by the id of their first entry. */
   readonly #unflushed = new Map<ByteString, IncomingBatch>();
   #heldBack = 0;
 
@@ -71,7 +71,7 @@ export class Intake {
   }
 
   /**
-   * Returns how many entries were dated so far ahead, since the last call, that there was no room for them. Members
+   * Returns how many entries since the last call were dated too far ahead to be stored. Members
    * send them again.
    */
   takeHeldBack(): number {
@@ -80,7 +80,7 @@ export class Intake {
     return heldBack;
   }
 
-  /** Takes a complete push. Generators of one member must run one after the other. */
+  /** Processes a complete push. The generators of one member must run one after the other. */
   *push(message: PushMessage, sender: Sender, batch: IncomingBatch): Work {
     const entries = this.#entriesOf(message, sender);
     if (entries === null) sender.malformed(`push ${message.number} holds no entries`);
@@ -89,7 +89,7 @@ export class Intake {
     batch.changed();
   }
 
-  /** @returns null: there are none in it */
+  /** @returns null: the message contains no entries */
   #entriesOf({ entries, isDeflated, bytes }: PushMessage, sender: Sender): readonly PackedEntry[] | null {
     try {
       const unpacked = unpack(entries, isDeflated, bytes, this.#cluster.limits.deflateMaxBytes);
@@ -100,7 +100,7 @@ export class Intake {
     }
   }
 
-  /** Tries entries with an unknown signer again. @param senderOf  null: the member has disconnected */
+  /** Retries entries with an unknown signer. @param senderOf  returns null if the member has disconnected */
   retry(senderOf: (id: ByteString) => Sender | null): void {
     const held = this.quarantine.take(this.#cluster.uptime());
     const groups = new Map<ByteString, (typeof held)[number][]>();
@@ -135,16 +135,16 @@ export class Intake {
       try {
         checked = yield* this.#check(part, proved, sender, since);
       } catch (problem) {
-        // Nothing has been stored of these. An exception in `#store` ends the process: data may be changed in part.
+        // None of these entries was stored. An exception in `#store` would end the process: data may be partly changed.
         sender.failed(problem);
         return;
       }
-      const { good, held, unknown } = checked;
-      // A snapshot that was adopted meanwhile may not know the keys that verified them. The comparison after it
-      // brings them.
+      const { valid, held, unknown } = checked;
+      // A snapshot that was adopted in the meantime may not know the keys that verified the entries. The comparison after
+      // it brings them.
       if (timeline.handover?.adoptions !== adoptions) return;
       if (unknown > 0) sender.unknown();
-      this.#store(good, held, sender, batch);
+      this.#store(valid, held, sender, batch);
       yield;
     }
   }
@@ -156,8 +156,8 @@ export class Intake {
     since: number,
   ): Steps<Checked> {
     const { checkEntry, timeline } = this.#cluster;
-    // By id: what was requested may also have been sent by a comparison, in one push.
-    const good = new Map<ByteString, Entry>();
+    // By id: one push may contain an entry twice, as a requested one and from a comparison.
+    const valid = new Map<ByteString, Entry>();
     const held: Place[] = [];
     let unknown = 0;
     let count = 0;
@@ -169,13 +169,13 @@ export class Intake {
       } else if (checked === "no-room") this.#heldBack++;
       else if ("held" in checked) held.push(checked.held);
       else if ("refused" in checked) sender.refused(checked.refused);
-      else good.set(checked.id, checked);
-      if (++count % ENTRIES_A_LOOK === 0) yield;
+      else valid.set(checked.id, checked);
+      if (++count % ENTRIES_A_CHECK === 0) yield;
     }
-    return { good: [...good.values()], held, unknown };
+    return { valid: [...valid.values()], held, unknown };
   }
 
-  /** @param held  order keys of other entries of the same push, which were here before */
+  /** @param held  order keys of the other entries of the same push, which this daemon already had */
   #store(entries: readonly Entry[], held: readonly Place[], sender: Sender, batch: IncomingBatch): void {
     const { timeline } = this.#cluster;
     this.#note(entries, sender);
@@ -193,14 +193,14 @@ export class Intake {
     }
   }
 
-  /** Before they are handed over: what other members say of entries that are spread counts from now on. */
+  /** Called before the entries are passed on: from now on the reports of other members about spread entries count. */
   #note(entries: readonly Entry[], sender: Sender): void {
     const oldest = oldestSpread(this.#cluster);
     for (const entry of entries)
       if (entry.envelope.at >= oldest) this.#states.of(placeOf(entry)).has |= sender.bit;
   }
 
-  /** Notifies the member of entries that were here before: on disk, or on the way there. */
+  /** Notifies the member of entries that this daemon already had, once they are on disk. */
   #settleHeld(places: readonly Place[], sender: Sender): void {
     const [states, peering] = [this.#states, this.#cluster];
     for (const place of places) {
@@ -212,7 +212,7 @@ export class Intake {
     }
   }
 
-  /** Entries are on disk. @param places  all entries that the timeline has reported together as new */
+  /** Called when entries are on disk. @param places  all entries that the timeline has reported together as new */
   flushed([first]: readonly Place[]): void {
     const batch = first === undefined ? undefined : this.#unflushed.get(first.id);
     if (first === undefined || batch === undefined) return;
@@ -226,7 +226,7 @@ const areForThreads = (entries: readonly PackedEntry[]): boolean =>
   entries.length >= ENTRIES_FOR_THREADS &&
   entries.reduce((sum, { body, signature }) => sum + body.length + signature.length, 0) <= BYTES_FOR_THREADS;
 
-/** Replaces a member that has disconnected. */
+/** The sender of entries whose member has disconnected. */
 const DISCONNECTED = {
   id: "",
   bit: 0,

@@ -1,6 +1,6 @@
 /**
- * Messages from a member: checked in order, in slices, and delivered or refused. Messages that the member has
- * left out, or that arrive faster than they can be checked, are known to be missing.
+ * Messages from a member: checked in order, in slices, and delivered or refused. The numbers reveal messages that the
+ * member left out. Those that arrive faster than they can be checked are counted as missing too.
  */
 
 import { Queue } from "../../../net/process/queue.js";
@@ -15,17 +15,17 @@ export interface Speaker {
   malformed(detail: string): void;
   /** Checking a message threw an exception. */
   failed(problem: unknown): void;
-  /** One is not delivered. @param isLie  no honest member would send it */
+  /** Called when a message is not delivered. @param isLie  whether no honest member would send it */
   onUnheard(reason: string, isLie: boolean): void;
 }
 
-/** Messages that are checked between two looks at the clock; some take a tenth of a millisecond each. */
-const JUDGED_A_LOOK = 8;
+/** Messages that are checked between two checks of the clock; some take a tenth of a millisecond each. */
+const MESSAGES_A_CHECK = 8;
 /**
- * After a key that did not come, no key is waited for during that many times as long: the member's other messages
- * would wait.
+ * After a wait for a key that did not arrive, unknown keys are not waited for during this multiple of the wait: the
+ * member's other messages would be delayed.
  */
-const WAITS_OFF = 15;
+const PAUSE_FACTOR = 15;
 
 export class MessageIntake {
   readonly #cluster: ClusterState;
@@ -35,14 +35,14 @@ export class MessageIntake {
   readonly #waiting = new Queue<PackedEntry>();
   #bytes = 0;
   #next = 1;
-  #isJudging = false;
-  /** Whether it has reported that from here on it sends all that it can. */
+  #isChecking = false;
+  /** Whether the first message was received. Earlier messages may have been missed, which is reported then. */
   #hasBegun = false;
-  /** Whether one was refused that may have been delivered elsewhere, which is not reported yet. */
+  /** Whether a refused message may have been delivered by other daemons, which is not reported yet. */
   #isMissing = false;
-  /** When the first message began to wait for its signer's key; `uptime` milliseconds; null: it does not. */
+  /** When the first message began to wait for its signer's key, as `uptime` milliseconds; null: it does not wait. */
   #stuckSince: number | null = null;
-  /** The time from which a key is waited for again; `uptime` milliseconds. */
+  /** The time from which messages wait for a key again; `uptime` milliseconds. */
   #waitsFrom = 0;
 
   constructor(cluster: ClusterState, messages: NonNullable<ClusterState["messages"]>, speaker: Speaker) {
@@ -59,45 +59,45 @@ export class MessageIntake {
       this.#speaker.malformed(`message ${number} where ${this.#next} was expected`);
       return;
     }
-    let lacking = number - this.#next;
+    let missing = number - this.#next;
     this.#next = number + entries.length;
     for (const entry of entries) {
       const bytes = packedBytes(entry);
       if (this.#bytes + bytes > limits.relayBytes) {
-        lacking++;
+        missing++;
         continue;
       }
       this.#bytes += bytes;
       this.#waiting.push(entry);
     }
-    this.#figures.missed += lacking;
-    if (lacking > 0 || !this.#hasBegun) this.#messages.missed();
+    this.#figures.missed += missing;
+    if (missing > 0 || !this.#hasBegun) this.#messages.missed();
     this.#hasBegun = true;
-    // What waits for a key is tried again by the tick, not as often as its member sends something.
-    if (this.#stuckSince === null) this.#judge();
+    // The tick retries messages that wait for a key. Otherwise the member could cause a retry with everything it sends.
+    if (this.#stuckSince === null) this.#check();
   }
 
-  /** Tries again what waits for a key. */
+  /** Retries messages that wait for a key. */
   tick(): void {
-    if (this.#stuckSince !== null) this.#judge();
+    if (this.#stuckSince !== null) this.#check();
   }
 
-  #judge(): void {
-    if (this.#isJudging || this.#waiting.size === 0) return;
-    this.#isJudging = true;
-    this.#cluster.slices.add(this.#judging());
+  #check(): void {
+    if (this.#isChecking || this.#waiting.size === 0) return;
+    this.#isChecking = true;
+    this.#cluster.slices.add(this.#checking());
   }
 
-  *#judging(): Work {
+  *#checking(): Work {
     for (let count = 1; this.#waiting.first !== undefined; count++) {
       if (!this.#tryOne(this.#waiting.first)) break;
       this.#bytes -= packedBytes(this.#waiting.shift() as PackedEntry);
-      if (count % JUDGED_A_LOOK !== 0) continue;
+      if (count % MESSAGES_A_CHECK !== 0) continue;
       this.#reportMissing();
       yield;
     }
     this.#reportMissing();
-    this.#isJudging = false;
+    this.#isChecking = false;
   }
 
   #reportMissing(): void {
@@ -108,23 +108,23 @@ export class MessageIntake {
   /** @returns false: checking stops here */
   #tryOne(entry: PackedEntry): boolean {
     try {
-      return this.#judgeOne(entry);
+      return this.#checkOne(entry);
     } catch (problem) {
       this.#speaker.failed(problem);
       return false;
     }
   }
 
-  /** @returns false: it waits, and so does what follows it */
-  #judgeOne({ body, signature }: PackedEntry): boolean {
+  /** @returns false: the message waits for a key, and so do the following ones */
+  #checkOne({ body, signature }: PackedEntry): boolean {
     const figures = this.#figures;
-    const heard = this.#messages.hear(body, signature);
-    if (heard === "unknown-signer" && this.#waitsForKey()) return false;
+    const outcome = this.#messages.hear(body, signature);
+    if (outcome === "unknown-signer" && this.#waitsForKey()) return false;
     this.#stuckSince = null;
-    if (heard === "delivered") figures.heard++;
-    else if (heard !== "known") {
+    if (outcome === "delivered") figures.heard++;
+    else if (outcome !== "known") {
       const { refused: reason, isLie } =
-        heard === "unknown-signer" ? { refused: heard, isLie: false } : heard;
+        outcome === "unknown-signer" ? { refused: outcome, isLie: false } : outcome;
       figures.refused++;
       // Too late, for example, or by a key that this daemon does not know: other daemons may have delivered it.
       this.#isMissing ||= !isLie;
@@ -133,14 +133,14 @@ export class MessageIntake {
     return true;
   }
 
-  /** A daemon may authorize itself with its first message: its key is on its way as an entry. */
+  /** Whether to wait for the signer's key: a daemon may authorize itself with its first message, and the entry follows. */
   #waitsForKey(): boolean {
     const { uptime, limits } = this.#cluster;
     const now = uptime();
     if (now < this.#waitsFrom) return false;
     this.#stuckSince ??= now;
     if (now - this.#stuckSince < limits.relayKeyMs) return true;
-    this.#waitsFrom = now + WAITS_OFF * limits.relayKeyMs;
+    this.#waitsFrom = now + PAUSE_FACTOR * limits.relayKeyMs;
     return false;
   }
 }

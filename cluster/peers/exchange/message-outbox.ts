@@ -1,6 +1,6 @@
 /**
- * Messages on their way to a member: in order, bounded, and never before what is recorded. What there is no
- * room for is left out; the member sees that from the numbers of what follows.
+ * Messages to a member: in order, bounded, and never ahead of recorded entries. Messages that do not fit are
+ * dropped; the member detects that from the numbers of the following ones.
  */
 
 import { Queue } from "../../../net/process/queue.js";
@@ -21,8 +21,8 @@ export class MessageOutbox {
   #bytes = 0;
   #number = 0;
   /**
-   * Whether something was left out that the member does not know of, as is everything from before it could receive
-   * messages.
+   * Whether messages were dropped that the member does not know about. At first there are: those from before it was
+   * connected.
    */
   #isMissing = true;
 
@@ -31,7 +31,7 @@ export class MessageOutbox {
     this.#limits = limits;
   }
 
-  /** @returns false: there is no room, and it is left out */
+  /** @returns false: there is no room, and the message is dropped */
   give(entry: PackedEntry): boolean {
     const number = ++this.#number;
     const bytes = packedBytes(entry);
@@ -45,7 +45,7 @@ export class MessageOutbox {
     return true;
   }
 
-  /** Hands over what the connection takes now. */
+  /** Sends as many messages as the connection accepts now. */
   send(): void {
     while (this.#waiting.size > 0 && this.#isFree) this.#sendSome();
     if (!this.#isMissing || this.#waiting.size > 0 || !this.#isFree) return;
@@ -53,12 +53,12 @@ export class MessageOutbox {
     this.#connection.send({ kind: "speak", number: this.#number + 1, entries: writeEntries([]) });
   }
 
-  /** Whether the connection takes messages: entries use the same one, and must not wait for many bytes. */
+  /** Whether the connection accepts messages: entries use the same connection, and must not wait for many bytes. */
   get #isFree(): boolean {
     return this.#connection.unsentBytes < this.#limits.relayUnsentBytes;
   }
 
-  /** Sends messages from the front whose numbers follow on one another. */
+  /** Sends the first waiting messages, as long as their numbers are consecutive. */
   #sendSome(): void {
     const { batchBytes, batchEntries } = this.#limits;
     const number = (this.#waiting.first as Waiting).number;

@@ -1,7 +1,7 @@
 /**
- * Entries to push to a member: bodies of own ones immediately, what it requests, what a reconciliation sends; in
- * batches, and no more on the way than a window that the member's `have` opens again. Long lists are walked, not
- * held.
+ * Entries to push to a member, in batches: the daemon's own entries immediately, those that the member requests, and
+ * those that a reconciliation sends. The bytes in flight are limited by a window, which the member's `have` reopens.
+ * Long lists are read by a cursor, and never loaded completely.
  */
 
 import { Queue } from "../../../net/process/queue.js";
@@ -15,7 +15,7 @@ import type { AtOnce, ReplicationStates } from "./replication-states.js";
 
 /** A list of order keys as timeline/compare/reconcile.ts makes it. */
 export interface PlaceCursor {
-  /** The next places, 42 bytes each, `count` at most; none: that was all. */
+  /** Returns the next order keys, 42 bytes each, at most `count`; none: the list is complete. */
   next(count: number): readonly Buffer[];
 }
 
@@ -26,18 +26,18 @@ interface Pushed {
   readonly bit: number;
 }
 
-interface Giving {
+interface ListPush {
   readonly cursor: PlaceCursor;
-  /** Order keys taken from the cursor. */
-  readonly walked: Queue<Place>;
-  /** Called for each entry of it that is pushed, and when all have been. */
+  /** Order keys that were read from the cursor. */
+  readonly places: Queue<Place>;
+  /** Called for each pushed entry of the list; `done` is called when all have been pushed. */
   readonly pushed: () => void;
   readonly done: () => void;
-  isWalked: boolean;
+  isRead: boolean;
 }
 
 /** Order keys to read from a cursor in one step. */
-const WALK_PLACES = 128;
+const CURSOR_PLACES = 128;
 
 export class Outbox {
   readonly #cluster: ClusterState;
@@ -46,7 +46,7 @@ export class Outbox {
   readonly #bit: number;
   readonly #packer: Packer;
   #number = 0;
-  /** Pushes on the way. */
+  /** Pushes in flight. */
   readonly #unacked = new Queue<{ readonly number: number; readonly bytes: number }>();
   #unackedBytes = 0;
   #ackedNumber = 0;
@@ -54,7 +54,7 @@ export class Outbox {
   #atOnceBytes = 0;
   readonly #wanted = new Queue<Place>();
   #wantedCount = 0;
-  #giving: Giving[] = [];
+  #lists: ListPush[] = [];
   #isScheduled = false;
 
   /** @param packer  the same for all members */
@@ -66,17 +66,17 @@ export class Outbox {
     this.#packer = packer;
   }
 
-  /** Entries that it has requested and not received, and pushes on the way. */
+  /** The number of requested entries that were not sent yet, plus the pushes in flight. */
   get behind(): number {
     return this.#wantedCount + this.#number - this.#ackedNumber;
   }
 
-  /** Bytes of pushes on the way. */
+  /** Bytes of the pushes in flight. */
   get unackedBytes(): number {
     return this.#unackedBytes;
   }
 
-  /** @returns false: there is no room, and the entry should be offered */
+  /** @returns false: there is no room, so the entry should be offered instead */
   pushAtOnce(entry: AtOnce): boolean {
     if (this.#atOnceBytes >= this.#cluster.limits.maxAtOnceBytes) return false;
     this.#atOnce.push(entry);
@@ -85,7 +85,7 @@ export class Outbox {
     return true;
   }
 
-  /** Pushes what the member requests. */
+  /** Pushes the entries that the member requests. */
   pushWanted(places: readonly Place[]): void {
     const room = Math.max(0, this.#cluster.limits.maxRequested - this.#wantedCount);
     const taken = places.slice(0, room);
@@ -98,18 +98,18 @@ export class Outbox {
    * Pushes the entries of a list.
    * @param pushed  called for each entry that is pushed
    * @param done  called when all have been pushed
-   * @returns cancels the rest; `done` is not called then
+   * @returns a function that cancels the remaining pushes; `done` is then not called
    */
   give(cursor: PlaceCursor, pushed: () => void, done: () => void): () => void {
-    const giving = { cursor, walked: new Queue<Place>(), pushed, done, isWalked: false };
-    this.#giving.push(giving);
+    const list = { cursor, places: new Queue<Place>(), pushed, done, isRead: false };
+    this.#lists.push(list);
     this.#schedule();
     return () => {
-      this.#giving = this.#giving.filter((other) => other !== giving);
+      this.#lists = this.#lists.filter((other) => other !== list);
     };
   }
 
-  /** Notes that the member has dealt with all pushes up to this one. @returns false: it was never sent */
+  /** Notes that the member has processed all pushes up to this one. @returns false: it was never sent */
   acked(number: number): boolean {
     if (number > this.#number) return false;
     for (
@@ -125,7 +125,7 @@ export class Outbox {
     return true;
   }
 
-  /** Tries again what the socket had no room for. */
+  /** Retries a push for which the socket had no room. */
   tick(): void {
     this.#schedule();
   }
@@ -147,15 +147,15 @@ export class Outbox {
   }
 
   #hasWork(): boolean {
-    return this.#atOnce.first !== undefined || this.#wantedCount > 0 || this.#giving.length > 0;
+    return this.#atOnce.first !== undefined || this.#wantedCount > 0 || this.#lists.length > 0;
   }
 
   #pushBatch(): void {
     const { batchBytes, batchEntries, maxEnvelopeBytes } = this.#cluster.limits;
     const entries: PackedEntry[] = [];
     let bytes = 0;
-    // Bounded by the number of order keys, since some entries are gone.
-    for (let looked = 0; looked < batchEntries && bytes < batchBytes && this.#hasWork(); looked++) {
+    // Bounded by the number of order keys, because some entries no longer exist.
+    for (let checked = 0; checked < batchEntries && bytes < batchBytes && this.#hasWork(); checked++) {
       const entry = this.#next();
       if (entry === null) continue;
       const length = packedBytes(entry);
@@ -172,7 +172,7 @@ export class Outbox {
       this.#unacked.push({ number, bytes });
       this.#unackedBytes += bytes;
     }
-    this.#endGiving();
+    this.#endLists();
   }
 
   #logTooLong(body: Buffer): void {
@@ -181,7 +181,7 @@ export class Outbox {
     notices.warn(`long entry ${id}`, { id: hexOf(id), bytes: body.length }, TOO_LONG);
   }
 
-  /** Returns the next entry; null: it is gone, or the present list has just ended. */
+  /** Returns the next entry; null: it no longer exists, or the present list has just ended. */
   #next(): PackedEntry | null {
     const entry = this.#atOnce.shift();
     if (entry !== undefined) {
@@ -195,29 +195,29 @@ export class Outbox {
       this.#states.of(wanted).sent |= this.#bit;
       return this.#cluster.timeline.read(wanted);
     }
-    return this.#nextGiven();
+    return this.#nextOfList();
   }
 
-  #nextGiven(): PackedEntry | null {
-    const giving = this.#giving.find(({ isWalked }) => !isWalked);
-    if (giving === undefined) return null;
-    const { walked } = giving;
-    if (walked.first === undefined) {
-      for (const place of giving.cursor.next(WALK_PLACES)) walked.push(readPlace(place));
-      giving.isWalked = walked.first === undefined;
+  #nextOfList(): PackedEntry | null {
+    const list = this.#lists.find(({ isRead }) => !isRead);
+    if (list === undefined) return null;
+    const { places } = list;
+    if (places.first === undefined) {
+      for (const place of list.cursor.next(CURSOR_PLACES)) places.push(readPlace(place));
+      list.isRead = places.first === undefined;
     }
-    const place = walked.shift();
+    const place = places.shift();
     const entry = place === undefined ? null : this.#cluster.timeline.read(place);
-    if (entry !== null) giving.pushed();
+    if (entry !== null) list.pushed();
     return entry;
   }
 
-  #endGiving(): void {
-    const ended = this.#giving.filter(({ isWalked }) => isWalked);
-    if (ended.length === 0) return;
-    this.#giving = this.#giving.filter(({ isWalked }) => !isWalked);
-    for (const { done } of ended) done();
+  #endLists(): void {
+    const completed = this.#lists.filter(({ isRead }) => isRead);
+    if (completed.length === 0) return;
+    this.#lists = this.#lists.filter(({ isRead }) => !isRead);
+    for (const { done } of completed) done();
   }
 }
 
-const TOO_LONG = "an entry is longer than members take: it stays on this daemon alone";
+const TOO_LONG = "an entry is longer than members accept: it stays on this daemon alone";

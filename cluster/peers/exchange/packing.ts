@@ -1,10 +1,10 @@
-/** Pushes as bytes, deflated where it helps: signatures cannot be deflated, values often can. */
+/** Packs pushes, and deflates them if that helps: signatures cannot be compressed, values often can. */
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { type PackedEntry, writeEntries } from "../../../protocol/members/member-packing.js";
 
-/** Pushes that are sent as they are after one that did not get smaller. */
+/** Pushes that are not deflated after one that did not get smaller. */
 const PAUSE = 15;
-/** Deflating to more than this part of it does not help. */
+/** The result must be smaller than this fraction of the input; otherwise deflating does not help. */
 const HELPS_BELOW = 0.9;
 
 export interface Packed {
@@ -12,18 +12,18 @@ export interface Packed {
   readonly isDeflated: boolean;
 }
 
-/** Packs pushes for all members: an unasked push is mostly the same for each, and is packed once. */
+/** Packs pushes for all members: an unrequested push is usually the same for each, and is packed only once. */
 export class Packer {
   readonly #limits: { readonly deflateFromBytes: number; readonly deflateMaxBytes: number };
   #pause = 0;
-  /** The last packed push, unless it is too large to be kept; null: none. */
+  /** The last packed push, unless it is too large to store; null: none. */
   #last: { readonly from: readonly PackedEntry[]; readonly packed: Packed } | null = null;
 
   constructor(limits: { readonly deflateFromBytes: number; readonly deflateMaxBytes: number }) {
     this.#limits = limits;
   }
 
-  /** @param entries  one at least */
+  /** @param entries  at least one */
   pack(entries: readonly PackedEntry[]): Packed {
     const last = this.#last;
     if (
@@ -51,14 +51,14 @@ export class Packer {
 
 /**
  * @param bytes  the exact length of the result
- * @param most  longer ones are not deflated by any member, as it would block the event loop
+ * @param maxBytes  no member deflates more, because inflating it would block the event loop
  * @returns null: the length differs
  */
-export function unpack(entries: Buffer, isDeflated: boolean, bytes: number, most: number): Buffer | null {
+export function unpack(entries: Buffer, isDeflated: boolean, bytes: number, maxBytes: number): Buffer | null {
   if (!isDeflated) return entries.length === bytes ? entries : null;
-  if (bytes > most) return null;
+  if (bytes > maxBytes) return null;
   try {
-    // One byte of a stream can become a thousand: no more than announced, which is bounded.
+    // One byte of a deflated stream can expand to a thousand: accept no more than announced, which is bounded.
     const inflated = inflateRawSync(entries, { maxOutputLength: Math.max(1, bytes) });
     return inflated.length === bytes ? inflated : null;
   } catch {

@@ -1,7 +1,7 @@
 /**
- * Entries that members have and this daemon has requested: each from one member at a time, and from the next that
- * offered it when the first does not answer. What no member sends is left to reconciliation. Members are bits of a
- * number.
+ * Entries that members have and this daemon has requested. Each is requested from one member at a time; if that member
+ * does not reply, from the next that offered it. An entry that no member sends is left to reconciliation. Members are
+ * bits of a number.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Place } from "../../../timeline/entries/entry.js";
@@ -25,7 +25,7 @@ export class PendingRequests {
     this.#limits = limits;
   }
 
-  /** Returns how many entries were requested from a member and not received. */
+  /** Returns how many requested entries a member has not sent yet. */
   countOf(bit: number): number {
     return this.#counts.get(bit) ?? 0;
   }
@@ -42,7 +42,7 @@ export class PendingRequests {
     }
     if (this.#requests.size >= this.#limits.maxRequests) return false;
     const { at, seq, id } = place;
-    this.#ask({ place: { at, seq, id }, from: bit, others: 0, at: now });
+    this.#request({ place: { at, seq, id }, from: bit, others: 0, at: now });
     return true;
   }
 
@@ -51,44 +51,48 @@ export class PendingRequests {
     if (request !== undefined) this.#forget(request);
   }
 
-  /** Returns overdue requests, by the member to ask next. @param live  members that are connected */
+  /** Returns overdue requests, by the member to send them to next. @param live  members that are connected */
   overdue(now: number, live: number): ReadonlyMap<number, Place[]> {
     const late: PendingRequest[] = [];
     for (const request of this.#requests.values()) {
       if (now - request.at < this.#limits.requestMs) break;
       late.push(request);
     }
-    return this.#askOthers(late, now, live);
+    return this.#requestElsewhere(late, now, live);
   }
 
-  /** Returns requests to a member that has disconnected, by the member to ask next. */
+  /** Returns the requests to a member that has disconnected, by the member to send them to next. */
   disconnected(bit: number, now: number, live: number): ReadonlyMap<number, Place[]> {
     const lost = [...this.#requests.values()].filter(({ from }) => from === bit);
-    return this.#askOthers(lost, now, live);
+    return this.#requestElsewhere(lost, now, live);
   }
 
-  /** Forgets a bit without pending requests, which another member gets from now on. */
+  /** Forgets a bit without pending requests: another member receives it from now on. */
   forget(bit: number): void {
     for (const request of this.#requests.values()) request.others &= ~bit;
     this.#counts.delete(bit);
   }
 
-  #askOthers(requests: readonly PendingRequest[], now: number, live: number): ReadonlyMap<number, Place[]> {
-    const asked = new Map<number, Place[]>();
+  #requestElsewhere(
+    requests: readonly PendingRequest[],
+    now: number,
+    live: number,
+  ): ReadonlyMap<number, Place[]> {
+    const requested = new Map<number, Place[]>();
     for (const request of requests) {
       this.#forget(request);
       const others = request.others & live;
       const from = others & -others;
       if (from === 0) continue;
-      this.#ask({ place: request.place, from, others: others & ~from, at: now });
-      const places = asked.get(from);
-      if (places === undefined) asked.set(from, [request.place]);
+      this.#request({ place: request.place, from, others: others & ~from, at: now });
+      const places = requested.get(from);
+      if (places === undefined) requested.set(from, [request.place]);
       else places.push(request.place);
     }
-    return asked;
+    return requested;
   }
 
-  #ask(request: PendingRequest): void {
+  #request(request: PendingRequest): void {
     this.#requests.set(request.place.id, request);
     this.#counts.set(request.from, this.countOf(request.from) + 1);
   }

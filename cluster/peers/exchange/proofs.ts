@@ -1,6 +1,6 @@
 /**
- * Results of other threads for the signatures of a push: the threads work some entries ahead of the main thread, which
- * takes the entries in order.
+ * Results of the signature checks that other threads make for a push. The threads work a few entries ahead of the main
+ * thread, which processes the entries in order.
  */
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
 import type { ProvedEntry, SignatureThreads } from "../shared/cluster-state.js";
@@ -10,11 +10,11 @@ type Found = readonly (ProvedEntry | null)[];
 export const NOTHING_PROVED: Found = [];
 
 export class Proofs {
-  /** Results by part of the push; null: not known yet. */
+  /** Results by part of the push; null: not yet available. */
   readonly #found: (Found | null)[] = [];
   readonly #ends: Promise<void>[] = [];
 
-  /** @param size  entries of a part: those that a thread receives together */
+  /** @param size  entries in a part, which one thread receives together */
   constructor(entries: readonly PackedEntry[], size: number, threads: SignatureThreads) {
     for (let i = 0; i < entries.length; i += size) {
       const part = this.#found.push(null) - 1;
@@ -23,7 +23,7 @@ export class Proofs {
     }
   }
 
-  /** Returns the results for one part, from 0 on, once they are there. */
+  /** Returns the results for one part, once they are available. Parts are counted from 0. */
   *of(part: number): Generator<Promise<unknown>, Found, undefined> {
     if (this.#found[part] === null) yield this.#ends[part] as Promise<void>;
     return this.#found[part] ?? NOTHING_PROVED;

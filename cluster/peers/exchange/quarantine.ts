@@ -1,6 +1,6 @@
 /**
- * Envelopes from members whose signer is not known yet: the key's own envelope may still be on its way. Bounded; what
- * is dropped comes again with the next reconciliation. Source: docs/architecture.md "How daemons agree".
+ * Envelopes from members whose signer is not known yet: the entry with its key may still be in flight. Bounded; the
+ * next reconciliation sends dropped ones again. Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
@@ -18,11 +18,11 @@ interface Held extends PackedEntry {
 }
 
 export class Quarantine {
-  /** Dropped so far, for want of room or of a key. */
+  /** The number of entries dropped so far, because there was no room or the key did not arrive. */
   dropped = 0;
   readonly #limits: QuarantineLimits;
   readonly #hash: (bytes: Buffer) => ByteString;
-  /** Entries by the hash of the body: a member may send the same again. */
+  /** Entries by the hash of the body: a member may send the same entry again. */
   #held = new Map<ByteString, Held>();
   #bytes = 0;
 
@@ -37,7 +37,7 @@ export class Quarantine {
 
   /**
    * Copies the entry's bytes.
-   * @param since  when it first came, if it is not the first time
+   * @param since  when the entry first arrived, if this is a retry
    * @returns whether there was room
    */
   add({ body, signature }: PackedEntry, from: ByteString, since: number): boolean {
@@ -54,13 +54,13 @@ export class Quarantine {
     return true;
   }
 
-  /** Takes everything out, to try it again. Returns what has not been here for too long. */
+  /** Removes all entries for a retry. Returns those that have not waited for too long. */
   take(now: number): readonly Held[] {
     const held = [...this.#held.values()];
     this.#held = new Map();
     this.#bytes = 0;
-    const rest = held.filter(({ since }) => now - since <= this.#limits.quarantineMs);
-    this.dropped += held.length - rest.length;
-    return rest;
+    const retried = held.filter(({ since }) => now - since <= this.#limits.quarantineMs);
+    this.dropped += held.length - retried.length;
+    return retried;
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Compares with one member what both hold, and sends what the other one misses: the key ring first, then data, oldest
- * first. An exchange is begun by one side and is over for both when each has pushed all it had to send and has dealt
- * with all it received. timeline/compare/reconcile.ts makes the contents of the messages; this class knows whose turn
- * it is.
+ * Compares the entries here with those of one member, and sends the entries that the member is missing: the key ring
+ * first, then data, oldest first. One side begins an exchange. It is over for each side when both have pushed
+ * everything they had to send and processed everything they received. timeline/compare/reconcile.ts makes the contents
+ * of the messages; this class knows whose turn it is.
  */
 
 import type { Work } from "../../../net/process/turns.js";
@@ -15,26 +15,26 @@ import type { ClusterState } from "../shared/cluster-state.js";
 import type { ExchangeMessage } from "../shared/exchange-message.js";
 import type { Outbox } from "./outbox.js";
 
-/** An exchange that moved fewer entries has found everything; the rest was written meanwhile. */
+/** An exchange that moved fewer entries is complete: the remaining differences were written in the meantime. */
 const FEW = 256;
-/** Times in a row that the totals must differ, before it counts as more than what is on its way. */
+/** The number of statuses in a row whose totals must differ, before the difference counts as more than entries in flight. */
 const DIFFERING_STATUSES = 2;
 const SALT_MAX = 2 ** 31;
-/** Steps that wait for their turn: a member sends the next one when it has been answered, or has given the exchange up. */
+/** Steps that wait for their turn: a member sends the next one after a reply, or after it has abandoned the exchange. */
 const STEPS_MAX = 4;
 
 /** The member to compare with. */
 export interface Reconciled {
   readonly connection: { readonly side: "opener" | "answerer"; send(message: ExchangeMessage): void };
   readonly outbox: Outbox;
-  /** New entries that it has sent on this connection. */
+  /** The number of new entries that it has sent on this connection. */
   readonly entriesReceived: number;
   malformed(detail: string): void;
-  /** Answering a step of it threw an exception. */
+  /** Called when answering one of its steps threw an exception. */
   failed(problem: unknown): void;
   /** Runs a step once everything received before is on disk, or refused. */
   afterReceived(step: () => void): void;
-  /** Data has been compared, and little was missing here. */
+  /** Called when data has been compared and little was missing here. */
   onCaughtUp(): void;
   /** Called when an exchange has ended: the totals may be sent. */
   onExchanged(): void;
@@ -44,21 +44,21 @@ interface Exchange {
   readonly session: number;
   readonly isOwn: boolean;
   set: DigestSet;
-  /** Whether nothing more is to be compared. */
+  /** Whether the comparison is complete. */
   isCompared: boolean;
-  /** Lists that are being pushed. */
-  giving: number;
-  /** Entries pushed. */
-  given: number;
-  /** `received` when it began. */
+  /** The number of lists that are being pushed. */
+  openLists: number;
+  /** The number of entries pushed. */
+  pushedCount: number;
+  /** The member's `entriesReceived` when the exchange began. */
   readonly receivedBefore: number;
-  hasSaidGiven: boolean;
-  hasHeardGiven: boolean;
-  /** Whether it compares entries that were here before. */
+  hasSentGiven: boolean;
+  hasReceivedGiven: boolean;
+  /** Whether it compares a set of entries that has been replaced since. */
   isStale: boolean;
-  /** Whether the member has sent a message of it, so that it knows of it. */
-  hasHeard: boolean;
-  /** Functions that cancel what is still to be pushed. */
+  /** Whether the member has sent a message of this exchange, and therefore knows about it. */
+  isKnownToMember: boolean;
+  /** Functions that cancel the remaining pushes. */
   readonly cancels: (() => void)[];
 }
 
@@ -66,7 +66,7 @@ export class Reconciling {
   readonly #cluster: ClusterState;
   readonly #member: Reconciled;
   #exchange: Exchange | null = null;
-  /** When something last moved. */
+  /** When the last progress was made. */
   #movedAt = 0;
   /** Steps of the member that have not been answered. */
   readonly #steps: { readonly exchange: Exchange; readonly step: Buffer }[] = [];
@@ -75,21 +75,21 @@ export class Reconciling {
   #nextAt: number;
   /** Statuses in a row that reported a difference. */
   #differing = 0;
-  #hasHeard = false;
-  /** When the ring is to be compared because of an unknown signer, even without a sign of a difference. */
+  #hasTotals = false;
+  /** When to compare the ring because of an unknown signer, even if the totals are equal. */
   #ringAt = Number.POSITIVE_INFINITY;
   #ringAgainAt = 0;
 
   constructor(cluster: ClusterState, member: Reconciled) {
     this.#cluster = cluster;
     this.#member = member;
-    // Odd and even, so that the two sides never mean different exchanges by one number.
+    // One side uses odd numbers and the other even ones, so that a number never means two different exchanges.
     this.#session = this.#isOpener ? -1 : 0;
     const now = cluster.uptime();
     this.#nextAt = this.#isOpener ? now : now + cluster.limits.reconcileMinMs / 4;
   }
 
-  /** Whether this side begins first when both could. */
+  /** Whether this side begins if both could. */
   get #isOpener(): boolean {
     return this.#member.connection.side === "opener";
   }
@@ -112,41 +112,41 @@ export class Reconciling {
     }
   }
 
-  /** Takes the totals of a member's status. */
+  /** Receives the totals of a member's status. */
   heard(theirs: Totals): void {
     const isEqual = this.#isEqual(theirs);
     if (isEqual) this.#member.onCaughtUp();
-    // What is new on one side only is on its way; but a member that has just connected has missed something.
-    this.#differing = isEqual ? 0 : this.#hasHeard ? this.#differing + 1 : DIFFERING_STATUSES;
-    this.#hasHeard = true;
+    // An entry that is new on one side may be in flight; but a member that has just connected has missed some.
+    this.#differing = isEqual ? 0 : this.#hasTotals ? this.#differing + 1 : DIFFERING_STATUSES;
+    this.#hasTotals = true;
   }
 
-  /** Compares everything again: the set of entries here has changed. */
+  /** Compares everything again, because the set of entries here has changed. */
   again(): void {
-    // One that the member has begun is completed, or the member would wait for that.
+    // An exchange that the member has begun is completed: otherwise the member would wait for its end.
     if (this.#exchange?.isOwn === false) this.#exchange.isStale = true;
     else this.#giveUp();
     this.#differing = DIFFERING_STATUSES;
     this.#nextAt = this.#cluster.uptime();
   }
 
-  /** An envelope of an unknown signer was received. */
+  /** Called when an envelope from an unknown signer was received. */
   compareRing(): void {
     const now = this.#cluster.uptime();
     this.#ringAt = Math.min(this.#ringAt, Math.max(now, this.#ringAgainAt));
   }
 
-  /** A push was received or accepted: it may belong to an exchange. */
+  /** Notes that a push was received or acknowledged: it may belong to an exchange. */
   moved(): void {
     this.#movedAt = this.#cluster.uptime();
   }
 
-  /** Takes a step of the member; one at a time is answered. */
+  /** Receives a step from the member. One step at a time is answered. */
   step(session: number, step: Buffer): void {
     this.moved();
     const exchange = this.#exchangeOf(session);
     if (exchange === null) return;
-    exchange.hasHeard = true;
+    exchange.isKnownToMember = true;
     if (this.#steps.length >= STEPS_MAX) {
       this.#member.malformed("reconciliation: it does not wait for answers");
       return;
@@ -157,19 +157,19 @@ export class Reconciling {
     this.#cluster.slices.add(this.#answerAll());
   }
 
-  /** The connection is closed. */
+  /** Called when the connection is closed. */
   stop(): void {
     this.#giveUp();
   }
 
-  /** The member has pushed all that an exchange made it send. */
+  /** Called when the member has pushed all entries that an exchange required. */
   given(session: number): void {
     this.moved();
-    if (this.#exchange?.session === session) this.#exchange.hasHeard = true;
+    if (this.#exchange?.session === session) this.#exchange.isKnownToMember = true;
     this.#member.afterReceived(() => {
       const exchange = this.#exchange;
       if (exchange === null || exchange.session !== session) return;
-      exchange.hasHeardGiven = true;
+      exchange.hasReceivedGiven = true;
       exchange.isCompared = true;
       this.#consider(exchange);
     });
@@ -226,26 +226,26 @@ export class Reconciling {
   }
 
   #give(exchange: Exchange, cursor: RangeCursor): void {
-    exchange.giving++;
+    exchange.openLists++;
     const pushed = () => {
-      exchange.given++;
+      exchange.pushedCount++;
       this.moved();
     };
     const done = () => {
-      exchange.giving--;
+      exchange.openLists--;
       this.#consider(exchange);
     };
     exchange.cancels.push(this.#member.outbox.give(cursor, pushed, done));
   }
 
-  /** Returns the exchange that a message belongs to; null: one that has been given up. */
+  /** Returns the exchange that a message belongs to; null: one that was abandoned. */
   #exchangeOf(session: number): Exchange | null {
     const isOwn = session % 2 === (this.#isOpener ? 1 : 0);
     const current = this.#exchange;
     if (current?.session === session) return current;
-    // If two began at the same moment the opener's continues. A member that knows of it and begins another has given
-    // it up.
-    if (isOwn || (current?.isOwn && this.#isOpener && !current.hasHeard)) return null;
+    // If both sides began at the same moment, the opener's exchange continues. A member that knows about it and begins
+    // another has abandoned it.
+    if (isOwn || (current?.isOwn && this.#isOpener && !current.isKnownToMember)) return null;
     return this.#take(session, false, "data");
   }
 
@@ -257,11 +257,11 @@ export class Reconciling {
       isOwn,
       set,
       isCompared: false,
-      giving: 0,
-      given: 0,
-      hasSaidGiven: false,
-      hasHeardGiven: false,
-      hasHeard: false,
+      openLists: 0,
+      pushedCount: 0,
+      hasSentGiven: false,
+      hasReceivedGiven: false,
+      isKnownToMember: false,
       isStale: false,
       cancels: [],
       receivedBefore: this.#member.entriesReceived,
@@ -269,34 +269,34 @@ export class Reconciling {
     return this.#exchange;
   }
 
-  /** Leaves what would still have been pushed to the next exchange. */
+  /** Abandons the exchange: the next one sends the entries that were not pushed. */
   #giveUp(): void {
     for (const cancel of this.#exchange?.cancels ?? []) cancel();
     this.#exchange = null;
   }
 
-  /** Reports that everything is sent, and ends the exchange, if so. */
+  /** Reports that all entries are sent once that is so, and ends the exchange when both sides have reported it. */
   #consider(exchange: Exchange): void {
     if (this.#exchange !== exchange) return;
-    if (exchange.isCompared && exchange.giving === 0 && !exchange.hasSaidGiven) {
-      exchange.hasSaidGiven = true;
+    if (exchange.isCompared && exchange.openLists === 0 && !exchange.hasSentGiven) {
+      exchange.hasSentGiven = true;
       this.#member.connection.send({ kind: "given", session: exchange.session });
     }
-    if (exchange.hasSaidGiven && exchange.hasHeardGiven) this.#end(exchange);
+    if (exchange.hasSentGiven && exchange.hasReceivedGiven) this.#end(exchange);
   }
 
-  #end({ set, isOwn, given, receivedBefore, isStale }: Exchange): void {
+  #end({ set, isOwn, pushedCount, receivedBefore, isStale }: Exchange): void {
     const now = this.#cluster.uptime();
     const received = this.#member.entriesReceived - receivedBefore;
     this.#exchange = null;
     this.#member.onExchanged();
     this.#nextAt = isStale ? now : now + this.#pause();
     if (set === "data" && received < FEW && !isStale) this.#member.onCaughtUp();
-    // The side that began continues; the other one would begin at the same time.
-    if (isOwn && (set === "ring" || received + given >= FEW)) this.#begin("data", now);
+    // The side that began continues; otherwise both would begin at the same time.
+    if (isOwn && (set === "ring" || received + pushedCount >= FEW)) this.#begin("data", now);
   }
 
-  /** Returns milliseconds to the next comparison, not the same for all. */
+  /** Returns the milliseconds until the next comparison; they vary, so that daemons do not compare at the same time. */
   #pause(): number {
     const { reconcileMinMs, reconcileMaxMs } = this.#cluster.limits;
     return reconcileMinMs + this.#cluster.random() * (reconcileMaxMs - reconcileMinMs);

@@ -1,12 +1,12 @@
 /**
- * The replication state of entries that moved lately: which members have an entry, which were sent it. Older ones are
- * forgotten, which costs no more than an offer that was not needed. Members are bits of a number.
+ * The replication state of entries that moved recently: which members have an entry, and which were sent it. Older
+ * states are dropped, at the cost of an unnecessary offer. Members are bits of a number.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
 import type { Place } from "../../../timeline/entries/entry.js";
 
-/** The bytes of an entry to push unasked; its envelope is not kept for that. */
+/** The bytes of an entry to push without a request. Its parsed envelope is not stored. */
 export interface AtOnce extends PackedEntry {
   readonly place: Place;
 }
@@ -15,22 +15,22 @@ export interface ReplicationState {
   readonly place: Place;
   /** Whether it is on this daemon's disk. */
   isFlushed: boolean;
-  /** Members that have reported it is on their disk. */
+  /** Members that have reported that it is on their disk. */
   has: number;
   /** Members that it was pushed to on the present connection. */
   sent: number;
   /** Members to notify when it is on this daemon's disk. */
   pendingAcks: number;
-  /** To be pushed unasked. */
+  /** The entry to be pushed without a request; null: none. */
   atOnce: AtOnce | null;
-  /** How often it was kept because a notification was pending. */
+  /** How many turns it was kept because a notification was pending. */
   turns: number;
-  /** Whether a caller waits for members to have it: it is offered immediately. */
+  /** Whether a caller waits until members have it: then it is offered immediately. */
   isUrgent: boolean;
 }
 
 /**
- * Entries of members that are dated before it came by reconciliation: the remaining members compare as well, and are
+ * The date before which entries from members count as reconciled: the remaining members find them by comparing, and are
  * not notified.
  */
 export const oldestSpread = (parts: {
@@ -46,7 +46,7 @@ export class ReplicationStates {
   #young = new Map<ByteString, ReplicationState>();
   #old = new Map<ByteString, ReplicationState>();
   #turnsAt = 0;
-  /** Whether a caller waits for members to have it. */
+  /** Whether a caller waits until members have an entry. */
   readonly #isWaitedFor: (id: ByteString) => boolean;
 
   constructor(
@@ -65,7 +65,7 @@ export class ReplicationStates {
     return this.#young.get(id) ?? this.#old.get(id);
   }
 
-  /** Returns the state for an order key; makes it if there is none. */
+  /** Returns the state for an order key, and creates it if there is none. */
   of(place: Place): ReplicationState {
     let state = this.#young.get(place.id);
     if (state !== undefined) return state;
@@ -92,15 +92,15 @@ export class ReplicationStates {
     const forgotten = this.#old;
     this.#old = this.#young;
     this.#young = new Map();
-    // A pending notification may also be of an entry that was held once, and is pruned.
+    // A notification may also be pending for an entry that was stored here earlier and has been pruned.
     for (const [id, state] of forgotten) {
-      const isOwed = state.pendingAcks !== 0 && ++state.turns < TURNS_MAX;
-      const isAwaited = isOwed || this.#isWaitedFor(id);
+      const hasPendingAcks = state.pendingAcks !== 0 && ++state.turns < TURNS_MAX;
+      const isAwaited = hasPendingAcks || this.#isWaitedFor(id);
       if (isAwaited && !this.#old.has(id)) this.#young.set(id, state);
     }
   }
 
-  /** Forgets what is known by a bit, which another member gets from now on. */
+  /** Forgets everything noted for a bit, because another member receives it from now on. */
   forget(bit: number): void {
     for (const states of [this.#young, this.#old]) {
       for (const state of states.values()) {
@@ -111,7 +111,7 @@ export class ReplicationStates {
     }
   }
 
-  /** Forgets what was on the way to a member, as it may be lost. */
+  /** Forgets which entries were in flight to a member, because they may be lost. */
   disconnected(bit: number): void {
     for (const states of [this.#young, this.#old]) {
       for (const state of states.values()) state.sent &= ~bit;

@@ -17,7 +17,7 @@ export class Replications {
     this.#limits = limits;
   }
 
-  /** Returns how many daemons have it on disk, this one included. */
+  /** Returns how many daemons have an entry on disk, including this one. */
   static holders({ has, isFlushed }: ReplicationState): number {
     return Replications.copies(has) + (isFlushed ? 1 : 0);
   }
@@ -64,7 +64,7 @@ export class Replications {
     );
   }
 
-  /** Forgets callers that cannot be waiting any longer. */
+  /** Removes callers that cannot be waiting any longer. */
   tick(now: number): void {
     for (const [id, waiting] of this.#waiting) {
       if (waiting.some(({ until }) => now > until))

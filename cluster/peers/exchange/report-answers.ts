@@ -1,10 +1,10 @@
-/** Answers members that ask what this daemon has up to a date. Sums are expensive, so answers are limited in number and dates to whole seconds. */
+/** Answers members that request totals up to a date. Sums are expensive: reports are limited, and dates are whole seconds. */
 import type { OwnMessage } from "../../../protocol/members/member-messages.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import { totalsUpTo } from "../shared/totals.js";
 
 const SECOND = 1000;
-/** Maximum reports per second. A member asks twice every two seconds; questions beyond the limit are not answered. */
+/** Maximum reports per second. A member sends two requests every two seconds; requests beyond the limit are ignored. */
 const REPORTS_MAX = 8;
 
 export class ReportAnswers {
@@ -17,7 +17,7 @@ export class ReportAnswers {
     this.#parts = parts;
   }
 
-  /** Makes a report in one step, so that it shows what this daemon has and promises at one moment. */
+  /** Makes a report in one step, so that its totals and its watermark belong to the same moment. */
   answer(at: number): (OwnMessage & { kind: "report" }) | "malformed" | null {
     const { timeline, uptime } = this.#parts;
     if (at % SECOND !== 0) return "malformed";
@@ -30,16 +30,16 @@ export class ReportAnswers {
     return { kind: "report", at, watermark: timeline.published, ...totalsUpTo(timeline.index, at) };
   }
 
-  /** Answers a member, or reports that its question is malformed; a question beyond the limit is not answered. */
-  give(at: number, to: Asking): void {
+  /** Sends a report to a member, or closes the connection if its request is malformed; ignores requests beyond the limit. */
+  give(at: number, to: Requester): void {
     const answer = this.answer(at);
-    if (answer === "malformed") to.malformed(`a report request up to ${at}, which is no whole second`);
+    if (answer === "malformed") to.malformed(`a report request up to ${at}, which is not a whole second`);
     else if (answer !== null) to.connection.send(answer);
   }
 }
 
-/** The member that asks. */
-interface Asking {
+/** The member that requests a report. */
+interface Requester {
   readonly connection: { send(message: OwnMessage): void };
   malformed(detail: string): void;
 }

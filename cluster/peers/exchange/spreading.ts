@@ -1,7 +1,7 @@
 /**
- * Spreads an entry from one member to all: nothing is sent before it is on this daemon's disk; then it is offered,
- * after a moment, to the members that are not known to have it (or pushed, when it is a daemon's own). Each requests
- * what it misses, and reports when it has it. Source: docs/architecture.md "How daemons agree".
+ * Spreads an entry to all members. Nothing is sent before the entry is on this daemon's disk. Then it is offered, after
+ * a moment, to the members that are not known to have it (or pushed, if the daemon itself signed it). Each requests the
+ * entries that it is missing, and reports when it has them. Source: docs/architecture.md "How daemons agree".
  */
 import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry.js";
 import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
@@ -12,18 +12,18 @@ import { PendingRequests } from "./pending-requests.js";
 import { type AtOnce, type ReplicationState, ReplicationStates } from "./replication-states.js";
 import { Replications } from "./replications.js";
 
-/** A member, as far as entries are spread to it. */
+/** A member as a receiver of entries. */
 export interface Receiver extends ConnectedMember {
   readonly outbox: Outbox;
   readonly offerPace: OfferPace;
-  /** Order keys of entries here that the member is to be notified of. */
+  /** Order keys of entries on this daemon's disk that the member is to be notified of. */
   readonly pendingAcks: Place[];
-  /** Sends it the pending notifications. */
+  /** Sends the pending notifications to the member. */
   sendAcks(): void;
 }
 
 /** Milliseconds between two offers of an entry that a caller waits for. */
-const ASK_AGAIN_MS = 2000;
+const OFFER_AGAIN_MS = 2000;
 
 export class Spreading {
   readonly states: ReplicationStates;
@@ -31,13 +31,13 @@ export class Spreading {
   readonly packer: Packer;
   readonly #cluster: ClusterState<Receiver>;
   readonly #replications: Replications;
-  /** On disk since the last tick. */
+  /** Entries that were flushed since the last tick. */
   #fresh: ReplicationState[] = [];
-  /** On disk before the last tick, and before earlier ones. */
+  /** Entries that were flushed before the last tick, by tick, the latest first. */
   readonly #ripe: (readonly ReplicationState[])[] = [];
   #ticks = 0;
   #sendsAcksSoon = false;
-  #askAgainAt = 0;
+  #offerAgainAt = 0;
 
   constructor(cluster: ClusterState<Receiver>) {
     this.#cluster = cluster;
@@ -49,9 +49,9 @@ export class Spreading {
   }
 
   /**
-   * Entries are on disk.
+   * Called when entries are on disk.
    * @param from    the member that sent them; null: a client
-   * @param oldest  those dated before it are not offered
+   * @param oldest  entries dated before it are not offered
    */
   flushed(places: readonly Place[], from: Receiver | null, oldest: number): void {
     for (const place of places) {
@@ -72,7 +72,7 @@ export class Spreading {
     }
   }
 
-  /** Pushes an entry to every member, unasked, as soon as it is on disk. */
+  /** Pushes an entry to every member, without a request, as soon as it is on disk. */
   pushOwn(entry: Entry): void {
     const { body, signature } = entry;
     const state = this.states.of(placeOf(entry));
@@ -81,7 +81,7 @@ export class Spreading {
     else state.atOnce = given;
   }
 
-  /** Resolves when the given number of daemons, this one included, have reported that it is on their disk. */
+  /** Resolves when the given number of daemons, including this one, have reported that the entry is on their disk. */
   replicated(place: Place, count: number): Promise<void> {
     const state = this.states.of(place);
     state.isFlushed ||= this.#cluster.timeline.read(place) !== null;
@@ -96,7 +96,7 @@ export class Spreading {
     return Replications.copies(this.states.find(id)?.has ?? 0);
   }
 
-  /** Takes a member's offer of entries on its disk. */
+  /** Handles a member's offer of entries on its disk. */
   offered(places: readonly Place[], member: Receiver): void {
     const { timeline, uptime } = this.#cluster;
     const wanted: Place[] = [];
@@ -129,7 +129,7 @@ export class Spreading {
     this.sendAcksSoon();
   }
 
-  /** Notifies all members, at the end of this turn, of what is on disk by now. */
+  /** Notifies all members, at the end of this turn, of the entries that are on disk by then. */
   sendAcksSoon(): void {
     if (this.#sendsAcksSoon) return;
     this.#sendsAcksSoon = true;
@@ -141,30 +141,30 @@ export class Spreading {
 
   disconnected(member: Receiver): void {
     this.states.disconnected(member.bit);
-    this.#ask(this.requests.disconnected(member.bit, this.#cluster.uptime(), this.#live()));
+    this.#request(this.requests.disconnected(member.bit, this.#cluster.uptime(), this.#live()));
   }
 
-  /** Forgets what is known by a bit, which another member gets from now on. */
+  /** Forgets everything noted for a bit, because another member receives it from now on. */
   forget(bit: number): void {
     this.states.forget(bit);
     this.requests.forget(bit);
   }
 
-  /** Returns the pace of a member that connects now. */
+  /** Returns the pace for a member that connects now. */
   newPace(): OfferPace {
     return new OfferPace(this.#ticks, this.#cluster.limits.offerTicksMax);
   }
 
-  /** Offers what has been on disk for a moment. */
+  /** Offers entries that have been on disk for a moment. */
   tick(now: number): void {
     this.#ticks++;
     this.#offerRipe();
     if (this.#ripe.unshift(this.#fresh) > this.#cluster.limits.offerTicksMax) this.#ripe.pop();
     this.#fresh = [];
-    this.#ask(this.requests.overdue(now, this.#live()));
+    this.#request(this.requests.overdue(now, this.#live()));
     this.states.tick(now);
     this.#replications.tick(now);
-    if (now >= this.#askAgainAt) this.#offerAwaited(now);
+    if (now >= this.#offerAgainAt) this.#offerAwaited(now);
   }
 
   #offerRipe(): void {
@@ -176,9 +176,9 @@ export class Spreading {
     }
   }
 
-  /** A member may have received an entry from elsewhere for which a caller waits. It says so when the entry is offered. */
+  /** Offers entries that callers wait for: a member that received one from another daemon reports it after the offer. */
   #offerAwaited(now: number): void {
-    this.#askAgainAt = now + ASK_AGAIN_MS;
+    this.#offerAgainAt = now + OFFER_AGAIN_MS;
     const awaited: ReplicationState[] = [];
     for (const id of this.#replications.ids) {
       const state = this.states.find(id);
@@ -193,10 +193,10 @@ export class Spreading {
     return bits;
   }
 
-  #ask(asked: ReadonlyMap<number, readonly Place[]>): void {
-    if (asked.size === 0) return;
+  #request(requests: ReadonlyMap<number, readonly Place[]>): void {
+    if (requests.size === 0) return;
     for (const member of listening(this.#cluster)) {
-      const places = asked.get(member.bit) ?? [];
+      const places = requests.get(member.bit) ?? [];
       for (const part of parts(places, this.#cluster.limits.maxPlaces)) {
         member.connection.send({ kind: "want", places: part });
       }
@@ -229,8 +229,8 @@ export class Spreading {
   }
 
   /**
-   * Offers each member what it is not known to have. Offers may be lost: reconciliation finds what they would have
-   * announced.
+   * Offers each member the entries that it is not known to have. Offers may be lost: reconciliation then finds the
+   * entries.
    */
   #offer(states: readonly ReplicationState[]): void {
     for (const member of listening(this.#cluster)) this.#offerTo(member, states);
@@ -247,11 +247,11 @@ export class Spreading {
   }
 }
 
-/** Yields pieces of at most `most` items. */
-export function* parts<T>(items: readonly T[], most: number): Generator<readonly T[]> {
-  if (items.length <= most) {
+/** Yields pieces of at most `maxItems` items. */
+export function* parts<T>(items: readonly T[], maxItems: number): Generator<readonly T[]> {
+  if (items.length <= maxItems) {
     if (items.length > 0) yield items;
     return;
   }
-  for (let i = 0; i < items.length; i += most) yield items.slice(i, i + most);
+  for (let i = 0; i < items.length; i += maxItems) yield items.slice(i, i + maxItems);
 }

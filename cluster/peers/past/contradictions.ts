@@ -1,11 +1,11 @@
 /**
- * Members that have signed two states of one date, with both votes as the proof: they are banned permanently, after a
- * restart too.
+ * Members that have signed two different states of one date, with both votes as the proof. They are banned permanently,
+ * also after a restart.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
 
-/** Members whose proof is kept: voters are few, and one needs a new folder to come back. */
+/** Members whose proof is stored: voters are few, and a banned one needs a new folder to return. */
 export const PROOFS_MAX = 64;
 
 export class Contradictions {
@@ -22,7 +22,7 @@ export class Contradictions {
     if (this.#proofs.size > PROOFS_MAX && oldest !== undefined) this.#proofs.delete(oldest);
   }
 
-  /** Both votes of each, as they are stored with other votes: a daemon that reads them finds the contradiction again. */
+  /** Both votes of each member. They are stored with the other votes: a daemon that reads them finds the contradiction again. */
   get votes(): CutVote[] {
     return [...this.#proofs.values()].flat();
   }

@@ -1,7 +1,7 @@
 /**
- * Votes on the states of members at the same dates: each member, once everything up to a date is final as far as it
- * knows, signs the snapshot that it has made of it. A snapshot that most other members have signed alike may be
- * adopted, and what is before it may be forgotten. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * Votes on the states of members at common dates. Once everything up to a date is final as far as a member knows, it
+ * signs the snapshot that it has made of it. A snapshot that most of the other members have signed alike may be
+ * adopted, and the entries before it may be pruned. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import {
@@ -19,9 +19,9 @@ import { electorateIn, majorityOf } from "../shared/electorate.js";
 import type { CommonPast } from "./common-past.js";
 import { Contradictions } from "./contradictions.js";
 
-/** Votes that are kept of one member: more than an honest one has snapshots. */
+/** Votes that are stored of one member: more than an honest one has snapshots. */
 const VOTES_EACH = 64;
-/** Signatures that are checked in a second for one member: an honest one sends a handful in a minute. */
+/** Signatures that are checked per second for one member: an honest one sends a handful in a minute. */
 const CHECKS_MAX = 64;
 const SECOND = 1000;
 
@@ -31,7 +31,7 @@ export class CutVoting {
   readonly #onContradicted: (id: ByteString) => void;
   /** Votes by signer and date. */
   readonly #votes = new Map<ByteString, Map<number, CutVote>>();
-  /** Members that have signed two states of one date: the rest of what they have signed is worth nothing. */
+  /** Members that have signed two different states of one date: their remaining votes are worthless. */
   readonly #guilty = new Contradictions();
   /** Signatures that were checked since `#checksSince`, by the member that sent them. */
   readonly #checks = new Map<ByteString, number>();
@@ -39,17 +39,17 @@ export class CutVoting {
   #nextAt = 0;
   /** When a voting member began catching up, or was last helped; null: none is catching up. */
   #stuckSince: number | null = null;
-  /** Milliseconds until it is helped again, and when that starts again with the least. */
+  /** Milliseconds until it is helped again, and the time from which the pause starts again at its minimum. */
   #helpPause = 0;
   #calmFrom = Number.NEGATIVE_INFINITY;
-  /** Whether the votes on disk are out of date. */
+  /** Whether the votes on disk are outdated. */
   #isChanged = false;
-  /** Own votes on their way to the disk. */
+  /** Own votes that are being written to disk. */
   #unsaved: readonly CutVote[] = [];
-  /** The last date that was signed here, on disk or not: none is signed twice. */
+  /** The last date that was signed here, on disk or not: no date is signed twice. */
   #last = -1;
 
-  /** @param onContradicted  a member has signed two states of one date: ban it permanently */
+  /** @param onContradicted  called when a member has signed two states of one date, to ban it permanently */
   constructor(cluster: ClusterState, common: CommonPast, onContradicted: (id: ByteString) => void) {
     this.#cluster = cluster;
     this.#common = common;
@@ -59,18 +59,18 @@ export class CutVoting {
   /** Reads the votes that were stored before the start. */
   start(): void {
     const kept = this.#cluster.timeline.handover?.votes ?? null;
-    for (const vote of (kept === null ? null : readCutVotes(kept)) ?? []) this.#takeIn(vote);
+    for (const vote of (kept === null ? null : readCutVotes(kept)) ?? []) this.#add(vote);
     const { id } = this.#cluster.identity;
     this.#last = Math.max(-1, ...(this.#votes.get(id)?.keys() ?? []));
   }
 
   /** Sends votes to a member that has connected and sent its first status. */
   joined(voter: ConnectedMember): void {
-    const votes = this.#toTell();
+    const votes = this.#toSend();
     if (votes.length > 0) voter.connection.send({ kind: "cuts", votes });
   }
 
-  /** Takes votes that a member has sent, its own and other members'. Votes of signers without a vote are ignored. */
+  /** Processes votes that a member has sent, its own and those of other members. Votes of non-voters are ignored. */
   heard(from: ByteString, votes: readonly CutVote[]): void {
     const peering = this.#cluster;
     const { ids } = electorateIn(peering);
@@ -80,13 +80,12 @@ export class CutVoting {
       const isNews = known === undefined || !isSame(known, vote);
       if (!ids.has(id) || this.#guilty.has(id) || !isNews || !this.#mayCheck(from)) continue;
       const bytes = cutVoteBytes(peering.cluster, vote);
-      if (peering.verifySignature(vote.spki, bytes, Buffer.from(vote.signature, "latin1")))
-        this.#takeIn(vote);
+      if (peering.verifySignature(vote.spki, bytes, Buffer.from(vote.signature, "latin1"))) this.#add(vote);
     }
   }
 
-  /** Takes a vote whose signature holds. */
-  #takeIn(vote: CutVote): void {
+  /** Adds a vote with a valid signature. */
+  #add(vote: CutVote): void {
     const id = this.#cluster.hash(Buffer.from(vote.spki, "latin1"));
     const known = this.#votes.get(id)?.get(vote.at);
     if (this.#guilty.has(id)) return;
@@ -99,7 +98,7 @@ export class CutVoting {
     this.#nextAt = now + this.#cluster.limits.reportEveryMs;
     const { handover } = this.#cluster.timeline;
     if (handover === null) return;
-    this.#forgetVoiceless();
+    this.#forgetNonVoters();
     const { cuts } = handover;
     const signed = this.#sign(cuts);
     for (const cut of cuts) this.#count(cut);
@@ -109,9 +108,9 @@ export class CutVoting {
   }
 
   /**
-   * Helps members that have been catching up for long: they may miss what no agreed snapshot contains. Then another
-   * one is made; and another, as members that make theirs at different moments may choose different dates. A member
-   * that is always catching up must not keep every daemon at it, so this becomes less frequent.
+   * Helps members that have been catching up for long: they may be missing entries that no agreed snapshot contains.
+   * Then another snapshot is made, and further ones later, because members make theirs at different moments and may
+   * choose different dates. A member that is always catching up must not keep every daemon busy, so the pauses grow.
    */
   #help(now: number): void {
     const peering = this.#cluster;
@@ -121,7 +120,7 @@ export class CutVoting {
     if (now >= this.#calmFrom) this.#helpPause = catchUpStuckMs;
     if (!isStuck) this.#stuckSince = null;
     else if (now - (this.#stuckSince ??= now) > this.#helpPause) {
-      // Earlier dates are not signed any longer, here or by most members, whatever would be found now.
+      // Earlier dates are no longer signed, here or by most members, whatever the result would be now.
       peering.timeline.handover?.want(Math.max(this.#last, this.#newestAgreed));
       this.#stuckSince = now;
       this.#helpPause = Math.min(2 * this.#helpPause, snapshotHoldMs);
@@ -129,7 +128,7 @@ export class CutVoting {
     }
   }
 
-  /** Returns what most of the other members have signed of a date; null: nothing. */
+  /** Returns what most of the other members have signed for a date; null: nothing. */
   agreedOn(at: number): CutVote | null {
     const voices = electorateIn(this.#cluster);
     const found = [...voices.ids].flatMap((id) => this.#votes.get(id)?.get(at) ?? []);
@@ -143,7 +142,7 @@ export class CutVoting {
     return Math.max(-1, ...[...dates].filter((at) => this.agreedOn(at) !== null));
   }
 
-  /** Returns what one member has signed of a date or of later ones, in order. */
+  /** Returns what one member has signed for a date and for later ones, in order. */
   from(id: ByteString, at: number): readonly CutVote[] {
     const votes = [...(this.#votes.get(id)?.values() ?? [])];
     return votes.filter((vote) => vote.at >= at).sort((a, b) => a.at - b.at);
@@ -157,8 +156,8 @@ export class CutVoting {
   }
 
   /**
-   * Signs what is final and was not signed before: no date twice, whatever happens to it. Where entries before a date
-   * are forgotten nothing can change it here any longer.
+   * Signs each final cut that was not signed before. No date is signed twice, whatever happens to it. Once the entries
+   * before a date are pruned, nothing can change its state here.
    * @returns the new votes
    */
   #sign(cuts: readonly Cut[]): CutVote[] {
@@ -174,8 +173,8 @@ export class CutVoting {
   }
 
   /**
-   * Counts what the other members have signed of one of the own cuts. Another seal is no alarm: what was signed
-   * stays, and an entry dated before may have been received since, here or there.
+   * Counts what the other members have signed for one of the daemon's own cuts. A different seal is no alarm: signed
+   * votes stay as they are, and either side may have received an entry with an earlier date since.
    */
   #count(cut: Cut): void {
     const peering = this.#cluster;
@@ -188,8 +187,8 @@ export class CutVoting {
   }
 
   /**
-   * Stores own votes on disk before any member receives them, and before they count here: after a crash another state
-   * could be signed of their date.
+   * Stores own votes on disk before any member receives them and before they count here: after a crash a different state
+   * could be signed for their date.
    */
   #save(signed: readonly CutVote[]): void {
     const peering = this.#cluster;
@@ -217,20 +216,20 @@ export class CutVoting {
   }
 
   /**
-   * Forgets members without a vote, as those that restart with nothing have another id each time; as many are kept as
-   * there are addresses where no daemon is known yet.
+   * Forgets members without a vote, because those that restart with an empty folder have a new id each time. As many
+   * are kept as there are addresses at which no daemon is known yet.
    */
-  #forgetVoiceless(): void {
+  #forgetNonVoters(): void {
     const { ids, others } = electorateIn(this.#cluster);
     const { id: own } = this.#cluster.identity;
-    const voiceless = [...this.#votes.keys()].filter((id) => id !== own && !ids.has(id));
-    const excess = Math.max(0, voiceless.length - (others - ids.size));
-    for (const id of voiceless.slice(0, excess)) this.#votes.delete(id);
+    const nonVoters = [...this.#votes.keys()].filter((id) => id !== own && !ids.has(id));
+    const excess = Math.max(0, nonVoters.length - (others - ids.size));
+    for (const id of nonVoters.slice(0, excess)) this.#votes.delete(id);
   }
 
   /**
-   * Returns own votes, so that nothing is signed twice, what other members have signed of what is held here, and
-   * proofs of contradictions.
+   * Returns own votes, so that nothing is signed twice, other members' votes for snapshots of this daemon, and proofs of
+   * contradictions.
    */
   #toKeep(): CutVote[] {
     const peering = this.#cluster;
@@ -239,11 +238,11 @@ export class CutVoting {
     return [...own, ...others, ...this.#guilty.votes];
   }
 
-  #toTell(): CutVote[] {
+  #toSend(): CutVote[] {
     return this.#ofHeld().slice(-VOTES_MAX);
   }
 
-  /** Returns what voters have signed of the snapshots that are valid here, by date. */
+  /** Returns the voters' votes for the snapshots that are valid here, by date. */
   #ofHeld(): CutVote[] {
     const peering = this.#cluster;
     const { ids } = electorateIn(peering);

@@ -1,8 +1,8 @@
 /**
- * Entries that are missing here and that a member has pruned, so that it can never send them. They are found by
- * reports of the members on everything dated before the end of what the member, or this daemon, has pruned. A gap is
- * closed when the same is held here, because another member sent it; it is remembered while the member is not
- * connected. One member's word does not change a live daemon's state.
+ * Gaps: entries that are missing here and that a member has pruned, so that it can never send them. They are found by
+ * the members' reports on everything dated before the end of what the member, or this daemon, has pruned. A gap is
+ * closed when this daemon has the same entries, because another member sent them. It is remembered while the member
+ * is not connected. The word of a single member does not change a live daemon's state.
  * Source: docs/protocol-v2.md "Members", rule 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -15,20 +15,20 @@ import { OwnPast } from "./own-past.js";
 import type { Report } from "./stable-point.js";
 import { isBelieved } from "./witnesses.js";
 
-/** How often all members are asked about one member's claim, in the time of a round of reports. */
+/** How many times all members may be asked about one member's claim during a round of reports. */
 const ASKS_A_ROUND = 8;
 /** Milliseconds after which the same line is logged again. */
 const AGAIN_MS = 600_000;
 
-/** A member's pruned entries, compared with this daemon's. Times are `uptime` milliseconds unless stated otherwise. */
+/** The comparison of a member's pruned entries with this daemon's. Times are `uptime` milliseconds unless stated otherwise. */
 interface Gap {
   readonly member: ByteString;
   address: string;
   /** The date up to which it has pruned everything; milliseconds since 1970. */
   pruned: number;
-  /** Whether the member itself says that it misses nothing. */
-  isWhole: boolean;
-  /** The date up to which it was asked; milliseconds since 1970. */
+  /** Whether the member itself reports that it is not missing anything. */
+  isComplete: boolean;
+  /** The date up to which its report was requested; milliseconds since 1970. */
   at: number;
   /** Its last report on that date; null: none yet. */
   report: Report | null;
@@ -42,16 +42,16 @@ interface Gap {
   forgiven: Report | null;
   /** Whether it has been compared. */
   isKnown: boolean;
-  /** Whether something is missing here. */
+  /** Whether entries are missing here. */
   isOpen: boolean;
-  /** Whether it was not found equal since the member connected: what is missing is not just on its way. */
+  /** Whether it was never found equal since the member connected: the missing entries are not just in flight. */
   isNew: boolean;
   /** When it opened. */
   since: number;
-  /** The fewest entries that were missing since then, and when that was found. */
+  /** The fewest entries that were missing since it opened, and when that number was found. */
   fewest: number;
   shrunkAt: number;
-  saidAt: number;
+  loggedAt: number;
 }
 
 export class Gaps {
@@ -68,11 +68,11 @@ export class Gaps {
   }
 
   /**
-   * A member has said what it has pruned.
-   * @param isFirst  of its connection
+   * Receives a member's report of what it has pruned.
+   * @param isFirst  whether it is the first status of its connection
    */
   heard({ id, connection }: ConnectedMember, status: StatusMessage, isFirst: boolean): void {
-    this.#own.heard(id, status);
+    this.#own.noteTotals(id, status);
     const known = this.#gaps.get(id);
     if (status.pruned === 0) {
       if (known !== undefined) {
@@ -87,7 +87,7 @@ export class Gaps {
     gap.address = connection.remote;
     gap.isKnown &&= gap.pruned > 0;
     gap.pruned = status.pruned;
-    gap.isWhole = status.state !== "catching-up";
+    gap.isComplete = status.state !== "catching-up";
     gap.isHere = true;
     if (isFirst) gap.isNew = true;
     const { index, prunedTo } = this.#cluster.timeline;
@@ -95,7 +95,7 @@ export class Gaps {
       close(gap);
       return;
     }
-    // If two have both pruned each compares at the same date: otherwise both could hold less, or neither.
+    // If both have pruned, each compares at the same date: otherwise both could have less, or neither.
     gap.at = endOfPruned(Math.max(status.pruned, prunedTo), this.#cluster.clock());
     connection.send({ kind: "report-request", at: gap.at });
   }
@@ -103,7 +103,7 @@ export class Gaps {
   reported(id: ByteString, report: Report): void {
     this.#own.reported(id, report);
     for (const gap of this.#gaps.values()) {
-      if (gap.member === id && gap.at === report.at) this.#saidBy(gap, report);
+      if (gap.member === id && gap.at === report.at) this.#noteReport(gap, report);
       else if (gap.member !== id && gap.report?.at === report.at) gap.witnesses.set(id, report);
       else continue;
       if (gap.report !== null) this.#compare(gap, gap.report);
@@ -111,16 +111,16 @@ export class Gaps {
   }
 
   /**
-   * Notes a report. What other members have said stays until there is something else to ask them: a member may name
-   * other dates all the time.
+   * Notes a report. The other members' reports are kept until the date changes: a member may name other dates all the
+   * time.
    */
-  #saidBy(gap: Gap, report: Report): void {
+  #noteReport(gap: Gap, report: Report): void {
     if (gap.report?.at !== report.at) gap.witnesses.clear();
     gap.report = report;
     if (this.#differs(report)) this.#askAll(gap, report);
   }
 
-  /** Asks all members, however often one of them reports. */
+  /** Asks all members for reports, with a limit on the frequency, however often one of them reports. */
   #askAll(gap: Gap, { at }: Report): void {
     const now = this.#cluster.uptime();
     if (now < gap.askedAt + this.#cluster.limits.reportEveryMs / ASKS_A_ROUND) return;
@@ -128,7 +128,7 @@ export class Gaps {
     askAll(this.#cluster, at);
   }
 
-  /** A member has disconnected. */
+  /** Called when a member has disconnected. */
   left(id: ByteString): void {
     const gap = this.#gaps.get(id);
     if (gap !== undefined) gap.isHere = false;
@@ -141,33 +141,33 @@ export class Gaps {
     for (const id of this.#gaps.keys()) if (!isMember(id)) this.#gaps.delete(id);
   }
 
-  /** Whether something is missing here that this member has pruned. */
+  /** Whether entries are missing here that this member has pruned. */
   isOpen(id: ByteString): boolean {
     return this.#gaps.get(id)?.isOpen ?? false;
   }
 
   /**
-   * Whether a member holds what is missing here, and no member has sent any of it for a while: entry by entry the gap
-   * cannot be closed.
+   * Whether a member's state includes entries that are missing here, while no member has sent any of them for a while, so
+   * that the gap cannot be closed entry by entry.
    */
   isStuck(id: ByteString, now: number, forMs: number): boolean {
     const { snapshotHoldMs } = this.#cluster.limits;
-    // A member that sends a little again and again cannot delay it without end.
+    // A member that keeps sending a little cannot delay it without end.
     const isStuck = ({ isOpen, shrunkAt, since }: Gap) =>
       isOpen && (now - shrunkAt >= forMs || now - since >= snapshotHoldMs);
     const gap = this.#gaps.get(id);
-    // It may have been received since the last look.
+    // The missing entries may have been received since the last check.
     if (gap !== undefined && gap.report !== null && isStuck(gap)) this.#compare(gap, gap.report);
     return (gap !== undefined && isStuck(gap)) || this.#own.isStuck(id, now, forMs);
   }
 
-  /** Whether something is missing, and none of it has been received for long. */
+  /** Whether entries are missing, and none of them has been received for long. */
   areOldAndStuck(now: number): boolean {
     const open = [...this.#gaps.values()].filter(({ isOpen }) => isOpen);
     return open.length > 0 && open.every(({ shrunkAt }) => now - shrunkAt >= this.#cluster.limits.catchUpMs);
   }
 
-  /** Stops waiting for what is missing, until its members hold something else. */
+  /** Stops waiting for the missing entries, until the reports of their members change. */
   forgive(): void {
     for (const gap of this.#gaps.values()) {
       if (!gap.isOpen) continue;
@@ -176,7 +176,7 @@ export class Gaps {
     }
   }
 
-  /** The set of entries here has changed: gaps are found again. */
+  /** Called when the set of entries here has changed: gaps are determined again. */
   changed(): void {
     const now = this.#cluster.uptime();
     this.#nextAt = now;
@@ -184,7 +184,7 @@ export class Gaps {
     this.#own.changed();
   }
 
-  /** Compares what members have reported again, as they may be disconnected by now, and reports what stays. */
+  /** Compares the members' reports again, because members may have disconnected, and logs gaps that remain. */
   tick(now: number): void {
     if (now < this.#nextAt) return;
     const { reportEveryMs, catchUpMs } = this.#cluster.limits;
@@ -193,19 +193,19 @@ export class Gaps {
     for (const gap of this.#gaps.values()) {
       if (gap.isOpen && gap.report !== null) {
         this.#compare(gap, gap.report);
-        // Other members may have connected since, and the member itself may be disconnected.
+        // More members may have connected since, and the member itself may have disconnected.
         if (gap.isOpen) this.#askAll(gap, gap.report);
       }
-      if (!gap.isOpen || now - gap.shrunkAt < catchUpMs || now - gap.saidAt < AGAIN_MS) continue;
-      gap.saidAt = now;
+      if (!gap.isOpen || now - gap.shrunkAt < catchUpMs || now - gap.loggedAt < AGAIN_MS) continue;
+      gap.loggedAt = now;
       const keepsFrom = dateText(gap.pruned + 1);
-      this.#cluster.log.error({ member: hexOf(gap.member), address: gap.address, keepsFrom }, LACKING);
+      this.#cluster.log.error({ member: hexOf(gap.member), address: gap.address, keepsFrom }, INCOMPLETE);
     }
   }
 
   /**
    * Whether too much is missing to be live. @param isCatchingUp  as of the last tick: a daemon that has not been live
-   * has to be sure
+   * needs certainty
    */
   isLacking(now: number, isCatchingUp: boolean, since: number): boolean {
     const { catchUpMs, catchUpStuckMs } = this.#cluster.limits;
@@ -213,7 +213,7 @@ export class Gaps {
     return [...this.#gaps.values()].some((gap) =>
       gap.isKnown
         ? gap.isOpen && (isCatchingUp || gap.isNew || now - gap.since >= catchUpMs)
-        : // Who says that it has pruned something, and not what it holds, is not waited for without end, whoever comes next.
+        : // A member that has pruned entries but never reports what it has is not waited for without end.
           gap.isHere && isCatchingUp && now - since < catchUpStuckMs,
     );
   }
@@ -222,22 +222,22 @@ export class Gaps {
     const { timeline, uptime } = this.#cluster;
     const own = totalsUpTo(timeline.index, report.at);
     const isLess = holdsLess(own, report);
-    // If two differ and both have pruned, or the other one misses something, the one that holds less is not live.
+    // If the two differ and both have pruned, or the other one is itself incomplete, the one with less is not live.
     const isOlder = !gap.isOpen && timeline.prunedTo >= gap.pruned;
     if (
       isSameTotals(own, report) ||
       isSameReport(report, gap.forgiven) ||
-      (!isLess && (isOlder || !gap.isWhole)) ||
+      (!isLess && (isOlder || !gap.isComplete)) ||
       !isBelieved({ ...gap, report, own }, this.#cluster, this.#voting)
     ) {
       close(gap);
       return;
     }
     const now = uptime();
-    const lacking = report.ring.count + report.data.count - own.ring.count - own.data.count;
+    const missing = report.ring.count + report.data.count - own.ring.count - own.data.count;
     if (!gap.isOpen) gap.since = now;
-    if (!gap.isOpen || lacking < gap.fewest) {
-      gap.fewest = lacking;
+    if (!gap.isOpen || missing < gap.fewest) {
+      gap.fewest = missing;
       gap.shrunkAt = now;
     }
     gap.isKnown = gap.isOpen = true;
@@ -260,7 +260,7 @@ const noGap = (member: ByteString): Gap => ({
   member,
   address: "",
   pruned: 0,
-  isWhole: false,
+  isComplete: false,
   at: 0,
   report: null,
   forgiven: null,
@@ -273,9 +273,9 @@ const noGap = (member: ByteString): Gap => ({
   since: 0,
   fewest: 0,
   shrunkAt: 0,
-  saidAt: Number.NEGATIVE_INFINITY,
+  loggedAt: Number.NEGATIVE_INFINITY,
 });
 
-const LACKING =
-  "this daemon misses entries that a member no longer stores, so it is not live, and serves what it has. It takes a " +
-  "snapshot that most of the other members have signed, once there is one; else connect it to a member that stores all";
+const INCOMPLETE =
+  "this daemon is missing entries that a member no longer stores, so it is not live, and serves the data that it has. It adopts a " +
+  "snapshot that most of the other members have signed, once there is one. Otherwise connect it to a member that stores all entries";

@@ -1,7 +1,7 @@
 /**
- * What this daemon has pruned, compared with what the other members hold of it: no entry dated that early is accepted
- * here any longer, so if most other members hold something else they are right, and only their snapshot can repair it.
- * Source: docs/protocol-v2.md "Members", rule 8.
+ * Compares what this daemon has pruned with the other members' entries of the same time. No entry dated that early is
+ * accepted here any longer. So if most other members have different entries they are right, and only their snapshot
+ * can repair this daemon. Source: docs/protocol-v2.md "Members", rule 8.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
@@ -12,25 +12,25 @@ import type { Report } from "./stable-point.js";
 
 export class OwnPast {
   readonly #cluster: ClusterState;
-  /** The date up to which the other members were asked last, the end of what this daemon has pruned; since 1970. */
+  /** The end of what this daemon has pruned, when the other members were last asked; milliseconds since 1970. */
   #at = -1;
   /** When they were asked; `uptime` milliseconds. */
   #askedAt = Number.NEGATIVE_INFINITY;
   readonly #reports = new Map<ByteString, Report>();
-  /** What most of them hold, and when it became something else than here; null: it is not. */
+  /** The report of most members if it differs from this daemon's entries, and since when it has; null: it does not. */
   #other: { readonly report: Report; readonly since: number } | null = null;
 
   constructor(cluster: ClusterState) {
     this.#cluster = cluster;
   }
 
-  /** Takes the totals of a member. If they are different from those here, all members are asked where the difference is. */
-  heard(id: ByteString, held: Totals): void {
+  /** Processes a member's totals. If they differ from those here, the daemon asks all members where. */
+  noteTotals(id: ByteString, held: Totals): void {
     const { timeline, clock, uptime, limits } = this.#cluster;
     const { prunedTo, index } = timeline;
     if (prunedTo < 0) return;
     if (isSameTotals(totalsOf(index), held)) {
-      // What it reported before is out of date, or this daemon's entries are others now.
+      // Its earlier report is outdated, or this daemon's entries have changed.
       this.left(id);
       return;
     }
@@ -49,12 +49,12 @@ export class OwnPast {
     this.tick();
   }
 
-  /** A member has disconnected. */
+  /** Called when a member has disconnected. */
   left(id: ByteString): void {
     if (this.#reports.delete(id)) this.tick();
   }
 
-  /** The set of entries here has changed. */
+  /** Called when the set of entries here has changed. */
   changed(): void {
     this.#reports.clear();
     this.#other = null;
@@ -74,7 +74,7 @@ export class OwnPast {
     return other !== null && (isCatchingUp || now - other.since >= this.#cluster.limits.catchUpMs);
   }
 
-  /** Whether a member holds what most other members hold, and has for a while. */
+  /** Whether a member has the same entries as most other members, and a difference has existed for a while. */
   isStuck(id: ByteString, now: number, forMs: number): boolean {
     const report = this.#reports.get(id);
     if (this.#other === null || report === undefined || now - this.#other.since < forMs) return false;
@@ -82,18 +82,18 @@ export class OwnPast {
   }
 
   /**
-   * Returns what most of the other members, at least two, report alike; null: nothing. A member that says that it
-   * misses something is no witness.
+   * Returns the report on which most of the other members, at least two, agree; null: there is none. A member that
+   * reports to be catching up is no witness.
    */
   #ofMost(): Report | null {
     const voices = electorateIn(this.#cluster);
     const isLive = (id: ByteString) => this.#cluster.members.get(id)?.status?.state === "live";
     if (voices.others < 2) return null;
-    const heard = [...this.#reports].flatMap(([id, report]) =>
+    const reports = [...this.#reports].flatMap(([id, report]) =>
       voices.ids.has(id) && isLive(id) ? [report] : [],
     );
     const isMost = (one: Report) =>
-      heard.filter((other) => isSameTotals(one, other)).length >= majorityOf(voices);
-    return heard.find(isMost) ?? null;
+      reports.filter((other) => isSameTotals(one, other)).length >= majorityOf(voices);
+    return reports.find(isMost) ?? null;
   }
 }

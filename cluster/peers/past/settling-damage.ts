@@ -1,8 +1,8 @@
 /**
- * Entries that were found damaged here are requested from the other members again. If no member sends one, and most
- * hold what can be read here of that time and nothing else, they have a state without it: then this daemon drops it
- * as well. That is asked by reports on the past, as what is written meanwhile is never the same everywhere. A daemon
- * without members waits for none.
+ * Settles entries that were found damaged here. They are requested from the other members again. If no member sends one,
+ * and most have exactly the readable entries that this daemon has of that time, then their state does not contain it,
+ * and this daemon drops it too. The comparison uses reports on the past, because recent entries are never the same
+ * everywhere. A daemon without members drops it without waiting.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ClusterState } from "../shared/cluster-state.js";
@@ -12,13 +12,13 @@ import type { Report, Reporter } from "./stable-point.js";
 
 export class SettlingDamage {
   readonly #cluster: ClusterState;
-  /** The date before which everything was asked for last; milliseconds since 1970. */
+  /** The date up to which reports were last requested; milliseconds since 1970. */
   #at = 0;
-  /** When it was asked for; `uptime` milliseconds; null: nothing is damaged, or the damage was just found. */
+  /** When they were requested, as `uptime` milliseconds; null: nothing is damaged, or the damage was just found. */
   #askedAt: number | null = null;
-  /** Reports on it since. */
+  /** Reports received since then. */
   readonly #reports = new Map<ByteString, Report>();
-  /** When most began to agree; `uptime` milliseconds; null: they do not. */
+  /** When most members began to agree, as `uptime` milliseconds; null: they do not. */
   #since: number | null = null;
 
   constructor(cluster: ClusterState) {
@@ -57,9 +57,10 @@ export class SettlingDamage {
       return report !== undefined && voices.ids.has(id) && isSameTotals(report, own);
     };
     const alike = members.filter(isEqual).length;
-    // A member that has it in a snapshot only cannot send it: if all members have answered, this daemon is one of
-    // those without it.
-    const isHeard = voices.ids.size === voices.others && [...voices.ids].every((id) => this.#reports.has(id));
-    return alike >= majorityOf(voices) || (isHeard && 2 * (1 + alike) > voices.others + 1);
+    // A member that has the entry only in a snapshot cannot send it. If all members have replied, this daemon counts
+    // as one of those without the entry.
+    const haveAllReplied =
+      voices.ids.size === voices.others && [...voices.ids].every((id) => this.#reports.has(id));
+    return alike >= majorityOf(voices) || (haveAllReplied && 2 * (1 + alike) > voices.others + 1);
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Chooses the member whose snapshot may replace what is here, if any: never one member's word against another's,
- * never a date in the future, and never what a member could send entry by entry. Where members cannot settle it an
- * operator can.
+ * Chooses the member whose snapshot may replace this daemon's entries, if any. It never prefers one member's word to
+ * another's, accepts no date in the future, and replaces nothing that a member could send entry by entry. If the members
+ * cannot settle the matter, an operator can.
  * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
@@ -18,7 +18,7 @@ export class SnapshotChoice {
   readonly #gaps: Gaps;
   readonly #voting: CutVoting;
   readonly #taking: SnapshotTaking;
-  /** The option that an operator could order with, as of the last look; null: nothing has to be ordered. */
+  /** The option by which an operator can settle it, as of the last check; null: none is needed. */
   #order: string | null = null;
 
   constructor(cluster: ClusterState, past: { gaps: Gaps; voting: CutVoting; taking: SnapshotTaking }) {
@@ -28,14 +28,14 @@ export class SnapshotChoice {
     this.#taking = past.taking;
   }
 
-  /** The option that an operator may start this daemon with, as members cannot settle what is missing; null: none. */
+  /** The option that an operator may start this daemon with, because members cannot settle what is missing; null: none. */
   get order(): string | null {
     return this.#order;
   }
 
   /**
-   * Returns the members that a snapshot may be taken from, the one with the earliest date first; none: there is no
-   * need, or no right.
+   * Returns the members whose snapshots may be loaded, the one with the earliest date first; none: no snapshot is
+   * needed or justified.
    */
   choices(now: number, candidates: readonly ConnectedMember[]): readonly Choice[] {
     this.#order = null;
@@ -51,22 +51,22 @@ export class SnapshotChoice {
   }
 
   /**
-   * Returns live members that have what is missing here, while no connected member could send that itself, and the
-   * date that a snapshot has to reach.
+   * Returns live members that have the missing entries in their state, while no connected member could send the entries
+   * themselves, with the date that a snapshot has to reach.
    */
   #stuck(now: number, candidates: readonly ConnectedMember[]): { sender: ConnectedMember; needed: number }[] {
     const cluster = this.#cluster;
     const gaps = this.#gaps;
     const { timeline, limits, state } = cluster;
     if (state !== "catching-up" || timeline.handover === null || !isEverybodyHere(cluster, now)) return [];
-    const hasGivenAll = ({ compared, id, status }: ConnectedMember) =>
+    const hasSentAll = ({ compared, id, status }: ConnectedMember) =>
       compared !== null || (gaps.isOpen(id) && (status?.pruned ?? 0) > timeline.prunedTo);
-    // A member that could send it, and never does, is not waited for without end.
-    const forMs = candidates.every(hasGivenAll) ? limits.snapshotAfterMs : limits.catchUpStuckMs;
+    // A member that could send the entries, but never does, is not waited for without end.
+    const forMs = candidates.every(hasSentAll) ? limits.snapshotAfterMs : limits.catchUpStuckMs;
     return candidates
       .flatMap((sender) => {
         const { id, status } = sender;
-        // It sends entry by entry what it has not pruned.
+        // Everything that it has not pruned it sends entry by entry.
         const isOne = status?.state === "live" && gaps.isStuck(id, now, forMs);
         return isOne ? [{ sender, needed: status.pruned }] : [];
       })
@@ -80,25 +80,25 @@ export class SnapshotChoice {
     const due = voting.from(id, needed).filter(({ at }) => at <= now);
     const votes = due.filter((vote) => !this.#isHere(vote) && !this.#taking.wasTaken(vote));
     const voices = electorateIn(this.#cluster);
-    // With one other member, its word is all there is: enough for a daemon that has nothing to lose by it.
+    // If there is only one other member, its word is all there is. That suffices for a daemon that has nothing to lose.
     const isBelieved = order === id || (voices.others === 1 && voices.ids.has(id) && beganEmpty);
     const missing = this.#taking.missingOf(id);
-    // What was signed stays, though the member may hold something else by now: then a later one, or all again.
+    // Votes remain although the member's state may have changed since: then a later vote is tried, or all again.
     const first = (proved: readonly CutVote[]) => proved.find(({ at }) => at > missing) ?? proved[0] ?? null;
     if (isBelieved) return first(votes);
-    // What this daemon has signed itself is proved, whatever it has lost since.
+    // A state that this daemon itself has signed is proved, whatever it has lost since.
     const isProved = (vote: CutVote) =>
       voting.haveSigned(id, vote.at) || (voices.others > 1 && voting.agreedOn(vote.at)?.seal === vote.seal);
     return first(votes.filter(isProved));
   }
 
-  /** Whether it is the very snapshot that replaced what is forgotten here: adopted again it would change nothing. */
+  /** Whether this is the snapshot that replaced the pruned entries here: adopting it again would change nothing. */
   #isHere({ at, seal }: CutVote): boolean {
     const { prunedTo, handover } = this.#cluster.timeline;
     return at === prunedTo && handover?.cuts.some((cut) => cut.at === at && cut.seal === seal) === true;
   }
 
-  /** Warns if an operator's order names no connected member: it does nothing, and would be silent. */
+  /** Warns if an operator's order names no connected member: otherwise the order would have no effect without notice. */
   #warnUnknown(now: number, candidates: readonly ConnectedMember[]): void {
     const cluster = this.#cluster;
     const ordered = cluster.order;
@@ -124,9 +124,9 @@ export class SnapshotChoice {
 }
 
 const UNKNOWN =
-  "`adopt` names no daemon that is connected: nothing is taken over by it. Compare the id with `dbsync status --json`, which has all " +
-  "64 digits; and take the option out when it has been carried out";
+  "`adopt` names no daemon that is connected: the option has no effect. Compare the id with `dbsync status --json`, which has all " +
+  "64 digits; and remove the option after the snapshot has been adopted";
 const UNDECIDED =
-  "what is missing here no member stores entry by entry, and too few have signed the same snapshot of it: nothing is taken over, and " +
-  "this daemon serves what it has. Connect those that are away; or, if this member is to be believed, start this daemon once " +
-  "with the option `order`: its snapshot takes the place of everything here dated up to `upTo`, and that is kept aside";
+  "no member stores the entries that are missing here, and too few have signed the same snapshot of them: no snapshot is adopted, and " +
+  "this daemon serves the data that it has. Connect the missing members; or, if you trust this member, start this daemon once " +
+  "with the option `order`: its snapshot replaces everything here dated up to `upTo`, and the replaced data are kept aside";

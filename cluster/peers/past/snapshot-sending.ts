@@ -1,15 +1,15 @@
-/** Sends a member the snapshot of a date, part by part as it asks, and keeps what follows it until the member is live. */
+/** Sends a member the snapshot of a date, in the parts that it requests, and retains later entries until the member is live. */
 import type { MemberConnection } from "../connections/member-connection.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 
 /** A snapshot that is being sent. Times are `uptime` milliseconds. */
-interface Giving {
+interface Sending {
   readonly at: number;
   readonly total: number;
   readonly parts: Iterator<Buffer>;
-  /** Number of the part that is next. */
+  /** The number of the next part. */
   number: number;
-  /** The next part, already taken out of `parts` to know whether another one follows; null: that was all. */
+  /** The next part, read ahead from `parts` to know whether it is the last one; null: all parts were sent. */
   next: Buffer | null;
   pulledAt: number;
 }
@@ -17,8 +17,8 @@ interface Giving {
 export class SnapshotSending {
   readonly #cluster: ClusterState;
   readonly #connection: MemberConnection;
-  #giving: Giving | null = null;
-  /** When the member began to need what this daemon keeps; null: it does not. */
+  #sending: Sending | null = null;
+  /** Since when this daemon retains entries for the member; null: it does not. */
   #helpsSince: number | null = null;
 
   constructor(cluster: ClusterState, connection: MemberConnection) {
@@ -26,61 +26,61 @@ export class SnapshotSending {
     this.#connection = connection;
   }
 
-  /** Sends a part that the member asks for. @param at  the snapshot's date @param number  0: from the beginning */
+  /** Sends a part that the member requests. @param at  the snapshot's date @param number  0: from the beginning */
   pull(at: number, number: number): void {
     const peering = this.#cluster;
-    // A member that asks for a thousand parts in one message is closed at the next tick, and receives no gigabyte
-    // before.
+    // A member that requests a thousand parts in one message is disconnected at the next tick, and must not receive a
+    // gigabyte before that.
     if (this.#connection.unsentBytes > peering.limits.closeAboveUnsentBytes) return;
     try {
-      this.#give(at, number);
+      this.#sendPart(at, number);
     } catch (problem) {
-      // Another member may have one that can be read.
+      // Another member may have a readable one.
       peering.log.error({ reason: (problem as Error).message }, UNREADABLE);
       this.#end();
-      this.#giveNone(number);
+      this.#sendNone(number);
     }
   }
 
-  #give(at: number, number: number): void {
+  #sendPart(at: number, number: number): void {
     const peering = this.#cluster;
     if (number === 0) this.#begin(at);
-    const giving = this.#giving;
-    if (giving === null || giving.next === null || at !== giving.at || number !== giving.number) {
-      // What is requested after the last part was requested before that had arrived.
-      if (giving === null || giving.next !== null) this.#giveNone(number);
+    const sending = this.#sending;
+    if (sending === null || sending.next === null || at !== sending.at || number !== sending.number) {
+      // A request after the last part was sent before that part had arrived, and is ignored.
+      if (sending === null || sending.next !== null) this.#sendNone(number);
       return;
     }
-    const bytes = giving.next;
-    const { done, value } = giving.parts.next();
-    giving.next = done === true ? null : value;
-    giving.pulledAt = peering.uptime();
-    giving.number++;
+    const bytes = sending.next;
+    const { done, value } = sending.parts.next();
+    sending.next = done === true ? null : value;
+    sending.pulledAt = peering.uptime();
+    sending.number++;
     this.#connection.send({
       kind: "snapshot-part",
-      at: giving.at,
+      at: sending.at,
       number,
-      total: giving.total,
+      total: sending.total,
       isLast: done === true,
       bytes,
     });
   }
 
-  #giveNone(number: number): void {
+  #sendNone(number: number): void {
     const bytes = Buffer.alloc(0);
     this.#connection.send({ kind: "snapshot-part", at: 0, number, total: 0, isLast: true, bytes });
   }
 
-  /** @param isLive  whether the member needs no more help */
+  /** @param isLive  whether the member no longer needs help */
   tick(now: number, isLive: boolean): void {
     const { timeline, limits } = this.#cluster;
-    if (this.#giving !== null && now - this.#giving.pulledAt > limits.snapshotStuckMs) this.#end();
+    if (this.#sending !== null && now - this.#sending.pulledAt > limits.snapshotStuckMs) this.#end();
     if (this.#helpsSince === null) return;
     if (isLive || now - this.#helpsSince > limits.snapshotHoldMs) this.#helpsSince = null;
     else timeline.handover?.hold();
   }
 
-  /** The member has disconnected. */
+  /** Called when the member has disconnected. */
   stop(): void {
     this.#end();
   }
@@ -89,26 +89,26 @@ export class SnapshotSending {
     this.#end();
     const peering = this.#cluster;
     // A daemon that is not live itself sends none.
-    const given = peering.state === "live" ? (peering.timeline.handover?.givable(at) ?? null) : null;
-    if (given === null) return;
+    const snapshot = peering.state === "live" ? (peering.timeline.handover?.sendable(at) ?? null) : null;
+    if (snapshot === null) return;
     const now = peering.uptime();
     this.#helpsSince ??= now;
     peering.timeline.handover?.hold();
-    const parts = piecesOf(given.chunks, peering.limits.snapshotPartBytes);
+    const parts = piecesOf(snapshot.chunks, peering.limits.snapshotPartBytes);
     const next = parts.next().value ?? null;
-    this.#giving = { at: given.cutAt, total: given.bytes, parts, number: 0, next, pulledAt: now };
+    this.#sending = { at: snapshot.cutAt, total: snapshot.bytes, parts, number: 0, next, pulledAt: now };
   }
 
   #end(): void {
-    this.#giving?.parts.return?.();
-    this.#giving = null;
+    this.#sending?.parts.return?.();
+    this.#sending = null;
   }
 }
 
-/** Cuts chunks into pieces of at most the given number of bytes. */
-function* piecesOf(chunks: Iterable<Buffer>, most: number): Generator<Buffer, undefined> {
+/** Cuts chunks into pieces of at most `maxBytes` bytes. */
+function* piecesOf(chunks: Iterable<Buffer>, maxBytes: number): Generator<Buffer, undefined> {
   for (const chunk of chunks)
-    for (let from = 0; from < chunk.length; from += most) yield chunk.subarray(from, from + most);
+    for (let from = 0; from < chunk.length; from += maxBytes) yield chunk.subarray(from, from + maxBytes);
 }
 
-const UNREADABLE = "the snapshot for a member cannot be read";
+const UNREADABLE = "the snapshot requested by a member cannot be read";

@@ -1,7 +1,7 @@
 /**
- * Takes a snapshot from a live member, when entries are missing here that no connected member keeps any longer:
- * requests its parts, a few at a time, and has the timeline begin with it once it is complete and the one that was
- * agreed on. Members are asked one after the other.
+ * Loads a snapshot from a live member when entries are missing here that no connected member stores any longer. It
+ * requests the parts, a few at a time, and has the timeline adopt the snapshot once it is complete and is the one that
+ * the members agreed on. Members are tried one after the other.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
@@ -18,7 +18,7 @@ const PROGRESS_EVERY_MS = 5000;
 /** Orphaned entries in one line of the log. */
 const ORPHANED_A_LINE = 20;
 
-/** A member that could send a snapshot. */
+/** A member that may send a snapshot. */
 export interface SnapshotSender {
   readonly id: ByteString;
   readonly connection: { readonly remote: string; send(message: OwnMessage): void };
@@ -42,19 +42,19 @@ export interface SnapshotProgress {
 interface Taking extends Choice {
   staged: StagedSnapshot | null;
   received: number;
-  /** Bytes of these, since `movedAt`. */
+  /** The bytes of these that were received since `movedAt`. */
   fresh: number;
-  /** Numbers of the part that has to come next, and of the one that is to be requested next. */
+  /** The number of the next part to arrive, and that of the next part to request. */
   number: number;
-  asked: number;
-  /** Whether all has been received, and is being checked and adopted: nothing can end it any longer. */
-  isWhole: boolean;
+  requested: number;
+  /** Whether everything has been received, and is being checked and adopted: from then on it cannot be stopped. */
+  isComplete: boolean;
   movedAt: number;
-  saidAt: number;
+  loggedAt: number;
 }
 
 export class SnapshotTaking {
-  /** Snapshots taken since the start. */
+  /** Snapshots adopted since the start. */
   taken = 0;
   /** Own entries that were lost with snapshots, since the start. */
   orphaned = 0;
@@ -63,20 +63,20 @@ export class SnapshotTaking {
   readonly #cluster: ClusterState;
   readonly #onTaken: () => void;
   #taking: Taking | null = null;
-  /** When a member may be asked again; `uptime` milliseconds. */
-  readonly #rests = new Map<ByteString, number>();
+  /** When a member may be tried again; `uptime` milliseconds. */
+  readonly #pausedUntil = new Map<ByteString, number>();
   /** The date of the last snapshot that a member was asked for and could not send; milliseconds since 1970. */
   readonly #missing = new Map<ByteString, number>();
   /** Seals of the snapshots adopted since this daemon was last live. */
   readonly #seals = new Set<ByteString>();
 
-  /** @param onTaken  the timeline starts from a snapshot now */
+  /** @param onTaken  called when the timeline starts from a snapshot */
   constructor(cluster: ClusterState, onTaken: () => void) {
     this.#cluster = cluster;
     this.#onTaken = onTaken;
   }
 
-  /** Whether this daemon serves: then it keeps what it has. */
+  /** Whether this daemon serves: then it keeps its data. */
   get #isServing(): boolean {
     return this.#cluster.state !== "catching-up";
   }
@@ -87,55 +87,60 @@ export class SnapshotTaking {
     return { address: sender.connection.remote, received, total: agreed.bytes };
   }
 
-  /** Returns the date of the last snapshot that a member was asked for and could not send; -1: there was none. */
+  /** Returns the date of the last snapshot that a member was asked for and could not send; -1: there is none. */
   missingOf(id: ByteString): number {
     return this.#missing.get(id) ?? -1;
   }
 
   /**
-   * Whether this snapshot was taken since this daemon last served: if that did not add what is missing, it does not a
-   * second time.
+   * Whether this snapshot was adopted since this daemon last served: if it did not add the missing entries the first time,
+   * it will not do so again.
    */
   wasTaken({ seal }: CutVote): boolean {
     return this.#seals.has(seal);
   }
 
-  /** A member has disconnected. */
+  /** Called when a member has disconnected. */
   left(id: ByteString): void {
     this.#missing.delete(id);
   }
 
-  /** @param choices  members that one may be taken from, and which snapshot, the best one first; none: there is no need */
+  /** @param choices  members and the snapshots that may be loaded from them, the best first; none: no snapshot is needed */
   tick(now: number, choices: readonly Choice[]): void {
     const taking = this.#taking;
     if (this.#isServing) this.#seals.clear();
     if (taking === null) {
-      const choice = choices.find(({ sender }) => now >= (this.#rests.get(sender.id) ?? 0));
+      const choice = choices.find(({ sender }) => now >= (this.#pausedUntil.get(sender.id) ?? 0));
       if (choice !== undefined) this.#begin(choice, now);
       return;
     }
-    if (taking.isWhole) return;
+    if (taking.isComplete) return;
     if (!choices.some(({ sender }) => sender === taking.sender))
-      this.#giveUp("it is not needed any more, or the member has gone");
-    else if (now - taking.movedAt > this.#cluster.limits.snapshotStuckMs) this.#giveUp("nothing comes");
-    else if (now - taking.saidAt > PROGRESS_EVERY_MS) {
-      taking.saidAt = now;
+      this.#giveUp("it is no longer needed, or the member has disconnected");
+    else if (now - taking.movedAt > this.#cluster.limits.snapshotStuckMs) this.#giveUp("no data arrive");
+    else if (now - taking.loggedAt > PROGRESS_EVERY_MS) {
+      taking.loggedAt = now;
       const { received, agreed } = taking;
-      this.#cluster.log.info({ received, total: agreed.bytes }, "taking a snapshot");
+      this.#cluster.log.info({ received, total: agreed.bytes }, "loading a snapshot");
     }
   }
 
-  /** Takes a part. @returns whether it was requested */
+  /** Receives a part. @returns whether it was requested */
   part(sender: SnapshotSender, message: SnapshotPartMessage): boolean {
     const taking = this.#taking;
-    // Parts of one that was given up may still be on their way.
-    if (taking === null || taking.sender !== sender || taking.isWhole) return this.#rests.has(sender.id);
+    // Parts of a transfer that was abandoned may still be in flight.
+    if (taking === null || taking.sender !== sender || taking.isComplete)
+      return this.#pausedUntil.has(sender.id);
     if (message.number !== taking.number) return false;
     if (message.at !== taking.agreed.at || message.total !== taking.agreed.bytes) {
-      // A snapshot made again of that date may contain other entries: the member no longer has the one that was
+      // A snapshot that was made again for that date may contain other entries: the member no longer has the one that was
       // signed.
       this.#missing.set(sender.id, taking.agreed.at);
-      this.#giveUp(message.at === 0 ? "it has none to give" : "it gives another one than was agreed on");
+      this.#giveUp(
+        message.at === 0
+          ? "it has no snapshot to send"
+          : "it sends a different snapshot from the one that was agreed on",
+      );
       return true;
     }
     taking.received += message.bytes.length;
@@ -146,20 +151,20 @@ export class SnapshotTaking {
     try {
       taking.staged ??= this.#stage(message.at);
       const { room } = taking.staged;
-      // What is made of it needs room as well.
+      // The state that is made of it needs space too.
       if (left + message.bytes.length > room)
-        throw new Error(`${left} bytes are still to come, and there is room for ${Math.floor(room)}`);
+        throw new Error(`${left} bytes are still missing, and there is space for ${Math.floor(room)}`);
       taking.staged.write(message.bytes);
     } catch (problem) {
       this.#giveUp((problem as Error).message);
       return true;
     }
     if (message.isLast) this.#adopt(taking, taking.staged);
-    else this.#ask(taking);
+    else this.#request(taking);
     return true;
   }
 
-  /** Notes progress. A byte now and then is none: another member may send everything. */
+  /** Notes progress. A few bytes do not count as progress: another member may be able to send everything. */
   #moved(taking: Taking, bytes: number): void {
     const { uptime, limits } = this.#cluster;
     taking.fresh += bytes;
@@ -168,9 +173,9 @@ export class SnapshotTaking {
     taking.movedAt = uptime();
   }
 
-  /** Leaves nothing unfinished. */
+  /** Discards an unfinished transfer. */
   stop(): void {
-    if (this.#taking?.isWhole === false) this.#taking.staged?.discard();
+    if (this.#taking?.isComplete === false) this.#taking.staged?.discard();
     this.#taking = null;
   }
 
@@ -182,33 +187,33 @@ export class SnapshotTaking {
       received: 0,
       fresh: 0,
       number: 0,
-      asked: 0,
-      isWhole: false,
+      requested: 0,
+      isComplete: false,
       movedAt: now,
-      saidAt: now,
+      loggedAt: now,
     };
-    this.#rests.delete(sender.id);
+    this.#pausedUntil.delete(sender.id);
     this.#cluster.log.warn({ ...factsOf(sender), upTo: dateText(agreed.at) }, TAKING);
-    this.#ask(this.#taking);
+    this.#request(this.#taking);
   }
 
-  /** Asks for the first part alone at first, as the member may have none to send. */
-  #ask(taking: Taking): void {
+  /** Requests parts: only the first one in the beginning, because the member may have none to send. */
+  #request(taking: Taking): void {
     const { staged, sender, number, agreed } = taking;
     const until = staged === null ? 1 : number + this.#cluster.limits.snapshotParts;
-    for (; taking.asked < until; taking.asked++)
-      sender.connection.send({ kind: "snapshot-pull", at: agreed.at, number: taking.asked });
+    for (; taking.requested < until; taking.requested++)
+      sender.connection.send({ kind: "snapshot-pull", at: agreed.at, number: taking.requested });
   }
 
   #stage(cutAt: number): StagedSnapshot {
     const { handover } = this.#cluster.timeline;
-    if (handover === null) throw new Error("there is no place for it");
+    if (handover === null) throw new Error("there is no storage for snapshots");
     return handover.stage(cutAt);
   }
 
   #adopt(taking: Taking, staged: StagedSnapshot): void {
     const { timeline, log } = this.#cluster;
-    taking.isWhole = true;
+    taking.isComplete = true;
     const upTo = dateText(staged.cutAt);
     timeline.handover?.adopt(staged, taking.agreed, {
       isWanted: () => this.#taking === taking && !this.#isServing,
@@ -218,7 +223,7 @@ export class SnapshotTaking {
           name === null ? NO_ASIDE : ASIDE,
         ),
       onOrphaned: (orphans) => {
-        this.#logLost(orphans, upTo, STRAYS);
+        this.#logLost(orphans, upTo, ORPHANED);
         this.#logLost(orphans.unverifiable, upTo, UNVERIFIABLE);
         this.#logPossible(orphans.possible, upTo);
         this.#logDeadLetters(orphans.letters);
@@ -226,16 +231,15 @@ export class SnapshotTaking {
       onAdopted: () => {
         if (this.#taking !== taking) return;
         this.#taking = null;
-        this.#rest(taking.sender);
+        this.#pause(taking.sender);
         this.taken++;
         this.#seals.add(taking.agreed.seal);
-        log.warn({ ...factsOf(taking.sender), upTo, bytes: taking.received }, TAKEN);
+        log.warn({ ...factsOf(taking.sender), upTo, bytes: taking.received }, ADOPTED);
         this.#onTaken();
       },
       onFailed: (problem) => {
         if (this.#taking !== taking) return;
-        // It is as long as the one that was signed, and different: that is known only now that all of it has been
-        // received.
+        // It is as long as the signed one, but different. That is known only after all of it has been received.
         this.#missing.set(taking.sender.id, taking.agreed.at);
         this.#giveUp(problem.message);
       },
@@ -247,21 +251,21 @@ export class SnapshotTaking {
     if (taking === null) return;
     taking.staged?.discard();
     this.#taking = null;
-    this.#rest(taking.sender);
+    this.#pause(taking.sender);
     this.#cluster.log.warn({ ...factsOf(taking.sender), reason }, GIVEN_UP);
   }
 
-  #rest({ id }: SnapshotSender): void {
+  #pause({ id }: SnapshotSender): void {
     const { uptime, limits } = this.#cluster;
-    this.#rests.set(id, uptime() + limits.snapshotStuckMs);
+    this.#pausedUntil.set(id, uptime() + limits.snapshotStuckMs);
   }
 
-  /** Logs lost entries, never in silence: no other member may have them. */
+  /** Logs lost entries, because no other member may have them. */
   #logLost({ count, entries }: LostEntries, upTo: string, text: string): void {
     if (count === 0) return;
     this.orphaned += count;
     const { log } = this.#cluster;
-    for (const some of linesOf(entries)) log.error({ count, upTo, entries: some }, text);
+    for (const line of linesOf(entries)) log.error({ count, upTo, entries: line }, text);
   }
 
   #logDeadLetters(letters: KeptLetters | null): void {
@@ -272,12 +276,12 @@ export class SnapshotTaking {
     if (left > 0) log.error({ left }, NO_ROOM);
   }
 
-  /** Logs entries that are probably in the snapshot: no alarm. */
+  /** Logs entries that are probably in the snapshot. This is no alarm. */
   #logPossible({ count, entries }: LostEntries, upTo: string): void {
     if (count === 0) return;
     this.possiblyOrphaned += count;
     const { log } = this.#cluster;
-    for (const some of linesOf(entries)) log.info({ count, upTo, entries: some }, POSSIBLE);
+    for (const line of linesOf(entries)) log.info({ count, upTo, entries: line }, POSSIBLE);
   }
 }
 
@@ -298,22 +302,22 @@ function textOf({ id, envelope: { at, key, commands } }: Entry): string {
 }
 
 const TAKING =
-  "this daemon misses entries that no member stores any more: taking a member's snapshot instead";
-const TAKEN = "a member's snapshot is taken over";
-const ASIDE = "what was here before is kept in the folder `name`, until you remove it";
-const NO_ASIDE = "what was here before is not kept, as there is no data folder";
-const GIVEN_UP = "no snapshot could be taken from a member; it is tried again";
-const STRAYS =
-  "this daemon had entries of that time which the snapshot that it took over is not made of; they are gone here. Those that are not " +
-  "named were forgotten here before, or are among the ones of which that is said not to be known. With --data they are kept as dead letters";
+  "this daemon is missing entries that no member stores any longer: loading a member's snapshot instead";
+const ADOPTED = "a member's snapshot is taken over";
+const ASIDE = "the replaced data are kept in the folder `name` until you remove it";
+const NO_ASIDE = "the replaced data are not kept, as there is no data folder";
+const GIVEN_UP = "a member's snapshot could not be loaded; this will be tried again";
+const ORPHANED =
+  "this daemon had entries of that time that the adopted snapshot does not contain; this daemon no longer has them. Entries that are not " +
+  "named were pruned here before, or are among those that the log reports as possibly lost. With --data they are kept as dead letters";
 const POSSIBLE =
-  "of these entries it is not known whether the snapshot that was taken over is made of them: it has sums alone, and of their " +
-  "seconds it holds further ones. As a rule it is; their signers can check whether their effect is there";
+  "it is unknown whether the adopted snapshot contains these entries: it has only sums, and for their " +
+  "seconds these include other entries too. Usually it contains them; their signers can check whether their effect is there";
 const KEPT =
-  "what the snapshot misses, or may miss, is stored as dead letters in `file`: dbsync dead-letters lists them, and writes them again";
+  "the entries that the snapshot does not contain, or may not contain, are stored as dead letters in `file`: dbsync dead-letters lists them, and writes them again";
 const NO_ROOM =
-  "`left` more are not stored as dead letters, as --max-dead-letter-bytes is reached: they are only in what was kept aside. Raise it, or write " +
-  "letters again and remove them";
+  "`left` more are not stored as dead letters, as --max-dead-letter-bytes is reached: they are only in the data that were kept aside. Raise the limit, or write " +
+  "dead letters again and remove them";
 const UNVERIFIABLE =
-  "the keys that signed these entries were added by entries which the snapshot that was taken over is not made of, so no other " +
-  "daemon can verify them; they are gone here. Add the keys again, and have what they signed written again";
+  "the keys that signed these entries were added by entries that the adopted snapshot does not contain, so no other " +
+  "daemon can verify them; this daemon no longer has them. Add the keys again, and have their owners write the entries again";

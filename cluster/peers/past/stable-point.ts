@@ -1,7 +1,7 @@
 /**
- * The date before which everything is final. It is a whole second C for which every member has reported, each as of
- * one moment, a published watermark of C or more and a digest up to C that equals this daemon's *now*. In memory
- * only.
+ * The date before which everything is final. It is a whole second C for which every member has reported, as of one
+ * moment each, a published watermark of at least C and a digest up to C that equals this daemon's *present* one. It is
+ * kept in memory only.
  * Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -15,10 +15,10 @@ import {
 import type { Timeline } from "../../../timeline/timeline.js";
 import { isSameTotals, totalsUpTo } from "../shared/totals.js";
 
-/** The list of a cluster without one: each member is one because it is connected. */
+/** The list hash in a cluster without lists: a daemon is a member because it is connected. */
 const NO_LIST = "";
 
-/** A member that is asked. */
+/** A member whose reports count. */
 export interface Reporter {
   readonly id: ByteString;
   /** The watermark of its last status; null: it has sent none yet. */
@@ -26,7 +26,7 @@ export interface Reporter {
   ask(at: number): void;
 }
 
-/** Makes the reporter for a member. */
+/** Returns the reporter for a member. */
 export const reporterOf = ({
   id,
   status,
@@ -48,14 +48,14 @@ export interface Report extends Totals {
 
 interface Round {
   readonly at: number;
-  readonly asked: ReadonlySet<ByteString>;
+  readonly reporters: ReadonlySet<ByteString>;
   readonly reports: Map<ByteString, RuledReport<Totals>>;
 }
 
 interface Waiting {
   readonly at: number;
   readonly resolve: () => void;
-  /** When it is given up; `uptime` milliseconds. */
+  /** When the wait is abandoned; `uptime` milliseconds. */
   readonly until: number;
 }
 
@@ -96,24 +96,24 @@ export class StablePoint {
     const watermarks = members.map(({ watermark }) => watermark ?? 0);
     const at = stableCandidate([this.#timeline.published, ...watermarks]);
     if (at <= this.value) return;
-    this.#round = { at, asked: new Set(members.map(({ id }) => id)), reports: new Map() };
+    this.#round = { at, reporters: new Set(members.map(({ id }) => id)), reports: new Map() };
     for (const member of members) member.ask(at);
   }
 
-  /** The set of members has changed: reports under the old one no longer count. */
+  /** Called when the set of members has changed: reports under the old one no longer count. */
   discard(): void {
     this.#round = null;
   }
 
   reported(id: ByteString, report: Report): void {
     const round = this.#round;
-    if (round === null || report.at !== round.at || !round.asked.has(id)) return;
+    if (round === null || report.at !== round.at || !round.reporters.has(id)) return;
     round.reports.set(id, { list: NO_LIST, watermark: report.watermark, digest: report });
-    if (round.reports.size < round.asked.size) return;
+    if (round.reports.size < round.reporters.size) return;
     this.#round = null;
     const { index, published } = this.#timeline;
     const own = { list: NO_LIST, watermark: published, digest: totalsUpTo(index, round.at) };
-    if (isStable(round.at, own, round.asked, round.reports, isSameTotals)) this.#raise(round.at);
+    if (isStable(round.at, own, round.reporters, round.reports, isSameTotals)) this.#raise(round.at);
   }
 
   #raise(to: number): void {

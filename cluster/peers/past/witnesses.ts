@@ -1,5 +1,5 @@
 /**
- * Decides whether what one member says of the past has enough witnesses. Source: docs/protocol-v2.md "Members", rule
+ * Decides whether a member's claim about the past has enough witnesses. Source: docs/protocol-v2.md "Members", rule
  * 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
@@ -11,22 +11,22 @@ import { electorateIn, majorityOf } from "../shared/electorate.js";
 import { holdsLess, isSameTotals } from "../shared/totals.js";
 import type { CutVoting } from "./cut-voting.js";
 
-/** A member's claim that it has pruned what is missing here. */
+/** A member's claim that it has pruned entries that are missing here. */
 export interface Claim {
   readonly member: ByteString;
   readonly address: string;
   /** Milliseconds since 1970. */
   readonly pruned: number;
-  /** The entries up to that date: of that member, of this daemon, and as the other members have reported them. */
+  /** The totals up to that date: of that member, of this daemon, and as the other members have reported them. */
   readonly report: Totals;
   readonly own: Totals;
   readonly witnesses: ReadonlyMap<ByteString, Totals>;
 }
 
 /**
- * Whether a claim is believed. A live daemon believes most of the other members; one that is not live yet believes
- * any, unless this daemon and those that hold the same are most of the cluster. Members that began with nothing are
- * no witnesses: they may hold only what this daemon sent them.
+ * Whether a claim is believed. A live daemon believes a majority of the other members. One that is not live yet believes
+ * any claim, unless this daemon and the members with the same entries are most of the cluster. Members that began
+ * without data are no witnesses: they may have only the entries that this daemon sent them.
  */
 export function isBelieved(
   { member, address, pruned, report, own, witnesses }: Claim,
@@ -35,7 +35,7 @@ export function isBelieved(
 ): boolean {
   const { members, notices, order, timeline } = cluster;
   if (order === member) return true;
-  // What was here when both signed it, and cannot be read any longer, is lost here: that needs no witness.
+  // If both signed a state that can no longer be read here, this daemon has lost it: that needs no witness.
   const hasLost = timeline.handover?.hasLost(pruned) === true;
   if (hasLost && voting.haveSigned(member, pruned) && holdsLess(own, report)) return true;
   const voices = electorateIn(cluster);
@@ -43,18 +43,18 @@ export function isBelieved(
   const count = (isOne: (id: ByteString, totals: Totals) => boolean) =>
     reports.filter(([id, totals]) => isOne(id, totals)).length;
   if (cluster.state !== "live") {
-    // A member that has never served with what it has reports no watermark; compared with one that began empty, other
-    // members may have as little.
-    const speaks = (id: ByteString) => {
+    // A member that has never served with its data reports no watermark. For a daemon that began empty, other members may
+    // have as little.
+    const isWitness = (id: ByteString) => {
       const { state, watermark = 0 } = members.get(id)?.status ?? {};
       return state === "live" || (watermark > 0 && !cluster.beganEmpty);
     };
-    const alike = count((id, totals) => isSameTotals(totals, own) && speaks(id));
+    const alike = count((id, totals) => isSameTotals(totals, own) && isWitness(id));
     return 2 * (1 + alike) <= voices.others + 1;
   }
   const agreeing = count((_, totals) => isSameTotals(totals, report));
   if (voices.others > 1 && agreeing >= majorityOf(voices)) return true;
-  // Some of the other members may still be about to answer.
+  // Some of the other members may not have replied yet.
   if (witnesses.size + 1 < voices.ids.size) return false;
   const facts = { member: hexOf(member), address, agreeing, others: voices.others };
   notices.warn(`gap ${member}`, facts, NOT_BELIEVED);
@@ -62,4 +62,4 @@ export function isBelieved(
 }
 
 const NOT_BELIEVED =
-  "a member says that it has pruned what is missing here, and most other members do not say so: it is not believed, and nothing is changed";
+  "a member claims to have pruned entries that are missing here, but most other members do not confirm that: the claim is ignored";

@@ -1,4 +1,4 @@
-/** The record that Peering and its parts share, and the status of each member. */
+/** The record that Peering and its components share, and the status of each member. */
 
 import type { LogThrottle } from "../../../net/process/log-throttle.js";
 import type { Turns } from "../../../net/process/turns.js";
@@ -19,8 +19,8 @@ import type { MessageFigures } from "./message-figures.js";
 import type { PeeringLimits } from "./peering-limits.js";
 
 /**
- * The result of checking a member's envelope: verified and of this cluster; or here already; or to wait for; or
- * refused.
+ * The result of checking a member's envelope: a verified entry of this cluster; one that is already here; one that has
+ * to wait; or one that is refused.
  */
 export type CheckedEntry =
   | Entry
@@ -35,17 +35,17 @@ export interface ProvedEntry {
   readonly spki: ByteString;
 }
 
-/** The timeline, or the state of a stream, that already has entries. */
+/** The timeline, or the state of a stream, that entries are compared with. */
 export interface Holder {
-  /** On disk or not. */
+  /** Whether it has the entry, on disk or not. */
   holds(place: Place): boolean;
-  /** Whether one that it does not hold can be kept now. @param bytes  of body and signature */
+  /** Whether an entry that it does not have can be stored now. @param bytes  of body and signature */
   hasRoom(place: Place, bytes: number): boolean;
 }
 
 /**
- * @param timeline  asked before the signature is checked: what is here has been verified before
- * @param proved  what a thread has found of these bytes already
+ * @param timeline  consulted before the signature is checked: entries that it has were verified before
+ * @param proved  the result of a thread for these bytes
  */
 export type CheckEntry = (
   body: Buffer,
@@ -56,14 +56,14 @@ export type CheckEntry = (
 
 /** Threads that check signatures alongside the main thread. */
 export interface SignatureThreads {
-  /** Returns the results for entries, in order; null: none, so that `checkEntry` checks itself. Never rejects. */
+  /** Returns the results for entries, in order; null: none, so that `checkEntry` checks the signature. Never rejects. */
   prove(entries: readonly PackedEntry[]): Promise<readonly (ProvedEntry | null)[]>;
   stop(): void;
 }
 
 /**
- * Takes an envelope of messages from a member: delivered to the subscribers here; known before; to wait for; or
- * refused, because no honest member would send it (`isLie`), or because it came too late, for example.
+ * Receives an envelope of messages from a member. It is delivered to the subscribers here; or is already known; or has
+ * to wait; or is refused: no honest member would send it (`isLie`), or it is too late, for example.
  */
 export type HearMessages = (
   body: Buffer,
@@ -95,26 +95,26 @@ export interface PeeringContext {
   };
   readonly cluster: ByteString;
   readonly peers: readonly PeerAddress[];
-  /** Id of the member whose snapshot an operator has ordered to adopt; null: none. `Peering.setOrder` replaces it. */
+  /** The id of the member whose snapshot an operator has ordered to adopt; null: none. `Peering.setOrder` replaces it. */
   order: ByteString | null;
   /** The cluster's secret; null: there is none. `Peering.setSecret` replaces it. */
   secret: MemberSecret | null;
-  /** Why a daemon of this id is no member; null: it is. Asked again and again, as keys are revoked and pins change. */
+  /** Returns why the daemon with this id is no member; null: it is. Called repeatedly, as keys are revoked and pins change. */
   readonly refusal: (id: ByteString, knowsSecret: boolean) => CloseCode | null;
   readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
-  /** The buffers are views, and may be kept. */
+  /** Checks an entry. The buffers are views, and may be kept. */
   readonly checkEntry: CheckEntry;
   /** Absent or null: signatures are checked as their entries are read. */
   readonly signatureThreads?: SignatureThreads | null;
-  /** Messages on channels; not there: this daemon takes none, as those of older versions. */
+  /** The channel messages; absent: this daemon accepts none, like those of older versions. */
   readonly messages?: {
     readonly hear: HearMessages;
-    /** Messages of other members may be missing here. */
+    /** Called when messages from other members may be missing here. */
     readonly missed: () => void;
   };
-  /** Makes this daemon's report of itself; absent: none, as in older versions. */
+  /** Creates this daemon's report about itself; absent: it sends none, like older versions. */
   readonly about?: () => MemberAbout;
-  /** Absent: this daemon knows none, as in older versions. */
+  /** Absent: this daemon knows no lists, like older versions. */
   readonly lists?: MemberLists;
   /** SHA-256, 32 bytes. */
   readonly hash: (bytes: Buffer) => ByteString;
@@ -125,7 +125,7 @@ export interface PeeringContext {
   readonly uptime: () => number;
   /** Returns a number of at least 0 and below 1. */
   readonly random: () => number;
-  /** Unguessable. */
+  /** Returns unpredictable bytes. */
   readonly randomBytes: (count: number) => ByteString;
   /** Runs a step in a later turn of the event loop. */
   readonly soon: (step: () => void) => void;
@@ -133,53 +133,53 @@ export interface PeeringContext {
   readonly limits: PeeringLimits;
 }
 
-/** A connected and authenticated member, as all parts use it. */
+/** A connected and authenticated member, as all components use it. */
 export interface ConnectedMember {
   readonly id: ByteString;
   /** Its bit in sets of members. */
   readonly bit: number;
   readonly connection: {
-    /** Where it is, for the log. */
+    /** Its address, for the log. */
     readonly remote: string;
-    /** Features that it says it knows. */
+    /** The features that it reports to support. */
     readonly knows: ReadonlySet<string>;
     readonly unsentBytes: number;
     send(message: OwnMessage): void;
   };
-  /** Its last; null: none yet. */
+  /** Its last status; null: none yet. */
   readonly status: StatusMessage | null;
-  /** Whether everything that the member had is here, as of a moment when it was live, or in another state; null: not yet. */
+  /** Whether this daemon has all its entries, as of a moment when it was live, or in another state; null: not yet. */
   readonly compared: "live" | "other" | null;
   readonly isCatchingUp: boolean;
 }
 
-/** The state that the parts of peering share: a record passed to each of them. A field says which part writes it. */
+/** The state that the components of peering share. Each field names the component that writes it. */
 export interface ClusterState<Member extends ConnectedMember = ConnectedMember> extends PeeringContext {
-  /** Log lines that are not repeated. */
+  /** The log without repeated lines. */
   readonly notices: LogThrottle;
-  /** Long work, in slices. */
+  /** Long work, done in slices. */
   readonly slices: Turns;
-  /** Connected and proven, by id. The roster's. */
+  /** Authenticated members by id. Roster sets it. */
   readonly members: Map<ByteString, Member>;
   /** The addresses of --peer, and the id that was proved last at each. Roster sets it. */
   addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[];
   /** This daemon's state as of the last tick. CatchingUp sets it, and the next three. */
   state: DaemonState;
-  /** Daemons, this one included, as of the last tick. */
+  /** The number of daemons, including this one, as of the last tick. */
   size: number;
-  /** Whether it began with nothing, and has not served since: before that it reports no watermark, a restart or not. */
+  /** Whether it began without data, and has not served since. Until then it reports no watermark, even after a restart. */
   beganEmpty: boolean;
-  /** When it was last in another state than catching up, or began; `uptime` milliseconds. */
+  /** When it was last in a state other than catching up, or started; `uptime` milliseconds. */
   settledAt: number;
-  /** When catching up began, or a member last sent something new; `uptime` milliseconds. */
+  /** When catching up began, or a member last sent new entries; `uptime` milliseconds. */
   progressAt: number;
-  /** Messages on channels between members, since the start. */
+  /** The counts of channel messages between members, since the start. */
   readonly messageFigures: MessageFigures;
 }
 
 /**
- * Yields members that have sent a status: before that they accept no long messages. What they miss is found by
- * comparison.
+ * Yields members that have sent a status: before that they accept no long messages. A comparison finds the entries that
+ * they miss.
  */
 export function* listening<Member extends ConnectedMember>({
   members,
@@ -187,7 +187,7 @@ export function* listening<Member extends ConnectedMember>({
   for (const member of members.values()) if (member.status !== null) yield member;
 }
 
-/** How log lines name a member. */
+/** Returns the fields by which log lines name a member. */
 export const factsOf = ({
   id,
   connection,
@@ -196,7 +196,7 @@ export const factsOf = ({
   readonly connection: { readonly remote: string };
 }) => ({ member: hexOf(id), address: connection.remote });
 
-/** Asks all connected members for the totals of their entries up to a date. */
+/** Requests from all connected members the totals of their entries up to a date. */
 export function askAll(cluster: ClusterState, at: number): void {
   for (const { connection } of listening(cluster)) connection.send({ kind: "report-request", at });
 }
@@ -207,9 +207,9 @@ export function isEverybodyHere(cluster: ClusterState, now: number): boolean {
   return everybody(addresses, lists?.others ?? null, members) !== null || now - settledAt > limits.catchUpMs;
 }
 
-/** A member for `dbsync status` and metrics. Times are milliseconds; null: not known. */
+/** A member for `dbsync status` and metrics. Times are milliseconds; null: unknown. */
 export interface MemberStatus {
-  /** The address of --peer, or the one that it connected from; empty: the list names it, and no address leads to it. */
+  /** The address of --peer, or the one that it connected from; empty: the list names it, but no address is known. */
   readonly address: string;
   /** 32 bytes. */
   readonly id: ByteString | null;
@@ -219,9 +219,9 @@ export interface MemberStatus {
   readonly trouble: string | null;
   /** The state that the member reports. */
   readonly state: DaemonState | null;
-  /** Whether it finds its own clock off. */
+  /** Whether it reports that its own clock is off. */
   readonly skewed: boolean;
-  /** The time by this daemon's clock. */
+  /** When it connected, by this daemon's clock. */
   readonly connectedSince: number | null;
   readonly roundTrip: number | null;
   /** How far its clock is ahead of this daemon's. */
@@ -229,20 +229,20 @@ export interface MemberStatus {
   readonly watermark: number | null;
   /** The date up to which it has pruned all entries; 0: none. */
   readonly prunedTo: number | null;
-  /** Whether entries are missing here that it has pruned: it cannot send them. */
+  /** Whether entries are missing here that it has pruned, so that it cannot send them. */
   readonly isLacking: boolean;
-  /** Entries it holds. */
+  /** The number of its entries. */
   readonly entries: number | null;
-  /** Whether it holds the same as this daemon, as of its last status. */
+  /** Whether it has the same entries as this daemon, as of its last status. */
   readonly isEqual: boolean | null;
-  /** Entries that were requested from it and not received. */
+  /** Entries that were requested from it and not yet received. */
   readonly lag: number;
-  /** Entries that wait to be pushed to it or are on the way, roughly. */
+  /** Entries that wait to be pushed to it or are in flight, approximately. */
   readonly behind: number;
   /** Milliseconds since it last sent something. */
   readonly lastHeard: number | null;
-  /** Entries of it that were refused on this connection. */
+  /** Its entries that were refused on this connection. */
   readonly refusals: number;
-  /** Its report of itself; null: none yet. */
+  /** Its report about itself; null: none yet. */
   readonly about: MemberAbout | null;
 }

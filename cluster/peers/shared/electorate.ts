@@ -1,7 +1,7 @@
 /**
- * The members that vote where members have to agree: those of the list, if there is one; otherwise the daemons that --peer
- * names, each once, as far as they are authenticated. A member that only connects from elsewhere is served, and has
- * no vote: an attacker that is admitted once could connect many. Source:
+ * The members that vote when members have to agree: those of the list, if there is one; otherwise the authenticated
+ * daemons that --peer names, each once. A member that only connects from another address is served, but has no vote:
+ * an attacker that is admitted once could connect many daemons. Source:
  * docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -15,8 +15,8 @@ export interface Electorate {
 }
 
 /**
- * @param addresses  of --peer, with the id that was proved last; null: none yet
- * @param listed  the other members of the list; null: there is none
+ * @param addresses  those of --peer, with the id that was last proved there; null: none yet
+ * @param listed  the other members of the list; null: there is no list
  */
 export function electorateOf(
   addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[],
@@ -29,8 +29,8 @@ export function electorateOf(
 }
 
 /**
- * Returns how many of the other voters are a majority of them. A daemon that asks whether any other could have sent
- * enough counts itself.
+ * Returns how many of the other voters are a majority of them. To find out whether any other daemon could have sent
+ * enough, a daemon also counts itself.
  */
 export const majorityOf = ({ others }: Electorate): number => Math.floor(others / 2) + 1;
 
@@ -38,19 +38,19 @@ export const majorityOf = ({ others }: Electorate): number => Math.floor(others 
 export const nonVotersMax = ({ others }: Electorate): number =>
   Math.max(0, Math.min(NON_VOTERS_MAX, MEMBERS_MAX - others));
 
-/** Returns all that are configured or connected, or all of the list; null: one of these is not connected. */
+/** Returns all members that are configured or connected, or all of the list; null: one of these is not connected. */
 export function everybody<Member>(
   addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[],
   listed: ReadonlySet<ByteString> | null,
   connected: ReadonlyMap<ByteString, Member>,
 ): readonly Member[] | null {
-  const due = listed === null ? addresses.filter(({ isSelf }) => !isSelf).map(({ id }) => id) : [...listed];
-  const members = due.map((id) => (id === null ? undefined : connected.get(id)));
+  const ids = listed === null ? addresses.filter(({ isSelf }) => !isSelf).map(({ id }) => id) : [...listed];
+  const members = ids.map((id) => (id === null ? undefined : connected.get(id)));
   if (!members.every((member): member is Member & {} => member !== undefined)) return null;
   return listed === null ? [...connected.values()] : members;
 }
 
-/** What the electorate is computed from. */
+/** The input from which the electorate is computed. */
 interface Voters {
   readonly addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[];
   readonly lists?: { readonly others: ReadonlySet<ByteString> | null };

@@ -1,14 +1,14 @@
-/** Counts of messages between members, since the start. A message counts once for each member that it is for. */
+/** Counts of messages between members since the start. A message counts once for each member that it is sent to. */
 export interface MessageFigures {
-  /** Envelopes of messages that were handed to a member. */
+  /** Envelopes of messages that were sent to a member. */
   given: number;
-  /** Envelopes of messages that were dropped, as too much waited for the member. */
+  /** Envelopes of messages that were dropped because too much waited for the member. */
   dropped: number;
-  /** Envelopes of messages that members sent, and that were delivered here. */
+  /** Envelopes of messages that members sent and that were delivered here. */
   heard: number;
-  /** Envelopes of messages that members sent, and that were not proved or not permitted. */
+  /** Envelopes of messages that members sent and that were not proved or not permitted. */
   refused: number;
-  /** Envelopes of messages that members had left out, or that arrived faster than they could be checked. */
+  /** Envelopes of messages that members left out, or that arrived faster than they could be checked. */
   missed: number;
 }
 

@@ -1,4 +1,4 @@
-/** Every bound of the exchange between members, with unit and reason. Times are milliseconds. */
+/** All bounds of the exchange between members, with unit and reason. Times are milliseconds. */
 
 import { LIMITS } from "../../../options/limits.js";
 import type { Settings } from "../../../options/settings.js";
@@ -8,72 +8,72 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 export const PEERING_LIMITS = {
-  /** How far back first-hand envelopes are taken (--window). */
+  /** The maximum age of envelopes from clients (--window). */
   past: 30_000,
   /**
-   * Bytes of an entry: the most that --max-request-bytes can be anywhere, and what a gateway adds before it. The same
-   * for all, however they were started: what one daemon has accepted every other one must accept.
+   * Bytes of an entry: the highest possible --max-request-bytes, plus what a gateway adds. It is the same for all
+   * daemons, however they were started: an entry that one daemon has accepted must be acceptable to all others.
    */
   maxEnvelopeBytes: LIMITS.maxRequestBytes.max + MIB,
-  /** A connection's hellos, challenges and proofs; the other side may be silent or no member. */
+  /** The time for a connection's hellos, challenges and proofs; the other side may be silent or no member. */
   handshakeMs: 5_000,
   /**
    * Incoming connections that are not authenticated; the oldest are closed for newer ones. For one address, or 64
-   * bits of one, twice as many as the system hands over together: that many may come between a member's hello and its
-   * proof.
+   * bits of one, the limit is twice the number of connections that the system passes on together: as many may arrive
+   * between a member's hello and its proof.
    */
   maxHandshakes: 4096,
   maxHandshakesOfAddress: 2048,
   statusEveryMs: 2_000,
   /** Between two reports of a daemon about itself. */
   aboutEveryMs: 2_000,
-  /** Ticks between two offers to a member that has lately wanted nothing of what it was offered. */
+  /** Ticks between two offers to a member that has recently requested nothing of what it was offered. */
   offerTicksMax: 8,
-  /** Without a byte for that long, a connection is dead: five statuses. */
+  /** A connection without a byte for this time is dead: five statuses. */
   silenceMs: 10_000,
   /**
-   * With a longer time between two ticks this process stood still (--standstill), and no member is to blame for its
-   * silence.
+   * If the time between two ticks is longer, this process stood still (--standstill), and members are not at fault for
+   * their silence.
    */
   standstillMs: LIMITS.standstill.fallback,
-  /** Reconnecting: the longest wait, and the longest after the first failure. */
+  /** Reconnecting: the longest wait, and the longest wait after the first failure. */
   reconnectMaxMs: 15_000,
   reconnectFirstMs: 250,
-  /** A connection that lasted that long was a good one: the next attempt is made immediately. */
+  /** After a connection that lasted this long, the next attempt is made immediately. */
   goodConnectionMs: 10_000,
-  /** A daemon that reaches no member serves alone after that. */
+  /** A daemon that reaches no member serves alone after this time. */
   catchUpMs: 10_000,
   /** The same for a daemon whose members send nothing new although the comparison does not end. */
   catchUpStuckMs: 30_000,
-  /** The same for a daemon that has been compared with most of the cluster, whatever the rest still sends. */
+  /** The same for a daemon that has compared itself with most of the cluster, whatever the remaining members still send. */
   catchUpMaxMs: 600_000,
-  /** Places in one message. */
+  /** Order keys in one message. */
   maxPlaces: PLACES_MAX,
-  /** Entries that a member requests and that wait; those beyond it are left to reconciliation. */
+  /** Pending entries that a member has requested; further ones are left to reconciliation. */
   maxRequested: 100_000,
-  /** Entries that this daemon has asked for and not got. */
+  /** Entries that this daemon has requested and not received. */
   maxRequests: 200_000,
-  /** A want that is not answered is asked of another. */
+  /** A request that is not answered in this time is sent to another member. */
   requestMs: 3_000,
-  /** One push: that many bytes are verified and stored in one step. A longer entry goes alone. */
+  /** One push: this many bytes are verified and stored in one step. A longer entry is sent alone. */
   batchBytes: 64 * KIB,
   batchEntries: ENTRIES_MAX,
-  /** Pushes on the way to a member that it has not taken. */
+  /** Bytes of pushes in flight that a member has not acknowledged. */
   windowBytes: MIB,
-  /** Bytes that the system has not taken: a member that does not read gets neither offers nor pushes. */
+  /** Bytes that the system has not accepted: a member that does not read receives neither offers nor pushes. */
   maxUnsentBytes: 4 * MIB,
-  /** Above that, in addition to pushes, which have a window, the member's connection is closed. */
+  /** Above this, in addition to pushes, which have a window, the member's connection is closed. */
   closeAboveUnsentBytes: 64 * MIB,
-  /** Bodies that wait to be pushed unasked; beyond it they are offered. */
+  /** Bodies that wait to be pushed without a request; further ones are offered. */
   maxAtOnceBytes: 4 * MIB,
-  /** Smaller pushes are not worth deflating; larger ones would hold the event loop up. */
+  /** Smaller pushes are not worth deflating; larger ones would block the event loop. */
   deflateFromBytes: 4 * KIB,
   deflateMaxBytes: MIB,
-  /** Bytes of messages that wait for a member, and of those that it sent and that are not checked (--max-relay-bytes). */
+  /** Bytes of messages that wait for a member, and of unchecked messages that it sent (--max-relay-bytes). */
   relayBytes: LIMITS.maxRelayBytes.fallback,
-  /** Bytes that the system has not taken, above which messages wait: half of what keeps pushes waiting. */
+  /** Unsent bytes above which messages wait: half of the bytes at which pushes wait. */
   relayUnsentBytes: 2 * MIB,
-  /** How long messages wait for the key of their signer, which is received as an entry. */
+  /** How long messages wait for their signer's key, which is received as an entry. */
   relayKeyMs: 2_000,
   /** Envelopes whose signer is not known yet. */
   quarantineEntries: 10_000,
@@ -81,35 +81,35 @@ export const PEERING_LIMITS = {
   quarantineMs: 60_000,
   /** Refused entries of one connection; an honest member has none. */
   maxRefusals: 100,
-  /** How long its connections are refused after that. */
+  /** How long the member's connections are refused after that. */
   banMs: 15_000,
   reconcileMinMs: 4_000,
   reconcileMaxMs: 6_000,
-  /** After that an exchange that has not ended is given up. */
+  /** An exchange that has not ended after this time is abandoned. */
   reconcileMs: 60_000,
   /** Bytes of a part of a snapshot, and how many parts may be requested from a member together. */
   snapshotPartBytes: 256 * KIB,
   snapshotParts: 4,
-  /** A member that sends less of a snapshot in that time, or less than what is left, sends none. */
+  /** If a member sends less of a snapshot within `snapshotStuckMs`, and less than what is left, that is no progress. */
   snapshotMinBytes: 64 * KIB,
-  /** A member that sends no part for that long is left for another; after any failure the next try comes as late. */
+  /** A member that sends no part for this time is replaced by another; after any failure the next attempt waits as long. */
   snapshotStuckMs: 10_000,
-  /** How long no member must have sent anything that is missing before a snapshot is taken. */
+  /** How long no member must have sent any missing entry before a snapshot is loaded. */
   snapshotAfterMs: 3_000,
-  /** How long at most a member that has received a snapshot, and is not live, keeps the sender from pruning. */
+  /** The longest time for which a member that has received a snapshot, and is not live, keeps the sender from pruning. */
   snapshotHoldMs: 600_000,
-  /** How long, and for how many entries, it is remembered which members have them. */
+  /** How long, and for how many entries, a daemon remembers which members have them. */
   replicationStateMs: 10_000,
   maxReplicationStates: 100_000,
-  /** A clock further off the members' median takes nothing first-hand. */
+  /** A daemon whose clock is further off the members' median accepts nothing from clients. */
   skewMs: 2_000,
   clockSampleMs: 20_000,
   /** Between two rounds of reports. */
   reportEveryMs: 2_000,
-  /** Callers bound their waiting themselves; this is when a forgotten one is dropped. */
+  /** When an abandoned wait is dropped: callers bound their waiting themselves. */
   waitMaxMs: 120_000,
   /**
-   * Between two dates of which members compare their states, and how much of the time that may take
+   * The time between two dates at which members compare their states, and the share of the time that this may use
    * (--compare-percent).
    */
   compareEveryMs: 15_000,
@@ -129,10 +129,10 @@ export const peeringLimits = ({ window, limits }: Settings): PeeringLimits => ({
   standstillMs: limits.standstill,
 });
 
-/** Bits of a number: that many members can be distinguished. */
+/** The number of bits in a number, and therefore of members that can be distinguished. */
 export const MEMBERS_MAX = 31;
 /**
- * How many of them may have no vote: many ids can know the cluster's secret. Fewer, where the addresses of --peer
+ * How many of them may have no vote: many ids may know the cluster's secret. There are fewer if the addresses of --peer
  * need the slots.
  */
 export const NON_VOTERS_MAX = 15;

@@ -1,5 +1,5 @@
 /**
- * Measures how long this process did nothing: it was stopped, its machine suspended, or a collection took long.
+ * Measures how long this process did nothing: it was stopped, its machine was suspended, or a garbage collection was long.
  * Source: docs/decisions/0045-a-daemon-that-stood-still-is-behind.md.
  */
 export class StandstillClock {

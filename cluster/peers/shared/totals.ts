@@ -1,12 +1,12 @@
 /**
- * The entries that daemons hold, as counts and sums: all that can be compared when one of them no longer has the
- * entries.
+ * The entries of daemons as counts and sums: all that can be compared after one of them has pruned the entries
+ * themselves.
  */
 import type { Totals } from "../../../protocol/members/member-totals.js";
 import { type DigestIndex, isSameDigest, LEVEL_SECONDS } from "../../../timeline/compare/digest-index.js";
 
 const SECOND = 1000;
-/** The coarsest sums are kept for all time. */
+/** The coarsest sums are kept forever. */
 const COARSEST = (LEVEL_SECONDS.at(-1) as number) * SECOND;
 
 export const isSameTotals = (one: Totals, other: Totals): boolean =>
@@ -25,8 +25,8 @@ export const totalsUpTo = (index: DigestIndex, at: number): Totals => ({
 });
 
 /**
- * Returns a date for which sums are available although the entries are not: in whole seconds lately, coarser long
- * ago.
+ * Returns a date for which sums are available although the entries are not: in whole seconds if it is recent, otherwise
+ * coarser.
  * @param pruned  no entry dated at or before it is stored; milliseconds since 1970, like all dates
  * @returns above `pruned`
  */
@@ -36,8 +36,8 @@ export function endOfPruned(pruned: number, now: number): number {
 }
 
 /**
- * Whether one of two that differ is to accept what the other holds. All daemons must decide alike, so of two that
- * hold as many entries the sums decide. Keys come first: a lost revocation is worse than a lost write.
+ * Whether the first of two different sets of entries is to give way to the other. All daemons must decide alike, so the
+ * sums decide between sets of the same size. Keys come first: a lost revocation is worse than a lost write.
  */
 export function holdsLess(one: Totals, other: Totals): boolean {
   if (one.ring.count !== other.ring.count) return one.ring.count < other.ring.count;

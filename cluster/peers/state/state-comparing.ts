@@ -14,10 +14,10 @@ import {
 import { type Steps, turnOf } from "../../../protocol/steps.js";
 import {
   type KeyDigest,
-  type Look,
   type NamedKey,
   nameOf,
   type StateSums,
+  type SumSelection,
   UNCOMPARED,
 } from "../../../timeline/state-digests.js";
 import type { Timeline } from "../../../timeline/timeline.js";
@@ -28,36 +28,36 @@ import { StateDifferences } from "./state-differences.js";
 
 const SECOND = 1000;
 /**
- * Sums that are kept of each member, and of this daemon: a slow one is compared with what the remaining ones sent
- * before.
+ * Sums that are stored of each member, and of this daemon: a slow one is compared with the sums that the remaining
+ * members sent earlier.
  */
 const SUMS_KEPT = 4;
-/** Buckets whose keys are looked for at a time. */
-const BUCKETS_ASKED = 16;
-/** How often keys are asked about, and how far apart: the first time a member may not be able to answer. */
-const TIMES_ASKED = 3;
-const ASK_EVERY_MS = 2_000;
-/** Messages of one member in a second; an honest one sends a handful in a quarter of a minute. */
+/** Buckets whose keys are searched at a time. */
+const BUCKETS_SEARCHED = 16;
+/** How many times keys are requested, and how far apart: the first time a member may not be able to answer. */
+const REQUESTS = 3;
+const REQUEST_EVERY_MS = 2_000;
+/** Messages from one member in a second; an honest one sends a handful in 15 s. */
 const MESSAGES_MAX = 16;
-/** Milliseconds since the last tick for which work is done at most: missed time is not made up for. */
+/** The maximum time since the last tick for which work is done: missed time is not made up for. */
 const TICK_MS_MAX = 100;
 
 type StateKeysMessage = OwnMessage & { kind: "state-keys" };
 
-/** A member that has said something of its state. */
+/** A member that has reported something about its state. */
 export interface ComparedMember extends ConnectedMember {
   malformed(detail: string): void;
 }
 
 /** How far everything is final. */
 interface Final {
-  /** Everything dated before it is. */
+  /** The date before which everything is final. */
   readonly value: number;
 }
 
-interface OwnSums extends Look, StateSums {}
+interface OwnSums extends SumSelection, StateSums {}
 
-interface Asking {
+interface KeyRequest {
   readonly salt: number;
   readonly keys: readonly NamedKey[];
   left: number;
@@ -66,7 +66,7 @@ interface Asking {
 
 export class StateComparing {
   readonly differences: StateDifferences;
-  /** The last date whose states have been compared with a member's; 0: none. */
+  /** The last date at which states have been compared with a member's; 0: none. */
   comparedAt = 0;
   readonly #cluster: ClusterState;
   readonly #stable: Final;
@@ -77,10 +77,10 @@ export class StateComparing {
   #lastAt = 0;
   #nextAt = 0;
   #tickedAt = 0;
-  /** Keys to look for when there is time; null: none. */
+  /** Keys to search for when there is time; null: none. */
   #wanted: Parameters<Timeline["digests"]["keysIn"]>[0] | null = null;
-  #asking: Asking[] = [];
-  /** Messages that each member has sent in this second, and milliseconds that they took. */
+  #requests: KeyRequest[] = [];
+  /** The messages that each member has sent in this second, and the milliseconds that they took. */
   readonly #heard = new Map<ByteString, { count: number; spent: number }>();
 
   constructor(cluster: ClusterState, stable: Final) {
@@ -95,7 +95,7 @@ export class StateComparing {
     const share = (Math.min(now - this.#tickedAt, TICK_MS_MAX) * limits.comparePercent) / 100;
     this.#tickedAt = now;
     if (limits.comparePercent === 0) return;
-    if (now >= this.#nextAt) this.#look(now);
+    if (now >= this.#nextAt) this.#update(now);
     if (this.#work === null && this.#wanted !== null) {
       this.#work = this.#search(this.#wanted);
       this.#wanted = null;
@@ -108,11 +108,11 @@ export class StateComparing {
     this.differences.left(id);
   }
 
-  /** A member has said something of its state. */
+  /** Handles a member's report about its state. */
   heard(member: ComparedMember, message: StateSumsMessage | StateKeysMessage): void {
     const { at } = message;
     if (at % SECOND !== 0) {
-      member.malformed(`a state as of ${at}, which is no whole second`);
+      member.malformed(`a state as of ${at}, which is not a whole second`);
       return;
     }
     const { limits, uptime } = this.#cluster;
@@ -120,7 +120,7 @@ export class StateComparing {
     this.#heard.set(member.id, heard);
     if (++heard.count > MESSAGES_MAX || heard.spent >= (SECOND * limits.comparePercent) / 100) return;
     const from = uptime();
-    if (message.kind === "state-keys") this.#heardKeys(member, message);
+    if (message.kind === "state-keys") this.#receiveKeys(member, message);
     else if (electorateIn(this.#cluster).ids.has(member.id)) {
       const kept = [...(this.#theirs.get(member.id) ?? []), message].slice(-SUMS_KEPT);
       this.#theirs.set(member.id, kept);
@@ -129,12 +129,12 @@ export class StateComparing {
     heard.spent += uptime() - from;
   }
 
-  #look(now: number): void {
+  #update(now: number): void {
     this.#nextAt = now + SECOND;
     this.#heard.clear();
     this.differences.tick(now);
-    for (const asking of this.#asking) if (now >= asking.at) this.#ask(asking, now);
-    this.#asking = this.#asking.filter(({ left }) => left > 0);
+    for (const request of this.#requests) if (now >= request.at) this.#request(request, now);
+    this.#requests = this.#requests.filter(({ left }) => left > 0);
     const { limits } = this.#cluster;
     const at = Math.floor(this.#settled / limits.compareEveryMs) * limits.compareEveryMs;
     if (this.#work !== null || at <= this.#lastAt || this.#comparable.length === 0) return;
@@ -156,13 +156,13 @@ export class StateComparing {
     );
   }
 
-  *#sumUp(look: Look): Steps<void> {
-    const own = { ...look, ...(yield* this.#digests.sums(look)) };
+  *#sumUp(selection: SumSelection): Steps<void> {
+    const own = { ...selection, ...(yield* this.#digests.sums(selection)) };
     const { at, shares, sums } = own;
     this.#own = [...this.#own, own].slice(-SUMS_KEPT);
     for (const { connection } of this.#comparable) connection.send({ kind: "state-sums", at, shares, sums });
     for (const message of [...this.#theirs.values()].flat()) this.#compare(own, message);
-    for (const [salt, keys] of this.differences.asked) this.#askFor(salt, keys);
+    for (const [salt, keys] of this.differences.asked) this.#requestKeys(salt, keys);
   }
 
   #compare(own: OwnSums, theirs: StateSumsMessage): void {
@@ -174,39 +174,39 @@ export class StateComparing {
     for (const [bucket, sum] of here.entries())
       if (sum !== there[bucket] && sum !== UNCOMPARED && there[bucket] !== UNCOMPARED) differing.push(bucket);
     if (differing.length === 0 || this.#wanted !== null) return;
-    // Not always the same ones, should they be of keys that cannot be asked about.
+    // The first bucket varies, because some may contain only keys that cannot be requested.
     const first = Math.floor(this.#cluster.random() * differing.length);
-    const wanted = new Set([...differing.slice(first), ...differing].slice(0, BUCKETS_ASKED));
+    const wanted = new Set([...differing.slice(first), ...differing].slice(0, BUCKETS_SEARCHED));
     const { salt, shares } = own;
     this.#wanted = { wanted, shares, buckets, salt, max: KEYS_MAX };
   }
 
   *#search(wanted: Parameters<Timeline["digests"]["keysIn"]>[0]): Steps<void> {
     const keys = yield* this.#digests.keysIn(wanted);
-    this.#askFor(
+    this.#requestKeys(
       wanted.salt,
       keys.filter(({ key }) => key.length <= KEY_BYTES_MAX),
     );
   }
 
-  #askFor(salt: number, keys: readonly NamedKey[]): void {
-    if (keys.length > 0) this.#asking.push({ salt, keys, left: TIMES_ASKED, at: 0 });
+  #requestKeys(salt: number, keys: readonly NamedKey[]): void {
+    if (keys.length > 0) this.#requests.push({ salt, keys, left: REQUESTS, at: 0 });
   }
 
-  /** All members, so that it can be said whose state is the other one. */
-  #ask(asking: Asking, now: number): void {
-    asking.left--;
-    asking.at = now + ASK_EVERY_MS;
-    const { salt, keys } = asking;
+  /** Sends the digests to all members, so that the verdict can name the daemon whose state differs. */
+  #request(request: KeyRequest, now: number): void {
+    request.left--;
+    request.at = now + REQUEST_EVERY_MS;
+    const { salt, keys } = request;
     const at = Math.floor(this.#settled / SECOND) * SECOND;
-    const told = this.#digests.digests({ at, salt }, keys);
-    if (told === null || told.length === 0) return;
+    const digests = this.#digests.digests({ at, salt }, keys);
+    if (digests === null || digests.length === 0) return;
     const totals = totalsUpTo(this.#cluster.timeline.index, at);
     for (const { connection } of this.#comparable)
-      connection.send({ kind: "state-keys", at, salt, isAnswer: false, ...totals, keys: told });
+      connection.send({ kind: "state-keys", at, salt, isAnswer: false, ...totals, keys: digests });
   }
 
-  #heardKeys({ id, connection }: ComparedMember, message: StateKeysMessage): void {
+  #receiveKeys({ id, connection }: ComparedMember, message: StateKeysMessage): void {
     const { at, salt, keys, isAnswer } = message;
     const totals = totalsUpTo(this.#cluster.timeline.index, at);
     if (!isSameTotals(totals, message)) return;
@@ -227,7 +227,7 @@ function isSame({ digest: one }: KeyDigest, { digest: other }: KeyDigest): boole
   return one.high === other.high && one.low === other.low;
 }
 
-/** Adds sums up into fewer buckets: each is what some neighbours were. */
+/** Adds sums up into fewer buckets: each is the sum of neighboring ones. */
 function inBuckets(sums: Uint32Array, buckets: number): Uint32Array {
   if (sums.length === buckets) return sums;
   const fewer = new Uint32Array(buckets);

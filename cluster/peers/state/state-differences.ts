@@ -1,20 +1,20 @@
 /**
- * Keys that are different at members and at this daemon, as of one moment: reported, and watched until they are the
- * same again.
+ * Keys whose values differ between members and this daemon, as of one moment: they are reported, and watched until they
+ * are equal again.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { type NamedKey, nameOf } from "../../../timeline/state-digests.js";
 import type { PeeringLog } from "../shared/cluster-state.js";
 
-/** Keys that are kept: seeing some of them is enough to know what to do. */
+/** The maximum number of keys: seeing some of them is enough to know what to do. */
 const KEYS_MAX = 128;
-/** All members are asked of a key that differs at one: until they can have answered nothing is said. */
+/** The time in which all members can answer a request about a key that differs on one of them. Then it is reported. */
 const SETTLING_MS = 3_000;
 /** Characters of a key's name that are shown. */
 const SHOWN_MAX = 128;
 
-/** The state that differs: this daemon's, as most members say; a member's; or that is not clear. */
+/** The state that differs: this daemon's, according to most members; a member's; or it is unclear which. */
 export type Verdict = "own" | "member" | "unclear";
 
 /** A key with a different value on some member. */
@@ -27,8 +27,8 @@ export interface StateDifference extends NamedKey {
 interface Differing extends NamedKey {
   readonly salt: number;
   readonly since: number;
-  /** Whether each member holds the same. */
-  readonly said: Map<ByteString, boolean>;
+  /** Whether each member has the same value. */
+  readonly answers: Map<ByteString, boolean>;
   reported: Verdict | null;
 }
 
@@ -42,12 +42,12 @@ export class StateDifferences {
 
   /** Reported differences, for `dbsync status` and metrics. */
   get all(): readonly StateDifference[] {
-    return [...this.#keys.values()].flatMap(({ db, key, said, reported }) =>
-      reported === null ? [] : [{ db, key, members: differingIn(said), verdict: reported }],
+    return [...this.#keys.values()].flatMap(({ db, key, answers, reported }) =>
+      reported === null ? [] : [{ db, key, members: differingIn(answers), verdict: reported }],
     );
   }
 
-  /** Keys to be asked about again, by the salt with which they were found. */
+  /** Keys to request again, by the salt with which they were found. */
   get asked(): ReadonlyMap<number, readonly NamedKey[]> {
     const asked = new Map<number, NamedKey[]>();
     for (const { db, key, salt } of this.#keys.values()) {
@@ -58,30 +58,30 @@ export class StateDifferences {
     return asked;
   }
 
-  /** A member and this daemon have said what a key holds as of one moment. */
+  /** Notes the comparison of a member's value of a key with this daemon's, as of one moment. */
   judged(id: ByteString, named: NamedKey, salt: number, isSame: boolean): void {
     const name = nameOf(named);
     const known = this.#keys.get(name);
-    if (known !== undefined) known.said.set(id, isSame);
+    if (known !== undefined) known.answers.set(id, isSame);
     else if (!isSame && this.#keys.size < KEYS_MAX)
       this.#keys.set(name, {
         db: named.db,
         key: named.key,
         salt,
         since: this.#parts.uptime(),
-        said: new Map([[id, false]]),
+        answers: new Map([[id, false]]),
         reported: null,
       });
   }
 
-  /** A member is no longer connected: it may come back with another state. */
+  /** Called when a member is no longer connected: it may return with another state. */
   left(id: ByteString): void {
-    for (const { said } of this.#keys.values()) said.delete(id);
+    for (const { answers } of this.#keys.values()) answers.delete(id);
   }
 
   tick(now: number): void {
     for (const [name, differing] of this.#keys) {
-      if (differingIn(differing.said).length === 0) this.#same(name, differing);
+      if (differingIn(differing.answers).length === 0) this.#same(name, differing);
       else if (now - differing.since > SETTLING_MS) this.#logDifference(differing);
     }
   }
@@ -91,39 +91,39 @@ export class StateDifferences {
     if (reported !== null)
       this.#parts.log.info(
         { db, key: shownKey(key) },
-        "no member that is connected holds something else under a key any more",
+        "no connected member has a different value of this key any longer",
       );
   }
 
   #logDifference(differing: Differing): void {
-    const { db, key, said, reported } = differing;
-    const verdict = verdictOn([...said.values()]);
+    const { db, key, answers, reported } = differing;
+    const verdict = verdictOn([...answers.values()]);
     differing.reported = verdict;
     if (verdict === reported) return;
-    const members = differingIn(said).map(hexOf);
+    const members = differingIn(answers).map(hexOf);
     this.#parts.log.error({ db, key: shownKey(key), members }, SENTENCES[verdict]);
   }
 }
 
-const differingIn = (said: ReadonlyMap<ByteString, boolean>): ByteString[] =>
-  [...said].flatMap(([id, isSame]) => (isSame ? [] : [id]));
+const differingIn = (answers: ReadonlyMap<ByteString, boolean>): ByteString[] =>
+  [...answers].flatMap(([id, isSame]) => (isSame ? [] : [id]));
 
-/** @param said  by each member, whether it holds the same as this daemon */
-function verdictOn(said: readonly boolean[]): Verdict {
-  const same = 1 + said.filter((isSame) => isSame).length;
-  const others = 1 + said.length - same;
+/** @param answers  for each member, whether it has the same value as this daemon */
+function verdictOn(answers: readonly boolean[]): Verdict {
+  const same = 1 + answers.filter((isSame) => isSame).length;
+  const others = 1 + answers.length - same;
   return others > same ? "own" : others < same ? "member" : "unclear";
 }
 
 const SENTENCES: Readonly<Record<Verdict, string>> = {
-  own: "this daemon's state differs from most members', though they hold the same commands: restart it, so that its state is made again",
+  own: "this daemon's state differs from most members', although they have the same commands: restart it, so that it rebuilds its state",
   member:
-    "a member's state differs from this daemon's and most other members', though they hold the same commands: restart that one",
+    "a member's state differs from this daemon's and most other members', although they have the same commands: restart that member",
   unclear:
-    "this daemon's state and a member's differ, though they hold the same commands: restart both, one after the other",
+    "this daemon's state and a member's differ, although they have the same commands: restart both, one after the other",
 };
 
-/** On one line, and not the whole of a long one. */
+/** Formats a key on one line, and cuts a long one. */
 export function shownKey(key: ByteString): string {
   const text = key.slice(0, SHOWN_MAX).replace(/[^\x20-\x7e]/g, (char) => `\\x${hexOf(char)}`);
   return key.length > SHOWN_MAX ? `${text}…` : text;

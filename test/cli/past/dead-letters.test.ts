@@ -154,7 +154,7 @@ test("--all writes the letters that are certain to be missing in order, and skip
   assert.equal(await client.send("GET doubtful"), null);
   assert.deepEqual(statesOf(), ["written", "written", "written", "waiting", "written", "waiting"]);
   const doubted = await writeAgain(shortId(doubtful));
-  assert.match(doubted.stderr, /the state may have it: look there first/);
+  assert.match(doubted.stderr, /the state may contain it: check that first/);
 });
 
 test("a letter with an unknown outcome is not sent again without --anyway", async () => {
@@ -170,7 +170,7 @@ test("a letter with an unknown outcome is not sent again without --anyway", asyn
   // A program that was killed while it waited for the answer leaves this state.
   folder.begin(letter, false);
   const again = await writeAgain(shortId(wrong));
-  assert.match(again.stderr, /it was begun to be written again at .*, and may have been/);
+  assert.match(again.stderr, /writing it again was begun at .*, and may have succeeded/);
   assert.equal((await letters("list")).stdout.includes("begun"), true);
 });
 

@@ -57,7 +57,7 @@ const some = (count: number) =>
 const markOf = (mark: Mark | null) => double<Storage>({ mark: () => mark?.[1] ?? null });
 const quiet = { info: assert.fail, warn: assert.fail, error: assert.fail };
 
-test("what is kept is there as it was signed, in the order of all, whatever bytes it has", async () => {
+test("stored letters contain the signed bytes in the order of all entries, whatever bytes the values have", async () => {
   using data = makeFolder();
   const letters = lettersIn(data.path);
   const binary = entryAt(
@@ -80,7 +80,7 @@ test("what is kept is there as it was signed, in the order of all, whatever byte
   assert.equal(letters.waiting(Date.now()), 5);
 });
 
-test("a crash before the timeline's mark is on the disk leaves no letter, and one behind it leaves all", async () => {
+test("a crash before the timeline's mark is on the disk leaves no letter, and one after it leaves all", async () => {
   using data = makeFolder();
   const path = join(data.path, "dead-letters");
   for (const isMarked of [false, true]) {
@@ -107,25 +107,25 @@ test("a crash before the timeline's mark is on the disk leaves no letter, and on
   assert.equal(readdirSync(path).length, 1);
 });
 
-test("a disk that is full is told, and nothing of it is left", async () => {
+test("a full disk is reported, and no partial file remains", async () => {
   using data = makeFolder();
   let room = 300;
   const write = (descriptor: number, bytes: Buffer, from: number) => {
-    const most = Math.min(room, bytes.length - from);
-    if (most === 0) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
-    room -= most;
-    return writeSync(descriptor, bytes, from, most);
+    const accepted = Math.min(room, bytes.length - from);
+    if (accepted === 0) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+    room -= accepted;
+    return writeSync(descriptor, bytes, from, accepted);
   };
   const writer = new DeadLetters(data.path, MEBIBYTE, write).open(CUT_AT);
   assert.throws(
     () => keep(writer, some(5)),
-    /cannot be stored as dead letters in .*dead-letters \(ENOSPC\): make room/,
+    /cannot be stored as dead letters in .*dead-letters \(ENOSPC\): free space/,
   );
   writer.discard();
   assert.deepEqual(readdirSync(join(data.path, "dead-letters")), []);
 });
 
-test("a folder that cannot be made is told", () => {
+test("a folder that cannot be created is reported", () => {
   using data = makeFolder();
   writeFileSync(join(data.path, "dead-letters"), "a file");
   const letters = lettersIn(data.path);
@@ -136,7 +136,7 @@ test("a folder that cannot be made is told", () => {
   assert.equal(letters.waiting(Date.now()), 0);
 });
 
-test("what there is no room for is counted, and what was kept stays", async () => {
+test("letters without room are counted, and the stored ones remain", async () => {
   using data = makeFolder();
   const [first, second] = some(2) as [Entry, Entry];
   const file = await keepAll(lettersIn(data.path), [first]);
@@ -149,7 +149,7 @@ test("what there is no room for is counted, and what was kept stays", async () =
   assert.deepEqual(readdirSync(join(data.path, "dead-letters")).length, 1);
 });
 
-test("a damaged letter is one that is lost, a damaged head passes over what is behind it, and no content is taken for a letter", async () => {
+test("a damaged letter is lost alone, a damaged head hides the letters after it, and no content is mistaken for a letter", async () => {
   using data = makeFolder();
   const inner = readFileSync(
     await keepAll(lettersIn(data.path), [entryAt(CUT_AT, "SET forged 1")]),
@@ -162,11 +162,11 @@ test("a damaged letter is one that is lost, a damaged head passes over what is b
     entryAt(CUT_AT + 1, "SET last 1"),
   ];
   const file = await keepAll(lettersIn(data.path), entries);
-  const whole = readFileSync(file);
+  const intact = readFileSync(file);
   const folder = new LettersFolder(data.path);
   const heads = folder.list().letters;
   const flip = (at: number) => {
-    const bytes = Buffer.from(whole);
+    const bytes = Buffer.from(intact);
     bytes[at] = (bytes[at] as number) ^ 0x40;
     writeFileSync(file, bytes);
     const { letters, unread } = folder.list();
@@ -176,10 +176,10 @@ test("a damaged letter is one that is lost, a damaged head passes over what is b
   const [, second, third] = heads;
   assert.ok(second && third);
   assert.deepEqual(flip(second.to - 1), { ids: ids.with(1, null as unknown as string), unread: 0 });
-  assert.deepEqual(flip(second.from + 3), { ids: ids.slice(0, 1), unread: whole.length - second.from });
-  assert.deepEqual(flip(second.from + 7), { ids: ids.slice(0, 1), unread: whole.length - second.from });
-  assert.deepEqual(flip(0), { ids: [], unread: whole.length });
-  writeFileSync(file, whole);
+  assert.deepEqual(flip(second.from + 3), { ids: ids.slice(0, 1), unread: intact.length - second.from });
+  assert.deepEqual(flip(second.from + 7), { ids: ids.slice(0, 1), unread: intact.length - second.from });
+  assert.deepEqual(flip(0), { ids: [], unread: intact.length });
+  writeFileSync(file, intact);
   truncateSync(file, third.to - 1);
   assert.deepEqual(folder.list().letters.length, 2);
   assert.deepEqual(folder.list().unread, [{ file, bytes: third.to - 1 - third.from }]);
@@ -191,7 +191,7 @@ test("a damaged letter is one that is lost, a damaged head passes over what is b
   );
 });
 
-test("thousands are kept, listed, counted and removed", async () => {
+test("thousands of letters are stored, listed, counted and removed", async () => {
   using data = makeFolder();
   const letters = lettersIn(data.path, 64 * MEBIBYTE);
   const entries = some(5000);
@@ -210,7 +210,7 @@ test("thousands are kept, listed, counted and removed", async () => {
   assert.deepEqual(readdirSync(folder.path), []);
 });
 
-test("what is written again is marked and stays, what was only begun stays a letter that waits", async () => {
+test("a letter that was written again is marked and stays, and one that was only begun keeps waiting", async () => {
   using data = makeFolder();
   const letters = lettersIn(data.path);
   await keepAll(letters, some(3));
@@ -237,7 +237,7 @@ test("what is written again is marked and stays, what was only begun stays a let
   assert.deepEqual(readdirSync(join(folder.path, "written")).length, 1);
 });
 
-test("a letter that two programs write again at the same time is written, whichever ends first", async () => {
+test("a letter that two programs write again at the same time is written, whichever finishes first", async () => {
   using data = makeFolder();
   await keepAll(lettersIn(data.path), some(2));
   const [first, second] = [new LettersFolder(data.path), new LettersFolder(data.path)];
@@ -257,7 +257,7 @@ test("a letter that two programs write again at the same time is written, whiche
   );
 });
 
-test("what is removed is gone from each file that holds it: else it would wait once more", async () => {
+test("a removed letter is removed from each file that contains it; otherwise it would wait again", async () => {
   using data = makeFolder();
   const entries = some(2);
   await keepAll(lettersIn(data.path), entries);
@@ -276,7 +276,7 @@ test("what is removed is gone from each file that holds it: else it would wait o
   assert.deepEqual(folder.list().letters, []);
 });
 
-test("the same letter that was let go of twice is one, and one that is decided counts", async () => {
+test("a letter that was dropped twice counts once, and the decided one counts", async () => {
   using data = makeFolder();
   const [entry] = some(1) as [Entry];
   const undecided = lettersIn(data.path).open(CUT_AT - 1);
@@ -289,11 +289,11 @@ test("the same letter that was let go of twice is one, and one that is decided c
     [{ state: "waiting", file }],
   );
   assert.ok(existsSync(file));
-  appendFileSync(join(data.path, "dead-letters", "of somebody else"), "x");
+  appendFileSync(join(data.path, "dead-letters", "of another program"), "x");
   assert.equal(new LettersFolder(data.path).list().letters.length, 1);
 });
 
-test("TIMELINE DEADLETTERS shows the oldest first, a page at a time, and reads no long one", async () => {
+test("TIMELINE DEADLETTERS shows the oldest letters first, a page at a time, and reads no long one", async () => {
   using data = makeFolder();
   const letters = lettersIn(data.path);
   const long = entryAt(CUT_AT, `SET long ${"x".repeat(100_000)}`);
@@ -311,12 +311,12 @@ test("TIMELINE DEADLETTERS shows the oldest first, a page at a time, and reads n
   assert.match(page, /k1.*k2/s);
   assert.doesNotMatch(page, /k0|k3/);
   assert.match(page, /left\r\n:3\r\n/);
-  for (const wrong of [
+  for (const invalid of [
     ["LIMIT", "201"],
     ["LIMIT", "0"],
     ["FROM", "x"],
     ["KEY", "k"],
   ])
-    assert.throws(() => ask(...wrong), CommandFailure, wrong.join(" "));
+    assert.throws(() => ask(...invalid), CommandFailure, invalid.join(" "));
   assert.match(writeReply(deadLetters(["TIMELINE", "DEADLETTERS"], null, ring)), /letters\r\n\*0\r\n/);
 });

@@ -15,7 +15,7 @@ beforeEach(() => {
 const FROM = ["FROM", String(AT)] as const;
 
 describe("TIMELINE LOG", () => {
-  test("tells of each unit who, when, what, and what came of it", async () => {
+  test("reports for each unit the signer, date, commands and outcome", async () => {
     const { app, root } = scene;
     const first = scene.write(app, 1, ["SET k v", "INCR k"], { seq: 7 });
     scene.write(app, 2, ["CONFIG GET x", "KEY LIST", "GET"]);
@@ -69,7 +69,7 @@ describe("TIMELINE LOG", () => {
     ]);
   });
 
-  test("takes dates, a key, a signer and a limit, of which the newest stay", async () => {
+  test("accepts dates, a key, a signer and a limit, which keeps the newest units", async () => {
     const { app, root } = scene;
     for (let i = 0; i < 10; i++) scene.write(i % 2 === 0 ? app : root, i * 1000, [`SET k${i % 3} ${i}`]);
     scene.write(app, 20_000, ["FLUSHALL"]);
@@ -85,14 +85,14 @@ describe("TIMELINE LOG", () => {
     assert.deepEqual(await commands(...FROM, "KEY", "k1"), ["SET k1 1", "SET k1 4", "SET k1 7", "FLUSHALL"]);
     const signer = hexOf(root.id).slice(0, 8).toUpperCase();
     assert.deepEqual(await commands(...FROM, "SIGNER", signer, "key", "k0"), ["SET k0 3", "SET k0 9"]);
-    const cut = (await scene.ask("TIMELINE", "LOG", ...FROM, "LIMIT", "3")) as {
+    const cut = (await scene.send("TIMELINE", "LOG", ...FROM, "LIMIT", "3")) as {
       left: number;
       damaged: number;
     };
     assert.deepEqual([cut.left, cut.damaged], [8, 0]);
   });
 
-  test("finds what a key has signed for version 1, which the daemon has signed anew", async () => {
+  test("finds commands that a key has signed for version 1, which the daemon has signed again", async () => {
     const { app, root } = scene;
     scene.write(root, 1, ["SET k gateway"], { as: hexOf(app.id) });
     scene.write(root, 2, ["SET k other"], { as: hexOf(app.id).slice(0, 8) });
@@ -101,7 +101,7 @@ describe("TIMELINE LOG", () => {
     assert.deepEqual(units, [[[["SET", "k", "gateway"]]]]);
   });
 
-  test("begins an hour before its end, or with what is kept", () => {
+  test("begins an hour before its end, or with the first stored entry", () => {
     const fromOf = (earliest: number, ...options: string[]) =>
       readLogQuery(["TIMELINE", "LOG", ...options], NOW, earliest).from;
     assert.equal(fromOf(0), AT);
@@ -110,7 +110,7 @@ describe("TIMELINE LOG", () => {
     assert.equal(fromOf(AT + 5, "FROM", "7"), 7);
   });
 
-  test("judges each signer as of the command's place", async () => {
+  test("judges each signer as of the command's position", async () => {
     const { app, root } = scene;
     const late = makeKeyPair();
     scene.write(late, 1, ["SET k early"]);
@@ -134,7 +134,7 @@ describe("TIMELINE LOG", () => {
     assert.equal(units.at(-1)?.[2], "right");
   });
 
-  test("cuts what is long, and keeps nothing of it", async () => {
+  test("cuts long values, and does not retain the removed part", async () => {
     scene.write(scene.app, 1, [`SET k ${"x".repeat(1000)}`, `DEL ${"a ".repeat(40).trim()}`]);
     const units = await scene.units(["commands"], "TIMELINE", "LOG", ...FROM);
     const [set, del] = units.map(([commands]) => commands as string[][]);
@@ -142,7 +142,7 @@ describe("TIMELINE LOG", () => {
     assert.deepEqual(del?.[0]?.slice(-2), ["a", "…+25"]);
   });
 
-  test("says what is wrong with its arguments", async () => {
+  test("reports errors in its arguments", async () => {
     const cases: readonly (readonly [string[], RegExp])[] = [
       [["SINCE", "1"], /^ERR syntax error$/],
       [["FROM", "1", "FROM", "2"], /^ERR syntax error$/],
@@ -152,12 +152,12 @@ describe("TIMELINE LOG", () => {
       [["SIGNER", "web"], /^ERR SIGNER is 'web' instead of a key's id/],
     ];
     for (const [argv, expected] of cases)
-      assert.match((await scene.ask("TIMELINE", "LOG", ...argv)) as string, expected);
+      assert.match((await scene.send("TIMELINE", "LOG", ...argv)) as string, expected);
   });
 });
 
 describe("TIMELINE BLAME", () => {
-  const told = async (...argv: string[]) =>
+  const blamed = async (...argv: string[]) =>
     (await scene.units(["change", "index", "commands"], "TIMELINE", "BLAME", ...argv)).map(
       ([change, index, commands]) => `${change} ${index} ${(commands as string[][])[0]?.join(" ")}`,
     );
@@ -171,7 +171,7 @@ describe("TIMELINE BLAME", () => {
     scene.write(app, 5, ["SET x 1", "MSET k 5 x 6"]);
     scene.write(app, 6, ["SET k 7"], { db: 1 });
     scene.write(app, 7, ["FLUSHALL"]);
-    assert.deepEqual(await told("k"), [
+    assert.deepEqual(await blamed("k"), [
       "created 0 SET k 1",
       "changed 0 INCR k",
       "changed 1 INCR k",
@@ -179,12 +179,12 @@ describe("TIMELINE BLAME", () => {
       "created 1 MSET k 5 x 6",
       "removed 0 FLUSHALL",
     ]);
-    assert.deepEqual(await told("k", "FROM", String(AT + 4)), [
+    assert.deepEqual(await blamed("k", "FROM", String(AT + 4)), [
       "removed 0 RENAME k gone",
       "created 1 MSET k 5 x 6",
       "removed 0 FLUSHALL",
     ]);
-    const { before, writer } = (await scene.ask("TIMELINE", "BLAME", "k", "FROM", String(AT + 4))) as {
+    const { before, writer } = (await scene.send("TIMELINE", "BLAME", "k", "FROM", String(AT + 4))) as {
       before: string;
       writer: string | null;
     };
@@ -192,13 +192,13 @@ describe("TIMELINE BLAME", () => {
     assert.equal(writer, null);
   });
 
-  test("counts a key that has expired as absent", async () => {
+  test("counts an expired key as absent", async () => {
     const { app } = scene;
     scene.write(app, 1, ["SET k 1 PX 100"]);
     scene.write(app, 50, ["PERSIST k", "PEXPIRE k 100"]);
     scene.write(app, 200, ["SET other 1"]);
     scene.write(app, 300, ["SET k 2"]);
-    assert.deepEqual(await told("k"), [
+    assert.deepEqual(await blamed("k"), [
       "created 0 SET k 1 PX 100",
       "changed 0 PERSIST k",
       "changed 1 PEXPIRE k 100",
@@ -206,7 +206,7 @@ describe("TIMELINE BLAME", () => {
     ]);
   });
 
-  test("shows a key that may not read all keys nothing of the others", async () => {
+  test("hides other keys from a key that may not read all keys", async () => {
     const { app } = scene;
     scene.readsAll = false;
     scene.write(app, 1, ["MSET other secret k 1"]);
@@ -219,18 +219,18 @@ describe("TIMELINE BLAME", () => {
     ]);
   });
 
-  test("of a key that nobody has written tells nothing", async () => {
-    const answer = (await scene.ask("TIMELINE", "BLAME", "k")) as Record<string, unknown>;
+  test("reports nothing for a key that was never written", async () => {
+    const answer = (await scene.send("TIMELINE", "BLAME", "k")) as Record<string, unknown>;
     assert.deepEqual([answer["units"], answer["writer"], answer["before"]], [[], null, null]);
   });
 });
 
 describe("TIMELINE GET", () => {
-  test("runs a command that reads on the state of a date, as of that date", async () => {
+  test("runs a reading command on the state of a date, as of that date", async () => {
     const { app } = scene;
     scene.write(app, 1, ["SET k 1 PX 1000", "RPUSH l a b"]);
     scene.write(app, 100, ["SET k 2", "LPOP l"]);
-    const get = (at: number, ...argv: string[]) => scene.ask("TIMELINE", "GET", String(AT + at), ...argv);
+    const get = (at: number, ...argv: string[]) => scene.send("TIMELINE", "GET", String(AT + at), ...argv);
     assert.equal(await get(0, "GET", "k"), null);
     assert.equal(await get(1, "GET", "k"), "1");
     assert.equal(await get(50, "PTTL", "k"), 951);
@@ -243,57 +243,63 @@ describe("TIMELINE GET", () => {
     );
   });
 
-  test("changes nothing, and knows no future", async () => {
-    const get = (at: number, ...argv: string[]) => scene.ask("TIMELINE", "GET", String(at), ...argv);
+  test("changes nothing, and accepts no future date", async () => {
+    const get = (at: number, ...argv: string[]) => scene.send("TIMELINE", "GET", String(at), ...argv);
     assert.match((await get(AT, "SET", "k", "v")) as string, /^ERR 'set' does not read data/);
     assert.match(
       (await get(AT, "TIMELINE", "STATUS")) as string,
       /^ERR 'timeline\|status' does not read data/,
     );
     assert.match((await get(AT, "NONSENSE")) as string, /^ERR unknown command/);
-    assert.match((await get(NOW + 5, "GET", "k")) as string, /^ERR the date lies 5 ms ahead/);
+    assert.match((await get(NOW + 5, "GET", "k")) as string, /^ERR the date is 5 ms ahead/);
     assert.match(
-      (await scene.ask("TIMELINE", "GET", "now", "GET", "k")) as string,
+      (await scene.send("TIMELINE", "GET", "now", "GET", "k")) as string,
       /instead of milliseconds/,
     );
   });
 
-  test("does not guess where an entry is damaged", async () => {
+  test("does not guess if an entry is damaged", async () => {
     const entry = scene.write(scene.app, 1, ["SET k v"]);
     const { placeOf, writePlace } = await import("../../../timeline/entries/entry.js");
     scene.storage.put([[writePlace(placeOf(entry)), Buffer.from("nonsense")]]);
     assert.match(
-      (await scene.ask("TIMELINE", "GET", String(AT + 1), "GET", "k")) as string,
+      (await scene.send("TIMELINE", "GET", String(AT + 1), "GET", "k")) as string,
       /1 entries .* damaged/,
     );
   });
 
-  test("of what is not kept any more says from when on it can tell", async () => {
+  test("reports the first available date if a state is no longer stored", async () => {
     scene.write(scene.app, 5, ["SET k v"]);
     scene.storage.put([], [["pruned", Buffer.from(String(AT))]]);
     assert.match(
-      (await scene.ask("TIMELINE", "GET", String(AT + 1), "GET", "k")) as string,
+      (await scene.send("TIMELINE", "GET", String(AT + 1), "GET", "k")) as string,
       /^ERR entries up to 1790000000001 are no longer stored/,
     );
   });
 });
 
-test("TIMELINE FATE tells what became of what a daemon that was left out had taken", async () => {
+test("TIMELINE FATE reports the outcome of entries that an evicted daemon had accepted", async () => {
   const place = (at: number) => writePlace({ at, seq: 0, id: "i".repeat(32) }).toString("hex");
-  const ask = (...words: string[]) => scene.ask("TIMELINE", "FATE", ...words);
-  const fates = await ask(hexOf(LEFT_OUT), ...[3, 4, 5, 8].map(place));
+  const send = (...words: string[]) => scene.send("TIMELINE", "FATE", ...words);
+  const fates = await send(hexOf(LEFT_OUT), ...[3, 4, 5, 8].map(place));
   assert.deepEqual(fates, ["forgotten", "dead-letter", "held", "undecided"]);
-  assert.match(String(await ask(hexOf("M".repeat(32)), place(4))), /^ERR the list of members does not leave/);
-  assert.match(String(await ask("4c4c", place(4))), /^ERR '4c4c' is no daemon's id/);
-  assert.match(String(await ask(hexOf(LEFT_OUT), "00ff")), /^ERR '00ff' is no place of 84/);
+  assert.match(
+    String(await send(hexOf("M".repeat(32)), place(4))),
+    /^ERR the list of members does not leave/,
+  );
+  assert.match(String(await send("4c4c", place(4))), /^ERR '4c4c' is not a daemon's id/);
+  assert.match(String(await send(hexOf(LEFT_OUT), "00ff")), /^ERR '00ff' is not a place of 84/);
   const many = Array.from({ length: 1001 }, () => place(4));
-  assert.match(String(await ask(hexOf(LEFT_OUT), ...many)), /^ERR 1001 places are named, and 1000 may be/);
+  assert.match(
+    String(await send(hexOf(LEFT_OUT), ...many)),
+    /^ERR 1001 places are named, but at most 1000 are allowed/,
+  );
 });
 
-test("TIMELINE STATUS tells of the timeline, and up to a second what two daemons can compare", async () => {
+test("TIMELINE STATUS reports the timeline, and up to a second the sums that two daemons can compare", async () => {
   scene.write(scene.app, 1, ["SET k v"]);
   scene.write(scene.root, 2500, ["KEY LIST"]);
-  const status = (await scene.ask("TIMELINE", "STATUS", "UPTO", String(AT + 1999))) as Record<
+  const status = (await scene.send("TIMELINE", "STATUS", "UPTO", String(AT + 1999))) as Record<
     string,
     unknown
   >;
@@ -306,15 +312,15 @@ test("TIMELINE STATUS tells of the timeline, and up to a second what two daemons
   assert.equal(status["ring-upto"], `0:${"0".repeat(64)}`);
 });
 
-test("more than two who look back at once are told to wait, and those that run end with the daemon", async () => {
+test("more than two concurrent recalls are blamed to wait, and running ones end with the daemon", async () => {
   for (let i = 0; i < 200; i++) scene.write(scene.app, i, ["INCR k"]);
-  const [first, second, third] = [1, 2, 3].map(() => scene.ask("TIMELINE", "LOG", ...FROM));
+  const [first, second, third] = [1, 2, 3].map(() => scene.send("TIMELINE", "LOG", ...FROM));
   scene.history.stop();
   assert.match((await third) as string, /^ERR 2 other requests for history are running/);
   for (const one of [first, second]) assert.equal(await one, "ERR the daemon stops");
 });
 
-test("on a database without a timeline TIMELINE says what it needs", async () => {
+test("on a database without a timeline TIMELINE reports what it needs", async () => {
   const { Database } = await import("../../../store/database.js");
   const unit = { at: AT, db: 0, id: "u" };
   const reply = new Database().execute(["TIMELINE", "LOG"], unit);
@@ -325,7 +331,7 @@ test("on a database without a timeline TIMELINE says what it needs", async () =>
   assert.equal(new Database().execute(["TIMELINE", "GET", "1"], unit).kind, "error");
 });
 
-test("a key that may look back sees only keys that it may read, by commands that it may run", () => {
+test("a key that may read history sees only keys that it may read, by commands that it may run", () => {
   const { root } = scene;
   const ring = scene.signers.makeRing();
   const signer = ring.find(root.id);

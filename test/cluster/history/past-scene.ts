@@ -120,7 +120,7 @@ export class PastScene {
   /** Whether the caller's key may read all keys. */
   readsAll = true;
 
-  async ask(...argv: ByteString[]): Promise<Plain> {
+  async send(...argv: ByteString[]): Promise<Plain> {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return plain(command.reply);
     const unit = { at: NOW, db: 0, id: "q", readsAll: this.readsAll };
@@ -129,7 +129,7 @@ export class PastScene {
 
   /** Returns the units of a reply, each as the values of the given names. */
   async units(names: readonly string[], ...argv: ByteString[]): Promise<Plain[][]> {
-    const answer = (await this.ask(...argv)) as { units: Record<string, Plain>[] };
+    const answer = (await this.send(...argv)) as { units: Record<string, Plain>[] };
     return answer.units.map((unit) => names.map((name) => unit[name] as Plain));
   }
 
@@ -201,7 +201,7 @@ function plain(reply: Reply): Plain {
 
 export const idText = (entry: Entry): string => hexOf(entry.id);
 
-/** Writes a backup of what is recorded. */
+/** Writes a backup of the recorded entries. */
 export function backUp(storage: PastScene["storage"], file: string): void {
   const descriptor = openSync(file, "w");
   writeBackup({

@@ -24,13 +24,13 @@ function sceneOf(): PastScene {
   return scene;
 }
 
-test("dbsync log verify says which version it lacks, and judges nothing", () => {
+test("dbsync log verify reports the missing version, and judges nothing", () => {
   const { storage, signers } = sceneOf();
   const run = () => new Verification(storage, null, signers, () => {}).run();
   assert.throws(run, (problem: Error) => problem.name === "NotChecked" && SENTENCE.test(problem.message));
 });
 
-test("keys are restored from before the version, and none from behind it", () => {
+test("keys are restored up to the version, and none after it", () => {
   const { storage, signers } = sceneOf();
   const file = join(folder, "all.dbsync");
   backUp(storage, file);

@@ -1,4 +1,4 @@
-/** Tests `dbsync log verify`: it finds every kind of fault, and none in sound data. */
+/** Tests `dbsync log verify`: it finds every kind of fault, and none in intact data. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Verification, type VerificationReport } from "../../../cluster/history/verification.js";
@@ -29,7 +29,7 @@ function overwrite(scene: PastScene, entry: Entry, value: Buffer): void {
 
 const kinds = ({ faults }: VerificationReport) => faults.map(({ kind }) => kind);
 
-test("a timeline that is as it should be has no faults, and all is counted", () => {
+test("an intact timeline has no faults, and everything is counted", () => {
   const scene = new PastScene();
   const snapshots = new MemorySnapshots();
   const { app, root } = scene;
@@ -53,7 +53,7 @@ test("a timeline that is as it should be has no faults, and all is counted", () 
   assert.match(report.state, /^[\da-f]{64}$/);
 });
 
-test("bytes that have changed are found, be it one", () => {
+test("a single changed byte is found", () => {
   const scene = new PastScene();
   const entry = scene.write(scene.app, 1, ["SET k v"]);
   const value = writeValue(entry.body, entry.signature);
@@ -64,7 +64,7 @@ test("bytes that have changed are found, be it one", () => {
   assert.match(report.faults[0]?.where ?? "", /^2026-09-21T\S+ [\da-f]{64}$/);
 });
 
-test("an envelope at another's place is found", () => {
+test("an envelope at another envelope's position is found", () => {
   const scene = new PastScene();
   const entry = scene.write(scene.app, 1, ["SET k v"]);
   const other = scene.entry(scene.app, 1, ["SET k w"]);
@@ -72,7 +72,7 @@ test("an envelope at another's place is found", () => {
   assert.deepEqual(kinds(verify(scene)), ["wrong-id"]);
 });
 
-test("a signature that does not hold, a stranger's, and another cluster's envelope are found", () => {
+test("an invalid signature, an unknown signer and another cluster's envelope are found", () => {
   const scene = new PastScene();
   const entry = scene.write(scene.app, 1, ["SET k v"]);
   overwrite(scene, entry, writeValue(entry.body, Buffer.alloc(64)));
@@ -83,7 +83,7 @@ test("a signature that does not hold, a stranger's, and another cluster's envelo
   assert.equal(report.faultCount, 3);
 });
 
-test("a signer whose key came with a later date is none", () => {
+test("a signer whose key was added with a later date is known", () => {
   const scene = new PastScene();
   const late = makeKeyPair();
   scene.write(late, 1, ["SET k v"]);
@@ -92,7 +92,7 @@ test("a signer whose key came with a later date is none", () => {
   assert.deepEqual([report.faultCount, report.units.denied, report.signatures], [0, 1, 2]);
 });
 
-test("nor is one whose key was let in by somebody who had no right to in the end", () => {
+test("a signer whose key was added by an administrator without a valid right is not reported as unknown", () => {
   const scene = new PastScene();
   const [administrator, late] = [makeKeyPair(), makeKeyPair()];
   scene.write(scene.root, 1, [`KEY ADD ${scene.publicText(administrator)} RULES +@all ~*`]);
@@ -104,7 +104,7 @@ test("nor is one whose key was let in by somebody who had no right to in the end
   assert.deepEqual([report.faults, report.units.denied, report.signatures], [[], 2, 4]);
 });
 
-test("a snapshot that is not what the commands make is found, and one that is damaged", () => {
+test("a snapshot that does not follow from the commands is found, and so is a damaged one", () => {
   const scene = new PastScene();
   const snapshots = new MemorySnapshots();
   const entry = scene.write(scene.app, 1, ["SET k v"]);
@@ -115,18 +115,18 @@ test("a snapshot that is not what the commands make is found, and one that is da
   assert.deepEqual(kinds(verify(scene, snapshots)), ["damaged-snapshot"]);
 });
 
-test("where the beginning is kept no more, the oldest snapshot is begun with", () => {
+test("if the beginning is no longer stored, verification starts with the oldest snapshot", () => {
   const scene = new PastScene();
   const snapshots = new MemorySnapshots();
   const entry = scene.write(scene.app, 1, ["SET k v"]);
   snapshotAt(scene, snapshots, 10);
   scene.write(scene.app, 20, ["APPEND k w"]);
   snapshotAt(scene, snapshots, 30);
-  const whole = verify(scene, snapshots);
+  const complete = verify(scene, snapshots);
   scene.storage.remove([writePlace(placeOf(entry))]);
   scene.storage.put([], [["pruned", Buffer.from(String(AT + 5))]]);
-  const rest = verify(scene, snapshots);
-  assert.deepEqual([rest.faults, rest.begins, rest.snapshots], [[], AT + 10, [AT + 30]]);
-  assert.equal(rest.state, whole.state);
+  const remaining = verify(scene, snapshots);
+  assert.deepEqual([remaining.faults, remaining.begins, remaining.snapshots], [[], AT + 10, [AT + 30]]);
+  assert.equal(remaining.state, complete.state);
   assert.deepEqual(kinds(verify(scene)), ["no-beginning"]);
 });

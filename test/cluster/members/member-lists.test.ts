@@ -16,7 +16,7 @@ import { idOf, idsOf, known } from "../../timeline/members/lists.js";
 
 const app = makeKeyPair();
 const root = makeKeyPair();
-const stranger = makeKeyPair();
+const unknownKey = makeKeyPair();
 const signers = loadSigners({ signKey: [app.file], rootKey: [root.file], clusterName: "dbsync" }, log);
 const { cluster } = signers;
 const AT = 1_790_000_000_000;
@@ -70,7 +70,7 @@ function take(lists: MemberLists, list: KnownList, by = root, header = {}) {
 const first = after([], "ABC");
 const less = after([first], "", "C");
 
-test("a list is seen at once, told once it is on the disk, and there after a restart", async () => {
+test("a list counts immediately, is sent once it is on the disk, and exists after a restart", async () => {
   const disk = new Disk();
   const lists = open(idOf("A"), disk);
   let changes = 0;
@@ -90,11 +90,11 @@ test("a list is seen at once, told once it is on the disk, and there after a res
   assert.equal(take(again, first), "old");
 });
 
-test("an administrator's signature alone makes a list, whoever brings it", () => {
+test("only an administrator's signature makes a list valid, whichever daemon sends it", () => {
   const lists = open(idOf("A"), new Disk());
   const outcomes = [
     take(lists, first, app),
-    take(lists, first, stranger),
+    take(lists, first, unknownKey),
     take(lists, first, root, { cluster: idOf("X") }),
     take(lists, first, root, { only: idOf("A") }),
     take(lists, after([], "A"), root, { multi: true }),
@@ -108,7 +108,7 @@ test("an administrator's signature alone makes a list, whoever brings it", () =>
   assert.equal(lists.isThere, false);
 });
 
-test("who is left out, not named or without a disk is no member, and says why", () => {
+test("a daemon that is left out, not named or without a disk is no member, and reports the reason", () => {
   const out = open(idOf("C"), new Disk());
   take(out, first);
   assert.equal(out.refusal, null);
@@ -128,7 +128,7 @@ test("who is left out, not named or without a disk is no member, and says why", 
   assert.match(unsafe.refusal ?? "", /can name no daemon without --data/);
 });
 
-test("a daemon that a later list adds has to join, once, and so has one that never served", async () => {
+test("a daemon that a later list adds has to join once, and so does one that never served", async () => {
   const disk = new Disk();
   const lists = open(idOf("D"), disk);
   take(lists, after([less], "D"));
@@ -144,7 +144,7 @@ test("a daemon that a later list adds has to join, once, and so has one that nev
   assert.ok(empty.isJoining);
 });
 
-test("of two lists beside each other neither is reported under, until one comes after both", async () => {
+test("under two parallel lists no daemon reports, until a list follows both", async () => {
   const disk = new Disk();
   const lists = open(idOf("A"), disk);
   const [one, other] = [after([first], "D"), after([first], "", "C")];
@@ -157,7 +157,7 @@ test("of two lists beside each other neither is reported under, until one comes 
   assert.deepEqual([lists.isReporting, lists.durable.lists.length], [true, 1]);
 });
 
-test("a list of a signer that is not known is taken on the word of the configured peers, by a daemon that may have writes on that of two", () => {
+test("a list of an unknown signer is accepted if the configured peers use it; a daemon that may have writes needs two of them", () => {
   const later = makeKeyPair();
   const { body, signature } = signed(first, later);
   const isTaken = (lists: MemberLists, peers: number) =>

@@ -1,6 +1,6 @@
 /**
  * Tests a daemon with an empty folder in a cluster whose root key was rotated: it does not know the key that signs the
- * lists. Several daemons in one process, on a simulated clock and network, in random order and with cuts; in every
+ * lists. Several daemons run in one process, on a simulated clock and network, in random order and with cuts. In every
  * second run one of the peers lies.
  */
 
@@ -87,7 +87,7 @@ function after(parents: readonly KnownList[], add: string, leave = ""): KnownLis
   return typeof list === "string" ? assert.fail(list) : known(list);
 }
 
-function tell({ lists }: Listed, { list }: KnownList, by: KeyPair): void {
+function giveList({ lists }: Listed, { list }: KnownList, by: KeyPair): void {
   const header = { cluster, at: EPOCH };
   const { body, signature } = signCommands(by, [["CLUSTER", "MEMBERS", writeMemberList(list)]], header);
   const outcome = lists.take(body, signature);
@@ -98,7 +98,7 @@ const first = after([], "abg");
 const signedAgain = after([first], "");
 const replaced = after([signedAgain], "c", "g");
 
-/** Lets time pass, and runs what waits for a disk. */
+/** Advances the time, and runs everything that waits for a disk. */
 async function run(world: World, milliseconds: number): Promise<void> {
   for (let passed = 0; passed < milliseconds; passed += 100) {
     world.run(100);
@@ -106,18 +106,18 @@ async function run(world: World, milliseconds: number): Promise<void> {
   }
 }
 
-test("an empty daemon comes to go by the list of an administrator whom it does not know, and all becomes final", async () => {
+test("an empty daemon adopts the list of an administrator that it does not know, and everything becomes final", async () => {
   for (let number = 0; number < RUNS; number++) {
     const random = new SeededRandom(seed() + number, 11);
     const world = new World();
     const [a, b] = [start(world, "a", false), start(world, "b", false)] as const;
-    for (const listed of [a, b]) tell(listed, first, root);
+    for (const listed of [a, b]) giveList(listed, first, root);
     const events: [number, () => void][] = [
-      [random.between(0, 4_000), () => tell(random.oneOf([a, b]), signedAgain, later)],
+      [random.between(0, 4_000), () => giveList(random.oneOf([a, b]), signedAgain, later)],
     ];
     let c: Listed | null = null;
     events.push([random.between(0, 8_000), () => (c = start(world, "c", true))]);
-    events.push([random.between(4_000, 10_000), () => tell(random.oneOf([a, b]), replaced, later)]);
+    events.push([random.between(4_000, 10_000), () => giveList(random.oneOf([a, b]), replaced, later)]);
     for (const pair of ["a c", "c a", "b c", "c b", "a b", "b a"]) {
       const from = random.between(0, TROUBLE_MS);
       if (random.chance(0.5)) events.push([from, () => world.cut.add(pair)]);
@@ -146,12 +146,12 @@ test("an empty daemon comes to go by the list of an administrator whom it does n
   }
 });
 
-test("one peer of two that sends a list of its own makes no daemon go by it", async () => {
+test("a single lying peer of two cannot make a daemon use its list", async () => {
   for (let number = 0; number < RUNS / 2; number++) {
     const random = new SeededRandom(seed() + number, 12);
     const world = new World();
     const a = start(world, "a", false);
-    tell(a, first, root);
+    giveList(a, first, root);
     const forged = after([first], "c", "ag");
     const liar = start(world, "b", false);
     const header = { cluster, at: EPOCH };
@@ -171,17 +171,17 @@ test("one peer of two that sends a list of its own makes no daemon go by it", as
   }
 });
 
-test("an earlier list, which a liar replays to an empty daemon, does not lower the majority", async () => {
+test("an earlier list that a liar replays to an empty daemon does not lower the majority", async () => {
   for (let number = 0; number < RUNS / 2; number++) {
     const random = new SeededRandom(seed() + number, 13);
     const world = new World();
-    // Signed by the administrator that all know, when there were two daemons, one of them the liar.
+    // Signed by the known administrator when there were two daemons, one of them the liar.
     const early = after([], "bg");
     const now = after([early], "a");
     const a = start(world, "a", false);
     const liar = start(world, "b", false);
-    for (const listed of [a, liar]) tell(listed, early, root);
-    tell(a, now, root);
+    for (const listed of [a, liar]) giveList(listed, early, root);
+    giveList(a, now, root);
     const forged = after([early], "c", "g");
     const header = { cluster, at: EPOCH };
     const commands = [["CLUSTER", "MEMBERS", writeMemberList(forged.list)]];
@@ -189,7 +189,7 @@ test("an earlier list, which a liar replays to an empty daemon, does not lower t
     liar.lists.takeVouched(body, signature, 2);
     await run(world, random.between(0, 3_000));
     const c = start(world, "c", true);
-    if (random.chance(0.5)) tell(c, early, root);
+    if (random.chance(0.5)) giveList(c, early, root);
     await run(world, 20_000);
     assert.ok(liar.lists.heads.some(({ hash }) => hash === forged.hash));
     for (const { lists, node } of [a, c])

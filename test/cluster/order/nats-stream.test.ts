@@ -78,7 +78,7 @@ describe("a stream of NATS", { skip }, () => {
     folder[Symbol.dispose]();
   });
 
-  test("is made where none has been met, which the log says, and whose others there are", async () => {
+  test("is created if the daemon has never used one; the log reports that, and the existing streams", async () => {
     for (const [name, others] of [
       ["first", undefined],
       ["second", ["first"]],
@@ -87,12 +87,12 @@ describe("a stream of NATS", { skip }, () => {
       await stream.start();
       assert.equal(stream.facts?.last, 0);
       await stream.stop();
-      const line = lines.find(({ msg }) => msg === `made the stream ${name}, which was not there`);
+      const line = lines.find(({ msg }) => msg === `created the stream ${name}, which did not exist`);
       assert.deepEqual(line?.["others"], others);
     }
   });
 
-  test("reports its end again when it is requested, and not without", async () => {
+  test("reports its end again when that is requested, and not otherwise", async () => {
     const ends: number[] = [];
     const connected: StreamReader["connected"] = ({ last }) => {
       ends.push(last);
@@ -110,25 +110,25 @@ describe("a stream of NATS", { skip }, () => {
     await stream.stop();
   });
 
-  test("is not made where a folder has met one", async () => {
+  test("is not created if a folder already belongs to one", async () => {
     const stream = streamOf("third", { reader: reader({ isNew: false }) });
     await stream.start();
-    assert.match(stream.trouble ?? "", /the stream third is not there any more/);
+    assert.match(stream.trouble ?? "", /the stream third no longer exists/);
     await stream.stop();
     await assert.rejects(manager.streams.info("third"), /not found/);
   });
 
-  test("that forgets messages by itself, or takes none, is refused with what is wrong and what to do", async () => {
+  test("a stream that drops messages on its own, or accepts none, is refused with the reason and the remedy", async () => {
     const day = nanos(86_400_000);
     for (const [name, config, sentence] of [
-      ["age", { max_age: day }, /the stream age forgets messages by itself \(max_age\): set it to 0/],
-      ["count", { max_msgs: 100 }, /\(max_msgs with discard old\): let it discard new/],
+      ["age", { max_age: day }, /the stream age drops messages on its own \(max_age\): set it to 0/],
+      ["count", { max_msgs: 100 }, /\(max_msgs with discard old\): set discard to new/],
       ["bytes", { max_bytes: MB }, /\(max_bytes with discard old\)/],
       ["each", { max_msgs_per_subject: 5 }, /\(max_msgs_per_subject\)/],
       ["queue", { retention: "workqueue" }, /\(retention workqueue\): name another stream/],
       ["interest", { retention: "interest" }, /\(retention interest\)/],
       ["mute", { no_ack: true }, /acknowledges nothing \(no_ack\)/],
-      ["subject", { subjects: ["dbsync.else"] }, /does not take the subject dbsync\.subject: add it/],
+      ["subject", { subjects: ["dbsync.else"] }, /does not accept the subject dbsync\.subject: add it/],
       ["copy", { mirror: { name: "first" }, subjects: [] }, /the stream copy is filled from other streams/],
     ] as const) {
       const made = { name, subjects: [`dbsync.${name}`], ...config } as unknown as Parameters<
@@ -148,7 +148,7 @@ describe("a stream of NATS", { skip }, () => {
     await stream.stop();
   });
 
-  test("that is told to forget while it is read is left, and read again when it no longer is", async () => {
+  test("a stream that is reconfigured to drop messages is not read until that is corrected", async () => {
     const stream = streamOf("first");
     await stream.start();
     await manager.streams.update("first", { max_age: nanos(86_400_000) });
@@ -159,20 +159,20 @@ describe("a stream of NATS", { skip }, () => {
     await stream.stop();
   });
 
-  test("to which a user may not publish leaves it unknown whether a message stands there, and the log says it once", async () => {
+  test("a stream without publish permission leaves the outcome unknown, and the log reports that once", async () => {
     const stream = streamOf("second", { user: "reads" });
     await stream.start();
     for (let i = 0; i < 2; i++)
       assert.deepEqual((await stream.publish(null, Buffer.from("one"))).kind, "unknown");
-    const told = lines.filter(({ msg }) => msg === "NATS does not permit to write");
-    assert.equal(told.length, 1);
-    assert.match(String(told[0]?.["reason"]), /Permissions Violation.*dbsync\.second/i);
-    assert.match(String(told[0]?.["advice"]), /publish on dbsync\.second/);
+    const denials = lines.filter(({ msg }) => msg === "NATS denies writing");
+    assert.equal(denials.length, 1);
+    assert.match(String(denials[0]?.["reason"]), /Permissions Violation.*dbsync\.second/i);
+    assert.match(String(denials[0]?.["advice"]), /publish on dbsync\.second/);
     await stream.stop();
   });
 });
 
-test("a folder's thread that hears nothing of the stream gives up, and says that there is no snapshot", async (t) => {
+test("a folder's thread that receives nothing from the stream gives up, and reports that there is no snapshot", async (t) => {
   const data = makeFolder();
   t.after(() => data[Symbol.dispose]());
   const lines: Line[] = [];
@@ -196,13 +196,13 @@ test("a folder's thread that hears nothing of the stream gives up, and says that
   renameSync(`${order}.away`, order);
   folder.met("today");
   folder.passed(10, "today");
-  await until("it says so", () => lines.some(({ msg }) => /^no snapshot/.test(String(msg))));
+  await until("the log reports it", () => lines.some(({ msg }) => /^no snapshot/.test(String(msg))));
   const reason = String(lines.find(({ msg }) => /^no snapshot/.test(String(msg)))?.["reason"]);
-  assert.match(reason, /nothing of the stream came for 3000 ms: .*refused/i);
+  assert.match(reason, /no message of the stream arrived for 3000 ms: .*refused/i);
   await folder.close();
   // It contains only the name of its stream, which identifies it.
   const again = folderOf("writes");
   assert.equal(again.load().created, "today");
   await again.close();
-  assert.throws(() => folderOf("wrtes"), /goes on with the stream writes, and --order names wrtes/);
+  assert.throws(() => folderOf("wrtes"), /belongs to the stream writes, but --order names wrtes/);
 });

@@ -1,4 +1,4 @@
-/** Tests what a daemon refuses before it adds it to the stream, because of its cost. */
+/** Tests which entries a daemon refuses before it adds them to the stream, because of their cost. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { OrderContext } from "../../../cluster/order/order-context.js";
@@ -23,7 +23,7 @@ const STEPS = 10_000;
 const pair = makeKeyPair();
 const facts = { last: 0, first: 1, created: "today", replicas: 1, others: 0, maxBytes: 1_000_000 };
 
-/** Returns a state, and a recorder of it whose stream assigns consecutive numbers. */
+/** Returns a state, and a recorder for it whose stream assigns consecutive numbers. */
 function sceneOf(unitSteps: number) {
   const signers = loadSigners({ signKey: [pair.file], rootKey: [], clusterName: "dbsync" }, log);
   const state = new OrderedState(nothingYet(signers.makeRing(), 16), entryCheck(signers));
@@ -86,7 +86,7 @@ test("a unit that does too much is refused before it is in the stream, and chang
   assert.ok(Array.isArray(await record(["SADD", "more", ...members(5000)])));
 });
 
-test("a daemon applies what another one has added, whatever its own bound is", async () => {
+test("a daemon applies an entry that another one has added, whatever its own limit is", async () => {
   const [free, bounded] = [sceneOf(UNIT_STEPS_DEFAULT), sceneOf(STEPS)];
   await free.record(["SETRANGE", "s", "5000000", "x"]);
   const [data] = free.published;

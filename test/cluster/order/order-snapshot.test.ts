@@ -25,7 +25,7 @@ function bytesOf(state: OrderedState, cluster: string, created = "today"): Buffe
   return Buffer.concat([...writeOrderSnapshot(state.past, { created, cluster })]);
 }
 
-test("what is behind a snapshot comes to the same with it as without", () => {
+test("messages after a snapshot have the same effect with and without the snapshot", () => {
   const { state, signers } = stateFrom((makeRing) => nothingYet(makeRing(), DATABASES));
   const { cluster } = signers;
   const sign = (by: typeof pair, at: number, ...argv: string[]) => signCommands(by, [argv], { cluster, at });
@@ -62,7 +62,7 @@ test("what is behind a snapshot comes to the same with it as without", () => {
   assert.ok(bytesOf(restored, cluster).equals(bytesOf(state, cluster)));
 });
 
-test("a snapshot that was cut off or made with other keys is not gone on from", () => {
+test("a snapshot that was truncated or made with other keys is not used", () => {
   const { state, signers } = stateFrom((makeRing) => nothingYet(makeRing(), DATABASES));
   const { cluster } = signers;
   const bytes = bytesOf(state, cluster);

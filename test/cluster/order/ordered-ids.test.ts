@@ -1,4 +1,4 @@
-/** Tests the memory of a stream's envelopes: for the stream's window, bounded, and the same on every daemon. */
+/** Tests the memory of a stream's ids: for the stream's window, bounded, and the same on every daemon. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OrderedIds } from "../../../cluster/order/ordered-ids.js";
@@ -16,13 +16,13 @@ test("an id is remembered until its date has left the window", () => {
 });
 
 test("the earliest date is found among more dates than a call has arguments", () => {
-  const most = 150_000;
-  const ids = new OrderedIds(undefined, most);
-  for (let second = 0; second <= most; second++) ids.add(String(second), NOW + second * 1000);
+  const max = 150_000;
+  const ids = new OrderedIds(undefined, max);
+  for (let second = 0; second <= max; second++) ids.add(String(second), NOW + second * 1000);
   assert.deepEqual([ids.has("0", NOW), ids.has("1", NOW + 1000)], [false, true]);
 });
 
-test("with too many the earliest dates are forgotten, and nothing of then is taken any more", () => {
+test("if there are too many ids, the earliest dates are forgotten, and no envelope of these dates is accepted any longer", () => {
   const ids = new OrderedIds(undefined, 2);
   for (const [id, at] of [
     ["late", NOW + 5000],

@@ -1,4 +1,4 @@
-/** Tests the state that a daemon reports while it reaches the stream for the first time, and again. */
+/** Tests the state that a daemon reports while it connects to the stream for the first time, and again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeOrderSnapshot } from "../../../cluster/order/order-snapshot.js";
@@ -51,7 +51,7 @@ const factsUpTo = (last: number) => ({
   maxBytes: 1000,
 });
 
-test("a daemon is behind until it has all that stood in the stream when it came to it, each time that it comes", () => {
+test("after each connection a daemon is catching up until it has applied everything that was then in the stream", () => {
   const replica = makeReplica();
   const take = () => replica.message({ seq: replica.next, at: 1, data: Buffer.alloc(0) });
   assert.equal(replica.hasCaughtUp, false);
@@ -68,7 +68,7 @@ test("a daemon is behind until it has all that stood in the stream when it came 
 });
 
 for (const clock of ["uptime", "clock"] as const)
-  test(`after a standstill by its ${clock} a daemon is behind until it knows the end of the stream again`, () => {
+  test(`after a standstill by its ${clock} a daemon is catching up until it knows the end of the stream again`, () => {
     const times = { uptime: 0, clock: Date.UTC(2026, 0) };
     const environment = { ...realEnvironment, uptime: () => times.uptime, clock: () => times.clock };
     const replica = makeReplica([], environment);
@@ -85,18 +85,18 @@ for (const clock of ["uptime", "clock"] as const)
     assert.equal(replica.hasCaughtUp, true);
   });
 
-test("a stream that has another message in the place of the last one is not read on, however often it is connected with", () => {
+test("a stream with a different last message is not read any further, however often the daemon connects", () => {
   const replica = makeReplica();
   assert.equal(replica.connected(factsUpTo(1)), null);
   const first = { seq: 1, at: 1, data: Buffer.from("one") };
   replica.message(first);
   assert.equal(replica.again({ ...first, data: Buffer.from("one") }), null);
-  assert.match(replica.again({ ...first, data: Buffer.from("two") }) ?? "", /message 1 .* lost some/);
-  assert.match(replica.connected(factsUpTo(2)) ?? "", /lost some/);
+  assert.match(replica.again({ ...first, data: Buffer.from("two") }) ?? "", /message 1 .* lost messages/);
+  assert.match(replica.connected(factsUpTo(2)) ?? "", /lost messages/);
   assert.match(replica.failure ?? "", /Restart the daemon$/);
 });
 
-test("a version of what commands mean that is not known ends it, in the stream as in a snapshot of a newer release", () => {
+test("an unknown semantics version stops the daemon, in the stream and in a snapshot of a newer release", () => {
   const { cluster, makeRing } = signersOf();
   const at = Date.UTC(2026, 0);
   const { body, signature } = signCommands(root, [["CLUSTER", "SEMANTICS", "2"]], { cluster, at });

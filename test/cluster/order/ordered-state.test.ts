@@ -1,4 +1,4 @@
-/** Tests the state of a stream's messages: the same messages produce the same state, with any messages in between. */
+/** Tests the state of a stream's messages: the same messages produce the same state, whatever messages are in between. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nothingYet, type Ordered, OrderedState } from "../../../cluster/order/ordered-state.js";
@@ -16,7 +16,7 @@ import { EARLIER_SEMANTICS, NEXT_SEMANTICS } from "../../support/next-semantics.
 const NOW = Date.UTC(2026, 0);
 const pair = makeKeyPair();
 const root = makeKeyPair();
-const stranger = makeKeyPair();
+const unknownKey = makeKeyPair();
 
 function sceneOf(known: Semantics = EARLIER_SEMANTICS) {
   const keys = { signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" };
@@ -45,7 +45,7 @@ function repliesOf(ordered: Ordered): readonly Reply[] {
   return ordered.answers.map(({ reply }) => reply);
 }
 
-test("messages are applied one after the other, whatever their dates: the first SET NX has the key", () => {
+test("messages are applied one after the other, whatever their dates: the first SET NX sets the key", () => {
   const { add, sign, applied, state } = sceneOf();
   const [late, early] = [
     sign([["SET", "k", "late", "NX"]], { at: NOW + 500 }),
@@ -57,42 +57,46 @@ test("messages are applied one after the other, whatever their dates: the first 
   assert.equal(state.seq, 2);
 });
 
-test("an envelope that stands there twice is applied once", () => {
+test("an envelope that is in the stream twice is applied once", () => {
   const { add, sign, get } = sceneOf();
   const once = sign([["INCR", "n"]]);
   add(once);
-  assert.deepEqual(add(once, NOW + 1000), { kind: "skipped", reason: "there before", isKnown: true });
+  assert.deepEqual(add(once, NOW + 1000), {
+    kind: "skipped",
+    reason: "it was in the stream before",
+    isKnown: true,
+  });
   assert.deepEqual(get("n"), { kind: "bulk", bytes: "1" });
 });
 
-test("what was not signed by a key of the ring is skipped: garbage, a stranger's, a changed one, another signature", () => {
+test("a message not signed by a key of the ring is skipped: garbage, an unknown signer, changed bytes, another signature", () => {
   const { add, put, sign, get, state } = sceneOf();
-  const good = sign([["SET", "k", "good"]]);
+  const valid = sign([["SET", "k", "valid"]]);
   const kinds = [
     put(Buffer.from("garbage")),
     put(Buffer.alloc(0)),
-    add(sign([["SET", "k", "stranger"]], {}, stranger)),
-    add({ ...good, signature: Buffer.alloc(64) }),
+    add(sign([["SET", "k", "unknownKey"]], {}, unknownKey)),
+    add({ ...valid, signature: Buffer.alloc(64) }),
     add(sign([["SET", "k", "elsewhere"]], { cluster: "x".repeat(32) })),
     add(sign([["GET", "k"]])),
   ].map(({ kind }) => kind);
   assert.deepEqual(new Set(kinds), new Set(["skipped"]));
   assert.equal(state.skipped, kinds.length);
   // None of these keeps the valid one from being applied.
-  assert.equal(add(good).kind, "applied");
-  assert.deepEqual(get("k"), { kind: "bulk", bytes: "good" });
+  assert.equal(add(valid).kind, "applied");
+  assert.deepEqual(get("k"), { kind: "bulk", bytes: "valid" });
 });
 
-test("the time is the message's: dates far from it are refused, by all alike, and expiry counts from it", () => {
+test("the message's time counts: dates far from it are refused by all alike, and expiry is relative to it", () => {
   const { add, sign, state } = sceneOf();
   const tooOld = sign([["SET", "k", "v"]], { at: NOW - ORDER_WINDOW.past });
   const byThisClock = add(tooOld);
-  assert.ok(byThisClock.kind === "refused" && !byThisClock.isForGood);
+  assert.ok(byThisClock.kind === "refused" && !byThisClock.isFinal);
   add(sign([["SET", "first", "v"]]));
   const old = add(tooOld);
-  assert.ok(old.kind === "refused" && old.refusal.code === "skew" && old.isForGood);
+  assert.ok(old.kind === "refused" && old.refusal.code === "skew" && old.isFinal);
   const ahead = add(sign([["SET", "k", "v"]], { at: NOW + ORDER_WINDOW.future }));
-  assert.ok(ahead.kind === "refused" && !ahead.isForGood);
+  assert.ok(ahead.kind === "refused" && !ahead.isFinal);
   add(sign([["SET", "k", "v", "PX", "100"]], { at: NOW + 5000 }), NOW + 1000);
   assert.equal(state.newest.at, NOW + 1000);
   const still = add(sign([["SET", "k", "w", "NX"]], { at: NOW }), NOW + 1100);
@@ -101,14 +105,14 @@ test("the time is the message's: dates far from it are refused, by all alike, an
   assert.deepEqual(repliesOf(over), [OK]);
 });
 
-test("a leader whose clock is behind turns no time back", () => {
+test("a leader whose clock is behind does not turn time back", () => {
   const { add, sign, state } = sceneOf();
   add(sign([["SET", "a", "1"]]), NOW + 10);
   add(sign([["SET", "b", "1"]]), NOW);
   assert.deepEqual(state.newest, { at: NOW + 10, seq: 1 });
 });
 
-test("what was applied is not applied again after garbage dated by a clock that is ahead", () => {
+test("an applied envelope is not applied again after garbage dated by a clock that is ahead", () => {
   const { add, put, sign, get } = sceneOf();
   const once = sign([["INCR", "n"]]);
   add(once);
@@ -117,7 +121,7 @@ test("what was applied is not applied again after garbage dated by a clock that 
   assert.deepEqual(get("n"), { kind: "bulk", bytes: "1" });
 });
 
-test("rights are those of the place: what stands behind a revocation is denied", () => {
+test("rights are those at the position: a command after a revocation is denied", () => {
   const { add, sign } = sceneOf();
   const revoke = ["KEY", "REVOKE", Buffer.from(pair.id, "latin1").toString("hex")];
   assert.equal(add(sign([["SET", "k", "1"]])).kind, "applied");
@@ -126,13 +130,13 @@ test("rights are those of the place: what stands behind a revocation is denied",
   assert.ok(after.kind === "applied" && after.answers[0]?.outcome === "denied");
 });
 
-test("a message that lacks is no message to go on behind", () => {
+test("a message after a missing one is not applied", () => {
   const { state, sign } = sceneOf();
   const { body, signature } = sign([["SET", "k", "v"]]);
   assert.throws(() => state.apply({ seq: 2, at: NOW, data: writeValue(body, signature) }), /came after 0/);
 });
 
-test("behind a version of what commands mean that is not known nothing is applied, and what was said before stays", () => {
+test("after an unknown semantics version nothing is applied, and earlier results remain", () => {
   const { add, sign, state, get } = sceneOf();
   add(sign([["SET", "k", "before"]]));
   assert.equal(state.standstill, null);
@@ -145,7 +149,7 @@ test("behind a version of what commands mean that is not known nothing is applie
   assert.deepEqual(get("k"), { kind: "bulk", bytes: "before" });
 });
 
-test("a release that knows a newer version skips before it what the others skip, and applies it behind it", () => {
+test("a release with a newer semantics version skips the same messages as others before it, and applies them after it", () => {
   const [old, next] = [sceneOf(), sceneOf(NEXT_SEMANTICS)];
   const messages = [
     ["SET", "k", "v"],

@@ -18,7 +18,7 @@ const ABOUT: MemberAbout = {
   problems: ["its disk has failed (EIO)"],
 };
 
-test("a member shows what another one reports of itself, and nothing of one that reports nothing", () => {
+test("a member shows another one's report about itself, and nothing for one that sends no report", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b", "c"], parts: { about: () => ABOUT } });
   const b = world.add("b", { parts: { about: () => ({ ...ABOUT, pagePort: 1 }) } });
@@ -32,7 +32,7 @@ test("a member shows what another one reports of itself, and nothing of one that
   assert.deepEqual(seen(c), [9464]);
 });
 
-test("what a member reports is cut to its bounds and to printable characters, whoever wrote it", () => {
+test("a member's report is cut to its limits and to printable characters, whoever wrote it", () => {
   const written = writeMemberMessage({
     kind: "about",
     ...ABOUT,
@@ -50,7 +50,7 @@ test("what a member reports is cut to its bounds and to printable characters, wh
   }
 });
 
-test("public problems name no key and no id", () => {
+test("public problems contain no name of a key and no id", () => {
   const id = "0123456789abcdef".repeat(4);
   const report = {
     ...readFigures(TIMELINE_FIGURES, []),

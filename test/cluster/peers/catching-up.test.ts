@@ -1,10 +1,10 @@
-/** Tests when a daemon is live: with everything in its state that it had when it had caught up, and from then on. */
+/** Tests when a daemon is live: once its state has everything that it had when it caught up, and from then on. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EPOCH, entryOf } from "./entries.js";
 import { entriesOf, type Node, World } from "./support.js";
 
-test("a daemon is live when what it has got is in its state, and stays so when more comes", () => {
+test("a daemon is live when the received entries are in its state, and stays live when more arrive", () => {
   const world = new World();
   const a = world.add("a");
   const b = world.add("b", { peers: ["a"] });
@@ -16,7 +16,7 @@ test("a daemon is live when what it has got is in its state, and stays so when m
     a.timeline.take(entryOf(-EPOCH / 2 - i * 1000));
     world.run(1000);
   }
-  assert.equal(b.timeline.waiting.marks, 1, "it waits for what was here, and for nothing that came since");
+  assert.equal(b.timeline.waiting.marks, 1, "it waits for the entries that it had, and not for later ones");
   b.timeline.waiting.isMarkPast = true;
   world.run(100);
   assert.equal(b.peering.state, "live");
@@ -25,7 +25,7 @@ test("a daemon is live when what it has got is in its state, and stays so when m
   assert.equal(b.peering.state, "live");
 });
 
-test("a daemon that was cut off is live when what it has got since is in its state", () => {
+test("a daemon that was cut off is live when the entries received since then are in its state", () => {
   const world = new World();
   const names = ["a", "b", "c"];
   const [a, b, c] = world.addAll(names) as [Node, Node, Node];
@@ -44,7 +44,7 @@ test("a daemon that was cut off is live when what it has got since is in its sta
   assert.equal(c.peering.state, "live");
 });
 
-test("a daemon that takes writes while a member returns is live when what it has got since is in its state", () => {
+test("a daemon that accepts writes while a member returns is live when the entries received since then are in its state", () => {
   const world = new World();
   const [a, b] = world.addAll(["a", "b"]) as [Node, Node];
   world.runUntil(() => [a, b].every(({ peering }) => peering.state === "live"));

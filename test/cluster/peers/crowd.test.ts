@@ -11,7 +11,7 @@ import { double } from "../../support/double.js";
 import { addressesOf, type Node, World } from "./support.js";
 
 const secret = new ClusterSecret(Buffer.alloc(32, 1));
-/** It admits every peer that knows the secret. */
+/** A cluster that admits every peer that knows the secret. */
 const parts: Partial<ClusterState> = {
   secret,
   refusal: (_id, knows) => (knows ? null : "not-a-member"),
@@ -21,46 +21,46 @@ const namesOf = (word: string, count: number) => Array.from({ length: count }, (
 
 /** Returns daemons with the secret that only connect to `a`. */
 function crowd(world: World, count: number): Node[] {
-  return namesOf("stranger", count).map((name) => world.add(name, { peers: ["a"], parts }));
+  return namesOf("peer", count).map((name) => world.add(name, { peers: ["a"], parts }));
 }
 
 const connected = ({ peering }: Node) =>
   peering.members.filter(({ connection }) => connection === "connected").map(({ id }) => id);
 
-const isThere = (at: Node, other: Node) => connected(at).includes(other.key.id);
+const isConnected = (at: Node, other: Node) => connected(at).includes(other.key.id);
 
-test("a member that was named comes back at once, however many strangers with the secret are there", () => {
+test("a member that --peer names reconnects immediately, however many unnamed peers with the secret are connected", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"], parts });
   world.add("b", { peers: ["a"], parts });
   world.runUntil(() => connected(a).length === 1);
   world.kill("b");
-  const strangers = crowd(world, MEMBERS_MAX + 9);
+  const unnamed = crowd(world, MEMBERS_MAX + 9);
   world.run(2000);
   assert.equal(connected(a).length, NON_VOTERS_MAX);
-  const refused = strangers.filter((stranger) => !isThere(stranger, a));
-  assert.equal(refused.length, strangers.length - NON_VOTERS_MAX);
+  const refused = unnamed.filter((peer) => !isConnected(peer, a));
+  assert.equal(refused.length, unnamed.length - NON_VOTERS_MAX);
   assert.ok(
     refused.every(({ lines }) => lines.some(({ text }) => text === CLOSE_REASONS["too-many-members"])),
   );
 
   const b = world.add("b", { peers: ["a"], parts });
   world.settle();
-  assert.ok(isThere(a, b) && isThere(b, a));
+  assert.ok(isConnected(a, b) && isConnected(b, a));
   assert.equal(connected(a).length, NON_VOTERS_MAX + 1);
 });
 
-test("so does one of whom nothing is known but its address", () => {
+test("so does a member of which only the address is known", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"], parts });
   crowd(world, MEMBERS_MAX + 9);
   world.run(2000);
   assert.equal(connected(a).length, NON_VOTERS_MAX);
   const b = world.add("b", { parts });
-  world.runUntil(() => isThere(a, b));
+  world.runUntil(() => isConnected(a, b));
 });
 
-test("strangers that prove themselves all at once are no more", () => {
+test("many unnamed peers that prove themselves at the same time do not exceed the limit", () => {
   const world = new World();
   crowd(world, MEMBERS_MAX + 9);
   const a = world.add("a", { peers: ["b"], parts });
@@ -69,42 +69,42 @@ test("strangers that prove themselves all at once are no more", () => {
   assert.equal(connected(a).length, NON_VOTERS_MAX);
 });
 
-test("where all places are taken, a stranger gives way to an address that is named later", () => {
+test("if all slots are taken, an unnamed peer is dropped for an address that is named later", () => {
   const world = new World();
   const named = namesOf("named", MEMBERS_MAX - NON_VOTERS_MAX);
   for (const name of named) world.add(name, { parts });
   const a = world.add("a", { peers: named, parts });
-  const strangers = crowd(world, NON_VOTERS_MAX + 1);
+  const unnamed = crowd(world, NON_VOTERS_MAX + 1);
   world.runUntil(() => connected(a).length === MEMBERS_MAX);
-  const before = strangers.filter((stranger) => isThere(a, stranger));
+  const before = unnamed.filter((peer) => isConnected(a, peer));
 
   const b = world.add("b", { parts });
   a.peering.setPeers([...named, "b"].map((name) => world.addressOf(name)));
   world.run(1000);
-  assert.ok(isThere(a, b));
+  assert.ok(isConnected(a, b));
   assert.equal(connected(a).length, MEMBERS_MAX);
-  const gone = before.filter((stranger) => !isThere(a, stranger));
-  assert.equal(gone.length, 1);
-  assert.ok(gone[0]?.lines.some(({ text }) => text === CLOSE_REASONS["too-many-members"]));
+  const dropped = before.filter((peer) => !isConnected(a, peer));
+  assert.equal(dropped.length, 1);
+  assert.ok(dropped[0]?.lines.some(({ text }) => text === CLOSE_REASONS["too-many-members"]));
   const statuses = a.peering.members.filter(({ address }) =>
     [...named, "b"].includes(address.split(":")[0] ?? ""),
   );
   assert.ok(statuses.every(({ connection }) => connection === "connected"));
 });
 
-test("the bit of a member with a voice is given away last", () => {
+test("the bit of a voting member is reassigned last", () => {
   const forgotten: number[] = [];
   const notes = new Map<string, unknown>([["named", 1]]);
   const cluster = double<ClusterState>({ members: new Map(), addresses: addressesOf(["named"]) });
   const bits = new MemberBits(cluster, notes, (bit) => void forgotten.push(bit));
   const own = bits.of("named");
-  for (const name of namesOf("stranger", 2 * MEMBERS_MAX)) bits.of(name);
+  for (const name of namesOf("peer", 2 * MEMBERS_MAX)) bits.of(name);
   assert.ok(forgotten.length > MEMBERS_MAX && !forgotten.includes(own));
   assert.equal(bits.of("named"), own);
   assert.ok(notes.has("named"));
 });
 
-test("who is refused for a while is remembered no longer, and of very many those who are refused longest", () => {
+test("a ban is forgotten when it ends, and if there are too many, the longest ones are kept", () => {
   const bans = new Bans((id) => id === "named");
   bans.add("short", 10, 0);
   bans.add("guilty", Number.POSITIVE_INFINITY, 0);
@@ -112,9 +112,9 @@ test("who is refused for a while is remembered no longer, and of very many those
   assert.ok(bans.has("short", 9) && !bans.has("short", 10) && bans.has("guilty", 1e9));
   bans.add("named", 20, 10);
   assert.equal(bans.size, 2);
-  for (const name of namesOf("stranger", 2 * BANS_MAX)) bans.add(name, 30, 11);
+  for (const name of namesOf("peer", 2 * BANS_MAX)) bans.add(name, 30, 11);
   assert.equal(bans.size, BANS_MAX);
-  assert.ok(bans.has("guilty", 12) && bans.has("named", 12) && bans.has(`stranger${2 * BANS_MAX - 1}`, 12));
+  assert.ok(bans.has("guilty", 12) && bans.has("named", 12) && bans.has(`peer${2 * BANS_MAX - 1}`, 12));
   for (const name of namesOf("other", 2 * BANS_MAX)) bans.add(name, Number.POSITIVE_INFINITY, 40);
   assert.equal(bans.size, BANS_MAX);
   assert.ok(bans.has(`other${2 * BANS_MAX - 1}`, 41));

@@ -95,7 +95,7 @@ export class FakeTimeline {
     return value === null ? null : readEntry(place, value, (signed) => sha256(signed));
   }
 
-  /** Forgets entries permanently; the index still counts them. */
+  /** Prunes entries; the index still counts them. */
   prune(until: number): void {
     this.prunedTo = until;
     this.storage.remove([...this.storage.places(null, firstPlaceAt(until + 1))].map((p) => Buffer.from(p)));

@@ -1,4 +1,4 @@
-/** Tests where an empty daemon starts: not below what its members have called final. */
+/** Tests where an empty daemon starts: not before the date that its members have called final. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Joining, joiningWatermark } from "../../../cluster/peers/joining.js";
@@ -11,7 +11,7 @@ import { World } from "./support.js";
 
 const DAY_MS = 86_400_000;
 
-test("a daemon that begins with nothing, a day behind, takes nothing that its members may have called final", () => {
+test("a daemon that begins without data, its clock a day behind, accepts nothing that its members may have called final", () => {
   const world = new World();
   const members = [world.add("a", { peers: ["b"] }), world.add("b")];
   world.run(10_000);
@@ -29,7 +29,7 @@ test("a daemon that begins with nothing, a day behind, takes nothing that its me
   );
 });
 
-test("a daemon that begins with nothing and reaches nobody begins alone", () => {
+test("a daemon that begins without data and reaches no member begins alone", () => {
   const world = new World();
   const c = world.add("c", { peers: ["a"] });
   assert.ok(c.peering.isJoining);
@@ -38,7 +38,7 @@ test("a daemon that begins with nothing and reaches nobody begins alone", () => 
   assert.equal(c.timeline.raisedTo, 0);
 });
 
-test("a daemon that has told a watermark before, or has no members, joins nobody", () => {
+test("a daemon that has published a watermark before, or has no members, does not join", () => {
   for (const [published, hasOthers] of [
     [1, true],
     [0, false],
@@ -48,7 +48,7 @@ test("a daemon that has told a watermark before, or has no members, joins nobody
       published,
       raise: (to: number) => void raised.push(to),
       index: new DigestIndex(),
-      forgotten: { clear: () => assert.fail("it has joined nobody") },
+      forgotten: { clear: () => assert.fail("it has not joined") },
     };
     const joining = new Joining(double<ClusterState>({ timeline, clock: () => 10 }));
     joining.start(hasOthers);
@@ -74,7 +74,7 @@ function newDaemon() {
   return { joining, index, met, cleared: () => cleared };
 }
 
-test("answers of a new daemon are no longer late once all configured peers have reported that they began with nothing", () => {
+test("answers of a new daemon are no longer late once all configured peers have reported that they began without data", () => {
   const { joining, met, cleared } = newDaemon();
   met("a", 0);
   joining.caughtUp([], { ids: new Set(["a"]), others: 2 });
@@ -91,7 +91,7 @@ test("answers of a new daemon are no longer late once all configured peers have 
 });
 
 for (const id of ["b", "guest"])
-  test(`answers of a new daemon stay late if ${id} had entries when it was met`, () => {
+  test(`answers of a new daemon stay late if ${id} had entries when they met`, () => {
     const { joining, met, cleared } = newDaemon();
     met("a", 0);
     joining.caughtUp([], A_AND_B);
@@ -101,7 +101,7 @@ for (const id of ["b", "guest"])
     assert.equal(cleared(), 0);
   });
 
-test("a new daemon that goes live before its last peer comes is not late once it has met that peer", () => {
+test("a new daemon that is live before its last peer connects gives no late answers once it has met that peer", () => {
   const world = new World();
   const names = ["a", "b", "c"];
   const a = world.add("a", { peers: ["b", "c"] });
@@ -120,17 +120,17 @@ const member = (watermark: number, clock: number, skewed = false) =>
   double<StatusMessage>({ watermark, clock, skewed });
 
 for (const [what, members, watermark] of [
-  ["nobody is there", [], 0],
+  ["no member is connected", [], 0],
   ["all are new", [member(0, 100), member(0, 100)], 0],
   ["one is new", [member(0, 100), member(70, 100)], 70],
-  ["one has told less, which began alone", [member(20, 100), member(70, 100)], 70],
-  ["one has been ahead", [member(70, 100), member(900, 100)], 100],
-  ["one is ahead, and knows it", [member(70, 100), member(900, 930, true)], 100],
-  ["all have been ahead", [member(900, 100), member(910, 101)], 900],
-  ["the only one is ahead, and knows it", [member(900, 930, true)], 100],
+  ["one that began alone has reported less", [member(20, 100), member(70, 100)], 70],
+  ["one clock has been ahead", [member(70, 100), member(900, 100)], 100],
+  ["one clock is ahead, and its daemon knows it", [member(70, 100), member(900, 930, true)], 100],
+  ["all clocks have been ahead", [member(900, 100), member(910, 101)], 900],
+  ["the only other clock is ahead, and its daemon knows it", [member(900, 930, true)], 100],
   ["one of two lies", [member(70, 100), member(9e12, 9e12)], 100],
   ["the only one lies", [member(9e12, 9e12)], 100 + DAY_MS],
 ] as const)
-  test(`a daemon that begins with nothing begins at ${watermark} if ${what}`, () => {
+  test(`a daemon that begins without data begins at ${watermark} if ${what}`, () => {
     assert.equal(joiningWatermark(members, 100), watermark);
   });

@@ -60,7 +60,7 @@ function start(world: World, name: string, lists: Lists | null) {
   return world.add(name, { peers, ...(lists === null ? {} : { parts: { lists: lists.real } }) });
 }
 
-test("what is final needs all that the list names, and no others", () => {
+test("a position is final when all listed members agree, and no other daemon counts", () => {
   const world = new World();
   const [a] = ["a", "b"].map((name) => start(world, name, new Lists(name, HASH, ["a", "b"])));
   world.run(20_000);
@@ -71,7 +71,7 @@ test("what is final needs all that the list names, and no others", () => {
   assert.equal(without?.peering.stablePoint, 0);
 });
 
-test("a report under another list counts for nothing, and the lists are given to each other", () => {
+test("a report under another list does not count, and members send each other their lists", () => {
   const world = new World();
   const [of, at] = [new Lists("a", HASH, ["a", "b"]), new Lists("b", "M".repeat(32), ["a", "b"])];
   const a = start(world, "a", of);
@@ -85,7 +85,7 @@ test("a report under another list counts for nothing, and the lists are given to
   assert.ok(a.peering.stablePoint > EPOCH && b.peering.stablePoint > EPOCH);
 });
 
-test("a daemon that was added takes nothing before another has spoken under the list", () => {
+test("a daemon that was added accepts nothing before another one has reported under the list", () => {
   const world = new World();
   const [one, two, three] = NAMES.map((name) => new Lists(name, HASH, NAMES)) as [Lists, Lists, Lists];
   const a = start(world, "a", one);
@@ -106,7 +106,7 @@ test("a daemon that was added takes nothing before another has spoken under the 
   assert.ok(a.peering.stablePoint > EPOCH);
 });
 
-test("a daemon that no list names hears lists alone", () => {
+test("a daemon that no list names receives only lists", () => {
   const world = new World();
   const lists = new Lists("b", HASH, ["a"]);
   lists.isOutside = true;
@@ -118,7 +118,7 @@ test("a daemon that no list names hears lists alone", () => {
   assert.deepEqual([lists.given.length > 0, b.timeline.index.total("data").count], [true, 0]);
 });
 
-test("one that gives a list which is refused here stays a member: its signer may have been revoked since", () => {
+test("a member whose list is refused here stays a member: its signer may have been revoked since", () => {
   const world = new World();
   const lists = new Lists("b", HASH, ["a", "b"]);
   const take = (body: Buffer) => {
@@ -131,11 +131,11 @@ test("one that gives a list which is refused here stays a member: its signer may
   world.runUntil(() => lists.given.length > 10);
   const seen = b.peering.members.find(({ id }) => id === a.key.id);
   assert.deepEqual([seen?.connection, seen?.refusals], ["connected", 0]);
-  assert.equal(b.lines.filter(({ text }) => text.includes("is refused here")).length, 1);
+  assert.equal(b.lines.filter(({ text }) => text.includes("is refused by this daemon")).length, 1);
 });
 
 for (const opener of ["member", "evicted"])
-  test(`a daemon that was left out while it was away is given the list before it is let go, the ${opener} calling`, () => {
+  test(`a daemon that was left out while it was away receives the list before it is disconnected, with ${opener} as the opener`, () => {
     const world = new World();
     const of = new Lists("a", "M".repeat(32), ["a"]);
     // The maximum size of a list.
@@ -150,18 +150,19 @@ for (const opener of ["member", "evicted"])
     assert.equal(b.peering.word?.code, "left-out");
   });
 
-test("a daemon that learns that no list names it says so in its log", () => {
+test("a daemon that learns that no list names it logs that", () => {
   const world = new World();
   const lists = new Lists("b", HASH, ["a", "b"]);
   const b = start(world, "b", lists);
-  const isTold = () => b.lines.some(({ text }) => /^no writes are taken: left out\. A folder/.test(text));
-  assert.ok(!isTold());
+  const isLogged = () =>
+    b.lines.some(({ text }) => /^no writes are accepted: left out\. A data folder/.test(text));
+  assert.ok(!isLogged());
   [lists.isOutside, lists.refusal] = [true, "left out"];
   b.peering.listsChanged();
-  assert.ok(isTold());
+  assert.ok(isLogged());
 });
 
-test("a daemon that no list names logs one trouble of a peer once, however often it connects; another after it was admitted", () => {
+test("a daemon that no list names logs a peer's problem once, however often it connects; another after it was admitted", () => {
   const world = new World();
   const listed = new Lists("a", HASH, ["a"]);
   let isListed = false;
@@ -182,7 +183,7 @@ test("a daemon that no list names logs one trouble of a peer once, however often
   world.runUntil(() => reports() > 1);
 });
 
-test("a list whose signer's key is not known is taken once most of the configured peers go by it", () => {
+test("a list with an unknown signer is accepted once most of the configured peers use it", () => {
   const world = new World();
   const lists = new Lists("c", "", NAMES);
   lists.others = null;
@@ -201,10 +202,10 @@ test("a list whose signer's key is not known is taken once most of the configure
   start(world, "b", new Lists("b", HASH, ["a", "b"]));
   world.runUntil(() => lists.vouched.length > 0);
   assert.deepEqual(lists.vouched[0], ["list L", 2]);
-  assert.ok(c.lines.some(({ text }) => /most of its configured peers go by it/.test(text)));
+  assert.ok(c.lines.some(({ text }) => /most of its configured peers use it/.test(text)));
 });
 
-test("a peer that a list leaves out has no voice, and is not counted; one that it does not name is", () => {
+test("a peer that a list leaves out has no vote, and is not counted; one that it does not name is", () => {
   for (const isLeftOut of [false, true]) {
     const world = new World();
     const lists = new Lists("c", "K".repeat(32), NAMES);
@@ -222,7 +223,7 @@ test("a peer that a list leaves out has no voice, and is not counted; one that i
 });
 
 for (const isInOnePiece of [false, true])
-  test(`a peer that closes the connection, as no list names this daemon, vouches for the list ${isInOnePiece ? "in one piece with its proof" : "behind its proof"}`, () => {
+  test(`a peer that closes the connection because no list names this daemon vouches for the list ${isInOnePiece ? "in one piece with its proof" : "after its proof"}`, () => {
     const world = new World();
     world.isInOnePiece = isInOnePiece;
     const at = new Lists("b", "", []);
@@ -236,7 +237,7 @@ for (const isInOnePiece of [false, true])
     assert.deepEqual(at.vouched[0], ["list L", 1]);
   });
 
-test("a member that the list names and no address leads to is shown as away", () => {
+test("a listed member without a known address is shown as disconnected", () => {
   const world = new World();
   const lists = new Lists("a", HASH, ["a", "b", "c"]);
   const a = world.add("a", { peers: ["b"], parts: { lists: lists.real } });
@@ -255,7 +256,7 @@ test("a member that the list names and no address leads to is shown as away", ()
   assert.equal(other.peering.members.length, 2);
 });
 
-test("a daemon that no list names says so once in its log, however often members dial it", () => {
+test("a daemon that no list names logs that once, however often members dial it", () => {
   const world = new World();
   const at = new Lists("b", HASH, ["a"]);
   [at.isOutside, at.refusal] = [true, "does not name it"];
@@ -270,7 +271,7 @@ test("a daemon that no list names says so once in its log, however often members
   };
   world.runUntil(() => dials > 8);
   assert.equal(
-    b.lines.filter(({ text }) => text.startsWith("a member says that the list of members")).length,
+    b.lines.filter(({ text }) => text.startsWith("a member reports that the list of members")).length,
     1,
   );
 });

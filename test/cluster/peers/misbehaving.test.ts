@@ -33,7 +33,7 @@ const me = keyOf("me");
 class Hand implements MemberSocket {
   readonly binding = null;
   readonly remote = "203.0.113.9:5";
-  readonly heard: MemberMessage[] = [];
+  readonly received: MemberMessage[] = [];
   isClosed = false;
   readonly #node: Node;
   readonly #owner: MemberSocketOwner;
@@ -46,7 +46,7 @@ class Hand implements MemberSocket {
   }
 
   write(bytes: Buffer): void {
-    this.heard.push(...this.#parser.push(bytes).map(readMemberMessage));
+    this.received.push(...this.#parser.push(bytes).map(readMemberMessage));
   }
 
   close(): void {
@@ -59,24 +59,24 @@ class Hand implements MemberSocket {
     return this.unsent;
   }
 
-  say(message: OwnMessage | Buffer): void {
+  send(message: OwnMessage | Buffer): void {
     this.#owner.received(Buffer.isBuffer(message) ? message : writeMemberMessage(message));
   }
 
   /** Follows the documented handshake. */
   prove(): void {
-    const challenge = this.heard.find(({ kind }) => kind === "challenge") as { nonce: string };
+    const challenge = this.received.find(({ kind }) => kind === "challenge") as { nonce: string };
     const names = CLUSTER + me.id + this.#node.key.id + NONCE + challenge.nonce;
-    this.say({ kind: "challenge", nonce: NONCE });
+    this.send({ kind: "challenge", nonce: NONCE });
     const signature = signWith(me.spki, Buffer.from(`dbsync2\0member\0${names}\x01`, "latin1"));
-    this.say({ kind: "proof", spki: me.spki, signature, mac: Buffer.alloc(0) });
-    const proof = this.heard.find(({ kind }) => kind === "proof") as { spki: string; signature: Buffer };
+    this.send({ kind: "proof", spki: me.spki, signature, mac: Buffer.alloc(0) });
+    const proof = this.received.find(({ kind }) => kind === "proof") as { spki: string; signature: Buffer };
     const theirs = signWith(proof.spki, Buffer.from(`dbsync2\0member\0${names}\x02`, "latin1"));
     assert.deepEqual(proof.signature, theirs);
   }
 
   greet(): void {
-    this.say({
+    this.send({
       kind: "status",
       serial: 1,
       echo: 0,
@@ -92,7 +92,7 @@ class Hand implements MemberSocket {
   }
 
   get last(): string | undefined {
-    return this.heard.at(-1)?.kind;
+    return this.received.at(-1)?.kind;
   }
 }
 
@@ -120,27 +120,27 @@ const long = writeEntries([entryOf(0, ["SET", "k", "v".repeat(1_100_000)])]);
 const sections = Buffer.concat([Buffer.from([1, 1, 0]), Buffer.alloc(4 * (ITEMS_MAX + 1), "\x03\0\x01\0")]);
 const place = { at: EPOCH, seq: 0, id: "x".repeat(32) };
 
-const bad: Readonly<Record<string, OwnMessage | Buffer>> = {
+const invalid: Readonly<Record<string, OwnMessage | Buffer>> = {
   garbage: Buffer.from("GET / HTTP/1.1\r\n"),
   "a frame longer than any": Buffer.from("ds2:90000000:"),
   "another challenge": { kind: "challenge", nonce: NONCE },
   "a push out of turn": push(Buffer.alloc(0), 0, false, 2),
   "a push whose bytes are no entries": push(Buffer.from("garbage, not entries")),
-  "a push of another length than it says": push(writeEntries([entryOf(0)]), 5),
+  "a push of a length other than announced": push(writeEntries([entryOf(0)]), 5),
   "a push that cannot be inflated": push(Buffer.from("garbage"), 100, true),
-  "a push that inflates to more than it says": push(bomb, 1000, true),
-  "a push that says it inflates to more than may be": push(bomb, 50_000_000, true),
-  "a push acknowledged that was never made": { kind: "have", number: 5, places: [] },
-  "more places than may be": { kind: "offer", places: Array(PEERING_LIMITS.maxPlaces + 1).fill(place) },
+  "a push that inflates to more than announced": push(bomb, 1000, true),
+  "a push that announces more inflated bytes than allowed": push(bomb, 50_000_000, true),
+  "an acknowledgement of a push that was never sent": { kind: "have", number: 5, places: [] },
+  "more order keys than allowed": { kind: "offer", places: Array(PEERING_LIMITS.maxPlaces + 1).fill(place) },
   "a push of empty entries": push(Buffer.alloc(60)),
-  "a push of more entries than may be": push(writeEntries(Array(513).fill(entryOf(0)))),
+  "a push of more entries than allowed": push(writeEntries(Array(513).fill(entryOf(0)))),
   "a push that is too long to be deflated": push(deflateRawSync(long), long.length, true),
-  "a reconciliation of more sections than may be": { kind: "reconcile", session: 1, step: sections },
-  "a reconciliation that waits for no answer": Buffer.concat(
+  "a reconciliation of more sections than allowed": { kind: "reconcile", session: 1, step: sections },
+  "reconciliation steps that do not wait for replies": Buffer.concat(
     Array(6).fill(writeMemberMessage({ kind: "reconcile", session: 1, step: Buffer.from([1, 1, 0]) })),
   ),
-  "a report request up to no whole second": { kind: "report-request", at: EPOCH + 1 },
-  "a part of a snapshot that was not asked for": {
+  "a report request up to a fraction of a second": { kind: "report-request", at: EPOCH + 1 },
+  "a part of a snapshot that was not requested": {
     kind: "snapshot-part",
     at: EPOCH,
     number: 0,
@@ -148,20 +148,20 @@ const bad: Readonly<Record<string, OwnMessage | Buffer>> = {
     isLast: true,
     bytes: Buffer.from("abc"),
   },
-  "a reconciliation that is none": { kind: "reconcile", session: 1, step: Buffer.from("garbage") },
+  "a malformed reconciliation": { kind: "reconcile", session: 1, step: Buffer.from("garbage") },
 };
 
-for (const [name, message] of Object.entries(bad)) {
+for (const [name, message] of Object.entries(invalid)) {
   test(`${name} closes the connection of a member`, () => {
     const world = new World();
     const { node, hand } = joined(world);
-    hand.say(message);
+    hand.send(message);
     world.run(100);
     assert.ok(hand.isClosed);
     assert.equal(hand.last, "bye");
     assert.equal(node.peering.members.length, 0);
     assert.equal(entriesOf(node), 0);
-    hand.say(message);
+    hand.send(message);
     world.run(1000);
     assert.equal(node.peering.state, "live");
   });
@@ -183,51 +183,51 @@ function checkContained(world: World, node: Node, hand: Hand): void {
   const next = new Hand(node);
   next.prove();
   next.greet();
-  next.say(push(writeEntries([entryOf(0)])));
+  next.send(push(writeEntries([entryOf(0)])));
   world.run(100);
   assert.equal(entriesOf(node), 1);
 }
 
 interface Fault {
-  readonly say: OwnMessage;
+  readonly send: OwnMessage;
   readonly parts?: Partial<ClusterState>;
   /** The method that throws the exception, once. */
   readonly at: (node: Node) => { readonly object: object; readonly method: string };
 }
 
-const judge = { hear: () => "known" as const };
+const messages = { hear: () => "known" as const };
 
 const faults: Readonly<Record<string, Fault>> = {
   "the parser": {
-    say: { kind: "have", number: 0, places: [] },
+    send: { kind: "have", number: 0, places: [] },
     at: () => ({ object: FrameParser.prototype, method: "push" }),
   },
-  "what handles a message": {
-    say: { kind: "offer", places: [place] },
+  "the handler of a message": {
+    send: { kind: "offer", places: [place] },
     at: () => ({ object: Spreading.prototype, method: "offered" }),
   },
   "the check of a pushed entry": {
-    say: push(writeEntries([entryOf(1)])),
+    send: push(writeEntries([entryOf(1)])),
     at: ({ timeline }) => ({ object: timeline, method: "holds" }),
   },
-  "what judges a message on a channel": {
-    say: { kind: "speak", number: 1, entries: writeEntries([entryOf(0)]) },
-    parts: { messages: { hear: () => judge.hear(), missed() {} } },
-    at: () => ({ object: judge, method: "hear" }),
+  "the check of a channel message": {
+    send: { kind: "speak", number: 1, entries: writeEntries([entryOf(0)]) },
+    parts: { messages: { hear: () => messages.hear(), missed() {} } },
+    at: () => ({ object: messages, method: "hear" }),
   },
   "the answer to a comparison": {
-    say: { kind: "reconcile", session: 1, step: Buffer.from([1, 1, 0, 3, 0, 1, 0]) },
+    send: { kind: "reconcile", session: 1, step: Buffer.from([1, 1, 0, 3, 0, 1, 0]) },
     at: ({ timeline }) => ({ object: timeline.index, method: "places" }),
   },
 };
 
-for (const [name, { say, parts = {}, at }] of Object.entries(faults))
+for (const [name, { send, parts = {}, at }] of Object.entries(faults))
   test(`an exception in ${name} closes the connection of a member, and nothing else`, (context) => {
     const world = new World();
     const { node, hand } = joined(world, parts);
     const { object, method } = at(node);
     const fault = context.mock.method(object as Record<string, () => void>, method, fail, { times: 1 });
-    hand.say(say);
+    hand.send(send);
     world.run(100);
     fault.mock.restore();
     checkContained(world, node, hand);
@@ -243,56 +243,56 @@ test("an exception at a hello closes its connection, and nothing else", (context
   checkContained(world, node, hand);
 });
 
-test("a member made by hand gives and gets entries", () => {
+test("a member made by hand sends and receives entries", () => {
   const world = new World();
   const { node, hand } = joined(world);
-  const [given, taken] = [entryOf(0), entryOf(1)];
-  hand.say(push(writeEntries([given])));
+  const [sent, offeredEntry] = [entryOf(0), entryOf(1)];
+  hand.send(push(writeEntries([sent])));
   world.run(100);
-  assert.deepEqual(hand.heard.at(-1), {
+  assert.deepEqual(hand.received.at(-1), {
     kind: "have",
     number: 1,
-    places: [{ at: EPOCH, seq: 0, id: given.id }],
+    places: [{ at: EPOCH, seq: 0, id: sent.id }],
   });
-  node.timeline.take(taken);
+  node.timeline.take(offeredEntry);
   world.run(100);
-  const offered = [{ at: EPOCH + 1, seq: 0, id: taken.id }];
-  assert.deepEqual(hand.heard.at(-1), { kind: "offer", places: offered });
-  hand.say({ kind: "want", places: offered });
+  const offered = [{ at: EPOCH + 1, seq: 0, id: offeredEntry.id }];
+  assert.deepEqual(hand.received.at(-1), { kind: "offer", places: offered });
+  hand.send({ kind: "want", places: offered });
   world.run(100);
-  assert.deepEqual(hand.heard.at(-1), push(writeEntries([taken])));
+  assert.deepEqual(hand.received.at(-1), push(writeEntries([offeredEntry])));
 });
 
-test("a member that has said nothing yet is told no more than a status", () => {
+test("a member that has sent nothing yet is sent no more than a status", () => {
   const world = new World();
   const node = world.add("a");
   const hand = new Hand(node);
   hand.prove();
-  const before = hand.heard.length;
+  const before = hand.received.length;
   const [offered, own] = [entryOf(0), entryOf(1, ["SET", "k", "v".repeat(20_000)])];
   for (const entry of [offered, own]) node.timeline.take(entry);
   node.peering.pushOwn(own);
   world.run(3000);
-  assert.deepEqual(new Set(hand.heard.slice(before).map(({ kind }) => kind)), new Set(["status"]));
+  assert.deepEqual(new Set(hand.received.slice(before).map(({ kind }) => kind)), new Set(["status"]));
   hand.greet();
   world.run(2000);
   assert.ok(
-    hand.heard.some(({ kind }) => kind === "reconcile"),
-    "what it has missed is found",
+    hand.received.some(({ kind }) => kind === "reconcile"),
+    "missed entries are found",
   );
 });
 
-test("a member that asks for reports all the time gets some", () => {
+test("a member that requests reports all the time receives some", () => {
   const world = new World();
   const { hand } = joined(world);
-  for (let i = 0; i < 100; i++) hand.say({ kind: "report-request", at: EPOCH });
+  for (let i = 0; i < 100; i++) hand.send({ kind: "report-request", at: EPOCH });
   world.run(100);
   assert.ok(!hand.isClosed);
-  const reports = hand.heard.filter(({ kind }) => kind === "report").length;
+  const reports = hand.received.filter(({ kind }) => kind === "report").length;
   assert.ok(reports > 0 && reports <= 8, `${reports} reports`);
 });
 
-test("a member that does not read is closed before what waits for it fills the memory", () => {
+test("a member that does not read is disconnected before its pending bytes fill the memory", () => {
   const world = new World();
   const { hand } = joined(world);
   hand.unsent = PEERING_LIMITS.closeAboveUnsentBytes;
@@ -303,25 +303,25 @@ test("a member that does not read is closed before what waits for it fills the m
   assert.ok(hand.isClosed);
 });
 
-test("an entry that stands twice in one push is taken once", () => {
+test("an entry that is in a push twice is recorded once", () => {
   const world = new World();
   const { node, hand } = joined(world);
   const entry = entryOf(0);
-  hand.say(push(writeEntries([entry, entry])));
+  hand.send(push(writeEntries([entry, entry])));
   world.run(100);
   assert.equal(entriesOf(node), 1);
-  assert.equal(hand.heard.at(-1)?.kind, "have");
+  assert.equal(hand.received.at(-1)?.kind, "have");
 });
 
-test("an entry that is here is told to be so whatever its signature, and is not verified again", () => {
+test("an entry that is already stored is acknowledged whatever its signature, and is not verified again", () => {
   const world = new World();
   const { node, hand } = joined(world);
   const entry = entryOf(0);
   node.timeline.take(entry);
   world.run(100);
-  hand.say(push(writeEntries([{ body: entry.body, signature: Buffer.alloc(32, 1) }])));
+  hand.send(push(writeEntries([{ body: entry.body, signature: Buffer.alloc(32, 1) }])));
   world.run(100);
-  assert.deepEqual(hand.heard.at(-1), {
+  assert.deepEqual(hand.received.at(-1), {
     kind: "have",
     number: 1,
     places: [{ at: EPOCH, seq: 0, id: entry.id }],
@@ -329,23 +329,23 @@ test("an entry that is here is told to be so whatever its signature, and is not 
   assert.equal(node.peering.members[0]?.refusals, 0);
 });
 
-test("what a member asks for that is not there is passed over", () => {
+test("a request for an entry that does not exist is ignored", () => {
   const world = new World();
   const { hand } = joined(world);
-  hand.say({ kind: "want", places: [place] });
-  hand.say({ kind: "given", session: 77 });
-  hand.say({ kind: "snapshot-pull", at: 5, number: 3 });
-  hand.say({ kind: "report", at: 5, watermark: 5, ring: NOTHING, data: NOTHING });
+  hand.send({ kind: "want", places: [place] });
+  hand.send({ kind: "given", session: 77 });
+  hand.send({ kind: "snapshot-pull", at: 5, number: 3 });
+  hand.send({ kind: "report", at: 5, watermark: 5, ring: NOTHING, data: NOTHING });
   world.run(1000);
   assert.ok(!hand.isClosed);
-  assert.ok(hand.heard.every(({ kind }) => kind !== "push"));
+  assert.ok(hand.received.every(({ kind }) => kind !== "push"));
 });
 
 /** Returns a daemon with a snapshot of the given parts to send. */
-function giving(parts: Iterable<Buffer>): { node: Node; hand: Hand } {
+function sending(parts: Iterable<Buffer>): { node: Node; hand: Hand } {
   const { node, hand } = joined(new World());
   node.timeline.handover = double<Timeline["handover"]>({
-    givable: () => ({ cutAt: EPOCH, bytes: 100, chunks: parts }),
+    sendable: () => ({ cutAt: EPOCH, bytes: 100, chunks: parts }),
     hold: () => {},
     keepFrom: () => {},
     adoptions: 0,
@@ -355,17 +355,17 @@ function giving(parts: Iterable<Buffer>): { node: Node; hand: Hand } {
     keepVotes: () => {},
     want: () => {},
     hasLost: () => false,
-    stage: () => assert.fail("nothing is taken"),
-    adopt: () => assert.fail("nothing is taken"),
+    stage: () => assert.fail("no snapshot is adopted"),
+    adopt: () => assert.fail("no snapshot is adopted"),
   });
   return { node, hand };
 }
 
-const partsOf = ({ heard }: Hand) => heard.filter((message) => message.kind === "snapshot-part");
+const partsOf = ({ received }: Hand) => received.filter((message) => message.kind === "snapshot-part");
 
-test("a member that asks for parts of a snapshot and takes none makes no more wait for it than others do", () => {
-  const { hand } = giving(Array(100).fill(Buffer.alloc(1)));
-  const ask = (number: number) => hand.say({ kind: "snapshot-pull", at: EPOCH, number });
+test("a member that requests parts of a snapshot without reading them makes no more wait for it than others do", () => {
+  const { hand } = sending(Array(100).fill(Buffer.alloc(1)));
+  const ask = (number: number) => hand.send({ kind: "snapshot-pull", at: EPOCH, number });
   for (let number = 0; number < 4; number++) ask(number);
   assert.equal(partsOf(hand).length, 4);
   hand.unsent = PEERING_LIMITS.closeAboveUnsentBytes + 1;
@@ -373,22 +373,22 @@ test("a member that asks for parts of a snapshot and takes none makes no more wa
   assert.equal(partsOf(hand).length, 4);
 });
 
-test("a snapshot that cannot be read is none to give", () => {
+test("a snapshot that cannot be read is not sent", () => {
   const failing = function* () {
     yield Buffer.alloc(1);
     throw new Error("EIO: i/o error, read");
   };
-  const { node, hand } = giving({ [Symbol.iterator]: failing });
-  hand.say({ kind: "snapshot-pull", at: EPOCH, number: 0 });
+  const { node, hand } = sending({ [Symbol.iterator]: failing });
+  hand.send({ kind: "snapshot-pull", at: EPOCH, number: 0 });
   const [part] = partsOf(hand);
-  assert.ok(part?.kind === "snapshot-part" && part.at === 0 && part.isLast, "another member is to be asked");
+  assert.ok(part?.kind === "snapshot-part" && part.at === 0 && part.isLast, "another member has to be asked");
   assert.ok(!hand.isClosed);
   assert.deepEqual(node.lines.at(-1)?.facts, { reason: "EIO: i/o error, read" });
 });
 
-test("a member that was called, and never pauses behind its proof, is closed before what it says fills the memory", () => {
+test("a member that was dialed, and never pauses after its proof, is disconnected before its messages fill the memory", () => {
   const world = new World();
-  const heard: MemberMessage[] = [];
+  const received: MemberMessage[] = [];
   const parser = new FrameParser(1 << 20, 2);
   let owner: MemberSocketOwner | null = null;
   const socket: MemberSocket = {
@@ -396,29 +396,29 @@ test("a member that was called, and never pauses behind its proof, is closed bef
     remote: "203.0.113.9:1",
     unsentBytes: () => 0,
     close: () => {},
-    write: (bytes) => void heard.push(...parser.push(bytes).map(readMemberMessage)),
+    write: (bytes) => void received.push(...parser.push(bytes).map(readMemberMessage)),
   };
   const connect = (_: unknown, own: MemberSocketOwner) => {
     owner ??= own;
     return socket;
   };
   const node = world.add("a", { peers: ["me"], parts: { connect } });
-  const say = (bytes: Buffer) => (owner as unknown as MemberSocketOwner).received(bytes);
+  const send = (bytes: Buffer) => (owner as unknown as MemberSocketOwner).received(bytes);
   (owner as unknown as MemberSocketOwner).opened();
   const hello = { kind: "hello", versions: [2], daemon: me.id, cluster: CLUSTER, clock: EPOCH } as const;
-  say(Buffer.from(writeFrame(writeHello({ ...hello, state: "live", role: "daemon" }), 2), "latin1"));
-  say(writeMemberMessage({ kind: "challenge", nonce: NONCE }));
-  const challenge = heard.find(({ kind }) => kind === "challenge") as { nonce: string };
+  send(Buffer.from(writeFrame(writeHello({ ...hello, state: "live", role: "daemon" }), 2), "latin1"));
+  send(writeMemberMessage({ kind: "challenge", nonce: NONCE }));
+  const challenge = received.find(({ kind }) => kind === "challenge") as { nonce: string };
   const names = CLUSTER + node.key.id + me.id + challenge.nonce + NONCE;
   const signature = signWith(me.spki, Buffer.from(`dbsync2\0member\0${names}\x02`, "latin1"));
   const frame = writeMemberMessage({ kind: "have", number: 0, places: [] });
-  say(
+  send(
     Buffer.concat([
       writeMemberMessage({ kind: "proof", spki: me.spki, signature, mac: Buffer.alloc(0) }),
       frame.subarray(0, 5),
     ]),
   );
-  for (let i = 0; i < 1100; i++) say(Buffer.concat([frame.subarray(5), frame.subarray(0, 5)]));
-  const [last] = heard.slice(-1);
+  for (let i = 0; i < 1100; i++) send(Buffer.concat([frame.subarray(5), frame.subarray(0, 5)]));
+  const [last] = received.slice(-1);
   assert.ok(last?.kind === "bye" && last.code === "malformed");
 });

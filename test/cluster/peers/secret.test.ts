@@ -30,7 +30,7 @@ function partsOf(secret: ClusterSecret | null): Partial<ClusterState> {
 const isConnected = (node: Node) => node.peering.members.some(({ connection }) => connection === "connected");
 const textsOf = ({ lines }: Node) => lines.map(({ text }) => text);
 
-test("two daemons that know the same secret let each other in, whatever their keys", () => {
+test("two daemons that know the same secret admit each other, whatever their keys", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"], parts: partsOf(new ClusterSecret(bytes)) });
   const b = world.add("b", { parts: partsOf(new ClusterSecret(bytes)) });
@@ -38,7 +38,7 @@ test("two daemons that know the same secret let each other in, whatever their ke
   assert.ok(isConnected(a) && isConnected(b));
 });
 
-test("a daemon with another secret is refused, and both logs say why", () => {
+test("a daemon with another secret is refused, and both logs report the reason", () => {
   for (const other of [new ClusterSecret(Buffer.alloc(32, 2)), null]) {
     const world = new World();
     const a = world.add("a", { parts: partsOf(new ClusterSecret(bytes)) });
@@ -50,7 +50,7 @@ test("a daemon with another secret is refused, and both logs say why", () => {
   }
 });
 
-test("who has proved a secret that is another one by now is let go", () => {
+test("a member that has proved a secret that was replaced since is disconnected", () => {
   const world = new World();
   const a = world.add("a", { parts: partsOf(new ClusterSecret(bytes)) });
   world.add("b", { peers: ["a"], parts: partsOf(new ClusterSecret(bytes)) });
@@ -68,12 +68,12 @@ const NONCE = "n".repeat(32);
 class Enemy implements MemberSocket {
   readonly binding = null;
   readonly remote = "127.0.0.1:4000";
-  readonly heard: MemberMessage[] = [];
+  readonly received: MemberMessage[] = [];
   owner: MemberSocketOwner | null = null;
   readonly #parser = new FrameParser(1 << 20, 2);
 
   write(frame: Buffer): void {
-    this.heard.push(...this.#parser.push(frame).map(readMemberMessage));
+    this.received.push(...this.#parser.push(frame).map(readMemberMessage));
   }
   close(): void {}
   unsentBytes(): number {
@@ -85,13 +85,13 @@ class Enemy implements MemberSocket {
   }
 
   find<Kind extends MemberMessage["kind"]>(kind: Kind): Extract<MemberMessage, { kind: Kind }> | undefined {
-    return this.heard.find(
+    return this.received.find(
       (message): message is Extract<MemberMessage, { kind: Kind }> => message.kind === kind,
     );
   }
 
   get last(): string {
-    const last = this.heard.at(-1);
+    const last = this.received.at(-1);
     return last?.kind === "bye" ? last.code : (last?.kind ?? "");
   }
 }
@@ -115,7 +115,7 @@ function proveTo(node: Node, nonce: string, macOf: (proven: (side: number) => Bu
 
 const macBy = (secret: Buffer, proven: Buffer) => createHmac("sha256", secret).update(proven).digest();
 
-test("the mac is HMAC-SHA256 of what is signed, by the secret", () => {
+test("the mac is HMAC-SHA256 of the signed bytes with the secret", () => {
   const world = new World();
   const node = world.add("a", { parts: partsOf(new ClusterSecret(bytes)) });
   let due = Buffer.alloc(0);
@@ -127,7 +127,7 @@ test("the mac is HMAC-SHA256 of what is signed, by the secret", () => {
   assert.ok(isConnected(node));
 });
 
-test("a fresh key without the secret is refused before the daemon has proved anything, so nothing can be sent back", () => {
+test("a fresh key without the secret is refused before the daemon has proved anything, so nothing can be replayed", () => {
   const world = new World();
   const node = world.add("a", { parts: partsOf(new ClusterSecret(bytes)) });
   const macs: ((proven: (side: number) => Buffer) => Buffer)[] = [
@@ -150,7 +150,7 @@ test("a fresh key without the secret is refused before the daemon has proved any
   assert.ok(!isConnected(node));
 });
 
-test("a mac that was heard on another connection proves nothing", () => {
+test("a mac recorded on another connection proves nothing", () => {
   const world = new World();
   const node = world.add("a", { parts: partsOf(new ClusterSecret(bytes)) });
   let recorded = Buffer.alloc(0);
@@ -164,7 +164,7 @@ test("a mac that was heard on another connection proves nothing", () => {
   assert.equal(proveTo(other, NONCE, () => recorded).last, "other-secret");
 });
 
-test("a daemon that calls an enemy is not let down by its own mac, sent back", () => {
+test("a daemon that dials an attacker is not deceived by its own mac, sent back", () => {
   for (const own of [false, true]) {
     const world = new World();
     const enemy = new Enemy();

@@ -1,4 +1,4 @@
-/** Tests from which member a snapshot may be taken: one that a majority has signed, not a single member alone. */
+/** Tests which member's snapshot may be adopted: one that a majority has signed, not that of a single member alone. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CutVoting } from "../../../cluster/peers/past/cut-voting.js";
@@ -18,12 +18,12 @@ import { addressesOf } from "./support.js";
 const GIVER = keyOf("a");
 const AT = EPOCH - 10_000;
 
-/** The handover works; these tests are only about its source. */
+/** The handover always works; these tests are only about its source. */
 const HANDOVER = double<Timeline["handover"]>({
   adoptions: 0,
   cuts: [],
   votes: null,
-  givable: () => null,
+  sendable: () => null,
   hasLost: () => false,
   hold() {},
   keepFrom() {},
@@ -31,7 +31,7 @@ const HANDOVER = double<Timeline["handover"]>({
   want() {},
   keepVotes() {},
   adopt() {},
-  stage: () => assert.fail("nothing is taken"),
+  stage: () => assert.fail("no snapshot is adopted"),
 });
 
 const voteOf = (seal: string): CutVote => ({
@@ -42,7 +42,7 @@ const voteOf = (seal: string): CutVote => ({
   signature: "",
 });
 
-/** Whether the sender's snapshot is taken, with two other members. @param majority  what most have signed for its date */
+/** Whether the sender's snapshot is adopted, with two other members. @param majority  what most have signed for its date */
 function isTaken(majority: CutVote | null, { haveSigned = false, order = false } = {}): boolean {
   const timeline = new FakeTimeline(
     () => {},
@@ -76,14 +76,14 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
   const choices = choice.choices(0, [
     double<ConnectedMember>({ id: GIVER.id, connection, status, compared: null }),
   ]);
-  assert.equal(choice.order === null, choices.length === 1, "else an operator may order it");
+  assert.equal(choice.order === null, choices.length === 1, "otherwise an operator may order it");
   assert.equal(warned.length, 1 - choices.length);
   return choices.length === 1;
 }
 
-test("a snapshot is taken if most have signed the very same, and else by this daemon's own signature or an order only", () => {
+test("a snapshot is adopted if most have signed the same one; otherwise only by this daemon's own signature or an order", () => {
   assert.equal(isTaken(voteOf("s")), true);
-  assert.equal(isTaken(null), false, "most have signed nothing of its date");
+  assert.equal(isTaken(null), false, "most have signed nothing for its date");
   assert.equal(isTaken(voteOf("t")), false, "most have signed another");
   assert.equal(isTaken(null, { haveSigned: true }), true);
   assert.equal(isTaken(voteOf("t"), { order: true }), true);

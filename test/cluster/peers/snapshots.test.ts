@@ -1,5 +1,5 @@
 /**
- * Tests a daemon that misses entries which other members have forgotten: from which member it takes a snapshot, when,
+ * Tests a daemon that is missing entries that other members have pruned: from which member it loads a snapshot, when,
  * and what it does if none arrives.
  */
 import assert from "node:assert/strict";
@@ -44,14 +44,14 @@ class FakeHandover {
     this.#timeline = timeline;
   }
 
-  /** Forgets up to a date. */
+  /** Prunes up to a date. */
   prune(at: number): void {
     const places = [...this.#timeline.storage.places(null, null)].map((place) => Buffer.from(place));
     this.content = Buffer.concat(places.filter((place) => readPlace(place).at <= EPOCH + at));
     this.#timeline.prune(EPOCH + at);
   }
 
-  givable(cutAt: number) {
+  sendable(cutAt: number) {
     const { content } = this;
     return content === null || cutAt !== this.#timeline.prunedTo
       ? null
@@ -140,7 +140,7 @@ function handoverOf({ timeline }: Node): FakeHandover {
 const linesOf = ({ lines }: Node, text: RegExp): readonly Line[] =>
   lines.filter((line) => text.test(line.text));
 
-test("a joiner takes a live member's snapshot, then the rest, and is live", () => {
+test("a joiner loads a live member's snapshot, then the later entries, and is live", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
   const given = [a, b].map(handoverOf);
@@ -159,18 +159,22 @@ test("a joiner takes a live member's snapshot, then the rest, and is live", () =
   assert.equal(c.timeline.prunedTo, EPOCH + PRUNED);
   assert.deepEqual([c.peering.snapshots.taken, c.peering.snapshots.orphaned], [1, 3]);
   assert.equal(c.peering.snapshots.possiblyOrphaned, 9);
-  for (const lost of [/is not made of; they are gone/, /not known whether/, /no other daemon can verify/])
-    assert.equal(linesOf(c, lost).length, 1, "what is lost is told");
+  for (const lost of [
+    /does not contain; this daemon no longer/,
+    /unknown whether/,
+    /no other daemon can verify/,
+  ])
+    assert.equal(linesOf(c, lost).length, 1, "lost entries are logged");
   assert.equal(linesOf(c, /is taken over/).length, 1);
   world.run(60_000);
   assert.equal(c.peering.snapshots.taken, 1, "once");
   assert.ok(
     given.some(({ holds }) => holds > 0),
-    "the giver kept what came behind it",
+    "the sender has kept the later entries",
   );
 });
 
-test("no snapshot is taken while somebody who is connected, or may come yet, can give what lacks", () => {
+test("no snapshot is loaded while a member that is connected, or may still connect, can send the missing entries", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
   const d = world.add("d", { peers: ["a"] });
@@ -195,7 +199,7 @@ test("no snapshot is taken while somebody who is connected, or may come yet, can
   assert.equal(c.peering.snapshots.taken, 0);
 });
 
-test("a daemon that lacks nothing, or is live, takes none", () => {
+test("a complete daemon, or a live one, loads none", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
   fill([a, b]);
@@ -206,7 +210,7 @@ test("a daemon that lacks nothing, or is live, takes none", () => {
   assert.equal(world.countOf("snapshot-pull"), 0);
 });
 
-test("after one that does not give, or gives what cannot be used, another member is asked", () => {
+test("after a member that sends none, or an unusable one, another member is asked", () => {
   const world = new World();
   const nodes = world.addAll(["a", "b", "d"]);
   const handovers = nodes.map(handoverOf);
@@ -216,17 +220,17 @@ test("after one that does not give, or gives what cannot be used, another member
   const [broken, silent] = handovers as [FakeHandover, FakeHandover];
   world.run(5000);
   broken.content = Buffer.alloc((broken.content as Buffer).length, 1);
-  Object.defineProperty(silent, "givable", { value: () => null });
+  Object.defineProperty(silent, "sendable", { value: () => null });
   const c = world.add("c", { peers: ["a", "b", "d"] });
   const own = handoverOf(c);
   world.runUntil(() => c.peering.state === "live");
   assert.ok(isLevel(c, ...nodes));
-  const reasons = linesOf(c, /no snapshot could be taken/).map(({ facts }) => facts["reason"]);
-  assert.deepEqual(reasons, ["not the one", "it has none to give"]);
+  const reasons = linesOf(c, /snapshot could not be loaded/).map(({ facts }) => facts["reason"]);
+  assert.deepEqual(reasons, ["not the one", "it has no snapshot to send"]);
   assert.deepEqual(own.told, ["discarded"]);
 });
 
-test("a member's snapshot takes no room that is not there", () => {
+test("a member's snapshot uses no more than the available space", () => {
   const world = new World();
   const nodes = world.addAll(["a", "b"], { limits: { snapshotPartBytes: 100 } });
   fill(nodes);
@@ -241,11 +245,11 @@ test("a member's snapshot takes no room that is not there", () => {
   own.room = length - 1;
   let parts = 0;
   own.written = () => void parts++;
-  world.runUntil(() => linesOf(c, /no snapshot could be taken/).length > 0);
-  const [line] = linesOf(c, /no snapshot could be taken/);
+  world.runUntil(() => linesOf(c, /snapshot could not be loaded/).length > 0);
+  const [line] = linesOf(c, /snapshot could not be loaded/);
   assert.equal(
     line?.facts["reason"],
-    `${length - 100} bytes are still to come, and there is room for ${length - 1}`,
+    `${length - 100} bytes are still missing, and there is space for ${length - 1}`,
   );
   assert.deepEqual([own.told, parts], [["discarded"], 0]);
   own.room = Number.POSITIVE_INFINITY;
@@ -253,7 +257,7 @@ test("a member's snapshot takes no room that is not there", () => {
   assert.ok(isLevel(c, ...nodes));
 });
 
-test("a member that gives another one than was agreed on, or a longer one, is left for another", () => {
+test("a member that sends a different snapshot from the agreed one, or a longer one, is replaced by another", () => {
   const world = new World();
   const nodes = world.addAll(["a", "b", "d"], { limits: { snapshotPartBytes: 100 } });
   fill(nodes);
@@ -264,23 +268,26 @@ test("a member that gives another one than was agreed on, or a longer one, is le
   }) as [FakeHandover, FakeHandover];
   world.run(5000);
   const chunks = Array(1000).fill(Buffer.alloc(100));
-  Object.defineProperty(long, "givable", {
+  Object.defineProperty(long, "sendable", {
     value: () => ({ cutAt: EPOCH + PRUNED, bytes: 100_000, chunks }),
   });
   const { bytes } = late.cuts[0] as SnapshotSeal;
-  Object.defineProperty(late, "givable", { value: () => ({ cutAt: EPOCH - 1, bytes, chunks }) });
+  Object.defineProperty(late, "sendable", { value: () => ({ cutAt: EPOCH - 1, bytes, chunks }) });
   const c = world.add("c", { peers: ["a", "b", "d"] });
   const own = handoverOf(c);
   let parts = 0;
   own.written = () => void parts++;
   world.runUntil(() => c.peering.state === "live");
   assert.ok(isLevel(c, ...nodes));
-  const reasons = linesOf(c, /no snapshot could be taken/).map(({ facts }) => facts["reason"]);
-  assert.deepEqual(reasons, ["it has none to give", "it gives another one than was agreed on"]);
+  const reasons = linesOf(c, /snapshot could not be loaded/).map(({ facts }) => facts["reason"]);
+  assert.deepEqual(reasons, [
+    "it has no snapshot to send",
+    "it sends a different snapshot from the one that was agreed on",
+  ]);
   assert.equal(parts, Math.ceil(bytes / 100));
 });
 
-test("a member that goes away in the middle is left for another; parts are asked for a few at a time", () => {
+test("a member that disconnects during the transfer is replaced by another; parts are requested a few at a time", () => {
   const world = new World();
   const nodes = world.addAll(["a", "b"], { limits: { snapshotPartBytes: 10 } });
   fill(nodes);
@@ -288,25 +295,25 @@ test("a member that goes away in the middle is left for another; parts are asked
   for (const node of nodes) handoverOf(node).prune(PRUNED);
   const c = world.add("c", { peers: ["a", "b"], limits: { snapshotPartBytes: 10 } });
   const waiting = new Map<string, number>();
-  const note = (giver: string, change: 1 | -1) => waiting.set(giver, (waiting.get(giver) ?? 0) + change);
-  let most = 0;
+  const note = (sender: string, change: 1 | -1) => waiting.set(sender, (waiting.get(sender) ?? 0) + change);
+  let max = 0;
   let parts = 0;
   handoverOf(c).written = () => {
-    const giver = c.peering.snapshots.progress?.address.slice(0, 1) as string;
-    if (++parts === 3) world.breakAll((...pair) => pair.includes("c") && pair.includes(giver));
+    const sender = c.peering.snapshots.progress?.address.slice(0, 1) as string;
+    if (++parts === 3) world.breakAll((...pair) => pair.includes("c") && pair.includes(sender));
   };
   world.runUntil(() => c.peering.state === "live");
   for (const seen of world.seen) {
     if (seen.kind === "snapshot-pull") note(seen.to, 1);
     if (seen.kind === "snapshot-part") note(seen.from, -1);
-    most = Math.max(most, ...waiting.values());
+    max = Math.max(max, ...waiting.values());
   }
-  assert.equal(linesOf(c, /no snapshot could be taken/).length, 1);
-  assert.equal(most, 4);
+  assert.equal(linesOf(c, /snapshot could not be loaded/).length, 1);
+  assert.equal(max, 4);
   assert.ok(isLevel(c, ...nodes));
 });
 
-test("members that were apart for longer than they keep anything keep what they have, until an operator says whose is to be taken", () => {
+test("members that were apart longer than the retention time keep their data, until an operator chooses one", () => {
   const world = new World();
   const names = ["a", "b", "c"];
   const nodes = world.addAll(names);
@@ -320,29 +327,29 @@ test("members that were apart for longer than they keep anything keep what they 
   world.run(120_000);
   for (const { peering } of nodes) assert.equal(peering.snapshots.taken, 0);
   const live = nodes.filter(({ peering }) => peering.state === "live");
-  assert.equal(live.length, 1, "who holds most goes on");
+  assert.equal(live.length, 1, "the one with the most entries continues");
   const { name, key } = live[0] as Node;
-  const said = `--adopt ${Buffer.from(key.id, "latin1").toString("hex")}`;
+  const expected = `--adopt ${Buffer.from(key.id, "latin1").toString("hex")}`;
   for (const node of nodes) {
     if (node.name === name) continue;
-    assert.equal(node.peering.order, said);
-    assert.equal(linesOf(node, /too few have signed/)[0]?.facts["order"], said);
+    assert.equal(node.peering.order, expected);
+    assert.equal(linesOf(node, /too few have signed/)[0]?.facts["order"], expected);
   }
   for (const { peering } of nodes) peering.setOrder(keyOf(name).id);
   world.runUntil(() => nodes.every(({ peering }) => peering.state === "live") && isLevel(...nodes), 120_000);
   for (const node of nodes) assert.equal(node.peering.snapshots.taken, node.name === name ? 0 : 1, node.name);
 });
 
-test("what a connected member does not hold alike is kept, whoever else is away, and not for ever", () => {
+test("entries that connected members do not have alike are kept, whichever others are away, but not forever", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b", "absent"], limits: { snapshotHoldMs: 60_000 } });
   const handover = handoverOf(a);
   world.run(5_000);
-  assert.ok(handover.keepsFrom > EPOCH, "alone it waits for nobody");
+  assert.ok(handover.keepsFrom > EPOCH, "alone it waits for no member");
   const b = world.add("b");
   world.runUntil(() => handover.keepsFrom === 0);
   world.runUntil(() => handover.keepsFrom > EPOCH && isLevel(a, b));
-  assert.equal(a.peering.stablePoint, 0, "nothing is final while somebody is away");
+  assert.equal(a.peering.stablePoint, 0, "nothing is final while a member is away");
   const before = handover.keepsFrom;
   world.run(10_000);
   assert.ok(handover.keepsFrom > before && handover.keepsFrom <= EPOCH + world.now);
@@ -355,7 +362,7 @@ test("what a connected member does not hold alike is kept, whoever else is away,
   assert.equal(handover.keepsFrom, Number.POSITIVE_INFINITY);
 });
 
-test("of two that hold as many entries, but not the same, and have both forgotten them, one gives way where an operator says so", () => {
+test("of two with as many, but different, pruned entries, one gives way if an operator orders it", () => {
   for (const extra of [0, 1])
     for (const isOrdered of [true, false]) {
       const world = new World();
@@ -386,7 +393,7 @@ test("of two that hold as many entries, but not the same, and have both forgotte
     }
 });
 
-test("a snapshot of a date to come is taken from nobody, whatever its date is called", () => {
+test("a snapshot of a future date is loaded from no member", () => {
   const world = new World();
   for (const far of [60_000, 9e15 - EPOCH]) {
     const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];

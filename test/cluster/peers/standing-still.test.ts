@@ -1,5 +1,5 @@
 /**
- * Tests that a daemon which was paused is out of date until it has compared itself with its members, whatever waited in
+ * Tests that a daemon that was paused is out of date until it has compared itself with its members, whatever waited in
  * its sockets.
  */
 import assert from "node:assert/strict";
@@ -8,7 +8,7 @@ import { PEERING_LIMITS } from "../../../cluster/peers/shared/peering-limits.js"
 import { entryOf } from "./entries.js";
 import { entriesOf, type Node, World } from "./support.js";
 
-/** Longer than is ignored, and shorter than the time after which members consider a peer dead. */
+/** Longer than the ignored pauses, and shorter than the time after which members consider a peer dead. */
 const STILL_MS = 9_000;
 
 function startTrio(): { world: World; nodes: readonly [Node, Node, Node] } {
@@ -18,7 +18,7 @@ function startTrio(): { world: World; nodes: readonly [Node, Node, Node] } {
   return { world, nodes };
 }
 
-test("a daemon that stood still is behind before it reads anything, and until it has what its members have", () => {
+test("a daemon that stood still is out of date before it reads anything, and until it has its members' entries", () => {
   const { world, nodes } = startTrio();
   const [a, , c] = nodes;
   world.still.add("c");
@@ -28,24 +28,24 @@ test("a daemon that stood still is behind before it reads anything, and until it
   world.run(STILL_MS - 2 * PEERING_LIMITS.statusEveryMs);
   assert.equal(entriesOf(c), 0);
   world.still.delete("c");
-  assert.equal(c.peering.standing.isBehind, true, "asked before a timer has run");
-  assert.equal(c.peering.state, "live", "it needs nothing that a start needs");
+  assert.equal(c.peering.standing.isBehind, true, "checked before a timer has run");
+  assert.equal(c.peering.state, "live", "it does not need the steps of a start");
   c.timeline.waiting.isMarkPast = false;
   world.wake("c");
   world.runUntil(() => entriesOf(c) === 5);
   world.run(2 * PEERING_LIMITS.statusEveryMs);
-  assert.equal(c.peering.standing.isBehind, true, "what it was given is not in its state");
+  assert.equal(c.peering.standing.isBehind, true, "the received entries are not in its state yet");
   c.timeline.waiting.isMarkPast = true;
   world.run(25);
   assert.equal(c.peering.standing.isBehind, false);
 });
 
-test("what a member said while a daemon stood still does not tell that it has what the member has", () => {
+test("a member's reports from during the standstill do not prove that the daemon has its entries", () => {
   const { world, nodes } = startTrio();
   const [a, b, c] = nodes;
   world.still.add("c");
   world.run(STILL_MS);
-  // Entries that are still on their way when the old statuses are read.
+  // Entries that are still in flight when the old statuses are read.
   world.cut.add("a c").add("b c");
   a.timeline.take(entryOf(-5_000));
   world.run(100);
@@ -62,7 +62,7 @@ test("what a member said while a daemon stood still does not tell that it has wh
   assert.equal(entriesOf(c), 1);
 });
 
-test("a daemon whose members do not come back serves again after its time, and says that it is cut off", () => {
+test("a daemon whose members do not return serves again after a time, and reports that it is cut off", () => {
   const { world, nodes } = startTrio();
   const [, , c] = nodes;
   world.still.add("c");
@@ -76,7 +76,7 @@ test("a daemon whose members do not come back serves again after its time, and s
   assert.equal(c.peering.state, "isolated");
 });
 
-test("two that stood still together, and one whose only member is away, are not stuck", () => {
+test("two daemons that stood still together, and one whose only member is away, are not stuck", () => {
   const world = new World();
   const [a, b] = world.addAll(["a", "b"]) as [Node, Node];
   const areLive = () => [a, b].every(({ peering }) => peering.state === "live" && !peering.standing.isBehind);
@@ -88,7 +88,7 @@ test("two that stood still together, and one whose only member is away, are not 
   world.runUntil(areLive, 2 * PEERING_LIMITS.statusEveryMs);
 });
 
-test("a pause that is no standstill, and one of a daemon alone, change nothing", () => {
+test("a pause below the limit, and one of a daemon alone, change nothing", () => {
   const { world, nodes } = startTrio();
   const [, , c] = nodes;
   world.still.add("c");
@@ -104,7 +104,7 @@ test("a pause that is no standstill, and one of a daemon alone, change nothing",
   assert.equal(one.peering.standing.isBehind, false);
 });
 
-test("a clock that jumps ahead, as of a machine that was suspended, counts as a standstill; one that is set back does not", () => {
+test("a clock that jumps ahead, as on a suspended machine, counts as a standstill; one that is set back does not", () => {
   const { world, nodes } = startTrio();
   const [, , c] = nodes;
   c.offset -= STILL_MS;
@@ -115,7 +115,7 @@ test("a clock that jumps ahead, as of a machine that was suspended, counts as a 
   world.runUntil(() => !c.peering.standing.isBehind);
 });
 
-test("a daemon that receives nothing from most of the others says so before they are taken for dead", () => {
+test("a daemon that receives nothing from most of the others reports that before they are considered dead", () => {
   const { world, nodes } = startTrio();
   const [, , c] = nodes;
   assert.equal(c.peering.standing.isCutOff, false);

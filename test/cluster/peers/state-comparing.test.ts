@@ -1,4 +1,4 @@
-/** Tests that the work which members can cause by comparing states is bounded by a share of the daemon's time. */
+/** Tests that the work that members can cause by comparing states is bounded by a share of the daemon's time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
@@ -11,9 +11,9 @@ const KEYS = [{ db: 0, key: "k", digest: { high: 1, low: 1 } }];
 const TOTALS = { ring: { count: 0, sum: "0" }, data: { count: 0, sum: "0" } };
 const ASKED = { kind: "state-keys", at: 1000, salt: 1, isAnswer: false, ...TOTALS, keys: KEYS } as const;
 
-test("keys that a member asks for cost a share of the time at most, however long each takes", () => {
+test("requests for keys use at most a share of the time, however long each takes", () => {
   let now = 0;
-  const told: OwnMessage[] = [];
+  const sent: OwnMessage[] = [];
   const digests = () => {
     now += 30;
     return KEYS;
@@ -34,13 +34,13 @@ test("keys that a member asks for cost a share of the time at most, however long
     id: "m",
     status: null,
     malformed: () => assert.fail(),
-    connection: { knows: new Set(), unsentBytes: 0, send: (message) => void told.push(message) },
+    connection: { knows: new Set(), unsentBytes: 0, send: (message) => void sent.push(message) },
   });
   for (let i = 0; i < 10; i++) comparing.heard(member, ASKED);
   // 5 % of a second; a comparison in progress is completed.
-  assert.equal(told.length, 2);
+  assert.equal(sent.length, 2);
   now += 1000;
   comparing.tick(now);
   comparing.heard(member, ASKED);
-  assert.equal(told.length, 3);
+  assert.equal(sent.length, 3);
 });

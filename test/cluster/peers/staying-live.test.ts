@@ -11,7 +11,7 @@ function live(world: World, nodes: readonly Node[]): void {
   world.runUntil(() => nodes.every(({ peering }) => peering.state === "live"));
 }
 
-/** Writes as clients, at the given nodes. */
+/** Writes as a client to the given nodes. */
 function write(world: World, nodes: readonly Node[]): void {
   for (let i = 0; i < 20; i++) nodes[i % nodes.length]?.timeline.take(entryOf(world.now - i));
 }
@@ -38,7 +38,7 @@ function split(world: World, groups: readonly (readonly Node[])[]): void {
   world.cut.clear();
 }
 
-test("of two daemons the one that never stopped takes writes while the other one returns", () => {
+test("of two daemons the one that never stopped accepts writes while the other one returns", () => {
   const world = new World();
   const [a, b] = world.addAll(["a", "b"]) as [Node, Node];
   live(world, [a, b]);
@@ -53,7 +53,7 @@ test("of two daemons the one that never stopped takes writes while the other one
   }
 });
 
-test("a daemon alone to which a peer is added takes writes while it joins", () => {
+test("a daemon alone to which a peer is added accepts writes while the peer joins", () => {
   const world = new World();
   const a = world.add("a");
   live(world, [a]);
@@ -73,7 +73,7 @@ for (const groups of [
   ],
   [["a"], ["b"], ["c"]],
 ])
-  test(`daemons that were cut off, ${groups.map((group) => group.join("")).join(" from ")}, take writes while they meet again`, () => {
+  test(`daemons that were cut off, ${groups.map((group) => group.join("")).join(" from ")}, accept writes while they meet again`, () => {
     const world = new World();
     const nodes = world.addAll(groups.flat());
     live(world, nodes);
@@ -86,7 +86,7 @@ for (const groups of [
       assert.deepEqual(states, ["isolated", "live"]);
   });
 
-test("a daemon that meets a live majority takes no writes until it has what that took meanwhile", () => {
+test("a daemon that meets a live majority accepts no writes until it has the majority's entries", () => {
   const world = new World();
   const [a, b, c] = world.addAll(["a", "b", "c"]) as [Node, Node, Node];
   live(world, [a, b, c]);
@@ -97,7 +97,7 @@ test("a daemon that meets a live majority takes no writes until it has what that
   assert.match(c.peering.reason, /^it was cut off from its peers/);
 });
 
-test("a daemon is not live before it knows what a member that returns has pruned, and takes writes until then", () => {
+test("a daemon is not live before it knows what a returning member has pruned, and accepts writes until then", () => {
   const world = new World();
   const [a, b] = world.addAll(["a", "b"]) as [Node, Node];
   live(world, [a, b]);
@@ -115,10 +115,10 @@ test("a daemon is not live before it knows what a member that returns has pruned
   }
   world.isLost = () => false;
   world.runUntil(() => a.peering.state === "catching-up");
-  assert.equal(a.peering.reason, "it misses entries that a peer no longer stores");
+  assert.equal(a.peering.reason, "it is missing entries that a peer no longer stores");
 });
 
-test("a daemon that is cut off once more while it returns is isolated, and not live with what it has", () => {
+test("a daemon that is cut off again while it returns is isolated, and not live with its own data", () => {
   const world = new World();
   const [a, b] = world.addAll(["a", "b"]) as [Node, Node];
   live(world, [a, b]);

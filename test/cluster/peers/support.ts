@@ -36,7 +36,7 @@ export interface Node {
   readonly lines: Line[];
   /** Milliseconds by which its clock is ahead. */
   offset: number;
-  /** Keys that it knows. */
+  /** The keys that it knows. */
   readonly known: Map<ByteString, TestKey>;
   readonly address: PeerAddress;
 }
@@ -104,7 +104,7 @@ class Pipe implements MemberSocket {
   }
 }
 
-/** A message on its way, as tests inspect it. */
+/** A message in flight, as tests inspect it. */
 export interface Seen {
   readonly from: string;
   readonly to: string;
@@ -130,12 +130,12 @@ export class World {
   /** Whether openers read in one chunk what answerers wrote in one turn. */
   isInOnePiece = false;
   #steps: (() => void)[] = [];
-  /** Messages on their way, by the time of their arrival. */
+  /** Messages in flight, by the time of their arrival. */
   #onTheWay: { readonly at: number; readonly run: () => void }[] = [];
   #sockets: [string, string, Pipe][] = [];
   #held: { readonly to: string; readonly run: () => void }[] = [];
 
-  /** Adds daemons that all know each other. @param options  of each of them */
+  /** Adds daemons that all know each other. @param options  for each of them */
   addAll(names: readonly string[], options: Omit<NodeOptions, "peers"> = {}): Node[] {
     return names.map((name) =>
       this.add(name, { ...options, peers: names.filter((other) => other !== name) }),
@@ -207,18 +207,18 @@ export class World {
   }
 
   breakAll(which: (opener: string, answerer: string) => boolean): void {
-    const [broken, rest] = [
+    const [broken, remaining] = [
       this.#sockets.filter(([a, b]) => which(a, b)),
       this.#sockets.filter(([a, b]) => !which(a, b)),
     ];
-    this.#sockets = rest;
+    this.#sockets = remaining;
     for (const [, , pipe] of broken) {
       pipe.hear("ECONNRESET");
       pipe.far?.hear("ECONNRESET");
     }
   }
 
-  /** Lets time pass, 25 ms a tick. */
+  /** Advances the time, 25 ms per tick. */
   run(milliseconds: number): void {
     for (let end = this.now + milliseconds; this.now < end; ) {
       this.settle();
@@ -234,10 +234,10 @@ export class World {
   }
 
   /** Runs until a condition holds. @throws if it does not for a minute */
-  runUntil(condition: () => boolean, most = 60_000): number {
+  runUntil(condition: () => boolean, maxMs = 60_000): number {
     const start = this.now;
     while (!condition()) {
-      if (this.now - start > most) throw new Error(`not within ${most} ms`);
+      if (this.now - start > maxMs) throw new Error(`not within ${maxMs} ms`);
       this.run(25);
     }
     return this.now - start;
@@ -246,7 +246,7 @@ export class World {
   /** Runs everything that can happen without time passing. */
   settle(): void {
     for (let rounds = 0; this.#steps.length > 0; rounds++) {
-      if (rounds > 100_000) throw new Error("it does not come to rest");
+      if (rounds > 100_000) throw new Error("it does not become idle");
       const steps = this.#steps;
       this.#steps = [];
       for (const step of steps) step();

@@ -1,5 +1,5 @@
 /**
- * Tests asides: the data that a member's snapshot replaces is stored next to the live timeline, and never at its
+ * Tests the asides: the data that a member's snapshot replaces is stored next to the live timeline, and never at its
  * expense.
  */
 import assert from "node:assert/strict";
@@ -25,7 +25,7 @@ import { makeKeyPair } from "../../support/envelope-client.js";
 const CUT_AT = Date.UTC(2030, 0, 2, 3, 4, 5);
 const NAME = "2030-01-02T03-04-05.000Z";
 const GIBIBYTE = 2 ** 30;
-/** What a copy may need in addition to the copied bytes. */
+/** The bytes that a copy may need in addition to the copied ones. */
 const MARGIN = 16 * 2 ** 20;
 
 function leaveBehind(data: string): string {
@@ -37,14 +37,14 @@ function leaveBehind(data: string): string {
   return replaced;
 }
 
-test("what a crash left half kept aside is removed when the daemon starts, and what is whole stays", async () => {
+test("an unfinished copy left by a crash is removed when the daemon starts, and a complete one stays", async () => {
   using folder = makeFolder();
   const replaced = leaveBehind(folder.path);
   await using _daemon = await startReplica({ args: ["-s", makeKeyPair().file, "--data", folder.path] });
   assert.deepEqual(readdirSync(replaced), ["2029-01-01T00-00-00.000Z"]);
 });
 
-test("it is removed before the next one is begun as well, which is there under its name when it is whole", async () => {
+test("it is also removed before the next copy begins, which has its final name when it is complete", async () => {
   using folder = makeFolder();
   const open = asideOf(folder.path, log, () => GIBIBYTE) as OpenAside;
   const replaced = leaveBehind(folder.path);
@@ -58,7 +58,7 @@ test("it is removed before the next one is begun as well, which is there under i
   assert.deepEqual(readdirSync(replaced), ["2029-01-01T00-00-00.000Z", NAME]);
 });
 
-test("none is begun that could take more than half of what is free, timeline and snapshots together", async () => {
+test("no copy is begun that could use more than half of the free space, timeline and snapshots together", async () => {
   using folder = makeFolder();
   const sizes = { timeline: 3_000_000, snapshots: 5_000_000 };
   for (const [name, bytes] of Object.entries(sizes)) {
@@ -83,7 +83,7 @@ test("none is begun that could take more than half of what is free, timeline and
   assert.ok(!existsSync(join(replaced, NAME)));
 });
 
-test("what is left of damaged entries is kept, each in a file of its own, as far as there is room for it", () => {
+test("the remains of damaged entries are stored in separate files, as far as there is room", () => {
   using folder = makeFolder();
   const begin = keepDamagedIn(folder.path) as BeginKeeping;
   const { keep } = begin();
@@ -94,22 +94,22 @@ test("what is left of damaged entries is kept, each in a file of its own, as far
   assert.equal(keep(place("b"), Buffer.alloc(DAMAGED_BYTES_MAX)), null);
   assert.notEqual(keep(place("b"), Buffer.alloc(DAMAGED_BYTES_MAX - 6)), null);
   assert.equal(keep(place("c"), Buffer.from("x")), null);
-  assert.equal(begin().keep(place("c"), Buffer.from("x")), null, "what was kept before counts");
+  assert.equal(begin().keep(place("c"), Buffer.from("x")), null, "earlier copies count");
   assert.equal(keepDamagedIn(null), null);
 });
 
-test("how much is kept of damaged entries is looked up once for all that are let go of at once", () => {
+test("the size of the stored damaged entries is determined once for all that are dropped together", () => {
   using folder = makeFolder();
   const begin = keepDamagedIn(folder.path) as BeginKeeping;
   const place = (id: string) => ({ at: CUT_AT, seq: 1, id: id.repeat(32) });
   const { keep } = begin();
   const copy = keep(place("a"), Buffer.from("rotten")) ?? assert.fail();
   truncateSync(copy, DAMAGED_BYTES_MAX);
-  assert.notEqual(keep(place("b"), Buffer.from("x")), null, "nobody looks again");
+  assert.notEqual(keep(place("b"), Buffer.from("x")), null, "the size is not determined again");
   assert.equal(begin().keep(place("c"), Buffer.from("x")), null);
 });
 
-test("what is kept of damaged entries is on the disk before anybody counts on it", async () => {
+test("the remains of damaged entries are on the disk before any code relies on that", async () => {
   using folder = makeFolder();
   const begin = keepDamagedIn(folder.path) as BeginKeeping;
   const { keep, synced } = begin();
@@ -118,10 +118,10 @@ test("what is kept of damaged entries is on the disk before anybody counts on it
   const copy = keep(place, Buffer.from("rotten")) ?? assert.fail();
   await synced();
   rmSync(copy);
-  await assert.rejects(synced(), { code: "ENOENT" }, "each is looked at");
+  await assert.rejects(synced(), { code: "ENOENT" }, "each file is checked");
 });
 
-test("what was kept of a damaged entry before takes its own place again, however much is kept", () => {
+test("a second copy of a damaged entry replaces the first, however much is stored", () => {
   using folder = makeFolder();
   const begin = keepDamagedIn(folder.path) as BeginKeeping;
   const place = { at: CUT_AT, seq: 1, id: "a".repeat(32) };

@@ -12,7 +12,7 @@ import { log } from "../../daemon/scene.js";
 import { makeKeyPair, type SignedEnvelope, signCommands } from "../../support/envelope-client.js";
 
 const pair = makeKeyPair("rsa");
-const stranger = makeKeyPair();
+const unknownKey = makeKeyPair();
 const root = makeKeyPair();
 /** There is no space from this date on. */
 const FAR = Date.UTC(2100, 0);
@@ -30,7 +30,7 @@ function sceneOf(rootKey: readonly string[] = []) {
 
 const introduced = ({ id, key }: Identity) => ({ id, privateKey: key });
 
-test("a good envelope is an entry with its id, whatever its date", () => {
+test("a valid envelope is an entry with its id, whatever its date", () => {
   const { judge, sign } = sceneOf();
   for (const at of [5, Date.now() + 86_400_000]) {
     const envelope = sign([["SET", "k", "v"]], { at });
@@ -43,11 +43,11 @@ test("a good envelope is an entry with its id, whatever its date", () => {
   }
 });
 
-test("what is held is told by its id alone, whatever signature is given with it", () => {
+test("a stored entry is recognized by its id alone, whatever signature it is sent with", () => {
   const { judge, sign } = sceneOf();
-  const good = sign([["SET", "k", "v"]], { at: 5, seq: 7 });
-  const again = { ...good, signature: Buffer.alloc(256) };
-  assert.deepEqual(judge(again, [good.id]), { held: { at: 5, seq: 7, id: good.id } });
+  const valid = sign([["SET", "k", "v"]], { at: 5, seq: 7 });
+  const again = { ...valid, signature: Buffer.alloc(256) };
+  assert.deepEqual(judge(again, [valid.id]), { held: { at: 5, seq: 7, id: valid.id } });
   assert.deepEqual(judge(again, ["x".repeat(32)]), { refused: "bad-signature" });
 });
 
@@ -59,30 +59,30 @@ test("a revoked key's envelope is an entry: the fold knows whether it came befor
   assert.ok(typeof judge(sign([["SET", "k", "v"]])) === "object");
 });
 
-test("what is changed, misdirected or malformed is refused, and an unknown key is told apart", () => {
+test("a changed, misdirected or malformed envelope is refused, and an unknown key is distinguished", () => {
   const { judge, sign, cluster } = sceneOf();
-  const good = sign([["SET", "k", "v"]]);
-  const flipped = Buffer.from(good.body);
+  const valid = sign([["SET", "k", "v"]]);
+  const flipped = Buffer.from(valid.body);
   flipped[flipped.length - 3] = 0x78;
   const refusals: [SignedEnvelope, RegExp][] = [
-    [{ ...good, body: flipped }, /bad-signature/],
-    [{ ...good, signature: Buffer.alloc(256) }, /bad-signature/],
+    [{ ...valid, body: flipped }, /bad-signature/],
+    [{ ...valid, signature: Buffer.alloc(256) }, /bad-signature/],
     [sign([["SET", "k", "v"]], { cluster: "x".repeat(32) }), /wrong-cluster/],
     [sign([["SET", "k", "v"]], { only: "x".repeat(32) }), /wrong-daemon/],
     [sign([["SET", "k", "v"]], { db: 16 }), /wrong-db/],
     [sign([["PUBLISH", "news", "text"]]), /not recorded/],
     [sign([["spublish", "news", "text"]], { multi: true }), /not recorded/],
-    [{ ...good, body: Buffer.from("*0\r\n") }, /malformed/],
+    [{ ...valid, body: Buffer.from("*0\r\n") }, /malformed/],
   ];
-  for (const [envelope, said] of refusals) {
+  for (const [envelope, reason] of refusals) {
     const judged = judge(envelope);
-    assert.ok(typeof judged === "object" && "refused" in judged, String(said));
-    assert.match(judged.refused, said);
+    assert.ok(typeof judged === "object" && "refused" in judged, String(reason));
+    assert.match(judged.refused, reason);
   }
-  assert.equal(judge(signCommands(stranger, [["SET", "k", "v"]], { cluster })), "unknown-signer");
+  assert.equal(judge(signCommands(unknownKey, [["SET", "k", "v"]], { cluster })), "unknown-signer");
 });
 
-test("what is for the key ring is refused with other commands, and above its length, whoever signs it", () => {
+test("an entry for the key ring is refused with other commands, and above its length, whoever signs it", () => {
   const { judge, sign, cluster } = sceneOf([root.file]);
   const list = ["KEY", "LIST"];
   const padded = (bytes: number, by: (commands: string[][]) => SignedEnvelope) => {
@@ -90,7 +90,7 @@ test("what is for the key ring is refused with other commands, and above its len
     return by([["KEY", "REVOKE", "0".repeat(200_000 + bytes - length)]]);
   };
   const byRoot = (commands: string[][]) => signCommands(root, commands, { cluster });
-  for (const [envelope, said] of [
+  for (const [envelope, reason] of [
     [sign([list, ["SET", "k", "v"]]), /^not-alone/],
     [sign([["SET", "k", "v"], list], { multi: true }), /^not-alone/],
     [byRoot([["GET", "k"], ["cluster"]]), /^not-alone/],
@@ -98,35 +98,35 @@ test("what is for the key ring is refused with other commands, and above its len
     [padded(RING_BODY_BYTES_MAX + 1, byRoot), /^ring-too-long/],
   ] as const) {
     const judged = judge(envelope);
-    assert.ok(typeof judged === "object" && "refused" in judged, String(said));
-    assert.match(judged.refused, said);
+    assert.ok(typeof judged === "object" && "refused" in judged, String(reason));
+    assert.match(judged.refused, reason);
   }
   const longest = padded(RING_BODY_BYTES_MAX, sign);
   assert.equal(longest.body.length, RING_BODY_BYTES_MAX);
-  for (const taken of [
+  for (const accepted of [
     longest,
     sign([list, ["KEY", "REVOKE", "0"]]),
     sign([["SET", "k", "v".repeat(300_000)]]),
   ])
-    assert.ok("envelope" in (judge(taken) as object));
+    assert.ok("envelope" in (judge(accepted) as object));
 });
 
-test("a daemon lets itself in where there are no administrators, and nowhere else", () => {
+test("a daemon authorizes itself only if there are no administrators", () => {
   const identity = makeIdentity();
   const open = sceneOf();
   const introduction = [introductionOf(identity)];
-  const good = signCommands(introduced(identity), introduction, { cluster: open.cluster });
-  assert.ok(typeof open.judge(good) === "object" && "envelope" in (open.judge(good) as object));
-  const forged = open.judge({ ...good, signature: Buffer.alloc(64) });
+  const valid = signCommands(introduced(identity), introduction, { cluster: open.cluster });
+  assert.ok(typeof open.judge(valid) === "object" && "envelope" in (open.judge(valid) as object));
+  const forged = open.judge({ ...valid, signature: Buffer.alloc(64) });
   assert.ok(typeof forged === "object" && "refused" in forged);
   const others = signCommands(introduced(makeIdentity()), introduction, { cluster: open.cluster });
-  assert.equal(open.judge(others), "unknown-signer", "another key than the one that signs");
+  assert.equal(open.judge(others), "unknown-signer", "a different key from the one that signs");
   const ruled = sceneOf([root.file]);
   const refused = signCommands(introduced(identity), introduction, { cluster: ruled.cluster });
   assert.equal(ruled.judge(refused), "unknown-signer");
 });
 
-test("what a client's key signs for somebody else is refused, and of a key that came later the fold decides", () => {
+test("a client's signature for another user is refused; for a key that came later the fold decides", () => {
   const { judge, signers, sign, cluster } = sceneOf([root.file]);
   const as = "ada";
   const byClient = judge(sign([["SET", "k", "v"]], { as }));
@@ -138,17 +138,17 @@ test("what a client's key signs for somebody else is refused, and of a key that 
   const administrator = signers.ring.find(root.id) ?? assert.fail();
   signers.ring.execute(introductionOf(identity), { at: 5, db: 0, id: "" }, administrator);
   assert.ok("envelope" in (judge(byDaemon) as object));
-  // A key that another daemon may know as a daemon's.
+  // A key that another daemon may know as a daemon's key.
   const added = [
     "KEY",
     "ADD",
-    createPublicKey(stranger.privateKey).export({ type: "spki", format: "pem" }).toString(),
+    createPublicKey(unknownKey.privateKey).export({ type: "spki", format: "pem" }).toString(),
   ];
   signers.ring.execute(added, { at: 5, db: 0, id: "" }, administrator);
-  assert.ok("envelope" in (judge(signCommands(stranger, [["SET", "k", "v"]], { cluster, as })) as object));
+  assert.ok("envelope" in (judge(signCommands(unknownKey, [["SET", "k", "v"]], { cluster, as })) as object));
 });
 
-test("what is dated so far ahead that there is no room is told before its signature is looked at", () => {
+test("an entry dated too far ahead to be stored is detected before its signature is checked", () => {
   const { judge, sign } = sceneOf();
   const far = sign([["SET", "k", "v"]], { at: FAR });
   assert.equal(judge({ ...far, signature: Buffer.alloc(256) }), "no-room");

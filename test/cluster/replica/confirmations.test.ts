@@ -1,17 +1,17 @@
-/** Tests that a client which waits for a final or replicated result receives it only if it is. */
+/** Tests that a client that waits for a final or replicated result receives it only if it is. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Confirmations } from "../../../cluster/replica/confirmations.js";
 import type { NodeState } from "../../../cluster/replica/replica-context.js";
 import { double } from "../../support/double.js";
 
-test("results whose dates are final wait together until the state has them", async () => {
-  let [isFolded, looks, timers] = [false, 0, 0];
+test("results whose dates are final wait together until the state includes them", async () => {
+  let [isFolded, checks, timers] = [false, 0, 0];
   const node = double<NodeState>({
     peering: { stable: () => Promise.resolve(), replicated: () => Promise.resolve() },
     timeline: {
       isFolded: () => {
-        looks++;
+        checks++;
         return isFolded;
       },
       hasFolded: () => true,
@@ -28,14 +28,14 @@ test("results whose dates are final wait together until the state has them", asy
   const confirmations = new Confirmations(node);
   const place = { at: 1, seq: 0, id: "" };
   const all = Array.from({ length: 100 }, () => confirmations.confirm(place, { kind: "stable" }));
-  while (looks < 500) await new Promise((resolve) => setImmediate(resolve));
-  assert.ok(timers <= looks / 50, `${timers} timers for ${looks} looks`);
+  while (checks < 500) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(timers <= checks / 50, `${timers} timers for ${checks} checks`);
   isFolded = true;
   assert.ok((await Promise.all(all)).every((came) => came));
   confirmations.stop();
 });
 
-test("what was here before a snapshot was taken over is confirmed only if it still is", async () => {
+test("a unit from before an adopted snapshot is confirmed only if the state still includes it", async () => {
   for (const kind of ["stable", "replicated"] as const) {
     for (const [adoptions, isHere] of [
       [0, false],

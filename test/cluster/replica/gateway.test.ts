@@ -1,4 +1,4 @@
-/** Tests commands without a version 2 signature, on their way into the timeline. */
+/** Tests commands without a signature of version 2, on their way into the timeline. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EntryRecorder, Recorded } from "../../../cluster/replica/entry-recorder.js";
@@ -25,7 +25,7 @@ const NOW = 1_790_000_000_000;
 interface Fixture {
   readonly gateway: Gateway;
   readonly entries: Entry[];
-  readonly given: Entry[];
+  readonly sent: Entry[];
   readonly state: {
     now: number;
     watermark: number;
@@ -39,7 +39,7 @@ interface Fixture {
 
 function fixture(rootKey: readonly string[] = []): Fixture {
   const entries: Entry[] = [];
-  const given: Entry[] = [];
+  const sent: Entry[] = [];
   const state: Fixture["state"] = {
     now: NOW,
     watermark: 0,
@@ -59,7 +59,7 @@ function fixture(rootKey: readonly string[] = []): Fixture {
     get floor() {
       return state.watermark;
     },
-    give: (entry) => void given.push(entry),
+    give: (entry) => void sent.push(entry),
     confirm: () => state.final,
     refusal: () => state.refusal,
     record(entry) {
@@ -83,15 +83,15 @@ function fixture(rootKey: readonly string[] = []): Fixture {
     settings: { window: { future: 6001 } },
   });
   const gateway = new Gateway(recorder, context, double<Changes>({ senders: null }));
-  return { gateway, entries, given, state };
+  return { gateway, entries, sent, state };
 }
 
 const user = { db: 0, as: "ann" };
 const commandsOf = (entries: readonly Entry[]) =>
   entries.map(({ envelope: { as, db, commands } }) => [as, db, commands.map((argv) => argv.join(" "))]);
 
-test("the daemon's key lets itself in first; commands of one turn are one envelope for each user", async () => {
-  const { gateway, entries, given } = fixture();
+test("the daemon's key authorizes itself first; commands of one turn are one envelope for each user", async () => {
+  const { gateway, entries, sent } = fixture();
   const answers = await Promise.all([
     gateway.execute(["SET", "a", "1"], user),
     gateway.execute(["SET", "b", "2"], { db: 0, as: "bob" }),
@@ -103,12 +103,12 @@ test("the daemon's key lets itself in first; commands of one turn are one envelo
     ["ann", 0, ["SET a 1", "SET c 3"]],
     ["bob", 0, ["SET b 2"]],
   ]);
-  assert.deepEqual(given, entries);
+  assert.deepEqual(sent, entries);
   await gateway.execute(["SET", "d", "4"], { db: 0, as: null });
   assert.deepEqual(commandsOf(entries.slice(3)), [[null, 0, ["SET d 4"]]]);
 });
 
-test("commands of the key ring are signed apart from others, and refused where members would not take them", async () => {
+test("commands of the key ring are signed separately, and refused if members would not accept them", async () => {
   const { gateway, entries } = fixture();
   const run = (...argv: string[]) => gateway.execute(argv, user);
   const long = `~${"k".repeat(RING_BODY_BYTES_MAX)}`;
@@ -133,7 +133,7 @@ test("commands of the key ring are signed apart from others, and refused where m
   assert.deepEqual(codes, ["bulk", "bulk", "bulk", "bulk", "ring-too-long", "not-alone"]);
 });
 
-test("what comes while an envelope is on its way to the disk is one envelope, in the order in which it came", async () => {
+test("commands that arrive while an envelope is being flushed form one envelope, in the order of arrival", async () => {
   const { gateway, entries, state } = fixture();
   await gateway.execute(["SET", "before", "1"], user);
   const written: (() => void)[] = [];
@@ -153,7 +153,7 @@ test("what comes while an envelope is on its way to the disk is one envelope, in
     await turn();
     await turn();
   }
-  assert.equal(entries.length, 3, "the envelopes behind wait for the disk");
+  assert.equal(entries.length, 3, "the later envelopes wait for the disk");
   written.shift()?.();
   assert.deepEqual(await answers[0], bulk("SET a 1"));
   while (written.length === 0) await turn();
@@ -165,7 +165,7 @@ test("what comes while an envelope is on its way to the disk is one envelope, in
   );
 });
 
-test("a user's commands keep their order from one database to another", async () => {
+test("a user's commands keep their order across databases", async () => {
   const { gateway, entries } = fixture();
   const dbs = [0, 1, 0];
   await Promise.all(dbs.map((db, i) => gateway.execute(["SET", "k", String(i)], { ...user, db })));
@@ -176,7 +176,7 @@ test("a user's commands keep their order from one database to another", async ()
   ]);
 });
 
-test("commands together are an envelope of their own, with what was watched, in the order they came", async () => {
+test("commands of one unit are a separate envelope, with the watched keys, in the order of arrival", async () => {
   const { gateway, entries } = fixture();
   const watched = { db: 0, key: "k", writer: "" };
   const answers = await Promise.all([
@@ -213,9 +213,9 @@ test("commands together are an envelope of their own, with what was watched, in 
   );
 });
 
-test("an answer that is to be final waits, others of its envelope do not", async () => {
+test("an answer that has to be final waits, the other answers of its envelope do not", async () => {
   const { gateway, entries, state } = fixture();
-  let come: (came: boolean) => void = () => {};
+  let come: (isFinal: boolean) => void = () => {};
   state.final = new Promise((resolve) => {
     come = resolve;
   });
@@ -233,7 +233,7 @@ test("an answer that is to be final waits, others of its envelope do not", async
   assert.equal(late.kind === "refused" && late.code, "not-stable");
 });
 
-test("envelopes are dated by the clock, and behind everything applied, dated or promised before", async () => {
+test("envelopes are dated by the clock, and after everything applied, dated or promised before", async () => {
   const { gateway, entries, state } = fixture();
   const write = () => gateway.execute(["SET", "k", "v"], user);
   const date = () => {
@@ -241,7 +241,7 @@ test("envelopes are dated by the clock, and behind everything applied, dated or 
     return [at - NOW, seq];
   };
   await write();
-  assert.deepEqual(date(), [0, 1], "behind its own introduction");
+  assert.deepEqual(date(), [0, 1], "after the envelope that authorizes the key");
   state.now += 10;
   await write();
   assert.deepEqual(date(), [10, 0]);
@@ -253,17 +253,17 @@ test("envelopes are dated by the clock, and behind everything applied, dated or 
   assert.deepEqual(date(), [3001, 0], "a client that dated ahead");
   state.watermark = NOW + 5000;
   await write();
-  assert.deepEqual(date(), [5001, 0], "nothing at or before the watermark would be taken");
+  assert.deepEqual(date(), [5001, 0], "nothing at or before the watermark would be accepted");
 });
 
-test("what is refused is told to each command, and a disk that fails to those that wait for it", async () => {
+test("a refusal answers each command, and a failed disk those that wait for it", async () => {
   const { gateway, state } = fixture();
   state.refusal = refused("catching-up", "");
   assert.deepEqual(await gateway.execute(["SET", "k", "v"], user), state.refusal);
   state.refusal = null;
   state.record = ({ id }) => ({ ...refused("too-old", ""), id, effect: "not-applied" });
-  const told = await gateway.execute(["SET", "k", "v"], user);
-  assert.equal(told.kind === "refused" && told.code, "too-old");
+  const refusal = await gateway.execute(["SET", "k", "v"], user);
+  assert.equal(refusal.kind === "refused" && refusal.code, "too-old");
   const flushed = Promise.reject(new Error("no space"));
   flushed.catch(() => {});
   state.record = ({ envelope }) => ({
@@ -274,18 +274,18 @@ test("what is refused is told to each command, and a disk that fails to those th
   assert.equal(lost.kind === "refused" && lost.code, "storage-failed");
 });
 
-test("where administrators are, one of them has to let the key in", async () => {
+test("if there are administrators, one of them has to authorize the key", async () => {
   const { gateway, entries } = fixture([root.file]);
-  const told = await gateway.execute(["SET", "k", "v"], user);
-  assert.ok(told.kind === "refused" && told.code === "not-let-in");
+  const refusal = await gateway.execute(["SET", "k", "v"], user);
+  assert.ok(refusal.kind === "refused" && refusal.code === "not-let-in");
   assert.match(
-    told.detail,
+    refusal.detail,
     /^As administrator run: dbsync send -k root-private\.pem CLUSTER ADD [A-Za-z0-9+/=]+$/,
   );
   assert.deepEqual(entries, []);
 });
 
-test("a large turn is several envelopes", async () => {
+test("a large turn yields several envelopes", async () => {
   const { gateway, entries } = fixture();
   const value = "v".repeat(100_000);
   await Promise.all([1, 2, 3, 4].map((i) => gateway.execute(["SET", `k${i}`, value], user)));
@@ -295,18 +295,18 @@ test("a large turn is several envelopes", async () => {
   );
 });
 
-test("nothing is dated further ahead of the clock than a client may date", async () => {
+test("no envelope is dated further ahead of the clock than a client may date", async () => {
   const { gateway, entries, state } = fixture();
   await gateway.execute(["SET", "k", "v"], user);
   state.newest = { at: NOW + 6002, seq: 0 };
-  const told = await gateway.execute(["SET", "k", "v"], user);
-  assert.deepEqual(told, refused("clock-off", "it would be dated 6002 ms ahead"));
+  const refusal = await gateway.execute(["SET", "k", "v"], user);
+  assert.deepEqual(refusal, refused("clock-off", "its date would be 6002 ms ahead of the clock"));
   assert.equal(entries.length, 2);
   state.now += 1;
   assert.equal((await gateway.execute(["SET", "k", "v"], user)).kind, "bulk");
 });
 
-test("a command that would be longer than other daemons take, once signed, is refused", async () => {
+test("a command that would be longer than other daemons accept, once signed, is refused", async () => {
   const { gateway, entries } = fixture();
   const long = "x".repeat(LIMITS.maxRequestBytes.max / 2);
   const answer = await gateway.execute(["RPUSH", "k", long, long], user);
@@ -314,7 +314,7 @@ test("a command that would be longer than other daemons take, once signed, is re
   assert.deepEqual(entries, []);
 });
 
-test("what was watched counts for the length of a transaction", async () => {
+test("watched keys count towards the length of a transaction", async () => {
   const { gateway, entries } = fixture();
   const key = "x".repeat(LIMITS.maxRequestBytes.max / 2);
   const conditions = [1, 2, 3].map((db) => ({ db, key, writer: "" }));
@@ -323,15 +323,15 @@ test("what was watched counts for the length of a transaction", async () => {
   assert.deepEqual(entries, []);
 });
 
-test("a command that would be longer than any string, once written, is refused", async () => {
+test("a command that would be longer than any string, once encoded, is refused", async () => {
   const { gateway } = fixture();
   const long = "x".repeat(LIMITS.maxRequestBytes.max);
   const answer = await gateway.execute(["RPUSH", "k", long, long, long], user);
   assert.equal("code" in answer && answer.code, "command-too-long");
 });
 
-test("of commands that are too much as one envelope, each is recorded by itself, and the large one alone is refused", async () => {
-  const { gateway, entries, given, state } = fixture();
+test("commands that are too much as one envelope are recorded one by one, and only the large one is refused", async () => {
+  const { gateway, entries, sent, state } = fixture();
   await gateway.execute(["SET", "first", "1"], user);
   const signed: string[][] = [];
   state.record = (entry) => {
@@ -343,17 +343,17 @@ test("of commands that are too much as one envelope, each is recorded by itself,
     const answers = lines.map((line) => ({ reply: bulk(line), outcome: "applied", late: false }) as const);
     return { answers, flushed: Promise.resolve() };
   };
-  const before = given.length;
+  const before = sent.length;
   const names = ["a", "large", "b"];
   const answers = await Promise.all(names.map((name) => gateway.execute(["SET", name, "1"], user)));
   assert.deepEqual(signed[0], ["SET a 1", "SET large 1", "SET b 1"]);
   assert.deepEqual(signed.slice(1), [["SET a 1"], ["SET large 1"], ["SET b 1"]]);
   assert.deepEqual([answers[0], answers[2]], [bulk("SET a 1"), bulk("SET b 1")]);
   assert.match(JSON.stringify(answers[1]), /too-much|TOOMUCH/i);
-  assert.equal(given.length - before, 2);
+  assert.equal(sent.length - before, 2);
 });
 
-test("a transaction that is too much is refused whole, and not signed again", async () => {
+test("a transaction that is too much is refused completely, and not signed again", async () => {
   const { gateway, state } = fixture();
   await gateway.execute(["SET", "first", "1"], user);
   let signed = 0;

@@ -1,4 +1,4 @@
-/** Tests the check of messages that a daemon forwards, which depends on their bytes, not on the forwarding member. */
+/** Tests the check of messages that a daemon forwards: it depends on their bytes, not on the forwarding member. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -21,10 +21,10 @@ const window = { past: 30_000, future: 5_000 };
 
 function sceneOf() {
   let now = NOW;
-  const heard: string[] = [];
+  const delivered: string[] = [];
   const signers = loadSigners({ signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" }, log);
   const channels = new Channels();
-  channels.add("pattern", "*", { hear: ({ parts }) => heard.push(parts.at(-1) ?? ""), review() {} });
+  channels.add("pattern", "*", { hear: ({ parts }) => delivered.push(parts.at(-1) ?? ""), review() {} });
   const environment = double<Environment>({ clock: () => now, setTimer: () => () => {} });
   const broadcasts = new Broadcasts({ channels, environment, window, most: 100 });
   const { hear } = heardMessages(
@@ -35,7 +35,7 @@ function sceneOf() {
   const administrator = signers.ring.find(root.id) ?? assert.fail();
   return {
     signers,
-    heard,
+    delivered,
     after: (milliseconds: number) => {
       now += milliseconds;
     },
@@ -49,32 +49,32 @@ function sceneOf() {
   };
 }
 
-const says = (text: string, channel = "news") => ["PUBLISH", channel, text];
+const publish = (text: string, channel = "news") => ["PUBLISH", channel, text];
 
-test("messages of a key of the cluster are told once", () => {
-  const { judge, sign, heard } = sceneOf();
-  const envelope = sign([says("one"), says("two")]);
+test("messages of a key of the cluster are delivered once", () => {
+  const { judge, sign, delivered } = sceneOf();
+  const envelope = sign([publish("one"), publish("two")]);
   assert.equal(judge(envelope), "delivered");
   assert.equal(judge(envelope), "known");
-  assert.deepEqual(heard, ["one", "two"]);
+  assert.deepEqual(delivered, ["one", "two"]);
 });
 
-test("what is not proved, not for this cluster, or more than messages is a lie", () => {
-  const { judge, sign, heard, signers } = sceneOf();
-  const good = sign([says("text")]);
-  const flipped = Buffer.from(good.body);
+test("an unproved message, one for another cluster, or more than messages, is a lie", () => {
+  const { judge, sign, delivered, signers } = sceneOf();
+  const valid = sign([publish("text")]);
+  const flipped = Buffer.from(valid.body);
   flipped[flipped.length - 3] = 0x78;
   const lies: readonly (readonly [SignedEnvelope, RegExp])[] = [
-    [{ ...good, body: flipped }, /bad-signature/],
-    [{ ...good, signature: Buffer.alloc(64) }, /bad-signature/],
-    [{ ...good, body: good.body.subarray(0, -1) }, /malformed|bad-signature/],
-    [sign([says("text")], { cluster: "x".repeat(32) }), /wrong-cluster/],
-    [sign([says("text")], { only: "x".repeat(32) }), /wrong-daemon/],
-    [sign([says("text")], { as: "somebody" }), /not-a-daemon/],
-    [sign([says("text"), ["SET", "k", "v"]]), /more than messages/],
+    [{ ...valid, body: flipped }, /bad-signature/],
+    [{ ...valid, signature: Buffer.alloc(64) }, /bad-signature/],
+    [{ ...valid, body: valid.body.subarray(0, -1) }, /malformed|bad-signature/],
+    [sign([publish("text")], { cluster: "x".repeat(32) }), /wrong-cluster/],
+    [sign([publish("text")], { only: "x".repeat(32) }), /wrong-daemon/],
+    [sign([publish("text")], { as: "somebody" }), /not-a-daemon/],
+    [sign([publish("text"), ["SET", "k", "v"]]), /more than messages/],
     [sign([["GET", "k"]]), /more than messages/],
-    [sign([says("text")], { multi: true }), /more than messages/],
-    [sign([says("text")], { if: [{ db: 0, key: "k", writer: "" }] }), /if-not-carried/],
+    [sign([publish("text")], { multi: true }), /more than messages/],
+    [sign([publish("text")], { if: [{ db: 0, key: "k", writer: "" }] }), /if-not-carried/],
   ];
   for (const [envelope, reason] of lies) {
     const verdict = judge(envelope);
@@ -83,50 +83,50 @@ test("what is not proved, not for this cluster, or more than messages is a lie",
       JSON.stringify(verdict),
     );
   }
-  assert.deepEqual(heard, []);
+  assert.deepEqual(delivered, []);
   assert.equal(signers.ring.changes, 2);
 });
 
-test("what is dated out of the window is not told, and is no lie", () => {
-  const { judge, sign, after, heard } = sceneOf();
+test("a message dated outside the window is not delivered, and is no lie", () => {
+  const { judge, sign, after, delivered } = sceneOf();
   after(60_000);
   for (const at of [NOW + 60_000 - window.past, NOW + 60_000 + window.future]) {
-    const verdict = judge(sign([says("text")], { at }));
+    const verdict = judge(sign([publish("text")], { at }));
     assert.ok(
       typeof verdict === "object" && !verdict.isLie && /skew/.test(verdict.refused),
       JSON.stringify(verdict),
     );
   }
-  assert.equal(judge(sign([says("heard")], { at: NOW + 60_000 - window.past + 1 })), "delivered");
-  assert.deepEqual(heard, ["heard"]);
+  assert.equal(judge(sign([publish("heard")], { at: NOW + 60_000 - window.past + 1 })), "delivered");
+  assert.deepEqual(delivered, ["heard"]);
 });
 
-test("what may have been told before the start is not told, and not taken for one that was", () => {
-  const { judge, sign, heard } = sceneOf();
-  const verdict = judge(sign([says("text")], { at: NOW }));
+test("a message that may have been delivered before the start is not delivered again, and not counted as published", () => {
+  const { judge, sign, delivered } = sceneOf();
+  const verdict = judge(sign([publish("text")], { at: NOW }));
   assert.ok(typeof verdict === "object" && !verdict.isLie, JSON.stringify(verdict));
-  assert.deepEqual(heard, []);
+  assert.deepEqual(delivered, []);
 });
 
-test("a key that nobody has added is unknown, and a revoked one says nothing", () => {
-  const { judge, sign, administer, heard } = sceneOf();
-  assert.equal(judge(sign([says("text")], {}, limited)), "unknown-signer");
+test("a key that was never added is unknown, and a revoked one publishes nothing", () => {
+  const { judge, sign, administer, delivered } = sceneOf();
+  assert.equal(judge(sign([publish("text")], {}, limited)), "unknown-signer");
   administer("KEY", "REVOKE", Buffer.from(pair.id, "latin1").toString("hex"));
-  const verdict = judge(sign([says("text")]));
+  const verdict = judge(sign([publish("text")]));
   assert.ok(typeof verdict === "object" && !verdict.isLie && /revoked/.test(verdict.refused));
-  assert.deepEqual(heard, []);
+  assert.deepEqual(delivered, []);
 });
 
-test("a key says what its rules allow where they allow it, and nothing else of its envelope is told", () => {
-  const { judge, sign, administer, heard } = sceneOf();
+test("a key publishes what its rules permit where they permit it, and the envelope's other messages are not delivered", () => {
+  const { judge, sign, administer, delivered } = sceneOf();
   const spki = limited.pem.replace(/-----[^-]+-----|\n/g, "");
   const added = administer("KEY", "ADD", spki, "RULES", "+publish ~news &news");
   assert.ok(added.kind !== "error", JSON.stringify(added));
-  assert.equal(judge(sign([says("heard"), says("elsewhere", "other")], {}, limited)), "delivered");
-  const denied = [[says("elsewhere", "other")], [["SPUBLISH", "news", "shard"]]];
+  assert.equal(judge(sign([publish("heard"), publish("elsewhere", "other")], {}, limited)), "delivered");
+  const denied = [[publish("elsewhere", "other")], [["SPUBLISH", "news", "shard"]]];
   for (const commands of denied) {
     const verdict = judge(sign(commands, { nonce: "n".repeat(16) }, limited));
     assert.ok(typeof verdict === "object" && /not permitted/.test(verdict.refused), JSON.stringify(verdict));
   }
-  assert.deepEqual(heard, ["heard"]);
+  assert.deepEqual(delivered, ["heard"]);
 });

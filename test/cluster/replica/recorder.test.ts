@@ -1,4 +1,4 @@
-/** Tests envelopes in the pipeline of a daemon with a timeline, which the test provides. */
+/** Tests envelopes in the pipeline of a daemon with a timeline that the test provides. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -150,7 +150,7 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 
 const OK_UNIT = "+OK\r\n$0\r\n\r\n";
 
-test("a write is recorded whole, and answered when it is flushed", async () => {
+test("a write is recorded completely, and answered when it is flushed", async () => {
   const { scene, timeline } = fixture();
   const { flushed, flush } = heldFlush();
   timeline.flush = flushed;
@@ -161,16 +161,16 @@ test("a write is recorded whole, and answered when it is flushed", async () => {
   const kept = Buffer.from(entry?.body ?? "");
   const received = Buffer.from(envelope.body);
   envelope.body.fill(0);
-  assert.deepEqual(entry?.body, kept, "the network's bytes are not kept");
+  assert.deepEqual(entry?.body, kept, "the network's buffer is not retained");
   received.copy(envelope.body);
   assert.equal(await isSettled(answer), false);
   flush();
   assert.equal(await answer, OK_UNIT);
-  assert.equal(await codeOf(scene.take(envelope)), OK_UNIT, "the first answer, again");
+  assert.equal(await codeOf(scene.take(envelope)), OK_UNIT, "the first answer, repeated");
   assert.equal(timeline.taken.length, 1);
 });
 
-test("a late write is recorded once the timeline is ready for it, and others are served meanwhile", async () => {
+test("a late write is recorded once the timeline is ready for it, and other clients are served in the meantime", async () => {
   const { scene, timeline } = fixture();
   timeline.steps = 3;
   const late = scene.sign([["SET", "k", "late"]]);
@@ -187,18 +187,18 @@ test("a late write is recorded once the timeline is ready for it, and others are
   );
 });
 
-test("what happens while a late write is got ready for is found before it is recorded", async () => {
+test("changes during the preparation of a late write are detected before it is recorded", async () => {
   const { scene, timeline } = fixture();
   timeline.steps = 6;
-  const [given, lost] = [scene.sign([["SET", "k", "given"]]), scene.sign([["SET", "k", "lost"]])];
-  const answers = [codeOf(scene.take(given)), codeOf(scene.take(lost))];
-  timeline.taken.push({ id: given.id } as Entry);
+  const [received, lost] = [scene.sign([["SET", "k", "given"]]), scene.sign([["SET", "k", "lost"]])];
+  const answers = [codeOf(scene.take(received)), codeOf(scene.take(lost))];
+  timeline.taken.push({ id: received.id } as Entry);
   timeline.failure = "no space left";
   assert.deepEqual(await Promise.all(answers), ["answer-not-kept unknown", "storage-failed not-applied"]);
   assert.equal(timeline.taken.length, 1);
 });
 
-test("flags tell what is late, what was not met, and who cannot know better", async () => {
+test("flags report late units, unmet conditions, and daemons that may be out of date", async () => {
   const { scene, timeline, peers } = fixture();
   timeline.answers = [{ ...applied, late: true }, { reply: OK, outcome: "unmet", late: false }, applied];
   const sets = Array<string[]>(3).fill(["SET", "k", "v"]);
@@ -230,24 +230,29 @@ test("flags tell what is late, what was not met, and who cannot know better", as
 type Changes = Partial<Pick<FakeTimeline, "state" | "failure" | "taking" | "flush">>;
 
 const REFUSED: readonly [
-  what: string,
+  condition: string,
   code: string,
   timeline: () => Changes,
   peers?: Partial<Fixture["peers"]>,
 ][] = [
   ["is catching up", "catching-up not-applied", () => ({ state: "catching-up" })],
-  ["hears of peers that have more", "catching-up not-applied", () => ({}), { state: "catching-up" }],
+  [
+    "receives reports of peers with more entries",
+    "catching-up not-applied",
+    () => ({}),
+    { state: "catching-up" },
+  ],
   ["stood still", "catching-up not-applied", () => ({}), { standing: { isBehind: true, isCutOff: false } }],
   ["has the wrong time", "clock-off not-applied", () => ({}), { isSkewed: true }],
   [
-    "hears that its own key was revoked",
+    "receives the report that its own key was revoked",
     "daemon-revoked not-applied",
     () => ({}),
     { word: { code: "revoked", by: "a member" } },
   ],
   ["has a full disk", "storage-failed not-applied", () => ({ failure: "no space" })],
   [
-    "has promised to take nothing so old",
+    "has promised to accept nothing so old",
     "too-old not-applied",
     () => ({ taking: () => ({ kind: "too-old" }) }),
   ],
@@ -259,15 +264,15 @@ const REFUSED: readonly [
   ["cannot flush it", "storage-failed unknown", () => ({ flush: Promise.reject(new Error("no space")) })],
 ];
 
-for (const [what, code, timeline, peers] of REFUSED) {
-  test(`a daemon that ${what} refuses a write, and answers reads`, async () => {
+for (const [condition, code, timeline, peers] of REFUSED) {
+  test(`a daemon that ${condition} refuses a write, and answers reads`, async () => {
     const made = fixture();
     Object.assign(made.timeline, timeline());
     Object.assign(made.peers, peers);
     const write = made.scene.sign([["SET", "k", "v"]]);
     assert.equal(await codeOf(made.scene.take(write)), code);
     assert.match(await codeOf(made.scene.take(made.scene.sign([["GET", "k"]]))), /^\$-1/);
-    assert.equal(await codeOf(made.scene.take(write)), code, "what was refused stays refused");
+    assert.equal(await codeOf(made.scene.take(write)), code, "a refused write stays refused");
   });
 }
 
@@ -284,7 +289,7 @@ function give(
   return entry;
 }
 
-test("what a peer has given before is answered as the fold did, with flags, and not recorded again", async () => {
+test("an entry that a peer has sent before is answered with the fold's answer, with flags, and not recorded again", async () => {
   const made = fixture();
   const { scene, timeline, peers } = made;
   const envelope = scene.sign([
@@ -300,7 +305,7 @@ test("what a peer has given before is answered as the fold did, with flags, and 
   assert.equal(timeline.taken.length, 1);
 });
 
-test("what a peer has given is answered when it is on the disk, and not before", async () => {
+test("an entry from a peer is answered when it is on the disk, and not before", async () => {
   const made = fixture();
   const { scene, disk } = made;
   const { flushed, flush } = heldFlush();
@@ -315,7 +320,7 @@ test("what a peer has given is answered when it is on the disk, and not before",
   assert.equal(await codeOf(scene.take(envelope)), "storage-failed unknown");
 });
 
-test("what a peer has given is answered when it is folded", async () => {
+test("an entry from a peer is answered when it is folded", async () => {
   const made = fixture();
   const { scene, recorder, timeline } = made;
   const [one, other, third] = [1, 2, 3].map((value) => scene.sign([["SET", "k", String(value)]]));
@@ -329,12 +334,12 @@ test("what a peer has given is answered when it is folded", async () => {
   recorder.folded([entry], [{ entry, answers: [applied] }]);
   assert.equal(await answers[0], OK_UNIT);
   recorder.folded([refolded], []);
-  assert.equal(await answers[1], "answer-not-kept unknown", "by a refold, whose answers nobody keeps");
+  assert.equal(await answers[1], "answer-not-kept unknown", "folded by a refold, whose answers are not kept");
   scene.pipeline.stop();
   assert.equal(await answers[2], "answer-not-kept unknown", "the daemon stops");
 });
 
-test("answers of what peers give are kept for the window, and as far as there is room", async () => {
+test("answers to peers' entries are kept for the window, and as far as there is room", async () => {
   const made = fixture();
   const { scene, clock, recorder } = made;
   const old = scene.sign([["SET", "k", "old"]], { at: clock.now - 30_000 });
@@ -347,7 +352,11 @@ test("answers of what peers give are kept for the window, and as far as there is
   give(made, scene.sign([["GETDEL", "a"]]), [long]);
   assert.deepEqual(await codes(), ["answer-not-kept unknown", OK_UNIT]);
   give(made, scene.sign([["GETDEL", "b"]]), [long]);
-  assert.deepEqual(await codes(), ["answer-not-kept unknown", "answer-not-kept unknown"], "the oldest goes");
+  assert.deepEqual(
+    await codes(),
+    ["answer-not-kept unknown", "answer-not-kept unknown"],
+    "the oldest one is dropped",
+  );
   const second = scene.sign([["SET", "k", "second"]]);
   give(made, second, [applied]);
   clock.now += 30_000;
@@ -355,7 +364,7 @@ test("answers of what peers give are kept for the window, and as far as there is
   assert.equal(await codeOf(scene.take(second)), "answer-not-kept unknown", "its date has left the window");
 });
 
-test("an envelope that is recorded is not called not-applied when its key is not known any more", async () => {
+test("a recorded envelope is not reported as not applied when its key is no longer known", async () => {
   const { scene, timeline, clock } = fixture();
   const [recorded, other] = [scene.sign([["SET", "k", "v"]]), scene.sign([["SET", "k", "w"]])];
   assert.equal(await codeOf(scene.take(recorded)), OK_UNIT);
@@ -364,10 +373,10 @@ test("an envelope that is recorded is not called not-applied when its key is not
   assert.equal(await codeOf(scene.take(other)), "unknown-key not-applied");
   assert.equal(timeline.taken.length, 1);
   timeline.taken.length = 0;
-  assert.equal(await codeOf(scene.take(recorded)), "unknown-key unknown", "it has gone with a snapshot");
+  assert.equal(await codeOf(scene.take(recorded)), "unknown-key unknown", "the key was lost with a snapshot");
 });
 
-test("a write that was signed before this start is taken, a read is not", async () => {
+test("a write that was signed before this start is accepted, a read is not", async () => {
   const { scene, clock } = fixture();
   clock.now += 1000;
   const at = NOW - 500;
@@ -375,11 +384,11 @@ test("a write that was signed before this start is taken, a read is not", async 
   assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]], { at }))), "too-old not-applied");
 });
 
-test("an answer that waits is given when it comes true, and refused when it does not", async () => {
-  const asked: unknown[] = [];
+test("a delayed answer is sent when its condition is met, and refused otherwise", async () => {
+  const waits: unknown[] = [];
   const { scene, timeline, peers } = fixture({
     replicated: async (place, daemons) => {
-      asked.push([place.id, daemons]);
+      waits.push([place.id, daemons]);
     },
   });
   const envelope = scene.sign([["SET", "k", "v"]]);
@@ -389,8 +398,8 @@ test("an answer that waits is given when it comes true, and refused when it does
   assert.equal(await codeOf(scene.pipeline.take(message, 1000)), "too-few-daemons not-applied");
   peers.members = [{ id: "m".repeat(32), connection: "waiting" }];
   assert.equal(await codeOf(scene.pipeline.take(message, 1000)), OK_UNIT);
-  assert.equal(await codeOf(scene.pipeline.take(message, 1000)), OK_UNIT, "asked again, it waits again");
-  assert.deepEqual(asked, [
+  assert.equal(await codeOf(scene.pipeline.take(message, 1000)), OK_UNIT, "sent again, it waits again");
+  assert.deepEqual(waits, [
     [envelope.id, 2],
     [envelope.id, 2],
   ]);
@@ -402,7 +411,7 @@ test("an answer that waits is given when it comes true, and refused when it does
   assert.equal(await codeOf(scene.pipeline.take(reading, 1000)), "cannot-wait not-applied");
 });
 
-test("`after` goes on when a peer brings what it names", async () => {
+test("`after` continues when a peer sends the named unit", async () => {
   const { scene, timeline } = fixture();
   const first = scene.sign([["SET", "a", "1"]]);
   const order = Buffer.alloc(14);
@@ -414,7 +423,7 @@ test("`after` goes on when a peer brings what it names", async () => {
   assert.equal(await codeOf(answer), OK_UNIT);
 });
 
-test("a wait that cannot be is refused as certain only if the envelope was not answered before", async () => {
+test("an impossible wait is refused as certain only if the envelope was not answered before", async () => {
   const { scene } = fixture();
   const read = scene.sign([["GET", "k"]]);
   const { body, signature } = read;
@@ -425,7 +434,7 @@ test("a wait that cannot be is refused as certain only if the envelope was not a
   assert.equal(await waiting(), "cannot-wait unknown");
 });
 
-test("an entry is applied when its fold is done, whatever else waits; one that waits, or is not there, is not", () => {
+test("an entry is applied when its fold is done, whatever else waits; one that waits, or does not exist, is not", () => {
   const { timeline, recorder } = fixture();
   const place = { at: NOW, seq: 0, id: "i" };
   assert.equal(recorder.hasApplied(place, NOTHING_HEARD), false);

@@ -35,7 +35,7 @@ async function openOn(
   );
 }
 
-test("what waits for a write of the gateway is told when that is on the disk", async () => {
+test("waiters for a write of the gateway are notified when it is on the disk", async () => {
   using folder = makeFolder();
   const arrived = new Set<string>();
   const replica = await openOn(folder.path, ["--v1", "gateway"], (entries) => {
@@ -45,13 +45,13 @@ test("what waits for a write of the gateway is told when that is on the disk", a
   try {
     const reply = await replica.recording.execute(["SET", "k", "v"], null);
     assert.equal(reply?.kind, "status");
-    await until("both entries are told, its key's and this", () => arrived.size === 2);
+    await until("both entries are reported, that of its key and this one", () => arrived.size === 2);
   } finally {
     await replica.stop();
   }
 });
 
-test("a change of keys that a member gives is told whatever its date, and brings nothing down", async () => {
+test("a change of keys from a member is logged whatever its date, and does not fail", async () => {
   using folder = makeFolder();
   const replica = await openOn(folder.path);
   await replica.start();
@@ -67,7 +67,7 @@ test("a change of keys that a member gives is told whatever its date, and brings
   }
 });
 
-test("with --fsync never a daemon has no members: they would be told what a crash takes back", async () => {
+test("with --fsync never a daemon has no members: they would receive entries that a crash takes back", async () => {
   for (const [fsync, takes] of [
     ["never", false],
     ["interval=100", true],

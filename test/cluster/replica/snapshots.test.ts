@@ -13,7 +13,7 @@ import { double } from "../../support/double.js";
 import { genesisRing } from "../../timeline/support/random-timeline.js";
 import { entryAt, START } from "../../timeline/support/timeline-subject.js";
 
-test("the thread that makes a snapshot tells which entry is damaged, and leaves none", async () => {
+test("the thread that makes a snapshot reports the damaged entry, and leaves no file", async () => {
   using folder = makeFolder();
   const storage = new DiskStorage(folder.path, "always", log);
   try {

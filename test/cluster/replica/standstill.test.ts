@@ -58,7 +58,7 @@ const isRefused = (reply: Reply | Promise<Reply>) => {
   assert.match(reply.text, /^ERR semantics-unknown: commands mean version 2 from /);
 };
 
-test("what only reads is refused, in scripts and under conditions too", async () => {
+test("reading commands are refused, also in scripts and under conditions", async () => {
   const { path, backend, stop } = await sceneOf();
   const script = () => path.executeInSteps((run) => run(GET, ["GET", "k"], 0), [], SENDER);
   const together = () => path.executeTogether([{ command: GET, argv: ["GET", "k"] }], UNMET, SENDER);
@@ -71,23 +71,23 @@ test("what only reads is refused, in scripts and under conditions too", async ()
   assert.ok(!(both instanceof Promise) && both.kind === "array" && both.items[0] !== undefined);
   isRefused(both.items[0]);
   const unit = { at: START, db: 0, id: "u" };
-  assert.equal(backend.holds(UNMET, unit), true, "nothing is told of what the keys are");
+  assert.equal(backend.holds(UNMET, unit), true, "nothing is revealed about the keys");
   isRefused(backend.executeTogether([["GET", "k"]], unit));
 });
 
-test("copies of keys end with it, once", async () => {
+test("clients' copies of keys are invalidated, once", async () => {
   const { backend, stop } = await sceneOf();
-  let told = 0;
-  backend.changes.hearKeys({ keyChanged() {}, allChanged: () => void told++ });
+  let invalidations = 0;
+  backend.changes.hearKeys({ keyChanged() {}, allChanged: () => void invalidations++ });
   backend.tick();
-  assert.equal(told, 0);
+  assert.equal(invalidations, 0);
   await stop();
   backend.tick();
   backend.tick();
-  assert.equal(told, 1);
+  assert.equal(invalidations, 1);
 });
 
-test("a mirror is not told that it has all: of the same entries another release makes more", async () => {
+test("a mirror is not reported as complete: another release derives more from the same entries", async () => {
   const { timeline, stop } = await sceneOf();
   assert.match(completeSums(timeline), /^0:.*\/1:/);
   await stop();
@@ -95,7 +95,7 @@ test("a mirror is not told that it has all: of the same entries another release 
   assert.equal(completeSums(timeline), "");
 });
 
-test("a program's commands mean what they do by the newest ring, whatever the release's newest is", async () => {
+test("a program's commands have the meaning of the newest ring, whatever the release's newest is", async () => {
   const { timeline } = await sceneOf();
   const { database } = timeline;
   const incremented = () => {

@@ -1,4 +1,4 @@
-/** Tests backups of a timeline that is written meanwhile, and damaged or foreign files. */
+/** Tests backups of a timeline that is being written, and damaged or foreign files. */
 import assert from "node:assert/strict";
 import { mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,7 +21,7 @@ after(() => rmSync(folder, { recursive: true }));
 let files = 0;
 type Parts = Parameters<typeof writeBackup>[0];
 
-/** Makes a backup. @param view  what differs from an idle folder */
+/** Makes a backup. @param view  the differences from an idle folder */
 function backUp(scene: PastScene, view: Partial<Parts["view"]> = {}, snapshots: Parts["snapshots"] = null) {
   const path = join(folder, `${++files}.dbsync`);
   const descriptor = openSync(path, "w");
@@ -58,7 +58,7 @@ const placesIn = (view: EntrySource, from: number | null = null, to: number | nu
   return [...view.entries(at(from), at(to))].map(([place]) => place.toString("hex"));
 };
 
-test("a backup has all entries in their order, and stretches of them from wherever", () => {
+test("a backup has all entries in order, and ranges of them from any point", () => {
   const scene = new PastScene();
   // Several frames.
   const entries = Array.from({ length: 40 }, (_, i) =>
@@ -88,7 +88,7 @@ test("a backup has all entries in their order, and stretches of them from wherev
   view.close();
 });
 
-test("what comes while it is made, dated before the last entry, is in it, until nothing more comes", () => {
+test("entries that arrive during the backup, dated before the last entry, are included, until no more arrive", () => {
   const scene = new PastScene();
   const entries = [1, 5, 9].map((at) => scene.write(scene.app, at, ["INCR n"]));
   const late = [7, 3, 4];
@@ -106,17 +106,17 @@ test("what comes while it is made, dated before the last entry, is in it, until 
   view.close();
 });
 
-test("a snapshot that does not hold any more behind what came is not used; without that of the beginning there is no backup", () => {
+test("a snapshot that later arrivals invalidate is not used; without the snapshot of the beginning there is no backup", () => {
   const scene = new PastScene();
   const snapshots = new MemorySnapshots();
   for (const at of [1, 5, 9]) scene.write(scene.app, at, ["INCR n"]);
   for (const to of [AT + 2, AT + 6]) makeSnapshot({ ...scene.recallParts, snapshots, from: null, to });
   scene.storage.put([], [["snapshots", Buffer.from(snapshots.list().join(" "))]]);
-  const whole = new BackupView(backUp(scene, {}, snapshots).path, hashOf);
-  assert.deepEqual(whole.list(), [AT + 6], "the newest will do");
-  const chunks = [...(whole.read(AT + 6) ?? [])];
+  const complete = new BackupView(backUp(scene, {}, snapshots).path, hashOf);
+  assert.deepEqual(complete.list(), [AT + 6], "the newest one suffices");
+  const chunks = [...(complete.read(AT + 6) ?? [])];
   assert.deepEqual(Buffer.concat(chunks), Buffer.concat(snapshots.files.get(AT + 6) ?? []));
-  whole.close();
+  complete.close();
   const adding = (at: number) => {
     let isNew = true;
     return () => {
@@ -136,7 +136,7 @@ test("a snapshot that does not hold any more behind what came is not used; witho
   assert.equal(backUp(scene, {}, new MemorySnapshots()).end, null);
 });
 
-test("where entries are forgotten or let go meanwhile it is begun anew, and of a damaged folder there is none", () => {
+test("if entries are pruned or dropped in the meantime the backup starts again, and of a damaged folder there is none", () => {
   const scene = new PastScene();
   const [first] = [1, 2, 3].map((at) => scene.write(scene.app, at, ["INCR n"]));
   assert.equal(backUp(scene, { hasForgotten: true }).end, null);
@@ -149,11 +149,11 @@ test("where entries are forgotten or let go meanwhile it is begun anew, and of a
   assert.throws(() => backUp(scene), /an entry of .* is damaged/);
 });
 
-test("each byte that has changed, and each end that lacks, is found, and where", () => {
+test("each changed byte and each truncation is found and located", () => {
   const scene = new PastScene();
   for (let at = 1; at <= 20; at++) scene.write(scene.app, at, [`SET k ${"x".repeat(20_000)}`]);
   const { path } = backUp(scene);
-  const whole = readFileSync(path);
+  const complete = readFileSync(path);
   const opened = () => {
     try {
       new BackupView(path, hashOf).close();
@@ -163,31 +163,31 @@ test("each byte that has changed, and each end that lacks, is found, and where",
     }
   };
   assert.equal(opened(), null);
-  for (let at = 20; at < whole.length; at += 1 + Math.floor(whole.length / 50)) {
-    const changed = Buffer.from(whole);
+  for (let at = 20; at < complete.length; at += 1 + Math.floor(complete.length / 50)) {
+    const changed = Buffer.from(complete);
     changed[at] = (changed[at] as number) ^ 1;
     writeFileSync(path, changed);
     const problem = opened();
     assert.ok(problem instanceof DamagedBackup, `byte ${at}`);
     assert.ok(
       problem.damages.some(({ from, to }) => from <= at && at < to),
-      `byte ${at} is none of ${problem.message}`,
+      `byte ${at} is not in ${problem.message}`,
     );
   }
-  for (const length of [whole.length - 1, whole.length - 200, 300_000, 21, 20]) {
-    writeFileSync(path, whole);
+  for (const length of [complete.length - 1, complete.length - 200, 300_000, 21, 20]) {
+    writeFileSync(path, complete);
     truncateSync(path, length);
     assert.ok(opened() instanceof DamagedBackup, `${length} bytes`);
   }
-  writeFileSync(path, Buffer.concat([whole, whole.subarray(20)]));
-  assert.ok(opened() instanceof DamagedBackup, "the same once more behind it");
-  for (const other of ["", "something else", whole.subarray(0, 19)]) {
+  writeFileSync(path, Buffer.concat([complete, complete.subarray(20)]));
+  assert.ok(opened() instanceof DamagedBackup, "the same bytes repeated after the end");
+  for (const other of ["", "something else", complete.subarray(0, 19)]) {
     writeFileSync(path, other);
     assert.ok(opened() instanceof ForeignBackup);
   }
 });
 
-test("a file with good seals that holds something else is damaged, and nothing of it is used", () => {
+test("a file with valid seals but other contents is damaged, and none of it is used", () => {
   const path = join(folder, "other.dbsync");
   const opened = (...frames: (readonly ["entries" | "snapshot" | "end", string | Buffer])[]) => {
     const parts: Buffer[] = [];
@@ -197,8 +197,8 @@ test("a file with good seals that holds something else is damaged, and nothing o
     return new BackupView(path, hashOf);
   };
   const end = (more: object = {}) => {
-    const whole = { made: 1, entries: 0, last: null, snapshots: [], marks: {}, functions: null };
-    return ["end", JSON.stringify({ ...whole, ...more })] as const;
+    const complete = { made: 1, entries: 0, last: null, snapshots: [], marks: {}, functions: null };
+    return ["end", JSON.stringify({ ...complete, ...more })] as const;
   };
   opened(end()).close();
   const long = Buffer.alloc(64, 0xff);

@@ -40,7 +40,7 @@ function digestOf(places: readonly Place[]): { count: number; sum: string } {
 
 const placesOf = (index: DigestIndex, set: DigestSet) => [...index.places(set, null, null)].map(readPlace);
 
-test(`totals and digests up to any date are those of the places (seed ${seed})`, () => {
+test(`totals and digests up to any date equal those of the order keys (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const spread = random.oneOf([2000, 200_000, 10_000_000, 3_000_000_000]);
@@ -58,7 +58,7 @@ test(`totals and digests up to any date are those of the places (seed ${seed})`,
   }
 });
 
-test(`an index that was saved and read again says the same and can go on (seed ${seed})`, () => {
+test(`an index that was saved and read again returns the same and can be extended (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 100);
   const { holder } = filled(random, 2000, 100_000_000);
   const end = EPOCH + 100_000_000;
@@ -81,7 +81,7 @@ test(`an index that was saved and read again says the same and can go on (seed $
   assert.throws(() => restored.restore(saved.subarray(0, saved.length - 1), ring), RangeError);
 });
 
-test(`rows of times long ago are made from the places (seed ${seed})`, () => {
+test(`rows of old times are computed from the order keys (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 200);
   const holder = new Holder();
   // One entry a second: more seconds than the finest level stores.

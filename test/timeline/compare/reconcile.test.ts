@@ -1,5 +1,5 @@
 /**
- * Tests that members which compare their entries end with the same ones, whatever differed, and at what cost.
+ * Tests that members that compare their entries end with the same ones, whatever differed, and at what cost.
  * DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
@@ -40,7 +40,7 @@ for (const { count, spread, within } of [
       if (different !== 0) one.add(place);
       if (different !== 1) other.add(place);
     }
-    // Sorting entries is no part of an exchange: a disk stores them sorted.
+    // Sorting entries is not part of an exchange: a disk stores them sorted.
     one.all("data");
     other.all("data");
     const { messages, bytes, given, needless, longestStep } = exchange(one, other, "data", 1);
@@ -48,13 +48,13 @@ for (const { count, spread, within } of [
     assert.equal(given, 100);
     assert.equal(needless, 0);
     assert.ok(bytes <= 250_000, `${bytes} bytes`);
-    // A round is there and back; requests and entries are the last one.
+    // A round trip has two messages; the last one has requests and entries.
     assert.ok(messages + 1 <= 2 * ROUNDS_MAX, `${messages} messages`);
     assert.ok(isSameDigest(one.index.total("data"), other.index.total("data")));
   });
 }
 
-test(`members end with the same, whatever differed (seed ${seed})`, () => {
+test(`members end with the same entries, whatever differed (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, 1, run);
     const [one, other] = [new Holder(), new Holder()];
@@ -80,7 +80,7 @@ test(`members end with the same, whatever differed (seed ${seed})`, () => {
   }
 });
 
-test("a member that was away is given all it missed in three messages", () => {
+test("a member that was away receives everything it missed in three messages", () => {
   const random = new SeededRandom(seed, 2);
   const [one, other] = [new Holder(), new Holder()];
   for (let i = 0; i < 20_000; i++) {
@@ -95,7 +95,7 @@ test("a member that was away is given all it missed in three messages", () => {
   assertEqualAfter(one, other, "");
 });
 
-test("long partitions with much on both sides end after several bounded exchanges", () => {
+test("long partitions with many entries on both sides end after several bounded exchanges", () => {
   const random = new SeededRandom(seed, 3);
   const [one, other] = [new Holder(), new Holder()];
   for (let i = 0; i < PARTED; i++) {
@@ -112,7 +112,7 @@ test("long partitions with much on both sides end after several bounded exchange
   assertEqualAfter(one, other, "");
 });
 
-test("entries that differ in a short id only are told apart under another salt", () => {
+test("entries that differ only in a short id are distinguished under another salt", () => {
   const [one, other] = [new Holder(), new Holder()];
   const id = "a".repeat(32);
   const alike = `${"a".repeat(8)}${"b".repeat(16)}${"a".repeat(8)}`;
@@ -125,7 +125,7 @@ test("entries that differ in a short id only are told apart under another salt",
   assert.equal(one.all("data").length, 2);
 });
 
-test("entries of the last date that there can be are compared as others are", () => {
+test("entries of the last possible date are compared like others", () => {
   const random = new SeededRandom(seed, 5);
   const [one, other] = [new Holder(), new Holder()];
   for (let i = 0; i < 600; i++) {
@@ -137,7 +137,7 @@ test("entries of the last date that there can be are compared as others are", ()
   assertEqualAfter(one, other, "");
 });
 
-test("cut off, changed and random messages are refused or answered, never fatal", () => {
+test("truncated, changed and random messages are refused or answered, never fatal", () => {
   const random = new SeededRandom(seed, 4);
   const [one, other] = [new Holder(), new Holder()];
   for (let i = 0; i < 2000; i++) {

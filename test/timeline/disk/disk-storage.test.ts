@@ -81,7 +81,7 @@ for (const fsync of fsyncs) {
     }),
   );
 
-  test(`what was flushed is there after a restart (--fsync ${JSON.stringify(fsync)})`, () =>
+  test(`flushed data is there after a restart (--fsync ${JSON.stringify(fsync)})`, () =>
     withFolder(async (folder) => {
       const place = writePlace({ at: 5, seq: 0, id: "i".repeat(32) });
       const first = new DiskStorage(folder, fsync, untold);
@@ -96,7 +96,7 @@ for (const fsync of fsyncs) {
     }));
 }
 
-test("a folder is its owner's alone, and belongs to one process", () =>
+test("a folder is accessible only to its owner, and belongs to one process", () =>
   withFolder(async (data) => {
     const folder = join(data, "new");
     const storage = new DiskStorage(folder, "always", untold);
@@ -106,7 +106,7 @@ test("a folder is its owner's alone, and belongs to one process", () =>
     await new DiskStorage(folder, "always", untold).close();
   }));
 
-test("a folder that another process has is refused, and named", () =>
+test("a folder that another process uses is refused, with its number", () =>
   withFolder(async (folder) => {
     const { child, acknowledged } = startChild(folder);
     await until(() => acknowledged.length > 0);
@@ -122,7 +122,7 @@ test("a folder that another process has is refused, and named", () =>
 const CONTAINER = ["unshare", "--kill-child", "-p", "-f", "--mount-proc"] as const;
 const canContain = spawnSync(CONTAINER[0], [...CONTAINER.slice(1), "true"]).status === 0;
 
-test("a folder that a process of another container has is refused", { skip: !canContain }, () =>
+test("a folder that a process of another container uses is refused", { skip: !canContain }, () =>
   withFolder(async (folder) => {
     const { child, acknowledged } = startChild(folder, { wrapper: CONTAINER });
     try {
@@ -135,7 +135,7 @@ test("a folder that a process of another container has is refused", { skip: !can
       const args = [...CONTAINER.slice(1), process.execPath, CHILD, folder, "always", "small", "0"];
       const second = spawnSync(CONTAINER[0], args, { encoding: "utf8", timeout: 60_000 });
       assert.match(second.stderr, inUse);
-      assert.equal(readFileSync(lock, "latin1"), text, "it is the first one's again");
+      assert.equal(readFileSync(lock, "latin1"), text, "it is the first one's lock again");
       const before = acknowledged.length;
       await until(() => acknowledged.length > before);
     } finally {
@@ -148,23 +148,23 @@ test("a folder that a process of another container has is refused", { skip: !can
   }),
 );
 
-test("a process that looks at the folder keeps nobody from opening it", () =>
+test("a process that reads the folder does not prevent opening it", () =>
   withFolder(async (folder) => {
     await new DiskStorage(folder, "always", untold).close();
-    const look = `import("lmdb").then(({ open }) => {
+    const readCode = `import("lmdb").then(({ open }) => {
       const root = open({ path: process.argv[1], readOnly: true, maxDbs: 4 });
       root.openDB("marks", { encoding: "binary", keyEncoding: "binary" }).get(Buffer.from("genesis"));
       process.stdout.write("looks");
       setInterval(() => {}, 1000);
     })`;
-    const child = spawn(process.execPath, ["-e", look, join(folder, "timeline")]);
+    const child = spawn(process.execPath, ["-e", readCode, join(folder, "timeline")]);
     await once(child.stdout, "data");
     await new DiskStorage(folder, "always", untold).close();
     child.kill("SIGKILL");
     await once(child, "close");
   }));
 
-test("a lock that a process of that number left before is no obstacle", () =>
+test("a lock left by an earlier process with the same number does not block", () =>
   withFolder(async (folder) => {
     await new DiskStorage(folder, "always", untold).close();
     for (const text of [`${process.pid} 1\n`, `${process.ppid} 1\n`, "4194303 1\n", "garbage", ""]) {
@@ -185,9 +185,9 @@ for (const [fsync, inlineMicros] of [
   const how = `--fsync ${fsync}, ${inlineMicros === 0 ? "threads" : "inline"}`;
   test(`a killed process has left everything whose flush had resolved (${how})`, () =>
     withFolder(async (folder) => {
-      for (const least of some(ACKNOWLEDGED_MIN)) {
+      for (const minimum of some(ACKNOWLEDGED_MIN)) {
         const { child, acknowledged } = startChild(folder, { fsync, inlineMicros });
-        await until(() => acknowledged.length >= least);
+        await until(() => acknowledged.length >= minimum);
         child.kill("SIGKILL");
         await once(child, "close");
         const storage = new DiskStorage(folder, "always", untold);
@@ -211,7 +211,7 @@ function checkLeft(storage: DiskStorage, acknowledged: readonly number[]): void 
   assert.ok(mark >= Math.max(...acknowledged) - WORKERS, `mark ${mark}`);
 }
 
-test("what LMDB had not got when it ended is put into it by the next start", () =>
+test("groups that LMDB did not have when the process ended are filed by the next start", () =>
   withFolder(async (folder) => {
     const copy = join(folder, "copy");
     const storage = new DiskStorage(join(folder, "data"), "always", untold);
@@ -241,7 +241,7 @@ test("what LMDB had not got when it ended is put into it by the next start", () 
     assert.equal(statSync(file(copy, "log-1")).size, 0, "a stopped daemon's folder needs no log");
   }));
 
-test("a log that is damaged is told and put aside, and what is behind the damage is used", () =>
+test("a damaged log is reported and moved aside, and the groups after the damage are used", () =>
   withFolder(async (folder) => {
     const { child, acknowledged } = startChild(folder);
     await until(() => acknowledged.length >= 10);
@@ -252,9 +252,9 @@ test("a log that is damaged is told and put aside, and what is behind the damage
     // The first group contains the first entries of all workers.
     bytes[bytes.indexOf(placeOf(0)) + PLACE_BYTES + 100]! ^= 1;
     writeFileSync(path, bytes);
-    const told: object[] = [];
-    const storage = new DiskStorage(folder, "always", { ...untold, error: (facts) => told.push(facts) });
-    assert.deepEqual(told, [
+    const reports: object[] = [];
+    const storage = new DiskStorage(folder, "always", { ...untold, error: (facts) => reports.push(facts) });
+    assert.deepEqual(reports, [
       { lost: 1, kept: ["log-1", "log-2"].map((name) => join(folder, "timeline", `${name}.damaged`)) },
     ]);
     assert.equal(storage.get(placeOf(0)), null);
@@ -264,7 +264,7 @@ test("a log that is damaged is told and put aside, and what is behind the damage
     assert.ok(existsSync(`${path}.damaged`));
   }));
 
-test("what is put after the closing goes nowhere, and is not acknowledged; closing twice does no harm", () =>
+test("data put after closing is dropped and not acknowledged; closing twice is harmless", () =>
   withFolder(async (folder) => {
     const storage = new DiskStorage(folder, "always", untold);
     storage.put([[placeOf(1), contentOf(1)]]);
@@ -277,7 +277,7 @@ test("what is put after the closing goes nowhere, and is not acknowledged; closi
     await next.close();
   }));
 
-test("a folder from before there was a log opens as it is", () =>
+test("a folder from before the log existed opens unchanged", () =>
   withFolder(async (folder) => {
     const root = open<Buffer, Buffer>({
       path: join(folder, "timeline"),
@@ -294,7 +294,7 @@ test("a folder from before there was a log opens as it is", () =>
     await storage.close();
   }));
 
-test("a folder that was removed acknowledges nothing any more", () =>
+test("a storage whose folder was removed acknowledges nothing any longer", () =>
   withFolder(async (data) => {
     const folder = join(data, "gone");
     const storage = new DiskStorage(folder, "always", untold);
@@ -303,7 +303,7 @@ test("a folder that was removed acknowledges nothing any more", () =>
     rmSync(folder, { recursive: true });
     assert.ok(storage.bytes >= 0);
     storage.put([[placeOf(2), contentOf(2)]]);
-    await assert.rejects(storage.flushed(), /cannot be written any more \(ENOENT.*nothing is acknowledged/);
+    await assert.rejects(storage.flushed(), /can no longer be written \(ENOENT.*nothing is acknowledged/);
     await storage.close();
   }));
 
@@ -315,7 +315,7 @@ for (const [size, inlineMicros] of [
   ["small", INLINE_MICROS],
   ["large", 0],
 ] as const) {
-  test(`a disk that takes no more is told, for good, and what was flushed stays (${size} values, ${inlineMicros} µs inline)`, () =>
+  test(`a full disk is reported, permanently, and flushed data stays (${size} values, ${inlineMicros} µs inline)`, () =>
     withFolder(async (folder) => {
       const wrapper = ["sh", "-c", `ulimit -f ${BLOCKS_MAX[size]}; exec "$@"`, "sh"];
       const { child, acknowledged, lines } = startChild(folder, { size, wrapper, inlineMicros });
@@ -323,7 +323,7 @@ for (const [size, inlineMicros] of [
       const failures = lines.filter((line) => line.startsWith("failed: "));
       assert.equal(failures.length, 2, lines.slice(-3).join("\n"));
       assert.equal(failures[0], failures[1]);
-      assert.match(failures[0] as string, /cannot be written any more \(.+\): nothing is acknowledged/);
+      assert.match(failures[0] as string, /can no longer be written \(.+\): nothing is acknowledged/);
       const storage = new DiskStorage(folder, "always", untold);
       if (size === "small") checkLeft(storage, acknowledged.map(Number));
       else
@@ -333,7 +333,7 @@ for (const [size, inlineMicros] of [
     }));
 }
 
-test("a thread's write is not called flushed before it is over", () =>
+test("a thread's write is not reported as flushed before it is done", () =>
   withFolder(async (folder) => {
     const storage = new DiskStorage(folder, "always", untold);
     assert.ok(storage.flushNow(), "nothing was put");
@@ -347,7 +347,7 @@ test("a thread's write is not called flushed before it is over", () =>
     await storage.close();
   }));
 
-test("what an idle event loop has flushed in one step outlives the process; what comes in the same turn shares a write", () =>
+test("a write that an idle event loop has flushed survives the process; writes of the same turn share a write", () =>
   withFolder(async (folder) => {
     const [copied, copy] = [join(folder, "data"), join(folder, "copy")];
     const storage = new DiskStorage(copied, "always", untold, INLINE_MICROS);
@@ -383,14 +383,14 @@ test("a write that fails on the event loop is reported, and nothing is acknowled
     const descriptor = readdirSync("/proc/self/fd").find((name) => linkOf(name) === log);
     closeSync(Number(descriptor));
     storage.put([[placeOf(2), contentOf(2)]]);
-    await assert.rejects(storage.flushed(), /cannot be written any more \(EBADF.*nothing is acknowledged/);
-    await assert.rejects(storage.flushed(), /cannot be written any more/);
+    await assert.rejects(storage.flushed(), /can no longer be written \(EBADF.*nothing is acknowledged/);
+    await assert.rejects(storage.flushed(), /can no longer be written/);
     // It gets the descriptor that was closed, so that the storage closes no other file.
     assert.equal(openSync(log, "r+"), Number(descriptor));
     await storage.close();
   }));
 
-/** Returns the target of a descriptor; null: it was closed meanwhile. */
+/** Returns the target of a descriptor; null: it was closed in the meantime. */
 function linkOf(descriptor: string): string | null {
   try {
     return readlinkSync(`/proc/self/fd/${descriptor}`);
@@ -402,7 +402,7 @@ function linkOf(descriptor: string): string | null {
 interface ChildOptions {
   readonly fsync?: string;
   readonly size?: ValueSize;
-  /** Command line that runs the program given after it. */
+  /** The command line that runs the program given after it. */
   readonly wrapper?: readonly string[];
   readonly inlineMicros?: number;
 }

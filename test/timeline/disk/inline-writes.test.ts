@@ -1,4 +1,4 @@
-/** Tests which of the writes that wait for the disk the event loop makes itself, by the test's clock. */
+/** Tests which of the writes that wait for the disk the event loop makes, by the test's clock. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { InlineWrites } from "../../../timeline/disk/inline-writes.js";
@@ -32,7 +32,7 @@ class Machine {
   }
 }
 
-test("an idle event loop writes itself while the disk is quick", () => {
+test("an idle event loop makes the writes while the disk is fast", () => {
   const machine = new Machine();
   for (let i = 0; i < 1000; i++) {
     machine.rest(2);
@@ -56,20 +56,20 @@ test("one slow write brings the threads back, for a hundred times as long", () =
   assert.ok(machine.write(0.1), "the disk is tried again");
 });
 
-test("a disk that is always slow holds the event loop for little of the time", () => {
+test("a disk that is always slow blocks the event loop for a small share of the time", () => {
   for (const ms of [1.5, 3, 30, 300]) {
     const machine = new Machine();
-    let held = 0;
+    let blocked = 0;
     for (let i = 0; i < 20_000; i++) {
       machine.rest(ms);
-      if (machine.write(ms)) held += ms;
+      if (machine.write(ms)) blocked += ms;
     }
-    assert.ok(held > 0, `${ms} ms: it is tried`);
-    assert.ok(held < 0.03 * machine.now, `${ms} ms: held up for ${held} of ${machine.now}`);
+    assert.ok(blocked > 0, `${ms} ms: it is tried`);
+    assert.ok(blocked < 0.03 * machine.now, `${ms} ms: blocked for ${blocked} of ${machine.now}`);
   }
 });
 
-test("an event loop that has other work leaves the disk to threads", () => {
+test("an event loop that has other work leaves the writes to threads", () => {
   const machine = new Machine();
   for (let i = 0; i < 100; i++) {
     machine.work(1.9);

@@ -1,4 +1,4 @@
-/** Tests that a folder which loses as much as it gains stops growing: LMDB's file reuses the space of removed entries. */
+/** Tests that a folder that loses as much as it gains stops growing: LMDB's file reuses the space of removed entries. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,15 +13,15 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { untold } from "../support/untold.js";
 
 const ENTRIES = 200;
-/** Rounds for which an entry stays, and after which the file has reached its length. */
+/** The rounds for which an entry stays, and after which the file has reached its length. */
 const [KEPT, LEVEL] = [5, 20];
 const ROUNDS = amount(3 * LEVEL, 10 * LEVEL);
 /** Some entries fill part of a page, some several pages, so that removals leave gaps of all sizes. */
 const BYTES_MOST = 10_000;
 /** Maximum growth. Without reuse, the file would be at least three times as long. */
-const GROWTH_MOST = 1.5;
+const GROWTH_MAX = 1.5;
 
-test("where entries of all lengths come and go, LMDB's file keeps its length", async () => {
+test("if entries of all lengths are added and removed, LMDB's file keeps its length", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-level-"));
   const storage = new DiskStorage(folder, "never", untold);
   try {
@@ -39,7 +39,7 @@ test("where entries of all lengths come and go, LMDB's file keeps its length", a
       if (round === LEVEL) level = statSync(join(timelineFolder(folder), DATA_FILE)).size;
     }
     const { size } = statSync(join(timelineFolder(folder), DATA_FILE));
-    assert.ok(size <= GROWTH_MOST * level, `${level} bytes after ${LEVEL} rounds, ${size} after ${ROUNDS}`);
+    assert.ok(size <= GROWTH_MAX * level, `${level} bytes after ${LEVEL} rounds, ${size} after ${ROUNDS}`);
   } finally {
     await storage.close();
     rmSync(folder, { recursive: true });

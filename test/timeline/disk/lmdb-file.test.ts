@@ -1,4 +1,4 @@
-/** Tests the reader of LMDB's file: it reads what the package wrote, also with each page emptied or torn. */
+/** Tests the reader of LMDB's file: it reads what the package wrote, also with any page emptied or torn. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -40,7 +40,7 @@ async function withFile(count: number, use: (written: Written) => void): Promise
   }
 }
 
-/** Returns the entries, and what cannot be read. */
+/** Returns the entries, and the ranges that cannot be read. */
 function read(path: string, from: Buffer | null = null) {
   const file = new LmdbFile(path);
   try {
@@ -58,26 +58,26 @@ function read(path: string, from: Buffer | null = null) {
   }
 }
 
-test("what the package has written is read, from the beginning and from any key on", () =>
+test("everything that the package has written is read, from the beginning and from any key on", () =>
   withFile(20_000, ({ path, entries }) => {
-    const whole = read(path);
-    assert.deepEqual(whole.damages, []);
+    const complete = read(path);
+    assert.deepEqual(complete.damages, []);
     assert.ok(entries.length > 10_000);
-    assert.deepEqual(whole.entries, entries);
-    assert.deepEqual(whole.last, entries.at(-1)?.[0]);
+    assert.deepEqual(complete.entries, entries);
+    assert.deepEqual(complete.last, entries.at(-1)?.[0]);
     for (const i of [0, 1, 77, entries.length - 1])
       assert.deepEqual(read(path, entries[i]?.[0]).entries, entries.slice(i), `from ${i} on`);
     assert.equal(findDamage(path, TREES, ALL), null);
   }));
 
-test("of a file with one page that is empty, what is not on it is read, and the page is told", () =>
+test("if one page of a file is empty, everything not on it is read, and the page is reported", () =>
   withFile(3000, ({ path, entries }) => {
     const seed = seedOfRun();
     process.stdout.write(`seed ${seed}\n`);
     const random = new SeededRandom(seed);
     const bytes = readFileSync(path);
     const { pageBytes } = read(path);
-    let told = 0;
+    let reported = 0;
     for (let page = 2; page < bytes.length / pageBytes; page++) {
       const isTorn = random.below(2) === 0;
       const torn = Buffer.from(bytes);
@@ -86,7 +86,7 @@ test("of a file with one page that is empty, what is not on it is read, and the 
       writeFileSync(path, torn);
       const damage = damageIn(path);
       if (damage === null) continue;
-      told++;
+      reported++;
       if (damage instanceof DamagedFile) continue;
       assert.equal(damage.page, page);
       const [found] = entriesOf(path);
@@ -99,7 +99,7 @@ test("of a file with one page that is empty, what is not on it is read, and the 
           `page ${page}`,
         );
     }
-    assert.ok(told > 10, `${told} pages`);
+    assert.ok(reported > 10, `${reported} pages`);
   }));
 
 function damageIn(path: string): PageDamage | DamagedFile | null {

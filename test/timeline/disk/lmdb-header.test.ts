@@ -38,7 +38,7 @@ async function withFile(
   }
 }
 
-test("a file that LMDB has written is sound, and so is one that is not there, or empty", () =>
+test("a file that LMDB has written is intact, and so is a missing or empty one", () =>
   withFile((path, _, folder) => {
     checkHeader(path);
     checkHeader(join(folder, "absent"));
@@ -46,17 +46,17 @@ test("a file that LMDB has written is sound, and so is one that is not there, or
     checkHeader(join(folder, "empty"));
   }));
 
-test("a folder whose file is torn at its head is refused, and the file named", () =>
+test("a folder whose file has a torn head is refused, with the file's name", () =>
   withFile(async (path, bytes, folder) => {
     const second = bytes.readUInt32LE(MEANT.pageBytes);
     const torn: Record<string, Buffer> = {
       "its head is not LMDB's": changed(bytes, (copy) => copy.fill(0, 0, second)),
       "its head is of another version": changed(bytes, (copy) => copy.writeUInt32LE(3, MEANT.version)),
-      "its head names no length of pages": changed(bytes, (copy) => copy.writeUInt32LE(0, MEANT.pageBytes)),
-      "its head names a last page that cannot be": changed(bytes, (copy) =>
+      "its head names no valid page size": changed(bytes, (copy) => copy.writeUInt32LE(0, MEANT.pageBytes)),
+      "its head names an impossible last page": changed(bytes, (copy) =>
         copy.writeBigUInt64LE(2n ** 40n, second + MEANT.lastPage),
       ),
-      "its head names a page that is not there": bytes.subarray(0, 3 * second),
+      "its head names a page that does not exist": bytes.subarray(0, 3 * second),
       "it is cut off": bytes.subarray(0, HEAD_BYTES - 1),
     };
     for (const [problem, content] of Object.entries(torn)) {
@@ -68,7 +68,7 @@ test("a folder whose file is torn at its head is refused, and the file named", (
     await new DiskStorage(folder, "always", untold).close();
   }));
 
-test("no noise in the head is believed", (t) =>
+test("random bytes in the head are detected", (t) =>
   withFile((path, bytes) => {
     const seed = seedOfRun();
     t.diagnostic(`seed ${seed}`);

@@ -36,7 +36,7 @@ function bytesOfRecord(record: LogRecord, withMarker = marker): Buffer {
   return bytes;
 }
 
-test(`records are read as they were written, whatever lies between them (seed ${seed})`, () => {
+test(`records are read as they were written, whatever bytes are between them (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 1);
   const records = Array.from({ length: 200 }, (_, i) => randomRecord(random, 2 ** 33 + i));
   const pieces = records.flatMap((record) => [
@@ -46,26 +46,26 @@ test(`records are read as they were written, whatever lies between them (seed ${
   assert.deepEqual([...readRecords(Buffer.concat(pieces), marker)], records);
 });
 
-test(`a record of which one bit is another is none, and those around it are (seed ${seed})`, () => {
+test(`a record with one changed bit is skipped, and those around it are read (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 2);
-  const [before, record, behind] = [1, 2, 3].map((sequence) => randomRecord(random, sequence));
-  const [first, middle, last] = [before, record, behind].map((one) => bytesOfRecord(one as LogRecord));
+  const [before, record, after] = [1, 2, 3].map((sequence) => randomRecord(random, sequence));
+  const [first, middle, last] = [before, record, after].map((one) => bytesOfRecord(one as LogRecord));
   for (let i = 0; i < (middle as Buffer).length; i++) {
     const damaged = Buffer.from(middle as Buffer);
     damaged[i] = (damaged[i] as number) ^ (1 << random.below(8));
     const bytes = Buffer.concat([first as Buffer, damaged, last as Buffer]);
-    assert.deepEqual([...readRecords(bytes, marker)], [before, behind], `byte ${i}`);
+    assert.deepEqual([...readRecords(bytes, marker)], [before, after], `byte ${i}`);
   }
 });
 
-test(`a record that ends early is none (seed ${seed})`, () => {
+test(`a truncated record is skipped (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 3);
   const bytes = bytesOfRecord({ ...randomRecord(random, 9), operations: [randomOperation(random)] });
   for (let length = 0; length < bytes.length; length++)
     assert.deepEqual([...readRecords(bytes.subarray(0, length), marker)], []);
 });
 
-test("a value that looks like a record of another start is none", () => {
+test("a value that looks like a record of another start is skipped", () => {
   const place = writePlace({ at: 1, seq: 0, id: "i".repeat(32) });
   const forged = bytesOfRecord(
     { sequence: 8, safe: 7, operations: [{ kind: "remove", place }] },

@@ -76,7 +76,7 @@ function damage(folder: string, number: number, name = "log-1"): void {
   writeFileSync(join(folder, name), bytes);
 }
 
-test("what was written is there, numbered on from what LMDB has", () =>
+test("written groups are there, numbered from what LMDB has", () =>
   withLog("written-to-disk", async (log, folder) => {
     for (const number of range(41, 50)) {
       const { sequence, bytes } = await log.write(put(number));
@@ -94,7 +94,7 @@ test("what was written is there, numbered on from what LMDB has", () =>
     assert.equal(log.bytes, statSync(join(folder, "log-1")).size);
   }));
 
-test("zeros that are written ahead replace no group, however long it is", async () => {
+test("zeros written ahead overwrite no group, however long it is", async () => {
   for (const bytes of [1, 100, 1000, 300_000, 3 * MIB])
     await withLog("written-to-disk", async (log, folder) => {
       let written = (await log.write(put(41))).bytes;
@@ -117,7 +117,7 @@ function failPower(folder: string, end = readFileSync(join(folder, LOG_END_FILE)
 
 const SAFETIES = ["written-to-disk", "synced", "written"] as const;
 
-test("a group that a kill has torn while it was written is cut off without a word, wherever it is torn", () =>
+test("a group torn by a kill during its write is dropped silently, wherever it is torn", () =>
   withLog("written-to-disk", async (log, folder) => {
     for (const number of range(41, 43)) await log.write(put(number));
     const end = readFileSync(join(folder, LOG_END_FILE));
@@ -131,18 +131,18 @@ test("a group that a kill has torn while it was written is cut off without a wor
   }));
 
 for (const safety of SAFETIES)
-  test(`a tail that is missing after a kill is told, wherever it begins: ${safety}`, () =>
+  test(`a tail missing after a kill is reported, wherever it begins: ${safety}`, () =>
     withLog(safety, async (log, folder) => {
       for (const number of range(41, 46)) await log.write(put(number));
       const path = join(folder, "log-1");
       const bytes = readFileSync(path).subarray(0, 6 * EACH);
       for (let length = bytes.length; length >= 0; length--) {
-        const whole = Math.floor(length / EACH);
-        const told = { numbers: range(41, 40 + whole), lost: 6 - whole };
+        const complete = Math.floor(length / EACH);
+        const expected = { numbers: range(41, 40 + complete), lost: 6 - complete };
         writeFileSync(path, bytes.subarray(0, length));
-        assert.deepEqual(remains(folder), told, `${length} bytes left`);
+        assert.deepEqual(remains(folder), expected, `${length} bytes left`);
         writeFileSync(path, Buffer.from(bytes).fill(0, length));
-        assert.deepEqual(remains(folder), told, `${length} bytes that are not zero`);
+        assert.deepEqual(remains(folder), expected, `${length} bytes that are not zero`);
       }
       for (const name of ["log-1", "log-2"]) rmSync(join(folder, name));
       assert.deepEqual(remains(folder), { numbers: [], lost: 6 });
@@ -150,7 +150,7 @@ for (const safety of SAFETIES)
       assert.deepEqual(remains(folder, 46), { numbers: [], lost: 0 });
     }));
 
-test("after a power failure only what was on the disk is missed", async () => {
+test("after a power failure only synced groups count as lost", async () => {
   /** The last promised group of 41 to 50; groups up to 45 were synced if a caller requested it. */
   const promised = { "written-to-disk": 50, synced: 45, written: FILED };
   for (const safety of SAFETIES)
@@ -162,22 +162,22 @@ test("after a power failure only what was on the disk is missed", async () => {
       const path = join(folder, "log-1");
       const bytes = readFileSync(path).subarray(0, 10 * EACH);
       failPower(folder);
-      for (let whole = 10; whole >= 0; whole--) {
-        writeFileSync(path, bytes.subarray(0, EACH * whole));
-        const last = 40 + whole;
+      for (let complete = 10; complete >= 0; complete--) {
+        writeFileSync(path, bytes.subarray(0, EACH * complete));
+        const last = 40 + complete;
         const lost = Math.max(0, promised[safety] - last);
         assert.deepEqual(remains(folder), { numbers: range(41, last), lost }, `${safety}, up to ${last}`);
         const { unsynced } = readLog(folder, { marker, sequence: FILED });
         assert.equal(unsynced, 50 - Math.max(last, promised[safety]), `${safety}, up to ${last}`);
       }
-      // The operating system had not written it yet: it is older than the log.
+      // The operating system had not written the file yet: it is older than the log.
       failPower(folder, begun);
       writeFileSync(path, bytes);
       assert.deepEqual(remains(folder), { numbers: range(41, 50), lost: 0 }, safety);
     });
 });
 
-test("pages of a log that nobody synced may be missing anywhere after a power failure: nothing behind them counts", () =>
+test("unsynced pages of a log may be missing after a power failure: no group after them counts", () =>
   withLog("written", async (log, folder) => {
     for (const number of range(41, 50)) await log.write(put(number));
     damage(folder, 46);
@@ -186,7 +186,7 @@ test("pages of a log that nobody synced may be missing anywhere after a power fa
     assert.deepEqual(remains(folder), { numbers: range(41, 45), lost: 0 });
   }));
 
-test("without a readable log-end the records alone tell what is missing", () =>
+test("without a readable log-end only the records show what is missing", () =>
   withLog("written-to-disk", async (log, folder) => {
     for (const number of range(41, 46)) await log.write(put(number));
     damage(folder, 43);
@@ -203,7 +203,7 @@ test("without a readable log-end the records alone tell what is missing", () =>
     }
   }));
 
-test("a group that is damaged in the middle is told, and those behind it are used", () =>
+test("a damaged group in the middle is reported, and those after it are used", () =>
   withLog("written-to-disk", async (log, folder) => {
     for (const number of range(41, 50)) await log.write(put(number));
     damage(folder, 44);
@@ -211,10 +211,14 @@ test("a group that is damaged in the middle is told, and those behind it are use
     damage(folder, 41);
     damage(folder, 45);
     assert.deepEqual(remains(folder), { numbers: [42, 43, ...range(46, 50)], lost: 3 });
-    assert.deepEqual(remains(folder, 45), { numbers: range(46, 50), lost: 0 }, "what LMDB has is not missed");
+    assert.deepEqual(
+      remains(folder, 45),
+      { numbers: range(46, 50), lost: 0 },
+      "groups that LMDB has are not counted as missing",
+    );
   }));
 
-test("what no sync had reached may be missing after a power failure: then nothing behind it counts", () =>
+test("unsynced groups may be missing after a power failure: then no later group counts", () =>
   withLog("synced", async (log, folder) => {
     for (const number of range(41, 43)) await log.write(put(number));
     await log.sync();
@@ -226,11 +230,11 @@ test("what no sync had reached may be missing after a power failure: then nothin
     assert.deepEqual(remains(folder), { numbers: [41, 43, 44, 45], lost: 1 });
   }));
 
-test("a file is begun anew once LMDB has all of it, and not before", () =>
+test("a file is started again once LMDB has all of it, and not before", () =>
   withLog("written", async (log, folder) => {
     const sizes = () => ["log-1", "log-2"].map((name) => statSync(join(folder, name)).size);
     for (const number of range(41, 80)) await log.write(put(number, MIB));
-    assert.ok((sizes()[0] as number) < 18 * MIB, "the second one goes on");
+    assert.ok((sizes()[0] as number) < 18 * MIB, "the second one continues");
     assert.deepEqual(remains(folder), { numbers: range(41, 80), lost: 0 });
     // The last of the first file's groups is not filed.
     log.filed(50);
@@ -254,7 +258,7 @@ test("a file is begun anew once LMDB has all of it, and not before", () =>
     assert.deepEqual(remains(folder, 199), { numbers: [200], lost: 0 });
   }));
 
-test("what a file still holds of before is not taken for what is new", () =>
+test("old contents of a file are not taken for new ones", () =>
   withLog("written-to-disk", async (log, folder) => {
     for (const number of range(41, 60)) await log.write(put(number, MIB));
     const next = mkdtempSync(join(tmpdir(), "dbsync-log-"));

@@ -5,7 +5,7 @@ import { commands } from "../../../store/command-table.js";
 import { isKeyCommand } from "../../../store/key-ring.js";
 import { mayChange } from "../../../timeline/entries/recorded.js";
 
-test("an envelope is recorded if a command of it writes, subcommands too", () => {
+test("an envelope is recorded if one of its commands writes, including subcommands", () => {
   for (const { name, writes, otherRow } of commands) {
     if (isKeyCommand([name.split("|")[0]!]) || otherRow !== undefined) continue;
     const argv = [...name.split("|"), "k"];

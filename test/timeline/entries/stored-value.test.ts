@@ -20,14 +20,14 @@ const body = Buffer.from(writeBody(header, [writeCommand(["SET", "k", "v"])]), "
 const signature = Buffer.alloc(64, 5);
 const place = { at: header.at, seq: header.seq, id: hash(signedBytes(body)) };
 
-test("a value gives back body and signature", () => {
+test("a value yields body and signature", () => {
   const parts = readValue(writeValue(body, signature));
   assert.deepEqual(parts, { body, signature });
   const none = Buffer.alloc(0);
   assert.deepEqual(readValue(writeValue(none, none)), { body: none, signature: none });
 });
 
-test("every changed byte and every cut of a value is found", () => {
+test("every changed byte and every truncation of a value is found", () => {
   const value = writeValue(body, signature);
   for (let i = 0; i < value.length; i++) {
     for (const bit of [1, 0x80]) {
@@ -36,11 +36,11 @@ test("every changed byte and every cut of a value is found", () => {
       assert.equal(readValue(changed), null, `byte ${i}`);
       assert.equal(readEntry(place, changed, hash), null, `byte ${i}`);
     }
-    assert.equal(readValue(value.subarray(0, i)), null, `cut at ${i}`);
+    assert.equal(readValue(value.subarray(0, i)), null, `truncated at ${i}`);
   }
 });
 
-test("an entry is taken apart, and shares nothing with the value", () => {
+test("an entry is parsed, and shares no memory with the value", () => {
   const value = writeValue(body, signature);
   const entry = readEntry(place, value, hash);
   value.fill(0);
@@ -50,7 +50,7 @@ test("an entry is taken apart, and shares nothing with the value", () => {
   assert.deepEqual(entry?.envelope.commands, [["SET", "k", "v"]]);
 });
 
-test("a value at another entry's place is damaged", () => {
+test("a value at another entry's order key is damaged", () => {
   const value = writeValue(body, signature);
   assert.equal(readEntry({ ...place, at: place.at + 1 }, value, hash), null);
   assert.equal(readEntry({ ...place, seq: 8 }, value, hash), null);

@@ -38,7 +38,7 @@ const LARGE: Readonly<Record<string, readonly (readonly string[])[]>> = {
 
 for (const [name, commands] of Object.entries(LARGE)) {
   for (const multi of [false, true]) {
-    test(`${name} is refused, and nothing of it stays (multi: ${multi})`, () => {
+    test(`${name} is refused, and nothing of it remains (multi: ${multi})`, () => {
       const fold = newFold();
       fold.merge([inserted("i", 1), entry("s", 2, ["SET k old"]), entry("l", 5, ["SET other v"])]);
       const before = canonicalState(fold.database);
@@ -55,7 +55,7 @@ for (const [name, commands] of Object.entries(LARGE)) {
   }
 }
 
-test("SQL that calculates much of few rows is refused, wherever it does so", () => {
+test("SQL that calculates much from few rows is refused, wherever it does so", () => {
   const fold = newFold();
   const sql = (at: number, text: string) => admit(fold, entry(`sql ${at}`, at, [["SQL", "d", text]]));
   const values = Array.from({ length: 100 }, (_, i) => `(${i})`);
@@ -80,12 +80,12 @@ test("SQL that calculates much of few rows is refused, wherever it does so", () 
   const before = canonicalState(fold.database);
   for (const text of statements(long)) assert.equal(sql(9, text), "too-much", text);
   assert.deepEqual(canonicalState(fold.database), before);
-  // The remaining ones would double the rows each time.
+  // The remaining statements would double the rows each time.
   for (const [i, text] of statements("a+1").slice(0, 3).entries())
     assert.notEqual(sql(10 + i, text), "too-much", text);
 });
 
-test("what came with a unit is not held against it", () => {
+test("the size of a unit itself is not counted against it", () => {
   const fold = newFold();
   fold.merge([entry("l", 5, ["SET other v"])]);
   const members = Array.from({ length: 2 * STEPS }, (_, i) => `m${i}`);
@@ -98,7 +98,7 @@ test("what came with a unit is not held against it", () => {
   }
 });
 
-test("a late entry of more records than a call has arguments is admitted, and nothing of the try stays", () => {
+test("a late entry with more records than a call has arguments is admitted, and nothing of the trial remains", () => {
   const fold = newFold();
   fold.merge([entry("l", 5, ["SET other v"])]);
   const pairs = Array.from({ length: 150_000 }, (_, i) => [`k${i}`, "v"]).flat();
@@ -110,7 +110,7 @@ test("a late entry of more records than a call has arguments is admitted, and no
   assert.equal(admit(fold, entry("m", 3, commands, { multi: true }))?.length, 1);
 });
 
-test("a timeline records nothing of what it refuses, and folds what another daemon has recorded", async () => {
+test("a timeline does not record what it refuses, and folds what another daemon has recorded", async () => {
   const small = { unitSteps: STEPS };
   const subject = await new TimelineSubject({ now: START + 10_000, limits: small }).open();
   const set = entryAt(START + 1000, "SET k v");
@@ -133,7 +133,7 @@ test("a timeline records nothing of what it refuses, and folds what another daem
 const PLACE = 1_400_000;
 const TOO_MANY = Math.ceil(PRODUCED_MAX / (2 * PLACE)) + 1;
 
-test("from CLUSTER SEMANTICS 2 on a unit that produces too much is an error on every daemon, in whatever order all come", () => {
+test("from CLUSTER SEMANTICS 2 on a unit that produces too much is an error on every daemon, in any order of arrival", () => {
   const made = inserted("i", 1, TOO_MANY);
   const large = entry("large", 9, [padding(PLACE)]);
   const switched = entry("switch", 5, ["CLUSTER SEMANTICS 2"], { key: key(ROOT) });

@@ -16,66 +16,66 @@ function hear({ fold }: Subject) {
   return {
     changes,
     taken() {
-      const told = { events: events.splice(0), keys: [...new Set(keys.splice(0))].sort() };
-      return told;
+      const reports = { events: events.splice(0), keys: [...new Set(keys.splice(0))].sort() };
+      return reports;
     },
   };
 }
 
-test("what is done again behind a late entry is no event, and its keys have changed", () => {
+test("a command that is redone after a late entry is no event, but its keys have changed", () => {
   const subject = new Subject();
-  const heard = hear(subject);
+  const reported = hear(subject);
   subject.merge(entry("b", 20, ["LPUSH l b", "SET other 1"]), entry("c", 30, ["RPOP l"]));
-  assert.deepEqual(heard.taken(), {
+  assert.deepEqual(reported.taken(), {
     events: ["0 new l", "0 lpush l", "0 new other", "0 set other", "0 rpop l", "0 del l"],
     keys: ["0 l", "0 other"],
   });
   subject.merge(entry("a", 10, ["RPUSH l a", "RPUSH l z"]));
-  assert.deepEqual(heard.taken(), { events: ["0 new l", "0 rpush l", "0 rpush l"], keys: ["0 l"] });
+  assert.deepEqual(reported.taken(), { events: ["0 new l", "0 rpush l", "0 rpush l"], keys: ["0 l"] });
   assert.equal(subject.ask("LRANGE l 0 -1"), '["b" "a"]');
 });
 
-test("a key that a late entry does not name has changed where a later command made it of one that it names", () => {
+test("a key that a late entry does not name has changed if a later command copied it from a named one", () => {
   const subject = new Subject();
-  const heard = hear(subject);
+  const reported = hear(subject);
   subject.merge(entry("a", 10, ["SET from 1"]), entry("c", 30, ["COPY from to"]));
-  heard.taken();
+  reported.taken();
   subject.merge(entry("b", 20, ["SET from 2"]));
-  assert.deepEqual(heard.taken(), { events: ["0 set from"], keys: ["0 from", "0 to"] });
+  assert.deepEqual(reported.taken(), { events: ["0 set from"], keys: ["0 from", "0 to"] });
   assert.equal(subject.ask("GET to"), '"2"');
 });
 
-test("a late entry that changes nothing else tells of nothing else", () => {
+test("a late entry without other effects reports no other changes", () => {
   const subject = new Subject();
-  const heard = hear(subject);
+  const reported = hear(subject);
   subject.merge(entry("b", 20, ["SET k b"]));
-  heard.taken();
+  reported.taken();
   subject.merge(entry("a", 10, ["SET other a"]));
-  assert.deepEqual(heard.taken(), { events: ["0 new other", "0 set other"], keys: ["0 other"] });
+  assert.deepEqual(reported.taken(), { events: ["0 new other", "0 set other"], keys: ["0 other"] });
 });
 
-test("a fold that takes the place of another goes on telling, and all keys may differ", () => {
+test("a fold that replaces another keeps reporting, and all keys may differ", () => {
   const [before, after] = [new Subject(), new Subject()];
-  const heard = hear(before);
+  const reported = hear(before);
   after.merge(entry("a", 10, ["SET k a"]));
   after.fold.inherit(before.fold);
-  assert.deepEqual(heard.taken(), { events: [], keys: ["all of all"] });
+  assert.deepEqual(reported.taken(), { events: [], keys: ["all of all"] });
   after.merge(entry("b", 20, ["SET k b"]));
   before.merge(entry("c", 20, ["SET k c"]));
-  assert.deepEqual(heard.taken(), { events: ["0 set k"], keys: ["0 k"] });
+  assert.deepEqual(reported.taken(), { events: ["0 set k"], keys: ["0 k"] });
 });
 
-test("a key's time is told to be over once: when it is, or when a command that comes before finds it", () => {
+test("a key's expiry is reported once: when it occurs, or when an earlier command finds it", () => {
   const subject = new Subject();
-  const heard = hear(subject);
+  const reported = hear(subject);
   const { database } = subject.fold;
   subject.merge(entry("a", 10, ["SET k 1 PX 100", "SET l 1 PX 100", "SET m 1 PX 100000"]));
   database.reportExpired(AT + 50);
-  heard.taken();
+  reported.taken();
   subject.merge(entry("b", 150, ["SET l 2"]));
-  assert.deepEqual(heard.taken().events, ["0 expired l", "0 new l", "0 set l"]);
+  assert.deepEqual(reported.taken().events, ["0 expired l", "0 new l", "0 set l"]);
   database.reportExpired(AT + 200);
-  assert.deepEqual(heard.taken(), { events: ["0 expired k"], keys: ["0 k"] });
+  assert.deepEqual(reported.taken(), { events: ["0 expired k"], keys: ["0 k"] });
   // The fold removes it now, and again when the command is redone.
   subject.merge(entry("d", 300, ["SET k 2"]));
   subject.merge(entry("c", 290, ["EXISTS k", "GET k", "SET k 1"]));
@@ -83,30 +83,30 @@ test("a key's time is told to be over once: when it is, or when a command that c
   subject.fold.cut(AT + 350);
   database.dropExpired(AT + 350, 100);
   assert.deepEqual(
-    heard.taken().events.filter((event) => event.includes("expired")),
+    reported.taken().events.filter((event) => event.includes("expired")),
     [],
   );
 });
 
-test("emptied databases are told of as such", () => {
+test("emptied databases are reported as such", () => {
   const subject = new Subject();
-  const heard = hear(subject);
+  const reported = hear(subject);
   subject.merge(entry("a", 10, ["SET k 1"]));
-  heard.taken();
+  reported.taken();
   subject.merge(entry("b", 20, ["FLUSHDB"]));
-  assert.deepEqual(heard.taken(), { events: [], keys: ["all of 0"] });
+  assert.deepEqual(reported.taken(), { events: [], keys: ["all of 0"] });
 });
 
-test("nobody is told once nobody asks, and the state knows nothing of it", () => {
-  const [heard, plain] = [new Subject(), new Subject()];
-  const listening = hear(heard);
+test("without listeners nothing is reported, and the state is unaffected", () => {
+  const [reported, plain] = [new Subject(), new Subject()];
+  const listening = hear(reported);
   const observer = { event: () => {} };
-  for (const subject of [heard, plain])
+  for (const subject of [reported, plain])
     subject.merge(entry("b", 20, ["LPUSH l b", "SPOP s", "INCR n"]), entry("a", 10, ["SADD s 1 2 3 4 5"]));
-  assert.equal(heard.states[0].join(), plain.states[0].join());
-  assert.notEqual(heard.fold.database.listener, null);
+  assert.equal(reported.states[0].join(), plain.states[0].join());
+  assert.notEqual(reported.fold.database.listener, null);
   listening.changes.hearEvents(observer);
   listening.changes.forget(observer);
-  assert.notEqual(heard.fold.database.listener, null);
+  assert.notEqual(reported.fold.database.listener, null);
   assert.equal(plain.fold.database.listener, null);
 });

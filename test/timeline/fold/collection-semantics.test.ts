@@ -60,7 +60,7 @@ const LATER: readonly Entry[] = [
   mdb("j", 25, "MDB.CREATEINDEXES", "d", "c", '{"key":{"t":1},"name":"t","expireAfterSeconds":5}'),
   mdb("k", 26, "MDB.RENAME", "d", "c", "d", "o", "0"),
 ];
-/** An entry whose unknown command keeps the complete unit from being applied. */
+/** An entry whose unknown command prevents the complete unit from being applied. */
 const WHOLE = entry(
   "l",
   27,
@@ -86,7 +86,7 @@ const foldOf = (...entries: readonly Entry[]) => {
     state: () => canonicalState(fold.database),
   };
 };
-const ask = ({ database }: Fold, ...argv: readonly string[]) => {
+const query = ({ database }: Fold, ...argv: readonly string[]) => {
   const row = readRow(database.table, argv);
   assert.ok(!(row instanceof CommandFailure));
   return shown(database.run(row, argv, { at: AT + 1_000_000, db: 0, id: "ask" }));
@@ -95,7 +95,7 @@ const SWITCHES = [switchTo(1, 2), switchTo(2, 3)];
 const ALL = [...SETUP, ...LATER, WHOLE, ...READING];
 
 for (const [number, switches] of [[1, []] as const, [2, SWITCHES.slice(0, 1)] as const])
-  test(`by version ${number} commands of version 3 fail, which the error says, and change nothing`, () => {
+  test(`by version ${number} commands of version 3 fail with an error that names it, and change nothing`, () => {
     const { replies, state } = foldOf(...switches, ...ALL);
     for (const reply of replies) assert.match(reply, /version 3 .*CLUSTER SEMANTICS 3/);
     assert.equal(replies.length, LATER.length + 1 + READING.length);
@@ -105,14 +105,14 @@ for (const [number, switches] of [[1, []] as const, [2, SWITCHES.slice(0, 1)] as
 test("by version 3 they apply, and documents expire by the dates of units", () => {
   const { fold, replies } = foldOf(...SWITCHES, ...ALL);
   for (const reply of replies) assert.doesNotMatch(reply, /MONGO|ERR|writeErrors/);
-  assert.equal(ask(fold, "GET", "k"), '"v"');
-  assert.equal(ask(fold, "EXISTS", "mongo:d.c", "mongo:d.o", "mongo:d.p"), ":1");
-  const found = ask(fold, "MDB.FIND", "d", "p", "{}");
+  assert.equal(query(fold, "GET", "k"), '"v"');
+  assert.equal(query(fold, "EXISTS", "mongo:d.c", "mongo:d.o", "mongo:d.p"), ":1");
+  const found = query(fold, "MDB.FIND", "d", "p", "{}");
   assert.match(found, /_id[^}]*2[^}]*}[^}]*15/);
   assert.doesNotMatch(found, /9/, "the document of 1970 is hidden");
 });
 
-test("a late switch does them again, and they are as if it had come before them", () => {
+test("a late switch redoes them as if it had come before them", () => {
   const { fold, state } = foldOf(...ALL);
   fold.merge([SWITCHES[0] as Entry]);
   assert.deepEqual(state(), foldOf(...SETUP).state());
@@ -120,23 +120,23 @@ test("a late switch does them again, and they are as if it had come before them"
   assert.deepEqual(state(), foldOf(...SWITCHES, ...ALL).state());
   const naive = naiveFold([...SWITCHES, ...ALL], genesisRing({ hasRoots: true }), 16);
   assert.deepEqual(state(), canonicalState(naive.database));
-  assert.equal(ask(fold, "GET", "k"), '"v"');
+  assert.equal(query(fold, "GET", "k"), '"v"');
 });
 
-test("a late switch between them leaves those before it errors", () => {
+test("a late switch between them leaves those before it as errors", () => {
   const between = switchTo(24, 3);
   const late = foldOf(SWITCHES[0] as Entry, ...ALL);
   late.fold.merge([between]);
   assert.deepEqual(late.state(), foldOf(SWITCHES[0] as Entry, ...SETUP, between, ...ALL.slice(2)).state());
-  const found = ask(late.fold, "MDB.FIND", "d", "p", "{}");
+  const found = query(late.fold, "MDB.FIND", "d", "p", "{}");
   assert.doesNotMatch(found, /7/);
-  assert.equal(ask(late.fold, "GET", "k"), '"v"');
+  assert.equal(query(late.fold, "GET", "k"), '"v"');
 });
 
-test("reads have what is new by each version", () => {
+test("reads accept the new features by each version", () => {
   const { fold } = foldOf(...SETUP);
-  assert.match(ask(fold, "MDB.FIND", "d", "c", '{"filter":{"$expr":{"$eq":["$n",{"$add":[1,2]}]}}}'), /3/);
-  assert.match(ask(fold, "MDB.EXPLAIN", "d", "c", '{"filter":{"_id":1}}'), /IXSCAN/);
+  assert.match(query(fold, "MDB.FIND", "d", "c", '{"filter":{"$expr":{"$eq":["$n",{"$add":[1,2]}]}}}'), /3/);
+  assert.match(query(fold, "MDB.EXPLAIN", "d", "c", '{"filter":{"_id":1}}'), /IXSCAN/);
 });
 
 test("by an earlier version a command of a later one runs if it only reads", () => {

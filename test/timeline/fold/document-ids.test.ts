@@ -23,19 +23,20 @@ const insert = (name: string, at: number, ...marks: string[]): Entry =>
   write(name, at, "DOC.INSERT", "d", "COUNT", ...marks.map((mark) => JSON.stringify({ mark })));
 const newFold = () =>
   new Fold({ database: new Database(), ring: genesisRing({ hasRoots: true }), cutAt: AT });
-const asked = ({ database }: Fold, ...argv: string[]) =>
+const query = ({ database }: Fold, ...argv: string[]) =>
   shown(database.execute(argv, { at: AT + 1_000_000, db: 0, id: "ask" }));
 
 /** Returns the ids of a document's entries, by their marks. */
 function idsIn(fold: Fold): Map<string, string> {
-  const items = asked(fold, "DOC.GET", "d").matchAll(/"([^"]+)" "\{\\"mark\\":\\"([^"\\]+)\\"\}"/g);
+  const items = query(fold, "DOC.GET", "d").matchAll(/"([^"]+)" "\{\\"mark\\":\\"([^"\\]+)\\"\}"/g);
   return new Map([...items].map(([, id, mark]) => [mark as string, id as string]));
 }
 
 function* permutations<A>(all: readonly A[]): Generator<readonly A[]> {
   if (all.length === 0) yield [];
   for (const [at, first] of all.entries())
-    for (const rest of permutations([...all.slice(0, at), ...all.slice(at + 1)])) yield [first, ...rest];
+    for (const remaining of permutations([...all.slice(0, at), ...all.slice(at + 1)]))
+      yield [first, ...remaining];
 }
 
 /** Merges entries one by one, in every order. @returns the ids, the same for all orders */
@@ -54,7 +55,7 @@ function idsOf(entries: readonly Entry[], before: readonly Entry[] = []): Map<st
   return first[1];
 }
 
-test("the first id is 0, each further one is the next, and of two daemons' inserts the later one goes on behind the earlier", () => {
+test("the first id is 0, each further one is the next, and of two daemons' inserts the later one continues after the earlier", () => {
   const ids = idsOf(
     [insert("a", 10, "a"), insert("b", 10, "b1", "b2"), insert("c", 11, "c"), insert("e", 12, "e")],
     [write("create", 1, "DOC.CREATE", "d")],
@@ -62,7 +63,7 @@ test("the first id is 0, each further one is the next, and of two daemons' inser
   assert.deepEqual(Object.fromEntries(ids), { a: "0", b1: "1", b2: "2", c: "3", e: "4" });
 });
 
-test("no id is given twice, whatever was deleted, given a key or emptied in between", () => {
+test("no id is assigned twice, whatever was deleted, given a key or emptied in between", () => {
   const before = [write("create", 1, "DOC.CREATE", "d"), insert("a", 2, "a1", "a2")];
   const keys = write("k", 11, "DOC.INSERT", "d", "KEYS", "7", '{"mark":"k"}');
   const removal = write("r", 12, "DOC.DELETE", "d", "7");
@@ -78,7 +79,7 @@ test("no id is given twice, whatever was deleted, given a key or emptied in betw
   assert.deepEqual(Object.fromEntries(emptied), { c: "0", e: "1" });
 });
 
-test("entries with the ids of 19 digits of the earlier rule stay, and counting goes on below them", () => {
+test("entries with 19-digit ids of the earlier rule stay, and counting continues below them", () => {
   const old = write("o", 10, "DOC.INSERT", "d", '{"mark":"o"}');
   const ids = idsOf(
     [old, insert("a", 11, "a"), insert("b", 12, "b")],
@@ -92,7 +93,7 @@ test("entries with the ids of 19 digits of the earlier rule stay, and counting g
   assert.equal(ids.size, 4);
 });
 
-test("behind the highest number entries get other ids below 2^53; before CLUSTER SEMANTICS 2 the insert fails", () => {
+test("above the highest number entries receive other ids below 2^53; before CLUSTER SEMANTICS 2 the insert fails", () => {
   const create = write("create", 1, "DOC.CREATE", "d");
   const greatest = write("g", 9, "DOC.INSERT", "d", "KEYS", GREATEST, '{"mark":"g"}');
   const inserts = [insert("a", 10, "a1", "a2"), insert("b", 10, "b")];
@@ -115,7 +116,7 @@ test("behind the highest number entries get other ids below 2^53; before CLUSTER
   assert.deepEqual([...idsOf([greatest, ...inserts, upsert], [create]).keys()], ["g"]);
 });
 
-test(`the ids of many daemons' inserts are 0, 1, 2, … in the order of all, however they arrive (seed ${seed})`, () => {
+test(`the ids of many daemons' inserts are 0, 1, 2, … in order, in any order of arrival (seed ${seed})`, () => {
   for (let run = 0; run < amount(20, 200); run++) {
     const random = new SeededRandom(seed, run);
     const count = 2 + random.below(30);

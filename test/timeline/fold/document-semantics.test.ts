@@ -26,30 +26,30 @@ const DOCUMENT = [
 
 const newFold = () =>
   new Fold({ database: new Database(), ring: genesisRing({ hasRoots: true }), cutAt: AT });
-const asked = ({ database }: Fold, ...argv: string[]) =>
+const query = ({ database }: Fold, ...argv: string[]) =>
   shown(database.execute(argv, { at: AT + 1_000_000, db: 0, id: "ask" }));
 
-test("DOC.DELETE by a query compares as it did before the switch, and as PHP after it", () => {
+test("DOC.DELETE by a query compares in the old way before the switch, and like PHP after it", () => {
   const fold = newFold();
   fold.merge([...DOCUMENT, entry("e", 5, [["DOC.DELETE", "d", "QUERY", QUERY]], byRoot)]);
-  assert.equal(asked(fold, "DOC.COUNT", "d"), ":0");
+  assert.equal(query(fold, "DOC.COUNT", "d"), ":0");
   fold.merge([entry("c", 4, ["CLUSTER SEMANTICS 2"], byRoot)]);
-  assert.equal(asked(fold, "DOC.COUNT", "d"), ":1");
+  assert.equal(query(fold, "DOC.COUNT", "d"), ":1");
 });
 
-test("DOC.UPDATE chooses and compares as it did before the switch, and as PHP after it", () => {
+test("DOC.UPDATE selects and compares in the old way before the switch, and like PHP after it", () => {
   const update = (name: string, at: number, ...words: string[]) =>
     entry(name, at, [["DOC.UPDATE", "d", ...words]], byRoot);
   const fold = newFold();
   fold.merge([...DOCUMENT, update("e", 5, JSON.stringify({ id: BEYOND }), "QUERY", QUERY)]);
-  // Both are selected, and nothing changes, since their values count as equal.
-  assert.equal(asked(fold, "DOC.COUNT", "d", "WHERE", QUERY), ":1");
+  // Both are selected, and nothing changes, because their values count as equal.
+  assert.equal(query(fold, "DOC.COUNT", "d", "WHERE", QUERY), ":1");
   fold.merge([entry("c", 4, ["CLUSTER SEMANTICS 2"], byRoot)]);
-  assert.equal(asked(fold, "DOC.COUNT", "d", "WHERE", QUERY), ":0");
+  assert.equal(query(fold, "DOC.COUNT", "d", "WHERE", QUERY), ":0");
 });
 
-test("reads compare as PHP does before the switch too", () => {
+test("reads compare like PHP even before the switch", () => {
   const fold = newFold();
   fold.merge(DOCUMENT);
-  assert.equal(asked(fold, "DOC.COUNT", "d", "QUERY", QUERY), ":1");
+  assert.equal(query(fold, "DOC.COUNT", "d", "QUERY", QUERY), ":1");
 });

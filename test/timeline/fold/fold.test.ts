@@ -36,7 +36,7 @@ const ENTRIES_MAX = 70;
 
 const seed = seedOfRun();
 
-test(`entries in any order give what entries in order give (seed ${seed})`, () => {
+test(`entries in any order yield the result of entries in order (seed ${seed})`, () => {
   const first = Number(process.env["DBSYNC_RUN"] ?? 0);
   for (let run = first; run < first + RUNS; run++) {
     replayable(new Run(run), run);
@@ -52,7 +52,7 @@ function replayable(each: Run, run: number): void {
   }
 }
 
-test(`so it is for every family of commands (seed ${seed})`, () => {
+test(`the same holds for every family of commands (seed ${seed})`, () => {
   families.forEach((family, number) => {
     for (let run = 0; run < Math.ceil(RUNS / 20); run++) replayable(new Run(run, { family, number }), run);
   });
@@ -81,9 +81,9 @@ class Run {
   }
 
   play(): void {
-    const most = this.#random.oneOf([1, 1, 3, 20, 1000]);
+    const max = this.#random.oneOf([1, 1, 3, 20, 1000]);
     while (this.#pending.length > 0) {
-      this.#mergeSome(most);
+      this.#mergeSome(max);
       if (this.#random.chance(0.3)) this.#cut();
       if (this.#random.chance(0.05)) this.#restart();
     }
@@ -112,8 +112,8 @@ class Run {
     return new Fold({ database: new Database({ databases: DATABASES }), ring, cutAt: EPOCH });
   }
 
-  #mergeSome(most: number): void {
-    const batch = this.#pending.splice(0, this.#random.between(1, most));
+  #mergeSome(max: number): void {
+    const batch = this.#pending.splice(0, this.#random.between(1, max));
     const before = this.#naive;
     this.#merged.push(...batch);
     this.#naive = this.#foldNaively();
@@ -122,8 +122,8 @@ class Run {
     this.#refuse(batch, cost);
     const { redone } = this.#fold;
     const folded = this.#fold.mergeWithin(cost, batch);
-    assert.ok(folded !== null, "the least set is enough");
-    assert.equal(this.#fold.redone - redone, cost, "the least set");
+    assert.ok(folded !== null, "the minimal set is enough");
+    assert.equal(this.#fold.redone - redone, cost, "the minimal set");
     this.#checkState(after);
     assert.deepEqual(
       folded.map(({ entry }) => entry),
@@ -147,7 +147,7 @@ class Run {
     assert.deepEqual([this.#fold.redone, this.#fold.ring], [redone, ring]);
   }
 
-  /** Cuts at a date below which nothing arrives any more. */
+  /** Cuts at a date before which nothing arrives any longer. */
   #cut(): void {
     const before = Math.min(...this.#pending.map(({ envelope: { at } }) => at), EPOCH + 200_000_000);
     const { cutAt } = this.#fold;
@@ -158,15 +158,15 @@ class Run {
     this.#fold.dropExpired(this.#random.oneOf([1, 1000]));
   }
 
-  /** Creates a new fold of the merged entries: some without undo records, the rest in any order. */
+  /** Creates a new fold of the merged entries: some without undo records, the remaining ones in any order. */
   #restart(): void {
     const sorted = this.#merged.toSorted(compareEntries);
     const cutAt = this.#random.between(EPOCH, this.#fold.cutAt);
     this.#fold = this.#newFold();
     for (const entry of sorted) if (entry.envelope.at <= cutAt) this.#fold.replay(entry);
-    const rest = sorted.filter(({ envelope: { at } }) => at > cutAt);
-    if (this.#random.chance(0.5)) this.#fold.merge(this.#random.shuffled(rest));
-    else for (const entry of this.#random.shuffled(rest)) this.#fold.merge([entry]);
+    const remaining = sorted.filter(({ envelope: { at } }) => at > cutAt);
+    if (this.#random.chance(0.5)) this.#fold.merge(this.#random.shuffled(remaining));
+    else for (const entry of this.#random.shuffled(remaining)) this.#fold.merge([entry]);
     this.#checkState(this.#naive);
   }
 
@@ -182,13 +182,13 @@ class Run {
     for (const unit of after.units) {
       const answer = answers.get(unit.entry.id)?.[unit.index];
       if (answer === undefined) continue;
-      const what = JSON.stringify([unit.commands, unit.entry.envelope.at - EPOCH]);
-      assert.equal(answer.late, isLate(unit, before.units), `late: ${what}`);
-      // A late read is answered from the state as it is.
+      const description = JSON.stringify([unit.commands, unit.entry.envelope.at - EPOCH]);
+      assert.equal(answer.late, isLate(unit, before.units), `late: ${description}`);
+      // A late read is answered from the present state.
       const isExact = mayWrite(unit) || !answer.late || unit.commands.every(isKeyCommand);
-      if (isExact) assert.equal(answer.outcome, unit.outcome, what);
+      if (isExact) assert.equal(answer.outcome, unit.outcome, description);
       if (isExact && !(this.#hasDropped && showsExpired(unit)) && !showsInnerOrder(unit))
-        assert.equal(shown(answer.reply), shown(unit.reply), what);
+        assert.equal(shown(answer.reply), shown(unit.reply), description);
     }
   }
 }
@@ -252,7 +252,7 @@ function affectedIn(
   return affected;
 }
 
-test("units of an entry are told apart as the naive fold does", () => {
+test("the units of an entry are distinguished like in the naive fold", () => {
   const random = new SeededRandom(seed);
   const fold = new Fold({
     database: new Database(),

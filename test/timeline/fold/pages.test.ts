@@ -17,7 +17,7 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { AT, entry, Subject } from "../support/fold-subject.js";
 
 const ELEMENTS = 700;
-/** More keys than are read in one step in search of documents. */
+/** More keys than one step of a search for documents reads. */
 const OTHER_KEYS = 10_050;
 const RUNS = amount(2, 12);
 const NOW = AT + 1_000_000;
@@ -53,7 +53,7 @@ const items = (reply: Reply | undefined): readonly Reply[] => {
   return reply.items;
 };
 
-function ask({ fold }: Subject, argv: readonly string[]): Reply {
+function query({ fold }: Subject, argv: readonly string[]): Reply {
   return fold.database.execute(argv, { at: NOW, db: 0, id: "ask" });
 }
 
@@ -77,7 +77,7 @@ function* byIds(
 ): Steps<readonly ByteString[]> {
   const found: ByteString[] = [];
   for (let last = "0-0"; ; ) {
-    const entries = entriesOf(ask(subject, page(last)));
+    const entries = entriesOf(query(subject, page(last)));
     if (entries.length === 0) return found;
     for (const one of entries) {
       const [id, fields] = items(one);
@@ -93,7 +93,7 @@ const stream = {
   late: (_: string, number: number) => [`XADD x * name late:${number}`],
 };
 
-/** A group in which all entries are pending, since each is read when it is added. */
+/** A group in which all entries are pending, because each is read when it is added. */
 const group = {
   before: ["XGROUP CREATE x g 0 MKSTREAM"],
   add: (element: string) => [...stream.add(element), "XREADGROUP GROUP g one STREAMS x >"],
@@ -102,7 +102,7 @@ const group = {
 
 /** Returns the names of entries by their ids. */
 function namesOf(subject: Subject, ids: readonly string[]): ByteString[] {
-  return ids.map((id) => text(items(items(items(ask(subject, ["XRANGE", "x", id, id]))[0])[1])[1]));
+  return ids.map((id) => text(items(items(items(query(subject, ["XRANGE", "x", id, id]))[0])[1])[1]));
 }
 
 const documents = {
@@ -150,7 +150,7 @@ const walks: readonly Walk[] = [
       const ids: string[] = [];
       for (let last = "0-0"; ; ) {
         const argv = ["XPENDING", "x", "g", `(${last}`, "+", String(random.between(1, 40))];
-        const page = items(ask(subject, argv)).map((pending) => text(items(pending)[0]));
+        const page = items(query(subject, argv)).map((pending) => text(items(pending)[0]));
         if (page.length === 0) return namesOf(subject, ids);
         ids.push(...page);
         last = page.at(-1) as string;
@@ -213,7 +213,7 @@ const argvOf = (line: string): string | readonly string[] =>
 
 for (const { name, add, late, before = [], read } of walks)
   for (let run = 0; run < RUNS; run++)
-    test(`${name} returns what is there throughout, once (seed ${seed}, run ${run})`, () => {
+    test(`${name} returns the elements that exist throughout, once (seed ${seed}, run ${run})`, () => {
       const random = new SeededRandom(seed, run);
       const subject = new Subject();
       subject.merge(entry("before", 1, before.map(argvOf)));
@@ -238,8 +238,12 @@ for (const { name, add, late, before = [], read } of walks)
       assert.ok(arrived > 1, "late writes arrived between the pages");
       const times = new Map<ByteString, number>();
       for (const element of step.value) times.set(element, (times.get(element) ?? 0) + 1);
-      const wrong = Array.from({ length: ELEMENTS }, (_, number) => nameOf(number)).filter(
+      const incorrect = Array.from({ length: ELEMENTS }, (_, number) => nameOf(number)).filter(
         (element) => times.get(element) !== 1,
       );
-      assert.deepEqual(wrong.slice(0, 5), [], `${wrong.length} of ${ELEMENTS}, ${arrived} late entries`);
+      assert.deepEqual(
+        incorrect.slice(0, 5),
+        [],
+        `${incorrect.length} of ${ELEMENTS}, ${arrived} late entries`,
+      );
     });

@@ -24,7 +24,7 @@ const add = (name: string, at: number, number: number, ...rules: string[]) =>
 const revoke = (name: string, at: number, number: number) =>
   entry(name, at, [["KEY", "REVOKE", hexId(number)]], byRoot);
 
-test("a unit is judged by the ring as of its place", () => {
+test("a unit is judged by the ring as of its position", () => {
   const subject = newSubject();
   const by = { key: key(3) };
   const outcomes = subject
@@ -40,7 +40,7 @@ test("a unit is judged by the ring as of its place", () => {
   assert.equal(subject.ask("EXISTS a c e"), ":1");
 });
 
-test("a late revocation takes back what its key did after it, and no more", () => {
+test("a late revocation undoes what its key did after it, and no more", () => {
   const subject = newSubject();
   const by = { key: key(3) };
   subject.merge(add("a", 1, 3), entry("b", 2, ["SET b 1"], by), entry("d", 4, ["SET d 1"], by));
@@ -50,7 +50,7 @@ test("a late revocation takes back what its key did after it, and no more", () =
   assert.equal(subject.fold.redone, 2);
 });
 
-test("rights change for the units whose verdict flips, not for all of their signer", () => {
+test("changed rights affect the units whose verdict flips, not all units of their signer", () => {
   const subject = newSubject();
   const by = { key: key(3) };
   subject.merge(add("a", 1, 3), entry("c", 3, ["SET x:1 1"], by), entry("d", 4, ["SET y 1"], by));
@@ -59,7 +59,7 @@ test("rights change for the units whose verdict flips, not for all of their sign
   assert.equal(subject.fold.redone, 1);
 });
 
-test("an administrator's right counts as of the place of his command", () => {
+test("an administrator's right counts as of the position of the command", () => {
   const subject = newSubject();
   const delegate = { key: key(3) };
   subject.merge(
@@ -73,7 +73,7 @@ test("an administrator's right counts as of the place of his command", () => {
   assert.equal(subject.fold.ring.find(key(4)), undefined);
 });
 
-test("rights do not hang on who gave them", () => {
+test("rights do not depend on who granted them", () => {
   const subject = newSubject();
   const delegate = { key: key(3) };
   subject.merge(
@@ -96,7 +96,7 @@ test("several commands as one unit are judged by the ring as it was before them"
   assert.equal(alone?.outcome, "denied");
 });
 
-test("KEY stands with no other command and no condition", () => {
+test("KEY is accepted only without other commands and without conditions", () => {
   const subject = newSubject();
   const condition = { if: [{ db: 0, key: "a", writer: "" }] };
   const outcomes = subject.merge(
@@ -118,7 +118,7 @@ test("CLUSTER ADD by an administrator adds a daemon's key", () => {
   assert.equal(own[0]?.outcome, "denied");
 });
 
-test("CLUSTER ADD may be signed by the key that it adds where nobody administers", () => {
+test("CLUSTER ADD may be signed by the key that it adds if there is no administrator", () => {
   const subject = newSubject({ hasRoots: false });
   const introduction = (name: string, at: number, number: number, by: number) =>
     entry(name, at, [["CLUSTER", "ADD", pem(number)]], { key: key(by) });
@@ -136,7 +136,7 @@ test("CLUSTER ADD may be signed by the key that it adds where nobody administers
   assert.equal(subject.fold.ring.find(key(3))?.role, "daemon");
 });
 
-test("an introduction that comes late lets in what its key has signed", () => {
+test("a late introduction authorizes what its key has signed", () => {
   const subject = newSubject({ hasRoots: false });
   assert.equal(subject.merge(entry("b", 2, ["SET b 1"], { key: key(3) }))[0]?.outcome, "denied");
   subject.merge(entry("a", 1, [["CLUSTER", "ADD", pem(3)]], { key: key(3) }));
@@ -144,7 +144,7 @@ test("an introduction that comes late lets in what its key has signed", () => {
   assert.equal(subject.fold.redone, 1);
 });
 
-test("a late change of the ring that may not redo what it affects changes nothing", () => {
+test("a late change of the ring that would redo too much changes nothing", () => {
   const subject = newSubject();
   subject.merge(add("a", 1, 3), entry("c", 3, ["SET c 1"], { key: key(3) }));
   assert.equal(subject.fold.mergeWithin(0, [revoke("b", 2, 3)]), null);

@@ -66,7 +66,7 @@ function pageOf(subject: Subject, family: Family, cursor: string, count: number)
 
 for (const family of families)
   for (let run = 0; run < RUNS; run++)
-    test(`${family.command} skips nothing that late writes make again (seed ${seed}, run ${run})`, () => {
+    test(`${family.command} skips nothing that late writes redo (seed ${seed}, run ${run})`, () => {
       const random = new SeededRandom(seed, run);
       const names = Array.from({ length: ELEMENTS }, (_, number) => `stays:${number}`);
       const subject = new Subject();

@@ -42,32 +42,32 @@ const statesOf = ({ database, ring }: Pick<Fold, "database" | "ring">) => [
   `semantics ${ring.semantics}`,
 ];
 
-const ask = ({ database }: Fold, line: string) =>
+const query = ({ database }: Fold, line: string) =>
   shown(database.execute(line.split(" "), { at: AT + 1_000_000, db: 0, id: "ask" }));
 
 const repliesOf = (fold: Fold, ...entries: readonly Entry[]) =>
   fold.merge(entries).flatMap(({ answers }) => answers.map(({ reply }) => shown(reply)));
 
-test("a command means what the version of its place says", () => {
+test("a command has the meaning of the version at its position", () => {
   const fold = newFold();
   fold.merge([entry("a", 1, ["INCR n"]), switchTo("b", 2, 2), entry("c", 3, ["INCR n", "TWICE n"])]);
-  assert.equal(ask(fold, "GET n"), '"1111"');
+  assert.equal(query(fold, "GET n"), '"1111"');
   assert.equal(fold.ring.semantics, 2);
 });
 
-test("a late switch does again what means something else behind it, and no more", () => {
+test("a late switch redoes the later units whose meaning differs, and no more", () => {
   const fold = newFold();
   const before = ["INCR n", "SET k 1", "TWICE k"];
   fold.merge([entry("a", 1, before), entry("c", 3, ["INCR n"]), entry("d", 4, ["SET x 1"])]);
   fold.merge([entry("e", 5, ["APPEND x 2 3"])]);
-  assert.equal(ask(fold, "MGET n k x"), '["2" "1" "1"]');
+  assert.equal(query(fold, "MGET n k x"), '["2" "1" "1"]');
   const { redone } = fold;
   fold.merge([switchTo("b", 2, 2)]);
-  assert.equal(ask(fold, "MGET n k x"), '["11" "1" "123"]');
+  assert.equal(query(fold, "MGET n k x"), '["11" "1" "123"]');
   assert.equal(fold.redone - redone, 2);
 });
 
-test("what a switch makes a unit touch is known before it comes", () => {
+test("the keys that a switch makes a unit touch are known in advance", () => {
   const fold = newFold();
   fold.merge([
     entry("b", 2, ["SETNX k other"]),
@@ -75,12 +75,12 @@ test("what a switch makes a unit touch is known before it comes", () => {
     entry("e", 5, ["APPEND other !"]),
   ]);
   fold.merge([switchTo("a", 1, 2)]);
-  assert.equal(ask(fold, "MGET k other"), '["5" "k!"]');
+  assert.equal(query(fold, "MGET k other"), '["5" "k!"]');
   fold.merge([entry("c", 3, ["SET other 7"])]);
-  assert.equal(ask(fold, "MGET k other"), '["5" "7!"]');
+  assert.equal(query(fold, "MGET k other"), '["5" "7!"]');
 });
 
-test("a switch that was not permitted after all is taken back", () => {
+test("a switch that turns out not to be permitted is undone", () => {
   const fold = newFold();
   const delegate = { key: key(3) };
   fold.merge([
@@ -88,13 +88,13 @@ test("a switch that was not permitted after all is taken back", () => {
     switchTo("c", 3, 2, delegate),
     entry("d", 4, ["INCR n"]),
   ]);
-  assert.equal(ask(fold, "GET n"), '"10"');
+  assert.equal(query(fold, "GET n"), '"10"');
   fold.merge([entry("b", 2, [["KEY", "REVOKE", hexId(3)]], byRoot)]);
-  assert.equal(ask(fold, "GET n"), '"1"');
+  assert.equal(query(fold, "GET n"), '"1"');
   assert.equal(fold.ring.semantics, 1);
 });
 
-test("of switches to the same version the first counts, and none leaves one out", () => {
+test("of switches to the same version the first counts, and none skips a version", () => {
   const fold = newFold();
   const replies = repliesOf(
     fold,
@@ -107,9 +107,11 @@ test("of switches to the same version the first counts, and none leaves one out"
     switchTo("two", 30, 2),
     switchTo("two again", 31, 2),
   );
-  const what = "no version of what commands mean, which is a whole number above 0";
+  const refusal = "no version of what commands mean, which is a whole number above 0";
   assert.deepEqual(replies.slice(0, 7), [
-    ...["0", "-1", "2x", "1000000000", "9999999999", "+2", "02"].map((text) => `-"ERR '${text}' is ${what}"`),
+    ...["0", "-1", "2x", "1000000000", "9999999999", "+2", "02"].map(
+      (text) => `-"ERR '${text}' is ${refusal}"`,
+    ),
   ]);
   assert.match(replies[7] as string, /only version 2 can follow, not 1/);
   assert.match(replies[8] as string, /only version 2 can follow, not 3/);
@@ -118,7 +120,7 @@ test("of switches to the same version the first counts, and none leaves one out"
   assert.match(replies[11] as string, /commands mean version 2 here: only version 3 can follow, not 2/);
 });
 
-test("rules are read by the rows of the place", () => {
+test("rules are read by the rows of the position", () => {
   const fold = newFold();
   const limited = { key: key(3) };
   const rules = (name: string, at: number) =>
@@ -138,23 +140,27 @@ test("rules are read by the rows of the place", () => {
   assert.match(replies[7] as string, /NOPERM/);
 });
 
-test("a release that does not know the version applies nothing behind it, whatever comes when", () => {
+test("a release that does not know the version applies nothing after it, in any order of arrival", () => {
   const fold = newFold(EARLIER_SEMANTICS);
   fold.merge([entry("a", 1, ["INCR n"]), entry("e", 5, ["INCR n"]), entry("f", 6, ["SET x 1"])]);
   fold.merge([switchTo("d", 4, 2)]);
-  assert.deepEqual([ask(fold, "GET n"), ask(fold, "GET x")], ['"1"', "nil"]);
+  assert.deepEqual([query(fold, "GET n"), query(fold, "GET x")], ['"1"', "nil"]);
   assert.equal(fold.end?.at, AT + 4);
   fold.merge([entry("g", 7, ["INCR n"], {}), entry("h", 8, [["KEY", "ADD", pem(3)]], byRoot)]);
   fold.merge([entry("b", 2, ["INCR n"])]);
-  assert.equal(ask(fold, "GET n"), '"2"');
+  assert.equal(query(fold, "GET n"), '"2"');
   assert.equal(fold.ring.find(key(3)), undefined);
-  assert.notEqual(fold.ring.named.find(key(3)), undefined, "others rely on it that signatures are checked");
+  assert.notEqual(
+    fold.ring.named.find(key(3)),
+    undefined,
+    "other members rely on the key for checking signatures",
+  );
   fold.cut(AT + 1000);
-  assert.equal(fold.cutAt, AT + 3, "what is not applied is not in its place");
+  assert.equal(fold.cutAt, AT + 3, "entries that are not applied are not cut");
   assert.throws(() => fold.merge([entry("c", 3, ["INCR n"])]), /comes after the cut/);
 });
 
-test("what was not applied makes the fold begin anew when its end goes away", () => {
+test("entries that were not applied make the fold begin again when its end disappears", () => {
   const fold = newFold(EARLIER_SEMANTICS);
   const delegate = { key: key(3) };
   const add = entry("a", 1, [["KEY", "ADD", pem(3), "RULES", "+@all", "~*"]], byRoot);
@@ -165,16 +171,16 @@ test("what was not applied makes the fold begin anew when its end goes away", ()
   assert.deepEqual(statesOf(fold), before);
 });
 
-test("replayed, a version that is not known ends the fold as well", () => {
+test("replayed, an unknown version ends the fold too", () => {
   const fold = newFold(EARLIER_SEMANTICS);
   for (const each of [entry("a", 1, ["INCR n"]), switchTo("b", 2, 2), entry("c", 3, ["INCR n"])])
     fold.replay(each);
-  assert.equal(ask(fold, "GET n"), '"1"');
+  assert.equal(query(fold, "GET n"), '"1"');
   assert.deepEqual(fold.end, placeOf(switchTo("b", 2, 2)));
   assert.ok(fold.cutAt <= AT + 2);
 });
 
-test("tables between which the fold could not change are none", () => {
+test("tables between which the fold could not switch are rejected", () => {
   const without = (name: string) => new CommandIndex(commandTable.all().filter((row) => row.name !== name));
   const otherwise = (name: string, change: object) =>
     new CommandIndex(commandTable.all().map((row) => (row.name === name ? { ...row, ...change } : row)));
@@ -193,7 +199,7 @@ test("tables between which the fold could not change are none", () => {
   assert.throws(() => new Semantics({ 1: without("KEY|ADD"), 2: commandTable }), /of the key ring/);
 });
 
-test(`data and switches in any order give what they give in order (seed ${seed})`, () => {
+test(`data and switches in any order yield the result of their order (seed ${seed})`, () => {
   const first = Number(process.env["DBSYNC_RUN"] ?? 0);
   for (let run = first; run < first + RUNS; run++) {
     try {
@@ -214,8 +220,8 @@ function play(random: SeededRandom): void {
     const batch = pending.splice(0, random.between(1, random.oneOf([1, 1, 4, 30])));
     merged.push(...batch);
     const before = statesOf(fold);
-    const most = random.chance(0.2) ? 0 : Number.POSITIVE_INFINITY;
-    const isMerged = [most, Number.POSITIVE_INFINITY].some((each) => {
+    const max = random.chance(0.2) ? 0 : Number.POSITIVE_INFINITY;
+    const isMerged = [max, Number.POSITIVE_INFINITY].some((each) => {
       if (fold.mergeWithin(each, batch) !== null) return true;
       assert.deepEqual(statesOf(fold), before, "nothing is changed");
       return false;

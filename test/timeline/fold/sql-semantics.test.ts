@@ -36,7 +36,7 @@ const rows = ({ database }: Fold) =>
     database.execute(["SQL", "d", "select n from t order by n"], { at: AT + 1_000_000, db: 0, id: "ask" }),
   );
 
-test("null counts for 0 in what was recorded before the switch, and is null after it", () => {
+test("null counts as 0 in commands recorded before the switch, and is null after it", () => {
   const fold = newFold();
   fold.merge([...TABLE, sql("e", 5, UPDATE)]);
   assert.match(rows(fold), /"rows" \[\[,1\] \[,2\]\]/);
@@ -44,7 +44,7 @@ test("null counts for 0 in what was recorded before the switch, and is null afte
   assert.match(rows(fold), /"rows" \[\[(?:nil|null|_)\] \[,2\]\]/);
 });
 
-test("a comment in a statement that writes is an error before the switch, which the error names", () => {
+test("a comment in a writing statement is an error before the switch, and the error names it", () => {
   const fold = newFold();
   const [outcome] = fold.merge([...TABLE, sql("e", 5, "delete from t -- all")]).slice(-1);
   assert.match(shown(outcome?.answers[0]?.reply ?? { kind: "nil" }), /CLUSTER SEMANTICS 2/);
@@ -52,7 +52,7 @@ test("a comment in a statement that writes is an error before the switch, which 
   assert.match(rows(fold), /"rows" \[\]/);
 });
 
-test("a list of values is an error before CLUSTER SEMANTICS 3, which the error names", () => {
+test("a list of values is an error before CLUSTER SEMANTICS 3, and the error names it", () => {
   const fold = newFold();
   const remove = sql("f", 6, "delete from t where n in (1, 2)");
   const [outcome] = fold.merge([...TABLE, entry("d", 4, ["CLUSTER SEMANTICS 2"], byRoot), remove]).slice(-1);
@@ -73,7 +73,7 @@ function run(database: Database, version: number, statement: string): string {
   return shown(database.run(row, argv, { at: AT, db: 0, id: "unit" }));
 }
 
-test(`what is recorded means the same by version 2 and 3, or is an error by 1 and 2 (seed ${seed})`, () => {
+test(`a recorded statement has the same meaning by versions 2 and 3, or is an error by 1 and 2 (seed ${seed})`, () => {
   let [extended, others] = [0, 0];
   for (let number = 0; number < RUNS; number++) {
     const writer = new SqlWriter(new SeededRandom(seed, number));

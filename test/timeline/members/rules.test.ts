@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { standingOf } from "../../../protocol/members/succession.js";
 import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
-import { type Heard, joinedWatermark } from "../../../timeline/members/joining-rule.js";
+import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
 import { isStable, type Report, stableCandidate } from "../../../timeline/members/stable-rule.js";
 import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/taking-rule.js";
@@ -18,7 +18,7 @@ const [NONE, ONE, LESS, DOUBLED] = [[], [first], [first, less], [first, less, ot
 ];
 const isSame = (one: number, two: number) => one === two;
 
-test("a time is final once each member reports it under the list, and holds the same", () => {
+test("a time is final once each member reports it under the list, with the same entries", () => {
   const report: Report<number> = { list: "L", watermark: 20, digest: 7 };
   const stable = (change: Partial<Report<number>>, own: Partial<Report<number>> = {}) =>
     isStable(
@@ -43,11 +43,11 @@ test("a time is final once each member reports it under the list, and holds the 
   assert.equal(isStable(20, report, [], new Map(), isSame), true);
 });
 
-test("what may be final is a whole second that all watermarks have reached", () => {
+test("a time that may be final is a full second that all watermarks have reached", () => {
   assert.equal(stableCandidate([3999, 2999, 5000]), 2000);
 });
 
-test("nothing is taken from those that a list leaves out, and from those alone that all lists name", () => {
+test("nothing is accepted from daemons that a list leaves out, and only entries from daemons that all lists name", () => {
   assert.equal(mayTakeFrom(NONE, idOf("A"), idOf("X")), true);
   assert.equal(mayTakeFrom(ONE, idOf("A"), idOf("C")), true);
   assert.equal(mayTakeFrom(LESS, idOf("A"), idOf("C")), false);
@@ -56,7 +56,7 @@ test("nothing is taken from those that a list leaves out, and from those alone t
   assert.equal(mayTakeFrom(LESS, idOf("C"), idOf("A")), false);
 });
 
-test("a member of the one list reports when it is live and all is on disk", () => {
+test("a member of the only list reports when it is live and everything is on disk", () => {
   const ready = { standing: LESS, own: idOf("A"), isLive: true, isListOnDisk: true, isPastOnDisk: true };
   assert.equal(mayReport(ready), true);
   assert.equal(mayReport({ ...ready, standing: NONE }), true);
@@ -70,7 +70,7 @@ test("a member of the one list reports when it is live and all is on disk", () =
     assert.equal(mayReport({ ...ready, ...change }), false);
 });
 
-test("something is taken first-hand by a live member with data whose clock is right", () => {
+test("client entries are accepted by a live member with data whose clock is right", () => {
   const ready = { standing: LESS, own: idOf("A"), isLive: true, hasData: true, isSkewed: false };
   assert.equal(firstHandRefusal(ready), null);
   assert.equal(firstHandRefusal({ ...ready, standing: NONE, hasData: false }), null);
@@ -81,9 +81,9 @@ test("something is taken first-hand by a live member with data whose clock is ri
   assert.equal(firstHandRefusal({ ...ready, isSkewed: true }), "skewed");
 });
 
-test("a joiner begins where nothing can have been called final that is not here", () => {
-  const member: Heard = { list: "L", isLive: true, watermark: 20, isPulled: true };
-  const begins = (one: Partial<Heard>, other: Partial<Heard>, now = 100) =>
+test("a joiner begins at a date before which nothing that it is missing can have been called final", () => {
+  const member: JoinReport = { list: "L", isLive: true, watermark: 20, isPulled: true };
+  const begins = (one: Partial<JoinReport>, other: Partial<JoinReport>, now = 100) =>
     joinedWatermark(
       "L",
       idsOf("BC"),
@@ -102,7 +102,7 @@ test("a joiner begins where nothing can have been called final that is not here"
     assert.equal(begins(change, change), null);
   }
   assert.equal(joinedWatermark("L", idsOf("BC"), new Map(), 100), null);
-  // Ahead of the time: only if no other member has yet to report.
+  // Ahead of the time: only if all other members have reported.
   assert.equal(begins({ list: "K" }, {}, 19), null);
   assert.equal(begins({ isPulled: false }, {}, 19), null);
   assert.equal(begins({ list: "K" }, {}, 20), 20);
@@ -110,13 +110,13 @@ test("a joiner begins where nothing can have been called final that is not here"
   assert.equal(begins({}, {}, 19), 20);
 });
 
-test("a daemon whose clock is off follows the others, as far as the clock of most allows", () => {
+test("a daemon whose clock is off follows the others, as far as the clock of most permits", () => {
   assert.equal(skewedWatermark(100, 30, [65, 90]), 65);
   assert.equal(skewedWatermark(100.9, 30, [80]), 70);
   assert.equal(skewedWatermark(100, 30, []), 70);
 });
 
-test("what became of a write is told once nothing can change it", () => {
+test("the outcome of a write is reported once nothing can change it", () => {
   const past = { stablePoint: 10, idsFrom: 5 };
   assert.equal(fateOf(9, true, past), "held");
   assert.equal(fateOf(9, false, past), "dead-letter");

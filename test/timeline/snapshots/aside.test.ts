@@ -1,6 +1,6 @@
 /**
- * Tests that a member's snapshot is taken only if it is the agreed one and still requested, and that the replaced data
- * is put aside.
+ * Tests that a member's snapshot is adopted only if it is the agreed one and still requested, and that the replaced data
+ * is stored aside.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -24,7 +24,7 @@ class FakeAside implements AsideFolder {
   readonly name = "replaced/here";
   readonly storage = new MemoryStorage();
   readonly snapshots = new MemorySnapshots();
-  readonly told: string[] = [];
+  readonly notifications: string[] = [];
   cutAt: number | null = null;
   /** Called when it is opened. */
   opened: () => void = () => {};
@@ -38,37 +38,37 @@ class FakeAside implements AsideFolder {
 
   async commit(): Promise<void> {
     this.committed();
-    this.told.push("commit");
+    this.notifications.push("commit");
   }
 
   async discard(): Promise<void> {
-    this.told.push("discard");
+    this.notifications.push("discard");
   }
 }
 
-/** Creates a daemon that has forgotten its first writes, with a key added by an administrator. */
-async function makeGiver(name = "theirs"): Promise<TimelineSubject> {
-  const giver = await new TimelineSubject(OPTIONS).open();
-  await giver.writes(20, 2000, (i) => `SET k${i} ${name}`);
-  const added = entryAt(giver.now, `KEY ADD ${KEY_TEXT} LABEL added`, KEY_IDS[1]);
-  assert.equal(giver.timeline.take(added).kind, "taken");
-  await giver.writes(380, 2000, (i) => `SET k${i % 40} ${name}${i}`);
-  assert.ok(giver.timeline.prunedTo > 0);
-  return giver;
+/** Creates a daemon that has pruned its first writes, with a key added by an administrator. */
+async function makeSource(name = "theirs"): Promise<TimelineSubject> {
+  const source = await new TimelineSubject(OPTIONS).open();
+  await source.writes(20, 2000, (i) => `SET k${i} ${name}`);
+  const added = entryAt(source.now, `KEY ADD ${KEY_TEXT} LABEL added`, KEY_IDS[1]);
+  assert.equal(source.timeline.take(added).kind, "taken");
+  await source.writes(380, 2000, (i) => `SET k${i % 40} ${name}${i}`);
+  assert.ok(source.timeline.prunedTo > 0);
+  return source;
 }
 
-/** Creates a daemon with a history of its own, some of it forgotten. */
-async function makeTaker(options: SubjectOptions = {}): Promise<TimelineSubject> {
-  const taker = await new TimelineSubject({ ...OPTIONS, ...options }).open();
-  await taker.writes(400, 2000, (i) => `SET own${i % 30} mine${i}`);
-  assert.ok(taker.timeline.prunedTo > 0 && taker.snapshots.list().length > 1);
-  return taker;
+/** Creates a daemon with its own history, some of it pruned. */
+async function makeTarget(options: SubjectOptions = {}): Promise<TimelineSubject> {
+  const target = await new TimelineSubject({ ...OPTIONS, ...options }).open();
+  await target.writes(400, 2000, (i) => `SET own${i % 30} mine${i}`);
+  assert.ok(target.timeline.prunedTo > 0 && target.snapshots.list().length > 1);
+  return target;
 }
 
-function stageFrom(giver: TimelineSubject, taker: TimelineSubject): StagedSnapshot {
-  const given = giver.timeline.handover.givable(giver.timeline.prunedTo) ?? assert.fail();
-  const staged = taker.timeline.handover.stage(given.cutAt);
-  for (const chunk of given.chunks) staged.write(chunk);
+function stageFrom(source: TimelineSubject, target: TimelineSubject): StagedSnapshot {
+  const snapshot = source.timeline.handover.sendable(source.timeline.prunedTo) ?? assert.fail();
+  const staged = target.timeline.handover.stage(snapshot.cutAt);
+  for (const chunk of snapshot.chunks) staged.write(chunk);
   return staged;
 }
 
@@ -79,25 +79,25 @@ interface Adoption {
 }
 
 /** Returns the owner's notifications, in order. @throws Error  the failure that the owner received */
-async function adopt(taker: TimelineSubject, adoption: Adoption): Promise<string[]> {
+async function adopt(target: TimelineSubject, adoption: Adoption): Promise<string[]> {
   const { staged, agreed = staged.seal, isWanted = () => true } = adoption;
-  const told: string[] = [];
+  const notifications: string[] = [];
   let failure: Error | null = null;
   let isOver = false;
   const owner: AdoptionHandlers = {
     isWanted,
-    onAside: (name) => void told.push(`aside ${name}`),
-    onOrphaned: () => void told.push("strays"),
-    onAdopted: () => void (isOver = told.push("adopted") > 0),
+    onAside: (name) => void notifications.push(`aside ${name}`),
+    onOrphaned: () => void notifications.push("strays"),
+    onAdopted: () => void (isOver = notifications.push("adopted") > 0),
     onFailed: (problem) => {
       failure = problem;
       isOver = true;
     },
   };
-  taker.timeline.handover.adopt(staged, agreed, owner);
-  while (!isOver) await taker.turns(1);
+  target.timeline.handover.adopt(staged, agreed, owner);
+  while (!isOver) await target.turns(1);
   if (failure !== null) throw failure;
-  return told;
+  return notifications;
 }
 
 /** Returns everything on a disk, and the state. */
@@ -116,10 +116,10 @@ function contentsOf(storage: MemoryStorage, snapshots: Pick<MemorySnapshots, "li
 
 const diskOf = ({ storage, snapshots }: TimelineSubject) => contentsOf(storage, snapshots);
 
-async function assertUnchanged(taker: TimelineSubject, change: () => Promise<void>): Promise<void> {
-  const { timeline } = taker;
+async function assertUnchanged(target: TimelineSubject, change: () => Promise<void>): Promise<void> {
+  const { timeline } = target;
   const all = () => [
-    diskOf(taker),
+    diskOf(target),
     canonicalState(timeline.database),
     [timeline.prunedTo, timeline.handover.adoptions, timeline.failure, timeline.state],
     [timeline.index.total("data"), timeline.index.total("ring"), [...timeline.ring.all()].length],
@@ -128,120 +128,120 @@ async function assertUnchanged(taker: TimelineSubject, change: () => Promise<voi
   await change();
   assert.deepEqual(all(), before);
   // It continues as before.
-  taker.write("SET after 1");
-  await taker.pass(1000);
-  assert.deepEqual(taker.get("after"), bulk("1"));
-  assert.equal((await taker.restarted().open()).timeline.prunedTo, timeline.prunedTo);
+  target.write("SET after 1");
+  await target.pass(1000);
+  assert.deepEqual(target.get("after"), bulk("1"));
+  assert.equal((await target.restarted().open()).timeline.prunedTo, timeline.prunedTo);
 }
 
-test("other bytes than those agreed on are refused and change nothing, be they a right snapshot", async () => {
-  const [giver, liar, taker] = [await makeGiver(), await makeGiver("lies"), await makeTaker()];
-  const staged = stageFrom(giver, taker);
+test("bytes other than the agreed ones are refused and change nothing, even if they are a valid snapshot", async () => {
+  const [source, liar, target] = [await makeSource(), await makeSource("lies"), await makeTarget()];
+  const staged = stageFrom(source, target);
   const { bytes, seal } = staged.seal;
-  const lied = stageFrom(liar, taker);
-  assert.equal(lied.cutAt, staged.cutAt);
-  await assertUnchanged(taker, async () => {
+  const forged = stageFrom(liar, target);
+  assert.equal(forged.cutAt, staged.cutAt);
+  await assertUnchanged(target, async () => {
     for (const adoption of [
-      { staged: lied, agreed: { bytes, seal } },
+      { staged: forged, agreed: { bytes, seal } },
       { staged, agreed: { bytes: bytes + 1, seal } },
       { staged, agreed: { bytes, seal: `${seal.slice(0, -1)}${seal.endsWith("x") ? "y" : "x"}` } },
     ])
-      await assert.rejects(adopt(taker, adoption), {
+      await assert.rejects(adopt(target, adoption), {
         name: "DamagedSnapshot",
         message: "it is not the one that members have signed",
       });
   });
-  assert.equal((await adopt(taker, { staged })).at(-1), "adopted", "the right one is taken all the same");
+  assert.equal((await adopt(target, { staged })).at(-1), "adopted", "the right one is adopted nevertheless");
 });
 
-test("an entry of its key ring that is refused ends it, and changes nothing", async () => {
-  const asked: string[] = [];
+test("a refused entry of its key ring ends the adoption, and changes nothing", async () => {
+  const checks: string[] = [];
   const refusesRing: RefuseRingEntry = ({ envelope: { commands } }) => {
-    asked.push(commands[0]?.slice(0, 2).join(" ") ?? "");
+    checks.push(commands[0]?.slice(0, 2).join(" ") ?? "");
     return "bad-signature";
   };
-  const [giver, taker] = [await makeGiver(), await makeTaker({ refusesRing })];
-  await assertUnchanged(taker, () =>
-    assert.rejects(adopt(taker, { staged: stageFrom(giver, taker) }), {
+  const [source, target] = [await makeSource(), await makeTarget({ refusesRing })];
+  await assertUnchanged(target, () =>
+    assert.rejects(adopt(target, { staged: stageFrom(source, target) }), {
       name: "DamagedSnapshot",
       message: /refused: bad-signature/,
     }),
   );
-  assert.deepEqual(asked, ["KEY ADD"]);
+  assert.deepEqual(checks, ["KEY ADD"]);
 });
 
-test("one that is not wanted any more when it has come and been checked is refused, and changes nothing", async () => {
+test("a snapshot that is no longer wanted when it has arrived and been checked is refused, and changes nothing", async () => {
   const aside = new FakeAside();
-  const [giver, taker] = [await makeGiver(), await makeTaker({ openAside: aside.open })];
-  let asked = 0;
-  const isWanted = () => asked++ > 0;
-  await assertUnchanged(taker, () =>
-    assert.rejects(adopt(taker, { staged: stageFrom(giver, taker), isWanted }), /not needed/),
+  const [source, target] = [await makeSource(), await makeTarget({ openAside: aside.open })];
+  let checks = 0;
+  const isWanted = () => checks++ > 0;
+  await assertUnchanged(target, () =>
+    assert.rejects(adopt(target, { staged: stageFrom(source, target), isWanted }), /no longer needed/),
   );
-  assert.deepEqual([asked, aside.cutAt], [1, null]);
+  assert.deepEqual([checks, aside.cutAt], [1, null]);
 });
 
-test("what is replaced is kept aside, whole: it can be begun with", async () => {
+test("the replaced data is kept aside completely: a daemon can start with it", async () => {
   const aside = new FakeAside();
-  const [giver, taker] = [await makeGiver(), await makeTaker({ openAside: aside.open })];
-  taker.storage.put([], [["genesis", Buffer.from("whose it is")]]);
-  const ring = entryAt(taker.now - 90_000, `KEY ADD ${KEY_TEXT} LABEL mine`, KEY_IDS[1]);
-  taker.timeline.receive([ring], MEMBER);
-  await taker.pass(1000);
-  const [disk, state] = [diskOf(taker), canonicalState(taker.timeline.database)];
+  const [source, target] = [await makeSource(), await makeTarget({ openAside: aside.open })];
+  target.storage.put([], [["genesis", Buffer.from("whose it is")]]);
+  const ring = entryAt(target.now - 90_000, `KEY ADD ${KEY_TEXT} LABEL mine`, KEY_IDS[1]);
+  target.timeline.receive([ring], MEMBER);
+  await target.pass(1000);
+  const [disk, state] = [diskOf(target), canonicalState(target.timeline.database)];
   assert.ok(disk.entries.length > 0 && disk.marks.every(([, value]) => value !== undefined));
-  const staged = stageFrom(giver, taker);
-  assert.deepEqual(await adopt(taker, { staged }), ["aside replaced/here", "strays", "adopted"]);
-  assert.deepEqual([aside.told, aside.cutAt], [["commit"], staged.cutAt]);
-  assert.notDeepEqual(canonicalState(taker.timeline.database), state);
+  const staged = stageFrom(source, target);
+  assert.deepEqual(await adopt(target, { staged }), ["aside replaced/here", "strays", "adopted"]);
+  assert.deepEqual([aside.notifications, aside.cutAt], [["commit"], staged.cutAt]);
+  assert.notDeepEqual(canonicalState(target.timeline.database), state);
   assert.deepEqual(contentsOf(aside.storage, aside.snapshots), disk);
   const { storage, snapshots } = aside;
-  const kept = await taker.restarted({ storage, snapshots }).open();
+  const kept = await target.restarted({ storage, snapshots }).open();
   assert.deepEqual(canonicalState(kept.timeline.database), state);
   assert.deepEqual(kept.get("own1"), bulk("mine391"));
 });
 
-test("so is a past of many entries without a snapshot", async () => {
+test("so is a history of many entries without a snapshot", async () => {
   const aside = new FakeAside();
-  const giver = await makeGiver();
-  const taker = await new TimelineSubject({ now: giver.now, openAside: aside.open }).open();
-  taker.timeline.receive(
-    Array.from({ length: 1100 }, (_, i) => entryAt(giver.now - 700_000 + 500 * i, `SET k${i} v`)),
+  const source = await makeSource();
+  const target = await new TimelineSubject({ now: source.now, openAside: aside.open }).open();
+  target.timeline.receive(
+    Array.from({ length: 1100 }, (_, i) => entryAt(source.now - 700_000 + 500 * i, `SET k${i} v`)),
     MEMBER,
   );
-  await taker.pass(1000);
-  const disk = diskOf(taker);
+  await target.pass(1000);
+  const disk = diskOf(target);
   assert.equal(disk.entries.length, 1100);
-  await adopt(taker, { staged: stageFrom(giver, taker) });
+  await adopt(target, { staged: stageFrom(source, target) });
   assert.deepEqual(contentsOf(aside.storage, aside.snapshots), disk);
 });
 
-test("a daemon that has nothing keeps nothing aside, and one without a disk says that it cannot", async () => {
-  const giver = await makeGiver();
+test("a daemon without data keeps nothing aside, and one without a disk reports that it cannot", async () => {
+  const source = await makeSource();
   const aside = new FakeAside();
-  const empty = await new TimelineSubject({ ...OPTIONS, now: giver.now, openAside: aside.open }).open();
-  assert.deepEqual(await adopt(empty, { staged: stageFrom(giver, empty) }), ["strays", "adopted"]);
+  const empty = await new TimelineSubject({ ...OPTIONS, now: source.now, openAside: aside.open }).open();
+  assert.deepEqual(await adopt(empty, { staged: stageFrom(source, empty) }), ["strays", "adopted"]);
   assert.equal(aside.cutAt, null);
-  const taker = await makeTaker();
-  const told = await adopt(taker, { staged: stageFrom(giver, taker) });
-  assert.deepEqual(told, ["aside null", "strays", "adopted"]);
+  const target = await makeTarget();
+  const notifications = await adopt(target, { staged: stageFrom(source, target) });
+  assert.deepEqual(notifications, ["aside null", "strays", "adopted"]);
 });
 
 for (const [what, fail] of [
-  ["no folder can be made", (aside: FakeAside) => void (aside.opened = noRoom)],
-  ["an entry has no room", (aside: FakeAside) => void (aside.storage.put = noRoom)],
-  ["a snapshot has no room", (aside: FakeAside) => void (aside.snapshots.write = noRoom)],
+  ["no folder can be created", (aside: FakeAside) => void (aside.opened = noRoom)],
+  ["there is no space for an entry", (aside: FakeAside) => void (aside.storage.put = noRoom)],
+  ["there is no space for a snapshot", (aside: FakeAside) => void (aside.snapshots.write = noRoom)],
   ["it cannot be synced", (aside: FakeAside) => void (aside.storage.synced = async () => noRoom())],
   ["it cannot be closed", (aside: FakeAside) => void (aside.committed = noRoom)],
 ] as const) {
-  test(`where ${what} nothing is replaced, and nothing of it is left aside`, async () => {
+  test(`if ${what} nothing is replaced, and nothing is left aside`, async () => {
     const aside = new FakeAside();
     fail(aside);
-    const [giver, taker] = [await makeGiver(), await makeTaker({ openAside: aside.open })];
-    await assertUnchanged(taker, () =>
-      assert.rejects(adopt(taker, { staged: stageFrom(giver, taker) }), { message: "no room" }),
+    const [source, target] = [await makeSource(), await makeTarget({ openAside: aside.open })];
+    await assertUnchanged(target, () =>
+      assert.rejects(adopt(target, { staged: stageFrom(source, target) }), { message: "no room" }),
     );
-    assert.deepEqual(aside.told, what.includes("folder") ? [] : ["discard"]);
+    assert.deepEqual(aside.notifications, what.includes("folder") ? [] : ["discard"]);
   });
 }
 
@@ -249,20 +249,20 @@ function noRoom(): never {
   throw new Error("no room");
 }
 
-test("what comes while it is kept aside is not taken, or is kept aside as well", async () => {
+test("entries that arrive while data is kept aside are not accepted, or are kept aside too", async () => {
   const aside = new FakeAside();
-  const [giver, taker] = [await makeGiver(), await makeTaker({ openAside: aside.open })];
-  const { prunedTo } = taker.timeline;
-  await giver.writes(100, 2000, (i) => `SET k${i} v`);
-  const staged = stageFrom(giver, taker);
+  const [source, target] = [await makeSource(), await makeTarget({ openAside: aside.open })];
+  const { prunedTo } = target.timeline;
+  await source.writes(100, 2000, (i) => `SET k${i} v`);
+  const staged = stageFrom(source, target);
   assert.ok(staged.cutAt > prunedTo + 1);
-  const stray = entryAt(prunedTo + 1, "SET stray 1");
-  let taken: readonly unknown[] = [];
+  const orphan = entryAt(prunedTo + 1, "SET stray 1");
+  let accepted: readonly unknown[] = [];
   // When all entries have been copied.
   aside.committed = () => {
-    taken = taker.timeline.receive([stray], MEMBER);
+    accepted = target.timeline.receive([orphan], MEMBER);
   };
-  await adopt(taker, { staged });
+  await adopt(target, { staged });
   const kept = [...aside.storage.places(null, null)].map((place) => place.subarray(-32).toString("latin1"));
-  assert.ok(taken.length === 0 || kept.includes(stray.id), "it is nowhere any more");
+  assert.ok(accepted.length === 0 || kept.includes(orphan.id), "it does not exist anywhere");
 });

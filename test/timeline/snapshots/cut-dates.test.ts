@@ -8,12 +8,12 @@ const seed = seedOfRun();
 const EPOCH = 1_767_225_600_000;
 const RUNS = 2000;
 
-test("the roundest date of a stretch is the one that the highest power of two divides", () => {
+test("the roundest date of a range is the one that the highest power of two divides", () => {
   for (let after = 0; after < 80; after++) {
     for (let upTo = after + 1; upTo < 130; upTo++) {
       const dates = Array.from({ length: upTo - after }, (_, i) => after + 1 + i);
-      const most = Math.max(...dates.map(roundnessOf));
-      const roundest = dates.filter((date) => roundnessOf(date) === most);
+      const max = Math.max(...dates.map(roundnessOf));
+      const roundest = dates.filter((date) => roundnessOf(date) === max);
       assert.deepEqual([roundestDate(after, upTo)], roundest, `after ${after}, up to ${upTo}`);
     }
   }
@@ -21,14 +21,14 @@ test("the roundest date of a stretch is the one that the highest power of two di
   assert.equal(roundestDate(EPOCH, 2 ** 41 + 12_345), 2 ** 41);
 });
 
-test("how round a date is, is the highest power of two that divides it", () => {
+test("the roundness of a date is the highest power of two that divides it", () => {
   assert.deepEqual([1, 2, 3, 12, 1024, 2 ** 41, 3 * 2 ** 40].map(roundnessOf), [
     ...[1, 2, 1, 4, 1024],
     ...[2 ** 41, 2 ** 40],
   ]);
 });
 
-test("where there is no date there is no roundest one", () => {
+test("if a range has no date there is no roundest one", () => {
   for (const [after, upTo] of [
     [5, 5],
     [6, 5],
@@ -39,25 +39,25 @@ test("where there is no date there is no roundest one", () => {
     assert.equal(roundestDate(after, upTo), null, `after ${after}, up to ${upTo}`);
 });
 
-test(`whoever chooses from a stretch with another's choice in it takes that, or a rounder one (seed ${seed})`, () => {
+test(`a daemon that chooses from a range with another's choice in it selects that, or a rounder one (seed ${seed})`, () => {
   let same = 0;
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const spread = 2 ** random.between(1, 30);
-    const stretch = (): [number, number] => {
+    const range = (): [number, number] => {
       const after = EPOCH + random.below(spread);
       return [after, after + 1 + random.below(spread)];
     };
-    const [one, other] = [stretch(), stretch()];
-    const [mine, theirs] = [one, other].map(([after, upTo]) => roundestDate(after, upTo) as number);
+    const [one, other] = [range(), range()];
+    const [ours, theirs] = [one, other].map(([after, upTo]) => roundestDate(after, upTo) as number);
     const isIn = (date: number | undefined, [after, upTo]: [number, number]) =>
       date !== undefined && date > after && date <= upTo;
-    assert.ok(isIn(mine, one) && isIn(theirs, other), `run ${run}`);
+    assert.ok(isIn(ours, one) && isIn(theirs, other), `run ${run}`);
     if (!isIn(theirs, one)) continue;
-    if (isIn(mine, other)) {
-      assert.equal(mine, theirs, `run ${run}`);
+    if (isIn(ours, other)) {
+      assert.equal(ours, theirs, `run ${run}`);
       same++;
-    } else assert.ok(roundnessOf(mine as number) > roundnessOf(theirs as number), `run ${run}`);
+    } else assert.ok(roundnessOf(ours as number) > roundnessOf(theirs as number), `run ${run}`);
   }
   assert.ok(same > RUNS / 20, `${same} of ${RUNS}`);
 });
@@ -73,7 +73,7 @@ function datesOf(from: number, to: number, step: () => number): number[] {
   return dates;
 }
 
-test(`daemons that look at different times come upon the same dates, and the slower one misses none of the rounder (seed ${seed})`, () => {
+test(`daemons that check at different times select the same dates, and the slower one misses none of the rounder (seed ${seed})`, () => {
   for (let run = 0; run < 100; run++) {
     const random = new SeededRandom(seed, RUNS, run);
     const unit = 2 ** random.between(4, 12);

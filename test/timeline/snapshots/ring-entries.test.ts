@@ -1,5 +1,5 @@
 /**
- * Tests that the key ring passes through a snapshot as the entries that made it, and that another daemon's snapshot is
+ * Tests that the key ring is part of a snapshot as the entries that made it, and that another daemon's snapshot is
  * verified completely.
  */
 import assert from "node:assert/strict";
@@ -102,7 +102,7 @@ function mixed(at: number): Entry {
   return withId(entryOf({ ...envelope, commands }, ""));
 }
 
-test("a ring comes back the same through snapshots, also what was denied and what came with data", () => {
+test("a ring is the same after snapshots, including denied entries and those combined with data", () => {
   const entries = ringEntries();
   const kept = keep([...entries, entryAt(START + 10, "SET k v")]);
   const { ring } = foldOf(kept, END);
@@ -122,7 +122,7 @@ test("a ring comes back the same through snapshots, also what was denied and wha
   assert.deepEqual(ringOf(early.ring), ringOf(foldOf(kept, START + 2).ring));
 });
 
-test(`any ring comes back the same through any snapshot (seed ${seed})`, () => {
+test(`any ring is the same after any snapshot (seed ${seed})`, () => {
   let added = 0;
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
@@ -153,38 +153,38 @@ function readAs(bytes: Buffer, genesis: () => KeyRing, refuses?: RefuseRingEntry
   return finish(readSnapshot([bytes], { genesis, databases: DATABASES_DEFAULT, hash }, refuses));
 }
 
-test("entries that are out of order, twice there, dated after the snapshot or malformed make it a damaged one", () => {
+test("entries that are out of order, repeated, dated after the snapshot or malformed make it damaged", () => {
   const entries = ringEntries();
   const genesis = () => genesisRing({ hasRoots: true });
-  const [first, second, ...rest] = entries as [Entry, Entry, ...Entry[]];
+  const [first, second, ...remaining] = entries as [Entry, Entry, ...Entry[]];
   const last = entries.at(-1) as Entry;
   assert.deepEqual(readAs(snapshotOf(entries, last.envelope.at), genesis).ringEntries, entries);
   const malformed = { ...second, body: Buffer.concat([second.body, Buffer.from("more")]) };
   for (const [bytes, reason] of [
-    [snapshotOf([second, first, ...rest], START + 100), /out of order/],
+    [snapshotOf([second, first, ...remaining], START + 100), /out of order/],
     [snapshotOf([first, first, second], START + 100), /out of order/],
     [snapshotOf(entries, last.envelope.at - 1), /out of order/],
-    [snapshotOf([first, malformed, ...rest], START + 100), /malformed/],
+    [snapshotOf([first, malformed, ...remaining], START + 100), /malformed/],
     [snapshotOf([{ ...first, body: Buffer.alloc(0) }], START + 100), /malformed/],
   ] as const)
     assert.throws(() => readAs(bytes, genesis), { name: "DamagedSnapshot", message: reason });
 });
 
-test("of another daemon's snapshot each entry of the ring is judged by the ring before it, in its turn", () => {
+test("each ring entry of another daemon's snapshot is judged by the ring before it", () => {
   const entries = ringEntries();
   const genesis = () => genesisRing({ hasRoots: true });
-  const asked: [Entry, number][] = [];
+  const judged: [Entry, number][] = [];
   const bytes = snapshotOf(entries, START + 100);
   const { ring } = readAs(bytes, genesis, (entry, before) => {
-    asked.push([entry, [...before.all()].length]);
+    judged.push([entry, [...before.all()].length]);
     return null;
   });
   assert.deepEqual(
-    asked.map(([entry]) => entry),
+    judged.map(([entry]) => entry),
     entries,
   );
   assert.deepEqual(
-    asked.map(([, keys]) => keys),
+    judged.map(([, keys]) => keys),
     [3, 4, 5, 5, 5, 5, 6],
   );
   assert.equal([...ring.all()].length, 7);
@@ -195,10 +195,10 @@ test("of another daemon's snapshot each entry of the ring is judged by the ring 
   });
 });
 
-test("a daemon takes no entry of the ring that nobody has signed, or that is another cluster's or one daemon's alone", () => {
+test("a daemon accepts no ring entry that is unsigned, another cluster's or for one daemon alone", () => {
   const scene = new PastScene();
   const { app, root, signers } = scene;
-  const [added, stranger] = [makeKeyPair(), makeKeyPair()];
+  const [added, unknownKey] = [makeKeyPair(), makeKeyPair()];
   const add = (pair = makeKeyPair()) => [`KEY ADD ${scene.publicText(pair)}`];
   const rightful = [
     scene.entry(root, 1, [`KEY ADD ${scene.publicText(added)} RULES +@all ~*`]),
@@ -209,13 +209,13 @@ test("a daemon takes no entry of the ring that nobody has signed, or that is ano
   const refuses = ringEntryCheck(signers);
   const readWith = (...entries: Entry[]) =>
     readAs(snapshotOf([...rightful, ...entries].sort(compareEntries), AT + 100), signers.makeRing, refuses);
-  assert.equal([...readWith().ring.all()].length, 4, "what an application added is denied");
+  assert.equal([...readWith().ring.all()].length, 4, "a key added by an application is denied");
   const by = scene.entry(root, 5, add());
   for (const [entry, code] of [
     [{ ...by, signature: Buffer.alloc(64) }, "bad-signature"],
     [{ ...by, signature: first.signature }, "bad-signature"],
     [scene.entry({ ...root, id: app.id }, 5, add()), "bad-signature"],
-    [scene.entry(stranger, 5, add()), "unknown-signer"],
+    [scene.entry(unknownKey, 5, add()), "unknown-signer"],
     [scene.entry(added, 0, add()), "unknown-signer"],
     [scene.entry(root, 5, add(), { cluster: "x".repeat(32) }), "wrong-cluster"],
     [scene.entry(root, 5, add(), { only: "d".repeat(32) }), "wrong-daemon"],

@@ -15,7 +15,7 @@ async function withFolder(use: (folder: string) => void | Promise<void>): Promis
   }
 }
 
-test("files give back what was written, by date, rising", () =>
+test("files return the written bytes by date, ascending", () =>
   withFolder((folder) => {
     const files = new SnapshotFiles(folder);
     const large = Buffer.alloc(600_000, 7);
@@ -35,7 +35,7 @@ test("files give back what was written, by date, rising", () =>
     assert.equal(statSync(folder).mode & 0o777, 0o700);
   }));
 
-test("what fails while it is written leaves what was there", () =>
+test("a failed write leaves the previous file", () =>
   withFolder((folder) => {
     const files = new SnapshotFiles(folder);
     files.write(5, [Buffer.from("good")]);
@@ -48,7 +48,7 @@ test("what fails while it is written leaves what was there", () =>
     assert.equal(readdirSync(folder).length, 1);
   }));
 
-test("what a crash left half written is no snapshot, and is swept away at the start", () =>
+test("a file that a crash left half written is no snapshot, and is removed at the start", () =>
   withFolder((folder) => {
     const files = new SnapshotFiles(folder);
     files.write(5, [Buffer.from("good")]);
@@ -59,7 +59,7 @@ test("what a crash left half written is no snapshot, and is swept away at the st
     assert.deepEqual(readdirSync(folder).sort(), ["0000000000000005.snapshot", "readme"]);
   }));
 
-test("one that comes piece by piece is there once it is whole, and leaves nothing if it is given up", () =>
+test("a snapshot that arrives piece by piece exists once it is complete, and leaves nothing if it is abandoned", () =>
   withFolder(async (folder) => {
     const files = new SnapshotFiles(folder);
     files.write(5, [Buffer.from("old")]);
@@ -83,11 +83,11 @@ test("one that comes piece by piece is there once it is whole, and leaves nothin
     assert.deepEqual(files.list(), [5]);
     assert.equal(readdirSync(folder).length, 2);
     assert.deepEqual(new SnapshotFiles(folder).list(), [5]);
-    assert.equal(readdirSync(folder).length, 1, "what a crash left is swept away");
+    assert.equal(readdirSync(folder).length, 1, "the file left by a crash is removed");
     left.discard();
   }));
 
-test("one that has taken another's place gives it back, unless that is settled", () =>
+test("a snapshot that has replaced another restores it, unless it is settled", () =>
   withFolder(async (folder) => {
     const contents = (files: SnapshotFiles) => Buffer.concat([...files.read(5)!]).toString();
     const replace = async () => {
@@ -100,9 +100,9 @@ test("one that has taken another's place gives it back, unless that is settled",
       assert.deepEqual(files.list(), [5]);
       return { files, staged };
     };
-    const given = await replace();
-    given.staged.discard();
-    assert.equal(contents(given.files), "own");
+    const replacement = await replace();
+    replacement.staged.discard();
+    assert.equal(contents(replacement.files), "own");
     await replace();
     assert.equal(contents(new SnapshotFiles(folder)), "own", "a crash");
     rmSync(join(folder, "0000000000000005.snapshot"));

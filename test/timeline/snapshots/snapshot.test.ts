@@ -93,13 +93,13 @@ function read(chunks: Iterable<Buffer>, databases = DATABASES_DEFAULT): ReadStat
 }
 
 /** Returns the values without expired keys. */
-const seen = (database: Database, cutAt: number) =>
+const visible = (database: Database, cutAt: number) =>
   canonicalState(database).filter((line) => {
     const expire = (JSON.parse(line) as unknown[])[3] as number;
     return expire === 0 || expire > cutAt;
   });
 
-test("the last expiry time there is comes back, wherever it stands in a frame", () => {
+test("the last possible expiry time is restored, wherever it is in a frame", () => {
   // Around the first size of a frame's buffer.
   for (let length = 130_900; length < 131_100; length++) {
     const writer = new SnapshotWriter(hash);
@@ -112,7 +112,7 @@ test("the last expiry time there is comes back, wherever it stands in a frame", 
   }
 });
 
-test(`a database of any commands comes back as it was, and later commands do the same to it (seed ${seed})`, () => {
+test(`a database of any commands is restored exactly, and later commands have the same effect on it (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const g = new Generator({ random, now: EPOCH });
@@ -120,7 +120,7 @@ test(`a database of any commands comes back as it was, and later commands do the
     const cutAt = EPOCH + random.below(SPREAD);
     const restored = read([bytesOfState(database, { cutAt })]);
     assert.equal(restored.cutAt, cutAt);
-    assert.deepEqual(canonicalState(restored.database), seen(database, cutAt), `seed ${seed}, run ${run}`);
+    assert.deepEqual(canonicalState(restored.database), visible(database, cutAt), `seed ${seed}, run ${run}`);
     const grammars = commandGrammars.filter(({ name }) => !answersByInnerOrder(name) && name !== "DBSIZE");
     for (let left = LATER_UNITS; left > 0; left--) {
       const unit = randomUnit(g, random.oneOf(grammars), cutAt + 1 + random.below(SPREAD), `later${left}`);
@@ -128,11 +128,11 @@ test(`a database of any commands comes back as it was, and later commands do the
       assert.equal(here, there, `DBSYNC_SEED=${seed}, run ${run}: ${shownUnit(unit)}`);
     }
     const end = cutAt + SPREAD + 1;
-    assert.deepEqual(seen(restored.database, end), seen(database, end));
+    assert.deepEqual(visible(restored.database, end), visible(database, end));
   }
 });
 
-test("one state has one snapshot, whatever order its keys came in", () => {
+test("one state has one snapshot, in whatever order its keys were added", () => {
   const [one, other] = [new Database(), new Database()];
   const names = ["b", "a", "c", "\xff", ""];
   for (const name of names) one.execute(["SET", name, "v"], { at: EPOCH, db: 1, id: name });
@@ -140,14 +140,14 @@ test("one state has one snapshot, whatever order its keys came in", () => {
   assert.deepEqual(bytesOfState(one), bytesOfState(other));
 });
 
-test("large values and many keys go through frames, in chunks of any size", () => {
+test("large values and many keys are written in frames, in chunks of any size", () => {
   const database = new Database();
   const unit = (id: string) => ({ at: EPOCH, db: 0, id });
   database.execute(["SET", "large", "x".repeat(1_000_000)], unit("1"));
-  for (const [command, ...rest] of [["RPUSH"], ["SADD"], ["ZADD", "1.5"], ["HSET", "field"]] as const) {
+  for (const [command, ...remaining] of [["RPUSH"], ["SADD"], ["ZADD", "1.5"], ["HSET", "field"]] as const) {
     for (let i = 0; i < 20_000; i++)
       database.execute(
-        [command, command, ...rest.map((word) => (command === "HSET" ? `${word}${i}` : word)), `m${i}`],
+        [command, command, ...remaining.map((word) => (command === "HSET" ? `${word}${i}` : word)), `m${i}`],
         unit("2"),
       );
   }
@@ -155,12 +155,12 @@ test("large values and many keys go through frames, in chunks of any size", () =
   const state = { database, ringEntries: [], cutAt: EPOCH, sums: new DigestIndex().serialise(EPOCH) };
   const chunks = [...writeSnapshot(state, hash)];
   assert.ok(chunks.length > 10);
-  const whole = Buffer.concat(chunks);
+  const complete = Buffer.concat(chunks);
   const random = new SeededRandom(seed, 500);
   const pieces: Buffer[] = [];
-  for (let from = 0; from < whole.length; ) {
+  for (let from = 0; from < complete.length; ) {
     const to = from + 1 + random.below(20_000);
-    pieces.push(whole.subarray(from, to));
+    pieces.push(complete.subarray(from, to));
     from = to;
   }
   const steps = readSnapshot(pieces, { genesis, databases: DATABASES_DEFAULT, hash });
@@ -171,7 +171,7 @@ test("large values and many keys go through frames, in chunks of any size", () =
   assert.deepEqual(canonicalState(result.value.database), canonicalState(database));
 });
 
-test("the key ring and the index come back in full", () => {
+test("the key ring and the index are restored completely", () => {
   const { ring, ringEntries } = grownRing();
   const random = new SeededRandom(seed, 600);
   const index = new DigestIndex();
@@ -199,7 +199,7 @@ test("the key ring and the index come back in full", () => {
 /** The offset of the format, four bytes. */
 const FORMAT_AT = 16;
 
-test("every changed byte, every cut and every addition is found", () => {
+test("every changed byte, every truncation and every addition is found", () => {
   const database = new Database();
   database.execute(["SET", "k", "v"], { at: EPOCH, db: 0, id: "1" });
   database.execute(["ZADD", "z", "1", "m"], { at: EPOCH, db: 3, id: "2" });
@@ -210,14 +210,14 @@ test("every changed byte, every cut and every addition is found", () => {
     changed[i] = (changed[i] as number) ^ 0x41;
     const isFormat = i >= FORMAT_AT && i < FORMAT_AT + 4;
     assert.throws(() => read([changed]), isFormat ? ForeignSnapshot : DamagedSnapshot, `byte ${i}`);
-    assert.throws(() => read([bytes.subarray(0, i)]), DamagedSnapshot, `cut at ${i}`);
+    assert.throws(() => read([bytes.subarray(0, i)]), DamagedSnapshot, `truncated at ${i}`);
   }
   assert.throws(() => read([bytes, Buffer.from([0])]), DamagedSnapshot);
 });
 
-test("a snapshot of another format or number of databases is refused by its reason", () => {
+test("a snapshot of another format or number of databases is refused with its reason", () => {
   const bytes = bytesOfState(new Database());
-  assert.throws(() => read([bytes], 3), /of 16 databases, where there are 3/);
+  assert.throws(() => read([bytes], 3), /of 16 databases, but this daemon has 3/);
   bytes[19] = 9;
   assert.throws(() => read([bytes]), /format 9/);
 });

@@ -59,7 +59,7 @@ export class Subject {
     return shown(this.fold.database.execute(line.split(" "), { at: AT + at, db: 0, id: "ask" }));
   }
 
-  /** State and key ring, of the fold and of the naive one. */
+  /** The state and key ring of the fold, and of the naive fold. */
   get states(): [string[], string[]] {
     const naive = naiveFold(this.#all, genesisRing({ hasRoots: this.#hasRoots }), 16);
     return [

@@ -1,6 +1,6 @@
 /**
- * A simple and slow reference for the fold: all entries sorted and applied to an empty store; and, from what each unit
- * touches, the units that a late one affects.
+ * A simple and slow reference for the fold: all entries sorted and applied to an empty store; and, from the keys that
+ * each unit touches, the units that a late one affects.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, type Reply } from "../../../protocol/reply.js";
@@ -76,7 +76,7 @@ function applied(
   const argv = commands[0] as Argv;
   if (isKeyCommand(argv)) {
     const by = signer ?? ring.introduction(commands, key, at);
-    if (by === null) throw new Error("nobody signed it");
+    if (by === null) throw new Error("it has no signer");
     const replies = commands.map((each) => ring.execute(each, unit, by));
     return { reply: multi ? array(replies) : (replies[0] as Reply), outcome: "applied" };
   }
@@ -95,7 +95,7 @@ export interface NaiveTouch {
   readonly writes: boolean;
 }
 
-/** Returns what a unit touches; null: nothing in the command tables, so that it cannot affect data. */
+/** Returns the keys that a unit touches; null: none in the command tables, so it cannot affect data. */
 export function touchesOfUnit(unit: NaiveUnit, databases: number): NaiveTouch[] | null {
   const { db, if: conditions } = unit.entry.envelope;
   if (db >= databases || unit.commands.some((argv) => isKeyCommand(argv) || connectionMistake(argv) !== null))

@@ -97,17 +97,17 @@ export class RandomTimeline {
   readonly #span: number;
   readonly #made: Entry[] = [];
 
-  /** Creates a generator. @param family  whose commands it prefers; default: one family or all */
+  /** Creates a generator. @param family  the family whose commands it prefers; default: one family or all */
   constructor(random: SeededRandom, family?: Family) {
     this.#random = random;
     this.#g = new Generator({ random, now: EPOCH });
     this.genesis = { hasRoots: random.chance(0.8) };
     this.#ringShare = random.oneOf([0, 0, 0.1, 0.3]);
     this.#span = random.oneOf([10, 1000, 1_000_000, 100_000_000]);
-    const whole = random.chance(0.3);
+    const isComplete = random.chance(0.3);
     // After an unknown semantics version nothing is folded: test/timeline/fold/semantics.test.ts tests that.
     const known = commandGrammars.filter(({ name }) => name !== "CLUSTER|SEMANTICS");
-    const allowed = known.filter(({ name }) => whole || !/^(FLUSH|SWAPDB|DBSIZE|SORT)/.test(name));
+    const allowed = known.filter(({ name }) => isComplete || !/^(FLUSH|SWAPDB|DBSIZE|SORT)/.test(name));
     const { commands } = family ?? random.oneOf(families);
     const focus = allowed.filter(({ name }) => commands.some((command) => command.name === name));
     this.#grammars =

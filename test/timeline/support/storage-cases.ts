@@ -18,7 +18,7 @@ export function storageCases(
   name: string,
   withStorage: (use: (storage: Storage) => Promise<void>) => Promise<void>,
 ): void {
-  test(`${name} gives back in order what was put in any order, and no more what was removed (seed ${seed})`, () =>
+  test(`${name} returns in order what was put in any order, without removed entries (seed ${seed})`, () =>
     withStorage(async (storage) => {
       const random = new SeededRandom(seed, 1);
       const model = new Map<string, Buffer>();
@@ -35,16 +35,16 @@ export function storageCases(
         storage.put(pairs, [mark]);
         for (const [place, value] of pairs) model.set(place.toString("latin1"), value);
         marks.set(...mark);
-        const gone = random.chance(0.5)
+        const removed = random.chance(0.5)
           ? random.shuffled([...model.keys()]).slice(0, random.below(10))
           : [...model.keys()].sort().slice(-random.below(10) - 1);
         const last: Mark = ["pruned", Buffer.from(`${round}`)];
         storage.remove(
-          gone.map((place) => Buffer.from(place, "latin1")),
+          removed.map((place) => Buffer.from(place, "latin1")),
           [last],
         );
         marks.set(...last);
-        for (const place of gone) model.delete(place);
+        for (const place of removed) model.delete(place);
         await storage.flushed();
         compare(storage, model, random);
         if (random.chance(0.3)) {
@@ -56,7 +56,7 @@ export function storageCases(
       }
     }));
 
-  test(`${name} replaces the value of a place`, () =>
+  test(`${name} replaces the value of an order key`, () =>
     withStorage(async (storage) => {
       const place = writePlace({ at: EPOCH, seq: 0, id: "i".repeat(32) });
       const earlier = writePlace({ at: EPOCH, seq: 0, id: "a".repeat(32) });
@@ -67,20 +67,20 @@ export function storageCases(
       assert.deepEqual([...storage.places(null, null)], [earlier, place]);
     }));
 
-  test(`${name} may change while it is walked`, () =>
+  test(`${name} may change while it is iterated`, () =>
     withStorage(async (storage) => {
       const random = new SeededRandom(seed, 2);
       const places = Array.from({ length: 3000 }, () => writePlace(randomPlace(random))).sort(Buffer.compare);
       storage.put(places.map((place) => [place, Buffer.from("v")]));
       await storage.flushed();
-      const seen: Buffer[] = [];
+      const visited: Buffer[] = [];
       for (const place of storage.places(null, null)) {
-        seen.push(place);
-        if (seen.length !== 1500) continue;
+        visited.push(place);
+        if (visited.length !== 1500) continue;
         storage.put([[writePlace({ at: EPOCH - 1, seq: 0, id: "n".repeat(32) }), Buffer.from("new")]]);
         await storage.flushed();
       }
-      assert.deepEqual(seen, places);
+      assert.deepEqual(visited, places);
     }));
 }
 

@@ -24,13 +24,13 @@ export const START = 1_790_000_000_000;
 export const MINUTE_MS = 60_000;
 export const DAY_MS = 86_400_000;
 export const MEMBER = "m".repeat(32);
-/** Milliseconds that a read of the uptime takes, if a refold is to stop after each 64 entries. */
+/** Milliseconds that a reading of the uptime takes, if a refold should pause after each 64 entries. */
 const LOOK_MS = 6;
 
 export interface SubjectOptions {
   readonly storage?: MemoryStorage;
   readonly snapshots?: SnapshotStore;
-  /** Entries after which a snapshot is made; default: none are made. */
+  /** The number of entries after which a snapshot is made; default: none are made. */
   readonly every?: number;
   readonly isAlone?: boolean;
   readonly limits?: Partial<TimelineLimits>;
@@ -75,7 +75,7 @@ export class TimelineSubject {
   readonly snapshots: SnapshotStore;
   readonly timeline: Timeline;
   /** Entries reported to the owner as being on disk. */
-  readonly told: Entry[] = [];
+  readonly announced: Entry[] = [];
   /** Members' entries reported to the owner as part of the state. */
   readonly folded: { readonly entries: readonly Entry[]; readonly answered: readonly FoldedEntry[] }[] = [];
   /** Milliseconds since 1970. */
@@ -129,7 +129,7 @@ export class TimelineSubject {
       isJoining: () => false,
       log: { info: () => {}, warn: () => {}, error: (_facts, line) => void options.errors?.push(line) },
       owner: {
-        flushed: (entries) => void this.told.push(...entries.map((place) => this.#stored(place))),
+        flushed: (entries) => void this.announced.push(...entries.map((place) => this.#stored(place))),
         folded: (entries, answered) => void this.folded.push({ entries, answered }),
         failed: () => {},
       },
@@ -153,7 +153,7 @@ export class TimelineSubject {
     return new TimelineSubject({ ...this.#options, storage, snapshots, now, ...options });
   }
 
-  /** Lets time pass, with a tick each 100 ms. */
+  /** Advances the time, with a tick every 100 ms. */
   async pass(ms: number): Promise<void> {
     for (let left = ms; left > 0; left -= 100) {
       this.elapse(Math.min(left, 100));
@@ -168,7 +168,7 @@ export class TimelineSubject {
     this.timeline.tick();
   }
 
-  /** Lets time pass without a tick. */
+  /** Advances the time without a tick. */
   elapse(ms: number): void {
     this.now += ms;
     this.#uptime += ms;
@@ -228,7 +228,7 @@ export class TimelineSubject {
     return { pruned: pruned === null ? null : Number(pruned), snapshots: snapshots.map(Number) };
   }
 
-  /** How many entries are indexed for members, and how many there are. */
+  /** The number of entries that are indexed for members, and the number of stored ones. */
   get counts(): { indexed: number; kept: number } {
     const { ring, data } = {
       ring: this.timeline.index.total("ring"),

@@ -12,7 +12,7 @@ import { entriesOf, type Node, World } from "../support.js";
 const isConnected = (node: Node) => node.peering.members.some(({ connection }) => connection === "connected");
 const textsOf = ({ lines }: Node) => lines.map(({ text }) => text);
 
-test("two members prove to each other who they are", () => {
+test("two members prove their identities to each other", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"] });
   const b = world.add("b");
@@ -29,7 +29,7 @@ test("two members prove to each other who they are", () => {
   assert.equal(a.peering.state, "live");
 });
 
-test("who is at an address is known though its proof and its farewell came in one piece", () => {
+test("a daemon at an address is identified even if its proof and its close reason arrive in one piece", () => {
   for (const isInOnePiece of [false, true]) {
     for (const [first, second] of [["a", "b"] as const, ["b", "a"] as const]) {
       const world = new World();
@@ -42,13 +42,13 @@ test("who is at an address is known though its proof and its farewell came in on
       for (const [node, other] of [[called, caller] as const, [caller, called] as const]) {
         const members = node.peering.members.map(({ id, connection }) => [id, connection]);
         assert.deepEqual(members, [[other.key.id, "connected"]]);
-        assert.ok(node.peering.stablePoint > 0, "everybody that is configured is asked");
+        assert.ok(node.peering.stablePoint > 0, "every configured member is asked");
       }
     }
   }
 });
 
-test("a daemon of another cluster is refused, and both logs say so once", () => {
+test("a daemon of another cluster is refused, and both logs report that once", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"] });
   const b = world.add("b", { cluster: "d".repeat(32) });
@@ -56,23 +56,23 @@ test("a daemon of another cluster is refused, and both logs say so once", () => 
   assert.ok(!isConnected(a) && !isConnected(b));
   assert.equal(textsOf(a).filter((text) => text === CLOSE_REASONS["wrong-cluster"]).length, 1);
   assert.equal(textsOf(b).filter((text) => text === CLOSE_REASONS["wrong-cluster"]).length, 1);
-  assert.ok(world.countOf("hello", "a") < 40, "it tries less and less often");
+  assert.ok(world.countOf("hello", "a") < 40, "the attempts become less frequent");
 });
 
-test("a daemon's own address among its peers is left alone, and it serves", () => {
+test("a daemon's own address among its peers is not tried again, and the daemon serves", () => {
   const world = new World();
   const a = world.add("a", { peers: ["a"] });
   world.run(5000);
   assert.equal(a.peering.members[0]?.connection, "self");
   assert.equal(world.countOf("hello"), 2);
-  assert.equal(world.countOf("proof"), 2, "it has proved it");
+  assert.equal(world.countOf("proof"), 2, "the proof has shown that");
   assert.equal(a.peering.state, "live");
   assert.deepEqual(textsOf(a).filter((text) => text === CLOSE_REASONS.self).length, 1);
   world.run(300_000);
-  assert.equal(world.countOf("hello"), 4, "it may have moved");
+  assert.equal(world.countOf("hello"), 4, "the address may belong to another daemon now");
 });
 
-test("an id that is not the hash of the key it shows is refused", () => {
+test("an id that is not the hash of the presented key is refused", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"] });
   const other = keyOf("other");
@@ -86,7 +86,7 @@ test("an id that is not the hash of the key it shows is refused", () => {
   assert.ok(textsOf(a).includes(CLOSE_REASONS["bad-proof"]));
 });
 
-test("a proof that another key made is refused", () => {
+test("a proof made with another key is refused", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"] });
   const b = keyOf("b");
@@ -95,7 +95,7 @@ test("a proof that another key made is refused", () => {
   assert.ok(!isConnected(a));
 });
 
-test("a daemon that shows another id than the pinned one is refused", () => {
+test("a daemon that presents an id other than the pinned one is refused", () => {
   const world = new World();
   const pinned = { ...world.addressOf("b"), pin: keyOf("another").id };
   const a = world.add("a", { parts: { peers: [pinned] } });
@@ -105,7 +105,7 @@ test("a daemon that shows another id than the pinned one is refused", () => {
   assert.ok(textsOf(a).includes(CLOSE_REASONS["not-pinned"]));
 });
 
-test("a stranger is refused before anything is proved", () => {
+test("an unauthorized daemon is refused before anything is proved", () => {
   const world = new World();
   const a = world.add("a", { parts: { refusal: () => "not-a-member" } });
   const b = world.add("b", { peers: ["a"] });
@@ -116,7 +116,7 @@ test("a stranger is refused before anything is proved", () => {
   assert.ok(textsOf(b).some((text) => text === CLOSE_REASONS["not-a-member"]));
 });
 
-test("a pin lets nobody in who is no member, such as a daemon whose key was revoked", () => {
+test("a pin does not admit a daemon that is no member, such as one whose key was revoked", () => {
   const world = new World();
   const peers = [{ ...world.addressOf("b"), pin: keyOf("b").id }];
   const a = world.add("a", { parts: { peers, refusal: () => "not-a-member" } });
@@ -125,7 +125,7 @@ test("a pin lets nobody in who is no member, such as a daemon whose key was revo
   assert.ok(!isConnected(a));
 });
 
-test("a member that is none any more is let go, and given nothing further", () => {
+test("a daemon that is no longer a member is disconnected, and receives nothing further", () => {
   const world = new World();
   let refusal: CloseCode | null = null;
   const a = world.add("a", { parts: { refusal: () => refusal } });
@@ -141,7 +141,7 @@ test("a member that is none any more is let go, and given nothing further", () =
   assert.ok(textsOf(b).includes(CLOSE_REASONS["not-a-member"]));
 });
 
-test("what answers at an address and proves nothing is taken for no other member, nor for this daemon itself", () => {
+test("a peer that proves nothing is not taken for another member, nor for this daemon itself", () => {
   const frameOf = (id: string) => Buffer.from(writeFrame(writeHello(helloOf(id)), 2), "latin1");
   const bye = (code: string) => writeMemberMessage({ kind: "bye", code, sentence: "" });
   const answers = [frameOf(keyOf("b").id), frameOf(keyOf("a").id), bye("self"), bye("duplicate")];
@@ -171,12 +171,12 @@ test("what answers at an address and proves nothing is taken for no other member
     assert.equal(ofC?.id, null);
     assert.notEqual(ofC?.connection, "self");
     assert.equal(ofB?.connection, "connected");
-    assert.equal(a.peering.stablePoint, 0, "whoever belongs there has not been asked");
+    assert.equal(a.peering.stablePoint, 0, "the member at that address has not been asked");
     assert.ok(dials > 2 && dials < 60, `${dials} attempts`);
   }
 });
 
-test("a daemon that gets a new key at each start is let in each time", () => {
+test("a daemon with a new key at each start is admitted each time", () => {
   const world = new World();
   const a = world.add("a");
   for (let i = 0; i < 40; i++) {
@@ -189,19 +189,19 @@ test("a daemon that gets a new key at each start is let in each time", () => {
   }
 });
 
-test("two who open a connection to each other at once keep the one that the lower id has opened", () => {
+test("two daemons that connect to each other at the same time keep the connection of the lower id", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
   world.run(5000);
   const hellos = world.countOf("hello");
   world.run(20_000);
   assert.ok(isConnected(a) && isConnected(b));
-  assert.equal(world.countOf("hello"), hellos, "the matter is settled");
+  assert.equal(world.countOf("hello"), hellos, "no further connections are opened");
   for (const node of [a, b])
     assert.equal(textsOf(node).filter((text) => text === "member connected").length, 1);
 });
 
-test("two addresses of one member make one connection", () => {
+test("two addresses of one member result in one connection", () => {
   const world = new World();
   const b = world.add("b");
   const a = world.add("a", { peers: ["b", "b"] });
@@ -213,7 +213,7 @@ test("two addresses of one member make one connection", () => {
   assert.ok(isConnected(b));
 });
 
-test("somebody in between two encrypted streams is found out", () => {
+test("an attacker between two encrypted streams is detected", () => {
   const world = new World();
   world.bindings = () => [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
   const a = world.add("a", { peers: ["b"] });
@@ -223,7 +223,7 @@ test("somebody in between two encrypted streams is found out", () => {
   assert.ok(textsOf(b).includes(CLOSE_REASONS["bad-proof"]));
 });
 
-test("a connection that was lost is opened again at once, and then less and less often", () => {
+test("a lost connection is reopened immediately, and then at growing intervals", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"] });
   world.add("b");
@@ -236,13 +236,13 @@ test("a connection that was lost is opened again at once, and then less and less
   world.seen.length = 0;
   world.run(120_000);
   assert.ok(!isConnected(a));
-  const warnings = textsOf(a).filter((text) => text === "a member is not reached");
+  const warnings = textsOf(a).filter((text) => text === "a member cannot be reached");
   assert.ok(warnings.length <= 2, `${warnings.length} lines`);
   world.add("b");
   assert.ok(world.runUntil(() => isConnected(a)) <= 15_000);
 });
 
-test("a member that is silent is given up, and found again", () => {
+test("a silent member is dropped, and connected again later", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"] });
   world.add("b");
@@ -285,7 +285,7 @@ const helloOf = (id: string): Hello => ({
   role: "daemon",
 });
 
-test("garbage, oversized frames and messages out of turn close a connection that has proved nothing", () => {
+test("garbage, oversized frames and messages out of turn close an unauthenticated connection", () => {
   const frames: Record<string, Buffer> = {
     garbage: Buffer.from("\x16\x03\x01 hello?"),
     oversized: Buffer.from("ds2:60000000:"),
@@ -314,7 +314,7 @@ test("garbage, oversized frames and messages out of turn close a connection that
   }
 });
 
-test("a connection that comes to no proof is closed, and there are never too many of them", () => {
+test("a connection without a proof is closed, and there are never too many of them", () => {
   const world = new World();
   const a = world.add("a", { limits: { maxHandshakes: 3 } });
   const ears = Array.from({ length: 5 }, () => new Ear());
@@ -322,13 +322,13 @@ test("a connection that comes to no proof is closed, and there are never too man
   assert.deepEqual(
     ears.map(({ isClosed }) => isClosed),
     [true, true, false, false, false],
-    "the oldest give way",
+    "the oldest are closed",
   );
   world.run(6000);
   assert.ok(ears.every(({ isClosed }) => isClosed));
 });
 
-test("a daemon that serves clients only is told from one that is silent", () => {
+test("a daemon that serves only clients is distinguished from a silent one", () => {
   const world = new World();
   const a = world.add("a", {
     parts: {

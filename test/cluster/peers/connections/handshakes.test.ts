@@ -1,4 +1,4 @@
-/** Tests which connection is closed if too many have proved nothing. */
+/** Tests which connection is closed if there are too many unauthenticated ones. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Handshakes, subnetOf } from "../../../../cluster/peers/connections/handshakes.js";
@@ -11,7 +11,7 @@ import { World } from "../support.js";
 
 const from = (remote: string) => ({ remote }) as MemberConnection;
 
-test("the oldest of an address that has its share gives way, and of the one that has most where all is full", () => {
+test("the oldest connection of a full address is closed, or of the largest address if all slots are taken", () => {
   const handshakes = new Handshakes({ ...PEERING_LIMITS, maxHandshakes: 5, maxHandshakesOfAddress: 3 });
   const crowd = ["1", "2", "3", "4"].map((port) => from(`192.0.2.1:${port}`));
   const [first, second] = crowd;
@@ -30,7 +30,7 @@ test("the oldest of an address that has its share gives way, and of the one that
   assert.equal([...handshakes].length, 4);
 });
 
-test("an address is told from another as its owner could not choose at will", () => {
+test("an address is distinguished from others by the part that its owner could not choose", () => {
   const subnets: Record<string, string> = {
     "192.0.2.1:40000": "192.0.2.1",
     "::ffff:192.0.2.1:40000": "192.0.2.1",
@@ -45,7 +45,7 @@ test("an address is told from another as its owner could not choose at will", ()
   for (const [remote, subnet] of Object.entries(subnets)) assert.equal(subnetOf(remote), subnet, remote);
 });
 
-/** Sends a hello in a member's name, and nothing more. */
+/** Sends a hello in a member's name, and nothing else. */
 class Idler implements MemberSocket {
   readonly binding = null;
   readonly remote = "127.0.0.1:4000";
@@ -59,7 +59,7 @@ class Idler implements MemberSocket {
   }
 }
 
-test("a member that starts again gets in whoever idles in its name, opened again as soon as it is closed", () => {
+test("a member that restarts is connected although an attacker idles in its name and reconnects immediately", () => {
   const limits = { maxHandshakes: 30, maxHandshakesOfAddress: 30 };
   const world = new World();
   const a = world.add("a", { peers: ["b"], limits });

@@ -116,14 +116,14 @@ async function until(holds: () => boolean): Promise<void> {
   }
 }
 
-/** Runs until both hold 1000 entries. */
+/** Runs until both have 1000 entries. */
 async function exchange(a: RealNode, b: RealNode, fresh = 1000): Promise<void> {
   for (let i = 0; i < fresh; i++)
     (i % 2 === 0 ? a : b).timeline.take(entryOf(i, ["SET", `key ${i}`, "v".repeat(i)]));
   await until(() => [a, b].every((node) => entriesOf(node) === 1000));
 }
 
-test("two members exchange what they hold over real sockets", async () => {
+test("two members exchange their entries over real sockets", async () => {
   await using b = await startNode([]);
   b.timeline.take(entryOf(-100_000));
   await using a = await startNode([{ ...placeOf(b), pin: b.identity.id }]);
@@ -133,7 +133,7 @@ test("two members exchange what they hold over real sockets", async () => {
   assert.equal(a.peering.state, "live");
 });
 
-test("two members exchange what they hold over TLS, bound to their connection", async () => {
+test("two members exchange their entries over TLS, bound to their connection", async () => {
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path);
   const certificate = () => new TlsCertificate({ files, lookEvery: 1000, environment: realEnvironment, log });
@@ -143,20 +143,20 @@ test("two members exchange what they hold over TLS, bound to their connection", 
   await exchange(a, b);
 });
 
-test("the wrong choice between TLS and none is told with its cure", async () => {
+test("a wrong choice between TLS and plain TCP is reported with the remedy", async () => {
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path);
   const certificate = () => new TlsCertificate({ files, lookEvery: 1000, environment: realEnvironment, log });
   await using secret = await startNode([], (refusals) => new TlsGate(certificate(), refusals));
   await using open = await startNode([]);
   await using a = await startNode([placeOf(secret, false), placeOf(open, true)]);
-  const told = () => a.lines.map(({ facts }) => String(facts["detail"])).join("\n");
+  const details = () => a.lines.map(({ facts }) => String(facts["detail"])).join("\n");
   await until(
-    () => /takes TLS only: write dbsyncs:/.test(told()) && /closed in the TLS handshake/.test(told()),
+    () => /accepts TLS only: write dbsyncs:/.test(details()) && /closed in the TLS handshake/.test(details()),
   );
 });
 
-test("a server that nobody is behind is told from one that does not listen", async () => {
+test("a server without a daemon is distinguished from one that does not listen", async () => {
   const server = createServer((socket) => socket.destroy());
   await listenAtFreePort(server);
   const { port } = server.address() as AddressInfo;
@@ -168,7 +168,7 @@ test("a server that nobody is behind is told from one that does not listen", asy
   await until(() => c.peering.members[0]?.trouble === "ECONNREFUSED");
 });
 
-test("a daemon's hello behind a client's, and bytes behind a daemon's hello, make no member", async () => {
+test("a daemon's hello after a client's, and bytes after a daemon's hello, do not make a member", async () => {
   await using b = await startNode([]);
   const hello = { kind: "hello", versions: [2], cluster: "", clock: 0, state: "", daemon: "" } as const;
   const asClient = writeFrame(writeHello({ ...hello, role: "client" }), 2);
@@ -205,7 +205,7 @@ class Spoken {
   }
 }
 
-test("a member's socket that breaks is found again", async () => {
+test("a member is found again after its socket breaks", async () => {
   await using b = await startNode([]);
   await using a = await startNode([placeOf(b)]);
   await until(() => b.peering.members.length === 1);

@@ -1,4 +1,4 @@
-/** Tests that members' entries are recorded only while the facts by which they were verified still hold. */
+/** Tests that members' entries are recorded only while the facts by which they were verified are still true. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { IncomingBatch } from "../../../../cluster/peers/exchange/incoming-batch.js";
@@ -31,7 +31,7 @@ const sender: Sender = {
 
 interface Pushed {
   /** Returns the number of recorded entries. */
-  readonly taken: () => number;
+  readonly recorded: () => number;
   readonly handover: { adoptions: number };
   readonly batch: IncomingBatch;
   readonly work: Work;
@@ -66,7 +66,7 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
     entries: packed,
   } as const;
   const work = intake.push(message, sender, batch);
-  return { work, batch, handover, taken: () => [...timeline.storage.places(null, null)].length };
+  return { work, batch, handover, recorded: () => [...timeline.storage.places(null, null)].length };
 }
 
 /**
@@ -75,15 +75,15 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
  * @returns the number of recorded entries
  */
 function takenBeside(between: (handover: { adoptions: number }) => void): number {
-  const { work, batch, handover, taken } = push(ENTRIES);
+  const { work, batch, handover, recorded } = push(ENTRIES);
   assert.equal(work.next().done, false);
   between(handover);
   while (work.next().done !== true);
-  assert.ok(batch.isRead, "the member is told that it is dealt with");
-  return taken();
+  assert.ok(batch.isRead, "the member is notified that it is processed");
+  return recorded();
 }
 
-test("what was verified before a snapshot was taken over is not taken after it", () => {
+test("entries that were verified before a snapshot was adopted are not recorded after it", () => {
   assert.equal(
     takenBeside(() => {}),
     ENTRIES,
@@ -94,12 +94,12 @@ test("what was verified before a snapshot was taken over is not taken after it",
   );
 });
 
-test("a push is handed over some entries at a time, and others get their turn between", () => {
-  const { work, taken, batch } = push(MANY);
+test("a push is passed on a few entries at a time, and other work runs in between", () => {
+  const { work, recorded, batch } = push(MANY);
   const steps: number[] = [];
-  for (let before = 0; work.next().done !== true; before = taken()) steps.push(taken() - before);
+  for (let before = 0; work.next().done !== true; before = recorded()) steps.push(recorded() - before);
   assert.ok(Math.max(...steps) <= 32, steps.join(" "));
-  assert.equal(taken(), MANY);
+  assert.equal(recorded(), MANY);
   assert.ok(batch.isRead);
 });
 
@@ -116,57 +116,57 @@ function threadsOf() {
   return { threads, answers };
 }
 
-test("a long push waits for the threads that check its signatures, and is handed over in order", async () => {
+test("a long push waits for the threads that check its signatures, and is passed on in order", async () => {
   const { threads, answers } = threadsOf();
-  const { work, taken } = push(MANY, threads);
+  const { work, recorded } = push(MANY, threads);
   const soon = (step: () => void) => void setImmediate(step);
   const slices = new Turns({ uptime: () => 0, defer: soon, milliseconds: 1 });
   slices.add(work);
   const turn = () => new Promise((resolve) => setImmediate(resolve));
   await turn();
-  assert.equal(answers.length, 4, "all of it is asked for at once");
+  assert.equal(answers.length, 4, "all parts are requested at the same time");
   answers.pop()?.();
   for (let i = 0; i < 5; i++) await turn();
-  assert.equal(taken(), 0, "the last part waits for the first");
+  assert.equal(recorded(), 0, "the last part waits for the first");
   for (const answer of answers) answer();
-  while (taken() < MANY) await turn();
+  while (recorded() < MANY) await turn();
 });
 
-test("what waits for a thread does not go on once all work was cleared", async () => {
+test("work that waits for a thread does not continue after all work was cleared", async () => {
   const { threads, answers } = threadsOf();
-  const { work, taken } = push(MANY, threads);
+  const { work, recorded } = push(MANY, threads);
   const slices = new Turns({ uptime: () => 0, defer: (step) => step(), milliseconds: 1 });
   slices.add(work);
   slices.clear();
   for (const answer of answers) answer();
   await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(taken(), 0);
+  assert.equal(recorded(), 0);
 });
 
-test("what threads found before a snapshot was taken over is not taken after it", async () => {
+test("results of threads from before a snapshot was adopted are not used after it", async () => {
   const { threads, answers } = threadsOf();
-  const { work, taken, handover, batch } = push(MANY, threads);
+  const { work, recorded, handover, batch } = push(MANY, threads);
   const waits = work.next().value;
   handover.adoptions++;
   for (const answer of answers) answer();
   await waits;
   while (work.next().done !== true);
-  assert.equal(taken(), 0);
+  assert.equal(recorded(), 0);
   assert.ok(batch.isRead);
 });
 
-test("a short push is checked at once", () => {
+test("a short push is checked immediately", () => {
   const { threads, answers } = threadsOf();
-  const { work, taken } = push(ENTRIES, threads);
+  const { work, recorded } = push(ENTRIES, threads);
   while (work.next().done !== true);
-  assert.equal(taken(), ENTRIES);
+  assert.equal(recorded(), ENTRIES);
   assert.equal(answers.length, 0);
 });
 
-test("a push of more than a MiB is not handed to threads", () => {
+test("a push of more than one MiB is not passed to threads", () => {
   const { threads, answers } = threadsOf();
-  const { work, taken } = push(MANY, threads, "v".repeat(16 * 1024));
+  const { work, recorded } = push(MANY, threads, "v".repeat(16 * 1024));
   while (work.next().done !== true);
-  assert.equal(taken(), MANY);
+  assert.equal(recorded(), MANY);
   assert.equal(answers.length, 0);
 });

@@ -46,7 +46,7 @@ class Hearing {
   }
 }
 
-test("a message goes once to each member that is connected, and to none that is not", () => {
+test("a message is sent once to each connected member, and to no other", () => {
   const hearing = new Hearing();
   const [a] = hearing.addAll() as [Node, Node, Node];
   a.peering.speaking.speak(messageOf("one"));
@@ -60,13 +60,17 @@ test("a message goes once to each member that is connected, and to none that is 
   hearing.world.run(1000);
   assert.deepEqual(hearing.texts.get("a"), []);
   assert.deepEqual(hearing.texts.get("b"), ["one", "two", "three"]);
-  assert.deepEqual(hearing.texts.get("c"), ["three"], "what was said while it was away it does not hear");
-  assert.ok((hearing.missed.get("b") ?? 0) >= 2, "a member that goes and comes may have said something");
+  assert.deepEqual(
+    hearing.texts.get("c"),
+    ["three"],
+    "it does not receive messages sent while it was disconnected",
+  );
+  assert.ok((hearing.missed.get("b") ?? 0) >= 2, "a member that reconnects may have missed messages");
   assert.equal(again.peering.speaking.figures.heard, 1);
   assert.equal(a.peering.speaking.figures.given, 5);
 });
 
-test("an older member is handed none, and stays connected", () => {
+test("an older member is sent no messages, and stays connected", () => {
   const hearing = new Hearing();
   const [a, b, c] = [hearing.add("a"), hearing.add("b"), hearing.add("c", {}, true)];
   hearing.connect([a, b, c]);
@@ -78,7 +82,7 @@ test("an older member is handed none, and stays connected", () => {
   assert.equal(c.peering.speaking.hasHearers, true);
 });
 
-test("a member does not pass on what members give: two that a third one knows do not hear each other", () => {
+test("a member does not forward messages from members: two that only a third one knows do not receive each other's", () => {
   const hearing = new Hearing();
   const [a, b, c] = [
     hearing.add("a", { peers: ["b"] }),
@@ -91,24 +95,24 @@ test("a member does not pass on what members give: two that a third one knows do
   assert.deepEqual([hearing.texts.get("b"), hearing.texts.get("c")], [["one"], []]);
 });
 
-test("what waits for a member is bounded; what is left out is counted, told in the log, and known at the other side", () => {
+test("messages that wait for a member are bounded; dropped ones are counted, logged, and noticed by the receiver", () => {
   const hearing = new Hearing();
   const [a] = hearing.addAll({ limits: { relayBytes: 1000, relayUnsentBytes: 1 } }) as [Node];
   for (let number = 0; number < 20; number++) a.peering.speaking.speak(messageOf(`${number} `.padEnd(100)));
   hearing.world.run(1000);
-  const heard = hearing.texts.get("b")?.map((text) => Number.parseInt(text, 10));
+  const received = hearing.texts.get("b")?.map((text) => Number.parseInt(text, 10));
   // The first is sent immediately, and five more of 170 bytes fit.
-  assert.deepEqual(heard, [0, 1, 2, 3, 4, 5]);
+  assert.deepEqual(received, [0, 1, 2, 3, 4, 5]);
   assert.equal(a.peering.speaking.figures.dropped, 2 * 14);
   assert.ok(a.lines.some(({ text }) => text.includes("--max-relay-bytes")));
   assert.equal(hearing.missed.get("b"), 1);
   a.peering.speaking.speak(messageOf("after"));
   hearing.world.run(1000);
   assert.equal(hearing.texts.get("b")?.at(-1), "after");
-  assert.equal(hearing.missed.get("b"), 1, "what lacked was told");
+  assert.equal(hearing.missed.get("b"), 1, "the gap was reported");
 });
 
-test("messages whose signer's key is on its way wait for it, in their order, and not for ever", () => {
+test("messages whose signer's key is in flight wait for it in order, but not forever", () => {
   const hearing = new Hearing();
   const [a] = hearing.addAll() as [Node];
   hearing.verdict = (text) => (text === "stranger" ? "unknown-signer" : "delivered");
@@ -128,7 +132,7 @@ test("messages whose signer's key is on its way wait for it, in their order, and
   assert.equal(b.peering.speaking.figures.refused, 1);
 });
 
-test("what waits for a key is not looked at again for each message behind it, and stops what is behind it once", () => {
+test("a message that waits for a key is not checked again for each later message, and delays them only once", () => {
   const hearing = new Hearing();
   const [a, b] = hearing.addAll() as [Node, Node];
   let looks = 0;
@@ -142,7 +146,7 @@ test("what waits for a key is not looked at again for each message behind it, an
     a.peering.speaking.speak(messageOf(`${number}`));
     hearing.world.settle();
   }
-  assert.equal(looks, 2, "by each of the two that it was given to");
+  assert.equal(looks, 2, "by each of the two receivers");
   hearing.world.run(2100);
   assert.equal(hearing.texts.get("b")?.length, 500);
   for (let number = 1; number < 20; number++) a.peering.speaking.speak(messageOf(`nobody ${number}`));
@@ -152,7 +156,7 @@ test("what waits for a key is not looked at again for each message behind it, an
   assert.equal(b.peering.speaking.figures.refused, 20);
 });
 
-test("who gives lies is shut out; who gives what came too late is not", () => {
+test("a member that sends lies is banned; one that sends late messages is not", () => {
   const hearing = new Hearing();
   const [a, b] = hearing.addAll() as [Node, Node];
   const speak = () => {
@@ -163,7 +167,7 @@ test("who gives lies is shut out; who gives what came too late is not", () => {
   hearing.world.run(1000);
   assert.equal(b.peering.speaking.figures.refused, 100);
   const missed = hearing.missed.get("b") ?? 0;
-  assert.ok(missed > 0, "others may have heard it");
+  assert.ok(missed > 0, "other members may have received it");
   const isConnected = () =>
     b.peering.members.some(({ id, connection }) => id === a.key.id && connection === "connected");
   assert.ok(isConnected());
@@ -172,10 +176,10 @@ test("who gives lies is shut out; who gives what came too late is not", () => {
   hearing.world.run(1000);
   assert.ok(!isConnected());
   const bySeparation = (hearing.missed.get("b") ?? 0) - missed;
-  assert.ok(bySeparation <= 1, "a lie has been said nowhere");
+  assert.ok(bySeparation <= 1, "the lie was spread nowhere");
 });
 
-test("more than can be judged is known to lack", () => {
+test("messages beyond the checking capacity are known to be missing", () => {
   const hearing = new Hearing();
   const a = hearing.add("a");
   const b = hearing.add("b", { limits: { relayBytes: 1000 } });

@@ -22,7 +22,7 @@ function offersOf(pace: OfferPace, from: number, to: number): number[][] {
   return offers;
 }
 
-test("offers nobody wants come in more and more ticks at a time, and leave none out", () => {
+test("unwanted offers are spread over more and more ticks, and leave no entry out", () => {
   const pace = new OfferPace(0, MAX_TICKS);
   const offers = offersOf(pace, 1, 60);
   assert.deepEqual(offers.map(({ length }) => length).slice(0, 6), [1, 1, 2, 4, 8, 8]);
@@ -33,7 +33,7 @@ test("offers nobody wants come in more and more ticks at a time, and leave none 
   );
 });
 
-test("an entry that is wanted ends the waiting at once", () => {
+test("a requested entry ends the waiting immediately", () => {
   const pace = new OfferPace(0, MAX_TICKS);
   offersOf(pace, 1, 60);
   pace.wanted();
@@ -41,7 +41,7 @@ test("an entry that is wanted ends the waiting at once", () => {
   assert.equal(offersOf(pace, 61, 62).flat().at(-1), 61);
 });
 
-test("what a member was known to have does not make it wait longer", () => {
+test("entries that a member was known to have do not make it wait longer", () => {
   const pace = new OfferPace(0, MAX_TICKS);
   for (let tick = 2; tick < 100; tick++) {
     assert.equal(pace.ticksToOffer(tick), 1);
@@ -49,7 +49,7 @@ test("what a member was known to have does not make it wait longer", () => {
   }
 });
 
-test("where a client sends everything to all, few messages say so, and what it sends to one alone is soon everywhere", () => {
+test("if a client sends everything to all, few messages announce it, and an entry sent to one daemon soon reaches all", () => {
   const world = new World();
   const nodes = ["a", "b", "c"].map((name, i, names) => world.add(name, { peers: names.slice(0, i) }));
   world.run(500);

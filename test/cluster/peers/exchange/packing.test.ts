@@ -1,4 +1,4 @@
-/** Tests pushes as bytes: packed once for all members, and deflated only if that is smaller. */
+/** Tests pushes as bytes: packed once for all members, and deflated only if the result is smaller. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
@@ -19,7 +19,7 @@ function unpacked(entries: readonly PackedEntry[], packer: Packer) {
   return { packed, isDeflated };
 }
 
-test("what helps is deflated, what is small, large or random is not", () => {
+test("entries are deflated if that helps; small, large or random ones are not", () => {
   const packer = new Packer(LIMITS);
   assert.ok(!unpacked([plain(KIB)], packer).isDeflated);
   assert.ok(unpacked([plain(10 * KIB)], packer).isDeflated);
@@ -27,7 +27,7 @@ test("what helps is deflated, what is small, large or random is not", () => {
   assert.ok(!unpacked([entry(randomBytes(10 * KIB))], packer).isDeflated);
 });
 
-test("the same entries for the next member are not packed again, others are", () => {
+test("the same entries for the next member are not packed again, different ones are", () => {
   const packer = new Packer(LIMITS);
   const [one, other] = [plain(10 * KIB), plain(10 * KIB)];
   const { packed } = unpacked([one, other], packer);
@@ -36,7 +36,7 @@ test("the same entries for the next member are not packed again, others are", ()
     assert.notEqual(unpacked(entries, packer).packed, packed);
 });
 
-test("large entries are not kept for the next member", () => {
+test("large entries are not retained for the next member", () => {
   const packer = new Packer(LIMITS);
   const large = plain(70 * KIB);
   assert.notEqual(unpacked([large], packer).packed, unpacked([large], packer).packed);

@@ -5,7 +5,7 @@ import { packedBytes } from "../../../../protocol/members/member-packing.js";
 import { entryOf, keyOf } from "../entries.js";
 import { entriesOf, isLevel, type Node, World } from "../support.js";
 
-test("a daemon that comes back gets what it missed, the key ring first, and is catching up until then", () => {
+test("a daemon that returns receives the entries that it missed, the key ring first, and is catching up until then", () => {
   const world = new World();
   const a = world.add("a");
   world.run(100);
@@ -24,10 +24,10 @@ test("a daemon that comes back gets what it missed, the key ring first, and is c
   assert.ok(isLevel(a, b));
   assert.equal(order[0], "KEY");
   assert.equal(b.peering.members[0]?.isEqual, true);
-  assert.equal(order.length, 3001, "each entry came once");
+  assert.equal(order.length, 3001, "each entry was received once");
 });
 
-test("both sides of a partition come to the same, soon after it has healed", () => {
+test("both sides of a partition converge soon after it has healed", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   world.run(1000);
@@ -43,7 +43,7 @@ test("both sides of a partition come to the same, soon after it has healed", () 
   assert.equal(entriesOf(a), 1400);
 });
 
-test("what was lost with a connection is found by the next comparison", () => {
+test("entries that were lost with a connection are found by the next comparison", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   world.run(1000);
@@ -56,7 +56,7 @@ test("what was lost with a connection is found by the next comparison", () => {
   assert.ok(world.runUntil(() => isLevel(a, b), 10_000) <= 1000);
 });
 
-test("members that hold the same compare nothing", () => {
+test("members with the same entries compare nothing", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   world.run(1000);
@@ -68,14 +68,14 @@ test("members that hold the same compare nothing", () => {
   assert.equal(world.countOf("reconcile"), 0);
 });
 
-test("entries dated long ago that a client's daemon took spread by comparison alone, over a chain", () => {
+test("old entries that a client's daemon accepted spread by comparison alone, along a chain", () => {
   const world = new World();
   const [a, b, c] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["c"] }), world.add("c")];
   for (let i = 0; i < 500; i++) a.timeline.take(entryOf(-1_000_000 + i));
   assert.ok(world.runUntil(() => isLevel(a, b, c) && entriesOf(c) === 500) <= 15_000);
 });
 
-test("a comparison is made of steps that let others work", () => {
+test("a comparison consists of steps between which other work runs", () => {
   const world = new World();
   const a = world.add("a");
   for (let i = 0; i < 5000; i++) a.timeline.take(entryOf(i));
@@ -86,7 +86,7 @@ test("a comparison is made of steps that let others work", () => {
   assert.ok(pushes.every(({ bytes }) => bytes < 200_000));
 });
 
-test("a lone daemon serves after a while", () => {
+test("a daemon without connections serves after a while", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"] });
   world.run(9000);
@@ -95,7 +95,7 @@ test("a lone daemon serves after a while", () => {
   assert.equal(a.peering.state, "isolated");
 });
 
-test("other peers than before are connected to, and those left out are let go", () => {
+test("a changed list of peers opens new connections, and closes the removed ones", () => {
   const world = new World();
   const [a] = [world.add("a", { peers: ["b"] }), world.add("b"), world.add("c")];
   world.run(1000);
@@ -108,7 +108,7 @@ test("other peers than before are connected to, and those left out are let go", 
   );
 });
 
-test("an exchange that takes longer than one may be idle goes on, and nothing is given twice", () => {
+test("an exchange that takes longer than the idle limit continues, and nothing is sent twice", () => {
   const world = new World();
   const limits = {
     windowBytes: 32_768,
@@ -138,7 +138,7 @@ test("an exchange that takes longer than one may be idle goes on, and nothing is
   assert.ok(pushed.reduce((sum, push) => sum + push.bytes, 0) < 1.1 * bytes);
 });
 
-test("who starts beside another that lacks the same is not live before a third had time to come", () => {
+test("a daemon that starts next to another incomplete one is not live before a third has had time to connect", () => {
   const world = new World();
   const b = world.add("b", { peers: ["a", "c"] });
   for (let i = 0; i < 1000; i++) b.timeline.take(entryOf(i));
@@ -156,10 +156,10 @@ test("who starts beside another that lacks the same is not live before a third h
   world.run(9000);
   assert.equal(d.peering.state, "catching-up");
   world.run(2000);
-  assert.deepEqual([d.peering.state, e.peering.state], ["live", "live"], "it has had its time");
+  assert.deepEqual([d.peering.state, e.peering.state], ["live", "live"], "the third has had its time");
 });
 
-test("who was cut off from the others is not live before it has what they went on with", () => {
+test("a daemon that was cut off is not live before it has the entries that the others accepted", () => {
   const world = new World();
   const names = ["a", "b", "c"];
   const limits = { windowBytes: 16_384, batchBytes: 8192 };

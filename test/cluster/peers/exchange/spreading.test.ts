@@ -1,11 +1,11 @@
-/** Tests how entries get from one member to all, and what is reported about them. */
+/** Tests how entries spread from one member to all, and what is reported about them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { placeOf } from "../../../../timeline/entries/entry.js";
 import { EPOCH, entryOf, keyOf } from "../entries.js";
 import { entriesOf, isLevel, type Node, World } from "../support.js";
 
-test("an entry that one member takes reaches the other, by its place first", () => {
+test("an entry that one member accepts reaches the other, its order key first", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   world.run(500);
@@ -18,7 +18,7 @@ test("an entry that one member takes reaches the other, by its place first", () 
   );
 });
 
-test("nothing is told before it is on the own disk", () => {
+test("nothing is announced before it is on the daemon's own disk", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   world.run(500);
@@ -33,7 +33,7 @@ test("nothing is told before it is on the own disk", () => {
   assert.equal(entriesOf(b), 1);
 });
 
-test("a daemon alone tells that its entries are on its disk, and a daemon that comes later gets them", async () => {
+test("a daemon alone reports that its entries are on its disk, and a daemon that connects later receives them", async () => {
   const world = new World();
   const a = world.add("a");
   world.run(500);
@@ -57,7 +57,7 @@ test("a daemon alone tells that its entries are on its disk, and a daemon that c
   assert.equal(entriesOf(b), 2);
 });
 
-test("an entry that a client has given to all is neither asked for nor pushed", () => {
+test("an entry that a client has sent to all is neither requested nor pushed", () => {
   const world = new World();
   const nodes = ["a", "b", "c"].map((name, i, names) => world.add(name, { peers: names.slice(0, i) }));
   world.run(500);
@@ -68,7 +68,7 @@ test("an entry that a client has given to all is neither asked for nor pushed", 
   assert.ok(world.countOf("offer") <= 6);
 });
 
-test("a body that a daemon signed is pushed unasked, once", () => {
+test("an envelope that a daemon signed is pushed without a request, once", () => {
   const world = new World();
   const [a, b, c] = [world.add("a", { peers: ["b", "c"] }), world.add("b", { peers: ["c"] }), world.add("c")];
   world.run(500);
@@ -82,7 +82,7 @@ test("a body that a daemon signed is pushed unasked, once", () => {
   assert.equal(world.countOf("want"), 0);
 });
 
-test("a client that reaches one end of a chain reaches the other, without an echo", () => {
+test("a client's entry travels from one end of a chain to the other, without an echo", () => {
   const world = new World();
   const [a, b, c] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["c"] }), world.add("c")];
   world.run(500);
@@ -114,7 +114,7 @@ function askedInVain() {
   return { world, c, first };
 }
 
-test("an entry is wanted of one member at a time, and of the next when the first does not give it", () => {
+test("an entry is requested from one member at a time, and from the next if the first does not send it", () => {
   const { world, c } = askedInVain();
   assert.equal(world.countOf("want"), 1);
   world.run(3200);
@@ -122,14 +122,14 @@ test("an entry is wanted of one member at a time, and of the next when the first
   assert.equal(entriesOf(c), 1);
 });
 
-test("what a member was asked for and lost with its connection is asked of another at once", () => {
+test("a request to a member that disconnects is sent to another immediately", () => {
   const { world, c, first } = askedInVain();
   world.kill(first);
   world.run(50);
   assert.equal(entriesOf(c), 1);
 });
 
-test("replicated resolves when so many daemons have it on disk, and not before", async () => {
+test("replicated resolves when the given number of daemons have it on disk, and not before", async () => {
   const world = new World();
   const [a, b, c] = [world.add("a", { peers: ["b", "c"] }), world.add("b"), world.add("c")];
   world.run(500);
@@ -158,7 +158,7 @@ test("replicated resolves when so many daemons have it on disk, and not before",
   assert.equal(entriesOf(b), 1);
 });
 
-test("replicated knows of daemons that had it from the client", async () => {
+test("replicated counts daemons that received it from the client", async () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   world.run(500);
@@ -175,7 +175,7 @@ test("replicated knows of daemons that had it from the client", async () => {
   assert.ok(isDone);
 });
 
-test("a member that does not take what is pushed gets no more than a window", () => {
+test("a member that does not acknowledge pushes is sent no more than a window", () => {
   const world = new World();
   const limits = { windowBytes: 4096, batchBytes: 1024, batchEntries: 4 };
   const [a, b] = [world.add("a", { peers: ["b"], limits }), world.add("b")];
@@ -187,7 +187,7 @@ test("a member that does not take what is pushed gets no more than a window", ()
   }
   world.run(500);
   const bytes = world.seen.filter(({ kind }) => kind === "push").reduce((sum, seen) => sum + seen.bytes, 0);
-  assert.ok(bytes > 2048 && bytes < 8192, `${bytes} bytes on the way`);
+  assert.ok(bytes > 2048 && bytes < 8192, `${bytes} bytes in flight`);
   b.timeline.isStuck = false;
   world.runUntil(() => {
     b.timeline.release();
@@ -195,7 +195,7 @@ test("a member that does not take what is pushed gets no more than a window", ()
   });
 });
 
-test("a member that pushes more than was taken is closed", () => {
+test("a member that pushes more than the window allows is disconnected", () => {
   const world = new World();
   const big = { windowBytes: 1 << 20, batchBytes: 1024, batchEntries: 4 };
   const [a, b] = [
@@ -206,7 +206,7 @@ test("a member that pushes more than was taken is closed", () => {
   b.timeline.isStuck = true;
   for (let i = 0; i < 200; i++) a.timeline.take(entryOf(500 + i));
   world.run(500);
-  assert.ok(b.lines.some(({ facts }) => facts["detail"] === "it pushes more than was taken"));
+  assert.ok(b.lines.some(({ facts }) => facts["detail"] === "it pushes more than the window allows"));
 });
 
 test("an envelope of an unknown signer waits for the key's own envelope", () => {
@@ -223,7 +223,7 @@ test("an envelope of an unknown signer waits for the key's own envelope", () => 
   assert.ok(isLevel(a, b));
 });
 
-test("a quarantine is bounded, and what it dropped comes again", () => {
+test("a quarantine is bounded, and dropped entries are sent again", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"] });
   const b = world.add("b", { isUnknown: true, limits: { quarantineEntries: 5, quarantineMs: 3000 } });
@@ -237,7 +237,7 @@ test("a quarantine is bounded, and what it dropped comes again", () => {
   assert.ok(isLevel(a, b));
 });
 
-test("what is dated so far ahead that there is no room for it comes again when it is due", () => {
+test("an entry dated too far ahead to be stored is sent again when its date is reached", () => {
   const world = new World();
   const a = world.add("a");
   const b = world.add("b", { peers: ["a"] });
@@ -254,23 +254,23 @@ test("what is dated so far ahead that there is no room for it comes again when i
   assert.equal(entriesOf(b), 30);
 });
 
-test("entries with bad signatures are refused and counted, and at last the connection is closed for a while", () => {
+test("entries with invalid signatures are refused and counted, and finally the connection is closed for a while", () => {
   const world = new World();
   const limits = { maxRefusals: 3 };
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { limits })];
   world.run(500);
-  const bad = () => ({ ...entryOf(world.now), signature: Buffer.alloc(32) });
-  a.timeline.take(bad());
+  const invalid = () => ({ ...entryOf(world.now), signature: Buffer.alloc(32) });
+  a.timeline.take(invalid());
   world.run(200);
   assert.equal(b.peering.members[0]?.refusals, 1);
   assert.equal(entriesOf(b), 0);
-  a.timeline.take(bad());
-  a.timeline.take(bad());
+  a.timeline.take(invalid());
+  a.timeline.take(invalid());
   world.run(200);
   assert.equal(b.peering.members.length, 0);
   const texts = b.lines.map(({ text }) => text);
-  assert.equal(texts.filter((text) => text.startsWith("an entry that a member gave was refused")).length, 1);
-  assert.ok(texts.some((text) => text.startsWith("Too many of the entries")));
+  assert.equal(texts.filter((text) => text.startsWith("an entry from a member was refused")).length, 1);
+  assert.ok(texts.some((text) => text.startsWith("Too many of its entries")));
   const before = world.countOf("proof");
   world.run(10_000);
   assert.equal(world.countOf("proof"), before);
@@ -278,7 +278,7 @@ test("entries with bad signatures are refused and counted, and at last the conne
 
 // After 80 s it is too old to be confirmed by members that received it.
 for (const away of [40_000, 80_000]) {
-  test(`who waits for all members is told when one that was away for ${away} ms has it, whoever gave it that`, async () => {
+  test(`a caller that waits for all members is notified when one that was away for ${away} ms has it, whichever daemon sent it`, async () => {
     const world = new World();
     const names = ["a", "b", "c"];
     const [a, b, c] = world.addAll(names) as [Node, Node, Node];
@@ -302,7 +302,7 @@ for (const away of [40_000, 80_000]) {
   });
 }
 
-test("an entry longer than members take stays where it is, and the others go on", () => {
+test("an entry longer than members accept stays on its daemon, and the other entries are spread", () => {
   const world = new World();
   const limits = { maxEnvelopeBytes: 65_536 };
   const a = world.add("a", { limits });
@@ -315,5 +315,5 @@ test("an entry longer than members take stays where it is, and the others go on"
   }
   assert.equal(entriesOf(b), 49);
   assert.equal(world.countOf("challenge", "b"), 1, "they stay connected");
-  assert.equal(a.lines.filter(({ text }) => text.includes("longer than members take")).length, 1);
+  assert.equal(a.lines.filter(({ text }) => text.includes("longer than members accept")).length, 1);
 });

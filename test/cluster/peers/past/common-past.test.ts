@@ -1,4 +1,4 @@
-/** Tests the date up to which members hold the same entries, and what happens with one that never does. */
+/** Tests the date up to which members have the same entries, and what happens with one that never does. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CommonPast } from "../../../../cluster/peers/past/common-past.js";
@@ -50,28 +50,28 @@ class Scene {
     };
   }
 
-  /** Lets time pass; reports arrive between two ticks. */
+  /** Advances the time; reports arrive between two ticks. */
   async settle(ms: number): Promise<void> {
     for (const end = this.now + ms; this.now < end; await Promise.resolve()) this.run(500);
   }
 }
 
-test("who has been catching up for long keeps the others from signing no more, and from forgetting for a while yet", async () => {
+test("a member that catches up for long no longer delays signing, but still delays pruning for a while", async () => {
   const scene = new Scene();
   await scene.settle(catchUpStuckMs);
   assert.deepEqual([scene.past.value, scene.keepsFrom], [0, 0]);
   await scene.settle(10_000);
   assert.ok(scene.past.value > EPOCH);
-  assert.equal(scene.keepsFrom, 0, "what it alone holds has not come");
+  assert.equal(scene.keepsFrom, 0, "the entries that it alone has have not arrived");
   await scene.settle(snapshotHoldMs);
   assert.equal(scene.keepsFrom, Number.POSITIVE_INFINITY);
   assert.ok(
     scene.past.value < EPOCH + scene.now,
-    "and what is signed is compared with those that are level, as before",
+    "signed states are compared with the up-to-date members, as before",
   );
 });
 
-test("those that are level and never agree keep each other from signing for a while only", async () => {
+test("up-to-date members that never agree delay each other's signing only for a while", async () => {
   const scene = new Scene();
   scene.isBehind = false;
   await scene.settle(snapshotHoldMs - 10_000);
@@ -80,7 +80,7 @@ test("those that are level and never agree keep each other from signing for a wh
   assert.deepEqual([scene.past.value, scene.keepsFrom], [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
 });
 
-test("who is level again, and differs, counts at once", async () => {
+test("a member that is up to date again, but differs, counts immediately", async () => {
   const scene = new Scene();
   await scene.settle(catchUpStuckMs + 10_000);
   scene.isBehind = false;

@@ -137,7 +137,7 @@ const AT = EPOCH - 5000;
 const signedBy = ({ voting }: Scene, name: string, at: number): CutVote | null =>
   voting.from(idOf(name), at).find((vote) => vote.at === at) ?? null;
 
-test("a cut is signed once all that are connected hold the same up to it, and told when that is on the disk", () => {
+test("a cut is signed once all connected members have the same entries up to it, and is sent when it is on the disk", () => {
   const scene = new Scene();
   scene.cuts = [cutOf(AT), cutOf(EPOCH)];
   scene.pass();
@@ -152,7 +152,7 @@ test("a cut is signed once all that are connected hold the same up to it, and to
   assert.equal(signedBy(scene, "a", EPOCH), null);
 });
 
-test("a daemon that is catching up signs nothing, and one that has pruned signs up to there", () => {
+test("a daemon that is catching up signs nothing, and one that has pruned signs up to that date", () => {
   const scene = new Scene();
   scene.state = "catching-up";
   scene.commonPast = 0;
@@ -166,7 +166,7 @@ test("a daemon that is catching up signs nothing, and one that has pruned signs 
   assert.equal(signedBy(scene, "a", EPOCH), null);
 });
 
-test("no date is signed twice, whatever becomes of its state, not after a restart either", () => {
+test("no date is signed twice, whatever happens to its state, not even after a restart", () => {
   const scene = new Scene();
   scene.cuts = [cutOf(AT)];
   scene.pass();
@@ -181,7 +181,7 @@ test("no date is signed twice, whatever becomes of its state, not after a restar
   assert.equal(signedBy(again, "a", AT - 1), null);
 });
 
-test("more than half of the others have to have signed the same; who forgets counts itself as one of them", () => {
+test("more than half of the others must have signed the same state; a daemon that prunes counts itself as one of them", () => {
   const scene = new Scene();
   scene.cuts = [cutOf(AT)];
   scene.pass();
@@ -197,11 +197,11 @@ test("more than half of the others have to have signed the same; who forgets cou
   assert.equal(other.voting.agreedOn(AT)?.seal, cutOf(AT).seal);
 });
 
-test("who has no voice, forges, or signs for another cluster is not counted, however many come", () => {
+test("votes by non-voters, forged votes and votes for another cluster are not counted, however many there are", () => {
   const scene = new Scene();
   const strangers = Array.from({ length: 100 }, (_, i) => voteOf(`stranger${i}`, cutOf(AT)));
   scene.heard(...strangers);
-  assert.equal(scene.checks, 0, "their signatures cost nothing");
+  assert.equal(scene.checks, 0, "their signatures are not even checked");
   scene.heard({ ...voteOf("b", cutOf(AT)), seal: cutOf(AT, "another").seal });
   scene.heard(voteOf("c", cutOf(AT), "d".repeat(32)));
   assert.deepEqual(
@@ -210,7 +210,7 @@ test("who has no voice, forges, or signs for another cluster is not counted, how
   );
 });
 
-test("a member that sends forged votes without end has some checked in a second, and no more", () => {
+test("only a limited number of a member's forged votes is checked per second", () => {
   const scene = new Scene();
   const forged = (at: number) => ({ ...voteOf("b", cutOf(at)), signature: "x" });
   for (let i = 0; i < 20; i++)
@@ -221,7 +221,7 @@ test("a member that sends forged votes without end has some checked in a second,
   assert.notEqual(signedBy(scene, "c", AT), null);
 });
 
-test("a member that signs two states of one date has proved its guilt; who forges that has not", () => {
+test("a member that signs two states of one date has proved its guilt; a forger has proved nothing", () => {
   const scene = new Scene();
   scene.heard(voteOf("b", cutOf(AT)), voteOf("b", cutOf(AT)));
   scene.heard({ ...voteOf("b", cutOf(AT)), seal: cutOf(AT, "another").seal });
@@ -229,11 +229,11 @@ test("a member that signs two states of one date has proved its guilt; who forge
   scene.heard(voteOf("b", cutOf(AT, "another")));
   assert.deepEqual(scene.guilty, [idOf("b")]);
   scene.heard(voteOf("b", cutOf(AT + 1)), voteOf("b", cutOf(AT)));
-  assert.deepEqual(scene.voting.from(idOf("b"), 0), [], "what it has signed is worth nothing");
+  assert.deepEqual(scene.voting.from(idOf("b"), 0), [], "its votes are worthless");
   assert.match(scene.errors[0] as string, /two states of one date/);
 });
 
-test("a proved guilt is proved after a restart too, among other votes, and of some members only", () => {
+test("a proof of guilt is still valid after a restart, among other votes, and for a limited number of members", () => {
   const scene = new Scene();
   scene.cuts = [cutOf(AT)];
   scene.heard(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)), voteOf("b", cutOf(AT, "another")));
@@ -254,7 +254,7 @@ test("a proved guilt is proved after a restart too, among other votes, and of so
   assert.deepEqual(last.guilty, names.slice(-PROOFS_MAX).map(idOf));
 });
 
-test("of members that come with another id each time the votes are forgotten", () => {
+test("the votes of members that return with a new id each time are forgotten", () => {
   const scene = new Scene();
   const isKnown = (name: string) => signedBy(scene, name, AT) !== null;
   for (let i = 0; i < 50; i++) {
@@ -263,13 +263,13 @@ test("of members that come with another id each time the votes are forgotten", (
     scene.pass();
   }
   const known = Array.from({ length: 50 }, (_, i) => `b${i}`).filter(isKnown);
-  assert.deepEqual(known, ["b48", "b49"], "one may be at the address where nobody is known to be");
+  assert.deepEqual(known, ["b48", "b49"], "one of them may be at the address without a known daemon");
   scene.electorate = { ids: new Set([idOf("b49"), idOf("c")]), others: 2 };
   scene.pass();
   assert.deepEqual([isKnown("b48"), isKnown("b49")], [false, true]);
 });
 
-test("for a member that stays behind snapshots are wanted, ever more seldom", () => {
+test("for a member that stays behind snapshots are requested at growing intervals", () => {
   const scene = new Scene();
   scene.isCatchingUp = true;
   const wantedIn = (ms: number) => {
@@ -281,7 +281,7 @@ test("for a member that stays behind snapshots are wanted, ever more seldom", ()
   assert.equal(wantedIn(4000), 1);
   assert.equal(wantedIn(2 * PEERING_LIMITS.catchUpStuckMs + 4000), 1);
   assert.ok(wantedIn(3_600_000) <= 12);
-  // A member that reconnects repeatedly gets no more of them.
+  // A member that reconnects repeatedly receives no more of them.
   for (let i = 0; i < 10; i++) {
     scene.isCatchingUp = i % 2 > 0;
     scene.pass();
@@ -289,7 +289,7 @@ test("for a member that stays behind snapshots are wanted, ever more seldom", ()
   assert.equal(wantedIn(60_000), 0);
 });
 
-test("what is wanted for a member that stays behind is of a date that can still be signed", () => {
+test("a snapshot requested for a member that stays behind has a date that can still be signed", () => {
   const wantedAfter = (scene: Scene) => {
     scene.isCatchingUp = true;
     for (const end = scene.now + PEERING_LIMITS.catchUpStuckMs + 4000; scene.now < end; ) scene.pass();
@@ -299,19 +299,19 @@ test("what is wanted for a member that stays behind is of a date that can still 
   own.cuts = [cutOf(AT)];
   own.pass();
   own.cuts = [];
-  assert.equal(wantedAfter(own), AT, "not of one that was signed here");
-  assert.equal(wantedAfter(new Scene(own.votes)), AT, "nor before a restart");
+  assert.equal(wantedAfter(own), AT, "not one that was signed here");
+  assert.equal(wantedAfter(new Scene(own.votes)), AT, "nor one from before a restart");
   assert.equal(wantedAfter(new Scene()), -1);
   const others = new Scene();
   others.heard(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)), voteOf("c", cutOf(AT + 1)));
   assert.equal(
     wantedAfter(others),
     AT,
-    "nor of one that most others have signed; one's word puts nothing off",
+    "nor one that most others have signed; a single member's vote delays nothing",
   );
 });
 
-test("what others have signed of the snapshots that are held is handed to who connects, and again to who is catching up", () => {
+test("the others' votes for held snapshots are sent to a member that connects, and repeatedly to one that catches up", () => {
   const scene = new Scene();
   scene.cuts = [cutOf(AT)];
   scene.heard(voteOf("c", cutOf(AT)), voteOf("c", cutOf(AT - 1)));
@@ -319,9 +319,9 @@ test("what others have signed of the snapshots that are held is handed to who co
   scene.sent.length = 0;
   scene.isCatchingUp = true;
   scene.pass();
-  const told = scene.sent.flatMap((message) => (message.kind === "cuts" ? message.votes : []));
+  const votes = scene.sent.flatMap((message) => (message.kind === "cuts" ? message.votes : []));
   assert.deepEqual(
-    told.map(({ spki, at }) => [spki, at]),
+    votes.map(({ spki, at }) => [spki, at]),
     [
       [spkiOf("c"), AT],
       [spkiOf("a"), AT],
@@ -329,7 +329,7 @@ test("what others have signed of the snapshots that are held is handed to who co
   );
 });
 
-test("votes of one member are kept within a bound, those of snapshots that are held first", () => {
+test("the number of stored votes of a member is bounded, and those for held snapshots are kept first", () => {
   const scene = new Scene();
   scene.cuts = [cutOf(AT - 1000)];
   for (let i = 0; i < 200; i++) {
@@ -341,7 +341,7 @@ test("votes of one member are kept within a bound, those of snapshots that are h
   assert.notEqual(signedBy(scene, "b", AT - 801), null);
 });
 
-test("a state that most others have signed otherwise is not found the same", () => {
+test("a state is not certified if most others have signed a different one", () => {
   const scene = new Scene();
   scene.cuts = [cutOf(AT, "own")];
   scene.heard(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)));
@@ -350,7 +350,7 @@ test("a state that most others have signed otherwise is not found the same", () 
   assert.deepEqual([scene.errors, scene.certified], [[], []]);
 });
 
-test("what is signed is told to nobody, and counts for nothing, before it is on the disk", () => {
+test("a vote is neither sent nor counted before it is on the disk", () => {
   const scene = new Scene();
   let saved = () => {};
   scene.save = (kept) => void (saved = kept);
@@ -364,7 +364,7 @@ test("what is signed is told to nobody, and counts for nothing, before it is on 
   assert.ok(scene.sent.length > 0);
 });
 
-test("what is signed stays in what is kept, though other votes are kept before the disk has it", () => {
+test("a vote stays among the stored ones although other votes are stored before it is on the disk", () => {
   const scene = new Scene();
   const saved: (() => void)[] = [];
   scene.save = (kept) => void saved.push(kept);

@@ -1,4 +1,4 @@
-/** Tests entries that members have pruned and can no longer send: a daemon that misses them is not live. */
+/** Tests entries that members have pruned and can no longer send: a daemon that is missing them is not live. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CutVoting } from "../../../../cluster/peers/past/cut-voting.js";
@@ -13,10 +13,10 @@ import { EPOCH, entryOf, keyOf, signWith } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";
 import { addressesOf, entriesOf, isLevel, type Node, World } from "../support.js";
 
-const LACKING = /misses entries that a member no longer stores/;
+const INCOMPLETE = /is missing entries that a member no longer stores/;
 
-const errorsOf = ({ lines }: Node) => lines.filter(({ text }) => LACKING.test(text));
-const isSaid = ({ lines }: Node, text: RegExp) => lines.some((line) => text.test(line.text));
+const errorsOf = ({ lines }: Node) => lines.filter(({ text }) => INCOMPLETE.test(text));
+const isLogged = ({ lines }: Node, text: RegExp) => lines.some((line) => text.test(line.text));
 
 /** Adds twenty entries, a second apart. */
 function fill(...nodes: readonly Node[]): void {
@@ -28,7 +28,7 @@ function fill(...nodes: readonly Node[]): void {
 
 const prune = ({ timeline }: Node, at: number) => timeline.prune(EPOCH + at);
 
-test("a joiner beside a member that has pruned stays catching-up, and its log says which, from when, and the cure", () => {
+test("a joiner next to a member that has pruned stays catching-up, and its log has the date and the remedy", () => {
   const world = new World();
   const a = world.add("a");
   fill(a);
@@ -42,14 +42,14 @@ test("a joiner beside a member that has pruned stays catching-up, and its log sa
   }
   assert.deepEqual([...states], ["catching-up"]);
   assert.equal(a.peering.state, "live");
-  assert.equal(entriesOf(b), 10, "it has what is left");
+  assert.equal(entriesOf(b), 10, "it has the remaining entries");
   assert.equal(errorsOf(b).length, 1);
   assert.deepEqual(errorsOf(b)[0]?.facts, {
     member: Buffer.from(keyOf("a").id, "latin1").toString("hex"),
     address: "a:1",
     keepsFrom: new Date(EPOCH - 50_499).toISOString(),
   });
-  assert.ok(!isSaid(b, /caught up/));
+  assert.ok(!isLogged(b, /caught up/));
   assert.deepEqual(
     b.peering.members.map(({ prunedTo, isLacking }) => [prunedTo, isLacking]),
     [[EPOCH - 50_500, true]],
@@ -63,7 +63,7 @@ test("a joiner beside a member that has pruned stays catching-up, and its log sa
   assert.equal(b.peering.state, "catching-up");
 });
 
-test("a joiner beside a member that has pruned and one that has everything becomes live", () => {
+test("a joiner next to a member that has pruned and one with all entries becomes live", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   fill(a);
@@ -75,7 +75,7 @@ test("a joiner beside a member that has pruned and one that has everything becom
   c.peering.setPeers([world.addressOf("a"), world.addressOf("b")]);
   world.runUntil(() => c.peering.state === "live");
   assert.ok(isLevel(a, b, c));
-  assert.ok(isSaid(c, /caught up/));
+  assert.ok(isLogged(c, /caught up/));
   assert.deepEqual(
     c.peering.members.map(({ isLacking }) => isLacking),
     [false, false],
@@ -83,7 +83,7 @@ test("a joiner beside a member that has pruned and one that has everything becom
   for (const node of [a, b]) assert.equal(node.peering.state, "live");
 });
 
-test("what a joiner gets from one that has everything makes it live without a word, although another has pruned", () => {
+test("a joiner that receives everything from a complete member becomes live without a log line, although another has pruned", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   fill(a);
@@ -98,7 +98,7 @@ test("what a joiner gets from one that has everything makes it live without a wo
   assert.deepEqual([states, errorsOf(c).length], [["level"], 0]);
 });
 
-test("of two that hold the same one may have pruned, or both: they stay live, also while they are written to", () => {
+test("of two members with the same entries one or both may have pruned: they stay live, even while clients write", () => {
   const world = new World();
   const [a, b] = [world.add("a"), world.add("b", { peers: ["a"] })];
   fill(a, b);
@@ -118,7 +118,7 @@ test("of two that hold the same one may have pruned, or both: they stay live, al
   assert.equal(errorsOf(a).length + errorsOf(b).length, 0);
 });
 
-test("who was away for longer than a member keeps entries is catching up as soon as it is connected", () => {
+test("a daemon that was away longer than the retention time is catching up as soon as it is connected", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
   world.run(5000);
@@ -134,20 +134,20 @@ test("who was away for longer than a member keeps entries is catching up as soon
   world.run(30_000);
   assert.equal(b.peering.state, "catching-up");
   assert.equal(errorsOf(b).length, 1);
-  assert.equal(a.peering.state, "live", "it holds more than a member that is not live");
+  assert.equal(a.peering.state, "live", "it has more entries than a member that is not live");
 });
 
 /** Returns the gaps of a daemon that is not live, with one member that holds an entry which the daemon has pruned. */
 function subject() {
   const time = { uptime: 0 };
-  const asked: number[] = [];
+  const requests: number[] = [];
   const timeline = new FakeTimeline(
     (step) => step(),
     () => {},
   );
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   const clocks = { clock: () => EPOCH, uptime: () => time.uptime };
-  const send = (message: OwnMessage) => void (message.kind === "report-request" && asked.push(message.at));
+  const send = (message: OwnMessage) => void (message.kind === "report-request" && requests.push(message.at));
   const listener = double<ConnectedMember>({ status: { state: "live", watermark: 1 }, connection: { send } });
   const cluster = double<ClusterState>({
     timeline: timeline.real,
@@ -159,39 +159,39 @@ function subject() {
     state: "catching-up",
     beganEmpty: true,
     order: null,
-    notices: { warn: () => assert.fail("it is believed") },
+    notices: { warn: () => assert.fail("the member is believed") },
   });
   const gaps = new Gaps(cluster, double<CutVoting>({ haveSigned: () => false }));
   const entry = entryOf(-60_000);
-  const given = new DigestIndex();
-  given.add(placeOf(entry), false);
-  const held = { ring: given.total("ring"), data: given.total("data") };
+  const theirs = new DigestIndex();
+  theirs.add(placeOf(entry), false);
+  const totals = { ring: theirs.total("ring"), data: theirs.total("data") };
   const connection = { remote: "a:1", send: () => {} };
   const numbers = { serial: 1, echo: 0, echoAge: 0, clock: EPOCH, watermark: 0, skewed: false };
   const hears = (pruned: number) =>
     gaps.heard(
       double<ConnectedMember>({ id: "a", connection }),
-      { kind: "status", ...numbers, ...held, pruned, state: "live" },
+      { kind: "status", ...numbers, ...totals, pruned, state: "live" },
       true,
     );
-  const reports = () => gaps.reported("a", { at: EPOCH - 50_000, watermark: 0, ...held });
-  return { gaps, time, asked, timeline, entry, hears, reports };
+  const reports = () => gaps.reported("a", { at: EPOCH - 50_000, watermark: 0, ...totals });
+  return { gaps, time, requests, timeline, entry, hears, reports };
 }
 
-test("what lacked is not stuck any more as soon as it is here", () => {
+test("missing entries no longer count as stuck as soon as they have arrived", () => {
   const { gaps, time, timeline, entry, hears, reports } = subject();
   const pruned = EPOCH - 50_500;
   hears(pruned);
   reports();
   const isStuck = () => gaps.isStuck("a", time.uptime, PEERING_LIMITS.snapshotAfterMs);
-  assert.equal(isStuck(), false, "it may be on its way");
+  assert.equal(isStuck(), false, "they may be in flight");
   time.uptime += PEERING_LIMITS.snapshotAfterMs;
   assert.equal(isStuck(), true);
   timeline.take(entry);
   assert.equal(isStuck(), false);
 });
 
-test("a member that says now that it has pruned, and now that it has not, and never what it holds, is not waited for without end", () => {
+test("a member that alternately claims to have pruned, and never reports its entries, is not waited for forever", () => {
   const { gaps, time, hears } = subject();
   for (let i = 0; i < 20; i++) {
     hears(0);
@@ -201,30 +201,30 @@ test("a member that says now that it has pruned, and now that it has not, and ne
   }
 });
 
-test("a member that reports again and again makes nobody ask all the others as often", () => {
-  const { asked, time, hears, reports } = subject();
+test("a member that reports repeatedly does not cause as many requests to all others", () => {
+  const { requests, time, hears, reports } = subject();
   hears(EPOCH - 50_500);
   for (let i = 0; i < 1000; i++) reports();
-  assert.equal(asked.length, 1);
+  assert.equal(requests.length, 1);
   time.uptime += PEERING_LIMITS.reportEveryMs;
   for (let i = 0; i < 1000; i++) reports();
-  assert.equal(asked.length, 2);
+  assert.equal(requests.length, 2);
 });
 
-test("what the others hold is asked again as long as something lacks, though its member reports no more", () => {
-  const { gaps, asked, time, timeline, entry, hears, reports } = subject();
+test("the others are asked repeatedly as long as entries are missing, although their member sends no more reports", () => {
+  const { gaps, requests, time, timeline, entry, hears, reports } = subject();
   hears(EPOCH - 50_500);
   reports();
   for (let rounds = 1; rounds <= 5; rounds++) {
-    assert.equal(asked.length, rounds);
+    assert.equal(requests.length, rounds);
     time.uptime += PEERING_LIMITS.reportEveryMs;
     gaps.tick(time.uptime);
   }
   timeline.take(entry);
-  asked.length = 0;
+  requests.length = 0;
   time.uptime += PEERING_LIMITS.reportEveryMs;
   gaps.tick(time.uptime);
-  assert.equal(asked.length, 0, "nothing lacks any more");
+  assert.equal(requests.length, 0, "nothing is missing any longer");
 });
 
 /** Creates a daemon that misses what a departed member has pruned, and a member that is connected only to it. */
@@ -243,21 +243,21 @@ function lackingOfOneGone(prunedTo: number) {
   return { world, b };
 }
 
-test("what lacks is remembered while the member is away, until it is left out of the peers", () => {
+test("missing entries are remembered while the member is disconnected, until it is removed from the peers", () => {
   const { world, b } = lackingOfOneGone(-50_000);
   b.peering.setPeers([world.addressOf("c")]);
   world.run(100);
   assert.equal(b.peering.state, "live");
 });
 
-test("what lacks is not waited for when the member is there again as another, with nothing", () => {
+test("missing entries are not waited for if the member has returned with a new id and no data", () => {
   const { world, b } = lackingOfOneGone(-40_000);
   const key = keyOf("another");
   world.add("a", { parts: { identity: { ...key, sign: (bytes) => signWith(key.spki, bytes) } } });
   world.runUntil(() => b.peering.state === "live");
 });
 
-test("a lacking daemon that prunes itself makes nobody else catching-up, and stays what it is", () => {
+test("an incomplete daemon that prunes makes no other daemon catch up, and stays incomplete", () => {
   const world = new World();
   const a = world.add("a");
   fill(a);
@@ -273,7 +273,7 @@ test("a lacking daemon that prunes itself makes nobody else catching-up, and sta
   );
 });
 
-test("what was pruned long ago is compared where sums are kept although finer ones have gone", () => {
+test("entries pruned long ago are compared by coarse sums after the finer ones were dropped", () => {
   const world = new World();
   const [a, b] = [world.add("a"), world.add("b")];
   const DAY = 86_400_000;
@@ -283,21 +283,21 @@ test("what was pruned long ago is compared where sums are kept although finer on
   }
   world.run(100);
   prune(a, -3 * DAY + 5500);
-  const asked: number[] = [];
+  const requests: number[] = [];
   const { digestUpTo } = a.timeline.index;
   a.timeline.index.digestUpTo = (at, set) => {
-    asked.push(at);
+    requests.push(at);
     return digestUpTo.call(a.timeline.index, at, set);
   };
   b.timeline.take(entryOf(-3 * DAY + 9500));
   b.peering.setPeers([world.addressOf("a")]);
-  world.runUntil(() => asked.length > 0);
-  assert.ok(asked.every((at) => at % 4_096_000 === 0 && at > EPOCH - 3 * DAY + 5500));
+  world.runUntil(() => requests.length > 0);
+  assert.ok(requests.every((at) => at % 4_096_000 === 0 && at > EPOCH - 3 * DAY + 5500));
   world.runUntil(() => isLevel(a, b) && b.peering.state === "live");
 });
 
-test("of two that were apart and have forgotten up to different dates one is live, and the other one lacks something", () => {
-  // By how many entries one is ahead in the part that both have forgotten, and in the part that only the other has.
+test("of two daemons that were apart and pruned up to different dates one is live, and the other is incomplete", () => {
+  // By how many entries one is ahead in the part that both have pruned, and in the part that only the other has pruned.
   for (const [before, between] of [
     [1, -3],
     [-1, 3],

@@ -16,19 +16,19 @@ function three(): { world: World; nodes: readonly [Node, Node, Node] } {
   return { world, nodes: [a, b, c] };
 }
 
-test("a damaged entry is let go of once most others have held the same without it for a while", () => {
+test("a damaged entry is dropped once most others have had the same entries without it for a while", () => {
   const { world, nodes } = three();
   const [a] = nodes;
   world.run(2 * catchUpStuckMs);
   assert.equal(a.timeline.damagedEntries.timesLetGo, 0, "nothing is damaged");
   a.timeline.damagedEntries.lastAt = EPOCH - 1000;
   world.run(catchUpStuckMs - 1000);
-  assert.equal(a.timeline.damagedEntries.timesLetGo, 0, "it may be given again");
+  assert.equal(a.timeline.damagedEntries.timesLetGo, 0, "another member may still send it");
   world.run(4000);
   assert.equal(a.timeline.damagedEntries.timesLetGo, 1);
 });
 
-test("a damaged entry is waited for while most others are away, or have more than is here", () => {
+test("a damaged entry is kept while most others are disconnected, or have more than this daemon", () => {
   const { world, nodes } = three();
   const [a, b, c] = nodes;
   a.timeline.damagedEntries.lastAt = EPOCH - 1000;
@@ -42,7 +42,7 @@ test("a damaged entry is waited for while most others are away, or have more tha
   assert.equal(a.timeline.damagedEntries.timesLetGo, 0);
 });
 
-test("who goes on writing elsewhere does not put off that a damaged entry is let go of", () => {
+test("writes on other daemons do not delay the dropping of a damaged entry", () => {
   const { world, nodes } = three();
   const [a, b] = nodes;
   a.timeline.damagedEntries.lastAt = EPOCH - 1000;
@@ -53,7 +53,7 @@ test("who goes on writing elsewhere does not put off that a damaged entry is let
   assert.equal(a.timeline.damagedEntries.timesLetGo, 1);
 });
 
-test("where one other has the same and one has more that it cannot give, two of three go on without; not while one is away", () => {
+test("if one member has the same and one has more that it cannot send, two of three continue without it; not while one is away", () => {
   const { world, nodes } = three();
   const [a, , c] = nodes;
   const only = entryOf(-1000);
@@ -62,13 +62,13 @@ test("where one other has the same and one has more that it cannot give, two of 
   a.timeline.damagedEntries.lastAt = only.envelope.at;
   for (const pair of ["a c", "c a"]) world.cut.add(pair);
   world.run(2 * catchUpStuckMs);
-  assert.equal(a.timeline.damagedEntries.timesLetGo, 0, "it may be the one that can give it");
+  assert.equal(a.timeline.damagedEntries.timesLetGo, 0, "it may be the one that can send it");
   world.cut.clear();
   world.run(2 * catchUpStuckMs);
   assert.ok(a.timeline.damagedEntries.timesLetGo > 0);
 });
 
-test("a daemon without members waits for nobody for longer", () => {
+test("a daemon without members does not wait for any", () => {
   const world = new World();
   const alone = world.add("a", { peers: [] });
   alone.timeline.damagedEntries.lastAt = EPOCH - 1000;
@@ -78,7 +78,7 @@ test("a daemon without members waits for nobody for longer", () => {
   assert.equal(alone.timeline.damagedEntries.timesLetGo, 1);
 });
 
-test("what was said when something was damaged long ago counts for nothing that is damaged now", () => {
+test("reports about an earlier damage do not count for a later one", () => {
   const { world, nodes } = three();
   const { damagedEntries } = nodes[0].timeline;
   for (const when of ["first", "long after"]) {
@@ -91,7 +91,7 @@ test("what was said when something was damaged long ago counts for nothing that 
   }
 });
 
-test("what is damaged is looked at as often as it is asked for, not each time that the clock ticks", () => {
+test("damaged entries are checked as often as reports are requested, not with each tick", () => {
   const { world, nodes } = three();
   let looks = 0;
   Object.defineProperty(nodes[0].timeline.damagedEntries, "lastAt", {

@@ -23,8 +23,8 @@ const voteOf = (at: number): CutVote => ({ at, bytes: 1, seal: sha256(`${at}`), 
  * Returns the chosen date.
  * @param agreed  dates of which most other members have signed the same
  * @param missing  the entries that the member has dropped
- * @param options.base  the snapshot here in place of forgotten entries
- * @param options.taken  dates of snapshots taken before
+ * @param options.base  the snapshot that replaces pruned entries here
+ * @param options.taken  dates of snapshots adopted before
  */
 function chosen(
   agreed: readonly number[],
@@ -74,24 +74,24 @@ function chosen(
     ?.agreed.at;
 }
 
-test("behind a snapshot that a member has signed and has no more comes the next that is agreed on, then the first again", () => {
+test("after a signed snapshot that a member no longer has comes the next agreed one, then the first again", () => {
   assert.equal(chosen([FIRST, SECOND, THIRD], -1), FIRST);
   assert.equal(chosen([FIRST, SECOND, THIRD], FIRST), SECOND);
   assert.equal(chosen([FIRST, THIRD], FIRST), THIRD);
   assert.equal(chosen([FIRST, SECOND], SECOND), FIRST);
   assert.equal(chosen([], FIRST), undefined);
-  assert.equal(chosen([], FIRST, { order: "b" }), SECOND, "an order is to be carried out as well");
+  assert.equal(chosen([], FIRST, { order: "b" }), SECOND, "an order has to be carried out too");
 });
 
-test("the very snapshot that stands here for what is forgotten is not taken once more, whatever lacks; another of its date is", () => {
+test("the snapshot that already replaces the pruned entries here is not adopted again; another of its date is", () => {
   const base = voteOf(FIRST);
   assert.equal(chosen([FIRST], -1, { base }), undefined);
   assert.equal(chosen([FIRST, SECOND], -1, { base }), SECOND);
   assert.equal(chosen([FIRST, SECOND], -1, { base: { ...base, seal: sha256("another") } }), FIRST);
-  assert.equal(chosen([FIRST], -1, { base, order: "b" }), SECOND, "an order is to change something as well");
+  assert.equal(chosen([FIRST], -1, { base, order: "b" }), SECOND, "an order has to change something");
 });
 
-test("of two that are agreed on neither is taken twice in turn, while this daemon stays behind", () => {
+test("of two agreed snapshots neither is adopted twice while this daemon stays behind", () => {
   assert.equal(chosen([FIRST, SECOND], -1, { base: voteOf(FIRST), taken: [FIRST] }), SECOND);
   assert.equal(chosen([FIRST, SECOND], -1, { base: voteOf(SECOND), taken: [FIRST, SECOND] }), undefined);
 });
@@ -120,7 +120,7 @@ function takingOf(adopt: (owner: AdoptionHandlers) => void, isServing: () => boo
   return taking;
 }
 
-test("a snapshot counts as taken until this daemon serves", () => {
+test("a snapshot counts as adopted until this daemon serves", () => {
   let isServing = false;
   const taking = takingOf(
     (owner) => owner.onAdopted(),
@@ -134,7 +134,7 @@ test("a snapshot counts as taken until this daemon serves", () => {
   assert.ok(!taking.wasTaken(voteOf(FIRST)));
 });
 
-test("of a member that gave another one of the same length a later one is asked for next", () => {
+test("a member that sent a different snapshot of the same length is asked for a later one next", () => {
   const taking = takingOf(
     (owner) => owner.onFailed(new Error("it is not the one that members have signed")),
     () => false,

@@ -21,7 +21,7 @@ const settle = async () => {
   for (let i = 0; i < 5; i++) await Promise.resolve();
 };
 
-test("what lies below every member's watermark is stable once all report the same", async () => {
+test("everything below all watermarks is stable once all report the same", async () => {
   const world = new World();
   const [a, b, c] = [world.add("a", { peers: ["b", "c"] }), world.add("b"), world.add("c")];
   world.run(500);
@@ -29,7 +29,7 @@ test("what lies below every member's watermark is stable once all report the sam
   const stable = watch(a.peering.stable(EPOCH + 500));
   world.run(1000);
   await settle();
-  assert.ok(!stable.isDone, "the watermarks trail by a second");
+  assert.ok(!stable.isDone, "the watermarks are a second behind");
   world.run(4500);
   await settle();
   assert.ok(stable.isDone);
@@ -38,7 +38,7 @@ test("what lies below every member's watermark is stable once all report the sam
   assert.equal(a.peering.stablePoint % 1000, 0);
 });
 
-test("nothing becomes stable while a member is away, or holds something else, or holds its watermark back", async () => {
+test("nothing becomes stable while a member is disconnected, has different entries, or delays its watermark", async () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"] });
   world.run(5000);
@@ -47,17 +47,17 @@ test("nothing becomes stable while a member is away, or holds something else, or
   b.timeline.take(entryOf(-10));
   a.timeline.take(entryOf(-20));
   world.run(20_000);
-  assert.equal(b.timeline.index.total("data").count, 1, "it takes nothing from the other");
+  assert.equal(b.timeline.index.total("data").count, 1, "it receives nothing from the other");
   assert.equal(a.peering.stablePoint, 0);
 });
 
 for (const [difference, entries] of [
-  ["has one entry more", [500, 600, 700]],
-  ["has one entry less", [500]],
-  ["has as many entries, and others", [500, 601]],
+  ["has one more entry", [500, 600, 700]],
+  ["has one entry fewer", [500]],
+  ["has as many entries, but different ones", [500, 601]],
 ] as const)
   for (const set of ["ring", "data"] as const)
-    test(`nothing becomes stable for the report of one that ${difference} (${set})`, () => {
+    test(`nothing becomes stable by the report of a member that ${difference} (${set})`, () => {
       const [own, theirs] = [[500, 600], entries].map((dates) => {
         const timeline = new FakeTimeline(
           () => {},
@@ -70,10 +70,10 @@ for (const [difference, entries] of [
       own.published = EPOCH + 5000;
       const point = new StablePoint(own.real, PEERING_LIMITS);
       const { id } = keyOf("b");
-      const asked: number[] = [];
-      const member = { id, watermark: own.published, ask: (at: number) => void asked.push(at) };
+      const requests: number[] = [];
+      const member = { id, watermark: own.published, ask: (at: number) => void requests.push(at) };
       const report = (index: FakeTimeline["index"]) => {
-        const [at] = asked.splice(0) as [number];
+        const [at] = requests.splice(0) as [number];
         point.reported(id, { at, watermark: own.published, ...totalsUpTo(index, at) });
       };
       point.tick(0, () => [member]);
@@ -81,10 +81,10 @@ for (const [difference, entries] of [
       assert.equal(point.value, 0);
       point.tick(PEERING_LIMITS.reportEveryMs, () => [member]);
       report(own.index);
-      assert.equal(point.value, own.published, "once it has the same");
+      assert.equal(point.value, own.published, "once it has the same entries");
     });
 
-test("an own digest that changes after a report voids it", () => {
+test("an own digest that changes after a report invalidates it", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   world.run(10_000);
@@ -111,7 +111,7 @@ test("without members everything at or below the own watermark is stable", async
   assert.ok(stable.isDone);
 });
 
-test("a clock off the members' median is found out, told the timeline, and moves the watermark with the others", () => {
+test("a clock off the members' median is detected, reported to the timeline, and the watermark follows the others", () => {
   const world = new World();
   const [a, b, c] = [
     world.add("a", { peers: ["b", "c"] }),
@@ -137,7 +137,7 @@ test("a clock off the members' median is found out, told the timeline, and moves
   assert.equal(a.timeline.isSkewed, false);
 });
 
-test("of two clocks the earlier one is right", () => {
+test("of two clocks the earlier one counts as right", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
   b.offset = 5000;
@@ -146,7 +146,7 @@ test("of two clocks the earlier one is right", () => {
   assert.equal(b.peering.isSkewed, true);
 });
 
-test("without a majority the last verdict on the clock holds", () => {
+test("without a majority the last verdict on the clock remains valid", () => {
   const world = new World();
   const [a] = [world.add("a", { peers: ["b", "c"] }), world.add("b"), world.add("c")];
   world.run(5000);

@@ -1,12 +1,12 @@
 /**
- * The date at which the tail ends, and the date up to which entries are folded: by the clock, as far as it is
+ * The date at which the tail ends, and the date up to which entries are folded. Both follow the clock, as far as it is
  * trusted.
  */
 import type { TimelineParts } from "./timeline-owner.js";
 import { DUE_AHEAD_MS } from "./waiting.js";
 import type { Watermark } from "./watermark.js";
 
-export class Horizon {
+export class FoldDates {
   readonly #parts: TimelineParts;
   readonly #watermark: Watermark;
 
@@ -16,20 +16,20 @@ export class Horizon {
   }
 
   /**
-   * Returns the date at which the tail should end by now. The newest entry counts as well: a wrong clock must not end
-   * what other members still change.
+   * Returns the date at which the tail should end by now. The newest entry counts too: a wrong clock must not end what
+   * other members may still change.
    */
-  of(newest: number): number {
+  tailEnd(newest: number): number {
     return Math.floor(Math.min(this.#watermark.now(), newest) - this.#parts.limits.tailMs);
   }
 
-  /** The date at which the tail would end if there were an entry of now, but not after the published watermark. */
+  /** The date at which the tail would end if there were an entry dated now, but not after the published watermark. */
   get finalTo(): number {
     const watermark = this.#watermark;
     return Math.min(Math.floor(watermark.now() - this.#parts.limits.tailMs), watermark.published);
   }
 
-  /** Entries dated up to it are folded now. */
+  /** The date up to which entries are folded now. */
   get dueUntil(): number {
     return Math.floor(this.#parts.clock()) + DUE_AHEAD_MS;
   }
