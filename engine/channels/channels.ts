@@ -1,21 +1,20 @@
 /**
- * The subscribers of this daemon's channels. Messages are not stored, and cannot be received later. Messages published
- * here are sent to the other daemons as well.
- * Source: redis-server 7.0, pubsub.c.
+ * The subscribers of this daemon's channels. Messages are not stored, so they cannot be received later. Messages
+ * published here are also sent to the other daemons. Source: redis-server 7.0, pubsub.c.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { GlobSteps, globMatches } from "../../store/patterns/glob.js";
 import { Message } from "./message.js";
 
-/** Patterns match channels; shard channels have messages of their own. */
+/** Patterns match channels; shard channels have separate messages. */
 export const CHANNEL_KINDS = ["channel", "pattern", "shard"] as const;
 export type ChannelKind = (typeof CHANNEL_KINDS)[number];
 
 export interface Subscriber {
   hear(message: Message): void;
-  /** Messages of other daemons may be missing. Optional: not every protocol can report it. */
+  /** Called when messages of other daemons may be missing. Optional: not every protocol can report it. */
   miss?(): void;
-  /** The users' rules have changed: check the permission again. */
+  /** Called when the users' rules have changed: the subscriber checks its permission again. */
   review(): void;
 }
 
@@ -28,14 +27,14 @@ export interface Said {
 
 /** Sends messages to the other daemons. */
 export interface Relay {
-  /** Sends it to all connected daemons; it does not wait for any that is away. */
+  /** Sends the message to all connected daemons, without waiting for disconnected ones. */
   give(said: Said): void;
 }
 
 type Subscribers = Map<ByteString, Set<Subscriber>>;
 
 export class Channels {
-  /** null: there are no other daemons. */
+  /** The relay to the other daemons; null: there are none. */
   relay: Relay | null = null;
   readonly #subscribers: Readonly<Record<ChannelKind, Subscribers>> = {
     channel: new Map(),
@@ -57,21 +56,21 @@ export class Channels {
   }
 
   /**
-   * Publishes a client's message, also on the other daemons.
-   * @returns the subscribers that received it here; one that matched twice counts twice
+   * Publishes a client's message, here and on the other daemons.
+   * @returns the number of local subscribers that received it; a subscriber that matched twice counts twice
    */
   say(said: Said): number {
     this.relay?.give(said);
     return this.tell(said);
   }
 
-  /** Publishes a message on this daemon alone. @returns as `say` */
+  /** Publishes a message on this daemon only. @returns as `say` */
   tell({ kind, channel, text }: Said): number {
     if (kind === "channel") return this.#publish(channel, text);
     return this.#send("shard", channel, ["smessage", channel, text]);
   }
 
-  /** Returns the number of subscribers that would receive it now. */
+  /** Returns the number of subscribers that would receive the message now. */
   hearersOf({ kind, channel }: Said): number {
     let hearers = this.subscribersOf(kind, channel);
     const steps = new GlobSteps();
@@ -95,12 +94,12 @@ export class Channels {
     return this.#subscribers[kind].get(name)?.size ?? 0;
   }
 
-  /** Lets all subscribers check their permission again, after the users' rules have changed. */
+  /** Makes all subscribers check their permission again, after the users' rules have changed. */
   review(): void {
     for (const subscriber of this.#all) subscriber.review();
   }
 
-  /** Sends a gap event to all subscribers: messages of other daemons may be missing. */
+  /** Sends a gap event to all subscribers, because messages of other daemons may be missing. */
   miss(): void {
     for (const subscriber of this.#all) subscriber.miss?.();
   }
@@ -124,7 +123,7 @@ export class Channels {
     const subscribers = this.#subscribers[kind].get(name);
     if (subscribers === undefined) return 0;
     const message = new Message(parts);
-    // A subscriber that is closed because too much is pending on its connection leaves the set during the loop.
+    // A subscriber is removed during the loop if its connection is closed because too much output is pending.
     const { size } = subscribers;
     for (const subscriber of subscribers) subscriber.hear(message);
     return size;

@@ -1,18 +1,21 @@
-/** Commands that publish a message on a channel, as they appear in envelopes. */
+/** Converts between channel messages and the commands of an envelope that publish them. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { Said } from "./channels.js";
 
 const KINDS: Readonly<Record<string, Said["kind"]>> = { PUBLISH: "channel", SPUBLISH: "shard" };
-/** Lengths of the names above: other commands are ruled out without converting their names. */
+/** The lengths of the names above. Commands of other lengths are ruled out without converting their names. */
 const SHORTEST = 7;
 const LONGEST = 8;
-/** Arguments, the name included. */
+/** The number of arguments, including the name. */
 const ARGUMENTS = 3;
 
-/** Returns the message of a command; null: it is no PUBLISH or SPUBLISH, or has another number of arguments. */
+/**
+ * Returns the message that a command publishes; null: it is not PUBLISH or SPUBLISH, or has a wrong number of
+ * arguments.
+ */
 export function saidBy(argv: readonly ByteString[]): Said | null {
-  // This runs for each signed command: allocate nothing for most of them.
+  // This runs for each signed command, so it allocates nothing for most commands.
   const name = argv[0] ?? "";
   if (name.length < SHORTEST || name.length > LONGEST || argv.length !== ARGUMENTS) return null;
   const kind = KINDS[name.toUpperCase()];
@@ -26,10 +29,10 @@ export const commandOf = ({ kind, channel, text }: Said): readonly ByteString[] 
   text,
 ];
 
-/** Returns the messages of an envelope that does nothing else; null: it does something else. */
+/** Returns the messages of an envelope that only publishes; null: it contains other commands. */
 export function spokenBy({ commands, multi, if: conditions }: Envelope): readonly Said[] | null {
   if (multi || conditions !== null) return null;
-  // Allocated at the first message: this runs for each signed envelope, and few have any.
+  // Allocated for the first message only: this runs for each signed envelope, and few contain any.
   let all: Said[] | null = null;
   for (const argv of commands) {
     const said = saidBy(argv);

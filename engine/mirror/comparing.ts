@@ -71,7 +71,7 @@ export class Comparing {
   async step(line: RedisLine): Promise<number> {
     const { environment, compareRate } = this.#parts;
     const now = environment.uptime();
-    if (this.#comparison === null && now >= this.#dueAt) this.begin("it was time for it", false);
+    if (this.#comparison === null && now >= this.#dueAt) this.begin("scheduled", false);
     const comparison = this.#comparison;
     if (comparison === null) return Math.min(IDLE_MS, this.#dueAt - now);
     if (comparison.isDone) {

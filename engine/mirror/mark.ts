@@ -84,13 +84,13 @@ export function judgeMark(text: string | null, isEmpty: boolean, claimant: Claim
   const hasBegun = written.length > 0 && !written.includes(null);
   if (text !== null && written.includes(text)) return { kind: "same" };
   if (text === null) {
-    if (hasBegun) return compare("the mark is gone: it was emptied, or restored from before", true);
+    if (hasBegun) return compare("the mark is missing: Redis was emptied, or restored from an earlier dump", true);
     if (isEmpty) return compare("it is empty", false);
     if (takesOver) return compare("it was taken over", false);
     return {
       kind: "refused",
       reason:
-        "it has keys and no mark, so they belong to another program: empty it (FLUSHALL), or overwrite them with dbsync repair --take-over",
+        "it has keys but no mark, so they belong to another program: empty it (FLUSHALL), or overwrite them with dbsync repair --take-over",
     };
   }
   const mark = parseMark(text);
@@ -98,10 +98,10 @@ export function judgeMark(text: string | null, isEmpty: boolean, claimant: Claim
     if (takesOver) return compare("it was taken over", false);
     return { kind: "refused", reason: refusalOf(mark, claimant) };
   }
-  if (hasBegun) return compare("its mark is an older one: it was restored from a dump", true);
+  if (hasBegun) return compare("its mark is older than the last one: Redis was restored from a dump", true);
   if (mark.whole !== "" && mark.whole === claimant.whole) return { kind: "same" };
   const reason =
-    mark.whole === "" ? "the daemon ended before it was level" : "the timeline is another than it was";
+    mark.whole === "" ? "the daemon stopped before Redis was up to date" : "the timeline is not the same as before";
   return compare(reason, false);
 }
 
@@ -109,10 +109,10 @@ const compare = (reason: string, isAlarm: boolean): Claim => ({ kind: "compare",
 
 function refusalOf(mark: Mark | null, { cluster }: Claimant): string {
   if (mark === null)
-    return `its key ${MARK_KEY} is no mark: take that key away, or dbsync repair --take-over`;
+    return `its key ${MARK_KEY} is not a mark: delete that key, or run dbsync repair --take-over`;
   const whose = mark.cluster === cluster ? "" : " of another cluster";
   return (
-    `it is the mirror of daemon ${mark.daemon.slice(0, 12)}…${whose}: give each daemon a Redis of its own, or take this ` +
+    `it is the mirror of daemon ${mark.daemon.slice(0, 12)}…${whose}: give each daemon its own Redis, or take this ` +
     "one over with dbsync repair --take-over, when that daemon is gone"
   );
 }

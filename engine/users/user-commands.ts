@@ -1,6 +1,6 @@
 /**
- * The commands of one connection of a listener with users: each is looked up, permitted, checked against the memory
- * limit, and run.
+ * The commands of one connection to a listener with users. Each command is looked up, checked for permission and
+ * against the memory limit, and run.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ErrorReply, Reply } from "../../protocol/reply.js";
@@ -16,7 +16,7 @@ export class UserCommands {
   readonly guest: UserSession;
   readonly #path: CommandPath;
   readonly #denied: (denial: Denial) => ErrorReply;
-  /** The name that an administrator sees. */
+  /** The name of the last command, which administrators see. */
   #last = "";
 
   /** @param denied  returns, or throws, a denial in the listener's protocol */
@@ -33,12 +33,12 @@ export class UserCommands {
     this.#denied = denied;
   }
 
-  /** The user, and the name of the last command. */
+  /** The user's name, and the name of the last command. */
   get doing(): { readonly name: string; readonly command: string } {
     return { name: this.guest.name ?? "", command: this.#last.toLowerCase() };
   }
 
-  /** Returns the call, or why it cannot be run: there is no such command, or it is denied. */
+  /** Returns the call, or the error if there is no such command or it is denied. */
   permitted(argv: readonly ByteString[]): Called | ErrorReply {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return command.reply;
@@ -47,7 +47,7 @@ export class UserCommands {
     return denial === null ? { command, argv } : this.#denied(denial);
   }
 
-  /** Runs a command. Errors are replies; a promise never rejects. */
+  /** Runs a command. Errors are returned as replies; a promise never rejects. */
   run(argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
     const called = this.permitted(argv);
     return "kind" in called ? called : this.#path.execute(called.command, argv, sender);

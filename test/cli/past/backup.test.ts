@@ -96,7 +96,7 @@ test("a backup of a running daemon is proved like its folder, belongs to its own
   assert.deepEqual(readFileSync(at("second.dbsync")), before);
   const nothing = await dbsync("backup", "--data", at("nowhere"), at("none.dbsync"));
   assert.equal(nothing.code, 1);
-  assert.match(nothing.stderr, /there is no such folder/);
+  assert.match(nothing.stderr, /the folder does not exist/);
 });
 
 test("a folder is restored into an empty one, as of the backup, or as of a date", async () => {

@@ -155,7 +155,7 @@ describe("a mirror", { skip }, () => {
         );
       });
     }
-    assert.ok(running.log.some(({ msg }) => msg === "the mirror is not what was written to it"));
+    assert.ok(running.log.some(({ msg }) => msg === "the mirror differs from what was written to it"));
   });
 
   test("a Redis with another daemon's mark is left alone, until an administrator gives it up", async () => {
@@ -206,7 +206,7 @@ describe("a mirror", { skip }, () => {
     fold.apply(["SET", "k", "while no mirror ran"]);
     await using third = await startMirror(fold, server.port);
     await untilLevel(third);
-    assert.equal(third.figures.compared?.reason, "the timeline is another than it was");
+    assert.equal(third.figures.compared?.reason, "the timeline is not the same as before");
     assert.deepEqual(third.figures.compared.named, ["0:k"]);
     assert.deepEqual(await differences(fold, server.port), []);
   });
@@ -281,7 +281,7 @@ describe("a mirror", { skip }, () => {
     using redis = await RedisConnection.open(server.port);
     await redis.call("SET", "k", "theirs");
     await until("it is taken back", async () => (await differences(fold, server.port)).length === 0);
-    await until("all was compared", () => running.figures.compared?.reason === "it was away");
+    await until("all was compared", () => running.figures.compared?.reason === "it was disconnected");
   });
 
   test("a comparison finds what nothing told", async () => {

@@ -94,22 +94,22 @@ test("redis-cli speaks to it", { skip: skipWithout("redis-server") }, async () =
   const commands = Array.from({ length: 1000 }, (_, i) => `SET k${i} ${i}\r\n`).join("");
   assert.match(await redisCli(scene.port, ["--pipe"], commands), /errors: 0, replies: 1000/);
   await untilAll(scene, ["DBSIZE"], 1002);
-  assert.match(await redisCli(scene.port, ["blpop", "q", "1"]), /BLPOP is not carried .* waits for data/);
+  assert.match(await redisCli(scene.port, ["blpop", "q", "1"]), /BLPOP is not supported .* waits for data/);
   assert.match(
     await redisCli(scene.port, ["xread", "block", "1", "streams", "s", "0"]),
-    /XREAD with BLOCK is not carried/,
+    /XREAD with BLOCK is not supported/,
   );
   const reading = ["xreadgroup", "group", "block", "c", "count", "1"];
   assert.match(
     await redisCli(scene.port, [...reading, "block", "1", "streams", "s", ">"]),
-    /XREADGROUP with BLOCK is not carried/,
+    /XREADGROUP with BLOCK is not supported/,
   );
   assert.match(await redisCli(scene.port, [...reading, "streams", "s", ">"]), /NOGROUP No such key/);
   assert.match(
     await redisCli(scene.port, ["subscribe", "news"]),
-    /SUBSCRIBE is not carried .* stream of messages/,
+    /SUBSCRIBE is not supported .* stream of messages/,
   );
-  assert.match(await redisCli(scene.port, ["wait", "1", "0"]), /WAIT is not carried/);
+  assert.match(await redisCli(scene.port, ["wait", "1", "0"]), /WAIT is not supported/);
 });
 
 test("clients in four languages see no error while a daemon is killed, and all three have everything afterwards", async (t) => {

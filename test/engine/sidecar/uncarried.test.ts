@@ -40,6 +40,6 @@ test("a sidecar refuses each command of the page's list", async () => {
       : Array.from({ length: Math.max(0, Math.abs(arity) - words.length) }, () => "1");
     const reply = await client.call(...words, ...rest);
     assert.equal(reply.kind, "error", name);
-    assert.match(reply.kind === "error" ? reply.text : "", / is not carried by dbsyncd -d dbsync: /, name);
+    assert.match(reply.kind === "error" ? reply.text : "", / is not supported by dbsyncd -d dbsync: /, name);
   }
 });

@@ -85,7 +85,7 @@ test("a start with other keys than the folder was created with is refused, and s
     return daemon;
   });
   const cases: readonly [args: string[], said: RegExp][] = [
-    [["-s", other.file], /key [\da-f]{64} is missing in -s; key [\da-f]{64} is new in -s/],
+    [["-s", other.file], /key [\da-f]{64} is missing from -s; key [\da-f]{64} is new in -s/],
     [["-s", app.file, "--root-key", root.file], /key [\da-f]{64} is new in --root-key/],
     [["-s", app.file, "--cluster-name", "x"], /--cluster-name was dbsync, and is x now/],
   ];
@@ -118,7 +118,7 @@ test("a configuration that is read again may name other peers, and no other keys
   assert.deepEqual(restart, ["v1"]);
   await assert.rejects(
     daemon.daemon.reload(settingsFrom([...args, ...at, "-s", other.file, "--peer", peer, ...knowsSecret])),
-    /a timeline keeps the keys it began with.*dbsync keys add and dbsync keys revoke/,
+    /a timeline keeps the keys that it was created with.*dbsync keys add and dbsync keys revoke/,
   );
 });
 
@@ -133,7 +133,7 @@ test("a file in the folder's place, and a damaged key, are refused", async () =>
   using folder = makeFolder();
   const file = join(folder.path, "file");
   writeFileSync(file, "");
-  await assert.rejects(startReplica({ args: ["-s", app.file, "--data", file] }), /it is no folder/);
+  await assert.rejects(startReplica({ args: ["-s", app.file, "--data", file] }), /it is not a folder/);
   writeFileSync(join(folder.path, "daemon.pem"), "no key");
   await assert.rejects(
     startReplica({ args: ["-s", app.file, "--data", folder.path] }),
@@ -155,7 +155,7 @@ test("a folder is made with those above it, and one that cannot be is refused", 
       timeout: 20_000,
       killSignal: "SIGKILL",
     });
-    assert.match(made.stderr, /--data .*: it (is no folder|cannot be used \(\w+\)). Correct --data/, path);
+    assert.match(made.stderr, /--data .*: it (is not a folder|cannot be used \(\w+\)). Correct --data/, path);
   }
 });
 
@@ -207,7 +207,7 @@ test("a path without a timeline is reported as missing, as a file or as another 
   using folder = makeFolder();
   const file = join(folder.path, "file");
   writeFileSync(file, "");
-  assert.match(noTimeline(join(folder.path, "missing")), /^there is no such folder/);
+  assert.match(noTimeline(join(folder.path, "missing")), /^the folder does not exist/);
   assert.match(noTimeline(file), /^it is a file\. Name the folder of a daemon\.$/);
   assert.match(noTimeline(folder.path), /^there is no timeline in it/);
 });

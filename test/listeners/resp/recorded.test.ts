@@ -142,7 +142,7 @@ test("while a daemon is not complete it answers reads, and says of writes why no
   await using replica = await startReplica({ args });
   assert.match(
     await said(respPort(replica), lines("SET k 1")),
-    /^-LOADING This daemon takes no writes yet: it has started, and /,
+    /^-LOADING This daemon accepts no writes yet: it has started, and /,
   );
   assert.equal(await said(respPort(replica), lines("GET k")), "$-1\r\n");
 });

@@ -87,8 +87,8 @@ test("before the login only short requests are taken", { skip }, async () => {
 test("a line that is wrong is told by its number, and nothing is taken", () => {
   const wrong: readonly (readonly [lines: readonly string[], told: RegExp])[] = [
     [["user a on", "usr b"], /line 2: expected: user NAME RULE \.\.\., such as: user ann on/],
-    [["user a on secret ~* +@all"], /line 1: word 4 is no rule: a password begins with >/],
-    [["user a on >p (~x wrong)"], /line 1: word 6 is no rule/],
+    [["user a on secret ~* +@all"], /line 1: word 4 is not a rule: a password begins with >/],
+    [["user a on >p (~x wrong)"], /line 1: word 6 is not a rule/],
     [["user a +nothing"], /line 1: rule '\+nothing': there is no such command/],
     [["user a #12"], /64 hexadecimal digits/],
     [["user a on", "", "# a comment", "user a off"], /line 4: user a appears twice/],
@@ -230,7 +230,7 @@ test("a file of users, or a daemon's key, that everybody can read is warned of",
   const pair = makeKeyPair();
   const args = ["-s", pair.file, "--data", data, "--resp", "0", "--acl-file", path];
   const first = await startDaemon(args);
-  await first.logged(({ msg }) => msg.includes("users.acl can be read by everybody"));
+  await first.logged(({ msg }) => msg.includes("users.acl can be read by all users"));
   chmodSync(path, 0o640);
   const before = first.log.length;
   first.kill("SIGHUP");
