@@ -22,7 +22,7 @@ export function validateUserListeners(settings: Settings): void {
     fail("--json-replica passes on what JSON clients write: give --json too.");
   if (jsonReplicas.length > 0 && hasTimeline(settings))
     fail(
-      "--json-replica needs the database in memory alone: an original numbers all entries again at each deletion, and a daemon with --data or " +
+      "--json-replica requires the in-memory database: an original numbers all entries again at each deletion, and a daemon with --data or " +
         "--peer does not. Leave it out: --peer replicates between dbsyncd daemons, dbsync import json: takes over an original's documents.",
     );
   if (allowAnonymous && asked.length === 0)

@@ -13,7 +13,7 @@ import { type Denial, UserSession } from "./user-session.js";
 import type { Users } from "./users.js";
 
 export class UserCommands {
-  readonly guest: UserSession;
+  readonly userSession: UserSession;
   readonly #path: CommandPath;
   readonly #denied: (denial: Denial) => ErrorReply;
   /** The name of the last command, which administrators see. */
@@ -28,14 +28,14 @@ export class UserCommands {
     }: { readonly users: Users; readonly memory: MemoryLimit; readonly path: CommandPath },
     denied: (denial: Denial) => ErrorReply,
   ) {
-    this.guest = new UserSession(users, memory);
+    this.userSession = new UserSession(users, memory);
     this.#path = path;
     this.#denied = denied;
   }
 
   /** The user's name, and the name of the last command. */
   get doing(): { readonly name: string; readonly command: string } {
-    return { name: this.guest.name ?? "", command: this.#last.toLowerCase() };
+    return { name: this.userSession.name ?? "", command: this.#last.toLowerCase() };
   }
 
   /** Returns the call, or the error if there is no such command or it is denied. */
@@ -43,7 +43,7 @@ export class UserCommands {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return command.reply;
     this.#last = command.name;
-    const denial = this.guest.denial(command, argv, command.flags.includes("denyoom"));
+    const denial = this.userSession.denial(command, argv, command.flags.includes("denyoom"));
     return denial === null ? { command, argv } : this.#denied(denial);
   }
 

@@ -60,13 +60,13 @@ export class RespDialect extends Dialect<Argv> {
     this.parser = new RespRequestParser(bounds, server.strings);
     this.#session = new RespSession(server, routes, connection, this.parser);
     this.#session.answerOf = (reply) => this.#answer(reply);
-    this.parser.trusted = this.#session.guest.user !== null;
+    this.parser.trusted = this.#session.userSession.user !== null;
     // Without logins, even the first command may have the full length.
     if (this.parser.trusted) connection.trust();
   }
 
   override get doing(): ClientDoing {
-    return { name: this.#session.guest.name ?? "", command: this.#session.lastCommand ?? "" };
+    return { name: this.#session.userSession.name ?? "", command: this.#session.lastCommand ?? "" };
   }
 
   /** Recognizes other protocols, except memcached's: its lines are inline commands of Redis. */
@@ -149,7 +149,7 @@ export class RespDialect extends Dialect<Argv> {
     const session = this.#session;
     const reply = session.serve(argv);
     this.#served++;
-    if (!this.parser.trusted) this.parser.trusted = session.guest.user !== null;
+    if (!this.parser.trusted) this.parser.trusted = session.userSession.user !== null;
     const isMuted = session.replies !== "on" && session.mute();
     if (reply === null) return "";
     if (reply instanceof Promise || reply.kind === "later") return this.#awaited(reply, isMuted);
@@ -166,7 +166,7 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   override end(): void {
-    const isKnown = this.#session.guest.user !== null;
+    const isKnown = this.#session.userSession.user !== null;
     if (this.#served > 0) this.#server.host.observer.served(RESP_LISTENER, this.#served, this.#errors);
     this.#server.commands += this.#served;
     this.parser.trusted = isKnown;

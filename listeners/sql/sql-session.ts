@@ -33,7 +33,7 @@ export class SqlSession {
     this.#host = host;
     this.#language = language;
     this.#commands = new UserCommands(host, (denial) => this.#denied(denial));
-    this.#sender = new SteppedSender(this.#commands.guest, host.environment);
+    this.#sender = new SteppedSender(this.#commands.userSession, host.environment);
   }
 
   get doing(): ClientDoing {
@@ -42,12 +42,12 @@ export class SqlSession {
 
   /** Whether the client still has to log in. */
   get needsLogin(): boolean {
-    return this.#commands.guest.user === null;
+    return this.#commands.userSession.user === null;
   }
 
   /** Serves a statement. @returns the answer; null: the connection closes */
   serve(statement: ByteString): ByteString | Promise<ByteString> | null {
-    this.#commands.guest.renew();
+    this.#commands.userSession.renew();
     const aside = readAside(statement);
     if (aside !== null) return this.#setUp(aside);
     const reply = this.#commands.run(["SQL", this.#database, statement], this.#sender);
@@ -61,7 +61,7 @@ export class SqlSession {
       case "http":
         return null;
       case "login": {
-        const isIn = this.#commands.guest.logIn(aside.name, aside.password);
+        const isIn = this.#commands.userSession.logIn(aside.name, aside.password);
         return isIn ? messageFrame(this.#says("loggedIn")) : this.#refuses("wrongLogin");
       }
       case "pages":

@@ -1,6 +1,6 @@
 /**
- * EVAL and its variants, and SCRIPT. A script runs once, here; where writes are recorded, its writes are one unit.
- * Order and texts: redis-server 7.0, eval.c.
+ * Implements EVAL and its variants, and SCRIPT. A script runs once, on this daemon. Where writes are recorded, its
+ * writes are one unit. Order and texts: redis-server 7.0, eval.c.
  */
 
 import type { Script } from "../../../engine/scripts/script.js";
@@ -87,18 +87,21 @@ export function keyCount(argv: readonly ByteString[]): number {
   return count;
 }
 
-/** Returns why a script is refused that declares its effects in its first line; null: it is not refused. */
+/** Returns why a script that declares its effects in its first line is refused; null: it is not refused. */
 function refusalOf(
-  { guest }: RespSession,
+  { userSession }: RespSession,
   { writesNothing, allowsFull }: Script,
   readsOnly: boolean,
 ): Reply | null {
   if (allowsFull === null) return null;
   if (readsOnly && !writesNothing) return NOT_READING;
-  return !allowsFull && guest.lacksMemory ? NOT_FULL : null;
+  return !allowsFull && userSession.lacksMemory ? NOT_FULL : null;
 }
 
-/** Runs a script as a step of EXEC, or as a unit of its own. The script may select another database for itself. */
+/**
+ * Runs a script as a step of EXEC, or as its own unit. A database that the script selects is selected only for the
+ * script.
+ */
 export function inSteps(session: RespSession, program: (run: StepRunner) => Reply): Reply | Promise<Reply> {
   const { db, isExecuting, steps } = session;
   const contained = (run: StepRunner): Reply => {
@@ -131,6 +134,6 @@ function flush({ server: { scripts } }: RespSession, [, , mode, ...more]: readon
 
 function debug(_: RespSession, [, , mode = ""]: readonly ByteString[]): Reply {
   if (/^no$/i.test(mode)) return OK;
-  if (/^(yes|sync)$/i.test(mode)) throw custom("ERR there is no debugger of scripts");
+  if (/^(yes|sync)$/i.test(mode)) throw custom("ERR there is no script debugger");
   throw custom("ERR Use SCRIPT DEBUG YES/SYNC/NO");
 }

@@ -126,7 +126,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   scriptsSince: number | null = null;
   /** Whether the connection closes after the next answer. */
   isClosing = false;
-  readonly guest: UserSession;
+  readonly userSession: UserSession;
 
   constructor(
     server: RespServer,
@@ -143,12 +143,12 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.#connection = connection;
     this.#parser = parser;
     this.watched = new WatchedKeys(server.absentKeys);
-    this.guest = new UserSession(server.host.users, server.host.memory);
+    this.userSession = new UserSession(server.host.users, server.host.memory);
     server.clients.add(this);
   }
 
   get userName(): ByteString | null {
-    return this.guest.name;
+    return this.userSession.name;
   }
 
   get queuedCount(): number {
@@ -214,15 +214,15 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
 
   /** The user that is logged in; null: the client still has to log in. */
   get user(): User | null {
-    return this.guest.user;
+    return this.userSession.user;
   }
 
   get as(): ByteString | null {
-    return this.guest.name;
+    return this.userSession.name;
   }
 
   get readsAll(): boolean {
-    return this.guest.readsAll;
+    return this.userSession.readsAll;
   }
 
   /** Whether a query may yield to other clients; not within EXEC. */
@@ -241,7 +241,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   serve(argv: readonly ByteString[]): Served {
     const found = this.routes.find(argv);
     // As in Redis, a client whose user was removed or switched off is disconnected.
-    if (!this.guest.renew()) this.isClosing = true;
+    if (!this.userSession.renew()) this.isClosing = true;
     if (found instanceof CommandFailure) {
       if (!HTTP.test(argv[0] as ByteString)) return this.#reject(argv, found.reply);
       this.isClosing = true;
@@ -251,7 +251,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     const heldUp = this.subscriptions?.answer(found.command, argv) ?? null;
     if (heldUp !== null) return heldUp.kind === "error" ? this.#reject(argv, heldUp) : heldUp;
     const needsMemory = this.queued === null ? found.needsMemory : this.#queueNeedsMemory(found);
-    const denial = this.guest.denial(found.command, argv, needsMemory, found.isOpen);
+    const denial = this.userSession.denial(found.command, argv, needsMemory, found.isOpen);
     if (denial !== null) return this.#reject(argv, this.#denied(denial, found, argv));
     this.last = found;
     if (this.queued === null || found.inTransaction === "at-once") return this.call(found, argv);
@@ -370,7 +370,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.isStable = false;
     this.server.monitors.delete(this);
     this.server.tracking.end(this);
-    this.guest.logOut();
+    this.userSession.logOut();
   }
 
   /** Ends the transaction: nothing is queued or watched any longer. */

@@ -71,9 +71,9 @@ export class SessionCaller implements ScriptCaller {
   }
 
   may(argv: readonly ByteString[]): boolean | null {
-    const { routes, guest } = this.#session;
+    const { routes, userSession } = this.#session;
     const found = routes.find(argv);
-    return found instanceof CommandFailure ? null : guest.refusal(found.command, argv) === null;
+    return found instanceof CommandFailure ? null : userSession.refusal(found.command, argv) === null;
   }
 
   log(level: number, text: ByteString): void {
@@ -85,13 +85,13 @@ export class SessionCaller implements ScriptCaller {
     const { command } = found;
     if (!found.inScript) return NOT_ALLOWED;
     if (found.writes && !this.#rights.mayWrite) return READS_ONLY;
-    const refused = session.guest.refusal(command, argv);
+    const refused = session.userSession.refusal(command, argv);
     if (refused !== null) {
       noteRefusal(session, command, refused, "lua");
       return REFUSED[refused.what];
     }
     const isFull = found.needsMemory && !this.#rights.mayFill && !this.#hasWritten;
-    if (isFull && session.guest.lacksMemory) return OUT_OF_MEMORY;
+    if (isFull && session.userSession.lacksMemory) return OUT_OF_MEMORY;
     return found.mayWait && waits(argv)
       ? error(`ERR ${command.name.toLowerCase()} command is not allowed with BLOCK option from scripts`)
       : null;

@@ -26,7 +26,7 @@ const SUBSCRIPTION_BYTES = 200;
 export class Subscriptions implements Subscriber {
   readonly #channels: Channels;
   readonly #client: Client;
-  readonly #guest: UserSession;
+  readonly #userSession: UserSession;
   readonly #names: Readonly<Record<ChannelKind, Set<ByteString>>> = {
     channel: new Set(),
     pattern: new Set(),
@@ -35,10 +35,10 @@ export class Subscriptions implements Subscriber {
   /** Memory of the subscriptions in bytes, roughly. */
   bytes = 0;
 
-  constructor(channels: Channels, client: Client, guest: UserSession) {
+  constructor(channels: Channels, client: Client, userSession: UserSession) {
     this.#channels = channels;
     this.#client = client;
-    this.#guest = guest;
+    this.#userSession = userSession;
   }
 
   add(kind: ChannelKind, name: ByteString): void {
@@ -96,8 +96,8 @@ export class Subscriptions implements Subscriber {
   }
 
   review(): void {
-    this.#guest.renew();
-    const { user } = this.#guest;
+    this.#userSession.renew();
+    const { user } = this.#userSession;
     if (user === null || !this.#isGivenBy(user.channels)) this.#client.kill();
   }
 }

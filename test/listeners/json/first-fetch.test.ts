@@ -14,7 +14,7 @@ import { Original } from "./original.js";
 import { ask, startJson } from "./scene.js";
 
 const ENTRIES = 100;
-const NOT_READY = /"message":"This daemon has not fetched yet the documents of /;
+const NOT_READY = /"message":"This daemon has not yet fetched the documents of /;
 const limits = { jsonReplicaTimeout: 300 };
 
 /** Starts an original server with 100 entries in a document. */
@@ -123,7 +123,7 @@ test("an original that asks for all documents at its start gets a refusal with n
   assert.deepEqual([...original.documents.keys()], []);
   using client = await RawClient.open(ours.port);
   const refused = await ask(client, { action: "getall", replicate: false });
-  assert.match(refused, /^\{"status":"error","documents":\[\],"message":"This daemon has not fetched yet/);
+  assert.match(refused, /^\{"status":"error","documents":\[\],"message":"This daemon has not yet fetched/);
 });
 
 for (const [does, fault] of Object.entries(FAULTS))
@@ -171,7 +171,7 @@ test("a server that goes and comes at any moment of the start loses nothing", as
       using client = await RawClient.open(ours.port);
       for (let n = 0; n < 8; n++) {
         const create = { action: "create", document: "users" };
-        assert.match(await ask(client, create), /has not fetched yet|already exist/);
+        assert.match(await ask(client, create), /has not yet fetched|already exist/);
       }
     })();
     for (let fault = random.below(4); fault > 0; fault--) {
@@ -195,7 +195,7 @@ test("a document that a server made itself is not replaced by one of the same na
   await ask(client, { action: "create", document: "users" });
   await using second = await startFull(port);
   const reports = () =>
-    ours.log.filter(({ msg }) => msg === "a JSON replica has other contents than are here").length;
+    ours.log.filter(({ msg }) => msg === "documents of a JSON replica differ from the documents here").length;
   await until("it is compared", () => reports() > 0);
   assert.match(
     await ask(client, { action: "insert", document: "users", data: [{ n: -1 }] }),

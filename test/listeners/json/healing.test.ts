@@ -12,7 +12,7 @@ import { Original } from "./original.js";
 import { ask, type JsonScene, startJson } from "./scene.js";
 
 const document = "d";
-const OTHERS = "a JSON replica has other contents than are here";
+const OTHERS = "documents of a JSON replica differ from the documents here";
 
 const told = ({ log }: JsonScene) => log.filter(({ msg }) => msg === OTHERS).length;
 

@@ -82,7 +82,7 @@ test("what is wrong in the new members is told, and those of the original mean w
     [{ action: "get", skip: 1 }, /'get' has no member 'skip'\. Its members are: document, id, query, where/],
     [{ action: "count", limit: 1 }, /'count' has no member 'limit'/],
     [{ action: "delete", id: 0, where: {} }, /id names one entry/],
-    [{ action: "delete", where: {}, revision: "0" }, /revision is one entry's/],
+    [{ action: "delete", where: {}, revision: "0" }, /revision belongs to one entry/],
     [{ action: "update", id: 0, where: {}, data: { n: 1 } }, /ID names one entry/],
     [{ action: "update", where: {}, data: [{ n: 1 }] }, /Data must be provided in array/],
     [

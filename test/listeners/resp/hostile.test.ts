@@ -196,7 +196,7 @@ test("clients above --max-connections are told so, and there is room again when 
   using second = await RawClient.open(scene.port);
   assert.equal(await second.rest(), "-ERR max number of clients reached\r\n");
   first.socket.destroy();
-  await until("there is room", async () => (await said(scene.port, "PING\r\n")) === "+PONG\r\n");
+  await until("there is enough space", async () => (await said(scene.port, "PING\r\n")) === "+PONG\r\n");
 });
 
 test("a still connection is closed after --resp-idle-timeout", async () => {

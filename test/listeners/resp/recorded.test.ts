@@ -130,7 +130,7 @@ test("a transaction of more commands than an envelope holds is refused in words 
   assert.match(await answerTo(4000, 96), /^\*4096\r\n[^-]*\$4\r\n4000\r\n$/);
   assert.equal(
     await answerTo(4000, 97),
-    "-EXECABORT Transaction discarded: where commands are recorded, one that writes has at most 4096 commands\r\n$-1\r\n",
+    "-EXECABORT Transaction discarded: on a daemon that records commands, a transaction that writes may have at most 4096 commands\r\n$-1\r\n",
   );
   assert.match(await answerTo(0, 5000), /^\*5000\r\n/);
 });
