@@ -1,6 +1,6 @@
 /**
- * The session of a connection of the SQL line protocol: statements in, frames out, carried out by SQL in the database
- * that the client has chosen. It knows nothing of sockets. A client logs in with `login name password`.
+ * The session of a connection of the SQL line protocol: statements in, frames out. SQL runs in the database that the
+ * client has selected. The session does not handle sockets. A client logs in with `login name password`.
  */
 
 import { SessionSender } from "../../engine/users/session-sender.js";
@@ -25,7 +25,7 @@ export class SqlSession {
   readonly #language: SqlLanguage;
   readonly #commands: UserCommands;
   readonly #sender: SessionSender;
-  /** The chosen database; empty: none. */
+  /** The selected database; empty: none. */
   #database: ByteString = "";
   #pageRows = PAGE_ROWS;
 
@@ -40,12 +40,12 @@ export class SqlSession {
     return this.#commands.doing;
   }
 
-  /** Whether the client still has to log in. */
+  /** Whether the client must still log in. */
   get needsLogin(): boolean {
     return this.#commands.userSession.user === null;
   }
 
-  /** Serves a statement. @returns the answer; null: the connection closes */
+  /** Serves a statement. @returns the answer; null: the connection must be closed */
   serve(statement: ByteString): ByteString | Promise<ByteString> | null {
     this.#commands.userSession.renew();
     const aside = readAside(statement);
@@ -61,12 +61,12 @@ export class SqlSession {
       case "http":
         return null;
       case "login": {
-        const isIn = this.#commands.userSession.logIn(aside.name, aside.password);
-        return isIn ? messageFrame(this.#says("loggedIn")) : this.#refuses("wrongLogin");
+        const isAccepted = this.#commands.userSession.logIn(aside.name, aside.password);
+        return isAccepted ? messageFrame(this.#message("loggedIn")) : this.#refusal("wrongLogin");
       }
       case "pages":
         this.#pageRows = aside.rows;
-        return messageFrame(this.#says("pages"));
+        return messageFrame(this.#message("pages"));
     }
   }
 
@@ -87,26 +87,26 @@ export class SqlSession {
     const form = { pageRows: this.#pageRows, maxChars: this.#host.limits.maxOutputBytes };
     try {
       if (reply instanceof StepReply) yield* reply.steps();
-      return (yield* relationFrame(reply, form)) ?? this.#refuses("tooMuch");
+      return (yield* relationFrame(reply, form)) ?? this.#refusal("tooMuch");
     } catch (problem) {
       if (problem instanceof CommandFailure) return errorOf(problem.reply.text);
-      // One row alone may be longer than any string.
-      if (problem instanceof RangeError) return this.#refuses("tooMuch");
+      // A single row may exceed the maximum string length.
+      if (problem instanceof RangeError) return this.#refusal("tooMuch");
       throw problem;
     }
   }
 
   #denied(denial: Denial): ErrorReply {
-    const what = denial === "no-login" ? "noLogin" : denial === "no-memory" ? "noMemory" : "noPermission";
-    return error(this.#says(what));
+    const name = denial === "no-login" ? "noLogin" : denial === "no-memory" ? "noMemory" : "noPermission";
+    return error(this.#message(name));
   }
 
-  #says(what: keyof typeof MESSAGES): ByteString {
-    return MESSAGES[what][this.#language];
+  #message(name: keyof typeof MESSAGES): ByteString {
+    return MESSAGES[name][this.#language];
   }
 
-  #refuses(what: keyof typeof MESSAGES): ByteString {
-    return errorFrame(this.#says(what));
+  #refusal(name: keyof typeof MESSAGES): ByteString {
+    return errorFrame(this.#message(name));
   }
 }
 

@@ -133,8 +133,8 @@ for (const name of Object.keys(INPUTS_OF) as (keyof typeof INPUTS_OF)[])
     assert.deepEqual([code, stderr], [0, ""]);
   });
 
-test("--ws-compress is accepted, and the log says that it has no effect any more", async () => {
+test("--ws-compress is accepted, and the daemon logs that it no longer has an effect", async () => {
   await using daemon = await startDaemon(["-s", pair.file, "--ws", "0", "--ws-compress"]);
-  const line = await daemon.logged(({ msg }) => msg.startsWith("--ws-compress has no effect any more"));
+  const line = await daemon.logged(({ msg }) => msg.startsWith("--ws-compress no longer has an effect"));
   assert.equal(line.level, "warn");
 });

@@ -137,7 +137,7 @@ function sleep(session: RespSession, argv: readonly ByteString[]): Promise<Reply
   const command = findCommand("DEBUG") as Command;
   return new Promise((resolve) => {
     session.server.environment.setTimer(milliseconds, () => {
-      session.server.tookLong({ command, argv, client: session, milliseconds });
+      session.server.logSlow({ command, argv, client: session, milliseconds });
       resolve(OK);
     });
   });

@@ -1,10 +1,13 @@
-/** Samples of slow commands for the LATENCY commands: the highest of each second, the newest of each event. */
+/**
+ * Samples of slow commands for the LATENCY commands. Each second keeps its highest sample, and each event its newest
+ * ones.
+ */
 
-/** Samples of an event. */
+/** Maximum number of samples of an event. */
 const SAMPLES_MAX = 160;
 
 export interface LatencySample {
-  /** Unix seconds. */
+  /** The time in Unix seconds. */
   readonly at: number;
   readonly milliseconds: number;
 }
@@ -22,7 +25,7 @@ export class LatencyLog {
     return this.#events;
   }
 
-  /** Adds a sample. @param milliseconds  rounded down */
+  /** Adds a sample. @param milliseconds  is rounded down */
   add(name: string, at: number, milliseconds: number): void {
     const whole = Math.floor(milliseconds);
     const event = this.#events.get(name) ?? { samples: [], highest: 0 };
