@@ -60,12 +60,12 @@ export class Changes implements ChangeListener {
     this.#owner = owner;
   }
 
-  hearKeys(observer: KeyObserver): void {
+  observeKeys(observer: KeyObserver): void {
     this.#keyObservers.add(observer);
     this.#listen();
   }
 
-  hearEvents(observer: EventObserver): void {
+  observeEvents(observer: EventObserver): void {
     this.#eventObservers.add(observer);
     this.#listen();
   }

@@ -19,7 +19,7 @@ export interface Subscriber {
 }
 
 /** A message on a channel, or on a shard channel. */
-export interface Said {
+export interface ChannelMessage {
   readonly kind: "channel" | "shard";
   readonly channel: ByteString;
   readonly text: ByteString;
@@ -28,7 +28,7 @@ export interface Said {
 /** Sends messages to the other daemons. */
 export interface Relay {
   /** Sends the message to all connected daemons, without waiting for disconnected ones. */
-  give(said: Said): void;
+  send(message: ChannelMessage): void;
 }
 
 type Subscribers = Map<ByteString, Set<Subscriber>>;
@@ -59,25 +59,25 @@ export class Channels {
    * Publishes a client's message, here and on the other daemons.
    * @returns the number of local subscribers that received it; a subscriber that matched twice counts twice
    */
-  say(said: Said): number {
-    this.relay?.give(said);
-    return this.tell(said);
+  publish(message: ChannelMessage): number {
+    this.relay?.send(message);
+    return this.publishLocally(message);
   }
 
-  /** Publishes a message on this daemon only. @returns as `say` */
-  tell({ kind, channel, text }: Said): number {
-    if (kind === "channel") return this.#publish(channel, text);
+  /** Publishes a message on this daemon only. @returns as `publish` */
+  publishLocally({ kind, channel, text }: ChannelMessage): number {
+    if (kind === "channel") return this.#sendToChannel(channel, text);
     return this.#send("shard", channel, ["smessage", channel, text]);
   }
 
   /** Returns the number of subscribers that would receive the message now. */
-  hearersOf({ kind, channel }: Said): number {
-    let hearers = this.subscribersOf(kind, channel);
+  countReceivers({ kind, channel }: ChannelMessage): number {
+    let receivers = this.subscribersOf(kind, channel);
     const steps = new GlobSteps();
     if (kind === "channel")
       for (const [pattern, { size }] of this.#subscribers.pattern)
-        if (globMatches(pattern, channel, steps)) hearers += size;
-    return hearers;
+        if (globMatches(pattern, channel, steps)) receivers += size;
+    return receivers;
   }
 
   /** Returns the channels or patterns that have subscribers. */
@@ -109,7 +109,7 @@ export class Channels {
     return new Set(all.flatMap((some) => [...some]));
   }
 
-  #publish(channel: ByteString, text: ByteString): number {
+  #sendToChannel(channel: ByteString, text: ByteString): number {
     const { pattern: patterns } = this.#subscribers;
     let received = this.#send("channel", channel, ["message", channel, text]);
     const steps = new GlobSteps();

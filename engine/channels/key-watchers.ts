@@ -19,8 +19,8 @@ export interface EventObserver {
 
 /** The source of change notifications. */
 export interface KeyChanges {
-  hearKeys(observer: KeyObserver): void;
-  hearEvents(observer: EventObserver): void;
+  observeKeys(observer: KeyObserver): void;
+  observeEvents(observer: EventObserver): void;
   forget(observer: KeyObserver | EventObserver): void;
 }
 
@@ -53,8 +53,8 @@ export class KeyWatchers implements KeyObserver, EventObserver {
 
   add(kind: WatchKind, db: number, name: ByteString, watcher: KeyWatcher): void {
     if (this.#isEmpty) {
-      this.#changes.hearKeys(this);
-      this.#changes.hearEvents(this);
+      this.#changes.observeKeys(this);
+      this.#changes.observeEvents(this);
     }
     const watchers = this.#watchers[kind];
     const others = watchers.get(qualifiedName(db, name));

@@ -1,28 +1,28 @@
 /**
- * The mirror's mark: a key in Redis with the daemon that mirrors there and its last batch. It is written in the same
- * MULTI as the batch, so it is also true of a Redis that was restored from a dump.
+ * The mirror's mark: a key in Redis that names the daemon that mirrors there and its last batch. It is written in the
+ * same MULTI as the batch, so it is also correct in a Redis that was restored from a dump.
  */
 
 export const MARK_KEY = "dbsync:mirror:mark";
 
-/** The number of its database in Redis. */
+/** The number of the mark's database in Redis. */
 export const MARK_DB = 0;
 
-/** Returns whether a key is the mark, which belongs to the mirror, whatever the fold has under that name. */
+/** Returns whether a key is the mark. It belongs to the mirror, even if the fold has a key with the same name. */
 export const isMark = (db: number, key: string): boolean => db === MARK_DB && key === MARK_KEY;
 
 export interface Mark {
-  /** Hexadecimal, both. */
+  /** The ids of cluster and daemon, in hexadecimal. */
   readonly cluster: string;
   readonly daemon: string;
-  /** The run of the daemon, and the number of its batch. */
+  /** The id of the daemon's run, and the number of its batch. */
   readonly run: string;
   readonly batch: number;
-  /** Redis has everything up to this position in the order. */
+  /** The position in the order up to which Redis has all changes. */
   readonly level: { readonly at: number; readonly seq: number };
   /**
-   * Count and sum of the folded entries, written by a daemon that stopped after writing everything; "": it did not
-   * stop.
+   * The count and sum of the folded entries, written by a daemon that stopped after writing everything; empty: it did
+   * not stop that way.
    */
   readonly whole: string;
 }
@@ -34,7 +34,7 @@ export function formatMark({ cluster, daemon, run, batch, level, whole }: Mark):
   return `dbsync-mirror:1 cluster=${cluster} daemon=${daemon} batch=${run}.${batch} level=${level.at}.${level.seq} whole=${whole}`;
 }
 
-/** Parses a mark; null: it is none. */
+/** Parses a mark; null: the text is not a mark. */
 export function parseMark(text: string): Mark | null {
   const match = FORM.exec(text);
   if (match === null) return null;
@@ -51,33 +51,33 @@ export function parseMark(text: string): Mark | null {
   };
 }
 
-/** What a found mark means to the daemon that found it. */
+/** The consequence of a mark for the daemon that found it. */
 export type Claim =
-  /** It continues where it stopped. */
+  /** The daemon continues where it stopped. */
   | { readonly kind: "same" }
   /** All keys must be compared before Redis equals the fold. */
   | { readonly kind: "compare"; readonly reason: string; readonly isAlarm: boolean }
-  /** It may not write there. */
+  /** The daemon may not write there. */
   | { readonly kind: "refused"; readonly reason: string };
 
 export interface Claimant {
   readonly cluster: string;
   readonly daemon: string;
   /**
-   * The marks that it has found, or written in this run. One of them is in Redis if nothing went wrong; null: no mark.
-   * Empty: it has not begun.
+   * The marks that the daemon has found, or written in this run. One of them is in Redis if nothing went wrong; null:
+   * no mark. Empty: the daemon has neither found nor written a mark yet.
    */
   readonly written: readonly (string | null)[];
-  /** `Mark.whole` of its present state; "": it has more entries than it has applied. */
+  /** `Mark.whole` of the present state; empty: more entries are recorded than applied. */
   readonly whole: string;
-  /** Whether an administrator has permitted to overwrite the data. */
+  /** Whether an administrator has allowed the daemon to overwrite the data. */
   readonly takesOver: boolean;
 }
 
 /**
- * Judges a mark.
+ * Determines what a mark means to a daemon.
  * @param text     the mark; null: there is none
- * @param isEmpty  whether Redis has no key at all
+ * @param isEmpty  whether Redis has no keys at all
  */
 export function judgeMark(text: string | null, isEmpty: boolean, claimant: Claimant): Claim {
   const { written, takesOver } = claimant;

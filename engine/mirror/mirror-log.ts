@@ -1,4 +1,4 @@
-/** Log lines about the mirror: changes immediately, continuing conditions once a minute. */
+/** Writes log lines about the mirror: changes immediately, persistent conditions once a minute. */
 
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { MirrorKey } from "./dirty-keys.js";
@@ -11,7 +11,7 @@ export class MirrorLog {
   readonly #log: MirrorParts["log"];
   readonly #mirror: string;
   readonly #throttle: LogThrottle;
-  /** Keys since the last line about them. */
+  /** The number of keys since the last line about them. */
   #counts = { foreign: 0, refused: 0 };
 
   constructor(parts: MirrorParts) {

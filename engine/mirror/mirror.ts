@@ -88,7 +88,7 @@ export class Mirror implements Service {
   }
 
   async start(): Promise<void> {
-    this.#parts.fold.changes.hearKeys(this.#dirty);
+    this.#parts.fold.changes.observeKeys(this.#dirty);
     this.#live = this.#follow();
   }
 

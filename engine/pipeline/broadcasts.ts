@@ -8,7 +8,7 @@ import type { Environment } from "../../net/process/environment.js";
 import type { DateWindow } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
-import type { Channels, Said } from "../channels/channels.js";
+import type { Channels, ChannelMessage } from "../channels/channels.js";
 import { Seen } from "./seen.js";
 
 /** Minimum milliseconds between two gap events to subscribers. */
@@ -89,14 +89,14 @@ export class Broadcasts {
   publish(
     id: ByteString,
     at: number,
-    messages: readonly Said[],
+    messages: readonly ChannelMessage[],
     from: CommandMessage | null,
   ): readonly number[] {
     const { channels } = this;
     if (messages.length === 0) return [];
     if (this.isKnown(id, at)) {
       if (!this.wasPublished(id, at)) this.miss();
-      return messages.map((said) => channels.hearersOf(said));
+      return messages.map((message) => channels.countReceivers(message));
     }
     // All remembered ids belong to the current second. A message that might be published twice is not published.
     if (this.#seen.makeRoom(this.#environment.clock()) === false) {
@@ -110,6 +110,6 @@ export class Broadcasts {
       this.#lacks = false;
       channels.miss();
     }
-    return messages.map((said) => channels.tell(said));
+    return messages.map((message) => channels.publishLocally(message));
   }
 }

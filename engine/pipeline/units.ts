@@ -13,8 +13,8 @@ import { EnvelopeUnit, type Unit } from "../../store/keyspace/unit.js";
 import type { EnvelopeAnswer } from "../answers/request.js";
 import { type ReadStatus, ResultWriter } from "../answers/result-writer.js";
 import type { Outcome } from "../backends/backend.js";
-import type { Said } from "../channels/channels.js";
-import { spokenBy } from "../channels/spoken.js";
+import type { ChannelMessage } from "../channels/channels.js";
+import { messagesOf } from "../channels/spoken.js";
 import type { KeyAudit } from "../trust/key-audit.js";
 import type { Broadcasts } from "./broadcasts.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";
@@ -84,9 +84,9 @@ export class Units {
   apply(taken: Taken, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { envelope, listener } = taken;
     if (listener !== null) return answerOf(taken, listener.listen(taken, ring));
-    const spoken = this.#broadcasts === null ? null : spokenBy(envelope);
-    if (spoken !== null && this.#broadcasts !== null)
-      return answerOf(taken, this.#publish(taken, spoken, ring, this.#broadcasts));
+    const messages = this.#broadcasts === null ? null : messagesOf(envelope);
+    if (messages !== null && this.#broadcasts !== null)
+      return answerOf(taken, this.#publish(taken, messages, ring, this.#broadcasts));
     const outcomes =
       envelope.multi || envelope.if !== null ? [this.#applyWhole(taken, ring)] : this.#applyEach(taken, ring);
     for (const outcome of outcomes) {
@@ -146,7 +146,7 @@ export class Units {
    */
   #publish(
     taken: Taken,
-    spoken: readonly Said[],
+    messages: readonly ChannelMessage[],
     ring: KeyRing | null,
     broadcasts: Broadcasts,
   ): readonly Reply[] {
@@ -156,7 +156,7 @@ export class Units {
     const refusals = commands.map((argv) =>
       this.#refusalOf({ key, at, commands: [argv], conditions: null, as }, signer, ring),
     );
-    const permitted = spoken.filter((_, index) => refusals[index] === null);
+    const permitted = messages.filter((_, index) => refusals[index] === null);
     const receivers = broadcasts.publish(id, at, permitted, only === null ? message : null).values();
     return refusals.map((refusal) => refusal ?? integer(receivers.next().value ?? 0));
   }

@@ -10,7 +10,7 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import { isDenied } from "../../store/judgement.js";
 import type { KeyRecord } from "../../store/key-ring.js";
 import { type Answer, type Refused, type Request, refused } from "../answers/request.js";
-import { saidBy } from "../channels/spoken.js";
+import { messageOf } from "../channels/spoken.js";
 import type { Signers } from "../trust/signers.js";
 import { isForAdministrators } from "./for-administrators.js";
 import type { PipelineParts } from "./pipeline-parts.js";
@@ -39,9 +39,9 @@ export function handleVersion1(
   if (argv.length === 0) return refused("empty-command", "only spaces");
   const denial = authorize(argv, signer, signers);
   if (denial !== null) return denial;
-  const said = broadcasts === null ? null : saidBy(argv);
-  if (said !== null && broadcasts !== null)
-    return { kind: "replies", replies: [integer(broadcasts.channels.say(said))] };
+  const message = broadcasts === null ? null : messageOf(argv);
+  if (message !== null && broadcasts !== null)
+    return { kind: "replies", replies: [integer(broadcasts.channels.publish(message))] };
   const full = memory.refusal([argv]);
   if (full !== null) return full;
   const recorded = recording.execute(argv, signer === null ? null : hexOf(signer.id));

@@ -10,7 +10,7 @@ export function databaseOf(command: CommandDocument): ByteString {
   return database;
 }
 
-/** Returns the collection that a command names after its own name, or in another field. @throws MongoFailure */
+/** Returns the collection named by the field with the command's name, or by another field. @throws MongoFailure */
 export function collectionOf(command: CommandDocument, field = command.name): ByteString {
   if (!command.isText(field)) throw failure(73, `collection name of ${command.name} must be a string`);
   const collection = command.text(field) ?? "";

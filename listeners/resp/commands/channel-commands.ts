@@ -1,6 +1,6 @@
 /** The channel commands: subscriptions and messages. Order and texts: redis-server 7.0, pubsub.c. */
 
-import type { ChannelKind, Said } from "../../../engine/channels/channels.js";
+import type { ChannelKind, ChannelMessage } from "../../../engine/channels/channels.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, type Reply } from "../../../protocol/reply.js";
 import { subscriptionReply } from "../../../protocol/resp/push.js";
@@ -26,8 +26,8 @@ export const channelHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["PUBSUB|SHARDNUMSUB", counting("shard")],
 ];
 
-function publishing(kind: Said["kind"]): SessionHandler {
-  return ({ server }, [, channel = "", text = ""]) => integer(server.channels.say({ kind, channel, text }));
+function publishing(kind: ChannelMessage["kind"]): SessionHandler {
+  return ({ server }, [, channel = "", text = ""]) => integer(server.channels.publish({ kind, channel, text }));
 }
 
 function subscribing(kind: ChannelKind, word: ByteString): SessionHandler {

@@ -30,7 +30,7 @@ export class KeyspaceNotices implements EventObserver {
 
   set flags(flags: EventFlags) {
     this.#flags = flags;
-    if (flags.classes.size > 0 && (flags.byKey || flags.byEvent)) this.#changes?.hearEvents(this);
+    if (flags.classes.size > 0 && (flags.byKey || flags.byEvent)) this.#changes?.observeEvents(this);
     else this.#changes?.forget(this);
   }
 
@@ -43,6 +43,6 @@ export class KeyspaceNotices implements EventObserver {
 
   /** Publishes to this daemon's own subscribers. */
   #publish(channel: ByteString, text: ByteString): void {
-    this.#channels.tell({ kind: "channel", channel, text });
+    this.#channels.publishLocally({ kind: "channel", channel, text });
   }
 }

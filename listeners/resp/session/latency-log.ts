@@ -37,7 +37,7 @@ export class LatencyLog {
     if (event.samples.length > SAMPLES_MAX) event.samples.shift();
   }
 
-  /** Removes events. @param names  none: all. @returns the number removed */
+  /** Removes events. @param names  empty: all events @returns the number of removed events */
   reset(names: readonly string[]): number {
     if (names.length > 0) return names.filter((name) => this.#events.delete(name)).length;
     const { size } = this.#events;

@@ -83,7 +83,7 @@ export class TrackingTable implements KeyObserver {
 
   /** @param by  the object that identifies the connection as the sender of changes */
   begin(client: Client, by: object, mode: TrackingMode): void {
-    if (this.#trackers.size === 0) this.#changes?.hearKeys(this);
+    if (this.#trackers.size === 0) this.#changes?.observeKeys(this);
     const tracker = this.of(client) ?? new Tracker(client, by, this.#clients);
     this.#trackers.set(client, tracker);
     this.size = this.#trackers.size;

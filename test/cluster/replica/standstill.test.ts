@@ -78,7 +78,7 @@ test("what only reads is refused, in scripts and under conditions too", async ()
 test("copies of keys end with it, once", async () => {
   const { backend, stop } = await sceneOf();
   let told = 0;
-  backend.changes.hearKeys({ keyChanged() {}, allChanged: () => void told++ });
+  backend.changes.observeKeys({ keyChanged() {}, allChanged: () => void told++ });
   backend.tick();
   assert.equal(told, 0);
   await stop();
