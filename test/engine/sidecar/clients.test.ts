@@ -1,4 +1,4 @@
-/** Tests common Redis clients, unchanged, with a sidecar and three daemons, one of which is killed meanwhile. */
+/** Tests common, unmodified Redis clients with a sidecar and three daemons, one of which is killed during the test. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
@@ -11,31 +11,31 @@ import { repositoryRoot } from "../../support/repository.js";
 import { skipWithout } from "../../support/requirements.js";
 import { type SidecarScene, startScene, untilAll } from "./scene.js";
 
-/** A client that counts: each step adds 1 to its key, by several kinds of commands, and returns the result. */
+/** A client that counts: each step adds 1 to its key with several kinds of commands, and returns the result. */
 interface Counting extends Disposable {
   step(): Promise<number>;
 }
 
 interface Language {
   readonly name: string;
-  /** null: the tests bring it. */
+  /** The Debian package that provides the client; null: it is part of the tests. */
   readonly debianPackage: string | null;
   open(port: number): Counting;
 }
 
 const programs = join(repositoryRoot, "test", "engine", "sidecar", "programs");
 
-/** Starts a program that prints, for each line that it reads, the result. */
+/** Starts a program that prints the result for each line that it reads. */
 const ofProgram =
   (line: string, program: string, ...args: readonly string[]) =>
   (port: number): Counting => {
-    const given = args.map((arg) => (arg === "PORT" ? String(port) : arg));
+    const programArguments = args.map((arg) => (arg === "PORT" ? String(port) : arg));
     const child = spawn(program, given, { stdio: ["pipe", "pipe", "inherit"] });
-    const told = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const results = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     return {
       async step() {
         child.stdin.write(`${line}\n`);
-        const { value, done } = await told.next();
+        const { value, done } = await results.next();
         // Anything but a number is an error that redis-cli prints.
         assert.match(done ? "the end" : value, /^\d+$/);
         return Number(value);
@@ -87,7 +87,7 @@ before(async () => {
 });
 after(() => scene[Symbol.asyncDispose]());
 
-test("redis-cli speaks to it", { skip: skipWithout("redis-server") }, async () => {
+test("redis-cli works with a sidecar", { skip: skipWithout("redis-server") }, async () => {
   assert.equal(await redisCli(scene.port, ["set", "k", "v"]), "OK\n");
   assert.equal(await redisCli(scene.port, ["-3", "hset", "h", "f", "1"]), "1\n");
   assert.equal(await redisCli(scene.port, ["-3", "--json", "hgetall", "h"]), '{"f":"1"}\n');
@@ -112,17 +112,17 @@ test("redis-cli speaks to it", { skip: skipWithout("redis-server") }, async () =
   assert.match(await redisCli(scene.port, ["wait", "1", "0"]), /WAIT is not supported/);
 });
 
-test("clients in four languages see no error while a daemon is killed, and all three have everything afterwards", async (t) => {
-  const there = LANGUAGES.filter(({ name, debianPackage }) => {
+test("clients in four languages see no error while a daemon is killed, and all three daemons have everything afterwards", async (t) => {
+  const available = LANGUAGES.filter(({ name, debianPackage }) => {
     const missing = debianPackage !== null && skipWithout(debianPackage);
     if (missing !== false) t.diagnostic(`${name}: ${missing}`);
     return missing === false;
   });
-  const counting = there.map(({ open }) => open(scene.port));
+  const counting = available.map(({ open }) => open(scene.port));
   t.after(() => {
     for (const client of counting) client[Symbol.dispose]();
   });
-  /** Starts all steps immediately; each runs after the preceding one. */
+  /** Starts all steps immediately; each step runs after the preceding one. */
   const count = (from: number, to: number) =>
     Promise.all(
       counting.map(async (client) => {
@@ -135,5 +135,5 @@ test("clients in four languages see no error while a daemon is killed, and all t
   await counted;
   await scene.daemons[0]?.ended();
   await scene.restart(0);
-  for (const { name } of there) await untilAll(scene, ["GET", name], String(STEPS_BEFORE + STEPS_AFTER));
+  for (const { name } of available) await untilAll(scene, ["GET", name], String(STEPS_BEFORE + STEPS_AFTER));
 });
