@@ -56,7 +56,7 @@ export class Broadcasts {
   }
 
   /**
-   * Sends a gap event to all subscribers, because messages may be missing here. It is sent immediately, and once more
+   * Sends a gap event to all subscribers, because messages may be missing here. It is sent immediately, and again
    * after the interval if there were further gaps. Otherwise a client or member whose messages cannot be published
    * would cause a write to each subscriber for every such message.
    */

@@ -28,5 +28,5 @@ export function unsignedRefusalOf(commands: readonly (readonly ByteString[])[]):
 }
 
 const NEEDS_KEYS = error(
-  "NOPERM this command is for administrators, but the daemon was started without keys: -s, --root-key",
+  "NOPERM this is for administrators, and the daemon was started without keys: -s, --root-key",
 );

@@ -143,7 +143,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     this.#raw.setTimeout(milliseconds);
   }
 
-  /** Counts the bytes of HTTP. It is called once more after the switch, for the bytes that requested it. */
+  /** Counts the bytes of HTTP. It is called again after the switch, for the bytes that requested it. */
   readonly #countHttp = (chunk: Buffer): void => {
     if (this.#messages !== null) return;
     this.#headBytes += chunk.length;

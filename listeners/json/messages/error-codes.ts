@@ -51,7 +51,7 @@ export const ERROR_CODES = {
   NOT_PERMITTED: { begins: ["this user has no permissions"], meaning: "the user may not do that" },
   NO_MEMORY: { begins: ["No memory is left"], meaning: "`--maxmemory` is reached" },
   NOT_NOW: {
-    begins: ["This daemon has started", "This daemon has not yet fetched"],
+    begins: ["This daemon has started", "This daemon has not fetched yet"],
     meaning: "the daemon is not ready yet: try again",
   },
   REFUSED: { begins: [], meaning: "anything else: see the message" },

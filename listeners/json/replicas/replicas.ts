@@ -20,7 +20,7 @@ import { type Forwarded, translated } from "./replica-requests.js";
 const CONTAINERS: ReadonlySet<ByteString> = new Set(["DOC.INDEX", "DOC.MEMBER"]);
 
 /** The beginning of the error for clients before the daemon is ready. */
-const NOT_READY = "This daemon has not yet fetched the";
+const NOT_READY = "This daemon has not fetched yet the";
 
 export class JsonReplicas {
   readonly #store: DocumentStore;

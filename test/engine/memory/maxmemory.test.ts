@@ -160,7 +160,7 @@ test("a daemon that evicts expiring keys keeps the others, and refuses writes wh
   using client = await respOf(daemon);
   for (let i = 0; i < 500; i++) client.queue(["SET", `stays${i}`, VALUE + i]);
   await client.flush();
-  assert.equal(await fill(client, "goes", ["EX", "10000"]), MANY, policy);
+  assert.equal(await fill(client, "expires", ["EX", "10000"]), MANY, policy);
   for (let i = 0; i < 500; i++) client.queue(["STRLEN", `stays${i}`]);
   const lengths = await client.flush();
   assert.ok(lengths.every((reply) => reply.kind === "integer" && Number(reply.value) > VALUE.length));

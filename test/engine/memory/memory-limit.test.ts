@@ -129,7 +129,7 @@ test("memory is no longer full once it was released, whether or not V8 has notic
     assert.ok(limit.refuses(true));
     [gauge.live, gauge.garbage] = [100, 1100];
     wait(10_000);
-    assert.equal(gauge.collections, 1, "nobody asks");
+    assert.equal(gauge.collections, 1, "no collection without a need");
     assert.ok(!limit.refuses(true));
     assert.equal(gauge.collections, 2);
     gauge.live = 1200;

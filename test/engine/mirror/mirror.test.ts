@@ -29,11 +29,11 @@ const writing = comparedGrammars.filter(({ name }) => {
   return command instanceof CommandFailure || command.writes;
 });
 
-/** A port in front of Redis that can hold up subscribed connections while both ends stay open. */
+/** A port in front of Redis that can stop forwarding subscribed connections while both ends stay open. */
 class HalfOpen {
   readonly #server: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
-  readonly #hearing = new Set<readonly [Socket, Socket]>();
+  readonly #subscribed = new Set<readonly [Socket, Socket]>();
 
   private constructor(target: number) {
     this.#server = createServer((socket) => {
@@ -41,7 +41,7 @@ class HalfOpen {
       this.#pairs.add(pair);
       for (const [from, to] of [pair, pair.toReversed()] as [Socket, Socket][]) {
         from.on("data", (chunk: Buffer) => {
-          if (/subscribe/i.test(chunk.toString("latin1"))) this.#hearing.add(pair);
+          if (/subscribe/i.test(chunk.toString("latin1"))) this.#subscribed.add(pair);
           to.write(chunk);
         });
         from.on("error", () => {});
@@ -61,7 +61,7 @@ class HalfOpen {
   }
 
   stall(): void {
-    for (const pair of this.#hearing) for (const socket of pair) socket.pause();
+    for (const pair of this.#subscribed) for (const socket of pair) socket.pause();
   }
 
   close(): void {
@@ -129,7 +129,7 @@ describe("a mirror", { skip }, () => {
     fold.apply(["SET", "long", "v", "EX", "1000"]);
     await untilLevel(running);
     using redis = await RedisConnection.open(server.port);
-    await until("it is gone", async () => {
+    await until("the expired key is removed", async () => {
       const reply = await redis.call("EXISTS", "short");
       return reply.kind === "integer" && reply.value === 0;
     });

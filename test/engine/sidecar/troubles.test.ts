@@ -113,7 +113,7 @@ describe("the same plain daemons", () => {
     assert.deepEqual(await redis.call("MULTI"), OK, "the connection continues");
     assert.deepEqual(await redis.call("DISCARD"), OK);
     await scene.restart(1);
-    await until("a write is taken", async () => (await redis.call("SET", "k", "4")).kind === "status");
+    await until("a write succeeds", async () => (await redis.call("SET", "k", "4")).kind === "status");
     assert.deepEqual(await redis.call("GET", "k"), bulk("4"));
   });
 });

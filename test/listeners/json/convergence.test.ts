@@ -73,7 +73,7 @@ test("documents are equal on three daemons after concurrent writes by all protoc
   try {
     const document = { create: { action: "create", document: "d" }, entry: { k: { by: "", n: 0 } } };
     using first = await RawClient.open(await portOf(daemon(0), "JSON"));
-    await until("writes are taken", async () => /success/.test(await ask(first, document.create)));
+    await until("writes succeed", async () => /success/.test(await ask(first, document.create)));
     const insertion = { action: "insert", document: "d", data: document.entry, "auto-increment": false };
     await ask(first, insertion);
     await until("all daemons have the document", async () =>

@@ -45,7 +45,7 @@ test("two daemons that name each other fetch nothing from each other", async () 
   await until("each has recognized the other", () => isFound(first) && isFound(second));
   for (const one of [first, second]) {
     using client = await RawClient.open(one.port);
-    assert.match(await ask(client, { action: "create", document: "d" }), /has not yet fetched.*--peer/);
+    assert.match(await ask(client, { action: "create", document: "d" }), /has not fetched yet.*--peer/);
   }
 });
 

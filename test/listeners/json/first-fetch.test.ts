@@ -14,7 +14,7 @@ import { Original } from "./original.js";
 import { ask, startJson } from "./scene.js";
 
 const ENTRIES = 100;
-const NOT_READY = /"message":"This daemon has not yet fetched the documents of /;
+const NOT_READY = /"message":"This daemon has not fetched yet the documents of /;
 const limits = { jsonReplicaTimeout: 300 };
 
 /** Starts an original server with 100 entries in one document. */
@@ -123,7 +123,7 @@ test("an original that requests all documents at its start receives a refusal wi
   assert.deepEqual([...original.documents.keys()], []);
   using client = await RawClient.open(ours.port);
   const refused = await ask(client, { action: "getall", replicate: false });
-  assert.match(refused, /^\{"status":"error","documents":\[\],"message":"This daemon has not yet fetched/);
+  assert.match(refused, /^\{"status":"error","documents":\[\],"message":"This daemon has not fetched yet/);
 });
 
 for (const [does, fault] of Object.entries(FAULTS))
@@ -171,7 +171,7 @@ test("a server that stops and starts at any moment of the start loses nothing", 
       using client = await RawClient.open(ours.port);
       for (let n = 0; n < 8; n++) {
         const create = { action: "create", document: "users" };
-        assert.match(await ask(client, create), /has not yet fetched|already exist/);
+        assert.match(await ask(client, create), /has not fetched yet|already exist/);
       }
     })();
     for (let fault = random.below(4); fault > 0; fault--) {

@@ -11,7 +11,7 @@ import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 import { Original } from "./original.js";
 
-const LOADING = /^-LOADING This daemon has not yet fetched the documents of /;
+const LOADING = /^-LOADING This daemon has not fetched yet the documents of /;
 
 async function ask(client: RawClient, line: string): Promise<string> {
   client.send(`${line}\r\n`);

@@ -114,9 +114,9 @@ test("unique values stay unique: error 11000, with the index in the batch", () =
     const ordered = await items.insertMany(batch).catch((problem: MongoBulkWriteError) => problem);
     assert.ok(ordered instanceof MongoBulkWriteError);
     assert.deepEqual([ordered.code, ordered.result.insertedCount], [11000, 1]);
-    const documents_ = ["d", "a", "e"].map((mail) => ({ mail }));
+    const insertedDocuments = ["d", "a", "e"].map((mail) => ({ mail }));
     const unordered = await items
-      .insertMany(documents_, { ordered: false })
+      .insertMany(insertedDocuments, { ordered: false })
       .catch((problem: MongoBulkWriteError) => problem);
     assert.ok(unordered instanceof MongoBulkWriteError);
     assert.deepEqual([unordered.result.insertedCount, [unordered.writeErrors].flat()[0]?.index], [2, 1]);

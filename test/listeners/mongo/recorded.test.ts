@@ -19,7 +19,7 @@ const ROUNDS = amount(12, 60);
 /** The number of rounds of the daemon that is killed, before it is killed. */
 const ROUNDS_BEFORE_KILL = 4;
 
-async function clientOf_(daemon: DaemonProcess): Promise<MongoClient> {
+async function clientFor(daemon: DaemonProcess): Promise<MongoClient> {
   const { port } = await daemon.logged(({ msg }) => msg === "serving MongoDB clients");
   return new MongoClient(`mongodb://127.0.0.1:${port}`, { serverSelectionTimeoutMS: 2000 });
 }
@@ -71,11 +71,11 @@ test("documents and indexes are equal on three daemons after concurrent writes, 
     return startDaemon(["-s", app.file, ...data, ...peers, ...knowsSecret, "--mongo", "0"]);
   };
   const daemons = await Promise.all([0, 1, 2].map(start));
-  const clients = await Promise.all(daemons.map(clientOf_));
+  const clients = await Promise.all(daemons.map(clientFor));
   const client = (index: number) => clients[index] as MongoClient;
   try {
     const makeIndex = () => itemsOf(client(0)).createIndex({ mail: 1 }, { unique: true, sparse: true });
-    await until("writes are taken", () =>
+    await until("writes succeed", () =>
       makeIndex().then(
         () => true,
         () => false,
@@ -86,7 +86,7 @@ test("documents and indexes are equal on three daemons after concurrent writes, 
       return lists.every(({ length }) => length === 1);
     });
     const removeNothing = (one: MongoClient) => itemsOf(one).deleteOne({ _id: "nothing" as never });
-    await until("all take writes", () =>
+    await until("all daemons accept writes", () =>
       Promise.all(clients.map(removeNothing)).then(
         () => true,
         () => false,
@@ -104,7 +104,7 @@ test("documents and indexes are equal on three daemons after concurrent writes, 
     await (daemons[2] as DaemonProcess).ended();
     await client(2).close();
     daemons[2] = await start(2);
-    clients[2] = await clientOf_(daemons[2]);
+    clients[2] = await clientFor(daemons[2]);
     let states: string[] = [];
     await until("all three daemons are equal", async () => {
       states = await Promise.all(clients.map((one) => stateBy(one).catch(() => String(Math.random()))));
@@ -132,7 +132,7 @@ test("features of version 3 fail on daemons that record, with the command to sen
   using folder = makeFolder();
   const keys = ["-s", app.file, "--root-key", root.file];
   await using daemon = await startDaemon([...keys, "--data", folder.path, "--mongo", "0"]);
-  const client = await clientOf_(daemon);
+  const client = await clientFor(daemon);
   try {
     await letIn(daemon, root.privateKey);
     const items = itemsOf(client);
@@ -157,7 +157,7 @@ test("features of version 3 fail on daemons that record, with the command to sen
 test("before CLUSTER SEMANTICS 3 sizes and plans can be read, but are refused in a recorded unit", async () => {
   using folder = makeFolder();
   await using daemon = await startDaemon(["--data", folder.path, "--mongo", "0", "--resp", "0"]);
-  const client = await clientOf_(daemon);
+  const client = await clientFor(daemon);
   await using _ = client;
   await itemsOf(client).insertOne({ n: 1 });
   assert.equal((await client.db("shop").command({ collStats: "items" }))["count"], 1);

@@ -204,7 +204,7 @@ test("CLIENT UNBLOCK ends the wait, and a disconnected client removes nothing", 
     disconnected.send(lines("BLPOP l 0"));
     await until("it waits", async () => (await waitingAt(admin)) === 1);
     disconnected.socket.destroy();
-    await until("it has gone", async () => (await waitingAt(admin)) === 0);
+    await until("the client is no longer waiting", async () => (await waitingAt(admin)) === 0);
     await admin.call("RPUSH", "l", "a");
     assert.deepEqual(await admin.call("LLEN", "l"), { kind: "integer", value: 1 });
   }
@@ -219,7 +219,7 @@ test("no later commands of a client that disconnected while waiting are run", { 
     await until("it waits", async () => (await waitingAt(admin)) === 1);
     disconnected.socket.end();
     assert.equal(await disconnected.rest(), "+PONG\r\n");
-    await until("it has gone", async () => (await waitingAt(admin)) === 0);
+    await until("the client is no longer waiting", async () => (await waitingAt(admin)) === 0);
     assert.deepEqual(await admin.call("EXISTS", "behind"), { kind: "integer", value: 0 });
   }
 });
@@ -245,10 +245,10 @@ async function assertTakesNothing(port: number, leave: (client: RawClient) => vo
   for (const commands of [1, 8, 64]) {
     const before = await bytesBehind(admin);
     leaving.send(lines("INCR behind").repeat(commands));
-    await until("a packet has come", async () => (await bytesBehind(admin)) > before);
+    await until("a packet has arrived", async () => (await bytesBehind(admin)) > before);
   }
   leave(leaving);
-  await until("it has gone", async () => (await waitingAt(admin)) === 0);
+  await until("the client is no longer waiting", async () => (await waitingAt(admin)) === 0);
   await admin.call("RPUSH", "l", "a");
   assert.deepEqual(await admin.call("LRANGE", "l", "0", "-1"), {
     kind: "array",

@@ -100,7 +100,7 @@ function withoutIds(told: string): string {
 /** Waits until a message reaches no subscriber, because a closed client may still be counted for a moment. */
 async function untilUnsubscribed(port: number): Promise<void> {
   using admin = await RedisConnection.open(port);
-  await until("nobody hears anything", async () => {
+  await until("nobody is subscribed", async () => {
     const reply = await admin.call("INFO", "stats");
     return reply.kind === "bulk" && /pubsub_channels:0\r\npubsub_patterns:0/.test(reply.bytes);
   });
@@ -281,7 +281,7 @@ test("10,000 subscriptions of one connection receive messages, are counted, and 
   );
   assert.deepEqual(await admin.call("PUBLISH", "c9999", "x"), { kind: "integer", value: 1 });
   one[Symbol.dispose]();
-  await until("they are gone", async () => {
+  await until("the subscriptions are removed", async () => {
     const reply = await admin.call("PUBSUB", "CHANNELS");
     return reply.kind === "array" && reply.items.length === 0;
   });

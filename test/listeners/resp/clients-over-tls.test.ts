@@ -42,8 +42,8 @@ test("redis-cli works over TLS", { skip: !cliHasTls && "this redis-cli has no TL
   await using _ = daemon;
   const cli = ["-h", "localhost", "-p", String(port), "--tls"];
   const piped = Array.from({ length: 1000 }, (_, i) => `SET k${i} ${i}\r\n`).join("");
-  const piped_ = await run("redis-cli", [...cli, "--cacert", certificate, "--pipe"], { input: piped });
-  assert.match(piped_.stdout, /errors: 0, replies: 1000/);
+  const pipeResult = await run("redis-cli", [...cli, "--cacert", certificate, "--pipe"], { input: piped });
+  assert.match(pipeResult.stdout, /errors: 0, replies: 1000/);
   const size = await run("redis-cli", [...cli, "--cacert", certificate, "dbsize"]);
   assert.equal(size.stdout, "1000\n");
   const untold = await run("redis-cli", [...cli, "ping"]);

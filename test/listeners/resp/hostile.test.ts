@@ -136,7 +136,7 @@ test("an argument of 511 MiB that never arrives uses no memory, and one that arr
   await using scene = await startResp({ limits: { maxBufferedBytes: 16 * MIB } });
   using announced = await RawClient.open(scene.port);
   announced.send(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${511 * MIB}\r\nabc`);
-  await until("it has come", () => scene.listener.bufferedBytes > 0);
+  await until("the bytes have arrived", () => scene.listener.bufferedBytes > 0);
   assert.ok(scene.listener.bufferedBytes < MIB);
   using half = await RawClient.open(scene.port);
   half.send(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${511 * MIB}\r\n${"x".repeat(32 * MIB)}`);

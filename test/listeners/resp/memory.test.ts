@@ -87,10 +87,10 @@ test("answers while memory is full equal redis-server's", { skip: skipWithout("r
       const theirs = await talk(redis.port, conversation, async (full) => {
         await admin.call("CONFIG", "SET", "maxmemory", full ? "1" : "0");
       });
-      const ours_ = await talk(ours.port, conversation, async (full) => {
+      const ourReplies = await talk(ours.port, conversation, async (full) => {
         isFull = full;
       });
-      assert.deepEqual(ours_, theirs);
+      assert.deepEqual(ourReplies, theirs);
     });
   }
 });

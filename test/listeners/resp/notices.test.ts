@@ -48,7 +48,7 @@ test("the removal of a key is notified as by redis-server", { skip }, async () =
     await writer.send(lines("CONFIG SET notify-keyspace-events Exg"));
     await subscriber.send(lines("HELLO 3", "PSUBSCRIBE __key*__:*"));
     await writer.send(lines("SET brief 1 PX 20", "SET longer 1 EX 100"));
-    await until("it is told", async () => (await subscriber.receivedSoFar()).includes("expired"));
+    await until("the subscriber is notified", async () => (await subscriber.receivedSoFar()).includes("expired"));
     assert.equal((await subscriber.receivedSoFar()).match(/expired\r\n\$5\r\nbrief/g)?.length, 1);
     assert.doesNotMatch(await subscriber.receivedSoFar(), /expired\r\n\$6\r\nlonger/);
   }

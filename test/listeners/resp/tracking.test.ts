@@ -252,7 +252,7 @@ test("the expiry of a key is reported to clients that cache it and to its prefix
       await all.send(lines("HELLO 3", "SET brief 1 PX 2500", "CLIENT TRACKING ON BCAST PREFIX br"));
       await reader.send(lines("HELLO 3", "CLIENT TRACKING ON", "GET brief"));
       for (const client of [reader, all])
-        await until("it is told", async () => invalidated(await client.receivedSoFar()).includes("brief"));
+        await until("the client is notified", async () => invalidated(await client.receivedSoFar()).includes("brief"));
       assert.deepEqual(invalidated(reader.received), ["brief"]);
       assert.deepEqual(invalidated(all.received), ["brief"]);
     }),

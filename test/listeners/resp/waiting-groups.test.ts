@@ -122,7 +122,7 @@ const KEYS = ["s", "s", "s", "t"];
 const GROUPS = ["g", "g", "g", "h"];
 
 /** Commands that name a stream as a key to write, and usually leave nothing for a waiting client. */
-const leavingNothing = (key: ByteString): readonly Argv[] => [
+const commandsLeavingNothing = (key: ByteString): readonly Argv[] => [
   ["SET", key, "x", "NX"],
   ["SETNX", key, "x"],
   ["MSETNX", "v", "x", key, "x"],
@@ -169,7 +169,7 @@ function commandOf(random: SeededRandom, number: number, step: number): Argv {
       () =>
         random.oneOf([["SET", key, "x"], ["RENAME", "s", "u"], ["COPY", "s", "u", "REPLACE"], ["FLUSHDB"]]),
     ],
-    [2, () => random.oneOf(leavingNothing(key))],
+    [2, () => random.oneOf(commandsLeavingNothing(key))],
     [2, () => ["XREAD", "BLOCK", "0", ...count, "STREAMS", key, "$"]],
     [3, () => ["XPENDING", key, group, "-", "+", "9"]],
     [2, () => ["XINFO", "CONSUMERS", key, group]],
@@ -198,10 +198,10 @@ function areSame(number: number, argv: Argv, ours: Answers, redis: Answers): boo
   });
 }
 
-async function assertSameStreams(mine: Side, theirs: Side, where: string): Promise<void> {
+async function assertSameStreams(ourSide: Side, theirs: Side, where: string): Promise<void> {
   for (const key of new Set(KEYS)) {
     const [one, other] = await Promise.all(
-      [oursSide, theirs].map((side) => side.ask("XINFO", "STREAM", key, "FULL", "COUNT", "0")),
+      [ourSide, theirs].map((side) => side.ask("XINFO", "STREAM", key, "FULL", "COUNT", "0")),
     );
     // The shape of the tree is internal to each server.
     const [ours, redis] = [one, other].map((reply) =>
@@ -218,21 +218,21 @@ test(`waiting consumers receive the same replies as from redis-server (seed ${se
   let served = 0;
   for (let episode = 0; episode * STEPS_OF_EPISODE < STEPS; episode++) {
     const random = new SeededRandom(seed, episode);
-    await using oursSide = await Side.open(comparison.ours.port);
+    await using ourSide = await Side.open(comparison.ours.port);
     await using theirs = await Side.open(comparison.redis.port);
     const played: string[] = [];
-    for (const side of [oursSide, theirs])
+    for (const side of [ourSide, theirs])
       for (const key of new Set(KEYS)) await side.ask("XGROUP", "CREATE", key, "g", "0", "MKSTREAM");
     for (let step = 1; step <= STEPS_OF_EPISODE; step++) {
-      const free = [...Array(CONNECTIONS).keys()].filter((number) => !oursSide.waiting.has(number));
-      const mustEnd = free.length === 0 || (oursSide.waiting.size > 0 && random.chance(0.03));
-      const number = mustEnd ? random.oneOf([...mine.waiting]) : random.oneOf(free);
+      const free = [...Array(CONNECTIONS).keys()].filter((number) => !ourSide.waiting.has(number));
+      const mustEnd = free.length === 0 || (ourSide.waiting.size > 0 && random.chance(0.03));
+      const number = mustEnd ? random.oneOf([...ourSide.waiting]) : random.oneOf(free);
       const argv = mustEnd
         ? ["UNBLOCK", random.oneOf(["TIMEOUT", "ERROR"])]
         : commandOf(random, number, step);
       played.push(`${number}> ${argv.join(" ")}`);
       const [ours, redis] = await Promise.all(
-        [oursSide, theirs].map((side) =>
+        [ourSide, theirs].map((side) =>
           mustEnd ? side.unblock(number, argv[1] as string) : side.step(number, argv),
         ),
       );
@@ -240,7 +240,7 @@ test(`waiting consumers receive the same replies as from redis-server (seed ${se
       if (!areSame(number, argv, ours as Answers, redis as Answers))
         assert.fail(report(episode, played, ours as Answers, redis as Answers));
     }
-    await assertSameStreams(oursSide, theirs, `seed ${seed}, episode ${episode}`);
+    await assertSameStreams(ourSide, theirs, `seed ${seed}, episode ${episode}`);
   }
   assert.ok(served > STEPS / 50, `${served} steps have served a waiting client`);
 });

@@ -34,9 +34,9 @@ test("MONITOR shows other clients' commands after they ran, without passwords", 
     ...["SELECT 2", 'SET k "a\\"\\x00\\n"', "LPUSH k a", "nonsense", "GET"],
     ...["MULTI", "INCR n", "SELECT 3", "EXEC", "MULTI", "nonsense", "EXEC", "MULTI", "DISCARD", "EXEC"],
   );
-  const oursShown = await shown(ours.port, conversation);
-  assert.equal(oursShown, await shown(redis.port, conversation));
-  assert.match(oursShown, /^\[0\] "AUTH" "\(redacted\)"\r\n/);
+  const ourOutput = await shown(ours.port, conversation);
+  assert.equal(ourOutput, await shown(redis.port, conversation));
+  assert.match(ourOutput, /^\[0\] "AUTH" "\(redacted\)"\r\n/);
 });
 
 /** Returns the commands in SLOWLOG, newest first, of a conversation in which every command counts as slow. */
@@ -66,10 +66,10 @@ test("SLOWLOG stores slow commands according to the limit after each command, wi
     ...["CONFIG SET requirepass pw timeout 9", "CONFIG SET requirepass '' timeout 0"],
     ...["MULTI", "PING", "EXEC", `SET ${"k".repeat(200)} v`, `MGET ${"k ".repeat(40)}`, "GET"],
   );
-  const oursShown = await slow(ours.port, conversation);
-  assert.deepEqual(oursShown, await slow(redis.port, conversation));
-  assert.ok(oursShown.includes("CONFIG SET requirepass (redacted) timeout 9"), oursShown.join("\n"));
-  assert.equal(oursShown.at(-1), "CONFIG SET slowlog-log-slower-than 0");
+  const ourOutput = await slow(ours.port, conversation);
+  assert.deepEqual(ourOutput, await slow(redis.port, conversation));
+  assert.ok(ourOutput.includes("CONFIG SET requirepass (redacted) timeout 9"), ourOutput.join("\n"));
+  assert.equal(ourOutput.at(-1), "CONFIG SET slowlog-log-slower-than 0");
 });
 
 test("SLOWLOG stores a command that waited after the one that ended its wait", { skip }, async () => {

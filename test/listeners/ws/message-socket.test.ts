@@ -67,7 +67,7 @@ for (const padding of [0, 1, 2, 3])
       // These bytes look like many complete, empty messages.
       const empty = Buffer.alloc(4 * MIB, Buffer.from([BINARY, 0]));
       write(empty);
-      await until("it has come", () => socket.unfinishedBytes >= empty.length);
+      await until("the frame has arrived", () => socket.unfinishedBytes >= empty.length);
       assert.ok(socket.isMidMessage);
       write(empty);
       await until("it is whole", () => received() === 8 * MIB);

@@ -20,7 +20,7 @@ interface Case {
 }
 
 const NEEDS_KEYS =
-  "-NOPERM this command is for administrators, but the daemon was started without keys: -s, --root-key\r\n";
+  "-NOPERM this is for administrators, and the daemon was started without keys: -s, --root-key\r\n";
 
 const CASES: readonly Case[] = [
   { name: "unsigned-set", note: "no key, no cluster, no signature", withoutKeys: ["+OK\r\n"] },
