@@ -3,7 +3,7 @@
  * together, once to each connected member. Nothing of it is recorded. Without connected members it costs nothing.
  */
 import type { Refused } from "../../engine/answers/request.js";
-import type { Relay, ChannelMessage } from "../../engine/channels/channels.js";
+import type { ChannelMessage, Relay } from "../../engine/channels/channels.js";
 import { commandOf } from "../../engine/channels/spoken.js";
 import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
 import type { Environment } from "../../net/process/environment.js";

@@ -31,7 +31,9 @@ export const REFUSALS = {
   unsigned: {
     sentence:
       "The command is not signed, and this daemon accepts only signed commands: give the client the private key.",
-    wire: never("sign with a key that the daemon knows; the daemon's `hello` reports that signatures are required"),
+    wire: never(
+      "sign with a key that the daemon knows; the daemon's `hello` reports that signatures are required",
+    ),
   },
   "unknown-key": {
     sentence: "The envelope's key does not belong to this cluster.",
@@ -68,8 +70,7 @@ export const REFUSALS = {
     wire: never("leave `as` out"),
   },
   "wrong-db": {
-    sentence:
-      "There is no such database: the memory database has 0 to 15, a Redis server only 0.",
+    sentence: "There is no such database: the memory database has 0 to 15, a Redis server only 0.",
     wire: never("correct `db`"),
   },
   "if-not-carried": {
@@ -161,8 +162,7 @@ export const REFUSALS = {
     wire: never("send less in one envelope, or raise `max_payload`"),
   },
   "events-not-taken": {
-    sentence:
-      "The client does not read its events as fast as they arrive (--max-event-bytes).",
+    sentence: "The client does not read its events as fast as they arrive (--max-event-bytes).",
     wire: never("connect again, and request fewer events, or read faster"),
   },
   "no-longer-permitted": {
@@ -206,7 +206,9 @@ export const REFUSALS = {
   "version-1-off": {
     sentence: "The client speaks version 1, and this daemon accepts only version 2 (--require, --v1).",
   },
-  "not-permitted": { sentence: "The key's rules do not permit the command, or version 1 does not support it." },
+  "not-permitted": {
+    sentence: "The key's rules do not permit the command, or version 1 does not support it.",
+  },
   "not-let-in": {
     sentence:
       "Writes are disabled: this daemon's own key, which signs for clients that do not sign, is not authorized.",
@@ -214,8 +216,7 @@ export const REFUSALS = {
   "empty-command": { sentence: "The command is empty." },
   "too-many-arguments": { sentence: "The command has more arguments than any command accepts." },
   "command-too-long": {
-    sentence:
-      "The signed command would be longer than the maximum of --max-request-bytes.",
+    sentence: "The signed command would be longer than the maximum of --max-request-bytes.",
   },
   "not-carried": {
     sentence: "The command needs its own connection, which dbsync does not provide for a client.",

@@ -11,7 +11,7 @@ export const CHANNEL_KINDS = ["channel", "pattern", "shard"] as const;
 export type ChannelKind = (typeof CHANNEL_KINDS)[number];
 
 export interface Subscriber {
-  hear(message: Message): void;
+  receive(message: Message): void;
   /** Called when messages of other daemons may be missing. Optional: not every protocol can report it. */
   miss?(): void;
   /** Called when the users' rules have changed: the subscriber checks its permission again. */
@@ -125,7 +125,7 @@ export class Channels {
     const message = new Message(parts);
     // A subscriber is removed during the loop if its connection is closed because too much output is pending.
     const { size } = subscribers;
-    for (const subscriber of subscribers) subscriber.hear(message);
+    for (const subscriber of subscribers) subscriber.receive(message);
     return size;
   }
 }

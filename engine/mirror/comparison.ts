@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { MirrorKey } from "./dirty-keys.js";
-import { LOOK_BYTES_MAX, type KeyDifferences, compareKeys, type MirrorScene, readable } from "./looking.js";
+import { compareKeys, type KeyDifferences, LOOK_BYTES_MAX, type MirrorScene, readable } from "./looking.js";
 import { isMark } from "./mark.js";
 import type { ComparisonReport } from "./mirror-parts.js";
 import { expectedBytes, shownKey } from "./mirrored-key.js";
@@ -89,7 +89,7 @@ export class Comparison {
     const unknown = found
       .map((key) => ({ db, key: key.toString("latin1") }))
       .filter((key) => keyspace?.find(key.key) === undefined && !isMark(db, key.key));
-    if (unknown.length > 0) this.#note(await compareKeys(line, strange, this.#scene));
+    if (unknown.length > 0) this.#note(await compareKeys(line, unknown, this.#scene));
     this.#cursor = cursor.toString();
     if (this.#cursor === "0") this.#theirs?.shift();
     this.#checked += found.length;

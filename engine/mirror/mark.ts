@@ -84,7 +84,8 @@ export function judgeMark(text: string | null, isEmpty: boolean, claimant: Claim
   const hasBegun = written.length > 0 && !written.includes(null);
   if (text !== null && written.includes(text)) return { kind: "same" };
   if (text === null) {
-    if (hasBegun) return compare("the mark is missing: Redis was emptied, or restored from an earlier dump", true);
+    if (hasBegun)
+      return compare("the mark is missing: Redis was emptied, or restored from an earlier dump", true);
     if (isEmpty) return compare("it is empty", false);
     if (takesOver) return compare("it was taken over", false);
     return {
@@ -101,7 +102,9 @@ export function judgeMark(text: string | null, isEmpty: boolean, claimant: Claim
   if (hasBegun) return compare("its mark is older than the last one: Redis was restored from a dump", true);
   if (mark.whole !== "" && mark.whole === claimant.whole) return { kind: "same" };
   const reason =
-    mark.whole === "" ? "the daemon stopped before Redis was up to date" : "the timeline is not the same as before";
+    mark.whole === ""
+      ? "the daemon stopped before Redis was up to date"
+      : "the timeline is not the same as before";
   return compare(reason, false);
 }
 

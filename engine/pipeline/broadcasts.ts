@@ -8,7 +8,7 @@ import type { Environment } from "../../net/process/environment.js";
 import type { DateWindow } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
-import type { Channels, ChannelMessage } from "../channels/channels.js";
+import type { ChannelMessage, Channels } from "../channels/channels.js";
 import { Seen } from "./seen.js";
 
 /** Minimum milliseconds between two gap events to subscribers. */

@@ -272,7 +272,8 @@ export class Pipeline {
 
   async #applyAfter(taken: Taken, after: ByteString): Promise<EnvelopeAnswer> {
     const held = await this.#held(after, taken);
-    if (!held) return notApplied(taken.id, refused("not-yet", "the entry named in `after` did not arrive in time"));
+    if (!held)
+      return notApplied(taken.id, refused("not-yet", "the entry named in `after` did not arrive in time"));
     // Look up the signer again: its key may have been revoked in the meantime.
     const signer = taken.signer === null ? null : this.signers?.ring.find(taken.signer.id);
     if (signer === undefined) return notApplied(taken.id, refused("unknown-key", "the key was removed"));

@@ -5,7 +5,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import { valuesOf } from "../../store/commands/streams/read-options.js";
 
-const WAITS = "it waits for data, but a signed command is applied once, at its date: repeat a command that does not wait";
+const WAITS =
+  "it waits for data, but a signed command is applied once, at its date: repeat a command that does not wait";
 const STREAMS =
   "it turns its connection into a stream of messages, but the daemons send one answer to each signed command";
 const MESSAGES = "channels belong to the daemon that a client is connected to, but no client listens here";

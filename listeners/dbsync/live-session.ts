@@ -74,7 +74,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     return envelope.commands.map((argv) => this.#take(argv, taken, ring));
   }
 
-  hear(message: Message): void {
+  receive(message: Message): void {
     if (this.#isPermitted()) this.#push(message.event);
   }
 

@@ -73,7 +73,8 @@ export class Pieces {
       const piece = this.#pieces[this.#next] as string;
       const room = buffer.length - end;
       const remaining = piece.length - this.#at;
-      const part = remaining === piece.length && remaining <= room ? piece : piece.substring(this.#at, this.#at + room);
+      const part =
+        remaining === piece.length && remaining <= room ? piece : piece.substring(this.#at, this.#at + room);
       end += buffer.write(part, end, "latin1");
       if (part.length === remaining) {
         this.#next++;

@@ -174,7 +174,9 @@ export class MemcachedSession {
     const read = (both: Reply): string | Promise<string> => {
       const [writers, values] = itemsOf(both);
       const problem = [both, writers, values].find((one) => one?.kind === "error");
-      return problem === undefined ? answered(itemsOf(values), itemsOf(writers)) : answerOf(problem, () => "");
+      return problem === undefined
+        ? answered(itemsOf(values), itemsOf(writers))
+        : answerOf(problem, () => "");
     };
     return reply instanceof Promise ? reply.then(read) : read(reply);
   }

@@ -17,7 +17,11 @@ export interface WebSocketRequest {
  * @param named    the origins of --ws-origin
  * @param address  the address on which the daemon listens; on loopback, pages of this machine need not be named
  */
-export function isWelcome({ origin, host }: WebSocketRequest, named: readonly string[], address: string): boolean {
+export function isWelcome(
+  { origin, host }: WebSocketRequest,
+  named: readonly string[],
+  address: string,
+): boolean {
   if (origin === undefined || named.includes(origin.toLowerCase())) return true;
   if (named.length > 0 || isLoopback(address) !== true) return false;
   // A site can make its own name resolve to our address (DNS rebinding), but origin and host still contain that name.

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { DbsyncError } from "../../client/entry.js";
 import { timelineFolder } from "../../timeline/disk/lmdb-reader.js";
-import { lines } from "../listeners/resp/beside-redis.js";
+import { lines } from "../listeners/resp/redis-comparison.js";
 import { exchange } from "../listeners/resp/scene.js";
 import { type DaemonProcess, runDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";

@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { identityOf } from "../../engine/trust/identity.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { lines } from "../listeners/resp/beside-redis.js";
+import { lines } from "../listeners/resp/redis-comparison.js";
 import { exchange } from "../listeners/resp/scene.js";
 import { Trio } from "./trio.js";
 

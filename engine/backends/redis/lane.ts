@@ -106,7 +106,8 @@ export class Lane {
   #landed(taken: Taken, outcome: Outcome, link: RedisLink): void {
     this.#flying--;
     const redirection = outcome.kind === "error" ? turnOf(outcome.text, link.address) : null;
-    const turn = redirection !== null && taken.flight.isScript() ? this.#finder.believed(redirection) : redirection;
+    const turn =
+      redirection !== null && taken.flight.isScript() ? this.#finder.believed(redirection) : redirection;
     if (turn !== null) this.#turn(taken, outcome.kind === "error" ? outcome.text : "", turn, link);
     // The connection was closed before the command was written.
     else if (outcome.kind === "failed" && outcome.code === "database-down") {

@@ -103,7 +103,9 @@ class Reader {
     const immediates = IMMEDIATES[code] as number;
     if (immediates === BYTES_4 || immediates === BYTES_8) this.at += immediates;
     else if (immediates === TYPES) this.at += this.number();
-    else for (let remaining = this.#numbers(code, immediates); left > 0; left--) while (this.byte() >= 0x80);
+    else
+      for (let remaining = this.#numbers(code, immediates); remaining > 0; remaining--)
+        while (this.byte() >= 0x80);
     return code;
   }
 

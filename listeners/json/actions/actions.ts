@@ -189,7 +189,9 @@ function getAll(client: DocumentClient, request: JsonRequest): Answer {
   return then(client.read(["DOC.GETALL"]), (reply) => {
     if (reply.kind === "error") return failure(sentenceOf(reply));
     const replicated: Member = ["replicated", String(!request.isOff("replicate"))];
-    return then(client.inTurns(documentsPieces(reply)), (data) => longSuccess([["documents", data], replicated]));
+    return then(client.inTurns(documentsPieces(reply)), (data) =>
+      longSuccess([["documents", data], replicated]),
+    );
   });
 }
 

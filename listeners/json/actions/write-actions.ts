@@ -66,7 +66,8 @@ export function insert(client: DocumentClient, request: JsonRequest): Answer {
     ];
     if (texts.length === 0) return success(...additional);
     const long = isNumbered ? longList(texts) : null;
-    if (long === null) return success([INSERTED, insertedJson(texts, isNumbered ? null : names)], ...additional);
+    if (long === null)
+      return success([INSERTED, insertedJson(texts, isNumbered ? null : names)], ...additional);
     return then(client.inTurns(long), (pieces) => longSuccess([[INSERTED, pieces], ...additional]));
   });
 }
@@ -132,7 +133,8 @@ function updateFailure(client: DocumentClient, document: ByteString, sentence: s
 const ONE_ENTRY = "id names one entry: leave it out if you use where, sort, limit or offset.";
 
 function removeChosen(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
-  if (request.get("revision") !== undefined) return failure("revision belongs to one entry: name the entry with id.");
+  if (request.get("revision") !== undefined)
+    return failure("revision belongs to one entry: name the entry with id.");
   const argv = ["DOC.DELETE", document, ...filterWords(request), ...orderWords(request)];
   return then(client.write(argv, request), ({ reply, replicated }) =>
     good(reply, () => {

@@ -105,7 +105,8 @@ export class FirstFetch {
       if (this.#isStopped) return;
       this.#reasons.delete(link);
       link.given(names);
-      if (!link.contact.isSelf) log.info({ replica: link.contact.name }, "a JSON replica has sent its documents");
+      if (!link.contact.isSelf)
+        log.info({ replica: link.contact.name }, "a JSON replica has sent its documents");
       this.#decide();
     } catch (problem) {
       if (this.#isStopped) return;
@@ -179,7 +180,9 @@ async function documentsOf(link: ReplicaLink): Promise<Map<ByteString, readonly 
   const documents = answer.get("documents");
   if (answer.get("status") !== "success" || !isContainer(documents)) {
     const message = answer.get("message");
-    throw new Error(typeof message === "string" ? `it replied: ${message}` : "its reply contains no documents");
+    throw new Error(
+      typeof message === "string" ? `it replied: ${message}` : "its reply contains no documents",
+    );
   }
   const values = memberValues(documents);
   return new Map(

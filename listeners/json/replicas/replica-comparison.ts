@@ -19,7 +19,7 @@ export interface Differences {
 }
 
 /**
- * Compares documents with those of a server. @param documents  the documents that the server should have @throws Error 
+ * Compares documents with those of a server. @param documents  the documents that the server should have @throws Error
  * the connection failed
  */
 export async function differing(

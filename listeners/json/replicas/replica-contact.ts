@@ -122,7 +122,10 @@ export class ReplicaContact {
     if (!this.#isAway && problem instanceof DbsyncdReplica)
       log.error({ replica: this.name, reason }, "nothing is sent to a server of --json-replica");
     else if (!this.#isAway)
-      log.warn({ replica: this.name, reason }, "a JSON replica is unreachable; missed writes will be sent later");
+      log.warn(
+        { replica: this.name, reason },
+        "a JSON replica is unreachable; missed writes will be sent later",
+      );
     this.#isAway = true;
   }
 

@@ -66,8 +66,7 @@ export const writeCommands: readonly MongoCommand[] = [
   {
     names: ["update"],
     group: "documents",
-    summary:
-      "changes or replaces one matching document, or (`multi`) all; `upsert` adds one if none matches",
+    summary: "changes or replaces one matching document, or (`multi`) all; `upsert` adds one if none matches",
     fields: { ...WRITE_OPTIONS, updates: "taken" },
     run: (session, command) =>
       batch(session, command, {
@@ -96,7 +95,8 @@ export const writeCommands: readonly MongoCommand[] = [
   {
     names: ["findAndModify", "findandmodify"],
     group: "documents",
-    summary: "changes, replaces or removes one document, and returns it as before or (`new`) after the change",
+    summary:
+      "changes, replaces or removes one document, and returns it as before or (`new`) after the change",
     fields: FIND_AND_MODIFY_FIELDS,
     run: findAndModify,
   },

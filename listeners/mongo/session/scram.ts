@@ -20,7 +20,9 @@ const hmac = (key: Buffer, data: ByteString) => createHmac("sha256", key).update
 const base64 = (bytes: ByteString) => Buffer.from(bytes, "latin1").toString("base64");
 
 /** The secrets of an unknown user. No proof matches them, but the check takes the same time. */
-const UNKNOWN_USER_SECRETS: readonly PasswordSecret[] = [{ storedKey: Buffer.alloc(32), serverKey: Buffer.alloc(32) }];
+const UNKNOWN_USER_SECRETS: readonly PasswordSecret[] = [
+  { storedKey: Buffer.alloc(32), serverKey: Buffer.alloc(32) },
+];
 
 export interface ScramStart {
   /** The user's decoded name in UTF-8. */

@@ -27,7 +27,8 @@ export const channelHandlers: readonly (readonly [string, SessionHandler])[] = [
 ];
 
 function publishing(kind: ChannelMessage["kind"]): SessionHandler {
-  return ({ server }, [, channel = "", text = ""]) => integer(server.channels.publish({ kind, channel, text }));
+  return ({ server }, [, channel = "", text = ""]) =>
+    integer(server.channels.publish({ kind, channel, text }));
 }
 
 function subscribing(kind: ChannelKind, word: ByteString): SessionHandler {

@@ -78,7 +78,9 @@ function kill(session: RespSession, argv: readonly ByteString[]): Reply {
       choose(session, chosen, argv[i] as ByteString, argv[i + 1] as ByteString);
   const selected = session.server.clients
     .all()
-    .filter((one) => chosen.matches.every((matches) => matches(one)) && !(chosen.skipsSelf && one === session));
+    .filter(
+      (one) => chosen.matches.every((matches) => matches(one)) && !(chosen.skipsSelf && one === session),
+    );
   for (const one of selected) {
     if (one === session) one.endAfterAnswer();
     else one.kill();

@@ -46,7 +46,9 @@ function reset({ server }: RespSession, argv: readonly ByteString[]): Reply {
 function doctor({ server }: RespSession): Reply {
   const { latencyTime } = server.host.limits;
   if (latencyTime === 0)
-    return verbatim("Latency is not sampled: start sampling with CONFIG SET latency-monitor-threshold <milliseconds>.\n");
+    return verbatim(
+      "Latency is not sampled: start sampling with CONFIG SET latency-monitor-threshold <milliseconds>.\n",
+    );
   const { events } = server.latency;
   if (events.size === 0) return verbatim(`No command has taken ${latencyTime} ms since sampling began.\n`);
   const lines = [...events].map(([name, { samples, highest }]) => {

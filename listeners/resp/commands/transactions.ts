@@ -24,7 +24,9 @@ const ONE_USER = error(
 const TOO_MANY = error(
   `EXECABORT Transaction discarded: on a daemon that records commands, a transaction that writes may have at most ${COMMANDS_MAX} commands`,
 );
-const NOT_WITH_SCRIPTS = error("ERR on a daemon that records commands, this command cannot be in a transaction with scripts");
+const NOT_WITH_SCRIPTS = error(
+  "ERR on a daemon that records commands, this command cannot be in a transaction with scripts",
+);
 /** The commands that run scripts. */
 const SCRIPTS: ReadonlySet<string> = new Set([
   "EVAL",

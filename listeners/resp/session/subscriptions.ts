@@ -96,7 +96,7 @@ export class Subscriptions implements Subscriber {
     );
   }
 
-  hear(message: Message): void {
+  receive(message: Message): void {
     this.#client.push(message.written(this.#client.protocol));
   }
 

@@ -116,7 +116,8 @@ async function untilConnected(): Promise<void> {
   }
 }
 
-const subscribers = (channel: string) => Promise.all(replicas.map((daemon) => TestSubscriber.open(daemon, channel)));
+const subscribers = (channel: string) =>
+  Promise.all(replicas.map((daemon) => TestSubscriber.open(daemon, channel)));
 
 test("a Redis client's message is received by each subscriber of each daemon, once and in order", async () => {
   const all = await subscribers("news");
@@ -200,14 +201,17 @@ test("messages are accepted only in envelopes without other commands, and are ne
 });
 
 test("a message for one daemon stays on that daemon", async () => {
-  const [local, remote] = [await TestSubscriber.open(at(0), "only"), await TestSubscriber.open(at(1), "only")];
+  const [local, remote] = [
+    await TestSubscriber.open(at(0), "only"),
+    await TestSubscriber.open(at(1), "only"),
+  ];
   using client = await EnvelopeClient.open(at(0).port, app);
   const { daemon } = await client.hello();
   assert.deepEqual(await client.replies([["PUBLISH", "only", "here"]], { only: daemon }), [integer(1)]);
   assert.deepEqual(await client.replies([["PUBLISH", "only", "last"]]), [integer(1)]);
-  assert.deepEqual(await here.until("last"), ["here", "last"]);
+  assert.deepEqual(await local.until("last"), ["here", "last"]);
   assert.deepEqual(await remote.until("last"), ["last"]);
-  here[Symbol.dispose]();
+  local[Symbol.dispose]();
   remote[Symbol.dispose]();
 });
 

@@ -138,6 +138,9 @@ for (const [policy, times] of [
     const evicted = all.filter((number) => !remaining.has(number));
     if (policy.startsWith("volatile")) assert.ok(evicted.every((number) => number % 2 === 0));
     const evictedThoughUsed = evicted.filter((number) => number % 5 === 0);
-    assert.ok(evictedThoughUsed.length < evicted.length / 20, `${evictedThoughUsed.length} of ${evicted.length}`);
+    assert.ok(
+      evictedThoughUsed.length < evicted.length / 20,
+      `${evictedThoughUsed.length} of ${evicted.length}`,
+    );
   });
 }

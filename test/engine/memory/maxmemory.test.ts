@@ -71,7 +71,9 @@ test("a full daemon refuses commands that need memory, serves the others, and ac
     ["GET", "k1"],
     ["SET", "k1", "v"],
   ]);
-  assert.ok(refusal.kind === "refused" && refusal.code === "out-of-memory" && refusal.effect === "not-applied");
+  assert.ok(
+    refusal.kind === "refused" && refusal.code === "out-of-memory" && refusal.effect === "not-applied",
+  );
   assert.deepEqual(await signer.replies([["GET", "k1"]]), [bulk(`${VALUE}1`)]);
   assert.deepEqual(await signer.replies([["DEL", "k1"]]), [integer(1)]);
 
@@ -85,7 +87,7 @@ test("a full daemon that records commands refuses them before it records them", 
   using folder = makeFolder();
   const options = ["-s", pair.file, "--data", folder.path, "--fsync", "never", "--resp", "0"];
   const keysOf = async (client: RedisConnection) => await client.call("DBSIZE");
-  let taken: number;
+  let accepted: number;
   {
     await using daemon = await startDaemon([...options, "--maxmemory", "48MiB"]);
     using client = await respOf(daemon);
@@ -172,7 +174,8 @@ test("CONFIG SET sets and removes the memory limit, and selects the eviction pol
   using client = await respOf(daemon);
   const isSet = async (...setting: string[]) =>
     (await client.call("CONFIG", "SET", ...setting)).kind === "status";
-  const settings = async () => (await client.call("CONFIG", "GET", "maxmemory", "maxmemory-policy")) as unknown;
+  const settings = async () =>
+    (await client.call("CONFIG", "GET", "maxmemory", "maxmemory-policy")) as unknown;
   assert.ok(await isSet("maxmemory", "1mb", "timeout", "9"));
   assert.ok(isOom(await client.call("SET", "k", "v")));
   assert.ok(await isSet("maxmemory-policy", "allkeys-random"));

@@ -119,7 +119,11 @@ test("live objects above the limit are detected, immediately if there are many, 
       ]),
       null,
     );
-    assert.equal(limit.refusal([["no-such-command"], ["SET"]]), null, "mistakes in a command are reported as usual");
+    assert.equal(
+      limit.refusal([["no-such-command"], ["SET"]]),
+      null,
+      "mistakes in a command are reported as usual",
+    );
   }));
 
 test("memory is no longer full once it was released, whether or not V8 has noticed", () =>

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { DirtyKeys } from "../../../engine/mirror/dirty-keys.js";
-import { LOOK_BYTES_MAX, compareKeys } from "../../../engine/mirror/looking.js";
+import { compareKeys, LOOK_BYTES_MAX } from "../../../engine/mirror/looking.js";
 import { type Claimant, formatMark, judgeMark, MARK_KEY, parseMark } from "../../../engine/mirror/mark.js";
 import type { MirroredFold } from "../../../engine/mirror/mirror-parts.js";
 import { compareKey, type RedisCommand } from "../../../engine/mirror/mirrored-key.js";
@@ -110,22 +110,25 @@ test("each key waits only once, in order, until there are too many keys", () => 
 
 test("keys that are removed while others arrive are each removed once, in order", () => {
   const dirty = new DirtyKeys(1000, () => {});
-  const taken: (string | undefined)[] = [];
-  const [come, take] = [(key: string) => dirty.keyChanged(0, key), () => removed.push(dirty.shift()?.key)];
-  for (const key of ["a", "b"]) come(key);
-  take();
-  for (const key of ["a", "b", "c"]) come(key);
-  for (let i = 0; i < 4; i++) take();
-  come("d");
-  take();
-  come("e");
+  const removed: (string | undefined)[] = [];
+  const [change, remove] = [
+    (key: string) => dirty.keyChanged(0, key),
+    () => removed.push(dirty.shift()?.key),
+  ];
+  for (const key of ["a", "b"]) change(key);
+  remove();
+  for (const key of ["a", "b", "c"]) change(key);
+  for (let i = 0; i < 4; i++) remove();
+  change("d");
+  remove();
+  change("e");
   dirty.lose("");
   dirty.begin();
-  come("f");
-  take();
-  for (let i = 0; i < 300; i++) come(`n${i}`);
+  change("f");
+  remove();
+  for (let i = 0; i < 300; i++) change(`n${i}`);
   for (let i = 0; i < 299; i++) dirty.shift();
-  take();
+  remove();
   assert.deepEqual(removed, ["a", "b", "a", "c", undefined, "d", "f", "n299"]);
   assert.equal(dirty.size, 0);
 });
@@ -135,7 +138,7 @@ test("keys are requested in portions by the size of their values, and a key that
   const [length, count] = [300_000, 20];
   const unit = { at: 1, db: 0, id: "u".repeat(32) };
   for (let i = 0; i < count; i++) database.execute(["SET", `k${i}`, "v".repeat(length)], unit, []);
-  const asked: (readonly RedisCommand[])[] = [];
+  const requests: (readonly RedisCommand[])[] = [];
   const line = double<RedisLine>({
     present: async (keys) => keys,
     ask: async (commands: readonly RedisCommand[]) => {
@@ -165,7 +168,7 @@ test("keys are requested in portions by the size of their values, and a key that
 });
 
 test("values are equal if they differ only in an order that has no meaning", () => {
-  const valueOf = (...commands: readonly string[][]): Value => {
+  const valueMadeBy = (...commands: readonly string[][]): Value => {
     const database = new Database();
     for (const argv of commands) database.execute(argv, { at: 1000, db: 0, id: "u".repeat(32) });
     return database.keyspaces[0]?.find("k")?.value as Value;
@@ -175,23 +178,28 @@ test("values are equal if they differ only in an order that has no meaning", () 
     ["XGROUP", "CREATE", "k", "g", "0"],
   ];
   const values: readonly Value[] = [
-    valueOf(["SET", "k", "1"]),
-    valueOf(["RPUSH", "k", "1", "2"]),
-    valueOf(["RPUSH", "k", "2", "1"]),
-    valueOf(["SADD", "k", "1", "2"]),
-    valueOf(["SADD", "k", "1", "3"]),
-    valueOf(["HSET", "k", "1", "2", "3", "4"]),
-    valueOf(["HSET", "k", "1", "2", "3", "5"]),
-    valueOf(["ZADD", "k", "1", "2", "3", "4"]),
-    valueOf(["ZADD", "k", "1", "2", "3.5", "4"]),
-    valueOf(["XADD", "k", "1-1", "f", "v"]),
-    valueOf(...group),
-    valueOf(...group, ["XREADGROUP", "GROUP", "g", "c", "STREAMS", "k", ">"]),
+    valueMadeBy(["SET", "k", "1"]),
+    valueMadeBy(["RPUSH", "k", "1", "2"]),
+    valueMadeBy(["RPUSH", "k", "2", "1"]),
+    valueMadeBy(["SADD", "k", "1", "2"]),
+    valueMadeBy(["SADD", "k", "1", "3"]),
+    valueMadeBy(["HSET", "k", "1", "2", "3", "4"]),
+    valueMadeBy(["HSET", "k", "1", "2", "3", "5"]),
+    valueMadeBy(["ZADD", "k", "1", "2", "3", "4"]),
+    valueMadeBy(["ZADD", "k", "1", "2", "3.5", "4"]),
+    valueMadeBy(["XADD", "k", "1-1", "f", "v"]),
+    valueMadeBy(...group),
+    valueMadeBy(...group, ["XREADGROUP", "GROUP", "g", "c", "STREAMS", "k", ">"]),
   ];
   for (const [index, one] of values.entries())
     for (const [at, other] of values.entries()) assert.equal(isSameValue(one, other), index === at);
-  assert.ok(isSameValue(valueOf(["SADD", "k", "a", "b"]), valueOf(["SADD", "k", "b", "a"])));
-  assert.ok(isSameValue(valueOf(["HSET", "k", "a", "1", "b", "2"]), valueOf(["HSET", "k", "b", "2", "a", "1"])));
+  assert.ok(isSameValue(valueMadeBy(["SADD", "k", "a", "b"]), valueMadeBy(["SADD", "k", "b", "a"])));
+  assert.ok(
+    isSameValue(
+      valueMadeBy(["HSET", "k", "a", "1", "b", "2"]),
+      valueMadeBy(["HSET", "k", "b", "2", "a", "1"]),
+    ),
+  );
 });
 
 test("a key in Redis is compared with its expiry time, and unknown formats are reported separately", () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Channels, type ChannelMessage } from "../../../engine/channels/channels.js";
+import { type ChannelMessage, Channels } from "../../../engine/channels/channels.js";
 import { Broadcasts } from "../../../engine/pipeline/broadcasts.js";
 import type { Environment } from "../../../net/process/environment.js";
 import { double } from "../../support/double.js";
@@ -21,7 +21,7 @@ class Scene {
   constructor(most = 100) {
     const channels = new Channels();
     channels.add("channel", "news", {
-      hear: () => this.heard++,
+      receive: () => this.received++,
       miss: () => this.missed++,
       review() {},
     });
@@ -52,25 +52,25 @@ test("the first copy is published and forwarded; later ones are answered with th
   const scene = new Scene();
   assert.deepEqual(scene.tell("id", START + 1), [1]);
   assert.deepEqual(scene.tell("id", START + 1), [1]);
-  assert.deepEqual([scene.heard, scene.passed, scene.missed], [1, 1, 0]);
+  assert.deepEqual([scene.received, scene.passed, scene.missed], [1, 1, 0]);
 });
 
 test("a gap event precedes the messages that follow the gap, however soon they arrive", () => {
   const scene = new Scene();
   scene.broadcasts.miss();
   scene.broadcasts.miss();
-  assert.deepEqual([scene.missed, scene.heard], [1, 0]);
+  assert.deepEqual([scene.missed, scene.received], [1, 0]);
   scene.tell("id", START + 1);
-  assert.deepEqual([scene.missed, scene.heard], [2, 1]);
+  assert.deepEqual([scene.missed, scene.received], [2, 1]);
   scene.tell("other", START + 2);
-  assert.deepEqual([scene.missed, scene.heard], [2, 2]);
+  assert.deepEqual([scene.missed, scene.received], [2, 2]);
 });
 
 test("an envelope from a member is not forwarded, and the client's own copy is not published again", () => {
   const scene = new Scene();
   scene.tell("id", START + 1, false);
   scene.tell("id", START + 1);
-  assert.deepEqual([scene.heard, scene.passed], [1, 0]);
+  assert.deepEqual([scene.received, scene.passed], [1, 0]);
 });
 
 test("forgotten envelopes are never published again, whatever the clock does", () => {
@@ -81,13 +81,13 @@ test("forgotten envelopes are never published again, whatever the clock does", (
   assert.ok(scene.broadcasts.isKnown("id", START + 1));
   scene.now = START + 2;
   scene.tell("id", START + 1);
-  assert.equal(scene.heard, 2);
+  assert.equal(scene.received, 2);
 });
 
 test("nothing dated before the start is published, because the previous process may have published it", () => {
   const scene = new Scene();
   scene.tell("id", START);
-  assert.deepEqual([scene.heard, scene.missed], [0, 1], "the subscribers are sent a gap event");
+  assert.deepEqual([scene.received, scene.missed], [0, 1], "the subscribers are sent a gap event");
 });
 
 test("--max-remembered limits the number of remembered ids, and additional ones replace the oldest", () => {
@@ -96,14 +96,14 @@ test("--max-remembered limits the number of remembered ids, and additional ones 
   scene.tell("two", START + 2);
   scene.tell("three", START + 3);
   assert.equal(
-    scene.heard,
+    scene.received,
     2,
     "within one second there is no space, and a message that might be published twice is not published",
   );
   assert.equal(scene.missed, 1, "the subscribers are sent a gap event");
   scene.now += 2000;
   scene.tell("four", scene.now);
-  assert.equal(scene.heard, 3);
+  assert.equal(scene.received, 3);
   assert.ok(scene.broadcasts.isKnown("one", START + 1));
 });
 
@@ -111,7 +111,7 @@ test("an envelope that was signed here is known when it comes back", () => {
   const scene = new Scene();
   scene.broadcasts.note("id", START + 1);
   scene.tell("id", START + 1, false);
-  assert.equal(scene.heard, 0);
+  assert.equal(scene.received, 0);
 });
 
 test("a gap event is sent immediately, and then at most once a second", () => {

@@ -30,7 +30,7 @@ const ofProgram =
   (line: string, program: string, ...args: readonly string[]) =>
   (port: number): Counting => {
     const programArguments = args.map((arg) => (arg === "PORT" ? String(port) : arg));
-    const child = spawn(program, given, { stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn(program, programArguments, { stdio: ["pipe", "pipe", "inherit"] });
     const results = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     return {
       async step() {

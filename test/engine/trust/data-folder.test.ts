@@ -113,7 +113,10 @@ test("a reloaded configuration may name other peers, but no other keys", async (
   await until("they are members", async () => (await client.hello()).members === 1);
   assert.deepEqual(await client.replies([["SET", "k", "v"]]), [OK]);
   using reader = await EnvelopeClient.open(second.port, app);
-  await until("the other daemon has the write", async () => (await reader.replies([["GET", "k"]]))[0]?.kind === "bulk");
+  await until(
+    "the other daemon has the write",
+    async () => (await reader.replies([["GET", "k"]]))[0]?.kind === "bulk",
+  );
   const restart = daemon.log.filter(({ msg }) => /needs a restart/.test(msg)).map(({ name }) => name);
   assert.deepEqual(restart, ["v1"]);
   await assert.rejects(
@@ -155,7 +158,11 @@ test("a folder is created with its parents, and one that cannot be created is re
       timeout: 20_000,
       killSignal: "SIGKILL",
     });
-    assert.match(result.stderr, /--data .*: it (is not a folder|cannot be used \(\w+\)). Correct --data/, path);
+    assert.match(
+      result.stderr,
+      /--data .*: it (is not a folder|cannot be used \(\w+\)). Correct --data/,
+      path,
+    );
   }
 });
 

@@ -70,7 +70,8 @@ class Listener implements Disposable {
     while (this.#messages.length === 0) {
       const bytes = await this.raw.read(Math.max(1, this.raw.received.length));
       assert.notEqual(bytes, "", "it has closed");
-      for (const payload of this.#parser.push(Buffer.from(bytes, "latin1"))) this.#messages.push(messageOf(payload));
+      for (const payload of this.#parser.push(Buffer.from(bytes, "latin1")))
+        this.#messages.push(messageOf(payload));
     }
     return this.#messages.shift() as Received;
   }

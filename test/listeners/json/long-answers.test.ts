@@ -70,7 +70,7 @@ test("a long answer shows the state at the time of the request, despite concurre
   using writer = await RawClient.open(server.port);
   const entry = (n: number, text: string) => ({ n, text });
   await ask(writer, { action: "create", document: "d" });
-  const kept: unknown[] = [];
+  const stored: unknown[] = [];
   for (let from = 0; from < 80_000; from += 5000) {
     const data = Array.from({ length: 5000 }, (_, at) => entry(from + at, "x".repeat(100)));
     await ask(writer, { action: "insert", document: "d", data });

@@ -23,7 +23,7 @@ const WRITES = 20;
 const document = "moved";
 
 /** Returns the command of the steps for the server with an index, with addresses on this machine. */
-function printedCommand(ports: readonly number[], place: number): string[] {
+function printedCommand(ports: readonly number[], index: number): string[] {
   const manual = readFileSync(join(repositoryRoot, "docs/json-clients.md"), "utf8");
   const [, section = ""] = manual.split("**To move a fleet of originals**");
   const command = /```console\s+(dbsyncd [^`]*)```/.exec(section)?.[1];

@@ -79,7 +79,10 @@ export class Original implements AsyncDisposable {
     const { action = "" } = request;
     if (action === "list") return success({ documents: [...this.documents.keys()] });
     if (action === "getall")
-      return success({ documents: Object.fromEntries(this.documents), replicated: request.replicate !== false });
+      return success({
+        documents: Object.fromEntries(this.documents),
+        replicated: request.replicate !== false,
+      });
     const document = request.document ?? "";
     if (action === "get") return success({ data: this.documents.get(document) ?? [] });
     if (action === "count") return success({ count: this.documents.get(document)?.length ?? 0 });

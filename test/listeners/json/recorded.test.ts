@@ -202,7 +202,10 @@ test("replicated is true once a peer has the write, and false if there is no pee
     assert.doesNotMatch(await ask(client, { action: "drop", document: "none" }), /replicated/);
     using reader = await RawClient.open(portOf(second));
     const count = () => ask(reader, { action: "count", document: "d" });
-    await until("the other daemon has both writes", async () => (await count()) === '{"status":"success","count":2}');
+    await until(
+      "the other daemon has both writes",
+      async () => (await count()) === '{"status":"success","count":2}',
+    );
   }
   await until("the other daemon is gone", async () =>
     /"replicated":false/.test(await ask(client, { action: "insert", document: "d", data: [{ n: 3 }] })),

@@ -205,7 +205,8 @@ async function replay({ name, steps }: Scenario, nodes: Nodes): Promise<void> {
       assert.equal(await client.rest(), "", where);
       clients.delete(conn);
     }
-    for (const [conn, client] of clients) assert.equal(client.received, "", `${name}: unexpected bytes on ${conn}`);
+    for (const [conn, client] of clients)
+      assert.equal(client.received, "", `${name}: unexpected bytes on ${conn}`);
   } finally {
     for (const client of clients.values()) client[Symbol.dispose]();
   }

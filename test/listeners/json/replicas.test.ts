@@ -111,7 +111,9 @@ test("a new time limit applies immediately, also to a waiting write", async () =
   await using ours = await startJson({ replicas: [original.port], limits });
   using client = await RawClient.open(ours.port);
   const answered = ask(client, { action: "create", document: "d" });
-  await until("the original receives the write", () => original.requests.some((request) => request.includes("create")));
+  await until("the original receives the write", () =>
+    original.requests.some((request) => request.includes("create")),
+  );
   ours.reload({ jsonReplicaTimeout: 50 });
   assert.match(await answered, /"replicated":false/);
 });

@@ -46,7 +46,10 @@ test("cas stores the value if no client has changed it since gets", async () => 
   );
   assert.equal(await scene.exchange(`cas a 0 0 1 ${before}\r\nz\r\n`), "EXISTS\r\n");
   assert.notEqual(await uniqueOf(), before);
-  assert.equal(await scene.exchange(`delete a\r\ncas a 0 0 1 ${before}\r\nz\r\n`), "DELETED\r\nNOT_FOUND\r\n");
+  assert.equal(
+    await scene.exchange(`delete a\r\ncas a 0 0 1 ${before}\r\nz\r\n`),
+    "DELETED\r\nNOT_FOUND\r\n",
+  );
 });
 
 test("a client that must log in does so with its first set, and then has the rights of its user", async () => {
@@ -84,7 +87,10 @@ test("items, answers and lines are limited, and a browser's request ends the con
     await scene.exchange(item(1024) + item(1025)),
     "STORED\r\nSERVER_ERROR object too large for cache\r\n",
   );
-  assert.equal(await scene.exchange("get a a a a\r\n"), "SERVER_ERROR out of memory writing get response\r\n");
+  assert.equal(
+    await scene.exchange("get a a a a\r\n"),
+    "SERVER_ERROR out of memory writing get response\r\n",
+  );
   assert.equal(
     await scene.exchange(`version\r\n${"x".repeat(300_000)}`),
     `VERSION ${VERSION}\r\nCLIENT_ERROR line too long\r\n`,

@@ -30,7 +30,7 @@ async function withCollection(
   await run(database.collection("items"), database);
 }
 
-const KEPT: Document = {
+const SAMPLE: Document = {
   id: new ObjectId(),
   int: new Int32(-1),
   long: Long.fromString("9007199254740993"),
@@ -45,9 +45,9 @@ const KEPT: Document = {
 
 test("values are returned unchanged, with their types", () =>
   withCollection(async (items) => {
-    const { insertedId } = await items.insertOne({ ...KEPT });
-    const asTheyAre = { promoteValues: false };
-    assert.deepEqual(await items.findOne({ _id: insertedId }, asTheyAre), { ...KEPT, _id: insertedId });
+    const { insertedId } = await items.insertOne({ ...SAMPLE });
+    const unpromoted = { promoteValues: false };
+    assert.deepEqual(await items.findOne({ _id: insertedId }, unpromoted), { ...SAMPLE, _id: insertedId });
     assert.deepEqual((await items.find({ long: SAMPLE["long"] }).toArray()).length, 1);
   }));
 

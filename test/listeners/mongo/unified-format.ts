@@ -155,7 +155,7 @@ class Scene {
     if (expected.expectResult !== undefined) match(plain(result), expected.expectResult, name, true);
   }
 
-  #called(name: string, object: string, { ...given }: Document): Promise<unknown> {
+  #called(name: string, object: string, { ...options }: Document): Promise<unknown> {
     const collection = this.#collections.get(object);
     const database = this.#databases.get(object);
     if (options["returnDocument"] !== undefined)
@@ -170,8 +170,8 @@ class Scene {
     const some = (cursor: unknown) => (cursor as { toArray(): Promise<unknown> }).toArray();
     if (name === "runCommand") return (database as Db).command(options["command"]);
     if (name === "modifyCollection") {
-      const { collection: collMod, ...options } = options;
-      return (database as Db).command({ collMod, ...options });
+      const { collection: collMod, ...collectionOptions } = options;
+      return (database as Db).command({ collMod, ...collectionOptions });
     }
     if (collection === undefined && database === undefined) throw new Error(`${name} of ${object}`);
     const target = (collection ?? database) as Collection | Db;

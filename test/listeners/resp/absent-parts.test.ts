@@ -1,13 +1,16 @@
 /** Tests that commands for clusters, modules and replicas are answered as by a redis-server that has none of them. */
 import { after, before, test } from "node:test";
 import { skipWithout } from "../../support/requirements.js";
-import { RedisComparison, lines } from "./redis-comparison.js";
+import { lines, RedisComparison } from "./redis-comparison.js";
 
 const skip = skipWithout("redis-server");
 let comparison: RedisComparison;
 before(async () => {
   if (skip === false)
-    comparison = await RedisComparison.start({ enableDebugCommand: "yes" }, ["--enable-debug-command", "yes"]);
+    comparison = await RedisComparison.start({ enableDebugCommand: "yes" }, [
+      "--enable-debug-command",
+      "yes",
+    ]);
 });
 after(() => comparison?.[Symbol.asyncDispose]());
 

@@ -10,7 +10,7 @@ import { startDaemon } from "../../support/daemon-process.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
-import { answers, RedisComparison, lines } from "./redis-comparison.js";
+import { answers, lines, RedisComparison } from "./redis-comparison.js";
 import { startResp } from "./scene.js";
 
 const conversations: readonly (readonly string[])[] = [
@@ -89,7 +89,7 @@ test("rules are shown in the same form as in Redis", { skip }, async () => {
   for (const steps of RULES) {
     const commands = steps.flatMap((rules) => [`ACL SETUSER ann ${rules}`, "ACL LIST", "ACL GETUSER ann"]);
     await comparison.assertSame(
-      lines(...said, "ACL GETUSER default", "HELLO 3", "ACL GETUSER ann", "ACL DELUSER ann"),
+      lines(...commands, "ACL GETUSER default", "HELLO 3", "ACL GETUSER ann", "ACL DELUSER ann"),
     );
   }
 });

@@ -8,7 +8,7 @@ import { makeKeyPair } from "../../support/envelope-client.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
-import { answers, RedisComparison, lines } from "./redis-comparison.js";
+import { answers, lines, RedisComparison } from "./redis-comparison.js";
 import { startResp, withoutId } from "./scene.js";
 
 const skip = skipWithout("redis-server");
@@ -196,7 +196,10 @@ test("CLIENT UNBLOCK ends the wait, and a disconnected client removes nothing", 
     ] as const) {
       const answer = client.call("BLPOP", "l", "0");
       await until("it waits", async () => (await waitingAt(admin)) === 1);
-      assert.deepEqual(await admin.call("CLIENT", "UNBLOCK", number, ...how), { kind: "integer", value: 1 });
+      assert.deepEqual(await admin.call("CLIENT", "UNBLOCK", number, ...words), {
+        kind: "integer",
+        value: 1,
+      });
       assert.deepEqual(await answer, expected);
     }
     assert.deepEqual(await admin.call("CLIENT", "UNBLOCK", number), { kind: "integer", value: 0 });
@@ -263,7 +266,9 @@ const LEAVES = {
 } as const;
 
 for (const [how, leave] of Object.entries(LEAVES)) {
-  test(`a client that disconnects ${how} removes nothing, whatever it has sent after the command`, { skip }, async () => {
+  test(`a client that disconnects ${how} removes nothing, whatever it has sent after the command`, {
+    skip,
+  }, async () => {
     for (const { port } of [comparison.ours, comparison.redis]) await assertTakesNothing(port, leave);
     using folder = makeFolder();
     const { file } = makeKeyPair();
@@ -289,7 +294,9 @@ test("timeouts are rounded up, and as long as in Redis", { skip }, async () => {
     await comparison.assertSame(lines(`BLPOP l ${seconds}`, `BLMOVE a b LEFT LEFT ${seconds}`));
   for (const seconds of ["9223372036854775", "9223372036854774.9", "-0.0001", "-0.001", "-0"]) {
     const told = await Promise.all(
-      [comparison.ours, comparison.redis].map(({ port }) => played(port, [`BLPOP l ${seconds}`], ["RPUSH l a"])),
+      [comparison.ours, comparison.redis].map(({ port }) =>
+        played(port, [`BLPOP l ${seconds}`], ["RPUSH l a"]),
+      ),
     );
     assert.deepEqual(told[0], told[1], seconds);
   }

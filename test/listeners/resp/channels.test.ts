@@ -11,9 +11,9 @@ import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
-import { RedisComparison, lines } from "./redis-comparison.js";
-import { type RespScene, startResp } from "./scene.js";
 import { RecordingClient } from "./recording-client.js";
+import { lines, RedisComparison } from "./redis-comparison.js";
+import { type RespScene, startResp } from "./scene.js";
 
 const skip = skipWithout("redis-server");
 let comparison: RedisComparison;
@@ -85,7 +85,7 @@ test("subscribers and publishers receive the same as from redis-server", { skip 
 });
 
 /** Compares long texts, and reports the position of the first difference. */
-function assertSame(mine: string, theirs: string, what: string): void {
+function assertSame(ours: string, theirs: string, what: string): void {
   let at = 0;
   while (at < ours.length && ours[at] === theirs[at]) at++;
   const around = (text: string) => JSON.stringify(text.slice(Math.max(0, at - 100), at + 100));
@@ -216,7 +216,10 @@ test("a client that never reads is disconnected when too much is pending, and ot
     count++;
     return reply.kind === "integer" && reply.value === 1;
   });
-  await until("the other client has received all messages", () => good.received.split(text).length - 1 === count);
+  await until(
+    "the other client has received all messages",
+    () => good.received.split(text).length - 1 === count,
+  );
 });
 
 test("pending long messages of a client count towards the limit of all connections", async () => {

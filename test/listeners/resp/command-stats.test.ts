@@ -5,7 +5,7 @@ import { makeFolder, startReplica, until } from "../../daemon/replicas.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
-import { answers, RedisComparison, lines } from "./redis-comparison.js";
+import { answers, lines, RedisComparison } from "./redis-comparison.js";
 
 const skip = skipWithout("redis-server");
 

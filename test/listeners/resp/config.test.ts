@@ -10,7 +10,7 @@ import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
-import { answers, RedisComparison, lines } from "./redis-comparison.js";
+import { answers, lines, RedisComparison } from "./redis-comparison.js";
 import { startResp } from "./scene.js";
 
 const skip = skipWithout("redis-server");
@@ -21,7 +21,7 @@ before(async () => {
 after(() => comparison?.[Symbol.asyncDispose]());
 
 /** Values that are set one after the other. */
-const WISHES: Readonly<Record<string, readonly string[]>> = {
+const VALUES: Readonly<Record<string, readonly string[]>> = {
   "acllog-max-len": ["10", "-1", "128"],
   appendonly: ["no", "maybe"],
   "auto-aof-rewrite-min-size": ["32mb"],

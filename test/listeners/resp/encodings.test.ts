@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { skipWithout } from "../../support/requirements.js";
-import { RedisComparison, lines } from "./redis-comparison.js";
+import { lines, RedisComparison } from "./redis-comparison.js";
 
 const skip = skipWithout("redis-server");
 let comparison: RedisComparison;

@@ -11,7 +11,7 @@ import { bytesInUse } from "../../support/garbage.js";
 import { RawClient } from "../../support/raw-client.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
-import { type RespScene, exchange, startResp } from "./scene.js";
+import { exchange, type RespScene, startResp } from "./scene.js";
 
 const MIB = 1024 * 1024;
 

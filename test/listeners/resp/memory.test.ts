@@ -70,7 +70,9 @@ async function talk(
   return all;
 }
 
-test("answers while memory is full equal redis-server's", { skip: skipWithout("redis-server") }, async (t) => {
+test("answers while memory is full equal redis-server's", {
+  skip: skipWithout("redis-server"),
+}, async (t) => {
   let isFull = false;
   const memory = double<MemoryLimit>({
     get isFull() {

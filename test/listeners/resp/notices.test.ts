@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
-import type { Channels, ChannelMessage } from "../../../engine/channels/channels.js";
+import type { ChannelMessage, Channels } from "../../../engine/channels/channels.js";
 import { KeyspaceNotices } from "../../../listeners/resp/session/keyspace-notices.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { parseEventFlags } from "../../../options/event-flags.js";
@@ -10,8 +10,8 @@ import { makeFolder, startReplica, until } from "../../daemon/replicas.js";
 import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { skipWithout } from "../../support/requirements.js";
-import { RedisComparison, lines } from "./redis-comparison.js";
 import { RecordingClient } from "./recording-client.js";
+import { lines, RedisComparison } from "./redis-comparison.js";
 
 const skip = skipWithout("redis-server");
 let comparison: RedisComparison;
@@ -27,7 +27,9 @@ const CONVERSATION = lines(
 );
 
 for (const flags of ["KEA", "K$", "Egx", "AKEnm", "El", "g$", "KE", ""])
-  test(`subscribers with "${flags}" receive the same notifications as from redis-server`, { skip }, async () => {
+  test(`subscribers with "${flags}" receive the same notifications as from redis-server`, {
+    skip,
+  }, async () => {
     const received = await Promise.all(
       [comparison.ours.port, comparison.redis.port].map(async (port) => {
         using subscriber = await RecordingClient.open(port);
@@ -48,7 +50,9 @@ test("the removal of a key is notified as by redis-server", { skip }, async () =
     await writer.send(lines("CONFIG SET notify-keyspace-events Exg"));
     await subscriber.send(lines("HELLO 3", "PSUBSCRIBE __key*__:*"));
     await writer.send(lines("SET brief 1 PX 20", "SET longer 1 EX 100"));
-    await until("the subscriber is notified", async () => (await subscriber.receivedSoFar()).includes("expired"));
+    await until("the subscriber is notified", async () =>
+      (await subscriber.receivedSoFar()).includes("expired"),
+    );
     assert.equal((await subscriber.receivedSoFar()).match(/expired\r\n\$5\r\nbrief/g)?.length, 1);
     assert.doesNotMatch(await subscriber.receivedSoFar(), /expired\r\n\$6\r\nlonger/);
   }
@@ -107,7 +111,9 @@ test("--notify-keyspace-events: recorded writes cause one notification where the
       `EVAL "redis.call('INCR', 'n') redis.call('DEL', 'n')" 0`,
     ),
   );
-  await until("the expiry of a key is notified", async () => (await subscriber.receivedSoFar()).includes("expired"));
+  await until("the expiry of a key is notified", async () =>
+    (await subscriber.receivedSoFar()).includes("expired"),
+  );
   const events = [...subscriber.received.matchAll(/__keyevent@0__:(\w+)\r\n\$\d+\r\n(\w+)/g)];
   const notified = events.map(([, name, key]) => `${name} ${key}`);
   assert.deepEqual(

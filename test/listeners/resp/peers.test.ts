@@ -68,7 +68,11 @@ test("a client that waits on one daemon receives data written on the other, and 
 test("WAIT reports how many other daemons have the connection's last write on disk", async () => {
   await using pair = await startPair();
   using client = await RedisConnection.open(pair.one.port);
-  assert.deepEqual(await client.call("WAIT", "1", "0"), integer(1), "nothing was written, and one daemon is connected");
+  assert.deepEqual(
+    await client.call("WAIT", "1", "0"),
+    integer(1),
+    "nothing was written, and one daemon is connected",
+  );
   assert.equal((await client.call("SET", "k", "v")).kind, "status");
   assert.deepEqual(await client.call("WAIT", "1", "0"), integer(1));
   assert.deepEqual(await client.call("WAIT", "0", "0"), integer(1));
@@ -87,7 +91,7 @@ test("WAIT reports how many other daemons have the connection's last write on di
 test("WAIT on a daemon without peers returns immediately", async () => {
   using folder = makeFolder();
   for (const args of [[], ["-s", makeKeyPair().file, "--data", folder.path]]) {
-    await using daemon = await startDaemon(["--resp", "0", ...kept]);
+    await using daemon = await startDaemon(["--resp", "0", ...args]);
     const { port } = await daemon.logged(({ msg }) => msg === "serving Redis clients");
     using client = await RedisConnection.open(port as number);
     for (const argv of [

@@ -157,7 +157,10 @@ test("another daemon returns a write of the first one, and a stable answer arriv
     return reply.kind === "bulk" && reply.bytes === "v";
   });
   assert.equal(
-    await exchange(one, lines("DBSYNC REPLY stable", "INCR n", "GET n", "DBSYNC REPLY provisional", "INCR n")),
+    await exchange(
+      one,
+      lines("DBSYNC REPLY stable", "INCR n", "GET n", "DBSYNC REPLY provisional", "INCR n"),
+    ),
     "+OK\r\n:1\r\n$1\r\n1\r\n+OK\r\n:2\r\n",
   );
   assert.match(await exchange(one, lines("DBSYNC REPLY later")), /^-ERR syntax error/);

@@ -10,14 +10,17 @@ import { startDaemon } from "../../support/daemon-process.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
-import { answers, RedisComparison, lines } from "./redis-comparison.js";
+import { answers, lines, RedisComparison } from "./redis-comparison.js";
 import { startResp } from "./scene.js";
 
 const skip = skipWithout("redis-server");
 let comparison: RedisComparison;
 before(async () => {
   if (skip === false)
-    comparison = await RedisComparison.start({ enableDebugCommand: "yes" }, ["--enable-debug-command", "yes"]);
+    comparison = await RedisComparison.start({ enableDebugCommand: "yes" }, [
+      "--enable-debug-command",
+      "yes",
+    ]);
 });
 after(() => comparison?.[Symbol.asyncDispose]());
 
@@ -174,7 +177,9 @@ const namesOf = (line: string) =>
 
 test("CLIENT LIST has Redis's fields, followed by those of Redis 7.2", { skip }, async () => {
   const [ours, theirs] = await Promise.all(
-    [comparison.ours, comparison.redis].map(({ port }) => answers(port, lines("CLIENT SETNAME jo", "CLIENT INFO"))),
+    [comparison.ours, comparison.redis].map(({ port }) =>
+      answers(port, lines("CLIENT SETNAME jo", "CLIENT INFO")),
+    ),
   );
   const line = (answer = "") => answer.split("\r\n")[2] ?? "";
   assert.deepEqual(namesOf(line(ours)), [...namesOf(line(theirs)), "lib-name", "lib-ver"]);

@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { RawClient } from "../../support/raw-client.js";
 import { skipWithout } from "../../support/requirements.js";
-import { RedisComparison, lines } from "./redis-comparison.js";
+import { lines, RedisComparison } from "./redis-comparison.js";
 
 const skip = skipWithout("redis-server");
 let comparison: RedisComparison;
@@ -31,7 +31,10 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     lines("SELECT x", "SELECT 16", "SELECT -1", "SELECT", "SELECT 99999999999"),
   ],
   "PING and ECHO answer": [lines("PING", "ping hello", "PING a b", "ECHO x", "ECHO", "ECHO a b")],
-  "QUIT is answered and closes the connection, whatever follows": [lines("QUIT", "PING"), lines("PING", "QUIT a b", "PING")],
+  "QUIT is answered and closes the connection, whatever follows": [
+    lines("QUIT", "PING"),
+    lines("PING", "QUIT a b", "PING"),
+  ],
   "RESET restores the initial state of the connection": [
     lines("HELLO 3", "SELECT 2", "MULTI", "SET k 1", "RESET", "EXEC", "GET k", "HGETALL none"),
     lines("WATCH w", "RESET", "SET w 1", "MULTI", "PING", "EXEC", "RESET x", "DEL w"),

@@ -11,9 +11,9 @@ import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
-import { RedisComparison, lines } from "./redis-comparison.js";
-import { startResp } from "./scene.js";
 import { RecordingClient } from "./recording-client.js";
+import { lines, RedisComparison } from "./redis-comparison.js";
+import { startResp } from "./scene.js";
 
 const CLIENTS = 4;
 const STEPS = 80;
@@ -238,7 +238,7 @@ test("above tracking-table-max-keys the oldest keys are reported as changed", as
   assert.deepEqual(invalidated(await client.receivedSoFar()), ["a", "b", "c"]);
 });
 
-const invalidated = (told: string) =>
+const invalidated = (received: string) =>
   [...received.matchAll(/invalidate\r\n\*1\r\n\$\d+\r\n(\w+)\r\n/g)].map(([, key]) => key);
 
 test("the expiry of a key is reported to clients that cache it and to its prefix", {
@@ -252,7 +252,9 @@ test("the expiry of a key is reported to clients that cache it and to its prefix
       await all.send(lines("HELLO 3", "SET brief 1 PX 2500", "CLIENT TRACKING ON BCAST PREFIX br"));
       await reader.send(lines("HELLO 3", "CLIENT TRACKING ON", "GET brief"));
       for (const client of [reader, all])
-        await until("the client is notified", async () => invalidated(await client.receivedSoFar()).includes("brief"));
+        await until("the client is notified", async () =>
+          invalidated(await client.receivedSoFar()).includes("brief"),
+        );
       assert.deepEqual(invalidated(reader.received), ["brief"]);
       assert.deepEqual(invalidated(all.received), ["brief"]);
     }),

@@ -206,7 +206,10 @@ test("an emptied file does not permit access without a password: SIGHUP and ACL 
         daemon.log.indexOf(line) >= before &&
         /The old configuration stays: .*no longer names user default/.test(line.msg),
     );
-    assert.match(await exchange(port as number, lines("GET k", "AUTH ann a", "ACL LOAD", "QUIT")), REFUSED_LOAD);
+    assert.match(
+      await exchange(port as number, lines("GET k", "AUTH ann a", "ACL LOAD", "QUIT")),
+      REFUSED_LOAD,
+    );
   }
   writeFileSync(path, "user default on nopass ~* +@all\n");
   daemon.kill("SIGHUP");

@@ -9,7 +9,7 @@ import { bulk, integer, NIL } from "../../../protocol/reply.js";
 import { until } from "../../daemon/replicas.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
-import { RedisComparison, lines } from "./redis-comparison.js";
+import { lines, RedisComparison } from "./redis-comparison.js";
 import { startResp } from "./scene.js";
 
 const copiesOf = (members: number) =>

@@ -147,7 +147,10 @@ describe("TLS and users behind -d", () => {
         ["SET", "k", "v"],
         ["GET", "k"],
       ] as const;
-      assert.deepEqual(await answersOf(`rediss-sentinel://${LOGIN}@${address}${options}`, commands), ["OK", "v"]);
+      assert.deepEqual(await answersOf(`rediss-sentinel://${LOGIN}@${address}${options}`, commands), [
+        "OK",
+        "v",
+      ]);
     });
 
     test("an error names the side that caused it", async () => {

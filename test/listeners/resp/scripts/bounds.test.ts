@@ -130,7 +130,10 @@ test("the scripts of one transaction share a time limit", async () => {
   assert.match(all, /-ERR Script stopped: it took more than 300 ms/);
   // A later script has the full time again.
   await assertGoesOn(scene.port);
-  assert.ok(all.lastIndexOf("done") < all.indexOf("stopped"), "no script runs after the one that was stopped");
+  assert.ok(
+    all.lastIndexOf("done") < all.indexOf("stopped"),
+    "no script runs after the one that was stopped",
+  );
 });
 
 test("a script cannot change the tables that all scripts see", async () => {

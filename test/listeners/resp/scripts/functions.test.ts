@@ -62,7 +62,7 @@ const REFUSED: readonly (readonly string[])[] = [
   ["FUNCTION", "STATS"],
 ];
 
-const USED: readonly (readonly string[])[] = [
+const CONVERSATION: readonly (readonly string[])[] = [
   ["FUNCTION", "LOAD", LIBRARY],
   ["FUNCTION", "LOAD", LIBRARY],
   ["FUNCTION", "LOAD", "REPLACE", LIBRARY],
@@ -104,7 +104,7 @@ for (const protocol of ["2", "3"])
   }, async () => {
     await using comparison = await RedisComparison.start();
     const greeting = `HELLO ${protocol}\r\n`;
-    for (const argv of [...REFUSED, ...USED].filter(([name]) => name !== "MULTI" && name !== "EXEC"))
+    for (const argv of [...REFUSED, ...CONVERSATION].filter(([name]) => name !== "MULTI" && name !== "EXEC"))
       await comparison.assertSame(greeting + writeCommand(argv));
     await comparison.assertSame(CONVERSATION.map(writeCommand).join(""));
   });

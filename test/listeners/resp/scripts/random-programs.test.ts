@@ -56,12 +56,18 @@ test("random programs return the same, and leave the same data, as in redis-serv
       all.slice(all.indexOf("+OK\r\n")),
     );
     for (const [i, reply] of ours.entries())
-      if (reply !== theirs) await reportDifference(ports[0] as number, ports[i + 1] as number, hello, programs);
+      if (reply !== theirs)
+        await reportDifference(ports[0] as number, ports[i + 1] as number, hello, programs);
   }
 });
 
 /** Finds the first program of an episode with a different result. */
-async function reportDifference(theirs: number, ours: number, hello: string, programs: readonly string[]): Promise<void> {
+async function reportDifference(
+  theirs: number,
+  ours: number,
+  hello: string,
+  programs: readonly string[],
+): Promise<void> {
   let bytes = hello;
   for (const program of programs) {
     bytes += evaluated(program) + evaluated(STATE);

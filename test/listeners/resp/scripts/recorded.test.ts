@@ -50,7 +50,10 @@ test("a script is one unit: its commands have one writer, and the state stays th
     assert.deepEqual(values, { kind: "array", items: [{ kind: "bulk", bytes: "2" }, member, id] });
     assert.deepEqual(list, { kind: "array", items: [{ kind: "bulk", bytes: "2" }] });
     assert.deepEqual(isMember, integer(0));
-    assert.ok(JSON.stringify(entries).includes(JSON.stringify(id)), "the entry has the id that the client received");
+    assert.ok(
+      JSON.stringify(entries).includes(JSON.stringify(id)),
+      "the entry has the id that the client received",
+    );
     const writers = await client.call("WRITERS", "a", "l", "s", "popped", "id", "log");
     assert.equal(
       new Set(writers.kind === "array" ? writers.items.map((item) => JSON.stringify(item)) : []).size,
