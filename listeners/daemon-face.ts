@@ -1,4 +1,4 @@
-/** The daemon as its listeners see it: they do not know its parts. */
+/** The interface of the daemon for its listeners, which do not know the daemon's components. */
 
 import type { Channels } from "../engine/channels/channels.js";
 import type { SlowLog } from "../engine/slow-log/slow-log.js";
@@ -8,16 +8,16 @@ import type { EvictionPolicy } from "../options/eviction-policy.js";
 import type { Settings } from "../options/settings.js";
 import type { JsonReplicaFigures } from "./json-replica-figures.js";
 
-/** The limit of memory, as CONFIG and INFO show it. */
+/** The memory limit and memory usage, for CONFIG and INFO. */
 export interface MemorySettings {
-  /** 0: no limit. */
+  /** The limit in bytes; 0: no limit. */
   bytes: number;
   policy: EvictionPolicy;
   /** The policies that CONFIG SET accepts. */
   readonly policies: readonly EvictionPolicy[];
-  /** Bytes in use as the limit counts them, with garbage. */
+  /** The bytes in use as the limit counts them, including garbage. */
   readonly used: number;
-  /** Keys evicted since the start. */
+  /** The number of keys evicted since the start. */
   readonly evicted: number;
 }
 
@@ -25,25 +25,25 @@ export interface DaemonFace {
   readonly settings: Settings;
   readonly memory: MemorySettings;
   readonly channels: Channels;
-  /** Slow commands of all listeners. */
+  /** The slow commands of all listeners. */
   readonly slowLog: SlowLog;
-  /** The level of the daemon's whole log. */
+  /** The level of the daemon's log. */
   logLevel: LogLevel;
-  /** Writes a client's sentence to the log. */
+  /** Writes a client's message to the log. */
   say(level: LogLevel, text: string): void;
   /** The address on which the listener listens. */
   readonly address: string;
   readonly port: number;
   /** The number of connected daemons. */
   readonly members: number;
-  /** Servers of --json-replica; null: none. */
+  /** The servers of --json-replica; null: there are none. */
   readonly jsonReplicas: JsonReplicaFigures | null;
-  /** The copies of writes on other daemons; null: nothing is recorded. */
+  /** The counter of copies of writes on other daemons; null: nothing is recorded. */
   readonly copies: Copies | null;
-  /** The daemon's state, in the word that clients receive. */
+  /** The daemon's state, as clients see it. */
   readonly state: string;
-  /** The reason why the daemon no longer writes; null: it does. */
+  /** The reason why the daemon no longer writes; null: it works. */
   readonly failure: string | null;
-  /** Stops the process once its work is finished; null: it belongs to another program. */
+  /** Stops the process once its work is finished; null: the process belongs to another program. */
   readonly shutDown: (() => void) | null;
 }

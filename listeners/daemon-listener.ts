@@ -7,17 +7,17 @@ import { SocketListener, type SocketListenerParts } from "../net/connections/soc
 import type { Limits } from "../options/limits.js";
 import type { JsonReplicaFigures } from "./json-replica-figures.js";
 
-/** The listener as its connections see it. */
+/** The view of a listener that its connections have. */
 export type DaemonSocketHost = ConnectionRegistry<Limits, Observer>;
 
-/** Counts of the commands of one family, since the start. */
+/** The call counts of one command family since the start. */
 export interface FamilyCounts {
   /** The name of the ACL category, without its `@`. */
   readonly family: string;
   readonly calls: number;
-  /** Calls that were answered with an error. */
+  /** The number of calls that were answered with an error. */
   readonly failed: number;
-  /** The total running time. */
+  /** The total running time in seconds. */
   readonly seconds: number;
 }
 
@@ -28,7 +28,7 @@ export class DaemonListener extends SocketListener<Limits, Observer> {
     super({ ...parts, refusals: REFUSALS });
   }
 
-  /** Clients' calls by family of commands; null: they are not counted. */
+  /** Clients' calls by command family; null: they are not counted. */
   get families(): readonly FamilyCounts[] | null {
     return null;
   }
@@ -38,7 +38,7 @@ export class DaemonListener extends SocketListener<Limits, Observer> {
     return null;
   }
 
-  /** The servers to which clients' writes are sent; null: the listener has none. */
+  /** The servers to which clients' writes are sent; null: there are none. */
   get jsonReplicas(): JsonReplicaFigures | null {
     return null;
   }

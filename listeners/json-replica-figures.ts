@@ -1,23 +1,23 @@
-/** A server of --json-replica, as metrics, INFO and /healthz report it. */
+/** The figures of a server of --json-replica, for metrics, INFO and /healthz. */
 export interface JsonReplicaServer {
-  /** host:port */
+  /** The address as host:port. */
   readonly replica: string;
   readonly isConnected: boolean;
-  /** Whether it is a dbsyncd: nothing is sent to it. */
+  /** Whether the server is a dbsyncd, to which nothing is sent. */
   readonly isDbsyncd: boolean;
-  /** Whether it has sent its documents since the start. */
+  /** Whether the server has sent its documents since the start. */
   readonly hasGiven: boolean;
-  /** Documents that may be incomplete there. */
+  /** The number of documents that may be incomplete on the server. */
   readonly missing: number;
-  /** Missing documents that the server has refused for now. */
+  /** The number of missing documents that the server refuses for now. */
   readonly refused: number;
-  /** Documents that differed from the daemon's for no known reason. */
+  /** The number of documents that differed from the daemon's for no known reason. */
   readonly different: number;
 }
 
 export interface JsonReplicaFigures {
-  /** Whether clients are served: all servers have sent their documents. */
+  /** Whether clients are served, because all servers have sent their documents. */
   readonly isReady: boolean;
-  /** The servers, without the daemon itself. */
+  /** The servers, excluding the daemon itself. */
   readonly servers: readonly JsonReplicaServer[];
 }

@@ -1,24 +1,24 @@
 /**
- * A dialect with a session, which also handles logins and answers one request after the other. Counts what was
- * served.
+ * A dialect with a session, which also handles logins, and answers one request after the other. It counts the served
+ * requests.
  */
 import type { UserCommands } from "../engine/users/user-commands.js";
 import { type Answer, type ClientDoing, Dialect } from "../net/connections/dialect.js";
 import type { DaemonSocketHost } from "./daemon-listener.js";
 
-export interface AnsweringSession<Request, Given> {
+export interface AnsweringSession<Request, Reply> {
   readonly commands: UserCommands;
-  /** Serves a request. @returns the answer; null: the connection closes without one */
-  serve(request: Request): Given | Promise<Given> | null;
+  /** Serves a request. @returns the answer; null: the connection must be closed without one */
+  serve(request: Request): Reply | Promise<Reply> | null;
 }
 
-export abstract class SessionDialect<Request, Given = string> extends Dialect<Request> {
+export abstract class SessionDialect<Request, Reply = string> extends Dialect<Request> {
   isProven = false;
   isClosing = false;
   readonly #host: DaemonSocketHost;
-  readonly #session: AnsweringSession<Request, Given>;
+  readonly #session: AnsweringSession<Request, Reply>;
 
-  constructor(host: DaemonSocketHost, session: AnsweringSession<Request, Given>) {
+  constructor(host: DaemonSocketHost, session: AnsweringSession<Request, Reply>) {
     super();
     this.#host = host;
     this.#session = session;
@@ -33,10 +33,10 @@ export abstract class SessionDialect<Request, Given = string> extends Dialect<Re
   }
 
   serve(request: Request): Answer | Promise<Answer> {
-    const given = this.#session.serve(request);
-    this.isClosing = given === null;
-    if (given === null) return "";
-    return given instanceof Promise ? given.then(this.#answerOf) : this.#answerOf(given);
+    const reply = this.#session.serve(request);
+    this.isClosing = reply === null;
+    if (reply === null) return "";
+    return reply instanceof Promise ? reply.then(this.#answerOf) : this.#answerOf(reply);
   }
 
   protected get needsLogin(): boolean {
@@ -44,14 +44,14 @@ export abstract class SessionDialect<Request, Given = string> extends Dialect<Re
   }
 
   /** Returns the bytes of the session's answer. */
-  protected abstract written(given: Given): Answer;
+  protected abstract written(reply: Reply): Answer;
 
-  /** Whether an answer is an error. */
+  /** Returns whether an answer is an error. */
   protected abstract isError(text: string): boolean;
 
-  readonly #answerOf = (given: Given): Answer => {
+  readonly #answerOf = (reply: Reply): Answer => {
     this.isProven ||= !this.#session.commands.needsLogin;
-    const answer = this.written(given);
+    const answer = this.written(reply);
     const isError = typeof answer === "string" && this.isError(answer);
     this.#host.observer.served(this.listener, 1, isError ? 1 : 0);
     return answer;

@@ -1,6 +1,6 @@
 /**
- * A listener whose clients have names and passwords instead of keys. What differs between protocols is a
- * `UserProtocol`.
+ * A listener whose clients have names and passwords instead of keys. A `UserProtocol` contains what differs between
+ * protocols.
  */
 import type { Socket } from "node:net";
 import type { MemoryLimit } from "../engine/memory/memory-limit.js";
@@ -32,11 +32,11 @@ export interface UserSocketHost extends DaemonSocketHost {
 export interface UserProtocol<Request, Server> {
   /** The name of its option, and of its metrics. */
   readonly name: UserListenerName;
-  /** The text sent to a client above the limit of connections; "": nothing. */
+  /** The text that is sent to a client above the connection limit; empty: nothing is sent. */
   readonly fullText: string;
-  /** Makes the state that all connections share. Called once. */
+  /** Creates the state that all connections share. Called once. */
   readonly makeServer: (host: UserSocketHost) => Server;
-  /** Makes the dialect of a new connection. */
+  /** Creates the dialect of a new connection. */
   readonly makeDialect: (server: Server, connection: ClientConnection<Request>) => Dialect<Request>;
   /** Sets up the socket of a new connection. */
   readonly prepare?: (server: Server, socket: Socket) => void;
@@ -48,25 +48,25 @@ export class UserListener<Request, Server = UserSocketHost> extends DaemonListen
   constructor(parts: UserListenerParts, protocol: UserProtocol<Request, Server>) {
     const { path, users, memory } = parts;
     const { name, fullText, makeServer, makeDialect, prepare } = protocol;
-    let made!: Server;
+    let created!: Server;
     super({
       ...parts,
       name,
       options: { address: `--${name}`, port: `--${name}` },
       fullText,
       connector(host) {
-        const whole = Object.assign(host, { path, users, memory });
-        const server = makeServer(whole);
+        const extended = Object.assign(host, { path, users, memory });
+        const server = makeServer(extended);
         const dialectOf = (connection: ClientConnection<Request>) => makeDialect(server, connection);
-        made = server;
+        created = server;
         const input = new SharedInput();
         return (accepted) => {
           const socket = input.take(accepted);
           prepare?.(server, socket);
-          return new ClientConnection(socket, whole, dialectOf);
+          return new ClientConnection(socket, extended, dialectOf);
         };
       },
     });
-    this.server = made;
+    this.server = created;
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
-import { saidBy } from "../../engine/channels/spoken.js";
+import { messageOf } from "../../engine/channels/spoken.js";
 import { checkEnvelope } from "../../engine/pipeline/envelope-checks.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { knownKey, type Signers } from "../../engine/trust/signers.js";
@@ -53,7 +53,7 @@ export function ringEntryCheck(signers: Signers): RefuseRingEntry {
  */
 function wrongIn(envelope: Envelope, length: number, role: Role, { cluster }: Signers): Refused | null {
   if (envelope.only !== null) return refused("wrong-daemon", "it is for one daemon alone");
-  if (envelope.commands.every((argv) => saidBy(argv) !== null)) return refused("malformed", ONLY_SAID);
+  if (envelope.commands.every((argv) => messageOf(argv) !== null)) return refused("malformed", ONLY_SAID);
   const here = { cluster, daemon: "", databases: DATABASES_DEFAULT, takesConditions: true };
   return checkEnvelope(envelope, length, role, here);
 }

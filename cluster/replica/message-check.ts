@@ -4,7 +4,7 @@
  */
 
 import type { Refused } from "../../engine/answers/request.js";
-import { spokenBy } from "../../engine/channels/spoken.js";
+import { messagesOf } from "../../engine/channels/spoken.js";
 import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
 import { checkDate, checkEnvelope, checkValidity } from "../../engine/pipeline/envelope-checks.js";
 import { hashOf } from "../../engine/trust/identity.js";
@@ -75,7 +75,7 @@ function deliver(
   const here = { cluster, daemon: "", databases: DATABASES_DEFAULT, takesConditions: false };
   const wrong = checkEnvelope(envelope, body.length, signer.role, here);
   if (wrong !== null) return lie(`${wrong.code}: ${wrong.detail}`);
-  const messages = spokenBy(envelope);
+  const messages = messagesOf(envelope);
   if (messages === null) return lie("it holds more than messages");
   const isPermitted = (_: unknown, index: number) =>
     refusalOf({ key, at, commands: commands.slice(index, index + 1), conditions: null, as }, signer, ring) ===

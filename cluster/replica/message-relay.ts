@@ -3,7 +3,7 @@
  * envelopes, and sends each connected member one copy. Nothing is recorded. Without connected members nothing is done.
  */
 import type { Refused } from "../../engine/answers/request.js";
-import type { Relay, Said } from "../../engine/channels/channels.js";
+import type { ChannelMessage, Relay } from "../../engine/channels/channels.js";
 import { commandOf } from "../../engine/channels/spoken.js";
 import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
 import type { Environment } from "../../net/process/environment.js";
@@ -38,7 +38,7 @@ export class MessageRelay implements Relay {
   readonly #speaking: Speaking;
   /** The maximum bytes that may wait to be signed. */
   readonly #maxBytes: number;
-  #waiting: Said[] = [];
+  #waiting: ChannelMessage[] = [];
   #bytes = 0;
   readonly #throttle: LogThrottle;
 
@@ -50,15 +50,15 @@ export class MessageRelay implements Relay {
     this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: REMINDER_MS });
   }
 
-  give(said: Said): void {
+  send(message: ChannelMessage): void {
     if (!this.#speaking.hasHearers) return;
-    const bytes = bytesOf(said);
+    const bytes = bytesOf(message);
     if (this.#bytes + bytes > this.#maxBytes) {
       this.#drop(1, `${this.#bytes} bytes wait to be signed`);
       return;
     }
     if (this.#waiting.length === 0) nextTurn(this.#signAll);
-    this.#waiting.push(said);
+    this.#waiting.push(message);
     this.#bytes += bytes;
   }
 
@@ -102,22 +102,22 @@ export function relayMessages(parts: MessageRelaying): void {
   broadcasts.channels.relay = new MessageRelay(own, parts);
 }
 
-function* envelopesOf(all: readonly Said[]): Generator<readonly Said[]> {
-  let part: Said[] = [];
+function* envelopesOf(all: readonly ChannelMessage[]): Generator<readonly ChannelMessage[]> {
+  let part: ChannelMessage[] = [];
   let bytes = 0;
-  for (const said of all) {
+  for (const message of all) {
     if (part.length === COMMANDS_MAX || (bytes >= ENVELOPE_BYTES && part.length > 0)) {
       yield part;
       part = [];
       bytes = 0;
     }
-    part.push(said);
-    bytes += bytesOf(said);
+    part.push(message);
+    bytes += bytesOf(message);
   }
   yield part;
 }
 
-const bytesOf = ({ channel, text }: Said): number => MESSAGE_BYTES + channel.length + text.length;
+const bytesOf = ({ channel, text }: ChannelMessage): number => MESSAGE_BYTES + channel.length + text.length;
 
 const reasonOf = ({ code, detail }: Refused): string => `${code}: ${detail}`;
 

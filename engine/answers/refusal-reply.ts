@@ -3,7 +3,7 @@ import { error, type Reply } from "../../protocol/reply.js";
 import { REFUSALS, type RefusalCode } from "./refusals.js";
 import type { Refused } from "./request.js";
 
-/** Redis's own errors where clients know how to react to them, and texts that do not mention envelopes. */
+/** Redis's own errors, where clients know how to react to them, and texts that do not mention envelopes. */
 const ERRORS: Partial<Readonly<Record<RefusalCode, string>>> = {
   "too-much": `TOOMUCH ${REFUSALS["too-much"].sentence}`,
   "storage-failed": `MISCONF ${REFUSALS["storage-failed"].sentence}`,
@@ -13,7 +13,7 @@ const ERRORS: Partial<Readonly<Record<RefusalCode, string>>> = {
 export function replyOf(answer: Reply | Refused): Reply {
   if (answer.kind !== "refused") return answer;
   if (answer.code === "catching-up")
-    return error(`LOADING This daemon takes no writes yet: ${answer.detail}.`);
+    return error(`LOADING This daemon accepts no writes yet: ${answer.detail}.`);
   if (answer.code === "not-let-in") return error(`ERR ${REFUSALS["not-let-in"].sentence} ${answer.detail}`);
   return error(ERRORS[answer.code] ?? `ERR ${REFUSALS[answer.code].sentence}`);
 }

@@ -1,16 +1,16 @@
 /**
- * Every reason for which the daemon refuses a request: code → sentence, and for version 2, which can report it, its
- * effect and cure. Version 1 closes the connection, and the reason is in the log. The table of docs/protocol-v2.md says
- * the same.
+ * Every reason for which the daemon refuses a request: code → sentence and, for version 2, which sends them to the
+ * client, effect and cure. Version 1 closes the connection; the reason is in the log. The table of docs/protocol-v2.md
+ * has the same content.
  */
 import { CONNECTION_REFUSALS } from "../../net/connections/connection-refusals.js";
 
-/** Whether nothing of the request was or will be applied here; `varies`: each answer says. */
+/** Whether the daemon has not applied, and will not apply, any part of the request; `varies`: each answer states it. */
 export type Effect = "not-applied" | "unknown" | "varies";
 
 export interface Refusal {
   readonly sentence: string;
-  /** For codes that version 2 sends to its clients. */
+  /** Set for codes that version 2 sends to its clients. */
   readonly wire?: { readonly effect: Effect; readonly cure: string };
 }
 
@@ -30,16 +30,18 @@ export const REFUSALS = {
   },
   unsigned: {
     sentence:
-      "The command is not signed, and this daemon takes signed ones only: give the client the private key.",
-    wire: never("sign it by a key that the daemon knows, and learn from its `hello` that it requires that"),
+      "The command is not signed, and this daemon accepts only signed commands: give the client the private key.",
+    wire: never(
+      "sign with a key that the daemon knows; the daemon's `hello` reports that signatures are required",
+    ),
   },
   "unknown-key": {
-    sentence: "The envelope's key is none of this cluster's.",
+    sentence: "The envelope's key does not belong to this cluster.",
     wire: never("`-s` or `--root-key` of the daemons, or `KEY ADD`"),
   },
   "key-not-yet-valid": {
     sentence: "The envelope's key is not valid yet.",
-    wire: never("wait; `KEY INFO` says from when on it is"),
+    wire: never("wait; `KEY INFO` shows when it becomes valid"),
   },
   "key-expired": {
     sentence: "The envelope's key is no longer valid.",
@@ -50,7 +52,7 @@ export const REFUSALS = {
     wire: never("`KEY ADD` a new key"),
   },
   "bad-signature": {
-    sentence: "The signature belongs to none of this daemon's keys, or the command was changed on its way.",
+    sentence: "The signature matches none of this daemon's keys, or the command was changed in transit.",
     wire: never("sign with the key that the header names"),
   },
   "wrong-cluster": {
@@ -60,7 +62,7 @@ export const REFUSALS = {
     ),
   },
   "wrong-daemon": {
-    sentence: "The envelope is meant for one other daemon.",
+    sentence: "The envelope is meant for another daemon.",
     wire: never("send it to the daemon that `only` names"),
   },
   "not-a-daemon": {
@@ -68,20 +70,19 @@ export const REFUSALS = {
     wire: never("leave `as` out"),
   },
   "wrong-db": {
-    sentence:
-      "There is no such database: 0 to 15 with the memory database, 0 alone in front of a Redis server.",
+    sentence: "There is no such database: the memory database has 0 to 15, a Redis server only 0.",
     wire: never("correct `db`"),
   },
   "if-not-carried": {
-    sentence: "Conditions need the memory database, and no other database at the daemon.",
+    sentence: "Conditions require that the memory database is the daemon's only database.",
     wire: never("leave `if` out, or start the daemon with `-d memory`"),
   },
   "not-alone": {
-    sentence: "KEY and CLUSTER commands need envelopes of their own.",
+    sentence: "KEY and CLUSTER commands need their own envelope.",
     wire: never("send the other commands in another envelope"),
   },
   "ring-too-long": {
-    sentence: "An envelope with KEY or CLUSTER commands has 256 KiB at most.",
+    sentence: "An envelope with KEY or CLUSTER commands may have at most 256 KiB.",
     wire: never("send fewer commands in one envelope, or shorter rules"),
   },
   skew: {
@@ -89,23 +90,23 @@ export const REFUSALS = {
     wire: varies("correct the offset by the clock reported here, and sign again"),
   },
   "too-old": {
-    sentence: "The envelope is dated at or before the moment from which on this daemon takes envelopes.",
+    sentence: "The envelope is dated at or before the time from which this daemon accepts envelopes.",
     wire: never("sign again"),
   },
   "catching-up": {
-    sentence: "The daemon is not complete yet, and does not take this envelope.",
-    wire: never("use another daemon, or sign again in some seconds"),
+    sentence: "The daemon is not complete yet, and does not accept this envelope.",
+    wire: never("use another daemon, or sign again in a few seconds"),
   },
   "answer-not-kept": {
-    sentence: "The envelope was taken before, and its answer is no longer kept.",
-    wire: unknown("look at what it has done"),
+    sentence: "The envelope was accepted before, and its answer is no longer stored.",
+    wire: unknown("check what it has done"),
   },
   "over-rate": {
     sentence: "The key has sent more envelopes a second than it may.",
     wire: varies("wait, and sign again"),
   },
   "not-yet": {
-    sentence: "The daemon does not hold what the envelope is to come after.",
+    sentence: "The daemon does not have the envelope that this one must follow.",
     wire: never("use another daemon, or sign again later"),
   },
   "memory-full": {
@@ -118,7 +119,7 @@ export const REFUSALS = {
   },
   "too-much": {
     sentence:
-      "The commands would produce or go through more than this daemon does in one step (--max-unit-steps).",
+      "The commands would read or produce more than this daemon processes in one step (--max-unit-steps).",
     wire: never("do it in parts, or raise `--max-unit-steps`"),
   },
   "only-for-reads": {
@@ -127,43 +128,42 @@ export const REFUSALS = {
     wire: never("leave `only` out"),
   },
   "clock-off": {
-    sentence: "This daemon's clock is off those of the other daemons, so it takes nothing that writes.",
-    wire: never("use another daemon; set that daemon's clock"),
+    sentence: "This daemon's clock differs from the clocks of the other daemons, so it accepts no writes.",
+    wire: never("use another daemon; set this daemon's clock"),
   },
   "daemon-revoked": {
     sentence:
-      "This daemon's own key was revoked: it is no member any more, and takes nothing that writes, as it would reach no other daemon.",
-    wire: never("use another daemon; start that one with a new `--data` folder, or stop it"),
+      "This daemon's own key was revoked: it is no longer a member, and accepts no writes, because they would reach no other daemon.",
+    wire: never("use another daemon; start this one with a new `--data` folder, or stop it"),
   },
   "not-listed": {
     sentence:
-      "The cluster's list of members does not name this daemon, so it takes nothing that writes, as it would reach no other.",
+      "The cluster's list of members does not name this daemon, so it accepts no writes, because they would reach no other daemon.",
     wire: never(
-      "use another daemon; `dbsync members add` that one, with a new `--data` folder if it was left out",
+      "use another daemon; `dbsync members add` this one, with a new `--data` folder if it was removed",
     ),
   },
   "semantics-unknown": {
     sentence:
-      "The release that this daemon runs does not know the version of what commands mean (CLUSTER SEMANTICS), so it takes and answers nothing by it.",
-    wire: never("use another daemon; upgrade that one"),
+      "This daemon's release does not know the semantics version of the cluster (CLUSTER SEMANTICS), so it accepts and answers no commands.",
+    wire: never("use another daemon; upgrade this one"),
   },
   "storage-failed": {
     sentence: "The data folder cannot be written; the daemon accepts nothing until it is restarted.",
-    wire: varies("use another daemon; see that daemon's log"),
+    wire: varies("use another daemon; see this daemon's log"),
   },
   "order-unavailable": {
     sentence:
-      "The stream that orders the writes (--order) cannot be reached, or cannot be read on; nothing is written without it.",
-    wire: varies("use another daemon; see that daemon's log, and how NATS is"),
+      "The stream that orders the writes (--order) cannot be reached or read; nothing is written without it.",
+    wire: varies("use another daemon; see this daemon's log, and check NATS"),
   },
   "order-too-long": {
-    sentence: "The envelope is longer than the NATS server of --order takes in one message (max_payload).",
+    sentence: "The envelope is longer than one message of the NATS server of --order may be (max_payload).",
     wire: never("send less in one envelope, or raise `max_payload`"),
   },
   "events-not-taken": {
-    sentence:
-      "The client does not read the events that it asked for as fast as they come (--max-event-bytes).",
-    wire: never("connect again, and ask for less, or read faster"),
+    sentence: "The client does not read its events as fast as they arrive (--max-event-bytes).",
+    wire: never("connect again, and request fewer events, or read faster"),
   },
   "no-longer-permitted": {
     sentence: "The client's key is no longer permitted to receive these events.",
@@ -171,21 +171,21 @@ export const REFUSALS = {
   },
   "cannot-wait": {
     sentence:
-      "There is nothing to wait for: the envelope does not write, or the daemon has no timeline (--data, --peer).",
+      "There is nothing to wait for: the envelope writes nothing, or the daemon has no timeline (--data, --peer).",
     wire: never("leave the option out, or start the daemon with `--data` or `--peer`"),
   },
   "too-few-daemons": {
     sentence:
-      "The answer is to wait for more daemons than this one knows in its cluster, itself among them (--peer).",
-    wire: never("ask for fewer; see which daemons there are"),
+      "The client requires more daemons than this daemon knows in its cluster, including itself (--peer).",
+    wire: never("require fewer; check which daemons are in the cluster"),
   },
   "not-stable": {
     sentence: "The envelope was applied, but the order up to it did not become final in time.",
-    wire: unknown("look at what it has done; see which daemon is away"),
+    wire: unknown("check what it has done; find out which daemon is unreachable"),
   },
   "not-replicated": {
-    sentence: "The envelope was applied, but not as many daemons as wanted had it on disk in time.",
-    wire: unknown("look at what it has done; see which daemon is away"),
+    sentence: "The envelope was applied, but fewer daemons than required had it on disk in time.",
+    wire: unknown("check what it has done; find out which daemon is unreachable"),
   },
   "database-down": {
     sentence: "A database cannot be reached; the command was not sent to it.",
@@ -193,38 +193,39 @@ export const REFUSALS = {
   },
   "database-lost": {
     sentence: "The connection to a database broke; whether it executed the command is not known.",
-    wire: unknown("look at what it has done"),
+    wire: unknown("check what it has done"),
   },
   "database-timeout": {
     sentence:
       "A database did not answer in time (--backend-timeout); whether it executed the command is not known.",
-    wire: unknown("look at what it has done"),
+    wire: unknown("check what it has done"),
   },
   "too-much-behind": {
-    sentence: "More than --max-query-bytes stand behind a command of a RESP client that waits for data.",
+    sentence: "More than --max-query-bytes arrived after a command of a RESP client that waits for data.",
   },
   "version-1-off": {
-    sentence: "The client speaks version 1, and this daemon takes version 2 only (--require, --v1).",
+    sentence: "The client speaks version 1, and this daemon accepts only version 2 (--require, --v1).",
   },
-  "not-permitted": { sentence: "The key's rules do not permit the command, or version 1 does not carry it." },
+  "not-permitted": {
+    sentence: "The key's rules do not permit the command, or version 1 does not support it.",
+  },
   "not-let-in": {
     sentence:
       "Writes are disabled: this daemon's own key, which signs for clients that do not sign, is not authorized.",
   },
   "empty-command": { sentence: "The command is empty." },
-  "too-many-arguments": { sentence: "The command has more arguments than any command needs." },
+  "too-many-arguments": { sentence: "The command has more arguments than any command accepts." },
   "command-too-long": {
-    sentence:
-      "The command is longer than --max-request-bytes can be, once it is signed for the other daemons.",
+    sentence: "The signed command would be longer than the maximum of --max-request-bytes.",
   },
   "not-carried": {
-    sentence: "The command needs a connection of its own, which dbsync does not keep for a client.",
+    sentence: "The command needs its own connection, which dbsync does not provide for a client.",
   },
   "command-error": { sentence: "A database answered with an error." },
   "wrong-origin": {
-    sentence: "A browser's page of another site wants to connect: its site is to be named (--ws-origin).",
+    sentence: "A browser's page of another site tried to connect: name its site with --ws-origin.",
   },
-  idle: { sentence: "No whole request came within --idle-timeout." },
+  idle: { sentence: "No complete request arrived within --idle-timeout." },
 } as const satisfies Record<string, Refusal>;
 
 export type RefusalCode = keyof typeof REFUSALS;

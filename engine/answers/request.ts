@@ -1,9 +1,9 @@
-/** Requests that a listener hands to the pipeline, and their answers. */
+/** Requests that a listener passes to the pipeline, and their answers. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { RefusalCode } from "./refusals.js";
 
-/** One command of version 1 as it arrived: neither verified nor split. */
+/** One command of version 1 as it arrived, neither verified nor split. */
 export interface Request {
   /** The command's text with its NUL, which `signature` covers. */
   readonly text: Buffer;
@@ -15,15 +15,15 @@ export type Answer = Replies | Refused;
 /** The command was executed. */
 export interface Replies {
   readonly kind: "replies";
-  /** One reply of each database, in configured order. */
+  /** One reply from each database, in configured order. */
   readonly replies: readonly Exclude<Reply, { kind: "error" }>[];
 }
 
-/** The command was not executed, or its outcome is not known; the code says which. */
+/** The command was not executed, or its outcome is unknown; the code states which. */
 export interface Refused {
   readonly kind: "refused";
   readonly code: RefusalCode;
-  /** The cause in this case, for the log. */
+  /** The cause of this refusal, for the log. */
   readonly detail: string;
 }
 
@@ -32,21 +32,21 @@ export const refused = (code: RefusalCode, detail: string): Refused => ({ kind: 
 /** The answer to an envelope. */
 export type EnvelopeAnswer = Result | RefusedEnvelope;
 
-/** The envelope was accepted, now or before. */
+/** The result of an envelope that was accepted, now or earlier. */
 export interface Result {
   readonly kind: "result";
   readonly id: ByteString;
   readonly units: number;
   /** The number of replies that are errors. */
   readonly errors: number;
-  /** For each unit its RESP reply and, as a bulk string, its flags. */
+  /** The RESP reply of each unit, followed by its flags as a bulk string. */
   readonly replies: ByteString;
-  /** Nothing of it was permitted, so it is not recorded. */
+  /** Whether no unit of the envelope was permitted, so that it was not recorded. */
   readonly isDenied?: true;
 }
 
 export interface RefusedEnvelope extends Refused {
-  /** Empty: the message was no envelope. */
+  /** The id of the envelope; empty: the message was not an envelope. */
   readonly id: ByteString;
   /** Whether it is certain that nothing of the envelope was or will be applied here. */
   readonly effect: "not-applied" | "unknown";

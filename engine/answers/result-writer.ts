@@ -13,13 +13,13 @@ const TOO_LONG = writeReply(
 );
 
 /**
- * Average bytes of a reply up to which a result is copied into one string. V8 keeps concatenated strings as pairs, two
- * objects for each unit, until the string is read; for stored answers that takes more memory than a copy, unless the
- * replies are longer than this.
+ * The average reply size up to which a result is copied into one string, in bytes. V8 keeps concatenated strings as
+ * pairs, two objects for each unit, until the string is read. For stored answers those pairs take more memory than a
+ * copy, unless the replies are longer than this.
  */
 const COPIED_BYTES_A_UNIT = 64;
 
-/** A flag of every unit of an answer: `isolated`, `catching-up`; empty for most. */
+/** The flag of every unit of an answer: `isolated` or `catching-up`; usually empty. */
 export type ReadStatus = ByteString;
 
 export class ResultWriter {
@@ -33,7 +33,7 @@ export class ResultWriter {
   #units = 0;
   #errors = 0;
 
-  /** @param room  bytes that the replies may have together */
+  /** @param room  maximum bytes of all replies together */
   constructor(room: number, readStatus: ReadStatus) {
     this.#room = room;
     this.#left = room;
@@ -72,7 +72,7 @@ export function resultOf(
   return result.done(id);
 }
 
-/** Returns the same once no earlier unit can arrive. */
+/** Returns the result of the same units once no earlier unit can arrive. */
 export function finalResultOf(
   id: ByteString,
   answers: readonly UnitAnswer[],
@@ -85,7 +85,7 @@ export function finalResultOf(
 
 /**
  * Marks answers that may still change: a recorded unit that failed, or whose condition or permission was missing, may
- * succeed after an earlier unit arrives late. Only an error that follows from its bytes alone is certain.
+ * succeed after an earlier unit arrives late. Only an error that depends on nothing but the command's bytes is certain.
  */
 function flagsOf({ reply, outcome, late }: UnitAnswer): ByteString {
   if (outcome === "unmet") return late ? "late unmet provisional" : "unmet provisional";
@@ -93,9 +93,7 @@ function flagsOf({ reply, outcome, late }: UnitAnswer): ByteString {
   return late ? "late" : "";
 }
 
-/**
- * Returns the result of an envelope none of whose units is permitted, so that it is not recorded and has no effect here.
- */
+/** Returns the result of an envelope of which no unit is permitted. It is not recorded and has no effect here. */
 export function denialOf(
   id: ByteString,
   denials: readonly ErrorReply[],
@@ -106,13 +104,13 @@ export function denialOf(
   return { ...result.done(id), isDenied: true };
 }
 
-/** Returns a reply's bytes, or an error in its place, so that the replies of other units are not affected. */
+/** Returns the bytes of a reply, or an error in its place, so that the replies of other units are not affected. */
 function replyWithin(reply: Reply, room: number): ByteString {
   try {
     const bytes = writeReply(resultReply(reply));
     return bytes.length <= room ? bytes : TOO_LONG;
   } catch (problem) {
-    // V8's own limit of a string.
+    // The result exceeds V8's maximum string length.
     if (problem instanceof RangeError) return TOO_LONG;
     throw problem;
   }

@@ -1,4 +1,6 @@
-/** The interface of what applies commands. A backend knows neither their sender nor the listener. */
+/**
+ * The interface of the stores that apply commands. A backend knows neither the sender of a command nor the listener.
+ */
 
 import type { Service } from "../../net/process/service.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -7,41 +9,42 @@ import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { RefusalCode } from "../answers/refusals.js";
 
-/** The database did not reply. */
+/** The failure of a database that did not reply. */
 export interface BackendFailure {
   readonly kind: "failed";
   readonly code: Extract<RefusalCode, `database-${string}` | "not-carried">;
   readonly detail: string;
-  /** Whether it is certain that nothing was or will be applied. */
+  /** Whether the command certainly was not and will not be applied, or may have been. */
   readonly effect: "not-applied" | "unknown";
 }
 
 export type Outcome = Reply | BackendFailure;
 
 export interface Backend extends Service {
-  /** Its name in the log; contains no password. */
+  /** The backend's name in the log; contains no password. */
   readonly name: string;
-  /** Whether it can be reached now, for /healthz. */
+  /** Whether the backend can be reached now, for /healthz. */
   readonly up: boolean;
-  /** The server's address, if the name does not contain it; "": not found yet. */
+  /** The server's address, if the name does not contain it; empty: not found yet. */
   readonly server?: string | undefined;
-  /** The number of databases, which `Unit.db` selects from. */
+  /** The number of databases that `Unit.db` can select. */
   readonly databases: number;
-  /** Milliseconds that a command may take; unused where the reply is immediate. */
+  /** Maximum milliseconds for a command; unused where the reply is immediate. */
   timeout: number;
   /**
-   * Executes one command as if on a connection of its own.
+   * Executes one command as if it had its own connection.
    * @param argv  name first, never empty
-   * @returns no promise where the backend can answer in this turn; a promise never rejects
+   * @returns no promise where the backend can reply in this turn; a promise never rejects
    */
   execute(argv: readonly ByteString[], unit: Unit): Outcome | Promise<Outcome>;
   /**
-   * Executes commands as one unit; if one is unknown or has a wrong number of arguments, none.
-   * @returns an array of their replies, errors among them
+   * Executes commands as one unit. If one of them is unknown or has a wrong number of arguments, none is executed.
+   * @returns an array of their replies, including errors
    */
   executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Outcome | Promise<Outcome>;
   /**
-   * Returns whether each key was last changed by the unit that its condition names; missing: the backend does not know.
+   * Returns whether each key was last changed by the unit that its condition names. Missing if the backend does not
+   * know.
    */
   holds?(conditions: readonly Condition[], unit: Unit): boolean;
 }

@@ -1,6 +1,6 @@
 /**
- * Notifies observers of what commands, and time, do to keys: channels, connections with copies of keys, live keys.
- * Without observers the database has no listener, and changes cost nothing.
+ * Notifies observers of changed, expired and evicted keys: channels, connections with cached keys, live keys. Without
+ * observers the database has no listener, so changes cost nothing.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Database } from "../../store/database.js";
@@ -10,24 +10,30 @@ import { reportEvents } from "../../store/events/events.js";
 import { visitChanges } from "../../store/events/key-changes.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 
-/** Notified in the middle of a change: a read at that time sees a state that no other client can see. */
+/**
+ * An observer of changed keys. It is notified in the middle of a change: a read at that time sees a state that no
+ * client can see.
+ */
 export interface KeyObserver {
   /**
-   * A command has changed a key, now or before: also when an earlier unit arrived late, so that its successors were
-   * undone and applied again; or the key expired, or was evicted. Its value may be the same as before.
-   * @param by  the sender of the command, as `UnitSender.lastWrite`; null: no client of this daemon
+   * Called when a command has changed a key, or a key has expired or was evicted. Also called for earlier changes, if a
+   * unit arrived late and its successors were undone and applied again. The value may be the same as before.
+   * @param by  the sender of the command, as `UnitSender.lastWrite`; null: not a client of this daemon
    */
   keyChanged(db: number, key: ByteString, by: object | null): void;
-  /** All keys may have changed. @param dbs  of these databases; null: of all */
+  /** Called when all keys may have changed. @param dbs  the databases concerned; null: all */
   allChanged(dbs: ReadonlySet<number> | null, by: object | null): void;
 }
 
-/** Notified of what commands do for the first time, by Redis's event names, and of keys that expire or are evicted. */
+/**
+ * An observer of events: changes that commands make for the first time, with Redis's event names, and expired or
+ * evicted keys.
+ */
 export interface EventObserver {
   readonly event: ReportEvent;
 }
 
-/** Changed keys, each once. */
+/** The changed keys, without duplicates. */
 class Touched {
   readonly keys = new Map<string, { readonly db: number; readonly key: ByteString }>();
   /** Databases in which all keys may have changed. */
@@ -44,22 +50,22 @@ export class Changes implements ChangeListener {
   readonly #keyObservers = new Set<KeyObserver>();
   readonly #eventObservers = new Set<EventObserver>();
   /**
-   * The senders of the units of the envelope that is being recorded, in order; null: it is not a client's of this
-   * daemon.
+   * The senders of the units of the envelope that is being recorded, in order; null: it does not come from a client of
+   * this daemon.
    */
   senders: readonly { readonly lastWrite?: object | undefined }[] | null = null;
 
-  /** @param owner  has the database that serves now */
+  /** @param owner  holds the database that is in use now */
   constructor(owner: { readonly database: Database }) {
     this.#owner = owner;
   }
 
-  hearKeys(observer: KeyObserver): void {
+  observeKeys(observer: KeyObserver): void {
     this.#keyObservers.add(observer);
     this.#listen();
   }
 
-  hearEvents(observer: EventObserver): void {
+  observeEvents(observer: EventObserver): void {
     this.#eventObservers.add(observer);
     this.#listen();
   }
@@ -71,7 +77,7 @@ export class Changes implements ChangeListener {
     this.#listen();
   }
 
-  /** How often keys to be read were found, and not found. May be reset. */
+  /** The number of reads that found a key, and that did not. Can be reset. */
   get lookups(): Database["lookups"] {
     return this.#owner.database.lookups;
   }
@@ -119,7 +125,7 @@ export class Changes implements ChangeListener {
   }
 
   #senderOf({ unit }: ExecutedCommand): object | null {
-    // One unit has one sender.
+    // A local unit has only one sender.
     const sender = this.senders?.[this.senders.length === 1 ? 0 : (unit.parts?.index ?? 0)];
     return unit.by ?? sender?.lastWrite ?? null;
   }

@@ -1,10 +1,10 @@
 /**
  * Redis commands that change the state of their connection, or block it. php-dbsync opened a connection for each
- * command; here commands share one, so these are exceptions: they run on a connection of their own, or are refused.
+ * command. Here commands share a connection, so these commands run on their own connection, or are refused.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** `shared`: no exception. `own`: a new connection, closed after the reply. */
+/** Where a command runs. `shared`: on the shared connection. `own`: on a new connection, closed after the reply. */
 export type Isolation =
   | { readonly kind: "shared" }
   | { readonly kind: "own" }
@@ -15,10 +15,10 @@ const OWN: Isolation = { kind: "own" };
 const none = (reason: string): Isolation => ({ kind: "none", reason });
 
 const MESSAGES = none(
-  "it turns the connection into a stream of messages, and version 1 knows one answer for a request",
+  "it turns the connection into a stream of messages, and version 1 has only one answer for each request",
 );
 const REPLICATION = none("it turns the connection into a replication link");
-const GONE = none("it ends or resets the connection it comes on, which is not the client's");
+const GONE = none("it ends or resets its connection, which other clients share");
 const SILENT = none("it may switch off the reply that the client waits for");
 
 const TABLE: ReadonlyMap<string, Isolation> = new Map([

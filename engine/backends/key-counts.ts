@@ -2,18 +2,20 @@
 import type { Database } from "../../store/database.js";
 import { NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 
-/** Maximum keys of each database whose remaining time is sampled. */
+/** Maximum keys of each database whose time to live is sampled. */
 const SAMPLES_MAX = 1000;
 
 export interface KeyCounts {
   readonly db: number;
   readonly keys: number;
   readonly expiring: number;
-  /** Average milliseconds of a sample; 0: none expires. */
+  /** The average time to live of the sampled keys in milliseconds; 0: no key expires. */
   readonly ttl: number;
 }
 
-/** Returns the counts of the databases that are not empty, without expired keys. @param now  milliseconds since 1970 */
+/**
+ * Returns the counts of the databases that are not empty, excluding expired keys. @param now  milliseconds since 1970
+ */
 export function keyCountsOf({ keyspaces }: Database, now: number): readonly KeyCounts[] {
   return keyspaces.flatMap((keyspace, db) => {
     const expired = keyspace.expired(now);

@@ -1,6 +1,6 @@
 /**
- * Makes units for commands that are applied where they arrive, without a date and an id of their own: those of version
- * 1 and RESP.
+ * Creates units for commands that are applied where they arrive, without their own date and id: the commands of version
+ * 1 and of RESP clients.
  */
 
 import type { Environment } from "../../net/process/environment.js";
@@ -12,30 +12,32 @@ import type { Newest } from "./newest.js";
 
 const INSTANCE_BYTES = 32;
 const COUNTER_MAX = 0xffffffff;
-/** Maximum units that share an id: a higher number would no longer be a small integer to V8. */
+/** Maximum units that share an id: V8 would not store a higher number as a small integer. */
 const STEP_MAX = 2 ** 30;
 
 /** The sender of a unit; the state of a connection may serve as one. */
 export interface UnitSender {
   /** The number of the selected database. */
   readonly db: number;
-  /** Milliseconds since 1970 at the beginning of the turn that serves the command: read once for all of a pipeline. */
+  /**
+   * Milliseconds since 1970 at the start of the turn that serves the command, read once for all commands of a pipeline.
+   */
   readonly now: number;
   /** Whether the sender may read all keys. */
   readonly readsAll: boolean;
-  /** The limits by which encodings are named; missing: Redis's own. */
+  /** The limits that determine the names of encodings; missing: Redis's defaults. */
   readonly encoding?: EncodingLimits | undefined;
   /** Whether a long answer of a statement may be computed in later turns of the event loop; missing: no. */
   readonly takesSteps?: boolean | undefined;
-  /** Identifies the sender to observers of changes; missing: nothing does. */
+  /** Identifies the sender to observers of changes; missing: the sender is not identified. */
   readonly lastWrite?: object | undefined;
 }
 
-/** The sender of a unit that was not lent yet. */
-const NOBODY: UnitSender = { db: 0, now: 0, readsAll: false };
+/** The sender of a unit that has not been lent yet. */
+const NO_SENDER: UnitSender = { db: 0, now: 0, readsAll: false };
 
 /**
- * A unit that is filled again for each command: it is lent, and valid until the command ends. Do not copy it by its
+ * A unit that is refilled for each command. It is lent, and valid until the command ends, so callers must not copy its
  * properties.
  */
 export class LocalUnit implements Unit {
@@ -43,7 +45,7 @@ export class LocalUnit implements Unit {
   db = 0;
   id: ByteString = "";
   step = 0;
-  sender = NOBODY;
+  sender = NO_SENDER;
 
   get readsAll(): boolean {
     return this.sender.readsAll;
@@ -68,12 +70,12 @@ export class LocalUnits {
   /** Distinguishes this process's units from those of other processes; a counter numbers them. */
   #instance: ByteString;
   #counter = 0;
-  /** The id that units share; null: the next one begins a new id. */
+  /** The id that units share; null: the next unit starts a new id. */
   #shared: ByteString | null = null;
   #step = 0;
   readonly #lent = new LocalUnit();
 
-  /** @param newest  raised to each unit's date */
+  /** @param newest  raised to the date of each unit */
   constructor(environment: Environment, newest: Newest) {
     this.#environment = environment;
     this.#newest = newest;
@@ -81,7 +83,7 @@ export class LocalUnits {
   }
 
   /**
-   * Returns a unit with an id of its own, dated now, but never before a unit that was applied.
+   * Returns a unit with its own id, dated now, but never earlier than a unit that was applied.
    * @param now  milliseconds since 1970
    */
   next(db: number, now = this.#environment.clock()): Unit {
@@ -91,9 +93,9 @@ export class LocalUnits {
   }
 
   /**
-   * Returns a unit with the previous unit's id, unless `part` was called since. Each key stores the id of the unit that
-   * changed it last, so separate ids would take 56 bytes a key, while no client has requested them.
-   * @returns the same object each time
+   * Returns a unit with the previous unit's id, unless `part` was called since then. Each key stores the id of the unit
+   * that changed it last, so separate ids would cost 56 bytes per key although no client has requested them.
+   * @returns the same object every time
    */
   joined(sender: UnitSender): LocalUnit {
     if (this.#shared === null || this.#step === STEP_MAX) {
@@ -110,12 +112,17 @@ export class LocalUnits {
     return unit;
   }
 
-  /** Gives later units another id: a client may have learnt which unit changed a key, and must notice later changes. */
+  /**
+   * Starts a new id for later units. A client may have learnt which unit changed a key, and must notice later changes.
+   */
   part(): void {
     this.#shared = null;
   }
 
-  /** Notes an envelope that is applied here: it has an order key, and may request which units changed keys. */
+  /**
+   * Records the date of an envelope that is applied here: it has an order key, and may request which units changed
+   * keys.
+   */
   note(envelope: Envelope): void {
     this.#newest.note(envelope);
     this.#shared = null;

@@ -1,4 +1,4 @@
-/** The in-memory database as a backend: answers in the same turn, except for long queries. */
+/** The in-memory database as a backend. It replies in the same turn, except to long queries. */
 
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -21,35 +21,38 @@ import { foreignCursor } from "./scan-cursor.js";
 import { foundInTurns } from "./steps-in-turns.js";
 import type { WriteObserver } from "./write-observer.js";
 
-/** Milliseconds between two rounds of dropping expired keys. */
+/** The interval between two rounds of dropping expired keys, in milliseconds. */
 const SWEEP_INTERVAL_MS = 100;
-/** Keys dropped in one step: well under a millisecond. */
+/** Keys dropped in one step; a step takes well under a millisecond. */
 const KEYS_PER_STEP = 500;
-/** The family of the commands that read and write documents. */
+/** The group of the commands that read and write documents. */
 const DOCUMENT_GROUP = "document";
 
 export class MemoryBackend implements Backend {
   readonly name = "memory";
   readonly databases = DATABASES_DEFAULT;
   readonly up = true;
-  /** Not used: the reply is immediate. */
+  /** Unused: the reply is immediate. */
   timeout = 0;
-  /** Notified of writes; null: there is no observer. */
+  /** The observer of writes; null: there is none. */
   observer: WriteObserver | null = null;
   readonly changes: Changes;
-  /** Returns why commands of documents are refused now; null: they are not. null in its place: they never are. */
+  /**
+   * Returns the reason why document commands are refused now, or null. The field itself is null if they are never
+   * refused.
+   */
   loading: (() => string | null) | null = null;
   readonly #environment: Environment;
-  /** Milliseconds before now at which a later unit may still be dated. */
+  /** Maximum milliseconds before now at which a later unit may be dated. */
   readonly #past: number;
   readonly #database: Database;
   #timer: NodeJS.Timeout | null = null;
-  /** Whether a round of dropping expired keys has not ended. */
+  /** Whether a round of dropping expired keys is still running. */
   #isSweeping = false;
-  /** The latest time that a read was dated; it never goes back. */
+  /** The latest date given to a read; it never decreases. */
   #readAt = 0;
 
-  /** @param usage  which use of keys is tracked; null: none */
+  /** @param usage  the kind of key usage that is tracked; null: none */
   constructor(environment: Environment, past = 0, usage: UsageKind | null = null) {
     this.#environment = environment;
     this.#past = past;
@@ -60,7 +63,7 @@ export class MemoryBackend implements Backend {
     this.changes = new Changes(this);
   }
 
-  /** The database, for callers that know that no other daemon has its data. */
+  /** The database, for callers that know that no other daemon has the same data. */
   get database(): Database {
     return this.#database;
   }
@@ -98,7 +101,9 @@ export class MemoryBackend implements Backend {
     return settled(this.#run(command, argv, command.reads ? this.#dated(unit, clock()) : unit));
   }
 
-  /** Returns the error for a command of documents that are not fetched yet; null: it may run. */
+  /**
+   * Returns the error for a document command while the documents are still being fetched; null: the command may run.
+   */
   refusalOf({ group }: Command): ErrorReply | null {
     if (this.loading === null || group !== DOCUMENT_GROUP) return null;
     const reason = this.loading();
@@ -106,8 +111,9 @@ export class MemoryBackend implements Backend {
   }
 
   /**
-   * Executes a command that was looked up for these arguments; a long answer may still have to be computed, in steps.
-   * @param unit  dated again where the command reads it
+   * Executes a command that was already looked up for these arguments. A long answer may have to be computed in steps
+   * later.
+   * @param unit  its date is replaced for reads
    * @param now   milliseconds since 1970
    */
   run(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply {
@@ -123,17 +129,17 @@ export class MemoryBackend implements Backend {
     return reply;
   }
 
-  /** The number of keys that have expired. */
+  /** The number of keys that have expired but are still stored. */
   get expiredKeys(): number {
     return this.#database.expiredKeys(this.#environment.clock());
   }
 
-  /** Counts of the databases that are not empty. */
+  /** The key counts of all databases that are not empty. */
   get keyCounts(): readonly KeyCounts[] {
     return keyCountsOf(this.#database, this.#environment.clock());
   }
 
-  /** Returns the unit that changed a key last; empty: the key is absent. */
+  /** Returns the id of the unit that changed a key last; empty: the key does not exist. */
   writerOf(db: number, key: ByteString): ByteString {
     return this.#database.writerOf(db, key, this.#environment.clock());
   }
@@ -168,7 +174,7 @@ export class MemoryBackend implements Backend {
     return this.#database.holds(conditions, unit.at);
   }
 
-  /** Returns the date of a read: now. */
+  /** Returns the date of a read, which is now. */
   #readDate(now: number): number {
     if (now > this.#readAt) this.#readAt = now;
     return this.#readAt;
@@ -179,8 +185,8 @@ export class MemoryBackend implements Backend {
   }
 
   /**
-   * Drops expired keys in turns, because a million may expire together: one round at a time, or each would add its turn
-   * to the time that clients wait.
+   * Drops expired keys in several turns, because a million keys may expire together. Only one round runs at a time;
+   * otherwise each round would add its turn to the time that clients wait.
    */
   *#sweep(): Steps<void> {
     this.#isSweeping = true;

@@ -1,6 +1,6 @@
 /**
- * The highest date among the writes that this daemon has applied; each result contains it, and clients date after it.
- * Source: docs/protocol-v2.md "Clocks".
+ * The highest date among the writes that this daemon has applied. Each result contains it, and clients date their next
+ * envelope after it. Source: docs/protocol-v2.md "Clocks".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
@@ -8,11 +8,11 @@ import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { findCommand, mayWrite } from "../../store/command-table.js";
 
 export class Newest implements EnvelopeDate {
-  /** Milliseconds since 1970; 0: nothing yet. */
+  /** Milliseconds since 1970; 0: no write was applied yet. */
   at = 0;
   seq = 0;
 
-  /** Raises it to at least this date and number. */
+  /** Raises the date and number to at least the given ones. */
   raise(at: number, seq: number): void {
     if (at < this.at || (at === this.at && seq <= this.seq)) return;
     this.at = at;
@@ -20,8 +20,8 @@ export class Newest implements EnvelopeDate {
   }
 
   /**
-   * Notes an envelope that is being applied. An envelope that only reads has no order key, and no later one has to
-   * follow it.
+   * Records the date of an envelope that is being applied. An envelope that only reads has no order key, so later
+   * envelopes need not follow it.
    */
   note({ at, seq, commands }: Envelope): void {
     if (at < this.at || (at === this.at && seq <= this.seq)) return;
@@ -31,7 +31,9 @@ export class Newest implements EnvelopeDate {
   }
 }
 
-/** A command that is not in the table may write in a Redis, and KEY in the key ring. */
+/**
+ * Returns whether a command may write. A command that is not in the table may write in Redis, and KEY in the key ring.
+ */
 function writes(argv: readonly ByteString[]): boolean {
   return mayWrite(argv) === true || findCommand(argv[0] ?? "") === undefined;
 }

@@ -1,6 +1,7 @@
 /**
- * Cursors in signed commands, which a client sends to several daemons. A cursor is valid at the daemon that gave it; every other daemon answers
- * with an error, which loses to the answer of that daemon, and is the answer when that daemon is gone.
+ * Checks cursors in signed commands, which a client sends to several daemons. A cursor is valid only on the daemon that
+ * issued it. Every other daemon returns an error. That error has a lower priority than the answer of the issuing
+ * daemon, and is the result if that daemon is down.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
@@ -8,7 +9,7 @@ import { CommandFailure } from "../../store/arguments/errors.js";
 import type { Command } from "../../store/rows/command.js";
 import { isOfOtherProcess } from "../../store/values/tables/scan-page.js";
 
-/** The index of the cursor in the arguments of each scan. */
+/** The index of the cursor in the arguments of each scan command. */
 export const SCANS: ReadonlyMap<string, number> = new Map([
   ["SCAN", 1],
   ["HSCAN", 2],
@@ -19,7 +20,7 @@ export const SCANS: ReadonlyMap<string, number> = new Map([
 const CURSOR = /^\d+$/;
 
 export const FOREIGN = error(
-  "ERR invalid cursor: another daemon gave it, or this one before it restarted. Begin again with 0, at one daemon or with a COUNT that takes everything",
+  "ERR invalid cursor: another daemon issued it, or this one before it restarted. Begin again with 0, on one daemon or with a COUNT that returns everything",
 );
 
 /** Returns the error for a scan that continues with another daemon's cursor; null: the command is not such a scan. */
@@ -30,8 +31,8 @@ export function foreignCursor({ name, writes }: Command, argv: readonly ByteStri
 }
 
 /**
- * Returns the same error for commands that only read and share one answer, in which a single invalid cursor could not
- * be reported.
+ * Returns the same error for read-only commands that share one answer, where the error of a single command could not be
+ * reported.
  */
 export function foreignCursorAmong(
   commands: readonly (readonly ByteString[])[],

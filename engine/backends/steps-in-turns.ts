@@ -1,6 +1,6 @@
 /**
- * Computes replies whose items are found in steps over several turns of the event loop, so that a long query does not
- * keep other clients waiting.
+ * Computes replies whose items are found in steps, over several turns of the event loop, so that a long query does not
+ * delay other clients.
  */
 import type { Reply } from "../../protocol/reply.js";
 import { StepReply, settled } from "../../protocol/step-reply.js";
@@ -8,9 +8,9 @@ import { inTurns } from "../../protocol/steps.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 
 /**
- * Returns a reply with all its items; a failure while they are found is an error reply.
- * @param uptime  milliseconds
- * @returns a promise if finding the items takes longer than a turn
+ * Returns a reply with all its items. A failure while the items are being found becomes an error reply.
+ * @param uptime  the clock, in milliseconds
+ * @returns a promise if finding the items takes longer than one turn
  */
 export function foundInTurns(reply: Reply, uptime: () => number): Reply | Promise<Reply> {
   return reply instanceof StepReply ? inTurns(found(reply), { uptime, soon: setImmediate }) : reply;

@@ -1,16 +1,19 @@
-/** An observer of all writes, whatever their sender. */
+/** An observer of all writes, regardless of their sender. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Command } from "../../store/rows/command.js";
 import type { Called } from "./called.js";
 
 export interface WriteObserver {
-  /** A command that writes was run, in this turn. */
+  /** Called after a command that writes was run, in the same turn. */
   written(command: Command, argv: readonly ByteString[], db: number, reply: Reply): void;
-  /** Whether it observes commands that are being recorded. */
+  /** Whether the observer also needs commands that are still being recorded. */
   readonly awaits: boolean;
-  /** Commands are being recorded, as one unit or each alone: `changed` follows when commands were applied. */
+  /**
+   * Called when commands are being recorded, together as one unit or each as its own unit. `changed` follows once they
+   * were applied.
+   */
   sent(calls: readonly Called[], db: number): void;
-  /** Data has changed; which keys is unknown. */
+  /** Called when data has changed but the keys are unknown. */
   changed(): void;
 }

@@ -1,4 +1,4 @@
-/** Prefixes, each with a value: those of a text are found by their lengths, not one by one. */
+/** A map from prefixes to values. The prefixes of a text are looked up by length instead of one by one. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export class Beginnings<Of> {
@@ -27,9 +27,9 @@ export class Beginnings<Of> {
   delete(beginning: ByteString): void {
     if (!this.#all.delete(beginning)) return;
     const { length } = beginning;
-    const others = (this.#lengths.get(length) as number) - 1;
-    if (others === 0) this.#lengths.delete(length);
-    else this.#lengths.set(length, others);
+    const remaining = (this.#lengths.get(length) as number) - 1;
+    if (remaining === 0) this.#lengths.delete(length);
+    else this.#lengths.set(length, remaining);
   }
 
   /** Yields the values of all prefixes of a text. */
@@ -40,7 +40,10 @@ export class Beginnings<Of> {
     }
   }
 
-  /** Yields the lengths to look up: those of the prefixes or, if they are fewer, all up to the text's own. */
+  /**
+   * Yields the lengths to look up: the lengths of the prefixes or, if there are fewer, all lengths up to the text's
+   * own.
+   */
   *lengthsUpTo(most: number): Generator<number> {
     if (this.#lengths.size > most) for (let length = 0; length <= most; length++) yield length;
     else for (const length of this.#lengths.keys()) if (length <= most) yield length;

@@ -1,26 +1,25 @@
 /**
- * The subscribers of this daemon's channels. Messages are not stored, and cannot be received later. Messages published
- * here are sent to the other daemons as well.
- * Source: redis-server 7.0, pubsub.c.
+ * The subscribers of this daemon's channels. Messages are not stored, so they cannot be received later. Messages
+ * published here are also sent to the other daemons. Source: redis-server 7.0, pubsub.c.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { GlobSteps, globMatches } from "../../store/patterns/glob.js";
 import { Message } from "./message.js";
 
-/** Patterns match channels; shard channels have messages of their own. */
+/** Patterns match channels; shard channels have separate messages. */
 export const CHANNEL_KINDS = ["channel", "pattern", "shard"] as const;
 export type ChannelKind = (typeof CHANNEL_KINDS)[number];
 
 export interface Subscriber {
-  hear(message: Message): void;
-  /** Messages of other daemons may be missing. Optional: not every protocol can report it. */
+  receive(message: Message): void;
+  /** Called when messages of other daemons may be missing. Optional: not every protocol can report it. */
   miss?(): void;
-  /** The users' rules have changed: check the permission again. */
+  /** Called when the users' rules have changed: the subscriber checks its permission again. */
   review(): void;
 }
 
 /** A message on a channel, or on a shard channel. */
-export interface Said {
+export interface ChannelMessage {
   readonly kind: "channel" | "shard";
   readonly channel: ByteString;
   readonly text: ByteString;
@@ -28,14 +27,14 @@ export interface Said {
 
 /** Sends messages to the other daemons. */
 export interface Relay {
-  /** Sends it to all connected daemons; it does not wait for any that is away. */
-  give(said: Said): void;
+  /** Sends the message to all connected daemons, without waiting for disconnected ones. */
+  send(message: ChannelMessage): void;
 }
 
 type Subscribers = Map<ByteString, Set<Subscriber>>;
 
 export class Channels {
-  /** null: there are no other daemons. */
+  /** The relay to the other daemons; null: there are none. */
   relay: Relay | null = null;
   readonly #subscribers: Readonly<Record<ChannelKind, Subscribers>> = {
     channel: new Map(),
@@ -57,28 +56,28 @@ export class Channels {
   }
 
   /**
-   * Publishes a client's message, also on the other daemons.
-   * @returns the subscribers that received it here; one that matched twice counts twice
+   * Publishes a client's message, here and on the other daemons.
+   * @returns the number of local subscribers that received it; a subscriber that matched twice counts twice
    */
-  say(said: Said): number {
-    this.relay?.give(said);
-    return this.tell(said);
+  publish(message: ChannelMessage): number {
+    this.relay?.send(message);
+    return this.publishLocally(message);
   }
 
-  /** Publishes a message on this daemon alone. @returns as `say` */
-  tell({ kind, channel, text }: Said): number {
-    if (kind === "channel") return this.#publish(channel, text);
+  /** Publishes a message on this daemon only. @returns as `publish` */
+  publishLocally({ kind, channel, text }: ChannelMessage): number {
+    if (kind === "channel") return this.#sendToChannel(channel, text);
     return this.#send("shard", channel, ["smessage", channel, text]);
   }
 
-  /** Returns the number of subscribers that would receive it now. */
-  hearersOf({ kind, channel }: Said): number {
-    let hearers = this.subscribersOf(kind, channel);
+  /** Returns the number of subscribers that would receive the message now. */
+  countReceivers({ kind, channel }: ChannelMessage): number {
+    let receivers = this.subscribersOf(kind, channel);
     const steps = new GlobSteps();
     if (kind === "channel")
       for (const [pattern, { size }] of this.#subscribers.pattern)
-        if (globMatches(pattern, channel, steps)) hearers += size;
-    return hearers;
+        if (globMatches(pattern, channel, steps)) receivers += size;
+    return receivers;
   }
 
   /** Returns the channels or patterns that have subscribers. */
@@ -95,12 +94,12 @@ export class Channels {
     return this.#subscribers[kind].get(name)?.size ?? 0;
   }
 
-  /** Lets all subscribers check their permission again, after the users' rules have changed. */
+  /** Makes all subscribers check their permission again, after the users' rules have changed. */
   review(): void {
     for (const subscriber of this.#all) subscriber.review();
   }
 
-  /** Sends a gap event to all subscribers: messages of other daemons may be missing. */
+  /** Sends a gap event to all subscribers, because messages of other daemons may be missing. */
   miss(): void {
     for (const subscriber of this.#all) subscriber.miss?.();
   }
@@ -110,7 +109,7 @@ export class Channels {
     return new Set(all.flatMap((some) => [...some]));
   }
 
-  #publish(channel: ByteString, text: ByteString): number {
+  #sendToChannel(channel: ByteString, text: ByteString): number {
     const { pattern: patterns } = this.#subscribers;
     let received = this.#send("channel", channel, ["message", channel, text]);
     const steps = new GlobSteps();
@@ -124,9 +123,9 @@ export class Channels {
     const subscribers = this.#subscribers[kind].get(name);
     if (subscribers === undefined) return 0;
     const message = new Message(parts);
-    // A subscriber that is closed because too much is pending on its connection leaves the set during the loop.
+    // A subscriber is removed during the loop if its connection is closed because too much output is pending.
     const { size } = subscribers;
-    for (const subscriber of subscribers) subscriber.hear(message);
+    for (const subscriber of subscribers) subscriber.receive(message);
     return size;
   }
 }

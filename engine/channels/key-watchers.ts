@@ -2,43 +2,46 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Beginnings } from "./beginnings.js";
 
-/** Notified in the middle of a change: a read at that time sees a state that no other client can see. */
+/**
+ * An observer of changed keys. It is notified in the middle of a change: a read at that time sees a state that no
+ * client can see.
+ */
 export interface KeyObserver {
   keyChanged(db: number, key: ByteString, by: object | null): void;
-  /** @param dbs  all keys of these databases may have changed; null: of all */
+  /** @param dbs  the databases in which all keys may have changed; null: all databases */
   allChanged(dbs: ReadonlySet<number> | null, by: object | null): void;
 }
 
-/** Notified of what is done to keys, by Redis's names and classes of events. */
+/** An observer of events on keys, with Redis's event names and classes. */
 export interface EventObserver {
   readonly event: (kind: string, name: string, db: number, key: ByteString) => void;
 }
 
-/** Notifies observers of changes. */
+/** The source of change notifications. */
 export interface KeyChanges {
-  hearKeys(observer: KeyObserver): void;
-  hearEvents(observer: EventObserver): void;
+  observeKeys(observer: KeyObserver): void;
+  observeEvents(observer: EventObserver): void;
   forget(observer: KeyObserver | EventObserver): void;
 }
 
-/** How a key was removed, if not by a command. */
+/** The reason why a key was removed without a command. */
 export type GoneBy = "expired" | "evicted";
 
 export interface KeyWatcher {
   /** @param by  null: a command changed it, or the cause is unknown */
   keyChanged(db: number, key: ByteString, by: GoneBy | null): void;
-  /** @param dbs  as for KeyObserver */
+  /** @param dbs  as in `KeyObserver` */
   allChanged(dbs: ReadonlySet<number> | null): void;
 }
 
 export type WatchKind = "key" | "prefix";
 
-/** Classes of events of keys that are removed without a command. */
+/** The event classes of keys that are removed without a command. */
 const GONE: Readonly<Record<string, GoneBy>> = { x: "expired", e: "evicted" };
 
 export class KeyWatchers implements KeyObserver, EventObserver {
   readonly #changes: KeyChanges;
-  /** Watchers by the number of the database and the name or prefix. */
+  /** Watchers by database number and name or prefix. */
   readonly #watchers = {
     key: new Map<ByteString, Set<KeyWatcher>>(),
     prefix: new Beginnings<Set<KeyWatcher>>(),
@@ -50,8 +53,8 @@ export class KeyWatchers implements KeyObserver, EventObserver {
 
   add(kind: WatchKind, db: number, name: ByteString, watcher: KeyWatcher): void {
     if (this.#isEmpty) {
-      this.#changes.hearKeys(this);
-      this.#changes.hearEvents(this);
+      this.#changes.observeKeys(this);
+      this.#changes.observeEvents(this);
     }
     const watchers = this.#watchers[kind];
     const others = watchers.get(qualifiedName(db, name));

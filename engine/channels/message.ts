@@ -1,4 +1,7 @@
-/** A message to the subscribers of a channel or pattern: encoded once for all that use the same protocol. */
+/**
+ * A message to the subscribers of a channel or pattern, encoded only once for all subscribers that use the same
+ * protocol.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { writeFrame } from "../../protocol/frame.js";
 import { writePush } from "../../protocol/resp/push.js";
@@ -6,12 +9,12 @@ import { writeEvent } from "../../protocol/version-2/messages-v2.js";
 
 export class Message {
   readonly parts: readonly ByteString[];
-  /** Encoded for RESP2 and RESP3; null: not requested yet. */
+  /** The encodings for RESP2 and RESP3; null: not needed yet. */
   #written2: ByteString | null = null;
   #written3: ByteString | null = null;
   #event: ByteString | null = null;
 
-  /** @param parts  its kind, the pattern if there is one, the channel, the text */
+  /** @param parts  the kind, the pattern if there is one, the channel, the text */
   constructor(parts: readonly ByteString[]) {
     this.parts = parts;
   }

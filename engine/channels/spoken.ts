@@ -1,18 +1,21 @@
-/** Commands that publish a message on a channel, as they appear in envelopes. */
+/** Converts between channel messages and the commands of an envelope that publish them. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
-import type { Said } from "./channels.js";
+import type { ChannelMessage } from "./channels.js";
 
-const KINDS: Readonly<Record<string, Said["kind"]>> = { PUBLISH: "channel", SPUBLISH: "shard" };
-/** Lengths of the names above: other commands are ruled out without converting their names. */
+const KINDS: Readonly<Record<string, ChannelMessage["kind"]>> = { PUBLISH: "channel", SPUBLISH: "shard" };
+/** The lengths of the names above. Commands of other lengths are ruled out without converting their names. */
 const SHORTEST = 7;
 const LONGEST = 8;
-/** Arguments, the name included. */
+/** The number of arguments, including the name. */
 const ARGUMENTS = 3;
 
-/** Returns the message of a command; null: it is no PUBLISH or SPUBLISH, or has another number of arguments. */
-export function saidBy(argv: readonly ByteString[]): Said | null {
-  // This runs for each signed command: allocate nothing for most of them.
+/**
+ * Returns the message that a command publishes; null: it is not PUBLISH or SPUBLISH, or has a wrong number of
+ * arguments.
+ */
+export function messageOf(argv: readonly ByteString[]): ChannelMessage | null {
+  // This runs for each signed command, so it allocates nothing for most commands.
   const name = argv[0] ?? "";
   if (name.length < SHORTEST || name.length > LONGEST || argv.length !== ARGUMENTS) return null;
   const kind = KINDS[name.toUpperCase()];
@@ -20,22 +23,22 @@ export function saidBy(argv: readonly ByteString[]): Said | null {
 }
 
 /** Returns the command that publishes a message. */
-export const commandOf = ({ kind, channel, text }: Said): readonly ByteString[] => [
+export const commandOf = ({ kind, channel, text }: ChannelMessage): readonly ByteString[] => [
   kind === "channel" ? "PUBLISH" : "SPUBLISH",
   channel,
   text,
 ];
 
-/** Returns the messages of an envelope that does nothing else; null: it does something else. */
-export function spokenBy({ commands, multi, if: conditions }: Envelope): readonly Said[] | null {
+/** Returns the messages of an envelope that only publishes; null: it contains other commands. */
+export function messagesOf({ commands, multi, if: conditions }: Envelope): readonly ChannelMessage[] | null {
   if (multi || conditions !== null) return null;
-  // Allocated at the first message: this runs for each signed envelope, and few have any.
-  let all: Said[] | null = null;
+  // Allocated for the first message only: this runs for each signed envelope, and few contain any.
+  let all: ChannelMessage[] | null = null;
   for (const argv of commands) {
-    const said = saidBy(argv);
-    if (said === null) return null;
+    const message = messageOf(argv);
+    if (message === null) return null;
     all ??= [];
-    all.push(said);
+    all.push(message);
   }
   return all;
 }

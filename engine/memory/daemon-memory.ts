@@ -1,4 +1,4 @@
-/** Makes a daemon's memory limit from its settings. */
+/** Creates a daemon's memory limit from its settings. */
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
 import { hasTimeline, type Settings } from "../../options/settings.js";
@@ -7,7 +7,9 @@ import { MemoryBackend } from "../backends/memory.js";
 import { HeapGauge } from "./memory-gauge.js";
 import { MemoryLimit } from "./memory-limit.js";
 
-/** The memory that V8 needs in addition to live objects, as a share of them, to avoid collecting all the time. */
+/**
+ * The memory that V8 needs in addition to live objects, as a share of them, so that it does not collect continually.
+ */
 const V8_SPARE = 1 / 4;
 const MIB = 1024 * 1024;
 
@@ -20,16 +22,16 @@ export function makeMemoryLimit(
   const { maxmemoryPolicy: policy, limits } = settings;
   const { maxmemory: bytes } = limits;
   const gauge = new HeapGauge();
-  const wanted = bytes * (1 + V8_SPARE);
-  if (wanted > gauge.most) {
+  const needed = bytes * (1 + V8_SPARE);
+  if (needed > gauge.most) {
     const facts = { maxmemory: bytes, heapLimit: gauge.most };
-    log.warn(facts, `${TOO_SMALL} NODE_OPTIONS=--max-old-space-size=${Math.ceil(wanted / MIB)}`);
+    log.warn(facts, `${TOO_SMALL} NODE_OPTIONS=--max-old-space-size=${Math.ceil(needed / MIB)}`);
   }
   const [backend] = backends;
-  // A timeline's keys are the same on all daemons, and cannot be evicted on one.
+  // The keys of a timeline are the same on all daemons, so one daemon cannot evict them.
   const database = backend instanceof MemoryBackend && !hasTimeline(settings) ? backend.database : null;
   return new MemoryLimit({ bytes, policy }, database, gauge, environment);
 }
 
 const TOO_SMALL =
-  "V8's heap ends before --maxmemory is reached, and the daemon with it: start it with the environment variable";
+  "V8's heap is smaller than --maxmemory requires, so the daemon would crash first: start it with the environment variable";

@@ -1,5 +1,5 @@
 /**
- * Eviction: drops keys of the in-memory database until enough bytes are free, in slices between commands. Only where
+ * Evicts keys of the in-memory database until enough bytes are free, in slices between commands. It is used only if
  * nothing is recorded and no other daemon has the same data.
  */
 
@@ -15,9 +15,11 @@ import type { Usage } from "../../store/keyspace/usage.js";
 const KEYS_PER_STEP = 16;
 /** Elements of a collection that are sampled to estimate its size. */
 const SAMPLES = 5;
-/** How many keys to sample; the least used of them is evicted. With ten it is close to the least used of all. */
+/**
+ * The number of keys to sample; the least used of them is evicted. With ten it is close to the least used of all keys.
+ */
 const CANDIDATES = 10;
-/** Attempts with a stale position of the queue before the key that expires first is chosen. */
+/** Attempts with an outdated position in the queue before the key that expires first is chosen. */
 const TRIES = 16;
 
 interface Victim {
@@ -25,7 +27,7 @@ interface Victim {
   readonly entry: Entry;
 }
 
-/** Returns the key to drop; null: there is none. @param random  at least 0, below 1 */
+/** Returns the key to drop; null: there is none. @param random  returns a number from 0 to below 1 */
 type Choice = (keyspaces: readonly Keyspace[], random: () => number, usage: Usage | null) => Victim | null;
 
 const CHOICES: Readonly<Record<Evicting, Choice>> = {
@@ -63,10 +65,10 @@ export class Evictor {
    * @param exhausted  called when there are no more keys to drop
    */
   free(bytes: number, exhausted: () => void): void {
-    const isAtIt = this.#left > 0;
+    const isEvicting = this.#left > 0;
     this.#left = bytes;
     this.#exhausted = exhausted;
-    if (isAtIt) return;
+    if (isEvicting) return;
     const { uptime } = this.#environment;
     void inTurns(this.#evict(), { uptime, soon: inLaterTurn }, { milliseconds: BACKGROUND_TURN_MS });
   }
@@ -97,10 +99,10 @@ export class Evictor {
   }
 }
 
-/** Runs a step in the next turn of the event loop; does not keep the process running. */
+/** Runs a step in the next turn of the event loop without keeping the process alive. */
 const inLaterTurn = (step: () => void): void => void setImmediate(step).unref();
 
-/** Returns a choice of the least used among several candidates. */
+/** Returns a choice that picks the least used of several candidates. */
 function leastUsed(choose: Choice): Choice {
   return (keyspaces, random, usage) => {
     let least = choose(keyspaces, random, usage);

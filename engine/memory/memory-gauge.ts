@@ -1,22 +1,22 @@
 /**
- * The memory that the process uses, as V8 reports it. Commands are not counted: a figure covers live objects and the
- * garbage between them, so it is an upper bound, and exact only right after a collection.
+ * The memory that the process uses, as V8 reports it. It cannot be attributed to commands: the figure covers live
+ * objects and garbage, so it is an upper bound, and exact only right after a collection.
  */
 import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 export interface MemoryGauge {
-  /** Returns the bytes of objects, buffers and garbage. Takes a microsecond. */
+  /** Returns the bytes of objects, buffers and garbage. The call takes about a microsecond. */
   used(): number;
-  /** Collects the garbage and blocks the process: half a millisecond to one for each MiB. */
+  /** Collects the garbage. It blocks the process for 0.5 to 1 ms per MiB. */
   collect(): void;
-  /** Bytes at which V8 gives up and the process ends; buffers do not count. */
+  /** The heap size in bytes at which V8 aborts the process; buffers do not count. */
   readonly most: number;
 }
 
 type Collector = (how?: { readonly type: "minor" }) => void;
 
-/** The gauge of this process. */
+/** The gauge of the current process. */
 export class HeapGauge implements MemoryGauge {
   #collect: Collector | null = null;
 
@@ -32,13 +32,12 @@ export class HeapGauge implements MemoryGauge {
   collect(): void {
     this.#collect ??= collector();
     this.#collect();
-    // Buffers are released in the background, and counted as gone when the next collection begins: a minor one is
-    // enough.
+    // Buffers are released in the background and still count until the next collection begins; a minor one is enough.
     this.#collect({ type: "minor" });
   }
 }
 
-/** Returns the function of `node --expose-gc`: this process was started without that option. */
+/** Returns the function of `node --expose-gc`, although this process was started without that option. */
 function collector(): Collector {
   setFlagsFromString("--expose-gc");
   return runInNewContext("gc");

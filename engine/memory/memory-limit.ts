@@ -1,7 +1,8 @@
 /**
- * The memory limit (--maxmemory). Above it, commands that may need more are refused before they are recorded, for
- * signed commands and Redis clients alike; or keys are evicted. What is recorded or sent by a peer is always applied:
- * the fold must not depend on a daemon's memory. Source: docs/limits.md "Memory"; texts: redis-server 7.0.
+ * The memory limit (--maxmemory). Above it, the daemon refuses commands that may need more memory before they are
+ * recorded, from signed and Redis clients alike, or it evicts keys. Commands that are recorded or sent by a peer are
+ * always applied: the fold must not depend on a daemon's memory. Source: docs/limits.md "Memory"; texts: redis-server
+ * 7.0.
  */
 
 import type { Environment } from "../../net/process/environment.js";
@@ -15,29 +16,32 @@ import { type Refused, refused } from "../answers/request.js";
 import { Evictor } from "./eviction.js";
 import type { MemoryGauge } from "./memory-gauge.js";
 
-/** Milliseconds between two readings of the gauge. */
+/** The interval between two readings of the gauge, in milliseconds. */
 const LOOK_INTERVAL_MS = 50;
 /**
- * A collection is forced no sooner than these milliseconds, and this multiple of its own duration, after the last exact
- * reading; or earlier, when usage has grown by this share of the limit and nothing is refused yet, or this share of all
- * keys was dropped.
+ * A collection is forced at the earliest after this time in milliseconds, and after this multiple of the last
+ * collection's duration. It is forced earlier if usage has grown by this share of the limit and nothing is refused yet,
+ * or if this share of all keys was dropped.
  */
 const GAP_MS = 2000;
 const GAP_COLLECTIONS = 20;
 const GROWTH = 1 / 8;
 const GONE = 1 / 2;
-/** The share of the limit that is freed in addition, so that not every collection finds the limit exceeded. */
+/**
+ * The share of the limit that is freed in addition, so that the next collection does not immediately find the limit
+ * exceeded again.
+ */
 const SPARE = 1 / 32;
 
 export class MemoryLimit implements Service {
   /** The policy at the start. */
   readonly #startPolicy: EvictionPolicy;
-  /** The database whose keys may be evicted, which frees their memory; null: there is none. */
+  /** The database whose keys may be evicted; null: there is none. */
   readonly #database: Database | null;
   readonly #gauge: MemoryGauge;
   readonly #environment: Environment;
   #bytes: number;
-  /** null: nothing is evicted. */
+  /** The evictor; null: nothing is evicted. */
   #evictor: Evictor | null = null;
   /** Keys evicted under earlier policies. */
   #evicted = 0;
@@ -45,7 +49,7 @@ export class MemoryLimit implements Service {
   /** Cancels the next reading; null: none is scheduled. */
   #cancelLook: (() => void) | null = null;
   #isRunning = false;
-  /** Upper bound of the bytes in use, and when it was exact. */
+  /** An upper bound of the bytes in use, and the time at which it was exact. */
   #known = 0;
   #knownAt = Number.NEGATIVE_INFINITY;
   /** The number of keys at that time. */
@@ -53,8 +57,8 @@ export class MemoryLimit implements Service {
   #collectionMs = 0;
 
   /**
-   * @param bytes     0: no limit
-   * @param database  one whose keys may be evicted; null: they are a timeline's or another server's
+   * @param bytes     the limit; 0: no limit
+   * @param database  the database whose keys may be evicted; null: the keys belong to a timeline or another server
    */
   constructor(
     { bytes, policy }: { readonly bytes: number; readonly policy: EvictionPolicy },
@@ -70,7 +74,7 @@ export class MemoryLimit implements Service {
     this.#evictor = this.#evictorBy(policy);
   }
 
-  /** 0: no limit. */
+  /** The limit in bytes; 0: no limit. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -81,7 +85,7 @@ export class MemoryLimit implements Service {
     this.#look();
   }
 
-  /** Bytes in use, garbage included. */
+  /** The bytes in use, including garbage. */
   get used(): number {
     return this.#gauge.used();
   }
@@ -100,7 +104,8 @@ export class MemoryLimit implements Service {
   }
 
   /**
-   * The policies that can be selected: the use of keys is tracked from the start for the first policy, or not at all.
+   * The policies that can be selected. Key usage is tracked from the start for the initial policy only, so policies
+   * that need other tracking are excluded.
    */
   get policies(): readonly EvictionPolicy[] {
     if (this.#database === null) return ["noeviction"];
@@ -129,15 +134,18 @@ export class MemoryLimit implements Service {
     this.#evictor?.stop();
   }
 
-  /** Returns whether a command is refused; measures again first. @param needsMemory  as its flag `denyoom` says */
+  /**
+   * Returns whether a command is refused, after measuring again if necessary. @param needsMemory  the command's
+   * `denyoom` flag
+   */
   refuses(needsMemory: boolean): boolean {
     if (!this.#isFull || !needsMemory) return false;
-    // Everything since is garbage of refusals and reads: no command that needs memory was accepted.
+    // All growth since then is garbage of refusals and reads, because no command that needs memory was accepted.
     if (this.#isTime || this.#keysNow < this.#keys * (1 - GONE)) this.#measure();
     return this.#isFull;
   }
 
-  /** Returns why an envelope's commands are refused; null: they are not. */
+  /** Returns the refusal of an envelope's commands; null: they are accepted. */
   refusal(commands: readonly (readonly ByteString[])[]): Refused | null {
     if (!this.#isFull || !this.refuses(commands.some(needsMemory))) return null;
     return refused("out-of-memory", `${this.#known} bytes are used of ${this.#bytes}`);
@@ -167,7 +175,7 @@ export class MemoryLimit implements Service {
       this.#isFull = false;
       return;
     }
-    // V8 has collected evicted keys by itself: growth counts from here.
+    // V8 may have collected evicted keys: growth is measured from here.
     this.#known = Math.min(this.#known, used);
     if (!this.#isFull && this.#isDue(used)) this.#measure();
   }

@@ -1,6 +1,6 @@
 /**
- * Writes keys to Redis in one MULTI with the mark, and only if the last written mark is still there: whatever happened
- * to that Redis, a batch is never applied to another state than the mirror's own.
+ * Writes keys to Redis in one MULTI with the mark, and only if the last written mark is still there. Whatever happened
+ * to that Redis, a batch is applied only to the state that the mirror itself has written.
  */
 import type { MirrorKey } from "./dirty-keys.js";
 import type { MirrorScene } from "./looking.js";
@@ -9,10 +9,10 @@ import { commandFor, type RedisCommand } from "./mirrored-key.js";
 import type { RedisAnswer, RedisLine } from "./redis-line.js";
 
 const BATCH_KEYS_MAX = 500;
-/** Bytes of values after which a batch takes no more keys. */
+/** Bytes of values after which no more keys are added to a batch. */
 const BATCH_BYTES_MAX = 1024 * 1024;
 
-/** Takes waiting keys, with their current values in the fold. */
+/** Removes waiting keys from the queue, and returns the commands that write their current values. */
 export const takeBatch = (scene: MirrorScene): Map<MirrorKey, RedisCommand> =>
   scene.timed(() => taken(scene));
 
@@ -30,7 +30,7 @@ function taken({ dirty, fold, clock }: MirrorScene): Map<MirrorKey, RedisCommand
   return commands;
 }
 
-/** A key that Redis refused, with its error. */
+/** A key that Redis refused to write, with the error. */
 export interface RefusedKey {
   readonly key: MirrorKey;
   readonly reason: string;
@@ -38,16 +38,16 @@ export interface RefusedKey {
 
 export type BatchOutcome =
   | { readonly kind: "written"; readonly refused: readonly RefusedKey[] }
-  /** The mark is not the last written one. */
+  /** The mark in Redis is not the last written one. */
   | { readonly kind: "moved" }
-  /** Redis refuses the batch now. */
+  /** Redis refuses the batch. */
   | { readonly kind: "refused"; readonly reason: string };
 
 /**
  * Writes a batch.
- * @param from  the mark that must be there; null: none
- * @param to    the mark to write with the batch; null: it stays
- * @throws Error  the line has ended; the batch's outcome is unknown
+ * @param from  the mark that must be in Redis; null: none
+ * @param to    the mark to write with the batch; null: the mark stays unchanged
+ * @throws Error  the line has ended, and the outcome of the batch is unknown
  */
 export async function writeBatch(
   line: RedisLine,
@@ -65,7 +65,7 @@ export async function writeBatch(
   const done = answers.at(-1) as RedisAnswer;
   if (done === null) return { kind: "moved" };
   if (done instanceof Error || !Array.isArray(done)) {
-    // A command that was not queued has a better reason than EXEC.
+    // The error of a command that was not queued is more precise than the error of EXEC.
     const reason = answers.find((answer) => answer instanceof Error) ?? new Error(String(done));
     return { kind: "refused", reason: reason.message };
   }
@@ -73,8 +73,8 @@ export async function writeBatch(
 }
 
 /**
- * Removes a key if the mark is unchanged. A full Redis queues nothing in a MULTI, but accepts this. KEYS: the key;
- * ARGV: database and key of the mark, the mark, the key's database.
+ * A script that removes a key if the mark is unchanged. A full Redis queues nothing in a MULTI, but accepts this
+ * script. KEYS: the key; ARGV: database and key of the mark, the mark, the key's database.
  */
 const REMOVE = `redis.call('SELECT', ARGV[1])
 if redis.call('GET', ARGV[2]) ~= ARGV[3] then return 0 end
@@ -82,7 +82,7 @@ redis.call('SELECT', ARGV[4])
 return redis.call('DEL', KEYS[1])`;
 
 /**
- * Removes the deleted keys of a batch that was refused because memory is full, which makes room.
+ * Removes the deleted keys of a batch that was refused because Redis is full, which frees memory.
  * @throws Error  the line has ended
  */
 export async function removeGone(
@@ -90,16 +90,16 @@ export async function removeGone(
   batch: ReadonlyMap<MirrorKey, RedisCommand>,
   from: string,
 ): Promise<void> {
-  const gone = [...batch].filter(([, [name]]) => name === "DEL");
+  const deleted = [...batch].filter(([, [name]]) => name === "DEL");
   await line.ask(
-    gone.map(([{ db }, [, key]]) => [
+    deleted.map(([{ db }, [, key]]) => [
       ...["EVAL", REMOVE, "1", key as Buffer],
       ...[String(MARK_DB), MARK_KEY, from, String(db)],
     ]),
   );
 }
 
-/** @param done  two answers for each key */
+/** @param done  two replies for each key */
 function refusedOf(keys: readonly MirrorKey[], done: readonly RedisAnswer[]): readonly RefusedKey[] {
   return keys.flatMap((key, index) => {
     const answer = done[2 * index + 1];

@@ -1,4 +1,7 @@
-/** Schedules comparisons of all keys, and reports their results. One at a time: a new reason starts over. */
+/**
+ * Schedules comparisons of all keys, and reports their results. Only one comparison runs at a time; a new reason starts
+ * it again.
+ */
 import { Comparison } from "./comparison.js";
 import type { MirrorScene } from "./looking.js";
 import type { ComparisonReport, MirrorCounts, MirrorParts } from "./mirror-parts.js";
@@ -15,13 +18,13 @@ export class Comparing {
   #comparison: Comparison | null = null;
   /** The number of comparisons so far. */
   #number = 0;
-  /** The value of `#handled` at which everything it has found is written; null: it is still comparing. */
+  /** The value of `#handled` at which all differences are written; null: the comparison is still running. */
   #drainedAt: number | null = null;
   #different = 0;
-  /** By `uptime`: the next slice, and the next comparison without another reason. */
+  /** Uptimes in milliseconds: of the next slice, and of the next regular comparison. */
   #sliceAt = 0;
   #dueAt: number;
-  /** The last completed comparison, with all that it found written. */
+  /** The last completed comparison, after all its differences were written. */
   last: (ComparisonReport & { readonly at: number }) | null = null;
 
   constructor(
@@ -37,17 +40,17 @@ export class Comparing {
     this.#dueAt = this.#nextDue();
   }
 
-  /** Whether Redis may differ from the fold in any key. */
+  /** Whether any key in Redis may differ from the fold. */
   get isUrgent(): boolean {
     return this.#comparison?.isUrgent ?? false;
   }
 
-  /** The running comparison; null: none. */
+  /** The report of the running comparison; null: none is running. */
   get report(): ComparisonReport | null {
     return this.#comparison?.report ?? null;
   }
 
-  /** Keys that were found to differ so far. */
+  /** The number of keys found to differ so far. */
   get different(): number {
     return this.#different + (this.report?.different ?? 0);
   }
@@ -64,14 +67,14 @@ export class Comparing {
   }
 
   /**
-   * Compares a slice, if it is time for one.
-   * @returns milliseconds until the next
-   * @throws Error  the line has ended, or Redis refuses
+   * Compares a slice if one is scheduled now.
+   * @returns milliseconds until the next slice
+   * @throws Error  the line has ended, or Redis refuses the requests
    */
   async step(line: RedisLine): Promise<number> {
     const { environment, compareRate } = this.#parts;
     const now = environment.uptime();
-    if (this.#comparison === null && now >= this.#dueAt) this.begin("it was time for it", false);
+    if (this.#comparison === null && now >= this.#dueAt) this.begin("scheduled", false);
     const comparison = this.#comparison;
     if (comparison === null) return Math.min(IDLE_MS, this.#dueAt - now);
     if (comparison.isDone) {

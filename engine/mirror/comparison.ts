@@ -1,23 +1,23 @@
 /**
- * Compares all of Redis with all of the fold, slice by slice, while both change: first the keys of Redis that the fold
- * does not have, then those of the fold. Keys that differ are written again.
+ * Compares all of Redis with the complete fold, slice by slice, while both change: first the keys of Redis that the
+ * fold does not have, then the keys of the fold. Keys that differ are written again.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { MirrorKey } from "./dirty-keys.js";
-import { LOOK_BYTES_MAX, type Looked, lookAt, type MirrorScene, readable } from "./looking.js";
+import { compareKeys, type KeyDifferences, LOOK_BYTES_MAX, type MirrorScene, readable } from "./looking.js";
 import { isMark } from "./mark.js";
 import type { ComparisonReport } from "./mirror-parts.js";
 import { expectedBytes, shownKey } from "./mirrored-key.js";
 import type { RedisLine } from "./redis-line.js";
 
 const SLICE_KEYS_MAX = 200;
-/** Maximum differing keys that a report names. */
+/** Maximum number of differing keys that a report names. */
 const NAMED_MAX = 10;
 
 export class Comparison {
   readonly number: number;
   readonly reason: string;
-  /** Whether it runs at full speed, because Redis may differ in any key. */
+  /** Whether the comparison runs at full speed, because any key in Redis may differ. */
   readonly isUrgent: boolean;
   #scene: MirrorScene;
   #checked = 0;
@@ -25,13 +25,13 @@ export class Comparison {
   #different = 0;
   #named: ByteString[] = [];
   #sliceKeys = SLICE_KEYS_MAX;
-  /** Databases of Redis that are still to be scanned; null: not requested yet. */
+  /** The databases of Redis that are still to be scanned; null: not determined yet. */
   #theirs: number[] | null = null;
   #cursor = "0";
   #ourDb = 0;
   /**
-   * Index of the next key of the fold, downwards: a key that is removed meanwhile is replaced by the last one, which
-   * was compared.
+   * The index of the next key of the fold, in descending order. A key that is removed in the meantime is replaced by
+   * the last one, which was already compared.
    */
   #ourIndex: number | null = null;
 
@@ -61,7 +61,7 @@ export class Comparison {
   /**
    * Compares the next slice.
    * @returns the number of keys compared
-   * @throws Error  the line has ended, or Redis refuses
+   * @throws Error  the line has ended, or Redis refuses the requests
    */
   async step(line: RedisLine): Promise<number> {
     this.#theirs ??= await this.#begin(line);
@@ -86,10 +86,10 @@ export class Comparison {
     ]);
     const [cursor, found] = readable(answer) as [Buffer, Buffer[]];
     const keyspace = this.#scene.fold.database.keyspaces[db];
-    const strange = found
+    const unknown = found
       .map((key) => ({ db, key: key.toString("latin1") }))
       .filter((key) => keyspace?.find(key.key) === undefined && !isMark(db, key.key));
-    if (strange.length > 0) this.#note(await lookAt(line, strange, this.#scene));
+    if (unknown.length > 0) this.#note(await compareKeys(line, unknown, this.#scene));
     this.#cursor = cursor.toString();
     if (this.#cursor === "0") this.#theirs?.shift();
     this.#checked += found.length;
@@ -98,7 +98,7 @@ export class Comparison {
 
   async #stepOurs(line: RedisLine): Promise<number> {
     const slice = this.#takeOurs();
-    if (slice.length > 0) this.#note(await lookAt(line, slice, this.#scene));
+    if (slice.length > 0) this.#note(await compareKeys(line, slice, this.#scene));
     this.#checked += slice.length;
     return slice.length;
   }
@@ -125,7 +125,7 @@ export class Comparison {
     return slice;
   }
 
-  #note({ different, unreadable, bytes }: Looked): void {
+  #note({ different, unreadable, bytes }: KeyDifferences): void {
     this.#different += different.length;
     for (const key of different.slice(0, NAMED_MAX - this.#named.length)) this.#named.push(shownKey(key));
     this.#scene.dirty.add([...different, ...unreadable]);

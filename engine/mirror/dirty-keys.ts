@@ -1,5 +1,6 @@
 /**
- * Keys that the fold has changed and Redis has not received: added in the middle of a change, bounded, taken in order.
+ * Keys that have changed in the fold but were not written to Redis yet. Keys are added in the middle of a change and
+ * removed in order; the number is limited.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KeyObserver } from "../backends/changes.js";
@@ -10,19 +11,19 @@ export interface MirrorKey {
   readonly key: ByteString;
 }
 
-/** Maximum bytes of all names; beyond it a comparison finds the keys. */
+/** Maximum bytes of all names. Above it the names are dropped, and a comparison finds the keys. */
 const NAME_BYTES_MAX = 64 * 1024 * 1024;
 
 export class DirtyKeys implements KeyObserver {
   readonly #keys = new Map<string, MirrorKey>();
-  /** Reused, as a new iterator would pass all removed slots. */
+  /** The iterator is reused, because a new one would skip all removed slots again. */
   #waiting = this.#keys.entries();
   readonly #most: number;
   readonly #wake: () => void;
   #bytes = 0;
   #lost: string | null = null;
 
-  /** @param most  maximum keys @param wake  called when there is something to write */
+  /** @param most  maximum number of keys @param wake  called when there are keys to write */
   constructor(most: number, wake: () => void) {
     this.#most = most;
     this.#wake = wake;
@@ -32,7 +33,7 @@ export class DirtyKeys implements KeyObserver {
     return this.#keys.size;
   }
 
-  /** Why the keys are not known, so that all must be compared; null: they are. */
+  /** The reason why the changed keys are unknown, so that all keys must be compared; null: they are known. */
   get lost(): string | null {
     return this.#lost;
   }
@@ -52,7 +53,7 @@ export class DirtyKeys implements KeyObserver {
     this.lose(dbs === null ? "another state was taken over" : "a whole database changed");
   }
 
-  /** Takes the key that has waited longest. */
+  /** Removes and returns the key that has waited longest. */
   shift(): MirrorKey | undefined {
     if (this.#keys.size === 0) return undefined;
     let next = this.#waiting.next();
@@ -67,8 +68,8 @@ export class DirtyKeys implements KeyObserver {
   }
 
   /**
-   * Adds keys that the mirror itself has found, a few at a time: also beyond the limit, or a comparison would never
-   * end.
+   * Adds keys that the mirror itself has found, a few at a time. It may exceed the limit; otherwise a comparison might
+   * never end.
    */
   add(keys: Iterable<MirrorKey>): void {
     if (this.#lost === null) for (const key of keys) this.#keep(nameOf(key.db, key.key), key);
@@ -80,7 +81,7 @@ export class DirtyKeys implements KeyObserver {
     this.#wake();
   }
 
-  /** Starts to note changes again. */
+  /** Starts recording changes again. */
   begin(): void {
     this.#lost = null;
   }

@@ -1,17 +1,17 @@
-/** Keys that other clients have changed in Redis: each is checked, since Redis reports expired keys as well. */
+/** Keys that other clients have changed in Redis. Each key is checked, because Redis reports expired keys as well. */
 import type { MirrorKey } from "./dirty-keys.js";
-import { lookAt, type MirrorScene } from "./looking.js";
+import { compareKeys, type MirrorScene } from "./looking.js";
 import type { RedisLine } from "./redis-line.js";
 
 const SLICE_NAMES = 50;
 
 export class ForeignKeys {
   readonly #names = new Set<string>();
-  /** Reused, as a new iterator would pass all removed slots. */
+  /** The iterator is reused, because a new one would skip all removed slots again. */
   #waiting = this.#names.values();
   readonly #most: number;
 
-  /** @param most  maximum keys */
+  /** @param most  maximum number of keys */
   constructor(most: number) {
     this.#most = most;
   }
@@ -20,7 +20,7 @@ export class ForeignKeys {
     return this.#names.size;
   }
 
-  /** Adds names. @returns false: there are too many, and all were dropped */
+  /** Adds names. @returns false if there are too many; then all were dropped */
   add(names: readonly Buffer[]): boolean {
     for (const name of names) {
       if (this.#names.size < this.#most) this.#names.add(name.toString("latin1"));
@@ -36,13 +36,13 @@ export class ForeignKeys {
     this.#names.clear();
   }
 
-  /** Checks some of the keys. @returns those that differ, which are dirty now @throws Error  the line has ended */
+  /** Checks some of the keys. @returns the keys that differ, which are now dirty @throws Error  the line has ended */
   async look(line: RedisLine, scene: MirrorScene): Promise<readonly MirrorKey[]> {
     const names = this.#take();
     const dbs = await usedDatabases(line, scene);
-    // Redis does not report the database.
+    // Redis does not report the database, so each used one is checked.
     const keys = names.flatMap((key) => dbs.map((db) => ({ db, key })));
-    const { different, unreadable } = await lookAt(line, keys, scene);
+    const { different, unreadable } = await compareKeys(line, keys, scene);
     scene.dirty.add([...different, ...unreadable]);
     return different;
   }

@@ -6,40 +6,40 @@ import { compareKey, expectedBytes, type RedisCommand } from "./mirrored-key.js"
 import type { RedisAnswer, RedisLine } from "./redis-line.js";
 
 export interface MirrorScene {
-  /** The current state: a change that is running ends in the same turn. */
+  /** The current state; a change that is running ends in the same turn. */
   readonly fold: MirroredFold;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   readonly dirty: DirtyKeys;
-  /** Runs synchronous work, and adds its duration. */
+  /** Runs synchronous work, and adds its duration to the mirror's total. */
   readonly timed: <Result>(work: () => Result) => Result;
 }
 
-export interface Looked {
+export interface KeyDifferences {
   readonly different: readonly MirrorKey[];
-  /** In a newer format than this release knows. */
+  /** Keys whose value has a newer format than this release knows. */
   readonly unreadable: readonly MirrorKey[];
-  /** Bytes of their values in Redis. */
+  /** The total bytes of their values in Redis. */
   readonly bytes: number;
 }
 
-/** Maximum bytes of values in one request: a longer value is requested alone. */
+/** Maximum bytes of values in one request; a longer value is requested alone. */
 export const LOOK_BYTES_MAX = 1024 * 1024;
 
 /**
- * Compares keys. A key that changes meanwhile is left out, since it will be written anyway; so no write may be on its
- * way to Redis.
- * @throws Error  the line has ended, or Redis refuses to read them
+ * Compares keys. A key that changes in the meantime is left out, because it will be written in any case. The caller
+ * must not have writes to Redis in flight.
+ * @throws Error  the line has ended, or Redis refuses to read the keys
  */
-export async function lookAt(
+export async function compareKeys(
   line: RedisLine,
   keys: readonly MirrorKey[],
   scene: MirrorScene,
-): Promise<Looked> {
-  const asked = await line.present(keys.filter(({ db, key }) => !isMark(db, key)));
+): Promise<KeyDifferences> {
+  const present = await line.present(keys.filter(({ db, key }) => !isMark(db, key)));
   const looked = { different: [] as MirrorKey[], unreadable: [] as MirrorKey[], bytes: 0 };
-  for (let from = 0; from < asked.length; ) {
-    const piece = scene.timed(() => pieceOf(asked, from, scene));
+  for (let from = 0; from < present.length; ) {
+    const piece = scene.timed(() => pieceOf(present, from, scene));
     from += piece.keys.length;
     const answers = await line.ask(piece.commands);
     const { different, unreadable, bytes } = scene.timed(() => compareAll(piece.keys, answers, scene));
@@ -55,7 +55,7 @@ interface Piece {
   readonly commands: readonly RedisCommand[];
 }
 
-/** Returns the keys of one request, by the size of their values in the fold: at least one. */
+/** Returns the keys of one request, at least one, limited by the size of their values in the fold. */
 function pieceOf(all: readonly MirrorKey[], from: number, { fold, clock }: MirrorScene): Piece {
   const keys: MirrorKey[] = [];
   const commands: RedisCommand[] = [];
@@ -72,15 +72,15 @@ function pieceOf(all: readonly MirrorKey[], from: number, { fold, clock }: Mirro
 }
 
 function compareAll(
-  asked: readonly MirrorKey[],
+  keys: readonly MirrorKey[],
   answers: readonly RedisAnswer[],
   { fold, clock, dirty }: MirrorScene,
-): Looked {
+): KeyDifferences {
   const different: MirrorKey[] = [];
   const unreadable: MirrorKey[] = [];
   let bytes = 0;
   const now = Math.floor(clock());
-  for (const [index, key] of asked.entries()) {
+  for (const [index, key] of keys.entries()) {
     const [, dump, expire] = answers.slice(3 * index, 3 * index + 3).map(readable);
     const found = { dump: dumpIn(dump), expire: Number(expire) };
     bytes += found.dump?.length ?? 0;
@@ -92,13 +92,16 @@ function compareAll(
   return { different, unreadable, bytes };
 }
 
-/** Returns the value of DUMP; of EXISTS, which is a count, an empty buffer. */
+/**
+ * Returns the value that DUMP returned, or an empty buffer for a positive count of EXISTS; null: the key does not
+ * exist.
+ */
 function dumpIn(answer: RedisAnswer | undefined): Buffer | null {
   if (Buffer.isBuffer(answer)) return answer;
   return Number(answer) > 0 ? Buffer.alloc(0) : null;
 }
 
-/** @param isExpected  false: only its presence matters, as a value of another client may be long */
+/** @param isExpected  false: only the key's existence is checked, because another client's value may be long */
 function commandsOf({ db, key }: MirrorKey, isExpected: boolean): RedisCommand[] {
   const name = Buffer.from(key, "latin1");
   return [

@@ -1,28 +1,28 @@
 /**
- * The mirror's mark: a key in Redis with the daemon that mirrors there and its last batch. It is written in the same
- * MULTI as the batch, so it is also true of a Redis that was restored from a dump.
+ * The mirror's mark: a key in Redis that names the daemon that mirrors there and its last batch. It is written in the
+ * same MULTI as the batch, so it is also correct in a Redis that was restored from a dump.
  */
 
 export const MARK_KEY = "dbsync:mirror:mark";
 
-/** The number of its database in Redis. */
+/** The number of the mark's database in Redis. */
 export const MARK_DB = 0;
 
-/** Returns whether a key is the mark, which belongs to the mirror, whatever the fold has under that name. */
+/** Returns whether a key is the mark. It belongs to the mirror, even if the fold has a key with the same name. */
 export const isMark = (db: number, key: string): boolean => db === MARK_DB && key === MARK_KEY;
 
 export interface Mark {
-  /** Hexadecimal, both. */
+  /** The ids of cluster and daemon, in hexadecimal. */
   readonly cluster: string;
   readonly daemon: string;
-  /** The run of the daemon, and the number of its batch. */
+  /** The id of the daemon's run, and the number of its batch. */
   readonly run: string;
   readonly batch: number;
-  /** Redis has everything up to this position in the order. */
+  /** The position in the order up to which Redis has all changes. */
   readonly level: { readonly at: number; readonly seq: number };
   /**
-   * Count and sum of the folded entries, written by a daemon that stopped after writing everything; "": it did not
-   * stop.
+   * The count and sum of the folded entries, written by a daemon that stopped after writing everything; empty: it did
+   * not stop that way.
    */
   readonly whole: string;
 }
@@ -34,7 +34,7 @@ export function formatMark({ cluster, daemon, run, batch, level, whole }: Mark):
   return `dbsync-mirror:1 cluster=${cluster} daemon=${daemon} batch=${run}.${batch} level=${level.at}.${level.seq} whole=${whole}`;
 }
 
-/** Parses a mark; null: it is none. */
+/** Parses a mark; null: the text is not a mark. */
 export function parseMark(text: string): Mark | null {
   const match = FORM.exec(text);
   if (match === null) return null;
@@ -51,46 +51,47 @@ export function parseMark(text: string): Mark | null {
   };
 }
 
-/** What a found mark means to the daemon that found it. */
+/** The consequence of a mark for the daemon that found it. */
 export type Claim =
-  /** It continues where it stopped. */
+  /** The daemon continues where it stopped. */
   | { readonly kind: "same" }
   /** All keys must be compared before Redis equals the fold. */
   | { readonly kind: "compare"; readonly reason: string; readonly isAlarm: boolean }
-  /** It may not write there. */
+  /** The daemon may not write there. */
   | { readonly kind: "refused"; readonly reason: string };
 
 export interface Claimant {
   readonly cluster: string;
   readonly daemon: string;
   /**
-   * The marks that it has found, or written in this run. One of them is in Redis if nothing went wrong; null: no mark.
-   * Empty: it has not begun.
+   * The marks that the daemon has found, or written in this run. One of them is in Redis if nothing went wrong; null:
+   * no mark. Empty: the daemon has neither found nor written a mark yet.
    */
   readonly written: readonly (string | null)[];
-  /** `Mark.whole` of its present state; "": it has more entries than it has applied. */
+  /** `Mark.whole` of the present state; empty: more entries are recorded than applied. */
   readonly whole: string;
-  /** Whether an administrator has permitted to overwrite the data. */
+  /** Whether an administrator has allowed the daemon to overwrite the data. */
   readonly takesOver: boolean;
 }
 
 /**
- * Judges a mark.
+ * Determines what a mark means to a daemon.
  * @param text     the mark; null: there is none
- * @param isEmpty  whether Redis has no key at all
+ * @param isEmpty  whether Redis has no keys at all
  */
 export function judgeMark(text: string | null, isEmpty: boolean, claimant: Claimant): Claim {
   const { written, takesOver } = claimant;
   const hasBegun = written.length > 0 && !written.includes(null);
   if (text !== null && written.includes(text)) return { kind: "same" };
   if (text === null) {
-    if (hasBegun) return compare("the mark is gone: it was emptied, or restored from before", true);
+    if (hasBegun)
+      return compare("the mark is missing: Redis was emptied, or restored from an earlier dump", true);
     if (isEmpty) return compare("it is empty", false);
     if (takesOver) return compare("it was taken over", false);
     return {
       kind: "refused",
       reason:
-        "it has keys and no mark, so they belong to another program: empty it (FLUSHALL), or overwrite them with dbsync repair --take-over",
+        "it has keys but no mark, so they belong to another program: empty it (FLUSHALL), or overwrite them with dbsync repair --take-over",
     };
   }
   const mark = parseMark(text);
@@ -98,10 +99,12 @@ export function judgeMark(text: string | null, isEmpty: boolean, claimant: Claim
     if (takesOver) return compare("it was taken over", false);
     return { kind: "refused", reason: refusalOf(mark, claimant) };
   }
-  if (hasBegun) return compare("its mark is an older one: it was restored from a dump", true);
+  if (hasBegun) return compare("its mark is older than the last one: Redis was restored from a dump", true);
   if (mark.whole !== "" && mark.whole === claimant.whole) return { kind: "same" };
   const reason =
-    mark.whole === "" ? "the daemon ended before it was level" : "the timeline is another than it was";
+    mark.whole === ""
+      ? "the daemon stopped before Redis was up to date"
+      : "the timeline is not the same as before";
   return compare(reason, false);
 }
 
@@ -109,10 +112,10 @@ const compare = (reason: string, isAlarm: boolean): Claim => ({ kind: "compare",
 
 function refusalOf(mark: Mark | null, { cluster }: Claimant): string {
   if (mark === null)
-    return `its key ${MARK_KEY} is no mark: take that key away, or dbsync repair --take-over`;
+    return `its key ${MARK_KEY} is not a mark: delete that key, or run dbsync repair --take-over`;
   const whose = mark.cluster === cluster ? "" : " of another cluster";
   return (
-    `it is the mirror of daemon ${mark.daemon.slice(0, 12)}…${whose}: give each daemon a Redis of its own, or take this ` +
+    `it is the mirror of daemon ${mark.daemon.slice(0, 12)}…${whose}: give each daemon its own Redis, or take this ` +
     "one over with dbsync repair --take-over, when that daemon is gone"
   );
 }

@@ -1,4 +1,4 @@
-/** Log lines about the mirror: changes immediately, continuing conditions once a minute. */
+/** Writes log lines about the mirror: changes immediately, persistent conditions once a minute. */
 
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { MirrorKey } from "./dirty-keys.js";
@@ -11,7 +11,7 @@ export class MirrorLog {
   readonly #log: MirrorParts["log"];
   readonly #mirror: string;
   readonly #throttle: LogThrottle;
-  /** Keys since the last line about them. */
+  /** The number of keys since the last line about them. */
   #counts = { foreign: 0, refused: 0 };
 
   constructor(parts: MirrorParts) {
@@ -28,11 +28,11 @@ export class MirrorLog {
 
   trouble(reason: string): void {
     const facts = { mirror: this.#mirror, reason };
-    this.#throttle.warn("trouble", facts, "the mirror is not written to, trying again", reason);
+    this.#throttle.warn("trouble", facts, "cannot write to the mirror, trying again", reason);
   }
 
   alarm(reason: string): void {
-    this.#log.warn({ mirror: this.#mirror, reason }, "the mirror is not what was written to it");
+    this.#log.warn({ mirror: this.#mirror, reason }, "the mirror differs from what was written to it");
   }
 
   foreign(keys: readonly MirrorKey[]): void {
@@ -40,7 +40,7 @@ export class MirrorLog {
   }
 
   refused(keys: readonly MirrorKey[], reason: string): void {
-    this.#counted("refused", keys, "the mirror does not take some keys, which are left out", reason);
+    this.#counted("refused", keys, "the mirror refuses some keys, which are left out", reason);
   }
 
   compared({ reason, checked, different, named }: ComparisonReport): void {

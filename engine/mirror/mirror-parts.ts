@@ -1,4 +1,4 @@
-/** Configuration, environment and figures of a mirror. */
+/** The configuration, environment and figures of a mirror. */
 
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
@@ -10,12 +10,12 @@ import type { KeyObserver } from "../backends/changes.js";
 /** The fold, as the mirror reads it. */
 export interface MirroredFold {
   readonly database: Database;
-  /** Date and number of the newest entry that it was folded from. */
+  /** The date and number of the newest folded entry. */
   readonly newest: { readonly at: number; readonly seq: number };
-  /** Count and sum of the entries that it was folded from; "": more is recorded than folded. */
+  /** The count and sum of the folded entries; empty: more entries are recorded than folded. */
   readonly whole: string;
   readonly changes: {
-    hearKeys(observer: KeyObserver): void;
+    observeKeys(observer: KeyObserver): void;
     forget(observer: KeyObserver): void;
   };
 }
@@ -23,36 +23,38 @@ export interface MirroredFold {
 export interface MirrorParts {
   readonly specification: RedisSpecification;
   readonly fold: MirroredFold;
-  /** Hexadecimal, both. */
+  /** The ids of daemon and cluster, in hexadecimal. */
   readonly daemon: string;
   readonly cluster: string;
-  /** Milliseconds that a command of Redis may take. */
+  /** Maximum milliseconds for a command to Redis. */
   readonly timeout: () => number;
-  /** Milliseconds between two checks that changes by other clients are still received; missing: ten seconds. */
+  /**
+   * The interval between two checks that changes by other clients still arrive, in milliseconds; missing: ten seconds.
+   */
   readonly hearEvery?: number;
-  /** Maximum keys that wait to be written. */
+  /** Maximum number of keys that wait to be written. */
   readonly keys: number;
-  /** Milliseconds between two comparisons of everything; 0: only for a reason. */
+  /** The interval between two regular comparisons of all keys, in milliseconds; 0: none. */
   readonly compareEvery: number;
-  /** Keys a second that such a comparison checks. */
+  /** The number of keys that such a comparison checks per second. */
   readonly compareRate: number;
   readonly environment: Environment;
   readonly log: Logger;
 }
 
 export interface ComparisonReport {
-  /** Counts from 1. */
+  /** The number of the comparison, counted from 1. */
   readonly number: number;
   readonly reason: string;
-  /** Keys checked so far, of about `total`. */
+  /** The number of keys checked so far, out of about `total`. */
   readonly checked: number;
   readonly total: number;
   readonly different: number;
-  /** The first of them. */
+  /** The first keys that differ. */
   readonly named: readonly ByteString[];
 }
 
-/** Keys since the start: written, refused by Redis, and changed there by other clients. */
+/** Numbers of keys since the start: written, refused by Redis, and changed in Redis by other clients. */
 export interface MirrorCounts {
   written: number;
   refused: number;
@@ -63,15 +65,15 @@ export interface MirrorFigures extends Readonly<MirrorCounts> {
   /** The name of Redis, without a password. */
   readonly name: string;
   readonly state: "connecting" | "refused" | "comparing" | "behind" | "level";
-  /** Why it does not write; null: it does. */
+  /** The reason why the mirror does not write; null: it writes. */
   readonly trouble: string | null;
-  /** The position in the order up to which Redis has everything. */
+  /** The position in the order up to which Redis has all changes. */
   readonly level: { readonly at: number; readonly seq: number };
-  /** Keys that wait to be written. */
+  /** The number of keys that wait to be written. */
   readonly dirty: number;
-  /** Keys that comparisons have found to differ. */
+  /** The number of keys that comparisons found to differ. */
   readonly different: number;
   readonly comparing: ComparisonReport | null;
-  /** The last completed comparison, with all that it found written. */
+  /** The last completed comparison, after all its differences were written. */
   readonly compared: (ComparisonReport & { readonly at: number }) | null;
 }

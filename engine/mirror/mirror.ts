@@ -1,7 +1,7 @@
 /**
- * -d redis in addition to --data or --peer: a Redis that follows the fold. Reads never use it, and the fold never waits
- * for it: changed keys are noted, and written with their value at that time. When it is uncertain what Redis has, all
- * keys are compared.
+ * A Redis that follows the fold: -d redis in addition to --data or --peer. Reads never use it, and the fold never waits
+ * for it. Changed keys are recorded, and written later with their value at that time. When the content of Redis is
+ * uncertain, all keys are compared.
  */
 import type { Service } from "../../net/process/service.js";
 import { type BatchOutcome, type RefusedKey, removeGone, takeBatch, writeBatch } from "./batch.js";
@@ -17,24 +17,24 @@ import { RedisLine } from "./redis-line.js";
 import { Signal } from "./signal.js";
 import { Work } from "./work.js";
 
-/** Milliseconds between two attempts: the first, and the maximum. */
+/** Milliseconds between two attempts to connect: the initial and the maximum value. */
 const AGAIN_FIRST_MS = 50;
 const AGAIN_MS_MAX = 2000;
-/** Milliseconds to wait where Redis is another daemon's, and where it is full. */
+/** Milliseconds to wait when Redis belongs to another daemon, and when it is full. */
 const REFUSED_PAUSE_MS = 1000;
 const FULL_PAUSE_MS = 500;
-/** Minimum milliseconds between two batches: changes meanwhile are written together. */
+/** Minimum milliseconds between two batches; changes in between are written together. */
 const BATCH_PAUSE_MS = 5;
 /**
- * The rest after each batch, as a multiple of the time that the mirror spent on it; with the answers it takes about a
- * fifth of the daemon's time.
+ * The pause after each batch, as a multiple of the time that the mirror spent on it. Together with reading the replies,
+ * the mirror uses about a fifth of the daemon's time.
  */
 const REST = 6;
-/** Maximum milliseconds to write what is pending before the daemon stops. */
+/** Maximum milliseconds for writing pending changes before the daemon stops. */
 const STOP_MS = 5000;
 const RUN_BYTES = 8;
 
-/** Redis can be reached but may not be written to. */
+/** The error when Redis can be reached but must not be written to. */
 class Refused extends Error {}
 
 export class Mirror implements Service {
@@ -48,19 +48,19 @@ export class Mirror implements Service {
   readonly #run: string;
   #live: Promise<void> | null = null;
   #line: RedisLine | null = null;
-  /** The line whose first write was logged. */
+  /** The line on which a first write was already logged. */
   #loggedLine: RedisLine | null = null;
   #isStopping = false;
   #state: "connecting" | "refused" | "up" = "connecting";
   #trouble: string | null = null;
   /**
-   * One of these is in Redis, the last if its batch was accepted; null: no mark. Empty: nothing was found or written
-   * yet.
+   * Redis has one of these marks, the last one if its batch was accepted; null: no mark. Empty: no mark was found or
+   * written yet.
    */
   #marks: readonly (string | null)[] = [];
   #batches = 0;
   #level = { at: 0, seq: 0 };
-  /** Keys of the running batch. */
+  /** The number of keys in the running batch. */
   #flying = 0;
   #isMarkDue = false;
   #takesOver = false;
@@ -88,7 +88,7 @@ export class Mirror implements Service {
   }
 
   async start(): Promise<void> {
-    this.#parts.fold.changes.hearKeys(this.#dirty);
+    this.#parts.fold.changes.observeKeys(this.#dirty);
     this.#live = this.#follow();
   }
 
@@ -117,13 +117,13 @@ export class Mirror implements Service {
   }
 
   /**
-   * Compares everything from the beginning.
-   * @param takesOver  also where Redis is another daemon's, whose data is lost
+   * Compares all keys from the beginning.
+   * @param takesOver  overwrites the data even if Redis belongs to another daemon
    * @returns the comparison's number
    */
   repair(takesOver: boolean): number {
     this.#takesOver ||= takesOver;
-    const number = this.#comparing.begin("it was asked for", true);
+    const number = this.#comparing.begin("requested by an administrator", true);
     this.#signal.set();
     if (this.#state !== "up") this.#signal.hurry();
     return number;
@@ -139,7 +139,7 @@ export class Mirror implements Service {
     return this.#dirty.size > 0 || this.#dirty.lost !== null || this.#comparing.isUrgent;
   }
 
-  /** Opens line after line, until the daemon stops. */
+  /** Opens one line after another, until the daemon stops. */
   async #follow(): Promise<void> {
     const { random } = this.#parts.environment;
     for (let attempt = 0; !this.#isStopping; attempt++) {
@@ -157,7 +157,7 @@ export class Mirror implements Service {
     }
   }
 
-  /** Runs one line. @returns why it has ended; null: the daemon stops */
+  /** Runs one line. @returns the reason why it has ended; null: the daemon is stopping */
   async #onLine(): Promise<Error | null> {
     try {
       this.#line = await RedisLine.open(this.#parts, this.#scene.timed, this.#onChanged, this.#signal.set);
@@ -175,7 +175,7 @@ export class Mirror implements Service {
     }
   }
 
-  /** Checks whose mirror the Redis is, and claims it. */
+  /** Checks which daemon the Redis belongs to, and claims it. */
   async #claim(line: RedisLine): Promise<void> {
     const [, answer] = await line.ask([
       ["SELECT", String(MARK_DB)],
@@ -189,8 +189,8 @@ export class Mirror implements Service {
     if (claim.kind === "refused") throw new Refused(claim.reason);
     this.#takesOver = false;
     if (claim.kind === "same") {
-      // Changes by other clients that went unnoticed are found in time.
-      if (this.#marks.length > 0) this.#comparing.begin("it was away", false);
+      // A slow comparison finds changes by other clients that went unnoticed.
+      if (this.#marks.length > 0) this.#comparing.begin("it was disconnected", false);
       this.#marks = [text as string];
       this.#isMarkDue = true;
       return;
@@ -201,7 +201,7 @@ export class Mirror implements Service {
     if (outcome.kind === "refused") throw new Refused(outcome.reason);
   }
 
-  /** Does a part of the pending work, and rests. */
+  /** Does some of the pending work, then pauses. */
   async #round(line: RedisLine): Promise<void> {
     if (line.trouble !== null) throw new Error(line.trouble);
     const { lost } = this.#dirty;
@@ -234,8 +234,8 @@ export class Mirror implements Service {
 
   /**
    * @param from   the mark that must be in Redis
-   * @param whole  as `Mark.whole`
-   * @throws Error  keys that may not have been written are dirty again
+   * @param whole  see `Mark.whole`
+   * @throws Error  the keys that may not have been written are marked dirty again
    */
   async #write(
     line: RedisLine,
@@ -248,11 +248,11 @@ export class Mirror implements Service {
     const to = this.#nextMark(level, whole);
     this.#flying = batch.size;
     try {
-      const there = new Set(await line.present([...batch.keys()]));
-      const writable = new Map([...batch].filter(([key]) => there.has(key)));
+      const present = new Set(await line.present([...batch.keys()]));
+      const writable = new Map([...batch].filter(([key]) => present.has(key)));
       this.#marks = [from, to];
       const outcome = await writeBatch(line, writable, { from, to });
-      if (outcome.kind === "moved") throw new Error("its mark is another than was written");
+      if (outcome.kind === "moved") throw new Error("its mark is not the last one that was written");
       if (outcome.kind === "refused") {
         this.#marks = [from];
         this.#dirty.add(batch.keys());
@@ -264,7 +264,7 @@ export class Mirror implements Service {
       this.#trouble = null;
       if (this.#loggedLine !== line) this.#log.up();
       this.#loggedLine = line;
-      this.#note([...batch.keys()], there, outcome.refused);
+      this.#note([...batch.keys()], present, outcome.refused);
       return outcome;
     } catch (problem) {
       this.#dirty.add(batch.keys());
@@ -274,8 +274,8 @@ export class Mirror implements Service {
     }
   }
 
-  #note(keys: readonly MirrorKey[], there: ReadonlySet<MirrorKey>, refused: readonly RefusedKey[]): void {
-    const absent = keys.filter((key) => !there.has(key));
+  #note(keys: readonly MirrorKey[], present: ReadonlySet<MirrorKey>, refused: readonly RefusedKey[]): void {
+    const absent = keys.filter((key) => !present.has(key));
     this.#log.refused(absent, "it has no such database");
     for (const { key, reason } of refused) this.#log.refused([key], reason);
     const lost = absent.length + refused.length;
@@ -292,19 +292,19 @@ export class Mirror implements Service {
 
   readonly #onChanged = (names: readonly Buffer[] | null): void => {
     if (names === null) {
-      this.#log.alarm("another client has emptied a database of it");
-      this.#comparing.begin("another client has emptied a database of it", true);
+      this.#log.alarm("another client has emptied one of its databases");
+      this.#comparing.begin("another client has emptied one of its databases", true);
       this.#isMarkDue = true;
     } else {
-      const others = names.filter((name) => name.toString("latin1") !== MARK_KEY);
-      if (others.length < names.length) this.#isMarkDue = true;
-      if (!this.#foreign.add(others))
+      const foreign = names.filter((name) => name.toString("latin1") !== MARK_KEY);
+      if (foreign.length < names.length) this.#isMarkDue = true;
+      if (!this.#foreign.add(foreign))
         this.#comparing.begin("other clients change more keys than can be checked", true);
     }
     this.#signal.set();
   };
 
-  /** Writes what is pending, and a mark that says that it is complete. */
+  /** Writes all pending changes, and a mark that states that Redis is complete. */
   async #finish(line: RedisLine): Promise<void> {
     while (this.#foreign.size > 0) await this.#lookAtForeign(line);
     while (this.#dirty.size > 0 && this.#dirty.lost === null) if (await this.#writeSome(line)) return;

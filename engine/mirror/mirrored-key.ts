@@ -1,4 +1,4 @@
-/** The commands that give a key in Redis its value in the fold, and the comparison of both. */
+/** Builds the commands that copy a key's value from the fold to Redis, and compares both values. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import type { Database } from "../../store/database.js";
@@ -14,15 +14,15 @@ import { typeName, type Value } from "../../store/values/value.js";
 import type { MirrorKey } from "./dirty-keys.js";
 import { isSameValue } from "./same-value.js";
 
-/** Types that Redis does not know; keys of these types are left out. */
+/** Types that Redis does not have; keys of these types are left out. */
 const OWN_TYPES: ReadonlySet<string> = new Set(["document", "table", "collection"]);
 
-/** Milliseconds by which Redis's clock may be ahead when a key expires. */
+/** Maximum milliseconds by which Redis's clock may be ahead when a key expires. */
 const CLOCK_SLACK_MS = 5000;
 
-/** Bytes of version and checksum after a dumped value. */
+/** The number of bytes for version and checksum after a dumped value. */
 const FOOTER_BYTES = 10;
-/** Redis's type number of sets in listpacks, as of 7.2. */
+/** Redis's type number for sets in listpacks, since version 7.2. */
 const PACKED_SET = 20;
 
 /** Elements sampled to estimate a value's size. */
@@ -33,11 +33,11 @@ export type RedisCommand = readonly (string | Buffer)[];
 
 interface Expected {
   readonly value: Value;
-  /** Milliseconds since 1970; 0: it does not expire. */
+  /** The expiry time in milliseconds since 1970; 0: the key does not expire. */
   readonly expire: number;
 }
 
-/** Returns what Redis is to have of a key; null: nothing. */
+/** Returns the value that a key should have in Redis; null: the key should not exist. */
 function expectedOf({ db, key }: MirrorKey, database: Database, now: number): Expected | null {
   const entry = database.keyspaces[db]?.find(key);
   if (entry === undefined || isExpired(entry, now)) return null;
@@ -45,13 +45,13 @@ function expectedOf({ db, key }: MirrorKey, database: Database, now: number): Ex
   return OWN_TYPES.has(typeName(value)) ? null : { value, expire };
 }
 
-/** Estimates the bytes of a key's value by some of its elements; null: Redis is to have no such key. */
+/** Estimates the size of a key's value in bytes from some of its elements; null: the key should not exist in Redis. */
 export function expectedBytes(mirrored: MirrorKey, database: Database, now: number): number | null {
   const expected = expectedOf(mirrored, database, now);
   return expected === null ? null : estimatedBytes(mirrored.key, expected.value, expected.expire, SAMPLES);
 }
 
-/** Returns the command that gives a key its value in Redis. @param now  milliseconds since 1970 */
+/** Returns the command that copies a key's value to Redis. @param now  milliseconds since 1970 */
 export function commandFor(mirrored: MirrorKey, database: Database, now: number): RedisCommand {
   const expected = expectedOf(mirrored, database, now);
   const key = Buffer.from(mirrored.key, "latin1");
@@ -72,23 +72,26 @@ function payloadOf(value: Value): Buffer | null {
   }
 }
 
-/** A key in Redis: the answers of DUMP and PEXPIRETIME. */
+/** A key in Redis, from the replies to DUMP and PEXPIRETIME. */
 export interface Found {
-  /** null: there is no such key; empty for a key that should not exist. */
+  /** The dumped value; null: there is no such key; empty for a key that should not exist. */
   readonly dump: Buffer | null;
-  /** Milliseconds since 1970; below 0: none. */
+  /** The expiry time in milliseconds since 1970; negative: none. */
   readonly expire: number;
 }
 
-/** `unreadable`: it has a newer format than this release knows, and must be written again. */
+/**
+ * The result of a comparison. `unreadable`: the format is newer than this release knows, so the key must be written
+ * again.
+ */
 export type Comparison = "same" | "different" | "unreadable";
 
 export function compareKey(mirrored: MirrorKey, found: Found, database: Database, now: number): Comparison {
   const expected = expectedOf(mirrored, database, now);
   if (expected === null) {
-    // An expired key is removed there by itself, according to another clock.
-    const isGoing = found.expire > 0 && found.expire <= now;
-    return found.dump === null || isGoing ? "same" : "different";
+    // Redis removes an expired key itself, but its clock may differ.
+    const isExpiring = found.expire > 0 && found.expire <= now;
+    return found.dump === null || isExpiring ? "same" : "different";
   }
   const { expire } = expected;
   if (found.dump === null) return expire > 0 && expire <= now + CLOCK_SLACK_MS ? "same" : "different";
@@ -98,7 +101,7 @@ export function compareKey(mirrored: MirrorKey, found: Found, database: Database
   return isSameValue(expected.value, value) ? "same" : "different";
 }
 
-/** Parses a dumped value; null: its format is not known. */
+/** Parses a dumped value; null: its format is unknown. */
 function valueOfDump(dump: Buffer): Value | null {
   const bytes = dump.subarray(0, Math.max(0, dump.length - FOOTER_BYTES));
   try {
@@ -115,5 +118,5 @@ function packedSet(bytes: Buffer): MemberSet {
   return set;
 }
 
-/** Returns a key as text for log lines. */
+/** Formats a key for log lines. */
 export const shownKey = ({ db, key }: MirrorKey): ByteString => `${db}:${key.slice(0, 100)}`;

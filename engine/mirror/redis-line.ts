@@ -1,7 +1,7 @@
 /**
- * The mirror's line to Redis: a connection for requests and writes, and one that receives the keys that other clients
- * have changed (CLIENT TRACKING by broadcast, without the first connection's writes). When either closes the line has
- * ended.
+ * The mirror's line to Redis. It consists of a connection for requests and writes, and one that receives the keys that
+ * other clients have changed (CLIENT TRACKING in broadcast mode, excluding the first connection's own writes). When
+ * either connection closes, the line has ended.
  */
 import { Command, Redis } from "ioredis";
 import { connectionOptions, sentenceOf } from "../backends/redis/connection-options.js";
@@ -10,17 +10,17 @@ import type { RedisCommand } from "./mirrored-key.js";
 import type { Work } from "./work.js";
 
 const INVALIDATIONS = "__redis__:invalidate";
-/** Commands that a subscribed connection may send. */
+/** The commands that a subscribed connection may send. */
 const SUBSCRIBERS: ReadonlySet<string> = new Set(["SUBSCRIBE", "PING"]);
-/** The first version that reports a key's time of expiry exactly. */
+/** The first version that reports a key's expiry time exactly. */
 const REDIS_MIN = 7;
 
-/** Integers are text, errors are values. */
+/** A reply of Redis. Integers are text, and errors are values. */
 export type RedisAnswer = Buffer | string | null | Error | readonly RedisAnswer[];
 
 /**
- * Milliseconds between two pings on the connection that receives changes, which may be silent for hours: it may be half
- * open.
+ * The interval between two pings on the connection that receives changes, in milliseconds. That connection may be
+ * silent for hours, so only a ping detects that it is half open.
  */
 const HEAR_EVERY_MS = 10_000;
 
@@ -29,7 +29,7 @@ export class RedisLine {
   readonly #receiving: Redis;
   readonly #timed: Work["timed"];
   #cancel = () => {};
-  /** Whether Redis has each of the databases that were requested. */
+  /** Whether Redis has each database that was checked so far. */
   readonly #databases = new Map<number, boolean>();
   #trouble: string | null = null;
 
@@ -56,17 +56,17 @@ export class RedisLine {
         onEnded();
       });
     }
-    // The event of ioredis for messages of any channel; this channel's are keys, or nil.
+    // ioredis emits this event for messages on every channel. On this channel a message is a list of keys, or nil.
     this.#receiving.on("messageBuffer", (_: Buffer, keys: unknown) => {
       onChanged(Array.isArray(keys) ? keys.filter((key) => Buffer.isBuffer(key)) : null);
     });
   }
 
   /**
-   * @param timed      runs synchronous work, and adds its duration
-   * @param onChanged  called with keys that other clients have changed, in any database; null: all
+   * @param timed      runs synchronous work, and adds its duration to the total
+   * @param onChanged  called with the keys that other clients have changed, in any database; null: all keys
    * @param onEnded    called when the line has ended
-   * @throws Error  why it cannot be opened
+   * @throws Error  the reason why the line cannot be opened
    */
   static async open(
     parts: MirrorParts,
@@ -81,7 +81,7 @@ export class RedisLine {
       await line.#askOf(line.#receiving, ["SUBSCRIBE", INVALIDATIONS]);
       const version = /redis_version:(\d+)/.exec(String(await line.#one(["INFO", "server"])))?.[1] ?? "0";
       if (Number(version) < REDIS_MIN)
-        throw new Error(`it is Redis ${version}, and a mirror needs ${REDIS_MIN}.0 or later`);
+        throw new Error(`it is Redis ${version}, but a mirror needs ${REDIS_MIN}.0 or later`);
       await line.#one(["CLIENT", "TRACKING", "ON", "REDIRECT", String(id), "BCAST", "NOLOOP"]);
       line.#pingRegularly(parts);
       return line;
@@ -92,15 +92,15 @@ export class RedisLine {
     }
   }
 
-  /** Why it has ended; null: it has not. */
+  /** The reason why the line has ended; null: it is open. */
   get trouble(): string | null {
     return this.#trouble;
   }
 
   /**
    * Sends commands together.
-   * @returns an answer for each, in order
-   * @throws Error  the line has ended; their outcome is unknown
+   * @returns one reply for each command, in order
+   * @throws Error  the line has ended, and the outcome of the commands is unknown
    */
   async ask(commands: readonly RedisCommand[]): Promise<readonly RedisAnswer[]> {
     try {
@@ -115,8 +115,8 @@ export class RedisLine {
   }
 
   /**
-   * Returns the keys whose database Redis has: it may have fewer, and would write a key into the previously selected
-   * one.
+   * Returns the keys whose database exists in Redis. Redis may have fewer databases, and would write such a key to the
+   * previously selected one.
    */
   async present<Key extends { readonly db: number }>(keys: readonly Key[]): Promise<readonly Key[]> {
     for (const { db } of keys) {
@@ -127,7 +127,7 @@ export class RedisLine {
     return keys.filter(({ db }) => this.#databases.get(db));
   }
 
-  /** Returns the number of keys of each database that is not empty. @throws Error */
+  /** Returns the number of keys in each database that is not empty. @throws Error */
   async keyCounts(): Promise<readonly { readonly db: number; readonly keys: number }[]> {
     const text = String(await this.#one(["INFO", "keyspace"]));
     return [...text.matchAll(/^db(\d+):keys=(\d+)/gm)].map(([, db, keys]) => ({
@@ -143,7 +143,9 @@ export class RedisLine {
     this.#receiving.disconnect();
   }
 
-  /** Pings regularly; no answer within `timeout` ends the line, and the next line compares what was missed. */
+  /**
+   * Pings regularly. If no reply arrives within `timeout`, the line ends, and the next line compares what was missed.
+   */
   #pingRegularly(parts: MirrorParts): void {
     this.#cancel = parts.environment.setTimer(parts.hearEvery ?? HEAR_EVERY_MS, () => {
       this.#askOf(this.#receiving, ["PING"]).then(
@@ -151,14 +153,14 @@ export class RedisLine {
           if (this.#trouble === null) this.#pingRegularly(parts);
         },
         () => {
-          this.#trouble ??= "the connection that receives other clients' changes does not answer";
+          this.#trouble ??= "the connection that receives other clients' changes does not reply";
           this.close();
         },
       );
     });
   }
 
-  /** @throws Error  also for an error reply */
+  /** @throws Error  the line has ended, or Redis replied with an error */
   async #one(command: RedisCommand): Promise<RedisAnswer> {
     const answer = await this.#askOf(this.#requesting, command);
     if (answer instanceof Error) throw answer;
@@ -166,7 +168,8 @@ export class RedisLine {
   }
 
   #askOf(redis: Redis, [name, ...args]: RedisCommand): Promise<RedisAnswer> {
-    // An upper-case name keeps ioredis from reshaping arguments and answers, but it must recognize these two.
+    // An upper-case name keeps ioredis from converting arguments and replies, but ioredis must recognize these two
+    // commands.
     const known = SUBSCRIBERS.has(String(name)) ? String(name).toLowerCase() : String(name);
     const command = new Command(known, [...args], { replyEncoding: null });
     redis.sendCommand(command);

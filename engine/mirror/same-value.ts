@@ -1,4 +1,6 @@
-/** Compares two values as a client of Redis sees them, where the order of sets, hashes and groups does not matter. */
+/**
+ * Compares two values from the point of view of a Redis client: the order in sets, hashes and groups does not matter.
+ */
 import { Hash } from "../../store/values/hash.js";
 import { List } from "../../store/values/list.js";
 import { MemberSet } from "../../store/values/member-set.js";

@@ -1,4 +1,4 @@
-/** A signal that there is work: wakes whatever waits for it, now or later. */
+/** A signal that there is work. It wakes a task that waits for it now, or that will wait later. */
 import type { Environment } from "../../net/process/environment.js";
 
 export class Signal {
@@ -17,19 +17,19 @@ export class Signal {
     this.#wake();
   };
 
-  /** Ends all waits, now and later. */
+  /** Ends all current and future waits. */
   end(): void {
     this.#hasEnded = true;
     this.#wake();
     this.hurry();
   }
 
-  /** Ends a pause. */
+  /** Ends the current pause early. */
   hurry(): void {
     this.#wakePause();
   }
 
-  /** Waits for the signal. @param most  milliseconds */
+  /** Waits for the signal. @param most  maximum milliseconds */
   async wait(most: number): Promise<void> {
     if (!this.#isSet && !this.#hasEnded) {
       await this.#timed(most, (wake) => {
@@ -39,7 +39,7 @@ export class Signal {
     this.#isSet = false;
   }
 
-  /** Waits, even if there is work. */
+  /** Pauses even if there is work. */
   async pause(milliseconds: number): Promise<void> {
     if (this.#hasEnded) return;
     await this.#timed(milliseconds, (wake) => {

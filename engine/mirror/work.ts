@@ -1,13 +1,11 @@
-/**
- * Measures the CPU time that the mirror takes: the clock would include the time of other programs on a busy machine.
- */
+/** Measures the CPU time that the mirror uses. Elapsed time would include other programs on a busy machine. */
 
 const MICROSECONDS = 1000;
 
 export class Work {
   #spent = 0;
 
-  /** Runs synchronous work, and adds its CPU time. */
+  /** Runs synchronous work, and adds its CPU time to the total. */
   readonly timed = <Result>(work: () => Result): Result => {
     const from = process.cpuUsage();
     const result = work();
@@ -16,7 +14,7 @@ export class Work {
     return result;
   };
 
-  /** Returns the milliseconds since the last call. */
+  /** Returns the CPU time since the last call, in milliseconds. */
   take(): number {
     const spent = this.#spent;
     this.#spent = 0;

@@ -1,29 +1,30 @@
 /**
- * Publishes the messages of envelopes, each once, whether the client that signed it sent it or a member that passed it
- * on. An id that was forgotten lies at or below a floor; its message is never published again.
+ * Publishes the messages of envelopes, each message once, whether the signing client sent the envelope or a member
+ * forwarded it. An id that is no longer remembered is dated at or before a floor; its messages are never published
+ * again.
  */
 
 import type { Environment } from "../../net/process/environment.js";
 import type { DateWindow } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
-import type { Channels, Said } from "../channels/channels.js";
+import type { ChannelMessage, Channels } from "../channels/channels.js";
 import { Seen } from "./seen.js";
 
-/** Minimum milliseconds between two gap events to the subscribers. */
+/** Minimum milliseconds between two gap events to subscribers. */
 const MISSED_EVERY_MS = 1000;
 
 export class Broadcasts {
-  /** Passes a client's envelope on to the members; null: there are none. */
+  /** Forwards a client's envelope to the members; null: there are none. */
   passOn: ((message: CommandMessage) => void) | null = null;
   readonly channels: Channels;
   readonly #environment: Environment;
   readonly #window: DateWindow;
   readonly #seen: Seen;
-  /** Whether a further gap event is pending; null: the next one is sent immediately. */
+  /** Whether another gap event is pending; null: the next one is sent immediately. */
   #lacks: boolean | null = null;
 
-  /** @param most  how many ids are remembered */
+  /** @param most  maximum number of ids that are remembered */
   constructor({
     channels,
     environment,
@@ -38,7 +39,7 @@ export class Broadcasts {
     this.channels = channels;
     this.#environment = environment;
     this.#window = window;
-    // The daemon that ran before may have published what is dated before this start.
+    // The previous process may have published messages that are dated before this start.
     this.#seen = new Seen(environment.clock(), { most, mostBytes: 0 });
   }
 
@@ -49,15 +50,15 @@ export class Broadcasts {
     return at <= this.#seen.floor || this.#seen.find(id, at) !== undefined;
   }
 
-  /** Returns whether this daemon remembers that it published an envelope; `isKnown` also covers forgotten ones. */
+  /** Returns whether this daemon remembers publishing an envelope; `isKnown` also covers forgotten ones. */
   wasPublished(id: ByteString, at: number): boolean {
     return this.#seen.find(id, at) !== undefined;
   }
 
   /**
-   * Sends a gap event to all subscribers: messages may be missing here. It is sent immediately, and again after the
-   * interval if there were further gaps, however many. Otherwise a client or member whose messages cannot be published
-   * would cause a write to each subscriber for each of them.
+   * Sends a gap event to all subscribers, because messages may be missing here. It is sent immediately, and again
+   * after the interval if there were further gaps. Otherwise a client or member whose messages cannot be published
+   * would cause a write to each subscriber for every such message.
    */
   miss(): void {
     if (this.#lacks !== null) {
@@ -73,41 +74,42 @@ export class Broadcasts {
     });
   }
 
-  /** Remembers an envelope that was published as it was signed. */
+  /** Records an envelope whose messages were already published from its signed form. */
   note(id: ByteString, at: number): void {
     if (!this.isKnown(id, at) && this.#seen.makeRoom(this.#environment.clock()) !== false)
       this.#seen.add(id, at, null);
   }
 
   /**
-   * Publishes the messages of an envelope, unless it is known.
-   * @param from  the client's envelope, to be passed on; null: it came from a member, or is for this daemon alone
-   * @returns for each message how many subscribers received it here; of a known one, how many the channel has now
+   * Publishes the messages of an envelope, unless the envelope is known.
+   * @param from  the client's envelope, which is forwarded; null: it came from a member, or is only for this daemon
+   * @returns for each message the number of local subscribers that received it; for a known envelope, the channel's
+   * current number
    */
   publish(
     id: ByteString,
     at: number,
-    messages: readonly Said[],
+    messages: readonly ChannelMessage[],
     from: CommandMessage | null,
   ): readonly number[] {
     const { channels } = this;
     if (messages.length === 0) return [];
     if (this.isKnown(id, at)) {
       if (!this.wasPublished(id, at)) this.miss();
-      return messages.map((said) => channels.hearersOf(said));
+      return messages.map((message) => channels.countReceivers(message));
     }
-    // All ids that fit are of this second: a message that might be published twice is not published.
+    // All remembered ids belong to the current second. A message that might be published twice is not published.
     if (this.#seen.makeRoom(this.#environment.clock()) === false) {
       this.miss();
       return messages.map(() => 0);
     }
     this.#seen.add(id, at, null);
     if (from !== null) this.passOn?.(from);
-    // The gap event comes before the messages that follow the gap.
+    // The gap event must precede the messages that follow the gap.
     if (this.#lacks === true) {
       this.#lacks = false;
       channels.miss();
     }
-    return messages.map((said) => channels.tell(said));
+    return messages.map((message) => channels.publishLocally(message));
   }
 }

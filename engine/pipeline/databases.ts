@@ -1,4 +1,4 @@
-/** Combines the databases of the daemon: each receives every command. */
+/** Combines the daemon's databases: each of them receives every command. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
@@ -12,7 +12,7 @@ type Argv = readonly ByteString[];
 export class Databases {
   readonly #backends: readonly Backend[];
   readonly #only: Backend | null;
-  /** The number of databases that a unit may choose from. */
+  /** The number of databases that a unit can select. */
   readonly numbers: number;
   readonly takeConditions: boolean;
 
@@ -23,28 +23,32 @@ export class Databases {
     this.takeConditions = this.#only?.holds !== undefined;
   }
 
-  /** Returns whether the named units were the last to change the keys; only where conditions are accepted. */
+  /**
+   * Returns whether the units that the conditions name were the last to change the keys. Used only where conditions are
+   * accepted.
+   */
   hold(conditions: readonly Condition[], unit: Unit): boolean {
     return this.#only?.holds?.(conditions, unit) ?? false;
   }
 
   /**
-   * Executes a command of version 2 on all databases in the same turn, so that all apply commands in one order.
-   * @returns the first failure or error among them, otherwise the first one's reply
+   * Executes a command of version 2 on all databases in the same turn, so that all of them apply commands in the same
+   * order.
+   * @returns the first failure or error, otherwise the first database's reply
    */
   execute(argv: Argv, unit: Unit): Outcome | Promise<Outcome> {
     if (this.#only !== null) return this.#only.execute(argv, unit);
     return merge(this.#backends.map((backend) => backend.execute(argv, unit)));
   }
 
-  /** Executes several commands as one unit: if one is malformed none is applied, and the reply is an error. */
+  /** Executes several commands as one unit. If one is malformed, none is applied and the reply is an error. */
   executeTogether(commands: readonly Argv[], unit: Unit): Outcome | Promise<Outcome> {
     return merge(this.#backends.map((backend) => backend.executeTogether(commands, unit)));
   }
 
   /**
-   * Executes a command of version 1 on one database after the other, as php-dbsync's daemon does; the first failure
-   * skips the remaining ones, and those before it keep what they wrote.
+   * Executes a command of version 1 on one database after another, as php-dbsync's daemon does. After the first failure
+   * the remaining databases are skipped; earlier ones keep what they wrote.
    */
   executeInTurn(argv: Argv, unit: Unit): Answer | Promise<Answer> {
     const replies: Values = [];
@@ -102,7 +106,7 @@ export function effectOf(outcomes: readonly Outcome[]): BackendFailure["effect"]
     : "unknown";
 }
 
-/** Turns the failure of a command that needs a connection of its own into an error reply to that command. */
+/** Converts the failure of a command that needs its own connection into an error reply to that command. */
 export function replyOrFailure(outcome: Outcome): Outcome {
   return outcome.kind === "failed" && outcome.code === "not-carried"
     ? error(`ERR ${outcome.detail}`)

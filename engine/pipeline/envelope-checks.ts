@@ -1,4 +1,4 @@
-/** Checks of an envelope's header. Pure functions; a refusal is a value, null means accepted. */
+/** Checks an envelope's header. The functions are pure and return a refusal, or null if the envelope is accepted. */
 
 import type { DateWindow } from "../../options/date-window.js";
 import { MalformedFrame } from "../../protocol/errors.js";
@@ -8,26 +8,27 @@ import { type Role, validity } from "../../store/rights/key-record.js";
 import { type Refused, refused } from "../answers/request.js";
 
 /**
- * Maximum bytes of the body of an envelope with KEY or CLUSTER commands, which stays in every snapshot permanently. All
- * daemons have the same limit: what one has accepted, all must be able to accept. Source: docs/protocol-v2.md "Body".
+ * Maximum bytes of the body of an envelope with KEY or CLUSTER commands, which every snapshot keeps permanently. All
+ * daemons have the same limit, because all must be able to accept what one has accepted. Source: docs/protocol-v2.md
+ * "Body".
  */
 export const RING_BODY_BYTES_MAX = 262_144;
 
 /** The properties of this daemon that an envelope's header must match. */
 export interface Audience {
-  /** 32 bytes. */
+  /** The cluster's id, 32 bytes. */
   readonly cluster: string;
   /** The daemon's id, 32 bytes. */
   readonly daemon: string;
-  /** The number of databases that a command may choose from. */
+  /** The number of databases that a command can select. */
   readonly databases: number;
   readonly takesConditions: boolean;
 }
 
 /**
- * Checks, by its bytes alone, whether the envelope is meant for this daemon and can be executed here.
- * @param bytes  of its body
- * @param role   of its signer; null: it is not signed
+ * Checks, from its bytes alone, whether the envelope is meant for this daemon and can be executed here.
+ * @param bytes  length of its body
+ * @param role   the signer's role; null: the envelope is not signed
  */
 export function checkEnvelope(
   envelope: Envelope,
@@ -48,7 +49,10 @@ export function checkEnvelope(
   return checkRing(envelope.commands, bytes);
 }
 
-/** Checks that KEY and CLUSTER commands are alone in their envelope, and that it is short. @param bytes  of its body */
+/**
+ * Checks that KEY and CLUSTER commands are alone in their envelope, and that it is short. @param bytes  length of its
+ * body
+ */
 export function checkRing(commands: Envelope["commands"], bytes: number): Refused | null {
   if (!commands.some(isKeyCommand)) return null;
   if (!commands.every(isKeyCommand)) return refused("not-alone", `among ${commands.length} commands`);
@@ -65,13 +69,13 @@ export function checkValidity(signer: KeyRecord, at: number): Refused | null {
   return refused(state === "expired" ? "key-expired" : "key-not-yet-valid", who);
 }
 
-/** Checks whether a date lies in the window. @param clock  the daemon's, milliseconds since 1970 */
+/** Checks whether a date is within the window. @param clock  the daemon's clock, milliseconds since 1970 */
 export function checkDate(at: number, clock: number, { past, future }: DateWindow): Refused | null {
   if (at > clock - past && at < clock + future) return null;
   return refused("skew", `dated ${at - clock} ms from this daemon's clock`);
 }
 
-/** Reads a body; returns a refusal if the bytes are malformed. */
+/** Runs `read`; returns a refusal if the bytes are malformed. */
 export function reading<T extends object | null>(read: () => T): T | Refused {
   try {
     return read();

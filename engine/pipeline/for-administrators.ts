@@ -1,5 +1,6 @@
 /**
- * Commands that need an administrator's key: they are refused in version 1 and in unsigned envelopes. Pure functions.
+ * Recognizes commands that need an administrator's key. They are refused in version 1 and in unsigned envelopes. The
+ * functions are pure.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
@@ -13,10 +14,10 @@ export function isForAdministrators(argv: readonly ByteString[]): boolean {
 
 const TIMELINE = "TIMELINE";
 
-/** Runs for every command: the length rules most of them out. */
+/** This runs for every command: the length rules out most of them. */
 const isOfTimeline = (name: ByteString) => name.length === TIMELINE.length && name.toUpperCase() === TIMELINE;
 
-/** Returns why an unsigned unit is not applied; null: it is, since a daemon without keys has no rules. */
+/** Returns the refusal of an unsigned unit; null: it is applied, because a daemon without keys has no rules. */
 export function unsignedRefusalOf(commands: readonly (readonly ByteString[])[]): ErrorReply | null {
   for (const argv of commands) {
     if (isForAdministrators(argv)) return NEEDS_KEYS;

@@ -1,19 +1,21 @@
-/** Events of the pipeline and its listeners, which metrics count. Called on the hot path: must be cheap. */
+/**
+ * Events of the pipeline and its listeners, which metrics count. They occur on the hot path, so observers must be fast.
+ */
 import type { ConnectionObserver } from "../../net/connections/connection-observer.js";
 import type { RefusalCode } from "../answers/refusals.js";
 
 export interface Observer extends ConnectionObserver {
   /**
-   * Commands were answered.
-   * @param listener  "dbsync-v1", "dbsync-v2", "ws"; "dbsync" while the version is not known
+   * Called when commands were answered.
+   * @param listener  "dbsync-v1", "dbsync-v2" or "ws"; "dbsync" while the version is unknown
    */
   served(listener: string, units: number, errors: number): void;
   refused(listener: string, code: RefusalCode): void;
-  /** A signature was verified. */
+  /** Called when a signature was verified. */
   verified(milliseconds: number): void;
-  /** A signed command or an envelope was answered. @param milliseconds  since it was received */
+  /** Called when a signed command or an envelope was answered. @param milliseconds  since it was received */
   answered(milliseconds: number): void;
-  /** An envelope was dated. @param milliseconds  its `at` minus the daemon's clock */
+  /** Called with the date of an envelope. @param milliseconds  its `at` minus the daemon's clock */
   skewed(milliseconds: number): void;
 }
 

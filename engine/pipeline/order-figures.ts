@@ -1,30 +1,30 @@
-/** Figures about the stream that orders the writes (--order), for metrics and INFO. */
+/** Figures of the stream that orders the writes (--order), for metrics and INFO. */
 import type { Histogram } from "../../net/admin/histogram.js";
 
-/** Attempts to add an envelope to the stream, since the start, by their outcome. */
+/** The attempts to add an envelope to the stream since the start, by outcome. */
 export interface PublishCounts {
   stored: number;
-  /** The stream already had it: from another daemon, or from an attempt that was not answered. */
+  /** The stream already had the envelope, from another daemon or from an earlier attempt without a reply. */
   repeated: number;
   refused: number;
-  /** Not answered, and tried again. */
+  /** The attempt got no reply and was repeated. */
   unknown: number;
 }
 
 export interface OrderFigures {
-  /** Why the stream can be neither read nor written; null: it can. */
+  /** The reason why the stream can be neither read nor written; null: it works. */
   readonly trouble: string | null;
-  /** Sequence of the last message that is applied here. */
+  /** The sequence number of the last message that was applied here. */
   readonly applied: number;
-  /** Messages after it in the stream, as far as is known: checked every five seconds. */
+  /** The number of later messages in the stream, as far as known; updated every five seconds. */
   readonly behind: number;
-  /** Messages that no daemon applies, since the start. */
+  /** The number of messages since the start that no daemon applies. */
   readonly skipped: number;
-  /** Envelopes that wait for their message to come back. */
+  /** The number of envelopes whose message has not come back yet. */
   readonly waiting: number;
   readonly published: Readonly<PublishCounts>;
-  /** Seconds until the stream acknowledged an envelope. */
+  /** The seconds until the stream acknowledged an envelope. */
   readonly publishing: Histogram;
-  /** Connections made since the start. */
+  /** The number of connections made since the start. */
   readonly connections: number;
 }

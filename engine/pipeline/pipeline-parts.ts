@@ -1,4 +1,4 @@
-/** The components of the pipeline: those of the daemon, or what a test or the simulation uses in their place. */
+/** The components of the pipeline, which a test or the simulation can replace. */
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
 import type { DateWindow } from "../../options/date-window.js";
@@ -15,22 +15,22 @@ import type { Inspecting } from "./units.js";
 
 export interface PipelineParts {
   readonly databases: Databases;
-  /** null: a daemon without keys, which accepts only unsigned commands and envelopes. */
+  /** null for a daemon without keys, which accepts only unsigned commands and envelopes. */
   readonly signers: Signers | null;
   readonly environment: Environment;
   readonly log: Logger;
   readonly observer: Observer;
   /** The daemon's id, 32 bytes. */
   readonly daemon: ByteString;
-  /** Returns the SHA-256 of all pieces together. */
+  /** Returns the SHA-256 of all pieces combined. */
   readonly hash: (...pieces: readonly Buffer[]) => ByteString;
   readonly memory: MemoryLimit;
   readonly window: DateWindow;
   readonly remembered: SeenBounds;
   readonly floor: Floor;
   readonly recording: Recording;
-  /** Publishes messages on channels; null or missing: the databases do. */
+  /** Publishes messages on channels; null or missing: the databases publish them. */
   readonly broadcasts?: Broadcasts | null;
-  /** Answers administrators' commands about the daemon itself; null or missing: these are refused. */
+  /** Answers administrators' commands about the daemon itself; null or missing: such commands are refused. */
   readonly inspection?: Inspecting | null;
 }

@@ -1,7 +1,7 @@
 /**
- * The path of a command, from any listener to the databases and back:
- * decode → verify → authorize → dedupe → apply. Its unit of work is one request, a command of version 1 or an envelope
- * of version 2; every refusal is a value. The order of the checks is that of docs/protocol-v2.md.
+ * The path of a command, from any listener to the databases and back: decode → verify → authorize → dedupe → apply. It
+ * processes one request at a time: a command of version 1 or an envelope of version 2. Every refusal is a value. The
+ * checks run in the order of docs/protocol-v2.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
@@ -35,10 +35,10 @@ import { Waiters } from "./waiters.js";
 type Answered = EnvelopeAnswer | Promise<EnvelopeAnswer>;
 
 export class Pipeline {
-  /** Replaced when the keys are read again. */
+  /** The signers; replaced when the keys are read again. */
   signers: Signers | null;
   readonly seen: Seen;
-  /** Keeps the writes: a timeline, or nothing. */
+  /** Stores the writes in a timeline, or not at all. */
   readonly recording: Recording;
   readonly #parts: PipelineParts;
   readonly #units: Units;
@@ -66,8 +66,8 @@ export class Pipeline {
 
   /**
    * Handles an envelope of version 2.
-   * @param room      bytes that the replies may have together
-   * @param listener  receives it instead of the databases
+   * @param room      maximum bytes of all replies together
+   * @param listener  receives the envelope instead of the databases
    */
   take(message: CommandMessage, room: number, listener: UnitListener | null = null): Answered {
     const id = this.#parts.hash(...signedPieces(message.body));
@@ -95,7 +95,7 @@ export class Pipeline {
       readStatus,
       listener,
     });
-    // Promises are marked where they are made.
+    // Promises are marked where they are created.
     return answer instanceof Promise ? answer : this.#asHeld(answer, envelope);
   }
 
@@ -103,8 +103,8 @@ export class Pipeline {
     const { id, message, signer, now } = taken;
     const misdirected = (signer && checkValidity(signer, now)) ?? this.#address(taken);
     if (misdirected !== null) return notApplied(id, misdirected);
-    // A listener refuses an envelope without `only`, which must not be remembered by that: an attacker that saw a
-    // command could send it here first, so that the command itself would be refused.
+    // A listener refuses an envelope without `only`, and the refusal must not be remembered: otherwise an attacker that
+    // intercepted a command could send it here first, so that the command itself would be refused.
     if (taken.listener !== null && taken.envelope.only === null) return this.#apply(taken);
     if (message.wait !== undefined) return this.#laterAsHeld(this.#confirmed(taken, message.wait), taken);
     const first = this.#firstAnswer(taken);
@@ -112,7 +112,10 @@ export class Pipeline {
     return first instanceof Promise ? this.#laterAsHeld(first, taken) : first;
   }
 
-  /** Marks a refusal as uncertain if the envelope was recorded before or meanwhile, since a member may have sent it. */
+  /**
+   * Marks a refusal as uncertain if the envelope was recorded before or in the meantime, because a member may have sent
+   * it.
+   */
   #asHeld(answer: EnvelopeAnswer, { at, seq }: EnvelopeDate): EnvelopeAnswer {
     const isCertain = answer.kind === "refused" && answer.effect === "not-applied";
     return isCertain && this.recording.holds({ at, seq, id: answer.id }) ? unknown(answer) : answer;
@@ -123,8 +126,9 @@ export class Pipeline {
   }
 
   /**
-   * Its key may have been known when it first came, before an earlier-dated revocation arrived or a snapshot without
-   * the key. Only the envelope's date is read to find out.
+   * Answers an envelope whose key is unknown. The key may have been known when the envelope first arrived, before this
+   * daemon received an earlier-dated revocation or a snapshot without the key. Only the envelope's date is read to
+   * check this.
    */
   #unidentified({ body }: CommandMessage, answer: RefusedEnvelope): EnvelopeAnswer {
     const head = reading(() => readHead(body));
@@ -132,7 +136,7 @@ export class Pipeline {
     return this.seen.isApplied(answer.id, head.at) ? unknown(answer) : this.#asHeld(answer, head);
   }
 
-  /** Resumes envelopes that wait for entries, from members or the gateway, which are on disk now. */
+  /** Resumes envelopes that wait for the given entries, from members or the gateway, which are on disk now. */
   arrived(ids: Iterable<ByteString>): void {
     for (const id of ids) this.#waiters.applied(id);
   }
@@ -143,36 +147,36 @@ export class Pipeline {
     this.recording.stop();
   }
 
-  /** Holds the result back until it is as certain as the client requires. */
+  /** Delays the result until it is as certain as the client requires. */
   async #confirmed(taken: Taken, wait: Wait): Promise<EnvelopeAnswer> {
     const { id, envelope, isRecorded } = taken;
     const recording = this.recording;
     const first = this.#firstAnswer(taken);
     const isTooMany = wait.kind === "replicated" && wait.daemons > recording.daemons;
     const refusal = notApplied(id, refused(isRecorded ? "too-few-daemons" : "cannot-wait", wait.kind));
-    // It may have been applied before, when the client did not ask it to wait.
+    // The envelope may have been applied before, when the client did not require waiting.
     if (!isRecorded || isTooMany) return first === null ? refusal : unknown(refusal);
     const answer = await (first ?? this.#admit(taken));
     const { at, seq } = envelope;
     if (answer.kind === "refused") return answer;
     const isHeld = recording.holds({ at, seq, id });
-    // A denied envelope is not recorded, unless another member whose ring permitted it did, and sent it. Anything else
-    // was recorded; if it is damaged by now, nothing more is certain about it.
+    // A denied envelope is not recorded, unless another member whose ring permitted it recorded and sent it. Any other
+    // envelope was recorded; if its entry is damaged now, nothing more is certain about it.
     if (!isHeld && answer.isDenied) return answer;
     if (isHeld && (await recording.confirm({ at, seq, id }, wait))) return answer;
     return unknown(notApplied(id, refused(`not-${wait.kind}`, "not in time")));
   }
 
-  /** Checks whether the envelope is meant for this daemon, and whether its key was valid at its date. */
+  /** Checks that the envelope is meant for this daemon, and that its key was valid at the envelope's date. */
   #address({ envelope, signer, message }: Taken): Refused | null {
     const cluster = this.signers?.cluster ?? NO_KEY;
-    // The keys may have been read again since.
+    // The keys may have been read again since then.
     if (cluster !== this.#audience.cluster) this.#audience = { ...this.#audience, cluster };
     const wrong = checkEnvelope(envelope, message.body.length, signer?.role ?? null, this.#audience);
     return wrong ?? (signer && checkValidity(signer, envelope.at));
   }
 
-  /** Returns the answer that it received before; null: it was not seen, or its date has left the window. */
+  /** Returns the answer that the envelope received before; null: it is new, or its date has left the window. */
   #firstAnswer(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     const { id, envelope, isRecorded, now } = taken;
     this.seen.forget(now, now - this.#parts.window.past);
@@ -183,7 +187,7 @@ export class Pipeline {
   }
 
   /**
-   * Remembers the id from here on, whatever the outcome: an envelope that was refused once must not be applied later.
+   * Remembers the id from now on, whatever the outcome: an envelope that was refused once must not be applied later.
    */
   #admit(taken: Taken): Answered {
     const refusal =
@@ -209,7 +213,7 @@ export class Pipeline {
   #checkFloor({ id, envelope, isRecorded }: Taken): EnvelopeAnswer | null {
     const { date, pending } = this.#parts.floor;
     if (pending !== null) {
-      // It must not be accepted later either.
+      // Later attempts must not be accepted either.
       this.seen.floor = Math.max(this.seen.floor, envelope.at);
       return notApplied(id, pending);
     }
@@ -231,7 +235,7 @@ export class Pipeline {
     return refusal === null ? null : this.#refuse(taken, refusal);
   }
 
-  /** Makes room after all other checks, so that a refused envelope does not evict the memory of an accepted one. */
+  /** Makes room after all other checks, so that a refused envelope does not evict the record of an accepted one. */
   #makeRoom(taken: Taken): EnvelopeAnswer | null {
     const { seen } = this;
     const room = seen.makeRoom(taken.now);
@@ -242,7 +246,7 @@ export class Pipeline {
   }
 
   /**
-   * Refuses an envelope that would be accepted another time: it is certain not to be applied only as long as its id is
+   * Refuses an envelope that would be accepted at another time. It is certainly not applied only while its id is
    * remembered.
    */
   #refuse({ id, envelope: { at, key } }: Taken, refusal: Refused): EnvelopeAnswer {
@@ -258,7 +262,7 @@ export class Pipeline {
       this.#waiters.applied(id);
       return answer;
     }
-    // The commands are garbage from here on, and do not wait for the disk.
+    // The commands are garbage from here on, and need not stay in memory until the disk has written.
     return answer.then((settled) => {
       this.seen.settle(id, at, settled);
       this.#waiters.applied(id);
@@ -268,10 +272,11 @@ export class Pipeline {
 
   async #applyAfter(taken: Taken, after: ByteString): Promise<EnvelopeAnswer> {
     const held = await this.#held(after, taken);
-    if (!held) return notApplied(taken.id, refused("not-yet", "what it names in `after` did not come"));
-    // Look it up again: it may have been revoked meanwhile.
+    if (!held)
+      return notApplied(taken.id, refused("not-yet", "the entry named in `after` did not arrive in time"));
+    // Look up the signer again: its key may have been revoked in the meantime.
     const signer = taken.signer === null ? null : this.signers?.ring.find(taken.signer.id);
-    if (signer === undefined) return notApplied(taken.id, refused("unknown-key", "the key is gone"));
+    if (signer === undefined) return notApplied(taken.id, refused("unknown-key", "the key was removed"));
     const invalid = signer && checkValidity(signer, this.#parts.environment.clock());
     return invalid === null ? await this.#apply(taken) : notApplied(taken.id, invalid);
   }
@@ -289,7 +294,7 @@ export class Pipeline {
 
   #apply(taken: Taken): Answered {
     const { signers } = this;
-    // Check again, as it may have waited: one check is not enough to keep unsigned writes out.
+    // Check again, because the envelope may have waited: a single check would not keep unsigned writes out.
     const undue = checkSigned(taken.signer !== null, signers, "envelope");
     if (undue !== null) return notApplied(taken.id, undue);
     return this.recording.apply(taken) ?? this.#units.apply(taken, signers?.ring ?? null);
@@ -300,4 +305,4 @@ export class Pipeline {
 const UNLIMITED = { id: NO_KEY, rate: 0 };
 
 const FORGOTTEN_EARLY =
-  "remembering as many envelopes as --max-remembered says: older ones are refused from now on";
+  "the daemon remembers as many envelopes as --max-remembered allows: older ones are refused from now on";

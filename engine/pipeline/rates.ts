@@ -1,9 +1,9 @@
-/** Limits the envelopes a second of each key, by a bucket that holds one second's worth. */
+/** Limits the envelopes per second of each key, with a token bucket that holds one second's worth. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 interface Bucket {
   tokens: number;
-  /** `uptime` milliseconds. */
+  /** The uptime in milliseconds when the bucket was last filled. */
   filledAt: number;
 }
 
@@ -13,9 +13,9 @@ export class Rates {
   readonly #buckets = new Map<ByteString, Bucket>();
 
   /**
-   * Takes one envelope's worth from the key's bucket; returns whether there was one.
-   * @param rate  envelopes a second
-   * @param now   `uptime` milliseconds, which do not jump
+   * Takes the token for one envelope from the key's bucket; returns whether there was one.
+   * @param rate  envelopes per second
+   * @param now   uptime in milliseconds, which never jumps
    */
   take(key: ByteString, rate: number, now: number): boolean {
     let bucket = this.#buckets.get(key);

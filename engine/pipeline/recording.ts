@@ -1,6 +1,6 @@
 /**
- * What the pipeline requires of the component that keeps its writes: a timeline, or nothing. The pipeline does not know
- * which; cluster/'s kept-recording.ts has a timeline, Unrecorded here has none.
+ * The interface that the pipeline requires of the component that records its writes: a timeline, or nothing. The
+ * implementation with a timeline is cluster/'s kept-recording.ts; the one without is `Unrecorded`.
  */
 
 import type { Environment } from "../../net/process/environment.js";
@@ -17,13 +17,13 @@ import type { Seen } from "./seen.js";
 import type { Floor } from "./start-floor.js";
 import type { Taken } from "./units.js";
 
-/** The state that operators see; each of the last three needs another action. */
+/** The state that operators see; each of the last three requires a different action. */
 export type ShownState = DaemonState | "revoked" | "not-listed" | "outdated";
 
 export interface Recording {
-  /** The date up to which nothing is accepted at the start; milliseconds since 1970. */
+  /** The date up to which nothing is accepted after the start, in milliseconds since 1970. */
   readonly seenTo: number;
-  /** Dates and ids for commands that are applied here and arrive without them. */
+  /** Creates dates and ids for commands that are applied here and arrive without them. */
   readonly localUnits: LocalUnits;
   readonly state: DaemonState;
   /** The state that operators see. */
@@ -32,36 +32,38 @@ export interface Recording {
   readonly readStatus: ReadStatus;
   /** The highest date and number that were applied. */
   readonly newest: EnvelopeDate;
-  /** Connected daemons that receive the same writes; null: it runs alone. */
+  /** The number of connected daemons that receive the same writes; null: the daemon runs alone. */
   readonly members: number | null;
-  /** The maximum number of daemons that have the same writes, this one included. */
+  /** The maximum number of daemons that have the same writes, including this one. */
   readonly daemons: number;
-  /** Returns whether an envelope is recorded; those that only read are not. */
+  /** Returns whether an envelope is recorded; envelopes that only read are not. */
   records(envelope: Envelope): boolean;
-  /** Returns whether it was recorded; of entries that are no longer kept the date decides. */
+  /** Returns whether the entry was recorded. For entries that are no longer stored the date decides. */
   holds(place: Place): boolean;
-  /** Returns whether it was applied, so that reads from now on see it. */
+  /** Returns whether the entry was applied, so that later reads see it. */
   hasApplied(place: Place, seen: Seen): boolean;
-  /** Returns whether an envelope that was not applied may still arrive. */
+  /** Returns whether an entry that was not applied may still arrive. */
   mayCome(place: Place, seen: Seen): boolean;
-  /** Returns the first answer of an envelope that the pipeline does not remember; null: it is not recorded. */
+  /**
+   * Returns the first answer to an envelope that the pipeline no longer remembers; null: the envelope is not recorded.
+   */
   firstAnswer(taken: Taken): Promise<EnvelopeAnswer> | null;
-  /** Applies a client's envelope. @returns null: it is not recorded, and the databases apply it */
+  /** Applies a client's envelope. @returns null if it is not recorded, and the databases must apply it */
   apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
-  /** Waits until an entry is as certain as the client requires; false: not in time. */
+  /** Waits until an entry is as certain as the client requires. @returns false: not in time */
   confirm(place: Place, wait: Wait): Promise<boolean>;
   /**
-   * Executes a command of version 1, signed by the daemon's own key.
-   * @param as  the sender's name for the audit; null: unknown
-   * @returns its reply, errors among them, or why it was not answered; null: it is applied here
+   * Executes a command of version 1, signed with the daemon's own key.
+   * @param as  the sender's name in the audit log; null: unknown
+   * @returns its reply (which may be an error), or why it was not answered; null: the command is applied here
    */
   execute(argv: readonly ByteString[], as: ByteString | null): Promise<Reply | Refused> | null;
-  /** Ends all waiting. */
+  /** Ends all waits. */
   stop(): void;
 }
 
 /**
- * The recording of a daemon that keeps nothing: commands are applied immediately, and known as long as their ids are
+ * The recording of a daemon that stores nothing. Commands are applied immediately, and known only while their ids are
  * remembered.
  */
 export class Unrecorded implements Recording {

@@ -1,6 +1,6 @@
 /**
- * Remembers which envelopes were seen, and their answers, so that none is applied twice. Ids are kept until their date
- * has left the window; forgotten ones lie at or below the low watermark, and nothing dated there is ever accepted
+ * Remembers the seen envelopes and their answers, so that none is applied twice. An id is remembered until its date has
+ * left the window. Forgotten ids are dated at or before the low watermark; nothing with such a date is ever accepted
  * again, whatever the clock does.
  */
 
@@ -9,27 +9,30 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { EnvelopeAnswer } from "../answers/request.js";
 import { Shares } from "./shares.js";
 
-/** A promise: the first one is still running. null: applied, the answer is no longer stored. */
+/**
+ * The state of a seen envelope. A promise: it is still running. null: it was applied, but its answer is no longer
+ * stored.
+ */
 export type Remembered = EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
 
 /** The span of dates that are forgotten together, in milliseconds. */
 const BUCKET_MS = 1000;
-/** Bytes of a stored answer in addition to its replies. */
+/** The size of a stored answer in addition to its replies, in bytes. */
 const ANSWER_BYTES = 200;
 /**
- * Maximum ids of refused envelopes, as a share of the other ids: a sender can make any number of them, so they have
- * room of their own.
+ * Maximum ids of refused envelopes, as a share of the other ids. They have a separate limit, because a sender can
+ * produce any number of them.
  */
 const REFUSED_SHARE = 1 / 8;
 
 interface Bucket {
   readonly ids: Map<ByteString, Remembered>;
-  /** The signers of those added by `addRefused`. */
+  /** The signers of the envelopes that `addRefused` added. */
   readonly refused: ByteString[];
   forgotten: boolean;
 }
 
-/** A stored answer, in the order of arrival. */
+/** A stored answer; these are queued in the order of arrival. */
 interface Kept {
   readonly bucket: Bucket;
   readonly id: ByteString;
@@ -37,7 +40,7 @@ interface Kept {
 }
 
 export interface SeenBounds {
-  /** Maximum ids; an eighth more of refused envelopes. */
+  /** Maximum ids; refused envelopes may use an eighth more. */
   readonly most: number;
   /** Maximum bytes of answers. */
   readonly mostBytes: number;
@@ -69,21 +72,21 @@ export class Seen {
     return this.#bytes;
   }
 
-  /** Returns the answer of an envelope; undefined: not seen, or forgotten. */
+  /** Returns the answer to an envelope; undefined: it was not seen, or was forgotten. */
   find(id: ByteString, at: number): Remembered | undefined {
     return this.#buckets.get(bucketOf(at))?.ids.get(id);
   }
 
-  /** Returns whether an envelope of that date was applied. */
+  /** Returns whether an envelope with that date was applied. */
   isApplied(id: ByteString, at: number): boolean {
     const found = this.find(id, at);
     return found === null || (found !== undefined && !(found instanceof Promise) && found.kind === "result");
   }
 
   /**
-   * Forgets ids that have left the window, once a second.
+   * Forgets ids that have left the window; runs once a second.
    * @param now      the daemon's clock
-   * @param horizon  dates at or before it are out of the window
+   * @param horizon  dates at or before it are outside the window
    */
   forget(now: number, horizon: number): void {
     if (bucketOf(now) === this.#forgottenAt) return;
@@ -94,7 +97,7 @@ export class Seen {
   /**
    * Makes room for one more id.
    * @param now  the daemon's clock
-   * @returns the low watermark that this raised; true: there was room; false: there is none
+   * @returns the low watermark if it was raised; true: there was room; false: there is none
    */
   makeRoom(now: number): number | boolean {
     if (this.#size - this.#refused.total < this.bounds.most) return true;
@@ -116,8 +119,8 @@ export class Seen {
   }
 
   /**
-   * Remembers the refusal of an envelope that would be accepted another time.
-   * @param key  its signer, which may use no more than it leaves free
+   * Remembers the refusal of an envelope that would be accepted at another time.
+   * @param key  its signer, which may use at most as much space as it leaves free
    * @returns whether there was room
    */
   addRefused(id: ByteString, at: number, key: ByteString, answer: EnvelopeAnswer): boolean {
@@ -146,7 +149,7 @@ export class Seen {
   }
 
   #keep(bucket: Bucket, id: ByteString, answer: Remembered): void {
-    // Refusals are small, and make "not applied" true: they are stored as long as their ids.
+    // Refusals are small, and guarantee "not applied", so they are stored as long as their ids.
     if (answer === null || answer instanceof Promise || answer.kind === "refused") return;
     const bytes = answer.replies.length + ANSWER_BYTES;
     this.#bytes += bytes;
@@ -173,5 +176,5 @@ export class Seen {
 
 const bucketOf = (at: number) => Math.floor(at / BUCKET_MS);
 
-/** Returns the last date of a bucket. */
+/** Returns the latest date of a bucket. */
 const endOf = (number: number) => (number + 1) * BUCKET_MS - 1;

@@ -1,7 +1,7 @@
 /**
- * Finds the signer of a command, of either version, before anything else of it is read: a daemon with keys accepts only
- * commands that one of them has signed, a daemon without keys only unsigned ones. Source: docs/protocol-v2.md "Without
- * a key".
+ * Finds the signer of a command of either version before the rest of it is read. A daemon with keys accepts only
+ * commands that one of these keys has signed; a daemon without keys accepts only unsigned commands. Source:
+ * docs/protocol-v2.md "Without a key".
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -41,7 +41,7 @@ export function senderOfCommand(
   return checkValidity(signer, environment.clock()) ?? signer;
 }
 
-/** Returns the signer of an envelope; of its body only the key's id is read. @throws MalformedFrame */
+/** Returns the signer of an envelope. Only the key's id is read from the body. @throws MalformedFrame */
 export function senderOfEnvelope(
   message: CommandMessage,
   id: ByteString,
@@ -50,7 +50,7 @@ export function senderOfEnvelope(
 ): Sender {
   const { body, signature } = message;
   const key = signerOf(body);
-  // No key has this name, so with any signature it is an unknown key.
+  // No key has this id, so with any signature it counts as an unknown key.
   const undue = checkSigned(key !== NO_KEY || signature.length > 0, signers, "envelope");
   if (undue !== null || signers === null) return undue;
   const signer = signers.ring.find(key);

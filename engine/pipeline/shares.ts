@@ -1,12 +1,15 @@
-/** A bounded resource that keys share: no key may hold more of it than it leaves free. */
+/** A bounded resource that keys share. No key may hold more of it than remains free. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export class Shares {
   readonly #held = new Map<ByteString, number>();
-  /** The amount that all keys hold. Set here alone. */
+  /** The amount that all keys hold together. Only this class changes it. */
   total = 0;
 
-  /** Reserves an amount for a key. @param most  the whole resource @returns false: the key would hold too much */
+  /**
+   * Reserves an amount for a key. @param most  size of the complete resource @returns false if the key would hold too
+   * much
+   */
   take(key: ByteString, amount: number, most: number): boolean {
     const held = (this.#held.get(key) ?? 0) + amount;
     if (held > most - this.total - amount) return false;
@@ -15,7 +18,7 @@ export class Shares {
     return true;
   }
 
-  /** Returns an amount that was reserved. */
+  /** Releases an amount that was reserved. */
   give(key: ByteString, amount: number): void {
     const held = (this.#held.get(key) as number) - amount;
     if (held > 0) this.#held.set(key, held);

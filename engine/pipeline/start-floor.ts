@@ -1,8 +1,8 @@
 /**
- * Determines the date from which on a daemon accepts envelopes. The data in a Redis may come from the daemon that ran
- * before, whose memory of applied ids is gone; so nothing is accepted that may have been dated before this start. The
- * start is dated by the daemon's clock or, if later, by that of a Redis, so that a clock that was set back permits no
- * replay.
+ * Determines the date from which a daemon accepts envelopes. The data in a Redis may come from the previous process,
+ * whose memory of applied ids is lost. Therefore nothing is accepted that may have been dated before this start. The
+ * start is dated by the daemon's clock or, if that is later, by the clock of a Redis, so that setting the clock back
+ * does not allow a replay.
  * Source: SECURITY.md, "Restarts in front of a Redis".
  */
 import type { Logger } from "pino";
@@ -16,31 +16,32 @@ import type { BackendFailure, Outcome } from "../backends/backend.js";
 
 export interface Floor {
   /**
-   * Nothing dated at or before it is accepted; with a timeline, nothing that is not recorded. Rises while databases
-   * have not answered.
+   * Nothing dated at or before this date is accepted, except recorded envelopes on a daemon with a timeline. The date
+   * rises while databases have not answered.
    */
   readonly date: number;
-  /** Why nothing is accepted yet, whatever its date; null: the date is known. */
+  /** The reason why nothing is accepted yet, whatever its date; null: the floor is known. */
   readonly pending: Refused | null;
 }
 
-/** A database that can be asked for its time. */
+/** A database that can report its time. */
 export interface TimedDatabase {
-  /** Its name in the log. */
+  /** The database's name in the log. */
   readonly name: string;
-  /** A promise never rejects. */
+  /** Executes a command; a returned promise never rejects. */
   execute(argv: readonly ByteString[]): Outcome | Promise<Outcome>;
 }
 
-/** Milliseconds between two requests to a database that has not answered with its time. */
+/** The interval between two requests to a database that has not reported its time, in milliseconds. */
 const ASK_AGAIN_MS = 250;
-/** Minimum milliseconds of lag that are logged: clocks under NTP differ by less, and an answer takes less. */
+/** The minimum lag that is logged, in milliseconds. Clocks under NTP differ by less, and a reply takes less. */
 const LAG_LOGGED_MS = 1000;
 /**
- * Milliseconds by which a client on the same machine may date its envelope early: its clock shows whole milliseconds.
+ * Milliseconds by which a client on the same machine may date its envelope too early, because its clock shows whole
+ * milliseconds.
  */
 const DATED_EARLY_MS = 1;
-/** Maximum milliseconds that a start waits, whatever the clock does. */
+/** The maximum time that a start waits, in milliseconds, whatever the clock does. */
 const PASS_MS_MAX = 20;
 
 export class StartFloor implements Floor, Service {
@@ -50,16 +51,16 @@ export class StartFloor implements Floor, Service {
   readonly #future: number;
   readonly #environment: Environment;
   readonly #log: Logger;
-  /** By `uptime`: the clock may be corrected before a database answers. */
+  /** The uptime at the start: the clock may be corrected before a database answers. */
   readonly #startedAt: number;
-  /** The databases that have not answered with their time, and the refusal of envelopes until then. */
+  /** The databases that have not reported their time, and the refusal of envelopes until then. */
   readonly #awaited = new Map<TimedDatabase, Refused>();
   readonly #timers = new Map<TimedDatabase, () => void>();
   #isStopped = false;
 
   /**
-   * @param databases  those that outlive the daemon
-   * @param future     milliseconds that an envelope may be dated ahead
+   * @param databases  the databases that outlive the daemon
+   * @param future     milliseconds by which an envelope may be dated ahead
    */
   constructor({
     databases,
@@ -119,14 +120,14 @@ export class StartFloor implements Floor, Service {
   #askLater(database: TimedDatabase, outcome: BackendFailure | ErrorReply): void {
     const refusal = refusalBy(database, outcome);
     const isNew = this.#awaited.get(database)?.detail !== refusal.detail;
-    // The backend has logged already that it cannot be reached.
+    // The backend has already logged that the database cannot be reached.
     if (isNew && outcome.kind === "error") this.#log.warn({ reason: refusal.detail }, AWAITED);
     this.#await(database, refusal);
     const ask = () => void this.#ask(database);
     this.#timers.set(database, this.#environment.setTimer(ASK_AGAIN_MS, ask));
   }
 
-  /** Raises the date to a database's time. @param askedAt  by `uptime`, at or before the moment of `time` */
+  /** Raises the date to a database's time. @param askedAt  an uptime at or before the moment of `time` */
   #rise(database: TimedDatabase, time: number, askedAt: number): void {
     const startedAt = Math.ceil(time - (askedAt - this.#startedAt));
     this.date = Math.max(this.date, startedAt + this.#future);
@@ -147,7 +148,7 @@ export class StartFloor implements Floor, Service {
   }
 }
 
-/** Returns milliseconds since 1970; null: it is no answer to TIME. */
+/** Parses the reply to TIME. @returns milliseconds since 1970; null: it is another reply */
 function timeOf(reply: Reply): number | null {
   if (reply.kind !== "array" || reply.items.length !== 2) return null;
   const [seconds, microseconds] = reply.items.map((item) =>
@@ -158,8 +159,8 @@ function timeOf(reply: Reply): number | null {
 }
 
 /**
- * Whether a later request may succeed: after BUSY, NOAUTH and the like, but not where the user may never request the
- * time.
+ * Returns whether a later request may succeed, as after BUSY or NOAUTH. It cannot if the user is not permitted to
+ * request the time.
  */
 const isPassing = (reply: Reply): reply is ErrorReply =>
   reply.kind === "error" && !/^(NOPERM |ERR unknown command)/.test(reply.text);
@@ -170,13 +171,13 @@ const reasonOf = (reply: Reply): string =>
 function refusalBy(database: TimedDatabase, outcome: BackendFailure | ErrorReply): Refused {
   if (outcome.kind === "error")
     return refused("catching-up", `${database.name} does not report its time: ${outcome.text}`);
-  // Nothing of the envelope was sent.
+  // No part of the envelope was sent.
   return refused(outcome.effect === "not-applied" ? outcome.code : "catching-up", outcome.detail);
 }
 
 const BEHIND =
-  "this clock is slower than that of a Redis server: no command of version 2 is accepted before it has passed this date; " +
+  "this clock is behind the clock of a Redis server: no command of version 2 is accepted until it has passed this date; " +
   "check both clocks (chronyc tracking), and restart the daemon if the server's was wrong";
 const TELLS_NO_TIME =
-  "the Redis server does not report its time, so a clock that was set back goes unnoticed; permit its user the command TIME (+time)";
-const AWAITED = "no command of version 2 is accepted before the Redis server has reported its time";
+  "the Redis server does not report its time, so a clock that was set back cannot be detected; permit its user the command TIME (+time)";
+const AWAITED = "no command of version 2 is accepted until the Redis server has reported its time";

@@ -1,6 +1,6 @@
 /**
- * Applies an envelope's units: each is permitted by the key ring, or answered with the reason; then it is executed by
- * the key ring itself (KEY, CLUSTER) or by the databases. Source: docs/protocol-v2.md "Units".
+ * Applies an envelope's units. Each unit is either permitted by the key ring, or answered with a refusal. The key ring
+ * itself executes KEY and CLUSTER commands; the databases execute the rest. Source: docs/protocol-v2.md "Units".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, type ErrorReply, error, integer, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
@@ -13,42 +13,42 @@ import { EnvelopeUnit, type Unit } from "../../store/keyspace/unit.js";
 import type { EnvelopeAnswer } from "../answers/request.js";
 import { type ReadStatus, ResultWriter } from "../answers/result-writer.js";
 import type { Outcome } from "../backends/backend.js";
-import type { Said } from "../channels/channels.js";
-import { spokenBy } from "../channels/spoken.js";
+import type { ChannelMessage } from "../channels/channels.js";
+import { messagesOf } from "../channels/spoken.js";
 import type { KeyAudit } from "../trust/key-audit.js";
 import type { Broadcasts } from "./broadcasts.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";
 import { unsignedRefusalOf } from "./for-administrators.js";
 
-/** Receives an envelope whose commands request events, after it was checked. */
+/** Receives an envelope whose commands subscribe to events, after the envelope was checked. */
 export interface UnitListener {
-  /** @param ring  null: the daemon has no keys @returns a reply for each command */
+  /** @param ring  the key ring; null: the daemon has no keys @returns a reply for each command */
   listen(taken: Taken, ring: KeyRing | null): readonly Reply[];
 }
 
 /** Answers administrators' requests about the daemon itself, which are not recorded. */
 export interface Inspecting {
-  /** @returns null: the command is for the databases */
+  /** @returns null if the command is meant for the databases */
   answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | null;
 }
 
-/** An envelope whose signature, if one is required, header and date are accepted. */
+/** An envelope whose signature (if one is required), header and date are accepted. */
 export interface Taken {
   readonly id: ByteString;
   readonly envelope: Envelope;
-  /** null: it is not signed, and the daemon has no keys. */
+  /** The signer; null: the envelope is not signed, and the daemon has no keys. */
   readonly signer: KeyRecord | null;
   /** The message as it was received. */
   readonly message: CommandMessage;
-  /** Milliseconds since 1970 when it was received. */
+  /** The time of receipt, in milliseconds since 1970. */
   readonly now: number;
-  /** Whether the timeline records it. */
+  /** Whether the timeline records the envelope. */
   readonly isRecorded: boolean;
-  /** Bytes that its units' replies may have together. */
+  /** Maximum bytes of the replies of all units together. */
   readonly room: number;
-  /** The flag of its answers, if it is not recorded. */
+  /** The flag of the answers, if the envelope is not recorded. */
   readonly readStatus: ReadStatus;
-  /** Receives it instead of the databases; null: it is for these. */
+  /** Receives the envelope instead of the databases; null: the databases receive it. */
   readonly listener: UnitListener | null;
 }
 
@@ -78,15 +78,15 @@ export class Units {
   }
 
   /**
-   * Applies an envelope; returns no promise where all databases answer in this turn.
+   * Applies an envelope. Returns no promise if all databases answer in this turn.
    * @param ring  null: the daemon has no keys
    */
   apply(taken: Taken, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { envelope, listener } = taken;
     if (listener !== null) return answerOf(taken, listener.listen(taken, ring));
-    const spoken = this.#broadcasts === null ? null : spokenBy(envelope);
-    if (spoken !== null && this.#broadcasts !== null)
-      return answerOf(taken, this.#publish(taken, spoken, ring, this.#broadcasts));
+    const messages = this.#broadcasts === null ? null : messagesOf(envelope);
+    if (messages !== null && this.#broadcasts !== null)
+      return answerOf(taken, this.#publish(taken, messages, ring, this.#broadcasts));
     const outcomes =
       envelope.multi || envelope.if !== null ? [this.#applyWhole(taken, ring)] : this.#applyEach(taken, ring);
     for (const outcome of outcomes) {
@@ -104,7 +104,7 @@ export class Units {
     for (let i = 0; i < commands.length; i++) {
       const argv = commands[i] as Argv;
       single[0] = argv;
-      // Look it up again for each unit: the one before may have changed it.
+      // Look up the signer for each unit: the previous unit may have changed it.
       const signer = ring === null ? null : (ring.find(key) as KeyRecord);
       const unit = new EnvelopeUnit(id, envelope, i, signer?.acl.mayReadAll ?? true);
       outcomes.push(this.#refusalOf(judged, signer, ring) ?? this.#applyOne(argv, unit, signer, ring));
@@ -124,14 +124,14 @@ export class Units {
     return this.#inspection?.answer(argv, signer, ring) ?? this.#databases.execute(argv, unit);
   }
 
-  /** Applies an envelope that is one unit: `multi`, or a command with conditions. */
+  /** Applies an envelope that consists of one unit: `multi`, or a command with conditions. */
   #applyWhole({ id, envelope }: Taken, ring: KeyRing | null): Outcome | Promise<Outcome> {
     const { commands, key, at, as, multi, if: conditions } = envelope;
     const signer = ring === null ? null : (ring.find(key) as KeyRecord);
     const unit = new EnvelopeUnit(id, envelope, 0, signer?.acl.mayReadAll ?? true);
     const denial = this.#refusalOf({ key, at, commands, conditions, as }, signer, ring);
     if (denial !== null) return denial;
-    // The ring permits KEY commands only among themselves.
+    // The ring does not allow KEY commands to be mixed with other commands.
     if (signer !== null && ring !== null && isKeyCommand(commands[0] as Argv)) {
       return array(commands.map((argv) => this.#changeKeys(argv, unit, signer, ring)));
     }
@@ -141,10 +141,12 @@ export class Units {
       : this.#databases.execute(commands[0] as Argv, unit);
   }
 
-  /** Publishes messages in one step: an envelope of them is published once, whatever connection it comes by. */
+  /**
+   * Publishes messages in one step: an envelope's messages are published once, over whichever connection it arrives.
+   */
   #publish(
     taken: Taken,
-    spoken: readonly Said[],
+    messages: readonly ChannelMessage[],
     ring: KeyRing | null,
     broadcasts: Broadcasts,
   ): readonly Reply[] {
@@ -154,7 +156,7 @@ export class Units {
     const refusals = commands.map((argv) =>
       this.#refusalOf({ key, at, commands: [argv], conditions: null, as }, signer, ring),
     );
-    const permitted = spoken.filter((_, index) => refusals[index] === null);
+    const permitted = messages.filter((_, index) => refusals[index] === null);
     const receivers = broadcasts.publish(id, at, permitted, only === null ? message : null).values();
     return refusals.map((refusal) => refusal ?? integer(receivers.next().value ?? 0));
   }
@@ -167,7 +169,10 @@ export class Units {
     return reply;
   }
 
-  /** Returns why a unit is not permitted; null: it is. @param signer  as of now; null: the daemon has no keys */
+  /**
+   * Returns why a unit is not permitted; null: it is permitted. @param signer  its current record; null: the daemon has
+   * no keys
+   */
   #refusalOf(unit: JudgedUnit, signer: KeyRecord | null, ring: KeyRing | null): ErrorReply | null {
     if (signer === null || ring === null) return unsignedRefusalOf(unit.commands);
     const refusal = refusalOf(unit, signer, ring);
@@ -177,10 +182,10 @@ export class Units {
 }
 
 const HAS_NO_PLACE = error(
-  "ERR CLUSTER SEMANTICS is for daemons with --data or --peer: without a timeline there is no place for it",
+  "ERR CLUSTER SEMANTICS requires --data or --peer: a daemon without a timeline cannot store it",
 );
 
-/** The flag is recognized by this very object. */
+/** The `unmet` flag is recognized by this object's identity. */
 const UNMET_REPLY: Reply = { ...NIL_ARRAY };
 
 function answerOf({ id, room, readStatus }: Taken, outcomes: readonly Outcome[]): EnvelopeAnswer {

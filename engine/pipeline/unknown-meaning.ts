@@ -1,13 +1,13 @@
 /**
- * Refuses CLUSTER SEMANTICS with a version that this release does not know, if it comes from a client: the daemon would
- * stop after it.
+ * Refuses a client's CLUSTER SEMANTICS with a version that this release does not know, because the daemon would stop
+ * after applying it.
  */
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import { semanticsAskedBy } from "../../store/commands/keys.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 
-/** Returns the replies of its units, which are not applied; null: it is no such command, or its version is known. */
+/** Returns the replies to the units, which are not applied; null: this is another command, or the version is known. */
 export function unknownMeaning(
   { commands, multi, if: conditions }: Envelope,
   { known }: KeyRing,
@@ -17,7 +17,7 @@ export function unknownMeaning(
   const asked = commands.map(semanticsAskedBy).find((number) => number !== null && number > last);
   if (asked == null) return null;
   const refusal = error(
-    `ERR this daemon's release knows what commands mean by version ${known.numbers.join(" and ")}, not ${asked}: ` +
+    `ERR this daemon's release knows only semantics version ${known.numbers.join(" and ")}, not ${asked}: ` +
       "upgrade all daemons first",
   );
   return multi || conditions !== null ? [refusal] : commands.map(() => refusal);

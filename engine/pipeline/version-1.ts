@@ -1,6 +1,6 @@
 /**
- * Handles a command of version 1: verified before anything is read, permitted, then applied where it arrived, or signed
- * by the gateway.
+ * Handles a command of version 1: its signature is verified before anything is read, then its permission is checked.
+ * The command is applied here, or signed by the gateway.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -10,20 +10,20 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import { isDenied } from "../../store/judgement.js";
 import type { KeyRecord } from "../../store/key-ring.js";
 import { type Answer, type Refused, type Request, refused } from "../answers/request.js";
-import { saidBy } from "../channels/spoken.js";
+import { messageOf } from "../channels/spoken.js";
 import type { Signers } from "../trust/signers.js";
 import { isForAdministrators } from "./for-administrators.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 import { senderOfCommand } from "./sender.js";
 
 /**
- * Maximum arguments, as in Redis before 7.0. A frame of 64 MiB could hold 32 million, which would need far more memory
- * than their bytes.
+ * Maximum number of arguments, as in Redis before 7.0. A frame of 64 MiB could contain 32 million, which would need far
+ * more memory than their bytes.
  */
 const MAX_ARGUMENTS = 1024 * 1024;
 
 /**
- * Handles a request; returns no promise where all databases answer in this turn, since a promise costs more than a
+ * Handles a request. Returns no promise if all databases answer in this turn, because a promise costs more than a
  * command in memory.
  */
 export function handleVersion1(
@@ -36,12 +36,12 @@ export function handleVersion1(
   if (signer !== null && "kind" in signer) return signer;
   if (hasTooManyArguments(request.text)) return refused("too-many-arguments", `over ${MAX_ARGUMENTS}`);
   const argv = splitCommand(request.text);
-  if (argv.length === 0) return refused("empty-command", "nothing but blanks");
+  if (argv.length === 0) return refused("empty-command", "only spaces");
   const denial = authorize(argv, signer, signers);
   if (denial !== null) return denial;
-  const said = broadcasts === null ? null : saidBy(argv);
-  if (said !== null && broadcasts !== null)
-    return { kind: "replies", replies: [integer(broadcasts.channels.say(said))] };
+  const message = broadcasts === null ? null : messageOf(argv);
+  if (message !== null && broadcasts !== null)
+    return { kind: "replies", replies: [integer(broadcasts.channels.publish(message))] };
   const full = memory.refusal([argv]);
   if (full !== null) return full;
   const recorded = recording.execute(argv, signer === null ? null : hexOf(signer.id));
@@ -54,11 +54,11 @@ function authorize(
   signer: KeyRecord | null,
   signers: Signers | null,
 ): Refused | null {
-  // Version 1 has no rules, and can be replayed at any time.
+  // Version 1 has no rules, and its commands can be replayed at any time.
   if (isForAdministrators(argv)) return refused("not-permitted", `${argv[0]}: version 2 only`);
   if (signer === null || signers === null) return null;
   const denial = signers.ring.judge(signer, [argv], { conditions: null });
-  // The database reports any other error of a command.
+  // The database reports all other errors of a command.
   return denial === null || !isDenied(denial) ? null : refused("not-permitted", denial.text);
 }
 

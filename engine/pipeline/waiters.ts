@@ -1,24 +1,25 @@
 /**
- * Envelopes that wait for another one (`after`): bounded in number, bytes and time, in total and for each key (Shares).
+ * Envelopes that wait for another one (`after`). Their number, bytes and waiting time are limited, in total and for
+ * each key (Shares).
  */
 
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Shares } from "./shares.js";
 
-/** Maximum envelopes that wait. */
+/** Maximum number of waiting envelopes. */
 const WAITERS_MAX = 1024;
-/** Maximum bytes of them, which stay in memory after their connection has closed. */
+/** Maximum bytes of all waiting envelopes, which stay in memory after their connection has closed. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /**
- * Maximum bytes that one envelope counts as: what a single key may hold, so that a longer one can wait while no other
- * does.
+ * The most that one envelope counts for, in bytes. It equals the share of a single key, so that a longer envelope can
+ * still wait while no other does.
  */
 const COUNTED_BYTES_MAX = WAITING_BYTES_MAX / 2;
-/** Milliseconds: the longest deadline of a client. */
+/** The longest deadline of a client, in milliseconds. */
 const WAIT_MS_MAX = 20_000;
 
-type Resume = (came: boolean) => void;
+type Resume = (arrived: boolean) => void;
 
 export class Waiters {
   /** Waiting envelopes by the id that they wait for. */
@@ -32,9 +33,10 @@ export class Waiters {
   }
 
   /**
-   * Waits until an envelope was applied; false: not in time, or too many wait, in total or of this key.
-   * @param key    signer of the one that waits
-   * @param bytes  of it
+   * Waits until an envelope was applied. @returns false: not in time, or too many envelopes wait, in total or for this
+   * key
+   * @param key    the signer of the waiting envelope
+   * @param bytes  the length of the waiting envelope
    */
   wait(id: ByteString, key: ByteString, bytes: number): Promise<boolean> {
     const counted = Math.min(bytes, COUNTED_BYTES_MAX);
@@ -46,25 +48,25 @@ export class Waiters {
     return new Promise((resolve) => {
       const waiting = this.#waiting.get(id) ?? new Set();
       this.#waiting.set(id, waiting);
-      const resume: Resume = (came) => {
+      const resume: Resume = (arrived) => {
         cancel();
         this.#counts.give(key, 1);
         this.#bytes.give(key, counted);
         waiting.delete(resume);
         if (waiting.size === 0) this.#waiting.delete(id);
-        resolve(came);
+        resolve(arrived);
       };
       const cancel = this.#environment.setTimer(WAIT_MS_MAX, () => resume(false));
       waiting.add(resume);
     });
   }
 
-  /** Resumes those that wait for an envelope, which was applied. */
+  /** Resumes the envelopes that wait for this one, which was applied. */
   applied(id: ByteString): void {
     if (this.#counts.total > 0) for (const resume of [...(this.#waiting.get(id) ?? [])]) resume(true);
   }
 
-  /** Ends all waiting. */
+  /** Ends all waits. */
   stop(): void {
     for (const waiting of [...this.#waiting.values()]) for (const resume of [...waiting]) resume(false);
   }

@@ -1,4 +1,4 @@
-/** Sets the constants in the libraries of scripts: everything that is no function. */
+/** Sets the constants in the script libraries, that is, all fields that are not functions. */
 import { REDIS_NUMBERS } from "./libraries/redis-library.js";
 import type { LuaMachine } from "./lua/lua-machine.js";
 
@@ -13,7 +13,7 @@ const CMSGPACK_NAMES = [
   ["_VERSION", "lua-cmsgpack 0.4.0"],
 ] as const;
 
-/** Sets those of all libraries, in the table of libraries on top of the stack. */
+/** Sets the constants of all libraries, in the table of libraries on top of the stack. */
 export function constants(machine: LuaMachine, state: number): void {
   const { lua } = machine;
   machine.push(state, "redis");
@@ -32,7 +32,7 @@ export function constants(machine: LuaMachine, state: number): void {
   lua.lua_settop(state, -2);
 }
 
-/** Sets those of `redis`, in the table on top of the stack. */
+/** Sets the constants of `redis`, in the table on top of the stack. */
 export function redisConstants(machine: LuaMachine, state: number): void {
   for (const [name, value] of Object.entries({ ...REDIS_NUMBERS, REDIS_VERSION_NUM: REDIS_VERSION_NUMBER })) {
     machine.lua.lua_pushnumber(state, value);

@@ -1,4 +1,4 @@
-/** The libraries of functions of this daemon, which are not sent to other daemons. Messages: redis-server 7.0. */
+/** The function libraries of this daemon, which are not sent to other daemons. Messages: redis-server 7.0. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { sealed, unsealed } from "../../store/rdb/dump-payload.js";
@@ -17,7 +17,7 @@ type Libraries = ReadonlyMap<ByteString, FunctionLibrary>;
 
 export class FunctionLibraries {
   /**
-   * Called with a dump of all libraries before a change takes effect: if it throws, the change is not made. null:
+   * Called with a dump of all libraries before a change takes effect. If it throws, the change is not made. null:
    * nothing is stored.
    */
   keep: ((payload: ByteString) => void) | null = null;
@@ -41,10 +41,10 @@ export class FunctionLibraries {
     return undefined;
   }
 
-  /** Loads a library. @returns its name @throws CommandFailure  it cannot be loaded, and nothing has changed */
+  /** Loads a library. @returns its name @throws CommandFailure  it cannot be loaded; nothing has changed */
   load(code: ByteString, replaces: boolean, engine: ScriptEngine, bounds: RunBounds): ByteString {
-    const { library, others } = this.#loaded(this.#libraries, code, replaces, engine, bounds);
-    this.#change(new Map(others).set(library.name, library));
+    const { library, remaining } = this.#loaded(this.#libraries, code, replaces, engine, bounds);
+    this.#change(new Map(remaining).set(library.name, library));
     return library.name;
   }
 
@@ -59,12 +59,12 @@ export class FunctionLibraries {
     this.#change(new Map());
   }
 
-  /** Returns all libraries as Redis serializes them. */
+  /** Returns all libraries in Redis's serialization format. */
   dump(): ByteString {
     return dumpOf(this.#libraries);
   }
 
-  /** Restores the stored libraries at the start. @throws CommandFailure  none was restored */
+  /** Restores the stored libraries at the start. @throws CommandFailure  no library was restored */
   begin(payload: ByteString, engine: ScriptEngine, bounds: RunBounds): void {
     this.#libraries = this.#restored(payload, "FLUSH", engine, bounds);
   }
@@ -82,8 +82,8 @@ export class FunctionLibraries {
   #restored(payload: ByteString, policy: RestorePolicy, engine: ScriptEngine, bounds: RunBounds): Libraries {
     let libraries: Libraries = policy === "FLUSH" ? new Map() : this.#libraries;
     for (const code of codesOf(payload)) {
-      const { library, others } = this.#loaded(libraries, code, policy === "REPLACE", engine, bounds);
-      libraries = new Map(others).set(library.name, library);
+      const { library, remaining } = this.#loaded(libraries, code, policy === "REPLACE", engine, bounds);
+      libraries = new Map(remaining).set(library.name, library);
     }
     return libraries;
   }
@@ -94,21 +94,21 @@ export class FunctionLibraries {
     replaces: boolean,
     engine: ScriptEngine,
     bounds: RunBounds,
-  ): { library: FunctionLibrary; others: Libraries } {
+  ): { library: FunctionLibrary; remaining: Libraries } {
     const read = readLibrary(code);
     if (libraries.has(read.name) && !replaces)
       throw new CommandFailure(`ERR Library '${read.name}' already exists`);
-    const others = new Map(libraries);
-    others.delete(read.name);
+    const remaining = new Map(libraries);
+    remaining.delete(read.name);
     const loaded = engine.loadLibrary(read, bounds);
     if ("kind" in loaded) throw new CommandFailure(loaded.text);
-    for (const { functions } of others.values())
+    for (const { functions } of remaining.values())
       for (const { name } of loaded)
         if (functions.has(name)) throw new CommandFailure(`ERR Function ${name} already exists`);
     const functions = new Map(
       loaded.map(({ name, description, flags }) => [name, { name, description, flags }]),
     );
-    return { library: { ...read, functions }, others };
+    return { library: { ...read, functions }, remaining };
   }
 }
 

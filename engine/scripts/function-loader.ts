@@ -1,5 +1,5 @@
 /**
- * Loads a library of functions into a machine: its chunk runs once, and registers them. Messages: redis-server 7.0,
+ * Loads a function library into a machine: its chunk runs once and registers the functions. Messages: redis-server 7.0,
  * function_lua.c.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -15,7 +15,7 @@ export interface LoadedFunction {
   readonly name: ByteString;
   readonly description: ByteString | null;
   readonly flags: readonly ByteString[];
-  /** Its reference in the machine that has loaded it. */
+  /** A reference to the function in the machine that loaded it. */
   readonly reference: number;
 }
 
@@ -28,15 +28,15 @@ export class FunctionLoader {
   readonly #machine: LuaMachine;
   readonly #globals: number;
   readonly #handler: number;
-  /** The metatable of the guard of `redis`, and the table that it guards outside of loading. */
+  /** The metatable of the guard of `redis`, and the table that it guards except during loading. */
   readonly #guard: number;
   readonly #redis: number;
-  /** The table `redis` while a library is being loaded. */
+  /** The table `redis` that libraries see while they are loaded. */
   readonly #loading: number;
   #found: Map<ByteString, LoadedFunction> = new Map();
 
   /**
-   * @param globals  the real globals, as a reference
+   * @param globals  a reference to the real globals
    * @param handler  the function that records a chunk's failure
    */
   constructor(machine: LuaMachine, globals: number, handler: number) {
@@ -75,7 +75,7 @@ export class FunctionLoader {
     lua.lua_settop(state, 0);
   }
 
-  /** Runs a library's chunk. @param failure  returns the chunk's failure */
+  /** Runs a library's chunk. @param failure  returns the error message if the chunk fails */
   load(body: ByteString, failure: () => ByteString): readonly LoadedFunction[] | ErrorReply {
     const machine = this.#machine;
     const { lua, state } = machine;
@@ -109,7 +109,7 @@ export class FunctionLoader {
     lua.lua_settop(state, -2);
   }
 
-  /** `redis.register_function(name, callback)`, or with a table of named arguments. */
+  /** Implements `redis.register_function(name, callback)`, also with a table of named arguments. */
   #register(state: number): number {
     const { lua } = this.#machine;
     const count = lua.lua_gettop(state);

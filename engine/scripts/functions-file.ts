@@ -1,6 +1,6 @@
 /**
- * The file of a daemon's function libraries in its data folder: the output of FUNCTION DUMP, replaced atomically before
- * a change is answered. It belongs to this daemon alone, and is no part of the timeline.
+ * The file of a daemon's function libraries in its data folder. It contains the output of FUNCTION DUMP, and is
+ * replaced atomically before a change is answered. It belongs to this daemon only, and is not part of the timeline.
  */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -21,7 +21,7 @@ export class FunctionsFile {
     this.path = join(data, FUNCTIONS_NAME);
   }
 
-  /** Reads the dump; null: there is none. @throws an error of the system */
+  /** Reads the dump; null: there is none. @throws Error  the system cannot read it */
   read(): ByteString | null {
     try {
       return readFileSync(this.path, "latin1");
@@ -42,7 +42,7 @@ export class FunctionsFile {
       }
       syncPathNow(dirname(this.path));
     } catch (problem) {
-      throw custom(`ERR the libraries cannot be kept in --data, and are as they were (${errnoOf(problem)})`);
+      throw custom(`ERR the libraries cannot be stored in --data, and are unchanged (${errnoOf(problem)})`);
     }
   }
 }

@@ -1,4 +1,6 @@
-/** Finds the package with Lua and compiles it: some milliseconds, at the first script. */
+/**
+ * Finds the package that contains Lua and compiles it, when the first script runs. Compiling takes a few milliseconds.
+ */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { METER } from "./lua/lua-machine.js";
@@ -8,7 +10,7 @@ import { ScriptEngine } from "./script-engine.js";
 
 const FILE = "wasmoon-lua5.1/dist/liblua5.1.wasm";
 
-/** @returns null: the package is not installed */
+/** @returns null if the package is not installed */
 export function loadEngine(uptime: () => number): ScriptEngine | null {
   let path: string;
   try {

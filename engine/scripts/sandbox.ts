@@ -1,5 +1,5 @@
 /**
- * The globals of a script: Lua's, without access to the outside, and Redis's libraries. They are read-only: scripts see
+ * The globals of a script: Lua's, without access to the outside, and Redis's libraries. All are read-only: scripts see
  * empty tables in front of the real ones. Names and messages: redis-server 7.0.
  */
 import { constants } from "./constants.js";
@@ -10,13 +10,13 @@ import { type Randomness, randomLibrary } from "./libraries/random-library.js";
 import { GLOBALS, REGISTRY } from "./lua/lua-exports.js";
 import type { LuaMachine } from "./lua/lua-machine.js";
 
-/** The functions of Lua that scripts may call. */
+/** The Lua functions that scripts may call. */
 const KEPT = "assert collectgarbage error gcinfo ipairs rawequal select tostring type unpack xpcall _VERSION";
 const KEPT_LIBRARIES = ["coroutine", "math", "string", "table"];
 
 /**
- * Builds the globals, with guards in front of the real tables. Receives our functions; returns the real globals, the
- * visible ones and the guards.
+ * Lua code that builds the globals, with guards in front of the real tables. It receives our functions, and returns the
+ * real globals, the visible ones and the guards.
  */
 const PRELUDE = `
 local ours, kept, libraries = ...
@@ -48,8 +48,8 @@ return real, seen, guards
 
 /**
  * Builds the globals of a machine.
- * @param libraries  Redis's, by name
- * @returns the real globals, as a reference of the registry
+ * @param libraries  Redis's libraries, by name
+ * @returns a registry reference to the real globals
  */
 export function furnish(
   machine: LuaMachine,

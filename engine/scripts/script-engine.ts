@@ -1,6 +1,6 @@
 /**
- * Runs scripts in a Lua machine of its own, which is created at the first one and replaced when it has grown large or
- * broken; compiled scripts are compiled again there. It knows no connections.
+ * Runs scripts in a separate Lua machine, which is created for the first script, and replaced when it is broken or has
+ * grown large. The new machine compiles the scripts again. The engine does not know connections.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
@@ -19,40 +19,44 @@ import { isTrap, type WasmModule } from "./lua/web-assembly.js";
 import { furnish } from "./sandbox.js";
 import type { Script } from "./script.js";
 
-/** A machine that has grown beyond these bytes is dropped: its memory would never be released. */
+/** A machine that has grown beyond this number of bytes is dropped, because its memory would never be released. */
 const KEPT_BYTES = 16 * 1024 * 1024;
-/** Runs between two steps of garbage collection, and the size of these steps, as in Redis. */
+/** The number of runs between two steps of garbage collection, and the size of a step, as in Redis. */
 const RUNS_A_STEP = 50;
 const SOURCE = "@user_script";
-/** Lua's own message. */
+/** Lua's own error message. */
 const NO_MEMORY = "not enough memory";
 
 /** The limits of a run. */
 export interface RunBounds {
   /** Bytes of memory, including 16 MiB for Lua itself. */
   readonly memory: number;
-  /** Milliseconds. */
+  /** The time limit in milliseconds. */
   readonly time: number;
-  /** Milliseconds of these that have passed already. */
+  /** The part of the time limit that has already passed, in milliseconds. */
   readonly spent: number;
 }
 
-/** Milliseconds for the chunk of a library, as in Redis. */
+/** Maximum milliseconds for running a library's chunk, as in Redis. */
 const LOAD_TIME_MS = 500;
-/** The caller of a library that is being loaded, which may run no commands. */
-const NOBODY: ScriptCaller = { call: () => error("ERR not while loading"), may: () => null, log: () => {} };
+/** The caller of a library that is being loaded, which must not run commands. */
+const LOADING_CALLER: ScriptCaller = {
+  call: () => error("ERR commands cannot run while a library is loading"),
+  may: () => null,
+  log: () => {},
+};
 
 /** A machine, and the scripts that it has compiled. */
 interface Ready {
   readonly machine: LuaMachine;
-  /** Its limit in bytes. */
+  /** The memory limit in bytes. */
   readonly memory: number;
-  /** The real globals, as a reference. */
+  /** A reference to the real globals. */
   readonly globals: number;
   readonly compiled: Map<string, number>;
-  /** For each loaded library, by its code, the references of its functions. */
+  /** References to the functions of each loaded library, by its code. */
   readonly libraries: Map<ByteString, ReadonlyMap<ByteString, number>>;
-  /** null: no library was loaded. */
+  /** The loader; null: no library was loaded yet. */
   loader: FunctionLoader | null;
   /** The function that records a script's failure. */
   readonly handler: number;
@@ -66,13 +70,13 @@ export class ScriptEngine {
   #run: ScriptRun | null = null;
   #runs = 0;
 
-  /** @param module  Lua, compiled */
+  /** @param module  the compiled Lua module */
   constructor(module: WasmModule, uptime: () => number) {
     this.#module = module;
     this.#uptime = uptime;
   }
 
-  /** Bytes that Lua has in use. */
+  /** The number of bytes that Lua uses. */
   get used(): number {
     return this.#ready?.machine.used ?? 0;
   }
@@ -91,7 +95,7 @@ export class ScriptEngine {
     machine.lua.luaL_unref(machine.state, REGISTRY, reference);
   }
 
-  /** Compiles a script. @returns the error; null: it is compiled */
+  /** Compiles a script. @returns the error; null: the script was compiled */
   compile(source: Script, bounds: RunBounds): ErrorReply | null {
     try {
       const found = this.#compiled(source, bounds);
@@ -119,7 +123,7 @@ export class ScriptEngine {
     }
   }
 
-  /** Loads a library as a trial: its functions are registered only if it is stored afterwards. */
+  /** Loads a library as a trial. Its functions are registered only if it is stored afterwards. */
   loadLibrary(library: LibraryCode, bounds: RunBounds): readonly LoadedFunction[] | ErrorReply {
     try {
       return this.#loadedLibrary(library, bounds);
@@ -128,7 +132,7 @@ export class ScriptEngine {
     }
   }
 
-  /** Runs a function of a library; functions receive their keys and arguments as tables. */
+  /** Runs a function of a library. Functions receive their keys and arguments as tables. */
   runFunction(
     library: LibraryCode,
     name: ByteString,
@@ -158,7 +162,7 @@ export class ScriptEngine {
     const { machine, globals, handler } = ready;
     ready.loader ??= new FunctionLoader(machine, globals, handler);
     const time = Math.min(bounds.time, LOAD_TIME_MS);
-    const run = new ScriptRun(NOBODY, this.#uptime, { time, spent: 0 });
+    const run = new ScriptRun(LOADING_CALLER, this.#uptime, { time, spent: 0 });
     this.#run = run;
     try {
       return ready.loader.load(body, () => run.failure?.text ?? "ERR not enough memory");
@@ -232,7 +236,7 @@ export class ScriptEngine {
     if (!machine.load(state, source.body, SOURCE)) {
       const text = machine.text(state, -1);
       if (text !== NO_MEMORY) return error(`ERR Error compiling script (new function): ${text}`);
-      // Other compiled scripts fill it: they will be compiled again when they run.
+      // Other compiled scripts fill the memory: they will be compiled again when they run.
       this.#ready = null;
       if (!isAgain) return this.#compiled(source, bounds, true);
       return error(`ERR Error compiling script (new function): ${text}`);
@@ -269,15 +273,15 @@ export class ScriptEngine {
   }
 
   /**
-   * Drops a machine that has broken, so that the next run gets another one.
-   * @throws the problem, if the script did not cause it
+   * Drops a broken machine, so that the next run gets a new one.
+   * @throws the problem itself, if the script did not cause it
    */
   #broken(problem: unknown): ErrorReply {
     this.#ready = null;
     this.#run = null;
-    // V8 throws a RangeError for a stack that is too deep, or a text that is too long.
+    // V8 throws a RangeError if the stack is too deep or a string is too long.
     if (!(problem instanceof LuaBroken || problem instanceof RangeError || isTrap(problem))) throw problem;
-    return error("ERR the script used more memory or a deeper stack than it may");
+    return error("ERR the script used more memory or a deeper stack than allowed");
   }
 }
 
@@ -290,7 +294,7 @@ function pushTexts(machine: LuaMachine, texts: readonly ByteString[]): void {
   }
 }
 
-/** Records the error and its reference, before the stack unwinds. */
+/** Records the error and its position before the stack unwinds. */
 function noteFailure(machine: LuaMachine, state: number, run: ScriptRun): number {
   const { lua } = machine;
   let text = "ERR unknown error";

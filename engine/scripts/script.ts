@@ -1,16 +1,16 @@
-/** A script: its text, its SHA-1, and the flags of its first line. Source: redis-server 7.0, eval.c. */
+/** A script: its text, its SHA-1, and the flags in its first line. Source: redis-server 7.0, eval.c. */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 
 export interface Script {
-  /** SHA-1, hexadecimal, in lower case. */
+  /** The SHA-1 in hexadecimal, in lower case. */
   readonly sha: string;
-  /** The code that runs: without the first line, if that has flags. */
+  /** The code to run, which excludes a first line with flags. */
   readonly body: ByteString;
-  /** Whether its flags say that it does not write. */
+  /** Whether its flags declare that it does not write. */
   readonly writesNothing: boolean;
-  /** Whether its flags permit it to run while memory is full; null: it has none, and its first write is checked. */
+  /** Whether its flags allow it to run while memory is full; null: it has no flags, so its first write is checked. */
   readonly allowsFull: boolean | null;
 }
 

@@ -1,4 +1,4 @@
-/** The stored scripts, and their engine, which is loaded when the first one runs. */
+/** The stored scripts and their engine, which is loaded when the first script runs. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
@@ -12,8 +12,8 @@ const NOT_INSTALLED = new CommandFailure(
   `ERR scripts need the package ${PACKAGE}, which is not installed. Install it alongside dbsyncd: npm install ${PACKAGE}`,
 );
 /**
- * Maximum scripts that came with EVAL alone, and their bytes: beyond it the oldest are dropped, since clients send them
- * again.
+ * Maximum number of scripts that were sent only with EVAL, and of their bytes. Beyond it the oldest are dropped,
+ * because clients send them again.
  */
 const UNNAMED_MAX = 2000;
 const UNNAMED_BYTES = 16 * 1024 * 1024;
@@ -22,9 +22,9 @@ export class Scripts {
   readonly functions = new FunctionLibraries();
   readonly #uptime: () => number;
   readonly #bySha = new Map<string, Script>();
-  /** Scripts by their text: the look-up is faster than hashing it. */
+  /** Scripts by their text, because a look-up is faster than hashing the text. */
   readonly #byText = new Map<ByteString, Script>();
-  /** Texts that came with EVAL alone, oldest first. */
+  /** The texts that were sent only with EVAL, oldest first. */
   readonly #unnamed = new Set<ByteString>();
   #unnamedBytes = 0;
   #engine: ScriptEngine | null = null;
@@ -42,14 +42,14 @@ export class Scripts {
     return this.#bySha.size;
   }
 
-  /** The bytes of all scripts' texts. */
+  /** The total length of all scripts in bytes. */
   get textBytes(): number {
     let bytes = 0;
     for (const text of this.#byText.keys()) bytes += text.length;
     return bytes;
   }
 
-  /** Bytes that Lua has in use. */
+  /** The number of bytes that Lua uses. */
   get luaBytes(): number {
     return this.#engine?.used ?? 0;
   }
@@ -68,8 +68,8 @@ export class Scripts {
   }
 
   /**
-   * Restores the function libraries of a folder, and stores them there from now on.
-   * @returns why they cannot be restored, and their file; null: they were
+   * Restores the function libraries of a data folder, and stores all changes there from now on.
+   * @returns the reason why they cannot be restored, and their file; null: they were restored
    */
   async keepFunctions(data: string, bounds: RunBounds): Promise<{ reason: string; file: string } | null> {
     const { FunctionsFile } = await import("./functions-file.js");
@@ -89,7 +89,7 @@ export class Scripts {
   /**
    * Stores a script.
    * @param isNamed  whether clients will refer to it by its SHA-1
-   * @throws CommandFailure  it cannot be compiled
+   * @throws CommandFailure  the script cannot be compiled
    */
   add(text: ByteString, isNamed: boolean, bounds: RunBounds): Script {
     const known = this.#byText.get(text);
@@ -106,7 +106,7 @@ export class Scripts {
     return script;
   }
 
-  /** @param sha  in any case */
+  /** @param sha  in upper or lower case */
   find(sha: ByteString): Script | undefined {
     return this.#bySha.get(sha.toLowerCase());
   }
@@ -132,7 +132,7 @@ export class Scripts {
   #note(text: ByteString): void {
     this.#unnamed.add(text);
     this.#unnamedBytes += text.length;
-    // The latest one stays, whatever its length.
+    // The latest script stays, whatever its length.
     while (this.#unnamed.size > UNNAMED_MAX || (this.#unnamedBytes > UNNAMED_BYTES && this.#unnamed.size > 1))
       this.#forgetOldest();
   }

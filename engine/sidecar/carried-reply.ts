@@ -1,4 +1,4 @@
-/** The reply to a command that was sent to the daemons, and its waiter. */
+/** The pending reply to a command that was sent to the daemons. */
 import type { Carrying } from "../../client/carrier.js";
 import type { Reply } from "../../protocol/reply.js";
 import { replyOf } from "./failure-replies.js";
@@ -12,7 +12,7 @@ export class CarriedReply implements Carrying {
   readonly #made: (reply: Reply) => Reply;
   readonly #waiter: AnsweredOnce;
 
-  /** @param made  converts a reply that is no error */
+  /** @param made  converts a reply that is not an error */
   constructor(made: (reply: Reply) => Reply, waiter: AnsweredOnce) {
     this.#made = made;
     this.#waiter = waiter;
@@ -21,6 +21,6 @@ export class CarriedReply implements Carrying {
   readonly resolve = (reply: Reply): void =>
     this.#waiter.answered(reply.kind === "error" ? reply : this.#made(reply));
 
-  /** An immediate error is passed on later: the caller does not have the waiter yet. */
+  /** An immediate error is delivered later, because the caller does not have the waiter yet. */
   readonly reject = (problem: Error): void => queueMicrotask(() => this.#waiter.answered(replyOf(problem)));
 }

@@ -1,6 +1,7 @@
 /**
- * The error that a Redis client receives if no daemon succeeded: the daemons' own error if there is one, otherwise
- * whether the command was certainly not applied (NOTAPPLIED) or may have been (MAYBEAPPLIED), and each daemon's reason.
+ * The error that a Redis client receives if no daemon succeeded. It is the daemons' own error if there is one.
+ * Otherwise it states whether the command was certainly not applied (NOTAPPLIED) or may have been (MAYBEAPPLIED), and
+ * each daemon's reason.
  */
 import { repliedError } from "../../client/carrier.js";
 import { DbsyncError } from "../../client/entry.js";
@@ -16,7 +17,7 @@ export function replyOf(problem: Error): ErrorReply {
   );
 }
 
-/** Returns the outcome for version 1, which has no field for the reason: that is logged. */
+/** Returns the outcome for version 1. It has no field for the reason, which is logged instead. */
 export function outcomeOf(problem: Error): ErrorReply | BackendFailure {
   const effect = effectOf(problem);
   const code = effect === "unknown" ? "database-lost" : "database-down";
@@ -27,7 +28,7 @@ function effectOf(problem: Error): BackendFailure["effect"] {
   return problem instanceof DbsyncError ? problem.effect : "unknown";
 }
 
-/** Returns the message as one line, as errors of RESP are. */
+/** Returns the message as one line, because errors in RESP have only one. */
 function line({ message }: Error): string {
   return bytesOfText(message.replace(/:\n\s*/, ": ").replace(/\n\s*/g, " | "));
 }

@@ -1,6 +1,6 @@
 /**
- * Opens the client library with the daemon's options, before anything is sent: a missing option is reported at the
- * start.
+ * Opens the client library with the daemon's options before anything is sent, so that a missing option is reported at
+ * the start.
  */
 import type { Logger } from "pino";
 import { Carrier } from "../../client/carrier.js";
@@ -10,7 +10,7 @@ import type { SidecarSpecification } from "../../options/database-list.js";
 import type { Settings } from "../../options/settings.js";
 import { boundedTimeout } from "./signing-backend.js";
 
-/** The daemon's flags by the client's names of options. */
+/** The daemon's flags by the client library's option names. */
 const FLAGS: Readonly<Record<string, string>> = {
   servers: "-d dbsync",
   policy: "--policy",
@@ -18,7 +18,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   ca: "--ca",
 };
 
-/** @throws StartError  a list of servers or a key that cannot be used */
+/** @throws StartError  the list of servers or the key cannot be used */
 export function openCarrier({ servers }: SidecarSpecification, settings: Settings, log: Logger): Carrier {
   const { key, policy, cluster, ca, limits } = settings;
   const options: SendOptions & { readonly servers: string } = {
@@ -41,9 +41,9 @@ export function openCarrier({ servers }: SidecarSpecification, settings: Setting
   }
 }
 
-/** Returns the message with the daemon's names of options. */
+/** Returns the message with the client library's option names replaced by the daemon's flags. */
 function sentenceOf({ code, message }: DbsyncError): string {
   if (code === "bad-key")
-    return `--key: ${message.replace(/\.?$/, ".")} The daemons have to know its public key (-s, or dbsync keys add).`;
+    return `--key: ${message.replace(/\.?$/, ".")} The daemons must know its public key (-s, or dbsync keys add).`;
   return message.replace(/^.*?: (\w+) is/, (all, name: string) => `${FLAGS[name] ?? all} is`);
 }

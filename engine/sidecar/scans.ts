@@ -1,18 +1,19 @@
 /**
- * Scans through a sidecar. A cursor is a position in the memory of the daemon that gave it, and the next page may come from another daemon: so
- * a scan is one page, which one daemon answers at one moment. Source: docs/sidecar.md "What is promised".
+ * Handles scans through a sidecar. A cursor is a position in the memory of the daemon that issued it, but the next page
+ * might come from another daemon. Therefore a scan has only one page, which one daemon returns as of one moment.
+ * Source: docs/sidecar.md "What is promised".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error } from "../../protocol/reply.js";
 
-/** A COUNT above the number of elements in any daemon. */
+/** A COUNT that is greater than the number of elements on any daemon. */
 const ALL = String(2 ** 31 - 1);
 const BEGINS = /^[+-]?0*$/;
 const CURSOR = /^[+-]?\d+$/;
 const COUNT = /^0*[1-9]\d*$/;
 
 export const FOREIGN_CURSOR = error(
-  "ERR invalid cursor: a scan through dbsyncd -d dbsync is answered in one page with the cursor 0, so no other cursor is valid here. Begin again with 0",
+  "ERR invalid cursor: a scan through dbsyncd -d dbsync returns everything in one page, so only the cursor 0 is valid here. Begin again with 0",
 );
 
 /** Returns whether a cursor is a number that this daemon never returned. */
@@ -20,10 +21,10 @@ export function isForeignCursor(cursor: ByteString | undefined): boolean {
   return cursor !== undefined && CURSOR.test(cursor) && !BEGINS.test(cursor);
 }
 
-/** Returns the scan as one page, or `argv` itself if its options are wrong: the daemons report that. */
+/** Returns the scan as a single page, or `argv` itself if its options are wrong, which the daemons report. */
 export function wholeScan(argv: readonly ByteString[], cursor: number): readonly ByteString[] {
   const options = argv.slice(cursor + 1);
-  // Within a transaction the daemons refuse it.
+  // In a transaction the daemons refuse this cursor.
   if (isForeignCursor(argv[cursor])) return [...argv.slice(0, cursor), "foreign", ...options];
   if (argv.length <= cursor || options.length % 2 !== 0) return argv;
   const kept: ByteString[] = [];

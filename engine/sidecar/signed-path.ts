@@ -1,6 +1,6 @@
 /**
- * The path of a Redis client's commands to the daemons of a cluster: signed with this daemon's key, and sent to all of
- * them.
+ * The path of a Redis client's commands through a sidecar: signed with this daemon's key, and sent to all daemons of a
+ * cluster.
  */
 import type { Carrier } from "../../client/carrier.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -24,7 +24,7 @@ import { FOREIGN_CURSOR, isForeignCursor, wholeScan } from "./scans.js";
 import { makingOf } from "./typed-replies.js";
 import { refusalOfForm, UNCARRIED } from "./uncarried.js";
 
-/** Commands whose answer needs no data. */
+/** The commands whose answer needs no data. */
 export const ANSWERED_HERE: ReadonlySet<Command> = new Set(
   commands.filter(
     ({ name, group }) =>
@@ -32,14 +32,14 @@ export const ANSWERED_HERE: ReadonlySet<Command> = new Set(
   ),
 );
 const READING_SQL = findCommand("SQL_RO") as Command;
-/** The database that answers them. */
+/** The database that answers these commands. */
 const EMPTY = new Database({ databases: 1 });
 
-const TOO_MANY = error(`ERR one transaction has at most ${COMMANDS_MAX} commands where they are signed`);
-const NO_STEPS = error("ERR a script decides by data, and dbsyncd -d dbsync has none of its own");
+const TOO_MANY = error(`ERR a signed transaction may have at most ${COMMANDS_MAX} commands`);
+const NO_STEPS = error("ERR a script reads data while it runs, but dbsyncd -d dbsync has no data");
 const NO_WRITERS = error("ERR the daemons did not report the writers of these keys");
 
-const asItCame = (reply: Reply): Reply => reply;
+const unchanged = (reply: Reply): Reply => reply;
 
 export class SignedPath implements CommandPath {
   readonly records = true;
@@ -95,7 +95,7 @@ export class SignedPath implements CommandPath {
     const made = (all: Reply): Reply => {
       if (all.kind !== "array") return all;
       const items = all.items.map((item, at) =>
-        item.kind === "error" ? item : (makings[at] ?? asItCame)(item),
+        item.kind === "error" ? item : (makings[at] ?? unchanged)(item),
       );
       return { kind: "array", items };
     };
@@ -103,15 +103,15 @@ export class SignedPath implements CommandPath {
     return this.#promised(made, (reply) => this.#carrier.sendTogether(argvs, conditions, sender, reply));
   }
 
-  /** Nothing is written here. */
+  /** Does nothing, because this daemon writes nothing. */
   tellOf(): void {}
 
   writersOf(db: number, keys: readonly ByteString[]): Promise<Writers | ErrorReply> {
     const sender = { db, isStable: false, watched: { size: keys.length } };
-    const asked = this.#promised(asItCame, (reply) =>
+    const reported = this.#promised(unchanged, (reply) =>
       this.#carrier.send(["WRITERS", ...keys], sender, reply),
     );
-    return asked.then((reply) => {
+    return reported.then((reply) => {
       if (reply.kind === "error") return reply;
       return reply.kind === "array"
         ? reply.items.map((item) => (item.kind === "bulk" ? item.bytes : ""))
@@ -119,7 +119,7 @@ export class SignedPath implements CommandPath {
     });
   }
 
-  /** The daemons check conditions when the transaction arrives. */
+  /** Returns true: the daemons check conditions when the transaction arrives. */
   hold(): boolean {
     return true;
   }
@@ -129,14 +129,14 @@ export class SignedPath implements CommandPath {
   }
 }
 
-/** Returns the command as it is sent: statements that only read have another name, and scans become one page. */
+/** Returns the command as it is sent. Statements that only read have another name, and scans become a single page. */
 function sentAs(command: Command, argv: readonly ByteString[]): readonly ByteString[] {
   const scan = SCANS.get(command.name);
   if (scan !== undefined) return wholeScan(argv, scan);
   return command === READING_SQL ? [READING_SQL.name, ...argv.slice(1)] : argv;
 }
 
-/** Returns a reply that needs no daemon; null: the daemons have to answer. */
+/** Returns a reply that needs no daemon; null: the daemons must answer. */
 function replyHere(command: Command, argv: readonly ByteString[], { now }: CommandSender): Reply | null {
   const scan = SCANS.get(command.name);
   if (scan !== undefined && isForeignCursor(argv[scan])) return FOREIGN_CURSOR;

@@ -1,6 +1,5 @@
 /**
- * The daemons of a cluster as a backend for version 1, which also owns the carrier: each command is signed and sent to
- * all of them.
+ * A backend for version 1 that signs each command and sends it to all daemons of a cluster. It also owns the carrier.
  */
 import type { Carrier } from "../../client/carrier.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -11,8 +10,8 @@ import type { Backend, BackendFailure, Outcome } from "../backends/backend.js";
 import { isolationOf } from "../backends/isolation.js";
 import { outcomeOf } from "./failure-replies.js";
 
-/** Why commands that need a connection of their own are refused. */
-const ALONE = "it is about a connection, or waits, and what is signed is applied once, at its date";
+/** The reason why commands that need their own connection are refused. */
+const ALONE = "it changes a connection or waits, but a signed command is applied once, at its date";
 
 export class SigningBackend implements Backend {
   readonly name: string;
@@ -24,7 +23,7 @@ export class SigningBackend implements Backend {
     this.carrier = carrier;
   }
 
-  /** Connects with the first command, as daemons may come up later. */
+  /** Does nothing: the first command opens the connections, because daemons may come up later. */
   async start(): Promise<void> {}
 
   stop(): Promise<void> {
@@ -54,7 +53,7 @@ export class SigningBackend implements Backend {
   executeTogether(commands: readonly (readonly ByteString[])[], { db }: Unit): Promise<Outcome> {
     const refused = commands.find((argv) => this.#refusal(argv) !== null);
     if (refused !== undefined)
-      return Promise.resolve(error(`ERR ${refused[0]} is not carried by a transaction`));
+      return Promise.resolve(error(`ERR ${refused[0]} is not supported in a transaction`));
     return new Promise((resolve) =>
       this.carrier.sendTogether(commands, [], { db, isStable: false }, this.#carrying(resolve)),
     );
@@ -73,10 +72,10 @@ export class SigningBackend implements Backend {
   }
 }
 
-/** The longest timeout: daemons would refuse an older envelope. */
+/** The longest timeout in milliseconds: daemons would refuse an older envelope. */
 const TIMEOUT_MS_MAX = 20_000;
 
-/** Returns --backend-timeout, limited to what a signed command may take. */
+/** Returns --backend-timeout, limited to the maximum for a signed command. */
 export function boundedTimeout(timeout: number): number {
   return Math.min(timeout, TIMEOUT_MS_MAX);
 }

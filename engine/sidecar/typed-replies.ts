@@ -1,7 +1,7 @@
 /**
- * Converts replies of daemons from RESP2, which has no doubles, sets, maps and pairs, to RESP3. The bytes of a reply do
- * not contain its type, so the command decides; test/engine/sidecar/typed-replies.test.ts compares each with the
- * store's.
+ * Converts the daemons' replies from RESP2, which has no doubles, sets, maps and pairs, to RESP3. The bytes of a reply
+ * do not contain its type, so the command determines it. test/engine/sidecar/typed-replies.test.ts compares each reply
+ * with the store's.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { EntriesReply } from "../../protocol/entries-reply.js";
@@ -13,7 +13,7 @@ type Making = (reply: Reply) => Reply;
 const YES: Reply = { kind: "resp3", written: "#t\r\n", plain: { kind: "integer", value: 1 } };
 const NO: Reply = { kind: "resp3", written: "#f\r\n", plain: { kind: "integer", value: 0 } };
 
-const asItCame: Making = (reply) => reply;
+const unchanged: Making = (reply) => reply;
 
 const asDouble: Making = (reply) => {
   if (reply.kind !== "bulk") return reply;
@@ -22,7 +22,7 @@ const asDouble: Making = (reply) => {
   return writtenDouble(value, text);
 };
 
-/** Converts an array; any other reply, such as nil, stays. */
+/** Converts an array; other replies, such as nil, remain unchanged. */
 const ofItems =
   (make: (items: readonly Reply[]) => Reply): Making =>
   (reply) =>
@@ -33,7 +33,7 @@ const odd = (making: Making) => (items: readonly Reply[]) =>
 
 const asSet = ofItems(set);
 const asMap = ofItems(map);
-/** Converts the entries of a document, as --json expects them; with details of each they are a map. */
+/** Converts the entries of a document as --json expects them; if each entry has details, they become a map. */
 const asEntries = ofItems((items) => {
   const bytes = items.flatMap((item) => (item.kind === "bulk" ? [item.bytes] : []));
   if (bytes.length < items.length) return map(items);
@@ -46,18 +46,18 @@ const asEntries = ofItems((items) => {
 const asDoubles = ofItems((items) => array(items.map(asDouble)));
 const asPairs = ofItems(pairs);
 const asScores = ofItems((items) => pairs(odd(asDouble)(items)));
-/** Converts member and score. */
+/** Converts a member and its score. */
 const asScore = ofItems((items) => array(odd(asDouble)(items)));
 const asMapOf = (making: Making) => ofItems((items) => map(odd(making)(items)));
 /** Converts a key, and members with their scores. */
 const asPopped = ofItems((items) => array(odd(ofItems((members) => array(members.map(asScore))))(items)));
-/** Converts key, member and score. */
+/** Converts a key, a member and its score. */
 const asOnePopped = ofItems((items) => array(items.map((item, at) => (at === 2 ? asDouble(item) : item))));
-/** Converts longitude and latitude of each member, or nil. */
+/** Converts the longitude and latitude of each member, or nil. */
 const asPositions = ofItems((items) => array(items.map(asDoubles)));
 /**
- * Converts the requested properties of each member, among them a list of longitude and latitude; without any there are
- * names alone.
+ * Converts the requested properties of each member, which may include a list of longitude and latitude. Without such
+ * options the reply contains only names.
  */
 const asLocations = ofItems((items) => array(items.map(asPositions)));
 /** Converts a map in which some values are maps. */
@@ -66,7 +66,7 @@ const asMapWith = (names: Readonly<Record<string, Making>>) =>
     map(
       items.map((item, at) => {
         const name = items[at - 1];
-        return at % 2 === 1 && name?.kind === "bulk" ? (names[name.bytes] ?? asItCame)(item) : item;
+        return at % 2 === 1 && name?.kind === "bulk" ? (names[name.bytes] ?? unchanged)(item) : item;
       }),
     ),
   );
@@ -75,31 +75,31 @@ const asCell: Making = (reply) => {
   return reply.kind === "integer" ? (reply.value === 1 ? YES : NO) : reply;
 };
 const asRows = ofItems((rows) => array(rows.map(ofItems((cells) => array(cells.map(asCell))))));
-/** Converts the answer of a statement that reads, whose numbers are simple strings. */
+/** Converts the answer to a statement that reads, whose numbers are simple strings. */
 const asRelation = asMapWith({ rows: asRows });
 
-/** Converts streams: key and entries of each. */
+/** Converts the key and entries of each stream. */
 const asRead = ofItems((items) => mapInPairs(items.flatMap((item) => ("items" in item ? item.items : item))));
 const asMaps = ofItems((items) => array(items.map(asMap)));
 const asGroups = ofItems((items) => array(items.map(asMapWith({ consumers: asMaps }))));
 
-/** @param from  index of the first option: an argument before it is a key or a value, whatever its text */
+/** @param from  the index of the first option; an earlier argument is a key or a value, whatever its text */
 const hasWord = (argv: readonly ByteString[], word: string, from: number): boolean =>
   argv.some((one, at) => at >= from && one.length === word.length && one.toUpperCase() === word);
 
 const withWord =
-  (word: string, making: Making, from: (argv: readonly ByteString[]) => number, otherwise = asItCame) =>
+  (word: string, making: Making, from: (argv: readonly ByteString[]) => number, otherwise = unchanged) =>
   (argv: readonly ByteString[]) =>
     hasWord(argv, word, from(argv)) ? making : otherwise;
 const always = (making: Making) => () => making;
-/** Options follow this number of arguments, the name included. */
+/** Returns the number of arguments before the options, including the name. */
 const behind = (words: number) => () => words;
-/** Options follow the keys, whose number precedes them. */
+/** Returns the index after the keys, whose number precedes them. */
 const behindKeys = ([, count]: readonly ByteString[]) => 2 + Number(count);
 const scoresOfKeys = withWord("WITHSCORES", asScores, behindKeys);
 const scoresOfRange = withWord("WITHSCORES", asScores, behind(4));
 
-/** Converters of commands whose reply depends on the arguments. */
+/** The converters of commands, which may depend on the arguments. */
 const MAKINGS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>> = {
   GEOPOS: always(asPositions),
   GEORADIUS: always(asLocations),
@@ -113,7 +113,7 @@ const MAKINGS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>>
   SDIFF: always(asSet),
   SINTER: always(asSet),
   SMEMBERS: always(asSet),
-  SPOP: ({ length }) => (length > 2 ? asSet : asItCame),
+  SPOP: ({ length }) => (length > 2 ? asSet : unchanged),
   SUNION: always(asSet),
   BZMPOP: always(asPopped),
   BZPOPMAX: always(asOnePopped),
@@ -146,7 +146,7 @@ const MAKINGS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>>
   SQL_RO: always(asRelation),
 };
 
-/** Returns the converter of a command's reply. */
+/** Returns the converter for the reply to a command. */
 export function makingOf({ name }: Command, argv: readonly ByteString[]): (reply: Reply) => Reply {
-  return MAKINGS[name]?.(argv) ?? asItCame;
+  return MAKINGS[name]?.(argv) ?? unchanged;
 }

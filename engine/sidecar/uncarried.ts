@@ -1,17 +1,20 @@
-/** Commands of Redis clients that are neither sent to the daemons nor answered here, each with the reason. */
+/**
+ * The commands of Redis clients that a sidecar neither sends to the daemons nor answers itself, each with the reason.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import { valuesOf } from "../../store/commands/streams/read-options.js";
 
-const WAITS = "it waits for data, and what is signed is applied once, at its date: ask again without waiting";
+const WAITS =
+  "it waits for data, but a signed command is applied once, at its date: repeat a command that does not wait";
 const STREAMS =
-  "it makes a stream of messages of its connection, and the daemons give one answer to each signed command";
-const MESSAGES = "channels are of the daemon that a client is connected to, and no client listens here";
-const SHOWS = "the commands that the daemons take do not pass by here: dbsync log shows them";
-const COPIES = "which daemons have a write is known to them: --policy says how many have to answer";
-const INSIDE = "it is about the insides of a daemon, and this one has no data of its own";
-const DECIDES = "a script decides by data as it runs, and this daemon has none of its own";
-const KEEPS = "nothing is kept here: the daemons do that";
+  "it turns its connection into a stream of messages, but the daemons send one answer to each signed command";
+const MESSAGES = "channels belong to the daemon that a client is connected to, but no client listens here";
+const SHOWS = "the commands that the daemons accept do not pass through the sidecar: dbsync log shows them";
+const COPIES = "only the daemons know which of them have a write: --policy sets how many must answer";
+const INSIDE = "it concerns a daemon's internals, but this daemon has no data";
+const DECIDES = "a script reads data while it runs, but this daemon has no data";
+const KEEPS = "this daemon stores nothing: the other daemons do";
 
 const REASONS: readonly (readonly [reason: string, names: string])[] = [
   [WAITS, "BLMOVE BLMPOP BLPOP BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN"],
@@ -27,19 +30,19 @@ const REASONS: readonly (readonly [reason: string, names: string])[] = [
   [KEEPS, "SAVE BGSAVE BGREWRITEAOF LASTSAVE"],
 ];
 
-/** Errors by the name of a command in upper case. */
+/** The errors, by command name in upper case. */
 export const UNCARRIED: ReadonlyMap<string, ErrorReply> = new Map(
   REASONS.flatMap(([reason, names]) =>
     names.split(" ").map((name) => [name, refusalOf(name, reason)] as const),
   ),
 );
 
-/** Errors of reads that wait, by the name of the command. */
+/** The errors for reads that wait, by command name. */
 const WAITING_READS: ReadonlyMap<string, ErrorReply> = new Map(
   ["XREAD", "XREADGROUP"].map((name) => [name, refusalOf(`${name} with BLOCK`, WAITS)]),
 );
 
-/** Returns the error for a form of a command that is not carried; null: it is. */
+/** Returns the error for a form of a command that is not supported; null: it is supported. */
 export function refusalOfForm(argv: readonly ByteString[]): ErrorReply | null {
   const refusal = WAITING_READS.get(argv[0]?.toUpperCase() ?? "");
   if (refusal === undefined) return null;
@@ -52,5 +55,5 @@ export function refusalOfForm(argv: readonly ByteString[]): ErrorReply | null {
 }
 
 function refusalOf(name: string, reason: string): ErrorReply {
-  return error(`ERR ${name} is not carried by dbsyncd -d dbsync: ${reason}`);
+  return error(`ERR ${name} is not supported by dbsyncd -d dbsync: ${reason}`);
 }

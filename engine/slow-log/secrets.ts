@@ -2,11 +2,11 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Command } from "../../store/rows/command.js";
 
-/** Settings that are secrets. */
+/** The names of settings that are secrets. */
 const SECRET_SETTINGS: ReadonlySet<string> = new Set(["requirepass", "masterauth", "tls-key-file-pass"]);
 const REDACTED = "(redacted)";
 
-/** Returns a command without its passwords, which appear in logins, rules of users and some settings. */
+/** Returns a command without its passwords, which appear in logins, users' rules and some settings. */
 export function withoutSecrets({ name }: Command, argv: readonly ByteString[]): readonly ByteString[] {
   switch (name) {
     case "AUTH":

@@ -1,6 +1,6 @@
 /**
- * Adds an envelope that blocked all other commands to the slow log: its first command, and the number of the remaining
- * ones.
+ * Adds an envelope that blocked all other commands to the slow log: its first command, and the number of further
+ * commands.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readBody } from "../../protocol/version-2/envelope.js";
@@ -10,19 +10,19 @@ import { withoutSecrets } from "./secrets.js";
 import type { SlowLog } from "./slow-log.js";
 
 export interface SlowEnvelope {
-  /** The body as received, which was checked. */
+  /** The body as received; it was already checked. */
   readonly body: Buffer;
-  /** The client's address, and the label of its key. */
+  /** The client's address. */
   readonly remote: string;
   readonly name: ByteString;
   readonly milliseconds: number;
-  /** The W3C trace context that its client sent; undefined: none. */
+  /** The W3C trace context that the client sent; undefined: none. */
   readonly traceparent: string | undefined;
 }
 
 const MICROSECONDS = 1000;
 
-/** @param now  milliseconds since 1970 @param most  maximum entries that are stored */
+/** @param now  milliseconds since 1970 @param most  maximum number of stored entries */
 export function noteSlowEnvelope(
   slowLog: SlowLog,
   { body, remote, name, milliseconds, traceparent }: SlowEnvelope,

@@ -1,4 +1,4 @@
-/** SLOWLOG GET, for all protocols. Texts: redis-server 7.0. */
+/** Implements SLOWLOG GET for all protocols. Texts: redis-server 7.0. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, type Reply } from "../../protocol/reply.js";
 import { custom } from "../../store/arguments/errors.js";
@@ -7,15 +7,15 @@ import type { SlowLog } from "./slow-log.js";
 
 const ENTRIES_DEFAULT = 10;
 
-/** @param argv  `SLOWLOG GET [count]`; -1: all. @throws CommandFailure */
+/** @param argv  `SLOWLOG GET [count]`; -1 returns all entries. @throws CommandFailure */
 export function slowLogReply(argv: readonly ByteString[], { entries }: SlowLog): Reply {
   if (argv.length > 3)
     throw custom(`ERR unknown subcommand or wrong number of arguments for '${argv[1]}'. Try SLOWLOG HELP.`);
   const count = argv[2] === undefined ? ENTRIES_DEFAULT : parseInteger(argv[2]);
   if (count === undefined || count < -1) throw custom("ERR count should be greater than or equal to -1");
-  const wanted = count === -1 ? entries : entries.slice(0, Number(count));
+  const selected = count === -1 ? entries : entries.slice(0, Number(count));
   return array(
-    wanted.map(({ id, at, microseconds, argv: words, remote, name }) =>
+    selected.map(({ id, at, microseconds, argv: words, remote, name }) =>
       array([integer(id), integer(at), integer(microseconds), bulks(words), bulk(remote), bulk(name)]),
     ),
   );

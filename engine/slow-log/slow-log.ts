@@ -1,25 +1,30 @@
-/** The latest slow commands, of all protocols. Shortened as in Redis. */
+/** The latest slow commands of all protocols, shortened as in Redis. */
 import { type ByteString, detached } from "../../protocol/byte-string.js";
 
-/** Maximum arguments of an entry, the note about the omitted ones included, and maximum characters of an argument. */
+/**
+ * Maximum number of arguments in an entry, including the note about omitted ones, and maximum characters of an
+ * argument.
+ */
 const ARGUMENTS_MAX = 32;
 const ARGUMENT_CHARS_MAX = 128;
 
 export interface SlowEntry {
   readonly id: number;
-  /** Unix seconds. */
+  /** The time of the command in Unix seconds. */
   readonly at: number;
   readonly microseconds: number;
   readonly argv: readonly ByteString[];
-  /** Address and name of the client; of a signed command "", and its key's label or the first digits of its id. */
+  /**
+   * The client's address and name. For a signed command: empty, and the label of its key or the first digits of its id.
+   */
   readonly remote: string;
   readonly name: ByteString;
-  /** The W3C trace context of the call; absent: none. It is shown as the last argument. */
+  /** The W3C trace context of the call, which is shown as the last argument; absent: none. */
   readonly traceparent?: string | undefined;
 }
 
 export class SlowLog {
-  /** Newest first. */
+  /** The entries, newest first. */
   #entries: SlowEntry[] = [];
   #nextId = 0;
 
@@ -27,7 +32,7 @@ export class SlowLog {
     return this.#entries;
   }
 
-  /** @param most  maximum entries that are stored */
+  /** @param most  maximum number of stored entries */
   add(entry: Omit<SlowEntry, "id">, most: number): void {
     const shown = shortened(entry.argv);
     const { traceparent } = entry;
@@ -41,7 +46,7 @@ export class SlowLog {
   }
 }
 
-/** Returns a command as it is shown where it may be long; the omitted part is not kept alive. */
+/** Shortens a command that may be long for display. The omitted part is not kept in memory. */
 export function shortened(argv: readonly ByteString[]): ByteString[] {
   const shown = argv.length > ARGUMENTS_MAX ? argv.slice(0, ARGUMENTS_MAX - 1) : argv;
   const words = shown.map((word) => {

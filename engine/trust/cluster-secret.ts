@@ -1,6 +1,6 @@
 /**
- * The cluster's secret (--cluster-secret), by which daemons recognize each other without knowing each other's keys; for
- * peers/ a MemberSecret.
+ * The cluster's secret (--cluster-secret), by which daemons recognize each other without knowing each other's keys. It
+ * implements `MemberSecret` for peers/.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Logger } from "pino";
@@ -22,8 +22,8 @@ export class ClusterSecret {
   }
 
   holds(bytes: Buffer, mac: Buffer): boolean {
-    const due = this.mac(bytes);
-    return mac.length === due.length && timingSafeEqual(mac, due);
+    const expected = this.mac(bytes);
+    return mac.length === expected.length && timingSafeEqual(mac, expected);
   }
 
   equals(other: ClusterSecret): boolean {

@@ -1,5 +1,5 @@
 /**
- * A cluster's name, which follows from what all its daemons must be started with. Source: docs/protocol-v2.md
+ * The cluster's id, which is computed from the settings that all its daemons must share. Source: docs/protocol-v2.md
  * "Cluster".
  */
 
@@ -9,18 +9,18 @@ import { writeArrayHead, writeBulk, writeCommand } from "../../protocol/resp/res
 import { hashOf } from "./identity.js";
 
 export interface Genesis {
-  /** --cluster-name. */
+  /** The value of --cluster-name. */
   readonly name: string;
-  /** Ids of the keys of -s, 32 bytes each. */
+  /** The ids of the keys of -s, 32 bytes each. */
   readonly applications: readonly ByteString[];
-  /** Ids of the keys of --root-key. */
+  /** The ids of the keys of --root-key. */
   readonly roots: readonly ByteString[];
 }
 
 const MAGIC = "dbsync2";
 const PREFIX = Buffer.from("dbsync2\0genesis\0", "latin1");
 
-/** Returns the cluster's name, 32 bytes. The order of the keys does not matter. */
+/** Returns the cluster's id, 32 bytes. The order of the keys does not matter. */
 export function clusterOf(genesis: Genesis): ByteString {
   const bytes = writeGenesis(genesis);
   const length = Buffer.alloc(8);
@@ -28,7 +28,7 @@ export function clusterOf(genesis: Genesis): ByteString {
   return hashOf(Buffer.concat([PREFIX, length, Buffer.from(bytes, "latin1")]));
 }
 
-/** Returns the bytes that are hashed, and stored in data folders. */
+/** Returns the bytes that are hashed, and that data folders store. */
 export function writeGenesis({ name, applications, roots }: Genesis): ByteString {
   const lists = writeCommand([...applications].sort()) + writeCommand([...roots].sort());
   return writeArrayHead(4) + writeBulk(MAGIC) + writeBulk(bytesOfText(name)) + lists;

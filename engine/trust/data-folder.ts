@@ -1,4 +1,4 @@
-/** The data folder (--data): created with the daemon's own key in it, which permanently identifies its daemon. */
+/** The data folder (--data). It is created with the daemon's own key, which identifies the daemon permanently. */
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { discard, placeNew, stage } from "../../keys/atomic-file.js";
@@ -9,30 +9,33 @@ import { StartError } from "../../net/process/start-error.js";
 import { type Identity, identityOf, makeIdentity } from "./identity.js";
 
 const KEY_FILE = "daemon.pem";
-/** Accessible to the daemon's user alone. */
+/** The mode that gives access only to the daemon's user. */
 const FOLDER_MODE = 0o700;
 const KEY_MODE = 0o600;
 
 /** Returns the folder of snapshots in a data folder. */
 export const snapshotFolder = (data: string): string => join(data, "snapshots");
 
-/** Returns the folder of a stream's states (--order), which replaces the timeline. */
+/** Returns the folder for the states of a stream (--order), which replaces the timeline. */
 export const orderFolder = (data: string): string => join(data, "order");
 
-/** Returns why a folder is not read as a daemon's, and what to do. @param folder  one in which no timeline was found */
+/**
+ * Returns why a folder cannot be read as a daemon's folder, and what to do. @param folder  a folder in which no
+ * timeline was found
+ */
 export function noTimeline(folder: string): string {
   const reason = !existsSync(folder)
-    ? "there is no such folder, or this user cannot see it"
+    ? "the folder does not exist, or this user cannot access it"
     : statSync(folder).isDirectory()
-      ? "there is no timeline in it, or this user cannot read it"
+      ? "it contains no timeline, or this user cannot read it"
       : "it is a file";
   return `${reason}. Name the folder of a daemon.`;
 }
 
 /**
- * Returns the key in a folder; creates both if they are missing.
+ * Returns the key in a folder. Creates the folder and the key if they are missing.
  * @param warn  receives a warning about a key that other users can read
- * @throws StartError  a folder or key that cannot be used, and the cure
+ * @throws StartError  the folder or key cannot be used; states the cure
  */
 export function openDataFolder(folder: string, warn: (sentence: string) => void = () => {}): Identity {
   const file = join(folder, KEY_FILE);
@@ -48,12 +51,12 @@ export function openDataFolder(folder: string, warn: (sentence: string) => void 
   }
 }
 
-/** Returns the daemon of a folder; null: it is no daemon's. @throws StartError  its key cannot be read */
+/** Returns the daemon that a folder belongs to; null: it has no key. @throws StartError  the key cannot be read */
 export const ownerOf = (folder: string): Identity | null => readKey(join(folder, KEY_FILE), () => {});
 
 /**
- * Creates a folder and its parents. Node's recursive option never ends where the system reports ENOENT for a folder in
- * an existing one, as in /proc.
+ * Creates a folder and its parents. Node's recursive option never ends if the system reports ENOENT for a folder in an
+ * existing one, as in /proc.
  */
 function makeFolder(folder: string): void {
   const make = () => mkdirSync(folder, { mode: FOLDER_MODE });
@@ -95,5 +98,5 @@ function makeKey(file: string): Identity {
 
 function reasonOf(problem: unknown): string {
   const code = errnoOf(problem);
-  return code === "ENOTDIR" || code === "EEXIST" ? "it is no folder" : `it cannot be used (${code})`;
+  return code === "ENOTDIR" || code === "EEXIST" ? "it is not a folder" : `it cannot be used (${code})`;
 }

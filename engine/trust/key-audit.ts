@@ -1,4 +1,4 @@
-/** Logs changes of the key ring with their signer, and attempts without permission. */
+/** Logs changes of the key ring with their signer, and unauthorized attempts. */
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
 import { type LineLog, LogThrottle } from "../../net/process/log-throttle.js";
@@ -7,10 +7,10 @@ import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
 import type { FlushedEntry } from "../../timeline/entries/entry.js";
 
-/** Maximum characters of a command in the log: more than a key in PEM and its rules. */
+/** Maximum characters of a command in the log; a key in PEM and its rules are shorter. */
 const AUDITED_CHARS = 4096;
 
-/** Maximum lines about denials in a period; further ones are counted. */
+/** Maximum number of lines about denials in a period; further denials are counted. */
 const DENIALS_MAX = 20;
 const PERIOD_MS = 10_000;
 
@@ -27,13 +27,13 @@ export class KeyAudit {
     this.#denials = new LogThrottle({ log, uptime, periodMs: PERIOD_MS, lines: DENIALS_MAX });
   }
 
-  /** @param at  the unit's date @param unit  its id */
+  /** @param at  the unit's date @param unit  the unit's id */
   changed(argv: Argv, at: number, unit: ByteString, signer: NamedKey): void {
     const what = { command: textOf(argv), at: dateText(at) };
     this.#log.warn({ ...what, ...whoIs(signer), unit: hexOf(unit) }, "the keys were changed");
   }
 
-  /** Logs a unit that was not permitted, if it has KEY commands. */
+  /** Logs a unit that was denied, if it contains KEY commands. */
   denied(unit: readonly Argv[], signer: NamedKey, reason: string): void {
     const argv = unit.find(isKeyCommand);
     if (argv === undefined) return;
@@ -42,13 +42,13 @@ export class KeyAudit {
   }
 }
 
-/** Logs changes of keys among entries that another daemon sent. */
+/** Logs key changes among the entries that another daemon sent. */
 export function tellReceived(entries: readonly FlushedEntry[], log: Logger): void {
   for (const { id, at, ring } of entries) {
     if (ring === null) continue;
     const { key, commands } = ring.envelope;
     const by = { by: hexOf(key), at: dateText(at), id: hexOf(id) };
-    log.warn({ ...by, commands: commands.length }, "a change of keys came from another daemon");
+    log.warn({ ...by, commands: commands.length }, "received a change of keys from another daemon");
   }
 }
 

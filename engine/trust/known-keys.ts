@@ -1,4 +1,4 @@
-/** Public keys in the form that verifies signatures: created on first use, and stored. */
+/** Public keys in the form that verifies signatures. They are created on first use, and stored. */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { verifyDigest, verifyEnvelope } from "../../keys/verify.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -7,14 +7,14 @@ import { signedBytes } from "../../protocol/version-2/envelope.js";
 
 /** A public key. */
 export interface PublicKey {
-  /** SHA-256 of `spki`, 32 bytes. */
+  /** The SHA-256 of `spki`, 32 bytes. */
   readonly id: ByteString;
-  /** Its SubjectPublicKeyInfo, DER. */
+  /** The key's SubjectPublicKeyInfo in DER. */
   readonly spki: ByteString;
 }
 
 export class KnownKeys {
-  /** Keys by their id. */
+  /** The keys by id. */
   readonly #keys = new Map<ByteString, KeyObject>();
 
   /** Returns whether a key signed an envelope. @param id  SHA-256 of the signed bytes */

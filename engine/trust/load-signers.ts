@@ -1,4 +1,4 @@
-/** Loads the files of -s and --root-key into the key ring that a daemon begins with. */
+/** Loads the files of -s and --root-key into the initial key ring of a daemon. */
 import type { KeyObject } from "node:crypto";
 import type { Logger } from "pino";
 import { KeyFileError } from "../../keys/errors.js";
@@ -22,8 +22,8 @@ interface FileKey {
 }
 
 /**
- * @param known  the versions of the commands' semantics
- * @throws StartError  a file that cannot be used, and the cure
+ * @param known  the known versions of the commands' semantics
+ * @throws StartError  a file cannot be used; states the cure
  */
 export function loadSigners(
   { signKey, rootKey, clusterName }: KeySettings,
@@ -50,8 +50,8 @@ export function loadSigners(
 
 /**
  * Reads the files again while the daemon runs.
- * @returns the current keys, if the files hold the same
- * @throws StartError  other keys, which cannot be taken over, and the cures
+ * @returns the current signers if the files contain the same keys
+ * @throws StartError  the files contain other keys, which cannot be used now; states the cures
  */
 export function loadSignersAgain(
   before: Signers,
@@ -62,24 +62,26 @@ export function loadSignersAgain(
   if (before.cluster === signers.cluster) return before;
   if (settings.hasTimeline)
     throw new StartError(
-      "sign-key, root-key: the files have changed, and a timeline keeps the keys it began with. Put the old files " +
-        "back, and change keys by dbsync keys add and dbsync keys revoke (KEY ADD, KEY REVOKE).",
+      "sign-key, root-key: the files have changed, but a timeline keeps the keys that it was created with. Restore the old files, " +
+        "and change keys with dbsync keys add and dbsync keys revoke (KEY ADD, KEY REVOKE).",
       2,
     );
   if (before.haveChanged)
     throw new StartError(
-      "sign-key, root-key: the files have changed, and so have the keys by KEY commands, which would be lost. " +
-        "Change keys by KEY ADD and KEY REVOKE.",
+      "sign-key, root-key: the files have changed, but KEY commands have also changed the keys, and those changes would be lost. " +
+        "Change keys with KEY ADD and KEY REVOKE.",
       2,
     );
   log.warn(
     { before: hexOf(before.cluster), now: hexOf(signers.cluster) },
-    "other keys make another cluster: clients that use the old one are refused",
+    "the new keys form a new cluster: clients that use the old one are refused",
   );
   return signers;
 }
 
-/** Sorts keys the same way on every daemon, however its files are named: the order of the ring is state. */
+/**
+ * Sorts keys in the same way on every daemon, whatever the file names are: the order of the ring is part of the state.
+ */
 const inOrder = (keys: readonly FileKey[]): FileKey[] => [...keys].sort((a, b) => (a.id < b.id ? -1 : 1));
 
 function loadFiles(option: string, paths: readonly string[], log: Logger): FileKey[] {
@@ -104,11 +106,11 @@ function addGenesis(ring: KeyRing, role: "application" | "root", key: KeyObject,
   } catch (problem) {
     if (!(problem instanceof CommandFailure)) throw problem;
     const reason = problem.reply.text.replace(/^ERR /, "");
-    throw new StartError(`${file}: ${reason}. Give it to -s or to --root-key, not both.`, 2);
+    throw new StartError(`${file}: ${reason}. Name it in -s or in --root-key, not in both.`, 2);
   }
 }
 
-/** `keys/web-public.pem` → `web-public`. */
+/** Derives a label from a file name: `keys/web-public.pem` → `web-public`. */
 function labelOf(file: string): string {
   return file.replace(/^.*[/\\]/, "").replace(/\.pem$/i, "");
 }

@@ -1,7 +1,7 @@
 /**
- * Decides which daemons may be members: if there is a member list, its daemons; otherwise those that proved a pinned
- * key, a key that an administrator authorized, or the cluster's secret. The address of a connection proves nothing.
- * Source: docs/protocol-v2.md "Members".
+ * Decides which daemons may be members. If there is a member list, these are its daemons. Otherwise they are the
+ * daemons that proved a pinned key, a key that an administrator authorized, or the cluster's secret. The address of a
+ * connection proves nothing. Source: docs/protocol-v2.md "Members".
  */
 
 import type { PeerAddress } from "../../options/peer-address.js";
@@ -9,15 +9,15 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Standing } from "../../protocol/members/succession.js";
 import type { KeyRing } from "../../store/key-ring.js";
 
-/** Each is a code of cluster/peers/shared/close-reasons.ts. */
+/** The reasons for rejecting a daemon; each is a code of cluster/peers/shared/close-reasons.ts. */
 export type NoMember = "no-peers" | "not-a-member" | "revoked" | "left-out" | "not-listed";
 
 /**
- * Returns why a daemon is no member; null: it is one. A revoked key is excluded permanently, whatever else the daemon
- * proves.
- * @param knowsSecret  whether it proved the cluster's secret
- * @param ring         as it is now
- * @param standing     the state of the member lists that were seen: if there is a list, its daemons alone are members
+ * Returns why a daemon is not a member; null: it is one. A revoked key is excluded permanently, whatever else the
+ * daemon proves.
+ * @param knowsSecret  whether the daemon proved the cluster's secret
+ * @param ring         the current key ring
+ * @param standing     the state of the known member lists; if there is a list, only its daemons are members
  */
 export function refusalOfMember(
   id: ByteString,
@@ -34,9 +34,9 @@ export function refusalOfMember(
   if (record !== undefined && record.revokedAt !== null) return "revoked";
   if (standing.left.has(id)) return "left-out";
   if (standing.members.has(id)) return null;
-  // Without administrators a daemon adds its own key, to sign: that authorizes it to nothing else.
-  const isLetIn = record !== undefined && record.addedBy !== null && record.addedBy !== id;
-  // A daemon without proof learns nothing about the list.
-  if (!knowsSecret && !isLetIn && !peers.some(({ pin }) => pin === id)) return "not-a-member";
+  // Without administrators a daemon adds its own key in order to sign: that does not authorize it for anything else.
+  const isAuthorized = record !== undefined && record.addedBy !== null && record.addedBy !== id;
+  // A daemon that proves nothing must not learn anything about the list.
+  if (!knowsSecret && !isAuthorized && !peers.some(({ pin }) => pin === id)) return "not-a-member";
   return standing.heads.length > 0 ? "not-listed" : null;
 }

@@ -1,5 +1,5 @@
 /**
- * The keys that a data folder was created with: its timeline begins with them, so a start with other keys would produce
+ * The keys that a data folder was created with. Its timeline begins with them, so a start with other keys would produce
  * another state.
  */
 
@@ -11,7 +11,7 @@ import type { Storage } from "../../timeline/entries/storage.js";
 import { type Genesis, readGenesis, writeGenesis } from "./cluster.js";
 
 /**
- * Records the keys in a new folder, and compares them in an existing one.
+ * Records the keys in a new folder, or compares them with those of an existing one.
  * @throws StartError  they differ; names the commands that change keys
  */
 export async function keepGenesis(storage: Storage, genesis: Genesis): Promise<void> {
@@ -24,13 +24,13 @@ export async function keepGenesis(storage: Storage, genesis: Genesis): Promise<v
   compareGenesis(bytes, genesis);
 }
 
-/** @param bytes  the recorded ones @throws StartError  they differ */
+/** @param bytes  the recorded keys @throws StartError  they differ */
 export function compareGenesis(bytes: Buffer, genesis: Genesis): void {
   const differences = differencesOf(read(bytes), genesis);
   if (differences.length === 0) return;
   throw new StartError(
     `The data folder was created with other keys, which it keeps permanently: ${differences.join("; ")}. ` +
-      "Start the daemon with the first keys; add and revoke later ones by commands: dbsync keys add FILE, " +
+      "Start the daemon with the original keys; add and revoke keys with commands: dbsync keys add FILE, " +
       "dbsync keys revoke ID (KEY ADD, KEY REVOKE).",
     2,
   );
@@ -42,7 +42,7 @@ function read(bytes: Buffer): Genesis {
   } catch (problem) {
     if (!(problem instanceof MalformedFrame)) throw problem;
     throw new StartError(
-      "The data folder's record of its first keys is damaged. Restore the folder from a copy, or create a new one.",
+      "The data folder's record of its original keys is damaged. Restore the folder from a copy, or create a new one.",
       1,
     );
   }
@@ -61,7 +61,7 @@ function differencesOf(before: Genesis, now: Genesis): string[] {
 function keyDifferences(option: string, before: readonly ByteString[], now: readonly ByteString[]): string[] {
   const missing = before
     .filter((id) => !now.includes(id))
-    .map((id) => `key ${hexOf(id)} is missing in ${option}`);
+    .map((id) => `key ${hexOf(id)} is missing from ${option}`);
   const added = now.filter((id) => !before.includes(id)).map((id) => `key ${hexOf(id)} is new in ${option}`);
   return [...missing, ...added];
 }

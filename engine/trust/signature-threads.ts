@@ -1,4 +1,4 @@
-/** Threads that verify the signatures of entries from members: each by the key that the entry names. */
+/** Threads that verify the signatures of entries from members, each with the key that the entry names. */
 import { availableParallelism } from "node:os";
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -9,22 +9,22 @@ import type { KeyRing } from "../../store/key-ring.js";
 import { knownKey, type Signers } from "./signers.js";
 import { type Signed, VerifyThreads } from "./verify-threads.js";
 
-/** The id of an entry whose signature is valid, and the SubjectPublicKeyInfo of the key that made it. */
+/** The id of an entry whose signature is valid, and the SubjectPublicKeyInfo of the key that signed it. */
 interface ProvedEntry {
   readonly id: ByteString;
   readonly spki: ByteString;
 }
 
 export interface SignatureThreads {
-  /** Returns the proof of each entry, in order; null: none. Never rejects. */
+  /** Returns the proof of each entry, in order; null: the signature was not verified. Never rejects. */
   prove(entries: readonly PackedEntry[]): Promise<readonly (ProvedEntry | null)[]>;
   stop(): void;
 }
 
-/** Maximum threads by default; with more, the fold on the main thread is the limit. */
+/** The default maximum number of threads; with more, the fold on the main thread would be the bottleneck. */
 const THREADS_BY_CORES = 3;
 
-/** @param asked  number of threads; null: by the machine's processors @returns null: there are none */
+/** @param asked  the number of threads; null: depends on the number of processors @returns null if there are none */
 export function signatureThreads(
   asked: number | null,
   signers: Signers,
@@ -58,7 +58,7 @@ async function prove(
   });
 }
 
-/** Returns null for an unknown key and for malformed bytes; the check on the main thread reports which. */
+/** Returns null for an unknown key and for malformed bytes; the main thread's check reports which of them it is. */
 function signedOf({ body, signature }: PackedEntry, ring: KeyRing): Signed | null {
   try {
     const { key: id } = readHead(body);

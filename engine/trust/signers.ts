@@ -1,6 +1,6 @@
 /**
- * The keys that may sign: the key ring, and its keys in the form that verifies signatures. Version 1 names no key, so
- * each of its signatures is tried with the RSA keys of -s.
+ * The keys that may sign: the key ring, and its keys in the form that verifies signatures. Commands of version 1 name
+ * no key, so their signatures are tried with each RSA key of -s.
  */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { verifyCommand, verifyEnvelope } from "../../keys/verify.js";
@@ -15,21 +15,21 @@ interface ApplicationKey {
   readonly key: KeyObject;
 }
 
-/** Returns the SubjectPublicKeyInfo of a key that the ring has, or that an entry has named. */
+/** Returns the SubjectPublicKeyInfo of a key that is in the ring or was named by an entry. */
 export const knownKey = (ring: KeyRing, key: ByteString): ByteString | undefined =>
   ring.find(key)?.spki ?? ring.named.find(key);
 
 export class Signers extends KnownKeys {
   readonly genesis: Genesis;
-  /** Returns a new ring with the keys of genesis. */
+  /** Returns a new ring with the genesis keys. */
   readonly makeRing: () => KeyRing;
-  /** 32 bytes. */
+  /** The cluster's id, 32 bytes. */
   readonly cluster: ByteString;
   #ringSource: { readonly ring: KeyRing };
   readonly #applications: readonly ApplicationKey[];
   readonly #rsaKeys: readonly KeyObject[];
 
-  /** @param applications  the keys of -s: application keys of the ring */
+  /** @param applications  the keys of -s, which are the ring's application keys */
   constructor({
     genesis,
     makeRing,
@@ -48,12 +48,12 @@ export class Signers extends KnownKeys {
     this.#rsaKeys = applications.map(({ key }) => key).filter((key) => key.asymmetricKeyType === "rsa");
   }
 
-  /** The current ring: it may be replaced, so read it at each look-up. */
+  /** The current ring. It may be replaced, so callers must read it for each look-up. */
   get ring(): KeyRing {
     return this.#ringSource.ring;
   }
 
-  /** Looks keys up in the ring of a fold from now on. */
+  /** Uses the ring of a fold from now on. */
   follow(fold: { readonly ring: KeyRing }): void {
     this.#ringSource = fold;
   }
@@ -66,15 +66,15 @@ export class Signers extends KnownKeys {
   }
 
   /**
-   * Returns whether a key, which need not be in the ring, signed the bytes.
-   * @param spki  its SubjectPublicKeyInfo, DER
+   * Returns whether a key signed the bytes; the key need not be in the ring.
+   * @param spki  the key's SubjectPublicKeyInfo in DER
    */
   verifyBy(spki: ByteString, bytes: Buffer, signature: Buffer): boolean {
     try {
       const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
       return verifyEnvelope(bytes, signature, key);
     } catch {
-      // The bytes are no key; the library reports it by various errors.
+      // The bytes are not a key; the library reports this with various errors.
       return false;
     }
   }

@@ -1,6 +1,6 @@
 /**
- * The daemon's certificate: read at the start, on SIGHUP, and when its files change; unusable files leave the old one
- * in place. Open connections keep theirs.
+ * The daemon's certificate. It is read at the start, on SIGHUP, and when its files change. If the files cannot be used,
+ * the old certificate stays in use. Open connections keep the certificate that they began with.
  */
 import { type Stats, statSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
@@ -16,22 +16,25 @@ import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { Service } from "../../net/process/service.js";
 import { StartError } from "../../net/process/start-error.js";
 
-/** Milliseconds before its end from which on a certificate is warned of. */
+/** The time before a certificate expires from which a warning is logged, in milliseconds. */
 const SOON_MS = 14 * 86_400_000;
-/** Milliseconds between two warnings about the same certificate. */
+/** The interval between two warnings about the same certificate, in milliseconds. */
 const WARN_EVERY_MS = 86_400_000;
 
-/** Milliseconds between two checks of the files. Polled, not watched: that notices links, mounts and copies alike. */
+/**
+ * The interval between two checks of the files, in milliseconds. Polling, unlike watching, also notices changed links
+ * and mounts.
+ */
 export const LOOK_EVERY_MS = 30_000;
 
 export class TlsCertificate implements Service {
-  /** Milliseconds between two checks of the files. */
+  /** The interval between two checks of the files, in milliseconds. */
   readonly #lookEvery: number;
   readonly #environment: Environment;
   readonly #log: Logger;
   #files: CertificateFiles;
   #pair: CertificatePair;
-  /** The stamp of the files that were read last, valid or not. */
+  /** The stamp of the files that were read last, whether valid or not. */
   #seen: string;
   readonly #throttle: LogThrottle;
   #timer: NodeJS.Timeout | null = null;
@@ -63,7 +66,7 @@ export class TlsCertificate implements Service {
     return { cert: this.#pair.certificatePem, key: this.#pair.keyPem };
   }
 
-  /** Registers a listener, which receives each new certificate. */
+  /** Registers a listener that receives each new certificate. */
   handTo(taker: (certificate: SecureContextOptions) => void): void {
     this.#takers.push(taker);
   }
@@ -76,7 +79,7 @@ export class TlsCertificate implements Service {
     if (this.#timer !== null) clearInterval(this.#timer);
   }
 
-  /** Reads the files, changed or not. @returns a function that serves with them @throws StartError */
+  /** Reads the files even if they are unchanged. @returns a function that starts using them @throws StartError */
   reload(files: CertificateFiles): () => void {
     const stamp = stampOf(files);
     const pair = readPair(files);
@@ -96,7 +99,7 @@ export class TlsCertificate implements Service {
       this.#take(readPair(this.#files));
     } catch (problem) {
       if (!(problem instanceof StartError)) throw problem;
-      // This also happens when only one of the two files has been replaced; the other one will change the stamp again.
+      // This also happens if only one of the two files has been replaced; the other one will change the stamp again.
       this.#log.error(`The old certificate stays: ${problem.message}`);
     }
   };
@@ -126,17 +129,17 @@ export class TlsCertificate implements Service {
     this.#throttle.warn(
       "dates",
       {},
-      `${this.#files.certificate} ${now < notBefore ? begins : ends}; only clients that pin its key take it ` +
+      `${this.#files.certificate} ${now < notBefore ? begins : ends}; only clients that pin its key accept it ` +
         "outside its dates. Renew it (dbsync-keygen --certificate --keep-key); no restart is needed.",
     );
   }
 }
 
-/** Reads a pair from two files and checks that it can be served with. @throws StartError  and what to do */
+/** Reads a pair of files and checks that the daemon can serve with it. @throws StartError  states the cure */
 export function readPair(files: CertificateFiles): CertificatePair {
   try {
     const pair = loadCertificatePair(files);
-    // Rejects what this OpenSSL would not serve with, such as keys that are too short.
+    // Rejects certificates that this OpenSSL cannot serve with, such as keys that are too short.
     createSecureContext({ cert: pair.certificatePem, key: pair.keyPem });
     return pair;
   } catch (problem) {
@@ -146,7 +149,7 @@ export function readPair(files: CertificateFiles): CertificatePair {
   }
 }
 
-/** Returns a string that changes when one of the files does. */
+/** Returns a string that changes when one of the files changes. */
 function stampOf({ certificate, key }: CertificateFiles): string {
   return [certificate, key].map(stampOfFile).join();
 }
@@ -156,7 +159,7 @@ function stampOfFile(file: string): string {
   try {
     stats = statSync(file, { throwIfNoEntry: false });
   } catch {
-    // A parent folder cannot be entered: treated as absent, and reading reports the reason.
+    // A parent folder is not accessible: treat the file as absent. Reading it will report the reason.
   }
   return stats === undefined
     ? "absent"

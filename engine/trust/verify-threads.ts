@@ -1,6 +1,6 @@
 /**
- * --verify-threads: threads that verify signatures when many come together, as when a daemon catches up. They report
- * which are valid; everything else about an entry is checked on the main thread, when its turn comes
+ * Threads that verify signatures when many arrive together, for example when a daemon catches up (--verify-threads).
+ * They report which signatures are valid. The main thread checks everything else about an entry, when its turn comes
  * (docs/decisions/0040).
  */
 import { Worker } from "node:worker_threads";
@@ -14,12 +14,12 @@ export interface Signed extends PackedEntry {
   readonly key: PublicKey;
 }
 
-/** The ids of entries whose signature is valid; null: it is not, or nothing is known about it. */
+/** The ids of entries whose signature is valid; null: it is invalid, or was not verified. */
 type Ids = readonly (ByteString | null)[];
 
 interface Thread {
   readonly worker: Worker;
-  /** Resolvers of unanswered tasks, by number. */
+  /** The resolvers of unanswered tasks, by task number. */
   readonly asked: Map<number, (ids: Ids) => void>;
 }
 
@@ -27,13 +27,13 @@ export class VerifyThreads {
   readonly #count: number;
   readonly #failed: (problem: Error) => void;
   readonly #makeWorker: () => Worker;
-  /** null: not started; they are on first use. */
+  /** The threads; null: they start on first use. */
   #threads: Thread[] | null = null;
   #number = 0;
 
   /**
-   * @param failed  called with the error of a thread that has ended or could not start: its tasks are answered with
-   *   null, and it receives no more
+   * @param failed  called with the error of a thread that has ended or could not start; its tasks are answered with
+   * null, and it receives no further tasks
    */
   constructor(count: number, failed: (problem: Error) => void, makeWorker = makeVerifyWorker) {
     this.#count = count;
@@ -41,7 +41,7 @@ export class VerifyThreads {
     this.#makeWorker = makeWorker;
   }
 
-  /** Verifies entries on one thread: a caller with many entries splits them. Never rejects. */
+  /** Verifies entries on one thread; a caller with many entries must split them. Never rejects. */
   check(signed: readonly Signed[]): Promise<Ids> {
     this.#threads ??= this.#startAll();
     const number = ++this.#number;
@@ -53,7 +53,7 @@ export class VerifyThreads {
     });
   }
 
-  /** Answers running and future tasks with nothing. */
+  /** Answers running and future tasks with an empty list. */
   stop(): void {
     const threads = this.#threads ?? [];
     this.#threads = [];
@@ -68,8 +68,8 @@ export class VerifyThreads {
     try {
       while (threads.length < this.#count) threads.push(this.#start());
     } catch (problem) {
-      // The system permits no more threads, for example by a container's limit of processes: use those that were
-      // started.
+      // The system does not permit more threads, for example because of a container's process limit. Use the threads
+      // that have started.
       this.#failed(problem as Error);
     }
     return threads;

@@ -1,6 +1,6 @@
 /**
- * Entry point of a thread that verifies signatures: each message has the entries of one task, each answer the number of
- * its task.
+ * The entry point of a thread that verifies signatures. Each message contains the entries of one task; each answer
+ * contains the task's number.
  */
 import { parentPort } from "node:worker_threads";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -12,18 +12,18 @@ import { KnownKeys } from "./known-keys.js";
 /** A task of the thread. */
 export interface SignatureTask {
   readonly number: number;
-  /** Encoded as in a push. */
+  /** The entries, encoded as in a push. */
   readonly entries: Uint8Array;
   /** The keys that the entries name. */
   readonly keys: readonly { readonly id: ByteString; readonly spki: ByteString }[];
-  /** For each entry the index of its key in `keys`. */
+  /** The index in `keys` of each entry's key. */
   readonly signers: readonly number[];
 }
 
 /** The answer to a task. */
 export interface SignatureAnswer {
   readonly number: number;
-  /** For each entry its id if the signature is valid, otherwise null. */
+  /** The id of each entry whose signature is valid; null for the other entries. */
   readonly ids: readonly (ByteString | null)[];
 }
 
@@ -43,7 +43,7 @@ function idIfSigned(entry: PackedEntry, key: SignatureTask["keys"][number]): Byt
     const id = hashOf(...signedPieces(entry.body));
     return known.verify(key, entry, id) ? id : null;
   } catch {
-    // The bytes are no key, or no body: the main thread reports which, when the entry's turn comes.
+    // The bytes are not a key, or not a body: the main thread reports which, when the entry's turn comes.
     return null;
   }
 }

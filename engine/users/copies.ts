@@ -1,36 +1,39 @@
 /**
- * Counts the other daemons that have a write on disk (without --data: in their timelines), for WAIT: immediately, or
- * once there are enough.
+ * Counts the other daemons that have a write on disk (without --data: in their timelines), for WAIT. It returns the
+ * count immediately, or waits until there are enough.
  */
 
 import type { Environment } from "../../net/process/environment.js";
 import type { Place } from "../../timeline/entries/entry.js";
 
-/** The peers, as far as they are needed here. */
+/** The part of the peers that is needed here. */
 export interface CopyPeers {
-  /** Returns the number of other daemons that are known to have it on disk. */
+  /** Returns the number of other daemons that are known to have the entry on disk. */
   copies(place: Place): number;
-  /** Resolves when that number of daemons, this one included, have reported it as on disk; forgotten after a while. */
+  /**
+   * Resolves when that number of daemons, including this one, have reported the entry as on disk. The request expires
+   * after a while.
+   */
   replicated(place: Place, daemons: number): Promise<void>;
 }
 
-/** What a client waits for, and how long. */
+/** The condition that a client waits for, and its time limit. */
 export interface CopiesWait {
-  /** null: nothing was written, so the daemons only need to be connected. */
+  /** The order key of the write; null: nothing was written, so the daemons only need to be connected. */
   readonly place: Place | null;
-  /** Daemons in addition to this one. */
+  /** The number of daemons in addition to this one. */
   readonly wanted: number;
-  /** 0: without limit. */
+  /** The time limit in milliseconds; 0: no limit. */
   readonly milliseconds: number;
 }
 
-/** Maximum clients that wait. */
+/** Maximum number of clients that wait. */
 const WAITING_MAX = 10_000;
-/** Milliseconds after which the request to the peers is repeated: they forget it. */
+/** The interval at which the request to the peers is repeated before it expires, in milliseconds. */
 const ASK_AGAIN_MS = 15_000;
-/** Milliseconds between two checks of the connected daemons. */
+/** The interval between two checks of the connected daemons, in milliseconds. */
 const LOOK_MS = 100;
-/** The longest timer; a longer wait has none. */
+/** The longest possible timer in milliseconds; a longer wait has none. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export class Copies {
@@ -65,7 +68,7 @@ export class Copies {
 
   /**
    * Returns the number of other daemons that are known to have a write.
-   * @param place  null: nothing was written, which all connected daemons have
+   * @param place  null: nothing was written, so every connected daemon counts
    */
   count(place: Place | null): number {
     return place === null ? this.#members() : this.#peers.copies(place);
@@ -73,8 +76,8 @@ export class Copies {
 
   /**
    * Waits until enough daemons have a write.
-   * @param ended  called once: when enough members have it, or the time is up; immediately if too many clients wait
-   * @returns a function that ends the wait before that; it does no harm afterwards
+   * @param ended  called once, when enough members have it or the time is up; immediately if too many clients wait
+   * @returns a function that ends the wait early; it does nothing afterwards
    */
   wait({ place, wanted, milliseconds }: CopiesWait, ended: () => void): () => void {
     if (this.#waiting >= WAITING_MAX) {

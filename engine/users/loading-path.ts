@@ -1,6 +1,6 @@
 /**
- * The path of clients that may connect before this daemon has fetched its documents: until then commands of documents
- * are refused.
+ * The path of clients that may connect before this daemon has fetched its documents. Until then document commands are
+ * refused.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";

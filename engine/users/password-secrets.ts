@@ -1,20 +1,20 @@
 /**
- * Keys that SCRAM-SHA-256 needs and that do not follow from password hashes: they are derived when a password itself is
- * available, as in `>password` of a file or at a login with it. In memory only.
- * Source: RFC 5802 (SaltedPassword, StoredKey, ServerKey), RFC 4013 (how passwords are prepared).
+ * The keys that SCRAM-SHA-256 needs. They cannot be computed from password hashes, so they are derived when the
+ * password itself is available: from `>password` in a file, or at a login. They exist only in memory.
+ * Source: RFC 5802 (SaltedPassword, StoredKey, ServerKey), RFC 4013 (preparation of passwords).
  */
 import { createHash, createHmac, pbkdf2 } from "node:crypto";
 import type { Environment } from "../../net/process/environment.js";
 import { type ByteString, bytesOf, textOfBytes } from "../../protocol/byte-string.js";
 
-/** Iterations of the key derivation: MongoDB's number. A client receives it, and does the same work. */
+/** The number of iterations of the key derivation, as in MongoDB. Clients receive it, and do the same work. */
 export const PASSWORD_ITERATIONS = 15_000;
 const SALT_BYTES = 28;
 const KEY_BYTES = 32;
-/** Maximum derivations at a time: each uses a thread for some milliseconds. */
+/** Maximum number of simultaneous derivations; each uses a thread for a few milliseconds. */
 const AT_A_TIME = 2;
 
-/** RFC 3454, tables C.1.2 and B.1: characters that count as a space, and characters that are ignored. */
+/** Characters of RFC 3454, tables C.1.2 and B.1: those that count as a space, and those that are ignored. */
 const OTHER_BLANKS = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/g;
 const NOTHING = /\u00ad|\u034f|\u1806|[\u180b-\u180d]|\u200c|\u200d|\u2060|[\ufe00-\ufe0f]|\ufeff/g;
 
@@ -23,7 +23,7 @@ export interface PasswordSecret {
   readonly serverKey: Buffer;
 }
 
-/** A user, as far as it identifies its secrets. */
+/** The properties of a user that identify its secrets. */
 interface Named {
   readonly name: ByteString;
   /** The SHA-256 of each password. */
@@ -31,7 +31,7 @@ interface Named {
 }
 
 export class PasswordSecrets {
-  /** The seed of all salts, so that unknown users have one too. */
+  /** The seed of all salts, which gives unknown users a salt as well. */
   readonly #seed: Buffer;
   readonly #made = new Map<string, Promise<PasswordSecret>>();
   #working = 0;
@@ -41,13 +41,13 @@ export class PasswordSecrets {
     this.#seed = Buffer.from(randomBytes(KEY_BYTES), "latin1");
   }
 
-  /** Returns a user's salt: the same for as long as the daemon runs, for unknown users too. */
+  /** Returns a user's salt. It stays the same while the daemon runs, also for unknown users. */
   saltOf(name: ByteString): ByteString {
     const salt = createHmac("sha256", this.#seed).update(name, "latin1").digest();
     return bytesOf(salt, 0, SALT_BYTES);
   }
 
-  /** Derives the secret of a user's password. @param hash  its SHA-256 */
+  /** Derives the secret of a user's password. @param hash  SHA-256 of the password */
   keep(name: ByteString, hash: Buffer, password: ByteString): void {
     const key = keyOf(name, hash);
     if (!this.#made.has(key)) this.#made.set(key, this.#make(name, password));
@@ -58,7 +58,7 @@ export class PasswordSecrets {
     return Promise.all(passwords.flatMap((hash) => this.#made.get(keyOf(name, hash)) ?? []));
   }
 
-  /** Deletes the secrets of passwords that no user has any longer. */
+  /** Deletes the secrets of passwords that no user has anymore. */
   retain(users: Iterable<Named>): void {
     const kept = new Set(
       [...users].flatMap(({ name, passwords }) => passwords.map((one) => keyOf(name, one))),
@@ -84,7 +84,7 @@ export class PasswordSecrets {
 
 const keyOf = (name: ByteString, hash: Buffer) => `${hash.toString("hex")} ${name}`;
 
-/** Prepares a password as clients do with typed ones: characters that look alike become the same. */
+/** Prepares a password as clients prepare typed ones: characters that look alike become identical. */
 function prepared(password: ByteString): string {
   return textOfBytes(password).replace(OTHER_BLANKS, " ").replace(NOTHING, "").normalize("NFKC");
 }

@@ -1,4 +1,4 @@
-/** The passwords of a user, as the rules of a file and of ACL SETUSER change them. */
+/** Changes a user's passwords according to the rules of a file and of ACL SETUSER. */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { WrongRule } from "../../store/rights/acl-rules.js";
@@ -19,8 +19,8 @@ export const wrongWord = (modifier: ByteString, problem: string, mistake: WrongR
   new WrongRule(problem, modifier, problem, mistake);
 
 /**
- * Applies a rule on passwords: `>password` and `#hash` add one, `<password` and `!hash` remove one.
- * @param onPassword  called with a password that is added as a text
+ * Applies a password rule: `>password` and `#hash` add a password, `<password` and `!hash` remove one.
+ * @param onPassword  called with a password that is added in plain text
  */
 export function takePassword(
   draft: Passwords,
@@ -29,19 +29,19 @@ export function takePassword(
 ): boolean {
   const sign = word[0];
   if (sign !== ">" && sign !== "#" && sign !== "<" && sign !== "!") return false;
-  const rest = word.slice(1);
+  const value = word.slice(1);
   const isHash = sign === "#" || sign === "!";
-  if (isHash && !HASH_DIGITS.test(rest))
+  if (isHash && !HASH_DIGITS.test(value))
     throw wrongWord(word, `'${sign}...': a hash has 64 hexadecimal digits in lower case`, "hash");
-  const hash = isHash ? Buffer.from(rest, "hex") : hashOf(rest);
-  const others = draft.passwords.filter((one) => !one.equals(hash));
-  if ((sign === "<" || sign === "!") && others.length === draft.passwords.length)
+  const hash = isHash ? Buffer.from(value, "hex") : hashOf(value);
+  const remaining = draft.passwords.filter((one) => !one.equals(hash));
+  if ((sign === "<" || sign === "!") && remaining.length === draft.passwords.length)
     throw wrongWord(word, `'${sign}...': the user has no such password`, "password");
-  draft.passwords = others;
+  draft.passwords = remaining;
   if (sign === ">" || sign === "#") {
     draft.passwords.push(hash);
     draft.takesAnyPassword = false;
   }
-  if (sign === ">") onPassword(hash, rest);
+  if (sign === ">") onPassword(hash, value);
   return true;
 }

@@ -1,6 +1,6 @@
 /**
- * Reads the users of the listeners, at the start and again on SIGHUP: none of them may open a listener to other
- * machines.
+ * Reads the users of the listeners, at the start and again on SIGHUP, and checks that they do not open a listener to
+ * other machines.
  */
 import { statSync } from "node:fs";
 import { isLoopback } from "../../net/process/loopback.js";
@@ -16,8 +16,8 @@ export type Doors = Pick<Settings, UserListenerName | "allowAnonymous">;
 
 /**
  * Reads the users of a file.
- * @param secrets  receives passwords; null: only their hashes are needed
- * @throws StartError  it cannot be read, or its users open a listener: with the cures
+ * @param secrets  receives the passwords; null: only their hashes are needed
+ * @throws StartError  the file cannot be read, or its users open a listener; states the cures
  */
 export function readUsers(
   settings: Doors & Pick<Settings, "aclFile">,
@@ -29,17 +29,17 @@ export function readUsers(
 }
 
 /**
- * Reads the users again while clients are served: a file that was emptied, or lost its line for the default user, must
- * not permit access without a password.
- * @throws StartError  with the cures
+ * Reads the users again while clients are being served. A file that was emptied, or lost its line for the default user,
+ * must not permit access without a password.
+ * @throws StartError  states the cures
  */
 export function readUsersAgain(before: Users, settings: Doors & Pick<Settings, "aclFile">): Users {
   const users = readUsers(settings, before.secrets);
   if (before.anonymous !== null || users.anonymous === null || users.isDefaultGiven) return users;
   const { aclFile } = settings;
   throw new StartError(
-    `--acl-file${aclFile === null ? "" : ` ${aclFile}`} no longer names user ${DEFAULT_USER}, so that any client could connect ` +
-      `without a password; the users are unchanged. Write: user ${DEFAULT_USER} off, or, if it is meant so: ` +
+    `--acl-file${aclFile === null ? "" : ` ${aclFile}`} no longer names user ${DEFAULT_USER}, so any client could connect ` +
+      `without a password; the users are unchanged. Write: user ${DEFAULT_USER} off, or, if this is intended: ` +
       `user ${DEFAULT_USER} on nopass ~* +@all.`,
     2,
   );
@@ -47,7 +47,7 @@ export function readUsersAgain(before: Users, settings: Doors & Pick<Settings, "
 
 /**
  * Requires a login on every address other than loopback: TLS encrypts traffic but does not authenticate clients.
- * @throws StartError  with the cures
+ * @throws StartError  states the cures
  */
 export function checkDoors(users: Users, settings: Doors): void {
   const open = users.withoutPassword;
@@ -65,9 +65,9 @@ export function checkDoors(users: Users, settings: Doors): void {
   }
 }
 
-/** Returns a sentence if other users of this machine can read the user names and password hashes; otherwise null. */
+/** Returns a warning if other users of this machine can read the user names and password hashes; otherwise null. */
 export function readersOf(aclFile: string | null): string | null {
   if (aclFile === null || ((statSync(aclFile, { throwIfNoEntry: false })?.mode ?? 0) & OTHERS_READ) === 0)
     return null;
-  return `${aclFile} can be read by everybody on this machine, and holds users' passwords, or their hashes: chmod o= ${aclFile}`;
+  return `${aclFile} can be read by all users of this machine, but contains passwords or their hashes: chmod o= ${aclFile}`;
 }

@@ -1,4 +1,4 @@
-/** The sender of a user's commands: it has a single database, and does not wait until its writes are final. */
+/** The sender of a user's commands. It uses a single database, and does not wait until its writes are final. */
 
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -8,11 +8,11 @@ import type { UserSession } from "./user-session.js";
 export class SessionSender implements CommandSender {
   readonly db = 0;
   readonly isStable = false;
-  readonly #guest: UserSession;
+  readonly #session: UserSession;
   readonly #environment: Environment;
 
-  constructor(guest: UserSession, environment: Environment) {
-    this.#guest = guest;
+  constructor(session: UserSession, environment: Environment) {
+    this.#session = session;
     this.#environment = environment;
   }
 
@@ -21,15 +21,15 @@ export class SessionSender implements CommandSender {
   }
 
   get as(): ByteString | null {
-    return this.#guest.name;
+    return this.#session.name;
   }
 
   get readsAll(): boolean {
-    return this.#guest.readsAll;
+    return this.#session.readsAll;
   }
 
   /** Returns the sender of one command. @param replicated  called with whether another daemon has the write */
-  awaiting(replicated: (came: boolean) => void): CommandSender {
+  awaiting(replicated: (isReplicated: boolean) => void): CommandSender {
     const { db, now, isStable, as, readsAll } = this;
     return { db, now, isStable, as, readsAll, replicated };
   }

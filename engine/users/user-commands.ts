@@ -1,6 +1,6 @@
 /**
- * The commands of one connection of a listener with users: each is looked up, permitted, checked against the memory
- * limit, and run.
+ * The commands of one connection to a listener with users. Each command is looked up, checked for permission and
+ * against the memory limit, and run.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ErrorReply, Reply } from "../../protocol/reply.js";
@@ -13,10 +13,10 @@ import { type Denial, UserSession } from "./user-session.js";
 import type { Users } from "./users.js";
 
 export class UserCommands {
-  readonly guest: UserSession;
+  readonly userSession: UserSession;
   readonly #path: CommandPath;
   readonly #denied: (denial: Denial) => ErrorReply;
-  /** The name that an administrator sees. */
+  /** The name of the last command, which administrators see. */
   #last = "";
 
   /** @param denied  returns, or throws, a denial in the listener's protocol */
@@ -28,7 +28,7 @@ export class UserCommands {
     }: { readonly users: Users; readonly memory: MemoryLimit; readonly path: CommandPath },
     denied: (denial: Denial) => ErrorReply,
   ) {
-    this.guest = new UserSession(users, memory);
+    this.userSession = new UserSession(users, memory);
     this.#path = path;
     this.#denied = denied;
   }
@@ -38,21 +38,21 @@ export class UserCommands {
     return this.guest.user === null;
   }
 
-  /** The user, and the name of the last command. */
+  /** The user's name, and the name of the last command. */
   get doing(): { readonly name: string; readonly command: string } {
-    return { name: this.guest.name ?? "", command: this.#last.toLowerCase() };
+    return { name: this.userSession.name ?? "", command: this.#last.toLowerCase() };
   }
 
-  /** Returns the call, or why it cannot be run: there is no such command, or it is denied. */
+  /** Returns the call, or the error if there is no such command or it is denied. */
   permitted(argv: readonly ByteString[]): Called | ErrorReply {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return command.reply;
     this.#last = command.name;
-    const denial = this.guest.denial(command, argv, command.flags.includes("denyoom"));
+    const denial = this.userSession.denial(command, argv, command.flags.includes("denyoom"));
     return denial === null ? { command, argv } : this.#denied(denial);
   }
 
-  /** Runs a command. Errors are replies; a promise never rejects. */
+  /** Runs a command. Errors are returned as replies; a promise never rejects. */
   run(argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
     const called = this.permitted(argv);
     return "kind" in called ? called : this.#path.execute(called.command, argv, sender);

@@ -1,6 +1,7 @@
 /**
- * The user session of a connection: logged in or not, looked up again when the users change. It is the only check of
- * the session's commands: permission, and memory. Listeners report a denial by errors of their protocol.
+ * The user session of a connection, which may be logged in or not. The user is looked up again when the users change.
+ * The session is the only place where its commands are checked for permission and memory. Listeners report a denial
+ * with the errors of their protocol.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -10,7 +11,7 @@ import type { Command } from "../../store/rows/command.js";
 import type { MemoryLimit } from "../memory/memory-limit.js";
 import type { User, Users } from "./users.js";
 
-/** Why a command is refused: a login is required, the user's rules forbid it, or memory is full. */
+/** The reason why a command is refused: a login is required, the user's rules forbid it, or memory is full. */
 export type Denial = "no-login" | "no-memory" | AclRefusal;
 
 export class UserSession {
@@ -27,7 +28,7 @@ export class UserSession {
     this.#generation = users.generation;
   }
 
-  /** null: a login is required, and there was none. */
+  /** The user; null: a login is required, but the client has not logged in. */
   get user(): User | null {
     return this.#user;
   }
@@ -37,7 +38,7 @@ export class UserSession {
     this.#generation = this.#users.generation;
   }
 
-  /** The user's name in the audit; null: not logged in. */
+  /** The user's name in the audit log; null: not logged in. */
   get name(): ByteString | null {
     return this.#user?.name ?? null;
   }
@@ -46,21 +47,21 @@ export class UserSession {
     return this.#user?.acl.mayReadAll ?? false;
   }
 
-  /** Logs in. @returns whether name and password are a user's; if not, the session keeps its user */
+  /** Logs in. @returns whether a user has this name and password; if not, the session keeps its user */
   logIn(name: ByteString, password: ByteString): boolean {
     const user = this.#users.login(name, password);
     if (user !== null) this.user = user;
     return user !== null;
   }
 
-  /** Resets the session to its state at the connection's beginning. */
+  /** Resets the session to its initial state. */
   logOut(): void {
     this.user = this.#users.anonymous;
   }
 
   /**
-   * Looks the user up if the users have changed.
-   * @returns false: the user was removed or switched off, and the session is logged out
+   * Looks up the user again if the users have changed.
+   * @returns false if the user was removed or disabled; the session is then logged out
    */
   renew(): boolean {
     return this.#generation === this.#users.generation || this.#lookUp();
@@ -68,7 +69,7 @@ export class UserSession {
 
   /**
    * Returns why a command is refused; null: it is permitted.
-   * @param needsMemory  whether it is refused while memory is full, as its flag `denyoom` says
+   * @param needsMemory  whether it is refused while memory is full, according to its `denyoom` flag
    * @param isOpen       whether it is permitted before a login
    */
   denial(command: Command, argv: readonly ByteString[], needsMemory: boolean, isOpen = false): Denial | null {
@@ -80,13 +81,13 @@ export class UserSession {
     return needsMemory && this.lacksMemory ? "no-memory" : null;
   }
 
-  /** Returns what the user's rules forbid about a command; null: nothing, and before a login. */
+  /** Returns what the user's rules forbid about a command; null: nothing, or the client has not logged in. */
   refusal(command: Command, argv: readonly ByteString[]): AclRefusal | null {
     const user = this.#user;
     return user === null ? null : refusalOf(user, command, argv);
   }
 
-  /** Whether memory is missing for commands that need some. */
+  /** Whether there is not enough memory for commands that need some. */
   get lacksMemory(): boolean {
     return this.#memory.isFull && this.#memory.refuses(true);
   }
@@ -105,7 +106,7 @@ export class UserSession {
 }
 
 /**
- * Returns what a user's rules forbid about a command, channels included; null: nothing. Source: redis-server 7.0,
+ * Returns what a user's rules forbid about a command, including channels; null: nothing. Source: redis-server 7.0,
  * acl.c.
  */
 export function refusalOf(

@@ -1,6 +1,6 @@
 /**
- * The users of the listeners without signatures, and their rules: those of --acl-file, in the format of Redis's
- * aclfile. Read at the start and on SIGHUP. Passwords are stored as SHA-256 and compared in constant time.
+ * The users of the listeners without signatures, and their rules, from --acl-file in the format of Redis's aclfile. The
+ * file is read at the start and on SIGHUP. Passwords are stored as SHA-256 and compared in constant time.
  */
 import { timingSafeEqual } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -14,7 +14,7 @@ import type { PasswordSecrets } from "./password-secrets.js";
 import { hashOf, type Passwords, takePassword, wrongWord } from "./passwords.js";
 
 export const DEFAULT_USER = "default";
-/** Maximum bytes of the file: a person maintains it. */
+/** Maximum size of the file in bytes; it is maintained by hand. */
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface User {
@@ -24,10 +24,10 @@ export interface User {
   readonly takesAnyPassword: boolean;
   /** The SHA-256 of each password. */
   readonly passwords: readonly Buffer[];
-  /** Patterns of the channels that the user may subscribe to and publish on; null: all. */
+  /** Patterns of the channels that the user may subscribe to and publish on; null: all channels. */
   readonly channels: readonly ByteString[] | null;
   /**
-   * Whether the user has the switch sanitize-payload, which changes nothing: payloads of RESTORE are always checked.
+   * Whether the user has the switch sanitize-payload, which has no effect: payloads of RESTORE are always checked.
    * null: neither switch was set.
    */
   readonly isSanitizing: boolean | null;
@@ -35,7 +35,7 @@ export interface User {
 }
 
 export class Users {
-  /** Changes with the users: sessions look their user up again. */
+  /** Incremented when the users change, so that sessions look up their user again. */
   generation = 0;
   /** Called when the users change. */
   whenChanged: () => void = () => {};
@@ -43,10 +43,10 @@ export class Users {
   /** Whether the file has a line for the default user. */
   readonly isDefaultGiven: boolean;
 
-  /** Secrets for logins by proof; null: no listener needs them. */
+  /** Secrets for SCRAM logins; null: no listener needs them. */
   readonly secrets: PasswordSecrets | null;
 
-  /** @param file  null: none, only the default user, with all permissions @throws StartError */
+  /** @param file  null: no file; there is only the default user, with all permissions @throws StartError */
   constructor(file: string | null, secrets: PasswordSecrets | null = null) {
     this.secrets = secrets;
     const users = readUsers(file, secrets);
@@ -56,18 +56,21 @@ export class Users {
     this.#users = users;
   }
 
-  /** Replaces these users by those of another object. */
+  /** Replaces these users with those of another object. */
   become(other: Users): void {
     this.#users = other.#users;
     this.#changed();
   }
 
-  /** Returns these users after rules are added to one of them, which is created if missing. @throws CommandFailure */
+  /**
+   * Returns a copy of these users with rules added to one of them, which is created if it is missing. @throws
+   * CommandFailure
+   */
   changed(name: ByteString, rules: readonly ByteString[]): Users {
     const before = this.#users.get(name);
     const draft: Draft =
       before === undefined
-        ? blank()
+        ? emptyDraft()
         : { ...before, passwords: [...before.passwords], rules: rulesOf(before.acl) };
     const users = new Users(null, this.secrets);
     users.#users = new Map(this.#users).set(
@@ -77,7 +80,7 @@ export class Users {
     return users;
   }
 
-  /** Removes a user. @returns whether it existed */
+  /** Removes a user. @returns whether the user existed */
   remove(name: ByteString): boolean {
     const users = new Map(this.#users);
     if (!users.delete(name)) return false;
@@ -86,7 +89,7 @@ export class Users {
     return true;
   }
 
-  /** Replaces a file by these lines, in one step. @throws StartError */
+  /** Replaces the contents of a file with these lines, in one step. @throws StartError */
   save(file: string, lines: readonly ByteString[]): void {
     try {
       writeFileSync(`${file}.new`, `${lines.join("\n")}\n`, { encoding: "latin1", mode: 0o600 });
@@ -104,7 +107,7 @@ export class Users {
     return this.#users.get(name);
   }
 
-  /** The user of a connection without a login; null: a login is required. */
+  /** The user of a connection that has not logged in; null: a login is required. */
   get anonymous(): User | null {
     const user = this.#users.get(DEFAULT_USER) as User;
     return user.isOn && user.takesAnyPassword ? user : null;
@@ -116,12 +119,15 @@ export class Users {
     return null;
   }
 
-  /** Whether the default user accepts any password, so that none can be required. */
+  /** Whether the default user accepts any password, so that clients need none. */
   get isOpen(): boolean {
     return (this.#users.get(DEFAULT_USER) as User).takesAnyPassword;
   }
 
-  /** Checks a login, in the same time for an unknown user. @returns null: no such user, or not with this password */
+  /**
+   * Checks a login; an unknown user takes the same time. @returns null if there is no such user, or the password is
+   * wrong
+   */
   login(name: ByteString, password: ByteString): User | null {
     const user = this.#users.get(name);
     const hash = hashOf(password);
@@ -178,12 +184,15 @@ interface Draft extends Passwords {
   isOn: boolean;
   channels: readonly ByteString[] | null;
   isSanitizing: boolean | null;
-  /** Rules for Acl. */
+  /** The rules for `Acl`. */
   rules: ByteString[];
 }
 
-/** Returns a user before its first word, and after `reset`, which sets the switch for payloads as well. */
-function blank(): Draft {
+/**
+ * Returns the initial state of a user, before its first rule. `reset` returns to it, but also sets the switch for
+ * payloads.
+ */
+function emptyDraft(): Draft {
   return {
     isOn: false,
     takesAnyPassword: false,
@@ -194,21 +203,21 @@ function blank(): Draft {
   };
 }
 
-/** A password without its sign, most likely: never shown. */
+/** Matches a word that is probably a password without its sign; such a word is never shown. */
 const BARE = /^(?!on$|off$|(all|no|reset|clear|skip-|sanitize-))\w/i;
 const NO_RULE =
-  "is no rule: a password begins with > (its SHA-256 with #), a rule with + - ~ % or (, or it is a word such as on";
+  "is not a rule: a password begins with > (its SHA-256 with #), a rule with + - ~ % or (, or it is a word such as on";
 
 /** Parses a line of the file. @throws CommandFailure */
 function parseUser(line: ByteString, secrets: PasswordSecrets | null): User {
   const [keyword, name, ...words] = line.split(" ").filter((word) => word !== "");
   if (keyword !== "user" || name === undefined)
     throw new CommandFailure("ERR expected: user NAME RULE ..., such as: user ann on >password ~* +@all");
-  return drafted(name, blank(), words, { first: 3, secrets });
+  return drafted(name, emptyDraft(), words, { first: 3, secrets });
 }
 
 interface Drafting {
-  /** The number of the first word, for error messages. */
+  /** The position of the first word, for error messages. */
   readonly first: number;
   readonly secrets: PasswordSecrets | null;
 }
@@ -220,7 +229,7 @@ function drafted(
   words: readonly ByteString[],
   { first, secrets }: Drafting,
 ): User {
-  // An envelope names its user.
+  // An envelope contains its user's name.
   if (name.length > USER_BYTES_MAX)
     throw new CommandFailure(`ERR a user's name of ${name.length} bytes, above ${USER_BYTES_MAX}`);
   const onPassword = (hash: Buffer, password: ByteString) => secrets?.keep(name, hash, password);
@@ -233,14 +242,14 @@ function drafted(
     if (isInSelector) {
       draft.rules.push(withoutChannels(word));
       isInSelector = !word.endsWith(")");
-    } else if (word.toLowerCase() === "reset") draft = { ...blank(), isSanitizing: true };
+    } else if (word.toLowerCase() === "reset") draft = { ...emptyDraft(), isSanitizing: true };
     else if (!takeSwitch(draft, word) && !takePassword(draft, word, onPassword)) draft.rules.push(word);
   }
-  const { rules, ...others } = draft;
-  return { name, ...others, acl: new Acl(rules, { all: () => commands, find: findCommand }) };
+  const { rules, ...properties } = draft;
+  return { name, ...properties, acl: new Acl(rules, { all: () => commands, find: findCommand }) };
 }
 
-/** Returns a user as a line of --acl-file, in Redis's format; parsing it yields the same user. */
+/** Formats a user as a line of --acl-file, in Redis's format; parsing it yields the same user. */
 export function userLine(user: User): ByteString {
   const { name, passwords, channels, acl } = user;
   const hashes = passwords.map((hash) => `#${hash.toString("hex")}`);
@@ -250,7 +259,7 @@ export function userLine(user: User): ByteString {
   return `user ${name} ${joined([...words, ...inside])}`;
 }
 
-/** Returns the switches of a user, by Redis's names and in its order. */
+/** Returns the switches of a user, with Redis's names and in Redis's order. */
 export function flagsOf({ isOn, takesAnyPassword, isSanitizing }: User): ByteString[] {
   const password = takesAnyPassword ? ["nopass"] : [];
   const sanitizing =
@@ -268,22 +277,24 @@ function joined(words: readonly (ByteString | undefined)[]): ByteString {
   return words.filter((word) => word !== undefined && word !== "").join(" ");
 }
 
-/** Returns the rules of a user in normal form, which may be shorter than those that were set one after the other. */
+/**
+ * Returns the rules of a user in normal form, which may be shorter than the rules that were set one after the other.
+ */
 function rulesOf({ normalForm: [outside, ...selectors] }: Acl): ByteString[] {
   const inside = selectors.map(({ keys, commands: text }) => `(${joined([keys, text])})`);
   return [outside?.keys ?? "", outside?.commands ?? "", ...inside].filter((rule) => rule !== "");
 }
 
-/** Rules on channels: they have no effect here, but Redis writes them into its files, also within selectors. */
+/** Matches rules on channels. They have no effect here, but Redis writes them into its files, also inside selectors. */
 const CHANNELS = /^(&.*|allchannels|resetchannels)$/i;
 
-/** Returns a selector's word, with its parentheses, without rules on channels. */
+/** Returns a selector's word, with its parentheses, but without rules on channels. */
 function withoutChannels(word: ByteString): ByteString {
   const [, open = "", inside = "", close = ""] = /^(\(?)(.*?)(\)?)$/s.exec(word) ?? [];
   return CHANNELS.test(inside) ? open + close : word;
 }
 
-/** Applies a switch to the draft. @returns false: the word is a rule on commands or keys */
+/** Applies a switch to the draft. @returns false if the word is a rule on commands or keys */
 function takeSwitch(draft: Draft, word: ByteString): boolean {
   const known = word.toLowerCase();
   switch (known) {

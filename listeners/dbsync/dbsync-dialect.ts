@@ -1,4 +1,4 @@
-/** The dialect of versions 1 and 2: frames in, frames out. A session for each version carries out their payloads. */
+/** The dialect of versions 1 and 2: frames in, frames out. A session for each version processes their payloads. */
 import { Socket } from "node:net";
 import type { ClientConnection } from "../../net/connections/client-connection.js";
 import type { ClientSocket } from "../../net/connections/client-socket.js";
@@ -17,7 +17,7 @@ import { SessionV1 } from "./session-v1.js";
 import { SessionV2 } from "./session-v2.js";
 
 export class DbsyncDialect extends Dialect<Buffer> {
-  /** Answers of version 2 are sent when they are ready; version 1 has only one request at a time. */
+  /** Answers of version 2 are sent as soon as they are ready; version 1 has only one request at a time. */
   override readonly isInOrder = false;
   isClosing = false;
   protected readonly parser: FrameQueue;
@@ -44,13 +44,15 @@ export class DbsyncDialect extends Dialect<Buffer> {
     return foreignClient(chunk, "dbsync");
   }
 
-  /** A complete frame has to arrive within --idle-timeout, whatever the number of its pieces. */
+  /**
+   * Adds received bytes. A complete frame must arrive within --idle-timeout, regardless of the number of its pieces.
+   */
   override push(chunk: Buffer): boolean {
     return this.parser.push(chunk);
   }
 
   override takes(pending: number): boolean {
-    // Both versions serve a request when no other is pending.
+    // Both versions serve a request when no other one is pending.
     return pending === 0 || this.#session === null || this.#session.takes(pending);
   }
 
@@ -92,12 +94,12 @@ export class DbsyncDialect extends Dialect<Buffer> {
       : null;
   }
 
-  /** A client that sends nothing for --idle-timeout is disconnected, as by the original. */
+  /** The time after which a silent client is disconnected, as by php-dbsync's daemon. */
   get silenceMost(): number {
     return this.#server.host.limits.idleTimeout;
   }
 
-  /** Returns the session of the version that the first frame has chosen. */
+  /** Returns the session for the version that the first frame has selected. */
   #sessionOf(): Session {
     this.#session ??=
       this.parser.version === 2 ? new SessionV2(this.#server, this.#connection) : new SessionV1(this.#server);

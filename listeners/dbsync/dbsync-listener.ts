@@ -19,7 +19,7 @@ export class DbsyncListener extends DaemonListener {
       fullText: "",
       connector(host) {
         const server = new DbsyncServer(host, service, 0);
-        // Copies input: envelopes may wait, be recorded or be forwarded, and a member's connection is handed over.
+        // Input is copied: envelopes may wait, be recorded or be forwarded, and a member's connection is handed over.
         const input = new SharedInput(true);
         const dialectOf = (connection: ClientConnection<Buffer>) => new DbsyncDialect(server, connection);
         return (accepted) => new ClientConnection(input.take(accepted), host, dialectOf);

@@ -1,4 +1,4 @@
-/** The state that all connections of a listener of versions 1 and 2 share. */
+/** The state that all connections to a listener of versions 1 and 2 share. */
 import type { Socket } from "node:net";
 import type { Pipeline } from "../../engine/pipeline/pipeline.js";
 import type { SlowLog } from "../../engine/slow-log/slow-log.js";
@@ -8,30 +8,32 @@ import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
 import type { EventSources } from "./event-sources.js";
 
-/** Takes over the socket of another daemon. No listener is left on it, and no byte has followed the hello. */
+/**
+ * Takes over the socket of another daemon. The socket has no event listeners anymore, and no bytes followed the hello.
+ */
 export type TakeMember = (socket: Socket, hello: Hello) => void;
 
-/** What a listener of versions 1 and 2 serves its clients with. */
+/** The services that a listener of versions 1 and 2 provides to its clients. */
 export interface DbsyncService {
   readonly pipeline: Pipeline;
   /** The daemon's id, 32 bytes. */
   readonly daemon: ByteString;
-  /** null: there are no events to subscribe to. */
+  /** The sources of events; null: clients cannot subscribe to events. */
   readonly events: EventSources | null;
-  /** The log of slow commands; null: none is written. */
+  /** The log of slow commands; null: no slow log is written. */
   readonly slowLog: SlowLog | null;
   /** Whether --require permits version 1. */
   readonly takesVersion1: boolean;
-  /** php-dbsync's -c; version 1 only. */
+  /** php-dbsync's option -c; for version 1 only. */
   readonly closeAfterAnswer: boolean;
-  /** Takes the connections of other daemons after their hello; null: they are served as clients. */
+  /** Takes over the connections of other daemons after their hello; null: they are served like clients. */
   readonly members: TakeMember | null;
 }
 
 export class DbsyncServer {
   readonly host: DaemonSocketHost;
   readonly service: DbsyncService;
-  /** The version that clients speak; 0: the first frame decides. */
+  /** The version that clients speak; 0: the first frame determines it. */
   readonly version: Version | 0;
 
   constructor(host: DaemonSocketHost, service: DbsyncService, version: Version | 0) {

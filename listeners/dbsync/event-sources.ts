@@ -1,4 +1,4 @@
-/** The sources of the events that clients of version 2 may subscribe to: channels, and changes of keys. */
+/** The sources of the events that clients of version 2 can subscribe to: channels and key changes. */
 import type { Channels } from "../../engine/channels/channels.js";
 import { type KeyChanges, KeyWatchers } from "../../engine/channels/key-watchers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -6,13 +6,13 @@ import type { ByteString } from "../../protocol/byte-string.js";
 /** A database in memory. */
 export interface WatchedDatabase {
   readonly changes: KeyChanges;
-  /** Returns the unit that last changed a key; empty: the key is absent. */
+  /** Returns the id of the unit that last changed a key; empty: the key does not exist. */
   writerOf(db: number, key: ByteString): ByteString;
 }
 
 export class EventSources {
   readonly channels: Channels;
-  /** null: the database does not report which keys change. */
+  /** The watchers of keys; null: the database does not report key changes. */
   readonly keys: KeyWatchers | null;
   readonly #database: Partial<WatchedDatabase>;
 
@@ -22,7 +22,7 @@ export class EventSources {
     this.#database = database;
   }
 
-  /** Whether a key exists now. */
+  /** Returns whether a key exists now. */
   exists(db: number, key: ByteString): boolean {
     return (this.#database.writerOf?.(db, key) ?? "") !== "";
   }

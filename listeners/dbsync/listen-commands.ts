@@ -1,4 +1,4 @@
-/** Commands in envelopes that subscribe to events or unsubscribe. */
+/** The commands in envelopes that subscribe to events, or unsubscribe. */
 
 import type { ChannelKind } from "../../engine/channels/channels.js";
 import type { WatchKind } from "../../engine/channels/key-watchers.js";
@@ -13,7 +13,7 @@ export interface ListenCommand {
   readonly adds: boolean;
 }
 
-const asking = (
+const pairOf = (
   name: string,
   of: ListenCommand["of"],
   kind: ListenCommand["kind"],
@@ -23,14 +23,14 @@ const asking = (
 ];
 
 const WORDS: ReadonlyMap<string, ListenCommand> = new Map([
-  ...asking("SUBSCRIBE", "channels", "channel"),
-  ...asking("PSUBSCRIBE", "channels", "pattern"),
-  ...asking("SSUBSCRIBE", "channels", "shard"),
-  ...asking("WATCH", "keys", "key"),
-  ...asking("WATCHPREFIX", "keys", "prefix"),
+  ...pairOf("SUBSCRIBE", "channels", "channel"),
+  ...pairOf("PSUBSCRIBE", "channels", "pattern"),
+  ...pairOf("SSUBSCRIBE", "channels", "shard"),
+  ...pairOf("WATCH", "keys", "key"),
+  ...pairOf("WATCHPREFIX", "keys", "prefix"),
 ]);
 
-/** Returns the row of a command; null: it is no such command, or names nothing. */
+/** Returns the properties of a command; null: it is another command, or has no arguments. */
 export function listenCommandOf(argv: readonly ByteString[]): ListenCommand | null {
   return argv.length < 2 ? null : (WORDS.get((argv[0] as ByteString).toUpperCase()) ?? null);
 }

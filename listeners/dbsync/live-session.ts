@@ -1,7 +1,7 @@
 /**
- * The subscriptions of a connection of version 2: messages on channels, and keys that change, sent as events between
- * the answers. Rights are checked at the subscription, and again whenever the key's record has changed. Source:
- * docs/protocol-v2.md "Events".
+ * The subscriptions of a connection of version 2: messages on channels, and key changes. They are sent as events
+ * between the answers. Rights are checked when the client subscribes, and again whenever the key's record has changed.
+ * Source: docs/protocol-v2.md "Events".
  */
 
 import { REFUSALS } from "../../engine/answers/refusals.js";
@@ -20,11 +20,11 @@ import type { DbsyncServer } from "./dbsync-server.js";
 import type { EventSources } from "./event-sources.js";
 import { type ListenCommand, listenCommandOf } from "./listen-commands.js";
 
-/** Subscriptions of one connection. */
+/** Maximum number of subscriptions of one connection. */
 const NAMES_MAX = 10_000;
-/** Memory of a subscription besides its name, in bytes, roughly. */
+/** The approximate memory of a subscription in addition to its name, in bytes. */
 const NAME_BYTES = 200;
-/** Changed keys in one turn, above which one event reports that all have changed. */
+/** The number of changed keys in one turn above which a single event reports that all keys may have changed. */
 const CHANGES_MAX = 10_000;
 
 interface Changed {
@@ -44,14 +44,14 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   readonly #server: DbsyncServer;
   readonly #connection: ClientConnection<Buffer>;
   readonly #names = new Map<string, Listening>();
-  /** The key whose rights apply; null: the daemon has no keys, or the connection no subscription yet. */
+  /** The key whose rights apply; null: the daemon has no keys, or the connection has no subscriptions yet. */
   #record: KeyRecord | null = null;
-  /** Changed keys that have not been reported, by database number and name. */
+  /** Changed keys that have not been reported yet, by database number and name. */
   readonly #changed = new Map<string, Changed>();
   /** Databases in which all keys may have changed; null: none. */
   #replaced: ReadonlySet<number> | "all" | null = null;
   #willReport = false;
-  /** Memory of the subscriptions in bytes, roughly. */
+  /** The approximate memory of the subscriptions in bytes. */
   bytes = 0;
 
   constructor(sources: EventSources, server: DbsyncServer, connection: ClientConnection<Buffer>) {
@@ -74,7 +74,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     return envelope.commands.map((argv) => this.#take(argv, taken, ring));
   }
 
-  hear(message: Message): void {
+  receive(message: Message): void {
     if (this.#isPermitted()) this.#push(message.event);
   }
 
@@ -82,7 +82,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     this.#sendEvent(["gap", "members"]);
   }
 
-  /** Concerns users; a key's rights are checked whenever an event is sent. */
+  /** Does nothing: this concerns users, while a key's rights are checked whenever an event is sent. */
   review(): void {}
 
   keyChanged(db: number, key: ByteString, by: GoneBy | null): void {
@@ -101,7 +101,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     this.#reportSoon();
   }
 
-  /** Ends all subscriptions: the connection is closed, or the key has lost its rights. */
+  /** Ends all subscriptions, because the connection was closed or the key has lost its rights. */
   clear(): void {
     for (const listening of this.#names.values()) this.#remove(listening);
     this.#names.clear();
@@ -159,7 +159,9 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     else keys?.remove(word.kind as WatchKind, db, name, this);
   }
 
-  /** Reports after the unit that changes the keys is complete: within it other connections do not see its state. */
+  /**
+   * Schedules the report for after the unit is complete, because other connections must not see an intermediate state.
+   */
   #reportSoon(): void {
     if (this.#willReport) return;
     this.#willReport = true;
@@ -184,7 +186,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     this.#push(writeFrame(writeEvent(words), 2));
   }
 
-  /** Whether the key still has the rights for its subscriptions; if not, closes the connection. */
+  /** Returns whether the key still has the rights for its subscriptions; otherwise closes the connection. */
   #isPermitted(): boolean {
     const before = this.#record;
     const ring = this.#server.service.pipeline.signers?.ring ?? null;
@@ -201,7 +203,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
 
   #end(): false {
     if (this.isEmpty) return false;
-    this.#close("no-longer-permitted", "its key was revoked, has expired, or has other rules");
+    this.#close("no-longer-permitted", "its key was revoked or has expired, or its rules were changed");
     return false;
   }
 
@@ -211,7 +213,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     connection.push(frame);
     const bytes = connection.socket.writableLength;
     if (bytes > this.#server.host.limits.maxEventBytes)
-      this.#close("events-not-taken", `${bytes} bytes wait`);
+      this.#close("events-not-taken", `${bytes} bytes are pending`);
   }
 
   #close(code: "events-not-taken" | "no-longer-permitted", detail: string): void {
@@ -226,17 +228,17 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
 const idOf = ({ word, db, name }: Listening): string =>
   `${word.kind} ${word.of === "keys" ? db : ""} ${name}`;
 
-/** Refuses subscriptions where the daemon has no events. */
-export const NOBODY_LISTENS: UnitListener = {
-  listen: ({ envelope }) => envelope.commands.map(() => NOTHING_TOLD),
+/** Refuses subscriptions if the daemon has no events. */
+export const NO_EVENTS_LISTENER: UnitListener = {
+  listen: ({ envelope }) => envelope.commands.map(() => NO_EVENTS),
 };
 
-const NOTHING_TOLD = error("ERR this daemon has no events: its databases do not report changes");
-const FOR_ONE = error('ERR the header names the one daemon that is listened to ("only")');
-const OTHER_KEY = error("ERR another key listens on this connection");
+const NO_EVENTS = error("ERR this daemon has no events: its databases do not report changes");
+const FOR_ONE = error('ERR a subscription requires a header that names this daemon ("only")');
+const OTHER_KEY = error("ERR another key has subscribed on this connection");
 const NO_LISTENING = error(
-  "ERR expected SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE, WATCH, WATCHPREFIX or their opposites, with names",
+  "ERR expected SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE, WATCH, WATCHPREFIX or the commands that end them, with names",
 );
 const NO_KEYS = error("ERR the database of this daemon does not report which keys change");
-const TOO_MANY = error(`ERR a connection may listen to ${NAMES_MAX} names`);
-const MAY_NOT_READ = error("NOPERM this key may not read all of the keys that it asks to watch");
+const TOO_MANY = error(`ERR a connection may have at most ${NAMES_MAX} subscriptions`);
+const MAY_NOT_READ = error("NOPERM this key may not read all the keys that it wants to watch");

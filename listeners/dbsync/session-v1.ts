@@ -23,7 +23,10 @@ export class SessionV1 implements Session {
     this.closeAfterAnswer = server.service.closeAfterAnswer;
   }
 
-  /** A request waits until the one before it is answered: answers carry no id. */
+  /**
+   * Returns whether the next request may be served. It waits until the previous one is answered, because answers carry
+   * no id.
+   */
   takes(pending: number): boolean {
     return pending === 0;
   }
@@ -35,7 +38,7 @@ export class SessionV1 implements Session {
     const request = requestOf(payload, pipeline.signers !== null);
     const startedAt = environment.uptime();
     const answer = "kind" in request ? request : pipeline.handle(request);
-    // A request waits for a database only once its signature has been verified.
+    // Only a request with a verified signature waits for a database.
     this.isProven ||= answer instanceof Promise || isProof(answer);
     return answer instanceof Promise
       ? answer.then((one) => this.#speak(one, startedAt))
@@ -58,7 +61,7 @@ export class SessionV1 implements Session {
 
 /**
  * Returns the request in a frame's payload.
- * @param signed  whether this daemon takes signed commands only
+ * @param signed  whether this daemon accepts only signed commands
  */
 function requestOf(payload: Buffer, signed: boolean): Request | Refused {
   const hasInnerFrame =
@@ -73,14 +76,16 @@ function requestOf(payload: Buffer, signed: boolean): Request | Refused {
   }
 }
 
-/** Returns the response frame, or why there is none. @param maxChars  characters of the longest frame */
+/**
+ * Returns the response frame, or the reason why there is none. @param maxChars  maximum length of a frame in characters
+ */
 function answerFrame(answer: Answer, maxChars: number): string | Refused {
   if (answer.kind === "refused") return answer;
   try {
     const frame = writeResponseFrame(answer.replies.map(replyText));
     return frame.length <= maxChars ? frame : refused("answer-too-long", `${frame.length} bytes`);
   } catch (problem) {
-    // The engine limits the length of a string.
+    // V8 limits the length of a string.
     if (problem instanceof RangeError) return refused("answer-too-long", problem.message);
     throw problem;
   }

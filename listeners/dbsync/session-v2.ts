@@ -1,6 +1,6 @@
 /**
- * The session of version 2: envelopes and hellos in, results, refusals and hellos out. Answers are sent when they are
- * ready. Only a malformed message closes the connection. Source: docs/protocol-v2.md "Messages".
+ * The session of version 2: envelopes and hellos in, results, refusals and hellos out. Answers are sent as soon as they
+ * are ready. Only a malformed message closes the connection. Source: docs/protocol-v2.md "Messages".
  */
 
 import { REFUSALS } from "../../engine/answers/refusals.js";
@@ -29,19 +29,19 @@ import {
 import type { DbsyncServer } from "./dbsync-server.js";
 import type { MembersHello, Session, Spoken } from "./dbsync-session.js";
 import type { EventSources } from "./event-sources.js";
-import { LiveSession, NOBODY_LISTENS } from "./live-session.js";
+import { LiveSession, NO_EVENTS_LISTENER } from "./live-session.js";
 import { isProof } from "./proof.js";
 
 const VERSION = 2;
-/** Digits of a key's id that are shown for a key without a label. */
+/** The number of digits of a key's id that are shown if the key has no label. */
 const KEY_DIGITS = 12;
-/** Bytes of an envelope that are stored to show it: its header, and the name of its first command. */
+/** The number of bytes of an envelope that are stored for display: its header, and the name of its first command. */
 const HEAD_SHOWN_BYTES = 512;
-/** Bytes of a result besides its replies; 200 would suffice. */
+/** Bytes reserved for a result in addition to its replies; 200 would suffice. */
 const HEAD_BYTES = 1024;
-/** Requests of a connection that may be pending, besides those that wait for other daemons. */
+/** Maximum pending requests of a connection, excluding those that wait for other daemons. */
 const UNANSWERED_MAX = 1024;
-/** Answers of a connection that may wait for other daemons; further ones count as pending requests. */
+/** Maximum answers of a connection that may wait for other daemons; further ones count as pending requests. */
 const WAITING_MAX = 1024;
 
 export class SessionV2 implements Session {
@@ -51,15 +51,15 @@ export class SessionV2 implements Session {
   readonly #server: DbsyncServer;
   readonly #connection: ClientConnection<Buffer>;
   /**
-   * A copy of the beginning of the last accepted envelope, written in place; a view would hold its whole chunk in
-   * memory.
+   * A copy of the beginning of the last accepted envelope, which is overwritten in place. A view would keep the
+   * complete received chunk in memory.
    */
   readonly #last = Buffer.allocUnsafeSlow(HEAD_SHOWN_BYTES);
   #lastBytes = 0;
-  /** null: the client has not subscribed to anything. */
+  /** The subscriptions; null: the client has not subscribed to anything. */
   #live: LiveSession | null = null;
   #hasServed = false;
-  /** Answers that wait for other daemons; they do not delay the remaining ones. */
+  /** The number of answers that wait for other daemons; they do not delay the other answers. */
   #waiting = 0;
 
   constructor(server: DbsyncServer, connection: ClientConnection<Buffer>) {
@@ -112,7 +112,8 @@ export class SessionV2 implements Session {
       observer.answered(worked);
       return this.#speak(answer, body);
     }
-    // A request that does not wait for other daemons is pending only after a check that proves the client's right; otherwise the answer shows it.
+    // A request that does not wait for other daemons becomes pending only after a check that proves the client's right;
+    // otherwise the answer proves it.
     this.isProven ||= wait === undefined;
     const waits = wait !== undefined && this.#waiting < WAITING_MAX ? 1 : 0;
     this.#waiting += waits;
@@ -123,7 +124,9 @@ export class SessionV2 implements Session {
     });
   }
 
-  /** Logs an envelope that delayed all other clients. A refused one is not logged: anyone can send it. */
+  /**
+   * Logs an envelope that delayed all other clients. Refused envelopes are not logged, because anyone can send them.
+   */
   #noteSlow(
     body: Buffer,
     milliseconds: number,
@@ -143,11 +146,11 @@ export class SessionV2 implements Session {
     return closing("malformed", detail, frame);
   }
 
-  /** Subscribes this connection. The commands name this daemon, so the same bytes subscribe to nothing elsewhere. */
+  /** Subscribes this connection. The commands name this daemon, so an attacker cannot use the same bytes elsewhere. */
   #listen({ body, signature }: ListenMessage): Spoken | Promise<Spoken> {
     const { pipeline, events } = this.#server.service;
     const { limits } = this.#server.host;
-    const listener = events === null ? NOBODY_LISTENS : this.#liveOf(events);
+    const listener = events === null ? NO_EVENTS_LISTENER : this.#liveOf(events);
     const answer = pipeline.take({ kind: "command", body, signature }, limits.maxOutputBytes, listener);
     return answer instanceof Promise
       ? answer.then((one) => this.#speak(one, body))
@@ -159,21 +162,21 @@ export class SessionV2 implements Session {
     return this.#live;
   }
 
-  #hello({ knows: asked = [] }: Hello): string {
+  #hello({ knows: known = [] }: Hello): string {
     const { pipeline, daemon, takesVersion1, events } = this.#server.service;
     const { environment } = this.#server.host;
     const { signers, recording } = pipeline;
     const { state } = recording;
     const members = recording.members ?? undefined;
-    const hasKey = !asked.includes(KNOWS_UNSIGNED);
-    // A client with a key learns that the daemon has no key to check signatures by.
+    const hasKey = !known.includes(KNOWS_UNSIGNED);
+    // A client with a key learns here that the daemon has no key for checking signatures.
     const versions = signers === null && hasKey ? [1] : takesVersion1 ? [1, VERSION] : [VERSION];
     const cluster = signers?.cluster ?? "";
     const clock = environment.clock();
-    // Clients of older versions receive only words that they know.
+    // Clients of older versions receive only the words that they know.
     const words = [
-      ...(asked.includes(KNOWS_LISTEN) && events !== null ? [KNOWS_LISTEN] : []),
-      ...(asked.includes(KNOWS_TRACE) ? [KNOWS_TRACE] : []),
+      ...(known.includes(KNOWS_LISTEN) && events !== null ? [KNOWS_LISTEN] : []),
+      ...(known.includes(KNOWS_TRACE) ? [KNOWS_TRACE] : []),
       ...(hasKey ? [] : [signers === null ? KNOWS_UNSIGNED : KNOWS_SIGNED]),
     ];
     const knows = words.length === 0 ? undefined : words;
@@ -201,7 +204,7 @@ export class SessionV2 implements Session {
     return this.#refuse(answer);
   }
 
-  /** Returns the signing key that the header names, for the log. With `bad-signature` it has signed nothing. */
+  /** Returns the signing key that the header names, for the log. After `bad-signature` that key has signed nothing. */
   #signerOf(body: Buffer): { key?: string; label?: ByteString } {
     try {
       const id = signerOf(body);

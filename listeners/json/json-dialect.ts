@@ -1,5 +1,5 @@
 /**
- * The dialect of --json: each line is a request, which the session executes; answers are returned in the same order. As
+ * The dialect of --json. Each line is a request, which the session executes; answers are returned in the same order. As
  * with the original, clients may be silent between lines for any time, but not within a line.
  */
 
@@ -16,10 +16,10 @@ import type { PieceOutput } from "./piece-output.js";
 import type { JsonReplicas } from "./replicas/replicas.js";
 
 export const JSON_LISTENER = "json";
-const TOO_LONG = "The line is longer than this server takes (--max-request-bytes).";
-/** The longest line of a client that has not logged in: a login needs no more, and one read returns no more. */
+const TOO_LONG = "The line is longer than this server accepts (--max-request-bytes).";
+/** The maximum length of a line before a login, in bytes. A login needs no more, and one read returns no more. */
 const LOGIN_LINE_BYTES_MAX = 256 * 1024;
-const LOGIN_TOO_LONG = "The line is longer than this server takes of a client that has not logged in.";
+const LOGIN_TOO_LONG = "The line is longer than this server accepts before a login.";
 
 export class JsonDialect extends SessionDialect<Buffer, Text> {
   readonly listener = JSON_LISTENER;
@@ -29,7 +29,7 @@ export class JsonDialect extends SessionDialect<Buffer, Text> {
   readonly #maxRequestBytes: number;
   readonly #session: JsonSession;
 
-  /** @param replicas  original servers that receive the writes; null: none */
+  /** @param replicas  original servers that receive the writes; null: there are none */
   constructor(
     host: UserSocketHost,
     replicas: JsonReplicas | null,
@@ -49,7 +49,7 @@ export class JsonDialect extends SessionDialect<Buffer, Text> {
     return foreignClient(chunk, "json");
   }
 
-  /** Accepts NUL as well: the original trims it from the beginning of a line. */
+  /** Accepts NUL as well, because the original removes it from the beginning of a line. */
   override isFirstByte(byte: number): boolean {
     return isTextByte(byte) || byte === 0;
   }

@@ -1,4 +1,4 @@
-/** The JSON listener, for clients of the replicated memory database. */
+/** The JSON listener, for clients of php-dbsync's replicated in-memory database. */
 
 import type { Limits } from "../../options/limits.js";
 import type { JsonReplicaFigures } from "../json-replica-figures.js";
@@ -12,7 +12,7 @@ import { ReplicaContact } from "./replicas/replica-contact.js";
 import { boundsOf, JsonReplicas } from "./replicas/replicas.js";
 
 const PASSED_ON_REFUSED =
-  'a request with "replicate":false is refused: if another server has passed it on, the two differ now';
+  'a request with "replicate":false was refused: if another server forwarded it, the two servers now differ';
 
 export class JsonListener extends UserListener<Buffer> {
   readonly #replicas: JsonReplicas | null;

@@ -1,4 +1,4 @@
-/** The session of a JSON connection: requests in, answers out. It knows nothing of bytes. */
+/** The session of a JSON connection: requests in, answers out. It does not handle bytes. */
 
 import { isUtf8 } from "node:buffer";
 import type { UserCommands } from "../../engine/users/user-commands.js";
@@ -22,16 +22,16 @@ import { memberFault } from "./messages/request-members.js";
 import { PROBE_ACTION } from "./replicas/replica-connection.js";
 import type { JsonReplicas } from "./replicas/replicas.js";
 
-/** Closes the connection, without an answer. */
+/** The request that closes the connection without an answer. */
 export const QUIT = "quit";
 /**
- * Matches HTTP of browsers that another site's page has directed here: without logins, their posts would be carried
- * out.
+ * Matches HTTP requests of a browser that another site's page has directed here. Without logins, their bodies would be
+ * executed.
  */
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
-/** Milliseconds that another server's request waits for the daemon to be ready. */
+/** Maximum milliseconds that a forwarded request waits for the daemon to be ready. */
 const PASSED_ON_WAIT_MS = 500;
-/** The member that an original reads of each answer to `getall`: it does not expect an error. */
+/** The member that an original reads in every answer to `getall`, because it does not expect an error. */
 const NO_DOCUMENTS: Member = ["documents", "[]"];
 
 export class JsonSession {
@@ -39,12 +39,12 @@ export class JsonSession {
   readonly #client: DocumentClient;
   readonly #replicas: JsonReplicas | null;
   readonly #refused: RefusedRequests;
-  /** Whether the client has requested codes of errors. */
+  /** Whether the client has requested error codes. */
   #hasCodes = false;
   /** The action of the current request. */
   #action: string | undefined;
 
-  /** @param replicas  original servers that are sent the writes; null: none */
+  /** @param replicas  original servers to which writes are sent; null: there are none */
   constructor(host: UserSocketHost, replicas: JsonReplicas | null, refused: RefusedRequests) {
     this.#client = new DocumentClient(host, replicas);
     this.commands = this.#client.commands;
@@ -52,12 +52,12 @@ export class JsonSession {
     this.#refused = refused;
   }
 
-  /** Ends long answers: the connection has closed. */
+  /** Ends long answers, because the connection has closed. */
   leave(): void {
     this.#client.leave();
   }
 
-  /** @param line  without surrounding spaces @returns the answer; null: the connection closes */
+  /** @param line  without surrounding spaces @returns the answer; null: the connection must be closed */
   serve(line: Buffer): Text | Promise<Text> | null {
     this.#action = undefined;
     const answer = this.#answerTo(line);
@@ -102,18 +102,22 @@ export class JsonSession {
     return answer;
   }
 
-  /** Whether the servers of --json-replica have sent their documents, or the action needs none. */
+  /** Returns whether the servers of --json-replica have sent their documents, or the action needs none. */
   #isServed(action: string, request: JsonRequest): boolean {
     const replicas = this.#replicas;
     if (replicas === null || replicas.isReady || action === "auth") return true;
     return request.document === undefined && action === PROBE_ACTION;
   }
 
-  /** Waits until the daemon is ready, for as long as a server may be silent. @returns an error's answer if it is not; null: it is */
+  /**
+   * Waits until the daemon is ready, for at most the time that a server may be silent. @returns an error if it is not
+   * ready; null: it is
+   */
   async #whenServed(action: string, request: JsonRequest): Promise<string | null> {
     const replicas = this.#replicas as JsonReplicas;
     const isPassed = request.isOff("replicate");
-    // An original that forwards a request, or fetches all documents at its start, serves nothing until it is answered; the fetch would wait for it as well.
+    // An original that forwards a request, or fetches all documents at its start, is blocked until it receives the
+    // answer; this daemon's fetch would then wait for it as well.
     if (await replicas.whenReady(isPassed ? PASSED_ON_WAIT_MS : undefined)) return null;
     if (!isPassed) return failure(replicas.notReady);
     if (action === "getall") return failure(replicas.notReady, NO_DOCUMENTS);

@@ -1,20 +1,20 @@
 /**
- * Writes long answers piece by piece through one buffer, which all connections of a listener share. A string of all
- * pieces would be one more copy, and so would Node's buffer for it; writing all in one turn would delay other
- * clients.
+ * Writes long answers piece by piece through one buffer, which all connections of a listener share. Joining the pieces
+ * would create another copy, and so would Node's buffer for that string. Writing everything in one turn would delay
+ * other clients.
  */
 import type { ClientSocket } from "../../net/connections/client-socket.js";
 import type { LongAnswer } from "../../net/connections/dialect.js";
 import { lengthOf } from "./messages/json-answers.js";
 
 const BUFFER_BYTES = 64 * 1024;
-/** Bytes written in a turn, before other clients are served. */
+/** The number of bytes written in a turn, before other clients are served. */
 const TURN_BYTES = 2 * 1024 * 1024;
 
 export class PieceOutput {
   #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 
-  /** Returns an answer of these pieces. @param all  ASCII */
+  /** Returns an answer that consists of these pieces. @param all  in ASCII */
   long(all: readonly string[]): LongAnswer {
     const pieces = new Pieces(all);
     return {
@@ -27,28 +27,28 @@ export class PieceOutput {
   }
 
   /**
-   * Writes pieces while the system takes them, at most as much as other clients can wait for.
-   * @returns whether all have been written; if not, call it again: `pieces` holds the rest
+   * Writes pieces while the system accepts them, but no more than other clients can wait for.
+   * @returns whether all pieces have been written; if not, call it again with the same `pieces`
    */
   #write(socket: ClientSocket, pieces: Pieces, sent: (bytes: Buffer) => void): boolean {
-    for (let left = TURN_BYTES; left > 0 && socket.writableLength === 0 && !pieces.isEmpty; ) {
+    for (let budget = TURN_BYTES; budget > 0 && socket.writableLength === 0 && !pieces.isEmpty; ) {
       const end = pieces.fill(this.#buffer);
-      left -= end;
+      budget -= end;
       const bytes = this.#buffer.subarray(0, end);
       sent(bytes);
       socket.write(bytes);
-      // Bytes that the system has not taken stay in their buffer until it does.
+      // Bytes that the system has not accepted stay in their buffer until it does.
       if (socket.writableLength > 0) this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
     }
     return pieces.isEmpty;
   }
 }
 
-/** The rest of an answer, which is still to be written. */
+/** The part of an answer that is still to be written. */
 export class Pieces {
   readonly #pieces: readonly string[];
   #next = 0;
-  /** Characters of the next piece that have been written. */
+  /** The number of characters of the next piece that have been written. */
   #at = 0;
   #left: number;
 
@@ -57,7 +57,7 @@ export class Pieces {
     this.#left = lengthOf(pieces);
   }
 
-  /** Characters that are still to be written. */
+  /** The number of characters that are still to be written. */
   get left(): number {
     return this.#left;
   }
@@ -72,10 +72,11 @@ export class Pieces {
     while (end < buffer.length && this.#next < this.#pieces.length) {
       const piece = this.#pieces[this.#next] as string;
       const room = buffer.length - end;
-      const rest = piece.length - this.#at;
-      const part = rest === piece.length && rest <= room ? piece : piece.substring(this.#at, this.#at + room);
+      const remaining = piece.length - this.#at;
+      const part =
+        remaining === piece.length && remaining <= room ? piece : piece.substring(this.#at, this.#at + room);
       end += buffer.write(part, end, "latin1");
-      if (part.length === rest) {
+      if (part.length === remaining) {
         this.#next++;
         this.#at = 0;
       } else this.#at += part.length;

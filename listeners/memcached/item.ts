@@ -1,26 +1,26 @@
 /**
- * Items of memcached as strings of the database. Redis clients see an item's bytes as they are. Flags other than 0
- * precede the bytes, after a mark.
+ * Converts between memcached's items and strings of the database. Redis clients see an item's bytes unchanged. Flags
+ * other than 0 precede the bytes, after a mark.
  */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export interface Item {
-  /** The client's own number of 32 bits. */
+  /** The client's 32-bit number. */
   readonly flags: number;
   readonly data: ByteString;
 }
 
 const MARK = "\0memcached ";
 const MARKED = new RegExp(`^${MARK}(\\d{1,10})\0`);
-/** An exptime above this is a date. */
+/** The maximum relative exptime in seconds; a greater one is a date. */
 const RELATIVE_SECONDS_MAX = 30 * 24 * 60 * 60;
 
 export function stringOf({ flags, data }: Item): ByteString {
   return flags === 0 && !data.startsWith(MARK) ? data : `${MARK}${flags}\0${data}`;
 }
 
-/** Returns the item in a string: the reverse of `stringOf`. */
+/** Returns the item in a string, as the inverse of `stringOf`. */
 export function itemOf(text: ByteString): Item {
   const [head, flags] = text.startsWith(MARK) ? (MARKED.exec(text) ?? []) : [];
   return head === undefined
@@ -34,8 +34,8 @@ export function uniqueOf(writer: ByteString): bigint {
 }
 
 /**
- * Returns options of SET for an exptime. @param now  milliseconds since 1970 @param lasting  the options for no
- * expiry
+ * Returns the options of SET for an exptime. @param now  milliseconds since 1970 @param lasting  the options for an
+ * item that does not expire
  */
 export function expiryOf(
   exptime: number,
@@ -44,6 +44,6 @@ export function expiryOf(
 ): readonly ByteString[] {
   if (exptime === 0) return lasting;
   const ms = exptime > RELATIVE_SECONDS_MAX ? exptime * 1000 : now + exptime * 1000;
-  // A negative exptime, and a date in the past, expire the item immediately.
+  // A negative exptime, or a date in the past, expires the item immediately.
   return ["PXAT", String(exptime < 0 ? 1 : ms)];
 }

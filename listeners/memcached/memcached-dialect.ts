@@ -1,4 +1,4 @@
-/** The dialect of memcached's text protocol: one request after the other, carried out by the session. */
+/** The dialect of memcached's text protocol: one request after the other, which the session executes. */
 
 import { type Closing, closing } from "../../net/connections/dialect.js";
 import { isTextByte } from "../../net/connections/first-byte.js";
@@ -9,7 +9,7 @@ import type { UserSocketHost } from "../user-listener.js";
 import { MemcachedSession } from "./memcached-session.js";
 
 export const MEMCACHED_LISTENER = "memcached";
-/** The longest item of a client that has not logged in: a login fits into it. */
+/** The maximum length of an item before a login, in bytes; a login fits into it. */
 const LOGIN_ITEM_BYTES_MAX = 2048;
 const BINARY_REQUEST = 0x80;
 const REFUSALS = /^(?:ERROR|CLIENT_ERROR|SERVER_ERROR)/;
@@ -28,7 +28,7 @@ export class MemcachedDialect extends SessionDialect<MemcachedRequest> {
     return foreignClient(chunk, "memcached");
   }
 
-  /** memcached's binary protocol begins with a byte that is no text. */
+  /** Accepts also the first byte of memcached's binary protocol, which is not text. */
   override isFirstByte(byte: number): boolean {
     return isTextByte(byte) || byte === BINARY_REQUEST;
   }
@@ -46,7 +46,7 @@ export class MemcachedDialect extends SessionDialect<MemcachedRequest> {
   problem(): Closing | null {
     if (this.parser.isBinary) return closing("malformed", "the binary protocol", "ERROR\r\n");
     if (!this.parser.isTooLong) return null;
-    return closing("malformed", "a line longer than any request's", "CLIENT_ERROR line too long\r\n");
+    return closing("malformed", "a line that is longer than any request", "CLIENT_ERROR line too long\r\n");
   }
 
   protected written(answer: string): string {

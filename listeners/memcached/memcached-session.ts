@@ -1,7 +1,7 @@
 /**
- * The session of a connection of memcached's text protocol: requests in, answers out, carried out by the string
- * commands. It knows nothing of bytes. A client logs in as with `memcached -Y`: by a first `set` whose data are name
- * and password.
+ * The session of a connection of memcached's text protocol: requests in, answers out. The string commands execute the
+ * requests. The session does not handle bytes. A client logs in as with `memcached -Y`, with a first `set` whose data
+ * contains name and password.
  */
 
 import { SessionSender } from "../../engine/users/session-sender.js";
@@ -21,13 +21,16 @@ type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http"
 
 type CountRequest = MemcachedRequest & { readonly kind: "count" };
 
-/** The version of memcached that answers follow, first: clients parse it, and some refuse a major version of 0. */
+/**
+ * The reported version. It begins with the version of memcached whose answers we follow: clients parse it, and some
+ * refuse a major version of 0.
+ */
 export const VERSION: string = `1.6.18-dbsync-${version}`;
 const WRITERS = findCommand("WRITERS") as Command;
-/** Attempts to change a number that other clients change meanwhile. */
+/** The number of attempts to change a number that other clients are changing. */
 const COUNT_TRIES = 100;
 /** The result of an attempt that another client's write prevented. */
-const OTHERS_DID = "";
+const CONFLICT = "";
 const NO_MEMORY = error("out of memory storing object");
 const NOT_PERMITTED = error("this user has no permissions for this command or key");
 const NOT_FOUND = "NOT_FOUND\r\n";
@@ -42,15 +45,18 @@ export class MemcachedSession {
   constructor(host: UserSocketHost) {
     this.#host = host;
     this.commands = new UserCommands(host, denied);
-    this.#sender = new SessionSender(this.commands.guest, host.environment);
+    this.#sender = new SessionSender(this.commands.userSession, host.environment);
   }
 
-  /** Serves a request. @returns the answer, "" for a request without one; null: the connection closes */
+  /**
+   * Serves a request. @returns the answer, which is empty for a request without one; null: the connection must be
+   * closed
+   */
   serve(request: MemcachedRequest): string | Promise<string> | null {
     if (request.kind === "quit" || request.kind === "http") return null;
     if (request.kind === "wrong") return request.answer;
     if (request.kind === "version") return `VERSION ${VERSION}\r\n`;
-    this.commands.guest.renew();
+    this.commands.userSession.renew();
     const answer = this.commands.needsLogin ? this.#logIn(request) : this.#answer(request);
     if (request.kind === "get" || !request.isSilent) return answer;
     return answer instanceof Promise ? answer.then(() => "") : "";
@@ -59,7 +65,7 @@ export class MemcachedSession {
   #logIn(request: CommandRequest): string {
     if (request.kind !== "store" || request.verb !== "set") return "CLIENT_ERROR unauthenticated\r\n";
     const [, name = "", password = ""] = /^(\S+) (\S+)\s*$/.exec(request.data) ?? [];
-    return this.commands.guest.logIn(name, password)
+    return this.commands.userSession.logIn(name, password)
       ? "STORED\r\n"
       : "CLIENT_ERROR authentication failure\r\n";
   }
@@ -100,7 +106,7 @@ export class MemcachedSession {
       const { flags, data } = itemOf(value.bytes);
       const unique = writers === null ? "" : ` ${uniqueOf(bytesOf(writers[at]))}`;
       items += `VALUE ${keys[at]} ${flags} ${data.length}${unique}\r\n${data}\r\n`;
-      // A request may name one long value many times: such an answer is never built.
+      // A request may name one long value many times; such an answer is never built.
       if (items.length > this.#host.limits.maxOutputBytes) return TOO_LONG;
     }
     return `${items}END\r\n`;
@@ -120,15 +126,15 @@ export class MemcachedSession {
     });
   }
 
-  /** Reads, adds, and writes if no other client has written meanwhile; expiry dates stay. */
+  /** Reads, adds, and writes if no other client has written in the meantime; the expiry time stays unchanged. */
   async #count(request: CountRequest): Promise<string> {
-    for (let left = COUNT_TRIES; left > 0; left--) {
+    for (let tries = COUNT_TRIES; tries > 0; tries--) {
       const answer = await this.#readWithWriters([request.key], ([value], [writer]) =>
         this.#counted(request, value, bytesOf(writer)),
       );
-      if (answer !== OTHERS_DID) return answer;
+      if (answer !== CONFLICT) return answer;
     }
-    return "SERVER_ERROR others change this value all the time\r\n";
+    return "SERVER_ERROR other clients keep changing this value\r\n";
   }
 
   #counted(
@@ -143,10 +149,10 @@ export class MemcachedSession {
     const less = before < by ? 0n : before - by;
     const now = String(verb === "decr" ? less : BigInt.asUintN(64, before + by));
     const argv = ["SET", key, stringOf({ flags, data: now }), "KEEPTTL"];
-    return this.#runIf(argv, writer, (reply) => (reply === null ? OTHERS_DID : `${now}\r\n`));
+    return this.#runIf(argv, writer, (reply) => (reply === null ? CONFLICT : `${now}\r\n`));
   }
 
-  /** Reads the values and the last writer of each key in one step. @param answered  makes the answer of them */
+  /** Reads the values and the last writer of each key in one step. @param answered  creates the answer from them */
   #readWithWriters(
     keys: readonly ByteString[],
     answered: (values: readonly Reply[], writers: readonly Reply[]) => string | Promise<string>,
@@ -156,14 +162,16 @@ export class MemcachedSession {
     const writers = { command: WRITERS, argv: [WRITERS.name, ...keys] };
     const reply = this.#host.path.executeTogether([writers, values], [], this.#sender);
     const read = (both: Reply): string | Promise<string> => {
-      const [writers, what] = itemsOf(both);
-      const problem = [both, writers, what].find((one) => one?.kind === "error");
-      return problem === undefined ? answered(itemsOf(what), itemsOf(writers)) : answerOf(problem, () => "");
+      const [writers, values] = itemsOf(both);
+      const problem = [both, writers, values].find((one) => one?.kind === "error");
+      return problem === undefined
+        ? answered(itemsOf(values), itemsOf(writers))
+        : answerOf(problem, () => "");
     };
     return reply instanceof Promise ? reply.then(read) : read(reply);
   }
 
-  /** @param answered  makes the answer of a reply that is no error */
+  /** @param answered  creates the answer from a reply that is not an error */
   #run(argv: readonly ByteString[], answered: (reply: Reply) => string): string | Promise<string> {
     const reply = this.commands.run(argv, this.#sender);
     return reply instanceof Promise
@@ -171,7 +179,7 @@ export class MemcachedSession {
       : answerOf(reply, answered);
   }
 
-  /** @param answered  receives null if another client has changed the key since */
+  /** @param answered  receives null if another client has changed the key since then */
   #runIf(
     argv: readonly ByteString[],
     writer: ByteString,

@@ -1,4 +1,4 @@
-/** The dialect of the MongoDB wire protocol: one message after the other, carried out by the session. */
+/** The dialect of the MongoDB wire protocol: one message after the other, which the session executes. */
 
 import type { ClientConnection } from "../../net/connections/client-connection.js";
 import { type Closing, closing } from "../../net/connections/dialect.js";
@@ -15,7 +15,7 @@ import type { MongoServer } from "./session/mongo-server.js";
 import { MongoSession } from "./session/mongo-session.js";
 
 export const MONGO_LISTENER = "mongo";
-/** The longest message of a client that has not logged in: greetings and logins fit into it. */
+/** The maximum length of a message before a login, in bytes; greetings and logins fit into it. */
 const LOGIN_BYTES_MAX = 16 * 1024;
 
 export class MongoDialect extends SessionDialect<MongoMessage> {
@@ -24,7 +24,7 @@ export class MongoDialect extends SessionDialect<MongoMessage> {
   readonly #host: DaemonSocketHost;
   readonly #session: MongoSession;
 
-  /** @param isPrivate  whether the connection is safe from eavesdroppers */
+  /** @param isPrivate  whether the connection is protected from eavesdroppers */
   constructor(server: MongoServer, { remote }: ClientConnection<MongoMessage>, isPrivate: boolean) {
     const session = new MongoSession(server, mongoCommandsByName, { remote, id: server.nextId(), isPrivate });
     super(server.host, session);

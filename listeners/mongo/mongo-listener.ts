@@ -20,7 +20,7 @@ export class MongoListener extends UserListener<MongoMessage, MongoServer> {
     });
   }
 
-  /** Bytes of connections and of cursors. */
+  /** The bytes that connections and cursors hold in memory. */
   override get bufferedBytes(): number {
     return super.bufferedBytes + this.server.cursors.bytes;
   }

@@ -1,6 +1,6 @@
 /**
- * The dialect of --resp: commands in, replies out, carried out by the session. Like Redis it reads on while the
- * client does not read, up to a limit: clients send long pipelines before they read the first answer.
+ * The dialect of --resp: commands in, replies out, executed by the session. Like Redis it continues to read, up to a
+ * limit, while the client does not read: clients send long pipelines before they read the first reply.
  */
 
 import type { ClientConnection } from "../../net/connections/client-connection.js";
@@ -25,7 +25,7 @@ import { LONG_BYTES, type SharedOutput } from "./shared-output.js";
 
 export const RESP_LISTENER = "resp";
 
-/** Pending requests of a connection. */
+/** Maximum pending requests of a connection. */
 const UNANSWERED_MAX = 4096;
 const END = "\r\n";
 
@@ -35,7 +35,7 @@ export type Argv = readonly ByteString[];
 export class RespDialect extends Dialect<Argv> {
   readonly listener = RESP_LISTENER;
   override readonly readsOn = true;
-  /** A command takes less time than reading the clock. */
+  /** Reading the clock takes longer than a command, so it is read once for several commands. */
   override readonly requestsPerLook = 16;
   isProven = false;
   protected readonly parser: RespRequestParser;
@@ -43,10 +43,10 @@ export class RespDialect extends Dialect<Argv> {
   readonly #output: SharedOutput;
   readonly #connection: ClientConnection<Argv>;
   readonly #session: RespSession;
-  /** A command that waits for the answers to earlier ones, or for the end of a pause. */
+  /** A command that waits until earlier ones are answered, or until a pause ends. */
   #heldBack: Argv | null = null;
   #isPaused = false;
-  /** Commands served in this turn, and their errors. */
+  /** The number of commands served in this turn, and of their errors. */
   #served = 0;
   #errors = 0;
 
@@ -60,16 +60,16 @@ export class RespDialect extends Dialect<Argv> {
     this.parser = new RespRequestParser(bounds, server.strings);
     this.#session = new RespSession(server, routes, connection, this.parser);
     this.#session.answerOf = (reply) => this.#answer(reply);
-    this.parser.trusted = this.#session.guest.user !== null;
-    // Without logins, even the first command may have the full length.
+    this.parser.trusted = this.#session.userSession.user !== null;
+    // Without logins, even the first command may have the maximum length.
     if (this.parser.trusted) connection.trust();
   }
 
   override get doing(): ClientDoing {
-    return { name: this.#session.guest.name ?? "", command: this.#session.lastCommand ?? "" };
+    return { name: this.#session.userSession.name ?? "", command: this.#session.lastCommand ?? "" };
   }
 
-  /** Recognizes other protocols, except memcached's: its lines are inline commands of Redis. */
+  /** Recognizes other protocols, except memcached's, whose lines are valid inline commands of Redis. */
   override foreignClient(chunk: Buffer): ForeignClient | null {
     return foreignClient(chunk, "resp", ["memcached"]);
   }
@@ -86,7 +86,7 @@ export class RespDialect extends Dialect<Argv> {
     return this.#session.isClosing;
   }
 
-  /** Returns false: as in Redis, the rest of a command may take as long as the next command. */
+  /** Returns false: as in Redis, the rest of a command may arrive as late as a new command. */
   override get isMidRequest(): boolean {
     return false;
   }
@@ -149,7 +149,7 @@ export class RespDialect extends Dialect<Argv> {
     const session = this.#session;
     const reply = session.serve(argv);
     this.#served++;
-    if (!this.parser.trusted) this.parser.trusted = session.guest.user !== null;
+    if (!this.parser.trusted) this.parser.trusted = session.userSession.user !== null;
     const isMuted = session.replies !== "on" && session.mute();
     if (reply === null) return "";
     if (reply instanceof Promise || reply.kind === "later") return this.#awaited(reply, isMuted);
@@ -160,13 +160,13 @@ export class RespDialect extends Dialect<Argv> {
 
   #awaited(reply: Promise<Reply> | AwaitedCommand, isMuted: boolean): AwaitedCommand {
     const awaited = reply instanceof Promise ? this.#session.waiter() : reply;
-    if (reply instanceof Promise) reply.then((it) => awaited.answered(it));
+    if (reply instanceof Promise) reply.then((settled) => awaited.answered(settled));
     awaited.isMuted = isMuted;
     return awaited;
   }
 
   override end(): void {
-    const isKnown = this.#session.guest.user !== null;
+    const isKnown = this.#session.userSession.user !== null;
     if (this.#served > 0) this.#server.host.observer.served(RESP_LISTENER, this.#served, this.#errors);
     this.#server.commands += this.#served;
     this.parser.trusted = isKnown;
@@ -205,7 +205,7 @@ export class RespDialect extends Dialect<Argv> {
     if (reply.kind === "bulk" && reply.bytes.length >= LONG_BYTES && reply.bytes.length <= maxBytes)
       return this.#output.long(bulkHead(reply.bytes.length), reply.bytes, END);
     const bytes = answerBytes(reply, this.#session.protocol, maxBytes);
-    // Closes without an error: a client that reads reply by reply would take it for this reply.
+    // Close without an error: a client that reads reply by reply would mistake the error for this reply.
     return bytes ?? closing("answer-too-long", `one answer of more than ${maxBytes} bytes`, null);
   }
 }

@@ -10,7 +10,7 @@ import { type Argv, RESP_LISTENER, RespDialect } from "./resp-dialect.js";
 import { RespServer } from "./session/resp-server.js";
 import { SharedOutput } from "./shared-output.js";
 
-/** Redis's tcp-keepalive. */
+/** Redis's default for tcp-keepalive, in seconds. */
 const KEEP_ALIVE_SECONDS = 300;
 const MILLISECONDS = 1000;
 
@@ -66,4 +66,4 @@ export class RespListener extends UserListener<Argv, RespServer> {
 }
 
 const NOT_LOADED =
-  "stored libraries of functions cannot be loaded, and are missing; the next change of libraries replaces the file: repair it or copy it before";
+  "the stored function libraries cannot be loaded, and are missing; the next change of a library replaces the file: repair or copy it first";

@@ -1,6 +1,6 @@
 /**
- * Writes long values through one buffer, which all connections of a listener share. Otherwise the engine would join a
- * value with the text around it, and Node would copy that into a new buffer for each write: two copies, in new
+ * Writes long values through one buffer, which all connections of a listener share. Otherwise V8 would join a value
+ * with the text around it, and Node would copy the result into a new buffer for each write, which are two copies in new
  * memory.
  */
 
@@ -8,17 +8,17 @@ import type { ClientSocket } from "../../net/connections/client-socket.js";
 import type { LongAnswer } from "../../net/connections/dialect.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** Bytes below which a value is joined with the text around it: Node writes strings of this length from its stack. */
+/** The minimum length of a value that is written separately, in bytes. Node writes shorter strings from its stack. */
 export const LONG_BYTES = 16 * 1024;
-/** Bytes of a value written in one call. */
+/** The number of bytes of a value that are written in one call. */
 const PART_BYTES = 64 * 1024;
-/** Bytes for the text before the value and after it. */
+/** Maximum bytes of the text before and after the value. */
 const AROUND_BYTES_MAX = 1024;
 
 export class SharedOutput {
   #buffer = Buffer.allocUnsafeSlow(PART_BYTES + AROUND_BYTES_MAX);
 
-  /** Returns an answer that is written as `write` does, after the answers before it. */
+  /** Returns an answer that is written with `write`, after all earlier answers. */
   long(before: ByteString, value: ByteString, after: ByteString): LongAnswer {
     const write: LongAnswer["write"] = (socket, sent) => {
       sent(before + value + after);
@@ -30,8 +30,8 @@ export class SharedOutput {
 
   /**
    * Writes a value.
-   * @param before  text before the value, ASCII; at most `AROUND_BYTES_MAX` bytes together with `after`
-   * @returns as `socket.write`
+   * @param before  ASCII text before the value; at most `AROUND_BYTES_MAX` bytes together with `after`
+   * @returns the result of `socket.write`
    */
   write(socket: ClientSocket, before: ByteString, value: ByteString, after: ByteString): boolean {
     let at = 0;
@@ -43,10 +43,10 @@ export class SharedOutput {
       let end = head === "" ? 0 : buffer.write(head, 0, "latin1");
       end += buffer.write(part, end, "latin1");
       if (at === value.length) end += buffer.write(after, end, "latin1");
-      const isTaken = socket.write(buffer.subarray(0, end));
-      // Bytes that the system has not taken stay in their buffer until it does.
+      const isAccepted = socket.write(buffer.subarray(0, end));
+      // Bytes that the system has not accepted stay in their buffer until it does.
       if (socket.writableLength > 0) this.#buffer = Buffer.allocUnsafeSlow(buffer.length);
-      if (at === value.length) return isTaken;
+      if (at === value.length) return isAccepted;
       head = "";
     }
     return socket.write(head + value.substring(at) + after, "latin1");

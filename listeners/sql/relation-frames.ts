@@ -1,24 +1,27 @@
-/** Answers of the SQL line protocol, byte for byte as the original writes them: relations in pages of 20 rows. */
+/** Writes answers of the SQL line protocol, byte for byte like the original: relations in pages of 20 rows. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { messageFrame } from "../../protocol/sql-frames.js";
 import { numberText } from "../../protocol/sql-numbers.js";
 import { STEP_ITEMS } from "../../protocol/steps.js";
 
-/** Rows of a page in the original. */
+/** The number of rows of a page in the original. */
 export const PAGE_ROWS = 20;
 /** The form in which a connection receives relations. */
 export interface PageForm {
-  /** Rows of each page; each page repeats the columns. */
+  /** The number of rows per page; each page repeats the columns. */
   readonly pageRows: number;
-  /** The longest answer, in characters. */
+  /** The maximum length of an answer in characters. */
   readonly maxChars: number;
 }
 
-/** A query's reply: a map of name, columns and rows. */
+/** The reply to a query: a map of name, columns and rows. */
 export type RelationReply = Extract<Reply, { kind: "map" }>;
 
-/** Makes the frame of a relation, in steps. @returns null: it is longer than `maxChars` @throws RangeError  a row alone is longer than any string */
+/**
+ * Creates the frame of a relation, in steps. @returns null if it is longer than `maxChars` @throws RangeError  a single
+ * row exceeds the maximum string length
+ */
 export function* relationFrame(
   reply: RelationReply,
   { pageRows, maxChars }: PageForm,
@@ -26,11 +29,11 @@ export function* relationFrame(
   const [, name, , columns, , rows] = reply.items as readonly [Reply, Reply, Reply, Reply, Reply, Reply];
   const all = itemsOf(rows);
   const pages = Math.max(1, Math.ceil(all.length / pageRows));
-  const rest = `"totalPages":${pages},"columns":[${headsText(columns)}],"rows":[`;
+  const head = `"totalPages":${pages},"columns":[${headsText(columns)}],"rows":[`;
   const kind = `{"type":"relation","name":${cellText(name)},"page":`;
   let text = "";
   for (let page = 1; page <= pages; page++) {
-    text += `RELATION_JSON_PAGE ${page}/${pages}\n${kind}${page},${rest}`;
+    text += `RELATION_JSON_PAGE ${page}/${pages}\n${kind}${page},${head}`;
     const from = (page - 1) * pageRows;
     const end = Math.min(all.length, from + pageRows);
     for (let i = from; i < end; i++) {
@@ -62,7 +65,7 @@ function cellsText(cells: readonly Reply[]): ByteString {
 
 const itemsOf = (reply: Reply): readonly Reply[] => ("items" in reply ? reply.items : []);
 
-/** Returns a cell as JSON. The bytes of texts stay as they are: JSON escapes only ASCII. */
+/** Returns a cell as JSON. The bytes of texts remain unchanged, because JSON escapes only ASCII. */
 function cellText(cell: Reply): ByteString {
   switch (cell.kind) {
     case "bulk":

@@ -1,4 +1,4 @@
-/** The dialect of the SQL line protocol: one statement after the other, carried out by the session. */
+/** The dialect of the SQL line protocol: one statement after the other, which the session executes. */
 
 import { type Closing, closing } from "../../net/connections/dialect.js";
 import { isTextByte } from "../../net/connections/first-byte.js";
@@ -13,7 +13,7 @@ import { MESSAGES, type SqlLanguage } from "./sql-messages.js";
 import { SqlSession } from "./sql-session.js";
 
 export const SQL_LISTENER = "sql";
-/** The longest statement of a client that has not logged in: a login fits into it. */
+/** The maximum length of a statement before a login, in bytes; a login fits into it. */
 const LOGIN_BYTES_MAX = 2048;
 const REFUSAL = `RESULT_MESSAGE\n${ERROR_HEAD}`;
 
@@ -37,14 +37,17 @@ export class SqlDialect extends SessionDialect<ByteString> {
     return isTextByte(byte);
   }
 
-  /** A statement that follows a login in the same chunk has the limits of a logged-in client. */
+  /**
+   * Returns the next statement. A statement that follows a login in the same chunk has the limits of a logged-in
+   * client.
+   */
   override next(pending: number): ByteString | null {
     const maxBytes = Math.min(this.#host.limits.maxRequestBytes, STATEMENT_BYTES_MAX);
     this.parser.maxBytes = this.needsLogin ? LOGIN_BYTES_MAX : maxBytes;
     return super.next(pending);
   }
 
-  /** Text without a final `;` is a statement once the client has ended its stream. */
+  /** Accepts text without a final `;` as a statement, because the client has ended its stream. */
   override sendsNoMore(): void {
     this.parser.end();
   }
@@ -56,7 +59,7 @@ export class SqlDialect extends SessionDialect<ByteString> {
   problem(): Closing | null {
     if (!this.parser.isTooLong) return null;
     const words = errorFrame(MESSAGES.tooLong[this.#language]);
-    return closing("malformed", "a statement longer than any may be", words);
+    return closing("malformed", "a statement that is longer than the maximum", words);
   }
 
   protected written(answer: ByteString): ByteString {

@@ -1,4 +1,4 @@
-/** The texts for finished statements and for logins, in the original's words or in English. */
+/** The messages for executed statements and for logins, in the original's language or in English. */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Statement } from "../../store/sql/tree.js";
@@ -8,7 +8,7 @@ export type SqlLanguage = "mg" | "en";
 
 const OBJECTS = { table: "tabilao", domain: "efitra", view: "jery", database: "tahiry" } as const;
 
-/** Returns the text that answers a statement other than a query. */
+/** Returns the message for a statement other than a query. */
 export function doneText(statement: Statement, reply: Reply, language: SqlLanguage): ByteString {
   switch (statement.kind) {
     case "use":
@@ -19,10 +19,10 @@ export function doneText(statement: Statement, reply: Reply, language: SqlLangua
     case "create-table":
     case "create-domain":
     case "create-view": {
-      const what = statement.kind.slice("create-".length) as keyof typeof OBJECTS;
+      const object = statement.kind.slice("create-".length) as keyof typeof OBJECTS;
       return language === "en"
-        ? `${what} ${statement.name} is made`
-        : `Ny ${OBJECTS[what]} : ${statement.name} dia voaforona soamantsara`;
+        ? `${object} ${statement.name} is made`
+        : `Ny ${OBJECTS[object]} : ${statement.name} dia voaforona soamantsara`;
     }
     case "insert":
     case "update":
@@ -44,11 +44,11 @@ const message = (mg: string, en: string): Message => ({ mg: bytesOfText(mg), en:
 
 export const MESSAGES = {
   loggedIn: message("Tafiditra ianao", "logged in"),
-  pages: message("Voaova ny haben'ny pejy", "the number of rows in a page has changed"),
+  pages: message("Voaova ny haben'ny pejy", "the number of rows per page was changed"),
   noLogin: message("Midira aloha : login anarana tenimiafina", "log in first: login name password"),
-  wrongLogin: message("Diso ny anarana na ny tenimiafina", "no such name and password"),
-  noPermission: message("Tsy mahazo manao izany ianao", "this user has no permission for that"),
+  wrongLogin: message("Diso ny anarana na ny tenimiafina", "wrong name or password"),
+  noPermission: message("Tsy mahazo manao izany ianao", "this user has no permission to do that"),
   noMemory: message("Feno ny fitadidiana", "memory is full"),
-  tooLong: message("Lava loatra ny fanontaniana", "the statement is longer than this server takes"),
+  tooLong: message("Lava loatra ny fanontaniana", "the statement is longer than this server accepts"),
   tooMuch: message("Lava loatra ny valiny : ampiasao #fetra", "the answer would be too long: use limit"),
 } as const satisfies Readonly<Record<string, Message>>;

@@ -1,6 +1,6 @@
 /**
- * The session of a connection of the SQL line protocol: statements in, frames out, carried out by SQL in the database
- * that the client has chosen. It knows nothing of sockets. A client logs in with `login name password`.
+ * The session of a connection of the SQL line protocol: statements in, frames out. SQL runs in the database that the
+ * client has selected. The session does not handle sockets. A client logs in with `login name password`.
  */
 
 import { SessionSender } from "../../engine/users/session-sender.js";
@@ -24,7 +24,7 @@ export class SqlSession {
   readonly #host: UserSocketHost;
   readonly #language: SqlLanguage;
   readonly #sender: SessionSender;
-  /** The chosen database; empty: none. */
+  /** The selected database; empty: none. */
   #database: ByteString = "";
   #pageRows = PAGE_ROWS;
 
@@ -32,12 +32,12 @@ export class SqlSession {
     this.#host = host;
     this.#language = language;
     this.commands = new UserCommands(host, (denial) => this.#denied(denial));
-    this.#sender = new SteppedSender(this.commands.guest, host.environment);
+    this.#sender = new SteppedSender(this.commands.userSession, host.environment);
   }
 
-  /** Serves a statement. @returns the answer; null: the connection closes */
+  /** Serves a statement. @returns the answer; null: the connection must be closed */
   serve(statement: ByteString): ByteString | Promise<ByteString> | null {
-    this.commands.guest.renew();
+    this.commands.userSession.renew();
     const aside = readAside(statement);
     if (aside !== null) return this.#setUp(aside);
     const reply = this.commands.run(["SQL", this.#database, statement], this.#sender);
@@ -51,12 +51,12 @@ export class SqlSession {
       case "http":
         return null;
       case "login": {
-        const isIn = this.commands.guest.logIn(aside.name, aside.password);
-        return isIn ? messageFrame(this.#says("loggedIn")) : this.#refuses("wrongLogin");
+        const isAccepted = this.commands.userSession.logIn(aside.name, aside.password);
+        return isAccepted ? messageFrame(this.#message("loggedIn")) : this.#refusal("wrongLogin");
       }
       case "pages":
         this.#pageRows = aside.rows;
-        return messageFrame(this.#says("pages"));
+        return messageFrame(this.#message("pages"));
     }
   }
 
@@ -77,26 +77,26 @@ export class SqlSession {
     const form = { pageRows: this.#pageRows, maxChars: this.#host.limits.maxOutputBytes };
     try {
       if (reply instanceof StepReply) yield* reply.steps();
-      return (yield* relationFrame(reply, form)) ?? this.#refuses("tooMuch");
+      return (yield* relationFrame(reply, form)) ?? this.#refusal("tooMuch");
     } catch (problem) {
       if (problem instanceof CommandFailure) return errorOf(problem.reply.text);
-      // One row alone may be longer than any string.
-      if (problem instanceof RangeError) return this.#refuses("tooMuch");
+      // A single row may exceed the maximum string length.
+      if (problem instanceof RangeError) return this.#refusal("tooMuch");
       throw problem;
     }
   }
 
   #denied(denial: Denial): ErrorReply {
-    const what = denial === "no-login" ? "noLogin" : denial === "no-memory" ? "noMemory" : "noPermission";
-    return error(this.#says(what));
+    const name = denial === "no-login" ? "noLogin" : denial === "no-memory" ? "noMemory" : "noPermission";
+    return error(this.#message(name));
   }
 
-  #says(what: keyof typeof MESSAGES): ByteString {
-    return MESSAGES[what][this.#language];
+  #message(name: keyof typeof MESSAGES): ByteString {
+    return MESSAGES[name][this.#language];
   }
 
-  #refuses(what: keyof typeof MESSAGES): ByteString {
-    return errorFrame(this.#says(what));
+  #refusal(name: keyof typeof MESSAGES): ByteString {
+    return errorFrame(this.#message(name));
   }
 }
 

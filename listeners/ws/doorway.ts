@@ -1,6 +1,6 @@
 /**
- * Admits clients: over HTTP, from which they switch to WebSocket. Other requests, and pages from other origins, are
- * refused with a reason.
+ * Admits clients, which switch from HTTP to WebSocket. Other requests, and pages from other origins, are refused with a
+ * reason.
  */
 import { createServer, type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
@@ -13,15 +13,15 @@ import { MessageSocket } from "./message-socket.js";
 import { isWelcome } from "./origins.js";
 
 const NO_PAGES =
-  "This port serves WebSocket (--ws), for pages that send commands. The dashboard, /healthz and /metrics are served by --admin.\n";
+  "This port serves WebSocket (--ws) to pages that send commands. --admin serves the dashboard, /healthz and /metrics.\n";
 
-/** The subprotocol named by clients that speak version 2 only. */
+/** The subprotocol that clients name if they speak only version 2. */
 const PROTOCOL = "dbsync2";
-/** Bytes of a request's head; browsers send fewer. */
+/** Maximum length of a request's head in bytes; browsers send less. */
 const HEAD_BYTES = 8 * 1024;
-/** Fragments of a message; browsers send few. */
+/** Maximum fragments of a message; browsers send few. */
 const PIECES_MAX = 1024;
-/** Bytes of a frame before its payload. */
+/** Maximum bytes of a frame before its payload. */
 const FRAME_HEAD_BYTES = 16;
 
 export class Doorway {
@@ -30,8 +30,8 @@ export class Doorway {
   readonly #host: DaemonSocketHost;
   readonly #http = createServer({ maxHeaderSize: HEAD_BYTES });
   readonly #ws: WebSocketServer;
-  /** Sockets that have not switched to WebSocket yet. */
-  readonly #coming = new WeakMap<Duplex, MessageSocket>();
+  /** The sockets that have not switched to WebSocket yet. */
+  readonly #pending = new WeakMap<Duplex, MessageSocket>();
 
   /** @param address  the address on which the daemon listens */
   constructor(address: string, origins: readonly string[], host: DaemonSocketHost) {
@@ -44,7 +44,8 @@ export class Doorway {
       autoPong: false,
       maxFragments: PIECES_MAX,
       handleProtocols: (offered) => offered.has(PROTOCOL) && PROTOCOL,
-      // The package inflates in callbacks whose exceptions end the process: docs/decisions/0050-browsers-get-no-compression.md.
+      // The package inflates in callbacks whose exceptions would end the process:
+      // docs/decisions/0050-browsers-get-no-compression.md.
       perMessageDeflate: false,
     });
     this.#http.on("request", (_request, response) => {
@@ -52,14 +53,14 @@ export class Doorway {
       response.writeHead(426, { ...type, connection: "close", upgrade: "websocket" }).end(NO_PAGES);
     });
     this.#http.on("clientError", (problem: NotHttp, socket) => this.#refuse(problem, socket));
-    this.#http.on("upgrade", (request, socket, head) => this.#changeOver(request, socket, head));
+    this.#http.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
-  /** @param raw  a socket just accepted */
+  /** Accepts a client. @param raw  a socket that was just accepted */
   admit(raw: Socket): MessageSocket {
     this.#http.emit("connection", raw);
     const socket = new MessageSocket(raw);
-    this.#coming.set(raw, socket);
+    this.#pending.set(raw, socket);
     return socket;
   }
 
@@ -67,12 +68,12 @@ export class Doorway {
     const { rawPacket } = problem;
     const foreign = rawPacket === undefined ? null : foreignClient(rawPacket, "ws", ["http"]);
     refuseNotHttp(problem, raw, foreign?.answer ?? null);
-    const socket = this.#coming.get(raw);
+    const socket = this.#pending.get(raw);
     if (foreign !== null && socket !== undefined) this.#note("malformed", socket, foreign.detail);
   }
 
-  #changeOver(request: IncomingMessage, raw: Duplex, head: Buffer): void {
-    const socket = this.#coming.get(raw);
+  #upgrade(request: IncomingMessage, raw: Duplex, head: Buffer): void {
+    const socket = this.#pending.get(raw);
     if (socket === undefined) return void raw.destroy();
     const { origin, host } = request.headers;
     if (!isWelcome({ origin, host }, this.#origins, this.#address)) {

@@ -1,10 +1,12 @@
 /**
- * Measures an incomplete WebSocket message, which the package `ws` holds without reporting its size. Only lengths are
- * read; the package checks the rest.
+ * Measures an incomplete WebSocket message, which the package `ws` buffers without reporting its size. Only lengths are
+ * read; the package checks everything else.
  * Source: RFC 6455, 5.2.
  */
 
-/** Memory of a piece of the stream, and of a fragment, besides their bytes: single bytes must not be free. */
+/**
+ * The memory of a chunk of the stream, and of a fragment, in addition to its bytes, so that single bytes are not free.
+ */
 const PIECE_BYTES = 200;
 
 const IS_LAST = 0x80;
@@ -13,17 +15,17 @@ const IS_CONTROL = 0x08;
 const IS_MASKED = 0x80;
 const LENGTH = 0x7f;
 const MASK_BYTES = 4;
-/** Further bytes of a head for its length, by the length in its second byte. */
+/** The number of additional head bytes for the length, by the length code in the second byte. */
 const LONGER: Readonly<Record<number, number>> = { 126: 2, 127: 8 };
 const HEAD_MAX = 14;
 
 export class MessageGauge {
-  /** Bytes of the incomplete message, with heads and pieces. */
+  /** The size of the incomplete message, including heads and chunks. */
   bytes = 0;
   #isMidMessage = false;
   readonly #head = Buffer.alloc(HEAD_MAX);
   #headLength = 0;
-  /** Bytes of the present fragment that are still to arrive. */
+  /** The number of bytes of the current fragment that have not arrived yet. */
   #missing = 0;
 
   /** Whether a message is incomplete. */
@@ -31,7 +33,7 @@ export class MessageGauge {
     return this.#isMidMessage || this.#headLength > 0;
   }
 
-  /** Counts a chunk of the stream as received. */
+  /** Counts a received chunk of the stream. */
   push(chunk: Buffer): void {
     this.bytes += PIECE_BYTES;
     let at = 0;
@@ -44,7 +46,7 @@ export class MessageGauge {
       } else {
         this.#head[this.#headLength++] = chunk[at++] as number;
         this.bytes++;
-        if (this.#headLength < this.#headDue) continue;
+        if (this.#headLength < this.#headSize) continue;
         this.#missing = this.#payload;
         this.bytes += PIECE_BYTES;
       }
@@ -53,8 +55,8 @@ export class MessageGauge {
     if (!this.isMidMessage) this.bytes = 0;
   }
 
-  /** The length of the head, as far as its bytes show. */
-  get #headDue(): number {
+  /** The length of the head, as far as the received bytes show it. */
+  get #headSize(): number {
     if (this.#headLength < 2) return 2;
     const second = this.#head[1] as number;
     return 2 + (LONGER[second & LENGTH] ?? 0) + ((second & IS_MASKED) === 0 ? 0 : MASK_BYTES);

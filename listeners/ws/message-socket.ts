@@ -1,6 +1,6 @@
 /**
- * A WebSocket as a connection sees its socket: the client's binary messages, one after the other, are the stream of
- * bytes, and each write is sent as a message. No byte arrives before the client has switched from HTTP.
+ * A WebSocket with the interface of a socket. The client's binary messages, one after the other, form the stream of
+ * bytes, and each write is sent as a message. No byte is delivered before the client has switched from HTTP.
  */
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
@@ -8,9 +8,9 @@ import type { WebSocket } from "ws";
 import type { ClientSocket } from "../../net/connections/client-socket.js";
 import { MessageGauge } from "./message-gauge.js";
 
-/** Bytes above which the client has to read before more is written. */
+/** The number of pending bytes above which writing pauses until the client reads. */
 const HIGH_WATER = 64 * 1024;
-/** Data without bytes: the connection only checks its limits and times. */
+/** An empty chunk, after which the connection only checks its limits and times. */
 const NOTHING = Buffer.alloc(0);
 
 const NORMAL = 1000;
@@ -19,47 +19,47 @@ const UNSUPPORTED = 1003;
 export class MessageSocket extends EventEmitter implements ClientSocket {
   readonly remoteAddress: string | undefined;
   readonly remotePort: number | undefined;
-  /** The client's mistake in the protocol; null: none. */
+  /** The client's violation of the protocol; null: none. */
   fault: string | null = null;
-  /** The exception thrown while HTTP or a message was read; undefined: none. */
+  /** The exception that was thrown while HTTP or a message was parsed; undefined: none. */
   failure: unknown;
-  /** Whether the client has answered a ping since this was last read. */
+  /** Whether the client has answered a ping since this property was last reset. */
   hasPonged = false;
   readonly #raw: Socket;
   readonly #gauge = new MessageGauge();
-  /** null: the client still sends HTTP. */
+  /** The WebSocket; null: the client still uses HTTP. */
   #messages: WebSocket | null = null;
-  /** Bytes of the HTTP request. */
+  /** The number of bytes of the HTTP request. */
   #headBytes = 0;
   #needsDrain = false;
   #isPaused = false;
   #closeCode = NORMAL;
-  /** Data found in the bytes that are being read; null: none are. */
+  /** The data found in the bytes that are being parsed; null: nothing is being parsed. */
   #read: Buffer[] | null = null;
 
-  /** @param raw  the socket on which HTTP listens already */
+  /** @param raw  the socket on which the HTTP server already listens */
   constructor(raw: Socket) {
     super();
     this.#raw = raw;
     this.remoteAddress = raw.remoteAddress;
     this.remotePort = raw.remotePort;
     this.#containReading();
-    raw.on("data", this.#asked);
+    raw.on("data", this.#countHttp);
     raw.on("error", (reason) => this.emit("error", reason));
     for (const event of ["timeout", "close"]) raw.on(event, this.emit.bind(this, event));
   }
 
-  /** Begins to pass on messages: the client has switched to WebSocket. */
+  /** Begins to deliver messages, because the client has switched to WebSocket. */
   open(messages: WebSocket): void {
     this.#messages = messages;
     this.#headBytes = 0;
-    // The current bytes end the HTTP request and are no message. Later ones are measured before `ws` parses them.
-    this.#raw.off("data", this.#asked);
-    this.#raw.prependListener("data", this.#arrived);
+    // The current bytes end the HTTP request and are not a message. Later bytes are measured before `ws` parses them.
+    this.#raw.off("data", this.#countHttp);
+    this.#raw.prependListener("data", this.#countMessage);
     if (this.#isPaused) messages.pause();
     messages.on("message", (data: Buffer, isBinary) => {
-      if (isBinary) this.#give(data);
-      else this.#blame("a text message; frames come in binary ones", UNSUPPORTED);
+      if (isBinary) this.#deliver(data);
+      else this.#blame("a text message; frames must be sent in binary messages", UNSUPPORTED);
     });
     // Answering every ping would fill the buffer of a client that does not read.
     messages.on("ping", (data: Buffer) => {
@@ -67,12 +67,12 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     });
     messages.on("pong", () => {
       this.hasPonged = true;
-      this.#give(NOTHING);
+      this.#deliver(NOTHING);
     });
     messages.on("error", ({ message }) => this.#blame(message, NORMAL));
   }
 
-  /** Bytes received that the connection has not read. */
+  /** The number of received bytes that the connection has not read. */
   get unfinishedBytes(): number {
     return this.#headBytes + this.#gauge.bytes;
   }
@@ -100,7 +100,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     messages.send(
       typeof bytes === "string" ? Buffer.from(bytes, encoding) : bytes,
       { binary: true },
-      this.#taken,
+      this.#sent,
     );
     this.#needsDrain ||= messages.bufferedAmount > HIGH_WATER;
     return !this.#needsDrain;
@@ -143,19 +143,19 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     this.#raw.setTimeout(milliseconds);
   }
 
-  /** Counts bytes of HTTP. It is called again, after the switch, for the bytes that asked for it. */
-  readonly #asked = (chunk: Buffer): void => {
+  /** Counts the bytes of HTTP. It is called again after the switch, for the bytes that requested it. */
+  readonly #countHttp = (chunk: Buffer): void => {
     if (this.#messages !== null) return;
     this.#headBytes += chunk.length;
-    this.#give(NOTHING);
+    this.#deliver(NOTHING);
   };
 
-  readonly #arrived = (chunk: Buffer): void => {
+  readonly #countMessage = (chunk: Buffer): void => {
     this.#gauge.push(chunk);
-    if (this.isMidMessage) this.#give(NOTHING);
+    if (this.isMidMessage) this.#deliver(NOTHING);
   };
 
-  readonly #taken = (): void => {
+  readonly #sent = (): void => {
     if (!this.#needsDrain || this.writableLength > 0) return;
     this.#needsDrain = false;
     this.emit("drain");
@@ -164,12 +164,13 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
   #blame(fault: string, closeCode: number): void {
     this.fault ??= fault;
     this.#closeCode = closeCode;
-    this.#give(NOTHING);
+    this.#deliver(NOTHING);
   }
 
   /**
-   * Catches what Node's HTTP and the package throw while they parse input: the client alone caused it. Messages are
-   * emitted after that, so that an exception while one is carried out still ends the process.
+   * Catches the exceptions that Node's HTTP server and the package throw while they parse input, because only the
+   * client can cause them. Messages are emitted afterwards, so that an exception while a message is processed still
+   * ends the process.
    */
   #containReading(): void {
     const raw = this.#raw;
@@ -190,8 +191,8 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     };
   }
 
-  /** Emits data, after the current reading if one is under way. */
-  #give(data: Buffer): void {
+  /** Emits data, but only after the current parsing if there is any. */
+  #deliver(data: Buffer): void {
     if (this.#read === null) this.emit("data", data);
     else this.#read.push(data);
   }

@@ -1,26 +1,30 @@
 /**
- * Decides which pages may connect. A browser lets any page of any site open a WebSocket to any address, this
- * machine's included, and names the page's site in `Origin`; a program sends any origin, or none. Without a key a
- * client can do nothing here; this check denies unnamed pages the rest: that a daemon listens, its clock, and
- * connections.
+ * Decides which pages may connect. A browser allows any page of any site to open a WebSocket to any address, including
+ * this machine, and reports the page's site in `Origin`. Other programs send any origin, or none. A client without a
+ * key cannot do anything here. This check also hides from unnamed pages that a daemon listens, and its clock, and
+ * denies them connections.
  */
 import { isLoopback } from "../../net/process/loopback.js";
 
-export interface Asked {
-  /** The page's site; absent: the client is no browser. */
+export interface WebSocketRequest {
+  /** The page's site; absent: the client is not a browser. */
   readonly origin: string | undefined;
   /** The daemon's name in the client's request. */
   readonly host: string | undefined;
 }
 
 /**
- * @param named    origins of --ws-origin
+ * @param named    the origins of --ws-origin
  * @param address  the address on which the daemon listens; on loopback, pages of this machine need not be named
  */
-export function isWelcome({ origin, host }: Asked, named: readonly string[], address: string): boolean {
+export function isWelcome(
+  { origin, host }: WebSocketRequest,
+  named: readonly string[],
+  address: string,
+): boolean {
   if (origin === undefined || named.includes(origin.toLowerCase())) return true;
   if (named.length > 0 || isLoopback(address) !== true) return false;
-  // A site can direct its own name to our address (DNS rebinding): origin and host still contain that name.
+  // A site can make its own name resolve to our address (DNS rebinding), but origin and host still contain that name.
   return /^https?:\/\//.test(origin) && isOfThisMachine(origin) && isOfThisMachine(`http://${host ?? ""}`);
 }
 

@@ -1,6 +1,6 @@
 /**
- * The dialect of version 2 in WebSocket messages: the same bytes as on TCP. The package `ws` may hold bytes of an
- * incomplete message.
+ * The dialect of version 2 in WebSocket messages, with the same bytes as on TCP. The package `ws` may buffer bytes of
+ * an incomplete message.
  */
 import type { ClientConnection } from "../../net/connections/client-connection.js";
 import { type Closing, closing } from "../../net/connections/dialect.js";
@@ -17,7 +17,7 @@ export class WsDialect extends DbsyncDialect {
     this.#socket = socket;
   }
 
-  /** Returns null: the client has switched from HTTP to WebSocket already. */
+  /** Returns null, because the client has already switched from HTTP to WebSocket. */
   override foreignClient(): null {
     return null;
   }
@@ -36,7 +36,7 @@ export class WsDialect extends DbsyncDialect {
     if (socket.failure !== undefined) throw socket.failure;
     const isNew = socket.isMidMessage && !this.#wasMidMessage && !super.isMidRequest;
     this.#wasMidMessage = socket.isMidMessage;
-    // A pong keeps the connection open only for clients that have proved their right to send commands.
+    // A pong keeps the connection open only if the client has proved its right to send commands.
     const isAlive = socket.hasPonged && this.isProven;
     socket.hasPonged = false;
     return isNew || isAlive;

@@ -1,4 +1,4 @@
-/** The listener for browsers and other WebSocket clients: the frames of version 2 as binary messages. */
+/** The listener for browsers and other WebSocket clients. It exchanges the frames of version 2 as binary messages. */
 
 import { ClientConnection } from "../../net/connections/client-connection.js";
 import type { ListenPlace } from "../../net/process/place.js";
@@ -16,7 +16,7 @@ export interface WsSettings {
 }
 
 const NO_COMPRESSION =
-  "--ws-compress has no effect any more: messages are not deflated, as inflating what clients send could end the daemon. Remove the option.";
+  "--ws-compress no longer has an effect: messages are not compressed, because inflating clients' messages could crash the daemon. Remove the option.";
 
 export class WsListener extends DaemonListener {
   constructor(
@@ -26,7 +26,7 @@ export class WsListener extends DaemonListener {
   ) {
     const { address } = settings.ws;
     if (settings.wsCompress === true) parts.log.warn(NO_COMPRESSION);
-    // Version 1 is signed in another way, and members have their own port.
+    // Version 1 is signed differently, and members have their own port.
     const own = { ...service, closeAfterAnswer: false, takesVersion1: false, members: null };
     super({
       ...parts,

@@ -74,7 +74,7 @@ export class LineDialect extends Dialect<ByteString> {
     if (!this.parser.isTooLong) return null;
     const { maxRequestBytes } = this.#host.limits;
     const words = errorFrame(`a statement may have at most ${maxRequestBytes} bytes`);
-    return closing("malformed", "a statement is too long", words);
+    return closing("malformed", "a statement that is longer than the maximum", words);
   }
 
   override gone(): void {

@@ -297,7 +297,7 @@ describe("a disconnected daemon and its folder", () => {
     assert.match(none.stderr, /the keys are missing: add --sign-key and --root-key/);
     const absent = await verify("three");
     assert.equal(absent.code, 4);
-    assert.match(absent.stderr, /there is no such folder/);
+    assert.match(absent.stderr, /the folder does not exist/);
     assert.ok(!existsSync(join(folder, "three")));
   });
 });

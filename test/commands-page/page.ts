@@ -1,7 +1,7 @@
 /** Generates docs/commands.md from the command table and the names of Redis's commands. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { saidBy } from "../../engine/channels/spoken.js";
+import { messageOf } from "../../engine/channels/spoken.js";
 import { commands } from "../../store/command-table.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import type { Command } from "../../store/rows/command.js";
@@ -31,7 +31,7 @@ function placeOf(command: Command): string {
   const container = command.name.split("|")[0] as string;
   if (isKeyCommand([container]) || container === "TIMELINE") return "signed";
   // Envelopes carry these as messages.
-  if (saidBy([command.name, "channel", "text"]) !== null) return "all";
+  if (messageOf([command.name, "channel", "text"]) !== null) return "all";
   return isOfListener(command) || command.run === refuseWithoutConnection ? "RESP" : "all";
 }
 

@@ -120,7 +120,7 @@ class Heard {
   #events: string[] = [];
 
   constructor() {
-    this.#changes.hearEvents({
+    this.#changes.observeEvents({
       event: (_, name, db, key) => this.#events.push(`${db} ${name} ${JSON.stringify(key)}`),
     });
   }

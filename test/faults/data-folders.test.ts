@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { DbsyncError } from "../../client/entry.js";
 import { timelineFolder } from "../../timeline/disk/lmdb-reader.js";
-import { lines } from "../listeners/resp/beside-redis.js";
-import { said } from "../listeners/resp/scene.js";
+import { lines } from "../listeners/resp/redis-comparison.js";
+import { exchange } from "../listeners/resp/scene.js";
 import { type DaemonProcess, runDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { skipWithout } from "../support/requirements.js";
@@ -67,7 +67,7 @@ test("a full disk refuses writes loudly, while reads and peers go on; with room 
   assert.equal(health.status, 503);
   // The commands of a Redis client's ready check.
   const served = await trio.daemon(0).logged(({ msg }) => msg === "serving Redis clients");
-  const info = await said(Number(served["port"]), lines("INFO persistence"));
+  const info = await exchange(Number(served["port"]), lines("INFO persistence"));
   assert.match(info, /^loading:0\r$/m, "it reads");
   assert.match(info, /^aof_last_write_status:err\r$/m, "it is told what fails");
   await using others = trio.client([1, 2]);

@@ -10,8 +10,8 @@ import { test } from "node:test";
 import { identityOf } from "../../engine/trust/identity.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { lines } from "../listeners/resp/beside-redis.js";
-import { said } from "../listeners/resp/scene.js";
+import { lines } from "../listeners/resp/redis-comparison.js";
+import { exchange } from "../listeners/resp/scene.js";
 import { Trio } from "./trio.js";
 
 const OPTIONS = ["--admin", "0", "--resp", "0"];
@@ -41,8 +41,8 @@ async function assertRefuses(trio: Trio): Promise<void> {
     );
   await trio.until("it refuses", refuses);
   const resp = await portOf(trio, "serving Redis clients");
-  assert.match(await said(resp, lines("SET k 3")), /^-.*own key was revoked/);
-  assert.match(await said(resp, lines("GET k")), /^\$1\r\n1/, "it goes on reading");
+  assert.match(await exchange(resp, lines("SET k 3")), /^-.*own key was revoked/);
+  assert.match(await exchange(resp, lines("GET k")), /^\$1\r\n1/, "it goes on reading");
   const health = await fetch(
     `http://127.0.0.1:${await portOf(trio, "serving /healthz and /metrics")}/healthz`,
   );

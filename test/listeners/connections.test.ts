@@ -30,7 +30,7 @@ const REFUSALS: readonly [bytes: string, reason: string, answers: string, offset
 ];
 
 for (const [bytes, reason, answers, offset] of REFUSALS) {
-  test(`${JSON.stringify(bytes)} is closed and logged as ${reason}`, async () => {
+  test(`${JSON.stringify(bytes)} closes the connection and is logged as ${reason}`, async () => {
     await using daemon = await startInProcess({ backends: memory() });
     using client = await RawClient.open(daemon.port);
     client.send(bytes);
@@ -42,7 +42,7 @@ for (const [bytes, reason, answers, offset] of REFUSALS) {
   });
 }
 
-test("refusals in great number are a few lines in the log", async () => {
+test("many refusals cause only a few lines in the log", async () => {
   await using daemon = await startInProcess({ backends: memory() });
   for (let i = 0; i < 200; i++) {
     using client = await RawClient.open(daemon.port);
@@ -52,7 +52,7 @@ test("refusals in great number are a few lines in the log", async () => {
   assert.equal(daemon.log.filter(({ reason }) => reason === "malformed").length, 20);
 });
 
-test("frames behind a refused one are not executed", async () => {
+test("frames after a refused one are not executed", async () => {
   await using daemon = await startInProcess({ backends: memory() });
   using client = await RawClient.open(daemon.port);
   client.send("ds:7:INCR n\0ds:5:NONE\0ds:7:INCR n\0");
@@ -61,7 +61,7 @@ test("frames behind a refused one are not executed", async () => {
   assert.equal(await other.ask("GET n"), "1");
 });
 
-test("a client that half-closes gets all its answers", async () => {
+test("a client that half-closes receives all its answers", async () => {
   await using daemon = await startInProcess({ backends: memory() });
   using client = await RawClient.open(daemon.port);
   client.send("ds:7:INCR n\0".repeat(500));
@@ -69,7 +69,7 @@ test("a client that half-closes gets all its answers", async () => {
   assert.equal((await client.rest()).match(/redis:/g)?.length, 500);
 });
 
-test("a client that leaves during a large answer harms nobody", async () => {
+test("a client that disconnects during a large answer affects no other client", async () => {
   await using daemon = await startDaemon();
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask(`SET big ${"x".repeat(8 * MIB)}`), "OK");
@@ -91,7 +91,7 @@ test("in close mode a connection ends with its first answer", async () => {
   assert.equal(await client.rest(), "ds:10:redis:2:1\0");
 });
 
-test("a client that reads slowly gets the last answer whole, however long it takes", async () => {
+test("a client that reads slowly receives the complete last answer, however long it takes", async () => {
   let now = 0;
   const environment = { ...realEnvironment, uptime: () => now };
   const limits = { idleTimeout: 3000 };
@@ -108,13 +108,13 @@ test("a client that reads slowly gets the last answer whole, however long it tak
   slow.command("GET big");
   using idle = await RawClient.open(daemon.port);
   now = 10_000;
-  // When the idle connection is closed, the daemon has checked the slow one's time as well.
+  // When the idle connection is closed, the daemon has checked the time of the slow one as well.
   assert.equal(await idle.rest(), "");
   slow.socket.resume();
   assert.equal((await slow.rest()).length, "ds:20971536:redis:20971521:\0".length + 20 * MIB);
 });
 
-test("a command with millions of arguments is refused before it is taken apart", async () => {
+test("a command with millions of arguments is refused before it is split", async () => {
   await using daemon = await startInProcess({ backends: memory() });
   using client = await RawClient.open(daemon.port);
   client.command(`DEL ${"k ".repeat(2_000_000)}`);
@@ -141,7 +141,7 @@ test("silent and half-sent connections are closed after the idle time, busy ones
   assert.equal(await busy.ask("PING"), "PONG");
 });
 
-test("a half-sent frame has the idle time as a whole, however its bytes drip", async () => {
+test("a half-sent frame must be complete within the idle time, however slowly its bytes arrive", async () => {
   await using daemon = await startInProcess({ backends: memory(), limits: { idleTimeout: 300 } });
   using client = await RawClient.open(daemon.port);
   client.send("ds:5000:");
@@ -151,7 +151,7 @@ test("a half-sent frame has the idle time as a whole, however its bytes drip", a
   assert.ok(daemon.log.some(({ reason }) => reason === "frame-unfinished"));
 });
 
-test("connections above the limit are closed at once where all have been served, and there is room again when one leaves", async () => {
+test("connections above the limit are closed immediately if all have been served, and there is space again when one closes", async () => {
   await using daemon = await startInProcess({ backends: memory(), limits: { maxConnections: 2 } });
   using first = await RawClient.open(daemon.port);
   const second = await RawClient.open(daemon.port);
@@ -167,7 +167,7 @@ test("connections above the limit are closed at once where all have been served,
   }
 });
 
-test("a request and an answer may be as long as their limits, no longer", async () => {
+test("a request and an answer may have the maximum length, but not more", async () => {
   const limits = { maxRequestBytes: 2000, maxOutputBytes: 3000 };
   await using daemon = await startInProcess({ backends: memory(), limits });
   using client = await RawClient.open(daemon.port);
@@ -182,7 +182,7 @@ test("a request and an answer may be as long as their limits, no longer", async 
   assert.equal(await other.rest(), "");
 });
 
-test("many half-sent requests cannot take the memory: the biggest goes, small ones stay", async () => {
+test("many half-sent requests cannot use up the memory: the largest is dropped, small ones stay", async () => {
   const args = ["--max-request-bytes", "8MiB", "--max-buffered-bytes", "16MiB"];
   await using daemon = await startDaemon(args);
   using small = await RawClient.open(daemon.port);
@@ -198,7 +198,7 @@ test("many half-sent requests cannot take the memory: the biggest goes, small on
   for (const client of greedy) client.socket.destroy();
 });
 
-test("a client that does not read is not read from, and gets all in the end", async () => {
+test("the daemon stops reading from a client that does not read, and the client finally receives everything", async () => {
   await using daemon = await startDaemon();
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask(`SET big ${"x".repeat(MIB)}`), "OK");
@@ -221,7 +221,7 @@ test("a client that does not read is not read from, and gets all in the end", as
   assert.equal(bytes, requests * (MIB + "ds:1048591:redis:1048577:\0".length));
 });
 
-test("a client that takes nothing of its answer is closed after the idle time", async () => {
+test("a client that reads nothing of its answer is disconnected after the idle time", async () => {
   let now = 0;
   const environment = { ...realEnvironment, uptime: () => now };
   await using daemon = await startInProcess({
@@ -234,13 +234,13 @@ test("a client that takes nothing of its answer is closed after the idle time", 
   assert.equal(await client.ask(`SET big ${"x".repeat(20 * MIB)}`), "OK");
   client.socket.pause();
   client.command("GET big");
-  // These requests came after the long one.
+  // These requests arrived after the long one.
   for (let i = 0; i < 3; i++) assert.equal(await other.ask("PING"), "PONG");
   now = 10_000;
   await until("it is closed", () => daemon.log.some(({ reason }) => reason === "output-stuck"));
 });
 
-test("many requests in one go are answered in order while others get their turn", async () => {
+test("many requests at one time are answered in order while other clients get their turn", async () => {
   await using daemon = await startDaemon();
   using many = await RawClient.open(daemon.port);
   using other = await RawClient.open(daemon.port);
@@ -260,10 +260,10 @@ test("many requests in one go are answered in order while others get their turn"
     values,
     Array.from({ length: REQUESTS }, (_, i) => i + 1),
   );
-  assert.ok(turns >= 5, `another client got ${turns} answers meanwhile`);
+  assert.ok(turns >= 5, `another client received ${turns} answers meanwhile`);
 });
 
-test("many idle connections and 100 half-sent ones keep nobody from being answered", async () => {
+test("many idle connections and 100 half-sent ones do not block any client", async () => {
   await using daemon = await startDaemon();
   using client = await RawClient.open(daemon.port);
   const idle = await Promise.all(Array.from({ length: IDLE }, () => RawClient.open(daemon.port)));
@@ -272,7 +272,7 @@ test("many idle connections and 100 half-sent ones keep nobody from being answer
   for (const one of idle) one.socket.destroy();
 });
 
-test("the trace shows frames escaped and cut", async () => {
+test("the trace shows escaped and truncated frames", async () => {
   await using daemon = await startDaemon(["--log-level", "trace"]);
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask(`SET k ${"\xff\\\n".repeat(200)}`), "OK");

@@ -1,4 +1,4 @@
-/** Tests that no listener takes lines that an attacker placed in another protocol's messages for a request. */
+/** Tests that no listener executes lines that an attacker placed into messages of another protocol. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
@@ -10,7 +10,7 @@ import { answerUntilClosed, clientHello } from "../support/client-hello.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { RedisConnection } from "../support/redis-connection.js";
 
-/** Lines that each would write, by listener. */
+/** Lines that each would write something, by listener. */
 const WRITES = {
   resp: "SET stolen 1",
   memcached: "set stolen 0 0 1\r\nx",
@@ -38,12 +38,12 @@ async function keysOf(): Promise<number> {
 }
 
 for (const name of NAMES) {
-  test(`${name}: a TLS client is closed, and no line within its first message is carried out`, async () => {
+  test(`${name}: a TLS client is disconnected, and no line in its first message is executed`, async () => {
     assert.equal(await answerTo(name, await clientHello(WRITES[name])), "");
     assert.equal(await keysOf(), 0);
   });
 
-  test(`${name}: no line of an HTTP request is carried out`, async () => {
+  test(`${name}: no line of an HTTP request is executed`, async () => {
     const body = `${WRITES[name]}\r\n`;
     for (const head of ["POST / HTTP/1.1", "POST /;x HTTP/1.1", "PUT /a HTTP/1.1"]) {
       const request = `${head}\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
@@ -52,7 +52,7 @@ for (const name of NAMES) {
     }
   });
 
-  test(`${name}: first bytes that begin no text close the connection`, async () => {
+  test(`${name}: first bytes that cannot begin a text close the connection`, async () => {
     const isBinary = (byte: number) => name === "memcached" && byte === 0x80;
     for (const byte of [0x01, 0x16, 0x1b, 0x7f, 0x80, 0xc0, 0xff].filter((one) => !isBinary(one))) {
       const bytes = Buffer.concat([Buffer.of(byte), Buffer.from(`\r\n${WRITES[name]}\r\n`)]);
@@ -72,7 +72,7 @@ const BEGINNINGS = {
   sql: "select SECRET from SECRET where SECRET = 1;\n",
 } as const;
 
-/** The answer to a client of each protocol, and the option that serves it. */
+/** The answer to a client of each protocol, and the option that serves the protocol. */
 const ANSWERS = {
   http: [/^HTTP\/1\.1 400 Bad Request\r\n(?:[^\r]+\r\n)*\r\n[^\r\n]+\n$/, "--admin"],
   resp: [/^-ERR [^\r\n]+\r\n$/, "--resp"],
@@ -83,9 +83,9 @@ const ANSWERS = {
   sql: [/^RESULT_MESSAGE\nHadisoana : [^\n]+\nEND\n$/, "--sql"],
 } as const;
 type Speaker = keyof typeof ANSWERS;
-const SPEAKERS = Object.keys(ANSWERS) as Speaker[];
+const PROTOCOLS = Object.keys(ANSWERS) as Speaker[];
 
-test("a client at the wrong port: one line, in its own protocol, names the option that serves it, and repeats nothing", async () => {
+test("a client at the wrong port receives one line, in its own protocol, which names the right option and repeats nothing", async () => {
   await using all = await startDaemon([
     ...["resp", "memcached", "json", "mongo", "sql", "admin"].flatMap((name) => [`--${name}`, "0"]),
   ]);
@@ -100,22 +100,22 @@ test("a client at the wrong port: one line, in its own protocol, names the optio
     sql: await served("serving SQL clients"),
   };
   for (const [here, port] of Object.entries(ports))
-    for (const speaker of SPEAKERS) {
-      // Redis takes it for an inline command.
+    for (const speaker of PROTOCOLS) {
+      // Redis interprets it as an inline command.
       if (here === speaker || (here === "resp" && speaker === "memcached")) continue;
-      const [own, option] = ANSWERS[speaker];
+      const [expected, option] = ANSWERS[speaker];
       const name = `${speaker} at ${here}`;
       const bytes = beginningOf(speaker);
       const answer = await answerUntilClosed(port, bytes);
-      assert.match(answer, own, name);
+      assert.match(answer, expected, name);
       assert.doesNotMatch(answer, /SECRET/, name);
       assert.ok(answer.includes(` ${option}`), `${name}: ${answer}`);
       const line = await all.logged(({ detail }) => new RegExp(`served by ${option}`).test(String(detail)));
       assert.doesNotMatch(JSON.stringify(line), /SECRET/);
     }
-  // Truncated bytes end no daemon.
+  // Truncated bytes must not crash a daemon.
   for (const port of Object.values(ports))
-    for (const speaker of SPEAKERS)
+    for (const speaker of PROTOCOLS)
       for (const length of [1, 5, 15]) {
         const socket = connect({ host: "127.0.0.1", port }).on("error", () => {});
         socket.end(Buffer.from(beginningOf(speaker)).subarray(0, length));
@@ -155,7 +155,7 @@ function mongoHello(): Buffer {
   return message;
 }
 
-test("a daemon reports TLS at a listener of text, and carries out no line of it", async () => {
+test("a daemon reports TLS at a text listener, and executes no line of it", async () => {
   using folder = makeFolder();
   await using replica = await startReplica({ args: ["--memcached", "0", "--data", folder.path] });
   const port = replica.daemon.userAddress("memcached")?.port ?? 0;

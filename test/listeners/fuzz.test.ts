@@ -1,5 +1,5 @@
 /**
- * Sends mutated requests to each listener of a real daemon: at most their own connection ends. Replay with
+ * Sends mutated requests to each listener of a real daemon: they may end only their own connection. Repeat a run with
  * DBSYNC_SEED.
  */
 import assert from "node:assert/strict";
@@ -17,7 +17,7 @@ import { openClient, pair } from "./ws/scene.js";
 const INPUTS = amount(400, 20_000);
 const CONNECTIONS = 8;
 const CHANGES_MAX = 4;
-/** Milliseconds after which the test closes a connection that neither side has ended. */
+/** Milliseconds after which the test closes a connection that neither side has closed. */
 const OPEN_MS_MAX = 30;
 
 const latin1 = (text: string) => Buffer.from(text, "latin1");
@@ -26,7 +26,7 @@ const UPGRADE =
   "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
   "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
 
-/** Returns a masked frame with a mask of zeros. */
+/** Returns a frame that is masked with zeros. */
 function frame(first: number, payload: Buffer): Buffer {
   const { length } = payload;
   const size = length < 126 ? [0x80 | length] : [0xfe, length >> 8, length & 0xff];
@@ -70,10 +70,10 @@ const INPUTS_OF: Readonly<Record<"ws" | UserListenerName, readonly Buffer[]>> = 
   ),
 };
 
-/** Changes, removes or duplicates some bytes. */
+/** Changes, removes or duplicates a few bytes. */
 function mutated(bytes: Buffer, random: SeededRandom): Buffer {
   let result = Buffer.from(bytes);
-  for (let left = random.below(CHANGES_MAX + 1); left > 0 && result.length > 0; left--) {
+  for (let remaining = random.below(CHANGES_MAX + 1); remaining > 0 && result.length > 0; remaining--) {
     const at = random.below(result.length);
     const kind = random.below(4);
     if (kind === 0) result[at] = random.below(256);
@@ -85,7 +85,7 @@ function mutated(bytes: Buffer, random: SeededRandom): Buffer {
   return result;
 }
 
-/** Sends an input in one piece or in two, and ends the connection in a random manner. */
+/** Sends an input in one or two pieces, and ends the connection in a random way. */
 function send(port: number, name: keyof typeof INPUTS_OF, random: SeededRandom): Promise<void> {
   const count = random.between(1, 3);
   const bytes = Buffer.concat(
@@ -115,7 +115,7 @@ async function portOf(daemon: DaemonProcess, name: keyof typeof INPUTS_OF): Prom
 }
 
 for (const name of Object.keys(INPUTS_OF) as (keyof typeof INPUTS_OF)[])
-  test(`${INPUTS} mutated inputs to --${name} end nothing but their own connections, seed ${seedOfRun()}`, async () => {
+  test(`${INPUTS} mutated inputs to --${name} end only their own connections, seed ${seedOfRun()}`, async () => {
     const root = makeKeyPair();
     const flags = name === "ws" ? ["--ws-compress"] : [`--${name}`, "0"];
     const keys = ["-s", pair.file, "--root-key", root.file];
@@ -123,9 +123,9 @@ for (const name of Object.keys(INPUTS_OF) as (keyof typeof INPUTS_OF)[])
     using other = await openClient(await portOf(daemon, "ws"));
     const port = await portOf(daemon, name);
     const random = new SeededRandom(seedOfRun());
-    let left = INPUTS;
+    let remaining = INPUTS;
     const worker = async () => {
-      while (left-- > 0) await send(port, name, random);
+      while (remaining-- > 0) await send(port, name, random);
     };
     await Promise.all(Array.from({ length: CONNECTIONS }, worker));
     assert.deepEqual(await other.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
@@ -133,8 +133,8 @@ for (const name of Object.keys(INPUTS_OF) as (keyof typeof INPUTS_OF)[])
     assert.deepEqual([code, stderr], [0, ""]);
   });
 
-test("--ws-compress is accepted, and the log says that it has no effect any more", async () => {
+test("--ws-compress is accepted, and the daemon logs that it no longer has an effect", async () => {
   await using daemon = await startDaemon(["-s", pair.file, "--ws", "0", "--ws-compress"]);
-  const line = await daemon.logged(({ msg }) => msg.startsWith("--ws-compress has no effect any more"));
+  const line = await daemon.logged(({ msg }) => msg.startsWith("--ws-compress no longer has an effect"));
   assert.equal(line.level, "warn");
 });

@@ -1,4 +1,4 @@
-/** Tests that an error in the code that reads requests closes the connection whose bytes caused it, and no other. */
+/** Tests that an error in the code that parses requests closes the connection that caused it, and no other. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";

@@ -1,4 +1,4 @@
-/** Starts a listener for users in the test's own process, on a memory of its own. */
+/** Starts a listener for users in the test process, with its own memory. */
 import { LocalUnits } from "../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../engine/backends/memory.js";
 import { Newest } from "../../engine/backends/newest.js";
@@ -22,7 +22,7 @@ import { withFile } from "./resp/scene.js";
 
 export interface UserSceneOptions {
   readonly limits?: Partial<Limits>;
-  /** Lines of an ACL file. */
+  /** The lines of an ACL file. */
   readonly users?: readonly string[];
   readonly memory?: MemoryLimit;
 }
@@ -32,8 +32,8 @@ export interface UserScene<Listener> extends AsyncDisposable {
   readonly port: number;
   readonly log: readonly LogLine[];
   readonly users: Users;
-  /** Sends bytes on a new connection. @returns all answers until it is closed */
-  said(bytes: string): Promise<string>;
+  /** Sends bytes on a new connection. @returns all answers until the connection is closed */
+  exchange(bytes: string): Promise<string>;
 }
 
 export async function startUserListener<Listener extends DaemonListener>(
@@ -67,7 +67,7 @@ export async function startUserListener<Listener extends DaemonListener>(
     port,
     log: lines,
     users: known,
-    async said(bytes: string) {
+    async exchange(bytes: string) {
       using client = await RawClient.open(port);
       client.send(bytes);
       client.socket.end();

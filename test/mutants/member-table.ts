@@ -84,7 +84,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "messages taken for entries",
     file: "cluster/replica/check-entry.js",
-    find: "saidBy(argv) !== null",
+    find: "messageOf(argv) !== null",
     replace: "false",
     test: "test/cluster/replica/check-entry.test.js",
   },

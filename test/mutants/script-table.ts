@@ -28,7 +28,7 @@ export const scriptMutants: readonly Mutant[] = [
   {
     name: "scripts: a script runs without the rights of its user being checked",
     file: "listeners/resp/session/script-caller.js",
-    find: "const refused = session.guest.refusal(command, argv);",
+    find: "const refused = session.userSession.refusal(command, argv);",
     replace: "const refused = null;",
     test: "test/listeners/resp/scripts/rights.test.js",
   },

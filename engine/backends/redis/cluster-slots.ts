@@ -1,6 +1,6 @@
 /**
- * Slots of a Redis Cluster: those of keys, and the masters that own them. Source: redis.io, "Redis cluster
- * specification".
+ * The slots of a Redis Cluster: the slot of each key, and the masters that own the slots. Source: redis.io, "Redis
+ * cluster specification".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
@@ -15,7 +15,7 @@ const CRC = Uint16Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-/** Returns a key's slot. If its first braces contain text, only that text counts. */
+/** Returns a key's slot. If the key's first braces contain text, only that text counts. */
 export function slotOf(key: ByteString): number {
   const open = key.indexOf("{");
   const close = open === -1 ? -1 : key.indexOf("}", open + 1);
@@ -26,20 +26,20 @@ export function slotOf(key: ByteString): number {
   return crc % SLOTS;
 }
 
-/** Maximum keys and slots that a refusal names. */
+/** Maximum number of keys and slots that a refusal names. */
 const NAMED_MAX = 4;
 const NAMED_CHARS = 64;
 
-/** Returns the slot of all keys, or the error if they have several. @param keys  at least one */
+/** Returns the slot that all keys share, or the error if there are several slots. @param keys  at least one */
 export function oneSlotOf(keys: readonly ByteString[]): number | ErrorReply {
   const slot = slotOf(keys[0] as ByteString);
   if (keys.every((key) => slotOf(key) === slot)) return slot;
   const bySlot = new Map(keys.map((key) => [slotOf(key), key]));
   const named = [...bySlot].slice(0, NAMED_MAX).map(([at, key]) => `${shown(key)} in ${at}`);
-  const more = bySlot.size > NAMED_MAX ? `, and ${bySlot.size - NAMED_MAX} slots more` : "";
+  const more = bySlot.size > NAMED_MAX ? `, and ${bySlot.size - NAMED_MAX} more slots` : "";
   return error(
-    `CROSSSLOT Keys in request don't hash to the same slot: ${named.join(", ")}${more}; a part of their names in braces ` +
-      "that they share keeps keys together",
+    `CROSSSLOT Keys in request don't hash to the same slot: ${named.join(", ")}${more}; give their names the same ` +
+      "part in braces to keep keys together",
   );
 }
 
@@ -52,8 +52,8 @@ export interface SlotRange {
 }
 
 /**
- * Parses the reply of CLUSTER SLOTS, in the order of the slots.
- * @param asked  the node that replied: it leaves out its own address if it does not know it
+ * Parses the reply to CLUSTER SLOTS, sorted by slot.
+ * @param asked  the node that replied; it omits its own address if it does not know it
  */
 export function readSlots(reply: Reply, asked: Address): SlotRange[] {
   const ranges = (reply.kind === "array" ? reply.items : []).map((item) => {

@@ -1,6 +1,7 @@
 /**
- * Commands without keys in front of a Redis Cluster: any master answers them, or all do and their answers are merged,
- * or they are refused because they concern a single server. Commands that are not in the table are refused.
+ * Routes commands without keys in front of a Redis Cluster. Any master can answer them, or all masters do and their
+ * answers are merged, or the commands are refused because they concern a single server. Commands that are not in the
+ * table are refused.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, error, integer, NIL, type Reply } from "../../../protocol/reply.js";
@@ -14,15 +15,15 @@ type Run = (masters: readonly RedisLink[], argv: Argv) => Promise<Outcome>;
 
 export type SpreadWay =
   | { readonly kind: "any" }
-  /** `isBefore`: it writes, so later commands must wait for it. */
+  /** `isBefore`: the command writes, so later commands must wait for it. */
   | { readonly kind: "all"; readonly isBefore: boolean; readonly run: Run }
   | { readonly kind: "refused"; readonly reason: string };
 
 const ANY: SpreadWay = { kind: "any" };
 
-/** By name, with the subcommand where that decides. */
+/** The routes by command name, with the subcommand where it matters. */
 const WAYS: ReadonlyMap<string, SpreadWay> = new Map([
-  // The same answer from each master.
+  // Every master returns the same answer.
   ...names("PING ECHO TIME COMMAND LOLWUT CLUSTER PUBLISH SELECT MULTI EXEC DISCARD UNWATCH AUTH HELLO", ANY),
   ...names("CLIENT READONLY READWRITE ASKING EVAL EVAL_RO EVALSHA EVALSHA_RO FCALL FCALL_RO", ANY),
   ...names("FUNCTION|LIST FUNCTION|DUMP FUNCTION|HELP SCRIPT|HELP", ANY),
@@ -42,13 +43,13 @@ export function spreadOf([name = "", subcommand = ""]: Argv): SpreadWay {
 }
 
 const OF_ONE =
-  "names no key by which a server of the cluster could be chosen, and is not one of those that all of them answer: ask a server itself";
+  "names no key that selects a server of the cluster, and cannot be sent to all servers: connect to one server directly";
 
 function names(text: string, way: SpreadWay): [string, SpreadWay][] {
   return text.split(" ").map((name) => [name, way]);
 }
 
-/** Sends the command to every master. @param merge  combines their replies into one; none of them is an error */
+/** Sends the command to every master. @param merge  combines their replies into one; none of the replies is an error */
 function all(merge: (replies: readonly Reply[]) => Reply, isBefore = false): SpreadWay {
   return {
     kind: "all",
@@ -61,7 +62,7 @@ function all(merge: (replies: readonly Reply[]) => Reply, isBefore = false): Spr
   };
 }
 
-/** Returns the first failure or error. If one master failed, the remaining ones may have executed the command. */
+/** Returns the first failure or error. If one master failed, the other masters may have executed the command. */
 function troubleIn(outcomes: readonly Outcome[]): Outcome | null {
   const failures = outcomes.filter((outcome) => outcome.kind === "failed");
   const isNothingDone =
@@ -99,14 +100,14 @@ async function randomKey(masters: readonly RedisLink[], argv: Argv): Promise<Out
   const trouble = troubleIn(sizes);
   if (trouble !== null) return trouble;
   const counts = sizes.map((size) => (size.kind === "integer" ? Number(size.value) : 0));
-  let left = Math.random() * counts.reduce((sum, count) => sum + count, 0);
-  const drawn = counts.findIndex((count) => (left -= count) < 0);
+  let remaining = Math.random() * counts.reduce((sum, count) => sum + count, 0);
+  const drawn = counts.findIndex((count) => (remaining -= count) < 0);
   return drawn === -1 ? NIL : await (masters[drawn] as RedisLink).send(argv);
 }
 
 /**
- * Scans one master after the other. A cursor combines the master's own cursor with the number of that master: if
- * another server has replaced it, the cursor is invalid there, since the scan would skip keys.
+ * Scans the masters one after the other. A cursor combines the master's own cursor with the number of that master. If
+ * another server has replaced the master, the cursor is invalid there, because the scan would skip keys.
  */
 async function scan(masters: readonly RedisLink[], argv: Argv): Promise<Outcome> {
   const cursor = argv[1] ?? "";
@@ -124,13 +125,15 @@ async function scan(masters: readonly RedisLink[], argv: Argv): Promise<Outcome>
   return scanned(after === undefined ? "0" : String(BigInt(next.bytes) * NAMES + BigInt(after)), found);
 }
 
-/** Greater than any master's number (`namesOf`); none is 0. */
+/** A factor that is greater than any master's number (`namesOf`); no master has number 0. */
 const NAMES = BigInt(SLOTS);
 const MASTER_GONE = error(
-  "ERR invalid cursor: the server of the cluster that gave it is no master any more. Begin again with 0",
+  "ERR invalid cursor: the server of the cluster that issued it is no longer a master. Begin again with 0",
 );
 
-/** Returns a unique number for each master, from 1 to 16383, which stays the same as long as it keeps its address. */
+/**
+ * Returns a unique number for each master, from 1 to 16383, which does not change while the master keeps its address.
+ */
 function namesOf(masters: readonly RedisLink[]): number[] {
   const names = new Map<string, number>();
   const taken = new Set<number>();

@@ -1,6 +1,6 @@
 /**
- * A Redis Cluster as a backend: its masters and their slots, as the nodes report them, a connection to each, and a lane
- * for each slot. A table says what happens to commands without keys.
+ * A Redis Cluster as a backend: its masters and their slots, as the nodes report them, one connection to each master,
+ * and one lane for each slot. The table of cluster-spread.ts routes commands without keys.
  */
 import type { RedisGroupSpecification } from "../../../options/addresses/redis-group-list.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -14,10 +14,10 @@ import { keysOf } from "./keys.js";
 import { type Address, type Argv, type RedisBackendParts, RedisLink } from "./link.js";
 import { addressText, type Turn } from "./turns.js";
 
-/** Milliseconds between two requests for the slots: while all masters are up, and while one is not. */
+/** The interval between two requests for the slots, in milliseconds: while all masters are up, and while one is not. */
 const ASK_MS = 5_000;
 const ASK_SOON_MS = 100;
-/** Milliseconds that a node may take to answer before another one is queried. */
+/** Milliseconds to wait for a node's reply before the next node is queried. */
 const ANSWER_MS = 1_000;
 
 class ClusterFinder implements Finder {
@@ -34,7 +34,7 @@ class ClusterFinder implements Finder {
   #isAsking = false;
   #wasUp = false;
   #isStopped = false;
-  /** What a node replied instead of naming the slots. */
+  /** The reply of a node that did not contain the slots. */
   #lastReply: string | null = null;
 
   constructor(parts: RedisBackendParts<RedisGroupSpecification>) {
@@ -54,7 +54,7 @@ class ClusterFinder implements Finder {
     for (const link of this.#links.values()) link.stop();
   }
 
-  /** The connections to all masters; empty: none is known yet. */
+  /** The connections to all masters; empty if no master is known yet. */
   get #masterLinks(): readonly RedisLink[] {
     return this.#masters.map((name) => this.#links.get(name) as RedisLink);
   }
@@ -103,7 +103,7 @@ class ClusterFinder implements Finder {
 
   turned(turn: Turn): void {
     if (turn.kind === "moved") {
-      // The slot's new master, according to one node.
+      // One node reports that the slot has this new master.
       this.#linkTo(turn.address);
       this.#owners[turn.slot] = addressText(turn.address);
     }
@@ -111,8 +111,8 @@ class ClusterFinder implements Finder {
   }
 
   /**
-   * Ignores an address that a script may have invented: it must not send the password, and other clients' commands, to
-   * a server of its choice.
+   * Ignores an address that a script may have invented: the script must not cause the password and other clients'
+   * commands to be sent to a server of its choice.
    */
   believed(turn: Turn): Turn | null {
     return turn.kind === "later" || this.#links.has(addressText(turn.address)) ? turn : { kind: "later" };
@@ -122,12 +122,12 @@ class ClusterFinder implements Finder {
     if (this.#masters.length === 0) return this.#lastReply ?? this.#unreached();
     const names = lane === ALL ? this.#masters : [this.#owners[lane] ?? null];
     const down = names.find((name) => name === null || this.#links.get(name)?.isUp !== true);
-    if (down === undefined) return "the masters change";
+    if (down === undefined) return "the masters are changing";
     if (down === null) return `no node has slot ${lane}`;
     return `${down}: ${this.#links.get(down)?.lastError}`;
   }
 
-  /** Returns the owner of a slot; for the lane of all servers any master that is up. */
+  /** Returns the connection to the owner of a slot. For the lane of all servers, returns any master that is up. */
   #ownerOf(lane: number): RedisLink | undefined {
     if (lane === ALL) return this.#masterLinks.find(({ isUp }) => isUp);
     const name = this.#owners[lane] ?? null;
@@ -136,7 +136,7 @@ class ClusterFinder implements Finder {
 
   #unreached(): string {
     return [...this.#links]
-      .map(([name, { isUp, lastError }]) => `${name}: ${isUp ? "it has not answered yet" : lastError}`)
+      .map(([name, { isUp, lastError }]) => `${name}: ${isUp ? "it has not replied yet" : lastError}`)
       .join("; ");
   }
 
@@ -165,7 +165,7 @@ class ClusterFinder implements Finder {
 
   #isSoon = false;
 
-  /** Requests the slots from each node in turn: a node that is cut off from the cluster may be out of date. */
+  /** Requests the slots from one node after the other: a node that is cut off from the cluster may be out of date. */
   async #ask(): Promise<void> {
     if (this.#isAsking || this.#isStopped) return;
     this.#isAsking = true;
@@ -201,7 +201,10 @@ class ClusterFinder implements Finder {
     });
   }
 
-  /** Closes connections to servers that are no longer masters; the nodes of -d stay, to be queried. */
+  /**
+   * Closes connections to servers that are no longer masters. The nodes named in -d stay connected, so that they can be
+   * queried.
+   */
   #letGo(): void {
     const kept = new Set([...this.#masters, ...this.#parts.specification.nodes.map(addressText)]);
     for (const [name, link] of this.#links) {
@@ -214,7 +217,7 @@ class ClusterFinder implements Finder {
   #logState(): void {
     if (this.#isStopped) return;
     if (this.isUp && !this.#wasUp) this.#log.up({ masters: this.#masters });
-    // While the first node is being queried its answer is awaited: the log reports a failure once a minute.
+    // The first node has not replied yet: wait, because the log reports a failure only once a minute.
     else if (!this.isUp && !(this.#isAsking && this.#masters.length === 0))
       this.#log.down(this.reasonFor(ALL));
     this.#wasUp = this.isUp;
@@ -223,7 +226,7 @@ class ClusterFinder implements Finder {
 
 function sentenceFor(text: string): string {
   if (/cluster support disabled|unknown command/i.test(text))
-    return "is no node of a Redis Cluster; a single Redis is -d redis:host:port";
+    return "is not a node of a Redis Cluster; for a single Redis use -d redis:host:port";
   return text === ""
     ? "belongs to a cluster in which no node has slots yet"
     : `does not name the slots: ${text}`;

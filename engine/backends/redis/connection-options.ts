@@ -1,9 +1,9 @@
-/** Options of every ioredis connection: nothing is sent twice, and no command waits for a server that is away. */
+/** Options of every ioredis connection. Nothing is sent twice, and no command waits for a server that is down. */
 import { isIP } from "node:net";
 import type { RedisOptions } from "ioredis";
 import type { RedisAccess } from "../../../options/addresses/redis-access.js";
 
-/** @param timeout  milliseconds for a command, and for connecting */
+/** @param timeout  milliseconds for a command and for connecting */
 export function connectionOptions(
   { host, port }: { readonly host: string; readonly port: number },
   { db, username, password, tls }: RedisAccess,
@@ -15,7 +15,7 @@ export function connectionOptions(
     db,
     ...(username === null ? {} : { username }),
     ...(password === null ? {} : { password }),
-    // For an IP address a certificate is requested without a server name.
+    // SNI does not allow an IP address as the server name.
     ...(tls ? { tls: isIP(host) === 0 ? { servername: host } : {} } : {}),
     lazyConnect: true,
     // Version 1 has the types of RESP2; numbers as text keep all 64 bits.
@@ -24,7 +24,7 @@ export function connectionOptions(
     disableClientInfo: true,
     connectTimeout: timeout,
     commandTimeout: timeout,
-    // Fail fast while the server is away, and never send anything twice.
+    // Fail fast while the server is down, and never send a command twice.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
@@ -32,8 +32,8 @@ export function connectionOptions(
 }
 
 /**
- * Returns the message of an error: if a host name has several addresses, Node puts the reasons inside, and an empty
- * message outside.
+ * Returns the message of an error. If a host name has several addresses, Node puts the reasons into nested errors and
+ * leaves the outer message empty.
  */
 export function sentenceOf(problem: unknown): string {
   if (problem instanceof AggregateError) return problem.errors.map(sentenceOf).join("; ");

@@ -1,9 +1,9 @@
-/** Log lines about a database on another machine: connected, or not connected, the latter once a minute. */
+/** Logs when a database on another machine is connected, and once a minute while it is not. */
 import type { Logger } from "pino";
 import type { Environment } from "../../../net/process/environment.js";
 import { LogThrottle } from "../../../net/process/log-throttle.js";
 
-/** Milliseconds between two log lines about a server that is still away. */
+/** The interval between two log lines about a server that is still down, in milliseconds. */
 const REMINDER_MS = 60_000;
 
 export class DatabaseLog {
@@ -17,7 +17,7 @@ export class DatabaseLog {
     this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: REMINDER_MS });
   }
 
-  /** @param more  its address, if that is not in its name */
+  /** @param more  its address, if its name does not contain it */
   up(more: Readonly<Record<string, unknown>> = {}): void {
     this.#log.info({ database: this.#database, ...more }, "database connected");
     this.#throttle.clear("down");

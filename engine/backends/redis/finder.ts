@@ -1,6 +1,5 @@
 /**
- * Finds the server of a command among several: in a cluster by the slot of its keys, or the one master that sentinels
- * name.
+ * Finds the server for a command: in a cluster by the slot of its keys, otherwise the one master that sentinels name.
  */
 import type { ErrorReply } from "../../../protocol/reply.js";
 import type { Outcome } from "../backend.js";
@@ -10,19 +9,19 @@ import type { Turn } from "./turns.js";
 /** The lane of commands for all servers. */
 export const ALL = -1;
 
-/** The route of commands: the number of a lane, all servers at the same time, or an error. */
+/** The route of commands: a lane number, all servers, or an error. */
 export type Way = number | Spread | ErrorReply;
 
-/** A command for all servers. */
+/** A command that is sent to all servers. */
 export interface Spread {
   readonly kind: "spread";
-  /** Whether it writes, so that later commands must wait for it. */
+  /** Whether the command writes, so that later commands must wait for it. */
   readonly isBefore: boolean;
   readonly run: () => Promise<Outcome>;
 }
 
 export interface Finder {
-  /** The prefix of failures. */
+  /** The prefix of failure messages. */
   readonly name: string;
   start(): void;
   stop(): void;
@@ -30,20 +29,20 @@ export interface Finder {
   readonly isUp: boolean;
   /** The address of the server or servers. */
   readonly server: string;
-  /** Milliseconds that a command may take, and wait. */
+  /** Maximum milliseconds that a command may take, and may wait. */
   timeout: number;
-  /** Returns the route of one command, or of several that belong together. */
+  /** Returns the route of one command, or of several commands that must run together. */
   wayOf(commands: readonly Argv[]): Way;
   /**
-   * Returns the connection of a lane.
-   * @param ask  a server that one command was redirected to; null: the lane's own
-   * @returns null: it cannot be reached now
+   * Returns the connection for a lane's commands.
+   * @param ask  the server that one command was redirected to; null: the lane's own server
+   * @returns null if the server cannot be reached now
    */
   linkFor(lane: number, ask: Address | null): RedisLink | null;
-  /** Notes that a server has redirected or refused a command. */
+  /** Records that a server has redirected or refused a command. */
   turned(turn: Turn, link: RedisLink): void;
-  /** Returns what to do about a redirection that a script may have invented; null: treat it as an answer. */
+  /** Checks a redirection that a script may have invented. Returns how to handle it; null: treat it as an answer. */
   believed(turn: Turn): Turn | null;
-  /** Returns why a lane's server cannot be reached. */
+  /** Returns the reason why a lane's server cannot be reached. */
   reasonFor(lane: number): string;
 }

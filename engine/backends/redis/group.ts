@@ -1,6 +1,6 @@
 /**
- * Several Redis servers as one backend: a finder (cluster.ts, sentinel.ts) knows which one has a command's keys now,
- * and lanes keep the commands in order. While that server is away they wait, up to --backend-timeout.
+ * Several Redis servers as one backend. A finder (cluster.ts, sentinel.ts) knows which server has a command's keys now,
+ * and lanes keep the commands in order. While that server is down the commands wait, up to --backend-timeout.
  */
 
 import type { Environment } from "../../../net/process/environment.js";
@@ -26,7 +26,7 @@ export class RedisGroupBackend implements Backend {
   readonly #finder: Finder;
   readonly #lanes = new Map<number, Lane>();
   readonly #traffic = new Traffic();
-  /** Set while a write for all servers waits for the commands before it: later commands wait for this. */
+  /** Set while a write for all servers waits for earlier commands. Later commands wait for this promise. */
   #gate: Promise<void> | null = null;
   #isStopped = false;
 
@@ -69,7 +69,7 @@ export class RedisGroupBackend implements Backend {
     if (isolation.kind === "none") return this.#failure("not-carried", `${name}: ${isolation.reason}`);
     const way = this.#finder.wayOf([argv]);
     if (isolation.kind === "own" && typeof way === "number") return this.#executeAlone(argv, way);
-    // A cursor of all masters names one of them.
+    // A cursor of a scan over all masters already names one of them.
     const isOfOne = typeof way === "number" && isScan(argv);
     return isOfOne ? sendScan(argv, (own) => this.#send(own, way)) : this.#send(argv, way);
   }
@@ -95,7 +95,7 @@ export class RedisGroupBackend implements Backend {
     const all = [["MULTI"], ...commands, ["EXEC"]];
     return this.#take(way, {
       keys: () => commands.flatMap(keysOf),
-      // Errors of a script are inside the answer of EXEC.
+      // Errors of a script are inside the reply to EXEC.
       isScript: () => false,
       send: (link, asks) => link.sendInOrder(asks ? [["ASKING"], ...all] : all),
     });
@@ -104,12 +104,12 @@ export class RedisGroupBackend implements Backend {
   #take(way: Way, flight: Flight): Outcome | Promise<Outcome> {
     if (this.#isStopped) return this.#down("the daemon is stopping");
     if (typeof way !== "number" && way.kind === "error") return way;
-    // Later commands keep their order here too.
+    // Later commands keep their order here as well.
     if (this.#gate !== null) return this.#gate.then(() => this.#take(way, flight));
     return typeof way === "number" ? this.#laneOf(way).take(flight) : this.#spread(way);
   }
 
-  /** Runs a command once all before it are answered, so that none of them is redirected after it. */
+  /** Runs a command once all earlier commands are answered, so that none of them is redirected after it. */
   #spread({ isBefore, run }: Spread): Promise<Outcome> {
     const ready = Promise.all([this.#whole(), this.#traffic.passed()]);
     const ran = ready.then(([isWhole]) => (isWhole ? run() : lateFailure(this.#finder, ALL, null)));
@@ -120,7 +120,7 @@ export class RedisGroupBackend implements Backend {
     return ran;
   }
 
-  /** @returns false: it has waited for too long */
+  /** @returns false if the servers could not all be reached in time */
   async #whole(): Promise<boolean> {
     const until = this.#environment.uptime() + this.timeout;
     while (!this.#finder.isUp) {
@@ -130,7 +130,7 @@ export class RedisGroupBackend implements Backend {
     return true;
   }
 
-  /** Runs a blocking command on a connection of its own, without blocking its lane. */
+  /** Runs a blocking command on its own connection, so that its lane is not blocked. */
   async #executeAlone(argv: Argv, way: number): Promise<Outcome> {
     const until = this.#environment.uptime() + this.timeout;
     let ask: Address | null = null;
@@ -175,4 +175,4 @@ export class RedisGroupBackend implements Backend {
 }
 
 const NOT_TOGETHER =
-  "a transaction goes to one server of the cluster: a command for all of them cannot be in it";
+  "a transaction is sent to one server of the cluster: it cannot contain a command for all servers";

@@ -1,10 +1,10 @@
-/** Finds a command's keys: by this product's own table if they are at fixed positions, otherwise as ioredis does. */
+/** Finds a command's keys: from dbsync's own table if they are at fixed positions, otherwise with ioredis. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { commands } from "../../../store/command-table.js";
 import type { KeyRange } from "../../../store/rows/key-spec.js";
 import { type Argv, commandOf } from "./link.js";
 
-/** For commands with one key, as most have: its index. */
+/** The index of the key, for commands with exactly one key, which are the most common. */
 const INDEXES: ReadonlyMap<string, number> = new Map(
   commands.flatMap(({ name, keys }) => {
     const [range, ...more] = Array.isArray(keys) ? (keys as readonly KeyRange[]) : [];
@@ -13,7 +13,7 @@ const INDEXES: ReadonlyMap<string, number> = new Map(
   }),
 );
 
-/** For commands with a number of keys: its index. ioredis accepts any number, and runs out of memory. */
+/** The index of the argument that counts the keys. ioredis accepts any number there, and would run out of memory. */
 const COUNTED: ReadonlyMap<string, number> = new Map([
   ...at(2, "EVAL EVAL_RO EVALSHA EVALSHA_RO FCALL FCALL_RO BLMPOP BZMPOP ZUNIONSTORE ZINTERSTORE ZDIFFSTORE"),
   ...at(1, "SDIFFCARD SINTERCARD SUNIONCARD ZINTERCARD LMPOP ZMPOP ZUNION ZINTER ZDIFF MSETEX"),
@@ -23,7 +23,7 @@ function at(index: number, names: string): [string, number][] {
   return names.split(" ").map((name) => [name, index]);
 }
 
-/** Returns the keys of a command; empty for commands that neither table nor ioredis knows. */
+/** Returns the keys of a command; empty for commands that neither the tables nor ioredis know. */
 export function keysOf(argv: Argv): ByteString[] {
   const name = (argv[0] as ByteString).toUpperCase();
   if (Number(argv[COUNTED.get(name) ?? argv.length]) > argv.length) return [];

@@ -1,8 +1,8 @@
 /**
  * Commands for one destination (a slot of a cluster; a master that sentinels name) in the order of arrival, while
- * servers come, go and redirect. Usually each is written immediately. Once a server has redirected one, later commands
- * wait until all running ones have returned; then they continue in order, the redirected ones first. A command is sent
- * twice only if it was certainly not executed.
+ * servers join, leave and redirect. Usually each command is sent immediately. Once a server has redirected one, later
+ * commands wait until all running ones have returned. Then they continue in order, the redirected ones first. A command
+ * is sent twice only if it was certainly not executed.
  */
 
 import type { Environment } from "../../../net/process/environment.js";
@@ -14,30 +14,30 @@ import type { Address, RedisLink } from "./link.js";
 import type { Crowd, Traffic } from "./traffic.js";
 import { type Turn, turnOf } from "./turns.js";
 
-/** Milliseconds between two attempts if nothing indicates when the next may succeed. */
+/** Milliseconds between two attempts if nothing indicates when the next one may succeed. */
 const AGAIN_MS = 50;
 
 export interface Flight {
   /** Called only after a redirection. */
   readonly keys: () => readonly ByteString[];
-  /** Whether its errors may come from a script: called only for an error. */
+  /** Whether the command's errors may come from a script; called only for an error. */
   readonly isScript: () => boolean;
   readonly send: (link: RedisLink, asks: boolean) => Promise<Outcome>;
 }
 
-/** A command in a lane. A class, because there is one for each command, and all have one shape. */
+/** A command in a lane. It is a class so that these objects, one for each command, all have the same shape. */
 class Taken {
   readonly flight: Flight;
   readonly crowd: Crowd;
   readonly number: number;
   readonly until: number;
   readonly resolve: (outcome: Outcome) => void;
-  /** The server that this command was redirected to once. */
+  /** The server that this command was redirected to for one attempt. */
   ask: Address | null = null;
-  /** What a server replied instead of executing it; null: it was not sent yet. */
+  /** The reply of a server that did not execute the command; null: it was not sent yet. */
   reply: string | null = null;
   turns = 0;
-  /** Whether a later command with a common key was executed. */
+  /** Whether a later command that shares a key was executed first. */
   isOvertaken = false;
 
   constructor(
@@ -105,8 +105,9 @@ export class Lane {
 
   #landed(taken: Taken, outcome: Outcome, link: RedisLink): void {
     this.#flying--;
-    const said = outcome.kind === "error" ? turnOf(outcome.text, link.address) : null;
-    const turn = said !== null && taken.flight.isScript() ? this.#finder.believed(said) : said;
+    const redirection = outcome.kind === "error" ? turnOf(outcome.text, link.address) : null;
+    const turn =
+      redirection !== null && taken.flight.isScript() ? this.#finder.believed(redirection) : redirection;
     if (turn !== null) this.#turn(taken, outcome.kind === "error" ? outcome.text : "", turn, link);
     // The connection was closed before the command was written.
     else if (outcome.kind === "failed" && outcome.code === "database-down") {
@@ -120,7 +121,7 @@ export class Lane {
     }
     if (this.#flying > 0) return;
     const next = this.#waiting[0];
-    // Two servers may redirect to each other until both know of a change.
+    // Two servers may redirect to each other until both know of the change.
     if (next !== undefined && next.turns > 1) this.#goOnLater();
     else this.#goOn();
   }
@@ -169,7 +170,7 @@ const haveOneInCommon = (some: readonly ByteString[], others: readonly ByteStrin
 
 /**
  * Returns the failure of a command that has waited for too long.
- * @param reply  what a server replied instead of executing it
+ * @param reply  the reply of a server that did not execute the command
  */
 export function lateFailure(finder: Finder, lane: number, reply: string | null): BackendFailure {
   const { name, timeout } = finder;
@@ -177,4 +178,4 @@ export function lateFailure(finder: Finder, lane: number, reply: string | null):
   return { kind: "failed", code: "database-down", detail, effect: "not-applied" };
 }
 
-const OVERTAKEN = "The command was not executed, and a later one has changed or read the same key";
+const OVERTAKEN = "The command was not executed, and a later command has changed or read the same key";

@@ -1,7 +1,7 @@
 /**
- * A connection to one Redis server, through ioredis, which reconnects: one for all clients, commands are written as
- * they arrive without waiting for earlier replies. Nothing is sent twice: after a failure the outcome of a sent command
- * is unknown.
+ * A connection to one Redis server through ioredis, which reconnects. All clients share it: commands are written as
+ * they arrive, without waiting for earlier replies. Nothing is sent twice, so after a failure the outcome of a sent
+ * command is unknown.
  */
 import { Command, Redis } from "ioredis";
 import type { Logger } from "pino";
@@ -15,12 +15,12 @@ import { replyOfRedis } from "./redis-reply.js";
 import { mayWrite } from "./writes.js";
 
 /**
- * Reconnects with full jitter: after a random time up to a bound that doubles with each attempt, between these limits.
+ * Limits of the reconnection delay. The delay is random (full jitter), up to a bound that doubles with each attempt.
  */
 const RECONNECT_FIRST_MS = 50;
 const RECONNECT_MS_MAX = 2000;
 
-/** The message of ioredis after its `commandTimeout`. */
+/** The error message of ioredis after its `commandTimeout`. */
 const TIMED_OUT = "Command timed out";
 
 export type Argv = readonly ByteString[];
@@ -43,9 +43,9 @@ export interface RedisBackendParts<Specification> {
 
 export class RedisLink {
   readonly address: Address;
-  /** Why it is not up, or was not. */
+  /** The reason why the connection is not up, or was last down. */
   lastError = "not connected yet";
-  /** The prefix of failures. */
+  /** The prefix of failure messages. */
   readonly #name: string;
   readonly #waitReplicas: number;
   readonly #onChanged: (isUp: boolean) => void;
@@ -54,8 +54,8 @@ export class RedisLink {
   #pending = 0;
 
   /**
-   * @param onChanged         called with whether the connection can be used
-   * @param asksWhetherReady  whether a server that is loading its data counts as away
+   * @param onChanged         called with true when the connection can be used, with false when it cannot
+   * @param asksWhetherReady  whether a server that is still loading its data counts as down
    */
   constructor(
     { specification, timeout, waitReplicas = 0, environment }: RedisBackendParts<{ readonly name: string }>,
@@ -96,8 +96,8 @@ export class RedisLink {
   }
 
   /**
-   * Whether commands can be sent. ioredis calls a connection ready until it has closed, but writes nothing to one that
-   * is closing.
+   * Whether commands can be sent. ioredis calls a connection ready until it has closed, but writes nothing to a
+   * connection that is closing.
    */
   get isUp(): boolean {
     const { status, stream } = this.#redis;
@@ -109,7 +109,7 @@ export class RedisLink {
     return status === "connecting" || status === "connect" || status === "wait";
   }
 
-  /** Commands without a reply. */
+  /** The number of commands without a reply. */
   get pending(): number {
     return this.#pending;
   }
@@ -122,13 +122,13 @@ export class RedisLink {
     this.#redis.options.commandTimeout = timeout;
   }
 
-  /** Closes the connection, which then reconnects. */
+  /** Closes the connection; ioredis then reconnects. */
   drop(reason: string): void {
     this.lastError = reason;
     this.#redis.stream?.destroy();
   }
 
-  /** Sends a request of this program itself, which no replica has to confirm. */
+  /** Sends one of the daemon's own requests, which no replica has to confirm. */
   ask(argv: Argv): Promise<Outcome> {
     return this.#send(this.#redis, argv);
   }
@@ -138,15 +138,13 @@ export class RedisLink {
     return this.#isToConfirm([argv]) ? this.#confirmed(sent) : sent;
   }
 
-  /** Sends commands in direct succession; returns the last outcome, or the first failure or error. */
+  /** Sends commands in direct succession. Returns the last outcome, or the first failure or error. */
   sendInOrder(all: readonly Argv[]): Promise<Outcome> {
     const sent = Promise.all(all.map((argv) => this.#send(this.#redis, argv))).then(worstOf);
     return this.#isToConfirm(all) ? this.#confirmed(sent) : sent;
   }
 
-  /**
-   * Sends commands on a connection of their own, because they would change the state of the shared one, or block it.
-   */
+  /** Sends commands on their own connection, because they would change the state of the shared one, or block it. */
   async sendAlone(all: readonly Argv[]): Promise<Outcome> {
     const redis = this.#redis.duplicate({ retryStrategy: null, enableReadyCheck: false });
     let reason = "";
@@ -170,7 +168,7 @@ export class RedisLink {
     return { kind: "failed", code, detail: `${this.#name}: ${detail}`, effect };
   }
 
-  /** Sends a command by its upper-case name: ioredis reshapes arguments and replies only of lower-case names. */
+  /** Sends a command with its name in upper case: ioredis converts arguments and replies only for lower-case names. */
   #send(redis: Redis, argv: Argv): Promise<Outcome> {
     const command = commandOf(argv);
     this.#pending++;
@@ -196,16 +194,13 @@ export class RedisLink {
     return isReply(outcome) ? (unconfirmed ?? outcome) : outcome;
   }
 
-  /**
-   * Confirms all writes of one turn of the event loop with a single WAIT, as the server blocks the connection
-   * meanwhile.
-   */
+  /** Confirms all writes of one turn of the event loop with a single WAIT, because WAIT blocks the connection. */
   #confirm(): Promise<BackendFailure | null> {
     const { stream } = this.#redis;
     this.#confirming ??= new Promise((resolve) => {
       setImmediate(() => {
         this.#confirming = null;
-        // On another connection WAIT would confirm that connection's writes.
+        // On another connection WAIT would confirm only that connection's writes.
         const isSame = this.#redis.stream === stream && this.isUp;
         resolve(isSame ? this.#wait(this.#redis) : this.failure("database-lost", this.lastError));
       });
@@ -215,31 +210,31 @@ export class RedisLink {
 
   async #wait(redis: Redis): Promise<BackendFailure | null> {
     const waitReplicas = this.#waitReplicas;
-    // Half of a command's time, so that the answer comes before the connection is closed.
+    // Wait for half of a command's time, so that the answer comes before the connection is closed.
     const within = Math.max(1, Math.floor(this.timeout / 2));
     const outcome = await this.#send(redis, ["WAIT", String(waitReplicas), String(within)]);
-    // Whatever the reply to WAIT itself, the write was executed.
+    // The write was executed, whatever the reply to WAIT is.
     if (outcome.kind === "failed")
       return outcome.effect === "unknown" ? outcome : this.failure("database-lost", this.lastError);
     if (outcome.kind === "integer" && Number(outcome.value) >= waitReplicas) return null;
     const confirmed =
       outcome.kind === "integer" ? `${outcome.value} of ${waitReplicas} replicas have confirmed` : "";
     const reason = outcome.kind === "error" ? outcome.text : confirmed;
-    return this.failure("database-timeout", `it is written, but ${reason} (--wait-replicas)`);
+    return this.failure("database-timeout", `it was written, but ${reason} (--wait-replicas)`);
   }
 
   #outcomeOfProblem(redis: Redis, problem: unknown): Outcome {
     if (!(problem instanceof Error)) throw problem;
     if (problem.name === "ReplyError") return error(bytesOfText(problem.message));
     if (problem.message === TIMED_OUT) {
-      // Replies come in order, so no later command can be answered before this one; a new connection may do better.
+      // Replies come in order, so no later command can be answered before this one; a new connection may work.
       this.lastError = "the server did not answer in time";
       redis.stream.destroy();
       return this.failure("database-timeout", TIMED_OUT.toLowerCase());
     }
     if (problem.message.startsWith("Stream isn't writeable"))
       return this.failure("database-down", this.lastError);
-    // The library's message is about an option of its own.
+    // The library's message would only mention one of its own options.
     const isAborted = problem.name === "MaxRetriesPerRequestError";
     return this.failure("database-lost", isAborted ? this.lastError : sentenceOf(problem));
   }
@@ -257,7 +252,8 @@ export function commandOf(argv: Argv): Command {
 const isReply = (outcome: Outcome): boolean => outcome.kind !== "failed" && outcome.kind !== "error";
 
 /**
- * Returns a failure, else an error, else the last outcome. A command that was not queued has a better reason than EXEC.
+ * Returns a failure if there is one, otherwise an error, otherwise the last outcome. The error of a command that was
+ * not queued is more precise than the error of EXEC.
  */
 function worstOf(outcomes: readonly Outcome[]): Outcome {
   const failed = outcomes.find(({ kind }) => kind === "failed");

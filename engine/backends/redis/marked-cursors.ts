@@ -1,7 +1,7 @@
 /**
- * Cursors of the Redis in which a daemon's data is. Each Redis hashes names by a key of its own, so a cursor would skip keys on
- * another Redis, which a client of several daemons may reach. Clients receive the server's cursor prefixed by the
- * number of this daemon's process; a cursor with another number is an error.
+ * Marks the cursors of the Redis that stores a daemon's data. Each Redis hashes names with its own key, so a cursor
+ * would skip keys on another Redis, which a client of several daemons may reach. Clients receive the server's cursor
+ * prefixed by the number of this daemon's process; a cursor with another number is an error.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
@@ -10,16 +10,16 @@ import type { Outcome } from "../backend.js";
 import { FOREIGN, SCANS } from "../scan-cursor.js";
 import type { Argv } from "./link.js";
 
-/** Redis's cursors are below the number of slots in a table. */
+/** Redis's cursors are smaller than the number of slots in a hash table. */
 const OWN = 2n ** 34n;
-/** Some clients read cursors as doubles. Greater cursors of another server are passed on unchanged. */
+/** Some clients read cursors as doubles. Larger cursors of another server are forwarded unchanged. */
 const MARKED = 2n ** 53n;
 const CURSOR = /^\d{1,20}$/;
-const TOO_LARGE = error("ERR the cursor of this server cannot be passed on: scan the server itself");
+const TOO_LARGE = error("ERR the cursor of this server cannot be forwarded: scan the server directly");
 
 export const isScan = (argv: Argv): boolean => SCANS.has((argv[0] as ByteString).toUpperCase());
 
-/** Sends a scan with the server's own cursor, and marks the cursor in its answer. */
+/** Sends a scan with the server's own cursor, and marks the cursor in its reply. */
 export async function sendScan(
   argv: Argv,
   send: (own: Argv) => Outcome | Promise<Outcome>,
@@ -28,7 +28,7 @@ export async function sendScan(
   return "kind" in own ? own : markedIn(await send(own));
 }
 
-/** Sends several commands with one answer, and marks the cursors in it. */
+/** Sends several commands that share one reply, and marks the cursors in it. */
 export async function sendScans(
   commands: readonly Argv[],
   send: (own: readonly Argv[]) => Promise<Outcome>,
@@ -44,7 +44,7 @@ export async function sendScans(
   return array(outcome.items.map((reply, i) => (isScan(commands[i] as Argv) ? markedIn(reply) : reply)));
 }
 
-/** Returns the command as the server knows it; an error: the cursor is another daemon's. */
+/** Returns the command with the server's own cursor, or an error if another daemon issued the cursor. */
 function ownScan(argv: Argv): Argv | ErrorReply {
   const index = SCANS.get((argv[0] as ByteString).toUpperCase()) as number;
   const cursor = argv[index];
@@ -63,5 +63,5 @@ function markedIn<Answer extends Outcome>(outcome: Answer): Answer | Reply {
   return value >= OWN ? TOO_LARGE : array([bulk(String(mark() * OWN + value)), found]);
 }
 
-/** The number of this process, from 1 to 2^19 - 1. */
+/** Returns the number of this process, from 1 to 2^19 - 1. */
 const mark = (): bigint => BigInt(cursorTag() >>> 1 || 1);

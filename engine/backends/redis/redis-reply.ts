@@ -1,10 +1,10 @@
-/** Turns values that ioredis decodes, with buffers for strings and text for numbers, into a `Reply`. */
+/** Converts values that ioredis decodes, with buffers for strings and text for numbers, into a `Reply`. */
 import { bytesOfText } from "../../../protocol/byte-string.js";
 import { array, bulk, error, integer, NIL, type Reply } from "../../../protocol/reply.js";
 
 /**
  * @param value  Buffer: string or status; string or number: integer; array; null; Error inside an array
- * @throws TypeError  ioredis returned another type: a bug
+ * @throws TypeError  ioredis returned another type, which is a bug
  */
 export function replyOfRedis(value: unknown): Reply {
   if (value === null) return NIL;

@@ -1,4 +1,4 @@
-/** A Redis server as a backend. While it is away, commands fail immediately. */
+/** A Redis server as a backend. While it is down, commands fail immediately. */
 import type { RedisSpecification } from "../../../options/database-list.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
@@ -12,11 +12,11 @@ type Waiter = (failure: BackendFailure | null) => void;
 
 export class RedisBackend implements Backend {
   readonly name: string;
-  /** The database of the connection; further ones would need a connection each. */
+  /** One database, selected when connecting; each further one would need its own connection. */
   readonly databases = 1;
   readonly #link: RedisLink;
   readonly #log: DatabaseLog;
-  /** Requests that arrived while the connection was being opened. */
+  /** Requests that arrived while the connection was opening. */
   readonly #waiters = new Set<Waiter>();
   #stopped = false;
 
@@ -109,11 +109,11 @@ export class RedisBackend implements Backend {
   }
 }
 
-/** Returns the error for a command that a transaction cannot contain; null: there is none. */
+/** Returns the error for a command that a transaction cannot contain; null: all commands are allowed. */
 export function notShared(commands: readonly Argv[]): Outcome | null {
   for (const argv of commands) {
     const isolation = isolationOf((argv[0] as ByteString).toUpperCase(), argv);
-    if (isolation.kind !== "shared") return error(`ERR ${argv[0]} is not carried by a transaction`);
+    if (isolation.kind !== "shared") return error(`ERR ${argv[0]} is not supported in a transaction`);
   }
   return null;
 }

@@ -1,6 +1,6 @@
 /**
- * A Redis under sentinels: the master that they name, and after a failover the next one. All sentinels are queried; the
- * newest answer (`config-epoch`) counts, as a sentinel that is cut off may be out of date.
+ * A Redis under sentinels: the master that they name, and after a failover the next one. All sentinels are queried. The
+ * newest reply (`config-epoch`) counts, because a sentinel that is cut off may be out of date.
  */
 
 import type { RedisGroupSpecification } from "../../../options/addresses/redis-group-list.js";
@@ -11,7 +11,7 @@ import { RedisGroupBackend } from "./group.js";
 import { type Address, type RedisBackendParts, RedisLink } from "./link.js";
 import { addressText, type Turn } from "./turns.js";
 
-/** Milliseconds between two queries for the master: while it serves, and while it does not. */
+/** The interval between two queries for the master, in milliseconds: while it serves, and while it does not. */
 const ASK_MS = 1_000;
 const ASK_SOON_MS = 100;
 
@@ -20,7 +20,7 @@ class SentinelFinder implements Finder {
   readonly #parts: RedisBackendParts<RedisGroupSpecification>;
   readonly #log: DatabaseLog;
   readonly #sentinels: readonly RedisLink[];
-  /** The last reply of each sentinel that named no master. */
+  /** The last reply of each sentinel that did not name a master. */
   readonly #replies = new Map<RedisLink, string>();
   #master: RedisLink | null = null;
   /** Whether the server has confirmed, on this connection, that it is a master. */
@@ -77,15 +77,15 @@ class SentinelFinder implements Finder {
     return this.isUp ? this.#master : null;
   }
 
-  /** Notes that the server itself reports that it is not a master, or not yet. */
+  /** Handles a server's report that it is not a master, or not yet. */
   turned(_turn: Turn, link: RedisLink): void {
     this.#isMaster = false;
-    link.drop("it is no master any more");
+    link.drop("it is no longer a master");
   }
 
   /**
-   * Ignores a redirection that a script may have invented, as it must not close the shared connection: other commands
-   * report it too.
+   * Ignores a redirection that a script may have invented: it must not close the shared connection. After a real
+   * failover other commands report it as well.
    */
   believed(): null {
     return null;
@@ -94,16 +94,19 @@ class SentinelFinder implements Finder {
   reasonFor(): string {
     if (this.#master !== null) return `${addressText(this.#master.address)}: ${this.#master.lastError}`;
     const { master } = this.#parts.specification;
-    const said = this.#sentinels.map((sentinel) => {
+    const reasons = this.#sentinels.map((sentinel) => {
       const why = sentinel.isUp
-        ? (this.#replies.get(sentinel) ?? "it has not answered yet")
+        ? (this.#replies.get(sentinel) ?? "it has not replied yet")
         : sentinel.lastError;
       return `${addressText(sentinel.address)}: ${why}`;
     });
-    return `no sentinel names the master "${master}": ${said.join("; ")}`;
+    return `no sentinel names the master "${master}": ${reasons.join("; ")}`;
   }
 
-  /** Whether the first query of a sentinel is running: its reply belongs into the log, which reports once a minute. */
+  /**
+   * Whether the first query of a sentinel is still running. The log waits for the reply, because it reports a failure
+   * only once a minute.
+   */
   get #isWaiting(): boolean {
     return (
       this.#master === null &&
@@ -124,7 +127,7 @@ class SentinelFinder implements Finder {
   async #askOne(sentinel: RedisLink): Promise<void> {
     const { master, username, password, sentinel: own } = this.#parts.specification;
     const outcome = await sentinel.ask(["SENTINEL", "MASTER", master]);
-    if (outcome.kind === "failed") this.#replies.set(sentinel, "it does not answer");
+    if (outcome.kind === "failed") this.#replies.set(sentinel, "it does not reply");
     if (this.#isStopped || outcome.kind === "failed") return;
     const facts = factsIn(outcome);
     const [host, port, epoch] = [
@@ -136,8 +139,8 @@ class SentinelFinder implements Finder {
       this.#take({ host, port }, epoch);
       return;
     }
-    const text = outcome.kind === "error" ? outcome.text : "it is no sentinel";
-    // A sentinel without a password of its own may have the servers'.
+    const text = outcome.kind === "error" ? outcome.text : "it is not a sentinel";
+    // A sentinel without its own password may use the password of the servers.
     if (!/^NOAUTH/.test(text) || own.password !== null || password === null) {
       this.#replies.set(sentinel, text);
       return;
@@ -149,7 +152,7 @@ class SentinelFinder implements Finder {
   #take(address: Address, epoch: number): void {
     const before = this.#master;
     const isSame = before !== null && addressText(before.address) === addressText(address);
-    // An older answer counts as long as there is no newer one.
+    // An older reply counts until there is a newer one.
     if (isSame || (before !== null && epoch <= this.#epoch)) return;
     this.#epoch = epoch;
     this.#isMaster = false;
@@ -172,7 +175,7 @@ class SentinelFinder implements Finder {
     const outcome = await link.ask(["ROLE"]);
     if (this.#isStopped || link !== this.#master || outcome.kind === "failed") return;
     const [role] = outcome.kind === "array" ? outcome.items : [];
-    // If the user may not run ROLE, READONLY will show it.
+    // If the user may not run ROLE, a READONLY error will show it later.
     if (role?.kind === "bulk" && role.bytes !== "master") link.drop(`its role is ${role.bytes}`);
     else {
       this.#isMaster = true;
@@ -181,7 +184,7 @@ class SentinelFinder implements Finder {
   }
 }
 
-/** Parses alternating names and values. */
+/** Parses a list of alternating names and values. */
 function factsIn(reply: Reply): ReadonlyMap<string, string> {
   const texts = (reply.kind === "array" ? reply.items : []).map((item) =>
     item.kind === "bulk" ? item.bytes : "",

@@ -1,6 +1,6 @@
-/** Counts the commands in all lanes, so that a command can wait for those that came before it. */
+/** Counts the commands in all lanes, so that a command can wait for all earlier ones. */
 
-/** The commands that came between two that waited. */
+/** The commands that arrived between two commands that wait for all earlier ones. */
 export class Crowd {
   #count = 0;
   #whenGone: (() => void) | null = null;
@@ -13,7 +13,7 @@ export class Crowd {
     if (--this.#count === 0) this.#whenGone?.();
   }
 
-  /** Resolves once all have left. */
+  /** Resolves once all commands have left. */
   gone(): Promise<void> {
     if (this.#count === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -26,7 +26,7 @@ export class Traffic {
   #crowd = new Crowd();
   #before: Promise<void> = Promise.resolve();
 
-  /** Adds a command, which must leave once. */
+  /** Adds a command, which must call `leave` once. */
   enter(): Crowd {
     this.#crowd.enter();
     return this.#crowd;
@@ -37,7 +37,7 @@ export class Traffic {
     const crowd = this.#crowd;
     this.#crowd = new Crowd();
     const before = this.#before;
-    // Do not return the promises' own results: each would keep the one before alive.
+    // Do not return the results of the promises: each one would keep the previous one alive.
     this.#before = crowd.gone().then(() => before);
     await this.#before;
   }

@@ -1,18 +1,18 @@
 /**
- * Replies of a Redis server that has not executed a command, and certainly will not: they redirect it, or ask to try
- * later.
+ * Parses replies of a Redis server that did not execute a command: they redirect the command, or request a later
+ * attempt.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Address } from "./link.js";
 
 export type Turn =
-  /** The slot has another master, or (`ask`) this one command belongs to another server. */
+  /** The slot has another master, or (`ask`) this one command must be sent to another server. */
   | { readonly kind: "moved" | "ask"; readonly slot: number; readonly address: Address }
   | { readonly kind: "later" };
 
 const ELSEWHERE = /^(MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})$/;
 /**
- * The servers' own texts: similar ones may be a script's. UNBLOCKED: a master with a waiting command became a replica.
+ * The servers' own texts; a script may write similar ones. UNBLOCKED: a master with a waiting command became a replica.
  */
 const LATER = new RegExp(
   "^(TRYAGAIN Multiple keys request during rehashing of slot|CLUSTERDOWN (The cluster is down|Hash slot not served)|" +
@@ -21,9 +21,9 @@ const LATER = new RegExp(
 );
 
 /**
- * Parses a reply.
+ * Parses an error reply.
  * @param asked  the server that replied, which may omit its own address
- * @returns null: it is an answer
+ * @returns null if the command was executed
  */
 export function turnOf(text: ByteString, asked: Address): Turn | null {
   if (LATER.test(text)) return { kind: "later" };
@@ -35,7 +35,7 @@ export function turnOf(text: ByteString, asked: Address): Turn | null {
 
 const SCRIPTS = /^(?:EVAL|EVALSHA|FCALL)(?:_RO)?$/i;
 
-/** Whether a command writes its own errors, so that redirections in them may be invented. */
+/** Whether a command can write its own errors, so that redirections in them may be invented. */
 export const isScript = ([name = ""]: readonly ByteString[]): boolean => SCRIPTS.test(name);
 
 export const addressText = ({ host, port }: Address): string =>

@@ -1,5 +1,5 @@
 /**
- * Selects the commands that replicas of a Redis must confirm (--wait-replicas): all that are not known to only read.
+ * Selects the commands that replicas of a Redis must confirm (--wait-replicas): all except those known to only read.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";

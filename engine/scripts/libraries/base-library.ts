@@ -1,6 +1,6 @@
 /**
- * The functions of Lua's own library that differ here: Redis's pcall, read-only tables, numbers of 64 bits, and chunks
- * as text only. Where little differs, Lua's own function continues in the same frame, so that its messages are correct.
+ * The functions of Lua's own library that differ here: Redis's pcall, read-only tables, 64-bit numbers, and chunks only
+ * as text. For small differences Lua's own function is called in the same frame, so that its messages are correct.
  */
 import { isShort, unsigned, writtenInteger } from "../lua/c-numbers.js";
 import { MANY_RESULTS, TYPE } from "../lua/lua-exports.js";
@@ -10,14 +10,14 @@ import type { Library } from "./library.js";
 const READONLY = "Attempt to modify a readonly table";
 const BYTECODE = "\x1b";
 
-/** Lua's own functions, by library and name. */
+/** Lua's original functions, by library and name. */
 export interface LuasOwn {
   readonly original: (library: string, name: string) => (state: number) => number;
-  /** Returns a function's index, to push it. */
+  /** Returns the index of a function, which is used to push it. */
   readonly index: (library: string, name: string) => number;
 }
 
-/** Guards of read-only tables, by address, and the metatable that a script sees of them. */
+/** The guards of read-only tables, by address, and the metatable that a script sees for them. */
 export type Guarded = ReadonlyMap<number, "none" | "own">;
 
 export function baseLibrary(machine: LuaMachine, { original, index }: LuasOwn, guarded: Guarded): Library {
@@ -31,7 +31,7 @@ export function baseLibrary(machine: LuaMachine, { original, index }: LuasOwn, g
     original("_G", "tonumber"),
   ];
   const [rawget, next, nextIndex] = [original("_G", "rawget"), original("_G", "next"), index("_G", "next")];
-  /** Replaces the first argument by the real table if it is a guard. */
+  /** Replaces the first argument with the real table if it is a guard. */
   const behindGuard = (state: number): number => {
     if (!guarded.has(lua.lua_topointer(state, 1))) return state;
     lua.lua_getmetatable(state, 1);
@@ -83,7 +83,7 @@ export function baseLibrary(machine: LuaMachine, { original, index }: LuasOwn, g
   };
 }
 
-/** Calls as Redis does: an error that is a table with a text becomes the text. */
+/** Calls a function as Redis does: an error that is a table with a text is replaced by the text. */
 function pcall(machine: LuaMachine, state: number): number {
   const { lua } = machine;
   lua.luaL_checkany(state, 1);
@@ -107,7 +107,7 @@ function refusedChunk(machine: LuaMachine, state: number): number {
   return 2;
 }
 
-/** Loads a chunk from the pieces that a function returns, until it returns none. */
+/** Loads a chunk from the pieces that a function returns, until it returns nothing. */
 function loadPieces(machine: LuaMachine, state: number, loadstring: (state: number) => number): number {
   const { lua } = machine;
   const name = lua.lua_isstring(state, 2) === 1 ? machine.text(state, 2) : "=(load)";
@@ -149,7 +149,7 @@ function wideNumber(machine: LuaMachine, state: number): number | null {
   return unsigned(machine.text(state, 1), base);
 }
 
-/** A directive of string.format. */
+/** Matches a directive of string.format. */
 const DIRECTIVE = /%(?:%|([-+ #0]*)(\d*)(?:\.(\d*))?(.?))/gs;
 
 export function stringLibrary(machine: LuaMachine, { original }: LuasOwn): Library {
@@ -185,12 +185,12 @@ export function stringLibrary(machine: LuaMachine, { original }: LuasOwn): Libra
   };
 }
 
-/** The remaining function that writes past a table's metatable. */
+/** Guards `insert`, the only other function that bypasses a table's metatable. */
 export function tableLibrary(machine: LuaMachine, { original }: LuasOwn, guarded: Guarded): Library {
   return { insert: unlessGuarded(machine, guarded, original("table", "insert")) };
 }
 
-function unlessGuarded(machine: LuaMachine, guarded: Guarded, go: (state: number) => number) {
+function unlessGuarded(machine: LuaMachine, guarded: Guarded, call: (state: number) => number) {
   return (state: number) =>
-    guarded.has(machine.lua.lua_topointer(state, 1)) ? machine.fail(state, READONLY) : go(state);
+    guarded.has(machine.lua.lua_topointer(state, 1)) ? machine.fail(state, READONLY) : call(state);
 }

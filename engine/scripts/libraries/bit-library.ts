@@ -1,4 +1,4 @@
-/** `bit`: the functions of Lua BitOp, on 32 bits. */
+/** The library `bit`: the functions of Lua BitOp, on 32 bits. */
 import type { LuaMachine } from "../lua/lua-machine.js";
 import type { Library } from "./library.js";
 
@@ -6,7 +6,7 @@ export function bitLibrary(machine: LuaMachine): Library {
   const { lua } = machine;
   const bits = (state: number, argument: number): number => {
     const value = lua.luaL_checknumber(state, argument);
-    // The lowest bits of the nearest integer, halves to even.
+    // Take the lowest bits of the nearest integer, rounding halves to even.
     return Number.isFinite(value) ? Number(BigInt.asIntN(32, BigInt(nearest(value)))) : 0;
   };
   const answer = (state: number, value: number): number => {
@@ -36,9 +36,9 @@ export function bitLibrary(machine: LuaMachine): Library {
     bswap: (state) => answer(state, swapped(bits(state, 1))),
     tohex(state) {
       const value = bits(state, 1);
-      const asked = lua.lua_type(state, 2) < 1 ? 8 : bits(state, 2);
-      const isUpper = asked < 0;
-      const digits = Math.min(8, Math.abs(asked));
+      const requested = lua.lua_type(state, 2) < 1 ? 8 : bits(state, 2);
+      const isUpper = requested < 0;
+      const digits = Math.min(8, Math.abs(requested));
       const text = (value >>> 0)
         .toString(16)
         .padStart(8, "0")
@@ -51,8 +51,8 @@ export function bitLibrary(machine: LuaMachine): Library {
 
 function nearest(value: number): number {
   const floor = Math.floor(value);
-  const rest = value - floor;
-  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1;
+  const fraction = value - floor;
+  if (fraction !== 0.5) return fraction < 0.5 ? floor : floor + 1;
   return floor % 2 === 0 ? floor : floor + 1;
 }
 

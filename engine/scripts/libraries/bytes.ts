@@ -1,16 +1,16 @@
-/** Converts numbers to bytes and back, for libraries that pack. */
+/** Converts numbers to bytes and back, for the libraries that pack values. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-const room = new DataView(new ArrayBuffer(8));
+const scratch = new DataView(new ArrayBuffer(8));
 
-/** Converts an integer to bytes, in the given number and order; higher bits are cut off. */
+/** Converts an integer to the given number of bytes, in the given byte order. Higher bits are cut off. */
 export function integerBytes(value: bigint, size: number, isLittle: boolean): ByteString {
   let bytes = "";
-  let rest = BigInt.asUintN(size * 8, value);
+  let remaining = BigInt.asUintN(size * 8, value);
   for (let i = 0; i < size; i++) {
-    const byte = String.fromCharCode(Number(rest & 0xffn));
+    const byte = String.fromCharCode(Number(remaining & 0xffn));
     bytes = isLittle ? bytes + byte : byte + bytes;
-    rest >>= 8n;
+    remaining >>= 8n;
   }
   return bytes;
 }
@@ -25,14 +25,14 @@ export function integerAt(bytes: ByteString, at: number, size: number, isLittle:
 }
 
 export function floatBytes(value: number, size: 4 | 8, isLittle: boolean): ByteString {
-  if (size === 4) room.setFloat32(0, value, isLittle);
-  else room.setFloat64(0, value, isLittle);
+  if (size === 4) scratch.setFloat32(0, value, isLittle);
+  else scratch.setFloat64(0, value, isLittle);
   let bytes = "";
-  for (let i = 0; i < size; i++) bytes += String.fromCharCode(room.getUint8(i));
+  for (let i = 0; i < size; i++) bytes += String.fromCharCode(scratch.getUint8(i));
   return bytes;
 }
 
 export function floatAt(bytes: ByteString, at: number, size: 4 | 8, isLittle: boolean): number {
-  for (let i = 0; i < size; i++) room.setUint8(i, bytes.charCodeAt(at + i));
-  return size === 4 ? room.getFloat32(0, isLittle) : room.getFloat64(0, isLittle);
+  for (let i = 0; i < size; i++) scratch.setUint8(i, bytes.charCodeAt(at + i));
+  return size === 4 ? scratch.getFloat32(0, isLittle) : scratch.getFloat64(0, isLittle);
 }

@@ -1,4 +1,4 @@
-/** `cjson.decode`. Formats and messages: lua-cjson 2.1, as in redis-server 7.0. */
+/** Implements `cjson.decode`. Formats and messages: lua-cjson 2.1, as in redis-server 7.0. */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
 import type { CjsonSettings } from "./cjson-settings.js";
@@ -27,7 +27,7 @@ const SIGNS: Readonly<Record<string, Token>> = {
   ",": "comma",
   ":": "colon",
 };
-/** Token names in messages. */
+/** The names of tokens in error messages. */
 const NAMES: Readonly<Record<Token, string>> = {
   "object begin": "T_OBJ_BEGIN",
   "object end": "T_OBJ_END",
@@ -54,7 +54,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 const NUMBER = /[-+]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)/y;
 const INVALID_NUMBER = /[-+]?(?:inf(?:inity)?|nan)/iy;
-/** The numbers that JSON permits. */
+/** Matches the numbers that JSON permits. */
 const STRICT = /^-?(?:0|[1-9]\d*)(?![xX])/;
 
 export class CjsonDecoder {
@@ -76,7 +76,7 @@ export class CjsonDecoder {
     this.#text = text;
   }
 
-  /** Pushes the value of the text. */
+  /** Decodes the text, and pushes its value. */
   decode(): void {
     if (this.#text.length > 1 && (this.#text[0] === "\0" || this.#text[1] === "\0"))
       this.#machine.failThere(this.#state, "JSON parser does not support UTF-16 or UTF-32");
@@ -263,7 +263,7 @@ function numberOf(text: string): number {
   return text.includes("nan") ? Number.NaN : Number(text);
 }
 
-/** Parses `\uXXXX`, or a pair of them. */
+/** Parses `\uXXXX`, or a surrogate pair of them. */
 function codePointAt(
   text: ByteString,
   at: number,

@@ -1,4 +1,4 @@
-/** `cjson.encode`. Formats and messages: lua-cjson 2.1, as in redis-server 7.0. */
+/** Implements `cjson.encode`. Formats and messages: lua-cjson 2.1, as in redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { Allowance } from "../lua/allowance.js";
 import { formatSignificant } from "../lua/c-numbers.js";
@@ -8,7 +8,7 @@ import { arrayLength, typeName } from "../lua/value.js";
 import type { CjsonSettings } from "./cjson-settings.js";
 
 const SLOTS = 4;
-/** Significant digits of Lua's own conversion to text. */
+/** The number of significant digits in Lua's own conversion to text. */
 const LUAS_DIGITS = 14;
 const ESCAPED = /["\\/\x00-\x1f\x7f]/g;
 const SHORT_ESCAPES: Readonly<Record<string, string>> = {
@@ -72,7 +72,7 @@ export class CjsonEncoder {
     return length > 0 ? this.#array(index, length, depth) : this.#object(index, depth);
   }
 
-  /** Returns the length of an array; 0 or less: it is none. */
+  /** Returns the length of an array; 0 or less: the table is not an array. */
   #arrayLength(index: number): number {
     const found = arrayLength(this.#machine, this.#state, index);
     if (found === null) return -1;
@@ -108,7 +108,7 @@ export class CjsonEncoder {
     return `{${parts.join(",")}}`;
   }
 
-  /** Encodes the key below the value on top. */
+  /** Encodes the key, which is below the value on top of the stack. */
   #key(): ByteString {
     const { lua } = this.#machine;
     const state = this.#state;

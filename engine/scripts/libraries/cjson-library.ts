@@ -1,4 +1,4 @@
-/** `cjson`. Formats and messages: lua-cjson 2.1, as in redis-server 7.0. */
+/** The library `cjson`. Formats and messages: lua-cjson 2.1, as in redis-server 7.0. */
 import { TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
 import { CjsonDecoder } from "./cjson-decoder.js";
@@ -14,7 +14,7 @@ export function cjsonLibrary(machine: LuaMachine): Library {
   const only = (state: number, what: string): void => {
     if (lua.lua_gettop(state) !== 1) machine.failArgument(state, 1, what);
   };
-  /** Returns an optional argument, within bounds. */
+  /** Returns an optional argument, after checking its bounds. */
   const integer = (state: number, argument: number, before: number, least: number, most: number): number => {
     if (lua.lua_type(state, argument) < 1) return before;
     const value = Math.trunc(lua.luaL_checknumber(state, argument));

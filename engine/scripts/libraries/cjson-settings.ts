@@ -1,13 +1,13 @@
-/** The settings of cjson that scripts can change. Defaults: lua-cjson's. */
+/** The settings of cjson that scripts can change. The defaults are those of lua-cjson. */
 export class CjsonSettings {
   sparseConverts = false;
   sparseRatio = 2;
   sparseSafe = 10;
   encodeDepth = 1000;
   decodeDepth = 1000;
-  /** Significant digits of a number. */
+  /** The number of significant digits. */
   precision = 14;
-  /** How NaN and infinities are encoded. */
+  /** The encoding of NaN and infinities. */
   encodeInvalid: "refused" | "written" | "null" = "refused";
   decodesInvalid = true;
 }

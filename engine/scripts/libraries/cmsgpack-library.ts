@@ -1,4 +1,4 @@
-/** `cmsgpack`: MessagePack. Formats and messages: lua-cmsgpack 0.4, as in redis-server 7.0. */
+/** The library `cmsgpack`: MessagePack. Formats and messages: lua-cmsgpack 0.4, as in redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { Allowance } from "../lua/allowance.js";
 import { TYPE } from "../lua/lua-exports.js";
@@ -8,7 +8,7 @@ import { floatBytes, integerBytes } from "./bytes.js";
 import { CmsgpackReader } from "./cmsgpack-reader.js";
 import type { Library } from "./library.js";
 
-/** Maximum depth of tables; deeper ones are nil. */
+/** Maximum nesting of tables; deeper tables are encoded as nil. */
 const DEPTH_MAX = 16;
 const INT64 = 2 ** 63;
 
@@ -19,7 +19,7 @@ export function cmsgpackLibrary(machine: LuaMachine): Library {
     text: ByteString,
     limit: number,
     offset: number,
-    tellsOffset: boolean,
+    returnsOffset: boolean,
   ): number => {
     if (limit < 0 || offset < 0)
       return machine.failThere(
@@ -36,7 +36,7 @@ export function cmsgpackLibrary(machine: LuaMachine): Library {
       reader.read();
       count++;
     }
-    if (!tellsOffset) return count;
+    if (!returnsOffset) return count;
     lua.lua_pushnumber(state, reader.hasMore ? reader.at : -1);
     lua.lua_insert(state, 2);
     return count + 1;

@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
 import { floatAt, integerAt } from "./bytes.js";
 
-/** Maximum depth of tables that are read, each of which uses this program's stack. */
+/** Maximum nesting of the tables that are read; each level uses the daemon's own stack. */
 const DEPTH_MAX = 1000;
 
 export class CmsgpackReader {
@@ -93,7 +93,7 @@ export class CmsgpackReader {
     return Number(BigInt.asIntN(size * 8, integerAt(this.#text, this.#taken(size), size, false)));
   }
 
-  /** Takes bytes. @returns their start */
+  /** Advances past the given number of bytes. @returns their start */
   #taken(bytes: number): number {
     const { at } = this;
     if (at + bytes > this.#text.length) this.#machine.failThere(this.#state, "Missing bytes in input.");

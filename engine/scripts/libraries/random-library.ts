@@ -1,4 +1,7 @@
-/** `math.random` and `math.randomseed`, with Redis's generator: drand48, started with the same seed in each process. */
+/**
+ * Implements `math.random` and `math.randomseed` with Redis's generator: drand48, started with the same seed in each
+ * process.
+ */
 import type { LuaMachine } from "../lua/lua-machine.js";
 import type { Library } from "./library.js";
 
@@ -15,7 +18,7 @@ export class Randomness {
     this.#state = (BigInt.asUintN(32, BigInt(Math.trunc(seed))) << 16n) | LOW;
   }
 
-  /** Returns a number of at least 0, below 1. */
+  /** Returns a number from 0 to below 1. */
   next(): number {
     this.#state = (this.#state * FACTOR + ADDEND) & MASK;
     return (Number(this.#state >> 17n) % MOST) / MOST;

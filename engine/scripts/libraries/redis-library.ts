@@ -1,4 +1,4 @@
-/** `redis`: commands, and Redis's further functions for scripts. Messages: redis-server 7.0, script_lua.c. */
+/** The library `redis`: commands, and Redis's other functions for scripts. Messages: redis-server 7.0, script_lua.c. */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
@@ -9,7 +9,7 @@ import type { LuaMachine } from "../lua/lua-machine.js";
 import type { ScriptRun } from "../lua/script-run.js";
 import type { Library } from "./library.js";
 
-/** The last of LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE and LOG_WARNING. */
+/** The highest log level: LOG_WARNING. */
 const LEVEL_MAX = 3;
 const REPL_ALL = 3;
 
@@ -25,7 +25,7 @@ export const REDIS_NUMBERS: Readonly<Record<string, number>> = {
   REPL_ALL,
 };
 
-/** @param current  returns the current run */
+/** @param current  returns the run that is in progress */
 export function redisLibrary(machine: LuaMachine, current: () => ScriptRun): Library {
   const { lua } = machine;
   const raise = (state: number, text: ByteString): never => {
@@ -112,7 +112,7 @@ function logged(
   return 0;
 }
 
-/** Returns the command in the arguments; a text: why there is none. */
+/** Returns the command in the arguments, or an error message. */
 function commandOf(machine: LuaMachine, state: number): ByteString[] | string {
   const { lua } = machine;
   const count = lua.lua_gettop(state);
@@ -137,7 +137,7 @@ function answered(machine: LuaMachine, state: number, run: ScriptRun, raises: bo
   return 1;
 }
 
-/** Returns the only argument, a string; null: it is something else, and an error was pushed. */
+/** Returns the only argument if it is a string. Otherwise pushes an error and returns null. */
 function onlyText(machine: LuaMachine, state: number): ByteString | null {
   const { lua } = machine;
   if (lua.lua_gettop(state) === 1 && lua.lua_type(state, 1) === TYPE.string) return machine.text(state, 1);
@@ -145,9 +145,9 @@ function onlyText(machine: LuaMachine, state: number): ByteString | null {
   return null;
 }
 
-/** Adds an error code, if the text has none. */
-function errorText(given: ByteString): ByteString {
-  const [text = ""] = given.split("\0", 1);
-  const said = text.startsWith("-") ? text.slice(1) : text;
-  return said.includes(" ") ? said.replace(/[\r\n]+$/, "") : `ERR ${said.replace(/[\r\n]+$/, "")}`;
+/** Adds an error code if the text has none. */
+function errorText(bytes: ByteString): ByteString {
+  const [text = ""] = bytes.split("\0", 1);
+  const message = text.startsWith("-") ? text.slice(1) : text;
+  return message.includes(" ") ? message.replace(/[\r\n]+$/, "") : `ERR ${message.replace(/[\r\n]+$/, "")}`;
 }

@@ -1,6 +1,6 @@
 /**
- * `struct`: values in the formats of C. Formats and messages: Roberto Ierusalimschy's library, as in redis-server 7.0
- * on 64 bits.
+ * The library `struct`: values in C's formats. Formats and messages: Roberto Ierusalimschy's library, as in
+ * redis-server 7.0 on 64 bits.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integerOf } from "../lua/c-numbers.js";
@@ -25,7 +25,7 @@ const SIZES: Readonly<Record<string, number>> = {
 };
 const NATURAL = { i: 4, c: 1 } as const;
 
-/** The parser of a format, and its position. */
+/** A parser that reads one letter of a format at a time. */
 class Format {
   readonly #machine: LuaMachine;
   readonly #state: number;
@@ -40,24 +40,24 @@ class Format {
     this.#text = text;
   }
 
-  /** Returns the next letter; "": there is none. */
+  /** Returns the next letter; empty: the format has ended. */
   next(): string {
     return this.#text[this.#at++] ?? "";
   }
 
-  /** Returns the bytes of a letter's value. */
+  /** Returns the size of a letter's value in bytes. */
   sizeOf(letter: string): number {
     const size = SIZES[letter];
     if (size !== undefined) return size;
     if (letter === "c") return this.#number(NATURAL.c);
     if (letter !== "i" && letter !== "I") return 0;
-    const asked = this.#number(NATURAL.i);
-    if (asked > INT_MAX)
-      this.#machine.failThere(this.#state, `integral size ${asked} is larger than limit of ${INT_MAX}`);
-    return asked;
+    const bytes = this.#number(NATURAL.i);
+    if (bytes > INT_MAX)
+      this.#machine.failThere(this.#state, `integral size ${bytes} is larger than limit of ${INT_MAX}`);
+    return bytes;
   }
 
-  /** Returns the padding before a value, for C's alignment. */
+  /** Returns the padding before a value, according to C's alignment. */
   padding(letter: string, size: number, at: number): number {
     if (size === 0 || letter === "c" || letter === "x") return 0;
     const unit = Math.min(size, this.align);
@@ -65,15 +65,15 @@ class Format {
     return (unit - (at & (unit - 1))) & (unit - 1);
   }
 
-  /** Applies a letter that has no value: byte order and alignment. */
+  /** Applies a letter that has no value: byte order or alignment. */
   option(letter: string): void {
     if (letter === " ") return;
     if (letter === ">" || letter === "<") this.isLittle = letter === "<";
     else if (letter === "!") {
-      const asked = this.#number(ALIGNMENT);
-      if (asked === 0 || (asked & (asked - 1)) !== 0)
-        this.#machine.failThere(this.#state, `alignment ${asked} is not a power of 2`);
-      this.align = asked;
+      const align = this.#number(ALIGNMENT);
+      if (align === 0 || (align & (align - 1)) !== 0)
+        this.#machine.failThere(this.#state, `alignment ${align} is not a power of 2`);
+      this.align = align;
     } else this.#machine.failArgument(this.#state, 1, `invalid format option '${letter}'`);
   }
 

@@ -1,27 +1,27 @@
 /**
- * Limits what a script's values may become outside the machine's memory: as much as that memory. A table that contains
- * another one twice, and so on, is small in Lua, but unbounded as text or reply.
+ * Limits the memory that a script's values may use outside the machine to the size of the machine's memory. A table
+ * that contains another one twice, and so on, is small in Lua, but unbounded as text or as a reply.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { LuaMachine } from "./lua-machine.js";
 
-/** Bytes of a value in addition to its text: those of a table in Lua. */
+/** The size of a value in addition to its text, in bytes, as in a Lua table. */
 const VALUE_BYTES = 16;
 
 export class Allowance {
   readonly #exceeded: () => never;
-  #left: number;
+  #remaining: number;
 
   /** @param exceeded  called when the limit is exceeded */
   constructor({ most }: LuaMachine, exceeded: () => never) {
-    this.#left = most;
+    this.#remaining = most;
     this.#exceeded = exceeded;
   }
 
   /** Counts one value. @returns its text */
   take(text: ByteString): ByteString {
-    this.#left -= VALUE_BYTES + text.length;
-    if (this.#left < 0) this.#exceeded();
+    this.#remaining -= VALUE_BYTES + text.length;
+    if (this.#remaining < 0) this.#exceeded();
     return text;
   }
 }

@@ -1,15 +1,15 @@
-/** Writes and parses numbers as C does on 64 bits, where those of a 32-bit Lua are too small. */
+/** Formats and parses numbers as C does on 64 bits, where the numbers of a 32-bit Lua are too small. */
 
 const WORD = 64;
 const LEAST = -(2n ** 63n);
 
-/** Converts a double to an integer as a 64-bit machine does: out of range, the result is the minimum. */
+/** Converts a double to an integer as a 64-bit machine does: a value out of range becomes the minimum. */
 export function integerOf(value: number): bigint {
   if (!(Math.abs(value) < 2 ** 63)) return LEAST;
   return BigInt(Math.trunc(value));
 }
 
-/** Returns whether 32 bits suffice, also without a sign. */
+/** Returns whether 32 bits suffice, with or without a sign. */
 export function isShort(value: number): boolean {
   return value >= 0 && value < 2 ** 31;
 }
@@ -21,7 +21,7 @@ interface IntegerForm {
   readonly letter: string;
 }
 
-/** Formats a number as `%d`, `%u`, `%x`, `%X` and `%o` do, with flags, width and precision. */
+/** Formats a number like `%d`, `%u`, `%x`, `%X` and `%o`, with flags, width and precision. */
 export function writtenInteger(value: number, { flags, width, precision, letter }: IntegerForm): string {
   const isSigned = letter === "d" || letter === "i";
   const whole = isSigned ? integerOf(value) : BigInt.asUintN(WORD, unsignedOf(value));
@@ -46,7 +46,7 @@ function unsignedOf(value: number): bigint {
 const DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz";
 const MOST = 2n ** 64n - 1n;
 
-/** Parses a complete text as C's strtoul does, on 64 bits. @returns null: it is no number */
+/** Parses a complete text as C's strtoul does, on 64 bits. @returns null if it is not a number */
 export function unsigned(text: string, base: number): number | null {
   const found = /^[ \t-\r]*([-+]?)(0[xX](?=[0-9a-fA-F]))?([0-9a-zA-Z]+)[ \t-\r]*$/.exec(text);
   if (found === null) return null;

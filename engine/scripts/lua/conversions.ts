@@ -1,4 +1,4 @@
-/** Converts replies to values of Lua. Source: redis-server 7.0, script_lua.c. */
+/** Converts replies to Lua values. Source: redis-server 7.0, script_lua.c. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { ManyBulks } from "../../../protocol/many-bulks.js";
 import type { Reply } from "../../../protocol/reply.js";
@@ -7,9 +7,9 @@ import type { LuaMachine } from "./lua-machine.js";
 
 export type Protocol = 2 | 3;
 
-/** Slots that a level needs on Lua's stack. */
+/** The number of slots that one level of a reply needs on Lua's stack. */
 export const DEPTH_SLOTS = 6;
-/** Maximum depth of a reply: no client reads deeper ones. */
+/** Maximum nesting of a reply; no client reads deeper ones. */
 export const DEPTH_MAX = 1000;
 
 /** Pushes a command's reply. */
@@ -52,14 +52,14 @@ export function pushReply(machine: LuaMachine, state: number, reply: Reply, prot
   }
 }
 
-/** Pushes a table with one text. */
+/** Pushes a table with one text field. */
 export function pushNamed(machine: LuaMachine, state: number, name: string, text: ByteString): void {
   machine.lua.lua_createtable(state, 0, 1);
   machine.push(state, text);
   machine.setField(state, name);
 }
 
-/** Pushes an error: the result of redis.pcall, and what redis.call raises. */
+/** Pushes an error: the result of redis.pcall, or the value that redis.call raises. */
 export function pushError(machine: LuaMachine, state: number, text: ByteString): void {
   pushNamed(machine, state, "err", text);
   machine.lua.lua_pushboolean(state, 1);
@@ -95,7 +95,7 @@ function pushVerbatim(
   machine.setField(state, "verbatim_string");
 }
 
-/** Pushes a reply that only RESP3 has: a boolean as a boolean, any other in its RESP2 form. */
+/** Pushes a reply that only RESP3 has: a boolean as a boolean, any other reply in its RESP2 form. */
 function pushWritten(
   machine: LuaMachine,
   state: number,
@@ -108,7 +108,7 @@ function pushWritten(
 
 type ManyReply = Extract<Reply, { readonly items: readonly Reply[] }>;
 
-/** Pushes a table that names the type, as RESP3 has it. */
+/** Pushes a table that names the RESP3 type. */
 function pushTyped(machine: LuaMachine, state: number, reply: ManyReply): void {
   const { lua } = machine;
   if (reply.kind === "array" || reply.kind === "pairs") {

@@ -1,4 +1,7 @@
-/** Lua's C interface, as far as it is used: addresses, indexes and sizes are numbers. Source: Lua 5.1, lua.h and lauxlib.h. */
+/**
+ * The part of Lua's C interface that is used here. Addresses, indexes and sizes are numbers. Source: Lua 5.1, lua.h and
+ * lauxlib.h.
+ */
 import type { WasmMemory, WasmTable } from "./web-assembly.js";
 
 export interface LuaExports {

@@ -1,5 +1,5 @@
 /**
- * A Lua 5.1 in WebAssembly: its memory, which is limited, its strings, which are bytes, and the host functions that it
+ * A Lua 5.1 machine in WebAssembly: its limited memory, its strings, which are bytes, and the host functions that it
  * calls. Its imports do nothing: it has no files, no clock and no environment.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -7,36 +7,36 @@ import { ShortStrings } from "../../../protocol/resp/short-strings.js";
 import { type LuaExports, REGISTRY, TYPE } from "./lua-exports.js";
 import { type HostFunction, instantiated, typed, type WasmModule } from "./web-assembly.js";
 
-/** Bytes of the buffer for strings that are passed in or out; longer ones get a buffer of their own. */
+/** The size of the buffer for strings that are passed in or out, in bytes; longer strings get their own buffer. */
 const SCRATCH_BYTES = 64 * 1024;
-/** Longer strings are copied by Node's own function. */
+/** The maximum length of a string that is copied byte by byte; longer ones are copied by Node. */
 const BY_HAND = 32;
 const PAGE_BYTES = 64 * 1024;
-/** The error "function not implemented" of a system call. */
+/** The error code "function not implemented" of a system call. */
 const ENOSYS = -52;
 const EBADF = 8;
-/** Instructions between two checks of the time. */
+/** The number of instructions between two checks of the time. */
 const HOOK_INSTRUCTIONS = 20_000;
 const MASK_COUNT = 8;
 const RECORD_BYTES = 128;
-/** The import that Lua's C code calls from within loops (metered.ts): a clock, which scripts do not have. */
+/** The import that Lua's C code calls in its loops (metered.ts): a clock, which scripts do not have. */
 export const METER = "emscripten_date_now";
 /** The first byte of a compiled chunk. */
 const BYTECODE = "\x1b";
 
-/** Thrown by Lua's own errors through host functions, and caught by Lua's own pcall. */
-const LONG_JUMP = new Error("Lua's own");
+/** Thrown for Lua's own errors through host functions, and caught by Lua's own pcall. */
+const LONG_JUMP = new Error("an error of Lua");
 
-/** Lua could not recover, or this module has a bug: the machine must not be used again. */
+/** The error of a machine that must not be used again: Lua could not recover, or this module has a bug. */
 export class LuaBroken extends Error {}
 
 export class LuaMachine {
   readonly lua: LuaExports;
   /** The state of the main thread. */
   readonly state: number;
-  /** Maximum bytes of its memory. */
+  /** The maximum size of its memory in bytes. */
   readonly most: number;
-  readonly #mayGoOn: (state: number | null) => void;
+  readonly #checkTime: (state: number | null) => void;
   readonly #scratch: number;
   readonly #record: number;
   readonly #strings = new ShortStrings();
@@ -47,13 +47,13 @@ export class LuaMachine {
   #words: DataView;
 
   /**
-   * @param most  maximum bytes of its memory
-   * @param look  called at intervals with the state, and with null in the middle of a long instruction, when Lua must
-   *   not be called; ends the script by throwing LuaBroken
+   * @param most  maximum size of its memory in bytes
+   * @param look  called at intervals with the state, or with null in the middle of a long instruction, when Lua must
+   * not be called; it stops the script by throwing LuaBroken
    */
   constructor(module: WasmModule, most: number, look: (state: number | null) => void) {
     this.most = most;
-    this.#mayGoOn = look;
+    this.#checkTime = look;
     this.lua = instantiated(module, this.#imports()) as LuaExports;
     this.#bytes = Buffer.from(this.lua.memory.buffer);
     this.#words = new DataView(this.lua.memory.buffer);
@@ -61,7 +61,7 @@ export class LuaMachine {
     this.#scratch = this.lua.malloc(SCRATCH_BYTES);
     this.#record = this.lua.malloc(RECORD_BYTES);
     this.state = this.lua.luaL_newstate();
-    if (this.state === 0) throw new LuaBroken("no memory to begin with");
+    if (this.state === 0) throw new LuaBroken("not enough memory to start Lua");
     this.lua.luaL_openlibs(this.state);
     const hook = (state: number) => {
       look(state);
@@ -76,12 +76,12 @@ export class LuaMachine {
     return this.lua.memory.buffer.byteLength;
   }
 
-  /** Bytes that Lua uses. */
+  /** The number of bytes that Lua uses. */
   get used(): number {
     return this.lua.lua_gc(this.state, 3, 0) * 1024;
   }
 
-  /** Places host functions in Lua's table. @returns their indexes, by which they can be pushed */
+  /** Adds host functions to Lua's table. @returns their indexes, which are used to push them */
   addFunctions(functions: readonly HostFunction[]): readonly number[] {
     return this.#addFunctions(functions, "function");
   }
@@ -104,7 +104,7 @@ export class LuaMachine {
     }
   }
 
-  /** Returns a string, or converts a number on the stack to one. */
+  /** Returns a string; converts a number on the stack to a string. */
   text(state: number, index: number): ByteString {
     const at = this.lua.lua_tolstring(state, index, this.#record);
     return at === 0 ? "" : this.#read(at, this.#length());
@@ -116,7 +116,7 @@ export class LuaMachine {
     return this.#read(at, this.#length());
   }
 
-  /** Allocates a name for the machine's lifetime. @returns its address */
+  /** Allocates a name for the lifetime of the machine. @returns its address */
   named(name: string): number {
     let at = this.#names.get(name);
     if (at === undefined) {
@@ -127,7 +127,7 @@ export class LuaMachine {
     return at;
   }
 
-  /** Pushes a name that is stored as a string of Lua. @param name  one of few */
+  /** Pushes a name that is stored as a Lua string. @param name  one of a small number of names */
   pushName(state: number, name: string): void {
     let ref = this.#refs.get(name);
     if (ref === undefined) {
@@ -139,8 +139,8 @@ export class LuaMachine {
   }
 
   /**
-   * Loads a chunk of source text: a compiled one could reach what scripts may not.
-   * @returns false: an error message is on the stack instead
+   * Loads a chunk of source text. Compiled chunks are rejected: they could access what is hidden from scripts.
+   * @returns false if an error message is on the stack instead
    */
   load(state: number, source: ByteString, name: string): boolean {
     const { lua } = this;
@@ -158,14 +158,14 @@ export class LuaMachine {
     }
   }
 
-  /** Raises an error with an unchanged text. */
+  /** Raises an error with the text as it is. */
   fail(state: number, text: ByteString): never {
     this.push(state, text);
     this.lua.lua_error(state);
     throw new LuaBroken("an error that was not raised");
   }
 
-  /** Raises an error whose text begins with the script's line. */
+  /** Raises an error whose text begins with the line number in the script. */
   failThere(state: number, text: ByteString): never {
     this.lua.luaL_where(state, 1);
     this.push(state, text);
@@ -179,12 +179,17 @@ export class LuaMachine {
     throw new LuaBroken("an error that was not raised");
   }
 
-  /** Sets a field of the table below the value on top, which is popped. @param name  one of few */
+  /**
+   * Sets a field of the table below the top of the stack to the value on top, which is popped. @param name  one of a
+   * small number of names
+   */
   setField(state: number, name: string): void {
     this.lua.lua_setfield(state, -2, this.named(name));
   }
 
-  /** Returns the position of a level of the call stack; null: there is none. Level 0 is the running function. */
+  /**
+   * Returns the position of a level of the call stack; null: there is no such level. Level 0 is the running function.
+   */
   where(state: number, level: number): { readonly isLua: boolean; source: string; line: number } | null {
     const { lua } = this;
     if (lua.lua_getstack(state, level, this.#record) === 0) return null;
@@ -197,7 +202,7 @@ export class LuaMachine {
     };
   }
 
-  /** Returns the position as the suffix of a message. */
+  /** Formats the position as the suffix of a message. */
   position(state: number, level: number): string {
     const found = this.where(state, level);
     return found === null ? "" : `, on ${found.source}:${found.line}.`;
@@ -222,18 +227,18 @@ export class LuaMachine {
   }
 
   #word(at: number): number {
-    if (this.#bytes.length === 0) this.#look();
+    if (this.#bytes.length === 0) this.#updateViews();
     return this.#words.getUint32(at, true);
   }
 
-  /** Updates the views of the memory, which has moved by growing. */
-  #look(): void {
+  /** Updates the views of the memory, which is reallocated when it grows. */
+  #updateViews(): void {
     this.#bytes = Buffer.from(this.lua.memory.buffer);
     this.#words = new DataView(this.lua.memory.buffer);
   }
 
   #write(at: number, text: ByteString): void {
-    if (this.#bytes.length === 0) this.#look();
+    if (this.#bytes.length === 0) this.#updateViews();
     const bytes = this.#bytes;
     const { length } = text;
     if (length > BY_HAND) bytes.write(text, at, "latin1");
@@ -241,15 +246,15 @@ export class LuaMachine {
   }
 
   #read(at: number, length: number): ByteString {
-    if (this.#bytes.length === 0) this.#look();
+    if (this.#bytes.length === 0) this.#updateViews();
     const bytes = this.#bytes;
-    // Scripts use the same commands, keys and fields again and again.
+    // Scripts use the same commands, keys and fields over and over.
     return this.#strings.take(bytes, at, at + length);
   }
 
   #cText(at: number): string {
     if (at === 0) return "";
-    if (this.#bytes.length === 0) this.#look();
+    if (this.#bytes.length === 0) this.#updateViews();
     return this.#bytes.toString("latin1", at, this.#bytes.indexOf(0, at));
   }
 
@@ -263,18 +268,18 @@ export class LuaMachine {
     const env = {
       ...Object.fromEntries(names.split(" ").map((name) => [name, absent])),
       exit: () => {
-        throw new LuaBroken("Lua has given up");
+        throw new LuaBroken("Lua has exited");
       },
       invoke_vii: (index: number, a: number, b: number) => this.#invoke(index, a, b),
       _emscripten_throw_longjmp: () => {
         throw LONG_JUMP;
       },
       emscripten_memcpy_js: (to: number, from: number, length: number) => {
-        if (this.#bytes.length === 0) this.#look();
+        if (this.#bytes.length === 0) this.#updateViews();
         this.#bytes.copyWithin(to, from, from + length);
       },
       [METER]: () => {
-        this.#mayGoOn(null);
+        this.#checkTime(null);
         return 0;
       },
       _emscripten_get_now_is_monotonic: none,
@@ -298,15 +303,15 @@ export class LuaMachine {
     }
   }
 
-  /** Grows the memory. @returns 0: it cannot, and Lua reports that there is not enough memory */
+  /** Grows the memory. @returns 0 if it cannot; Lua then reports that there is not enough memory */
   #grow(wanted: number): number {
     const { memory } = this.lua;
     const size = memory.buffer.byteLength;
     if (wanted > this.most) return 0;
-    // Grow in large steps: each one creates new views.
-    const aim = Math.min(this.most, Math.max(wanted, size + size / 4));
+    // Grow in large steps, because each step creates new views.
+    const target = Math.min(this.most, Math.max(wanted, size + size / 4));
     try {
-      memory.grow(Math.ceil((aim - size) / PAGE_BYTES));
+      memory.grow(Math.ceil((target - size) / PAGE_BYTES));
       return 1;
     } catch {
       return 0;

@@ -1,11 +1,11 @@
 /**
- * Adds a regular check to each loop of a WebAssembly module. A check between the instructions of Lua does not notice
- * that one of them runs without end in C, as a pattern of many `-` does.
+ * Adds a regular check to each loop of a WebAssembly module. A check between Lua instructions is not enough: a single
+ * instruction may run endlessly in C, such as a pattern of many `-`.
  * Source: WebAssembly Core Specification 2.0, "Binary Format".
  */
 import { leb } from "./web-assembly.js";
 
-/** Iterations between two checks: some milliseconds. */
+/** The number of iterations between two checks; they take a few milliseconds. */
 const ROUNDS = 1_000_000;
 
 const SECTION = { imports: 2, globals: 6, code: 10 } as const;
@@ -13,7 +13,7 @@ const HEAD_BYTES = 8;
 const I32 = 0x7f;
 const VARIABLE = 1;
 
-/** The instructions that are used here. */
+/** The opcodes that are used here. */
 const CODE = {
   loop: 0x03,
   if: 0x04,
@@ -28,7 +28,7 @@ const CODE = {
 } as const;
 const NO_RESULT = 0x40;
 
-/** The operands of an instruction: their number, or one of these. */
+/** The kinds of immediate operands of an instruction; other values are their number. */
 const UNKNOWN = -1;
 const BYTES_4 = 4;
 const BYTES_8 = 8;
@@ -60,7 +60,7 @@ for (const [first, last, immediates] of [
   [0xfc, 0xfc, MORE],
 ] as const)
   IMMEDIATES.fill(immediates, first, last + 1);
-/** For 0xfc, operands after the second code. */
+/** The number of immediates after the second opcode byte of 0xfc. */
 const NUMBERS_OF_MORE = [0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 2, 1, 2, 1, 2, 1, 1, 1];
 
 class Reader {
@@ -74,7 +74,7 @@ class Reader {
 
   byte(): number {
     const byte = this.bytes[this.at++];
-    if (byte === undefined) throw new Error("WebAssembly that ends too early");
+    if (byte === undefined) throw new Error("the WebAssembly module ends too early");
     return byte;
   }
 
@@ -89,7 +89,7 @@ class Reader {
 
   take(length: number): Uint8Array {
     this.at += length;
-    if (this.at > this.bytes.length) throw new Error("WebAssembly that ends too early");
+    if (this.at > this.bytes.length) throw new Error("the WebAssembly module ends too early");
     return this.bytes.subarray(this.at - length, this.at);
   }
 
@@ -97,27 +97,29 @@ class Reader {
     return Buffer.from(this.take(this.number())).toString("latin1");
   }
 
-  /** Skips an instruction. @returns its code */
+  /** Skips an instruction. @returns its opcode */
   instruction(): number {
     const code = this.byte();
     const immediates = IMMEDIATES[code] as number;
     if (immediates === BYTES_4 || immediates === BYTES_8) this.at += immediates;
     else if (immediates === TYPES) this.at += this.number();
-    else for (let left = this.#numbers(code, immediates); left > 0; left--) while (this.byte() >= 0x80);
+    else
+      for (let remaining = this.#numbers(code, immediates); remaining > 0; remaining--)
+        while (this.byte() >= 0x80);
     return code;
   }
 
   #numbers(code: number, immediates: number): number {
     if (immediates === TARGETS) return this.number() + 1;
     const numbers = immediates === MORE ? (NUMBERS_OF_MORE[this.number()] ?? UNKNOWN) : immediates;
-    if (numbers === UNKNOWN) throw new Error(`an instruction of WebAssembly that is not known: ${code}`);
+    if (numbers === UNKNOWN) throw new Error(`unknown WebAssembly instruction: ${code}`);
     return numbers;
   }
 }
 
 /**
  * Returns the module with checks in its loops.
- * @param asked  the imported function that is called: without parameters, with one result
+ * @param asked  the name of the imported function that is called; it has no parameters and one result
  */
 export function metered(module: Uint8Array, asked: string): Uint8Array {
   const reader = new Reader(module, HEAD_BYTES);
@@ -133,7 +135,7 @@ export function metered(module: Uint8Array, asked: string): Uint8Array {
       content = Buffer.concat([Buffer.from(leb(count + 1)), rest, Buffer.from(GLOBAL)]);
     }
     if (id === SECTION.code) {
-      if (meter.length === 0) throw new Error("WebAssembly without variables of its own");
+      if (meter.length === 0) throw new Error("the WebAssembly module has no global variables");
       content = withMeter(content, meter);
     }
     pieces.push(Uint8Array.from([id, ...leb(content.length)]), content);
@@ -141,19 +143,19 @@ export function metered(module: Uint8Array, asked: string): Uint8Array {
   return Buffer.concat(pieces);
 }
 
-/** Encodes a positive operand: signed, so its sign bit must be 0. */
+/** Encodes a positive operand. Operands are signed, so the sign bit must be 0. */
 const positive = (value: number): number[] => {
   const bytes = leb(value);
   const last = bytes.pop() as number;
   return last < 0x40 ? [...bytes, last] : [...bytes, last | 0x80, 0];
 };
 
-/** The variable that counts. */
+/** The global variable that counts the iterations. */
 const GLOBAL = [I32, VARIABLE, CODE.number, ...positive(ROUNDS), CODE.end];
 
-/** Encodes one iteration: count down, and after the last one call the function and start over. */
+/** Encodes the code of one iteration: it counts down, and after the last one calls the function and starts again. */
 function meterOf(global: number, called: number): number[] {
-  if (called < 0) throw new Error("WebAssembly that does not import what is asked");
+  if (called < 0) throw new Error("the WebAssembly module does not import the requested function");
   const [get, put] = [
     [CODE.getGlobal, ...leb(global)],
     [CODE.setGlobal, ...leb(global)],
@@ -173,7 +175,7 @@ function counted(content: Uint8Array): { readonly count: number; readonly rest: 
 }
 
 /**
- * Returns the index of an imported function; -1: there is none.
+ * Returns the index of an imported function; -1: it is not imported.
  * @throws Error  the module imports something other than functions
  */
 function importIndex(content: Uint8Array, asked: string): number {
@@ -183,7 +185,7 @@ function importIndex(content: Uint8Array, asked: string): number {
   for (let i = 0; i < count; i++) {
     reader.name();
     if (reader.name() === asked) found = i;
-    if (reader.byte() !== 0) throw new Error("WebAssembly that imports more than functions");
+    if (reader.byte() !== 0) throw new Error("the WebAssembly module imports more than functions");
     reader.number();
   }
   return found;
@@ -200,7 +202,7 @@ function withMeter(content: Uint8Array, meter: Uint8Array): Uint8Array {
   return Buffer.concat(pieces);
 }
 
-/** Adds checks to a function's body: its local variables, and its instructions. */
+/** Adds checks to a function's body, which consists of its local variables and its instructions. */
 function meteredBody(body: Uint8Array, meter: Uint8Array): Uint8Array {
   const reader = new Reader(body);
   for (let kinds = reader.number(); kinds > 0; kinds--) {

@@ -1,4 +1,4 @@
-/** Converts values of Lua to replies. Source: redis-server 7.0, script_lua.c. */
+/** Converts Lua values to replies. Source: redis-server 7.0, script_lua.c. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   array,
@@ -19,13 +19,13 @@ import { TYPE } from "./lua-exports.js";
 import { LuaBroken, type LuaMachine } from "./lua-machine.js";
 
 /**
- * Returns the reply of a script, from the top of the stack.
- * @param protocol  the one that the script has selected
- * @throws LuaBroken  it takes too much memory
+ * Returns the reply of a script, which is on top of the stack.
+ * @param protocol  the protocol that the script has selected
+ * @throws LuaBroken  the reply takes too much memory
  */
 export function answerOf(machine: LuaMachine, state: number, protocol: Protocol): Reply {
   const tooLong = (): never => {
-    throw new LuaBroken("an answer without end");
+    throw new LuaBroken("the answer is too long");
   };
   return replyOf({ machine, state, protocol, allowance: new Allowance(machine, tooLong) }, -1, 0);
 }
@@ -101,14 +101,14 @@ function tableReply(answer: Answer, index: number, depth: number): Reply {
   }
 }
 
-/** Returns a text as Redis writes it into a line, which treats it as a string of C. */
+/** Returns a text as Redis writes it into a line: up to the first NUL byte, as C strings end there. */
 export function oneLine(text: ByteString): ByteString {
   const end = text.indexOf("\0");
   return (end < 0 ? text : text.slice(0, end)).replace(/[\r\n]/g, " ");
 }
 
 /**
- * Returns whether a table has nothing after its elements: most have no fields, and looking up each field would cost
+ * Returns whether a table has only elements. Most tables have no other fields, and looking up each field would cost
  * more than this check.
  */
 function hasElementsAlone({ lua }: LuaMachine, state: number, index: number): boolean {
@@ -135,7 +135,7 @@ function elements(answer: Answer, index: number, depth: number): Reply[] {
   }
 }
 
-/** Converts the keys of the table on top, and its values if requested. */
+/** Converts the keys of the table on top of the stack, and its values if requested. */
 function fieldReplies(answer: Answer, withValues: boolean, depth: number): Reply[] {
   const { machine, state } = answer;
   const { lua } = machine;

@@ -1,33 +1,33 @@
-/** One run of a script: its caller, its protocol and its deadline. */
+/** One run of a script, with its caller, its protocol and its deadline. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Protocol } from "./conversions.js";
 import { LuaBroken } from "./lua-machine.js";
 
-/** The operations that a script calls. */
+/** The operations that a script can call. */
 export interface ScriptCaller {
-  /** Runs one command; errors are replies. */
+  /** Runs one command; errors are returned as replies. */
   call(argv: readonly ByteString[]): Reply;
   /** Returns whether the user may run a command; null: there is no such command. */
   may(argv: readonly ByteString[]): boolean | null;
-  /** Writes to the log. @param level  Redis's: 0 for debugging, 1, 2, 3 for warnings */
+  /** Writes to the log. @param level  Redis's level, from 0 for debugging to 3 for warnings */
   log(level: number, text: ByteString): void;
 }
 
 export class ScriptRun {
   readonly caller: ScriptCaller;
-  /** The protocol of replies to the script, and of its own. */
+  /** The protocol of replies to the script, and of the script's own reply. */
   protocol: Protocol = 2;
-  /** Whether its time was over before it ended. */
+  /** Whether the script was stopped because its time was up. */
   isStopped = false;
-  /** The error and its position. */
+  /** The error message and its position. */
   failure: { readonly text: ByteString; readonly position: string } | null = null;
 
   readonly #uptime: () => number;
   readonly #deadline: number;
   readonly #time: number;
 
-  /** @param bounds  milliseconds that it may take, earlier scripts included, and those that have passed */
+  /** @param bounds  milliseconds that the script may take, including earlier scripts, and those already spent */
   constructor(
     caller: ScriptCaller,
     uptime: () => number,
@@ -39,12 +39,15 @@ export class ScriptRun {
     this.#time = time;
   }
 
-  /** Stops the script when its time is up. Does not raise a Lua error, because the script could catch it, or loop in its handler. */
+  /**
+   * Stops the script when its time is up. It does not raise a Lua error, because the script could catch it, or loop in
+   * its handler.
+   */
   look(position: () => string): void {
     if (this.#uptime() <= this.#deadline) return;
     this.isStopped = true;
-    const text = `ERR Script stopped: it took more than ${this.#time} ms (lua-time-limit)`;
+    const text = `ERR Script stopped: it ran for more than ${this.#time} ms (lua-time-limit)`;
     this.failure = { text, position: position() };
-    throw new LuaBroken("its time is over");
+    throw new LuaBroken("the time limit was exceeded");
   }
 }

@@ -1,4 +1,4 @@
-/** Reads tables of Lua for libraries. Indexes are absolute. */
+/** Reads Lua tables for the libraries. Indexes are absolute. */
 
 import { TYPE, TYPE_NAMES } from "./lua-exports.js";
 import type { LuaMachine } from "./lua-machine.js";
@@ -8,7 +8,7 @@ export function typeName({ lua }: LuaMachine, state: number, index: number): str
   return type === TYPE.none ? "no value" : (TYPE_NAMES[type] ?? "no value");
 }
 
-/** Returns the maximum key and the count of a table whose keys are all positive integers; null: it has other keys. */
+/** Returns the maximum key and the number of keys, if all keys of a table are positive integers; otherwise null. */
 export function arrayLength(
   { lua }: LuaMachine,
   state: number,

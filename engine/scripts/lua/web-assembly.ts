@@ -1,4 +1,4 @@
-/** The part of WebAssembly that is used here, which Node's own types omit. */
+/** Types for the part of WebAssembly that is used here, which Node's types omit. */
 
 export interface WasmMemory {
   readonly buffer: ArrayBuffer;
@@ -33,21 +33,21 @@ export function instantiated(module: WasmModule, imports: WasmImports): object {
   return new WebAssembly.Instance(module, imports).exports;
 }
 
-/** Returns whether WebAssembly has trapped. */
+/** Returns whether an error is a WebAssembly trap. */
 export function isTrap(problem: unknown): boolean {
   return problem instanceof WebAssembly.RuntimeError;
 }
 
-/** A function for Lua's table; JavaScript functions have no WebAssembly type of their own. */
+/** A function for Lua's table. JavaScript functions do not have a WebAssembly type. */
 export type HostFunction = (state: number, other: number) => number;
 
 const I32 = 0x7f;
 const FUNCTION = 0x60;
-/** The types `(i32) -> i32`, a function of Lua, and `(i32, i32) -> ()`, a hook. */
+/** The function types: `(i32) -> i32` for Lua functions, and `(i32, i32) -> ()` for hooks. */
 const TYPES = [2, FUNCTION, 1, I32, 1, I32, FUNCTION, 2, I32, I32, 0];
 const HEAD = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 
-/** Converts functions to the form that a table accepts: by a module that exports what it imports. */
+/** Converts functions to the form that a table accepts, with a module that imports and exports them. */
 export function typed(functions: readonly HostFunction[], kind: "function" | "hook"): readonly unknown[] {
   const type = kind === "function" ? 0 : 1;
   const names = functions.map((_, i) => String(i));
@@ -60,23 +60,23 @@ export function typed(functions: readonly HostFunction[], kind: "function" | "ho
     ...section(2, [...count, ...imports]),
     ...section(7, [...count, ...exports]),
   ];
-  const given = Object.fromEntries(functions.map((one, i) => [String(i), one]));
-  const made = instantiated(compiled(Uint8Array.from(bytes)), { h: given }) as Record<string, unknown>;
-  return names.map((name) => made[name]);
+  const hosted = Object.fromEntries(functions.map((one, i) => [String(i), one]));
+  const converted = instantiated(compiled(Uint8Array.from(bytes)), { h: hosted }) as Record<string, unknown>;
+  return names.map((name) => converted[name]);
 }
 
 const section = (id: number, content: readonly number[]) => [id, ...leb(content.length), ...content];
 
 const text = (name: string) => [name.length, ...Buffer.from(name, "latin1")];
 
-/** Encodes a number in seven bits a byte, the lowest first. */
+/** Encodes a number in groups of seven bits, the lowest first. */
 export function leb(number: number): number[] {
   const bytes: number[] = [];
-  let rest = number;
+  let remaining = number;
   do {
-    const low = rest & 0x7f;
-    rest >>>= 7;
-    bytes.push(rest === 0 ? low : low | 0x80);
-  } while (rest !== 0);
+    const low = remaining & 0x7f;
+    remaining >>>= 7;
+    bytes.push(remaining === 0 ? low : low | 0x80);
+  } while (remaining !== 0);
   return bytes;
 }

@@ -19,26 +19,26 @@ import { failure, lengthOf, type Member, sentenceOf, success } from "../messages
 import { bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { Answer } from "./document-client.js";
 
-/** Entries of one step: reading the clock takes as long as writing some of them. */
+/** The number of entries in one step: reading the clock takes as long as writing a few of them. */
 const STEP_ENTRIES = 4 * ENTRIES_TOGETHER;
-/** Documents of one step, with their names. */
+/** The number of documents, with their names, in one step. */
 const STEP_DOCUMENTS = 64;
-/** Names that are written in one step. */
+/** The number of names that are written in one step. */
 const NAMES_TOGETHER = 256;
-/** Characters of entries' texts that are written in one go. */
+/** Maximum characters of the texts of entries that are written together. */
 const TOGETHER_CHARS_MAX = 256 * 1024;
 
 export const NO_DOCUMENT = "No document provided.";
 export const NO_DATA = "No data provided.";
 export const NO_ID = "No id provided or not numeric value.";
 export const NOT_MEMBERS = "Data must be provided in array.";
-/** The sentences for a document, or an entry, that does not exist. */
+/** The messages for a document or an entry that does not exist. */
 export const NOT_THERE: ReadonlySet<string> = new Set([
   "Document provided does not exist.",
   "Key:id provided does not exist in document.",
 ]);
 
-/** Returns the answer for a command's reply; the message of a failure is the error's sentence. */
+/** Returns the answer for a command's reply. The message of a failure is the text of the error. */
 export function good(reply: Reply, members: () => readonly Member[]): string {
   return reply.kind === "error" ? failure(sentenceOf(reply)) : success(...members());
 }
@@ -46,7 +46,7 @@ export function good(reply: Reply, members: () => readonly Member[]): string {
 export const replicatedMember = (replicated: boolean | null): Member[] =>
   replicated === null ? [] : [["replicated", String(replicated)]];
 
-/** Returns keys and texts of entries as JSON. */
+/** Returns the keys and texts of entries as JSON. */
 export function entriesJson(reply: Reply): string {
   if (reply instanceof EntriesReply) return keptJson(reply);
   const keys: string[] = [];
@@ -60,7 +60,9 @@ export function entriesJson(reply: Reply): string {
   return writePhpMembers(keys, texts);
 }
 
-/** Whether entries are written in pieces: there are many, they are long, or they are still to be found. */
+/**
+ * Returns whether entries are written in pieces, because there are many, they are long, or they are still to be found.
+ */
 export const isLong = (reply: EntriesReply) =>
   reply.isPending || reply.size > ENTRIES_TOGETHER || areLong(reply.found.texts);
 
@@ -70,7 +72,7 @@ function keptJson(reply: EntriesReply): string {
   return finish(entriesPieces(reply)).join("");
 }
 
-/** Writes entries in steps. Most of the texts are already as PHP would write them, many at a time. */
+/** Writes entries in steps. Most texts are already in PHP's form, so many are written together. */
 export function* entriesPieces(reply: EntriesReply): Generator<void, readonly string[]> {
   const { keys, texts } = yield* reply.steps();
   const isList = keys === null || keys.every((key, index) => key === index || key === String(index));
@@ -88,7 +90,7 @@ export function* entriesPieces(reply: EntriesReply): Generator<void, readonly st
   return pieces;
 }
 
-/** Writes a list of entries that are not stored yet, in steps; null: it is short. */
+/** Writes a list of entries that are not stored yet, in steps; null: the list is short. */
 export function longList(texts: readonly ByteString[]): Generator<void, readonly string[]> | null {
   return areLong(texts) ? listPieces(texts) : null;
 }
@@ -115,13 +117,13 @@ function* longEntries(
   }
 }
 
-/** Writes all documents with their entries, in steps. @param reply  of DOC.GETALL */
+/** Writes all documents with their entries, in steps. @param reply  the reply to DOC.GETALL */
 export function* documentsPieces(reply: Reply): Generator<void, readonly string[]> {
   const items = reply instanceof StepReply ? yield* reply.steps() : itemsOf(reply);
   let isList = true;
   for (let at = 0; at < items.length && isList; at += 2) isList = bytesOf(items[at]) === String(at / 2);
   const pieces: string[] = [];
-  // Small documents share a piece: each piece is visited and copied whenever the answer is passed on.
+  // Small documents share a piece, because each piece is copied whenever the answer is passed to another function.
   let piece = isList ? "[" : "{";
   for (let at = 0; at < items.length; at += 2) {
     if (at > 0) piece += ",";
@@ -178,7 +180,9 @@ const nameJson = (key: ByteString | number) =>
   typeof key === "number" ? `"${key}"` : writePhpString(textOfBytes(key));
 
 export const keyJson = (bytes: ByteString) => writePhpKey(textOfBytes(bytes));
-/** Returns an id as JSON: a text where a language with double numbers would take it for another entry's id. */
+/**
+ * Returns an id as JSON. It is a string if a language with only doubles would confuse it with the id of another entry.
+ */
 export const idJson = (bytes: ByteString) =>
   Number.isSafeInteger(Number(bytes)) ? keyJson(bytes) : writePhpString(textOfBytes(bytes));
 export const listOf = (items: readonly ByteString[], write: (bytes: ByteString) => string) =>
@@ -186,8 +190,8 @@ export const listOf = (items: readonly ByteString[], write: (bytes: ByteString) 
 export const isNumeric = (id: ByteString) => phpNumeric(textOfBytes(id)) !== undefined;
 
 /**
- * Applies a step to a reply, in the same turn if the reply has come: most commands are answered in the turn in which
- * they arrive.
+ * Applies a step to a value, in the same turn if the value is available. Most commands are answered in the turn in
+ * which they arrive.
  */
 export function then<A>(value: A | Promise<A>, next: (value: A) => Answer): Answer {
   return value instanceof Promise ? value.then(next) : next(value);

@@ -1,6 +1,7 @@
 /**
- * The actions of the JSON protocol, a row for each: it turns the members of a request into a command on documents,
- * and the reply into members. Order of the checks and of the members: test/vectors/json; docs/json-documents.md.
+ * The actions of the JSON protocol, one row for each. A row turns the members of a request into a command on documents,
+ * and the reply into members. Source for the order of the checks and of the members: test/vectors/json;
+ * docs/json-documents.md.
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { CountReply, EntriesReply } from "../../../protocol/entries-reply.js";
@@ -79,7 +80,7 @@ function get(client: DocumentClient, request: JsonRequest): Answer {
   ];
   return then(client.read(argv), (reply) => {
     const isFound = reply.kind !== "map" || itemsOf(reply).length > 0;
-    // An id that is neither a number nor an entry's key is ignored.
+    // Ignore an id that is neither a number nor an entry's key.
     return isFound || isNumeric(id)
       ? good(reply, () => dataOf(reply, request))
       : getSeveral(client, request, document);
@@ -94,9 +95,9 @@ function explain(client: DocumentClient, request: JsonRequest, document: ByteStr
 }
 
 const ONE_ENTRY =
-  "Nothing chooses entries: without where, query, sort and limit there is nothing to explain.";
+  "Nothing selects entries: without where, query, sort and limit there is nothing to explain.";
 
-/** Explains how a write would find the entries, and writes nothing. @returns null: no explanation is requested */
+/** Explains how a write would find the entries, without writing. @returns null if no explanation was requested */
 function explained(client: DocumentClient, request: JsonRequest): Answer | null {
   if (!request.isOn("explain")) return null;
   const { document, id } = request;
@@ -107,7 +108,7 @@ function explained(client: DocumentClient, request: JsonRequest): Answer | null 
   return id === undefined && !isChosen ? failure(ONE_ENTRY) : explain(client, request, document);
 }
 
-/** @param argv  a read, which reports how entries are found instead of reading them */
+/** @param argv  a read, which then reports how entries are found instead of reading them */
 function explanation(client: DocumentClient, argv: readonly ByteString[]): Answer {
   return then(client.read([...argv, "EXPLAIN"]), (reply) =>
     good(reply, () => {
@@ -123,8 +124,7 @@ function explanation(client: DocumentClient, argv: readonly ByteString[]): Answe
 }
 
 /**
- * Returns the conditions of a request with an id: like the original it ignores a query; unknown conditions are
- * refused.
+ * Returns the conditions of a request with an id. Like the original it ignores a query; unknown conditions are refused.
  */
 const named = (request: JsonRequest) =>
   filterWords(request).slice(request.get("query") === undefined ? 0 : 2);
@@ -138,7 +138,7 @@ function getSeveral(client: DocumentClient, request: JsonRequest, document: Byte
   });
 }
 
-/** Returns what `dataOf` does, in steps. */
+/** Returns the same members as `dataOf`, in steps. */
 function* longMembers(
   reply: EntriesReply,
   request: JsonRequest,
@@ -184,12 +184,14 @@ function listIndexes(client: DocumentClient, { document }: JsonRequest): Answer 
   );
 }
 
-/** Answers all documents. `replicated` only repeats the request: nothing was written. */
+/** Returns all documents. `replicated` only repeats the request, because nothing was written. */
 function getAll(client: DocumentClient, request: JsonRequest): Answer {
   return then(client.read(["DOC.GETALL"]), (reply) => {
     if (reply.kind === "error") return failure(sentenceOf(reply));
-    const asked: Member = ["replicated", String(!request.isOff("replicate"))];
-    return then(client.inTurns(documentsPieces(reply)), (data) => longSuccess([["documents", data], asked]));
+    const replicated: Member = ["replicated", String(!request.isOff("replicate"))];
+    return then(client.inTurns(documentsPieces(reply)), (data) =>
+      longSuccess([["documents", data], replicated]),
+    );
   });
 }
 
@@ -202,7 +204,7 @@ function logIn(client: DocumentClient, request: JsonRequest): Answer {
 }
 
 /**
- * Returns the members for the entries found. If there are none, the members are left out, unless all entries were
+ * Returns the members for the entries found. If there are no entries, the members are omitted, unless all entries were
  * requested.
  */
 function dataOf(reply: Reply, request: JsonRequest, isAll = false): Member[] {
@@ -216,7 +218,7 @@ function dataOf(reply: Reply, request: JsonRequest, isAll = false): Member[] {
   return members;
 }
 
-/** Returns the ids in order, for languages that sort members with numeric names. */
+/** Returns the ids in order, for languages that reorder members with numeric names. */
 const idsOf = (reply: Reply, request: JsonRequest): Member[] =>
   request.get("sort") === undefined ? [] : [["ids", listOf(keysOf(itemsOf(reply)), idJson)]];
 

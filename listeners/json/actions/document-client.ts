@@ -1,4 +1,4 @@
-/** A JSON client as its actions see it: it reaches the documents with the rights of its user. */
+/** A JSON client as the actions see it. It accesses the documents with the rights of its user. */
 
 import { SessionSender } from "../../../engine/users/session-sender.js";
 import { UserCommands } from "../../../engine/users/user-commands.js";
@@ -14,7 +14,7 @@ import type { JsonReplicas } from "../replicas/replicas.js";
 const NOT_PERMITTED = error("NOPERM this user has no permissions for this action or document.");
 const OUT_OF_MEMORY = error("OOM No memory is left for more data.");
 
-/** A command's reply, and whether a replica has the write; null: the answer says nothing of replicas. */
+/** A command's reply, and whether a replica has the write; null: the answer does not mention replicas. */
 export interface Written {
   readonly reply: Reply;
   readonly replicated: boolean | null;
@@ -30,18 +30,18 @@ export class DocumentClient {
   readonly #sender: SessionSender;
   #isGone = false;
 
-  /** @param replicas  original servers that are sent the writes; null: none */
+  /** @param replicas  original servers to which writes are sent; null: there are none */
   constructor(host: UserSocketHost, replicas: JsonReplicas | null) {
     this.#host = host;
     this.#replicas = replicas;
     this.commands = new UserCommands(host, denied);
-    this.#sender = new SessionSender(this.commands.guest, host.environment);
+    this.#sender = new SessionSender(this.commands.userSession, host.environment);
   }
 
   /**
-   * The ids of entries without keys. `moving`: 0, 1, 2, …; a deletion renumbers the later ones. `counted`: the same,
-   * but a deletion changes no other id. `long`: numbers of 19 digits, of a sidecar, whose writes are not dated after
-   * everything that the daemons have applied.
+   * The kind of ids that entries without keys receive. `moving`: 0, 1, 2, …, where a deletion renumbers the later
+   * entries. `counted`: the same, but a deletion changes no other id. `long`: numbers with 19 digits, on a sidecar,
+   * whose writes may be dated before writes that the daemons have already applied.
    */
   get ids(): "moving" | "counted" | "long" {
     const { records, carries } = this.#host.path;
@@ -66,7 +66,9 @@ export class DocumentClient {
     }
     let replicated: boolean | null = isLocal || path.others !== null ? false : null;
     const waits = !isLocal && path.others !== null && path.others > 0;
-    const sender = waits ? this.#sender.awaiting((came) => (replicated = came)) : this.#sender;
+    const sender = waits
+      ? this.#sender.awaiting((isReplicated) => (replicated = isReplicated))
+      : this.#sender;
     const reply = path.execute(called.command, argv, sender);
     return reply instanceof Promise
       ? reply.then((settled) => ({ reply: settled, replicated }))
@@ -74,15 +76,18 @@ export class DocumentClient {
   }
 
   /**
-   * Runs long work in steps, between which other clients are served; within one turn if it is short. @returns its
-   * result
+   * Runs long work in steps, between which other clients are served; short work runs within one turn. @returns the
+   * result of the work
    */
   inTurns<A>(work: Iterator<void, A>): A | Promise<A> {
     const clock = { uptime: this.#host.environment.uptime, soon: setImmediate };
     return inTurns(work, clock, { isWanted: () => !this.#isGone });
   }
 
-  /** Ends long answers: the client has gone, and would otherwise have its answers made side by side. */
+  /**
+   * Ends long answers, because the client has gone. Otherwise a client could have many answers computed at the same
+   * time.
+   */
   leave(): void {
     this.#isGone = true;
   }

@@ -1,7 +1,7 @@
 /**
- * Requests with `"replicate":false` on a daemon in memory alone: a server of the original's kind forwards its own
- * writes in this way. They are carried out as the original does it. Source: test/vectors/json; docs/json-documents.md
- * "Moving over, and testing".
+ * Handles requests with `"replicate":false` on a daemon that has data only in memory. An original server forwards its
+ * own writes in this form, so they are carried out as the original does it. Source: test/vectors/json;
+ * docs/json-documents.md "Moving over, and testing".
  */
 import type { Logger } from "pino";
 import type { Environment } from "../../../net/process/environment.js";
@@ -25,7 +25,7 @@ import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
 import { good, isNumeric, keyJson, listOf, NOT_THERE, replicatedMember } from "./action-answers.js";
 import type { Answer, DocumentClient } from "./document-client.js";
 
-/** The entry whose members are permitted in all entries. */
+/** The id of the entry whose members are permitted in all entries. */
 const FIRST = "0";
 const [NO_DOCUMENT_THERE, NO_ENTRY] = [...NOT_THERE] as [string, string];
 
@@ -34,8 +34,8 @@ export function isPassedOn(client: DocumentClient, request: JsonRequest): boolea
 }
 
 /**
- * Checks entries as the original does: members may be missing, and only the entry 0 is compared. @returns arguments
- * of DOC.INSERT
+ * Checks entries as the original does: members may be missing, and entries are compared only with the entry 0. @returns
+ * arguments of DOC.INSERT
  */
 export function checkWords(
   client: DocumentClient,
@@ -48,12 +48,12 @@ export function checkWords(
   const isEmpty = itemsOf(atOnce(client.read(["DOC.GET", document, "LIMIT", "0", "1"]))).length === 0;
   const model = first ?? (isEmpty && isNumbered ? values[0] : undefined);
   const names = isContainer(model) ? new Set(memberNames(model)) : null;
-  const isTaken = (value: JsonValue) =>
+  const isAccepted = (value: JsonValue) =>
     isContainer(value) && (names === null || memberNames(value).every((name) => names.has(name)));
-  return values.every(isTaken) ? ["NOCHECK"] : [];
+  return values.every(isAccepted) ? ["NOCHECK"] : [];
 }
 
-/** Returns the id that `update` means: if the id is not a number, the number at its beginning. */
+/** Returns the id that `update` refers to. If it is not a number, the number at its beginning counts. */
 export function idOf(
   client: DocumentClient,
   document: ByteString,
@@ -63,7 +63,7 @@ export function idOf(
   return String(Number.parseInt(textOfBytes(id), 10) || 0);
 }
 
-/** Whether `update` by an id replaces all entries by the object's members. */
+/** Returns whether an `update` with an id replaces all entries by the members of the object. */
 export function isReplacing(id: ByteString | undefined, data: JsonValue): data is JsonObject {
   const isOperators = data instanceof JsonObject && data.names[0]?.startsWith("$") === true;
   const isEntry = data instanceof JsonObject && data.names.length > 0 && !isListLike(data.names);
@@ -84,7 +84,7 @@ export function replaceAll(
   if (found.kind === "error") return failure(NO_DOCUMENT_THERE);
   if (itemsOf(found).length === 0) return failure(NO_ENTRY);
   const keys = bulksOf(itemsOf(atOnce(client.read(["DOC.GETKEYS", document])))[1]);
-  // A client that may not insert, or has no memory for it, is refused before anything is removed.
+  // A client that may not insert, or for which there is no memory, is refused before anything is removed.
   const tried = write(client, request, ["DOC.INSERT", document, "NOCHECK"]);
   if (tried.kind === "error") return failure(sentenceOf(tried));
   write(client, request, ["DOC.EMPTY", document]);
@@ -100,7 +100,7 @@ export function replaceAll(
   ]);
 }
 
-/** Renumbers all entries after a deletion, as the original does, even those with clients' own keys. */
+/** Renumbers all entries after a deletion, as the original does, including those with clients' own keys. */
 export function countAnew(client: DocumentClient, request: JsonRequest, document: ByteString): void {
   const items = itemsOf(atOnce(client.read(["DOC.GET", document])));
   const isCounted = items.every((item, at) => at % 2 === 1 || bytesOf(item) === String(at / 2));
@@ -116,24 +116,24 @@ function entryOf(client: DocumentClient, document: ByteString, id: ByteString): 
 
 function write(client: DocumentClient, request: JsonRequest, argv: readonly ByteString[]): Reply {
   const written = client.write(argv, request);
-  if (written instanceof Promise) throw new Error("a daemon in memory alone writes at once");
+  if (written instanceof Promise) throw new Error("an in-memory daemon writes immediately");
   return written.reply;
 }
 
 function atOnce(reply: Reply | Promise<Reply>): Reply {
-  if (reply instanceof Promise) throw new Error("a daemon in memory alone reads at once");
+  if (reply instanceof Promise) throw new Error("an in-memory daemon reads immediately");
   return reply;
 }
 
-/** Milliseconds between two log lines about a refusal. */
+/** The interval between two log lines about a refusal, in milliseconds. */
 const SILENCE_MS = 1_000;
 
-/** Logs refusals of requests that other servers have forwarded: those servers do not log them. */
+/** Logs refusals of requests that other servers have forwarded, because those servers do not log them. */
 export class RefusedRequests {
   readonly #throttle: LogThrottle;
   readonly #sentence: string;
 
-  /** @param sentence  the sentence of the log line */
+  /** @param sentence  the message of the log line */
   constructor(log: Logger, environment: Environment, sentence: string) {
     this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: SILENCE_MS });
     this.#sentence = sentence;

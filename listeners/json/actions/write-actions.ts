@@ -1,6 +1,6 @@
 /**
- * The actions that change documents: members become a command, and its reply members. Source: test/vectors/json;
- * docs/json-documents.md.
+ * The actions that change documents. The members of a request become a command, and the reply becomes members. Source:
+ * test/vectors/json; docs/json-documents.md.
  */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { isContainer, memberNames, memberValues } from "../../../protocol/json/json-value.js";
@@ -37,7 +37,7 @@ export function change(client: DocumentClient, request: JsonRequest, command: st
   const { document } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
   return then(client.write([command, document], request), ({ reply, replicated }) =>
-    // A document that does not exist was not emptied, and nothing was replicated.
+    // A document that does not exist was not emptied, so nothing was replicated.
     good(reply, () => replicatedMember(reply.kind === "integer" && reply.value === 0 ? null : replicated)),
   );
 }
@@ -57,24 +57,25 @@ export function insert(client: DocumentClient, request: JsonRequest): Answer {
   const counted = isNumbered && client.ids === "counted" ? ["COUNT"] : [];
   const unchecked = isPassedOn(client, request) ? checkWords(client, document, data, isNumbered) : [];
   const argv = ["DOC.INSERT", document, ...lifetime, ...counted, ...unchecked, ...keys, ...entries];
-  const asksIds = request.isOn("ids") || (isNumbered && client.ids === "long" && entries.length > 0);
+  const returnsIds = request.isOn("ids") || (isNumbered && client.ids === "long" && entries.length > 0);
   return then(client.write(argv, request), ({ reply, replicated }) => {
     if (reply.kind === "error") return failure(sentenceOf(reply));
-    const others: Member[] = [
+    const additional: Member[] = [
       ...replicatedMember(replicated),
-      ...(asksIds ? [["ids", listOf(bulksOf(reply), idJson)] as const] : []),
+      ...(returnsIds ? [["ids", listOf(bulksOf(reply), idJson)] as const] : []),
     ];
-    if (texts.length === 0) return success(...others);
+    if (texts.length === 0) return success(...additional);
     const long = isNumbered ? longList(texts) : null;
-    if (long === null) return success([INSERTED, insertedJson(texts, isNumbered ? null : names)], ...others);
-    return then(client.inTurns(long), (pieces) => longSuccess([[INSERTED, pieces], ...others]));
+    if (long === null)
+      return success([INSERTED, insertedJson(texts, isNumbered ? null : names)], ...additional);
+    return then(client.inTurns(long), (pieces) => longSuccess([[INSERTED, pieces], ...additional]));
   });
 }
 
-/** The name of the member, as the original spells it. */
+/** The name of the member, spelled as in the original. */
 const INSERTED = "data_interted";
 
-/** Answers an insertion whose data has no entries; another mistake if the document does not exist. */
+/** Answers an insertion whose data is not an array. If the document does not exist, that is the error. */
 function insertFailure(client: DocumentClient, document: ByteString): Answer {
   return then(client.read(["DOC.GET", document, "LIMIT", "0", "0"]), (reply) =>
     failure(reply.kind === "error" && NOT_THERE.has(sentenceOf(reply)) ? sentenceOf(reply) : NOT_MEMBERS),
@@ -119,7 +120,7 @@ export function update(client: DocumentClient, request: JsonRequest): Answer {
   });
 }
 
-/** Answers a failed update. If the data has wrong members, the answer lists the right ones. */
+/** Answers a failed update. If the data has wrong members, the answer lists the correct ones. */
 function updateFailure(client: DocumentClient, document: ByteString, sentence: string): Answer {
   if (sentence !== NOT_MEMBERS && !sentence.startsWith("The required keys")) return failure(sentence);
   return then(client.read(["DOC.GETKEYS", document]), (reply) =>
@@ -129,10 +130,11 @@ function updateFailure(client: DocumentClient, document: ByteString, sentence: s
   );
 }
 
-const ONE_ENTRY = "id names one entry: where, sort, limit and offset go without it.";
+const ONE_ENTRY = "id names one entry: leave it out if you use where, sort, limit or offset.";
 
 function removeChosen(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
-  if (request.get("revision") !== undefined) return failure("revision is one entry's: name it by id.");
+  if (request.get("revision") !== undefined)
+    return failure("revision belongs to one entry: name the entry with id.");
   const argv = ["DOC.DELETE", document, ...filterWords(request), ...orderWords(request)];
   return then(client.write(argv, request), ({ reply, replicated }) =>
     good(reply, () => {
@@ -162,7 +164,7 @@ export function remove(client: DocumentClient, request: JsonRequest): Answer {
   );
 }
 
-/** Adds a member to all entries, with a value or null, or drops one. */
+/** Adds a member to all entries, with a value or null, or removes it. */
 export function changeMember(client: DocumentClient, request: JsonRequest, does: "ADD" | "DROP"): Answer {
   const { document } = request;
   const field = request.get("field");
@@ -182,7 +184,7 @@ export function changeIndex(client: DocumentClient, request: JsonRequest, does: 
   const { document } = request;
   const field = request.get("field");
   if (document === undefined) return failure(NO_DOCUMENT);
-  if (typeof field !== "string") return failure("No field provided: the name of the member that is indexed.");
+  if (typeof field !== "string") return failure("No field provided: the name of the indexed member.");
   const argv = ["DOC.INDEX", does, document, bytesOfText(field)];
   return then(client.write(argv, request), ({ reply, replicated }) =>
     good(reply, () => replicatedMember(replicated)),

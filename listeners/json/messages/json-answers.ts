@@ -1,12 +1,15 @@
-/** Answers of the JSON protocol: one object, its status first. Source: test/vectors/json; docs/json-documents.md. */
+/**
+ * Writes answers of the JSON protocol: one object, with its status first. Source: test/vectors/json;
+ * docs/json-documents.md.
+ */
 import { textOfBytes } from "../../../protocol/byte-string.js";
 import { JSON_VALUES_MAX, type JsonFault } from "../../../protocol/json/json-reader.js";
 import { writePhpString } from "../../../protocol/json/json-writer.js";
 import type { ErrorReply } from "../../../protocol/reply.js";
 
-/** A text, or the pieces of a long one, ASCII: to put these together would cost as much as to find them. */
+/** An ASCII text, or the pieces of a long one. Joining these would cost as much as finding them. */
 export type Text = string | readonly string[];
-/** A member's name, and its value as JSON. */
+/** The name of a member, and its value as JSON. */
 export type Member = readonly [name: string, json: string];
 export type LongMember = readonly [name: string, json: Text];
 
@@ -15,11 +18,11 @@ export const ERROR_HEAD = '{"status":"error"';
 /** The end of each answer: LF, then CR. */
 export const ANSWER_END = "\n\r";
 
-/** The error for an answer longer than --max-output-bytes, or than any string. */
+/** The error for an answer longer than --max-output-bytes, or than the maximum length of a string. */
 const ANSWER_TOO_LONG =
-  "The answer is longer than this server sends (--max-output-bytes): request fewer entries. What was to be written is written.";
+  "The answer is longer than this server sends (--max-output-bytes): request fewer entries. The requested write was carried out.";
 
-/** Characters of a request that its error repeats. */
+/** Maximum characters of a request that its error repeats. */
 const ECHO_CHARS_MAX = 8192;
 
 export function success(...members: readonly Member[]): string {
@@ -48,17 +51,17 @@ export function lengthOf(text: Text): number {
   return length;
 }
 
-/** Returns an answer that reports an error. @param members  further members, before the message */
+/** Returns an answer that reports an error. @param members  additional members, before the message */
 export function failure(message: string, ...members: readonly Member[]): string {
   return `${ERROR_HEAD}${members.map(written).join("")},"message":${writePhpString(message)}}`;
 }
 
-/** Returns an answer, or an error if the answer is too long to be sent. */
+/** Returns the answer, or an error if the answer is too long to be sent. */
 export function bounded(answer: Text, maxChars: number): Text {
   return lengthOf(answer) + ANSWER_END.length > maxChars ? failure(ANSWER_TOO_LONG) : answer;
 }
 
-/** Returns an answer, or an error if it is longer than a string can be. @param make  makes the answer */
+/** Returns the answer, or an error if it is longer than a string can be. @param make  creates the answer */
 export function withinStrings<A extends Text>(make: () => A | Promise<A>): A | string | Promise<A | string> {
   try {
     const answer = make();
@@ -68,7 +71,7 @@ export function withinStrings<A extends Text>(make: () => A | Promise<A>): A | s
   }
 }
 
-/** Returns the error for a string that is too long. @throws  any other problem */
+/** Returns the error for a string that is too long. @throws any other problem */
 function tooLong(problem: unknown): string {
   if (problem instanceof RangeError && problem.message === "Invalid string length")
     return failure(ANSWER_TOO_LONG);
@@ -77,7 +80,7 @@ function tooLong(problem: unknown): string {
 
 const written = ([name, json]: Member) => `,"${name}":${json}`;
 
-/** Returns the sentence of a command's error, without its code. */
+/** Returns the text of a command's error, without its code. */
 export function sentenceOf({ text }: ErrorReply): string {
   return textOfBytes(text.replace(/^[A-Z]+ /, ""));
 }
@@ -93,7 +96,7 @@ const FAULTS: Readonly<Record<JsonFault, (text: string) => string>> = {
   values: () => `More than ${JSON_VALUES_MAX} values in one request: send several.`,
 };
 
-/** Returns the sentence for a request that cannot be read. */
+/** Returns the message for a request that cannot be parsed. */
 export function faultSentence(fault: JsonFault, text: string): string {
   return FAULTS[fault](text);
 }

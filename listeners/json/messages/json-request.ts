@@ -1,4 +1,4 @@
-/** A request of the JSON protocol: members by name, and how PHP would take their values. */
+/** A request of the JSON protocol: its members by name, with their values converted as PHP does. */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { NOT_UTF8, parseForeignJson } from "../../../protocol/json/json-reader.js";
 import { isContainer, JsonNumber, JsonObject, type JsonValue } from "../../../protocol/json/json-value.js";
@@ -15,47 +15,47 @@ export class JsonRequest {
     this.#members = value instanceof JsonObject ? value : new JsonObject();
   }
 
-  /** The names of the members, each once. */
+  /** The names of the members, without duplicates. */
   get names(): readonly string[] {
     return this.#members.names;
   }
 
-  /** The value of a member; undefined: it is absent, or null. */
+  /** Returns the value of a member; undefined: it is absent, or null. */
   get(name: string): JsonValue | undefined {
     return this.#members.get(name) ?? undefined;
   }
 
-  /** The requested action; undefined: there is none. */
+  /** The requested action; undefined: none was requested. */
   get action(): string | undefined {
     const value = this.get("action");
     if (value === undefined) return undefined;
     return isContainer(value) ? "Array" : phpText(value);
   }
 
-  /** The document's name; undefined: there is none. */
+  /** The name of the document; undefined: the request names none. */
   get document(): ByteString | undefined {
     const value = this.get("document");
     if (value === undefined || isContainer(value)) return undefined;
     if (!(value instanceof JsonNumber)) return bytesOfText(value === false ? "0" : phpText(value));
     const number = phpNumberOf(value.text);
-    // PHP truncates the number that names an array's member: the fraction, and bits above 64.
+    // PHP truncates a number that names an array's member: it drops the fraction and the bits above 64.
     return String(BigInt.asIntN(64, typeof number === "bigint" ? number : BigInt(Math.trunc(number))));
   }
 
-  /** An entry's id; undefined: there is none, or it cannot be one. */
+  /** The id of an entry; undefined: it is absent or invalid. */
   get id(): ByteString | undefined {
     const value = this.get("id");
     if (typeof value === "string") return bytesOfText(value);
     return value instanceof JsonNumber ? value.text : undefined;
   }
 
-  /** Whether a member that is off by default is switched on. */
+  /** Returns whether a member that is off by default is switched on. */
   isOn(name: string): boolean {
     const value = this.get(name);
     return value !== undefined && isTrue(value);
   }
 
-  /** Whether a member that is on by default is switched off. */
+  /** Returns whether a member that is on by default is switched off. */
   isOff(name: string): boolean {
     const value = this.get(name);
     return value !== undefined && !isTrue(value);
@@ -75,7 +75,8 @@ export function readRequest(text: string): JsonRequest {
 }
 
 /**
- * Returns a line's text up to its first byte that is not UTF-8, which a mark replaces. @param isUtf8  of node:buffer
+ * Returns the text of a line. It ends at the first byte that is not UTF-8, which a mark replaces. @param isUtf8  the
+ * function of node:buffer
  */
 export function textOfLine(line: Buffer, isUtf8: (bytes: Buffer) => boolean): string {
   const text = line.toString("utf8");

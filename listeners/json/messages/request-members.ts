@@ -1,17 +1,17 @@
 /**
- * The members that a request may have. The original ignores unknown members; here they are an error where one could
+ * The members that a request may have. The original ignores unknown members. Here they are an error if the client could
  * have meant other entries or another change. Source: docs/json-documents.md "Differences from the original".
  */
 import type { JsonRequest } from "./json-request.js";
 
-/** Members that actions ignore if they have no use for them, as in the original. */
+/** Members that an action ignores if it does not use them, as in the original. */
 const ORIGINAL = ["action", "document", "data", "id", "query", "auto-increment", "replicate"] as const;
-/** Members of all actions: whether errors have codes. */
+/** Members of all actions; `codes` requests error codes. */
 const EVERYWHERE = ["codes"];
 const ORDER = ["sort", "limit", "offset"] as const;
 
-/** The members of each action, the original's first. */
-const TAKEN: Readonly<Record<string, readonly string[]>> = {
+/** The members of each action, with the original's first. */
+const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   list: [],
   getall: ["replicate"],
   getkeys: ["document"],
@@ -42,7 +42,7 @@ const TAKEN: Readonly<Record<string, readonly string[]>> = {
   dropmember: ["document", "field", "replicate"],
   auth: ["user", "password"],
 };
-/** Actions that select no entries: their unknown members are ignored, unless another action has them. */
+/** Actions that select no entries. They ignore unknown members, unless another action has them. */
 const LENIENT: ReadonlySet<string> = new Set([
   "list",
   "getall",
@@ -52,31 +52,31 @@ const LENIENT: ReadonlySet<string> = new Set([
   "drop",
   "count",
 ]);
-/** Names that other databases use for members that we have: a client that sends them expects an effect. */
+/** Names that other databases use for members that we have. A client that sends them expects an effect. */
 const MEANT = ["skip", "filter", "condition", "match", "order", "orderby", "order_by", "page", "top"];
 
 const ORIGINALS: ReadonlySet<string> = new Set(ORIGINAL);
-const takenBy: ReadonlyMap<string, ReadonlySet<string>> = new Map(
-  Object.entries(TAKEN).map(([action, names]) => [action, new Set([...ORIGINAL, ...EVERYWHERE, ...names])]),
+const membersOf: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  Object.entries(MEMBERS).map(([action, names]) => [action, new Set([...ORIGINAL, ...EVERYWHERE, ...names])]),
 );
-const takenByAny: ReadonlySet<string> = new Set([...Object.values(TAKEN).flat(), ...MEANT]);
+const knownMembers: ReadonlySet<string> = new Set([...Object.values(MEMBERS).flat(), ...MEANT]);
 
 /** Returns the error for a member that its action does not have; null: there is none. */
 export function memberFault(action: string, request: JsonRequest): string | null {
-  const taken = takenBy.get(action) ?? ORIGINALS;
+  const accepted = membersOf.get(action) ?? ORIGINALS;
   const { names } = request;
   for (let at = 0; at < names.length; at++) {
     const name = names[at] as string;
-    if (taken.has(name) || request.get(name) === undefined) continue;
-    if (LENIENT.has(action) && !takenByAny.has(name)) continue;
-    const there = TAKEN[action] ?? [];
-    const list = there.length === 0 ? "none" : there.join(", ");
+    if (accepted.has(name) || request.get(name) === undefined) continue;
+    if (LENIENT.has(action) && !knownMembers.has(name)) continue;
+    const own = MEMBERS[action] ?? [];
+    const list = own.length === 0 ? "none" : own.join(", ");
     return `The action '${action}' has no member '${shown(name)}'. Its members are: ${list}.`;
   }
   return null;
 }
 
-/** Characters of a name that its error repeats. */
+/** Maximum characters of a name that its error repeats. */
 const NAME_CHARS_MAX = 128;
 
 const shown = (name: string) => (name.length <= NAME_CHARS_MAX ? name : `${name.slice(0, NAME_CHARS_MAX)}…`);

@@ -1,13 +1,13 @@
 /**
- * Members that the original does not have, as arguments of the commands on documents: which entries, in which order,
- * what of them, for how long, at which revision. Source: docs/json-documents.md.
+ * Converts members that the original does not have into arguments of the document commands: which entries, in which
+ * order, which parts of them, for how long, and at which revision. Source: docs/json-documents.md.
  */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { JsonNumber, type JsonValue } from "../../../protocol/json/json-value.js";
 import { writeJson } from "../../../protocol/json/json-writer.js";
 import type { JsonRequest } from "./json-request.js";
 
-/** The count for a request with only `offset`. */
+/** The count for a request that has only `offset`. */
 const ALL = String(Number.MAX_SAFE_INTEGER);
 
 const jsonOf = (value: JsonValue): ByteString => bytesOfText(writeJson(value));
@@ -42,20 +42,20 @@ export function shapeWords(request: JsonRequest): ByteString[] {
   return [...named(request, "fields", "FIELDS"), ...(hasDetails(request) ? ["DETAILS"] : [])];
 }
 
-/** Whether the request has `details`: revisions and expiry times. */
+/** Returns whether the request has `details`, which adds revisions and expiry times. */
 export function hasDetails(request: JsonRequest): boolean {
   return request.isOn("details");
 }
 
 /**
- * Returns the arguments for `ttl`, in seconds; 0: the entry stays. @param forGood  the command's words for that, if
- * it needs any
+ * Returns the arguments for `ttl`, in seconds; 0: the entry does not expire. @param permanent  the command's arguments
+ * for a permanent entry, if it needs any
  */
-export function lifetimeWords(request: JsonRequest, forGood: readonly ByteString[]): readonly ByteString[] {
+export function lifetimeWords(request: JsonRequest, permanent: readonly ByteString[]): readonly ByteString[] {
   const ttl = request.get("ttl");
   if (ttl === undefined) return [];
   const seconds = wordOf(ttl);
-  return seconds === "0" ? forGood : ["EX", seconds];
+  return seconds === "0" ? permanent : ["EX", seconds];
 }
 
 /** Returns the arguments for `revision`. */

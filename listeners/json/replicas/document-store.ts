@@ -1,4 +1,7 @@
-/** Complete documents of an in-memory daemon, as they are exchanged with the servers of --json-replica. Errors are replies. */
+/**
+ * Reads and replaces complete documents of an in-memory daemon, for the exchange with the servers of --json-replica.
+ * Errors are returned as replies.
+ */
 import type { CommandPath } from "../../../engine/users/command-path.js";
 import type { Environment } from "../../../net/process/environment.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -13,7 +16,7 @@ export interface Entry {
   readonly text: ByteString;
 }
 
-/** The entries that remain when the document is sent or fetched; null: the document does not exist. */
+/** The entries of a document as it is sent or fetched; null: the document does not exist. */
 export type Contents = readonly Entry[] | null;
 
 export class DocumentStore {
@@ -40,7 +43,7 @@ export class DocumentStore {
       readsAll: true,
       isStable: false,
     });
-    if (reply instanceof Promise) throw new Error("--json-replica needs the database in memory alone");
+    if (reply instanceof Promise) throw new Error("--json-replica requires the in-memory database");
     return reply;
   }
 
@@ -54,13 +57,14 @@ export class DocumentStore {
     return entries;
   }
 
-  /** Returns the id of a document's first entry; "": it has none. */
+  /** Returns the id of a document's first entry; empty: the document has no entries. */
   firstKey(document: ByteString): ByteString {
     return bytesOf(itemsOf(this.run(["DOC.GETKEYS", document]))[0]);
   }
 
   /**
-   * Whether the ids of a document are 0, 1, 2, …, after a deletion: if the highest number is an id, all of them are.
+   * Returns whether the ids of a document are still 0, 1, 2, …, after a deletion. If the highest number is an id, all
+   * numbers are.
    */
   isCounted(document: ByteString): boolean {
     const count = this.run(["DOC.COUNT", document]);
@@ -70,8 +74,8 @@ export class DocumentStore {
   }
 
   /**
-   * Replaces the contents of a document in one turn: no client sees a part of it. If this fails, the document stays
-   * as it was. @returns an error, or the last reply
+   * Replaces the contents of a document in one turn, so that no client sees a partial state. If this fails, the
+   * document stays unchanged. @returns an error, or the last reply
    */
   replace(document: ByteString, contents: Contents): Reply {
     const before = this.contentsOf(document);

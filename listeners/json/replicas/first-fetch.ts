@@ -1,6 +1,7 @@
 /**
- * Fetches the documents of the servers of --json-replica after the start. Until every server has sent its documents this daemon is not ready: a
- * write would be sent to them complete, over documents that were never received here. Source: docs/json-documents.md "At the start".
+ * Fetches the documents of the servers of --json-replica after the start. This daemon is not ready until every server
+ * has sent its documents. Otherwise a write would send the servers a complete document, and overwrite one that was
+ * never received here. Source: docs/json-documents.md "At the start".
  */
 import type { Logger } from "pino";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
@@ -11,12 +12,12 @@ import { isSilence } from "./replica-connection.js";
 import { DbsyncdReplica } from "./replica-contact.js";
 import type { ReplicaLink } from "./replica-link.js";
 
-/** Milliseconds until a server is asked again; after each failure twice as long as before. */
+/** Milliseconds until a server is queried again; the delay doubles with each failure. */
 const RETRY_MS = 50;
 const RETRY_MAX_MS = 15_000;
-/** Milliseconds that a server may be silent about all its documents, at most: the limit doubles with each silence. */
+/** Maximum milliseconds that a server may take to send all its documents; the limit doubles with each timeout. */
 const PATIENCE_MAX_MS = 300_000;
-/** Fetches from a server that forwarded writes meanwhile. */
+/** The number of times that the documents of a server are fetched if it forwarded writes in the meantime. */
 const ROUNDS = 3;
 /** The request for all documents. */
 const GET_ALL = '{"action":"getall","replicate":false}';
@@ -25,9 +26,9 @@ export class FirstFetch {
   readonly #links: readonly ReplicaLink[];
   readonly #store: DocumentStore;
   readonly #log: Logger;
-  /** Documents that a server has sent. */
+  /** The documents that a server has sent. */
   readonly #given = new Set<ByteString>();
-  /** The reason why each server has not sent its documents. */
+  /** The reason why each server has not sent its documents yet. */
   readonly #reasons = new Map<ReplicaLink, string>();
   readonly #timers = new Map<ReplicaLink, NodeJS.Timeout>();
   readonly #failures = new Map<ReplicaLink, number>();
@@ -35,7 +36,7 @@ export class FirstFetch {
   readonly #waiters = new Set<() => void>();
   #isReady = false;
   #isStopped = false;
-  /** Writes of other servers that were refused because this daemon was not ready. */
+  /** The number of writes from other servers that were refused because this daemon was not ready. */
   #refused = 0;
 
   constructor(links: readonly ReplicaLink[], store: DocumentStore, log: Logger) {
@@ -52,16 +53,16 @@ export class FirstFetch {
   get pending(): string {
     const links = this.#links.filter((link) => !link.contact.hasGiven);
     return links
-      .map((link) => `${link.contact.name} (${this.#reasons.get(link) ?? "not asked yet"})`)
+      .map((link) => `${link.contact.name} (${this.#reasons.get(link) ?? "not queried yet"})`)
       .join(", ");
   }
 
-  /** A write that another server passed on was refused: the documents that are being fetched may not have it. */
+  /** Records that a forwarded write was refused: the documents that are being fetched may not include it. */
   noteRefused(): void {
     this.#refused++;
   }
 
-  /** Asks every server once, in the order of the list: the first one that has a document sends it. */
+  /** Queries every server once, in the order of the list. The first server that has a document provides it. */
   async start(): Promise<void> {
     const links = this.#links;
     const log = this.#log;
@@ -70,7 +71,7 @@ export class FirstFetch {
     if (!this.#isReady && !this.#isStopped)
       log.warn(
         { pending: this.pending },
-        "not ready: servers of --json-replica have not given their documents; reads and writes of JSON clients are refused until then. Start these servers, or take those that are gone permanently out of --json-replica",
+        "not ready: servers of --json-replica have not sent their documents; reads and writes of JSON clients are refused until then. Start these servers, or remove those that are permanently gone from --json-replica",
       );
   }
 
@@ -104,13 +105,14 @@ export class FirstFetch {
       if (this.#isStopped) return;
       this.#reasons.delete(link);
       link.given(names);
-      if (!link.contact.isSelf) log.info({ replica: link.contact.name }, "has given its documents");
+      if (!link.contact.isSelf)
+        log.info({ replica: link.contact.name }, "a JSON replica has sent its documents");
       this.#decide();
     } catch (problem) {
       if (this.#isStopped) return;
       const reason = problem instanceof Error ? problem.message : String(problem);
       if (this.#reasons.get(link) !== reason && !(problem instanceof DbsyncdReplica))
-        log.warn({ replica: link.contact.name, reason }, "could not give its documents");
+        log.warn({ replica: link.contact.name, reason }, "a JSON replica could not send its documents");
       this.#reasons.set(link, reason);
       if (isSilence(problem)) this.#silences.set(link, silences + 1);
       const failures = this.#failures.get(link) ?? 0;
@@ -120,7 +122,7 @@ export class FirstFetch {
     }
   }
 
-  /** @returns the documents that the server is known to have @throws Error  it has not sent all of them */
+  /** @returns the documents that the server is known to have @throws Error  the server has not sent all of them */
   async #fetchAll(link: ReplicaLink): Promise<readonly ByteString[]> {
     let known: readonly ByteString[] = [];
     const taken = new Set<ByteString>();
@@ -135,7 +137,7 @@ export class FirstFetch {
     return known;
   }
 
-  /** @param taken  documents fetched from this server in an earlier round: its newer contents replace them */
+  /** @param taken  documents fetched from this server in an earlier round, which its newer contents replace */
   async #fetchOnce(link: ReplicaLink, taken: Set<ByteString>): Promise<readonly ByteString[]> {
     const store = this.#store;
     const known: ByteString[] = [];
@@ -146,7 +148,7 @@ export class FirstFetch {
         this.#take(name, entries);
         taken.add(name);
         known.push(name);
-        // A document created only here must not replace the server's own.
+        // A document that was created only here must not replace the server's own.
       } else if (this.#given.has(name)) known.push(name);
     }
     return known;
@@ -155,7 +157,7 @@ export class FirstFetch {
   #take(name: ByteString, entries: readonly Entry[]): void {
     const reply = this.#store.replace(name, entries);
     if (reply.kind === "error")
-      throw new Error(`its document ${textOfBytes(name)} cannot be taken over: ${reply.text}`);
+      throw new Error(`its document ${textOfBytes(name)} cannot be stored: ${reply.text}`);
     this.#given.add(name);
   }
 
@@ -164,21 +166,23 @@ export class FirstFetch {
     const log = this.#log;
     if (this.#isReady || links.some(({ contact }) => !contact.hasGiven)) return;
     this.#isReady = true;
-    log.info("ready: the servers of --json-replica have given their documents");
+    log.info("ready: the servers of --json-replica have sent their documents");
     for (const waiter of [...this.#waiters]) waiter();
   }
 }
 
 /**
- * Requests all documents. @returns entries by the document's name @throws Error  the connection failed, or the answer
- * has no documents
+ * Requests all documents. @returns the entries by document name @throws Error  the connection failed, or the reply
+ * contains no documents
  */
 async function documentsOf(link: ReplicaLink): Promise<Map<ByteString, readonly Entry[]>> {
   const answer = await link.ask(GET_ALL);
   const documents = answer.get("documents");
   if (answer.get("status") !== "success" || !isContainer(documents)) {
     const message = answer.get("message");
-    throw new Error(typeof message === "string" ? `it answers: ${message}` : "its answer has no documents");
+    throw new Error(
+      typeof message === "string" ? `it replied: ${message}` : "its reply contains no documents",
+    );
   }
   const values = memberValues(documents);
   return new Map(
@@ -186,7 +190,7 @@ async function documentsOf(link: ReplicaLink): Promise<Map<ByteString, readonly 
   );
 }
 
-/** Returns the entries of a document. @throws Error  it has none */
+/** Returns the entries of a document. @throws Error  the document has no entries */
 function shownEntries(name: string, value: JsonValue | undefined): readonly Entry[] {
   if (!isContainer(value)) throw new Error(`its document ${name} has no entries`);
   const values = memberValues(value);

@@ -1,17 +1,17 @@
 /**
- * Documents that may be incomplete on a server. A document that it refuses is not sent again with each write, but
- * after a delay.
+ * The documents that may be incomplete on a server. A document that the server refuses is not sent again with each
+ * write, but after a delay.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-/** Milliseconds before a refused document is sent again; each delay is twice the one before. */
+/** Milliseconds before a refused document is sent again; the delay doubles each time. */
 const REFUSED_MS = 5_000;
 const REFUSED_MAX_MS = 60_000;
 
 export class MissedDocuments {
   readonly #all = new Set<ByteString>();
   readonly #refused = new Set<ByteString>();
-  /** Called when refused documents are to be sent again. */
+  /** Called when refused documents should be sent again. */
   readonly #again: () => void;
   #timer: NodeJS.Timeout | null = null;
   #refusedMs = REFUSED_MS;
@@ -24,17 +24,17 @@ export class MissedDocuments {
     return this.#all.size;
   }
 
-  /** The number of them that the server has refused for now. */
+  /** The number of documents that the server refuses for now. */
   get refusedSize(): number {
     return this.#refused.size;
   }
 
-  /** Whether documents are to be sent before anything else is. */
+  /** Whether documents must be sent before any other write. */
   get areDue(): boolean {
     return this.#all.size > this.#refused.size;
   }
 
-  /** The documents to send. */
+  /** The documents to send now. */
   get due(): ByteString[] {
     return [...this.#all].filter((document) => !this.#refused.has(document));
   }
@@ -61,13 +61,13 @@ export class MissedDocuments {
     }, this.#refusedMs).unref();
   }
 
-  /** Removes a document: the server has all of it. */
+  /** Removes a document, because the server has all of it. */
   settle(document: ByteString): void {
     this.#all.delete(document);
     if (this.#all.size === 0) this.#refusedMs = REFUSED_MS;
   }
 
-  /** Permits refused documents to be sent again: time has passed, or the server is another one. */
+  /** Allows refused documents to be sent again, because time has passed or the server has been replaced. */
   retry(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;

@@ -1,5 +1,6 @@
 /**
- * Compares the documents of a server with those here: which it has lost, and which other clients have changed there.
+ * Compares the documents of a server with those here, to find documents that it has lost or that its other clients have
+ * changed.
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { isContainer, JsonNumber, memberValues } from "../../../protocol/json/json-value.js";
@@ -11,15 +12,15 @@ import { objectOf, type ReplicaConnection } from "./replica-connection.js";
 const LIST = '{"action":"list"}';
 
 export interface Differences {
-  /** Documents that the server does not have. */
+  /** The documents that the server does not have. */
   readonly absent: readonly ByteString[];
-  /** Documents with other contents. */
+  /** The documents with different contents. */
   readonly others: readonly ByteString[];
 }
 
 /**
- * Compares documents with those of a server. @param documents  that it should have @throws Error  the connection
- * failed
+ * Compares documents with those of a server. @param documents  the documents that the server should have @throws Error
+ * the connection failed
  */
 export async function differing(
   connection: ReplicaConnection,
@@ -30,13 +31,13 @@ export async function differing(
   if (expected.length === 0) return { absent: [], others: [] };
   const listed = objectOf(await connection.ask(LIST)).get("documents");
   if (!isContainer(listed)) return { absent: [], others: [] };
-  const there = new Set(
+  const present = new Set(
     memberValues(listed).map((name) => (name instanceof JsonNumber ? name.text : bytesOfText(String(name)))),
   );
   const absent: ByteString[] = [];
   const others: ByteString[] = [];
   for (const name of expected) {
-    if (!there.has(name)) absent.push(name);
+    if (!present.has(name)) absent.push(name);
     else if (!(await isSame(connection, store, name))) others.push(name);
   }
   return { absent, others };

@@ -1,6 +1,7 @@
 /**
- * A connection to an original server. Answers come in the order of the requests. The original takes everything that it reads in one go for one
- * request, so it is sent one request at a time. A dbsyncd is recognized by its answer to an action that the original does not have.
+ * A connection to an original server. Answers arrive in the order of the requests. The original treats everything that
+ * it reads at one time as one request, so it is sent one request at a time. A dbsyncd is recognized by its answer to an
+ * action that the original does not have.
  */
 import { connect, type Socket } from "node:net";
 import type { ReplicaPlace } from "../../../net/process/place.js";
@@ -11,21 +12,21 @@ import { JsonObject } from "../../../protocol/json/json-value.js";
 import { type AnswerReader, ConnectionEnd, RequestClient } from "../../../protocol/request-client.js";
 
 export interface ReplicaBounds {
-  /** Milliseconds without a byte, after which a request fails. */
+  /** Milliseconds without a received byte after which a request fails. */
   readonly silenceMs: number;
-  /** Bytes of the longest answer. */
+  /** Maximum length of an answer in bytes. */
   readonly maxBytes: number;
 }
 
-/** The last character of an answer, and of no part of one. */
+/** The last character of an answer, which does not occur within one. */
 const END = "\r";
-/** An action that a dbsyncd has and the original does not have. */
+/** An action that a dbsyncd has and the original does not. */
 export const PROBE_ACTION = "listindexes";
 const ORIGINAL_ANSWER = `The action '${PROBE_ACTION}' provided is not valid.`;
-/** A dbsyncd's answers to the probe without a document. */
+/** The possible answers of a dbsyncd to the probe without a document. */
 const DBSYNCD_ANSWERS: readonly string[] = ["No document provided.", "Authentication required."];
 
-/** Whether a request failed because the server sent nothing. */
+/** Returns whether a request failed because the server sent nothing. */
 export const isSilence = (problem: unknown): boolean =>
   problem instanceof ConnectionEnd && problem.why === "late";
 
@@ -33,7 +34,7 @@ export class ReplicaConnection {
   readonly #reader: OriginalAnswers;
   readonly #client: RequestClient<ByteString>;
   #isDbsyncd = false;
-  /** Settles when the request before the next one has its answer. */
+  /** Settles when the previous request has been answered. */
   #before: Promise<unknown> = Promise.resolve();
 
   private constructor(socket: Socket, bounds: ReplicaBounds, closed: () => void) {
@@ -49,7 +50,7 @@ export class ReplicaConnection {
   }
 
   /**
-   * @param mark  sent with the first request: a daemon whose own listener receives it has connected to itself
+   * @param mark    sent with the first request; a daemon whose own listener receives it has connected to itself
    * @param closed  called once the connection is lost
    * @throws Error  no server listens there, or it is neither an original nor a dbsyncd
    */
@@ -61,7 +62,7 @@ export class ReplicaConnection {
   ): Promise<ReplicaConnection> {
     const socket = connect({ host, port, noDelay: true });
     const connection = new ReplicaConnection(socket, bounds, closed);
-    // Sent before the socket is connected: the time limit counts from here on.
+    // Sent before the socket is connected, so that the time limit includes connecting.
     try {
       const answer = await connection.ask(JSON.stringify({ action: PROBE_ACTION, id: mark }));
       connection.#isDbsyncd = isFromDbsyncd(answer);
@@ -72,7 +73,7 @@ export class ReplicaConnection {
     }
   }
 
-  /** Replaces the bounds; pending requests have the new time from now on. */
+  /** Replaces the bounds; the new time limit also applies to pending requests. */
   set bounds({ silenceMs, maxBytes }: ReplicaBounds) {
     this.#reader.maxBytes = maxBytes;
     this.#client.answerMs = silenceMs;
@@ -83,12 +84,12 @@ export class ReplicaConnection {
     return this.#client.end !== null;
   }
 
-  /** Whether a dbsyncd answers there, not an original. */
+  /** Whether the server is a dbsyncd instead of an original. */
   get isDbsyncd(): boolean {
     return this.#isDbsyncd;
   }
 
-  /** Sends a request. @param request  a line @returns the answer, JSON. @throws ConnectionEnd */
+  /** Sends a request. @param request  one line @returns the answer as JSON @throws ConnectionEnd */
   ask(request: string): Promise<string> {
     const answer = this.#before.then(() => this.#client.ask(`${request}\n`));
     this.#before = answer.catch(() => {});
@@ -109,7 +110,7 @@ class OriginalAnswers implements AnswerReader<ByteString> {
   maxBytes: number;
   problem: string | null = null;
   readonly #answers = new Queue<ByteString>();
-  /** Pieces of the answer that is arriving. */
+  /** The pieces of the answer that is arriving. */
   #pieces: ByteString[] = [];
   #pieceBytes = 0;
 
@@ -141,17 +142,20 @@ class OriginalAnswers implements AnswerReader<ByteString> {
   }
 }
 
-/** Returns the object in an answer. @throws Error  there is none */
+/** Returns the object in an answer. @throws Error  the answer is not an object */
 export function objectOf(answer: string): JsonObject {
   const value = parseJson(answer);
   if (value instanceof JsonObject) return value;
-  throw new Error("an answer is no object");
+  throw new Error("a reply is not an object");
 }
 
-/** Whether an answer to the probe is a dbsyncd's. @throws Error  it is neither an original's nor a dbsyncd's */
+/**
+ * Returns whether an answer to the probe comes from a dbsyncd. @throws Error  it comes neither from an original nor
+ * from a dbsyncd
+ */
 function isFromDbsyncd(answer: string): boolean {
   const message = String(objectOf(answer).get("message"));
   if (message === ORIGINAL_ANSWER) return false;
   if (DBSYNCD_ANSWERS.includes(message)) return true;
-  throw new Error(`it answers: ${message}`);
+  throw new Error(`it replied: ${message}`);
 }

@@ -1,29 +1,29 @@
-/** A server of --json-replica and the connection to it. Only an original server receives anything. */
+/** A server of --json-replica, and the connection to it. Only an original server receives writes. */
 import type { Logger } from "pino";
 import type { Environment } from "../../../net/process/environment.js";
 import { placeName, type ReplicaPlace } from "../../../net/process/place.js";
 import { type ReplicaBounds, ReplicaConnection } from "./replica-connection.js";
 
-/** The kind of a server; `self`: the daemon's own listener. */
+/** The kind of a server; `self` is the daemon's own listener. */
 export type ReplicaKind = "original" | "dbsyncd" | "self";
 
 /** The default port of -p. */
 const DAEMON_PORT = 1111;
-/** Bytes of a mark, which no other program guesses. */
+/** The length of a mark in bytes, which no other program can guess. */
 const MARK_BYTES = 16;
 
-/** A dbsyncd listens at an address of --json-replica. */
+/** The error when a dbsyncd listens at an address of --json-replica. */
 export class DbsyncdReplica extends Error {
   constructor({ host }: ReplicaPlace) {
     const peer = placeName({ host, port: DAEMON_PORT });
     super(
-      `it is a dbsyncd, and --json-replica is for original servers. Instead of --json-replica, start both with: ` +
+      `it is a dbsyncd, but --json-replica is for original servers. Instead of --json-replica, start both with: ` +
         `--data FOLDER --peer ${peer} --cluster-secret FILE (--peer: the other daemon's host and the port of its -p)`,
     );
   }
 }
 
-/** The connection goes to this daemon itself. */
+/** The error when the daemon has connected to itself. */
 class OwnAddress extends Error {}
 
 export class ReplicaContact {
@@ -35,17 +35,17 @@ export class ReplicaContact {
   #bounds: ReplicaBounds;
   #connection: ReplicaConnection | null = null;
   #kind: ReplicaKind | null = null;
-  /** Sent with the first request of the connection that is being opened; null: none is. */
+  /** The mark sent with the first request of the connection that is being opened; null: none is being opened. */
   #mark: string | null = null;
   #isOwn = false;
-  /** Whether the log says that the server is away. */
+  /** Whether it has been logged that the server is unreachable. */
   #isAway = false;
-  /** Whether its contents have been compared since it was reached. */
+  /** Whether the server's contents have been compared since it was connected. */
   isCompared = false;
-  /** Whether it has sent its documents since the daemon's start: before that it receives nothing. */
+  /** Whether it has sent its documents since the daemon's start; before that it receives nothing. */
   hasGiven = false;
-  /** The reason why it was not reached. */
-  problem: unknown = new Error("not reached yet");
+  /** The reason why the server was not reached. */
+  problem: unknown = new Error("not connected yet");
 
   constructor(address: ReplicaPlace, bounds: ReplicaBounds, log: Logger, environment: Environment) {
     this.#address = address;
@@ -54,13 +54,13 @@ export class ReplicaContact {
     this.#environment = environment;
   }
 
-  /** Holds for the open connection, too. */
+  /** Replaces the bounds, also those of the open connection. */
   set bounds(bounds: ReplicaBounds) {
     this.#bounds = bounds;
     if (this.#connection !== null) this.#connection.bounds = bounds;
   }
 
-  /** Runs work during which the server may be silent for longer. @param factor  multiplies its time limit */
+  /** Runs work during which the server may be silent for longer. @param factor  multiplies the time limit */
   async withPatience<A>(factor: number, mostMs: number, work: () => Promise<A>): Promise<A> {
     const usual = this.#bounds;
     const silenceMs = Math.max(usual.silenceMs, Math.min(factor * usual.silenceMs, mostMs));
@@ -73,7 +73,7 @@ export class ReplicaContact {
     }
   }
 
-  /** host:port */
+  /** The address as host:port. */
   get name(): string {
     return placeName(this.#address);
   }
@@ -83,7 +83,7 @@ export class ReplicaContact {
     return this.#connection;
   }
 
-  /** null: not known, or the server was lost. */
+  /** The kind of the server; null: unknown, or the connection was lost. */
   get kind(): ReplicaKind | null {
     return this.#kind;
   }
@@ -96,25 +96,25 @@ export class ReplicaContact {
     return this.#kind === "original" && this.#connection?.isLost === false;
   }
 
-  /** Whether writes may be sent to it. */
+  /** Whether writes may be sent to the server. */
   get isTaking(): boolean {
     return this.hasGiven && this.#kind === "original";
   }
 
-  /** Compares the mark that this daemon's own listener has received. */
+  /** Compares a mark that this daemon's own listener has received. */
   recognize(mark: string): void {
     if (mark === this.#mark) this.#isOwn = true;
   }
 
-  /** Returns a connection to an original. @throws DbsyncdReplica @throws Error  the connection */
+  /** Returns a connection to an original. @throws DbsyncdReplica @throws Error  the connection failed */
   async connected(): Promise<ReplicaConnection> {
-    // It may have been closed while nothing was sent.
+    // The server may have closed it while nothing was sent.
     if (this.#connection?.isLost) this.disconnect();
     this.#connection ??= await this.#open();
     return this.#connection;
   }
 
-  /** Logs that the server is down; only once, until it answers again. */
+  /** Logs that the server is unreachable, but only once until it answers again. */
   reportAway(problem: unknown): void {
     this.problem = problem;
     const reason = problem instanceof Error ? problem.message : String(problem);
@@ -122,11 +122,14 @@ export class ReplicaContact {
     if (!this.#isAway && problem instanceof DbsyncdReplica)
       log.error({ replica: this.name, reason }, "nothing is sent to a server of --json-replica");
     else if (!this.#isAway)
-      log.warn({ replica: this.name, reason }, "a JSON replica is away; what it misses will be sent");
+      log.warn(
+        { replica: this.name, reason },
+        "a JSON replica is unreachable; missed writes will be sent later",
+      );
     this.#isAway = true;
   }
 
-  /** Notes that the server has answered a write. */
+  /** Records that the server has answered a write. */
   reportThere(): void {
     this.#isAway = false;
   }

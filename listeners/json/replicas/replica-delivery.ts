@@ -23,34 +23,43 @@ export class ReplicaDelivery {
     this.#log = log;
   }
 
-  /** Sends requests one after the other. @returns whether the server did all of them @throws Error  the connection */
+  /**
+   * Sends requests one after the other. @returns whether the server carried out all of them @throws Error  the
+   * connection failed
+   */
   async send(document: ByteString, { requests, dropsFirst }: Forwarded): Promise<boolean> {
-    let areTaken = requests.length > 0;
+    let areConfirmed = requests.length > 0;
     for (const [index, request] of requests.entries()) {
       const connection = await this.#contact.connected();
       const answer = await connection.ask(request);
-      if ((dropsFirst && index === 0) || this.#isTaken(document, answer)) continue;
-      areTaken = false;
-      // To the original a request that needs several of its reads is several requests: more answers may come.
+      if ((dropsFirst && index === 0) || this.#isConfirmed(document, answer)) continue;
+      areConfirmed = false;
+      // The original treats a request that needs several reads as several requests, so more answers may follow.
       if (request.length > REQUEST_CHARS_MAX) this.#contact.disconnect();
     }
-    return areTaken;
+    return areConfirmed;
   }
 
-  /** Sends the document as it is now. @returns whether the server has all of it @throws Error  the connection */
+  /**
+   * Sends the document in its current state. @returns whether the server has all of it @throws Error  the connection
+   * failed
+   */
   async sendWhole(document: ByteString): Promise<boolean> {
     return await this.send(document, wholeDocument(document, this.#store.contentsOf(document)));
   }
 
-  /** Whether an answer confirms the write; otherwise logs the refusal. @throws Error  the answer is no JSON object */
-  #isTaken(document: ByteString, answer: string): boolean {
+  /**
+   * Returns whether an answer confirms the write; otherwise logs the refusal. @throws Error  the answer is not a JSON
+   * object
+   */
+  #isConfirmed(document: ByteString, answer: string): boolean {
     this.#contact.reportThere();
     if (answer.startsWith(DONE)) return true;
     this.#missed.refuse(document);
     const message = String(objectOf(answer).get("message") ?? "an answer without a message");
     this.#log.warn(
       { replica: this.#contact.name, document: textOfBytes(document), message },
-      "a JSON replica refuses what was written here; the document will be sent as a whole",
+      "a JSON replica refuses a write; the complete document will be sent later",
     );
     return false;
   }

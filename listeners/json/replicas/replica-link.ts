@@ -1,6 +1,7 @@
 /**
- * One server of --json-replica. Writes reach it in order, and wait only once for a silent server. Documents with a write that it missed
- * or refused are sent as a whole until it has them. A document that it has neither sent nor confirmed never replaces one of its own.
+ * One server of --json-replica. Writes are sent to it in order, and wait only once for a silent server. A document with
+ * a write that the server missed or refused is sent again completely until the server has it. A document that the
+ * server has neither sent nor confirmed never replaces one of its own.
  */
 import type { Logger } from "pino";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -13,10 +14,10 @@ import type { ReplicaContact } from "./replica-contact.js";
 import { ReplicaDelivery } from "./replica-delivery.js";
 import type { Forwarded } from "./replica-requests.js";
 
-/** Milliseconds between two attempts to reach it. */
+/** The interval between two attempts to connect, in milliseconds. */
 const RETRY_MS = 1_000;
 
-/** A write of a JSON client, on its way to the servers of --json-replica. */
+/** A write of a JSON client that is being sent to the servers of --json-replica. */
 export interface ForwardedWrite {
   readonly document: ByteString;
   /** Whether the write drops the document. */
@@ -34,12 +35,12 @@ class SerialWork {
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
 
-  /** Whether no step runs or waits. */
+  /** Whether no step is running or waiting. */
   get isIdle(): boolean {
     return this.#waiting === 0;
   }
 
-  /** Runs a step after the earlier ones. @param step  must not reject @returns its result */
+  /** Runs a step after the earlier ones. @param step  must not reject @returns the result of the step */
   async run<A>(step: () => Promise<A>): Promise<A> {
     this.#waiting++;
     const done = this.#last.then(step);
@@ -52,22 +53,25 @@ class SerialWork {
 
 export class ReplicaLink {
   readonly contact: ReplicaContact;
-  /** Documents that the server may not have completely. */
+  /** The documents that may be incomplete on the server. */
   readonly missed: MissedDocuments;
   readonly #store: DocumentStore;
   readonly #log: Logger;
   readonly #onDiffers: OnDiffers;
   readonly #delivery: ReplicaDelivery;
-  /** Documents that it should have: it sent them, or confirmed writes of them. */
+  /** The documents that the server should have, because it sent them or confirmed writes to them. */
   readonly #known = new Set<ByteString>();
-  /** Documents reported as different, until the server takes them. */
+  /** The documents reported as different, until the server accepts them. */
   readonly #reported = new Set<ByteString>();
   readonly #work = new SerialWork();
   #count = 0;
-  /** Documents that were sent complete, with all writes up to a number, and whether all of it was taken. */
+  /**
+   * The documents that were sent completely: the number of the last included write, and whether the server accepted the
+   * document.
+   */
   readonly #whole = new Map<ByteString, { readonly upTo: number; readonly isTaken: boolean }>();
   #retry: NodeJS.Timeout | null = null;
-  /** Whether it was silent: writes do not wait for it until it has been reached again. */
+  /** Whether the server was silent. Writes do not wait for it until it has been reached again. */
   #isSilent = false;
   #isStopped = false;
 
@@ -81,7 +85,10 @@ export class ReplicaLink {
     contact.onClosed = this.#retryClosed;
   }
 
-  /** Starts sending writes, because the server has sent its documents. @param documents  the documents that it is known to have */
+  /**
+   * Starts sending writes, because the server has sent its documents. @param documents  the documents that the server
+   * is known to have
+   */
   given(documents: readonly ByteString[]): void {
     this.contact.hasGiven = true;
     for (const document of documents) this.#known.add(document);
@@ -91,13 +98,13 @@ export class ReplicaLink {
   /** Sends a write. @returns whether the server has confirmed it */
   async forward(write: ForwardedWrite): Promise<boolean> {
     if (this.contact.isSelf) return false;
-    const isTaken = await this.#inTurn(write);
-    if (isTaken && !write.isDrop) this.#known.add(write.document);
-    else if (isTaken) this.#known.delete(write.document);
-    return isTaken;
+    const isConfirmed = await this.#inTurn(write);
+    if (isConfirmed && !write.isDrop) this.#known.add(write.document);
+    else if (isConfirmed) this.#known.delete(write.document);
+    return isConfirmed;
   }
 
-  /** Sends one request that changes nothing. @throws Error  the connection */
+  /** Sends one request that changes nothing. @throws Error  the connection failed */
   async ask(request: string): Promise<JsonObject> {
     return objectOf(await (await this.#connected()).ask(request));
   }
@@ -147,7 +154,7 @@ export class ReplicaLink {
     return result;
   }
 
-  /** Sends a write in its turn. @param translated  null: the document is sent complete */
+  /** Sends a write when its turn comes. @param translated  null: the complete document is sent */
   async #forward(document: ByteString, translated: Forwarded | null, number: number): Promise<boolean> {
     const whole = this.#whole.get(document);
     if (whole !== undefined && number <= whole.upTo) return whole.isTaken;
@@ -193,20 +200,23 @@ export class ReplicaLink {
       log.info({ replica: this.contact.name }, "a JSON replica has all documents again");
   }
 
-  /** Whether the server has a document of this name with other contents that this daemon never received. @throws Error  the connection */
+  /**
+   * Returns whether the server has a document with this name but other contents, which this daemon never received.
+   * @throws Error  the connection failed
+   */
   async #isForeign(document: ByteString): Promise<boolean> {
     if (this.#known.has(document)) return false;
     const { others } = await differing(await this.contact.connected(), this.#store, [document]);
     return others.length > 0;
   }
 
-  /** Reports documents whose contents differ there. The retries that follow do not report them again. */
+  /** Reports documents whose contents differ on the server. Later retries do not report them again. */
   #differs(documents: readonly ByteString[]): void {
     for (const document of documents) this.#reported.add(document);
     this.#onDiffers(this, documents);
   }
 
-  /** Reaches the server, and compares its documents once. @throws Error  the connection */
+  /** Connects to the server, and compares its documents once. @throws Error  the connection failed */
   async #ready(): Promise<void> {
     const connection = await this.#connected();
     if (this.contact.isCompared || !this.contact.isTaking) return;
@@ -230,9 +240,9 @@ export class ReplicaLink {
     this.#retrySoon();
   };
 
-  /** Notes a lost connection. @param connection  the lost one; null: there was none */
+  /** Handles a lost connection. @param connection  the lost connection; null: there was none */
   #lost(problem: unknown, connection: ReplicaConnection | null): void {
-    // Each request that was not answered reports the same connection.
+    // Every request that was not answered reports the same connection.
     if (this.contact.isSelf || this.contact.connection !== connection) return;
     this.contact.reportAway(problem);
     this.missed.retry();

@@ -1,6 +1,6 @@
 /**
- * Requests that make the documents of an original server equal to ours: the client's own request where it has the
- * same effect there, else the complete document. Source: test/vectors/json; docs/json-documents.md "Differences".
+ * Creates requests that make the documents of an original server equal to ours: the client's own request if it has the
+ * same effect there, otherwise the complete document. Source: test/vectors/json; docs/json-documents.md "Differences".
  */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import {
@@ -21,38 +21,39 @@ import { phpNumeric } from "../../../protocol/json/php-number.js";
 import type { JsonRequest } from "../messages/json-request.js";
 import type { Contents, DocumentStore, Entry } from "./document-store.js";
 
-/** Characters of a request: the original treats what one read brings, at most 64 KiB, as one request. */
+/** Maximum characters of a request. The original treats the result of one read, at most 64 KiB, as one request. */
 export const REQUEST_CHARS_MAX = 60_000;
 
-/** Members of an update that select or add entries besides the entry 0. */
+/** Members of an update that select or add entries other than the entry 0. */
 const BEYOND = ["query", "where", "sort", "limit", "offset", "upsert"];
 /** Matches an id that can only be the entry's own. */
 const ENTRY_NUMBER = /^(?:0|[1-9]\d{0,14})$/;
 
-/** The requests sent for a write, one after the other. */
+/** The requests that are sent for a write, one after the other. */
 export interface Forwarded {
   readonly requests: readonly string[];
-  /** Whether the first request may be refused: it drops a document that need not exist. */
+  /** Whether the first request may be refused, because it drops a document that may not exist. */
   readonly dropsFirst: boolean;
 }
 
-/** Returns the requests for an original server, which knows no indexes. @param store  after the write */
+/** Returns the requests for an original server, which has no indexes. @param store  the store after the write */
 export function translated(request: JsonRequest, document: ByteString, store: DocumentStore): Forwarded {
   const { action } = request;
   if (action === "createindex" || action === "dropindex") return { requests: [], dropsFirst: false };
   const name = textOfBytes(document);
   if (action === "insert") return { requests: insertOf(request, name), dropsFirst: false };
   if (action === "create" || action === "drop" || action === "empty")
-    return { requests: [asked(action, name)], dropsFirst: false };
+    return { requests: [requestText(action, name)], dropsFirst: false };
   const isWhole = action === "addmember" || action === "dropmember";
   const changeOf = action === "delete" ? deletionOf : entryUpdateOf;
   const more = isWhole ? null : changeOf(request, document, store);
   if (more === null) return wholeDocument(document, store.contentsOf(document));
-  return { requests: [asked(action ?? "", name, more)], dropsFirst: false };
+  return { requests: [requestText(action ?? "", name, more)], dropsFirst: false };
 }
 
 /**
- * Returns the members of a deletion. The original renumbers entries after it. @returns null: the result would differ
+ * Returns the members of a deletion, after which the original renumbers entries. @returns null if the result would
+ * differ
  */
 function deletionOf({ id = "" }: JsonRequest, document: ByteString, store: DocumentStore): string | null {
   if (phpNumeric(textOfBytes(id)) === undefined || !store.isCounted(document)) return null;
@@ -60,10 +61,10 @@ function deletionOf({ id = "" }: JsonRequest, document: ByteString, store: Docum
 }
 
 /**
- * Returns the members of an update of one entry. Without an id the original changes the entry 0; with an id that
- * begins with a number but is none, the entry of that number; with a number it replaces all entries. It takes the
- * permitted members from the entry 0. Source: test/vectors/json, "update-with-nonnumeric-id-edits-fields".
- * @returns null: no request changes this entry alone
+ * Returns the members of an update of one entry. Without an id the original changes the entry 0. With an id that begins
+ * with a number but is not one, it changes the entry with that number; with a number it replaces all entries. It takes
+ * the permitted members from the entry 0. Source: test/vectors/json, "update-with-nonnumeric-id-edits-fields".
+ * @returns null if no request changes only this entry
  */
 function entryUpdateOf(request: JsonRequest, document: ByteString, store: DocumentStore): string | null {
   const { id } = request;
@@ -77,10 +78,10 @@ function entryUpdateOf(request: JsonRequest, document: ByteString, store: Docume
   return `"data":${writePhpJson(data)}${id === undefined ? "" : `,"id":"${id}x"`}`;
 }
 
-/** Returns the requests that copy a document, without indexes and lifetimes, which an original does not know. */
+/** Returns the requests that copy a document, without indexes and expiry times, which an original does not have. */
 export function wholeDocument(document: ByteString, contents: Contents): Forwarded {
   const name = textOfBytes(document);
-  const drop = asked("drop", name);
+  const drop = requestText("drop", name);
   if (contents === null) return { requests: [drop], dropsFirst: true };
   const names = isNumbered(contents) ? null : contents.map(({ key }) => textOfBytes(key));
   const inserts = inserting(
@@ -88,14 +89,14 @@ export function wholeDocument(document: ByteString, contents: Contents): Forward
     names,
     contents.map(({ text }) => phpFormOf(text)),
   );
-  return { requests: [drop, asked("create", name), ...inserts], dropsFirst: true };
+  return { requests: [drop, requestText("create", name), ...inserts], dropsFirst: true };
 }
 
 function insertOf(request: JsonRequest, document: string): string[] {
   const data = request.get("data");
   if (!isContainer(data)) return [];
-  // An empty insertion is sent as well: its answer confirms that the document exists.
-  if (memberValues(data).length === 0) return [asked("insert", document, '"data":[]')];
+  // An empty insertion is sent as well, because its answer confirms that the document exists.
+  if (memberValues(data).length === 0) return [requestText("insert", document, '"data":[]')];
   const names = request.isOff("auto-increment") ? memberNames(data) : null;
   return inserting(
     document,
@@ -121,13 +122,13 @@ function inserting(document: string, names: readonly string[] | null, texts: rea
       names === null
         ? `"data":[${some.join(",")}]`
         : `"data":${writePhpMembers(names.slice(from, to), some)},"auto-increment":false`;
-    requests.push(asked("insert", document, data));
+    requests.push(requestText("insert", document, data));
     from = to;
   }
   return requests;
 }
 
-function asked(action: string, document: string, more = ""): string {
+function requestText(action: string, document: string, more = ""): string {
   const members = [
     `"action":"${action}"`,
     `"document":${writePhpString(document)}`,

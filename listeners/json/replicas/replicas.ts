@@ -1,6 +1,7 @@
 /**
- * `--json-replica`: original servers that are sent what JSON clients write here, as an original sends it; at the start they send the documents that
- * are not here yet. Source: test/vectors/json, "Replication"; docs/json-documents.md "Original servers".
+ * The servers of `--json-replica`: original servers to which the writes of JSON clients are sent, as an original sends
+ * them. At the start they send the documents that are not here yet. Source: test/vectors/json, "Replication";
+ * docs/json-documents.md "Original servers".
  */
 import type { Logger } from "pino";
 import type { Limits } from "../../../options/limits.js";
@@ -15,7 +16,7 @@ import type { ReplicaContact } from "./replica-contact.js";
 import { type OnDiffers, ReplicaLink } from "./replica-link.js";
 import { type Forwarded, translated } from "./replica-requests.js";
 
-/** Commands whose document follows a second argument. */
+/** The commands whose document is the argument after a subcommand. */
 const CONTAINERS: ReadonlySet<ByteString> = new Set(["DOC.INDEX", "DOC.MEMBER"]);
 
 /** The beginning of the error for clients before the daemon is ready. */
@@ -51,7 +52,7 @@ export class JsonReplicas {
     return this.#firstFetch.isReady;
   }
 
-  /** Resolves when it is ready, or after the given milliseconds. @returns whether it is ready */
+  /** Resolves when the daemon is ready, or after the given milliseconds. @returns whether it is ready */
   whenReady(mostMs = this.#bounds.silenceMs): Promise<boolean> {
     return this.#firstFetch.whenReady(mostMs);
   }
@@ -61,20 +62,23 @@ export class JsonReplicas {
     return `${NOT_READY} documents of ${this.#firstFetch.pending}. Try again later.`;
   }
 
-  /** Notes a refused write that another server has forwarded: the running fetch may not contain it. */
+  /** Records that a forwarded write was refused: the running fetch may not include it. */
   noteRefused(): void {
     this.#firstFetch.noteRefused();
   }
 
   /**
-   * Compares the mark of a request that the daemon's own listener has received: the daemon may have connected to
-   * itself.
+   * Compares the mark of a request that the daemon's own listener has received, because the daemon may have connected
+   * to itself.
    */
   recognize(mark: ByteString): void {
     for (const { contact } of this.#links) contact.recognize(mark);
   }
 
-  /** Does a client's write and forwards it. @returns forwarded: whether a server has confirmed it; null: nothing has changed */
+  /**
+   * Carries out a client's write and forwards it. @returns forwarded: whether a server has confirmed it; null: nothing
+   * has changed
+   */
   write(
     argv: readonly ByteString[],
     request: JsonRequest,
@@ -109,11 +113,11 @@ export class JsonReplicas {
   /** @returns whether a server has confirmed the write */
   async #forward(argv: readonly ByteString[], request: JsonRequest): Promise<boolean> {
     const document = (CONTAINERS.has(argv[0] ?? "") ? argv[2] : argv[1]) as ByteString;
-    let words: Forwarded | null = null;
+    let forwarded: Forwarded | null = null;
     const write = {
       document,
       isDrop: argv[0] === "DOC.DROP",
-      translated: () => (words ??= translated(request, document, this.#store)),
+      translated: () => (forwarded ??= translated(request, document, this.#store)),
     };
     const all = await Promise.all(this.#links.map((link) => link.forward(write)));
     return all.includes(true);
@@ -124,7 +128,7 @@ export class JsonReplicas {
     this.#differences.set(link, (this.#differences.get(link) ?? 0) + count);
     this.#log.warn(
       { replica: link.contact.name, documents: documents.slice(0, 10).map(textOfBytes), count },
-      "a JSON replica has other contents than are here",
+      "documents of a JSON replica differ from the documents here",
     );
   };
 }
@@ -133,7 +137,7 @@ export function boundsOf(limits: Limits): ReplicaBounds {
   return { silenceMs: limits.jsonReplicaTimeout, maxBytes: limits.maxOutputBytes };
 }
 
-/** Whether a write has changed something: an error has not, nor has emptying an absent document. */
+/** Returns whether a write has changed something. An error has not, nor has emptying an absent document. */
 function hasChanged(reply: Reply): boolean {
   return reply.kind !== "error" && !(reply.kind === "integer" && reply.value === 0);
 }

@@ -1,4 +1,4 @@
-/** Arguments of many commands: the database, the collection, and numbers of documents. */
+/** Parses arguments that many commands have: the database, the collection, and numbers of documents. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
@@ -10,21 +10,21 @@ export function databaseOf(command: CommandDocument): ByteString {
   return database;
 }
 
-/** Returns the collection that a command names after its own name, or in another field. @throws MongoFailure */
+/** Returns the collection named by the field with the command's name, or by another field. @throws MongoFailure */
 export function collectionOf(command: CommandDocument, field = command.name): ByteString {
-  if (!command.isText(field)) throw failure(73, `collection name of ${command.name} has to be a string`);
+  if (!command.isText(field)) throw failure(73, `collection name of ${command.name} must be a string`);
   const collection = command.text(field) ?? "";
   if (collection === "" || collection.includes("\0"))
     throw failure(73, `Invalid namespace specified '${databaseOf(command)}.'`);
   return collection;
 }
 
-/** Returns database and collection, joined by a dot. @throws MongoFailure */
+/** Returns the database and collection, joined by a dot. @throws MongoFailure */
 export function namespaceOf(command: CommandDocument, field = command.name): ByteString {
   return `${databaseOf(command)}.${collectionOf(command, field)}`;
 }
 
-/** Returns database and collection as arguments of the store's commands. */
+/** Returns the database and collection as arguments of the store's commands. */
 export function collectionArguments(command: CommandDocument): readonly [ByteString, ByteString] {
   return [databaseOf(command), collectionOf(command)];
 }

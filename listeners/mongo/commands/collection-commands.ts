@@ -1,4 +1,4 @@
-/** Commands on collections, their indexes, and databases. */
+/** The commands on collections, their indexes, and databases. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { elements, embedded, list } from "../../../protocol/mongo/bson-writer.js";
 import { CommandDocument } from "../messages/command-document.js";
@@ -9,11 +9,11 @@ import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { collectionArguments, countOf, databaseOf, namespaceOf } from "./arguments.js";
 import { membersOfReply } from "./refused-documents.js";
 
-/** Indexes in one command. */
+/** Maximum number of indexes in one command. */
 const INDEXES_MAX = 64;
 
 const WRITES: Fields = { writeConcern: "taken" };
-/** Options of collections other than plain ones. */
+/** Options that create collections other than plain ones. */
 const KINDS: Fields = {
   capped: "default",
   size: "default",
@@ -35,7 +35,7 @@ const KINDS: Fields = {
 };
 
 const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background", "expireAfterSeconds"] as const;
-/** Fields of indexes, and options of indexes other than plain ones. */
+/** The fields of indexes, and options that create indexes other than plain ones. */
 const INDEX: Fields = {
   ...Object.fromEntries(INDEX_FIELDS.map((name) => [name, "taken"] as const)),
   weights: "default",
@@ -55,7 +55,7 @@ export const collectionCommands: readonly MongoCommand[] = [
   {
     names: ["create"],
     group: "collections",
-    summary: "makes a collection, which the first document would make too",
+    summary: "creates a collection, as the first document would also do",
     fields: { ...WRITES, ...KINDS },
     run: (session, command) =>
       session.write(command, ["MDB.CREATE", ...collectionArguments(command)], () => ""),
@@ -80,7 +80,7 @@ export const collectionCommands: readonly MongoCommand[] = [
     names: ["createIndexes"],
     group: "collections",
     summary:
-      "makes indexes; `unique` ones refuse what is there (11000), those with `expireAfterSeconds` remove documents",
+      "creates indexes; `unique` ones refuse duplicates (11000), those with `expireAfterSeconds` remove documents",
     fields: { ...WRITES, indexes: "taken", commitQuorum: "ignored" },
     run: createIndexes,
   },
@@ -99,7 +99,7 @@ export const collectionCommands: readonly MongoCommand[] = [
   {
     names: ["listIndexes"],
     group: "collections",
-    summary: "the indexes of a collection",
+    summary: "lists the indexes of a collection",
     fields: { cursor: "taken" },
     run: (session, command) =>
       listed(session, command, namespaceOf(command), ["MDB.LISTINDEXES", ...collectionArguments(command)]),
@@ -107,7 +107,7 @@ export const collectionCommands: readonly MongoCommand[] = [
   {
     names: ["listCollections"],
     group: "collections",
-    summary: "the collections of a database",
+    summary: "lists the collections of a database",
     fields: { cursor: "taken", filter: "taken", nameOnly: "taken", authorizedCollections: "ignored" },
     run: listCollections,
   },
@@ -115,28 +115,28 @@ export const collectionCommands: readonly MongoCommand[] = [
     names: ["renameCollection"],
     group: "collections",
     summary:
-      "gives a collection another name, in its database or another one; `dropTarget` replaces what has it",
+      "renames a collection, in its database or into another one; `dropTarget` replaces an existing collection",
     fields: { ...WRITES, to: "taken", dropTarget: "taken" },
     run: rename,
   },
   {
     names: ["collStats", "collstats"],
     group: "collections",
-    summary: "documents, bytes and indexes of a collection",
+    summary: "counts documents, bytes and indexes of a collection",
     fields: { scale: "ignored" },
     run: (session, command) => session.run(["MDB.STATS", ...collectionArguments(command)], membersOfReply),
   },
   {
     names: ["dbStats", "dbstats"],
     group: "collections",
-    summary: "collections, documents and bytes of a database",
+    summary: "counts collections, documents and bytes of a database",
     fields: { scale: "ignored", freeStorage: "ignored" },
     run: (session, command) => session.run(["MDB.STATS", databaseOf(command)], membersOfReply),
   },
   {
     names: ["listDatabases"],
     group: "collections",
-    summary: "the databases",
+    summary: "lists the databases",
     fields: { filter: "taken", nameOnly: "taken", authorizedDatabases: "ignored" },
     run: (session, command) =>
       session.run(["MDB.LISTDATABASES", command.only(["filter", "nameOnly"])], (reply) =>
@@ -149,7 +149,7 @@ function rename(session: MongoSession, command: CommandDocument): ByteString | P
   const names = [command.name, "to"].map((field) => {
     const [, database, collection] = /^([^.]+)\.(.+)$/s.exec(command.text(field) ?? "") ?? [];
     if (database === undefined || collection === undefined)
-      throw failure(73, `renameCollection: '${field}' has to be database.collection`);
+      throw failure(73, `renameCollection: '${field}' must be database.collection`);
     return [database, collection] as const;
   });
   const argv = ["MDB.RENAME", ...names.flat(), command.flag("dropTarget") ? "1" : "0"];
@@ -159,12 +159,12 @@ function rename(session: MongoSession, command: CommandDocument): ByteString | P
 function createIndexes(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
   const indexes = command.documents("indexes", INDEXES_MAX) ?? [];
   if (indexes.length === 0) throw failure(2, "Must specify at least one index to create");
-  const asked = indexes.map((one) => {
+  const specifications = indexes.map((one) => {
     const index = new CommandDocument(one);
     checkMembers(index, INDEX, "createIndexes.indexes");
     return index.only(INDEX_FIELDS);
   });
-  const argv = ["MDB.CREATEINDEXES", ...collectionArguments(command), ...asked];
+  const argv = ["MDB.CREATEINDEXES", ...collectionArguments(command), ...specifications];
   return session.write(command, argv, membersOfReply);
 }
 
@@ -178,18 +178,18 @@ function listCollections(session: MongoSession, command: CommandDocument): ByteS
   ]);
 }
 
-/** Runs a command that lists documents made by the store. */
+/** Runs a command that lists documents which the store creates. */
 function listed(
   session: MongoSession,
   command: CommandDocument,
   namespace: ByteString,
   argv: readonly ByteString[],
 ): ByteString | Promise<ByteString> {
-  const wish = wishOf(command);
-  return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), wish));
+  const batch = batchOf(command);
+  return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), batch));
 }
 
-function wishOf(command: CommandDocument) {
+function batchOf(command: CommandDocument) {
   const cursor = command.within("cursor");
   return { size: cursor === null ? null : countOf(cursor, "batchSize"), isSingle: false };
 }

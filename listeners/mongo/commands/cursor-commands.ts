@@ -1,4 +1,4 @@
-/** Commands that follow a first answer: they fetch further documents, or end the cursor. */
+/** The commands that follow a first answer: they fetch further documents, or close the cursor. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { elements, int64, list } from "../../../protocol/mongo/bson-writer.js";
 import type { CommandDocument } from "../messages/command-document.js";
@@ -8,21 +8,21 @@ import type { Cursor } from "../session/cursors.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { countOf, namespaceOf } from "./arguments.js";
 
-/** Cursor ids in one command. */
+/** Maximum number of cursor ids in one command. */
 const KILLED_MAX = 10_000;
 
 export const cursorCommands: readonly MongoCommand[] = [
   {
     names: ["getMore"],
     group: "cursors",
-    summary: "further documents, as they were when they were found",
+    summary: "returns further documents, as they were when they were found",
     fields: { collection: "taken", batchSize: "taken", term: "default" },
     run: getMore,
   },
   {
     names: ["killCursors"],
     group: "cursors",
-    summary: "ends cursors: their remaining documents are dropped",
+    summary: "closes cursors: their remaining documents are dropped",
     fields: { cursors: "taken" },
     run: killCursors,
   },
@@ -33,7 +33,7 @@ function getMore(session: MongoSession, command: CommandDocument): ByteString {
   const cursor = cursorOf(session, id);
   if (cursor === null) throw failure(43, `cursor id ${id} not found`);
   const namespace = namespaceOf(command, "collection");
-  if (cursor.namespace !== namespace) throw failure(13, "the cursor is of another collection");
+  if (cursor.namespace !== namespace) throw failure(13, "the cursor belongs to another collection");
   session.check(cursor.asked);
   return nextBatch(session, cursor, countOf(command, "batchSize") || null);
 }
@@ -55,7 +55,7 @@ function killCursors(session: MongoSession, command: CommandDocument): ByteStrin
   });
 }
 
-/** Returns the client's cursor; null: there is none, or it is another user's. */
+/** Returns the client's cursor; null: it does not exist, or belongs to another user. */
 function cursorOf({ server, login }: MongoSession, id: bigint): Cursor | null {
   const cursor = server.cursors.find(id);
   return cursor !== undefined && cursor.user === login.name ? cursor : null;

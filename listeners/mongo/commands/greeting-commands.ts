@@ -1,4 +1,4 @@
-/** Commands by which drivers learn what the server is, and whether it is alive. */
+/** The commands by which drivers learn the properties of the server, and whether it is alive. */
 
 import { version } from "../../../net/process/version.js";
 import { bytesOfText } from "../../../protocol/byte-string.js";
@@ -28,10 +28,10 @@ import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { MECHANISMS, startLogin } from "./login-commands.js";
 import { SESSION_MINUTES } from "./session-commands.js";
 
-/** The server whose commands are spoken, and the number by which drivers know it: MongoDB 7.0. */
-const SPOKEN = [7, 0, 0, 0];
+/** The server version whose commands are supported, and its wire version for drivers: MongoDB 7.0. */
+const EMULATED = [7, 0, 0, 0];
 const WIRE_VERSION = 21;
-/** The oldest wire version that is served: OP_MSG. */
+/** The oldest supported wire version, which includes OP_MSG. */
 const WIRE_VERSION_MIN = 0;
 
 export const greetings: readonly MongoCommand[] = [
@@ -39,8 +39,8 @@ export const greetings: readonly MongoCommand[] = [
     names: ["hello"],
     group: "connection",
     summary:
-      "what the server is: a standalone server, or with peers one of several equal ones (a mongos, to drivers)",
-    // New drivers send fields that old servers do not know.
+      "describes the server: standalone, or with peers one of several equal servers (a mongos, for drivers)",
+    // New drivers send fields that older servers do not know.
     fields: "any",
     isOpen: true,
     run: (session, command) => greet(session, command, "isWritablePrimary"),
@@ -48,7 +48,7 @@ export const greetings: readonly MongoCommand[] = [
   {
     names: ["isMaster", "ismaster"],
     group: "connection",
-    summary: "the same to older drivers",
+    summary: "the same for older drivers",
     fields: "any",
     isOpen: true,
     run: (session, command) => greet(session, command, "ismaster"),
@@ -56,7 +56,7 @@ export const greetings: readonly MongoCommand[] = [
   {
     names: ["ping"],
     group: "connection",
-    summary: "checks that the server answers",
+    summary: "checks that the server responds",
     fields: {},
     isOpen: true,
     run: () => "",
@@ -64,13 +64,13 @@ export const greetings: readonly MongoCommand[] = [
   {
     names: ["buildInfo", "buildinfo"],
     group: "connection",
-    summary: "the version whose commands are spoken (MongoDB 7.0), and this daemon's",
+    summary: "returns the version whose commands are supported (MongoDB 7.0), and this daemon's version",
     fields: {},
     isOpen: true,
     run: () =>
       elements({
-        version: text(SPOKEN.slice(0, 3).join(".")),
-        versionArray: list(SPOKEN.map(int32)),
+        version: text(EMULATED.slice(0, 3).join(".")),
+        versionArray: list(EMULATED.map(int32)),
         dbsyncd: text(version),
         modules: list([]),
         bits: int32(64),
@@ -81,21 +81,21 @@ export const greetings: readonly MongoCommand[] = [
   {
     names: ["whatsmyuri"],
     group: "connection",
-    summary: "the client's own address",
+    summary: "returns the client's own address",
     fields: {},
     run: ({ remote }) => elements({ you: words(remote) }),
   },
   {
     names: ["getParameter"],
     group: "connection",
-    summary: "`featureCompatibilityVersion`; there are no other parameters",
+    summary: "returns `featureCompatibilityVersion`, the only parameter",
     fields: "any",
     run: (_, command) => parameters(command),
   },
   {
     names: ["serverStatus"],
     group: "connection",
-    summary: "version, process and time; figures are at /metrics",
+    summary: "returns version, process and time; figures are at /metrics",
     fields: "any",
     run: ({ server }) => status(server),
   },
@@ -103,11 +103,11 @@ export const greetings: readonly MongoCommand[] = [
 
 function greet(session: MongoSession, command: CommandDocument, isPrimary: string) {
   const { server, id } = session;
-  // A driver that has other servers sends nothing to one whose greeting fails.
+  // If the greeting fails, a driver that knows other servers sends nothing to this one.
   if (isOneOfSeveral(server.daemon) && server.daemon.state === "catching-up")
     throw failure(
       13436,
-      "this daemon is catching up with its peers: use another one, or try again in some seconds",
+      "this daemon is catching up with its peers: use another one, or try again in a few seconds",
     );
   const messageBytes = Math.min(MESSAGE_BYTES_MAX, server.host.limits.maxRequestBytes);
   const hello = elements({
@@ -126,11 +126,11 @@ function greet(session: MongoSession, command: CommandDocument, isPrimary: strin
   const mechanisms = command.has("saslSupportedMechs")
     ? element("saslSupportedMechs", list(MECHANISMS.map((one) => text(one))))
     : "";
-  const asked = command.within("speculativeAuthenticate");
-  if (asked === null) return `${hello}${mechanisms}`;
-  return startLogin(session, asked).then(
+  const loginStart = command.within("speculativeAuthenticate");
+  if (loginStart === null) return `${hello}${mechanisms}`;
+  return startLogin(session, loginStart).then(
     (begun) => `${hello}${mechanisms}${element("speculativeAuthenticate", embedded(framed(begun)))}`,
-    // The driver sends saslStart next, and receives the error then.
+    // The driver then sends saslStart, and receives the error in the reply.
     () => `${hello}${mechanisms}`,
   );
 }
@@ -138,9 +138,9 @@ function greet(session: MongoSession, command: CommandDocument, isPrimary: strin
 const SESSIONS = { logicalSessionTimeoutMinutes: int32(SESSION_MINUTES) };
 
 /**
- * Whether drivers are to treat the daemon as one of several equal servers (a mongos), between which they choose and
- * fail over. Such a server has no sessions here: with sessions drivers would send transaction numbers to repeat
- * writes.
+ * Returns whether drivers should treat the daemon as one of several equal servers (a mongos), among which they choose
+ * and fail over. Such a server has no sessions here: with sessions drivers would send transaction numbers in order to
+ * repeat writes.
  */
 const isOneOfSeveral = ({ settings, members }: MongoServer["daemon"]): boolean =>
   settings.peers.length > 0 || members > 1;
@@ -149,14 +149,14 @@ const VERSION_PARAMETER = "featureCompatibilityVersion";
 
 function parameters(command: CommandDocument) {
   if (!command.has(VERSION_PARAMETER)) throw failure(72, "no option found to get");
-  const known = { version: text(SPOKEN.slice(0, 2).join(".")) };
+  const known = { version: text(EMULATED.slice(0, 2).join(".")) };
   return elements({ [VERSION_PARAMETER]: written(known) });
 }
 
 function status({ host: { environment }, daemon }: MongoServer) {
   return elements({
     host: words(`${daemon.address}:${daemon.port}`),
-    version: text(SPOKEN.slice(0, 3).join(".")),
+    version: text(EMULATED.slice(0, 3).join(".")),
     process: text(bytesOfText("dbsyncd")),
     pid: int32(process.pid),
     uptime: double(Math.floor(process.uptime())),

@@ -1,4 +1,4 @@
-/** Logins: SCRAM-SHA-256, and PLAIN over private connections. Users are those of --acl-file. */
+/** The login commands: SCRAM-SHA-256, and PLAIN over private connections. The users are those of --acl-file. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   binary,
@@ -16,18 +16,18 @@ import { ScramLogin, scramStart } from "../session/scram.js";
 
 const SCRAM = "SCRAM-SHA-256";
 const PLAIN = "PLAIN";
-/** The mechanisms that drivers may choose. */
+/** The mechanisms that are offered to drivers. */
 export const MECHANISMS: readonly string[] = [SCRAM];
-/** The id of a login: a connection has one at a time. */
+/** The id of a login; a connection has only one login at a time. */
 const CONVERSATION = 1;
-/** The BSON subtype of a payload: bytes of any kind. */
+/** The BSON subtype of a payload: generic bytes. */
 const GENERIC = 0;
 
 export const logins: readonly MongoCommand[] = [
   {
     names: ["saslStart"],
     group: "login",
-    summary: "begins a login by SCRAM-SHA-256; or by PLAIN, over TLS or on this machine",
+    summary: "begins a login with SCRAM-SHA-256, or with PLAIN over TLS or on the same machine",
     fields: {
       mechanism: "taken",
       payload: "taken",
@@ -41,7 +41,7 @@ export const logins: readonly MongoCommand[] = [
   {
     names: ["saslContinue"],
     group: "login",
-    summary: "the proof of it",
+    summary: "continues the login with the client's proof",
     fields: { conversationId: "taken", payload: "taken" },
     isOpen: true,
     run: continueLogin,
@@ -60,7 +60,7 @@ export const logins: readonly MongoCommand[] = [
   {
     names: ["connectionStatus"],
     group: "login",
-    summary: "the users that have logged in",
+    summary: "returns the users that have logged in",
     fields: { showPrivileges: "default" },
     run: ({ login: { name } }) => {
       const users = name === null ? [] : [document({ user: text(name), db: text("admin") })];
@@ -73,7 +73,7 @@ export const logins: readonly MongoCommand[] = [
 
 const refused = () => failure(18, "Authentication failed.");
 
-/** Begins a login. @returns the elements of the answer. @throws MongoFailure */
+/** Begins a login. @returns the elements of the answer @throws MongoFailure */
 export async function startLogin(session: MongoSession, command: CommandDocument): Promise<ByteString> {
   const { login } = session;
   login.conversation = null;
@@ -99,7 +99,7 @@ export async function startLogin(session: MongoSession, command: CommandDocument
 
 function logInPlainly({ login }: MongoSession, payload: ByteString): void {
   if (!login.isPrivate)
-    throw failure(334, "PLAIN sends the password itself: it is taken over TLS, and from this machine");
+    throw failure(334, "PLAIN sends the password itself: it is accepted only over TLS, or from this machine");
   const [, name, password, ...more] = payload.split("\0");
   if (name === undefined || password === undefined || more.length > 0 || !login.logIn(name, password))
     throw refused();
@@ -115,7 +115,7 @@ function continueLogin({ login }: MongoSession, command: CommandDocument): ByteS
   const { scram, skipsLast } = conversation;
   const proof = scram.finish(payload);
   if (proof === null || !login.enter(scram.user)) throw refused();
-  // Older drivers send one more, empty exchange.
+  // Older drivers send one more exchange, which is empty.
   if (!skipsLast) login.conversation = { ...conversation, isProved: true };
   return step(proof, skipsLast);
 }

@@ -1,4 +1,4 @@
-/** All commands of MongoDB clients, as docs/mongo.md lists them. Any other is CommandNotFound. */
+/** All commands of MongoDB clients, as listed in docs/mongo.md. Other commands fail with CommandNotFound. */
 import type { MongoCommand } from "../session/mongo-session.js";
 import { collectionCommands } from "./collection-commands.js";
 import { cursorCommands } from "./cursor-commands.js";

@@ -1,4 +1,4 @@
-/** Commands that read documents. */
+/** The commands that read documents. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { document, element, elements, framed, int32, text } from "../../../protocol/mongo/bson-writer.js";
 import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/message.js";
@@ -10,8 +10,8 @@ import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { collectionArguments, collectionOf, countOf, databaseOf, namespaceOf } from "./arguments.js";
 import { membersOfReply } from "./refused-documents.js";
 
-const OF_READS: Fields = { collation: "default", hint: "ignored", allowDiskUse: "ignored" };
-const OF_CURSORS: Fields = {
+const READ_OPTIONS: Fields = { collation: "default", hint: "ignored", allowDiskUse: "ignored" };
+const CURSOR_OPTIONS: Fields = {
   noCursorTimeout: "default",
   allowPartialResults: "ignored",
   tailable: "default",
@@ -27,17 +27,17 @@ export const readCommands: readonly MongoCommand[] = [
   {
     names: ["explain"],
     group: "documents",
-    summary: "which index a command uses, without carrying it out; there are no execution times",
+    summary: "shows which index a command uses, without executing it; there are no execution times",
     fields: { verbosity: "ignored" },
     run: explain,
   },
   {
     names: ["find"],
     group: "documents",
-    summary: "documents that match, sorted, skipped, limited, and of them what the projection names",
+    summary: "returns matching documents: sorted, skipped, limited and projected",
     fields: {
-      ...OF_READS,
-      ...OF_CURSORS,
+      ...READ_OPTIONS,
+      ...CURSOR_OPTIONS,
       filter: "taken",
       sort: "taken",
       projection: "taken",
@@ -52,9 +52,9 @@ export const readCommands: readonly MongoCommand[] = [
   {
     names: ["aggregate"],
     group: "documents",
-    summary: "what a pipeline makes of a collection's documents",
+    summary: "runs a pipeline on a collection's documents",
     fields: {
-      ...OF_READS,
+      ...READ_OPTIONS,
       pipeline: "taken",
       let: "taken",
       cursor: "taken",
@@ -67,8 +67,8 @@ export const readCommands: readonly MongoCommand[] = [
   {
     names: ["count"],
     group: "documents",
-    summary: "how many documents match",
-    fields: { ...OF_READS, query: "taken", limit: "taken", skip: "taken", fields: "ignored" },
+    summary: "counts the matching documents",
+    fields: { ...READ_OPTIONS, query: "taken", limit: "taken", skip: "taken", fields: "ignored" },
     run: (session, command) =>
       session.run(
         ["MDB.COUNT", ...collectionArguments(command), command.only(["query", "skip", "limit"])],
@@ -78,8 +78,8 @@ export const readCommands: readonly MongoCommand[] = [
   {
     names: ["distinct"],
     group: "documents",
-    summary: "the different values of a field in documents that match",
-    fields: { ...OF_READS, key: "taken", query: "taken" },
+    summary: "returns the distinct values of a field in matching documents",
+    fields: { ...READ_OPTIONS, key: "taken", query: "taken" },
     run: (session, command) =>
       session.run(
         ["MDB.DISTINCT", ...collectionArguments(command), command.only(["key", "query"])],
@@ -92,7 +92,7 @@ export const readCommands: readonly MongoCommand[] = [
   },
 ];
 
-/** Returns the search that a command of another kind is explained as. */
+/** The search as which each command is explained. */
 const EXPLAINED: ReadonlyMap<string, (command: CommandDocument) => ByteString> = new Map([
   ["find", (command) => command.only(["filter", "sort"])],
   ["count", (command) => framed(named(command, "query", "filter"))],
@@ -103,13 +103,13 @@ const EXPLAINED: ReadonlyMap<string, (command: CommandDocument) => ByteString> =
   ["aggregate", (command) => framed(ofFirst(command, "pipeline", "$match"))],
 ]);
 
-/** Returns a document among a command's members under another name. */
+/** Returns a member of a command under another name. */
 function named(command: CommandDocument, name: string, other: string): ByteString {
   const [written, head] = [command.element(name), name.length + 2];
   return written === "" ? "" : `${written.charAt(0)}${other}\0${written.slice(head)}`;
 }
 
-/** Returns the filter of the first statement, or of a pipeline's first stage. */
+/** Returns the filter of the first statement, or of the first stage of a pipeline. */
 function ofFirst(command: CommandDocument, field: string, name = "q"): ByteString {
   const [first] = command.documents(field, BATCH_DOCUMENTS_MAX) ?? [];
   return first === undefined ? "" : named(new CommandDocument(first), name, "filter");
@@ -128,20 +128,20 @@ const SERVER_INFO = element("serverInfo", document({ version: text("7.0.0") }));
 
 function find(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
   const namespace = namespaceOf(command);
-  const wish = { size: countOf(command, "batchSize"), isSingle: command.flag("singleBatch") };
+  const batch = { size: countOf(command, "batchSize"), isSingle: command.flag("singleBatch") };
   const spec = command.only(["filter", "sort", "projection", "skip", "limit", "let"]);
   const argv = ["MDB.FIND", ...collectionArguments(command), spec];
-  return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), wish));
+  return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), batch));
 }
 
 function aggregate(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
   if (!command.isText("aggregate"))
-    throw failure(73, "aggregate works on a collection here, not on a whole database");
+    throw failure(73, "aggregate needs a collection: aggregation over a complete database is not supported");
   const namespace = namespaceOf(command);
   const cursor = command.within("cursor");
   if (cursor === null) throw failure(9, "The 'cursor' option is required");
-  const wish = { size: countOf(cursor, "batchSize"), isSingle: false };
+  const batch = { size: countOf(cursor, "batchSize"), isSingle: false };
   const spec = command.only(["pipeline", "let"]);
   const argv = ["MDB.AGGREGATE", ...collectionArguments(command), spec];
-  return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), wish));
+  return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), batch));
 }

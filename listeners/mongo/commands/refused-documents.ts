@@ -1,6 +1,6 @@
 /**
- * Refuses documents of a write before it is recorded: the effect of recorded commands on the store must not change.
- * The answer reports these failures together with the store's, by the indexes that the client knows.
+ * Refuses documents of a write before it is recorded, because the effect of recorded commands on the store must never
+ * change. The answer reports these failures together with the store's, with the indexes that the client knows.
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
@@ -23,15 +23,15 @@ const ERRORS = "writeErrors";
 const LENGTH_BYTES = 4;
 
 /**
- * Returns why a document's id is refused; null: it is accepted, or the bytes are no document, which the store refuses
- * itself.
+ * Returns why a document's id is refused; null: it is accepted, or the bytes are not a document, which the store itself
+ * refuses.
  */
 export function refusedId(bytes: Buffer): MongoFailure | null {
   return refusedField(() => dollarFieldOf(bytes, ID));
 }
 
 /**
- * Returns why the id is refused that an upsert's update or query names for a new document; null: it is accepted, or
+ * Returns why the id that an upsert's update or query specifies for a new document is refused; null: it is accepted, or
  * the statement adds no document.
  */
 export function refusedUpsertId(bytes: Buffer, query: string, update: string): MongoFailure | null {
@@ -60,8 +60,8 @@ function refusedField(find: () => ByteString | null): MongoFailure | null {
 }
 
 /**
- * Returns the first field with a dollar in the id that a query, or one part of its `$and`, requires. @throws
- * MalformedBson
+ * Returns the first field name that begins with a dollar in the id that a query, or a part of its `$and`, requires.
+ * @throws MalformedBson
  */
 function dollarFieldOfQuery(query: Buffer | null): ByteString | null {
   const all = memberOf(query, "$and", BSON.array);
@@ -74,7 +74,7 @@ function dollarFieldOfQuery(query: Buffer | null): ByteString | null {
   return null;
 }
 
-/** Returns the first field with a dollar in a member that is a document. @throws MalformedBson */
+/** Returns the first field name that begins with a dollar in a member that is a document. @throws MalformedBson */
 function dollarFieldOf(bytes: Buffer, name: string): ByteString | null {
   const value = documentOf(bytes, name);
   if (value === null) return null;
@@ -82,11 +82,11 @@ function dollarFieldOf(bytes: Buffer, name: string): ByteString | null {
   return null;
 }
 
-/** Returns a member that is a document. @throws MalformedBson */
+/** Returns a member if it is a document. @throws MalformedBson */
 const documentOf = (bytes: Buffer | null, name: string): Buffer | null =>
   memberOf(bytes, name, BSON.document);
 
-/** Returns a member's value; null: there is none, or it is of another type. @throws MalformedBson */
+/** Returns the value of a member; null: it is absent, or has another type. @throws MalformedBson */
 function memberOf(bytes: Buffer | null, wanted: string, typed?: number): Buffer | null {
   if (bytes === null) return null;
   for (const { name, type, from, end } of membersOf(bytes))
@@ -106,13 +106,13 @@ interface WriteError {
 }
 
 export class Refusals {
-  /** The documents that are passed on to the store. */
-  readonly left: readonly Buffer[];
+  /** The documents that are passed to the store. */
+  readonly accepted: readonly Buffer[];
   readonly #isOrdered: boolean;
   readonly #indexes: readonly number[];
   readonly #refused: readonly WriteError[];
 
-  /** @param isOrdered  whether documents after a refused one are dropped */
+  /** @param isOrdered  whether documents after a refused one are skipped */
   constructor(
     documents: readonly Buffer[],
     refusal: (document: Buffer) => MongoFailure | null,
@@ -129,7 +129,7 @@ export class Refusals {
     this.#isOrdered = isOrdered;
     this.#indexes = indexes;
     this.#refused = refused;
-    this.left =
+    this.accepted =
       indexes.length === documents.length ? documents : indexes.map((at) => documents[at] as Buffer);
   }
 
@@ -137,23 +137,23 @@ export class Refusals {
     return this.#refused.length === 0;
   }
 
-  /** The members of the answer if no document was passed on. */
+  /** The members of the answer if no document was passed to the store. */
   get alone(): ByteString {
     return `${elements({ n: int32(0) })}${errorsOf(this.#refused)}`;
   }
 
-  /** Returns the members of the store's answer, with these failures among its own. */
+  /** Returns the members of the store's answer, with these failures added to its own. */
   joined(reply: Reply): ByteString {
     if (reply.kind !== "bulk") return "";
     const bytes = Buffer.from(reply.bytes, "latin1");
-    let rest = "";
+    let otherMembers = "";
     let errors: readonly WriteError[] = [];
     for (const { name, start, from, end } of membersOf(bytes))
       if (name === ERRORS) errors = this.#placed(bytes.subarray(from, end));
-      else rest += bytesOf(bytes, start, end);
-    // In order, the store has stopped before the refused document.
+      else otherMembers += bytesOf(bytes, start, end);
+    // In an ordered batch, the store has stopped before the refused document.
     const all = this.#isOrdered && errors.length > 0 ? errors : [...errors, ...this.#refused];
-    return rest + errorsOf([...all].sort((a, b) => a.index - b.index));
+    return otherMembers + errorsOf([...all].sort((a, b) => a.index - b.index));
   }
 
   /** Returns the store's failures with the client's indexes. */

@@ -1,6 +1,6 @@
 /**
- * Logical sessions, which drivers begin and end themselves; the daemon stores nothing for them. Transactions are
- * refused as a standalone server refuses them.
+ * The commands of logical sessions, which drivers begin and end themselves. The daemon stores nothing for them.
+ * Transactions are refused in the same way as by a standalone server.
  */
 import { binary, date, document, elements, int32 } from "../../../protocol/mongo/bson-writer.js";
 import { failure } from "../messages/failure.js";
@@ -18,7 +18,7 @@ export const sessionCommands: readonly MongoCommand[] = [
   {
     names: ["startSession"],
     group: "connection",
-    summary: "an id for a session",
+    summary: "returns a session id",
     fields: {},
     run: ({
       server: {
@@ -34,7 +34,7 @@ export const sessionCommands: readonly MongoCommand[] = [
   {
     names: ["endSessions", "refreshSessions", "killSessions"],
     group: "connection",
-    summary: "nothing: sessions hold nothing here",
+    summary: "does nothing: sessions store nothing here",
     fields: {},
     isOpen: true,
     run: () => "",

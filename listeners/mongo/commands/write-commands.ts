@@ -1,4 +1,4 @@
-/** Commands that change documents. Each is one unit, whatever number of documents it names. */
+/** The commands that change documents. Each command is one unit, regardless of the number of its documents. */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
 import { type BsonValue, element, framed, int32 } from "../../../protocol/mongo/bson-writer.js";
@@ -14,14 +14,14 @@ const ID = "_id";
 const UPSERT_ID = "upsertId";
 const LENGTH_BYTES = 4;
 
-const OF_WRITES: Fields = {
+const WRITE_OPTIONS: Fields = {
   ordered: "taken",
   writeConcern: "taken",
   bypassDocumentValidation: "ignored",
   let: "taken",
   maxTimeMS: "ignored",
 };
-const OF_UPDATES: Fields = {
+const UPDATE_FIELDS: Fields = {
   q: "taken",
   u: "taken",
   multi: "taken",
@@ -32,8 +32,8 @@ const OF_UPDATES: Fields = {
   sort: "default",
   hint: "ignored",
 };
-const OF_DELETIONS: Fields = { q: "taken", limit: "taken", collation: "default", hint: "ignored" };
-const FIND_AND_MODIFY: Fields = {
+const DELETION_FIELDS: Fields = { q: "taken", limit: "taken", collation: "default", hint: "ignored" };
+const FIND_AND_MODIFY_FIELDS: Fields = {
   query: "taken",
   sort: "taken",
   remove: "taken",
@@ -53,8 +53,8 @@ export const writeCommands: readonly MongoCommand[] = [
   {
     names: ["insert"],
     group: "documents",
-    summary: "adds documents; those without `_id` get an ObjectId",
-    fields: { ...OF_WRITES, documents: "taken" },
+    summary: "adds documents; those without `_id` receive an ObjectId",
+    fields: { ...WRITE_OPTIONS, documents: "taken" },
     run: (session, command) =>
       batch(session, command, {
         verb: "MDB.INSERT",
@@ -66,9 +66,8 @@ export const writeCommands: readonly MongoCommand[] = [
   {
     names: ["update"],
     group: "documents",
-    summary:
-      "changes or replaces documents that match, one or (`multi`) all; `upsert` adds what is not there",
-    fields: { ...OF_WRITES, updates: "taken" },
+    summary: "changes or replaces one matching document, or (`multi`) all; `upsert` adds one if none matches",
+    fields: { ...WRITE_OPTIONS, updates: "taken" },
     run: (session, command) =>
       batch(session, command, {
         verb: "MDB.UPDATE",
@@ -80,15 +79,15 @@ export const writeCommands: readonly MongoCommand[] = [
   {
     names: ["delete"],
     group: "documents",
-    summary: "removes documents that match, one or all",
-    fields: { ...OF_WRITES, deletes: "taken" },
+    summary: "removes one matching document, or all",
+    fields: { ...WRITE_OPTIONS, deletes: "taken" },
     run: (session, command) =>
       batch(session, command, {
         verb: "MDB.DELETE",
         field: "deletes",
         argument: (bytes) =>
           inDialect(
-            statement(bytes, OF_DELETIONS, "delete.deletes").only(["q", "limit"]),
+            statement(bytes, DELETION_FIELDS, "delete.deletes").only(["q", "limit"]),
             command.element("let"),
           ),
       }),
@@ -96,13 +95,14 @@ export const writeCommands: readonly MongoCommand[] = [
   {
     names: ["findAndModify", "findandmodify"],
     group: "documents",
-    summary: "changes, replaces or removes one document, and returns it as it was before or (`new`) after",
-    fields: FIND_AND_MODIFY,
+    summary:
+      "changes, replaces or removes one document, and returns it as before or (`new`) after the change",
+    fields: FIND_AND_MODIFY_FIELDS,
     run: findAndModify,
   },
 ];
 
-/** The way in which a command's documents become arguments of the store's command. */
+/** Describes how a command's documents become arguments of the store's command. */
 interface Batch {
   readonly verb: string;
   readonly field: string;
@@ -121,11 +121,11 @@ function batch(
     throw failure(16, `Write batch sizes must be between 1 and ${BATCH_DOCUMENTS_MAX}`);
   const ordered = command.has("ordered") && !command.flag("ordered") ? "0" : "1";
   const refused = new Refusals(documents, refusal, ordered === "1");
-  const { left } = refused;
-  if (left.length === 0) return refused.alone;
+  const { accepted } = refused;
+  if (accepted.length === 0) return refused.alone;
   return session.write(
     command,
-    [verb, ...collectionArguments(command), ordered, ...left.map(argument)],
+    [verb, ...collectionArguments(command), ordered, ...accepted.map(argument)],
     (reply) => (refused.isEmpty ? membersOfReply(reply) : refused.joined(reply)),
   );
 }
@@ -144,15 +144,15 @@ function findAndModify(session: MongoSession, command: CommandDocument): ByteStr
 const UPDATE_NAMES = ["q", "u", "multi", "upsert", "arrayFilters"];
 
 function updateStatement(bytes: Buffer, session: MongoSession, variables: ByteString): ByteString {
-  const document = statement(bytes, OF_UPDATES, "update.updates");
+  const document = statement(bytes, UPDATE_FIELDS, "update.updates");
   return inDialect(upsertable(document, UPDATE_NAMES, session), variables);
 }
 
-/** Names that releases before `dialect: 2` do not know: a statement without them is recorded in the older form. */
+/** Names that releases before `dialect: 2` do not know. A statement without them is recorded in the older form. */
 const LATER = ["$expr\0", "$bit\0", ".$", "arrayFilters\0", "\x04u\0", "\x04update\0"];
 const SECOND_DIALECT = element("dialect", int32(2));
 
-/** Adds the command's variables to a statement, and the dialect that it needs. */
+/** Adds the command's variables to a statement, and its dialect if it is needed. */
 function inDialect(spec: ByteString, variables: ByteString, isLater = false): ByteString {
   if (!isLater && variables === "" && !LATER.some((name) => spec.includes(name))) return spec;
   return framed(spec.slice(LENGTH_BYTES, -1) + variables + SECOND_DIALECT);
@@ -164,13 +164,13 @@ function statement(bytes: Buffer, fields: Fields, where: ByteString): CommandDoc
   return document;
 }
 
-/** Adds an id for the document that an upsert may add. */
+/** Adds an id for the document that an upsert may insert. */
 function upsertable(document: CommandDocument, names: readonly string[], session: MongoSession): ByteString {
   const id = document.flag("upsert") ? element(UPSERT_ID, session.server.objectIds.next()) : "";
   return framed(names.map((name) => document.element(name)).join("") + id);
 }
 
-/** Returns a document with an id. @throws MongoFailure */
+/** Returns a document with an id, which is added if missing. @throws MongoFailure */
 function withId(bytes: Buffer, { server }: MongoSession): ByteString {
   if (bytes.length > DOCUMENT_BYTES_MAX)
     throw failure(10334, `a document of ${bytes.length} bytes; ${DOCUMENT_BYTES_MAX} at most`);

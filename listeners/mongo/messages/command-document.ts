@@ -1,6 +1,6 @@
 /**
- * The document of a command, by its members, and the documents that a message may hold next to it. Only requested
- * members are decoded.
+ * The document of a command with access to its members, and the documents that a message may contain next to it.
+ * Members are decoded only when they are requested.
  */
 import { type ByteString, bytesOf, textOfBytes } from "../../../protocol/byte-string.js";
 import { MalformedBson, type Member, membersOf } from "../../../protocol/mongo/bson-members.js";
@@ -9,7 +9,7 @@ import { framed } from "../../../protocol/mongo/bson-writer.js";
 import type { DocumentSequence } from "../../../protocol/mongo/message.js";
 import { failure } from "./failure.js";
 
-/** Members of a command. */
+/** Maximum number of members in a command. */
 const MEMBERS_MAX = 1000;
 const NUMBERS: ReadonlySet<number> = new Set([BSON.int32, BSON.int64, BSON.double]);
 
@@ -34,12 +34,12 @@ export class CommandDocument {
       throw failure(40413, `BSON field '${doubled?.name ?? sequences[0]?.name}' is a duplicate field`);
   }
 
-  /** The first member's name, UTF-8: of a command its own name. */
+  /** The first member's name in UTF-8; for a command it is the command's name. */
   get name(): ByteString {
     return this.members[0]?.name ?? "";
   }
 
-  /** The names of the documents next to the command. */
+  /** The names of the document sequences next to the command. */
   get sequenceNames(): Iterable<string> {
     return this.#sequences.keys();
   }
@@ -52,23 +52,23 @@ export class CommandDocument {
     return this.#byName.get(name);
   }
 
-  /** Returns the bytes of a member with its type and name; "": it is absent. */
+  /** Returns the bytes of a member with its type and name; empty: it is absent. */
   element(name: string): ByteString {
     const member = this.#byName.get(name);
     return member === undefined ? "" : bytesOf(this.#bytes, member.start, member.end);
   }
 
-  /** Returns a document of some of the members, unchanged. */
+  /** Returns a document that contains the named members, unchanged. */
   only(names: readonly string[]): ByteString {
     return framed(names.map((name) => this.element(name)).join(""));
   }
 
-  /** Returns the bytes of a text; null: it is absent. @throws MongoFailure  it is of another type */
+  /** Returns the bytes of a string; null: it is absent. @throws MongoFailure  it has another type */
   text(name: string): ByteString | null {
     const member = this.#typed(name, (type) => type === BSON.text, "string");
     if (member === null) return null;
     const { from, end } = member;
-    if (this.#bytes[end - 1] !== 0) throw failure(22, `the string '${name}' has no end`);
+    if (this.#bytes[end - 1] !== 0) throw failure(22, `the string '${name}' is not terminated`);
     return bytesOf(this.#bytes, from + 4, end - 1);
   }
 
@@ -76,7 +76,7 @@ export class CommandDocument {
     return this.#byName.get(name)?.type === BSON.text;
   }
 
-  /** Returns the characters of a text; null: it is absent. */
+  /** Returns a string as text; null: it is absent. */
   words(name: string): string | null {
     const bytes = this.text(name);
     return bytes === null ? null : textOfBytes(bytes);
@@ -93,7 +93,7 @@ export class CommandDocument {
     return member === null ? null : BigInt(this.#exact(member));
   }
 
-  /** Returns a boolean, or a number as one; false: it is absent. */
+  /** Returns a boolean, or a number as a boolean; false: it is absent. */
   flag(name: string): boolean {
     const member = this.#typed(name, (type) => type === BSON.boolean || NUMBERS.has(type), "bool");
     if (member === null) return false;
@@ -105,11 +105,11 @@ export class CommandDocument {
   /** Returns the bytes of a binary value; null: it is absent. */
   payload(name: string): ByteString | null {
     const member = this.#typed(name, (type) => type === BSON.binary, "binData");
-    // The bytes follow length and subtype.
+    // The bytes follow the length and the subtype.
     return member === null ? null : bytesOf(this.#bytes, member.from + 5, member.end);
   }
 
-  /** Returns a document or an array within this one; null: it is absent. */
+  /** Returns an embedded document or array; null: it is absent. */
   within(name: string): CommandDocument | null {
     const isDocument = (type: number) => type === BSON.document || type === BSON.array;
     const member = this.#typed(name, isDocument, "object");
@@ -117,8 +117,8 @@ export class CommandDocument {
   }
 
   /**
-   * Returns the documents of an array, or of the sequence of that name next to the command; null: there is neither.
-   * @param max  more are a failure
+   * Returns the documents of an array, or of the document sequence with that name; null: both are absent.
+   * @param max  maximum number of documents; more are a failure
    */
   documents(name: string, max: number): readonly Buffer[] | null {
     const sequence = this.#sequences.get(name);
@@ -127,12 +127,12 @@ export class CommandDocument {
     if (member === null) return null;
     const array = this.#bytes.subarray(member.from, member.end);
     return listed(array, max).map(({ type, from, end }) => {
-      if (type !== BSON.document) throw failure(14, `an element of '${name}' is no document`);
+      if (type !== BSON.document) throw failure(14, `an element of '${name}' is not a document`);
       return array.subarray(from, end);
     });
   }
 
-  /** Returns the members of an array as documents with one member each, whose name is "". */
+  /** Returns the members of an array as documents with one member each, whose name is empty. */
   values(name: string, max: number): readonly CommandDocument[] | null {
     const member = this.#typed(name, (type) => type === BSON.array, "array");
     if (member === null) return null;
@@ -151,16 +151,16 @@ export class CommandDocument {
   #exact(member: Member): number | bigint {
     const number = this.#numberAt(member);
     if (typeof number === "bigint") return number;
-    if (!Number.isFinite(number)) throw failure(2, `'${member.name}' is no whole number`);
+    if (!Number.isFinite(number)) throw failure(2, `'${member.name}' is not a whole number`);
     return Math.trunc(number);
   }
 
-  /** Returns a member of the right type; null: it is absent, or null. @throws MongoFailure */
-  #typed(name: string, isRight: (type: number) => boolean, due: string): Member | null {
+  /** Returns a member with the right type; null: it is absent, or null. @throws MongoFailure */
+  #typed(name: string, isRight: (type: number) => boolean, expected: string): Member | null {
     const member = this.#byName.get(name);
     if (member === undefined || member.type === BSON.nil) return null;
     if (!isRight(member.type))
-      throw failure(14, `BSON field '${this.name}.${name}' is the wrong type, expected type '${due}'`);
+      throw failure(14, `BSON field '${this.name}.${name}' is the wrong type, expected type '${expected}'`);
     return member;
   }
 }
@@ -185,4 +185,4 @@ function bounded(documents: readonly Buffer[], max: number): readonly Buffer[] {
   return documents;
 }
 
-const tooMany = (max: number) => failure(16, `more than ${max} in one command`);
+const tooMany = (max: number) => failure(16, `more than ${max} elements in one command`);

@@ -1,4 +1,4 @@
-/** Failures of MongoDB clients' commands, with the codes that drivers know. Source: MongoDB 7.0, error_codes.yml. */
+/** The failures of MongoDB commands, with the codes that drivers know. Source: MongoDB 7.0, error_codes.yml. */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import type { ErrorReply } from "../../../protocol/reply.js";
 
@@ -38,9 +38,9 @@ export type FailureCode = keyof typeof CODE_NAMES;
 export class MongoFailure extends Error {
   readonly code: number;
   readonly codeName: ByteString;
-  /** UTF-8. */
+  /** The message in UTF-8. */
   readonly sentence: ByteString;
-  /** Further elements of the answer, as BSON. */
+  /** Additional elements of the answer, as BSON. */
   readonly details: ByteString;
 
   constructor(code: number, codeName: ByteString, sentence: ByteString, details: ByteString = "") {
@@ -49,20 +49,22 @@ export class MongoFailure extends Error {
   }
 }
 
-/** @param sentence  characters */
+/** @param sentence  the message as text */
 export function failure(code: FailureCode, sentence: string): MongoFailure {
   return new MongoFailure(code, CODE_NAMES[code], bytesOfText(sentence));
 }
 
-/** The form of the store's errors about the client's request. */
-const TOLD = /^MONGO (\d+) (\w+) (.*)$/s;
-/** Errors of the daemon itself, by the first word. After NotPrimaryOrSecondary drivers choose another server. */
+/** Matches the store's errors about a client's request. */
+const STORE_ERROR = /^MONGO (\d+) (\w+) (.*)$/s;
+/**
+ * The codes for errors of the daemon itself, by first word. After NotPrimaryOrSecondary drivers choose another server.
+ */
 const CODES: Readonly<Record<string, FailureCode>> = { NOPERM: 13, OOM: 146, TOOMUCH: 146, LOADING: 13436 };
 
 export function failureOf({ text, details }: ErrorReply): MongoFailure {
-  const [, code, codeName, sentence] = TOLD.exec(text) ?? [];
+  const [, code, codeName, sentence] = STORE_ERROR.exec(text) ?? [];
   if (codeName !== undefined) return new MongoFailure(Number(code), codeName, sentence ?? "", details);
-  const [, word = "ERR", rest = text] = /^([A-Z]+) (.*)$/s.exec(text) ?? [];
+  const [, word = "ERR", message = text] = /^([A-Z]+) (.*)$/s.exec(text) ?? [];
   const own = CODES[word] ?? 8;
-  return new MongoFailure(own, CODE_NAMES[own], word === "ERR" ? rest : text);
+  return new MongoFailure(own, CODE_NAMES[own], word === "ERR" ? message : text);
 }

@@ -1,18 +1,18 @@
-/** The fields that commands know, so that an unsupported request is refused by the field's name. */
+/** Checks the fields of commands, so that an unsupported request is refused with the name of the field. */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { BSON } from "../../../protocol/mongo/bson-types.js";
 import type { CommandDocument } from "./command-document.js";
 import { failure } from "./failure.js";
 
 /**
- * `taken`: the command reads it. `ignored`: it may have any value, as no answer depends on it. `default`: the daemon
- * cannot do what it requests, so it may only have the value that requests nothing.
+ * The use of a field. `taken`: the command reads it. `ignored`: it may have any value, because no answer depends on it.
+ * `default`: the daemon does not support it, so it may only have a value that requests nothing.
  */
 export type FieldUse = "taken" | "ignored" | "default";
 
 export type Fields = Readonly<Record<string, FieldUse>>;
 
-/** Fields of all commands, with those of sessions, for which nothing is stored. */
+/** The fields of all commands, including those of sessions, for which nothing is stored. */
 const COMMON_FIELDS: Fields = {
   $db: "taken",
   $readPreference: "ignored",
@@ -30,7 +30,7 @@ const COMMON_FIELDS: Fields = {
 };
 
 const NO_TRANSACTIONS =
-  "Transaction numbers are only allowed on a replica set member or mongos: there are no transactions; put what belongs together into one document or one bulkWrite of a collection";
+  "Transaction numbers are only allowed on a replica set member or mongos: transactions are not supported; put data that belongs together into one document, or into one bulkWrite of a collection";
 const READ_CONCERN: Fields = {
   level: "taken",
   provenance: "ignored",
@@ -40,7 +40,7 @@ const READ_CONCERN: Fields = {
 };
 const LOCAL_LEVELS: readonly (string | null)[] = [null, "local", "available"];
 
-/** @throws MongoFailure  a field is unknown, or requests what the daemon does not do */
+/** @throws MongoFailure  a field is unknown, or requests something that the daemon does not support */
 export function checkFields(command: CommandDocument, fields: Fields): void {
   const { name: own } = command;
   for (const { name } of command.members)
@@ -49,7 +49,7 @@ export function checkFields(command: CommandDocument, fields: Fields): void {
   checkCommon(command);
 }
 
-/** @param where  the command that contains the document. @throws MongoFailure  as above */
+/** @param where  the command that contains the document @throws MongoFailure  as above */
 export function checkMembers(document: CommandDocument, fields: Fields, where: ByteString): void {
   for (const { name } of document.members) checkMember(document, name, useOf(fields, name), where);
 }
@@ -61,7 +61,7 @@ function checkMember(
   where: ByteString,
 ): void {
   if (use === undefined) throw unknown(where, name);
-  if (use === "default" && !saysNothing(document, name))
+  if (use === "default" && !requestsNothing(document, name))
     throw failure(238, `'${textOfBytes(name)}' of ${textOfBytes(where)} is not supported by this server`);
 }
 
@@ -71,7 +71,7 @@ const unknown = (where: ByteString, name: ByteString) =>
 const useOf = (fields: Fields, name: string): FieldUse | undefined =>
   Object.hasOwn(fields, name) ? fields[name] : undefined;
 
-/** Commands of the Stable API, version 1. Source: MongoDB's manual, "Stable API". */
+/** The commands of the Stable API, version 1. Source: MongoDB's manual, "Stable API". */
 const STABLE_COMMANDS: ReadonlySet<string> = new Set(
   (
     "abortTransaction aggregate commitTransaction count create createIndexes delete drop dropDatabase dropIndexes endSessions explain find " +
@@ -100,13 +100,13 @@ function checkCommon(command: CommandDocument): void {
   if (level === "majority")
     throw failure(
       148,
-      "readConcern level majority is not supported; reads are local, and answers provisional",
+      "readConcern level majority is not supported; reads are local, and their results provisional",
     );
-  throw failure(123, `readConcern level ${level} needs a replica set; local and available are there`);
+  throw failure(123, `readConcern level ${level} needs a replica set; local and available are supported`);
 }
 
-/** Whether a value requests nothing: absent, off, none, empty, or the collation that compares bytes. */
-function saysNothing(command: CommandDocument, name: string): boolean {
+/** Returns whether a value requests nothing: it is absent, off, empty, or the collation that compares bytes. */
+function requestsNothing(command: CommandDocument, name: string): boolean {
   const { type } = command.member(name) ?? { type: BSON.nil };
   switch (type) {
     case BSON.nil:

@@ -1,4 +1,4 @@
-/** Answers with many documents: the first ones immediately, and a cursor for the rest. */
+/** Writes answers with many documents: the first documents immediately, and a cursor for the remaining ones. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { document, elements, embedded, int64, list, text } from "../../../protocol/mongo/bson-writer.js";
 import { DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/message.js";
@@ -7,13 +7,13 @@ import { failure } from "../messages/failure.js";
 import type { Cursor } from "./cursors.js";
 import type { MongoSession } from "./mongo-session.js";
 
-/** Documents of a first answer, as in MongoDB. */
+/** The number of documents in a first answer, as in MongoDB. */
 const FIRST_DOCUMENTS = 101;
 
 export interface BatchWish {
-  /** Documents of the batch; null: the default. */
+  /** The number of documents in the batch; null: the default. */
   readonly size: number | null;
-  /** Whether no cursor is opened. */
+  /** Whether to open no cursor. */
   readonly isSingle: boolean;
 }
 
@@ -21,9 +21,9 @@ export interface BatchWish {
 export const documentsOf = (reply: Reply): readonly ByteString[] =>
   reply.kind === "array" ? reply.items.map((item) => (item.kind === "bulk" ? item.bytes : "")) : [];
 
-/** The query, and where it was run. */
+/** A query, and the collection on which it was run. */
 export interface Asked {
-  /** Database and collection. */
+  /** The database and collection. */
   readonly namespace: ByteString;
   readonly argv: readonly ByteString[];
 }
@@ -43,12 +43,12 @@ export function firstBatch(
   if (cursor === null && !isWhole)
     throw failure(
       146,
-      "more is found than is kept for one client (--mongo-cursor-bytes, --mongo-cursors): narrow the filter, or set a limit",
+      "the result is larger than the server stores for one client (--mongo-cursor-bytes, --mongo-cursors): narrow the filter, or set a limit",
     );
   return cursorMembers(cursor?.id ?? 0n, namespace, "firstBatch", documents.slice(0, at));
 }
 
-/** Returns the elements of a further answer. @param size  documents; null: as many as fit */
+/** Returns the elements of a later answer. @param size  maximum documents; null: as many as fit */
 export function nextBatch({ server }: MongoSession, cursor: Cursor, size: number | null): ByteString {
   const { documents, at, namespace } = cursor;
   cursor.at = batchEnd(documents, at, size ?? documents.length);
@@ -69,8 +69,8 @@ function cursorMembers(
 }
 
 /**
- * Returns the end of a batch: after the given number of documents, or the bytes of an answer, but at least one
- * document if any is requested.
+ * Returns the index at which a batch ends: after the given number of documents, or when the answer reaches its maximum
+ * size. The batch contains at least one document if any was requested.
  */
 function batchEnd(documents: readonly ByteString[], from: number, size: number): number {
   const end = Math.min(documents.length, from + size);

@@ -1,33 +1,33 @@
 /**
- * The parts of long answers that clients have not fetched yet (getMore): the documents as they were when they were
- * found. Number and bytes are bounded. Above a bound, the user with the most loses the cursor unused for the longest
- * time; unused cursors expire.
+ * The parts of long answers that clients have not fetched yet (getMore). They contain the documents as they were when
+ * they were found. Number and bytes are limited: above a limit, the least recently used cursor of the user that uses
+ * most is closed. Unused cursors expire.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { DaemonSocketHost } from "../../daemon-listener.js";
 
-/** Memory of a document besides its bytes. */
+/** The memory of a document in addition to its bytes. */
 const DOCUMENT_COST = 64;
-/** Bits of an id: some clients cannot distinguish numbers above 2^53. */
+/** The number of bits of an id: some clients cannot distinguish numbers above 2^53. */
 const ID_BITS = 53;
 
-/** The documents of a long answer; the first ones have already been sent. */
+/** The documents of a long answer, of which the first ones have already been sent. */
 export interface FoundDocuments {
-  /** Database and collection. */
+  /** The database and collection. */
   readonly namespace: ByteString;
   /** The user; null: no login is required. */
   readonly user: ByteString | null;
-  /** The command that found them: the user must still be permitted to run it when fetching more. */
+  /** The command that found the documents. The user must still be permitted to run it when fetching more. */
   readonly asked: readonly ByteString[];
-  /** All documents; those that were not fetched begin at `at`. */
+  /** All documents; those that were not fetched begin at index `at`. */
   readonly documents: readonly ByteString[];
   at: number;
 }
 
 export interface Cursor extends FoundDocuments {
   readonly id: bigint;
-  /** Bytes of all documents, with the fetched ones: they are freed together. */
+  /** The total size of all documents, including fetched ones, because they are freed together. */
   readonly bytes: number;
   usedAt: number;
 }
@@ -40,7 +40,7 @@ interface Share {
 
 export class Cursors {
   readonly #host: DaemonSocketHost;
-  /** The most recently used ones are last. */
+  /** The open cursors, the most recently used ones last. */
   readonly #open = new Map<bigint, Cursor>();
   /** The share of each user that has cursors. */
   readonly #shares = new Map<ByteString | null, Share>();
@@ -59,7 +59,7 @@ export class Cursors {
     return this.#bytes;
   }
 
-  /** @returns null: the documents are larger than all cursors may be */
+  /** @returns null if the documents exceed the limit of all cursors */
   open(found: FoundDocuments): Cursor | null {
     const { limits, environment } = this.#host;
     const bytes = bytesOf(found.documents) + bytesOf(found.asked);
@@ -77,7 +77,7 @@ export class Cursors {
     return this.#open.get(id);
   }
 
-  /** Notes the use of a cursor. */
+  /** Records the use of a cursor. */
   used(cursor: Cursor): void {
     cursor.usedAt = this.#host.environment.uptime();
     this.#open.delete(cursor.id);
@@ -96,7 +96,7 @@ export class Cursors {
     this.#stop = null;
   }
 
-  /** @param sign  1: the cursor is new, -1: it is closed */
+  /** @param sign  1: the cursor was opened; -1: it was closed */
   #count({ user, bytes }: Cursor, sign: 1 | -1): void {
     const share = this.#shares.get(user) ?? { cursors: 0, bytes: 0 };
     share.cursors += sign;
@@ -106,9 +106,9 @@ export class Cursors {
     else this.#shares.set(user, share);
   }
 
-  #userWithMost(what: keyof Share): ByteString | null {
-    let [heaviest, has]: [ByteString | null, number] = [null, -1];
-    for (const [user, share] of this.#shares) if (share[what] > has) [heaviest, has] = [user, share[what]];
+  #userWithMost(unit: keyof Share): ByteString | null {
+    let [heaviest, max]: [ByteString | null, number] = [null, -1];
+    for (const [user, share] of this.#shares) if (share[unit] > max) [heaviest, max] = [user, share[unit]];
     return heaviest;
   }
 
@@ -123,8 +123,8 @@ export class Cursors {
   #plan(): () => void {
     const { environment, limits } = this.#host;
     const [oldest] = this.#open.values();
-    const rest = (oldest?.usedAt ?? 0) + limits.mongoCursorTimeout - environment.uptime();
-    return environment.setTimer(Math.max(rest, 1), () => {
+    const remaining = (oldest?.usedAt ?? 0) + limits.mongoCursorTimeout - environment.uptime();
+    return environment.setTimer(Math.max(remaining, 1), () => {
       const last = environment.uptime() - this.#host.limits.mongoCursorTimeout;
       for (const cursor of this.#open.values()) {
         if (cursor.usedAt > last) break;

@@ -1,49 +1,49 @@
-/** The user of a connection: none, or a user of --acl-file after a login by password or by proof. */
+/** The user of a connection: none, or a user of --acl-file after a login with a password or by SCRAM. */
 
 import type { UserSession } from "../../../engine/users/user-session.js";
 import type { Users } from "../../../engine/users/users.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ScramLogin } from "./scram.js";
 
-/** A login by proof that is under way. */
+/** A SCRAM login that is in progress. */
 export interface Conversation {
   readonly scram: ScramLogin;
-  /** Whether the client expects no exchange after the proofs. */
+  /** Whether the client expects no further exchange after the proofs. */
   readonly skipsLast: boolean;
   readonly isProved: boolean;
 }
 
 export class MongoLogin {
-  /** Whether the connection is safe from eavesdroppers. */
+  /** Whether the connection is protected from eavesdroppers. */
   readonly isPrivate: boolean;
-  /** The login by proof that is under way; null: none. */
+  /** The SCRAM login in progress; null: none. */
   conversation: Conversation | null = null;
-  readonly #guest: UserSession;
+  readonly #userSession: UserSession;
   readonly #users: Users;
   #hasLoggedIn = false;
 
-  constructor(guest: UserSession, users: Users, isPrivate: boolean) {
-    this.#guest = guest;
+  constructor(userSession: UserSession, users: Users, isPrivate: boolean) {
+    this.#userSession = userSession;
     this.#users = users;
     this.isPrivate = isPrivate;
   }
 
   /** The user's name; null: no user has logged in. */
   get name(): ByteString | null {
-    return this.#hasLoggedIn ? this.#guest.name : null;
+    return this.#hasLoggedIn ? this.#userSession.name : null;
   }
 
   logIn(name: ByteString, password: ByteString): boolean {
-    const isIn = this.#guest.logIn(name, password);
-    this.#hasLoggedIn ||= isIn;
-    return isIn;
+    const isAccepted = this.#userSession.logIn(name, password);
+    this.#hasLoggedIn ||= isAccepted;
+    return isAccepted;
   }
 
-  /** Logs in a user whose proof is valid. @returns whether the user exists and is on */
+  /** Logs in a user whose proof is valid. @returns whether the user exists and is enabled */
   enter(name: ByteString): boolean {
     const user = this.#users.find(name);
     if (user?.isOn !== true) return false;
-    this.#guest.user = user;
+    this.#userSession.user = user;
     this.#hasLoggedIn = true;
     return true;
   }
@@ -51,6 +51,6 @@ export class MongoLogin {
   logOut(): void {
     this.conversation = null;
     this.#hasLoggedIn = false;
-    this.#guest.logOut();
+    this.#userSession.logOut();
   }
 }

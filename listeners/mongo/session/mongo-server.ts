@@ -1,11 +1,11 @@
-/** The state that all connections of a --mongo listener share. */
+/** The state that all connections to a --mongo listener share. */
 
 import type { DaemonFace } from "../../daemon-face.js";
 import type { UserSocketHost } from "../../user-listener.js";
 import { Cursors } from "./cursors.js";
 import { ObjectIds } from "./object-ids.js";
 
-/** Drivers read the id of a connection as a signed number of 32 bits. */
+/** The number of connection ids: drivers read an id as a signed 32-bit number. */
 const IDS = 2 ** 31;
 
 export class MongoServer {

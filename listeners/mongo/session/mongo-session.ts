@@ -1,6 +1,6 @@
 /**
- * The session of a MongoDB client: messages in, messages out, each a command of the table. It knows nothing of
- * sockets.
+ * The session of a MongoDB client: messages in, messages out. Each message is a command of the table. The session does
+ * not handle sockets.
  */
 
 import { foundInTurns } from "../../../engine/backends/steps-in-turns.js";
@@ -19,25 +19,25 @@ import { MongoLogin } from "./login.js";
 import type { MongoServer } from "./mongo-server.js";
 import { waited, writeConcernOf } from "./write-concern.js";
 
-/** A command: a row of the table. */
+/** A command, as a row of the table. */
 export interface MongoCommand {
   /** The name as clients write it, and other names of the same command. */
   readonly names: readonly [string, ...string[]];
   readonly group: "connection" | "login" | "documents" | "collections" | "cursors";
-  /** The sentence for docs/mongo.md. */
+  /** The description in docs/mongo.md. */
   readonly summary: string;
   readonly fields: Fields | "any";
-  /** Whether it is carried out before a login. */
+  /** Whether the command may be executed before a login. */
   readonly isOpen?: true;
-  /** Carries out the command. @returns the elements of the answer. @throws MongoFailure */
+  /** Executes the command. @returns the elements of the answer @throws MongoFailure */
   readonly run: (session: MongoSession, command: CommandDocument) => ByteString | Promise<ByteString>;
 }
 
-/** A connection, as its session sees it. */
+/** The properties of a connection that its session needs. */
 export interface MongoConnection {
   readonly remote: string;
   readonly id: number;
-  /** Whether the connection is safe from eavesdroppers. */
+  /** Whether the connection is protected from eavesdroppers. */
   readonly isPrivate: boolean;
 }
 
@@ -48,17 +48,17 @@ export class MongoSession {
   readonly commands: UserCommands;
   readonly server: MongoServer;
   readonly login: MongoLogin;
-  /** Address and port of the client. */
+  /** The client's address and port. */
   readonly remote: string;
   /** The connection's id. */
   readonly id: number;
   readonly #table: ReadonlyMap<string, MongoCommand>;
-  readonly #guest: UserSession;
+  readonly #userSession: UserSession;
   readonly #sender: MongoSender;
-  /** Ends the wait for other daemons, if an answer waits for them. */
+  /** Ends the wait for other daemons, if an answer is waiting for them. */
   #endWait = () => {};
 
-  /** @param table  all commands, by their names */
+  /** @param table  all commands by name */
   constructor(
     server: MongoServer,
     table: ReadonlyMap<string, MongoCommand>,
@@ -68,20 +68,20 @@ export class MongoSession {
     this.server = server;
     this.#table = table;
     this.commands = new UserCommands(host, denied);
-    this.#guest = this.commands.guest;
-    this.#sender = new MongoSender(this.#guest, host.environment);
-    this.login = new MongoLogin(this.#guest, host.users, isPrivate);
+    this.#userSession = this.commands.userSession;
+    this.#sender = new MongoSender(this.#userSession, host.environment);
+    this.login = new MongoLogin(this.#userSession, host.users, isPrivate);
     [this.remote, this.id] = [remote, id];
   }
 
-  /** Ends what waits: the connection is closed. */
+  /** Ends a pending wait, because the connection is closed. */
   leave(): void {
     this.#endWait();
   }
 
-  /** Serves a message. @returns the answer, "" for a message without one */
+  /** Serves a message. @returns the answer, which is empty for a message without one */
   serve(request: MongoMessage): ByteString | Promise<ByteString> {
-    this.#guest.renew();
+    this.#userSession.renew();
     const answer = this.#answer(request);
     const message = (done: ByteString) => (request.isSilent ? "" : written(request.id, request.kind, done));
     return typeof answer === "string" ? message(answer) : answer.then(message);
@@ -94,8 +94,8 @@ export class MongoSession {
   }
 
   /**
-   * Runs a command of the store, if the user may.
-   * @param answered  makes the answer of a reply that is no error
+   * Runs a command of the store if the user is permitted to.
+   * @param answered  creates the answer from a reply that is not an error
    * @throws MongoFailure
    */
   run<Answer>(
@@ -110,7 +110,7 @@ export class MongoSession {
     return reply instanceof Promise ? reply.then((one) => good(one, answered)) : good(reply, answered);
   }
 
-  /** Runs a command that writes; the answer waits as its `writeConcern` requires. */
+  /** Runs a command that writes. The answer waits as its `writeConcern` requires. */
   write(
     command: CommandDocument,
     argv: readonly ByteString[],
@@ -118,7 +118,7 @@ export class MongoSession {
   ): ByteString | Promise<ByteString> {
     const concern = writeConcernOf(command, this.server.daemon);
     if (concern.others === 0) return this.run(argv, answered);
-    const sender = new AwaitedSender(this.#guest, this.server.host.environment);
+    const sender = new AwaitedSender(this.#userSession, this.server.host.environment);
     const wait = (answer: ByteString) =>
       waited(concern, sender.lastWrite.place, answer, (end) => {
         this.#endWait = end;
@@ -141,7 +141,7 @@ export class MongoSession {
     const document = new CommandDocument(body, sequences);
     const command = this.#table.get(document.name);
     if (kind === "query" && !(GREETED.test(collection) && command?.names.some(isGreeting)))
-      throw failure(59, "OP_QUERY is taken to greet; commands come in OP_MSG");
+      throw failure(59, "OP_QUERY is accepted only for greetings; send commands in OP_MSG");
     if (command === undefined) throw failure(59, `no such command: '${textOfBytes(document.name)}'`);
     if (this.commands.needsLogin && command.isOpen !== true)
       throw failure(13, `Command ${command.names[0]} requires authentication`);
@@ -152,11 +152,11 @@ export class MongoSession {
 
 /** A MongoDB client as the sender of commands. */
 class MongoSender extends SessionSender {
-  /** Finds long answers in steps, between which other connections are served. */
+  /** Whether long answers are found in steps, between which other connections are served. */
   readonly takesSteps = true;
 }
 
-/** The sender of one write, whose place in the log is asked for afterwards. */
+/** The sender of a single write, which stores the write's order key. */
 class AwaitedSender extends MongoSender {
   readonly lastWrite: LastWrite = { place: null };
 }
@@ -168,7 +168,7 @@ function good<Answer>(reply: Reply, answered: (reply: Reply) => Answer): Answer 
   return answered(reply);
 }
 
-/** @throws  the problem, if it is no MongoFailure */
+/** @throws  the problem itself, if it is not a MongoFailure */
 function refusalOf(problem: unknown, { kind }: MongoMessage): ByteString {
   if (problem instanceof MongoFailure) return refusedAnswer(problem, kind);
   throw problem;
@@ -177,6 +177,6 @@ function refusalOf(problem: unknown, { kind }: MongoMessage): ByteString {
 /** Throws the failure for a denial. @throws MongoFailure */
 function denied(denial: Denial): never {
   throw denial === "no-memory"
-    ? failure(146, "no memory is left for more data")
+    ? failure(146, "not enough memory for more data")
     : failure(13, "not authorized: this user has no permission for this command or collection");
 }

@@ -1,6 +1,6 @@
 /**
- * Ids for documents that clients send without one. Source: MongoDB's specification of ObjectId: seconds, five random
- * bytes, a counter.
+ * Creates ids for documents that clients send without one. Source: MongoDB's specification of ObjectId: seconds, five
+ * random bytes, a counter.
  */
 
 import type { Environment } from "../../../net/process/environment.js";

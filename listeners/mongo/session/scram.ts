@@ -1,6 +1,6 @@
 /**
- * The server's side of a login by SCRAM-SHA-256: the client proves that it knows the password, and the server that it
- * has the secret derived from it. An unknown user is answered like a known one. Messages in, messages out.
+ * The server side of a SCRAM-SHA-256 login. The client proves that it knows the password; the server proves that it has
+ * the secret derived from it. An unknown user receives the same answers as a known one.
  * Source: RFC 5802 and 7677.
  */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
@@ -8,10 +8,10 @@ import { PASSWORD_ITERATIONS, type PasswordSecret } from "../../../engine/users/
 import type { Environment } from "../../../net/process/environment.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-/** Bytes of a client's message; names have about 100. */
+/** Maximum length of a client's message in bytes; usually it has about 100. */
 const MESSAGE_BYTES_MAX = 4096;
 const NONCE_BYTES = 24;
-/** Matches a first message, which begins with `n,,` or `y,,`: no channel is bound. */
+/** Matches a first message. It begins with `n,,` or `y,,`, which means that no channel is bound. */
 const FIRST = /^([ny],(?:a=[^,]*)?,)(n=([^,]*),r=([!-+\--~]+))(?:,.*)?$/s;
 const LAST = /^(c=([^,]+),r=([^,]+)),p=([A-Za-z0-9+/]+=*)$/;
 const PROOF_BYTES = 32;
@@ -19,14 +19,16 @@ const PROOF_BYTES = 32;
 const hmac = (key: Buffer, data: ByteString) => createHmac("sha256", key).update(data, "latin1").digest();
 const base64 = (bytes: ByteString) => Buffer.from(bytes, "latin1").toString("base64");
 
-/** The secret of an unknown user: no proof matches it, but the check takes the same time. */
-const NOBODYS: readonly PasswordSecret[] = [{ storedKey: Buffer.alloc(32), serverKey: Buffer.alloc(32) }];
+/** The secrets of an unknown user. No proof matches them, but the check takes the same time. */
+const UNKNOWN_USER_SECRETS: readonly PasswordSecret[] = [
+  { storedKey: Buffer.alloc(32), serverKey: Buffer.alloc(32) },
+];
 
 export interface ScramStart {
-  /** The user's name, decoded; UTF-8. */
+  /** The user's decoded name in UTF-8. */
   readonly user: ByteString;
   readonly gs2: ByteString;
-  /** Signed by both sides. */
+  /** The part of the message that both sides sign. */
   readonly bare: ByteString;
   readonly nonce: ByteString;
 }
@@ -47,7 +49,7 @@ export class ScramLogin {
   readonly #secrets: readonly PasswordSecret[];
   readonly #nonce: ByteString;
 
-  /** @param secrets  derived from the user's passwords; empty: the user has none, or does not exist */
+  /** @param secrets  derived from the user's passwords; empty: the user does not exist or has no password */
   constructor(
     start: ScramStart,
     salt: ByteString,
@@ -61,10 +63,13 @@ export class ScramLogin {
     this.challenge = `r=${this.#nonce},s=${base64(salt)},i=${PASSWORD_ITERATIONS}`;
   }
 
-  /** @param message  the client's last one @returns the server's; null: the proof is invalid */
+  /**
+   * Checks the client's proof. @param message  the client's last message @returns the server's last message; null: the
+   * proof is invalid
+   */
   finish(message: ByteString): ByteString | null {
     const { gs2, bare } = this.#start;
-    const secrets = this.#secrets.length > 0 ? this.#secrets : NOBODYS;
+    const secrets = this.#secrets.length > 0 ? this.#secrets : UNKNOWN_USER_SECRETS;
     const [, unproved, binding, nonce, proof] =
       (message.length <= MESSAGE_BYTES_MAX && LAST.exec(message)) || [];
     if (unproved === undefined || binding !== base64(gs2) || nonce !== this.#nonce) return null;

@@ -1,4 +1,4 @@
-/** ACL: the users of the listener, and their rights. Texts: redis-server 7.0. */
+/** The ACL commands: the users of the listener, and their permissions. Texts: redis-server 7.0. */
 
 import { checkDoors, readUsersAgain } from "../../../engine/users/read-users.js";
 import { refusalOf } from "../../../engine/users/user-session.js";
@@ -83,7 +83,7 @@ function setUser({ server }: RespSession, argv: readonly ByteString[]): Reply {
   if (/[\0 ]/.test(name)) throw custom("ERR Usernames can't contain spaces or null characters");
   try {
     const changed = server.host.users.changed(name, rules);
-    return explained(() => {
+    return withErrors(() => {
       checkDoors(changed, server.daemon.settings);
       server.host.users.become(changed);
     });
@@ -123,12 +123,12 @@ function dryRun({ server }: RespSession, argv: readonly ByteString[]): Reply {
   }
   const refusal = refusalOf(user, command, called);
   if (refusal === null) return OK;
-  const what = {
+  const action = {
     command: () => `run the '${command.name.toLowerCase()}' command`,
     key: () => `access the '${objectOf(command, refusal)}' key`,
     channel: () => `access the '${objectOf(command, refusal)}' channel`,
   }[refusal.what]();
-  return bulk(`This user has no permissions to ${what}`);
+  return bulk(`This user has no permissions to ${action}`);
 }
 
 /** `ACL GENPASS [bits]` */
@@ -145,25 +145,25 @@ function makePassword({ server }: RespSession, argv: readonly ByteString[]): Rep
   return bulk(Buffer.from(bytes, "latin1").toString("hex").slice(0, digits));
 }
 
-/** Returns the file of users. @throws CommandFailure  there is none */
+/** Returns the path of the users file. @throws CommandFailure  there is no such file */
 function aclFile({ server }: RespSession): string {
   const { aclFile: file } = server.daemon.settings;
-  if (file === null) throw custom("ERR this daemon has no file of users: --acl-file names one");
+  if (file === null) throw custom("ERR this daemon has no users file: start it with --acl-file");
   return file;
 }
 
 function load(session: RespSession): Reply {
   const { host, daemon } = session.server;
   const settings = { ...daemon.settings, aclFile: aclFile(session) };
-  return explained(() => host.users.become(readUsersAgain(host.users, settings)));
+  return withErrors(() => host.users.become(readUsersAgain(host.users, settings)));
 }
 
 function save(session: RespSession): Reply {
   const lines = [...session.server.host.users.all()].map(userLine).sort();
-  return explained(() => session.server.host.users.save(aclFile(session), lines));
+  return withErrors(() => session.server.host.users.save(aclFile(session), lines));
 }
 
-function explained(step: () => void): Reply {
+function withErrors(step: () => void): Reply {
   try {
     step();
   } catch (problem) {

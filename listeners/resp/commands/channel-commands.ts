@@ -1,6 +1,6 @@
-/** Channels: subscriptions, and messages. Order and texts: redis-server 7.0, pubsub.c. */
+/** The channel commands: subscriptions and messages. Order and texts: redis-server 7.0, pubsub.c. */
 
-import type { ChannelKind, Said } from "../../../engine/channels/channels.js";
+import type { ChannelKind, ChannelMessage } from "../../../engine/channels/channels.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, type Reply } from "../../../protocol/reply.js";
 import { subscriptionReply } from "../../../protocol/resp/push.js";
@@ -17,8 +17,8 @@ export const channelHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["UNSUBSCRIBE", unsubscribing("channel", "unsubscribe")],
   ["PUNSUBSCRIBE", unsubscribing("pattern", "punsubscribe")],
   ["SUNSUBSCRIBE", unsubscribing("shard", "sunsubscribe")],
-  ["PUBLISH", saying("channel")],
-  ["SPUBLISH", saying("shard")],
+  ["PUBLISH", publishing("channel")],
+  ["SPUBLISH", publishing("shard")],
   ["PUBSUB|CHANNELS", listing("channel")],
   ["PUBSUB|NUMPAT", ({ server }) => integer(server.channels.size("pattern"))],
   ["PUBSUB|NUMSUB", counting("channel")],
@@ -26,13 +26,14 @@ export const channelHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["PUBSUB|SHARDNUMSUB", counting("shard")],
 ];
 
-function saying(kind: Said["kind"]): SessionHandler {
-  return ({ server }, [, channel = "", text = ""]) => integer(server.channels.say({ kind, channel, text }));
+function publishing(kind: ChannelMessage["kind"]): SessionHandler {
+  return ({ server }, [, channel = "", text = ""]) =>
+    integer(server.channels.publish({ kind, channel, text }));
 }
 
 function subscribing(kind: ChannelKind, word: ByteString): SessionHandler {
   return (session, [, ...names]) => {
-    session.subscriptions ??= new Subscriptions(session.server.channels, session, session.guest);
+    session.subscriptions ??= new Subscriptions(session.server.channels, session, session.userSession);
     const { subscriptions } = session;
     return confirmed(session, names, (name) => {
       subscriptions.add(kind, name);
@@ -55,8 +56,8 @@ function unsubscribing(kind: ChannelKind, word: ByteString): SessionHandler {
 }
 
 /**
- * Sends a message for each name, even to a client without replies (CLIENT REPLY OFF). Within EXEC, whose array has
- * one element for the command, the last message is that element and is returned; the earlier ones are sent.
+ * Sends a message for each name, even to a client without replies (CLIENT REPLY OFF). During EXEC, whose array has one
+ * element for the command, the last message is that element and is returned; the earlier messages are sent.
  */
 function confirmed(
   session: RespSession,

@@ -1,4 +1,4 @@
-/** CLIENT and its subcommands. Texts: redis-server 7.0. */
+/** The subcommands of CLIENT. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, integer, NIL, OK, ONE, type Reply, verbatim, ZERO } from "../../../protocol/reply.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
@@ -24,13 +24,13 @@ export const clientHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["CLIENT|UNPAUSE", unpause],
 ];
 
-/** The types of clients in Redis. */
+/** The client types of Redis. */
 const TYPES: readonly string[] = ["normal", "master", "slave", "replica", "pubsub"];
 const typeOf = (client: Client) => (hasSubscriptions(client) ? "pubsub" : "normal");
 /** The longest pause in milliseconds. */
 const PAUSE_MS_MAX = 2 ** 31 - 1;
 
-/** Returns the client's own line: while the command runs, its bytes are still in the buffer. */
+/** Returns the client's own line. While the command runs, its bytes are still in the buffer. */
 function ownLine(session: RespSession, argv: readonly ByteString[]): ByteString {
   const requestBytes = session.requestBytes + writeCommand(argv).length;
   return clientLine(session, session.server.environment.uptime(), requestBytes);
@@ -60,7 +60,7 @@ function checkedType(word: ByteString): string {
   return type;
 }
 
-/** The clients that CLIENT KILL selects. */
+/** The criteria by which CLIENT KILL selects clients. */
 interface Chosen {
   readonly matches: ((client: Client) => boolean)[];
   skipsSelf: boolean;
@@ -76,15 +76,17 @@ function kill(session: RespSession, argv: readonly ByteString[]): Reply {
   else
     for (let i = 2; i < argv.length; i += 2)
       choose(session, chosen, argv[i] as ByteString, argv[i + 1] as ByteString);
-  const meant = session.server.clients
+  const selected = session.server.clients
     .all()
-    .filter((one) => chosen.matches.every((fits) => fits(one)) && !(chosen.skipsSelf && one === session));
-  for (const one of meant) {
+    .filter(
+      (one) => chosen.matches.every((matches) => matches(one)) && !(chosen.skipsSelf && one === session),
+    );
+  for (const one of selected) {
     if (one === session) one.endAfterAnswer();
     else one.kill();
   }
-  if (argv.length > 3) return integer(meant.length);
-  if (meant.length === 0) throw custom("ERR No such client");
+  if (argv.length > 3) return integer(selected.length);
+  if (selected.length === 0) throw custom("ERR No such client");
   return OK;
 }
 
@@ -156,7 +158,7 @@ function chooseReplies(session: RespSession, argv: readonly ByteString[]): Reply
       session.replies = "off";
       return null;
     case "SKIP":
-      // The connection checks at the end of this command as well.
+      // The connection also checks this at the end of the command.
       if (session.replies !== "off") session.replies = "skip";
       return null;
     default:
@@ -169,27 +171,27 @@ function setName(session: RespSession, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** `CLIENT SETINFO LIB-NAME|LIB-VER value`, as Redis 7.2 has it. */
+/** `CLIENT SETINFO LIB-NAME|LIB-VER value`, as in Redis 7.2. */
 function setInfo(session: RespSession, argv: readonly ByteString[]): Reply {
   const [, , option = "", value = ""] = argv;
-  const what = option.toUpperCase();
-  if (what !== "LIB-NAME" && what !== "LIB-VER") throw custom(`ERR Unrecognized option '${option}'`);
+  const field = option.toUpperCase();
+  if (field !== "LIB-NAME" && field !== "LIB-VER") throw custom(`ERR Unrecognized option '${option}'`);
   if (value.length > NAME_BYTES_MAX)
-    throw custom(`ERR ${option.toLowerCase()} has at most ${NAME_BYTES_MAX} bytes here.`);
+    throw custom(`ERR ${option.toLowerCase()} may have at most ${NAME_BYTES_MAX} bytes here.`);
   if (!/^[!-~]*$/.test(value))
     throw custom(`ERR ${option.toLowerCase()} cannot contain spaces, newlines or special characters.`);
-  if (what === "LIB-NAME") session.library = value;
+  if (field === "LIB-NAME") session.library = value;
   else session.libraryVersion = value;
   return OK;
 }
 
 /** `CLIENT UNBLOCK id [TIMEOUT|ERROR]` */
 function unblock({ server }: RespSession, argv: readonly ByteString[]): Reply {
-  const how = argv[3]?.toLowerCase() ?? "timeout";
+  const outcome = argv[3]?.toLowerCase() ?? "timeout";
   if (argv.length > 4) throw syntaxError();
-  if (how !== "timeout" && how !== "error")
+  if (outcome !== "timeout" && outcome !== "error")
     throw custom("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
   const id = parseInteger(argv[2] as ByteString);
   if (id === undefined) throw notInteger();
-  return server.clients.find(Number(id))?.unblock(how) ? ONE : ZERO;
+  return server.clients.find(Number(id))?.unblock(outcome) ? ONE : ZERO;
 }

@@ -1,4 +1,4 @@
-/** Finds the command of a request, and what a connection does with it itself. Called for each request. */
+/** Finds the command of a request, and how the connection handles it. Called for each request. */
 
 import type { CommandPath } from "../../../engine/users/command-path.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -11,34 +11,34 @@ import { mayWait } from "../session/blocking.js";
 import { CommandCounts } from "../session/command-counts.js";
 import type { Route, SessionHandler } from "../session/resp-session.js";
 
-/** Handlers by the names of the command table; subcommands are `CONTAINER|NAME`. */
+/** The handlers by name in the command table; subcommands are `CONTAINER|NAME`. */
 export type SessionHandlers = ReadonlyMap<string, SessionHandler>;
 
-/** Source: redis-server 7.0, processCommand. */
+/** The commands that MULTI never queues. Source: redis-server 7.0, processCommand. */
 const NEVER_QUEUED: ReadonlySet<string> = new Set(["EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"]);
 
-const KEYS_ELSEWHERE = new CommandFailure(
-  "ERR KEY commands are for signed envelopes: dbsync keys; users of Redis clients are for ACL",
+const KEYS_NEED_ENVELOPES = new CommandFailure(
+  "ERR KEY commands need signed envelopes: use dbsync keys; to manage the users of Redis clients, use ACL",
 );
-/** Redis's words for a server without cluster support. CLUSTER ADD comes in envelopes only. */
+/** Redis's message for a server without cluster support. CLUSTER ADD is accepted only in envelopes. */
 const NO_CLUSTER = new CommandFailure("ERR This instance has cluster support disabled");
 
 export class CommandRoutes {
   readonly #routes = new Map<Command, Route>();
-  /** Routes of commands without subcommands and with one row, by the usual spellings of their names. */
+  /** The routes of commands without subcommands and with a single row, by the usual spellings of their names. */
   readonly #byName = new Map<ByteString, Route>();
   readonly #uncarried: CommandPath["uncarried"];
-  /** Commands that consist of subcommands. */
+  /** The names of commands that have subcommands. */
   readonly #containers: ReadonlySet<string>;
 
-  /** @param uncarried  commands that are refused, with the error */
+  /** @param uncarried  the commands that are refused, with the error */
   constructor(handlers: SessionHandlers, uncarried: CommandPath["uncarried"]) {
     this.#uncarried = uncarried;
     const containers = new Set(commands.flatMap(({ name }) => containerOf(name)));
     this.#containers = containers;
     for (const command of commands) {
       const { name, flags, writes } = command;
-      // Key commands come in signed envelopes only.
+      // Key commands are accepted only in signed envelopes.
       if (isKeyCommand([name.split("|")[0] as string])) continue;
       const route: Route = {
         command,
@@ -57,12 +57,12 @@ export class CommandRoutes {
     }
   }
 
-  /** The counts of each command's calls. */
+  /** The call counts of each command. */
   get counts(): ReadonlyMap<Command, CommandCounts> {
     return new Map([...this.#routes].map(([command, { counts }]) => [command, counts]));
   }
 
-  /** @param argv  at least the name */
+  /** Returns the route of a request. @param argv  at least the name */
   find(argv: readonly ByteString[]): Route | CommandFailure {
     const route = this.#byName.get(argv[0] as ByteString);
     if (route !== undefined) {
@@ -70,14 +70,14 @@ export class CommandRoutes {
       if (arity < 0 ? argv.length >= -arity : argv.length === arity) return route;
     }
     if (isKeyCommand(argv))
-      return (argv[0] as ByteString).toUpperCase() === "KEY" ? KEYS_ELSEWHERE : NO_CLUSTER;
+      return (argv[0] as ByteString).toUpperCase() === "KEY" ? KEYS_NEED_ENVELOPES : NO_CLUSTER;
     const command = resolveCommand(argv);
     if (!(command instanceof CommandFailure)) return this.#routes.get(command) as Route;
     const refusal = this.#uncarried.get((argv[0] as ByteString).toUpperCase());
     return refusal === undefined ? command : new CommandFailure(refusal.text);
   }
 
-  /** Returns the route of a command or subcommand, whatever the number of its arguments. */
+  /** Returns the route of a command or subcommand, regardless of the number of its arguments. */
   named([name = "", subcommand]: readonly ByteString[]): Route | undefined {
     const isContainer = this.#containers.has(name.toUpperCase()) && subcommand !== undefined;
     const command = findCommand(isContainer ? `${name}|${subcommand}` : name);

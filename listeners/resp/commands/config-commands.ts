@@ -1,4 +1,4 @@
-/** CONFIG GET, SET, RESETSTAT, REWRITE. Texts: redis-server 7.0. */
+/** The commands CONFIG GET, SET, RESETSTAT and REWRITE. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, map, OK, type Reply } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../../store/arguments/errors.js";
@@ -13,7 +13,7 @@ export const configHandlers: readonly (readonly [string, SessionHandler])[] = [
   [
     "CONFIG|REWRITE",
     () => {
-      throw custom("ERR The server is running without a config file that it may write");
+      throw custom("ERR The server has no config file that it may write");
     },
   ],
   ["CONFIG|SET", setAll],
@@ -25,24 +25,24 @@ function get(session: RespSession, argv: readonly ByteString[]): Reply {
   const found = Object.entries(SETTINGS).filter(([name]) =>
     patterns.some((pattern) => globMatches(pattern, name)),
   );
-  // The reply repeats a name as the client spelled it.
-  const asked = new Map(argv.slice(2).map((name) => [name.toLowerCase(), name]));
-  return map(found.flatMap(([name, { text }]) => [bulk(asked.get(name) ?? name), bulk(text(session))]));
+  // The reply repeats each name as the client spelled it.
+  const spellings = new Map(argv.slice(2).map((name) => [name.toLowerCase(), name]));
+  return map(found.flatMap(([name, { text }]) => [bulk(spellings.get(name) ?? name), bulk(text(session))]));
 }
 
-/** `CONFIG SET name value [name value …]`: sets all of them, or none. */
+/** `CONFIG SET name value [name value …]`. It sets either all values or none. */
 function setAll(session: RespSession, argv: readonly ByteString[]): Reply {
   if (argv.length % 2 === 1) throw syntaxError();
   const names = argv.filter((_, i) => i >= 2 && i % 2 === 0);
   const seen = new Set<string>();
-  const wanted = names.map((name) => {
+  const settings = names.map((name) => {
     const known = name.toLowerCase();
     if (!Object.hasOwn(SETTINGS, known))
       throw custom(`ERR Unknown option or number of arguments for CONFIG SET - '${name}'`);
     return SETTINGS[known] as Setting;
   });
   const steps: (() => void)[] = [];
-  for (const [i, setting] of wanted.entries()) {
+  for (const [i, setting] of settings.entries()) {
     const name = names[i] as ByteString;
     if (seen.has(name.toLowerCase())) throw refusal(name, "duplicate parameter");
     seen.add(name.toLowerCase());

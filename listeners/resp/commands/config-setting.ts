@@ -1,4 +1,4 @@
-/** A setting of CONFIG GET and CONFIG SET, and its kinds. Texts of mistakes: redis-server 7.0, config.c. */
+/** A setting of CONFIG GET and CONFIG SET, and the kinds of settings. Error texts: redis-server 7.0, config.c. */
 
 import { LIMITS, type LimitName } from "../../../options/limits.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -9,18 +9,18 @@ export interface Setting {
   /** Returns the value for CONFIG GET. */
   readonly text: (session: RespSession) => ByteString;
   /**
-   * Returns a function that sets the value once the whole CONFIG SET has been checked, or a sentence that says why it
-   * cannot.
+   * Returns a function that sets the value, to be called once the complete CONFIG SET has been checked. If the value is
+   * invalid, returns an error message instead.
    */
   readonly prepare: (session: RespSession, value: ByteString) => (() => void) | string;
 }
 
-/** A setting that is one of our limits. */
+/** A setting that corresponds to one of our limits. */
 export interface LimitSetting {
   readonly limit: LimitName;
-  /** Our units in one of Redis's: its second is 1000 of our milliseconds. */
+  /** The number of our units in one of Redis's, such as 1000 of our milliseconds in a second of Redis. */
   readonly scale: number;
-  /** Whether it is memory, which may have a unit. */
+  /** Whether the value is an amount of memory, which may have a unit. */
   readonly isMemory?: true;
   /** Whether Redis writes -1 for no limit. */
   readonly mayBeNegative?: true;
@@ -37,7 +37,7 @@ const UNITS: Readonly<Record<string, number>> = {
   gb: 1024 ** 3,
 };
 
-/** Parses bytes, with one of Redis's units or without; undefined: no such value. */
+/** Parses a number of bytes, with or without one of Redis's units; undefined: the text is not one. */
 export function parseMemory(text: ByteString): number | undefined {
   const [, digits, unit = ""] = /^(\d{1,15})([a-z]{0,2})$/i.exec(text) ?? [];
   const factor = UNITS[unit.toLowerCase()];
@@ -50,7 +50,7 @@ interface NumberBounds {
   readonly isMemory?: boolean;
 }
 
-/** Parses a number within bounds; otherwise returns a sentence that says why it is none. */
+/** Parses a number within bounds. If the text is invalid, returns an error message instead. */
 export function parseNumber(
   text: ByteString,
   { least, most, isMemory }: NumberBounds,
@@ -86,7 +86,7 @@ export function limit({ limit: name, scale, isMemory = undefined, mayBeNegative 
   };
 }
 
-/** Makes a setting with a fixed value: CONFIG SET accepts only that one. */
+/** Creates a setting with a fixed value; CONFIG SET accepts only that value. */
 export function fixed(text: Setting["text"]): Setting {
   const nothing = () => {};
   return {
@@ -95,7 +95,7 @@ export function fixed(text: Setting["text"]): Setting {
   };
 }
 
-/** Makes a number that is stored and shown, and has no effect here. */
+/** Creates a number that is stored and shown, but has no effect here. */
 export function kept(name: string, fallback: number, bounds: NumberBounds): Setting {
   return {
     text: ({ server }) => server.settings.get(name) ?? String(fallback),
@@ -106,7 +106,7 @@ export function kept(name: string, fallback: number, bounds: NumberBounds): Sett
   };
 }
 
-/** Makes a switch that is stored and shown, and has no effect here. */
+/** Creates a switch that is stored and shown, but has no effect here. */
 export function keptSwitch(name: string, fallback: boolean): Setting {
   return {
     text: ({ server }) => server.settings.get(name) ?? (fallback ? "yes" : "no"),

@@ -1,7 +1,7 @@
 /**
- * The settings of CONFIG GET and CONFIG SET: those that the daemon has under Redis's names, those with one possible
- * value, and those without effect here. A changed value lasts until the daemon stops or reads its own configuration
- * again.
+ * The settings of CONFIG GET and CONFIG SET. They are settings of the daemon under Redis's names, settings with only
+ * one possible value, and settings without effect here. A changed value lasts until the daemon stops or reads its own
+ * configuration again.
  */
 
 import { checkDoors } from "../../../engine/users/read-users.js";
@@ -51,8 +51,7 @@ const loglevel: Setting = {
 };
 
 /**
- * The switch for persistence: with a data folder commands are always stored; CONFIG GET repeats the value that was
- * set.
+ * The switch for persistence. With a data folder commands are always stored; CONFIG GET repeats the value that was set.
  */
 const appendonly: Setting = {
   ...keptSwitch("appendonly", false),
@@ -62,7 +61,7 @@ const appendonly: Setting = {
 
 const always = (value: ByteString): Setting => fixed(() => value);
 
-/** --maxmemory. */
+/** The setting for --maxmemory. */
 const maxmemory: Setting = {
   text: ({ server }) => String(server.daemon.memory.bytes),
   prepare: ({ server }, value) => {
@@ -75,8 +74,8 @@ const maxmemory: Setting = {
 };
 
 /**
- * --maxmemory-policy. Where commands are recorded there is only one policy; the use of keys is recorded from the
- * start or not at all.
+ * The setting for --maxmemory-policy. Where commands are recorded there is only one policy. Key usage is tracked from
+ * the start or not at all.
  */
 const maxmemoryPolicy: Setting = {
   text: ({ server }) => server.daemon.memory.policy,
@@ -88,7 +87,7 @@ const maxmemoryPolicy: Setting = {
       const known = `argument(s) must be one of the following: ${memory.policies.join(", ")}`;
       return kind === undefined || memory.policies.length === 1
         ? known
-        : `${value} needs a daemon started with an ${kind} policy: how keys are used is not kept`;
+        : `${value} needs a daemon that was started with an ${kind} policy: key usage is not tracked now`;
     }
     return () => {
       memory.policy = policy;
@@ -96,21 +95,21 @@ const maxmemoryPolicy: Setting = {
   },
 };
 
-/** The number of tracked keys: beyond it, clients receive invalidations for the oldest ones. */
+/** The maximum number of tracked keys. Beyond it, clients receive invalidations for the oldest keys. */
 const mostTracked = kept("tracking-table-max-keys", TRACKED_KEYS_MAX, { least: 0, most: INT64_MAX });
 const trackingTableMaxKeys: Setting = {
   ...mostTracked,
   prepare: (session, value) => {
-    const keep = mostTracked.prepare(session, value);
-    if (typeof keep === "string") return keep;
+    const store = mostTracked.prepare(session, value);
+    if (typeof store === "string") return store;
     return () => {
-      keep();
+      store();
       session.server.tracking.maxKeys = Number(value);
     };
   },
 };
 
-/** The limit of clients' memory: --max-buffered-bytes limits the memory of all of them. */
+/** The memory limit of clients, which is fixed: --max-buffered-bytes limits their total memory. */
 const maxmemoryClients: Setting = {
   ...always("0"),
   prepare: (session, value) =>
@@ -119,7 +118,7 @@ const maxmemoryClients: Setting = {
       : always("0").prepare(session, value),
 };
 
-/** The default user's password, stored in readable form for this setting alone. */
+/** The default user's password, which is stored in plain text only for this setting. */
 const requirepass: Setting = {
   text: ({ server }) => server.settings.get("requirepass") ?? "",
   prepare: ({ server }, value) => {
@@ -140,8 +139,8 @@ const requirepass: Setting = {
   },
 };
 
-/** Settings that are variable in Redis and fixed here. */
-const AS_IT_IS: Readonly<Record<string, ByteString>> = {
+/** Settings that are variable in Redis but fixed here. */
+const FIXED: Readonly<Record<string, ByteString>> = {
   "acl-pubsub-default": "resetchannels",
   "cluster-enabled": "no",
   daemonize: "no",
@@ -151,7 +150,7 @@ const AS_IT_IS: Readonly<Record<string, ByteString>> = {
   masteruser: "",
   "min-replicas-to-write": "0",
   "min-slaves-to-write": "0",
-  // Neither a start nor a change of users opens a listener to other machines without a password.
+  // A start or a change of users never opens a listener to other machines without a password.
   "protected-mode": "yes",
   rdbchecksum: "yes",
   replicaof: "",
@@ -162,7 +161,7 @@ const AS_IT_IS: Readonly<Record<string, ByteString>> = {
 
 export const SETTINGS: Readonly<Record<string, Setting>> = {
   ...TUNING_SETTINGS,
-  ...Object.fromEntries(Object.entries(AS_IT_IS).map(([name, value]) => [name, always(value)])),
+  ...Object.fromEntries(Object.entries(FIXED).map(([name, value]) => [name, always(value)])),
   aclfile: fixed(({ server }) => server.daemon.settings.aclFile ?? ""),
   appendfsync: fixed(({ server }) => {
     const { fsync } = server.daemon.settings;

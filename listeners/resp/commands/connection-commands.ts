@@ -1,4 +1,4 @@
-/** Commands that begin a connection, change its state, and end it. Texts: redis-server 7.0. */
+/** The commands that begin a connection, change its state, and end it. Texts: redis-server 7.0. */
 
 import { DEFAULT_USER } from "../../../engine/users/users.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -8,7 +8,7 @@ import { int32Argument, parseInteger } from "../../../store/arguments/numbers.js
 import { noteDenied } from "../session/denials.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 
-/** The Redis version whose commands and texts these are: clients check it before they use newer ones. */
+/** The Redis version whose commands and texts are implemented; clients check it before they use newer commands. */
 export const REDIS_VERSION = "7.0.15";
 
 const HELLO_FIRST =
@@ -55,13 +55,13 @@ function hello(session: RespSession, argv: readonly ByteString[]): Reply {
   ]);
 }
 
-/** Bytes of a name: CLIENT LIST shows the names of all connections, and a string has a maximum length. */
+/** Maximum length of a client name in bytes: CLIENT LIST shows the names of all connections in one string. */
 export const NAME_BYTES_MAX = 1024;
 
-/** Returns a connection's name. @throws CommandFailure  CLIENT LIST could not show it */
+/** Checks and returns a connection's name. @throws CommandFailure  CLIENT LIST could not show the name */
 export function checkedName(name: ByteString): ByteString {
   if (name.length > NAME_BYTES_MAX)
-    throw custom(`ERR Client names have at most ${NAME_BYTES_MAX} bytes here.`);
+    throw custom(`ERR Client names may have at most ${NAME_BYTES_MAX} bytes here.`);
   if (/^[!-~]*$/.test(name)) return name;
   throw custom("ERR Client names cannot contain spaces, newlines or special characters.");
 }
@@ -76,7 +76,7 @@ function auth(session: RespSession, argv: readonly ByteString[]): Reply {
 }
 
 function logIn(session: RespSession, name: ByteString, password: ByteString): void {
-  if (session.guest.logIn(name, password)) return;
+  if (session.userSession.logIn(name, password)) return;
   noteDenied(session, "auth", "AUTH", name);
   throw custom("WRONGPASS invalid username-password pair or user is disabled.");
 }
@@ -103,7 +103,7 @@ function chooseReply(session: RespSession, argv: readonly ByteString[]): Reply {
   const word = (argv[2] as ByteString).toLowerCase();
   if (word !== "provisional" && word !== "stable") throw syntaxError();
   if (word === "stable" && !session.server.path.records)
-    throw custom("ERR nothing is recorded here, so every answer is final immediately (--data, --peer)");
+    throw custom("ERR this daemon records nothing, so every answer is final immediately (--data, --peer)");
   session.isStable = word === "stable";
   return OK;
 }

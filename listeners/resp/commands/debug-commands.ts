@@ -1,6 +1,6 @@
 /**
- * DEBUG: the subcommands that test suites of servers and clients call, as far as they can be answered honestly. SLEEP
- * delays only its own connection; in Redis all clients wait. Texts: redis-server 7.0.
+ * The subcommands of DEBUG that test suites of servers and clients call, if a truthful answer is possible. SLEEP delays
+ * only its own connection, whereas in Redis all clients wait. Texts: redis-server 7.0.
  */
 import { createHash } from "node:crypto";
 import { isLoopback } from "../../../net/process/loopback.js";
@@ -18,35 +18,35 @@ export const debugHandlers: readonly (readonly [string, SessionHandler])[] = [["
 
 /** The longest sleep in milliseconds. */
 const SLEEP_MS_MAX = 60_000;
-/** Keys of one POPULATE, and bytes of each value. */
+/** Maximum number of keys of one POPULATE, and maximum bytes of each value. */
 const POPULATE_KEYS_MAX = 1_000_000;
 const POPULATE_BYTES_MAX = 1024 * 1024;
-/** Redis's bound, which the number must be below. */
+/** Redis's upper bound, which is exclusive. */
 const THRESHOLD_BYTES_MAX = 2 ** 32 - 1;
 
 interface Subcommand {
-  /** The number of arguments, both names included; negative: the minimum. */
+  /** The number of arguments, including both names; negative: the minimum. */
   readonly arity: number;
   readonly run: (session: RespSession, argv: readonly ByteString[]) => Reply | Promise<Reply>;
 }
 
-/** Accepts what changes Redis's storage or output: it has no setting here, and no visible effect. */
-const taken = (arity: number): Subcommand => ({ arity, run: () => OK });
+/** Accepts a command that changes Redis's storage or output. Here it has no setting and no visible effect. */
+const ignored = (arity: number): Subcommand => ({ arity, run: () => OK });
 
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
-  "AOF-FLUSH-SLEEP": taken(3),
-  // No server replicates from this one by such a number.
+  "AOF-FLUSH-SLEEP": ignored(3),
+  // No server replicates from this one by replication id.
   "CHANGE-REPL-ID": { arity: 2, run: () => OK },
   DIGEST: { arity: 2, run: digest },
   "DIGEST-VALUE": { arity: -2, run: digestValues },
   ERROR: { arity: 3, run: fail },
   HELP: { arity: 2, run: () => array(helpText.map(status)) },
   LISTPACK: { arity: 3, run: (session, argv) => printed(session, argv, "listpack", "Listpack") },
-  // A reload would read what is in memory already.
+  // A reload would read the same data that is in memory already.
   LOADAOF: { arity: 2, run: () => OK },
   LOG: { arity: 3, run: say },
   OBJECT: { arity: 3, run: object },
-  "PAUSE-CRON": taken(3),
+  "PAUSE-CRON": ignored(3),
   POPULATE: { arity: -3, run: populate },
   PROTOCOL: { arity: 3, run: (_, argv) => sample(argv[2] as ByteString) },
   QUICKLIST: { arity: -3, run: (session, argv) => printed(session, argv, "quicklist", "Quicklist") },
@@ -54,11 +54,11 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   RELOAD: { arity: -2, run: reload },
   REPLYBUFFER: { arity: 4, run: setReplyBuffer },
   "SET-DISABLE-DENY-SCRIPTS": { arity: 3, run: () => OK },
-  // Whether keys that have expired are still held cannot be seen from outside.
+  // Clients cannot see whether expired keys are still stored.
   "SET-ACTIVE-EXPIRE": { arity: 3, run: () => OK },
-  "SET-SKIP-CHECKSUM-VALIDATION": taken(3),
+  "SET-SKIP-CHECKSUM-VALIDATION": ignored(3),
   SLEEP: { arity: 3, run: sleep },
-  // This project tests patterns in its own suite.
+  // The project's own tests cover patterns.
   "STRINGMATCH-TEST": { arity: 2, run: () => status("Apparently Redis did not crash: test passed") },
 };
 
@@ -66,7 +66,7 @@ const NOT_ALLOWED =
   'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, ' +
   "otherwise you need to set this option in the configuration file, and then restart the server.";
 
-/** Whether --enable-debug-command permits DEBUG to a client. */
+/** Returns whether --enable-debug-command permits a client to use DEBUG. */
 function mayDebug({ server, remote }: RespSession): boolean {
   const { enableDebugCommand } = server.daemon.settings;
   const address = remote.slice(0, remote.lastIndexOf(":"));
@@ -79,11 +79,11 @@ function debug(session: RespSession, argv: readonly ByteString[]): Reply | Promi
   const subcommand = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
   const arity = subcommand?.arity ?? 0;
   if (subcommand === undefined || (arity < 0 ? argv.length < -arity : argv.length !== arity))
-    throw notSo(argv);
+    throw wrongArguments(argv);
   return subcommand.run(session, argv);
 }
 
-const notSo = (argv: readonly ByteString[]) =>
+const wrongArguments = (argv: readonly ByteString[]) =>
   custom(
     `ERR unknown subcommand or wrong number of arguments for '${echoed(argv[1] ?? "")}'. Try DEBUG HELP.`,
   );
@@ -93,7 +93,7 @@ const helpText: readonly string[] = [
   ...Object.keys(SUBCOMMANDS).sort(),
 ];
 
-/** `DEBUG QUICKLIST-PACKED-THRESHOLD bytes`: the storage of lists has no setting, and cannot be observed. */
+/** `DEBUG QUICKLIST-PACKED-THRESHOLD bytes`. The storage of lists has no setting here, and cannot be observed. */
 function packedThreshold(_: RespSession, argv: readonly ByteString[]): Reply {
   const bytes = parseMemory(argv[2] as ByteString);
   if (bytes === undefined || bytes > THRESHOLD_BYTES_MAX)
@@ -102,11 +102,11 @@ function packedThreshold(_: RespSession, argv: readonly ByteString[]): Reply {
 }
 
 /**
- * `DEBUG LISTPACK key`, `DEBUG QUICKLIST key [level]`: Redis prints the structure to its own output; here there is
- * only the reply.
+ * `DEBUG LISTPACK key`, `DEBUG QUICKLIST key [level]`. Redis prints the structure to its own output; here there is only
+ * the reply.
  */
 function printed(session: RespSession, argv: readonly ByteString[], encoding: string, title: string): Reply {
-  const reply = asked(session, ["OBJECT", "ENCODING", argv[2] as ByteString]);
+  const reply = read(session, ["OBJECT", "ENCODING", argv[2] as ByteString]);
   if (reply.kind !== "bulk") throw noSuchKey();
   if (reply.bytes !== encoding) throw custom(`ERR Not a ${encoding} encoded object.`);
   return status(`${title} structure printed on stdout`);
@@ -120,7 +120,7 @@ function say({ server }: RespSession, argv: readonly ByteString[]): Reply {
 
 /** `DEBUG REPLYBUFFER PEAK-RESET-TIME never|reset|ms`, `RESIZING 0|1` */
 function setReplyBuffer(_: RespSession, argv: readonly ByteString[]): Reply {
-  if (!/^(peak-reset-time|resizing)$/i.test(argv[2] as ByteString)) throw notSo(argv);
+  if (!/^(peak-reset-time|resizing)$/i.test(argv[2] as ByteString)) throw wrongArguments(argv);
   return OK;
 }
 
@@ -129,7 +129,7 @@ function fail(_: RespSession, argv: readonly ByteString[]): never {
   throw custom(argv[2] as ByteString);
 }
 
-/** Sleeps. It counts as a slow command, as if it had delayed all clients. */
+/** Sleeps. It is logged as a slow command, as if it had delayed all clients. */
 function sleep(session: RespSession, argv: readonly ByteString[]): Promise<Reply> {
   const seconds = parseDouble(argv[2] as ByteString);
   if (seconds === undefined || !(seconds >= 0)) throw custom("ERR value is not a valid float");
@@ -137,7 +137,7 @@ function sleep(session: RespSession, argv: readonly ByteString[]): Promise<Reply
   const command = findCommand("DEBUG") as Command;
   return new Promise((resolve) => {
     session.server.environment.setTimer(milliseconds, () => {
-      session.server.tookLong({ command, argv, client: session, milliseconds });
+      session.server.logSlow({ command, argv, client: session, milliseconds });
       resolve(OK);
     });
   });
@@ -146,21 +146,21 @@ function sleep(session: RespSession, argv: readonly ByteString[]): Promise<Reply
 /** `DEBUG OBJECT key` */
 function object(session: RespSession, argv: readonly ByteString[]): Reply {
   const key = argv[2] as ByteString;
-  const encoding = asked(session, ["OBJECT", "ENCODING", key]);
-  const dump = asked(session, ["DUMP", key]);
+  const encoding = read(session, ["OBJECT", "ENCODING", key]);
+  const dump = read(session, ["DUMP", key]);
   if (encoding.kind !== "bulk" || dump.kind !== "bulk") throw noSuchKey();
-  // Leaves out the bytes for the format and its checksum.
+  // Excludes the bytes for the format and its checksum.
   const length = dump.bytes.length - 11;
   return status(
     `Value at:0x0 refcount:1 encoding:${encoding.bytes} serializedlength:${length} lru:0 lru_seconds_idle:0`,
   );
 }
 
-/** `DEBUG DIGEST`: equal for databases with equal contents, on this kind of server. */
+/** `DEBUG DIGEST`. The result is equal for equal contents, but only on this kind of server. */
 function digest(session: RespSession): Reply {
   const all = createHash("sha1");
   for (let db = 0; db < session.server.path.databases; db++) {
-    const keys = asked(session, ["KEYS", "*"], db);
+    const keys = read(session, ["KEYS", "*"], db);
     const names =
       keys.kind === "array" ? keys.items.map((key) => (key.kind === "bulk" ? key.bytes : "")) : [];
     for (const key of names.sort()) all.update(`${db} ${digestOf(session, key, db)}`, "latin1");
@@ -174,21 +174,21 @@ function digestValues(session: RespSession, argv: readonly ByteString[]): Reply 
 }
 
 function digestOf(session: RespSession, key: ByteString, db: number): string {
-  const expiry = asked(session, ["PEXPIRETIME", key], db);
+  const expiry = read(session, ["PEXPIRETIME", key], db);
   const expires = expiry.kind === "integer" && expiry.value > 0;
   return `${key.length} ${key}${expires ? " expires" : ""}${valueDigest(session, key, db)}`;
 }
 
-/** Returns the digest of a key's value; zeros if the key is absent. */
+/** Returns the digest of a key's value; zeros if the key does not exist. */
 function valueDigest(session: RespSession, key: ByteString, db: number): string {
-  const dump = asked(session, ["DUMP", key], db);
+  const dump = read(session, ["DUMP", key], db);
   if (dump.kind !== "bulk") return "0".repeat(40);
   return createHash("sha1").update(dump.bytes, "latin1").digest("hex");
 }
 
-/** `DEBUG POPULATE count [prefix] [size]`: sets strings at absent keys. */
+/** `DEBUG POPULATE count [prefix] [size]`. It creates strings for keys that do not exist. */
 function populate(session: RespSession, argv: readonly ByteString[]): Promise<Reply> {
-  if (argv.length > 5) throw notSo(argv);
+  if (argv.length > 5) throw wrongArguments(argv);
   const count = positive(argv[2] as ByteString, POPULATE_KEYS_MAX);
   const prefix = argv[3] ?? "key";
   const size = argv[4] === undefined ? 0 : positive(argv[4], POPULATE_BYTES_MAX);
@@ -217,15 +217,15 @@ function positive(text: ByteString, max: number): number {
   return Number(value);
 }
 
-/** `DEBUG RELOAD [MERGE|NOFLUSH|NOSAVE …]`: a reload would read what is in memory already. */
+/** `DEBUG RELOAD [MERGE|NOFLUSH|NOSAVE …]`. A reload would read the same data that is in memory already. */
 function reload(_: RespSession, argv: readonly ByteString[]): Reply {
   if (argv.slice(2).some((word) => !/^(merge|noflush|nosave)$/i.test(word)))
     throw custom("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
   return OK;
 }
 
-/** Returns the reply to a read, which comes immediately. */
-function asked(session: RespSession, argv: readonly ByteString[], db = session.db): Reply {
+/** Returns the reply to a read, which is immediate. */
+function read(session: RespSession, argv: readonly ByteString[], db = session.db): Reply {
   const command = resolveCommand(argv);
   if (command instanceof CommandFailure) throw command;
   const { as, now, readsAll, isStable, encoding, server } = session;

@@ -1,4 +1,6 @@
-/** `DEBUG PROTOCOL kind`: an answer of each kind, for tests of clients. Source: redis-server 7.0. */
+/**
+ * Implements `DEBUG PROTOCOL kind`, which returns a reply of each kind for tests of clients. Source: redis-server 7.0.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   array,
@@ -21,9 +23,9 @@ const boolean = (value: boolean): Reply => resp3(value ? "#t\r\n" : "#f\r\n", in
 
 const BIG_NUMBER = "1234567999999999999999999999999999999";
 const POPULARITY = `|1\r\n${writeBulk("key-popularity")}*2\r\n${writeBulk("key:123")}:90\r\n`;
-const BEHIND_ATTRIBUTE = "Some real reply following the attribute";
+const AFTER_ATTRIBUTE = "Some real reply following the attribute";
 const PUSHED = `>2\r\n${writeBulk("server-cpu-usage")}:42\r\n`;
-const BEHIND_PUSH = "Some real reply following the push reply";
+const AFTER_PUSH = "Some real reply following the push reply";
 const NUMBERS = [0, 1, 2];
 
 const SAMPLES: Readonly<Record<string, Reply>> = {
@@ -35,14 +37,14 @@ const SAMPLES: Readonly<Record<string, Reply>> = {
   array: array(NUMBERS.map(integer)),
   set: set(NUMBERS.map(integer)),
   map: map(NUMBERS.flatMap((number) => [integer(number), boolean(number === 1)])),
-  attrib: resp3(POPULARITY + writeBulk(BEHIND_ATTRIBUTE), bulk(BEHIND_ATTRIBUTE)),
-  push: resp3(PUSHED + writeBulk(BEHIND_PUSH), error("ERR RESP2 is not supported by this command")),
+  attrib: resp3(POPULARITY + writeBulk(AFTER_ATTRIBUTE), bulk(AFTER_ATTRIBUTE)),
+  push: resp3(PUSHED + writeBulk(AFTER_PUSH), error("ERR RESP2 is not supported by this command")),
   verbatim: verbatim("This is a verbatim\nstring"),
   true: boolean(true),
   false: boolean(false),
 };
 
-/** Returns the sample of a kind. @throws CommandFailure  there is none */
+/** Returns the sample of a kind. @throws CommandFailure  there is no such kind */
 export function sample(kind: ByteString): Reply {
   const name = kind.toLowerCase();
   if (!Object.hasOwn(SAMPLES, name))

@@ -1,6 +1,6 @@
 /**
- * FCALL and FUNCTION. Libraries belong to this daemon alone: they are neither recorded nor sent to other daemons.
- * Order and texts: redis-server 7.0, functions.c.
+ * Implements FCALL and FUNCTION. Function libraries belong to this daemon only: they are neither recorded nor sent to
+ * other daemons. Order and texts: redis-server 7.0, functions.c.
  */
 
 import type { RestorePolicy } from "../../../engine/scripts/function-libraries.js";
@@ -98,11 +98,11 @@ function flush({ server }: RespSession, [, subcommand, mode, ...more]: readonly 
 
 /** `FUNCTION LIST [LIBRARYNAME pattern] [WITHCODE]` */
 function list({ server }: RespSession, argv: readonly ByteString[]): Reply {
-  const left = new Set(["WITHCODE", "LIBRARYNAME"]);
+  const remaining = new Set(["WITHCODE", "LIBRARYNAME"]);
   let pattern: ByteString | null = null;
   for (let i = 2; i < argv.length; i++) {
     const option = (argv[i] as ByteString).toUpperCase();
-    if (!left.delete(option)) throw custom(`ERR Unknown argument ${echoed(argv[i] as ByteString)}`);
+    if (!remaining.delete(option)) throw custom(`ERR Unknown argument ${echoed(argv[i] as ByteString)}`);
     if (option !== "LIBRARYNAME") continue;
     if (++i === argv.length) throw custom("ERR library name argument was not given");
     pattern = argv[i] as ByteString;
@@ -110,7 +110,7 @@ function list({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const shown = server.scripts.functions.all.filter(
     ({ name }) => pattern === null || globMatches(pattern, name),
   );
-  return array(shown.map((library) => libraryReply(library, !left.has("WITHCODE"))));
+  return array(shown.map((library) => libraryReply(library, !remaining.has("WITHCODE"))));
 }
 
 function libraryReply({ name, code, functions }: FunctionLibrary, withCode: boolean): Reply {
@@ -127,7 +127,7 @@ function libraryReply({ name, code, functions }: FunctionLibrary, withCode: bool
   ]);
 }
 
-/** Answers FUNCTION STATS: no function runs while another command is answered. */
+/** Answers FUNCTION STATS. No function is running, because only one command runs at a time. */
 function stats({ server }: RespSession): Reply {
   const { functions } = server.scripts;
   const counts = map([

@@ -1,4 +1,6 @@
-/** INFO, by sections, for clients and dashboards. It has every field of Redis's whose value is known or obvious. */
+/**
+ * Implements INFO, by sections, for clients and dashboards. It has all fields of Redis whose value is known or obvious.
+ */
 import { availableParallelism, release, totalmem, type } from "node:os";
 import type { Scripts } from "../../../engine/scripts/scripts.js";
 import { version } from "../../../net/process/version.js";
@@ -13,7 +15,7 @@ type Fields = Readonly<Record<string, string | number>>;
 
 interface Section {
   readonly title: string;
-  /** Whether INFO without an argument contains the section. */
+  /** Whether INFO without arguments contains the section. */
   readonly isUsual: boolean;
   readonly fields: (session: RespSession) => Fields;
 }
@@ -60,7 +62,7 @@ function serverFields({ server }: RespSession): Fields {
   const seconds = Math.floor((environment.uptime() - server.startedAt) / 1000);
   return {
     redis_version: REDIS_VERSION,
-    // A Redis that was not built from a repository shows these.
+    // A Redis that was not built from a repository shows these values.
     redis_git_sha1: "00000000",
     redis_git_dirty: 0,
     dbsync_version: version,
@@ -136,21 +138,21 @@ function scriptFields({ luaBytes, size, textBytes, functions }: Scripts): Fields
   };
 }
 
-/** Returns a size in Redis's form: 1.50M. */
+/** Formats a size as Redis does: 1.50M. */
 function human(bytes: number): string {
   const power = bytes < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(bytes) / 10));
   return power === 0 ? `${bytes}B` : `${(bytes / 1024 ** power).toFixed(2)}${"BKMGT"[power]}`;
 }
 
 /**
- * Returns the fields of persistence: acknowledged writes are on the disk as --fsync says, and nothing waits for a
- * save.
+ * Returns the persistence fields. Acknowledged writes are on disk as --fsync requires, and nothing waits to be saved.
  */
 function persistenceFields({ server }: RespSession): Fields {
   const { daemon, seconds } = server;
   const isKept = daemon.settings.data !== null;
   return {
-    // The daemon serves reads even while its data is incomplete or writes have failed: clients that wait for 0 are served.
+    // The daemon serves reads even while its data is incomplete or writes have failed, so clients that wait for 0 must
+    // be served.
     loading: 0,
     ...(isKept ? { aof_last_write_status: daemon.failure === null ? "ok" : "err" } : {}),
     rdb_changes_since_last_save: 0,
@@ -187,7 +189,10 @@ function statFields(session: RespSession): Fields {
   };
 }
 
-/** Returns how many reads found their key; where other daemons have the keys, those count. */
+/**
+ * Returns the numbers of reads that found, or did not find, their key. If other daemons have the keys, those count
+ * instead.
+ */
 function lookupFields({ server }: RespSession): Fields {
   const { changes } = server.path;
   if (changes === null) return {};
@@ -195,7 +200,7 @@ function lookupFields({ server }: RespSession): Fields {
   return { keyspace_hits: hits, keyspace_misses: misses };
 }
 
-/** Returns the fields of replication. Every daemon accepts writes; its peers are no replicas in Redis's sense. */
+/** Returns the replication fields. Every daemon accepts writes; its peers are not replicas in Redis's sense. */
 function replicationFields({ server }: RespSession): Fields {
   const { daemon, runId } = server;
   return {
@@ -220,7 +225,7 @@ function jsonFields(figures: RespSession["server"]["daemon"]["jsonReplicas"]): F
   return { json_ready: Number(figures.isReady), ...Object.fromEntries(rows) };
 }
 
-/** Returns the state of a server; `dbsyncd`: it is no original, and receives nothing. */
+/** Returns the state of a server. `dbsyncd`: it is not an original, and receives nothing. */
 function stateOf({
   isConnected,
   isDbsyncd,
@@ -247,7 +252,7 @@ function commandFields({ server }: RespSession): Fields {
   );
 }
 
-/** Returns percentiles, rounded up to a power of two. */
+/** Returns latency percentiles, rounded up to a power of two. */
 function latencyFields(session: RespSession): Fields {
   const { server } = session;
   if (server.settings.get("latency-tracking") === "no") return {};

@@ -1,7 +1,7 @@
 /**
- * Settings of Redis whose values are lists, accepted in Redis's form and shown in its order. Only the notified
- * events, and the limit of bytes that wait for a client, have an effect here. Forms and texts: redis-server 7.0,
- * config.c, notify.c.
+ * Redis settings whose values are lists. They are accepted in Redis's form and shown in Redis's order. Only the
+ * notified events, and the limit of output bytes pending for a client, have an effect here. Forms and texts:
+ * redis-server 7.0, config.c, notify.c.
  */
 
 import { parseEventFlags } from "../../../options/event-flags.js";
@@ -33,7 +33,7 @@ const CLASS_NAMES: Readonly<Record<string, (typeof CLASSES)[number]>> = {
   replica: "slave",
   pubsub: "pubsub",
 };
-/** The limits of a class of clients: bytes, and bytes for a number of seconds. */
+/** The limits of a client class: bytes, and bytes for a number of seconds. */
 type Bounds = readonly [hard: number, soft: number, seconds: number];
 
 const OUTPUT = "client-output-buffer-limit";
@@ -53,7 +53,9 @@ function outputBounds({ server }: RespSession): Record<(typeof CLASSES)[number],
 const boundsText = (all: ReturnType<typeof outputBounds>): ByteString =>
   CLASSES.map((name) => `${name} ${all[name].join(" ")}`).join(" ");
 
-/** The output limits: only the hard limit of normal clients has an effect; 0, Redis's default, changes nothing. */
+/**
+ * The output limits. Only the hard limit of normal clients has an effect; 0, which is Redis's default, changes nothing.
+ */
 export const clientOutputBufferLimit: Setting = {
   text: (session) => boundsText(outputBounds(session)),
   prepare: (session, value) => {
@@ -82,15 +84,15 @@ export const clientOutputBufferLimit: Setting = {
   },
 };
 
-/** The times of saves: acknowledged writes are on the disk, and nothing is saved at intervals. */
+/** The save intervals. They have no effect: acknowledged writes are on disk, and nothing is saved at intervals. */
 export const save: Setting = {
   text: ({ server }) => server.settings.get("save") ?? "",
   prepare: ({ server }, value) => {
     const words = value.split(" ").filter((word) => word !== "");
-    const isRight =
+    const isValid =
       words.length % 2 === 0 &&
       words.every((word, i) => /^\d{1,9}$/.test(word) && (i % 2 === 1 || Number(word) > 0));
-    return isRight ? () => server.settings.set("save", words.join(" ")) : "Invalid save parameters";
+    return isValid ? () => server.settings.set("save", words.join(" ")) : "Invalid save parameters";
   },
 };
 

@@ -1,4 +1,6 @@
-/** MEMORY's subcommands about the process. Figures are V8's own, which differ from those of Redis's allocator. */
+/**
+ * The subcommands of MEMORY about the process. The figures come from V8, and differ from those of Redis's allocator.
+ */
 import { getHeapStatistics } from "node:v8";
 import { bulk, double, integer, map, OK, type Reply, verbatim } from "../../../protocol/reply.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
@@ -10,7 +12,7 @@ export const memoryHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["MEMORY|STATS", statistics],
 ];
 
-/** The share of the heap's limit above which V8 spends most of its time on collections. */
+/** The share of the heap limit above which V8 spends most of its time on collections. */
 const CROWDED = 0.8;
 
 function doctor(): Reply {
@@ -18,9 +20,9 @@ function doctor(): Reply {
   const share = Math.round((used / limit) * 100);
   const verdict =
     used / limit > CROWDED
-      ? "that is close to its end; NODE_OPTIONS=--max-old-space-size=<MiB> gives it more"
-      : "there is room";
-  return bulk(`V8's heap holds ${share}% of what it may: ${verdict}.\n`);
+      ? "that is close to the limit; raise it with NODE_OPTIONS=--max-old-space-size=<MiB>"
+      : "there is enough space";
+  return bulk(`V8 uses ${share}% of its heap limit: ${verdict}.\n`);
 }
 
 function heapStatistics(): Reply {

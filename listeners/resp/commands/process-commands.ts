@@ -1,4 +1,4 @@
-/** Commands about the process: save, stop, replicate, and show commands. */
+/** The commands about the process: save, stop, replicate, and monitor. */
 
 import { version } from "../../../net/process/version.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -31,12 +31,12 @@ export const processHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["SLAVEOF", replicaOf],
 ];
 
-const KEPT = status("Nothing waits to be saved: commands are on the disk as they come");
+const KEPT = status("Nothing to save: commands are written to disk as they arrive");
 
-/** Checks that data is stored on a disk. @throws CommandFailure  without --data */
+/** Checks that data is stored on disk. @throws CommandFailure  the daemon has no --data */
 function checkKept({ server }: RespSession): void {
   if (server.daemon.settings.data === null)
-    throw custom("ERR nothing is kept on a disk here: --data does that");
+    throw custom("ERR this daemon stores nothing on disk: start it with --data");
 }
 
 function save(session: RespSession): Reply {
@@ -55,7 +55,7 @@ function saveInBackground(session: RespSession, argv: readonly ByteString[]): Re
   return inBackground(session);
 }
 
-/** Answers LASTSAVE. Without a disk, the last saved state is the empty one of the start. */
+/** Answers LASTSAVE. Without a disk, the last saved state is the empty one at the start. */
 function lastSave({ server }: RespSession): Reply {
   const { environment } = server;
   if (server.daemon.settings.data !== null) return integer(server.seconds);
@@ -78,7 +78,7 @@ function shutDown(session: RespSession, argv: readonly ByteString[]): Reply | nu
 /** `REPLICAOF NO ONE` */
 function replicaOf(_: RespSession, [, host = "", port = ""]: readonly ByteString[]): Reply {
   if (host.toUpperCase() === "NO" && port.toUpperCase() === "ONE") return OK;
-  throw custom("ERR a daemon is no replica of another server: daemons of a cluster are peers (--peer)");
+  throw custom("ERR a daemon cannot be a replica of another server: daemons of a cluster are peers (--peer)");
 }
 
 function monitor(session: RespSession): Reply {
@@ -89,7 +89,7 @@ function monitor(session: RespSession): Reply {
 
 const HEIGHT = 7;
 
-/** `LOLWUT [VERSION number]`: two envelopes that arrive, and one state. */
+/** `LOLWUT [VERSION number]`. The picture shows arriving envelopes that are merged into one state. */
 function picture(_: RespSession, argv: readonly ByteString[]): Reply {
   if (argv.length > 2 && argv[1]?.toUpperCase() === "VERSION") integerArgument(argv[2] as ByteString);
   const rows = Array.from({ length: HEIGHT }, (_, row) => {

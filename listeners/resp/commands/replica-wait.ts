@@ -1,4 +1,7 @@
-/** WAIT: counts the other daemons that have the connection's last write on their disks. Texts: redis-server 7.0. */
+/**
+ * Implements WAIT, which counts the other daemons that have the connection's last write on disk. Texts: redis-server
+ * 7.0.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { waitArguments } from "../../../store/commands/timeout.js";
@@ -21,8 +24,8 @@ function wait(session: RespSession, argv: readonly ByteString[]): Reply | Promis
       session.waiting = null;
       resolve(failure ?? integer(copies.count(place)));
     });
-    session.waiting = (how) => {
-      if (how === "error") failure = UNBLOCKED;
+    session.waiting = (outcome) => {
+      if (outcome === "error") failure = UNBLOCKED;
       end();
       return true;
     };

@@ -1,5 +1,5 @@
 /**
- * Commands of Redis's replicas, clusters and modules, for a server without these. SYNC sends what `redis-cli --rdb`
+ * The commands of Redis replicas, clusters and modules, for a server without these. SYNC sends what `redis-cli --rdb`
  * expects: all keys in one file. Texts: redis-server 7.0.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -30,7 +30,7 @@ function noCluster(): never {
 }
 
 function noModules(): never {
-  throw custom("ERR there are no modules: a daemon is extended by listeners and peers");
+  throw custom("ERR modules are not supported: a daemon is extended with listeners and peers");
 }
 
 /** `FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT ms]` */
@@ -44,11 +44,11 @@ function failover(_: RespSession, argv: readonly ByteString[]): never {
 
 function noReplica(): never {
   throw custom(
-    "ERR a daemon has no replicas: daemons of a cluster are peers (--peer). redis-cli --rdb takes a dump of all keys",
+    "ERR a daemon has no replicas: daemons of a cluster are peers (--peer). redis-cli --rdb dumps all keys",
   );
 }
 
-/** Sessions that have requested a file only: other clients of SYNC would wait for later writes. */
+/** The sessions that have requested only a file. Other clients of SYNC would wait for later writes. */
 const wantsFile = new WeakSet<RespSession>();
 
 /** `REPLCONF option value …` */
@@ -59,7 +59,7 @@ function configure(session: RespSession, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** Sends the file after its length, and nothing more. */
+/** Sends the length of the file and the file, and nothing else. */
 function dumpAll(session: RespSession): null {
   if (!wantsFile.has(session)) noReplica();
   const file = fileOf(session, session.server.host.limits.maxOutputBytes);
@@ -69,36 +69,36 @@ function dumpAll(session: RespSession): null {
 }
 
 /**
- * Returns the file, of one moment. @throws CommandFailure  it is longer than any answer may be, or a key has no form
- * in Redis
+ * Returns the file, which contains the state of one moment. @throws CommandFailure  it is longer than an answer may be,
+ * or a key cannot be represented in Redis
  */
 function fileOf(session: RespSession, maxBytes: number): ByteString {
   const { path } = session.server;
-  if (path.carries) throw custom("ERR other daemons have the keys: take the dump there");
+  if (path.carries) throw custom("ERR other daemons have the keys: dump them there");
   const file = new RdbFile();
   for (let db = 0; db < path.databases; db++) {
-    const keys = asked(session, db, "KEYS", "*");
+    const keys = read(session, db, "KEYS", "*");
     const names = keys.kind === "array" ? keys.items : [];
     if (names.length > 0) file.select(db);
     for (const name of names) {
       const key = name.kind === "bulk" ? name.bytes : "";
-      const payload = asked(session, db, "DUMP", key);
+      const payload = read(session, db, "DUMP", key);
       if (payload.kind === "error")
         throw custom(`ERR key '${key}' of database ${db}: ${payload.text.slice(4)}`);
-      const expiry = asked(session, db, "PEXPIRETIME", key);
+      const expiry = read(session, db, "PEXPIRETIME", key);
       if (payload.kind !== "bulk" || expiry.kind !== "integer") continue;
       file.add(key, payload.bytes, Number(expiry.value));
       if (file.size > maxBytes)
-        throw custom(`ERR the dump would be longer than any answer may be (--max-output-bytes ${maxBytes})`);
+        throw custom(`ERR the dump would be longer than an answer may be (--max-output-bytes ${maxBytes})`);
     }
   }
   return file.end();
 }
 
-/** Returns the reply to a read of memory, which comes immediately. */
-function asked({ server, now, as }: RespSession, db: number, ...argv: readonly [string, ByteString]): Reply {
+/** Returns the reply to a read from memory, which is immediate. */
+function read({ server, now, as }: RespSession, db: number, ...argv: readonly [string, ByteString]): Reply {
   const sender = { db, now, as, readsAll: true, isStable: false };
   const reply = server.path.execute(findCommand(argv[0]) as Command, argv, sender);
-  if (reply instanceof Promise) throw new Error(`${argv[0]} was to be answered at once`);
+  if (reply instanceof Promise) throw new Error(`${argv[0]} was not answered immediately`);
   return settled(reply);
 }

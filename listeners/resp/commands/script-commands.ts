@@ -1,6 +1,6 @@
 /**
- * EVAL and its variants, and SCRIPT. A script runs once, here; where writes are recorded, its writes are one unit.
- * Order and texts: redis-server 7.0, eval.c.
+ * Implements EVAL and its variants, and SCRIPT. A script runs once, on this daemon. Where writes are recorded, its
+ * writes are one unit. Order and texts: redis-server 7.0, eval.c.
  */
 
 import type { RunBounds } from "../../../engine/scripts/script-engine.js";
@@ -88,16 +88,19 @@ export function keyCount(argv: readonly ByteString[], count: number | bigint): n
 
 /** Returns why a function, or a script that declares its effects in its first line, is refused; null: it is not refused. */
 export function refusalOf(
-  { guest }: RespSession,
+  { userSession }: RespSession,
   readsOnly: boolean,
   writesNothing: boolean,
   mayFill: boolean,
 ): Reply | null {
   if (readsOnly && !writesNothing) return NOT_READING;
-  return !mayFill && guest.lacksMemory ? NOT_FULL : null;
+  return !mayFill && userSession.lacksMemory ? NOT_FULL : null;
 }
 
-/** Runs a script as a step of EXEC, or as a unit of its own. The script may select another database for itself. */
+/**
+ * Runs a script as a step of EXEC, or as its own unit. A database that the script selects is selected only for the
+ * script.
+ */
 export function inSteps(session: RespSession, program: (run: StepRunner) => Reply): Reply | Promise<Reply> {
   const { db, isExecuting, steps } = session;
   const contained = (run: StepRunner): Reply => {
@@ -130,6 +133,6 @@ function flush({ server: { scripts } }: RespSession, [, , mode, ...more]: readon
 
 function debug(_: RespSession, [, , mode = ""]: readonly ByteString[]): Reply {
   if (/^no$/i.test(mode)) return OK;
-  if (/^(yes|sync)$/i.test(mode)) throw custom("ERR there is no debugger of scripts");
+  if (/^(yes|sync)$/i.test(mode)) throw custom("ERR there is no script debugger");
   throw custom("ERR Use SCRIPT DEBUG YES/SYNC/NO");
 }

@@ -1,4 +1,4 @@
-/** SLOWLOG and LATENCY. Texts: redis-server 7.0. */
+/** The commands SLOWLOG and LATENCY. Texts: redis-server 7.0. */
 
 import { slowLogReply } from "../../../engine/slow-log/slow-log-reply.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -46,7 +46,9 @@ function reset({ server }: RespSession, argv: readonly ByteString[]): Reply {
 function doctor({ server }: RespSession): Reply {
   const { latencyTime } = server.host.limits;
   if (latencyTime === 0)
-    return verbatim("Nothing is sampled: CONFIG SET latency-monitor-threshold <milliseconds> begins it.\n");
+    return verbatim(
+      "Latency is not sampled: start sampling with CONFIG SET latency-monitor-threshold <milliseconds>.\n",
+    );
   const { events } = server.latency;
   if (events.size === 0) return verbatim(`No command has taken ${latencyTime} ms since sampling began.\n`);
   const lines = [...events].map(([name, { samples, highest }]) => {
@@ -56,19 +58,19 @@ function doctor({ server }: RespSession): Reply {
   return verbatim(`${lines.join("")}SLOWLOG GET shows which commands took longest.\n`);
 }
 
-/** `LATENCY HISTOGRAM [command …]`: only commands that were called; a container selects its subcommands. */
+/** `LATENCY HISTOGRAM [command …]`. It returns only commands that were called; a container selects its subcommands. */
 function histogram({ server }: RespSession, argv: readonly ByteString[]): Reply {
-  const asked = argv.slice(2).map((name) => findCommand(name)?.name ?? "");
+  const selected = argv.slice(2).map((name) => findCommand(name)?.name ?? "");
   const items: Reply[] = [];
   for (const [{ name }, counts] of server.counts) {
-    if (counts.calls === 0 || (argv.length > 2 && !asked.some((one) => isOf(name, one)))) continue;
+    if (counts.calls === 0 || (argv.length > 2 && !selected.some((one) => isOf(name, one)))) continue;
     items.push(bulk(name.toLowerCase()), distributionOf(counts));
   }
   return map(items);
 }
 
-function isOf(name: string, asked: string): boolean {
-  return name === asked || name.startsWith(`${asked}|`);
+function isOf(name: string, selected: string): boolean {
+  return name === selected || name.startsWith(`${selected}|`);
 }
 
 function distributionOf({ calls, distribution }: Route["counts"]): Reply {

@@ -1,4 +1,4 @@
-/** CLIENT TRACKING and related commands: connections that cache what they read. Texts: redis-server 7.0. */
+/** The commands around CLIENT TRACKING, for connections that cache what they read. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, OK, type Reply, set } from "../../../protocol/reply.js";
 import { custom, notInteger, syntaxError } from "../../../store/arguments/errors.js";
@@ -27,14 +27,14 @@ function track(session: RespSession, argv: readonly ByteString[]): Reply {
   if (word !== "ON") throw syntaxError();
   if (!server.tracking.isPossible)
     throw custom(
-      "ERR client-side caching needs the keys here: other daemons have them, and report no changes",
+      "ERR client-side caching is not possible here: the keys are on other daemons, which do not report changes",
     );
   const old = modeOf(session);
   checkOptions(options, old);
-  const { isBroadcast, prefixes: given, isOptin, isOptout, noLoop, redirect } = options;
-  const prefixes = isBroadcast ? new Set([...(old?.prefixes ?? []), ...given]) : null;
+  const { isBroadcast, prefixes: added, isOptin, isOptout, noLoop, redirect } = options;
+  const prefixes = isBroadcast ? new Set([...(old?.prefixes ?? []), ...added]) : null;
   // A client without prefixes is notified of all keys.
-  if (isBroadcast && given.length === 0) prefixes?.add("");
+  if (isBroadcast && added.length === 0) prefixes?.add("");
   const choice = isOptin ? "optin" : isOptout ? "optout" : "all";
   server.tracking.begin(session, lastWrite, { prefixes, choice, noLoop, redirect });
   return OK;
@@ -82,7 +82,7 @@ function redirection({ clients }: RespSession["server"], { redirect }: Options, 
   return Number(id);
 }
 
-/** Checks options. @throws CommandFailure  they exclude each other, or the present mode */
+/** Checks options. @throws CommandFailure  they exclude each other, or conflict with the current mode */
 function checkOptions({ isBroadcast, isOptin, isOptout, prefixes }: Options, old: TrackingMode | null): void {
   if (!isBroadcast && prefixes.length > 0)
     throw custom("ERR PREFIX option requires BCAST mode to be enabled");
@@ -114,8 +114,8 @@ function checkPrefixes(prefixes: readonly ByteString[], old: readonly ByteString
 }
 
 /**
- * Returns the prefixes that overlap with another. In sorted order a longer one follows its own beginning, and all
- * between them begin alike.
+ * Returns the prefixes that overlap with another one. In sorted order a longer prefix follows its own beginning, and
+ * all prefixes between them begin in the same way.
  */
 function overlappingOf(prefixes: readonly ByteString[]): ReadonlySet<ByteString> {
   const found = new Set<ByteString>();
@@ -129,7 +129,7 @@ function overlappingOf(prefixes: readonly ByteString[]): ReadonlySet<ByteString>
 
 const overlap = (a: ByteString, b: ByteString) => a.startsWith(b) || b.startsWith(a);
 
-/** `CLIENT CACHING YES|NO`: for the keys of the next command. */
+/** `CLIENT CACHING YES|NO`, which applies to the keys of the next command. */
 function choose(session: RespSession, argv: readonly ByteString[]): Reply {
   const tracker = session.server.tracking.of(session);
   const mode = tracker?.mode ?? null;

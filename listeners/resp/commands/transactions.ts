@@ -1,6 +1,6 @@
 /**
- * MULTI, EXEC, DISCARD, WATCH, UNWATCH. Queued commands run in one step; where writes are recorded they are one unit,
- * an envelope with `multi`, and watched keys are its `if`. Texts: redis-server 7.0.
+ * Implements MULTI, EXEC, DISCARD, WATCH and UNWATCH. Queued commands run in one step. Where writes are recorded they
+ * are one unit, an envelope with `multi`; the watched keys are its `if`. Texts: redis-server 7.0.
  */
 
 import type { CommandSender, StepRunner, Writers } from "../../../engine/users/command-path.js";
@@ -16,16 +16,18 @@ import type { Queued, RespSession, SessionHandler } from "../session/resp-sessio
 
 const ABORTED = error("EXECABORT Transaction discarded because of previous errors.");
 const ONE_DATABASE = error(
-  "EXECABORT Transaction discarded: where commands are recorded, those of a transaction are for one database",
+  "EXECABORT Transaction discarded: on a daemon that records commands, a transaction may use only one database",
 );
 const ONE_USER = error(
-  "EXECABORT Transaction discarded: where commands are recorded, those of a transaction are of one user",
+  "EXECABORT Transaction discarded: on a daemon that records commands, a transaction may have only one user",
 );
 const TOO_MANY = error(
-  `EXECABORT Transaction discarded: where commands are recorded, one that writes has at most ${COMMANDS_MAX} commands`,
+  `EXECABORT Transaction discarded: on a daemon that records commands, a transaction that writes may have at most ${COMMANDS_MAX} commands`,
 );
-const NOT_WITH_SCRIPTS = error("ERR where commands are recorded, it cannot be in a transaction with scripts");
-/** Commands that run scripts. */
+const NOT_WITH_SCRIPTS = error(
+  "ERR on a daemon that records commands, this command cannot be in a transaction with scripts",
+);
+/** The commands that run scripts. */
 const SCRIPTS: ReadonlySet<string> = new Set([
   "EVAL",
   "EVALSHA",
@@ -37,7 +39,7 @@ const SCRIPTS: ReadonlySet<string> = new Set([
 const NO_LONGER_ALLOWED =
   "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. " +
   "This command is no longer allowed for the following reason: ";
-/** Conditions in an envelope. */
+/** Maximum number of conditions in an envelope. */
 const WATCHED_MAX = 1024;
 
 export const transactionHandlers: readonly (readonly [string, SessionHandler])[] = [
@@ -65,7 +67,7 @@ function watch(session: RespSession, argv: readonly ByteString[]): Reply | Promi
   const { db, server, watched } = session;
   const fresh = [...new Set(argv.slice(1).filter((key) => !watched.has(db, key)))];
   if (server.path.records && watched.size + fresh.length > WATCHED_MAX)
-    throw custom(`ERR at most ${WATCHED_MAX} keys can be watched where commands are recorded`);
+    throw custom(`ERR on a daemon that records commands, at most ${WATCHED_MAX} keys can be watched`);
   if (fresh.length === 0) return OK;
   const noted = (writers: Writers): Reply => {
     for (const [at, key] of fresh.entries()) watched.add({ db, key, writer: writers[at] ?? "" });
@@ -81,7 +83,7 @@ function unwatch({ watched }: RespSession): Reply {
   return OK;
 }
 
-/** @param isReady  whether scripts can run, or cannot be loaded */
+/** @param isReady  whether scripts can run, or their engine cannot be loaded */
 function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
   const { queued, isSpoilt, server } = session;
   if (queued === null) throw custom("ERR EXEC without MULTI");
@@ -111,7 +113,9 @@ function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
   }
 }
 
-/** Counts the errors of a transaction's commands for INFO; the answer's own error is counted where it is sent. */
+/**
+ * Counts the errors of a transaction's commands for INFO. The error of the answer itself is counted where it is sent.
+ */
 function withErrorsCounted({ server }: RespSession, reply: Reply): Reply {
   if (reply.kind === "array")
     for (const item of reply.items) if (item.kind === "error") server.failed(item.text);
@@ -126,11 +130,11 @@ function execHere(session: RespSession, queued: readonly Queued[]): Reply | Prom
 function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<Reply> {
   const served = denialOf(session, { route, argv }) ?? session.call(route, argv) ?? NIL;
   if (!("kind" in served)) return served;
-  if (served.kind === "later") throw new Error(`${route.command.name} was to be recorded by itself`);
+  if (served.kind === "later") throw new Error(`${route.command.name} is recorded separately`);
   return settled(served);
 }
 
-/** Runs a transaction with scripts. They see what earlier commands wrote, so the unit is collected step by step. */
+/** Runs a transaction with scripts. Scripts see what earlier commands wrote, so the unit is built step by step. */
 function execInSteps(
   session: RespSession,
   queued: readonly Queued[],
@@ -159,9 +163,9 @@ function stepOf(session: RespSession, { route, argv }: Queued, run: StepRunner):
   return reply instanceof Promise ? NOT_WITH_SCRIPTS : reply;
 }
 
-/** Checks the rights again: since a command was queued, the user or the user's rights may have changed. */
+/** Checks the permission again, because the user or its rules may have changed since the command was queued. */
 function denialOf(session: RespSession, { route, argv }: Queued): Reply | null {
-  const refusal = session.guest.refusal(route.command, argv);
+  const refusal = session.userSession.refusal(route.command, argv);
   if (refusal === null) return null;
   noteRefusal(session, route.command, refusal);
   return error(NO_LONGER_ALLOWED + REFUSED[refusal.what]);
@@ -181,10 +185,10 @@ interface QueuedCall extends Queued {
   readonly user: User | null;
 }
 
-/** Messages: subscribers may react immediately, so messages are published once the unit has been carried out. */
+/** Commands that publish messages. They run after the unit, because subscribers may react immediately. */
 const PUBLISHED_LAST: ReadonlySet<string> = new Set(["PUBLISH", "SPUBLISH"]);
 
-/** Runs a recorded transaction. The connection carries out its own commands now; the remaining ones are one unit. */
+/** Runs a recorded transaction. The connection executes its own commands now; the remaining commands form one unit. */
 function execRecorded(
   session: RespSession,
   queued: readonly Queued[],
@@ -212,7 +216,7 @@ function execRecorded(
   if (first === undefined) return withPublished();
   const aborted = (reply: Reply): Reply => {
     session.db = dbBefore;
-    session.guest.user = userBefore;
+    session.userSession.user = userBefore;
     return reply;
   };
   if (calls.some(({ db }) => db !== first.db)) return aborted(ONE_DATABASE);

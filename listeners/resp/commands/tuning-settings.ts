@@ -1,8 +1,8 @@
 /**
- * Redis's settings for storage, cleaning, saving and replication. Scripts set them; here values are stored in one
- * way, and most have no effect. Values within Redis's bounds are accepted and shown. Settings of encodings change
- * what OBJECT ENCODING answers and how small collections are scanned; acllog-max-len, latency-tracking and
- * tcp-keepalive (of new clients) work as in Redis.
+ * Redis's settings for storage, cleanup, saving and replication, which scripts set. Here values are stored in one way
+ * only, and most settings have no effect. Values within Redis's bounds are accepted and shown. Encoding settings change
+ * the replies of OBJECT ENCODING and the scanning of small collections; acllog-max-len, latency-tracking and
+ * tcp-keepalive (for new clients) work as in Redis.
  * Names, bounds and defaults: redis-server 7.0, config.c.
  */
 
@@ -13,7 +13,7 @@ import { kept, keptSwitch, parseNumber, type Setting } from "./config-setting.js
 const INT_MAX = 2 ** 31 - 1;
 const MANY = INT64_MAX;
 
-/** Names of numbers, each with its default and bounds. */
+/** The numeric settings, each with its default and bounds. */
 const NUMBERS: readonly (readonly [name: string, fallback: number, least: number, most: number | bigint])[] =
   [
     ["acllog-max-len", 128, 0, MANY],
@@ -43,7 +43,7 @@ const NUMBERS: readonly (readonly [name: string, fallback: number, least: number
     ["tcp-keepalive", 300, 0, INT_MAX],
   ];
 
-/** Names of sizes in bytes, each with its default and bounds. */
+/** The settings in bytes, each with its default and bounds. */
 const SIZES: typeof NUMBERS = [
   ["active-defrag-ignore-bytes", 100 * 1024 * 1024, 1, MANY],
   ["auto-aof-rewrite-min-size", 64 * 1024 * 1024, 0, MANY],
@@ -52,7 +52,7 @@ const SIZES: typeof NUMBERS = [
   ["stream-node-max-bytes", 4096, 0, MANY],
 ];
 
-/** The limits used by OBJECT ENCODING: the limit of that name, and whether it is in bytes. */
+/** The limits that OBJECT ENCODING uses: the name of the limit, and whether it is in bytes. */
 const ENCODING: Readonly<Record<string, readonly [limit: keyof EncodingLimits, isMemory: boolean]>> = {
   "hash-max-listpack-entries": ["hashListpackEntries", false],
   "hash-max-listpack-value": ["hashListpackValue", true],
@@ -86,7 +86,7 @@ const SWITCHES: Readonly<Record<string, boolean>> = {
   "crash-log-enabled": true,
 };
 
-/** Older names of settings. */
+/** The older names of settings. */
 const ALIASES: Readonly<Record<string, string>> = {
   "hash-max-ziplist-entries": "hash-max-listpack-entries",
   "hash-max-ziplist-value": "hash-max-listpack-value",
@@ -114,7 +114,7 @@ function encodingLimit(name: keyof EncodingLimits, isMemory: boolean): Setting {
   };
 }
 
-const own: Readonly<Record<string, Setting>> = Object.fromEntries([
+const settings: Readonly<Record<string, Setting>> = Object.fromEntries([
   ...NUMBERS.map(([name, fallback, least, most]) => [name, kept(name, fallback, { least, most })]),
   ...SIZES.map(([name, fallback, least, most]) => [
     name,
@@ -125,6 +125,6 @@ const own: Readonly<Record<string, Setting>> = Object.fromEntries([
 ]);
 
 export const TUNING_SETTINGS: Readonly<Record<string, Setting>> = {
-  ...own,
-  ...Object.fromEntries(Object.entries(ALIASES).map(([alias, name]) => [alias, own[name] as Setting])),
+  ...settings,
+  ...Object.fromEntries(Object.entries(ALIASES).map(([alias, name]) => [alias, settings[name] as Setting])),
 };

@@ -1,4 +1,4 @@
-/** A command whose reply is pending: one object for all that wait for it. */
+/** A command whose reply is pending. One object serves everything that waits for the reply. */
 
 import { replyOf } from "../../../engine/answers/refusal-reply.js";
 import type { Refused } from "../../../engine/answers/request.js";
@@ -7,7 +7,7 @@ import type { Answer, AnswerListener, LaterAnswer, LongAnswer } from "../../../n
 import type { Reply } from "../../../protocol/reply.js";
 import type { CommandCounts } from "./command-counts.js";
 
-/** The connection of a pending command. */
+/** The session of a pending command. */
 export interface AwaitingSession {
   readonly isStable: boolean;
   readonly lastWrite: LastWrite;
@@ -19,12 +19,12 @@ export class AwaitedCommand implements ReplyWaiter, LaterAnswer {
   answer: string | LongAnswer | null = null;
   bytes = 0;
   listener: AnswerListener | null = null;
-  /** Whether the answer is dropped (CLIENT REPLY). */
+  /** Whether the answer is discarded (CLIENT REPLY). */
   isMuted = false;
   readonly #session: AwaitingSession;
   readonly #counts: CommandCounts;
 
-  /** @param counts  of the command */
+  /** @param counts  the counts of the command */
   constructor(session: AwaitingSession, counts: CommandCounts) {
     this.#session = session;
     this.#counts = counts;
@@ -34,7 +34,7 @@ export class AwaitedCommand implements ReplyWaiter, LaterAnswer {
     return "later";
   }
 
-  /** Whether replies are to be final. The choice changes only while no command is pending. */
+  /** Whether replies must be final. The setting changes only while no command is pending. */
   get isStable(): boolean {
     return this.#session.isStable;
   }

@@ -1,4 +1,4 @@
-/** Runs a command that may wait: immediately if there is data, otherwise when it arrives. Texts: redis-server 7.0. */
+/** Runs a command that may wait: immediately if there is data, otherwise when data arrives. Texts: redis-server 7.0. */
 
 import type {
   CommandPath,
@@ -14,21 +14,21 @@ import { Database } from "../../../store/database.js";
 import type { Command } from "../../../store/rows/command.js";
 import type { RespServer } from "./resp-server.js";
 import { WAIT_SHAPES, type WaitShape, type WaitShapeOf, withLastIds } from "./wait-shapes.js";
-import { isNothing, OVERDUE, type WaitingClients } from "./waiting-clients.js";
+import { isNothing, TIMED_OUT, type WaitingClients } from "./waiting-clients.js";
 
-/** The answer to a client whose waiting CLIENT UNBLOCK ends with an error. */
+/** The reply to a waiting client that CLIENT UNBLOCK ends with an error. */
 export const UNBLOCKED = error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
 
-/** An empty database: it reports mistakes in a command before the client waits. */
+/** An empty database, which reports the mistakes in a command before the client waits. */
 const EMPTY = new Database({ databases: 1 });
 
 /** A sender that may wait for data. */
 export interface BlockableSender<Waiter extends ReplyWaiter> extends WaitingSender<Waiter> {
-  /** Ends the waiting; null: the sender does not wait. @returns whether it still waited */
-  waiting: ((how: "timeout" | "error") => boolean) | null;
+  /** Ends the wait; null: the sender does not wait. @returns whether it was still waiting */
+  waiting: ((outcome: "timeout" | "error") => boolean) | null;
   /** Called when the awaited data has arrived. */
   whenServed: (() => void) | null;
-  /** Called when it begins to wait in a later turn than that of the command. */
+  /** Called when the wait begins in a later turn than the command. */
   readonly waitsLate: (() => void) | null;
 }
 
@@ -61,7 +61,7 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   sender: BlockableSender<Waiter>,
 ): Reply | Promise<Reply> {
   const isOfGroup = command.name === "XREADGROUP";
-  // Mistakes about a group are known only where the group is.
+  // Mistakes that concern a group are known only where the group is.
   const mistake = isOfGroup ? NIL_ARRAY : EMPTY.run(command, argv, { at: 0, db: 0, id: "" });
   if (mistake.kind === "error") return mistake;
   const waitFor = () => {
@@ -74,7 +74,7 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
     sender.waitsLate?.();
     return waited;
   };
-  // A recorded command that finds nothing would be a useless entry.
+  // Do not record a command that finds nothing: the entry would be useless.
   if (path.records && isOfGroup) {
     const outlook = path.execute(XREADGROUP_OUTLOOK, argv, sender);
     if (!(outlook instanceof Promise) && outlook.kind === "error") return outlook;
@@ -96,7 +96,7 @@ function shapeOf(
   return WAIT_SHAPES[name]?.(called) ?? null;
 }
 
-/** Begins to wait. @param resolve  receives the answer, in a later call */
+/** Begins to wait. @param resolve  receives the reply in a later call */
 function wait<Waiter extends ReplyWaiter>(
   waiters: WaitingClients,
   { command, shape }: { readonly command: Command; readonly shape: WaitShape },
@@ -106,12 +106,12 @@ function wait<Waiter extends ReplyWaiter>(
   const { db } = sender;
   const answered = (reply: Reply): void => {
     sender.waiting = null;
-    if (reply !== OVERDUE) sender.whenServed?.();
+    if (reply !== TIMED_OUT) sender.whenServed?.();
     sender.whenServed = null;
     resolve(reply);
   };
   const end = waiters.add({ command, shape, sender, db, resolve: answered });
-  sender.waiting = (how) => end(how === "error" ? UNBLOCKED : OVERDUE);
+  sender.waiting = (outcome) => end(outcome === "error" ? UNBLOCKED : TIMED_OUT);
 }
 
 function isEmpty(

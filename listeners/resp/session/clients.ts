@@ -1,8 +1,8 @@
-/** The connections of the RESP listener, as the CLIENT commands see them. */
+/** The connections of the RESP listener, for the CLIENT commands. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeInvalidation, writeLostRedirection } from "../../../protocol/resp/push.js";
 
-/** The numbers of subscriptions of each kind. */
+/** The number of subscriptions of each kind. */
 export interface SubscriptionCounts {
   readonly channels: number;
   readonly patterns: number;
@@ -15,42 +15,42 @@ export interface Client {
   readonly remote: string;
   readonly local: string;
   readonly name: ByteString;
-  /** Name and version of the client's library, as the client has sent them. */
+  /** The name and version of the client's library, as sent by the client. */
   readonly library: ByteString;
   readonly libraryVersion: ByteString;
   /** The user; null: the client has not logged in. */
   readonly userName: ByteString | null;
   readonly db: number;
   readonly protocol: 2 | 3;
-  /** Commands since MULTI; -1: no transaction is open. */
+  /** The number of commands since MULTI; -1: no transaction is open. */
   readonly queuedCount: number;
   readonly isWaiting: boolean;
   readonly isMonitor: boolean;
   readonly subscriptionCounts: SubscriptionCounts;
-  /** null: the client has never cached anything. */
+  /** The tracker; null: the client has never cached anything. */
   readonly tracker: Tracker | null;
-  /** `uptime` milliseconds. */
+  /** The uptime in milliseconds at connecting, and at the last activity. */
   readonly connectedAt: number;
   readonly activeAt: number;
-  /** Bytes of requests that have not been served, and of answers that have not been taken. */
+  /** The bytes of requests that were not served yet, and of answers that the client has not received yet. */
   readonly requestBytes: number;
   readonly answerBytes: number;
-  /** The latest command in lower case; null: none yet. */
+  /** The latest command in lower case; null: there was none yet. */
   readonly lastCommand: string | null;
   /** Closes the connection immediately. */
   kill(): void;
   /** Closes the connection after the answer to the current command. */
   endAfterAnswer(): void;
-  /** Sends bytes that answer no command. */
+  /** Sends bytes that are not a reply to a command. */
   push(bytes: ByteString): void;
-  /** Ends the client's waiting. @returns whether it waited */
-  unblock(how: "timeout" | "error"): boolean;
+  /** Ends the client's wait. @returns whether the client was waiting */
+  unblock(outcome: "timeout" | "error"): boolean;
 }
 
-/** All connections, in the order in which they came. */
+/** All connections, in the order in which they were opened. */
 export class Clients {
   readonly #clients = new Map<number, Client>();
-  /** Connections since the start. */
+  /** The number of connections since the start. */
   total = 0;
 
   add(client: Client): void {
@@ -77,11 +77,14 @@ export class Clients {
 
 /** The options of CLIENT TRACKING ON. */
 export interface TrackingMode {
-  /** Prefixes of keys whose changes are reported, read or not; null: only keys that the client has read. */
+  /**
+   * The prefixes of keys whose changes are reported, even if the client has not read them; null: only keys that the
+   * client has read.
+   */
   readonly prefixes: ReadonlySet<ByteString> | null;
   /**
-   * The keys read that are tracked: all; those read after CLIENT CACHING YES; all except those after CLIENT CACHING
-   * NO.
+   * Which of the keys that the client reads are tracked: all keys, only those read after CLIENT CACHING YES, or all
+   * except those read after CLIENT CACHING NO.
    */
   readonly choice: "all" | "optin" | "optout";
   /** Whether the client's own changes are not reported to it. */
@@ -92,15 +95,15 @@ export interface TrackingMode {
 
 /** A connection that caches what it reads, and receives invalidations. Forms: redis-server 7.0, tracking.c. */
 export class Tracker {
-  /** null: the connection has closed. */
+  /** The client; null: the connection has closed. */
   client: Client | null;
-  /** The object by which changes name their sender; null: the connection has closed. */
+  /** The object that identifies the sender of changes; null: the connection has closed. */
   by: object | null;
-  /** The options; null: the client caches nothing now. */
+  /** The options; null: the client does not cache now. */
   mode: TrackingMode | null = null;
   /** Whether CLIENT CACHING precedes the current command. */
   isChosen = false;
-  /** Whether the client that receives the invalidations has closed. */
+  /** Whether the client that should receive the invalidations has disconnected. */
   isBroken = false;
   readonly #clients: Clients;
 
@@ -110,19 +113,19 @@ export class Tracker {
     this.#clients = clients;
   }
 
-  /** Releases the closed connection: keys that it has read still refer to this tracker. */
+  /** Releases a closed connection, because keys that it has read still refer to this tracker. */
   release(): void {
     this.client = this.by = null;
   }
 
-  /** Whether keys are tracked when they are read now. */
+  /** Whether keys that are read now are tracked. */
   get notes(): boolean {
     const { mode } = this;
     if (mode === null || mode.prefixes !== null) return false;
     return mode.choice === "all" || (mode.choice === "optin") === this.isChosen;
   }
 
-  /** Sends an invalidation. @param keys  null: all keys */
+  /** Sends an invalidation. @param keys  the keys; null: all keys */
   invalidate(keys: readonly ByteString[] | null): void {
     const { client } = this;
     if (client === null) return;
@@ -137,9 +140,9 @@ export class Tracker {
 }
 
 /**
- * Returns a line of CLIENT LIST. Fields without a meaning here are 0.
- * @param now           `uptime` milliseconds
- * @param requestBytes  with the current command, in the client's own line
+ * Returns a line of CLIENT LIST. Fields that have no meaning here are 0.
+ * @param now           uptime in milliseconds
+ * @param requestBytes  including the current command, in the client's own line
  */
 export function clientLine(
   client: Client,
@@ -184,7 +187,7 @@ export function clientLine(
     .join(" ");
 }
 
-/** Whether the client has subscriptions. */
+/** Returns whether the client has subscriptions. */
 export function hasSubscriptions({ subscriptionCounts: { channels, patterns, shards } }: Client): boolean {
   return channels + patterns + shards > 0;
 }

@@ -1,8 +1,8 @@
-/** Counts a command's calls and their times, for INFO and LATENCY HISTOGRAM. It is on the path of every command. */
+/** Counts the calls and times of a command, for INFO and LATENCY HISTOGRAM. This code runs for every command. */
 
 /**
- * A call of at most 2^k microseconds, and more than half of it, counts in bucket k; the last bucket has all longer
- * ones.
+ * The number of buckets. A call that takes at most 2^k microseconds, but more than half of that, counts in bucket k.
+ * The last bucket contains all longer calls.
  */
 const BUCKETS = 32;
 const MICROSECONDS = 1000;
@@ -10,9 +10,12 @@ const MICROSECONDS = 1000;
 export class CommandCounts {
   calls = 0;
   milliseconds = 0;
-  /** Calls answered with an error. */
+  /** The number of calls that were answered with an error. */
   failed = 0;
-  /** Calls that were not run: wrong number of arguments, a user without the right, no memory, … */
+  /**
+   * The number of calls that were rejected, for example because of a wrong number of arguments, missing permission or
+   * full memory.
+   */
   rejected = 0;
   #buckets: Uint32Array | null = null;
 
@@ -25,7 +28,7 @@ export class CommandCounts {
     this.#buckets[32 - Math.clz32(microseconds)]!++;
   }
 
-  /** Notes that a call, counted before its answer came, has failed. */
+  /** Records that a call, which was counted before its reply came, has failed. */
   addFailure(): void {
     this.failed++;
   }
@@ -34,7 +37,10 @@ export class CommandCounts {
     return Math.round(this.milliseconds * MICROSECONDS);
   }
 
-  /** Upper bounds in microseconds, each with the number of calls up to it; only where that number rises. */
+  /**
+   * Upper bounds in microseconds, each with the number of calls up to it. Bounds at which that number does not rise are
+   * omitted.
+   */
   get distribution(): readonly (readonly [bound: number, calls: number])[] {
     const found: [number, number][] = [];
     let sum = 0;
@@ -45,10 +51,12 @@ export class CommandCounts {
     return found;
   }
 
-  /** Returns the microseconds that a share of the calls took at most, roughly. @param share  0 to 1 */
+  /**
+   * Returns the approximate time in microseconds that a share of the calls did not exceed. @param share  from 0 to 1
+   */
   percentile(share: number): number {
-    const wanted = Math.max(1, Math.ceil(share * this.calls));
-    return this.distribution.find(([, calls]) => calls >= wanted)?.[0] ?? 0;
+    const needed = Math.max(1, Math.ceil(share * this.calls));
+    return this.distribution.find(([, calls]) => calls >= needed)?.[0] ?? 0;
   }
 
   reset(): void {

@@ -1,4 +1,7 @@
-/** Refused commands: the error for the client, and the entry of ACL LOG. Source: redis-server 7.0, acl.c, sort.c. */
+/**
+ * Handles refused commands: the error for the client, and the entry in ACL LOG. Source: redis-server 7.0, acl.c,
+ * sort.c.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../../protocol/reply.js";
 import { patternOption } from "../../../store/commands/sort.js";
@@ -11,13 +14,13 @@ import type { RespServer } from "./resp-server.js";
 /** The session of a refused command. */
 export interface DeniedSession extends Client {
   readonly server: RespServer;
-  /** null: no transaction is open. */
+  /** The queued commands; null: no transaction is open. */
   readonly queued: readonly unknown[] | null;
   readonly isExecuting: boolean;
   readonly as: ByteString | null;
 }
 
-/** Redis's acllog-max-len. */
+/** Redis's default for acllog-max-len. */
 const DENIED_DEFAULT = 128;
 
 /** Adds an entry to ACL LOG. @param object  the refused command, key or login */
@@ -39,13 +42,13 @@ export function noteDenied(
   );
 }
 
-/** Returns what a user's rights refuse: the key, the channel, or the command's name. */
+/** Returns the object that a user's rights refuse: the key, the channel, or the command's name. */
 export function objectOf({ name }: Command, refusal: AclRefusal): ByteString {
   if (refusal.what === "key") return refusal.key;
   return refusal.what === "channel" ? refusal.channel : name.toLowerCase();
 }
 
-/** Adds a refusal by a user's rights to ACL LOG. */
+/** Adds a refusal because of a user's rights to ACL LOG. */
 export function noteRefusal(
   session: DeniedSession,
   command: Command,
@@ -63,8 +66,8 @@ const NO_CHANNEL = error(
 );
 
 /**
- * Returns the error for a refusal by a user's rights, and adds it to ACL LOG; as in Redis, a pattern of SORT is not
- * added.
+ * Returns the error for a refusal because of a user's rights, and adds it to ACL LOG. As in Redis, a refused pattern of
+ * SORT is not added.
  */
 export function refusalReply(
   session: DeniedSession,

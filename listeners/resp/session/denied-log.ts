@@ -1,10 +1,13 @@
-/** The log of refused commands and logins (ACL LOG). A repetition within a minute increases the count of its entry. */
+/**
+ * The log of refused commands and logins (ACL LOG). A repetition within a minute increments the count of the existing
+ * entry.
+ */
 import { type ByteString, detached } from "../../../protocol/byte-string.js";
 
-/** Entries, whatever Redis's acllog-max-len permits. */
+/** Maximum number of entries, regardless of acllog-max-len. */
 const DENIED_ENTRIES_MAX = 100_000;
 const TOGETHER_MS = 60_000;
-/** Bytes of a stored key or name: clients without rights choose it, of any length. */
+/** Maximum length of a stored key or name in bytes, because clients without rights choose names of any length. */
 const NAME_BYTES_MAX = 1024;
 
 export interface Denied {
@@ -32,7 +35,7 @@ export class DeniedLog {
     return this.#entries;
   }
 
-  /** Adds an entry. @param at  milliseconds since 1970 @param maxEntries  entries that stay */
+  /** Adds an entry. @param at  milliseconds since 1970 @param maxEntries  maximum number of entries to retain */
   add({ object, userName, ...rest }: Denied, at: number, maxEntries: number): void {
     const denied: Denied = { ...rest, object: shortName(object), userName: shortName(userName) };
     const same = this.#entries.findIndex(

@@ -1,6 +1,6 @@
 /**
- * Keyspace notifications: events of keys, published on channels of this daemon only, once, when the command first
- * runs here. Source: redis-server 7.0, notify.c.
+ * Keyspace notifications: events about keys, published on channels of this daemon only. An event is published once,
+ * when the command first runs here. Source: redis-server 7.0, notify.c.
  */
 
 import type { Changes, EventObserver } from "../../../engine/backends/changes.js";
@@ -13,7 +13,7 @@ export class KeyspaceNotices implements EventObserver {
   readonly #channels: Channels;
   #flags = NO_EVENTS;
 
-  /** @param changes  null: changes of keys are not known here */
+  /** @param changes  the source of key changes; null: key changes are not known here */
   constructor(changes: Changes | null, channels: Channels) {
     this.#changes = changes;
     this.#channels = channels;
@@ -30,19 +30,19 @@ export class KeyspaceNotices implements EventObserver {
 
   set flags(flags: EventFlags) {
     this.#flags = flags;
-    if (flags.classes.size > 0 && (flags.byKey || flags.byEvent)) this.#changes?.hearEvents(this);
+    if (flags.classes.size > 0 && (flags.byKey || flags.byEvent)) this.#changes?.observeEvents(this);
     else this.#changes?.forget(this);
   }
 
   readonly event: EventObserver["event"] = (kind, name, db, key) => {
     const { classes, byKey, byEvent } = this.#flags;
     if (!classes.has(kind)) return;
-    if (byKey) this.#say(`__keyspace@${db}__:${key}`, name);
-    if (byEvent) this.#say(`__keyevent@${db}__:${name}`, key);
+    if (byKey) this.#publish(`__keyspace@${db}__:${key}`, name);
+    if (byEvent) this.#publish(`__keyevent@${db}__:${name}`, key);
   };
 
   /** Publishes to this daemon's own subscribers. */
-  #say(channel: ByteString, text: ByteString): void {
-    this.#channels.tell({ kind: "channel", channel, text });
+  #publish(channel: ByteString, text: ByteString): void {
+    this.#channels.publishLocally({ kind: "channel", channel, text });
   }
 }

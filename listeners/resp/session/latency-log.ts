@@ -1,10 +1,13 @@
-/** Samples of slow commands for the LATENCY commands: the highest of each second, the newest of each event. */
+/**
+ * Samples of slow commands for the LATENCY commands. Each second keeps its highest sample, and each event its newest
+ * ones.
+ */
 
-/** Samples of an event. */
+/** Maximum number of samples of an event. */
 const SAMPLES_MAX = 160;
 
 export interface LatencySample {
-  /** Unix seconds. */
+  /** The time in Unix seconds. */
   readonly at: number;
   readonly milliseconds: number;
 }
@@ -22,7 +25,7 @@ export class LatencyLog {
     return this.#events;
   }
 
-  /** Adds a sample. @param milliseconds  rounded down */
+  /** Adds a sample. @param milliseconds  is rounded down */
   add(name: string, at: number, milliseconds: number): void {
     const whole = Math.floor(milliseconds);
     const event = this.#events.get(name) ?? { samples: [], highest: 0 };
@@ -34,7 +37,7 @@ export class LatencyLog {
     if (event.samples.length > SAMPLES_MAX) event.samples.shift();
   }
 
-  /** Removes events. @param names  none: all. @returns the number removed */
+  /** Removes events. @param names  empty: all events @returns the number of removed events */
   reset(names: readonly string[]): number {
     if (names.length > 0) return names.filter((name) => this.#events.delete(name)).length;
     const { size } = this.#events;

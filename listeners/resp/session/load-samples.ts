@@ -1,17 +1,17 @@
-/** The listener's load in the last seconds, from samples, for INFO. Like Redis's serverCron. */
+/** The listener's load in the last seconds, from samples, for INFO, similar to Redis's serverCron. */
 import type { Environment } from "../../../net/process/environment.js";
 
 const SAMPLE_MS = 100;
 const SAMPLES = 16;
 
-/** Counts since the start. */
+/** The counts since the start. */
 export interface Counted {
   readonly commands: number;
   readonly inputBytes: number;
   readonly outputBytes: number;
 }
 
-/** Counts per second. */
+/** The counts per second. */
 export interface Rates {
   readonly commands: number;
   readonly inputBytes: number;
@@ -19,19 +19,19 @@ export interface Rates {
 }
 
 export class LoadSamples {
-  /** The highest memory use in a sample, in bytes. */
+  /** The highest memory usage in a sample, in bytes. */
   peakBytes = 0;
   readonly #environment: Environment;
   readonly #counted: Counted;
   readonly #usedBytes: () => number;
-  /** The time and counts of each sample, in rings. */
+  /** The time and counts of each sample, in ring buffers. */
   readonly #times: number[] = [];
   readonly #commands: number[] = [];
   readonly #input: number[] = [];
   readonly #output: number[] = [];
   #timer: NodeJS.Timeout | null = null;
 
-  /** @param counted  read at each sample */
+  /** @param counted  the counts, which are read at each sample */
   constructor(environment: Environment, counted: Counted, usedBytes: () => number) {
     this.#environment = environment;
     this.#counted = counted;
@@ -51,7 +51,7 @@ export class LoadSamples {
   readonly sample = (): void => {
     this.peakBytes = Math.max(this.peakBytes, this.#usedBytes());
     const { commands, inputBytes, outputBytes } = this.#counted;
-    // CONFIG RESETSTAT may have reset the counts since.
+    // CONFIG RESETSTAT may have reset the counts since the last sample.
     if (commands < (this.#commands.at(-1) ?? 0) || inputBytes < (this.#input.at(-1) ?? 0)) this.#clear();
     this.#times.push(this.#environment.uptime());
     this.#commands.push(commands);

@@ -1,4 +1,4 @@
-/** CLIENT PAUSE: for a time, all commands wait, or those that may write. */
+/** Implements CLIENT PAUSE: for some time, all commands wait, or only those that may write. */
 import type { Environment } from "../../../net/process/environment.js";
 
 export type PauseMode = "all" | "write";
@@ -6,9 +6,9 @@ export type PauseMode = "all" | "write";
 export class Pause {
   readonly #environment: Environment;
   readonly #held = new Set<() => void>();
-  /** null: there is no pause. */
+  /** The mode of the current pause; null: there is no pause. */
   mode: PauseMode | null = null;
-  /** `uptime` milliseconds. */
+  /** The uptime in milliseconds when the pause ends. */
   #until = 0;
   #cancel: () => void = () => {};
 
@@ -16,12 +16,12 @@ export class Pause {
     this.#environment = environment;
   }
 
-  /** The number of connections that wait for its end. */
+  /** The number of connections that wait for the end of the pause. */
   get held(): number {
     return this.#held.size;
   }
 
-  /** Begins a pause. A present one that lasts longer, or covers all commands, keeps doing so. */
+  /** Begins a pause. A current pause that lasts longer, or covers all commands, is not shortened or reduced. */
   begin(mode: PauseMode, milliseconds: number): void {
     if (this.mode !== "all") this.mode = mode;
     this.#until = Math.max(this.#until, this.#environment.uptime() + milliseconds);

@@ -1,33 +1,33 @@
-/** Bytes of replies, and memory of requests. */
+/** Computes the bytes of replies and the memory of requests. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { writeReply } from "../../../protocol/resp/resp-writer.js";
 import { writeReply3 } from "../../../protocol/resp/resp3-writer.js";
 
-/** Returns the bytes of a reply; null: it is longer than any reply may be. */
+/** Returns the bytes of a reply; null: it exceeds the maximum length. */
 export function answerBytes(reply: Reply, protocol: 2 | 3, maxBytes: number): ByteString | null {
   try {
     const bytes = protocol === 3 ? writeReply3(reply) : writeReply(reply);
     return bytes.length <= maxBytes ? bytes : null;
   } catch (problem) {
-    // The engine throws this for a string above its maximum length.
+    // V8 throws this error for a string above its maximum length.
     if (problem instanceof RangeError) return null;
     throw problem;
   }
 }
 
-/** Returns the bytes of the arguments of a pending command. */
+/** Returns the total length of the arguments of a pending command. */
 export function argumentBytes(argv: readonly ByteString[]): number {
   let bytes = 0;
   for (const argument of argv) bytes += argument.length;
   return bytes;
 }
 
-/** Memory of a queued command, and of each argument, besides the arguments' bytes. */
+/** The memory of a queued command, and of each argument, in addition to the arguments' bytes. */
 const QUEUED_BYTES = 200;
 const ARGUMENT_BYTES = 16;
 
-/** Returns the memory of a queued command in bytes, roughly. */
+/** Returns the approximate memory of a queued command in bytes. */
 export function queuedBytes(argv: readonly ByteString[]): number {
   return argv.reduce((sum, { length }) => sum + ARGUMENT_BYTES + length, QUEUED_BYTES);
 }

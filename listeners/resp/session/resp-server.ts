@@ -1,4 +1,4 @@
-/** The state that all connections of the RESP listener share, besides the databases. */
+/** The state that all connections of the RESP listener share, except the databases. */
 
 import type { Called } from "../../../engine/backends/called.js";
 import type { WriteObserver } from "../../../engine/backends/write-observer.js";
@@ -30,12 +30,15 @@ import { WaitingClients } from "./waiting-clients.js";
 import { AbsentKeys } from "./watched-keys.js";
 
 const RUN_ID_BYTES = 20;
-/** Kinds of errors that are counted by name, and bytes of a name: scripts can choose both. */
+/**
+ * Maximum number of error kinds that are counted by name, and maximum length of a name in bytes, because scripts can
+ * choose both.
+ */
 const ERROR_KINDS_MAX = 128;
 const ERROR_KIND_BYTES_MAX = 64;
 /**
- * Bytes of a command that monitors receive completely: quoting makes it up to four times as long, and a string has a
- * maximum length.
+ * Maximum length in bytes of a command that monitors receive unabridged: quoting makes it up to four times as long, and
+ * a string has a maximum length.
  */
 const SHOWN_BYTES_MAX = 64 * 1024;
 
@@ -50,7 +53,7 @@ export interface Ran {
 }
 
 export class RespServer implements WriteObserver {
-  /** The listener as connections see it. CONFIG SET replaces its limits. */
+  /** The listener as its connections see it. CONFIG SET replaces its limits. */
   readonly host: UserSocketHost;
   readonly environment: Environment;
   readonly path: CommandPath;
@@ -63,30 +66,30 @@ export class RespServer implements WriteObserver {
   readonly scripts: Scripts;
   readonly strings = new ShortStrings();
   readonly runId: string;
-  /** `uptime` milliseconds. */
+  /** The uptime in milliseconds at the start. */
   readonly startedAt: number;
   readonly clients = new Clients();
   readonly latency = new LatencyLog();
   readonly denied = new DeniedLog();
   readonly pause: Pause;
   readonly load: LoadSamples;
-  /** Connections that see every command. */
+  /** The connections that receive every command (MONITOR). */
   readonly monitors = new Set<Client>();
   /** The counts of all commands. */
   readonly counts: ReadonlyMap<Command, CommandCounts>;
-  /** Values of CONFIG SET without an object of their own. */
+  /** Values of CONFIG SET that are not stored elsewhere. */
   readonly settings = new Map<string, ByteString>();
-  /** The limits by which encodings are named, as CONFIG SET has changed them. */
+  /** The limits that determine the names of encodings, as changed by CONFIG SET. */
   encoding = ENCODING_LIMITS;
-  /** The number of errors, by their first word. */
+  /** The number of errors by their first word. */
   readonly errors = new Map<string, number>();
   errorReplies = 0;
   commands = 0;
   inputBytes = 0;
   outputBytes = 0;
   /**
-   * The start of the current command; `uptime` milliseconds. Commands follow one another, so one reading of the clock
-   * ends one and begins the next.
+   * The start of the current command, as uptime in milliseconds. Commands follow one another directly, so one reading
+   * of the clock ends a command and begins the next.
    */
   mark = 0;
   #lastId = 0;
@@ -135,35 +138,38 @@ export class RespServer implements WriteObserver {
     this.waiters.changed();
   }
 
-  /** Unix seconds. */
+  /** The current time in Unix seconds. */
   get seconds(): number {
     return Math.floor(this.environment.clock() / 1000);
   }
 
-  /** Returns a number set by CONFIG SET. @param fallback  used until then */
+  /** Returns a number that CONFIG SET has set. @param fallback  used until then */
   numberOf(name: string, fallback: number): number {
     return Number(this.settings.get(name) ?? fallback);
   }
 
   failed(text: ByteString): void {
     this.errorReplies++;
-    // As in Redis, an error of one word counts as ERR.
+    // As in Redis, an error that consists of one word counts as ERR.
     const end = text.indexOf(" ");
     const kind = end > 0 && end <= ERROR_KIND_BYTES_MAX ? text.slice(0, end) : "ERR";
     const count = this.errors.get(kind) ?? 0;
     if (count > 0 || this.errors.size < ERROR_KINDS_MAX) this.errors.set(kind, count + 1);
   }
 
-  /** Shows a command to the monitors before it runs, if it runs a script. @returns whether it does */
+  /** Shows a command to the monitors before it runs, if it runs a script. @returns whether it runs a script */
   showScript(command: Command, argv: readonly ByteString[], client: Client): boolean {
     const isScript = RUNS_SCRIPT.test(command.name);
     if (isScript) this.show(command, argv, client);
     return isScript;
   }
 
-  /** Shows a command to the monitors after it has run: EXEC after its commands. @param from  an address, or `lua` */
+  /**
+   * Shows a command to the monitors after it has run; EXEC is shown after its commands. @param from  an address, or
+   * `lua`
+   */
   show(command: Command, argv: readonly ByteString[], { db, remote }: Client, from = remote): void {
-    // Redis answers QUIT before it is a command.
+    // In Redis, QUIT is answered before it counts as a command.
     if (command.flags.includes("admin") || command.name === "QUIT") return;
     const microseconds = Math.round(this.environment.clock() * 1000);
     const at = `${Math.floor(microseconds / 1e6)}.${String(microseconds % 1e6).padStart(6, "0")}`;
@@ -173,8 +179,8 @@ export class RespServer implements WriteObserver {
     for (const monitor of this.monitors) monitor.push(line);
   }
 
-  /** Logs a command if its time is above the limits. */
-  tookLong({ command, argv, client, milliseconds }: Ran): void {
+  /** Logs a command if its time exceeds the limits. */
+  logSlow({ command, argv, client, milliseconds }: Ran): void {
     const { limits } = this.host;
     if (milliseconds >= limits.slowlogTime && isLogged(command)) {
       const { remote, name } = client;
@@ -190,7 +196,7 @@ export class RespServer implements WriteObserver {
     }
   }
 
-  /** Resets the counts of INFO. */
+  /** Resets the counters of INFO. */
   resetCounts(): void {
     for (const counts of this.counts.values()) counts.reset();
     this.errors.clear();
@@ -202,7 +208,7 @@ export class RespServer implements WriteObserver {
   }
 }
 
-/** Whether a command is in the slow log: EXEC is not, its commands are. */
+/** Returns whether a command appears in the slow log. EXEC does not, but its commands do. */
 function isLogged({ name }: Command): boolean {
   return name !== "EXEC";
 }

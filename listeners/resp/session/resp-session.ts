@@ -1,6 +1,6 @@
 /**
- * The session of a RESP connection: its state, and the path of its commands, which are looked up, checked, and queued or
- * run. It parses no bytes. Order of the checks, and texts: redis-server 7.0, processCommand; test/listeners/resp.
+ * The session of a RESP connection: its state, and the path of its commands, which are looked up, checked, and queued
+ * or run. It parses no bytes. Order of the checks, and texts: redis-server 7.0, processCommand; test/listeners/resp.
  */
 
 import { foundInTurns } from "../../../engine/backends/steps-in-turns.js";
@@ -28,8 +28,8 @@ import type { Subscriptions } from "./subscriptions.js";
 import { WatchedKeys } from "./watched-keys.js";
 
 /**
- * Runs a command whose number of arguments has been checked; may throw CommandFailure.
- * @returns null: there is no reply
+ * Runs a command whose number of arguments was already checked. It may throw CommandFailure.
+ * @returns null if there is no reply
  */
 export type SessionHandler = (
   session: RespSession,
@@ -39,22 +39,22 @@ export type SessionHandler = (
 /** The result of serving a command; null: there is no reply. */
 export type Served = Reply | Promise<Reply> | AwaitedCommand | null;
 
-/** A command, and what a connection does with it. */
+/** A command, and how a connection treats it. */
 export interface Route {
   readonly command: Command;
-  /** null: the databases carry it out. */
+  /** Handles the command; null: the databases execute it. */
   readonly handler: SessionHandler | null;
   readonly writes: boolean;
-  /** Whether it is permitted before a login. */
+  /** Whether the command is permitted before a login. */
   readonly isOpen: boolean;
-  /** Its treatment between MULTI and EXEC. */
+  /** The treatment of the command between MULTI and EXEC. */
   readonly inTransaction: "queued" | "at-once" | "refused";
-  /** Whether it waits for data, outside of transactions. */
+  /** Whether the command waits for data outside of transactions. */
   readonly mayWait: boolean;
   readonly counts: CommandCounts;
-  /** Whether scripts may call it. */
+  /** Whether scripts may call the command. */
   readonly inScript: boolean;
-  /** Whether it is refused while memory is full. */
+  /** Whether the command is refused while memory is full. */
   readonly needsMemory: boolean;
 }
 
@@ -62,7 +62,7 @@ export interface Route {
 export interface Routes {
   /** @param argv  at least the name */
   find(argv: readonly ByteString[]): Route | CommandFailure;
-  /** Returns a route whatever the number of arguments. */
+  /** Returns a route, regardless of the number of arguments. */
   named(argv: readonly ByteString[]): Route | undefined;
 }
 
@@ -77,7 +77,10 @@ const NO_AUTH = error("NOAUTH Authentication required.");
 const NOT_TOGETHER = error("ERR Command not allowed inside a transaction");
 /** Commands that end a transaction without running it. */
 const NEVER_FULL: ReadonlySet<string> = new Set(["DISCARD", "QUIT", "RESET"]);
-/** Matches HTTP requests, which a page of another site can make a browser send here. Redis closes the connection as well. */
+/**
+ * Matches HTTP requests, which a page of another site can make a browser send here. Like Redis, the session then closes
+ * the connection.
+ */
 const HTTP = /^(post|host:)$/i;
 
 export class RespSession implements Client, WaitingSender<AwaitedCommand> {
@@ -91,41 +94,41 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   db = 0;
   now = 0;
   protocol: 2 | 3 = 2;
-  /** The texts of CLIENT SETNAME and SETINFO. */
+  /** The values of CLIENT SETNAME and SETINFO. */
   name: ByteString = "";
   library: ByteString = "";
   libraryVersion: ByteString = "";
   /**
-   * The mode of CLIENT REPLY: whether commands are answered; `skip`: the next one is not; `skipping`: the current one is
-   * not.
+   * The mode of CLIENT REPLY: whether commands are answered. `skip`: the next command is not answered; `skipping`: the
+   * current one is not.
    */
   replies: "on" | "off" | "skip" | "skipping" = "on";
-  /** The latest command; null: none yet. */
+  /** The latest command; null: there was none yet. */
   last: Route | null = null;
   /** Ends the wait of the current command; null: it is not waiting. @returns whether it was still waiting */
-  waiting: ((how: "timeout" | "error") => boolean) | null = null;
+  waiting: ((outcome: "timeout" | "error") => boolean) | null = null;
   whenServed: (() => void) | null = null;
   answerOf: (reply: Reply) => Answer = () => "";
   isStable = false;
-  /** null: the client has never subscribed. */
+  /** The subscriptions; null: the client has never subscribed. */
   subscriptions: Subscriptions | null = null;
   readonly lastWrite: LastWrite = { place: null };
   /** The commands queued since MULTI; null: no transaction is open. */
   queued: Queued[] | null = null;
-  /** Memory of the queued commands in bytes, roughly. */
+  /** The approximate memory of the queued commands in bytes. */
   queuedBytes = 0;
-  /** Whether a command could not be queued, so that EXEC refuses. */
+  /** Whether a command could not be queued, so that EXEC will fail. */
   isSpoilt = false;
   readonly watched: WatchedKeys;
-  /** Whether EXEC is running its commands: none of them may wait. */
+  /** Whether EXEC is running its commands, none of which may wait. */
   isExecuting = false;
-  /** Runs the commands of EXEC one by one, if scripts are among them. */
+  /** Runs the commands of EXEC one by one, if there are scripts among them. */
   steps: StepRunner | null = null;
-  /** The start of a transaction with scripts, which share one time limit; milliseconds of `uptime`. */
+  /** The start of a transaction with scripts, which share one time limit, as uptime in milliseconds. */
   scriptsSince: number | null = null;
   /** Whether the connection closes after the next answer. */
   isClosing = false;
-  readonly guest: UserSession;
+  readonly userSession: UserSession;
 
   constructor(
     server: RespServer,
@@ -142,12 +145,12 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.#connection = connection;
     this.#parser = parser;
     this.watched = new WatchedKeys(server.absentKeys);
-    this.guest = new UserSession(server.host.users, server.host.memory);
+    this.userSession = new UserSession(server.host.users, server.host.memory);
     server.clients.add(this);
   }
 
   get userName(): ByteString | null {
-    return this.guest.name;
+    return this.userSession.name;
   }
 
   get queuedCount(): number {
@@ -203,28 +206,28 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.#connection.push(bytes);
   }
 
-  unblock(how: "timeout" | "error"): boolean {
-    return this.waiting?.(how) ?? false;
+  unblock(outcome: "timeout" | "error"): boolean {
+    return this.waiting?.(outcome) ?? false;
   }
 
   waitsLate(): void {
     this.#connection.listenOn();
   }
 
-  /** The user that is logged in; null: the client still has to log in. */
+  /** The user that has logged in; null: the client must still log in. */
   get user(): User | null {
-    return this.guest.user;
+    return this.userSession.user;
   }
 
   get as(): ByteString | null {
-    return this.guest.name;
+    return this.userSession.name;
   }
 
   get readsAll(): boolean {
-    return this.guest.readsAll;
+    return this.userSession.readsAll;
   }
 
-  /** Whether a query may yield to other clients; not within EXEC. */
+  /** Whether a query may yield to other clients; not during EXEC. */
   get takesSteps(): boolean {
     return !this.isExecuting;
   }
@@ -235,22 +238,22 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
 
   /**
    * Serves one command. @param argv  at least the name
-   * @returns null: there is no reply
+   * @returns null if there is no reply
    */
   serve(argv: readonly ByteString[]): Served {
     const found = this.routes.find(argv);
-    // As in Redis, a client whose user was removed or switched off is disconnected.
-    if (!this.guest.renew()) this.isClosing = true;
+    // As in Redis, a client whose user was removed or disabled is disconnected.
+    if (!this.userSession.renew()) this.isClosing = true;
     if (found instanceof CommandFailure) {
       if (!HTTP.test(argv[0] as ByteString)) return this.#reject(argv, found.reply);
       this.isClosing = true;
       return null;
     }
     if (this.queued !== null && found.inTransaction === "refused") return this.#reject(argv, NOT_TOGETHER);
-    const heldUp = this.subscriptions?.answer(found.command, argv) ?? null;
-    if (heldUp !== null) return heldUp.kind === "error" ? this.#reject(argv, heldUp) : heldUp;
+    const restricted = this.subscriptions?.answer(found.command, argv) ?? null;
+    if (restricted !== null) return restricted.kind === "error" ? this.#reject(argv, restricted) : restricted;
     const needsMemory = this.queued === null ? found.needsMemory : this.#queueNeedsMemory(found);
-    const denial = this.guest.denial(found.command, argv, needsMemory, found.isOpen);
+    const denial = this.userSession.denial(found.command, argv, needsMemory, found.isOpen);
     if (denial !== null) return this.#reject(argv, this.#denied(denial, found, argv));
     this.last = found;
     if (this.queued === null || found.inTransaction === "at-once") return this.call(found, argv);
@@ -259,7 +262,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     return QUEUED;
   }
 
-  /** Runs a command that has been found and permitted. */
+  /** Runs a command that was found and permitted. */
   call(route: Route, argv: readonly ByteString[]): Served {
     const { server } = this;
     const { environment, waiters, tracking, monitors } = server;
@@ -274,7 +277,8 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     if (this.waiting === null) this.#noteTime(route, argv, milliseconds);
     // The time spent waiting does not count.
     else this.#noteTimeWhenServed(route, argv, milliseconds);
-    // Waiting clients are served before the next command of any client, as in Redis; a transaction counts as one command.
+    // As in Redis, waiting clients are served before the next command of any client; a transaction counts as one
+    // command.
     if (waiters.hasReady && !this.isExecuting) {
       waiters.serve();
       server.mark = environment.uptime();
@@ -282,23 +286,26 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     return reply;
   }
 
-  /** A separate method: a method that contains a closure allocates its context on every call. */
+  /**
+   * Records the time once the command is served. This is a separate method, because a method that contains a closure
+   * allocates its context on every call.
+   */
   #noteTimeWhenServed(route: Route, argv: readonly ByteString[], milliseconds: number): void {
     this.whenServed = () => this.#noteTime(route, argv, milliseconds);
   }
 
-  /** Logs a slow command, by the limits after the command. */
+  /** Logs a slow command, according to the limits after the command. */
   #noteTime({ command }: Route, argv: readonly ByteString[], milliseconds: number): void {
     const { limits } = this.server.host;
     if (milliseconds >= limits.slowlogTime || (limits.latencyTime > 0 && milliseconds >= limits.latencyTime))
-      this.server.tookLong({ command, argv, client: this, milliseconds });
+      this.server.logSlow({ command, argv, client: this, milliseconds });
   }
 
   #run({ command, handler, mayWait }: Route, argv: readonly ByteString[]): Served {
     if (handler === null) {
       if (mayWait && !this.isExecuting) return runOrWait(this.server, command, argv, this);
       const reply = this.server.path.send(command, argv, this);
-      // EXEC takes the steps itself, so no other command runs between them.
+      // EXEC runs the steps itself, so that no other command runs between them.
       return reply instanceof StepReply && !this.isExecuting
         ? foundInTurns(reply, this.server.environment.uptime)
         : reply;
@@ -311,14 +318,14 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     }
   }
 
-  /** Makes the object that waits for the reply to the latest command. */
+  /** Creates the object that waits for the reply to the latest command. */
   waiter(): AwaitedCommand {
     return new AwaitedCommand(this, (this.last as Route).counts);
   }
 
   /**
-   * Whether a command may run while replies are pending: writes after writes, which are recorded in order, or any
-   * command of a path that keeps the order.
+   * Returns whether a command may run while replies are pending. It may be a write after other writes, because writes
+   * are recorded in order, or any command on a path that preserves the order.
    */
   mayRunConcurrently(argv: readonly ByteString[]): boolean {
     const { carries } = this.server.path;
@@ -327,7 +334,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     return found instanceof CommandFailure || (this.queued === null && isPlain(found, carries));
   }
 
-  /** Whether CLIENT PAUSE delays a command. */
+  /** Returns whether CLIENT PAUSE delays a command. */
   isPaused(argv: readonly ByteString[]): boolean {
     if (this.server.pause.mode === "all") return true;
     const found = this.routes.find(argv);
@@ -336,7 +343,9 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     return this.queued === null && (found.writes || found.command.name === "PFCOUNT");
   }
 
-  /** Whether CLIENT REPLY drops the answer to the command just served; called once for each. */
+  /**
+   * Returns whether CLIENT REPLY discards the answer to the command that was just served. Called once for each command.
+   */
   mute(): boolean {
     if (this.replies === "skip") this.replies = "skipping";
     else if (this.replies === "skipping") this.replies = "on";
@@ -348,7 +357,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.waiting?.("timeout");
   }
 
-  /** Releases everything: the connection has closed. */
+  /** Releases all resources, because the connection has closed. */
   gone(): void {
     this.leave();
     this.leaveTransaction();
@@ -369,10 +378,10 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.isStable = false;
     this.server.monitors.delete(this);
     this.server.tracking.end(this);
-    this.guest.logOut();
+    this.userSession.logOut();
   }
 
-  /** Ends the transaction: nothing is queued or watched any longer. */
+  /** Ends the transaction: the queue is dropped, and no keys are watched any longer. */
   leaveTransaction(): void {
     this.queued = null;
     this.queuedBytes = 0;
@@ -387,7 +396,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     return OUT_OF_MEMORY;
   }
 
-  /** Rejects a command. One that cannot be queued makes EXEC fail; EXEC itself ends the transaction. */
+  /** Rejects a command. A command that cannot be queued makes EXEC fail; a rejected EXEC ends the transaction. */
   #reject(argv: readonly ByteString[], reply: ErrorReply): ErrorReply {
     const route = this.routes.named(argv);
     if (route !== undefined) route.counts.rejected++;
@@ -400,7 +409,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   }
 
   /**
-   * Whether a command in a transaction needs memory. Queuing does, whatever the command is; a transaction can always be
+   * Returns whether a command in a transaction needs memory. Queuing any command does, but a transaction can always be
    * ended.
    */
   #queueNeedsMemory({ command: { name } }: Route): boolean {
@@ -410,8 +419,8 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
 }
 
 /**
- * Whether a command is answered without waiting for data, a time or other daemons, in the order in which it is sent.
- * @param carries  whether reads are answered in that order as well
+ * Returns whether a command is answered in the order of arrival, without waiting for data, a time or other daemons.
+ * @param carries  whether reads are also answered in that order
  */
 function isPlain({ writes, handler, mayWait }: Route, carries: boolean): boolean {
   return (writes || carries) && handler === null && !mayWait;

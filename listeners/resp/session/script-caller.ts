@@ -1,5 +1,5 @@
 /**
- * Runs the commands of a script: finds them, checks the user's rights, and carries them out. Order and texts:
+ * Runs the commands of a script: it finds them, checks the user's permission, and executes them. Order and texts:
  * redis-server 7.0, script.c.
  */
 
@@ -34,7 +34,7 @@ const LEVELS: readonly LogLevel[] = ["debug", "debug", "info", "warn"];
 
 export interface ScriptRights {
   readonly mayWrite: boolean;
-  /** Whether it writes also while memory is full. */
+  /** Whether the script may write even while memory is full. */
   readonly mayFill: boolean;
 }
 
@@ -70,9 +70,9 @@ export class SessionCaller implements ScriptCaller {
   }
 
   may(argv: readonly ByteString[]): boolean | null {
-    const { routes, guest } = this.#session;
+    const { routes, userSession } = this.#session;
     const found = routes.find(argv);
-    return found instanceof CommandFailure ? null : guest.refusal(found.command, argv) === null;
+    return found instanceof CommandFailure ? null : userSession.refusal(found.command, argv) === null;
   }
 
   log(level: number, text: ByteString): void {
@@ -84,21 +84,21 @@ export class SessionCaller implements ScriptCaller {
     const { command } = found;
     if (!found.inScript) return NOT_ALLOWED;
     if (found.writes && !this.#rights.mayWrite) return READS_ONLY;
-    const refused = session.guest.refusal(command, argv);
+    const refused = session.userSession.refusal(command, argv);
     if (refused !== null) {
       noteRefusal(session, command, refused, "lua");
       return REFUSED[refused.what];
     }
     const isFull = found.needsMemory && !this.#rights.mayFill && !this.#hasWritten;
-    if (isFull && session.guest.lacksMemory) return OUT_OF_MEMORY;
+    if (isFull && session.userSession.lacksMemory) return OUT_OF_MEMORY;
     return found.mayWait && waits(argv)
       ? error(`ERR ${command.name.toLowerCase()} command is not allowed with BLOCK option from scripts`)
       : null;
   }
 
   /**
-   * Runs a command. As in Redis, SORT without an order sorts a set for scripts, which must return the same
-   * everywhere.
+   * Runs a command. As in Redis, a SORT of a set without an order is replaced by a sort, because scripts must return
+   * the same result everywhere.
    */
   #ran(command: Command, argv: readonly ByteString[]): Reply {
     const { db } = this.#session;
@@ -108,7 +108,7 @@ export class SessionCaller implements ScriptCaller {
     return this.#run(command, type.kind === "status" && type.text === "set" ? sorted : argv, db);
   }
 
-  /** Carries out a command of the connection itself, which never takes long. */
+  /** Executes a command that the connection handles itself; such commands never take long. */
   #handled({ handler }: Route, argv: readonly ByteString[]): Reply {
     try {
       const reply = handler?.(this.#session, argv) ?? NIL;
@@ -120,7 +120,7 @@ export class SessionCaller implements ScriptCaller {
   }
 }
 
-/** Whether a call of XREAD or XREADGROUP may wait: it has BLOCK. */
+/** Returns whether a call of XREAD or XREADGROUP may wait, because it contains BLOCK. */
 function waits(argv: readonly ByteString[]): boolean {
   for (const word of argv) {
     const upper = word.toUpperCase();

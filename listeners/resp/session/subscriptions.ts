@@ -1,4 +1,4 @@
-/** The subscriptions of a connection of --resp. Made at the first one. */
+/** The subscriptions of a connection of --resp. The object is created with the first subscription. */
 
 import {
   CHANNEL_KINDS,
@@ -14,31 +14,34 @@ import { refusedChannel } from "../../../store/rights/channel-rights.js";
 import type { Command } from "../../../store/rows/command.js";
 import type { Client } from "./clients.js";
 
-/** Commands of a RESP2 connection with subscriptions: any other reply could be taken for a message. */
+/**
+ * The commands that a RESP2 connection with subscriptions may send. The reply to any other command could be mistaken
+ * for a message.
+ */
 const WHILE_SUBSCRIBED: ReadonlySet<string> = new Set([
   ...["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"],
   ...["PING", "QUIT", "RESET"],
 ]);
 const ONLY = "only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
-/** Memory of a subscription besides its name, in bytes, roughly. */
+/** The approximate memory of a subscription in addition to its name, in bytes. */
 const SUBSCRIPTION_BYTES = 200;
 
 export class Subscriptions implements Subscriber {
   readonly #channels: Channels;
   readonly #client: Client;
-  readonly #guest: UserSession;
+  readonly #userSession: UserSession;
   readonly #names: Readonly<Record<ChannelKind, Set<ByteString>>> = {
     channel: new Set(),
     pattern: new Set(),
     shard: new Set(),
   };
-  /** Memory of the subscriptions in bytes, roughly. */
+  /** The approximate memory of all subscriptions in bytes. */
   bytes = 0;
 
-  constructor(channels: Channels, client: Client, guest: UserSession) {
+  constructor(channels: Channels, client: Client, userSession: UserSession) {
     this.#channels = channels;
     this.#client = client;
-    this.#guest = guest;
+    this.#userSession = userSession;
   }
 
   add(kind: ChannelKind, name: ByteString): void {
@@ -63,7 +66,7 @@ export class Subscriptions implements Subscriber {
     return this.#names[kind].size;
   }
 
-  /** Returns the number of subscriptions in the reply to one: shard channels are counted separately. */
+  /** Returns the number of subscriptions that the reply shows; shard channels are counted separately. */
   countShown(kind: ChannelKind): number {
     return kind === "shard" ? this.size("shard") : this.size("channel") + this.size("pattern");
   }
@@ -76,28 +79,30 @@ export class Subscriptions implements Subscriber {
     for (const kind of CHANNEL_KINDS) for (const name of this.all(kind)) this.remove(kind, name);
   }
 
-  /** Returns the reply to a command that RESP2 subscriptions do not permit, or change; null: it is carried out. */
+  /**
+   * Returns the reply to a command that RESP2 subscriptions forbid or change; null: the command is executed normally.
+   */
   answer({ name }: Command, argv: readonly ByteString[]): Reply | null {
     if (this.isEmpty || this.#client.protocol === 3) return null;
     if (!WHILE_SUBSCRIBED.has(name)) return error(`ERR Can't execute '${name.toLowerCase()}': ${ONLY}`);
     return name === "PING" && argv.length <= 2 ? bulks(["pong", argv[1] ?? ""]) : null;
   }
 
-  /** Whether rights cover all subscriptions. @param patterns  null: all channels */
-  #isGivenBy(patterns: readonly ByteString[] | null): boolean {
+  /** Returns whether the user's rights cover all subscriptions. @param patterns  the permitted channels; null: all */
+  #arePermittedBy(patterns: readonly ByteString[] | null): boolean {
     return (
       patterns === null ||
       CHANNEL_KINDS.every((kind) => refusedChannel(patterns, this.#names[kind], kind === "pattern") === null)
     );
   }
 
-  hear(message: Message): void {
+  receive(message: Message): void {
     this.#client.push(message.written(this.#client.protocol));
   }
 
   review(): void {
-    this.#guest.renew();
-    const { user } = this.#guest;
-    if (user === null || !this.#isGivenBy(user.channels)) this.#client.kill();
+    this.#userSession.renew();
+    const { user } = this.#userSession;
+    if (user === null || !this.#arePermittedBy(user.channels)) this.#client.kill();
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The connections that cache keys. Each receives one invalidation when a key changes, whichever client changes it,
- * also when a command is run again after a late one. The table is bounded: above the limit, the oldest keys are
- * reported as changed.
+ * The connections that cache keys. Each connection receives one invalidation when a key changes, whichever client
+ * changes it, and also when a command is applied again after a late one. The table is limited: above the limit, the
+ * oldest keys are reported as changed.
  * Source: redis-server 7.0, tracking.c.
  */
 
@@ -12,9 +12,9 @@ import type { Command } from "../../../store/rows/command.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
 import { type Client, type Clients, Tracker, type TrackingMode } from "./clients.js";
 
-/** Memory of the tracked names and of their connections, in bytes, whatever the number of keys. */
+/** Maximum memory of the tracked names and their connections in bytes, regardless of the number of keys. */
 const NOTED_BYTES_MAX = 256 * 1024 * 1024;
-/** Memory of one connection at a key besides the name, in bytes, roughly. */
+/** The approximate memory of one connection that tracks a key, in addition to the name, in bytes. */
 const ITEM_BYTES = 100;
 /** Redis's default number of tracked keys. */
 export const TRACKED_KEYS_MAX = 1_000_000;
@@ -23,13 +23,16 @@ export const TRACKED_KEYS_MAX = 1_000_000;
 interface Prefix {
   readonly beginning: ByteString;
   readonly trackers: Set<Tracker>;
-  /** Changed keys, with the sender of the change; null: several senders, or none of this daemon. */
+  /**
+   * The changed keys, with the sender of the change; null: there are several senders, or the sender is not a client of
+   * this daemon.
+   */
   readonly changed: Map<ByteString, object | null>;
 }
 
 /** The session that has run a command. */
 interface Reader extends Client {
-  /** null: it is in no transaction. */
+  /** The queued commands; null: no transaction is open. */
   readonly queued: readonly object[] | null;
   readonly isExecuting: boolean;
 }
@@ -37,10 +40,10 @@ interface Reader extends Client {
 export class TrackingTable implements KeyObserver {
   readonly #changes: Changes | null;
   readonly #clients: Clients;
-  /** The connections of each tracked key, the oldest key first. Databases are not distinguished. */
+  /** The connections that track each key, with the oldest key first. Databases are not distinguished. */
   readonly #keys = new Map<ByteString, Set<Tracker>>();
   readonly #prefixes = new Beginnings<Prefix>();
-  /** Prefixes with changes, which are reported at the end of the turn. */
+  /** The prefixes with changes, which are reported at the end of the turn. */
   readonly #changed = new Set<Prefix>();
   readonly #trackers = new Map<Client, Tracker>();
   /** The number of connections that have ever cached something; every command reads it. */
@@ -48,10 +51,10 @@ export class TrackingTable implements KeyObserver {
   #maxKeys = TRACKED_KEYS_MAX;
   #items = 0;
   #bytes = 0;
-  /** Invalidations for clients that have changed keys themselves: they follow the answer to the command. */
+  /** Invalidations for clients that have changed keys themselves; they are sent after the answer to the command. */
   #deferred: (() => void)[] = [];
 
-  /** @param changes  null: changes of keys are not known here */
+  /** @param changes  the source of key changes; null: key changes are not known here */
   constructor(changes: Changes | null, clients: Clients) {
     this.#changes = changes;
     this.#clients = clients;
@@ -62,13 +65,13 @@ export class TrackingTable implements KeyObserver {
     return this.#changes !== null;
   }
 
-  /** Numbers of the connections that cache now, of their keys with and without repetitions, and of prefixes. */
+  /** The numbers of connections that cache now, of their keys with and without repetitions, and of prefixes. */
   get figures() {
     const clients = [...this.#trackers.values()].filter(({ mode }) => mode !== null).length;
     return { clients, keys: this.#keys.size, items: this.#items, prefixes: this.#prefixes.size };
   }
 
-  /** The number of tracked keys; 0: limited by memory only. */
+  /** The maximum number of tracked keys; 0: only memory limits it. */
   set maxKeys(maxKeys: number) {
     this.#maxKeys = maxKeys === 0 ? Number.POSITIVE_INFINITY : maxKeys;
     this.#shorten();
@@ -78,9 +81,9 @@ export class TrackingTable implements KeyObserver {
     return this.#trackers.get(client);
   }
 
-  /** @param by  the object by which changes name the connection */
+  /** @param by  the object that identifies the connection as the sender of changes */
   begin(client: Client, by: object, mode: TrackingMode): void {
-    if (this.#trackers.size === 0) this.#changes?.hearKeys(this);
+    if (this.#trackers.size === 0) this.#changes?.observeKeys(this);
     const tracker = this.of(client) ?? new Tracker(client, by, this.#clients);
     this.#trackers.set(client, tracker);
     this.size = this.#trackers.size;
@@ -97,7 +100,7 @@ export class TrackingTable implements KeyObserver {
     }
   }
 
-  /** Ends the tracking. As in Redis, tracked keys stay until they change. */
+  /** Ends the tracking. As in Redis, tracked keys remain until they change. */
   end(client: Client): void {
     const tracker = this.of(client);
     for (const prefix of tracker?.mode?.prefixes ?? []) {
@@ -119,7 +122,7 @@ export class TrackingTable implements KeyObserver {
     this.#changes?.forget(this);
   }
 
-  /** Tracks the keys that a command has read. CLIENT CACHING applies to a whole transaction. */
+  /** Tracks the keys that a command has read. CLIENT CACHING applies to a complete transaction. */
   ran(reader: Reader, command: Command, argv: readonly ByteString[]): void {
     const tracker = this.of(reader);
     if (tracker === undefined) return;
@@ -128,7 +131,10 @@ export class TrackingTable implements KeyObserver {
     if (isAlone && !command.name.startsWith("CLIENT")) tracker.isChosen = false;
   }
 
-  /** Invalidates what a command has read: the keys may have changed since, so the client must not cache the reply. */
+  /**
+   * Invalidates the keys that a command has read. They may have changed since then, so the client must not cache the
+   * reply.
+   */
   ranBefore(client: Client, command: Command, argv: readonly ByteString[]): void {
     const tracker = this.of(client);
     if (tracker === undefined || !command.reads || !tracker.notes) return;
@@ -158,15 +164,15 @@ export class TrackingTable implements KeyObserver {
     for (const tracker of this.#trackers.values()) if (tracker.mode !== null) this.#report(tracker, null, by);
   }
 
-  /** Sends invalidations that waited for the answer to a command, which has been sent. */
+  /** Sends the invalidations that were delayed until the answer to a command was sent. */
   readonly sendDeferred = (): void => {
     if (this.#deferred.length === 0) return;
     const deferred = this.#deferred;
     this.#deferred = [];
-    for (const say of deferred) say();
+    for (const send of deferred) send();
   };
 
-  /** Sends the changes of prefixes of this turn, in order and together. */
+  /** Sends the changes of this turn to the prefixes' trackers, sorted and combined. */
   readonly #reportPrefixes = (): void => {
     this.sendDeferred();
     const inOrder = [...this.#changed].sort((a, b) => (a.beginning < b.beginning ? -1 : 1));

@@ -1,29 +1,34 @@
-/** The commands that may wait for data: for which keys and types, how long, and what runs afterwards. */
+/**
+ * Describes the commands that may wait for data: the keys and types that they wait for, the time limit, and the command
+ * to run afterwards.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { valuesOf } from "../../../store/commands/streams/read-options.js";
 import { timeoutArgument } from "../../../store/commands/timeout.js";
 
 type Argv = readonly ByteString[];
 
-/** The type that TYPE answers for a key with data; `group`: a stream with entries that the group has not delivered. */
+/**
+ * The type that TYPE returns for a key with data; `group`: a stream with entries that the group has not delivered yet.
+ */
 export type AwaitedType = "list" | "zset" | "stream" | "group";
 
-/** Entries that a client receives after waiting for streams, without COUNT. */
+/** Maximum number of entries that a client receives after waiting for streams, if it did not specify COUNT. */
 const COUNT_DEFAULT = "1000";
 
 export interface WaitShape {
   readonly type: AwaitedType;
   readonly keys: Argv;
-  /** 0: no limit. */
+  /** The time limit in milliseconds; 0: no limit. */
   readonly milliseconds: number;
-  /** Returns the command for a key that has data: it takes from this key alone. */
+  /** Returns the command for a key that has data; it reads only this key. */
   readonly argvFor: (key: ByteString) => Argv;
 }
 
-/** @param argv  a call that the store has checked */
+/** @param argv  a call that the store has already checked */
 export type WaitShapeOf = (argv: Argv) => WaitShape | null;
 
-/** Functions that return what a call of each command waits for; null: it does not wait. */
+/** The functions that return what a call waits for; null: it does not wait. */
 export const WAIT_SHAPES: Readonly<Record<string, WaitShapeOf>> = {
   BLMOVE: (argv) => ofOne(argv, 5),
   BLMPOP: (argv) => ofCounted("list", argv),
@@ -66,7 +71,7 @@ function ofOne(argv: Argv, timeoutAt: number): WaitShape {
   return { type: "list", keys: [argv[1] as ByteString], milliseconds, argvFor: () => argv };
 }
 
-/** Returns what XREAD and XREADGROUP wait for. `withLastIds` has replaced `$` by an id. */
+/** Returns what XREAD and XREADGROUP wait for. `withLastIds` has already replaced `$` with an id. */
 function ofStreams(type: "stream" | "group", argv: Argv): WaitShape | null {
   let timeout: ByteString | null = null;
   let isCounted = false;
@@ -84,10 +89,10 @@ function ofStreams(type: "stream" | "group", argv: Argv): WaitShape | null {
     keys,
     milliseconds: Number(timeout),
     argvFor: (key) => {
-      const asked = argv.slice(0, at);
-      if (!isCounted) asked.push("COUNT", COUNT_DEFAULT);
-      asked.push("STREAMS", key, argv[first + streams + keys.indexOf(key)] as ByteString);
-      return asked;
+      const command = argv.slice(0, at);
+      if (!isCounted) command.push("COUNT", COUNT_DEFAULT);
+      command.push("STREAMS", key, argv[first + streams + keys.indexOf(key)] as ByteString);
+      return command;
     },
   };
 }
@@ -96,7 +101,7 @@ function upper(argv: Argv, at: number): string {
   return (argv[at] as ByteString).toUpperCase();
 }
 
-/** Returns a call of XREAD with ids in place of `$`. @param lastId  of a stream */
+/** Returns a call of XREAD in which ids replace `$`. @param lastId  returns the last id of a stream */
 export function withLastIds(argv: Argv, lastId: (key: ByteString) => ByteString): Argv {
   const streams = argv.findIndex((word, i) => i > 0 && word.toUpperCase() === "STREAMS");
   const count = (argv.length - streams - 1) / 2;

@@ -1,7 +1,8 @@
 /**
- * Clients that wait for data at keys. They are served in the order in which they began, when the command that adds
- * the data is complete. Then the waiting command itself runs, for the one key; where writes are recorded it takes the
- * usual path. Queues deliver tens of thousands of elements a second this way: none costs a promise, a name or a set.
+ * The clients that wait for data in keys. They are served in the order in which they began to wait, once the command
+ * that adds the data is complete. Then the waiting command itself runs, for that one key; where writes are recorded it
+ * takes the usual path. Queues deliver tens of thousands of elements per second in this way, without a promise, a name
+ * or a set for each element.
  */
 
 import type { Called } from "../../../engine/backends/called.js";
@@ -15,14 +16,14 @@ import type { Command } from "../../../store/rows/command.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
 import type { AwaitedType, WaitShape } from "./wait-shapes.js";
 
-/** The answer after the time limit, whatever the command's usual empty reply is. */
-export const OVERDUE = NIL_ARRAY;
-/** The longest time of a timer; clients with a longer one wait without limit. */
+/** The reply after the time limit, whatever the usual empty reply of the command is. */
+export const TIMED_OUT = NIL_ARRAY;
+/** The longest possible timer in milliseconds; a client with a longer limit waits without limit. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 const commandNamed = (name: string): Command => findCommand(name) as Command;
 const TYPE = commandNamed("TYPE");
 const PTTL = commandNamed("PTTL");
-/** PTTL's answer for an absent key. */
+/** The reply of PTTL for a key that does not exist. */
 const PTTL_ABSENT = -2;
 const SIZE_OF = {
   list: commandNamed("LLEN"),
@@ -30,24 +31,27 @@ const SIZE_OF = {
   stream: null,
   group: null,
 } as const;
-/** Errors for clients whose group, or its stream, was removed. */
+/** The errors for clients whose group, or its stream, was removed. */
 const NO_STREAM = error("UNBLOCKED the stream key no longer exists");
 const NO_GROUP = error("NOGROUP the consumer group this client was blocked on no longer exists");
-/** Commands that write to streams and add nothing to read. SETID does, but Redis serves no client after it either. */
-const SERVE_NOBODY: ReadonlySet<string> = new Set([
+/**
+ * Commands that write to streams without adding anything to read. SETID does add something, but Redis serves no client
+ * after it either.
+ */
+const SERVE_NO_CLIENT: ReadonlySet<string> = new Set([
   ...["XACK", "XAUTOCLAIM", "XCLAIM", "XDEL", "XREADGROUP", "XSETID", "XTRIM"],
   ...["CREATE", "CREATECONSUMER", "DELCONSUMER", "SETID"].map((name) => `XGROUP|${name}`),
 ]);
 /**
- * Commands that answer 0 or nil if they have added nothing. (Other commands change keys even then, such as one that
+ * Commands that return 0 or nil if they have added nothing. (Other commands change keys even then, for example one that
  * stores an empty set.)
  */
 const MAY_LEAVE_NOTHING: ReadonlySet<string> = new Set([
   ...["COPY", "MOVE", "MSETNX", "RENAMENX", "SET", "SETNX", "XGROUP|DESTROY"],
 ]);
-/** Commands that change the expiry of a key. */
+/** Commands that change the expiry time of a key. */
 const TIMES: ReadonlySet<string> = new Set(["EXPIRE", "EXPIREAT", "PERSIST", "PEXPIRE", "PEXPIREAT"]);
-const AT_ONCE = Promise.resolve();
+const RESOLVED = Promise.resolve();
 
 const NOTHING_TO_CANCEL = (): void => {};
 
@@ -61,8 +65,8 @@ interface Waiter {
 
 /** A waiting client, and whether its command is running now. */
 class Waiting {
-  isUnderWay = false;
-  /** The answer if its command finds nothing. */
+  isRunning = false;
+  /** The reply if its command finds nothing. */
   overdue: Reply | null = null;
   isAnswered = false;
   cancelTimer = NOTHING_TO_CANCEL;
@@ -75,9 +79,9 @@ class Waiting {
 
 /** A key that clients wait for. */
 class AwaitedKey {
-  /** The waiting clients, in the order in which they began. */
+  /** The waiting clients, in the order in which they began to wait. */
   readonly waiting: Waiting[] = [];
-  /** Cancels the timer for the key's expiry, if a client waits for a group of it. */
+  /** Cancels the timer for the key's expiry, which runs while a client waits for one of its groups. */
   endWatch: (() => void) | null = null;
   readonly db: number;
   readonly key: ByteString;
@@ -91,10 +95,10 @@ class AwaitedKey {
 export class WaitingClients {
   readonly #path: CommandPath;
   readonly #environment: Environment;
-  /** Awaited keys by name, for each database. */
+  /** The awaited keys by name, for each database. */
   readonly #awaited: (Map<ByteString, AwaitedKey> | undefined)[] = [];
   readonly #ready = new Set<AwaitedKey>();
-  /** Awaited keys named by commands that are on their way, in the order of these commands. */
+  /** The awaited keys that commands in flight name, in the order of these commands. */
   readonly #expected = new Set<AwaitedKey>();
   #size = 0;
   #isServing = false;
@@ -106,14 +110,14 @@ export class WaitingClients {
   }
 
   /**
-   * Adds a waiting client. @returns a function that ends the waiting with an answer; false: its command is running,
-   * and its answer will come
+   * Adds a waiting client. @returns a function that ends the wait with a reply, and returns false if the command is
+   * already running and its reply will follow
    */
   add(waiter: Waiter): (reply: Reply) => boolean {
     const waiting = new Waiting(waiter);
     const { milliseconds, keys } = waiter.shape;
     if (milliseconds > 0 && milliseconds <= TIMER_MS_MAX)
-      waiting.cancelTimer = this.#environment.setTimer(milliseconds, () => this.#giveUp(waiting, OVERDUE));
+      waiting.cancelTimer = this.#environment.setTimer(milliseconds, () => this.#giveUp(waiting, TIMED_OUT));
     for (const key of keys) {
       const awaited = this.#find(waiter.db, key) ?? this.#await(waiter.db, key);
       // A key may be named twice.
@@ -123,10 +127,10 @@ export class WaitingClients {
     return (reply) => this.#giveUp(waiting, reply);
   }
 
-  /** Marks the keys of a write: clients that wait for them are served in this turn, or by `serve`. */
+  /** Marks the keys of a write, so that clients that wait for them are served in this turn, or by `serve`. */
   written(command: Command, argv: readonly ByteString[], db: number, reply: Reply): void {
     const { name } = command;
-    if (this.#size === 0 || SERVE_NOBODY.has(name)) return;
+    if (this.#size === 0 || SERVE_NO_CLIENT.has(name)) return;
     if (reply.kind === "error" || (MAY_LEAVE_NOTHING.has(name) && isNoneOrNothing(reply))) return;
     for (const awaited of this.#namedBy(command, argv, db)) {
       if (!TIMES.has(name)) this.#mark(awaited);
@@ -139,7 +143,7 @@ export class WaitingClients {
     return this.#size;
   }
 
-  /** Notes commands that are on their way: after them, clients that wait for their keys are served in order. */
+  /** Registers commands in flight. After them, clients that wait for their keys are served in order. */
   sent(calls: readonly Called[], db: number): void {
     if (this.#size === 0) return;
     const named = calls.flatMap(({ command, argv }) =>
@@ -149,7 +153,7 @@ export class WaitingClients {
     for (const awaited of named) this.#expected.add(awaited);
   }
 
-  /** Marks all awaited keys: it is not known which have changed. */
+  /** Marks all awaited keys, because it is unknown which of them have changed. */
   changed(): void {
     for (const awaited of this.#expected) {
       if (awaited.waiting.length > 0) this.#mark(awaited);
@@ -194,7 +198,7 @@ export class WaitingClients {
     return named;
   }
 
-  /** Serves the clients that the ready keys have data for. */
+  /** Serves the clients that wait for the ready keys. */
   serve(): void {
     if (this.#isServing) return;
     this.#isServing = true;
@@ -215,7 +219,7 @@ export class WaitingClients {
     this.#ready.add(awaited);
     if (this.#willServe) return;
     this.#willServe = true;
-    AT_ONCE.then(this.#serveSoon);
+    RESOLVED.then(this.#serveSoon);
   }
 
   readonly #serveSoon = (): void => {
@@ -227,18 +231,19 @@ export class WaitingClients {
     const { db, key, waiting: all } = awaited;
     const [first] = all;
     if (first === undefined) return;
-    // Its expiry may have changed.
+    // The expiry time of the key may have changed.
     if (first.waiter.shape.type === "group") this.#watchEnd(first, awaited);
     let empty: AwaitedType | null = null;
     // Clients are removed from the list as they are served.
     for (const waiting of all.length === 1 ? [first] : [...all]) {
       const { command, shape } = waiting.waiter;
-      if (waiting.isUnderWay || waiting.isAnswered || shape.type === empty) continue;
+      if (waiting.isRunning || waiting.isAnswered || shape.type === empty) continue;
       const argv = shape.argvFor(key);
       const sender = this.#senderIn(waiting.waiter.sender, db);
       const outlook = this.#outlook(shape, key, argv, sender);
       if (typeof outlook !== "boolean") this.#finish(waiting, outlook);
-      // The key has nothing for the remaining clients either, of which there may be thousands; in streams each client has its own position.
+      // The key has nothing for the remaining clients either, of which there may be thousands. In streams, however,
+      // each client has its own position.
       if (outlook === false && SIZE_OF[shape.type] !== null) empty = shape.type;
       if (outlook !== true) continue;
       this.#expected.delete(awaited);
@@ -247,51 +252,54 @@ export class WaitingClients {
         if (!isNothing(reply)) this.#finish(waiting, reply);
         continue;
       }
-      waiting.isUnderWay = true;
+      waiting.isRunning = true;
       reply.then((settled) => this.#settled(waiting, awaited, settled));
-      // What remains for other clients is known when the command is done.
+      // The rest for other clients is known only when the command is done.
       return;
     }
   }
 
   #settled(waiting: Waiting, { db, key }: AwaitedKey, reply: Reply): void {
-    waiting.isUnderWay = false;
+    waiting.isRunning = false;
     if (!isNothing(reply)) this.#finish(waiting, reply);
     else if (waiting.overdue !== null) this.#finish(waiting, waiting.overdue);
-    // Further clients may have begun to wait since.
+    // More clients may have begun to wait in the meantime.
     const awaited = this.#find(db, key);
     if (awaited !== undefined) this.#mark(awaited);
   }
 
-  /** Whether a key has data for a waiting client; an error: it never will. @param argv  the command that would run */
+  /**
+   * Returns whether a key has data for a waiting client; an error: it never will. @param argv  the command that would
+   * run
+   */
   #outlook(
     { type }: WaitShape,
     key: ByteString,
     argv: readonly ByteString[],
-    asker: CommandSender,
+    sender: CommandSender,
   ): boolean | ErrorReply {
     if (type === "group") {
-      const outlook = this.#ask(XREADGROUP_OUTLOOK, argv, asker);
+      const outlook = this.#ask(XREADGROUP_OUTLOOK, argv, sender);
       if (outlook?.kind !== "error") return outlook !== null && !isNothing(outlook);
-      const found = this.#ask(TYPE, ["TYPE", key], asker);
+      const found = this.#ask(TYPE, ["TYPE", key], sender);
       return found?.kind === "status" && found.text === "stream" ? NO_GROUP : NO_STREAM;
     }
-    const found = this.#ask(TYPE, ["TYPE", key], asker);
+    const found = this.#ask(TYPE, ["TYPE", key], sender);
     if (found?.kind !== "status" || found.text !== type) return false;
     const size = SIZE_OF[type];
     if (size === null) return true;
-    const elements = this.#ask(size, [size.name, key], asker);
+    const elements = this.#ask(size, [size.name, key], sender);
     return elements?.kind === "integer" && elements.value > 0;
   }
 
-  /** Runs a read of memory, which is answered immediately. @returns null: it was not */
+  /** Runs a read from memory, which is answered immediately. @returns null if it was not */
   #ask(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | null {
     const reply = this.#path.execute(command, argv, sender);
     return reply instanceof Promise ? null : reply;
   }
 
   #giveUp(waiting: Waiting, reply: Reply): boolean {
-    if (waiting.isUnderWay) {
+    if (waiting.isRunning) {
       waiting.overdue ??= reply;
       return false;
     }
@@ -299,7 +307,7 @@ export class WaitingClients {
     return true;
   }
 
-  /** Returns the sender of the waiting command, in the database of that time, with the time of now. */
+  /** Returns the sender of the waiting command, with the database of that time and the current time. */
   #senderIn({ as, readsAll, isStable, lastWrite }: CommandSender, db: number): CommandSender {
     const now = this.#environment.clock();
     return lastWrite === undefined
@@ -318,28 +326,28 @@ export class WaitingClients {
       awaited.waiting.splice(index, 1);
       if (awaited.waiting.length > 0) continue;
       this.#endWatch(awaited);
-      // The next client that waits for it takes the same object.
+      // The next client that waits for the key uses the same object.
       if (!this.#expected.has(awaited)) this.#forget(awaited);
     }
     waiter.resolve(reply);
   }
 
-  /** Handles a changed expiry: it adds no data, unless the key has expired immediately. */
+  /** Handles a changed expiry time. It adds no data, unless the key has expired immediately. */
   #retimed(awaited: AwaitedKey): void {
     const first = awaited.waiting.find(({ waiter }) => waiter.shape.type === "group");
     if (first !== undefined && this.#watchEnd(first, awaited) === PTTL_ABSENT) this.#mark(awaited);
   }
 
   /**
-   * Checks a key again after its expiry, and notifies clients that wait for a group of it. @returns PTTL's answer;
-   * NaN: not known yet
+   * Schedules a check of a key after its expiry, for clients that wait for one of its groups. @returns the reply of
+   * PTTL; NaN: not known yet
    */
   #watchEnd({ waiter }: Waiting, awaited: AwaitedKey): number {
     this.#endWatch(awaited);
-    const asker = this.#senderIn(waiter.sender, awaited.db);
-    const left = this.#ask(PTTL, ["PTTL", awaited.key], asker);
-    if (left?.kind !== "integer") return Number.NaN;
-    const milliseconds = Number(left.value);
+    const sender = this.#senderIn(waiter.sender, awaited.db);
+    const remaining = this.#ask(PTTL, ["PTTL", awaited.key], sender);
+    if (remaining?.kind !== "integer") return Number.NaN;
+    const milliseconds = Number(remaining.value);
     if (milliseconds >= 0 && milliseconds < TIMER_MS_MAX)
       awaited.endWatch = this.#environment.setTimer(milliseconds + 1, () => this.#mark(awaited));
     return milliseconds;
@@ -351,12 +359,12 @@ export class WaitingClients {
   }
 }
 
-/** Whether a reply says that the command has done nothing. */
+/** Returns whether a reply means that the command has done nothing. */
 function isNoneOrNothing(reply: Reply): boolean {
   return reply.kind === "integer" ? Number(reply.value) === 0 : isNothing(reply);
 }
 
-/** Whether a command has found nothing to take. */
+/** Returns whether a command has found nothing to read or remove. */
 export function isNothing({ kind }: Reply): boolean {
   return kind === "nil" || kind === "nil-array";
 }

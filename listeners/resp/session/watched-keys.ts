@@ -1,6 +1,6 @@
 /**
- * The keys of WATCH. The unit that last changed a key identifies its value. An absent key may be created and removed
- * again without a trace, so sessions that watch absent keys are notified of a creation.
+ * The keys of WATCH. The id of the unit that last changed a key identifies its value. An absent key may be created and
+ * removed again without a trace, so sessions that watch absent keys are notified when the key is created.
  */
 
 import type { CommandPath } from "../../../engine/users/command-path.js";
@@ -14,7 +14,7 @@ export class WatchedKeys {
   readonly #absent: AbsentKeys;
   /** The watched keys by database and name. */
   readonly #conditions = new Map<string, Condition>();
-  /** Whether a watched absent key was created, though it may have been removed since. */
+  /** Whether a watched absent key was created, even if it has been removed again. */
   #hasChanged = false;
 
   constructor(absent: AbsentKeys) {
@@ -25,7 +25,7 @@ export class WatchedKeys {
     return this.#conditions.size;
   }
 
-  /** The keys' writers at the time of WATCH. */
+  /** The last writers of the keys at the time of WATCH. */
   get conditions(): readonly Condition[] {
     return [...this.#conditions.values()];
   }
@@ -46,8 +46,8 @@ export class WatchedKeys {
     if (writer === "") this.#absent.add(name, this);
   }
 
-  /** Notes the creation of an absent key. */
-  came(): void {
+  /** Records the creation of an absent key. */
+  created(): void {
     this.#hasChanged = true;
   }
 
@@ -59,7 +59,7 @@ export class WatchedKeys {
   }
 }
 
-/** The absent keys that sessions of all connections watch. */
+/** The absent keys that the sessions of all connections watch. */
 export class AbsentKeys {
   readonly #path: CommandPath;
   /** The sessions that watch each absent key, by database and name. */
@@ -87,23 +87,23 @@ export class AbsentKeys {
     for (const touch of touchesOf(command.keys, argv)) {
       if (touch.access === "read") continue;
       if (touch.key === null) this.changed();
-      else this.#look(nameOf(touch.db ?? db, touch.key));
+      else this.#check(nameOf(touch.db ?? db, touch.key));
     }
   }
 
-  /** Checks all keys: it is not known which have changed. */
+  /** Checks all keys, because it is unknown which of them have changed. */
   changed(): void {
-    if (this.#watchers.size > 0) for (const name of [...this.#watchers.keys()]) this.#look(name);
+    if (this.#watchers.size > 0) for (const name of [...this.#watchers.keys()]) this.#check(name);
   }
 
-  #look(name: string): void {
+  #check(name: string): void {
     const watchers = this.#watchers.get(name);
     if (watchers === undefined) return;
     const db = Number.parseInt(name, 10);
     const key = name.slice(name.indexOf(" ") + 1);
     if (this.#path.hold([{ db, key, writer: "" }])) return;
     this.#watchers.delete(name);
-    for (const watcher of watchers) watcher.came();
+    for (const watcher of watchers) watcher.created();
   }
 }
 

@@ -98,7 +98,7 @@ function renumbered(document: Document, without: ReadonlySet<ByteString>): Docum
   return copy;
 }
 
-/** `DOC.EMPTY document`. @returns whether there is such a document */
+/** `DOC.EMPTY document`. @returns whether the document exists already */
 export function empty(data: Data, argv: readonly ByteString[]): number {
   const entry = data.getAs(Document, argv[1]!);
   if (entry === undefined) return 0;

@@ -250,8 +250,8 @@ function both(test: ValueTest): BsonTest {
 }
 
 function regexOf(pattern: Bson, options: Bson | undefined): Regex {
-  if (options !== undefined && typeof options !== "string") throw badValue("$options has to be a string");
+  if (options !== undefined && typeof options !== "string") throw badValue("$options must be a string");
   if (pattern instanceof Regex) return options === undefined ? pattern : new Regex(pattern.pattern, options);
-  if (typeof pattern !== "string") throw badValue("$regex has to be a string");
+  if (typeof pattern !== "string") throw badValue("$regex must be a string");
   return new Regex(pattern, options ?? "");
 }

@@ -46,7 +46,7 @@ export function documentAt(spec: BsonDocument, name: string): BsonDocument | und
 export function stringAt(spec: BsonDocument, name: string): ByteString {
   const value = spec.get(name);
   if (typeof value === "string") return value;
-  throw mismatch(`${name} has to be a string`);
+  throw mismatch(`${name} must be a string`);
 }
 
 export function arrayAt(spec: BsonDocument, name: string): readonly Bson[] {

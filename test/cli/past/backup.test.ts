@@ -96,7 +96,7 @@ test("a backup of a running daemon is verified like its folder, only its owner c
   assert.deepEqual(readFileSync(at("second.dbsync")), before);
   const nothing = await dbsync("backup", "--data", at("nowhere"), at("none.dbsync"));
   assert.equal(nothing.code, 1);
-  assert.match(nothing.stderr, /there is no such folder/);
+  assert.match(nothing.stderr, /the folder does not exist/);
 });
 
 test("a folder is restored into an empty one, with the state of the backup or of a date", async () => {

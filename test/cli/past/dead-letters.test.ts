@@ -117,7 +117,11 @@ test("an unknown or ambiguous id and a wrong folder are reported", async () => {
     assert.deepEqual([result.code, text.test(result.stderr)], [code, true], result.stderr);
   }
   const nowhere = await cluster.run(["dead-letters", "list", "--data", join(cluster.folder, "nowhere")]);
-  assert.deepEqual([nowhere.code, /there is no such folder/.test(nowhere.stderr)], [1, true], nowhere.stderr);
+  assert.deepEqual(
+    [nowhere.code, /the folder does not exist/.test(nowhere.stderr)],
+    [1, true],
+    nowhere.stderr,
+  );
   const other = await cluster.run(["dead-letters", "list", "--data", cluster.folder]);
   assert.deepEqual([other.code, /there is no timeline in it/.test(other.stderr)], [1, true], other.stderr);
 });

@@ -15,7 +15,7 @@ import { startRecorded } from "./recorded-server.js";
 let scene: SqlScene;
 before(async () => {
   scene = await startSql();
-  await scene.said(`create database shop; use shop; create table item (id number, price number);
+  await scene.exchange(`create database shop; use shop; create table item (id number, price number);
     create table other (idle text); create view cheap as select id cheapest from item;`);
 });
 after(() => scene[Symbol.asyncDispose]());

@@ -24,7 +24,7 @@ function sceneOf() {
   const delivered: string[] = [];
   const signers = loadSigners({ signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" }, log);
   const channels = new Channels();
-  channels.add("pattern", "*", { hear: ({ parts }) => delivered.push(parts.at(-1) ?? ""), review() {} });
+  channels.add("pattern", "*", { receive: ({ parts }) => delivered.push(parts.at(-1) ?? ""), review() {} });
   const environment = double<Environment>({ clock: () => now, setTimer: () => () => {} });
   const broadcasts = new Broadcasts({ channels, environment, window, most: 100 });
   const { hear } = heardMessages(

@@ -78,7 +78,7 @@ test("reading commands are refused, also in scripts and under conditions", async
 test("clients' copies of keys are invalidated, once", async () => {
   const { backend, stop } = await sceneOf();
   let invalidations = 0;
-  backend.changes.hearKeys({ keyChanged() {}, allChanged: () => void invalidations++ });
+  backend.changes.observeKeys({ keyChanged() {}, allChanged: () => void invalidations++ });
   backend.tick();
   assert.equal(invalidations, 0);
   await stop();

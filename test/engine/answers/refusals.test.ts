@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { REFUSALS, type Refusal } from "../../../engine/answers/refusals.js";
 import { repositoryRoot } from "../../support/repository.js";
 
-test("docs/protocol-v2.md lists every refusal that version 2 can say, and no other", () => {
+test("docs/protocol-v2.md lists every refusal of version 2, and no other", () => {
   const document = readFileSync(join(repositoryRoot, "docs/protocol-v2.md"), "utf8");
   const [, section = ""] = document.split("\n## Refusals\n");
   const rows = (section.split("\n## ")[0] as string).split("\n").filter((line) => line.startsWith("|"));

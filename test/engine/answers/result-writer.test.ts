@@ -1,4 +1,4 @@
-/** Tests the bytes of results, and the memory that stored ones take. */
+/** Tests the bytes of results, and the memory that stored results use. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ResultWriter } from "../../../engine/answers/result-writer.js";
@@ -14,17 +14,17 @@ function answer(replies: readonly Reply[]) {
   return writer.done("i".repeat(32));
 }
 
-test("an answer that is kept takes about as much memory as it has bytes", () => {
+test("a stored answer uses about as much memory as its length", () => {
   const replies: readonly Reply[] = Array.from({ length: 256 }, () => OK);
   answer(replies);
   const before = bytesInUse();
-  const kept = Array.from({ length: 1000 }, () => answer(replies));
-  const taken = (bytesInUse() - before) / kept.length;
-  const { length } = (kept[0] as { replies: string }).replies;
-  assert.ok(taken < 1.5 * length + 200, `${taken} bytes for ${length}`);
+  const stored = Array.from({ length: 1000 }, () => answer(replies));
+  const memory = (bytesInUse() - before) / stored.length;
+  const { length } = (stored[0] as { replies: string }).replies;
+  assert.ok(memory < 1.5 * length + 200, `${memory} bytes for ${length}`);
 });
 
-test("short and long replies are written alike", () => {
+test("short and long replies are written in the same way", () => {
   const long = "x".repeat(1000);
   assert.equal(answer([OK, bulk("ab")]).replies, "+OK\r\n$0\r\n\r\n$2\r\nab\r\n$0\r\n\r\n");
   assert.equal(answer([OK, bulk(long)]).replies, `+OK\r\n$0\r\n\r\n$1000\r\n${long}\r\n$0\r\n\r\n`);

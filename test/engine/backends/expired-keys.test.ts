@@ -1,4 +1,4 @@
-/** Tests that keys that expire together are dropped in several turns, however many they are. */
+/** Tests that keys that expire at the same time are dropped in several turns, regardless of their number. */
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
@@ -6,10 +6,10 @@ import { type Environment, realEnvironment } from "../../../net/process/environm
 
 const KEYS = 20_000;
 const START = 1_000_000;
-/** Milliseconds, longer than the time between two rounds. */
+/** Longer than the interval between two rounds, in milliseconds. */
 const ROUND_MS = 100;
 
-test("dropping many expired keys takes one turn at a time, though the next rounds come meanwhile", async () => {
+test("a round that drops many expired keys runs in several turns, even if the next round starts meanwhile", async () => {
   let now = START;
   let uptime = 0;
   // Each reading of the clock ends a turn.
@@ -17,22 +17,22 @@ test("dropping many expired keys takes one turn at a time, though the next round
   const backend = new MemoryBackend(environment);
   for (let key = 0; key < KEYS; key++)
     backend.execute(["SET", `key:${key}`, "v", "PX", "5"], { at: START, db: 0, id: "unit" });
-  const left = () => backend.database.keyspaces[0]?.size ?? 0;
-  assert.equal(left(), KEYS);
+  const remaining = () => backend.database.keyspaces[0]?.size ?? 0;
+  assert.equal(remaining(), KEYS);
   now += 1000;
 
   mock.timers.enable({ apis: ["setInterval"] });
   try {
     await backend.start();
     mock.timers.tick(ROUND_MS);
-    const ofOneTurn = KEYS - left();
-    assert.ok(ofOneTurn > 0 && ofOneTurn < KEYS / 10, `${ofOneTurn} keys in the first turn`);
-    while (left() > 0) {
-      const before = left();
+    const firstTurn = KEYS - remaining();
+    assert.ok(firstTurn > 0 && firstTurn < KEYS / 10, `${firstTurn} keys in the first turn`);
+    while (remaining() > 0) {
+      const before = remaining();
       mock.timers.tick(ROUND_MS);
       await new Promise<void>((turn) => setImmediate(turn));
-      const dropped = before - left();
-      assert.ok(dropped > 0 && dropped <= ofOneTurn, `${dropped} keys in one turn`);
+      const dropped = before - remaining();
+      assert.ok(dropped > 0 && dropped <= firstTurn, `${dropped} keys in one turn`);
     }
 
     // Keys that expire afterwards are dropped as well.
@@ -40,7 +40,7 @@ test("dropping many expired keys takes one turn at a time, though the next round
     backend.execute(["SET", "later", "v", "PX", "5"], { at: now, db: 0, id: "unit" });
     now += 1000;
     mock.timers.tick(ROUND_MS);
-    assert.equal(left(), 0);
+    assert.equal(remaining(), 0);
   } finally {
     mock.timers.reset();
     await backend.stop();

@@ -1,4 +1,4 @@
-/** Tests the names of local units: few, so that keys take little memory, yet each change remains visible. */
+/** Tests the ids of local units. There are few, so that keys use little memory, yet every change remains visible. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
@@ -26,7 +26,7 @@ function makePath() {
   return { backend, units, path, call };
 }
 
-test("keys written one after the other keep one name of a unit between them", () => {
+test("keys that are written one after the other share the id of a unit", () => {
   const { backend, call } = makePath();
   for (let i = 0; i < 100; i++) call("SET", `k${i}`, "v");
   const names = Array.from({ length: 100 }, (_, i) => backend.writerOf(0, `k${i}`));
@@ -34,28 +34,28 @@ test("keys written one after the other keep one name of a unit between them", ()
   assert.equal(new Set(names).size, 1);
 });
 
-test("a key that changes after WATCH has looked has another writer than before", () => {
+test("a key that changes after WATCH gets a different writer", () => {
   const { path, call } = makePath();
   call("SET", "k", "1");
   const condition = { db: 0, key: "k", writer: path.writersOf(0, ["k"])[0] ?? "" };
   assert.ok(path.hold([condition]));
   call("GET", "k");
   call("SET", "other", "1");
-  assert.ok(path.hold([condition]), "another key's change is none of its");
+  assert.ok(path.hold([condition]), "a change to another key does not affect the condition");
   call("SET", "k", "1");
   assert.ok(!path.hold([condition]));
 });
 
-test("a key that changes after WRITERS has told has another writer than told", () => {
+test("a key that changes after WRITERS gets a different writer", () => {
   const { call } = makePath();
   call("SET", "k", "1");
-  const told = writeReply(call("WRITERS", "k"));
-  assert.equal(writeReply(call("WRITERS", "k")), told);
+  const reported = writeReply(call("WRITERS", "k"));
+  assert.equal(writeReply(call("WRITERS", "k")), reported);
   call("APPEND", "k", "1");
-  assert.notEqual(writeReply(call("WRITERS", "k")), told);
+  assert.notEqual(writeReply(call("WRITERS", "k")), reported);
 });
 
-test("an envelope, which may ask for writers, parts the units before it from those behind", () => {
+test("an envelope, which may request writers, separates the units before it from later ones", () => {
   const clock = { now: NOW };
   const scene = makeScene({ clock, pair: makeKeyPair() });
   clock.now++;
@@ -67,13 +67,13 @@ test("an envelope, which may ask for writers, parts the units before it from tho
   assert.notEqual(localUnits.joined(sender).id, before);
 });
 
-test("a unit with a name of its own, as version 1's are, shares it with none before or behind", () => {
+test("a unit with its own id, as in version 1, shares it with no earlier or later unit", () => {
   const { units } = makePath();
   const names = [units.joined(SENDER).id, units.next(0).id, units.next(0).id, units.joined(SENDER).id];
   assert.equal(new Set(names).size, 4, JSON.stringify(names));
 });
 
-test("units that share a name choose differently at random", () => {
+test("units that share an id make different random choices", () => {
   const { call } = makePath();
   const members = Array.from({ length: 100 }, (_, i) => `m${i}`);
   call("SADD", "s", ...members);

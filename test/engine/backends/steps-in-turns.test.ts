@@ -1,5 +1,6 @@
 /**
- * Tests long queries without the --sql listener: run in turns where they are alone, bounded where they are one step.
+ * Tests long queries without the --sql listener. A single query runs in several turns; a query that is one step is
+ * limited.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -25,13 +26,13 @@ import { START, TimelineSubject } from "../../timeline/support/timeline-subject.
 
 const ROWS = 5000;
 const LONG = ["SQL", "d", "select a from t where a >= 0"];
-/** Joins 25 million pairs, without a result. */
+/** A join of 25 million pairs that returns no rows. */
 const ENDLESS = ["SQL", "d", "select x.a from t x join t y on x.a + y.a < 0"];
 const SQL_RO = findCommand("SQL_RO") as Command;
 const SENDER: CommandSender = { db: 0, now: START, as: null, isStable: false, readsAll: true };
 const unit: Unit = { at: START, db: 0, id: "u".repeat(36), seq: 1 };
 
-/** Returns a clock by which each step of a long reply is a turn. */
+/** Returns an environment whose clock makes each step of a long reply a turn. */
 function slowEnvironment(): Environment {
   let now = 0;
   return {
@@ -61,7 +62,7 @@ const aggregated = (...pipeline: readonly object[]) => [
 ];
 
 /** Queries that read all documents. */
-const OF_DOCUMENTS: readonly (readonly string[])[] = [
+const DOCUMENT_QUERIES: readonly (readonly string[])[] = [
   ["MDB.FIND", "d", "c", '{"filter":{"n":3}}'],
   ["MDB.FIND", "d", "c", '{"filter":{"n":-1}}'],
   ["MDB.FIND", "d", "c", '{"filter":{},"sort":{"n":-1},"projection":{"n":1},"skip":7}'],
@@ -74,7 +75,7 @@ const OF_DOCUMENTS: readonly (readonly string[])[] = [
   aggregated({ $limit: 3 }, { $lookup: { from: "c", localField: "n", foreignField: "_id", as: "other" } }),
 ];
 
-/** Changes of each document, and their number. */
+/** Commands that change each document. */
 const CHANGES: readonly (readonly string[])[] = [
   ["MDB.DELETE", "d", "c", "1", '{"q":{"n":5},"limit":0}'],
   ["MDB.UPDATE", "d", "c", "1", '{"q":{},"u":{"$set":{"n":99,"q":[3]}},"multi":true}'],
@@ -130,18 +131,18 @@ const first = (reply: Reply | Promise<Reply>) => {
 };
 
 for (const [where, open] of Object.entries(SCENES)) {
-  test(`${where} a signed query yields, and reads the rows that there were when it began`, async () => {
+  test(`${where} a signed query yields, and returns the rows that existed when it began`, async () => {
     const { backend, database } = await open();
     const reply = backend.execute(LONG, unit);
-    assert.ok(reply instanceof Promise, "it was answered in one turn");
+    assert.ok(reply instanceof Promise, "the query was answered in one turn");
     assert.notEqual(database.execute(insert(ROWS, ROWS + 10), unit).kind, "error");
     assert.equal(rowsOf(await reply), ROWS);
     const failing = backend.execute(["SQL", "d", `${LONG[2]} and none = 1`], unit);
     assert.equal((await failing).kind, "error");
   });
 
-  test(`${where} a signed read of documents yields, and reads those that there were when it began`, async () => {
-    for (const argv of OF_DOCUMENTS) {
+  test(`${where} a signed read of documents yields, and returns the documents that existed when it began`, async () => {
+    for (const argv of DOCUMENT_QUERIES) {
       const { backend, database } = await open();
       const expected = settled(database.execute(argv, { ...unit, takesSteps: true }));
       const reply = backend.execute(argv, unit);
@@ -154,7 +155,7 @@ for (const [where, open] of Object.entries(SCENES)) {
     assert.equal(failing.kind, "error");
   });
 
-  test(`${where} LCS yields, and compares the strings that there were when it began`, async () => {
+  test(`${where} LCS yields, and compares the strings that existed when it began`, async () => {
     const { backend, database } = await open();
     const texts = ["ab".repeat(400), "ba".repeat(500)] as const;
     for (const options of [[], ["LEN"], ["IDX", "WITHMATCHLEN"]]) {
@@ -168,15 +169,15 @@ for (const [where, open] of Object.entries(SCENES)) {
     }
   });
 
-  test(`${where} a read of documents that has ended leaves nothing to be copied`, async () => {
+  test(`${where} a completed read of documents does not cause later copies`, async () => {
     const { backend, database } = await open();
-    for (const argv of OF_DOCUMENTS) await backend.execute(argv, unit);
+    for (const argv of DOCUMENT_QUERIES) await backend.execute(argv, unit);
     const collection = database.keyspaces[0]?.find("mongo:d.c")?.held;
     assert.ok(collection instanceof Collection);
     assert.equal(collection.isRead, false);
   });
 
-  test(`${where} a query in MULTI is bounded by --max-unit-steps, and so are several together`, async () => {
+  test(`${where} queries in MULTI are limited by --max-unit-steps, alone and together`, async () => {
     const { backend, path } = await open();
     isRefused(first(backend.executeTogether([ENDLESS], unit)));
     const call = (argv: readonly string[]) => ({ command: SQL_RO, argv });
@@ -185,16 +186,16 @@ for (const [where, open] of Object.entries(SCENES)) {
     assert.ok(!(many instanceof Promise) && many.kind === "array");
     assert.notEqual(many.items[0]?.kind, "error");
     isRefused(many.items[99]);
-    // What one unit has used does not bound other clients' queries.
+    // The steps of one unit do not count against other clients' queries.
     assert.equal(rowsOf(await backend.execute(LONG, unit)), ROWS);
   });
 }
 
-test("a query of a script is bounded by --max-unit-steps", async () => {
+test("a query of a script is limited by --max-unit-steps", async () => {
   const { path } = inMemory();
   isRefused(path.executeInSteps((run) => run(SQL_RO, ENDLESS, 0), [], SENDER));
   const { database } = await inTimeline();
-  const place = { date: { at: START, seq: 0 }, id: "i".repeat(36) };
-  const trial = new Trial(database, UNIT_STEPS_DEFAULT, place, SENDER);
+  const key = { date: { at: START, seq: 0 }, id: "i".repeat(36) };
+  const trial = new Trial(database, UNIT_STEPS_DEFAULT, key, SENDER);
   isRefused(trial.run((run) => run(SQL_RO, ENDLESS, 0)));
 });

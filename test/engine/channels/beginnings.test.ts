@@ -1,4 +1,4 @@
-/** Tests which of many prefixes a text has: all of them, with few comparisons. */
+/** Tests which of many prefixes a text has: all of them are found, with few comparisons. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Beginnings } from "../../../engine/channels/beginnings.js";
@@ -6,22 +6,22 @@ import { Beginnings } from "../../../engine/channels/beginnings.js";
 const TEXT = "abcabcabc";
 const found = (beginnings: Beginnings<string>, text = TEXT) => [...beginnings.of(text)].sort();
 
-test("all beginnings of a text are found, the empty one and the text itself among them, and no others", () => {
+test("all prefixes of a text are found, including the empty one and the text itself, and no others", () => {
   const beginnings = new Beginnings<string>();
-  const own = ["", "a", "abc", "abcab", TEXT];
-  for (const one of [...own, "b", "abd", `${TEXT}a`, "\xff"]) beginnings.set(one, one);
-  assert.deepEqual(found(beginnings), own);
+  const prefixes = ["", "a", "abc", "abcab", TEXT];
+  for (const one of [...prefixes, "b", "abd", `${TEXT}a`, "\xff"]) beginnings.set(one, one);
+  assert.deepEqual(found(beginnings), prefixes);
   assert.deepEqual(found(beginnings, "\xff\x80"), ["", "\xff"]);
   beginnings.delete("abc");
   beginnings.delete("abc");
   assert.deepEqual(found(beginnings), ["", "a", "abcab", TEXT]);
   beginnings.set("abc", "another");
   assert.deepEqual(found(beginnings), ["", "a", "abcab", TEXT, "another"]);
-  for (const one of [...own, "b", "abd", `${TEXT}a`, "\xff"]) beginnings.delete(one);
+  for (const one of [...prefixes, "b", "abd", `${TEXT}a`, "\xff"]) beginnings.delete(one);
   assert.deepEqual([beginnings.size, found(beginnings)], [0, []]);
 });
 
-test("as often as there are lengths, or the text is long, it is looked, however many beginnings there are", () => {
+test("the number of look-ups depends on the number of lengths or the length of the text, not on the number of prefixes", () => {
   const same = new Beginnings<string>();
   for (let number = 0; number < 1000; number++) same.set(`other${number + 1000}`, "");
   assert.deepEqual([...same.lengthsUpTo(100)], [9]);

@@ -1,6 +1,5 @@
 /**
- * Tests that a message on a channel of one of three daemons reaches all of them once, and that forged messages do
- * not.
+ * Tests that a message on a channel of one of three daemons reaches all of them once, and that forged messages do not.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -48,17 +47,17 @@ before(async () => {
       return startReplica({ args });
     }),
   );
-  await until("each is connected with the others", async () => {
+  await until("each daemon is connected to the others", async () => {
     const counts = await Promise.all(replicas.map(async ({ port }) => (await helloOf(port)).members));
     return counts.every((members) => members === 2);
   });
-  await hearEachOther();
+  await untilConnected();
 });
 after(async () => {
   await Promise.all(replicas.map(({ daemon }) => daemon.stop()));
 });
 
-const at = (place: number) => replicas[place] as RunningReplica;
+const at = (index: number) => replicas[index] as RunningReplica;
 const respPort = ({ daemon }: RunningReplica) => daemon.userAddress("resp")?.port ?? 0;
 const publishing = (port: number) => RedisConnection.open(port);
 
@@ -67,35 +66,35 @@ async function helloOf(port: number) {
   return await client.hello();
 }
 
-/** A subscriber, with all messages that it has received. */
-class Hearer implements Disposable {
+/** A subscriber with all messages that it has received. */
+class TestSubscriber implements Disposable {
   readonly #client: RawClient;
-  #heard = "";
+  #received = "";
 
   private constructor(client: RawClient) {
     this.#client = client;
   }
 
-  static async open(daemon: RunningReplica, channel: string): Promise<Hearer> {
+  static async open(daemon: RunningReplica, channel: string): Promise<TestSubscriber> {
     const client = await RawClient.open(respPort(daemon));
     client.send(`SUBSCRIBE ${channel}\r\n`);
     await client.read(`*3\r\n$9\r\nsubscribe\r\n$${channel.length}\r\n${channel}\r\n:1\r\n`.length);
-    return new Hearer(client);
+    return new TestSubscriber(client);
   }
 
-  get hasHeard(): boolean {
+  get hasReceived(): boolean {
     return this.#client.received !== "";
   }
 
   /** Waits for the message `last`. @returns the messages up to it */
   async until(last: string): Promise<readonly string[]> {
-    while (!this.#heard.endsWith(`\r\n${last}\r\n`)) {
+    while (!this.#received.endsWith(`\r\n${last}\r\n`)) {
       const more = await this.#client.read(1);
-      assert.notEqual(more, "", "the daemon has closed");
-      this.#heard += more;
+      assert.notEqual(more, "", "the daemon has closed the connection");
+      this.#received += more;
     }
-    const said = [...this.#heard.matchAll(/message\r\n\$\d+\r\n[^\r]*\r\n\$\d+\r\n([^\r]*)\r\n/g)];
-    return said.map(([, text]) => text as string);
+    const messages = [...this.#received.matchAll(/message\r\n\$\d+\r\n[^\r]*\r\n\$\d+\r\n([^\r]*)\r\n/g)];
+    return messages.map(([, text]) => text as string);
   }
 
   [Symbol.dispose](): void {
@@ -103,29 +102,30 @@ class Hearer implements Disposable {
   }
 }
 
-/** Waits until the daemons accept each other's messages, which connected ones may not have announced yet. */
-async function hearEachOther(): Promise<void> {
+/** Waits until the daemons accept each other's messages. Connected daemons may not have announced them yet. */
+async function untilConnected(): Promise<void> {
   for (const daemon of replicas) {
     const channel = `from ${daemon.port}`.replace(" ", "-");
-    const all = await hearers(channel);
+    const all = await subscribers(channel);
     using publisher = await publishing(respPort(daemon));
-    await until("all hear it", async () => {
+    await until("all subscribers receive it", async () => {
       await publisher.call("PUBLISH", channel, "text");
-      return all.every(({ hasHeard }) => hasHeard);
+      return all.every(({ hasReceived }) => hasReceived);
     });
-    for (const hearer of all) hearer[Symbol.dispose]();
+    for (const subscriber of all) subscriber[Symbol.dispose]();
   }
 }
 
-const hearers = (channel: string) => Promise.all(replicas.map((daemon) => Hearer.open(daemon, channel)));
+const subscribers = (channel: string) =>
+  Promise.all(replicas.map((daemon) => TestSubscriber.open(daemon, channel)));
 
-test("what a Redis client says is heard by each subscriber of each daemon, once and in order", async () => {
-  const all = await hearers("news");
+test("a Redis client's message is received by each subscriber of each daemon, once and in order", async () => {
+  const all = await subscribers("news");
   using publisher = await publishing(respPort(at(0)));
   const texts = Array.from({ length: 50 }, (_, number) => `message ${number}`);
   for (const text of texts) assert.deepEqual(await publisher.call("PUBLISH", "news", text), integer(1));
-  for (const hearer of all) assert.deepEqual(await hearer.until("message 49"), texts);
-  for (const hearer of all) hearer[Symbol.dispose]();
+  for (const subscriber of all) assert.deepEqual(await subscriber.until("message 49"), texts);
+  for (const subscriber of all) subscriber[Symbol.dispose]();
   // No message is recorded; the only entries are the daemons' own keys.
   for (const daemon of replicas) {
     using client = await EnvelopeClient.open(daemon.port, app);
@@ -133,29 +133,29 @@ test("what a Redis client says is heard by each subscriber of each daemon, once 
   }
 });
 
-test("what a client signs is heard once everywhere, whether it reaches one daemon or all", async () => {
-  const all = await hearers("signed");
+test("a signed message is received once everywhere, whether it is sent to one daemon or to all", async () => {
+  const all = await subscribers("signed");
   const options = { key: app.privateKey, cluster: at(0).daemon.cluster ?? "" };
   await using one = createClient({ ...options, servers: [`127.0.0.1:${at(1).port}`] });
   await using every = createClient({ ...options, servers: replicas.map(({ port }) => `127.0.0.1:${port}`) });
   assert.equal(await one.call("PUBLISH signed first"), 1);
   assert.equal(await every.call(["PUBLISH", "signed", "second"], { policy: "all" }), 1);
-  // With a write, which is recorded: the two are independent.
-  const [written, heard] = await Promise.all([
+  // Together with a write, which is recorded: the two are independent.
+  const [written, received] = await Promise.all([
     every.call("SET beside 1"),
     every.call("PUBLISH signed third"),
   ]);
-  assert.deepEqual([written, heard], ["OK", 1]);
+  assert.deepEqual([written, received], ["OK", 1]);
   assert.equal(await one.call("PUBLISH signed last"), 1);
-  for (const hearer of all) {
-    const texts = await hearer.until("last");
+  for (const subscriber of all) {
+    const texts = await subscriber.until("last");
     assert.deepEqual(texts.slice().sort(), ["first", "last", "second", "third"]);
-    hearer[Symbol.dispose]();
+    subscriber[Symbol.dispose]();
   }
 });
 
-test("an envelope of messages is told once, and answered again with who hears the channel", async () => {
-  using hearer = await Hearer.open(at(2), "again");
+test("an envelope of messages is published once, and a repetition is answered with the current number of subscribers", async () => {
+  using subscriber = await TestSubscriber.open(at(2), "again");
   using near = await EnvelopeClient.open(at(2).port, app);
   using far = await EnvelopeClient.open(at(0).port, app);
   const envelope = far.sign([
@@ -165,15 +165,15 @@ test("an envelope of messages is told once, and answered again with who hears th
   const first = await far.exchange(envelope.frame);
   assert.ok(first.kind === "result");
   assert.deepEqual(first.replies, [integer(0), integer(0)]);
-  assert.deepEqual(await hearer.until("once"), ["once"]);
+  assert.deepEqual(await subscriber.until("once"), ["once"]);
   const again = await near.exchange(envelope.frame);
   assert.ok(again.kind === "result");
   assert.deepEqual(again.replies, [integer(1), integer(0)]);
   assert.deepEqual(await near.replies([["PUBLISH", "again", "last"]]), [integer(1)]);
-  assert.deepEqual(await hearer.until("last"), ["once", "last"]);
+  assert.deepEqual(await subscriber.until("last"), ["once", "last"]);
 });
 
-test("messages stand among messages alone, and never take part in what is recorded", async () => {
+test("messages are accepted only in envelopes without other commands, and are never part of recorded units", async () => {
   using client = await EnvelopeClient.open(at(0).port, app);
   const alone = /^ERR PUBLISH stands in an envelope with PUBLISH and SPUBLISH alone/;
   for (const [commands, header] of [
@@ -200,51 +200,54 @@ test("messages stand among messages alone, and never take part in what is record
   }
 });
 
-test("a message for one daemon alone stays there", async () => {
-  const [here, there] = [await Hearer.open(at(0), "only"), await Hearer.open(at(1), "only")];
+test("a message for one daemon stays on that daemon", async () => {
+  const [local, remote] = [
+    await TestSubscriber.open(at(0), "only"),
+    await TestSubscriber.open(at(1), "only"),
+  ];
   using client = await EnvelopeClient.open(at(0).port, app);
   const { daemon } = await client.hello();
   assert.deepEqual(await client.replies([["PUBLISH", "only", "here"]], { only: daemon }), [integer(1)]);
   assert.deepEqual(await client.replies([["PUBLISH", "only", "last"]]), [integer(1)]);
-  assert.deepEqual(await here.until("last"), ["here", "last"]);
-  assert.deepEqual(await there.until("last"), ["last"]);
-  here[Symbol.dispose]();
-  there[Symbol.dispose]();
+  assert.deepEqual(await local.until("last"), ["here", "last"]);
+  assert.deepEqual(await remote.until("last"), ["last"]);
+  local[Symbol.dispose]();
+  remote[Symbol.dispose]();
 });
 
-test("version 1's messages go to the members too", async () => {
-  const all = await hearers("version-1");
+test("messages of version 1 are sent to the members as well", async () => {
+  const all = await subscribers("version-1");
   await using client = createClient({
     key: app.privateKey,
     servers: `127.0.0.1:${at(0).port}`,
     versions: "1",
   });
   assert.equal(await client.send("PUBLISH version-1 last"), "1");
-  for (const hearer of all) {
-    assert.deepEqual(await hearer.until("last"), ["last"]);
-    hearer[Symbol.dispose]();
+  for (const subscriber of all) {
+    assert.deepEqual(await subscriber.until("last"), ["last"]);
+    subscriber[Symbol.dispose]();
   }
 });
 
-test("a member that lies is not heard, and one that goes on is shut out", async () => {
-  using hearer = await Hearer.open(at(0), "lies");
+test("forged messages of a member are ignored, and a member that continues is disconnected", async () => {
+  using subscriber = await TestSubscriber.open(at(0), "lies");
   const cluster = (await helloOf(at(0).port)).cluster;
   using administrator = await EnvelopeClient.open(at(0).port, app);
   using member = new FalseMember(at(0).port);
   assert.equal(await member.enter(cluster, readClusterSecret(secretFile).secret), null);
   await member.hears("status");
-  const say = (envelope: SignedEnvelope, number: number) =>
+  const send = (envelope: SignedEnvelope, number: number) =>
     member.send({ kind: "speak", number, entries: writeEntries([envelope]) });
   const signed = (text: string, header = {}, pair = app) =>
     signCommands(pair, [["PUBLISH", "lies", text]], { cluster, ...header });
-  const good = signed("heard");
-  const own = { privateKey: member.identity.key, id: member.identity.id };
+  const good = signed("accepted");
+  const ownKey = { privateKey: member.identity.key, id: member.identity.id };
   let number = 1;
   for (const envelope of [
     // The signature of another key, over other bytes.
     { ...signed("forged"), signature: signed("other").signature },
-    // A key that no administrator has authorized: its own.
-    signCommands(own, [["PUBLISH", "lies", "own"]], { cluster }),
+    // The member's own key, which no administrator has authorized.
+    signCommands(ownKey, [["PUBLISH", "lies", "own"]], { cluster }),
     signed("late", { at: Date.now() - 31_000 }),
     signed("early", { at: Date.now() + 60_000 }),
     signed("elsewhere", { cluster: "x".repeat(32) }),
@@ -262,19 +265,19 @@ test("a member that lies is not heard, and one that goes on is shut out", async 
     good,
     signed("as", { as: "somebody" }),
   ]) {
-    say(envelope, number++);
+    send(envelope, number++);
   }
-  say(signed("last"), number++);
-  assert.deepEqual(await hearer.until("last"), ["heard", "last"]);
+  send(signed("last"), number++);
+  assert.deepEqual(await subscriber.until("last"), ["accepted", "last"]);
   assert.deepEqual(await administrator.replies([["EXISTS", "lies"]]), [integer(0)]);
   for (let lies = 0; lies < 100; lies++)
-    say({ ...signed(`lie ${lies}`), signature: Buffer.alloc(64, 1) }, number++);
+    send({ ...signed(`lie ${lies}`), signature: Buffer.alloc(64, 1) }, number++);
   assert.equal((await member.hears("bye"))?.code, "too-many-refused");
   assert.equal(at(0).daemon.health.state, "live");
 });
 
-test("a daemon that dies holds nobody up", async () => {
-  const here = await Hearer.open(at(1), "away");
+test("a daemon that dies does not block the others", async () => {
+  const here = await TestSubscriber.open(at(1), "away");
   using publisher = await publishing(respPort(at(0)));
   await at(2).daemon.stop();
   for (const text of ["a", "b", "last"]) await publisher.call("PUBLISH", "away", text);

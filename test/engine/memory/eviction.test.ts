@@ -12,7 +12,7 @@ import { SeededRandom } from "../../support/seeded-random.js";
 
 const KEYS = 1000;
 
-/** Makes a database. Every other key expires, in the order of the numbers; half of them are in database 1. */
+/** Creates a database. Every other key expires, in the order of the numbers; half of the keys are in database 1. */
 function makeDatabase(usage: Usage | null = null): Database {
   const database = new Database({ usage });
   for (let i = 0; i < KEYS; i++) {
@@ -31,9 +31,9 @@ const numbersOf = (database: Database) =>
     .flatMap(({ entries }) => entries.map(({ key }) => Number(key.slice(1))))
     .sort((a, b) => a - b);
 
-const quiet = () => assert.fail("there are keys left");
+const quiet = () => assert.fail("there are still keys");
 
-/** Evicts a few hundred of the keys. @returns the numbers of those that stay */
+/** Evicts a few hundred of the keys. @returns the numbers of the remaining ones */
 function evict(policy: Evicting, database: Database, ...path: number[]): Set<number> {
   const random = new SeededRandom(seed(), ...path);
   const environment = double<Environment>({
@@ -42,54 +42,54 @@ function evict(policy: Evicting, database: Database, ...path: number[]): Set<num
   });
   const evictor = new Evictor(policy, database, environment);
   evictor.free(60_000, quiet);
-  const left = new Set(numbersOf(database));
-  assert.equal(left.size, KEYS - evictor.evicted);
-  assert.ok(evictor.evicted > 100 && evictor.evicted < 400, `${evictor.evicted} keys have gone`);
-  return left;
+  const remaining = new Set(numbersOf(database));
+  assert.equal(remaining.size, KEYS - evictor.evicted);
+  assert.ok(evictor.evicted > 100 && evictor.evicted < 400, `${evictor.evicted} keys were evicted`);
+  return remaining;
 }
 
-/** Checks that both halves of the candidates have lost about equally many keys. */
-function assertEven(left: ReadonlySet<number>, candidates: readonly number[]): void {
+/** Checks that both halves of the candidates have lost about the same number of keys. */
+function assertEven(remaining: ReadonlySet<number>, candidates: readonly number[]): void {
   const half = candidates.length / 2;
   const [low, high] = [candidates.slice(0, half), candidates.slice(half)].map(
-    (part) => part.filter((number) => !left.has(number)).length,
+    (part) => part.filter((number) => !remaining.has(number)).length,
   ) as [number, number];
-  const gone = low + high;
+  const evicted = low + high;
   // Six standard deviations of a fair coin.
-  assert.ok(Math.abs(low - high) < 6 * Math.sqrt(gone), `${low} and ${high}`);
+  assert.ok(Math.abs(low - high) < 6 * Math.sqrt(evicted), `${low} and ${high}`);
 }
 
 const all = Array.from({ length: KEYS }, (_, i) => i);
 const expiring = all.filter((number) => number % 2 === 0);
 const staying = all.filter((number) => number % 2 === 1);
 
-test("allkeys-random drops keys of all databases alike, those that expire and others", () => {
-  const left = evict("allkeys-random", makeDatabase(), 1);
-  assertEven(left, all);
-  assertEven(left, [...expiring, ...staying]);
+test("allkeys-random drops keys of all databases with equal probability, whether they expire or not", () => {
+  const remaining = evict("allkeys-random", makeDatabase(), 1);
+  assertEven(remaining, all);
+  assertEven(remaining, [...expiring, ...staying]);
 });
 
-test("volatile-random drops keys that expire alike, and no others", () => {
-  const left = evict("volatile-random", makeDatabase(), 2);
-  assert.ok(staying.every((number) => left.has(number)));
-  assertEven(left, expiring);
+test("volatile-random drops expiring keys with equal probability, and no other keys", () => {
+  const remaining = evict("volatile-random", makeDatabase(), 2);
+  assert.ok(staying.every((number) => remaining.has(number)));
+  assertEven(remaining, expiring);
 });
 
-test("volatile-ttl drops the keys that expire first, and no others", () => {
+test("volatile-ttl drops the keys that expire first, and no other keys", () => {
   const database = makeDatabase();
-  // Removed expiry times must not mislead it.
+  // Removed expiry times must not mislead the policy.
   for (const db of [0, 1]) database.execute(["PERSIST", "k0"], { at: 1, db, id: "u" });
   database.execute(["PEXPIRE", "k2", "1000000"], { at: 1, db: 0, id: "u" });
-  const left = evict("volatile-ttl", database, 3);
-  assert.ok(staying.every((number) => left.has(number)));
-  assert.ok(left.has(0) && left.has(2));
+  const remaining = evict("volatile-ttl", database, 3);
+  assert.ok(staying.every((number) => remaining.has(number)));
+  assert.ok(remaining.has(0) && remaining.has(2));
   const rest = expiring.filter((number) => number > 2);
-  const first = rest.findIndex((number) => left.has(number));
+  const first = rest.findIndex((number) => remaining.has(number));
   assert.ok(first > 100);
-  assert.ok(rest.slice(first).every((number) => left.has(number)));
+  assert.ok(rest.slice(first).every((number) => remaining.has(number)));
 });
 
-test("what holds more counts for more: few keys go where they are large", () => {
+test("large values count for more: few keys are evicted if their values are large", () => {
   const database = new Database();
   for (let i = 0; i < 100; i++) {
     const members = Array.from({ length: 200 }, (_, j) => `member ${i} ${j}`);
@@ -98,10 +98,10 @@ test("what holds more counts for more: few keys go where they are large", () => 
   const environment = double<Environment>({ uptime: () => 0, random: () => 0.5 });
   const evictor = new Evictor("allkeys-random", database, environment);
   evictor.free(100_000, quiet);
-  assert.ok(evictor.evicted >= 2 && evictor.evicted <= 12, `${evictor.evicted} keys have gone`);
+  assert.ok(evictor.evicted >= 2 && evictor.evicted <= 12, `${evictor.evicted} keys were evicted`);
 });
 
-test("many keys go in slices, others having their turn between; who asks again meanwhile changes the aim", async () => {
+test("many keys are evicted in slices between other clients' turns, and a new request replaces the goal", async () => {
   const database = makeDatabase();
   let now = 0;
   const environment = double<Environment>({ uptime: () => now++, random: () => 0 });
@@ -115,7 +115,7 @@ test("many keys go in slices, others having their turn between; who asks again m
   assert.equal(exhausted, 1);
 });
 
-/** Reads keys by their numbers, some milliseconds after they were made. */
+/** Reads keys by number, a few milliseconds after they were created. */
 function use(database: Database, numbers: readonly number[], at: number): void {
   for (const number of numbers)
     database.execute(["GET", `k${number}`], { at, db: number < KEYS / 2 ? 0 : 1, id: "u" });
@@ -130,14 +130,17 @@ for (const [policy, times] of [
   ["allkeys-lfu", 200],
   ["volatile-lfu", 200],
 ] as const) {
-  test(`${policy} keeps what was used ${times === 1 ? "lately" : "often"}`, () => {
+  test(`${policy} keeps keys that were used ${times === 1 ? "recently" : "often"}`, () => {
     const usage = new Usage(times === 1 ? "lru" : "lfu", chanceOf(new SeededRandom(seed(), times)));
     const database = makeDatabase(usage);
     for (let i = 0; i < times; i++) use(database, used, 900);
-    const left = evict(policy, database, 4);
-    const gone = all.filter((number) => !left.has(number));
-    if (policy.startsWith("volatile")) assert.ok(gone.every((number) => number % 2 === 0));
-    const goneThoughUsed = gone.filter((number) => number % 5 === 0);
-    assert.ok(goneThoughUsed.length < gone.length / 20, `${goneThoughUsed.length} of ${gone.length}`);
+    const remaining = evict(policy, database, 4);
+    const evicted = all.filter((number) => !remaining.has(number));
+    if (policy.startsWith("volatile")) assert.ok(evicted.every((number) => number % 2 === 0));
+    const evictedThoughUsed = evicted.filter((number) => number % 5 === 0);
+    assert.ok(
+      evictedThoughUsed.length < evicted.length / 20,
+      `${evictedThoughUsed.length} of ${evicted.length}`,
+    );
   });
 }

@@ -1,4 +1,7 @@
-/** Tests daemons that reach --maxmemory: what they refuse, what they drop, and that memory is released. */
+/**
+ * Tests daemons that reach --maxmemory: the commands that they refuse, the keys that they evict, and the release of
+ * memory.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { refused } from "../../../engine/answers/request.js";
@@ -22,15 +25,15 @@ import { SeededRandom } from "../../support/seeded-random.js";
 const MIB = 1024 * 1024;
 const LIMIT = 48 * MIB;
 const VALUE = "v".repeat(16 * 1024);
-/** The number of these values; far more than fit. */
+/** The number of these values; far more than fit into memory. */
 const MANY = (3 * LIMIT) / VALUE.length;
 const BATCH = 64;
 /**
- * Writes between two readings: few compared to all keys, so that ten random keys are not all as new as those that are
- * read.
+ * The number of writes between two reads. It is small compared to the number of keys, so that ten random keys are
+ * rarely all as new as those that are read.
  */
 const READ_EVERY = 32;
-/** The resolution of the daemon's times of use, in milliseconds. */
+/** The resolution of the daemon's usage times, in milliseconds. */
 const USE_TICK_MS = 10;
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 const pair = makeKeyPair();
@@ -42,58 +45,60 @@ async function respOf(daemon: DaemonProcess): Promise<RedisConnection> {
 
 const isOom = (reply: Reply) => reply.kind === "error" && reply.text === OOM;
 
-/** Sets keys until one is refused. @returns how many were set; MANY: all */
+/** Sets keys until one is refused. @returns the number of keys that were set; MANY: all of them */
 async function fill(client: RedisConnection, name = "k", rest: readonly string[] = []): Promise<number> {
-  let taken = 0;
-  for (let i = 0; i < MANY && taken === i; i += BATCH) {
+  let accepted = 0;
+  for (let i = 0; i < MANY && accepted === i; i += BATCH) {
     for (let j = i; j < i + BATCH; j++) client.queue(["SET", `${name}${j}`, VALUE + j, ...rest]);
     for (const reply of await client.flush()) {
-      if (reply.kind === "status") taken++;
+      if (reply.kind === "status") accepted++;
       else assert.ok(isOom(reply), JSON.stringify(reply));
     }
   }
-  return taken;
+  return accepted;
 }
 
-test("a full daemon refuses what needs memory, serves the rest, and takes it again when there is room", async () => {
+test("a full daemon refuses commands that need memory, serves the others, and accepts all when there is space again", async () => {
   await using daemon = await startDaemon(["-s", pair.file, "--resp", "0", "--maxmemory", "48MiB"]);
   using client = await respOf(daemon);
   const count = await fill(client);
-  assert.ok(count < MANY && count * VALUE.length > LIMIT / 3, `${count} keys were taken`);
+  assert.ok(count < MANY && count * VALUE.length > LIMIT / 3, `${count} keys were accepted`);
   assert.ok(isOom(await client.call("LPUSH", "l", "1")));
   assert.deepEqual(await client.call("GET", "k0"), bulk(`${VALUE}0`));
 
   using signer = await EnvelopeClient.open(daemon.port, pair);
-  const said = await signer.ask([
+  const refusal = await signer.ask([
     ["GET", "k1"],
     ["SET", "k1", "v"],
   ]);
-  assert.ok(said.kind === "refused" && said.code === "out-of-memory" && said.effect === "not-applied");
+  assert.ok(
+    refusal.kind === "refused" && refusal.code === "out-of-memory" && refusal.effect === "not-applied",
+  );
   assert.deepEqual(await signer.replies([["GET", "k1"]]), [bulk(`${VALUE}1`)]);
   assert.deepEqual(await signer.replies([["DEL", "k1"]]), [integer(1)]);
 
   assert.deepEqual(await client.call("EXISTS", "k1"), integer(0));
   assert.equal((await client.call("FLUSHALL")).kind, "status");
-  await until("there is room again", async () => (await client.call("SET", "k", "v")).kind === "status");
-  assert.ok((await fill(client)) < MANY, "and it is bounded as before");
+  await until("there is space again", async () => (await client.call("SET", "k", "v")).kind === "status");
+  assert.ok((await fill(client)) < MANY, "the limit still applies");
 });
 
-test("a full daemon that records refuses before it records", async () => {
+test("a full daemon that records commands refuses them before it records them", async () => {
   using folder = makeFolder();
-  const kept = ["-s", pair.file, "--data", folder.path, "--fsync", "never", "--resp", "0"];
+  const options = ["-s", pair.file, "--data", folder.path, "--fsync", "never", "--resp", "0"];
   const keysOf = async (client: RedisConnection) => await client.call("DBSIZE");
-  let taken: number;
+  let accepted: number;
   {
-    await using daemon = await startDaemon([...kept, "--maxmemory", "48MiB"]);
+    await using daemon = await startDaemon([...options, "--maxmemory", "48MiB"]);
     using client = await respOf(daemon);
-    taken = await fill(client);
-    assert.ok(taken < MANY);
-    assert.deepEqual(await keysOf(client), integer(taken));
+    accepted = await fill(client);
+    assert.ok(accepted < MANY);
+    assert.deepEqual(await keysOf(client), integer(accepted));
     await daemon.stop();
   }
-  await using daemon = await startDaemon(kept);
+  await using daemon = await startDaemon(options);
   using client = await respOf(daemon);
-  assert.deepEqual(await keysOf(client), integer(taken), "what was refused is not in the folder");
+  assert.deepEqual(await keysOf(client), integer(accepted), "the folder does not contain refused writes");
 });
 
 test("a daemon that evicts any key refuses nothing and stays near its limit", async () => {
@@ -102,12 +107,12 @@ test("a daemon that evicts any key refuses nothing and stays near its limit", as
   ]);
   using client = await respOf(daemon);
   assert.equal(await fill(client), MANY);
-  await until("what is left fits", async () => {
+  await until("the remaining keys fit", async () => {
     const size = await client.call("DBSIZE");
     return size.kind === "integer" && Number(size.value) * VALUE.length < LIMIT;
   });
   assert.equal((await client.call("SET", "k", "v")).kind, "status");
-  // In one turn, so that no other command runs between them.
+  // Both run in one turn, so that no other command runs between them.
   for (const argv of [["MULTI"], ["INFO", "memory", "stats"], ["DBSIZE"], ["EXEC"]]) client.queue(argv);
   const done = (await client.flush()).at(-1);
   assert.ok(done?.kind === "array");
@@ -123,7 +128,7 @@ test("a daemon that evicts any key refuses nothing and stays near its limit", as
 });
 
 for (const policy of some(["allkeys-lru", "allkeys-lfu"]))
-  test(`a daemon that evicts by use (${policy}) keeps what its clients go on reading`, async () => {
+  test(`a daemon that evicts by usage (${policy}) keeps the keys that its clients continue to read`, async () => {
     await using daemon = await startDaemon([
       ...["--resp", "0", "--maxmemory", "48MiB", "--maxmemory-policy", policy],
     ]);
@@ -149,7 +154,7 @@ for (const policy of some(["allkeys-lru", "allkeys-lfu"]))
     );
   });
 
-test("a daemon that evicts keys that expire keeps the others, and refuses when only they are left", async () => {
+test("a daemon that evicts expiring keys keeps the others, and refuses writes when only these are left", async () => {
   const policy = new SeededRandom(seed()).oneOf(["volatile-ttl", "volatile-random"]);
   await using daemon = await startDaemon([
     ...["--resp", "0", "--maxmemory", "48MiB", "--maxmemory-policy", policy],
@@ -157,27 +162,28 @@ test("a daemon that evicts keys that expire keeps the others, and refuses when o
   using client = await respOf(daemon);
   for (let i = 0; i < 500; i++) client.queue(["SET", `stays${i}`, VALUE + i]);
   await client.flush();
-  assert.equal(await fill(client, "goes", ["EX", "10000"]), MANY, policy);
+  assert.equal(await fill(client, "expires", ["EX", "10000"]), MANY, policy);
   for (let i = 0; i < 500; i++) client.queue(["STRLEN", `stays${i}`]);
   const lengths = await client.flush();
   assert.ok(lengths.every((reply) => reply.kind === "integer" && Number(reply.value) > VALUE.length));
   assert.ok((await fill(client)) < MANY);
 });
 
-test("CONFIG SET bounds memory and lifts the bound again, and chooses what goes", async () => {
+test("CONFIG SET sets and removes the memory limit, and selects the eviction policy", async () => {
   await using daemon = await startDaemon(["--resp", "0"]);
   using client = await respOf(daemon);
   const isSet = async (...setting: string[]) =>
     (await client.call("CONFIG", "SET", ...setting)).kind === "status";
-  const told = async () => (await client.call("CONFIG", "GET", "maxmemory", "maxmemory-policy")) as unknown;
+  const settings = async () =>
+    (await client.call("CONFIG", "GET", "maxmemory", "maxmemory-policy")) as unknown;
   assert.ok(await isSet("maxmemory", "1mb", "timeout", "9"));
   assert.ok(isOom(await client.call("SET", "k", "v")));
   assert.ok(await isSet("maxmemory-policy", "allkeys-random"));
   assert.deepEqual(
-    await told(),
+    await settings(),
     array(["maxmemory", String(MIB), "maxmemory-policy", "allkeys-random"].map(bulk)),
   );
-  assert.ok(!(await isSet("maxmemory", "0", "maxmemory-policy", "allkeys-lru")), "keys' use is not kept");
+  assert.ok(!(await isSet("maxmemory", "0", "maxmemory-policy", "allkeys-lru")), "key usage is not tracked");
   assert.ok(await isSet("maxmemory", "0", "maxmemory-policy", "noeviction"));
   assert.equal((await client.call("SET", "k", "v")).kind, "status");
 
@@ -188,7 +194,7 @@ test("CONFIG SET bounds memory and lifts the bound again, and chooses what goes"
   assert.ok(refused.kind === "error" && /one of the following: noeviction$/.test(refused.text));
 });
 
-test("CONFIG SET goes between the policies that need no more of keys' use than is kept from the start", async () => {
+test("CONFIG SET can switch between policies that need only the key usage tracked from the start", async () => {
   await using daemon = await startDaemon([
     ...["--resp", "0", "--maxmemory", "1GiB", "--maxmemory-policy", "allkeys-lru"],
   ]);
@@ -202,7 +208,7 @@ test("CONFIG SET goes between the policies that need no more of keys' use than i
   assert.equal((await client.call("OBJECT", "IDLETIME", "k")).kind, "integer");
 });
 
-test("a limit that V8's heap would not reach is said at the start, with what to do", async () => {
+test("a limit that V8's heap cannot reach is reported at the start, with the remedy", async () => {
   const isAbout = ({ msg }: LogLine) => msg.includes("V8's heap");
   await using daemon = await startDaemon(["--maxmemory", "900GiB"]);
   assert.match((await daemon.logged(isAbout)).msg, /NODE_OPTIONS=--max-old-space-size=1152000$/);
@@ -223,7 +229,7 @@ function makeMemory(): { isFull: boolean } & MemoryLimit {
   return double<MemoryLimit>(memory);
 }
 
-test("an envelope that was refused for want of memory is not applied when it comes again and there is room", () => {
+test("an envelope refused because of full memory is not applied when it is sent again later", () => {
   const memory = makeMemory();
   const clock = { now: 1_790_000_000_000 };
   const scene = makeScene({ clock, pair, parts: { memory } });
@@ -238,7 +244,7 @@ test("an envelope that was refused for want of memory is not applied when it com
   assert.equal(scene.get("k"), "w");
 });
 
-test("version 1 is refused by closing, with the reason in the log", async () => {
+test("in version 1 a refusal closes the connection, with the reason in the log", async () => {
   const backends = [new MemoryBackend(realEnvironment)];
   await using daemon = await startInProcess({ backends, memory: makeMemory() });
   const answer = async (line: string) => {
@@ -247,7 +253,7 @@ test("version 1 is refused by closing, with the reason in the log", async () => 
     return await client.rest();
   };
   assert.equal(await answer("SET k v"), "");
-  await until("it is in the log", () => daemon.log.some(({ reason }) => reason === "out-of-memory"));
+  await until("the refusal is in the log", () => daemon.log.some(({ reason }) => reason === "out-of-memory"));
   using reader = await RawClient.open(daemon.port);
   reader.command("EXISTS k");
   assert.match(await reader.answer(), /0/);

@@ -1,4 +1,4 @@
-/** Tests when the daemon's memory counts as full: by the values of a gauge, on a clock that the test moves. */
+/** Tests when the daemon's memory counts as full, with a fake gauge and a clock that the test advances. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HeapGauge, type MemoryGauge } from "../../../engine/memory/memory-gauge.js";
@@ -11,7 +11,7 @@ import { double } from "../../support/double.js";
 const LIMIT = 1000;
 const LOOK_MS = 50;
 
-/** A gauge with live objects and garbage. A collection removes the latter. */
+/** A gauge with live objects and garbage. A collection removes the garbage. */
 class FakeGauge implements MemoryGauge {
   readonly most = Number.POSITIVE_INFINITY;
   live = 0;
@@ -56,7 +56,7 @@ async function withLimit(
   const gauge = new FakeGauge();
   const limit = new MemoryLimit({ bytes: LIMIT, policy }, database, gauge, environment);
   const wait = (milliseconds: number) => {
-    for (let left = milliseconds; left > 0; left -= LOOK_MS) {
+    for (let remaining = milliseconds; remaining > 0; remaining -= LOOK_MS) {
       now += LOOK_MS;
       next?.();
     }
@@ -64,7 +64,7 @@ async function withLimit(
   await limit.start();
   check({ gauge, limit, wait });
   await limit.stop();
-  assert.equal(next, null, "it looks no more");
+  assert.equal(next, null, "the limit has stopped reading the gauge");
 }
 
 /** Returns a database with a hundred small keys. */
@@ -74,7 +74,7 @@ function filledDatabase(): Database {
   return database;
 }
 
-test("garbage above the limit is collected, and refuses nothing", () =>
+test("garbage above the limit is collected, and nothing is refused", () =>
   withLimit(({ gauge, limit, wait }) => {
     gauge.live = 500;
     wait(1000);
@@ -97,7 +97,7 @@ test("collections for little garbage are seconds apart", () =>
     assert.ok(!limit.isFull);
   }));
 
-test("live objects above the limit are found out, at once if they are many, and what needs memory is refused", () =>
+test("live objects above the limit are detected, immediately if there are many, and commands that need memory are refused", () =>
   withLimit(({ gauge, limit, wait }) => {
     wait(LOOK_MS);
     gauge.live = 1001;
@@ -119,17 +119,21 @@ test("live objects above the limit are found out, at once if they are many, and 
       ]),
       null,
     );
-    assert.equal(limit.refusal([["no-such-command"], ["SET"]]), null, "whose mistakes are told as ever");
+    assert.equal(
+      limit.refusal([["no-such-command"], ["SET"]]),
+      null,
+      "mistakes in a command are reported as usual",
+    );
   }));
 
-test("memory that is full is not full any more when it has come back, whether or not V8 has noticed", () =>
+test("memory is no longer full once it was released, whether or not V8 has noticed", () =>
   withLimit(({ gauge, limit, wait }) => {
     gauge.live = 1200;
     wait(LOOK_MS);
     assert.ok(limit.refuses(true));
     [gauge.live, gauge.garbage] = [100, 1100];
     wait(10_000);
-    assert.equal(gauge.collections, 1, "nobody asks");
+    assert.equal(gauge.collections, 1, "no collection without a need");
     assert.ok(!limit.refuses(true));
     assert.equal(gauge.collections, 2);
     gauge.live = 1200;
@@ -137,10 +141,10 @@ test("memory that is full is not full any more when it has come back, whether or
     assert.ok(limit.isFull);
     gauge.live = 100;
     wait(LOOK_MS);
-    assert.ok(!limit.isFull, "a look at the gauge is enough");
+    assert.ok(!limit.isFull, "one reading of the gauge is enough");
   }));
 
-test("what is refused costs no collections, however low the limit", () =>
+test("refused commands cause no collections, however low the limit is", () =>
   withLimit(({ gauge, limit, wait }) => {
     gauge.live = 100_000;
     limit.bytes = 1;
@@ -153,7 +157,7 @@ test("what is refused costs no collections, however low the limit", () =>
     assert.equal(gauge.collections, collections);
   }));
 
-test("when most keys have gone memory is looked at at once, and once only", () => {
+test("when most keys are gone the memory is measured immediately, but only once", () => {
   const keyspace = { size: 100 };
   const database = double<Database>({ keyspaces: [keyspace] });
   return withLimit(
@@ -177,7 +181,7 @@ test("when most keys have gone memory is looked at at once, and once only", () =
   );
 });
 
-test("a limit that is raised or lifted counts at once", () =>
+test("a limit that is raised or removed takes effect immediately", () =>
   withLimit(({ gauge, limit, wait }) => {
     gauge.live = 1200;
     wait(LOOK_MS);
@@ -190,14 +194,14 @@ test("a limit that is raised or lifted counts at once", () =>
     assert.ok(!limit.isFull);
   }));
 
-test("keys go until there is room, and only when none is left is anything refused", () => {
+test("keys are evicted until there is space, and commands are refused only when no keys are left", () => {
   const database = filledDatabase();
   const keys = () => database.keyspaces.reduce((sum, { size }) => sum + size, 0);
   return withLimit(({ gauge, limit, wait }) => {
     gauge.live = 2000;
     wait(LOOK_MS);
     assert.ok(!limit.isFull);
-    assert.ok(keys() < 99 && keys() > 80, `${keys()} keys are left`);
+    assert.ok(keys() < 99 && keys() > 80, `${keys()} keys remain`);
     assert.equal(limit.evicted, 100 - keys());
     gauge.live = 200_000;
     wait(10_000);
@@ -207,7 +211,7 @@ test("keys go until there is room, and only when none is left is anything refuse
   }, database);
 });
 
-test("another policy counts from then on, where keys may be evicted at all", async () => {
+test("a new policy applies immediately where keys may be evicted", async () => {
   await withLimit(({ gauge, limit, wait }) => {
     assert.ok(limit.policies.includes("volatile-ttl"));
     limit.policy = "noeviction";
@@ -217,7 +221,7 @@ test("another policy counts from then on, where keys may be evicted at all", asy
     limit.policy = "allkeys-random";
     assert.ok(!limit.isFull);
     const { evicted } = limit;
-    assert.ok(evicted > 0 && evicted < 100, `${evicted} keys have gone`);
+    assert.ok(evicted > 0 && evicted < 100, `${evicted} keys were evicted`);
     limit.policy = "volatile-ttl";
     assert.deepEqual([limit.evicted, limit.policy], [evicted, "volatile-ttl"]);
     assert.ok(limit.isFull, "none of the keys expires");
@@ -229,7 +233,7 @@ test("another policy counts from then on, where keys may be evicted at all", asy
   });
 });
 
-test("what V8 collects by itself of evicted keys hides no growth", () =>
+test("memory of evicted keys that V8 itself collects does not hide growth", () =>
   withLimit(({ gauge, limit, wait }) => {
     gauge.live = 1400;
     wait(LOOK_MS);
@@ -242,7 +246,7 @@ test("what V8 collects by itself of evicted keys hides no growth", () =>
     assert.equal(gauge.collections, 2);
   }, filledDatabase()));
 
-test("the gauge of this process sees what is held, and that it is given back", () => {
+test("the gauge of this process counts allocated memory until it is released", () => {
   const gauge = new HeapGauge();
   gauge.collect();
   const before = gauge.used();
@@ -253,6 +257,6 @@ test("the gauge of this process sees what is held, and that it is given back", (
   held = null;
   buffer = null;
   gauge.collect();
-  assert.ok(gauge.used() - before < 2_000_000, `${gauge.used() - before} bytes are left`);
+  assert.ok(gauge.used() - before < 2_000_000, `${gauge.used() - before} bytes remain`);
   assert.ok(gauge.most > gauge.used());
 });

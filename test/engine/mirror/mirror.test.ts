@@ -1,4 +1,4 @@
-/** Tests a Redis that mirrors the fold, with a real one: it reaches the same state after every fault. */
+/** Tests a real Redis that mirrors the fold: it reaches the same state after every fault. */
 import assert from "node:assert/strict";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -29,11 +29,11 @@ const writing = comparedGrammars.filter(({ name }) => {
   return command instanceof CommandFailure || command.writes;
 });
 
-/** A port in front of Redis that can hold subscribed connections, with both ends open. */
+/** A port in front of Redis that can stop forwarding subscribed connections while both ends stay open. */
 class HalfOpen {
   readonly #server: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
-  readonly #hearing = new Set<readonly [Socket, Socket]>();
+  readonly #subscribed = new Set<readonly [Socket, Socket]>();
 
   private constructor(target: number) {
     this.#server = createServer((socket) => {
@@ -41,7 +41,7 @@ class HalfOpen {
       this.#pairs.add(pair);
       for (const [from, to] of [pair, pair.toReversed()] as [Socket, Socket][]) {
         from.on("data", (chunk: Buffer) => {
-          if (/subscribe/i.test(chunk.toString("latin1"))) this.#hearing.add(pair);
+          if (/subscribe/i.test(chunk.toString("latin1"))) this.#subscribed.add(pair);
           to.write(chunk);
         });
         from.on("error", () => {});
@@ -61,7 +61,7 @@ class HalfOpen {
   }
 
   stall(): void {
-    for (const pair of this.#hearing) for (const socket of pair) socket.pause();
+    for (const pair of this.#subscribed) for (const socket of pair) socket.pause();
   }
 
   close(): void {
@@ -81,7 +81,7 @@ describe("a mirror", { skip }, () => {
     await redis.call("FLUSHALL");
   });
 
-  test(`has what the fold has, of every type, also when units come late (seed ${seed})`, async () => {
+  test(`the mirror has the fold's keys of every type, also when units arrive late (seed ${seed})`, async () => {
     const fold = new MirroredFold();
     await using running = await startMirror(fold, server.port);
     const random = new SeededRandom(seed, 19);
@@ -103,7 +103,7 @@ describe("a mirror", { skip }, () => {
     assert.equal(running.figures.foreign, 0);
   });
 
-  test("what others write there is taken back, and told", async () => {
+  test("other clients' writes to the mirror are reverted and logged", async () => {
     const fold = new MirroredFold();
     await using running = await startMirror(fold, server.port);
     fold.apply(["SET", "k", "ours"]);
@@ -115,13 +115,13 @@ describe("a mirror", { skip }, () => {
     stranger.queue(["SELECT", "3"]);
     stranger.queue(["HDEL", "h", "a"]);
     await stranger.flush();
-    await until("all three are found", () => running.figures.foreign === 3);
+    await until("all three writes are found", () => running.figures.foreign === 3);
     await untilLevel(running);
     assert.deepEqual(await differences(fold, server.port), []);
     assert.ok(running.log.some(({ msg }) => msg.startsWith("other clients have written to the mirror")));
   });
 
-  test("a key that expires there is no one's writing", async () => {
+  test("a key that expires in the mirror does not count as another client's write", async () => {
     const fold = new MirroredFold();
     await using running = await startMirror(fold, server.port);
     fold.apply(["SET", "short", "v", "PXAT", String(Date.now() + 300)]);
@@ -129,7 +129,7 @@ describe("a mirror", { skip }, () => {
     fold.apply(["SET", "long", "v", "EX", "1000"]);
     await untilLevel(running);
     using redis = await RedisConnection.open(server.port);
-    await until("it is gone", async () => {
+    await until("the expired key is removed", async () => {
       const reply = await redis.call("EXISTS", "short");
       return reply.kind === "integer" && reply.value === 0;
     });
@@ -139,7 +139,7 @@ describe("a mirror", { skip }, () => {
     assert.equal(running.figures.foreign, 1);
   });
 
-  test("it is filled again when others empty it, and when they take the mark away", async () => {
+  test("the mirror is filled again after other clients have emptied it or removed the mark", async () => {
     const fold = new MirroredFold();
     await using running = await startMirror(fold, server.port);
     for (let i = 0; i < 1200; i++) fold.apply(["SET", `k${i}`, String(i)]);
@@ -147,7 +147,7 @@ describe("a mirror", { skip }, () => {
     using stranger = await RedisConnection.open(server.port);
     for (const command of [["FLUSHALL"], ["SELECT", "0"], ["DEL", MARK_KEY]]) {
       await stranger.call(...command);
-      await until(`${command.join(" ")} is mended`, async () => {
+      await until(`the effect of ${command.join(" ")} is repaired`, async () => {
         const mark = await stranger.call("EXISTS", MARK_KEY);
         const isMarked = mark.kind === "integer" && mark.value === 1;
         return (
@@ -155,10 +155,10 @@ describe("a mirror", { skip }, () => {
         );
       });
     }
-    assert.ok(running.log.some(({ msg }) => msg === "the mirror is not what was written to it"));
+    assert.ok(running.log.some(({ msg }) => msg === "the mirror differs from what was written to it"));
   });
 
-  test("a Redis with another daemon's mark is left alone, until an administrator gives it up", async () => {
+  test("a Redis with another daemon's mark is not touched until an administrator takes it over", async () => {
     const other = new MirroredFold();
     const fold = new MirroredFold();
     fold.apply(["SET", "k", "ours"]);
@@ -172,14 +172,14 @@ describe("a mirror", { skip }, () => {
     second.mirror.repair(true);
     await untilLevel(second);
     assert.deepEqual(await differences(fold, server.port), []);
-    await until("the first one lets go", () => {
+    await until("the first daemon stops writing", () => {
       other.apply(["SET", "more", "theirs"]);
       return first.figures.state === "refused";
     });
     assert.deepEqual(await differences(fold, server.port), []);
   });
 
-  test("a Redis with keys and no mark is left alone as well", async () => {
+  test("a Redis that has keys but no mark is not touched either", async () => {
     using redis = await RedisConnection.open(server.port);
     await redis.call("SET", "precious", "1");
     const fold = new MirroredFold();
@@ -190,7 +190,7 @@ describe("a mirror", { skip }, () => {
     await untilLevel(running);
   });
 
-  test("a daemon that stopped in peace goes on without comparing, one that did not compares", async () => {
+  test("a daemon that was stopped properly continues without a comparison, any other daemon compares", async () => {
     const fold = new MirroredFold();
     fold.apply(["SET", "k", "v"]);
     const { mirror, ...first } = await startMirror(fold, server.port);
@@ -206,12 +206,12 @@ describe("a mirror", { skip }, () => {
     fold.apply(["SET", "k", "while no mirror ran"]);
     await using third = await startMirror(fold, server.port);
     await untilLevel(third);
-    assert.equal(third.figures.compared?.reason, "the timeline is another than it was");
+    assert.equal(third.figures.compared?.reason, "the timeline is not the same as before");
     assert.deepEqual(third.figures.compared.named, ["0:k"]);
     assert.deepEqual(await differences(fold, server.port), []);
   });
 
-  test("when Redis is full the fold goes on, what goes makes room, and it is level when there is some", async () => {
+  test("while Redis is full the fold continues, deletions free memory, and the mirror catches up when there is space", async () => {
     const fold = new MirroredFold();
     await using running = await startMirror(fold, server.port);
     fold.apply(["SET", "big", "x".repeat(1_000_000)]);
@@ -221,7 +221,7 @@ describe("a mirror", { skip }, () => {
     fold.apply(["SET", "more", "y".repeat(1000)]);
     fold.apply(["DEL", "big"]);
     await until("it says so", () => running.figures.trouble?.startsWith("OOM") === true);
-    await until("what is gone is gone there", async () => {
+    await until("the deleted keys are deleted in Redis", async () => {
       const reply = await redis.call("EXISTS", "big");
       return reply.kind === "integer" && reply.value === 0;
     });
@@ -232,7 +232,7 @@ describe("a mirror", { skip }, () => {
     assert.deepEqual(await differences(fold, server.port), []);
   });
 
-  test("a Redis that takes no writes says why all the while, and has everything once it does", async () => {
+  test("a Redis that refuses writes is reported all the time, and receives everything once it accepts them", async () => {
     const fold = new MirroredFold();
     await using running = await startMirror(fold, server.port);
     await untilLevel(running);
@@ -249,7 +249,7 @@ describe("a mirror", { skip }, () => {
     };
     const since = await connections();
     running.mirror.repair(false);
-    await until("it has tried again", async () => (await connections()) >= since + 4);
+    await until("the mirror has tried again", async () => (await connections()) >= since + 4);
     assert.deepEqual([running.figures.trouble?.slice(0, 10), lines()], ["NOREPLICAS", before]);
     await redis.call("CONFIG", "SET", "min-replicas-to-write", "0");
     await untilLevel(running);
@@ -257,7 +257,7 @@ describe("a mirror", { skip }, () => {
     assert.deepEqual(await differences(fold, server.port), []);
   });
 
-  test("documents are left out, and more keys than may wait are found by comparing", async () => {
+  test("documents are left out, and a comparison finds changed keys beyond the limit", async () => {
     const fold = new MirroredFold();
     await using running = await startMirror(fold, server.port, { keys: 1000 });
     await untilLevel(running);
@@ -270,7 +270,7 @@ describe("a mirror", { skip }, () => {
     assert.match(running.figures.compared?.reason ?? "", /^more keys changed than --mirror-keys/);
   });
 
-  test("a connection that hears nothing any more, though it stands, is left, and what it missed is found", async (t) => {
+  test("a connection that stays open but receives nothing is closed, and a comparison finds what it missed", async (t) => {
     const fold = new MirroredFold();
     fold.apply(["SET", "k", "ours"]);
     const between = await HalfOpen.open(server.port);
@@ -280,11 +280,11 @@ describe("a mirror", { skip }, () => {
     between.stall();
     using redis = await RedisConnection.open(server.port);
     await redis.call("SET", "k", "theirs");
-    await until("it is taken back", async () => (await differences(fold, server.port)).length === 0);
-    await until("all was compared", () => running.figures.compared?.reason === "it was away");
+    await until("the change is reverted", async () => (await differences(fold, server.port)).length === 0);
+    await until("all was compared", () => running.figures.compared?.reason === "it was disconnected");
   });
 
-  test("a comparison finds what nothing told", async () => {
+  test("a comparison finds changes that no event reported", async () => {
     const fold = new MirroredFold();
     fold.apply(["ZADD", "z", "1", "a", "2", "b"]);
     fold.apply(["SADD", "s", "1", "2"]);

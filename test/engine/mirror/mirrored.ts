@@ -1,4 +1,4 @@
-/** A fold for a mirror, without a timeline: it applies units, undoes them, and applies them again after late ones. */
+/** A fold for a mirror, without a timeline. It applies units, undoes them, and applies them again after late ones. */
 import { Changes } from "../../../engine/backends/changes.js";
 import { Mirror } from "../../../engine/mirror/mirror.js";
 import type { MirrorFigures, MirrorParts } from "../../../engine/mirror/mirror-parts.js";
@@ -14,7 +14,7 @@ import type { LogLine } from "../../support/daemon-process.js";
 import { keepLog } from "../../support/log-lines.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 
-/** All databases of the fold. */
+/** The numbers of all databases of the fold. */
 const DBS = [...Array(16).keys()];
 
 export const OWN = "a".repeat(64);
@@ -70,11 +70,11 @@ export interface RunningMirror extends AsyncDisposable {
   readonly log: readonly LogLine[];
 }
 
-/** Starts a mirror. @param given  options that differ from the usual */
+/** Starts a mirror. @param overrides  options that differ from the defaults */
 export async function startMirror(
   fold: MirroredFold,
   port: number,
-  given: Partial<MirrorParts> = {},
+  overrides: Partial<MirrorParts> = {},
 ): Promise<RunningMirror> {
   const { log, lines } = keepLog("info");
   const mirror = new Mirror({
@@ -88,7 +88,7 @@ export async function startMirror(
     keys: 100_000,
     compareEvery: 0,
     compareRate: 1_000_000,
-    ...given,
+    ...overrides,
   });
   await mirror.start();
   return {
@@ -101,7 +101,7 @@ export async function startMirror(
   };
 }
 
-/** Returns how Redis and the fold differ. */
+/** Returns the differences between Redis and the fold. */
 export async function differences({ database }: MirroredFold, port: number): Promise<readonly string[]> {
   using redis = await RedisConnection.open(port);
   const theirs = new Map(await stateOfRedis(redis, DBS));

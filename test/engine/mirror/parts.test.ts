@@ -1,12 +1,11 @@
 /**
- * Tests the components of a mirror in isolation: its options, its mark, the waiting keys, and the comparison of
- * values.
+ * Tests the components of a mirror in isolation: its options, its mark, the waiting keys, and the comparison of values.
  */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { DirtyKeys } from "../../../engine/mirror/dirty-keys.js";
-import { LOOK_BYTES_MAX, lookAt } from "../../../engine/mirror/looking.js";
+import { compareKeys, LOOK_BYTES_MAX } from "../../../engine/mirror/looking.js";
 import { type Claimant, formatMark, judgeMark, MARK_KEY, parseMark } from "../../../engine/mirror/mark.js";
 import type { MirroredFold } from "../../../engine/mirror/mirror-parts.js";
 import { compareKey, type RedisCommand } from "../../../engine/mirror/mirrored-key.js";
@@ -31,7 +30,7 @@ const MARK = {
   whole: "1:aa/2:bb",
 };
 
-test("-d redis beside --data is a mirror, and the daemon's memory answers", () => {
+test("-d redis in addition to --data is a mirror, and the daemon answers from its own memory", () => {
   const key = makeKeyPair().file;
   const from = (...args: string[]) => settingsFrom(["-s", key, ...args]);
   const settings = from("--data", "d", "-d", "redis:db:1");
@@ -55,17 +54,17 @@ describe("a mark", () => {
     whole: "3:aa/4:bb",
     takesOver: false,
   };
-  const judged = (text: string | null, isEmpty: boolean, given: Partial<Claimant> = {}) =>
-    judgeMark(text, isEmpty, { ...claimant, ...given }).kind;
+  const judged = (text: string | null, isEmpty: boolean, overrides: Partial<Claimant> = {}) =>
+    judgeMark(text, isEmpty, { ...claimant, ...overrides }).kind;
 
-  test("is read as it was written, and nothing else is one", () => {
+  test("a mark is parsed as it was written, and other texts are rejected", () => {
     assert.deepEqual(parseMark(formatMark(MARK)), MARK);
     const whole = formatMark(MARK);
     for (const text of ["", "1", `${whole} `, whole.slice(1), whole.replace("cluster=c", "cluster=C")])
       assert.equal(parseMark(text), null);
   });
 
-  test("says whether to go on, to compare, or to leave Redis alone", () => {
+  test("a mark determines whether the mirror continues, compares, or does not touch Redis", () => {
     const text = formatMark(MARK);
     assert.equal(judged(text, false, { written: [text] }), "same");
     assert.equal(judged(text, false, { whole: MARK.whole }), "same");
@@ -88,7 +87,7 @@ describe("a mark", () => {
   });
 });
 
-test("keys wait once each, in order, until there are too many of them", () => {
+test("each key waits only once, in order, until there are too many keys", () => {
   let woken = 0;
   const dirty = new DirtyKeys(3, () => woken++);
   for (const key of ["a", "b", "a", MARK_KEY]) dirty.keyChanged(0, key);
@@ -104,43 +103,46 @@ test("keys wait once each, in order, until there are too many of them", () => {
   dirty.keyChanged(0, "while lost");
   dirty.begin();
   assert.equal(dirty.size, 0);
-  // Keys that it finds itself do not count towards the limit.
+  // Keys that the mirror itself finds do not count towards the limit.
   dirty.add(["a", "b", "c", "d"].map((key) => ({ db: 0, key })));
   assert.equal(dirty.size, 4);
 });
 
-test("keys that are taken while others come are each taken once, in order", () => {
+test("keys that are removed while others arrive are each removed once, in order", () => {
   const dirty = new DirtyKeys(1000, () => {});
-  const taken: (string | undefined)[] = [];
-  const [come, take] = [(key: string) => dirty.keyChanged(0, key), () => taken.push(dirty.shift()?.key)];
-  for (const key of ["a", "b"]) come(key);
-  take();
-  for (const key of ["a", "b", "c"]) come(key);
-  for (let i = 0; i < 4; i++) take();
-  come("d");
-  take();
-  come("e");
+  const removed: (string | undefined)[] = [];
+  const [change, remove] = [
+    (key: string) => dirty.keyChanged(0, key),
+    () => removed.push(dirty.shift()?.key),
+  ];
+  for (const key of ["a", "b"]) change(key);
+  remove();
+  for (const key of ["a", "b", "c"]) change(key);
+  for (let i = 0; i < 4; i++) remove();
+  change("d");
+  remove();
+  change("e");
   dirty.lose("");
   dirty.begin();
-  come("f");
-  take();
-  for (let i = 0; i < 300; i++) come(`n${i}`);
+  change("f");
+  remove();
+  for (let i = 0; i < 300; i++) change(`n${i}`);
   for (let i = 0; i < 299; i++) dirty.shift();
-  take();
-  assert.deepEqual(taken, ["a", "b", "a", "c", undefined, "d", "f", "n299"]);
+  remove();
+  assert.deepEqual(removed, ["a", "b", "a", "c", undefined, "d", "f", "n299"]);
   assert.equal(dirty.size, 0);
 });
 
-test("keys are asked for by the bytes of their values, and what should not be there by its name alone", async () => {
+test("keys are requested in portions by the size of their values, and a key that should not exist only by name", async () => {
   const database = new Database();
   const [length, count] = [300_000, 20];
   const unit = { at: 1, db: 0, id: "u".repeat(32) };
   for (let i = 0; i < count; i++) database.execute(["SET", `k${i}`, "v".repeat(length)], unit, []);
-  const asked: (readonly RedisCommand[])[] = [];
+  const requests: (readonly RedisCommand[])[] = [];
   const line = double<RedisLine>({
     present: async (keys) => keys,
     ask: async (commands: readonly RedisCommand[]) => {
-      asked.push(commands);
+      requests.push(commands);
       return commands.map(([name]) => (name === "DUMP" ? null : name === "EXISTS" ? "1" : "-1"));
     },
   });
@@ -151,22 +153,22 @@ test("keys are asked for by the bytes of their values, and what should not be th
     timed: <Result>(work: () => Result) => work(),
   };
   const names = Array.from({ length: count }, (_, i) => [`k${i}`, `strange${i}`]).flat();
-  const { different } = await lookAt(
+  const { different } = await compareKeys(
     line,
     names.map((key) => ({ db: 0, key })),
     scene,
   );
   assert.equal(different.length, 2 * count);
-  for (const commands of asked) {
+  for (const commands of requests) {
     const dumps = commands.filter(([name]) => name === "DUMP").length;
     assert.ok(dumps * length <= LOOK_BYTES_MAX, `${dumps}`);
     for (const [name, key] of commands) if (name === "DUMP") assert.match(String(key), /^k\d+$/);
   }
-  assert.ok(asked.length < count, `${asked.length}`);
+  assert.ok(requests.length < count, `${requests.length}`);
 });
 
-test("values are the same whatever their order says nothing about", () => {
-  const made = (...commands: readonly string[][]): Value => {
+test("values are equal if they differ only in an order that has no meaning", () => {
+  const valueMadeBy = (...commands: readonly string[][]): Value => {
     const database = new Database();
     for (const argv of commands) database.execute(argv, { at: 1000, db: 0, id: "u".repeat(32) });
     return database.keyspaces[0]?.find("k")?.value as Value;
@@ -176,26 +178,31 @@ test("values are the same whatever their order says nothing about", () => {
     ["XGROUP", "CREATE", "k", "g", "0"],
   ];
   const values: readonly Value[] = [
-    made(["SET", "k", "1"]),
-    made(["RPUSH", "k", "1", "2"]),
-    made(["RPUSH", "k", "2", "1"]),
-    made(["SADD", "k", "1", "2"]),
-    made(["SADD", "k", "1", "3"]),
-    made(["HSET", "k", "1", "2", "3", "4"]),
-    made(["HSET", "k", "1", "2", "3", "5"]),
-    made(["ZADD", "k", "1", "2", "3", "4"]),
-    made(["ZADD", "k", "1", "2", "3.5", "4"]),
-    made(["XADD", "k", "1-1", "f", "v"]),
-    made(...group),
-    made(...group, ["XREADGROUP", "GROUP", "g", "c", "STREAMS", "k", ">"]),
+    valueMadeBy(["SET", "k", "1"]),
+    valueMadeBy(["RPUSH", "k", "1", "2"]),
+    valueMadeBy(["RPUSH", "k", "2", "1"]),
+    valueMadeBy(["SADD", "k", "1", "2"]),
+    valueMadeBy(["SADD", "k", "1", "3"]),
+    valueMadeBy(["HSET", "k", "1", "2", "3", "4"]),
+    valueMadeBy(["HSET", "k", "1", "2", "3", "5"]),
+    valueMadeBy(["ZADD", "k", "1", "2", "3", "4"]),
+    valueMadeBy(["ZADD", "k", "1", "2", "3.5", "4"]),
+    valueMadeBy(["XADD", "k", "1-1", "f", "v"]),
+    valueMadeBy(...group),
+    valueMadeBy(...group, ["XREADGROUP", "GROUP", "g", "c", "STREAMS", "k", ">"]),
   ];
-  for (const [place, one] of values.entries())
-    for (const [at, other] of values.entries()) assert.equal(isSameValue(one, other), place === at);
-  assert.ok(isSameValue(made(["SADD", "k", "a", "b"]), made(["SADD", "k", "b", "a"])));
-  assert.ok(isSameValue(made(["HSET", "k", "a", "1", "b", "2"]), made(["HSET", "k", "b", "2", "a", "1"])));
+  for (const [index, one] of values.entries())
+    for (const [at, other] of values.entries()) assert.equal(isSameValue(one, other), index === at);
+  assert.ok(isSameValue(valueMadeBy(["SADD", "k", "a", "b"]), valueMadeBy(["SADD", "k", "b", "a"])));
+  assert.ok(
+    isSameValue(
+      valueMadeBy(["HSET", "k", "a", "1", "b", "2"]),
+      valueMadeBy(["HSET", "k", "b", "2", "a", "1"]),
+    ),
+  );
 });
 
-test("a key in Redis is compared with its time, and forms that are not known are told apart", () => {
+test("a key in Redis is compared with its expiry time, and unknown formats are reported separately", () => {
   const database = new Database();
   const now = 1_000_000;
   const expire = now + 60_000;
@@ -214,7 +221,7 @@ test("a key in Redis is compared with its time, and forms that are not known are
   assert.equal(compared("none", null, -2), "same");
   const footer = Buffer.alloc(10);
   assert.equal(compared("s", Buffer.concat([Buffer.from([99]), footer]), -1), "unreadable");
-  // A set in a listpack, as Redis 7.2 stores it: head, "b", "a", end.
+  // A set in a listpack, as Redis 7.2 stores it: header, "b", "a", end.
   const pack = Buffer.from([13, 0, 0, 0, 2, 0, 0x81, 0x62, 2, 0x81, 0x61, 2, 0xff]);
   assert.equal(compared("s", Buffer.concat([Buffer.from([20, pack.length]), pack, footer]), -1), "same");
 });

@@ -1,18 +1,18 @@
-/** Tests that an envelope of messages is delivered once, whatever its source and however late it is repeated. */
+/** Tests that an envelope of messages is delivered once, from whichever source, and however late it is repeated. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Channels, type Said } from "../../../engine/channels/channels.js";
+import { type ChannelMessage, Channels } from "../../../engine/channels/channels.js";
 import { Broadcasts } from "../../../engine/pipeline/broadcasts.js";
 import type { Environment } from "../../../net/process/environment.js";
 import { double } from "../../support/double.js";
 
-const NEWS: Said = { kind: "channel", channel: "news", text: "text" };
+const NEWS: ChannelMessage = { kind: "channel", channel: "news", text: "text" };
 const START = 1_000_000;
 
 class Scene {
   now = START;
-  heard = 0;
+  received = 0;
   passed = 0;
   missed = 0;
   readonly broadcasts: Broadcasts;
@@ -21,7 +21,7 @@ class Scene {
   constructor(most = 100) {
     const channels = new Channels();
     channels.add("channel", "news", {
-      hear: () => this.heard++,
+      receive: () => this.received++,
       miss: () => this.missed++,
       review() {},
     });
@@ -48,32 +48,32 @@ class Scene {
   }
 }
 
-test("the first copy is told and handed on; further ones are answered with who hears the channel", () => {
+test("the first copy is published and forwarded; later ones are answered with the number of subscribers", () => {
   const scene = new Scene();
   assert.deepEqual(scene.tell("id", START + 1), [1]);
   assert.deepEqual(scene.tell("id", START + 1), [1]);
-  assert.deepEqual([scene.heard, scene.passed, scene.missed], [1, 1, 0]);
+  assert.deepEqual([scene.received, scene.passed, scene.missed], [1, 1, 0]);
 });
 
-test("what lacks is told before what is said behind it, however soon that comes", () => {
+test("a gap event precedes the messages that follow the gap, however soon they arrive", () => {
   const scene = new Scene();
   scene.broadcasts.miss();
   scene.broadcasts.miss();
-  assert.deepEqual([scene.missed, scene.heard], [1, 0]);
+  assert.deepEqual([scene.missed, scene.received], [1, 0]);
   scene.tell("id", START + 1);
-  assert.deepEqual([scene.missed, scene.heard], [2, 1]);
+  assert.deepEqual([scene.missed, scene.received], [2, 1]);
   scene.tell("other", START + 2);
-  assert.deepEqual([scene.missed, scene.heard], [2, 2]);
+  assert.deepEqual([scene.missed, scene.received], [2, 2]);
 });
 
-test("what a member hands over is not handed on, and the client's own copy is not told again", () => {
+test("an envelope from a member is not forwarded, and the client's own copy is not published again", () => {
   const scene = new Scene();
   scene.tell("id", START + 1, false);
   scene.tell("id", START + 1);
-  assert.deepEqual([scene.heard, scene.passed], [1, 0]);
+  assert.deepEqual([scene.received, scene.passed], [1, 0]);
 });
 
-test("what is forgotten is never told again, whatever the clock does", () => {
+test("forgotten envelopes are never published again, whatever the clock does", () => {
   const scene = new Scene();
   scene.tell("id", START + 1);
   scene.now += 60_000;
@@ -81,48 +81,48 @@ test("what is forgotten is never told again, whatever the clock does", () => {
   assert.ok(scene.broadcasts.isKnown("id", START + 1));
   scene.now = START + 2;
   scene.tell("id", START + 1);
-  assert.equal(scene.heard, 2);
+  assert.equal(scene.received, 2);
 });
 
-test("nothing from before the start is told: the daemon that ran before may have told it", () => {
+test("nothing dated before the start is published, because the previous process may have published it", () => {
   const scene = new Scene();
   scene.tell("id", START);
-  assert.deepEqual([scene.heard, scene.missed], [0, 1], "and that it may lack is");
+  assert.deepEqual([scene.received, scene.missed], [0, 1], "the subscribers are sent a gap event");
 });
 
-test("as many ids are remembered as --max-remembered says, and more means less of the past", () => {
+test("--max-remembered limits the number of remembered ids, and additional ones replace the oldest", () => {
   const scene = new Scene(2);
   scene.tell("one", START + 1);
   scene.tell("two", START + 2);
   scene.tell("three", START + 3);
   assert.equal(
-    scene.heard,
+    scene.received,
     2,
-    "within one second there is no room, and what could be told twice is not told",
+    "within one second there is no space, and a message that might be published twice is not published",
   );
-  assert.equal(scene.missed, 1, "but that one lacks");
+  assert.equal(scene.missed, 1, "the subscribers are sent a gap event");
   scene.now += 2000;
   scene.tell("four", scene.now);
-  assert.equal(scene.heard, 3);
+  assert.equal(scene.received, 3);
   assert.ok(scene.broadcasts.isKnown("one", START + 1));
 });
 
-test("what was signed here is known when it comes back", () => {
+test("an envelope that was signed here is known when it comes back", () => {
   const scene = new Scene();
   scene.broadcasts.note("id", START + 1);
   scene.tell("id", START + 1, false);
-  assert.equal(scene.heard, 0);
+  assert.equal(scene.received, 0);
 });
 
-test("that something lacks is told at once, and then once a second, however often it is", () => {
+test("a gap event is sent immediately, and then at most once a second", () => {
   const scene = new Scene();
   for (let i = 0; i < 1000; i++) scene.tell(`id ${i}`, START);
   assert.equal(scene.missed, 1);
   scene.runTimer();
-  assert.equal(scene.missed, 2, "what lacked behind the first is told");
+  assert.equal(scene.missed, 2, "the gaps after the first one are reported");
   scene.runTimer();
   scene.runTimer();
-  assert.deepEqual([scene.missed, scene.timer], [2, null], "and nothing more than that");
+  assert.deepEqual([scene.missed, scene.timer], [2, null], "no further event is sent");
   scene.tell("late", START);
   assert.equal(scene.missed, 3);
 });

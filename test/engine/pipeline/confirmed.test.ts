@@ -1,4 +1,4 @@
-/** Tests the confirmed answer to an envelope without any effect. */
+/** Tests the confirmed answer to an envelope that has no effect. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { denialOf, resultOf } from "../../../engine/answers/result-writer.js";
@@ -11,7 +11,7 @@ import { makeKeyPair } from "../../support/envelope-client.js";
 
 const NOW = 1_790_000_000_000;
 
-test("an answer of errors alone is confirmed only while its entry can be read, and at once if it was denied and not recorded", async () => {
+test("an answer that consists of errors is confirmed only while its entry can be read, or immediately if it was denied and not recorded", async () => {
   const failed: UnitAnswer = { reply: error("ERR no"), outcome: "applied", late: false };
   let isDenied = false;
   let isHeld = true;
@@ -34,14 +34,14 @@ test("an answer of errors alone is confirmed only while its entry can be read, a
     pair: makeKeyPair(),
     parts: { recording, floor: { date: NOW - 1, pending: null } },
   });
-  const said = async ({ body, signature } = sign([["INCR"]])) => {
+  const outcome = async ({ body, signature } = sign([["INCR"]])) => {
     const answer = await pipeline.take({ kind: "command", body, signature, wait: { kind: "stable" } }, 1000);
     return answer.kind === "result" ? "result" : `${answer.code} ${answer.effect}`;
   };
-  assert.equal(await said(), "result");
+  assert.equal(await outcome(), "result");
   isHeld = false;
-  assert.equal(await said(), "not-stable unknown", "it is damaged by now");
+  assert.equal(await outcome(), "the entry is damaged now", "it is damaged by now");
   isDenied = true;
   const denied = sign([["INCR"]]);
-  for (const which of ["first", "again"]) assert.equal(await said(denied), "result", which);
+  for (const which of ["first", "again"]) assert.equal(await outcome(denied), "result", which);
 });

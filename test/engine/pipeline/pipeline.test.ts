@@ -80,14 +80,14 @@ function pipelineOf(
   });
 }
 
-test("a backend that answers at once is answered at once, without a promise", () => {
+test("the reply of a synchronous backend is returned without a promise", () => {
   const backend = new FakeBackend("a", () => bulk("v"));
   const answer = pipelineOf([backend]).handle(request("GET  k"));
   assert.deepEqual(answer, { kind: "replies", replies: [bulk("v")] });
   assert.deepEqual(backend.calls[0]?.argv, ["GET", "k"]);
 });
 
-test("backends execute in order, one after the other, whichever answers at once", async () => {
+test("backends execute in order, one after the other, whether they are synchronous or not", async () => {
   const order: string[] = [];
   const finishLater = async (name: string) => {
     await new Promise((resolve) => setImmediate(resolve));
@@ -114,7 +114,7 @@ for (const later of [false, true]) {
     error("ERR no"),
     { kind: "failed", code: "database-down", detail: "away", effect: "not-applied" },
   ] as const) {
-    test(`the first ${outcome.kind} skips the other backends${later ? ", if later too" : ""}`, async () => {
+    test(`the first ${outcome.kind} skips the other backends${later ? ", even if it comes later" : ""}`, async () => {
       const first = new FakeBackend("first", () => bulk("v"));
       const second = new FakeBackend("second", () => (later ? Promise.resolve(outcome) : outcome));
       const third = new FakeBackend("third", () => bulk("v"));
@@ -128,7 +128,7 @@ for (const later of [false, true]) {
   }
 }
 
-test("a command of blanks is refused", () => {
+test("a command that consists of spaces is refused", () => {
   const backend = new FakeBackend("a", () => bulk("v"));
   const answer = pipelineOf([backend]).handle(request("   "));
   assert.ok(!(answer instanceof Promise));
@@ -136,7 +136,7 @@ test("a command of blanks is refused", () => {
   assert.equal(backend.calls.length, 0);
 });
 
-test("with keys, what is not signed by one of them is refused before it is looked at", () => {
+test("a daemon with keys refuses a command that none of them signed before it parses the command", () => {
   const backend = new FakeBackend("a", () => bulk("v"));
   const pair = makeKeyPair("rsa");
   const keys = { signKey: [pair.file], rootKey: [], clusterName: "dbsync" };
@@ -154,7 +154,7 @@ test("with keys, what is not signed by one of them is refused before it is looke
   assert.equal(backend.calls.length, 1);
 });
 
-test("every request is a unit of its own, and time never goes back", () => {
+test("every request is a separate unit, and time never goes backwards", () => {
   const times = [5, 3, 9];
   const backend = new FakeBackend("a", () => bulk("v"));
   const environment = { ...realEnvironment, clock: () => times.shift() as number };

@@ -1,4 +1,4 @@
-/** Tests the pipeline's recording where there is no timeline. */
+/** Tests the pipeline's recording on a daemon without a timeline. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ import { makeKeyPair } from "../../support/envelope-client.js";
 
 const NOW = 1_790_000_000_000;
 
-test("what has no timeline knows what it remembers, and applies where it is", async () => {
+test("a daemon without a timeline knows only what it remembers, and applies commands immediately", async () => {
   const environment = { ...realEnvironment, clock: () => NOW };
   const floor = { date: NOW - 10, pending: null };
   const recording = new Unrecorded(environment, floor);
@@ -32,7 +32,7 @@ test("what has no timeline knows what it remembers, and applies where it is", as
   assert.equal(await recording.confirm(), false);
 });
 
-test("what was applied is not called not-applied when its signature is wrong later, without a timeline either", async () => {
+test("an applied envelope is not reported as not applied when its signature is invalid later, also without a timeline", async () => {
   const { pipeline, sign, take, codeOf } = makeScene({ clock: { now: NOW + 1 }, pair: makeKeyPair() });
   const envelope = sign([["SET", "k", "v"]], { at: NOW + 2 });
   assert.equal(codeOf(envelope), "result");

@@ -1,4 +1,4 @@
-/** Tests when a daemon starts to accept envelopes in front of real redis-servers, by a clock that the test moves. */
+/** Tests when a daemon in front of real redis-servers starts to accept envelopes, with a clock that the test sets. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { RedisBackend } from "../../../engine/backends/redis/redis.js";
@@ -20,10 +20,10 @@ const FUTURE_MS = 5 * SECOND;
 const PAUSE_MS = 5;
 
 const pair = makeKeyPair();
-/** Options without an effect here. */
+/** Options without effect here. */
 const options = { timeout: 60_000 };
 
-/** Makes a daemon in front of these databases. @param aheadMs  milliseconds by which its clock is ahead of theirs */
+/** Creates a daemon in front of these databases. @param aheadMs  milliseconds by which its clock is ahead of theirs */
 async function makeFront(databases: string, aheadMs = 0) {
   const clock = { now: Date.now() + aheadMs, uptime: 0 };
   const environment = { ...realEnvironment, clock: () => clock.now, uptime: () => clock.uptime };
@@ -56,7 +56,7 @@ async function makeFront(databases: string, aheadMs = 0) {
       clock.uptime += milliseconds;
     },
     /** Returns its warnings about clocks. */
-    said: () => lines.filter(({ level }) => level === "warn"),
+    warnings: () => lines.filter(({ level }) => level === "warn"),
   };
 }
 
@@ -68,7 +68,7 @@ const at = (port: number) => `redis:127.0.0.1:${port}`;
 const visit = [["INCR", "visits"]];
 
 test(
-  "a daemon whose clock has gone back takes nothing again that the one before it took, and says why",
+  "a daemon whose clock was set back accepts nothing that the previous process accepted, and logs the reason",
   options,
   async () => {
     await using redis = await startRedis();
@@ -82,7 +82,7 @@ test(
       recorded.push(before.sign(visit));
     }
     for (const envelope of recorded) assert.equal(await before.outcome(envelope), "result");
-    // The other clock may be ahead by no more than an envelope's date may.
+    // The other clock may be ahead by no more than an envelope's date may be.
     await until(() => Date.now() + FUTURE_MS > before.clock.now);
 
     const again = await makeFront(at(redis.port), -20 * SECOND);
@@ -102,7 +102,7 @@ test(
     }
     using asking = await RedisConnection.open(redis.port);
     assert.deepEqual(await asking.call("INCR", "visits"), integer(recorded.length + 2));
-    const [line, ...more] = again.said();
+    const [line, ...more] = again.warnings();
     assert.deepEqual(more, []);
     assert.match(
       line?.msg ?? "",
@@ -118,18 +118,18 @@ test(
   },
 );
 
-test("a daemon whose clock is not behind goes by it, and says nothing", options, async () => {
+test("a daemon whose clock is not behind uses it, and logs nothing", options, async () => {
   await using redis = await startRedis();
   const front = await makeFront(at(redis.port), 20 * SECOND);
   const date = front.clock.now + FUTURE_MS;
   await front.floor.start();
   await until(() => front.floor.pending === null);
   assert.equal(front.floor.date, date);
-  assert.deepEqual(front.said(), []);
+  assert.deepEqual(front.warnings(), []);
 });
 
 test(
-  "until its Redis has told the time a daemon takes nothing, and later nothing of that",
+  "a daemon accepts nothing until its Redis has reported the time, and rejects these envelopes later",
   options,
   async () => {
     const port = await freePort();
@@ -154,7 +154,7 @@ test(
   },
 );
 
-test("a daemon waits for each of its Redis servers, and goes by the latest clock", options, async () => {
+test("a daemon waits for each of its Redis servers, and uses the latest clock", options, async () => {
   await using redis = await startRedis();
   const port = await freePort();
   const front = await makeFront(`${at(redis.port)},${at(port)}`, -20 * SECOND);
@@ -165,11 +165,11 @@ test("a daemon waits for each of its Redis servers, and goes by the latest clock
   await using _late = await startRedis({ port });
   await until(() => front.floor.pending === null);
   assert.equal(front.pipeline.recording.state, "catching-up");
-  assert.equal(front.said().length, 2);
+  assert.equal(front.warnings().length, 2);
 });
 
 test(
-  "a daemon whose user may not ask a Redis for the time says so once, and goes by its own clock",
+  "a daemon whose user may not request the time of Redis logs that once, and uses its own clock",
   options,
   async () => {
     await using redis = await startRedis();
@@ -180,14 +180,14 @@ test(
     await front.floor.start();
     await until(() => front.floor.pending === null);
     assert.equal(front.floor.date, date);
-    const [line, ...more] = front.said();
+    const [line, ...more] = front.warnings();
     assert.deepEqual(more, []);
     assert.match(line?.msg ?? "", /^the Redis server does not report its time, .*\+time/);
     assert.match(String(line?.["reason"]), /^NOPERM /);
   },
 );
 
-test("a Redis that is busy is asked again", options, async () => {
+test("a busy Redis is queried again", options, async () => {
   await using redis = await startRedis({ args: ["--lua-time-limit", "1"] });
   const front = await makeFront(at(redis.port));
   const [backend] = front.backends as [RedisBackend];
@@ -200,17 +200,17 @@ test("a Redis that is busy is asked again", options, async () => {
   };
   await until(isBusy);
   await front.floor.start();
-  await until(() => front.said().length > 0);
+  await until(() => front.warnings().length > 0);
   assert.match(front.floor.pending?.detail ?? "", /does not report its time: BUSY /);
   assert.equal(await front.outcome(front.sign(visit)), "catching-up, not-applied");
   using killer = await RedisConnection.open(redis.port);
   await killer.call("SCRIPT", "KILL");
   await script;
   await until(() => front.floor.pending === null);
-  assert.equal(front.said().length, 1);
+  assert.equal(front.warnings().length, 1);
 });
 
-test("a daemon without Redis has started when a client's next envelope is later than its floor", async () => {
+test("a daemon without Redis has started only when a client's next envelope is later than its floor", async () => {
   const clock = { now: Date.now(), uptime: 0 };
   const steps: (() => void)[] = [];
   const environment: Environment = {
@@ -233,7 +233,7 @@ test("a daemon without Redis has started when a client's next envelope is later 
     steps.shift()?.();
     await new Promise(setImmediate);
   };
-  // A client on the same machine counts from a whole millisecond, so its dates are at most one early.
+  // A client on the same machine counts from a whole millisecond, so its dates are at most one millisecond early.
   for (; clock.now - 1 <= floor.date; clock.now++) {
     await next();
     assert.equal(hasStarted, false);
@@ -241,7 +241,7 @@ test("a daemon without Redis has started when a client's next envelope is later 
   await next();
   await started;
 
-  // A clock that stops or goes back delays no start.
+  // A clock that stops or is set back delays no start.
   clock.now -= 10 * SECOND;
   const again = new StartFloor({ databases: [], future: 0, environment, log });
   hasStarted = false;

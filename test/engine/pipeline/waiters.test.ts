@@ -1,4 +1,4 @@
-/** Tests envelopes that wait for other envelopes: their maximal number, and that each is notified once. */
+/** Tests envelopes that wait for other envelopes: their maximum number, and that each is notified once. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Waiters } from "../../../engine/pipeline/waiters.js";
@@ -6,21 +6,21 @@ import { realEnvironment } from "../../../net/process/environment.js";
 
 const MIB = 1024 * 1024;
 
-test("who waits is told when the other was applied, or that nobody waits any longer", async () => {
+test("a waiting envelope is notified when the other one was applied, or when all waits end", async () => {
   const waiters = new Waiters(realEnvironment);
-  const [came, stopped] = [waiters.wait("a", "key", 1), waiters.wait("b", "key", 1)];
+  const [applied, stopped] = [waiters.wait("a", "key", 1), waiters.wait("b", "key", 1)];
   waiters.applied("a");
   waiters.stop();
-  assert.deepEqual(await Promise.all([came, stopped]), [true, false]);
+  assert.deepEqual(await Promise.all([applied, stopped]), [true, false]);
 });
 
-test("those that wait hold a bounded number of bytes, though their connections may have gone", async () => {
+test("waiting envelopes use a limited number of bytes, even after their connections have closed", async () => {
   const waiters = new Waiters(realEnvironment);
-  const taken = [waiters.wait("a", "key", 20 * MIB), waiters.wait("a", "other", 22 * MIB)];
+  const waits = [waiters.wait("a", "key", 20 * MIB), waiters.wait("a", "other", 22 * MIB)];
   assert.equal(await waiters.wait("a", "third", 12 * MIB), false);
-  taken.push(waiters.wait("a", "third", 10 * MIB));
+  waits.push(waiters.wait("a", "third", 10 * MIB));
   waiters.applied("a");
-  assert.deepEqual(await Promise.all(taken), [true, true, true]);
+  assert.deepEqual(await Promise.all(waits), [true, true, true]);
   const long = waiters.wait("b", "key", 100 * MIB);
   assert.equal(await waiters.wait("b", "key", 1), false);
   const other = waiters.wait("b", "other", 16 * MIB);
@@ -28,7 +28,7 @@ test("those that wait hold a bounded number of bytes, though their connections m
   assert.deepEqual(await Promise.all([long, other]), [true, true]);
 });
 
-test("no key takes up all places, and each has its own back", async () => {
+test("no key uses the complete capacity, and each key's share is released", async () => {
   const waiters = new Waiters(realEnvironment);
   const waitOften = (key: string) =>
     Promise.all(Array.from({ length: 1024 }, () => waiters.wait("a", key, 1)));
@@ -36,7 +36,7 @@ test("no key takes up all places, and each has its own back", async () => {
     const all = Promise.all([waitOften("greedy"), waitOften("greedy too"), waiters.wait("a", "modest", 1)]);
     waiters.applied("a");
     const [greedy, second, modest] = await all;
-    const places = [greedy, second].map((came) => came.filter(Boolean).length);
-    assert.deepEqual([...places, modest], [512, 256, true]);
+    const counts = [greedy, second].map((results) => results.filter(Boolean).length);
+    assert.deepEqual([...counts, modest], [512, 256, true]);
   }
 });

@@ -1,18 +1,18 @@
-/** Tests transactions through a sidecar where one daemon has another state, and answers first. */
+/** Tests transactions through a sidecar while one daemon has another state and replies first. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Redis } from "ioredis";
 import { createClient } from "../../../client/dbsync-send.js";
 import { CALL_MS, type PlainScene, startPlain } from "./scene.js";
 
-/** The two daemons with the newer value; the third was stopped meanwhile. */
+/** The two daemons with the newer value; the third one was stopped in the meantime. */
 const CURRENT = [0, 1];
 
-describe("three daemons of which one is behind", () => {
+describe("three daemons, of which one is out of date", () => {
   let scene: PlainScene;
   const clients: Redis[] = [];
 
-  /** Opens a Redis client of the sidecar. Calls fail soon, as some daemons never answer. */
+  /** Opens a Redis client of the sidecar. Its calls fail soon, because some daemons never reply. */
   async function open(...args: readonly string[]): Promise<Redis> {
     const { port } = await scene.sidecar("--backend-timeout", "700ms", ...args);
     const redis = new Redis({ port });
@@ -24,7 +24,7 @@ describe("three daemons of which one is behind", () => {
     for (const number of which) scene.daemons[number]?.kill(name);
   };
 
-  /** Writes the key with one writer at two daemons, and with another value and writer at the third. */
+  /** Writes the key with one writer on two daemons, and with another value and writer on the third. */
   async function writeUnequal(key: string): Promise<void> {
     await using old = scene.only(2);
     await old.call(["SET", key, "old"]);
@@ -42,7 +42,7 @@ describe("three daemons of which one is behind", () => {
     await scene[Symbol.asyncDispose]();
   });
 
-  test("without --policy one daemon's word acknowledges no transaction, neither as applied nor as not applied", async () => {
+  test("without --policy the answer of one daemon acknowledges no transaction, neither as applied nor as not applied", async () => {
     await writeUnequal("a");
     const redis = await open();
     for (const policy of [[], ["--policy", "first"]]) {
@@ -57,7 +57,7 @@ describe("three daemons of which one is behind", () => {
     }
   });
 
-  test("what a majority applied is acknowledged, although another daemon answers nil first", async () => {
+  test("a transaction that a majority applied is acknowledged, although another daemon returns nil first", async () => {
     await writeUnequal("b");
     const redis = await open();
     await redis.watch("b");
@@ -67,18 +67,18 @@ describe("three daemons of which one is behind", () => {
     assert.equal(await old.call(["GET", "b"]), "old");
   });
 
-  test("what a connection reads behind WATCH is what a majority has, as the writers are that it watches", async () => {
+  test("reads after WATCH return the majority's state, as the watched writers do", async () => {
     await writeUnequal("c");
     const redis = await open();
     await redis.watch("c");
     signal(CURRENT, "SIGSTOP");
     await assert.rejects(redis.get("c"), /^ReplyError: NOTAPPLIED/);
     await redis.unwatch();
-    assert.equal(await redis.get("c"), "old", "one answer is enough for a read by itself");
+    assert.equal(await redis.get("c"), "old", "one answer is enough for a separate read");
     signal(CURRENT, "SIGCONT");
   });
 
-  test("the error of WATCH shows the writers on which the daemons differ as hexadecimal digits", async () => {
+  test("the error of WATCH shows the writers on which the daemons differ in hexadecimal", async () => {
     await writeUnequal("d");
     const redis = await open();
     signal([0], "SIGSTOP");

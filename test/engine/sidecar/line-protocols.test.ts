@@ -1,5 +1,5 @@
 /**
- * Tests clients of --sql, --memcached, --mongo and --json at a sidecar: they get its daemons' answers as from a
+ * Tests clients of --sql, --memcached, --mongo and --json with a sidecar: they receive its daemons' answers as from a
  * daemon with data.
  */
 import assert from "node:assert/strict";
@@ -39,7 +39,7 @@ before(async () => {
 });
 after(() => scene[Symbol.asyncDispose]());
 
-test("memcached's clients get its answers, and no incr of two is lost", async () => {
+test("memcached clients receive its answers, and concurrent incr commands are not lost", async () => {
   await replayMemcached(memcached);
   using one = await RawClient.open(memcached);
   one.send("set n 0 0 1\r\n0\r\n");
@@ -59,7 +59,7 @@ test("memcached's clients get its answers, and no incr of two is lost", async ()
   await untilAll(scene, ["GET", "n"], "40");
 });
 
-test("MongoDB's driver writes and finds documents, and is told what is there twice", async () => {
+test("MongoDB's driver writes and finds documents, and receives an error for a duplicate", async () => {
   await using client = new MongoClient(`mongodb://127.0.0.1:${mongo}`);
   const items = client.db("shop").collection("items");
   await items.createIndex({ mail: 1 }, { unique: true });
@@ -71,7 +71,7 @@ test("MongoDB's driver writes and finds documents, and is told what is there twi
   );
 });
 
-test("Redis clients are told which cells of rows are numbers, in transactions too", async () => {
+test("Redis clients can tell which cells of rows are numbers, also in transactions", async () => {
   using redis = await RedisConnection.open(scene.port);
   await redis.call("SQL", "", "create database shop");
   await redis.call("SQL", "shop", "create table item (id number, name text(1,9), since text(1,9))");
@@ -86,7 +86,7 @@ test("Redis clients are told which cells of rows are numbers, in transactions to
   assert.deepEqual(transaction, { kind: "array", items: [reply] });
 });
 
-test("documents that a JSON client writes are carried, and read from the daemons", async () => {
+test("a JSON client's documents are stored on the daemons and read from them", async () => {
   using client = await RawClient.open(json);
   const users = { document: "users" };
   assert.match(await ask(client, { ...users, action: "create" }), /"status":"success"/);
@@ -112,8 +112,8 @@ test("documents that a JSON client writes are carried, and read from the daemons
   assert.match(await ask(client, { ...users, action: "get" }), /"status":"error"/);
 });
 
-// The last test, since it ends a daemon.
-test("SQL clients get the original's frames, byte for byte, while a daemon is killed", async () => {
+// This test comes last, because it kills a daemon.
+test("SQL clients receive the original's frames, byte for byte, while a daemon is killed", async () => {
   const flush = async () => {
     await using client = createClient({
       servers: scene.servers,

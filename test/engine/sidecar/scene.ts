@@ -1,4 +1,4 @@
-/** Starts three daemons that are peers, each a process with its own folder, and a sidecar before them. */
+/** Starts three peer daemons, each a process with its own folder, and a sidecar in front of them. */
 import type { KeyObject } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,7 +16,7 @@ export interface SidecarScene extends AsyncDisposable {
   /** The sidecar's port for Redis clients. */
   readonly port: number;
   readonly sidecar: DaemonProcess;
-  /** The daemons' list, for a client. */
+  /** The list of daemons, for a client. */
   readonly servers: string;
   /** A file with the private key that the daemons know. */
   readonly key: string;
@@ -26,7 +26,7 @@ export interface SidecarScene extends AsyncDisposable {
 }
 
 export interface SceneOptions {
-  /** More options of the sidecar. */
+  /** Additional options of the sidecar. */
   readonly args?: readonly string[];
   /** Whether the sidecar signs with a key that no daemon knows. */
   readonly isStranger?: boolean;
@@ -34,14 +34,14 @@ export interface SceneOptions {
 
 export const DAEMONS = 3;
 
-/** Milliseconds that calls may take, by default also those of sidecars; only a busy machine needs them. */
+/** Maximum milliseconds for calls, by default also for those of sidecars; only a busy machine needs them. */
 export const CALL_MS = 20_000;
 const PATIENT = ["--backend-timeout", `${CALL_MS}ms`];
 
-/** Waits until they take writes: daemons that have just started first compare their timelines. */
+/** Waits until the daemons accept writes: daemons that have just started first compare their timelines. */
 async function untilAllTakeWrites(servers: string, key: KeyObject): Promise<void> {
   await using client = createClient({ servers, key, policy: "all", timeout: CALL_MS });
-  await until("all daemons take writes", () =>
+  await until("all daemons accept writes", () =>
     client.send("DEL none").then(
       () => true,
       () => false,
@@ -49,7 +49,7 @@ async function untilAllTakeWrites(servers: string, key: KeyObject): Promise<void
   );
 }
 
-/** Starts all daemons, or none: a remaining one would keep the file's process alive forever. */
+/** Starts all daemons, or none: a remaining one would keep the test file's process alive forever. */
 async function startAll(start: (number: number) => Promise<DaemonProcess>): Promise<DaemonProcess[]> {
   const started = await Promise.allSettled(Array.from({ length: DAEMONS }, (_, number) => start(number)));
   const daemons = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
@@ -108,21 +108,23 @@ export interface PlainScene extends AsyncDisposable {
   /** A file with the private key that the daemons know. */
   readonly key: string;
   readonly daemons: DaemonProcess[];
-  /** Returns a client that knows one daemon alone. */
+  /** Returns a client that knows only one daemon. */
   only(number: number): Client;
-  /** Starts a sidecar before these daemons. The arguments follow the usual ones. */
+  /** Starts a sidecar in front of these daemons. The arguments follow the default ones. */
   sidecar(...args: readonly string[]): Promise<{ readonly port: number; readonly process: DaemonProcess }>;
-  /** Restarts a daemon at its address. */
+  /** Restarts a daemon with its address. */
   restart(number: number): Promise<void>;
 }
 
 export interface PlainOptions {
-  /** More options of each daemon. @param folder  for files */
+  /** Additional options of each daemon. @param folder  for files */
   readonly args?: (number: number, folder: string) => readonly string[] | Promise<readonly string[]>;
   readonly scheme?: "dbsync" | "dbsyncs";
 }
 
-/** Starts daemons without peers and data. They start fast, and may differ. Sidecars end with them. */
+/**
+ * Starts daemons without peers and data. They start fast, and their data may differ. Sidecars end together with them.
+ */
 export async function startPlain({
   args = () => [],
   scheme = "dbsync",
@@ -179,13 +181,13 @@ export async function askEach(
   );
 }
 
-/** Waits until all daemons answer a read equally. */
+/** Waits until all daemons return the same answer to a read. */
 export async function untilAll(
   scene: SidecarScene,
   command: readonly string[],
   expected: unknown,
 ): Promise<void> {
-  await until(`all daemons answer ${String(expected)} to ${command.join(" ")}`, async () =>
+  await until(`all daemons return ${String(expected)} for ${command.join(" ")}`, async () =>
     (await askEach(scene, command)).every((answer) => answer === expected),
   );
 }

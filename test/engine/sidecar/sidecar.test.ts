@@ -1,4 +1,4 @@
-/** Tests unchanged Redis clients at a sidecar of three daemons. */
+/** Tests unmodified Redis clients with a sidecar and three daemons. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { createClient } from "../../../client/dbsync-send.js";
@@ -18,7 +18,7 @@ describe("one sidecar", () => {
     await untilAll(scene, ["DBSIZE"], 0);
   });
 
-  test("a pipeline is carried in order, with few signatures, and its replies are typed", async () => {
+  test("a pipeline is sent in order, with few signatures, and its replies have the right types", async () => {
     using redis = await RedisConnection.open(scene.port);
     const counts = 500;
     for (let i = 0; i < counts; i++) redis.queue(["INCR", "n"]);
@@ -39,7 +39,7 @@ describe("one sidecar", () => {
     await untilAll(scene, ["GET", "n"], String(counts));
   });
 
-  test("databases, transactions and watched keys go by one envelope, and a conflict is nil", async () => {
+  test("databases, transactions and watched keys use one envelope, and a conflict is nil", async () => {
     using ann = await RedisConnection.open(scene.port);
     using bob = await RedisConnection.open(scene.port);
     await ann.call("SELECT", "3");
@@ -66,7 +66,7 @@ describe("one sidecar", () => {
     assert.deepEqual(await bob.call("GET", "k"), { kind: "nil" });
   });
 
-  test("a scan is one page of one daemon, whatever COUNT says, and other cursors are refused", async () => {
+  test("a scan is one page of one daemon, whatever COUNT is, and other cursors are refused", async () => {
     using redis = await RedisConnection.open(scene.port);
     const names = Array.from({ length: 700 }, (_, n) => `n${n}`);
     await redis.call("MSET", ...names.flatMap((name) => [name, "v"]));
@@ -104,7 +104,7 @@ describe("one sidecar", () => {
     assert.equal((await redis.call("SCAN", "x")).kind, "error");
   });
 
-  test("what version 1 brings is signed and carried, too", async () => {
+  test("commands of version 1 are signed and sent as well", async () => {
     await using client = createClient({ servers: `127.0.0.1:${scene.sidecar.port}`, key: false });
     assert.equal(await client.send("SET k v"), "OK");
     assert.equal(await client.send("GET k"), "v");
@@ -112,7 +112,7 @@ describe("one sidecar", () => {
   });
 });
 
-test("a key that no daemon knows, and daemons that are away, are told in an error that names each", async () => {
+test("an unknown key, and unreachable daemons, cause an error that names each daemon", async () => {
   await using scene = await startScene({ isStranger: true });
   using redis = await RedisConnection.open(scene.port);
   const refused = await redis.call("SET", "k", "v");
@@ -122,10 +122,10 @@ test("a key that no daemon knows, and daemons that are away, are told in an erro
     /^NOTAPPLIED No daemon took the command: .*unknown-key.*fingerprint/,
   );
   for (const daemon of scene.daemons) await daemon.stop();
-  // The sidecar may not have noticed yet that the last one is gone.
-  await until("it is told that they are away", async () => {
-    const away = await redis.call("SET", "k", "v");
-    const text = away.kind === "error" ? away.text : "";
+  // The sidecar may not have noticed yet that the last daemon has stopped.
+  await until("the error reports that the daemons are unreachable", async () => {
+    const failed = await redis.call("SET", "k", "v");
+    const text = failed.kind === "error" ? failed.text : "";
     return /^NOTAPPLIED No daemon answered: .*is dbsyncd running there/.test(text);
   });
   assert.deepEqual(await redis.call("PING"), { kind: "status", text: "PONG" });

@@ -1,7 +1,4 @@
-/**
- * Tests how many envelopes a sidecar sends for its clients' commands, by a daemon's count of the signatures that it
- * has checked.
- */
+/** Tests how many envelopes a sidecar sends for its clients' commands, with a daemon's count of verified signatures. */
 import assert from "node:assert/strict";
 import { get } from "node:http";
 import { test } from "node:test";
@@ -9,12 +6,12 @@ import { freePort } from "../../support/free-port.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { startPlain } from "./scene.js";
 
-/** The envelopes of a pipeline: more than the chunks in which it may come. */
+/** Maximum number of envelopes for a pipeline; more than the chunks in which it may arrive. */
 const PIPELINE_ENVELOPES_MAX = 10;
 const CONNECTIONS = 20;
 const COMMANDS = 50;
 
-/** Returns a daemon's page. */
+/** Returns a page of a daemon. */
 function page(port: number, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = get({ port, path, agent: false }, (response) => {
@@ -29,7 +26,7 @@ function page(port: number, path: string): Promise<string> {
 async function startCounted() {
   const admin = await freePort();
   const scene = await startPlain({ args: (number) => (number === 0 ? ["--admin", String(admin)] : []) });
-  // The sidecar waits for the answer of each daemon, so the daemon that counts has received all envelopes.
+  // The sidecar waits for the answer of each daemon, so the counting daemon has received all envelopes.
   const { port } = await scene.sidecar("--policy", "all");
   const count = async () =>
     Number(/^dbsyncd_verify_seconds_count (\d+)$/m.exec(await page(admin, "/metrics"))?.[1]);
@@ -42,7 +39,7 @@ async function startCounted() {
   return { scene, port, counted };
 }
 
-test("a pipeline shares few signatures, and so do those of many connections", async () => {
+test("a pipeline shares few signatures, and so do the pipelines of many connections", async () => {
   const { scene, port, counted } = await startCounted();
   await using _ = scene;
   using redis = await RedisConnection.open(port);
@@ -51,16 +48,16 @@ test("a pipeline shares few signatures, and so do those of many connections", as
     await redis.flush();
   });
   assert.ok(envelopes >= 1 && envelopes <= PIPELINE_ENVELOPES_MAX, String(envelopes));
-  const others = await Promise.all(Array.from({ length: CONNECTIONS }, () => RedisConnection.open(port)));
+  const clients = await Promise.all(Array.from({ length: CONNECTIONS }, () => RedisConnection.open(port)));
   const shared = await counted(() =>
     Promise.all(
-      others.map((one) => {
+      clients.map((one) => {
         for (let i = 0; i < COMMANDS; i++) one.queue(["INCR", "n"]);
         return one.flush();
       }),
     ),
   );
-  for (const one of others) one[Symbol.dispose]();
+  for (const one of clients) one[Symbol.dispose]();
   assert.ok(shared <= CONNECTIONS, `${shared} for ${CONNECTIONS} pipelines`);
   assert.deepEqual(await redis.call("GET", "n"), {
     kind: "bulk",
@@ -68,7 +65,7 @@ test("a pipeline shares few signatures, and so do those of many connections", as
   });
 });
 
-test("a transaction is one envelope with what was watched, and what is answered here is none", async () => {
+test("a transaction with watched keys is one envelope, and commands answered by the sidecar need none", async () => {
   const { scene, port, counted } = await startCounted();
   await using _ = scene;
   using redis = await RedisConnection.open(port);

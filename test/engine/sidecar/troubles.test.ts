@@ -1,4 +1,4 @@
-/** Tests a sidecar's answers when daemons hang, go, return, differ, or no longer know its key. */
+/** Tests a sidecar's answers when daemons hang, stop, return, differ, or no longer know its key. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,14 +18,14 @@ const bulk = (bytes: string): Reply => ({ kind: "bulk", bytes });
 const problem = (reply: Reply) =>
   reply.kind === "error" ? reply.text : `no error: ${JSON.stringify(reply)}`;
 
-describe("before the same plain daemons", () => {
+describe("the same plain daemons", () => {
   let scene: PlainScene;
   before(async () => {
     scene = await startPlain();
   });
   after(() => scene[Symbol.asyncDispose]());
 
-  test("what daemons that hang have got may be applied; what was only read is not, and what they get later is", async () => {
+  test("a write that hanging daemons received may be applied, a read is not, and later commands succeed", async () => {
     const { port } = await scene.sidecar("--backend-timeout", "2000ms");
     using redis = await RedisConnection.open(port);
     using reader = await RedisConnection.open(port);
@@ -34,7 +34,7 @@ describe("before the same plain daemons", () => {
     await until("it is written", async () => (await redis.call("SET", "k", "before")).kind === "status");
     for (const daemon of scene.daemons) daemon.kill("SIGSTOP");
     try {
-      // In one turn: a daemon that has been silent for some seconds is sent nothing more.
+      // In one turn: a daemon that has been silent for a few seconds is sent nothing more.
       const answers = await Promise.all([
         redis.call("SET", "k", "behind"),
         writer.call("SQL", "", "create database d"),
@@ -53,7 +53,7 @@ describe("before the same plain daemons", () => {
     });
   });
 
-  test("SIGHUP takes users and limits, and what is about the daemons needs a restart", async () => {
+  test("SIGHUP reads users and limits again, but settings of the daemons need a restart", async () => {
     const users = join(scene.folder, "users.acl");
     const config = join(scene.folder, "sidecar.toml");
     writeFileSync(users, "user ann on >secret ~* +@all\n");
@@ -66,7 +66,7 @@ describe("before the same plain daemons", () => {
     process.kill("SIGHUP");
     const { name } = await process.logged(({ msg }) => /needs a restart/.test(msg));
     assert.equal(name, "policy");
-    await until("a password is asked for", async () => {
+    await until("a password is required", async () => {
       using other = await RedisConnection.open(port);
       return problem(await other.call("GET", "k")).startsWith("NOAUTH ");
     });
@@ -75,8 +75,8 @@ describe("before the same plain daemons", () => {
     assert.deepEqual(await later.call("GET", "k"), bulk("v"));
   });
 
-  // It ends two daemons.
-  test("with --policy majority the answer of most counts, and no answer is none", async () => {
+  // This test stops two daemons.
+  test("with --policy majority the majority's answer counts, and without a majority there is none", async () => {
     const { port } = await scene.sidecar("--policy", "majority");
     const { port: first } = await scene.sidecar();
     using redis = await RedisConnection.open(port);
@@ -97,28 +97,28 @@ describe("before the same plain daemons", () => {
     assert.deepEqual(await quick.call("GET", "most"), bulk("newer"));
   });
 
-  // It ends all daemons.
-  test("while all daemons are away a write is not applied, and once one is back it is", async () => {
+  // This test stops all daemons.
+  test("while all daemons are down a write is not applied, and once one is back it is", async () => {
     const { port } = await scene.sidecar();
     using redis = await RedisConnection.open(port);
     assert.deepEqual(await redis.call("SET", "k", "1"), OK);
     for (const daemon of scene.daemons) await daemon.stop();
-    // The sidecar may not have noticed yet that the last one is gone.
-    await until("it is told that they are away", async () =>
+    // The sidecar may not have noticed yet that the last daemon has stopped.
+    await until("the error reports that the daemons are unreachable", async () =>
       problem(await redis.call("SET", "k", "2")).startsWith("NOTAPPLIED No daemon answered"),
     );
     assert.match(problem(await redis.call("WATCH", "k")), /^NOTAPPLIED /);
     for (const argv of [["MULTI"], ["SET", "k", "3"], ["EXEC"]]) redis.queue(argv);
     assert.match(problem((await redis.flush()).at(-1) as Reply), /^NOTAPPLIED /);
-    assert.deepEqual(await redis.call("MULTI"), OK, "the connection goes on");
+    assert.deepEqual(await redis.call("MULTI"), OK, "the connection continues");
     assert.deepEqual(await redis.call("DISCARD"), OK);
     await scene.restart(1);
-    await until("a write is taken", async () => (await redis.call("SET", "k", "4")).kind === "status");
+    await until("a write succeeds", async () => (await redis.call("SET", "k", "4")).kind === "status");
     assert.deepEqual(await redis.call("GET", "k"), bulk("4"));
   });
 });
 
-test("a key that is revoked writes no more, and the error says so", async () => {
+test("a revoked key can no longer write, and the error names the reason", async () => {
   const root = makeKeyPair();
   await using scene = await startPlain({ args: () => ["--root-key", root.file] });
   const { port, process } = await scene.sidecar();
@@ -139,13 +139,13 @@ test("a key that is revoked writes no more, and the error says so", async () => 
   assert.deepEqual(await redis.call("PING"), { kind: "status", text: "PONG" });
 });
 
-test("daemons with TLS are known by --ca, and not without", async () => {
+test("daemons with TLS are trusted with --ca, and not without", async () => {
   let authority = "";
   let written: Promise<TestCertificate> | null = null;
   await using scene = await startPlain({
     scheme: "dbsyncs",
     async args(_, folder) {
-      // All tests share one certificate: a test may read it while another one would write it.
+      // All tests share one certificate: one test may read it while another one would write it.
       written ??= writeCertificate(folder);
       const { certificate, key } = await written;
       authority = certificate;
@@ -161,7 +161,7 @@ test("daemons with TLS are known by --ca, and not without", async () => {
   assert.deepEqual(await trusting.call("GET", "k"), bulk("v"));
 });
 
-test("where others reach its ports it starts only with passwords: who is in acts with its key", async () => {
+test("a sidecar whose ports other machines can reach starts only with passwords, because its clients act with its key", async () => {
   using folder = makeFolder();
   const key = join(folder.path, "private.pem");
   const users = join(folder.path, "users.acl");

@@ -1,4 +1,4 @@
-/** Tests that a sidecar's replies equal the store's, for each command, with random arguments on random data. */
+/** Tests that a sidecar's replies equal the store's for each command, with random arguments on random data. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ANSWERED_HERE } from "../../../engine/sidecar/signed-path.js";
@@ -22,7 +22,7 @@ const seed = seedOfRun();
 const EPISODES_A_FAMILY = amount(1, 6);
 const CALLS = 400;
 const AT = Date.UTC(2026, 0, 1);
-/** The minimal number of commands with a reply that RESP3 writes differently from RESP2. */
+/** The minimum number of commands whose reply differs between RESP3 and RESP2. */
 const CHANGED_MIN = 20;
 
 function isCarried(command: Command): boolean {
@@ -33,7 +33,7 @@ function isCarried(command: Command): boolean {
   );
 }
 
-test(`replies are typed as the daemons' own (seed ${seed})`, () => {
+test(`replies have the types of the daemons' own (seed ${seed})`, () => {
   const changed = new Set<string>();
   for (const [number, family] of families.entries()) {
     for (let episode = 0; episode < EPISODES_A_FAMILY; episode++) {
@@ -58,10 +58,10 @@ test(`replies are typed as the daemons' own (seed ${seed})`, () => {
       }
     }
   }
-  assert.ok(changed.size >= CHANGED_MIN, `RESP3 wrote otherwise: ${[...changed].join(" ")}`);
+  assert.ok(changed.size >= CHANGED_MIN, `RESP3 replies that differ: ${[...changed].join(" ")}`);
 });
 
-test("what ZADD INCR adds up to, and ZSCORE tells, is a double", () => {
+test("the result of ZADD INCR, and the reply of ZSCORE, is a double", () => {
   const database = new Database();
   for (const argv of [
     ["ZADD", "z", "INCR", "1.5", "m"],
@@ -74,7 +74,7 @@ test("what ZADD INCR adds up to, and ZSCORE tells, is a double", () => {
   }
 });
 
-test("a key that is called as an option is none", () => {
+test("a key that is named like an option is not an option", () => {
   const database = new Database();
   const execute = (argv: readonly string[]) => database.execute(argv, { at: AT, db: 0, id: "" });
   for (const key of ["WITHSCORES", "IDX", "withvalues"]) execute(["ZADD", key, "1", "m"]);

@@ -21,13 +21,13 @@ function listed(): readonly string[] {
   );
 }
 
-test("the page lists all that is not carried, and nothing else", () => {
+test("the page lists all unsupported commands, and no others", () => {
   const names = listed().filter((name) => name !== "BLOCK" && !WITH_BLOCK.includes(name));
   assert.deepEqual(names.map((name) => name.replace(" ", "|")).sort(), [...UNCARRIED.keys()].sort());
   assert.ok(WITH_BLOCK.every((name) => listed().includes(name)));
 });
 
-test("a sidecar refuses each command of the page's list", async () => {
+test("a sidecar refuses each command in the page's list", async () => {
   await using scene = await startPlain();
   const { port } = await scene.sidecar();
   for (const name of listed()) {
@@ -35,11 +35,11 @@ test("a sidecar refuses each command of the page's list", async () => {
     using client = await RedisConnection.open(port);
     const words = name.split(" ");
     const arity = commandTable.find(words.join("|"))?.arity ?? -words.length;
-    const rest = WITH_BLOCK.includes(name)
+    const options = WITH_BLOCK.includes(name)
       ? [...(name === "XREADGROUP" ? ["GROUP", "g", "c"] : []), "BLOCK", "1", "STREAMS", "k", "0"]
       : Array.from({ length: Math.max(0, Math.abs(arity) - words.length) }, () => "1");
-    const reply = await client.call(...words, ...rest);
+    const reply = await client.call(...words, ...options);
     assert.equal(reply.kind, "error", name);
-    assert.match(reply.kind === "error" ? reply.text : "", / is not carried by dbsyncd -d dbsync: /, name);
+    assert.match(reply.kind === "error" ? reply.text : "", / is not supported by dbsyncd -d dbsync: /, name);
   }
 });

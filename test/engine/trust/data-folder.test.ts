@@ -1,4 +1,4 @@
-/** Tests --data: what a daemon stores over restarts, and which folders it refuses. */
+/** Tests --data: what a daemon stores across restarts, and which folders it refuses. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readdirSync, statSync, writeFileSync } from "node:fs";
@@ -17,7 +17,7 @@ const app = makeKeyPair();
 const root = makeKeyPair();
 const other = makeKeyPair();
 
-test("what was acknowledged is there after a restart, and the same envelope is applied once", async () => {
+test("acknowledged writes exist after a restart, and a repeated envelope is applied only once", async () => {
   using folder = makeFolder();
   const args = ["-s", app.file, "--data", folder.path];
   let id: string;
@@ -31,12 +31,12 @@ test("what was acknowledged is there after a restart, and the same envelope is a
       ["SET", "k", "v"],
     ]);
     frame = envelope.frame;
-    const said = await client.exchange(frame);
-    assert.deepEqual(said.kind === "result" && said.replies, [integer(1), OK]);
+    const answer = await client.exchange(frame);
+    assert.deepEqual(answer.kind === "result" && answer.replies, [integer(1), OK]);
   }
   await using second = await startReplica({ args });
   using client = await EnvelopeClient.open(second.port, app);
-  assert.equal((await client.hello()).daemon, id, "the daemon is the same");
+  assert.equal((await client.hello()).daemon, id, "the daemon has the same id");
   assert.deepEqual(
     await client.replies([
       ["GET", "n"],
@@ -49,7 +49,7 @@ test("what was acknowledged is there after a restart, and the same envelope is a
   assert.deepEqual(await client.replies([["INCR", "n"]]), [integer(2)]);
 });
 
-test("keys that were added are there after a restart, and a revoked one stays out", async () => {
+test("added keys exist after a restart, and a revoked key stays excluded", async () => {
   using folder = makeFolder();
   const args = ["-s", app.file, "--root-key", root.file, "--data", folder.path];
   {
@@ -64,11 +64,11 @@ test("keys that were added are there after a restart, and a revoked one stays ou
   using added = await EnvelopeClient.open(second.port, other);
   assert.deepEqual(await added.replies([["SET", "k", "v"]]), [OK]);
   using revoked = await EnvelopeClient.open(second.port, app);
-  const said = await revoked.ask([["SET", "k", "w"]]);
-  assert.equal(said.kind === "refused" && said.code, "revoked");
+  const answer = await revoked.ask([["SET", "k", "w"]]);
+  assert.equal(answer.kind === "refused" && answer.code, "revoked");
 });
 
-test("the folder's key is for the daemon's user alone", async () => {
+test("only the daemon's user can read the folder's key", async () => {
   using folder = makeFolder();
   const path = join(folder.path, "data");
   await using _ = await startReplica({ args: ["-s", app.file, "--data", path] });
@@ -77,7 +77,7 @@ test("the folder's key is for the daemon's user alone", async () => {
   assert.equal(statSync(join(path, "daemon.pem")).mode & 0o777, 0o600);
 });
 
-test("a start with other keys than the folder was created with is refused, and says what to do", async () => {
+test("a start with other keys than those of the folder is refused, and the error says what to do", async () => {
   using folder = makeFolder();
   const common = ["--data", folder.path];
   await using _ = await startReplica({ args: ["-s", app.file, ...common] }).then(async (daemon) => {
@@ -85,21 +85,21 @@ test("a start with other keys than the folder was created with is refused, and s
     return daemon;
   });
   const cases: readonly [args: string[], said: RegExp][] = [
-    [["-s", other.file], /key [\da-f]{64} is missing in -s; key [\da-f]{64} is new in -s/],
+    [["-s", other.file], /key [\da-f]{64} is missing from -s; key [\da-f]{64} is new in -s/],
     [["-s", app.file, "--root-key", root.file], /key [\da-f]{64} is new in --root-key/],
     [["-s", app.file, "--cluster-name", "x"], /--cluster-name was dbsync, and is x now/],
   ];
-  for (const [args, said] of cases) {
+  for (const [args, answer] of cases) {
     await assert.rejects(startReplica({ args: [...args, ...common] }), (problem) => {
       assert.ok(problem instanceof StartError, String(problem));
-      assert.match(problem.message, said);
+      assert.match(problem.message, answer);
       assert.match(problem.message, /dbsync keys add FILE, dbsync keys revoke ID/);
       return true;
     });
   }
 });
 
-test("a configuration that is read again may name other peers, and no other keys", async () => {
+test("a reloaded configuration may name other peers, but no other keys", async () => {
   using folder = makeFolder();
   const args = ["-s", app.file, "--data", folder.path];
   await using second = await startReplica({
@@ -113,27 +113,30 @@ test("a configuration that is read again may name other peers, and no other keys
   await until("they are members", async () => (await client.hello()).members === 1);
   assert.deepEqual(await client.replies([["SET", "k", "v"]]), [OK]);
   using reader = await EnvelopeClient.open(second.port, app);
-  await until("the other has it", async () => (await reader.replies([["GET", "k"]]))[0]?.kind === "bulk");
+  await until(
+    "the other daemon has the write",
+    async () => (await reader.replies([["GET", "k"]]))[0]?.kind === "bulk",
+  );
   const restart = daemon.log.filter(({ msg }) => /needs a restart/.test(msg)).map(({ name }) => name);
   assert.deepEqual(restart, ["v1"]);
   await assert.rejects(
     daemon.daemon.reload(settingsFrom([...args, ...at, "-s", other.file, "--peer", peer, ...knowsSecret])),
-    /a timeline keeps the keys it began with.*dbsync keys add and dbsync keys revoke/,
+    /a timeline keeps the keys that it was created with.*dbsync keys add and dbsync keys revoke/,
   );
 });
 
-test("a folder that another daemon has is refused", async () => {
+test("a folder that another daemon uses is refused", async () => {
   using folder = makeFolder();
   const args = ["-s", app.file, "--data", folder.path];
   await using _ = await startReplica({ args });
   await assert.rejects(startReplica({ args }), /in use/);
 });
 
-test("a file in the folder's place, and a damaged key, are refused", async () => {
+test("a file in place of the folder, and a damaged key, are refused", async () => {
   using folder = makeFolder();
   const file = join(folder.path, "file");
   writeFileSync(file, "");
-  await assert.rejects(startReplica({ args: ["-s", app.file, "--data", file] }), /it is no folder/);
+  await assert.rejects(startReplica({ args: ["-s", app.file, "--data", file] }), /it is not a folder/);
   writeFileSync(join(folder.path, "daemon.pem"), "no key");
   await assert.rejects(
     startReplica({ args: ["-s", app.file, "--data", folder.path] }),
@@ -141,25 +144,29 @@ test("a file in the folder's place, and a damaged key, are refused", async () =>
   );
 });
 
-test("a folder is made with those above it, and one that cannot be is refused", async () => {
+test("a folder is created with its parents, and one that cannot be created is refused", async () => {
   using folder = makeFolder();
   const deep = join(folder.path, "some", "where", "below");
   openDataFolder(deep);
   assert.equal(openDataFolder(`${deep}/`).id, openDataFolder(deep).id);
-  // In a process of its own: a test cannot wait for an endless loop.
+  // In a separate process, because a test cannot wait for an endless loop.
   const module = fileURLToPath(new URL("../../../engine/trust/data-folder.js", import.meta.url));
   const open = `import(${JSON.stringify(module)}).then(({ openDataFolder }) => openDataFolder(process.argv[1]))`;
   for (const path of ["/proc/dbsync", "/proc/dbsync/data", "/dev/null/data"]) {
-    const made = spawnSync(process.execPath, ["-e", open, path], {
+    const result = spawnSync(process.execPath, ["-e", open, path], {
       encoding: "utf8",
       timeout: 20_000,
       killSignal: "SIGKILL",
     });
-    assert.match(made.stderr, /--data .*: it (is no folder|cannot be used \(\w+\)). Correct --data/, path);
+    assert.match(
+      result.stderr,
+      /--data .*: it (is not a folder|cannot be used \(\w+\)). Correct --data/,
+      path,
+    );
   }
 });
 
-test("a plain daemon answers as before, and a hello of one with a timeline tells the number of its peers", async () => {
+test("a plain daemon replies as before, and the hello of a daemon with a timeline contains the number of its peers", async () => {
   using folder = makeFolder();
   await using daemon = await startReplica({ args: ["-s", app.file, "--data", folder.path] });
   using client = await EnvelopeClient.open(daemon.port, app);
@@ -169,17 +176,17 @@ test("a plain daemon answers as before, and a hello of one with a timeline tells
   assert.equal((await plainClient.hello()).members, undefined);
 });
 
-test("a write for one daemon alone is refused, a read is not", async () => {
+test("a write for one daemon is refused, but a read is not", async () => {
   using folder = makeFolder();
   await using daemon = await startReplica({ args: ["-s", app.file, "--data", folder.path] });
   using client = await EnvelopeClient.open(daemon.port, app);
   const only = (await client.hello()).daemon;
-  const said = await client.ask([["SET", "k", "v"]], { only });
-  assert.equal(said.kind === "refused" && `${said.code} ${said.effect}`, "only-for-reads not-applied");
+  const answer = await client.ask([["SET", "k", "v"]], { only });
+  assert.equal(answer.kind === "refused" && `${answer.code} ${answer.effect}`, "only-for-reads not-applied");
   assert.equal((await client.ask([["GET", "k"]], { only })).kind, "result");
 });
 
-test("what a key may not do at all is answered and not recorded", async () => {
+test("an envelope without permitted commands is answered and not recorded", async () => {
   using folder = makeFolder();
   await using daemon = await startReplica({
     args: ["-s", app.file, "--root-key", root.file, "--data", folder.path],
@@ -190,7 +197,7 @@ test("what a key may not do at all is answered and not recorded", async () => {
   const before = (await client.hello()).clock;
   const denied = await client.ask([["SET", "x", "v"]]);
   assert.ok(denied.kind === "result" && denied.replies[0]?.kind === "error");
-  assert.ok(denied.newest.at < before, "nothing newer was applied");
+  assert.ok(denied.newest.at < before, "no newer date was applied");
   const mixed = await client.ask([
     ["SET", "x", "v"],
     ["SET", "app:x", "v"],
@@ -207,7 +214,7 @@ test("a path without a timeline is reported as missing, as a file or as another 
   using folder = makeFolder();
   const file = join(folder.path, "file");
   writeFileSync(file, "");
-  assert.match(noTimeline(join(folder.path, "missing")), /^there is no such folder/);
+  assert.match(noTimeline(join(folder.path, "missing")), /^the folder does not exist/);
   assert.match(noTimeline(file), /^it is a file\. Name the folder of a daemon\.$/);
   assert.match(noTimeline(folder.path), /^there is no timeline in it/);
 });

@@ -1,4 +1,4 @@
-/** Tests what the log reports about changes to the key ring, and about refused keys. */
+/** Tests the log lines about changes to the key ring, and about refused keys. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
@@ -18,8 +18,8 @@ async function start() {
     rootKeys: [root.file],
   });
   after(() => daemon[Symbol.asyncDispose]());
-  const open = async (who: typeof pair) => {
-    const client = await EnvelopeClient.open(daemon.port, who);
+  const open = async (keyPair: typeof pair) => {
+    const client = await EnvelopeClient.open(daemon.port, keyPair);
     after(() => client[Symbol.dispose]());
     return client;
   };
@@ -29,7 +29,7 @@ async function start() {
 
 const ADD = ["KEY", "ADD", web.pem, "LABEL", "web", "RATE", "1", "RULES", "+@read", "~*"];
 
-test("the audit tells of changes, and of nothing that changed nothing", async () => {
+test("the audit log contains changes, but no commands that changed nothing", async () => {
   const { open, logged } = await start();
   const client = await open(root);
   for (let i = 0; i < 2; i++) assert.equal((await client.replies([ADD]))[0]?.kind, "bulk");
@@ -38,7 +38,7 @@ test("the audit tells of changes, and of nothing that changed nothing", async ()
   assert.equal(logged("the keys were changed").length, 2);
 });
 
-test("a KEY command of a key that may not is in the log, with key and label", async () => {
+test("a KEY command without permission is logged with key and label", async () => {
   const { open, logged } = await start();
   const client = await open(pair);
   assert.equal((await client.replies([["KEY", "LIST"]]))[0]?.kind, "error");
@@ -50,7 +50,7 @@ test("a KEY command of a key that may not is in the log, with key and label", as
   assert.equal(logged("a KEY command was denied").length, 1);
 });
 
-test("a refusal in the log names the key, and its label if it is known", async () => {
+test("a logged refusal names the key, and its label if it is known", async () => {
   const { daemon, open } = await start();
   const administrator = await open(root);
   await administrator.replies([ADD]);
@@ -70,7 +70,7 @@ for (const [name, cure] of [
   ["WATCH", /if/],
   ["UNWATCH", /if/],
 ] as const) {
-  test(`${name} in an envelope is an error that says what there is instead`, async () => {
+  test(`${name} in an envelope is an error that names the alternative`, async () => {
     const { open } = await start();
     const client = await open(pair);
     const [reply] = await client.replies([[name, "k"]]);
@@ -80,7 +80,7 @@ for (const [name, cure] of [
   });
 }
 
-test("an unknown subcommand of KEY is answered with those that there are", async () => {
+test("an unknown subcommand of KEY is answered with the list of subcommands", async () => {
   const { open } = await start();
   const [reply] = await (await open(root)).replies([["KEY", "HELP"]]);
   assert.ok(reply?.kind === "error");

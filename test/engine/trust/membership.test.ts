@@ -26,20 +26,20 @@ const PINNED = double<PeerAddress>({ pin: other.id });
 
 const add = ["CLUSTER", "ADD", Buffer.from(other.spki, "latin1").toString("base64")];
 
-test("who is pinned or knows the secret is a member, and nobody else", () => {
+test("a daemon that is pinned or knows the secret is a member, and no other daemon", () => {
   const parts = { standing: NONE, ring: ringOf(), peers: [UNPINNED, PINNED] };
   assert.equal(refusalOfMember(other.id, false, parts), null);
   assert.equal(refusalOfMember(third, false, parts), "not-a-member");
   assert.equal(refusalOfMember(third, true, parts), null);
 });
 
-test("a daemon without --peer has no members, whoever asks", () => {
+test("a daemon without --peer has no members", () => {
   const ring = ringOf([root.file]);
   ring.execute(add, { at: 1, db: 0, id: "" }, ring.find(root.id) ?? assert.fail());
   assert.equal(refusalOfMember(other.id, true, { standing: NONE, ring, peers: [] }), "no-peers");
 });
 
-test("a key that an administrator let in is a member's, and none that was revoked, pinned or not", () => {
+test("a key that an administrator authorized makes a member, but a revoked key does not, pinned or not", () => {
   const ring = ringOf([root.file]);
   const parts = { standing: NONE, ring, peers: [UNPINNED] };
   const signer = ring.find(root.id) ?? assert.fail();
@@ -51,7 +51,7 @@ test("a key that an administrator let in is a member's, and none that was revoke
   assert.equal(refusalOfMember(other.id, true, { standing: NONE, ring, peers: [PINNED] }), "revoked");
 });
 
-test("a key that let itself in may sign, and is no member's for it", () => {
+test("a key that authorized itself may sign, but does not make a member", () => {
   const ring = ringOf();
   const itself = ring.introduction([add], other.id, 1) ?? assert.fail();
   ring.execute(add, { at: 1, db: 0, id: "" }, itself);
@@ -61,12 +61,12 @@ test("a key that let itself in may sign, and is no member's for it", () => {
   assert.equal(refusalOfMember(other.id, true, parts), null);
 });
 
-test("a client's key is no member's, pinned or not", () => {
+test("a client's key does not make a member, pinned or not", () => {
   const parts = { standing: NONE, ring: ringOf(), peers: [double<PeerAddress>({ pin: pair.id })] };
   assert.equal(refusalOfMember(pair.id, true, parts), "not-a-member");
 });
 
-test("where there is a list a stranger is not-a-member, and is not told the list; who would be one is not-listed", () => {
+test("with a list, a daemon without proof is not-a-member and learns nothing about the list; one with proof is not-listed", () => {
   const ring = ringOf();
   const listed = { ...NONE, heads: [{} as (typeof NONE.heads)[number]], members: new Set([third]) };
   const parts = { standing: listed, ring, peers: [UNPINNED] };

@@ -14,7 +14,7 @@ import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
 
 const rsa = makeKeyPair("rsa");
 const ed25519 = makeKeyPair();
-const stranger = makeKeyPair();
+const unknownPair = makeKeyPair();
 const signers = loadSigners({ signKey: [rsa.file, ed25519.file], rootKey: [], clusterName: "dbsync" }, log);
 const { cluster } = signers;
 const check = entryCheck(signers);
@@ -39,7 +39,7 @@ after(() => {
 const sign = (pair: typeof rsa, number: number) =>
   signCommands(pair, [["SET", `k${number}`, "v"]], { cluster, at: 5, seq: number });
 
-/** Returns valid signatures of both kinds of keys, and between them every kind of invalid one. */
+/** Returns valid signatures of both kinds of keys, mixed with every kind of invalid signature. */
 function mixed(): { readonly entry: PackedEntry; readonly isGood: boolean }[] {
   return Array.from({ length: 70 }, (_, i) => {
     const pair = i % 2 === 0 ? rsa : ed25519;
@@ -55,7 +55,7 @@ function mixed(): { readonly entry: PackedEntry; readonly isGood: boolean }[] {
       { body, signature: Buffer.alloc(0) },
       { body, signature: sign(pair, i + 1000).signature },
       { body, signature: sign(pair === rsa ? ed25519 : rsa, i).signature },
-      sign(stranger, i),
+      sign(unknownPair, i),
       { body: Buffer.from("*0\r\n"), signature },
     ];
     const isGood = i % 3 !== 0;
@@ -63,7 +63,7 @@ function mixed(): { readonly entry: PackedEntry; readonly isGood: boolean }[] {
   });
 }
 
-test("threads find the ids of what holds, in order, and nothing of what does not", async () => {
+test("threads return the ids of entries with valid signatures, in order, and null for the others", async () => {
   const entries = mixed();
   for (const count of [1, 3]) {
     const threads = start(count);
@@ -80,7 +80,7 @@ test("threads find the ids of what holds, in order, and nothing of what does not
   assert.deepEqual(warned, []);
 });
 
-test("what was proved by another key than the ring has now is looked at again", () => {
+test("an entry that was proved by another key than the ring has now is checked again", () => {
   const { body, signature, id } = sign(rsa, 1);
   const spki = signers.ring.find(ed25519.id)?.spki ?? assert.fail();
   const forged = Buffer.alloc(signature.length);
@@ -88,7 +88,7 @@ test("what was proved by another key than the ring has now is looked at again", 
   assert.ok("id" in (check(body, signature, timeline, { id, spki }) as object));
 });
 
-test("what is under way when they are stopped is answered with nothing, and so is what comes then", async () => {
+test("tasks that are running when the threads are stopped are answered with nothing, and so are later ones", async () => {
   const threads = start(2);
   const entries = mixed().map(({ entry }) => entry);
   const underWay = threads.prove(entries);
@@ -99,11 +99,11 @@ test("what is under way when they are stopped is answered with nothing, and so i
   assert.deepEqual(warned, []);
 });
 
-test("none are there where none are asked for", () => {
+test("there are no threads if none are requested", () => {
   assert.equal(signatureThreads(0, signers, log), null);
 });
 
-test("threads that the system does not let begin are told of once, and nothing is proved", async () => {
+test("threads that the system does not start are reported once, and nothing is proved", async () => {
   const problems: string[] = [];
   const failed = ({ message }: Error) => void problems.push(message);
   const threads = new VerifyThreads(2, failed, () => {

@@ -1,4 +1,4 @@
-/** Tests TLS on the dbsync listener: handshakes that fail, renewal while connections stay, what a start refuses. */
+/** Tests TLS on the dbsync listener: failed handshakes, renewal while connections stay open, and refused starts. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { copyFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
@@ -32,13 +32,13 @@ async function ask(socket: Socket): Promise<string> {
   return answer.toString("latin1");
 }
 
-/** Returns what arrives until the other side closes, in hexadecimal. */
+/** Returns everything that arrives until the other side closes the connection, in hexadecimal. */
 async function restOf(socket: Socket): Promise<string> {
-  let rest = "";
-  socket.on("data", (chunk: Buffer) => (rest += chunk.toString("hex")));
+  let received = "";
+  socket.on("data", (chunk: Buffer) => (received += chunk.toString("hex")));
   socket.on("error", () => {});
   await once(socket, "close");
-  return rest;
+  return received;
 }
 
 async function until(holds: () => boolean): Promise<void> {
@@ -62,7 +62,7 @@ async function startSecure(
   });
 }
 
-test("A command is answered over TLS 1.3 and 1.2, and older versions are refused", async () => {
+test("a command is answered over TLS 1.3 and 1.2, and older versions are refused", async () => {
   using folder = temporaryFolder();
   await using daemon = await startSecure(await writeCertificate(folder.path));
   for (const version of ["TLSv1.3", "TLSv1.2"] as const) {
@@ -76,7 +76,7 @@ test("A command is answered over TLS 1.3 and 1.2, and older versions are refused
   await until(() => reasons(daemon, "tls-handshake").length > 0);
 });
 
-test("Half a connection is one: what was asked before the end of the stream is answered", async () => {
+test("requests that were sent before the client ended its stream are answered", async () => {
   using folder = temporaryFolder();
   await using daemon = await startSecure(await writeCertificate(folder.path));
   const socket = await secure(daemon.port, { allowHalfOpen: true } as ConnectionOptions);
@@ -84,14 +84,14 @@ test("Half a connection is one: what was asked before the end of the stream is a
   assert.equal(Buffer.from(await restOf(socket), "hex").toString("latin1"), PONG + PONG);
 });
 
-test("A client without TLS gets an alert at once, and the log says what to do", async () => {
+test("a client without TLS receives an alert immediately, and the log says what to do", async () => {
   using folder = temporaryFolder();
   await using daemon = await startSecure(await writeCertificate(folder.path));
   for (const bytes of [PING, "ds2:20:*2\r\n", "GET / HTTP/1.1\r\n\r\n", "\0".repeat(64)]) {
     const socket = connectPlain(daemon.port, "127.0.0.1");
-    const rest = restOf(socket);
+    const received = restOf(socket);
     socket.write(bytes);
-    assert.equal(await rest, "15030300020246");
+    assert.equal(await received, "15030300020246");
   }
   await until(() => reasons(daemon, "not-tls").length === 4);
   const line = daemon.log.find(({ reason }) => reason === "not-tls");
@@ -99,7 +99,7 @@ test("A client without TLS gets an alert at once, and the log says what to do", 
   assert.match(String(line?.["remote"]), /^127\.0\.0\.1:\d+$/);
 });
 
-test("A silent client is closed after the handshake's time and holds nobody up", async () => {
+test("a silent client is disconnected after the time for the handshake and does not block others", async () => {
   using folder = temporaryFolder();
   await using daemon = await startSecure(await writeCertificate(folder.path), { handshakeMs: 2000 });
   const silent = Array.from({ length: 20 }, () => connectPlain(daemon.port, "127.0.0.1"));
@@ -113,7 +113,7 @@ test("A silent client is closed after the handshake's time and holds nobody up",
   socket.destroy();
 });
 
-test("A handshake that is broken off is told, with the client's address", async () => {
+test("an aborted handshake is logged with the client's address", async () => {
   using folder = temporaryFolder();
   await using daemon = await startSecure(await writeCertificate(folder.path));
   const ended = connectPlain(daemon.port, "127.0.0.1");
@@ -126,7 +126,7 @@ test("A handshake that is broken off is told, with the client's address", async 
     if (line["reason"] === "tls-handshake") assert.match(String(line["remote"]), /127\.0\.0\.1:\d/);
 });
 
-test("Silent clients give way: to newer handshakes, and to clients when --max-connections is reached", async () => {
+test("silent clients are dropped for newer handshakes, and for clients when --max-connections is reached", async () => {
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path);
   for (const bounds of [{ maxHandshakes: 5 }, { maxConnections: 5 }]) {
@@ -142,7 +142,7 @@ test("Silent clients give way: to newer handshakes, and to clients when --max-co
   }
 });
 
-test("--max-connections counts clients behind TLS as well", async () => {
+test("--max-connections also counts clients with TLS", async () => {
   using folder = temporaryFolder();
   await using daemon = await startSecure(await writeCertificate(folder.path), { maxConnections: 2 });
   const clients = [await secure(daemon.port), await secure(daemon.port)];
@@ -164,7 +164,7 @@ test("A client cannot renegotiate", async () => {
   socket.destroy();
 });
 
-test("New files are noticed; open connections stay, new ones get the new certificate", async () => {
+test("new files are noticed; open connections stay, and new ones use the new certificate", async () => {
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path);
   const lines: { level: number; msg: string }[] = [];
@@ -193,7 +193,7 @@ test("New files are noticed; open connections stay, new ones get the new certifi
   const fresh = join(folder.path, "fresh");
   mkdirSync(fresh);
   const renewed = await writeCertificate(fresh);
-  // One file and then the other, as users do it.
+  // First one file, then the other, as users replace them.
   renameSync(renewed.certificate, files.certificate);
   copyFileSync(renewed.key, files.key);
   await until(() => lines.filter(({ msg }) => msg === "TLS with this certificate").length === 2);
@@ -203,7 +203,7 @@ test("New files are noticed; open connections stay, new ones get the new certifi
   await certificate.stop();
 });
 
-test("A certificate outside its dates, or near their end, is warned of once a day", async () => {
+test("a certificate outside its validity period, or near its end, is reported once a day", async () => {
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path);
   const warnings: string[] = [];
@@ -215,7 +215,7 @@ test("A certificate outside its dates, or near their end, is warned of once a da
   const certificate = new TlsCertificate({ files, lookEvery: 1, environment, log });
   await certificate.start();
   assert.deepEqual(warnings, []);
-  for (const [days, says] of [
+  for (const [days, pattern] of [
     [20, /ends at/],
     [5, /ends at/],
     [10, /has expired at/],
@@ -224,7 +224,7 @@ test("A certificate outside its dates, or near their end, is warned of once a da
     const seen = warnings.length;
     now += days * day;
     await until(() => warnings.length > seen);
-    assert.match(warnings.at(-1) ?? "", says);
+    assert.match(warnings.at(-1) ?? "", pattern);
   }
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(warnings.length, 4);
@@ -251,7 +251,7 @@ test("SIGHUP reads the certificate again, and keeps the old one if the new one c
   assert.equal((await daemon.stop()).code, 0);
 });
 
-test("A start with TLS options that make no sense says why", async () => {
+test("a start with invalid TLS options reports the reason", async () => {
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path);
   const cases: readonly (readonly [RegExp, number, ...string[]])[] = [
@@ -274,9 +274,9 @@ test("A start with TLS options that make no sense says why", async () => {
       "--require-tls",
     ],
   ];
-  for (const [says, expected, ...argv] of some(cases, 2)) {
+  for (const [pattern, expected, ...argv] of some(cases, 2)) {
     const { code, stderr } = await runDaemon(argv);
-    assert.match(stderr, says);
+    assert.match(stderr, pattern);
     assert.equal(code, expected);
   }
   await using plain = await startDaemon(["--require-tls"]);

@@ -1,4 +1,4 @@
-/** Tests how many other daemons have a write, on a clock that the test moves. */
+/** Tests how many other daemons have a write, with a clock that the test advances. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,14 +11,14 @@ const PLACE: Place = { at: 1, seq: 0, id: "i".repeat(32) };
 
 function makeScene() {
   const timers = new Map<object, { at: number; step: () => void }>();
-  const asked: { daemons: number; resolve: () => void }[] = [];
+  const requests: { daemons: number; resolve: () => void }[] = [];
   const state = { now: 0, copies: 0, members: 0 };
   const copies = new Copies({
     peers: {
       copies: () => state.copies,
       replicated: (place, daemons) => {
         assert.equal(place, PLACE);
-        return new Promise((resolve) => asked.push({ daemons, resolve }));
+        return new Promise((resolve) => requests.push({ daemons, resolve }));
       },
     },
     members: () => state.members,
@@ -43,21 +43,21 @@ function makeScene() {
       next[1].step();
     }
   };
-  return { timers, asked, state, copies, pass };
+  return { timers, requests, state, copies, pass };
 }
 
-test("a wait ends when the peers say that there are as many, and leaves no timer", async () => {
-  const { timers, asked, state, copies } = makeScene();
+test("a wait ends when the peers report enough daemons, and leaves no timer", async () => {
+  const { timers, requests, state, copies } = makeScene();
   let ended = 0;
   const end = copies.wait({ place: PLACE, wanted: 2, milliseconds: 1000 }, () => ended++);
   assert.deepEqual(
-    asked.map(({ daemons }) => daemons),
+    requests.map(({ daemons }) => daemons),
     [3],
-    "this daemon among them",
+    "including this daemon",
   );
   assert.equal(ended, 0);
   state.copies = 2;
-  asked[0]?.resolve();
+  requests[0]?.resolve();
   await Promise.resolve();
   assert.equal(ended, 1);
   assert.equal(timers.size, 0);
@@ -66,27 +66,27 @@ test("a wait ends when the peers say that there are as many, and leaves no timer
   assert.equal(ended, 1);
 });
 
-test("a wait ends with its time, or never while it is 0; the peers are asked anew", () => {
-  const { timers, asked, copies, pass } = makeScene();
+test("a wait ends when its time is up, or never if the time is 0; the peers are queried again", () => {
+  const { timers, requests, copies, pass } = makeScene();
   let ended = 0;
   copies.wait({ place: PLACE, wanted: 1, milliseconds: 20_000 }, () => ended++);
   pass(19_999);
   assert.equal(ended, 0);
-  assert.equal(asked.length, 2);
+  assert.equal(requests.length, 2);
   pass(1);
   assert.equal(ended, 1);
   assert.equal(timers.size, 0);
   const end = copies.wait({ place: PLACE, wanted: 1, milliseconds: 0 }, () => ended++);
   pass(10_000_000);
   assert.equal(ended, 1);
-  assert.ok(asked.length > 100);
+  assert.ok(requests.length > 100);
   end();
   assert.equal(ended, 2);
   assert.equal(timers.size, 0);
 });
 
-test("who has written nothing waits for daemons that are connected", () => {
-  const { timers, asked, state, copies, pass } = makeScene();
+test("a client that has written nothing waits for connected daemons", () => {
+  const { timers, requests, state, copies, pass } = makeScene();
   let ended = 0;
   copies.wait({ place: null, wanted: 1, milliseconds: 0 }, () => ended++);
   pass(1000);
@@ -94,12 +94,12 @@ test("who has written nothing waits for daemons that are connected", () => {
   state.members = 1;
   pass(1000);
   assert.equal(ended, 1);
-  assert.equal(asked.length, 0);
+  assert.equal(requests.length, 0);
   assert.equal(timers.size, 0);
   assert.equal(copies.count(null), 1);
 });
 
-test("of very many that wait the next is told at once, and again lets wait when some have ended", () => {
+test("beyond the maximum number of waits the next one ends immediately, until some have ended", () => {
   const { copies } = makeScene();
   const ends: (() => void)[] = [];
   let ended = 0;

@@ -1,4 +1,6 @@
-/** Tests the user session of a connection: renewed with the users, and one check for permission and memory. */
+/**
+ * Tests the user session of a connection: it is renewed with the users, and checks permission and memory in one place.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
@@ -9,47 +11,50 @@ import { findCommand } from "../../../store/command-table.js";
 import type { Command } from "../../../store/rows/command.js";
 import { double } from "../../support/double.js";
 
-/** Makes a session. @param rules  of the default user @param annsRules  of one called ann, whose password is "pw" */
+/**
+ * Creates a session. @param rules  the default user's rules @param annsRules  the rules of the user ann, with the
+ * password "pw"
+ */
 function makeScene(rules: ByteString, annsRules = "on >pw ~* +@all") {
   const users = changed(changed(new Users(null), "default", rules), "ann", annsRules);
   const memory = { isFull: false, refuses: (needsMemory: boolean) => needsMemory, refusal: () => null };
-  const guest = new UserSession(users, double<MemoryLimit>(memory));
+  const session = new UserSession(users, double<MemoryLimit>(memory));
   const denial = (text: string, isOpen = false) => {
     const argv = text.split(" ");
     const command = findCommand(argv[0] as string) as Command;
-    return guest.denial(command, argv, command.flags.includes("denyoom"), isOpen);
+    return session.denial(command, argv, command.flags.includes("denyoom"), isOpen);
   };
-  return { users, memory, guest, denial };
+  return { users, memory, session, denial };
 }
 
 const changed = (users: Users, name: ByteString, rules: ByteString) => users.changed(name, rules.split(" "));
 
-test("where nobody has to log in the guest is the default user", () => {
-  const { guest, denial } = makeScene("on nopass");
-  assert.equal(guest.name, "default");
-  assert.equal(guest.readsAll, true);
+test("without a required login the session belongs to the default user", () => {
+  const { session, denial } = makeScene("on nopass");
+  assert.equal(session.name, "default");
+  assert.equal(session.readsAll, true);
   assert.equal(denial("SET k v"), null);
 });
 
-test("nobody may do what is open, and only that, until he logs in", () => {
-  const { guest, denial } = makeScene("off");
-  assert.equal(guest.user, null);
+test("before a login only open commands are permitted", () => {
+  const { session, denial } = makeScene("off");
+  assert.equal(session.user, null);
   assert.equal(denial("GET k"), "no-login");
   assert.equal(denial("GET k", true), null);
-  assert.equal(guest.logIn("ann", "wrong"), false);
+  assert.equal(session.logIn("ann", "wrong"), false);
   assert.equal(denial("GET k"), "no-login");
-  assert.equal(guest.logIn("ann", "pw"), true);
+  assert.equal(session.logIn("ann", "pw"), true);
   assert.equal(denial("GET k"), null);
-  guest.logOut();
-  assert.equal(guest.user, null);
+  session.logOut();
+  assert.equal(session.user, null);
 });
 
-test("permission is asked before memory, also where no login is needed", () => {
-  const { guest, memory, denial } = makeScene("off", "on >pw ~own +@all -lpush");
+test("permission is checked before memory, also if no login is needed", () => {
+  const { session, memory, denial } = makeScene("off", "on >pw ~own +@all -lpush");
   memory.isFull = true;
   assert.equal(denial("SET own v"), "no-login");
   assert.equal(denial("SET own v", true), "no-memory");
-  guest.logIn("ann", "pw");
+  session.logIn("ann", "pw");
   assert.deepEqual(denial("LPUSH own v"), { what: "command" });
   assert.deepEqual(denial("SET other v"), { what: "key", key: "other" });
   assert.equal(denial("SET own v"), "no-memory");
@@ -58,36 +63,36 @@ test("permission is asked before memory, also where no login is needed", () => {
   assert.equal(denial("SET own v"), null);
 });
 
-test("rules that have changed hold once he is renewed", () => {
-  const { guest, users, denial } = makeScene("off");
-  guest.logIn("ann", "pw");
+test("changed rules apply once the session is renewed", () => {
+  const { session, users, denial } = makeScene("off");
+  session.logIn("ann", "pw");
   users.become(changed(users, "ann", "-set"));
   assert.equal(denial("SET k v"), null);
-  assert.equal(guest.renew(), true);
+  assert.equal(session.renew(), true);
   assert.deepEqual(denial("SET k v"), { what: "command" });
 });
 
-test("who is switched off or gone is nobody from then on", () => {
+test("a user that is disabled or removed is logged out", () => {
   for (const change of [
     (users: Users) => users.become(changed(users, "ann", "off")),
     (users: Users) => users.remove("ann"),
   ]) {
-    const { guest, users, denial } = makeScene("on nopass");
-    guest.logIn("ann", "pw");
+    const { session, users, denial } = makeScene("on nopass");
+    session.logIn("ann", "pw");
     change(users);
-    assert.equal(guest.renew(), false);
-    assert.equal(guest.user, null);
+    assert.equal(session.renew(), false);
+    assert.equal(session.user, null);
     assert.equal(denial("GET k"), "no-login");
-    assert.equal(guest.renew(), true, "told once");
+    assert.equal(session.renew(), true, "the change is reported once");
   }
 });
 
-test("who has not logged in becomes the default user when that one is opened, and nobody when it is closed", () => {
-  const { guest, users } = makeScene("off");
+test("a session without a login becomes the default user when that user is opened, and is logged out when it is closed", () => {
+  const { session, users } = makeScene("off");
   users.become(changed(users, "default", "on nopass"));
-  assert.equal(guest.renew(), true);
-  assert.equal(guest.name, "default");
+  assert.equal(session.renew(), true);
+  assert.equal(session.name, "default");
   users.become(changed(users, "default", "off"));
-  assert.equal(guest.renew(), false);
-  assert.equal(guest.user, null);
+  assert.equal(session.renew(), false);
+  assert.equal(session.user, null);
 });

@@ -1,5 +1,5 @@
 /**
- * Tests subscriptions of version 2 at the level of bytes: which clients receive what, replays, and clients that do
+ * Tests subscriptions of version 2 at the byte level: which clients receive which events, replays, and clients that do
  * not read.
  */
 import assert from "node:assert/strict";
@@ -21,17 +21,17 @@ import { RawClient } from "../../support/raw-client.js";
 
 const app = makeKeyPair();
 
-type Told =
+type Received =
   | Hello
   | { readonly replies: readonly Reply[] }
   | { readonly words: readonly ByteString[] }
   | { readonly code: string };
 
-/** A subscribed client that works on bytes alone. */
+/** A subscribed client that works only with bytes. */
 class Listener implements Disposable {
   readonly raw: RawClient;
   readonly #parser = new FrameParser(1 << 30, 2);
-  readonly #told: Told[] = [];
+  readonly #messages: Received[] = [];
   hello: Hello | null = null;
 
   private constructor(raw: RawClient) {
@@ -47,9 +47,9 @@ class Listener implements Disposable {
   async greet(knows?: readonly string[]): Promise<Hello> {
     const hello = { kind: "hello", versions: [2], daemon: "", cluster: "", clock: Date.now() } as const;
     this.raw.send(writeFrame(writeHello({ ...hello, state: "", role: "client", knows }), 2));
-    const told = await this.next();
-    assert.ok("versions" in told);
-    return told;
+    const message = await this.next();
+    assert.ok("versions" in message);
+    return message;
   }
 
   /** Signs an envelope. @returns the frame */
@@ -61,18 +61,19 @@ class Listener implements Disposable {
 
   async send(frame: ByteString): Promise<readonly Reply[]> {
     this.raw.send(frame);
-    const told = await this.next();
-    assert.ok("replies" in told, JSON.stringify(told));
-    return told.replies;
+    const message = await this.next();
+    assert.ok("replies" in message, JSON.stringify(message));
+    return message.replies;
   }
 
-  async next(): Promise<Told> {
-    while (this.#told.length === 0) {
+  async next(): Promise<Received> {
+    while (this.#messages.length === 0) {
       const bytes = await this.raw.read(Math.max(1, this.raw.received.length));
       assert.notEqual(bytes, "", "it has closed");
-      for (const payload of this.#parser.push(Buffer.from(bytes, "latin1"))) this.#told.push(toldBy(payload));
+      for (const payload of this.#parser.push(Buffer.from(bytes, "latin1")))
+        this.#messages.push(messageOf(payload));
     }
-    return this.#told.shift() as Told;
+    return this.#messages.shift() as Received;
   }
 
   [Symbol.dispose](): void {
@@ -80,7 +81,7 @@ class Listener implements Disposable {
   }
 }
 
-function toldBy(payload: Buffer): Told {
+function messageOf(payload: Buffer): Received {
   const message = readToldMessage(payload);
   if (message.kind !== "result") return message;
   const replies = Array.from({ length: message.units }, () => {
@@ -95,14 +96,14 @@ const start = (...args: string[]): Promise<RunningReplica> =>
   startReplica({ args: ["-s", app.file, ...args] });
 const textOf = ([reply]: readonly Reply[]): string => (reply?.kind === "error" ? reply.text : "");
 
-test("only who says that it knows of listening is told that it may", async () => {
+test("only a client that announces subscriptions is offered them", async () => {
   await using daemon = await start();
   using listener = await Listener.open(daemon.port);
   assert.deepEqual(listener.hello?.knows, ["listen"]);
   assert.equal((await listener.greet()).knows, undefined);
 });
 
-test("what is asked for is told between the answers, and no more once it is taken back", async () => {
+test("requested events are sent between the answers, and no more after unsubscribing", async () => {
   await using daemon = await start();
   using listener = await Listener.open(daemon.port);
   const commands = [
@@ -111,16 +112,16 @@ test("what is asked for is told between the answers, and no more once it is take
     ["SSUBSCRIBE", "a"],
   ];
   assert.deepEqual(await listener.send(listener.frame(commands)), [integer(2), integer(3), integer(4)]);
-  const say = async (...command: string[]) => {
+  const run = async (...command: string[]) => {
     const { body, signature } = signCommands(app, [command], { cluster: listener.hello?.cluster ?? "" });
     listener.raw.send(
       writeFrame(writeCommandMessage(body.toString("latin1"), signature.toString("latin1")), 2),
     );
   };
-  await say("PUBLISH", "a", "text");
-  const told = [await listener.next(), await listener.next(), await listener.next()];
+  await run("PUBLISH", "a", "text");
+  const events = [await listener.next(), await listener.next(), await listener.next()];
   assert.deepEqual(
-    told.filter((one) => "words" in one).map((one) => "words" in one && one.words),
+    events.filter((one) => "words" in one).map((one) => "words" in one && one.words),
     [
       ["message", "a", "text"],
       ["pmessage", "*", "a", "text"],
@@ -131,14 +132,14 @@ test("what is asked for is told between the answers, and no more once it is take
     ["PUNSUBSCRIBE", "*"],
   ]);
   assert.deepEqual(await listener.send(opposite), [integer(2), integer(1)]);
-  await say("PUBLISH", "a", "unheard");
+  await run("PUBLISH", "a", "unsubscribed");
   assert.ok("replies" in (await listener.next()));
-  await say("SPUBLISH", "a", "shard");
+  await run("SPUBLISH", "a", "shard");
   const shard = [await listener.next(), await listener.next()].find((one) => "words" in one);
   assert.deepEqual(shard && "words" in shard && shard.words, ["smessage", "a", "shard"]);
 });
 
-test("a command that somebody else sends as a listen first is done when it comes", async () => {
+test("a command that an attacker first sends as a subscription is executed when the client sends it", async () => {
   await using daemon = await start();
   using thief = await Listener.open(daemon.port);
   using client = await Listener.open(daemon.port);
@@ -147,11 +148,11 @@ test("a command that somebody else sends as a listen first is done when it comes
   });
   const [bytes, seal] = [body.toString("latin1"), signature.toString("latin1")] as const;
   assert.match(textOf(await thief.send(writeFrame(writeListen(bytes, seal), 2))), /only/);
-  const done = await client.send(writeFrame(writeCommandMessage(bytes, seal), 2));
-  assert.deepEqual(done, [{ kind: "status", text: "OK" }]);
+  const replies = await client.send(writeFrame(writeCommandMessage(bytes, seal), 2));
+  assert.deepEqual(replies, [{ kind: "status", text: "OK" }]);
 });
 
-test("a listen is for the one daemon that it names, and for the connection that sends it first", async () => {
+test("a subscription is only for the daemon that it names, and for the first connection that sends it", async () => {
   await using daemon = await start();
   await using other = await start();
   using listener = await Listener.open(daemon.port);
@@ -170,12 +171,12 @@ test("a listen is for the one daemon that it names, and for the connection that 
   thief.raw.send(writeFrame(writeCommandMessage(body.toString("latin1"), signature.toString("latin1")), 2));
   const answer = await thief.next();
   assert.ok("replies" in answer);
-  assert.deepEqual(answer.replies, [integer(1)], "the thief hears nothing");
+  assert.deepEqual(answer.replies, [integer(1)], "the attacker receives no events");
   const event = await listener.next();
   assert.ok("words" in event);
 });
 
-test("what is no listening, or too much of it, is an error", async () => {
+test("an invalid subscription, or too many of them, is an error", async () => {
   await using daemon = await start();
   using listener = await Listener.open(daemon.port);
   for (const command of [["SET", "k", "v"], ["SUBSCRIBE"], ["MONITOR"]])
@@ -190,7 +191,7 @@ test("what is no listening, or too much of it, is an error", async () => {
   assert.deepEqual(await listener.send(listener.frame([["UNSUBSCRIBE", ...many]])), [integer(0)]);
 });
 
-test("who does not take what it asked for is closed, told why, and holds nobody up", async () => {
+test("a client that does not read its events is disconnected with a reason, and blocks no other client", async () => {
   await using daemon = await start("--max-event-bytes", "64KiB", "--resp", "0");
   using listener = await Listener.open(daemon.port);
   assert.deepEqual(await listener.send(listener.frame([["SUBSCRIBE", "flood"]])), [integer(1)]);
@@ -204,9 +205,9 @@ test("who does not take what it asked for is closed, told why, and holds nobody 
   assert.ok(daemon.log.some(({ msg }) => /does not read the events that it asked for/.test(msg)));
   listener.raw.socket.resume();
   for (;;) {
-    const told = await listener.next();
-    if (!("code" in told)) continue;
-    assert.equal(told.code, "events-not-taken");
+    const message = await listener.next();
+    if (!("code" in message)) continue;
+    assert.equal(message.code, "events-not-taken");
     break;
   }
 });

@@ -14,7 +14,7 @@ import { NOWHERE } from "../../daemon/no-connection.js";
 import { log, makeScene } from "../../daemon/scene.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 
-test("a session counts what waits for other daemons, up to a bound, until it is answered", async () => {
+test("a session counts the answers that wait for other daemons, up to a limit, until they are sent", async () => {
   const scene = makeScene({ clock: { now: 1_790_000_000_000 }, pair: makeKeyPair() });
   const answers: ((answer: EnvelopeAnswer) => void)[] = [];
   scene.pipeline.take = () => new Promise((resolve) => answers.push(resolve));

@@ -1,6 +1,6 @@
 /**
- * A JSON listener of dbsyncd that daemons with --json-replica take for an original server: it does not know the
- * action by which they recognize a dbsyncd, and sends its documents before it has fetched those of its own servers.
+ * A JSON listener of dbsyncd that other daemons with --json-replica mistake for an original server. It does not know
+ * the action by which they recognize a dbsyncd, and sends its documents before it has fetched those of its own servers.
  */
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
@@ -12,7 +12,7 @@ const NOT_VALID = '{"status":"error","message":"The action \'listindexes\' provi
 const ALL = '{"action":"getall","replicate":false}\n';
 const NOTHING = '{"status":"success","documents":[],"replicated":false}\n\r';
 
-/** Starts the listener. @param port  where it listens; default: a free port */
+/** Starts the listener. @param port  the port to listen on; default: a free port */
 export async function startAsOriginal({ port = 0, ...options }: SceneOptions = {}): Promise<JsonScene> {
   const scene = await startJson(options);
   const sockets = new Set<Socket>();

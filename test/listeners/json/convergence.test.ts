@@ -1,6 +1,6 @@
 /**
- * Tests that three daemons that receive JSON, Redis and signed commands at the same time reach one state, although
- * one is killed meanwhile.
+ * Tests that three daemons that receive JSON, Redis and signed commands at the same time reach one state, although one
+ * of them is killed meanwhile.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,30 +17,30 @@ import { ask } from "./scene.js";
 
 const app = makeKeyPair();
 const WRITES = amount(12, 40);
-/** Writes to the daemon that is killed, before the kill. */
+/** The number of writes to the daemon that is killed, before it is killed. */
 const WRITES_BEFORE_KILL = 10;
 
-async function place(daemon: DaemonProcess, clients: "JSON" | "Redis"): Promise<number> {
+async function portOf(daemon: DaemonProcess, clients: "JSON" | "Redis"): Promise<number> {
   return (await daemon.logged(({ msg }) => msg === `serving ${clients} clients`))["port"] as number;
 }
 
 async function readAll(daemon: DaemonProcess): Promise<string> {
-  using client = await RawClient.open(await place(daemon, "JSON"));
+  using client = await RawClient.open(await portOf(daemon, "JSON"));
   return await ask(client, { action: "getall" });
 }
 
 /**
- * Inserts entries by JSON and changes them by Redis and by signed commands, all in one document.
+ * Inserts entries by JSON and changes them with Redis and signed commands, all in one document.
  * @param acknowledged  receives the entries whose insertion was acknowledged
- * @throws Error  the daemon has gone
+ * @throws Error  the daemon was killed
  */
 async function write(
   daemon: DaemonProcess,
   writer: string,
   acknowledged: (entry: string) => void,
 ): Promise<void> {
-  using json = await RawClient.open(await place(daemon, "JSON"));
-  using redis = await RedisConnection.open(await place(daemon, "Redis"));
+  using json = await RawClient.open(await portOf(daemon, "JSON"));
+  using redis = await RedisConnection.open(await portOf(daemon, "Redis"));
   await using signed = createClient({ servers: `127.0.0.1:${daemon.port}`, key: app.privateKey });
   for (let n = 0; n < WRITES; n++) {
     const entry = `{"by":"${writer}","n":${n}}`;
@@ -50,14 +50,14 @@ async function write(
       redis.call("DOC.INSERT", "d", "KEYS", "k", entry),
       signed.call(["DOC.UPDATE", "d", `{"n":${n}}`, "ID", "k"]),
     ]);
-    if (answer === "") throw new Error("the daemon has gone");
+    if (answer === "") throw new Error("the daemon was killed");
     assert.match(answer, /success/);
     acknowledged(entry);
     await ask(json, { action: "update", document: "d", data: { by: writer }, id: "k", replicate: false });
   }
 }
 
-test("documents are equal on three daemons, whoever wrote what where, and after one was killed", async () => {
+test("documents are equal on three daemons after concurrent writes by all protocols, and after one daemon was killed", async () => {
   using one = makeFolder();
   using two = makeFolder();
   using three = makeFolder();
@@ -72,17 +72,17 @@ test("documents are equal on three daemons, whoever wrote what where, and after 
   const daemon = (index: number) => daemons[index] as DaemonProcess;
   try {
     const document = { create: { action: "create", document: "d" }, entry: { k: { by: "", n: 0 } } };
-    using first = await RawClient.open(await place(daemon(0), "JSON"));
-    await until("writes are taken", async () => /success/.test(await ask(first, document.create)));
+    using first = await RawClient.open(await portOf(daemon(0), "JSON"));
+    await until("writes succeed", async () => /success/.test(await ask(first, document.create)));
     const insertion = { action: "insert", document: "d", data: document.entry, "auto-increment": false };
     await ask(first, insertion);
-    await until("all have the document", async () =>
+    await until("all daemons have the document", async () =>
       (await Promise.all(daemons.map(readAll))).every((all) => /"k":/.test(all)),
     );
     // A daemon that is not live yet refuses signed writes.
     for (const one of daemons) {
       await using client = createClient({ servers: `127.0.0.1:${one.port}`, key: app.privateKey });
-      await until("signed writes are taken", () => client.send("SET ready 1").then(Boolean, () => false));
+      await until("signed writes are accepted", () => client.send("SET ready 1").then(Boolean, () => false));
     }
     const acknowledged: string[] = [];
     const ofKilled: string[] = [];

@@ -1,5 +1,5 @@
 /**
- * Tests --json-replica with the address of a dbsyncd: the daemon recommends --peer, sends nothing there and does not
+ * Tests --json-replica with the address of a dbsyncd: the daemon recommends --peer, sends nothing to it, and does not
  * begin to serve.
  */
 import assert from "node:assert/strict";
@@ -18,7 +18,7 @@ for (const [kind, users] of [
   ["a dbsyncd", undefined],
   ["a dbsyncd with logins", ["user default off", "user ann on >secret ~* +@all"]],
 ] as const)
-  test(`${kind} is sent nothing, and the log, the clients' error and the figures say so`, async () => {
+  test(`${kind} is sent nothing, as the log, the clients' error and the figures report`, async () => {
     await using other = await startJson({ ...(users && { users }) });
     await using ours = await startJson({ replicas: [other.port], limits });
     const find = () => ours.log.find(({ msg }) => String(msg).startsWith("nothing is sent to"));
@@ -37,7 +37,7 @@ for (const [kind, users] of [
     assert.equal(await ask(login, { action: "list" }), '{"status":"success","documents":[]}');
   });
 
-test("two daemons that name each other take nothing from each other", async () => {
+test("two daemons that name each other fetch nothing from each other", async () => {
   const port = await freePort();
   await using first = await startJson({ replicas: [port], limits });
   await using second = await startJson({ port, replicas: [first.port], limits });
@@ -49,7 +49,7 @@ test("two daemons that name each other take nothing from each other", async () =
   }
 });
 
-test("the daemon's own address in the list does no harm", async () => {
+test("the daemon's own address in the list causes no problem", async () => {
   const port = await freePort();
   await using original = await Original.start(await freePort(), []);
   await using ours = await startJson({ port, replicas: [port, original.port] });
@@ -62,7 +62,7 @@ test("the daemon's own address in the list does no harm", async () => {
   assert.ok(ours.log.every(({ level }) => level !== "warn" && level !== "error"));
 });
 
-test("an original that a dbsyncd replaces later is sent nothing any more, and clients are still served", async () => {
+test("an original that is replaced by a dbsyncd is sent nothing more, and clients are still served", async () => {
   const port = await freePort();
   const original = await Original.start(port, []);
   await using ours = await startJson({ replicas: [port], limits });

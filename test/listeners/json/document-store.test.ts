@@ -1,4 +1,4 @@
-/** Tests that a document that a server of --json-replica sends replaces the local one, or that nothing changes. */
+/** Tests that a document from a server of --json-replica replaces the local one completely, or that nothing changes. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
@@ -29,24 +29,24 @@ function fill(): void {
   run("DOC.INDEX CREATE b n");
 }
 
-const seen = () => ["DOC.GETALL", "DOC.INDEX LIST b"].map(run);
+const state = () => ["DOC.GETALL", "DOC.INDEX LIST b"].map(run);
 
-test("a document that is refused in its middle leaves the one that was there as it was", () => {
+test("a document that is refused in the middle leaves the existing one unchanged", () => {
   fill();
-  const before = seen();
+  const before = state();
   const refused = store.replace("b", [entry("0", '{"m":1}'), entry("1", "no JSON")]);
   assert.equal(refused.kind, "error");
-  assert.deepEqual(seen(), before);
+  assert.deepEqual(state(), before);
   assert.equal(run('DOC.INSERT b {"n":4}'), '["2"]');
 });
 
-test("a document that is refused where there was none is not there", () => {
+test("a new document that is refused is not created", () => {
   assert.equal(store.replace("b", [entry("0", "no JSON")]).kind, "error");
   assert.equal(store.has("b"), false);
   assert.equal(run("DOC.LIST"), "[]");
 });
 
-test("a document that is taken has the entries that were sent, its indexes, and its place among all", () => {
+test("an accepted document has the entries that were sent, and keeps its indexes and its position", () => {
   fill();
   const contents = [entry("x", '{"m":1}'), entry("0", '{"n":2}')];
   assert.notEqual(store.replace("b", contents).kind, "error");

@@ -1,4 +1,4 @@
-/** Tests that each error sentence has a code, for clients that request codes, and that the manual lists them all. */
+/** Tests that each error message has a code, for clients that request codes, and that the manual lists all codes. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { RawClient } from "../../support/raw-client.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { answer, ask, startJson } from "./scene.js";
 
-test("errors are told with codes from the request on that asks for it, and with the same sentences", async () => {
+test("errors have codes after a request that asks for them, with unchanged messages", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   const absent = { action: "get", document: "d" };
@@ -29,13 +29,13 @@ test("errors are told with codes from the request on that asks for it, and with 
     [{ action: "update", document: "e", id: "k", data: { $inc: { n: "" } } }, "REFUSED"],
   ];
   await ask(client, { action: "create", document: "e" });
-  const told = await ask(client, {
+  const reply = await ask(client, {
     action: "insert",
     document: "e",
     data: { k: { n: 1 } },
     "auto-increment": false,
   });
-  assert.equal(told, '{"status":"success","data_interted":{"k":{"n":1}}}');
+  assert.equal(reply, '{"status":"success","data_interted":{"k":{"n":1}}}');
   for (const [request, code] of cases)
     assert.equal(
       (JSON.parse(await ask(client, request)) as { code?: string }).code,
@@ -48,7 +48,7 @@ test("errors are told with codes from the request on that asks for it, and with 
   assert.equal(await ask(other, absent), `${sentence}}`);
 });
 
-test("all sentences of the original have codes of their own", () => {
+test("all messages of the original have their own codes", () => {
   const file = readFileSync(join(repositoryRoot, "test/vectors/json/transcripts.json"), "utf8");
   const steps = (JSON.parse(file) as { steps: { expect?: string }[] }[]).flatMap(
     (scenario) => scenario.steps,
@@ -61,7 +61,7 @@ test("all sentences of the original have codes of their own", () => {
   for (const sentence of sentences) assert.notEqual(errorCode(sentence, "get"), "REFUSED", sentence);
 });
 
-test("the manual has all codes, and no other", () => {
+test("the manual lists all codes, and no others", () => {
   const manual = readFileSync(join(repositoryRoot, "docs/json-documents.md"), "utf8");
   const [, section = ""] = manual.split("### Codes of errors");
   const rows = (section.split("\n## ")[0] ?? "").split("\n").filter((line) => line.startsWith("|"));

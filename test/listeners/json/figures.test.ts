@@ -1,5 +1,6 @@
 /**
- * Tests how INFO of --resp, /metrics and /healthz report servers of --json-replica that are away or are no originals.
+ * Tests how INFO of --resp, /metrics and /healthz report servers of --json-replica that are unreachable or are not
+ * originals.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,11 +12,11 @@ import { RedisConnection } from "../../support/redis-connection.js";
 import { Original } from "./original.js";
 import { ask, startJson } from "./scene.js";
 
-async function portOf(daemon: DaemonProcess, what: string): Promise<number> {
-  return (await daemon.logged(({ msg }) => msg === what))["port"] as number;
+async function portOf(daemon: DaemonProcess, message: string): Promise<number> {
+  return (await daemon.logged(({ msg }) => msg === message))["port"] as number;
 }
 
-interface Told {
+interface Figures {
   readonly info: string;
   readonly metrics: string;
   readonly health: string;
@@ -23,7 +24,7 @@ interface Told {
 }
 
 /** Returns the lines of INFO about the servers, their metrics, and /healthz. */
-async function told(daemon: DaemonProcess): Promise<Told> {
+async function readFigures(daemon: DaemonProcess): Promise<Figures> {
   using redis = await RedisConnection.open(await portOf(daemon, "serving Redis clients"));
   const reply = await redis.call("INFO", "replication");
   const lines = reply.kind === "bulk" ? reply.bytes.split("\r\n") : [];
@@ -43,7 +44,7 @@ const start = (own: number, other: number) =>
     ...["--resp", "0", "--admin", "0"],
   ]);
 
-test("INFO, metrics and /healthz report which servers are away, and what they miss", async () => {
+test("INFO, metrics and /healthz report which servers are unreachable, and what they miss", async () => {
   const [own, other] = [await freePort(), await freePort()];
   const original = await Original.start(other, []);
   await using daemon = await start(own, other);
@@ -52,14 +53,14 @@ test("INFO, metrics and /healthz report which servers are away, and what they mi
   const write = () => ask(client, { action: "create", document: `d${n++}` });
   await until("a write reaches it", async () => (await write()).includes('"replicated":true'));
   const row = `json_replica0:server=127.0.0.1:${other}`;
-  const online = await told(daemon);
+  const online = await readFigures(daemon);
   const well = "missing_documents=0,refused_documents=0,different_documents=0";
   assert.equal(online.info, `json_ready:1\n${row},state=online,${well}`);
   assert.match(online.metrics, /^dbsyncd_json_replica_ready 1$/m);
   assert.equal(online.code, 200);
   await original[Symbol.asyncDispose]();
   await write();
-  const { info, health } = await told(daemon);
+  const { info, health } = await readFigures(daemon);
   assert.equal(JSON.parse(health).jsonReplicas.servers[0].missing, 1);
   assert.match(info, /state=away,missing_documents=1,/);
 });
@@ -67,7 +68,7 @@ test("INFO, metrics and /healthz report which servers are away, and what they mi
 test("INFO, metrics and /healthz report a server that is a dbsyncd", async () => {
   await using other = await startJson();
   await using daemon = await start(await freePort(), other.port);
-  const { info, metrics, health, code } = await told(daemon);
+  const { info, metrics, health, code } = await readFigures(daemon);
   assert.match(info, /^json_ready:0\n.*,state=dbsyncd,/);
   assert.match(metrics, /^dbsyncd_json_replica_is_dbsyncd\{replica="[^"]+"\} 1$/m);
   assert.match(metrics, /^dbsyncd_json_replica_ready 0$/m);
@@ -77,7 +78,7 @@ test("INFO, metrics and /healthz report a server that is a dbsyncd", async () =>
 
 test("without --json-replica there is nothing to report", async () => {
   await using daemon = await startDaemon(["--json", "0", "--resp", "0", "--admin", "0"]);
-  const { info, metrics, health } = await told(daemon);
+  const { info, metrics, health } = await readFigures(daemon);
   assert.equal(info, "");
   assert.doesNotMatch(health, /jsonReplicas/);
   assert.doesNotMatch(metrics, /^dbsyncd_json_replica_ready \d/m);

@@ -17,7 +17,7 @@ const ENTRIES = 100;
 const NOT_READY = /"message":"This daemon has not fetched yet the documents of /;
 const limits = { jsonReplicaTimeout: 300 };
 
-/** Starts an original server with 100 entries in a document. */
+/** Starts an original server with 100 entries in one document. */
 async function startFull(port: number): Promise<Original> {
   const original = await Original.start(port, []);
   original.documents.set(
@@ -27,7 +27,7 @@ async function startFull(port: number): Promise<Original> {
   return original;
 }
 
-/** What a server does instead of sending its documents: it sends bytes, and may close. */
+/** The behaviour of a server instead of sending its documents: it sends bytes, and may close the connection. */
 type Fault = (socket: Socket, request: string) => void;
 const UNKNOWN = '{"status":"error","message":"The action \'listindexes\' provided is not valid."}\n\r';
 const probed =
@@ -36,10 +36,10 @@ const probed =
     request.includes("listindexes") ? socket.write(UNKNOWN) : fault(socket, request);
 
 const FAULTS: Readonly<Record<string, Fault>> = {
-  "takes connections and is silent": () => {},
-  "is silent when it is asked for its documents": probed(() => {}),
+  "accepts connections and is silent": () => {},
+  "is silent when its documents are requested": probed(() => {}),
   "closes each connection": (socket) => socket.destroy(),
-  "closes in the middle of its answer": probed((socket) => {
+  "closes the connection in the middle of its answer": probed((socket) => {
     socket.end('{"status":"success","documents":{"users":[{"n":0},{"n"');
   }),
   "ends its answer in the middle": probed((socket) => {
@@ -51,7 +51,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   "gives no documents": probed((socket) => {
     socket.write('{"status":"success","replicated":false}\n\r');
   }),
-  "gives a document that is none": probed((socket) => {
+  "sends an invalid document": probed((socket) => {
     socket.write('{"status":"success","documents":{"users":null}}\n\r');
   }),
 };
@@ -81,7 +81,7 @@ async function startFaulty(port: number, fault: Fault): Promise<Faulty> {
   };
 }
 
-/** Requests that change a document. A server that has not sent its documents must not receive any. */
+/** Matches requests that change a document. A server that has not sent its documents must not receive any. */
 const CHANGES = /"action":"(?:create|insert|update|delete|empty|drop)"/;
 
 async function hasAll(port: number): Promise<void> {
@@ -93,7 +93,7 @@ async function hasAll(port: number): Promise<void> {
   assert.match(await ask(client, insert), /"replicated":true/);
 }
 
-test("without the documents of a server that is stopped, clients are refused; with them, nothing is lost", async () => {
+test("clients are refused without the documents of a stopped server, and with them nothing is lost", async () => {
   const port = await freePort();
   await using ours = await startJson({ replicas: [port], limits });
   using client = await RawClient.open(ours.port);
@@ -116,7 +116,7 @@ test("without the documents of a server that is stopped, clients are refused; wi
   assert.equal(ours.figures?.isReady, true);
 });
 
-test("an original that asks for all documents at its start gets a refusal with none, and starts", async () => {
+test("an original that requests all documents at its start receives a refusal without documents, and starts", async () => {
   const [port, absent] = [await freePort(), await freePort()];
   await using ours = await startJson({ replicas: [port, absent], limits });
   await using original = await Original.start(port, [ours.port]);
@@ -127,14 +127,14 @@ test("an original that asks for all documents at its start gets a refusal with n
 });
 
 for (const [does, fault] of Object.entries(FAULTS))
-  test(`a server that ${does} is sent nothing, and is asked again`, async () => {
+  test(`a server that ${does} is sent nothing, and is queried again`, async () => {
     const port = await freePort();
     const faulty = await startFaulty(port, fault);
     await using ours = await startJson({ replicas: [port], limits });
     using client = await RawClient.open(ours.port);
     assert.match(await ask(client, { action: "create", document: "users" }), NOT_READY);
     const before = faulty.requests.length;
-    await until("it is asked again", () => faulty.requests.length > before);
+    await until("the server is queried again", () => faulty.requests.length > before);
     await faulty[Symbol.asyncDispose]();
     assert.doesNotMatch(faulty.requests.join("\n"), CHANGES);
     await using original = await startFull(port);
@@ -142,7 +142,7 @@ for (const [does, fault] of Object.entries(FAULTS))
     assert.equal(original.documents.get("users")?.length, ENTRIES + 1);
   });
 
-test("a server that takes longer than its time limit for all its documents is waited for longer each time", async () => {
+test("a server that exceeds its time limit for all its documents has more time at each attempt", async () => {
   const port = await freePort();
   const documents = JSON.stringify({ users: [{ n: 1 }] });
   await using _ = await startFaulty(
@@ -155,12 +155,12 @@ test("a server that takes longer than its time limit for all its documents is wa
   );
   await using ours = await startJson({ replicas: [port], limits });
   using client = await RawClient.open(ours.port);
-  await until("it has given its documents", async () =>
+  await until("it has sent its documents", async () =>
     (await ask(client, { action: "count", document: "users" })).includes('"count":1'),
   );
 });
 
-test("a server that goes and comes at any moment of the start loses nothing", async () => {
+test("a server that stops and starts at any moment of the start loses nothing", async () => {
   const random = new SeededRandom(seedOfRun());
   for (let round = 0; round < amount(4, 30); round++) {
     const port = await freePort();
@@ -186,7 +186,7 @@ test("a server that goes and comes at any moment of the start loses nothing", as
   }
 });
 
-test("a document that a server made itself is not replaced by one of the same name that it never gave", async () => {
+test("a document that a server created is not replaced by one with the same name that the server never sent", async () => {
   const port = await freePort();
   const first = await Original.start(port, []);
   await using ours = await startJson({ replicas: [port], limits });
@@ -195,7 +195,7 @@ test("a document that a server made itself is not replaced by one of the same na
   await ask(client, { action: "create", document: "users" });
   await using second = await startFull(port);
   const reports = () =>
-    ours.log.filter(({ msg }) => msg === "a JSON replica has other contents than are here").length;
+    ours.log.filter(({ msg }) => msg === "documents of a JSON replica differ from the documents here").length;
   await until("it is compared", () => reports() > 0);
   assert.match(
     await ask(client, { action: "insert", document: "users", data: [{ n: -1 }] }),
@@ -208,17 +208,17 @@ test("a document that a server made itself is not replaced by one of the same na
   await until("it is away", () => !isConnected());
   await using third = await startFull(port);
   await until("it is there", isConnected);
-  // The answer comes after the attempt that follows the new connection.
+  // The answer arrives after the attempt that follows the new connection.
   await ask(client, { action: "insert", document: "users", data: [{ n: -2 }] });
   assert.equal(third.documents.get("users")?.length, ENTRIES);
   assert.equal(reports(), 1, "a new connection reported the same difference again");
 });
 
-test("a daemon is not ready by the documents of some servers, and sends nothing to the others", async () => {
+test("a daemon that has the documents of only some servers is not ready, and sends nothing to the others", async () => {
   const port = await freePort();
   await using original = await Original.start(await freePort(), []);
   original.documents.set("others", [{ n: 1 }]);
-  await using faulty = await startFaulty(port, FAULTS["gives a document that is none"] as Fault);
+  await using faulty = await startFaulty(port, FAULTS["sends an invalid document"] as Fault);
   await using ours = await startJson({ replicas: [original.port, port], limits });
   assert.equal(ours.figures?.isReady, false);
   assert.deepEqual(

@@ -1,4 +1,7 @@
-/** Tests that a server of --json-replica is sent later what it refuses, and that differing contents are reported. */
+/**
+ * Tests that a server of --json-replica is later sent the documents that it refused, and that differing contents are
+ * reported.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
@@ -12,11 +15,11 @@ import { Original } from "./original.js";
 import { ask, type JsonScene, startJson } from "./scene.js";
 
 const document = "d";
-const OTHERS = "a JSON replica has other contents than are here";
+const OTHERS = "documents of a JSON replica differ from the documents here";
 
-const told = ({ log }: JsonScene) => log.filter(({ msg }) => msg === OTHERS).length;
+const reports = ({ log }: JsonScene) => log.filter(({ msg }) => msg === OTHERS).length;
 
-test("what a server refuses it has missed: it is given the document as a whole, without another write", async () => {
+test("a server that refused a write is sent the complete document later, without another write", async () => {
   let isFull = false;
   const memory = double<MemoryLimit>({
     get isFull() {
@@ -35,11 +38,11 @@ test("what a server refuses it has missed: it is given the document as a whole, 
   assert.match(await ask(reader, { action: "count", document }), /"count":0/);
   isFull = false;
   const count = () => ask(reader, { action: "count", document });
-  await until("it has the entry", async () => (await count()) === '{"status":"success","count":1}');
+  await until("the server has the entry", async () => (await count()) === '{"status":"success","count":1}');
   assert.match(await ask(client, insert), /"replicated":true/);
 });
 
-test("an original with other contents is left as it is, and that is told", async () => {
+test("an original with other contents stays unchanged, and the difference is reported", async () => {
   await using original = await Original.start(await freePort(), []);
   await using relay = await CuttablePort.open(() => original.port);
   await using ours = await startJson({ replicas: [relay.port] });
@@ -49,10 +52,10 @@ test("an original with other contents is left as it is, and that is told", async
   relay.cut();
   let n = 0;
   const again = () => ask(client, { action: "create", document: `again${n++}` });
-  await until("it is there again", async () => (await again()).includes('"replicated":true'));
-  assert.equal(told(ours), 0);
+  await until("the server is connected again", async () => (await again()).includes('"replicated":true'));
+  assert.equal(reports(ours), 0);
   original.documents.get(document)?.push({ n: "its own client's" });
   relay.cut();
-  await until("it is told", () => told(ours) === 1);
+  await until("the difference is reported", () => reports(ours) === 1);
   assert.equal(original.documents.get(document)?.length, 2);
 });

@@ -1,4 +1,4 @@
-/** Tests that hostile clients and broken requests get a clear answer or none, and that the service continues. */
+/** Tests that hostile clients and malformed requests receive a clear answer or none, and that the service continues. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { withinStrings } from "../../../listeners/json/messages/json-answers.js";
@@ -7,10 +7,10 @@ import { answer, ask, startJson } from "./scene.js";
 
 const LIST = '{"status":"success","documents":[]}';
 
-test("odd requests are told what is wrong, and the connection goes on", async () => {
+test("malformed requests receive an error, and the connection continues", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
-  const odd: readonly (readonly [sent: string, told: RegExp])[] = [
+  const odd: readonly (readonly [sent: string, expected: RegExp])[] = [
     ["[".repeat(100_000), /Maximum stack depth exceeded/],
     [`{"action":"insert","document":"d","data":[{"x":${"9".repeat(400)}}]}`, /Inf and NaN/],
     ['{"action":"create","document":"\\udc00"}', /Unknown JSON error occured/],
@@ -23,14 +23,14 @@ test("odd requests are told what is wrong, and the connection goes on", async ()
     ['{"action":"get","document":{}}', /No document provided/],
     ['{"action":"auth","user":"x"}', /No password provided/],
   ];
-  for (const [sent, told] of odd) {
+  for (const [sent, expected] of odd) {
     client.send(`${sent}\n`);
-    assert.match(await answer(client), told);
+    assert.match(await answer(client), expected);
   }
   assert.equal(await ask(client, { action: "list" }), LIST);
 });
 
-test("a browser that a page has led here is hung up on, and what it posts is not done", async () => {
+test("a browser that another site's page has directed here is disconnected, and its request is not executed", async () => {
   await using server = await startJson();
   const post = '{"action":"create","document":"d"}\n';
   for (const head of ["POST / HTTP/1.1\r\n", "Host: x\r\n", "POST / HTTP/1.1\r\nHost: x\r\n\r\n"]) {
@@ -43,7 +43,7 @@ test("a browser that a page has led here is hung up on, and what it posts is not
   assert.equal(await ask(client, { action: "list" }), LIST);
 });
 
-test("a number that no integer holds names a document as it does in PHP, and no other one", async () => {
+test("a number that exceeds all integers names the same document as in PHP, and no other one", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   await ask(client, { action: "create", document: 0 });
@@ -61,17 +61,17 @@ test("a number that no integer holds names a document as it does in PHP, and no 
   assert.match(await ask(client, { action: "list" }), /\["?0"?\]/);
 });
 
-test("a line may come byte by byte, and many lines at once", async () => {
+test("a line may arrive byte by byte, and many lines may arrive at one time", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   for (const byte of '{"action":"create","document":"a}]{\\""}\r\n') client.send(byte);
   assert.equal(await answer(client), '{"status":"success"}');
   client.send('{"action":"list"}\n'.repeat(1000));
-  for (let left = 1000; left > 0; left--)
+  for (let remaining = 1000; remaining > 0; remaining--)
     assert.equal(await answer(client), '{"status":"success","documents":["a}]{\\""]}');
 });
 
-test("a request without a line break is served, and a break that comes later is its own", async () => {
+test("a request without a line break is served, and a later line break does not count as a request", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   for (let turn = 0; turn < 3; turn++) {
@@ -86,7 +86,7 @@ test("a request without a line break is served, and a break that comes later is 
   assert.equal(await client.rest(), "");
 });
 
-test("a line that is too long, or never ends, is refused, and the connection closed", async () => {
+test("a line that is too long, or never ends, is refused, and the connection is closed", async () => {
   await using server = await startJson({ limits: { maxRequestBytes: 4096 } });
   for (const sent of [`{"action":"${"x".repeat(10_000)}`, `"${"x".repeat(5000)}"\n{"action":"list"}\n`]) {
     using client = await RawClient.open(server.port);
@@ -101,7 +101,7 @@ test("a line that is too long, or never ends, is refused, and the connection clo
   assert.equal(await ask(client, { action: "list" }), LIST);
 });
 
-test("a line of 16 MiB is one request, and what it brings can be read", async () => {
+test("a line of 16 MiB is one request, and its data can be read", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   await ask(client, { action: "create", document: "d" });
@@ -111,7 +111,7 @@ test("a line of 16 MiB is one request, and what it brings can be read", async ()
   assert.equal(await ask(client, { action: "count", document: "d" }), '{"status":"success","count":1}');
 });
 
-test("a client that ends its stream is answered first, and one that breaks off leaves nothing behind", async () => {
+test("a client that ends its stream is answered first, and an incomplete request has no effect", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   client.send('{"action":"list"}\n{"action":"create","document":"half');
@@ -121,7 +121,7 @@ test("a client that ends its stream is answered first, and one that breaks off l
   assert.equal(await ask(other, { action: "list" }), LIST);
 });
 
-test("a line that is not finished in time closes the connection, one that waits for a request stays", async () => {
+test("an incomplete line closes the connection after a time, but an idle connection stays open", async () => {
   await using server = await startJson({ limits: { idleTimeout: 50 } });
   using waiting = await RawClient.open(server.port);
   using broken = await RawClient.open(server.port);
@@ -130,7 +130,7 @@ test("a line that is not finished in time closes the connection, one that waits 
   assert.equal(await ask(waiting, { action: "list" }), LIST);
 });
 
-test("an answer that is too long is refused, and the connection goes on", async () => {
+test("an answer that is too long is refused, and the connection continues", async () => {
   await using server = await startJson({ limits: { maxOutputBytes: 4096 } });
   using client = await RawClient.open(server.port);
   await ask(client, { action: "create", document: "d" });
@@ -143,16 +143,16 @@ test("an answer that is too long is refused, and the connection goes on", async 
   assert.match(await ask(client, { action: "get", document: "d", limit: 1 }), /^\{"status":"success"/);
 });
 
-test("an answer that no string can hold is refused likewise", async () => {
+test("an answer that exceeds the maximum string length is refused in the same way", async () => {
   const long = "x".repeat(2 ** 28);
-  const told = /^\{"status":"error","message":"The answer is longer/;
-  assert.match(await withinStrings(() => long + long), told);
-  assert.match(await withinStrings(async () => [long, long].join()), told);
+  const expected = /^\{"status":"error","message":"The answer is longer/;
+  assert.match(await withinStrings(() => long + long), expected);
+  assert.match(await withinStrings(async () => [long, long].join()), expected);
   assert.equal(await withinStrings(() => "short"), "short");
   assert.throws(() => withinStrings(() => assert.fail("another problem")), /another problem/);
 });
 
-test("a query whose names stand between strings too is answered, and the service goes on", async () => {
+test("a query with names between strings is answered, and the service continues", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   await ask(client, { action: "create", document: "d" });

@@ -1,4 +1,4 @@
-/** Tests JSON lines over TLS: same certificate as the other port, same clients as without TLS. */
+/** Tests JSON lines over TLS, with the same certificate as the other port and the same clients as without TLS. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
@@ -18,14 +18,14 @@ async function startWithTls(folder: string) {
 const open = (port: number, ca?: string): TLSSocket =>
   connect({ host: "localhost", port, ...(ca === undefined ? {} : { ca }) });
 
-/** Reads all bytes until the other side closes. */
+/** Reads all bytes until the other side closes the connection. */
 async function rest(socket: TLSSocket): Promise<string> {
   let received = "";
   for await (const chunk of socket) received += String(chunk);
   return received;
 }
 
-test("a client speaks JSON lines to it over TLS, whatever the size of a line", async () => {
+test("a client exchanges JSON lines of any length over TLS", async () => {
   using folder = makeFolder();
   const { daemon, port, pem } = await startWithTls(folder.path);
   await using _ = daemon;
@@ -46,7 +46,7 @@ test("a client speaks JSON lines to it over TLS, whatever the size of a line", a
   ]);
 });
 
-test("an answer in pieces that is short holds nothing up behind it", async () => {
+test("a short answer in pieces does not delay later answers", async () => {
   using folder = makeFolder();
   const { daemon, port, pem } = await startWithTls(folder.path);
   await using _ = daemon;
@@ -65,7 +65,7 @@ test("an answer in pieces that is short holds nothing up behind it", async () =>
   ]);
 });
 
-test("a client that was not told of the certificate does not trust it", async () => {
+test("a client without the certificate does not trust the daemon", async () => {
   using folder = makeFolder();
   const { daemon, port } = await startWithTls(folder.path);
   await using _ = daemon;

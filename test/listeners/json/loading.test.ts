@@ -1,5 +1,6 @@
 /**
- * Tests that no client reads or writes documents by any listener before the documents of --json-replica are fetched.
+ * Tests that no client reads or writes documents through any listener before the documents of --json-replica are
+ * fetched.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,29 +13,29 @@ import { Original } from "./original.js";
 
 const LOADING = /^-LOADING This daemon has not fetched yet the documents of /;
 
-async function say(client: RawClient, line: string): Promise<string> {
+async function ask(client: RawClient, line: string): Promise<string> {
   client.send(`${line}\r\n`);
   return await client.readTo("\r\n");
 }
 
-test("a Redis client gets LOADING for commands of documents until they are fetched, and for no others", async () => {
+test("a Redis client receives LOADING for document commands, but not for other commands, until the documents are fetched", async () => {
   const port = await freePort();
   const args = ["--json", "0", "--json-replica", `127.0.0.1:${port}`, "--resp", "0"];
   await using ours = await startReplica({ args: [...args, "--json-replica-timeout", "60"] });
   using client = await RawClient.open(ours.daemon.userAddress("resp")?.port ?? 0);
   for (const line of ["DOC.CREATE users", "DOC.GETALL", "DOC.COUNT users", "DOC.LIST"])
-    assert.match(await say(client, line), LOADING, line);
-  assert.equal(await say(client, "SET key value"), "+OK\r\n");
-  assert.equal(await say(client, "MULTI"), "+OK\r\n");
-  assert.equal(await say(client, "DOC.CREATE users"), "+QUEUED\r\n");
-  assert.equal(await say(client, "EXEC"), "*1\r\n");
+    assert.match(await ask(client, line), LOADING, line);
+  assert.equal(await ask(client, "SET key value"), "+OK\r\n");
+  assert.equal(await ask(client, "MULTI"), "+OK\r\n");
+  assert.equal(await ask(client, "DOC.CREATE users"), "+QUEUED\r\n");
+  assert.equal(await ask(client, "EXEC"), "*1\r\n");
   assert.match(await client.readTo("\r\n"), LOADING);
   await using original = await Original.start(port, []);
   original.documents.set("users", [{ n: 1 }, { n: 2 }]);
-  await until("the documents are fetched", async () => (await say(client, "DOC.COUNT users")) === ":2\r\n");
+  await until("the documents are fetched", async () => (await ask(client, "DOC.COUNT users")) === ":2\r\n");
 });
 
-test("a signed command of documents gets it too, alone and with others, none of which is applied", () => {
+test("signed document commands receive it as well, and commands in the same envelope are not applied", () => {
   const backend = new MemoryBackend(realEnvironment);
   const unit = { at: 1, db: 0, id: "u".repeat(36) };
   backend.loading = () => "not yet";

@@ -1,4 +1,7 @@
-/** Tests long answers: they are made in turns of the event loop, sent in pieces, and show one moment. */
+/**
+ * Tests long answers: they are created over several turns of the event loop, sent in pieces, and show the state of one
+ * moment.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Pieces } from "../../../listeners/json/piece-output.js";
@@ -9,19 +12,19 @@ import { finish, inTurns } from "../../../protocol/steps.js";
 import { RawClient } from "../../support/raw-client.js";
 import { ask, startJson } from "./scene.js";
 
-test("work that takes longer than a turn lets others have theirs", async () => {
+test("work that takes longer than a turn yields to other work", async () => {
   let clock = 0;
   const turns: number[] = [];
   function* work(): Generator<void, string> {
     for (let step = 0; step < 10; step++) {
       clock += 2;
-      turns.push(others);
+      turns.push(otherTurns);
       yield;
     }
     return "done";
   }
-  let others = 0;
-  const count = setInterval(() => others++, 0);
+  let otherTurns = 0;
+  const count = setInterval(() => otherTurns++, 0);
   const answer = inTurns(work(), { uptime: () => clock, soon: setImmediate });
   assert.ok(answer instanceof Promise);
   assert.equal(await answer, "done");
@@ -36,7 +39,7 @@ test("work that takes longer than a turn lets others have theirs", async () => {
   );
 });
 
-test("what work throws in a later turn is not lost", async () => {
+test("an exception of work in a later turn is not lost", async () => {
   let clock = 0;
   function* work(): Generator<void, string> {
     clock = 100;
@@ -61,17 +64,17 @@ test("pieces fill buffers to the last byte, whatever their lengths", () => {
   }
 });
 
-test("a long answer is of the moment in which it was asked for, whoever writes meanwhile", async () => {
+test("a long answer shows the state at the time of the request, despite concurrent writes", async () => {
   await using server = await startJson();
   using reader = await RawClient.open(server.port);
   using writer = await RawClient.open(server.port);
   const entry = (n: number, text: string) => ({ n, text });
   await ask(writer, { action: "create", document: "d" });
-  const kept: unknown[] = [];
+  const stored: unknown[] = [];
   for (let from = 0; from < 80_000; from += 5000) {
     const data = Array.from({ length: 5000 }, (_, at) => entry(from + at, "x".repeat(100)));
     await ask(writer, { action: "insert", document: "d", data });
-    kept.push(...data);
+    stored.push(...data);
   }
   const answers = [ask(reader, { action: "get", document: "d" })];
   const writes = [0, 1, 2, 3].map((id) =>
@@ -79,15 +82,15 @@ test("a long answer is of the moment in which it was asked for, whoever writes m
   );
   await Promise.all(writes);
   const { data } = JSON.parse(await (answers[0] as Promise<string>)) as { data: { n: number }[] };
-  assert.equal(data.length, kept.length);
+  assert.equal(data.length, stored.length);
   const changed = data.slice(0, 4).map(({ n }) => n);
   // The answer contains each write completely or not at all, and none after a missing one.
   const first = changed.indexOf(changed.find((n) => n !== -1) ?? -1);
   assert.deepEqual(changed.slice(Math.max(first, 0)), first < 0 ? changed : [0, 1, 2, 3].slice(first));
-  assert.deepEqual(data.slice(4), kept.slice(4));
+  assert.deepEqual(data.slice(4), stored.slice(4));
 });
 
-test("a long text is written by windows as it is whole, wherever something stands in it", () => {
+test("a long text is written in windows with the same result as at one time", () => {
   const window = 64 * 1024;
   const odd = ["/", "é", "😀", "\n", "plain", '"', 1.5, 1e21, 1234567890123456, -0, {}, [], null];
   for (const value of odd) {
@@ -103,7 +106,7 @@ test("a long text is written by windows as it is whole, wherever something stand
   }
 });
 
-test("values that are long are told whole, of one document and of all", async () => {
+test("long values are returned completely, from one document and from all", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   const data = [{ text: "é/".repeat(500_000) }, { text: "short" }, { text: "x".repeat(1_000_000) }];
@@ -112,8 +115,8 @@ test("values that are long are told whole, of one document and of all", async ()
     const inserted = JSON.parse(await ask(client, { action: "insert", document, data })) as object;
     assert.deepEqual(inserted, { status: "success", data_interted: data });
   }
-  const got = JSON.parse(await ask(client, { action: "get", document: "d" })) as object;
-  assert.deepEqual(got, { status: "success", data });
+  const reply = JSON.parse(await ask(client, { action: "get", document: "d" })) as object;
+  assert.deepEqual(reply, { status: "success", data });
   await ask(client, { action: "create", document: "empty" });
   const all = JSON.parse(await ask(client, { action: "getall" })) as { documents: object };
   assert.deepEqual(all.documents, { d: data, e: data, empty: [] });

@@ -1,5 +1,6 @@
 /**
- * Tests that a fleet of original servers moves to dbsyncd by the steps of docs/json-clients.md without losing data.
+ * Tests that several original servers can be replaced by dbsyncd with the steps of docs/json-clients.md, without losing
+ * data.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -21,17 +22,17 @@ const WRITERS = 4;
 const WRITES = 20;
 const document = "moved";
 
-/** Returns the command of the steps for the server at an index, with addresses of this machine. */
-function printedCommand(ports: readonly number[], place: number): string[] {
+/** Returns the command of the steps for the server with an index, with addresses on this machine. */
+function printedCommand(ports: readonly number[], index: number): string[] {
   const manual = readFileSync(join(repositoryRoot, "docs/json-clients.md"), "utf8");
   const [, section = ""] = manual.split("**To move a fleet of originals**");
   const command = /```console\s+(dbsyncd [^`]*)```/.exec(section)?.[1];
   assert.ok(command !== undefined, "docs/json-clients.md has no command for a fleet");
   const words = command.replaceAll("\\\n", " ").trim().split(/\s+/).slice(1);
-  // The page prints it for the first server.
+  // The page prints the command for the first server.
   return words.map((word, at) =>
     word.replace(/^10\.0\.0\.(\d):8888$/, (_, server) => {
-      const port = words[at - 1] === "--json" ? ports[place] : ports[Number(server) - 1];
+      const port = words[at - 1] === "--json" ? ports[index] : ports[Number(server) - 1];
       return `127.0.0.1:${port}`;
     }),
   );
@@ -40,12 +41,12 @@ function printedCommand(ports: readonly number[], place: number): string[] {
 /** Clients that each write to one server, one entry after the other. */
 class Writers {
   /** The entries that were acknowledged. */
-  readonly done: string[] = [];
+  readonly acknowledged: string[] = [];
   #isPaused = false;
   #running: Promise<void>[] = [];
   #next = 0;
 
-  /** Starts a client per port. @param ports  by writer, in turn */
+  /** Starts a client for each port. @param ports  assigned to the writers in turn */
   start(ports: readonly number[]): void {
     this.#isPaused = false;
     this.#running = Array.from({ length: WRITERS }, (_, by) =>
@@ -59,8 +60,8 @@ class Writers {
   }
 
   async more(): Promise<void> {
-    const from = this.done.length;
-    await until("more is written", () => this.done.length >= from + WRITES);
+    const from = this.acknowledged.length;
+    await until("more entries are written", () => this.acknowledged.length >= from + WRITES);
   }
 
   async #write(port: number): Promise<void> {
@@ -71,7 +72,7 @@ class Writers {
       client.send(JSON.stringify({ action: "insert", document, data: [{ mark }] }));
       const text = await answer(client);
       if (text === "") return;
-      if (text.startsWith('{"status":"success"')) this.done.push(mark);
+      if (text.startsWith('{"status":"success"')) this.acknowledged.push(mark);
     }
   }
 }
@@ -100,21 +101,21 @@ const dispose = async (all: readonly AsyncDisposable[]) => {
   for (const one of all) await one[Symbol.asyncDispose]();
 };
 
-/** Starts daemons that record what they receive, and share it. */
+/** Starts daemons that record the writes that they receive, and exchange them. */
 async function startPeers(
   publicKey: string,
   secret: string,
 ): Promise<{ daemons: DaemonProcess[]; json: number[] }> {
   const ports: number[] = [];
   const json: number[] = [];
-  for (let place = 0; place < SIZE; place++) {
+  for (let index = 0; index < SIZE; index++) {
     ports.push(await freePort());
     json.push(await freePort());
   }
   const daemons = await Promise.all(
-    ports.map((port, place) =>
+    ports.map((port, index) =>
       startDaemon([
-        ...["-s", publicKey, "-p", String(port), "--json", String(json[place]), "--cluster-secret", secret],
+        ...["-s", publicKey, "-p", String(port), "--json", String(json[index]), "--cluster-secret", secret],
         ...ports.filter((other) => other !== port).flatMap((other) => ["--peer", `127.0.0.1:${other}`]),
       ]),
     ),
@@ -122,22 +123,22 @@ async function startPeers(
   return { daemons, json };
 }
 
-test("the steps of docs/json-clients.md move a fleet of originals to three peers, and nothing is lost", async () => {
+test("the steps of docs/json-clients.md replace several originals by three peers, and nothing is lost", async () => {
   using folder = makeFolder();
-  const made = (...more: string[]) => run(process.execPath, [programPaths["dbsync-keygen"], ...more]);
+  const keygen = (...more: string[]) => run(process.execPath, [programPaths["dbsync-keygen"], ...more]);
   const secret = join(folder.path, "secret");
   for (const args of [
     ["--out", folder.path],
     ["--cluster-secret", secret],
   ])
-    assert.equal((await made(...args)).code, 0);
+    assert.equal((await keygen(...args)).code, 0);
   const { ports, originals } = await startOriginals();
   const [first] = ports as [number];
   const daemons: DaemonProcess[] = [];
   const writers = new Writers();
   try {
-    // Before the move: clients write at all servers. The order of entries differs from server to server, due to the
-    // originals.
+    // Before the move, clients write to all servers. Because of how the originals work, the order of the entries
+    // differs between servers.
     writers.start(ports);
     await writers.more();
     // Pause the writers.
@@ -145,32 +146,32 @@ test("the steps of docs/json-clients.md move a fleet of originals to three peers
     // Replace one server.
     await originals[0]?.[Symbol.asyncDispose]();
     daemons.push(await startDaemon(printedCommand(ports, 0)));
-    assert.deepEqual(await lostAt(first, writers.done), []);
-    // Move all clients. The originals receive what they write.
-    const from = writers.done.length;
+    assert.deepEqual(await lostAt(first, writers.acknowledged), []);
+    // Move all clients. The originals receive the writes as replicas.
+    const from = writers.acknowledged.length;
     writers.start([first]);
     await writers.more();
     await writers.pause();
     for (const port of ports) {
-      const written = writers.done.slice(from);
-      await until("it has what was written", async () => (await lostAt(port, written)).length === 0);
+      const written = writers.acknowledged.slice(from);
+      await until("the server has all writes", async () => (await lostAt(port, written)).length === 0);
     }
-    // Start the daemons that stay, and import.
+    // Start the remaining daemons, and import the documents.
     const peers = await startPeers(join(folder.path, "public.pem"), secret);
     daemons.push(...peers.daemons);
     const servers = peers.daemons.map(({ port }) => `127.0.0.1:${port}`).join();
     const key = join(folder.path, "private.pem");
     const imported = () => runDbsync(["import", `json://127.0.0.1:${first}`, "-s", servers, "-k", key]);
     await until("it is imported", async () => (await imported()).code === 0);
-    // Clients may use any of them.
+    // Clients may use any of the daemons.
     const before = await contents(first);
     for (const port of peers.json)
-      await until("it has the documents", async () => (await contents(port)) === before);
+      await until("the daemon has the documents", async () => (await contents(port)) === before);
     writers.start(peers.json);
     await writers.more();
     await writers.pause();
     for (const port of peers.json)
-      await until("it has all", async () => (await lostAt(port, writers.done)).length === 0);
+      await until("it has all", async () => (await lostAt(port, writers.acknowledged)).length === 0);
     const [one, ...others] = await Promise.all(peers.json.map(contents));
     for (const other of others) assert.equal(other, one);
     assert.ok(
@@ -183,7 +184,7 @@ test("the steps of docs/json-clients.md move a fleet of originals to three peers
   }
 });
 
-test("the stand-in loses what the steps are there for: an original never opens a lost link again", async () => {
+test("the imitated original loses the writes that the steps are meant to save: it never reopens a lost link", async () => {
   const { ports, originals } = await startOriginals();
   const daemons: DaemonProcess[] = [];
   const writers = new Writers();
@@ -193,11 +194,11 @@ test("the stand-in loses what the steps are there for: an original never opens a
     await writers.pause();
     await originals[0]?.[Symbol.asyncDispose]();
     daemons.push(await startDaemon(printedCommand(ports, 0)));
-    const before = writers.done.length;
+    const before = writers.acknowledged.length;
     writers.start(ports.slice(1));
     await writers.more();
     await writers.pause();
-    const after = writers.done.slice(before);
+    const after = writers.acknowledged.slice(before);
     assert.deepEqual(await lostAt(ports[0] as number, after), after);
   } finally {
     await dispose([...daemons, ...originals]);

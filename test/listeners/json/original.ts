@@ -1,6 +1,6 @@
 /**
- * A double of an original server, with its recorded faults (test/vectors/json/README.md, "Bugs"): it takes all bytes
- * of one read for one request, never reopens a lost link, ignores the answers of replicas, and stores nothing.
+ * An imitation of an original server, with its recorded faults (test/vectors/json/README.md, "Bugs"). It treats all
+ * bytes of one read as one request, never reopens a lost link, ignores the answers of replicas, and stores nothing.
  */
 import { connect, createServer, type Server, type Socket } from "node:net";
 
@@ -14,7 +14,7 @@ interface Request {
   readonly replicate?: boolean;
 }
 
-/** The client's side of a connection to another server. */
+/** The client side of a connection to another server. */
 interface Link {
   readonly socket: Socket;
   isLost: boolean;
@@ -23,8 +23,8 @@ interface Link {
 
 const END = "\n\r";
 /**
- * Milliseconds; the original uses 60 s. Two servers that receive writes at the same time wait for each other that
- * long.
+ * The timeout in milliseconds; the original uses 60 s. Two servers that receive writes at the same time wait that long
+ * for each other.
  */
 const SOCKET_MS = 20;
 const WRITES: ReadonlySet<string> = new Set(["create", "insert", "delete", "empty", "drop"]);
@@ -36,7 +36,7 @@ export class Original implements AsyncDisposable {
   readonly #links = new Map<number, Link>();
   readonly #clients = new Set<Socket>();
   readonly #server: Server;
-  /** The queue of requests: a write waits for all replicas. */
+  /** The queue of requests; a write waits for all replicas. */
   #work: Promise<void> = Promise.resolve();
 
   private constructor(port: number, replicas: readonly number[]) {
@@ -52,7 +52,7 @@ export class Original implements AsyncDisposable {
     });
   }
 
-  /** Starts a server. @param replicas  ports in its list; its own is skipped, as by the second version */
+  /** Starts a server. @param replicas  the ports in its list; its own port is skipped, as in the second version */
   static async start(port: number, replicas: readonly number[]): Promise<Original> {
     const original = new Original(
       port,
@@ -77,18 +77,21 @@ export class Original implements AsyncDisposable {
       return failed(`Syntax error, malformed JSON. <${text.trim()}>`);
     }
     const { action = "" } = request;
-    if (action === "list") return done({ documents: [...this.documents.keys()] });
+    if (action === "list") return success({ documents: [...this.documents.keys()] });
     if (action === "getall")
-      return done({ documents: Object.fromEntries(this.documents), replicated: request.replicate !== false });
+      return success({
+        documents: Object.fromEntries(this.documents),
+        replicated: request.replicate !== false,
+      });
     const document = request.document ?? "";
-    if (action === "get") return done({ data: this.documents.get(document) ?? [] });
-    if (action === "count") return done({ count: this.documents.get(document)?.length ?? 0 });
+    if (action === "get") return success({ data: this.documents.get(document) ?? [] });
+    if (action === "count") return success({ count: this.documents.get(document)?.length ?? 0 });
     if (!WRITES.has(action)) return failed(`The action '${action}' provided is not valid.`);
     const fault = this.#write(action, document, request);
     if (fault !== null) return failed(fault);
-    if (request.replicate === false) return done({ replicated: false });
+    if (request.replicate === false) return success({ replicated: false });
     for (const replica of this.#replicas) await this.#forward(replica, { ...request, replicate: false });
-    return done({ replicated: true });
+    return success({ replicated: true });
   }
 
   #write(action: string, document: string, { data = [], id }: Request): string | null {
@@ -117,7 +120,7 @@ export class Original implements AsyncDisposable {
     });
   }
 
-  /** Opens the link. @returns null: the connection failed; the next write tries again */
+  /** Opens the link. @returns null if the connection failed; the next write tries again */
   async #open(replica: number): Promise<Link | null> {
     const socket = connect(replica, "127.0.0.1");
     const isThere = await new Promise<boolean>((resolve) => {
@@ -135,7 +138,7 @@ export class Original implements AsyncDisposable {
     return link;
   }
 
-  /** Fetches the documents that it does not have yet. */
+  /** Fetches the documents that the server does not have yet. */
   async #copyFrom(replica: number): Promise<void> {
     const link = await this.#open(replica);
     if (link === null) return;
@@ -153,5 +156,5 @@ export class Original implements AsyncDisposable {
   }
 }
 
-const done = (members: object) => JSON.stringify({ status: "success", ...members });
+const success = (members: object) => JSON.stringify({ status: "success", ...members });
 const failed = (message: string) => JSON.stringify({ status: "error", message });

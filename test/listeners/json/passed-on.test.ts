@@ -1,4 +1,6 @@
-/** Tests requests with "replicate":false, as an original server sends them to the servers in its list. */
+/**
+ * Tests requests with "replicate":false, in the form in which an original server sends them to the servers in its list.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RawClient } from "../../support/raw-client.js";
@@ -6,7 +8,7 @@ import { ask, startJson } from "./scene.js";
 
 const document = "d";
 
-test("what an original passes on is taken as the original takes it", async () => {
+test("a request that an original forwards is executed as by the original", async () => {
   await using ours = await startJson();
   using client = await RawClient.open(ours.port);
   const does = (request: object) => ask(client, { document, replicate: false, ...request });
@@ -14,7 +16,7 @@ test("what an original passes on is taken as the original takes it", async () =>
     (JSON.parse(await ask(client, { action: "get", document })) as { data: unknown }).data;
   await does({ action: "create" });
   await does({ action: "insert", data: [{ name: "John", age: 1 }] });
-  // insert-key-validation: members may be missing; additional ones are refused.
+  // insert-key-validation: members may be missing, but additional ones are refused.
   const lacking = await does({ action: "insert", data: [{ name: "Sub" }, {}] });
   assert.equal(lacking, '{"status":"success","data_interted":[{"name":"Sub"},[]],"replicated":false}');
   assert.equal(
@@ -40,7 +42,7 @@ test("what an original passes on is taken as the original takes it", async () =>
   );
 });
 
-test("behind an entry with a key of its own nothing is checked, and a deletion numbers all anew", async () => {
+test("entries after one with its own key are not checked, and a deletion renumbers all entries", async () => {
   await using ours = await startJson();
   using client = await RawClient.open(ours.port);
   const does = (request: object) => ask(client, { document, replicate: false, ...request });
@@ -60,7 +62,7 @@ test("behind an entry with a key of its own nothing is checked, and a deletion n
   );
 });
 
-test("a client's own requests are as before, and what is refused of passed on ones is in the log", async () => {
+test("a client's own requests are executed as usual, and refusals of forwarded ones are logged", async () => {
   await using ours = await startJson();
   using client = await RawClient.open(ours.port);
   const does = (request: object) => ask(client, { document, ...request });
@@ -68,11 +70,11 @@ test("a client's own requests are as before, and what is refused of passed on on
   await does({ action: "insert", data: [{ a: 1, b: 2 }] });
   assert.match(await does({ action: "insert", data: [{ a: 1 }] }), /The required keys/);
   assert.match(await does({ action: "update", id: 0, data: { a: 3 } }), /"updated_data":\[\{"a":3\}\]/);
-  const said = () => ours.log.filter(({ msg }) => String(msg).includes('"replicate":false is refused'));
-  assert.equal(said().length, 0);
+  const refusals = () => ours.log.filter(({ msg }) => String(msg).includes('"replicate":false was refused'));
+  assert.equal(refusals().length, 0);
   assert.match(await does({ action: "insert", data: [{ c: 1 }], replicate: false }), /The required keys/);
   assert.deepEqual(
-    said().map(({ action, document: named }) => [action, named]),
+    refusals().map(({ action, document: named }) => [action, named]),
     [["insert", "d"]],
   );
 });

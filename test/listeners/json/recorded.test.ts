@@ -1,5 +1,5 @@
 /**
- * Tests that documents on daemons with --data and --peer are durable and replicated, and that answers say so
+ * Tests that documents on daemons with --data and --peer are durable and replicated, and that answers report this
  * truthfully.
  */
 import assert from "node:assert/strict";
@@ -16,11 +16,11 @@ import { ask } from "./scene.js";
 const app = makeKeyPair();
 const portOf = ({ daemon }: RunningReplica) => daemon.userAddress("json")?.port ?? 0;
 const SILENCE_MS = 60_000;
-/** Inserts per client. */
+/** The number of inserts per client. */
 const INSERTS = 30;
 const SUCCESS = '{"status":"success"}';
 
-test("a daemon alone counts ids 0, 1, 2, …, which outlive it and stay, whatever is deleted", async () => {
+test("a single daemon assigns the ids 0, 1, 2, …, which stay the same after restarts and deletions", async () => {
   using folder = makeFolder();
   const args = ["--data", folder.path, "--json", "0"];
   {
@@ -54,7 +54,7 @@ test("a daemon alone counts ids 0, 1, 2, …, which outlive it and stay, whateve
   );
 });
 
-test("what the original's test client asks is answered as it expects, by its ids 0 and 1", async () => {
+test("the requests of the original's test client are answered as it expects, with the ids 0 and 1", async () => {
   using folder = makeFolder();
   await using replica = await startReplica({ args: ["--data", folder.path, "--json", "0"] });
   using client = await RawClient.open(portOf(replica));
@@ -77,22 +77,22 @@ test("what the original's test client asks is answered as it expects, by its ids
     [{ action: "drop" }, /"success"/],
     [{ action: "getall", replicate: false }, /"documents":\[\]/],
   ];
-  for (const [request, told] of steps) assert.match(await ask(client, { document, ...request }), told);
+  for (const [request, reply] of steps) assert.match(await ask(client, { document, ...request }), reply);
 });
 
-test("a peer that comes later goes on counting, and so does the daemon", async () => {
+test("a peer that joins later continues the ids, and so does the first daemon", async () => {
   using one = makeFolder();
   using two = makeFolder();
   const ports = [await freePort(), await freePort()];
   const alone = ["--data", one.path, "--json", "0", "-p", String(ports[0])];
-  const asks = async (replica: RunningReplica, request: object) => {
+  const send = async (replica: RunningReplica, request: object) => {
     using client = await RawClient.open(portOf(replica));
     return await ask(client, { document: "d", ...request });
   };
   {
     await using first = await startReplica({ args: alone });
-    await asks(first, { action: "create" });
-    await asks(first, { action: "insert", data: [{ n: 0 }, { n: 1 }] });
+    await send(first, { action: "create" });
+    await send(first, { action: "insert", data: [{ n: 0 }, { n: 1 }] });
   }
   const knows = (index: number) => ["--peer", `127.0.0.1:${ports[1 - index]}`, ...knowsSecret];
   await using first = await startReplica({ args: [...alone, ...knows(0)] });
@@ -102,26 +102,26 @@ test("a peer that comes later goes on counting, and so does the daemon", async (
   await until("both are live", () => [first, second].every(({ daemon }) => daemon.health.state === "live"));
   for (const [at, replica] of [first, second, first].entries()) {
     const known = new RegExp(`"count":${2 + 2 * at}`);
-    await until("it has what the other wrote", async () =>
-      known.test(await asks(replica, { action: "count" })),
+    await until("it has the writes of the other daemon", async () =>
+      known.test(await send(replica, { action: "count" })),
     );
-    const told = await asks(replica, {
+    const reply = await send(replica, {
       action: "insert",
       data: [{ n: 2 + 2 * at }, { n: 3 + 2 * at }],
       ids: true,
     });
-    assert.match(told, new RegExp(`"ids":\\[${2 + 2 * at},${3 + 2 * at}\\]\\}$`));
+    assert.match(reply, new RegExp(`"ids":\\[${2 + 2 * at},${3 + 2 * at}\\]\\}$`));
   }
-  const plain = await asks(second, { action: "insert", data: [] });
+  const plain = await send(second, { action: "insert", data: [] });
   assert.doesNotMatch(plain, /"ids"/);
   const list = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => ({ n }));
-  await until("both have all eight", async () => {
-    const whole = await Promise.all([first, second].map((replica) => asks(replica, { action: "get" })));
+  await until("both daemons have all eight entries", async () => {
+    const whole = await Promise.all([first, second].map((replica) => send(replica, { action: "get" })));
     return whole.every((text) => text === JSON.stringify({ status: "success", data: list }));
   });
 });
 
-test("three peers pass the original's test client, and count what clients of all three insert", async () => {
+test("three peers pass the original's test client, and number the inserts of clients of all three", async () => {
   const ports = [await freePort(), await freePort(), await freePort()];
   const start = (port: number) => {
     const peers = ports
@@ -144,22 +144,22 @@ test("three peers pass the original's test client, and count what clients of all
     );
   }
   const clients = await Promise.all(all.map((replica) => RawClient.open(portOf(replica))));
-  const asks = (at: number, request: object) =>
+  const send = (at: number, request: object) =>
     ask(clients[at] as RawClient, { document: "many", ...request });
   try {
-    await asks(0, { action: "create" });
+    await send(0, { action: "create" });
     for (const at of clients.keys())
-      await until("the document is there", async () => /"count":0/.test(await asks(at, { action: "count" })));
+      await until("the document exists", async () => /"count":0/.test(await send(at, { action: "count" })));
     await Promise.all(
       clients.map(async (_, at) => {
         for (let n = 0; n < INSERTS; n++)
-          assert.match(await asks(at, { action: "insert", data: [{ by: at, n }] }), /"success"/);
+          assert.match(await send(at, { action: "insert", data: [{ by: at, n }] }), /"success"/);
       }),
     );
-    await until("all have the same, and all of it", async () => {
-      const texts = await Promise.all(clients.map((_, at) => asks(at, { action: "get" })));
+    await until("all daemons have the same complete document", async () => {
+      const texts = await Promise.all(clients.map((_, at) => send(at, { action: "get" })));
       const { data } = JSON.parse(texts[0] as string) as { data: { by: number; n: number }[] };
-      // The data is a list: the ids are 0, 1, 2, …
+      // The data is a list, so the ids are 0, 1, 2, …
       const marks = new Set(Array.isArray(data) ? data.map(({ by, n }) => `${by} ${n}`) : []);
       return texts.every((text) => text === texts[0]) && marks.size === all.length * INSERTS;
     });
@@ -168,7 +168,7 @@ test("three peers pass the original's test client, and count what clients of all
   }
 });
 
-test("replicated is true once a peer has the write, false when none is there or nobody wants to wait", async () => {
+test("replicated is true once a peer has the write, and false if there is no peer or the client does not want to wait", async () => {
   const ports = [await freePort(), await freePort()];
   const start = (index: number) =>
     startReplica({
@@ -202,9 +202,12 @@ test("replicated is true once a peer has the write, false when none is there or 
     assert.doesNotMatch(await ask(client, { action: "drop", document: "none" }), /replicated/);
     using reader = await RawClient.open(portOf(second));
     const count = () => ask(reader, { action: "count", document: "d" });
-    await until("the other has both", async () => (await count()) === '{"status":"success","count":2}');
+    await until(
+      "the other daemon has both writes",
+      async () => (await count()) === '{"status":"success","count":2}',
+    );
   }
-  await until("the other is gone", async () =>
+  await until("the other daemon is gone", async () =>
     /"replicated":false/.test(await ask(client, { action: "insert", document: "d", data: [{ n: 3 }] })),
   );
 });

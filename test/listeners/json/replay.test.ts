@@ -1,6 +1,6 @@
 /**
  * Replays the conversations recorded with the original server, byte for byte. Where dbsyncd differs, differences.json
- * has its answer and the reason, which the manual explains.
+ * contains its answer and the reason, which the manual explains.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -14,7 +14,7 @@ import { startAsOriginal } from "./as-original.js";
 import { answer, type JsonScene, startJson } from "./scene.js";
 
 interface Step {
-  /** The server to which it is sent, or that is started or stopped. */
+  /** The server that receives the step, or that is started or stopped. */
   readonly node?: string;
   /** The replicas of a node that is started. */
   readonly replicas?: readonly string[];
@@ -39,18 +39,18 @@ interface Scenario {
 
 interface Difference {
   readonly scenario: string;
-  /** The step's index, from 0. */
+  /** The index of the step, from 0. */
   readonly step: number;
-  /** The answer, with `<name>` for the address of a server. */
+  /** The answer, with `<name>` in place of a server's address. */
   readonly answer: string;
   readonly reason: string;
 }
 
-/** An answer that no conversation shows. The original's source defines its answer. */
+/** An answer that no conversation shows. The original's answer follows from its source code. */
 interface Unrecorded {
-  /** null: dbsyncd answers the same. */
+  /** The reason; null: dbsyncd returns the same answer. */
   readonly reason: string | null;
-  /** The requests; `original` and `answer` are those to the last one. */
+  /** The requests; `original` and `answer` belong to the last one. */
   readonly requests: readonly string[];
   readonly original: string;
   readonly answer?: string;
@@ -76,15 +76,15 @@ const {
 };
 
 /**
- * The reason of answers before the documents were fetched. Source:
+ * The reason for answers before the documents were fetched. Source:
  * docs/decisions/0054-recorded-answers-that-need-a-fetch.md.
  */
 const NOT_FETCHED = "not-fetched";
-/** Milliseconds that a request waits for the first fetch if it is refused in the end. */
+/** Milliseconds that a request waits for the first fetch if it is finally refused. */
 const REFUSED_AFTER_MS = 500;
 
 for (const scenario of scenarios) {
-  test(`"${scenario.name}" is answered as by the original, except where the manual says otherwise`, async () => {
+  test(`"${scenario.name}" is answered as by the original, except for differences in the manual`, async () => {
     await using nodes = new Nodes();
     for (const name of Object.keys(scenario.topology)) await nodes.place(name);
     for (const [name, replicas] of inOrderOfStart(scenario)) await nodes.start(name, replicas);
@@ -92,7 +92,7 @@ for (const scenario of scenarios) {
   });
 }
 
-/** Returns the servers in an order in which each starts before the servers that fetch its documents. */
+/** Returns the servers in an order in which each server starts before the servers that fetch its documents. */
 function inOrderOfStart({ topology }: Scenario): readonly (readonly [string, readonly string[]])[] {
   const ordered = new Map<string, readonly string[]>();
   const passed = new Set<string>();
@@ -107,7 +107,7 @@ function inOrderOfStart({ topology }: Scenario): readonly (readonly [string, rea
   return [...ordered];
 }
 
-/** The servers of a scenario, by name. Each takes the remaining ones for originals. */
+/** The servers of a scenario, by name. Each of them takes the others for originals. */
 class Nodes implements AsyncDisposable {
   readonly #ports = new Map<string, number>();
   readonly #running = new Map<string, JsonScene>();
@@ -119,7 +119,7 @@ class Nodes implements AsyncDisposable {
 
   /**
    * Starts a server.
-   * @param replicas  names; "!" before one: the original is configured with another address of it
+   * @param replicas  names; with a leading "!" the original is configured with another address of the server
    */
   async start(name: string, replicas: readonly string[]): Promise<void> {
     const ports = replicas.map((one) => this.port(one.replace("!", "")));
@@ -134,7 +134,7 @@ class Nodes implements AsyncDisposable {
       );
   }
 
-  /** Runs a step that a server refuses because it has not fetched its documents, without the usual wait. */
+  /** Runs a step that a server refuses because it has not fetched its documents, with a shorter wait. */
   async refusing<A>(name: string, work: () => Promise<A>): Promise<A> {
     const scene = this.#running.get(name) as JsonScene;
     scene.reload({ jsonReplicaTimeout: REFUSED_AFTER_MS });
@@ -145,7 +145,7 @@ class Nodes implements AsyncDisposable {
     }
   }
 
-  /** Replaces names of servers, `<name>`, by their addresses. */
+  /** Replaces names of servers, `<name>`, with their addresses. */
   withAddresses(answer: string): string {
     return [...this.#ports].reduce(
       (text, [name, port]) => text.replaceAll(`<${name}>`, `127.0.0.1:${port}`),
@@ -174,7 +174,7 @@ async function replay({ name, steps }: Scenario, nodes: Nodes): Promise<void> {
     clients.delete(conn);
   };
   try {
-    for (const [place, step] of steps.entries()) {
+    for (const [index, step] of steps.entries()) {
       const node = step.node ?? "primary";
       const conn = `${node} ${step.conn ?? "main"}`;
       if (step.control === "start") await nodes.start(node, step.replicas ?? []);
@@ -187,14 +187,14 @@ async function replay({ name, steps }: Scenario, nodes: Nodes): Promise<void> {
       const client = clients.get(conn) ?? (await RawClient.open(nodes.port(node)));
       clients.set(conn, client);
       if (step.control !== undefined) continue;
-      const difference = differences.find((one) => one.scenario === name && one.step === place);
-      const where = `${name}, step ${place}: ${step.send}`;
+      const difference = differences.find((one) => one.scenario === name && one.step === index);
+      const where = `${name}, step ${index}: ${step.send}`;
       const expected = difference === undefined ? recorded(step) : nodes.withAddresses(difference.answer);
-      assert.ok(expected !== undefined, `the original says nothing here: ${where}`);
-      assert.notEqual(difference?.answer, recorded(step), `no difference any more: ${where}`);
+      assert.ok(expected !== undefined, `no answer of the original is recorded: ${where}`);
+      assert.notEqual(difference?.answer, recorded(step), `no longer a difference: ${where}`);
       const exchange = async () => {
         for (const bytes of bytesOf(step)) client.send(bytes.toString("latin1"));
-        // Without this, an answer that is shorter than expected would end the test only by its timeout.
+        // Without this, only the timeout would end the test if an answer is shorter than expected.
         const isError = expected.startsWith('{"status":"error"') && expected.endsWith("\n\r");
         assert.equal(await (isError ? client.readTo("\n\r") : client.read(expected.length)), expected, where);
       };
@@ -205,7 +205,8 @@ async function replay({ name, steps }: Scenario, nodes: Nodes): Promise<void> {
       assert.equal(await client.rest(), "", where);
       clients.delete(conn);
     }
-    for (const [conn, client] of clients) assert.equal(client.received, "", `${name}: more came on ${conn}`);
+    for (const [conn, client] of clients)
+      assert.equal(client.received, "", `${name}: unexpected bytes on ${conn}`);
   } finally {
     for (const client of clients.values()) client[Symbol.dispose]();
   }
@@ -217,13 +218,16 @@ function bytesOf({ send = "", send_hex, parts, terminator = "\n" }: Step): Buffe
   return [Buffer.concat([bytes, Buffer.from(terminator)])];
 }
 
-/** Returns the recorded answer; where the first version's process ended, that of the second. undefined: nothing. */
+/**
+ * Returns the recorded answer. Where the process of the first version ended, it is the answer of the second version.
+ * undefined: there is none.
+ */
 function recorded({ expect = "", server_died, server_gone, second_version }: Step): string | undefined {
   return server_died || server_gone ? second_version?.expect : expect;
 }
 
 for (const { reason, requests, original, answer: ours = original } of unrecorded) {
-  const as = reason === null ? "by the original" : `the manual says (${reason})`;
+  const as = reason === null ? "by the original" : `documented in the manual (${reason})`;
   test(`${requests.slice(-2).join(" ")} is answered as ${as}`, async () => {
     await using server = await startJson();
     using client = await RawClient.open(server.port);
@@ -237,7 +241,7 @@ for (const { reason, requests, original, answer: ours = original } of unrecorded
   });
 }
 
-test("the manual's table has every reason for a difference, and each is one", () => {
+test("the manual's table contains every reason for a difference, and no others", () => {
   const document = readFileSync(join(repositoryRoot, "docs/json-documents.md"), "utf8");
   const [, section = ""] = document.split("## Differences from the original");
   const rows = section.split("\n").filter((line) => line.startsWith("|"));

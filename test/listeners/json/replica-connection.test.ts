@@ -1,4 +1,4 @@
-/** Tests the connection to a server of documents in isolation. */
+/** Tests the connection to a JSON server in isolation. */
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ import { listenAtFreePort } from "../../support/free-port.js";
 const NOT_VALID = '{"status":"error","message":"The action \'listindexes\' provided is not valid."}\r';
 const isProbe = (request: Buffer) => String(request).includes("listindexes");
 
-test("an exception while an answer is read fails what was asked on that connection, and nothing else", async (context) => {
+test("an exception while parsing an answer fails the request on that connection, and nothing else", async (context) => {
   const server = createServer((socket) => {
     socket.on("error", () => {});
     socket.on("data", (request) => {

@@ -1,6 +1,6 @@
 /**
- * Tests --json-replica with servers that hang, stop and return. replay.test.ts has what the original's conversations
- * show.
+ * Tests --json-replica with servers that hang, stop and return. replay.test.ts covers the conversations of the
+ * original.
  */
 import assert from "node:assert/strict";
 import { createServer, type Server, type Socket } from "node:net";
@@ -48,15 +48,14 @@ interface Original extends AsyncDisposable {
 }
 
 /**
- * Starts a server that answers as the original does: it takes all bytes of one read for one request, and needs a
- * while.
+ * Starts a server that answers like the original: it treats all bytes of one read as one request, and needs some time.
  */
 async function startOriginal({
   port = 0,
   answerTo = () => DONE,
 }: {
   port?: number;
-  /** Returns the answer; null: none. */
+  /** Returns the answer; null: no answer. */
   answerTo?: (request: string) => string | null;
 } = {}): Promise<Original> {
   const sockets = new Set<Socket>();
@@ -91,20 +90,20 @@ async function startOriginal({
   };
 }
 
-test("a server that says nothing holds one write up, and not the next ones", async () => {
+test("a silent server delays one write, but not the next ones", async () => {
   const port = await freePort();
   await using ours = await startJsonAlone({ replicas: [port], limits: { jsonReplicaTimeout: 50 } });
   await using silent = await startSilent(port);
   using client = await RawClient.open(ours.port);
-  const away = () => ours.log.filter(({ msg }) => /is away/.test(String(msg))).length;
+  const reports = () => ours.log.filter(({ msg }) => /is unreachable/.test(String(msg))).length;
   assert.match(await ask(client, { action: "create", document: "d" }), /"replicated":false/);
-  assert.equal(away(), 1);
+  assert.equal(reports(), 1);
   for (let n = 0; n < 20; n++)
     assert.match(await ask(client, { action: "insert", document: "d", data: [{ n }] }), /"replicated":false/);
-  assert.ok(silent.connections < 20, "each write tried anew");
+  assert.ok(silent.connections < 20, "each write tried to connect again");
 });
 
-test("a new time limit holds at once, for a write that waits too", async () => {
+test("a new time limit applies immediately, also to a waiting write", async () => {
   await using original = await startOriginal({
     answerTo: (request) => (request.includes('"create"') ? null : DONE),
   });
@@ -112,12 +111,14 @@ test("a new time limit holds at once, for a write that waits too", async () => {
   await using ours = await startJson({ replicas: [original.port], limits });
   using client = await RawClient.open(ours.port);
   const answered = ask(client, { action: "create", document: "d" });
-  await until("it is asked", () => original.requests.some((request) => request.includes("create")));
+  await until("the original receives the write", () =>
+    original.requests.some((request) => request.includes("create")),
+  );
   ours.reload({ jsonReplicaTimeout: 50 });
   assert.match(await answered, /"replicated":false/);
 });
 
-test("what a server missed is sent by itself when it is back, whatever the size", async () => {
+test("missed writes are sent automatically when the server is back, whatever their size", async () => {
   const port = await freePort();
   await using ours = await startJsonAlone({ replicas: [port] });
   using client = await RawClient.open(ours.port);
@@ -127,19 +128,19 @@ test("what a server missed is sent by itself when it is back, whatever the size"
   assert.match(await ask(client, { action: "insert", document: "täble", data }), /"replicated":false/);
   await ask(client, { action: "create", document: "gone" });
   await ask(client, { action: "drop", document: "gone" });
-  // The daemon retries the link each second, and need not log each attempt.
-  const said = (words: RegExp) => ours.log.filter(({ msg }) => words.test(String(msg))).length;
-  assert.equal(said(/is away/), 1);
+  // The daemon retries the connection each second, but need not log each attempt.
+  const logged = (words: RegExp) => ours.log.filter(({ msg }) => words.test(String(msg))).length;
+  assert.equal(logged(/is unreachable/), 1);
   await using replica = await startAsOriginal({ port });
   using reader = await RawClient.open(replica.port);
   const count = () => ask(reader, { action: "count", document: "täble" });
   await until("it has all", async () => (await count()) === '{"status":"success","count":300}');
-  const [there, here] = [reader, client].map((one) => ask(one, { action: "getall" }));
-  assert.equal(await there, await here);
-  await until("it is logged", () => said(/has all documents again/) === 1);
+  const [remote, local] = [reader, client].map((one) => ask(one, { action: "getall" }));
+  assert.equal(await remote, await local);
+  await until("the recovery is logged", () => logged(/has all documents again/) === 1);
 });
 
-test("a server that was started anew gets all that it had with the next write", async () => {
+test("a restarted server receives all its documents with the next write", async () => {
   for (const start of [startAsOriginal, startOriginal] as const) {
     const port = await freePort();
     await using ours = await startJsonAlone({ replicas: [port] });
@@ -182,7 +183,7 @@ test("a connection that was closed meanwhile is opened again, and nothing is sen
   );
 });
 
-test("writes of several clients reach a server once each, in their order", async () => {
+test("writes of several clients are sent to a server once each, in order", async () => {
   await using replica = await startAsOriginal();
   await using ours = await startJson({ replicas: [replica.port] });
   using first = await RawClient.open(ours.port);
@@ -192,7 +193,7 @@ test("writes of several clients reach a server once each, in their order", async
     ask(n % 2 === 0 ? first : second, { action: "insert", document: "d", data: [{ n }] }),
   );
   await Promise.all(inserts.map(async (one) => assert.match(await one, /"replicated":true/)));
-  // The original treats updates of an entry differently, so the document is sent as a whole.
+  // The original treats updates of an entry differently, so the complete document is sent.
   const update = { action: "update", document: "d", id: 7, data: { n: -7 } };
   assert.match(await ask(first, update), /"replicated":true/);
   using reader = await RawClient.open(replica.port);
@@ -200,7 +201,7 @@ test("writes of several clients reach a server once each, in their order", async
   assert.equal(await ask(reader, request), await ask(first, request));
 });
 
-test("a server of the original's kind is sent one request at a time, in its own words", async () => {
+test("an original server is sent one request at a time, in its own form", async () => {
   await using original = await startOriginal();
   await using ours = await startJson({ replicas: [original.port] });
   const clients = await Promise.all(Array.from({ length: 5 }, () => RawClient.open(ours.port)));
@@ -217,7 +218,7 @@ test("a server of the original's kind is sent one request at a time, in its own 
   assert.deepEqual(actions, ["listindexes", "getall", "create", ...inserts.map(() => "insert"), "update"]);
 });
 
-test("a server whose connection is cut again and again while many clients write has all in the end", async () => {
+test("a server whose connection is cut repeatedly during many writes finally has everything", async () => {
   await using replica = await startAsOriginal();
   await using relay = await CuttablePort.open(() => replica.port);
   await using ours = await startJson({ replicas: [relay.port] });
@@ -246,7 +247,7 @@ test("a server whose connection is cut again and again while many clients write 
   try {
     for (let round = 0; round < CUTS; round++) {
       const before = await contents(reader);
-      await until("something more has come", async () => (await contents(reader)) !== before);
+      await until("more documents have arrived", async () => (await contents(reader)) !== before);
       relay.cut();
     }
     isOver = true;

@@ -1,4 +1,4 @@
-/** Starts a JSON listener in the test's own process, on a memory of its own. */
+/** Starts a JSON listener in the test process, with its own memory. */
 import type { DaemonFace } from "../../../listeners/daemon-face.js";
 import { JsonListener } from "../../../listeners/json/json-listener.js";
 import type { JsonReplicaFigures } from "../../../listeners/json-replica-figures.js";
@@ -16,14 +16,14 @@ export interface JsonScene extends AsyncDisposable {
   readonly log: readonly LogLine[];
   /** The figures of its --json-replica; null: none. */
   readonly figures: JsonReplicaFigures | null;
-  /** Sets other limits, as SIGHUP does. */
+  /** Replaces limits, as SIGHUP does. */
   reload(limits: Partial<Limits>): void;
 }
 
 export interface SceneOptions extends UserSceneOptions {
-  /** Ports of servers that receive the writes. */
+  /** The ports of servers that receive the writes. */
   readonly replicas?: readonly number[];
-  /** Default: a free port. */
+  /** The port; default: a free one. */
   readonly port?: number;
 }
 
@@ -41,14 +41,14 @@ export async function startJson({
     get figures() {
       return scene.listener.jsonReplicas;
     },
-    reload(others: Partial<Limits>) {
-      scene.listener.limits = { ...defaultLimits, ...options.limits, ...others };
+    reload(changed: Partial<Limits>) {
+      scene.listener.limits = { ...defaultLimits, ...options.limits, ...changed };
     },
     [Symbol.asyncDispose]: () => scene[Symbol.asyncDispose](),
   };
 }
 
-/** Starts a listener whose configured servers have sent no documents and are gone. */
+/** Starts a listener whose configured servers have sent no documents and are stopped. */
 export async function startJsonAlone(
   options: SceneOptions & { readonly replicas: readonly number[] },
 ): Promise<JsonScene> {
@@ -62,7 +62,7 @@ export async function startJsonAlone(
   }
 }
 
-/** Reads one answer, without its end; "" if the server closes instead. */
+/** Reads one answer, without its end; empty if the server closes the connection instead. */
 export async function answer(client: RawClient): Promise<string> {
   return (await client.readTo("\n\r")).replace(/\n\r$/, "");
 }

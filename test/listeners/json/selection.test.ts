@@ -1,10 +1,10 @@
-/** Tests what the JSON listener offers beyond the original: conditions, order, parts, indexes, expiry, revisions. */
+/** Tests what the JSON listener offers beyond the original: conditions, order, parts, indexes, expiry and revisions. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RawClient } from "../../support/raw-client.js";
 import { ask, startJson } from "./scene.js";
 
-test("get and count take conditions, an order, a limit and names of members, with an index and without", async () => {
+test("get and count accept conditions, an order, a limit and member names, with an index and without", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   const send = (request: object) => ask(client, { document: "people", ...request });
@@ -43,18 +43,18 @@ test("get and count take conditions, an order, a limit and names of members, wit
   assert.equal(await send({ action: "listindexes" }), '{"status":"success","indexes":["name"]}');
 });
 
-test("a write that names a revision which has passed is refused", async () => {
+test("a write that names an outdated revision is refused", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   const send = (request: object) => ask(client, { document: "d", ...request });
   await send({ action: "create" });
   await send({ action: "insert", data: { k: { n: 1 } }, "auto-increment": false, ttl: 3600 });
-  const told = await send({ action: "get", id: "k", details: true });
+  const reply = await send({ action: "get", id: "k", details: true });
   const [, revision, expires] =
     /^\{"status":"success","data":\{"k":\{"n":1\}\},"details":\{"k":\{"revision":"([0-9a-f]{16})","expires":(\d{13})\}\}\}$/.exec(
-      told,
+      reply,
     ) ?? [];
-  assert.ok(Number(expires) > Date.now(), told);
+  assert.ok(Number(expires) > Date.now(), reply);
   const change = { action: "update", id: "k", data: { n: 2 }, revision };
   assert.match(await send(change), /"updated_data":\{"k":\{"n":2\}\}/);
   assert.match(
@@ -66,7 +66,7 @@ test("a write that names a revision which has passed is refused", async () => {
   assert.match(await send({ action: "get", details: true }), /"expires":null/);
 });
 
-test("what is wrong in the new members is told, and those of the original mean what they meant", async () => {
+test("mistakes in the new members are reported, and the original's members keep their meaning", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   const send = (request: object) => ask(client, { document: "d", ...request });
@@ -82,7 +82,7 @@ test("what is wrong in the new members is told, and those of the original mean w
     [{ action: "get", skip: 1 }, /'get' has no member 'skip'\. Its members are: document, id, query, where/],
     [{ action: "count", limit: 1 }, /'count' has no member 'limit'/],
     [{ action: "delete", id: 0, where: {} }, /id names one entry/],
-    [{ action: "delete", where: {}, revision: "0" }, /revision is one entry's/],
+    [{ action: "delete", where: {}, revision: "0" }, /revision belongs to one entry/],
     [{ action: "update", id: 0, where: {}, data: { n: 1 } }, /ID names one entry/],
     [{ action: "update", where: {}, data: [{ n: 1 }] }, /Data must be provided in array/],
     [
@@ -101,7 +101,7 @@ test("what is wrong in the new members is told, and those of the original mean w
     [{ action: "insert", data: [{ n: 2 }], ttl: -1 }, /invalid expire time/],
     [{ action: "insert", data: [{ n: 2 }], ttl: {} }, /not an integer/],
   ];
-  for (const [request, told] of wrong) assert.match(await send(request), told);
+  for (const [request, reply] of wrong) assert.match(await send(request), reply);
   assert.equal(
     await send({ action: "get", id: 0, query: { n: 9 } }),
     '{"status":"success","data":[{"n":1}]}',
@@ -109,7 +109,7 @@ test("what is wrong in the new members is told, and those of the original mean w
   assert.equal(await send({ action: "count" }), '{"status":"success","count":1}');
 });
 
-test("update and delete by condition answer what they did", async () => {
+test("update and delete with conditions report their effects", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   const send = (request: object) => ask(client, { document: "d", ...request });
@@ -136,15 +136,15 @@ test("update and delete by condition answer what they did", async () => {
     [{ action: "delete", where: { n: { $lt: 5 } }, sort: "n", limit: 2 }, '"deleted":2'],
     [{ action: "delete", where: { n: 99 } }, '"deleted":0'],
   ];
-  for (const [request, told] of cases)
-    assert.equal(await send(request), `{"status":"success",${told}}`, JSON.stringify(request));
+  for (const [request, reply] of cases)
+    assert.equal(await send(request), `{"status":"success",${reply}}`, JSON.stringify(request));
   assert.equal(
     await send({ action: "get", fields: ["n", "at.zip"] }),
     '{"status":"success","data":[{"n":7,"at.zip":9},{"n":4}]}',
   );
 });
 
-test("explain tells how a query is answered, and answers nothing else", async () => {
+test("explain reports how a query is executed, and returns no entries", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   const send = (request: object) => ask(client, { document: "d", ...request });
@@ -162,17 +162,17 @@ test("explain tells how a query is answered, and answers nothing else", async ()
     [{ sort: "n", limit: 1 }, '"reads":"index","indexes":["n"],"entries":100,"of":100,"order":"index"'],
     [{ sort: "m", where: { n: 1 } }, '"reads":"index","indexes":["n"],"entries":1,"of":100,"order":"sorted"'],
   ];
-  for (const [request, told] of cases)
+  for (const [request, reply] of cases)
     assert.equal(
       await send({ action: "get", explain: true, ...request }),
-      `{"status":"success","explain":{${told}}}`,
+      `{"status":"success","explain":{${reply}}}`,
       JSON.stringify(request),
     );
   assert.match(await send({ action: "get", explain: true, id: 0 }), /there is nothing to EXPLAIN/);
   const before = await send({ action: "get" });
   const few = '"reads":"index","indexes":["n"],"entries":10,"of":100,"order":"document"';
   const where = { n: { $lt: 10 } };
-  const others: readonly (readonly [object, string])[] = [
+  const refused: readonly (readonly [object, string])[] = [
     [{ action: "update", data: { m: 5 }, where }, few],
     [{ action: "update", where }, few],
     [{ action: "update", data: { m: 5 }, sort: "n", limit: 1 }, cases[4]?.[1] ?? ""],
@@ -182,10 +182,10 @@ test("explain tells how a query is answered, and answers nothing else", async ()
     [{ action: "count", query: { m: 1 } }, cases[3]?.[1] ?? ""],
     [{ action: "count" }, '"reads":"none","indexes":[],"entries":0,"of":100,"order":"document"'],
   ];
-  for (const [request, told] of others)
+  for (const [request, reply] of refused)
     assert.equal(
       await send({ explain: true, ...request }),
-      `{"status":"success","explain":{${told}}}`,
+      `{"status":"success","explain":{${reply}}}`,
       JSON.stringify(request),
     );
   for (const action of ["update", "delete"]) {
@@ -197,7 +197,7 @@ test("explain tells how a query is answered, and answers nothing else", async ()
   assert.equal(await send({ action: "get" }), before);
 });
 
-test("members are added to all entries later, and taken away from all", async () => {
+test("members are added to all entries later, and removed from all", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   const send = (request: object) => ask(client, { document: "d", ...request });
@@ -218,6 +218,6 @@ test("members are added to all entries later, and taken away from all", async ()
     [{ action: "get", id: 0 }, '"success","data":[{"b":[1],"c":null}]}'],
     [{ action: "addmember" }, '"message":"No field provided: the name of the member."}'],
   ];
-  for (const [request, told] of cases)
-    assert.ok((await send(request)).endsWith(told), JSON.stringify(request));
+  for (const [request, reply] of cases)
+    assert.ok((await send(request)).endsWith(reply), JSON.stringify(request));
 });

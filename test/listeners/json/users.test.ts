@@ -1,4 +1,4 @@
-/** Tests permissions by JSON: users of --acl-file, and all clients while memory is full. */
+/** Tests permissions of JSON clients: users of --acl-file, and all clients while memory is full. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
@@ -10,7 +10,7 @@ const users = ["user default off", "user alice on >pw ~* +@all", "user bob on >b
 const SUCCESS = '{"status":"success"}';
 const DENIED = /no permissions/;
 
-test("nobody is served before a login, and then by the rights of the user", async () => {
+test("no client is served before a login, and then with the rights of its user", async () => {
   await using server = await startJson({ users });
   using client = await RawClient.open(server.port);
   assert.match(await ask(client, { action: "list" }), /Authentication required/);
@@ -36,20 +36,20 @@ test("nobody is served before a login, and then by the rights of the user", asyn
     assert.match(await ask(client, request), DENIED, request.action);
 });
 
-test("before a login a line is no longer than a login needs", async () => {
+test("the maximum length of a line before a login is the length of a login", async () => {
   await using server = await startJson({ users });
   const long = `${JSON.stringify({ action: "list", more: "x".repeat(400_000) })}\n`;
-  using stranger = await RawClient.open(server.port);
-  stranger.send(long);
-  assert.match(await answer(stranger), /^\{"status":"error","message":"[^"]*has not logged in\."\}$/);
-  assert.equal(await stranger.rest(), "");
+  using unauthenticated = await RawClient.open(server.port);
+  unauthenticated.send(long);
+  assert.match(await answer(unauthenticated), /^\{"status":"error","message":"[^"]*has not logged in\."\}$/);
+  assert.equal(await unauthenticated.rest(), "");
   using client = await RawClient.open(server.port);
   client.send(`${JSON.stringify({ action: "auth", user: "alice", password: "pw" })}\n${long}`);
   assert.equal(await answer(client), SUCCESS);
   assert.match(await answer(client), /"documents":\[\]/);
 });
 
-test("without users nobody has to log in, and nobody can as somebody else", async () => {
+test("without users no client needs a login, and none can log in as another user", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   assert.equal(await ask(client, { action: "create", document: "d" }), SUCCESS);
@@ -59,14 +59,14 @@ test("without users nobody has to log in, and nobody can as somebody else", asyn
   );
 });
 
-test("while memory is full what needs more is refused, what reads or removes is served", async () => {
+test("while memory is full, commands that need memory are refused, and reads and deletions are served", async () => {
   let isFull = false;
   const memory = double<MemoryLimit>({
     get isFull() {
       return isFull;
     },
     refuses: (needsMemory) => isFull && needsMemory,
-    refusal: () => assert.fail("of signed commands only"),
+    refusal: () => assert.fail("for signed commands only"),
   });
   await using server = await startJson({ memory });
   using client = await RawClient.open(server.port);

@@ -9,116 +9,122 @@ import { FULL } from "../../support/unbounded-memory.js";
 import { replay } from "./replay.js";
 import { startMemcached } from "./scene.js";
 
-test("answers are memcached's", async () => {
+test("answers equal memcached's", async () => {
   await using scene = await startMemcached();
   scene.now = Date.now();
   await replay(scene.port);
 });
 
-test("exptime is seconds from now on, above 30 days a date, 0 for ever, and below 0 the past", async () => {
+test("exptime is relative in seconds, above 30 days a date, 0 for no expiry, and negative for the past", async () => {
   await using scene = await startMemcached();
   const day = 24 * 60 * 60;
   const date = scene.now / 1000 + 60 * day;
-  await scene.said(
+  await scene.exchange(
     `set b 0 60 1\r\nx\r\nset c 0 ${30 * day} 1\r\nx\r\nset d 0 ${date} 1\r\nx\r\nset e 0 0 1\r\nx\r\nset f 0 -1 1\r\nx\r\n`,
   );
-  const left = async (after: number) => {
+  const remaining = async (after: number) => {
     scene.now += after * 1000;
-    return [...(await scene.said("get b c d e f\r\n")).matchAll(/^VALUE (\w)/gm)]
+    return [...(await scene.exchange("get b c d e f\r\n")).matchAll(/^VALUE (\w)/gm)]
       .map(([, key]) => key)
       .join("");
   };
-  assert.equal(await left(59), "bcde");
-  assert.equal(await left(2), "cde");
-  assert.equal(await left(30 * day - 60), "de");
-  assert.equal(await scene.said("touch e 5\r\ntouch d 0\r\n"), "TOUCHED\r\nTOUCHED\r\n");
-  assert.equal(await left(90 * day), "d");
+  assert.equal(await remaining(59), "bcde");
+  assert.equal(await remaining(2), "cde");
+  assert.equal(await remaining(30 * day - 60), "de");
+  assert.equal(await scene.exchange("touch e 5\r\ntouch d 0\r\n"), "TOUCHED\r\nTOUCHED\r\n");
+  assert.equal(await remaining(90 * day), "d");
 });
 
-test("cas stores what nobody has changed since gets", async () => {
+test("cas stores the value if no client has changed it since gets", async () => {
   await using scene = await startMemcached();
-  await scene.said("set a 0 0 1\r\nx\r\n");
-  const uniqueOf = async () => / (\d+)\r\n/.exec((await scene.said("gets a\r\n")).slice(8))?.[1];
+  await scene.exchange("set a 0 0 1\r\nx\r\n");
+  const uniqueOf = async () => / (\d+)\r\n/.exec((await scene.exchange("gets a\r\n")).slice(8))?.[1];
   const before = await uniqueOf();
   assert.equal(
-    await scene.said(`cas a 3 0 1 ${before}\r\ny\r\nget a\r\n`),
+    await scene.exchange(`cas a 3 0 1 ${before}\r\ny\r\nget a\r\n`),
     "STORED\r\nVALUE a 3 1\r\ny\r\nEND\r\n",
   );
-  assert.equal(await scene.said(`cas a 0 0 1 ${before}\r\nz\r\n`), "EXISTS\r\n");
+  assert.equal(await scene.exchange(`cas a 0 0 1 ${before}\r\nz\r\n`), "EXISTS\r\n");
   assert.notEqual(await uniqueOf(), before);
-  assert.equal(await scene.said(`delete a\r\ncas a 0 0 1 ${before}\r\nz\r\n`), "DELETED\r\nNOT_FOUND\r\n");
+  assert.equal(
+    await scene.exchange(`delete a\r\ncas a 0 0 1 ${before}\r\nz\r\n`),
+    "DELETED\r\nNOT_FOUND\r\n",
+  );
 });
 
-test("who has to log in does it by a first set, and may then do what his rules say", async () => {
+test("a client that must log in does so with its first set, and then has the rights of its user", async () => {
   const users = ["user default off", "user app on >secret ~app:* +@read +@string +del"];
   await using scene = await startMemcached({ users });
   const no = "CLIENT_ERROR unauthenticated\r\n";
   assert.equal(
-    await scene.said("get app:a\r\nadd a 0 0 1\r\nx\r\nversion\r\n"),
+    await scene.exchange("get app:a\r\nadd a 0 0 1\r\nx\r\nversion\r\n"),
     `${no}${no}VERSION ${VERSION}\r\n`,
   );
   assert.equal(
-    await scene.said("set k 0 0 8\r\napp fals\r\nget k\r\n"),
+    await scene.exchange("set k 0 0 8\r\napp fals\r\nget k\r\n"),
     `CLIENT_ERROR authentication failure\r\n${no}`,
   );
-  assert.match(await scene.said("set k 0 0 5000\r\nx\r\n"), /^SERVER_ERROR object too large/);
-  const said = await scene.said(
+  assert.match(await scene.exchange("set k 0 0 5000\r\nx\r\n"), /^SERVER_ERROR object too large/);
+  const reply = await scene.exchange(
     "set k 0 0 10\r\napp secret\r\nset app:a 0 0 1\r\nx\r\nget app:a\r\nset b 0 0 1\r\nx\r\nget app:a b\r\n",
   );
   const denied = "CLIENT_ERROR this user has no permissions for this command or key\r\n";
-  assert.equal(said, `STORED\r\nSTORED\r\nVALUE app:a 0 1\r\nx\r\nEND\r\n${denied}${denied}`);
+  assert.equal(reply, `STORED\r\nSTORED\r\nVALUE app:a 0 1\r\nx\r\nEND\r\n${denied}${denied}`);
 });
 
-test("while memory is full items are refused, and read and deleted", async () => {
+test("while memory is full items are refused, but can be read and deleted", async () => {
   await using scene = await startMemcached({ memory: FULL });
   assert.equal(
-    await scene.said("set a 0 0 1\r\nx\r\nget a\r\ndelete a\r\n"),
+    await scene.exchange("set a 0 0 1\r\nx\r\nget a\r\ndelete a\r\n"),
     "SERVER_ERROR out of memory storing object\r\nEND\r\nNOT_FOUND\r\n",
   );
 });
 
-test("items, answers and lines are bounded, and a browser's requests end the connection", async () => {
+test("items, answers and lines are limited, and a browser's request ends the connection", async () => {
   await using scene = await startMemcached({ limits: { maxRequestBytes: 1024, maxOutputBytes: 4096 } });
   const item = (bytes: number) => `set a 0 0 ${bytes}\r\n${"x".repeat(bytes)}\r\n`;
   assert.equal(
-    await scene.said(item(1024) + item(1025)),
+    await scene.exchange(item(1024) + item(1025)),
     "STORED\r\nSERVER_ERROR object too large for cache\r\n",
   );
-  assert.equal(await scene.said("get a a a a\r\n"), "SERVER_ERROR out of memory writing get response\r\n");
   assert.equal(
-    await scene.said(`version\r\n${"x".repeat(300_000)}`),
+    await scene.exchange("get a a a a\r\n"),
+    "SERVER_ERROR out of memory writing get response\r\n",
+  );
+  assert.equal(
+    await scene.exchange(`version\r\n${"x".repeat(300_000)}`),
     `VERSION ${VERSION}\r\nCLIENT_ERROR line too long\r\n`,
   );
-  const refusal = await scene.said("POST / HTTP/1.1\r\nHost: here\r\n\r\nset a 0 0 1\r\ny\r\n");
+  const refusal = await scene.exchange("POST / HTTP/1.1\r\nHost: here\r\n\r\nset a 0 0 1\r\ny\r\n");
   assert.match(
     refusal,
     /^HTTP\/1\.1 400 [\s\S]*\r\n\r\nthis port serves memcached clients \(--memcached\).*\n$/,
   );
-  assert.match(await scene.said("get a\r\n"), /^VALUE a 0 1024\r\n/);
+  assert.match(await scene.exchange("get a\r\n"), /^VALUE a 0 1024\r\n/);
 });
 
-test("a request of the binary protocol is answered ERROR, and the connection closed", async () => {
+test("a request of the binary protocol is answered with ERROR, and the connection is closed", async () => {
   await using scene = await startMemcached();
   using client = await RawClient.open(scene.port);
   // Its VERSION request: the header ends the connection before the following bytes are parsed as text.
   client.send(`\x80\x0b${"\0".repeat(22)}\r\nset a 0 0 1\r\nx\r\n`);
   assert.equal(await client.rest(), "ERROR\r\n");
-  assert.equal(await scene.said("get a\r\n"), "END\r\n");
+  assert.equal(await scene.exchange("get a\r\n"), "END\r\n");
 });
 
-test("an item too large is swallowed, without an answer after noreply", async () => {
+test("an item that is too large is discarded, without an answer after noreply", async () => {
   await using scene = await startMemcached({ limits: { maxRequestBytes: 1024 } });
   const item = (words: string) => `set a 0 0 2000${words}\r\n${"version\r\n".repeat(222)}xx\r\n`;
   assert.equal(
-    await scene.said(`${item("")}${item(" noreply")}get a\r\n`),
+    await scene.exchange(`${item("")}${item(" noreply")}get a\r\n`),
     "SERVER_ERROR object too large for cache\r\nEND\r\n",
   );
 });
 
-test("append and prepend are answered once: what they bring is never taken for requests", async () => {
+test("append and prepend have one answer: their data is never interpreted as requests", async () => {
   await using scene = await startMemcached();
   assert.equal(
-    await scene.said("append a 0 0 9\r\nversion\r\n\r\nprepend a 0 0 1\r\nx\r\nflush_all\r\nget a\r\n"),
+    await scene.exchange("append a 0 0 9\r\nversion\r\n\r\nprepend a 0 0 1\r\nx\r\nflush_all\r\nget a\r\n"),
     "ERROR\r\nERROR\r\nERROR\r\nEND\r\n",
   );
 });
@@ -127,25 +133,25 @@ test("clients that parse the version find a major number", () => {
   assert.match(VERSION, /^[1-9]\d*\.\d+\.\d+-dbsync-/);
 });
 
-test("an answer that would be longer than any text is refused, and the daemon goes on", async () => {
+test("an answer that exceeds the maximum string length is refused, and the daemon continues", async () => {
   await using scene = await startMemcached();
-  await scene.said(`set k 0 0 8000\r\n${"x".repeat(8000)}\r\n`);
+  await scene.exchange(`set k 0 0 8000\r\n${"x".repeat(8000)}\r\n`);
   assert.equal(
-    await scene.said(`get${" k".repeat(100_000)}\r\n`),
+    await scene.exchange(`get${" k".repeat(100_000)}\r\n`),
     "SERVER_ERROR out of memory writing get response\r\n",
   );
-  assert.equal(await scene.said("get absent\r\n"), "END\r\n");
+  assert.equal(await scene.exchange("get absent\r\n"), "END\r\n");
 });
 
-test("what is recorded is read by Redis clients as well, and concurrent incr lose nothing", async () => {
+test("recorded items can be read by Redis clients, and concurrent incr commands are not lost", async () => {
   using folder = makeFolder();
   const args = ["--data", folder.path, "--memcached", "0", "--resp", "0"];
   await using replica = await startReplica({ args });
   const port = replica.daemon.userAddress("memcached")?.port ?? 0;
   using one = await RawClient.open(port);
   one.send("set text 0 0 3\r\nabc\r\nset flagged 5 0 1\r\nx\r\nset n 0 0 1\r\n0\r\nget text flagged\r\n");
-  const due = "STORED\r\nSTORED\r\nSTORED\r\nVALUE text 0 3\r\nabc\r\nVALUE flagged 5 1\r\nx\r\nEND\r\n";
-  assert.equal(await one.read(due.length), due);
+  const expected = "STORED\r\nSTORED\r\nSTORED\r\nVALUE text 0 3\r\nabc\r\nVALUE flagged 5 1\r\nx\r\nEND\r\n";
+  assert.equal(await one.read(expected.length), expected);
   await Promise.all(
     [1, 2, 3].map(async () => {
       using client = await RawClient.open(port);

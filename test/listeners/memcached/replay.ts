@@ -15,14 +15,14 @@ interface Step {
 const answers = join(repositoryRoot, "test/vectors/memcached/answers.json");
 const STEPS: readonly Step[] = JSON.parse(readFileSync(answers, "utf8"));
 
-/** Compares all of it, byte for byte. */
+/** Compares all recorded answers, byte for byte. */
 export async function replay(port: number): Promise<void> {
   for (const { send, answer, closes } of STEPS) {
     using client = await RawClient.open(port);
     client.send(`delete a noreply\r\ndelete b noreply\r\n${send}`);
-    // The server answers a client that has sent its last byte, and then closes.
+    // The server answers a client that has sent its last byte, and then closes the connection.
     if (closes === undefined) client.socket.end();
-    const said = await client.rest();
-    assert.equal(said.replaceAll(`VERSION ${VERSION}`, "VERSION 0"), answer, JSON.stringify(send));
+    const reply = await client.rest();
+    assert.equal(reply.replaceAll(`VERSION ${VERSION}`, "VERSION 0"), answer, JSON.stringify(send));
   }
 }

@@ -1,4 +1,4 @@
-/** Starts a memcached listener in the test's own process, on a memory and with a clock of its own. */
+/** Starts a memcached listener in the test process, with its own memory and clock. */
 import { MemcachedListener } from "../../../listeners/memcached/memcached-listener.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
@@ -13,8 +13,8 @@ export interface MemcachedScene extends UserScene<MemcachedListener> {
 const NOON = Date.UTC(2030, 0, 1, 12);
 
 export async function startMemcached(options: SceneOptions = {}): Promise<MemcachedScene> {
-  const own = { now: NOON };
-  const environment = { ...realEnvironment, clock: () => own.now };
+  const time = { now: NOON };
+  const environment = { ...realEnvironment, clock: () => time.now };
   const scene = await startUserListener(options, (parts) => new MemcachedListener(parts), environment);
-  return Object.assign(own, scene);
+  return Object.assign(time, scene);
 }

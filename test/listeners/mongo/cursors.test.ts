@@ -1,4 +1,7 @@
-/** Tests long answers in parts: each shows one state, within bounds, and only to the client that requested it. */
+/**
+ * Tests long answers in parts: all parts show one state, have a limited size, and are sent only to the client that
+ * requested them.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Long, type MongoClient } from "mongodb";
@@ -22,7 +25,7 @@ const getMore = (client: MongoClient, id: Long, batchSize?: number) =>
     .db("shop")
     .command({ getMore: id, collection: "items", ...(batchSize === undefined ? {} : { batchSize }) });
 
-test("an answer is fetched in parts of the size that was asked for, as it was when it was found", async () => {
+test("an answer is fetched in parts of the requested size, as it was when it was found", async () => {
   await using scene = await startMongo();
   await using client = clientOf(scene.port);
   await fill(client);
@@ -38,7 +41,7 @@ test("an answer is fetched in parts of the size that was asked for, as it was wh
   await assert.rejects(getMore(client, Long.fromNumber(5)), { code: 43 });
 });
 
-test("a batch has 16 MiB at most, and one document at least", async () => {
+test("a batch has at most 16 MiB, and at least one document", async () => {
   await using scene = await startMongo();
   await using client = clientOf(scene.port);
   const items = client.db("shop").collection("items");
@@ -51,7 +54,7 @@ test("a batch has 16 MiB at most, and one document at least", async () => {
   );
 });
 
-test("what is not wanted any more is gone, and a single batch keeps nothing", async () => {
+test("closed cursors are gone, and a single batch opens no cursor", async () => {
   await using scene = await startMongo();
   await using client = clientOf(scene.port);
   await fill(client);
@@ -66,22 +69,22 @@ test("what is not wanted any more is gone, and a single batch keeps nothing", as
   assert.equal(scene.listener.bufferedBytes, 0);
 });
 
-test("10,000 of them are bounded by number and bytes, and those that nobody asked for go first", async () => {
+test("10,000 cursors are limited in number and bytes, and unused ones are closed first", async () => {
   await using scene = await startMongo({ limits: { mongoCursors: 50, mongoCursorBytes: 20_000_000 } });
   await using client = clientOf(scene.port);
   await fill(client);
   const first = await open(client);
-  const kept = await open(client);
+  const used = await open(client);
   for (let n = 0; n < 60; n++) {
     await open(client);
-    await getMore(client, kept, 1);
+    await getMore(client, used, 1);
   }
   await assert.rejects(getMore(client, first), { code: 43 });
   await Promise.all(Array.from({ length: 1000 }, () => open(client)));
   assert.ok(scene.listener.bufferedBytes < 21_000_000, String(scene.listener.bufferedBytes));
 });
 
-test("an answer that is longer alone than all may be is refused", async () => {
+test("an answer that alone exceeds the limit is refused", async () => {
   await using scene = await startMongo({ limits: { mongoCursorBytes: 100_000 } });
   await using client = clientOf(scene.port);
   await fill(client);
@@ -89,7 +92,7 @@ test("an answer that is longer alone than all may be is refused", async () => {
   assert.equal((await client.db("shop").collection("items").find().limit(100).toArray()).length, 100);
 });
 
-test("who has not asked on for --mongo-cursor-timeout has nothing kept any more", async () => {
+test("a cursor that is unused for --mongo-cursor-timeout is closed", async () => {
   await using scene = await startMongo({ limits: { mongoCursorTimeout: 100 } });
   await using client = clientOf(scene.port);
   await fill(client);
@@ -98,7 +101,7 @@ test("who has not asked on for --mongo-cursor-timeout has nothing kept any more"
   await assert.rejects(getMore(client, id), { code: 43 });
 });
 
-test("an answer is its user's alone, and of its collection", async () => {
+test("a cursor belongs to one user and one collection", async () => {
   const users = ["user default off", "user ann on >secret ~* +@all", "user eva on >secret ~* +@all"];
   await using scene = await startMongo({ users });
   await using ann = clientOf(scene.port, "ann:secret");
@@ -112,7 +115,7 @@ test("an answer is its user's alone, and of its collection", async () => {
   assert.equal((await getMore(ann, id))["cursor"].nextBatch.length, DOCUMENTS - 1);
 });
 
-test("a user whose rights were taken is given nothing more of what was found before", async () => {
+test("a user without permission receives no more of an earlier answer", async () => {
   const users = ["user ann on >secret ~* +@all"];
   await using scene = await startMongo({ users });
   await using ann = clientOf(scene.port, "ann:secret");
@@ -130,7 +133,7 @@ test("a user whose rights were taken is given nothing more of what was found bef
   await assert.rejects(getMore(ann, items), { code: 13 });
 });
 
-test("a user who asks for much pushes out nothing of another's", async () => {
+test("a user with many cursors does not displace another user's", async () => {
   const users = ["user default off", "user ann on >secret ~* +@all", "user eva on >secret ~* +@all"];
   await using scene = await startMongo({ users, limits: { mongoCursors: 20 } });
   await using ann = clientOf(scene.port, "ann:secret");

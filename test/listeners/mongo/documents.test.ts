@@ -1,4 +1,4 @@
-/** Tests documents by MongoDB's driver: writing, finding, changing, counting, removing, and MongoDB's error codes. */
+/** Tests documents with MongoDB's driver: writing, finding, changing, counting, removing, and MongoDB's error codes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -30,7 +30,7 @@ async function withCollection(
   await run(database.collection("items"), database);
 }
 
-const KEPT: Document = {
+const SAMPLE: Document = {
   id: new ObjectId(),
   int: new Int32(-1),
   long: Long.fromString("9007199254740993"),
@@ -43,12 +43,12 @@ const KEPT: Document = {
   inner: { "": null, yes: true, pattern: /a.b/i },
 };
 
-test("values come back as they were, with their types", () =>
+test("values are returned unchanged, with their types", () =>
   withCollection(async (items) => {
-    const { insertedId } = await items.insertOne({ ...KEPT });
-    const asTheyAre = { promoteValues: false };
-    assert.deepEqual(await items.findOne({ _id: insertedId }, asTheyAre), { ...KEPT, _id: insertedId });
-    assert.deepEqual((await items.find({ long: KEPT["long"] }).toArray()).length, 1);
+    const { insertedId } = await items.insertOne({ ...SAMPLE });
+    const unpromoted = { promoteValues: false };
+    assert.deepEqual(await items.findOne({ _id: insertedId }, unpromoted), { ...SAMPLE, _id: insertedId });
+    assert.deepEqual((await items.find({ long: SAMPLE["long"] }).toArray()).length, 1);
   }));
 
 test("documents are sorted, skipped, limited and projected", () =>
@@ -69,7 +69,7 @@ test("documents are sorted, skipped, limited and projected", () =>
     assert.deepEqual((await items.distinct("odd")).sort(), [false, true]);
   }));
 
-test("documents without _id are given an ObjectId by the server, which stands first", () =>
+test("documents without _id receive an ObjectId from the server as their first field", () =>
   withCollection(async (items) => {
     await items.insertMany([{ a: 1 }, { a: 2 }], { forceServerObjectId: true });
     const found = await items.find().toArray();
@@ -78,7 +78,7 @@ test("documents without _id are given an ObjectId by the server, which stands fi
     assert.notDeepEqual(found[0]?._id, found[1]?._id);
   }));
 
-test("updates tell what they did", () =>
+test("updates report their effects", () =>
   withCollection(async (items) => {
     await items.insertMany([1, 2, 3].map((n) => ({ _id: new Int32(n) as never, n: new Int32(n) })));
     const one = await items.updateOne({ n: 1 }, { $set: { a: 1 }, $inc: { n: new Int32(10) } });
@@ -101,7 +101,7 @@ test("updates tell what they did", () =>
     assert.equal(await items.countDocuments(), 2);
   }));
 
-test("what is unique stays so: 11000, by the place in the batch", () =>
+test("unique values stay unique: error 11000, with the index in the batch", () =>
   withCollection(async (items) => {
     await items.createIndex({ mail: 1 }, { unique: true });
     await items.insertOne({ mail: "a" });
@@ -114,9 +114,9 @@ test("what is unique stays so: 11000, by the place in the batch", () =>
     const ordered = await items.insertMany(batch).catch((problem: MongoBulkWriteError) => problem);
     assert.ok(ordered instanceof MongoBulkWriteError);
     assert.deepEqual([ordered.code, ordered.result.insertedCount], [11000, 1]);
-    const others = ["d", "a", "e"].map((mail) => ({ mail }));
+    const insertedDocuments = ["d", "a", "e"].map((mail) => ({ mail }));
     const unordered = await items
-      .insertMany(others, { ordered: false })
+      .insertMany(insertedDocuments, { ordered: false })
       .catch((problem: MongoBulkWriteError) => problem);
     assert.ok(unordered instanceof MongoBulkWriteError);
     assert.deepEqual([unordered.result.insertedCount, [unordered.writeErrors].flat()[0]?.index], [2, 1]);
@@ -157,7 +157,7 @@ test("a pipeline groups, unwinds and joins", () =>
     assert.equal((await items.aggregate(joined).toArray()).length, 6);
   }));
 
-test("collections and databases are listed, made and dropped", async () => {
+test("collections and databases are listed, created and dropped", async () => {
   await using scene = await startMongo();
   await using client = clientOf(scene.port);
   const db = client.db("shop");
@@ -179,7 +179,7 @@ const createIndex = (options: Document): Document => ({
   indexes: [{ key: { a: 1 }, name: "a", ...options }],
 });
 
-test("what is not done is refused by its name", async () => {
+test("an unsupported feature is refused by its name", async () => {
   await using scene = await startMongo();
   await using client = clientOf(scene.port);
   const db = client.db("shop");
@@ -236,7 +236,7 @@ test("what is not done is refused by its name", async () => {
   );
 });
 
-test("a user does to the collections of his rules what these say, and to no others", async () => {
+test("a user may access only the collections that its rules permit", async () => {
   const users = [
     "user default off",
     "user ann on >secret ~mongo:shop.* +@all",
@@ -252,7 +252,7 @@ test("a user does to the collections of his rules what these say, and to no othe
   await assert.rejects(eva.db("shop").collection("orders").find().toArray(), { code: 13 });
 });
 
-test("sessions and unacknowledged writes are taken", async () => {
+test("sessions and unacknowledged writes are accepted", async () => {
   await using scene = await startMongo();
   await using client = clientOf(scene.port);
   const items = client.db("shop").collection("items");
@@ -265,7 +265,7 @@ test("sessions and unacknowledged writes are taken", async () => {
   await items.insertOne({ a: 3 }, { writeConcern: { w: "majority" } });
 });
 
-test("an _id with fields of operators is refused, and the documents beside it are told by their places", () =>
+test("an _id with operator fields is refused, and the other documents are reported with their indexes", () =>
   withCollection(async (items) => {
     const bad = () => ({ _id: { $a: 1 } }) as unknown as Document;
     await assert.rejects(items.insertOne(bad()), {
@@ -296,7 +296,7 @@ test("an _id with fields of operators is refused, and the documents beside it ar
     assert.equal(await items.countDocuments(), 4);
   }));
 
-test("an upsert makes no document whose _id has fields of operators", () =>
+test("an upsert inserts no document whose _id has operator fields", () =>
   withCollection(async (items, database) => {
     const id = { $a: 1 };
     const ways: readonly (readonly [query: Document, update: Document])[] = [
@@ -329,17 +329,17 @@ test("an upsert makes no document whose _id has fields of operators", () =>
     assert.equal(await items.countDocuments({ _id: { a: 1 } as never }), 1);
   }));
 
-test("a duplicate that findAndModify or an index meets is told with its key", () =>
+test("a duplicate that findAndModify or an index finds is reported with its key", () =>
   withCollection(async (items) => {
     await items.createIndex({ name: 1 }, { unique: true });
     await items.insertMany([{ name: "ann" }, { name: "ben", age: 1 }, { age: 1 }]);
-    const told = { code: 11000, keyPattern: { name: 1 }, keyValue: { name: "ann" } };
+    const expected = { code: 11000, keyPattern: { name: 1 }, keyValue: { name: "ann" } };
     for (const change of [
       items.findOneAndUpdate({ name: "ben" }, { $set: { name: "ann" } }),
       items.findOneAndReplace({ name: "nobody" }, { name: "ann" }, { upsert: true }),
     ])
-      await assert.rejects(change, ({ code, keyPattern, keyValue }: typeof told) => {
-        assert.deepEqual({ code, keyPattern, keyValue }, told);
+      await assert.rejects(change, ({ code, keyPattern, keyValue }: typeof expected) => {
+        assert.deepEqual({ code, keyPattern, keyValue }, expected);
         return true;
       });
     await assert.rejects(items.createIndex({ age: 1 }, { unique: true }), {
@@ -349,22 +349,22 @@ test("a duplicate that findAndModify or an index meets is told with its key", ()
     });
   }));
 
-test("an error that answers a query of the old kind sets QueryFailure, and drivers find it in $err", async () => {
+test("an error in reply to a query of the old kind sets QueryFailure, and drivers find it in $err", async () => {
   await using scene = await startMongo();
   using client = await RawClient.open(scene.port);
-  const asked = async (collection: string, command: Document) => {
+  const queried = async (collection: string, command: Document) => {
     client.send(query(collection, Buffer.from(serialize(command)).toString("latin1")));
     const head = Buffer.from(await client.read(4), "latin1");
     const bytes = Buffer.from(await client.read(head.readInt32LE(0) - 4), "latin1");
     return { flags: bytes.readInt32LE(12), answer: deserialize(bytes.subarray(32)) };
   };
-  const greeted = await asked("admin.$cmd", { isMaster: 1 });
+  const greeted = await queried("admin.$cmd", { isMaster: 1 });
   assert.deepEqual([greeted.flags, greeted.answer["ok"]], [8, 1]);
   for (const [collection, command] of [
     ["shop.$cmd", { find: "items" }],
     ["shop.items", {}],
   ] as const) {
-    const { flags, answer } = await asked(collection, command);
+    const { flags, answer } = await queried(collection, command);
     assert.deepEqual([flags, answer["ok"], answer["code"]], [8 | 2, 0, 59]);
     assert.equal(answer["$err"], answer["errmsg"]);
   }

@@ -36,13 +36,13 @@ async function stillServes({ port }: MongoScene): Promise<void> {
 }
 
 /** Sends bytes. @returns the answer as text */
-async function asked(client: RawClient, bytes: ByteString): Promise<string> {
+async function send(client: RawClient, bytes: ByteString): Promise<string> {
   client.send(bytes);
   const head = await client.read(4);
   return head === "" ? "" : client.read(Buffer.from(head, "latin1").readInt32LE(0) - 4);
 }
 
-test("what is no message ends its connection, and the log says why", async () => {
+test("bytes that are not a message end the connection, and the log names the reason", async () => {
   await using scene = await startMongo();
   const streams = [
     message("x".repeat(100), 2012),
@@ -55,7 +55,7 @@ test("what is no message ends its connection, and the log says why", async () =>
   ];
   for (const stream of streams) {
     using client = await RawClient.open(scene.port);
-    assert.match(await asked(client, ping), /ok/);
+    assert.match(await send(client, ping), /ok/);
     client.send(stream);
     assert.equal(await client.rest(), "");
   }
@@ -63,15 +63,15 @@ test("what is no message ends its connection, and the log says why", async () =>
   await stillServes(scene);
 });
 
-test("documents that are none, or as deep as a well, are refused, and the connection goes on", async () => {
+test("documents that are invalid or nested too deeply are refused, and the connection continues", async () => {
   await using scene = await startMongo();
   using client = await RawClient.open(scene.port);
   let well = framed("");
   for (let depth = 0; depth < 5000; depth++) well = framed(element("a", embedded(well)));
-  assert.match(await asked(client, insert(well)), /writeErrors.*more than 100 deep/s);
+  assert.match(await send(client, insert(well)), /writeErrors.*more than 100 deep/s);
   let wide = "";
   for (let n = 0; n < 50_000; n++) wide += `\x03a${n}\0${int32Bytes(5)}\0`;
-  assert.match(await asked(client, insert(framed(wide))), /ok/);
+  assert.match(await send(client, insert(framed(wide))), /ok/);
   const lying = [
     framed(`\x02a\0${int32Bytes(0x7fffffff)}x\0`),
     framed(`\x02a\0${int32Bytes(-1)}x\0`),
@@ -84,20 +84,20 @@ test("documents that are none, or as deep as a well, are refused, and the connec
   ];
   for (const document of lying)
     assert.match(
-      await asked(client, insert(document)),
+      await send(client, insert(document)),
       /\x01ok\0\0\0\0\0\0\0\0\0|writeErrors/,
       JSON.stringify(document),
     );
   const twice = framed(`${elements({ ping: int32(1), ...inShop })}${elements(inShop)}`);
-  assert.match(await asked(client, command(twice)), /duplicate field/);
-  const beside = `${int32Bytes(0)}\0${framed(elements({ ping: int32(1), ...inShop }))}${sequence("documents", [])}`;
-  assert.match(await asked(client, message(beside)), /unknown field/);
+  assert.match(await send(client, command(twice)), /duplicate field/);
+  const alongside = `${int32Bytes(0)}\0${framed(elements({ ping: int32(1), ...inShop }))}${sequence("documents", [])}`;
+  assert.match(await send(client, message(alongside)), /unknown field/);
   const many = Array.from({ length: 1001 }, (_, n) => element(`a${n}`, int32(n))).join("");
-  assert.match(await asked(client, command(framed(many))), /more than 1000/);
-  assert.match(await asked(client, ping), /\x01ok\0\0\0\0\0\0\0\xf0\?/);
+  assert.match(await send(client, command(framed(many))), /more than 1000/);
+  assert.match(await send(client, ping), /\x01ok\0\0\0\0\0\0\0\xf0\?/);
 });
 
-test("commands with any bytes changed are answered or end their connection", async () => {
+test("commands with changed bytes are answered, or end their connection", async () => {
   await using scene = await startMongo();
   const random = new SeededRandom(seed());
   const commands = [
@@ -124,10 +124,10 @@ test("commands with any bytes changed are answered or end their connection", asy
   let client = await RawClient.open(scene.port);
   for (let count = 0; count < CHANGED; count++) {
     const bytes = Buffer.from(commands[random.below(commands.length)] as string, "latin1");
-    // Lengths and opcode stay, so that parsing gets further.
+    // Length and opcode stay unchanged, so that parsing gets further.
     for (let change = random.below(3); change >= 0; change--)
       bytes[random.between(21, bytes.length - 1)] = random.below(256);
-    await asked(client, bytes.toString("latin1"));
+    await send(client, bytes.toString("latin1"));
     if (!client.ended) continue;
     client[Symbol.dispose]();
     client = await RawClient.open(scene.port);
@@ -136,7 +136,7 @@ test("commands with any bytes changed are answered or end their connection", asy
   await stillServes(scene);
 });
 
-test("who stops in the midst of a message is closed after --idle-timeout, and holds no more than he sent", async () => {
+test("a client that stops in the middle of a message is disconnected after --idle-timeout, and uses no more memory than it sent", async () => {
   await using scene = await startMongo({ limits: { idleTimeout: 200 } });
   const clients = await Promise.all(Array.from({ length: CONNECTIONS }, () => RawClient.open(scene.port)));
   for (const client of clients)
@@ -147,7 +147,7 @@ test("who stops in the midst of a message is closed after --idle-timeout, and ho
   assert.ok(scene.log.some(({ reason }) => reason === "frame-unfinished"));
 });
 
-test("who takes no answers is closed, and others are served meanwhile", async () => {
+test("a client that reads no answers is disconnected, and other clients are served meanwhile", async () => {
   await using scene = await startMongo({ limits: { idleTimeout: 5000, maxOutputBytes: 60_000_000 } });
   await using good = clientOf(scene.port);
   const documents = Array.from({ length: 15 }, () => ({ text: "x".repeat(1_000_000) }));
@@ -159,7 +159,7 @@ test("who takes no answers is closed, and others are served meanwhile", async ()
   await until("it is closed", () => scene.log.some(({ reason }) => reason === "output-stuck"));
 });
 
-test("while memory is full documents are read and not added", async () => {
+test("while memory is full documents can be read but not added", async () => {
   await using scene = await startMongo({ memory: FULL });
   await using client = clientOf(scene.port);
   const items = client.db("shop").collection("items");

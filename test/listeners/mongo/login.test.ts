@@ -1,4 +1,4 @@
-/** Tests logins of MongoDB clients by the driver: which are accepted, and by which mechanisms. */
+/** Tests logins with MongoDB's driver: which are accepted, and with which mechanisms. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
@@ -19,9 +19,9 @@ const USERS = [
   `user hashed on #${sha256("secret")} ~* +@all`,
 ];
 
-/** Logs in. @returns the user that the driver has become, or the code of the refusal */
-async function become(port: number, who: string): Promise<string | number> {
-  await using client = clientOf(port, who);
+/** Logs in. @returns the user that is logged in, or the code of the refusal */
+async function become(port: number, credentials: string): Promise<string | number> {
+  await using client = clientOf(port, credentials);
   try {
     const { authInfo } = await client.db("admin").command({ connectionStatus: 1 });
     return authInfo.authenticatedUsers[0]?.user ?? "";
@@ -33,9 +33,9 @@ async function become(port: number, who: string): Promise<string | number> {
 
 const PLAIN = "authMechanism=PLAIN&authSource=$external";
 
-test("users of the file log in by SCRAM-SHA-256, with any of their passwords, and others do not", async () => {
+test("users of the file log in with SCRAM-SHA-256 and any of their passwords, and other logins fail", async () => {
   await using scene = await startMongo({ users: USERS });
-  const asked = [
+  const logins = [
     "ann:secret?authSource=admin",
     "ann:secret?authMechanism=SCRAM-SHA-256",
     "two:first",
@@ -47,7 +47,7 @@ test("users of the file log in by SCRAM-SHA-256, with any of their passwords, an
     "ann:secret?authMechanism=SCRAM-SHA-1",
     "",
   ];
-  assert.deepEqual(await Promise.all(asked.map((who) => become(scene.port, who))), [
+  assert.deepEqual(await Promise.all(logins.map((credentials) => become(scene.port, credentials))), [
     "ann",
     "ann",
     "two",
@@ -61,7 +61,7 @@ test("users of the file log in by SCRAM-SHA-256, with any of their passwords, an
   ]);
 });
 
-test("of whom only a hash is known PLAIN is asked once, and SCRAM will do from then on", async () => {
+test("a user with only a password hash needs PLAIN once, and can use SCRAM from then on", async () => {
   await using scene = await startMongo({ users: USERS });
   assert.equal(await become(scene.port, "hashed:secret"), 18);
   assert.equal(await become(scene.port, `hashed:wrong?${PLAIN}`), 18);
@@ -69,15 +69,15 @@ test("of whom only a hash is known PLAIN is asked once, and SCRAM will do from t
   assert.equal(await become(scene.port, "hashed:secret"), "hashed");
 });
 
-test("where nobody has to log in a driver need not, and may", async () => {
+test("where no login is required a driver may still log in", async () => {
   await using scene = await startMongo();
   assert.equal(await become(scene.port, ""), "");
   await using client = clientOf(scene.port);
   assert.deepEqual(await client.db("a").command({ ping: 1 }), { ok: 1 });
 });
 
-/** Sends a hand-made command. @returns the answer's document, as far as it is text */
-async function asked(client: RawClient, document: ByteString): Promise<string> {
+/** Sends a hand-made command. @returns the text in the answer's document */
+async function send(client: RawClient, document: ByteString): Promise<string> {
   client.send(command(document));
   const head = await client.read(4);
   return client.read(Buffer.from(head, "latin1").readInt32LE(0) - 4);
@@ -102,42 +102,42 @@ const proof = (payload: string) =>
     }),
   );
 
-test("who is not there is asked the same as who is, and a proof is good for its own login alone", async () => {
+test("an unknown user receives the same challenge as a known one, and a proof is valid only for its own login", async () => {
   await using scene = await startMongo({ users: USERS });
   using client = await RawClient.open(scene.port);
   const salts = new Set<string>();
   for (const name of ["nobody", "nobody", "ann", "ann"]) {
-    const told = await asked(client, start(`n,,n=${name},r=abc`));
-    const [, nonce, salt] = /r=(abc[^,]{20,}),s=([^,]{38,}),i=15000/.exec(told) ?? [];
-    assert.ok(nonce !== undefined && salt !== undefined, told);
+    const challenge = await send(client, start(`n,,n=${name},r=abc`));
+    const [, nonce, salt] = /r=(abc[^,]{20,}),s=([^,]{38,}),i=15000/.exec(challenge) ?? [];
+    assert.ok(nonce !== undefined && salt !== undefined, challenge);
     salts.add(salt);
   }
   assert.equal(salts.size, 2);
   for (const payload of ["", "c=biws,r=abc,p=AAAA", `c=biws,r=abc,p=${"A".repeat(43)}=`, "x".repeat(9000)]) {
-    await asked(client, start("n,,n=ann,r=abc"));
-    assert.match(await asked(client, proof(payload)), /Authentication failed/);
-    assert.match(await asked(client, proof(payload)), /No SASL session state/);
+    await send(client, start("n,,n=ann,r=abc"));
+    assert.match(await send(client, proof(payload)), /Authentication failed/);
+    assert.match(await send(client, proof(payload)), /No SASL session state/);
   }
   for (const payload of ["", "n,,", "p=tls-unique,,n=ann,r=a", "n,,n=ann", "n,,n=ann,r=", "\0ann\0secret"])
-    assert.match(await asked(client, start(payload)), /Authentication failed/);
+    assert.match(await send(client, start(payload)), /Authentication failed/);
   for (const payload of ["", "ann", "\0ann", "\0ann\0wrong", "\0ann\0secret\0more"])
-    assert.match(await asked(client, start(payload, "PLAIN")), /Authentication failed/);
-  assert.match(await asked(client, framed(elements({ ping: int32(1) }))), /\x01ok\0\0\0\0\0\0\0\xf0\?/);
+    assert.match(await send(client, start(payload, "PLAIN")), /Authentication failed/);
+  assert.match(await send(client, framed(elements({ ping: int32(1) }))), /\x01ok\0\0\0\0\0\0\0\xf0\?/);
 });
 
-test("a stranger's commands are refused, and long ones end the connection", async () => {
+test("an unauthenticated client's commands are refused, and long ones end the connection", async () => {
   await using scene = await startMongo({ users: USERS });
   using client = await RawClient.open(scene.port);
   for (const name of ["find", "insert", "listDatabases", "whatsmyuri", "getMore"])
     assert.match(
-      await asked(client, framed(elements({ [name]: words("a"), $db: text("a") }))),
+      await send(client, framed(elements({ [name]: words("a"), $db: text("a") }))),
       /requires authentication|no such command/,
     );
   client.send(command(framed(elements({ find: text("x".repeat(17_000)) }))));
   assert.equal(await client.rest(), "");
 });
 
-test("who is switched off is out at the next command", async () => {
+test("a user that is disabled is logged out at the next command", async () => {
   await using scene = await startMongo({ users: USERS });
   await using client = clientOf(scene.port, "ann:secret");
   const admin = client.db("admin");

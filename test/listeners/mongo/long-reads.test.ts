@@ -7,7 +7,7 @@ import { clientOf, startMongo } from "./scene.js";
 
 const DOCUMENTS = 50_000;
 
-test("a read of many documents does not keep another client waiting, and reads those that there were when it began", async () => {
+test("a read of many documents does not block another client, and returns the documents that existed when it began", async () => {
   let now = 0;
   // Each step is a turn.
   const uptime = () => {
@@ -19,7 +19,7 @@ test("a read of many documents does not keep another client waiting, and reads t
   await using other = clientOf(scene.port);
   const items = reading.db("shop").collection("items");
   await items.insertMany(Array.from({ length: DOCUMENTS }, (_, n) => ({ n })));
-  const others = other.db("shop").collection("items");
+  const otherItems = other.db("shop").collection("items");
   const reads = {
     find: () => items.find({ n: { $gte: 0 } }, { projection: { n: 1 } }).toArray(),
     count: () => items.countDocuments({ n: { $gte: 0 } }),
@@ -28,13 +28,13 @@ test("a read of many documents does not keep another client waiting, and reads t
   };
   for (const [name, read] of Object.entries(reads)) {
     const order: string[] = [];
-    // Both clients have a connection now.
-    await Promise.all([items.findOne({ n: 0 }), others.findOne({ n: 0 })]);
+    // Both clients are connected now.
+    await Promise.all([items.findOne({ n: 0 }), otherItems.findOne({ n: 0 })]);
     const found = read().then((answer) => {
       order.push(name);
       return answer;
     });
-    await others.insertOne({ n: -1 });
+    await otherItems.insertOne({ n: -1 });
     order.push("other");
     const answer = await found;
     assert.deepEqual(order, ["other", name]);

@@ -1,6 +1,6 @@
 /**
- * Tests that three daemons whose clients write the same documents by MongoDB's driver reach one state, although one
- * is killed meanwhile.
+ * Tests that three daemons whose clients write the same documents with MongoDB's driver reach one state, although one
+ * of them is killed meanwhile.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,17 +16,17 @@ import { letIn, switchToThird } from "../../support/signed-by-root.js";
 
 const app = makeKeyPair();
 const ROUNDS = amount(12, 60);
-/** Rounds of the daemon that is killed, before the kill. */
+/** The number of rounds of the daemon that is killed, before it is killed. */
 const ROUNDS_BEFORE_KILL = 4;
 
-async function clientBefore(daemon: DaemonProcess): Promise<MongoClient> {
+async function clientFor(daemon: DaemonProcess): Promise<MongoClient> {
   const { port } = await daemon.logged(({ msg }) => msg === "serving MongoDB clients");
   return new MongoClient(`mongodb://127.0.0.1:${port}`, { serverSelectionTimeoutMS: 2000 });
 }
 
 const itemsOf = (client: MongoClient): Collection<Document> => client.db("shop").collection("items");
 
-/** Returns all that a client can read, as bytes. */
+/** Returns all data that a client can read, as bytes. */
 async function stateBy(client: MongoClient): Promise<string> {
   const items = await itemsOf(client).find({}, { promoteValues: false }).sort({ _id: 1 }).toArray();
   const indexes = await itemsOf(client).listIndexes().toArray();
@@ -36,7 +36,7 @@ async function stateBy(client: MongoClient): Promise<string> {
 /**
  * Inserts documents.
  * @param acknowledged  receives the documents whose insertion was acknowledged
- * @throws MongoError  the daemon has gone
+ * @throws MongoError  the daemon was killed
  */
 async function write(client: MongoClient, writer: number, acknowledged: (id: string) => void): Promise<void> {
   const items = itemsOf(client);
@@ -50,7 +50,7 @@ async function write(client: MongoClient, writer: number, acknowledged: (id: str
       { $inc: { sum: 1 }, $push: { ids: id } as never },
       { upsert: true },
     );
-    // Two of three writers find that it exists, or learn later that it did.
+    // Two of the three writers find that it exists, or learn later that it did.
     await items.insertOne({ mail: `${n}@example`, by: writer }).catch((problem) => {
       if (!(problem instanceof MongoServerError && problem.code === 11000)) throw problem;
     });
@@ -59,7 +59,7 @@ async function write(client: MongoClient, writer: number, acknowledged: (id: str
   }
 }
 
-test("documents and indexes are equal on three daemons, whoever wrote what where, and after one was killed", async () => {
+test("documents and indexes are equal on three daemons after concurrent writes, and after one daemon was killed", async () => {
   using one = makeFolder();
   using two = makeFolder();
   using three = makeFolder();
@@ -71,22 +71,22 @@ test("documents and indexes are equal on three daemons, whoever wrote what where
     return startDaemon(["-s", app.file, ...data, ...peers, ...knowsSecret, "--mongo", "0"]);
   };
   const daemons = await Promise.all([0, 1, 2].map(start));
-  const clients = await Promise.all(daemons.map(clientBefore));
+  const clients = await Promise.all(daemons.map(clientFor));
   const client = (index: number) => clients[index] as MongoClient;
   try {
     const makeIndex = () => itemsOf(client(0)).createIndex({ mail: 1 }, { unique: true, sparse: true });
-    await until("writes are taken", () =>
+    await until("writes succeed", () =>
       makeIndex().then(
         () => true,
         () => false,
       ),
     );
-    await until("all have the collection", async () => {
+    await until("all daemons have the collection", async () => {
       const lists = await Promise.all(clients.map((one) => one.db("shop").listCollections().toArray()));
       return lists.every(({ length }) => length === 1);
     });
     const removeNothing = (one: MongoClient) => itemsOf(one).deleteOne({ _id: "nothing" as never });
-    await until("all take writes", () =>
+    await until("all daemons accept writes", () =>
       Promise.all(clients.map(removeNothing)).then(
         () => true,
         () => false,
@@ -104,17 +104,17 @@ test("documents and indexes are equal on three daemons, whoever wrote what where
     await (daemons[2] as DaemonProcess).ended();
     await client(2).close();
     daemons[2] = await start(2);
-    clients[2] = await clientBefore(daemons[2]);
+    clients[2] = await clientFor(daemons[2]);
     let states: string[] = [];
-    await until("all three are equal", async () => {
+    await until("all three daemons are equal", async () => {
       states = await Promise.all(clients.map((one) => stateBy(one).catch(() => String(Math.random()))));
       return (
         states.every((state) => state === states[0]) && ofKilled.every((id) => states[0]?.includes(`"${id}"`))
       );
     });
-    const kept = (id: string) => states[0]?.includes(`"ids"`) && states[0].includes(`"${id}"`);
+    const isStored = (id: string) => states[0]?.includes(`"ids"`) && states[0].includes(`"${id}"`);
     assert.deepEqual(
-      [...acknowledged, ...ofKilled].filter((id) => !kept(id)),
+      [...acknowledged, ...ofKilled].filter((id) => !isStored(id)),
       [],
     );
     const majority = { writeConcern: { w: "majority" as const, wtimeoutMS: 60_000 } };
@@ -127,12 +127,12 @@ test("documents and indexes are equal on three daemons, whoever wrote what where
   }
 });
 
-test("what came with version 3 fails where it is recorded, with what to send, until an administrator has sent it", async () => {
+test("features of version 3 fail on daemons that record, with the command to send, until an administrator has sent it", async () => {
   const root = makeKeyPair();
   using folder = makeFolder();
   const keys = ["-s", app.file, "--root-key", root.file];
   await using daemon = await startDaemon([...keys, "--data", folder.path, "--mongo", "0"]);
-  const client = await clientBefore(daemon);
+  const client = await clientFor(daemon);
   try {
     await letIn(daemon, root.privateKey);
     const items = itemsOf(client);
@@ -154,10 +154,10 @@ test("what came with version 3 fails where it is recorded, with what to send, un
   }
 });
 
-test("before CLUSTER SEMANTICS 3 sizes and plans can be read, and are refused in a unit that is recorded", async () => {
+test("before CLUSTER SEMANTICS 3 sizes and plans can be read, but are refused in a recorded unit", async () => {
   using folder = makeFolder();
   await using daemon = await startDaemon(["--data", folder.path, "--mongo", "0", "--resp", "0"]);
-  const client = await clientBefore(daemon);
+  const client = await clientFor(daemon);
   await using _ = client;
   await itemsOf(client).insertOne({ n: 1 });
   assert.equal((await client.db("shop").command({ collStats: "items" }))["count"], 1);
@@ -172,8 +172,8 @@ test("before CLUSTER SEMANTICS 3 sizes and plans can be read, and are refused in
     await redis.call("MULTI");
     await redis.call("SET", "k", "v");
     const queued = await redis.call(...reading);
-    const done = await redis.call("EXEC");
-    assert.match(JSON.stringify([queued, done]), /version 3 .*CLUSTER SEMANTICS 3/);
+    const executed = await redis.call("EXEC");
+    assert.match(JSON.stringify([queued, executed]), /version 3 .*CLUSTER SEMANTICS 3/);
     assert.match(JSON.stringify(await redis.call("GET", "k")), /nil/);
   }
 });

@@ -1,4 +1,4 @@
-/** Starts a listener for MongoDB clients in the test's own process, on a memory of its own. */
+/** Starts a listener for MongoDB clients in the test process, with its own memory. */
 import { MongoClient, type MongoClientOptions } from "mongodb";
 import type { DaemonFace } from "../../../listeners/daemon-face.js";
 import { MongoListener } from "../../../listeners/mongo/mongo-listener.js";
@@ -21,13 +21,13 @@ export function startMongo(options: UserSceneOptions = {}, environment?: Environ
   return startUserListener(options, (parts) => new MongoListener({ ...parts, daemon: ALONE }), environment);
 }
 
-/** Returns a driver's client. @param who  name and password, and options of the address; "": no user */
+/** Returns a client of the driver. @param login  name and password, and options of the address; empty: no user */
 export function clientOf(
   port: number,
-  who = "",
+  login = "",
   options: MongoClientOptions = {},
 ): MongoClient & AsyncDisposable {
-  const [user = "", search = ""] = who.split("?");
+  const [user = "", search = ""] = login.split("?");
   const url = `mongodb://${user === "" ? "" : `${user}@`}127.0.0.1:${port}/?${search}`;
   return new MongoClient(url, { serverSelectionTimeoutMS: 10_000, ...options });
 }

@@ -1,6 +1,6 @@
 /**
  * Tests one connection string with three daemons: drivers continue when a daemon is killed, and start when the first
- * one is down.
+ * daemon is down.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -25,19 +25,19 @@ test("the driver fails over between daemons, while it runs and at its start", as
         () => false,
       ),
     );
-  const seen = (id: number) =>
+  const untilFound = (id: number) =>
     until(`${id} is found`, async () => (await items.findOne({ _id: id }).catch(() => null))?.n === id);
   await put(1);
-  await seen(1);
+  await untilFound(1);
   three.kill(0);
   for (let id = 2; id < 12; id++) {
     await put(id);
-    await seen(id);
+    await untilFound(id);
   }
   // The first address of the string is down when this client starts.
   await using late = new MongoClient(url, { serverSelectionTimeoutMS: 20_000 });
   await until(
-    "a client that begins now finds all",
+    "a new client finds all documents",
     async () =>
       (await late
         .db("shop")
@@ -46,8 +46,8 @@ test("the driver fails over between daemons, while it runs and at its start", as
   );
 });
 
-test("a daemon that is catching up is no server to drivers", async () => {
-  // A peer that accepts connections and sends nothing, so that catching up lasts.
+test("drivers do not use a daemon that is catching up", async () => {
+  // A peer that accepts connections and sends nothing, so that the daemon keeps catching up.
   const sockets: Socket[] = [];
   const silent = createServer((socket) => void sockets.push(socket.on("error", () => {})));
   const peer = await listenAtFreePort(silent);

@@ -8,7 +8,7 @@ import { freePort } from "../../support/free-port.js";
 const DAEMONS = 3;
 
 export class ThreeDaemons implements AsyncDisposable {
-  /** The connection string with all of them. */
+  /** The connection string with all daemons. */
   readonly url: string;
   readonly #key = makeKeyPair();
   readonly #folders = Array.from({ length: DAEMONS }, makeFolder);
@@ -30,18 +30,18 @@ export class ThreeDaemons implements AsyncDisposable {
   }
 
   async begin(index: number): Promise<void> {
-    const own = this.ports[index];
+    const port = this.ports[index];
     this.#daemons[index] = await startDaemon([
       ...[
         "-s",
         this.#key.file,
         "-p",
-        String(own),
+        String(port),
         "--data",
         this.#folders[index]?.path ?? "",
         ...knowsSecret,
       ],
-      ...this.ports.filter((other) => other !== own).flatMap((peer) => ["--peer", `127.0.0.1:${peer}`]),
+      ...this.ports.filter((other) => other !== port).flatMap((peer) => ["--peer", `127.0.0.1:${peer}`]),
       ...["--mongo", String(this.mongoPorts[index])],
     ]);
   }

@@ -1,6 +1,6 @@
 /**
- * Runs tests of MongoDB's unified test format by the Node.js driver, as far as the tests of CRUD and of the versioned
- * API need it. Source: MongoDB's specifications, "Unified Test Format".
+ * Runs tests in MongoDB's unified test format with the Node.js driver. It supports what the tests of CRUD and of the
+ * versioned API need. Source: MongoDB's specifications, "Unified Test Format".
  */
 import assert from "node:assert/strict";
 import {
@@ -59,7 +59,7 @@ const TOPOLOGIES = ["single"];
 
 export const parsed = (text: string): TestFile => BSON.EJSON.parse(text, { relaxed: true }) as TestFile;
 
-/** Returns whether a test is for a server of this version in this topology. */
+/** Returns whether a test applies to a server of this version and topology. */
 export function applies({ runOnRequirements: some }: Pick<TestFile, "runOnRequirements">): boolean {
   return (
     some === undefined ||
@@ -72,7 +72,7 @@ export function applies({ runOnRequirements: some }: Pick<TestFile, "runOnRequir
   );
 }
 
-/** Compares versions. Negative: `version` is earlier than the server's. */
+/** Compares a version with the server's. Negative: `version` is earlier. */
 function compared(version: string): number {
   const parts = version.split(".").map(Number);
   for (const [i, own] of SERVER.entries()) if ((parts[i] ?? 0) !== own) return (parts[i] ?? 0) - own;
@@ -142,36 +142,36 @@ class Scene {
     this.#events.set(id, events);
   }
 
-  async carryOut({ name, object, arguments: given = {}, ...expected }: Operation): Promise<void> {
+  async carryOut({ name, object, arguments: options = {}, ...expected }: Operation): Promise<void> {
     let result: unknown;
     try {
-      result = await this.#called(name, object, copied(given));
+      result = await this.#called(name, object, copied(options));
     } catch (problem) {
       if (expected.expectError === undefined) throw problem;
       checkError(problem, expected.expectError);
       return;
     }
-    assert.equal(expected.expectError, undefined, `${name} has no error`);
+    assert.equal(expected.expectError, undefined, `${name} should have failed`);
     if (expected.expectResult !== undefined) match(plain(result), expected.expectResult, name, true);
   }
 
-  #called(name: string, object: string, { ...given }: Document): Promise<unknown> {
+  #called(name: string, object: string, { ...options }: Document): Promise<unknown> {
     const collection = this.#collections.get(object);
     const database = this.#databases.get(object);
-    if (given["returnDocument"] !== undefined)
-      given["returnDocument"] = String(given["returnDocument"]).toLowerCase();
+    if (options["returnDocument"] !== undefined)
+      options["returnDocument"] = String(options["returnDocument"]).toLowerCase();
     const call = (target: Collection | Db, ...names: readonly string[]) => {
-      const first = names.map((one) => given[one]);
-      for (const one of names) delete given[one];
+      const first = names.map((one) => options[one]);
+      for (const one of names) delete options[one];
       const method = (target as unknown as Record<string, (...args: unknown[]) => unknown>)[name];
       if (method === undefined) throw new Error(`the driver has no ${name}`);
-      return method.call(target, ...first, given);
+      return method.call(target, ...first, options);
     };
     const some = (cursor: unknown) => (cursor as { toArray(): Promise<unknown> }).toArray();
-    if (name === "runCommand") return (database as Db).command(given["command"]);
+    if (name === "runCommand") return (database as Db).command(options["command"]);
     if (name === "modifyCollection") {
-      const { collection: collMod, ...rest } = given;
-      return (database as Db).command({ collMod, ...rest });
+      const { collection: collMod, ...collectionOptions } = options;
+      return (database as Db).command({ collMod, ...collectionOptions });
     }
     if (collection === undefined && database === undefined) throw new Error(`${name} of ${object}`);
     const target = (collection ?? database) as Collection | Db;
@@ -212,7 +212,7 @@ class Scene {
       case "estimatedDocumentCount":
         return call(target) as Promise<unknown>;
       default:
-        throw new Error(`no such operation: ${name}`);
+        throw new Error(`unknown operation: ${name}`);
     }
   }
 
@@ -280,10 +280,12 @@ function checkError(problem: unknown, expected: Document): void {
     match(plain((problem as MongoBulkWriteError).result), expectResult, "result of the error", true);
 }
 
-/** Compares a result. @param isRoot  whether further fields are permitted @throws AssertionError  it differs */
+/**
+ * Compares a result. @param isRoot  whether additional fields are permitted @throws AssertionError  the result differs
+ */
 function match(actual: unknown, expected: unknown, where: string, isRoot = false): void {
   if (Array.isArray(expected)) {
-    assert.ok(Array.isArray(actual), `${where}: ${JSON.stringify(actual)} is no list`);
+    assert.ok(Array.isArray(actual), `${where}: ${JSON.stringify(actual)} is not a list`);
     assert.equal(actual.length, expected.length, where);
     for (const [i, one] of expected.entries()) match(actual[i], one, `${where}[${i}]`, isRoot);
     return;

@@ -1,17 +1,18 @@
-/**
- * Tests that commands about clusters, modules and replicas are answered as by a redis-server that has none of them.
- */
+/** Tests that commands for clusters, modules and replicas are answered as by a redis-server that has none of them. */
 import { after, before, test } from "node:test";
 import { skipWithout } from "../../support/requirements.js";
-import { BesideRedis, lines } from "./beside-redis.js";
+import { lines, RedisComparison } from "./redis-comparison.js";
 
 const skip = skipWithout("redis-server");
-let beside: BesideRedis;
+let comparison: RedisComparison;
 before(async () => {
   if (skip === false)
-    beside = await BesideRedis.start({ enableDebugCommand: "yes" }, ["--enable-debug-command", "yes"]);
+    comparison = await RedisComparison.start({ enableDebugCommand: "yes" }, [
+      "--enable-debug-command",
+      "yes",
+    ]);
 });
-after(() => beside?.[Symbol.asyncDispose]());
+after(() => comparison?.[Symbol.asyncDispose]());
 
 const CONVERSATIONS: Readonly<Record<string, readonly string[]>> = {
   "Redis Cluster": [
@@ -30,8 +31,8 @@ const CONVERSATIONS: Readonly<Record<string, readonly string[]>> = {
     ...["REPLICAOF NO ONE", "SLAVEOF no one", "ROLE", "FAILOVER", "FAILOVER ABORT", "WAIT 0 0"],
     ...["REPLCONF", "REPLCONF rdb-only 1", "REPLCONF rdb-only", "PSYNC ?", "SYNC x"],
   ],
-  "what later versions have": ["WAITAOF 0 0 0", "EXPIRETIME nothing", "HEXPIRE h 1 FIELDS 1 f"],
-  "DEBUG of test suites": [
+  "commands of later versions": ["WAITAOF 0 0 0", "EXPIRETIME nothing", "HEXPIRE h 1 FIELDS 1 f"],
+  "DEBUG commands of test suites": [
     ...["HSET h f v", "RPUSH l a", "SET s v", "DEBUG LISTPACK h", "DEBUG LISTPACK l", "DEBUG LISTPACK none"],
     ...["DEBUG QUICKLIST l", "DEBUG QUICKLIST l 1", "DEBUG QUICKLIST s", "DEBUG STRINGMATCH-LEN 1 a"],
     ...["DEBUG SET-ACTIVE-EXPIRE 0", "DEBUG SET-ACTIVE-EXPIRE 1", "DEBUG QUICKLIST-PACKED-THRESHOLD 100b"],
@@ -49,7 +50,7 @@ const CONVERSATIONS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-for (const [what, commands] of Object.entries(CONVERSATIONS))
-  test(what, { skip }, async () => {
-    await beside.assertSame(lines(...commands));
+for (const [title, commands] of Object.entries(CONVERSATIONS))
+  test(title, { skip }, async () => {
+    await comparison.assertSame(lines(...commands));
   });

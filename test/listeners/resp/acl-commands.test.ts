@@ -1,4 +1,4 @@
-/** Tests ACL at the listener, compared with redis-server where the answers are the same. */
+/** Tests the ACL commands of the listener, compared with redis-server where the answers are the same. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { startDaemon } from "../../support/daemon-process.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
-import { answers, BesideRedis, lines } from "./beside-redis.js";
+import { answers, lines, RedisComparison } from "./redis-comparison.js";
 import { startResp } from "./scene.js";
 
 const conversations: readonly (readonly string[])[] = [
@@ -33,9 +33,9 @@ const conversations: readonly (readonly string[])[] = [
 
 const skip = skipWithout("redis-server");
 
-test("users are made, tried, changed and removed as in Redis", { skip }, async () => {
-  await using beside = await BesideRedis.start();
-  for (const conversation of conversations) await beside.assertSame(lines(...conversation));
+test("users are created, tested, changed and removed as in Redis", { skip }, async () => {
+  await using comparison = await RedisComparison.start();
+  for (const conversation of conversations) await comparison.assertSame(lines(...conversation));
 });
 
 /** The rules of a user, step by step. */
@@ -53,8 +53,8 @@ const RULES: readonly (readonly string[])[] = [
   ["+@all -acl", "+acl|whoami"],
 ];
 
-test("what is wrong with a rule is told as in Redis, and changes nothing", { skip }, async () => {
-  await using beside = await BesideRedis.start();
+test("a mistake in a rule is reported as in Redis, and nothing changes", { skip }, async () => {
+  await using comparison = await RedisComparison.start();
   const wrong = [
     ...[
       "foo",
@@ -79,23 +79,23 @@ test("what is wrong with a rule is told as in Redis, and changes nothing", { ski
     ],
     ...["(", "(+get", "(+@foo)", "(on)", "(>x)", "(foo)", "(~* ~a)", "(+get (+set)", "+get ("],
   ];
-  await beside.assertSame(
+  await comparison.assertSame(
     lines("ACL SETUSER ann on >p ~a* +get", ...wrong.map((rules) => `ACL SETUSER ann ${rules}`), "ACL LIST"),
   );
 });
 
-test("rules are shown in the form in which Redis shows them", { skip }, async () => {
-  await using beside = await BesideRedis.start();
+test("rules are shown in the same form as in Redis", { skip }, async () => {
+  await using comparison = await RedisComparison.start();
   for (const steps of RULES) {
-    const said = steps.flatMap((rules) => [`ACL SETUSER ann ${rules}`, "ACL LIST", "ACL GETUSER ann"]);
-    await beside.assertSame(
-      lines(...said, "ACL GETUSER default", "HELLO 3", "ACL GETUSER ann", "ACL DELUSER ann"),
+    const commands = steps.flatMap((rules) => [`ACL SETUSER ann ${rules}`, "ACL LIST", "ACL GETUSER ann"]);
+    await comparison.assertSame(
+      lines(...commands, "ACL GETUSER default", "HELLO 3", "ACL GETUSER ann", "ACL DELUSER ann"),
     );
   }
 });
 
-test("ACL LOG names the command or the key that was denied, as in Redis", { skip }, async () => {
-  await using beside = await BesideRedis.start();
+test("ACL LOG names the denied command or key, as in Redis", { skip }, async () => {
+  await using comparison = await RedisComparison.start();
   const objects = async (port: number) => {
     using client = await RedisConnection.open(port);
     for (const argv of [
@@ -108,10 +108,10 @@ test("ACL LOG names the command or the key that was denied, as in Redis", { skip
     assert.ok(log?.kind === "array" && log.items.length > 4);
     return log.items.map((entry) => (entry.kind === "array" ? entry.items.slice(0, 10) : entry));
   };
-  assert.deepEqual(await objects(beside.ours.port), await objects(beside.redis.port));
+  assert.deepEqual(await objects(comparison.ours.port), await objects(comparison.redis.port));
 });
 
-test("a file that Redis has saved is read, and saved as it was", async () => {
+test("a file that Redis has saved is read, and saved unchanged", async () => {
   using folder = makeFolder();
   const file = join(folder.path, "users.acl");
   const hash = createHash("sha256").update("pw").digest("hex");
@@ -131,7 +131,7 @@ test("a user's rules may be changed any number of times", () => {
   assert.equal(userLine(users.find("ann") ?? assert.fail()), "user ann off ~a resetchannels -@all -get");
 });
 
-test("ACL LOG tells what was denied, ACL CAT what there is", async () => {
+test("ACL LOG lists denials, and ACL CAT lists categories", async () => {
   await using ours = await startResp();
   await answers(
     ours.port,
@@ -154,14 +154,14 @@ test("a removed user's connections are closed", async () => {
   assert.equal(await client.rest(), "");
 });
 
-test("who removes himself is answered before his connection is closed", { skip }, async () => {
-  await using beside = await BesideRedis.start();
-  await beside.assertSame(
+test("a client that removes its own user is answered before its connection is closed", { skip }, async () => {
+  await using comparison = await RedisComparison.start();
+  await comparison.assertSame(
     lines("ACL SETUSER ann on nopass ~* +@all", "AUTH ann x", "ACL DELUSER ann", "PING"),
   );
 });
 
-test("ACL SAVE writes a file that says the same, and ACL LOAD reads it", async () => {
+test("ACL SAVE writes an equivalent file, and ACL LOAD reads it", async () => {
   using folder = makeFolder();
   const file = join(folder.path, "users.acl");
   writeFileSync(file, "user default on nopass ~* +@all\n");

@@ -1,4 +1,4 @@
-/** Compares what a connection sees of scripts, errors and its end between redis-server and the daemon. */
+/** Compares scripts, errors and the end of a connection between redis-server and the daemon. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { RawClient } from "../../support/raw-client.js";
@@ -32,21 +32,21 @@ const frame = (words: readonly string[]) =>
 async function answers(port: number, commands: readonly (readonly string[])[]): Promise<string> {
   using client = await RawClient.open(port);
   client.send(commands.map(frame).join("") + frame(LAST.split(" ")));
-  let said = "";
-  while (!said.endsWith(LAST_ANSWER)) said += await client.read(1);
-  return said.slice(0, -LAST_ANSWER.length);
+  let reply = "";
+  while (!reply.endsWith(LAST_ANSWER)) reply += await client.read(1);
+  return reply.slice(0, -LAST_ANSWER.length);
 }
 
-async function areAlike(...commands: readonly (readonly string[])[]): Promise<string> {
-  const due = await answers(redis.port, commands);
-  assert.equal(await answers(ours.port, commands), due);
-  return due;
+async function assertSame(...commands: readonly (readonly string[])[]): Promise<string> {
+  const expected = await answers(redis.port, commands);
+  assert.equal(await answers(ours.port, commands), expected);
+  return expected;
 }
 
 const script = (text: string) => ["EVAL", text, "0"];
 
-test("SORT BY a constant answers a script the members of a set sorted", { skip }, async () => {
-  await areAlike(
+test("SORT BY a constant returns the members of a set to a script in sorted order", { skip }, async () => {
+  await assertSame(
     ["FLUSHALL"],
     ["RPUSH", "list", "c", "a", "b"],
     ["SADD", "set", "c", "a", "b", "10", "9"],
@@ -65,11 +65,11 @@ test("SORT BY a constant answers a script the members of a set sorted", { skip }
       "'BY'",
     ])
       for (const name of ["SORT", "SORT_RO"])
-        await areAlike(script(`return redis.pcall('${name}', '${key}', ${options})`));
+        await assertSame(script(`return redis.pcall('${name}', '${key}', ${options})`));
 });
 
-test("INFO counts errors by their first word, whoever chose it, in order", { skip }, async () => {
-  const said = await areAlike(
+test("INFO counts errors by their first word, including scripts' own words, in order", { skip }, async () => {
+  const reply = await assertSame(
     ["FLUSHALL"],
     ["RPUSH", "list", "a"],
     ["CONFIG", "RESETSTAT"],
@@ -85,15 +85,17 @@ test("INFO counts errors by their first word, whoever chose it, in order", { ski
     ["EXEC"],
     ["INFO", "errorstats"],
   );
-  assert.match(said, /errorstat_my:count=1/);
+  assert.match(reply, /errorstat_my:count=1/);
 });
 
-test("kinds of errors that scripts make up are bounded, and all are counted", { skip }, async () => {
-  const made = Array.from({ length: 300 }, (_, i) => script(`return redis.error_reply('KIND${i} x')`));
+test("the number of error kinds that scripts invent is limited, and all errors are counted", {
+  skip,
+}, async () => {
+  const errors = Array.from({ length: 300 }, (_, i) => script(`return redis.error_reply('KIND${i} x')`));
   const long = script(`return redis.error_reply(string.rep('x', 1000) .. ' y')`);
-  const said = await answers(ours.port, [["CONFIG", "RESETSTAT"], ...made, long, ["INFO"]]);
-  assert.equal([...said.matchAll(/^errorstat_/gm)].length, 128);
-  assert.match(said, /^total_error_replies:301\r$/m);
+  const reply = await answers(ours.port, [["CONFIG", "RESETSTAT"], ...errors, long, ["INFO"]]);
+  assert.equal([...reply.matchAll(/^errorstat_/gm)].length, 128);
+  assert.match(reply, /^total_error_replies:301\r$/m);
 });
 
 /** Returns a monitor's lines while commands run on another connection, without times and ports. */
@@ -104,14 +106,14 @@ async function monitored(port: number, commands: readonly (readonly string[])[])
   using client = await RawClient.open(port);
   client.send([...commands, ["SET", "the", "end"], ["QUIT"]].map(frame).join(""));
   await client.rest();
-  let said = "";
-  while (!said.includes('"the" "end"')) said += await monitor.read(1);
-  return said.replace(/\+\d+\.\d{6} \[(\d+) (?:127\.0\.0\.1:\d+|lua)\]/g, (head, db: string) =>
+  let reply = "";
+  while (!reply.includes('"the" "end"')) reply += await monitor.read(1);
+  return reply.replace(/\+\d+\.\d{6} \[(\d+) (?:127\.0\.0\.1:\d+|lua)\]/g, (head, db: string) =>
     head.endsWith("lua]") ? `[${db} lua]` : `[${db} client]`,
   );
 }
 
-test("MONITOR shows what scripts call, behind the script", { skip }, async () => {
+test("MONITOR shows the commands that scripts call, after the script", { skip }, async () => {
   const commands = [
     ["FLUSHALL"],
     ["RPUSH", "list", "a"],
@@ -130,12 +132,12 @@ test("MONITOR shows what scripts call, behind the script", { skip }, async () =>
     script("return redis.call('INCR', 'n')"),
     ["EXEC"],
   ];
-  const due = await monitored(redis.port, commands);
-  assert.match(due, /\[2 lua\] "INCR" "n"/);
-  assert.equal(await monitored(ours.port, commands), due);
+  const expected = await monitored(redis.port, commands);
+  assert.match(expected, /\[2 lua\] "INCR" "n"/);
+  assert.equal(await monitored(ours.port, commands), expected);
 });
 
-test("QUIT is answered and ends the connection, and nothing behind it is run", { skip }, async () => {
+test("QUIT is answered and ends the connection, and later commands are not run", { skip }, async () => {
   for (const [sent, key] of [
     [frame(["QUIT"]) + frame(["SET", "behind", "1"]), "behind"],
     [`quit\r\n${frame(["SET", "line", "1"])}`, "line"],
@@ -143,14 +145,14 @@ test("QUIT is answered and ends the connection, and nothing behind it is run", {
     [frame(["MONITOR"]) + frame(["QUIT"]) + frame(["SET", "shown", "1"]), "shown"],
     [frame(["SUBSCRIBE", "news"]) + frame(["QUIT"]) + frame(["SET", "heard", "1"]), "heard"],
   ] as const) {
-    const [due, said] = await Promise.all(
+    const [expected, reply] = await Promise.all(
       [redis.port, ours.port].map(async (port) => {
         using client = await RawClient.open(port);
         client.send(sent);
         return `${await client.rest()}${await answers(port, [["EXISTS", key]])}`;
       }),
     );
-    assert.equal(said, due, JSON.stringify(sent));
-    assert.match(due ?? "", /\+OK\r\n:0\r\n$/);
+    assert.equal(reply, expected, JSON.stringify(sent));
+    assert.match(expected ?? "", /\+OK\r\n:0\r\n$/);
   }
 });

@@ -1,5 +1,6 @@
 /**
- * Tests a Redis client whose daemon may not sign: the error contains the command that authorizes it, and running that
+ * Tests a Redis client of a daemon that may not sign: the error contains the command that authorizes the daemon, and
+ * that command is sufficient.
  * suffices.
  */
 import assert from "node:assert/strict";
@@ -11,7 +12,7 @@ import { startCluster } from "../../cli/cluster.js";
 import { freePort } from "../../support/free-port.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 
-test("the refusal has the exact CLUSTER ADD command, which authorizes the daemon", async () => {
+test("the refusal contains the exact CLUSTER ADD command, which authorizes the daemon", async () => {
   const data = mkdtempSync(join(tmpdir(), "dbsync-authorizing-"));
   const port = await freePort();
   try {

@@ -1,4 +1,4 @@
-/** Tests commands that wait, compared with redis-server's clients, and on a daemon with a timeline. */
+/** Tests commands that wait, compared with redis-server, and on a daemon with a timeline. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { integer, OK } from "../../../protocol/reply.js";
@@ -8,25 +8,25 @@ import { makeKeyPair } from "../../support/envelope-client.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
-import { answers, BesideRedis, lines } from "./beside-redis.js";
+import { answers, lines, RedisComparison } from "./redis-comparison.js";
 import { startResp, withoutId } from "./scene.js";
 
 const skip = skipWithout("redis-server");
-let beside: BesideRedis;
+let comparison: RedisComparison;
 before(async () => {
-  if (skip === false) beside = await BesideRedis.start();
+  if (skip === false) comparison = await RedisComparison.start();
 });
-after(() => beside?.[Symbol.asyncDispose]());
+after(() => comparison?.[Symbol.asyncDispose]());
 
 const ENDED = "$7\r\nthe end\r\n";
 
-/** Returns how many clients wait. */
+/** Returns the number of waiting clients. */
 async function waitingAt(admin: RedisConnection): Promise<number> {
   const reply = await admin.call("INFO", "clients");
   return reply.kind === "bulk" ? Number(/blocked_clients:(\d+)/.exec(reply.bytes)?.[1]) : -1;
 }
 
-/** Returns the answers of waiting clients, and of another one that acts then. */
+/** Returns the answers to waiting clients, and to another client that then acts. */
 async function played(
   port: number,
   waiters: readonly string[],
@@ -80,21 +80,21 @@ const scenes: Readonly<
     ],
     [["BZMPOP 500 2 y z MIN COUNT 2", "HELLO 3; BZPOPMIN z 500"], ["ZADD z 1 a 2 b 3 c"]],
   ],
-  "what serves one may serve the next": [
+  "serving one client may make data for the next one": [
     [
       ["BLMOVE a b LEFT RIGHT 500", "BRPOPLPUSH b c 500", "BLPOP c 500"],
       ["RPUSH a x", "EXISTS a b c"],
     ],
     [["BLMOVE a b LEFT RIGHT 500"], ["SET b x", "RPUSH a x", "LRANGE a 0 -1"]],
   ],
-  "a key of another type serves nobody": [
+  "a key of another type serves no client": [
     [["BLPOP l 500"], ["SET l x", "DEL l", "RPUSH l a"]],
     [
       ["BLPOP k l 500", "BZPOPMIN l 500"],
       ["SET k x", "ZADD l 1 a", "DEL l", "RPUSH l b"],
     ],
   ],
-  "a list that comes another way serves as well": [
+  "a list that is created in another way serves as well": [
     [["BLPOP l 500"], ["RPUSH x a", "RENAME x l"]],
     [["BLPOP l 500"], ["RPUSH x 3 1 2", "SORT x STORE l"]],
     [["SELECT 1; BLPOP l 500"], ["RPUSH l a", "SWAPDB 0 1"]],
@@ -105,43 +105,43 @@ const scenes: Readonly<
     [["BLPOP l 500"], ["MULTI", "RPUSH l a", "DEL l", "RPUSH l b c", "EXEC", "LRANGE l 0 -1"]],
     [["BLPOP l 500"], ["MULTI", "RPUSH l a", "LPOP l", "EXEC", "RPUSH l z"]],
   ],
-  "who waits for streams is told what comes after": [
+  "clients that wait for streams receive later entries": [
     [
       ["XREAD BLOCK 500000 STREAMS s $", "XREAD COUNT 1 BLOCK 0 STREAMS r s 0 0-1"],
       ["XADD s 1-1 f v", "XADD r 1-1 f v"],
     ],
     [["HELLO 3; XREAD BLOCK 500000 STREAMS r s $ 5-5"], ["XADD s 5-5 f v", "XADD s 5-6 f v"]],
   ],
-  "what follows in a pipeline waits as well": [[["BLPOP l 500; PING; LPOP l"], ["RPUSH l a b"]]],
+  "later commands in a pipeline wait as well": [[["BLPOP l 500; PING; LPOP l"], ["RPUSH l a b"]]],
 };
 
 for (const [name, list] of Object.entries(scenes)) {
   test(name, { skip }, async () => {
     for (const [waiters, then] of list) {
-      const [mine, theirs] = await Promise.all(
-        [beside.ours, beside.redis].map(({ port }) => played(port, waiters, then)),
+      const [ours, theirs] = await Promise.all(
+        [comparison.ours, comparison.redis].map(({ port }) => played(port, waiters, then)),
       );
-      assert.deepEqual(mine, theirs, `${waiters.join(", ")}: ${then.join(", ")}`);
+      assert.deepEqual(ours, theirs, `${waiters.join(", ")}: ${then.join(", ")}`);
     }
   });
 }
 
-test("who waits for a group of a stream that expires is told so", { skip }, async () => {
+test("a client that waits for a group receives an error when the stream expires", { skip }, async () => {
   const waits = ["XGROUP CREATE s g $ MKSTREAM", "PEXPIRE s 300", "XREADGROUP GROUP g c BLOCK 0 STREAMS s >"];
-  await beside.assertSame(lines("FLUSHALL", ...waits));
-  const [mine, theirs] = await Promise.all(
-    [beside.ours, beside.redis].map(({ port }) => {
+  await comparison.assertSame(lines("FLUSHALL", ...waits));
+  const [ours, theirs] = await Promise.all(
+    [comparison.ours, comparison.redis].map(({ port }) => {
       const [create, expire, read] = waits;
       return played(port, [`${create}; ${read}`], [expire as string]);
     }),
   );
-  assert.match(mine?.told[0] ?? "", /-UNBLOCKED the stream key no longer exists/);
-  assert.deepEqual(mine, theirs);
+  assert.match(ours?.told[0] ?? "", /-UNBLOCKED the stream key no longer exists/);
+  assert.deepEqual(ours, theirs);
 });
 
-test("who waits too long is told nothing", { skip }, async () => {
+test("a client that waits too long receives nil", { skip }, async () => {
   for (const protocol of ["HELLO 2", "HELLO 3"]) {
-    await beside.assertSame(
+    await comparison.assertSame(
       lines(
         protocol,
         "BLPOP l 0.05",
@@ -153,7 +153,7 @@ test("who waits too long is told nothing", { skip }, async () => {
   }
 });
 
-test("mistakes are told at once, and in a transaction nothing waits", { skip }, async () => {
+test("mistakes are reported immediately, and commands in a transaction do not wait", { skip }, async () => {
   for (const bytes of [
     lines("SET k x", "BLPOP k 1", "BLPOP l x", "BLPOP l -1", "BLPOP l", "BLMPOP 1 0 l LEFT", "DEL k"),
     lines(
@@ -180,46 +180,49 @@ test("mistakes are told at once, and in a transaction nothing waits", { skip }, 
       "DEL s",
     ),
   ])
-    await beside.assertSame(bytes);
+    await comparison.assertSame(bytes);
 });
 
-test("CLIENT UNBLOCK ends the waiting, and who has gone takes nothing", { skip }, async () => {
-  for (const { port } of [beside.ours, beside.redis]) {
+test("CLIENT UNBLOCK ends the wait, and a disconnected client removes nothing", { skip }, async () => {
+  for (const { port } of [comparison.ours, comparison.redis]) {
     using admin = await RedisConnection.open(port);
     await admin.call("FLUSHALL");
     using client = await RedisConnection.open(port);
     const id = await client.call("CLIENT", "ID");
     const number = id.kind === "integer" ? String(id.value) : "";
-    for (const [how, told] of [
+    for (const [words, expected] of [
       [["TIMEOUT"], { kind: "nil-array" }],
       [["ERROR"], { kind: "error", text: "UNBLOCKED client unblocked via CLIENT UNBLOCK" }],
     ] as const) {
       const answer = client.call("BLPOP", "l", "0");
       await until("it waits", async () => (await waitingAt(admin)) === 1);
-      assert.deepEqual(await admin.call("CLIENT", "UNBLOCK", number, ...how), { kind: "integer", value: 1 });
-      assert.deepEqual(await answer, told);
+      assert.deepEqual(await admin.call("CLIENT", "UNBLOCK", number, ...words), {
+        kind: "integer",
+        value: 1,
+      });
+      assert.deepEqual(await answer, expected);
     }
     assert.deepEqual(await admin.call("CLIENT", "UNBLOCK", number), { kind: "integer", value: 0 });
-    const gone = await RawClient.open(port);
-    gone.send(lines("BLPOP l 0"));
+    const disconnected = await RawClient.open(port);
+    disconnected.send(lines("BLPOP l 0"));
     await until("it waits", async () => (await waitingAt(admin)) === 1);
-    gone.socket.destroy();
-    await until("it has gone", async () => (await waitingAt(admin)) === 0);
+    disconnected.socket.destroy();
+    await until("the client is no longer waiting", async () => (await waitingAt(admin)) === 0);
     await admin.call("RPUSH", "l", "a");
     assert.deepEqual(await admin.call("LLEN", "l"), { kind: "integer", value: 1 });
   }
 });
 
-test("of who has gone while waiting nothing more is run", { skip }, async () => {
-  for (const { port } of [beside.ours, beside.redis]) {
+test("no later commands of a client that disconnected while waiting are run", { skip }, async () => {
+  for (const { port } of [comparison.ours, comparison.redis]) {
     using admin = await RedisConnection.open(port);
     await admin.call("FLUSHALL");
-    using gone = await RawClient.open(port);
-    gone.send(lines("PING", "BLPOP l 0", "SET behind 1"));
+    using disconnected = await RawClient.open(port);
+    disconnected.send(lines("PING", "BLPOP l 0", "SET behind 1"));
     await until("it waits", async () => (await waitingAt(admin)) === 1);
-    gone.socket.end();
-    assert.equal(await gone.rest(), "+PONG\r\n");
-    await until("it has gone", async () => (await waitingAt(admin)) === 0);
+    disconnected.socket.end();
+    assert.equal(await disconnected.rest(), "+PONG\r\n");
+    await until("the client is no longer waiting", async () => (await waitingAt(admin)) === 0);
     assert.deepEqual(await admin.call("EXISTS", "behind"), { kind: "integer", value: 0 });
   }
 });
@@ -231,24 +234,24 @@ async function bytesBehind(admin: RedisConnection): Promise<number> {
 }
 
 /**
- * Checks that a waiting client that leaves takes nothing.
- * @param port  of a server without keys
+ * Checks that a waiting client that disconnects removes nothing.
+ * @param port  the port of a server without keys
  * @param leave  ends the waiting client's connection, after it has sent more packets
  */
 async function assertTakesNothing(port: number, leave: (client: RawClient) => void): Promise<void> {
   using admin = await RedisConnection.open(port);
   await admin.call("DEL", "l", "behind");
-  using gone = await RawClient.open(port);
-  gone.send(lines("BLPOP l 0", "SET behind 1"));
+  using leaving = await RawClient.open(port);
+  leaving.send(lines("BLPOP l 0", "SET behind 1"));
   await until("it waits", async () => (await waitingAt(admin)) === 1);
-  // The buffer grows to twice what it holds.
+  // The buffer grows to twice the size of its content.
   for (const commands of [1, 8, 64]) {
     const before = await bytesBehind(admin);
-    gone.send(lines("INCR behind").repeat(commands));
-    await until("a packet has come", async () => (await bytesBehind(admin)) > before);
+    leaving.send(lines("INCR behind").repeat(commands));
+    await until("a packet has arrived", async () => (await bytesBehind(admin)) > before);
   }
-  leave(gone);
-  await until("it has gone", async () => (await waitingAt(admin)) === 0);
+  leave(leaving);
+  await until("the client is no longer waiting", async () => (await waitingAt(admin)) === 0);
   await admin.call("RPUSH", "l", "a");
   assert.deepEqual(await admin.call("LRANGE", "l", "0", "-1"), {
     kind: "array",
@@ -258,13 +261,15 @@ async function assertTakesNothing(port: number, leave: (client: RawClient) => vo
 }
 
 const LEAVES = {
-  "by the end of its stream": (client: RawClient) => void client.socket.end(),
+  "by ending its stream": (client: RawClient) => void client.socket.end(),
   "by a reset": (client: RawClient) => void client.socket.resetAndDestroy(),
 } as const;
 
 for (const [how, leave] of Object.entries(LEAVES)) {
-  test(`who has gone ${how} takes nothing, whatever it has sent behind`, { skip }, async () => {
-    for (const { port } of [beside.ours, beside.redis]) await assertTakesNothing(port, leave);
+  test(`a client that disconnects ${how} removes nothing, whatever it has sent after the command`, {
+    skip,
+  }, async () => {
+    for (const { port } of [comparison.ours, comparison.redis]) await assertTakesNothing(port, leave);
     using folder = makeFolder();
     const { file } = makeKeyPair();
     await using replica = await startReplica({ args: ["-s", file, "--data", folder.path, "--resp", "0"] });
@@ -272,7 +277,7 @@ for (const [how, leave] of Object.entries(LEAVES)) {
   });
 }
 
-test("who sends without end behind a command that waits is closed", async () => {
+test("a client that sends without end after a waiting command is disconnected", async () => {
   await using ours = await startResp({ limits: { maxQueryBytes: 1024 * 1024 } });
   using client = await RawClient.open(ours.port);
   using admin = await RedisConnection.open(ours.port);
@@ -284,21 +289,23 @@ test("who sends without end behind a command that waits is closed", async () => 
   assert.deepEqual(await admin.call("EXISTS", "behind"), { kind: "integer", value: 0 });
 });
 
-test("times to wait are rounded up, and as long as Redis's", { skip }, async () => {
+test("timeouts are rounded up, and as long as in Redis", { skip }, async () => {
   for (const seconds of ["1e-18", "1e-4940", "0x1p-60", "0.0000001"])
-    await beside.assertSame(lines(`BLPOP l ${seconds}`, `BLMOVE a b LEFT LEFT ${seconds}`));
+    await comparison.assertSame(lines(`BLPOP l ${seconds}`, `BLMOVE a b LEFT LEFT ${seconds}`));
   for (const seconds of ["9223372036854775", "9223372036854774.9", "-0.0001", "-0.001", "-0"]) {
     const told = await Promise.all(
-      [beside.ours, beside.redis].map(({ port }) => played(port, [`BLPOP l ${seconds}`], ["RPUSH l a"])),
+      [comparison.ours, comparison.redis].map(({ port }) =>
+        played(port, [`BLPOP l ${seconds}`], ["RPUSH l a"]),
+      ),
     );
     assert.deepEqual(told[0], told[1], seconds);
   }
-  await beside.assertSame(
+  await comparison.assertSame(
     lines("BLPOP l 9223372036854776", "BLPOP l -0.0010000000001", "BLPOP l 1e300", "BLPOP l inf"),
   );
 });
 
-test("a listener that stops does not wait for those who wait", async () => {
+test("a listener that stops does not wait for waiting clients", async () => {
   const ours = await startResp();
   using client = await RawClient.open(ours.port);
   using admin = await RedisConnection.open(ours.port);
@@ -308,13 +315,13 @@ test("a listener that stops does not wait for those who wait", async () => {
   assert.equal(await client.rest(), "*-1\r\n");
 });
 
-test("who waits for several keys that a transaction fills is served as Redis does, also where commands are recorded", {
+test("clients that wait for several keys that a transaction fills are served as in Redis, also on a daemon that records", {
   skip,
 }, async () => {
   using folder = makeFolder();
   const { file } = makeKeyPair();
   await using replica = await startReplica({ args: ["-s", file, "--data", folder.path, "--resp", "0"] });
-  const ports = [beside.ours.port, beside.redis.port, replica.daemon.userAddress("resp")?.port ?? 0];
+  const ports = [comparison.ours.port, comparison.redis.port, replica.daemon.userAddress("resp")?.port ?? 0];
   for (const [waiters, then] of [
     [["BLPOP b a 500"], ["MULTI", "RPUSH a 1", "RPUSH b 2", "EXEC", "LLEN a", "LLEN b"]],
     [["BLPOP a b 500"], ["MULTI", "RPUSH b 2", "RPUSH a 1", "RPUSH b 3", "EXEC", "LLEN a", "LLEN b"]],
@@ -325,27 +332,27 @@ test("who waits for several keys that a transaction fills is served as Redis doe
     [["BLPOP b a 500"], ["SET b x", "DEL b", "MULTI", "RPUSH a 1", "RPUSH b 2", "EXEC"]],
     [["BZPOPMIN y z 500"], ["MULTI", "ZADD z 1 m", "ZADD y 1 m", "EXEC", "ZCARD y"]],
   ] as const) {
-    const [mine, theirs, recorded] = await Promise.all(ports.map((port) => played(port, waiters, then)));
-    assert.deepEqual(mine, theirs, `${waiters.join(", ")}: ${then.join(", ")}`);
-    // The daemon records the taken element after the transaction, so an immediate read may come first.
+    const [ours, theirs, recorded] = await Promise.all(ports.map((port) => played(port, waiters, then)));
+    assert.deepEqual(ours, theirs, `${waiters.join(", ")}: ${then.join(", ")}`);
+    // The daemon records the removed element after the transaction, so an immediate read may come first.
     assert.deepEqual(recorded?.told, theirs?.told, `recorded: ${waiters.join(", ")}: ${then.join(", ")}`);
   }
 });
 
-test("where commands are recorded, what one takes is recorded, and each element is taken once", async () => {
+test("on a daemon that records, removals are recorded, and each element is removed once", async () => {
   using folder = makeFolder();
   const app = makeKeyPair();
   await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
   const port = replica.daemon.userAddress("resp")?.port ?? 0;
   using admin = await RedisConnection.open(port);
   const waiters = await Promise.all([0, 1, 2].map(() => RedisConnection.open(port)));
-  const taken = [];
+  const calls = [];
   for (const [i, waiter] of waiters.entries()) {
-    taken.push(waiter.call("BLPOP", "l", "0"));
+    calls.push(waiter.call("BLPOP", "l", "0"));
     await until("it waits", async () => (await waitingAt(admin)) === i + 1);
   }
   await admin.call("RPUSH", "l", "a", "b");
-  const first = (await Promise.all(taken.slice(0, 2))).map((reply) =>
+  const first = (await Promise.all(calls.slice(0, 2))).map((reply) =>
     reply.kind === "array" ? reply.items[1] : reply,
   );
   assert.deepEqual(first, [
@@ -354,7 +361,7 @@ test("where commands are recorded, what one takes is recorded, and each element 
   ]);
   assert.deepEqual(await admin.call("EXISTS", "l"), { kind: "integer", value: 0 });
   await admin.call("RPUSH", "l", "c", "d");
-  const last = await taken[2];
+  const last = await calls[2];
   assert.ok(last?.kind === "array");
   assert.deepEqual(last.items[1], { kind: "bulk", bytes: "c" });
   assert.deepEqual(await admin.call("BLPOP", "l", "0"), {
@@ -367,7 +374,7 @@ test("where commands are recorded, what one takes is recorded, and each element 
   for (const waiter of waiters) waiter[Symbol.dispose]();
 });
 
-test("a command that may write every key finds all that one client waits for", async () => {
+test("a command that may write every key finds all keys that one client waits for", async () => {
   await using scene = await startResp();
   using waiter = await RawClient.open(scene.port);
   const keys = Array.from({ length: 150_000 }, (_, i) => `k${i}`);

@@ -1,6 +1,6 @@
 /**
- * Tests channels, compared with redis-server: several connections that subscribe, publish and leave, at random and by
- * hand; permissions, bounds, INFO and CLIENT.
+ * Tests channels, compared with redis-server: several connections that subscribe, publish and disconnect, at random and
+ * in fixed conversations; permissions, limits, INFO and CLIENT.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -11,16 +11,16 @@ import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
-import { BesideRedis, lines } from "./beside-redis.js";
+import { RecordingClient } from "./recording-client.js";
+import { lines, RedisComparison } from "./redis-comparison.js";
 import { type RespScene, startResp } from "./scene.js";
-import { ToldClient } from "./told-client.js";
 
 const skip = skipWithout("redis-server");
-let beside: BesideRedis;
+let comparison: RedisComparison;
 before(async () => {
-  if (skip === false) beside = await BesideRedis.start();
+  if (skip === false) comparison = await RedisComparison.start();
 });
-after(() => beside?.[Symbol.asyncDispose]());
+after(() => comparison?.[Symbol.asyncDispose]());
 
 const CHANNELS = ["a", "ab", "abc", "b", "", "x y", "\xff\x00"];
 const PATTERNS = ["*", "a*", "?b", "[ab]", "\\a", "", "x y"];
@@ -52,7 +52,7 @@ function drawn(random: SeededRandom, step: number): string {
   return writeCommand(command);
 }
 
-/** Sorts a message's patterns, because Redis's order of them is not defined. */
+/** Sorts a message's patterns, because Redis does not define their order. */
 function inOrder(told: string): string {
   return told.replace(
     /(?:[*>]4\r\n\$8\r\npmessage\r\n(?:\$\d+\r\n[^$]*?\r\n){2}\$\d+\r\nmessage \d+\r\n)+/g,
@@ -60,54 +60,54 @@ function inOrder(told: string): string {
   );
 }
 
-test("what subscribers and publishers are told is what redis-server tells", { skip }, async () => {
+test("subscribers and publishers receive the same as from redis-server", { skip }, async () => {
   const episodes = 40;
   for (let episode = 0; episode < episodes; episode++) {
     const told = await Promise.all(
-      [beside.ours.port, beside.redis.port].map(async (port) => {
+      [comparison.ours.port, comparison.redis.port].map(async (port) => {
         const random = new SeededRandom(seed(), episode);
         const clients = [];
-        for (let i = 0; i < 4; i++) clients.push(await ToldClient.open(port));
+        for (let i = 0; i < 4; i++) clients.push(await RecordingClient.open(port));
         for (let step = 0; step < 60; step++) {
           const client = random.oneOf(clients);
-          await client.say(drawn(random, step));
+          await client.send(drawn(random, step));
         }
         const all = [];
-        for (const client of clients) all.push(inOrder(withoutIds(await client.hear())));
+        for (const client of clients) all.push(inOrder(withoutIds(await client.receivedSoFar())));
         for (const client of clients) client[Symbol.dispose]();
         return all;
       }),
     );
-    for (const [i, mine] of (told[0] as readonly string[]).entries())
-      assertSame(mine, told[1]?.[i] as string, `seed ${seed()}, episode ${episode}, client ${i}`);
-    for (const port of [beside.ours.port, beside.redis.port]) await nobodyHears(port);
+    for (const [i, ours] of (told[0] as readonly string[]).entries())
+      assertSame(ours, told[1]?.[i] as string, `seed ${seed()}, episode ${episode}, client ${i}`);
+    for (const port of [comparison.ours.port, comparison.redis.port]) await untilUnsubscribed(port);
   }
 });
 
 /** Compares long texts, and reports the position of the first difference. */
-function assertSame(mine: string, theirs: string, what: string): void {
+function assertSame(ours: string, theirs: string, what: string): void {
   let at = 0;
-  while (at < mine.length && mine[at] === theirs[at]) at++;
+  while (at < ours.length && ours[at] === theirs[at]) at++;
   const around = (text: string) => JSON.stringify(text.slice(Math.max(0, at - 100), at + 100));
-  assert.ok(mine === theirs, `${what}: ours ${around(mine)}, redis-server's ${around(theirs)}`);
+  assert.ok(ours === theirs, `${what}: ours ${around(ours)}, redis-server's ${around(theirs)}`);
 }
 
-/** Removes a client's number from HELLO's answer. */
+/** Removes a client's number from the reply to HELLO. */
 function withoutIds(told: string): string {
   return told.replace(/(\$2\r\nid\r\n):\d+/g, "$1:1");
 }
 
-/** Waits until a message reaches no subscriber: a closed client may still be counted for a moment. */
-async function nobodyHears(port: number): Promise<void> {
+/** Waits until a message reaches no subscriber, because a closed client may still be counted for a moment. */
+async function untilUnsubscribed(port: number): Promise<void> {
   using admin = await RedisConnection.open(port);
-  await until("nobody hears anything", async () => {
+  await until("nobody is subscribed", async () => {
     const reply = await admin.call("INFO", "stats");
     return reply.kind === "bulk" && /pubsub_channels:0\r\npubsub_patterns:0/.test(reply.bytes);
   });
 }
 
 const CONVERSATIONS: Readonly<Record<string, readonly string[]>> = {
-  "other commands are refused while RESP2 hears something": [
+  "other commands are refused while a RESP2 client has subscriptions": [
     ...[
       "SUBSCRIBE a",
       "GET k",
@@ -121,7 +121,7 @@ const CONVERSATIONS: Readonly<Record<string, readonly string[]>> = {
       "GET k",
     ],
   ],
-  "shard channels count by themselves, and hold RESP2 up as well": [
+  "shard channels are counted separately, and also restrict RESP2": [
     ...[
       "SSUBSCRIBE a",
       "SUBSCRIBE a b",
@@ -133,15 +133,15 @@ const CONVERSATIONS: Readonly<Record<string, readonly string[]>> = {
     ],
     ...["GET k", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"],
   ],
-  "RESP3 goes on with other commands, and hears itself": [
+  "RESP3 continues with other commands, and receives its own messages": [
     ...["HELLO 3", "SUBSCRIBE a", "PUBLISH a x", "GET k", "UNSUBSCRIBE", "PUBLISH a x", "UNSUBSCRIBE"],
   ],
   "within EXEC": ["MULTI", "SUBSCRIBE a", "PSUBSCRIBE b*", "EXEC", "PING", "RESET", "PING"],
-  "without answers, yet with messages": [
+  "CLIENT REPLY OFF suppresses answers but not messages": [
     ...["HELLO 3", "CLIENT REPLY OFF", "SUBSCRIBE a", "PUBLISH a x", "CLIENT REPLY ON", "CLIENT REPLY SKIP"],
     ...["PUBLISH a y", "PUBLISH a z"],
   ],
-  "what is asked of channels": [
+  "commands about channels": [
     ...[
       "HELLO 3",
       "SUBSCRIBE only",
@@ -156,15 +156,15 @@ const CONVERSATIONS: Readonly<Record<string, readonly string[]>> = {
 
 for (const [topic, commands] of Object.entries(CONVERSATIONS))
   test(`as redis-server: ${topic}`, { skip }, async () => {
-    await Promise.all([beside.ours.port, beside.redis.port].map(nobodyHears));
-    await beside.assertSame(lines(...commands));
+    await Promise.all([comparison.ours.port, comparison.redis.port].map(untilUnsubscribed));
+    await comparison.assertSame(lines(...commands));
   });
 
 async function withUsers(rules: string): Promise<RespScene> {
   return startResp({ users: ["user default on nopass ~* &* +@all", `user ann on >word ~* +@all ${rules}`] });
 }
 
-test("who may not hear or speak on a channel is told, and loses his connection when his rules change", async () => {
+test("a client without permission for a channel receives an error, and is disconnected when its rules change", async () => {
   await using scene = await withUsers("resetchannels &news:* &exactly");
   using ann = await RedisConnection.open(scene.port);
   await ann.call("AUTH", "ann", "word");
@@ -199,7 +199,7 @@ test("who may not hear or speak on a channel is told, and loses his connection w
   assert.deepEqual(await admin.call("PUBLISH", "news:1", "not heard"), { kind: "integer", value: 0 });
 });
 
-test("who never reads is closed when too much lies for him, and others hear on", async () => {
+test("a client that never reads is disconnected when too much is pending, and others continue to receive", async () => {
   await using scene = await startResp({ limits: { maxOutputBytes: 200_000 } });
   using deaf = await RawClient.open(scene.port);
   using good = await RawClient.open(scene.port);
@@ -211,15 +211,18 @@ test("who never reads is closed when too much lies for him, and others hear on",
   using speaker = await RedisConnection.open(scene.port);
   const text = "x".repeat(50_000);
   let count = 0;
-  await until("the deaf one is closed", async () => {
+  await until("the client that does not read is disconnected", async () => {
     const reply = await speaker.call("PUBLISH", "a", text);
     count++;
     return reply.kind === "integer" && reply.value === 1;
   });
-  await until("the other one has heard all", () => good.received.split(text).length - 1 === count);
+  await until(
+    "the other client has received all messages",
+    () => good.received.split(text).length - 1 === count,
+  );
 });
 
-test("long messages that lie for a client count as what all hold together", async () => {
+test("pending long messages of a client count towards the limit of all connections", async () => {
   await using scene = await startResp({
     limits: { maxBufferedBytes: 16_000_000, maxUnprovenBytes: 8_000_000 },
   });
@@ -235,7 +238,7 @@ test("long messages that lie for a client count as what all hold together", asyn
   assert.ok(scene.log.some(({ reason }) => reason === "too-much-buffered"));
 });
 
-test("a client that its own command has closed is served no further, and hears nothing", async () => {
+test("a client that its own command has disconnected is served no further, and receives nothing", async () => {
   await using scene = await startResp();
   using own = await RawClient.open(scene.port);
   own.send(
@@ -244,12 +247,12 @@ test("a client that its own command has closed is served no further, and hears n
       ...["ACL SETUSER default allchannels", "SUBSCRIBE b"],
     ),
   );
-  await until("it is closed", () => own.ended);
+  await until("the connection is closed", () => own.ended);
   using other = await RedisConnection.open(scene.port);
   assert.deepEqual(await other.call("PUBSUB", "CHANNELS"), { kind: "array", items: [] });
 });
 
-test("subscriptions count as what a client holds: who has too many is closed, and others go on", async () => {
+test("subscriptions count as memory of a client: a client with too many is disconnected, and others continue", async () => {
   await using scene = await startResp({
     limits: { maxBufferedBytes: 3_000_000, maxUnprovenBytes: 2_000_000 },
   });
@@ -267,7 +270,7 @@ test("subscriptions count as what a client holds: who has too many is closed, an
   assert.deepEqual(await good.call("PUBSUB", "CHANNELS"), { kind: "array", items: [] });
 });
 
-test("10,000 subscriptions of one connection are heard, counted and gone with it", async () => {
+test("10,000 subscriptions of one connection receive messages, are counted, and end with it", async () => {
   await using scene = await startResp();
   using admin = await RedisConnection.open(scene.port);
   const one = await RawClient.open(scene.port);
@@ -281,7 +284,7 @@ test("10,000 subscriptions of one connection are heard, counted and gone with it
   );
   assert.deepEqual(await admin.call("PUBLISH", "c9999", "x"), { kind: "integer", value: 1 });
   one[Symbol.dispose]();
-  await until("they are gone", async () => {
+  await until("the subscriptions are removed", async () => {
     const reply = await admin.call("PUBSUB", "CHANNELS");
     return reply.kind === "array" && reply.items.length === 0;
   });

@@ -1,4 +1,4 @@
-/** Tests RESP over TLS: same certificate as the other port, same clients as without TLS. */
+/** Tests RESP over TLS, with the same certificate as the other port and the same clients as without TLS. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { writeCertificate } from "../../support/certificate-files.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { run } from "../../support/run-program.js";
 
-/** Debian's redis-cli has it; other builds may not. */
+/** Debian's redis-cli supports TLS; other builds may not. */
 const cliHasTls = /--tls\b/.test(String(spawnSync("redis-cli", ["--help"]).output));
 
 async function startWithTls(folder: string) {
@@ -18,7 +18,7 @@ async function startWithTls(folder: string) {
   return { daemon, port: port as number, certificate, pem };
 }
 
-test("node-redis speaks to it over TLS, and trusts its certificate only if told", async () => {
+test("node-redis works over TLS, and trusts the certificate only if configured to", async () => {
   using folder = makeFolder();
   const { daemon, port, pem } = await startWithTls(folder.path);
   await using _ = daemon;
@@ -36,16 +36,16 @@ test("node-redis speaks to it over TLS, and trusts its certificate only if told"
   await assert.rejects(clientWith({}).connect(), /self-signed certificate/);
 });
 
-test("redis-cli speaks to it over TLS", { skip: !cliHasTls && "this redis-cli has no TLS" }, async () => {
+test("redis-cli works over TLS", { skip: !cliHasTls && "this redis-cli has no TLS" }, async () => {
   using folder = makeFolder();
   const { daemon, port, certificate } = await startWithTls(folder.path);
   await using _ = daemon;
   const cli = ["-h", "localhost", "-p", String(port), "--tls"];
   const piped = Array.from({ length: 1000 }, (_, i) => `SET k${i} ${i}\r\n`).join("");
-  const told = await run("redis-cli", [...cli, "--cacert", certificate, "--pipe"], { input: piped });
-  assert.match(told.stdout, /errors: 0, replies: 1000/);
-  const asked = await run("redis-cli", [...cli, "--cacert", certificate, "dbsize"]);
-  assert.equal(asked.stdout, "1000\n");
+  const pipeResult = await run("redis-cli", [...cli, "--cacert", certificate, "--pipe"], { input: piped });
+  assert.match(pipeResult.stdout, /errors: 0, replies: 1000/);
+  const size = await run("redis-cli", [...cli, "--cacert", certificate, "dbsize"]);
+  assert.equal(size.stdout, "1000\n");
   const untold = await run("redis-cli", [...cli, "ping"]);
   assert.match(untold.stderr, /certificate verify failed/);
 });

@@ -10,7 +10,7 @@ import { startResp } from "./scene.js";
 
 const skip = skipWithout("redis-server");
 
-test("redis-cli speaks to it, in RESP2 and RESP3, and pipes", { skip }, async () => {
+test("redis-cli works with RESP2, RESP3 and pipes", { skip }, async () => {
   await using scene = await startResp();
   assert.equal(await redisCli(scene.port, ["set", "k", "v"]), "OK\n");
   assert.equal(await redisCli(scene.port, ["-3", "hset", "h", "f", "1"]), "1\n");
@@ -21,7 +21,7 @@ test("redis-cli speaks to it, in RESP2 and RESP3, and pipes", { skip }, async ()
   assert.equal(await redisCli(scene.port, ["-n", "3", "dbsize"]), "0\n");
 });
 
-test("redis-benchmark runs against it", { skip }, async () => {
+test("redis-benchmark runs against the listener", { skip }, async () => {
   await using scene = await startResp();
   const child = spawn("redis-benchmark", [
     ...["-p", String(scene.port), "-n", "500", "-c", "5", "-P", "4", "-q"],

@@ -1,4 +1,4 @@
-/** Tests where a connection's arguments lead. */
+/** Tests which routes commands have. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NOTHING_UNCARRIED } from "../../../engine/users/command-path.js";
@@ -7,7 +7,7 @@ import { CommandFailure } from "../../../store/arguments/errors.js";
 
 const routes = new CommandRoutes(new Map(), NOTHING_UNCARRIED);
 
-test("a statement that only reads is no write, in whatever spelling SQL is called", () => {
+test("a statement that only reads is not a write, however the name SQL is spelled", () => {
   for (const name of ["SQL", "sql", "Sql"])
     for (const [statement, row, writes] of [
       ["select 1", "SQL_RO", false],

@@ -5,11 +5,11 @@ import { makeFolder, startReplica, until } from "../../daemon/replicas.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
-import { answers, BesideRedis, lines } from "./beside-redis.js";
+import { answers, lines, RedisComparison } from "./redis-comparison.js";
 
 const skip = skipWithout("redis-server");
 
-/** Calls whose counts depend on the connection alone, however long they take. */
+/** Calls whose counts depend only on the connection, not on their duration. */
 const conversation = lines(
   "ACL SETUSER ann on >p ~a* +get +set +info",
   "CONFIG RESETSTAT",
@@ -21,7 +21,7 @@ const conversation = lines(
   "INFO errorstats",
 );
 
-/** Returns the counts, without times and sorted. */
+/** Returns the counts, sorted and without times. */
 function counts(answered: string): string[] {
   return answered
     .split("\r\n")
@@ -30,9 +30,9 @@ function counts(answered: string): string[] {
     .sort();
 }
 
-test("calls, failures and rejections are counted as redis-server counts them", { skip }, async () => {
-  await using beside = await BesideRedis.start();
-  const ports = [beside.ours.port, beside.redis.port];
+test("calls, failures and rejections are counted as in redis-server", { skip }, async () => {
+  await using comparison = await RedisComparison.start();
+  const ports = [comparison.ours.port, comparison.redis.port];
   const [ours, theirs] = await Promise.all(ports.map((port) => answers(port, conversation)));
   assert.deepEqual(counts(ours ?? ""), counts(theirs ?? ""));
   assert.match(counts(ours ?? "").join(), /cmdstat_geoadd:calls=0,rejected_calls=1,failed_calls=0/);
@@ -47,8 +47,8 @@ async function afterUnblock(port: number): Promise<string> {
   const unblock = () =>
     admin.call("CLIENT", "UNBLOCK", id.kind === "integer" ? String(id.value) : "", "ERROR");
   await until("it waits", async () => {
-    const told = await unblock();
-    return told.kind === "integer" && told.value === 1;
+    const unblocked = await unblock();
+    return unblocked.kind === "integer" && unblocked.value === 1;
   });
   assert.equal((await waited).kind, "error");
   const reply = await admin.call("INFO", "commandstats");
@@ -60,12 +60,12 @@ async function afterUnblock(port: number): Promise<string> {
   );
 }
 
-test("who waits and is told an error has failed, and so has what is recorded and fails", {
+test("a waiting client's error counts as a failure, and so does a recorded command that fails", {
   skip,
 }, async () => {
-  await using beside = await BesideRedis.start();
-  const theirs = await afterUnblock(beside.redis.port);
-  assert.equal(await afterUnblock(beside.ours.port), theirs);
+  await using comparison = await RedisComparison.start();
+  const theirs = await afterUnblock(comparison.redis.port);
+  assert.equal(await afterUnblock(comparison.ours.port), theirs);
   using folder = makeFolder();
   const { file } = makeKeyPair();
   await using replica = await startReplica({ args: ["-s", file, "--data", folder.path, "--resp", "0"] });

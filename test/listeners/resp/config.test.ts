@@ -1,5 +1,5 @@
 /**
- * Tests Redis settings that are accepted and reported, those that have an effect, and the fields of INFO that change
+ * Tests Redis settings that are accepted and reported, settings that have an effect, and the fields of INFO that change
  * over time.
  */
 import assert from "node:assert/strict";
@@ -10,18 +10,18 @@ import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
-import { answers, BesideRedis, lines } from "./beside-redis.js";
+import { answers, lines, RedisComparison } from "./redis-comparison.js";
 import { startResp } from "./scene.js";
 
 const skip = skipWithout("redis-server");
-let beside: BesideRedis;
+let comparison: RedisComparison;
 before(async () => {
-  if (skip === false) beside = await BesideRedis.start();
+  if (skip === false) comparison = await RedisComparison.start();
 });
-after(() => beside?.[Symbol.asyncDispose]());
+after(() => comparison?.[Symbol.asyncDispose]());
 
 /** Values that are set one after the other. */
-const WISHES: Readonly<Record<string, readonly string[]>> = {
+const VALUES: Readonly<Record<string, readonly string[]>> = {
   "acllog-max-len": ["10", "-1", "128"],
   appendonly: ["no", "maybe"],
   "auto-aof-rewrite-min-size": ["32mb"],
@@ -49,10 +49,10 @@ const WISHES: Readonly<Record<string, readonly string[]>> = {
   "tcp-keepalive": ["300", "0", "-1", "60"],
 };
 
-for (const [name, values] of Object.entries(WISHES)) {
-  test(`CONFIG SET ${name} takes and tells what Redis does`, { skip }, async () => {
+for (const [name, values] of Object.entries(VALUES)) {
+  test(`CONFIG SET ${name} accepts and reports the same values as Redis`, { skip }, async () => {
     // The servers' defaults differ, so the test sets each value first.
-    await beside.assertSame(
+    await comparison.assertSame(
       lines(
         ...(name === "client-output-buffer-limit" ? [`CONFIG SET ${name} "slave 0 0 0 pubsub 0 0 0"`] : []),
       ) + lines(...values.flatMap((value) => [`CONFIG SET ${name} "${value}"`, `CONFIG GET ${name}`])),
@@ -60,26 +60,26 @@ for (const [name, values] of Object.entries(WISHES)) {
   });
 }
 
-test("classes of events are told in Redis's order, however they were given", { skip }, async () => {
+test("event classes are reported in Redis's order, in whatever order they were set", { skip }, async () => {
   const random = new SeededRandom(seed(), 0);
   for (let round = 0; round < 20; round++) {
     const flags = Array.from({ length: random.below(12) }, () => random.oneOf([..."Ag$lshzxeKEtmdn"])).join(
       "",
     );
-    await beside.assertSame(
+    await comparison.assertSame(
       lines(`CONFIG SET notify-keyspace-events "${flags}"`, "CONFIG GET notify-keyspace-events"),
     );
   }
 });
 
-test("what is set has an effect where it means something", async () => {
+test("settings have an effect where they have a meaning", async () => {
   await using ours = await startResp();
   using client = await RedisConnection.open(ours.port);
   await client.call("CONFIG", "SET", "client-output-buffer-limit", "normal 64kb 0 0");
   await client.call("SET", "k", "v".repeat(100_000));
   using reader = await RawClient.open(ours.port);
   reader.send(lines("GET k"));
-  assert.equal(await reader.rest(), "", "an answer beyond it closes the connection");
+  assert.equal(await reader.rest(), "", "an answer that is too long closes the connection");
   await client.call("ACL", "SETUSER", "ann", "on", ">p");
   await client.call("CONFIG", "SET", "acllog-max-len", "1");
   for (const name of ["ann", "ben", "cid"]) await client.call("AUTH", name, "wrong");
@@ -87,7 +87,7 @@ test("what is set has an effect where it means something", async () => {
   assert.equal(log.kind === "array" ? log.items.length : -1, 1);
 });
 
-test("INFO tells how busy it is, its peak, percentiles and who was not let in", { skip }, async () => {
+test("INFO reports the load, the peak, percentiles and rejected connections", { skip }, async () => {
   await using ours = await startResp({ limits: { maxConnections: 1 } });
   const client = await RedisConnection.open(ours.port);
   const info = async (section: string) => {
@@ -107,12 +107,12 @@ test("INFO tells how busy it is, its peak, percentiles and who was not let in", 
   client[Symbol.dispose]();
   // Redis lists them in the order of its table.
   const shape = async (port: number) => {
-    const told = await answers(port, lines("CONFIG RESETSTAT", "SET a 1", "INFO latencystats"));
-    return told
+    const reply = await answers(port, lines("CONFIG RESETSTAT", "SET a 1", "INFO latencystats"));
+    return reply
       .replaceAll(/=\d+\.\d+/g, "=N")
       .replaceAll(/\$\d+/g, "$")
       .split("\r\n")
       .sort();
   };
-  assert.deepEqual(await shape(beside.ours.port), await shape(beside.redis.port));
+  assert.deepEqual(await shape(comparison.ours.port), await shape(comparison.redis.port));
 });

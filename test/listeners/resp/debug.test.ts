@@ -4,37 +4,42 @@ import { test } from "node:test";
 import { runDaemon } from "../../support/daemon-process.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
-import { BesideRedis, lines } from "./beside-redis.js";
+import { lines, RedisComparison } from "./redis-comparison.js";
 import { startResp } from "./scene.js";
 
 const skip = skipWithout("redis-server");
 
-test("DEBUG is closed unless it was opened at the start, to all or to this machine", { skip }, async () => {
-  for (const who of ["no", "local", "yes"] as const) {
-    await using pair = await BesideRedis.start({ enableDebugCommand: who }, ["--enable-debug-command", who]);
+test("DEBUG is disabled unless it was enabled at the start, for all clients or for this machine", {
+  skip,
+}, async () => {
+  for (const value of ["no", "local", "yes"] as const) {
+    await using pair = await RedisComparison.start({ enableDebugCommand: value }, [
+      "--enable-debug-command",
+      value,
+    ]);
     const answered = await pair.assertSame(
       lines("DEBUG SLEEP 0", "debug foo", "DEBUG", "CONFIG GET enable-debug-command"),
     );
-    assert.equal(/-ERR DEBUG command not allowed/.test(answered), who === "no");
+    assert.equal(/-ERR DEBUG command not allowed/.test(answered), value === "no");
   }
   const alone = await runDaemon(["--enable-debug-command", "yes", "--check-config"]);
   assert.match(alone.stderr, /--enable-debug-command is for clients of --resp/);
 });
 
-test("DEBUG PROTOCOL answers of each kind, also within a transaction", { skip }, async () => {
-  await using beside = await BesideRedis.start({ enableDebugCommand: "yes" }, [
+test("DEBUG PROTOCOL returns replies of each kind, also in a transaction", { skip }, async () => {
+  await using comparison = await RedisComparison.start({ enableDebugCommand: "yes" }, [
     "--enable-debug-command",
     "yes",
   ]);
   const kinds = "string integer double null array set map attrib push verbatim true FALSE bignum".split(" ");
-  const asked = kinds.map((kind) => `DEBUG PROTOCOL ${kind}`);
+  const samples = kinds.map((kind) => `DEBUG PROTOCOL ${kind}`);
   for (const before of [[], ["HELLO 3"]]) {
-    await beside.assertSame(lines(...before, ...asked));
-    await beside.assertSame(lines(...before, "MULTI", ...asked, "EXEC"));
+    await comparison.assertSame(lines(...before, ...samples));
+    await comparison.assertSame(lines(...before, "MULTI", ...samples, "EXEC"));
   }
 });
 
-test("DEBUG DIGEST is the same for the same contents only", async () => {
+test("DEBUG DIGEST is equal only for equal contents", async () => {
   await using ours = await startResp({ enableDebugCommand: "local" });
   using client = await RedisConnection.open(ours.port);
   const digest = async (...words: string[]) => JSON.stringify(await client.call("DEBUG", ...words));

@@ -12,8 +12,8 @@ import { makeFolder } from "../../daemon/replicas.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { startRedis } from "../../support/redis-server.js";
 import { skipWithout } from "../../support/requirements.js";
-import { lines } from "./beside-redis.js";
-import { said, startResp } from "./scene.js";
+import { lines } from "./redis-comparison.js";
+import { exchange, startResp } from "./scene.js";
 
 const skip = skipWithout("redis-server");
 const run = promisify(execFile);
@@ -48,25 +48,25 @@ async function answersOf(port: number): Promise<readonly Reply[]> {
   return await client.flush();
 }
 
-test("redis-cli --rdb writes a file that redis-server starts with", { skip }, async () => {
+test("redis-cli --rdb writes a file with which redis-server starts", { skip }, async () => {
   using folder = makeFolder();
   await using scene = await startResp();
-  await said(scene.port, lines(...FILLED));
+  await exchange(scene.port, lines(...FILLED));
   const file = join(folder.path, "dump.rdb");
   await run("redis-cli", ["-p", String(scene.port), "--rdb", file]);
   await using redis = await startRedis({ args: ["--dir", folder.path] });
   assert.deepEqual(await answersOf(redis.port), await answersOf(scene.port));
 });
 
-test("who would replicate, and keys that have no form of Redis's, get no file, and are told why", {
+test("a replica, and keys that cannot be represented in Redis, receive an error instead of a file", {
   skip,
 }, async () => {
   await using scene = await startResp();
-  assert.match(await said(scene.port, lines("SYNC")), /^-ERR a daemon has no replicas: .*--rdb/);
-  assert.match(await said(scene.port, lines("PSYNC ? -1")), /^-ERR a daemon has no replicas/);
-  await said(scene.port, lines("DOC.CREATE d"));
+  assert.match(await exchange(scene.port, lines("SYNC")), /^-ERR a daemon has no replicas: .*--rdb/);
+  assert.match(await exchange(scene.port, lines("PSYNC ? -1")), /^-ERR a daemon has no replicas/);
+  await exchange(scene.port, lines("DOC.CREATE d"));
   assert.match(
-    await said(scene.port, lines("REPLCONF rdb-only 1", "SYNC")),
+    await exchange(scene.port, lines("REPLCONF rdb-only 1", "SYNC")),
     /^\+OK\r\n-ERR key 'd' of database 0: a document has no form of Redis's/,
   );
   using folder = makeFolder();

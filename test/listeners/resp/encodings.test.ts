@@ -1,22 +1,19 @@
-/**
- * Compares OBJECT ENCODING with redis-server's answers, under settings of Redis's names and for strings with a
- * history.
- */
+/** Compares OBJECT ENCODING with redis-server's answers, with Redis's settings and for strings that were changed. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { skipWithout } from "../../support/requirements.js";
-import { BesideRedis, lines } from "./beside-redis.js";
+import { lines, RedisComparison } from "./redis-comparison.js";
 
 const skip = skipWithout("redis-server");
-let beside: BesideRedis;
+let comparison: RedisComparison;
 before(async () => {
-  if (skip === false) beside = await BesideRedis.start();
+  if (skip === false) comparison = await RedisComparison.start();
 });
-after(() => beside?.[Symbol.asyncDispose]());
+after(() => comparison?.[Symbol.asyncDispose]());
 
 const encoding = (...making: readonly string[]) => [...making, "OBJECT ENCODING k", "DEL k"];
 
-test("what Redis keeps compactly is scanned at once and in its order, whatever cursor and count", {
+test("collections that Redis stores compactly are scanned in one step and in its order, whatever cursor and count", {
   skip,
 }, async () => {
   const many = (n: number, word: (i: number) => string) =>
@@ -27,7 +24,7 @@ test("what Redis keeps compactly is scanned at once and in its order, whatever c
     `${command} k 0 MATCH *1* COUNT 1`,
     "DEL k",
   ];
-  await beside.assertSame(
+  await comparison.assertSame(
     lines(
       ...[`HSET k ${many(100, (i) => `f${i} v${i}`)}`, "HSET k f50 other", ...scans("HSCAN")],
       ...[
@@ -51,8 +48,8 @@ test("what Redis keeps compactly is scanned at once and in its order, whatever c
   );
 });
 
-test("OBJECT ENCODING goes by the limits that CONFIG SET has set", { skip }, async () => {
-  const answered = await beside.assertSame(
+test("OBJECT ENCODING uses the limits that CONFIG SET has set", { skip }, async () => {
+  const answered = await comparison.assertSame(
     lines(
       "CONFIG SET hash-max-ziplist-entries 2 hash-max-listpack-value 3 set-max-intset-entries 2",
       "CONFIG SET zset-max-listpack-entries 2 zset-max-ziplist-value 3",
@@ -79,10 +76,10 @@ test("OBJECT ENCODING goes by the limits that CONFIG SET has set", { skip }, asy
   assert.match(answered, /skiplist/);
 });
 
-test("a short string that was changed in place is raw, one that a float was added to is embstr", {
+test("a short string that was changed in place is raw, and one to which a float was added is embstr", {
   skip,
 }, async () => {
-  await beside.assertSame(
+  await comparison.assertSame(
     lines(
       ...encoding("SET k 1234", "SETRANGE k 0 2"),
       ...encoding("SET k 1234", 'SETRANGE k 0 ""'),

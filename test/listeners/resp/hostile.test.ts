@@ -1,4 +1,4 @@
-/** Tests that hostile and broken clients do not disturb the service, and that their resources are released. */
+/** Tests that hostile and malfunctioning clients do not disturb the service, and that their resources are released. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -11,22 +11,22 @@ import { bytesInUse } from "../../support/garbage.js";
 import { RawClient } from "../../support/raw-client.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
-import { type RespScene, said, startResp } from "./scene.js";
+import { exchange, type RespScene, startResp } from "./scene.js";
 
 const MIB = 1024 * 1024;
 
 async function assertServes({ port, listener }: RespScene): Promise<void> {
-  assert.equal(await said(port, "PING\r\n"), "+PONG\r\n");
-  await until("what was held is given back", () => listener.bufferedBytes === 0);
+  assert.equal(await exchange(port, "PING\r\n"), "+PONG\r\n");
+  await until("buffered bytes are released", () => listener.bufferedBytes === 0);
 }
 
-test("a half-closed connection gets all its answers", async () => {
+test("a half-closed connection receives all its answers", async () => {
   await using scene = await startResp();
-  assert.equal(await said(scene.port, "SET k 1\r\nINCR k\r\nGET k"), "+OK\r\n:2\r\n");
+  assert.equal(await exchange(scene.port, "SET k 1\r\nINCR k\r\nGET k"), "+OK\r\n:2\r\n");
   await assertServes(scene);
 });
 
-test("a client that goes on sending behind the good-bye is cut off", async () => {
+test("a client that continues to send after the closing error is disconnected", async () => {
   await using scene = await startResp();
   for (const [last, answer] of [
     ["QUIT\r\n", "+OK\r\n"],
@@ -35,7 +35,7 @@ test("a client that goes on sending behind the good-bye is cut off", async () =>
     using client = await RawClient.open(scene.port);
     client.send(last);
     assert.equal(await client.rest(), answer);
-    await until("it is cut off", () => {
+    await until("the client is disconnected", () => {
       if (!client.socket.destroyed) client.send("PING\r\n");
       return client.socket.destroyed;
     });
@@ -43,33 +43,33 @@ test("a client that goes on sending behind the good-bye is cut off", async () =>
   await assertServes(scene);
 });
 
-test("a client that never reads is closed at the bound, while others are served", async () => {
+test("a client that never reads is disconnected at the limit, while others are served", async () => {
   await using scene = await startResp({ limits: { maxOutputBytes: 8 * MIB } });
-  assert.equal(await said(scene.port, `SET big ${"x".repeat(60_000)}\r\n`), "+OK\r\n");
-  using deaf = await RawClient.open(scene.port);
-  deaf.socket.pause();
-  deaf.send("GET big\r\n".repeat(1000));
+  assert.equal(await exchange(scene.port, `SET big ${"x".repeat(60_000)}\r\n`), "+OK\r\n");
+  using nonReader = await RawClient.open(scene.port);
+  nonReader.socket.pause();
+  nonReader.send("GET big\r\n".repeat(1000));
   await until("it is closed", () => scene.log.some(({ reason }) => reason === "answer-too-long"));
-  deaf.socket.resume();
-  await deaf.rest();
+  nonReader.socket.resume();
+  await nonReader.rest();
   await assertServes(scene);
 });
 
-test("an answer longer than any string can be closes its connection, and others are served", async () => {
+test("an answer longer than the maximum string length closes its connection, and others are served", async () => {
   await using scene = await startResp();
-  assert.equal(await said(scene.port, writeCommand(["SET", "big", "x".repeat(8 * MIB)])), "+OK\r\n");
+  assert.equal(await exchange(scene.port, writeCommand(["SET", "big", "x".repeat(8 * MIB)])), "+OK\r\n");
   const mget = writeCommand(["MGET", ...Array.from({ length: 65 }, () => "big")]);
-  assert.equal(await said(scene.port, mget), "");
-  assert.equal(await said(scene.port, `HELLO 3\r\n${mget}PING\r\n`), "");
+  assert.equal(await exchange(scene.port, mget), "");
+  assert.equal(await exchange(scene.port, `HELLO 3\r\n${mget}PING\r\n`), "");
   assert.ok(scene.log.some(({ reason }) => reason === "answer-too-long"));
   await assertServes(scene);
 });
 
-test("answers that have to wait may be longer together than any string can be", async () => {
+test("pending answers together may exceed the maximum string length", async () => {
   const answer = bulk("x".repeat(16 * MIB));
   let resolve: (reply: Reply) => void = () => {};
-  const first = new Promise<Reply>((done) => {
-    resolve = done;
+  const first = new Promise<Reply>((settle) => {
+    resolve = settle;
   });
   let calls = 0;
   const execute = () => (calls++ === 0 ? first : Promise.resolve(answer));
@@ -94,23 +94,23 @@ test("answers that have to wait may be longer together than any string can be", 
   await using scene = await startResp({ path, limits: { maxOutputBytes: 64 * MIB } });
   using client = await RawClient.open(scene.port);
   client.send("GETDEL k\r\n".repeat(40));
-  await until("all are under way", () => calls === 40);
+  await until("all commands are running", () => calls === 40);
   resolve(answer);
   await client.rest();
   assert.ok(scene.log.some(({ reason }) => reason === "answer-too-long"));
 });
 
-test("a client that takes nothing for --idle-timeout is closed", async () => {
+test("a client that reads nothing for --idle-timeout is disconnected", async () => {
   await using scene = await startResp({ limits: { idleTimeout: 2000 } });
-  assert.equal(await said(scene.port, `SET big ${"x".repeat(60_000)}\r\n`), "+OK\r\n");
-  using deaf = await RawClient.open(scene.port);
-  deaf.socket.pause();
-  deaf.send("GET big\r\n".repeat(200));
+  assert.equal(await exchange(scene.port, `SET big ${"x".repeat(60_000)}\r\n`), "+OK\r\n");
+  using nonReader = await RawClient.open(scene.port);
+  nonReader.socket.pause();
+  nonReader.send("GET big\r\n".repeat(200));
   await until("it is closed", () => scene.log.some(({ reason }) => reason === "output-stuck"));
   await assertServes(scene);
 });
 
-test("25 MB of commands in one go are answered, and others get their turn meanwhile", async () => {
+test("25 MB of commands sent at one time are answered, and others get their turn meanwhile", async () => {
   await using scene = await startResp();
   const socket = connect(scene.port, "127.0.0.1");
   await once(socket, "connect");
@@ -125,18 +125,18 @@ test("25 MB of commands in one go are answered, and others get their turn meanwh
   });
   for (let i = 0; i < rounds; i++) {
     if (!socket.write(piece)) await once(socket, "drain");
-    if (i % 5 === 0) assert.equal(await said(scene.port, "PING\r\n"), "+PONG\r\n");
+    if (i % 5 === 0) assert.equal(await exchange(scene.port, "PING\r\n"), "+PONG\r\n");
   }
   await all;
   socket.destroy();
   await assertServes(scene);
 });
 
-test("an argument of 511 MiB that never comes takes no memory, and one that comes half is bounded", async () => {
+test("an argument of 511 MiB that never arrives uses no memory, and one that arrives partly is limited", async () => {
   await using scene = await startResp({ limits: { maxBufferedBytes: 16 * MIB } });
   using announced = await RawClient.open(scene.port);
   announced.send(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${511 * MIB}\r\nabc`);
-  await until("it has come", () => scene.listener.bufferedBytes > 0);
+  await until("the bytes have arrived", () => scene.listener.bufferedBytes > 0);
   assert.ok(scene.listener.bufferedBytes < MIB);
   using half = await RawClient.open(scene.port);
   half.send(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${511 * MIB}\r\n${"x".repeat(32 * MIB)}`);
@@ -147,9 +147,7 @@ test("an argument of 511 MiB that never comes takes no memory, and one that come
   await assertServes(scene);
 });
 
-/**
- * Opens connections at the same time and drops them: silent, in a request, in a transaction, or ahead of an answer.
- */
+/** Opens connections at the same time and closes them: idle, in a request, in a transaction, or before an answer. */
 async function openAndDrop(port: number, count: number): Promise<void> {
   const beginnings = ["", "*2\r\n$3\r\nGET\r\n$100\r\nabc", "WATCH k\r\nMULTI\r\nGET k\r\n", "GET k\r\n"];
   const open = async (_: unknown, i: number) => {
@@ -163,23 +161,23 @@ async function openAndDrop(port: number, count: number): Promise<void> {
   await Promise.all(Array.from({ length: count }, open));
 }
 
-test("what MULTI queues is counted, and given back", async () => {
+test("the memory of commands queued by MULTI is counted, and released", async () => {
   await using scene = await startResp({ limits: { maxBufferedBytes: 16 * MIB } });
   using greedy = await RawClient.open(scene.port);
   const set = writeCommand(["SET", "k", "x".repeat(MIB)]);
   greedy.send(`MULTI\r\n${set.repeat(8)}`);
   await until("it is counted", () => scene.listener.bufferedBytes > 8 * MIB);
   greedy.send("DISCARD\r\n");
-  await until("it is given back", () => scene.listener.bufferedBytes === 0);
+  await until("the memory is released", () => scene.listener.bufferedBytes === 0);
   greedy.send(`MULTI\r\n${set.repeat(32)}`);
   await greedy.rest();
   assert.ok(scene.log.some(({ reason }) => reason === "too-much-buffered"));
   await assertServes(scene);
 });
 
-test("10,000 connections opened and dropped leave nothing", async () => {
+test("10,000 connections that are opened and closed leave nothing", async () => {
   await using scene = await startResp();
-  // The first ones let the engine compile its code.
+  // The first ones let V8 compile the code.
   await openAndDrop(scene.port, 250);
   await assertServes(scene);
   const before = bytesInUse();
@@ -188,7 +186,7 @@ test("10,000 connections opened and dropped leave nothing", async () => {
   await until("memory is back", () => bytesInUse() < before + 2 * MIB);
 });
 
-test("clients above --max-connections are told so, and there is room again when one leaves", async () => {
+test("clients above --max-connections receive an error, and there is space again when one disconnects", async () => {
   await using scene = await startResp({ limits: { maxConnections: 1 } });
   using first = await RawClient.open(scene.port);
   first.send("PING\r\n");
@@ -196,16 +194,16 @@ test("clients above --max-connections are told so, and there is room again when 
   using second = await RawClient.open(scene.port);
   assert.equal(await second.rest(), "-ERR max number of clients reached\r\n");
   first.socket.destroy();
-  await until("there is room", async () => (await said(scene.port, "PING\r\n")) === "+PONG\r\n");
+  await until("there is enough space", async () => (await exchange(scene.port, "PING\r\n")) === "+PONG\r\n");
 });
 
-test("a still connection is closed after --resp-idle-timeout", async () => {
+test("an idle connection is closed after --resp-idle-timeout", async () => {
   await using scene = await startResp({ limits: { respIdleTimeout: 100 } });
-  using still = await RawClient.open(scene.port);
-  assert.equal(await still.rest(), "");
+  using idle = await RawClient.open(scene.port);
+  assert.equal(await idle.rest(), "");
 });
 
-test("garbage closes its own connection at most", async () => {
+test("garbage closes at most its own connection", async () => {
   await using scene = await startResp();
   const random = new SeededRandom(seed());
   const alphabet = [
@@ -227,7 +225,7 @@ test("garbage closes its own connection at most", async () => {
   ];
   for (let round = 0; round < 300; round++) {
     const parts = Array.from({ length: random.below(40) }, () => random.oneOf(alphabet));
-    await said(scene.port, parts.join(random.oneOf(["", " "])));
+    await exchange(scene.port, parts.join(random.oneOf(["", " "])));
   }
   await assertServes(scene);
 });

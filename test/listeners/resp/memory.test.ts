@@ -1,4 +1,4 @@
-/** Compares the answers of a full memory with those of a redis-server above its maxmemory. */
+/** Compares the answers while memory is full with those of a redis-server above its maxmemory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
@@ -9,11 +9,11 @@ import { startRedis } from "../../support/redis-server.js";
 import { skipWithout } from "../../support/requirements.js";
 import { startResp } from "./scene.js";
 
-/** Requests while there is memory, while there is none, and when there is again. */
+/** Requests while there is memory, while there is none, and after there is some again. */
 type Conversation = readonly [before: readonly string[], full: readonly string[], after: readonly string[]];
 
 const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
-  "what may need memory is refused, what reads or removes is served": [
+  "commands that may need memory are refused, and reads and deletions are served": [
     ["SET k 1", "RPUSH l 1 2 3", "HSET h f v"],
     [
       ...[
@@ -31,24 +31,24 @@ const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
     ],
     ["SET k 3", "GET k", "FLUSHALL"],
   ],
-  "nothing can be queued, and the transaction is lost": [
+  "nothing can be queued, and the transaction fails": [
     ["SET k 1"],
     ["MULTI", "GET k", "EXEC", "MULTI", "PING", "DISCARD", "GET k", "MULTI", "MULTI", "EXEC"],
     ["MULTI", "GET k", "EXEC", "DEL k"],
   ],
-  "a transaction that was begun before runs if it needs no memory": [
+  "a transaction that began before runs if it needs no memory": [
     ["SET k 1", "MULTI", "GET k", "DEL k"],
     ["EXEC", "GET k"],
     ["GET k"],
   ],
-  "a transaction that was begun before is refused if it needs memory": [
+  "a transaction that began before is refused if it needs memory": [
     ["SET k 1", "MULTI", "DEL k", "SET k 2"],
     ["EXEC", "EXEC", "GET k"],
     ["MULTI", "SET k 1", "EXEC", "DEL k"],
   ],
   "a transaction can be discarded": [["MULTI", "SET k 1"], ["DISCARD", "GET k"], ["GET k"]],
   "RESET ends a transaction": [["MULTI", "SET k 1"], ["RESET", "GET k"], ["GET k"]],
-  "a transaction that was refused a command is lost though there is room again": [
+  "a transaction in which a command was refused fails even if there is space again": [
     ["MULTI"],
     ["SET k 1"],
     ["SET k 1", "EXEC", "GET k"],
@@ -70,14 +70,16 @@ async function talk(
   return all;
 }
 
-test("answers while memory is full are redis-server's", { skip: skipWithout("redis-server") }, async (t) => {
+test("answers while memory is full equal redis-server's", {
+  skip: skipWithout("redis-server"),
+}, async (t) => {
   let isFull = false;
   const memory = double<MemoryLimit>({
     get isFull() {
       return isFull;
     },
     refuses: (needsMemory) => isFull && needsMemory,
-    refusal: () => assert.fail("of signed commands only"),
+    refusal: () => assert.fail("for signed commands only"),
   });
   await using redis = await startRedis();
   using admin = await RedisConnection.open(redis.port);
@@ -87,10 +89,10 @@ test("answers while memory is full are redis-server's", { skip: skipWithout("red
       const theirs = await talk(redis.port, conversation, async (full) => {
         await admin.call("CONFIG", "SET", "maxmemory", full ? "1" : "0");
       });
-      const mine = await talk(ours.port, conversation, async (full) => {
+      const ourReplies = await talk(ours.port, conversation, async (full) => {
         isFull = full;
       });
-      assert.deepEqual(mine, theirs);
+      assert.deepEqual(ourReplies, theirs);
     });
   }
 });

@@ -122,7 +122,7 @@ const topics: Readonly<Record<string, (client: Client) => Promise<unknown>>> = {
     await client.xTrim("x", "MAXLEN", 1),
     await client.xDel("x", "2-0"),
   ],
-  "a queue by consumers of a group": async (client) => {
+  "a queue with consumers of a group": async (client) => {
     const read = (consumer: string, id = ">") =>
       client.xReadGroup("g", consumer, { key: "jobs", id }, { COUNT: 2, BLOCK: 1 });
     const timeless = <Item extends object>(items: readonly Item[]) =>
@@ -156,7 +156,7 @@ const topics: Readonly<Record<string, (client: Client) => Promise<unknown>>> = {
     ]),
   transactions: async (client) => {
     await client.set("k", "1");
-    const done = await client.multi().incr("k").hSet("h", "f", "1").hGetAll("h").get("none").exec();
+    const executed = await client.multi().incr("k").hSet("h", "f", "1").hGetAll("h").get("none").exec();
     const failed = await client
       .multi()
       .incr("k")
@@ -172,7 +172,7 @@ const topics: Readonly<Record<string, (client: Client) => Promise<unknown>>> = {
       .exec()
       .catch((problem) => problem instanceof WatchError);
     await client.watch("k");
-    return [done, failed, changed, await client.multi().incr("k").exec()];
+    return [executed, failed, changed, await client.multi().incr("k").exec()];
   },
   "scan iterators": async (client) => {
     const keys = Array.from({ length: 500 }, (_, i) => `key:${i}`);
@@ -219,7 +219,7 @@ const topics: Readonly<Record<string, (client: Client) => Promise<unknown>>> = {
 };
 
 for (const RESP of some([3, 2] as const))
-  test(`node-redis gets redis-server's answers, RESP${RESP}`, { skip }, async () => {
+  test(`node-redis receives redis-server's answers, RESP${RESP}`, { skip }, async () => {
     await assertSameAnswers(async (port) => {
       const client = makeClient(port, { username: USER, password: PASSWORD, RESP });
       await client.connect();
@@ -234,20 +234,20 @@ for (const RESP of some([3, 2] as const))
   });
 
 for (const RESP of some([3, 2] as const))
-  test(`node-redis is told that it may not, RESP${RESP}`, { skip }, async () => {
+  test(`node-redis is refused without permission, RESP${RESP}`, { skip }, async () => {
     await assertSameAnswers(async (port) => {
       const wrong = makeClient(port, { username: USER, password: "wrong", RESP });
-      const nobody = makeClient(port, { RESP });
+      const anonymous = makeClient(port, { RESP });
       const ben = makeClient(port, { username: "ben", password: "word", RESP });
       await ben.connect().catch(() => {});
       const answers = {
         "a wrong password": await problemOf(wrong.connect()),
-        "no password": await problemOf(nobody.connect().then(() => nobody.get("k"))),
+        "no password": await problemOf(anonymous.connect().then(() => anonymous.get("k"))),
         "a permitted key": await ben.get("ben:1"),
         "another key": await problemOf(ben.get("k")),
         "another command": await problemOf(ben.set("ben:1", "x")),
       };
-      for (const client of [wrong, nobody, ben]) if (client.isOpen) client.destroy();
+      for (const client of [wrong, anonymous, ben]) if (client.isOpen) client.destroy();
       return answers;
     });
   });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
-import type { Channels, Said } from "../../../engine/channels/channels.js";
+import type { ChannelMessage, Channels } from "../../../engine/channels/channels.js";
 import { KeyspaceNotices } from "../../../listeners/resp/session/keyspace-notices.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { parseEventFlags } from "../../../options/event-flags.js";
@@ -10,15 +10,15 @@ import { makeFolder, startReplica, until } from "../../daemon/replicas.js";
 import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { skipWithout } from "../../support/requirements.js";
-import { BesideRedis, lines } from "./beside-redis.js";
-import { ToldClient } from "./told-client.js";
+import { RecordingClient } from "./recording-client.js";
+import { lines, RedisComparison } from "./redis-comparison.js";
 
 const skip = skipWithout("redis-server");
-let beside: BesideRedis;
+let comparison: RedisComparison;
 before(async () => {
-  if (skip === false) beside = await BesideRedis.start();
+  if (skip === false) comparison = await RedisComparison.start();
 });
-after(() => beside?.[Symbol.asyncDispose]());
+after(() => comparison?.[Symbol.asyncDispose]());
 
 const CONVERSATION = lines(
   ...["SET k 1", "SET k 1 EX 100", "GET nothing", "DEL k", "RPUSH l a b", "LPOP l", "LPOP l", "SELECT 2"],
@@ -27,42 +27,46 @@ const CONVERSATION = lines(
 );
 
 for (const flags of ["KEA", "K$", "Egx", "AKEnm", "El", "g$", "KE", ""])
-  test(`what subscribers are told with "${flags}" is what redis-server tells`, { skip }, async () => {
-    const told = await Promise.all(
-      [beside.ours.port, beside.redis.port].map(async (port) => {
-        using subscriber = await ToldClient.open(port);
-        using writer = await ToldClient.open(port);
-        await writer.say(lines("FLUSHALL", `CONFIG SET notify-keyspace-events "${flags}"`));
-        await subscriber.say(lines("PSUBSCRIBE __key*__:*", "SUBSCRIBE __keyspace@0__:k"));
-        await writer.say(CONVERSATION);
-        return await subscriber.hear();
+  test(`subscribers with "${flags}" receive the same notifications as from redis-server`, {
+    skip,
+  }, async () => {
+    const received = await Promise.all(
+      [comparison.ours.port, comparison.redis.port].map(async (port) => {
+        using subscriber = await RecordingClient.open(port);
+        using writer = await RecordingClient.open(port);
+        await writer.send(lines("FLUSHALL", `CONFIG SET notify-keyspace-events "${flags}"`));
+        await subscriber.send(lines("PSUBSCRIBE __key*__:*", "SUBSCRIBE __keyspace@0__:k"));
+        await writer.send(CONVERSATION);
+        return await subscriber.receivedSoFar();
       }),
     );
-    assert.equal(told[0], told[1]);
+    assert.equal(received[0], received[1]);
   });
 
-test("a key's end is told, as redis-server tells it", { skip }, async () => {
-  for (const port of [beside.ours.port, beside.redis.port]) {
-    using subscriber = await ToldClient.open(port);
-    using writer = await ToldClient.open(port);
-    await writer.say(lines("CONFIG SET notify-keyspace-events Exg"));
-    await subscriber.say(lines("HELLO 3", "PSUBSCRIBE __key*__:*"));
-    await writer.say(lines("SET brief 1 PX 20", "SET longer 1 EX 100"));
-    await until("it is told", async () => (await subscriber.hear()).includes("expired"));
-    assert.equal((await subscriber.hear()).match(/expired\r\n\$5\r\nbrief/g)?.length, 1);
-    assert.doesNotMatch(await subscriber.hear(), /expired\r\n\$6\r\nlonger/);
+test("the removal of a key is notified as by redis-server", { skip }, async () => {
+  for (const port of [comparison.ours.port, comparison.redis.port]) {
+    using subscriber = await RecordingClient.open(port);
+    using writer = await RecordingClient.open(port);
+    await writer.send(lines("CONFIG SET notify-keyspace-events Exg"));
+    await subscriber.send(lines("HELLO 3", "PSUBSCRIBE __key*__:*"));
+    await writer.send(lines("SET brief 1 PX 20", "SET longer 1 EX 100"));
+    await until("the subscriber is notified", async () =>
+      (await subscriber.receivedSoFar()).includes("expired"),
+    );
+    assert.equal((await subscriber.receivedSoFar()).match(/expired\r\n\$5\r\nbrief/g)?.length, 1);
+    assert.doesNotMatch(await subscriber.receivedSoFar(), /expired\r\n\$6\r\nlonger/);
   }
 });
 
-test("hits and misses are redis-server's, and begin anew with CONFIG RESETSTAT", { skip }, async () => {
+test("hits and misses equal redis-server's, and are reset by CONFIG RESETSTAT", { skip }, async () => {
   const shown = await Promise.all(
-    [beside.ours.port, beside.redis.port].map(async (port) => {
-      using client = await ToldClient.open(port);
-      await client.say(
+    [comparison.ours.port, comparison.redis.port].map(async (port) => {
+      using client = await RecordingClient.open(port);
+      await client.send(
         lines("FLUSHALL", "CONFIG RESETSTAT", "SET k 1", "GET k", "MGET k k none", "GETSET k 2", "LPUSH l 1"),
       );
-      await client.say(lines("EXISTS k none", "INFO stats", "CONFIG RESETSTAT", "INFO stats"));
-      return client.told.match(/keyspace_(?:hits|misses):\d+/g);
+      await client.send(lines("EXISTS k none", "INFO stats", "CONFIG RESETSTAT", "INFO stats"));
+      return client.received.match(/keyspace_(?:hits|misses):\d+/g);
     }),
   );
   assert.deepEqual(shown[0], shown[1]);
@@ -72,30 +76,30 @@ test("hits and misses are redis-server's, and begin anew with CONFIG RESETSTAT",
   );
 });
 
-test("a key that is evicted is told of", () => {
+test("the eviction of a key is notified", () => {
   const backend = new MemoryBackend(realEnvironment);
-  const said: string[] = [];
+  const published: string[] = [];
   const channels = double<Channels>({
-    tell: ({ channel, text }: Said) => said.push(`${channel} ${text}`),
+    publishLocally: ({ channel, text }: ChannelMessage) => published.push(`${channel} ${text}`),
   });
   const notices = new KeyspaceNotices(backend.changes, channels);
   notices.flags = parseEventFlags("Ee");
   backend.execute(["SET", "k", "v"], { at: Date.now(), db: 3, id: "1" });
   backend.database.drop(3, "k");
-  assert.deepEqual(said, ["__keyevent@3__:evicted k"]);
+  assert.deepEqual(published, ["__keyevent@3__:evicted k"]);
 });
 
-test("--notify-keyspace-events: recorded writes are told of where they are applied, each once", async () => {
+test("--notify-keyspace-events: recorded writes cause one notification where they are applied", async () => {
   const app = makeKeyPair();
   using folder = makeFolder();
   await using replica = await startReplica({
     args: ["-s", app.file, "--data", folder.path, "--resp", "0", "--notify-keyspace-events", "KEgn$lx"],
   });
   const port = replica.daemon.userAddress("resp")?.port ?? 0;
-  using subscriber = await ToldClient.open(port);
-  using writer = await ToldClient.open(port);
-  await subscriber.say(lines("HELLO 3", "PSUBSCRIBE __keyevent@0__:*"));
-  await writer.say(
+  using subscriber = await RecordingClient.open(port);
+  using writer = await RecordingClient.open(port);
+  await subscriber.send(lines("HELLO 3", "PSUBSCRIBE __keyevent@0__:*"));
+  await writer.send(
     lines(
       "CONFIG GET notify-keyspace-events",
       "SET k 1 PX 50",
@@ -107,16 +111,18 @@ test("--notify-keyspace-events: recorded writes are told of where they are appli
       `EVAL "redis.call('INCR', 'n') redis.call('DEL', 'n')" 0`,
     ),
   );
-  await until("the end of a key is told", async () => (await subscriber.hear()).includes("expired"));
-  const events = [...subscriber.told.matchAll(/__keyevent@0__:(\w+)\r\n\$\d+\r\n(\w+)/g)];
-  const told = events.map(([, name, key]) => `${name} ${key}`);
+  await until("the expiry of a key is notified", async () =>
+    (await subscriber.receivedSoFar()).includes("expired"),
+  );
+  const events = [...subscriber.received.matchAll(/__keyevent@0__:(\w+)\r\n\$\d+\r\n(\w+)/g)];
+  const notified = events.map(([, name, key]) => `${name} ${key}`);
   assert.deepEqual(
-    told.filter((event) => event !== "expired k"),
+    notified.filter((event) => event !== "expired k"),
     [
       ...["new k", "set k", "expire k", "new n", "incrby n", "new l", "lpush l", "lpop l", "del l"],
-      // A script is tried before it is recorded: the trial causes no notification.
+      // A script runs as a trial before it is recorded; the trial causes no notification.
       ...["incrby n", "del n"],
     ],
   );
-  assert.equal(told.filter((event) => event === "expired k").length, 1);
+  assert.equal(notified.filter((event) => event === "expired k").length, 1);
 });

@@ -21,7 +21,7 @@ const languages = [
 
 for (const { name, program, file, debianPackage } of languages) {
   const skip = skipWithout("redis-server") || skipWithout(debianPackage);
-  test(`${name} gets redis-server's answers`, { skip }, async () => {
+  test(`${name} receives redis-server's answers`, { skip }, async () => {
     await assertSameAnswers(async (port) => {
       const ended = await run(program, [join(programs, file), String(port)]);
       assert.equal(ended.stderr, "");

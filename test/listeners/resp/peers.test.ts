@@ -14,7 +14,7 @@ interface Served {
   readonly port: number;
 }
 
-/** Starts two daemons with folders that are peers, and waits until they are complete. */
+/** Starts two peer daemons with folders, and waits until they are complete. */
 async function startPair(): Promise<AsyncDisposable & { readonly one: Served; readonly other: Served }> {
   const app = makeKeyPair();
   const folders = [makeFolder(), makeFolder()];
@@ -46,29 +46,33 @@ async function startPair(): Promise<AsyncDisposable & { readonly one: Served; re
   };
 }
 
-test("who waits at one daemon is woken by what comes through the other, and takes it from both", async () => {
+test("a client that waits on one daemon receives data written on the other, and removes it from both", async () => {
   await using pair = await startPair();
   using waiter = await RedisConnection.open(pair.one.port);
   using pusher = await RedisConnection.open(pair.other.port);
   using admin = await RedisConnection.open(pair.one.port);
-  const taken = waiter.call("BLPOP", "nothing", "l", "0");
+  const popped = waiter.call("BLPOP", "nothing", "l", "0");
   await until("it waits", async () => {
     const info = await admin.call("INFO", "clients");
     return info.kind === "bulk" && info.bytes.includes("blocked_clients:1");
   });
   assert.deepEqual(await pusher.call("RPUSH", "l", "a", "b"), integer(2));
-  assert.deepEqual(await taken, { kind: "array", items: [bulk("l"), bulk("a")] });
-  await until("it is gone from the other as well", async () => {
+  assert.deepEqual(await popped, { kind: "array", items: [bulk("l"), bulk("a")] });
+  await until("the element is removed on the other daemon as well", async () => {
     const length = await pusher.call("LLEN", "l");
     return length.kind === "integer" && length.value === 1;
   });
   assert.deepEqual(await admin.call("LRANGE", "l", "0", "-1"), { kind: "array", items: [bulk("b")] });
 });
 
-test("WAIT tells how many other daemons have the connection's last write on their disks", async () => {
+test("WAIT reports how many other daemons have the connection's last write on disk", async () => {
   await using pair = await startPair();
   using client = await RedisConnection.open(pair.one.port);
-  assert.deepEqual(await client.call("WAIT", "1", "0"), integer(1), "nothing was written, and one is there");
+  assert.deepEqual(
+    await client.call("WAIT", "1", "0"),
+    integer(1),
+    "nothing was written, and one daemon is connected",
+  );
   assert.equal((await client.call("SET", "k", "v")).kind, "status");
   assert.deepEqual(await client.call("WAIT", "1", "0"), integer(1));
   assert.deepEqual(await client.call("WAIT", "0", "0"), integer(1));
@@ -78,16 +82,16 @@ test("WAIT tells how many other daemons have the connection's last write on thei
 
   pair.other.daemon.kill("SIGSTOP");
   for (const argv of [["MULTI"], ["SET", "k", "w"], ["EXEC"], ["WAIT", "1", "50"]]) client.queue(argv);
-  assert.deepEqual((await client.flush()).at(-1), integer(0), "a daemon that stands still says nothing");
+  assert.deepEqual((await client.flush()).at(-1), integer(0), "a stopped daemon confirms nothing");
   const waited = client.call("WAIT", "1", "0");
   pair.other.daemon.kill("SIGCONT");
   assert.deepEqual(await waited, integer(1));
 });
 
-test("WAIT of a daemon that has no peers answers at once", async () => {
+test("WAIT on a daemon without peers returns immediately", async () => {
   using folder = makeFolder();
-  for (const kept of [[], ["-s", makeKeyPair().file, "--data", folder.path]]) {
-    await using daemon = await startDaemon(["--resp", "0", ...kept]);
+  for (const args of [[], ["-s", makeKeyPair().file, "--data", folder.path]]) {
+    await using daemon = await startDaemon(["--resp", "0", ...args]);
     const { port } = await daemon.logged(({ msg }) => msg === "serving Redis clients");
     using client = await RedisConnection.open(port as number);
     for (const argv of [

@@ -10,7 +10,7 @@ import { startResp } from "./scene.js";
 const ROWS = 100_000;
 const BATCH = 1000;
 
-test("a long query does not keep another connection waiting; what its own connection sends next is answered after it", async () => {
+test("a long query does not block another connection; later commands on its own connection are answered after it", async () => {
   let now = 0;
   const uptime = () => {
     now += TURN_MS;

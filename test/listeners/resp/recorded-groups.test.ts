@@ -1,6 +1,5 @@
 /**
- * Tests consumer groups at a daemon that records: which reads are recorded, and what a waiting client receives in the
- * end.
+ * Tests consumer groups on a daemon that records: which reads are recorded, and what a waiting client finally receives.
  */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
@@ -16,7 +15,7 @@ import { RedisConnection } from "../../support/redis-connection.js";
 
 const CALL_MS = 20_000;
 
-test("a read that hands out nothing is not recorded, and what one who waited is handed is recorded once", async () => {
+test("a read that delivers nothing is not recorded, and a delivery to a waiting client is recorded once", async () => {
   using folder = makeFolder();
   const [app, root] = [makeKeyPair(), makeKeyPair()];
   const keys = ["-s", app.file, "--root-key", root.file];
@@ -30,7 +29,7 @@ test("a read that hands out nothing is not recorded, and what one who waited is 
   const pem = readFileSync(join(folder.path, "daemon.pem"));
   const spki = createPublicKey(pem).export({ type: "spki", format: "der" });
   await signer.call(["CLUSTER", "ADD", spki.toString("base64")]);
-  /** Returns how many reads of groups have been recorded. */
+  /** Returns the number of recorded group reads. */
   const recorded = async (): Promise<number> => {
     const log = JSON.stringify(await signer.call(["TIMELINE", "LOG", "FROM", "0"]));
     return log.split("XREADGROUP").length - 1;
@@ -51,7 +50,7 @@ test("a read that hands out nothing is not recorded, and what one who waited is 
   await until("both wait", async () => /blocked_clients:2/.test(shown(await admin.call("INFO", "clients"))));
   await admin.call("XADD", "s", "1-1", "f", "v");
   assert.equal(shown((await waiting[0]) as Reply), '[["s" [["1-1" ["f" "v"]]]]]');
-  assert.equal(await recorded(), 1, "who goes on waiting leaves no record");
+  assert.equal(await recorded(), 1, "a client that continues to wait causes no record");
   await admin.call("XADD", "s", "1-2", "f", "w");
   assert.equal(shown((await waiting[1]) as Reply), '[["s" [["1-2" ["f" "w"]]]]]');
   assert.equal(await recorded(), 2);
@@ -68,9 +67,9 @@ test("a read that hands out nothing is not recorded, and what one who waited is 
   await admin.call("XGROUP", "DESTROY", "s", "g");
   assert.match(shown(await lost), /NOGROUP the consumer group this client was blocked on no longer exists/);
   await admin.call("XGROUP", "CREATE", "s", "g", "$");
-  const left = one.call(...read("c", "BLOCK", "0"));
+  const last = one.call(...read("c", "BLOCK", "0"));
   await until("it waits", async () => /blocked_clients:1/.test(shown(await admin.call("INFO", "clients"))));
   await admin.call("DEL", "s");
-  assert.match(shown(await left), /UNBLOCKED the stream key no longer exists/);
+  assert.match(shown(await last), /UNBLOCKED the stream key no longer exists/);
   assert.equal(await recorded(), 2);
 });

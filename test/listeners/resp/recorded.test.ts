@@ -6,14 +6,14 @@ import { knowsSecret } from "../../support/cluster-secret.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
 import { RedisConnection } from "../../support/redis-connection.js";
-import { said } from "./scene.js";
+import { exchange } from "./scene.js";
 
 const app = makeKeyPair();
 
 const respPort = ({ daemon }: RunningReplica) => daemon.userAddress("resp")?.port ?? 0;
 const lines = (...commands: readonly string[]) => commands.map((command) => `${command}\r\n`).join("");
 
-/** Starts two daemons that are peers and find an order final soon. */
+/** Starts two peer daemons that soon consider an order final. */
 async function startPair(): Promise<AsyncDisposable & { readonly ports: readonly [number, number] }> {
   const ports = [await freePort(), await freePort()];
   const replicas = await Promise.all(
@@ -34,7 +34,7 @@ async function startPair(): Promise<AsyncDisposable & { readonly ports: readonly
   };
 }
 
-test("what is written outlives the daemon, and a pipeline reads what it wrote", async () => {
+test("writes exist after a restart, and a pipeline reads its own writes", async () => {
   using folder = makeFolder();
   const args = ["-s", app.file, "--data", folder.path, "--resp", "0"];
   {
@@ -50,22 +50,22 @@ test("what is written outlives the daemon, and a pipeline reads what it wrote", 
       "GET k",
     );
     assert.equal(
-      await said(respPort(replica), pipeline),
+      await exchange(respPort(replica), pipeline),
       "+OK\r\n:2\r\n$1\r\n2\r\n:2\r\n:2\r\n+OK\r\n-ERR value is not an integer or out of range\r\n$1\r\nx\r\n",
     );
   }
   await using replica = await startReplica({ args });
   assert.equal(
-    await said(respPort(replica), lines("GET k", "LRANGE l 0 -1")),
+    await exchange(respPort(replica), lines("GET k", "LRANGE l 0 -1")),
     "$1\r\nx\r\n*2\r\n$1\r\nb\r\n$1\r\na\r\n",
   );
 });
 
-test("keys that have expired are counted as gone before anything else is written", async () => {
+test("expired keys are counted as removed before anything else is written", async () => {
   using folder = makeFolder();
   await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
   using client = await RedisConnection.open(respPort(replica));
-  const told = async (section: string) => {
+  const infoOf = async (section: string) => {
     const reply = await client.call("INFO", section);
     return reply.kind === "bulk" ? reply.bytes : "";
   };
@@ -77,88 +77,91 @@ test("keys that have expired are counted as gone before anything else is written
     return reply.kind === "integer" && reply.value === 0;
   });
   assert.deepEqual(await client.call("DBSIZE"), { kind: "integer", value: 2 });
-  assert.match(await told("keyspace"), /db0:keys=2,expires=1,avg_ttl=9\d{5}\r\n/);
-  assert.match(await told("stats"), /\r\nexpired_keys:3\r\n/);
+  assert.match(await infoOf("keyspace"), /db0:keys=2,expires=1,avg_ttl=9\d{5}\r\n/);
+  assert.match(await infoOf("stats"), /\r\nexpired_keys:3\r\n/);
   await client.call("SET", "again", "1");
   assert.deepEqual(await client.call("DBSIZE"), { kind: "integer", value: 3 });
-  assert.match(await told("stats"), /\r\nexpired_keys:3\r\n/);
+  assert.match(await infoOf("stats"), /\r\nexpired_keys:3\r\n/);
 });
 
-test("a transaction is one unit, and what was watched decides", async () => {
+test("a transaction is one unit, which depends on its watched keys", async () => {
   using folder = makeFolder();
   await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
   const port = respPort(replica);
   assert.equal(
-    await said(port, lines("MULTI", "SET k 1", "PING", "INCR k", "LPUSH k a", "GET k", "EXEC")),
+    await exchange(port, lines("MULTI", "SET k 1", "PING", "INCR k", "LPUSH k a", "GET k", "EXEC")),
     "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*5\r\n+OK\r\n+PONG\r\n:2\r\n" +
       "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n$1\r\n2\r\n",
   );
   assert.equal(
-    await said(port, lines("WATCH k", "SET k 2", "MULTI", "SET k 3", "EXEC", "GET k")),
+    await exchange(port, lines("WATCH k", "SET k 2", "MULTI", "SET k 3", "EXEC", "GET k")),
     "+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n*-1\r\n$1\r\n2\r\n",
   );
   assert.equal(
-    await said(
+    await exchange(
       port,
       lines("WATCH k none", "MULTI", "SET none 1", "EXEC", "WATCH k", "MULTI", "GET k", "EXEC"),
     ),
     "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n$1\r\n2\r\n",
   );
   assert.match(
-    await said(port, lines("MULTI", "SET a 1", "SELECT 1", "SET a 1", "EXEC", "GET a")),
+    await exchange(port, lines("MULTI", "SET a 1", "SELECT 1", "SET a 1", "EXEC", "GET a")),
     /QUEUED\r\n-EXECABORT .* one database\r\n\$-1\r\n$/,
   );
-  const told = await said(
+  const reply = await exchange(
     port,
     lines(
       ...["HELLO 3", "SUBSCRIBE c", "MULTI", "PUBLISH c unsaid", "SET a 1", "SELECT 1", "SET a 1", "EXEC"],
       ...["MULTI", "PUBLISH c said", "SET a 1", "EXEC"],
     ),
   );
-  assert.doesNotMatch(told, /unsaid/);
-  assert.match(told, /-EXECABORT .*\$4\r\nsaid\r\n\*2\r\n:1\r\n\+OK\r\n$/s);
+  assert.doesNotMatch(reply, /unsaid/);
+  assert.match(reply, /-EXECABORT .*\$4\r\nsaid\r\n\*2\r\n:1\r\n\+OK\r\n$/s);
 });
 
-test("a transaction of more commands than an envelope holds is refused in words of its own", async () => {
+test("a transaction with more commands than an envelope may contain is refused with a specific error", async () => {
   using folder = makeFolder();
   await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
   const answerTo = async (writes: number, reads: number) => {
     const commands = [...Array(writes).fill("INCR n"), ...Array(reads).fill("GET n")];
-    const all = await said(respPort(replica), lines("DEL n", "MULTI", ...commands, "EXEC", "GET n"));
+    const all = await exchange(respPort(replica), lines("DEL n", "MULTI", ...commands, "EXEC", "GET n"));
     return all.slice(all.lastIndexOf("+QUEUED\r\n") + "+QUEUED\r\n".length);
   };
   assert.match(await answerTo(4000, 96), /^\*4096\r\n[^-]*\$4\r\n4000\r\n$/);
   assert.equal(
     await answerTo(4000, 97),
-    "-EXECABORT Transaction discarded: where commands are recorded, one that writes has at most 4096 commands\r\n$-1\r\n",
+    "-EXECABORT Transaction discarded: on a daemon that records commands, a transaction that writes may have at most 4096 commands\r\n$-1\r\n",
   );
   assert.match(await answerTo(0, 5000), /^\*5000\r\n/);
 });
 
-test("while a daemon is not complete it answers reads, and says of writes why not", async () => {
+test("a daemon that is not complete answers reads, and gives the reason why it refuses writes", async () => {
   using folder = makeFolder();
   const peer = `127.0.0.1:${await freePort()}`;
   const args = ["-s", app.file, "--data", folder.path, "--peer", peer, ...knowsSecret, "--resp", "0"];
   await using replica = await startReplica({ args });
   assert.match(
-    await said(respPort(replica), lines("SET k 1")),
-    /^-LOADING This daemon takes no writes yet: it has started, and /,
+    await exchange(respPort(replica), lines("SET k 1")),
+    /^-LOADING This daemon accepts no writes yet: it has started, and /,
   );
-  assert.equal(await said(respPort(replica), lines("GET k")), "$-1\r\n");
+  assert.equal(await exchange(respPort(replica), lines("GET k")), "$-1\r\n");
 });
 
-test("another daemon answers what one was told to write, and a stable answer comes", async () => {
+test("another daemon returns a write of the first one, and a stable answer arrives", async () => {
   await using pair = await startPair();
   const [one, other] = pair.ports;
-  assert.equal(await said(one, lines("SET k v")), "+OK\r\n");
+  assert.equal(await exchange(one, lines("SET k v")), "+OK\r\n");
   using reader = await RedisConnection.open(other);
-  await until("the other daemon has it", async () => {
+  await until("the other daemon has the write", async () => {
     const reply = await reader.call("GET", "k");
     return reply.kind === "bulk" && reply.bytes === "v";
   });
   assert.equal(
-    await said(one, lines("DBSYNC REPLY stable", "INCR n", "GET n", "DBSYNC REPLY provisional", "INCR n")),
+    await exchange(
+      one,
+      lines("DBSYNC REPLY stable", "INCR n", "GET n", "DBSYNC REPLY provisional", "INCR n"),
+    ),
     "+OK\r\n:1\r\n$1\r\n1\r\n+OK\r\n:2\r\n",
   );
-  assert.match(await said(one, lines("DBSYNC REPLY later")), /^-ERR syntax error/);
+  assert.match(await exchange(one, lines("DBSYNC REPLY later")), /^-ERR syntax error/);
 });

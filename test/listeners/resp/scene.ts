@@ -1,4 +1,4 @@
-/** Starts a RESP listener in the test's own process, on a memory of its own. */
+/** Starts a RESP listener in the test process, with its own memory. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -40,15 +40,15 @@ export interface RespScene extends AsyncDisposable {
 
 export interface SceneOptions {
   readonly limits?: Partial<Limits>;
-  /** Lines of an ACL file. */
+  /** The lines of an ACL file. */
   readonly users?: readonly string[];
   readonly memory?: MemoryLimit;
   readonly copies?: DaemonFace["copies"];
-  /** Default: no client may. */
+  /** Which clients may use DEBUG; default: none. */
   readonly enableDebugCommand?: DaemonFace["settings"]["enableDebugCommand"];
-  /** Default: a memory. */
+  /** The path of commands; default: in memory. */
   readonly path?: CommandPath;
-  /** Default: the process's own. */
+  /** The environment; default: that of the process. */
   readonly environment?: Environment;
 }
 
@@ -123,7 +123,7 @@ export async function startResp({
   };
 }
 
-/** Runs `use` with a temporary file of these lines. */
+/** Runs `use` with a temporary file that contains these lines. */
 export function withFile<Result>(lines: readonly string[], use: (file: string) => Result): Result {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-acl-"));
   try {
@@ -136,7 +136,7 @@ export function withFile<Result>(lines: readonly string[], use: (file: string) =
 }
 
 /** Returns a server's answers to these bytes and the end of the stream, without the connection's own number. */
-export async function said(port: number, bytes: string): Promise<string> {
+export async function exchange(port: number, bytes: string): Promise<string> {
   using client = await RawClient.open(port);
   client.send(bytes);
   client.socket.end();

@@ -1,6 +1,6 @@
 /**
- * Tests that Redis Sentinel takes a daemon for a master, meets other sentinels by its channels, and reports when it
- * is down.
+ * Tests that Redis Sentinel accepts a daemon as a master, finds other sentinels through its channels, and reports when
+ * it is down.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -17,7 +17,7 @@ import { startResp } from "./scene.js";
 
 const skip = skipWithout("redis-server");
 
-/** Milliseconds without an answer after which a sentinel considers the daemon down; two must agree. */
+/** Milliseconds without an answer after which a sentinel considers the daemon down; two sentinels must agree. */
 const DOWN_AFTER_MS = 3000;
 
 class Sentinel implements AsyncDisposable {
@@ -38,11 +38,11 @@ class Sentinel implements AsyncDisposable {
         `sentinel down-after-milliseconds it ${DOWN_AFTER_MS}\n`,
     );
     const child = spawn("redis-server", [file, "--sentinel"], { stdio: ["ignore", "pipe", "inherit"] });
-    let said = "";
+    let output = "";
     child.stdout?.on("data", (chunk: Buffer) => {
-      said += chunk.toString();
+      output += chunk.toString();
     });
-    await until("the sentinel watches", () => said.includes("+monitor"));
+    await until("the sentinel monitors the daemon", () => output.includes("+monitor"));
     return new Sentinel(child, await RedisConnection.open(port));
   }
 
@@ -63,7 +63,7 @@ class Sentinel implements AsyncDisposable {
   }
 }
 
-test("sentinels know a daemon for a master that is up, find each other, and say when it is down", {
+test("sentinels accept a daemon as a master that is up, find each other, and report when it is down", {
   skip,
 }, async () => {
   using folder = makeFolder();
@@ -71,7 +71,7 @@ test("sentinels know a daemon for a master that is up, find each other, and say 
   await using one = await Sentinel.start(folder.path, "one", scene.port);
   await using other = await Sentinel.start(folder.path, "other", scene.port);
   for (const sentinel of [one, other])
-    await until("they have found each other by the daemon's channels", async () => {
+    await until("the sentinels have found each other through the daemon's channels", async () => {
       const known = await sentinel.known();
       return known.get("num-other-sentinels") === "1" && known.get("flags") === "master";
     });

@@ -1,6 +1,5 @@
 /**
- * Tests commands about connections and the daemon itself, compared with redis-server where the answers can be the
- * same.
+ * Tests commands about connections and the daemon itself, compared with redis-server where the answers can be the same.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -11,19 +10,22 @@ import { startDaemon } from "../../support/daemon-process.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
-import { answers, BesideRedis, lines } from "./beside-redis.js";
+import { answers, lines, RedisComparison } from "./redis-comparison.js";
 import { startResp } from "./scene.js";
 
 const skip = skipWithout("redis-server");
-let beside: BesideRedis;
+let comparison: RedisComparison;
 before(async () => {
   if (skip === false)
-    beside = await BesideRedis.start({ enableDebugCommand: "yes" }, ["--enable-debug-command", "yes"]);
+    comparison = await RedisComparison.start({ enableDebugCommand: "yes" }, [
+      "--enable-debug-command",
+      "yes",
+    ]);
 });
-after(() => beside?.[Symbol.asyncDispose]());
+after(() => comparison?.[Symbol.asyncDispose]());
 
 const conversations: Readonly<Record<string, readonly string[]>> = {
-  "CLIENT's mistakes are told in Redis's words": [
+  "mistakes in CLIENT are reported with Redis's messages": [
     lines("CLIENT", "CLIENT foo", "CLIENT ID x", "CLIENT GETNAME", "CLIENT SETNAME", 'CLIENT SETNAME "a b"'),
     lines("CLIENT KILL 1.2.3.4:5", "CLIENT KILL ID x", "CLIENT KILL ID 0", "CLIENT KILL ID 99999"),
     lines(
@@ -53,7 +55,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     ),
     lines("HELLO 3", "CLIENT TRACKINGINFO", "CLIENT GETNAME", "CLIENT SETNAME jo", "CLIENT GETNAME"),
   ],
-  "a mistake is told in one line, whatever it was made with": [
+  "a mistake is reported in one line, whatever bytes it contains": [
     ...["CLIENT KILL TYPE", "CLIENT LIST TYPE", "CLIENT KILL USER", "ACL CAT", "ACL DRYRUN default"].map(
       (words) => lines(`${words} "a\\r\\nb"`),
     ),
@@ -65,17 +67,17 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
       '"a\\nb" c',
     ),
   ],
-  "CLIENT REPLY keeps answers back": [
+  "CLIENT REPLY suppresses answers": [
     lines("CLIENT REPLY OFF", "PING", "SET k 1", "CLIENT REPLY ON", "GET k", "DEL k"),
     lines("CLIENT REPLY SKIP", "PING", "PING", "CLIENT REPLY SKIP", "CLIENT REPLY SKIP", "PING", "PING"),
     lines("CLIENT REPLY OFF", "CLIENT REPLY SKIP", "PING", "PING", "CLIENT REPLY ON"),
   ],
-  "CONFIG's mistakes are told in Redis's words": [
+  "mistakes in CONFIG are reported with Redis's messages": [
     lines("CONFIG GET foo", "CONFIG GET", "CONFIG SET foo bar", "CONFIG SET maxclients", "CONFIG"),
     lines("CONFIG SET maxclients x", "CONFIG SET timeout 1 timeout 2", "CONFIG SET slowlog-max-len 1 foo 2"),
     lines("CONFIG SET databases 3", "CONFIG SET proto-max-bulk-len x", "CONFIG SET a b c"),
   ],
-  "settings that are Redis's are told and taken": [
+  "Redis's settings are reported and accepted": [
     lines("CONFIG GET maxclients", "CONFIG GET slowlog-max-len", "HELLO 3", "CONFIG GET DATABASES"),
     lines(
       "CONFIG SET timeout 60 slowlog-max-len 5",
@@ -108,7 +110,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
       "CONFIG GET zset-max-listpack-value",
     ),
   ],
-  "SLOWLOG and LATENCY without entries, and their mistakes": [
+  "SLOWLOG and LATENCY without entries, and mistakes in them": [
     lines(
       "SLOWLOG GET x",
       "SLOWLOG GET -2",
@@ -119,7 +121,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     ),
     lines("LATENCY LATEST", "LATENCY HISTORY foo", "LATENCY RESET foo", "LATENCY HISTOGRAM foo", "LATENCY"),
   ],
-  "settings of how values are kept are taken within their bounds and told again": [
+  "storage settings are accepted within their bounds and reported": [
     lines("CONFIG SET hash-max-ziplist-entries 7 list-max-listpack-size -3", "CONFIG GET *-max-*list-size"),
     lines("CONFIG GET hash-max-listpack-entries", "CONFIG SET hash-max-listpack-entries 512"),
     lines("CONFIG SET hz x", "CONFIG SET set-max-intset-entries -1", "CONFIG SET active-expire-effort 11"),
@@ -133,10 +135,10 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     lines("PING", "AUTH no", "AUTH pw", "PING", "CONFIG SET requirepass ''", "CONFIG GET requirepass"),
     lines("PING", "AUTH pw"),
   ],
-  "what has no place in a transaction spoils it": [
+  "a command that is not allowed in a transaction makes it fail": [
     lines("MULTI", "SAVE", "PING", "EXEC", "MULTI", "SHUTDOWN", "DISCARD", "PING"),
   ],
-  "what has nothing to do here is answered": [
+  "commands without effect here are answered": [
     lines("REPLICAOF NO ONE", "ROLE", "SHUTDOWN foo", "SHUTDOWN ABORT", "BGSAVE foo", "SAVE x", "INFO foo"),
     lines("WAIT 0 0", "WAIT 1 10", "MEMORY PURGE", "MEMORY foo", "DEBUG OBJECT none", "DEBUG SLEEP 0"),
     lines(
@@ -162,7 +164,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
 
 for (const [name, streams] of Object.entries(conversations)) {
   test(name, { skip }, async () => {
-    for (const bytes of streams) await beside.assertSame(bytes);
+    for (const bytes of streams) await comparison.assertSame(bytes);
   });
 }
 
@@ -173,20 +175,22 @@ const namesOf = (line: string) =>
     .split(" ")
     .map((field) => field.split("=")[0]);
 
-test("CLIENT LIST has Redis's fields, and those of Redis 7.2 behind them", { skip }, async () => {
-  const [mine, theirs] = await Promise.all(
-    [beside.ours, beside.redis].map(({ port }) => answers(port, lines("CLIENT SETNAME jo", "CLIENT INFO"))),
+test("CLIENT LIST has Redis's fields, followed by those of Redis 7.2", { skip }, async () => {
+  const [ours, theirs] = await Promise.all(
+    [comparison.ours, comparison.redis].map(({ port }) =>
+      answers(port, lines("CLIENT SETNAME jo", "CLIENT INFO")),
+    ),
   );
   const line = (answer = "") => answer.split("\r\n")[2] ?? "";
-  assert.deepEqual(namesOf(line(mine)), [...namesOf(line(theirs)), "lib-name", "lib-ver"]);
-  const value = (name: string) => new RegExp(`\\b${name}=(\\S*)`).exec(line(mine))?.[1];
+  assert.deepEqual(namesOf(line(ours)), [...namesOf(line(theirs)), "lib-name", "lib-ver"]);
+  const value = (name: string) => new RegExp(`\\b${name}=(\\S*)`).exec(line(ours))?.[1];
   assert.equal(value("name"), "jo");
   assert.equal(value("cmd"), "client|info");
   assert.equal(value("user"), "default");
-  assert.equal(value("laddr"), `127.0.0.1:${beside.ours.port}`);
+  assert.equal(value("laddr"), `127.0.0.1:${comparison.ours.port}`);
 });
 
-test("CLIENT LIST and CLIENT KILL know all connections", async () => {
+test("CLIENT LIST and CLIENT KILL include all connections", async () => {
   await using ours = await startResp();
   using one = await RedisConnection.open(ours.port);
   using other = await RawClient.open(ours.port);
@@ -209,22 +213,22 @@ test("CLIENT LIST and CLIENT KILL know all connections", async () => {
   );
 });
 
-test("a mistake made with a very long argument is told in short", async () => {
+test("an error about a very long argument is short", async () => {
   await using ours = await startResp();
-  const said = await answers(ours.port, writeCommand(["ACL", "CAT", "\n".repeat(1_000_000)]));
-  assert.match(said, /^-ERR Unknown category ' +\r\n\$/);
-  assert.ok(said.length < 100_000);
+  const reply = await answers(ours.port, writeCommand(["ACL", "CAT", "\n".repeat(1_000_000)]));
+  assert.match(reply, /^-ERR Unknown category ' +\r\n\$/);
+  assert.ok(reply.length < 100_000);
 });
 
-test("names of connections are no longer than CLIENT LIST can show", async () => {
+test("names of connections are not longer than CLIENT LIST can show", async () => {
   await using ours = await startResp();
   const long = "x".repeat(1025);
   const commands = [`CLIENT SETNAME ${long}`, `HELLO 2 SETNAME ${long}`, `CLIENT SETINFO LIB-VER ${long}`];
-  const said = await answers(ours.port, lines(...commands, `CLIENT SETNAME ${long.slice(1)}`));
-  assert.match(said, /^(-ERR [^\r]* at most 1024 bytes here\.\r\n){3}\+OK\r\n/);
+  const reply = await answers(ours.port, lines(...commands, `CLIENT SETNAME ${long.slice(1)}`));
+  assert.match(reply, /^(-ERR [^\r]* at most 1024 bytes here\.\r\n){3}\+OK\r\n/);
 });
 
-test("CLIENT PAUSE holds commands back until its end", async () => {
+test("CLIENT PAUSE delays commands until its end", async () => {
   await using ours = await startResp();
   using admin = await RawClient.open(ours.port);
   using client = await RawClient.open(ours.port);
@@ -239,7 +243,7 @@ test("CLIENT PAUSE holds commands back until its end", async () => {
   assert.equal(await admin.read(12), "+OK\r\n$1\r\n1\r\n");
 });
 
-test("INFO tells what dashboards read", async () => {
+test("INFO reports the fields that dashboards read", async () => {
   await using ours = await startResp();
   using client = await RedisConnection.open(ours.port);
   await client.call("SET", "a", "1", "EX", "100");
@@ -273,7 +277,7 @@ test("INFO tells what dashboards read", async () => {
   assert.doesNotMatch(await info("everything"), /cmdstat_set/);
 });
 
-test("INFO counts keys that have expired, whether they were dropped or written anew", async () => {
+test("INFO counts expired keys, whether they were dropped or written again", async () => {
   await using ours = await startResp();
   using client = await RedisConnection.open(ours.port);
   const expired = async () => {
@@ -294,7 +298,7 @@ test("INFO counts keys that have expired, whether they were dropped or written a
   }
 });
 
-test("DBSIZE does not count keys for long that have expired, where nothing comes that is dated before", async () => {
+test("DBSIZE soon stops counting expired keys if no earlier-dated writes can arrive", async () => {
   await using daemon = await startDaemon(["--resp", "0"]);
   const served = await daemon.logged(({ msg }) => msg === "serving Redis clients");
   using client = await RedisConnection.open(served["port"] as number);
@@ -306,7 +310,7 @@ test("DBSIZE does not count keys for long that have expired, where nothing comes
   });
 });
 
-test("HELP is there wherever an error names it, and tells every subcommand", async () => {
+test("HELP exists wherever an error mentions it, and lists every subcommand", async () => {
   await using ours = await startResp();
   const containers = new Set(
     commands.flatMap(({ name }) => (name.includes("|") ? [name.split("|")[0]!] : [])),
@@ -330,11 +334,11 @@ test("HELP is there wherever an error names it, and tells every subcommand", asy
   assert.ok(hinted.includes("MEMORY") && hinted.includes("COMMAND") && !hinted.includes("DBSYNC"));
 });
 
-test("what is said of commands is ASCII: a character beyond would become another byte", () => {
+test("descriptions of commands are ASCII: other characters would be sent as other bytes", () => {
   for (const { name, summary, complexity } of commands) assert.match(summary + complexity, /^[ -~]+$/, name);
 });
 
-test("commands on keys say where they are for, and CLUSTER that there is none", async () => {
+test("KEY commands refer to their tool, and CLUSTER reports that there is no cluster", async () => {
   await using ours = await startResp();
   const text = await answers(ours.port, lines("KEY LIST", "CLUSTER INFO", "CLUSTER ADD x", "cluster slots"));
   assert.match(
@@ -343,14 +347,14 @@ test("commands on keys say where they are for, and CLUSTER that there is none", 
   );
 });
 
-test("CONFIG SET maxclients keeps further clients out", async () => {
+test("CONFIG SET maxclients rejects further clients", async () => {
   await using ours = await startResp();
   using client = await RedisConnection.open(ours.port);
   assert.equal((await client.call("CONFIG", "SET", "maxclients", "1")).kind, "status");
   assert.match(await answers(ours.port, ""), /max number of clients reached/);
 });
 
-test("SLOWLOG, LATENCY and LATENCY HISTOGRAM tell of commands that took long", async () => {
+test("SLOWLOG, LATENCY and LATENCY HISTOGRAM report slow commands", async () => {
   await using ours = await startResp();
   using client = await RedisConnection.open(ours.port);
   await client.call(

@@ -4,39 +4,42 @@ import { after, before, test } from "node:test";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { RawClient } from "../../support/raw-client.js";
 import { skipWithout } from "../../support/requirements.js";
-import { BesideRedis, lines } from "./beside-redis.js";
+import { lines, RedisComparison } from "./redis-comparison.js";
 
 const skip = skipWithout("redis-server");
-let beside: BesideRedis;
+let comparison: RedisComparison;
 before(async () => {
-  if (skip === false) beside = await BesideRedis.start();
+  if (skip === false) comparison = await RedisComparison.start();
 });
 after(async () => {
-  await beside?.[Symbol.asyncDispose]();
+  await comparison?.[Symbol.asyncDispose]();
 });
 
 const conversations: Readonly<Record<string, readonly string[]>> = {
-  "HELLO chooses the protocol, logs in and names": [
+  "HELLO selects the protocol, logs in and sets the name": [
     lines("HELLO", "HELLO 3", "HGETALL none", "HELLO 2", "HGETALL none"),
     lines("HELLO 4", "HELLO x", "HELLO 99999999999999999999", "HELLO -1"),
     lines("HELLO 3 FOO", "HELLO 3 AUTH a", "HELLO 3 AUTH a b", 'HELLO 3 SETNAME "a b"', "HELLO 3 SETNAME"),
     lines("HELLO 3 SETNAME jo AUTH default x", "HELLO 2 AUTH default x"),
     writeCommand(["HELLO", "3", "FOO\r\n+OK"]),
   ],
-  "AUTH takes what the default user takes": [
+  "AUTH accepts the default user's passwords": [
     lines("AUTH x", "AUTH a b", "AUTH default b", "AUTH", "AUTH a b c"),
   ],
-  "SELECT changes the database of what follows": [
+  "SELECT changes the database of later commands": [
     lines("SELECT 3", "SET k 3", "SELECT 0", "GET k", "SELECT 3", "GET k", "DEL k"),
     lines("SELECT x", "SELECT 16", "SELECT -1", "SELECT", "SELECT 99999999999"),
   ],
   "PING and ECHO answer": [lines("PING", "ping hello", "PING a b", "ECHO x", "ECHO", "ECHO a b")],
-  "QUIT answers and closes, whatever follows it": [lines("QUIT", "PING"), lines("PING", "QUIT a b", "PING")],
-  "RESET makes the connection as at its beginning": [
+  "QUIT is answered and closes the connection, whatever follows": [
+    lines("QUIT", "PING"),
+    lines("PING", "QUIT a b", "PING"),
+  ],
+  "RESET restores the initial state of the connection": [
     lines("HELLO 3", "SELECT 2", "MULTI", "SET k 1", "RESET", "EXEC", "GET k", "HGETALL none"),
     lines("WATCH w", "RESET", "SET w 1", "MULTI", "PING", "EXEC", "RESET x", "DEL w"),
   ],
-  "EXEC answers what was queued": [
+  "EXEC returns the replies of queued commands": [
     lines("MULTI", "SET k 1", "INCR k", "LPUSH k 1", "GET k", "EXEC", "DEL k"),
     lines("MULTI", "EXEC", "EXEC", "DISCARD"),
     lines(
@@ -50,7 +53,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
       "DEL h z",
     ),
   ],
-  "commands of the connection take effect within a transaction": [
+  "commands of the connection take effect in a transaction": [
     lines(
       "MULTI",
       "SELECT 3",
@@ -66,17 +69,17 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     lines("MULTI", "SET k 1", "DISCARD", "GET k"),
     lines("MULTI", "PING", "QUIT"),
   ],
-  "a subcommand is not called in one word": [
+  "a subcommand cannot be called as one word": [
     lines("CONFIG|GET save", "OBJECT|HELP", "GET|SET k v", "SET| k v", "command count|", "PING|"),
   ],
-  "what cannot be queued spoils the transaction": [
+  "a command that cannot be queued makes the transaction fail": [
     lines("MULTI", "foo", "EXEC", "PING"),
     lines("MULTI", "GET", "SET k 1", "EXEC", "GET k"),
     lines("MULTI", "EXEC x", "PING", "EXEC"),
     lines("MULTI", "foo", "DISCARD", "MULTI", "PING", "EXEC"),
     lines("EXEC x", "MULTI x", "DISCARD x", "WATCH", "UNWATCH x"),
   ],
-  "MULTI and WATCH within a transaction are refused and spoil nothing": [
+  "MULTI and WATCH in a transaction are refused, and the transaction can still run": [
     lines("MULTI", "MULTI", "WATCH a", "PING", "UNWATCH", "EXEC"),
   ],
   "EXEC is nil if a watched key was changed": [
@@ -102,7 +105,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     lines("SET k 1", "WATCH k", "SWAPDB 0 1", "MULTI", "PING", "EXEC", "FLUSHALL"),
     lines("SADD s a", "WATCH s", "SADD s a", "MULTI", "PING", "EXEC", "DEL s"),
   ],
-  "EXEC is nil if a watched key that was absent came and went": [
+  "EXEC is nil if a watched absent key was created and removed again": [
     lines("WATCH k", "SET k 1", "DEL k", "MULTI", "PING", "EXEC", "MULTI", "PING", "EXEC"),
     lines("WATCH k", "DEL k", "SETNX j 1", "MULTI", "PING", "EXEC", "DEL j"),
     lines("WATCH k", "SET k 1", "DEL k", "UNWATCH", "WATCH k", "MULTI", "PING", "EXEC"),
@@ -114,11 +117,11 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     lines("SELECT 1", "SET k 1", "SELECT 0", "WATCH k", "SWAPDB 0 1", "SWAPDB 0 1", "MULTI", "PING", "EXEC"),
     lines("SELECT 1", "DEL k", "WATCH k", "MULTI", "SET k 1", "DEL k", "EXEC", "MULTI", "PING", "EXEC"),
   ],
-  "unknown commands and wrong arity are told as Redis tells them": [
+  "unknown commands and wrong numbers of arguments are reported as by Redis": [
     lines("foo", "FOO bar baz", "GET", "get a b", "SET a", "COMMAND FOO", "COMMAND COUNT x"),
     lines('"a\\r\\nb" c', '""', "$1"),
   ],
-  "wrong streams are told what is wrong, and closed": [
+  "malformed streams receive an error, and are closed": [
     ...[
       "*1\r\n+x\r\n",
       "*1\r\n\x01x\r\n",
@@ -146,7 +149,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     ...['set "a\r\n', "ECHO 'a\r\n", 'ECHO "a"b\r\n', "ECHO 'a'b\r\n", "PING\r\n*1\r\nx\r\n"],
     "Host: x\r\nPING\r\n",
   ],
-  "odd streams that Redis reads are read": [
+  "unusual streams that Redis accepts are accepted": [
     ...[
       "*-5\r\n*0\r\nPING\r\n",
       "\r\n\n  \r\nPING\n",
@@ -166,7 +169,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
 
 for (const [name, streams] of Object.entries(conversations)) {
   test(name, { skip }, async () => {
-    for (const bytes of streams) await beside.assertSame(bytes);
+    for (const bytes of streams) await comparison.assertSame(bytes);
   });
 }
 
@@ -177,7 +180,7 @@ test("lines and heads above 64 KiB are refused", { skip }, async () => {
     [`*${"1".repeat(70_000)}`, "too big mbulk count string"],
     [`*1\r\n$${"1".repeat(70_000)}`, "too big bulk count string"],
   ] as const) {
-    for (const { port } of [beside.ours, beside.redis]) {
+    for (const { port } of [comparison.ours, comparison.redis]) {
       using client = await RawClient.open(port);
       client.send(bytes);
       assert.equal(await client.read(60), `-ERR Protocol error: ${text}\r\n`);

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { LONG_BYTES, SharedOutput } from "../../../listeners/resp/shared-output.js";
 import { writeBulk, writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { listenAtFreePort } from "../../support/free-port.js";
-import { said, startResp } from "./scene.js";
+import { exchange, startResp } from "./scene.js";
 
 /** Returns all byte values repeatedly, different for each seed. */
 function bytes(length: number, seed: number): string {
@@ -29,7 +29,7 @@ async function received(client: Socket): Promise<string> {
   return Buffer.concat(pieces).toString("latin1");
 }
 
-test("values of any length reach their client whole, between what stands around them", async () => {
+test("values of any length reach their client unchanged, with the text around them", async () => {
   const output = new SharedOutput();
   const { client, socket } = await pair();
   const lengths = [0, 1, LONG_BYTES, 65_535, 65_536, 65_537, 131_072, 1_000_000];
@@ -39,7 +39,7 @@ test("values of any length reach their client whole, between what stands around 
   assert.equal(await received(client), values.map((value) => `<${value}>`).join(""));
 });
 
-test("what a client has not taken stays as it is while others are written to", async () => {
+test("bytes that a client has not received stay unchanged while others are written to", async () => {
   const output = new SharedOutput();
   const slow = await pair();
   slow.client.pause();
@@ -59,10 +59,10 @@ test("what a client has not taken stays as it is while others are written to", a
   assert.equal(await received(slow.client), `${sent}(${value})`);
 });
 
-test("long values stand among the other answers of a pipeline where they belong", async () => {
+test("long values keep their position among the other answers of a pipeline", async () => {
   await using scene = await startResp();
   const value = bytes(100_000, 1);
-  const asked = [["SET", "k", value], ["PING"], ["GET", "k"], ["GET", "none"], ["GET", "k"], ["PING"]];
-  const answer = await said(scene.port, asked.map(writeCommand).join(""));
+  const commands = [["SET", "k", value], ["PING"], ["GET", "k"], ["GET", "none"], ["GET", "k"], ["PING"]];
+  const answer = await exchange(scene.port, commands.map(writeCommand).join(""));
   assert.equal(answer, `+OK\r\n+PONG\r\n${writeBulk(value)}$-1\r\n${writeBulk(value)}+PONG\r\n`);
 });

@@ -1,4 +1,4 @@
-/** The servers that foreign clients are tested with: redis-server, and dbsyncd with the same users. */
+/** The servers with which foreign clients are tested: redis-server, and dbsyncd with the same users. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { startRedis } from "../../support/redis-server.js";
 
-/** A normal user, one with few permissions, and no access without a password. */
+/** A normal user, a user with few permissions, and no access without a password. */
 const USERS = [
   "user default off",
   "user ann on >secret ~* &* +@all",
@@ -19,13 +19,14 @@ export const PASSWORD = "secret";
 
 interface Subjects extends AsyncDisposable {
   readonly redis: number;
-  /** The ports of daemons, by kind. */
+  /** The ports of the daemons, by kind. */
   readonly daemons: readonly (readonly [kind: string, port: number])[];
 }
 
 /**
- * Runs a client against redis-server, a daemon in memory and one with a data folder: it must get the same answers.
- * @param talk  returns the answers by topic, with natural differences (dates, order of sets) removed
+ * Runs a client with redis-server, with a daemon in memory and with one with a data folder: it must receive the same
+ * answers.
+ * @param talk  returns the answers by topic, without natural differences (dates, order of sets)
  */
 export async function assertSameAnswers(
   talk: (port: number) => Promise<Readonly<Record<string, unknown>>>,

@@ -1,6 +1,6 @@
 /**
  * Compares CLIENT TRACKING with redis-server's: several connections that read, write and receive invalidations, at
- * random and by hand; bounds, INFO and CLIENT.
+ * random and in fixed conversations; limits, INFO and CLIENT.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -11,26 +11,26 @@ import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
-import { BesideRedis, lines } from "./beside-redis.js";
+import { RecordingClient } from "./recording-client.js";
+import { lines, RedisComparison } from "./redis-comparison.js";
 import { startResp } from "./scene.js";
-import { ToldClient } from "./told-client.js";
 
 const CLIENTS = 4;
 const STEPS = 80;
 
 const seed = seedOfRun();
 const skip = skipWithout("redis-server");
-let beside: BesideRedis;
+let comparison: RedisComparison;
 before(async () => {
-  if (skip === false) beside = await BesideRedis.start();
+  if (skip === false) comparison = await RedisComparison.start();
 });
-after(() => beside?.[Symbol.asyncDispose]());
+after(() => comparison?.[Symbol.asyncDispose]());
 
 const KEYS = ["a", "ab", "abc", "b", "bc", "", "x y"];
 
 type Argv = readonly string[];
 
-/** Returns the next commands of one of several clients. @param ids  the clients' */
+/** Returns the next commands of one of several clients. @param ids  the ids of the clients */
 function drawn(random: SeededRandom, ids: readonly number[], step: number): readonly Argv[] {
   const key = () => random.oneOf(KEYS);
   const some = () => Array.from({ length: random.between(1, 3) }, key);
@@ -91,9 +91,9 @@ function drawn(random: SeededRandom, ids: readonly number[], step: number): read
 }
 
 /**
- * Removes permitted differences: the order of a command's invalidations, and fields of CLIENT INFO that are not about
- * tracking. redis-server writes the null of a redirected invalidation in the protocol of the source, not of the
- * reader. Redirected invalidations precede the answer; for EXPIRE and an empty SUNIONSTORE redis-server sends the
+ * Removes permitted differences: the order of a command's invalidations, and fields of CLIENT INFO that do not concern
+ * tracking. redis-server writes the null of a redirected invalidation in the protocol of the source instead of the
+ * reader's. Redirected invalidations precede the answer; for EXPIRE and an empty SUNIONSTORE redis-server sends the
  * number first.
  */
 function comparable(told: string): string {
@@ -113,7 +113,7 @@ function comparable(told: string): string {
     );
 }
 
-/** Describes where two long texts differ. */
+/** Describes the first difference between two long texts. */
 function difference(mine: string, theirs: string): string {
   let at = 0;
   while (at < mine.length && mine[at] === theirs[at]) at++;
@@ -122,8 +122,8 @@ function difference(mine: string, theirs: string): string {
 }
 
 /** Opens connections to both servers, with equal ids. */
-async function openBoth(count: number): Promise<readonly (readonly ToldClient[])[]> {
-  const ports = [beside.ours.port, beside.redis.port];
+async function openBoth(count: number): Promise<readonly (readonly RecordingClient[])[]> {
+  const ports = [comparison.ours.port, comparison.redis.port];
   const nextId = async (port: number) => {
     using client = await RedisConnection.open(port);
     const reply = await client.call("CLIENT", "ID");
@@ -136,41 +136,41 @@ async function openBoth(count: number): Promise<readonly (readonly ToldClient[])
   return Promise.all(
     ports.map(async (port) => {
       const clients = [];
-      for (let i = 0; i < count; i++) clients.push(await ToldClient.open(port));
+      for (let i = 0; i < count; i++) clients.push(await RecordingClient.open(port));
       return clients;
     }),
   );
 }
 
-test(`what clients are told of their copies is what redis-server tells (seed ${seed})`, {
+test(`clients receive the same invalidations as from redis-server (seed ${seed})`, {
   skip,
 }, async () => {
   for (let episode = 0; episode < amount(20, 300); episode++) {
     const sides = await openBoth(CLIENTS);
-    const told = await Promise.all(
+    const results = await Promise.all(
       sides.map(async (clients) => {
         const random = new SeededRandom(seed, episode);
-        const [first] = clients as [ToldClient, ...ToldClient[]];
-        await first.say(lines("FLUSHALL", "CLIENT ID"));
-        const id = Number(/:(\d+)\r\n/.exec(first.told)?.[1]);
+        const [first] = clients as [RecordingClient, ...RecordingClient[]];
+        await first.send(lines("FLUSHALL", "CLIENT ID"));
+        const id = Number(/:(\d+)\r\n/.exec(first.received)?.[1]);
         const ids = clients.map((_, i) => id + i);
-        const said: string[] = [];
+        const log: string[] = [];
         for (let step = 0; step < STEPS; step++) {
           const at = random.below(clients.length);
           const commands = drawn(random, ids, step);
-          said.push(`${at}> ${commands.map((argv) => argv.join(" ")).join("; ")}`);
-          await (clients[at] as ToldClient).say(commands.map(writeCommand).join(""));
+          log.push(`${at}> ${commands.map((argv) => argv.join(" ")).join("; ")}`);
+          await (clients[at] as RecordingClient).send(commands.map(writeCommand).join(""));
         }
         const all = [];
-        for (const client of clients) all.push(comparable(await client.hear()));
+        for (const client of clients) all.push(comparable(await client.receivedSoFar()));
         for (const client of clients) client[Symbol.dispose]();
-        return { all, said };
+        return { all, log };
       }),
     );
-    const [mine, theirs] = told as [(typeof told)[0], (typeof told)[0]];
-    for (const [i, one] of mine.all.entries()) {
+    const [ours, theirs] = results as [(typeof results)[0], (typeof results)[0]];
+    for (const [i, one] of ours.all.entries()) {
       const other = theirs.all[i] as string;
-      const where = `seed ${seed}, episode ${episode}, client ${i}:\n${mine.said.join("\n")}\n`;
+      const where = `seed ${seed}, episode ${episode}, client ${i}:\n${ours.log.join("\n")}\n`;
       assert.ok(one === other, where + difference(one, other));
     }
   }
@@ -181,9 +181,9 @@ const fieldsOf = async (connection: RedisConnection, section: string, names: Reg
   return reply.kind === "bulk" ? reply.bytes.match(names) : null;
 };
 
-test("INFO tells who keeps copies, of how many keys, as redis-server does", { skip }, async () => {
-  const told = await Promise.all(
-    [beside.ours.port, beside.redis.port].map(async (port) => {
+test("INFO reports which clients cache, and how many keys, as redis-server does", { skip }, async () => {
+  const figures = await Promise.all(
+    [comparison.ours.port, comparison.redis.port].map(async (port) => {
       using one = await RedisConnection.open(port);
       using other = await RedisConnection.open(port);
       using third = await RedisConnection.open(port);
@@ -200,8 +200,8 @@ test("INFO tells who keeps copies, of how many keys, as redis-server does", { sk
       return figures;
     }),
   );
-  assert.deepEqual(told[0], told[1]);
-  assert.deepEqual(told[0], [
+  assert.deepEqual(figures[0], figures[1]);
+  assert.deepEqual(figures[0], [
     "tracking_clients:3",
     "tracking_total_keys:4",
     "tracking_total_items:5",
@@ -209,7 +209,7 @@ test("INFO tells who keeps copies, of how many keys, as redis-server does", { sk
   ]);
 });
 
-test("the first prefix that overlaps is named, with which", async () => {
+test("the first overlapping prefix is named, with the other prefix", async () => {
   await using scene = await startResp();
   using client = await RedisConnection.open(scene.port);
   const textOf = async (...prefixes: readonly string[]) => {
@@ -226,55 +226,57 @@ test("the first prefix that overlaps is named, with which", async () => {
   assert.equal(await textOf("c", "b\x80", "a"), "ERR Prefix 'b\x80' overlaps with an existing prefix 'b'");
 });
 
-test("more keys than tracking-table-max-keys are told to have changed, the first ones noted first", async () => {
+test("above tracking-table-max-keys the oldest keys are reported as changed", async () => {
   await using scene = await startResp();
-  using client = await ToldClient.open(scene.port);
-  await client.say(lines("HELLO 3", "CONFIG SET tracking-table-max-keys 2", "CLIENT TRACKING ON"));
-  await client.say(lines("MGET a b", "GET a", "GET c"));
-  assert.deepEqual(invalidated(await client.hear()), ["a"]);
-  await client.say(lines("CONFIG SET tracking-table-max-keys 1"));
-  assert.deepEqual(invalidated(await client.hear()), ["a", "b"]);
-  await client.say(lines("SET a 1", "SET b 1", "SET c 1"));
-  assert.deepEqual(invalidated(await client.hear()), ["a", "b", "c"]);
+  using client = await RecordingClient.open(scene.port);
+  await client.send(lines("HELLO 3", "CONFIG SET tracking-table-max-keys 2", "CLIENT TRACKING ON"));
+  await client.send(lines("MGET a b", "GET a", "GET c"));
+  assert.deepEqual(invalidated(await client.receivedSoFar()), ["a"]);
+  await client.send(lines("CONFIG SET tracking-table-max-keys 1"));
+  assert.deepEqual(invalidated(await client.receivedSoFar()), ["a", "b"]);
+  await client.send(lines("SET a 1", "SET b 1", "SET c 1"));
+  assert.deepEqual(invalidated(await client.receivedSoFar()), ["a", "b", "c"]);
 });
 
-const invalidated = (told: string) =>
-  [...told.matchAll(/invalidate\r\n\*1\r\n\$\d+\r\n(\w+)\r\n/g)].map(([, key]) => key);
+const invalidated = (received: string) =>
+  [...received.matchAll(/invalidate\r\n\*1\r\n\$\d+\r\n(\w+)\r\n/g)].map(([, key]) => key);
 
-test("a key whose time is over is told of, where it is kept and where its beginning is", {
+test("the expiry of a key is reported to clients that cache it and to its prefix", {
   skip,
 }, async () => {
   await Promise.all(
-    [beside.ours.port, beside.redis.port].map(async (port) => {
-      using reader = await ToldClient.open(port);
-      using all = await ToldClient.open(port);
-      // Long enough to be read in time, on a busy machine too.
-      await all.say(lines("HELLO 3", "SET brief 1 PX 2500", "CLIENT TRACKING ON BCAST PREFIX br"));
-      await reader.say(lines("HELLO 3", "CLIENT TRACKING ON", "GET brief"));
+    [comparison.ours.port, comparison.redis.port].map(async (port) => {
+      using reader = await RecordingClient.open(port);
+      using all = await RecordingClient.open(port);
+      // Long enough to be read in time, also on a busy machine.
+      await all.send(lines("HELLO 3", "SET brief 1 PX 2500", "CLIENT TRACKING ON BCAST PREFIX br"));
+      await reader.send(lines("HELLO 3", "CLIENT TRACKING ON", "GET brief"));
       for (const client of [reader, all])
-        await until("it is told", async () => invalidated(await client.hear()).includes("brief"));
-      assert.deepEqual(invalidated(reader.told), ["brief"]);
-      assert.deepEqual(invalidated(all.told), ["brief"]);
+        await until("the client is notified", async () =>
+          invalidated(await client.receivedSoFar()).includes("brief"),
+        );
+      assert.deepEqual(invalidated(reader.received), ["brief"]);
+      assert.deepEqual(invalidated(all.received), ["brief"]);
     }),
   );
 });
 
 const app = makeKeyPair();
 
-test("where writes are recorded, what is done again behind a late write is told of, and own writes by NOLOOP are not", async () => {
+test("on a daemon that records, units that are applied again after a late write are reported, but own writes with NOLOOP are not", async () => {
   using folder = makeFolder();
   await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
   const port = replica.daemon.userAddress("resp")?.port ?? 0;
-  using client = await ToldClient.open(port);
-  using quiet = await ToldClient.open(port);
-  await client.say(
+  using client = await RecordingClient.open(port);
+  using quiet = await RecordingClient.open(port);
+  await client.send(
     lines("HELLO 3", "CLIENT TRACKING ON", "COPY from to", "SET from 1", "COPY from to", "SET own 1"),
   );
-  await quiet.say(lines("HELLO 3", "CLIENT TRACKING ON NOLOOP", "GET own", "GET k", "SET own 2", "GET own"));
-  await client.say(lines("GET to", "GET other"));
-  assert.deepEqual(invalidated(await quiet.hear()), []);
+  await quiet.send(lines("HELLO 3", "CLIENT TRACKING ON NOLOOP", "GET own", "GET k", "SET own 2", "GET own"));
+  await client.send(lines("GET to", "GET other"));
+  assert.deepEqual(invalidated(await quiet.receivedSoFar()), []);
   // Its date precedes the last applied unit's, which is undone and applied again.
   using writer = await EnvelopeClient.open(replica.port, app);
   await writer.replies([["SET", "from", "early"]], { at: Date.now() - 10_000 });
-  assert.deepEqual(invalidated(await client.hear()), ["to"]);
+  assert.deepEqual(invalidated(await client.receivedSoFar()), ["to"]);
 });

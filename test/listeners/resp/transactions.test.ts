@@ -13,7 +13,7 @@ import { LocalPath } from "../../../engine/users/local-path.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { NIL_ARRAY } from "../../../protocol/reply.js";
 import { RedisConnection } from "../../support/redis-connection.js";
-import { answers, lines } from "./beside-redis.js";
+import { answers, lines } from "./redis-comparison.js";
 import { startResp } from "./scene.js";
 
 const users = [
@@ -55,57 +55,57 @@ function recording() {
   return { path, senders, state };
 }
 
-test("a transaction is recorded as of whom its commands were called by", async () => {
+test("a transaction is recorded with the user that called its commands", async () => {
   const { path, senders } = recording();
   await using ours = await startResp({ path, users });
-  const said = await answers(
+  const reply = await answers(
     ours.port,
     lines("AUTH ann pw", "MULTI", "SET a 1", "GET a", "AUTH ben pw", "EXEC", "ACL WHOAMI"),
   );
-  assert.match(said, /\*3\r\n\+OK\r\n\$1\r\n1\r\n\+OK\r\n\$3\r\nben\r\n/);
+  assert.match(reply, /\*3\r\n\+OK\r\n\$1\r\n1\r\n\+OK\r\n\$3\r\nben\r\n/);
   assert.deepEqual(
     senders.map(({ as, readsAll }) => [as, readsAll]),
     [["ann", true]],
   );
 });
 
-test("a transaction of two users' commands cannot be recorded, and nobody has logged in by it", async () => {
+test("a transaction of two users' commands cannot be recorded, and its logins have no effect", async () => {
   const { path, senders } = recording();
   await using ours = await startResp({ path, users });
-  const said = await answers(
+  const reply = await answers(
     ours.port,
     lines("AUTH ann pw", "MULTI", "SET a 1", "AUTH ben pw", "SET a 2", "EXEC", "ACL WHOAMI", "EXISTS a"),
   );
-  assert.match(said, /\r\n-EXECABORT .* of one user\r\n\$3\r\nann\r\n:0\r\n/);
+  assert.match(reply, /\r\n-EXECABORT .* only one user\r\n\$3\r\nann\r\n:0\r\n/);
   assert.deepEqual(senders, []);
 });
 
-test("what is called behind a change of users is judged by the new one's rights", async () => {
+test("commands after a change of users are checked with the new user's rights", async () => {
   const { path, senders } = recording();
   await using ours = await startResp({ path, users });
-  const said = await answers(
+  const reply = await answers(
     ours.port,
     lines("AUTH ann pw", "MULTI", "SET a 1", "AUTH cy pw", "SET a 2", "ACL WHOAMI", "EXEC"),
   );
-  assert.match(said, /\*4\r\n\+OK\r\n\+OK\r\n-NOPERM ACLs rules changed .*\r\n\$2\r\ncy\r\n/);
+  assert.match(reply, /\*4\r\n\+OK\r\n\+OK\r\n-NOPERM ACLs rules changed .*\r\n\$2\r\ncy\r\n/);
   assert.deepEqual(
     senders.map(({ as }) => as),
     ["ann"],
   );
 });
 
-test("a transaction that is not run has not chosen a database, nor a user", async () => {
+test("a transaction that is not run has selected neither a database nor a user", async () => {
   const { path, state } = recording();
   state.isUnmet = true;
   await using ours = await startResp({ path, users });
-  const said = await answers(
+  const reply = await answers(
     ours.port,
     lines("AUTH ann pw", "MULTI", "SELECT 2", "SET a 1", "AUTH ben pw", "EXEC", "ACL WHOAMI", "CLIENT INFO"),
   );
-  assert.match(said, /\*-1\r\n\$3\r\nann\r\n.* db=0 /s);
+  assert.match(reply, /\*-1\r\n\$3\r\nann\r\n.* db=0 /s);
 });
 
-test("all commands of a transaction have one date", async () => {
+test("all commands of a transaction have the same date", async () => {
   await using ours = await startResp();
   using client = await RedisConnection.open(ours.port);
   await client.call("SETRANGE", "big", String(2 ** 26), "x");
@@ -114,23 +114,23 @@ test("all commands of a transaction have one date", async () => {
     ...[["TIME"], ["PEXPIRETIME", "a"], ["PEXPIRETIME", "b"]],
   ];
   for (const argv of [["MULTI"], ...calls, ["EXEC"]]) client.queue(argv);
-  const done = (await client.flush()).at(-1);
-  assert.ok(done?.kind === "array");
-  const [, before, bits, , after, endOfA, endOfB] = done.items;
+  const executed = (await client.flush()).at(-1);
+  assert.ok(executed?.kind === "array");
+  const [, before, bits, , after, endOfA, endOfB] = executed.items;
   assert.ok(bits?.kind === "integer" && bits.value === 4);
   assert.deepEqual(after, before);
   assert.deepEqual(endOfA, endOfB);
 });
 
-test("a long answer in a transaction knows nothing of the commands behind it", async () => {
+test("a long answer in a transaction does not contain the effects of later commands", async () => {
   await using ours = await startResp({});
   const fill = Array.from(
     { length: 11 },
     (_, part) => `MSET ${Array.from({ length: 1000 }, (_, key) => `k${part}:${key} v`).join(" ")}`,
   );
-  const said = await answers(
+  const reply = await answers(
     ours.port,
     lines(...fill, "DOC.CREATE people", "MULTI", "DOC.LIST", "DOC.GETALL", "SET people v", "EXEC"),
   );
-  assert.match(said, /\*3\r\n\*1\r\n\$6\r\npeople\r\n\*2\r\n\$6\r\npeople\r\n\*0\r\n\+OK\r\n/);
+  assert.match(reply, /\*3\r\n\*1\r\n\$6\r\npeople\r\n\*2\r\n\$6\r\npeople\r\n\*0\r\n\+OK\r\n/);
 });

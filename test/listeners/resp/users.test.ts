@@ -14,7 +14,7 @@ import { makeKeyPair } from "../../support/envelope-client.js";
 import { RawClient } from "../../support/raw-client.js";
 import { startRedis } from "../../support/redis-server.js";
 import { skipWithout } from "../../support/requirements.js";
-import { said, startResp, withFile } from "./scene.js";
+import { exchange, startResp, withFile } from "./scene.js";
 
 const skip = skipWithout("redis-server");
 const lines = (...commands: readonly string[]) => commands.map((command) => `${command}\r\n`).join("");
@@ -40,7 +40,7 @@ const conversations: readonly (readonly string[])[] = [
   ["AUTH dpw", "RESET", "PING", "AUTH alice", "AUTH"],
 ];
 
-test("who has logged in may do what Redis lets him do, in its words", { skip }, async () => {
+test("a logged-in user may do what Redis permits, with the same messages", { skip }, async () => {
   using folder = makeFolder();
   const path = join(folder.path, "users.acl");
   writeFileSync(path, file.join("\n"));
@@ -48,13 +48,13 @@ test("who has logged in may do what Redis lets him do, in its words", { skip }, 
   await using ours = await startResp({ users: file });
   for (const conversation of conversations) {
     const bytes = lines(...conversation);
-    // Redis may close before it has answered all.
-    const theirs = await said(redis.port, bytes);
-    assert.equal(await said(ours.port, bytes), theirs, conversation.join(", "));
+    // Redis may close the connection before it has answered all commands.
+    const theirs = await exchange(redis.port, bytes);
+    assert.equal(await exchange(ours.port, bytes), theirs, conversation.join(", "));
   }
 });
 
-test("options of SORT that would read other keys than its own are refused in words of their own", {
+test("options of SORT that would read other keys are refused with a specific error", {
   skip,
 }, async () => {
   await using redis = await startRedis();
@@ -71,39 +71,39 @@ test("options of SORT that would read other keys than its own are refused in wor
     ...["SORT l BY nosort", "SORT l BY w_*->f STORE l", "SORT none BY w_*"],
     ...["SORT l BY w_* STORE x", "SORT x BY w_*", "SORT l STORE *"],
   );
-  const theirs = await said(redis.port, bytes);
+  const theirs = await exchange(redis.port, bytes);
   assert.match(theirs, /-ERR BY option of SORT denied/);
-  assert.equal(await said(ours.port, bytes), theirs);
+  assert.equal(await exchange(ours.port, bytes), theirs);
 });
 
-test("before the login only short requests are taken", { skip }, async () => {
+test("before the login only short requests are accepted", { skip }, async () => {
   await using ours = await startResp({ users: file });
-  assert.match(await said(ours.port, "*11\r\n"), /unauthenticated multibulk length/);
-  assert.match(await said(ours.port, "*1\r\n$16385\r\n"), /unauthenticated bulk length/);
+  assert.match(await exchange(ours.port, "*11\r\n"), /unauthenticated multibulk length/);
+  assert.match(await exchange(ours.port, "*1\r\n$16385\r\n"), /unauthenticated bulk length/);
   const long = `*2\r\n$4\r\nECHO\r\n$20000\r\n${"x".repeat(20_000)}\r\n`;
-  assert.match(await said(ours.port, lines("AUTH dpw") + long), /^\+OK\r\n\$20000\r\n/);
+  assert.match(await exchange(ours.port, lines("AUTH dpw") + long), /^\+OK\r\n\$20000\r\n/);
 });
 
-test("a line that is wrong is told by its number, and nothing is taken", () => {
-  const wrong: readonly (readonly [lines: readonly string[], told: RegExp])[] = [
+test("an invalid line is reported with its number, and no line is accepted", () => {
+  const wrong: readonly (readonly [lines: readonly string[], expected: RegExp])[] = [
     [["user a on", "usr b"], /line 2: expected: user NAME RULE \.\.\., such as: user ann on/],
-    [["user a on secret ~* +@all"], /line 1: word 4 is no rule: a password begins with >/],
-    [["user a on >p (~x wrong)"], /line 1: word 6 is no rule/],
+    [["user a on secret ~* +@all"], /line 1: word 4 is not a rule: a password begins with >/],
+    [["user a on >p (~x wrong)"], /line 1: word 6 is not a rule/],
     [["user a +nothing"], /line 1: rule '\+nothing': there is no such command/],
     [["user a #12"], /64 hexadecimal digits/],
     [["user a on", "", "# a comment", "user a off"], /line 4: user a appears twice/],
     [["user a ~* ~b"], /behind ~\*/],
   ];
-  for (const [text, told] of wrong) {
+  for (const [text, expected] of wrong) {
     assert.throws(
       () => withFile(text, (path) => new Users(path)),
-      (problem) => problem instanceof StartError && told.test(problem.message),
+      (problem) => problem instanceof StartError && expected.test(problem.message),
     );
   }
   assert.throws(() => new Users("/nowhere/users.acl"), /--acl-file: \/nowhere\/users\.acl does not exist/);
 });
 
-test("without a file the default user may do everything, and needs no password", () => {
+test("without a file the default user has all permissions, and needs no password", () => {
   const users = new Users(null);
   assert.equal(users.anonymous?.name, "default");
   assert.equal(users.anonymous?.acl.isUnlimited, true);
@@ -111,7 +111,7 @@ test("without a file the default user may do everything, and needs no password",
   assert.equal(users.login("nobody", "x"), null);
 });
 
-test("SIGHUP takes new users: rights change at once, and who is gone is closed", async () => {
+test("SIGHUP reads users again: permissions change immediately, and removed users are disconnected", async () => {
   using folder = makeFolder();
   const path = join(folder.path, "users.acl");
   writeFileSync(path, "user default off\nuser ann on >a ~* +@all\nuser bob on >b ~* +@all\n");
@@ -139,7 +139,7 @@ test("SIGHUP takes new users: rights change at once, and who is gone is closed",
   assert.equal(await ann.read(7), "$1\r\n2\r\n");
 });
 
-test("neither SIGHUP nor a command opens a door off loopback that a start would have left shut", async () => {
+test("neither SIGHUP nor a command opens a listener to other machines that a start would not have opened", async () => {
   using folder = makeFolder();
   const path = join(folder.path, "users.acl");
   writeFileSync(path, "user default off\nuser ann on >a ~* +@all\n");
@@ -155,17 +155,17 @@ test("neither SIGHUP nor a command opens a door off loopback that a start would 
   client.send(
     lines("GET k", "AUTH ann a", "ACL SETUSER default on >p", ...opening, "ACL SETUSER default off", "QUIT"),
   );
-  const told = (await client.rest()).split("\r\n");
-  assert.deepEqual(told.slice(0, 3), ["-NOAUTH Authentication required.", "+OK", "+OK"]);
-  for (const refusal of told.slice(3, 6))
+  const replies = (await client.rest()).split("\r\n");
+  assert.deepEqual(replies.slice(0, 3), ["-NOAUTH Authentication required.", "+OK", "+OK"]);
+  for (const refusal of replies.slice(3, 6))
     assert.match(refusal, /^-ERR .*--resp 0\.0\.0\.0 can be reached from other machines/);
-  assert.deepEqual(told.slice(6), ["+OK", "+OK", ""]);
+  assert.deepEqual(replies.slice(6), ["+OK", "+OK", ""]);
   using other = await RawClient.open(served["port"] as number);
   other.send(lines("GET k", "QUIT"));
   assert.equal(await other.rest(), "-NOAUTH Authentication required.\r\n+OK\r\n");
 });
 
-test("off loopback each user has a password, also behind TLS, unless --allow-anonymous permits it", async () => {
+test("on other addresses than loopback each user needs a password, also with TLS, unless --allow-anonymous is set", async () => {
   using folder = makeFolder();
   const { certificate, key } = await writeCertificate(folder.path);
   const tls = ["--tls-cert", certificate, "--tls-key", key];
@@ -180,18 +180,18 @@ test("off loopback each user has a password, also behind TLS, unless --allow-ano
     ),
     ["--resp", acl] as const,
   ]) {
-    const place = [flag, "0.0.0.0:0", ...more];
-    const open = await runDaemon(place);
-    assert.equal(open.code, 2, place.join(" "));
+    const args = [flag, "0.0.0.0:0", ...more];
+    const open = await runDaemon(args);
+    assert.equal(open.code, 2, args.join(" "));
     const cures = "can be reached .*--acl-file.*127\\.0\\.0\\.1.*--allow-anonymous";
     assert.match(open.stderr, new RegExp(`${flag} 0\\.0\\.0\\.0 ${cures}`));
-    await using daemon = await startDaemon([...place, "--allow-anonymous"]);
+    await using daemon = await startDaemon([...args, "--allow-anonymous"]);
     await daemon.logged(({ msg }) => /accepts commands from any client/.test(msg));
   }
   assert.match((await runDaemon(["--allow-anonymous"])).stderr, /add one of them/);
 });
 
-test("an emptied file is no order to let anybody in: SIGHUP and ACL LOAD are refused, the users stay", async () => {
+test("an emptied file does not permit access without a password: SIGHUP and ACL LOAD are refused, the users stay", async () => {
   using folder = makeFolder();
   const path = join(folder.path, "users.acl");
   writeFileSync(path, "user default off\nuser ann on >a ~* +@all\n", { mode: 0o600 });
@@ -206,22 +206,25 @@ test("an emptied file is no order to let anybody in: SIGHUP and ACL LOAD are ref
         daemon.log.indexOf(line) >= before &&
         /The old configuration stays in effect: .*no longer names user default/.test(line.msg),
     );
-    assert.match(await said(port as number, lines("GET k", "AUTH ann a", "ACL LOAD", "QUIT")), REFUSED_LOAD);
+    assert.match(
+      await exchange(port as number, lines("GET k", "AUTH ann a", "ACL LOAD", "QUIT")),
+      REFUSED_LOAD,
+    );
   }
   writeFileSync(path, "user default on nopass ~* +@all\n");
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) => msg === "configuration and keys read again");
   assert.equal(
-    await said(port as number, lines("GET k", "QUIT")),
+    await exchange(port as number, lines("GET k", "QUIT")),
     "$-1\r\n+OK\r\n",
-    "it is said, so it is meant",
+    "the rule is explicit, so it is intended",
   );
 });
 
 const REFUSED_LOAD =
   /^-NOAUTH [^\r]*\r\n\+OK\r\n-ERR --acl-file [^\r]* no longer names user default[^\r]*\r\n\+OK\r\n$/;
 
-test("a file of users, or a daemon's key, that everybody can read is warned of", async () => {
+test("a warning is logged if other users can read the users file or the daemon's key", async () => {
   using folder = makeFolder();
   const path = join(folder.path, "users.acl");
   writeFileSync(path, "user default off\n");
@@ -230,7 +233,7 @@ test("a file of users, or a daemon's key, that everybody can read is warned of",
   const pair = makeKeyPair();
   const args = ["-s", pair.file, "--data", data, "--resp", "0", "--acl-file", path];
   const first = await startDaemon(args);
-  await first.logged(({ msg }) => msg.includes("users.acl can be read by everybody"));
+  await first.logged(({ msg }) => msg.includes("users.acl can be read by all users"));
   chmodSync(path, 0o640);
   const before = first.log.length;
   first.kill("SIGHUP");
@@ -244,7 +247,7 @@ test("a file of users, or a daemon's key, that everybody can read is warned of",
   assert.ok(!second.log.some(({ msg }) => msg.includes("users.acl can be read")));
 });
 
-test("options of users that make no sense are refused with the cure", async () => {
+test("options of users that contradict each other are refused with the cure", async () => {
   const cases = [
     [["--resp", "0", "-d", "redis:127.0.0.1:1"], /--resp serves the database in this daemon's memory/],
     [["--acl-file", "users.acl"], /add one of them/],
@@ -253,16 +256,16 @@ test("options of users that make no sense are refused with the cure", async () =
     [["--resp", "7001", "--admin", "7001"], /--resp and --admin both use port 7001/],
     [["--resp", "0.0.0.0:0", "--check-config"], /--resp 0\.0\.0\.0 can be reached/],
   ] as const;
-  for (const [args, told] of some(cases, 2)) {
+  for (const [args, expected] of some(cases, 2)) {
     const ended = await runDaemon(args);
     assert.equal(ended.code, 2);
-    assert.match(ended.stderr, told);
+    assert.match(ended.stderr, expected);
   }
   const absent = await runDaemon(["--resp", "0", "--acl-file", "nowhere.acl", "--check-config"]);
   assert.match(absent.stderr, /nowhere\.acl does not exist/);
 });
 
-test("a user's name that no envelope takes is refused", () => {
+test("a user name that is too long for an envelope is refused", () => {
   for (const [length, isTaken] of [
     [256, true],
     [257, false],

@@ -1,4 +1,6 @@
-/** Tests WAIT at the listener, as of a redis-server without replicas, and with daemons that the test simulates. */
+/**
+ * Tests WAIT on the listener, compared with a redis-server without replicas, and with daemons that the test simulates.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Copies } from "../../../engine/users/copies.js";
@@ -7,7 +9,7 @@ import { bulk, integer, NIL } from "../../../protocol/reply.js";
 import { until } from "../../daemon/replicas.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
-import { BesideRedis, lines } from "./beside-redis.js";
+import { lines, RedisComparison } from "./redis-comparison.js";
 import { startResp } from "./scene.js";
 
 const copiesOf = (members: number) =>
@@ -25,14 +27,14 @@ const conversations: readonly (readonly string[])[] = [
   ["MULTI", "WAIT x 0", "WAIT 1 -1", "EXEC", "DEL k", "WAIT 1 5"],
 ];
 
-test("WAIT without other daemons answers as redis-server without replicas", {
+test("WAIT without other daemons returns the same as redis-server without replicas", {
   skip: skipWithout("redis-server"),
 }, async () => {
-  await using beside = await BesideRedis.start({ copies: copiesOf(0) });
-  for (const conversation of conversations) await beside.assertSame(lines(...conversation));
+  await using comparison = await RedisComparison.start({ copies: copiesOf(0) });
+  for (const conversation of conversations) await comparison.assertSame(lines(...conversation));
 });
 
-test("who waits is shown as waiting, others are served, and CLIENT UNBLOCK ends it", async () => {
+test("a waiting client is shown as waiting, others are served, and CLIENT UNBLOCK ends the wait", async () => {
   await using ours = await startResp({ copies: copiesOf(1) });
   using admin = await RedisConnection.open(ours.port);
   const isWaiting = async () => {
@@ -49,7 +51,7 @@ test("who waits is shown as waiting, others are served, and CLIENT UNBLOCK ends 
     client.queue(["SET", "k", "v"]);
     const answered = client.flush();
     await until("it waits", isWaiting);
-    assert.deepEqual(await admin.call("GET", "k"), NIL, "what comes behind waits as well");
+    assert.deepEqual(await admin.call("GET", "k"), NIL, "later commands wait as well");
     assert.deepEqual(await admin.call("CLIENT", "UNBLOCK", String(id.value), how), integer(1));
     const [waited] = await answered;
     if (how === "TIMEOUT") assert.deepEqual(waited, integer(1));
@@ -58,7 +60,7 @@ test("who waits is shown as waiting, others are served, and CLIENT UNBLOCK ends 
   }
 });
 
-test("commands behind one that waits wait with it", async () => {
+test("commands after one that waits also wait", async () => {
   await using ours = await startResp();
   using admin = await RedisConnection.open(ours.port);
   using client = await RedisConnection.open(ours.port);

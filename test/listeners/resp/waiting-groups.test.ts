@@ -1,6 +1,6 @@
 /**
- * Tests consumers that wait for entries that their group has not delivered: several connections in turn, each step
- * run to its end, on our listener and on a redis-server. DBSYNC_SEED replays a run, DBSYNC_COMMANDS makes it longer.
+ * Tests consumers that wait for entries that their group has not delivered: several connections in turn, each step run
+ * to its end, on our listener and on a redis-server. DBSYNC_SEED replays a run, DBSYNC_COMMANDS makes it longer.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -18,30 +18,30 @@ import { amount } from "../../support/amount.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
-import { BesideRedis } from "./beside-redis.js";
+import { RedisComparison } from "./redis-comparison.js";
 
 const STEPS = Number(process.env["DBSYNC_COMMANDS"] ?? amount(800, 12_000));
 const STEPS_OF_EPISODE = 150;
 const CONNECTIONS = 4;
-/** Milliseconds by which idle times and dates of both sides may differ. */
+/** Milliseconds by which idle times and dates of both servers may differ. */
 const LAG = 200_000;
 const IDLE = "400000";
-/** Attempts after which a server counts as hanging rather than busy. */
-const ASKED_MAX = 100_000;
+/** The number of attempts after which a server counts as hanging instead of busy. */
+const ATTEMPTS_MAX = 100_000;
 
 const seed = seedOfRun();
 const skip = skipWithout("redis-server");
-let beside: BesideRedis;
+let comparison: RedisComparison;
 before(async () => {
-  if (skip === false) beside = await BesideRedis.start();
+  if (skip === false) comparison = await RedisComparison.start();
 });
-after(() => beside?.[Symbol.asyncDispose]());
+after(() => comparison?.[Symbol.asyncDispose]());
 
 type Argv = readonly ByteString[];
 /** Replies with the numbers of their connections. */
 type Answers = readonly (readonly [number, Reply])[];
 
-/** Several connections to one server. It knows which of them wait. */
+/** Several connections to one server, which knows which of them wait. */
 class Side implements AsyncDisposable {
   readonly #admin: RedisConnection;
   readonly #connections: readonly RedisConnection[];
@@ -84,10 +84,10 @@ class Side implements AsyncDisposable {
       },
       () => {},
     );
-    return this.#settled(`${number} has done ${argv.join(" ")}`);
+    return this.#settled(`connection ${number} has run ${argv.join(" ")}`);
   }
 
-  /** Ends the waiting of one connection. */
+  /** Ends the wait of one connection. */
   async unblock(number: number, how: string): Promise<Answers> {
     await this.#admin.call("CLIENT", "UNBLOCK", this.#ids[number] as string, how);
     return this.#settled(`${number} is unblocked`);
@@ -97,9 +97,9 @@ class Side implements AsyncDisposable {
     return this.#admin.call(...argv);
   }
 
-  async #settled(what: string): Promise<Answers> {
-    for (let asked = 0; !(await this.#isSettled()); asked++)
-      if (asked === ASKED_MAX) throw new Error(`it does not come to an end that ${what}`);
+  async #settled(step: string): Promise<Answers> {
+    for (let attempts = 0; !(await this.#isSettled()); attempts++)
+      if (attempts === ATTEMPTS_MAX) throw new Error(`the replies did not settle after ${step}`);
     const answers = this.#answers.sort(([one], [other]) => one - other);
     this.#answers = [];
     return answers;
@@ -121,8 +121,8 @@ class Side implements AsyncDisposable {
 const KEYS = ["s", "s", "s", "t"];
 const GROUPS = ["g", "g", "g", "h"];
 
-/** Commands that name a stream as a key to write, and mostly leave nothing for a waiting client. */
-const thatLeaveNothing = (key: ByteString): readonly Argv[] => [
+/** Commands that name a stream as a key to write, and usually leave nothing for a waiting client. */
+const commandsLeavingNothing = (key: ByteString): readonly Argv[] => [
   ["SET", key, "x", "NX"],
   ["SETNX", key, "x"],
   ["MSETNX", "v", "x", key, "x"],
@@ -136,9 +136,9 @@ const thatLeaveNothing = (key: ByteString): readonly Argv[] => [
 ];
 
 /**
- * Returns a command of one connection. No command replaces a stream that a client waits for: redis-server reports a
+ * Returns a command for one connection. No command replaces a stream that a client waits for: redis-server reports a
  * stream whose last entry was deleted as missing.
- * @param step  ids rise with it
+ * @param step  the number of the step, with which ids rise
  */
 function commandOf(random: SeededRandom, number: number, step: number): Argv {
   const key = random.oneOf(KEYS);
@@ -169,16 +169,16 @@ function commandOf(random: SeededRandom, number: number, step: number): Argv {
       () =>
         random.oneOf([["SET", key, "x"], ["RENAME", "s", "u"], ["COPY", "s", "u", "REPLACE"], ["FLUSHDB"]]),
     ],
-    [2, () => random.oneOf(thatLeaveNothing(key))],
+    [2, () => random.oneOf(commandsLeavingNothing(key))],
     [2, () => ["XREAD", "BLOCK", "0", ...count, "STREAMS", key, "$"]],
     [3, () => ["XPENDING", key, group, "-", "+", "9"]],
     [2, () => ["XINFO", "CONSUMERS", key, group]],
     [2, () => ["XINFO", "GROUPS", key]],
   ];
-  let left = random.below(makers.reduce((sum, [weight]) => sum + weight, 0));
+  let remaining = random.below(makers.reduce((sum, [weight]) => sum + weight, 0));
   for (const [weight, make] of makers) {
-    left -= weight;
-    if (left < 0) return make();
+    remaining -= weight;
+    if (remaining < 0) return make();
   }
   throw new Error("the weights do not add up");
 }
@@ -189,19 +189,19 @@ function isSame([name, subcommand]: Argv, one: Reply, other: Reply): boolean {
   return shownExactly(one) === shownExactly(other);
 }
 
-/** Compares both servers' replies. @param argv  what the connection of that number has sent */
+/** Compares both servers' replies. @param argv  the command that the connection with that number has sent */
 function areSame(number: number, argv: Argv, ours: Answers, redis: Answers): boolean {
   if (ours.length !== redis.length) return false;
-  return ours.every(([who, reply], i) => {
+  return ours.every(([from, reply], i) => {
     const [other, theirs] = redis[i] as readonly [number, Reply];
-    return who === other && isSame(who === number ? argv : [], reply, theirs);
+    return from === other && isSame(from === number ? argv : [], reply, theirs);
   });
 }
 
-async function assertSameStreams(mine: Side, theirs: Side, where: string): Promise<void> {
+async function assertSameStreams(ourSide: Side, theirs: Side, where: string): Promise<void> {
   for (const key of new Set(KEYS)) {
     const [one, other] = await Promise.all(
-      [mine, theirs].map((side) => side.ask("XINFO", "STREAM", key, "FULL", "COUNT", "0")),
+      [ourSide, theirs].map((side) => side.ask("XINFO", "STREAM", key, "FULL", "COUNT", "0")),
     );
     // The shape of the tree is internal to each server.
     const [ours, redis] = [one, other].map((reply) =>
@@ -214,25 +214,25 @@ async function assertSameStreams(mine: Side, theirs: Side, where: string): Promi
   }
 }
 
-test(`consumers that wait are told what redis-server tells them (seed ${seed})`, { skip }, async () => {
+test(`waiting consumers receive the same replies as from redis-server (seed ${seed})`, { skip }, async () => {
   let served = 0;
   for (let episode = 0; episode * STEPS_OF_EPISODE < STEPS; episode++) {
     const random = new SeededRandom(seed, episode);
-    await using mine = await Side.open(beside.ours.port);
-    await using theirs = await Side.open(beside.redis.port);
+    await using ourSide = await Side.open(comparison.ours.port);
+    await using theirs = await Side.open(comparison.redis.port);
     const played: string[] = [];
-    for (const side of [mine, theirs])
+    for (const side of [ourSide, theirs])
       for (const key of new Set(KEYS)) await side.ask("XGROUP", "CREATE", key, "g", "0", "MKSTREAM");
     for (let step = 1; step <= STEPS_OF_EPISODE; step++) {
-      const free = [...Array(CONNECTIONS).keys()].filter((number) => !mine.waiting.has(number));
-      const mustEnd = free.length === 0 || (mine.waiting.size > 0 && random.chance(0.03));
-      const number = mustEnd ? random.oneOf([...mine.waiting]) : random.oneOf(free);
+      const free = [...Array(CONNECTIONS).keys()].filter((number) => !ourSide.waiting.has(number));
+      const mustEnd = free.length === 0 || (ourSide.waiting.size > 0 && random.chance(0.03));
+      const number = mustEnd ? random.oneOf([...ourSide.waiting]) : random.oneOf(free);
       const argv = mustEnd
         ? ["UNBLOCK", random.oneOf(["TIMEOUT", "ERROR"])]
         : commandOf(random, number, step);
       played.push(`${number}> ${argv.join(" ")}`);
       const [ours, redis] = await Promise.all(
-        [mine, theirs].map((side) =>
+        [ourSide, theirs].map((side) =>
           mustEnd ? side.unblock(number, argv[1] as string) : side.step(number, argv),
         ),
       );
@@ -240,13 +240,13 @@ test(`consumers that wait are told what redis-server tells them (seed ${seed})`,
       if (!areSame(number, argv, ours as Answers, redis as Answers))
         assert.fail(report(episode, played, ours as Answers, redis as Answers));
     }
-    await assertSameStreams(mine, theirs, `seed ${seed}, episode ${episode}`);
+    await assertSameStreams(ourSide, theirs, `seed ${seed}, episode ${episode}`);
   }
-  assert.ok(served > STEPS / 50, `${served} steps have served somebody who waited`);
+  assert.ok(served > STEPS / 50, `${served} steps have served a waiting client`);
 });
 
 function report(episode: number, played: readonly string[], ours: Answers, redis: Answers): string {
-  const told = (answers: Answers) =>
-    answers.map(([who, reply]) => `  ${who}: ${shownExactly(reply)}`).join("\n");
-  return `seed ${seed}, episode ${episode}:\n${played.join("\n")}\nours\n${told(ours)}\nredis\n${told(redis)}`;
+  const shownAnswers = (answers: Answers) =>
+    answers.map(([number, reply]) => `  ${number}: ${shownExactly(reply)}`).join("\n");
+  return `seed ${seed}, episode ${episode}:\n${played.join("\n")}\nours\n${shownAnswers(ours)}\nredis\n${shownAnswers(redis)}`;
 }

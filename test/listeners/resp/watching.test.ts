@@ -10,7 +10,7 @@ import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { startRedis } from "../../support/redis-server.js";
 import { skipWithout } from "../../support/requirements.js";
-import { answers, lines } from "./beside-redis.js";
+import { answers, lines } from "./redis-comparison.js";
 import { startResp } from "./scene.js";
 
 const skip = skipWithout("redis-server");
@@ -26,7 +26,7 @@ async function shown(port: number, bytes: string): Promise<string> {
   return all.replaceAll(/^\+\d+\.\d{6} \[(\d+) 127\.0\.0\.1:\d+\]/gm, "[$1]");
 }
 
-test("MONITOR shows what others do, when it is done, without passwords", { skip }, async () => {
+test("MONITOR shows other clients' commands after they ran, without passwords", { skip }, async () => {
   await using ours = await startResp();
   await using redis = await startRedis();
   const conversation = lines(
@@ -34,12 +34,12 @@ test("MONITOR shows what others do, when it is done, without passwords", { skip 
     ...["SELECT 2", 'SET k "a\\"\\x00\\n"', "LPUSH k a", "nonsense", "GET"],
     ...["MULTI", "INCR n", "SELECT 3", "EXEC", "MULTI", "nonsense", "EXEC", "MULTI", "DISCARD", "EXEC"],
   );
-  const mine = await shown(ours.port, conversation);
-  assert.equal(mine, await shown(redis.port, conversation));
-  assert.match(mine, /^\[0\] "AUTH" "\(redacted\)"\r\n/);
+  const ourOutput = await shown(ours.port, conversation);
+  assert.equal(ourOutput, await shown(redis.port, conversation));
+  assert.match(ourOutput, /^\[0\] "AUTH" "\(redacted\)"\r\n/);
 });
 
-/** Returns the commands in SLOWLOG, the newest first, of a conversation in which every command counts as slow. */
+/** Returns the commands in SLOWLOG, newest first, of a conversation in which every command counts as slow. */
 async function slow(port: number, bytes: string): Promise<string[]> {
   const begin = lines("SLOWLOG RESET", "CONFIG SET slowlog-log-slower-than 0");
   await answers(port, begin + bytes + lines("CONFIG SET slowlog-log-slower-than -1"));
@@ -56,7 +56,7 @@ function itemsOf(reply: Reply | undefined): readonly Reply[] {
   return reply?.kind === "array" ? reply.items : [];
 }
 
-test("SLOWLOG keeps what is slow by the limit that a command leaves, without passwords", {
+test("SLOWLOG stores slow commands according to the limit after each command, without passwords", {
   skip,
 }, async () => {
   await using ours = await startResp();
@@ -66,13 +66,13 @@ test("SLOWLOG keeps what is slow by the limit that a command leaves, without pas
     ...["CONFIG SET requirepass pw timeout 9", "CONFIG SET requirepass '' timeout 0"],
     ...["MULTI", "PING", "EXEC", `SET ${"k".repeat(200)} v`, `MGET ${"k ".repeat(40)}`, "GET"],
   );
-  const mine = await slow(ours.port, conversation);
-  assert.deepEqual(mine, await slow(redis.port, conversation));
-  assert.ok(mine.includes("CONFIG SET requirepass (redacted) timeout 9"), mine.join("\n"));
-  assert.equal(mine.at(-1), "CONFIG SET slowlog-log-slower-than 0");
+  const ourOutput = await slow(ours.port, conversation);
+  assert.deepEqual(ourOutput, await slow(redis.port, conversation));
+  assert.ok(ourOutput.includes("CONFIG SET requirepass (redacted) timeout 9"), ourOutput.join("\n"));
+  assert.equal(ourOutput.at(-1), "CONFIG SET slowlog-log-slower-than 0");
 });
 
-test("SLOWLOG keeps a command that waited behind the one that ended its waiting", { skip }, async () => {
+test("SLOWLOG stores a command that waited after the one that ended its wait", { skip }, async () => {
   await using ours = await startResp();
   await using redis = await startRedis();
   for (const { port } of [ours, redis]) {
@@ -90,10 +90,10 @@ test("SLOWLOG keeps a command that waited behind the one that ended its waiting"
   }
 });
 
-test("DEBUG SLEEP counts as slow, and holds up its own connection only", async () => {
+test("DEBUG SLEEP counts as slow, and blocks only its own connection", async () => {
   await using ours = await startResp({ enableDebugCommand: "local" });
   using sleeper = await RawClient.open(ours.port);
-  // So slow that no other command is, even on a busy machine, and that another client can write meanwhile.
+  // So slow that no other command is slower, even on a busy machine, and that another client can write meanwhile.
   sleeper.send(
     lines(
       ...["CONFIG SET latency-monitor-threshold 2000 slowlog-log-slower-than 2000000", "DEBUG SLEEP 2"],
@@ -103,31 +103,31 @@ test("DEBUG SLEEP counts as slow, and holds up its own connection only", async (
   await answers(ours.port, lines("SET k v"));
   assert.equal(await sleeper.read(21), "+OK\r\n+OK\r\n$1\r\nv\r\n:1\r\n");
   using client = await RedisConnection.open(ours.port);
-  const [entry, ...others] = itemsOf(await client.call("SLOWLOG", "GET"));
+  const [entry, ...otherEntries] = itemsOf(await client.call("SLOWLOG", "GET"));
   assert.deepEqual(itemsOf(itemsOf(entry)[3]), [
     { kind: "bulk", bytes: "DEBUG" },
     { kind: "bulk", bytes: "SLEEP" },
     { kind: "bulk", bytes: "2" },
   ]);
-  assert.deepEqual(others, []);
+  assert.deepEqual(otherEntries, []);
 });
 
-test("a monitor is told that it is one before it sees its own next command", async () => {
+test("a new monitor receives its reply before it sees its own next command", async () => {
   await using ours = await startResp();
-  const said = await answers(ours.port, lines("PING", "MONITOR", "PING"));
-  assert.match(said, /^\+PONG\r\n\+OK\r\n\+\d+\.\d+ .*"PING"\r\n\+PONG\r\n/);
+  const monitored = await answers(ours.port, lines("PING", "MONITOR", "PING"));
+  assert.match(monitored, /^\+PONG\r\n\+OK\r\n\+\d+\.\d+ .*"PING"\r\n\+PONG\r\n/);
 });
 
-test("MONITOR shows long commands shortened", async () => {
+test("MONITOR shortens long commands", async () => {
   await using ours = await startResp();
-  const said = await shown(ours.port, writeCommand(["SET", "k", "\0".repeat(100_000)]));
+  const monitored = await shown(ours.port, writeCommand(["SET", "k", "\0".repeat(100_000)]));
   assert.equal(
-    said,
+    monitored,
     `[0] "SET" "k" "${"\\x00".repeat(128)}... (99872 more bytes)"\r\n[0] "ECHO" "the end"\r\n`,
   );
 });
 
-test("neither the slow log nor ACL LOG keeps long arguments alive", () => {
+test("neither the slow log nor ACL LOG keeps long arguments in memory", () => {
   const length = 4 * 1024 * 1024;
   const before = bytesInUse();
   const slowLog = new SlowLog();

@@ -13,7 +13,7 @@ import { type SqlScene, startSql } from "./scene.js";
 
 const frames = (answer: string) => (answer.match(/^END$/gm) ?? []).length;
 
-test("frames are the original's, byte for byte", async () => {
+test("frames equal the original's, byte for byte", async () => {
   let scene: SqlScene = await startSql();
   try {
     const compared = await replay({
@@ -32,139 +32,139 @@ test("frames are the original's, byte for byte", async () => {
 const page = (value: string) =>
   `RELATION_JSON_PAGE 1/1\n{"type":"relation","name":"dual_projection","page":1,"totalPages":1,"columns":[{"name":"x","origin":null}],"rows":[[${value}]]}\nRELATION_JSON_END\nRESULT_MESSAGE\nOK\nEND\n`;
 
-test("a ; within a text ends nothing, several statements come in a packet and one over several", async () => {
+test("a ; in a string ends nothing; a packet may contain several statements, and a statement several packets", async () => {
   await using scene = await startSql();
-  assert.equal(await scene.said("alaivo 'a;b' x; ;alaivo\n 2 x;"), page('"a;b"') + page("2.0"));
+  assert.equal(await scene.exchange("alaivo 'a;b' x; ;alaivo\n 2 x;"), page('"a;b"') + page("2.0"));
   assert.equal(
-    await scene.said(`select 'it''s; \\'; "' x;select "';" x`),
+    await scene.exchange(`select 'it''s; \\'; "' x;select "';" x`),
     page(`"it's; '; \\""`) + page(`"';"`),
   );
   using client = await RawClient.open(scene.port);
   for (const byte of "alaivo 'é;' x;") client.send(bytesOfText(byte));
-  const due = bytesOfText(page('"é;"'));
-  assert.equal(await client.read(due.length), due);
+  const expected = bytesOfText(page('"é;"'));
+  assert.equal(await client.read(expected.length), expected);
 });
 
-test("what has no ; behind it is carried out when the client has sent its last byte, and nothing else is", async () => {
+test("a statement without ; is executed when the client has ended its stream", async () => {
   await using scene = await startSql();
-  assert.equal(await scene.said("alaivo 3 x"), page("3.0"));
-  assert.equal(await scene.said("alaivo 3 x;\n \n"), page("3.0"));
-  assert.match(await scene.said("alaivo 'tsy;"), /^RESULT_MESSAGE\nHadisoana : .*toerana 8.*\nEND\n$/);
+  assert.equal(await scene.exchange("alaivo 3 x"), page("3.0"));
+  assert.equal(await scene.exchange("alaivo 3 x;\n \n"), page("3.0"));
+  assert.match(await scene.exchange("alaivo 'tsy;"), /^RESULT_MESSAGE\nHadisoana : .*toerana 8.*\nEND\n$/);
 });
 
-test("several statements in a packet, blanks and line breaks are as the original has them", async () => {
+test("several statements in a packet, spaces and line breaks are handled as by the original", async () => {
   await using scene = await startSql();
   const steps = scenarios.find(({ name }) => name === "framing")?.steps ?? [];
-  // The remaining steps have a `;` within a text, or an invalid statement, whose error names the position.
+  // The remaining steps have a `;` in a string, or an invalid statement, whose error names the position.
   for (const number of [0, 1, 2, 7])
-    assert.equal(await scene.said(steps[number]?.send ?? ""), steps[number]?.expect);
+    assert.equal(await scene.exchange(steps[number]?.send ?? ""), steps[number]?.expect);
   for (const number of [4, 5, 6])
     assert.match(
-      await scene.said(steps[number]?.send ?? ""),
+      await scene.exchange(steps[number]?.send ?? ""),
       /^RESULT_MESSAGE\nHadisoana : .*(?:andalana \d, toerana|line \d, column) \d.*\nEND\n$/,
     );
 });
 
-test("a connection may ask for larger pages", async () => {
+test("a connection may request larger pages", async () => {
   await using scene = await startSql();
   const rows = Array.from({ length: 45 }, (_, n) => `(${n})`).join(",");
   const make = `create database d;use d;create table t (n number);insert into t values ${rows};`;
-  assert.equal((await scene.said(`${make}select * from t;`)).match(/^RELATION_JSON_PAGE/gm)?.length, 3);
-  const answer = await scene.said("use d;pages 100;select * from t;");
+  assert.equal((await scene.exchange(`${make}select * from t;`)).match(/^RELATION_JSON_PAGE/gm)?.length, 3);
+  const answer = await scene.exchange("use d;pages 100;select * from t;");
   assert.deepEqual(answer.match(/^RELATION_JSON_PAGE.*/gm), ["RELATION_JSON_PAGE 1/1"]);
-  assert.match(await scene.said("use d;pages 0;"), /Hadisoana/);
+  assert.match(await scene.exchange("use d;pages 0;"), /Hadisoana/);
 });
 
-test("a line END in what is sent or kept cannot break a frame", async () => {
+test("a line END in a statement or in data cannot break a frame", async () => {
   await using scene = await startSql();
-  assert.equal(frames(await scene.said("alaivo 1 #rehefa 1=1 x\nEND\ny;")), 1);
-  assert.equal(frames(await scene.said("select 'a\nEND\nb' x;select `\nEND\n;")), 2);
-  const answer = await scene.said(
+  assert.equal(frames(await scene.exchange("alaivo 1 #rehefa 1=1 x\nEND\ny;")), 1);
+  assert.equal(frames(await scene.exchange("select 'a\nEND\nb' x;select `\nEND\n;")), 2);
+  const answer = await scene.exchange(
     "manamboara tahiry d;ampiasao d;manamboara efitra e (TANISA('\nEND\n'));manamboara tabilao t (k e);manampia ao@ t (k) sanda ('\nEND\nx');",
   );
   assert.equal(frames(answer), 5);
 });
 
-test("a refused USE changes nothing, and each connection has a database of its own", async () => {
+test("a refused USE changes nothing, and each connection has its own database", async () => {
   await using scene = await startSql();
-  const answer = await scene.said("create database d;use d;use e;create table t (k number);show tables;");
+  const answer = await scene.exchange("create database d;use d;use e;create table t (k number);show tables;");
   assert.match(answer, /Hadisoana : there is no database e\n/);
   assert.match(answer, /"rows":\[\["t"\]\]/);
-  assert.match(await scene.said("show tables;"), /no database is chosen/);
+  assert.match(await scene.exchange("show tables;"), /no database is chosen/);
 });
 
-test("--sql-language says in English what was done", async () => {
+test("--sql-language selects English messages", async () => {
   await using scene = await startSql({ language: "en" });
-  const answer = await scene.said(
+  const answer = await scene.exchange(
     "create database d;use d;create table t (k number);insert into t values (1),(2);drop table t;",
   );
-  const due = ["database d is made", "database d is chosen", "table t is made", "2 rows", ""];
-  assert.equal(answer, due.map((text) => `RESULT_MESSAGE\n${text}\nEND\n`).join(""));
+  const expected = ["database d is made", "database d is chosen", "table t is made", "2 rows", ""];
+  assert.equal(answer, expected.map((text) => `RESULT_MESSAGE\n${text}\nEND\n`).join(""));
 });
 
-test("who has to log in says name and password first, and may then do what his rules say", async () => {
+test("a client that must log in sends name and password first, and then has the rights of its user", async () => {
   const users = [
     "user default off",
     "user shop on >secret ~sql:shop ~sql:shop:* +@sql",
     "user voila on >voil\xc3\xa0 +@sql",
   ];
   await using scene = await startSql({ users });
-  assert.match(await scene.said("alaivo 1;"), /Hadisoana : Midira aloha/);
-  assert.match(await scene.said("login shop wrong;alaivo 1;"), /Diso ny anarana.*[\s\S]*Midira aloha/);
-  const answer = await scene.said(
+  assert.match(await scene.exchange("alaivo 1;"), /Hadisoana : Midira aloha/);
+  assert.match(await scene.exchange("login shop wrong;alaivo 1;"), /Diso ny anarana.*[\s\S]*Midira aloha/);
+  const answer = await scene.exchange(
     "login shop secret;create database shop;use shop;create table t (k number);select * from t;create database other;show databases;",
   );
-  const told = [...answer.matchAll(/^RESULT_MESSAGE\n(.*)$/gm)].map(([, text]) => text);
+  const replies = [...answer.matchAll(/^RESULT_MESSAGE\n(.*)$/gm)].map(([, text]) => text);
   assert.deepEqual(
-    told.slice(0, 5).map((text) => text?.startsWith("Hadisoana")),
+    replies.slice(0, 5).map((text) => text?.startsWith("Hadisoana")),
     [false, false, false, false, false],
   );
   assert.ok(
-    told.slice(5).every((text) => text?.startsWith("Hadisoana : Tsy mahazo")),
+    replies.slice(5).every((text) => text?.startsWith("Hadisoana : Tsy mahazo")),
     answer,
   );
-  assert.match(await scene.said("login voila voil\xc3\xa0;"), /Tafiditra/);
+  assert.match(await scene.exchange("login voila voil\xc3\xa0;"), /Tafiditra/);
   const long = `select '${"x".repeat(5000)}' x;`;
-  assert.match(await scene.said(long), /Lava loatra/);
-  assert.match(await scene.said(`login shop secret;${long}`), /Tafiditra[\s\S]*"rows":\[\["x{5000}"\]\]/);
-  assert.match(await scene.said(`login shop wrong;${long}`), /Diso ny anarana[\s\S]*Lava loatra/);
+  assert.match(await scene.exchange(long), /Lava loatra/);
+  assert.match(await scene.exchange(`login shop secret;${long}`), /Tafiditra[\s\S]*"rows":\[\["x{5000}"\]\]/);
+  assert.match(await scene.exchange(`login shop wrong;${long}`), /Diso ny anarana[\s\S]*Lava loatra/);
 });
 
-test("relations that no string holds are refused, in pages of any size", async () => {
+test("relations that exceed the maximum string length are refused, with pages of any size", async () => {
   await using scene = await startSql();
   // Each page repeats the column's name.
   const name = "n".repeat(2_000_000);
   const rows = Array.from({ length: 400 }, (_, i) => `(${i})`).join();
-  const answer = await scene.said(
+  const answer = await scene.exchange(
     `create database d;use d;create table t (k number);insert into t values ${rows};pages 1;select k as ${name} from t;select 1;`,
   );
   assert.match(answer, /Lava loatra ny valiny[\s\S]*\[\[1\.0\]\]/);
 });
 
-test("while memory is full rows are read and not added", async () => {
+test("while memory is full rows can be read but not added", async () => {
   await using scene = await startSql({ memory: FULL });
   assert.match(
-    await scene.said("create database d;alaivo 1;"),
+    await scene.exchange("create database d;alaivo 1;"),
     /Hadisoana : Feno ny[\s\S]*"rows":\[\[1\.0\]\]/,
   );
 });
 
-test("statements and answers are bounded, and a browser's requests end the connection", async () => {
+test("statements and answers are limited, and a browser's request ends the connection", async () => {
   await using scene = await startSql({ limits: { maxOutputBytes: 4096 } });
   assert.match(
-    await scene.said(`select '${"x".repeat(4096)}';select 1;`),
+    await scene.exchange(`select '${"x".repeat(4096)}';select 1;`),
     /Lava loatra ny valiny[\s\S]*\[\[1\.0\]\]/,
   );
   assert.match(
-    await scene.said(`select 1;select '${"x".repeat(STATEMENT_BYTES_MAX)}';select 1;`),
+    await scene.exchange(`select 1;select '${"x".repeat(STATEMENT_BYTES_MAX)}';select 1;`),
     /\[\[1\.0\]\][\s\S]*Lava loatra ny fanontaniana\nEND\n$/,
   );
-  const refusal = await scene.said("POST / HTTP/1.1\r\nHost: here\r\n\r\n;create database d;");
+  const refusal = await scene.exchange("POST / HTTP/1.1\r\nHost: here\r\n\r\n;create database d;");
   assert.match(refusal, /^HTTP\/1\.1 400 [\s\S]*\r\n\r\nthis port serves SQL \(--sql\).*\n$/);
-  assert.match(await scene.said("show databases;"), /"rows":\[\]/);
+  assert.match(await scene.exchange("show databases;"), /"rows":\[\]/);
 });
 
-test("what is recorded is there for Redis clients and after a restart", async () => {
+test("recorded data is available to Redis clients and after a restart", async () => {
   using folder = makeFolder();
   const args = ["--data", folder.path, "--sql", "0", "--resp", "0"];
   {
@@ -182,10 +182,10 @@ test("what is recorded is there for Redis clients and after a restart", async ()
   assert.match(JSON.stringify(reply), /"bytes":"1"/);
 });
 
-test("a long query holds no other connection up, and reads the rows that there were when it began", async () => {
+test("a long query blocks no other connection, and returns the rows that existed when it began", async () => {
   await using scene = await startSql({ language: "en" });
   const rows = Array.from({ length: 1300 }, (_, i) => `(${i})`).join();
-  await scene.said(`create database d;use d;create table t (k number);insert into t values ${rows};`);
+  await scene.exchange(`create database d;use d;create table t (k number);insert into t values ${rows};`);
   using long = await RawClient.open(scene.port);
   using short = await RawClient.open(scene.port);
   const change = "use d;delete from t where k > 9;insert into t values (-1);select count(*) n from t;";

@@ -1,4 +1,4 @@
-/** Runs the redis-cli lines of docs/sql.md in order at one daemon: each prints what the page says. */
+/** Runs the redis-cli lines of docs/sql.md in order on one daemon: each prints what the page shows. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -23,7 +23,7 @@ function examples(): readonly (readonly [command: string, answer: string])[] {
     });
 }
 
-test("redis-cli prints what docs/sql.md says", async () => {
+test("redis-cli prints what docs/sql.md shows", async () => {
   const port = await freePort();
   await using _ = await startDaemon(["-p", "0", "--resp", String(port)]);
   const all = examples();

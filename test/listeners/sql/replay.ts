@@ -1,6 +1,6 @@
 /**
- * Replays recorded conversations with a server of the line protocol or a proxy to one, and compares frames byte for
- * byte.
+ * Replays recorded conversations with a server of the line protocol, or a proxy in front of one, and compares frames
+ * byte for byte.
  */
 import assert from "node:assert/strict";
 import { bytesOfText } from "../../../protocol/byte-string.js";
@@ -10,9 +10,9 @@ import { RawClient } from "../../support/raw-client.js";
 
 export interface ReplayedStep extends Step {
   readonly scenario: string;
-  /** The step's index, from 0. */
+  /** The index of the step, from 0. */
   readonly number: number;
-  /** The recipient: `server`, `lb`, `cache`, `cache_small`, or a server of these. */
+  /** The recipient: `server`, `lb`, `cache`, `cache_small`, or one of their servers. */
   readonly at: string;
 }
 
@@ -21,9 +21,9 @@ export interface Replayed {
   port(step: ReplayedStep): number;
   /** Empties the servers. */
   empty(): Promise<void>;
-  /** Runs ahead of a step. */
+  /** Called before a step. */
   before?(step: ReplayedStep): void;
-  /** Runs after a step's answer. */
+  /** Called after a step is answered. */
   after?(step: ReplayedStep): void;
 }
 
@@ -33,11 +33,11 @@ const different = new Set(
   ),
 );
 
-/** Returns whether a text in a statement does not end: it would swallow what follows, so such steps are skipped. */
+/** Returns whether a string in a statement does not end. It would include all later text, so such steps are skipped. */
 const isOpen = (statement: string) =>
   (statement.match(/'/g)?.length ?? 0) % 2 === 1 && !statement.includes('"');
 
-/** Replays the steps. @returns how many were compared */
+/** Replays the steps. @returns the number of compared steps */
 export async function replay(replayed: Replayed): Promise<number> {
   const clients = new Map<string, RawClient>();
   let compared = 0;
@@ -48,17 +48,17 @@ export async function replay(replayed: Replayed): Promise<number> {
       for (const [number, step] of steps.entries()) {
         const { send, expect, conn = "" } = step;
         if (send === undefined || expect === undefined || isOpen(send)) continue;
-        const whole = { ...step, scenario, number, at: step.target ?? target };
-        replayed.before?.(whole);
+        const replayedStep = { ...step, scenario, number, at: step.target ?? target };
+        replayed.before?.(replayedStep);
         const key = `${scenario} ${conn} ${step.target ?? ""}`;
-        const client = clients.get(key) ?? (await RawClient.open(replayed.port(whole)));
+        const client = clients.get(key) ?? (await RawClient.open(replayed.port(replayedStep)));
         clients.set(key, client);
         const answer = await frameOf(client, send);
-        replayed.after?.(whole);
+        replayed.after?.(replayedStep);
         if (different.has(`${scenario} ${number}`)) continue;
         compared++;
-        const due = unordered(bytesOfText(expect), send);
-        assert.equal(unordered(answer, send), due, `${scenario} ${number}: ${send}`);
+        const expected = unordered(bytesOfText(expect), send);
+        assert.equal(unordered(answer, send), expected, `${scenario} ${number}: ${send}`);
       }
     }
     return compared;
@@ -67,7 +67,7 @@ export async function replay(replayed: Replayed): Promise<number> {
   }
 }
 
-/** Sorts the rows where their order means nothing. */
+/** Sorts the rows if their order has no meaning. */
 function unordered(answer: string, statement: string): string {
   if (!/asehoy|vondrona/i.test(statement)) return answer;
   return answer.replace(

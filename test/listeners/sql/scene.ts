@@ -1,4 +1,4 @@
-/** Starts an SQL listener in the test's own process, on a memory of its own. */
+/** Starts an SQL listener in the test process, with its own memory. */
 import type { DaemonFace } from "../../../listeners/daemon-face.js";
 import { SqlListener } from "../../../listeners/sql/sql-listener.js";
 import type { SqlLanguage } from "../../../listeners/sql/sql-messages.js";

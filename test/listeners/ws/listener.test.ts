@@ -16,7 +16,7 @@ import { closedOf, MessageLine, openClient, openSocket, pair, startWs } from "./
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-test("what is signed is answered as on TCP, and both see one database", async () => {
+test("signed envelopes are answered as on TCP, with the same database", async () => {
   await using daemon = await startWs();
   using page = await openClient(daemon.wsPort);
   using other = await EnvelopeClient.open(daemon.port, pair);
@@ -29,7 +29,7 @@ test("what is signed is answered as on TCP, and both see one database", async ()
   assert.equal(refused.kind === "refused" && refused.code, "skew");
 });
 
-test("messages may be cut as one likes, and answers are as long as they are", async () => {
+test("messages may be split anywhere, and answers may have any length", async () => {
   await using daemon = await startWs();
   using page = await openClient(daemon.wsPort);
   const long = "x".repeat(3 * MIB);
@@ -38,24 +38,24 @@ test("messages may be cut as one likes, and answers are as long as they are", as
   assert.equal((await page.next())?.kind, "result");
   const two = [page.sign([["STRLEN", "k"]]), page.sign([["GET", "k"]])];
   page.raw.send(two.map((one) => one.frame).join(""));
-  const said = [await page.next(), await page.next()];
+  const answers = [await page.next(), await page.next()];
   assert.deepEqual(
-    said.map((one) => one?.kind),
+    answers.map((one) => one?.kind),
     ["result", "result"],
   );
-  // Pieces of one message, as browsers may send a long one.
+  // Fragments of one message, as browsers may send a long one.
   const pieces = Buffer.from(page.sign([["PING"]]).frame, "latin1");
   for (const at of pieces.keys())
     page.raw.socket.send(pieces.subarray(at, at + 1), { fin: at === pieces.length - 1 });
   assert.equal((await page.next())?.kind, "result");
 });
 
-const BAD: readonly [what: string, send: (socket: WebSocket) => void, code: number, detail: RegExp][] = [
+const BAD: readonly [title: string, send: (socket: WebSocket) => void, code: number, detail: RegExp][] = [
   ["a text message", (socket) => socket.send("ds2:4:"), 1003, /text message/],
   ["a message that is too long", (socket) => socket.send(Buffer.alloc(70 * KIB)), 1009, /size exceeded/],
   ["too many pieces of a message", (socket) => pieces(socket, 2000), 1008, /fragments/],
   ["a frame of version 1", (socket) => socket.send(Buffer.from("ds:5:PING\0")), 1000, /"ds2:"/],
-  ["a frame that is none", (socket) => socket.send(Buffer.from("GET /")), 1000, /"ds2:"/],
+  ["an invalid frame", (socket) => socket.send(Buffer.from("GET /")), 1000, /"ds2:"/],
   [
     "an announced frame that is too long",
     (socket) => socket.send(Buffer.from("ds2:70000:")),
@@ -68,8 +68,8 @@ function pieces(socket: WebSocket, count: number): void {
   for (let i = 0; i < count; i++) socket.send(Buffer.alloc(1), { fin: false });
 }
 
-for (const [what, send, code, detail] of BAD) {
-  test(`${what} closes the connection, and the log says why`, async () => {
+for (const [title, send, code, detail] of BAD) {
+  test(`${title} closes the connection, and the log names the reason`, async () => {
     await using daemon = await startWs({ limits: { maxRequestBytes: 64 * KIB } });
     const socket = await openSocket(daemon.wsPort);
     send(socket);
@@ -81,7 +81,7 @@ for (const [what, send, code, detail] of BAD) {
   });
 }
 
-test("messages are not deflated for a client that asks for it", async () => {
+test("messages are not compressed for a client that requests it", async () => {
   await using daemon = await startWs();
   using page = await openClient(daemon.wsPort);
   assert.equal(page.raw.socket.extensions, "");
@@ -89,20 +89,20 @@ test("messages are not deflated for a client that asks for it", async () => {
   assert.deepEqual(await page.replies([["GET", "k"]]), [{ kind: "bulk", bytes: "x".repeat(MIB) }]);
 });
 
-const NO_FRAMES: readonly [what: string, bytes: readonly number[], code: number][] = [
+const NO_FRAMES: readonly [title: string, bytes: readonly number[], code: number][] = [
   ["reserved bits", [0xff, 0xff, 0xff, 0xff], 1002],
   ["a frame that is not masked", [0x82, 0x01, 0x00], 1002],
-  ["an opcode that is none", [0x83, 0x80, 0, 0, 0, 0], 1002],
-  ["a deflated frame where nothing is deflated", [0xc2, 0x80, 0, 0, 0, 0], 1002],
+  ["an unknown opcode", [0x83, 0x80, 0, 0, 0, 0], 1002],
+  ["a compressed frame without negotiated compression", [0xc2, 0x80, 0, 0, 0, 0], 1002],
   ["a ping in pieces", [0x09, 0x80, 0, 0, 0, 0], 1002],
   ["a ping that is too long", [0x89, 0xfe, 0x00, 0x7e, 0, 0, 0, 0], 1002],
-  ["the end of a message that has not begun", [0x80, 0x80, 0, 0, 0, 0], 1002],
+  ["a continuation without a message", [0x80, 0x80, 0, 0, 0, 0], 1002],
   ["a length of 2^62", [0x82, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0], 1009],
-  ["a close with half a code", [0x88, 0x81, 0, 0, 0, 0, 0x03], 1002],
+  ["a close frame with half a code", [0x88, 0x81, 0, 0, 0, 0, 0x03], 1002],
 ];
 
-for (const [what, bytes, code] of NO_FRAMES) {
-  test(`${what} closes the connection, and nobody else's`, async () => {
+for (const [title, bytes, code] of NO_FRAMES) {
+  test(`${title} closes only its own connection`, async () => {
     await using daemon = await startWs();
     using page = await openClient(daemon.wsPort);
     const socket = await openSocket(daemon.wsPort);
@@ -114,19 +114,19 @@ for (const [what, bytes, code] of NO_FRAMES) {
   });
 }
 
-test("a client that takes no answers is served no further, and closed when it has taken none for --idle-timeout", async () => {
+test("a client that reads no answers is served no further, and disconnected if it reads nothing for --idle-timeout", async () => {
   await using daemon = await startWs({ limits: { idleTimeout: 5000 } });
   using page = await openClient(daemon.wsPort);
   await page.replies([["SET", "k", "x".repeat(4 * MIB)]]);
   page.raw.socket.pause();
-  const asked = 64;
-  for (let i = 0; i < asked; i++) page.raw.send(page.sign([["GET", "k"]]).frame);
+  const requests = 64;
+  for (let i = 0; i < requests; i++) page.raw.send(page.sign([["GET", "k"]]).frame);
   await until("it is closed", () => daemon.log.some(({ reason }) => reason === "output-stuck"));
   const held = daemon.log.find(({ reason }) => reason === "output-stuck")?.["detail"];
-  assert.ok(Number.parseInt(String(held), 10) < (asked / 4) * 4 * MIB, `${held}`);
+  assert.ok(Number.parseInt(String(held), 10) < (requests / 4) * 4 * MIB, `${held}`);
 });
 
-test("a message that does not come whole within --idle-timeout closes the connection", async () => {
+test("a message that is incomplete after --idle-timeout closes the connection", async () => {
   await using daemon = await startWs({ limits: { idleTimeout: 200 } });
   const socket = await openSocket(daemon.wsPort);
   socket.send(Buffer.alloc(10), { fin: false });
@@ -134,7 +134,7 @@ test("a message that does not come whole within --idle-timeout closes the connec
   assert.ok(daemon.log.some(({ reason }) => reason === "frame-unfinished"));
 });
 
-test("unfinished messages count as what strangers hold, and the slowest go", async () => {
+test("incomplete messages count towards the limit of unauthenticated clients, and the slowest are dropped", async () => {
   await using daemon = await startWs({ limits: { maxRequestBytes: 64 * KIB, maxUnprovenBytes: 128 * KIB } });
   using page = await openClient(daemon.wsPort);
   await page.replies([["PING"]]);
@@ -142,26 +142,26 @@ test("unfinished messages count as what strangers hold, and the slowest go", asy
   let closed = 0;
   for (const socket of sockets) socket.on("close", () => closed++);
   for (const socket of sockets) socket.send(Buffer.alloc(30 * KIB), { fin: false });
-  await until("it is too much", () => daemon.log.some(({ reason }) => reason === "too-much-buffered"));
-  await until("the slowest are gone", () => closed >= 16);
+  await until("the limit is exceeded", () => daemon.log.some(({ reason }) => reason === "too-much-buffered"));
+  await until("the slowest clients are disconnected", () => closed >= 16);
   assert.deepEqual(await page.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
   for (const socket of sockets) socket.terminate();
 });
 
-test("who answers heartbeats stays; who has proved nothing goes when he is silent, and so does who does not answer", async () => {
+test("a client that answers heartbeats stays; a silent client that has proved nothing is disconnected, and so is one that does not answer", async () => {
   await using daemon = await startWs({ limits: { idleTimeout: 2000, wsPing: 100 } });
   using page = await openClient(daemon.wsPort);
   await page.replies([["PING"]]);
-  const stranger = await openSocket(daemon.wsPort);
-  const deaf = new WebSocket(`ws://127.0.0.1:${daemon.wsPort}/`, { autoPong: false });
-  await once(deaf, "open");
-  using proven = await EnvelopeClient.over(new MessageLine(deaf), pair);
+  const unauthenticated = await openSocket(daemon.wsPort);
+  const unresponsive = new WebSocket(`ws://127.0.0.1:${daemon.wsPort}/`, { autoPong: false });
+  await once(unresponsive, "open");
+  using proven = await EnvelopeClient.over(new MessageLine(unresponsive), pair);
   await proven.replies([["PING"]]);
-  await Promise.all([closedOf(stranger), once(deaf, "close")]);
+  await Promise.all([closedOf(unauthenticated), once(unresponsive, "close")]);
   assert.deepEqual(await page.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
 });
 
-test("more clients than --max-connections: those that have proved nothing give way, and nobody else", async () => {
+test("above --max-connections only clients that have proved nothing are disconnected", async () => {
   // Both ends are in this process, which may have 20,000 files open.
   const most = amount(100, 9_900);
   await using daemon = await startWs({ limits: { maxConnections: most } });
@@ -175,7 +175,7 @@ test("more clients than --max-connections: those that have proved nothing give w
   for (const socket of sockets) socket.terminate();
 });
 
-test("units, connections and refusals are counted as of ws", async () => {
+test("units, connections and refusals are counted for ws", async () => {
   const counted: string[] = [];
   const observer: Observer = {
     ...NOBODY,
@@ -190,18 +190,18 @@ test("units, connections and refusals are counted as of ws", async () => {
   assert.deepEqual(counted, ["1 at ws", "2 served at ws", "wrong-cluster at ws"]);
 });
 
-test("a daemon that stops answers what has come, and says good-bye", async () => {
+test("a daemon that stops answers received requests, and sends a close frame", async () => {
   const daemon = await startWs();
   using page = await openClient(daemon.wsPort);
   const { frame } = page.sign([["INCR", "n"]]);
   page.raw.send(frame);
   assert.equal((await page.next())?.kind, "result");
-  const gone = closedOf(page.raw.socket);
+  const closed = closedOf(page.raw.socket);
   await daemon[Symbol.asyncDispose]();
-  assert.equal((await gone).code, 1000);
+  assert.equal((await closed).code, 1000);
 });
 
-/** The package's types do not name it. */
+/** The package's types do not declare it. */
 const { Receiver } = ws as unknown as { readonly Receiver: { readonly prototype: object } };
 
 const THROWING: readonly [where: string, object: object, method: string][] = [
@@ -210,7 +210,7 @@ const THROWING: readonly [where: string, object: object, method: string][] = [
 ];
 
 for (const [where, object, method] of THROWING)
-  test(`an exception in ${where} closes the connection whose bytes caused it, and nothing else`, async (context) => {
+  test(`an exception in ${where} closes the connection that caused it, and nothing else`, async (context) => {
     await using daemon = await startWs();
     using served = await openClient(daemon.wsPort);
     assert.equal((await served.exchange(served.sign([["PING"]]).frame)).kind, "result");
@@ -227,7 +227,7 @@ for (const [where, object, method] of THROWING)
     assert.equal((await served.exchange(served.sign([["PING"]]).frame)).kind, "result");
   });
 
-test("an exception while a client asks to change over closes its connection, and nothing else", async (context) => {
+test("an exception during a client's upgrade closes its connection, and nothing else", async (context) => {
   await using daemon = await startWs();
   const raw = connect(daemon.wsPort, "127.0.0.1");
   raw.resume();

@@ -18,7 +18,7 @@ const headOf = (more: string) =>
   "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
   `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: dbsync2\r\n${more}\r\n`;
 
-/** Returns the head of a masked message with a mask of zeros. @param bytes  its length */
+/** Returns the head of a message that is masked with zeros. @param bytes  the length of the message */
 function announced(bytes: number): Buffer {
   const head = Buffer.alloc(14);
   head.set([BINARY, MASKED | LONG]);
@@ -40,8 +40,8 @@ async function withClient(
     socket.on("error", () => {});
   });
   await listenAtFreePort(server);
-  const place = server.address();
-  const client = connect(typeof place === "object" ? (place?.port ?? 0) : 0, "127.0.0.1");
+  const address = server.address();
+  const client = connect(typeof address === "object" ? (address?.port ?? 0) : 0, "127.0.0.1");
   try {
     client.write(headOf(more));
     const [welcome] = await once(client, "data");
@@ -58,16 +58,16 @@ async function withClient(
   }
 }
 
-// Lengths of the head that let a frame begin at each offset.
+// Lengths of the head with which a frame begins at each offset.
 for (const padding of [0, 1, 2, 3])
-  test(`a client that has changed over has begun no message, and one that it begins is counted (${padding})`, () =>
+  test(`after the upgrade a client has no incomplete message, and one that it begins is counted (${padding})`, () =>
     withClient(`X: ${"x".repeat(padding)}\r\n`, async (socket, write, received) => {
       assert.deepEqual([socket.isMidMessage, socket.unfinishedBytes], [false, 0]);
       write(announced(8 * MIB));
-      // Looks like many complete, empty messages.
+      // These bytes look like many complete, empty messages.
       const empty = Buffer.alloc(4 * MIB, Buffer.from([BINARY, 0]));
       write(empty);
-      await until("it has come", () => socket.unfinishedBytes >= empty.length);
+      await until("the frame has arrived", () => socket.unfinishedBytes >= empty.length);
       assert.ok(socket.isMidMessage);
       write(empty);
       await until("it is whole", () => received() === 8 * MIB);

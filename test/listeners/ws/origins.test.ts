@@ -1,4 +1,6 @@
-/** Tests which pages may connect, by what a browser sends, including what a hostile page could make it send. */
+/**
+ * Tests which pages may connect, according to what a browser sends, including what a hostile page could make it send.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -19,7 +21,7 @@ const LOCAL: readonly [origin: string | undefined, host: string | undefined, isI
   ["http://127.0.0.1.evil.example", "127.0.0.1:1180", false],
   ["http://evil.example/?http://localhost", "127.0.0.1:1180", false],
   ["http://localhost@evil.example", "127.0.0.1:1180", false],
-  // DNS rebinding: the page has pointed its own name to this address.
+  // DNS rebinding: the page has made its own name resolve to this address.
   ["http://evil.example:1180", "evil.example:1180", false],
   ["http://localhost:8080", "evil.example:1180", false],
   // A file, or a frame that a hostile page has sandboxed.
@@ -30,15 +32,15 @@ const LOCAL: readonly [origin: string | undefined, host: string | undefined, isI
   ["http://10.0.0.1", "127.0.0.1:1180", false],
 ];
 
-for (const [origin, host, isIn] of LOCAL) {
-  test(`on loopback, unnamed: ${origin} at ${host} is ${isIn ? "" : "not "}let in`, () => {
-    assert.equal(isWelcome({ origin, host }, [], "127.0.0.1"), isIn);
+for (const [origin, host, isAccepted] of LOCAL) {
+  test(`on loopback without named sites: ${origin} with the host ${host} is ${isAccepted ? "accepted" : "refused"}`, () => {
+    assert.equal(isWelcome({ origin, host }, [], "127.0.0.1"), isAccepted);
   });
 }
 
-test("off loopback no page is let in unless its site is named, and then that one alone", () => {
-  const asked = { origin: "http://localhost:8080", host: "localhost" };
-  assert.equal(isWelcome(asked, [], "10.0.0.1"), false);
+test("on other addresses than loopback only pages of named sites are accepted", () => {
+  const request = { origin: "http://localhost:8080", host: "localhost" };
+  assert.equal(isWelcome(request, [], "10.0.0.1"), false);
   assert.equal(isWelcome({ origin: undefined, host: "10.0.0.1" }, [], "10.0.0.1"), true);
   const named = ["https://shop.example"];
   const from = (origin: string) => isWelcome({ origin, host: "ws.shop.example" }, named, "10.0.0.1");
@@ -50,10 +52,10 @@ test("off loopback no page is let in unless its site is named, and then that one
   );
   assert.equal(from("https://a.shop.example"), false);
   // A list of named sites replaces the loopback default.
-  assert.equal(isWelcome(asked, named, "127.0.0.1"), false);
+  assert.equal(isWelcome(request, named, "127.0.0.1"), false);
 });
 
-test("a page from elsewhere is told 403, is in the log with its site, and nothing else is lost", async () => {
+test("a page of another site receives 403, and is logged with its site", async () => {
   await using daemon = await startWs();
   assert.equal(await statusOf(daemon.wsPort, { origin: "https://evil.example" }), 403);
   const line = daemon.log.find(({ reason }) => reason === "wrong-origin");
@@ -62,34 +64,34 @@ test("a page from elsewhere is told 403, is in the log with its site, and nothin
   assert.equal(await statusOf(daemon.wsPort, {}), 101);
 });
 
-test("a site that was named may connect", async () => {
+test("a named site may connect", async () => {
   await using daemon = await startWs({ ws: { wsOrigins: ["https://shop.example"] } });
   assert.equal(await statusOf(daemon.wsPort, { origin: "https://shop.example" }), 101);
   assert.equal(await statusOf(daemon.wsPort, { origin: "http://localhost" }), 403);
 });
 
-for (const [what, request, status] of [
+for (const [title, request, status] of [
   ["a plain request", "GET / HTTP/1.1\r\nhost: a\r\n\r\n", 426],
   [
-    "a version of WebSocket that is none",
+    "an unknown version of WebSocket",
     "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
     400,
   ],
-  ["what is no protocol's", "abcd:4:abcd\r\n\r\n", 400],
+  ["bytes of no known protocol", "abcd:4:abcd\r\n\r\n", 400],
   ["a head that is too long", `GET / HTTP/1.1\r\nx: ${"x".repeat(9000)}\r\n\r\n`, 431],
 ] as const) {
-  test(`${what} is answered ${status}, and closed`, async () => {
+  test(`${title} is answered with ${status}, and the connection is closed`, async () => {
     await using daemon = await startWs();
     const raw = connect(daemon.wsPort, "127.0.0.1");
-    let said = "";
-    raw.on("data", (chunk) => (said += chunk));
+    let answer = "";
+    raw.on("data", (chunk) => (answer += chunk));
     raw.write(request);
     await once(raw, "close");
-    assert.equal(said.split(" ")[1], String(status));
+    assert.equal(answer.split(" ")[1], String(status));
   });
 }
 
-test("who says nothing, or half of a request, is let go after --idle-timeout", async () => {
+test("a client that sends nothing, or half a request, is disconnected after --idle-timeout", async () => {
   await using daemon = await startWs({ limits: { idleTimeout: 200 } });
   const raws = ["", "GET / HT"].map((bytes) => {
     const raw = connect(daemon.wsPort, "127.0.0.1").on("data", () => {});

@@ -12,7 +12,7 @@ import { MessageLine, openClient, pair } from "./scene.js";
 
 const SERVING = "serving WebSocket clients";
 
-test("what a page writes is recorded and signed like everything else", async () => {
+test("a page's writes are recorded and signed like all others", async () => {
   using folder = makeFolder();
   const args = ["-s", pair.file, "--data", folder.path, "--ws", "0"];
   const portOf = async (daemon: Awaited<ReturnType<typeof startDaemon>>) =>
@@ -28,7 +28,7 @@ test("what a page writes is recorded and signed like everything else", async () 
   assert.deepEqual(await page.replies([["INCR", "n"]]), [{ kind: "integer", value: 2 }]);
 });
 
-test("with a certificate it speaks TLS, as the other port does", async () => {
+test("with a certificate the listener uses TLS, as the other port does", async () => {
   using folder = makeFolder();
   const { certificate, key, pem } = await writeCertificate(folder.path);
   const tls = ["--tls-cert", certificate, "--tls-key", key];
@@ -42,7 +42,7 @@ test("with a certificate it speaks TLS, as the other port does", async () => {
   assert.deepEqual(await page.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
 });
 
-test("over TLS, too, a client that takes no answers is served no further, and others are", {
+test("also over TLS, a client that reads no answers is served no further, and others are", {
   skip: skipUnlessFull,
 }, async () => {
   using folder = makeFolder();
@@ -58,12 +58,12 @@ test("over TLS, too, a client that takes no answers is served no further, and ot
   using slow = await open();
   await slow.replies([["SET", "k", "x".repeat(4 << 20)]]);
   slow.raw.socket.pause();
-  const asked = 64;
-  for (let i = 0; i < asked; i++) slow.raw.send(slow.sign([["GET", "k"]]).frame);
+  const requests = 64;
+  for (let i = 0; i < requests; i++) slow.raw.send(slow.sign([["GET", "k"]]).frame);
   using other = await open();
   assert.deepEqual(await other.replies([["STRLEN", "k"]]), [{ kind: "integer", value: 4 << 20 }]);
   const { detail } = await daemon.logged(({ reason }) => reason === "output-stuck");
-  assert.ok(Number.parseInt(String(detail), 10) < (asked / 4) * (4 << 20), `${detail}`);
+  assert.ok(Number.parseInt(String(detail), 10) < (requests / 4) * (4 << 20), `${detail}`);
   using again = await open();
   assert.deepEqual(await again.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
 });
@@ -79,8 +79,8 @@ const REFUSED: readonly [args: readonly string[], says: RegExp][] = [
   [["-s", pair.file, "-p", "7001", "--ws", "7001"], /--ws and -p both use port 7001/],
 ];
 
-for (const [args, says] of some(REFUSED, 2)) {
+for (const [args, pattern] of some(REFUSED, 2)) {
   test(`${args.filter((arg) => arg !== pair.file).join(" ")} does not start`, async () => {
-    await assert.rejects(startDaemon(args), says);
+    await assert.rejects(startDaemon(args), pattern);
   });
 }

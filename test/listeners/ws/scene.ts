@@ -1,4 +1,4 @@
-/** Starts a daemon with --ws in the test's own process, and clients of the package ws. */
+/** Starts a daemon with --ws in the test process, and clients of the package ws. */
 import { once } from "node:events";
 import { connect } from "node:net";
 import { type ClientOptions, WebSocket } from "ws";
@@ -72,7 +72,7 @@ export class MessageLine implements Line {
     this.socket.send(Buffer.from(bytes, "latin1"));
   }
 
-  /** Returns all that has arrived, once something has; "": the connection is closed. */
+  /** Returns all data that has arrived, once there is some; empty: the connection is closed. */
   async read(_least: number): Promise<string> {
     while (this.received === "" && this.socket.readyState !== WebSocket.CLOSED)
       await new Promise<void>((resolve) => {

@@ -8,8 +8,8 @@ function hear({ fold }: Subject) {
   const changes = new Changes(fold);
   const events: string[] = [];
   const keys: string[] = [];
-  changes.hearEvents({ event: (_, name, db, key) => events.push(`${db} ${name} ${key}`) });
-  changes.hearKeys({
+  changes.observeEvents({ event: (_, name, db, key) => events.push(`${db} ${name} ${key}`) });
+  changes.observeKeys({
     keyChanged: (db, key) => keys.push(`${db} ${key}`),
     allChanged: (dbs) => keys.push(`all of ${dbs === null ? "all" : [...dbs].join()}`),
   });
@@ -105,7 +105,7 @@ test("without listeners nothing is reported, and the state is unaffected", () =>
     subject.merge(entry("b", 20, ["LPUSH l b", "SPOP s", "INCR n"]), entry("a", 10, ["SADD s 1 2 3 4 5"]));
   assert.equal(reported.states[0].join(), plain.states[0].join());
   assert.notEqual(reported.fold.database.listener, null);
-  listening.changes.hearEvents(observer);
+  listening.changes.observeEvents(observer);
   listening.changes.forget(observer);
   assert.notEqual(reported.fold.database.listener, null);
   assert.equal(plain.fold.database.listener, null);

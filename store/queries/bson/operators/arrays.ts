@@ -53,7 +53,7 @@ function slice([value, first, second]: readonly Value[], scope: Scope, name: Byt
 function forEach(operand: Bson, scope: Scope, name: ByteString, body: "cond" | "in") {
   const spec = namedOperands(operand, name, ["input", body], ["as", ...(body === "cond" ? ["limit"] : [])]);
   const as = spec.get("as") ?? "this";
-  if (typeof as !== "string") throw new MongoFailure(9, `${name}: 'as' has to be a string`);
+  if (typeof as !== "string") throw new MongoFailure(9, `${name}: 'as' must be a string`);
   checkVariable(as);
   const element: Variable = { value: undefined };
   const inside = spec.get(body) as Bson;

@@ -1,6 +1,4 @@
-/**
- * Tests SCAN before a Redis Cluster: each master in turn, and an error where the one that sent the cursor is gone.
- */
+/** Tests SCAN on a Redis Cluster: the masters are scanned in turn, and a cursor is an error if its master is gone. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { slotOf } from "../../../../engine/backends/redis/cluster-slots.js";
@@ -32,7 +30,7 @@ async function page(masters: readonly RedisLink[], cursor: string): Promise<[str
 const KEYS = [["a", "b", "c"], [], ["d"], ["e", "f"]];
 const masters = KEYS.map((keys, index) => master(7000 + index, keys));
 
-test("a scan has the keys of all masters, also when another master joins them or they change their order", async () => {
+test("a scan returns the keys of all masters, even if a master joins or their order changes", async () => {
   const found: string[] = [];
   let cursor = "0";
   for (let pages = 0; pages === 0 || cursor !== "0"; pages++) {
@@ -45,17 +43,17 @@ test("a scan has the keys of all masters, also when another master joins them or
   assert.deepEqual(found.sort(), KEYS.flat());
 });
 
-test("a cursor of a master that is gone is an error, and so is what no master gave", async () => {
+test("a cursor is an error if its master is gone, or if no master issued it", async () => {
   const [first] = (await page(masters, "0")) as [string, string[]];
-  const [own, behind] = [masters.slice(1), masters.slice(0, 1)];
+  const [remaining, removed] = [masters.slice(1), masters.slice(0, 1)];
   const replica = master(8000, KEYS[0] as string[]);
-  for (const now of [own, [replica, ...own]])
+  for (const now of [remaining, [replica, ...remaining]])
     assert.match(String(await page(now, first)), /^ERR invalid cursor: the server/);
-  assert.equal((await page([...own, ...behind], first)).length, 2);
+  assert.equal((await page([...remaining, ...removed], first)).length, 2);
   assert.match(String(await page(masters, "7")), /^ERR invalid cursor: the server/);
 });
 
-test("masters whose addresses have one hash are told from each other", async () => {
+test("masters whose addresses have the same hash are distinguished", async () => {
   const byHash = new Map<number, number>();
   let pair: [number, number] | null = null;
   for (let port = 1024; pair === null; port++) {

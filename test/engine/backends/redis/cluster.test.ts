@@ -1,6 +1,6 @@
 /**
- * Tests -d redis-cluster with six real processes: slots, commands for all masters, slots that move, a master that is
- * killed.
+ * Tests -d redis-cluster with six real processes: slots, commands for all masters, slots that move, and a master that
+ * is killed.
  */
 import assert from "node:assert/strict";
 import { type AddressInfo, createServer } from "node:net";
@@ -20,10 +20,10 @@ import { askRedis, type Node, RedisCluster, textOf, until } from "../../../suppo
 import { CountingLoad } from "./failing-over.js";
 
 const OK = bulk("OK");
-/** A key of each master. */
+/** One key for each master. */
 const KEYS = ["b", "c", "a"] as const;
 
-function backendBefore(ports: readonly number[], more: { timeout?: number; waitReplicas?: number } = {}) {
+function backendFor(ports: readonly number[], more: { timeout?: number; waitReplicas?: number } = {}) {
   return redisCluster({
     specification: parseRedisGroup(`redis-cluster:${ports.map((port) => `127.0.0.1:${port}`).join(",")}`),
     timeout: 10_000,
@@ -40,7 +40,7 @@ describe("-d redis-cluster", () => {
 
   before(async () => {
     cluster = await RedisCluster.start();
-    backend = backendBefore(cluster.ports.slice(0, 2));
+    backend = backendFor(cluster.ports.slice(0, 2));
     await backend.start();
   });
   after(async () => {
@@ -48,13 +48,13 @@ describe("-d redis-cluster", () => {
     await cluster?.[Symbol.asyncDispose]();
   });
 
-  test("slots are Redis's own", async () => {
+  test("slots are the same as in Redis", async () => {
     const [{ port }] = cluster.nodes as [Node];
     for (const key of [...KEYS, "", "{user:7}.name", "a{}b{c}", "{", "x{{y}}z", "\xff\x00"])
       assert.deepEqual(await askRedis(port, "CLUSTER", "KEYSLOT", key), integer(slotOf(key)), key);
   });
 
-  test("each command goes to its key's master, whichever nodes were named", async () => {
+  test("each command is sent to the master of its key, whichever nodes were configured", async () => {
     assert.deepEqual(
       KEYS.map((key) => Math.floor((slotOf(key) * 3) / 16_384)),
       [0, 1, 2],
@@ -73,7 +73,7 @@ describe("-d redis-cluster", () => {
     await run("FLUSHALL");
   });
 
-  test("keys of several slots are refused, and the refusal names them", async () => {
+  test("a command with keys in several slots is refused, and the refusal names the keys", async () => {
     const outcome = await run("MSET", "a", "1", "b", "2");
     assert.ok(outcome.kind === "error");
     assert.match(outcome.text, /^CROSSSLOT .*a in 15495, b in 3300; a part of their names in braces/);
@@ -92,7 +92,7 @@ describe("-d redis-cluster", () => {
     await run("FLUSHALL");
   });
 
-  test("what is for all masters is done on all, and what is about one server is refused", async () => {
+  test("a command for all masters runs on all of them, and a command for a single server is refused", async () => {
     const names = Array.from({ length: 200 }, (_, i) => `key:${i}`);
     await Promise.all(names.map((name) => run("SET", name, "v")));
     assert.deepEqual(await run("DBSIZE"), integer(200));
@@ -113,7 +113,7 @@ describe("-d redis-cluster", () => {
     assert.equal(found.size, 200);
     const drawn = await run("RANDOMKEY");
     assert.ok(drawn.kind === "bulk" && names.includes(drawn.bytes));
-    // It flushes the commands ahead of it, not those after it, though the test waited for none.
+    // It flushes earlier commands, not later ones, although the test waited for none.
     const outcomes = await Promise.all([
       ...names.map((name) => run("SET", name, "w")),
       run("FLUSHALL"),
@@ -145,23 +145,23 @@ describe("-d redis-cluster", () => {
     await run("FLUSHALL");
   });
 
-  test("a script sends nothing to a server of its choice", async () => {
+  test("a script cannot redirect the daemon to a server of its choice", async () => {
     let visits = 0;
     const server = createServer(() => visits++);
     await listenAtFreePort(server);
     const { port } = server.address() as AddressInfo;
-    const other = backendBefore(cluster.ports.slice(0, 1), { timeout: 500 });
+    const other = backendFor(cluster.ports.slice(0, 1), { timeout: 500 });
     await other.start();
     await until(async () => other.up);
-    const said = `return {err = 'MOVED ${slotOf("a")} 127.0.0.1:${port}'}`;
-    const outcome = await other.execute(["EVAL", said, "1", "a"]);
+    const script = `return {err = 'MOVED ${slotOf("a")} 127.0.0.1:${port}'}`;
+    const outcome = await other.execute(["EVAL", script, "1", "a"]);
     await other.stop();
     server.close();
     assert.ok(outcome.kind === "failed" && outcome.code === "database-down", JSON.stringify(outcome));
     assert.equal(visits, 0);
   });
 
-  test("a slot moves while its keys are written, and no command is lost, doubled or out of order", async () => {
+  test("a slot moves while its keys are written, and no command is lost, repeated or reordered", async () => {
     const tag = "{b}";
     const slot = String(slotOf("b"));
     const [from, to] = [await cluster.masterOf(Number(slot)), cluster.nodes[1] as Node];
@@ -171,7 +171,7 @@ describe("-d redis-cluster", () => {
     let rounds = 0;
     const writing = (async () => {
       for (; !isMoved || rounds < 5; rounds++) {
-        // Three of each in one turn: redirected commands must keep their order.
+        // Three commands of each kind in one turn: redirected commands must keep their order.
         const sent = counters.flatMap((key) => [
           run("INCR", key),
           run("APPEND", `${key}:log`, `${rounds},`),
@@ -208,7 +208,7 @@ describe("-d redis-cluster", () => {
     await run("FLUSHALL");
   });
 
-  test("a master is killed under load: what was acknowledged is there, and nothing was done twice", {
+  test("after a master is killed under load, acknowledged writes exist and no write was applied twice", {
     skip: skipUnlessFull,
   }, async () => {
     const list = `redis-cluster:${cluster.ports.map((port) => `127.0.0.1:${port}`).join(",")}`;
@@ -218,7 +218,7 @@ describe("-d redis-cluster", () => {
     const killed = await cluster.masterOf(slotOf("a"));
     killed.kill("SIGKILL");
     await until(async () => (await cluster.masterOf(slotOf("a"), killed)) !== killed);
-    // It returns as a replica: without one no write would be confirmed.
+    // The old master returns as a replica; without a replica no write would be confirmed.
     await cluster.startAgain(killed);
     await load.servesAgain();
     await load.more(1_000);

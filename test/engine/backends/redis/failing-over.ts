@@ -1,13 +1,13 @@
 /**
- * Increments counters by many callers of one daemon while its Redis fails, and checks what was acknowledged and what
- * may have been done.
+ * Increments counters by many callers of one daemon while its Redis fails, and checks which increments were
+ * acknowledged or may have been executed.
  */
 import assert from "node:assert/strict";
 import { createClient, DbsyncError } from "../../../../client/entry.js";
 import type { DaemonProcess } from "../../../support/daemon-process.js";
 import { until } from "../../../support/redis-cluster.js";
 
-/** Milliseconds that a client waits at most. */
+/** Maximum milliseconds that a client waits. */
 const TIMEOUT_MS = 20_000;
 
 interface Counter {
@@ -19,7 +19,7 @@ export class CountingLoad implements AsyncDisposable {
   readonly #client;
   readonly #counters = new Map<string, Counter>();
   readonly #callers: Promise<void>[];
-  #isDone = false;
+  #isStopped = false;
   #acknowledged = 0;
 
   constructor(daemon: DaemonProcess, callers: number) {
@@ -27,7 +27,7 @@ export class CountingLoad implements AsyncDisposable {
     this.#callers = Array.from({ length: callers }, (_, i) => this.#call(`n:${i}`));
   }
 
-  /** Waits until the given number of further increments is acknowledged. */
+  /** Waits until the given number of additional increments is acknowledged. */
   async more(count: number): Promise<void> {
     const goal = this.#acknowledged + count;
     await until(async () => this.#acknowledged >= goal);
@@ -41,7 +41,7 @@ export class CountingLoad implements AsyncDisposable {
 
   /** Stops the callers, and checks each counter. */
   async check(): Promise<void> {
-    this.#isDone = true;
+    this.#isStopped = true;
     await Promise.all(this.#callers);
     const wrong: string[] = [];
     for (const [key, { acknowledged, unknown }] of this.#counters) {
@@ -54,7 +54,7 @@ export class CountingLoad implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#isDone = true;
+    this.#isStopped = true;
     await this.#client.close();
     await Promise.all(this.#callers);
   }
@@ -62,7 +62,7 @@ export class CountingLoad implements AsyncDisposable {
   async #call(key: string): Promise<void> {
     const counter: Counter = { acknowledged: 0, unknown: 0 };
     this.#counters.set(key, counter);
-    while (!this.#isDone) {
+    while (!this.#isStopped) {
       try {
         await this.#client.send(["INCR", key]);
         counter.acknowledged++;

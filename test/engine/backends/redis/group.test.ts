@@ -1,6 +1,6 @@
 /**
- * Tests commands before several Redis servers, with the test's own finder and server: what is held back, and until
- * when.
+ * Tests commands for several Redis servers, with the test's own finder and server: which commands are delayed, and
+ * until when.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,7 +15,7 @@ import { bulk, error } from "../../../../protocol/reply.js";
 const OK = bulk("OK");
 const DOWN: Outcome = { kind: "failed", code: "database-down", detail: "it closes", effect: "not-applied" };
 
-/** A finder with one server; FLUSHALL counts as a command for all servers. */
+/** A finder with one server, for which FLUSHALL counts as a command for all servers. */
 class TestFinder implements Finder {
   readonly name = "redis-sentinel:shop@127.0.0.1:1";
   isUp = true;
@@ -60,7 +60,7 @@ function backendWith(finder: Finder): RedisGroupBackend {
   return new RedisGroupBackend(finder, realEnvironment);
 }
 
-test("what comes behind a write for all servers is not sent before it, also while one of them is away", async () => {
+test("commands after a write for all servers are not sent before it, even while one server is down", async () => {
   const finder = new TestFinder();
   const backend = backendWith(finder);
   finder.isUp = false;
@@ -71,7 +71,7 @@ test("what comes behind a write for all servers is not sent before it, also whil
   assert.deepEqual(finder.sent, ["FLUSHALL", "SET"]);
 });
 
-test("a connection that takes nothing, and is not closed yet, does not hold up the daemon", async () => {
+test("a connection that accepts nothing, and is not closed yet, does not block the daemon", async () => {
   const finder = new TestFinder();
   finder.timeout = 500;
   finder.answer = () => DOWN;
@@ -82,7 +82,7 @@ test("a connection that takes nothing, and is not closed yet, does not hold up t
   assert.deepEqual(await outcome, OK);
 });
 
-test("a command that says it has more keys than it has does not cost them", () => {
+test("a command that announces more keys than it contains does not use memory for them", () => {
   const most = "99999999999999999999";
   for (const argv of [
     ["eval", "return 1", most, "a"],
@@ -93,10 +93,10 @@ test("a command that says it has more keys than it has does not cost them", () =
   assert.deepEqual(keysOf(["EVAL", "return 1", "2", "a", "b", "c"]), ["a", "b"]);
 });
 
-test("what a script says of other servers is an answer", async () => {
+test("a script's own redirection error is returned as an answer", async () => {
   const finder = new TestFinder();
-  const told = error("READONLY You can't write against a read only replica.");
-  finder.answer = () => told;
-  assert.deepEqual(await backendWith(finder).execute(["EVAL", "return", "0"]), told);
+  const redirection = error("READONLY You can't write against a read only replica.");
+  finder.answer = () => redirection;
+  assert.deepEqual(await backendWith(finder).execute(["EVAL", "return", "0"]), redirection);
   assert.deepEqual([finder.sent.length, finder.turns], [1, []]);
 });

@@ -1,6 +1,6 @@
 /**
- * Tests cursors of a backend Redis: valid at the daemon that sent them, alone and within a transaction; an error at
- * every other daemon.
+ * Tests the cursors of a Redis backend. They are valid on the daemon that issued them, alone and in a transaction, and
+ * an error on every other daemon.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -14,7 +14,7 @@ import { array, bulk } from "../../../../protocol/reply.js";
 import { startRedis } from "../../../support/redis-server.js";
 
 const MEMBERS = 2_000;
-const OTHER = /^ERR invalid cursor: another daemon gave it/;
+const OTHER = /^ERR invalid cursor: another daemon issued it/;
 
 function pageOf(outcome: Outcome | undefined): [string, string[]] {
   assert.ok(outcome?.kind === "array", JSON.stringify(outcome));
@@ -24,7 +24,7 @@ function pageOf(outcome: Outcome | undefined): [string, string[]] {
 }
 
 describe("before a Redis", () => {
-  test("a scan goes on by marked cursors, and another daemon's are refused", async () => {
+  test("a scan continues with marked cursors, and another daemon's cursors are refused", async () => {
     await using redis = await startRedis();
     const backend = new RedisBackend({
       specification: parseSpecifications(`redis:127.0.0.1:${redis.port}`)[0] as RedisSpecification,
@@ -74,9 +74,9 @@ describe("before a Redis", () => {
     await backend.stop();
   });
 
-  test("cursors that are too large for a mark are passed on as they are, or refused where they could be marked ones", async () => {
-    const scan = (given: string, cursor: string) =>
-      sendScan(["SCAN", cursor], (own) => array([bulk(given), array([bulk(String(own[1]))])]));
+  test("cursors that are too large for a mark are forwarded unchanged, or refused if they could be marked ones", async () => {
+    const scan = (next: string, cursor: string) =>
+      sendScan(["SCAN", cursor], (own) => array([bulk(next), array([bulk(String(own[1]))])]));
     const huge = String(2n ** 60n + 7n);
     assert.deepEqual(pageOf(await scan(huge, "0")), [huge, ["0"]]);
     assert.deepEqual(pageOf(await scan("0", huge)), ["0", [huge]]);

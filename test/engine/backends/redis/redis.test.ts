@@ -1,5 +1,5 @@
 /**
- * Tests the redis backend with a real redis-server: bytes, numbers, commands that need a connection of their own,
+ * Tests the Redis backend with a real redis-server: bytes, numbers, commands that need their own connection, and
  * faults.
  */
 import assert from "node:assert/strict";
@@ -37,12 +37,12 @@ class Subject implements AsyncDisposable {
     return await this.backend.execute(argv);
   }
 
-  /** Repeats a command until it succeeds. @returns that outcome */
+  /** Repeats a command until it succeeds. @returns the successful outcome */
   async eventually(...argv: string[]): Promise<Outcome> {
     for (;;) {
       const outcome = await this.run(...argv);
       if (outcome.kind !== "failed") return outcome;
-      // A failure may come without a turn of the event loop.
+      // A failure may be returned without a turn of the event loop.
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
@@ -58,7 +58,7 @@ const at = (redis: RedisServer) => `redis:127.0.0.1:${redis.port}`;
 const codeOf = (outcome: Outcome) => (outcome.kind === "failed" ? outcome.code : outcome.kind);
 
 describe("the redis backend", () => {
-  test("carries all bytes in keys, values and replies", async () => {
+  test("all bytes are preserved in keys, values and replies", async () => {
     await using redis = await startRedis();
     await using subject = await Subject.start(at(redis));
     assert.deepEqual(await subject.run("SET", ALL_BYTES, ALL_BYTES), OK);
@@ -70,7 +70,7 @@ describe("the redis backend", () => {
     assert.deepEqual(await subject.run("GET", "\xe9"), bulk("1"));
   });
 
-  test("gives integers of 64 bits as they are", async () => {
+  test("64-bit integers are returned exactly", async () => {
     await using redis = await startRedis();
     await using subject = await Subject.start(at(redis));
     await subject.run("SET", "n", "9223372036854775806");
@@ -78,7 +78,7 @@ describe("the redis backend", () => {
     assert.deepEqual(await subject.run("DECR", "m"), { kind: "integer", value: -1 });
   });
 
-  test("gives errors, nils, doubles and nested arrays in RESP2's shapes", async () => {
+  test("errors, nils, doubles and nested arrays have the form of RESP2", async () => {
     await using redis = await startRedis();
     await using subject = await Subject.start(at(redis));
     await subject.run("ZADD", "z", "1.5", "a");
@@ -102,7 +102,7 @@ describe("the redis backend", () => {
     });
   });
 
-  test("runs commands that change or hold up a connection on one of their own", async () => {
+  test("commands that change or block a connection run on their own connection", async () => {
     await using redis = await startRedis();
     await using subject = await Subject.start(at(redis));
     await subject.run("SET", "k", "0");
@@ -119,7 +119,7 @@ describe("the redis backend", () => {
     assert.deepEqual(await waiting, { kind: "array", items: [bulk("queue"), bulk("v")] });
   });
 
-  test("refuses what version 1 has no answer for, with the reason", async () => {
+  test("commands for which version 1 has no answer are refused with the reason", async () => {
     await using redis = await startRedis();
     await using subject = await Subject.start(at(redis));
     const refusals = [
@@ -138,7 +138,7 @@ describe("the redis backend", () => {
     assert.equal((await subject.run("PING")).kind, "bulk");
   });
 
-  test("uses the name, the password and the number of a URL", async () => {
+  test("the user name, the password and the database number of a URL are used", async () => {
     await using redis = await startRedis({ args: ["--requirepass", "p@ss,word"] });
     await using subject = await Subject.start(`redis://default:p%40ss%2Cword@127.0.0.1:${redis.port}/3`);
     assert.deepEqual(await subject.run("SET", "k", "v"), OK);
@@ -151,7 +151,7 @@ describe("the redis backend", () => {
     assert.doesNotMatch(JSON.stringify(outcome), /p@ss|wrong@/);
   });
 
-  test("says at once that a database is down, and serves when it is up again", async () => {
+  test("a failure is reported immediately while the database is down, and commands succeed when it is up again", async () => {
     const redis = await startRedis();
     await using subject = await Subject.start(at(redis));
     assert.deepEqual(await subject.run("SET", "k", "v"), OK);
@@ -163,7 +163,7 @@ describe("the redis backend", () => {
     assert.deepEqual(await subject.eventually("PING"), bulk("PONG"));
   });
 
-  test("never sends a command twice", async () => {
+  test("a command is never sent twice", async () => {
     const redis = await startRedis();
     await using subject = await Subject.start(at(redis), 2000);
     assert.deepEqual(await subject.run("INCR", "n"), { kind: "integer", value: 1 });
@@ -173,7 +173,7 @@ describe("the redis backend", () => {
     assert.match(String(codeOf(await subject.run("INCR", "n"))), /database-(timeout|down)/);
     redis.kill("SIGCONT");
     const value = await subject.eventually("GET", "n");
-    // Writes from ahead of the hang may have been executed, but none twice.
+    // Writes that were sent before the hang may have been executed, but none of them twice.
     assert.ok(
       value.kind === "bulk" && Number(value.bytes) >= 1 && Number(value.bytes) <= 3,
       JSON.stringify(value),
@@ -182,7 +182,7 @@ describe("the redis backend", () => {
   });
 });
 
-test("a hung Redis closes its callers in time and holds up nobody else", async () => {
+test("a hung Redis closes its callers' connections in time and does not block other clients", async () => {
   await using redis = await startRedis();
   await using daemon = await startDaemon(["-d", at(redis), "--backend-timeout", "3s"]);
   using client = await RawClient.open(daemon.port);
@@ -190,13 +190,13 @@ test("a hung Redis closes its callers in time and holds up nobody else", async (
   redis.kill("SIGSTOP");
   const clients = await Promise.all(Array.from({ length: 20 }, () => RawClient.open(daemon.port)));
   for (const each of clients) each.command("GET k");
-  // It is refused without Redis, while the remaining commands wait for Redis.
+  // This command is refused without Redis, while the other commands wait for Redis.
   client.command("SUBSCRIBE c");
   assert.equal(await client.rest(), "");
   assert.ok(clients.every(({ ended }) => !ended));
   const startedAt = performance.now();
   for (const each of clients) assert.equal(await each.rest(), "");
-  assert.ok(performance.now() - startedAt < 30_000, "they wait at the same time");
+  assert.ok(performance.now() - startedAt < 30_000, "the callers wait at the same time");
   redis.kill("SIGCONT");
   for (;;) {
     using late = await RawClient.open(daemon.port);
@@ -205,7 +205,7 @@ test("a hung Redis closes its callers in time and holds up nobody else", async (
   assert.ok(daemon.log.some(({ reason }) => reason === "database-timeout"));
 });
 
-test("a daemon starts while its Redis is down, says so, and serves when it is there", async () => {
+test("a daemon starts while its Redis is down, reports that, and serves once Redis is up", async () => {
   const redis = await startRedis();
   await redis.stop();
   await using daemon = await startDaemon(["-d", at(redis)]);

@@ -16,7 +16,7 @@ import { MASTER_NAME, RedisSentinels, startReplica } from "../../../support/redi
 import type { RedisServer } from "../../../support/redis-server.js";
 import { CountingLoad } from "./failing-over.js";
 
-function backendBefore(text: string, more: { timeout?: number; waitReplicas?: number; log?: Logger } = {}) {
+function backendFor(text: string, more: { timeout?: number; waitReplicas?: number; log?: Logger } = {}) {
   return redisSentinel({
     specification: parseRedisGroup(text),
     timeout: 4_000,
@@ -33,7 +33,7 @@ describe("-d redis-sentinel", () => {
 
   before(async () => {
     group = await RedisSentinels.start();
-    backend = backendBefore(`redis-sentinel://${MASTER_NAME}@${group.places}/3`, {
+    backend = backendFor(`redis-sentinel://${MASTER_NAME}@${group.places}/3`, {
       timeout: 4_000,
       waitReplicas: 1,
     });
@@ -44,7 +44,7 @@ describe("-d redis-sentinel", () => {
     await group?.[Symbol.asyncDispose]();
   });
 
-  test("commands go to the master that the sentinels name, in the database that -d names", async () => {
+  test("commands are sent to the master that the sentinels name, in the database of -d", async () => {
     const [master] = group.servers as [RedisServer];
     assert.deepEqual(await run("SET", "k", "v"), bulk("OK"));
     assert.equal(backend.server, `127.0.0.1:${master.port}`);
@@ -59,7 +59,7 @@ describe("-d redis-sentinel", () => {
     });
   });
 
-  test("a master that becomes a replica is left, and what is sent meanwhile keeps its order", {
+  test("a master that becomes a replica is replaced, and commands sent in the meantime keep their order", {
     skip: skipUnlessFull,
   }, async () => {
     const before = await group.masterPort();
@@ -86,9 +86,9 @@ describe("-d redis-sentinel", () => {
       );
   });
 
-  test("a name that the sentinels do not know, a server that is none, and nobody at all are told apart", async () => {
+  test("an unknown master name, a server that is not a sentinel, and an unreachable address are reported differently", async () => {
     const [{ port }] = group.servers as [RedisServer];
-    const away = await refusingAddress();
+    const unreachable = await refusingAddress();
     for (const [text, reason] of [
       [
         `redis-sentinel:other@${group.places}`,
@@ -96,8 +96,8 @@ describe("-d redis-sentinel", () => {
       ],
       [`redis-sentinel:main@127.0.0.1:${port}`, /unknown command 'SENTINEL'/],
       [
-        `redis-sentinel:main@${away}`,
-        new RegExp(`no sentinel names the master "main": ${away}: connect ECONNREFUSED`),
+        `redis-sentinel:main@${unreachable}`,
+        new RegExp(`no sentinel names the master "main": ${unreachable}: connect ECONNREFUSED`),
       ],
     ] as const) {
       const reasons: unknown[] = [];
@@ -105,7 +105,7 @@ describe("-d redis-sentinel", () => {
         { level: "error" },
         { write: (line: string) => reasons.push((JSON.parse(line) as { reason: unknown }).reason) },
       );
-      const wrong = backendBefore(text, { timeout: 500, log });
+      const wrong = backendFor(text, { timeout: 500, log });
       await wrong.start();
       const outcome = await wrong.execute(["GET", "k"]);
       assert.ok(outcome.kind === "failed" && outcome.effect === "not-applied");
@@ -118,7 +118,7 @@ describe("-d redis-sentinel", () => {
     }
   });
 
-  test("a master is killed under load: what was acknowledged is there, and nothing was done twice", {
+  test("after a master is killed under load, acknowledged writes exist and no write was applied twice", {
     skip: skipUnlessFull,
   }, async () => {
     const list = `redis-sentinel:${MASTER_NAME}@${group.places}`;
@@ -130,7 +130,7 @@ describe("-d redis-sentinel", () => {
     killed.kill("SIGKILL");
     await until(async () => (await group.masterPort()) !== before);
     await killed.stop();
-    // Without a replica no write would be confirmed. It starts empty, so it must not become the next master.
+    // Without a replica no write would be confirmed. The replica starts empty, so it must not become the next master.
     const replica = await startReplica(await group.masterPort(), ["--replica-priority", "0"]);
     group.servers[group.servers.indexOf(killed)] = replica;
     await load.servesAgain();

@@ -1,6 +1,6 @@
 /**
- * Tests -d rediss-cluster and rediss-sentinel with servers that accept only TLS and logins, and sentinels with a
- * login of their own.
+ * Tests -d rediss-cluster and rediss-sentinel with servers that accept only TLS and logins, and with sentinels that
+ * have their own login.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -22,7 +22,7 @@ import { MASTER_NAME, startSentinel } from "../../../support/redis-sentinels.js"
 import { type RedisServer, startRedis } from "../../../support/redis-server.js";
 
 const SLOTS = 16_384;
-/** The user's rules according to the documentation, and the commands of this test. */
+/** The user's rules from the documentation, and the commands of this test. */
 const USER = "on >own@secret ~* resetchannels -@all +get +set +time";
 const LOGIN = "app:own%40secret";
 
@@ -37,7 +37,7 @@ describe("TLS and users behind -d", () => {
   let tls: readonly string[] = [];
   let certificate = "";
 
-  /** The plain port is for the administrator here, and requires the password as well. */
+  /** Starts a server. The plain port, which also requires the password, is for the administrator. */
   const start = async (user: string, more: readonly string[] = []): Promise<SecuredServer> => {
     const tlsPort = await freePort();
     const login = ["--requirepass", "admin", "--masterauth", "admin", "--user", "app", ...user.split(" ")];
@@ -58,7 +58,7 @@ describe("TLS and users behind -d", () => {
   };
 
   before(async () => {
-    // The nodes of a cluster are clients of each other too; our certificates are not for that use.
+    // The nodes of a cluster are also clients of each other; our certificates are not valid for that.
     const key = join(folder, "key.pem");
     certificate = join(folder, "certificate.pem");
     const kind = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
@@ -96,7 +96,7 @@ describe("TLS and users behind -d", () => {
       plain = one.port;
     });
 
-    test("a user that may do little more than its commands reads and writes at all masters", async () => {
+    test("a user with hardly more permissions than it needs reads and writes on all masters", async () => {
       // The keys are in slots 3300 and 15495; the second node is not configured.
       const commands = [
         ["SET", "b", "1"],
@@ -108,7 +108,7 @@ describe("TLS and users behind -d", () => {
       assert.deepEqual(answers, ["OK", "OK", "1", "2"]);
     });
 
-    test("a wrong password, and a certificate that is not trusted, are told by their names", async () => {
+    test("a wrong password and an untrusted certificate are reported specifically", async () => {
       const wrong = redisCluster(partsOf(`redis-cluster://app:wrong@127.0.0.1:${plain}`));
       const doubted = redisCluster(partsOf(`rediss-cluster://${LOGIN}@127.0.0.1:${ports[0]}`));
       const [ofPassword, ofCertificate] = await Promise.all([wrong, doubted].map(reasonOf));
@@ -118,7 +118,7 @@ describe("TLS and users behind -d", () => {
   });
 
   describe("before sentinels", () => {
-    let place = "";
+    let address = "";
     let plain = 0;
     let tlsPort = 0;
     let master: SecuredServer;
@@ -138,19 +138,22 @@ describe("TLS and users behind -d", () => {
       ]);
       closing.push({ [Symbol.asyncDispose]: sentinel.stop });
       plain = sentinel.port;
-      place = `${MASTER_NAME}@127.0.0.1:${tlsPort}`;
+      address = `${MASTER_NAME}@127.0.0.1:${tlsPort}`;
     });
 
-    test("sentinels with a user of their own are asked by TLS, and the master takes the servers' user", async () => {
-      const own = "?sentinel-user=watch&sentinel-password=watch%26secret";
+    test("sentinels with a separate login are queried over TLS, and the servers' login is used for the master", async () => {
+      const options = "?sentinel-user=watch&sentinel-password=watch%26secret";
       const commands = [
         ["SET", "k", "v"],
         ["GET", "k"],
       ] as const;
-      assert.deepEqual(await answersOf(`rediss-sentinel://${LOGIN}@${place}${own}`, commands), ["OK", "v"]);
+      assert.deepEqual(await answersOf(`rediss-sentinel://${LOGIN}@${address}${options}`, commands), [
+        "OK",
+        "v",
+      ]);
     });
 
-    test("what is wrong is told by the side on which it is", async () => {
+    test("an error names the side that caused it", async () => {
       const plainly = `${MASTER_NAME}@127.0.0.1:${plain}`;
       const namesNone = 'no sentinel names the master "main": ';
       const expected = {
@@ -160,10 +163,10 @@ describe("TLS and users behind -d", () => {
         // The sentinel is queried without TLS, and returns the master's TLS port.
         [`rediss-sentinel://${LOGIN}@${plainly}?sentinel-password=watching&sentinel-tls=no`]: `127.0.0.1:${master.tlsPort}: self-signed certificate`,
       };
-      const asked = Object.entries(expected).map(async ([text, reason]) =>
+      const checks = Object.entries(expected).map(async ([text, reason]) =>
         assert.match(await reasonOf(redisSentinel(partsOf(text))), new RegExp(reason)),
       );
-      await Promise.all(asked);
+      await Promise.all(checks);
     });
   });
 });
@@ -172,11 +175,12 @@ const SILENT = pino({ level: "silent" });
 
 function partsOf(text: string) {
   const specification = parseRedisGroup(text);
-  // The time that a command waits for a connection: even a busy machine must find the reason for its absence by then.
+  // The maximum time that a command waits for a connection; even a busy machine must find the reason for the failure
+  // within it.
   return { specification, timeout: 3_000, environment: realEnvironment, log: SILENT as Logger };
 }
 
-/** Returns why it refuses a command. */
+/** Returns the reason why the backend refuses a command. */
 async function reasonOf(backend: RedisGroupBackend): Promise<string> {
   await backend.start();
   try {

@@ -1,4 +1,4 @@
-/** Tests WebAssembly whose loops call a check on each round. */
+/** Tests WebAssembly modules whose loops call a check in each iteration. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { metered } from "../../../../engine/scripts/lua/metered.js";
@@ -8,7 +8,7 @@ const HEAD = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 const section = (id: number, content: readonly number[]) => [id, content.length, ...content];
 const text = (name: string) => [name.length, ...Buffer.from(name)];
 
-/** Returns a module that imports `env.asked`, and exports `run` with these instructions and a variable of its own. */
+/** Returns a module that imports `env.asked`, and exports `run` with these instructions and one global variable. */
 const moduleOf = (instructions: readonly number[]) => {
   const body = [0, ...instructions, 0x0b];
   return Uint8Array.from([
@@ -26,7 +26,7 @@ function run(bytes: Uint8Array, asked: () => number): void {
   (instantiated(compiled(bytes), { env: { asked } }) as { run(): void }).run();
 }
 
-test("a loop without end is asked again and again, and ends where that throws", () => {
+test("an endless loop calls the check repeatedly, and ends when the check throws", () => {
   let times = 0;
   const endless = moduleOf([0x03, 0x40, 0x0c, 0, 0x0b]);
   const asked = () => {
@@ -38,15 +38,15 @@ test("a loop without end is asked again and again, and ends where that throws", 
   assert.equal(times, 3);
 });
 
-test("what has no loop is as it was", () => {
+test("code without loops stays unchanged", () => {
   let times = 0;
-  // A number that looks like the code of a loop, one of several bytes, and a branch by a table.
+  // A number that looks like the opcode of a loop, a number of several bytes, and a branch table.
   const plain = moduleOf([0x41, 3, 0x1a, 0x42, 0x83, 0x03, 0x1a, 0x02, 0x40, 0x41, 0, 0x0e, 1, 0, 0, 0x0b]);
   run(metered(plain, "asked"), () => ++times);
   assert.equal(times, 0);
 });
 
-test("what is not understood, or does not import what is asked, is refused", () => {
+test("a module that cannot be parsed, or does not import the function, is refused", () => {
   assert.throws(() => metered(moduleOf([0xfd, 0]), "asked"), /not known: 253/);
   assert.throws(() => metered(moduleOf([]), "another"), /does not import/);
   assert.throws(() => metered(moduleOf([0x01, 0x01]).subarray(0, -2), "asked"), /too early/);

@@ -1,4 +1,4 @@
-"""Counts through Python's redis package: python3 counting.py PORT; of each line, a key, it prints what INCR has made of it."""
+"""Counts through Python's redis package: python3 counting.py PORT. For each line, which is a key, it prints the result of INCR."""
 
 import sys
 
@@ -9,8 +9,8 @@ for line in sys.stdin:
     key = line.strip()
     counted = r.incr(key)
     if r.get(key) != str(counted):
-        sys.exit("GET told otherwise than INCR")
+        sys.exit("GET and INCR disagree")
     with r.pipeline(transaction=True) as together:
         if together.rpush("list of Python", counted).get(key).execute() != [counted, str(counted)]:
-            sys.exit("EXEC told otherwise than INCR")
+            sys.exit("EXEC and INCR disagree")
     print(counted, flush=True)

@@ -1,5 +1,5 @@
 <?php
-// A conversation through PHP's redis extension: php conversation.php PORT prints what was answered, by topic, as JSON.
+// A conversation through PHP's redis extension: php conversation.php PORT prints the answers as JSON, by topic.
 
 error_reporting(-1);
 // A warning ends the conversation.
@@ -17,7 +17,7 @@ function client($login = ['ann', 'secret']): Redis
     return $r;
 }
 
-/** What went wrong, in the server's words: of an exception, or as the client remembers it. */
+/** Returns the server's error message, from an exception or as the client stored it. */
 function problem(Redis $r, callable $call): array
 {
     $r->clearLastError();
@@ -195,17 +195,17 @@ function databases(Redis $r): iterable
 
 function loggingIn(Redis $r): iterable
 {
-    $nobody = client(null);
-    yield problem($nobody, fn () => $nobody->get('k'));
-    yield problem($nobody, fn () => $nobody->auth(['ann', 'wrong']));
-    yield problem($nobody, fn () => $nobody->auth('secret'));
+    $anonymous = client(null);
+    yield problem($anonymous, fn () => $anonymous->get('k'));
+    yield problem($anonymous, fn () => $anonymous->auth(['ann', 'wrong']));
+    yield problem($anonymous, fn () => $anonymous->auth('secret'));
     $ben = client(['ben', 'word']);
     yield $ben->get('ben:1');
     yield problem($ben, fn () => $ben->get('k'));
     yield problem($ben, fn () => $ben->set('ben:1', 'x'));
 }
 
-/** Bytes as texts that JSON takes, whatever they are; false and null stay what they are. */
+/** Converts bytes to texts that JSON accepts; false and null remain unchanged. */
 function readable($value)
 {
     if (is_array($value)) {

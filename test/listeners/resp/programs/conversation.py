@@ -1,4 +1,4 @@
-"""A conversation through Python's redis package: python3 conversation.py PORT prints what was answered, by topic, as JSON."""
+"""A conversation through Python's redis package: python3 conversation.py PORT prints the answers as JSON, by topic."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ def client(user="ann", password="secret", **options):
 
 
 def problem(call, *arguments):
-    """What went wrong: the exception's class and the server's words."""
+    """Returns the exception's class and the server's message."""
     try:
         return "no error, but %r" % (call(*arguments),)
     except redis.RedisError as error:
@@ -185,7 +185,7 @@ def logging_in(r):
 
 
 def readable(value):
-    """Bytes, and what else JSON does not know, as texts."""
+    """Converts bytes, and other values that JSON does not have, to text."""
     if isinstance(value, bytes):
         return value.decode("latin1")
     if isinstance(value, dict):

@@ -1,21 +1,22 @@
-/**
- * Tests that scripts that loop, allocate or recurse without end fail with an error, and that the service continues.
- */
+/** Tests that scripts that loop, allocate or recurse endlessly fail with an error, and that the service continues. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { some } from "../../../support/amount.js";
-import { answers } from "../beside-redis.js";
+import { answers } from "../redis-comparison.js";
 import { startResp } from "../scene.js";
 
 const MIB = 1024 * 1024;
 const limits = { luaTimeLimit: 100, luaMemory: 32 * MIB };
-/** Limits for scripts that no time limit is to end. */
+/** Limits for scripts that must not be ended by the time limit. */
 const patient = { ...limits, luaTimeLimit: 60_000 };
 const evaluated = (script: string) => writeCommand(["EVAL", script, "0"]);
 
-/** Checks that a short script still runs. On a busy machine the limit may stop even that; it is then sent again. */
+/**
+ * Checks that a short script still runs. On a busy machine the time limit may stop even that script; it is then sent
+ * again.
+ */
 async function assertGoesOn(port: number, script = "return 'goes on'", reply = "$7\r\ngoes on\r\n") {
   let answered: string;
   do answered = await answers(port, evaluated(script));
@@ -41,7 +42,7 @@ const endless = [
 ];
 
 for (const script of endless)
-  test(`it is stopped: ${script}`, async () => {
+  test(`the script is stopped: ${script}`, async () => {
     await using scene = await startResp({ limits });
     assert.match(
       await answers(scene.port, evaluated(script)),
@@ -59,7 +60,7 @@ const greedy = [
 ];
 
 for (const script of greedy)
-  test(`its memory ends: ${script}`, async () => {
+  test(`the script runs out of memory: ${script}`, async () => {
     await using scene = await startResp({ limits: patient });
     const all = await answers(scene.port, evaluated(script) + evaluated("return 'goes on'"));
     assert.match(all, /^-ERR not enough memory script: \w+\r\n\$7\r\ngoes on\r\n/);
@@ -73,7 +74,7 @@ const manifold = [
 ];
 
 for (const script of some(manifold, 2))
-  test(`what it makes of its values ends: ${script}`, async () => {
+  test(`the size of the script's values is limited: ${script}`, async () => {
     await using scene = await startResp({ limits: patient });
     const all = await answers(scene.port, evaluated(script) + evaluated("return 'goes on'"));
     assert.match(
@@ -82,7 +83,7 @@ for (const script of some(manifold, 2))
     );
   });
 
-test("scripts that are known take no memory from a new one: they are compiled again", async () => {
+test("compiled scripts use no memory of a new script: they are compiled again", async () => {
   await using scene = await startResp({ limits: patient });
   const long = (seed: number) =>
     `local t = {${Array.from({ length: 30_000 }, (_, i) => `'${seed}_${i}'`).join()}} return ${seed}`;
@@ -91,7 +92,7 @@ test("scripts that are known take no memory from a new one: they are compiled ag
   assert.match(await answers(scene.port, evaluated(long(0))), /^:0\r\n/);
 });
 
-test("of scripts without a name those that came last are kept, as far as they are not too long together", async () => {
+test("of scripts sent only with EVAL the latest are stored, if they are not too long in total", async () => {
   await using scene = await startResp({ limits: patient });
   const long = (seed: number) => `return ${seed} --${"x".repeat(6 * MIB)}`;
   for (let seed = 0; seed < 4; seed++) await answers(scene.port, evaluated(long(seed)));
@@ -114,25 +115,28 @@ const deep = [
   ["return string.find(string.rep('a', 300000), string.rep('a?', 300000) .. 'b')", /a deeper stack/],
 ] as const;
 
-for (const [script, said] of deep)
-  test(`it does not go deeper: ${script.slice(0, 80)}`, async () => {
+for (const [script, expected] of deep)
+  test(`the depth is limited: ${script.slice(0, 80)}`, async () => {
     await using scene = await startResp({ limits: patient });
     const all = await answers(scene.port, evaluated(script) + evaluated("return 'goes on'"));
-    assert.match(all, said);
+    assert.match(all, expected);
     assert.match(all, /\$7\r\ngoes on\r\n/);
   });
 
-test("the scripts of one transaction have their time together", async () => {
+test("the scripts of one transaction share a time limit", async () => {
   await using scene = await startResp({ limits: { ...limits, luaTimeLimit: 300 } });
   const some = evaluated("local n = 0 repeat n = n + 1 until n == 3e6 return 'done'");
   const all = await answers(scene.port, writeCommand(["MULTI"]) + some.repeat(300) + writeCommand(["EXEC"]));
   assert.match(all, /-ERR Script stopped: it took more than 300 ms/);
-  // A later script has the full budget again.
+  // A later script has the full time again.
   await assertGoesOn(scene.port);
-  assert.ok(all.lastIndexOf("done") < all.indexOf("stopped"), "none is run behind the one that was stopped");
+  assert.ok(
+    all.lastIndexOf("done") < all.indexOf("stopped"),
+    "no script runs after the one that was stopped",
+  );
 });
 
-test("nothing is left in the tables that all scripts see", async () => {
+test("a script cannot change the tables that all scripts see", async () => {
   await using scene = await startResp({ limits: patient });
   for (const table of ["_G", "redis", "string", "getmetatable(_G)", "getmetatable('')"])
     assert.match(
@@ -145,7 +149,7 @@ test("nothing is left in the tables that all scripts see", async () => {
   );
 });
 
-test("a script is a text: compiled chunks are refused", async () => {
+test("a script must be source text: compiled chunks are refused", async () => {
   await using scene = await startResp({ limits: patient });
   assert.match(
     await answers(scene.port, evaluated("\x1bLuaQ")),
@@ -153,7 +157,7 @@ test("a script is a text: compiled chunks are refused", async () => {
   );
 });
 
-test("a reply of many lists within lists leaves nothing on Lua's stack", async () => {
+test("a reply with many nested lists leaves nothing on Lua's stack", async () => {
   await using scene = await startResp({ limits: patient });
   const many = "local t = {} for i = 1, 20000 do t[i] = {i} end return t";
   assert.ok((await answers(scene.port, evaluated(many))).includes("*1\r\n:20000\r\n"));
@@ -161,13 +165,13 @@ test("a reply of many lists within lists leaves nothing on Lua's stack", async (
   assert.match(await answers(scene.port, evaluated(inMap)), /^\*4\r\n/);
 });
 
-test("a script does not choose how its connection's writes are answered", async () => {
+test("a script cannot change how its connection's writes are answered", async () => {
   await using scene = await startResp({ limits: patient });
-  const said = await answers(scene.port, evaluated("return redis.call('dbsync', 'reply', 'stable')"));
-  assert.match(said, /^-ERR This Redis command is not allowed from script/);
+  const reply = await answers(scene.port, evaluated("return redis.call('dbsync', 'reply', 'stable')"));
+  assert.match(reply, /^-ERR This Redis command is not allowed from script/);
 });
 
-test("a stopped script leaves nothing behind that stops the next one", async () => {
+test("a stopped script does not affect the next one", async () => {
   await using scene = await startResp({ limits });
   assert.match(await answers(scene.port, evaluated("while true do end")), /stopped/);
   await assertGoesOn(scene.port, "local n = 0 for i = 1, 100000 do n = n + 1 end return n", ":100000\r\n");

@@ -1,4 +1,4 @@
-/** Tests libraries of functions, compared with redis-server's, and how a daemon that records stores their writes. */
+/** Tests function libraries, compared with redis-server's, and how a daemon that records stores their writes. */
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,12 +8,12 @@ import { makeFolder, startReplica } from "../../../daemon/replicas.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
 import { skipWithout } from "../../../support/requirements.js";
-import { BesideRedis } from "../beside-redis.js";
+import { RedisComparison } from "../redis-comparison.js";
 
 const skip = skipWithout("redis-server");
 
 const loaded = (code: string) => ["FUNCTION", "LOAD", `#!lua name=a\n${code}`];
-const registered = (rest: string) => loaded(`redis.register_function{function_name='h',${rest}}`);
+const registered = (fields: string) => loaded(`redis.register_function{function_name='h',${fields}}`);
 const LIBRARY =
   "#!lua name=lib\nlocal function set(keys, args) return redis.call('set', keys[1], args[1]) end\n" +
   "redis.register_function('put', set)\n" +
@@ -62,7 +62,7 @@ const REFUSED: readonly (readonly string[])[] = [
   ["FUNCTION", "STATS"],
 ];
 
-const USED: readonly (readonly string[])[] = [
+const CONVERSATION: readonly (readonly string[])[] = [
   ["FUNCTION", "LOAD", LIBRARY],
   ["FUNCTION", "LOAD", LIBRARY],
   ["FUNCTION", "LOAD", "REPLACE", LIBRARY],
@@ -99,20 +99,20 @@ const USED: readonly (readonly string[])[] = [
 ];
 
 for (const protocol of ["2", "3"])
-  test(`libraries are loaded, called, listed and refused as redis-server's, RESP${protocol}`, {
+  test(`libraries are loaded, called, listed and refused as by redis-server, RESP${protocol}`, {
     skip,
   }, async () => {
-    await using beside = await BesideRedis.start();
+    await using comparison = await RedisComparison.start();
     const greeting = `HELLO ${protocol}\r\n`;
-    for (const argv of [...REFUSED, ...USED].filter(([name]) => name !== "MULTI" && name !== "EXEC"))
-      await beside.assertSame(greeting + writeCommand(argv));
-    await beside.assertSame(USED.map(writeCommand).join(""));
+    for (const argv of [...REFUSED, ...CONVERSATION].filter(([name]) => name !== "MULTI" && name !== "EXEC"))
+      await comparison.assertSame(greeting + writeCommand(argv));
+    await comparison.assertSame(CONVERSATION.map(writeCommand).join(""));
   });
 
-test("a dump goes from one server to the other", { skip }, async () => {
-  await using beside = await BesideRedis.start();
-  using ours = await RedisConnection.open(beside.ours.port);
-  using theirs = await RedisConnection.open(beside.redis.port);
+test("a dump of one server can be restored on the other", { skip }, async () => {
+  await using comparison = await RedisComparison.start();
+  using ours = await RedisConnection.open(comparison.ours.port);
+  using theirs = await RedisConnection.open(comparison.redis.port);
   for (const [from, to] of [
     [theirs, ours],
     [ours, theirs],
@@ -128,7 +128,7 @@ test("a dump goes from one server to the other", { skip }, async () => {
   }
 });
 
-test("what a function writes is recorded as one unit", async () => {
+test("the writes of a function are recorded as one unit", async () => {
   using folder = makeFolder();
   const args = ["-s", makeKeyPair().file, "--data", folder.path, "--resp", "0"];
   await using replica = await startReplica({ args });
@@ -142,7 +142,7 @@ test("what a function writes is recorded as one unit", async () => {
   assert.deepEqual(writers.items[0], writers.items[1]);
 });
 
-test("with a data folder libraries are there after a start, and a change that cannot be kept is none", async () => {
+test("with a data folder libraries exist after a restart, and a change that cannot be stored is refused", async () => {
   using folder = makeFolder();
   const args = ["-s", makeKeyPair().file, "--data", folder.path, "--resp", "0"];
   const file = join(folder.path, "functions.rdb");
@@ -164,17 +164,17 @@ test("with a data folder libraries are there after a start, and a change that ca
   await session(async (client) => {
     assert.deepEqual(await client.call("FCALL", "a", "0"), { kind: "integer", value: 1 });
     assert.deepEqual(await listed(client), ["a", "c"]);
-    const kept = readFileSync(file);
+    const stored = readFileSync(file);
     rmSync(file);
     mkdirSync(join(file, "in the way"), { recursive: true });
     const refused = await client.call("FUNCTION", "FLUSH");
-    assert.match(refused.kind === "error" ? refused.text : "", /cannot be kept in --data/);
+    assert.match(refused.kind === "error" ? refused.text : "", /cannot be stored in --data/);
     assert.deepEqual(await listed(client), ["a", "c"]);
     rmSync(file, { recursive: true });
-    writeFileSync(file, kept.subarray(0, -1));
+    writeFileSync(file, stored.subarray(0, -1));
   });
   await session(async (client) => {
-    assert.deepEqual(await listed(client), [], "what is damaged is not taken over, and the daemon starts");
+    assert.deepEqual(await listed(client), [], "a damaged library is not loaded, and the daemon starts");
     await client.call("FUNCTION", "LOAD", named("d"));
   });
   await session(async (client) => assert.deepEqual(await listed(client), ["d"]));

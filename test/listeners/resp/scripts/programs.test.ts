@@ -1,4 +1,4 @@
-/** Runs the same scripts in redis-server, in a daemon in memory, and in one that records. */
+/** Runs the same scripts in redis-server, on a daemon in memory, and on one that records. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
@@ -6,7 +6,7 @@ import { makeFolder, type RunningReplica, startReplica } from "../../../daemon/r
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { type RedisServer, startRedis } from "../../../support/redis-server.js";
 import { skipWithout } from "../../../support/requirements.js";
-import { answers } from "../beside-redis.js";
+import { answers } from "../redis-comparison.js";
 import { type RespScene, startResp } from "../scene.js";
 import { programs } from "./programs.js";
 
@@ -27,17 +27,17 @@ after(async () => {
 });
 
 for (const protocol of ["2", "3"])
-  test(`scripts answer as redis-server's, RESP${protocol}`, { skip }, async () => {
+  test(`scripts return the same as in redis-server, RESP${protocol}`, { skip }, async () => {
     const ports = [redis.port, memory.port, recording.daemon.userAddress("resp")?.port ?? 0];
     for (const program of programs) {
-      const asked = [
+      const commands = [
         ["HELLO", protocol],
         ["FLUSHALL"],
         ["EVAL", program, "2", "k1", "k2", "a1", "12"],
         ["DBSIZE"],
         ["GET", "k1"],
       ];
-      const bytes = asked.map(writeCommand).join("");
+      const bytes = commands.map(writeCommand).join("");
       const [theirs, ...ours] = (await Promise.all(ports.map((port) => answers(port, bytes)))).map(
         withoutGreeting,
       );
@@ -46,7 +46,7 @@ for (const protocol of ["2", "3"])
     }
   });
 
-/** Removes HELLO's answer, which differs between servers. */
+/** Removes the reply to HELLO, which differs between servers. */
 function withoutGreeting(all: string): string {
   return all.slice(all.indexOf("+OK\r\n"));
 }

@@ -1,4 +1,7 @@
-/** Dense scripts: each also runs in redis-server, with the keys `k1`, `k2` and the arguments `a1`, `12`. */
+/**
+ * Short scripts that cover many features. Each also runs in redis-server, with the keys `k1`, `k2` and the arguments
+ * `a1`, `12`.
+ */
 export const programs: readonly string[] = [
   "return cjson.encode({1,2,3})",
   'return cjson.encode({a=1,b={c="x"}})',

@@ -1,6 +1,6 @@
 /**
- * Makes random Lua programs: commands of all families, conversions, libraries, errors. They avoid replies whose order
- * may differ between servers.
+ * Generates random Lua programs: commands of all families, conversions, libraries and errors. They avoid replies whose
+ * order may differ between servers.
  */
 import type { SeededRandom } from "../../../support/seeded-random.js";
 
@@ -23,7 +23,7 @@ const NUMBERS = ["0", "1", "-1", "3", "7.5", "1e15", "2^53", "-0.1", "#KEYS", "2
 export function randomProgram(random: SeededRandom): string {
   const lines: string[] = ["local r = {}"];
   if (random.chance(0.2)) lines.push("redis.setresp(3)");
-  for (let left = random.between(1, 6); left > 0; left--) lines.push(statement(random, 2));
+  for (let count = random.between(1, 6); count > 0; count--) lines.push(statement(random, 2));
   lines.push(random.chance(0.8) ? "return r" : `return ${expression(random, 2)}`);
   return lines.join("\n");
 }
@@ -103,7 +103,7 @@ function expression(random: SeededRandom, depth: number): string {
   ])();
 }
 
-/** Returns arguments of redis.call. */
+/** Returns the arguments of redis.call. */
 function command(random: SeededRandom): string {
   const key = () => random.oneOf(KEYS);
   const value = () => random.oneOf([...STRINGS, ...NUMBERS]);

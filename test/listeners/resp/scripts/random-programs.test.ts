@@ -1,6 +1,5 @@
 /**
- * Runs random programs in redis-server, in a daemon in memory and in one that records: answers and data must be
- * equal.
+ * Runs random programs in redis-server, on a daemon in memory and on one that records: answers and data must be equal.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,16 +11,16 @@ import { startRedis } from "../../../support/redis-server.js";
 import { skipWithout } from "../../../support/requirements.js";
 import { seed } from "../../../support/seed.js";
 import { SeededRandom } from "../../../support/seeded-random.js";
-import { answers } from "../beside-redis.js";
+import { answers } from "../redis-comparison.js";
 import { startResp } from "../scene.js";
 import { randomProgram } from "./random-program.js";
 
 const skip = skipWithout("redis-server");
 const PROGRAMS = amount(300, 5_000);
-/** Programs that run one after the other on the same data. */
+/** The number of programs that run one after the other on the same data. */
 const EPISODE = 20;
 
-/** A script that returns all keys' contents in a fixed order. */
+/** A script that returns the contents of all keys in a fixed order. */
 const STATE = `local r = {}
 for _, k in ipairs({KEYS[1], KEYS[2], 'k3', 'k4'}) do
   local t = redis.call('type', k).ok
@@ -41,7 +40,7 @@ return r`;
 
 const evaluated = (script: string) => writeCommand(["EVAL", script, "2", "k1", "k2", "a1", "12"]);
 
-test("programs by chance answer and leave what they do in redis-server", { skip }, async () => {
+test("random programs return the same, and leave the same data, as in redis-server", { skip }, async () => {
   using folder = makeFolder();
   const args = ["-s", makeKeyPair().file, "--data", folder.path, "--resp", "0"];
   await using memory = await startResp();
@@ -56,13 +55,19 @@ test("programs by chance answer and leave what they do in redis-server", { skip 
     const [theirs = "", ...ours] = (await Promise.all(ports.map((port) => answers(port, bytes)))).map((all) =>
       all.slice(all.indexOf("+OK\r\n")),
     );
-    for (const [i, mine] of ours.entries())
-      if (mine !== theirs) await tell(ports[0] as number, ports[i + 1] as number, hello, programs);
+    for (const [i, reply] of ours.entries())
+      if (reply !== theirs)
+        await reportDifference(ports[0] as number, ports[i + 1] as number, hello, programs);
   }
 });
 
-/** Finds the first program of an episode that differs. */
-async function tell(theirs: number, ours: number, hello: string, programs: readonly string[]): Promise<void> {
+/** Finds the first program of an episode with a different result. */
+async function reportDifference(
+  theirs: number,
+  ours: number,
+  hello: string,
+  programs: readonly string[],
+): Promise<void> {
   let bytes = hello;
   for (const program of programs) {
     bytes += evaluated(program) + evaluated(STATE);
@@ -71,5 +76,5 @@ async function tell(theirs: number, ours: number, hello: string, programs: reado
     );
     assert.equal(left, right, program);
   }
-  assert.fail("an episode differed once, and not again");
+  assert.fail("an episode differed once, but not again");
 }

@@ -1,4 +1,4 @@
-/** Tests what a daemon records of scripts: one unit each, with the writes that the script made. */
+/** Tests what a daemon records of scripts: one unit for each, with the writes of the script. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../../protocol/byte-string.js";
@@ -7,7 +7,7 @@ import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { makeFolder, type RunningReplica, startReplica } from "../../../daemon/replicas.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
-import { answers } from "../beside-redis.js";
+import { answers } from "../redis-comparison.js";
 
 const app = makeKeyPair();
 const respPort = ({ daemon }: RunningReplica) => daemon.userAddress("resp")?.port ?? 0;
@@ -30,15 +30,15 @@ async function withDaemon(
   }
 }
 
-test("a script is one unit: its commands have one writer, and the state after a restart is that before", () =>
+test("a script is one unit: its commands have one writer, and the state stays the same after a restart", () =>
   withDaemon(async (port, restarted) => {
     const script =
       "redis.call('set', 'a', 1) redis.call('incr', 'a') redis.call('rpush', 'l', redis.call('get', 'a')) " +
       "for i = 1, 300 do redis.call('sadd', 's', 'm' .. i) end local m = redis.call('spop', 's') redis.call('set', 'popped', m) " +
       "local id = redis.call('xadd', 'log', '*', 'f', 'v') redis.call('set', 'id', id) return {m, id}";
     using client = await RedisConnection.open(port);
-    const told = await client.call("EVAL", script, "0");
-    const [member, id] = told.kind === "array" ? told.items : [];
+    const reply = await client.call("EVAL", script, "0");
+    const [member, id] = reply.kind === "array" ? reply.items : [];
     const state = async (one: RedisConnection): Promise<readonly Reply[]> => [
       await one.call("MGET", "a", "popped", "id"),
       await one.call("LRANGE", "l", "0", "-1"),
@@ -46,11 +46,14 @@ test("a script is one unit: its commands have one writer, and the state after a 
       await one.call("XRANGE", "log", "-", "+"),
     ];
     const [values, list, isMember, entries] = await state(client);
-    assert.equal(told.kind, "array");
+    assert.equal(reply.kind, "array");
     assert.deepEqual(values, { kind: "array", items: [{ kind: "bulk", bytes: "2" }, member, id] });
     assert.deepEqual(list, { kind: "array", items: [{ kind: "bulk", bytes: "2" }] });
     assert.deepEqual(isMember, integer(0));
-    assert.ok(JSON.stringify(entries).includes(JSON.stringify(id)), "the entry has the id that was told");
+    assert.ok(
+      JSON.stringify(entries).includes(JSON.stringify(id)),
+      "the entry has the id that the client received",
+    );
     const writers = await client.call("WRITERS", "a", "l", "s", "popped", "id", "log");
     assert.equal(
       new Set(writers.kind === "array" ? writers.items.map((item) => JSON.stringify(item)) : []).size,
@@ -61,50 +64,50 @@ test("a script is one unit: its commands have one writer, and the state after a 
     assert.deepEqual(await state(again), before);
   }));
 
-test("an entry of a document has the number that its script was told", () =>
+test("an entry of a document has the number that its script received", () =>
   withDaemon(async (port) => {
     using client = await RedisConnection.open(port);
     await client.call("DOC.CREATE", "d");
     const script =
       `redis.call('doc.insert', 'd', 'EX', '1000', 'NOCHECK', '{"a":1}', '{"a":2}') ` +
       `redis.call('doc.insert', 'd', 'KEYS', 'own', '{"a":3}') return redis.call('doc.insert', 'd', '{"a":4}')`;
-    const told = await client.call("EVAL", script, "0");
-    const kept = await client.call("DOC.GET", "d");
-    const [key] = itemsOf(told);
-    const [, first, , second, ownKey, own, lastKey, last] = itemsOf(kept);
-    assert.deepEqual([first, second, ownKey, own], ['{"a":1}', '{"a":2}', "own", '{"a":3}']);
+    const reply = await client.call("EVAL", script, "0");
+    const stored = await client.call("DOC.GET", "d");
+    const [key] = itemsOf(reply);
+    const [, first, , second, ownKey, ownEntry, lastKey, last] = itemsOf(stored);
+    assert.deepEqual([first, second, ownKey, ownEntry], ['{"a":1}', '{"a":2}', "own", '{"a":3}']);
     assert.deepEqual([lastKey, last], [key, '{"a":4}']);
   }));
 
-test("an entry that DOC.UPDATE makes in a script is numbered anew when that is recorded, and has that number from then on", () =>
+test("an entry that DOC.UPDATE adds in a script is renumbered when it is recorded, and keeps that number", () =>
   withDaemon(async (port, restarted) => {
     using client = await RedisConnection.open(port);
     await client.call("DOC.CREATE", "d");
     const script = `redis.call('doc.update', 'd', '{"a":1}', 'WHERE', '{}', 'UPSERT') return redis.call('doc.get', 'd')[1]`;
-    const told = await client.call("EVAL", script, "0");
-    const kept = await client.call("DOC.GET", "d");
-    const [key, entry] = itemsOf(kept);
+    const reply = await client.call("EVAL", script, "0");
+    const stored = await client.call("DOC.GET", "d");
+    const [key, entry] = itemsOf(stored);
     assert.equal(entry, '{"a":1}');
     assert.match(key ?? "", /^\d{15,19}$/);
-    assert.notDeepEqual(told, { kind: "bulk", bytes: key });
+    assert.notDeepEqual(reply, { kind: "bulk", bytes: key });
     using again = await RedisConnection.open(await restarted());
-    assert.deepEqual(await again.call("DOC.GET", "d"), kept);
+    assert.deepEqual(await again.call("DOC.GET", "d"), stored);
   }));
 
 const itemsOf = (reply: Reply): (ByteString | null)[] =>
   reply.kind === "array" ? reply.items.map((item) => (item.kind === "bulk" ? item.bytes : null)) : [];
 
-test("scripts that come together each see what those before them wrote", () =>
+test("scripts that arrive together each see the writes of the earlier ones", () =>
   withDaemon(async (port) => {
     const clients = await Promise.all(Array.from({ length: 20 }, () => RedisConnection.open(port)));
     const script =
       "local v = tonumber(redis.call('get', KEYS[1]) or '0') redis.call('set', KEYS[1], v + 1) return v + 1";
-    const told = await Promise.all(
+    const reply = await Promise.all(
       clients.map((client, i) =>
         i % 4 === 3 ? client.call("INCR", "n") : client.call("EVAL", script, "1", "n"),
       ),
     );
-    const numbers = told.map((reply) => (reply.kind === "integer" ? Number(reply.value) : 0));
+    const numbers = reply.map((reply) => (reply.kind === "integer" ? Number(reply.value) : 0));
     assert.deepEqual(
       numbers.toSorted((a, b) => a - b),
       Array.from({ length: 20 }, (_, i) => i + 1),
@@ -112,7 +115,7 @@ test("scripts that come together each see what those before them wrote", () =>
     for (const client of clients) client[Symbol.dispose]();
   }));
 
-test("what a script wrote before it failed stays, as in Redis; one that changes nothing records nothing", () =>
+test("the writes of a script before its failure stay, as in Redis; a script that changes nothing records nothing", () =>
   withDaemon(async (port) => {
     using client = await RedisConnection.open(port);
     const failed = await client.call("EVAL", "redis.call('set', 'k', 'v') redis.call('incr', 'k')", "0");
@@ -127,10 +130,10 @@ test("what a script wrote before it failed stays, as in Redis; one that changes 
     assert.deepEqual(await client.call("WRITERS", "k"), writer);
   }));
 
-test("within EXEC a script sees what the transaction wrote, and all of it is one unit", () =>
+test("during EXEC a script sees the transaction's writes, and all of them are one unit", () =>
   withDaemon(async (port) => {
     const script = "redis.call('append', KEYS[1], '!') return redis.call('get', KEYS[1])";
-    const asked = [
+    const commands = [
       ["MULTI"],
       ["SET", "k", "x"],
       ["EVAL", script, "1", "k"],
@@ -144,12 +147,12 @@ test("within EXEC a script sees what the transaction wrote, and all of it is one
       ["GET", "k"],
     ];
     assert.equal(
-      (await answers(port, asked.map(writeCommand).join(""))).replace(/\$7\r\nthe end\r\n$/, ""),
+      (await answers(port, commands.map(writeCommand).join(""))).replace(/\$7\r\nthe end\r\n$/, ""),
       "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+OK\r\n$2\r\nx!\r\n$2\r\nx!\r\n+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n*-1\r\n$1\r\ny\r\n",
     );
   }));
 
-test("a script writes to one database, and to as much as one unit holds", () =>
+test("a script writes to one database only, and at most as much as one unit may contain", () =>
   withDaemon(async (port) => {
     using client = await RedisConnection.open(port);
     const two = await client.call(
@@ -163,20 +166,20 @@ test("a script writes to one database, and to as much as one unit holds", () =>
     assert.deepEqual(await client.call("LLEN", "l"), integer(4096));
   }));
 
-test("a command of a script that would produce too much is TOOMUCH there, and the script goes on", () =>
+test("a command of a script that would produce too much returns TOOMUCH, and the script continues", () =>
   withDaemon(
     async (port, restarted) => {
       using client = await RedisConnection.open(port);
       const script =
         "redis.call('set', 'before', '1') local large = redis.pcall('setrange', 'large', 10000000, 'x') " +
         "redis.call('set', 'error', large.err) return large.err";
-      const told = await client.call("EVAL", script, "0");
-      assert.ok(told.kind === "bulk" && told.bytes.startsWith("TOOMUCH "), JSON.stringify(told));
+      const reply = await client.call("EVAL", script, "0");
+      assert.ok(reply.kind === "bulk" && reply.bytes.startsWith("TOOMUCH "), JSON.stringify(reply));
       const failed = await client.call("EVAL", "return redis.call('setrange', 'large', 10000000, 'x')", "0");
       assert.ok(failed.kind === "error" && failed.text.startsWith("TOOMUCH "), JSON.stringify(failed));
       using again = await RedisConnection.open(await restarted());
       assert.deepEqual(await again.call("EXISTS", "before", "large"), integer(1));
-      assert.deepEqual(await again.call("GET", "error"), told);
+      assert.deepEqual(await again.call("GET", "error"), reply);
     },
     ["--max-unit-steps", "10000"],
   ));

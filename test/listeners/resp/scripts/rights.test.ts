@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { skipWithout } from "../../../support/requirements.js";
-import { answers, BesideRedis } from "../beside-redis.js";
+import { answers, RedisComparison } from "../redis-comparison.js";
 
 const skip = skipWithout("redis-server");
 
@@ -33,24 +33,24 @@ const SCRIPTS = [
   evaluated("redis.call('mset', 'mine:b', '1', 'other', 'x')"),
 ];
 
-test("rights hold within scripts, and refusals are told as redis-server tells them", { skip }, async () => {
-  await using beside = await BesideRedis.start();
+test("permissions apply in scripts, and refusals equal redis-server's", { skip }, async () => {
+  await using comparison = await RedisComparison.start();
   const login = LOGIN.map(writeCommand).join("");
-  for (const script of SCRIPTS) await beside.assertSame(login + script + writeCommand(["GET", "mine:a"]));
+  for (const script of SCRIPTS) await comparison.assertSame(login + script + writeCommand(["GET", "mine:a"]));
 });
 
-test("ACL LOG says that it was a script", { skip }, async () => {
-  await using beside = await BesideRedis.start();
-  const asked = [...LOGIN, ["EVAL", "return redis.call('get', 'other')", "0"], ["ACL", "LOG"]]
+test("ACL LOG reports that the command was part of a script", { skip }, async () => {
+  await using comparison = await RedisComparison.start();
+  const commands = [...LOGIN, ["EVAL", "return redis.call('get', 'other')", "0"], ["ACL", "LOG"]]
     .map(writeCommand)
     .join("");
   // Ages and addresses differ from redis-server's.
-  const all = await answers(beside.ours.port, asked);
+  const all = await answers(comparison.ours.port, commands);
   assert.match(all, /\$7\r\ncontext\r\n\$3\r\nlua\r\n/);
 });
 
-test("a script that may only read writes nothing, whatever it is called by", { skip }, async () => {
-  await using beside = await BesideRedis.start();
+test("a script that may only read cannot write, whichever command runs it", { skip }, async () => {
+  await using comparison = await RedisComparison.start();
   const set = "return redis.call('set', 'k', 'v')";
   for (const argv of [
     ["EVAL_RO", set, "0"],
@@ -71,5 +71,5 @@ test("a script that may only read writes nothing, whatever it is called by", { s
     ["EVAL", "return 1", "2", "a"],
     ["EVAL", "return 1"],
   ])
-    await beside.assertSame(writeCommand(argv) + writeCommand(["EXISTS", "k"]));
+    await comparison.assertSame(writeCommand(argv) + writeCommand(["EXISTS", "k"]));
 });

@@ -5,14 +5,17 @@ import { RawClient } from "../../support/raw-client.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";
 import { type RespScene, type SceneOptions, startResp, withoutId } from "./scene.js";
 
-/** The end of each conversation: once it is answered, so is all that came earlier. */
+/** The end of each conversation: once it is answered, all earlier commands are answered as well. */
 const END = "the end";
 const ENDED = `$${END.length}\r\n${END}\r\n`;
 
-/** Returns commands, each in a line. */
+/** Joins commands to lines. */
 export const lines = (...commands: readonly string[]) => commands.map((command) => `${command}\r\n`).join("");
 
-/** Returns the answers up to the end mark, or until the other side closes, which Redis may do by a reset. */
+/**
+ * Returns the answers up to the end mark, or until the other side closes the connection, which Redis may do with a
+ * reset.
+ */
 export async function answers(port: number, bytes: string): Promise<string> {
   using client = await RawClient.open(port);
   client.send(bytes + writeCommand(["ECHO", END]));
@@ -25,7 +28,7 @@ export async function answers(port: number, bytes: string): Promise<string> {
   return withoutId(all);
 }
 
-export class BesideRedis implements AsyncDisposable {
+export class RedisComparison implements AsyncDisposable {
   readonly ours: RespScene;
   readonly redis: RedisServer;
 
@@ -34,18 +37,18 @@ export class BesideRedis implements AsyncDisposable {
     this.redis = redis;
   }
 
-  static async start(options: SceneOptions = {}, args: readonly string[] = []): Promise<BesideRedis> {
-    return new BesideRedis(await startResp(options), await startRedis({ args }));
+  static async start(options: SceneOptions = {}, args: readonly string[] = []): Promise<RedisComparison> {
+    return new RedisComparison(await startResp(options), await startRedis({ args }));
   }
 
   /** Compares both servers' answers. @returns the answers */
   async assertSame(bytes: string): Promise<string> {
-    const [mine, theirs] = await Promise.all([
+    const [ours, theirs] = await Promise.all([
       answers(this.ours.port, bytes),
       answers(this.redis.port, bytes),
     ]);
-    assert.equal(mine, theirs, JSON.stringify(bytes));
-    return mine;
+    assert.equal(ours, theirs, JSON.stringify(bytes));
+    return ours;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
