@@ -1,4 +1,4 @@
-/** A command that has been run, as the rules of its events ask about it. */
+/** An executed command, as the rules for its events see it. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { MutatorName, UndoRecord } from "../keyspace/undo.js";
@@ -6,7 +6,10 @@ import type { Value } from "../values/value.js";
 import type { ExecutedCommand } from "./change-listener.js";
 import { KeyChanges } from "./key-changes.js";
 
-/** Generic, strings, lists, sets, hashes, sorted sets, expired, evicted, streams, other types, missed, new. */
+/**
+ * The classes of events: generic, strings, lists, sets, hashes, sorted sets, expired, evicted, streams, other types,
+ * missed, new.
+ */
 export type EventClass = "g" | "$" | "l" | "s" | "h" | "z" | "x" | "e" | "t" | "d" | "m" | "n";
 
 export type ReportEvent = (kind: EventClass, name: string, db: number, key: ByteString) => void;
@@ -14,7 +17,7 @@ export type ReportEvent = (kind: EventClass, name: string, db: number, key: Byte
 export class Doing {
   readonly argv: readonly ByteString[];
   readonly reply: Reply;
-  /** The command's own. */
+  /** The number of the command's database. */
   readonly db: number;
   readonly changes: KeyChanges;
   readonly #records: ExecutedCommand["records"];
@@ -35,22 +38,22 @@ export class Doing {
     this.#report(kind, name, db, key);
   }
 
-  /** Whether anything of a key has changed. */
+  /** Whether the command changed a key. */
   has(key: ByteString, db = this.db): boolean {
     return this.changes.has(db, key);
   }
 
-  /** Whether it was there before. */
+  /** Whether the key existed before the command. */
   was(key: ByteString, db = this.db): boolean {
     return this.changes.was(db, key);
   }
 
-  /** Whether it is there now. */
+  /** Whether the key exists now. */
   is(key: ByteString, db = this.db): boolean {
     return this.changes.is(db, key);
   }
 
-  /** All that was done, the oldest first. */
+  /** All changes, the oldest first. */
   get done(): readonly UndoRecord[] {
     const all: UndoRecord[] = [];
     const add = (record: UndoRecord): void => {
@@ -61,7 +64,7 @@ export class Doing {
     return all;
   }
 
-  /** Whether something of these kinds was. */
+  /** Whether the command used one of these mutators. */
   did(...mutators: readonly MutatorName[]): boolean {
     return this.done.some(({ mutator }) => mutators.includes(mutator));
   }
@@ -71,7 +74,7 @@ export class Doing {
     return this.#keyspaces[this.db]?.find(key)?.value;
   }
 
-  /** Whether a word is among the arguments, in any case. */
+  /** Whether one of these words is among the arguments, in any case. */
   says(from: number, ...words: readonly string[]): boolean {
     return this.argv.some((one, index) => index >= from && words.includes(one.toUpperCase()));
   }

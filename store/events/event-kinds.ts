@@ -1,4 +1,4 @@
-/** Kinds of rules for the events of commands: the event, its condition, and its key. */
+/** The kinds of rules for events of commands: the event, its condition, and its key. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Doing, EventClass } from "./doing.js";
 
@@ -8,21 +8,21 @@ type KeyOf = (doing: Doing) => ByteString;
 
 export const always: Condition = () => true;
 export const changed: Condition = (doing, key) => doing.has(key);
-/** Holds if the number that a command answers is not 0. */
+/** Holds if the command replied with a positive number. */
 export const counted: Condition = ({ reply }) => reply.kind === "integer" && reply.value > 0;
 export const answered: Condition = ({ reply }) => reply.kind !== "nil" && reply.kind !== "nil-array";
-/** Whether the command found the key, though nothing of it may have changed. */
+/** Holds if the command found the key, even if it did not change it. */
 export const found: Condition = (doing, key) => doing.was(key);
 
 export const first: KeyOf = ({ argv }) => argv[1] as ByteString;
 export const second: KeyOf = ({ argv }) => argv[2] as ByteString;
-/** Returns the key that a pop of several keys answers before the elements. */
+/** Returns the key that precedes the elements in the reply of a pop from several keys. */
 const answeredKey: KeyOf = ({ reply }) => {
   const [key] = reply.kind === "array" ? reply.items : [];
   return key?.kind === "bulk" ? key.bytes : "";
 };
 
-/** Reports an event of a key, after its creation and before its removal. */
+/** Reports an event of a key, after the event of its creation and before that of its removal. */
 export function reportOf(doing: Doing, kind: EventClass, name: string, key: ByteString): void {
   if (!doing.was(key) && doing.is(key)) doing.report("n", "new", key);
   doing.report(kind, name, key);
@@ -36,7 +36,7 @@ export function on(kind: EventClass, name: string, when = always, keyOf = first)
   };
 }
 
-/** A result that takes the place of what a key held; an empty one takes it away. */
+/** Returns a rule for results that replace a key's value; an empty result removes the key. */
 export function stored(kind: EventClass, name: string, keyOf = first): EventRule {
   return (doing) => {
     const key = keyOf(doing);
@@ -45,7 +45,10 @@ export function stored(kind: EventClass, name: string, keyOf = first): EventRule
   };
 }
 
-/** The same where a word among the arguments names the key. @param words  the last of them counts */
+/**
+ * Returns the same rule for commands in which an option among the arguments names the key. @param words the options;
+ * the last one counts
+ */
 export function storedBehind(kind: EventClass, name: string, words: RegExp, from: number): EventRule {
   return (doing) => {
     const index = doing.argv.findLastIndex((word, at) => at >= from && words.test(word));
@@ -60,23 +63,23 @@ export function movedElement(
   return (doing) => {
     const [from, to] = [first(doing), second(doing)];
     if (!answered(doing, from)) return;
-    const [taken, put] = ends(doing.argv);
+    const [source, target] = ends(doing.argv);
     if (!doing.was(to)) doing.report("n", "new", to);
-    doing.report("l", isLeft(put) ? "lpush" : "rpush", to);
-    doing.report("l", isLeft(taken) ? "lpop" : "rpop", from);
+    doing.report("l", isLeft(target) ? "lpush" : "rpush", to);
+    doing.report("l", isLeft(source) ? "lpop" : "rpop", from);
     if (!doing.is(from)) doing.report("g", "del", from);
   };
 }
 
 const isLeft = (word: string) => word.toUpperCase() === "LEFT";
 
-/** Reports a pop from the key that the answer names. */
+/** Reports a pop from the key that the reply names. */
 export const poppedFirst = (kind: EventClass, name: string) => on(kind, name, changed, answeredKey);
 
 /**
- * Reports a pop whose end is a word after the keys.
- * @param names    by that word
- * @param countAt  index of the number of keys
+ * Reports a pop from the end that an argument after the keys names.
+ * @param names by that argument
+ * @param countAt index of the number of keys
  */
 export function poppedBy(
   kind: EventClass,
@@ -90,7 +93,7 @@ export function poppedBy(
   };
 }
 
-/** Each key that changed, of types that Redis does not have. */
+/** Returns a rule that reports each changed key, for types that Redis does not have. */
 export function eachChanged(name: string): EventRule {
   return (doing) => {
     for (const { db, key } of doing.changes.all) {

@@ -1,4 +1,4 @@
-/** The events of each command that writes. Source: redis-server 7.0, the calls of notifyKeyspaceEvent. */
+/** The events of each writing command. Source: redis-server 7.0, the calls of notifyKeyspaceEvent. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ConsumerGroup } from "../values/streams/consumer-group.js";
 import { Stream } from "../values/streams/stream.js";
@@ -26,7 +26,7 @@ import {
 
 const set = on("$", "set", changed);
 
-/** A string for a time. */
+/** SETEX, PSETEX: sets a string with an expiry time. */
 const setFor: EventRule = (doing) => {
   set(doing);
   if (changed(doing, first(doing))) doing.report("g", "expire", first(doing));
@@ -35,7 +35,7 @@ const setFor: EventRule = (doing) => {
 const expires = (doing: Doing, from: number) => doing.says(from, "EX", "PX", "EXAT", "PXAT");
 const setAny: EventRule = (doing) => (expires(doing, 3) ? setFor : set)(doing);
 
-/** `MSET key value …`: a key that occurs twice has two events, and is new once. */
+/** `MSET key value …`: a key that occurs twice has two events, but is new only once. */
 const setMany: EventRule = (doing) => {
   const reported = new Set<ByteString>();
   for (let i = 1; i < doing.argv.length; i += 2) {
@@ -63,7 +63,7 @@ const getAndExpire: EventRule = (doing) => {
   else if (doing.has(key)) doing.report("g", "persist", key);
 };
 
-/** A previous value is removed first, so the key is always new. */
+/** RENAME removes a previous value first, so the key is always new. */
 const renamed: EventRule = (doing) => {
   const [from, to] = [first(doing), second(doing)];
   if (from === to || !doing.has(from)) return;
@@ -103,7 +103,7 @@ const movedMember: EventRule = (doing) => {
   if (doing.has(to)) reportOf(doing, "s", "sadd", to);
 };
 
-/** Returns a rule for scores: with INCR the answer is a score or nil. */
+/** Returns a rule for changes of scores: with INCR the reply is a score or nil. */
 const scored: EventRule = (doing) =>
   on("z", doing.reply.kind === "integer" ? "zadd" : "zincr", changed)(doing);
 
@@ -114,7 +114,7 @@ const addedEntry: EventRule = (doing) => {
   if (doing.did("streamTrim", "streamRemove")) doing.report("t", "xtrim", key);
 };
 
-/** Consumers that were added to groups of the streams that are named after the command. */
+/** Reports consumers that were added to groups of the streams that the command names. */
 const addedConsumers: EventRule = (doing) => {
   for (const record of doing.done) {
     if (record.mutator !== "consumerAdd") continue;
@@ -126,7 +126,7 @@ const addedConsumers: EventRule = (doing) => {
 const hasGroup = (value: Value | undefined, group: ConsumerGroup) =>
   value instanceof Stream && value.group(group.name) === group;
 
-/** Whether one of the parts that write has: where all of them fail, the string may have grown all the same. */
+/** Whether one of the operations writes. If all of them fail, the string may have grown nevertheless. */
 const setsBits: Condition = (doing, key) => {
   const { argv, reply } = doing;
   if (!doing.has(key) || reply.kind !== "array") return false;
@@ -272,7 +272,7 @@ const STREAMS: Readonly<Record<string, EventRule>> = {
   "XGROUP|SETID": on("t", "xgroup-setid", always, second),
 };
 
-/** Commands on types that Redis does not have. */
+/** Commands for types that Redis does not have. */
 const OWN = [
   ..."DOC.CREATE DOC.DELETE DOC.DROP DOC.EMPTY DOC.INDEX|CREATE DOC.INDEX|DROP DOC.INSERT DOC.MEMBER|ADD".split(
     " ",

@@ -1,17 +1,17 @@
-/** Finds the keys that changed, from the undo records. */
+/** Finds the keys that a command changed, from the undo records. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Keyspace } from "../keyspace/keyspace.js";
 import type { UndoRecord } from "../keyspace/undo.js";
 
-/** A key, or with `key` null all of a database. */
+/** A changed key; `key` null: all keys of a database. */
 export interface ChangedKey {
   readonly db: number;
   readonly key: ByteString | null;
-  /** Whether it was there before. */
+  /** Whether the key existed before. */
   readonly was: boolean;
 }
 
-/** Is called for each change, the oldest first: a key is named as often as it changed. */
+/** Called for each change, the oldest first: a key that changed several times is reported several times. */
 type Visit = (changed: ChangedKey) => void;
 
 export function visitChanges(records: readonly UndoRecord[], visit: Visit): void {
@@ -39,14 +39,14 @@ function visitOne(record: UndoRecord, visit: Visit): void {
       visit({ db: record.second, key: null, was: true });
       break;
     default:
-    // A change within a collection is followed or preceded by a record of its key.
+    // For a change within a collection there is also a record of its key.
   }
 }
 
-/** The changes of keys by one command. */
+/** The keys that one command changed. */
 export class KeyChanges {
   readonly #keyspaces: readonly Keyspace[];
-  /** Whether each key existed before, by database and key, in the order in which they changed. */
+  /** Whether each key existed before, by database and key, in the order of the changes. */
   readonly #was = new Map<string, { readonly db: number; readonly key: ByteString; readonly was: boolean }>();
 
   constructor(records: readonly UndoRecord[], keyspaces: readonly Keyspace[]) {
@@ -66,12 +66,12 @@ export class KeyChanges {
     return this.#was.has(nameOf(db, key));
   }
 
-  /** Whether a key was there before the command. */
+  /** Whether a key existed before the command. */
   was(db: number, key: ByteString): boolean {
     return this.#was.get(nameOf(db, key))?.was ?? this.is(db, key);
   }
 
-  /** Whether it is there now. */
+  /** Whether a key exists now. */
   is(db: number, key: ByteString): boolean {
     return this.#keyspaces[db]?.find(key) !== undefined;
   }

@@ -1,10 +1,11 @@
 /**
- * Patterns of `$regex`: the subset of regular expressions that can be matched in one pass over a text. Features that need backtracking (back
- * references, lookahead, lookbehind) are rejected. Letters and digits are those of ASCII. Source: docs/json-documents.md "Patterns".
+ * Patterns of `$regex`: the subset of regular expressions that can be matched in one pass over a text. Features that
+ * need backtracking (back references, lookahead, lookbehind) are rejected. Letters and digits are those of ASCII.
+ * Source: docs/json-documents.md "Patterns".
  */
 import { isWord, type Meant, PatternProgram, type Step } from "./pattern-program.js";
 
-/** Characters of a pattern. */
+/** Maximum characters of a pattern. */
 const PATTERN_CHARS_MAX = 1000;
 /** Maximum steps of a pattern's program: each is checked at most once for each character of a text. */
 export const PATTERN_STEPS_MAX = 100;
@@ -18,7 +19,7 @@ type Part =
   | { readonly kind: "either"; readonly parts: readonly Part[] }
   | { readonly kind: "times"; readonly part: Part; readonly least: number; readonly most: number };
 
-/** @throws PatternFault  names the position of the error */
+/** @throws PatternFault with the position of the error */
 export function compilePattern(pattern: string): PatternProgram {
   if (pattern.length > PATTERN_CHARS_MAX)
     throw new PatternFault(`a pattern has ${PATTERN_CHARS_MAX} characters at most`);
@@ -42,7 +43,7 @@ function emit(part: Part, steps: Step[]): void {
     for (let count = 0; count < part.least; count++) {
       const { length } = steps;
       emit(part.part, steps);
-      // What needs no step needs none however often: groups of nothing in each other would be repeated for hours.
+      // A part that needs no steps is not repeated: nested empty groups would otherwise be repeated for hours.
       if (steps.length === length) break;
     }
     if (part.most === Number.POSITIVE_INFINITY) emitAnyTimes(part.part, steps);
@@ -50,7 +51,7 @@ function emit(part: Part, steps: Step[]): void {
   }
 }
 
-/** A step that leads on by itself is a split both of whose ways are one. */
+/** A jump, expressed as a split whose two targets are the same. */
 const leap = (to: number): Step => ({ kind: "split", to, or: to });
 
 function emitEither([first, ...others]: readonly Part[], steps: Step[]): void {
@@ -91,7 +92,7 @@ const not =
   (meant: Meant): Meant =>
   (code) =>
     !meant(code);
-/** Remembers the answer for each character: a long set that is repeated is in many steps. */
+/** Caches the result for each character, because repeating a long set puts it into many steps. */
 function remembering(meant: Meant): Meant {
   let last = Number.NaN;
   let isMeant = false;
@@ -154,7 +155,7 @@ class Reader {
     return found;
   }
 
-  /** The next character. */
+  /** Returns the next character. */
   #next(): string {
     const code = this.#text.codePointAt(this.#at);
     if (code === undefined) throw this.#fault("it ends too soon");
@@ -178,7 +179,7 @@ class Reader {
     const part = this.#one();
     const found = this.#match(QUANTIFIER);
     if (found === null) return part;
-    // Greedy or lazy makes no difference to whether a matching part exists.
+    // Greedy and lazy quantifiers do not differ in whether there is a match.
     this.#take("?");
     const [text, least = "", comma, most] = found;
     if (text === "*") return { kind: "times", part, least: 0, most: Number.POSITIVE_INFINITY };

@@ -1,5 +1,6 @@
 /**
- * Streams in RDB: listpacks of entries whose ids are relative to the first one's, and the stream's marks, and its consumer groups.
+ * Streams in RDB: listpacks of entries, whose ids are relative to the first one's, then the stream's marks and its
+ * consumer groups.
  * Source: redis-server 7.0's dumps.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -15,13 +16,13 @@ import type { RdbReader } from "./rdb-reader.js";
 import type { RdbWriter } from "./rdb-writer.js";
 import { bytesOfId, idOfBytes, readId, writeId } from "./stream-id-form.js";
 
-/** Redis's default. */
+/** Redis's default of `stream-node-max-entries`. */
 const NODE_ENTRIES_MAX = 100;
 
 const DELETED = 1;
 const SAME_FIELDS = 2;
 
-/** @param hasMarks  whether the first id and the marks of deleted entries are included, as of Redis 7.0 */
+/** @param hasMarks whether the first id and the marks of deleted entries are included, as in Redis 7.0 and later */
 export function readStream(reader: RdbReader, hasMarks: boolean): Stream {
   const stream = new Stream();
   let last: StreamId = 0n;
@@ -63,7 +64,7 @@ export function writeStream(writer: RdbWriter, stream: Stream): void {
 function nodeOf(entries: readonly StreamEntry[]): ByteString {
   const listpack = new ListpackWriter();
   const first = entries[0]!.id;
-  // How many there are, how many are deleted, how many fields are common to many, and the end of these.
+  // The number of entries, of deleted entries and of common fields, and the end of the common fields.
   for (const number of [entries.length, 0, 0, 0]) listpack.integer(BigInt(number));
   for (const { id, fields } of entries) {
     const parts = [
@@ -79,7 +80,7 @@ function nodeOf(entries: readonly StreamEntry[]): ByteString {
   return listpack.toBytes();
 }
 
-/** The entries of a listpack that are not deleted. */
+/** Yields the entries of a listpack that are not deleted. */
 function* nodeEntries(first: StreamId, items: readonly ByteString[]): Generator<StreamEntry> {
   let at = 2;
   const next = (): ByteString => {

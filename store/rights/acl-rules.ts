@@ -1,6 +1,7 @@
 /**
- * The language of rules: Redis's ACL rules (7.0) on commands, categories, keys and channels, read strictly. What each means
- * for a command is in acl.ts. Not accepted: passwords, `on`, `off` and `reset`, which do not apply to a signing key.
+ * The language of rules: Redis's ACL rules (7.0) for commands, categories, keys and channels, parsed strictly. acl.ts
+ * defines the effect of each rule on a command. Passwords, `on`, `off` and `reset` are rejected, because they do not
+ * apply to a signing key.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure, echoed } from "../arguments/errors.js";
@@ -11,7 +12,7 @@ import type { KeyPattern } from "./key-pattern.js";
 export type Rule = { readonly text: ByteString } & (
   | { readonly kind: "all"; readonly allow: boolean }
   | { readonly kind: "category"; readonly allow: boolean; readonly category: string }
-  /** `name` in upper case, perhaps of a command that is not in the table; a container's name includes its subcommands. */
+  /** `name` in upper case; the command need not be in the table. A container's name includes its subcommands. */
   | { readonly kind: "command"; readonly allow: boolean; readonly name: string }
   | { readonly kind: "pattern"; readonly pattern: KeyPattern }
   | { readonly kind: "all-keys" }
@@ -23,17 +24,17 @@ export type Rule = { readonly text: ByteString } & (
   | { readonly kind: "clear-selectors" }
 );
 
-/** All categories of Redis 7.0, some of commands that are still to come, and ours. */
+/** All categories of Redis 7.0, including some of commands that do not exist here yet, and dbsync's own. */
 export const CATEGORIES: readonly string[] = [
   ...["keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog"],
   ...["geo", "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection"],
   ...["transaction", "scripting", "dbsync", "document", "sql", "mongo"],
 ];
 
-/** The error of a selector that does not end. */
+/** The error for a selector without an end. */
 export const UNCLOSED = "its parenthesis is not closed";
 
-/** Rules of one key, those in selectors counted. */
+/** Maximum number of rules of one key, including those in selectors. */
 const RULES_MAX = 128;
 const RULES_BYTES_MAX = 8192;
 
@@ -52,16 +53,16 @@ export const RULE_MISTAKES = {
   hash: "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters",
 } as const;
 
-/** An invalid rule: the message says how to correct it, and Redis's clients receive Redis's wording. */
+/** An invalid rule. The message says how to correct it; Redis clients receive Redis's wording. */
 export class WrongRule extends CommandFailure {
-  /** The whole word, or the whole selector. */
+  /** The complete word, or the complete selector. */
   readonly modifier: ByteString;
   readonly problem: string;
   /** Key of Redis's wording; null: Redis accepts the rule, or has no wording for it. */
   readonly mistake: keyof typeof RULE_MISTAKES | null;
 
-  constructor(said: string, modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) {
-    super(`ERR ${said}`);
+  constructor(text: string, modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) {
+    super(`ERR ${text}`);
     this.problem = problem;
     this.mistake = mistake;
     this.modifier = modifier;
@@ -72,15 +73,15 @@ const wrongRule = (text: ByteString, problem: string, mistake: WrongRule["mistak
   new WrongRule(`rule '${echoed(text)}': ${problem}`, text, problem, mistake);
 
 /**
- * Reads rules from left to right.
- * @param texts  each one or several rules, separated by blanks; a selector may reach over several texts
- * @throws CommandFailure  naming the first rule that is none
+ * Parses rules from left to right.
+ * @param texts each contains one or more rules, separated by spaces; a selector may extend over several texts
+ * @throws CommandFailure that names the first invalid rule
  */
 export function parseRules(texts: readonly ByteString[], table: CommandTable): Rule[] {
   const text = texts.join(" ");
   if (text.length > RULES_BYTES_MAX)
     throw new CommandFailure(`ERR rules of ${text.length} bytes, above ${RULES_BYTES_MAX}`);
-  // Redis's patterns contain no white space either.
+  // Redis's patterns cannot contain white space either.
   if (/[\0-\x1f\x7f]/.test(text)) throw wrongRule(text, "control characters cannot stand in a rule");
   const words = text.split(" ").filter((word) => word !== "");
   if (words.length > RULES_MAX) throw new CommandFailure(`ERR ${words.length} rules, above ${RULES_MAX}`);
@@ -91,7 +92,7 @@ export function parseRules(texts: readonly ByteString[], table: CommandTable): R
   return rules;
 }
 
-/** Words, and the words of each selector without its parentheses. */
+/** Groups words: single words, and the words of each selector without its parentheses. */
 function groupSelectors(words: readonly ByteString[]): (ByteString | readonly ByteString[])[] {
   const groups: (ByteString | readonly ByteString[])[] = [];
   for (let i = 0; i < words.length; i++) {
@@ -206,7 +207,7 @@ function parsePermissionRule(text: ByteString): Rule {
   return { kind: "pattern", text, pattern: { read, write, glob } };
 }
 
-/** Rejects a pattern after "all keys" or "all channels": it would look like a limit and have no effect. */
+/** Rejects a pattern after "all keys" or "all channels": it looks like a restriction but has no effect. */
 function checkPatterns(rules: readonly Rule[]): void {
   let allKeys: Rule | null = null;
   let allChannels: Rule | null = null;
