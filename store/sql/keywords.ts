@@ -1,11 +1,11 @@
 /**
- * The words of statements, in both languages: the one table that the grammar reads and docs/sql.md is made from. Source:
- * test/vectors/sql/GRAMMAR.md; words for what the original does not have are ours.
+ * The words of statements in both languages: the table that the grammar uses and from which docs/sql.md is generated.
+ * Source: test/vectors/sql/GRAMMAR.md; the words for features that the original does not have are ours.
  */
 import type { Language } from "./tree.js";
 
 export interface Keyword {
-  /** The ways to write it; several words follow each other. The first is the usual one. */
+  /** The spellings; several words must follow each other. The first spelling is the usual one. */
   readonly malagasy: readonly string[];
   readonly english: readonly string[];
   readonly meaning: string;
@@ -93,7 +93,7 @@ export type KeywordName = keyof typeof KEYWORDS;
 
 const NAMES = Object.keys(KEYWORDS) as readonly KeywordName[];
 
-/** Ways to say a keyword, the longest first, each as its words in lower case. */
+/** Spellings of a keyword, the longest first, each as its words in lower case. */
 export type Phrases = readonly (readonly string[])[];
 
 function phrasesOf(language: Language): Readonly<Record<KeywordName, Phrases>> {
@@ -108,7 +108,7 @@ export const PHRASES: Readonly<Record<Language, Readonly<Record<KeywordName, Phr
   english: phrasesOf("english"),
 };
 
-/** The first words of English phrases of the recorded form: none of them names anything there where `as` has been left out. */
+/** The first words of English phrases in the recorded form: none of them is an alias there if `as` is left out. */
 export const ENGLISH_WORDS: ReadonlySet<string> = new Set(
   NAMES.filter((name) => !("isStandard" in KEYWORDS[name])).flatMap((name) =>
     PHRASES.english[name].map(([first]) => first as string),
@@ -122,7 +122,7 @@ export const MALAGASY_BEGINNINGS: ReadonlySet<string> = new Set(
   ),
 );
 
-/** Words that name nothing in standard statements, unless in double quotes; some have no meaning yet. */
+/** Words that cannot be names in standard statements unless they are in double quotes; some have no meaning yet. */
 export const RESERVED_WORDS: ReadonlySet<string> = new Set(
   (
     "all and as asc between by case create cross delete desc distinct drop else end except exists from full group " +

@@ -1,6 +1,6 @@
 /**
- * Every error of a statement, in the words of the original (Malagasy and French, unchanged) and in English. A statement is answered in its own
- * language, so all daemons answer alike. `{0}`, `{1}`: what it is about.
+ * Every error of a statement, in the words of the original (Malagasy and French, unchanged) and in English. The reply
+ * is in the language of the statement, so all daemons return the same reply. `{0}`, `{1}`: the values in the message.
  */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../arguments/errors.js";
@@ -112,7 +112,7 @@ const MESSAGES = {
 
 export type MessageName = keyof typeof MESSAGES;
 
-/** @param about  the values of `{0}`, `{1}`, … */
+/** @param about the values of `{0}`, `{1}`, … */
 export function sqlFailure(
   language: Language,
   name: MessageName,
@@ -139,7 +139,10 @@ const MISTAKES: Readonly<Record<MistakeKind, Message>> = {
   unsupported: message("Tsy misy", "not supported"),
 };
 
-/** The words, the position and the line with a caret before it, in one line. */
+/**
+ * Returns a syntax error in one line: the message, the position, and the line of the statement with a caret at the
+ * position.
+ */
 export function mistakeFailure(
   statement: ByteString,
   language: Language,

@@ -1,4 +1,7 @@
-/** Features of SQL that users type and that are missing here: recognized at the position of the error, and answered with an alternative. */
+/**
+ * Features of SQL that users try but that are not supported: recognized at the position of the error, and reported with
+ * an alternative.
+ */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { SqlMistake } from "./mistake.js";
 
@@ -7,7 +10,7 @@ interface Row {
   readonly what: string;
   /** Matches the statement from the position of the mistake on, in lower case. */
   readonly after: RegExp;
-  /** Matches what precedes the position; undefined: anything. */
+  /** Matches the text before the position; undefined: any text. */
   readonly before?: RegExp;
   /** The alternative. */
   readonly advice: string;
@@ -28,7 +31,7 @@ const NOT_HERE = "calculate it in the application";
 const row = (what: string, after: RegExp, advice: string, before?: RegExp): Row =>
   before === undefined ? { what, after, advice } : { what, after, before, advice };
 
-/** Of two rows that match the first counts. */
+/** If several rows match, the first applies. */
 export const UNSUPPORTED: readonly Row[] = [
   row("alter table", /^alter\b/, REBUILD),
   row("rename", /^rename\b/, REBUILD),
@@ -226,7 +229,7 @@ export const UNSUPPORTED: readonly Row[] = [
   row("a list of values on one side", /^,/, "write a = 1 and b = 2", /\([^()]*$/s),
 ];
 
-/** Functions by what to write instead. */
+/** Alternatives to unsupported functions. */
 const FUNCTIONS: Readonly<Record<string, string>> = {
   ifnull: "write coalesce(a, b)",
   nvl: "write coalesce(a, b)",
@@ -262,7 +265,7 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   dense_rank: "number the rows in the application",
 };
 
-/** Names that are no column of any table, by what to write instead. */
+/** Alternatives to names that are values elsewhere, and not columns. */
 const NAMES: Readonly<Record<string, string>> = {
   true: "write 1, or k = 1",
   false: "write 0, or k = 0",
@@ -272,7 +275,7 @@ const NAMES: Readonly<Record<string, string>> = {
   rowid: "write a column that is a primary key",
 };
 
-/** Types of other databases, by what to write instead. */
+/** Alternatives to types of other databases. */
 const TYPES: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     (
@@ -292,32 +295,32 @@ const TYPES: Readonly<Record<string, string>> = {
   ),
 };
 
-const own = (table: Readonly<Record<string, string>>, name: string): string | undefined =>
+const lookUp = (table: Readonly<Record<string, string>>, name: string): string | undefined =>
   Object.hasOwn(table, name) ? table[name] : undefined;
 
-/** Returns what to write instead of a name that no column has; undefined: it means nothing in SQL either. */
-export const adviceForName = (name: ByteString): string | undefined => own(NAMES, name.toLowerCase());
+/** Returns the alternative to a name that no column has; undefined: it has no meaning in SQL either. */
+export const adviceForName = (name: ByteString): string | undefined => lookUp(NAMES, name.toLowerCase());
 
-/** Returns what to write instead of a type that no domain is called; undefined: no other database has it. */
-export const adviceForType = (name: ByteString): string | undefined => own(TYPES, name.toLowerCase());
+/** Returns the alternative to an unknown type; undefined: no other database has it. */
+export const adviceForType = (name: ByteString): string | undefined => lookUp(TYPES, name.toLowerCase());
 
 interface Position {
   readonly at: number;
   readonly found: ByteString;
 }
 
-/** @param name  in lower case */
+/** @param name in lower case */
 export function unsupportedFunction(position: Position, name: ByteString): SqlMistake {
   const known =
     "there are lower, upper, length, abs, round and coalesce, and of groups count, sum, avg, min and max";
   return new SqlMistake(
     "unsupported",
     { ...position, found: `the function ${name}` },
-    own(FUNCTIONS, name) ?? known,
+    lookUp(FUNCTIONS, name) ?? known,
   );
 }
 
-/** Characters around a mistake that rows are compared with. */
+/** Number of characters before and after a mistake with which rows are compared. */
 const BEFORE_CHARS = 200;
 const AFTER_CHARS = 40;
 
@@ -328,7 +331,7 @@ const KINDS: ReadonlySet<SqlMistake["kind"]> = new Set([
   "only-null",
 ]);
 
-/** Returns the mistake that names what is not supported; null: this is another mistake. */
+/** Returns a mistake that names the unsupported feature; null: it is another mistake. */
 export function unsupported(statement: ByteString, mistake: SqlMistake): SqlMistake | null {
   const { kind, at } = mistake;
   if (!KINDS.has(kind)) return null;
@@ -337,8 +340,8 @@ export function unsupported(statement: ByteString, mistake: SqlMistake): SqlMist
     .toLowerCase()
     .trim();
   const after = statement.slice(at, at + AFTER_CHARS).toLowerCase();
-  const found = UNSUPPORTED.find((each) => each.after.test(after) && (each.before?.test(before) ?? true));
-  return found === undefined
+  const match = UNSUPPORTED.find((each) => each.after.test(after) && (each.before?.test(before) ?? true));
+  return match === undefined
     ? null
-    : new SqlMistake("unsupported", { at, found: bytesOfText(found.what) }, found.advice);
+    : new SqlMistake("unsupported", { at, found: bytesOfText(match.what) }, match.advice);
 }

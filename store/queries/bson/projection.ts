@@ -10,10 +10,10 @@ import { checkedWay, wayTo } from "./ways.js";
 
 export type Projection = (document: BsonDocument) => BsonDocument;
 
-/** Returns the value to show; undefined: it is not shown. */
+/** Returns the value to include in the result; undefined: none. */
 type Shown = (value: Bson | undefined, root: BsonDocument) => Bson | undefined;
 
-/** The projection of a field: of the fields inside it, or of itself. */
+/** The projection of a field: of its subfields, or of the field itself. */
 interface Branch {
   readonly fields: Map<ByteString, Branch | Leaf>;
 }
@@ -27,7 +27,7 @@ interface Parsed {
   isExcluding: boolean;
 }
 
-/** The place of a projection: those of a search know $slice and $elemMatch. */
+/** The kind of a projection: only those of a find have $slice and $elemMatch. */
 export type ProjectionKind = "find" | "$project";
 
 /** @throws CommandFailure */
@@ -93,7 +93,7 @@ function read(
   setLeaf(parsed.tree, path, { made: expressionOf(value, scope) });
 }
 
-/** @param leaf  null: nothing is said of the field, but nothing else may be either */
+/** @param leaf null: the field has no projection, and no other entry may have one for it */
 function setLeaf(tree: Branch, path: readonly ByteString[], leaf: Leaf | null): void {
   let branch = tree;
   for (const part of path.slice(0, -1)) {
@@ -115,8 +115,8 @@ function included(document: BsonDocument, { fields }: Branch, root: BsonDocument
   for (const [name, value] of document) {
     const node = fields.get(name);
     if (node === undefined || (typeof node === "object" && "made" in node)) continue;
-    const kept = isBranch(node) ? includedIn(value, node, root) : keptLeaf(node, value, root);
-    if (kept !== undefined) result.set(name, kept);
+    const projected = isBranch(node) ? includedIn(value, node, root) : keptLeaf(node, value, root);
+    if (projected !== undefined) result.set(name, projected);
   }
   addMade(result, fields, root);
   return result;
@@ -131,8 +131,8 @@ function includedIn(value: Bson, branch: Branch, root: BsonDocument): Bson | und
   if (isDocument(value)) return included(value, branch, root);
   if (isArray(value))
     return value.flatMap((one) => {
-      const kept = includedIn(one, branch, root);
-      return kept === undefined ? [] : [kept];
+      const projected = includedIn(one, branch, root);
+      return projected === undefined ? [] : [projected];
     });
   return hasMade(branch) ? included(new Map(), branch, root) : undefined;
 }
@@ -142,7 +142,7 @@ const hasMade = ({ fields }: Branch): boolean =>
     isBranch(node) ? hasMade(node) : typeof node === "object" && "made" in node,
   );
 
-/** Adds computed fields after those that exist. */
+/** Adds computed fields after the existing ones. */
 function addMade(result: Map<ByteString, Bson>, fields: Branch["fields"], root: BsonDocument): void {
   for (const [name, node] of fields) {
     if (isBranch(node)) {
@@ -159,13 +159,13 @@ function excluded(document: BsonDocument, { fields }: Branch, root: BsonDocument
   for (const [name, value] of document) {
     const node = fields.get(name);
     if (node === "out") continue;
-    const kept =
+    const projected =
       node === undefined
         ? value
         : isBranch(node)
           ? excludedIn(value, node, root)
           : keptOut(node, value, root);
-    if (kept !== undefined) result.set(name, kept);
+    if (projected !== undefined) result.set(name, projected);
   }
   return result;
 }
@@ -179,7 +179,9 @@ function excludedIn(value: Bson, branch: Branch, root: BsonDocument): Bson {
   return isArray(value) ? value.map((one) => excludedIn(one, branch, root)) : value;
 }
 
-/** @param operand  the number of elements, from the end if negative; or the number to skip and the number to show */
+/**
+ * @param operand the number of elements, negative: counted from the end; or the number to skip and the number to return
+ */
 function sliced(operand: Bson): Shown {
   const [first, second] = isArray(operand) ? operand : [operand];
   const from = integerIn(first ?? null, "$slice");
@@ -200,7 +202,7 @@ function firstElement(operand: Bson, name: ByteString, work: Work): Shown {
   const path = wayTo(name);
   return (value) => {
     if (!isArray(value) || path.length !== 1) return undefined;
-    const found = value.find((one) => isMet(new Map([["e", [one]]])));
-    return found === undefined ? undefined : [found];
+    const element = value.find((one) => isMet(new Map([["e", [one]]])));
+    return element === undefined ? undefined : [element];
   };
 }

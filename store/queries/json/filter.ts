@@ -1,5 +1,6 @@
 /**
- * WHERE and $pull of DOC.*: filters of JSON values. A test of a member is a set of values where it can be, so that an index can find them.
+ * WHERE and $pull of DOC.*: filters of JSON values. The test of a member is a set of values where possible, so that an
+ * index can find them.
  * Source: docs/json-documents.md "Conditions".
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
@@ -44,27 +45,27 @@ import {
   THERE,
 } from "./spans.js";
 
-/** A member of entries. */
+/** A member of the entries. */
 export interface Member {
   readonly field: ByteString;
   readonly name: MemberName;
 }
 
-/** A condition on a member's value: that it lies in one of the spans, or passes. */
+/** A condition on a member's value: that it is in one of the spans, or passes a test. */
 export type JsonTest = { readonly spans: Spans } | { readonly passes: Predicate<MemberValue> };
 export type JsonCondition = Condition<Member, JsonTest>;
 type Call = OperatorCall<JsonValue, Member>;
 
-/** Members and operators of one filter. */
+/** Maximum number of members and operators in one filter. */
 const CONDITIONS_MAX = 1000;
 const KNOWN = "$eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $prefix, $exists, $contains, $regex, $not";
 
-/** @throws CommandFailure  says where it is wrong */
+/** @throws CommandFailure with the position of the error */
 export function conditionOf(value: JsonValue): JsonCondition {
   return new FilterCompiler(jsonFilters).filter(value);
 }
 
-/** Returns a test of entries' texts. */
+/** Returns a test for the texts of entries. */
 export const testOf = (condition: JsonCondition): Predicate<ByteString> =>
   predicateOf(condition, ({ name }, test) => {
     if ("passes" in test) return (text) => test.passes(memberIn(text, name));
@@ -72,11 +73,14 @@ export const testOf = (condition: JsonCondition): Predicate<ByteString> =>
     return (text) => isWithin(memberIn(text, name), spans);
   });
 
-/** Returns whether an element of a list is to be pulled: it meets operators, or is the same. @throws CommandFailure */
-export function elementTest(wanted: JsonValue): Predicate<JsonValue> {
+/**
+ * Returns a test for the list elements to remove: those that meet the operators, or equal the value. @throws
+ * CommandFailure
+ */
+export function elementTest(operand: JsonValue): Predicate<JsonValue> {
   const compiler = new FilterCompiler(jsonFilters);
   compiler.count();
-  const meets = predicateOf(compiler.member("value", wanted), (_, test) => valueTest(test));
+  const meets = predicateOf(compiler.member("value", operand), (_, test) => valueTest(test));
   return (element) => meets(memberValueOf(element));
 }
 
@@ -102,7 +106,7 @@ export function alikeOf(condition: JsonCondition): Alike | undefined {
   return isOne ? { name: condition.path.name, mark: markOf(from.value) } : undefined;
 }
 
-/** @throws CommandFailure  a path leads through too many members */
+/** @throws CommandFailure if a path contains too many members */
 export function checkPath(name: string): void {
   if (name.length > PATH_NAMES_MAX && name.split(".").length > PATH_NAMES_MAX)
     throw custom(`ERR A path has ${PATH_NAMES_MAX} names at most: '${echoed(bytesOfText(name))}'`);
@@ -132,7 +136,7 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
 
   fieldsOf(filter: JsonValue): readonly (readonly [string, JsonValue])[] {
     if (filter instanceof JsonObject) return fieldsOf(filter);
-    // An empty object is an empty list to PHP.
+    // PHP writes an empty object as an empty list.
     if (isContainer(filter) && memberValues(filter).length === 0) return [];
     throw fault('an object is asked for, as in {"age":{"$gte":18},"name":"Ann"}');
   }
@@ -164,12 +168,12 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
     return this.same(operand);
   }
 
-  /** Numbers are compared with numbers, strings with strings. */
+  /** Compares numbers with numbers and strings with strings. */
   compares(comparison: Comparison, call: Call): JsonTest {
     const { operand } = call;
     if (typeof operand !== "string" && !(operand instanceof JsonNumber))
       throw fault(`${whereOf(call)} asks for a number or a string`);
-    const value = memberValueOf(operand);
+    const contained = memberValueOf(operand);
     const kind = typeof operand === "string" ? STRINGS : NUMBERS;
     const spans: Readonly<Record<Comparison, Span>> = {
       $gt: span(behind(value), kind.to),
@@ -202,7 +206,7 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
     return "spans" in test ? { spans: outside(test.spans) } : null;
   }
 
-  /** A member has one value, so that spans of several operators are one set, which an index can find. */
+  /** Intersects spans: since a member has only one value, several operators form one set, which an index can find. */
   joined(path: Member, parts: readonly JsonCondition[]): JsonCondition {
     let spans: Spans = [EVERYTHING];
     const others: JsonCondition[] = [];
@@ -230,21 +234,21 @@ export function fieldsOf({ names, values }: JsonObject): readonly (readonly [str
   return names.map((name, at) => [name, values[at] as JsonValue] as const);
 }
 
-/** Whether an object is one of operators. */
+/** Whether an object consists of operators. */
 export function isOperators(value: JsonValue): value is JsonObject {
   return value instanceof JsonObject && value.names[0]?.startsWith("$") === true;
 }
 
-/** A list has the value, a string the string. */
+/** Returns a test for lists that contain the value, or strings that contain the string. */
 function containing(operand: JsonValue): Predicate<MemberValue> {
-  const wanted = memberValueOf(operand);
-  const part = typeof operand === "string" ? (wanted as ByteString) : null;
+  const contained = memberValueOf(operand);
+  const part = typeof operand === "string" ? (contained as ByteString) : null;
   return (value) => {
     if (typeof value === "string") return part !== null && value.includes(part);
     if (typeof value !== "object" || !value.text.startsWith("[")) return false;
     const list = parseJson(textOfBytes(value.text));
     if (!isContainer(list) || list instanceof JsonObject) return false;
-    return list.some((one) => compareMembers(memberValueOf(one), wanted) === 0);
+    return list.some((one) => compareMembers(memberValueOf(one), contained) === 0);
   };
 }
 

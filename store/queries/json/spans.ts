@@ -1,4 +1,7 @@
-/** Sets of JSON values as ascending, disjoint spans in the order of all values: entries and indexes are tested by the same sets. */
+/**
+ * Sets of JSON values as ascending, disjoint spans in the order of all values. The same sets test entries and search
+ * indexes.
+ */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import type { Bound, Span } from "../../values/documents/document-index.js";
 import {
@@ -12,7 +15,7 @@ import {
 
 export type Spans = readonly Span[];
 
-/** Fewer spans are tested one after the other. */
+/** If there are fewer spans, they are tested one after the other. */
 const SEARCHED_MIN = 8;
 
 export const before = (value: MemberValue): Bound => ({ value, isBehind: false });
@@ -64,11 +67,11 @@ export function amongValues(values: readonly MemberValue[]): Spans {
     .map(equalTo);
 }
 
-/** Returns the set of strings with this prefix. */
+/** Returns the set of strings with a prefix. */
 export function beginningWith(text: string): Span {
   const bytes: ByteString = bytesOfText(text);
   if (bytes === "") return STRINGS;
-  // The last byte of UTF-8 is never the highest one.
+  // The last byte of UTF-8 text is never the highest byte, so it can be incremented.
   const next = bytes.slice(0, -1) + String.fromCharCode(bytes.charCodeAt(bytes.length - 1) + 1);
   return span(before(bytes), before(next));
 }
