@@ -1,5 +1,6 @@
 /**
- * Commands that concern a connection only, where listeners/resp executes them. In an envelope the error names the alternative.
+ * Commands that concern only a connection, where listeners/resp executes them. In an envelope the error names the
+ * alternative.
  * Rows: redis-server 7.0.
  */
 import { family } from "../rows/command.js";

@@ -173,7 +173,7 @@ export const hashes = family("hash", {
 
 const NO_FIELDS = { fields: [], values: [] };
 
-/** The value of the field that `command key field` names. */
+/** Returns the value of the field that `command key field` names. */
 function valueAt(data: Data, argv: readonly ByteString[]): ByteString | undefined {
   return data.getAs(Hash, argv[1]!)?.value.get(argv[2]!);
 }
@@ -206,7 +206,7 @@ function hmget(data: Data, argv: readonly ByteString[]): Reply {
   return array(argv.slice(2).map((field) => bulkOrNil(hash?.get(field))));
 }
 
-/** Sets the fields of `name key field value [field value …]`. @returns how many were absent */
+/** Sets the fields of `name key field value [field value …]`. @returns the number of new fields */
 function setFields(data: Data, argv: readonly ByteString[], name: string): number {
   if (argv.length % 2 !== 0) throw wrongArity(name);
   const entry = data.getOrPut(Hash, argv[1]!);
@@ -227,14 +227,14 @@ function hscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   if (hash === undefined) return array([bulk("0"), EMPTY_ARRAY]);
   const options = scanOptions(data, argv, { first: 3, cursor });
   const { fields, values } = hash;
-  const found: ByteString[] = [];
+  const fieldsAndValues: ByteString[] = [];
   const visit = (index: number) => {
     const field = fields[index]!;
-    if (options.matches(field)) found.push(field, values[index]!);
+    if (options.matches(field)) fieldsAndValues.push(field, values[index]!);
   };
   const isSmall = isCompact(hash, encoding);
   countPage(data, hash.size, options, isSmall);
-  return scanReply(visitPage(hash, options, isSmall, visit), found);
+  return scanReply(visitPage(hash, options, isSmall, visit), fieldsAndValues);
 }
 
 function hset(data: Data, argv: readonly ByteString[]): Reply {

@@ -1,6 +1,6 @@
 /**
- * Commands about connections and the daemon itself, which listeners/resp answers. Rows: redis-server 7.0, except
- * where `since` is later.
+ * Commands that concern connections and the daemon itself, which listeners/resp executes. Rows: redis-server 7.0,
+ * except where `since` is later.
  */
 import type { Command, Flag } from "../rows/command.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
@@ -213,7 +213,7 @@ const alone = [
 export const listener: readonly Command[] = [
   ...container("CLIENT", "2.4.0", client, "5.0.0"),
   ...container("CONFIG", "2.0.0", config, "5.0.0"),
-  // MEMORY itself and MEMORY USAGE are the store's.
+  // MEMORY itself and MEMORY USAGE are in the store.
   ...memory,
   ...container("LATENCY", "2.8.13", latency, "2.8.13"),
   ...container("SLOWLOG", "2.2.12", slowlog, "6.2.0"),

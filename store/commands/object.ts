@@ -1,6 +1,6 @@
 /**
- * OBJECT and MEMORY USAGE: report how a value is stored, and, if keys are evicted by their use, how it is used. Behaviour and texts: Redis 7;
- * checked by test/conformance.
+ * OBJECT and MEMORY USAGE: report how a value is stored, and, if keys are evicted by their use, how it is used.
+ * Behaviour and texts: Redis 7; checked by test/conformance.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, NIL, type Reply, status } from "../../protocol/reply.js";
@@ -89,10 +89,10 @@ const HELP: readonly string[] = [
 ];
 
 const SAMPLES_DEFAULT = 5;
-/** Steps of an element whose bytes MEMORY USAGE estimates. */
+/** Steps for each element whose bytes MEMORY USAGE estimates. */
 const SAMPLED_STEPS = 4;
 
-/** Returns the row of a name that is followed by subcommands only. */
+/** Returns the row of a command that consists only of subcommands. */
 function container(name: string, since: string, summary: string): Row {
   const run = () => {
     throw wrongArity(name);
@@ -100,7 +100,7 @@ function container(name: string, since: string, summary: string): Row {
   return { arity: -2, flags: [], keys: none, since, complexity: "Depends on the subcommand", summary, run };
 }
 
-/** Returns what the rows of commands about one key's value have in common. */
+/** Returns the common part of the rows of commands that report on one key's value. */
 function about(answer: (entry: Entry, data: Data, unit: Unit) => Reply): Omit<Row, "summary"> {
   return {
     arity: 3,

@@ -1,4 +1,7 @@
-/** Channels: messages to subscribers, which are not data. listeners/resp has what a connection does. Rows: redis-server 7.0. */
+/**
+ * Channels: messages to subscribers, which are not data. listeners/resp implements them for connections. Rows:
+ * redis-server 7.0.
+ */
 import type { Command, Flag } from "../rows/command.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
 
@@ -21,7 +24,7 @@ const asked = listenerRows("pubsub", {
   "PUBSUB|SHARDNUMSUB": [-2, ASKING, "7.0.0", SUBSCRIBED, "Counts the subscribers of shard channels."],
 });
 
-/** The arguments that give the slot of a shard channel in Redis Cluster: first index, last index and step. */
+/** The arguments that determine the slot of a shard channel in Redis Cluster: first index, last index and step. */
 const SHARDS: Readonly<Record<string, readonly [first: number, last: number, step: number]>> = {
   SPUBLISH: [1, 1, 1],
   SSUBSCRIBE: [1, -1, 1],

@@ -1,7 +1,7 @@
 /**
- * Commands on the server and the connection. Each command runs as if on a connection of its own, so commands about a
- * connection's state (SELECT, MULTI, WATCH) are answered as on a new connection, and have no effect on the next command.
- * Behaviour and texts: Redis 7; checked by test/conformance.
+ * Commands that concern the server and the connection. Each command runs as if on a separate connection, so commands
+ * that concern a connection's state (SELECT, MULTI, WATCH) reply as on a new connection, and do not affect the next
+ * command. Behaviour and texts: Redis 7; checked by test/conformance.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, bulks, integer, OK, type Reply, status, ZERO } from "../../protocol/reply.js";
@@ -168,7 +168,7 @@ export const server = family("connection", {
 
 function auth(_: Data, argv: readonly ByteString[]): Reply {
   if (argv.length > 3) throw syntaxError();
-  // The default user has no password, so any will do.
+  // The default user has no password, so any password is accepted.
   if (argv.length === 3 && argv[1] === "default") return OK;
   if (argv.length === 3) throw custom("WRONGPASS invalid username-password pair or user is disabled.");
   throw custom(
@@ -188,7 +188,7 @@ function select(data: Data, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** Answers like Redis without replicas within MULTI. */
+/** Replies like a Redis without replicas within MULTI. */
 function wait(_: Data, argv: readonly ByteString[]): Reply {
   waitArguments(argv);
   return ZERO;

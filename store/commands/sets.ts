@@ -227,8 +227,8 @@ function presence(value: MemberSet | undefined, member: ByteString): Reply {
 }
 
 function smove(data: Data, [, fromKey, toKey, member]: readonly ByteString[]): Reply {
-  // An absent source is detected before the destination's type is checked; a source of another type is an error like the
-  // destination's.
+  // An absent source is detected before the destination's type is checked; a source of another type is an error, like a
+  // destination of another type.
   if (data.get(fromKey!) === undefined) return ZERO;
   const from = data.getAs(MemberSet, fromKey!)!;
   const to = data.getAs(MemberSet, toKey!);
@@ -238,7 +238,7 @@ function smove(data: Data, [, fromKey, toKey, member]: readonly ByteString[]): R
   return ONE;
 }
 
-/** Steps of choosing a member and keeping what brings it back, besides its removal. */
+/** Steps for choosing a member and for its undo record, in addition to its removal. */
 const POPPED_STEPS = 24;
 
 function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
@@ -254,7 +254,7 @@ function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   data.effort.work(POPPED_STEPS * (count ?? 1));
   const choose = seededChoice(unit);
   const popped: Reply[] = [];
-  for (let left = count ?? 1; left > 0; left--) {
+  for (let remaining = count ?? 1; remaining > 0; remaining--) {
     const member = copied(value.at(choose(value.size)));
     data.setRemove(entry, member);
     popped.push(bulk(member));
@@ -297,12 +297,12 @@ function sscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const isSmall = isCompact(value, encoding);
   // Sets that Redis stores compactly consist of integers, in ascending order.
   const members = isSmall ? inOrder(value.members) : value.members;
-  const found: ByteString[] = [];
+  const matches: ByteString[] = [];
   const visit = (index: number) => {
-    if (options.matches(members[index]!)) found.push(members[index]!);
+    if (options.matches(members[index]!)) matches.push(members[index]!);
   };
   countPage(data, members.length, options, isSmall);
-  return scanReply(visitPage(value, options, isSmall, visit), found);
+  return scanReply(visitPage(value, options, isSmall, visit), matches);
 }
 
 function inOrder(integers: readonly ByteString[]): readonly ByteString[] {

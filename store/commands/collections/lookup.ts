@@ -1,4 +1,4 @@
-/** $lookup by equality: documents of another collection whose field equals this one's. */
+/** $lookup by equality: adds the documents of another collection whose field equals this one's. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
 import { costOf, looked, notHere, spend, type Work } from "../../queries/bson/mongo-failure.js";
@@ -47,10 +47,10 @@ export function lookedUp(
       for (const key of keysAt(document, localPath, "elements", target.work))
         for (const number of byKey.get(key) ?? []) numbers.add(number);
       spend(target.work, numbers.size);
-      const found: Bson[] = [...numbers]
+      const matches: Bson[] = [...numbers]
         .sort((a, b) => a - b)
         .map((number) => others[number] as BsonDocument);
-      return replaced(document, asPath, found);
+      return replaced(document, asPath, matches);
     });
   };
 }

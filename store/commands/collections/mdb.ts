@@ -1,5 +1,5 @@
 /**
- * MDB: collections of documents with MongoDB's commands, under their own names. Documents are the bytes of BSON, or Extended JSON.
+ * MDB.*: collections of documents with MongoDB's commands, under their own names. Documents are BSON or Extended JSON.
  * Source: MongoDB 7's manual; docs/mongo-collections.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -29,10 +29,10 @@ import { aggregate } from "./pipeline.js";
 import { countDocuments, distinct, find } from "./reads.js";
 import { explain, rename, stats } from "./statistics.js";
 
-/** @param isExtended  whether it may use the additions of CLUSTER SEMANTICS 3 */
+/** @param isExtended whether the command may use the additions of CLUSTER SEMANTICS 3 */
 type ByVersion = (data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean) => Reply;
 
-/** Commands with fields that came with CLUSTER SEMANTICS 3, and are an error in records before it. */
+/** Commands with fields that CLUSTER SEMANTICS 3 added, and that are an error in earlier records. */
 const DIFFERING: Readonly<Record<string, ByVersion>> = {
   "MDB.UPDATE": update,
   "MDB.DELETE": remove,
@@ -218,13 +218,13 @@ export const collections = family("mongo", {
   },
 });
 
-/** The commands of the semantics before CLUSTER SEMANTICS 3, with the rows that differ. */
+/** The commands before CLUSTER SEMANTICS 3, with the rows that differ. */
 export const recordedCollections: readonly Command[] = collections.flatMap((command) => {
   const run = DIFFERING[command.name];
   return run === undefined ? [] : [{ ...command, run: byVersion(false, run) }];
 });
 
-/** Commands that do not exist before CLUSTER SEMANTICS 3, and the answer then. */
+/** Commands that do not exist before CLUSTER SEMANTICS 3, and their replies before it. */
 export const laterCollections: ReadonlyMap<string, CommandFailure> = new Map(
   ["MDB.EXPLAIN", "MDB.RENAME", "MDB.STATS"].map((name) => [
     name,

@@ -1,6 +1,6 @@
 /**
- * The commands on lists that wait until there is an element. Here they do what Redis does within MULTI: nothing waits, and
- * where there is no element the answer is nil. Behaviour and texts: Redis 7; checked by test/conformance.
+ * The commands on lists that wait for an element. Here they behave as Redis does within MULTI: nothing waits, and the
+ * reply is nil if there is no element. Behaviour and texts: Redis 7; checked by test/conformance.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";

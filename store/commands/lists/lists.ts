@@ -170,13 +170,13 @@ export const lists = family("list", {
   ...blockingLists,
 });
 
-/** Parses an index argument as a position from the left; it may lie outside the list. @throws CommandFailure */
+/** Parses an index argument as a position from the left, which may be outside the list. @throws CommandFailure */
 function positionArgument(bytes: ByteString, size: number): number {
   const index = indexArgument(bytes);
   return index < 0 ? index + size : index;
 }
 
-/** The positions `from` ≤ position < `to` that two indexes, both inclusive, mean in a list; none if `from` ≥ `to`. */
+/** Returns the positions `from` ≤ position < `to` between two indexes, both inclusive; empty if `from` ≥ `to`. */
 function positionsBetween(start: number, end: number, size: number): { from: number; to: number } {
   const from = start < 0 ? Math.max(0, start + size) : Math.min(start, size);
   const last = end < 0 ? end + size : Math.min(end, size - 1);

@@ -1,6 +1,6 @@
 /**
- * Sorted sets: members and their scores. Behaviour and texts: Redis 7; checked by test/conformance.
- * Ranges are in sorted-set-ranges.ts, union and the like in sorted-set-algebra.ts.
+ * Sorted sets: members and their scores. Behaviour and texts: Redis 7; checked by test/conformance. Ranges are in
+ * sorted-set-ranges.ts, set operations in sorted-set-algebra.ts.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, double, EMPTY_ARRAY, integer, NIL, type Reply, ZERO } from "../../../protocol/reply.js";
@@ -23,7 +23,7 @@ import { zmpop, zpop } from "./sorted-set-pops.js";
 import { sortedSetRanges } from "./sorted-set-ranges.js";
 import { pairsReply } from "./sorted-set-results.js";
 
-/** Half of the range of 64 bits: up to it Redis stores whole scores of a small set as integers. */
+/** Half of the range of 64-bit integers: up to it Redis stores the integer scores of a small set as integers. */
 const WHOLE_TEXT_MAX = 2 ** 62;
 
 export const sortedSets = family("sortedset", {
@@ -158,7 +158,7 @@ function zrandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply
   const count = argv[2] === undefined ? undefined : signedCount(argv[2]);
   const withScores = argv.length === 4 && argv[3]!.toLowerCase() === "withscores";
   if (argv.length > 3 && !withScores) throw syntaxError();
-  // Twice as many items as members must fit in 63 bits.
+  // The number of items, twice that of the members, must fit in 63 bits.
   if (withScores && Math.abs(count!) >= 2 ** 62) throw custom("ERR value is out of range");
   const value = data.getAs(SortedSet, argv[1]!)?.value;
   if (value === undefined) return count === undefined ? NIL : EMPTY_ARRAY;
@@ -198,23 +198,23 @@ function zscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const value = data.getAs(SortedSet, argv[1]!)?.value;
   if (value === undefined) return scanReply(0, []);
   const options = scanOptions(data, argv, { first: 3, cursor });
-  const found: ByteString[] = [];
+  const membersAndScores: ByteString[] = [];
   if (value.isSmall || isCompact(value, encoding)) {
     data.effort.work(VISITED_STEPS * value.size);
     for (const [member, score] of value.range(0, value.size))
-      if (options.matches(member)) found.push(member, scoreText(score));
-    return scanReply(0, found);
+      if (options.matches(member)) membersAndScores.push(member, scoreText(score));
+    return scanReply(0, membersAndScores);
   }
   const { members, scores } = value;
   const visit = (index: number) => {
     const member = members[index]!;
-    if (options.matches(member)) found.push(member, scoreText(scores[index]!));
+    if (options.matches(member)) membersAndScores.push(member, scoreText(scores[index]!));
   };
   countPage(data, value.size, options, false);
-  return scanReply(visitPage(value, options, false, visit), found);
+  return scanReply(visitPage(value, options, false, visit), membersAndScores);
 }
 
-/** ZSCAN's scores are texts already, with all digits of whole numbers. */
+/** Returns a score as ZSCAN writes it: as a text, with all digits of integers. */
 function scoreText(score: number): ByteString {
   const isWhole = Number.isInteger(score) && Math.abs(score) <= WHOLE_TEXT_MAX;
   return isWhole ? BigInt(score).toString() : formatDouble(score);

@@ -1,4 +1,7 @@
-/** Groups of a stream's consumers. Behaviour and texts: Redis 7; checked by test/conformance. What they mean among daemons: docs/consistency.md. */
+/**
+ * Consumer groups of streams. Behaviour and texts: Redis 7; checked by test/conformance. docs/consistency.md describes
+ * their meaning among several daemons.
+ */
 import { wrongArity } from "../../arguments/errors.js";
 import { family } from "../../rows/command.js";
 import { none, read, write } from "../../rows/key-spec.js";
