@@ -192,13 +192,13 @@ function* sourceRelation(source: Source, evaluation: Evaluation, depth: number):
   if (source.kind === "derived")
     return withOrigin(yield* answeredQuery(source.query, evaluation, depth), source.alias);
   const { name, alias } = source;
-  const source = evaluation.sources.named(name);
-  if (source.kind === "table") return tableRelation(name, alias ?? name, source);
-  const { parsed, chars } = source.view;
+  const namedSource = evaluation.sources.named(name);
+  if (namedSource.kind === "table") return tableRelation(name, alias ?? name, namedSource);
+  const { parsed, chars } = namedSource.view;
   // Parsing a long view takes time.
   spend(evaluation, chars);
   if (depth === VIEWS_MAX) throw failure(evaluation, "nestedViews", String(VIEWS_MAX));
-  const within = ofView(source.view, evaluation);
+  const within = ofView(namedSource.view, evaluation);
   return {
     ...withOrigin(yield* answeredQuery(parsed.statement.query, within, depth + 1), alias ?? name),
     name,

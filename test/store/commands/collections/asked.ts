@@ -1,4 +1,4 @@
-/** MDB commands for tests: arguments and replies in Extended JSON, int32 as plain numbers. */
+/** Runs MDB commands in tests: arguments and replies in Extended JSON, int32 as plain numbers. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { Database } from "../../../../store/database.js";
@@ -38,7 +38,7 @@ export function textOf(reply: Reply): string {
   if (reply.kind === "integer") return String(reply.value);
   if (reply.kind === "status") return reply.text;
   if (reply.kind === "array") return reply.items.map(textOf).join(" ");
-  if (reply.kind !== "bulk") throw new Error(`a reply of kind ${reply.kind}`);
+  if (reply.kind !== "bulk") throw new Error(`unexpected reply of kind ${reply.kind}`);
   return plain(reply.bytes);
 }
 

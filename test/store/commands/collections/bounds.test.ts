@@ -1,4 +1,4 @@
-/** Hostile documents: collections return an error without changing anything, before it has cost much. */
+/** Hostile documents: commands on collections return an error, change nothing, and do so before they have cost much. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Effort } from "../../../../store/keyspace/effort.js";
@@ -17,12 +17,12 @@ beforeEach(() => {
 });
 
 const insert = (...documents: readonly string[]) => store.ask("INSERT", "1", ...documents);
-const way = (names: number) => Array.from({ length: names }, () => "a").join(".");
+const pathOf = (names: number) => Array.from({ length: names }, () => "a").join(".");
 const numbers = (count: number) => JSON.stringify(Array.from({ length: count }, (_, i) => i));
 
-test("ways of more names than documents are deep are refused, before anything goes along them", () => {
+test("rejects paths with more names than documents can be deep, before following them", () => {
   insert('{"_id":1,"x":1}');
-  const long = way(100_000);
+  const long = pathOf(100_000);
   const tooLong = /the way to a field has 200 names at most/;
   assert.match(store.ask("UPDATE", "1", `{"q":{},"u":{"$rename":{"x":"${long}"}}}`), tooLong);
   assert.match(store.ask("UPDATE", "1", `{"q":{"${long}":1},"u":{"$set":{"b":1}},"upsert":true}`), tooLong);
@@ -36,7 +36,7 @@ test("ways of more names than documents are deep are refused, before anything go
   assert.equal(store.all(), "{_id:1,x:1}");
 });
 
-test("keys of one document in an index are as many as in MongoDB, and no longer than a document", () => {
+test("limits the keys of a document in an index as MongoDB does, and to the size of a document", () => {
   store.ask("CREATEINDEXES", '{"key":{"a":1,"s":1},"name":"as"}');
   const before = store.state();
   assert.match(insert(`{"_id":1,"a":${numbers(1000)},"s":"${"x".repeat(20_000)}"}`), /code:201/);
@@ -46,7 +46,7 @@ test("keys of one document in an index are as many as in MongoDB, and no longer 
   assert.match(store.ask("FIND", '{"sort":{"a":1,"s":1},"limit":1,"projection":{"_id":1}}'), /^\{_id:1\}$/);
 });
 
-test("what was done is told however deep it is", () => {
+test("reports changes of documents of any depth", () => {
   const deep = `${'{"a":'.repeat(99)}1${"}".repeat(99)}`;
   assert.equal(insert(`{"_id":1,"a":${deep}}`), "{n:1}");
   const spec = writeBson(readExtendedJson('{"query":{},"update":{"$set":{"b":1}},"new":true}'));
@@ -55,7 +55,7 @@ test("what was done is told however deep it is", () => {
   assert.match(store.ask("FIND", '{"projection":{"b":1}}'), /b:1/);
 });
 
-test("what cannot be shown is not changed", () => {
+test("changes nothing if the reply would be too deep", () => {
   insert(`{"_id":1,"l":["${"x".repeat(11_000_000)}"]}`);
   const shown = '"fields":{"l":{"$elemMatch":{"$regex":"y"}}}';
   const failed = (spec: string) =>
@@ -66,7 +66,7 @@ test("what cannot be shown is not changed", () => {
   assert.equal(store.ask("FIND", '{"projection":{"_id":1,"b":1}}'), "{_id:1}");
 });
 
-test("of very many failures the last are told by their numbers alone", () => {
+test("reports only the numbers of the last of very many failures", () => {
   const unit = { at: 1, db: 0, id: "u" };
   const document = "\x0e\0\0\0\x10_id\0\x01\0\0\0\0";
   const argv = ["MDB.INSERT", "db", "c", "0", ...Array.from({ length: 20_000 }, () => document)];
@@ -77,10 +77,10 @@ test("of very many failures the last are told by their numbers alone", () => {
 });
 
 /** Returns the work of a command that has only `units` left. */
-const rest = (units: number): Work => ({ units: WORK_MAX - units, effort: new Effort() });
+const workWith = (units: number): Work => ({ units: WORK_MAX - units, effort: new Effort() });
 const array = `{"a":${numbers(1000)},"l":[${"{},".repeat(999)}{}]}`;
 
-test("what an array costs is counted for each thing that is asked of it", () => {
+test("counts the cost of an array for each condition on it", () => {
   const document = readExtendedJson(array);
   const met = (filter: string, work: Work) => filterOf(readExtendedJson(filter), work).isMet(document);
   const many = (one: (i: number) => string) => Array.from({ length: 100 }, (_, i) => one(i)).join(",");
@@ -89,13 +89,13 @@ test("what an array costs is counted for each thing that is asked of it", () => 
     `{"l":{"$elemMatch":{"$or":[${many((i) => `{"x":${i}}`)}]}}}`,
     `{"l":{"$not":{"$elemMatch":{"$in":[1],"$nin":[1],"$lt":1}}}}`,
   ]) {
-    assert.throws(() => met(filter, rest(120)), /a command looks at/, filter);
-    met(filter, rest(100_000));
+    assert.throws(() => met(filter, workWith(120)), /a command looks at/, filter);
+    met(filter, workWith(100_000));
   }
   const pull = (work: Work) =>
     updateOf(readExtendedJson('{"$pull":{"a":{"$gt":1,"$gte":1,"$ne":5}}}'), updateContext(work))(document);
-  assert.throws(() => pull(rest(120)), /a command looks at/);
-  pull(rest(1000));
+  assert.throws(() => pull(workWith(120)), /a command looks at/);
+  pull(workWith(1000));
 });
 
 test("$unwind counts the fields that it copies", () => {
@@ -107,14 +107,14 @@ test("$unwind counts the fields that it copies", () => {
   );
 });
 
-test("elements that an update fills up with are counted before they are there", () => {
+test("counts the elements with which an update pads an array before adding them", () => {
   const document = readExtendedJson('{"a":[]}');
-  assert.throws(() => putAt(document, ["a", "20000"], 1, rest(1000)), /a command looks at/);
+  assert.throws(() => putAt(document, ["a", "20000"], 1, workWith(1000)), /a command looks at/);
   assert.deepEqual(document, new Map([["a", []]]));
-  putAt(document, ["a", "20000"], 1, rest(2000));
+  putAt(document, ["a", "20000"], 1, workWith(2000));
 });
 
-test("what a collection holds is counted without being read", () => {
+test("counts a collection without reading its documents", () => {
   insert('{"_id":1,"a":{"b":2}}', '{"_id":2,"a":3}');
   assert.equal(store.ask("COUNT", '{"skip":1}'), "1");
   assert.equal(store.ask("COUNT", '{"limit":1}'), "1");

@@ -1,4 +1,4 @@
-/** Collections as keys: what commands may touch, how other commands treat them, and undo. */
+/** Collections as keys: the keys that commands may touch, how other commands treat collections, and undo. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { findCommand } from "../../../../store/command-table.js";
@@ -15,7 +15,7 @@ const touched = (...argv: readonly string[]) =>
     ({ key, access, needs, beginning }) => `${access} ${key ?? `${beginning}*`} ${needs ?? ""}`,
   );
 
-test("a command touches its collection, $lookup those that it names, lists what begins with the database", () => {
+test("commands touch their collection, $lookup the ones that it names, lists all collections of a database", () => {
   assert.deepEqual(touched("MDB.INSERT", "db", "c.d", "1", "{}"), ["write mongo:db.c.d W"]);
   assert.deepEqual(touched("MDB.UPDATE", "db", "c", "1", "{}"), ["write mongo:db.c RW"]);
   assert.deepEqual(touched("MDB.DELETE", "db", "c", "1", "{}"), ["write mongo:db.c RW"]);
@@ -34,7 +34,7 @@ test("a command touches its collection, $lookup those that it names, lists what 
   assert.deepEqual(touched("MDB.AGGREGATE", "db", "c", "$lookup"), ["read mongo:db.c R"]);
 });
 
-test("a collection is a key like others: named, copied, renamed, expired; another key is none", () => {
+test("a collection is a key like others: it can be copied, renamed and expired; MDB commands reject other types", () => {
   const run = (...argv: readonly string[]) => textOf(store.reply(...argv));
   store.ask("INSERT", "1", '{"_id":1}');
   store.ask("CREATEINDEXES", '{"key":{"a":1},"name":"a","unique":true}');
@@ -55,7 +55,7 @@ test("a collection is a key like others: named, copied, renamed, expired; anothe
   assert.equal(run("MDB.FIND", "db", "d", "{}"), "");
 });
 
-test("a failed statement changes nothing, and what is undone leaves nothing, indexes included", () => {
+test("a failed statement changes nothing, and undo restores everything, including indexes", () => {
   store.ask("CREATEINDEXES", '{"key":{"a":1},"name":"a","unique":true}');
   store.ask("INSERT", "1", '{"_id":1,"a":1}', '{"_id":2,"a":2}', '{"_id":3,"a":3}');
   const before = store.state();

@@ -14,7 +14,7 @@ const insert = (...documents: readonly string[]) => store.ask("INSERT", "1", ...
 const update = (q: string, u: string, more = ',"dialect":2') =>
   store.ask("UPDATE", "1", `{"q":${q},"u":${u}${more}}`);
 
-test("a statement without a dialect stays the error that it was when it was recorded", () => {
+test("a statement without a dialect remains the error that it was when it was recorded", () => {
   insert('{"_id":1,"l":[1,2],"n":1}');
   for (const [q, u] of [
     ['{"l":1}', '{"$set":{"l.$":5}}'],
@@ -36,8 +36,8 @@ test("a statement without a dialect stays the error that it was when it was reco
   assert.equal(store.ask("DELETE", "1", '{"q":{"$expr":true},"limit":0,"dialect":2}'), "{n:1}");
 });
 
-test("positional paths mean elements as MongoDB's manual shows them", () => {
-  // These are the manual's examples of $, $[] and $[<identifier>].
+test("positional paths select the elements that MongoDB's manual shows", () => {
+  // The manual's examples of $, $[] and $[<identifier>].
   insert('{"_id":1,"grades":[85,80,80]}', '{"_id":2,"grades":[88,90,92]}', '{"_id":3,"grades":[85,100,90]}');
   update('{"_id":1,"grades":80}', '{"$set":{"grades.$":82}}');
   assert.equal(store.ask("FIND", '{"filter":{"_id":1}}'), "{_id:1,grades:[85,82,80]}");
@@ -78,7 +78,7 @@ test("positional paths mean elements as MongoDB's manual shows them", () => {
   for (const [q, u, more, failure] of failures) assert.match(update(q, u, `${more},"dialect":2`), failure, u);
 });
 
-test("$bit, pipelines, let and $$NOW in updates", () => {
+test("updates support $bit, pipelines, let and $$NOW", () => {
   insert('{"_id":1,"n":13,"long":{"$numberLong":"5"}}');
   update("{}", '{"$bit":{"n":{"and":10},"long":{"or":2},"new":{"xor":5}}}');
   assert.equal(store.all(), '{_id:1,n:8,long:{"$numberLong":"7"},new:5}');
@@ -100,14 +100,14 @@ test("$bit, pipelines, let and $$NOW in updates", () => {
   assert.equal(store.all(), "{_id:1,a:1}");
 });
 
-test("$rand and $sample follow from the unit: the same unit makes the same on each daemon", () => {
-  const made = () => {
+test("$rand and $sample follow from the unit, so they are the same on each daemon", () => {
+  const filledStore = () => {
     const one = new Asked();
     one.ask("INSERT", "1", ...Array.from({ length: 50 }, (_, i) => `{"_id":${i}}`));
     one.ask("UPDATE", "1", '{"q":{},"u":[{"$set":{"r":{"$rand":{}}}}],"multi":true,"dialect":2}');
     return one;
   };
-  const [one, other] = [made(), made()];
+  const [one, other] = [filledStore(), filledStore()];
   assert.deepEqual(canonicalState(one.database), canonicalState(other.database));
   const distinct = one.ask("DISTINCT", '{"key":"r"}').split("numberDouble").length;
   assert.ok(distinct > 40, String(distinct));
@@ -150,10 +150,10 @@ test("documents expire by the unit's date, not by any clock, and writes remove t
   assert.equal(insert('{"_id":1,"a":1}'), "{n:1}");
   assert.equal(store.all(), `{_id:3,d:5} {_id:4} {_id:1,a:1}`);
   store.database.undo(store.records);
-  assert.equal(store.state(), before, "undone, also what had expired is there");
+  assert.equal(store.state(), before, "undo restores expired documents too");
 });
 
-test("more documents expire than one write removes: none of them is found, and its value may come again", () => {
+test("finds none of the expired documents even if a write removes only some, and their values can be inserted again", () => {
   store.ask(
     "CREATEINDEXES",
     '{"key":{"d":1},"name":"d","expireAfterSeconds":0}',
@@ -162,19 +162,19 @@ test("more documents expire than one write removes: none of them is found, and i
   insert(
     ...Array.from({ length: 2500 }, (_, i) => `{"_id":${i},"u":${i},"d":{"$date":{"$numberLong":"1"}}}`),
   );
-  // They were expired on arrival, and the next writes remove them.
+  // They had expired on arrival, and the next writes remove them.
   assert.equal(store.ask("COUNT", "{}"), "0");
   assert.equal(insert('{"_id":2400,"u":2400,"k":1}'), "{n:1}");
   assert.equal(store.all(), "{_id:2400,u:2400,k:1}");
   insert('{"_id":"a","u":"a"}');
   insert('{"_id":"b","u":"b"}');
   const { length } = store.state().match(/\$date|numberLong/g) ?? [];
-  assert.equal(length ?? 0, 0, "all are removed");
+  assert.equal(length ?? 0, 0, "all documents are removed");
 });
 
 const seed = seedOfRun();
 
-test(`indexes change no answer of ranges and sorts (seed ${seed})`, () => {
+test(`indexes do not change the results of ranges and sorts (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   const [plain, indexed] = [new Asked(), new Asked()];
   indexed.ask(
@@ -240,7 +240,7 @@ test(`indexes change no answer of ranges and sorts (seed ${seed})`, () => {
   }
 });
 
-test("explain names the index, statistics count, and a collection gets another name", () => {
+test("EXPLAIN names the index, STATS counts, and RENAME renames a collection", () => {
   store.ask("CREATEINDEXES", '{"key":{"a":1},"name":"a_1"}');
   insert('{"_id":1,"a":1}', '{"_id":2,"a":2}', '{"_id":3,"a":3}');
   assert.match(
@@ -259,7 +259,7 @@ test("explain names the index, statistics count, and a collection gets another n
   assert.match(store.ask("STATS"), /count:3,.*nindexes:2/);
 });
 
-test("elements of one array may meet one end of a range, or one field's condition, each", () => {
+test("different elements of an array may meet the two ends of a range, or the conditions on two fields", () => {
   store.ask("CREATEINDEXES", '{"key":{"l":1},"name":"l"}', '{"key":{"d.x":1,"d.y":1},"name":"d"}');
   insert('{"_id":1,"l":[10,0],"d":[{"x":1,"y":2},{"x":2,"y":3}]}');
   assert.match(store.ask("FIND", '{"filter":{"l":{"$gt":3,"$lt":5}}}'), /_id:1/);

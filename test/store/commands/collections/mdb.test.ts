@@ -12,7 +12,7 @@ const same = (name: string, args: readonly string[], answer: string) =>
   assert.equal(store.ask(name, ...args), answer, `${name} ${args.join(" ")}`);
 const insert = (...documents: readonly string[]) => store.ask("INSERT", "1", ...documents);
 
-test("documents are found in the order in which they came, _id in front", () => {
+test("finds documents in the order of insertion, with _id first", () => {
   assert.equal(insert('{"b":1,"_id":2}', '{"_id":1}'), "{n:2}");
   assert.equal(store.all(), "{_id:2,b:1} {_id:1}");
   same("COUNT", ["{}"], "2");
@@ -20,7 +20,7 @@ test("documents are found in the order in which they came, _id in front", () => 
   same("FIND", ['{"filter":{"b":{"$exists":false}}}'], "{_id:1}");
 });
 
-test("a second document with an _id is told by its place, and ends an ordered insert alone", () => {
+test("reports a duplicate _id by its index; only an ordered insert stops there", () => {
   insert('{"_id":1}');
   const failure =
     '{index:0,code:11000,errmsg:"E11000 duplicate key error collection: db.c index: _id_ dup key: { _id: 1 }",keyPattern:{_id:1},keyValue:{_id:{"$numberDouble":"1.0"}}}';
@@ -33,7 +33,7 @@ test("a second document with an _id is told by its place, and ends an ordered in
   assert.match(store.ask("INSERT", "1", '{"_id":[1]}'), /code:53/);
 });
 
-test("updates tell how many they found and changed, and are all or nothing", () => {
+test("updates report how many documents they found and changed, and change all or none", () => {
   insert('{"_id":1,"a":1}', '{"_id":2,"a":"x"}', '{"_id":3}');
   same("UPDATE", ["1", '{"q":{"_id":1},"u":{"$set":{"a":1}}}'], "{n:1,nModified:0}");
   same("UPDATE", ["1", '{"q":{},"u":{"$set":{"b":{"c":[]}}},"multi":true}'], "{n:3,nModified:3}");
@@ -55,8 +55,8 @@ test("updates tell how many they found and changed, and are all or nothing", () 
   assert.match(store.ask("UPDATE", "1", '{"q":{},"u":{},"collation":{}}'), /^MONGO 40415 Location40415/);
 });
 
-test("each operator of updates does what its name says", () => {
-  const done = (before: string, update: string) => {
+test("each update operator has the effect that its name suggests", () => {
+  const updated = (before: string, update: string) => {
     store.ask("DELETE", "1", '{"q":{},"limit":0}');
     insert(before);
     const answer = store.ask("UPDATE", "1", `{"q":{},"u":${update}}`);
@@ -103,13 +103,13 @@ test("each operator of updates does what its name says", () => {
     ['{"_id":1}', '{"$set":{}}', "{_id:1}"],
   ];
   for (const [before, update, after] of table) {
-    const is = done(before, update);
+    const is = updated(before, update);
     if (typeof after === "string") assert.equal(is, after, `${before} ${update}`);
     else assert.match(is, after, `${before} ${update}`);
   }
 });
 
-test("an upsert makes what the filter says and the update adds", () => {
+test("an upsert creates a document from the filter and the update", () => {
   const upsert = (q: string, u: string) =>
     store.ask("UPDATE", "1", `{"q":${q},"u":${u},"upsert":true,"upsertId":"new"}`);
   assert.equal(
@@ -122,7 +122,7 @@ test("an upsert makes what the filter says and the update adds", () => {
   assert.match(store.ask("UPDATE", "1", '{"q":{"y":1},"u":{},"upsert":true}'), /code:2,/);
 });
 
-test("deletes and findAndModify take one document or all", () => {
+test("deletes and findAndModify affect one document or all", () => {
   insert('{"_id":1,"a":1}', '{"_id":2,"a":1}', '{"_id":3,"a":2}');
   same(
     "FINDANDMODIFY",
@@ -150,7 +150,7 @@ test("deletes and findAndModify take one document or all", () => {
   assert.equal(store.reply("TYPE", "mongo:db.c").kind, "status");
 });
 
-test("unique indexes forbid, by every element of an array, and are listed and dropped", () => {
+test("unique indexes reject duplicates, for every element of an array, and are listed and dropped", () => {
   insert('{"_id":1,"a":[1,2]}', '{"_id":2,"a":3}', '{"_id":3}');
   same(
     "CREATEINDEXES",
@@ -179,7 +179,7 @@ test("unique indexes forbid, by every element of an array, and are listed and dr
   assert.equal(insert('{"_id":4,"a":2}'), "{n:1}");
 });
 
-test("an index of several fields goes through one array at a time", () => {
+test("an index of several fields permits only one array in a document", () => {
   store.ask(
     "CREATEINDEXES",
     '{"key":{"a.b":1,"a.c":1},"name":"i","unique":true}',

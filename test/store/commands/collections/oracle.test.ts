@@ -13,7 +13,7 @@ import { type Json, type JsonObject, type Operation, RandomOperations } from "./
 
 const RUNS = amount(12, 150);
 const OPERATIONS = 80;
-/** One in this many operations is undone and executed again. */
+/** One of this many operations is undone and executed again. */
 const UNDONE = 8;
 const INDEXES = [
   '{"key":{"a":1},"name":"a_1"}',
@@ -23,8 +23,8 @@ const INDEXES = [
 
 const seed = seedOfRun();
 
-test(`${RUNS * OPERATIONS} random operations give what mingo gives (seed ${seed})`, () => {
-  const seen = { answers: 0, changed: 0, refused: 0, skipped: 0 };
+test(`${RUNS * OPERATIONS} random operations return what mingo returns (seed ${seed})`, () => {
+  const counts = { answers: 0, changed: 0, refused: 0, skipped: 0 };
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const operations = new RandomOperations(random);
@@ -35,26 +35,26 @@ test(`${RUNS * OPERATIONS} random operations give what mingo gives (seed ${seed}
       const operation = operations.next();
       const where = `seed ${seed}, run ${run}, operation ${i}: ${JSON.stringify(operation)}`;
       if (isDifferentInMingo(operation, documents)) {
-        seen.skipped++;
+        counts.skipped++;
         continue;
       }
       if (i % UNDONE === 0) checkUndo(store, operation, where);
       const ours = carriedOut(store, operation);
       if (ours === "refused") {
-        seen.refused++;
+        counts.refused++;
         continue;
       }
-      const done = byMingo(operation, documents);
-      documents = done.documents;
-      assert.deepEqual(plain(ours, operation), plain(done.answer, operation), where);
-      if (typeof done.answer === "object") seen.answers++;
-      else seen.changed++;
-      if (typeof done.answer === "number" && operation.kind !== "count")
+      const expected = byMingo(operation, documents);
+      documents = expected.documents;
+      assert.deepEqual(plain(ours, operation), plain(expected.answer, operation), where);
+      if (typeof expected.answer === "object") counts.answers++;
+      else counts.changed++;
+      if (typeof expected.answer === "number" && operation.kind !== "count")
         assert.deepEqual(sorted(found(store, {})), sorted(documents), `state after ${where}`);
     }
   }
-  assert.ok(seen.skipped + seen.refused < (RUNS * OPERATIONS) / 5, JSON.stringify(seen));
-  assert.ok(Math.min(seen.answers, seen.changed) > (RUNS * OPERATIONS) / 5, JSON.stringify(seen));
+  assert.ok(counts.skipped + counts.refused < (RUNS * OPERATIONS) / 5, JSON.stringify(counts));
+  assert.ok(Math.min(counts.answers, counts.changed) > (RUNS * OPERATIONS) / 5, JSON.stringify(counts));
 });
 
 function checkUndo(store: Asked, operation: Operation, where: string): void {
@@ -66,7 +66,7 @@ function checkUndo(store: Asked, operation: Operation, where: string): void {
   assert.equal(store.state(), before, `undone: ${where}`);
 }
 
-/** Runs an operation. @returns documents, or how many it matched; "refused": it is an error */
+/** Runs an operation. @returns documents, or the number of matches; "refused": it is an error */
 function carriedOut(store: Asked, operation: Operation): Json | "refused" {
   const spec = JSON.stringify(operation, (name, value) => (name === "kind" ? undefined : value));
   switch (operation.kind) {
@@ -88,8 +88,8 @@ function carriedOut(store: Asked, operation: Operation): Json | "refused" {
 }
 
 /**
- * Returns the number in a reply. Failures of an insert are documents that exist; those of other statements are
- * errors.
+ * Returns the number in a reply. Failures of an insert are documents that already exist; failures of other statements
+ * are errors.
  */
 function count(store: Asked, name: string, ...rest: readonly string[]): Json | "refused" {
   const [answer = {}] = asked(store, name, ...rest) as readonly JsonObject[];
@@ -142,9 +142,9 @@ function byMingo(
     }
     case "delete": {
       const query = new Query(operation.q);
-      let left = operation.limit === 1 ? 1 : Number.POSITIVE_INFINITY;
-      const kept = documents.filter((one) => !query.test(one) || left-- <= 0);
-      return { documents: kept, answer: documents.length - kept.length };
+      let remaining = operation.limit === 1 ? 1 : Number.POSITIVE_INFINITY;
+      const retained = documents.filter((one) => !query.test(one) || remaining-- <= 0);
+      return { documents: retained, answer: documents.length - retained.length };
     }
     case "count":
       return { documents, answer: documents.filter((one) => new Query(operation.query).test(one)).length };
@@ -156,8 +156,8 @@ function byMingo(
       return { documents: before, answer: cursor.all() as Json };
     }
     case "distinct": {
-      const meant = documents.filter((one) => new Query(operation.query).test(one));
-      return { documents, answer: distinct(meant, operation.key.split(".")) };
+      const matches = documents.filter((one) => new Query(operation.query).test(one));
+      return { documents, answer: distinct(matches, operation.key.split(".")) };
     }
     case "aggregate":
       return { documents: before, answer: aggregate(documents, operation.pipeline as JsonObject[]) as Json };
@@ -175,7 +175,7 @@ function distinct(documents: readonly JsonObject[], path: readonly string[]): Js
   return [...new Map(values.map((value) => [JSON.stringify(value), value as Json])).values()];
 }
 
-/** Returns the comparable part of a result: the order of fields is MongoDB's alone, and differences are omitted. */
+/** Returns the comparable part of a result: only MongoDB defines the order of fields, and differences are omitted. */
 function plain(answer: Json, operation: Operation): Json {
   return sorted(withoutDifferences(answer, operation));
 }

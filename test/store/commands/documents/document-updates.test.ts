@@ -1,6 +1,6 @@
 /**
- * Updates and deletions by condition, operators and new entries: a table of cases, and runs compared with entries
- * in JavaScript. DBSYNC_SEED replays a run.
+ * Updates and deletions by condition, operators and new entries: a table of cases, and runs compared with entries in
+ * JavaScript. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -73,7 +73,7 @@ const OPERATIONS: readonly (readonly [entry: string, data: string, after: string
 ];
 
 for (const [entry, data, after] of OPERATIONS) {
-  test(`${data.slice(0, 80)} makes of ${entry} ${after}`, () => {
+  test(`${data.slice(0, 80)} turns ${entry} into ${after}`, () => {
     const database = new Database();
     const run = (argv: readonly string[], records: UndoRecord[] | null = null) =>
       database.execute(argv, { at: 1, db: 0, id: "\0".repeat(36) }, records);
@@ -91,7 +91,7 @@ for (const [entry, data, after] of OPERATIONS) {
   });
 }
 
-test("one entry that cannot be changed lets all stay as they are", () => {
+test("one entry that cannot be changed leaves all unchanged", () => {
   const store = new StoreUnderTest();
   store.run("DOC.CREATE d");
   store.run('DOC.INSERT d {"n":1} {"n":"x"} {"n":3}');
@@ -103,7 +103,7 @@ test("one entry that cannot be changed lets all stay as they are", () => {
   );
 });
 
-test("an entry that is not there is made where UPSERT says so, with the document's members", () => {
+test("UPSERT creates a missing entry with the document's members", () => {
   const store = new StoreUnderTest();
   const same = (line: string, reply: string) => assert.equal(store.run(line), reply, line);
   store.run("DOC.CREATE d");
@@ -125,7 +125,7 @@ test("an entry that is not there is made where UPSERT says so, with the document
   same("DOC.COUNT d", ":3");
 });
 
-test("an id may be called as the words of conditions are", () => {
+test("an id may be one of the words that begin conditions", () => {
   const store = new StoreUnderTest();
   store.run("DOC.CREATE d");
   store.run('DOC.INSERT d KEYS where {"n":1} query {"n":2} WHERE {"n":3}');
@@ -139,7 +139,7 @@ test("an id may be called as the words of conditions are", () => {
 const textsOf = (reply: Reply): string[] =>
   (reply as Reply & { kind: "map" }).items.map((item) => (item as Reply & { kind: "bulk" }).bytes);
 
-test(`what is changed and deleted by condition is what a naive model changes and deletes (seed ${seed})`, () => {
+test(`updates and deletions by condition match a naive model (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const database = new Database();
@@ -180,11 +180,11 @@ test(`what is changed and deleted by condition is what a naive model changes and
         records,
       );
       if (kind === 2) assert.equal(reply.kind === "integer" && reply.value, chosen.length);
-      const left = before.filter((row) => kind !== 2 || !chosen.includes(row));
-      const expected = left.map(({ key, entry }, place) => {
+      const remaining = before.filter((row) => kind !== 2 || !chosen.includes(row));
+      const expected = remaining.map(({ key, entry }, index) => {
         const { n, t } = entry as { n: number; t: number[] };
         const changed = kind === 0 ? { n: n + 1, t: [...t, 2] } : { n: 2, t };
-        const moved = kind === 2 && !isFolded && chosen.length > 0 ? String(place) : key;
+        const moved = kind === 2 && !isFolded && chosen.length > 0 ? String(index) : key;
         return { key: moved, entry: chosen.some((row) => row.key === key) ? changed : entry };
       });
       assert.deepEqual(rows(), expected, `DBSYNC_SEED=${seed}, run ${run}, ${json}`);
@@ -195,7 +195,7 @@ test(`what is changed and deleted by condition is what a naive model changes and
   }
 });
 
-test("where ids stay most entries go at once, and come back at once", () => {
+test("with permanent ids most entries are removed, and restored, in one step", () => {
   const database = new Database();
   let seq = 0;
   const execute = (line: readonly string[], records: UndoRecord[] | null = null): Reply => {
@@ -212,16 +212,16 @@ test("where ids stay most entries go at once, and come back at once", () => {
   const where = '{"$or":[{"n":{"$lt":280}},{"n":299}]}';
   assert.deepEqual(execute(["DOC.DELETE", "d", "WHERE", where], records), { kind: "integer", value: 280 });
   assert.ok(records.length < 5, `${records.length} records`);
-  const left = execute(["DOC.GET", "d", "DETAILS"]);
-  assert.ok(left.kind === "map");
+  const details = execute(["DOC.GET", "d", "DETAILS"]);
+  assert.ok(details.kind === "map");
   assert.deepEqual(
-    left.items.flatMap((item) => (item.kind === "bulk" ? [item.bytes] : [])),
+    details.items.flatMap((item) => (item.kind === "bulk" ? [item.bytes] : [])),
     Array.from({ length: 19 }, (_, n) => String(280 + n)),
   );
-  const expiries = left.items.flatMap((item) => (item.kind === "array" ? [item.items[2]] : []));
+  const expiries = details.items.flatMap((item) => (item.kind === "array" ? [item.items[2]] : []));
   assert.deepEqual(expiries[0], { kind: "integer", value: 10_000 });
   assert.equal(expiries[1]?.kind, "nil");
-  // No new entry gets the number of an earlier one.
+  // No new entry receives the number of an earlier one.
   const added: UndoRecord[] = [];
   assert.deepEqual(execute(["DOC.INSERT", "d", "COUNT", '{"n":1}'], added), {
     kind: "array",
@@ -232,7 +232,7 @@ test("where ids stay most entries go at once, and come back at once", () => {
   assert.deepEqual(canonicalState(database), state);
 });
 
-test("no entry gets deeper than a text that can be read", () => {
+test("no entry becomes deeper than a text that can be read", () => {
   const deep = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
   const store = new StoreUnderTest();
   store.run("DOC.CREATE d");

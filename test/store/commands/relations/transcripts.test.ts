@@ -37,7 +37,7 @@ for (const { name, steps: said } of scenarios) {
       const where = `${name}, step ${number}: ${statement}`;
       if (difference === undefined) assert.deepEqual(mine, due, where);
       else assert.ok(!isDeepStrictEqual(mine, due), `no longer different: ${where}`);
-      if (difference?.namesThePlace === true)
+      if (difference?.namesPosition === true)
         assert.match(
           ours.kind === "error" ? ours.text : ours.kind,
           /(?:andalana 1, toerana|line 1, column) \d+.*\^/,
