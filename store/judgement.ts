@@ -23,8 +23,8 @@ export interface JudgedUnit {
   readonly as: ByteString | null;
 }
 
-const UNKNOWN = error("NOPERM unknown key: it was not added before this command's place");
-const NOT_A_DAEMON = error("NOPERM only daemons' keys may sign for somebody else");
+const UNKNOWN = error("NOPERM unknown key: it was not added before this command's position");
+const NOT_A_DAEMON = error("NOPERM only daemons' keys may sign for another user");
 const INVALID: Readonly<Record<Exclude<Validity, "valid">, ErrorReply>> = {
   revoked: error("NOPERM this key was revoked"),
   "not-yet-valid": error("NOPERM this key is not yet valid at the command's date"),

@@ -74,7 +74,7 @@ export class KeyRing implements Ring {
     const id = this.#hash(spki);
     const known = this.#records.get(id);
     if (known?.role === role) return known;
-    if (known !== undefined) throw custom(`ERR the same key is given as ${known.role} and as ${role}`);
+    if (known !== undefined) throw custom(`ERR the same key has two roles, ${known.role} and ${role}`);
     const acl = new Acl(RIGHTS[role], this.#table);
     return this.#put({
       id,
@@ -214,11 +214,11 @@ export class KeyRing implements Ring {
     const acl = new Acl(rules ?? RIGHTS[request.role], this.#table);
     const known = this.#records.get(id);
     if (known?.revokedAt != null)
-      throw custom("ERR this key was revoked, and a revoked key does not come back: make a new pair");
+      throw custom("ERR this key was revoked, and a revoked key cannot be added again: generate a new pair");
     if (known !== undefined) {
       if (isSame(known, { ...request, rules: acl.rules })) return known;
       throw custom(
-        "ERR this key is there, with other rules, dates, rate or label; KEY RULES changes its rules",
+        "ERR this key exists with other rules, dates, rate or label; KEY RULES changes its rules",
       );
     }
     if (this.#records.size >= KEYS_MAX) throw custom(`ERR the ring is full: ${KEYS_MAX} keys`);
@@ -237,7 +237,7 @@ export class KeyRing implements Ring {
   }
 
   setRules(record: KeyRecord, rules: readonly ByteString[]): void {
-    if (record.revokedAt !== null) throw custom("ERR this key was revoked: no rules will let it in again");
+    if (record.revokedAt !== null) throw custom("ERR this key was revoked: its rules can no longer change");
     const acl = new Acl(rules, this.#table);
     if (isEqual(acl.rules, record.rules)) return;
     this.#change({ ...record, acl, rules: acl.rules });
@@ -269,7 +269,7 @@ export class KeyRing implements Ring {
     if (before !== undefined && isAdministrator(before) && !isAdministrator(record)) {
       const others = [...this.#records.values()].filter(({ id }) => id !== record.id);
       if (!others.some(isAdministrator))
-        throw custom("ERR this is the last key that may run KEY ADD, RULES and REVOKE: add another before");
+        throw custom("ERR this is the last key that may run KEY ADD, RULES and REVOKE: add another one first");
     }
     this.#put({ ...record, version: record.version + 1 });
   }

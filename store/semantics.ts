@@ -83,7 +83,7 @@ export class Semantics {
 function checkSuccessor(before: CommandIndex, after: CommandIndex): void {
   for (const old of before.all()) {
     const row = after.find(old.name);
-    if (row === undefined) throw new Error(`${old.name} is gone: let it be answered by an error instead`);
+    if (row === undefined) throw new Error(`${old.name} is missing: let it return an error instead`);
     if (row.writes !== old.writes || row.otherRow !== old.otherRow)
       throw new Error(`${old.name} writes in one table, and not in the next`);
     const isOfRing = isKeyCommand(old.name.split("|"));

@@ -14,7 +14,7 @@ export const connection = family("connection", {
     keys: none,
     since: "6.0.0",
     complexity: "O(1)",
-    summary: "Chooses RESP2 or RESP3, and logs in: HELLO [2|3 [AUTH user password] [SETNAME name]].",
+    summary: "Selects RESP2 or RESP3, and logs in: HELLO [2|3 [AUTH user password] [SETNAME name]].",
     run: refuseWithoutConnection,
   },
   QUIT: {
@@ -23,7 +23,7 @@ export const connection = family("connection", {
     keys: none,
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Answers OK and closes the connection.",
+    summary: "Replies OK and closes the connection.",
     run: refuseWithoutConnection,
   },
   RESET: {
@@ -44,7 +44,7 @@ export const connection = family("connection", {
       since: "",
       complexity: "O(1)",
       summary:
-        "Sets the answers of this connection's writes: provisional, immediately; stable, once their position is final.",
+        "Sets when this connection's writes are answered: provisional, immediately; stable, when their position is final.",
       run: refuseWithoutConnection,
     },
   }),

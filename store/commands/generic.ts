@@ -72,7 +72,7 @@ export const generic = family("keyspace", {
     keys: [write(1)],
     since: "1.2.0",
     complexity: "O(1)",
-    summary: "Lets a key expire at a Unix time in seconds.",
+    summary: "Sets the Unix time in seconds at which a key expires.",
     run: (data, argv, unit) => expire(data, argv, unit, UNIX_SECONDS, "expireat"),
   },
   EXPIRETIME: {
@@ -129,7 +129,7 @@ export const generic = family("keyspace", {
     keys: [write(1)],
     since: "2.6.0",
     complexity: "O(1)",
-    summary: "Lets a key expire at a Unix time in milliseconds.",
+    summary: "Sets the Unix time in milliseconds at which a key expires.",
     run: (data, argv, unit) => expire(data, argv, unit, UNIX_MILLISECONDS, "pexpireat"),
   },
   PEXPIRETIME: {

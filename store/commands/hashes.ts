@@ -112,7 +112,7 @@ export const hashes = family("hash", {
     keys: [write(1)],
     since: "2.0.0",
     complexity: "O(N), N: fields named",
-    summary: "Sets fields; HSET's old form, which does not say how many are new.",
+    summary: "Sets fields; HSET's old form, which does not return the number of new fields.",
     run: hmset,
   },
   HRANDFIELD: {
@@ -129,7 +129,7 @@ export const hashes = family("hash", {
     flags: ["readonly"],
     keys: [read(1)],
     since: "2.8.0",
-    complexity: "O(N), N: COUNT; a whole scan: fields of the hash",
+    complexity: "O(N), N: COUNT; a complete scan: fields of the hash",
     summary: "Returns the fields and values page by page.",
     run: hscan,
   },
@@ -139,7 +139,7 @@ export const hashes = family("hash", {
     keys: [write(1)],
     since: "2.0.0",
     complexity: "O(N), N: fields named",
-    summary: "Sets fields of a hash, which is made if absent.",
+    summary: "Sets fields of a hash, which is created if absent.",
     run: hset,
   },
   HSETNX: {

@@ -19,7 +19,7 @@ export const hyperloglogs = family("hyperloglog", {
     keys: [write(1)],
     since: "2.8.9",
     complexity: "O(1) for each element",
-    summary: "Adds elements to a HyperLogLog, which is made if absent.",
+    summary: "Adds elements to a HyperLogLog, which is created if absent.",
     run: (data, argv) => guarded(() => pfadd(data, argv)),
   },
   PFCOUNT: {
@@ -37,7 +37,7 @@ export const hyperloglogs = family("hyperloglog", {
     keys: [recode(2)],
     since: "2.8.9",
     complexity: "O(1)",
-    summary: "Shows how a HyperLogLog is stored: DECODE, ENCODING, GETREG, TODENSE.",
+    summary: "Returns how a HyperLogLog is stored: DECODE, ENCODING, GETREG, TODENSE.",
     run: (data, argv) => guarded(() => pfdebug(data, argv)),
   },
   PFMERGE: {
@@ -167,7 +167,7 @@ function pfselftest(data: Data): Reply {
   const expected = (index: number) => (index % VALUE_MAX) + 1;
   for (let i = 0; i < REGISTERS; i++) sketch.raise(i, expected(i));
   if (sketch.registers.every((value, i) => value === expected(i))) return OK;
-  throw custom("ERR TESTFAILED a register is not what it was given");
+  throw custom("ERR TESTFAILED a register does not have the value that was set");
 }
 
 /** Returns the highest value of each register in all sketches. @throws CommandFailure, CorruptSketch */

@@ -41,7 +41,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "7.0.0",
       complexity: "O(N), N: names",
       categories: ["connection"],
-      summary: "Says what commands do, since when, and at what cost.",
+      summary: "Returns the documentation of commands: purpose, version and complexity.",
       run: ({ effort }, argv) => docs(table, argv, effort),
     },
     "COMMAND|GETKEYS": {

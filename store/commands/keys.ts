@@ -191,7 +191,7 @@ function addDaemon(ring: Ring, argv: readonly ByteString[], unit: KeyUnit): Repl
 function checkedLabel(label: ByteString): ByteString {
   if (label.length > LABEL_BYTES_MAX)
     throw custom(`ERR a label of ${label.length} bytes, above ${LABEL_BYTES_MAX}`);
-  if (/[\0-\x1f\x7f]/.test(label)) throw custom("ERR control characters cannot stand in a label");
+  if (/[\0-\x1f\x7f]/.test(label)) throw custom("ERR a label cannot contain control characters");
   return label;
 }
 
@@ -214,10 +214,10 @@ function numberOption(
 function keyArgument(ring: Ring, text: ByteString): KeyRecord {
   const id = bytesOfHex(text, HASH_BYTES);
   if (id === undefined) {
-    throw custom(`ERR '${echoed(text)}' is no key's id, which has ${2 * HASH_BYTES} hexadecimal digits`);
+    throw custom(`ERR '${echoed(text)}' is not a key id, which has ${2 * HASH_BYTES} hexadecimal digits`);
   }
   const record = ring.find(id);
-  if (record === undefined) throw custom(`ERR there is no key ${hexOf(id)}; KEY LIST names all`);
+  if (record === undefined) throw custom(`ERR there is no key ${hexOf(id)}; KEY LIST lists all keys`);
   return record;
 }
 
@@ -257,5 +257,5 @@ export function semanticsAskedBy(argv: readonly ByteString[]): number | null {
 function semanticsOf(argv: readonly ByteString[]): number {
   const text = argv[2]!;
   if (VERSION.test(text)) return Number(text);
-  throw custom(`ERR '${echoed(text)}' is no version of what commands mean, which is a whole number above 0`);
+  throw custom(`ERR '${echoed(text)}' is not a version of the semantics, which is a positive integer`);
 }

@@ -41,7 +41,7 @@ export const objects = family("server", {
         return integer(usage.frequency(entry, at));
       }),
       since: "4.0.0",
-      summary: "Returns how often a key is used, with an LFU --maxmemory-policy; else an error.",
+      summary: "Returns how often a key is used, with an LFU --maxmemory-policy; otherwise an error.",
     },
     "OBJECT|HELP": {
       arity: 2,
@@ -56,11 +56,11 @@ export const objects = family("server", {
       ...about((entry, { usage }, { at }) => {
         if (usage?.kind === "lfu") throw custom(`ERR An LFU maxmemory policy is selected, ${NO_TIME}`);
         if (usage === null)
-          throw custom("ERR when a key was last used is kept with an LRU maxmemory policy only");
+          throw custom("ERR the last use of a key is tracked only with an LRU maxmemory policy");
         return integer(usage.idleSeconds(entry, at));
       }),
       summary:
-        "Returns the seconds since a key was last used, with an LRU --maxmemory-policy; else an error.",
+        "Returns the seconds since a key was last used, with an LRU --maxmemory-policy; otherwise an error.",
     },
     "OBJECT|REFCOUNT": {
       ...about((entry) => integer(referenceCount(entry.value))),
@@ -77,15 +77,15 @@ const NO_TIME = `idle time not tracked. ${ADJUSTING}`;
 const HELP: readonly string[] = [
   "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
   "ENCODING <key>",
-  "    What Redis would call the encoding of the key's value.",
+  "    Returns Redis's name for the encoding of the key's value.",
   "FREQ <key>",
-  "    How often the key is used, with an LFU maxmemory policy.",
+  "    Returns how often the key is used, with an LFU maxmemory policy.",
   "IDLETIME <key>",
-  "    Seconds since the key was last used, with an LRU maxmemory policy.",
+  "    Returns the seconds since the key was last used, with an LRU maxmemory policy.",
   "REFCOUNT <key>",
-  "    How many references Redis would count to the key's value.",
+  "    Returns the number of references that Redis would count to the key's value.",
   "HELP",
-  "    This list.",
+  "    Prints this help.",
 ];
 
 const SAMPLES_DEFAULT = 5;

@@ -29,7 +29,7 @@ export const server = family("connection", {
     keys: none,
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Answers its argument.",
+    summary: "Returns its argument.",
     run: (_, argv) => bulk(argv[1]!),
   },
   PING: {
@@ -38,7 +38,7 @@ export const server = family("connection", {
     keys: none,
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Answers PONG, or its argument.",
+    summary: "Returns PONG, or its argument.",
     run: ping,
   },
   SELECT: {
@@ -47,7 +47,7 @@ export const server = family("connection", {
     keys: none,
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Chooses the connection's database.",
+    summary: "Selects the connection's database.",
     run: select,
   },
   WAIT: {
@@ -99,7 +99,7 @@ export const server = family("connection", {
       keys: none,
       since: "2.2.0",
       complexity: "O(1)",
-      summary: "Forgets which keys are watched.",
+      summary: "Stops watching all keys.",
       run: () => OK,
     },
     WATCH: {
@@ -108,7 +108,7 @@ export const server = family("connection", {
       keys: [look(1, -1)],
       since: "2.2.0",
       complexity: "O(1)",
-      summary: "Lets the next EXEC run only if the keys are as they are now.",
+      summary: "Runs the next EXEC only if the keys have not changed since.",
       run: () => OK,
     },
   }),

@@ -27,7 +27,7 @@ export const sorting = family("list", {
     since: "1.0.0",
     complexity: "O(N+M*log(M)), N: elements, M: elements answered",
     categories: ["set", "sortedset", "dangerous"],
-    summary: "Sorts the elements of a list, set or sorted set, and stores them if asked to.",
+    summary: "Sorts the elements of a list, set or sorted set, and stores them on request.",
     run: (data, argv) => sort(data, argv[1]!, sortRequest(argv, true)),
   },
   SORT_RO: {

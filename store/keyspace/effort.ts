@@ -41,8 +41,8 @@ export class TooMuch extends Error {
 export const tooMuch = ({ isQuery }: { isQuery?: boolean }): CommandFailure =>
   new CommandFailure(
     isQuery
-      ? "TOOMUCH the query would go through too much in one step: send it by itself, outside of MULTI and scripts, or to the --sql listener, or raise --max-unit-steps"
-      : "TOOMUCH the command would produce or go through too much in one step: do it in parts, or raise --max-unit-steps",
+      ? "TOOMUCH the query would read too much in one step: send it by itself, outside of MULTI and scripts, or to the --sql listener, or raise --max-unit-steps"
+      : "TOOMUCH the command would produce or read too much in one step: split it, or raise --max-unit-steps",
   );
 
 /** Counts the items of a reply, including those of nested replies. */

@@ -134,7 +134,7 @@ class Reader {
 
   whole(): Part {
     const part = this.#either();
-    if (this.#at < this.#text.length) throw this.#fault("a ) that closes nothing");
+    if (this.#at < this.#text.length) throw this.#fault("an unmatched )");
     return part;
   }
 
@@ -158,7 +158,7 @@ class Reader {
   /** Returns the next character. */
   #next(): string {
     const code = this.#text.codePointAt(this.#at);
-    if (code === undefined) throw this.#fault("it ends too soon");
+    if (code === undefined) throw this.#fault("it ends unexpectedly");
     const character = String.fromCodePoint(code);
     this.#at += character.length;
     return character;
@@ -215,7 +215,7 @@ class Reader {
 
   #group(): Part {
     if (!this.#take("?:") && this.#take("?"))
-      throw this.#fault("of groups that begin with (? there is (?: alone, and (?i) at the very beginning");
+      throw this.#fault("of the groups that begin with (? only (?: is supported, and (?i) at the very beginning");
     const part = this.#either();
     if (!this.#take(")")) throw this.#fault("a ( that is not closed");
     return part;
@@ -237,7 +237,7 @@ class Reader {
     if (found !== undefined) return found;
     const code = character.codePointAt(0) as number;
     if (isWord(code) && character !== "_")
-      throw this.#fault(`there is no \\${character} (groups cannot be referred to)`);
+      throw this.#fault(`there is no \\${character} (back references are not supported)`);
     return code;
   }
 
@@ -252,7 +252,7 @@ class Reader {
         parts.push(this.#span(first, this.#member()));
       } else parts.push(this.#same(first));
     }
-    if (parts.length === 0) throw this.#fault("[] has nothing in it");
+    if (parts.length === 0) throw this.#fault("[] is empty");
     const isIn: Meant = (code) => parts.some((part) => part(code));
     return remembering(isOther ? not(isIn) : isIn);
   }
@@ -264,7 +264,7 @@ class Reader {
   }
 
   #span(first: number, last: Meant | number): Meant {
-    if (typeof last !== "number" || last < first) throw this.#fault("a span in the wrong order");
+    if (typeof last !== "number" || last < first) throw this.#fault("a range in the wrong order");
     const isBetween: Meant = (code) => code >= first && code <= last;
     if (!this.#isAnyCase) return isBetween;
     return (code) => isBetween(code) || (isLetter(code) && isBetween(code ^ 0x20));

@@ -33,7 +33,7 @@ export function readGroups(reader: RdbReader, stream: Stream, hasCounters: boole
     const deliveries = readDeliveries(reader);
     for (let more = reader.readLength(); more > 0; more--) readConsumer(reader, group, deliveries);
     if (group.pending.size !== deliveries.size)
-      throw new MalformedRdb("a pending entry is of no consumer, or of two");
+      throw new MalformedRdb("a pending entry belongs to no consumer, or to two");
     if (stream.setGroup(name, group) !== undefined) throw new MalformedRdb("a stream has a group twice");
   }
 }
@@ -65,7 +65,7 @@ function readDeliveries(reader: RdbReader): ReadonlyMap<StreamId, Delivery> {
   let last = -1n;
   for (let remaining = reader.readLength(); remaining > 0; remaining--) {
     const id = idOfBytes(reader.readRaw(ID_BYTES));
-    if (id <= last) throw new MalformedRdb("the ids of pending entries do not rise");
+    if (id <= last) throw new MalformedRdb("the ids of pending entries are not ascending");
     last = id;
     const deliveredAt = readTime(reader);
     const count = Math.min(Number(reader.readBigLength()), DELIVERIES_MAX);

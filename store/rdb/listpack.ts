@@ -29,7 +29,7 @@ const STRING_32 = 0xf0;
 export function readListpack(bytes: Buffer): ByteString[] {
   const end = bytes.length - 1;
   if (end < HEAD_BYTES || bytes.readUInt32LE(0) !== bytes.length || bytes[end] !== END)
-    throw new MalformedRdb("a listpack is of another length than it says");
+    throw new MalformedRdb("a listpack has another length than stated");
   const values: ByteString[] = [];
   let at = HEAD_BYTES;
   while (at < end) {
@@ -39,7 +39,7 @@ export function readListpack(bytes: Buffer): ByteString[] {
   }
   const count = bytes.readUInt16LE(COUNT_AT);
   if (at !== end || (count !== values.length && count !== COUNT_UNKNOWN))
-    throw new MalformedRdb("a listpack has other entries than it says");
+    throw new MalformedRdb("a listpack has another number of entries than stated");
   return values;
 }
 
@@ -55,7 +55,7 @@ function readEntry(bytes: Buffer): Entry {
   if (first === STRING_32 && bytes.length > 4) return stringEntry(bytes, 5, bytes.readUInt32LE(1));
   if (first === INTEGER_64 && bytes.length > 8) return { value: String(bytes.readBigInt64LE(1)), bytes: 9 };
   const width = INTEGERS[first];
-  if (width === undefined || bytes.length <= width) throw new MalformedRdb("a listpack has no such entry");
+  if (width === undefined || bytes.length <= width) throw new MalformedRdb("a listpack contains an unknown entry");
   return { value: String(bytes.readIntLE(1, width)), bytes: 1 + width };
 }
 
@@ -66,6 +66,6 @@ function stringEntry(bytes: Buffer, start: number, length: number): Entry {
 
 function byteAt(bytes: Buffer, index: number): number {
   const byte = bytes[index];
-  if (byte === undefined) throw new MalformedRdb("a listpack breaks off");
+  if (byte === undefined) throw new MalformedRdb("a listpack is truncated");
   return byte;
 }

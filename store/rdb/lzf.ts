@@ -24,7 +24,7 @@ export function decompressLzf(input: Uint8Array, size: number): Buffer {
     if (control < LITERAL_MAX) {
       const end = from + control + 1;
       if (end > input.length || to + control + 1 > size)
-        throw new MalformedRdb("a compressed string breaks off");
+        throw new MalformedRdb("a compressed string is truncated");
       output.set(input.subarray(from, end), to);
       to += control + 1;
       from = end;
@@ -34,10 +34,10 @@ export function decompressLzf(input: Uint8Array, size: number): Buffer {
     if (length === LONG + 2) length += input[from++] ?? 0;
     const back = ((control & 0x1f) << 8) + (input[from++] ?? 0) + 1;
     if (from > input.length || back > to || to + length > size)
-      throw new MalformedRdb("a compressed string refers to what is not there");
+      throw new MalformedRdb("a compressed string refers to bytes before its beginning");
     // Copied byte by byte, because a back reference may overlap its own output.
     for (const end = to + length; to < end; to++) output[to] = output[to - back] as number;
   }
-  if (to !== size) throw new MalformedRdb("a compressed string is of another size");
+  if (to !== size) throw new MalformedRdb("a compressed string has another size than stated");
   return output;
 }

@@ -29,13 +29,13 @@ export function readStream(reader: RdbReader, hasMarks: boolean): Stream {
   for (let nodes = reader.readLength(); nodes > 0; nodes--) {
     const first = idOfBytes(reader.readBytes());
     for (const entry of nodeEntries(first, readListpack(reader.readBytes()))) {
-      if (entry.id <= last) throw new MalformedRdb("the ids of a stream do not rise");
+      if (entry.id <= last) throw new MalformedRdb("the ids of a stream are not ascending");
       last = entry.id;
       stream.push(entry);
     }
   }
   if (reader.readLength() !== stream.size)
-    throw new MalformedRdb("a stream is of another length than it says");
+    throw new MalformedRdb("a stream has another length than stated");
   const lastId = readId(reader);
   if (lastId < last) throw new MalformedRdb("a stream has an entry after its last");
   if (hasMarks) readId(reader);
@@ -85,12 +85,12 @@ function* nodeEntries(first: StreamId, items: readonly ByteString[]): Generator<
   let at = 2;
   const next = (): ByteString => {
     const item = items[at++];
-    if (item === undefined) throw new MalformedRdb("a stream's node breaks off");
+    if (item === undefined) throw new MalformedRdb("a stream's node is truncated");
     return item;
   };
   const number = (): bigint => {
     const value = parseInteger(next());
-    if (value === undefined) throw new MalformedRdb("a stream's node has a text in a number's place");
+    if (value === undefined) throw new MalformedRdb("a stream's node has a text instead of a number");
     return BigInt(value);
   };
   const commonCount = number();

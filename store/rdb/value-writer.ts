@@ -16,13 +16,13 @@ interface ValueWriter {
 }
 
 const refuseDocument = (): never => {
-  throw custom("ERR a document has no form of Redis's: take DOC.GET");
+  throw custom("ERR a document has no form in Redis: use DOC.GET");
 };
 const refuseCollection = (): never => {
-  throw custom("ERR a collection has no form of Redis's: take MDB.FIND");
+  throw custom("ERR a collection has no form in Redis: use MDB.FIND");
 };
 const refuseTable = (): never => {
-  throw custom("ERR a table has no form of Redis's: take SQL");
+  throw custom("ERR a table has no form in Redis: use SQL");
 };
 
 /** Writers by the name of the type. */

@@ -24,7 +24,7 @@ const SMALL_MAX = 0xfd;
 export function readZiplist(bytes: Buffer): ByteString[] {
   const end = bytes.length - 1;
   if (end < HEAD_BYTES || bytes.readUInt32LE(0) !== bytes.length || bytes[end] !== END)
-    throw new MalformedRdb("a ziplist is of another length than it says");
+    throw new MalformedRdb("a ziplist has another length than stated");
   const values: ByteString[] = [];
   let at = HEAD_BYTES;
   while (at < end) {
@@ -35,20 +35,20 @@ export function readZiplist(bytes: Buffer): ByteString[] {
   }
   const count = bytes.readUInt16LE(COUNT_AT);
   if (at !== end || (count !== values.length && count !== COUNT_UNKNOWN))
-    throw new MalformedRdb("a ziplist has other entries than it says");
+    throw new MalformedRdb("a ziplist has another number of entries than stated");
   return values;
 }
 
 function readEntry(bytes: Buffer): { value: ByteString; bytes: number } {
   const first = bytes[0];
-  if (first === undefined) throw new MalformedRdb("a ziplist breaks off");
+  if (first === undefined) throw new MalformedRdb("a ziplist is truncated");
   if (first < 0x40) return stringEntry(bytes, 1, first);
   if (first < 0x80) return stringEntry(bytes, 2, ((first & 0x3f) << 8) | (bytes[1] ?? 0));
   if (first === 0x80 && bytes.length > 4) return stringEntry(bytes, 5, bytes.readUInt32BE(1));
   if (first >= SMALL_MIN && first <= SMALL_MAX) return { value: String(first - SMALL_MIN), bytes: 1 };
   if (first === INTEGER_64 && bytes.length > 8) return { value: String(bytes.readBigInt64LE(1)), bytes: 9 };
   const width = INTEGERS[first];
-  if (width === undefined || bytes.length <= width) throw new MalformedRdb("a ziplist has no such entry");
+  if (width === undefined || bytes.length <= width) throw new MalformedRdb("a ziplist contains an unknown entry");
   return { value: String(bytes.readIntLE(1, width)), bytes: 1 + width };
 }
 

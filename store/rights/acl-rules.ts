@@ -82,7 +82,7 @@ export function parseRules(texts: readonly ByteString[], table: CommandTable): R
   if (text.length > RULES_BYTES_MAX)
     throw new CommandFailure(`ERR rules of ${text.length} bytes, above ${RULES_BYTES_MAX}`);
   // Redis's patterns cannot contain white space either.
-  if (/[\0-\x1f\x7f]/.test(text)) throw wrongRule(text, "control characters cannot stand in a rule");
+  if (/[\0-\x1f\x7f]/.test(text)) throw wrongRule(text, "a rule cannot contain control characters");
   const words = text.split(" ").filter((word) => word !== "");
   if (words.length > RULES_MAX) throw new CommandFailure(`ERR ${words.length} rules, above ${RULES_MAX}`);
   const rules = groupSelectors(words).map((group) =>
@@ -125,10 +125,10 @@ function parseSelector(words: readonly ByteString[], table: CommandTable): Rule 
 
 function selectorOf(words: readonly ByteString[], table: CommandTable): Rule {
   const rules = words.map((word) => {
-    if (word.startsWith("(")) throw wrongRule(word, "a selector cannot stand in a selector");
+    if (word.startsWith("(")) throw wrongRule(word, "a selector cannot contain a selector");
     const rule = parseRule(word, table);
     if (rule.kind === "clear-selectors" || rule.kind === "channel" || rule.kind === "reset-channels")
-      throw wrongRule(word, "cannot stand in a selector");
+      throw wrongRule(word, "is not permitted in a selector");
     return rule;
   });
   checkPatterns(rules);
@@ -166,7 +166,7 @@ function parseRule(text: ByteString, table: CommandTable): Rule {
       return { kind: "channel", text, pattern: text.slice(1) };
   }
   if (/^([<>#!]|on$|off$|(no|reset)pass$|reset$|(skip-)?sanitize-payload$)/i.test(text)) {
-    throw wrongRule(text, "passwords and switches of a user are not for keys; KEY REVOKE ends a key");
+    throw wrongRule(text, "passwords and switches of users do not apply to keys; KEY REVOKE revokes a key");
   }
   throw wrongRule(text, "unknown; rules begin with + - ~ % & or (, or are words such as allkeys");
 }
@@ -190,7 +190,7 @@ function parseCommandRule(text: ByteString, table: CommandTable): Rule {
     const mistake = name.split("|").length > 2 ? "argument" : hasSubcommands ? "unknown" : null;
     throw wrongRule(
       text,
-      `${container} has no such subcommand, and first arguments are not told apart`,
+      `${container} has no such subcommand, and first arguments are not distinguished`,
       mistake,
     );
   }
@@ -217,12 +217,12 @@ function checkPatterns(rules: readonly Rule[]): void {
     else if (rule.kind === "reset-channels") allChannels = null;
     else if (rule.kind === "channel" && rule.pattern === null) allChannels = rule;
     else if (rule.kind === "channel" && allChannels !== null) {
-      const problem = `behind ${allChannels.text} it has no effect; resetchannels takes that back`;
+      const problem = `after ${allChannels.text} it has no effect; resetchannels revokes that`;
       throw wrongRule(rule.text, problem, "channel");
     } else if (rule.kind === "pattern" && allKeys !== null) {
       throw wrongRule(
         rule.text,
-        `behind ${allKeys.text} it has no effect; resetkeys takes that back`,
+        `after ${allKeys.text} it has no effect; resetkeys revokes that`,
         "pattern",
       );
     }

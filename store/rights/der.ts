@@ -69,7 +69,7 @@ export class DerReader {
   /** Reads a BIT STRING of complete bytes. @throws MalformedDer */
   readBits(): ByteString {
     const contents = this.read(BIT_STRING);
-    if (contents.charCodeAt(0) !== 0) throw new MalformedDer("a BIT STRING is not of whole bytes");
+    if (contents.charCodeAt(0) !== 0) throw new MalformedDer("a BIT STRING does not consist of complete bytes");
     return contents.slice(1);
   }
 
@@ -83,7 +83,7 @@ export class DerReader {
     let length = 0;
     for (let i = 0; i < count; i++) length = length * 256 + this.#next();
     if (length < 0x80 || length < 256 ** (count - 1))
-      throw new MalformedDer("a length is longer than it need be");
+      throw new MalformedDer("a length is longer than necessary");
     return length;
   }
 

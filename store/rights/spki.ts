@@ -56,14 +56,14 @@ function readInfo(der: ByteString): PublicKeyFacts {
   const algorithm = new DerReader(info.read(SEQUENCE));
   const oid = algorithm.read(OBJECT_IDENTIFIER);
   if (oid === RSA_OID && algorithm.read(NULL) !== "") throw new MalformedDer("its NULL is not empty");
-  if (oid !== RSA_OID && oid !== ED25519_OID) throw unusable("neither RSA nor Ed25519, which are taken");
+  if (oid !== RSA_OID && oid !== ED25519_OID) throw unusable("neither RSA nor Ed25519, which are supported");
   algorithm.expectEnd();
   const bits = info.readBits();
   info.expectEnd();
   if (oid === RSA_OID) return readRsa(bits);
   if (bits.length !== ED25519_BYTES)
     throw unusable(`an Ed25519 key of ${bits.length} bytes instead of ${ED25519_BYTES}`);
-  if (isWeakPoint(bits)) throw unusable("an Ed25519 point for which anybody can make signatures");
+  if (isWeakPoint(bits)) throw unusable("an Ed25519 point for which anyone can forge signatures");
   return { algorithm: "ed25519", bits: 8 * ED25519_BYTES };
 }
 
@@ -88,8 +88,8 @@ const PEM = /^-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n([\s\S]*)-----END ([A-Z0-9 ]
 /** Labels of other PEM files that users paste by mistake, and what to do instead. */
 const OTHER_LABELS: Readonly<Record<string, string>> = {
   "PRIVATE KEY": "a private key, which has now left its machine: make a new pair and add its public half",
-  CERTIFICATE: "a certificate; `openssl x509 -pubkey -noout` takes the key out of it",
-  "RSA PUBLIC KEY": "a bare RSA key; `openssl rsa -RSAPublicKey_in -pubout` makes the file that is due",
+  CERTIFICATE: "a certificate; `openssl x509 -pubkey -noout` extracts the key",
+  "RSA PUBLIC KEY": "a bare RSA key; `openssl rsa -RSAPublicKey_in -pubout` creates the required file",
 };
 
 /**

@@ -3,10 +3,10 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import { CommandFailure } from "../arguments/errors.js";
 
-const TOGETHER = "commands that belong together are an envelope with multi, client.multi()";
-const CONDITIONS = "the header's if, an option of the client, says on what condition a call is applied";
+const TOGETHER = "commands that belong together form an envelope with multi, client.multi()";
+const CONDITIONS = "the header's if, an option of the client, sets the condition of a call";
 
-const SIGNED = "its sender is told by its signature";
+const SIGNED = "its signature identifies its sender";
 const OWN = "it is for connections of the RESP listener (--resp)";
 
 /** Commands, or the first words of those that consist of two. */
@@ -24,7 +24,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
 };
 
 const MISTAKES: ReadonlyMap<string, ErrorReply> = new Map(
-  Object.entries(INSTEAD).map(([name, cure]) => [name, error(`ERR ${name} stands in no envelope: ${cure}`)]),
+  Object.entries(INSTEAD).map(([name, cure]) => [name, error(`ERR ${name} is not permitted in an envelope: ${cure}`)]),
 );
 
 const LENGTHS: ReadonlySet<number> = new Set(Object.keys(INSTEAD).map(({ length }) => length));

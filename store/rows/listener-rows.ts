@@ -91,8 +91,8 @@ const OF_LISTENER = "is for connections of the RESP listener (--resp)";
 /** Commands that daemon/inspection executes instead of the fold. */
 const INSPECTED: ReadonlySet<string> = new Set(["INFO", "CONFIG", "CLIENT", "SLOWLOG"]);
 const ALONE =
-  "; administrators may ask INFO, CONFIG GET, CLIENT LIST and SLOWLOG in signed envelopes that change nothing, without multi";
-const AMONG_MESSAGES = "stands in an envelope with PUBLISH and SPUBLISH alone, without multi and if";
+  "; administrators may send INFO, CONFIG GET, CLIENT LIST and SLOWLOG in signed envelopes that change nothing, without multi";
+const AMONG_MESSAGES = "may share an envelope only with PUBLISH and SPUBLISH, without multi and if";
 
 function refuse(_: unknown, argv: readonly ByteString[]): never {
   const name = argv[0]?.toUpperCase() ?? "";

@@ -22,7 +22,7 @@ const SUBQUERY = "write a join: select t.* from t join (select …) x on t.k = x
 const REBUILD =
   "write create table t2 (…); insert into t2 (…) select … from t; drop table t; and the same back to t";
 const IF_EXISTS = "write the statement without it, and ignore the error";
-const UPSERT = "write update … where …, and if it answers 0 rows, insert into …";
+const UPSERT = "write update … where …, and if it returns 0, insert into …";
 const TYPE = "write number, number(min,max), text, text(min,max), date or enum('a','b')";
 const NO_KEYS =
   "check the other table before the insert; a column takes number(0,9), text(1,5) or enum('a','b')";
@@ -44,7 +44,7 @@ export const UNSUPPORTED: readonly Row[] = [
   row("insert without into", /^insert\b/, "write insert into t (k) values (1)"),
   row("delete without from", /^delete\b/, "write delete from t where …", /^$/),
   row("merge", /^merge\b/, UPSERT, /^$/),
-  row("explain", /^explain\b/, "docs/sql.md says which conditions use an index"),
+  row("explain", /^explain\b/, "docs/sql.md lists the conditions that use an index"),
   row("pragma", /^pragma\b/, "write describe t, or show tables"),
   row("desc", /^desc\b/, "write describe t", /^$/),
   row(
@@ -72,11 +72,11 @@ export const UNSUPPORTED: readonly Row[] = [
   row(
     "create index",
     /^(?:index|fulltext)\b/,
-    "k = 1 makes an index by itself; for unique values write unique after the column",
+    "k = 1 creates an index automatically; for unique values write unique after the column",
     /\bcreate$/,
   ),
   row("create unique index", /^unique\b/, "write unique after the column in create table", /\bcreate$/),
-  row("drop index", /^index\b/, "indexes come by themselves, and need no statement", /\bdrop$/),
+  row("drop index", /^index\b/, "indexes are created automatically, and need no statement", /\bdrop$/),
   row(
     "triggers and functions",
     /^(?:constraint\s+)?(?:trigger|function|procedure|event)\b/,
@@ -103,7 +103,7 @@ export const UNSUPPORTED: readonly Row[] = [
     /\bcreate\s+table\s+\S+$/,
   ),
   row(
-    "default of what is not written out",
+    "default of a calculated value",
     /^./,
     "write default 5, default 'a' or default null",
     /\bdefault$/,
@@ -111,7 +111,7 @@ export const UNSUPPORTED: readonly Row[] = [
   row(
     "default values",
     /^default\b/,
-    "write insert into t (k) values (1): other columns take their defaults",
+    "write insert into t (k) values (1): other columns receive their defaults",
   ),
   row("check", /^\(/, "write number(0,9), text(1,5) or enum('a','b') as the column's type", /[,(]\s*check$/),
   row("check", /^check\b/, "write number(0,9), text(1,5) or enum('a','b') as the column's type"),
@@ -162,7 +162,7 @@ export const UNSUPPORTED: readonly Row[] = [
   ),
   row("join … using", /^using\b/, "write join u on t.k = u.k"),
   row("window functions", /^\(/, "write a join with (select k, count(*) n from t group by k) x", /\bover$/),
-  row("filter", /^\(/, "write a select … where … for each, put together by union all", /\bfilter$/),
+  row("filter", /^\(/, "write a select … where … for each, combined by union all", /\bfilter$/),
   row("window", /^window\b/, "write a join with (select k, count(*) n from t group by k) x"),
   row(
     "a query in in (…)",
@@ -171,7 +171,7 @@ export const UNSUPPORTED: readonly Row[] = [
     /\bin\s*\($/,
   ),
   row("a query as a value", /^select\b/, SUBQUERY, /\($/),
-  row("case", /^case\b/, "write coalesce(…), or a select for each case put together by union all"),
+  row("case", /^case\b/, "write coalesce(…), or a select for each case combined by union all"),
   row("union distinct", /^distinct\b/, "write union", /\b(?:union|except|intersect)$/),
   row(
     "except all and intersect all",
@@ -196,7 +196,7 @@ export const UNSUPPORTED: readonly Row[] = [
   row(
     "rollup, cube and grouping sets",
     /^(?:\(|sets\b)/,
-    "write a select for each grouping, put together by union all",
+    "write a select for each grouping, combined by union all",
     /\b(?:rollup|cube|grouping)$/,
   ),
   row("tablesample", /^tablesample\b/, "write limit 100"),
@@ -220,7 +220,7 @@ export const UNSUPPORTED: readonly Row[] = [
     "write like, which ignores the case of a to z",
     /\b(?:ilike|glob|regexp|rlike|similar|match)$/,
   ),
-  row("||", /^\|/, "put texts together in the application"),
+  row("||", /^\|/, "concatenate texts in the application"),
   row("%", /^%/, NOT_HERE),
   row("bits", /^[&~]/, NOT_HERE),
   row("a name in `…` or […]", /^[`[]/, 'write it in double quotes: "name"'),
@@ -234,8 +234,8 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   ifnull: "write coalesce(a, b)",
   nvl: "write coalesce(a, b)",
   isnull: "write coalesce(a, b), or a is null",
-  iif: "write coalesce(a, b), or a select for each case put together by union all",
-  if: "write coalesce(a, b), or a select for each case put together by union all",
+  iif: "write coalesce(a, b), or a select for each case combined by union all",
+  if: "write coalesce(a, b), or a select for each case combined by union all",
   cast: "there is no cast; write number or text as the column's type",
   convert: "there is no cast; write number or text as the column's type",
   now: "write the time as a text: '2026-11-21 18:30:00'",
@@ -312,7 +312,7 @@ interface Position {
 /** @param name in lower case */
 export function unsupportedFunction(position: Position, name: ByteString): SqlMistake {
   const known =
-    "there are lower, upper, length, abs, round and coalesce, and of groups count, sum, avg, min and max";
+    "the functions are lower, upper, length, abs, round and coalesce, and the aggregates count, sum, avg, min and max";
   return new SqlMistake(
     "unsupported",
     { ...position, found: `the function ${name}` },

@@ -83,7 +83,7 @@ export class SortedSet {
 
   /** Adds a member or changes its score. */
   set(member: ByteString, score: number): void {
-    if (Number.isNaN(score)) throw new Error("a sorted set was given a score that is not a number");
+    if (Number.isNaN(score)) throw new Error("the score of a sorted set's member is not a number");
     score += 0; // turns -0 into 0
     const content = this.#roomFor(member);
     if (typeof content === "string") this.#setPacked(content, member, score);

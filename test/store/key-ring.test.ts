@@ -122,7 +122,7 @@ test("KEY ADD of an identical key changes nothing; with other properties it is a
   const base64 = Buffer.from(subject.spki, "latin1").toString("base64");
   assert.equal(subject.run("KEY", "ADD", base64, "RATE", "5", "RULES", "+get"), `"${subject.id}"`);
   assert.equal(subject.added, added);
-  assert.match(subject.add("RATE", "6", "RULES", "+get"), /this key is there, with other/);
+  assert.match(subject.add("RATE", "6", "RULES", "+get"), /this key exists with other/);
 });
 
 test("KEY ADD reports what is wrong with its arguments", () => {
@@ -158,7 +158,7 @@ test("KEY RULES replaces all rules", () => {
   subject.run("KEY", "RULES", subject.id.toUpperCase(), "+@read ~*");
   assert.equal(subject.added.version, 2, "repeating the same rules changes nothing");
   assert.match(subject.run("KEY", "RULES", subject.id, "+nonsense"), /no such command/);
-  assert.match(subject.run("KEY", "RULES", "00", "+get"), /'00' is no key's id, which has 64 hexadecimal/);
+  assert.match(subject.run("KEY", "RULES", "00", "+get"), /'00' is not a key id, which has 64 hexadecimal/);
   assert.match(subject.run("KEY", "RULES", "00".repeat(32), "+get"), /there is no key 0000/);
 });
 
@@ -172,7 +172,7 @@ test("a revoked key remains in the list and cannot be added again", () => {
   subject.at = AT + 5;
   assert.equal(subject.run("KEY", "REVOKE", subject.id), '+"OK"');
   assert.equal(subject.added, added, "the first revocation counts");
-  assert.match(subject.add(), /a revoked key does not come back/);
+  assert.match(subject.add(), /a revoked key cannot be added again/);
   assert.match(subject.run("KEY", "RULES", subject.id, "+get"), /was revoked/);
   assert.match(subject.run("KEY", "LIST"), new RegExp(`"${subject.id}".*"revoked"`));
 });

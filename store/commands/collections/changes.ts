@@ -353,7 +353,7 @@ export function upsertedBy(
   const start: BsonDocument = isReplacement(change.update, target) ? onlyId(queryDocument) : queryDocument;
   const inserted = apply(start);
   const ownId = inserted.has("_id") ? inserted.get("_id") : id;
-  if (ownId === undefined) throw badValue("an upsert needs an upsertId: its sender gives it one");
+  if (ownId === undefined) throw badValue("an upsert needs an upsertId from its sender");
   const document = withId(inserted, ownId);
   checkedId(document);
   const bytes = bytesOf(document);

@@ -88,9 +88,9 @@ function indexSpec(argument: ByteString, isExtended: boolean): IndexSpec {
     const parts = field.split(".");
     if (parts.includes("")) throw cannot(`Index keys cannot be an empty field: '${field}'`);
     if (parts.some((part) => part.startsWith("$") || part.startsWith("*") || isArrayIndex(part)))
-      throw cannot(`an index of '${field}' is not there: ways go by names alone`);
+      throw cannot(`an index of '${field}' is not supported: paths consist of names only`);
     if (!isNumber(direction) || compareBson(direction, 0) === 0)
-      throw cannot(`of kinds of indexes only 1 and -1 are there: '${field}'`);
+      throw cannot(`the only kinds of indexes are 1 and -1: '${field}'`);
   }
   const name = stringAt(document, "name");
   if (name === "" || name === "*") throw cannot(`an index cannot be named '${name}'`);

@@ -44,7 +44,7 @@ function storedBytes(argument: ByteString): ByteString {
 /** @throws CommandFailure if the _id is missing or invalid */
 export function checkedId(document: BsonDocument): Bson {
   const id = document.get("_id");
-  if (id === undefined) throw new MongoFailure(53, "a document needs an _id: its sender gives it one");
+  if (id === undefined) throw new MongoFailure(53, "a document needs an _id from its sender");
   if (isArray(id) || id instanceof Regex)
     throw new MongoFailure(53, `The '_id' value cannot be of type ${typeOf(id).name}`);
   return id;

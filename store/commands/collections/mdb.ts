@@ -60,7 +60,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(N) for each statement, N: documents of the collection, or those that an index leaves",
     summary:
-      "Changes documents as statements {q, u, multi, upsert, upsertId, arrayFilters, let, dialect} say.",
+      "Changes documents by statements {q, u, multi, upsert, upsertId, arrayFilters, let, dialect}.",
     run: byVersion(true, update),
   },
   "MDB.DELETE": {
@@ -69,7 +69,7 @@ export const collections = family("mongo", {
     keys: updated,
     since: "",
     complexity: "O(N) for each statement, N: documents of the collection, or those that an index leaves",
-    summary: "Removes documents as statements {q, limit} say.",
+    summary: "Removes documents by statements {q, limit}.",
     run: byVersion(true, remove),
   },
   "MDB.FINDANDMODIFY": {
@@ -78,7 +78,7 @@ export const collections = family("mongo", {
     keys: updated,
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index leaves",
-    summary: "Changes or removes one document, and answers it.",
+    summary: "Changes or removes one document, and returns it.",
     run: byVersion(true, findAndModify),
   },
   "MDB.FIND": {
@@ -123,7 +123,7 @@ export const collections = family("mongo", {
     keys: inserted,
     since: "",
     complexity: "O(1)",
-    summary: "Makes an empty collection.",
+    summary: "Creates an empty collection.",
     run: create,
   },
   "MDB.CREATEINDEXES": {
@@ -132,7 +132,7 @@ export const collections = family("mongo", {
     keys: inserted,
     since: "",
     complexity: "O(N), N: documents of the collection",
-    summary: "Makes indexes {key, name, unique, sparse, expireAfterSeconds}.",
+    summary: "Creates indexes {key, name, unique, sparse, expireAfterSeconds}.",
     run: byVersion(true, createIndexes),
   },
   "MDB.DROPINDEXES": {

@@ -62,7 +62,7 @@ export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, r
     const bytes = stages.length === 0 ? writeBson(document) : bytesOf(document);
     size += bytes.length;
     if (size > ANSWER_BYTES_MAX)
-      throw new MongoFailure(146, `a pipeline answers ${ANSWER_BYTES_MAX} bytes at most`);
+      throw new MongoFailure(146, `a pipeline returns at most ${ANSWER_BYTES_MAX} bytes`);
     return bytes;
   });
   return yield* answeringAll(answers, request, target.work.effort);

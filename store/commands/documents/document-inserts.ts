@@ -38,7 +38,7 @@ const UNIT_STRIDE = 1_296_135;
 
 const noNumber = () =>
   custom(
-    `ERR No number is left behind the document's highest one (${NUMBERS_END - 1} at most): give entries keys`,
+    `ERR No number is left after the document's highest one (${NUMBERS_END - 1} at most): insert entries with keys`,
   );
 
 interface NewEntry {

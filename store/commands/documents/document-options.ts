@@ -118,14 +118,14 @@ function wholeNumber(argument: ByteString | undefined): number {
   const value = parseInteger(argument ?? "");
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
   throw custom(
-    "ERR LIMIT asks for two whole numbers from 0 on: how many entries are skipped, and how many are answered",
+    "ERR LIMIT requires two whole numbers from 0 on: how many entries to skip, and how many to return",
   );
 }
 
 /** Reads a name, or an object of names with `asc` or `desc`. */
 function sortKeys(value: JsonValue): readonly SortKey[] {
   if (typeof value === "string" && !value.startsWith("-")) return [sortKey(value, false)];
-  const fault = `ERR SORT asks for a name, or an object such as {"age":"desc","name":"asc"}`;
+  const fault = `ERR SORT requires a name, or an object such as {"age":"desc","name":"asc"}`;
   if (typeof value === "string")
     throw custom(`${fault}: to sort ${echoed(bytesOfText(value.slice(1)))} falling it is an object, too`);
   if (!(value instanceof JsonObject) || value.names.length === 0) throw custom(fault);
@@ -145,8 +145,8 @@ function sortKey(name: string, isFalling: boolean): SortKey {
 
 function fieldNames(value: JsonValue): readonly string[] {
   if (!isContainer(value) || value instanceof JsonObject || !value.every((name) => typeof name === "string"))
-    throw custom('ERR FIELDS asks for a list of names, as in ["name","age"]');
-  if (value.length > FIELDS_MAX) throw custom(`ERR FIELDS asks for ${FIELDS_MAX} names at most`);
+    throw custom('ERR FIELDS requires a list of names, as in ["name","age"]');
+  if (value.length > FIELDS_MAX) throw custom(`ERR FIELDS requires ${FIELDS_MAX} names at most`);
   for (const name of value) checkPath(name as string);
   return value as readonly string[];
 }

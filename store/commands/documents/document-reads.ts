@@ -51,7 +51,7 @@ export function get(data: Data, argv: readonly ByteString[], { at }: Unit): Repl
   });
   const { id, query, where, sort, limit } = options;
   if (id !== undefined && (query ?? where ?? sort ?? limit) !== undefined)
-    throw custom("ERR ID names one entry: QUERY, WHERE, SORT and LIMIT go without it");
+    throw custom("ERR ID names one entry: it cannot be combined with QUERY, WHERE, SORT and LIMIT");
   const { value: document } = documentOf(data, argv[1]!);
   if (options.explain === true) {
     if (id !== undefined) throw custom("ERR ID names one entry: there is nothing to EXPLAIN");

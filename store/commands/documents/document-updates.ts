@@ -95,12 +95,12 @@ function update(data: Data, argv: readonly ByteString[], unit: Unit, form: Equal
 function updateOne(update: Update): Reply {
   const { data, entry, given, options } = update;
   const { id, revision, upsert = false, expire } = options;
-  if (upsert && id === undefined) throw custom("ERR UPSERT asks for ID, QUERY or WHERE");
+  if (upsert && id === undefined) throw custom("ERR UPSERT requires ID, QUERY or WHERE");
   const key = keyOf(entry.value, id ?? FIRST_KEY);
   if (isContainer(given) && replacesAll(given, id)) {
     if (id !== undefined && key === undefined) throw noEntry();
     if (revision !== undefined)
-      throw custom("ERR REVISION is one entry's: a list takes the place of all entries");
+      throw custom("ERR REVISION applies to one entry, but a list replaces all entries");
     return replace(data, entry, memberValues(given), expire ?? undefined);
   }
   if (key === undefined && upsert && revision === undefined)
@@ -113,8 +113,8 @@ function updateOne(update: Update): Reply {
 function updateChosen(update: Update): Reply {
   const { data, entry, given, options, unit, form } = update;
   if (options.id !== undefined)
-    throw custom("ERR ID names one entry: QUERY, WHERE, SORT and LIMIT go without it");
-  if (options.revision !== undefined) throw custom("ERR REVISION is one entry's: name it by ID");
+    throw custom("ERR ID names one entry: it cannot be combined with QUERY, WHERE, SORT and LIMIT");
+  if (options.revision !== undefined) throw custom("ERR REVISION applies to one entry: name it with ID");
   if (!(given instanceof JsonObject) || (given.names.length > 0 && isListLike(given.names)))
     throw notMembers();
   const keys = choiceOf(data, { document: entry.value, at: unit.at, options, form });

@@ -37,7 +37,7 @@ export const documents = family("document", {
     keys: [read(1)],
     since: "",
     complexity:
-      "O(1), with QUERY or WHERE O(N), N: entries; with an index O(log(N)+M), M: those it leaves to look at",
+      "O(1), with QUERY or WHERE O(N), N: entries; with an index O(log(N)+M), M: entries that it leaves to check",
     summary: "Counts the entries of a document, or those that match.",
     run: count,
   },
@@ -47,7 +47,7 @@ export const documents = family("document", {
     keys: [write(1)],
     since: "",
     complexity: "O(1)",
-    summary: "Makes a document without entries.",
+    summary: "Creates a document without entries.",
     run: create,
   },
   "DOC.DELETE": {
@@ -55,8 +55,8 @@ export const documents = family("document", {
     flags: ["write"],
     keys: [update(1)],
     since: "",
-    complexity: "O(N), N: entries; of conditions O(log(N)+M) where an index leaves M entries to look at",
-    summary: "Removes an entry, if it has the revision that is named, or all that meet conditions.",
+    complexity: "O(N), N: entries; for conditions O(log(N)+M), if an index leaves M entries to check",
+    summary: "Removes an entry, if it has the named revision, or all entries that meet conditions.",
     run: deleteEntries,
   },
   "DOC.DROP": {
@@ -74,7 +74,7 @@ export const documents = family("document", {
     keys: [write(1)],
     since: "",
     complexity: "O(1)",
-    summary: "Removes all entries of a document, which stays.",
+    summary: "Removes all entries of a document, but not the document.",
     run: (data, argv) => integer(empty(data, argv)),
   },
   "DOC.GET": {
@@ -83,7 +83,7 @@ export const documents = family("document", {
     keys: [read(1)],
     since: "",
     complexity:
-      "O(N), N: entries; with ID O(log(N)); with an index O(log(N)+M), M: those it leaves to look at; SORT adds O(M*log(M))",
+      "O(N), N: entries; with ID O(log(N)); with an index O(log(N)+M), M: entries that it leaves to check; SORT adds O(M*log(M))",
     summary:
       "Returns a document's entries with their ids: all, one, or those that match, sorted, a part of each.",
     run: get,
@@ -113,7 +113,7 @@ export const documents = family("document", {
     keys: [write(2)],
     since: "",
     complexity: "O(1); the first read that uses it O(N*log(N)), N: entries",
-    summary: "Gives the entries of a document an index of a member. 0 if it was there.",
+    summary: "Creates an index of a member of a document's entries. 0 if it existed.",
     run: createIndex,
   },
   "DOC.INDEX|DROP": {
@@ -122,7 +122,7 @@ export const documents = family("document", {
     keys: [write(2)],
     since: "",
     complexity: "O(1)",
-    summary: "Takes the index of a member away. 0 if there was none.",
+    summary: "Drops the index of a member. 0 if there was none.",
     run: dropIndex,
   },
   "DOC.INDEX|LIST": {
@@ -159,7 +159,7 @@ export const documents = family("document", {
     keys: [update(2)],
     since: "",
     complexity: "O(N), N: entries",
-    summary: "Gives all entries of a document a member that they do not have yet.",
+    summary: "Adds a member to all entries of a document that do not have it yet.",
     run: addMember,
   },
   "DOC.MEMBER|DROP": {
@@ -168,7 +168,7 @@ export const documents = family("document", {
     keys: [update(2)],
     since: "",
     complexity: "O(N), N: entries",
-    summary: "Takes a member away from all entries of a document.",
+    summary: "Removes a member from all entries of a document.",
     run: dropMember,
   },
   "DOC.UPDATE": {
@@ -179,7 +179,7 @@ export const documents = family("document", {
     complexity:
       "O(1), with a list O(M), M: its entries; of conditions O(N), N: entries, or as DOC.GET with an index",
     summary:
-      "Changes members of an entry, if it has the revision that is named, or of all that meet conditions; or gives a document other entries altogether.",
+      "Changes members of an entry, if it has the named revision, or of all entries that meet conditions; or replaces all entries of a document.",
     run: updateDocument,
   },
 });

@@ -45,7 +45,7 @@ export const geo = family("geo", {
     flags: ["write", "denyoom"],
     keys: [write(1)],
     since: "3.2.0",
-    complexity: "O(log(N)) for each member given, N: members",
+    complexity: "O(log(N)) for each member, N: members",
     summary: "Adds members with their longitudes and latitudes, or moves them.",
     run: geoadd,
   },

@@ -18,7 +18,7 @@ export const lists = family("list", {
     flags: ["readonly"],
     keys: [read(1)],
     since: "1.0.0",
-    complexity: "O(1) near the ends, else O(N/16384), N: elements of the list",
+    complexity: "O(1) near the ends, otherwise O(N/16384), N: elements of the list",
     summary: "Returns the element at an index from the left or, negative, from the right.",
     run: lindex,
   },
@@ -46,7 +46,7 @@ export const lists = family("list", {
     keys: [update(1), write(2)],
     since: "6.2.0",
     complexity: "O(1)",
-    summary: "Takes an element off one end of a list and puts it to one end of another, or of the same.",
+    summary: "Moves an element from one end of a list to one end of another, or of the same.",
     run: lmove,
   },
   LMPOP: {
@@ -55,7 +55,7 @@ export const lists = family("list", {
     keys: counted(update, 1),
     since: "7.0.0",
     complexity: "O(N+M), N: keys, M: elements returned",
-    summary: "Takes elements off one end of the first of several lists that is not empty.",
+    summary: "Removes elements from one end of the first non-empty list of several.",
     run: lmpop,
   },
   LPOP: {
@@ -64,7 +64,7 @@ export const lists = family("list", {
     keys: [update(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements returned",
-    summary: "Takes elements off the left end.",
+    summary: "Removes elements from the left end.",
     run: (data, argv) => pop(data, argv, "left"),
   },
   LPOS: {
@@ -82,7 +82,7 @@ export const lists = family("list", {
     keys: [write(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements added",
-    summary: "Adds elements to the left end of a list, which is made if absent.",
+    summary: "Adds elements to the left end of a list, which is created if absent.",
     run: (data, argv) => push(data, argv, "left"),
   },
   LPUSHX: {
@@ -117,7 +117,7 @@ export const lists = family("list", {
     flags: ["write", "denyoom"],
     keys: [write(1)],
     since: "1.0.0",
-    complexity: "O(1) near the ends, else O(N/16384), N: elements of the list",
+    complexity: "O(1) near the ends, otherwise O(N/16384), N: elements of the list",
     summary: "Replaces the element at an index.",
     run: lset,
   },
@@ -136,7 +136,7 @@ export const lists = family("list", {
     keys: [update(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements returned",
-    summary: "Takes elements off the right end.",
+    summary: "Removes elements from the right end.",
     run: (data, argv) => pop(data, argv, "right"),
   },
   RPOPLPUSH: {
@@ -146,7 +146,7 @@ export const lists = family("list", {
     since: "1.2.0",
     complexity: "O(1)",
     summary:
-      "Takes an element off the right end of a list and puts it to the left end of another; LMOVE's old form.",
+      "Moves an element from the right end of a list to the left end of another; LMOVE's old form.",
     run: rpoplpush,
   },
   RPUSH: {
@@ -155,7 +155,7 @@ export const lists = family("list", {
     keys: [write(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements added",
-    summary: "Adds elements to the right end of a list, which is made if absent.",
+    summary: "Adds elements to the right end of a list, which is created if absent.",
     run: (data, argv) => push(data, argv, "right"),
   },
   RPUSHX: {

@@ -53,9 +53,9 @@ export const relations = family("sql", {
     keys: touchesOfStatement,
     since: "",
     complexity: "O(N), N: rows of the tables, or those that an equality leaves; O(N*log(N)) to sort",
-    summary: "Carries out a statement that changes nothing. SQL of such a statement is the same.",
+    summary: "Executes a statement that changes nothing. SQL with such a statement is the same.",
     run: (data, argv, unit) => {
-      if (!onlyReads(argv)) throw custom("ERR SQL_RO takes statements that change nothing");
+      if (!onlyReads(argv)) throw custom("ERR SQL_RO accepts only statements that change nothing");
       return execute(data, argv, unit, EXTENDED);
     },
   },
@@ -76,7 +76,7 @@ export const relationsBy = (version: 1 | 2): readonly Command[] =>
 
 const laterStatement = (version: number) =>
   custom(
-    `ERR this statement means something from version ${version} of what commands mean on: CLUSTER SEMANTICS ${version}`,
+    `ERR this statement requires version ${version} of the semantics: CLUSTER SEMANTICS ${version}`,
   );
 
 /** Returns a statement as a version parses it. @throws CommandFailure if it requires a later version, or is invalid */

@@ -105,17 +105,17 @@ function groupOf(data: Data, argv: readonly ByteString[]): GroupOfStream {
 const HELP = [
   "XGROUP <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
   "CREATE <key> <group> <id|$> [MKSTREAM] [ENTRIESREAD <number>]",
-  "    Makes a group that is to read what comes behind the id, with MKSTREAM also the stream.",
+  "    Creates a group that reads the entries after the id, with MKSTREAM also the stream.",
   "CREATECONSUMER <key> <group> <consumer>",
-  "    Makes a consumer, which reading does as well.",
+  "    Creates a consumer, as reading does.",
   "DELCONSUMER <key> <group> <consumer>",
-  "    Removes a consumer, and what it was handed from what is pending.",
+  "    Removes a consumer and its pending entries.",
   "DESTROY <key> <group>",
   "    Removes a group.",
   "SETID <key> <group> <id|$> [ENTRIESREAD <number>]",
-  "    Lets a group read on behind another id.",
+  "    Sets the id after which a group continues.",
   "HELP",
-  "    Shows this.",
+  "    Prints this help.",
 ];
 
 export const xgroupHelp = (): Reply => array(HELP.map(status));

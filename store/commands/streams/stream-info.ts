@@ -59,13 +59,13 @@ export function xinfoConsumers(data: Data, argv: readonly ByteString[], { at }: 
 const HELP = [
   "XINFO <subcommand> [<arg> ...]. Subcommands are:",
   "CONSUMERS <key> <group>",
-  "    Shows the consumers of a group.",
+  "    Returns the consumers of a group.",
   "GROUPS <key>",
-  "    Shows the groups of a stream's consumers.",
+  "    Returns the consumer groups of a stream.",
   "STREAM <key> [FULL [COUNT <count>]]",
-  "    Shows what is known of a stream, with FULL its entries and its groups too.",
+  "    Describes a stream, with FULL its entries and groups too.",
   "HELP",
-  "    Shows this.",
+  "    Prints this help.",
 ];
 
 export const xinfoHelp = (): Reply => array(HELP.map(status));

@@ -25,7 +25,7 @@ export const streams = family("stream", {
     keys: [write(1)],
     since: "5.0.0",
     complexity: "O(1), and O(N) to trim, N: entries removed",
-    summary: "Appends an entry to a stream, which is made if absent; may remove its oldest entries.",
+    summary: "Appends an entry to a stream, which is created if absent; may remove its oldest entries.",
     run: xadd,
   },
   XDEL: {
@@ -33,7 +33,7 @@ export const streams = family("stream", {
     flags: ["write", "fast"],
     keys: [write(1)],
     since: "5.0.0",
-    complexity: "O(M*log(N)), M: ids given, N: entries",
+    complexity: "O(M*log(N)), M: ids named, N: entries",
     summary: "Removes entries from a stream, which stays even if it is empty.",
     run: xdel,
   },
@@ -107,7 +107,7 @@ export const streams = family("stream", {
     keys: [write(1)],
     since: "5.0.0",
     complexity: "O(N), N: entries removed",
-    summary: "Removes a stream's oldest entries; with ~ by whole hundreds.",
+    summary: "Removes a stream's oldest entries; with ~ in hundreds.",
     run: xtrim,
   },
 }).concat(

@@ -139,7 +139,7 @@ function pathOf(text: ByteString, { at, variables }: Scope): Expression {
 
 function checked(parts: readonly ByteString[], text: ByteString): readonly ByteString[] {
   for (const part of checkedWay(parts)) {
-    if (part === "") throw new MongoFailure(15998, `'${text}' is no way to a field: a name is empty`);
+    if (part === "") throw new MongoFailure(15998, `'${text}' is not a path to a field: a name is empty`);
     if (part.startsWith("$")) throw new MongoFailure(16410, `'${text}': a name may not start with $`);
   }
   return parts;

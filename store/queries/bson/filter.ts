@@ -117,7 +117,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
   }
 
   tooManyConditions(): Error {
-    return badValue(`a filter asks ${TESTS_MAX} things at most`);
+    return badValue(`a filter has at most ${TESTS_MAX} conditions`);
   }
 
   unknownClause(name: string): Error {

@@ -130,7 +130,7 @@ export function spend(work: Work, units: number): void {
   if (work.units > WORK_MAX)
     throw new MongoFailure(
       146,
-      `a command looks at ${WORK_MAX} documents at most, or what takes as long: ask for less, or make an index`,
+      `a command checks at most ${WORK_MAX} documents, or does other work of the same cost: request less, or create an index`,
     );
 }
 

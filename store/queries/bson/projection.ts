@@ -58,7 +58,7 @@ function read(
 ): void {
   const name = checkedWay(path).join(".");
   if (path.includes("")) throw badValue(`a projection's field '${name}' has no name`);
-  if (path.some((part) => part.startsWith("$"))) throw notHere(`a projection of '${name}' is not there`);
+  if (path.some((part) => part.startsWith("$"))) throw notHere(`a projection of '${name}' is not supported`);
   if (isPlainChoice(value)) {
     if (isTrue(value)) parsed.isIncluding = true;
     else parsed.isExcluding = true;
@@ -188,7 +188,7 @@ function sliced(operand: Bson): Shown {
   if (!isArray(operand))
     return (value) => (isArray(value) ? (from < 0 ? value.slice(from) : value.slice(0, from)) : value);
   const most = operand.length === 2 ? integerIn(second as Bson, "$slice") : 0;
-  if (most <= 0) throw badValue("$slice takes a count, or two numbers of which the second is positive");
+  if (most <= 0) throw badValue("$slice takes a count, or two numbers, the second of them positive");
   return (value) => {
     if (!isArray(value)) return value;
     const start = from < 0 ? Math.max(0, value.length + from) : from;

@@ -33,7 +33,7 @@ type SortKey = readonly (Bson | undefined)[];
 export function sortingOf(spec: BsonDocument, work: Work): Sorting {
   if (spec.size > FIELDS_MAX) throw badValue(`sort takes ${FIELDS_MAX} fields at most`);
   const paths = [...spec.keys()].map((name) => {
-    if (name === "" || name.startsWith("$")) throw badValue(`sort: '${name}' is no field's name`);
+    if (name === "" || name.startsWith("$")) throw badValue(`sort: '${name}' is not a field name`);
     return wayTo(name);
   });
   const directions = [...spec.values()].map(directionOf);

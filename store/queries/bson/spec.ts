@@ -21,7 +21,7 @@ export const isJson = (argument: ByteString): boolean =>
 
 /** The end of the error for a field or a command that requires CLUSTER SEMANTICS 3. */
 export const FROM_THIRD =
-  "means something from version 3 of what commands mean on: an administrator sends CLUSTER SEMANTICS 2, then CLUSTER SEMANTICS 3";
+  "requires version 3 of the semantics: an administrator sends CLUSTER SEMANTICS 2, then CLUSTER SEMANTICS 3";
 
 /** @param known names of all permitted fields @throws CommandFailure */
 export function specOf(argument: ByteString, known: readonly string[]): BsonDocument {

@@ -79,7 +79,7 @@ export class BsonUpdates implements UpdateAlgebra<Bson, FieldPath, Renaming> {
   }
 
   unknownOperator(operator: string): Error {
-    const about = operator.startsWith("$") ? "is not there" : "is no operator: a replacement has none";
+    const about = operator.startsWith("$") ? "is not there" : "is not an operator: a replacement has none";
     return unknownName("update", operator, failedToParse(`Unknown modifier: ${operator} ${about}`));
   }
 

@@ -26,7 +26,7 @@ const PLACES_MAX = 10_000;
  */
 export function isReplacement(update: Bson | undefined, { operators }: Scope): boolean {
   if (isArray(update) && operators !== null) return false;
-  if (isArray(update)) throw notHere("updates by a pipeline are not there");
+  if (isArray(update)) throw notHere("updates by a pipeline are not supported");
   if (!isDocument(update)) throw failedToParse("an update has to be a document");
   const [first] = update.keys();
   return first?.startsWith("$") !== true;

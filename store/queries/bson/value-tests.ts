@@ -80,10 +80,10 @@ const NOT_ASCII = /[^\x00-\x7f]/;
 export function programOf({ pattern, options }: Regex) {
   for (const option of options)
     if (option !== "i" && option !== "u")
-      throw notHere(`of the options of $regex only i is there, not ${option}`);
+      throw notHere(`$regex supports only the option i, not ${option}`);
   const ignoresCase = options.includes("i");
   if (ignoresCase && NOT_ASCII.test(pattern))
-    throw notHere("$regex without regard to case takes letters of ASCII only");
+    throw notHere("case-insensitive $regex supports only ASCII letters");
   try {
     return compilePattern((ignoresCase ? "(?i)" : "") + textOfBytes(pattern));
   } catch (problem) {

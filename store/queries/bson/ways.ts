@@ -13,7 +13,7 @@ const NAMES_MAX = 200;
 
 /** @throws CommandFailure if the path is longer than the maximum */
 export function checkedWay(path: FieldPath): FieldPath {
-  if (path.length > NAMES_MAX) throw badValue(`the way to a field has ${NAMES_MAX} names at most`);
+  if (path.length > NAMES_MAX) throw badValue(`the path to a field has at most ${NAMES_MAX} names`);
   return path;
 }
 

@@ -131,19 +131,19 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
   }
 
   unknownClause(name: string): Error {
-    return fault(`there is no ${shown(name)}: beside members' names stand $and, $or, $not`);
+    return fault(`there is no ${shown(name)}: besides names of members only these are permitted: $and, $or, $not`);
   }
 
   fieldsOf(filter: JsonValue): readonly (readonly [string, JsonValue])[] {
     if (filter instanceof JsonObject) return fieldsOf(filter);
     // PHP writes an empty object as an empty list.
     if (isContainer(filter) && memberValues(filter).length === 0) return [];
-    throw fault('an object is asked for, as in {"age":{"$gte":18},"name":"Ann"}');
+    throw fault('an object is required, as in {"age":{"$gte":18},"name":"Ann"}');
   }
 
   filtersOf(operand: JsonValue, clause: string): readonly JsonValue[] {
     if (isContainer(operand) && !(operand instanceof JsonObject)) return operand;
-    throw fault(`${clause} asks for a list of conditions`);
+    throw fault(`${clause} requires a list of conditions`);
   }
 
   pathOf(name: string): Member {
@@ -172,7 +172,7 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
   compares(comparison: Comparison, call: Call): JsonTest {
     const { operand } = call;
     if (typeof operand !== "string" && !(operand instanceof JsonNumber))
-      throw fault(`${whereOf(call)} asks for a number or a string`);
+      throw fault(`${whereOf(call)} requires a number or a string`);
     const contained = memberValueOf(operand);
     const kind = typeof operand === "string" ? STRINGS : NUMBERS;
     const spans: Readonly<Record<Comparison, Span>> = {
@@ -187,19 +187,19 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
   isOneOf(call: Call): JsonTest {
     const { operand } = call;
     if (!isContainer(operand) || operand instanceof JsonObject)
-      throw fault(`${whereOf(call)} asks for a list of values`);
+      throw fault(`${whereOf(call)} requires a list of values`);
     return { spans: amongValues(operand.map(memberValueOf)) };
   }
 
   matches(call: Call): JsonTest {
-    if (typeof call.operand !== "string") throw fault(`${whereOf(call)} asks for a string`);
+    if (typeof call.operand !== "string") throw fault(`${whereOf(call)} requires a string`);
     const program = programOf(call.operand, call);
     return { passes: (value) => typeof value === "string" && program.isIn(textOfBytes(value)) };
   }
 
   asksForMember(call: Call): boolean {
     if (typeof call.operand === "boolean") return call.operand;
-    throw fault(`${whereOf(call)} asks for true or false`);
+    throw fault(`${whereOf(call)} requires true or false`);
   }
 
   complement(test: JsonTest): JsonTest | null {
@@ -223,7 +223,7 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
     if (operator === "$contains") return { kind: "member", path, test: { passes: containing(operand) } };
     if (operator !== "$prefix")
       throw fault(`there is no ${shown(operator)} for ${shown(path.name.name)}: there are ${KNOWN}`);
-    if (typeof operand !== "string") throw fault(`${whereOf(call)} asks for a string`);
+    if (typeof operand !== "string") throw fault(`${whereOf(call)} requires a string`);
     return { kind: "member", path, test: { spans: [beginningWith(operand)] } };
   }
 }

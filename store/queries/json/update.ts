@@ -83,7 +83,7 @@ const whereOf = ({ operator, name }: Call) => `${operator} of ${shown(name)}`;
 
 const ownMember = (path: string) =>
   fault(
-    `$unset of ${shown(path)}: all entries have the members of their document; DOC.MEMBER DROP (dropmember) takes one away`,
+    `$unset of ${shown(path)}: all entries have the members of their document; DOC.MEMBER DROP (dropmember) removes one`,
   );
 
 class JsonUpdates implements UpdateAlgebra<JsonValue, string> {
@@ -91,13 +91,13 @@ class JsonUpdates implements UpdateAlgebra<JsonValue, string> {
 
   unknownOperator(operator: string): Error {
     return fault(
-      `there is no ${shown(operator)}: beside each other there are ${COMMON_OPERATORS.join(", ")}`,
+      `there is no ${shown(operator)}: the operators are ${COMMON_OPERATORS.join(", ")}`,
     );
   }
 
   membersOf(operator: string, operands: JsonValue): Iterable<readonly [string, JsonValue]> {
     if (operands instanceof JsonObject) return fieldsOf(operands);
-    throw fault(`${operator} asks for an object of members, as in {"${operator}":{"views":1}}`);
+    throw fault(`${operator} requires an object of members, as in {"${operator}":{"views":1}}`);
   }
 
   pathOf(name: string, operand: JsonValue): string {
@@ -109,10 +109,10 @@ class JsonUpdates implements UpdateAlgebra<JsonValue, string> {
   /** Adds 64-bit integers exactly, and other numbers as doubles. */
   add(call: Call): (old: JsonValue | undefined) => JsonValue {
     const { operand } = call;
-    if (!(operand instanceof JsonNumber)) throw fault(`${whereOf(call)} asks for a number`);
+    if (!(operand instanceof JsonNumber)) throw fault(`${whereOf(call)} requires a number`);
     return (old) => {
       if (old === undefined) return operand;
-      if (!(old instanceof JsonNumber)) throw fault(`${whereOf(call)}: the member is no number`);
+      if (!(old instanceof JsonNumber)) throw fault(`${whereOf(call)}: the member is not a number`);
       return sumOf(old, operand, call);
     };
   }
@@ -137,7 +137,7 @@ class JsonUpdates implements UpdateAlgebra<JsonValue, string> {
     // PHP writes an empty object as an empty list.
     if (value instanceof JsonObject && value.names.length === 0) return [];
     if (isContainer(value) && !(value instanceof JsonObject)) return value;
-    throw fault(`${whereOf(call)}: the member is no list`);
+    throw fault(`${whereOf(call)}: the member is not a list`);
   }
 
   changesOf({ operator }: Call): never {
@@ -151,11 +151,11 @@ function sumOf(old: JsonNumber, operand: JsonNumber, call: Call): JsonNumber {
   if (isInteger(old) && isInteger(operand)) {
     const sum = BigInt(old.text) + BigInt(operand.text);
     if (sum < INT64_MIN || sum > INT64_MAX)
-      throw fault(`${whereOf(call)} would leave the integers of 64 bits`);
+      throw fault(`${whereOf(call)} would exceed 64-bit integers`);
     return new JsonNumber(String(sum));
   }
   const sum = Number(old.text) + Number(operand.text);
-  if (!Number.isFinite(sum)) throw fault(`${whereOf(call)} would leave the numbers`);
+  if (!Number.isFinite(sum)) throw fault(`${whereOf(call)} would exceed the range of numbers`);
   return new JsonNumber(String(sum));
 }
 
@@ -188,7 +188,7 @@ function changedAt(container: JsonContainer, path: string, change: Change<JsonVa
 
 function without(container: JsonContainer, name: string): JsonContainer {
   if (!(container instanceof JsonObject))
-    throw fault(`${shown(name)} is a place of a list: $pull takes values out of lists`);
+    throw fault(`${shown(name)} is an index of a list: $pull removes values from lists`);
   const copy = new JsonObject();
   for (const [at, one] of container.names.entries())
     if (one !== name) copy.set(one, container.values[at] as JsonValue);
@@ -204,7 +204,7 @@ function replaced(container: JsonContainer, name: string, value: JsonValue): Jso
     const index = Number(name);
     const isArrayIndex = String(index) === name && index >= 0 && index <= container.length;
     if (isArrayIndex) return [...container.slice(0, index), value, ...container.slice(index + 1)];
-    if (container.length > 0) throw fault(`a list has no place ${shown(name)} to be changed or added`);
+    if (container.length > 0) throw fault(`a list has no index ${shown(name)} to change or add`);
   }
   const copy = new JsonObject();
   const values = memberValues(container);

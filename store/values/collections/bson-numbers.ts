@@ -167,6 +167,6 @@ export function productOf(a: BsonNumber, b: BsonNumber): BsonNumber {
 }
 
 function widened(result: bigint, isNarrow: boolean): BsonNumber {
-  if (BigInt.asIntN(64, result) !== result) throw new BsonFault("the result is no integer of 64 bits");
+  if (BigInt.asIntN(64, result) !== result) throw new BsonFault("the result is not a 64-bit integer");
   return isNarrow && BigInt.asIntN(32, result) === result ? new Int32(Number(result)) : result;
 }

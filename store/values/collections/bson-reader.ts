@@ -59,7 +59,7 @@ class BsonReader {
         this.#skip(type);
         continue;
       }
-      if (fields.has(name)) throw new BsonFault("a document has a field twice");
+      if (fields.has(name)) throw new BsonFault("a document contains a field twice");
       fields.set(name, this.#value(type, depth));
       if (fields.size === only?.size) {
         this.#at = end;
@@ -83,16 +83,16 @@ class BsonReader {
   }
 
   #begin(depth: number): number {
-    if (depth > DEPTH_MAX) throw new BsonFault(`documents are more than ${DEPTH_MAX} deep in each other`);
+    if (depth > DEPTH_MAX) throw new BsonFault(`documents are nested more than ${DEPTH_MAX} levels deep`);
     const start = this.#at;
     const length = this.#int32();
     if (length < DOCUMENT_BYTES_MIN || start + length > this.#bytes.length)
-      throw new BsonFault("a document's length is not that of its bytes");
+      throw new BsonFault("a document's length field differs from its length");
     return start + length;
   }
 
   #end(end: number): void {
-    if (this.#at !== end) throw new BsonFault("a document does not end where its length says");
+    if (this.#at !== end) throw new BsonFault("a document does not end at its stated length");
   }
 
   #value(type: number, depth: number): Bson {
@@ -131,7 +131,7 @@ class BsonReader {
       case 0xff:
         return MIN_KEY;
       default:
-        throw new BsonFault(`a value is of type ${type}, ${REFUSED.get(type) ?? "which there is not"}`);
+        throw new BsonFault(`a value is of type ${type}, ${REFUSED.get(type) ?? "which does not exist"}`);
     }
   }
 
@@ -200,15 +200,15 @@ class BsonReader {
 
   #string(): ByteString {
     const length = this.#int32();
-    if (length < 1) throw new BsonFault("a string has no end");
+    if (length < 1) throw new BsonFault("a string has no terminator");
     const bytes = this.#take(length);
-    if (bytes.charCodeAt(length - 1) !== 0) throw new BsonFault("a string has no end");
+    if (bytes.charCodeAt(length - 1) !== 0) throw new BsonFault("a string has no terminator");
     return this.#checked(bytes.slice(0, -1));
   }
 
   #cstring(): ByteString {
     const end = this.#bytes.indexOf("\0", this.#at);
-    if (end < 0) throw new BsonFault("a name has no end");
+    if (end < 0) throw new BsonFault("a name has no terminator");
     return this.#checked(this.#take(end + 1 - this.#at).slice(0, -1));
   }
 
@@ -220,7 +220,7 @@ class BsonReader {
 
   #regex(): Regex {
     const regex = new Regex(this.#cstring(), this.#cstring());
-    if (!REGEX_OPTIONS.test(regex.options)) throw new BsonFault("a regex has an option that there is not");
+    if (!REGEX_OPTIONS.test(regex.options)) throw new BsonFault("a regex has an unknown option");
     return regex;
   }
 
@@ -231,7 +231,7 @@ class BsonReader {
     const bytes = this.#take(length);
     if (subtype === OLD_BINARY) {
       this.#at = start;
-      if (this.#int32() !== length - 4) throw new BsonFault("binary of subtype 2 has another length inside");
+      if (this.#int32() !== length - 4) throw new BsonFault("binary of subtype 2 has inconsistent lengths");
       this.#at = start + length;
     }
     return new Binary(subtype, bytes);
@@ -262,11 +262,11 @@ const BESIDE_LENGTH: ReadonlyMap<number, number> = new Map([
 ]);
 
 const REFUSED: ReadonlyMap<number, string> = new Map([
-  [0x06, "undefined, which is not kept here"],
-  [0x0c, "a database pointer, which is not kept here"],
-  [0x0d, "JavaScript code, which is not kept here"],
-  [0x0e, "a symbol, which is not kept here"],
-  [0x0f, "JavaScript code with scope, which is not kept here"],
+  [0x06, "undefined, which is not supported"],
+  [0x0c, "a database pointer, which is not supported"],
+  [0x0d, "JavaScript code, which is not supported"],
+  [0x0e, "a symbol, which is not supported"],
+  [0x0f, "JavaScript code with scope, which is not supported"],
 ]);
 
 /** @throws BsonFault if the bytes are not a document that can be stored */

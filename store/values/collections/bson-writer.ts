@@ -37,7 +37,7 @@ function documentBytes(
   depth: number,
   bounds: BsonBounds,
 ): ByteString {
-  if (depth > bounds.depth) throw new BsonFault(`documents are more than ${bounds.depth} deep in each other`);
+  if (depth > bounds.depth) throw new BsonFault(`documents are nested more than ${bounds.depth} levels deep`);
   const parts: ByteString[] = [];
   let length = 5;
   for (const [name, value] of fields.entries()) {

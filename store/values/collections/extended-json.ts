@@ -30,7 +30,7 @@ export function readExtendedJson(text: ByteString): BsonDocument {
     throw new BsonFault(`a document's text has more than ${DOCUMENT_BYTES_MAX} bytes`);
   const value = readDocument(parsed(text), 1);
   if (value instanceof Map) return value;
-  throw new BsonFault("the text is no document");
+  throw new BsonFault("the text is not a document");
 }
 
 function parsed(text: ByteString): JsonValue {
@@ -62,11 +62,11 @@ function readDocument(value: JsonValue, depth: number): Bson {
 
 /** Checks the depth as for BSON: a scalar is as deep as the document or array that contains it. */
 function checkDepth(depth: number): void {
-  if (depth > DEPTH_MAX) throw new BsonFault(`documents are more than ${DEPTH_MAX} deep in each other`);
+  if (depth > DEPTH_MAX) throw new BsonFault(`documents are nested more than ${DEPTH_MAX} levels deep`);
 }
 
 function fieldName(name: string): ByteString {
-  if (name.includes("\0")) throw new BsonFault("a field's name has a zero in it");
+  if (name.includes("\0")) throw new BsonFault("a field's name contains a zero byte");
   return bytesOfText(name);
 }
 

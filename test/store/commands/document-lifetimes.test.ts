@@ -66,7 +66,7 @@ test("a write with a revision fails if the entry has changed, and reports the cu
   same(`DOC.DELETE d k REVISION ${first}`, failure);
   same(
     `DOC.UPDATE d [{"a":1}] REVISION ${second}`,
-    `-"ERR REVISION is one entry's: a list takes the place of all entries"`,
+    `-"ERR REVISION applies to one entry, but a list replaces all entries"`,
   );
   same(`DOC.DELETE d k REVISION ${second}`, '+"OK"');
 });
@@ -133,19 +133,19 @@ test("errors for wrong options name the right ones", () => {
   store.run('DOC.INSERT d {"a":1}');
   const wrong: readonly (readonly [line: string, pattern: RegExp])[] = [
     ['DOC.GET d WHERE {"a":{"$near":1}}', /WHERE: there is no '\$near' for 'a': there are \$eq, .*\$not/],
-    ['DOC.GET d WHERE {"$nor":[]}', /there is no '\$nor': beside members' names stand \$and, \$or, \$not/],
-    ["DOC.GET d WHERE 5", /WHERE: an object is asked for/],
-    ['DOC.GET d WHERE {"a":{"$gt":null}}', /\$gt of 'a' asks for a number or a string/],
-    ['DOC.GET d WHERE {"a":{"$in":1}}', /\$in of 'a' asks for a list/],
+    ['DOC.GET d WHERE {"$nor":[]}', /there is no '\$nor': besides names of members only these are permitted: \$and, \$or, \$not/],
+    ["DOC.GET d WHERE 5", /WHERE: an object is required/],
+    ['DOC.GET d WHERE {"a":{"$gt":null}}', /\$gt of 'a' requires a number or a string/],
+    ['DOC.GET d WHERE {"a":{"$in":1}}', /\$in of 'a' requires a list/],
     ['DOC.GET d WHERE {"a":{"$prefix":1}}', /asks for a string/],
-    ['DOC.GET d WHERE {"$or":{}}', /\$or asks for a list/],
+    ['DOC.GET d WHERE {"$or":{}}', /\$or requires a list/],
     [`DOC.GET d WHERE {"$or":[${'{"a":1},'.repeat(1000)}{"a":1}]}`, /more than 1000 conditions/],
     [`DOC.GET d WHERE {"$and":[${"{},".repeat(1000)}{}]}`, /more than 1000 conditions/],
-    [`DOC.GET d FIELDS [${'"a",'.repeat(1000)}"a"]`, /FIELDS asks for 1000 names at most/],
-    ["DOC.GET d LIMIT -1 5", /LIMIT asks for two whole numbers/],
+    [`DOC.GET d FIELDS [${'"a",'.repeat(1000)}"a"]`, /FIELDS requires 1000 names at most/],
+    ["DOC.GET d LIMIT -1 5", /LIMIT requires two whole numbers/],
     ["DOC.GET d LIMIT 1", /syntax error/],
-    ['DOC.GET d SORT {"a":1}', /SORT asks for a name/],
-    ['DOC.GET d FIELDS "a"', /FIELDS asks for a list of names/],
+    ['DOC.GET d SORT {"a":1}', /SORT requires a name/],
+    ['DOC.GET d FIELDS "a"', /FIELDS requires a list of names/],
     ["DOC.GET d ID 0 LIMIT 0 1", /ID names one entry/],
     ["DOC.GET d WHERE {} WHERE {}", /syntax error/],
     ["DOC.COUNT d LIMIT 0 1", /syntax error/],

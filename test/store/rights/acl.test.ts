@@ -162,7 +162,7 @@ test("an invalid rule is rejected and named", () => {
     ["+nonsense", /rule '\+nonsense': there is no such command/],
     ["+@nonsense", /no such category/],
     ["+command|nonsense", /no such subcommand/],
-    ["+select|0", /first arguments are not told apart/],
+    ["+select|0", /first arguments are not distinguished/],
     [">password", /passwords/],
     ["#abc", /passwords/],
     ["on", /not for keys/],

@@ -76,7 +76,7 @@ test("rejects invalid numbers and parameters, and names them", () => {
     [rsaOf(good, { algorithm: hex("300d06092a864886f70d01010a0500") }), /neither RSA nor Ed25519/],
     [hex("302c300706032b65700500032100") + "k".repeat(32), /bytes follow/],
     [hex("302b300506032b6570032200") + "k".repeat(33), /33 bytes instead of 32/],
-    [hex("302a300506032b6570032101") + "k".repeat(32), /not of whole bytes/],
+    [hex("302a300506032b6570032101") + "k".repeat(32), /does not consist of complete bytes/],
     [hex("30812a300506032b6570032100") + "k".repeat(32), /longer than it need be/],
     [hex("3080300506032b6570032100") + "k".repeat(32), /indefinite/],
     [derOf(generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey), /neither RSA nor Ed25519/],

@@ -119,26 +119,26 @@ test("in English AND binds tighter than OR, and NOT applies to a comparison; ary
 test("a mistake names the word, the line and the column and shows the position", () => {
   assert.equal(
     mistakeOf("select *\nfrom t\nwhere k = = 1"),
-    "ERR syntax: line 3, column 11: '=', where this is expected: a value: where k = ^= 1",
+    "ERR syntax: line 3, column 11: '=', expected: a value: where k = ^= 1",
   );
   assert.equal(
     mistakeOf("select 'é☃', k frm t"),
-    "ERR syntax: line 1, column 20: 't', where this is expected: the end of the statement: select 'é☃', k frm ^t",
+    "ERR syntax: line 1, column 20: 't', expected: the end of the statement: select 'é☃', k frm ^t",
   );
   const words = "select, insert into, update, delete from, create, drop, show, use, describe";
   assert.equal(
     mistakeOf("selct 1"),
-    `ERR no such statement: line 1, column 1: 'selct', where this is expected: ${words}: ^selct 1`,
+    `ERR no such statement: line 1, column 1: 'selct', expected: ${words}: ^selct 1`,
   );
   assert.equal(
     mistakeOf("create thing i"),
-    "ERR no such statement: line 1, column 8: 'thing', where this is expected: table, domain, view, database: create ^thing i",
+    "ERR no such statement: line 1, column 8: 'thing', expected: table, domain, view, database: create ^thing i",
   );
   assert.equal(
     mistakeOf("manamboara zavatra x"),
     "ERR Commande valide non trouvé: andalana 1, toerana 12: 'zavatra', nandrasana tabilao, efitra, jery, tahiry: manamboara ^zavatra x",
   );
-  assert.match(mistakeOf("select (1"), /the end, where this is expected: '\)': select \(1\^$/);
+  assert.match(mistakeOf("select (1"), /the end, expected: '\)': select \(1\^$/);
   assert.match(mistakeOf("select $"), /column 8: '\$'/);
   assert.match(mistakeOf(`select ${"x ".repeat(100)}`), /: …?[^:]*\^x/);
 });
@@ -167,7 +167,7 @@ test("a number may be hexadecimal, and no name may follow it without a space", (
   for (const wrong of ["0x", "0xg", "12abc", "1_000", "1e5e", "1.5x", "5.x", "1e"])
     assert.match(
       mistakeOf(`select ${wrong}`),
-      new RegExp(`^ERR syntax: line 1, column 8: '${wrong}', where this is expected: a number such as`),
+      new RegExp(`^ERR syntax: line 1, column 8: '${wrong}', expected: a number such as`),
       wrong,
     );
   // A recorded statement must not change its meaning.

@@ -52,7 +52,7 @@ const TYPED: Readonly<Record<string, readonly string[]>> = {
   "if not exists": ["create table if not exists t (k number)", "create database if not exists d"],
   "if exists": ["drop table if exists t", "drop view if exists v"],
   "create table as": ["create table t as select 1"],
-  "default of what is not written out": [
+  "default of a calculated value": [
     "create table t (k date default current_date)",
     "create table t (k number default (1))",
   ],

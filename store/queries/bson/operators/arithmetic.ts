@@ -151,7 +151,7 @@ function inKindOf(value: BsonNumber, parts: Finite): BsonNumber {
   if (typeof value === "number") return Number(`${isNegative ? "-" : ""}${coefficient}e${exponent}`);
   const integer = coefficient * 10n ** BigInt(Math.max(0, exponent)) * (isNegative ? -1n : 1n);
   if (BigInt.asIntN(64, integer) !== integer)
-    throw new MongoFailure(51080, "the rounded number is no integer of 64 bits");
+    throw new MongoFailure(51080, "the rounded number is not a 64-bit integer");
   return value instanceof Int32 && BigInt.asIntN(32, integer) === integer ? new Int32(Number(integer)) : integer;
 }
 

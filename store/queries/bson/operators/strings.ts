@@ -32,7 +32,7 @@ const isContinuation = (byte: number): boolean => (byte & 0xc0) === 0x80;
 
 function indexIn(value: Value, name: ByteString): number {
   if (isNumber(value)) return Math.trunc(doubleOf(value));
-  throw new MongoFailure(16034, `${name}: a place has to be a number (is of type ${kindOf(value)})`);
+  throw new MongoFailure(16034, `${name}: an index has to be a number (is of type ${kindOf(value)})`);
 }
 
 function bytesFrom([value, start, count]: readonly Value[], name: ByteString): ByteString {
@@ -65,7 +65,7 @@ const indexing = (inCharacters: boolean): Operator =>
       start === undefined ? 0 : indexIn(start, name),
       end === undefined ? Infinity : indexIn(end, name),
     ];
-    if (from < 0 || to < 0) throw new MongoFailure(40097, `${name}: places must not be negative`);
+    if (from < 0 || to < 0) throw new MongoFailure(40097, `${name}: indexes must not be negative`);
     if (!inCharacters) {
       const at = from > text.length ? -1 : text.indexOf(part, from);
       return new Int32(at >= 0 && at + part.length <= to ? at : -1);

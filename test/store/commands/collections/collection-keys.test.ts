@@ -39,7 +39,7 @@ test("a collection is a key like others: it can be copied, renamed and expired; 
   store.ask("INSERT", "1", '{"_id":1}');
   store.ask("CREATEINDEXES", '{"key":{"a":1},"name":"a","unique":true}');
   assert.equal(run("TYPE", "mongo:db.c"), "collection");
-  assert.match(run("DUMP", "mongo:db.c"), /^ERR a collection has no form of Redis's: take MDB.FIND/);
+  assert.match(run("DUMP", "mongo:db.c"), /^ERR a collection has no form in Redis: use MDB.FIND/);
   assert.match(run("GET", "mongo:db.c"), /^WRONGTYPE/);
   assert.equal(run("COPY", "mongo:db.c", "mongo:db.d"), "1");
   assert.equal(run("RENAME", "mongo:db.c", "mongo:other.c"), "OK");

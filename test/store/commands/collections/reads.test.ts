@@ -182,8 +182,8 @@ test("work is limited by what a command reads, whatever form it has", () => {
   insert(...Array.from({ length: 500 }, (_, i) => `{"_id":${i},"l":[${list}]}`));
   assert.match(
     aggregate('{"$unwind":"$l"}', '{"$project":{"l":1,"m":"$l"}}', ...Array(40).fill('{"$skip":0}')),
-    new RegExp(`^MONGO 146 ExceededMemoryLimit a command looks at ${WORK_MAX}`),
+    new RegExp(`^MONGO 146 ExceededMemoryLimit a command checks at most ${WORK_MAX}`),
   );
   const many = Array.from({ length: 12_000 }, () => '{"a":1}').join(",");
-  assert.match(store.ask("COUNT", `{"query":{"$or":[${many}]}}`), /^MONGO 2 BadValue a filter asks 10000/);
+  assert.match(store.ask("COUNT", `{"query":{"$or":[${many}]}}`), /^MONGO 2 BadValue a filter has at most 10000/);
 });

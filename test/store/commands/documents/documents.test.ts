@@ -58,7 +58,7 @@ test("counting ends with an error before a number would be used twice", () => {
   assert.equal(store.changes('DOC.INSERT d {"v":2} {"v":3}'), 0);
   same(
     'DOC.INSERT d COUNT {"v":2} {"v":3}',
-    `-"ERR No number is left behind the document's highest one (999999999999999 at most): give entries keys"`,
+    `-"ERR No number is left after the document's highest one (999999999999999 at most): insert entries with keys"`,
   );
   same('DOC.INSERT d {"v":2}', '["999999999999999"]');
   same('DOC.INSERT d KEYS k {"v":4}', '["k"]');
@@ -110,7 +110,7 @@ test("documents with the same date and id are listed by the number of their unit
 
 test("DUMP rejects a document, for which Redis has no form", () => {
   store.run("DOC.CREATE d");
-  same("DUMP d", '-"ERR a document has no form of Redis\'s: take DOC.GET"');
+  same("DUMP d", '-"ERR a document has no form in Redis: use DOC.GET"');
 });
 
 test("undo reverts every write, including the key's expiry time, the entries' order and the next number", () => {

@@ -47,7 +47,7 @@ test("a domain that no statement could have created, because it would change whe
   const texts = ['[["number",null,-1e999]]', '[["text",1e999,null]]', '[["enumeration","\\u4e2d"]]'];
   for (const text of texts) {
     call("HSET", "sql:d", "domain c", text);
-    assert.match(shown(sql("create table t (k c)")), /is no such thing/, text);
+    assert.match(shown(sql("create table t (k c)")), /invalid definition/, text);
   }
   call("HSET", "sql:d", "domain c", '[["number",-0,0]]');
   execute("create table t (k c)");
@@ -82,23 +82,23 @@ test("rows with texts that together exceed the length of a string can be stored 
   execute(`create table t (${names.map((name) => `${name} text`).join()})`);
   const insert = `insert into t values (${names.map(() => "?").join()})`;
   assert.equal(shown(call("SQL", "d", insert, ...names.map(() => text))), ":1");
-  assert.match(shown(sql("select * from t except select * from t")), /texts become longer/);
+  assert.match(shown(sql("select * from t except select * from t")), /texts would exceed/);
   assert.equal(shown(sql("update t set c0 = 'y'")), ":1");
   assert.deepEqual(rows("select c0 from t where c1 != 'x'"), [["y"]]);
 });
 
 test("a long domain counts wherever it is named", () => {
   execute(`create domain a (enum('${"x".repeat(3_000_000)}'))`);
-  assert.match(shown(sql(`create domain b (${Array(50).fill("a").join(":")})`)), /looked at/);
+  assert.match(shown(sql(`create domain b (${Array(50).fill("a").join(":")})`)), /would have to be checked/);
   execute("create domain b (a:a:a)", "create table t (k b, l b)");
-  assert.match(shown(sql("create table u (k b, l b, m b)")), /looked at/);
+  assert.match(shown(sql("create table u (k b, l b, m b)")), /would have to be checked/);
 });
 
 test("a long view counts for the cost of parsing it", () => {
   execute(`create view v as select 1 as k union select 1 where '${"x".repeat(3_000_000)}' = ''`);
   assert.match(
     shown(sql(`select 1 from ${Array.from({ length: 8 }, (_, i) => `v v${i}`).join(" join ")}`)),
-    /looked at/,
+    /would have to be checked/,
   );
 });
 
