@@ -15,7 +15,7 @@ import { type Episode, episode, type Step } from "./episode.js";
 import { comparedGrammars } from "./families.js";
 import { Generator } from "./grammar.js";
 import { asResp3, haveSameShape, shownExactly } from "./resp3.js";
-import type { Asked } from "./state.js";
+import type { RedisQueries } from "./state.js";
 
 const EPISODE_CALLS = 500;
 const COMMANDS_FULL = 120_000;
@@ -132,7 +132,7 @@ test("in RESP3 a reply with the same parts of another kind is a difference", () 
 test("a different state is found", { skip }, async () => {
   using redis = await RedisConnection.open(server.port);
   // Both replies confirm that the key expires, but redis-server expires it an hour later.
-  const wrongRedis: Asked = {
+  const wrongRedis: RedisQueries = {
     queue: (argv) => redis.queue(argv.map((word) => (word === "1000000" ? "4600000" : word))),
     flush: () => redis.flush(),
     call: (...argv) => redis.call(...argv),

@@ -11,7 +11,7 @@ import type { Episode, Step } from "./episode.js";
 import { askedBefore, type Encoding, incomparable, withoutNegativeZero } from "./incomparable.js";
 import { folded, itemsOf, shown } from "./resp2-fold.js";
 import { asResp3, haveSameShape, shownExactly } from "./resp3.js";
-import { type Asked, stateDifferences, stateOf, stateOfRedis } from "./state.js";
+import { type RedisQueries, stateDifferences, stateOf, stateOfRedis } from "./state.js";
 
 /** The first difference. */
 export interface Difference {
@@ -46,7 +46,7 @@ const ENCODING_DEFAULTS = {
   "zset-max-listpack-value": "64",
 };
 
-export async function play(played: Episode, redis: Asked): Promise<Outcome> {
+export async function play(played: Episode, redis: RedisQueries): Promise<Outcome> {
   const { steps } = played;
   const database = new Database();
   redis.queue(hello(2));
@@ -89,12 +89,12 @@ function phasesOf(steps: readonly Step[]): readonly (readonly Step[])[] {
   return [steps.slice(0, later), ...phasesOf(steps.slice(later))];
 }
 
-async function untilClockShows(at: number, redis: Asked): Promise<void> {
+async function untilClockShows(at: number, redis: RedisQueries): Promise<void> {
   for (;;) if ((await clockOf(redis)) >= at) return;
 }
 
 /** Returns redis-server's time, in milliseconds since 1970. */
-async function clockOf(redis: Asked): Promise<number> {
+async function clockOf(redis: RedisQueries): Promise<number> {
   const [seconds, microseconds] = itemsOf(await redis.call("TIME")).map((part) =>
     part.kind === "bulk" ? Number(part.bytes) : Number.NaN,
   );
@@ -191,7 +191,7 @@ function replyDifference(
  * Returns fewer steps that still differ, and in the same respect. If a time to live differs by less than the time since
  * the steps' date, replaying them finds no difference: then all steps remain.
  */
-export async function shrink(played: Episode, { place, of }: Difference, redis: Asked): Promise<Episode> {
+export async function shrink(played: Episode, { place, of }: Difference, redis: RedisQueries): Promise<Episode> {
   let needed = played.steps.slice(0, place + 1);
   let attempts = 0;
   for (let size = Math.ceil(needed.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {

@@ -32,7 +32,7 @@ export interface KeyState {
 export type State = ReadonlyMap<string, KeyState>;
 
 /** The connection's methods that query redis-server. */
-export type Asked = Pick<RedisConnection, "queue" | "flush" | "call">;
+export type RedisQueries = Pick<RedisConnection, "queue" | "flush" | "call">;
 
 /** Type → command that reads the complete content of a key. */
 export const READERS: Readonly<Record<string, (key: ByteString) => ByteString[]>> = {
@@ -99,7 +99,7 @@ function groupText({ name, marks, pending, consumers }: ConsumerGroup, times: nu
 }
 
 /** Reads redis-server's state. @param dbs numbers of the databases to read */
-export async function stateOfRedis(redis: Asked, dbs: readonly number[]): Promise<State> {
+export async function stateOfRedis(redis: RedisQueries, dbs: readonly number[]): Promise<State> {
   const state = new Map<string, KeyState>();
   for (const db of dbs) {
     redis.queue(["SELECT", String(db)]);

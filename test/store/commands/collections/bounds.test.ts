@@ -9,14 +9,14 @@ import { putAt } from "../../../../store/queries/bson/update-paths.js";
 import { writeBson } from "../../../../store/values/collections/bson-writer.js";
 import { readExtendedJson } from "../../../../store/values/collections/extended-json.js";
 import { updateContext } from "../../queries/scope.js";
-import { Asked } from "./asked.js";
+import { MdbUnderTest } from "./mdb-under-test.js";
 
-let store: Asked;
+let store: MdbUnderTest;
 beforeEach(() => {
-  store = new Asked();
+  store = new MdbUnderTest();
 });
 
-const insert = (...documents: readonly string[]) => store.ask("INSERT", "1", ...documents);
+const insert = (...documents: readonly string[]) => store.run("INSERT", "1", ...documents);
 const pathOf = (names: number) => Array.from({ length: names }, () => "a").join(".");
 const numbers = (count: number) => JSON.stringify(Array.from({ length: count }, (_, i) => i));
 
@@ -24,26 +24,26 @@ test("rejects paths with more names than documents can be deep, before following
   insert('{"_id":1,"x":1}');
   const long = pathOf(100_000);
   const tooLong = /the path to a field has at most 200 names/;
-  assert.match(store.ask("UPDATE", "1", `{"q":{},"u":{"$rename":{"x":"${long}"}}}`), tooLong);
-  assert.match(store.ask("UPDATE", "1", `{"q":{"${long}":1},"u":{"$set":{"b":1}},"upsert":true}`), tooLong);
-  const shown = (projection: string) => store.ask("FIND", `{"projection":${projection}}`);
+  assert.match(store.run("UPDATE", "1", `{"q":{},"u":{"$rename":{"x":"${long}"}}}`), tooLong);
+  assert.match(store.run("UPDATE", "1", `{"q":{"${long}":1},"u":{"$set":{"b":1}},"upsert":true}`), tooLong);
+  const shown = (projection: string) => store.run("FIND", `{"projection":${projection}}`);
   assert.match(shown(`{"${long}":"$x"}`), tooLong);
   assert.match(shown(`{"${way(150)}":{"${way(150)}":1}}`), tooLong);
-  assert.match(store.ask("FIND", `{"sort":{"${long}":1}}`), tooLong);
-  assert.match(store.ask("DISTINCT", `{"key":"${long}"}`), tooLong);
-  assert.match(store.ask("AGGREGATE", `{"pipeline":[{"$unwind":"$${long}"}]}`), tooLong);
-  assert.match(store.ask("AGGREGATE", `{"pipeline":[{"$group":{"_id":"$${long}"}}]}`), tooLong);
+  assert.match(store.run("FIND", `{"sort":{"${long}":1}}`), tooLong);
+  assert.match(store.run("DISTINCT", `{"key":"${long}"}`), tooLong);
+  assert.match(store.run("AGGREGATE", `{"pipeline":[{"$unwind":"$${long}"}]}`), tooLong);
+  assert.match(store.run("AGGREGATE", `{"pipeline":[{"$group":{"_id":"$${long}"}}]}`), tooLong);
   assert.equal(store.all(), "{_id:1,x:1}");
 });
 
 test("limits the keys of a document in an index as MongoDB does, and to the size of a document", () => {
-  store.ask("CREATEINDEXES", '{"key":{"a":1,"s":1},"name":"as"}');
+  store.run("CREATEINDEXES", '{"key":{"a":1,"s":1},"name":"as"}');
   const before = store.state();
   assert.match(insert(`{"_id":1,"a":${numbers(1000)},"s":"${"x".repeat(20_000)}"}`), /code:201/);
   assert.match(insert(`{"_id":1,"a":${numbers(100_001)},"s":1}`), /code:201/);
   assert.equal(store.state(), before);
   assert.equal(insert(`{"_id":1,"a":${numbers(1000)},"s":"${"x".repeat(10_000)}"}`), "{n:1}");
-  assert.match(store.ask("FIND", '{"sort":{"a":1,"s":1},"limit":1,"projection":{"_id":1}}'), /^\{_id:1\}$/);
+  assert.match(store.run("FIND", '{"sort":{"a":1,"s":1},"limit":1,"projection":{"_id":1}}'), /^\{_id:1\}$/);
 });
 
 test("reports changes of documents of any depth", () => {
@@ -52,18 +52,18 @@ test("reports changes of documents of any depth", () => {
   const spec = writeBson(readExtendedJson('{"query":{},"update":{"$set":{"b":1}},"new":true}'));
   const reply = store.database.execute(["MDB.FINDANDMODIFY", "db", "c", spec], { at: 1, db: 0, id: "u" });
   assert.equal(reply.kind, "bulk");
-  assert.match(store.ask("FIND", '{"projection":{"b":1}}'), /b:1/);
+  assert.match(store.run("FIND", '{"projection":{"b":1}}'), /b:1/);
 });
 
 test("changes nothing if the reply would be too deep", () => {
   insert(`{"_id":1,"l":["${"x".repeat(11_000_000)}"]}`);
   const shown = '"fields":{"l":{"$elemMatch":{"$regex":"y"}}}';
   const failed = (spec: string) =>
-    assert.match(store.ask("FINDANDMODIFY", `{${spec},${shown}}`), /^MONGO 146 /);
+    assert.match(store.run("FINDANDMODIFY", `{${spec},${shown}}`), /^MONGO 146 /);
   failed('"remove":true');
   failed('"update":{"$set":{"b":1}}');
   failed('"update":{"$set":{"b":1}},"new":true');
-  assert.equal(store.ask("FIND", '{"projection":{"_id":1,"b":1}}'), "{_id:1}");
+  assert.equal(store.run("FIND", '{"projection":{"_id":1,"b":1}}'), "{_id:1}");
 });
 
 test("reports only the numbers of the last of very many failures", () => {
@@ -72,7 +72,7 @@ test("reports only the numbers of the last of very many failures", () => {
   const argv = ["MDB.INSERT", "db", "c", "0", ...Array.from({ length: 20_000 }, () => document)];
   const reply = store.database.execute(argv, unit);
   assert.ok(reply.kind === "bulk" && reply.bytes.length < 3 * 1024 * 1024);
-  assert.equal(store.ask("COUNT", "{}"), "1");
+  assert.equal(store.run("COUNT", "{}"), "1");
   assert.ok(reply.bytes.endsWith("\x02errmsg\0\x01\0\0\0\0\0\0\0"));
 });
 
@@ -102,7 +102,7 @@ test("$unwind counts the fields that it copies", () => {
   const fields = Array.from({ length: 4000 }, (_, i) => `"f${i}":1`).join(",");
   insert(`{"_id":1,"a":${numbers(20_000)},${fields}}`);
   assert.match(
-    store.ask("AGGREGATE", '{"pipeline":[{"$unwind":"$a"},{"$count":"n"}]}'),
+    store.run("AGGREGATE", '{"pipeline":[{"$unwind":"$a"},{"$count":"n"}]}'),
     /a command checks at most/,
   );
 });
@@ -116,10 +116,10 @@ test("counts the elements with which an update pads an array before adding them"
 
 test("counts a collection without reading its documents", () => {
   insert('{"_id":1,"a":{"b":2}}', '{"_id":2,"a":3}');
-  assert.equal(store.ask("COUNT", '{"skip":1}'), "1");
-  assert.equal(store.ask("COUNT", '{"limit":1}'), "1");
-  assert.equal(store.ask("COUNT", '{"skip":5}'), "0");
-  const grouped = (spec: string) => store.ask("AGGREGATE", `{"pipeline":[{"$group":${spec}}]}`);
+  assert.equal(store.run("COUNT", '{"skip":1}'), "1");
+  assert.equal(store.run("COUNT", '{"limit":1}'), "1");
+  assert.equal(store.run("COUNT", '{"skip":5}'), "0");
+  const grouped = (spec: string) => store.run("AGGREGATE", `{"pipeline":[{"$group":${spec}}]}`);
   assert.equal(grouped('{"_id":1,"n":{"$sum":1}}'), "{_id:1,n:2}");
   assert.equal(grouped('{"_id":"$a.b","n":{"$push":["$_id"]}}'), "{_id:2,n:[[1]]} {_id:null,n:[[2]]}");
   assert.equal(grouped('{"_id":null,"n":{"$push":"$$ROOT"}}'), "{_id:null,n:[{_id:1,a:{b:2}},{_id:2,a:3}]}");

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { findCommand } from "../../../../store/command-table.js";
 import { touchesOf } from "../../../../store/rows/key-spec.js";
-import { Asked, textOf } from "./asked.js";
+import { MdbUnderTest, textOf } from "./mdb-under-test.js";
 
-let store: Asked;
+let store: MdbUnderTest;
 beforeEach(() => {
-  store = new Asked();
+  store = new MdbUnderTest();
 });
 
 const touched = (...argv: readonly string[]) =>
@@ -36,8 +36,8 @@ test("commands touch their collection, $lookup the ones that it names, lists all
 
 test("a collection is a key like others: it can be copied, renamed and expired; MDB commands reject other types", () => {
   const run = (...argv: readonly string[]) => textOf(store.reply(...argv));
-  store.ask("INSERT", "1", '{"_id":1}');
-  store.ask("CREATEINDEXES", '{"key":{"a":1},"name":"a","unique":true}');
+  store.run("INSERT", "1", '{"_id":1}');
+  store.run("CREATEINDEXES", '{"key":{"a":1},"name":"a","unique":true}');
   assert.equal(run("TYPE", "mongo:db.c"), "collection");
   assert.match(run("DUMP", "mongo:db.c"), /^ERR a collection has no form in Redis: use MDB.FIND/);
   assert.match(run("GET", "mongo:db.c"), /^WRONGTYPE/);
@@ -56,20 +56,20 @@ test("a collection is a key like others: it can be copied, renamed and expired; 
 });
 
 test("a failed statement changes nothing, and undo restores everything, including indexes", () => {
-  store.ask("CREATEINDEXES", '{"key":{"a":1},"name":"a","unique":true}');
-  store.ask("INSERT", "1", '{"_id":1,"a":1}', '{"_id":2,"a":2}', '{"_id":3,"a":3}');
+  store.run("CREATEINDEXES", '{"key":{"a":1},"name":"a","unique":true}');
+  store.run("INSERT", "1", '{"_id":1,"a":1}', '{"_id":2,"a":2}', '{"_id":3,"a":3}');
   const before = store.state();
   store.records = [];
-  assert.match(store.ask("UPDATE", "1", '{"q":{"a":{"$lt":3}},"u":{"$set":{"a":9}},"multi":true}'), /11000/);
+  assert.match(store.run("UPDATE", "1", '{"q":{"a":{"$lt":3}},"u":{"$set":{"a":9}},"multi":true}'), /11000/);
   assert.equal(store.state(), before);
-  assert.equal(store.ask("UPDATE", "1", '{"q":{},"u":{"$inc":{"a":1}},"multi":true}'), "{n:3,nModified:3}");
-  store.ask("DELETE", "1", '{"q":{"_id":2},"limit":1}');
-  store.ask("INSERT", "1", '{"_id":2,"a":3}');
-  store.ask("CREATEINDEXES", '{"key":{"b":1},"name":"b"}');
-  store.ask("DROPINDEXES", '{"index":"a"}');
+  assert.equal(store.run("UPDATE", "1", '{"q":{},"u":{"$inc":{"a":1}},"multi":true}'), "{n:3,nModified:3}");
+  store.run("DELETE", "1", '{"q":{"_id":2},"limit":1}');
+  store.run("INSERT", "1", '{"_id":2,"a":3}');
+  store.run("CREATEINDEXES", '{"key":{"b":1},"name":"b"}');
+  store.run("DROPINDEXES", '{"index":"a"}');
   store.database.undo(store.records);
   assert.equal(store.state(), before);
-  assert.match(store.ask("INSERT", "1", '{"_id":4,"a":3}'), /11000/);
-  assert.equal(store.ask("COUNT", '{"query":{"a":4}}'), "0");
-  assert.equal(store.ask("COUNT", '{"query":{"a":2}}'), "1");
+  assert.match(store.run("INSERT", "1", '{"_id":4,"a":3}'), /11000/);
+  assert.equal(store.run("COUNT", '{"query":{"a":4}}'), "0");
+  assert.equal(store.run("COUNT", '{"query":{"a":2}}'), "1");
 });

@@ -1,18 +1,18 @@
 /** Values and documents that look alike, and statements without their essential part. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { Asked } from "./asked.js";
+import { MdbUnderTest } from "./mdb-under-test.js";
 
-let store: Asked;
+let store: MdbUnderTest;
 beforeEach(() => {
-  store = new Asked();
+  store = new MdbUnderTest();
 });
 
-const insert = (...documents: readonly string[]) => store.ask("INSERT", "1", ...documents);
+const insert = (...documents: readonly string[]) => store.run("INSERT", "1", ...documents);
 
 test("a document that only resembles Extended JSON is stored as an ordinary one, or rejected", () => {
   const stored = (value: string) => {
-    store.ask("DELETE", "1", '{"q":{},"limit":0}');
+    store.run("DELETE", "1", '{"q":{},"limit":0}');
     assert.equal(insert(`{"_id":1,"a":${value}}`), "{n:1}", value);
     return store.all().slice("{_id:1,a:".length, -1);
   };
@@ -31,7 +31,7 @@ test("distinguishes documents that differ only in where they end", () => {
 
 test("an upsert uses null from the filter, also as _id", () => {
   const upsert = (q: string) =>
-    store.ask("UPDATE", "1", `{"q":${q},"u":{"$set":{"b":1}},"upsert":true,"upsertId":7}`);
+    store.run("UPDATE", "1", `{"q":${q},"u":{"$set":{"b":1}},"upsert":true,"upsertId":7}`);
   upsert('{"_id":null}');
   upsert('{"_id":null}');
   upsert('{"a":{"$eq":null},"c":3}');
@@ -40,7 +40,7 @@ test("an upsert uses null from the filter, also as _id", () => {
 
 test("a deletion without a limit is rejected instead of deleting everything", () => {
   insert('{"_id":1}');
-  assert.match(store.ask("DELETE", "1", '{"q":{}}'), /code:14/);
-  assert.match(store.ask("DELETE", "1", '{"q":{},"limit":null}'), /code:14/);
-  assert.equal(store.ask("COUNT", "{}"), "1");
+  assert.match(store.run("DELETE", "1", '{"q":{}}'), /code:14/);
+  assert.match(store.run("DELETE", "1", '{"q":{},"limit":null}'), /code:14/);
+  assert.equal(store.run("COUNT", "{}"), "1");
 });

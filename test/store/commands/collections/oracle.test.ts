@@ -7,7 +7,7 @@ import { readBson } from "../../../../store/values/collections/bson-reader.js";
 import { writeExtendedJson } from "../../../../store/values/collections/extended-json.js";
 import { amount } from "../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
-import { Asked } from "./asked.js";
+import { MdbUnderTest } from "./mdb-under-test.js";
 import { isDifferentInMingo, withoutDifferences } from "./mingo-differences.js";
 import { type Json, type JsonObject, type Operation, RandomOperations } from "./random-operation.js";
 
@@ -28,8 +28,8 @@ test(`${RUNS * OPERATIONS} random operations return what mingo returns (seed ${s
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const operations = new RandomOperations(random);
-    const store = new Asked();
-    if (random.chance(0.5)) store.ask("CREATEINDEXES", ...INDEXES);
+    const store = new MdbUnderTest();
+    if (random.chance(0.5)) store.run("CREATEINDEXES", ...INDEXES);
     let documents: JsonObject[] = [];
     for (let i = 0; i < OPERATIONS; i++) {
       const operation = operations.next();
@@ -57,7 +57,7 @@ test(`${RUNS * OPERATIONS} random operations return what mingo returns (seed ${s
   assert.ok(Math.min(counts.answers, counts.changed) > (RUNS * OPERATIONS) / 5, JSON.stringify(counts));
 });
 
-function checkUndo(store: Asked, operation: Operation, where: string): void {
+function checkUndo(store: MdbUnderTest, operation: Operation, where: string): void {
   const before = store.state();
   store.records = [];
   carriedOut(store, operation);
@@ -67,7 +67,7 @@ function checkUndo(store: Asked, operation: Operation, where: string): void {
 }
 
 /** Runs an operation. @returns documents, or the number of matches; "refused": it is an error */
-function carriedOut(store: Asked, operation: Operation): Json | "refused" {
+function carriedOut(store: MdbUnderTest, operation: Operation): Json | "refused" {
   const spec = JSON.stringify(operation, (name, value) => (name === "kind" ? undefined : value));
   switch (operation.kind) {
     case "insert":
@@ -77,7 +77,7 @@ function carriedOut(store: Asked, operation: Operation): Json | "refused" {
     case "delete":
       return count(store, "DELETE", "1", spec);
     case "count":
-      return Number(store.ask("COUNT", spec));
+      return Number(store.run("COUNT", spec));
     case "find":
       return found(store, JSON.parse(spec));
     case "distinct":
@@ -91,14 +91,14 @@ function carriedOut(store: Asked, operation: Operation): Json | "refused" {
  * Returns the number in a reply. Failures of an insert are documents that already exist; failures of other statements
  * are errors.
  */
-function count(store: Asked, name: string, ...rest: readonly string[]): Json | "refused" {
+function count(store: MdbUnderTest, name: string, ...rest: readonly string[]): Json | "refused" {
   const [answer = {}] = asked(store, name, ...rest) as readonly JsonObject[];
   return name !== "INSERT" && "writeErrors" in answer ? "refused" : (answer["n"] ?? null);
 }
 
-const found = (store: Asked, spec: JsonObject) => asked(store, "FIND", JSON.stringify(spec)) as JsonObject[];
+const found = (store: MdbUnderTest, spec: JsonObject) => asked(store, "FIND", JSON.stringify(spec)) as JsonObject[];
 
-function asked(store: Asked, name: string, ...rest: readonly string[]): readonly Json[] {
+function asked(store: MdbUnderTest, name: string, ...rest: readonly string[]): readonly Json[] {
   const reply = store.reply(`MDB.${name}`, "db", "c", ...rest);
   assert.ok(
     reply.kind === "array" || reply.kind === "bulk",

@@ -13,18 +13,18 @@ import { writeBson } from "../../../../store/values/collections/bson-writer.js";
 import { Collection } from "../../../../store/values/collections/collection.js";
 import { readExtendedJson } from "../../../../store/values/collections/extended-json.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
-import { Asked, textOf } from "./asked.js";
+import { MdbUnderTest, textOf } from "./mdb-under-test.js";
 
 const DOCUMENTS = 8 * STEP_ITEMS;
-let store: Asked;
+let store: MdbUnderTest;
 beforeEach(() => {
-  store = new Asked();
-  store.ask("CREATEINDEXES", '{"key":{"n":1},"name":"n_1"}');
-  store.ask("INSERT", "1", ...Array.from({ length: DOCUMENTS }, (_, i) => document(i)));
+  store = new MdbUnderTest();
+  store.run("CREATEINDEXES", '{"key":{"n":1},"name":"n_1"}');
+  store.run("INSERT", "1", ...Array.from({ length: DOCUMENTS }, (_, i) => document(i)));
 });
 
 const document = (i: number) => `{"_id":${i},"n":${(i * 7919) % DOCUMENTS}}`;
-const insert = (id: number, n: number) => store.ask("INSERT", "1", `{"_id":${id},"n":${n}}`);
+const insert = (id: number, n: number) => store.run("INSERT", "1", `{"_id":${id},"n":${n}}`);
 const RANGE = '{"filter":{"n":{"$lt":3}}}';
 const SORTED = '{"sort":{"n":1},"limit":3}';
 
@@ -62,9 +62,9 @@ test("the first range and the first sort take steps, later ones none, even after
 
 function beforeRange(): void {
   // Changing the list of indexes discards their order.
-  store.ask("DELETE", "1", `{"q":{"_id":{"$gte":${DOCUMENTS}}},"limit":0}`);
-  store.ask("DROPINDEXES", '{"index":"n_1"}');
-  store.ask("CREATEINDEXES", '{"key":{"n":1},"name":"n_1"}');
+  store.run("DELETE", "1", `{"q":{"_id":{"$gte":${DOCUMENTS}}},"limit":0}`);
+  store.run("DROPINDEXES", '{"index":"n_1"}');
+  store.run("CREATEINDEXES", '{"key":{"n":1},"name":"n_1"}');
 }
 
 test("a read returns the documents as of its beginning, and the next one uses the order", () => {
@@ -74,7 +74,7 @@ test("a read returns the documents as of its beginning, and the next one uses th
     beforeRange();
     const [, text] = finished(begun(spec), (step) => {
       if (step === 2) insert(DOCUMENTS, -1);
-      if (step === 4) store.ask("DELETE", "1", '{"q":{"_id":0},"limit":1}');
+      if (step === 4) store.run("DELETE", "1", '{"q":{"_id":0},"limit":1}');
       if (step === 6) insert(0, 0);
     });
     assert.equal(text, expected, spec);

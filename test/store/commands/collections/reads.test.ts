@@ -5,21 +5,21 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { WORK_MAX } from "../../../../store/queries/bson/mongo-failure.js";
-import { Asked } from "./asked.js";
+import { MdbUnderTest } from "./mdb-under-test.js";
 
-let store: Asked;
+let store: MdbUnderTest;
 beforeEach(() => {
-  store = new Asked();
+  store = new MdbUnderTest();
 });
 
 const ids = (filter: string) =>
   store
-    .ask("FIND", `{"filter":${filter},"projection":{"_id":1}}`)
+    .run("FIND", `{"filter":${filter},"projection":{"_id":1}}`)
     .replaceAll("{_id:", "")
     .replaceAll("}", "");
-const insert = (...documents: readonly string[]) => store.ask("INSERT", "1", ...documents);
+const insert = (...documents: readonly string[]) => store.run("INSERT", "1", ...documents);
 const aggregate = (...stages: readonly string[]) =>
-  store.ask("AGGREGATE", `{"pipeline":[${stages.join(",")}]}`);
+  store.run("AGGREGATE", `{"pipeline":[${stages.join(",")}]}`);
 
 test("filters compare only values of the same kind, and numbers of all kinds by value", () => {
   insert(
@@ -60,7 +60,7 @@ test("filters compare only values of the same kind, and numbers of all kinds by 
   ];
   for (const [filter, expected] of table) assert.equal(ids(filter), expected, filter);
   assert.equal(
-    store.ask("FIND", '{"sort":{"a":1},"projection":{"_id":1}}').replaceAll("{_id:", "").replaceAll("}", ""),
+    store.run("FIND", '{"sort":{"a":1},"projection":{"_id":1}}').replaceAll("{_id:", "").replaceAll("}", ""),
     "9 6 7 1 4 5 3 2 12 13 10 8 11",
   );
 });
@@ -83,7 +83,7 @@ test("an index finds everything that a filter matches", () => {
   ];
   insert(...documents);
   const without = filters.map(ids);
-  store.ask("CREATEINDEXES", '{"key":{"a":1},"name":"a"}', '{"key":{"a.b":1},"name":"ab","sparse":true}');
+  store.run("CREATEINDEXES", '{"key":{"a":1},"name":"a"}', '{"key":{"a.b":1},"name":"ab","sparse":true}');
   assert.deepEqual(filters.map(ids), without);
   assert.deepEqual(without, ["1 3", "1 2", "2", "4", "1", "1", "3 4"]);
 });
@@ -112,7 +112,7 @@ test("unsupported features are errors by name, with and without documents", () =
     ['{"limit":-1}', /^MONGO 2/],
     ["{", /^MONGO 2 BadValue not JSON/],
   ];
-  for (const [spec, failure] of failures) assert.match(store.ask("FIND", spec), failure, spec);
+  for (const [spec, failure] of failures) assert.match(store.run("FIND", spec), failure, spec);
   const stages: readonly (readonly [string, RegExp])[] = [
     ['{"$out":"x"}', /^MONGO 238 NotImplemented \$out/],
     ['{"$inn":"x"}', /^MONGO 40324 Location40324 Unrecognized pipeline stage name: '\$inn'/],
@@ -170,9 +170,9 @@ test("$lookup by equality, $unwind with indexes, and projections with $slice and
     aggregate('{"$unwind":{"path":"$r","includeArrayIndex":"i","preserveNullAndEmptyArrays":true}}'),
     '{_id:1,r:1,i:{"$numberLong":"0"}} {_id:1,r:2,i:{"$numberLong":"1"}} {_id:2,r:null,i:null} {_id:3,i:null}',
   );
-  assert.equal(store.ask("FIND", '{"projection":{"r":{"$slice":-1}},"limit":1}'), "{_id:1,r:[2]}");
+  assert.equal(store.run("FIND", '{"projection":{"r":{"$slice":-1}},"limit":1}'), "{_id:1,r:[2]}");
   assert.equal(
-    store.ask("FIND", '{"projection":{"r":{"$elemMatch":{"$gt":1}}}}'),
+    store.run("FIND", '{"projection":{"r":{"$elemMatch":{"$gt":1}}}}'),
     "{_id:1,r:[2]} {_id:2} {_id:3}",
   );
 });
@@ -185,5 +185,5 @@ test("work is limited by what a command reads, whatever form it has", () => {
     new RegExp(`^MONGO 146 ExceededMemoryLimit a command checks at most ${WORK_MAX}`),
   );
   const many = Array.from({ length: 12_000 }, () => '{"a":1}').join(",");
-  assert.match(store.ask("COUNT", `{"query":{"$or":[${many}]}}`), /^MONGO 2 BadValue a filter has at most 10000/);
+  assert.match(store.run("COUNT", `{"query":{"$or":[${many}]}}`), /^MONGO 2 BadValue a filter has at most 10000/);
 });

@@ -7,7 +7,7 @@ import type { UndoRecord } from "../../../../store/keyspace/undo.js";
 import { readBson } from "../../../../store/values/collections/bson-reader.js";
 import { writeExtendedJson } from "../../../../store/values/collections/extended-json.js";
 
-export class Asked {
+export class MdbUnderTest {
   readonly database = new Database();
   #units = 0;
   at = 1_000_000;
@@ -19,13 +19,13 @@ export class Asked {
   }
 
   /** Runs `MDB.<name> db c …` and returns the reply as text. */
-  ask(name: string, ...rest: readonly string[]): string {
+  run(name: string, ...rest: readonly string[]): string {
     return textOf(this.reply(`MDB.${name}`, "db", "c", ...rest));
   }
 
   /** Returns the documents of db.c. */
   all(): string {
-    return this.ask("FIND", "{}");
+    return this.run("FIND", "{}");
   }
 
   state(): string {
