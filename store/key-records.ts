@@ -47,15 +47,15 @@ export function isAdministrator({ acl, revokedAt, notBefore, notAfter }: KeyReco
   });
 }
 
-export function isSame(record: KeyRecord, wanted: Omit<KeyRequest, "text">): boolean {
-  const { role, label, notBefore, notAfter, rate } = wanted;
+export function isSame(record: KeyRecord, request: Omit<KeyRequest, "text">): boolean {
+  const { role, label, notBefore, notAfter, rate } = request;
   return (
     (record.role === "daemon") === (role === "daemon") &&
     record.label === label &&
     record.notBefore === notBefore &&
     record.notAfter === notAfter &&
     record.rate === rate &&
-    isEqual(record.rules, wanted.rules ?? [])
+    isEqual(record.rules, request.rules ?? [])
   );
 }
 

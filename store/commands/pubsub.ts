@@ -10,7 +10,7 @@ const PUBLISHING: readonly Flag[] = ["pubsub", "loading", "stale", "fast"];
 const ASKING: readonly Flag[] = ["pubsub", "loading", "stale"];
 const SUBSCRIBED = "O(N), N: channels named";
 
-const asked = listenerRows("pubsub", {
+const pubsubRows = listenerRows("pubsub", {
   "PUBSUB|CHANNELS": [-2, ASKING, "2.8.0", "O(N), N: channels", "Returns the channels with subscribers."],
   "PUBSUB|NUMPAT": [2, ASKING, "2.8.0", "O(1)", "Counts the patterns with subscribers."],
   "PUBSUB|NUMSUB": [-2, ASKING, "2.8.0", SUBSCRIBED, "Counts the subscribers of channels, without patterns."],
@@ -69,5 +69,5 @@ export const pubsub: readonly Command[] = [
     const places = SHARDS[row.name];
     return places === undefined ? row : { ...row, places };
   }),
-  ...container("PUBSUB", "2.8.0", asked, "6.2.0", "server"),
+  ...container("PUBSUB", "2.8.0", pubsubRows, "6.2.0", "server"),
 ];

@@ -19,7 +19,7 @@ export interface Entry {
   readonly key: ByteString;
   value: Value;
   /** The value, or a long string that is being modified: see string-parts.ts. */
-  held: Value | StringDraft;
+  content: Value | StringDraft;
   /** The last millisecond since 1970 at which the key exists, or NO_EXPIRY. */
   expire: number;
   /** The unit that last changed the value, expiry or name. */
@@ -49,9 +49,9 @@ export function isExpired(entry: Entry, at: number): boolean {
  * An entry as it is stored. Most keys do not expire, and a numeric field that may be large would cost an object for
  * each entry.
  */
-class KeptEntry implements Entry {
+class StoredEntry implements Entry {
   readonly key: ByteString;
-  held: Value | StringDraft;
+  content: Value | StringDraft;
   writerStart: ByteString;
   writerIndex = WHOLE;
   /** The expiry time; null: NO_EXPIRY. */
@@ -59,7 +59,7 @@ class KeptEntry implements Entry {
 
   constructor(key: ByteString, value: Value, writer: ByteString) {
     this.key = key;
-    this.held = value;
+    this.content = value;
     this.writerStart = writer;
   }
 
@@ -73,17 +73,17 @@ class KeptEntry implements Entry {
   }
 
   get value(): Value {
-    const { held } = this;
-    if (!(held instanceof StringDraft)) return held;
-    const text = held.toString();
+    const { content } = this;
+    if (!(content instanceof StringDraft)) return content;
+    const text = content.toString();
     // Keeps the draft while changes and reads alternate.
-    if (held.isRead) this.held = text;
-    held.isRead = true;
+    if (content.isRead) this.content = text;
+    content.isRead = true;
     return text;
   }
 
   set value(value: Value) {
-    this.held = value;
+    this.content = value;
   }
 
   get expire(): number {
@@ -99,7 +99,7 @@ class KeptEntry implements Entry {
 export const NEVER_USED = -1;
 
 /** An entry with a field for its use, 8 bytes more: see usage.ts. Not part of the state. */
-export class UsedEntry extends KeptEntry {
+export class UsedEntry extends StoredEntry {
   use = NEVER_USED;
 }
 
@@ -177,7 +177,7 @@ export class Keyspace {
 
   /** Adds a new key. */
   add(key: ByteString, value: Value, expire: number, writer: ByteString): Entry {
-    const entry = this.#notesUse ? new UsedEntry(key, value, writer) : new KeptEntry(key, value, writer);
+    const entry = this.#notesUse ? new UsedEntry(key, value, writer) : new StoredEntry(key, value, writer);
     this.#table.push(entry);
     if (expire !== NO_EXPIRY) this.setExpire(entry, expire);
     return entry;
@@ -212,10 +212,10 @@ export class Keyspace {
   dropExpired(before: number, limit: number): number {
     let dropped = 0;
     while (dropped < limit) {
-      const due = this.#times.shift(before);
-      if (due === undefined) break;
-      if (this.find(due.key)?.expire !== due.expire) continue;
-      this.delete(due.key);
+      const earliest = this.#times.shift(before);
+      if (earliest === undefined) break;
+      if (this.find(earliest.key)?.expire !== earliest.expire) continue;
+      this.delete(earliest.key);
       dropped++;
     }
     return dropped;

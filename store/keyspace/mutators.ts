@@ -126,7 +126,7 @@ export class Data {
   /** @throws CommandFailure WRONGTYPE */
   getAs<V extends Exclude<Value, ByteString>>(type: ValueClass<V>, key: ByteString): Typed<V> | undefined {
     const entry = this.get(key);
-    if (entry !== undefined && !(entry.held instanceof type)) throw wrongType();
+    if (entry !== undefined && !(entry.content instanceof type)) throw wrongType();
     return entry as Typed<V> | undefined;
   }
 

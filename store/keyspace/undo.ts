@@ -203,8 +203,8 @@ function undoOne<M extends MutatorName>(
 export function putRecord(db: number, key: ByteString, entry: Entry | undefined): UndoRecord {
   if (entry === undefined)
     return { mutator: "put", db, key, old: null, expire: NO_EXPIRY, writer: "", index: WHOLE };
-  const { key: kept, value: old, expire, writerStart: writer, writerIndex: index } = entry;
-  return { mutator: "put", db, key: kept, old, expire, writer, index };
+  const { key: storedKey, value: old, expire, writerStart: writer, writerIndex: index } = entry;
+  return { mutator: "put", db, key: storedKey, old, expire, writer, index };
 }
 
 export function swapKeyspaces(keyspaces: Keyspace[], first: number, second: number): void {

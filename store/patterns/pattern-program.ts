@@ -5,10 +5,10 @@
  */
 
 /** Whether a code point matches. */
-export type Meant = (code: number) => boolean;
+export type CharTest = (code: number) => boolean;
 
 export type Step =
-  | { readonly kind: "meant"; readonly is: Meant }
+  | { readonly kind: "char"; readonly is: CharTest }
   | { readonly kind: "split"; readonly to: number; readonly or: number }
   | { readonly kind: "start" }
   | { readonly kind: "end" }
@@ -18,7 +18,7 @@ export type Step =
 /** The code before the first character and after the last one. */
 const NONE = -1;
 
-export const isWord: Meant = (code) =>
+export const isWord: CharTest = (code) =>
   (code >= 0x30 && code <= 0x39) ||
   (code >= 0x41 && code <= 0x5a) ||
   code === 0x5f ||
@@ -49,7 +49,7 @@ export class PatternProgram {
       if (code === NONE) return false;
       let count = 0;
       for (const step of waiting)
-        if ((this.#steps[step] as Step & { kind: "meant" }).is(code)) waiting[count++] = step + 1;
+        if ((this.#steps[step] as Step & { kind: "char" }).is(code)) waiting[count++] = step + 1;
       waiting.length = count;
       before = code;
       at += code > 0xffff ? 2 : 1;
@@ -66,7 +66,7 @@ export class PatternProgram {
       this.#reachedAt[at] = this.#time;
       const step = this.#steps[at] as Step;
       if (step.kind === "found") return true;
-      if (step.kind === "meant") waiting.push(at);
+      if (step.kind === "char") waiting.push(at);
       else if (step.kind === "split") open.push(step.or, step.to);
       else if (holds(step, before, next)) open.push(at + 1);
     }

@@ -3,7 +3,7 @@
  * need backtracking (back references, lookahead, lookbehind) are rejected. Letters and digits are those of ASCII.
  * Source: docs/json-documents.md "Patterns".
  */
-import { isWord, type Meant, PatternProgram, type Step } from "./pattern-program.js";
+import { isWord, type CharTest, PatternProgram, type Step } from "./pattern-program.js";
 
 /** Maximum characters of a pattern. */
 const PATTERN_CHARS_MAX = 1000;
@@ -85,30 +85,30 @@ function emitMaybe(part: Part, times: number, steps: Step[]): void {
 }
 
 const is =
-  (wanted: number): Meant =>
+  (wanted: number): CharTest =>
   (code) =>
     code === wanted;
 const not =
-  (meant: Meant): Meant =>
+  (test: CharTest): CharTest =>
   (code) =>
-    !meant(code);
+    !test(code);
 /** Caches the result for each character, because repeating a long set puts it into many steps. */
-function remembering(meant: Meant): Meant {
+function remembering(test: CharTest): CharTest {
   let last = Number.NaN;
-  let isMeant = false;
+  let isMatch = false;
   return (code) => {
-    if (code === last) return isMeant;
+    if (code === last) return isMatch;
     last = code;
-    isMeant = meant(code);
-    return isMeant;
+    isMatch = test(code);
+    return isMatch;
   };
 }
 
-const isDigit: Meant = (code) => code >= 0x30 && code <= 0x39;
-const isLetter: Meant = (code) => (code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a;
-const isBlank: Meant = (code) => code === 0x20 || (code >= 0x09 && code <= 0x0d);
+const isDigit: CharTest = (code) => code >= 0x30 && code <= 0x39;
+const isLetter: CharTest = (code) => (code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a;
+const isBlank: CharTest = (code) => code === 0x20 || (code >= 0x09 && code <= 0x0d);
 
-const CLASSES: ReadonlyMap<string, Meant> = new Map([
+const CLASSES: ReadonlyMap<string, CharTest> = new Map([
   ["d", isDigit],
   ["D", not(isDigit)],
   ["w", isWord],
@@ -194,20 +194,20 @@ class Reader {
   #one(): Part {
     const character = this.#next();
     if (character === "(") return this.#group();
-    if (character === "[") return this.#meant(this.#set());
-    if (character === ".") return this.#meant(not(is(0x0a)));
+    if (character === "[") return this.#charPart(this.#set());
+    if (character === ".") return this.#charPart(not(is(0x0a)));
     if (character === "^") return { kind: "one", step: { kind: "start" } };
     if (character === "$") return { kind: "one", step: { kind: "end" } };
     if (character === "\\") return this.#escaped();
     if (SPECIAL.includes(character)) throw this.#fault(`${character} must be written \\${character} here`);
-    return this.#meant(this.#same(character.codePointAt(0) as number));
+    return this.#charPart(this.#same(character.codePointAt(0) as number));
   }
 
-  #meant(meant: Meant): Part {
-    return { kind: "one", step: { kind: "meant", is: meant } };
+  #charPart(test: CharTest): Part {
+    return { kind: "one", step: { kind: "char", is: test } };
   }
 
-  #same(code: number): Meant {
+  #same(code: number): CharTest {
     const letter = code | 0x20;
     if (!this.#isAnyCase || !isLetter(code)) return is(code);
     return (other) => (other | 0x20) === letter;
@@ -224,12 +224,12 @@ class Reader {
   #escaped(): Part {
     if (this.#take("b")) return { kind: "one", step: { kind: "edge", isEdge: true } };
     if (this.#take("B")) return { kind: "one", step: { kind: "edge", isEdge: false } };
-    const meant = this.#escapedMeant();
-    return this.#meant(typeof meant === "number" ? this.#same(meant) : meant);
+    const test = this.#escapedTest();
+    return this.#charPart(typeof test === "number" ? this.#same(test) : test);
   }
 
   /** Returns the meaning of the characters after a backslash. */
-  #escapedMeant(): Meant | number {
+  #escapedTest(): CharTest | number {
     const hex = this.#match(HEX);
     if (hex !== null) return Number.parseInt((hex[1] ?? hex[2]) as string, 16);
     const character = this.#next();
@@ -241,9 +241,9 @@ class Reader {
     return code;
   }
 
-  #set(): Meant {
+  #set(): CharTest {
     const isOther = this.#take("^");
-    const parts: Meant[] = [];
+    const parts: CharTest[] = [];
     while (!this.#take("]")) {
       const first = this.#member();
       if (typeof first !== "number") parts.push(first);
@@ -253,19 +253,19 @@ class Reader {
       } else parts.push(this.#same(first));
     }
     if (parts.length === 0) throw this.#fault("[] is empty");
-    const isIn: Meant = (code) => parts.some((part) => part(code));
+    const isIn: CharTest = (code) => parts.some((part) => part(code));
     return remembering(isOther ? not(isIn) : isIn);
   }
 
-  #member(): Meant | number {
+  #member(): CharTest | number {
     const character = this.#next();
     if (character === "[") throw this.#fault("[ must be written \\[ here");
-    return character === "\\" ? this.#escapedMeant() : (character.codePointAt(0) as number);
+    return character === "\\" ? this.#escapedTest() : (character.codePointAt(0) as number);
   }
 
-  #span(first: number, last: Meant | number): Meant {
+  #span(first: number, last: CharTest | number): CharTest {
     if (typeof last !== "number" || last < first) throw this.#fault("a range in the wrong order");
-    const isBetween: Meant = (code) => code >= first && code <= last;
+    const isBetween: CharTest = (code) => code >= first && code <= last;
     if (!this.#isAnyCase) return isBetween;
     return (code) => isBetween(code) || (isLetter(code) && isBetween(code ^ 0x20));
   }

@@ -29,7 +29,7 @@ export interface Parsed {
 /**
  * The cache is small: trees stored for longer cost more than parsing again, because the garbage collector copies them.
  */
-const KEPT_MAX = 64;
+const RECENT_MAX = 64;
 const KEPT_CHARS_MAX = 2048;
 const LONG_MAX = 16;
 
@@ -37,9 +37,9 @@ const LONG_MAX = 16;
 class KnownTrees {
   readonly #form: Form;
   /** Statements that were parsed, or used again, in the current period. */
-  #kept = new Map<ByteString, Parsed>();
+  #recent = new Map<ByteString, Parsed>();
   /** Statements of the previous period. */
-  #before: ReadonlyMap<ByteString, Parsed> = new Map();
+  #previous: ReadonlyMap<ByteString, Parsed> = new Map();
   /**
    * The last long statements, which are used several times until they have been executed; afterwards they may be
    * garbage-collected.
@@ -52,14 +52,14 @@ class KnownTrees {
 
   of(text: ByteString): Parsed {
     if (text.length > KEPT_CHARS_MAX) return this.#ofLong(text);
-    const known = this.#kept.get(text);
+    const known = this.#recent.get(text);
     if (known !== undefined) return known;
-    const parsed = this.#before.get(text) ?? parsedAgain(text, this.#form);
-    if (this.#kept.size >= KEPT_MAX) {
-      this.#before = this.#kept;
-      this.#kept = new Map();
+    const parsed = this.#previous.get(text) ?? parsedAgain(text, this.#form);
+    if (this.#recent.size >= RECENT_MAX) {
+      this.#previous = this.#recent;
+      this.#recent = new Map();
     }
-    this.#kept.set(text, parsed);
+    this.#recent.set(text, parsed);
     return parsed;
   }
 

@@ -155,7 +155,7 @@ export function stateDifferences(ours: State, theirs: State, lag: number): strin
       actual?.contents === other?.contents &&
       isWithin(actual?.expire ?? 0, other?.expire ?? 0, lag) &&
       areNear(actual?.times ?? [], other?.times ?? [], lag);
-    if (!same) differences.push(`${name}: ours ${shownState(mine)}, redis-server's ${shownState(other)}`);
+    if (!same) differences.push(`${name}: ours ${shownState(actual)}, redis-server's ${shownState(other)}`);
   }
   return differences;
 }

@@ -15,7 +15,7 @@ import { writeExtendedJson } from "../../values/collections/extended-json.js";
 const ANSWER_DEPTH = DEPTH_MAX + 8;
 
 /**
- * @param asked an argument, whose form the reply has @param most maximum number of bytes @throws CommandFailure if the
+ * @param request an argument, whose form the reply has @param most maximum number of bytes @throws CommandFailure if the
  * reply is longer
  */
 export function answered(

@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { Filter } from "../../queries/bson/filter.js";
 import { isOperators } from "../../queries/bson/filter.js";
-import { costOf, looked, spend, type Work } from "../../queries/bson/mongo-failure.js";
+import { costOf, readCounted, spend, type Work } from "../../queries/bson/mongo-failure.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
 import type { Collection, CollectionReading } from "../../values/collections/collection.js";
@@ -50,7 +50,7 @@ export function* matching(
 export function met(number: number, bytes: ByteString, filter: SeenFilter, work: Work): Found | null {
   if (filter.isExpired?.(bytes) === true) return null;
   spend(work, costOf(bytes) + filter.tests);
-  return filter.tests === 0 || filter.isMet(looked(bytes, work, filter.roots)) ? { number, bytes } : null;
+  return filter.tests === 0 || filter.isMet(readCounted(bytes, work, filter.roots)) ? { number, bytes } : null;
 }
 
 function* numbered(
@@ -139,7 +139,7 @@ function combined(values: readonly (readonly Bson[])[]): readonly ByteString[] |
   return keys;
 }
 
-/** Collects the fields that must equal one of several values. @param wanted receives them */
+/** Collects the fields that must equal one of several values. @param valuesByField receives them */
 function equalities(query: BsonDocument, valuesByField: Map<ByteString, readonly Bson[]>): void {
   for (const [name, operand] of query) {
     if (name === "$and" && isArray(operand)) {

@@ -11,7 +11,7 @@ import {
   badValue,
   costOf,
   failedToParse,
-  looked,
+  readCounted,
   mismatch,
   spend,
   type Work,
@@ -316,7 +316,7 @@ export function changedBy(
   const changes: Found[] = [];
   let last: ByteString | undefined;
   for (const { number, bytes } of found) {
-    last = bytesOf(apply(looked(bytes, work)));
+    last = bytesOf(apply(readCounted(bytes, work)));
     // Writing and indexing the document cost the same amount again.
     spend(work, costOf(last));
     if (last !== bytes) changes.push({ number, bytes: last });

@@ -20,7 +20,7 @@ const named =
 /** `command db collection …`, by the access to the collection. */
 export const inserted = named("write", "W");
 export const updated = named("write", "RW");
-export const looked = named("read", "R");
+export const queried = named("read", "R");
 
 const beginning = (access: Touch["access"], start: ByteString): Touch => ({
   db: null,

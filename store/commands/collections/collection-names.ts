@@ -73,7 +73,7 @@ export function collectionsOf(
   const start = database === null ? PREFIX : databaseBeginning(database);
   const collections: [ByteString, Collection][] = [];
   for (const entry of data.walked())
-    if (entry.key.startsWith(start) && entry.held instanceof Collection && !isExpired(entry, at))
-      collections.push([entry.key.slice(start.length), entry.held]);
+    if (entry.key.startsWith(start) && entry.content instanceof Collection && !isExpired(entry, at))
+      collections.push([entry.key.slice(start.length), entry.content]);
   return collections.sort(([a], [b]) => (a < b ? -1 : 1));
 }

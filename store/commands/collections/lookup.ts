@@ -1,7 +1,7 @@
 /** $lookup by equality: adds the documents of another collection whose field equals this one's. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
-import { costOf, looked, notHere, spend, type Work } from "../../queries/bson/mongo-failure.js";
+import { costOf, readCounted, notHere, spend, type Work } from "../../queries/bson/mongo-failure.js";
 import { stringAt } from "../../queries/bson/spec.js";
 import { isAny, wayTo } from "../../queries/bson/ways.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
@@ -33,7 +33,7 @@ export function lookedUp(
     for (const [, bytes] of source?.numbered() ?? []) {
       if (isExpired?.(bytes) === true) continue;
       spend(target.work, costOf(bytes));
-      const other = looked(bytes, target.work);
+      const other = readCounted(bytes, target.work);
       const number = others.push(other) - 1;
       for (const key of keysAt(other, foreignPath, "both", target.work)) {
         const numbers = byKey.get(key);

@@ -15,7 +15,7 @@ import { createIndexes, dropIndexes, listIndexes } from "./collection-indexes.js
 import {
   aggregated,
   inserted,
-  looked,
+  queried,
   measured,
   ofAllDatabases,
   ofDatabase,
@@ -84,7 +84,7 @@ export const collections = family("mongo", {
   "MDB.FIND": {
     arity: 4,
     flags: ["readonly", "movablekeys"],
-    keys: looked,
+    keys: queried,
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index leaves; O(N*log(N)) to sort",
     summary: "Returns the documents that {filter, sort, projection, skip, limit} selects.",
@@ -93,7 +93,7 @@ export const collections = family("mongo", {
   "MDB.COUNT": {
     arity: 4,
     flags: ["readonly", "movablekeys"],
-    keys: looked,
+    keys: queried,
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index leaves",
     summary: "Counts the documents that {query, skip, limit} selects.",
@@ -102,7 +102,7 @@ export const collections = family("mongo", {
   "MDB.DISTINCT": {
     arity: 4,
     flags: ["readonly", "movablekeys"],
-    keys: looked,
+    keys: queried,
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index leaves",
     summary: "Returns the different values of a field, {key, query}.",
@@ -147,7 +147,7 @@ export const collections = family("mongo", {
   "MDB.LISTINDEXES": {
     arity: -3,
     flags: ["readonly", "movablekeys"],
-    keys: looked,
+    keys: queried,
     since: "",
     complexity: "O(1)",
     summary: "Returns the indexes of a collection.",
@@ -183,7 +183,7 @@ export const collections = family("mongo", {
   "MDB.EXPLAIN": {
     arity: 4,
     flags: ["readonly", "movablekeys"],
-    keys: looked,
+    keys: queried,
     since: "",
     complexity: "O(N), N: documents that an index leaves",
     summary: "Names the index that {filter, sort} uses.",

@@ -7,7 +7,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { mappedInSteps } from "../../../protocol/steps.js";
 import { distinctChoices } from "../../keyspace/random.js";
 import { filterOf } from "../../queries/bson/filter.js";
-import { badValue, looked, MongoFailure, mismatch, spend } from "../../queries/bson/mongo-failure.js";
+import { badValue, readCounted, MongoFailure, mismatch, spend } from "../../queries/bson/mongo-failure.js";
 import { unknownName } from "../../queries/bson/names-elsewhere.js";
 import { RESHAPINGS } from "../../queries/bson/reshaping.js";
 import { sortingOf } from "../../queries/bson/sorting.js";
@@ -50,7 +50,7 @@ export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, r
   const matches = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
   const roots = rootsOf(stageAt(pipeline[isChoosing ? 1 : 0]));
   let documents: readonly BsonDocument[] = yield* mappedInSteps(matches, ({ bytes }) =>
-    looked(bytes, target.work, roots),
+    readCounted(bytes, target.work, roots),
   );
   for (const stage of stages) {
     spend(target.work, documents.length);

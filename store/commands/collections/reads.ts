@@ -5,7 +5,7 @@ import { repliedBy } from "../../../protocol/step-reply.js";
 import { finish, mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
 import { withVariables } from "../../queries/bson/expressions.js";
 import { filterOf } from "../../queries/bson/filter.js";
-import { looked, spend } from "../../queries/bson/mongo-failure.js";
+import { readCounted, spend } from "../../queries/bson/mongo-failure.js";
 import { EXPRESSION_OPERATORS } from "../../queries/bson/operators/operator-table.js";
 import { projectionOf } from "../../queries/bson/projection.js";
 import { sortingOf } from "../../queries/bson/sorting.js";
@@ -46,7 +46,7 @@ export const inSteps =
     const spec = specOf(request, fields);
     const readings: CollectionReading[] | null = unit.takesSteps === true ? [] : null;
     const general = targetOf(data, argv, unit, readings, EXPRESSION_OPERATORS);
-    const work = read(withVariables(documentAt(spec, "let"), general), spec, asked);
+    const work = read(withVariables(documentAt(spec, "let"), general), spec, request);
     return repliedBy(readings === null ? work : released(work, readings), unit.takesSteps);
   };
 
@@ -72,7 +72,7 @@ export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
   const shown = ({ bytes }: Found) => {
     if (project === null) return bytes;
     target.work.effort.work(WRITTEN_STEPS);
-    return bytesOf(project(looked(bytes, target.work)));
+    return bytesOf(project(readCounted(bytes, target.work)));
   };
   const matches = choosing(target, query, order, range);
   // Most reads match few documents, for which steps cost more than they save.
@@ -125,7 +125,7 @@ function* sortedOf(
   const inOrder = yield* foundInOrder(target, query, order, end);
   if (inOrder !== null) return inOrder.slice(skip);
   const matches = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
-  const documentOf = ({ bytes }: Found) => looked(bytes, target.work, sorting.roots);
+  const documentOf = ({ bytes }: Found) => readCounted(bytes, target.work, sorting.roots);
   return (yield* sorting.sorted(matches, documentOf)).slice(skip, end);
 }
 
@@ -201,6 +201,6 @@ export const distinct = inSteps(["key", "query"], function* (target, spec, reque
   const search: Search = { path, leaf: "elements", test, work: target.work };
   const query = documentAt(spec, "query") ?? NOTHING;
   const matches = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
-  yield* mappedInSteps(matches, ({ bytes }) => isAny(looked(bytes, target.work, roots), search));
+  yield* mappedInSteps(matches, ({ bytes }) => isAny(readCounted(bytes, target.work, roots), search));
   return answered(new Map([["values", [...values.values()]]]), request, DOCUMENT_BYTES_MAX);
 });

@@ -91,14 +91,14 @@ function ofCollection(data: Data, database: ByteString, name: ByteString): BsonD
 }
 
 /** `MDB.EXPLAIN db collection spec`: reports which index the filter and the sort use. */
-export const explain = inSteps(["filter", "sort"], function* (target, spec, asked) {
+export const explain = inSteps(["filter", "sort"], function* (target, spec, request) {
   const [query, order] = [documentAt(spec, "filter") ?? new Map(), documentAt(spec, "sort") ?? new Map()];
   filterOf(query, target.work, target);
   const collection = collectionAt(target.data, target.namespace)?.value;
   const plan = collection === undefined ? null : yield* planned(target, collection, query);
   const sorted = collection === undefined || order.size === 0 ? null : rangeInOrder(collection, query, order);
   const index = plan?.index ?? sorted?.range.index;
-  const looked = plan?.numbers.length ?? collection?.size ?? 0;
+  const examined = plan?.numbers.length ?? collection?.size ?? 0;
   const stage: BsonDocument =
     index === undefined
       ? new Map<ByteString, Bson>([
@@ -132,9 +132,9 @@ export const explain = inSteps(["filter", "sort"], function* (target, spec, aske
           ["rejectedPlans", []],
         ]),
       ],
-      ["documentsToExamine", count(looked)],
+      ["documentsToExamine", count(examined)],
     ]),
-    asked,
+    request,
   );
 });
 

@@ -22,7 +22,7 @@ export const noDocument = () => custom("ERR Document provided does not exist.");
 export const noEntry = () => custom("ERR Key:id provided does not exist in document.");
 export const notMembers = () => custom("ERR Data must be provided in array.");
 
-/** @param asked names that an entry must have @param given names that it has */
+/** @param required names that an entry must have @param actual names that it has */
 export function wrongMembers(required: readonly string[], actual: readonly string[]): CommandFailure {
   const [first, second] = [required, actual].map((names) =>
     echoed(bytesOfText(names.join(", ")), NAMES_SHOWN_BYTES_MAX),

@@ -45,7 +45,7 @@ const FIRST_KEY = "0";
 interface Update {
   readonly data: Data;
   readonly entry: Typed<Document>;
-  readonly given: JsonValue;
+  readonly newData: JsonValue;
   readonly options: Options;
   readonly unit: Unit;
   readonly form: EqualityForm;
@@ -88,20 +88,20 @@ function update(data: Data, argv: readonly ByteString[], unit: Unit, form: Equal
     at: unit.at,
   });
   const entry = documentToChange(data, argv[1]!);
-  const request: Update = { data, entry, given: jsonArgument(argv[2]!), options, unit, form };
+  const request: Update = { data, entry, newData: jsonArgument(argv[2]!), options, unit, form };
   return isChoosing(options) ? updateChosen(request) : updateOne(request);
 }
 
 function updateOne(update: Update): Reply {
-  const { data, entry, given, options } = update;
+  const { data, entry, newData, options } = update;
   const { id, revision, upsert = false, expire } = options;
   if (upsert && id === undefined) throw custom("ERR UPSERT requires ID, QUERY or WHERE");
   const key = keyOf(entry.value, id ?? FIRST_KEY);
-  if (isContainer(given) && replacesAll(given, id)) {
+  if (isContainer(newData) && replacesAll(newData, id)) {
     if (id !== undefined && key === undefined) throw noEntry();
     if (revision !== undefined)
       throw custom("ERR REVISION applies to one entry, but a list replaces all entries");
-    return replace(data, entry, memberValues(given), expire ?? undefined);
+    return replace(data, entry, memberValues(newData), expire ?? undefined);
   }
   if (key === undefined && upsert && revision === undefined)
     return insertNew(update, newKeyOf(id as ByteString));
@@ -111,11 +111,11 @@ function updateOne(update: Update): Reply {
 }
 
 function updateChosen(update: Update): Reply {
-  const { data, entry, given, options, unit, form } = update;
+  const { data, entry, newData, options, unit, form } = update;
   if (options.id !== undefined)
     throw custom("ERR ID names one entry: it cannot be combined with QUERY, WHERE, SORT and LIMIT");
   if (options.revision !== undefined) throw custom("ERR REVISION applies to one entry: name it with ID");
-  if (!(given instanceof JsonObject) || (given.names.length > 0 && isListLike(given.names)))
+  if (!(newData instanceof JsonObject) || (newData.names.length > 0 && isListLike(newData.names)))
     throw notMembers();
   const keys = choiceOf(data, { document: entry.value, at: unit.at, options, form });
   if (keys.length > 0 || options.upsert !== true) return apply(update, keys);
@@ -123,14 +123,14 @@ function updateChosen(update: Update): Reply {
 }
 
 /** Changes entries. All results are computed before the first entry is changed. */
-function apply({ data, entry, given, options, form }: Update, keys: readonly ByteString[]): Reply {
+function apply({ data, entry, newData, options, form }: Update, keys: readonly ByteString[]): Reply {
   const names = namesOf(entry.value.first) ?? [];
-  if (!isContainer(given)) throw notMembers();
+  if (!isContainer(newData)) throw notMembers();
   // If there are no entries, operators cause no error, as in earlier versions.
-  const changes = keys.length > 0 && isOperators(given) ? jsonChangesOf(given) : null;
+  const changes = keys.length > 0 && isOperators(newData) ? jsonChangesOf(newData) : null;
   const results = keys.map((key) => {
     data.effort.work(CHANGE_STEPS);
-    const result = changeOf({ document: entry.value, key, given, changes, names, form });
+    const result = changeOf({ document: entry.value, key, newData, changes, names, form });
     data.effort.produce(ENTRY_STEPS, result.text.length);
     return result;
   });
@@ -147,7 +147,7 @@ function apply({ data, entry, given, options, form }: Update, keys: readonly Byt
 interface Change {
   readonly document: Document;
   readonly key: ByteString;
-  readonly given: JsonContainer;
+  readonly newData: JsonContainer;
   /** null: the data has no operators. */
   readonly changes: readonly JsonChange[] | null;
   /** The members that entries may have. */
@@ -155,7 +155,7 @@ interface Change {
   readonly form: EqualityForm;
 }
 
-function changeOf({ document, key, given, changes, names, form }: Change): Changed {
+function changeOf({ document, key, newData, changes, names, form }: Change): Changed {
   const old = valueOfEntry(document.get(key) as ByteString);
   if (changes !== null) {
     if (!isContainer(old)) throw notMembers();
@@ -164,17 +164,17 @@ function changeOf({ document, key, given, changes, names, form }: Change): Chang
     });
     return { key, members: differing(old, value), text: textOfEntry(value) };
   }
-  if (!isSubset(memberNames(given), names)) throw wrongMembers(names, memberNames(given));
+  if (!isSubset(memberNames(newData), names)) throw wrongMembers(names, memberNames(newData));
   if (!isContainer(old)) throw notMembers();
-  const members = changesOf(old, given, form);
+  const members = changesOf(old, newData, form);
   return { key, members, text: textOfEntry(merged(old, members)) };
 }
 
 /** Inserts a new entry: the data applied to an entry without members. */
-function insertNew({ data, entry, given, options }: Update, key: ByteString): Reply {
-  if (!isContainer(given)) throw notMembers();
+function insertNew({ data, entry, newData, options }: Update, key: ByteString): Reply {
+  if (!isContainer(newData)) throw notMembers();
   const names = namesOf(entry.value.first);
-  const value = isOperators(given) ? built(given, names) : given;
+  const value = isOperators(newData) ? built(newData, names) : newData;
   if (names !== undefined && !hasNames(value, names)) throw wrongMembers(names, memberNames(value));
   const text = textOfEntry(value);
   data.documents.push(entry, key, text);
@@ -183,8 +183,8 @@ function insertNew({ data, entry, given, options }: Update, key: ByteString): Re
 }
 
 /** Applies operators to an entry without members. @param names names of the members that it may have; undefined: any */
-function built(given: JsonObject, names: readonly string[] | undefined): JsonContainer {
-  return changed(new JsonObject(), jsonChangesOf(given), (name) => {
+function built(newData: JsonObject, names: readonly string[] | undefined): JsonContainer {
+  return changed(new JsonObject(), jsonChangesOf(newData), (name) => {
     if (names?.includes(name) === false) throw wrongMembers(names, [name]);
   });
 }
@@ -224,11 +224,11 @@ function answer(names: readonly string[], changed: Reply, added?: ByteString): R
   return map(added === undefined ? items : [...items, bulk("added"), bulk(added)]);
 }
 
-/** Returns those of the given members that differ. */
-function changesOf(old: JsonContainer, given: JsonContainer, form: EqualityForm): JsonObject {
+/** Returns those of the new members that differ. */
+function changesOf(old: JsonContainer, newData: JsonContainer, form: EqualityForm): JsonObject {
   const changed = new JsonObject();
-  for (const [at, name] of memberNames(given).entries()) {
-    const value = memberValues(given)[at] as JsonValue;
+  for (const [at, name] of memberNames(newData).entries()) {
+    const value = memberValues(newData)[at] as JsonValue;
     if (!isLooselyEqual(memberOf(old, name) ?? null, value, form)) changed.set(name, value);
   }
   return changed;

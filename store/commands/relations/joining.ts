@@ -100,13 +100,13 @@ function pairsOf(left: Relation, right: Relation, on: Expression | null, evaluat
   spend(evaluation, each.length + all.length);
   const pairs: RelationRow[] = [];
   const [isMatchedLeft, isMatchedRight] = [new Uint8Array(each.length), new Uint8Array(all.length)];
-  let looked = candidates === null ? each.length * all.length : 0;
-  if (looked > PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
+  let checkedPairs = candidates === null ? each.length * all.length : 0;
+  if (checkedPairs > PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
   for (const [i, row] of each.entries()) {
     const positions = candidates === null ? everywhere : candidates(row);
     spend(evaluation, positions.length);
-    if (candidates !== null) looked += positions.length;
-    if (looked > PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
+    if (candidates !== null) checkedPairs += positions.length;
+    if (checkedPairs > PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
     for (const position of positions) {
       const pair = [...row, ...(all[position] as RelationRow)];
       if (holds !== null && !holds(pair)) continue;

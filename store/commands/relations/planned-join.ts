@@ -104,7 +104,7 @@ class StagedJoin {
   readonly #width: number;
   /** Number of rows that are checked in one step. */
   readonly #step: number;
-  #made: RelationRow[] = [];
+  #pairs: RelationRow[] = [];
   /** Number of rows checked since the last step ended. */
   #checked = 0;
 
@@ -139,7 +139,7 @@ class StagedJoin {
     if (byLeft !== null && (yield* this.#hasFewOnTheRight())) yield* this.#byIndex("left", byLeft);
     else if (byRight !== null) yield* this.#byIndex("right", byRight);
     else yield* this.#byRows();
-    return yield* ofJoin({ left, right }, this.#join, this.#made, this.#evaluation);
+    return yield* ofJoin({ left, right }, this.#join, this.#pairs, this.#evaluation);
   }
 
   /**
@@ -200,17 +200,17 @@ class StagedJoin {
       }
       if (this.#check()) yield;
     }
-    if (isLeft) yield* this.#sortMade(numbers);
+    if (isLeft) yield* this.#sortPairs(numbers);
     if (this.#join.kind !== "inner") yield* this.#addUnmatched(isLeft ? "right" : "left", rows, isMatched);
   }
 
   /** Sorts the pairs by their numbers; pairs with equal numbers keep their order. */
-  *#sortMade(numbers: readonly number[]): Generator<void, void> {
+  *#sortPairs(numbers: readonly number[]): Generator<void, void> {
     const order = yield* sortedInSteps(
       [...numbers.keys()],
       (a, b) => (numbers[a] as number) - (numbers[b] as number),
     );
-    this.#made = order.map((at) => this.#made[at] as RelationRow);
+    this.#pairs = order.map((at) => this.#pairs[at] as RelationRow);
   }
 
   /**
@@ -248,7 +248,7 @@ class StagedJoin {
       }
       if (this.#check()) yield;
     }
-    if (isOfLeft) yield* this.#sortMade(lefts);
+    if (isOfLeft) yield* this.#sortPairs(lefts);
     if (kind === "left" || kind === "full") yield* this.#addUnmatched("left", left, isMatched.left);
     if (kind === "right" || kind === "full") yield* this.#addUnmatched("right", right, isMatched.right);
   }
@@ -279,7 +279,7 @@ class StagedJoin {
   /** Adds a pair if it meets the condition. */
   #add(pair: RelationRow): boolean {
     if (this.#holds !== null && !this.#holds(pair)) return false;
-    const rows = this.#made.push(pair);
+    const rows = this.#pairs.push(pair);
     if (rows > PAIRS_MAX) throw failure(this.#evaluation, "tooMany", String(PAIRS_MAX));
     checkSize(this.#evaluation, rows, this.#width);
     return true;
@@ -295,8 +295,8 @@ class StagedJoin {
     const nothing = Array<null>(other.relation.columns.length).fill(null);
     for (const [i, row] of rows.entries()) {
       if (isMatched[i] === 0) {
-        this.#made.push(side === "left" ? [...row, ...nothing] : [...nothing, ...row]);
-        checkSize(this.#evaluation, this.#made.length, this.#width);
+        this.#pairs.push(side === "left" ? [...row, ...nothing] : [...nothing, ...row]);
+        checkSize(this.#evaluation, this.#pairs.length, this.#width);
       }
       if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
     }

@@ -72,7 +72,7 @@ class OptionReader {
       else if (word === "TIME" && hasMore) this.deliveredAt = this.#number(word);
       else if (word === "RETRYCOUNT" && hasMore) this.deliveries = this.#number(word);
       else if (word === "LASTID" && hasMore) this.lastId = idArgument(this.#next());
-      else throw custom(`ERR Unrecognized XCLAIM option '${echoed(given, Number.POSITIVE_INFINITY)}'`);
+      else throw custom(`ERR Unrecognized XCLAIM option '${echoed(argument, Number.POSITIVE_INFINITY)}'`);
     }
   }
 

@@ -16,7 +16,7 @@ import {
   streamId,
   streamIdText,
 } from "../../values/streams/stream-id.js";
-import type { AskedId } from "./stream-arguments.js";
+import type { RequestedId } from "./stream-arguments.js";
 import { trimOptions } from "./stream-trimming.js";
 
 const UINT64_MAX = 2n ** 64n - 1n;
@@ -24,24 +24,24 @@ const UINT64_MAX = 2n ** 64n - 1n;
 const ID_BYTES = 4;
 
 export function xadd(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const { trimming, makesStream, asked, next } = trimOptions(argv, true);
+  const { trimming, makesStream, requestedId, next } = trimOptions(argv, true);
   const fields = argv.slice(next);
   if (fields.length < 2 || fields.length % 2 === 1) throw wrongArity("xadd");
-  if (asked !== null && asked.id === 0n && !asked.chooses)
+  if (requestedId !== null && requestedId.id === 0n && !requestedId.chooses)
     throw custom("ERR The ID specified in XADD must be greater than 0-0");
   const existing = data.getAs(Stream, argv[1]!);
   if (existing === undefined && !makesStream) return NIL;
   const lastId = existing?.value.marks.lastId ?? 0n;
   if (lastId === STREAM_ID_MAX)
     throw custom("ERR The stream has exhausted the last possible ID, unable to add more items");
-  const id = asked === null ? nextId(lastId, unit) : askedId(lastId, asked);
+  const id = requestedId === null ? nextId(lastId, unit) : resolvedId(lastId, requestedId);
   const entry = existing ?? data.getOrPut(Stream, argv[1]!);
   data.streams.add(entry, { id, fields });
   if (trimming !== null) data.streams.trim(entry, trimming(entry.value));
   return bulk(streamIdText(id));
 }
 
-function askedId(lastId: StreamId, { id, chooses, mayMove }: AskedId): StreamId {
+function resolvedId(lastId: StreamId, { id, chooses, mayMove }: RequestedId): StreamId {
   const isSameTime = chooses && msOf(id) === msOf(lastId);
   if (mayMove && id <= lastId) return lastId + 1n;
   const newId = isSameTime && seqOf(lastId) < UINT64_MAX ? lastId + 1n : id;

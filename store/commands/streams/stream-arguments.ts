@@ -25,7 +25,7 @@ export function edgeArgument(bytes: ByteString): StreamId {
 }
 
 /** The id argument of XADD. */
-export interface AskedId {
+export interface RequestedId {
   readonly id: StreamId;
   /** `ms-*`: the stream chooses the number. */
   readonly chooses: boolean;
@@ -37,7 +37,7 @@ export interface AskedId {
 }
 
 /** @throws CommandFailure */
-export function newIdArgument(bytes: ByteString): AskedId {
+export function newIdArgument(bytes: ByteString): RequestedId {
   const text = untilNul(bytes);
   const chooses = bytes.length <= ID_BYTES_MAX && /^[^-]*-\*$/.test(text);
   const mayMove = bytes.length <= ID_BYTES_MAX && /^\d+-\d+\+$/.test(text);

@@ -6,7 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
 import { integerArgument } from "../../arguments/numbers.js";
 import type { Stream } from "../../values/streams/stream.js";
-import { type AskedId, idArgument, newIdArgument } from "./stream-arguments.js";
+import { type RequestedId, idArgument, newIdArgument } from "./stream-arguments.js";
 
 /**
  * With `~`, entries are removed in hundreds, so up to 99 more than requested remain. Redis does the same with its
@@ -27,7 +27,7 @@ export interface TrimOptions {
   /** Whether a missing stream is created; false with NOMKSTREAM. */
   readonly makesStream: boolean;
   /** XADD's id; null: `*`, or it is missing. */
-  readonly asked: AskedId | null;
+  readonly requestedId: RequestedId | null;
   /** Index of the first argument after the options. */
   readonly next: number;
 }
@@ -40,7 +40,7 @@ export interface TrimOptions {
 export function trimOptions(argv: readonly ByteString[], adds: boolean): TrimOptions {
   const options = new TrimReader();
   let makesStream = true;
-  let asked: AskedId | null = null;
+  let requestedId: RequestedId | null = null;
   let next = 2;
   while (next < argv.length) {
     const word = argv[next]!.length > OPTION_BYTES_MAX ? "" : argv[next]!.toUpperCase();
@@ -51,11 +51,11 @@ export function trimOptions(argv: readonly ByteString[], adds: boolean): TrimOpt
       next++;
     } else if (adds) {
       const id = argv[next++]!;
-      if (id !== "*") asked = newIdArgument(id);
+      if (id !== "*") requestedId = newIdArgument(id);
       break;
     } else throw syntaxError();
   }
-  return { trimming: options.trimming(adds), makesStream, asked, next };
+  return { trimming: options.trimming(adds), makesStream, requestedId, next };
 }
 
 class TrimReader {

@@ -138,7 +138,7 @@ export function spend(work: Work, units: number): void {
  * Reads a stored document and counts the work. @param only names of the required fields; null: all fields @throws
  * CommandFailure if the command exceeds its limit
  */
-export function looked(
+export function readCounted(
   bytes: ByteString,
   work: Work,
   only: ReadonlySet<ByteString> | null = null,

@@ -17,7 +17,7 @@ type Shown = (value: Bson | undefined, root: BsonDocument) => Bson | undefined;
 interface Branch {
   readonly fields: Map<ByteString, Branch | Leaf>;
 }
-type Leaf = "in" | "out" | { readonly made: Expression } | { readonly shown: Shown };
+type Leaf = "in" | "out" | { readonly computed: Expression } | { readonly shown: Shown };
 
 const isBranch = (node: Branch | Leaf): node is Branch => typeof node === "object" && "fields" in node;
 
@@ -67,7 +67,7 @@ function read(
   }
   if (!isDocument(value)) {
     parsed.isIncluding = true;
-    setLeaf(parsed.tree, path, { made: expressionOf(value, scope) });
+    setLeaf(parsed.tree, path, { computed: expressionOf(value, scope) });
     return;
   }
   if (value.size === 0) throw new MongoFailure(51270, "An empty sub-projection is not a valid value");
@@ -90,7 +90,7 @@ function read(
     }
   }
   parsed.isIncluding = true;
-  setLeaf(parsed.tree, path, { made: expressionOf(value, scope) });
+  setLeaf(parsed.tree, path, { computed: expressionOf(value, scope) });
 }
 
 /** @param leaf null: the field has no projection, and no other entry may have one for it */
@@ -114,11 +114,11 @@ function included(document: BsonDocument, { fields }: Branch, root: BsonDocument
   const result = new Map<ByteString, Bson>();
   for (const [name, value] of document) {
     const node = fields.get(name);
-    if (node === undefined || (typeof node === "object" && "made" in node)) continue;
+    if (node === undefined || (typeof node === "object" && "computed" in node)) continue;
     const projected = isBranch(node) ? includedIn(value, node, root) : keptLeaf(node, value, root);
     if (projected !== undefined) result.set(name, projected);
   }
-  addMade(result, fields, root);
+  addComputed(result, fields, root);
   return result;
 }
 
@@ -134,21 +134,21 @@ function includedIn(value: Bson, branch: Branch, root: BsonDocument): Bson | und
       const projected = includedIn(one, branch, root);
       return projected === undefined ? [] : [projected];
     });
-  return hasMade(branch) ? included(new Map(), branch, root) : undefined;
+  return hasComputed(branch) ? included(new Map(), branch, root) : undefined;
 }
 
-const hasMade = ({ fields }: Branch): boolean =>
+const hasComputed = ({ fields }: Branch): boolean =>
   [...fields.values()].some((node) =>
-    isBranch(node) ? hasMade(node) : typeof node === "object" && "made" in node,
+    isBranch(node) ? hasComputed(node) : typeof node === "object" && "computed" in node,
   );
 
 /** Adds computed fields after the existing ones. */
-function addMade(result: Map<ByteString, Bson>, fields: Branch["fields"], root: BsonDocument): void {
+function addComputed(result: Map<ByteString, Bson>, fields: Branch["fields"], root: BsonDocument): void {
   for (const [name, node] of fields) {
     if (isBranch(node)) {
-      if (!result.has(name) && hasMade(node)) result.set(name, included(new Map(), node, root));
-    } else if (typeof node === "object" && "made" in node) {
-      const value = node.made(root);
+      if (!result.has(name) && hasComputed(node)) result.set(name, included(new Map(), node, root));
+    } else if (typeof node === "object" && "computed" in node) {
+      const value = node.computed(root);
       if (value !== undefined) result.set(name, value);
     }
   }

@@ -77,7 +77,7 @@ function numberOf(text: string): Bson {
   return BigInt.asIntN(64, integer) === integer ? integer : Number(text);
 }
 
-type Reader = (value: JsonValue, whole: JsonObject) => Bson | undefined;
+type Reader = (value: JsonValue, wrapper: JsonObject) => Bson | undefined;
 
 function integer(value: JsonValue, bits: number): bigint | undefined {
   if (typeof value !== "string" || !/^-?\d{1,20}$/.test(value)) return undefined;

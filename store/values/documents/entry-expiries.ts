@@ -50,9 +50,9 @@ export class EntryExpiries {
   takeExpired(at: number): ByteString[] {
     const keys = new Set<ByteString>();
     for (;;) {
-      const due = this.#queue.shift(at);
-      if (due === undefined) return [...keys];
-      if (this.#times.get(due.key) === due.expire) keys.add(due.key);
+      const earliest = this.#queue.shift(at);
+      if (earliest === undefined) return [...keys];
+      if (this.#times.get(earliest.key) === earliest.expire) keys.add(earliest.key);
     }
   }
 }

@@ -17,7 +17,7 @@ const unit = { at: 0, db: 0, id: "u" };
 const bytesOf = (reply: Reply): string => (reply.kind === "bulk" ? reply.bytes : "?");
 
 function isDraft(database: Database): boolean {
-  return database.keyspaces[0]?.find("k")?.held instanceof StringDraft;
+  return database.keyspaces[0]?.find("k")?.content instanceof StringDraft;
 }
 
 /** Returns a random change and the bytes after it. */

@@ -84,7 +84,7 @@ test(`BITOP of long strings combines byte by byte and pads shorter ones with zer
       for (let at = 0; at < length; at++) expected[at] = values.map((value) => byteOf(value, at)).reduce(one);
       assert.equal(store.run(`BITOP ${name} result k0 k1 k2`), `:${length}`);
       const result = store.reply("GET result");
-      assert.ok(result.kind === "bulk" && result.bytes === wanted.toString("latin1"), name);
+      assert.ok(result.kind === "bulk" && result.bytes === expected.toString("latin1"), name);
     }
     store.run("BITOP NOT result k2");
     store.run("BITOP NOT result result");

@@ -81,9 +81,9 @@ function carriedOut(store: MdbUnderTest, operation: Operation): Json | "refused"
     case "find":
       return found(store, JSON.parse(spec));
     case "distinct":
-      return (asked(store, "DISTINCT", spec) as readonly JsonObject[])[0]?.["values"] ?? null;
+      return (documentsIn(store, "DISTINCT", spec) as readonly JsonObject[])[0]?.["values"] ?? null;
     case "aggregate":
-      return asked(store, "AGGREGATE", spec);
+      return documentsIn(store, "AGGREGATE", spec);
   }
 }
 
@@ -92,13 +92,13 @@ function carriedOut(store: MdbUnderTest, operation: Operation): Json | "refused"
  * are errors.
  */
 function count(store: MdbUnderTest, name: string, ...rest: readonly string[]): Json | "refused" {
-  const [answer = {}] = asked(store, name, ...rest) as readonly JsonObject[];
+  const [answer = {}] = documentsIn(store, name, ...rest) as readonly JsonObject[];
   return name !== "INSERT" && "writeErrors" in answer ? "refused" : (answer["n"] ?? null);
 }
 
-const found = (store: MdbUnderTest, spec: JsonObject) => asked(store, "FIND", JSON.stringify(spec)) as JsonObject[];
+const found = (store: MdbUnderTest, spec: JsonObject) => documentsIn(store, "FIND", JSON.stringify(spec)) as JsonObject[];
 
-function asked(store: MdbUnderTest, name: string, ...rest: readonly string[]): readonly Json[] {
+function documentsIn(store: MdbUnderTest, name: string, ...rest: readonly string[]): readonly Json[] {
   const reply = store.reply(`MDB.${name}`, "db", "c", ...rest);
   assert.ok(
     reply.kind === "array" || reply.kind === "bulk",

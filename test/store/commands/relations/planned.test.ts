@@ -226,17 +226,17 @@ test(`${RUNS * QUERIES} planned queries return what their conditions select wher
       const isEnglish = random.chance(0.5);
       const text = new Writer(random, isEnglish).query();
       const form = random.oneOf(["standard", "recorded"] as const);
-      const [due, planned] = outcomes(database, text, form);
+      const [expected, planned] = outcomes(database, text, form);
       const where = `seed ${seed}, run ${run}, query ${i}, ${form}: ${text}`;
-      if (isEnglish && form === "standard" && due === "refused" && planned !== due) {
+      if (isEnglish && form === "standard" && expected === "refused" && planned !== expected) {
         const [lenient] = outcomes(database, withNulls(text), form);
         assert.deepEqual(planned, lenient, where);
         moved++;
         continue;
       }
-      assert.deepEqual(planned, due, where);
-      if (typeof due === "string") refused++;
-      else rows += due?.rows.length ?? 0;
+      assert.deepEqual(planned, expected, where);
+      if (typeof expected === "string") refused++;
+      else rows += expected?.rows.length ?? 0;
     }
   }
   assert.ok(rows > amount(2_000, 20_000) && refused > amount(20, 200), `${rows} rows, ${refused} errors`);
@@ -393,7 +393,7 @@ test("a failing calculation is an error unless another part rejects the row", ()
   const isRefused = (text: string) => execute(text).kind === "error";
   const froms = ["t x join u y", "u x join t y", "(select * from t) x join (select * from u) y"];
   for (const from of [...froms, "(select * from u) x join (select * from t) y"]) {
-    for (const [condition, due] of [
+    for (const [condition, expected] of [
       ["on x.k = y.k where x.b * 10 > 5", true],
       ["on x.k = y.k where y.b * 10 > 5", true],
       ["on x.k = y.k where x.b * 10 > 5 and x.k != 7", false],
@@ -407,7 +407,7 @@ test("a failing calculation is an error unless another part rejects the row", ()
       ["on x.k = y.b * 10 where y.k < 7", false],
     ] as const) {
       const text = `select count(*) from ${from} ${condition}`;
-      assert.equal(isRefused(text), due, text);
+      assert.equal(isRefused(text), expected, text);
     }
   }
 });
