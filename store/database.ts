@@ -69,8 +69,8 @@ export class Database {
   }
 
   /**
-   * Searches for keys that have expired, which makes counting them fast. @param most approximate number of keys to
-   * check in each database
+   * Searches for keys that have expired, which makes counting them fast.
+   * @param most approximate number of keys to check in each database
    */
   lookForExpired(at: number, most: number): void {
     for (const keyspace of this.#keyspaces) keyspace.lookForExpired(at, most);
@@ -109,8 +109,8 @@ export class Database {
   }
 
   /**
-   * Runs commands as `executeMulti` does, after the caller has resolved them for these arguments. @param table the
-   * table in which they were resolved
+   * Runs commands as `executeMulti` does, after the caller has resolved them for these arguments.
+   * @param table the table in which they were resolved
    */
   runMulti(
     resolved: readonly Command[],
@@ -142,8 +142,9 @@ export class Database {
   }
 
   /**
-   * Runs units that are not recorded yet. @param stepsMax for all units together @throws TooMuch if a command exceeds
-   * it; that command has changed nothing
+   * Runs units that are not recorded yet.
+   * @param stepsMax for all units together
+   * @throws TooMuch if a command exceeds it; that command has changed nothing
    */
   admitting<Result>(stepsMax: number, run: () => Result): Result {
     return this.#effort.admitting(stepsMax, run);
@@ -235,8 +236,8 @@ export class Database {
   }
 
   /**
-   * Runs a command as `execute` does, after the caller has resolved it for these arguments. @param table the table in
-   * which it was resolved; null: that of the newest state
+   * Runs a command as `execute` does, after the caller has resolved it for these arguments.
+   * @param table the table in which it was resolved; null: that of the newest state
    */
   run(
     command: Command,
@@ -252,8 +253,8 @@ export class Database {
   }
 
   /**
-   * Applies a command and counts its steps; undoes it if it exceeds a budget. @throws TooMuch if the unit is not
-   * recorded yet
+   * Applies a command and counts its steps; undoes it if it exceeds a budget.
+   * @throws TooMuch if the unit is not recorded yet
    */
   #applyBounded(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[]): Reply {
     const before = records.length;

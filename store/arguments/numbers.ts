@@ -13,8 +13,8 @@ const DIGIT_0 = 0x30;
 const SAFE_DIGITS = 15;
 
 /**
- * Parses a 64-bit integer in canonical decimal form. @returns a number if that is exact, otherwise a bigint; undefined:
- * not an integer
+ * Parses a 64-bit integer in canonical decimal form.
+ * @returns a number if that is exact, otherwise a bigint; undefined: not an integer
  */
 export function parseInteger(bytes: ByteString): number | bigint | undefined {
   if (bytes.length <= SAFE_DIGITS) return parseShort(bytes);
@@ -64,8 +64,8 @@ export function integerArgument(bytes: ByteString): number | bigint {
 }
 
 /**
- * Parses a 64-bit integer that is an index, a count or a time, for which rounding above 2⁵³ does not matter. @throws
- * CommandFailure
+ * Parses a 64-bit integer that is an index, a count or a time, for which rounding above 2⁵³ does not matter.
+ * @throws CommandFailure
  */
 export function indexArgument(bytes: ByteString): number {
   return Number(integerArgument(bytes));

@@ -79,8 +79,8 @@ export function matcherOf(pattern: ByteString, { effort }: Counting): (name: Byt
 }
 
 /**
- * Counts the elements that a page visits, in a collection of `size` elements. @param isSmall whether a page contains
- * all elements, regardless of COUNT
+ * Counts the elements that a page visits, in a collection of `size` elements.
+ * @param isSmall whether a page contains all elements, regardless of COUNT
  */
 export function countPage(
   { effort }: Counting,

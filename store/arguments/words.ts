@@ -30,8 +30,8 @@ export function wordsFrom(string: ByteString, start: number, bytes: number): Int
 export const wordsIn = (bytes: number): number => Math.ceil(bytes / WORD_BYTES);
 
 /**
- * Returns a new buffer for a string, and the same memory as words, filled with zeros. @param bytes the string's length;
- * the buffer may be slightly longer
+ * Returns a new buffer for a string, and the same memory as words, filled with zeros.
+ * @param bytes the string's length; the buffer may be slightly longer
  */
 export function newWords(bytes: number): { readonly buffer: Buffer; readonly words: Int32Array } {
   const memory = new ArrayBuffer(wordsIn(bytes) * WORD_BYTES);

@@ -72,7 +72,8 @@ function restore(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
 }
 
 /**
- * Parses the options of RESTORE. IDLETIME and FREQ have no effect, because neither is stored. @throws CommandFailure
+ * Parses the options of RESTORE. IDLETIME and FREQ have no effect, because neither is stored.
+ * @throws CommandFailure
  */
 function restoreOptions(argv: readonly ByteString[]): RestoreOptions {
   let replace = false;

@@ -41,8 +41,8 @@ export function countOperation(
 }
 
 /**
- * Returns members in the order of the smallest set, or of the first of several smallest ones. @param limit maximum
- * number of members
+ * Returns members in the order of the smallest set, or of the first of several smallest ones.
+ * @param limit maximum number of members
  */
 export function intersection(operands: readonly Operand[], limit = Number.POSITIVE_INFINITY): ByteString[] {
   const sets = operands.filter((operand) => operand !== undefined);
@@ -74,8 +74,8 @@ export function difference([first, ...others]: readonly Operand[]): ByteString[]
 }
 
 /**
- * Stores a set of these members in a key and replaces any previous value; without members the key is removed. @returns
- * the number of members
+ * Stores a set of these members in a key and replaces any previous value; without members the key is removed.
+ * @returns the number of members
  */
 export function storeSet(data: Data, key: ByteString, members: readonly ByteString[]): Reply {
   if (members.length === 0) {

@@ -238,8 +238,8 @@ function compareTexts(one: ByteString | undefined, other: ByteString | undefined
 }
 
 /**
- * Returns a number as C's `strtod` reads it: ignores leading spaces and anything after a NUL byte. @throws
- * CommandFailure
+ * Returns a number as C's `strtod` reads it: ignores leading spaces and anything after a NUL byte.
+ * @throws CommandFailure
  */
 function score(bytes: ByteString | undefined): number {
   const text = cText(bytes ?? "");

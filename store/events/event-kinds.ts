@@ -46,8 +46,8 @@ export function stored(kind: EventClass, name: string, keyOf = first): EventRule
 }
 
 /**
- * Returns the same rule for commands in which an option among the arguments names the key. @param words the options;
- * the last one counts
+ * Returns the same rule for commands in which an option among the arguments names the key.
+ * @param words the options; the last one counts
  */
 export function storedBehind(kind: EventClass, name: string, words: RegExp, from: number): EventRule {
   return (doing) => {

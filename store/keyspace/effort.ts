@@ -159,7 +159,8 @@ export class Effort {
   }
 
   /**
-   * Counts elements that the command is about to read into its reply, in addition to the reply's items. @throws TooMuch
+   * Counts elements that the command is about to read into its reply, in addition to the reply's items.
+   * @throws TooMuch
    */
   answer(elements: number): void {
     this.work(elements * ANSWERED_ELEMENT_STEPS);

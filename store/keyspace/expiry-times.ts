@@ -57,7 +57,8 @@ export class ExpiryTimes {
   }
 
   /**
-   * Returns the keys that have expired since the last call; the first call returns none. @param at as in `dueBefore`
+   * Returns the keys that have expired since the last call; the first call returns none.
+   * @param at as in `dueBefore`
    */
   takeFresh(at: number): readonly ByteString[] {
     const isFirst = this.#fresh === null;
@@ -74,8 +75,8 @@ export class ExpiryTimes {
   }
 
   /**
-   * Does part of the work of the next `dueBefore`. @param most maximum number of keys, not counting more keys with the
-   * same time as the last
+   * Does part of the work of the next `dueBefore`.
+   * @param most maximum number of keys, not counting more keys with the same time as the last
    */
   advance(at: number, most: number): void {
     if (at <= this.#at) return;

@@ -57,8 +57,9 @@ export class PatternProgram {
   }
 
   /**
-   * Follows the steps that consume no character. @param waiting receives the steps that consume one @returns whether
-   * the end of the program is reached
+   * Follows the steps that consume no character.
+   * @param waiting receives the steps that consume one
+   * @returns whether the end of the program is reached
    */
   #follow(open: number[], waiting: number[], before: number, next: number): boolean {
     for (let at = open.pop(); at !== undefined; at = open.pop()) {

@@ -14,7 +14,8 @@ export function allOf<Path, Test>(parts: readonly Condition<Path, Test>[]): Cond
 }
 
 /**
- * Returns a function that evaluates a condition, its parts in order. @param reach evaluates the test of a single member
+ * Returns a function that evaluates a condition, its parts in order.
+ * @param reach evaluates the test of a single member
  */
 export function predicateOf<Path, Test, Subject>(
   condition: Condition<Path, Test>,

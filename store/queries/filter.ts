@@ -33,8 +33,9 @@ export interface FilterAlgebra<Value, Path, Test> {
   unknownClause(name: string): Error;
 
   /**
-   * Returns the members of a filter. @param clause the clause of which the filter is the operand; "": none @throws
-   * CommandFailure
+   * Returns the members of a filter.
+   * @param clause the clause of which the filter is the operand; "": none
+   * @throws CommandFailure
    */
   fieldsOf(filter: Value, clause: string): readonly (readonly [string, Value])[];
   /** Returns the filters that $and, $or or $nor combines. @throws CommandFailure */
@@ -69,8 +70,8 @@ export interface FilterAlgebra<Value, Path, Test> {
   /** Returns the conjunction of a member's operators. */
   joined(path: Path, parts: readonly Condition<Path, Test>[]): Condition<Path, Test>;
   /**
-   * Compiles an operator that only this algebra has; null: it is not a condition itself. @throws CommandFailure if the
-   * operator does not exist
+   * Compiles an operator that only this algebra has; null: it is not a condition itself.
+   * @throws CommandFailure if the operator does not exist
    */
   operator(
     call: OperatorCall<Value, Path>,
@@ -90,8 +91,9 @@ export class FilterCompiler<Value, Path, Test> {
   }
 
   /**
-   * Compiles a complete filter. @param clause the clause of which the filter is the operand; "": none @throws
-   * CommandFailure
+   * Compiles a complete filter.
+   * @param clause the clause of which the filter is the operand; "": none
+   * @throws CommandFailure
    */
   filter(filter: Value, clause = ""): Condition<Path, Test> {
     const fields = this.#algebra.fieldsOf(filter, clause);

@@ -12,7 +12,9 @@ export interface Change<Value> {
    */
   readonly makes: boolean;
   /**
-   * @param old undefined: the member does not exist @returns undefined: the member is removed @throws CommandFailure
+   * @param old undefined: the member does not exist
+   * @returns undefined: the member is removed
+   * @throws CommandFailure
    */
   become(old: Value | undefined): Value | undefined;
 }
@@ -49,8 +51,8 @@ export interface UpdateAlgebra<Value, Path, Own = never> {
   /** Compiles $push. @throws CommandFailure */
   append(call: UpdateCall<Value, Path>): (list: readonly Value[]) => Value & readonly Value[];
   /**
-   * Compiles $pull, which retains the elements that neither equal the value nor meet the operators. @throws
-   * CommandFailure
+   * Compiles $pull, which retains the elements that neither equal the value nor meet the operators.
+   * @throws CommandFailure
    */
   pull(call: UpdateCall<Value, Path>): (list: readonly Value[]) => Value & readonly Value[];
   /** @throws CommandFailure if the value is not a list */

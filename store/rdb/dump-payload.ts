@@ -37,8 +37,8 @@ export function sealed(writer: RdbWriter): ByteString {
 }
 
 /**
- * Returns the bytes before the version and the checksum. @throws CommandFailure if the payload is damaged or its
- * version too new
+ * Returns the bytes before the version and the checksum.
+ * @throws CommandFailure if the payload is damaged or its version too new
  */
 export function unsealed(payload: ByteString): Buffer {
   const bytes = Buffer.from(payload, "latin1");

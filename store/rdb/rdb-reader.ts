@@ -51,8 +51,8 @@ export class RdbReader {
   }
 
   /**
-   * Reads a length, or a number that is not the length of anything. @throws MalformedRdb if it belongs to an encoded
-   * string or is above 2⁵³
+   * Reads a length, or a number that is not the length of anything.
+   * @throws MalformedRdb if it belongs to an encoded string or is above 2⁵³
    */
   readLength(): number {
     const first = this.readByte();
@@ -73,8 +73,8 @@ export class RdbReader {
   }
 
   /**
-   * Reads the bytes of several elements, possibly as a view, which the caller must not change. @throws the error of
-   * `expand`
+   * Reads the bytes of several elements, possibly as a view, which the caller must not change.
+   * @throws the error of `expand`
    */
   readBytes(): Buffer {
     return this.#readBytes(true);

@@ -98,7 +98,8 @@ export class RdbWriter {
   }
 
   /**
-   * Makes room for more bytes, possibly in a new buffer. @returns the offset at which to write them
+   * Makes room for more bytes, possibly in a new buffer.
+   * @returns the offset at which to write them
    * @throws CommandFailure if the result would exceed the maximum length of a string
    */
   #grow(bytes: number): number {

@@ -58,8 +58,8 @@ const WRITERS: Readonly<Record<ReturnType<typeof typeName>, ValueWriter>> = {
 };
 
 /**
- * Writes a value, preceded by its type. @throws CommandFailure for a document, a table or a collection, which Redis
- * does not know
+ * Writes a value, preceded by its type.
+ * @throws CommandFailure for a document, a table or a collection, which Redis does not know
  */
 export function writeValue(writer: RdbWriter, value: Value): void {
   const form = WRITERS[typeName(value)];

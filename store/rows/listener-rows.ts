@@ -46,8 +46,8 @@ export function helpLines(name: string, subcommands: readonly Command[]): readon
 }
 
 /**
- * Returns a command that consists of subcommands, and its HELP, which lists them from their rows. @param helpGroup the
- * family of HELP, if it is not that of the subcommands
+ * Returns a command that consists of subcommands, and its HELP, which lists them from their rows.
+ * @param helpGroup the family of HELP, if it is not that of the subcommands
  */
 export function container(
   name: string,

@@ -43,7 +43,9 @@ export function tokensOf(statement: ByteString, form: Form): Token {
 /**
  * Returns the tokens of a word without its beginning, as if a space followed the beginning; they are linked to the
  * existing next tokens.
- * @param length length of the beginning @returns the first token @throws SqlMistake
+ * @param length length of the beginning
+ * @returns the first token
+ * @throws SqlMistake
  */
 export function restOfWord(statement: ByteString, word: Token, length: number): Token {
   const first = tokenFrom(statement, word.at + length, "recorded");

@@ -129,7 +129,8 @@ export class Sketch {
   }
 
   /**
-   * Returns the approximate number of different elements: the cached estimate, if there is one. @throws CorruptSketch
+   * Returns the approximate number of different elements: the cached estimate, if there is one.
+   * @throws CorruptSketch
    */
   estimate(): bigint {
     const cached = this.#buffer.readBigUInt64LE(CACHE_AT);

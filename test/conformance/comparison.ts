@@ -46,8 +46,8 @@ export const unordered = (size = 1): Incomparable => ({
 });
 
 /**
- * Compares times, which may differ by the time between the two executions. @param unit length of the unit in
- * milliseconds
+ * Compares times, which may differ by the time between the two executions.
+ * @param unit length of the unit in milliseconds
  */
 export const nearly = (unit: number): Incomparable => ({
   reason: "redis-server has its own clock",

@@ -23,8 +23,8 @@ export function bitOffset(bytes: ByteString, width?: number): number {
 }
 
 /**
- * Returns the length in bytes of a string that contains a bit index. @throws CommandFailure if no string can be that
- * long
+ * Returns the length in bytes of a string that contains a bit index.
+ * @throws CommandFailure if no string can be that long
  */
 export function bytesUpTo(index: number): number {
   const length = Math.floor(index / 8) + 1;

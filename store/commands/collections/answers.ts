@@ -15,8 +15,9 @@ import { writeExtendedJson } from "../../values/collections/extended-json.js";
 const ANSWER_DEPTH = DEPTH_MAX + 8;
 
 /**
- * @param request an argument, whose form the reply has @param most maximum number of bytes @throws CommandFailure if the
- * reply is longer
+ * @param request an argument, whose form the reply has
+ * @param most maximum number of bytes
+ * @throws CommandFailure if the reply is longer
  */
 export function answered(
   document: BsonDocument,

@@ -102,8 +102,8 @@ export function statementOf(
 }
 
 /**
- * Returns the target of a statement: without `dialect: 2` a statement keeps its original meaning. @throws
- * CommandFailure
+ * Returns the target of a statement: without `dialect: 2` a statement keeps its original meaning.
+ * @throws CommandFailure
  */
 export function targetFor(target: Target, statement: BsonDocument): Target {
   const dialect = statement.get("dialect");
@@ -302,8 +302,8 @@ export function documentsAt({ readings }: Target, collection: Collection): Docum
 }
 
 /**
- * Changes all the documents, or none. @param see receives the last one's new bytes before anything changes, and may
- * reject them
+ * Changes all the documents, or none.
+ * @param see receives the last one's new bytes before anything changes, and may reject them
  */
 export function changedBy(
   target: Target,

@@ -67,8 +67,8 @@ export function valueOfEntry(text: ByteString): JsonValue {
 }
 
 /**
- * Returns the names of a document's first entry, which all entries share; undefined: the document is empty. @throws
- * CommandFailure if the entry has no members
+ * Returns the names of a document's first entry, which all entries share; undefined: the document is empty.
+ * @throws CommandFailure if the entry has no members
  */
 export function namesOf(
   first: readonly [key: ByteString, text: ByteString] | undefined,

@@ -19,8 +19,8 @@ import { checkDepth } from "../../queries/json/update.js";
 import { documentToChange, jsonArgument, notMembers, textOfEntry, valueOfEntry } from "./document-entries.js";
 
 /**
- * `DOC.MEMBER ADD document name value`: entries that have the member keep their values. @returns the number of entries
- * to which it was added
+ * `DOC.MEMBER ADD document name value`: entries that have the member keep their values.
+ * @returns the number of entries to which it was added
  */
 export function addMember(data: Data, argv: readonly ByteString[]): Reply {
   const name = nameArgument(argv[3]!);
@@ -47,8 +47,8 @@ const REWRITTEN_STEPS = 60;
 const REWRITTEN_BYTES_A_STEP = 8;
 
 /**
- * @param change returns null if the entry does not change @returns the number of changed entries: all that should
- * change, or none
+ * @param change returns null if the entry does not change
+ * @returns the number of changed entries: all that should change, or none
  */
 function rewrite(
   data: Data,

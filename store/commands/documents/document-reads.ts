@@ -80,8 +80,8 @@ export function get(data: Data, argv: readonly ByteString[], { at }: Unit): Repl
 const READ_STEPS = 12;
 
 /**
- * Counts the entries that a read is about to check; with an index only those that the index finds. @param selection
- * null: all entries
+ * Counts the entries that a read is about to check; with an index only those that the index finds.
+ * @param selection null: all entries
  * @throws TooMuch
  */
 function countScan({ effort }: Data, document: Document, selection: Selection | null): void {

@@ -119,8 +119,8 @@ function positionNamed(
 }
 
 /**
- * Returns the cell that a column stores for a value. @param isBound whether the value was bound to a `?`, so it is
- * always a text
+ * Returns the cell that a column stores for a value.
+ * @param isBound whether the value was bound to a `?`, so it is always a text
  */
 function cellOf(
   value: Scalar,

@@ -60,8 +60,8 @@ export function spend(evaluation: Evaluation, rows: number): void {
 }
 
 /**
- * Counts rows only for the unit: the statement's own limit must stay as it was when statements were recorded. @throws
- * TooMuch
+ * Counts rows only for the unit: the statement's own limit must stay as it was when statements were recorded.
+ * @throws TooMuch
  */
 export function lookAt({ data }: Evaluation, rows: number): void {
   data.effort.work(rows * STEPS_A_ROW);

@@ -52,8 +52,8 @@ function groupKeys(groupBy: readonly Expression[], fields: readonly Field[], eva
 }
 
 /**
- * Returns the expression of the field that an integer refers to; undefined: the expression is not an integer. @throws
- * CommandFailure
+ * Returns the expression of the field that an integer refers to; undefined: the expression is not an integer.
+ * @throws CommandFailure
  */
 export function fieldNumbered(
   key: Expression,

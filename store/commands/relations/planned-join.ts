@@ -168,8 +168,8 @@ class StagedJoin {
   }
 
   /**
-   * Joins the rows of one side with their partners on the other side, which its index finds. @param side the side with
-   * the index
+   * Joins the rows of one side with their partners on the other side, which its index finds.
+   * @param side the side with the index
    */
   *#byIndex(side: "left" | "right", equal: EqualKeys): Generator<void, void> {
     const isLeft = side === "left";

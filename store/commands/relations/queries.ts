@@ -55,7 +55,8 @@ export function answered(query: Query, evaluation: Evaluation, depth = 0): Relat
 
 /**
  * Returns the result of a query on the current tables; rows are found in steps.
- * @param depth number of views around the query @throws CommandFailure
+ * @param depth number of views around the query
+ * @throws CommandFailure
  */
 export function answering(query: Query, evaluation: Evaluation, depth = 0): Generator<void, Relation> {
   findSources(query, evaluation);

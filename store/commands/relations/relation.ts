@@ -104,7 +104,8 @@ export function positionOf(
 }
 
 /**
- * Returns the indexes of the columns of `t.*`, with null those of `*`. @throws CommandFailure if no table has that name
+ * Returns the indexes of the columns of `t.*`, with null those of `*`.
+ * @throws CommandFailure if no table has that name
  */
 export function columnsOfOrigin(
   origin: ByteString | null,

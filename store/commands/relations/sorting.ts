@@ -13,7 +13,8 @@ const ALL: readonly SelectField[] = [{ value: { kind: "all", origin: null }, ali
 
 /**
  * Returns the fields, in which `*` and `t.*` are replaced by a field for each column. Names of columns may not be
- * unique, so the scope identifies each of these columns by its index. @throws CommandFailure if there are too many
+ * unique, so the scope identifies each of these columns by its index.
+ * @throws CommandFailure if there are too many
  */
 export function allFields(
   selected: readonly SelectField[] | null,

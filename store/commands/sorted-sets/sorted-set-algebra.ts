@@ -93,7 +93,8 @@ const LOOKUP_IN_SET_STEPS = 5;
 const ANSWERED_STEPS = 20;
 
 /**
- * Counts the members that are about to be read and looked up. @param more additional steps for each member that is read
+ * Counts the members that are about to be read and looked up.
+ * @param more additional steps for each member that is read
  * @throws TooMuch
  */
 function countOperation({ effort }: Data, name: Name, operands: readonly Operand[], more = 0): void {

@@ -31,8 +31,8 @@ export type Bounds = (zset: SortedSet, view: View, data: Data) => Span;
 const EMPTY: Span = { from: 0, to: 0 };
 
 /**
- * Parses the first and the last index; negative ones count from the end. The offset does not apply. @throws
- * CommandFailure
+ * Parses the first and the last index; negative ones count from the end. The offset does not apply.
+ * @throws CommandFailure
  */
 export function rankBounds(firstBytes: ByteString, lastBytes: ByteString): Bounds {
   const first = indexArgument(firstBytes);

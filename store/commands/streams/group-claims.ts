@@ -27,8 +27,9 @@ const ANSWERED_STEPS = 50;
 const LOOKED_AT_STEPS = 50;
 
 /**
- * Counts an entry that is about to be assigned to another consumer, and its reply. @param entry undefined: the entry
- * was deleted @throws TooMuch
+ * Counts an entry that is about to be assigned to another consumer, and its reply.
+ * @param entry undefined: the entry was deleted
+ * @throws TooMuch
  */
 export function countHandedOut({ effort }: Data, entry: StreamEntry | undefined): void {
   effort.produce(SORTED_MEMBER_STEPS);

@@ -47,8 +47,8 @@ const PARTS_MAX = 10_000;
 export const PARTS_A_UNIT = 16;
 
 /**
- * Compiles an expression and counts the work of its evaluation. @throws CommandFailure if an operator or a variable
- * does not exist
+ * Compiles an expression and counts the work of its evaluation.
+ * @throws CommandFailure if an operator or a variable does not exist
  */
 export function expressionOf(value: Bson, scope: Scope): Expression {
   const parts = partsOf(value);

@@ -135,8 +135,9 @@ export function spend(work: Work, units: number): void {
 }
 
 /**
- * Reads a stored document and counts the work. @param only names of the required fields; null: all fields @throws
- * CommandFailure if the command exceeds its limit
+ * Reads a stored document and counts the work.
+ * @param only names of the required fields; null: all fields
+ * @throws CommandFailure if the command exceeds its limit
  */
 export function readCounted(
   bytes: ByteString,

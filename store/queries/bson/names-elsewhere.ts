@@ -75,8 +75,8 @@ export function missing(name: ByteString): MongoFailure {
 }
 
 /**
- * Returns the error for a name that is not supported here. @param slip MongoDB's error for a name that MongoDB does not
- * know either
+ * Returns the error for a name that is not supported here.
+ * @param slip MongoDB's error for a name that MongoDB does not know either
  */
 export function unknownName(kind: keyof typeof KINDS, name: ByteString, slip: MongoFailure): MongoFailure {
   return KINDS[kind].has(name) ? missing(name) : slip;

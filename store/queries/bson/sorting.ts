@@ -21,8 +21,9 @@ const SORTED_STEPS = 20;
 export interface Sorting {
   readonly roots: ReadonlySet<ByteString>;
   /**
-   * Sorts in steps. @param documentOf returns the document with an item's fields @returns a new array; equal items keep
-   * their order
+   * Sorts in steps.
+   * @param documentOf returns the document with an item's fields
+   * @returns a new array; equal items keep their order
    */
   sorted<T>(items: readonly T[], documentOf: (item: T) => BsonDocument): Generator<void, readonly T[]>;
 }

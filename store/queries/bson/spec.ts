@@ -8,8 +8,8 @@ import { readExtendedJson } from "../../values/collections/extended-json.js";
 import { badValue, guarded, MongoFailure, mismatch } from "./mongo-failure.js";
 
 /**
- * Parses a document in an argument: BSON, or Extended JSON, which is recognized by its first bytes. @throws
- * CommandFailure
+ * Parses a document in an argument: BSON, or Extended JSON, which is recognized by its first bytes.
+ * @throws CommandFailure
  */
 export function documentOf(argument: ByteString): BsonDocument {
   return guarded(() => (isJson(argument) ? readExtendedJson(argument) : readBson(argument)));

@@ -52,8 +52,8 @@ export function renameAt(document: BsonDocument, from: FieldPath, to: FieldPath,
 }
 
 /**
- * Sets the value at a path and creates missing documents along it. @throws CommandFailure if another value blocks the
- * path
+ * Sets the value at a path and creates missing documents along it.
+ * @throws CommandFailure if another value blocks the path
  */
 export function putAt(document: BsonDocument, path: FieldPath, value: Bson, work: Work): void {
   let inside: Bson = document;

@@ -22,7 +22,8 @@ export type Update = (document: BsonDocument) => BsonDocument;
 const PLACES_MAX = 10_000;
 
 /**
- * Whether an update replaces the document instead of changing parts of it. @throws CommandFailure if it does neither
+ * Whether an update replaces the document instead of changing parts of it.
+ * @throws CommandFailure if it does neither
  */
 export function isReplacement(update: Bson | undefined, { operators }: Scope): boolean {
   if (isArray(update) && operators !== null) return false;
@@ -127,7 +128,8 @@ function checkConflicts(changes: readonly BsonChange[]): void {
 }
 
 /**
- * Returns the document to insert if none matches the filter: the fields that must equal a value. @throws CommandFailure
+ * Returns the document to insert if none matches the filter: the fields that must equal a value.
+ * @throws CommandFailure
  */
 export function documentOfQuery(query: BsonDocument, work: Work): BsonDocument {
   const document: BsonDocument = new Map();

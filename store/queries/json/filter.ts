@@ -74,8 +74,8 @@ export const testOf = (condition: JsonCondition): Predicate<ByteString> =>
   });
 
 /**
- * Returns a test for the list elements to remove: those that meet the operators, or equal the value. @throws
- * CommandFailure
+ * Returns a test for the list elements to remove: those that meet the operators, or equal the value.
+ * @throws CommandFailure
  */
 export function elementTest(operand: JsonValue): Predicate<JsonValue> {
   const compiler = new FilterCompiler(jsonFilters);

@@ -62,8 +62,9 @@ export function changed(
 }
 
 /**
- * Checks that an entry containing a value could be read again. @param names number of names in the value's path @throws
- * CommandFailure
+ * Checks that an entry containing a value could be read again.
+ * @param names number of names in the value's path
+ * @throws CommandFailure
  */
 export function checkDepth(value: JsonValue, names: number, path: string): void {
   if (names + depthOf(value) > DEPTH_MAX)

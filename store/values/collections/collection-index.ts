@@ -142,8 +142,8 @@ export class CollectionIndex {
   }
 
   /**
-   * Adds the next documents to the sorted order, as many as one step permits; later changes keep it up to date. @param
-   * documents those after `orderedTo`
+   * Adds the next documents to the sorted order, as many as one step permits; later changes keep it up to date.
+   * @param documents those after `orderedTo`
    */
   orderSome(documents: Iterable<readonly [number: number, bytes: ByteString]>): void {
     let keys = 0;

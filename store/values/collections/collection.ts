@@ -108,8 +108,8 @@ export class Collection {
   }
 
   /**
-   * Continues the sorted order of an index by one step. @returns whether documents remain; false also if the collection
-   * has discarded the index
+   * Continues the sorted order of an index by one step.
+   * @returns whether documents remain; false also if the collection has discarded the index
    */
   orderSome(index: CollectionIndex): boolean {
     if (index.isOrdered || this.#indexes.get(index.spec.name) !== index) return false;

@@ -226,8 +226,8 @@ export class Document {
   }
 
   /**
-   * Yields the entries whose text passes, in order. The document must not change meanwhile. @param alike a value that
-   * all these entries have
+   * Yields the entries whose text passes, in order. The document must not change meanwhile.
+   * @param alike a value that all these entries have
    */
   *entries(passes?: (text: ByteString) => boolean, alike?: Alike): Generator<DocumentEntry> {
     const next = this.#columns.finder(alike, this.#texts);
@@ -238,8 +238,8 @@ export class Document {
   }
 
   /**
-   * Returns the current entries that may have a value; later changes do not affect the result. @param alike undefined:
-   * any value matches
+   * Returns the current entries that may have a value; later changes do not affect the result.
+   * @param alike undefined: any value matches
    */
   select(alike?: Alike): Entries {
     const ids = this.#keyed?.keys ?? null;

@@ -89,8 +89,8 @@ export class ConsumerGroup {
   }
 
   /**
-   * Sets the delivery of an entry; undefined: the entry is no longer pending. @returns the previous delivery; setting
-   * it again is the inverse
+   * Sets the delivery of an entry; undefined: the entry is no longer pending.
+   * @returns the previous delivery; setting it again is the inverse
    */
   setPending(id: StreamId, pending: Pending | undefined): Pending | undefined {
     const old = pending === undefined ? this.pending.delete(id) : this.pending.set(id, pending);

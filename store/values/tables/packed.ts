@@ -44,7 +44,8 @@ export function unpacked(
 }
 
 /**
- * Returns the offset of an element, including its length byte. @param at where to start: the beginning of an element
+ * Returns the offset of an element, including its length byte.
+ * @param at where to start: the beginning of an element
  */
 export function offsetOf(pack: ByteString, elements: number, at = 0): number {
   for (let remaining = elements; remaining > 0; remaining--) at += 1 + pack.charCodeAt(at);
@@ -102,8 +103,8 @@ export function removePackedItem(pack: ByteString, index: number, last: number, 
 }
 
 /**
- * Restores an item at its index and moves the one that had replaced it back to the end. @param size number of items
- * without it
+ * Restores an item at its index and moves the one that had replaced it back to the end.
+ * @param size number of items without it
  */
 export function restorePackedItem(
   pack: ByteString,

@@ -44,7 +44,8 @@ export class Segment {
   }
 
   /**
-   * Returns the first cell with this hash, or -1. @param from the hash itself, or the cell after the previous result
+   * Returns the first cell with this hash, or -1.
+   * @param from the hash itself, or the cell after the previous result
    */
   seek(hash: number, from: number): number {
     const { cells, mask } = this;

@@ -131,8 +131,8 @@ function decimalRemainder(a: DecimalValue, b: DecimalValue): Decimal {
 }
 
 /**
- * @param place position of the last digit to retain, counted after the point @param isNearest false: the remaining
- * digits are truncated
+ * @param place position of the last digit to retain, counted after the point
+ * @param isNearest false: the remaining digits are truncated
  */
 function roundedTo(value: BsonNumber, place: number, isNearest: boolean): BsonNumber {
   const parts = exactParts(value);
