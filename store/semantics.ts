@@ -28,7 +28,7 @@ export const EXTENDED_QUERY_SEMANTICS = 3;
 export const BOUNDED_SEMANTICS = 2;
 
 export class Semantics {
-  /** Ascending, without gaps. */
+  /** The numbers of the versions, ascending, without gaps. */
   readonly numbers: readonly number[];
   /** The tables, in the order of their numbers. */
   readonly tables: readonly CommandIndex[];

@@ -15,13 +15,13 @@ import { none } from "../rows/key-spec.js";
 /** The arguments of KEY ADD and CLUSTER ADD. */
 export interface KeyRequest {
   readonly role: Exclude<Role, "root">;
-  /** PEM, or the base64 of the DER. */
+  /** The public key as PEM, or the base64 of its DER. */
   readonly text: ByteString;
   readonly label: ByteString;
   readonly notBefore: number | null;
   readonly notAfter: number | null;
   readonly rate: number;
-  /** null: the rules of a genesis key with this role. */
+  /** The key's rules; null: the rules of a genesis key with this role. */
   readonly rules: readonly ByteString[] | null;
 }
 

@@ -52,7 +52,7 @@ interface SortRequest {
   readonly descending: boolean;
   readonly alpha: boolean;
   readonly start: number;
-  /** Negative: all elements. */
+  /** The number of elements to return; negative: all elements. */
   readonly count: number;
   readonly destination: ByteString | null;
 }

@@ -43,9 +43,9 @@ const memberSteps = (value: Value): number =>
 
 export class Data {
   readonly #keyspaces: Keyspace[];
-  /** null: the encodings of modified strings are not tracked. */
+  /** The encodings of modified strings; null: they are not tracked. */
   readonly forms: StringForms | null;
-  /** null: the use of keys is not tracked. */
+  /** The use of keys; null: it is not tracked. */
   readonly usage: Usage | null;
   readonly lookups = new Lookups();
   /** Counts the elements that the command produces and reads. */

@@ -22,7 +22,7 @@ type Part =
 /** @throws PatternFault with the position of the error */
 export function compilePattern(pattern: string): PatternProgram {
   if (pattern.length > PATTERN_CHARS_MAX)
-    throw new PatternFault(`a pattern has ${PATTERN_CHARS_MAX} characters at most`);
+    throw new PatternFault(`a pattern has at most ${PATTERN_CHARS_MAX} characters`);
   const steps: Step[] = [];
   emit(new Reader(pattern).whole(), steps);
   add(steps, { kind: "found" });

@@ -17,7 +17,7 @@ export type Rule = { readonly text: ByteString } & (
   | { readonly kind: "pattern"; readonly pattern: KeyPattern }
   | { readonly kind: "all-keys" }
   | { readonly kind: "reset-keys" }
-  /** null: all channels. */
+  /** A rule for channels; `pattern` null: all channels. */
   | { readonly kind: "channel"; readonly pattern: ByteString | null }
   | { readonly kind: "reset-channels" }
   | { readonly kind: "selector"; readonly rules: readonly Rule[] }

@@ -38,7 +38,7 @@ export interface KeyRecord {
   readonly addedAt: number | null;
   /** The key that added it; null: a genesis key. */
   readonly addedBy: ByteString | null;
-  /** Starts with 1; each change adds 1. */
+  /** The version of the record, which starts with 1 and increases by 1 with each change. */
   readonly version: number;
 }
 

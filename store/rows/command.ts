@@ -65,7 +65,7 @@ export interface Row extends CommandDescription {
 }
 
 export interface Command extends Row {
-  /** Upper case; a subcommand is `CONTAINER|NAME`. */
+  /** The command's name in upper case; a subcommand is `CONTAINER|NAME`. */
   readonly name: string;
   /** The family's name, which is also its ACL category (except for the family `server`). */
   readonly group: string;

@@ -49,7 +49,7 @@ const flagsByName: ReadonlyMap<string, readonly string[]> = new Map(
 export type FoundKeys =
   | {
       readonly type: "range";
-      /** Relative to the first key; negative: relative to the end. */
+      /** The last key, relative to the first one; negative: relative to the end. */
       readonly lastkey: number;
       readonly keystep: number;
       /** Number of parts into which the arguments are divided, of which the first contains the keys; 0: no division. */

@@ -19,7 +19,7 @@ export interface Touch {
   readonly db: number | null;
   readonly key: ByteString | null;
   readonly access: Access;
-  /** Default: R for reading, W for writing. */
+  /** The required permission; default: R for reading, W for writing. */
   readonly needs?: Permission;
   /** Whether the permissions on the command's other keys suffice, because they cover this one. */
   readonly isCovered?: boolean;

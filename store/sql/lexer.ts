@@ -11,7 +11,7 @@ export interface Token {
   readonly lower: string;
   readonly at: number;
   readonly end: number;
-  /** null: the last token. */
+  /** The next token; null: this is the last one. */
   next: Token | null;
   /** Whether the other form reads this token, or the text before it, differently. */
   readonly isOfForm?: true;

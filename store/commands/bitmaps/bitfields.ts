@@ -15,7 +15,7 @@ type Overflow = (typeof OVERFLOWS)[number];
 
 interface FieldType {
   readonly signed: boolean;
-  /** 1 to 64, or to 63 for an unsigned field. */
+  /** The field's width: 1 to 64, or to 63 for an unsigned field. */
   readonly bits: number;
 }
 

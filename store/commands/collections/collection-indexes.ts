@@ -44,7 +44,7 @@ export function createIndexes(
     if (!isThere(spec, [ID_INDEX, ...specs])) specs.push(spec);
   }
   const [before, after] = [collection.specs.length + 1, specs.length + 1];
-  if (after > INDEXES_MAX) throw new MongoFailure(67, `a collection has ${INDEXES_MAX} indexes at most`);
+  if (after > INDEXES_MAX) throw new MongoFailure(67, `a collection has at most ${INDEXES_MAX} indexes`);
   for (const spec of specs.slice(before - 1)) checkDocuments(collection, spec, namespace);
   if (entry === undefined || after > before)
     data.collections.index(entry ?? data.getOrPut(Collection, namespace.key), specs);

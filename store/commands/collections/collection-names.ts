@@ -9,7 +9,7 @@ import { Collection } from "../../values/collections/collection.js";
 export const PREFIX = "mongo:";
 /** A character that no database name contains, so no database's keys have the prefix of another one's. */
 const SEPARATOR = ".";
-/** In bytes, as in MongoDB. */
+/** The maximum length of a database name in bytes, as in MongoDB. */
 const DATABASE_NAME_MAX = 63;
 const NAMESPACE_MAX = 255;
 

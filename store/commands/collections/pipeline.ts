@@ -41,7 +41,7 @@ type Make = (operand: Bson, target: Target) => Stage;
 /** `MDB.AGGREGATE db collection spec` */
 export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, request) {
   const pipeline = arrayAt(spec, "pipeline");
-  if (pipeline.length > STAGES_MAX) throw badValue(`a pipeline has ${STAGES_MAX} stages at most`);
+  if (pipeline.length > STAGES_MAX) throw badValue(`a pipeline has at most ${STAGES_MAX} stages`);
   // Indexes can help the first stage, if it selects documents.
   const first = stageAt(pipeline[0]);
   const isChoosing = first?.[0] === "$match" && isDocument(first[1]);

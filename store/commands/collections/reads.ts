@@ -83,7 +83,7 @@ export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
 
 interface Range {
   readonly skip: number;
-  /** 0: no limit. */
+  /** The maximum number of documents; 0: no limit. */
   readonly limit: number;
 }
 

@@ -19,7 +19,7 @@ export function createIndex(data: Data, argv: readonly ByteString[]): Reply {
   if (indexed.includes(field)) return ZERO;
   if (indexed.length >= INDEXES_MAX)
     throw custom(
-      `ERR A document has ${INDEXES_MAX} indexes at most: drop one that is not needed (DOC.INDEX LIST)`,
+      `ERR A document has at most ${INDEXES_MAX} indexes: drop one that is not needed (DOC.INDEX LIST)`,
     );
   data.documents.setIndexed(entry, [...indexed, field]);
   return ONE;

@@ -129,7 +129,7 @@ function sortKeys(value: JsonValue): readonly SortKey[] {
   if (typeof value === "string")
     throw custom(`${fault}: to sort ${echoed(bytesOfText(value.slice(1)))} falling it is an object, too`);
   if (!(value instanceof JsonObject) || value.names.length === 0) throw custom(fault);
-  if (value.names.length > SORT_MEMBERS_MAX) throw custom(`${fault} of ${SORT_MEMBERS_MAX} names at most`);
+  if (value.names.length > SORT_MEMBERS_MAX) throw custom(`${fault} of at most ${SORT_MEMBERS_MAX} names`);
   return value.names.map((name, at) => {
     const order = value.values[at];
     if (order !== "asc" && order !== "desc") throw custom(fault);
@@ -146,7 +146,7 @@ function sortKey(name: string, isFalling: boolean): SortKey {
 function fieldNames(value: JsonValue): readonly string[] {
   if (!isContainer(value) || value instanceof JsonObject || !value.every((name) => typeof name === "string"))
     throw custom('ERR FIELDS requires a list of names, as in ["name","age"]');
-  if (value.length > FIELDS_MAX) throw custom(`ERR FIELDS requires ${FIELDS_MAX} names at most`);
+  if (value.length > FIELDS_MAX) throw custom(`ERR FIELDS accepts at most ${FIELDS_MAX} names`);
   for (const name of value) checkPath(name as string);
   return value as readonly string[];
 }

@@ -148,7 +148,7 @@ interface Change {
   readonly document: Document;
   readonly key: ByteString;
   readonly newData: JsonContainer;
-  /** null: the data has no operators. */
+  /** The changes by operators; null: the data has no operators. */
   readonly changes: readonly JsonChange[] | null;
   /** The members that entries may have. */
   readonly names: readonly string[];

@@ -7,7 +7,7 @@
 import { arcSine, cosine, sine } from "../../arithmetic/trigonometry.js";
 import { type Area, areaOf, type Cell, cellAt, neighbour, type Place, placeOf, STEP_MAX } from "./geohash.js";
 
-/** In metres. */
+/** The radius of the earth in metres. */
 const EARTH_RADIUS = 6372797.560856;
 /** Half the equator on a Mercator map, in metres. */
 const MERCATOR_MAX = 20037726.37;

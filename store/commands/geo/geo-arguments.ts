@@ -6,7 +6,7 @@ import { doubleArgument } from "../../arguments/numbers.js";
 import type { Shape } from "./geo-area.js";
 import { isOnMap, type Place } from "./geohash.js";
 
-/** In metres. */
+/** The lengths of the units in metres. */
 const UNITS: Readonly<Record<string, number>> = { m: 1, km: 1000, ft: 0.3048, mi: 1609.34 };
 const DEGREE_DIGITS = 6;
 

@@ -5,7 +5,7 @@
  * Source: redis-server 7.0, test/conformance.
  */
 
-/** In degrees. */
+/** A place on earth, in degrees. */
 export interface Place {
   readonly longitude: number;
   readonly latitude: number;
@@ -18,7 +18,7 @@ export interface Cell {
   readonly north: number;
 }
 
-/** In degrees. */
+/** A range of longitudes or latitudes, in degrees. */
 interface Range {
   readonly min: number;
   readonly max: number;

@@ -33,7 +33,7 @@ function hasAggregate(expression: Expression): boolean {
 interface Aggregate {
   readonly name: AggregateName;
   readonly call: Call;
-  /** null: `*`. */
+  /** The aggregated expression; null: `*`. */
   readonly value: Compiled | null;
   readonly isDistinct: boolean;
 }

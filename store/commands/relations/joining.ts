@@ -83,7 +83,7 @@ function nameOf(left: Relation, right: Relation, kind: JoinKind, on: Expression 
 
 interface Pairs {
   readonly pairs: RelationRow[];
-  /** 1 at the index of each row that has a partner. */
+  /** Contains 1 at the index of each row that has a partner. */
   readonly isMatchedLeft: Uint8Array;
   readonly isMatchedRight: Uint8Array;
 }

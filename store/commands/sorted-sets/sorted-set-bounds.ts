@@ -85,7 +85,7 @@ function afterOffset(from: number, to: number, { reverse, offset }: View): Span 
 interface LexBound {
   readonly member: ByteString;
   readonly exclusive: boolean;
-  /** -1 before all members, 1 after all, 0 at `member`. */
+  /** The position of the bound: -1 before all members, 1 after all, 0 at `member`. */
   readonly side: -1 | 0 | 1;
 }
 

@@ -106,7 +106,7 @@ interface Fixed {
 
 interface Query extends View {
   readonly bounds: Bounds;
-  /** Negative: all. */
+  /** The maximum number of members; negative: all. */
   readonly limit: number;
   readonly withScores: boolean;
 }

@@ -15,11 +15,11 @@ export interface ClaimOptions {
   readonly force: boolean;
   /** Whether only ids are returned, and the claim does not count as a delivery. */
   readonly justId: boolean;
-  /** In milliseconds since 1970. */
+  /** The time of the delivery, in milliseconds since 1970. */
   readonly deliveredAt: number;
-  /** null: one more than before. */
+  /** The number of deliveries; null: one more than before. */
   readonly deliveries: number | null;
-  /** 0: not specified. */
+  /** The group's new last id; 0: not specified. */
   readonly lastId: StreamId;
 }
 

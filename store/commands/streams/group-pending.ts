@@ -26,12 +26,12 @@ export function xpending(data: Data, argv: readonly ByteString[], { at }: Unit):
 }
 
 interface PendingOptions {
-  /** In milliseconds. */
+  /** The minimum time since the last delivery, in milliseconds. */
   readonly minIdle: number;
   readonly start: StreamId;
   readonly end: StreamId;
   readonly count: number;
-  /** undefined: all consumers. */
+  /** The consumer whose entries are listed; undefined: all consumers. */
   readonly consumer: ByteString | undefined;
 }
 

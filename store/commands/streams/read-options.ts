@@ -5,7 +5,7 @@ import { indexArgument, parseInteger } from "../../arguments/numbers.js";
 import type { Access, Touch } from "../../rows/key-spec.js";
 
 export interface ReadOptions {
-  /** 0: all entries. */
+  /** The maximum number of entries of each stream; 0: all entries. */
   readonly count: number;
   readonly keys: readonly ByteString[];
   readonly ids: readonly ByteString[];

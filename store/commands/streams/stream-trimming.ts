@@ -22,7 +22,7 @@ const OPTION_BYTES_MAX = 10;
 export type Trimming = (stream: Stream) => number;
 
 export interface TrimOptions {
-  /** null: neither MAXLEN nor MINID. */
+  /** How entries are trimmed; null: neither MAXLEN nor MINID. */
   readonly trimming: Trimming | null;
   /** Whether a missing stream is created; false with NOMKSTREAM. */
   readonly makesStream: boolean;

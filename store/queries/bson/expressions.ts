@@ -36,7 +36,10 @@ export interface Scope {
    * each daemon.
    */
   readonly choose: (below: number) => number;
-  /** null: no operators, as in a write recorded without `dialect: 2`, which must remain the error that it was. */
+  /**
+   * The supported operators; null: none, as in a write recorded without `dialect: 2`, which must remain the error that
+   * it was.
+   */
   readonly operators: ReadonlyMap<ByteString, Operator> | null;
   readonly variables: ReadonlyMap<ByteString, Variable>;
 }
@@ -52,7 +55,7 @@ export const PARTS_A_UNIT = 16;
  */
 export function expressionOf(value: Bson, scope: Scope): Expression {
   const parts = partsOf(value);
-  if (parts > PARTS_MAX) throw badValue(`an expression has ${PARTS_MAX} parts at most`);
+  if (parts > PARTS_MAX) throw badValue(`an expression has at most ${PARTS_MAX} parts`);
   const calculate = compiled(value, scope);
   if (scope.operators === null) return calculate;
   const { work } = scope;

@@ -66,7 +66,7 @@ export class PositionalElements {
       paths = isPositional(part)
         ? paths.flatMap((path) => this.#elements(part, path, document).map((i) => [...path, String(i)]))
         : paths.map((path) => [...path, part]);
-      if (paths.length > PLACES_MAX) throw badValue(`an update changes ${PLACES_MAX} places at most`);
+      if (paths.length > PLACES_MAX) throw badValue(`an update changes at most ${PLACES_MAX} positions`);
     }
     return paths.map((path) => ({ ...change, path }));
   }

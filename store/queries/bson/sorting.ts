@@ -32,7 +32,7 @@ type SortKey = readonly (Bson | undefined)[];
 
 /** @throws CommandFailure */
 export function sortingOf(spec: BsonDocument, work: Work): Sorting {
-  if (spec.size > FIELDS_MAX) throw badValue(`sort takes ${FIELDS_MAX} fields at most`);
+  if (spec.size > FIELDS_MAX) throw badValue(`sort accepts at most ${FIELDS_MAX} fields`);
   const paths = [...spec.keys()].map((name) => {
     if (name === "" || name.startsWith("$")) throw badValue(`sort: '${name}' is not a field name`);
     return wayTo(name);

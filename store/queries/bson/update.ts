@@ -44,7 +44,7 @@ const STAGES_MAX = 1000;
 
 /** Compiles an update by a pipeline, which returns another document. */
 function pipelineOf(stages: readonly Bson[], context: UpdateContext): Update {
-  if (stages.length > STAGES_MAX) throw badValue(`an update has ${STAGES_MAX} stages at most`);
+  if (stages.length > STAGES_MAX) throw badValue(`an update has at most ${STAGES_MAX} stages`);
   const reshapings = stages.map((stage) => {
     const parts = isDocument(stage) && stage.size === 1 ? [...stage][0] : undefined;
     const make = parts && RESHAPINGS.get(parts[0]);
@@ -106,7 +106,7 @@ function operatorsOf(update: BsonDocument, context: UpdateContext): Update {
   };
 }
 
-const tooManyPlaces = () => badValue(`an update changes ${PLACES_MAX} places at most`);
+const tooManyPlaces = () => badValue(`an update changes at most ${PLACES_MAX} positions`);
 
 /** Sorts changes by their paths. @throws CommandFailure if two changes conflict */
 function inOrder(changes: BsonChange[]): readonly BsonChange[] {

@@ -109,7 +109,7 @@ export function alikeOf(condition: JsonCondition): Alike | undefined {
 /** @throws CommandFailure if a path contains too many members */
 export function checkPath(name: string): void {
   if (name.length > PATH_NAMES_MAX && name.split(".").length > PATH_NAMES_MAX)
-    throw custom(`ERR A path has ${PATH_NAMES_MAX} names at most: '${echoed(bytesOfText(name))}'`);
+    throw custom(`ERR A path has at most ${PATH_NAMES_MAX} names: '${echoed(bytesOfText(name))}'`);
 }
 
 const fault = (text: string): CommandFailure => custom(`ERR WHERE: ${bytesOfText(text)}`);

@@ -49,7 +49,7 @@ export class ObjectId {
 }
 
 export class BsonDate {
-  /** Signed milliseconds since 1970, 64 bits. */
+  /** The time as signed milliseconds since 1970, 64 bits. */
   readonly at: bigint;
 
   constructor(at: bigint) {
@@ -58,7 +58,7 @@ export class BsonDate {
 }
 
 export class Timestamp {
-  /** Unsigned, 64 bits: seconds since 1970 in the upper half, a counter in the lower half. */
+  /** The unsigned 64-bit value: seconds since 1970 in the upper half, a counter in the lower half. */
   readonly value: bigint;
 
   constructor(value: bigint) {

@@ -38,7 +38,7 @@ interface Point {
 /** A key of a document: its text, which is the same for equal values, and the values themselves. */
 export interface IndexKey {
   readonly text: ByteString;
-  /** undefined: an array without elements. */
+  /** The values of the indexed fields; undefined: an array without elements. */
   readonly values: readonly (Bson | undefined)[];
 }
 
@@ -80,7 +80,7 @@ function collect(points: readonly Point[], isSparse: boolean, found: Found): voi
     for (const { length } of texts) found.bytes += length;
     if (found.keys.size === KEYS_MAX || found.bytes > DOCUMENT_BYTES_MAX)
       throw new TooManyKeys(
-        `a document has ${KEYS_MAX} keys at most in one index, of ${DOCUMENT_BYTES_MAX} bytes`,
+        `a document has at most ${KEYS_MAX} keys in one index, of ${DOCUMENT_BYTES_MAX} bytes`,
       );
     const text = texts.join("");
     const values = reached.map(({ value }) => (value === EMPTY ? undefined : (value ?? null)));

@@ -11,7 +11,7 @@ export type OrderedKey = readonly (Bson | undefined)[];
 /** Number of keys in a chunk; a chunk of twice as many is divided. */
 const CHUNK = 256;
 
-/** Parallel arrays, never empty unless this is the only chunk. */
+/** A chunk of entries as parallel arrays; never empty unless it is the only one. */
 interface Chunk {
   readonly keys: OrderedKey[];
   readonly numbers: number[];

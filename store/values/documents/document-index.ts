@@ -21,7 +21,7 @@ export interface Span {
   readonly to: Bound;
 }
 
-/** Parallel arrays, never empty unless this is the only chunk. */
+/** A chunk of entries as parallel arrays; never empty unless it is the only one. */
 interface Chunk {
   readonly values: MemberValue[];
   readonly ranks: number[];
@@ -35,7 +35,7 @@ interface Position {
 export class DocumentIndex {
   readonly field: ByteString;
   readonly #name: MemberName;
-  /** null: not built. */
+  /** The sorted entries; null: the index has not been built. */
   #chunks: Chunk[] | null = null;
 
   constructor(field: ByteString) {

@@ -22,14 +22,14 @@ export class Document {
   readonly born: ByteString;
   /** Texts by slot; null: a hole. */
   #texts: (ByteString | null)[] = [];
-  /** Ascending, including the ranks of holes; null: the ranks are the slots, and there are no keys. */
+  /** The entries' ranks, ascending, including those of holes; null: the ranks are the slots, and there are no keys. */
   #ranks: number[] | null = null;
-  /** null: the keys are the slots, and there are no holes. */
+  /** The entries' keys; null: the keys are the slots, and there are no holes. */
   #keyed: Keyed | null = null;
   #holes = 0;
   /** Index before which all slots are holes. */
   #head = 0;
-  /** null: no entry expires. */
+  /** The expiry times of entries; null: no entry expires. */
   #expiries: EntryExpiries | null = null;
   readonly #indexes = new DocumentIndexes();
   readonly #columns = new DocumentColumns();

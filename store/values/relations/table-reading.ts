@@ -8,7 +8,7 @@ import type { Row } from "./cell.js";
 import { HashIndex } from "./hash-index.js";
 
 interface State {
-  /** null: a hole. */
+  /** The rows by slot; null: a hole. */
   readonly rows: readonly (Row | null)[];
   /** Numbers of the rows and holes; null: they equal the slots. */
   readonly numbers: readonly number[] | null;
@@ -26,7 +26,7 @@ interface Indexed {
 export class TableReading {
   readonly size: number;
   readonly #state: State;
-  /** null: the table has changed since the reading began. */
+  /** The table that is read; null: it has changed since the reading began. */
   #table: Indexed | null;
   /** Indexes of the rows as they were, built after the table changed. */
   readonly #indexes = new Map<number, HashIndex>();

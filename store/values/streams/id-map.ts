@@ -11,14 +11,14 @@ const BLOCK_MAX = 128;
 const BLOCK_MIN = BLOCK_MAX / 4;
 const JOINED_MAX = (BLOCK_MAX * 3) / 4;
 
-/** Parallel arrays: an object for each id would cost more than its contents. */
+/** A block of ids and values as parallel arrays: an object for each id would cost more than its contents. */
 interface Block<V> {
   readonly ids: StreamId[];
   readonly values: V[];
 }
 
 export class IdMap<V> {
-  /** None of the blocks is empty. */
+  /** The blocks in order; none of them is empty. */
   readonly #blocks: Block<V>[] = [];
   #size = 0;
 

@@ -30,11 +30,11 @@ export function isSameMarks(a: StreamMarks, b: StreamMarks): boolean {
 const NO_MARKS: StreamMarks = { lastId: 0n, maxDeletedId: 0n, entriesAdded: 0n };
 
 export class Stream {
-  /** None of the blocks is empty. */
+  /** The blocks in order; none of them is empty. */
   #blocks: StreamBlock[] = [];
   #size = 0;
   marks: StreamMarks = NO_MARKS;
-  /** null: the stream has never had a group, like most streams. */
+  /** The consumer groups by name; null: the stream has never had a group, like most streams. */
   #groups: Map<ByteString, ConsumerGroup> | null = null;
 
   get size(): number {

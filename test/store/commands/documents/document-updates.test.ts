@@ -68,7 +68,7 @@ const OPERATIONS: readonly (readonly [entry: string, data: string, after: string
   ['{"a":1}', '{"$set":5}', /\$set requires an object of members/],
   ['{"a":1}', '{"$inc":{"a":1},"b":2}', /there is no 'b': .*\$set, \$unset, \$inc, \$push, \$pull/],
   ['{"__proto__":1}', '{"$inc":{"__proto__":1}}', '{"__proto__":2}'],
-  ['{"a":{}}', `{"$set":{"a${".b".repeat(32)}":1}}`, /A path has 32 names at most/],
+  ['{"a":{}}', `{"$set":{"a${".b".repeat(32)}":1}}`, /A path has at most 32 names/],
   ['{"a":{}}', `{"$set":{"a.b":${"[".repeat(508)}${"]".repeat(508)}}}`, /more than 509 levels deep/],
 ];
 
