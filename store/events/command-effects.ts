@@ -1,4 +1,4 @@
-/** An executed command, as the rules for its events see it. */
+/** The effects of an executed command, from which the rules derive its events. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { MutatorName, UndoRecord } from "../keyspace/undo.js";
@@ -14,7 +14,7 @@ export type EventClass = "g" | "$" | "l" | "s" | "h" | "z" | "x" | "e" | "t" | "
 
 export type ReportEvent = (kind: EventClass, name: string, db: number, key: ByteString) => void;
 
-export class Doing {
+export class CommandEffects {
   readonly argv: readonly ByteString[];
   readonly reply: Reply;
   /** The number of the command's database. */
@@ -39,22 +39,22 @@ export class Doing {
   }
 
   /** Whether the command changed a key. */
-  has(key: ByteString, db = this.db): boolean {
+  changed(key: ByteString, db = this.db): boolean {
     return this.changes.has(db, key);
   }
 
   /** Whether the key existed before the command. */
-  was(key: ByteString, db = this.db): boolean {
-    return this.changes.was(db, key);
+  existed(key: ByteString, db = this.db): boolean {
+    return this.changes.existed(db, key);
   }
 
   /** Whether the key exists now. */
-  is(key: ByteString, db = this.db): boolean {
-    return this.changes.is(db, key);
+  exists(key: ByteString, db = this.db): boolean {
+    return this.changes.exists(db, key);
   }
 
   /** All changes, the oldest first. */
-  get done(): readonly UndoRecord[] {
+  get records(): readonly UndoRecord[] {
     const all: UndoRecord[] = [];
     const add = (record: UndoRecord): void => {
       if (record.mutator === "writer" && record.before !== null) add(record.before);
@@ -65,8 +65,8 @@ export class Doing {
   }
 
   /** Whether the command used one of these mutators. */
-  did(...mutators: readonly MutatorName[]): boolean {
-    return this.done.some(({ mutator }) => mutators.includes(mutator));
+  used(...mutators: readonly MutatorName[]): boolean {
+    return this.records.some(({ mutator }) => mutators.includes(mutator));
   }
 
   /** Returns the current value of a key. */
@@ -75,7 +75,7 @@ export class Doing {
   }
 
   /** Whether one of these words is among the arguments, in any case. */
-  says(from: number, ...words: readonly string[]): boolean {
+  hasArgument(from: number, ...words: readonly string[]): boolean {
     return this.argv.some((one, index) => index >= from && words.includes(one.toUpperCase()));
   }
 }
