@@ -18,7 +18,7 @@ import type { Data } from "../keyspace/mutators.js";
 import { seededChoice } from "../keyspace/random.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command.js";
-import { look, read, type Touch, touchesOf, update, wholeDb, write } from "../rows/key-spec.js";
+import { inspect, read, type Touch, touchesOf, update, wholeDb, write } from "../rows/key-spec.js";
 import { visitPage } from "../values/tables/scan-page.js";
 import { cloneValue, typeName } from "../values/value.js";
 
@@ -51,7 +51,7 @@ export const generic = family("keyspace", {
   EXISTS: {
     arity: -2,
     flags: ["readonly", "fast"],
-    keys: [look(1, -1)],
+    keys: [inspect(1, -1)],
     since: "1.0.0",
     complexity: "O(N), N: keys",
     summary: "Counts the named keys that exist; one named twice counts twice.",
@@ -192,7 +192,7 @@ export const generic = family("keyspace", {
   TOUCH: {
     arity: -2,
     flags: ["readonly", "fast"],
-    keys: [look(1, -1)],
+    keys: [inspect(1, -1)],
     since: "3.2.1",
     complexity: "O(N), N: keys",
     summary: "Counts the named keys that exist.",
@@ -210,7 +210,7 @@ export const generic = family("keyspace", {
   TYPE: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Returns the type of a key's value.",

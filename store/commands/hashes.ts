@@ -18,7 +18,7 @@ import { isCompact } from "../keyspace/encoding-name.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command.js";
-import { look, read, update, write } from "../rows/key-spec.js";
+import { inspect, read, update, write } from "../rows/key-spec.js";
 import { Hash } from "../values/hash.js";
 import { visitPage } from "../values/tables/scan-page.js";
 import { hincrby, hincrbyfloat } from "./hash-increments.js";
@@ -37,7 +37,7 @@ export const hashes = family("hash", {
   HEXISTS: {
     arity: 3,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "2.0.0",
     complexity: "O(1)",
     summary: "Returns whether a hash has a field.",
@@ -91,7 +91,7 @@ export const hashes = family("hash", {
   HLEN: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "2.0.0",
     complexity: "O(1)",
     summary: "Counts the fields of a hash.",
@@ -154,7 +154,7 @@ export const hashes = family("hash", {
   HSTRLEN: {
     arity: 3,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "3.2.0",
     complexity: "O(1)",
     summary: "Returns the length of a field's value in bytes.",

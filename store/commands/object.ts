@@ -12,14 +12,14 @@ import type { Data } from "../keyspace/mutators.js";
 import { estimatedBytes } from "../keyspace/size-estimate.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family, type Row } from "../rows/command.js";
-import { look, none } from "../rows/key-spec.js";
+import { inspect, none } from "../rows/key-spec.js";
 
 export const objects = family("server", {
   MEMORY: container("memory", "4.0.0", "Commands on memory."),
   "MEMORY|USAGE": {
     arity: -3,
     flags: ["readonly"],
-    keys: [look(2)],
+    keys: [inspect(2)],
     since: "4.0.0",
     complexity: "O(N), N: samples",
     summary: "Returns an estimate of the bytes that a key and its value take.",
@@ -105,7 +105,7 @@ function about(answer: (entry: Entry, data: Data, unit: Unit) => Reply): Omit<Ro
   return {
     arity: 3,
     flags: ["readonly"],
-    keys: [look(2)],
+    keys: [inspect(2)],
     since: "2.2.3",
     complexity: "O(1)",
     run: (data, argv, unit) => {

@@ -10,7 +10,7 @@ import { int32Argument, parseInteger } from "../arguments/numbers.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command.js";
-import { allDbs, look, none, type Touch, wholeDb } from "../rows/key-spec.js";
+import { allDbs, inspect, none, type Touch, wholeDb } from "../rows/key-spec.js";
 import { waitArguments } from "./timeout.js";
 
 export const server = family("connection", {
@@ -105,7 +105,7 @@ export const server = family("connection", {
     WATCH: {
       arity: -2,
       flags: ["noscript", "loading", "stale", "fast"],
-      keys: [look(1, -1)],
+      keys: [inspect(1, -1)],
       since: "2.2.0",
       complexity: "O(1)",
       summary: "Runs the next EXEC only if the keys have not changed since.",

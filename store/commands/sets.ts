@@ -10,7 +10,7 @@ import type { Data } from "../keyspace/mutators.js";
 import { seededChoice } from "../keyspace/random.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command.js";
-import { counted, look, read, update, write } from "../rows/key-spec.js";
+import { counted, inspect, read, update, write } from "../rows/key-spec.js";
 import { MemberSet } from "../values/member-set.js";
 import { copied } from "../values/tables/packed.js";
 import { visitPage } from "../values/tables/scan-page.js";
@@ -38,7 +38,7 @@ export const sets = family("set", {
   SCARD: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Counts the members of a set.",
@@ -92,7 +92,7 @@ export const sets = family("set", {
   SISMEMBER: {
     arity: 3,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Returns whether a set has a member.",

@@ -26,7 +26,7 @@ import { type Entry, NO_EXPIRY } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import { stringLength, stringPart } from "../keyspace/string-parts.js";
 import { family } from "../rows/command.js";
-import { look, read, type Touch, update, write } from "../rows/key-spec.js";
+import { inspect, read, type Touch, update, write } from "../rows/key-spec.js";
 import { STRING_BYTES_MAX } from "../values/value.js";
 import { longestCommonSubsequence } from "./longest-common-subsequence.js";
 
@@ -217,7 +217,7 @@ export const strings = family("string", {
   STRLEN: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "2.2.0",
     complexity: "O(1)",
     summary: "Returns the length of a string in bytes.",

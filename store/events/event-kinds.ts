@@ -49,7 +49,7 @@ export function stored(kind: EventClass, name: string, keyOf = first): EventRule
  * Returns the same rule for commands in which an option among the arguments names the key.
  * @param words the options; the last one counts
  */
-export function storedBehind(kind: EventClass, name: string, words: RegExp, from: number): EventRule {
+export function storedAfter(kind: EventClass, name: string, words: RegExp, from: number): EventRule {
   return (effects) => {
     const index = effects.argv.findLastIndex((word, at) => at >= from && words.test(word));
     if (index > 0) stored(kind, name, ({ argv }) => argv[index + 1] as ByteString)(effects);

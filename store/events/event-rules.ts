@@ -21,7 +21,7 @@ import {
   reportOf,
   second,
   stored,
-  storedBehind,
+  storedAfter,
 } from "./event-kinds.js";
 
 const set = on("$", "set", changed);
@@ -147,7 +147,7 @@ const rightToLeft = movedElement(() => ["RIGHT", "LEFT"]);
 const byWords = movedElement((argv) => [argv[3] as string, argv[4] as string]);
 const ENDS = { LEFT: "lpop", RIGHT: "rpop" };
 const EXTREMES = { MIN: "zpopmin", MAX: "zpopmax" };
-const near = storedBehind("z", "georadiusstore", /^store(dist)?$/i, 5);
+const near = storedAfter("z", "georadiusstore", /^store(dist)?$/i, 5);
 
 const KEYS: Readonly<Record<string, EventRule>> = {
   COPY: copied,
@@ -161,7 +161,7 @@ const KEYS: Readonly<Record<string, EventRule>> = {
   RENAME: renamed,
   RENAMENX: renamed,
   RESTORE: restored,
-  SORT: storedBehind("l", "sortstore", /^store$/i, 2),
+  SORT: storedAfter("l", "sortstore", /^store$/i, 2),
   UNLINK: removed,
   FLUSHALL: silent,
   FLUSHDB: silent,

@@ -72,7 +72,7 @@ export type KeysBegin =
 type Place = readonly [KeysBegin, FoundKeys];
 
 const at = (index: number): KeysBegin => ({ type: "index", index });
-const behind = (keyword: string, startfrom: number): KeysBegin => ({ type: "keyword", keyword, startfrom });
+const afterKeyword = (keyword: string, startfrom: number): KeysBegin => ({ type: "keyword", keyword, startfrom });
 const range = (lastkey: number, keystep = 1, limit = 0): FoundKeys => ({
   type: "range",
   lastkey,
@@ -84,8 +84,8 @@ const UNKNOWN: Place = [{ type: "unknown" }, { type: "unknown" }];
 const FIRST: Place = [at(1), range(0)];
 const storing = (startfrom: number): readonly Place[] => [
   FIRST,
-  [behind("STORE", startfrom), range(0)],
-  [behind("STOREDIST", startfrom), range(0)],
+  [afterKeyword("STORE", startfrom), range(0)],
+  [afterKeyword("STOREDIST", startfrom), range(0)],
 ];
 
 /** Key positions that do not follow from ranges in the row. */
@@ -95,8 +95,8 @@ const PLACES: readonly (readonly [places: readonly Place[], names: string])[] = 
   [[[at(1), NUMBERED]], "LMPOP SINTERCARD ZDIFF ZINTER ZINTERCARD ZMPOP ZUNION"],
   [[[at(2), NUMBERED]], "BLMPOP BZMPOP EVAL EVALSHA EVALSHA_RO EVAL_RO FCALL FCALL_RO"],
   [[FIRST, [at(2), NUMBERED]], "ZDIFFSTORE ZINTERSTORE ZUNIONSTORE"],
-  [[[behind("STREAMS", 1), range(-1, 1, 2)]], "XREAD"],
-  [[[behind("STREAMS", 4), range(-1, 1, 2)]], "XREADGROUP"],
+  [[[afterKeyword("STREAMS", 1), range(-1, 1, 2)]], "XREAD"],
+  [[[afterKeyword("STREAMS", 4), range(-1, 1, 2)]], "XREADGROUP"],
   [[FIRST, UNKNOWN], "SORT_RO"],
   [[FIRST, UNKNOWN, UNKNOWN], "SORT"],
   [storing(6), "GEORADIUS"],

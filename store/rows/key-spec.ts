@@ -50,7 +50,7 @@ const range =
   (first: number, last = first, step = 1): KeyRange => ({ access, needs, first, last, step });
 
 /** Keys of which only the type, length or membership is returned. */
-export const look = range("read", "");
+export const inspect = range("read", "");
 /** Keys whose data are returned or copied. */
 export const read = range("read", "R");
 /** Keys that may be changed, while their previous data are not returned. */

@@ -98,8 +98,8 @@ function spansOf(value: JsonValue): readonly Span[] | undefined {
 
 /** Contains all strings that may look like numbers: those that begin with a digit, a sign, a point or a space. */
 const NUMERIC_STRINGS: Span = {
-  from: { value: "\t", isBehind: false },
-  to: { value: ":", isBehind: false },
+  from: { value: "\t", isAfter: false },
+  to: { value: ":", isAfter: false },
 };
 
 function askedFor(name: string, value: JsonValue, form: EqualityForm): QueriedMember {

@@ -6,7 +6,7 @@ import { indexOutOfRange, noSuchKey } from "../../arguments/errors.js";
 import { indexArgument } from "../../arguments/numbers.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { family } from "../../rows/command.js";
-import { counted, look, read, update, write } from "../../rows/key-spec.js";
+import { counted, inspect, read, update, write } from "../../rows/key-spec.js";
 import { type End, List } from "../../values/list.js";
 import { blockingLists } from "./blocking-lists.js";
 import { lmove, lmpop, pop, rpoplpush, takeOff } from "./list-moves.js";
@@ -34,7 +34,7 @@ export const lists = family("list", {
   LLEN: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Counts the elements of a list.",

@@ -12,7 +12,7 @@ import type { Data } from "../../keyspace/mutators.js";
 import { seededChoice } from "../../keyspace/random.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { family } from "../../rows/command.js";
-import { counted, look, read, update, write } from "../../rows/key-spec.js";
+import { counted, inspect, read, update, write } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { visitPage } from "../../values/tables/scan-page.js";
 import { chosenIndexes, signedCount } from "../random-count.js";
@@ -39,7 +39,7 @@ export const sortedSets = family("sortedset", {
   ZCARD: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "1.2.0",
     complexity: "O(1)",
     summary: "Counts the members of a sorted set.",

@@ -8,7 +8,7 @@ import { custom, noSuchKey, syntaxError, wrongArity } from "../../arguments/erro
 import { integerArgument } from "../../arguments/numbers.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { family } from "../../rows/command.js";
-import { look, none, read, write } from "../../rows/key-spec.js";
+import { inspect, none, read, write } from "../../rows/key-spec.js";
 import { Stream } from "../../values/streams/stream.js";
 import type { StreamId } from "../../values/streams/stream-id.js";
 import { xreadKeys } from "./read-options.js";
@@ -58,7 +58,7 @@ export const streams = family("stream", {
   XLEN: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "5.0.0",
     complexity: "O(1)",
     summary: "Counts the entries of a stream.",

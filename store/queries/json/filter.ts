@@ -32,7 +32,7 @@ import {
   amongValues,
   before,
   beginningWith,
-  behind,
+  after,
   EVERYTHING,
   equalTo,
   inBoth,
@@ -42,7 +42,7 @@ import {
   type Spans,
   STRINGS,
   span,
-  THERE,
+  PRESENT,
 } from "./spans.js";
 
 /** A member of the entries. */
@@ -102,7 +102,7 @@ export function alikeOf(condition: JsonCondition): Alike | undefined {
   const { spans } = condition.test;
   if (spans.length !== 1) return undefined;
   const { from, to } = spans[0] as Span;
-  const isOne = from.value === to.value && !from.isBehind && to.isBehind && typeof from.value !== "object";
+  const isOne = from.value === to.value && !from.isAfter && to.isAfter && typeof from.value !== "object";
   return isOne ? { name: condition.path.name, mark: markOf(from.value) } : undefined;
 }
 
@@ -120,7 +120,7 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
   readonly conditionsMax = CONDITIONS_MAX;
   readonly countsEmpty = true;
   readonly clauses = ["$and", "$or", "$not"];
-  readonly isThere: JsonTest = { spans: [THERE] };
+  readonly isThere: JsonTest = { spans: [PRESENT] };
 
   tooManyConditions(): Error {
     return fault(`more than ${CONDITIONS_MAX} conditions: ask in several requests`);
@@ -176,10 +176,10 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
     const contained = memberValueOf(operand);
     const kind = typeof operand === "string" ? STRINGS : NUMBERS;
     const spans: Readonly<Record<Comparison, Span>> = {
-      $gt: span(behind(value), kind.to),
+      $gt: span(after(value), kind.to),
       $gte: span(before(value), kind.to),
       $lt: span(kind.from, before(value)),
-      $lte: span(kind.from, behind(value)),
+      $lte: span(kind.from, after(value)),
     };
     return { spans: [spans[comparison]] };
   }

@@ -18,16 +18,16 @@ export type Spans = readonly Span[];
 /** If there are fewer spans, they are tested one after the other. */
 const SEARCHED_MIN = 8;
 
-export const before = (value: MemberValue): Bound => ({ value, isBehind: false });
-export const behind = (value: MemberValue): Bound => ({ value, isBehind: true });
+export const before = (value: MemberValue): Bound => ({ value, isAfter: false });
+export const after = (value: MemberValue): Bound => ({ value, isAfter: true });
 export const span = (from: Bound, to: Bound): Span => ({ from, to });
-export const equalTo = (value: MemberValue): Span => span(before(value), behind(value));
+export const equalTo = (value: MemberValue): Span => span(before(value), after(value));
 
 const START = before(MISSING);
 const END = before(LAST);
 export const EVERYTHING = span(START, END);
-export const THERE = span(behind(MISSING), END);
-export const NUMBERS = span(behind(TRUE), before(""));
+export const PRESENT = span(after(MISSING), END);
+export const NUMBERS = span(after(TRUE), before(""));
 export const STRINGS = span(before(""), before(FIRST_CONTAINER));
 
 /** Returns the values that are in both sets. */
@@ -46,7 +46,7 @@ export function inBoth(first: Spans, second: Spans): Spans {
 }
 
 const compareBounds = (a: Bound, b: Bound) =>
-  compareMembers(a.value, b.value) || Number(a.isBehind) - Number(b.isBehind);
+  compareMembers(a.value, b.value) || Number(a.isAfter) - Number(b.isAfter);
 
 /** Returns the values that are not in the set. */
 export function outside(spans: Spans): Spans {
@@ -90,7 +90,7 @@ export function isWithin(value: MemberValue, spans: Spans): boolean {
 }
 
 /** Whether a value follows a bound. */
-function isFrom(value: MemberValue, { value: bound, isBehind }: Bound): boolean {
+function isFrom(value: MemberValue, { value: bound, isAfter }: Bound): boolean {
   const order = compareMembers(value, bound);
-  return order > 0 || (order === 0 && !isBehind);
+  return order > 0 || (order === 0 && !isAfter);
 }

@@ -12,7 +12,7 @@ const CHUNK = 256;
 /** A position between values: before or after all entries with one value. */
 export interface Bound {
   readonly value: MemberValue;
-  readonly isBehind: boolean;
+  readonly isAfter: boolean;
 }
 
 /** The entries between two bounds. */
@@ -118,7 +118,7 @@ export class DocumentIndex {
         at = this.#ranksOf(--chunk).length;
       }
       const value = (chunks[chunk] as Chunk).values[at - 1] as MemberValue;
-      yield* this.ranks({ from: { value, isBehind: false }, to: { value, isBehind: true } });
+      yield* this.ranks({ from: { value, isAfter: false }, to: { value, isAfter: true } });
       ({ chunk, at } = this.#find(value, Number.NEGATIVE_INFINITY));
     }
   }
@@ -133,8 +133,8 @@ export class DocumentIndex {
   }
 
   #ends({ from, to }: Span): readonly [Position, Position] {
-    const [first, last] = [from, to].map(({ value, isBehind }) =>
-      this.#find(value, isBehind ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY),
+    const [first, last] = [from, to].map(({ value, isAfter }) =>
+      this.#find(value, isAfter ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY),
     );
     return [first as Position, last as Position];
   }

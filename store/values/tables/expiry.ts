@@ -29,7 +29,7 @@ export class ExpiryQueue {
     this.#keys.push(key);
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if (!this.#isBehind(parent, expire, key)) break;
+      if (!this.#isAfter(parent, expire, key)) break;
       this.#move(parent, at);
       at = parent;
     }
@@ -69,10 +69,10 @@ export class ExpiryQueue {
       if (child >= size) break;
       if (
         child + 1 < size &&
-        this.#isBehind(child, this.#times[child + 1] as number, this.#keys[child + 1] as ByteString)
+        this.#isAfter(child, this.#times[child + 1] as number, this.#keys[child + 1] as ByteString)
       )
         child++;
-      if (this.#isBehind(child, expire, key)) break;
+      if (this.#isAfter(child, expire, key)) break;
       this.#move(child, at);
       at = child;
     }
@@ -80,7 +80,7 @@ export class ExpiryQueue {
   }
 
   /** Whether the entry at an index follows, or equals, a time and key. */
-  #isBehind(index: number, expire: number, key: ByteString): boolean {
+  #isAfter(index: number, expire: number, key: ByteString): boolean {
     const other = this.#times[index] as number;
     return other > expire || (other === expire && (this.#keys[index] as ByteString) >= key);
   }
