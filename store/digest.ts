@@ -42,7 +42,11 @@ export function canonicalRing(ring: KeyRing): string[] {
  */
 export function canonicalRecord({ id, spki, acl: _, addedBy, label, ...others }: KeyRecord): string {
   const properties = addedBy === null ? others : { ...others, label };
-  return JSON.stringify([hexOf(id), addedBy === null ? null : hexOf(addedBy), Object.entries(properties).sort()]);
+  return JSON.stringify([
+    hexOf(id),
+    addedBy === null ? null : hexOf(addedBy),
+    Object.entries(properties).sort(),
+  ]);
 }
 
 function contents(value: Value): ByteString | readonly unknown[] {

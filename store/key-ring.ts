@@ -144,7 +144,8 @@ export class KeyRing implements Ring {
     if (acl.isUnlimited) return null;
     for (const argv of unit) {
       const historyCommand = commandOfPast(argv);
-      const denial = denialOf(acl, argv, table) ?? (historyCommand === null ? null : denialOf(acl, historyCommand, table));
+      const denial =
+        denialOf(acl, argv, table) ?? (historyCommand === null ? null : denialOf(acl, historyCommand, table));
       if (denial !== null) return denial;
     }
     if (conditions === null) return null;
@@ -217,9 +218,7 @@ export class KeyRing implements Ring {
       throw custom("ERR this key was revoked, and a revoked key cannot be added again: generate a new pair");
     if (known !== undefined) {
       if (isSame(known, { ...request, rules: acl.rules })) return known;
-      throw custom(
-        "ERR this key exists with other rules, dates, rate or label; KEY RULES changes its rules",
-      );
+      throw custom("ERR this key exists with other rules, dates, rate or label; KEY RULES changes its rules");
     }
     if (this.#records.size >= KEYS_MAX) throw custom(`ERR the ring is full: ${KEYS_MAX} keys`);
     return this.#put({
@@ -269,7 +268,9 @@ export class KeyRing implements Ring {
     if (before !== undefined && isAdministrator(before) && !isAdministrator(record)) {
       const others = [...this.#records.values()].filter(({ id }) => id !== record.id);
       if (!others.some(isAdministrator))
-        throw custom("ERR this is the last key that may run KEY ADD, RULES and REVOKE: add another one first");
+        throw custom(
+          "ERR this is the last key that may run KEY ADD, RULES and REVOKE: add another one first",
+        );
     }
     this.#put({ ...record, version: record.version + 1 });
   }

@@ -140,7 +140,7 @@ function isOrdinary(command: Command, tables: readonly CommandIndex[]): boolean 
 
 /** Returns the rows with which older tables differ from the newest one. */
 function rowsWith(differing: readonly Command[]): readonly Command[] {
-  const byName = new Map([...recordedCollections, ...others].map((row) => [row.name, row]));
+  const byName = new Map([...recordedCollections, ...differing].map((row) => [row.name, row]));
   return commands.filter(({ name }) => !laterCollections.has(name)).map((row) => byName.get(row.name) ?? row);
 }
 

@@ -48,7 +48,9 @@ function ofAngle(x: number, quarters: number): DoubleDouble {
   const remainder = sumOf(second.hi, second.lo + first.lo - turns * HALF_PI[2]);
   const quarter = (((turns + quarters) % 4) + 4) % 4;
   const value =
-    quarter % 2 === 0 ? multiply(remainder, polynomial(SINE_TERMS, remainder)) : polynomial(COSINE_TERMS, remainder);
+    quarter % 2 === 0
+      ? multiply(remainder, polynomial(SINE_TERMS, remainder))
+      : polynomial(COSINE_TERMS, remainder);
   return quarter < 2 ? value : { hi: -value.hi, lo: -value.lo };
 }
 

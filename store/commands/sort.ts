@@ -176,7 +176,9 @@ function sort(data: Data, key: ByteString, request: SortRequest): Reply {
   const elements = ordered.slice(from, to);
   const { gets, destination } = request;
   const answers =
-    gets.length === 0 ? elements : elements.flatMap((element) => gets.map((get) => fetched(data, get, element)));
+    gets.length === 0
+      ? elements
+      : elements.flatMap((element) => gets.map((get) => fetched(data, get, element)));
   if (destination === null)
     return gets.length === 0 ? bulksReply("array", elements) : array(answers.map(bulkOrNil));
   if (answers.length > 0) {

@@ -32,7 +32,8 @@ const setFor: EventRule = (effects) => {
   if (changed(effects, first(effects))) effects.report("g", "expire", first(effects));
 };
 
-const expires = (effects: CommandEffects, from: number) => effects.hasArgument(from, "EX", "PX", "EXAT", "PXAT");
+const expires = (effects: CommandEffects, from: number) =>
+  effects.hasArgument(from, "EX", "PX", "EXAT", "PXAT");
 const setAny: EventRule = (effects) => (expires(effects, 3) ? setFor : set)(effects);
 
 /** `MSET key value …`: a key that occurs twice has two events, but is new only once. */

@@ -11,5 +11,6 @@ export function reportEvents(executed: ExecutedCommand, report: ReportEvent): vo
   // OBJECT inspects keys, and Redis reports no event for a missing one.
   if (!executed.command.name.startsWith("OBJECT|"))
     for (const key of executed.missed) report("m", "keymiss", executed.unit.db, key);
-  if (executed.reply.kind !== "error") EVENT_RULES.get(executed.command.name)?.(new CommandEffects(executed, report));
+  if (executed.reply.kind !== "error")
+    EVENT_RULES.get(executed.command.name)?.(new CommandEffects(executed, report));
 }

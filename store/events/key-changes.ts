@@ -47,7 +47,10 @@ function visitOne(record: UndoRecord, visit: Visit): void {
 export class KeyChanges {
   readonly #keyspaces: readonly Keyspace[];
   /** Whether each key existed before, by database and key, in the order of the changes. */
-  readonly #existed = new Map<string, { readonly db: number; readonly key: ByteString; readonly existed: boolean }>();
+  readonly #existed = new Map<
+    string,
+    { readonly db: number; readonly key: ByteString; readonly existed: boolean }
+  >();
 
   constructor(records: readonly UndoRecord[], keyspaces: readonly Keyspace[]) {
     this.#keyspaces = keyspaces;

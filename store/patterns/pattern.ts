@@ -3,7 +3,7 @@
  * need backtracking (back references, lookahead, lookbehind) are rejected. Letters and digits are those of ASCII.
  * Source: docs/json-documents.md "Patterns".
  */
-import { isWord, type CharTest, PatternProgram, type Step } from "./pattern-program.js";
+import { type CharTest, isWord, PatternProgram, type Step } from "./pattern-program.js";
 
 /** Maximum characters of a pattern. */
 const PATTERN_CHARS_MAX = 1000;
@@ -215,7 +215,9 @@ class Reader {
 
   #group(): Part {
     if (!this.#take("?:") && this.#take("?"))
-      throw this.#fault("of the groups that begin with (? only (?: is supported, and (?i) at the very beginning");
+      throw this.#fault(
+        "of the groups that begin with (? only (?: is supported, and (?i) at the very beginning",
+      );
     const part = this.#either();
     if (!this.#take(")")) throw this.#fault("a ( that is not closed");
     return part;

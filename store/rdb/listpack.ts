@@ -55,7 +55,8 @@ function readEntry(bytes: Buffer): Entry {
   if (first === STRING_32 && bytes.length > 4) return stringEntry(bytes, 5, bytes.readUInt32LE(1));
   if (first === INTEGER_64 && bytes.length > 8) return { value: String(bytes.readBigInt64LE(1)), bytes: 9 };
   const width = INTEGERS[first];
-  if (width === undefined || bytes.length <= width) throw new MalformedRdb("a listpack contains an unknown entry");
+  if (width === undefined || bytes.length <= width)
+    throw new MalformedRdb("a listpack contains an unknown entry");
   return { value: String(bytes.readIntLE(1, width)), bytes: 1 + width };
 }
 

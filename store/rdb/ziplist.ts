@@ -48,7 +48,8 @@ function readEntry(bytes: Buffer): { value: ByteString; bytes: number } {
   if (first >= SMALL_MIN && first <= SMALL_MAX) return { value: String(first - SMALL_MIN), bytes: 1 };
   if (first === INTEGER_64 && bytes.length > 8) return { value: String(bytes.readBigInt64LE(1)), bytes: 9 };
   const width = INTEGERS[first];
-  if (width === undefined || bytes.length <= width) throw new MalformedRdb("a ziplist contains an unknown entry");
+  if (width === undefined || bytes.length <= width)
+    throw new MalformedRdb("a ziplist contains an unknown entry");
   return { value: String(bytes.readIntLE(1, width)), bytes: 1 + width };
 }
 

@@ -220,11 +220,7 @@ function checkPatterns(rules: readonly Rule[]): void {
       const problem = `after ${allChannels.text} it has no effect; resetchannels revokes that`;
       throw wrongRule(rule.text, problem, "channel");
     } else if (rule.kind === "pattern" && allKeys !== null) {
-      throw wrongRule(
-        rule.text,
-        `after ${allKeys.text} it has no effect; resetkeys revokes that`,
-        "pattern",
-      );
+      throw wrongRule(rule.text, `after ${allKeys.text} it has no effect; resetkeys revokes that`, "pattern");
     }
   }
 }

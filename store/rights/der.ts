@@ -69,7 +69,8 @@ export class DerReader {
   /** Reads a BIT STRING of complete bytes. @throws MalformedDer */
   readBits(): ByteString {
     const contents = this.read(BIT_STRING);
-    if (contents.charCodeAt(0) !== 0) throw new MalformedDer("a BIT STRING does not consist of complete bytes");
+    if (contents.charCodeAt(0) !== 0)
+      throw new MalformedDer("a BIT STRING does not consist of complete bytes");
     return contents.slice(1);
   }
 

@@ -106,7 +106,7 @@ export function family(group: string, rows: Readonly<Record<string, Row>>): read
       writesElsewhere,
       lookedUp: lookedUpBy(name),
     };
-    return { name, group, arity, flags, keys, run, ...does, since, summary, complexity, ...rest };
+    return { name, group, arity, flags, keys, run, ...effects, since, summary, complexity, ...rest };
   });
 }
 
@@ -127,5 +127,5 @@ function categoriesFound(command: Command): readonly string[] {
   if (command.flags.includes("readonly") && command.group !== "scripting") names.add("read");
   if (command.flags.includes("admin")) names.add("admin").add("dangerous");
   names.add(command.flags.includes("fast") ? "fast" : "slow");
-  return [...found].sort();
+  return [...names].sort();
 }

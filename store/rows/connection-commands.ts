@@ -24,7 +24,10 @@ const INSTEAD: Readonly<Record<string, string>> = {
 };
 
 const MISTAKES: ReadonlyMap<string, ErrorReply> = new Map(
-  Object.entries(INSTEAD).map(([name, cure]) => [name, error(`ERR ${name} is not permitted in an envelope: ${cure}`)]),
+  Object.entries(INSTEAD).map(([name, cure]) => [
+    name,
+    error(`ERR ${name} is not permitted in an envelope: ${cure}`),
+  ]),
 );
 
 const LENGTHS: ReadonlySet<number> = new Set(Object.keys(INSTEAD).map(({ length }) => length));

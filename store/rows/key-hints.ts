@@ -72,7 +72,11 @@ export type KeysBegin =
 type Place = readonly [KeysBegin, FoundKeys];
 
 const at = (index: number): KeysBegin => ({ type: "index", index });
-const afterKeyword = (keyword: string, startfrom: number): KeysBegin => ({ type: "keyword", keyword, startfrom });
+const afterKeyword = (keyword: string, startfrom: number): KeysBegin => ({
+  type: "keyword",
+  keyword,
+  startfrom,
+});
 const range = (lastkey: number, keystep = 1, limit = 0): FoundKeys => ({
   type: "range",
   lastkey,

@@ -79,7 +79,11 @@ export function container(
     run: () => array(text.map((line) => status(line))),
   };
   // As in Redis, the container belongs to no family, but its subcommands do.
-  return [...family("server", { [name]: containerRow }), ...family(group, { [`${name}|HELP`]: help }), ...subcommands];
+  return [
+    ...family("server", { [name]: containerRow }),
+    ...family(group, { [`${name}|HELP`]: help }),
+    ...subcommands,
+  ];
 }
 
 /** Whether only a listener can execute it. */

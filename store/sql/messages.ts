@@ -129,10 +129,7 @@ const MISTAKES: Readonly<Record<MistakeKind, Message>> = {
     "After 'is' or 'is not' must be 'null' ",
     "'is' and 'is not' must be followed by null",
   ),
-  "no-alias": message(
-    "Tous les tables dérivé doit avoir leur propre alias",
-    "a query in from needs a name",
-  ),
+  "no-alias": message("Tous les tables dérivé doit avoir leur propre alias", "a query in from needs a name"),
   "dotted-alias": message("un alias ne doit pas contenir un source code '.' ", "a name has no '.'"),
   limit: message("Be loatra", "too much"),
   reserved: message("Teny voatokana", "a reserved word"),

@@ -56,7 +56,7 @@ export function positionIn(statement: ByteString, at: number): Position {
     line: before.split("\n").length,
     column: lineBefore.length + 1,
     shown: bytesOfText(
-      `${left.length > SHOWN_CHARS ? "…" : ""}${cut}^${right.slice(0, SHOWN_CHARS).join("")}${right.length > SHOWN_CHARS ? "…" : ""}`,
+      `${lineBefore.length > SHOWN_CHARS ? "…" : ""}${cut}^${right.slice(0, SHOWN_CHARS).join("")}${right.length > SHOWN_CHARS ? "…" : ""}`,
     ),
   };
 }

@@ -67,7 +67,12 @@ function create(reader: TokenReader): Statement {
       const { parameters } = reader;
       const definition = query(reader);
       if (reader.parameters > parameters) throw new SqlMistake("limit", reader.position, "a ? in a view");
-      return { kind: "create-view", name, query: definition, text: reader.statement.slice(at, reader.token.at) };
+      return {
+        kind: "create-view",
+        name,
+        query: definition,
+        text: reader.statement.slice(at, reader.token.at),
+      };
     }
   }
 }

@@ -102,12 +102,7 @@ export const UNSUPPORTED: readonly Row[] = [
     "write create table t (…), then insert into t (…) select …",
     /\bcreate\s+table\s+\S+$/,
   ),
-  row(
-    "default of a calculated value",
-    /^./,
-    "write default 5, default 'a' or default null",
-    /\bdefault$/,
-  ),
+  row("default of a calculated value", /^./, "write default 5, default 'a' or default null", /\bdefault$/),
   row(
     "default values",
     /^default\b/,

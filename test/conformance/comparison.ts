@@ -75,7 +75,8 @@ export const chosen = (all: (key: ByteString) => ByteString[], size: number): In
         itemsOf(theirs).length === ours.items.length &&
         chosenMembers.every((element) => allMembers.includes(element)) &&
         // Duplicates are allowed: members "0" and "-0" look alike here, see `withoutNegativeZero`.
-        (Number(argv[2]) < 0 || chosenMembers.every((element) => timesIn(chosenMembers, element) <= timesIn(allMembers, element)))
+        (Number(argv[2]) < 0 ||
+          chosenMembers.every((element) => timesIn(chosenMembers, element) <= timesIn(allMembers, element)))
       );
     },
   }),

@@ -83,7 +83,9 @@ test(`the store and redis-server reply alike to unknown commands (seed ${seed})`
   assert.equal((await play({ steps, encoding: "default", resp: 2 }, redis)).difference?.text, undefined);
 });
 
-test("a different reply is found, and the calls are reduced to those that reproduce it", { skip }, async () => {
+test("a different reply is found, and the calls are reduced to those that reproduce it", {
+  skip,
+}, async () => {
   using redis = await RedisConnection.open(server.port);
   const step = (...argv: string[]): Step => ({ name: argv[0]!, argv, db: 0, at: 0, id: argv.join() });
   const others = Array.from({ length: 50 }, (_, i) => [

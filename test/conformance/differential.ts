@@ -191,7 +191,11 @@ function replyDifference(
  * Returns fewer steps that still differ, and in the same respect. If a time to live differs by less than the time since
  * the steps' date, replaying them finds no difference: then all steps remain.
  */
-export async function shrink(played: Episode, { place, of }: Difference, redis: RedisQueries): Promise<Episode> {
+export async function shrink(
+  played: Episode,
+  { place, of }: Difference,
+  redis: RedisQueries,
+): Promise<Episode> {
   let needed = played.steps.slice(0, place + 1);
   let attempts = 0;
   for (let size = Math.ceil(needed.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {

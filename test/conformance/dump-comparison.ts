@@ -9,7 +9,8 @@ import { contentsOfReply, READERS, textOf } from "./state.js";
 const COPY = "\0copy";
 
 export const dumped: Incomparable = {
-  reason: "the store dumps the simplest form, which redis-server can restore; redis-server dumps its own encodings",
+  reason:
+    "the store dumps the simplest form, which redis-server can restore; redis-server dumps its own encodings",
   compare: (call) => {
     const { argv, ours, run } = call;
     if (ours.kind !== "bulk") return undefined;

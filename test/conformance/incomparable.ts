@@ -194,10 +194,7 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
       };
     },
   },
-  "OBJECT|ENCODING": ofKind(
-    "bulk",
-    "it depends on a value's history; encodings.test.ts compares new values",
-  ),
+  "OBJECT|ENCODING": ofKind("bulk", "it depends on a value's history; encodings.test.ts compares new values"),
   ...Object.fromEntries(
     [
       "ACL",

@@ -26,10 +26,14 @@ export const otherEvents: Readonly<Record<string, Other>> = {
   SORT_RO: byPatterns,
   SPOP: { reason: "each server chooses different members", isSo: () => true },
   XADD: {
-    reason: "ids from the clock differ between servers, and approximate trimming depends on redis-server's nodes",
+    reason:
+      "ids from the clock differ between servers, and approximate trimming depends on redis-server's nodes",
     isSo: (words) => words.some((word) => word.endsWith("*") || word === "~"),
   },
-  XTRIM: { reason: "approximate trimming depends on redis-server's nodes", isSo: (words) => words.includes("~") },
+  XTRIM: {
+    reason: "approximate trimming depends on redis-server's nodes",
+    isSo: (words) => words.includes("~"),
+  },
   SET: {
     reason:
       "redis-server reports that an already expired string was set and will expire, and later that it has expired",

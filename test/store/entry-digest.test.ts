@@ -54,7 +54,12 @@ test(`a digest changes with the state and with nothing else (seed ${seed})`, () 
     const database = randomDatabase(g);
     let before = { lines: lines(database), digests: digests(database) };
     for (let remaining = UNITS; remaining > 0; remaining--) {
-      const unit = randomUnit(g, random.oneOf(commandGrammars), EPOCH + random.below(SPREAD), `u${left}`);
+      const unit = randomUnit(
+        g,
+        random.oneOf(commandGrammars),
+        EPOCH + random.below(SPREAD),
+        `u${remaining}`,
+      );
       database.execute(unit.argv, unit);
       const after = { lines: lines(database), digests: digests(database) };
       for (const name of names(before.lines, after.lines))

@@ -20,7 +20,10 @@ const unit = { at: EPOCH, seq: 0, db: 0, id: "unit" };
  * @returns the number of keyspaces that were checked for expiring keys, and how often the command's own keys were
  * parsed
  */
-function callsOf(database: Database, ...argv: string[]): { readonly checked: number; readonly parsed: number } {
+function callsOf(
+  database: Database,
+  ...argv: string[]
+): { readonly checked: number; readonly parsed: number } {
   const command = commandTable.resolve(argv) as Command;
   const { keys } = command;
   let [checked, parsed] = [0, 0];

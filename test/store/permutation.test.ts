@@ -13,7 +13,7 @@ import { shown } from "../conformance/resp2-fold.js";
 import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import {
-  answersByInnerOrder,
+  dependsOnInnerOrder,
   EPOCH,
   type RandomUnit,
   randomUnit,
@@ -84,7 +84,7 @@ function isDetected(run: number, touchesOf: TouchesOf): boolean {
 function arrivals(run: number, touchesOf: TouchesOf): { fold: MergingFold; units: RandomUnit[] } {
   const random = new SeededRandom(seed, run);
   const g = new Generator({ random, now: EPOCH });
-  const allowed = commandGrammars.filter(({ name }) => random.chance(0.9) && !answersByInnerOrder(name));
+  const allowed = commandGrammars.filter(({ name }) => random.chance(0.9) && !dependsOnInnerOrder(name));
   const withCompleteDatabases = random.chance(RUNS_WITH_WHOLE_DATABASES);
   const all = allowed.filter(({ name }) => withCompleteDatabases || !/^(FLUSH|SWAPDB|DBSIZE)/.test(name));
   const { commands } = random.oneOf<Family>(families);
@@ -93,7 +93,7 @@ function arrivals(run: number, touchesOf: TouchesOf): { fold: MergingFold; units
   for (let remaining = random.between(UNITS_MIN, UNITS_MAX); remaining > 0; remaining--) {
     const grammar = random.oneOf(focus.length === 0 || random.chance(0.3) ? all : focus);
     const at = EPOCH + Math.floor((random.below(DATES) * SPREAD) / DATES);
-    units.push(randomUnit(g, grammar, at, `${random.below(1000)}.${left}`));
+    units.push(randomUnit(g, grammar, at, `${random.below(1000)}.${remaining}`));
   }
   const fold = new MergingFold(touchesOf);
   for (const unit of units) fold.add(unit);

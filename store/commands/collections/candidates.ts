@@ -50,7 +50,9 @@ export function* matching(
 export function met(number: number, bytes: ByteString, filter: SeenFilter, work: Work): Found | null {
   if (filter.isExpired?.(bytes) === true) return null;
   spend(work, costOf(bytes) + filter.tests);
-  return filter.tests === 0 || filter.isMet(readCounted(bytes, work, filter.roots)) ? { number, bytes } : null;
+  return filter.tests === 0 || filter.isMet(readCounted(bytes, work, filter.roots))
+    ? { number, bytes }
+    : null;
 }
 
 function* numbered(

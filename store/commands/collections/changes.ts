@@ -11,8 +11,8 @@ import {
   badValue,
   costOf,
   failedToParse,
-  readCounted,
   mismatch,
+  readCounted,
   spend,
   type Work,
   workOf,
@@ -148,14 +148,22 @@ interface RequestedChange {
   readonly arrayFilters: Bson | undefined;
 }
 
-export const changeOf = (statement: BsonDocument, name: "u" | "update", query: BsonDocument): RequestedChange => ({
+export const changeOf = (
+  statement: BsonDocument,
+  name: "u" | "update",
+  query: BsonDocument,
+): RequestedChange => ({
   query,
   update: statement.get(name),
   arrayFilters: statement.get("arrayFilters"),
 });
 
 /** @throws CommandFailure */
-function updateIn(target: Target, { query, update, arrayFilters }: RequestedChange, isInsert: boolean): Update {
+function updateIn(
+  target: Target,
+  { query, update, arrayFilters }: RequestedChange,
+  isInsert: boolean,
+): Update {
   const elements = target.operators === null ? null : new PositionalElements(query, arrayFilters, target);
   return updateOf(update, { ...target, isInsert, elements });
 }
@@ -268,12 +276,12 @@ function* matchingIn(
 
 function* findingInSteps(
   { work }: Target,
-  matches: Iterable<Found | null>,
+  candidates: Iterable<Found | null>,
   most: number,
   steps: number,
 ): Generator<void, readonly Found[]> {
   const matches: Found[] = [];
-  for (const one of matches) {
+  for (const one of candidates) {
     if (one === null) {
       yield;
       continue;

@@ -1,7 +1,7 @@
 /** $lookup by equality: adds the documents of another collection whose field equals this one's. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
-import { costOf, readCounted, notHere, spend, type Work } from "../../queries/bson/mongo-failure.js";
+import { costOf, notHere, readCounted, spend, type Work } from "../../queries/bson/mongo-failure.js";
 import { stringAt } from "../../queries/bson/spec.js";
 import { isAny, wayTo } from "../../queries/bson/ways.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";

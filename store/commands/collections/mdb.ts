@@ -15,10 +15,10 @@ import { createIndexes, dropIndexes, listIndexes } from "./collection-indexes.js
 import {
   aggregated,
   inserted,
-  queried,
   measured,
   ofAllDatabases,
   ofDatabase,
+  queried,
   renamed,
   updated,
 } from "./collection-keys.js";
@@ -59,8 +59,7 @@ export const collections = family("mongo", {
     keys: updated,
     since: "",
     complexity: "O(N) for each statement, N: documents of the collection, or those that an index leaves",
-    summary:
-      "Changes documents by statements {q, u, multi, upsert, upsertId, arrayFilters, let, dialect}.",
+    summary: "Changes documents by statements {q, u, multi, upsert, upsertId, arrayFilters, let, dialect}.",
     run: byVersion(true, update),
   },
   "MDB.DELETE": {

@@ -7,7 +7,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { mappedInSteps } from "../../../protocol/steps.js";
 import { distinctChoices } from "../../keyspace/random.js";
 import { filterOf } from "../../queries/bson/filter.js";
-import { badValue, readCounted, MongoFailure, mismatch, spend } from "../../queries/bson/mongo-failure.js";
+import { badValue, MongoFailure, mismatch, readCounted, spend } from "../../queries/bson/mongo-failure.js";
 import { unknownName } from "../../queries/bson/names-elsewhere.js";
 import { RESHAPINGS } from "../../queries/bson/reshaping.js";
 import { sortingOf } from "../../queries/bson/sorting.js";

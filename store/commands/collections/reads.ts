@@ -78,7 +78,11 @@ export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
   // Most reads match few documents, for which steps cost more than they save.
   if (isComplete(matches) && matches.length <= STEP_ITEMS)
     return answeredAll(matches.map(shown), request, target.work.effort);
-  return yield* answeringAll(yield* mappedInSteps(yield* inStepsOf(matches), shown), request, target.work.effort);
+  return yield* answeringAll(
+    yield* mappedInSteps(yield* inStepsOf(matches), shown),
+    request,
+    target.work.effort,
+  );
 });
 
 interface Range {
@@ -158,7 +162,9 @@ function* foundInOrder(
     if (one !== null && matches.push(one) === most) return matches;
   }
   // The order is that of the current documents, which may change between steps.
-  const remaining = yield* takenInSteps(numbers, Number.POSITIVE_INFINITY, () => isAsRead(target, collection));
+  const remaining = yield* takenInSteps(numbers, Number.POSITIVE_INFINITY, () =>
+    isAsRead(target, collection),
+  );
   if (remaining === null) return null;
   for (const one of matching(documents, remaining, filter, target.work)) {
     if (one === null) yield;

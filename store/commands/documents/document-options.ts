@@ -43,7 +43,10 @@ const words = {
   QUERY: { count: 1, read: ([json]) => ({ query: jsonArgument(json as ByteString) }) },
   WHERE: { count: 1, read: ([json]) => ({ where: conditionOf(jsonArgument(json as ByteString)) }) },
   SORT: { count: 1, read: ([json]) => ({ sort: sortKeys(jsonArgument(json as ByteString)) }) },
-  LIMIT: { count: 2, read: ([offset, count]) => ({ limit: { offset: wholeNumber(offset), count: wholeNumber(count) } }) },
+  LIMIT: {
+    count: 2,
+    read: ([offset, count]) => ({ limit: { offset: wholeNumber(offset), count: wholeNumber(count) } }),
+  },
   FIELDS: { count: 1, read: ([json]) => ({ fields: fieldNames(jsonArgument(json as ByteString)) }) },
   UPSERT: { count: 0, read: () => ({ upsert: true }) },
   EXPLAIN: { count: 0, read: () => ({ explain: true }) },

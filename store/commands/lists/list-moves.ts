@@ -20,11 +20,11 @@ export function takeOff(data: Data, entry: Typed<List>, end: End, count: number)
     data.delete(entry.key);
     return end === "left" ? elements : elements.reverse();
   }
-  const elements: ByteString[] = [];
+  const popped: ByteString[] = [];
   if (count * 2 < size) {
     data.effort.work(REMOVED_ELEMENT_STEPS * count);
-    for (let i = 0; i < count; i++) elements.push(data.listPop(entry, end));
-    return elements;
+    for (let i = 0; i < count; i++) popped.push(data.listPop(entry, end));
+    return popped;
   }
   // One undo record for all elements; it copies the remaining ones, which are no more than the removed ones.
   const from = end === "left" ? 0 : size - count;

@@ -145,8 +145,7 @@ export const lists = family("list", {
     keys: [update(1), write(2)],
     since: "1.2.0",
     complexity: "O(1)",
-    summary:
-      "Moves an element from the right end of a list to the left end of another; LMOVE's old form.",
+    summary: "Moves an element from the right end of a list to the left end of another; LMOVE's old form.",
     run: rpoplpush,
   },
   RPUSH: {

@@ -79,7 +79,9 @@ export function groupsOf(
   const { columns } = relation;
   const groupExpressions = groupKeys(groupBy ?? [], fields, evaluation);
   const keys = groupExpressions.map((key) => compiled(key, rowScope(columns, evaluation), evaluation));
-  const positions = groupExpressions.map((key) => (key.kind === "column" ? positionOf(key, columns, evaluation) : null));
+  const positions = groupExpressions.map((key) =>
+    key.kind === "column" ? positionOf(key, columns, evaluation) : null,
+  );
   const numbers = new ExpressionNumbers(evaluation.parameters, (column) =>
     isText(column, columns) ? column.name : positionOf(column, columns, evaluation),
   );
@@ -119,7 +121,8 @@ function aggregateOf(call: Call, columns: readonly RelationColumn[], evaluation:
   const { name, arguments: operands, isDistinct } = call;
   const aggregateName = functionNamed(name);
   if (aggregateName === undefined) throw failure(evaluation, "unknownFunction", name);
-  if (operands === null && aggregateName === "count") return { name: aggregateName, call, value: null, isDistinct: false };
+  if (operands === null && aggregateName === "count")
+    return { name: aggregateName, call, value: null, isDistinct: false };
   const [argument] = operands ?? [];
   if (operands?.length !== 1 || argument === undefined) throw failure(evaluation, "oneArgument", name);
   if (argument.kind !== "column" && evaluation.form === "recorded")

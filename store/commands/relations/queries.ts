@@ -227,7 +227,10 @@ function* shaped(relation: Relation, select: Select, evaluation: Evaluation): Ge
 function* projected(
   name: ByteString,
   rows: readonly RelationRow[],
-  { fields, compiledFields }: { readonly fields: readonly Field[]; readonly compiledFields: readonly Compiled[] },
+  {
+    fields,
+    compiledFields,
+  }: { readonly fields: readonly Field[]; readonly compiledFields: readonly Compiled[] },
   evaluation: Evaluation,
 ): Generator<void, Relation> {
   checkSize(evaluation, rows.length, fields.length);
@@ -265,7 +268,8 @@ function* grouped(relation: Relation, select: Select, evaluation: Evaluation): G
     select.orderBy.length > 0 ? sortKeys({ orderBy: select.orderBy, fields }, scope, evaluation) : null;
   const all = yield* groups.rows();
   if (having !== null) countCalculated(evaluation, all.length, [having]);
-  const remaining = holds === null || having === null ? all : yield* filtered(all, holds, rowsAStep([having]));
+  const remaining =
+    holds === null || having === null ? all : yield* filtered(all, holds, rowsAStep([having]));
   const rows = keys === null ? remaining : yield* sortedBy(remaining, keys, evaluation);
   const name = `${relation.name}_groupBy${holds === null ? "" : "_having"}${keys === null ? "" : "_order"}`;
   return { ...(yield* projected(name, rows, { fields, compiledFields }, evaluation)), name };

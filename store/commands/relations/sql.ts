@@ -75,9 +75,7 @@ export const relationsBy = (version: 1 | 2): readonly Command[] =>
     .map((command) => ({ ...command, run: (data, argv, unit) => execute(data, argv, unit, version) }));
 
 const laterStatement = (version: number) =>
-  custom(
-    `ERR this statement requires version ${version} of the semantics: CLUSTER SEMANTICS ${version}`,
-  );
+  custom(`ERR this statement requires version ${version} of the semantics: CLUSTER SEMANTICS ${version}`);
 
 /** Returns a statement as a version parses it. @throws CommandFailure if it requires a later version, or is invalid */
 function parsedBy(version: number, text: ByteString) {

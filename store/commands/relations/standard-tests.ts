@@ -110,9 +110,9 @@ type Pattern = readonly number[] | null;
 /** Compiles `like`. The case of A to Z does not matter, and characters are those of UTF-8. Null matches nothing. */
 function like(test: Like, compile: Compile, evaluation: Evaluation): (row: RelationRow) => Truth {
   const [value, pattern] = [compile(test.operand), compile(test.pattern)];
-  const escape = test.escape === null ? "" : compile(test.escape)([]);
-  if (escape === null) return () => null;
-  const sign = textFor(escape);
+  const escapeValue = test.escape === null ? "" : compile(test.escape)([]);
+  if (escapeValue === null) return () => null;
+  const sign = textFor(escapeValue);
   if (test.escape !== null && (sign === "" || characterEnd(sign, 0) !== sign.length))
     throw failure(evaluation, "wrongEscape", sign === "" ? "''" : sign);
   let cached: { readonly text: ByteString; readonly pattern: Pattern } | null = null;

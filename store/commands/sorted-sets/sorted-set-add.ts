@@ -18,9 +18,9 @@ export function zadd(data: Data, argv: readonly ByteString[], increments: boolea
   let first = 2;
   for (let option = optionOf(argv[first]); option !== undefined; option = optionOf(argv[++first]))
     options = new Set([...options, option]);
-  const pairs = (argv.length - first) / 2;
-  if (pairs === 0 || !Number.isInteger(pairs)) throw syntaxError();
-  checkCombination(options, pairs);
+  const count = (argv.length - first) / 2;
+  if (count === 0 || !Number.isInteger(count)) throw syntaxError();
+  checkCombination(options, count);
   const pairs: [ByteString, number][] = [];
   for (let at = first; at < argv.length; at += 2) pairs.push([argv[at + 1]!, doubleArgument(argv[at]!)]);
   return options.has("incr")

@@ -14,14 +14,14 @@ export type Pair = readonly [member: ByteString, score: number];
 export const pairReply = ([member, score]: Pair): Reply => array([bulk(member), double(score)]);
 
 /** Returns members as a reply, each followed by its score if scores are requested. */
-export function pairsReply(pairs: Iterable<Pair>, withScores: boolean): Reply {
+export function pairsReply(members: Iterable<Pair>, withScores: boolean): Reply {
   if (!withScores)
     return bulksReply(
       "array",
-      Array.from(pairs, ([member]) => member),
+      Array.from(members, ([member]) => member),
     );
   const items: Reply[] = [];
-  for (const [member, score] of pairs) items.push(bulk(member), double(score));
+  for (const [member, score] of members) items.push(bulk(member), double(score));
   return pairs(items);
 }
 

@@ -24,7 +24,9 @@ export function groupIfAny(data: Data, key: ByteString, name: ByteString): Group
 export function groupArgument(data: Data, key: ByteString, name: ByteString, suffix = ""): GroupOfStream {
   const stream = groupIfAny(data, key, name);
   if (stream === undefined)
-    throw custom(`NOGROUP No such key '${unlimitedEcho(key)}' or consumer group '${unlimitedEcho(name)}'${suffix}`);
+    throw custom(
+      `NOGROUP No such key '${unlimitedEcho(key)}' or consumer group '${unlimitedEcho(name)}'${suffix}`,
+    );
   return stream;
 }
 

@@ -6,7 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
 import { integerArgument } from "../../arguments/numbers.js";
 import type { Stream } from "../../values/streams/stream.js";
-import { type RequestedId, idArgument, newIdArgument } from "./stream-arguments.js";
+import { idArgument, newIdArgument, type RequestedId } from "./stream-arguments.js";
 
 /**
  * With `~`, entries are removed in hundreds, so up to 99 more than requested remain. Redis does the same with its

@@ -79,8 +79,7 @@ const NOT_ASCII = /[^\x00-\x7f]/;
 /** @throws CommandFailure if the pattern or an option is not supported */
 export function programOf({ pattern, options }: Regex) {
   for (const option of options)
-    if (option !== "i" && option !== "u")
-      throw notHere(`$regex supports only the option i, not ${option}`);
+    if (option !== "i" && option !== "u") throw notHere(`$regex supports only the option i, not ${option}`);
   const ignoresCase = options.includes("i");
   if (ignoresCase && NOT_ASCII.test(pattern))
     throw notHere("case-insensitive $regex supports only ASCII letters");

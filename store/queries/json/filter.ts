@@ -29,20 +29,20 @@ import {
 import { type Condition, type Predicate, predicateOf } from "../condition.js";
 import { type Comparison, type FilterAlgebra, FilterCompiler, type OperatorCall } from "../filter.js";
 import {
+  after,
   amongValues,
   before,
   beginningWith,
-  after,
   EVERYTHING,
   equalTo,
   inBoth,
   isWithin,
   NUMBERS,
   outside,
+  PRESENT,
   type Spans,
   STRINGS,
   span,
-  PRESENT,
 } from "./spans.js";
 
 /** A member of the entries. */
@@ -131,7 +131,9 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
   }
 
   unknownClause(name: string): Error {
-    return fault(`there is no ${shown(name)}: besides names of members only these are permitted: $and, $or, $not`);
+    return fault(
+      `there is no ${shown(name)}: besides names of members only these are permitted: $and, $or, $not`,
+    );
   }
 
   fieldsOf(filter: JsonValue): readonly (readonly [string, JsonValue])[] {
@@ -173,7 +175,7 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
     const { operand } = call;
     if (typeof operand !== "string" && !(operand instanceof JsonNumber))
       throw fault(`${whereOf(call)} requires a number or a string`);
-    const contained = memberValueOf(operand);
+    const value = memberValueOf(operand);
     const kind = typeof operand === "string" ? STRINGS : NUMBERS;
     const spans: Readonly<Record<Comparison, Span>> = {
       $gt: span(after(value), kind.to),

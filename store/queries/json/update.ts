@@ -91,9 +91,7 @@ class JsonUpdates implements UpdateAlgebra<JsonValue, string> {
   readonly operators: readonly string[] = [];
 
   unknownOperator(operator: string): Error {
-    return fault(
-      `there is no ${shown(operator)}: the operators are ${COMMON_OPERATORS.join(", ")}`,
-    );
+    return fault(`there is no ${shown(operator)}: the operators are ${COMMON_OPERATORS.join(", ")}`);
   }
 
   membersOf(operator: string, operands: JsonValue): Iterable<readonly [string, JsonValue]> {
@@ -151,8 +149,7 @@ const jsonUpdates = new JsonUpdates();
 function sumOf(old: JsonNumber, operand: JsonNumber, call: Call): JsonNumber {
   if (isInteger(old) && isInteger(operand)) {
     const sum = BigInt(old.text) + BigInt(operand.text);
-    if (sum < INT64_MIN || sum > INT64_MAX)
-      throw fault(`${whereOf(call)} would exceed 64-bit integers`);
+    if (sum < INT64_MIN || sum > INT64_MAX) throw fault(`${whereOf(call)} would exceed 64-bit integers`);
     return new JsonNumber(String(sum));
   }
   const sum = Number(old.text) + Number(operand.text);

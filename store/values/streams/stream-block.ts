@@ -123,7 +123,7 @@ export class StreamBlock {
       open.values = valuesOf(fields);
       return;
     }
-    open.names.push(own);
+    open.names.push(names);
     open.ids.push(id);
     for (let i = 1; i < fields.length; i += 2) open.values.push(fields[i] as ByteString);
   }

@@ -50,7 +50,11 @@ const operand = (g: Generator): ByteString =>
         "9223372036854775807",
       );
 
-const get = (g: Generator): ByteString[] => [g.caseOf("GET"), g.chance(0.2) ? "i64" : type(g), fieldOffset(g)];
+const get = (g: Generator): ByteString[] => [
+  g.caseOf("GET"),
+  g.chance(0.2) ? "i64" : type(g),
+  fieldOffset(g),
+];
 
 const operation = (g: Generator): ByteString[] => {
   const kind = g.random.below(20);

@@ -171,7 +171,7 @@ for (const [where, open] of Object.entries(SCENES)) {
   test(`${where} a read of documents that has ended leaves nothing to be copied`, async () => {
     const { backend, database } = await open();
     for (const argv of OF_DOCUMENTS) await backend.execute(argv, unit);
-    const collection = database.keyspaces[0]?.find("mongo:d.c")?.held;
+    const collection = database.keyspaces[0]?.find("mongo:d.c")?.content;
     assert.ok(collection instanceof Collection);
     assert.equal(collection.isRead, false);
   });

@@ -18,7 +18,8 @@ import { addFloats } from "../../../store/arithmetic/long-double.js";
 const TIMEOUT = 20_000;
 
 /** Returns the result of a function, which is aborted if it takes too long. */
-const withTimeout = (step: () => unknown): unknown => runInNewContext("step()", { step }, { timeout: TIMEOUT });
+const withTimeout = (step: () => unknown): unknown =>
+  runInNewContext("step()", { step }, { timeout: TIMEOUT });
 
 test("rejects a long text that turns out not to be a number in linear time", () => {
   const digits = "1".repeat(2_000_000);

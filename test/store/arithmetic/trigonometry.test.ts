@@ -44,7 +44,10 @@ const size = (value: bigint) => (value < 0n ? -value : value);
 function assertNearest(result: number, exact: bigint, label: string): void {
   const error = size(scaled(result) - exact);
   for (const other of neighbours(result))
-    assert.ok(error <= size(scaled(other) - exact), `${label} is ${result}, but ${other} is nearer, seed ${seed}`);
+    assert.ok(
+      error <= size(scaled(other) - exact),
+      `${label} is ${result}, but ${other} is nearer, seed ${seed}`,
+    );
 }
 
 test(`sine and cosine return the nearest doubles (seed ${seed})`, () => {

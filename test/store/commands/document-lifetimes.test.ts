@@ -133,7 +133,10 @@ test("errors for wrong options name the right ones", () => {
   store.run('DOC.INSERT d {"a":1}');
   const wrong: readonly (readonly [line: string, pattern: RegExp])[] = [
     ['DOC.GET d WHERE {"a":{"$near":1}}', /WHERE: there is no '\$near' for 'a': there are \$eq, .*\$not/],
-    ['DOC.GET d WHERE {"$nor":[]}', /there is no '\$nor': besides names of members only these are permitted: \$and, \$or, \$not/],
+    [
+      'DOC.GET d WHERE {"$nor":[]}',
+      /there is no '\$nor': besides names of members only these are permitted: \$and, \$or, \$not/,
+    ],
     ["DOC.GET d WHERE 5", /WHERE: an object is required/],
     ['DOC.GET d WHERE {"a":{"$gt":null}}', /\$gt of 'a' requires a number or a string/],
     ['DOC.GET d WHERE {"a":{"$in":1}}', /\$in of 'a' requires a list/],

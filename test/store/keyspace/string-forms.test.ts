@@ -14,7 +14,8 @@ test("the form of the string changed last is known, however many strings are cha
   const database = new Database({ forms: new StringForms() });
   const unit = { at: 0, db: 0, id: "u" };
   const unitWithLimits = { ...unit, encoding: ENCODING_LIMITS };
-  const encoding = (key: string, by: Unit = unitWithLimits) => database.execute(["OBJECT", "ENCODING", key], by);
+  const encoding = (key: string, by: Unit = unitWithLimits) =>
+    database.execute(["OBJECT", "ENCODING", key], by);
   for (let i = 0; i < KEYS; i++) database.execute(["SETRANGE", `k${i}`, "0", "1"], unit);
   assert.deepEqual(encoding(`k${KEYS - 1}`), { kind: "bulk", bytes: "raw" });
   assert.deepEqual(encoding("k0"), { kind: "bulk", bytes: "int" });

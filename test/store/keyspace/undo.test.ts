@@ -15,7 +15,7 @@ import { shown } from "../../conformance/resp2-fold.js";
 import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import {
-  answersByInnerOrder,
+  dependsOnInnerOrder,
   EPOCH,
   type RandomUnit,
   randomDatabase,
@@ -100,7 +100,7 @@ function checkUndo(database: Database, unit: RandomUnit): boolean {
   const again: UndoRecord[] = [];
   const secondReply = database.execute(unit.argv, unit, again);
   assert.deepEqual(canonicalState(database), after, `another state after running the unit again: ${where}`);
-  if (!answersByInnerOrder(unit.name))
+  if (!dependsOnInnerOrder(unit.name))
     assert.equal(shown(secondReply), shown(reply), `another reply: ${where}`);
   database.undo(again);
   return changes;

@@ -104,7 +104,9 @@ function assertList(list: List, elements: readonly string[], random: SeededRando
   const searched = elements[from] ?? "absent";
   assert.deepEqual(
     list.indexesOf(searched, from, to),
-    Array.from(elements.keys()).filter((index) => index >= from && index < to && elements[index] === searched),
+    Array.from(elements.keys()).filter(
+      (index) => index >= from && index < to && elements[index] === searched,
+    ),
   );
   for (let i = 0; i < 20 && elements.length > 0; i++) {
     const index = random.below(elements.length);

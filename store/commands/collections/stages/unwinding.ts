@@ -24,14 +24,14 @@ export function unwound(
 ): (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]> {
   const unwinding = unwindingOf(operand);
   return function* (documents) {
-    const documents: BsonDocument[] = [];
+    const result: BsonDocument[] = [];
     for (const [position, document] of documents.entries()) {
       const value = along(document, unwinding.path);
       if (isArray(value)) spend(work, value.length * (COPY_UNITS + document.size));
-      for (const one of each(document, value, unwinding)) if (documents.push(one) % STEP_ITEMS === 0) yield;
+      for (const one of each(document, value, unwinding)) if (result.push(one) % STEP_ITEMS === 0) yield;
       if (position % STEP_ITEMS === 0) yield;
     }
-    return documents;
+    return result;
   };
 }
 

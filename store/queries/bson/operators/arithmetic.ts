@@ -152,7 +152,9 @@ function inKindOf(value: BsonNumber, parts: Finite): BsonNumber {
   const integer = coefficient * 10n ** BigInt(Math.max(0, exponent)) * (isNegative ? -1n : 1n);
   if (BigInt.asIntN(64, integer) !== integer)
     throw new MongoFailure(51080, "the rounded number is not a 64-bit integer");
-  return value instanceof Int32 && BigInt.asIntN(32, integer) === integer ? new Int32(Number(integer)) : integer;
+  return value instanceof Int32 && BigInt.asIntN(32, integer) === integer
+    ? new Int32(Number(integer))
+    : integer;
 }
 
 /** Returns the next integer above or below a number. @param isUp false: below */

@@ -89,7 +89,8 @@ function documentOf(value: Value, scope: Scope, name: ByteString): Value {
   const result = new Map<ByteString, Bson>();
   for (const one of madeArray(arrayIn(value, name, 40386), scope)) {
     const [key, fieldValue] = isDocument(one) ? [one.get("k"), one.get("v")] : isArray(one) ? one : [];
-    if (fieldValue === undefined) throw new MongoFailure(40398, `${name} requires pairs of a name and a value`);
+    if (fieldValue === undefined)
+      throw new MongoFailure(40398, `${name} requires pairs of a name and a value`);
     result.set(textIn(key, name, 40394), fieldValue);
   }
   return result;

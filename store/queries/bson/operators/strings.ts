@@ -114,7 +114,10 @@ const replacing =
       // The length of the new text is counted before it is created.
       const count = isAll && search !== "" ? text.split(search).length - 1 : 1;
       checkLength(text.length + count * (replacement.length - search.length));
-      return madeText(isAll ? text.split(search).join(replacement) : text.replace(search, () => replacement), scope);
+      return madeText(
+        isAll ? text.split(search).join(replacement) : text.replace(search, () => replacement),
+        scope,
+      );
     };
   };
 

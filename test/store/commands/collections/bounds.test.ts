@@ -28,7 +28,7 @@ test("rejects paths with more names than documents can be deep, before following
   assert.match(store.run("UPDATE", "1", `{"q":{"${long}":1},"u":{"$set":{"b":1}},"upsert":true}`), tooLong);
   const shown = (projection: string) => store.run("FIND", `{"projection":${projection}}`);
   assert.match(shown(`{"${long}":"$x"}`), tooLong);
-  assert.match(shown(`{"${way(150)}":{"${way(150)}":1}}`), tooLong);
+  assert.match(shown(`{"${pathOf(150)}":{"${pathOf(150)}":1}}`), tooLong);
   assert.match(store.run("FIND", `{"sort":{"${long}":1}}`), tooLong);
   assert.match(store.run("DISTINCT", `{"key":"${long}"}`), tooLong);
   assert.match(store.run("AGGREGATE", `{"pipeline":[{"$unwind":"$${long}"}]}`), tooLong);

@@ -96,7 +96,8 @@ function count(store: MdbUnderTest, name: string, ...rest: readonly string[]): J
   return name !== "INSERT" && "writeErrors" in answer ? "refused" : (answer["n"] ?? null);
 }
 
-const found = (store: MdbUnderTest, spec: JsonObject) => documentsIn(store, "FIND", JSON.stringify(spec)) as JsonObject[];
+const found = (store: MdbUnderTest, spec: JsonObject) =>
+  documentsIn(store, "FIND", JSON.stringify(spec)) as JsonObject[];
 
 function documentsIn(store: MdbUnderTest, name: string, ...rest: readonly string[]): readonly Json[] {
   const reply = store.reply(`MDB.${name}`, "db", "c", ...rest);

@@ -185,5 +185,8 @@ test("work is limited by what a command reads, whatever form it has", () => {
     new RegExp(`^MONGO 146 ExceededMemoryLimit a command checks at most ${WORK_MAX}`),
   );
   const many = Array.from({ length: 12_000 }, () => '{"a":1}').join(",");
-  assert.match(store.run("COUNT", `{"query":{"$or":[${many}]}}`), /^MONGO 2 BadValue a filter has at most 10000/);
+  assert.match(
+    store.run("COUNT", `{"query":{"$or":[${many}]}}`),
+    /^MONGO 2 BadValue a filter has at most 10000/,
+  );
 });

@@ -290,7 +290,8 @@ test(`queries and conditions on odd names and values find the same as a scan of 
     const { random } = scene;
     const names = ["without", "with"];
     for (const name of names) scene.run(["DOC.CREATE", name]);
-    for (let remaining = 8; remaining > 0; remaining--) scene.run(["DOC.INDEX", "CREATE", "with", random.oneOf(ODD_NAMES)]);
+    for (let remaining = 8; remaining > 0; remaining--)
+      scene.run(["DOC.INDEX", "CREATE", "with", random.oneOf(ODD_NAMES)]);
     const entries = Array.from({ length: 40 }, () => oddObject(random)).map((text) =>
       writeJson(parseJson(text)),
     );

@@ -142,7 +142,8 @@ const HEAD: readonly Named[] = COLUMNS.map((name) => ({ of: null, name }));
 
 function groups(rows: readonly Row[], { by, calls }: NonNullable<Select["group"]>): Row[] {
   const places = by.map((name) => COLUMNS.indexOf(name));
-  const keys = by.length === 0 ? [[]] : once(rows.map((row) => places.map((position) => row[position] as Value)));
+  const keys =
+    by.length === 0 ? [[]] : once(rows.map((row) => places.map((position) => row[position] as Value)));
   return keys.map((key) => {
     const members = rows.filter((row) =>
       same(

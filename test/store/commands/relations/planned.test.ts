@@ -373,7 +373,11 @@ test("a join by equal values, including calculated ones, checks about as many ro
     const counts = stepsOf(database, text);
     assert.equal(counts.rows, rows, text);
     // An expression of a Malagasy statement may fail, so its `on` is checked for all rows on the left.
-    const maximum = text.startsWith("alaivo") ? 3 * LARGE_TABLE : text.includes("union") ? LARGE_TABLE + 50 : 50;
+    const maximum = text.startsWith("alaivo")
+      ? 3 * LARGE_TABLE
+      : text.includes("union")
+        ? LARGE_TABLE + 50
+        : 50;
     assert.ok(counts.checked <= maximum, `${counts.checked} rows checked: ${text}`);
   }
 });

@@ -28,7 +28,8 @@ function jsonOf(random: SeededRandom, depth: number): JsonValue {
 
 function objectOf(random: SeededRandom, depth: number): JsonObject {
   const object = new JsonObject();
-  for (let remaining = random.below(4); remaining > 0; remaining--) object.set(textOf(random), jsonOf(random, depth));
+  for (let remaining = random.below(4); remaining > 0; remaining--)
+    object.set(textOf(random), jsonOf(random, depth));
   return object;
 }
 

@@ -148,8 +148,7 @@ test("a bound value is converted by the first type that accepts it", () => {
   assert.equal(boundCell([text, number], "12"), "12");
   assert.equal(boundCell([number, text], "007"), "007");
   assert.equal(boundCell([number], "-1.5"), -1.5);
-  for (const text of ["1000", "1e1", " 1", "", "x"])
-    assert.equal(boundCell([number], text), undefined, text);
+  for (const text of ["1000", "1e1", " 1", "", "x"]) assert.equal(boundCell([number], text), undefined, text);
 });
 
 test("a table that changes while a reading searches its texts for a number is found as it was, and as it is", () => {

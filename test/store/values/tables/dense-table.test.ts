@@ -94,7 +94,8 @@ test(`a scan returns each name that exists throughout, while others are added, r
       }
       if (random.chance(0.5)) for (let i = 0; i < 5; i++) table.push(`other:${from}:${table.size}:${i}`);
     } while (from !== 0);
-    for (let i = 0; i < stable; i++) assert.ok(returned.has(`stable:${i}`), `stable:${i} of ${stable} was skipped`);
+    for (let i = 0; i < stable; i++)
+      assert.ok(returned.has(`stable:${i}`), `stable:${i} of ${stable} was skipped`);
     assert.ok(most <= 3, `a page contains ${most} more than COUNT`);
   }
 });
