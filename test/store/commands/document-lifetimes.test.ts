@@ -140,7 +140,7 @@ test("errors for wrong options name the right ones", () => {
     ["DOC.GET d WHERE 5", /WHERE: an object is required/],
     ['DOC.GET d WHERE {"a":{"$gt":null}}', /\$gt of 'a' requires a number or a string/],
     ['DOC.GET d WHERE {"a":{"$in":1}}', /\$in of 'a' requires a list/],
-    ['DOC.GET d WHERE {"a":{"$prefix":1}}', /asks for a string/],
+    ['DOC.GET d WHERE {"a":{"$prefix":1}}', /requires a string/],
     ['DOC.GET d WHERE {"$or":{}}', /\$or requires a list/],
     [`DOC.GET d WHERE {"$or":[${'{"a":1},'.repeat(1000)}{"a":1}]}`, /more than 1000 conditions/],
     [`DOC.GET d WHERE {"$and":[${"{},".repeat(1000)}{}]}`, /more than 1000 conditions/],

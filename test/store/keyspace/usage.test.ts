@@ -136,6 +136,6 @@ test("the use count decreases by one a minute, not below 0", () => {
 test("without such a policy nothing is tracked, and requesting it is an error", () => {
   const { run } = makeScene(null);
   run("SET k v");
-  assert.match(JSON.stringify(run("OBJECT IDLETIME k")), /with an LRU maxmemory policy only/);
+  assert.match(JSON.stringify(run("OBJECT IDLETIME k")), /only with an LRU maxmemory policy/);
   assert.match(JSON.stringify(run("OBJECT FREQ k")), /An LFU maxmemory policy is not selected/);
 });

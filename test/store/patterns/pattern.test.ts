@@ -35,11 +35,11 @@ const FOUND: readonly (readonly [pattern: string, text: string, isFound: boolean
 ];
 const WRONG: readonly (readonly [pattern: string, message: RegExp])[] = [
   ["(", /a \( that is not closed, at character 1/],
-  [")", /closes nothing/],
+  [")", /an unmatched \)/],
   ["*", /\* must be written \\\*/],
   ["a**", /\* must be written/],
-  ["[", /ends too soon/],
-  ["[]", /has nothing in it/],
+  ["[", /ends unexpectedly/],
+  ["[]", /is empty/],
   ["[b-a]", /wrong order/],
   ["[\\d-z]x[a-\\d]", /wrong order/],
   ["a{3,2}", /wrong order/],
@@ -47,7 +47,7 @@ const WRONG: readonly (readonly [pattern: string, message: RegExp])[] = [
   ["(?=a)", /only \(\?: is supported/],
   ["(?<n>a)", /only \(\?: is supported/],
   ["\\p{L}", /there is no \\p/],
-  ["a\\", /ends too soon/],
+  ["a\\", /ends unexpectedly/],
   ["a{400}b{400}", new RegExp(`more than ${PATTERN_STEPS_MAX} steps`)],
   ["((a{99}){99}){99}", new RegExp(`more than ${PATTERN_STEPS_MAX} steps`)],
   ["a".repeat(1001), /at most 1000 characters/],

@@ -28,7 +28,7 @@ const OPERATIONS: readonly (readonly [entry: string, data: string, after: string
   ['{"n":0.1}', '{"$inc":{"n":0.2}}', '{"n":0.30000000000000004}'],
   ['{"n":"1"}', '{"$inc":{"n":1}}', /\$inc of 'n': the member is not a number/],
   ['{"n":1}', '{"$inc":{"n":"1"}}', /\$inc of 'n' requires a number/],
-  ['{"n":null}', '{"$inc":{"n":1}}', /is no number/],
+  ['{"n":null}', '{"$inc":{"n":1}}', /is not a number/],
   ['{"n":1}', '{"$inc":{"m":1}}', /The required keys for this document are: n, received: m\./],
   ['{"n":1}', '{"$set":{"m.x":1}}', /The required keys for this document are: n, received: m\./],
   ['{"n":{}}', '{"$inc":{"n.a.b":1}}', '{"n":{"a":{"b":1}}}'],
@@ -44,7 +44,7 @@ const OPERATIONS: readonly (readonly [entry: string, data: string, after: string
   ['{"t":{}}', '{"$push":{"t":2}}', '{"t":[2]}'],
   ['{"t":{"u":{}}}', '{"$push":{"t.v":2}}', '{"t":{"u":{},"v":[2]}}'],
   ['{"t":{"u":1}}', '{"$push":{"t":2}}', /\$push of 't': the member is not a list/],
-  ['{"t":"x"}', '{"$push":{"t":2}}', /the member is no list/],
+  ['{"t":"x"}', '{"$push":{"t":2}}', /the member is not a list/],
   ['{"a":{"b":1,"c":2}}', '{"$unset":{"a.b":""}}', '{"a":{"c":2}}'],
   ['{"a":{"b":{"c":1}}}', '{"$unset":{"a.b.c":1}}', '{"a":{"b":{}}}'],
   ['{"a":{"b.c":1,"b":{"c":2}}}', '{"$unset":{"a.b.c":1}}', '{"a":{"b":{"c":2}}}'],
@@ -96,7 +96,7 @@ test("one entry that cannot be changed leaves all unchanged", () => {
   store.run("DOC.CREATE d");
   store.run('DOC.INSERT d {"n":1} {"n":"x"} {"n":3}');
   assert.equal(store.changes('DOC.UPDATE d {"$inc":{"n":1}} WHERE {}'), 0);
-  assert.match(store.run('DOC.UPDATE d {"$inc":{"n":1}} WHERE {}'), /the member is no number/);
+  assert.match(store.run('DOC.UPDATE d {"$inc":{"n":1}} WHERE {}'), /the member is not a number/);
   assert.equal(
     store.run('DOC.UPDATE d {"$inc":{"n":1}} WHERE {"n":{"$gt":0}} SORT {"n":"desc"} LIMIT 0 1'),
     '["keys" ["n"] "changed" ["2" "{\\"n\\":4}"]]',

@@ -70,8 +70,8 @@ test("arguments after the statement replace its ?", () => {
   ]);
   assert.deepEqual(rows("select k from t where k = ? limit ? ?", "2", "0", "1"), [[2]]);
   assert.deepEqual(rows("select ? x", "'; drop table t; --"), [["'; drop table t; --"]]);
-  refused("select * from t where k = ?", /1 \?, and 0 arguments/);
-  refused("select * from t", /0 \?, and 1 arguments/, "1");
+  refused("select * from t where k = ?", /1 \?, but 0 arguments/);
+  refused("select * from t", /0 \?, but 1 arguments/, "1");
   refused("select * from t limit ?", /whole number/, "-1");
   refused("insert into t (k) values (?)", /takes NUMBER/, "x");
 });
