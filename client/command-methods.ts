@@ -20,11 +20,11 @@ const NAMES =
   "GEOSEARCH";
 
 export interface CommandMethods {
-  /** Appends to a string, which is made if absent. */
+  /** Appends to a string, which is created if absent. */
   append(key: Argument, value: Argument): Promise<number>;
-  /** Takes one from a key's integer; an absent key counts as 0. */
+  /** Subtracts one from a key's integer; an absent key counts as 0. */
   decr(key: Argument): Promise<number | bigint>;
-  /** Takes a number from a key's integer. */
+  /** Subtracts a number from a key's integer. */
   decrby(key: Argument, decrement: Argument): Promise<number | bigint>;
   /** Returns the string of a key. */
   get(key: Argument): Promise<string | null>;
@@ -34,7 +34,7 @@ export interface CommandMethods {
   getex(key: Argument, ...options: Argument[]): Promise<string | null>;
   /** Returns a part of a string. */
   getrange(key: Argument, start: Argument, end: Argument): Promise<string>;
-  /** Sets a key and answers what it held. */
+  /** Sets a key and returns its previous value. */
   getset(key: Argument, value: Argument): Promise<string | null>;
   /** Adds one to a key's integer; an absent key counts as 0. */
   incr(key: Argument): Promise<number | bigint>;
@@ -52,7 +52,7 @@ export interface CommandMethods {
   msetnx(key: Argument, value: Argument, ...more: Argument[]): Promise<number>;
   /** Sets a key that expires, in milliseconds. */
   psetex(key: Argument, milliseconds: Argument, value: Argument): Promise<"OK">;
-  /** Sets a key, whatever it held. */
+  /** Sets a key to a string. */
   set(key: Argument, value: Argument, ...options: Argument[]): Promise<string | null>;
   /** Sets a key that expires, in seconds. */
   setex(key: Argument, seconds: Argument, value: Argument): Promise<"OK">;
@@ -70,9 +70,9 @@ export interface CommandMethods {
   bitpos(key: Argument, bit: Argument, ...range: Argument[]): Promise<number>;
   /** Returns a bit of a string. */
   getbit(key: Argument, offset: Argument): Promise<number>;
-  /** Sets a bit of a string and answers what it was. */
+  /** Sets a bit of a string and returns its previous value. */
   setbit(key: Argument, offset: Argument, bit: Argument): Promise<number>;
-  /** Adds elements to a HyperLogLog, which is made if absent. */
+  /** Adds elements to a HyperLogLog, which is created if absent. */
   pfadd(key: Argument, ...elements: Argument[]): Promise<number>;
   /** Estimates the number of different elements of several HyperLogLogs together. */
   pfcount(key: Argument, ...keys: Argument[]): Promise<number>;
@@ -86,7 +86,7 @@ export interface CommandMethods {
   exists(key: Argument, ...keys: Argument[]): Promise<number>;
   /** Sets a key's time to live in seconds. */
   expire(key: Argument, seconds: Argument, ...options: Argument[]): Promise<number>;
-  /** Lets a key expire at a Unix time in seconds. */
+  /** Sets the Unix time in seconds at which a key expires. */
   expireat(key: Argument, time: Argument, ...options: Argument[]): Promise<number>;
   /** Returns the Unix time in seconds at which a key expires. */
   expiretime(key: Argument): Promise<number | bigint>;
@@ -96,7 +96,7 @@ export interface CommandMethods {
   persist(key: Argument): Promise<number>;
   /** Sets a key's time to live in milliseconds. */
   pexpire(key: Argument, milliseconds: Argument, ...options: Argument[]): Promise<number>;
-  /** Lets a key expire at a Unix time in milliseconds. */
+  /** Sets the Unix time in milliseconds at which a key expires. */
   pexpireat(key: Argument, time: Argument, ...options: Argument[]): Promise<number>;
   /** Returns the Unix time in milliseconds at which a key expires. */
   pexpiretime(key: Argument): Promise<number | bigint>;
@@ -130,13 +130,13 @@ export interface CommandMethods {
   linsert(key: Argument, place: Argument, pivot: Argument, element: Argument): Promise<number>;
   /** Counts the elements of a list. */
   llen(key: Argument): Promise<number>;
-  /** Takes an element off one end of a list and puts it to one end of another, or of the same. */
+  /** Moves an element from one end of a list to one end of another, or of the same. */
   lmove(key1: Argument, key2: Argument, from: Argument, to: Argument): Promise<string | null>;
-  /** Takes elements off the left end. */
+  /** Removes elements from the left end. */
   lpop(key: Argument, count?: Argument): Promise<string | string[] | null>;
   /** Returns the indexes of elements that equal another. */
   lpos(key: Argument, element: Argument, ...options: Argument[]): Promise<number | number[] | null>;
-  /** Adds elements to the left end of a list, which is made if absent. */
+  /** Adds elements to the left end of a list, which is created if absent. */
   lpush(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
   /** Adds elements to the left end of a list that exists. */
   lpushx(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
@@ -148,11 +148,11 @@ export interface CommandMethods {
   lset(key: Argument, index: Argument, element: Argument): Promise<"OK">;
   /** Removes the elements outside a range of indexes. */
   ltrim(key: Argument, start: Argument, stop: Argument): Promise<"OK">;
-  /** Takes elements off the right end. */
+  /** Removes elements from the right end. */
   rpop(key: Argument, count?: Argument): Promise<string | string[] | null>;
-  /** Takes an element off the right end of a list and puts it to the left end of another; LMOVE's old form. */
+  /** Moves an element from the right end of a list to the left end of another; LMOVE's old form. */
   rpoplpush(key1: Argument, key2: Argument): Promise<string | null>;
-  /** Adds elements to the right end of a list, which is made if absent. */
+  /** Adds elements to the right end of a list, which is created if absent. */
   rpush(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
   /** Adds elements to the right end of a list that exists. */
   rpushx(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
@@ -178,7 +178,7 @@ export interface CommandMethods {
   hrandfield(key: Argument, ...options: Argument[]): Promise<string | string[] | null>;
   /** Returns the fields and values page by page. */
   hscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
-  /** Sets fields of a hash, which is made if absent. */
+  /** Sets fields of a hash, which is created if absent. */
   hset(key: Argument, field: Argument, value: Argument, ...more: Argument[]): Promise<number>;
   /** Sets a field that is absent. */
   hsetnx(key: Argument, field: Argument, value: Argument): Promise<number>;
@@ -186,7 +186,7 @@ export interface CommandMethods {
   hstrlen(key: Argument, field: Argument): Promise<number>;
   /** Returns all values, without their fields. */
   hvals(key: Argument): Promise<string[]>;
-  /** Adds members to a set, which is made if absent. */
+  /** Adds members to a set, which is created if absent. */
   sadd(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
   /** Counts the members of a set. */
   scard(key: Argument): Promise<number>;
@@ -206,9 +206,9 @@ export interface CommandMethods {
   smismember(key: Argument, member: Argument, ...members: Argument[]): Promise<number[]>;
   /** Moves a member from one set to another. */
   smove(key1: Argument, key2: Argument, member: Argument): Promise<number>;
-  /** Removes members chosen at random and answers them. */
+  /** Removes members chosen at random and returns them. */
   spop(key: Argument, count?: Argument): Promise<string | string[] | null>;
-  /** Returns members chosen at random; with a negative count the same one may come more than once. */
+  /** Returns members chosen at random; with a negative count a member may occur more than once. */
   srandmember(key: Argument, count?: Argument): Promise<string | string[] | null>;
   /** Removes members from a set. */
   srem(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
@@ -218,7 +218,7 @@ export interface CommandMethods {
   sunion(key: Argument, ...keys: Argument[]): Promise<string[]>;
   /** Stores the members that any of the sets has. */
   sunionstore(key: Argument, ...keys: Argument[]): Promise<number>;
-  /** Adds members to a sorted set, which is made if absent, or changes their scores. */
+  /** Adds members to a sorted set, which is created if absent, or changes their scores. */
   zadd(key: Argument, ...rest: Argument[]): Promise<number | string | null>;
   /** Counts the members of a sorted set. */
   zcard(key: Argument): Promise<number>;
@@ -230,11 +230,11 @@ export interface CommandMethods {
   zlexcount(key: Argument, min: Argument, max: Argument): Promise<number>;
   /** Returns the scores of several members. */
   zmscore(key: Argument, member: Argument, ...members: Argument[]): Promise<(string | null)[]>;
-  /** Removes the members with the highest scores and answers them. */
+  /** Removes the members with the highest scores and returns them. */
   zpopmax(key: Argument, count?: Argument): Promise<string[]>;
-  /** Removes the members with the lowest scores and answers them. */
+  /** Removes the members with the lowest scores and returns them. */
   zpopmin(key: Argument, count?: Argument): Promise<string[]>;
-  /** Returns members chosen at random; with a negative count the same one may come more than once. */
+  /** Returns members chosen at random; with a negative count a member may occur more than once. */
   zrandmember(key: Argument, ...options: Argument[]): Promise<string | string[] | null>;
   /** Returns the members in a range of ranks, scores or names. */
   zrange(key: Argument, start: Argument, stop: Argument, ...options: Argument[]): Promise<string[]>;
@@ -262,7 +262,7 @@ export interface CommandMethods {
   zscore(key: Argument, member: Argument): Promise<string | null>;
   /** Acknowledges entries: they are no longer pending. */
   xack(key: Argument, group: Argument, id: Argument, ...ids: Argument[]): Promise<number>;
-  /** Appends an entry to a stream, which is made if absent; may remove its oldest entries. */
+  /** Appends an entry to a stream, which is created if absent; may remove its oldest entries. */
   xadd(key: Argument, ...rest: Argument[]): Promise<string | null>;
   /** Removes entries from a stream, which stays even if it is empty. */
   xdel(key: Argument, id: Argument, ...ids: Argument[]): Promise<number>;
@@ -272,7 +272,7 @@ export interface CommandMethods {
   xrange(key: Argument, start: Argument, end: Argument, ...options: Argument[]): Promise<ReplyValue>;
   /** Returns the entries between two ids, the newest first. */
   xrevrange(key: Argument, end: Argument, start: Argument, ...options: Argument[]): Promise<ReplyValue>;
-  /** Removes a stream's oldest entries; with ~ by whole hundreds. */
+  /** Removes a stream's oldest entries; with ~ in hundreds. */
   xtrim(key: Argument, ...rest: Argument[]): Promise<number>;
   /** Adds members with their longitudes and latitudes, or moves them. */
   geoadd(key: Argument, ...rest: Argument[]): Promise<number>;

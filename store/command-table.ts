@@ -1,4 +1,4 @@
-/** All commands of the store, by name. A new family is one line here. */
+/** All commands of the store, by name. A new family is one line in this file. */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { CommandFailure } from "./arguments/errors.js";
 import { bitmaps } from "./commands/bitmaps/bitmaps.js";
@@ -59,20 +59,23 @@ export const commands: readonly Command[] = [
   ...introspection({ all: () => commands, find: findCommand }),
 ];
 
-/** The newest table that this release knows, which its listeners, and daemons without a timeline, use. */
+/** The newest table of this release. Listeners, and daemons without a timeline, use it. */
 export const commandTable = new CommandIndex(commands);
 
-/** Returns a command by its name in any case; a subcommand as `CONTAINER|NAME`. */
+/** Returns a command by its name in any case; a subcommand is `CONTAINER|NAME`. */
 export function findCommand(name: string): Command | undefined {
   return commandTable.find(name);
 }
 
-/** Returns the command that the arguments call, or the error: it is unknown, or has too few or too many arguments. */
+/** Returns the command that the arguments call, or an error if it is unknown or has the wrong number of arguments. */
 export function resolveCommand(argv: readonly ByteString[]): Command | CommandFailure {
   return commandTable.resolve(argv);
 }
 
-/** Whether a call may change data, whatever the number of its arguments; undefined: the table does not know it. */
+/**
+ * Whether a call may change data, regardless of the number of its arguments; undefined: the command is not in the
+ * table.
+ */
 export function mayWrite(argv: readonly ByteString[]): boolean | undefined {
   return commandTable.mayWrite(argv);
 }

@@ -1,6 +1,6 @@
 /**
- * The in-memory database: keyspaces and the commands on them. Deterministic: time, seed and database number come with
- * the unit; there is no clock, no randomness and no IO in here.
+ * The in-memory database: keyspaces and the commands that run on them. It is deterministic: time, seed and database
+ * number are part of the unit; it uses no clock, no randomness and no IO.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { array, type Reply } from "../protocol/reply.js";
@@ -23,22 +23,25 @@ import type { CommandIndex } from "./rows/command-index.js";
 
 const isBounded = ({ writes, isQuery }: Command): boolean => writes || isQuery;
 
-/** Number of databases, as Redis has by default. */
+/** The number of databases, as in Redis by default. */
 export const DATABASES_DEFAULT = 16;
 
 export class Database {
   readonly #keyspaces: Keyspace[];
   readonly #data: Data;
-  /** Records how keys are used, for eviction; null: not recorded. */
+  /** Records how keys are used, for eviction; null: use is not recorded. */
   readonly usage: Usage | null;
   #expired = 0;
-  /** Receives what commands do to keys; null: no listener. */
+  /** Receives the changes that commands make to keys; null: no listener. */
   listener: ChangeListener | null = null;
-  /** Records of the unit at hand up to here are of keys whose time was over. */
+  /** Number of records of the current unit, from the first on, that concern expired keys. */
   #expiredTo = 0;
-  /** The semantics of commands in the newest state; `executeMulti` and `run` receive those of other states. */
+  /**
+   * The semantics of commands in the newest state; `executeMulti` and `run` receive the semantics of other states as an
+   * argument.
+   */
   table: CommandIndex = commandTable;
-  /** Whether the commands that run were applied before, and are applied again after earlier ones were inserted. */
+  /** Whether the current commands were applied before and are applied again because earlier ones were inserted. */
   isRedoing = false;
   readonly #effort = new Effort();
 
@@ -52,29 +55,32 @@ export class Database {
     this.#data = new Data(this.#keyspaces, usage, forms);
   }
 
-  /** The data, for tests, snapshots and the state's digest; not to be changed. */
+  /** The data, for tests, snapshots and the state's digest; the caller must not change it. */
   get keyspaces(): readonly Keyspace[] {
     return this.#keyspaces;
   }
 
   /**
-   * Returns the number of keys that have expired, for statistics: a unit that is applied again counts its own again.
-   * @param at  milliseconds since 1970
+   * Returns the number of keys that have expired, for statistics: a unit that is applied again counts its keys again.
+   * @param at milliseconds since 1970
    */
   expiredKeys(at: number): number {
     return this.#keyspaces.reduce((sum, keyspace) => sum + keyspace.expired(at), this.#expired);
   }
 
-  /** Looks for keys that have expired, so that counting them is quick. @param most  approximate number of keys to check in each database */
+  /**
+   * Searches for keys that have expired, which makes counting them fast.
+   * @param most approximate number of keys to check in each database
+   */
   lookForExpired(at: number, most: number): void {
     for (const keyspace of this.#keyspaces) keyspace.lookForExpired(at, most);
   }
 
   /**
    * Runs one command.
-   * @param argv     name and arguments
-   * @param records  receives what `undo` needs to take the command back; without it nothing is remembered
-   * @returns the reply; errors are replies as well, and have changed nothing
+   * @param argv name and arguments
+   * @param records receives the records with which `undo` reverts the command; null: none are recorded
+   * @returns the reply; an error is a reply as well, and has changed nothing
    */
   execute(argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null = null): Reply {
     const command = this.table.resolve(argv);
@@ -82,10 +88,10 @@ export class Database {
   }
 
   /**
-   * Runs several commands as one unit, as EXEC does: if one is unknown or has too few or too many arguments none is run and the reply is
-   * that error; errors while running are in the array of replies, and the remaining commands have run.
-   * @param commands  each with its name and arguments
-   * @param table     their semantics
+   * Runs several commands as one unit, as EXEC does. If one is unknown or has the wrong number of arguments, none is
+   * run and the reply is that error. Errors at run time are elements of the reply, and the remaining commands are run.
+   * @param commands each with its name and arguments
+   * @param table their semantics
    */
   executeMulti(
     commands: readonly (readonly ByteString[])[],
@@ -103,7 +109,8 @@ export class Database {
   }
 
   /**
-   * Runs commands as `executeMulti` does, after they were resolved for these arguments. @param table  the table that they were resolved in
+   * Runs commands as `executeMulti` does, after the caller has resolved them for these arguments.
+   * @param table the table in which they were resolved
    */
   runMulti(
     resolved: readonly Command[],
@@ -116,48 +123,54 @@ export class Database {
     const effort = this.#effort;
     const isCounted = resolved.some(isBounded) && effort.begin(table.producedMax);
     return array(
-      // Later commands of the unit may change the data that a reply in steps would still read.
+      // Later commands of the unit may change the data that a lazy reply has not read yet.
       commands.map((argv, step) => {
         const command = resolved[step] as Command;
-        const own = { at, seq, db, id, step, readsAll, encoding };
+        const stepUnit = { at, seq, db, id, step, readsAll, encoding };
         const reply =
           isCounted && !command.isLinear
-            ? this.#applyBounded(command, argv, own, records ?? [])
-            : this.#apply(command, argv, own, records, UNCOUNTED_EFFORT);
+            ? this.#applyBounded(command, argv, stepUnit, records ?? [])
+            : this.#apply(command, argv, stepUnit, records, UNCOUNTED_EFFORT);
         return settled(reply);
       }),
     );
   }
 
-  /** Bounds what a unit makes this daemon go through, in steps, where units are not folded: beyond it is an error of the command. */
+  /** Limits the steps of a unit, where units are not folded. A command that exceeds the limit returns an error. */
   set unitStepsMax(steps: number) {
     this.#effort.stepsMax = steps;
   }
 
-  /** Runs units that are not recorded yet. @param stepsMax  for all together @throws TooMuch  the last command has changed nothing */
+  /**
+   * Runs units that are not recorded yet.
+   * @param stepsMax for all units together
+   * @throws TooMuch if a command exceeds it; that command has changed nothing
+   */
   admitting<Result>(stepsMax: number, run: () => Result): Result {
     return this.#effort.admitting(stepsMax, run);
   }
 
   /**
-   * Runs the commands of a transaction or a script, none of which is folded, under one budget: those beyond it get an error.
-   * @param stepsMax  default: that of all units
+   * Runs the commands of a transaction or a script, none of which is folded, under one budget: commands that exceed it
+   * return an error.
+   * @param stepsMax default: the limit for units
    */
   sharing<Result>(run: () => Result, stepsMax?: number): Result {
     return this.#effort.sharing(run, stepsMax);
   }
 
   /**
-   * Whether each key was last changed by the unit that its condition names, or is absent where it names none.
-   * @param at  milliseconds since 1970; a key that has expired by then is absent
+   * Whether the last writer of each key is the unit that its condition names, or the key is absent if the condition
+   * names no unit.
+   * @param at milliseconds since 1970; a key that has expired by then is absent
    */
   holds(conditions: readonly Condition[], at: number): boolean {
     return conditions.every(({ db, key, writer }) => writer === this.writerOf(db, key, at));
   }
 
   /**
-   * The unit that changed a key last; empty: it is absent.
-   * @param at  milliseconds since 1970; a key that has expired by then is absent
+   * Returns the unit that changed a key last; empty: the key is absent.
+   * @param at milliseconds since 1970; a key that has expired by then is absent
    */
   writerOf(db: number, key: ByteString, at: number): ByteString {
     const entry = this.#keyspaces[db]?.find(key);
@@ -170,12 +183,12 @@ export class Database {
     this.listener?.redone(records);
   }
 
-  /** Counters of the look-ups of keys to read. */
+  /** Counters of the look-ups of keys for reading. */
   get lookups(): Lookups {
     return this.#data.lookups;
   }
 
-  /** Takes over the listener and the counters of the database that this one replaces. */
+  /** Takes over the listener and the counters from the database that this one replaces. */
   inherit(other: Database): void {
     this.listener = other.listener;
     other.listener = null;
@@ -183,7 +196,7 @@ export class Database {
     this.listener?.replaced();
   }
 
-  /** Runs what will leave no effect, without notifying the listener. */
+  /** Runs a function whose effects will be undone, without notifying the listener. */
   silently<Result>(run: () => Result): Result {
     const { listener } = this;
     this.listener = null;
@@ -195,8 +208,8 @@ export class Database {
   }
 
   /**
-   * Notifies the listener of keys that have expired, so that no client sees them. @param at  milliseconds since 1970; none are looked for
-   * before the latest
+   * Notifies the listener of keys that have expired, so subscribers learn of them although no command removed them.
+   * @param at milliseconds since 1970; an earlier time than in the latest call has no effect
    */
   reportExpired(at: number): void {
     if (this.listener === null) return;
@@ -205,8 +218,8 @@ export class Database {
   }
 
   /**
-   * Drops keys that have expired before a time. Only for times that no unit to come is dated at: the fold must not see it.
-   * @returns how many were dropped, `limit` at most
+   * Drops keys that expired before a time. No later unit may have an earlier date, because the fold must not notice.
+   * @returns the number of dropped keys, at most `limit`
    */
   dropExpired(before: number, limit: number): number {
     this.reportExpired(before);
@@ -216,15 +229,15 @@ export class Database {
     return dropped;
   }
 
-  /** Drops a key to free its memory. Only where nothing is folded: other daemons would still have it. */
+  /** Drops a key to free its memory. Only for databases without a fold: other daemons would still have the key. */
   drop(db: number, key: ByteString): void {
     this.#keyspaces[db]?.delete(key);
     this.listener?.gone(db, key, "evicted");
   }
 
   /**
-   * Runs a command as `execute` does, after it was resolved for these arguments. @param table  the table that it was resolved in; null: the
-   * newest state's
+   * Runs a command as `execute` does, after the caller has resolved it for these arguments.
+   * @param table the table in which it was resolved; null: that of the newest state
    */
   run(
     command: Command,
@@ -239,7 +252,10 @@ export class Database {
     return this.#apply(command, argv, unit, records, UNCOUNTED_EFFORT);
   }
 
-  /** Applies a command and counts it; undoes it if it exceeds a budget. @throws TooMuch  the unit is not recorded yet */
+  /**
+   * Applies a command and counts its steps; undoes it if it exceeds a budget.
+   * @throws TooMuch if the unit is not recorded yet
+   */
   #applyBounded(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[]): Reply {
     const before = records.length;
     const reply = this.#effort.bound(argv, (effort) => this.#apply(command, argv, unit, records, effort));
@@ -250,7 +266,10 @@ export class Database {
     return tooMuch(command).reply;
   }
 
-  /** Applies a command: directly in the usual case, in which no listener waits for changes and a write counts no look-ups. */
+  /**
+   * Applies a command: directly in the usual case, in which there is no listener for changes and a write does not count
+   * look-ups.
+   */
   #apply(
     command: Command,
     argv: readonly ByteString[],
@@ -265,7 +284,9 @@ export class Database {
     return this.#carryOut(command, argv, unit);
   }
 
-  /** Applies a command, and notifies the listener, if there is one, of what it changed and of the keys that it missed. */
+  /**
+   * Applies a command and notifies the listener, if there is one, of its changes and of the keys that it did not find.
+   */
   #applyAndNotify(
     command: Command,
     argv: readonly ByteString[],
@@ -275,23 +296,23 @@ export class Database {
   ): Reply {
     const { listener } = this;
     if (listener === null) return this.#applyWithLookups(command, argv, unit, records, effort);
-    const kept = records ?? [];
-    const before = kept.length;
+    const undoRecords = records ?? [];
+    const before = undoRecords.length;
     const { lookups } = this.#data;
     this.reportExpired(command.reads ? unit.at : 0);
     const missed: ByteString[] = [];
     lookups.missed = missed;
-    const reply = this.#applyWithLookups(command, argv, unit, kept, effort);
+    const reply = this.#applyWithLookups(command, argv, unit, undoRecords, effort);
     lookups.missed = null;
-    if (this.isRedoing) listener.redone(kept.slice(before));
+    if (this.isRedoing) listener.redone(undoRecords.slice(before));
     else {
-      const changes = kept.slice(this.#expiredTo);
+      const changes = undoRecords.slice(this.#expiredTo);
       listener.applied({ command, argv, unit, reply, records: changes, keyspaces: this.#keyspaces, missed });
     }
     return reply;
   }
 
-  /** Applies a command, and counts the look-ups of one that writes (GETDEL, say). */
+  /** Applies a command and counts its look-ups if it writes (GETDEL, for example). */
   #applyWithLookups(
     command: Command,
     argv: readonly ByteString[],
@@ -322,12 +343,12 @@ export class Database {
     }
   }
 
-  /** Whether `reportExpired` has reported keys of this expiry time. */
+  /** Whether `reportExpired` has already reported keys with this expiry time. */
   #isReported(db: number, expire: number): boolean {
     return this.isRedoing || this.#keyspaces[db]!.hasTaken(expire);
   }
 
-  /** A key that a unit may write and finds expired is removed first, so that undo brings it back. */
+  /** Removes expired keys that a unit may write before it runs, so that undo restores them. */
   #removeExpired(command: Command, argv: readonly ByteString[], unit: Unit): void {
     for (const { db, key, expire } of expiredWrites(this.#keyspaces, command, argv, unit)) {
       this.#data.delete(key, db);

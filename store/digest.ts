@@ -1,6 +1,6 @@
 /**
- * The whole state in one canonical form: what must be equal on all daemons. Keys are sorted; the order inside a value
- * is as it is, for it is state.
+ * The complete state in one canonical form, which must be equal on all daemons. Keys are sorted; the order within a
+ * value is not, since it is part of the state.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { hexOf } from "../protocol/version-2/envelope.js";
@@ -20,7 +20,7 @@ import type { ConsumerGroup } from "./values/streams/consumer-group.js";
 import { STREAM_ID_MAX, streamIdText } from "./values/streams/stream-id.js";
 import { typeName, type Value } from "./values/value.js";
 
-/** A line for each key: database, key, type, expiry time, last writer, value; in the order of keys. */
+/** Returns a line for each key: database, key, type, expiry time, last writer, value; in the order of keys. */
 export function canonicalState(database: Database): string[] {
   return database.keyspaces.flatMap((keyspace, db) =>
     [...keyspace.entries]
@@ -31,15 +31,22 @@ export function canonicalState(database: Database): string[] {
   );
 }
 
-/** A line for each key of the ring, in the order in which they came, which is state. */
+/** Returns a line for each key of the ring, in the order in which they were added, which is part of the state. */
 export function canonicalRing(ring: KeyRing): string[] {
   return [...ring.all()].map(canonicalRecord);
 }
 
-/** Equal for records that say the same. Labels of the first keys come from each daemon's own file names. */
+/**
+ * Returns the same text for equal records. The labels of genesis keys are left out, because they come from each
+ * daemon's own file names.
+ */
 export function canonicalRecord({ id, spki, acl: _, addedBy, label, ...others }: KeyRecord): string {
-  const said = addedBy === null ? others : { ...others, label };
-  return JSON.stringify([hexOf(id), addedBy === null ? null : hexOf(addedBy), Object.entries(said).sort()]);
+  const properties = addedBy === null ? others : { ...others, label };
+  return JSON.stringify([
+    hexOf(id),
+    addedBy === null ? null : hexOf(addedBy),
+    Object.entries(properties).sort(),
+  ]);
 }
 
 function contents(value: Value): ByteString | readonly unknown[] {
@@ -74,7 +81,9 @@ function contents(value: Value): ByteString | readonly unknown[] {
   return value.groupCount === 0 ? [...marks, entries] : [...marks, entries, value.groups.map(groupContents)];
 }
 
-/** Returns the contents of a group: its pending entries determine those of each consumer. */
+/**
+ * Returns the contents of a group. They do not include the consumers' pending entries, which follow from the group's.
+ */
 function groupContents({ name, marks, pending, consumers }: ConsumerGroup): readonly unknown[] {
   return [
     name,

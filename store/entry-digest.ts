@@ -1,6 +1,7 @@
 /**
- * A digest of one key with its value, by which daemons compare their states: quick, the same everywhere, and no proof against
- * forgers. Of a large value it takes in a part, which the salt chooses: each comparison looks at another one.
+ * A digest of one key with its value, with which daemons compare their states. It is fast and the same everywhere, but
+ * does not protect against forgery. For a large value it covers a part that the salt selects: each comparison checks
+ * another part.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Entry } from "./keyspace/keyspace.js";
@@ -17,20 +18,23 @@ import type { Stream, StreamMarks } from "./values/streams/stream.js";
 import { STREAM_ID_MAX, streamIdText } from "./values/streams/stream-id.js";
 import { typeName, type Value } from "./values/value.js";
 
-/** Maximum bytes of a string to sample, and elements of any other value. */
+/** Maximum bytes of a string to sample, or elements of any other value. */
 const BYTES_MAX = 65_536;
 const ELEMENTS_MAX = 1024;
-/** Approximate bytes of all sampled elements; of each an equal part, or the given number of bytes if that is less. A digest is one step. */
+/**
+ * Approximate bytes of all sampled elements. Each element contributes an equal share, or its full length if that is
+ * shorter. A digest is computed in one step.
+ */
 const VALUE_BYTES_MAX = 2 ** 20;
 const ELEMENT_BYTES_MIN = 1024;
 
-/** 64 bits, as two unsigned halves. */
+/** A 64-bit number as two unsigned halves. */
 export interface Digest64 {
   readonly high: number;
   readonly low: number;
 }
 
-/** Returns the hash that spreads keys over buckets: unsigned, 32 bits. */
+/** Returns the hash that distributes keys over buckets: unsigned, 32 bits. */
 export function hashOfKey(db: number, key: ByteString, salt: number): number {
   const mix = new Mix(salt);
   mix.number(db);
@@ -39,8 +43,8 @@ export function hashOfKey(db: number, key: ByteString, salt: number): number {
 }
 
 /**
- * Returns the digest of a key's name, type, value, expiry time and last writer. The marks of a stream's groups are left out: they have no
- * writer.
+ * Returns the digest of a key's name, type, value, expiry time and last writer. The marks of a stream's groups are left
+ * out, because they have no writer.
  */
 export function digestOfEntry(db: number, { key, value, expire, writer }: Entry, salt: number): Digest64 {
   const mix = new Mix(salt);
@@ -124,18 +128,20 @@ function mixStream(mix: Mix, stream: Stream, salt: number): void {
 }
 
 function* first<T>(items: Iterable<T>): Generator<T> {
-  let left = ELEMENTS_MAX;
+  let remaining = ELEMENTS_MAX;
   for (const item of items) {
-    if (left-- === 0) return;
+    if (remaining-- === 0) return;
     yield item;
   }
 }
 
-/** Two lanes of 32 bits. */
+/** A hash with two lanes of 32 bits. */
 class Mix {
   #one: number;
   #other: number;
-  /** Its upper bits, mixed: otherwise parts of elements would go with parts of values. */
+  /**
+   * Mixed bits of the salt: with the same bits for both, the part of an element would depend on the part of the value.
+   */
   readonly #elementSalt: number;
   #elementBytes = BYTES_MAX;
 
@@ -145,7 +151,7 @@ class Mix {
     this.#other = Math.imul(salt, 0x85ebca6b) ^ 0x735a2d97;
   }
 
-  /** Adds a text with its length, so that two texts differ from one. */
+  /** Adds a text with its length, so that two texts and their concatenation have different digests. */
   text(bytes: ByteString): void {
     let one = this.#one ^ bytes.length;
     let other = this.#other;
@@ -167,7 +173,7 @@ class Mix {
     );
   }
 
-  /** An element: of a long one a part, which the salt chooses. */
+  /** Adds an element; of a long one only a part, which the salt selects. */
   part(bytes: ByteString): void {
     const most = this.#elementBytes;
     if (bytes.length <= most) {
@@ -179,7 +185,7 @@ class Mix {
     this.text(bytes.slice(from, from + most));
   }
 
-  /** A whole number below 2⁵³. */
+  /** Adds an integer below 2⁵³. */
   number(value: number): void {
     const high = Math.floor(value / 2 ** 32);
     this.#one = Math.imul(this.#one ^ value ^ (this.#one >>> 15), 0x5bd1e995) ^ high;

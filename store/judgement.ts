@@ -1,6 +1,6 @@
 /**
- * Whether a unit is permitted, by its signer's record as of its position: one answer for a daemon that serves alone and for
- * the fold. Source: docs/keys.md.
+ * Decides whether a unit is permitted, by its signer's record at the unit's position. A daemon that serves without a
+ * timeline and the fold use the same decision. Source: docs/keys.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { type ErrorReply, error } from "../protocol/reply.js";
@@ -10,21 +10,21 @@ import { type KeyRecord, type Validity, validity } from "./rights/key-record.js"
 import type { CommandIndex } from "./rows/command-index.js";
 import { connectionMistake } from "./rows/connection-commands.js";
 
-/** A unit, with the facts that permission depends on. */
+/** A unit, with all facts on which permission depends. */
 export interface JudgedUnit {
   /** Id of the signer. */
   readonly key: ByteString;
   /** The unit's date. */
   readonly at: number;
-  /** One, or with `multi` all of an envelope. */
+  /** One command, or with `multi` all commands of an envelope. */
   readonly commands: readonly (readonly ByteString[])[];
   readonly conditions: readonly Condition[] | null;
   /** Name of the user that the signer signs for; null: the signer itself. */
   readonly as: ByteString | null;
 }
 
-const UNKNOWN = error("NOPERM unknown key: it was not added before this command's place");
-const NOT_A_DAEMON = error("NOPERM only daemons' keys may sign for somebody else");
+const UNKNOWN = error("NOPERM unknown key: it was not added before this command's position");
+const NOT_A_DAEMON = error("NOPERM only daemons' keys may sign for another user");
 const INVALID: Readonly<Record<Exclude<Validity, "valid">, ErrorReply>> = {
   revoked: error("NOPERM this key was revoked"),
   "not-yet-valid": error("NOPERM this key is not yet valid at the command's date"),
@@ -32,9 +32,10 @@ const INVALID: Readonly<Record<Exclude<Validity, "valid">, ErrorReply>> = {
 };
 
 /**
- * @param signer  the key's record as of the unit's position
- * @param table   what commands mean there; default: after all units
- * @returns null: permitted; otherwise the unit's reply, NOPERM or what is wrong with it
+ * Returns the reply to a unit that is not permitted.
+ * @param signer the key's record at the unit's position
+ * @param table the semantics at that position; default: those after all units
+ * @returns NOPERM or the error in the unit; null: the unit is permitted
  */
 export function refusalOf(
   unit: JudgedUnit,
@@ -58,5 +59,5 @@ export function refusalOf(
   return ring.introduction(commands, key, at) === null ? denial : null;
 }
 
-/** Whether an error is a denial, rather than an unknown command or a wrong number of arguments. */
+/** Whether an error is a denial rather than an unknown command or a wrong number of arguments. */
 export const isDenied = ({ text }: ErrorReply): boolean => text.startsWith("NOPERM");

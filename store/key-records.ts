@@ -1,4 +1,4 @@
-/** Records of keys: what they begin with, and what the ring compares of those that are there. */
+/** Records of keys: their initial contents, and comparisons of existing records. */
 import type { ByteString } from "../protocol/byte-string.js";
 import { findCommand } from "./command-table.js";
 import type { KeyRequest } from "./commands/keys.js";
@@ -7,17 +7,17 @@ import type { KeyRecord, Role } from "./rights/key-record.js";
 import { readSpki } from "./rights/spki.js";
 import type { CommandIndex } from "./rows/command-index.js";
 
-/** The rights of a key that a daemon is started with. */
+/** The rules of the keys with which a daemon is started. */
 export const RIGHTS: Readonly<Record<Role, readonly ByteString[]>> = {
   application: ["+@all", "-@admin", "~*"],
   root: ["+@all", "~*"],
   daemon: ["+@all", "-@admin", "~*"],
 };
 
-/** Commands that a key needs permission for to administer other keys. */
+/** The commands that a key must be permitted to run in order to administer other keys. */
 const ADMINISTRATION = ["KEY|ADD", "KEY|RULES", "KEY|REVOKE"];
 
-/** Makes the record of a daemon's key that the ring does not contain yet. */
+/** Creates the record of a daemon's key that is not in the ring yet. */
 export function daemonRecord(id: ByteString, spki: ByteString, at: number, table: CommandIndex): KeyRecord {
   const acl = new Acl(RIGHTS.daemon, table);
   return {
@@ -38,7 +38,7 @@ export function daemonRecord(id: ByteString, spki: ByteString, at: number, table
   };
 }
 
-/** Whether a key may administer keys, now and as long as it is not revoked. */
+/** Whether a key may administer other keys, without a time limit, until it is revoked. */
 export function isAdministrator({ acl, revokedAt, notBefore, notAfter }: KeyRecord): boolean {
   if (revokedAt !== null || notBefore !== null || notAfter !== null) return false;
   return ADMINISTRATION.every((name) => {
@@ -47,15 +47,15 @@ export function isAdministrator({ acl, revokedAt, notBefore, notAfter }: KeyReco
   });
 }
 
-export function isSame(record: KeyRecord, wanted: Omit<KeyRequest, "text">): boolean {
-  const { role, label, notBefore, notAfter, rate } = wanted;
+export function isSame(record: KeyRecord, request: Omit<KeyRequest, "text">): boolean {
+  const { role, label, notBefore, notAfter, rate } = request;
   return (
     (record.role === "daemon") === (role === "daemon") &&
     record.label === label &&
     record.notBefore === notBefore &&
     record.notAfter === notAfter &&
     record.rate === rate &&
-    isEqual(record.rules, wanted.rules ?? [])
+    isEqual(record.rules, request.rules ?? [])
   );
 }
 

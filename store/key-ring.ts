@@ -1,6 +1,6 @@
 /**
- * The public keys that are authorized here, and their rules. A pure function of the initial keys and the KEY and CLUSTER units since: it
- * uses no clock and no files, and SHA-256 is passed in. Signatures are verified elsewhere.
+ * The public keys that are authorized, and their rules. The ring is a pure function of the initial keys and all KEY and
+ * CLUSTER units since: it uses no clock and no files, and SHA-256 is passed in. Signatures are verified elsewhere.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../protocol/reply.js";
@@ -20,37 +20,37 @@ import { FIRST_SEMANTICS, SEMANTICS, type Semantics } from "./semantics.js";
 
 export { isKeyCommand, type KeyRecord };
 
-/** Maximum number of keys: each daemon holds all of them in memory permanently. */
+/** Maximum number of keys: each daemon keeps all of them in memory permanently. */
 const KEYS_MAX = 100_000;
 
 export interface JudgeOptions {
-  /** Keys of the header's `if`; they need read permission. */
+  /** Keys of the header's `if`, for which the signer needs read permission. */
   readonly conditions: readonly Condition[] | null;
-  /** The semantics at the unit's position; default: after all units. */
+  /** The semantics at the unit's position; default: those after all units. */
   readonly table?: CommandIndex;
 }
 
 export class KeyRing implements Ring {
-  /** How often a record was added or replaced. */
+  /** Number of records added or replaced so far. */
   changes = 0;
   readonly #hash: (bytes: ByteString) => ByteString;
   readonly #changed: ((record: KeyRecord) => void) | null;
   readonly #records = new Map<ByteString, KeyRecord>();
-  /** Keys that units have named, in the ring or not. */
+  /** Keys that units have named, whether or not they are in the ring. */
   named: NamedKeys;
-  /** The semantics that this release knows. */
+  /** The semantics that this release supports. */
   readonly known: Semantics;
-  /** Number of the current semantics, from the last CLUSTER SEMANTICS on. */
+  /** Number of the current semantics, set by the last CLUSTER SEMANTICS. */
   semantics = FIRST_SEMANTICS;
-  /** The semantics after all units; null: this release does not know them, so nothing after that is applied. */
+  /** The semantics after all units; null: this release does not support them, so it applies no later units. */
   table: CommandIndex | null;
-  /** The same, or else the last that is known. */
+  /** The same, or the last supported semantics. */
   #table: CommandIndex;
 
   /**
-   * @param parts.hash     SHA-256
-   * @param parts.changed  is called with each record that is new or has replaced another
-   * @param parts.known    default: the semantics of this release
+   * @param parts.hash SHA-256
+   * @param parts.changed called with each new record and each replacement
+   * @param parts.known default: the semantics of this release
    */
   constructor(parts: {
     readonly hash: (bytes: ByteString) => ByteString;
@@ -66,15 +66,15 @@ export class KeyRing implements Ring {
   }
 
   /**
-   * Adds one of the keys that a daemon is started with.
-   * @param spki  DER
-   * @throws CommandFailure  a key that cannot be used, or that is there in another role
+   * Adds one of the keys with which a daemon is started.
+   * @param spki DER
+   * @throws CommandFailure if the key cannot be used or is in the ring with another role
    */
   addGenesis(role: Role, spki: ByteString, label: ByteString = ""): KeyRecord {
     const id = this.#hash(spki);
     const known = this.#records.get(id);
     if (known?.role === role) return known;
-    if (known !== undefined) throw custom(`ERR the same key is given as ${known.role} and as ${role}`);
+    if (known !== undefined) throw custom(`ERR the same key has two roles, ${known.role} and ${role}`);
     const acl = new Acl(RIGHTS[role], this.#table);
     return this.#put({
       id,
@@ -94,7 +94,7 @@ export class KeyRing implements Ring {
     });
   }
 
-  /** A ring of its own with the same records. */
+  /** Returns an independent ring with the same records. */
   clone(changed?: (record: KeyRecord) => void): KeyRing {
     const copy = new KeyRing({ hash: this.#hash, known: this.known, changed });
     copy.semantics = this.semantics;
@@ -105,12 +105,12 @@ export class KeyRing implements Ring {
     return copy;
   }
 
-  /** @param id  raw */
+  /** @param id raw bytes */
   find(id: ByteString): KeyRecord | undefined {
     return this.#records.get(id);
   }
 
-  /** Returns all records in the order in which they came, revoked ones too. */
+  /** Returns all records in the order in which they were added, including revoked ones. */
   all(): Iterable<KeyRecord> {
     return this.#records.values();
   }
@@ -120,10 +120,10 @@ export class KeyRing implements Ring {
   }
 
   /**
-   * Checks from the bytes alone whether a key may run a unit.
-   * @param unit  its commands: one, or with `multi` all of an envelope
-   * @returns null, or the unit's reply: NOPERM, or the error of a command. A command that the store does not know is permitted to keys
-   *   whose rules exclude nothing but administration: the daemon's backend may know it.
+   * Decides from the bytes alone whether a key may run a unit.
+   * @param unit its commands: one, or with `multi` all commands of an envelope
+   * @returns null, or the unit's reply: NOPERM, or the error of a command. A command that is not in the table is
+   * permitted to keys whose rules exclude only administration, because the daemon's backend may know it.
    */
   judge(
     { acl }: KeyRecord,
@@ -135,7 +135,7 @@ export class KeyRing implements Ring {
         return error(
           'ERR KEY and CLUSTER commands stand in units of their own, without other commands and without "if"',
         );
-      // No backend checks them as a unit.
+      // No backend checks these commands as a unit.
       for (const argv of unit) {
         const command = table.resolve(argv);
         if (command instanceof CommandFailure) return command.reply;
@@ -143,8 +143,9 @@ export class KeyRing implements Ring {
     }
     if (acl.isUnlimited) return null;
     for (const argv of unit) {
-      const past = commandOfPast(argv);
-      const denial = denialOf(acl, argv, table) ?? (past === null ? null : denialOf(acl, past, table));
+      const historyCommand = commandOfPast(argv);
+      const denial =
+        denialOf(acl, argv, table) ?? (historyCommand === null ? null : denialOf(acl, historyCommand, table));
       if (denial !== null) return denial;
     }
     if (conditions === null) return null;
@@ -154,10 +155,10 @@ export class KeyRing implements Ring {
   }
 
   /**
-   * The record that a daemon's key has, or would have, that adds itself: where genesis names no administrator, CLUSTER
-   * ADD may be signed by the very key that it adds. null: the unit is no such thing.
-   * @param key  id of its signer
-   * @param at   the unit's date
+   * Returns the record of a daemon's key that adds itself, whether it exists already or not: if genesis names no
+   * administrator, the key that CLUSTER ADD adds may sign that command itself. null: the unit is not such a command.
+   * @param key id of its signer
+   * @param at the unit's date
    */
   introduction(unit: readonly (readonly ByteString[])[], key: ByteString, at: number): KeyRecord | null {
     const [argv] = unit;
@@ -176,14 +177,17 @@ export class KeyRing implements Ring {
     }
   }
 
-  /** The key that verifies what a member gives, as a daemon that lets itself in brings its own along; undefined: unknown. */
+  /**
+   * Returns the key that verifies an envelope. A daemon that adds itself to the ring sends its key in the command;
+   * undefined: unknown.
+   */
   spkiOf({ key, commands, at }: Pick<Envelope, "key" | "commands" | "at">): ByteString | undefined {
     return (this.find(key) ?? this.introduction(commands, key, at))?.spki ?? this.named.find(key);
   }
 
   /**
    * Runs a KEY or CLUSTER command that `judge` has permitted.
-   * @returns the reply; errors are replies as well, and have changed nothing
+   * @returns the reply; an error is a reply as well, and has changed nothing
    */
   execute(argv: readonly ByteString[], unit: Unit, signer: KeyRecord): Reply {
     const command = this.#table.resolve(argv);
@@ -204,26 +208,24 @@ export class KeyRing implements Ring {
     return false;
   }
 
-  add({ text, rules, ...wanted }: KeyRequest, { signer, at }: KeyUnit): KeyRecord {
+  add({ text, rules, ...request }: KeyRequest, { signer, at }: KeyUnit): KeyRecord {
     const spki = spkiOfText(text);
     const facts = readSpki(spki);
     const id = this.#hash(spki);
-    const acl = new Acl(rules ?? RIGHTS[wanted.role], this.#table);
+    const acl = new Acl(rules ?? RIGHTS[request.role], this.#table);
     const known = this.#records.get(id);
     if (known?.revokedAt != null)
-      throw custom("ERR this key was revoked, and a revoked key does not come back: make a new pair");
+      throw custom("ERR this key was revoked, and a revoked key cannot be added again: generate a new pair");
     if (known !== undefined) {
-      if (isSame(known, { ...wanted, rules: acl.rules })) return known;
-      throw custom(
-        "ERR this key is there, with other rules, dates, rate or label; KEY RULES changes its rules",
-      );
+      if (isSame(known, { ...request, rules: acl.rules })) return known;
+      throw custom("ERR this key exists with other rules, dates, rate or label; KEY RULES changes its rules");
     }
     if (this.#records.size >= KEYS_MAX) throw custom(`ERR the ring is full: ${KEYS_MAX} keys`);
     return this.#put({
       id,
       spki,
       ...facts,
-      ...wanted,
+      ...request,
       acl,
       rules: acl.rules,
       revokedAt: null,
@@ -234,7 +236,7 @@ export class KeyRing implements Ring {
   }
 
   setRules(record: KeyRecord, rules: readonly ByteString[]): void {
-    if (record.revokedAt !== null) throw custom("ERR this key was revoked: no rules will let it in again");
+    if (record.revokedAt !== null) throw custom("ERR this key was revoked: its rules can no longer change");
     const acl = new Acl(rules, this.#table);
     if (isEqual(acl.rules, record.rules)) return;
     this.#change({ ...record, acl, rules: acl.rules });
@@ -245,7 +247,7 @@ export class KeyRing implements Ring {
     this.#change({ ...record, revokedAt: at });
   }
 
-  /** Rules say the same as before, of the rows that count from here on. */
+  /** Sets the semantics. The texts of rules stay the same and now refer to the rows of the new table. */
   setSemantics(number: number): void {
     const next = this.semantics + 1;
     if (number !== next)
@@ -266,7 +268,9 @@ export class KeyRing implements Ring {
     if (before !== undefined && isAdministrator(before) && !isAdministrator(record)) {
       const others = [...this.#records.values()].filter(({ id }) => id !== record.id);
       if (!others.some(isAdministrator))
-        throw custom("ERR this is the last key that may run KEY ADD, RULES and REVOKE: add another before");
+        throw custom(
+          "ERR this is the last key that may run KEY ADD, RULES and REVOKE: add another one first",
+        );
     }
     this.#put({ ...record, version: record.version + 1 });
   }

@@ -1,4 +1,4 @@
-/** Keys that a command looks for, and uses: for statistics, and for eviction. */
+/** Finds the keys that a command looks up and uses, for statistics and for eviction. */
 import type { ByteString } from "../protocol/byte-string.js";
 import { isExpired, type Keyspace } from "./keyspace/keyspace.js";
 import type { Unit } from "./keyspace/unit.js";
@@ -6,7 +6,7 @@ import { isUse, type Usage } from "./keyspace/usage.js";
 import type { Command } from "./rows/command.js";
 import { type Touch, touchesOf } from "./rows/key-spec.js";
 
-/** Notes that the keys a command touches are used. */
+/** Records that the keys a command touches are used. */
 export function noteUse(
   usage: Usage,
   keyspaces: readonly Keyspace[],
@@ -21,7 +21,7 @@ export function noteUse(
   }
 }
 
-/** Finds the keys that exist. @param at  milliseconds since 1970; a key that has expired by then counts as absent */
+/** Looks up keys. @param at milliseconds since 1970; a key that has expired by then counts as absent */
 export function lookFor(
   keyspace: Keyspace | undefined,
   keys: readonly ByteString[],
@@ -42,27 +42,30 @@ interface ExpiredKey {
 
 const NONE: readonly never[] = [];
 
-/** Finds the keys that a command may write, and that have expired by the unit's date; each once, if it is removed before the next. */
+/**
+ * Yields the keys that a command may write and that have expired by the unit's date; each only once, provided the
+ * caller removes it before the next step.
+ */
 export function expiredWrites(
   keyspaces: readonly Keyspace[],
   { keys, writesElsewhere }: Command,
   argv: readonly ByteString[],
   { at, db }: Unit,
 ): Iterable<ExpiredKey> {
-  // Most commands write keys of their own database alone, and most databases have no key that expires.
-  const mayBe = writesElsewhere || keyspaces[db]?.expiring !== 0;
-  return mayBe ? expiredOf(keyspaces, touchesOf(keys, argv), at, db) : NONE;
+  // Fast path: most commands write only keys of their own database, and most databases have no key that expires.
+  const mayExist = writesElsewhere || keyspaces[db]?.expiring !== 0;
+  return mayExist ? expiredOf(keyspaces, touchesOf(keys, argv), at, db) : NONE;
 }
 
 function* expiredOf(
   keyspaces: readonly Keyspace[],
   touches: readonly Touch[],
   at: number,
-  here: number,
+  currentDb: number,
 ): Generator<ExpiredKey> {
   for (const { db, key, access } of touches) {
     if (key === null || access === "read") continue;
-    const number = db ?? here;
+    const number = db ?? currentDb;
     const entry = keyspaces[number]?.find(key);
     if (entry !== undefined && isExpired(entry, at)) yield { db: number, key, expire: entry.expire };
   }

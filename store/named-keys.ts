@@ -1,18 +1,19 @@
 /**
- * Public keys that units have named, permitted or not. Members verify signatures with them: entries that one member has
- * accepted must be acceptable to all, but whether a key is in the ring depends on what a member has received so far.
+ * Public keys that units have named, permitted or not. Members verify signatures with them: an entry that one member
+ * has accepted must be acceptable to all members, but whether a key is in the ring depends on which entries a member
+ * has received so far.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { CommandFailure } from "./arguments/errors.js";
 import { resolveCommand } from "./command-table.js";
 import { readSpki, spkiOfText } from "./rights/spki.js";
 
-/** Commands whose third word is a public key. */
+/** Commands whose third argument is a public key. */
 const NAMING = ["KEY|ADD", "CLUSTER|ADD"];
 
 export class NamedKeys {
   readonly #hash: (bytes: ByteString) => ByteString;
-  /** SubjectPublicKeyInfo by id. */
+  /** SubjectPublicKeyInfo by key id. */
   readonly #keys: Map<ByteString, ByteString>;
 
   constructor(hash: (bytes: ByteString) => ByteString, from: NamedKeys | null = null) {
@@ -20,7 +21,7 @@ export class NamedKeys {
     this.#keys = new Map(from === null ? [] : from.#keys);
   }
 
-  /** Notes the keys that a unit would add. */
+  /** Records the keys that a unit would add. */
   addOf(unit: readonly (readonly ByteString[])[]): void {
     for (const argv of unit) {
       const command = resolveCommand(argv);
@@ -33,18 +34,18 @@ export class NamedKeys {
     }
   }
 
-  /** @throws CommandFailure  a key that cannot be used */
+  /** @throws CommandFailure if the key cannot be used */
   add(spki: ByteString): void {
     readSpki(spki);
     this.#keys.set(this.#hash(spki), spki);
   }
 
-  /** SubjectPublicKeyInfo; undefined: no unit has named it. */
+  /** Returns the SubjectPublicKeyInfo of a key; undefined: no unit has named the key. */
   find(id: ByteString): ByteString | undefined {
     return this.#keys.get(id);
   }
 
-  /** Returns all of them. */
+  /** Returns all named keys. */
   all(): Iterable<ByteString> {
     return this.#keys.values();
   }

@@ -1,6 +1,6 @@
 /**
- * The semantics of commands, by number: a table of all commands each. The key ring says which of those that a release knows applies to a
- * unit (CLUSTER SEMANTICS).
+ * The numbered versions of the commands' semantics: for each number a table of all commands. The key ring determines
+ * which version applies to a unit (CLUSTER SEMANTICS).
  * Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
@@ -15,31 +15,35 @@ import type { Command } from "./rows/command.js";
 import { CommandIndex } from "./rows/command-index.js";
 import { connectionMistake } from "./rows/connection-commands.js";
 
-/** The semantics before any CLUSTER SEMANTICS. */
+/** The version that applies before any CLUSTER SEMANTICS. */
 export const FIRST_SEMANTICS = 1;
 /**
- * The semantics from which on English SQL that writes has `in`, `like`, `between`, `default` and the other words of docs/sql.md, and
- * collections have `dialect: 2`, indexes that expire documents and MDB.RENAME.
+ * The version that adds `in`, `like`, `between`, `default` and the other words of docs/sql.md to English SQL that
+ * writes, and `dialect: 2`, indexes that expire documents and MDB.RENAME to collections.
  */
 const EXTENDED_QUERY_SEMANTICS = 3;
-/** The semantics from which on a unit's product is limited. Source: docs/decisions/0047-budgets-count-what-is-produced.md. */
+/**
+ * The version that limits how much a unit may produce. Source: docs/decisions/0047-budgets-count-what-is-produced.md.
+ */
 const BOUNDED_SEMANTICS = 2;
 
 export class Semantics {
-  /** Rising, without a gap. */
+  /** The numbers of the versions, ascending, without gaps. */
   readonly numbers: readonly number[];
-  /** The tables in the order of their numbers. */
+  /** The tables, in the order of their numbers. */
   readonly tables: readonly CommandIndex[];
-  /** Rows that may be in an envelope with any other rows, and for which every table agrees on whether a call writes. */
+  /**
+   * Rows that may be combined with any other rows in an envelope, and that write or do not write in every table alike.
+   */
   readonly ordinary: ReadonlySet<Command>;
   /**
-   * Whether the tables find the same commands for a call, which touch the same keys, but for some that only later ones know: what the newest
-   * says of a unit's kind and keys holds for all.
+   * Whether all tables find the same command for a call, with the same keys, except for commands that only later tables
+   * contain. If so, the newest table determines the kind and the keys of a unit for all versions.
    */
   readonly isAlike: boolean;
   readonly #byNumber: ReadonlyMap<number, CommandIndex>;
 
-  /** @throws Error  tables that the fold could not change between */
+  /** @throws Error if the fold could not change between the tables */
   constructor(tables: Readonly<Record<number, CommandIndex>>) {
     this.#byNumber = new Map(Object.entries(tables).map(([number, table]) => [Number(number), table]));
     this.numbers = [...this.#byNumber.keys()].sort((a, b) => a - b);
@@ -54,17 +58,17 @@ export class Semantics {
     this.ordinary = new Set(rows.filter((command) => isOrdinary(command, this.tables)));
   }
 
-  /** null: this release does not know what commands mean by that number. */
+  /** Returns the table of a version; null: this release does not support it. */
   table(number: number): CommandIndex | null {
     return this.#byNumber.get(number) ?? null;
   }
 
-  /** The newest of the known tables. */
+  /** The newest supported table. */
   get newest(): CommandIndex {
     return this.tables.at(-1) as CommandIndex;
   }
 
-  /** The rows that a call has by any of the numbers, the oldest first; none, where no table knows it. */
+  /** Returns the rows of a call in all versions, the oldest first; empty: no table contains it. */
   rowsOf(argv: readonly ByteString[]): readonly Command[] {
     const rows: Command[] = [];
     for (const table of this.tables) {
@@ -75,11 +79,11 @@ export class Semantics {
   }
 }
 
-/** Checks that what is recorded, and what rules may name, does not depend on the number. */
+/** Checks that properties that are recorded, or that rules may name, do not depend on the version. */
 function checkSuccessor(before: CommandIndex, after: CommandIndex): void {
   for (const old of before.all()) {
     const row = after.find(old.name);
-    if (row === undefined) throw new Error(`${old.name} is gone: let it be answered by an error instead`);
+    if (row === undefined) throw new Error(`${old.name} is missing: let it return an error instead`);
     if (row.writes !== old.writes || row.otherRow !== old.otherRow)
       throw new Error(`${old.name} writes in one table, and not in the next`);
     const isOfRing = isKeyCommand(old.name.split("|"));
@@ -95,15 +99,16 @@ function isShapedAlike(table: CommandIndex, newest: CommandIndex): boolean {
     return other?.arity === row.arity && other.keys === row.keys && other.otherRow === row.otherRow;
   };
   const added = newest.all().filter(({ name }) => table.find(name) === undefined);
-  // A subcommand, or one more row for some arguments, would change how other calls are found.
+  // A new subcommand, or a new row that depends on arguments, would change how other calls are resolved.
   return (
     table.all().every(isAlike) && added.every((row) => !row.name.includes("|") && row.otherRow === undefined)
   );
 }
 
 /**
- * Returns the row that a command found in `commandTable` has in another table. A command that is in no table, such as the outlook of
- * XREADGROUP, means the same by each of them, and so does one that only reads and came later: reads alone are not recorded.
+ * Returns the row in another table of a command found in `commandTable`. A command that is in no table, such as the
+ * preview of XREADGROUP, is the same in all versions. So is a newer command that only reads, since reads are not
+ * recorded.
  */
 export function rowIn(
   table: CommandIndex,
@@ -115,7 +120,10 @@ export function rowIn(
   return row instanceof CommandFailure && !command.writes ? command : row;
 }
 
-/** Returns the row of a command that is executed and not recorded: one that only reads is there although the table does not have it. */
+/**
+ * Returns the row of a command that is executed but not recorded: newer commands that only read are available in every
+ * version.
+ */
 export function readRow(table: CommandIndex, argv: readonly ByteString[]): Command | CommandFailure {
   const row = table.resolve(argv);
   if (!(row instanceof CommandFailure)) return row;
@@ -126,30 +134,33 @@ export function readRow(table: CommandIndex, argv: readonly ByteString[]): Comma
 function isOrdinary(command: Command, tables: readonly CommandIndex[]): boolean {
   const words = command.name.split("|");
   if (connectionMistake(words) !== null || isKeyCommand(words)) return false;
-  // Which row it is depends on the arguments: valid only if all tables find the same.
+  // The row depends on the arguments, which is valid only if all tables agree on it.
   return command.otherRow === undefined || tables.every((table) => table.find(command.name) === command);
 }
 
-/** Returns the rows before the newest table's; some of them differ from today's. */
-function rowsWith(others: readonly Command[]): readonly Command[] {
-  const byName = new Map([...recordedCollections, ...others].map((row) => [row.name, row]));
+/** Returns the rows with which older tables differ from the newest one. */
+function rowsWith(differing: readonly Command[]): readonly Command[] {
+  const byName = new Map([...recordedCollections, ...differing].map((row) => [row.name, row]));
   return commands.filter(({ name }) => !laterCollections.has(name)).map((row) => byName.get(row.name) ?? row);
 }
 
-/** The semantics before CLUSTER SEMANTICS 2. */
+/** The version before CLUSTER SEMANTICS 2. */
 export const firstTable = new CommandIndex(
   rowsWith([...relationsBy(1), ...recordedDocuments]),
   Number.POSITIVE_INFINITY,
   laterCollections,
 );
 
-/** The semantics from CLUSTER SEMANTICS 2 on: no unit produces more than `PRODUCED_MAX` steps, wherever it is folded. */
+/**
+ * The version that CLUSTER SEMANTICS 2 introduced: no unit may produce more than `PRODUCED_MAX` steps, wherever it is
+ * folded.
+ */
 const boundedTable = new CommandIndex(rowsWith(relationsBy(2)), PRODUCED_MAX, laterCollections);
 
-/** The semantics from CLUSTER SEMANTICS 3 on. */
+/** The version that CLUSTER SEMANTICS 3 introduced. */
 const extendedQueryTable = new CommandIndex(commands, PRODUCED_MAX);
 
-/** The semantics that this release knows. */
+/** The versions that this release supports. */
 export const SEMANTICS = new Semantics({
   [FIRST_SEMANTICS]: firstTable,
   [BOUNDED_SEMANTICS]: boundedTable,

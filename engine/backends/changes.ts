@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Database } from "../../store/database.js";
 import type { ChangeListener, ExecutedCommand, GoneBy } from "../../store/events/change-listener.js";
-import type { ReportEvent } from "../../store/events/doing.js";
+import type { ReportEvent } from "../../store/events/command-effects.js";
 import { reportEvents } from "../../store/events/events.js";
 import { visitChanges } from "../../store/events/key-changes.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";

@@ -1,18 +1,18 @@
-/** Every error a command can answer with, in Redis 7's own words. Source: redis-server 7.0, test/conformance. */
+/** Every error that a command can return, in the wording of Redis 7. Source: redis-server 7.0, test/conformance. */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 
-/** Maximum length of an error's text: it may repeat an argument, which may have any length. */
+/** Maximum length of an error's text, since it may repeat an argument of any length. */
 const TEXT_BYTES_MAX = 64 * 1024;
 
-/** Thrown by a handler instead of returning; it has changed nothing. */
+/** Thrown by a handler that fails; it has changed nothing. */
 export class CommandFailure extends Error {
   override readonly name = "CommandFailure";
   readonly reply: ErrorReply;
 
   /**
-   * @param text     line breaks, which would end the error's line, become spaces
-   * @param details  see ErrorReply
+   * @param text line breaks, which would end the error line, become spaces
+   * @param details see ErrorReply
    */
   constructor(text: ByteString, details?: ByteString) {
     const line = text.slice(0, TEXT_BYTES_MAX).replace(/[\r\n]/g, " ");
@@ -44,7 +44,7 @@ export const invalidExpire = (name: string) =>
   new CommandFailure(`ERR invalid expire time in '${name}' command`);
 export const custom = (text: ByteString) => new CommandFailure(text);
 
-/** Maximum bytes of a name, and of all arguments, that are repeated to the caller. */
+/** Maximum bytes of a name, and of all arguments together, that an error repeats. */
 const ECHO_BYTES_MAX = 128;
 
 export function unknownCommand(argv: readonly ByteString[]): CommandFailure {
@@ -57,7 +57,7 @@ export function unknownCommand(argv: readonly ByteString[]): CommandFailure {
   );
 }
 
-/** @param others  the existing subcommands; undefined: the error has Redis's wording */
+/** @param others the existing subcommands; undefined: the error has Redis's wording */
 export function unknownSubcommand(
   container: string,
   name: ByteString,
@@ -67,7 +67,9 @@ export function unknownSubcommand(
   return new CommandFailure(`ERR unknown subcommand '${echoed(name, ECHO_BYTES_MAX)}'. ${hint}`);
 }
 
-/** An argument in an error's text, as C prints it: cut at a NUL; line breaks would end the error line. */
+/**
+ * Returns an argument for use in an error's text: like C, it stops at a NUL byte; line breaks would end the error line.
+ */
 export function echoed(bytes: ByteString, max = ECHO_BYTES_MAX): ByteString {
   const end = bytes.indexOf("\0");
   return (end < 0 ? bytes : bytes.slice(0, end)).slice(0, max).replace(/[\r\n]/g, " ");

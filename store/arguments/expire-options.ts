@@ -1,9 +1,9 @@
-/** Expiry times in arguments: what EX, PX, EXAT, PXAT and the EXPIRE commands share. */
+/** Expiry times in arguments, shared by EX, PX, EXAT, PXAT and the EXPIRE commands. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { invalidExpire } from "./errors.js";
 import { INT64_MAX, INT64_MIN, integerArgument } from "./numbers.js";
 
-/** The unit of an option in milliseconds, and whether it counts from the unit's date or from 1970. */
+/** The unit of an option in milliseconds, and whether it counts from the command's date or from 1970. */
 export interface ExpireUnit {
   readonly ms: 1 | 1000;
   readonly absolute: boolean;
@@ -19,8 +19,8 @@ export const expireUnits: Readonly<Record<string, ExpireUnit>> = {
 
 /**
  * Returns an expiry time in milliseconds since 1970.
- * @param name  of the command, for the error
- * @param onlyPositive  whether 0 or less is an error, as for SET; for EXPIRE such a time expires the key immediately
+ * @param name the command's name, for the error
+ * @param onlyPositive whether 0 or less is an error, as for SET; for EXPIRE such a time expires the key immediately
  * @throws CommandFailure
  */
 export function expireTime(

@@ -1,4 +1,4 @@
-/** Numbers in arguments and values, read as strictly as Redis reads them. Source: redis-server 7.0, test/conformance. */
+/** Parses numbers in arguments and values as strictly as Redis does. Source: redis-server 7.0, test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type CommandFailure, notFloat, notInt32, notInteger } from "./errors.js";
 
@@ -9,12 +9,12 @@ const INT32_MAX = 2 ** 31 - 1;
 
 const MINUS = 0x2d;
 const DIGIT_0 = 0x30;
-/** Maximum number of digits with which every number is a safe integer. */
+/** Every number of up to this many digits is a safe integer. */
 const SAFE_DIGITS = 15;
 
 /**
- * Parses a 64-bit integer in canonical decimal form. @returns a number if that is exact, else a bigint; undefined: it is
- * not an integer
+ * Parses a 64-bit integer in canonical decimal form.
+ * @returns a number if that is exact, otherwise a bigint; undefined: not an integer
  */
 export function parseInteger(bytes: ByteString): number | bigint | undefined {
   if (bytes.length <= SAFE_DIGITS) return parseShort(bytes);
@@ -39,7 +39,7 @@ function parseShort(bytes: ByteString): number | undefined {
   return isNegative ? -value : value;
 }
 
-/** Returns the integer as a number if that is exact. */
+/** Returns an integer as a number if that is exact. */
 export function narrow(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
@@ -49,33 +49,36 @@ export function narrow(value: bigint): number | bigint {
 export function addIntegers(one: number | bigint, other: number | bigint): number | bigint | undefined {
   if (typeof one === "number" && typeof other === "number") {
     const sum = one + other;
-    // The usual case, without comparing a number with a bigint, for which the engine leaves compiled code.
+    // The usual case does not compare a number with a bigint, for which V8 would leave compiled code.
     if (Number.isSafeInteger(sum)) return sum;
   }
   const sum = BigInt(one) + BigInt(other);
   return sum > INT64_MAX || sum < INT64_MIN ? undefined : narrow(sum);
 }
 
-/** An argument that must be a 64-bit integer. @throws CommandFailure */
+/** Parses an argument that must be a 64-bit integer. @throws CommandFailure */
 export function integerArgument(bytes: ByteString): number | bigint {
   const value = parseInteger(bytes);
   if (value === undefined) throw notInteger();
   return value;
 }
 
-/** The same for an index, a count or a time, for which rounding beyond 2⁵³ does not matter. @throws CommandFailure */
+/**
+ * Parses a 64-bit integer that is an index, a count or a time, for which rounding above 2⁵³ does not matter.
+ * @throws CommandFailure
+ */
 export function indexArgument(bytes: ByteString): number {
   return Number(integerArgument(bytes));
 }
 
-/** An argument that must be a 32-bit integer: database numbers. @throws CommandFailure */
+/** Parses an argument that must be a 32-bit integer, such as a database number. @throws CommandFailure */
 export function int32Argument(bytes: ByteString): number {
   const value = indexArgument(bytes);
   if (value > INT32_MAX || value < -INT32_MAX - 1) throw notInt32();
   return value;
 }
 
-/** A 64-bit integer of at least `min`; rounding cannot matter. @throws CommandFailure `failure()` */
+/** Parses a 64-bit integer of at least `min`, for which rounding does not matter. @throws CommandFailure `failure()` */
 export function integerFrom(min: number, bytes: ByteString, failure: () => CommandFailure): number {
   const value = parseInteger(bytes);
   if (value === undefined || value < min) throw failure();
@@ -83,13 +86,13 @@ export function integerFrom(min: number, bytes: ByteString, failure: () => Comma
 }
 
 /**
- * In this pattern and the next, digits match in one way only. With several ways the engine would try all of them, and a long argument that is
- * not a number would take time quadratic in its length.
+ * In this pattern and the next, digits match in only one way. If there were several ways, the engine would try all of
+ * them, and a long argument that is not a number would take quadratic time.
  */
 const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 const HEXADECIMAL = /^([+-]?)0x([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/i;
 
-/** Parses a double as C's `strtod` does, without surrounding blanks; undefined: it is invalid, or NaN. */
+/** Parses a double as C's `strtod` does, but without surrounding spaces; undefined: invalid, or NaN. */
 export function parseDouble(bytes: ByteString): number | undefined {
   if (DECIMAL.test(bytes)) return Number(bytes);
   const infinite = /^([+-]?)inf(inity)?$/i.exec(bytes);
@@ -98,20 +101,20 @@ export function parseDouble(bytes: ByteString): number | undefined {
 }
 
 function parseHexDouble(bytes: ByteString): number | undefined {
-  const [, sign, whole = "", fraction = "", power = "0"] = HEXADECIMAL.exec(bytes) ?? [];
-  if (whole + fraction === "") return undefined;
-  const value = Number.parseInt(`0${whole}${fraction}`, 16) * 2 ** (Number(power) - 4 * fraction.length);
+  const [, sign, integer = "", fraction = "", power = "0"] = HEXADECIMAL.exec(bytes) ?? [];
+  if (integer + fraction === "") return undefined;
+  const value = Number.parseInt(`0${integer}${fraction}`, 16) * 2 ** (Number(power) - 4 * fraction.length);
   return sign === "-" ? -value : value;
 }
 
-/** An argument that must be a double within its range. @throws CommandFailure `failure()`, if it is none */
+/** Parses an argument that must be a double within range. @throws CommandFailure `failure()` if it is not */
 export function doubleArgument(bytes: ByteString, failure: () => CommandFailure = notFloat): number {
   const value = parseDouble(bytes);
   if (value === undefined || isOutOfRange(value, bytes)) throw failure();
   return value;
 }
 
-/** Whether a finite number has become infinite, or a nonzero one 0. */
+/** Whether the conversion turned a finite number into infinity, or a nonzero one into 0. */
 function isOutOfRange(value: number, bytes: ByteString): boolean {
   if (value === 0) return /^[+-]?(0x[.0]*[1-9a-f]|[.0]*[1-9])/i.test(bytes);
   return !Number.isFinite(value) && !/^[+-]?inf/i.test(bytes);

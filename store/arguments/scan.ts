@@ -1,4 +1,4 @@
-/** The arguments and the answers of SCAN, HSCAN, SSCAN and ZSCAN. */
+/** The arguments and the replies of SCAN, HSCAN, SSCAN and ZSCAN. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, type Reply } from "../../protocol/reply.js";
 import { GlobSteps, globMatches, type StepCounter } from "../patterns/glob.js";
@@ -6,7 +6,7 @@ import { custom, syntaxError } from "./errors.js";
 import { indexArgument } from "./numbers.js";
 
 const COUNT_DEFAULT = 10;
-/** Parses a cursor as C's `strtoul` does: an empty one is 0. */
+/** A cursor as C's `strtoul` parses it: an empty one is 0. */
 const CURSOR = /^([+-]?\d+)?$/;
 const CURSOR_MAX = 2 ** 64;
 
@@ -26,7 +26,7 @@ export function scanCursor(bytes: ByteString): number {
   return cursor;
 }
 
-/** Counters for the steps of patterns and for the elements that a page visits. */
+/** Counts the steps of patterns and the elements that a page visits. */
 interface Counting {
   readonly effort: StepCounter & {
     /** @throws TooMuch */
@@ -34,7 +34,7 @@ interface Counting {
   };
 }
 
-/** Steps of an element that a page of a scan visits. */
+/** Number of steps for each element that a page of a scan visits. */
 export const VISITED_STEPS = 6;
 
 /** @param first  index of the first option in `argv` */
@@ -66,7 +66,7 @@ export function scanOptions(
 
 /**
  * Returns a function that tests whether a name matches the command's pattern.
- * @throws CommandFailure  from the returned function: the pattern takes too many steps
+ * @throws CommandFailure from the returned function, if the pattern takes too many steps
  */
 export function matcherOf(pattern: ByteString, { effort }: Counting): (name: ByteString) => boolean {
   const steps = new GlobSteps(effort);
@@ -78,7 +78,10 @@ export function matcherOf(pattern: ByteString, { effort }: Counting): (name: Byt
   };
 }
 
-/** Counts the visits of a page of a collection of `size` elements. @param isSmall  a page has all of them, whatever COUNT says */
+/**
+ * Counts the elements that a page visits, in a collection of `size` elements.
+ * @param isSmall whether a page contains all elements, regardless of COUNT
+ */
 export function countPage(
   { effort }: Counting,
   size: number,
@@ -88,7 +91,7 @@ export function countPage(
   effort.work(VISITED_STEPS * (isSmall ? size : Math.min(count, size)));
 }
 
-/** Returns the answer of a scan: the cursor and the elements found. */
+/** Returns the reply of a scan: the cursor and the elements found. */
 export function scanReply(next: number, found: readonly ByteString[]): Reply {
   return array([bulk(String(next)), bulks(found)]);
 }

@@ -1,26 +1,26 @@
 /**
- * Numbers of some 106 bits, each the sum of two doubles. Computed with +, - and × alone, which every machine rounds in the
- * same way.
+ * Numbers of about 106 bits, each the sum of two doubles. Computed only with +, - and ×, which every machine rounds in
+ * the same way.
  * Source: Dekker, "A floating-point technique for extending the available precision" (1971).
  */
 
-/** `lo` is at most half of the last digit of `hi`. */
+/** The absolute value of `lo` is at most half a unit in the last place of `hi`. */
 export interface DoubleDouble {
   readonly hi: number;
   readonly lo: number;
 }
 
-/** 2^27 + 1: cuts a double into two halves. */
+/** 2^27 + 1: splits a double into two halves. */
 const SPLITTER = 134217729;
 
-/** The exact sum of two doubles. */
+/** Returns the exact sum of two doubles. */
 export function sumOf(a: number, b: number): DoubleDouble {
   const hi = a + b;
   const part = hi - a;
   return { hi, lo: a - (hi - part) + (b - part) };
 }
 
-/** The exact product of two doubles. Neither may be near the largest or the smallest double. */
+/** Returns the exact product of two doubles. Neither may be near the largest or the smallest double. */
 export function productOf(a: number, b: number): DoubleDouble {
   const hi = a * b;
   const a1 = SPLITTER * a - (SPLITTER * a - a);

@@ -1,6 +1,6 @@
 /**
- * Adds as C's 80-bit `long double` does, because clients see the results of INCRBYFLOAT to the last digit: values are m ×
- * 2^e with at most 64 bits in m, rounded half to even, printed as `%.17Lf` without trailing zeros.
+ * Addition of C's 80-bit `long double`, because clients see the results of INCRBYFLOAT to the last digit: values are m
+ * × 2^e with at most 64 bits in m, rounded half to even, printed as `%.17Lf` without trailing zeros.
  * Source: redis-server 7.0 on x86-64, test/conformance.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -18,16 +18,18 @@ const EXPONENT10_MIN = -4951;
 /** 2^16384: the first magnitude that is infinite. */
 const EXPONENT2_MAX = 16384;
 const FRACTION_DIGITS = 17;
-/** Redis reads no more digits. Without a limit a number with millions of digits would keep the daemon busy for minutes. */
+/**
+ * Redis reads no longer texts. Without a limit a number with millions of digits would keep the daemon busy for minutes.
+ */
 const TEXT_BYTES_MAX = 5 * 1024 - 1;
 
-/** Digits match in one way only, as in numbers.ts. */
+/** Digits match in only one way, as in numbers.ts. */
 const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d+))?$/i;
 
-/** The reason why a text is not a number of the type; the caller turns it into an error. */
+/** The reason why a text is not a valid number; the caller turns it into an error. */
 export type FloatProblem = "not-a-float" | "infinite";
 
-/** `a + b` as Redis writes it. */
+/** Returns `a + b` in the format of Redis. */
 export function addFloats(a: ByteString, b: ByteString): ByteString | FloatProblem {
   const left = parse(a);
   const right = parse(b);
@@ -42,7 +44,7 @@ export function addFloats(a: ByteString, b: ByteString): ByteString | FloatProbl
   return isInfinite(sum) ? "infinite" : format(sum);
 }
 
-/** `1000 × a`, rounded up to a whole number, as C converts seconds to milliseconds. */
+/** Returns `1000 × a`, rounded up to an integer, as C converts seconds to milliseconds. */
 export function thousandTimes(a: ByteString): bigint | FloatProblem {
   const value = parse(a);
   if (typeof value === "string") return value;
@@ -52,9 +54,9 @@ export function thousandTimes(a: ByteString): bigint | FloatProblem {
 
 function parse(bytes: ByteString): LongDouble | FloatProblem {
   if (bytes.length > TEXT_BYTES_MAX) return "not-a-float";
-  const [, sign, whole = "", fraction = "", power = "0"] = DECIMAL.exec(bytes) ?? [];
-  if (whole + fraction === "") return parseOther(bytes);
-  const digits = BigInt(whole + fraction);
+  const [, sign, integer = "", fraction = "", power = "0"] = DECIMAL.exec(bytes) ?? [];
+  if (integer + fraction === "") return parseOther(bytes);
+  const digits = BigInt(integer + fraction);
   if (digits === 0n) return { mantissa: 0n, exponent: 0 };
   const exponent10 = Number(power) - fraction.length;
   const magnitude = exponent10 + digits.toString().length;
@@ -63,7 +65,7 @@ function parse(bytes: ByteString): LongDouble | FloatProblem {
   return isInfinite(value) ? "not-a-float" : value;
 }
 
-/** Parses hexadecimal forms and infinities: a double is exact enough for such arguments. */
+/** Parses hexadecimal numbers and infinities, for which a double is exact enough. */
 function parseOther(bytes: ByteString): LongDouble | FloatProblem {
   const value = parseDouble(bytes);
   if (value === undefined) return "not-a-float";
@@ -84,7 +86,7 @@ function fromDecimal(digits: bigint, exponent10: number): LongDouble {
   const scaled = digits << BigInt(shift);
   const quotient = scaled / divisor;
   const inexact = scaled % divisor === 0n ? 0n : digits < 0n ? -1n : 1n;
-  // One more bit distinguishes an exact half from a little more.
+  // One extra bit distinguishes an exact half from a slightly larger number.
   return round((quotient << 1n) + inexact, -shift - 1);
 }
 

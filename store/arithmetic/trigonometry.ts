@@ -1,12 +1,13 @@
 /**
- * Sine, cosine and arc sine, rounded correctly. JavaScript leaves the last digit to each engine, but what a fold stores
- * must be the same on every daemon. C's library, which redis-server uses, nearly always rounds in the same way.
+ * Correctly rounded sine, cosine and arc sine. JavaScript leaves the last digit to each engine, but the values that a
+ * fold stores must be the same on every daemon. The C library that redis-server uses almost always rounds in the same
+ * way.
  */
 import { add, type DoubleDouble, divide, multiply, productOf, sumOf } from "./double-double.js";
 
 /** π/2 in three parts, because near a multiple of π only the last part contributes to the sine. */
 const HALF_PI = [1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33] as const;
-/** Terms of the series that need all digits, and further ones for which a double is enough. */
+/** Number of terms of the series that need full precision; for the remaining ones a double is enough. */
 const TERMS_EXACT = 7;
 const TERMS = 14;
 
@@ -30,7 +31,7 @@ export function cosine(x: number): number {
   return ofAngle(x, 1).hi;
 }
 
-/** @param y  0 to 1; NaN beyond, as in C */
+/** @param y 0 to 1; NaN for larger values, as in C */
 export function arcSine(y: number): number {
   if (!(y < 1)) return y === 1 ? HALF_PI[0] : Number.NaN;
   // One step of Newton's method doubles the number of correct digits.
@@ -39,15 +40,17 @@ export function arcSine(y: number): number {
   return guess + (y - hi - lo) / ofAngle(guess, 1).hi;
 }
 
-/** The sine of an angle plus the given number of quarter turns. */
+/** Returns the sine of an angle plus the given number of quarter turns. */
 function ofAngle(x: number, quarters: number): DoubleDouble {
   const turns = Math.round(x / HALF_PI[0]);
   const first = sumOf(x, -turns * HALF_PI[0]);
   const second = sumOf(first.hi, -turns * HALF_PI[1]);
-  const rest = sumOf(second.hi, second.lo + first.lo - turns * HALF_PI[2]);
+  const remainder = sumOf(second.hi, second.lo + first.lo - turns * HALF_PI[2]);
   const quarter = (((turns + quarters) % 4) + 4) % 4;
   const value =
-    quarter % 2 === 0 ? multiply(rest, polynomial(SINE_TERMS, rest)) : polynomial(COSINE_TERMS, rest);
+    quarter % 2 === 0
+      ? multiply(remainder, polynomial(SINE_TERMS, remainder))
+      : polynomial(COSINE_TERMS, remainder);
   return quarter < 2 ? value : { hi: -value.hi, lo: -value.lo };
 }
 

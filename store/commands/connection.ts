@@ -1,5 +1,6 @@
 /**
- * Commands that concern a connection only, where listeners/resp executes them. In an envelope the error names the alternative.
+ * Commands that concern only a connection, where listeners/resp executes them. In an envelope the error names the
+ * alternative.
  * Rows: redis-server 7.0.
  */
 import { family } from "../rows/command.js";
@@ -13,7 +14,7 @@ export const connection = family("connection", {
     keys: none,
     since: "6.0.0",
     complexity: "O(1)",
-    summary: "Chooses RESP2 or RESP3, and logs in: HELLO [2|3 [AUTH user password] [SETNAME name]].",
+    summary: "Selects RESP2 or RESP3, and logs in: HELLO [2|3 [AUTH user password] [SETNAME name]].",
     run: refuseWithoutConnection,
   },
   QUIT: {
@@ -22,7 +23,7 @@ export const connection = family("connection", {
     keys: none,
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Answers OK and closes the connection.",
+    summary: "Replies OK and closes the connection.",
     run: refuseWithoutConnection,
   },
   RESET: {
@@ -43,7 +44,7 @@ export const connection = family("connection", {
       since: "",
       complexity: "O(1)",
       summary:
-        "Sets the answers of this connection's writes: provisional, immediately; stable, once their position is final.",
+        "Sets when this connection's writes are answered: provisional, immediately; stable, when their position is final.",
       run: refuseWithoutConnection,
     },
   }),

@@ -36,7 +36,7 @@ export const dumps = family("keyspace", {
 
 const FREQUENCY_MAX = 255;
 
-/** Steps of an element that DUMP writes, of a stream's entry, and of `BYTES_A_STEP` bytes, with their checksum. */
+/** Steps for each element that DUMP writes, for each stream entry, and for `BYTES_A_STEP` bytes with their checksum. */
 const DUMPED_STEPS = 6;
 const DUMPED_ENTRY_STEPS = 60;
 const DUMPED_BYTES_STEPS = 6;
@@ -71,7 +71,10 @@ function restore(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return OK;
 }
 
-/** IDLETIME and FREQ are parsed but have no effect: neither is stored. @throws CommandFailure */
+/**
+ * Parses the options of RESTORE. IDLETIME and FREQ have no effect, because neither is stored.
+ * @throws CommandFailure
+ */
 function restoreOptions(argv: readonly ByteString[]): RestoreOptions {
   let replace = false;
   let absolute = false;

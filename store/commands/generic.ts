@@ -18,7 +18,7 @@ import type { Data } from "../keyspace/mutators.js";
 import { seededChoice } from "../keyspace/random.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command.js";
-import { look, read, type Touch, touchesOf, update, wholeDb, write } from "../rows/key-spec.js";
+import { inspect, read, type Touch, touchesOf, update, wholeDb, write } from "../rows/key-spec.js";
 import { visitPage } from "../values/tables/scan-page.js";
 import { cloneValue, typeName } from "../values/value.js";
 
@@ -51,7 +51,7 @@ export const generic = family("keyspace", {
   EXISTS: {
     arity: -2,
     flags: ["readonly", "fast"],
-    keys: [look(1, -1)],
+    keys: [inspect(1, -1)],
     since: "1.0.0",
     complexity: "O(N), N: keys",
     summary: "Counts the named keys that exist; one named twice counts twice.",
@@ -72,7 +72,7 @@ export const generic = family("keyspace", {
     keys: [write(1)],
     since: "1.2.0",
     complexity: "O(1)",
-    summary: "Lets a key expire at a Unix time in seconds.",
+    summary: "Sets the Unix time in seconds at which a key expires.",
     run: (data, argv, unit) => expire(data, argv, unit, UNIX_SECONDS, "expireat"),
   },
   EXPIRETIME: {
@@ -129,7 +129,7 @@ export const generic = family("keyspace", {
     keys: [write(1)],
     since: "2.6.0",
     complexity: "O(1)",
-    summary: "Lets a key expire at a Unix time in milliseconds.",
+    summary: "Sets the Unix time in milliseconds at which a key expires.",
     run: (data, argv, unit) => expire(data, argv, unit, UNIX_MILLISECONDS, "pexpireat"),
   },
   PEXPIRETIME: {
@@ -192,7 +192,7 @@ export const generic = family("keyspace", {
   TOUCH: {
     arity: -2,
     flags: ["readonly", "fast"],
-    keys: [look(1, -1)],
+    keys: [inspect(1, -1)],
     since: "3.2.1",
     complexity: "O(N), N: keys",
     summary: "Counts the named keys that exist.",
@@ -210,7 +210,7 @@ export const generic = family("keyspace", {
   TYPE: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Returns the type of a key's value.",
@@ -227,7 +227,7 @@ export const generic = family("keyspace", {
   },
 });
 
-/** Returns the database that an argument names, whether or not it exists: from the bytes alone. */
+/** Returns the database that an argument names, whether or not it exists, from the bytes alone. */
 function dbTouch(argument: ByteString | undefined, key: ByteString, access: Touch["access"]): Touch[] {
   const db = parseInteger(argument ?? "");
   return typeof db === "number" && db >= 0 ? [{ db, key, access }] : [];
@@ -246,7 +246,7 @@ function moveKeys(argv: readonly ByteString[]): Touch[] {
   return [...touchesOf([update(1)], argv), ...dbTouch(argv[2], argv[1] ?? "", "write")];
 }
 
-/** Steps of a document's entry that is copied, with its keys and ranks, besides those of an element. */
+/** Steps for each copied entry of a document, with its keys and ranks, in addition to those of an element. */
 const COPIED_ENTRY_STEPS = 5;
 
 function copy(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
@@ -263,7 +263,7 @@ function copy(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const entry = data.get(source);
   if (entry === undefined || (!replace && data.get(destination, db) !== undefined)) return ZERO;
   const { value } = entry;
-  // Strings are shared.
+  // A string is shared, not copied.
   const size = typeof value === "string" ? 1 : value.size;
   data.effort.produce(size);
   data.groups.countCopy(value);
@@ -294,7 +294,7 @@ function countExisting(data: Data, argv: readonly ByteString[]): Reply {
   return integer(count);
 }
 
-/** NX, XX, GT and LT of the EXPIRE commands. @throws CommandFailure */
+/** Parses NX, XX, GT and LT of the EXPIRE commands. @throws CommandFailure */
 function expireConditions(argv: readonly ByteString[]): ReadonlySet<string> {
   const conditions = new Set<string>();
   for (let i = 3; i < argv.length; i++) {
@@ -338,24 +338,24 @@ function remaining(data: Data, argv: readonly ByteString[], measure: (expire: nu
   if (entry === undefined) return integer(-2);
   if (entry.expire === NO_EXPIRY) return integer(-1);
   const time = Math.max(0, measure(entry.expire));
-  // The last times of 64 bits are stored rounded, to one more than 64 bits hold.
+  // The latest 64-bit times are rounded when they are stored, to one more than fits in 64 bits.
   if (time > INT64_MAX) return integer(INT64_MAX);
   return integer(time);
 }
 
 function keys(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const pattern = argv[1]!;
-  // Most keys that do not match differ in the text before the first special character.
+  // Fast path: most keys that do not match differ in the text before the first special character.
   const literal = pattern.slice(0, pattern.search(/[*?[\\]|$/));
   const matches = matcherOf(pattern, data);
-  const found: ByteString[] = [];
+  const names: ByteString[] = [];
   data.effort.answer(data.keyspace().size);
   for (const entry of data.keyspace().entries) {
     const { key } = entry;
     if (pattern !== "*" && (!key.startsWith(literal) || !matches(key))) continue;
-    if (!isExpired(entry, unit.at)) found.push(key);
+    if (!isExpired(entry, unit.at)) names.push(key);
   }
-  return bulksReply("array", found);
+  return bulksReply("array", names);
 }
 
 function move(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
@@ -378,8 +378,8 @@ function persist(data: Data, argv: readonly ByteString[]): Reply {
 }
 
 /**
- * Failed attempts before all keys are searched: until expired keys are dropped, a database can hold more of them than live
- * ones.
+ * Number of failed attempts before all keys are searched: until expired keys are dropped, a database can contain more
+ * of them than live ones.
  */
 const RANDOM_TRIES = 100;
 
@@ -395,7 +395,7 @@ function randomkey(data: Data, _: readonly ByteString[], unit: Unit): Reply {
   return entry === undefined ? NIL : bulk(entry.key);
 }
 
-/** @returns whether it was renamed */
+/** @returns whether the key was renamed */
 function rename(data: Data, argv: readonly ByteString[], over: boolean): boolean {
   const [, from, to] = argv as [string, ByteString, ByteString];
   const entry = data.get(from);
@@ -413,13 +413,13 @@ function scan(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const keyspace = data.keyspace();
   const { entries } = keyspace;
   countPage(data, entries.length, options, false);
-  const found: ByteString[] = [];
-  const next = visitPage(keyspace, options, false, (place) => {
-    const entry = entries[place]!;
+  const names: ByteString[] = [];
+  const next = visitPage(keyspace, options, false, (index) => {
+    const entry = entries[index]!;
     if (isExpired(entry, unit.at) || !options.matches(entry.key)) return;
-    if (options.type === undefined || typeName(entry.value) === options.type) found.push(entry.key);
+    if (options.type === undefined || typeName(entry.value) === options.type) names.push(entry.key);
   });
-  return scanReply(next, found);
+  return scanReply(next, names);
 }
 
 function type(data: Data, argv: readonly ByteString[]): Reply {

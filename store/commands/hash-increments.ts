@@ -1,5 +1,6 @@
 /**
- * HINCRBY and HINCRBYFLOAT. The increment is checked before the key's type, and the field's value after it, as in Redis 7.
+ * HINCRBY and HINCRBYFLOAT. As in Redis 7, the increment is checked before the key's type, and the field's value after
+ * it.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, integer, type Reply } from "../../protocol/reply.js";

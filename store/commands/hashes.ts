@@ -18,7 +18,7 @@ import { isCompact } from "../keyspace/encoding-name.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command.js";
-import { look, read, update, write } from "../rows/key-spec.js";
+import { inspect, read, update, write } from "../rows/key-spec.js";
 import { Hash } from "../values/hash.js";
 import { visitPage } from "../values/tables/scan-page.js";
 import { hincrby, hincrbyfloat } from "./hash-increments.js";
@@ -37,7 +37,7 @@ export const hashes = family("hash", {
   HEXISTS: {
     arity: 3,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "2.0.0",
     complexity: "O(1)",
     summary: "Returns whether a hash has a field.",
@@ -91,7 +91,7 @@ export const hashes = family("hash", {
   HLEN: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "2.0.0",
     complexity: "O(1)",
     summary: "Counts the fields of a hash.",
@@ -112,7 +112,7 @@ export const hashes = family("hash", {
     keys: [write(1)],
     since: "2.0.0",
     complexity: "O(N), N: fields named",
-    summary: "Sets fields; HSET's old form, which does not say how many are new.",
+    summary: "Sets fields; HSET's old form, which does not return the number of new fields.",
     run: hmset,
   },
   HRANDFIELD: {
@@ -129,7 +129,7 @@ export const hashes = family("hash", {
     flags: ["readonly"],
     keys: [read(1)],
     since: "2.8.0",
-    complexity: "O(N), N: COUNT; a whole scan: fields of the hash",
+    complexity: "O(N), N: COUNT; a complete scan: fields of the hash",
     summary: "Returns the fields and values page by page.",
     run: hscan,
   },
@@ -139,7 +139,7 @@ export const hashes = family("hash", {
     keys: [write(1)],
     since: "2.0.0",
     complexity: "O(N), N: fields named",
-    summary: "Sets fields of a hash, which is made if absent.",
+    summary: "Sets fields of a hash, which is created if absent.",
     run: hset,
   },
   HSETNX: {
@@ -154,7 +154,7 @@ export const hashes = family("hash", {
   HSTRLEN: {
     arity: 3,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "3.2.0",
     complexity: "O(1)",
     summary: "Returns the length of a field's value in bytes.",
@@ -173,7 +173,7 @@ export const hashes = family("hash", {
 
 const NO_FIELDS = { fields: [], values: [] };
 
-/** The value of the field that `command key field` names. */
+/** Returns the value of the field that `command key field` names. */
 function valueAt(data: Data, argv: readonly ByteString[]): ByteString | undefined {
   return data.getAs(Hash, argv[1]!)?.value.get(argv[2]!);
 }
@@ -206,7 +206,7 @@ function hmget(data: Data, argv: readonly ByteString[]): Reply {
   return array(argv.slice(2).map((field) => bulkOrNil(hash?.get(field))));
 }
 
-/** Sets the fields of `name key field value [field value …]`. @returns how many were absent */
+/** Sets the fields of `name key field value [field value …]`. @returns the number of new fields */
 function setFields(data: Data, argv: readonly ByteString[], name: string): number {
   if (argv.length % 2 !== 0) throw wrongArity(name);
   const entry = data.getOrPut(Hash, argv[1]!);
@@ -227,14 +227,14 @@ function hscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   if (hash === undefined) return array([bulk("0"), EMPTY_ARRAY]);
   const options = scanOptions(data, argv, { first: 3, cursor });
   const { fields, values } = hash;
-  const found: ByteString[] = [];
+  const fieldsAndValues: ByteString[] = [];
   const visit = (index: number) => {
     const field = fields[index]!;
-    if (options.matches(field)) found.push(field, values[index]!);
+    if (options.matches(field)) fieldsAndValues.push(field, values[index]!);
   };
   const isSmall = isCompact(hash, encoding);
   countPage(data, hash.size, options, isSmall);
-  return scanReply(visitPage(hash, options, isSmall, visit), found);
+  return scanReply(visitPage(hash, options, isSmall, visit), fieldsAndValues);
 }
 
 function hset(data: Data, argv: readonly ByteString[]): Reply {

@@ -1,6 +1,6 @@
 /**
- * HyperLogLog: estimates the number of different elements, in at most 12 KiB. Behaviour, texts and bytes: Redis 7;
- * checked by test/conformance. PFCOUNT only reads: unlike Redis, it does not cache its result in the key.
+ * HyperLogLog: estimates the number of different elements in at most 12 KiB. Behaviour, texts and bytes: Redis 7;
+ * checked by test/conformance. Unlike in Redis, PFCOUNT only reads: it does not cache its result in the key.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, OK, ONE, type Reply, status, ZERO } from "../../protocol/reply.js";
@@ -19,7 +19,7 @@ export const hyperloglogs = family("hyperloglog", {
     keys: [write(1)],
     since: "2.8.9",
     complexity: "O(1) for each element",
-    summary: "Adds elements to a HyperLogLog, which is made if absent.",
+    summary: "Adds elements to a HyperLogLog, which is created if absent.",
     run: (data, argv) => guarded(() => pfadd(data, argv)),
   },
   PFCOUNT: {
@@ -37,7 +37,7 @@ export const hyperloglogs = family("hyperloglog", {
     keys: [recode(2)],
     since: "2.8.9",
     complexity: "O(1)",
-    summary: "Shows how a HyperLogLog is stored: DECODE, ENCODING, GETREG, TODENSE.",
+    summary: "Returns how a HyperLogLog is stored: DECODE, ENCODING, GETREG, TODENSE.",
     run: (data, argv) => guarded(() => pfdebug(data, argv)),
   },
   PFMERGE: {
@@ -60,7 +60,7 @@ export const hyperloglogs = family("hyperloglog", {
   },
 });
 
-/** @throws CommandFailure  instead of CorruptSketch */
+/** @throws CommandFailure instead of CorruptSketch */
 function guarded(run: () => Reply): Reply {
   try {
     return run();
@@ -70,9 +70,12 @@ function guarded(run: () => Reply): Reply {
   }
 }
 
-/** Steps of a sketch that is copied, and estimated or merged. */
+/** Steps for copying a sketch, and for estimating or merging it. */
 const SKETCH_STEPS = 1700;
-/** Steps of a register that is raised, and of one in runs, which must move: about as many as those runs hold. */
+/**
+ * Steps for each register that is raised, in a dense sketch and in runs. Runs must move, which costs about as many
+ * steps as they contain.
+ */
 const RAISED_STEPS = 2;
 const RAISED_IN_RUNS_STEPS = 100;
 const RUNS_REGISTERS_MAX = 1500;
@@ -108,13 +111,13 @@ function pfmerge(data: Data, [, ...keys]: readonly ByteString[]): Reply {
   const { registers, isDense } = highest(data, keys);
   const sketch = sketchAt(data, keys[0]!) ?? Sketch.empty();
   if (isDense) sketch.makeDense();
-  const own = sketch.registers;
+  const current = sketch.registers;
   countRaised(
     data,
     sketch,
-    registers.reduce((count, value, i) => count + Number(value > own[i]!), 0),
+    registers.reduce((count, value, i) => count + Number(value > current[i]!), 0),
   );
-  for (let i = 0; i < REGISTERS; i++) if (registers[i]! > own[i]!) sketch.raise(i, registers[i]!);
+  for (let i = 0; i < REGISTERS; i++) if (registers[i]! > current[i]!) sketch.raise(i, registers[i]!);
   sketch.forgetEstimate();
   store(data, keys[0]!, sketch);
   return OK;
@@ -126,7 +129,10 @@ function countRaised({ effort }: Data, { isDense }: Sketch, count: number): void
   if (!isDense) effort.work(RAISED_IN_RUNS_STEPS * Math.min(count, RUNS_REGISTERS_MAX));
 }
 
-/** `PFDEBUG DECODE|ENCODING|GETREG|TODENSE key`; GETREG makes a sketch dense before it answers the registers, as in Redis. */
+/**
+ * `PFDEBUG DECODE|ENCODING|GETREG|TODENSE key`; as in Redis, GETREG makes a sketch dense before it returns the
+ * registers.
+ */
 function pfdebug(data: Data, [, word, key]: readonly ByteString[]): Reply {
   const sketch = sketchAt(data, key!);
   if (sketch === undefined) throw custom("ERR The specified key does not exist");
@@ -158,13 +164,13 @@ function pfselftest(data: Data): Reply {
   const sketch = Sketch.empty();
   sketch.makeDense();
   countRaised(data, sketch, REGISTERS);
-  const given = (index: number) => (index % VALUE_MAX) + 1;
-  for (let i = 0; i < REGISTERS; i++) sketch.raise(i, given(i));
-  if (sketch.registers.every((value, i) => value === given(i))) return OK;
-  throw custom("ERR TESTFAILED a register is not what it was given");
+  const expected = (index: number) => (index % VALUE_MAX) + 1;
+  for (let i = 0; i < REGISTERS; i++) sketch.raise(i, expected(i));
+  if (sketch.registers.every((value, i) => value === expected(i))) return OK;
+  throw custom("ERR TESTFAILED a register does not have the value that was set");
 }
 
-/** The highest value of each register in all sketches. @throws CommandFailure, CorruptSketch */
+/** Returns the highest value of each register in all sketches. @throws CommandFailure, CorruptSketch */
 function highest(data: Data, keys: readonly ByteString[]): { registers: Uint8Array; isDense: boolean } {
   const registers = new Uint8Array(REGISTERS);
   let isDense = false;
@@ -183,8 +189,8 @@ function store(data: Data, key: ByteString, sketch: Sketch): void {
   const { bytes } = sketch;
   const entry = data.getString(key);
   if (entry === undefined) {
-    const made = data.put(key, bytes);
-    data.forms?.note(made, "raw");
+    const entry = data.put(key, bytes);
+    data.forms?.note(entry, "raw");
     return;
   }
   const old = entry.value;

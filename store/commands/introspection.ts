@@ -1,4 +1,4 @@
-/** COMMAND and its subcommands: the command table as an answer. Source: redis-server 7.0, test/conformance. */
+/** COMMAND and its subcommands: replies that describe the command table. Source: redis-server 7.0, test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, map, NIL, type Reply, set, status } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../arguments/errors.js";
@@ -10,7 +10,7 @@ import { type KeyHint, type KeyUse, keyHints, keyUses } from "../rows/key-hints.
 import { none } from "../rows/key-spec.js";
 import { HELP_SUMMARY, helpLines } from "../rows/listener-rows.js";
 
-/** @param table  will contain these rows, so it is incomplete when they are made */
+/** @param table the table that will contain these rows; it is incomplete when this function is called */
 export const introspection = (table: CommandTable): readonly Command[] =>
   family("server", {
     COMMAND: {
@@ -41,7 +41,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "7.0.0",
       complexity: "O(N), N: names",
       categories: ["connection"],
-      summary: "Says what commands do, since when, and at what cost.",
+      summary: "Returns the documentation of commands: purpose, version and complexity.",
       run: ({ effort }, argv) => docs(table, argv, effort),
     },
     "COMMAND|GETKEYS": {
@@ -93,7 +93,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
     "MEMORY|HELP": helpOf(table, "MEMORY"),
   });
 
-/** Returns the HELP of a command whose subcommands are in several families, made from their rows. */
+/** Returns the HELP of a command whose subcommands belong to several families, built from their rows. */
 function helpOf(table: CommandTable, container: string): Row {
   const names = () =>
     table
@@ -111,7 +111,7 @@ function helpOf(table: CommandTable, container: string): Row {
   };
 }
 
-/** Steps of a command that is described, besides those of the reply's items. */
+/** Steps for each command that is described, in addition to those of the reply's items. */
 const DESCRIBED_STEPS = 200;
 
 /** Counts and returns descriptions. @throws TooMuch */
@@ -141,7 +141,10 @@ function infoReply(table: CommandTable, name: ByteString): Reply {
   return command === undefined ? NIL : commandReply(table, command);
 }
 
-/** Returns a command as Redis's COMMAND does: name, arity, flags, first key, last key, step, categories, tips, keys, subcommands. */
+/**
+ * Returns a command in the format of Redis's COMMAND: name, arity, flags, first key, last key, step, categories, tips,
+ * keys, subcommands.
+ */
 function commandReply(table: CommandTable, command: Command): Reply {
   const { arity, flags, keys, name } = command;
   const ranges = typeof keys === "function" ? [] : keys;
@@ -174,7 +177,7 @@ function keyHintReply({ flags, begin, found }: KeyHint): Reply {
   ]);
 }
 
-/** The type, and all else as its specification. */
+/** Returns the type, with all other properties as its specification. */
 function typedReply({ type, ...spec }: KeyHint["begin"] | KeyHint["found"]): Reply {
   const fields = Object.entries<string | number>(spec).flatMap(([name, value]) => [
     bulk(name),
@@ -200,7 +203,10 @@ function filterOf(kind: string, value: string): (command: Command) => boolean {
   throw syntaxError();
 }
 
-/** Answers the documentation of all commands, or of those named; unknown names are left out. A container includes its subcommands. */
+/**
+ * Returns the documentation of all commands, or of those named; unknown names are left out. A container includes its
+ * subcommands.
+ */
 function docs(table: CommandTable, argv: readonly ByteString[], effort: Effort): Reply {
   const chosen =
     argv.length === 2 ? topLevel(table) : argv.slice(2).flatMap((name) => table.find(name) ?? []);
@@ -234,7 +240,7 @@ function getkeysAndFlags(table: CommandTable, argv: readonly ByteString[]): Repl
   return array(keysOfCall(table, argv).map(({ key, flags }) => array([bulk(key), set(flags.map(status))])));
 }
 
-/** @throws CommandFailure  no such command, a wrong number of arguments, no keys */
+/** @throws CommandFailure if the command is unknown, has the wrong number of arguments or no keys */
 function keysOfCall(table: CommandTable, argv: readonly ByteString[]): readonly KeyUse[] {
   const called = argv.slice(2);
   const command = commandCalled(table, called);
@@ -243,12 +249,12 @@ function keysOfCall(table: CommandTable, argv: readonly ByteString[]): readonly 
   if (arity >= 0 ? called.length !== arity : called.length < -arity) {
     throw custom("ERR Invalid number of arguments specified for command");
   }
-  const found = keyUses(command, called);
-  if (found.length === 0) throw custom("ERR The command has no key arguments");
-  return found;
+  const keyUse = keyUses(command, called);
+  if (keyUse.length === 0) throw custom("ERR The command has no key arguments");
+  return keyUse;
 }
 
-/** The command that the arguments call; for a subcommand, two words. */
+/** Returns the command that the arguments call; a subcommand has two words. */
 function commandCalled(
   table: CommandTable,
   [name = "", subcommand]: readonly ByteString[],

@@ -1,7 +1,7 @@
 /**
- * KEY, CLUSTER and their subcommands, which act on the key ring instead of on data. Their handlers receive the ring. Their
- * rows are in the table of all commands, so arity, COMMAND and rules (`-@admin`) treat them like any other command. They
- * are valid only in signed envelopes, in units of their own.
+ * KEY, CLUSTER and their subcommands, which act on the key ring instead of on data. Their handlers receive the ring.
+ * Their rows are in the table of all commands, so arity, COMMAND and rules (`-@admin`) treat them like any other
+ * command. They are valid only in signed envelopes, each as a separate unit.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, OK, type Reply } from "../../protocol/reply.js";
@@ -15,30 +15,30 @@ import { none } from "../rows/key-spec.js";
 /** The arguments of KEY ADD and CLUSTER ADD. */
 export interface KeyRequest {
   readonly role: Exclude<Role, "root">;
-  /** PEM, or the base64 of the DER. */
+  /** The public key as PEM, or the base64 of its DER. */
   readonly text: ByteString;
   readonly label: ByteString;
   readonly notBefore: number | null;
   readonly notAfter: number | null;
   readonly rate: number;
-  /** null: those of a key of this role that daemons are started with. */
+  /** The key's rules; null: the rules of a genesis key with this role. */
   readonly rules: readonly ByteString[] | null;
 }
 
 /**
- * The ring as its commands see it. All methods except `find` and `all` may throw CommandFailure, and then have changed
- * nothing.
+ * The interface of the ring for its commands. All methods except `find` and `all` may throw CommandFailure; they have
+ * then changed nothing.
  */
 export interface Ring {
   find(id: ByteString): KeyRecord | undefined;
   all(): Iterable<KeyRecord>;
-  /** Adding the same key again is accepted if everything else is the same too. */
+  /** Adds a key. Adding the same key again is accepted if everything else is the same too. */
   add(request: KeyRequest, unit: KeyUnit): KeyRecord;
   setRules(record: KeyRecord, rules: readonly ByteString[]): void;
   revoke(record: KeyRecord, at: number): void;
-  /** Why a key may not run a command; null: it may. */
+  /** Returns why a key may not run a command; null: it may. */
   dryRun(record: KeyRecord, argv: readonly ByteString[], at: number): ByteString | null;
-  /** Sets the semantics of the commands that follow. @param number  the next one after the current */
+  /** Sets the semantics of the commands that follow. @param number the current number plus one */
   setSemantics(number: number): void;
 }
 
@@ -55,7 +55,7 @@ interface KeyRow extends CommandDescription {
 /** A version of the semantics. */
 const VERSION = /^[1-9]\d{0,8}$/;
 const LABEL_BYTES_MAX = 128;
-/** Envelopes a second; more than any daemon accepts. */
+/** Maximum envelopes per second; more than any daemon can accept. */
 const RATE_MAX = 1_000_000;
 
 const rows: Readonly<Record<string, KeyRow>> = {
@@ -117,12 +117,12 @@ const rows: Readonly<Record<string, KeyRow>> = {
   },
 };
 
-/** Each key command's handler by its name in the table. */
+/** The handler of each key command, by its name in the table. */
 export const keyHandlers: ReadonlyMap<string, KeyHandler> = new Map(
   Object.entries(rows).map(([name, { run }]) => [name, run]),
 );
 
-/** The rows for the table of all commands; without an envelope they say what they need. */
+/** The rows for the table of all commands; outside an envelope their error states what they require. */
 export const keys: readonly Command[] = family("server", {
   KEY: {
     arity: -2,
@@ -145,7 +145,7 @@ function refuse(): Reply {
   throw custom("ERR KEY commands are for signed envelopes (version 2), in units of their own");
 }
 
-/** The same text everywhere, because the fold may produce it too. */
+/** The text is the same everywhere, because the fold may produce it too. */
 function refuseList(): Reply {
   throw custom(
     "ERR CLUSTER MEMBERS is answered by daemons with --data or --peer, alone in its envelope, without multi",
@@ -191,7 +191,7 @@ function addDaemon(ring: Ring, argv: readonly ByteString[], unit: KeyUnit): Repl
 function checkedLabel(label: ByteString): ByteString {
   if (label.length > LABEL_BYTES_MAX)
     throw custom(`ERR a label of ${label.length} bytes, above ${LABEL_BYTES_MAX}`);
-  if (/[\0-\x1f\x7f]/.test(label)) throw custom("ERR control characters cannot stand in a label");
+  if (/[\0-\x1f\x7f]/.test(label)) throw custom("ERR a label cannot contain control characters");
   return label;
 }
 
@@ -214,10 +214,10 @@ function numberOption(
 function keyArgument(ring: Ring, text: ByteString): KeyRecord {
   const id = bytesOfHex(text, HASH_BYTES);
   if (id === undefined) {
-    throw custom(`ERR '${echoed(text)}' is no key's id, which has ${2 * HASH_BYTES} hexadecimal digits`);
+    throw custom(`ERR '${echoed(text)}' is not a key id, which has ${2 * HASH_BYTES} hexadecimal digits`);
   }
   const record = ring.find(id);
-  if (record === undefined) throw custom(`ERR there is no key ${hexOf(id)}; KEY LIST names all`);
+  if (record === undefined) throw custom(`ERR there is no key ${hexOf(id)}; KEY LIST lists all keys`);
   return record;
 }
 
@@ -245,7 +245,7 @@ function setSemantics(ring: Ring, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** Returns the version that a command would set from its position on; null: it is another command, or wrong. */
+/** Returns the version that a command would set from its position on; null: it is another command, or invalid. */
 export function semanticsAskedBy(argv: readonly ByteString[]): number | null {
   const [name = "", subcommand = "", text = ""] = argv;
   if (argv.length !== 3 || name.toUpperCase() !== "CLUSTER" || subcommand.toUpperCase() !== "SEMANTICS")
@@ -253,9 +253,9 @@ export function semanticsAskedBy(argv: readonly ByteString[]): number | null {
   return VERSION.test(text) ? Number(text) : null;
 }
 
-/** @throws CommandFailure  no whole number above 0 */
+/** @throws CommandFailure if the argument is not a positive integer */
 function semanticsOf(argv: readonly ByteString[]): number {
   const text = argv[2]!;
   if (VERSION.test(text)) return Number(text);
-  throw custom(`ERR '${echoed(text)}' is no version of what commands mean, which is a whole number above 0`);
+  throw custom(`ERR '${echoed(text)}' is not a version of the semantics, which is a positive integer`);
 }

@@ -1,6 +1,6 @@
 /**
- * Commands about connections and the daemon itself, which listeners/resp answers. Rows: redis-server 7.0, except
- * where `since` is later.
+ * Commands that concern connections and the daemon itself, which listeners/resp executes. Rows: redis-server 7.0,
+ * except where `since` is later.
  */
 import type { Command, Flag } from "../rows/command.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
@@ -16,7 +16,7 @@ const client = listenerRows("connection", {
     PLAIN,
     "6.0.0",
     "O(1)",
-    "Says whether the client caches the keys of the next command.",
+    "Sets whether the client caches the keys of the next command.",
   ],
   "CLIENT|GETNAME": [2, PLAIN, "2.6.9", "O(1)", "Returns the connection's name."],
   "CLIENT|GETREDIR": [
@@ -35,9 +35,9 @@ const client = listenerRows("connection", {
     ADMIN,
     "7.0.0",
     "O(1)",
-    "Answers OK: no connection is closed to save memory by age.",
+    "Replies OK: no connection is closed to save memory by age.",
   ],
-  "CLIENT|NO-TOUCH": [3, PLAIN, "7.2.0", "O(1)", "Answers OK and changes nothing."],
+  "CLIENT|NO-TOUCH": [3, PLAIN, "7.2.0", "O(1)", "Replies OK and changes nothing."],
   "CLIENT|PAUSE": [
     -3,
     ADMIN,
@@ -45,13 +45,7 @@ const client = listenerRows("connection", {
     "O(1)",
     "Pauses commands, or those that write, for a number of milliseconds.",
   ],
-  "CLIENT|REPLY": [
-    3,
-    PLAIN,
-    "3.2.0",
-    "O(1)",
-    "Chooses whether the connection receives answers: ON, OFF, SKIP.",
-  ],
+  "CLIENT|REPLY": [3, PLAIN, "3.2.0", "O(1)", "Sets whether the connection receives replies: ON, OFF, SKIP."],
   "CLIENT|SETINFO": [4, PLAIN, "7.2.0", "O(1)", "Notes the name or version of the client's library."],
   "CLIENT|SETNAME": [3, PLAIN, "2.6.9", "O(1)", "Names the connection."],
   "CLIENT|TRACKING": [
@@ -61,7 +55,7 @@ const client = listenerRows("connection", {
     "O(1)",
     "Sets whether the connection caches what it reads, and receives invalidations of changed keys.",
   ],
-  "CLIENT|TRACKINGINFO": [2, PLAIN, "6.2.0", "O(1)", "Says whether the connection tracks keys, and how."],
+  "CLIENT|TRACKINGINFO": [2, PLAIN, "6.2.0", "O(1)", "Returns whether and how the connection tracks keys."],
   "CLIENT|UNBLOCK": [-3, ADMIN, "5.0.0", "O(1)", "Ends another connection's waiting."],
   "CLIENT|UNPAUSE": [2, ADMIN, "6.2.0", CLIENTS, "Ends CLIENT PAUSE."],
 });
@@ -86,9 +80,9 @@ const config = listenerRows("server", {
 });
 
 const memory = listenerRows("server", {
-  "MEMORY|DOCTOR": [2, [], "4.0.0", "O(1)", "Says whether memory is short."],
+  "MEMORY|DOCTOR": [2, [], "4.0.0", "O(1)", "Reports whether memory is low."],
   "MEMORY|MALLOC-STATS": [2, [], "4.0.0", "O(1)", "Returns statistics of V8's heap."],
-  "MEMORY|PURGE": [2, [], "4.0.0", "O(1)", "Answers OK: V8 frees memory by itself."],
+  "MEMORY|PURGE": [2, [], "4.0.0", "O(1)", "Replies OK: V8 frees memory automatically."],
   "MEMORY|STATS": [2, [], "4.0.0", "O(1)", "Returns the use of memory, by purpose."],
 });
 
@@ -103,7 +97,7 @@ const latency = listenerRows("server", {
   ],
   "LATENCY|HISTORY": [3, ADMIN, "2.8.13", "O(1)", "Returns the samples of an event: time and milliseconds."],
   "LATENCY|LATEST": [2, ADMIN, "2.8.13", "O(1)", "Returns the latest sample of each event, and its highest."],
-  "LATENCY|RESET": [-2, ADMIN, "2.8.13", "O(1)", "Forgets the samples of events."],
+  "LATENCY|RESET": [-2, ADMIN, "2.8.13", "O(1)", "Discards the samples of events."],
 });
 
 const LOG: readonly Flag[] = ["admin", ...ANYWAY];
@@ -118,7 +112,7 @@ const acl = listenerRows("server", {
   "ACL|CAT": [-2, PLAIN, "6.0.0", "O(1)", "Returns the categories, or the commands of one."],
   "ACL|DELUSER": [-3, ADMIN, "6.0.0", "O(1)", "Removes users and closes their connections."],
   "ACL|DRYRUN": [-4, ADMIN, "7.0.0", "O(1)", "Checks whether a user may run a command."],
-  "ACL|GENPASS": [-2, PLAIN, "6.0.0", "O(1)", "Makes an unguessable password."],
+  "ACL|GENPASS": [-2, PLAIN, "6.0.0", "O(1)", "Generates a random password."],
   "ACL|GETUSER": [3, ADMIN, "6.0.0", "O(N), N: rules", "Returns a user's rules."],
   "ACL|LIST": [2, ADMIN, "6.0.0", USERS, "Returns all users, as lines of a file."],
   "ACL|LOAD": [2, ADMIN, "6.0.0", USERS, "Reads --acl-file again."],
@@ -130,7 +124,7 @@ const acl = listenerRows("server", {
     "Returns what was denied, and to which users.",
   ],
   "ACL|SAVE": [2, ADMIN, "6.0.0", USERS, "Writes the users into --acl-file."],
-  "ACL|SETUSER": [-3, ADMIN, "6.0.0", "O(N), N: rules", "Makes or changes a user."],
+  "ACL|SETUSER": [-3, ADMIN, "6.0.0", "O(N), N: rules", "Creates or changes a user."],
   "ACL|USERS": [2, ADMIN, "6.0.0", USERS, "Returns the users' names."],
   "ACL|WHOAMI": [2, PLAIN, "6.0.0", "O(1)", "Returns the name of the connection's user."],
 });
@@ -142,7 +136,7 @@ const modules = listenerRows("server", {
   "MODULE|UNLOAD": [3, ["admin", "noscript"], "4.0.0", "O(1)", "As MODULE LOAD."],
 });
 
-const NO_CLUSTER = "An error, as of a Redis that is no part of a Redis Cluster.";
+const NO_CLUSTER = "An error, as from a Redis that is not part of a Redis Cluster.";
 const slots = listenerRows("connection", {
   ASKING: [1, ["fast"], "3.0.0", "O(1)", NO_CLUSTER],
   READONLY: [1, [...ANYWAY, "fast"], "3.0.0", "O(1)", NO_CLUSTER],
@@ -153,12 +147,12 @@ const SYNCING: readonly Flag[] = ["admin", "noscript", "no_multi"];
 const replication = listenerRows("server", {
   FAILOVER: [-1, ["admin", "noscript", "stale"], "6.2.0", "O(1)", "An error: there are no replicas."],
   PSYNC: [-3, SYNCING, "2.8.0", "O(1)", "An error: daemons are each other's peers (--peer)."],
-  REPLCONF: [-1, ADMIN, "3.0.0", "O(1)", "Says what SYNC is for: rdb-only, a dump."],
+  REPLCONF: [-1, ADMIN, "3.0.0", "O(1)", "Sets the purpose of SYNC: rdb-only, a dump."],
   SYNC: [1, SYNCING, "1.0.0", "O(N), N: keys", "Returns all keys as an RDB file, for redis-cli --rdb."],
 });
 
 const REPLICA: readonly Flag[] = ["admin", "noscript", "stale"];
-const NO_REPLICA = "Answers OK to NO ONE; else an error: daemons are each other's peers (--peer).";
+const NO_REPLICA = "Replies OK to NO ONE; otherwise an error: daemons are each other's peers (--peer).";
 const alone = [
   ...listenerRows("server", {
     BGREWRITEAOF: [
@@ -176,14 +170,14 @@ const alone = [
       "Returns a status with --data, as every write is on the disk already.",
     ],
     DEBUG: [-2, ADMIN, "1.0.0", "as its subcommand", "SLEEP, OBJECT and a few that test suites call."],
-    MONITOR: [1, ADMIN, "1.0.0", "O(1)", "Shows every command to the connection as it is run."],
+    MONITOR: [1, ADMIN, "1.0.0", "O(1)", "Sends every command to the connection when it runs."],
     REPLICAOF: [3, REPLICA, "5.0.0", "O(1)", NO_REPLICA],
     SAVE: [
       1,
       ["admin", "noscript", "no_multi"],
       "1.0.0",
       "O(1)",
-      "Answers OK with --data: every write is on the disk already.",
+      "Replies OK with --data: every write is on the disk already.",
     ],
     SHUTDOWN: [-1, [...ADMIN, "no_multi"], "1.0.0", "O(1)", "Stops the daemon."],
     SLAVEOF: [3, REPLICA, "1.0.0", "O(1)", NO_REPLICA],
@@ -201,7 +195,7 @@ const alone = [
         "O(1)",
         "Returns when the data were last written, in Unix seconds.",
       ],
-      ROLE: [1, [...PLAIN, "fast"], "2.8.12", "O(1)", "Answers master: every daemon accepts writes."],
+      ROLE: [1, [...PLAIN, "fast"], "2.8.12", "O(1)", "Replies master: every daemon accepts writes."],
     },
     ["admin", "dangerous"],
   ),
@@ -213,7 +207,7 @@ const alone = [
 export const listener: readonly Command[] = [
   ...container("CLIENT", "2.4.0", client, "5.0.0"),
   ...container("CONFIG", "2.0.0", config, "5.0.0"),
-  // MEMORY itself and MEMORY USAGE are the store's.
+  // MEMORY itself and MEMORY USAGE are in the store.
   ...memory,
   ...container("LATENCY", "2.8.13", latency, "2.8.13"),
   ...container("SLOWLOG", "2.2.12", slowlog, "6.2.0"),

@@ -1,4 +1,4 @@
-/** LCS: the one string command that is an algorithm. Behaviour: Redis 7; checked by test/conformance. */
+/** LCS. Behaviour: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, type Reply } from "../../protocol/reply.js";
 import { repliedBy } from "../../protocol/step-reply.js";
@@ -7,7 +7,7 @@ import { indexArgument } from "../arguments/numbers.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
 
-/** Redis's limit on the table of partial results. */
+/** Redis's limit for the table of partial results. */
 const TABLE_BYTES_MAX = 512 * 1024 * 1024;
 
 interface Options {
@@ -16,7 +16,7 @@ interface Options {
   readonly withLength: boolean;
 }
 
-/** A stretch that both strings have in common; ends included. */
+/** A range that both strings have in common; ends included. */
 interface Range {
   aStart: number;
   aEnd: number;
@@ -24,10 +24,10 @@ interface Range {
   bEnd: number;
 }
 
-/** Cells of the table that count as one step. */
+/** Number of table cells that count as one step. */
 const CELLS_A_STEP = 8;
 
-/** Cells of a step, and indexes of one that goes back through them. */
+/** Number of cells filled in one turn, and of indexes visited in one turn of the walk back. */
 const STEP_CELLS = 65_536;
 
 export function longestCommonSubsequence(
@@ -45,10 +45,10 @@ export function longestCommonSubsequence(
     throw custom("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
   }
   data.effort.work(((a.length + 1) * (b.length + 1)) / CELLS_A_STEP);
-  return repliedBy(found(a, b, options), takesSteps);
+  return repliedBy(reply(a, b, options), takesSteps);
 }
 
-function* found(a: ByteString, b: ByteString, options: Options): Generator<void, Reply> {
+function* reply(a: ByteString, b: ByteString, options: Options): Generator<void, Reply> {
   const lengths = yield* table(a, b);
   const length = lengths[(a.length + 1) * (b.length + 1) - 1] as number;
   if (options.output === "length") return integer(length);
@@ -87,7 +87,9 @@ function readOptions(argv: readonly ByteString[]): Options {
   return { output: ranges ? "ranges" : length ? "length" : "string", minLength, withLength };
 }
 
-/** Row i, column j (width: b's length + 1): the length for the first i bytes of a and j bytes of b. */
+/**
+ * Returns the table. Row i, column j (width: b's length + 1): the length for the first i bytes of a and j bytes of b.
+ */
 function* table(a: ByteString, b: ByteString): Generator<void, Uint32Array> {
   const width = b.length + 1;
   const lengths = new Uint32Array((a.length + 1) * width);
@@ -104,7 +106,7 @@ function* table(a: ByteString, b: ByteString): Generator<void, Uint32Array> {
   return lengths;
 }
 
-/** Fills the columns of a row from one to another, both inclusive. @param above  index of the row above */
+/** Fills the columns of a row from one to another, both inclusive. @param above index of the row above */
 function fillRow(
   lengths: Uint32Array,
   byte: number,
@@ -119,7 +121,7 @@ function fillRow(
         : Math.max(lengths[above + j]!, lengths[row + j - 1]!);
 }
 
-/** The common stretches, last one first. */
+/** Returns the common ranges, the last one first. */
 function* walkBack(a: ByteString, b: ByteString, lengths: Uint32Array): Generator<void, Range[]> {
   const width = b.length + 1;
   const ranges: Range[] = [];

@@ -1,9 +1,12 @@
-/** The arguments of the commands that pop from the first non-empty of several keys: LMPOP, ZMPOP, and BLMPOP, BZMPOP, which wait. */
+/**
+ * The arguments of commands that pop from the first non-empty of several keys: LMPOP, ZMPOP, and the waiting BLMPOP,
+ * BZMPOP.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom, syntaxError } from "../arguments/errors.js";
 import { integerFrom } from "../arguments/numbers.js";
 
-/** `End`: which end is taken from, as the type has it. */
+/** `End`: the type that names the ends of a value. */
 export interface MultiplePop<End> {
   readonly keys: readonly ByteString[];
   readonly end: End;
@@ -12,8 +15,8 @@ export interface MultiplePop<End> {
 
 /**
  * `numkeys key [key …] END [COUNT count]`
- * @param keysAt  index of the number of keys
- * @param endOf   reads the word for the end; it throws CommandFailure where it is none
+ * @param keysAt index of the number of keys
+ * @param endOf parses the word for the end; throws CommandFailure if it is invalid
  * @throws CommandFailure
  */
 export function multiplePop<End>(
@@ -25,12 +28,12 @@ export function multiplePop<End>(
   const endAt = keysAt + 1 + keys;
   if (endAt >= argv.length) throw syntaxError();
   const end = endOf(argv[endAt]!);
-  const rest = argv.slice(endAt + 1);
+  const options = argv.slice(endAt + 1);
   let count = 1;
-  if (rest.length > 0) {
-    if (rest.length < 2 || rest[0]!.toUpperCase() !== "COUNT") throw syntaxError();
-    count = integerFrom(1, rest[1]!, () => custom("ERR count should be greater than 0"));
-    if (rest.length > 2) throw syntaxError();
+  if (options.length > 0) {
+    if (options.length < 2 || options[0]!.toUpperCase() !== "COUNT") throw syntaxError();
+    count = integerFrom(1, options[1]!, () => custom("ERR count should be greater than 0"));
+    if (options.length > 2) throw syntaxError();
   }
   return { keys: argv.slice(keysAt + 1, endAt), end, count };
 }

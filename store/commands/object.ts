@@ -1,6 +1,6 @@
 /**
- * OBJECT and MEMORY USAGE: report how a value is stored, and, if keys are evicted by their use, how it is used. Behaviour and texts: Redis 7;
- * checked by test/conformance.
+ * OBJECT and MEMORY USAGE: report how a value is stored, and, if keys are evicted by their use, how it is used.
+ * Behaviour and texts: Redis 7; checked by test/conformance.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, NIL, type Reply, status } from "../../protocol/reply.js";
@@ -12,14 +12,14 @@ import type { Data } from "../keyspace/mutators.js";
 import { estimatedBytes } from "../keyspace/size-estimate.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family, type Row } from "../rows/command.js";
-import { look, none } from "../rows/key-spec.js";
+import { inspect, none } from "../rows/key-spec.js";
 
 export const objects = family("server", {
   MEMORY: container("memory", "4.0.0", "Commands on memory."),
   "MEMORY|USAGE": {
     arity: -3,
     flags: ["readonly"],
-    keys: [look(2)],
+    keys: [inspect(2)],
     since: "4.0.0",
     complexity: "O(N), N: samples",
     summary: "Returns an estimate of the bytes that a key and its value take.",
@@ -41,7 +41,7 @@ export const objects = family("server", {
         return integer(usage.frequency(entry, at));
       }),
       since: "4.0.0",
-      summary: "Returns how often a key is used, with an LFU --maxmemory-policy; else an error.",
+      summary: "Returns how often a key is used, with an LFU --maxmemory-policy; otherwise an error.",
     },
     "OBJECT|HELP": {
       arity: 2,
@@ -56,11 +56,11 @@ export const objects = family("server", {
       ...about((entry, { usage }, { at }) => {
         if (usage?.kind === "lfu") throw custom(`ERR An LFU maxmemory policy is selected, ${NO_TIME}`);
         if (usage === null)
-          throw custom("ERR when a key was last used is kept with an LRU maxmemory policy only");
+          throw custom("ERR the last use of a key is tracked only with an LRU maxmemory policy");
         return integer(usage.idleSeconds(entry, at));
       }),
       summary:
-        "Returns the seconds since a key was last used, with an LRU --maxmemory-policy; else an error.",
+        "Returns the seconds since a key was last used, with an LRU --maxmemory-policy; otherwise an error.",
     },
     "OBJECT|REFCOUNT": {
       ...about((entry) => integer(referenceCount(entry.value))),
@@ -77,22 +77,22 @@ const NO_TIME = `idle time not tracked. ${ADJUSTING}`;
 const HELP: readonly string[] = [
   "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
   "ENCODING <key>",
-  "    What Redis would call the encoding of the key's value.",
+  "    Returns Redis's name for the encoding of the key's value.",
   "FREQ <key>",
-  "    How often the key is used, with an LFU maxmemory policy.",
+  "    Returns how often the key is used, with an LFU maxmemory policy.",
   "IDLETIME <key>",
-  "    Seconds since the key was last used, with an LRU maxmemory policy.",
+  "    Returns the seconds since the key was last used, with an LRU maxmemory policy.",
   "REFCOUNT <key>",
-  "    How many references Redis would count to the key's value.",
+  "    Returns the number of references that Redis would count to the key's value.",
   "HELP",
-  "    This list.",
+  "    Prints this help.",
 ];
 
 const SAMPLES_DEFAULT = 5;
-/** Steps of an element whose bytes MEMORY USAGE estimates. */
+/** Steps for each element whose bytes MEMORY USAGE estimates. */
 const SAMPLED_STEPS = 4;
 
-/** Returns the row of a name that is followed by subcommands only. */
+/** Returns the row of a command that consists only of subcommands. */
 function container(name: string, since: string, summary: string): Row {
   const run = () => {
     throw wrongArity(name);
@@ -100,12 +100,12 @@ function container(name: string, since: string, summary: string): Row {
   return { arity: -2, flags: [], keys: none, since, complexity: "Depends on the subcommand", summary, run };
 }
 
-/** Returns what the rows of commands about one key's value have in common. */
+/** Returns the common part of the rows of commands that report on one key's value. */
 function about(answer: (entry: Entry, data: Data, unit: Unit) => Reply): Omit<Row, "summary"> {
   return {
     arity: 3,
     flags: ["readonly"],
-    keys: [look(2)],
+    keys: [inspect(2)],
     since: "2.2.3",
     complexity: "O(1)",
     run: (data, argv, unit) => {

@@ -1,4 +1,7 @@
-/** Channels: messages to subscribers, which are not data. listeners/resp has what a connection does. Rows: redis-server 7.0. */
+/**
+ * Channels: messages to subscribers, which are not data. listeners/resp implements them for connections. Rows:
+ * redis-server 7.0.
+ */
 import type { Command, Flag } from "../rows/command.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
 
@@ -7,7 +10,7 @@ const PUBLISHING: readonly Flag[] = ["pubsub", "loading", "stale", "fast"];
 const ASKING: readonly Flag[] = ["pubsub", "loading", "stale"];
 const SUBSCRIBED = "O(N), N: channels named";
 
-const asked = listenerRows("pubsub", {
+const pubsubRows = listenerRows("pubsub", {
   "PUBSUB|CHANNELS": [-2, ASKING, "2.8.0", "O(N), N: channels", "Returns the channels with subscribers."],
   "PUBSUB|NUMPAT": [2, ASKING, "2.8.0", "O(1)", "Counts the patterns with subscribers."],
   "PUBSUB|NUMSUB": [-2, ASKING, "2.8.0", SUBSCRIBED, "Counts the subscribers of channels, without patterns."],
@@ -21,7 +24,7 @@ const asked = listenerRows("pubsub", {
   "PUBSUB|SHARDNUMSUB": [-2, ASKING, "7.0.0", SUBSCRIBED, "Counts the subscribers of shard channels."],
 });
 
-/** The arguments that give the slot of a shard channel in Redis Cluster: first index, last index and step. */
+/** The arguments that determine the slot of a shard channel in Redis Cluster: first index, last index and step. */
 const SHARDS: Readonly<Record<string, readonly [first: number, last: number, step: number]>> = {
   SPUBLISH: [1, 1, 1],
   SSUBSCRIBE: [1, -1, 1],
@@ -66,5 +69,5 @@ export const pubsub: readonly Command[] = [
     const places = SHARDS[row.name];
     return places === undefined ? row : { ...row, places };
   }),
-  ...container("PUBSUB", "2.8.0", asked, "6.2.0", "server"),
+  ...container("PUBSUB", "2.8.0", pubsubRows, "6.2.0", "server"),
 ];

@@ -1,7 +1,4 @@
-/**
- * The count of SRANDMEMBER, HRANDFIELD and ZRANDMEMBER: positive for different ones, negative with
- * repetition.
- */
+/** The count of SRANDMEMBER, HRANDFIELD and ZRANDMEMBER: positive for different elements, negative with repetition. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom } from "../arguments/errors.js";
 import { INT64_MAX, integerArgument } from "../arguments/numbers.js";
@@ -9,15 +6,15 @@ import type { Data } from "../keyspace/mutators.js";
 import { distinctChoices } from "../keyspace/random.js";
 
 /**
- * Maximum choices that one command may request with repetition. Redis has no limit, and is busy until it runs out of
+ * Maximum number of choices with repetition in one command. Redis has no limit, and is busy until it runs out of
  * memory; one command must not do that to a daemon.
  */
 const REPETITIONS_MAX = 1_000_000;
 
-/** Steps of a choice, besides those of the reply's items. */
+/** Steps for each choice, in addition to those of the reply's items. */
 const CHOSEN_STEPS = 15;
 
-/** A count of either sign. @throws CommandFailure */
+/** Parses a count of either sign. @throws CommandFailure */
 export function signedCount(bytes: ByteString): number {
   const count = integerArgument(bytes);
   if (count < -INT64_MAX) {
@@ -27,8 +24,9 @@ export function signedCount(bytes: ByteString): number {
 }
 
 /**
- * Chooses indexes 0 ≤ index < n at random, n > 0: `count` different ones, or with a negative count that many that may repeat.
- * @throws CommandFailure  that would be too many
+ * Chooses indexes 0 ≤ index < n at random, n > 0: `count` different ones, or for a negative count its absolute value,
+ * possibly with repetition.
+ * @throws CommandFailure if there would be too many
  */
 export function chosenIndexes(
   { effort }: Data,

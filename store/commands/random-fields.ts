@@ -1,4 +1,4 @@
-/** HRANDFIELD. It only reads, so its choice need not be the same everywhere; the unit's seed makes it so nevertheless. */
+/** HRANDFIELD. It only reads, so its choice need not be the same everywhere, but the unit's seed makes it the same. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, NIL, pairs, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../arguments/errors.js";
@@ -9,7 +9,7 @@ import type { Unit } from "../keyspace/unit.js";
 import { Hash } from "../values/hash.js";
 import { chosenIndexes, signedCount } from "./random-count.js";
 
-/** Twice as many items must still be countable. */
+/** The number of items, which is twice the count, must not overflow. */
 const COUNT_WITH_VALUES_MAX = INT64_MAX / 2n;
 
 /** `HRANDFIELD key [count [WITHVALUES]]` */

@@ -1,6 +1,6 @@
 /**
- * Scripts and functions. They run where a Redis client is connected (--resp). Elsewhere there are none, and queries about them answer that.
- * Behaviour and texts: Redis 7; checked by test/conformance.
+ * Scripts and functions. They run on connections of Redis clients (--resp). Elsewhere there are none, and queries about
+ * them reply accordingly. Behaviour and texts: Redis 7; checked by test/conformance.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, map, NIL, OK, type Reply, ZERO } from "../../protocol/reply.js";
@@ -9,7 +9,7 @@ import { type Command, type Flag, family } from "../rows/command.js";
 import { counted, none, read, update } from "../rows/key-spec.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
 
-/** None of them is recorded, because none changes anything; so none has the flag `write`, whatever its category. */
+/** These commands change nothing and are never recorded, so none has the flag `write`, whatever its category. */
 const row = (arity: number, flags: readonly Flag[], since: string) => ({
   arity,
   flags,
@@ -45,7 +45,7 @@ const functions = family("scripting", {
   },
   "FUNCTION|STATS": {
     ...row(2, ["noscript"], "7.0.0"),
-    summary: "Says that no function is running, and how many there are.",
+    summary: "Reports that no function is running, and the number of functions.",
     run: functionStats,
   },
 });
@@ -59,7 +59,7 @@ const scripts = family("scripting", {
   },
   "SCRIPT|FLUSH": {
     ...row(-2, ["noscript"], "2.6.0"),
-    summary: "Forgets all scripts.",
+    summary: "Removes all scripts.",
     run: flushScripts,
   },
   "SCRIPT|KILL": {
@@ -73,7 +73,7 @@ const RUN: readonly Flag[] = ["noscript", "stale", "movablekeys"];
 const RUN_READING: readonly Flag[] = ["readonly", ...RUN];
 const AS_SCRIPT = "as the script";
 
-/** Commands that run scripts: a number before the keys says how many there are. */
+/** Commands that run scripts: a number before the keys is their count. */
 const running: readonly Command[] = listenerRows("scripting", {
   EVAL: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a script."],
   EVALSHA: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a known script, by its SHA-1."],
@@ -104,21 +104,21 @@ const keptFunctions: readonly Command[] = [
   ),
 ];
 
-const kept: readonly Command[] = listenerRows("scripting", {
+const scriptStorage: readonly Command[] = listenerRows("scripting", {
   "SCRIPT|DEBUG": [3, ["noscript"], "3.2.0", "O(1)", "An error: there is no debugger."],
   "SCRIPT|LOAD": [
     3,
     ["noscript", "stale"],
     "2.6.0",
     "O(N), N: its bytes",
-    "Stores a script, and answers its SHA-1.",
+    "Stores a script, and returns its SHA-1.",
   ],
 });
 
 export const scripting = [
   ...running,
   ...container("FUNCTION", "7.0.0", [...functions, ...keptFunctions], "7.0.0"),
-  ...container("SCRIPT", "2.6.0", [...scripts, ...kept], "5.0.0"),
+  ...container("SCRIPT", "2.6.0", [...scripts, ...scriptStorage], "5.0.0"),
 ];
 
 /** `FUNCTION FLUSH [ASYNC|SYNC]` */
@@ -151,17 +151,17 @@ function noneRuns(): never {
 
 /** `FUNCTION LIST [LIBRARYNAME pattern] [WITHCODE]` */
 function listFunctions(_: unknown, argv: readonly ByteString[]): Reply {
-  const left = new Set(["WITHCODE", "LIBRARYNAME"]);
+  const unused = new Set(["WITHCODE", "LIBRARYNAME"]);
   for (let i = 2; i < argv.length; i++) {
     const option = argv[i]!.toUpperCase();
-    if (!left.delete(option)) throw custom(`ERR Unknown argument ${echoed(argv[i]!)}`);
+    if (!unused.delete(option)) throw custom(`ERR Unknown argument ${echoed(argv[i]!)}`);
     if (option === "LIBRARYNAME" && ++i === argv.length)
       throw custom("ERR library name argument was not given");
   }
   return EMPTY_ARRAY;
 }
 
-/** Answers like a Redis whose one engine, Lua's, has no library loaded. */
+/** Replies like a Redis without any libraries, whose only engine is Lua's. */
 function functionStats(): Reply {
   const counts = map([bulk("libraries_count"), ZERO, bulk("functions_count"), ZERO]);
   return map([bulk("running_script"), NIL, bulk("engines"), map([bulk("LUA"), counts])]);

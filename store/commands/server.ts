@@ -1,7 +1,7 @@
 /**
- * Commands on the server and the connection. Each command runs as if on a connection of its own, so commands about a
- * connection's state (SELECT, MULTI, WATCH) are answered as on a new connection, and have no effect on the next command.
- * Behaviour and texts: Redis 7; checked by test/conformance.
+ * Commands that concern the server and the connection. Each command runs as if on a separate connection, so commands
+ * that concern a connection's state (SELECT, MULTI, WATCH) reply as on a new connection, and do not affect the next
+ * command. Behaviour and texts: Redis 7; checked by test/conformance.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, bulks, integer, OK, type Reply, status, ZERO } from "../../protocol/reply.js";
@@ -10,7 +10,7 @@ import { int32Argument, parseInteger } from "../arguments/numbers.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command.js";
-import { allDbs, look, none, type Touch, wholeDb } from "../rows/key-spec.js";
+import { allDbs, inspect, none, type Touch, wholeDb } from "../rows/key-spec.js";
 import { waitArguments } from "./timeout.js";
 
 export const server = family("connection", {
@@ -29,7 +29,7 @@ export const server = family("connection", {
     keys: none,
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Answers its argument.",
+    summary: "Returns its argument.",
     run: (_, argv) => bulk(argv[1]!),
   },
   PING: {
@@ -38,7 +38,7 @@ export const server = family("connection", {
     keys: none,
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Answers PONG, or its argument.",
+    summary: "Returns PONG, or its argument.",
     run: ping,
   },
   SELECT: {
@@ -47,7 +47,7 @@ export const server = family("connection", {
     keys: none,
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Chooses the connection's database.",
+    summary: "Selects the connection's database.",
     run: select,
   },
   WAIT: {
@@ -99,16 +99,16 @@ export const server = family("connection", {
       keys: none,
       since: "2.2.0",
       complexity: "O(1)",
-      summary: "Forgets which keys are watched.",
+      summary: "Stops watching all keys.",
       run: () => OK,
     },
     WATCH: {
       arity: -2,
       flags: ["noscript", "loading", "stale", "fast"],
-      keys: [look(1, -1)],
+      keys: [inspect(1, -1)],
       since: "2.2.0",
       complexity: "O(1)",
-      summary: "Lets the next EXEC run only if the keys are as they are now.",
+      summary: "Runs the next EXEC only if the keys have not changed since.",
       run: () => OK,
     },
   }),
@@ -168,7 +168,7 @@ export const server = family("connection", {
 
 function auth(_: Data, argv: readonly ByteString[]): Reply {
   if (argv.length > 3) throw syntaxError();
-  // The default user has no password, so any will do.
+  // The default user has no password, so any password is accepted.
   if (argv.length === 3 && argv[1] === "default") return OK;
   if (argv.length === 3) throw custom("WRONGPASS invalid username-password pair or user is disabled.");
   throw custom(
@@ -188,7 +188,7 @@ function select(data: Data, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** Answers like Redis without replicas within MULTI. */
+/** Replies like a Redis without replicas within MULTI. */
 function wait(_: Data, argv: readonly ByteString[]): Reply {
   waitArguments(argv);
   return ZERO;

@@ -1,6 +1,6 @@
 /**
- * Intersection, union and difference of sets. A stored result's order is state, so it depends only on the dense orders of
- * the sets and their positions among the arguments.
+ * Intersection, union and difference of sets. The order of a stored result is part of the state, so it depends only on
+ * the dense orders of the sets and their positions among the arguments.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../protocol/reply.js";
@@ -13,16 +13,16 @@ export type Operand = MemberSet | undefined;
 /** @returns the distinct members of the result */
 export type SetOperation = (operands: readonly Operand[]) => ByteString[];
 
-/** Steps of a member that is read, and of looking it up in another set. */
+/** Steps for each member that is read, and for looking it up in another set. */
 const READ_STEPS = 3;
 const LOOKUP_STEPS = 5;
 
-/** The sets of keys. @throws CommandFailure if any of them holds another type */
+/** Returns the sets of keys. @throws CommandFailure if any key has a value of another type */
 export function operandsOf(data: Data, keys: readonly ByteString[]): Operand[] {
   return keys.map((key) => data.getAs(MemberSet, key)?.value);
 }
 
-/** Counts the members that an operation is about to read, and to look up. @throws TooMuch */
+/** Counts the members that an operation is about to read and to look up. @throws TooMuch */
 export function countOperation(
   { effort }: Data,
   operation: SetOperation,
@@ -40,7 +40,10 @@ export function countOperation(
   effort.work(read * (READ_STEPS + LOOKUP_STEPS * (sizes.length - 1)));
 }
 
-/** Returns members in the order of the smallest set, the first of several. @param limit  maximum number of members */
+/**
+ * Returns members in the order of the smallest set, or of the first of several smallest ones.
+ * @param limit maximum number of members
+ */
 export function intersection(operands: readonly Operand[], limit = Number.POSITIVE_INFINITY): ByteString[] {
   const sets = operands.filter((operand) => operand !== undefined);
   if (sets.length < operands.length) return [];
@@ -56,7 +59,7 @@ export function intersection(operands: readonly Operand[], limit = Number.POSITI
 /** Returns the first set's members, followed by those that each further set adds. */
 export function union(operands: readonly Operand[]): ByteString[] {
   const [first, other, ...more] = operands.filter((operand) => operand !== undefined);
-  // With two sets, the first one can be used for look-ups: making a set of all members takes three times as long.
+  // For two sets the first one can be used for look-ups: building a set of all members takes three times as long.
   if (first !== undefined && more.length === 0)
     return [...first.members, ...(other?.members.filter((member) => !first.has(member)) ?? [])];
   const members = new Set<ByteString>();
@@ -71,7 +74,8 @@ export function difference([first, ...others]: readonly Operand[]): ByteString[]
 }
 
 /**
- * Stores a set of these members in a key, whatever it held; without members the key is removed. @returns their number
+ * Stores a set of these members in a key and replaces any previous value; without members the key is removed.
+ * @returns the number of members
  */
 export function storeSet(data: Data, key: ByteString, members: readonly ByteString[]): Reply {
   if (members.length === 0) {

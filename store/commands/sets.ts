@@ -10,7 +10,7 @@ import type { Data } from "../keyspace/mutators.js";
 import { seededChoice } from "../keyspace/random.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command.js";
-import { counted, look, read, update, write } from "../rows/key-spec.js";
+import { counted, inspect, read, update, write } from "../rows/key-spec.js";
 import { MemberSet } from "../values/member-set.js";
 import { copied } from "../values/tables/packed.js";
 import { visitPage } from "../values/tables/scan-page.js";
@@ -31,14 +31,14 @@ export const sets = family("set", {
     flags: ["write", "denyoom", "fast"],
     keys: [write(1)],
     since: "1.0.0",
-    complexity: "O(N), N: members given",
-    summary: "Adds members to a set, which is made if absent.",
+    complexity: "O(N), N: members named",
+    summary: "Adds members to a set, which is created if absent.",
     run: sadd,
   },
   SCARD: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Counts the members of a set.",
@@ -92,7 +92,7 @@ export const sets = family("set", {
   SISMEMBER: {
     arity: 3,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Returns whether a set has a member.",
@@ -131,7 +131,7 @@ export const sets = family("set", {
     keys: [update(1)],
     since: "1.0.0",
     complexity: "O(N), N: members removed",
-    summary: "Removes members chosen at random and answers them.",
+    summary: "Removes members chosen at random and returns them.",
     run: spop,
   },
   SRANDMEMBER: {
@@ -140,7 +140,7 @@ export const sets = family("set", {
     keys: [read(1)],
     since: "1.0.0",
     complexity: "O(N), N: members answered",
-    summary: "Returns members chosen at random; with a negative count the same one may come more than once.",
+    summary: "Returns members chosen at random; with a negative count a member may occur more than once.",
     run: srandmember,
   },
   SREM: {
@@ -148,7 +148,7 @@ export const sets = family("set", {
     flags: ["write", "fast"],
     keys: [write(1)],
     since: "1.0.0",
-    complexity: "O(N), N: members given",
+    complexity: "O(N), N: members named",
     summary: "Removes members from a set.",
     run: srem,
   },
@@ -157,7 +157,7 @@ export const sets = family("set", {
     flags: ["readonly"],
     keys: [read(1)],
     since: "2.8.0",
-    complexity: "O(1) for each call, O(N) for a whole pass, N: members",
+    complexity: "O(1) for each call, O(N) for a complete scan, N: members",
     summary: "Returns a page of a set's members and the cursor of the next.",
     run: sscan,
   },
@@ -227,8 +227,8 @@ function presence(value: MemberSet | undefined, member: ByteString): Reply {
 }
 
 function smove(data: Data, [, fromKey, toKey, member]: readonly ByteString[]): Reply {
-  // An absent source is detected before the destination's type is checked; a source of another type is an error like the
-  // destination's.
+  // An absent source is detected before the destination's type is checked; a source of another type is an error, like a
+  // destination of another type.
   if (data.get(fromKey!) === undefined) return ZERO;
   const from = data.getAs(MemberSet, fromKey!)!;
   const to = data.getAs(MemberSet, toKey!);
@@ -238,7 +238,7 @@ function smove(data: Data, [, fromKey, toKey, member]: readonly ByteString[]): R
   return ONE;
 }
 
-/** Steps of choosing a member and keeping what brings it back, besides its removal. */
+/** Steps for choosing a member and for its undo record, in addition to its removal. */
 const POPPED_STEPS = 24;
 
 function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
@@ -254,7 +254,7 @@ function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   data.effort.work(POPPED_STEPS * (count ?? 1));
   const choose = seededChoice(unit);
   const popped: Reply[] = [];
-  for (let left = count ?? 1; left > 0; left--) {
+  for (let remaining = count ?? 1; remaining > 0; remaining--) {
     const member = copied(value.at(choose(value.size)));
     data.setRemove(entry, member);
     popped.push(bulk(member));
@@ -297,12 +297,12 @@ function sscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const isSmall = isCompact(value, encoding);
   // Sets that Redis stores compactly consist of integers, in ascending order.
   const members = isSmall ? inOrder(value.members) : value.members;
-  const found: ByteString[] = [];
+  const matches: ByteString[] = [];
   const visit = (index: number) => {
-    if (options.matches(members[index]!)) found.push(members[index]!);
+    if (options.matches(members[index]!)) matches.push(members[index]!);
   };
   countPage(data, members.length, options, isSmall);
-  return scanReply(visitPage(value, options, isSmall, visit), found);
+  return scanReply(visitPage(value, options, isSmall, visit), matches);
 }
 
 function inOrder(integers: readonly ByteString[]): readonly ByteString[] {

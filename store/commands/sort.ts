@@ -1,7 +1,7 @@
 /**
- * SORT: the elements of a list, set or sorted set by number or by bytes, or by what other keys hold for them.
- * Behaviour and texts: Redis 7; checked by test/conformance. Redis compares ALPHA by the server's locale up to a NUL;
- * here it is always bytes, all of them.
+ * SORT: returns the elements of a list, set or sorted set, sorted by number or by bytes, or by the values of other
+ * keys. Behaviour and texts: Redis 7; checked by test/conformance. With ALPHA, Redis compares by the server's locale,
+ * up to a NUL byte; here all bytes are always compared.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulksReply } from "../../protocol/many-bulks.js";
@@ -27,7 +27,7 @@ export const sorting = family("list", {
     since: "1.0.0",
     complexity: "O(N+M*log(M)), N: elements, M: elements answered",
     categories: ["set", "sortedset", "dangerous"],
-    summary: "Sorts the elements of a list, set or sorted set, and stores them if asked to.",
+    summary: "Sorts the elements of a list, set or sorted set, and stores them on request.",
     run: (data, argv) => sort(data, argv[1]!, sortRequest(argv, true)),
   },
   SORT_RO: {
@@ -44,27 +44,27 @@ export const sorting = family("list", {
 });
 
 interface SortRequest {
-  /** A pattern for the weights' keys; null: the elements are their own weights. */
+  /** A pattern for the keys of the weights; null: the elements are their own weights. */
   readonly by: KeyPattern | null;
-  /** Whether the order does not change: BY has a pattern that names no keys. */
+  /** Whether the order does not change, because BY has a pattern that names no keys. */
   readonly keepsOrder: boolean;
   readonly gets: readonly (KeyPattern | "element" | "nothing")[];
   readonly descending: boolean;
   readonly alpha: boolean;
   readonly start: number;
-  /** Negative: all. */
+  /** The number of elements to return; negative: all elements. */
   readonly count: number;
   readonly destination: ByteString | null;
 }
 
-/** `prefix*suffix` or `prefix*suffix->field`: an element takes the place of the star. */
+/** `prefix*suffix` or `prefix*suffix->field`: the element replaces the star. */
 interface KeyPattern {
   readonly prefix: ByteString;
   readonly suffix: ByteString;
   readonly field: ByteString | null;
 }
 
-/** Numbers smaller than this are inexact, which Redis takes for an error here. */
+/** Smaller numbers are inexact, which Redis reports as an error here. */
 const NORMAL_MIN = 2 ** -1022;
 
 /** Number of arguments after each option. */
@@ -78,7 +78,7 @@ const OPERANDS: Readonly<Record<string, number>> = {
   STORE: 1,
 };
 
-/** The complete database counts as read if a pattern names keys by elements. */
+/** Returns the keys of SORT. If a pattern derives key names from elements, the complete database counts as read. */
 function sortKeys(argv: readonly ByteString[]): Touch[] {
   const touches = touchesOf([read(1)], argv);
   let store = 0;
@@ -92,7 +92,7 @@ function sortKeys(argv: readonly ByteString[]): Touch[] {
   return touches;
 }
 
-/** The first option of SORT or SORT_RO by which it reads keys that no argument names; null: there is none. */
+/** Returns the first option of SORT or SORT_RO that reads keys which no argument names; null: none. */
 export function patternOption(name: string, argv: readonly ByteString[]): "BY" | "GET" | null {
   if (name !== "SORT" && name !== "SORT_RO") return null;
   for (let i = 2; i < argv.length; i++) {
@@ -103,7 +103,10 @@ export function patternOption(name: string, argv: readonly ByteString[]): "BY" |
   return null;
 }
 
-/** SORT or SORT_RO by the elements' bytes in place of a BY that names no keys, which keeps their order; null: there is none. */
+/**
+ * Returns a SORT or SORT_RO by the elements' bytes in place of one whose BY names no keys, which keeps their order;
+ * null: not such a command.
+ */
 export function sortedInstead(name: string, argv: readonly ByteString[]): readonly ByteString[] | null {
   if (name !== "SORT" && name !== "SORT_RO") return null;
   const sorted = argv.slice(0, 2);
@@ -142,7 +145,7 @@ function sortRequest(argv: readonly ByteString[], mayStore: boolean): SortReques
       request.count = indexArgument(argv[i + 2]!);
     } else if (option === "BY") {
       request.by = keyPattern(operand);
-      // Once set it remains, whatever other BY follows.
+      // Once set it remains, even if another BY follows.
       if (request.by === null) request.keepsOrder = true;
     } else if (option === "GET") {
       request.gets.push(cText(operand) === "#" ? "element" : (keyPattern(operand) ?? "nothing"));
@@ -153,27 +156,29 @@ function sortRequest(argv: readonly ByteString[], mayStore: boolean): SortReques
   return request;
 }
 
-/** Steps of an element: fetched, and put in order by its number or its text. */
+/** Steps for each element that is fetched, and sorted by its number or its text. */
 const FETCHED_STEPS = 9;
 const ORDERED_STEPS = { number: 11, text: 32 };
-/** Steps of `BYTES_A_STEP` bytes of an element's text, which is compared several times. */
+/** Steps for each `BYTES_A_STEP` bytes of an element's text, which is compared several times. */
 const COMPARED_BYTES_STEPS = 2;
 
 function sort(data: Data, key: ByteString, request: SortRequest): Reply {
   const value = data.get(key)?.value;
-  // Each is fetched and weighed; a list, a set or a sorted set knows how many it has.
+  // Each element is fetched and weighed; the size of a collection is known in advance.
   const size = value === undefined || typeof value === "string" ? 0 : value.size;
   const isOrdered = !request.keepsOrder || value instanceof MemberSet;
   const ordering = ORDERED_STEPS[request.alpha || request.keepsOrder ? "text" : "number"];
   data.effort.work(size * (FETCHED_STEPS + (isOrdered ? ordering : 0) + request.gets.length));
   const ordered = sortedElements(data, value, request);
-  // As in Redis: an end beyond the last element, or a start there, is the last one's.
+  // As in Redis, an end beyond the last element, or a start there, is set to the last element.
   const from = Math.min(Math.max(request.start, 0), ordered.length);
   const to = request.count < 0 ? ordered.length : Math.min(from + request.count, ordered.length);
   const elements = ordered.slice(from, to);
   const { gets, destination } = request;
   const answers =
-    gets.length === 0 ? elements : elements.flatMap((element) => gets.map((get) => got(data, get, element)));
+    gets.length === 0
+      ? elements
+      : elements.flatMap((element) => gets.map((get) => fetched(data, get, element)));
   if (destination === null)
     return gets.length === 0 ? bulksReply("array", elements) : array(answers.map(bulkOrNil));
   if (answers.length > 0) {
@@ -184,18 +189,18 @@ function sort(data: Data, key: ByteString, request: SortRequest): Reply {
   return integer(answers.length);
 }
 
-/** All elements in the order asked for. @throws CommandFailure */
+/** Returns all elements in the requested order. @throws CommandFailure */
 function sortedElements(data: Data, value: Value | undefined, request: SortRequest): ByteString[] {
   const elements = elementsOf(value);
   const { keepsOrder, descending, destination } = request;
   if (!keepsOrder) return ordered(data, elements, request);
-  // A set has no order that two servers would share, so a stored result is sorted.
+  // The order of a set differs between servers, so a stored result is always sorted.
   if (value instanceof MemberSet && destination !== null)
     return ordered(data, elements, { ...request, by: null, alpha: true });
   return descending && !(value instanceof MemberSet) ? elements.reverse() : elements;
 }
 
-/** @throws CommandFailure  it is of another type */
+/** @throws CommandFailure if the value has another type */
 function elementsOf(value: Value | undefined): ByteString[] {
   if (value === undefined) return [];
   if (value instanceof List) return value.slice();
@@ -204,7 +209,7 @@ function elementsOf(value: Value | undefined): ByteString[] {
   throw wrongType();
 }
 
-/** Weighs and sorts. Equal numbers are ordered by the elements' bytes, equal bytes as they were. */
+/** Weighs and sorts elements. Equal numbers are ordered by the elements' bytes; equal bytes keep their order. */
 function ordered(data: Data, elements: readonly ByteString[], request: SortRequest): ByteString[] {
   const { by, alpha, descending } = request;
   const sign = descending ? -1 : 1;
@@ -234,7 +239,10 @@ function compareTexts(one: ByteString | undefined, other: ByteString | undefined
   return compare(one, other);
 }
 
-/** Returns a number as C's `strtod` reads it: spaces before it and anything after a NUL are ignored. @throws CommandFailure */
+/**
+ * Returns a number as C's `strtod` reads it: ignores leading spaces and anything after a NUL byte.
+ * @throws CommandFailure
+ */
 function score(bytes: ByteString | undefined): number {
   const text = cText(bytes ?? "");
   if (text === "") return 0;
@@ -245,7 +253,7 @@ function score(bytes: ByteString | undefined): number {
 
 const notNumeric = () => custom("ERR One or more scores can't be converted into double");
 
-function got(
+function fetched(
   data: Data,
   get: KeyPattern | "element" | "nothing",
   element: ByteString,
@@ -254,32 +262,32 @@ function got(
   return get === "nothing" ? undefined : valueAt(data, get, element);
 }
 
-/** Returns the value of the string, or the hash's field, that a pattern names for an element. */
+/** Returns the value of the string, or of the hash field, that a pattern names for an element. */
 function valueAt(
   data: Data,
   { prefix, suffix, field }: KeyPattern,
   element: ByteString,
 ): ByteString | undefined {
-  // No key is so long, and the engine makes no such string.
+  // No key is that long, and V8 could not create the string.
   if (prefix.length + element.length + suffix.length > STRING_BYTES_MAX) return undefined;
   const value = data.get(prefix + element + suffix)?.value;
   if (field !== null) return value instanceof Hash ? value.get(field) : undefined;
   return typeof value === "string" ? value : undefined;
 }
 
-/** null: the text has no star, so it names no keys. */
+/** Returns null if the text has no star, and therefore names no keys. */
 function keyPattern(pattern: ByteString): KeyPattern | null {
   const text = cText(pattern);
   const star = text.indexOf("*");
   if (star < 0) return null;
   const prefix = pattern.slice(0, star);
   const arrow = text.indexOf("->", star + 1);
-  // An arrow at the end is a part of the key.
+  // An arrow at the end is part of the key.
   if (arrow < 0 || arrow + 2 === text.length) return { prefix, suffix: pattern.slice(star + 1), field: null };
   return { prefix, suffix: pattern.slice(star + 1, arrow), field: pattern.slice(arrow + 2) };
 }
 
-/** Returns the bytes as C sees them: up to a NUL. */
+/** Returns the bytes up to a NUL byte, as C sees them. */
 function cText(bytes: ByteString): ByteString {
   const end = bytes.indexOf("\0");
   return end < 0 ? bytes : bytes.slice(0, end);

@@ -26,7 +26,7 @@ import { type Entry, NO_EXPIRY } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import { stringLength, stringPart } from "../keyspace/string-parts.js";
 import { family } from "../rows/command.js";
-import { look, read, type Touch, update, write } from "../rows/key-spec.js";
+import { inspect, read, type Touch, update, write } from "../rows/key-spec.js";
 import { STRING_BYTES_MAX } from "../values/value.js";
 import { longestCommonSubsequence } from "./longest-common-subsequence.js";
 
@@ -37,7 +37,7 @@ export const strings = family("string", {
     keys: [write(1)],
     since: "2.0.0",
     complexity: "O(1)",
-    summary: "Appends to a string, which is made if absent.",
+    summary: "Appends to a string, which is created if absent.",
     run: append,
   },
   DECR: {
@@ -46,7 +46,7 @@ export const strings = family("string", {
     keys: [update(1)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Takes one from a key's integer; an absent key counts as 0.",
+    summary: "Subtracts one from a key's integer; an absent key counts as 0.",
     run: (data, argv) => increment(data, argv, -1),
   },
   DECRBY: {
@@ -55,7 +55,7 @@ export const strings = family("string", {
     keys: [update(1)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Takes a number from a key's integer.",
+    summary: "Subtracts a number from a key's integer.",
     run: decrby,
   },
   GET: {
@@ -100,7 +100,7 @@ export const strings = family("string", {
     keys: [update(1)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Sets a key and answers what it held.",
+    summary: "Sets a key and returns its previous value.",
     run: getset,
   },
   INCR: {
@@ -183,7 +183,7 @@ export const strings = family("string", {
     places: [1, 1, 1],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Sets a key, whatever it held.",
+    summary: "Sets a key to a string.",
     run: set,
   },
   SETEX: {
@@ -217,7 +217,7 @@ export const strings = family("string", {
   STRLEN: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "2.2.0",
     complexity: "O(1)",
     summary: "Returns the length of a string in bytes.",
@@ -298,9 +298,9 @@ function incrbyfloat(data: Data, argv: readonly ByteString[]): Reply {
   const sum = addFloats(entry?.value ?? "0", argv[2]!);
   if (sum === "not-a-float") throw notFloat();
   if (sum === "infinite") throw nanOrInfinity();
-  const kept = entry ?? data.put(key, sum);
+  const changed = entry ?? data.put(key, sum);
   if (entry !== undefined && entry.value !== sum) data.setBytes(entry, sum);
-  data.forms?.note(kept, "embstr");
+  data.forms?.note(changed, "embstr");
   return bulk(sum);
 }
 
@@ -356,7 +356,10 @@ function setrange(data: Data, argv: readonly ByteString[]): Reply {
   return integer(Math.max(length, end));
 }
 
-/** The options of SET and GETEX, read left to right; which of them exclude each other is the same for both. */
+/**
+ * The options of SET and GETEX, parsed from left to right; both commands have the same rules about options that exclude
+ * each other.
+ */
 interface StringOptions {
   condition: "NX" | "XX" | undefined;
   get: boolean;
@@ -386,7 +389,7 @@ function stringOptions(argv: readonly ByteString[], first: number, command: "set
   return options;
 }
 
-/** The same option twice is accepted; the last argument counts. */
+/** Whether an option is repeated, which is accepted; the last argument counts. */
 function repeats(expiry: NonNullable<StringOptions["expiry"]>, option: string): boolean {
   return typeof expiry === "object" && expiry.option === option;
 }
@@ -398,9 +401,9 @@ function expiryOf(expiry: StringOptions["expiry"], at: number, name: string): nu
   return expireTime(expiry.argument, unit, at, name, true);
 }
 
-/** Returns the keys of SET: with GET among its options it answers what the key held. */
+/** Returns the keys of SET: with the option GET it also returns the previous value. */
 function setKeys(argv: readonly ByteString[]): Touch[] {
-  const answers = argv.some((word, place) => place > 2 && word.toUpperCase() === "GET");
+  const answers = argv.some((word, index) => index > 2 && word.toUpperCase() === "GET");
   return [{ db: null, key: argv[1] ?? "", access: "write", needs: answers ? "RW" : "W" }];
 }
 

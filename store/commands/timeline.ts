@@ -1,6 +1,7 @@
 /**
- * TIMELINE and its subcommands: the history and the status of the timeline, for administrators. The rows contain arity, rules and keys; a
- * daemon that has a timeline answers them itself (daemon/history), and elsewhere the error says what they require.
+ * TIMELINE and its subcommands: the history and the status of the timeline, for administrators. The rows define arity,
+ * rules and keys; a daemon that has a timeline executes them itself (daemon/history), and elsewhere the error states
+ * what they require.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
@@ -18,10 +19,13 @@ import { allDbs, type KeySpec, none, read, touchesOf } from "../rows/key-spec.js
 /** Index of the command in TIMELINE GET. */
 export const PAST_COMMAND_AT = 3;
 
-/** Returns the command that TIMELINE GET runs on a past state: the user needs permission for it too. null: it is another command. */
+/**
+ * Returns the command that TIMELINE GET runs on a past state, for which the user needs permission too; null: it is
+ * another command.
+ */
 export function commandOfPast(argv: readonly ByteString[]): readonly ByteString[] | null {
   const [name = "", subcommand] = argv;
-  // Asked of every command.
+  // Called for every command.
   if (name.length !== "TIMELINE".length || name.toUpperCase() !== "TIMELINE") return null;
   if (subcommand?.toUpperCase() !== "GET" || argv.length <= PAST_COMMAND_AT) return null;
   return argv.slice(PAST_COMMAND_AT);
@@ -32,15 +36,18 @@ interface TimelineRow extends CommandDescription {
   readonly flags?: readonly Flag[];
 }
 
-/** @param find  of the table that these rows become part of, which is not complete when they are made */
+/**
+ * @param find finds a command in the table that these rows will belong to, which is incomplete when this function is
+ * called
+ */
 export const timeline = (find: CommandTable["find"]): readonly Command[] => {
   /** Returns the keys of the command that runs on a past state. */
   const pastKeys: KeySpec = (argv) => {
-    const past = argv.slice(PAST_COMMAND_AT);
-    const [name, subcommand] = past;
+    const historyCommand = argv.slice(PAST_COMMAND_AT);
+    const [name, subcommand] = historyCommand;
     const command = find(`${name}|${subcommand}`) ?? find(name ?? "");
-    // Commands that write are not run, TIMELINE GET itself among them.
-    return command?.reads ? touchesOf(command.keys, past) : [];
+    // Commands that write are not run; this includes TIMELINE GET itself.
+    return command?.reads ? touchesOf(command.keys, historyCommand) : [];
   };
   return family("server", {
     TIMELINE: {
@@ -113,7 +120,7 @@ function rowsOf(rows: Readonly<Record<string, TimelineRow>>): Readonly<Record<st
   );
 }
 
-/** The same text wherever the command ends up, since the fold may be one of the places. */
+/** The text is the same wherever the command is executed, since that may be the fold. */
 function refuse(): Reply {
   throw custom(
     "ERR TIMELINE is answered by daemons with --data or --peer, to signed envelopes (version 2) that change nothing, " +

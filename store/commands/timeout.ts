@@ -1,27 +1,27 @@
-/** The timeouts of commands that wait. Behaviour and texts: Redis 7; checked by test/conformance. */
+/** Parses the timeouts of commands that wait. Behaviour and texts: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom } from "../arguments/errors.js";
 import { indexArgument, parseInteger } from "../arguments/numbers.js";
 import { thousandTimes } from "../arithmetic/long-double.js";
 
-/** The usual form of seconds: exact without C's arithmetic. */
+/** The usual form of seconds, which needs no emulation of C's arithmetic. */
 const PLAIN_SECONDS = /^\d{1,9}$/;
 
 /**
- * Milliseconds; 0: for ever. In the store nothing waits; the listener that lets commands wait asks this, too.
+ * Returns milliseconds; 0: no limit. Nothing waits in the store; the listener that makes commands wait also calls this.
  * @throws CommandFailure
  */
 export function timeoutArgument(bytes: ByteString): number {
   if (PLAIN_SECONDS.test(bytes)) return Number(bytes) * 1000;
   const milliseconds = thousandTimes(bytes);
   if (milliseconds === "not-a-float") throw custom("ERR timeout is not a float or out of range");
-  // What does not fit 64 bits is negative in Redis.
+  // Numbers that do not fit in 64 bits are negative in Redis.
   if (milliseconds === "infinite" || milliseconds < 0n || milliseconds >= 2n ** 63n)
     throw custom("ERR timeout is negative");
   return Number(milliseconds);
 }
 
-/** Parses the arguments of WAIT: milliseconds are as above. @throws CommandFailure */
+/** Parses the arguments of WAIT: the number of replicas and milliseconds. @throws CommandFailure */
 export function waitArguments(argv: readonly ByteString[]): { replicas: number; milliseconds: number } {
   const replicas = indexArgument(argv[1]!);
   const milliseconds = parseInteger(argv[2]!);

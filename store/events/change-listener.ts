@@ -1,4 +1,4 @@
-/** Interface of the listener for what commands do to keys. It is not part of the state: whether there is a listener changes nothing. */
+/** The interface of a listener for changes of keys. A listener is not part of the state and does not affect it. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Keyspace } from "../keyspace/keyspace.js";
@@ -6,31 +6,31 @@ import type { UndoRecord } from "../keyspace/undo.js";
 import type { Unit } from "../keyspace/unit.js";
 import type { Command } from "../rows/command.js";
 
-/** A command that has been run. */
+/** A command that has been executed. */
 export interface ExecutedCommand {
   readonly command: Command;
   readonly argv: readonly ByteString[];
-  /** Lent. */
+  /** Valid only during the call. */
   readonly unit: Unit;
   readonly reply: Reply;
-  /** The undo records, and so the changes, in order. */
+  /** The undo records, which describe the changes, in order. */
   readonly records: readonly UndoRecord[];
   /** The data after the command. */
   readonly keyspaces: readonly Keyspace[];
-  /** Keys that it looked for and did not find, in its order. */
+  /** Keys that the command looked up but did not find, in the order of the look-ups. */
   readonly missed: readonly ByteString[];
 }
 
-/** Why a key went that no command removed. */
+/** Why a key disappeared without being removed by a command. */
 export type GoneBy = "expired" | "evicted";
 
 export interface ChangeListener {
-  /** A command has been run for the first time. */
+  /** Called after a command was executed for the first time. */
   applied(executed: ExecutedCommand): void;
-  /** Called after changes were undone, or redone after inserted ones. */
+  /** Called after changes were undone, or applied again because earlier entries were inserted. */
   redone(records: readonly UndoRecord[]): void;
-  /** A key expired, or was evicted to free memory. */
+  /** Called after a key expired or was evicted to free memory. */
   gone(db: number, key: ByteString, by: GoneBy): void;
-  /** Is called after another state has replaced this one: the keys that differ are not known. */
+  /** Called after another state has replaced this one: which keys differ is unknown. */
   replaced(): void;
 }

@@ -1,9 +1,9 @@
-/** The events of each command that writes. Source: redis-server 7.0, the calls of notifyKeyspaceEvent. */
+/** The events of each writing command. Source: redis-server 7.0, the calls of notifyKeyspaceEvent. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ConsumerGroup } from "../values/streams/consumer-group.js";
 import { Stream } from "../values/streams/stream.js";
 import type { Value } from "../values/value.js";
-import type { Doing } from "./doing.js";
+import type { CommandEffects } from "./command-effects.js";
 import {
   always,
   answered,
@@ -21,123 +21,124 @@ import {
   reportOf,
   second,
   stored,
-  storedBehind,
+  storedAfter,
 } from "./event-kinds.js";
 
 const set = on("$", "set", changed);
 
-/** A string for a time. */
-const setFor: EventRule = (doing) => {
-  set(doing);
-  if (changed(doing, first(doing))) doing.report("g", "expire", first(doing));
+/** SETEX, PSETEX: sets a string with an expiry time. */
+const setFor: EventRule = (effects) => {
+  set(effects);
+  if (changed(effects, first(effects))) effects.report("g", "expire", first(effects));
 };
 
-const expires = (doing: Doing, from: number) => doing.says(from, "EX", "PX", "EXAT", "PXAT");
-const setAny: EventRule = (doing) => (expires(doing, 3) ? setFor : set)(doing);
+const expires = (effects: CommandEffects, from: number) =>
+  effects.hasArgument(from, "EX", "PX", "EXAT", "PXAT");
+const setAny: EventRule = (effects) => (expires(effects, 3) ? setFor : set)(effects);
 
-/** `MSET key value …`: a key that occurs twice has two events, and is new once. */
-const setMany: EventRule = (doing) => {
+/** `MSET key value …`: a key that occurs twice has two events, but is new only once. */
+const setMany: EventRule = (effects) => {
   const reported = new Set<ByteString>();
-  for (let i = 1; i < doing.argv.length; i += 2) {
-    const key = doing.argv[i] as ByteString;
-    if (!reported.has(key) && !doing.was(key)) doing.report("n", "new", key);
+  for (let i = 1; i < effects.argv.length; i += 2) {
+    const key = effects.argv[i] as ByteString;
+    if (!reported.has(key) && !effects.existed(key)) effects.report("n", "new", key);
     reported.add(key);
-    doing.report("$", "set", key);
+    effects.report("$", "set", key);
   }
 };
 
-const removed: EventRule = (doing) => {
-  for (const { db, key } of doing.changes.all) doing.report("g", "del", key, db);
+const removed: EventRule = (effects) => {
+  for (const { db, key } of effects.changes.all) effects.report("g", "del", key, db);
 };
 
-const expire: EventRule = (doing) => {
-  const key = first(doing);
-  if (counted(doing, key)) doing.report("g", doing.is(key) ? "expire" : "del", key);
+const expire: EventRule = (effects) => {
+  const key = first(effects);
+  if (counted(effects, key)) effects.report("g", effects.exists(key) ? "expire" : "del", key);
 };
 
-const getAndExpire: EventRule = (doing) => {
-  const key = first(doing);
-  if (!answered(doing, key)) return;
-  if (!doing.is(key)) doing.report("g", "del", key);
-  else if (expires(doing, 2)) doing.report("g", "expire", key);
-  else if (doing.has(key)) doing.report("g", "persist", key);
+const getAndExpire: EventRule = (effects) => {
+  const key = first(effects);
+  if (!answered(effects, key)) return;
+  if (!effects.exists(key)) effects.report("g", "del", key);
+  else if (expires(effects, 2)) effects.report("g", "expire", key);
+  else if (effects.changed(key)) effects.report("g", "persist", key);
 };
 
-/** A previous value is removed first, so the key is always new. */
-const renamed: EventRule = (doing) => {
-  const [from, to] = [first(doing), second(doing)];
-  if (from === to || !doing.has(from)) return;
-  doing.report("n", "new", to);
-  doing.report("g", "rename_from", from);
-  doing.report("g", "rename_to", to);
+/** RENAME removes a previous value first, so the key is always new. */
+const renamed: EventRule = (effects) => {
+  const [from, to] = [first(effects), second(effects)];
+  if (from === to || !effects.changed(from)) return;
+  effects.report("n", "new", to);
+  effects.report("g", "rename_from", from);
+  effects.report("g", "rename_to", to);
 };
 
-const moved: EventRule = (doing) => {
-  for (const { db, key } of doing.changes.all) {
-    if (db === doing.db) continue;
-    doing.report("n", "new", key, db);
-    doing.report("g", "move_from", key);
-    doing.report("g", "move_to", key, db);
+const moved: EventRule = (effects) => {
+  for (const { db, key } of effects.changes.all) {
+    if (db === effects.db) continue;
+    effects.report("n", "new", key, db);
+    effects.report("g", "move_from", key);
+    effects.report("g", "move_to", key, db);
   }
 };
 
-const copied: EventRule = (doing) => {
-  for (const { db, key } of doing.changes.all) {
-    doing.report("n", "new", key, db);
-    doing.report("g", "copy_to", key, db);
+const copied: EventRule = (effects) => {
+  for (const { db, key } of effects.changes.all) {
+    effects.report("n", "new", key, db);
+    effects.report("g", "copy_to", key, db);
   }
 };
 
-const restored: EventRule = (doing) => {
-  const key = first(doing);
-  if (doing.is(key)) {
-    doing.report("n", "new", key);
-    doing.report("g", "restore", key);
-  } else removed(doing);
+const restored: EventRule = (effects) => {
+  const key = first(effects);
+  if (effects.exists(key)) {
+    effects.report("n", "new", key);
+    effects.report("g", "restore", key);
+  } else removed(effects);
 };
 
-const movedMember: EventRule = (doing) => {
-  const [from, to] = [first(doing), second(doing)];
-  if (from === to || !doing.has(from)) return;
-  reportOf(doing, "s", "srem", from);
-  if (doing.has(to)) reportOf(doing, "s", "sadd", to);
+const movedMember: EventRule = (effects) => {
+  const [from, to] = [first(effects), second(effects)];
+  if (from === to || !effects.changed(from)) return;
+  reportOf(effects, "s", "srem", from);
+  if (effects.changed(to)) reportOf(effects, "s", "sadd", to);
 };
 
-/** Returns a rule for scores: with INCR the answer is a score or nil. */
-const scored: EventRule = (doing) =>
-  on("z", doing.reply.kind === "integer" ? "zadd" : "zincr", changed)(doing);
+/** Returns a rule for changes of scores: with INCR the reply is a score or nil. */
+const scored: EventRule = (effects) =>
+  on("z", effects.reply.kind === "integer" ? "zadd" : "zincr", changed)(effects);
 
-const addedEntry: EventRule = (doing) => {
-  const key = first(doing);
-  if (!answered(doing, key)) return;
-  reportOf(doing, "t", "xadd", key);
-  if (doing.did("streamTrim", "streamRemove")) doing.report("t", "xtrim", key);
+const addedEntry: EventRule = (effects) => {
+  const key = first(effects);
+  if (!answered(effects, key)) return;
+  reportOf(effects, "t", "xadd", key);
+  if (effects.used("streamTrim", "streamRemove")) effects.report("t", "xtrim", key);
 };
 
-/** Consumers that were added to groups of the streams that are named after the command. */
-const addedConsumers: EventRule = (doing) => {
-  for (const record of doing.done) {
+/** Reports consumers that were added to groups of the streams that the command names. */
+const addedConsumers: EventRule = (effects) => {
+  for (const record of effects.records) {
     if (record.mutator !== "consumerAdd") continue;
-    const key = doing.argv.find((word, at) => at > 0 && hasGroup(doing.valueOf(word), record.group));
-    if (key !== undefined) doing.report("t", "xgroup-createconsumer", key);
+    const key = effects.argv.find((word, at) => at > 0 && hasGroup(effects.valueOf(word), record.group));
+    if (key !== undefined) effects.report("t", "xgroup-createconsumer", key);
   }
 };
 
 const hasGroup = (value: Value | undefined, group: ConsumerGroup) =>
   value instanceof Stream && value.group(group.name) === group;
 
-/** Whether one of the parts that write has: where all of them fail, the string may have grown all the same. */
-const setsBits: Condition = (doing, key) => {
-  const { argv, reply } = doing;
-  if (!doing.has(key) || reply.kind !== "array") return false;
+/** Whether one of the operations writes. If all of them fail, the string may have grown nevertheless. */
+const setsBits: Condition = (effects, key) => {
+  const { argv, reply } = effects;
+  if (!effects.changed(key) || reply.kind !== "array") return false;
   const parts = argv.flatMap((word) => (/^(get|set|incrby)$/i.test(word) ? [word.toUpperCase()] : []));
   return reply.items.some(({ kind }, i) => kind !== "nil" && parts[i] !== "GET");
 };
 
-const changedBits: EventRule = (doing) => {
-  const key = first(doing);
-  if (setsBits(doing, key)) reportOf(doing, "$", "setbit", key);
-  else if (!doing.was(key) && doing.is(key)) doing.report("n", "new", key);
+const changedBits: EventRule = (effects) => {
+  const key = first(effects);
+  if (setsBits(effects, key)) reportOf(effects, "$", "setbit", key);
+  else if (!effects.existed(key) && effects.exists(key)) effects.report("n", "new", key);
 };
 
 const silent: EventRule = () => {};
@@ -147,7 +148,7 @@ const rightToLeft = movedElement(() => ["RIGHT", "LEFT"]);
 const byWords = movedElement((argv) => [argv[3] as string, argv[4] as string]);
 const ENDS = { LEFT: "lpop", RIGHT: "rpop" };
 const EXTREMES = { MIN: "zpopmin", MAX: "zpopmax" };
-const near = storedBehind("z", "georadiusstore", /^store(dist)?$/i, 5);
+const near = storedAfter("z", "georadiusstore", /^store(dist)?$/i, 5);
 
 const KEYS: Readonly<Record<string, EventRule>> = {
   COPY: copied,
@@ -161,7 +162,7 @@ const KEYS: Readonly<Record<string, EventRule>> = {
   RENAME: renamed,
   RENAMENX: renamed,
   RESTORE: restored,
-  SORT: storedBehind("l", "sortstore", /^store$/i, 2),
+  SORT: storedAfter("l", "sortstore", /^store$/i, 2),
   UNLINK: removed,
   FLUSHALL: silent,
   FLUSHDB: silent,
@@ -181,7 +182,7 @@ const STRINGS: Readonly<Record<string, EventRule>> = {
   GETSET: set,
   INCRBYFLOAT: on("$", "incrbyfloat"),
   MSET: setMany,
-  MSETNX: (doing) => counted(doing, "") && setMany(doing),
+  MSETNX: (effects) => counted(effects, "") && setMany(effects),
   PSETEX: setFor,
   SET: setAny,
   SETBIT: on("$", "setbit", changed),
@@ -267,12 +268,12 @@ const STREAMS: Readonly<Record<string, EventRule>> = {
   XREADGROUP: addedConsumers,
   "XGROUP|CREATE": on("t", "xgroup-create", always, second),
   "XGROUP|CREATECONSUMER": on("t", "xgroup-createconsumer", counted, second),
-  "XGROUP|DELCONSUMER": on("t", "xgroup-delconsumer", (doing) => doing.did("consumerRemove"), second),
+  "XGROUP|DELCONSUMER": on("t", "xgroup-delconsumer", (effects) => effects.used("consumerRemove"), second),
   "XGROUP|DESTROY": on("t", "xgroup-destroy", counted, second),
   "XGROUP|SETID": on("t", "xgroup-setid", always, second),
 };
 
-/** Commands on types that Redis does not have. */
+/** Commands for types that Redis does not have. */
 const OWN = [
   ..."DOC.CREATE DOC.DELETE DOC.DROP DOC.EMPTY DOC.INDEX|CREATE DOC.INDEX|DROP DOC.INSERT DOC.MEMBER|ADD".split(
     " ",

@@ -1,15 +1,16 @@
 /**
- * Events of keys, as Redis's keyspace notifications have them: a class, which is a letter, and a name.
+ * Events of keys, in the form of Redis's keyspace notifications: a class, which is a letter, and a name.
  * Source: redis-server 7.0, notify.c; test/listeners/resp/notices.test.ts.
  */
 import type { ExecutedCommand } from "./change-listener.js";
-import { Doing, type ReportEvent } from "./doing.js";
+import { CommandEffects, type ReportEvent } from "./command-effects.js";
 import { EVENT_RULES } from "./event-rules.js";
 
 /** Reports the events of a command, in Redis's order. */
 export function reportEvents(executed: ExecutedCommand, report: ReportEvent): void {
-  // OBJECT inspects keys, and a missing key has no event.
+  // OBJECT inspects keys, and Redis reports no event for a missing one.
   if (!executed.command.name.startsWith("OBJECT|"))
     for (const key of executed.missed) report("m", "keymiss", executed.unit.db, key);
-  if (executed.reply.kind !== "error") EVENT_RULES.get(executed.command.name)?.(new Doing(executed, report));
+  if (executed.reply.kind !== "error")
+    EVENT_RULES.get(executed.command.name)?.(new CommandEffects(executed, report));
 }

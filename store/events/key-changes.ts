@@ -1,17 +1,17 @@
-/** Finds the keys that changed, from the undo records. */
+/** Finds the keys that a command changed, from the undo records. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Keyspace } from "../keyspace/keyspace.js";
 import type { UndoRecord } from "../keyspace/undo.js";
 
-/** A key, or with `key` null all of a database. */
+/** A changed key; `key` null: all keys of a database. */
 export interface ChangedKey {
   readonly db: number;
   readonly key: ByteString | null;
-  /** Whether it was there before. */
-  readonly was: boolean;
+  /** Whether the key existed before. */
+  readonly existed: boolean;
 }
 
-/** Is called for each change, the oldest first: a key is named as often as it changed. */
+/** Called for each change, the oldest first: a key that changed several times is reported several times. */
 type Visit = (changed: ChangedKey) => void;
 
 export function visitChanges(records: readonly UndoRecord[], visit: Visit): void {
@@ -21,58 +21,61 @@ export function visitChanges(records: readonly UndoRecord[], visit: Visit): void
 function visitOne(record: UndoRecord, visit: Visit): void {
   switch (record.mutator) {
     case "put":
-      visit({ db: record.db, key: record.key, was: record.old !== null });
+      visit({ db: record.db, key: record.key, existed: record.old !== null });
       break;
     case "writer":
       if (record.before !== null) visitOne(record.before, visit);
-      visit({ db: record.db, key: record.key, was: true });
+      visit({ db: record.db, key: record.key, existed: true });
       break;
     case "expire":
     case "patch":
-      visit({ db: record.db, key: record.key, was: true });
+      visit({ db: record.db, key: record.key, existed: true });
       break;
     case "replaceDb":
-      visit({ db: record.db, key: null, was: true });
+      visit({ db: record.db, key: null, existed: true });
       break;
     case "swapDb":
-      visit({ db: record.first, key: null, was: true });
-      visit({ db: record.second, key: null, was: true });
+      visit({ db: record.first, key: null, existed: true });
+      visit({ db: record.second, key: null, existed: true });
       break;
     default:
-    // A change within a collection is followed or preceded by a record of its key.
+    // For a change within a collection there is also a record of its key.
   }
 }
 
-/** The changes of keys by one command. */
+/** The keys that one command changed. */
 export class KeyChanges {
   readonly #keyspaces: readonly Keyspace[];
-  /** Whether each key existed before, by database and key, in the order in which they changed. */
-  readonly #was = new Map<string, { readonly db: number; readonly key: ByteString; readonly was: boolean }>();
+  /** Whether each key existed before, by database and key, in the order of the changes. */
+  readonly #existed = new Map<
+    string,
+    { readonly db: number; readonly key: ByteString; readonly existed: boolean }
+  >();
 
   constructor(records: readonly UndoRecord[], keyspaces: readonly Keyspace[]) {
     this.#keyspaces = keyspaces;
-    visitChanges(records, ({ db, key, was }) => {
+    visitChanges(records, ({ db, key, existed }) => {
       if (key === null) return;
       const name = nameOf(db, key);
-      if (!this.#was.has(name)) this.#was.set(name, { db, key, was });
+      if (!this.#existed.has(name)) this.#existed.set(name, { db, key, existed });
     });
   }
 
   get all(): Iterable<{ readonly db: number; readonly key: ByteString }> {
-    return this.#was.values();
+    return this.#existed.values();
   }
 
   has(db: number, key: ByteString): boolean {
-    return this.#was.has(nameOf(db, key));
+    return this.#existed.has(nameOf(db, key));
   }
 
-  /** Whether a key was there before the command. */
-  was(db: number, key: ByteString): boolean {
-    return this.#was.get(nameOf(db, key))?.was ?? this.is(db, key);
+  /** Whether a key existed before the command. */
+  existed(db: number, key: ByteString): boolean {
+    return this.#existed.get(nameOf(db, key))?.existed ?? this.exists(db, key);
   }
 
-  /** Whether it is there now. */
-  is(db: number, key: ByteString): boolean {
+  /** Whether a key exists now. */
+  exists(db: number, key: ByteString): boolean {
     return this.#keyspaces[db]?.find(key) !== undefined;
   }
 }

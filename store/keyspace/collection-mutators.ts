@@ -15,7 +15,7 @@ export class CollectionMutators {
     this.#host = host;
   }
 
-  /** Appends documents. An empty collection stays. */
+  /** Appends documents. An empty collection remains. */
   push(entry: CollectionEntry, documents: readonly ByteString[]): void {
     if (documents.length === 0) return;
     this.#produce(entry, documents);
@@ -33,7 +33,7 @@ export class CollectionMutators {
     this.#host.touch(entry);
   }
 
-  /** Removes documents that are there. @param numbers  rising */
+  /** Removes existing documents. @param numbers ascending */
   remove(entry: CollectionEntry, numbers: readonly number[]): void {
     if (numbers.length === 0) return;
     this.#host.produce(numbers.length * (2 + entry.value.specs.length), 0);
@@ -42,7 +42,7 @@ export class CollectionMutators {
     this.#host.touch(entry);
   }
 
-  /** Removes documents that the unit no longer sees: no client sees a change, so the key's writer stays. */
+  /** Removes documents that have expired for the unit. Since clients see no change, the key's writer stays the same. */
   removeExpired(entry: CollectionEntry, numbers: readonly number[]): void {
     if (numbers.length === 0) return;
     this.#host.produce(numbers.length * (2 + entry.value.specs.length), 0);
@@ -50,7 +50,7 @@ export class CollectionMutators {
     this.#host.record({ mutator: "collectionRemove", collection: entry.value, removed });
   }
 
-  /** Sets which indexes there are, besides that of _id. */
+  /** Sets the collection's indexes, without the one on _id. */
   index(entry: CollectionEntry, specs: readonly IndexSpec[]): void {
     this.#host.produce(entry.value.size * specs.length, 0);
     this.#host.record({ mutator: "collectionIndex", collection: entry.value, old: entry.value.specs });

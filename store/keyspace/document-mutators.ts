@@ -14,7 +14,7 @@ export class DocumentMutators {
     this.#host = host;
   }
 
-  /** Appends an entry whose key is absent. */
+  /** Appends an entry with a new key. */
   push(entry: DocumentEntry, key: ByteString, text: ByteString): void {
     this.#host.produce(1, text.length);
     this.#host.record({ mutator: "documentPush", document: entry.value, next: entry.value.next });
@@ -32,7 +32,7 @@ export class DocumentMutators {
     this.#host.touch(entry);
   }
 
-  /** Sets the expiry of an existing entry; undefined: it does not expire. */
+  /** Sets the expiry time of an existing entry; undefined: it does not expire. */
   expire(entry: DocumentEntry, key: ByteString, expire: number | undefined): void {
     const old = entry.value.expireOf(key);
     if (old === expire) return;
@@ -41,14 +41,15 @@ export class DocumentMutators {
     this.#host.touch(entry);
   }
 
-  /** Removes an existing entry; the remaining ones keep their keys. A document that becomes empty stays. */
+  /** Removes an existing entry; the remaining ones keep their keys. A document that becomes empty remains. */
   remove(entry: DocumentEntry, key: ByteString): void {
     this.#remove(entry.value, key);
     this.#host.touch(entry);
   }
 
   /**
-   * Removes entries that have expired by the unit's date. No command could see them, so the key's writer does not change.
+   * Removes entries that have expired by the unit's date. No command could see them, so the key's writer stays the
+   * same.
    */
   purge({ value }: DocumentEntry): void {
     const at = this.#host.at();
@@ -64,7 +65,7 @@ export class DocumentMutators {
     this.#host.touch(entry);
   }
 
-  /** Sets which members have an index. */
+  /** Sets which members are indexed. */
   setIndexed(entry: DocumentEntry, fields: readonly ByteString[]): void {
     this.#host.record({ mutator: "documentIndex", document: entry.value, old: entry.value.indexed });
     entry.value.indexed = fields;

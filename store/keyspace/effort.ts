@@ -1,6 +1,6 @@
 /**
- * Counts the cost of a unit while it runs: what it produces, and what it reads. Counts, never time: what is
- * produced follows from the state and the unit alone, so that every daemon refuses the same unit.
+ * Counts the cost of a unit while it runs: how much it produces and how much it reads. The budgets count steps, never
+ * time: what a unit produces follows from the state and the unit alone, so every daemon rejects the same units.
  * Source: docs/decisions/0047-budgets-count-what-is-produced.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -8,28 +8,31 @@ import { ManyBulks } from "../../protocol/many-bulks.js";
 import type { Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../arguments/errors.js";
 
-/** Bytes that count as one element. */
+/** Number of bytes that count as one element. */
 export const BYTES_A_STEP = 64;
-/** Elements that are only read and together count as one produced element. */
+/** Number of elements read that count as much as one element produced. */
 export const LOOKS_A_STEP = 16;
 /** Steps for each member added to, removed from or looked up in a set, a hash or a sorted set. */
 export const MEMBER_STEPS = 4;
-/** Steps of a member that goes into a sorted set, or out of it; also of an entry of a stream that changes hands. */
+/**
+ * Steps for a member added to or removed from a sorted set, and for a stream entry that is assigned to another
+ * consumer.
+ */
 export const SORTED_MEMBER_STEPS = 12;
-/** Steps of copying a list's element that goes, which brings it back, besides the step that counts it as produced. */
+/** Steps for the undo copy of a removed list element, in addition to the step that counts it as produced. */
 export const REMOVED_ELEMENT_STEPS = 7;
-/** Steps for each element that is read into a reply, besides the step of the reply's item. */
+/** Steps for each element that is read into a reply, in addition to the step for the reply's item. */
 const ANSWERED_ELEMENT_STEPS = 3;
-/** Steps for each key of a database that is passed over to find some of them. */
+/** Steps for each key of a database that is skipped in a search. */
 export const WALKED_KEY_STEPS = 1;
-/** Steps for each element or `BYTES_A_STEP` bytes of the arguments. */
+/** Steps granted for each element, or each `BYTES_A_STEP` bytes, of the arguments. */
 export const STEPS_GRANTED = 4;
-/** Steps that a unit may produce wherever it is folded, from CLUSTER SEMANTICS 2 on. */
+/** Maximum steps that a unit may produce wherever it is folded, from CLUSTER SEMANTICS 2 on. */
 export const PRODUCED_MAX = 16_000_000;
-/** Default of `--max-unit-steps`. */
+/** The default of `--max-unit-steps`. */
 export const UNIT_STEPS_DEFAULT = 1_000_000;
 
-/** A unit exceeded a budget. Not a failure of the command: the caller has to undo its changes. */
+/** Thrown when a unit exceeds a budget. It is not an error of the command: the caller has to undo the changes. */
 export class TooMuch extends Error {
   override readonly name = "TooMuch";
 }
@@ -38,13 +41,13 @@ export class TooMuch extends Error {
 export const tooMuch = ({ isQuery }: { isQuery?: boolean }): CommandFailure =>
   new CommandFailure(
     isQuery
-      ? "TOOMUCH the query would go through too much in one step: send it by itself, outside of MULTI and scripts, or to the --sql listener, or raise --max-unit-steps"
-      : "TOOMUCH the command would produce or go through too much in one step: do it in parts, or raise --max-unit-steps",
+      ? "TOOMUCH the query would read too much in one step: send it by itself, outside of MULTI and scripts, or to the --sql listener, or raise --max-unit-steps"
+      : "TOOMUCH the command would produce or read too much in one step: split it, or raise --max-unit-steps",
   );
 
-/** Returns the items of a reply, with those of the replies in it. */
+/** Counts the items of a reply, including those of nested replies. */
 function itemsOf(reply: Reply): number {
-  // Its items are only made to be counted otherwise.
+  // Reading the items would create them just for counting.
   if (reply instanceof ManyBulks) return reply.values.length;
   if (!("items" in reply)) return 1;
   let count = 0;
@@ -53,27 +56,27 @@ function itemsOf(reply: Reply): number {
 }
 
 export class Effort {
-  /** Steps of the unit so far, as every daemon counts them. */
+  /** Steps that the unit has produced so far, which every daemon counts alike. */
   produced = 0;
-  /** Steps produced, and those that this daemon reads. */
+  /** Steps that the unit has produced so far, and those that this daemon has read. */
   steps = 0;
   producedMax = Number.POSITIVE_INFINITY;
   stepsMax = Number.POSITIVE_INFINITY;
 
-  /** Steps granted for the arguments so far: a unit may always produce as much as it was sent. */
+  /** Steps granted for the arguments so far: a unit may always produce as much as its sender has sent. */
   #granted = 0;
-  /** The same of this unit alone: what a unit may produce must not depend on the units that are admitted with it. */
+  /** The part granted to this unit: how much a unit may produce must not depend on other units admitted with it. */
   #grantedToUnit = 0;
 
-  /** Whether the units that run are not recorded yet: one that exceeds a budget is undone and gets no reply. */
+  /** Whether the current units are not recorded yet: a unit that exceeds a budget is undone and receives no reply. */
   isAdmitting = false;
-  /** Whether the units that run share one count, although each is applied by itself. */
+  /** Whether the current units share one count, although each is applied separately. */
   #isSharing = false;
 
   /**
    * Starts the count of another unit; units that are admitted or applied together share one count.
-   * @param producedMax  steps that the unit may produce
-   * @returns whether anything bounds the unit
+   * @param producedMax maximum steps that the unit may produce
+   * @returns whether the unit has any limit
    */
   begin(producedMax: number): boolean {
     this.produced = 0;
@@ -97,7 +100,10 @@ export class Effort {
     }
   }
 
-  /** Runs the commands of a transaction or a script, which are applied one by one, under one budget of `stepsMax` steps. */
+  /**
+   * Runs the commands of a transaction or a script, which are applied one after the other, under one budget of
+   * `stepsMax` steps.
+   */
   sharing<Result>(run: () => Result, stepsMax = this.stepsMax): Result {
     const before = this.stepsMax;
     this.#reset();
@@ -124,7 +130,7 @@ export class Effort {
     this.#granted = 0;
   }
 
-  /** Runs a command and counts it, unless its unit has exceeded a budget already. */
+  /** Runs a command and counts its steps, unless its unit has already exceeded a budget. */
   bound(argv: readonly ByteString[], run: (effort: this) => Reply): Reply | TooMuch {
     try {
       this.work(0);
@@ -138,7 +144,7 @@ export class Effort {
     }
   }
 
-  /** Counts what is about to be produced. @throws TooMuch */
+  /** Counts elements and bytes that the command is about to produce. @throws TooMuch */
   produce(elements: number, bytes = 0): void {
     const steps = elements + bytes / BYTES_A_STEP;
     this.produced += steps;
@@ -147,12 +153,15 @@ export class Effort {
     this.work(steps);
   }
 
-  /** Counts elements and bytes that are about to be read. @throws TooMuch */
+  /** Counts elements and bytes that the command is about to read. @throws TooMuch */
   look(elements: number, bytes = 0): void {
     this.work((elements + bytes / BYTES_A_STEP) / LOOKS_A_STEP);
   }
 
-  /** Counts elements that are about to be read into a reply, besides the reply's items. @throws TooMuch */
+  /**
+   * Counts elements that the command is about to read into its reply, in addition to the reply's items.
+   * @throws TooMuch
+   */
   answer(elements: number): void {
     this.work(elements * ANSWERED_ELEMENT_STEPS);
   }
@@ -164,5 +173,5 @@ export class Effort {
   }
 }
 
-/** The counter without budgets, for commands whose effect is as long as their arguments. */
+/** A counter without budgets, for commands whose cost is proportional to their arguments. */
 export const UNCOUNTED_EFFORT = new Effort();

@@ -1,6 +1,6 @@
 /**
- * Names the encoding that Redis 7.0 would have for a value that is newly made with these contents. In Redis a collection with a history may
- * have another one (what was large once stays so).
+ * Names the encoding that Redis 7.0 would use for a new value with these contents. In Redis a collection with a history
+ * may have another one, because a collection that was once large keeps its encoding.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { parseInteger } from "../arguments/numbers.js";
@@ -9,14 +9,17 @@ import { MemberSet } from "../values/member-set.js";
 import { SortedSet } from "../values/sorted-set.js";
 import { typeName, type Value } from "../values/value.js";
 
-/** Up to which sizes collections are compact: Redis's settings. Values here are kept in one way, whatever these say. */
+/**
+ * The limits up to which Redis stores collections in a compact form. They affect only the reported names, not how this
+ * store represents values.
+ */
 export interface EncodingLimits {
   readonly setIntsetEntries: number;
   readonly hashListpackEntries: number;
-  /** Bytes of a field or value. */
+  /** Maximum bytes of a field or value. */
   readonly hashListpackValue: number;
   readonly zsetListpackEntries: number;
-  /** Bytes of a member. */
+  /** Maximum bytes of a member. */
   readonly zsetListpackValue: number;
 }
 
@@ -31,7 +34,7 @@ export const ENCODING_LIMITS: EncodingLimits = {
 
 /** The longest string that Redis stores next to its header. */
 export const EMBEDDED_BYTES_MAX = 44;
-/** Integers from 0 to below it exist once, however many keys hold them. */
+/** Redis shares one object for each integer from 0 up to, but not including, this number. */
 const SHARED_INTEGERS = 10_000;
 const SHARED_REFERENCES = 2 ** 31 - 1;
 
@@ -60,13 +63,13 @@ export function encodingName(value: Value, limits: EncodingLimits = ENCODING_LIM
   return type === "list" ? "quicklist" : type;
 }
 
-/** Whether Redis keeps it in one piece of memory, as it does small collections. */
+/** Whether Redis stores the value in one block of memory, as it does with small collections. */
 export function isCompact(value: Value, limits?: EncodingLimits): boolean {
   const name = encodingName(value, limits);
   return name === "listpack" || name === "intset";
 }
 
-/** Returns the number of references that Redis counts to a value of these contents. */
+/** Returns the reference count that Redis would report for a value with these contents. */
 export function referenceCount(value: Value): number {
   const integer = typeof value === "string" ? parseInteger(value) : undefined;
   return integer !== undefined && integer >= 0 && integer < SHARED_INTEGERS ? SHARED_REFERENCES : 1;

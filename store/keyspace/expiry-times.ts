@@ -1,45 +1,46 @@
 /**
- * The keys of a database that expire, by time, and how many of them have done so and are still there: reads do not see them,
- * but only the fold may say when they go. Counted without a walk: a key changes over once, when its time has come.
+ * The keys of a database that expire, by time, and the number of those that have expired but still exist: reads ignore
+ * them, but only the fold may remove them. They are counted without a walk over all keys: each key moves from one queue
+ * to another when its time has passed.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { ExpiryQueue, STALE_MIN } from "../values/tables/expiry.js";
 
-/** Whether a key is there and expires at this very time: an entry of the queues may be stale. */
+/** Whether a key exists and has exactly this expiry time: entries of the queues may be stale. */
 export type IsCurrent = (key: ByteString, expire: number) => boolean;
 
 export class ExpiryTimes {
-  /** Keys that expire before `#at`, and the remaining ones. */
+  /** Keys that expire before `#at`; the other queue has the remaining ones. */
   readonly #due = new ExpiryQueue();
   readonly #pending = new ExpiryQueue();
   readonly #isCurrent: IsCurrent;
   #at = 0;
-  /** Keys that are there and expire before `#at`. */
+  /** Number of existing keys that expire before `#at`. */
   #dueCount = 0;
-  /** Keys that have expired since they were last taken; null: they are not collected. */
+  /** Keys that have expired since the last `takeFresh`; null: they are not collected. */
   #fresh: ByteString[] | null = null;
 
   constructor(isCurrent: IsCurrent) {
     this.#isCurrent = isCurrent;
   }
 
-  /** Notes that a key will expire at a time, in milliseconds since 1970. */
+  /** Records that a key expires at a time, in milliseconds since 1970. */
   add(expire: number, key: ByteString): void {
     if (expire < this.#at) this.#dueCount++;
     this.#push(expire, key);
   }
 
-  /** Notes that a key no longer expires at a time, or was removed. */
+  /** Records that a key no longer expires at a time, or was removed. */
   remove(expire: number): void {
     if (expire < this.#at) this.#dueCount--;
   }
 
-  /** Whether more than half of the entries can only be stale, there being `live` keys that expire. */
+  /** Whether more than half of the entries are certainly stale. @param live the number of keys that expire */
   isMostlyStale(live: number): boolean {
     return this.#size > 2 * live + STALE_MIN;
   }
 
-  /** @param keys  all that expire */
+  /** @param keys all keys that expire */
   rebuild(keys: Iterable<readonly [expire: number, key: ByteString]>): void {
     this.#due.rebuild([]);
     this.#pending.rebuild([]);
@@ -48,14 +49,17 @@ export class ExpiryTimes {
 
   /**
    * Returns the number of keys that expire before a time.
-   * @param at  milliseconds since 1970; a time before the latest one asked for counts as that one
+   * @param at milliseconds since 1970; a time before the latest one requested counts as that one
    */
   dueBefore(at: number): number {
     this.advance(at, Number.POSITIVE_INFINITY);
     return this.#dueCount;
   }
 
-  /** Keys that have come due since the last call; of the first one, none. @param at  as of `dueBefore` */
+  /**
+   * Returns the keys that have expired since the last call; the first call returns none.
+   * @param at as in `dueBefore`
+   */
   takeFresh(at: number): readonly ByteString[] {
     const isFirst = this.#fresh === null;
     this.#fresh ??= [];
@@ -65,12 +69,15 @@ export class ExpiryTimes {
     return isFirst ? [] : fresh;
   }
 
-  /** Whether a key of this time has come due before. */
+  /** Whether the expiry time is before the latest time requested. */
   isDue(expire: number): boolean {
     return expire < this.#at;
   }
 
-  /** Does part of what the next `dueBefore` would have to do. @param most  keys, and those of the same time as the last */
+  /**
+   * Does part of the work of the next `dueBefore`.
+   * @param most maximum number of keys, not counting more keys with the same time as the last
+   */
   advance(at: number, most: number): void {
     if (at <= this.#at) return;
     let moved = 0;
@@ -88,7 +95,7 @@ export class ExpiryTimes {
       }
       this.#pending.shift(at);
       moved++;
-      // The same key may occur twice, and then follows itself.
+      // Entries of the same key with the same time are adjacent; a duplicate is skipped.
       if (next.expire === expire && next.key === key) continue;
       ({ expire, key } = next);
       if (!this.#isCurrent(key, expire)) continue;
@@ -98,7 +105,7 @@ export class ExpiryTimes {
     }
   }
 
-  /** Takes out an entry that lies before a time, the earliest. */
+  /** Removes and returns the earliest entry if it is before a time. */
   shift(before: number): { expire: number; key: ByteString } | undefined {
     return this.#due.shift(before) ?? this.#pending.shift(before);
   }

@@ -1,6 +1,6 @@
 /**
- * The mutators of consumer groups: part of the interface in mutators.ts, with the same rules, except that they do not change a key's last
- * writer: as for WATCH in Redis, what groups read and acknowledge does not change the stream.
+ * The mutators of consumer groups: part of the interface in mutators.ts, with the same rules, except that they do not
+ * change a key's last writer. As with WATCH in Redis, reading and acknowledging by groups does not change the stream.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Consumer, ConsumerGroup, type GroupMarks, type Pending } from "../values/streams/consumer-group.js";
@@ -20,14 +20,14 @@ export class GroupMutators {
     this.#host = host;
   }
 
-  /** Counts the steps of copying a stream's groups with it. @throws TooMuch */
+  /** Counts the steps of copying a stream's groups with the stream. @throws TooMuch */
   countCopy(value: Value): void {
     if (!(value instanceof Stream)) return;
     for (const { pending, size } of value.groups)
       this.#host.produce(size + SORTED_MEMBER_STEPS * pending.size, 0);
   }
 
-  /** Adds a group; its name must be free. */
+  /** Adds a group whose name is not in use. */
   create(stream: Stream, name: ByteString, marks: GroupMarks): void {
     this.#set(stream, name, new ConsumerGroup(name, marks));
   }
@@ -44,7 +44,7 @@ export class GroupMutators {
     group.marks = marks;
   }
 
-  /** Returns the consumer of a name, added if it is absent, and notes that this unit has seen it. */
+  /** Returns the consumer with a name, adds it if it is absent, and records that this unit has seen it. */
   seen(group: ConsumerGroup, name: ByteString): Consumer {
     const at = this.#host.at();
     const consumer = group.consumer(name);
@@ -56,7 +56,7 @@ export class GroupMutators {
     return consumer;
   }
 
-  /** Adds a consumer; its name must be free. */
+  /** Adds a consumer whose name is not in use. */
   addConsumer(group: ConsumerGroup, name: ByteString): Consumer {
     this.#host.produce(1, name.length);
     const consumer = new Consumer(name, this.#host.at());

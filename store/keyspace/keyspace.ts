@@ -1,6 +1,6 @@
 /**
- * One database: keys, their values and expiry times. Knows nothing of commands or undo.
- * The order of keys is not state (SCAN and RANDOMKEY promise no more than Redis does).
+ * One database: keys, their values and expiry times. It knows nothing of commands or undo. The order of keys is not
+ * part of the state (SCAN and RANDOMKEY promise no more than in Redis).
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { unitId } from "../../protocol/version-2/envelope.js";
@@ -18,19 +18,19 @@ export const NO_EXPIRY = 0;
 export interface Entry {
   readonly key: ByteString;
   value: Value;
-  /** The value, or a long string that is being changed: see string-parts.ts. */
-  held: Value | StringDraft;
-  /** Milliseconds since 1970 up to and including which the key is seen, or NO_EXPIRY. */
+  /** The value, or a long string that is being modified: see string-parts.ts. */
+  content: Value | StringDraft;
+  /** The last millisecond since 1970 at which the key exists, or NO_EXPIRY. */
   expire: number;
   /** The unit that last changed the value, expiry or name. */
   writer: ByteString;
-  /** Its name as it is kept: with `writerIndex`, the envelope's id; otherwise all of it. */
+  /** The start of the writer's id as it is stored: with `writerIndex` the envelope's id, otherwise the complete id. */
   writerStart: ByteString;
   /** The unit's index in its envelope, or WHOLE. */
   writerIndex: number;
 }
 
-/** `Entry.writerIndex` of a name that is kept whole. */
+/** `Entry.writerIndex` if the id is stored completely. */
 export const WHOLE = -1;
 
 /** Makes a unit the key's last writer. */
@@ -40,23 +40,26 @@ export function noteWriter(entry: Entry, unit: Unit): void {
   entry.writerIndex = parts === undefined ? WHOLE : parts.index;
 }
 
-/** Whether a unit of a date no longer sees a key: it sees it up to and including its expiry time. */
+/** Whether a key has expired for a unit of a date: the key exists up to and including its expiry time. */
 export function isExpired(entry: Entry, at: number): boolean {
   return entry.expire !== NO_EXPIRY && at > entry.expire;
 }
 
-/** An entry as it is kept: most keys stay, and then a number that may be large would cost an object of its own. */
-class KeptEntry implements Entry {
+/**
+ * An entry as it is stored. Most keys do not expire, and a numeric field that may be large would cost an object for
+ * each entry.
+ */
+class StoredEntry implements Entry {
   readonly key: ByteString;
-  held: Value | StringDraft;
+  content: Value | StringDraft;
   writerStart: ByteString;
   writerIndex = WHOLE;
-  /** null: NO_EXPIRY. */
+  /** The expiry time; null: NO_EXPIRY. */
   lease: number | null = null;
 
   constructor(key: ByteString, value: Value, writer: ByteString) {
     this.key = key;
-    this.held = value;
+    this.content = value;
     this.writerStart = writer;
   }
 
@@ -70,17 +73,17 @@ class KeptEntry implements Entry {
   }
 
   get value(): Value {
-    const { held } = this;
-    if (!(held instanceof StringDraft)) return held;
-    const text = held.toString();
-    // Alternating changes and reads go on with the draft.
-    if (held.isRead) this.held = text;
-    held.isRead = true;
+    const { content } = this;
+    if (!(content instanceof StringDraft)) return content;
+    const text = content.toString();
+    // Keeps the draft while changes and reads alternate.
+    if (content.isRead) this.content = text;
+    content.isRead = true;
     return text;
   }
 
   set value(value: Value) {
-    this.held = value;
+    this.content = value;
   }
 
   get expire(): number {
@@ -95,8 +98,8 @@ class KeptEntry implements Entry {
 /** `UsedEntry.use` of a key that was just created. */
 export const NEVER_USED = -1;
 
-/** An entry with room for its use, 8 bytes more: see usage.ts. Not part of the state. */
-export class UsedEntry extends KeptEntry {
+/** An entry with a field for its use, 8 bytes more: see usage.ts. Not part of the state. */
+export class UsedEntry extends StoredEntry {
   use = NEVER_USED;
 }
 
@@ -106,7 +109,7 @@ export class Keyspace {
   readonly #times = new ExpiryTimes((key, expire) => this.find(key)?.expire === expire);
   #expiring = 0;
 
-  /** @param notesUse  whether entries have room for how they are used */
+  /** @param notesUse whether entries record how they are used */
   constructor(notesUse = false) {
     this.#notesUse = notesUse;
   }
@@ -117,32 +120,32 @@ export class Keyspace {
   }
 
   /**
-   * Returns the number of keys that have expired and are still stored.
-   * @param at  milliseconds since 1970; an earlier time than the latest one asked about counts as that one
+   * Returns the number of keys that have expired but are still stored.
+   * @param at milliseconds since 1970; a time before the latest one requested counts as that one
    */
   expired(at: number): number {
     return this.#expiring === 0 ? 0 : this.#times.dueBefore(at);
   }
 
-  /** Does a part of the work of the next `expired`. @param most  approximate number of keys to check */
+  /** Does part of the work of the next `expired`. @param most approximate number of keys to check */
   lookForExpired(at: number, most: number): void {
     if (this.#expiring > 0) this.#times.advance(at, most);
   }
 
   /**
-   * Keys that are there, whose time is over since the last call, as far as it was before `at`; the first call only begins to
-   * note them.
+   * Returns the existing keys whose expiry time has passed since the last call and is before `at`. The first call
+   * returns none and begins to collect them.
    */
   takeExpired(at: number): readonly ByteString[] {
     return this.#times.takeFresh(at);
   }
 
-  /** Whether keys of this expiry time have been taken so. */
+  /** Whether `takeExpired` has already returned keys with this expiry time. */
   hasTaken(expire: number): boolean {
     return this.#times.isDue(expire);
   }
 
-  /** All entries, densely; what KEYS and RANDOMKEY walk. Not to be changed. */
+  /** All entries as a dense array, for KEYS and RANDOMKEY; the caller must not change it. */
   get entries(): readonly Entry[] {
     return this.#table.items;
   }
@@ -152,12 +155,12 @@ export class Keyspace {
     return this.#table.page(request);
   }
 
-  /** Number of keys that have an expiry time. */
+  /** The number of keys that have an expiry time. */
   get expiring(): number {
     return this.#expiring;
   }
 
-  /** The entry of a key, expired or not. */
+  /** Returns the entry of a key, expired or not. */
   find(key: ByteString): Entry | undefined {
     const slot = this.#table.find(key);
     return slot < 0 ? undefined : this.#table.items[slot];
@@ -172,15 +175,15 @@ export class Keyspace {
     return entry;
   }
 
-  /** Adds a key that is absent. */
+  /** Adds a new key. */
   add(key: ByteString, value: Value, expire: number, writer: ByteString): Entry {
-    const entry = this.#notesUse ? new UsedEntry(key, value, writer) : new KeptEntry(key, value, writer);
+    const entry = this.#notesUse ? new UsedEntry(key, value, writer) : new StoredEntry(key, value, writer);
     this.#table.push(entry);
     if (expire !== NO_EXPIRY) this.setExpire(entry, expire);
     return entry;
   }
 
-  /** Replaces the value of an existing key; the caller must note its writer. */
+  /** Replaces the value of an existing key; the caller must record its writer. */
   replace(entry: Entry, value: Value, expire: number): void {
     entry.value = value;
     if (entry.expire !== expire) this.setExpire(entry, expire);
@@ -203,22 +206,22 @@ export class Keyspace {
   }
 
   /**
-   * Drops keys whose expiry time lies before a time. Outside the fold: only for times that no unit to come is dated at.
-   * @returns how many were dropped, `limit` at most
+   * Drops keys whose expiry time is before a time. Outside the fold: no later unit may have an earlier date.
+   * @returns the number of dropped keys, at most `limit`
    */
   dropExpired(before: number, limit: number): number {
     let dropped = 0;
     while (dropped < limit) {
-      const due = this.#times.shift(before);
-      if (due === undefined) break;
-      if (this.find(due.key)?.expire !== due.expire) continue;
-      this.delete(due.key);
+      const earliest = this.#times.shift(before);
+      if (earliest === undefined) break;
+      if (this.find(earliest.key)?.expire !== earliest.expire) continue;
+      this.delete(earliest.key);
       dropped++;
     }
     return dropped;
   }
 
-  /** The key that expires first, expired or not. */
+  /** Returns the key that expires first, whether or not it has expired already. */
   firstToExpire(): Entry | undefined {
     for (;;) {
       const { first } = this.#times;
@@ -229,14 +232,17 @@ export class Keyspace {
     }
   }
 
-  /** Some key that expires, chosen by a number (at least 0, below 1); undefined: that choice met none, another may. */
+  /**
+   * Returns a key that expires, chosen by a number (at least 0, below 1); undefined: this number selected none, another
+   * may.
+   */
   sampleExpiring(chance: number): Entry | undefined {
     const chosen = this.#times.sample(chance);
     const entry = chosen === undefined ? undefined : this.find(chosen.key);
     return entry?.expire === chosen?.expire ? entry : undefined;
   }
 
-  /** To be called before an entry's expiry time changes, or the entry is removed. */
+  /** Must be called before an entry's expiry time changes, or the entry is removed. */
   #forgetExpire({ expire }: Entry): void {
     if (expire === NO_EXPIRY) return;
     this.#expiring--;

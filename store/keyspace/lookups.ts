@@ -1,10 +1,10 @@
-/** Counters of the look-ups of keys to read. Statistics, not part of the state. */
+/** Counters of the look-ups of keys for reading. Statistics, not part of the state. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export class Lookups {
   hits = 0;
   misses = 0;
-  /** Receives keys that were not found; null: they are not collected. */
+  /** Collects the keys that were not found; null: they are not collected. */
   missed: ByteString[] | null = null;
 
   note(key: ByteString, isFound: boolean): void {
@@ -23,5 +23,5 @@ export class Lookups {
   }
 }
 
-/** Counts what Redis does not: look-ups of commands that write. */
+/** Counts look-ups that Redis does not count: those of commands that write. */
 export const UNCOUNTED = new Lookups();

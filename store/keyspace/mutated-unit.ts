@@ -1,14 +1,14 @@
-/** The unit that changes data, as the mutators of each type of value use it. */
+/** The unit that changes data, as the mutators of all types of values see it. */
 import type { Entry } from "./keyspace.js";
 import type { UndoRecord } from "./undo.js";
 
 export interface MutatedUnit {
-  /** Its date. */
+  /** Returns the unit's date. */
   at(): number;
-  /** Counts what is about to be produced. @throws TooMuch */
+  /** Counts elements and bytes that the unit is about to produce. @throws TooMuch */
   produce(elements: number, bytes: number): void;
-  /** Stores the inverse of a change, unless the unit stores none. */
+  /** Stores the inverse of a change, unless no inverses are recorded for the unit. */
   record(record: UndoRecord): void;
-  /** Notes the unit as the last that changed a key. */
+  /** Records the unit as the last writer of a key. */
   touch(entry: Entry): void;
 }

@@ -1,7 +1,7 @@
 /**
- * The interface of the store for handlers: look-ups, and the one small set of mutators through which everything changes.
- * Each mutator records its exact inverse (undo.ts) if records are requested. "Changed" means value, expiry or name: a
- * handler calls no mutator if nothing would change.
+ * The store's interface for handlers: look-ups, and one small set of mutators through which all changes are made. Each
+ * mutator records its exact inverse (undo.ts) if records are requested. "Changed" refers to value, expiry or name: a
+ * handler must not call a mutator if nothing would change.
  */
 import { type ByteString, detached } from "../../protocol/byte-string.js";
 import { wrongType } from "../arguments/errors.js";
@@ -43,19 +43,19 @@ const memberSteps = (value: Value): number =>
 
 export class Data {
   readonly #keyspaces: Keyspace[];
-  /** null: the forms of strings are not stored. */
+  /** The encodings of modified strings; null: they are not tracked. */
   readonly forms: StringForms | null;
-  /** null: the use of keys is not tracked. */
+  /** The use of keys; null: it is not tracked. */
   readonly usage: Usage | null;
   readonly lookups = new Lookups();
-  /** Counts what the command produces and reads. */
+  /** Counts the elements that the command produces and reads. */
   effort: Effort = UNCOUNTED_EFFORT;
   #counted = UNCOUNTED;
   #unit: Unit = { at: 0, db: 0, id: "" };
   #records: UndoRecord[] | null = null;
-  /** The entry whose writer before this unit was recorded last. */
+  /** The entry whose previous writer was recorded last. */
   #touched: Entry | null = null;
-  /** The string that was patched last, and the unit that patched it. */
+  /** The string that was patched last; the next field is the unit that patched it. */
   #patched: Entry | null = null;
   #patchedBy: ByteString = "";
   readonly #host = {
@@ -64,7 +64,7 @@ export class Data {
     touch: (entry: Entry) => this.#touch(entry),
     produce: (elements: number, bytes: number) => this.effort.produce(elements, bytes),
   };
-  /** Mutators of streams, of documents, of tables, of collections, and of streams' groups. */
+  /** The mutators of streams, documents, tables, collections and consumer groups. */
   readonly streams = new StreamMutators(this.#host);
   readonly documents = new DocumentMutators(this.#host);
   readonly tables = new TableMutators(this.#host);
@@ -77,7 +77,11 @@ export class Data {
     this.forms = forms;
   }
 
-  /** Begins a unit. `records` receives the inverses; null: none are stored. `counts`: whether look-ups count. */
+  /**
+   * Begins a unit.
+   * @param records receives the inverses; null: none are stored
+   * @param counts whether look-ups count
+   */
   begin(unit: Unit, records: UndoRecord[] | null, counts: boolean, effort = UNCOUNTED_EFFORT): void {
     this.effort = effort;
     this.#counted = counts ? this.lookups : UNCOUNTED;
@@ -94,14 +98,14 @@ export class Data {
     return this.#keyspaces[db] as Keyspace;
   }
 
-  /** Counts and returns all entries of the unit's database, those that have expired too. @throws TooMuch */
+  /** Counts and returns all entries of the unit's database, including expired ones. @throws TooMuch */
   walked(): readonly Entry[] {
     const { entries } = this.keyspace();
     this.effort.work(WALKED_KEY_STEPS * entries.length);
     return entries;
   }
 
-  /** The key's entry, unless it has expired by the unit's date. */
+  /** Returns the key's entry, unless it has expired by the unit's date. */
   get(key: ByteString, db = this.#unit.db): Entry | undefined {
     const entry = this.#keyspaces[db]!.find(key);
     if (entry === undefined || isExpired(entry, this.#unit.at)) {
@@ -122,16 +126,16 @@ export class Data {
   /** @throws CommandFailure WRONGTYPE */
   getAs<V extends Exclude<Value, ByteString>>(type: ValueClass<V>, key: ByteString): Typed<V> | undefined {
     const entry = this.get(key);
-    if (entry !== undefined && !(entry.held instanceof type)) throw wrongType();
+    if (entry !== undefined && !(entry.content instanceof type)) throw wrongType();
     return entry as Typed<V> | undefined;
   }
 
-  /** Returns the entry of a collection, created if it is absent. @throws CommandFailure  WRONGTYPE */
+  /** Returns the entry of a collection, which is created if it is absent. @throws CommandFailure WRONGTYPE */
   getOrPut<V extends Exclude<Value, ByteString>>(type: new () => V, key: ByteString): Typed<V> {
     return this.getAs(type, key) ?? (this.put(key, new type()) as Typed<V>);
   }
 
-  /** Sets a key to a value, whatever it held. */
+  /** Sets a key to a value; replaces any previous value. */
   put(key: ByteString, value: Value, expire = NO_EXPIRY, db = this.#unit.db): Entry {
     if (typeof value !== "string") this.effort.produce(1 + memberSteps(value) * value.size);
     const keyspace = this.#keyspaces[db]!;
@@ -153,16 +157,16 @@ export class Data {
     keyspace.delete(key);
   }
 
-  /** Sets or removes (NO_EXPIRY) a key's expiry time. */
+  /** Sets a key's expiry time or removes it (NO_EXPIRY). */
   expire(entry: Entry, expire: number): void {
     this.#records?.push({ mutator: "expire", db: this.#unit.db, key: entry.key, old: entry.expire });
     this.keyspace().setExpire(entry, expire);
     this.#touch(entry);
   }
 
-  /** Replaces a string's bytes; the expiry time stays. */
+  /** Replaces a string's bytes; the expiry time stays the same. */
   setBytes(entry: Typed<ByteString>, bytes: ByteString): void {
-    // It includes the previous writer: a second record, and the array for both, would take twice the memory.
+    // This record includes the previous writer: a second record, and an array for both, would take twice the memory.
     this.#records?.push(putRecord(this.#unit.db, entry.key, entry));
     entry.value = bytes;
     this.#touched = entry;
@@ -171,8 +175,8 @@ export class Data {
   }
 
   /**
-   * Writes bytes into a string from an offset on; the expiry time stays. Zeros fill a gap after the end of the string. The
-   * record holds only what was overwritten.
+   * Writes bytes into a string from an offset on; the expiry time stays the same. Zeros fill a gap after the end of the
+   * string. The record contains only the overwritten bytes.
    */
   patch(entry: Entry, offset: number, bytes: ByteString): void {
     this.effort.produce(1, bytes.length + Math.max(0, offset - stringLength(entry)));
@@ -183,7 +187,7 @@ export class Data {
       const old = 2 * part.length < length ? detached(part) : part;
       this.#records.push({ mutator: "patch", db: this.#unit.db, key: entry.key, offset, old, length });
     }
-    // A unit that appends twice may read a part in between.
+    // A unit that appends several times may read a part of the string in between.
     const isFirst = this.#patched !== entry || this.#patchedBy !== this.#unit.id;
     this.#patched = entry;
     this.#patchedBy = this.#unit.id;
@@ -208,7 +212,7 @@ export class Data {
     return element;
   }
 
-  /** Replaces `count` elements from an index on; a list that becomes empty is deleted. */
+  /** Replaces `count` elements from an index on; a list that becomes empty is removed. */
   listSplice(entry: Typed<List>, index: number, count: number, inserted: readonly ByteString[]): void {
     this.effort.produce(1 + count + inserted.length);
     this.effort.work(REMOVED_ELEMENT_STEPS * count);
@@ -276,7 +280,7 @@ export class Data {
     return true;
   }
 
-  /** Sets or removes (undefined) a member's score; a sorted set that becomes empty is removed. */
+  /** Sets a member's score or removes the member (undefined); a sorted set that becomes empty is removed. */
   score(entry: Typed<SortedSet>, member: ByteString, score: number | undefined): void {
     this.effort.produce(SORTED_MEMBER_STEPS);
     const zset = entry.value;
@@ -301,7 +305,8 @@ export class Data {
 
   #touch(entry: Entry): void {
     const { db } = this.#unit;
-    // Compares the entry: comparing ids, which mostly differ only at their ends, would cost more than many commands.
+    // Compares entries instead of ids: ids mostly differ only at their ends, so comparing them would cost more than
+    // many commands.
     if (this.#records !== null && this.#touched !== entry) {
       const { key, writerStart: old, writerIndex: index } = entry;
       const before = this.#records.pop() ?? null;

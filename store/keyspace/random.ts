@@ -1,6 +1,6 @@
 /**
- * Pseudo-random choices that are the same on every daemon: a small generator seeded with the unit's id. Never used for
- * anything secret.
+ * Pseudo-random choices that are the same on every daemon: a small generator seeded with the unit's id. Must not be
+ * used for secrets.
  */
 import type { Unit } from "./unit.js";
 
@@ -11,7 +11,7 @@ function hash(text: string): number {
   return h >>> 0;
 }
 
-/** Successive whole numbers 0 ≤ x < n (n ≤ 2³²), each call with its own n. */
+/** Returns a function that returns successive integers 0 ≤ x < n (n ≤ 2³²); n may differ in each call. */
 export function seededChoice(unit: Unit): (n: number) => number {
   let state = hash(unit.step ? `${unit.id}/${unit.step}` : unit.id);
   return (n) => {
@@ -24,15 +24,15 @@ export function seededChoice(unit: Unit): (n: number) => number {
   };
 }
 
-/** `count` different whole numbers 0 ≤ x < n, in the order drawn; all n if `count` is at least n. */
+/** Returns `count` different integers 0 ≤ x < n in the order drawn, or all n if `count` is at least n. */
 export function distinctChoices(choose: (n: number) => number, n: number, count: number): number[] {
   const chosen: number[] = [];
-  // Shuffles 0, 1, … n - 1 and stops early; only the numbers that moved are stored.
+  // Shuffles 0, 1, … n - 1, but stops early; only the numbers that have moved are stored.
   const moved = new Map<number, number>();
-  for (let left = n; left > 0 && chosen.length < count; left--) {
-    const index = choose(left);
+  for (let remaining = n; remaining > 0 && chosen.length < count; remaining--) {
+    const index = choose(remaining);
     chosen.push(moved.get(index) ?? index);
-    moved.set(index, moved.get(left - 1) ?? left - 1);
+    moved.set(index, moved.get(remaining - 1) ?? remaining - 1);
   }
   return chosen;
 }

@@ -1,20 +1,21 @@
 /**
- * Memory ran out in this process in the middle of a command. Daemons with enough memory apply the command, so this daemon may neither
- * answer an error, as if the command were invalid everywhere, nor continue in a state without it.
+ * Thrown when this process ran out of memory in the middle of a command. Daemons with enough memory apply the command,
+ * so this daemon must neither return an error, as if the command were invalid everywhere, nor continue in a state
+ * without the command's effect.
  */
 export class Shortage extends Error {
   override readonly name = "Shortage";
 }
 
 /**
- * The engine's message. For strings, arrays and tables above their maximum length it has another one; and a stack overflow stops no daemon,
- * since it would stop all of them, at each start.
+ * V8's message. It differs for strings, arrays and tables that exceed their maximum length. A stack overflow is not
+ * included: it would stop every daemon, at each start.
  */
 const ALLOCATION_FAILED = /allocation failed/i;
-/** The error code of the engine's library. */
+/** The error code of Node.js. */
 const CODE = "ERR_MEMORY_ALLOCATION_FAILED";
 
-/** @throws Shortage  the problem is one; all other problems are the same on every daemon */
+/** @throws Shortage if the problem is a lack of memory; all other problems are the same on every daemon */
 export function throwShortage(problem: unknown): void {
   if (!(problem instanceof Error)) return;
   const isShort = problem instanceof RangeError && ALLOCATION_FAILED.test(problem.message);

@@ -1,6 +1,6 @@
 /**
- * Estimates the memory of a key, from what V8 allocates for objects, strings and tables. Compared with the heap in
- * test/store/commands/object.test.ts.
+ * Estimates the memory of a key, from the sizes that V8 allocates for objects, strings and tables. Compared with the
+ * heap in test/store/commands/object.test.ts.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Collection as BsonCollection } from "../values/collections/collection.js";
@@ -30,19 +30,21 @@ const ENTRY = 64 + REFERENCE + TABLE_PLACE;
 const EXPIRY = 3 * 16;
 /** The objects of an empty collection. */
 const COLLECTION = 160;
-/** Number of members from which on a collection has a hash table as well. */
+/** Collections of at least this number of members also have a hash table. */
 const TABLE_MEMBERS_MIN = 13;
-/** Score and reference in the tree by score, whose nodes are at least half full, and the score by member. */
+/**
+ * Score and reference in the tree by score, whose nodes are at least half full, and the score in the table by member.
+ */
 const SCORED = 4 * REFERENCE;
-/** A stream entry's id, a bigint, and its slots. */
+/** A stream entry's id, which is a bigint, and its slots. */
 const STREAM_ENTRY = 32 + 2 * REFERENCE;
-/** An entry of a sealed block: its id, and its share of what the block stores for all entries. */
+/** An entry of a sealed block: its id, and its share of the data that the block stores for all entries. */
 const SEALED_STREAM_ENTRY = 8;
 /** A consumer group, or a consumer, with its tables. */
 const GROUP = 500;
 /** A pending entry: its id, its slots in the group's and the consumer's tables, and its record. */
 const PENDING = 32 + 4 * REFERENCE + 8 * REFERENCE;
-/** A table's row without its cells: the list, the header of its elements, its slot. */
+/** A table's row without its cells: the array, the header of its elements, its slot. */
 const ROW = 5 * REFERENCE;
 /** A document's key in an index of a collection, such as the text of an ObjectId. */
 const INDEX_KEY = 4 * REFERENCE;
@@ -51,7 +53,7 @@ const DOCUMENT_KEY = 2 * REFERENCE;
 
 /**
  * Returns the estimated bytes of a key and its value.
- * @param samples  number of elements to sample; the rest are assumed to be alike
+ * @param samples number of elements to sample; the estimate assumes that the remaining ones are similar
  */
 export function estimatedBytes(key: ByteString, value: Value, expire: number, samples: number): number {
   return stringBytes(key) + ENTRY + (expire === NO_EXPIRY ? 0 : EXPIRY) + valueBytes(value, samples);
@@ -88,10 +90,10 @@ function groupBytes({ groups }: Stream): number {
   return bytes;
 }
 
-/** Whether a value is a document whose entries have no keys of their own. */
+/** Whether a value is a document whose entries have no stored keys. */
 const isPlain = (value: Value) => value instanceof Document && value.isPlain;
 
-/** Returns the bytes of the first elements together, without their share of tables. */
+/** Returns the bytes of the first elements, without their share of tables. */
 function elementBytes(value: Exclude<Value, ByteString>, count: number): number {
   if (value instanceof List) return count * REFERENCE + textBytes(value.slice(0, count));
   if (value instanceof MemberSet) return namedBytes(value.members.slice(0, count), value.size);
@@ -104,17 +106,17 @@ function elementBytes(value: Exclude<Value, ByteString>, count: number): number 
   if (value instanceof Table) return rowBytes(value, count);
   if (value instanceof BsonCollection) return collectionBytes(value, count);
   let bytes = 0;
-  let left = count;
+  let remaining = count;
   if (value instanceof Document) {
     for (const [key, text] of value.entries()) {
-      if (left-- === 0) break;
+      if (remaining-- === 0) break;
       bytes += REFERENCE + stringBytes(text) + (value.isPlain ? 0 : DOCUMENT_KEY + stringBytes(key));
     }
     return bytes;
   }
   for (const { fields } of value.range(0n, STREAM_ID_MAX)) {
-    if (left-- === 0) break;
-    // Names are shared.
+    if (remaining-- === 0) break;
+    // Entries share their names.
     const values = fields.filter((_, i) => i % 2 === 1);
     bytes +=
       value.size > BLOCK_MAX
@@ -138,13 +140,13 @@ function collectionBytes(collection: BsonCollection, count: number): number {
   let bytes = 0;
   for (const document of collection.documents()) {
     if (count-- === 0) break;
-    // The document's bytes, in a row of their own, and its slot in the index of _id.
+    // The document's bytes, its row, and its slot in the index of _id.
     bytes += ROW + 2 * REFERENCE + TABLE_PLACE + INDEX_KEY + stringBytes(document);
   }
   return bytes;
 }
 
-/** @param all  the number of texts in the collection: a few short ones are packed into one string */
+/** @param all the number of texts in the collection: a few short ones are packed into one string */
 function namedBytes(texts: readonly ByteString[], all: number): number {
   if (all <= PACKED_ELEMENTS_MAX && texts.every(isPackable))
     return texts.reduce((bytes, { length }) => bytes + 1 + length, 0);

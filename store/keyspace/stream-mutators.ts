@@ -15,7 +15,7 @@ export class StreamMutators {
     this.#host = host;
   }
 
-  /** Appends an entry, whose id becomes the last one. An empty stream stays, as all streams do. */
+  /** Appends an entry, whose id becomes the last one. An empty stream remains. */
   add(entry: KeyOfStream, added: StreamEntry): void {
     this.#host.produce(1, 0);
     const { marks } = entry.value;
@@ -38,7 +38,7 @@ export class StreamMutators {
     return true;
   }
 
-  /** Removes the first `count` entries; there are at least that many. */
+  /** Removes the first `count` entries, which must exist. */
   trim(entry: KeyOfStream, count: number): void {
     if (count === 0) return;
     this.#host.produce(count, 0);
@@ -47,7 +47,7 @@ export class StreamMutators {
     this.#host.touch(entry);
   }
 
-  /** Changes what a stream remembers besides its entries. */
+  /** Changes the marks that a stream stores in addition to its entries. */
   mark(entry: KeyOfStream, marks: Partial<StreamMarks>): void {
     const old = entry.value.marks;
     const changed = { ...old, ...marks };

@@ -1,23 +1,23 @@
 /**
- * The form in which Redis stores a short string that was changed in place or made from a float: `raw`, or `embstr` where its bytes are a
- * number's. Needed for OBJECT ENCODING alone, stored for the keys that were so changed last, only by a database in memory alone, and not
- * part of the state; as in Redis a daemon that restarts does not know it.
+ * The form in which Redis would store a short string that was modified in place or created from a float: `raw`, or
+ * `embstr` if its bytes are a number. Only OBJECT ENCODING needs it. Only a database in memory remembers it, for the
+ * keys that were modified last, and it is not part of the state. As in Redis, a restart loses it.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { EMBEDDED_BYTES_MAX } from "./encoding-name.js";
 import type { Entry } from "./keyspace.js";
 import { stringLength } from "./string-parts.js";
 
-/** Maximum number of remembered keys: as many as one inspects at a time. */
+/** Maximum number of remembered keys, enough for an interactive inspection. */
 const ENTRIES_MAX = 1024;
 
 export type StringForm = "raw" | "embstr";
 
 export class StringForms {
-  /** The latest is last. */
+  /** Forms by entry; the most recent is last. */
   readonly #forms = new Map<Entry, { readonly form: StringForm; readonly writer: ByteString }>();
 
-  /** Long strings have one form only, and would stay in memory with their entries. */
+  /** Records the form of a short string. Long strings have only one form, and a record would keep them in memory. */
   note(entry: Entry, form: StringForm): void {
     this.forget(entry);
     if (stringLength(entry) > EMBEDDED_BYTES_MAX) return;
@@ -29,12 +29,12 @@ export class StringForms {
     }
   }
 
-  /** Notes that the key has a new string. */
+  /** Forgets the form, because the key has a new string. */
   forget(entry: Entry): void {
     if (this.#forms.size > 0) this.#forms.delete(entry);
   }
 
-  /** null: in that of a new string of these bytes. */
+  /** Returns the form of an entry's string; null: the form of a new string with these bytes. */
   of(entry: Entry): StringForm | null {
     const noted = this.#forms.get(entry);
     return noted?.writer === entry.writer ? noted.form : null;

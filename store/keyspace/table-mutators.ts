@@ -7,7 +7,7 @@ import type { MutatedUnit } from "./mutated-unit.js";
 /** The key of a table. */
 type TableEntry = Omit<Entry, "value"> & { readonly value: Table };
 
-/** Steps of a row, and of each of its cells. */
+/** Steps for a row, in addition to one for each of its cells. */
 const ROW_STEPS = 4;
 const CELL_STEPS = 2;
 
@@ -18,7 +18,7 @@ export class TableMutators {
     this.#host = host;
   }
 
-  /** Appends rows. An empty table stays. */
+  /** Appends rows. An empty table remains. */
   push(entry: TableEntry, rows: readonly Row[]): void {
     if (rows.length === 0) return;
     this.#produce(entry, rows);
@@ -27,7 +27,7 @@ export class TableMutators {
     this.#host.touch(entry);
   }
 
-  /** Replaces rows that exist. */
+  /** Replaces existing rows. */
   set(entry: TableEntry, changed: NumberedRows): void {
     if (changed.numbers.length === 0) return;
     this.#produce(entry, changed.rows);
@@ -35,7 +35,7 @@ export class TableMutators {
     this.#host.touch(entry);
   }
 
-  /** Removes rows that are there. @param numbers  rising */
+  /** Removes existing rows. @param numbers ascending */
   remove(entry: TableEntry, numbers: readonly number[]): void {
     if (numbers.length === 0) return;
     this.#host.produce(ROW_STEPS * numbers.length, 0);

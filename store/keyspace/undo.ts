@@ -1,7 +1,6 @@
 /**
- * Undo records: the inverses of mutations.
- * Records are undone newest first. They name a key by database and key, and a collection by the object itself, which stays the same for as
- * long as records of it exist.
+ * Undo records: the inverses of mutations. They are undone newest first. A record identifies a key by database and key,
+ * and a collection by the object itself, which stays the same as long as records of it exist.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Collection, NumberedDocuments } from "../values/collections/collection.js";
@@ -30,7 +29,8 @@ interface OfKey {
 /** One record shape for each mutator, under its name. */
 export interface UndoRecords {
   /**
-   * The previous content of the key, in the record itself: one is stored for each SET, each INCR. `old` is null where the key was absent.
+   * The previous content of the key, in the record itself, since each SET and each INCR stores one. `old` is null if
+   * the key was absent.
    */
   put: OfKey & {
     readonly old: Value | null;
@@ -40,7 +40,10 @@ export interface UndoRecords {
     readonly index: number;
   };
   expire: OfKey & { readonly old: number };
-  /** `before`: what was recorded before it, mostly the change itself; linked, since two records take an array besides. */
+  /**
+   * `before` is the previous record, usually that of the change itself. The records are linked because an array for the
+   * two would cost more.
+   */
   writer: OfKey & { readonly old: ByteString; readonly index: number; readonly before: UndoRecord | null };
   patch: OfKey & { readonly offset: number; readonly old: ByteString; readonly length: number };
   listPush: { readonly list: List; readonly end: End };
@@ -76,7 +79,7 @@ export interface UndoRecords {
   consumerAdd: { readonly group: ConsumerGroup; readonly consumer: Consumer };
   consumerRemove: { readonly group: ConsumerGroup; readonly consumer: Consumer };
   consumerSeen: { readonly consumer: Consumer; readonly old: number };
-  /** `old` holds what each of the ids had. */
+  /** `old` contains the previous delivery of each id. */
   groupPending: {
     readonly group: ConsumerGroup;
     readonly ids: readonly StreamId[];
@@ -181,7 +184,7 @@ const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: U
   swapDb: (keyspaces, { first, second }) => swapKeyspaces(keyspaces, first, second),
 };
 
-/** Takes changes back, newest first. The same records must not be undone twice. */
+/** Undoes changes, newest first. The same records must not be undone twice. */
 export function undo(keyspaces: Keyspace[], records: readonly UndoRecord[]): void {
   for (let i = records.length - 1; i >= 0; i--) undoOne(keyspaces, records[i] as UndoRecord);
 }
@@ -194,14 +197,14 @@ function undoOne<M extends MutatorName>(
 }
 
 /**
- * Returns the inverse of a put, of a deletion or of a patch of a string. It names the key by the stored string: the new one need not live
- * as long as the record.
+ * Returns the inverse of a put, of a deletion or of a string patch. The record refers to the stored copy of the key, so
+ * it does not keep the copy of the new command alive.
  */
 export function putRecord(db: number, key: ByteString, entry: Entry | undefined): UndoRecord {
   if (entry === undefined)
     return { mutator: "put", db, key, old: null, expire: NO_EXPIRY, writer: "", index: WHOLE };
-  const { key: kept, value: old, expire, writerStart: writer, writerIndex: index } = entry;
-  return { mutator: "put", db, key: kept, old, expire, writer, index };
+  const { key: storedKey, value: old, expire, writerStart: writer, writerIndex: index } = entry;
+  return { mutator: "put", db, key: storedKey, old, expire, writer, index };
 }
 
 export function swapKeyspaces(keyspaces: Keyspace[], first: number, second: number): void {

@@ -1,6 +1,6 @@
 /**
- * The inputs of a command besides its arguments: everything that would otherwise come from the clock, randomness or the
- * session.
+ * The inputs of a command in addition to its arguments: everything that would otherwise come from the clock, a random
+ * generator or the session.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { unitId } from "../../protocol/version-2/envelope.js";
@@ -10,28 +10,28 @@ export interface Unit {
   /** Milliseconds since 1970, from the envelope; never the local clock. */
   readonly at: number;
   /**
-   * Number of its envelope among those of its date. Given by the fold alone, where `id` is the envelope's id followed by
-   * the unit's index (4 bytes, big-endian): with it the ids of a stream's entries follow from the unit.
+   * Number of its envelope among those with the same date. Only the fold sets it; there `id` is the envelope's id
+   * followed by the unit's index (4 bytes, big-endian). The ids of new stream entries follow from it.
    */
   readonly seq?: number | undefined;
   /** Number of the database that the command runs in. */
   readonly db: number;
   /** Identifies this unit; seeds its random choices and names it as a key's last writer. */
   readonly id: ByteString;
-  /** Place of the command in a unit of several, from 0; default 0. Only its random choices depend on it. */
+  /** Index of the command in a unit of several commands, from 0; default 0. Only random choices depend on it. */
   readonly step?: number;
   /** Whether the user may read all keys; default: false. Only commands that report earlier commands use it. */
   readonly readsAll?: boolean | undefined;
   /**
-   * The limits by which the user's client expects encodings to be named, and whether the history of strings counts, which daemons need not
-   * know alike; default: Redis's own limits, and contents alone.
+   * The limits for the names of encodings that the user's client expects, and whether the history of strings counts,
+   * which may differ between daemons; default: Redis's own limits, and contents only.
    */
   readonly encoding?: EncodingLimits | undefined;
-  /** Whether the answer to a statement may be a StepReply whose steps may fail; default: it may not. */
+  /** Whether the reply to a statement may be a StepReply, whose steps may fail; default: false. */
   readonly takesSteps?: boolean | undefined;
-  /** The sender, as listeners of changes know it; undefined: not known here. No command uses it. */
+  /** The sender, as known to change listeners; undefined: unknown. No command uses it. */
   readonly by?: object | undefined;
-  /** The two parts of `id`, where it has not been put together. */
+  /** The two parts of `id`, if they have not been joined. */
   readonly parts?: UnitName;
 }
 
@@ -42,8 +42,8 @@ export interface UnitName {
 }
 
 /**
- * The unit of an envelope that is applied where it came: named by two parts as in the fold, whose units have a number besides. Not to be
- * copied by its properties.
+ * The unit of an envelope that is applied in the order of arrival. Its name has two parts, as in the fold, where a unit
+ * has a number in addition. A copy of its properties is not a valid unit.
  */
 export class EnvelopeUnit implements Unit, UnitName {
   readonly at: number;
@@ -52,7 +52,7 @@ export class EnvelopeUnit implements Unit, UnitName {
   readonly envelope: ByteString;
   readonly index: number;
 
-  /** @param id  of the envelope */
+  /** @param id id of the envelope */
   constructor(id: ByteString, { at, db }: { at: number; db: number }, index: number, readsAll: boolean) {
     this.at = at;
     this.db = db;
@@ -71,18 +71,19 @@ export class EnvelopeUnit implements Unit, UnitName {
 }
 
 /**
- * The unit of an envelope in the fold. Each SET makes its id the key's last writer, and few ids are ever read: storing the complete id
- * would take one more object for each key and each undo record. Not to be copied by its properties.
+ * The unit of an envelope in the fold. Each SET stores its id as the key's last writer, and few of these ids are ever
+ * read: storing the complete id would take one more object for each key and each undo record. A copy of its properties
+ * is not a valid unit.
  */
 export class FoldedUnit implements Unit, UnitName {
   readonly at: number;
   readonly seq: number;
   readonly db: number;
   readonly envelope: ByteString;
-  /** May be set to that of the next unit, once a unit has been applied. */
+  /** Once the unit has been applied, this may be set to the index of the next one. */
   index: number;
 
-  /** @param id  of the envelope */
+  /** @param id id of the envelope */
   constructor(id: ByteString, { at, seq, db }: { at: number; seq: number; db: number }, index: number) {
     this.at = at;
     this.seq = seq;

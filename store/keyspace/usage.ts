@@ -1,27 +1,30 @@
 /**
- * Tracks how recently, or how often, keys are used. Only a database that is in memory alone, and evicts keys by their use, needs this; it is
- * not part of the state, and the fold does not know it. As in Redis, `lru` is a time; `lfu` is a counter of at most 255, which is incremented
- * at random, the more rarely the higher it is, and falls by one a minute.
+ * Tracks how recently or how often keys are used. Only a database in memory that evicts keys by their use needs this.
+ * It is not part of the state, and the fold does not know it. As in Redis, `lru` is a time; `lfu` is a counter of at
+ * most 255 that is incremented at random, the less often the higher it is, and decremented once a minute.
  */
 import { type Entry, NEVER_USED, UsedEntry } from "./keyspace.js";
 
 export type UsageKind = "lru" | "lfu";
 
 /**
- * Unit of `lru`: shorter than the time in which a fast client fills a small memory, and long enough that values remain small integers in V8
- * for eight months.
+ * The unit of `lru`: shorter than the time in which a fast client fills a small memory, and long enough that values
+ * remain small integers in V8 for eight months.
  */
 const TICK_MS = 10;
 const MINUTE_MS = 60_000;
-/** Redis's values: the highest count, the count of a new key, and how much harder each further count is to reach (lfu-log-factor). */
+/**
+ * Redis's values: the maximum count, the count of a new key, and how much harder each further increment is
+ * (lfu-log-factor).
+ */
 const COUNT_MAX = 255;
 const COUNT_FIRST = 5;
-/** Answered by CONFIG GET. */
+/** Returned by CONFIG GET. */
 const LOG_FACTOR = 10;
-/** An entry's `use` has the minutes in its upper part, and the count below this. */
+/** An entry's `use` contains the minutes, multiplied by this number, plus the count. */
 const COUNTS = COUNT_MAX + 1;
 
-/** Commands that inspect a key, or how it is stored, without using it. */
+/** Commands that inspect a key, or how it is stored, without counting as a use. */
 const NO_USES: ReadonlySet<string> = new Set([
   ...["EXISTS", "TYPE", "TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME", "MEMORY|USAGE", "WRITERS"],
   ...["OBJECT|ENCODING", "OBJECT|FREQ", "OBJECT|IDLETIME", "OBJECT|REFCOUNT"],
@@ -36,7 +39,7 @@ export class Usage {
   readonly kind: UsageKind;
   /** Returns a number of at least 0, below 1. */
   readonly #random: () => number;
-  /** The time of the first use, milliseconds since 1970; stored times count from here. */
+  /** The time of the first use, in milliseconds since 1970; stored times are relative to it. */
   #epoch: number | null = null;
   /** The time of the latest use. */
   #latest = 0;
@@ -46,27 +49,27 @@ export class Usage {
     this.#random = random;
   }
 
-  /** Notes that a key has been used. @param at  milliseconds since 1970 */
+  /** Records the use of a key. @param at milliseconds since 1970 */
   note(entry: Entry, at: number): void {
     this.#epoch ??= at;
     this.#latest = Math.max(this.#latest, at);
     if (entry instanceof UsedEntry) entry.use = this.#after(entry);
   }
 
-  /** Returns the whole seconds since a key was last used. @param at  milliseconds since 1970 */
+  /** Returns the number of complete seconds since a key was last used. @param at milliseconds since 1970 */
   idleSeconds(entry: Entry, at: number): number {
     const used = useOf(entry) * TICK_MS + (this.#epoch ?? at);
     return Math.max(0, Math.floor((at - used) / 1000));
   }
 
-  /** Returns how often a key is used, 0 to 255: roughly a logarithm. @param at  milliseconds since 1970 */
+  /** Returns how often a key is used, 0 to 255, on a roughly logarithmic scale. @param at milliseconds since 1970 */
   frequency(entry: Entry, at: number): number {
     const use = useOf(entry);
     const minutes = this.#elapsed(at, MINUTE_MS) - Math.floor(use / COUNTS);
     return Math.max(0, (use % COUNTS) - minutes);
   }
 
-  /** Returns how much a key is worth keeping: the key with the lowest value is evicted first. */
+  /** Returns the priority of a key: the key with the lowest value is evicted first. */
   worth(entry: Entry): number {
     return this.kind === "lru" ? useOf(entry) : this.frequency(entry, this.#latest);
   }

@@ -1,25 +1,31 @@
-/** Redis's glob patterns on bytes: `*`, `?`, `[a-c]`, `[^a]`, `\` quotes. Source: redis-server 7.0, test/conformance. */
+/**
+ * Redis's glob patterns on bytes: `*`, `?`, `[a-c]`, `[^a]`, and `\` as the escape character. Source: redis-server 7.0,
+ * test/conformance.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** Backtracking steps that the patterns of one command may take together: a few milliseconds. docs/limits.md says so. */
+/** Maximum backtracking steps of all patterns of one command: a few milliseconds. Documented in docs/limits.md. */
 export const STEPS_BACK_MAX = 1_000_000;
-/** Fewer backtracking steps from one position do not count: most names share some bytes with a pattern. */
+/** The first backtracking steps at each position are not counted: most names share some bytes with a pattern. */
 const STEPS_BACK_FREE = 16;
-/** Longer classes count by their bytes. */
+/** Longer classes are counted by their bytes. */
 const CLASS_BYTES_FREE = 64;
 
-/** The counter of a unit. */
+/** The step counter of a unit. */
 export interface StepCounter {
-  /** Counts what is about to be compared. @throws TooMuch */
+  /** Counts elements that are about to be compared. @throws TooMuch */
   look(elements: number): void;
 }
 
-/** The steps that matching may take besides one for each byte of a text: back to the last star, and through long classes. */
+/**
+ * The steps that matching may take in addition to one for each byte of a text: back to the last star, and through long
+ * classes.
+ */
 export class GlobSteps {
   #left = STEPS_BACK_MAX;
   readonly #effort: StepCounter | null;
 
-  /** @param effort  counts the steps for the unit of the command as well; null: there is none */
+  /** @param effort also counts the steps for the unit of the command; null: no unit */
   constructor(effort: StepCounter | null = null) {
     this.#effort = effort;
   }
@@ -30,23 +36,23 @@ export class GlobSteps {
     this.#effort?.look(steps);
   }
 
-  /** Whether all of them are used: what is matched from now on may not match, although it should. */
+  /** Whether no steps are left, in which case texts may be reported as not matching although they do. */
   get areOver(): boolean {
     return this.#left < 0;
   }
 }
 
 /**
- * Whether the whole of `text` matches. Takes time proportional to pattern × text at worst.
- * The empty text matches the empty pattern alone, as in Redis, whose commands take the pattern `*` by itself.
- * @param steps  the limit: once it is reached, nothing matches
+ * Whether a pattern matches the complete text. Takes time proportional to pattern × text in the worst case. The empty
+ * text matches only the empty pattern, as in Redis, whose commands handle the pattern `*` separately.
+ * @param steps the limit: once it is reached, nothing matches
  */
 export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSteps | null = null): boolean {
   if (text === "") return pattern === "";
   if (steps?.areOver === true) return false;
   let p = 0;
   let t = 0;
-  /** Index to resume at, after the last star, if the rest does not match. */
+  /** Index at which to resume after the last star if the remaining pattern does not match. */
   let starP = -1;
   let starT = 0;
   for (;;) {
@@ -73,7 +79,7 @@ export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSt
   }
 }
 
-/** Matches one byte at an index of the pattern: returns the index after it, or -1. */
+/** Matches one byte at an index of the pattern; returns the index after it, or -1. */
 function matchOne(pattern: ByteString, at: number, byte: number, steps: GlobSteps | null): number {
   switch (pattern[at]) {
     case "?":
@@ -86,27 +92,27 @@ function matchOne(pattern: ByteString, at: number, byte: number, steps: GlobStep
   return pattern.charCodeAt(at) === byte ? at + 1 : -1;
 }
 
-/** An unfinished class ends with the pattern, as in Redis. */
+/** Matches a byte against a class. A class without an end continues to the end of the pattern, as in Redis. */
 function matchClass(pattern: ByteString, start: number, byte: number, steps: GlobSteps | null): number {
   let at = start;
   const negated = pattern[at] === "^";
   if (negated) at++;
-  let found = false;
+  let isInClass = false;
   for (; at < pattern.length && pattern[at] !== "]"; at++) {
     if (pattern[at] === "\\" && at + 1 < pattern.length) {
       at++;
-      if (pattern.charCodeAt(at) === byte) found = true;
+      if (pattern.charCodeAt(at) === byte) isInClass = true;
     } else if (pattern[at + 1] === "-" && at + 2 < pattern.length) {
       const from = pattern.charCodeAt(at);
       const to = pattern.charCodeAt(at + 2);
-      if (byte >= Math.min(from, to) && byte <= Math.max(from, to)) found = true;
+      if (byte >= Math.min(from, to) && byte <= Math.max(from, to)) isInClass = true;
       at += 2;
     } else if (pattern.charCodeAt(at) === byte) {
-      found = true;
+      isInClass = true;
     }
   }
   const read = at - start;
   if (read > CLASS_BYTES_FREE) steps?.take(read);
-  if (found === negated || steps?.areOver === true) return -1;
+  if (isInClass === negated || steps?.areOver === true) return -1;
   return Math.min(at + 1, pattern.length);
 }

@@ -1,23 +1,24 @@
 /**
- * A program that checks whether a text has a part that matches a pattern: it follows all paths at the same time, so it takes at most the
- * length of the text times the number of steps, whatever the pattern. It never backtracks, and depends on no setting of the machine.
+ * A program that checks whether any part of a text matches a pattern. It follows all paths simultaneously, so it takes
+ * at most the length of the text times the number of steps, for any pattern. It never backtracks, and its result does
+ * not depend on machine settings.
  */
 
 /** Whether a code point matches. */
-export type Meant = (code: number) => boolean;
+export type CharTest = (code: number) => boolean;
 
 export type Step =
-  | { readonly kind: "meant"; readonly is: Meant }
+  | { readonly kind: "char"; readonly is: CharTest }
   | { readonly kind: "split"; readonly to: number; readonly or: number }
   | { readonly kind: "start" }
   | { readonly kind: "end" }
   | { readonly kind: "found" }
   | { readonly kind: "edge"; readonly isEdge: boolean };
 
-/** The character before the first and after the last one. */
+/** The code before the first character and after the last one. */
 const NONE = -1;
 
-export const isWord: Meant = (code) =>
+export const isWord: CharTest = (code) =>
   (code >= 0x30 && code <= 0x39) ||
   (code >= 0x41 && code <= 0x5a) ||
   code === 0x5f ||
@@ -25,7 +26,7 @@ export const isWord: Meant = (code) =>
 
 export class PatternProgram {
   readonly #steps: readonly Step[];
-  /** The last character before which each step was reached. */
+  /** The index of the character before which each step was last reached. */
   readonly #reachedAt: Float64Array;
   #time = 0;
 
@@ -46,23 +47,27 @@ export class PatternProgram {
       this.#time++;
       if (this.#follow(open, waiting, before, code)) return true;
       if (code === NONE) return false;
-      let taken = 0;
+      let count = 0;
       for (const step of waiting)
-        if ((this.#steps[step] as Step & { kind: "meant" }).is(code)) waiting[taken++] = step + 1;
-      waiting.length = taken;
+        if ((this.#steps[step] as Step & { kind: "char" }).is(code)) waiting[count++] = step + 1;
+      waiting.length = count;
       before = code;
       at += code > 0xffff ? 2 : 1;
     }
   }
 
-  /** Follows steps that take no character. @param waiting  gets those that take one @returns whether the end is reached */
+  /**
+   * Follows the steps that consume no character.
+   * @param waiting receives the steps that consume one
+   * @returns whether the end of the program is reached
+   */
   #follow(open: number[], waiting: number[], before: number, next: number): boolean {
     for (let at = open.pop(); at !== undefined; at = open.pop()) {
       if (this.#reachedAt[at] === this.#time) continue;
       this.#reachedAt[at] = this.#time;
       const step = this.#steps[at] as Step;
       if (step.kind === "found") return true;
-      if (step.kind === "meant") waiting.push(at);
+      if (step.kind === "char") waiting.push(at);
       else if (step.kind === "split") open.push(step.or, step.to);
       else if (holds(step, before, next)) open.push(at + 1);
     }

@@ -1,10 +1,11 @@
 /**
- * Patterns of `$regex`: the subset of regular expressions that can be matched in one pass over a text. Features that need backtracking (back
- * references, lookahead, lookbehind) are rejected. Letters and digits are those of ASCII. Source: docs/json-documents.md "Patterns".
+ * Patterns of `$regex`: the subset of regular expressions that can be matched in one pass over a text. Features that
+ * need backtracking (back references, lookahead, lookbehind) are rejected. Letters and digits are those of ASCII.
+ * Source: docs/json-documents.md "Patterns".
  */
-import { isWord, type Meant, PatternProgram, type Step } from "./pattern-program.js";
+import { type CharTest, isWord, PatternProgram, type Step } from "./pattern-program.js";
 
-/** Characters of a pattern. */
+/** Maximum characters of a pattern. */
 const PATTERN_CHARS_MAX = 1000;
 /** Maximum steps of a pattern's program: each is checked at most once for each character of a text. */
 export const PATTERN_STEPS_MAX = 100;
@@ -18,10 +19,10 @@ type Part =
   | { readonly kind: "either"; readonly parts: readonly Part[] }
   | { readonly kind: "times"; readonly part: Part; readonly least: number; readonly most: number };
 
-/** @throws PatternFault  names the position of the error */
+/** @throws PatternFault with the position of the error */
 export function compilePattern(pattern: string): PatternProgram {
   if (pattern.length > PATTERN_CHARS_MAX)
-    throw new PatternFault(`a pattern has ${PATTERN_CHARS_MAX} characters at most`);
+    throw new PatternFault(`a pattern has at most ${PATTERN_CHARS_MAX} characters`);
   const steps: Step[] = [];
   emit(new Reader(pattern).whole(), steps);
   add(steps, { kind: "found" });
@@ -42,7 +43,7 @@ function emit(part: Part, steps: Step[]): void {
     for (let count = 0; count < part.least; count++) {
       const { length } = steps;
       emit(part.part, steps);
-      // What needs no step needs none however often: groups of nothing in each other would be repeated for hours.
+      // A part that needs no steps is not repeated: nested empty groups would otherwise be repeated for hours.
       if (steps.length === length) break;
     }
     if (part.most === Number.POSITIVE_INFINITY) emitAnyTimes(part.part, steps);
@@ -50,7 +51,7 @@ function emit(part: Part, steps: Step[]): void {
   }
 }
 
-/** A step that leads on by itself is a split both of whose ways are one. */
+/** A jump, expressed as a split whose two targets are the same. */
 const leap = (to: number): Step => ({ kind: "split", to, or: to });
 
 function emitEither([first, ...others]: readonly Part[], steps: Step[]): void {
@@ -84,30 +85,30 @@ function emitMaybe(part: Part, times: number, steps: Step[]): void {
 }
 
 const is =
-  (wanted: number): Meant =>
+  (wanted: number): CharTest =>
   (code) =>
     code === wanted;
 const not =
-  (meant: Meant): Meant =>
+  (test: CharTest): CharTest =>
   (code) =>
-    !meant(code);
-/** Remembers the answer for each character: a long set that is repeated is in many steps. */
-function remembering(meant: Meant): Meant {
+    !test(code);
+/** Caches the result for each character, because repeating a long set puts it into many steps. */
+function remembering(test: CharTest): CharTest {
   let last = Number.NaN;
-  let isMeant = false;
+  let isMatch = false;
   return (code) => {
-    if (code === last) return isMeant;
+    if (code === last) return isMatch;
     last = code;
-    isMeant = meant(code);
-    return isMeant;
+    isMatch = test(code);
+    return isMatch;
   };
 }
 
-const isDigit: Meant = (code) => code >= 0x30 && code <= 0x39;
-const isLetter: Meant = (code) => (code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a;
-const isBlank: Meant = (code) => code === 0x20 || (code >= 0x09 && code <= 0x0d);
+const isDigit: CharTest = (code) => code >= 0x30 && code <= 0x39;
+const isLetter: CharTest = (code) => (code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a;
+const isBlank: CharTest = (code) => code === 0x20 || (code >= 0x09 && code <= 0x0d);
 
-const CLASSES: ReadonlyMap<string, Meant> = new Map([
+const CLASSES: ReadonlyMap<string, CharTest> = new Map([
   ["d", isDigit],
   ["D", not(isDigit)],
   ["w", isWord],
@@ -133,7 +134,7 @@ class Reader {
 
   whole(): Part {
     const part = this.#either();
-    if (this.#at < this.#text.length) throw this.#fault("a ) that closes nothing");
+    if (this.#at < this.#text.length) throw this.#fault("an unmatched )");
     return part;
   }
 
@@ -154,10 +155,10 @@ class Reader {
     return found;
   }
 
-  /** The next character. */
+  /** Returns the next character. */
   #next(): string {
     const code = this.#text.codePointAt(this.#at);
-    if (code === undefined) throw this.#fault("it ends too soon");
+    if (code === undefined) throw this.#fault("it ends unexpectedly");
     const character = String.fromCodePoint(code);
     this.#at += character.length;
     return character;
@@ -178,7 +179,7 @@ class Reader {
     const part = this.#one();
     const found = this.#match(QUANTIFIER);
     if (found === null) return part;
-    // Greedy or lazy makes no difference to whether a matching part exists.
+    // Greedy and lazy quantifiers do not differ in whether there is a match.
     this.#take("?");
     const [text, least = "", comma, most] = found;
     if (text === "*") return { kind: "times", part, least: 0, most: Number.POSITIVE_INFINITY };
@@ -193,20 +194,20 @@ class Reader {
   #one(): Part {
     const character = this.#next();
     if (character === "(") return this.#group();
-    if (character === "[") return this.#meant(this.#set());
-    if (character === ".") return this.#meant(not(is(0x0a)));
+    if (character === "[") return this.#charPart(this.#set());
+    if (character === ".") return this.#charPart(not(is(0x0a)));
     if (character === "^") return { kind: "one", step: { kind: "start" } };
     if (character === "$") return { kind: "one", step: { kind: "end" } };
     if (character === "\\") return this.#escaped();
     if (SPECIAL.includes(character)) throw this.#fault(`${character} must be written \\${character} here`);
-    return this.#meant(this.#same(character.codePointAt(0) as number));
+    return this.#charPart(this.#same(character.codePointAt(0) as number));
   }
 
-  #meant(meant: Meant): Part {
-    return { kind: "one", step: { kind: "meant", is: meant } };
+  #charPart(test: CharTest): Part {
+    return { kind: "one", step: { kind: "char", is: test } };
   }
 
-  #same(code: number): Meant {
+  #same(code: number): CharTest {
     const letter = code | 0x20;
     if (!this.#isAnyCase || !isLetter(code)) return is(code);
     return (other) => (other | 0x20) === letter;
@@ -214,7 +215,9 @@ class Reader {
 
   #group(): Part {
     if (!this.#take("?:") && this.#take("?"))
-      throw this.#fault("of groups that begin with (? there is (?: alone, and (?i) at the very beginning");
+      throw this.#fault(
+        "of the groups that begin with (? only (?: is supported, and (?i) at the very beginning",
+      );
     const part = this.#either();
     if (!this.#take(")")) throw this.#fault("a ( that is not closed");
     return part;
@@ -223,12 +226,12 @@ class Reader {
   #escaped(): Part {
     if (this.#take("b")) return { kind: "one", step: { kind: "edge", isEdge: true } };
     if (this.#take("B")) return { kind: "one", step: { kind: "edge", isEdge: false } };
-    const meant = this.#escapedMeant();
-    return this.#meant(typeof meant === "number" ? this.#same(meant) : meant);
+    const test = this.#escapedTest();
+    return this.#charPart(typeof test === "number" ? this.#same(test) : test);
   }
 
   /** Returns the meaning of the characters after a backslash. */
-  #escapedMeant(): Meant | number {
+  #escapedTest(): CharTest | number {
     const hex = this.#match(HEX);
     if (hex !== null) return Number.parseInt((hex[1] ?? hex[2]) as string, 16);
     const character = this.#next();
@@ -236,13 +239,13 @@ class Reader {
     if (found !== undefined) return found;
     const code = character.codePointAt(0) as number;
     if (isWord(code) && character !== "_")
-      throw this.#fault(`there is no \\${character} (groups cannot be referred to)`);
+      throw this.#fault(`there is no \\${character} (back references are not supported)`);
     return code;
   }
 
-  #set(): Meant {
+  #set(): CharTest {
     const isOther = this.#take("^");
-    const parts: Meant[] = [];
+    const parts: CharTest[] = [];
     while (!this.#take("]")) {
       const first = this.#member();
       if (typeof first !== "number") parts.push(first);
@@ -251,20 +254,20 @@ class Reader {
         parts.push(this.#span(first, this.#member()));
       } else parts.push(this.#same(first));
     }
-    if (parts.length === 0) throw this.#fault("[] has nothing in it");
-    const isIn: Meant = (code) => parts.some((part) => part(code));
+    if (parts.length === 0) throw this.#fault("[] is empty");
+    const isIn: CharTest = (code) => parts.some((part) => part(code));
     return remembering(isOther ? not(isIn) : isIn);
   }
 
-  #member(): Meant | number {
+  #member(): CharTest | number {
     const character = this.#next();
     if (character === "[") throw this.#fault("[ must be written \\[ here");
-    return character === "\\" ? this.#escapedMeant() : (character.codePointAt(0) as number);
+    return character === "\\" ? this.#escapedTest() : (character.codePointAt(0) as number);
   }
 
-  #span(first: number, last: Meant | number): Meant {
-    if (typeof last !== "number" || last < first) throw this.#fault("a span in the wrong order");
-    const isBetween: Meant = (code) => code >= first && code <= last;
+  #span(first: number, last: CharTest | number): CharTest {
+    if (typeof last !== "number" || last < first) throw this.#fault("a range in the wrong order");
+    const isBetween: CharTest = (code) => code >= first && code <= last;
     if (!this.#isAnyCase) return isBetween;
     return (code) => isBetween(code) || (isLetter(code) && isBetween(code ^ 0x20));
   }

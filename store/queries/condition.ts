@@ -1,4 +1,4 @@
-/** The conditions of a filter, as a tree; each algebra defines how a value is reached and tested. */
+/** The conditions of a filter as a tree; each algebra defines how values are reached and tested. */
 
 export type Condition<Path, Test> =
   | { readonly kind: "all" | "any"; readonly parts: readonly Condition<Path, Test>[] }
@@ -7,13 +7,16 @@ export type Condition<Path, Test> =
 
 export type Predicate<Subject> = (subject: Subject) => boolean;
 
-/** Returns the only part itself, or the conjunction of several. */
+/** Returns a single part itself, or the conjunction of several. */
 export function allOf<Path, Test>(parts: readonly Condition<Path, Test>[]): Condition<Path, Test> {
   const [only] = parts;
   return parts.length === 1 && only !== undefined ? only : { kind: "all", parts };
 }
 
-/** Returns a function that decides a condition, part by part from the first. @param reach  decides a single member's test */
+/**
+ * Returns a function that evaluates a condition, its parts in order.
+ * @param reach evaluates the test of a single member
+ */
 export function predicateOf<Path, Test, Subject>(
   condition: Condition<Path, Test>,
   reach: (path: Path, test: Test) => Predicate<Subject>,
@@ -33,7 +36,7 @@ export function predicateOf<Path, Test, Subject>(
   };
 }
 
-/** Calls `visit` for each member that a condition is about, in the condition's order. */
+/** Calls `visit` for each member that a condition tests, in the condition's order. */
 export function visitPaths<Path, Test>(condition: Condition<Path, Test>, visit: (path: Path) => void): void {
   if (condition.kind === "member") visit(condition.path);
   else if (condition.kind === "not") visitPaths(condition.part, visit);

@@ -1,67 +1,78 @@
 /**
- * The one compiler of filters: of WHERE and $pull of DOC.*, and of MDB.*. It gives each clause and each operator its meaning, in terms of an
- * algebra of values; where JSON and BSON have to differ, the difference is in their algebras. Source: docs/decisions/0056-one-compiler-of-filters-and-updates.md.
+ * The compiler of filters, which WHERE and $pull of DOC.* and the MDB.* commands share. It defines clauses and
+ * operators in terms of an algebra of values; the necessary differences between JSON and BSON are in their algebras.
+ * Source: docs/decisions/0056-one-compiler-of-filters-and-updates.md.
  */
 import { allOf, type Condition } from "./condition.js";
 
 export type Comparison = "$gt" | "$gte" | "$lt" | "$lte";
 
-/** An operator in a filter. */
+/** One use of an operator in a filter. */
 export interface OperatorCall<Value, Path> {
   readonly operator: string;
   readonly operand: Value;
-  /** The object that the operator is in. */
+  /** The object that contains the operator. */
   readonly siblings: Value;
-  /** The member that it is about. */
+  /** The path of the member to which the operator applies. */
   readonly path: Path;
 }
 
-/** The values that filters are about: JSON's or BSON's. */
+/** The values that filters test: JSON's or BSON's. */
 export interface FilterAlgebra<Value, Path, Test> {
-  /** Members and operators of one filter. */
+  /** Maximum number of members and operators in one filter. */
   readonly conditionsMax: number;
   /** Whether an empty filter counts as a condition. */
   readonly countsEmpty: boolean;
-  /** The names that may appear next to members' names: $and, $or, $nor, $not, $comment, and own ones. */
+  /** The names permitted among the names of members: $and, $or, $nor, $not, $comment, and the algebra's own. */
   readonly clauses: readonly string[];
 
-  /** Compiles a clause that only these values have. @throws CommandFailure */
+  /** Compiles a clause that only this algebra has. @throws CommandFailure */
   ownClause(name: string, operand: Value): Condition<Path, Test>;
 
   tooManyConditions(): Error;
   unknownClause(name: string): Error;
 
-  /** Returns the members of a filter. @param clause  the one whose operand it is; "": none @throws CommandFailure */
+  /**
+   * Returns the members of a filter.
+   * @param clause the clause of which the filter is the operand; "": none
+   * @throws CommandFailure
+   */
   fieldsOf(filter: Value, clause: string): readonly (readonly [string, Value])[];
   /** Returns the filters that $and, $or or $nor combines. @throws CommandFailure */
   filtersOf(operand: Value, clause: string): readonly Value[];
-  /** @throws CommandFailure  no member can have the name */
+  /** @throws CommandFailure if the name is not valid for a member */
   pathOf(name: string): Path;
 
-  /** Whether a member's operand has operators; otherwise it is a value. */
+  /** Whether a member's operand consists of operators; otherwise it is a value. */
   hasOperators(operand: Value): boolean;
-  /** Whether the operand of a member's $not has operators; otherwise it is a value. @throws CommandFailure */
+  /** Whether the operand of a member's $not consists of operators; otherwise it is a value. @throws CommandFailure */
   negatesOperators(operand: Value): boolean;
 
-  /** Tests a value that is where operators could be. */
+  /** Compiles an equality test with a value in the position of operators. */
   same(value: Value): Test;
-  /** $eq, $ne. @throws CommandFailure */
+  /** Compiles $eq and $ne. @throws CommandFailure */
   equals(call: OperatorCall<Value, Path>): Test;
-  /** $gt, $gte, $lt, $lte: only values of one kind compare. @throws CommandFailure */
+  /** Compiles $gt, $gte, $lt and $lte: only values of the same kind compare. @throws CommandFailure */
   compares(comparison: Comparison, call: OperatorCall<Value, Path>): Test;
-  /** $in, $nin. @throws CommandFailure */
+  /** Compiles $in and $nin. @throws CommandFailure */
   isOneOf(call: OperatorCall<Value, Path>): Test;
-  /** $regex. @throws CommandFailure */
+  /** Compiles $regex. @throws CommandFailure */
   matches(call: OperatorCall<Value, Path>): Test;
-  /** $exists: whether a member has to be there. @throws CommandFailure */
+  /** Returns the operand of $exists: whether the member must exist. @throws CommandFailure */
   asksForMember(call: OperatorCall<Value, Path>): boolean;
   readonly isThere: Test;
 
-  /** Returns the test that exactly the other values pass; null: the condition is to be negated instead, because a place may have several values. */
+  /**
+   * Returns the test that exactly the other values pass; null: the condition must be negated instead, because a path
+   * may lead to several values.
+   */
   complement(test: Test): Test | null;
-  /** Returns the conjunction of operators of one member. */
+  /** Returns the conjunction of a member's operators. */
   joined(path: Path, parts: readonly Condition<Path, Test>[]): Condition<Path, Test>;
-  /** Compiles an operator that only these values have; null: it says nothing by itself. @throws CommandFailure  there is no such operator */
+  /**
+   * Compiles an operator that only this algebra has; null: it is not a condition itself.
+   * @throws CommandFailure if the operator does not exist
+   */
   operator(
     call: OperatorCall<Value, Path>,
     compiler: FilterCompiler<Value, Path, Test>,
@@ -71,7 +82,7 @@ export interface FilterAlgebra<Value, Path, Test> {
 const COMBINATIONS: readonly string[] = ["$and", "$or", "$nor"];
 
 export class FilterCompiler<Value, Path, Test> {
-  /** Members and operators so far. */
+  /** Number of members and operators so far. */
   conditions = 0;
   readonly #algebra: FilterAlgebra<Value, Path, Test>;
 
@@ -79,7 +90,11 @@ export class FilterCompiler<Value, Path, Test> {
     this.#algebra = algebra;
   }
 
-  /** Compiles a complete filter. @param clause  the one whose operand it is; "": none @throws CommandFailure */
+  /**
+   * Compiles a complete filter.
+   * @param clause the clause of which the filter is the operand; "": none
+   * @throws CommandFailure
+   */
   filter(filter: Value, clause = ""): Condition<Path, Test> {
     const fields = this.#algebra.fieldsOf(filter, clause);
     if (fields.length === 0 && this.#algebra.countsEmpty) this.count();
@@ -92,7 +107,7 @@ export class FilterCompiler<Value, Path, Test> {
     return allOf(parts);
   }
 
-  /** Compiles what a filter says of one member, operators or a value. @throws CommandFailure */
+  /** Compiles a filter's operators, or its value, for one member. @throws CommandFailure */
   member(name: string, operand: Value): Condition<Path, Test> {
     const path = this.#algebra.pathOf(name);
     return this.#algebra.hasOperators(operand)
@@ -100,7 +115,7 @@ export class FilterCompiler<Value, Path, Test> {
       : { kind: "member", path, test: this.#algebra.same(operand) };
   }
 
-  /** Compiles the operators that a member has to meet. @throws CommandFailure */
+  /** Compiles the operators that a member must meet. @throws CommandFailure */
   operators(path: Path, siblings: Value): Condition<Path, Test> {
     const parts: Condition<Path, Test>[] = [];
     for (const [operator, operand] of this.#algebra.fieldsOf(siblings, "")) {
@@ -111,12 +126,12 @@ export class FilterCompiler<Value, Path, Test> {
     return this.#algebra.joined(path, parts);
   }
 
-  /** Counts a condition. @throws CommandFailure  there are too many */
+  /** Counts a condition. @throws CommandFailure if there are too many */
   count(): void {
     if (++this.conditions > this.#algebra.conditionsMax) throw this.#algebra.tooManyConditions();
   }
 
-  /** @returns null: it says nothing */
+  /** @returns null: the clause is not a condition */
   #clause(name: string, operand: Value): Condition<Path, Test> | null {
     if (!this.#algebra.clauses.includes(name)) throw this.#algebra.unknownClause(name);
     if (name === "$comment") return null;

@@ -1,56 +1,67 @@
 /**
- * The one compiler of updates: of `$set` and its like in DOC.UPDATE, and of MDB.*. An operator says what a member becomes; how a path leads to
- * it is each algebra's own. Source: docs/decisions/0056-one-compiler-of-filters-and-updates.md.
+ * The compiler of updates, which `$set` and the other operators of DOC.UPDATE and the MDB.* commands share. An operator
+ * defines a member's new value; each algebra defines how a path leads to the member. Source:
+ * docs/decisions/0056-one-compiler-of-filters-and-updates.md.
  */
 
 /** The change of a member. */
 export interface Change<Value> {
-  /** Whether the change makes a member, and those on the path to it, that is missing; otherwise it leaves it missing. */
+  /**
+   * Whether the change creates a missing member and the missing members on its path; otherwise a missing member stays
+   * missing.
+   */
   readonly makes: boolean;
-  /** @param old  undefined: there is no such member @returns undefined: the member is removed @throws CommandFailure */
+  /**
+   * @param old undefined: the member does not exist
+   * @returns undefined: the member is removed
+   * @throws CommandFailure
+   */
   become(old: Value | undefined): Value | undefined;
 }
 
-/** An operator's use for one member. */
+/** One use of an operator, for one member. */
 export interface UpdateCall<Value, Path> {
   readonly operator: string;
-  /** The member's path as it was written. */
+  /** The member's path as the client wrote it. */
   readonly name: string;
   readonly path: Path;
   readonly operand: Value;
 }
 
-/** @typeParam Own  changes that only these values have */
+/** @typeParam Own changes that only this algebra has */
 export interface PlacedChange<Value, Path, Own = never> {
   readonly operator: string;
   readonly path: Path;
   readonly change: Change<Value> | Own;
 }
 
-/** The values that updates are about: JSON's or BSON's. */
+/** The values that updates change: JSON's or BSON's. */
 export interface UpdateAlgebra<Value, Path, Own = never> {
-  /** Operators that only these values have. */
+  /** Operators that only this algebra has. */
   readonly operators: readonly string[];
 
   unknownOperator(operator: string): Error;
-  /** Returns the members that an operator is for, with its operands. @throws CommandFailure */
+  /** Returns the members to which an operator applies, with its operands. @throws CommandFailure */
   membersOf(operator: string, operands: Value): Iterable<readonly [string, Value]>;
-  /** @throws CommandFailure  no member can have the path */
+  /** @throws CommandFailure if the path is not valid for a member */
   pathOf(name: string, operand: Value): Path;
 
-  /** $inc. @throws CommandFailure */
+  /** Compiles $inc. @throws CommandFailure */
   add(call: UpdateCall<Value, Path>): (old: Value | undefined) => Value;
-  /** $push. @throws CommandFailure */
+  /** Compiles $push. @throws CommandFailure */
   append(call: UpdateCall<Value, Path>): (list: readonly Value[]) => Value & readonly Value[];
-  /** $pull: all elements but those that are the same, or meet operators. @throws CommandFailure */
+  /**
+   * Compiles $pull, which retains the elements that neither equal the value nor meet the operators.
+   * @throws CommandFailure
+   */
   pull(call: UpdateCall<Value, Path>): (list: readonly Value[]) => Value & readonly Value[];
-  /** @throws CommandFailure  the value is no list */
+  /** @throws CommandFailure if the value is not a list */
   listOf(value: Value, call: UpdateCall<Value, Path>): readonly Value[];
-  /** Compiles an operator that only these values have. @throws CommandFailure */
+  /** Compiles an operator that only this algebra has. @throws CommandFailure */
   changesOf(call: UpdateCall<Value, Path>): readonly PlacedChange<Value, Path, Own>[];
 }
 
-/** Operators that all values have. */
+/** Operators that all algebras have. */
 export const COMMON_OPERATORS = ["$set", "$unset", "$inc", "$push", "$pull"];
 
 export const assignment = <Value>(value: Value): Change<Value> => ({ makes: true, become: () => value });
@@ -76,7 +87,7 @@ export function changesOf<Value, Path, Own>(
   return changes;
 }
 
-/** @returns null: only these values have the operator */
+/** @returns null: only this algebra has the operator */
 function commonChange<Value, Path, Own>(
   call: UpdateCall<Value, Path>,
   algebra: UpdateAlgebra<Value, Path, Own>,
@@ -101,8 +112,8 @@ function commonChange<Value, Path, Own>(
         makes: false,
         become(old) {
           const list = algebra.listOf(old as Value, call);
-          const rest = pull(list);
-          return rest.length === list.length ? old : rest;
+          const remaining = pull(list);
+          return remaining.length === list.length ? old : remaining;
         },
       };
     }

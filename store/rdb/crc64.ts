@@ -1,12 +1,15 @@
-/** CRC-64 after Jones, reflected, from 0: the checksum at the end of a DUMP payload. Check: "123456789" → e9c6d914c4b8d9ca. */
+/**
+ * CRC-64 by Jones, reflected, initial value 0: the checksum at the end of a DUMP payload. Check: "123456789" →
+ * e9c6d914c4b8d9ca.
+ */
 
-/** The polynomial ad93d23594c935a9 with its bits reversed, in halves. */
+/** The polynomial ad93d23594c935a9 with its bits reversed, as two halves. */
 const POLYNOMIAL_LOW = 0xac4bc9b5;
 const POLYNOMIAL_HIGH = 0x95ac9329;
 
 const [LOW, HIGH] = makeTables();
 
-/** Returns the checksum of `bytes` from `start` up to `end` as 8 bytes, lowest first. */
+/** Returns the checksum of `bytes` from `start` to `end` as 8 bytes, little-endian. */
 export function crc64(bytes: Uint8Array, start = 0, end = bytes.length): Buffer {
   let low = 0;
   let high = 0;
@@ -21,7 +24,7 @@ export function crc64(bytes: Uint8Array, start = 0, end = bytes.length): Buffer 
   return checksum;
 }
 
-/** Makes the tables of a byte's effect on the checksum, in halves. */
+/** Builds the tables of a byte's effect on the checksum, as two halves. */
 function makeTables(): [Int32Array, Int32Array] {
   const lows = new Int32Array(256);
   const highs = new Int32Array(256);

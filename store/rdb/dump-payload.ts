@@ -1,7 +1,6 @@
 /**
- * The format of DUMP and RESTORE: a value, two bytes of version, eight bytes of checksum. FUNCTION DUMP's payload is sealed in the same
- * way.
- * Source: redis-server 7.0.
+ * The payload of DUMP and RESTORE: a value, two bytes of version, eight bytes of checksum. FUNCTION DUMP's payload ends
+ * in the same way. Source: redis-server 7.0.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom, stringTooLong } from "../arguments/errors.js";
@@ -13,15 +12,15 @@ import { type CountBytes, RdbWriter } from "./rdb-writer.js";
 import { readValue } from "./value-reader.js";
 import { writeValue } from "./value-writer.js";
 
-/** Redis 7.0's; later ones may bring forms that we do not read. */
+/** The version of Redis 7.0; later versions may contain forms that this reader does not know. */
 const RDB_VERSION = 10;
 const CHECKSUM_BYTES = 8;
 const FOOTER_BYTES = 2 + CHECKSUM_BYTES;
 
 /**
  * Returns a value's payload.
- * @throws CommandFailure  it is longer than any string can be
- * @throws what `count` throws
+ * @throws CommandFailure if it is longer than the longest string
+ * @throws the error of `count`
  */
 export function dumpPayload(value: Value, count: CountBytes | null = null): ByteString {
   const writer = new RdbWriter(count);
@@ -30,14 +29,17 @@ export function dumpPayload(value: Value, count: CountBytes | null = null): Byte
   return sealed(writer);
 }
 
-/** Returns the written bytes, followed by version and checksum. */
+/** Returns the written bytes, followed by the version and the checksum. */
 export function sealed(writer: RdbWriter): ByteString {
   writer.uint16(RDB_VERSION);
   writer.raw(crc64(writer.written));
   return writer.toBytes();
 }
 
-/** Returns the bytes before version and checksum. @throws CommandFailure  the payload is damaged, or its version too new */
+/**
+ * Returns the bytes before the version and the checksum.
+ * @throws CommandFailure if the payload is damaged or its version too new
+ */
 export function unsealed(payload: ByteString): Buffer {
   const bytes = Buffer.from(payload, "latin1");
   const end = bytes.length - FOOTER_BYTES;
@@ -50,7 +52,7 @@ export function unsealed(payload: ByteString): Buffer {
   return bytes.subarray(0, end);
 }
 
-/** @throws CommandFailure  the payload is damaged, too new, or no value @throws what `expand` throws */
+/** @throws CommandFailure if the payload is damaged, too new or not a value @throws the error of `expand` */
 export function valueOfPayload(payload: ByteString, expand: Expand): Value {
   const bytes = unsealed(payload);
   try {

@@ -1,6 +1,6 @@
 /**
- * Groups of a stream's consumers in RDB: what is pending with times and counts, then of each consumer the ids alone. Source:
- * redis-server 7.0's dumps.
+ * The consumer groups of a stream in RDB: the group's pending entries with times and counts, followed by only the ids
+ * for each consumer. Source: redis-server 7.0's dumps.
  */
 import {
   Consumer,
@@ -17,14 +17,14 @@ import type { RdbReader } from "./rdb-reader.js";
 import type { RdbWriter } from "./rdb-writer.js";
 import { bytesOfId, ID_BYTES, idOfBytes, readId, writeId } from "./stream-id-form.js";
 
-/** Means that the number of entries is not known. */
+/** Means that the number of entries is unknown. */
 const UNKNOWN = 2n ** 64n - 1n;
 
 type Delivery = Omit<Pending, "consumer">;
 
-/** @param hasCounters  whether each group has the number of entries that it has read, as of Redis 7.0 */
+/** @param hasCounters whether each group includes the number of entries that it has read, as in Redis 7.0 and later */
 export function readGroups(reader: RdbReader, stream: Stream, hasCounters: boolean): void {
-  for (let left = reader.readLength(); left > 0; left--) {
+  for (let remaining = reader.readLength(); remaining > 0; remaining--) {
     const name = reader.readString();
     const lastId = readId(reader);
     const read = hasCounters ? reader.readBigLength() : null;
@@ -33,7 +33,7 @@ export function readGroups(reader: RdbReader, stream: Stream, hasCounters: boole
     const deliveries = readDeliveries(reader);
     for (let more = reader.readLength(); more > 0; more--) readConsumer(reader, group, deliveries);
     if (group.pending.size !== deliveries.size)
-      throw new MalformedRdb("a pending entry is of no consumer, or of two");
+      throw new MalformedRdb("a pending entry belongs to no consumer, or to two");
     if (stream.setGroup(name, group) !== undefined) throw new MalformedRdb("a stream has a group twice");
   }
 }
@@ -63,9 +63,9 @@ export function writeGroups(writer: RdbWriter, stream: Stream): void {
 function readDeliveries(reader: RdbReader): ReadonlyMap<StreamId, Delivery> {
   const deliveries = new Map<StreamId, Delivery>();
   let last = -1n;
-  for (let left = reader.readLength(); left > 0; left--) {
+  for (let remaining = reader.readLength(); remaining > 0; remaining--) {
     const id = idOfBytes(reader.readRaw(ID_BYTES));
-    if (id <= last) throw new MalformedRdb("the ids of pending entries do not rise");
+    if (id <= last) throw new MalformedRdb("the ids of pending entries are not ascending");
     last = id;
     const deliveredAt = readTime(reader);
     const count = Math.min(Number(reader.readBigLength()), DELIVERIES_MAX);
@@ -84,7 +84,7 @@ function readConsumer(
   if (group.consumer(name) !== undefined) throw new MalformedRdb("a group has a consumer twice");
   group.addConsumer(consumer);
   let last: Pending | undefined;
-  for (let left = reader.readLength(); left > 0; left--) {
+  for (let remaining = reader.readLength(); remaining > 0; remaining--) {
     const id = idOfBytes(reader.readRaw(ID_BYTES));
     const delivery = deliveries.get(id);
     if (delivery === undefined) throw new MalformedRdb("a consumer has an entry that is not pending");
@@ -93,7 +93,7 @@ function readConsumer(
   }
 }
 
-/** Milliseconds since 1970. */
+/** Returns milliseconds since 1970. */
 const readTime = (reader: RdbReader): number =>
   Math.min(Math.max(0, Number(reader.readInt64())), Number.MAX_SAFE_INTEGER);
 

@@ -1,23 +1,23 @@
-/** Writes listpacks, from which redis-server reads streams. Source: redis-server 7.0's dumps. */
+/** Writes listpacks, the form in which redis-server reads streams. Source: redis-server 7.0's dumps. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { RdbWriter } from "./rdb-writer.js";
 
 const HEAD_BYTES = 6;
-/** The highest count that the header can hold, which means that the count is not known. */
+/** The highest count in the header, which means that the count is unknown. */
 const COUNT_UNKNOWN = 0xffff;
 const END = 0xff;
 const INTEGER_64 = 0xf4;
 const STRING_6_MAX = 0x3f;
 const STRING_12_MAX = 0xfff;
 const INTEGER_7_MAX = 0x7fn;
-/** Lengths of entries from which on the length after the entry takes a byte more. */
+/** Entry lengths from which on the length field after the entry takes one byte more. */
 const BACKWARD_LENGTHS: readonly number[] = [128, 16383, 2097151, 268435455];
 
 export class ListpackWriter {
   readonly #writer = new RdbWriter();
   #count = 0;
 
-  /** @param value  of 64 bits, signed */
+  /** @param value signed, 64 bits */
   integer(value: bigint): void {
     if (value >= 0n && value <= INTEGER_7_MAX) {
       this.#writer.byte(Number(value));
@@ -48,15 +48,18 @@ export class ListpackWriter {
   /** Returns the complete listpack. */
   toBytes(): ByteString {
     const entries = this.#writer.toBytes();
-    const whole = new RdbWriter();
-    whole.uint32(HEAD_BYTES + entries.length + 1);
-    whole.uint16(Math.min(this.#count, COUNT_UNKNOWN));
-    whole.bytes(entries);
-    whole.byte(END);
-    return whole.toBytes();
+    const listpack = new RdbWriter();
+    listpack.uint32(HEAD_BYTES + entries.length + 1);
+    listpack.uint16(Math.min(this.#count, COUNT_UNKNOWN));
+    listpack.bytes(entries);
+    listpack.byte(END);
+    return listpack.toBytes();
   }
 
-  /** Ends an entry by its length, seven bits a byte, the highest first; all but the first are marked. */
+  /**
+   * Ends an entry with its length, seven bits in each byte, the highest first; all bytes but the first have the highest
+   * bit set.
+   */
   #end(bytes: number): void {
     const size = BACKWARD_LENGTHS.filter((least) => bytes >= least).length;
     for (let index = size; index >= 0; index--) {

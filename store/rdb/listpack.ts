@@ -1,6 +1,6 @@
 /**
- * Listpacks, in which Redis 7 keeps small collections: a header of 6 bytes, entries that are each followed by their own
- * length, and an end mark. Source: redis-server 7.0's dumps.
+ * Reads listpacks, in which Redis 7 stores small collections: a header of 6 bytes, entries that are each followed by
+ * their own length, and an end mark. Source: redis-server 7.0's dumps.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { MalformedRdb } from "./malformed-rdb.js";
@@ -11,25 +11,25 @@ const COUNT_AT = 4;
 const COUNT_UNKNOWN = 0xffff;
 const END = 0xff;
 
-/** Lengths of entries from which on the length after the entry takes a byte more. */
+/** Entry lengths from which on the length field after the entry takes one byte more. */
 const BACKWARD_LENGTHS: readonly number[] = [128, 16383, 2097151, 268435455];
 
 interface Entry {
   readonly value: ByteString;
-  /** Bytes of its head and body. */
+  /** Number of bytes in its head and body. */
   readonly bytes: number;
 }
 
-/** Number of bytes of an integer by its first byte, lowest byte first. */
+/** Number of bytes of an integer by its first byte; integers are little-endian. */
 const INTEGERS: Readonly<Record<number, number>> = { 241: 2, 242: 3, 243: 4 };
 const INTEGER_64 = 0xf4;
 const STRING_32 = 0xf0;
 
-/** All entries, integers as their decimals. @throws MalformedRdb */
+/** Returns all entries, integers as decimal texts. @throws MalformedRdb */
 export function readListpack(bytes: Buffer): ByteString[] {
   const end = bytes.length - 1;
   if (end < HEAD_BYTES || bytes.readUInt32LE(0) !== bytes.length || bytes[end] !== END)
-    throw new MalformedRdb("a listpack is of another length than it says");
+    throw new MalformedRdb("a listpack has another length than stated");
   const values: ByteString[] = [];
   let at = HEAD_BYTES;
   while (at < end) {
@@ -39,33 +39,34 @@ export function readListpack(bytes: Buffer): ByteString[] {
   }
   const count = bytes.readUInt16LE(COUNT_AT);
   if (at !== end || (count !== values.length && count !== COUNT_UNKNOWN))
-    throw new MalformedRdb("a listpack has other entries than it says");
+    throw new MalformedRdb("a listpack has another number of entries than stated");
   return values;
 }
 
-function readEntry(rest: Buffer): Entry {
-  const first = rest[0] as number;
+function readEntry(bytes: Buffer): Entry {
+  const first = bytes[0] as number;
   if (first < 0x80) return { value: String(first), bytes: 1 };
-  if (first < 0xc0) return stringEntry(rest, 1, first & 0x3f);
+  if (first < 0xc0) return stringEntry(bytes, 1, first & 0x3f);
   if (first < 0xe0) {
-    const value = ((first & 0x1f) << 8) | byteAt(rest, 1);
+    const value = ((first & 0x1f) << 8) | byteAt(bytes, 1);
     return { value: String(value >= 0x1000 ? value - 0x2000 : value), bytes: 2 };
   }
-  if (first < 0xf0) return stringEntry(rest, 2, ((first & 0x0f) << 8) | byteAt(rest, 1));
-  if (first === STRING_32 && rest.length > 4) return stringEntry(rest, 5, rest.readUInt32LE(1));
-  if (first === INTEGER_64 && rest.length > 8) return { value: String(rest.readBigInt64LE(1)), bytes: 9 };
+  if (first < 0xf0) return stringEntry(bytes, 2, ((first & 0x0f) << 8) | byteAt(bytes, 1));
+  if (first === STRING_32 && bytes.length > 4) return stringEntry(bytes, 5, bytes.readUInt32LE(1));
+  if (first === INTEGER_64 && bytes.length > 8) return { value: String(bytes.readBigInt64LE(1)), bytes: 9 };
   const width = INTEGERS[first];
-  if (width === undefined || rest.length <= width) throw new MalformedRdb("a listpack has no such entry");
-  return { value: String(rest.readIntLE(1, width)), bytes: 1 + width };
+  if (width === undefined || bytes.length <= width)
+    throw new MalformedRdb("a listpack contains an unknown entry");
+  return { value: String(bytes.readIntLE(1, width)), bytes: 1 + width };
 }
 
-function stringEntry(rest: Buffer, start: number, length: number): Entry {
-  if (start + length > rest.length) throw new MalformedRdb("a listpack's entry reaches beyond its end");
-  return { value: bytesOf(rest, start, start + length), bytes: start + length };
+function stringEntry(bytes: Buffer, start: number, length: number): Entry {
+  if (start + length > bytes.length) throw new MalformedRdb("a listpack's entry reaches beyond its end");
+  return { value: bytesOf(bytes, start, start + length), bytes: start + length };
 }
 
-function byteAt(rest: Buffer, index: number): number {
-  const byte = rest[index];
-  if (byte === undefined) throw new MalformedRdb("a listpack breaks off");
+function byteAt(bytes: Buffer, index: number): number {
+  const byte = bytes[index];
+  if (byte === undefined) throw new MalformedRdb("a listpack is truncated");
   return byte;
 }

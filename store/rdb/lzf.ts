@@ -1,16 +1,16 @@
 /** LZF decompression: Redis compresses long strings with LZF. Source: the format of liblzf 3.6. */
 import { MalformedRdb } from "./malformed-rdb.js";
 
-/** Below it a control byte is the number of literal bytes that follow; from it on, it begins a repetition. */
+/** A smaller control byte is the number of literal bytes minus one; a larger one begins a back reference. */
 const LITERAL_MAX = 32;
-/** A repetition of this length has another byte of length. */
+/** A back reference with this length has another length byte. */
 const LONG = 7;
-/** No three bytes give more: the length has 8 bits more than 7, and two are added. */
+/** Three bytes are the shortest back reference of maximum length: 7 plus the value of the length byte plus 2. */
 const EXPANSION_MAX = (LONG + 255 + 2) / 3;
 
 /**
- * @param size  of the result
- * @throws MalformedRdb  it is not of that size, or refers to what is not there
+ * @param size of the result
+ * @throws MalformedRdb if the result has another size, or a back reference points before the beginning
  */
 export function decompressLzf(input: Uint8Array, size: number): Buffer {
   // Checked before memory is allocated, because the sender states the size.
@@ -24,7 +24,7 @@ export function decompressLzf(input: Uint8Array, size: number): Buffer {
     if (control < LITERAL_MAX) {
       const end = from + control + 1;
       if (end > input.length || to + control + 1 > size)
-        throw new MalformedRdb("a compressed string breaks off");
+        throw new MalformedRdb("a compressed string is truncated");
       output.set(input.subarray(from, end), to);
       to += control + 1;
       from = end;
@@ -34,10 +34,10 @@ export function decompressLzf(input: Uint8Array, size: number): Buffer {
     if (length === LONG + 2) length += input[from++] ?? 0;
     const back = ((control & 0x1f) << 8) + (input[from++] ?? 0) + 1;
     if (from > input.length || back > to || to + length > size)
-      throw new MalformedRdb("a compressed string refers to what is not there");
-    // Byte by byte: a repetition may reach into itself.
+      throw new MalformedRdb("a compressed string refers to bytes before its beginning");
+    // Copied byte by byte, because a back reference may overlap its own output.
     for (const end = to + length; to < end; to++) output[to] = output[to - back] as number;
   }
-  if (to !== size) throw new MalformedRdb("a compressed string is of another size");
+  if (to !== size) throw new MalformedRdb("a compressed string has another size than stated");
   return output;
 }

@@ -1,4 +1,4 @@
-/** Writes all keys to one Redis file, from the DUMP payload of each. Source: redis-server 7.0, rdb.c. */
+/** Writes all keys to one RDB file, from the DUMP payload of each. Source: redis-server 7.0, rdb.c. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { crc64 } from "./crc64.js";
 import { RdbWriter } from "./rdb-writer.js";
@@ -7,7 +7,7 @@ const MAGIC = "REDIS0010";
 const SELECT_DATABASE = 0xfe;
 const EXPIRES_AT = 0xfc;
 const END = 0xff;
-/** Version and checksum, with which a payload ends. */
+/** Length of the version and the checksum at the end of a payload. */
 const FOOTER_BYTES = 10;
 
 export class RdbFile {
@@ -17,7 +17,7 @@ export class RdbFile {
     this.#writer.bytes(MAGIC);
   }
 
-  /** Bytes so far. */
+  /** Number of bytes written so far. */
   get size(): number {
     return this.#writer.written.length;
   }
@@ -28,20 +28,20 @@ export class RdbFile {
     this.#writer.length(db);
   }
 
-  /** @param expire  milliseconds since 1970; negative: it stays */
+  /** @param expire milliseconds since 1970; negative: the key does not expire */
   add(key: ByteString, payload: ByteString, expire: number): void {
     const writer = this.#writer;
     if (expire >= 0) {
       writer.byte(EXPIRES_AT);
       writer.int64(BigInt(expire));
     }
-    // The kind of the value is before the key, the value after it.
+    // In a file the type of the value precedes the key, and the value follows it.
     writer.byte(payload.charCodeAt(0));
     writer.string(key);
     writer.bytes(payload.slice(1, -FOOTER_BYTES));
   }
 
-  /** Ends the file: nothing may be added any longer. */
+  /** Ends the file; nothing may be added afterwards. */
   end(): ByteString {
     this.#writer.byte(END);
     this.#writer.raw(crc64(this.#writer.written));

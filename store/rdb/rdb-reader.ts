@@ -1,42 +1,42 @@
-/** The parts that values in RDB are made of: lengths, strings in their encodings, doubles. Source: redis-server 7.0's dumps. */
+/** Reads the parts of values in RDB: lengths, strings in their encodings, doubles. Source: redis-server 7.0's dumps. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { parseDouble } from "../arguments/numbers.js";
 import { STRING_BYTES_MAX } from "../values/value.js";
 import { decompressLzf } from "./lzf.js";
 import { MalformedRdb } from "./malformed-rdb.js";
 
-/** First bytes of lengths in wider forms. */
+/** The first bytes of lengths in wider forms. */
 const LENGTH_32 = 0x80;
 const LENGTH_64 = 0x81;
 
-/** Encodings of a string, by the low bits of its first byte. */
+/** String encodings, in the low bits of the first byte. */
 const INT8 = 0;
 const INT16 = 1;
 const INT32 = 2;
 const LZF = 3;
 
-/** First bytes of doubles as text that are no lengths. */
+/** The first bytes of textual doubles that are not lengths. */
 const NOT_A_NUMBER = 253;
 const INFINITY = 254;
 const NEGATIVE_INFINITY = 255;
 
-/** Maximum length of a payload's decompressed strings together: that of one string. A byte can become 88. */
+/** Maximum total length of a payload's decompressed strings: that of one string. One byte can expand to 88. */
 const EXPANDED_BYTES_MAX = STRING_BYTES_MAX;
 
-/** Bytes of the smallest element of a packed collection. */
+/** Number of bytes in the smallest element of a packed collection. */
 const ELEMENT_BYTES_MIN = 2;
 
-/** Counts the elements and bytes that a compressed string is about to become. */
+/** Counts the elements and bytes into which a compressed string is about to expand. */
 export type Expand = (elements: number, bytes: number) => void;
 
 export class RdbReader {
   readonly #buffer: Buffer;
   readonly #expand: Expand;
   #at = 0;
-  /** Bytes of the strings that it has decompressed so far. */
+  /** Number of bytes that it has decompressed so far. */
   #expanded = 0;
 
-  /** @param expand  is called before a string is decompressed, and may throw */
+  /** @param expand called before a string is decompressed; may throw */
   constructor(buffer: Buffer, expand: Expand = () => {}) {
     this.#buffer = buffer;
     this.#expand = expand;
@@ -50,26 +50,32 @@ export class RdbReader {
     return this.#take(1)[0] as number;
   }
 
-  /** A length or a number that is none of anything. @throws MalformedRdb  it is an encoded string's, or above 2⁵³ */
+  /**
+   * Reads a length, or a number that is not the length of anything.
+   * @throws MalformedRdb if it belongs to an encoded string or is above 2⁵³
+   */
   readLength(): number {
     const first = this.readByte();
     if (first >> 6 === 3) throw new MalformedRdb("expected a length, found an encoded string");
     return this.#lengthFrom(first);
   }
 
-  /** A number of up to 64 bits. */
+  /** Reads a number of up to 64 bits. */
   readBigLength(): bigint {
     if (this.#buffer[this.#at] !== LENGTH_64) return BigInt(this.readLength());
     this.#at++;
     return this.#take(8).readBigUInt64BE();
   }
 
-  /** A string, copied; integers as their decimals. @throws what `expand` throws */
+  /** Reads a string as a copy; integers as decimal texts. @throws the error of `expand` */
   readString(): ByteString {
     return bytesOf(this.#readBytes(false));
   }
 
-  /** The bytes of several elements, perhaps a view: not to be changed. @throws what `expand` throws */
+  /**
+   * Reads the bytes of several elements, possibly as a view, which the caller must not change.
+   * @throws the error of `expand`
+   */
   readBytes(): Buffer {
     return this.#readBytes(true);
   }
@@ -98,7 +104,7 @@ export class RdbReader {
     }
   }
 
-  /** Bytes without their length, perhaps a view: not to be changed. */
+  /** Reads bytes without a length, possibly as a view, which the caller must not change. */
   readRaw(length: number): Buffer {
     return this.#take(length);
   }
@@ -107,12 +113,12 @@ export class RdbReader {
     return this.#take(8).readBigInt64LE();
   }
 
-  /** A double's 8 bytes. */
+  /** Reads a double of 8 bytes. */
   readDouble(): number {
     return this.#take(8).readDoubleLE();
   }
 
-  /** A double as text, as older versions wrote it. */
+  /** Reads a double as text, the form of older versions. */
   readTextDouble(): number {
     const length = this.readByte();
     if (length === NOT_A_NUMBER) return Number.NaN;

@@ -1,11 +1,11 @@
-/** Writes the parts that values in RDB are made of, each in its plainest form, which every version reads. */
+/** Writes the parts of values in RDB, each in its simplest form, which every version can read. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { stringTooLong } from "../arguments/errors.js";
 import { STRING_BYTES_MAX } from "../values/value.js";
 
-/** Bytes to begin with; doubled when full. */
+/** Initial size of the buffer, which is doubled when it is full. */
 const CAPACITY_MIN = 256;
-/** Lengths of one byte and of two. */
+/** Maximum lengths that fit in one byte and in two. */
 const LENGTH_6_MAX = 0x3f;
 const LENGTH_14_MAX = 0x3fff;
 
@@ -17,12 +17,12 @@ export class RdbWriter {
   #buffer = Buffer.allocUnsafe(CAPACITY_MIN);
   #size = 0;
 
-  /** @param count  of the bytes of strings; what it throws ends the writing; null: they are not counted */
+  /** @param count counts the bytes of strings; its errors stop the writing; null: bytes are not counted */
   constructor(count: CountBytes | null = null) {
     this.#count = count;
   }
 
-  /** The written bytes; valid until more are written. */
+  /** The bytes written so far; valid until more are written. */
   get written(): Buffer {
     return this.#buffer.subarray(0, this.#size);
   }
@@ -56,7 +56,7 @@ export class RdbWriter {
     this.#buffer.writeBigUInt64BE(length, at);
   }
 
-  /** Writes a string after its length. */
+  /** Writes a string, preceded by its length. */
   string(bytes: ByteString): void {
     this.length(bytes.length);
     this.bytes(bytes);
@@ -98,8 +98,9 @@ export class RdbWriter {
   }
 
   /**
-   * Makes room for more bytes, perhaps in another buffer. @returns where they go
-   * @throws CommandFailure  they are more than a string can hold
+   * Makes room for more bytes, possibly in a new buffer.
+   * @returns the offset at which to write them
+   * @throws CommandFailure if the result would exceed the maximum length of a string
    */
   #grow(bytes: number): number {
     const at = this.#size;

@@ -1,5 +1,6 @@
 /**
- * Streams in RDB: listpacks of entries whose ids are relative to the first one's, and the stream's marks, and its consumer groups.
+ * Streams in RDB: listpacks of entries, whose ids are relative to the first one's, then the stream's marks and its
+ * consumer groups.
  * Source: redis-server 7.0's dumps.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -15,26 +16,25 @@ import type { RdbReader } from "./rdb-reader.js";
 import type { RdbWriter } from "./rdb-writer.js";
 import { bytesOfId, idOfBytes, readId, writeId } from "./stream-id-form.js";
 
-/** Redis's default. */
+/** Redis's default of `stream-node-max-entries`. */
 const NODE_ENTRIES_MAX = 100;
 
 const DELETED = 1;
 const SAME_FIELDS = 2;
 
-/** @param hasMarks  whether the first id and the marks of deleted entries are included, as of Redis 7.0 */
+/** @param hasMarks whether the first id and the marks of deleted entries are included, as in Redis 7.0 and later */
 export function readStream(reader: RdbReader, hasMarks: boolean): Stream {
   const stream = new Stream();
   let last: StreamId = 0n;
   for (let nodes = reader.readLength(); nodes > 0; nodes--) {
     const first = idOfBytes(reader.readBytes());
     for (const entry of nodeEntries(first, readListpack(reader.readBytes()))) {
-      if (entry.id <= last) throw new MalformedRdb("the ids of a stream do not rise");
+      if (entry.id <= last) throw new MalformedRdb("the ids of a stream are not ascending");
       last = entry.id;
       stream.push(entry);
     }
   }
-  if (reader.readLength() !== stream.size)
-    throw new MalformedRdb("a stream is of another length than it says");
+  if (reader.readLength() !== stream.size) throw new MalformedRdb("a stream has another length than stated");
   const lastId = readId(reader);
   if (lastId < last) throw new MalformedRdb("a stream has an entry after its last");
   if (hasMarks) readId(reader);
@@ -63,7 +63,7 @@ export function writeStream(writer: RdbWriter, stream: Stream): void {
 function nodeOf(entries: readonly StreamEntry[]): ByteString {
   const listpack = new ListpackWriter();
   const first = entries[0]!.id;
-  // How many there are, how many are deleted, how many fields are common to many, and the end of these.
+  // The number of entries, of deleted entries and of common fields, and the end of the common fields.
   for (const number of [entries.length, 0, 0, 0]) listpack.integer(BigInt(number));
   for (const { id, fields } of entries) {
     const parts = [
@@ -79,17 +79,17 @@ function nodeOf(entries: readonly StreamEntry[]): ByteString {
   return listpack.toBytes();
 }
 
-/** The entries of a listpack that are not deleted. */
+/** Yields the entries of a listpack that are not deleted. */
 function* nodeEntries(first: StreamId, items: readonly ByteString[]): Generator<StreamEntry> {
   let at = 2;
   const next = (): ByteString => {
     const item = items[at++];
-    if (item === undefined) throw new MalformedRdb("a stream's node breaks off");
+    if (item === undefined) throw new MalformedRdb("a stream's node is truncated");
     return item;
   };
   const number = (): bigint => {
     const value = parseInteger(next());
-    if (value === undefined) throw new MalformedRdb("a stream's node has a text in a number's place");
+    if (value === undefined) throw new MalformedRdb("a stream's node has a text instead of a number");
     return BigInt(value);
   };
   const commonCount = number();

@@ -1,4 +1,4 @@
-/** Ids of entries in RDB: as two numbers, or as bytes that sort as they do. Source: redis-server 7.0's dumps. */
+/** Ids of entries in RDB: as two numbers, or as bytes that sort like ids. Source: redis-server 7.0's dumps. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { msOf, type StreamId, seqOf, streamId } from "../values/streams/stream-id.js";
 import { MalformedRdb } from "./malformed-rdb.js";
@@ -17,7 +17,7 @@ export function writeId(writer: RdbWriter, id: StreamId): void {
   writer.bigLength(seqOf(id));
 }
 
-/** @throws MalformedRdb  it is none */
+/** @throws MalformedRdb if the bytes are not an id */
 export function idOfBytes(bytes: Buffer): StreamId {
   if (bytes.length !== ID_BYTES) throw new MalformedRdb("an id of an entry is of another length");
   return BigInt(`0x${bytes.toString("hex")}`);

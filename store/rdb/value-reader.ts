@@ -1,6 +1,6 @@
 /**
- * Reads values from RDB, in every form in which Redis up to 7.0 dumps strings, lists, sets, sorted sets, hashes and streams. A new type
- * of value is a row of the table. Source: redis-server 7.0's dumps.
+ * Reads values from RDB, in every form in which Redis up to 7.0 dumps strings, lists, sets, sorted sets, hashes and
+ * streams. A new type of value is a row of the table. Source: redis-server 7.0's dumps.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { parseDouble } from "../arguments/numbers.js";
@@ -18,7 +18,7 @@ import { readZiplist } from "./ziplist.js";
 
 type ValueReader = (reader: RdbReader) => Value;
 
-/** Readers by the number before a value. The numbers are Redis's. */
+/** Readers by the number that precedes a value. The numbers are Redis's. */
 const READERS: Readonly<Record<number, ValueReader>> = {
   0: (reader) => reader.readString(),
   1: (reader) => listOf(strings(reader, reader.readLength())),
@@ -38,14 +38,14 @@ const READERS: Readonly<Record<number, ValueReader>> = {
   19: (reader) => readStream(reader, true),
 };
 
-/** Content of a list's node: one element as it is, or several in a listpack. */
+/** The container of a list's node: a single element, or a listpack of several. */
 const PLAIN = 1;
 const PACKED = 2;
 
-/** Bytes of an intset's head. */
+/** Length of an intset's header. */
 const INTEGERS_AT = 8;
 
-/** Reads a value preceded by its type; later bytes are ignored. @throws MalformedRdb */
+/** Reads a value preceded by its type; ignores the bytes after it. @throws MalformedRdb */
 export function readValue(reader: RdbReader): Value {
   const read = READERS[reader.readByte()];
   if (read === undefined) throw new MalformedRdb("a value is of an unknown type");
@@ -80,11 +80,11 @@ function quicklistNode(reader: RdbReader): readonly ByteString[] {
   return readListpack(reader.readBytes());
 }
 
-/** Reads the members of an intset: their width, their number, and the members themselves. */
+/** Reads an intset: the width of its members, their number, and the members. */
 function readIntegers(bytes: Buffer): ByteString[] {
   const width = bytes.length < INTEGERS_AT ? 0 : bytes.readUInt32LE(0);
   if (![2, 4, 8].includes(width) || bytes.length !== INTEGERS_AT + width * bytes.readUInt32LE(4))
-    throw new MalformedRdb("a set of integers is of another length than it says");
+    throw new MalformedRdb("a set of integers has another length than stated");
   const members: ByteString[] = [];
   for (let at = INTEGERS_AT; at < bytes.length; at += width) {
     members.push(String(width === 8 ? bytes.readBigInt64LE(at) : bytes.readIntLE(at, width)));

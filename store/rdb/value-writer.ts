@@ -1,4 +1,4 @@
-/** Writes values as RDB, each in its plainest form, which Redis reads and stores in its own encoding. */
+/** Writes values as RDB, each in its simplest form, which Redis reads and converts to its own encoding. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom } from "../arguments/errors.js";
 import type { Hash } from "../values/hash.js";
@@ -10,22 +10,22 @@ import type { RdbWriter } from "./rdb-writer.js";
 import { writeStream } from "./stream-form.js";
 
 interface ValueWriter {
-  /** Redis's number of the form. */
+  /** Redis's number for the form. */
   readonly number: number;
   write(writer: RdbWriter, value: Value): void;
 }
 
 const refuseDocument = (): never => {
-  throw custom("ERR a document has no form of Redis's: take DOC.GET");
+  throw custom("ERR a document has no form in Redis: use DOC.GET");
 };
 const refuseCollection = (): never => {
-  throw custom("ERR a collection has no form of Redis's: take MDB.FIND");
+  throw custom("ERR a collection has no form in Redis: use MDB.FIND");
 };
 const refuseTable = (): never => {
-  throw custom("ERR a table has no form of Redis's: take SQL");
+  throw custom("ERR a table has no form in Redis: use SQL");
 };
 
-/** Writers by the type's name. */
+/** Writers by the name of the type. */
 const WRITERS: Readonly<Record<ReturnType<typeof typeName>, ValueWriter>> = {
   string: writerOf<ByteString>(0, (writer, bytes) => writer.string(bytes)),
   list: writerOf<List>(1, (writer, list) => {
@@ -45,7 +45,7 @@ const WRITERS: Readonly<Record<ReturnType<typeof typeName>, ValueWriter>> = {
   }),
   zset: writerOf<SortedSet>(5, (writer, zset) => {
     writer.length(zset.size);
-    // Highest first, as Redis does: so each member that is read goes to the front of a skip list.
+    // Highest score first, as in Redis: the reader then inserts each member at the front of a skip list.
     for (const [member, score] of zset.reverseRange(0, zset.size)) {
       writer.string(member);
       writer.double(score);
@@ -57,14 +57,17 @@ const WRITERS: Readonly<Record<ReturnType<typeof typeName>, ValueWriter>> = {
   collection: { number: 0, write: refuseCollection },
 };
 
-/** A value with its type before it. @throws CommandFailure  of a document, a table or a collection, which Redis does not know */
+/**
+ * Writes a value, preceded by its type.
+ * @throws CommandFailure for a document, a table or a collection, which Redis does not know
+ */
 export function writeValue(writer: RdbWriter, value: Value): void {
   const form = WRITERS[typeName(value)];
   writer.byte(form.number);
   form.write(writer, value);
 }
 
-/** @param number  Redis's, of the form */
+/** @param number Redis's number for the form */
 function writerOf<V extends Value>(
   number: number,
   write: (writer: RdbWriter, value: V) => void,

@@ -1,6 +1,6 @@
 /**
- * Ziplists, in which Redis before 7 kept small collections: a header of 10 bytes, entries that each begin with the length of the previous one,
- * and an end mark. Source: dumps of Redis 6.
+ * Reads ziplists, in which Redis before 7 stored small collections: a header of 10 bytes, entries that each begin with
+ * the length of the previous one, and an end mark. Source: dumps of Redis 6.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { MalformedRdb } from "./malformed-rdb.js";
@@ -10,21 +10,21 @@ const COUNT_AT = 8;
 /** The count of a ziplist with more entries than the field can hold. */
 const COUNT_UNKNOWN = 0xffff;
 const END = 0xff;
-/** The previous length is in the four bytes that follow. */
+/** Means that the previous length is in the four bytes that follow. */
 const LONG_PREVIOUS = 0xfe;
 
-/** Number of bytes of an integer by its first byte, lowest byte first. */
+/** Number of bytes of an integer by its first byte; integers are little-endian. */
 const INTEGERS: Readonly<Record<number, number>> = { 254: 1, 192: 2, 240: 3, 208: 4 };
 const INTEGER_64 = 0xe0;
-/** First bytes that are integers themselves: 0 to 12. */
+/** First bytes from this one on contain an integer from 0 to 12. */
 const SMALL_MIN = 0xf1;
 const SMALL_MAX = 0xfd;
 
-/** All entries, integers as their decimals. @throws MalformedRdb */
+/** Returns all entries, integers as decimal texts. @throws MalformedRdb */
 export function readZiplist(bytes: Buffer): ByteString[] {
   const end = bytes.length - 1;
   if (end < HEAD_BYTES || bytes.readUInt32LE(0) !== bytes.length || bytes[end] !== END)
-    throw new MalformedRdb("a ziplist is of another length than it says");
+    throw new MalformedRdb("a ziplist has another length than stated");
   const values: ByteString[] = [];
   let at = HEAD_BYTES;
   while (at < end) {
@@ -35,24 +35,25 @@ export function readZiplist(bytes: Buffer): ByteString[] {
   }
   const count = bytes.readUInt16LE(COUNT_AT);
   if (at !== end || (count !== values.length && count !== COUNT_UNKNOWN))
-    throw new MalformedRdb("a ziplist has other entries than it says");
+    throw new MalformedRdb("a ziplist has another number of entries than stated");
   return values;
 }
 
-function readEntry(rest: Buffer): { value: ByteString; bytes: number } {
-  const first = rest[0];
-  if (first === undefined) throw new MalformedRdb("a ziplist breaks off");
-  if (first < 0x40) return stringEntry(rest, 1, first);
-  if (first < 0x80) return stringEntry(rest, 2, ((first & 0x3f) << 8) | (rest[1] ?? 0));
-  if (first === 0x80 && rest.length > 4) return stringEntry(rest, 5, rest.readUInt32BE(1));
+function readEntry(bytes: Buffer): { value: ByteString; bytes: number } {
+  const first = bytes[0];
+  if (first === undefined) throw new MalformedRdb("a ziplist is truncated");
+  if (first < 0x40) return stringEntry(bytes, 1, first);
+  if (first < 0x80) return stringEntry(bytes, 2, ((first & 0x3f) << 8) | (bytes[1] ?? 0));
+  if (first === 0x80 && bytes.length > 4) return stringEntry(bytes, 5, bytes.readUInt32BE(1));
   if (first >= SMALL_MIN && first <= SMALL_MAX) return { value: String(first - SMALL_MIN), bytes: 1 };
-  if (first === INTEGER_64 && rest.length > 8) return { value: String(rest.readBigInt64LE(1)), bytes: 9 };
+  if (first === INTEGER_64 && bytes.length > 8) return { value: String(bytes.readBigInt64LE(1)), bytes: 9 };
   const width = INTEGERS[first];
-  if (width === undefined || rest.length <= width) throw new MalformedRdb("a ziplist has no such entry");
-  return { value: String(rest.readIntLE(1, width)), bytes: 1 + width };
+  if (width === undefined || bytes.length <= width)
+    throw new MalformedRdb("a ziplist contains an unknown entry");
+  return { value: String(bytes.readIntLE(1, width)), bytes: 1 + width };
 }
 
-function stringEntry(rest: Buffer, start: number, length: number): { value: ByteString; bytes: number } {
-  if (start + length > rest.length) throw new MalformedRdb("a ziplist's entry reaches beyond its end");
-  return { value: bytesOf(rest, start, start + length), bytes: start + length };
+function stringEntry(bytes: Buffer, start: number, length: number): { value: ByteString; bytes: number } {
+  if (start + length > bytes.length) throw new MalformedRdb("a ziplist's entry reaches beyond its end");
+  return { value: bytesOf(bytes, start, start + length), bytes: start + length };
 }

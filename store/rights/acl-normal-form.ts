@@ -1,15 +1,15 @@
 /**
- * Formats rules in the normal form of Redis (7.2), which has the same meaning when it is parsed: keys first, then all or nothing, then the
- * exceptions, each command or category once. Pure.
+ * Formats rules in the normal form of Redis (7.2), which has the same meaning when it is parsed again: first the keys,
+ * then all commands or none, then the exceptions, with each command or category once. Pure.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Rule } from "./acl-rules.js";
 
 /** The rules of one selector, or those outside all selectors. */
 export interface NormalRules {
-  /** Such as `~a* %R~b`; empty: no keys. */
+  /** For example `~a* %R~b`; empty: no keys. */
   readonly keys: ByteString;
-  /** Such as `-@all +@read -get`. */
+  /** For example `-@all +@read -get`. */
   readonly commands: ByteString;
 }
 
@@ -45,7 +45,7 @@ function commandsOf(rules: readonly Rule[]): ByteString {
       others = [];
     } else if (rule.kind === "category" || rule.kind === "command") {
       const name = rule.kind === "category" ? `@${rule.category}` : rule.name.toLowerCase();
-      // A rule on a command applies to its subcommands.
+      // A rule for a command also applies to its subcommands.
       others = others.filter((one) => one.slice(1) !== name && !one.slice(1).startsWith(`${name}|`));
       others.push((rule.allow ? "+" : "-") + name);
     }

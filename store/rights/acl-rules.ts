@@ -1,6 +1,7 @@
 /**
- * The language of rules: Redis's ACL rules (7.0) on commands, categories, keys and channels, read strictly. What each means
- * for a command is in acl.ts. Not accepted: passwords, `on`, `off` and `reset`, which do not apply to a signing key.
+ * The language of rules: Redis's ACL rules (7.0) for commands, categories, keys and channels, parsed strictly. acl.ts
+ * defines the effect of each rule on a command. Passwords, `on`, `off` and `reset` are rejected, because they do not
+ * apply to a signing key.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure, echoed } from "../arguments/errors.js";
@@ -11,29 +12,29 @@ import type { KeyPattern } from "./key-pattern.js";
 export type Rule = { readonly text: ByteString } & (
   | { readonly kind: "all"; readonly allow: boolean }
   | { readonly kind: "category"; readonly allow: boolean; readonly category: string }
-  /** `name` in upper case, perhaps of a command that is not in the table; a container's name includes its subcommands. */
+  /** `name` in upper case; the command need not be in the table. A container's name includes its subcommands. */
   | { readonly kind: "command"; readonly allow: boolean; readonly name: string }
   | { readonly kind: "pattern"; readonly pattern: KeyPattern }
   | { readonly kind: "all-keys" }
   | { readonly kind: "reset-keys" }
-  /** null: all channels. */
+  /** A rule for channels; `pattern` null: all channels. */
   | { readonly kind: "channel"; readonly pattern: ByteString | null }
   | { readonly kind: "reset-channels" }
   | { readonly kind: "selector"; readonly rules: readonly Rule[] }
   | { readonly kind: "clear-selectors" }
 );
 
-/** All categories of Redis 7.0, some of commands that are still to come, and ours. */
+/** All categories of Redis 7.0, including some of commands that do not exist here yet, and dbsync's own. */
 export const CATEGORIES: readonly string[] = [
   ...["keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog"],
   ...["geo", "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection"],
   ...["transaction", "scripting", "dbsync", "document", "sql", "mongo"],
 ];
 
-/** The error of a selector that does not end. */
+/** The error for a selector without an end. */
 export const UNCLOSED = "its parenthesis is not closed";
 
-/** Rules of one key, those in selectors counted. */
+/** Maximum number of rules of one key, including those in selectors. */
 const RULES_MAX = 128;
 const RULES_BYTES_MAX = 8192;
 
@@ -52,16 +53,16 @@ export const RULE_MISTAKES = {
   hash: "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters",
 } as const;
 
-/** An invalid rule: the message says how to correct it, and Redis's clients receive Redis's wording. */
+/** An invalid rule. The message says how to correct it; Redis clients receive Redis's wording. */
 export class WrongRule extends CommandFailure {
-  /** The whole word, or the whole selector. */
+  /** The complete word, or the complete selector. */
   readonly modifier: ByteString;
   readonly problem: string;
   /** Key of Redis's wording; null: Redis accepts the rule, or has no wording for it. */
   readonly mistake: keyof typeof RULE_MISTAKES | null;
 
-  constructor(said: string, modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) {
-    super(`ERR ${said}`);
+  constructor(text: string, modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) {
+    super(`ERR ${text}`);
     this.problem = problem;
     this.mistake = mistake;
     this.modifier = modifier;
@@ -72,16 +73,16 @@ const wrongRule = (text: ByteString, problem: string, mistake: WrongRule["mistak
   new WrongRule(`rule '${echoed(text)}': ${problem}`, text, problem, mistake);
 
 /**
- * Reads rules from left to right.
- * @param texts  each one or several rules, separated by blanks; a selector may reach over several texts
- * @throws CommandFailure  naming the first rule that is none
+ * Parses rules from left to right.
+ * @param texts each contains one or more rules, separated by spaces; a selector may extend over several texts
+ * @throws CommandFailure that names the first invalid rule
  */
 export function parseRules(texts: readonly ByteString[], table: CommandTable): Rule[] {
   const text = texts.join(" ");
   if (text.length > RULES_BYTES_MAX)
     throw new CommandFailure(`ERR rules of ${text.length} bytes, above ${RULES_BYTES_MAX}`);
-  // Redis's patterns contain no white space either.
-  if (/[\0-\x1f\x7f]/.test(text)) throw wrongRule(text, "control characters cannot stand in a rule");
+  // Redis's patterns cannot contain white space either.
+  if (/[\0-\x1f\x7f]/.test(text)) throw wrongRule(text, "a rule cannot contain control characters");
   const words = text.split(" ").filter((word) => word !== "");
   if (words.length > RULES_MAX) throw new CommandFailure(`ERR ${words.length} rules, above ${RULES_MAX}`);
   const rules = groupSelectors(words).map((group) =>
@@ -91,7 +92,7 @@ export function parseRules(texts: readonly ByteString[], table: CommandTable): R
   return rules;
 }
 
-/** Words, and the words of each selector without its parentheses. */
+/** Groups words: single words, and the words of each selector without its parentheses. */
 function groupSelectors(words: readonly ByteString[]): (ByteString | readonly ByteString[])[] {
   const groups: (ByteString | readonly ByteString[])[] = [];
   for (let i = 0; i < words.length; i++) {
@@ -124,10 +125,10 @@ function parseSelector(words: readonly ByteString[], table: CommandTable): Rule 
 
 function selectorOf(words: readonly ByteString[], table: CommandTable): Rule {
   const rules = words.map((word) => {
-    if (word.startsWith("(")) throw wrongRule(word, "a selector cannot stand in a selector");
+    if (word.startsWith("(")) throw wrongRule(word, "a selector cannot contain a selector");
     const rule = parseRule(word, table);
     if (rule.kind === "clear-selectors" || rule.kind === "channel" || rule.kind === "reset-channels")
-      throw wrongRule(word, "cannot stand in a selector");
+      throw wrongRule(word, "is not permitted in a selector");
     return rule;
   });
   checkPatterns(rules);
@@ -165,7 +166,7 @@ function parseRule(text: ByteString, table: CommandTable): Rule {
       return { kind: "channel", text, pattern: text.slice(1) };
   }
   if (/^([<>#!]|on$|off$|(no|reset)pass$|reset$|(skip-)?sanitize-payload$)/i.test(text)) {
-    throw wrongRule(text, "passwords and switches of a user are not for keys; KEY REVOKE ends a key");
+    throw wrongRule(text, "passwords and switches of users do not apply to keys; KEY REVOKE revokes a key");
   }
   throw wrongRule(text, "unknown; rules begin with + - ~ % & or (, or are words such as allkeys");
 }
@@ -189,7 +190,7 @@ function parseCommandRule(text: ByteString, table: CommandTable): Rule {
     const mistake = name.split("|").length > 2 ? "argument" : hasSubcommands ? "unknown" : null;
     throw wrongRule(
       text,
-      `${container} has no such subcommand, and first arguments are not told apart`,
+      `${container} has no such subcommand, and first arguments are not distinguished`,
       mistake,
     );
   }
@@ -206,7 +207,7 @@ function parsePermissionRule(text: ByteString): Rule {
   return { kind: "pattern", text, pattern: { read, write, glob } };
 }
 
-/** Rejects a pattern after "all keys" or "all channels": it would look like a limit and have no effect. */
+/** Rejects a pattern after "all keys" or "all channels": it looks like a restriction but has no effect. */
 function checkPatterns(rules: readonly Rule[]): void {
   let allKeys: Rule | null = null;
   let allChannels: Rule | null = null;
@@ -216,14 +217,10 @@ function checkPatterns(rules: readonly Rule[]): void {
     else if (rule.kind === "reset-channels") allChannels = null;
     else if (rule.kind === "channel" && rule.pattern === null) allChannels = rule;
     else if (rule.kind === "channel" && allChannels !== null) {
-      const problem = `behind ${allChannels.text} it has no effect; resetchannels takes that back`;
+      const problem = `after ${allChannels.text} it has no effect; resetchannels revokes that`;
       throw wrongRule(rule.text, problem, "channel");
     } else if (rule.kind === "pattern" && allKeys !== null) {
-      throw wrongRule(
-        rule.text,
-        `behind ${allKeys.text} it has no effect; resetkeys takes that back`,
-        "pattern",
-      );
+      throw wrongRule(rule.text, `after ${allKeys.text} it has no effect; resetkeys revokes that`, "pattern");
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Decides what the rules of one key permit, as Redis 7 does: of the rules on a command the last one counts; keys are matched by patterns,
- * each of which must grant the complete permission by itself; a selector is a second set of rules, and it is enough if one set permits a
- * command with all its keys. Pure. Source: redis-server 7.0, test/store/rights/acl.test.ts.
+ * Decides what the rules of one key permit, as Redis 7 does. The last matching rule for a command applies; keys are
+ * matched by patterns, one of which must grant the complete permission; a selector is an additional set of rules, and
+ * one set must permit a command with all its keys. Pure. Source: redis-server 7.0, test/store/rights/acl.test.ts.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { echoed } from "../arguments/errors.js";
@@ -21,7 +21,10 @@ const VERBS: Readonly<Record<Permission, string>> = {
   RW: "read and write",
 };
 
-/** The part of a command that is not permitted: all of it, or one of its keys; `*`: a complete database. */
+/**
+ * The part of a command that is not permitted: the command itself, one of its keys or one of its channels; the key `*`:
+ * a complete database.
+ */
 export type AclRefusal =
   | { readonly what: "command" }
   | { readonly what: "key"; readonly key: ByteString }
@@ -30,20 +33,23 @@ export type AclRefusal =
 const WHOLE_COMMAND: AclRefusal = { what: "command" };
 
 export class Acl {
-  /** The original rules, one each. */
+  /** The original texts of the rules, one each. */
   readonly rules: readonly ByteString[];
   /** Whether everything is permitted, including commands that the table does not know. */
   readonly isUnlimited: boolean;
-  /** Whether some set permits reading all keys. */
+  /** Whether one of the sets permits reading all keys. */
   readonly mayReadAll: boolean;
-  /** Patterns of the channels to subscribe to and publish on, where rules name any; null: all; undefined: no rule names channels. */
+  /**
+   * Patterns of the channels that the key may use, if a rule names channels; null: all channels; undefined: no rule
+   * names channels.
+   */
   readonly #channels: readonly ByteString[] | null | undefined;
-  /** The parsed rules, those outside all selectors first. */
+  /** The parsed rules; those outside all selectors are first. */
   readonly #rules: readonly (readonly Rule[])[];
-  /** The same, judging. */
+  /** The rule sets that decide, in the same order. */
   readonly #sets: readonly RuleSet[];
 
-  /** @throws CommandFailure  naming the first text that is no rule */
+  /** @throws CommandFailure that names the first invalid rule */
   constructor(texts: readonly ByteString[], table: CommandTable) {
     const rules = parseRules(texts, table);
     this.rules = rules.map(({ text }) => text);
@@ -59,12 +65,15 @@ export class Acl {
     this.mayReadAll = this.#sets.some((set) => set.readsAll);
   }
 
-  /** The effect of the rules, in Redis's form: those outside all selectors first, then each selector's. */
+  /** The effect of the rules in Redis's form; those outside all selectors are first, followed by each selector. */
   get normalForm(): readonly NormalRules[] {
     return this.#rules.map(normalForm);
   }
 
-  /** Returns the part of a command that is not permitted; null: it is permitted. Of several keys, by several sets, the last one. */
+  /**
+   * Returns the part of a command that is not permitted; null: it is permitted. If several sets reject several keys,
+   * returns the last one.
+   */
   refusal(command: Command, argv: readonly ByteString[]): AclRefusal | null {
     for (const set of this.#sets) if (set.permits(command, argv)) return null;
     const touches = touchesOf(command.keys, argv);
@@ -85,14 +94,15 @@ export class Acl {
   /** Returns why a command is not permitted, as a continuation of "this key may not "; null: it is permitted. */
   denial(command: Command, argv: readonly ByteString[]): string | null {
     for (const set of this.#sets) if (set.permits(command, argv)) return null;
-    // Of several reasons, report the one of the set that came closest: it permits the command, but not the keys.
+    // Reports the reason of the set that came closest: one that permits the command, but not the keys.
     const closest = this.#sets.find((set) => set.permitsCommand(command)) ?? (this.#sets[0] as RuleSet);
     return closest.denial(command, argv);
   }
 
   /**
-   * Returns why the channels that a command names are not permitted. Rules that name no channels, like all rules before channels existed,
-   * permit all channels to users that may access all keys, otherwise none.
+   * Returns why the channels that a command names are not permitted; null: they are permitted. Rules that name no
+   * channels, such as all rules from before channels existed, permit all channels to users that may access all keys,
+   * and otherwise none.
    */
   channelDenial(command: Command, argv: readonly ByteString[]): string | null {
     const isOpen =
@@ -102,7 +112,7 @@ export class Acl {
     return channel === null ? null : `use channel '${echoed(channel)}': no rule allows it`;
   }
 
-  /** The same for a command that the table does not know, by its name. */
+  /** Returns why a command that is not in the table is not permitted, by its name; null: it is permitted. */
   foreignDenial(name: ByteString): string | null {
     if (this.#sets.some((set) => set.permitsForeign(name))) return null;
     const rule =
@@ -114,12 +124,12 @@ export class Acl {
     return `run '${echoed(name)}': ${reason}`;
   }
 
-  /** Whether some set lets all keys be read that begin so. */
+  /** Whether a set permits reading all keys with a common beginning. */
   mayReadBeginning(beginning: ByteString): boolean {
     return this.#sets.some((set) => set.permitsTouch({ db: null, key: null, beginning, access: "read" }));
   }
 
-  /** Whether some set lets a key be read: what the keys of `if` need. */
+  /** Whether a set permits reading a key, which the keys of `if` require. */
   mayRead(key: ByteString): boolean {
     return this.#sets.some((set) => set.permitsKey(key, "R"));
   }
@@ -127,28 +137,28 @@ export class Acl {
 
 type CommandRule = Extract<Rule, { kind: "all" | "category" | "command" }>;
 
-/** The permission for commands that the table does not know: they may be of any category, except for one. */
+/** The permission for commands that are not in the table: they may belong to any category, with one exception. */
 type Foreign = "none" | "all" | "all but admin";
 
-/** Every command that administers is in both. */
+/** The categories that include every administrative command. */
 const ADMINISTERING_CATEGORIES: ReadonlySet<string> = new Set(["admin", "dangerous"]);
 
 interface Verdict {
   readonly allow: boolean;
-  /** The rule that said so last. */
+  /** The rule that set it last. */
   readonly rule: ByteString;
 }
 
-/** The rules of one selector, or those outside all. */
+/** The rules of one selector, or those outside all selectors. */
 class RuleSet {
   readonly isUnlimited: boolean;
   readonly #verdicts = new Map<Command, Verdict>();
   #patterns: KeyPattern[] = [];
   #allKeys = false;
   #foreign: Foreign = "none";
-  /** The verdict of rules on commands by name. */
+  /** Verdicts of rules that name commands. */
   readonly #named = new Map<ByteString, Verdict>();
-  /** The last rule against administration, for commands that the table does not know. */
+  /** The last rule that denies administration, for commands that are not in the table. */
   ruleAgainstAdministration: ByteString | undefined;
 
   constructor(rules: readonly Rule[], table: CommandTable) {
@@ -158,7 +168,7 @@ class RuleSet {
   }
 
   permitsCommand(command: Command): boolean {
-    // As in Redis, commands that are served before a login are permitted to all users.
+    // As in Redis, commands that are available before a login are permitted to all users.
     return this.#verdicts.get(command)?.allow === true || command.flags.includes("no_auth");
   }
 
@@ -174,7 +184,7 @@ class RuleSet {
     return this.#foreign === "all" || (this.#foreign === "all but admin" && !administers(name));
   }
 
-  /** The rule that denies a command that the table does not know, by its name. */
+  /** Returns the rule that denies a command that is not in the table, by its name. */
   ruleAgainstForeign(name: ByteString): ByteString | undefined {
     const verdict = this.#named.get(name.toUpperCase());
     return verdict?.allow === false ? verdict.rule : undefined;
@@ -192,7 +202,7 @@ class RuleSet {
     return this.#allKeys || allowsAll(this.#patterns, "R");
   }
 
-  /** Returns why it does not permit a command. */
+  /** Returns why this set does not permit a command. */
   denial(command: Command, argv: readonly ByteString[]): string {
     const name = command.name.toLowerCase().replace("|", " ");
     if (!this.permitsCommand(command)) {
@@ -249,13 +259,13 @@ class RuleSet {
   }
 
   /**
-   * Notes the effect of a rule on an unknown command. Its subcommands are judged by its name alone: one that is denied denies all, and one
-   * that is allowed allows none.
+   * Records the effect of a rule on unknown commands. Subcommands are judged by the name of their command: if one is
+   * denied, all are, and if one is allowed, none of them is.
    */
   #noteForeign(rule: CommandRule, verdict: Verdict): void {
     if (rule.kind === "all") this.#named.clear();
     else if (rule.kind === "category" && !rule.allow) {
-      // It may be in that category, as any other.
+      // The command may be in that category, like any other command.
       for (const [name, { allow }] of this.#named) if (allow) this.#named.delete(name);
     } else if (rule.kind === "command" && ABSENT_COMMANDS.has(rule.name)) {
       const [container = "", ...subcommand] = rule.name.split("|");
@@ -263,7 +273,7 @@ class RuleSet {
     }
   }
 
-  /** The same pattern again adds to what it permits, as in Redis: `%R~a %W~a` is `~a`. */
+  /** Adds a pattern. As in Redis, a repeated pattern extends the permission: `%R~a %W~a` equals `~a`. */
   #addPattern({ read, write, glob }: KeyPattern): void {
     const same = this.#patterns.findIndex((pattern) => pattern.glob === glob);
     const before = this.#patterns[same];
@@ -272,7 +282,7 @@ class RuleSet {
   }
 }
 
-/** Returns the patterns of rules on channels, as the last rules leave them; undefined: no rule names channels. */
+/** Returns the channel patterns that result from the rules; undefined: no rule names channels. */
 function channelsOf(rules: readonly Rule[]): readonly ByteString[] | null | undefined {
   let channels: readonly ByteString[] | null | undefined;
   for (const rule of rules) {
@@ -283,7 +293,7 @@ function channelsOf(rules: readonly Rule[]): readonly ByteString[] | null | unde
   return channels;
 }
 
-/** Returns the permission for unknown commands after a rule; in doubt none. */
+/** Returns the permission for unknown commands after a rule; in case of doubt "none". */
 function foreignAfter(rule: CommandRule, before: Foreign): Foreign {
   if (rule.kind === "all") return rule.allow ? "all" : "none";
   if (rule.kind === "command" || rule.allow || before === "none") return before;

@@ -1,10 +1,14 @@
 /**
- * Decides which channels rules permit a user to subscribe to and to publish on, by the patterns after `&`. Source: redis-server 7.0, acl.c.
+ * Decides which channels a user may subscribe to and publish on, by the patterns after `&`. Source: redis-server 7.0,
+ * acl.c.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { globMatches } from "../patterns/glob.js";
 
-/** Commands that name channels: their indexes, and whether they are patterns. Unsubscribing needs no permission. */
+/**
+ * Commands that name channels: whether all arguments are channels, and whether they are patterns. Unsubscribing needs
+ * no permission.
+ */
 const NAMED: ReadonlyMap<string, { readonly all: boolean; readonly asPatterns: boolean }> = new Map([
   ["PUBLISH", { all: false, asPatterns: false }],
   ["SPUBLISH", { all: false, asPatterns: false }],
@@ -14,8 +18,8 @@ const NAMED: ReadonlyMap<string, { readonly all: boolean; readonly asPatterns: b
 ]);
 
 /**
- * The first channel of a command that the patterns do not give; null: they give all.
- * @param name  as in the command table
+ * Returns the first channel of a command that the patterns do not permit; null: they permit all.
+ * @param name as in the command table
  */
 export function forbiddenChannel(
   patterns: readonly ByteString[],
@@ -29,7 +33,8 @@ export function forbiddenChannel(
 
 /**
  * Returns the first channel that the patterns do not permit; null: they permit all.
- * @param asPatterns  the channels are patterns themselves: one that is not literally the user's own might match more
+ * @param asPatterns whether the channels are patterns themselves: a pattern that is not literally one of the user's
+ * might match more
  */
 export function refusedChannel(
   patterns: readonly ByteString[],

@@ -1,10 +1,10 @@
 /**
- * DER (X.690), the reading half, as far as a public key needs it. Strict: one encoding of each value, so that every
- * daemon gives the same verdict on the same bytes.
+ * Reads DER (X.690), as far as public keys need it. Strict: each value has exactly one encoding, so every daemon
+ * reaches the same verdict on the same bytes.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** Bytes that are not DER, or not what was expected. */
+/** Thrown for bytes that are not DER, or not what the caller expects. */
 export class MalformedDer extends Error {
   override readonly name = "MalformedDer";
 }
@@ -23,7 +23,7 @@ const NAMES: Readonly<Record<number, string>> = {
   [SEQUENCE]: "a SEQUENCE",
 };
 
-/** Lengths up to 65,535, far above any key's. */
+/** Lengths up to 65,535, far more than any key has. */
 const LENGTH_BYTES_MAX = 2;
 
 export class DerReader {
@@ -38,12 +38,12 @@ export class DerReader {
     return this.#at === this.#bytes.length;
   }
 
-  /** @throws MalformedDer  if anything is left */
+  /** @throws MalformedDer if bytes remain */
   expectEnd(): void {
     if (!this.isAtEnd) throw new MalformedDer("bytes follow where it should end");
   }
 
-  /** The contents of the next element, which must have this tag. @throws MalformedDer */
+  /** Reads the contents of the next element, which must have this tag. @throws MalformedDer */
   read(tag: number): ByteString {
     if (this.#bytes.charCodeAt(this.#at) !== tag) throw new MalformedDer(`${NAMES[tag]} is missing`);
     this.#at++;
@@ -55,7 +55,7 @@ export class DerReader {
     return contents;
   }
 
-  /** A positive INTEGER's bytes, the highest first, without the zero that only keeps it positive. @throws MalformedDer */
+  /** Reads a positive INTEGER, big-endian, without the leading zero that marks it as positive. @throws MalformedDer */
   readPositive(): ByteString {
     const contents = this.read(INTEGER);
     const first = contents.charCodeAt(0);
@@ -66,14 +66,15 @@ export class DerReader {
     return contents.slice(1);
   }
 
-  /** A BIT STRING of whole bytes. @throws MalformedDer */
+  /** Reads a BIT STRING of complete bytes. @throws MalformedDer */
   readBits(): ByteString {
     const contents = this.read(BIT_STRING);
-    if (contents.charCodeAt(0) !== 0) throw new MalformedDer("a BIT STRING is not of whole bytes");
+    if (contents.charCodeAt(0) !== 0)
+      throw new MalformedDer("a BIT STRING does not consist of complete bytes");
     return contents.slice(1);
   }
 
-  /** The shortest form only. */
+  /** Reads a length, which must be in the shortest form. */
   #readLength(): number {
     const first = this.#next();
     if (first < 0x80) return first;
@@ -83,7 +84,7 @@ export class DerReader {
     let length = 0;
     for (let i = 0; i < count; i++) length = length * 256 + this.#next();
     if (length < 0x80 || length < 256 ** (count - 1))
-      throw new MalformedDer("a length is longer than it need be");
+      throw new MalformedDer("a length is longer than necessary");
     return length;
   }
 

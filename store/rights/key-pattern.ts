@@ -1,4 +1,4 @@
-/** Decides which keys a rule lets a command read and write. */
+/** Decides which keys a rule permits a command to read and write. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { globMatches } from "../patterns/glob.js";
 import type { Permission } from "../rows/key-spec.js";
@@ -9,39 +9,39 @@ export interface KeyPattern {
   readonly glob: ByteString;
 }
 
-/** Whether one of the patterns, by itself, gives the whole permission for a key; as Redis has it. */
+/** Whether a single pattern grants the complete permission for a key, as in Redis. */
 export function allows(patterns: readonly KeyPattern[], key: ByteString, needs: Permission): boolean {
-  return patterns.some((pattern) => gives(pattern, needs) && globMatches(pattern.glob, key));
+  return patterns.some((pattern) => grants(pattern, needs) && globMatches(pattern.glob, key));
 }
 
-/** The same for all keys that there may be. */
+/** Whether the patterns permit access to all possible keys. */
 export function allowsAll(patterns: readonly KeyPattern[], needs: Permission): boolean {
-  return patterns.some((pattern) => gives(pattern, needs) && pattern.glob === "*");
+  return patterns.some((pattern) => grants(pattern, needs) && pattern.glob === "*");
 }
 
 const ENDS_ON_ANYTHING = /(?<!\\)(?:\\\\)*\*$/;
 
-/** The same for all keys that begin so. */
+/** Whether the patterns permit access to all keys with a common beginning. */
 export function allowsBeginning(
   patterns: readonly KeyPattern[],
   beginning: ByteString,
   needs: Permission,
 ): boolean {
-  return patterns.some((pattern) => gives(pattern, needs) && matchesBeginning(pattern.glob, beginning));
+  return patterns.some((pattern) => grants(pattern, needs) && matchesBeginning(pattern.glob, beginning));
 }
 
-/** Whether a glob that ends with `*` has come there within the beginning, whatever follows. */
+/** Whether a glob that ends with `*` matches every key with this beginning. */
 function matchesBeginning(glob: ByteString, beginning: ByteString): boolean {
   if (!ENDS_ON_ANYTHING.test(glob)) return false;
   const before = glob.slice(0, -1);
   for (let end = 0; end <= beginning.length; end++) {
     const text = beginning.slice(0, end);
-    // Where `]` changes nothing a class is unfinished, so that the star is one of its characters.
+    // If an added `]` changes nothing, a class is unfinished and the star is one of its characters.
     if (globMatches(before, text) && !globMatches(`${before}]`, text)) return true;
   }
   return false;
 }
 
-function gives({ read, write }: KeyPattern, needs: Permission): boolean {
+function grants({ read, write }: KeyPattern, needs: Permission): boolean {
   return (read || !needs.includes("R")) && (write || !needs.includes("W"));
 }

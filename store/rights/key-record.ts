@@ -5,7 +5,7 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Acl } from "./acl.js";
 import { type Algorithm, pemOfSpki } from "./spki.js";
 
-/** The purpose of a key; rules say what it may do, and `as` in a header is for daemons alone. */
+/** The purpose of a key. Rules determine what it may do; only daemons may use `as` in a header. */
 export type Role = "application" | "root" | "daemon";
 
 export type Validity = "valid" | "revoked" | "not-yet-valid" | "expired";
@@ -21,29 +21,31 @@ export interface KeyRecord {
   readonly role: Role;
   /** UTF-8. */
   readonly label: ByteString;
-  /** Milliseconds since 1970, the first that it is valid at; null: always was. */
+  /** The first moment at which it is valid, in milliseconds since 1970; null: no lower limit. */
   readonly notBefore: number | null;
-  /** The last that it is valid at; null: no end. */
+  /** The last moment at which it is valid; null: no upper limit. */
   readonly notAfter: number | null;
-  /** Date of the unit that revoked it. */
+  /** Date of the unit that revoked it; null: it is not revoked. */
   readonly revokedAt: number | null;
-  /** Envelopes a second, 0: no limit. Counts first-hand only. */
+  /** Maximum envelopes per second; 0: no limit. Only envelopes sent directly by a client count. */
   readonly rate: number;
   readonly acl: Acl;
-  /** The original rules, one each. */
+  /** The original texts of the rules, one each. */
   readonly rules: readonly ByteString[];
-  /** Date of the unit that added it; null: one of genesis. An envelope dated earlier was refused, and stays so. */
+  /**
+   * Date of the unit that added it; null: a genesis key. Envelopes with an earlier date were rejected and remain so.
+   */
   readonly addedAt: number | null;
-  /** Key that added it; null: one of genesis. */
+  /** The key that added it; null: a genesis key. */
   readonly addedBy: ByteString | null;
-  /** 1, and one more with each change. */
+  /** The version of the record, which starts with 1 and increases by 1 with each change. */
   readonly version: number;
 }
 
 /**
- * Whether a key may sign. A revoked one may not, whatever its envelope's date: an envelope signed earlier has its position
- * before the revocation, where the ring does not yet contain it.
- * @param at  milliseconds since 1970
+ * Returns whether a key may sign. A revoked key may not, regardless of its envelope's date: the position of an envelope
+ * signed earlier is before the revocation, where the ring does not contain it yet.
+ * @param at milliseconds since 1970
  */
 export function validity({ revokedAt, addedAt, notBefore, notAfter }: KeyRecord, at: number): Validity {
   if (revokedAt !== null) return "revoked";
@@ -53,15 +55,15 @@ export function validity({ revokedAt, addedAt, notBefore, notAfter }: KeyRecord,
 }
 
 /**
- * A record as KEY LIST answers it, names and values: `id` (hexadecimal), `label`, `role`, `algorithm` (rsa, ed25519),
- * `bits`, `state` (as `validity`), `from`, `until`, `revoked` (milliseconds since 1970 or nil), `rate` (0: no limit),
- * `rules` (array), `added-by` (id, nil: genesis), `version`.
+ * Returns a record in the form of KEY LIST, names and values: `id` (hexadecimal), `label`, `role`, `algorithm` (rsa,
+ * ed25519), `bits`, `state` (as `validity`), `from`, `until`, `revoked` (milliseconds since 1970 or nil), `rate` (0: no
+ * limit), `rules` (array), `added-by` (id, nil: genesis), `version`.
  */
 export function describe(record: KeyRecord, at: number): Reply {
   return map(fields(record, at));
 }
 
-/** The same and the `public-key` as PEM: what KEY INFO answers. */
+/** Returns the same fields and `public-key` as PEM, the reply of KEY INFO. */
 export function describeFully(record: KeyRecord, at: number): Reply {
   return map([...fields(record, at), bulk("public-key"), bulk(pemOfSpki(record.spki))]);
 }

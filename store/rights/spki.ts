@@ -1,6 +1,6 @@
 /**
- * A public key as it enters the ring: a SubjectPublicKeyInfo (RFC 5280, 4.1; RFC 8017, A.1; RFC 8410), judged from its
- * bytes alone, so that every daemon gives the same verdict whatever its OpenSSL thinks.
+ * A public key as it is added to the ring: a SubjectPublicKeyInfo (RFC 5280, 4.1; RFC 8017, A.1; RFC 8410). It is
+ * checked from its bytes alone, so every daemon reaches the same verdict, regardless of its version of OpenSSL.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../arguments/errors.js";
@@ -16,14 +16,14 @@ export interface PublicKeyFacts {
 }
 
 const RSA_BITS_MIN = 2048;
-/** OpenSSL verifies with nothing longer. */
+/** OpenSSL verifies signatures of no longer keys. */
 const RSA_BITS_MAX = 16_384;
 /** 65537. */
 const RSA_EXPONENT = "\x01\x00\x01";
 const ED25519_BYTES = 32;
-/** A key of RSA_BITS_MAX with all that surrounds it. */
+/** Maximum size of the structure around a key of RSA_BITS_MAX. */
 const SPKI_BYTES_MAX = 2200;
-/** The longest key as PEM, with line ends of two bytes and some room. */
+/** Size of the longest key as PEM, with two-byte line ends and a margin. */
 const TEXT_BYTES_MAX = 4096;
 
 /** 1.2.840.113549.1.1.1 */
@@ -35,8 +35,8 @@ const unusable = (problem: string) => new CommandFailure(`ERR not a usable publi
 
 /**
  * Returns the kind and the size of a key.
- * @param der  the bytes of a SubjectPublicKeyInfo
- * @throws CommandFailure  naming the error in it
+ * @param der the bytes of a SubjectPublicKeyInfo
+ * @throws CommandFailure that describes the error
  */
 export function readSpki(der: ByteString): PublicKeyFacts {
   if (der.length > SPKI_BYTES_MAX) throw unusable(`${der.length} bytes, above ${SPKI_BYTES_MAX}`);
@@ -56,14 +56,14 @@ function readInfo(der: ByteString): PublicKeyFacts {
   const algorithm = new DerReader(info.read(SEQUENCE));
   const oid = algorithm.read(OBJECT_IDENTIFIER);
   if (oid === RSA_OID && algorithm.read(NULL) !== "") throw new MalformedDer("its NULL is not empty");
-  if (oid !== RSA_OID && oid !== ED25519_OID) throw unusable("neither RSA nor Ed25519, which are taken");
+  if (oid !== RSA_OID && oid !== ED25519_OID) throw unusable("neither RSA nor Ed25519, which are supported");
   algorithm.expectEnd();
   const bits = info.readBits();
   info.expectEnd();
   if (oid === RSA_OID) return readRsa(bits);
   if (bits.length !== ED25519_BYTES)
     throw unusable(`an Ed25519 key of ${bits.length} bytes instead of ${ED25519_BYTES}`);
-  if (isWeakPoint(bits)) throw unusable("an Ed25519 point for which anybody can make signatures");
+  if (isWeakPoint(bits)) throw unusable("an Ed25519 point for which anyone can forge signatures");
   return { algorithm: "ed25519", bits: 8 * ED25519_BYTES };
 }
 
@@ -85,17 +85,17 @@ function readRsa(bytes: ByteString): PublicKeyFacts {
 
 const PEM = /^-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n([\s\S]*)-----END ([A-Z0-9 ]{1,40})-----$/;
 
-/** Labels of other PEM files that users paste, and what to do instead. */
+/** Labels of other PEM files that users paste by mistake, and what to do instead. */
 const OTHER_LABELS: Readonly<Record<string, string>> = {
   "PRIVATE KEY": "a private key, which has now left its machine: make a new pair and add its public half",
-  CERTIFICATE: "a certificate; `openssl x509 -pubkey -noout` takes the key out of it",
-  "RSA PUBLIC KEY": "a bare RSA key; `openssl rsa -RSAPublicKey_in -pubout` makes the file that is due",
+  CERTIFICATE: "a certificate; `openssl x509 -pubkey -noout` extracts the key",
+  "RSA PUBLIC KEY": "a bare RSA key; `openssl rsa -RSAPublicKey_in -pubout` creates the required file",
 };
 
 /**
- * The bytes of a SubjectPublicKeyInfo.
- * @param text  PEM with the label PUBLIC KEY, or the base64 of the bytes without line breaks
- * @throws CommandFailure  saying what it is instead; the bytes themselves are not looked at
+ * Returns the bytes of a SubjectPublicKeyInfo.
+ * @param text PEM with the label PUBLIC KEY, or base64 without line breaks
+ * @throws CommandFailure that describes what the text is instead; the decoded bytes are not checked
  */
 export function spkiOfText(text: ByteString): ByteString {
   if (text.length > TEXT_BYTES_MAX) throw unusable(`a text of ${text.length} bytes, above ${TEXT_BYTES_MAX}`);
@@ -114,12 +114,12 @@ export function spkiOfText(text: ByteString): ByteString {
 
 function decodeBase64(text: string): ByteString {
   const bytes = Buffer.from(text, "base64");
-  // The decoder takes much that is no base64; only what it writes itself is.
+  // The decoder accepts much that is not base64. Only its own output is accepted.
   if (text === "" || bytes.toString("base64") !== text) throw unusable("neither PEM nor base64");
   return bytesOf(bytes);
 }
 
-/** The PEM text of a SubjectPublicKeyInfo. */
+/** Returns the PEM text of a SubjectPublicKeyInfo. */
 export function pemOfSpki(der: ByteString): string {
   const lines =
     Buffer.from(der, "latin1")

@@ -1,11 +1,14 @@
 /**
- * Detects Ed25519 public keys that belong to no secret: points of small order, for which anyone can forge a signature of
- * anything, and alternative encodings of a point. From bytes alone; keys/ judges files in the same way.
+ * Detects Ed25519 public keys that have no secret: points of small order, for which anyone can forge signatures, and
+ * alternative encodings of a point. It checks only the bytes; keys/ checks key files in the same way.
  * Source: RFC 8032, 5.1.3 and 5.1.7.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 
-/** The y of the points whose order divides 8: 0, 1, -1, and the two of order 8. Little-endian, sign bit clear. */
+/**
+ * The y coordinates of the points whose order divides 8: 0, 1, -1, and the two of order 8. Little-endian, sign bit
+ * clear.
+ */
 const SMALL_ORDER: ReadonlySet<ByteString> = new Set(
   [
     "0000000000000000000000000000000000000000000000000000000000000000",
@@ -16,7 +19,7 @@ const SMALL_ORDER: ReadonlySet<ByteString> = new Set(
   ].map((hex) => bytesOf(Buffer.from(hex, "hex"))),
 );
 
-/** A coordinate that is not below 2²⁵⁵ − 19. */
+/** A coordinate of at least 2²⁵⁵ − 19. */
 const NOT_REDUCED = /^[\xed-\xff]\xff{30}\x7f$/;
 
 const SIGN_BIT = 0x80;

@@ -1,9 +1,9 @@
 /**
- * Commands of Redis that are not in the table. Rules may name them: files of users come from Redis servers, and the daemon's backend may be
- * one. Source: redis-server 7.0, COMMAND LIST; test/conformance/command-table.test.ts.
+ * Redis commands that are not in the table. Rules may name them, because user files come from Redis servers, and the
+ * daemon's backend may be one. Source: redis-server 7.0, COMMAND LIST; test/conformance/command-table.test.ts.
  */
 
-/** Subcommands as `CONTAINER|NAME`, after their container's name where that is absent altogether. */
+/** Subcommands in the form `CONTAINER|NAME`; the container's name precedes them if the container itself is absent. */
 const CONTAINERS: Readonly<Record<string, string>> = {
   CLUSTER:
     "ADDSLOTS ADDSLOTSRANGE BUMPEPOCH COUNT-FAILURE-REPORTS COUNTKEYSINSLOT DELSLOTS DELSLOTSRANGE FAILOVER FLUSHSLOTS FORGET " +

@@ -3,12 +3,15 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type CommandFailure, unknownCommand, unknownSubcommand, wrongArity } from "../arguments/errors.js";
 import type { Command, CommandTable } from "./command.js";
 
-/** Containers that Redis does not have: an unknown subcommand's error lists their subcommands, because they have no HELP. */
+/**
+ * Containers that Redis does not have: the error for an unknown subcommand lists their subcommands, because they have
+ * no HELP.
+ */
 const OWN_CONTAINERS = ["KEY", "TIMELINE", "DBSYNC", "DOC.INDEX", "DOC.MEMBER"];
 
 export class CommandIndex implements CommandTable {
   readonly #commands: readonly Command[];
-  /** Commands by upper-case and by lower-case name, so that the usual spellings need no conversion. */
+  /** Commands by upper-case and lower-case name, so the usual spellings need no conversion. */
   readonly #byName = new Map<string, Command>();
   /** Names of the commands that have subcommands. */
   readonly #containers = new Set<string>();
@@ -19,8 +22,8 @@ export class CommandIndex implements CommandTable {
   readonly #later: ReadonlyMap<string, CommandFailure>;
 
   /**
-   * @param producedMax  steps that a unit may produce wherever it is folded
-   * @param later  what is answered for commands, by their names, that are in later tables alone: as unknown ones
+   * @param producedMax maximum steps that a unit may produce wherever it is folded
+   * @param later the replies for commands that only later tables contain, by name: they are unknown here
    */
   constructor(
     commands: readonly Command[],
@@ -51,22 +54,22 @@ export class CommandIndex implements CommandTable {
     return this.#commands;
   }
 
-  /** A command by its name in any case, a subcommand as `CONTAINER|NAME`. */
+  /** Finds a command by its name in any case; a subcommand is `CONTAINER|NAME`. */
   find(name: string): Command | undefined {
     return this.#byName.get(name) ?? this.#byName.get(name.toUpperCase());
   }
 
-  /** Whether a row is one of the table. */
+  /** Whether a row belongs to the table. */
   has(row: Command): boolean {
     return this.#byName.get(row.name) === row;
   }
 
-  /** The command that arguments call, or why there is none: unknown, or too few or too many arguments. */
+  /** Returns the command that the arguments call, or the error: it is unknown, or has the wrong number of arguments. */
   resolve(argv: readonly ByteString[]): Command | CommandFailure {
     const name = argv[0] ?? "";
     const usual = this.#simple.get(name);
     if (usual !== undefined && hasArity(usual, argv.length)) return usual;
-    // The names of subcommands are ours: none is called in one word.
+    // The form with `|` is internal: clients cannot call a subcommand by a single word.
     let command = name.includes("|") ? undefined : this.find(name);
     if (argv.length > 1 && (command === undefined || this.#containers.has(command.name))) {
       const container = name.toUpperCase();
@@ -86,26 +89,29 @@ export class CommandIndex implements CommandTable {
       : wrongArity(command.name.toLowerCase());
   }
 
-  /** Whether arguments call a command, or a subcommand of a known one, that only the daemon's Redis may know. */
+  /** Whether the arguments call a command, or a subcommand of a known one, that only the daemon's Redis may know. */
   isForeign(argv: readonly ByteString[]): boolean {
     const name = (argv[0] ?? "").toUpperCase();
     if (this.#containers.has(name) && argv.length > 1) return this.find(`${name}|${argv[1]}`) === undefined;
     return !this.#containers.has(name) && this.find(name) === undefined;
   }
 
-  /** Whether a call may change data, whatever the number of its arguments; undefined: the table does not know it. */
+  /**
+   * Whether a call may change data, regardless of the number of its arguments; undefined: the command is not in the
+   * table.
+   */
   mayWrite(argv: readonly ByteString[]): boolean | undefined {
     const [name = "", subcommand = ""] = argv;
     const usual = this.#simple.get(name);
     if (usual !== undefined) return usual.writes;
-    const own = this.find(name);
-    // A container's own row says nothing of its subcommands.
-    const isContainer = own === undefined || this.#containers.has(own.name);
-    const command = isContainer ? (this.find(`${name}|${subcommand}`) ?? own) : own;
+    const row = this.find(name);
+    // The row of a container does not describe its subcommands.
+    const isContainer = row === undefined || this.#containers.has(row.name);
+    const command = isContainer ? (this.find(`${name}|${subcommand}`) ?? row) : row;
     return command === undefined ? undefined : this.#rowOf(command, argv).writes;
   }
 
-  /** The row of a call: a command may have another one for some arguments. */
+  /** Returns the row of a call: for some arguments a command has another row. */
   #rowOf(command: Command, argv: readonly ByteString[]): Command {
     const other = command.otherRow?.(argv) ?? null;
     return other === null ? command : (this.#byName.get(other) as Command);

@@ -1,6 +1,6 @@
 /**
- * Tips of COMMAND for proxies and testers about a command's answers: whether they are the same each time, and how to combine those of
- * several servers. Source: redis-server 7.0, test/conformance/command-table.test.ts.
+ * The tips of COMMAND, which inform proxies and testers about a command's replies: whether they are the same each time,
+ * and how to combine those of several servers. Source: redis-server 7.0, test/conformance/command-table.test.ts.
  */
 
 const SHARDS = "request_policy:all_shards";
@@ -13,7 +13,7 @@ const SPECIAL = "response_policy:special";
 const RANDOM = "nondeterministic_output";
 const UNORDERED = "nondeterministic_output_order";
 
-/** Tips, and the commands. */
+/** Tips, and the names of the commands. */
 const TIPS: readonly (readonly [tips: readonly string[], names: string])[] = [
   [[SEVERAL], "MGET"],
   [[SEVERAL, ALL], "MSET"],

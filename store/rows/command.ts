@@ -1,6 +1,6 @@
 /**
- * A command: one row of its family's table. Dispatch, arity errors, COMMAND, permission, routing, the keys a command touches and the
- * documentation all read the same row.
+ * A command: one row of its family's table. Dispatch, arity errors, COMMAND, permissions, routing, key look-ups and the
+ * documentation all use the same row.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
@@ -10,7 +10,10 @@ import type { KeySpec } from "./key-spec.js";
 import { isLinear, isQuery } from "./linear-commands.js";
 import { type LookedUp, lookedUpBy } from "./looked-up.js";
 
-/** Redis's own words. `write` xor `readonly` says whether a command is recorded; one with neither touches no data. */
+/**
+ * Redis's flags. `write` xor `readonly` determines whether a command is recorded; a command with neither touches no
+ * data.
+ */
 export type Flag =
   | "write"
   | "readonly"
@@ -28,15 +31,15 @@ export type Flag =
 
 /**
  * Runs a command whose arity has been checked.
- * @param argv  the command's name first
- * @returns the reply; never an error: those are thrown, before the first mutator
+ * @param argv the command's name first
+ * @returns the reply; never an error: errors are thrown, before the first mutator
  * @throws CommandFailure
  */
 export type Handler = (data: Data, argv: readonly ByteString[], unit: Unit) => Reply;
 
 /** The documentation of a command. */
 export interface CommandDescription {
-  /** The number of arguments with the name; negative: the minimum. */
+  /** The number of arguments including the name; negative: the minimum. */
   readonly arity: number;
   readonly summary: string;
   readonly complexity: string;
@@ -45,53 +48,57 @@ export interface CommandDescription {
 export interface Row extends CommandDescription {
   readonly flags: readonly Flag[];
   readonly keys: KeySpec;
-  /** Whether `keys` may name keys of databases other than the unit's that it writes. */
+  /** Whether `keys` may name keys of other databases that the command writes. */
   readonly writesElsewhere?: boolean;
-  /** First key, last key and step for COMMAND, where `keys` is a function and yet some keys have regular indexes. */
+  /** First key, last key and step for COMMAND, if `keys` is a function although some keys have regular indexes. */
   readonly places?: readonly [first: number, last: number, step: number];
-  /** Redis version that introduced it. */
+  /** The Redis version that introduced it. */
   readonly since: string;
   /**
-   * Returns the name of another row that a call belongs to by its arguments; null: it belongs to this one. Decided from their bytes alone.
+   * Returns the name of another row to which a call belongs because of its arguments; null: this row. Depends on their
+   * bytes alone.
    */
   readonly otherRow?: (argv: readonly ByteString[]) => string | null;
-  /** ACL categories besides those that family and flags give. */
+  /** ACL categories in addition to those that follow from the family and the flags. */
   readonly categories?: readonly string[];
   readonly run: Handler;
 }
 
 export interface Command extends Row {
-  /** Upper case; a subcommand's is `CONTAINER|NAME`. */
+  /** The command's name in upper case; a subcommand is `CONTAINER|NAME`. */
   readonly name: string;
-  /** The family's name, also its ACL category (of the server there is none). */
+  /** The family's name, which is also its ACL category (except for the family `server`). */
   readonly group: string;
-  /** Whether its flags say `write`. */
+  /** Whether its flags include `write`. */
   readonly writes: boolean;
   readonly writesElsewhere: boolean;
-  /** Whether they say `readonly`. */
+  /** Whether its flags include `readonly`. */
   readonly reads: boolean;
-  /** Keys that it looks for to read although it writes; null: none. */
+  /** Keys that the command looks up for reading although it writes; null: none. */
   readonly lookedUp: LookedUp | null;
-  /** Whether it does no more than its arguments are long, so that budgets do not count it. */
+  /** Whether its cost is proportional to its arguments, so that budgets do not count it. */
   readonly isLinear: boolean;
-  /** Whether it is a query of any length over many keys, which budgets bound wherever it cannot yield. */
+  /** Whether it is a query of any length over many keys, which budgets limit wherever it cannot yield. */
   readonly isQuery: boolean;
 }
 
-/** All commands, for code that cannot import them: rows that describe the table, rules that name commands. */
+/** All commands, for code that cannot import them: rows that describe the table, and rules that name commands. */
 export interface CommandTable {
   all(): readonly Command[];
-  /** Finds a command by name in any case; a subcommand as `CONTAINER|NAME`. */
+  /** Finds a command by its name in any case; a subcommand is `CONTAINER|NAME`. */
   find(name: string): Command | undefined;
 }
 
-/** A family's rows, named. Keys are upper-case command names in the order of the documentation. */
+/**
+ * Returns a family's rows with their names. The keys of `rows` are upper-case command names in the order of the
+ * documentation.
+ */
 export function family(group: string, rows: Readonly<Record<string, Row>>): readonly Command[] {
   return Object.entries(rows).map(([name, row]) => {
-    // All of one shape, which is looked at for each request.
+    // All rows have the same shape for V8, because each request reads one.
     const { arity, flags, keys, run, since, summary, complexity, writesElsewhere = false, ...rest } = row;
     const writes = flags.includes("write");
-    const does = {
+    const effects = {
       writes,
       isLinear: isLinear(name, writes),
       isQuery: isQuery(name),
@@ -99,13 +106,13 @@ export function family(group: string, rows: Readonly<Record<string, Row>>): read
       writesElsewhere,
       lookedUp: lookedUpBy(name),
     };
-    return { name, group, arity, flags, keys, run, ...does, since, summary, complexity, ...rest };
+    return { name, group, arity, flags, keys, run, ...effects, since, summary, complexity, ...rest };
   });
 }
 
 const categories = new WeakMap<Command, readonly string[]>();
 
-/** The ACL categories of a command, without the `@`; they are asked for for each command of each rule. */
+/** Returns the ACL categories of a command, without the `@`. Cached, since each rule requests them for each command. */
 export function categoriesOf(command: Command): readonly string[] {
   let known = categories.get(command);
   if (known === undefined) categories.set(command, (known = categoriesFound(command)));
@@ -113,12 +120,12 @@ export function categoriesOf(command: Command): readonly string[] {
 }
 
 function categoriesFound(command: Command): readonly string[] {
-  const found = new Set(command.categories);
-  if (command.group !== "server") found.add(command.group);
-  if (command.flags.includes("write")) found.add("write");
+  const names = new Set(command.categories);
+  if (command.group !== "server") names.add(command.group);
+  if (command.flags.includes("write")) names.add("write");
   // As in Redis: whether a script reads depends on its commands.
-  if (command.flags.includes("readonly") && command.group !== "scripting") found.add("read");
-  if (command.flags.includes("admin")) found.add("admin").add("dangerous");
-  found.add(command.flags.includes("fast") ? "fast" : "slow");
-  return [...found].sort();
+  if (command.flags.includes("readonly") && command.group !== "scripting") names.add("read");
+  if (command.flags.includes("admin")) names.add("admin").add("dangerous");
+  names.add(command.flags.includes("fast") ? "fast" : "slow");
+  return [...names].sort();
 }

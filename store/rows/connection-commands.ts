@@ -1,12 +1,12 @@
-/** Commands that mean something for a connection only: what an envelope has in their place. */
+/** Commands that have a meaning only for a connection, and what an envelope uses instead. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import { CommandFailure } from "../arguments/errors.js";
 
-const TOGETHER = "commands that belong together are an envelope with multi, client.multi()";
-const CONDITIONS = "the header's if, an option of the client, says on what condition a call is applied";
+const TOGETHER = "commands that belong together form an envelope with multi, client.multi()";
+const CONDITIONS = "the header's if, an option of the client, sets the condition of a call";
 
-const SIGNED = "its sender is told by its signature";
+const SIGNED = "its signature identifies its sender";
 const OWN = "it is for connections of the RESP listener (--resp)";
 
 /** Commands, or the first words of those that consist of two. */
@@ -24,23 +24,26 @@ const INSTEAD: Readonly<Record<string, string>> = {
 };
 
 const MISTAKES: ReadonlyMap<string, ErrorReply> = new Map(
-  Object.entries(INSTEAD).map(([name, cure]) => [name, error(`ERR ${name} stands in no envelope: ${cure}`)]),
+  Object.entries(INSTEAD).map(([name, cure]) => [
+    name,
+    error(`ERR ${name} is not permitted in an envelope: ${cure}`),
+  ]),
 );
 
 const LENGTHS: ReadonlySet<number> = new Set(Object.keys(INSTEAD).map(({ length }) => length));
 
-/** The error that answers such a command in an envelope; null: it is none. */
+/** Returns the error for such a command in an envelope; null: it is not such a command. */
 export function connectionMistake(argv: readonly ByteString[]): ErrorReply | null {
   const name = argv[0] as ByteString;
   return LENGTHS.has(name.length) ? (MISTAKES.get(name.toUpperCase()) ?? null) : null;
 }
 
-/** Whether a command means something for a connection only. @param name  as in the command table */
+/** Whether a command has a meaning only for a connection. @param name as in the command table */
 export function isOfConnection(name: string): boolean {
   return MISTAKES.has(name.split("|")[0] as string);
 }
 
-/** Rejects a connection's command where there is no connection. @throws CommandFailure */
+/** Rejects a connection's command if there is no connection. @throws CommandFailure */
 export function refuseWithoutConnection(_: unknown, argv: readonly ByteString[]): never {
   throw new CommandFailure(connectionMistake(argv)?.text ?? "ERR needs a connection");
 }

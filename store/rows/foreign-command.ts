@@ -1,11 +1,11 @@
 /**
- * Commands that the table does not know, but the daemon's Redis may. Their keys and categories are unknown too; only those that administer
- * are known. Source: redis-server 7.0, COMMAND LIST FILTERBY ACLCAT admin; and MIGRATE, which is in no such category, and makes that Redis
- * connect to any address that the command names.
+ * Commands that are not in the table, but that the daemon's Redis may know. Their keys and categories are unknown too;
+ * only the administrative ones are listed here. Source: redis-server 7.0, COMMAND LIST FILTERBY ACLCAT admin; and
+ * MIGRATE, which is not in that category, but makes Redis connect to any address that the command names.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** Each with all its subcommands, though some of them only look. */
+/** Each with all its subcommands, although some of them only read. */
 const ADMINISTERING: ReadonlySet<string> = new Set([
   ...["acl", "bgrewriteaof", "bgsave", "client", "cluster", "config", "debug", "failover", "lastsave"],
   ...[

@@ -1,12 +1,13 @@
 /**
- * The part of COMMAND's answer on keys in addition to their indexes: how each is used, in Redis's words, and how its index is found. Most
- * of it follows from the row; the exceptions are listed here. Source: redis-server 7.0, test/conformance/command-table.test.ts.
+ * The part of COMMAND's reply that describes keys in addition to their indexes: how each is used, in Redis's words, and
+ * how its index is found. Most of it follows from the row; the exceptions are listed here. Source: redis-server 7.0,
+ * test/conformance/command-table.test.ts.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Command } from "./command.js";
 import { type KeyRange, permissionFor, type Touch, touchesOf } from "./key-spec.js";
 
-/** Flags, of each of a command's key specifications those between semicolons; and the commands. */
+/** Flags, and the commands that have them. Semicolons separate the flags of a command's key specifications. */
 const FLAGS: readonly (readonly [flags: string, names: string])[] = [
   ["OW insert", "MSETNX SETNX"],
   ["RM delete", "DEL UNLINK"],
@@ -44,14 +45,14 @@ const flagsByName: ReadonlyMap<string, readonly string[]> = new Map(
   FLAGS.flatMap(([flags, names]) => names.split(" ").map((name) => [name, flags.split(";")] as const)),
 );
 
-/** The keys that the arguments name, from an index on. */
+/** How to find the keys in the arguments from an index on. */
 export type FoundKeys =
   | {
       readonly type: "range";
-      /** Seen from the first; negative: from the end. */
+      /** The last key, relative to the first one; negative: relative to the end. */
       readonly lastkey: number;
       readonly keystep: number;
-      /** Number of parts into which the arguments are divided; the keys are the first part; 0: one part. */
+      /** Number of parts into which the arguments are divided, of which the first contains the keys; 0: no division. */
       readonly limit: number;
     }
   | {
@@ -62,7 +63,7 @@ export type FoundKeys =
     }
   | { readonly type: "unknown" };
 
-/** The index of the first of them. */
+/** How to find the index of the first key. */
 export type KeysBegin =
   | { readonly type: "index"; readonly index: number }
   | { readonly type: "keyword"; readonly keyword: string; readonly startfrom: number }
@@ -71,7 +72,11 @@ export type KeysBegin =
 type Place = readonly [KeysBegin, FoundKeys];
 
 const at = (index: number): KeysBegin => ({ type: "index", index });
-const behind = (keyword: string, startfrom: number): KeysBegin => ({ type: "keyword", keyword, startfrom });
+const afterKeyword = (keyword: string, startfrom: number): KeysBegin => ({
+  type: "keyword",
+  keyword,
+  startfrom,
+});
 const range = (lastkey: number, keystep = 1, limit = 0): FoundKeys => ({
   type: "range",
   lastkey,
@@ -83,19 +88,19 @@ const UNKNOWN: Place = [{ type: "unknown" }, { type: "unknown" }];
 const FIRST: Place = [at(1), range(0)];
 const storing = (startfrom: number): readonly Place[] => [
   FIRST,
-  [behind("STORE", startfrom), range(0)],
-  [behind("STOREDIST", startfrom), range(0)],
+  [afterKeyword("STORE", startfrom), range(0)],
+  [afterKeyword("STOREDIST", startfrom), range(0)],
 ];
 
-/** Places that do not follow from ranges in the row. */
+/** Key positions that do not follow from ranges in the row. */
 const PLACES: readonly (readonly [places: readonly Place[], names: string])[] = [
   [[FIRST], "BITFIELD MOVE SET"],
   [[FIRST, [at(2), range(0)]], "COPY"],
   [[[at(1), NUMBERED]], "LMPOP SINTERCARD ZDIFF ZINTER ZINTERCARD ZMPOP ZUNION"],
   [[[at(2), NUMBERED]], "BLMPOP BZMPOP EVAL EVALSHA EVALSHA_RO EVAL_RO FCALL FCALL_RO"],
   [[FIRST, [at(2), NUMBERED]], "ZDIFFSTORE ZINTERSTORE ZUNIONSTORE"],
-  [[[behind("STREAMS", 1), range(-1, 1, 2)]], "XREAD"],
-  [[[behind("STREAMS", 4), range(-1, 1, 2)]], "XREADGROUP"],
+  [[[afterKeyword("STREAMS", 1), range(-1, 1, 2)]], "XREAD"],
+  [[[afterKeyword("STREAMS", 4), range(-1, 1, 2)]], "XREADGROUP"],
   [[FIRST, UNKNOWN], "SORT_RO"],
   [[FIRST, UNKNOWN, UNKNOWN], "SORT"],
   [storing(6), "GEORADIUS"],
@@ -112,7 +117,7 @@ export interface KeyHint {
   readonly found: FoundKeys;
 }
 
-/** One for each group of keys that a command's row or the tables above know of. */
+/** Returns a hint for each group of keys in a command's row or in the tables above. */
 export function keyHints({ name, keys }: Command): readonly KeyHint[] {
   const ranges = typeof keys === "function" ? [] : keys;
   const places = placesByName.get(name) ?? ranges.map(placeOf);
@@ -135,7 +140,8 @@ export interface KeyUse {
 }
 
 /**
- * Returns the keys of a call in the order of the row. Flags that depend on the arguments follow from the permission. @param argv  of a call
+ * Returns the keys of a call in the order of the row. Flags that depend on the arguments follow from the permission.
+ * @param argv the call
  */
 export function keyUses({ name, keys }: Command, argv: readonly ByteString[]): readonly KeyUse[] {
   const known = flagsByName.get(name);
@@ -145,14 +151,17 @@ export function keyUses({ name, keys }: Command, argv: readonly ByteString[]): r
   return usesOf(touchesOf(keys, argv), varies || known?.length !== 1 ? undefined : known[0]);
 }
 
-/** @param flags  of all of them; undefined: by their permissions */
+/** @param flags the flags of all keys; undefined: they follow from the permissions */
 function usesOf(touches: readonly Touch[], flags: string | undefined): readonly KeyUse[] {
   return touches.flatMap((touch) =>
     touch.key === null ? [] : [{ key: touch.key, flags: flags?.split(" ") ?? derived(touch) }],
   );
 }
 
-/** Returns the flags that follow from the permission: `access` if a key's data are answered, `update` if they may be changed. */
+/**
+ * Returns the flags that follow from the permission: `access` if a key's data are returned, `update` if they may be
+ * changed.
+ */
 function derived(use: KeyRange | Touch | undefined): readonly string[] {
   if (use === undefined) return [];
   const answers = permissionFor({ db: null, key: null, ...use }).includes("R");

@@ -1,6 +1,7 @@
 /**
- * The indexes of a command's keys, from its bytes alone, and what it may do to them: so a unit that fails or is denied touches just what it
- * would have touched. Source: docs/architecture.md "The life of a signed write".
+ * The indexes of a command's keys, determined from its bytes alone, and how the command may access them. A unit that
+ * fails or is denied therefore touches exactly the same keys as one that succeeds. Source: docs/architecture.md "The
+ * life of a signed write".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { parseInteger } from "../arguments/numbers.js";
@@ -8,21 +9,21 @@ import { parseInteger } from "../arguments/numbers.js";
 export type Access = "read" | "write";
 
 /**
- * The permission that a signer needs on a key, in Redis's letters: R where the command answers or copies its data, W where it may change
- * them; neither where it answers no more than type, length or membership.
+ * The permission that a signer needs for a key, in Redis's letters: R if the command returns or copies its data, W if
+ * it may change them; neither if it returns only type, length or membership.
  */
 export type Permission = "" | "R" | "W" | "RW";
 
-/** A key, or with `key` null the whole database. `db` null: the unit's own; -1: all of them. */
+/** A key; `key` null: the complete database. `db` null: the unit's database; -1: all databases. */
 export interface Touch {
   readonly db: number | null;
   readonly key: ByteString | null;
   readonly access: Access;
-  /** Default: R to read, W to write. */
+  /** The required permission; default: R for reading, W for writing. */
   readonly needs?: Permission;
-  /** Whether the permissions on the command's other keys suffice: they cover what this may touch. */
+  /** Whether the permissions on the command's other keys suffice, because they cover this one. */
   readonly isCovered?: boolean;
-  /** For a complete database: the common beginning of the keys that may be touched, so that only these need to be permitted. */
+  /** For a complete database: the common beginning of the keys that may be touched; only these need permission. */
   readonly beginning?: ByteString;
 }
 
@@ -30,7 +31,7 @@ export function permissionFor({ access, needs }: Touch): Permission {
   return needs ?? (access === "read" ? "R" : "W");
 }
 
-/** Keys at regular indexes. Indexes count the name as 0; a negative last index counts from the end. */
+/** Keys at regular indexes. The name has index 0; a negative last index counts from the end. */
 export interface KeyRange {
   readonly access: Access;
   readonly needs: Permission;
@@ -41,27 +42,28 @@ export interface KeyRange {
 
 export type KeySpec = readonly KeyRange[] | ((argv: readonly ByteString[]) => Touch[]);
 
-/** No keys. */
+/** A command without keys. */
 export const none: KeySpec = [];
 
 const range =
   (access: Access, needs: Permission) =>
   (first: number, last = first, step = 1): KeyRange => ({ access, needs, first, last, step });
 
-/** Keys whose type, length or membership is answered, and no more. */
-export const look = range("read", "");
-/** Keys whose data is answered or copied. */
+/** Keys of which only the type, length or membership is returned. */
+export const inspect = range("read", "");
+/** Keys whose data are returned or copied. */
 export const read = range("read", "R");
-/** Keys that may be changed, without answering what they held. */
+/** Keys that may be changed, while their previous data are not returned. */
 export const write = range("write", "W");
-/** Keys whose data is answered, and kept in another form from then on. */
+/** Keys whose data are returned, and stored in another form afterwards. */
 export const recode = range("write", "R");
-/** Keys that may be changed, and whose data is answered or copied. */
+/** Keys that may be changed, and whose data are returned or copied. */
 export const update = range("write", "RW");
 
 /**
- * Keys counted by an argument: `numkeys key [key …]`. A count that is none, or too large, names what is there.
- * @param use  what happens to them: `read` or `update`
+ * Keys counted by an argument: `numkeys key [key …]`. If the count is invalid or too large, all following arguments are
+ * keys.
+ * @param use the access to them: `read` or `update`
  */
 export function counted(
   use: (first: number) => KeyRange,
@@ -79,7 +81,7 @@ export function counted(
   };
 }
 
-/** The whole of the unit's database. */
+/** The complete database of the unit. */
 export const wholeDb =
   (access: Access): KeySpec =>
   () => [{ db: null, key: null, access }];
@@ -89,7 +91,7 @@ export const allDbs =
   (access: Access): KeySpec =>
   () => [{ db: -1, key: null, access }];
 
-/** Returns what a command may touch. */
+/** Returns the keys that a command may touch. */
 export function touchesOf(spec: KeySpec, argv: readonly ByteString[]): Touch[] {
   if (typeof spec === "function") return spec(argv);
   const touches: Touch[] = [];

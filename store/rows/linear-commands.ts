@@ -1,6 +1,7 @@
 /**
- * Commands that write, and take time in proportion to the length of their arguments: a bounded number of steps for each argument (at most a
- * tree's height), and bytes that came with them. Budgets do not count them. Every other command that writes is counted.
+ * Commands that write, and take time proportional to the length of their arguments: a bounded number of steps for each
+ * argument (at most a tree's height), and the bytes of the arguments. Budgets do not count them; they count every other
+ * command that writes.
  */
 const LINEAR: ReadonlySet<string> = new Set([
   ...[
@@ -25,10 +26,10 @@ const LINEAR: ReadonlySet<string> = new Set([
   ...["FLUSHALL", "FLUSHDB", "SWAPDB"],
 ]);
 
-/** @param writes  whether its flags say so */
+/** @param writes whether its flags include `write` */
 export const isLinear = (name: string, writes: boolean): boolean => writes && LINEAR.has(name);
 
-/** Commands whose replies are found in steps where their sender takes that. */
+/** Commands that produce their replies in steps if the sender supports that. */
 const QUERIES: ReadonlySet<string> = new Set([
   "LCS",
   "SQL_RO",
@@ -38,5 +39,8 @@ const QUERIES: ReadonlySet<string> = new Set([
   "MDB.FIND",
 ]);
 
-/** Whether budgets count a command that reads although nothing in its unit writes, unless it yields: its cost does not follow from its keys. */
+/**
+ * Whether budgets count a reading command even if nothing in its unit writes, unless it yields: its cost does not
+ * follow from its keys.
+ */
 export const isQuery = (name: string): boolean => QUERIES.has(name);

@@ -1,4 +1,7 @@
-/** Rows of commands that only a listener can answer, since they are about connections or the process: short to write. */
+/**
+ * Rows of commands that only a listener can execute, since they concern connections or the process, in a short
+ * notation.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, status } from "../../protocol/reply.js";
 import { CommandFailure, wrongArity } from "../arguments/errors.js";
@@ -14,24 +17,24 @@ export type ListenerRow = readonly [
   summary: string,
 ];
 
-/** Rows that share family and further ACL categories, by name. */
+/** Returns rows that share a family and additional ACL categories, by name. */
 export function listenerRows(
   group: string,
   rows: Readonly<Record<string, ListenerRow>>,
   categories: readonly string[] = [],
 ): readonly Command[] {
-  const whole = Object.entries(rows).map(
+  const completeRows = Object.entries(rows).map(
     ([name, [arity, flags, since, complexity, summary]]): [string, Row] => [
       name,
       { arity, flags, keys: none, since, complexity, summary, categories, run: refuse },
     ],
   );
-  return family(group, Object.fromEntries(whole));
+  return family(group, Object.fromEntries(completeRows));
 }
 
 export const HELP_SUMMARY = "Lists the subcommands.";
 
-/** Returns the answer of HELP, which ends with HELP itself. @param subcommands  their rows */
+/** Returns the reply of HELP, which ends with HELP itself. @param subcommands their rows */
 export function helpLines(name: string, subcommands: readonly Command[]): readonly string[] {
   const others = subcommands.filter((row) => row.name !== `${name}|HELP`);
   return [
@@ -43,8 +46,8 @@ export function helpLines(name: string, subcommands: readonly Command[]): readon
 }
 
 /**
- * Returns a command that consists of subcommands, and its HELP, which lists them from their rows. @param helpGroup  its family, if not
- * theirs
+ * Returns a command that consists of subcommands, and its HELP, which lists them from their rows.
+ * @param helpGroup the family of HELP, if it is not that of the subcommands
  */
 export function container(
   name: string,
@@ -55,7 +58,7 @@ export function container(
 ): readonly Command[] {
   const group = helpGroup ?? subcommands[0]?.group ?? "server";
   const text = helpLines(name, subcommands);
-  const own: Row = {
+  const containerRow: Row = {
     arity: -2,
     flags: [],
     keys: none,
@@ -75,21 +78,25 @@ export function container(
     summary: HELP_SUMMARY,
     run: () => array(text.map((line) => status(line))),
   };
-  // As in Redis the container is of no family, its subcommands are.
-  return [...family("server", { [name]: own }), ...family(group, { [`${name}|HELP`]: help }), ...subcommands];
+  // As in Redis, the container belongs to no family, but its subcommands do.
+  return [
+    ...family("server", { [name]: containerRow }),
+    ...family(group, { [`${name}|HELP`]: help }),
+    ...subcommands,
+  ];
 }
 
-/** Whether only a listener can answer it. */
+/** Whether only a listener can execute it. */
 export function isOfListener({ run }: Row): boolean {
   return run === refuse;
 }
 
 const OF_LISTENER = "is for connections of the RESP listener (--resp)";
-/** Commands that daemon/inspection answers instead of the fold. */
+/** Commands that daemon/inspection executes instead of the fold. */
 const INSPECTED: ReadonlySet<string> = new Set(["INFO", "CONFIG", "CLIENT", "SLOWLOG"]);
 const ALONE =
-  "; administrators may ask INFO, CONFIG GET, CLIENT LIST and SLOWLOG in signed envelopes that change nothing, without multi";
-const AMONG_MESSAGES = "stands in an envelope with PUBLISH and SPUBLISH alone, without multi and if";
+  "; administrators may send INFO, CONFIG GET, CLIENT LIST and SLOWLOG in signed envelopes that change nothing, without multi";
+const AMONG_MESSAGES = "may share an envelope only with PUBLISH and SPUBLISH, without multi and if";
 
 function refuse(_: unknown, argv: readonly ByteString[]): never {
   const name = argv[0]?.toUpperCase() ?? "";

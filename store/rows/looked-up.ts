@@ -1,6 +1,7 @@
 /**
- * Keys that a command which writes looks up to read, as Redis counts hits and misses: all look-ups of other commands count if they read,
- * and none if they write (SET, the most frequent one, counts its GET itself). Source: redis-server 7.0, the calls of lookupKeyRead.
+ * Keys that a writing command looks up for reading, for Redis's counts of hits and misses: other commands count all
+ * look-ups if they read, and none if they write (SET, the most frequent one, counts its GET itself). Source:
+ * redis-server 7.0, the calls of lookupKeyRead.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type KeySpec, touchesOf } from "./key-spec.js";
@@ -17,7 +18,7 @@ function touched(keys: KeySpec, argv: readonly ByteString[], access: readonly st
 const sources: LookedUp = (keys, argv) => touched(keys, argv, ["read"]);
 const all: LookedUp = (keys, argv) => touched(keys, argv, ["read", "write"]);
 
-function says(argv: readonly ByteString[], from: number, words: RegExp): boolean {
+function hasWord(argv: readonly ByteString[], from: number, words: RegExp): boolean {
   return argv.some((word, index) => index >= from && words.test(word));
 }
 
@@ -29,7 +30,7 @@ const TABLE: Readonly<Record<string, LookedUp>> = {
   XACK: all,
   XAUTOCLAIM: all,
   XCLAIM: all,
-  BITFIELD: (keys, argv) => (says(argv, 2, /^(set|incrby)$/i) ? [] : all(keys, argv)),
+  BITFIELD: (keys, argv) => (hasWord(argv, 2, /^(set|incrby)$/i) ? [] : all(keys, argv)),
   ...Object.fromEntries(
     "BITOP COPY GEORADIUS GEORADIUSBYMEMBER GEOSEARCHSTORE SDIFFSTORE SINTERSTORE SORT SUNIONSTORE ZDIFFSTORE ZINTERSTORE ZRANGESTORE ZUNIONSTORE"
       .split(" ")
@@ -37,5 +38,5 @@ const TABLE: Readonly<Record<string, LookedUp>> = {
   ),
 };
 
-/** null: a command that writes looks for none so. */
+/** Returns the look-up rule of a writing command; null: it looks up no keys for reading. */
 export const lookedUpBy = (name: string): LookedUp | null => TABLE[name] ?? null;

@@ -1,6 +1,7 @@
 /**
- * Values and conditions. In English AND comes before OR, and NOT takes a whole comparison; in Malagasy `ary` and `na` are on one level, from
- * left to right, as in the original. In the standard form `<`, `<=`, `>` and `>=` bind tighter than `=`, `!=` and `is`.
+ * Values and conditions. In English AND binds tighter than OR, and NOT applies to a complete comparison; in Malagasy
+ * `ary` and `na` have the same precedence, from left to right, as in the original. In the standard form `<`, `<=`, `>`
+ * and `>=` bind tighter than `=`, `!=` and `is`.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { AGGREGATES, SCALAR_FUNCTIONS } from "./functions.js";
@@ -64,7 +65,7 @@ function comparison(reader: TokenReader): Expression {
     if (operator !== undefined && !(isStandard && isOrdering(operator))) {
       reader.advance();
       const right = operand(reader);
-      // How several are grouped differs between the forms.
+      // The two forms group several comparisons differently.
       if (isComparison(left) || isComparison(right)) reader.isOfForm = true;
       left = binary(reader, operator, left, right);
     } else if (reader.accept("is")) {
@@ -78,10 +79,10 @@ function comparison(reader: TokenReader): Expression {
   }
 }
 
-/** Words of a test, `not` before them or not. */
+/** The words that begin a test, with or without `not` before them. */
 const TESTS = ["in", "between", "like", "null"] as const;
 
-/** Returns the test of a value that follows it; null: none does. */
+/** Returns the test that follows a value; null: no test follows. */
 function test(reader: TokenReader, operand: Expression): Expression | null {
   const { kind, lower } = reader.token;
   if (kind !== "word") return null;
@@ -108,7 +109,7 @@ function test(reader: TokenReader, operand: Expression): Expression | null {
   }
 }
 
-/** Values in parentheses, or none. Those that are calculated count as operators. */
+/** Parses values in parentheses, possibly none. Calculated values count as operators. */
 function values(reader: TokenReader): Membership["list"] {
   reader.expectSign("(");
   const list: Expression[] = [];
@@ -155,7 +156,7 @@ function sum(reader: TokenReader): Expression {
   let left = product(reader);
   for (;;) {
     const operator = signOf(reader, "+", "-");
-    // `- alaivo …`: the queries are what one takes from the other.
+    // In `- alaivo …` the sign is the set difference of two queries.
     if (operator === null || startsQuery(reader)) return left;
     reader.advance();
     left = binary(reader, operator, left, product(reader));
@@ -219,7 +220,7 @@ function factor(reader: TokenReader): Expression {
 
 const HEXADECIMAL = /^0x/i;
 
-/** @throws SqlMistake  it is too large to be one; a hexadecimal one is a whole number up to 2^53 */
+/** @throws SqlMistake if the number is too large; a hexadecimal one must be an integer up to 2^53 */
 export function numberToken(reader: TokenReader): number {
   if (reader.token.kind !== "number") throw reader.mistake("a number");
   const { text } = reader.token;
@@ -253,18 +254,18 @@ function argumentsOf(reader: TokenReader, name: ByteString): Call {
     reader.expectSign(")");
     return { kind: "call", name, arguments: null };
   }
-  const given: Expression[] = [];
+  const operands: Expression[] = [];
   const isDistinct = reader.form === "standard" && reader.accept("distinct");
   if (isDistinct || !reader.acceptSign(")")) {
-    do given.push(nestedExpression(reader));
+    do operands.push(nestedExpression(reader));
     while (reader.acceptSign(","));
     reader.expectSign(")");
   }
-  const call = { kind: "call", name, arguments: given } as const;
+  const call = { kind: "call", name, arguments: operands } as const;
   return isDistinct ? { ...call, isDistinct } : call;
 }
 
-/** `name` or `origin.name`. */
+/** Parses `name` or `origin.name`. */
 export function column(reader: TokenReader): Column {
   const isQuoted = reader.token.kind === "word" && reader.token.lower === "";
   const first = reader.name("a column");

@@ -1,4 +1,4 @@
-/** Numbers of expressions: two have the same number if they mean the same, whatever the row. */
+/** Numbers expressions: two expressions have the same number if they have the same value in every row. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type Column, type Expression, operandsOf } from "./tree.js";
 
@@ -10,15 +10,15 @@ export class ExpressionNumbers {
   readonly #numbers = new Map<string, number>();
 
   /**
-   * @param parameters  the values of each `?`
-   * @param columnOf  returns the index of the column that is meant, or the text that a name in double quotes is
+   * @param parameters the values of each `?`
+   * @param columnOf returns the index of the column, or the text that a name in double quotes represents
    */
   constructor(parameters: readonly ByteString[], columnOf: (column: Column) => number | ByteString) {
     this.#parameters = parameters;
     this.#columnOf = columnOf;
   }
 
-  /** Visits each part once, also where parts are asked for again. */
+  /** Returns an expression's number; visits each part only once, even if it occurs in several expressions. */
   of(expression: Expression): number {
     const known = this.#known.get(expression);
     if (known !== undefined) return known;
@@ -45,9 +45,9 @@ export class ExpressionNumbers {
       case "is-null":
         return [expression.kind, expression.isNegated, this.of(expression.operand)];
       case "call": {
-        const given = expression.arguments?.map((each) => this.of(each)) ?? null;
+        const operands = expression.arguments?.map((each) => this.of(each)) ?? null;
         const name = expression.name.toLowerCase();
-        return [expression.kind, name, expression.isDistinct === true, given];
+        return [expression.kind, name, expression.isDistinct === true, operands];
       }
       case "in":
       case "between":

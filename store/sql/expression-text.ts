@@ -1,4 +1,7 @@
-/** Names of columns without an alias: in the recorded form the original's own, which its clients may know; in the standard form the SQL text. */
+/**
+ * Names of columns without an alias: in the recorded form those of the original, which its clients may know; in the
+ * standard form the SQL text.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { numberText } from "../../protocol/sql-numbers.js";
 import type { Scalar } from "../values/relations/cell.js";
@@ -20,7 +23,7 @@ const OPERATORS: Readonly<Record<Binary["operator"], string>> = {
   "/": "DIV",
 };
 
-/** Returns an expression as English SQL, with parentheses around the operators within an operator. */
+/** Returns an expression as English SQL, with parentheses around nested operators. */
 export function standardText(expression: Expression): ByteString {
   switch (expression.kind) {
     case "literal": {
@@ -40,8 +43,8 @@ export function standardText(expression: Expression): ByteString {
     case "is-null":
       return `${operandText(expression.operand)} is ${expression.isNegated ? "not " : ""}null`;
     case "call": {
-      const given = expression.arguments?.map(standardText).join(", ") ?? "*";
-      return `${expression.name}(${expression.isDistinct === true ? "distinct " : ""}${given})`;
+      const operands = expression.arguments?.map(standardText).join(", ") ?? "*";
+      return `${expression.name}(${expression.isDistinct === true ? "distinct " : ""}${operands})`;
     }
     default:
       return testText(expression);
@@ -67,7 +70,7 @@ function operandText(expression: Expression): ByteString {
   return ["literal", "parameter", "column", "call"].includes(expression.kind) ? text : `(${text})`;
 }
 
-/** Returns an expression in the original's own form. */
+/** Returns an expression in the form of the original. */
 export function expressionText(expression: Expression): ByteString {
   switch (expression.kind) {
     case "literal": {
@@ -100,13 +103,13 @@ export function expressionText(expression: Expression): ByteString {
 
 const identifierText = ({ origin, name }: Column) => `QualifiedIdentifier [origin=${origin}, name=${name}]`;
 
-/** A value within a message. */
+/** Returns a value for use in a message. */
 export function scalarText(value: Scalar): ByteString {
   if (typeof value === "string") return `"${value}"`;
   return typeof value === "number" ? numberText(value) : String(value);
 }
 
-/** Returns the values that a column accepts, in the original's words. */
+/** Returns the values that a column accepts, in the words of the original. */
 export function domainWords(domain: Domain): ByteString {
   return domain.map(atomWords).join(", ");
 }

@@ -1,4 +1,7 @@
-/** Functions of statements by their names in lower case. Malagasy and recorded statements have those of groups alone. */
+/**
+ * Functions of statements, by their names in lower case. Malagasy and recorded statements have only the aggregate
+ * functions.
+ */
 
 /** Functions of a group's rows. */
 export const AGGREGATE_NAMES = ["count", "sum", "avg", "min", "max"] as const;

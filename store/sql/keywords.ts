@@ -1,11 +1,11 @@
 /**
- * The words of statements, in both languages: the one table that the grammar reads and docs/sql.md is made from. Source:
- * test/vectors/sql/GRAMMAR.md; words for what the original does not have are ours.
+ * The words of statements in both languages: the table that the grammar uses and from which docs/sql.md is generated.
+ * Source: test/vectors/sql/GRAMMAR.md; the words for features that the original does not have are ours.
  */
 import type { Language } from "./tree.js";
 
 export interface Keyword {
-  /** The ways to write it; several words follow each other. The first is the usual one. */
+  /** The spellings; several words must follow each other. The first spelling is the usual one. */
   readonly malagasy: readonly string[];
   readonly english: readonly string[];
   readonly meaning: string;
@@ -27,10 +27,10 @@ const standardWord = (english: string, meaning: string): Keyword => ({
 });
 
 export const KEYWORDS = {
-  create: word("manamboara", "create", "makes a database, a table, a domain or a view"),
+  create: word("manamboara", "create", "creates a database, a table, a domain or a view"),
   drop: word("ravao ny", "drop", "removes one"),
-  show: word("asehoy ny", "show", "lists the names of all"),
-  use: word("ampiasao", "use", "chooses a database (a connection of `--sql` keeps the choice)"),
+  show: word("asehoy ny", "show", "lists all names"),
+  use: word("ampiasao", "use", "selects a database (on `--sql`, for the rest of the connection)"),
   describe: word("famaritana", "describe", "lists a table's columns"),
   database: word("tahiry", "database|databases", "a database"),
   table: word("tabilao", "table|tables", "a table"),
@@ -39,53 +39,53 @@ export const KEYWORDS = {
   insert: word("manampia ao", "insert into", "adds rows to a table"),
   values: word("sanda", "values", "the rows to add"),
   update: word("havaozy", "update", "changes rows of a table"),
-  set: word("ova", "set", "what to change in them"),
+  set: word("ova", "set", "the new values"),
   delete: word("fafao ao", "delete from", "removes rows of a table"),
-  select: word("alaivo", "select", "asks for rows"),
+  select: word("alaivo", "select", "returns rows"),
   distinct: word("samihafa", "distinct", "equal rows once"),
-  from: word("ao", "from", "where rows come from"),
-  as: word("antso", "as", "gives another name"),
-  join: word("tonona", "join", "rows of two tables side by side"),
-  inner: word("anatiny", "inner", "a join: what fits together"),
-  left: word("avia|ankavia", "left", "a join: with the left rows that nothing fits to"),
-  right: word("avanana|ankavanana", "right", "a join: with the right rows that nothing fits to"),
-  full: word("feno", "full", "a join: with both"),
+  from: word("ao", "from", "the source of rows"),
+  as: word("antso", "as", "an alias"),
+  join: word("tonona", "join", "combines rows of two tables"),
+  inner: word("anatiny", "inner", "a join: only matching rows"),
+  left: word("avia|ankavia", "left", "a join: also left rows without a match"),
+  right: word("avanana|ankavanana", "right", "a join: also right rows without a match"),
+  full: word("feno", "full", "a join: also rows of either side without a match"),
   natural: word("natoraly", "natural", "a join by the columns of the same name"),
   cross: standardWord("cross", "a join: each row with each row; a comma between tables is the same"),
   outer: standardWord("outer", "may follow `left`, `right` and `full`"),
   on: word("ka", "on", "the condition of a join"),
   where: word("rehefa", "where", "the condition for rows"),
-  group: word("vondrona", "group by", "puts rows together that have the same values"),
+  group: word("vondrona", "group by", "groups rows with the same values"),
   having: word("fepetra", "having", "the condition for groups"),
   order: word("alahatra", "order by", "sorts"),
-  rising: word("miakatra", "asc", "the least first, as usual"),
-  falling: word("midina", "desc", "the greatest first"),
+  rising: word("miakatra", "asc", "ascending, the default"),
+  falling: word("midina", "desc", "descending"),
   limit: word("fetra|limit", "limit", "a part of the rows: see Two languages"),
   offset: word(
     "manomboka",
     "offset",
-    "after a limit of one number: the rows from this place on (the first is 0)",
+    "after a limit of one number: the rows from this index on (the first is 0)",
   ),
   union: word("ankambana", "union", "rows of either query, equal ones once"),
-  difference: word("analana", "except", "rows of the first query that the second one has not"),
+  difference: word("analana", "except", "rows of the first query that are not in the second one"),
   all: standardWord("all", "after `union`: equal rows stay"),
   intersection: word("atifitra", "intersect", "rows of both queries, equal ones once"),
   and: word("ary", "and", "both conditions"),
   or: word("na", "or", "one of them, or both"),
-  not: word("tsy", "not", "the contrary; in a condition also `!`"),
+  not: word("tsy", "not", "negation; in a condition also `!`"),
   is: word("dia", "is", "before `null`, or `not null`"),
   null: word("null", "null", "nothing"),
   in: standardWord("in", "equal to a value of a list"),
-  between: standardWord("between", "from one value up to another, both included"),
+  between: standardWord("between", "from one value to another, inclusive"),
   like: standardWord("like", "a text of this form: `%` is any text, `_` any character"),
-  escape: standardWord("escape", "after `like`: the character before a `%` or `_` that is only itself"),
-  number: word("ISA", "number", "a type: numbers from one up to another"),
-  text: word("LAHATSORATRA", "text", "a type: texts, by their lengths"),
+  escape: standardWord("escape", "after `like`: the character that makes a following `%` or `_` literal"),
+  number: word("ISA", "number", "a type: numbers within bounds"),
+  text: word("LAHATSORATRA", "text", "a type: texts, with bounds of their length"),
   date: word("DATY", "date", "a type: dates, `2026-11-21` or `2026-11-21 18:30:00`"),
-  enumeration: word("TANISA", "enum", "a type: the values that it names"),
+  enumeration: word("TANISA", "enum", "a type: the listed values"),
   primary: word("fototra", "primary key", "a column without equal values, and without null"),
   unique: word("tokana", "unique", "a column without equal values"),
-  required: standardWord("not null", "a column that takes no null"),
+  required: standardWord("not null", "a column that rejects null"),
   preset: standardWord("default", "the value of a column that an insert does not name"),
 } as const satisfies Readonly<Record<string, Keyword>>;
 
@@ -93,7 +93,7 @@ export type KeywordName = keyof typeof KEYWORDS;
 
 const NAMES = Object.keys(KEYWORDS) as readonly KeywordName[];
 
-/** Ways to say a keyword, the longest first, each as its words in lower case. */
+/** Spellings of a keyword, the longest first, each as its words in lower case. */
 export type Phrases = readonly (readonly string[])[];
 
 function phrasesOf(language: Language): Readonly<Record<KeywordName, Phrases>> {
@@ -108,7 +108,7 @@ export const PHRASES: Readonly<Record<Language, Readonly<Record<KeywordName, Phr
   english: phrasesOf("english"),
 };
 
-/** The first words of English phrases of the recorded form: none of them names anything there where `as` has been left out. */
+/** The first words of English phrases in the recorded form: none of them is an alias there if `as` is left out. */
 export const ENGLISH_WORDS: ReadonlySet<string> = new Set(
   NAMES.filter((name) => !("isStandard" in KEYWORDS[name])).flatMap((name) =>
     PHRASES.english[name].map(([first]) => first as string),
@@ -122,7 +122,7 @@ export const MALAGASY_BEGINNINGS: ReadonlySet<string> = new Set(
   ),
 );
 
-/** Words that name nothing in standard statements, unless in double quotes; some have no meaning yet. */
+/** Words that cannot be names in standard statements unless they are in double quotes; some have no meaning yet. */
 export const RESERVED_WORDS: ReadonlySet<string> = new Set(
   (
     "all and as asc between by case create cross delete desc distinct drop else end except exists from full group " +

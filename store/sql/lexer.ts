@@ -1,34 +1,35 @@
-/** The words, numbers, texts and signs of a statement. */
+/** Splits a statement into words, numbers, texts and signs. */
 import { type ByteString, detached, isAscii, isBlank, textOfBytes } from "../../protocol/byte-string.js";
 import { SqlMistake } from "./mistake.js";
 import type { Form } from "./tree.js";
 
 export interface Token {
   readonly kind: "word" | "number" | "text" | "sign" | "end";
-  /** The token as written; a text's contents. */
+  /** The token as written; for a text its contents. */
   readonly text: ByteString;
-  /** A word in lower case; of a name in double quotes empty, as it is no keyword. */
+  /** The word in lower case; empty for a name in double quotes, which is never a keyword. */
   readonly lower: string;
   readonly at: number;
   readonly end: number;
-  /** null: the last token. */
+  /** The next token; null: this is the last one. */
   next: Token | null;
-  /** Whether the other form reads it, or what precedes it, otherwise. */
+  /** Whether the other form reads this token, or the text before it, differently. */
   readonly isOfForm?: true;
 }
 
-/** Signs that another may follow to make one, and which. */
+/** Signs to which another character may be added, and which. */
 const PAIRS: Readonly<Record<string, string>> = { "!": "=", "<": "=>", ">": "=" };
 const SIGNS: ReadonlySet<string> = new Set("()*,.:=!<>+-/^#@?;");
 /**
- * Characters that a name does not have beyond ASCII: invalid UTF-8, control characters, spaces and signs. By properties that no version of
- * Unicode changes: a letter that one daemon's version does not know yet must not make two statements of one.
+ * Characters above ASCII that a name cannot contain: invalid UTF-8, control characters, spaces and signs. The
+ * properties are those that no version of Unicode changes: a statement must not be read differently by a daemon whose
+ * version does not know a letter yet.
  */
 const NO_NAME =
   /[\ufffd\ufeff\u0080-\u00a0\u1680\u2000-\u200d\u202f\u205f\u3000\p{Pattern_Syntax}\p{Pattern_White_Space}]/u;
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r" };
 
-/** @returns the first @throws SqlMistake */
+/** @returns the first token @throws SqlMistake */
 export function tokensOf(statement: ByteString, form: Form): Token {
   const first = tokenFrom(statement, 0, form);
   for (let token = first; token.kind !== "end"; ) {
@@ -40,28 +41,31 @@ export function tokensOf(statement: ByteString, form: Form): Token {
 }
 
 /**
- * Returns the tokens of a word without its beginning, as if a space were there; they continue with the existing ones.
- * @param length  of the beginning @returns the first @throws SqlMistake
+ * Returns the tokens of a word without its beginning, as if a space followed the beginning; they are linked to the
+ * existing next tokens.
+ * @param length length of the beginning
+ * @returns the first token
+ * @throws SqlMistake
  */
 export function restOfWord(statement: ByteString, word: Token, length: number): Token {
   const first = tokenFrom(statement, word.at + length, "recorded");
-  let behind = word.next;
+  let later = word.next;
   for (let token = first; ; ) {
     const next = tokenFrom(statement, token.end, "recorded");
-    while (behind !== null && behind.at < next.at) behind = behind.next;
-    token.next = behind?.at === next.at ? behind : next;
-    if (token.next === behind) return first;
+    while (later !== null && later.at < next.at) later = later.next;
+    token.next = later?.at === next.at ? later : next;
+    if (token.next === later) return first;
     token = next;
   }
 }
 
-/** @param from  where spaces may precede it, in bytes */
+/** @param from byte offset of the token or of the spaces before it */
 function tokenFrom(statement: ByteString, from: number, form: Form): Token {
   let at = from;
   while (isBlank(statement.charCodeAt(at))) at++;
   if (form === "standard") {
-    const behind = behindComments(statement, at);
-    if (behind !== at) return { ...tokenFrom(statement, behind, form), isOfForm: true };
+    const end = afterComments(statement, at);
+    if (end !== at) return { ...tokenFrom(statement, end, form), isOfForm: true };
   }
   return at < statement.length
     ? tokenAt(statement, at, form)
@@ -104,8 +108,8 @@ function numberAt(statement: ByteString, at: number): Token {
   return { kind: "number", text, lower: text, at, end, next: null };
 }
 
-/** Returns where the next token or space is: after the comments that begin at `at`. @throws SqlMistake  one does not end */
-function behindComments(statement: ByteString, at: number): number {
+/** Returns the index after the comments that begin at `at`. @throws SqlMistake if a comment does not end */
+function afterComments(statement: ByteString, at: number): number {
   let end = at;
   for (;;) {
     if (statement.startsWith("--", end)) {
@@ -124,7 +128,7 @@ function behindComments(statement: ByteString, at: number): number {
 const isNumberStart = (statement: ByteString, at: number) =>
   isDigit(statement.charCodeAt(at)) || (statement[at] === "." && isDigit(statement.charCodeAt(at + 1)));
 
-/** Hexadecimal digits; or digits with or without a point, then an exponent or none. */
+/** Hexadecimal digits; or digits with an optional point and an optional exponent. */
 const STANDARD_NUMBER = /0x[\da-f]+|(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?/iy;
 const RECORDED_NUMBER = /^\d+(?:\.\d+)?$/;
 
@@ -142,7 +146,7 @@ function standardNumberAt(statement: ByteString, at: number): Token {
   return RECORDED_NUMBER.test(text) ? token : { ...token, isOfForm: true };
 }
 
-/** A doubled quote or a backslash escapes. */
+/** A quote is escaped by doubling it or with a backslash. */
 function textAt(statement: ByteString, at: number): Token {
   const quote = statement[at] as string;
   let text = "";
@@ -157,7 +161,7 @@ function textAt(statement: ByteString, at: number): Token {
     } else if (char === quote) {
       text += statement.slice(from, end);
       if (statement[end + 1] !== quote)
-        // A table keeps it, and is not to keep all of a long statement for it.
+        // A table stores the text, which must not keep a long statement in memory.
         return { kind: "text", text: detached(text), lower: "", at, end: end + 1, next: null };
       text += quote;
       from = end + 2;
@@ -172,6 +176,6 @@ function textAt(statement: ByteString, at: number): Token {
 }
 
 const isDigit = (code: number) => code >= 48 && code <= 57;
-/** Whether a byte is part of a letter; all bytes of UTF-8 beyond ASCII are. */
+/** Whether a byte is part of a letter, as all bytes of UTF-8 above ASCII are. */
 const isLetter = (code: number) =>
   (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || code === 95 || code >= 128;

@@ -1,6 +1,6 @@
 /**
- * Every error of a statement, in the words of the original (Malagasy and French, unchanged) and in English. A statement is answered in its own
- * language, so all daemons answer alike. `{0}`, `{1}`: what it is about.
+ * Every error of a statement, in the words of the original (Malagasy and French, unchanged) and in English. The reply
+ * is in the language of the statement, so all daemons return the same reply. `{0}`, `{1}`: the values in the message.
  */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../arguments/errors.js";
@@ -20,17 +20,17 @@ const message = (malagasy: string, english: string): Message => ({
 const MESSAGES = {
   noDatabase: message("Tsy nisafidy tahiry ianao", "no database is chosen"),
   unknownDatabase: message("Tsy misy ny tahiry : {0}", "there is no database {0}"),
-  databaseExists: message("Ny tahiry ({0}) dia efa misy", "the database {0} is there already"),
+  databaseExists: message("Ny tahiry ({0}) dia efa misy", "the database {0} already exists"),
   unknownTable: message("La table {0}.{1} n'as pas été trouvé", "there is no {1} in the database {0}"),
   unknownView: message("Ny jery {0}.{1} dia tsy hita", "there is no view {1} in the database {0}"),
-  tableExists: message("Ny tabilao : {0} dia efa misy", "the table {0} is there already"),
-  domainExists: message("Ny efitra : {0} dia efa misys", "the domain {0} is there already"),
-  viewExists: message("Ny jery : {0} dia efa misy", "the view {0} is there already"),
-  damaged: message("Ny tahiry {0} dia simba", "what the database {0} keeps of {1} is no such thing"),
+  tableExists: message("Ny tabilao : {0} dia efa misy", "the table {0} already exists"),
+  domainExists: message("Ny efitra : {0} dia efa misys", "the domain {0} already exists"),
+  viewExists: message("Ny jery : {0} dia efa misy", "the view {0} already exists"),
+  damaged: message("Ny tahiry {0} dia simba", "the database {0} contains an invalid definition of {1}"),
   unknownColumn: message("Le champ '{0}' n'existe pas dans la relation.", "there is no column '{0}'"),
   ambiguousColumn: message(
     "Le champ '{0}' est ambigu. Il apparaît {1} fois dans la relation.",
-    "there are {1} columns '{0}': say of which table",
+    "there are {1} columns '{0}': name the table",
   ),
   ambiguousOrigin: message(
     "Le champ '{0}' est ambigu avec l'origine '{1}'.",
@@ -40,14 +40,14 @@ const MESSAGES = {
     "Vous ne pouvez pas faire select all si l'origin de la table n'existe pas",
     "* needs a table to select from",
   ),
-  aliasUsed: message("Alias '{0}' déjà utilisé", "the name '{0}' is given twice"),
+  aliasUsed: message("Alias '{0}' déjà utilisé", "the name '{0}' is used twice"),
   notByRow: message(
     "Function '{0}' ne peut pas être évaluée ligne-par-ligne",
-    "'{0}' is no function of one row",
+    "'{0}' is not a function of one row",
   ),
   notGrouped: message(
     "Champ non agrégé doit être dans #vondrona: QualifiedIdentifier [origin={0}, name={1}]",
-    "the column '{1}' must be in group by, or within a function of groups",
+    "the column '{1}' must be in group by, or within an aggregate function",
   ),
   groupedAll: message(
     "GROUP BY n'est supporté que pour une liste explicite de champs",
@@ -59,7 +59,7 @@ const MESSAGES = {
   ),
   unknownFunction: message(
     "Fonction non supportée dans GROUP BY: {0}",
-    "there is no function '{0}' of groups: count, sum, avg, min, max",
+    "there is no aggregate function '{0}': use count, sum, avg, min or max",
   ),
   oneArgument: message("{0} attend exactement 1 argument", "{0} takes one argument"),
   columnArgument: message(
@@ -67,10 +67,10 @@ const MESSAGES = {
     "{0} takes the name of a column",
   ),
   notSupported: message("Tsy misy: {0}; {1}", "not supported: {0}; {1}"),
-  noSuchOrigin: message("Tsy misy {0} ao amin'ny fanontaniana", "no table of the query is called {0}"),
+  noSuchOrigin: message("Tsy misy {0} ao amin'ny fanontaniana", "no table of the query has the name {0}"),
   notNumeric: message(
     "{0} attend une valeur numérique, trouvé: java.lang.String",
-    "{0} takes numbers, and there is a text",
+    "{0} takes numbers, but found a text",
   ),
   differentWidths: message("{0}({1}) AND {2}({3})", "queries of {1} and of {3} columns ({0}, {2})"),
   dividedByZero: message("division by zero numerator = {0} / 0", "division by zero: {0} / 0"),
@@ -89,7 +89,7 @@ const MESSAGES = {
     "Cannot add  Individual of fields_size={0} in relation({1}) with domains_size {2}",
     "{0} values for the {2} columns of {1}",
   ),
-  notUnique: message("Efa misy ny sanda {0} ao amin'ny {1}", "there is a row already whose {1} is {0}"),
+  notUnique: message("Efa misy ny sanda {0} ao amin'ny {1}", "there is already a row whose {1} is {0}"),
   required: message("Tsy azo foanana ny {0}", "{0} is not null: it needs a value"),
   longLike: message(
     "Be loatra ny asa ho an'ny like : {0}",
@@ -99,20 +99,20 @@ const MESSAGES = {
   missing: message("Tsy azo foanana ny {0}", "{0} is a primary key: it must not be null"),
   parameterCount: message(
     "Mila sanda {0} ny fanontaniana, fa {1} no azo",
-    "the statement has {0} ?, and {1} arguments came with it",
+    "the statement has {0} ?, but {1} arguments",
   ),
-  nestedViews: message("Jery mifampiankina be loatra", "more than {0} views within each other"),
-  tooMany: message("Be loatra ny andalana : {0}", "more than {0} rows would have to be put side by side"),
-  tooMuchWork: message("Be loatra ny andalana jerena : {0}", "more than {0} rows would have to be looked at"),
+  nestedViews: message("Jery mifampiankina be loatra", "more than {0} nested views"),
+  tooMany: message("Be loatra ny andalana : {0}", "more than {0} rows would have to be joined"),
+  tooMuchWork: message("Be loatra ny andalana jerena : {0}", "more than {0} rows would have to be checked"),
   tooWide: message("Be loatra ny tsanganana : {0}", "more than {0} columns side by side"),
   tooManyTypes: message("Be loatra ny karazana : {0}", "more than {0} types for one column"),
-  tooLong: message("Lava loatra ny lahatsoratra", "texts become longer than any may be"),
+  tooLong: message("Lava loatra ny lahatsoratra", "texts would exceed the maximum length"),
   wrongLimit: message("Fetra tsy mety : {0}", "a limit is a whole number from 0 on, not {0}"),
 } as const satisfies Readonly<Record<string, Message>>;
 
 export type MessageName = keyof typeof MESSAGES;
 
-/** @param about  the values of `{0}`, `{1}`, … */
+/** @param about the values of `{0}`, `{1}`, … */
 export function sqlFailure(
   language: Language,
   name: MessageName,
@@ -127,19 +127,19 @@ const MISTAKES: Readonly<Record<MistakeKind, Message>> = {
   unexpected: message("Diso ny fanontaniana", "syntax"),
   "only-null": message(
     "After 'is' or 'is not' must be 'null' ",
-    "after 'is' and 'is not' there must be null",
+    "'is' and 'is not' must be followed by null",
   ),
-  "no-alias": message(
-    "Tous les tables dérivé doit avoir leur propre alias",
-    "a query that is selected from needs a name",
-  ),
+  "no-alias": message("Tous les tables dérivé doit avoir leur propre alias", "a query in from needs a name"),
   "dotted-alias": message("un alias ne doit pas contenir un source code '.' ", "a name has no '.'"),
   limit: message("Be loatra", "too much"),
   reserved: message("Teny voatokana", "a reserved word"),
   unsupported: message("Tsy misy", "not supported"),
 };
 
-/** The words, the position and the line with a caret before it, in one line. */
+/**
+ * Returns a syntax error in one line: the message, the position, and the line of the statement with a caret at the
+ * position.
+ */
 export function mistakeFailure(
   statement: ByteString,
   language: Language,
@@ -160,7 +160,7 @@ export function mistakeFailure(
 const END: Readonly<Record<Language, string>> = { malagasy: "farany", english: "the end" };
 const EXPECTED: Readonly<Record<Language, string>> = {
   malagasy: "nandrasana",
-  english: "where this is expected:",
+  english: "expected:",
 };
 const WHERE: Readonly<Record<Language, readonly [line: string, column: string]>> = {
   malagasy: ["andalana", "toerana"],

@@ -1,7 +1,7 @@
-/** A syntax error: the text found, the text expected, line, column and a caret. */
+/** A syntax error: the text found, the text expected, the line and the column. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 
-/** Kinds of mistakes besides a word in the wrong position. */
+/** Kinds of mistakes other than a word in the wrong position. */
 export type MistakeKind =
   | "unexpected"
   | "unknown-command"
@@ -15,11 +15,11 @@ export type MistakeKind =
 export class SqlMistake extends Error {
   override readonly name = "SqlMistake";
   readonly kind: MistakeKind;
-  /** Bytes from the statement's beginning. */
+  /** Offset in the statement, in bytes. */
   readonly at: number;
-  /** The text found; empty: the end. */
+  /** The text found; empty: the end of the statement. */
   readonly found: ByteString;
-  /** The text expected, or what is not permitted, in English. */
+  /** The text expected, or the text that is not permitted, in English. */
   readonly expected: string;
 
   constructor(
@@ -36,10 +36,10 @@ export class SqlMistake extends Error {
 }
 
 export interface Position {
-  /** Line from 1. */
+  /** Line number, from 1. */
   readonly line: number;
   readonly column: number;
-  /** The line with a caret before the position, shortened. */
+  /** The line, shortened, with a caret before the position. */
   readonly shown: ByteString;
 }
 
@@ -49,14 +49,14 @@ export function positionIn(statement: ByteString, at: number): Position {
   const before = statement.slice(0, at);
   const start = before.lastIndexOf("\n") + 1;
   const end = statement.indexOf("\n", at);
-  const left = [...textOfBytes(before.slice(start))];
+  const lineBefore = [...textOfBytes(before.slice(start))];
   const right = [...textOfBytes(statement.slice(at, end < 0 ? at + 4 * SHOWN_CHARS : end))];
-  const cut = left.slice(-SHOWN_CHARS).join("");
+  const cut = lineBefore.slice(-SHOWN_CHARS).join("");
   return {
     line: before.split("\n").length,
-    column: left.length + 1,
+    column: lineBefore.length + 1,
     shown: bytesOfText(
-      `${left.length > SHOWN_CHARS ? "…" : ""}${cut}^${right.slice(0, SHOWN_CHARS).join("")}${right.length > SHOWN_CHARS ? "…" : ""}`,
+      `${lineBefore.length > SHOWN_CHARS ? "…" : ""}${cut}^${right.slice(0, SHOWN_CHARS).join("")}${right.length > SHOWN_CHARS ? "…" : ""}`,
     ),
   };
 }

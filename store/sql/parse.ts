@@ -1,4 +1,7 @@
-/** A statement's tree, by its bytes alone; of short ones the last are kept, since each is looked at several times, and the same come again. */
+/**
+ * Parses a statement from its bytes alone. The trees of recent short statements are cached, because each is requested
+ * several times and clients repeat statements.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { ENGLISH_WORDS, MALAGASY_BEGINNINGS } from "./keywords.js";
 import { tokensOf } from "./lexer.js";
@@ -8,37 +11,39 @@ import { TokenReader } from "./token-reader.js";
 import type { Form, Language, Statement } from "./tree.js";
 import { unsupported } from "./unsupported.js";
 
-/** Longer ones are refused: their words and trees take a hundred times as much. */
+/** Longer statements are rejected: their tokens and trees take a hundred times as much memory. */
 export const STATEMENT_BYTES_MAX = 4 * 1024 * 1024;
 
 export interface Parsed {
-  /** The statement, or why there is none. */
+  /** The statement, or its syntax error. */
   readonly statement: Statement | SqlMistake;
   readonly language: Language;
-  /** Number of `?` in it. */
+  /** Number of `?` in the statement. */
   readonly parameters: number;
-  /** Whether the statement's tree is another one in the other form. */
+  /** Whether the other form would yield another tree. */
   readonly isOfForm: boolean;
-  /** Whether a statement like this that writes means something from CLUSTER SEMANTICS 3 on alone. */
+  /** Whether such a statement requires CLUSTER SEMANTICS 3 if it writes. */
   readonly isExtended: boolean;
 }
 
 /**
- * Trees stored for longer cost more than parsing the statement again, since the garbage collector copies them: those of the last statements
- * are there when it runs.
+ * The cache is small: trees stored for longer cost more than parsing again, because the garbage collector copies them.
  */
-const KEPT_MAX = 64;
+const RECENT_MAX = 64;
 const KEPT_CHARS_MAX = 2048;
 const LONG_MAX = 16;
 
-/** Trees that were read lately. */
+/** A cache of recent trees. */
 class KnownTrees {
   readonly #form: Form;
   /** Statements that were parsed, or used again, in the current period. */
-  #kept = new Map<ByteString, Parsed>();
+  #recent = new Map<ByteString, Parsed>();
   /** Statements of the previous period. */
-  #before: ReadonlyMap<ByteString, Parsed> = new Map();
-  /** The last long statements, which are used more than once until they have been executed; afterwards they may be collected. */
+  #previous: ReadonlyMap<ByteString, Parsed> = new Map();
+  /**
+   * The last long statements, which are used several times until they have been executed; afterwards they may be
+   * garbage-collected.
+   */
   readonly #long: WeakRef<{ readonly text: ByteString; readonly parsed: Parsed }>[] = [];
 
   constructor(form: Form) {
@@ -47,14 +52,14 @@ class KnownTrees {
 
   of(text: ByteString): Parsed {
     if (text.length > KEPT_CHARS_MAX) return this.#ofLong(text);
-    const known = this.#kept.get(text);
+    const known = this.#recent.get(text);
     if (known !== undefined) return known;
-    const parsed = this.#before.get(text) ?? parsedAgain(text, this.#form);
-    if (this.#kept.size >= KEPT_MAX) {
-      this.#before = this.#kept;
-      this.#kept = new Map();
+    const parsed = this.#previous.get(text) ?? parsedAgain(text, this.#form);
+    if (this.#recent.size >= RECENT_MAX) {
+      this.#previous = this.#recent;
+      this.#recent = new Map();
     }
-    this.#kept.set(text, parsed);
+    this.#recent.set(text, parsed);
     return parsed;
   }
 
@@ -75,29 +80,32 @@ const KNOWN: Readonly<Record<Form, KnownTrees>> = {
   standard: new KnownTrees("standard"),
 };
 
-/** Returns a statement's tree in the standard form, unless it is a Malagasy statement, or the recorded form is wanted. */
+/** Returns a statement's tree in the standard form; a Malagasy statement, or `form`, selects the recorded form. */
 export function parse(text: ByteString, form: Form = "standard"): Parsed {
   const standard = KNOWN.standard.of(text);
   return form === "standard" || !standard.isOfForm ? standard : KNOWN.recorded.of(text);
 }
 
-/** Returns a statement's tree in the standard form, or in the recorded one if it is a mistake otherwise. */
+/** Returns a statement's tree in the standard form, or in the recorded form if it is a mistake in the standard form. */
 export function parseEither(text: ByteString): Parsed {
   const standard = parse(text);
   return standard.statement instanceof SqlMistake ? parse(text, "recorded") : standard;
 }
 
-/** Returns the form of a statement where English ones are of the form `english`. */
+/** Returns the form of a statement, given the form of English statements. */
 export const formOf = (language: Language, english: Form): Form =>
   language === "english" ? english : "recorded";
 
-/** Sticky patterns: one over all comments would need stack for each character, and a long statement would end it. */
+/**
+ * Sticky patterns: a single one for all comments would use stack for each character, and a long statement would
+ * overflow it.
+ */
 const BLANKS = /\s*/y;
 const WORD = /[a-z]+/iy;
 
 /**
- * Returns the language of the first word after comments, which English statements alone may have: English also if no statement begins with the
- * word. What cannot be read further is answered in the same language.
+ * Returns the language of the first word after any comments, which only English statements may have: English also if no
+ * statement begins with the word. Errors are reported in the same language.
  */
 function languageOf(text: ByteString): Language {
   let at = afterBlanks(text, 0);
@@ -115,7 +123,7 @@ function afterBlanks(text: ByteString, at: number): number {
   return BLANKS.lastIndex;
 }
 
-/** Returns `at` if no comment that ends begins there. */
+/** Returns `at` if no complete comment begins there. */
 function afterComment(text: ByteString, at: number): number {
   const [open, close] = text.startsWith("--", at)
     ? [2, "\n"]
@@ -128,19 +136,19 @@ function afterComment(text: ByteString, at: number): number {
   return close === "\n" ? text.length : at;
 }
 
-function parsedAgain(text: ByteString, wanted: Form): Parsed {
+function parsedAgain(text: ByteString, english: Form): Parsed {
   const language = languageOf(text);
-  const form = formOf(language, wanted);
-  // A mistake may be none in the other form.
+  const form = formOf(language, english);
+  // The mistake may be valid in the other form.
   const mistaken = { language, parameters: 0, isOfForm: language === "english", isExtended: false };
   try {
     if (text.length > STATEMENT_BYTES_MAX)
       throw new SqlMistake("limit", { at: 0, found: "" }, `more than ${STATEMENT_BYTES_MAX} bytes`);
     const reader = new TokenReader(text, tokensOf(text, form), { language, form });
-    const found = statement(reader);
+    const parsed = statement(reader);
     const { parameters, isOfForm, isExtended, token } = reader;
     return {
-      statement: found,
+      statement: parsed,
       language,
       parameters,
       isOfForm: isOfForm || token.isOfForm === true,

@@ -1,4 +1,4 @@
-/** Parses queries: one select, or several that are combined. */
+/** Parses queries: one select, or a combination of several. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { column, expression, numberToken } from "./expression-grammar.js";
 import type { Token } from "./lexer.js";
@@ -19,7 +19,7 @@ import type {
   Tail,
 } from "./tree.js";
 
-/** Maximum sources to join, and selects to combine: their rows multiply. */
+/** Maximum number of sources in a join, and of selects in a combination: their rows multiply. */
 const PARTS_MAX = 32;
 
 const JOIN_KINDS: readonly JoinKind[] = ["inner", "left", "right", "full", "natural"];
@@ -32,18 +32,18 @@ const SET_SIGNS: readonly (readonly [sign: string, operator: Exclude<SetOperator
 /** @throws SqlMistake */
 export function query(reader: TokenReader): Query {
   return reader.nested(() => {
-    let left: Query = select(reader);
+    let combined: Query = select(reader);
     for (let parts = 1; ; parts++) {
       const { position } = reader;
-      const found = setOperator(reader);
-      if (found === null) return left;
-      const operator = found === "union" && acceptedAll(reader) ? "union-all" : found;
+      const setKind = setOperator(reader);
+      if (setKind === null) return combined;
+      const operator = setKind === "union" && acceptedAll(reader) ? "union-all" : setKind;
       if (parts === PARTS_MAX)
         throw new SqlMistake("limit", reader.position, `more than ${PARTS_MAX} queries`);
-      if (reader.form === "standard" && hasTail(left))
+      if (reader.form === "standard" && hasTail(combined))
         throw new SqlMistake("unexpected", position, "order by and limit after the last query");
-      left = { kind: "set", operator, left, right: operand(reader), ...NO_TAIL };
-      if (reader.form === "standard") left = withTail(left, reader);
+      combined = { kind: "set", operator, left: combined, right: operand(reader), ...NO_TAIL };
+      if (reader.form === "standard") combined = withTail(combined, reader);
     }
   });
 }
@@ -51,7 +51,10 @@ export function query(reader: TokenReader): Query {
 const NO_TAIL: Tail = { orderBy: [], limit: null };
 const hasTail = ({ orderBy, limit }: Tail) => orderBy.length > 0 || limit !== null;
 
-/** Applies the clauses after the last of several queries to all of them: moves them from it, or parses them after its parentheses. */
+/**
+ * Applies the clauses after the last of several queries to the combination: moves them from that query, or parses them
+ * after its parentheses.
+ */
 function withTail(query: SetQuery, reader: TokenReader): Query {
   const { right } = query;
   const isEnclosed = reader.endedQuery === right;
@@ -85,7 +88,7 @@ function setOperator(reader: TokenReader): Exclude<SetOperator, "union-all"> | n
   return null;
 }
 
-/** One, without those that it may be put together with. */
+/** Parses one select, without the queries with which it may be combined. */
 export function select(reader: TokenReader): Select {
   reader.expect("select");
   reader.isOfForm ||= reader.language === "english";
@@ -112,7 +115,7 @@ function tail(reader: TokenReader): Tail {
   };
 }
 
-/** Returns null for `*` alone. */
+/** Parses the list of fields; null: only `*`. */
 function fieldList(reader: TokenReader): Select["fields"] {
   const isStandard = reader.form === "standard";
   if (!isStandard && reader.acceptSign("*")) return null;
@@ -135,7 +138,7 @@ function allColumns(reader: TokenReader, origin: ByteString | null): SelectField
   return { value: { kind: "all", origin }, alias: null };
 }
 
-/** Returns the source of `t.*`, null for `*`; undefined: neither comes next. */
+/** Returns the source of `t.*`, null for `*`; undefined: neither follows. */
 function acceptAll(reader: TokenReader): ByteString | null | undefined {
   if (reader.acceptSign("*")) return null;
   const { token, following } = reader;
@@ -149,10 +152,10 @@ function acceptAll(reader: TokenReader): ByteString | null | undefined {
 }
 
 function alias(reader: TokenReader): ByteString | null {
-  const found = reader.accept("as") ? reader.name("a name") : reader.bareAlias();
-  if (found !== null && reader.token.kind === "sign" && reader.token.text === ".")
+  const name = reader.accept("as") ? reader.name("a name") : reader.bareAlias();
+  if (name !== null && reader.token.kind === "sign" && reader.token.text === ".")
     throw new SqlMistake("dotted-alias", reader.position, "a name without '.'");
-  return found;
+  return name;
 }
 
 function source(reader: TokenReader): Source {
@@ -172,18 +175,18 @@ function source(reader: TokenReader): Source {
 }
 
 function joins(reader: TokenReader): readonly Join[] {
-  const found: Join[] = [];
+  const list: Join[] = [];
   for (;;) {
     const kind = joinKind(reader);
-    if (kind === null) return found;
-    if (found.length === PARTS_MAX)
+    if (kind === null) return list;
+    if (list.length === PARTS_MAX)
       throw new SqlMistake("limit", reader.position, `more than ${PARTS_MAX} joins`);
     const joined = source(reader);
-    found.push({ kind, source: joined, on: reader.accept("on") ? expression(reader) : null });
+    list.push({ kind, source: joined, on: reader.accept("on") ? expression(reader) : null });
   }
 }
 
-/** `#tonona:avia@`, or `left join`. */
+/** Parses the kind of a join: `#tonona:avia@`, or `left join`. */
 function joinKind(reader: TokenReader): JoinKind | null {
   if (reader.language === "english") {
     if (reader.form === "standard" && (reader.acceptSign(",") || acceptedCross(reader))) {
@@ -212,7 +215,7 @@ function acceptedCross(reader: TokenReader): boolean {
   return true;
 }
 
-/** Parses expressions to group by, in parentheses, which English may leave out. */
+/** Parses the expressions to group by, in parentheses, which English statements may leave out. */
 function grouping(reader: TokenReader): readonly Expression[] {
   if (reader.form === "standard") return standardGrouping(reader);
   const isEnclosed = reader.acceptSign("(");
@@ -225,7 +228,7 @@ function grouping(reader: TokenReader): readonly Expression[] {
   return columns;
 }
 
-/** Expressions with commas between; one in parentheses may be a list. */
+/** Parses expressions separated by commas; an expression in parentheses may be a list. */
 function standardGrouping(reader: TokenReader): readonly Expression[] {
   const keys: Expression[] = [];
   do {
@@ -244,7 +247,7 @@ function standardGrouping(reader: TokenReader): readonly Expression[] {
   return keys;
 }
 
-/** Whether an operator follows, so that the parentheses were a part of an expression. */
+/** Whether an operator follows, so that the parentheses were part of an expression. */
 const isOperator = ({ token: { kind, text } }: TokenReader) =>
   kind === "sign" && text !== "," && text !== ")" && text !== ";";
 

@@ -1,4 +1,7 @@
-/** The names of tables and views that a query takes rows from. Which of the two each is depends on data. */
+/**
+ * Collects the names of tables and views from which a query reads rows. Whether a name is a table or a view depends on
+ * the data.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Query } from "./tree.js";
 

@@ -1,4 +1,4 @@
-/** Statements: what a database consists of, and changes of rows. Queries are in query-grammar.ts. */
+/** Statements that define objects of a database or change rows. Queries are in query-grammar.ts. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Cell } from "../values/relations/cell.js";
 import { expression, numberToken } from "./expression-grammar.js";
@@ -10,7 +10,7 @@ import type { ColumnDefinition, DomainPart, Expression, ObjectKind, Statement } 
 
 const OBJECTS: readonly ObjectKind[] = ["table", "domain", "view"];
 
-/** All by the keyword that they begin with. */
+/** The statements, by the keyword with which they begin. */
 const STATEMENTS: readonly (readonly [keyword: KeywordName, read: (reader: TokenReader) => Statement])[] = [
   ["insert", insert],
   ["update", update],
@@ -25,16 +25,16 @@ const STATEMENTS: readonly (readonly [keyword: KeywordName, read: (reader: Token
 /** @throws SqlMistake */
 export function statement(reader: TokenReader): Statement {
   const { position } = reader;
-  const found = reader.sees("select")
+  const entry = reader.sees("select")
     ? ({ kind: "query", query: query(reader) } as const)
     : STATEMENTS.find(([keyword]) => reader.accept(keyword))?.[1](reader);
-  if (found === undefined) {
+  if (entry === undefined) {
     const first = ["select" as const, ...STATEMENTS.map(([keyword]) => keyword)];
     throw new SqlMistake("unknown-command", position, wordsOf(first, reader));
   }
   while (reader.acceptSign(";"));
   if (reader.token.kind !== "end") throw reader.mistake("the end of the statement");
-  return found;
+  return entry;
 }
 
 function kindOf<Kind extends ObjectKind | "database">(reader: TokenReader, kinds: readonly Kind[]): Kind {
@@ -65,9 +65,14 @@ function create(reader: TokenReader): Statement {
       else if (!reader.acceptSign("@")) reader.expect("as");
       const { at } = reader.token;
       const { parameters } = reader;
-      const found = query(reader);
+      const definition = query(reader);
       if (reader.parameters > parameters) throw new SqlMistake("limit", reader.position, "a ? in a view");
-      return { kind: "create-view", name, query: found, text: reader.statement.slice(at, reader.token.at) };
+      return {
+        kind: "create-view",
+        name,
+        query: definition,
+        text: reader.statement.slice(at, reader.token.at),
+      };
     }
   }
 }
@@ -99,25 +104,25 @@ function columnDefinition(reader: TokenReader): ColumnDefinition {
 
 /** Parses the constraints after a column's type, in any order. */
 function constrained(reader: TokenReader, column: ColumnDefinition): ColumnDefinition {
-  let found = column;
+  let result = column;
   for (let count = 0; ; count++) {
-    const { uniqueness } = found;
-    // A second one, or one after `not null` or `default`, is of this form alone.
+    const { uniqueness } = result;
+    // A second constraint, or one after `not null` or `default`, exists only in the standard form.
     const isPlain = count === 0;
-    if (reader.accept("primary")) found = { ...found, uniqueness: "primary" };
+    if (reader.accept("primary")) result = { ...result, uniqueness: "primary" };
     else if (reader.accept("unique"))
-      found = { ...found, uniqueness: uniqueness === "primary" ? "primary" : "unique" };
-    else if (reader.accept("required")) found = { ...found, isRequired: true };
-    else if (reader.accept("preset")) found = { ...found, preset: constant(reader) };
-    else return found;
-    if (isPlain && found.uniqueness !== "none") continue;
+      result = { ...result, uniqueness: uniqueness === "primary" ? "primary" : "unique" };
+    else if (reader.accept("required")) result = { ...result, isRequired: true };
+    else if (reader.accept("preset")) result = { ...result, preset: constant(reader) };
+    else return result;
+    if (isPlain && result.uniqueness !== "none") continue;
     [reader.isOfForm, reader.isExtended] = [true, true];
   }
 }
 
-/** A number, a text or null. */
+/** Parses a number, a text or null. */
 function constant(reader: TokenReader): Cell {
-  const value = given(reader);
+  const value = literalOrBound(reader);
   if (value.kind === "literal") return value.value;
   throw reader.mistake("a number, a text or null");
 }
@@ -129,7 +134,10 @@ function domain(reader: TokenReader): readonly DomainPart[] {
   return parts;
 }
 
-/** A type with its bounds, or the name of a domain: in Malagasy a type without bounds is taken for one, as in the original. */
+/**
+ * Parses a type with its bounds, or the name of a domain: in Malagasy a type without bounds is the name of a domain, as
+ * in the original.
+ */
 function atom(reader: TokenReader): DomainPart {
   const hasBounds = reader.following.kind === "sign" && reader.following.text === "(";
   const isType = hasBounds || reader.language === "english";
@@ -158,7 +166,7 @@ function edge(reader: TokenReader): number | null {
   return isNegative ? 0 - value : value;
 }
 
-/** A quoted text, a bare word or a number. */
+/** Parses a quoted text, a bare word or a number. */
 function allowedValue(reader: TokenReader): Cell {
   const { kind, text } = reader.token;
   if (kind === "number") return numberToken(reader);
@@ -175,13 +183,16 @@ function insert(reader: TokenReader): Statement {
   if (reader.sees("select")) return { kind: "insert", table, columns, source: { query: select(reader) } };
   reader.expect("values");
   const rows: (readonly Expression[])[] = [];
-  do rows.push(list(reader, reader.form === "standard" ? standardGiven : given, false));
+  do rows.push(list(reader, reader.form === "standard" ? standardValue : literalOrBound, false));
   while (reader.acceptSign(","));
   return { kind: "insert", table, columns, source: { rows } };
 }
 
-/** A value of no column. What is more than a written or bound value is of the standard form alone. */
-function standardGiven(reader: TokenReader): Expression {
+/**
+ * Parses a value that does not depend on a column. Expressions other than literals and bound values exist only in the
+ * standard form.
+ */
+function standardValue(reader: TokenReader): Expression {
   const value = expression(reader);
   if (value.kind === "literal" || value.kind === "parameter") return value;
   if (
@@ -194,8 +205,8 @@ function standardGiven(reader: TokenReader): Expression {
   return value.kind === "column" && value.isQuoted === true ? { kind: "literal", value: value.name } : value;
 }
 
-/** A value that is written out, or bound. */
-function given(reader: TokenReader): Expression {
+/** Parses a literal or a bound value. */
+function literalOrBound(reader: TokenReader): Expression {
   const isNegative = reader.acceptSign("-");
   if (isNegative) return { kind: "literal", value: 0 - numberToken(reader) };
   const { kind, text } = reader.token;

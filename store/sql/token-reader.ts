@@ -1,4 +1,4 @@
-/** Reads a statement's tokens one after the other, with the words of its language. */
+/** Reads a statement's tokens one after the other, with the keywords of its language. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import {
   ENGLISH_WORDS,
@@ -14,7 +14,7 @@ import type { Form, Language, Query } from "./tree.js";
 
 /** Maximum nesting of parentheses, queries and signs: each level takes stack here and during execution. */
 const NESTING_MAX = 32;
-/** Operators of one condition or value, for the same reason. */
+/** Maximum number of operators in one condition or value, for the same reason. */
 const OPERATORS_MAX = 500;
 const DIGITS = /^\d/;
 
@@ -22,9 +22,9 @@ export class TokenReader {
   readonly statement: ByteString;
   readonly language: Language;
   readonly form: Form;
-  /** Whether the other form reads something of the statement otherwise. */
+  /** Whether the other form would read a part of the statement differently. */
   isOfForm = false;
-  /** Whether the statement means something from CLUSTER SEMANTICS 3 on alone, where it writes. */
+  /** Whether the statement requires CLUSTER SEMANTICS 3 if it writes. */
   isExtended = false;
   /** The query in parentheses that was read last. */
   endedQuery: Query | null = null;
@@ -36,7 +36,7 @@ export class TokenReader {
   #depth = 0;
   #operators = 0;
 
-  /** @param first  of its tokens */
+  /** @param first the first token */
   constructor(statement: ByteString, first: Token, { language, form }: { language: Language; form: Form }) {
     this.statement = statement;
     this.language = language;
@@ -56,10 +56,10 @@ export class TokenReader {
     return token;
   }
 
-  /** Takes a keyword, with the marks that Malagasy ones may have (`#` before it, `@` after it), if it comes next. */
+  /** Accepts a keyword if it comes next, with the marks that Malagasy ones may have (`#` before it, `@` after it). */
   accept(name: KeywordName): boolean {
     const first = this.token;
-    // Most requested keywords do not come next.
+    // Fast path, since most requested keywords do not come next.
     if (first.kind !== "word" && (first.text !== "#" || this.language === "english")) return false;
     const isEnglish = this.language === "english";
     for (const phrase of this.#phrases[name]) {
@@ -76,9 +76,9 @@ export class TokenReader {
   /** Whether a keyword comes next. */
   sees(name: KeywordName): boolean {
     const { token } = this;
-    const found = this.accept(name);
+    const isNext = this.accept(name);
     this.token = token;
-    return found;
+    return isNext;
   }
 
   expect(name: KeywordName): void {
@@ -92,7 +92,7 @@ export class TokenReader {
     return true;
   }
 
-  /** A sign that Malagasy statements may mark with `#`. */
+  /** Accepts a sign that Malagasy statements may mark with `#`. */
   acceptMarkedSign(sign: string): boolean {
     const { token } = this;
     this.acceptSign("#");
@@ -105,7 +105,7 @@ export class TokenReader {
     if (!this.acceptSign(sign)) throw this.mistake(`'${sign}'`);
   }
 
-  /** @param what  how the mistake calls it, if there is none */
+  /** @param what the term for the name in an error */
   name(what: string): ByteString {
     if (this.token.kind !== "word") throw this.mistake(what);
     if (this.form === "standard" && RESERVED_WORDS.has(this.token.lower))
@@ -114,8 +114,8 @@ export class TokenReader {
   }
 
   /**
-   * Takes an alias that directly follows what it names. English keywords are no aliases; of Malagasy keywords only those with a mark are
-   * none.
+   * Accepts an alias that directly follows the item that it names. English keywords are not accepted; of Malagasy
+   * keywords only marked ones are not.
    */
   bareAlias(): ByteString | null {
     const { token } = this;
@@ -140,7 +140,7 @@ export class TokenReader {
     return { at, found: this.statement.slice(at, end) };
   }
 
-  /** @throws SqlMistake  the nesting is too deep */
+  /** @throws SqlMistake if the nesting is too deep */
   nested<T>(read: () => T): T {
     if (++this.#depth > NESTING_MAX)
       throw new SqlMistake("limit", this.position, `more than ${NESTING_MAX} levels`);
@@ -155,7 +155,7 @@ export class TokenReader {
       throw new SqlMistake("limit", this.position, `more than ${OPERATORS_MAX} operators`);
   }
 
-  /** A clause with operators of its own. */
+  /** Parses a clause that has its own count of operators. */
   clause<T>(read: () => T): T {
     const outer = this.#operators;
     this.#operators = 0;
@@ -182,7 +182,7 @@ export class TokenReader {
       this.advance();
       return true;
     }
-    // `alaivo1`, `na0`: a digit may follow immediately.
+    // `alaivo1`, `na0`: a digit may follow a Malagasy keyword immediately.
     if (this.language === "malagasy" && kind === "word" && lower.startsWith(word)) {
       if (DIGITS.test(lower.slice(word.length))) {
         this.token = restOfWord(this.statement, this.token, word.length);

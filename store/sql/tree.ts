@@ -1,17 +1,17 @@
 /**
- * The tree that the grammar makes of a statement, the same for Malagasy as for English words. Names and texts are UTF-8 bytes, as written.
+ * The syntax tree of a statement, the same for Malagasy and English words. Names and texts are UTF-8 bytes, as written.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Cell } from "../values/relations/cell.js";
 import type { DomainAtom } from "../values/relations/domain.js";
 import type { Uniqueness } from "../values/relations/table.js";
 
-/** Whose words a statement is written in: it is answered in the same language. */
+/** The language of a statement's keywords, and of the reply. */
 export type Language = "malagasy" | "english";
 
 /**
- * The form of a statement: as it was recorded before CLUSTER SEMANTICS 2, or standard SQL. Malagasy statements are always of the recorded
- * form.
+ * The form of a statement: as recorded before CLUSTER SEMANTICS 2, or standard SQL. Malagasy statements always have the
+ * recorded form.
  */
 export type Form = "recorded" | "standard";
 
@@ -27,7 +27,7 @@ export type Statement =
       readonly name: ByteString;
       readonly columns: readonly ColumnDefinition[];
     }
-  /** `text`: the query as it was written, which is kept. */
+  /** `text`: the query as written, which the database stores. */
   | {
       readonly kind: "create-view";
       readonly name: ByteString;
@@ -43,7 +43,7 @@ export type Statement =
 export interface Insert {
   readonly kind: "insert";
   readonly table: ByteString;
-  /** None: all, in order. */
+  /** The columns that receive values; empty: all columns, in order. */
   readonly columns: readonly ByteString[];
   readonly source: { readonly rows: readonly (readonly Expression[])[] } | { readonly query: Query };
 }
@@ -63,7 +63,7 @@ export interface ColumnDefinition {
   readonly uniqueness: Uniqueness;
   /** Whether it is `not null`. */
   readonly isRequired?: true;
-  /** The value of rows that name none. */
+  /** The default value for rows that do not name the column. */
   readonly preset?: Cell;
 }
 
@@ -78,7 +78,7 @@ export interface SetQuery extends Tail {
   readonly right: Query;
 }
 
-/** Sorts the result, and takes a part of it. */
+/** Sorts the result and returns a part of it. */
 export interface Tail {
   readonly orderBy: readonly OrderKey[];
   readonly limit: Limit | null;
@@ -92,18 +92,18 @@ export interface OrderKey {
 export interface Select extends Tail {
   readonly kind: "select";
   readonly isDistinct: boolean;
-  /** null: all columns. */
+  /** The selected fields; null: all columns. */
   readonly fields: readonly SelectField[] | null;
-  /** null: there is one row, without columns. */
+  /** The source of the rows; null: one row without columns. */
   readonly source: Source | null;
   readonly joins: readonly Join[];
   readonly where: Expression | null;
-  /** null: there are no groups, unless a field asks for one number of all rows. */
+  /** The grouping expressions; null: no groups, except that an aggregate function makes all rows one group. */
   readonly groupBy: readonly Expression[] | null;
   readonly having: Expression | null;
 }
 
-/** The range of rows from one index up to, and excluding, another; `count`: the number of rows from the first on. */
+/** The range of rows from one index to another, exclusive; `count`: the number of rows from the first on. */
 export interface Limit {
   readonly from: Expression | null;
   readonly to: Expression | null;
@@ -118,7 +118,7 @@ export interface Field {
 /** `t.*`, or `*` next to other fields. */
 export interface AllColumns {
   readonly kind: "all";
-  /** null: of all sources. */
+  /** The source whose columns are selected; null: all sources. */
   readonly origin: ByteString | null;
 }
 
@@ -140,7 +140,7 @@ export interface Column {
   readonly kind: "column";
   readonly origin: ByteString | null;
   readonly name: ByteString;
-  /** Whether the name is in double quotes: a text, if there is no such column. */
+  /** Whether the name is in double quotes: it is a text if no such column exists. */
   readonly isQuoted?: true;
 }
 
@@ -158,15 +158,15 @@ export interface Binary {
 export interface Call {
   readonly kind: "call";
   readonly name: ByteString;
-  /** null: `*`. */
+  /** The arguments; null: `*`. */
   readonly arguments: readonly Expression[] | null;
-  /** Whether equal values count once. */
+  /** Whether equal values count only once. */
   readonly isDistinct?: true;
 }
 
 export type Expression =
   | { readonly kind: "literal"; readonly value: Cell }
-  /** A `?`: the argument of this number, from 0, after the statement. */
+  /** A `?`: the argument with this number, from 0, after the statement. */
   | { readonly kind: "parameter"; readonly number: number }
   | Column
   | Binary
@@ -175,7 +175,7 @@ export type Expression =
   | Test
   | Call;
 
-/** A test of the standard form; negated, it is unknown where the plain one is. */
+/** A test of the standard form; if the test is unknown, so is its negation. */
 export type Test = Membership | Between | Like;
 
 export interface Membership {
@@ -197,12 +197,12 @@ export interface Like {
   readonly kind: "like";
   readonly operand: Expression;
   readonly pattern: Expression;
-  /** A value without columns. */
+  /** A value that does not depend on columns. */
   readonly escape: Expression | null;
   readonly isNegated: boolean;
 }
 
-/** Returns the expressions that an expression directly consists of. */
+/** Returns the direct operands of an expression. */
 export function operandsOf(expression: Expression): readonly Expression[] {
   switch (expression.kind) {
     case "literal":

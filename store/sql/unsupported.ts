@@ -1,4 +1,7 @@
-/** Features of SQL that users type and that are missing here: recognized at the position of the error, and answered with an alternative. */
+/**
+ * Features of SQL that users try but that are not supported: recognized at the position of the error, and reported with
+ * an alternative.
+ */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { SqlMistake } from "./mistake.js";
 
@@ -7,7 +10,7 @@ interface Row {
   readonly what: string;
   /** Matches the statement from the position of the mistake on, in lower case. */
   readonly after: RegExp;
-  /** Matches what precedes the position; undefined: anything. */
+  /** Matches the text before the position; undefined: any text. */
   readonly before?: RegExp;
   /** The alternative. */
   readonly advice: string;
@@ -19,7 +22,7 @@ const SUBQUERY = "write a join: select t.* from t join (select …) x on t.k = x
 const REBUILD =
   "write create table t2 (…); insert into t2 (…) select … from t; drop table t; and the same back to t";
 const IF_EXISTS = "write the statement without it, and ignore the error";
-const UPSERT = "write update … where …, and if it answers 0 rows, insert into …";
+const UPSERT = "write update … where …, and if it returns 0, insert into …";
 const TYPE = "write number, number(min,max), text, text(min,max), date or enum('a','b')";
 const NO_KEYS =
   "check the other table before the insert; a column takes number(0,9), text(1,5) or enum('a','b')";
@@ -28,7 +31,7 @@ const NOT_HERE = "calculate it in the application";
 const row = (what: string, after: RegExp, advice: string, before?: RegExp): Row =>
   before === undefined ? { what, after, advice } : { what, after, before, advice };
 
-/** Of two rows that match the first counts. */
+/** If several rows match, the first applies. */
 export const UNSUPPORTED: readonly Row[] = [
   row("alter table", /^alter\b/, REBUILD),
   row("rename", /^rename\b/, REBUILD),
@@ -41,7 +44,7 @@ export const UNSUPPORTED: readonly Row[] = [
   row("insert without into", /^insert\b/, "write insert into t (k) values (1)"),
   row("delete without from", /^delete\b/, "write delete from t where …", /^$/),
   row("merge", /^merge\b/, UPSERT, /^$/),
-  row("explain", /^explain\b/, "docs/sql.md says which conditions use an index"),
+  row("explain", /^explain\b/, "docs/sql.md lists the conditions that use an index"),
   row("pragma", /^pragma\b/, "write describe t, or show tables"),
   row("desc", /^desc\b/, "write describe t", /^$/),
   row(
@@ -69,11 +72,11 @@ export const UNSUPPORTED: readonly Row[] = [
   row(
     "create index",
     /^(?:index|fulltext)\b/,
-    "k = 1 makes an index by itself; for unique values write unique after the column",
+    "k = 1 creates an index automatically; for unique values write unique after the column",
     /\bcreate$/,
   ),
   row("create unique index", /^unique\b/, "write unique after the column in create table", /\bcreate$/),
-  row("drop index", /^index\b/, "indexes come by themselves, and need no statement", /\bdrop$/),
+  row("drop index", /^index\b/, "indexes are created automatically, and need no statement", /\bdrop$/),
   row(
     "triggers and functions",
     /^(?:constraint\s+)?(?:trigger|function|procedure|event)\b/,
@@ -99,16 +102,11 @@ export const UNSUPPORTED: readonly Row[] = [
     "write create table t (…), then insert into t (…) select …",
     /\bcreate\s+table\s+\S+$/,
   ),
-  row(
-    "default of what is not written out",
-    /^./,
-    "write default 5, default 'a' or default null",
-    /\bdefault$/,
-  ),
+  row("default of a calculated value", /^./, "write default 5, default 'a' or default null", /\bdefault$/),
   row(
     "default values",
     /^default\b/,
-    "write insert into t (k) values (1): other columns take their defaults",
+    "write insert into t (k) values (1): other columns receive their defaults",
   ),
   row("check", /^\(/, "write number(0,9), text(1,5) or enum('a','b') as the column's type", /[,(]\s*check$/),
   row("check", /^check\b/, "write number(0,9), text(1,5) or enum('a','b') as the column's type"),
@@ -159,7 +157,7 @@ export const UNSUPPORTED: readonly Row[] = [
   ),
   row("join … using", /^using\b/, "write join u on t.k = u.k"),
   row("window functions", /^\(/, "write a join with (select k, count(*) n from t group by k) x", /\bover$/),
-  row("filter", /^\(/, "write a select … where … for each, put together by union all", /\bfilter$/),
+  row("filter", /^\(/, "write a select … where … for each, combined by union all", /\bfilter$/),
   row("window", /^window\b/, "write a join with (select k, count(*) n from t group by k) x"),
   row(
     "a query in in (…)",
@@ -168,7 +166,7 @@ export const UNSUPPORTED: readonly Row[] = [
     /\bin\s*\($/,
   ),
   row("a query as a value", /^select\b/, SUBQUERY, /\($/),
-  row("case", /^case\b/, "write coalesce(…), or a select for each case put together by union all"),
+  row("case", /^case\b/, "write coalesce(…), or a select for each case combined by union all"),
   row("union distinct", /^distinct\b/, "write union", /\b(?:union|except|intersect)$/),
   row(
     "except all and intersect all",
@@ -193,7 +191,7 @@ export const UNSUPPORTED: readonly Row[] = [
   row(
     "rollup, cube and grouping sets",
     /^(?:\(|sets\b)/,
-    "write a select for each grouping, put together by union all",
+    "write a select for each grouping, combined by union all",
     /\b(?:rollup|cube|grouping)$/,
   ),
   row("tablesample", /^tablesample\b/, "write limit 100"),
@@ -217,7 +215,7 @@ export const UNSUPPORTED: readonly Row[] = [
     "write like, which ignores the case of a to z",
     /\b(?:ilike|glob|regexp|rlike|similar|match)$/,
   ),
-  row("||", /^\|/, "put texts together in the application"),
+  row("||", /^\|/, "concatenate texts in the application"),
   row("%", /^%/, NOT_HERE),
   row("bits", /^[&~]/, NOT_HERE),
   row("a name in `…` or […]", /^[`[]/, 'write it in double quotes: "name"'),
@@ -226,13 +224,13 @@ export const UNSUPPORTED: readonly Row[] = [
   row("a list of values on one side", /^,/, "write a = 1 and b = 2", /\([^()]*$/s),
 ];
 
-/** Functions by what to write instead. */
+/** Alternatives to unsupported functions. */
 const FUNCTIONS: Readonly<Record<string, string>> = {
   ifnull: "write coalesce(a, b)",
   nvl: "write coalesce(a, b)",
   isnull: "write coalesce(a, b), or a is null",
-  iif: "write coalesce(a, b), or a select for each case put together by union all",
-  if: "write coalesce(a, b), or a select for each case put together by union all",
+  iif: "write coalesce(a, b), or a select for each case combined by union all",
+  if: "write coalesce(a, b), or a select for each case combined by union all",
   cast: "there is no cast; write number or text as the column's type",
   convert: "there is no cast; write number or text as the column's type",
   now: "write the time as a text: '2026-11-21 18:30:00'",
@@ -262,7 +260,7 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   dense_rank: "number the rows in the application",
 };
 
-/** Names that are no column of any table, by what to write instead. */
+/** Alternatives to names that are values elsewhere, and not columns. */
 const NAMES: Readonly<Record<string, string>> = {
   true: "write 1, or k = 1",
   false: "write 0, or k = 0",
@@ -272,7 +270,7 @@ const NAMES: Readonly<Record<string, string>> = {
   rowid: "write a column that is a primary key",
 };
 
-/** Types of other databases, by what to write instead. */
+/** Alternatives to types of other databases. */
 const TYPES: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     (
@@ -292,32 +290,32 @@ const TYPES: Readonly<Record<string, string>> = {
   ),
 };
 
-const own = (table: Readonly<Record<string, string>>, name: string): string | undefined =>
+const lookUp = (table: Readonly<Record<string, string>>, name: string): string | undefined =>
   Object.hasOwn(table, name) ? table[name] : undefined;
 
-/** Returns what to write instead of a name that no column has; undefined: it means nothing in SQL either. */
-export const adviceForName = (name: ByteString): string | undefined => own(NAMES, name.toLowerCase());
+/** Returns the alternative to a name that no column has; undefined: it has no meaning in SQL either. */
+export const adviceForName = (name: ByteString): string | undefined => lookUp(NAMES, name.toLowerCase());
 
-/** Returns what to write instead of a type that no domain is called; undefined: no other database has it. */
-export const adviceForType = (name: ByteString): string | undefined => own(TYPES, name.toLowerCase());
+/** Returns the alternative to an unknown type; undefined: no other database has it. */
+export const adviceForType = (name: ByteString): string | undefined => lookUp(TYPES, name.toLowerCase());
 
 interface Position {
   readonly at: number;
   readonly found: ByteString;
 }
 
-/** @param name  in lower case */
+/** @param name in lower case */
 export function unsupportedFunction(position: Position, name: ByteString): SqlMistake {
   const known =
-    "there are lower, upper, length, abs, round and coalesce, and of groups count, sum, avg, min and max";
+    "the functions are lower, upper, length, abs, round and coalesce, and the aggregates count, sum, avg, min and max";
   return new SqlMistake(
     "unsupported",
     { ...position, found: `the function ${name}` },
-    own(FUNCTIONS, name) ?? known,
+    lookUp(FUNCTIONS, name) ?? known,
   );
 }
 
-/** Characters around a mistake that rows are compared with. */
+/** Number of characters before and after a mistake with which rows are compared. */
 const BEFORE_CHARS = 200;
 const AFTER_CHARS = 40;
 
@@ -328,7 +326,7 @@ const KINDS: ReadonlySet<SqlMistake["kind"]> = new Set([
   "only-null",
 ]);
 
-/** Returns the mistake that names what is not supported; null: this is another mistake. */
+/** Returns a mistake that names the unsupported feature; null: it is another mistake. */
 export function unsupported(statement: ByteString, mistake: SqlMistake): SqlMistake | null {
   const { kind, at } = mistake;
   if (!KINDS.has(kind)) return null;
@@ -337,8 +335,8 @@ export function unsupported(statement: ByteString, mistake: SqlMistake): SqlMist
     .toLowerCase()
     .trim();
   const after = statement.slice(at, at + AFTER_CHARS).toLowerCase();
-  const found = UNSUPPORTED.find((each) => each.after.test(after) && (each.before?.test(before) ?? true));
-  return found === undefined
+  const match = UNSUPPORTED.find((each) => each.after.test(after) && (each.before?.test(before) ?? true));
+  return match === undefined
     ? null
-    : new SqlMistake("unsupported", { at, found: bytesOfText(found.what) }, found.advice);
+    : new SqlMistake("unsupported", { at, found: bytesOfText(match.what) }, match.advice);
 }

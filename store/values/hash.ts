@@ -1,6 +1,6 @@
 /**
- * A hash value: distinct fields in a dense order, each with a value. A small one is one packed string of fields and values
- * in turn; once it has been larger it stays a table.
+ * A hash value: distinct fields in a dense order, each with a value. A small hash is one packed string of alternating
+ * fields and values; once it has grown larger, it remains a table.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
@@ -23,7 +23,7 @@ const FIELDS_PACKED_MAX = PACKED_ELEMENTS_MAX / 2;
 /** A hash that is not small. */
 interface Columns {
   readonly fields: DenseTable<ByteString>;
-  /** Each at its field's slot. */
+  /** The values, each at the slot of its field. */
   readonly values: ByteString[];
 }
 
@@ -36,14 +36,17 @@ export class Hash {
     return this.#size;
   }
 
-  /** The fields in dense order; not to be changed. A small hash makes a new array for each call. */
+  /** The fields in dense order; the caller must not change them. A small hash creates a new array for each call. */
   get fields(): readonly ByteString[] {
     const content = this.#content;
     if (typeof content !== "string") return content.fields.items;
     return unpacked(content, 0, 2);
   }
 
-  /** The values, each at its field's index; not to be changed. A small hash makes a new array for each call. */
+  /**
+   * The values, each at its field's index; the caller must not change them. A small hash creates a new array for each
+   * call.
+   */
   get values(): readonly ByteString[] {
     const content = this.#content;
     if (typeof content !== "string") return content.values;
@@ -56,7 +59,7 @@ export class Hash {
     return typeof content === "string" ? smallPage(this.fields, request) : content.fields.page(request);
   }
 
-  /** The field's slot, or -1. */
+  /** Returns the field's slot, or -1. */
   find(field: ByteString): number {
     const content = this.#content;
     return typeof content === "string" ? findPacked(content, field, 2) : content.fields.find(field);
@@ -67,14 +70,14 @@ export class Hash {
     return slot < 0 ? undefined : this.valueAt(slot);
   }
 
-  /** The value at a slot. */
+  /** Returns the value at a slot. */
   valueAt(slot: number): ByteString {
     const content = this.#content;
     if (typeof content !== "string") return content.values[slot]!;
     return elementAt(content, offsetOf(content, 2 * slot + 1));
   }
 
-  /** Appends a field that is absent. Inverse: `pop`. */
+  /** Appends a new field. Inverse: `pop`. */
   push(field: ByteString, value: ByteString): void {
     const content = this.#roomFor(1, field, value);
     if (typeof content === "string") {
@@ -133,7 +136,7 @@ export class Hash {
     return copy;
   }
 
-  /** The content, as a table if something to be added is too much for a packed string. */
+  /** Returns the content, converted to a table if the added field is too large for a packed string. */
   #roomFor(fields: number, field: ByteString, value: ByteString): ByteString | Columns {
     const content = this.#content;
     if (typeof content !== "string") return content;

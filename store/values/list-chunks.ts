@@ -1,6 +1,7 @@
 /**
- * The middle of a long list: chunks of elements, packed where they are short, in groups. Finding an element by its index
- * walks the groups, the chunks of one group and the elements of one chunk; a change moves at most one of each.
+ * The middle of a long list: chunks of elements, packed if they are short, in groups. Finding an element by its index
+ * walks over the groups, the chunks of one group and the elements of one chunk; a change moves elements in at most one
+ * of each.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import {
@@ -14,11 +15,11 @@ import {
   unpacked,
 } from "./tables/packed.js";
 
-/** Elements of a chunk that is made. */
+/** Number of elements in a new chunk. */
 export const CHUNK_ELEMENTS = 128;
 /** A chunk that insertions make larger than this is split in two. */
 const CHUNK_ELEMENTS_MAX = 2 * CHUNK_ELEMENTS;
-/** Maximum chunks in a group: so an element among two million is found in about 400 steps. */
+/** Maximum number of chunks in a group. An element among two million is found in about 400 steps. */
 const GROUP_CHUNKS_MAX = 128;
 
 interface Chunk {
@@ -28,7 +29,7 @@ interface Chunk {
 
 interface Group {
   readonly chunks: Chunk[];
-  /** Elements of all its chunks. */
+  /** Number of elements in all its chunks. */
   size: number;
 }
 
@@ -67,20 +68,20 @@ export class ListChunks {
     this.#addChunk(last, this.#groups[last]!.chunks.length, elements);
   }
 
-  /** Takes out the first chunk; there is one. */
+  /** Removes and returns the first chunk, which must exist. */
   shift(): ByteString[] {
     return this.#takeChunk(0, 0);
   }
 
-  /** Takes out the last chunk; there is one. */
+  /** Removes and returns the last chunk, which must exist. */
   pop(): ByteString[] {
     const last = this.#groups.length - 1;
     return this.#takeChunk(last, this.#groups[last]!.chunks.length - 1);
   }
 
   /**
-   * Calls for the elements `from` ≤ index < `to`, in order.
-   * @param wanted  the only one that matters: chunks without it are passed over
+   * Calls back for the elements `from` ≤ index < `to`, in order.
+   * @param wanted the only element that matters: chunks without it are skipped
    */
   forEach(
     from: number,
@@ -107,7 +108,7 @@ export class ListChunks {
     }
   }
 
-  /** Replaces `count` elements from an index on, all in one chunk. @returns false: they are not in one */
+  /** Replaces `count` elements from an index on, all in one chunk. @returns false: they are not all in one chunk */
   splice(index: number, count: number, inserted: readonly ByteString[]): boolean {
     const { group, chunk: number, offset } = this.#find(Math.min(index, this.#size - 1));
     const at = index === this.#size ? offset + 1 : offset;
@@ -131,7 +132,7 @@ export class ListChunks {
     return { group, chunk, offset: index };
   }
 
-  /** Makes two chunks of one. */
+  /** Splits a chunk in two. */
   #cut(group: number, number: number): void {
     const chunk = this.#groups[group]!.chunks[number]!;
     const elements = elementsOf(chunk);
@@ -149,30 +150,33 @@ export class ListChunks {
     this.#groups[group]!.size += elements.length;
     this.#size += elements.length;
     if (chunks.length <= GROUP_CHUNKS_MAX) return;
-    // Chunks that were added at the end leave full groups before them, and so do those that were added at the beginning.
-    const kept = at === chunks.length - 1 ? at : at === 0 ? 1 : chunks.length >> 1;
-    const moved = chunks.splice(kept);
+    // Chunks that were added in order, at the end or at the beginning, leave full groups.
+    const splitIndex = at === chunks.length - 1 ? at : at === 0 ? 1 : chunks.length >> 1;
+    const moved = chunks.splice(splitIndex);
     const size = moved.reduce((sum, chunk) => sum + chunk.size, 0);
     this.#groups[group]!.size -= size;
     this.#groups.splice(group + 1, 0, { chunks: moved, size });
   }
 
   #takeChunk(group: number, at: number): ByteString[] {
-    const taken = this.#groups[group]!;
-    const [chunk] = taken.chunks.splice(at, 1);
-    taken.size -= chunk!.size;
+    const source = this.#groups[group]!;
+    const [chunk] = source.chunks.splice(at, 1);
+    source.size -= chunk!.size;
     this.#size -= chunk!.size;
-    if (taken.chunks.length === 0) this.#groups.splice(group, 1);
+    if (source.chunks.length === 0) this.#groups.splice(group, 1);
     return elementsOf(chunk!);
   }
 }
 
-/** Returns the content in as few bytes as possible; an array of this length, without spare room, where elements are long. */
+/**
+ * Returns the content in as few bytes as possible: a packed string, or an array of exactly this length if elements are
+ * long.
+ */
 function contentOf(elements: readonly ByteString[]): ByteString | ByteString[] {
   return elements.every(isPackable) ? packed(elements) : elements.map(copied);
 }
 
-/** `count` at most from an offset on, as a new array. */
+/** Returns at most `count` elements from an offset on, as a new array. */
 function elementsOf({ content }: Chunk, from = 0, count = Number.POSITIVE_INFINITY): ByteString[] {
   return typeof content === "string" ? unpacked(content, from, 1, count) : content.slice(from, from + count);
 }

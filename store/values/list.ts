@@ -1,6 +1,6 @@
 /**
- * A list value: O(1) at both ends, everything else by walking over chunks. A small one is one packed string; a long one has
- * its ends in arrays and its middle in packed chunks.
+ * A list value: O(1) at both ends; all other operations walk over chunks. A small list is one packed string; a long one
+ * has its ends in arrays and its middle in packed chunks.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CHUNK_ELEMENTS, ListChunks } from "./list-chunks.js";
@@ -17,7 +17,7 @@ import {
 
 export type End = "left" | "right";
 
-/** An end that has more gives a chunk to the middle. */
+/** An end that has more elements moves a chunk to the middle. */
 const END_ELEMENTS_MAX = 2 * CHUNK_ELEMENTS;
 
 /** A list that is not small. In both ends the outermost element is the array's last. */
@@ -35,14 +35,17 @@ export class List {
     return this.#size;
   }
 
-  /** Returns the element at an index from the left, 0 ≤ index < size. Not to be stored, as it may keep its neighbours alive. */
+  /**
+   * Returns the element at an index from the left, 0 ≤ index < size. The caller must not store it, since it may keep
+   * its neighbours alive.
+   */
   at(index: number): ByteString {
     const content = this.#content;
     if (typeof content === "string") return elementAt(content, offsetOf(content, index));
     const { left, middle, right } = content;
     if (index < left.length) return left[left.length - 1 - index]!;
-    const behind = index - left.length;
-    return behind < middle.size ? middle.at(behind) : right[behind - middle.size]!;
+    const offset = index - left.length;
+    return offset < middle.size ? middle.at(offset) : right[offset - middle.size]!;
   }
 
   push(end: End, element: ByteString): void {
@@ -56,7 +59,10 @@ export class List {
     this.#size++;
   }
 
-  /** Removes and returns an element; the list is not empty. Not to be stored, as it may keep its neighbours alive. */
+  /**
+   * Removes and returns an element; the list must not be empty. The caller must not store it, since it may keep its
+   * neighbours alive.
+   */
   pop(end: End): ByteString {
     const content = this.#content;
     this.#size--;
@@ -70,14 +76,17 @@ export class List {
     return content[end].pop()!;
   }
 
-  /** Returns elements `from` ≤ index < `to`, as a new array; not to be stored, as they may keep their neighbours alive. */
+  /**
+   * Returns the elements `from` ≤ index < `to` as a new array. The caller must not store them, since they may keep
+   * their neighbours alive.
+   */
   slice(from = 0, to = this.#size): ByteString[] {
     const elements: ByteString[] = [];
     this.#forEach(from, to, (element) => void elements.push(element));
     return elements;
   }
 
-  /** The indexes `from` ≤ index < `to` at which this element is. */
+  /** Returns the indexes, `from` ≤ index < `to`, at which an element occurs. */
   indexesOf(wanted: ByteString, from: number, to: number): number[] {
     const indexes: number[] = [];
     const note = (element: ByteString, index: number) => {
@@ -137,7 +146,10 @@ export class List {
         : longOf(elements);
   }
 
-  /** The content, as a long list if what comes is too much for a packed string. @param grown  elements more */
+  /**
+   * Returns the content, converted to a long list if the added elements are too large for a packed string.
+   * @param grown number of elements added
+   */
   #roomFor(grown: number, isShort: boolean): ByteString | Long {
     const content = this.#content;
     if (typeof content !== "string") return content;
@@ -155,7 +167,7 @@ function longOf(elements: readonly ByteString[]): Long {
   return { left: [], middle, right: elements.slice(chunked).map(copied) };
 }
 
-/** Gives the inner half of an end that has become long to the middle. */
+/** Moves the inner half of an end that has become long to the middle. */
 function spill(list: Long, end: End): void {
   while (list[end].length > END_ELEMENTS_MAX) {
     const inner = list[end].splice(0, CHUNK_ELEMENTS);
@@ -164,7 +176,7 @@ function spill(list: Long, end: End): void {
   }
 }
 
-/** Gives elements to an end that is empty. */
+/** Refills an end that is empty. */
 function refill({ left, middle, right }: Long, end: End): void {
   const [empty, other] = end === "left" ? [left, right] : [right, left];
   if (middle.size > 0) {
@@ -175,7 +187,7 @@ function refill({ left, middle, right }: Long, end: End): void {
   }
 }
 
-/** @returns whether it could be done in one offset */
+/** @returns whether all replaced elements were in one chunk or one end */
 function spliceLong(list: Long, index: number, count: number, inserted: readonly ByteString[]): boolean {
   if (inserted.length > CHUNK_ELEMENTS) return false;
   const { left, middle, right } = list;

@@ -1,6 +1,6 @@
 /**
- * A set value: distinct members in a dense order, which is state. A small one is one packed string; once it has been larger
- * it stays a table.
+ * A set value: distinct members in a dense order, which is part of the state. A small set is one packed string; once it
+ * has grown larger, it remains a table.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
@@ -26,7 +26,7 @@ export class MemberSet {
     return this.#size;
   }
 
-  /** The members in dense order; not to be changed. A small set makes a new array for each call. */
+  /** The members in dense order; the caller must not change them. A small set creates a new array for each call. */
   get members(): readonly ByteString[] {
     const content = this.#content;
     return typeof content === "string" ? unpacked(content) : content.items;
@@ -42,19 +42,19 @@ export class MemberSet {
     return this.find(member) >= 0;
   }
 
-  /** The member's slot, or -1. */
+  /** Returns the member's slot, or -1. */
   find(member: ByteString): number {
     const content = this.#content;
     return typeof content === "string" ? findPacked(content, member, 1) : content.find(member);
   }
 
-  /** The member at a slot. */
+  /** Returns the member at a slot. */
   at(slot: number): ByteString {
     const content = this.#content;
     return typeof content === "string" ? elementAt(content, offsetOf(content, slot)) : content.items[slot]!;
   }
 
-  /** Appends a member that is absent. Inverse: `pop`. */
+  /** Appends a new member. Inverse: `pop`. */
   push(member: ByteString): void {
     const content = this.#roomFor(member);
     if (typeof content === "string") this.#content = splicePacked(content, this.#size, 0, [member]);
@@ -62,7 +62,7 @@ export class MemberSet {
     this.#size++;
   }
 
-  /** Takes the last member off again. */
+  /** Removes the last member. */
   pop(): void {
     this.removeAt(this.#size - 1);
   }
@@ -78,7 +78,7 @@ export class MemberSet {
     this.#content = removePackedItem(content, slot, last, 1);
   }
 
-  /** Puts a removed member back where it was. */
+  /** Restores a removed member at its former slot. */
   restoreAt(slot: number, member: ByteString): void {
     const content = this.#roomFor(member);
     if (typeof content !== "string") content.restoreAt(slot, member);
@@ -93,7 +93,7 @@ export class MemberSet {
     return copy;
   }
 
-  /** The content, as a table if a member to be added is too much for a packed string. */
+  /** Returns the content, converted to a table if the added member is too large for a packed string. */
   #roomFor(member: ByteString): ByteString | DenseTable<ByteString> {
     const content = this.#content;
     if (typeof content !== "string") return content;

@@ -1,17 +1,17 @@
 /**
- * Pairs of score and member in the order (score, member bytes), found by either or by rank: a B+ tree whose
- * inner nodes know how many pairs lie below them. Everything is O(log n); up to NODE_MAX pairs it is one flat
- * sorted array. Its shape depends on what was done to it, its order only on what is in it.
+ * Pairs of score and member in the order (score, member bytes), found by pair or by rank: a B+ tree whose inner nodes
+ * count the pairs below them. All operations are O(log n); up to NODE_MAX pairs the tree is one flat sorted array. Its
+ * shape depends on its history, its order only on its contents.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** Pairs of a leaf, or children of a branch, at most. Measured: 32 and 128 are no faster. */
+/** Maximum number of pairs in a leaf, or of children in a branch. Measured: 32 and 128 are no faster. */
 const NODE_MAX = 64;
-/** A node with fewer is joined with a neighbour, if what results has room left. */
+/** A smaller node is merged with a neighbour if the result has room left. */
 const NODE_MIN = NODE_MAX / 4;
 const JOINED_MAX = (NODE_MAX * 3) / 4;
 
-/** Whether a pair lies before an index. Once false it must stay so for all greater pairs. */
+/** Whether a pair precedes a position. Once false, it must be false for all greater pairs. */
 export type Before = (score: number, member: ByteString) => boolean;
 
 export class RankedTree {
@@ -21,13 +21,13 @@ export class RankedTree {
     return this.#root.size;
   }
 
-  /** Adds a pair that is absent. */
+  /** Adds a new pair. */
   insert(score: number, member: ByteString): void {
     const right = this.#root.insert(score, member);
     if (right !== undefined) this.#root = new Branch([this.#root, right]);
   }
 
-  /** Removes a pair that is present. */
+  /** Removes an existing pair. */
   delete(score: number, member: ByteString): void {
     this.#root.delete(score, member);
     while (this.#root instanceof Branch) {
@@ -42,7 +42,7 @@ export class RankedTree {
     return this.#root.countBefore(before);
   }
 
-  /** Pairs `from` ≤ rank < `to`, lowest first. The tree must not change meanwhile. */
+  /** Yields the pairs `from` ≤ rank < `to`, lowest first. The tree must not change meanwhile. */
   *range(from: number, to: number): Generator<[ByteString, number]> {
     while (from < to) {
       const { leaf, index: start } = this.#find(from);
@@ -52,7 +52,7 @@ export class RankedTree {
     }
   }
 
-  /** The same pairs, highest first. */
+  /** Yields the same pairs, highest first. */
   *reverseRange(from: number, to: number): Generator<[ByteString, number]> {
     while (from < to) {
       const { leaf, index: start } = this.#find(to - 1);
@@ -68,7 +68,7 @@ export class RankedTree {
     return copy;
   }
 
-  /** Returns the position of the pair of a rank. */
+  /** Returns the position of the pair with a rank. */
   #find(rank: number): { leaf: Leaf; index: number } {
     let node = this.#root;
     while (node instanceof Branch) {
@@ -86,8 +86,8 @@ class Leaf {
   readonly scores: number[];
   readonly members: ByteString[];
   /**
-   * No pair of this node lies before its floor, and all pairs of nodes to the left do. It need not be
-   * present.
+   * The lower bound of the node: no pair of this node precedes it, and all pairs of nodes to the left do. The pair
+   * itself need not be present.
    */
   floorScore: number;
   floorMember: ByteString;
@@ -108,16 +108,16 @@ class Leaf {
     return this.members.length;
   }
 
-  /** @returns the right half, when this one had to be split */
+  /** @returns the right half, if this node was split */
   insert(score: number, member: ByteString): Leaf | undefined {
     const index = this.#index(score, member);
     if (index === 0) this.#lowerFloor(score, member);
     this.scores.splice(index, 0, score);
     this.members.splice(index, 0, member);
     if (this.size <= NODE_MAX) return undefined;
-    // Pairs that are added in order leave full leaves before them.
-    const kept = index === this.size - 1 ? index : this.size >> 1;
-    return new Leaf(this.scores.splice(kept), this.members.splice(kept));
+    // Pairs that are added in order leave full leaves.
+    const splitIndex = index === this.size - 1 ? index : this.size >> 1;
+    return new Leaf(this.scores.splice(splitIndex), this.members.splice(splitIndex));
   }
 
   delete(score: number, member: ByteString): void {
@@ -137,7 +137,7 @@ class Leaf {
     return low;
   }
 
-  /** Takes over the pairs of the node to the right. */
+  /** Appends the pairs of the node to the right. */
   absorb(right: Node): void {
     this.scores.push(...(right as Leaf).scores);
     this.members.push(...(right as Leaf).members);
@@ -172,7 +172,7 @@ class Branch {
   readonly children: Node[];
   floorScore: number;
   floorMember: ByteString;
-  /** Pairs below this node. */
+  /** Number of pairs below this node. */
   size: number;
 
   constructor(children: Node[]) {
@@ -229,12 +229,12 @@ class Branch {
     return copy;
   }
 
-  /** The child that has, or is to have, a pair. */
+  /** Returns the child that contains a pair, or that should contain it. */
   #childOf(score: number, member: ByteString): number {
     return this.#lastChild((child) => !precedes(score, member, child.floorScore, child.floorMember));
   }
 
-  /** The last child that a test holds for; the first if it holds for none. */
+  /** Returns the last child for which a test holds, or the first child if it holds for none. */
   #lastChild(holds: (child: Node) => boolean): number {
     let low = 0;
     let high = this.length - 1;

@@ -1,18 +1,18 @@
 /**
- * Estimates how many different elements a sketch has seen, from how often each register value occurs.
- * Source: Otmar Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017), algorithm 6; in the order of operations of
- * redis-server 7.0, since the last digit depends on it.
+ * Estimates how many different elements a sketch has seen, from the number of occurrences of each register value.
+ * Source: Otmar Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017), algorithm 6, with the
+ * order of operations of redis-server 7.0, since the last digit depends on it.
  */
 
 const ALPHA_INFINITE = 0.5 / Math.LN2;
 
-/** The result of a conversion in C of a number that is not an integer of 64 bits. */
+/** The result of a C conversion of a number outside the range of 64-bit integers. */
 const BEYOND_INT64 = -(2n ** 63n);
 
 /**
- * @param registers    how many there are; some may have values above q + 1, which only damage or malice brings
- * @param occurrences  for each register value from 0 to q + 1 how many registers have it
- * @returns an integer of 64 bits
+ * @param registers the number of registers; some may have values above q + 1, but only in corrupt or forged sketches
+ * @param occurrences for each register value from 0 to q + 1 the number of registers that have it
+ * @returns a 64-bit integer
  */
 export function estimate(registers: number, occurrences: readonly number[]): bigint {
   const last = occurrences.length - 1;

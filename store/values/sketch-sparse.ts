@@ -1,6 +1,6 @@
 /**
- * The sparse form of a sketch's registers: runs of equal ones. 00nnnnnn: n + 1 zeros; 01nnnnnn nnnnnnnn: n + 1 zeros;
- * 1vvvvvnn: n + 1 times the value v + 1. How runs are split and joined is Redis's way, so that the bytes are the same.
+ * The sparse form of a sketch's registers: runs of equal values. 00nnnnnn: n + 1 zeros; 01nnnnnn nnnnnnnn: n + 1 zeros;
+ * 1vvvvvnn: n + 1 times the value v + 1. Runs are split and joined exactly as in Redis, so the bytes are the same.
  * Source: redis-server 7.0, test/conformance.
  */
 
@@ -10,14 +10,14 @@ const LONG_ZEROS = 0x40;
 const VALUES = 0x80;
 const ZEROS_MAX = 64;
 const VALUES_MAX = 4;
-/** The highest value that a run can say. */
+/** The highest value that a run can represent. */
 const VALUE_MAX = 32;
-/** Number of runs, from the one before the change on, to check for equal neighbours to join. */
+/** Number of runs, beginning with the one before the change, to check for equal neighbours that can be joined. */
 const JOIN_STEPS = 5;
 
 export const EMPTY_RUNS = Buffer.from(zeros(REGISTERS));
 
-/** Fills in the value of each register. @returns false: the runs do not add up to all registers */
+/** Sets the value of each register. @returns false: the runs do not cover exactly all registers */
 export function readRuns(buffer: Buffer, values: Uint8Array): boolean {
   let first = 0;
   for (let at = 0; at < buffer.length; at += bytesOfRun(buffer, at)) {
@@ -29,7 +29,7 @@ export function readRuns(buffer: Buffer, values: Uint8Array): boolean {
   return first === REGISTERS;
 }
 
-/** The runs as PFDEBUG writes them. */
+/** Returns the runs in the format of PFDEBUG. */
 export function runsText(buffer: Buffer): string {
   const texts: string[] = [];
   for (let at = 0; at < buffer.length; at += bytesOfRun(buffer, at)) {
@@ -60,7 +60,7 @@ function valueOfRun(buffer: Buffer, at: number): number {
 
 /**
  * Raises a register.
- * @returns new runs; null: it was as high already; or why it cannot be done
+ * @returns the new runs; null: the register was already as high; or the reason why the change is impossible
  */
 export function setInRuns(
   buffer: Buffer,
@@ -86,7 +86,7 @@ export function setInRuns(
   return "corrupt";
 }
 
-/** Returns the runs that replace one of whose registers gets a higher value. */
+/** Returns the runs that replace a run of which one register receives a higher value. */
 function split({ old, length }: { old: number; length: number }, index: number, value: number): Buffer {
   const part = (count: number) => (count === 0 ? [] : old === 0 ? zeros(count) : [values(old, count)]);
   return Buffer.from([...part(index), values(value, 1), ...part(length - 1 - index)]);
@@ -101,7 +101,7 @@ function values(value: number, length: number): number {
   return VALUES | ((value - 1) << 2) | (length - 1);
 }
 
-/** Joins neighbours of one value, as far as a run may be long, in the runs from an index on. */
+/** Joins neighbouring runs of equal value, up to the maximum length of a run, from an index on. */
 function joined(buffer: Buffer, from: number): Buffer {
   let at = from;
   let end = buffer.length;

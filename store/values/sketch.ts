@@ -1,7 +1,7 @@
 /**
- * A HyperLogLog sketch in the bytes in which Redis keeps it: "HYLL" ‖ encoding (1) ‖ unused (3) ‖ cached estimate (8,
+ * A HyperLogLog sketch, in the bytes that Redis stores: "HYLL" ‖ encoding (1) ‖ unused (3) ‖ cached estimate (8,
  * little-endian; highest bit set: none) ‖ registers. Dense: 16384 registers of 6 bits, lowest bits first. Sparse: runs,
- * see sketch-sparse.ts. A sketch is a copy to work on; `bytes` is what to keep.
+ * see sketch-sparse.ts. A sketch is a working copy; `bytes` is the value to store.
  * Source: redis-server 7.0, test/conformance.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
@@ -22,12 +22,12 @@ const REGISTER_MAX = 63;
 const DENSE_BYTES = HEAD_BYTES + (REGISTERS * REGISTER_BITS) / 8;
 /** Redis's default of `hll-sparse-max-bytes`: a longer sketch becomes dense. */
 const SPARSE_BYTES_MAX = 3000;
-/** Bits of a hash that select the register; the zeros in the remaining ones are counted. */
+/** Number of hash bits that select the register; the zeros in the remaining bits are counted. */
 const INDEX_BITS = 14;
 const COUNTED_BITS = 50;
 const HASH_SEED = 0xadc83b19;
 
-/** Thrown where runs do not add up to all registers. */
+/** Thrown if the runs do not cover exactly all registers. */
 export class CorruptSketch extends Error {
   override readonly name = "CorruptSketch";
 }
@@ -39,7 +39,7 @@ export class Sketch {
     this.#buffer = buffer;
   }
 
-  /** A sketch that has seen nothing. */
+  /** Returns a sketch that has seen no elements. */
   static empty(): Sketch {
     const head = Buffer.alloc(HEAD_BYTES);
     head.write(MAGIC, "latin1");
@@ -47,7 +47,7 @@ export class Sketch {
     return new Sketch(Buffer.concat([head, EMPTY_RUNS]));
   }
 
-  /** undefined: these bytes are no sketch. */
+  /** Returns undefined if the bytes are not a sketch. */
   static of(bytes: ByteString): Sketch | undefined {
     if (bytes.length < HEAD_BYTES || !bytes.startsWith(MAGIC)) return undefined;
     const encoding = bytes.charCodeAt(ENCODING_AT);
@@ -59,7 +59,7 @@ export class Sketch {
     return bytesOf(this.#buffer);
   }
 
-  /** The runs of registers and their values, of a sketch that is not dense: `z` and `Z` are zeros. */
+  /** The runs of registers and their values in a sketch that is not dense: `z` and `Z` are zeros. */
   get runs(): string {
     return runsText(this.#buffer.subarray(HEAD_BYTES));
   }
@@ -68,7 +68,7 @@ export class Sketch {
     return this.#buffer[ENCODING_AT] === DENSE;
   }
 
-  /** Lets an element count. @returns whether a register has changed @throws CorruptSketch */
+  /** Adds an element. @returns whether a register has changed @throws CorruptSketch */
   add(element: ByteString): boolean {
     const { hi, lo } = murmurHash64A(element, HASH_SEED);
     const counted = lo >>> INDEX_BITS;
@@ -98,7 +98,7 @@ export class Sketch {
       if (!readRuns(this.#runs(), values)) throw new CorruptSketch();
       return values;
     }
-    // Four registers lie in three bytes.
+    // Three bytes contain four registers.
     for (let at = HEAD_BYTES, register = 0; register < REGISTERS; at += 3, register += 4) {
       const three = this.#buffer[at]! | (this.#buffer[at + 1]! << 8) | (this.#buffer[at + 2]! << 16);
       values[register] = three & REGISTER_MAX;
@@ -122,13 +122,16 @@ export class Sketch {
     });
   }
 
-  /** Takes away the estimate that the bytes hold. */
+  /** Marks the cached estimate as out of date. */
   forgetEstimate(): void {
     const last = CACHE_AT + CACHE_BYTES - 1;
     this.#buffer[last] = this.#buffer[last]! | NO_CACHE;
   }
 
-  /** Returns the approximate number of different elements; the estimate in its bytes, if there is one. @throws CorruptSketch */
+  /**
+   * Returns the approximate number of different elements: the cached estimate, if there is one.
+   * @throws CorruptSketch
+   */
   estimate(): bigint {
     const cached = this.#buffer.readBigUInt64LE(CACHE_AT);
     if (cached >> 63n === 0n) return cached;
@@ -139,7 +142,7 @@ export class Sketch {
     return this.#buffer.subarray(HEAD_BYTES);
   }
 
-  /** Whether runs are too long; only a change that makes the sketch longer can exceed the limit. */
+  /** Whether the runs are too long; only a change that makes the sketch longer can exceed the limit. */
   #isTooLong(runs: Buffer): boolean {
     const length = HEAD_BYTES + runs.length;
     return length > this.#buffer.length && length > SPARSE_BYTES_MAX;
@@ -160,16 +163,16 @@ export class Sketch {
     return true;
   }
 
-  /** Two bytes, in which a register lies whole. */
+  /** Returns the two bytes that contain a register. */
   #two(at: number): number {
     return this.#buffer[at]! | ((this.#buffer[at + 1] ?? 0) << 8);
   }
 }
 
-/** The estimate for the values of all registers. */
+/** Returns the estimate for the values of all registers. */
 export function estimateOf(registers: Uint8Array): bigint {
   const occurrences: number[] = new Array(REGISTER_MAX + 1).fill(0);
-  // Counted by index: an iterator would take most of the time here.
+  // A loop by index, because an iterator would take most of the time here.
   for (let i = 0; i < registers.length; i++) occurrences[registers[i]!]!++;
   return estimate(registers.length, occurrences.slice(0, COUNTED_BITS + 2));
 }

@@ -1,8 +1,8 @@
 /**
- * A sorted set value: distinct members, each with a score, in the order (score, member bytes). Ranks count
- * from 0. Scores are never NaN, and -0 is kept as 0. A small one is one packed string of members and scores in the order of
- * ranks; once it has been larger it is a tree by rank and a table by member. The table's order is for ZSCAN only: it is not
- * state, nothing that writes may depend on it.
+ * A sorted set value: distinct members, each with a score, in the order (score, member bytes). Ranks begin with 0.
+ * Scores are never NaN, and -0 is stored as 0. A small set is one packed string of members and scores in the order of
+ * their ranks; once it has grown larger, it remains a tree by rank and a table by member. The table's order is for
+ * ZSCAN only: it is not part of the state, and no write may depend on it.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type Before, precedes, RankedTree } from "./ranked-tree.js";
@@ -24,13 +24,13 @@ const MEMBERS_PACKED_MAX = PACKED_ELEMENTS_MAX / 2;
 /** A sorted set that is not small. */
 interface Ranked {
   readonly table: DenseTable<ByteString>;
-  /** Each at its member's slot in the table. */
+  /** The scores, each at the slot of its member in the table. */
   readonly scores: number[];
   readonly tree: RankedTree;
 }
 
 export class SortedSet {
-  /** member, score as a text, member, score, … */
+  /** member, score as text, member, score, … */
   #content: ByteString | Ranked = "";
   #size = 0;
 
@@ -38,18 +38,27 @@ export class SortedSet {
     return this.#size;
   }
 
-  /** Whether a change may move any of its members in `members`: a scan has to take all of them in one step. */
+  /**
+   * Whether a change may move any of its members in `members`, in which case a scan has to return all members in one
+   * step.
+   */
   get isSmall(): boolean {
     return typeof this.#content === "string";
   }
 
-  /** The members in dense order, for scans; not to be changed. A small set makes a new array for each call. */
+  /**
+   * The members in dense order, for scans; the caller must not change them. A small set creates a new array for each
+   * call.
+   */
   get members(): readonly ByteString[] {
     const content = this.#content;
     return typeof content === "string" ? unpacked(content, 0, 2) : content.table.items;
   }
 
-  /** The scores, each at its member's index in `members`; not to be changed. A small set makes a new array for each call. */
+  /**
+   * The scores, each at its member's index in `members`; the caller must not change them. A small set creates a new
+   * array for each call.
+   */
   get scores(): readonly number[] {
     const content = this.#content;
     return typeof content === "string" ? unpacked(content, 1, 2).map(Number) : content.scores;
@@ -61,7 +70,7 @@ export class SortedSet {
     return typeof content === "string" ? smallPage(this.members, request) : content.table.page(request);
   }
 
-  /** The member's score. */
+  /** Returns the member's score; undefined: no such member. */
   get(member: ByteString): number | undefined {
     const content = this.#content;
     if (typeof content !== "string") {
@@ -74,14 +83,14 @@ export class SortedSet {
 
   /** Adds a member or changes its score. */
   set(member: ByteString, score: number): void {
-    if (Number.isNaN(score)) throw new Error("a sorted set was given a score that is not a number");
-    score += 0; // makes 0 of -0
+    if (Number.isNaN(score)) throw new Error("the score of a sorted set's member is not a number");
+    score += 0; // turns -0 into 0
     const content = this.#roomFor(member);
     if (typeof content === "string") this.#setPacked(content, member, score);
     else this.#setRanked(content, member, score);
   }
 
-  /** Removes a member, if it is there. */
+  /** Removes a member if it exists. */
   delete(member: ByteString): void {
     const content = this.#content;
     if (typeof content === "string") {
@@ -115,19 +124,19 @@ export class SortedSet {
     return copy;
   }
 
-  /** Counts the members before this one. */
+  /** Counts the members before this one; undefined: no such member. */
   rank(member: ByteString): number | undefined {
     const score = this.get(member);
     if (score === undefined) return undefined;
     return this.#countBefore((other, name) => precedes(other, name, score, member));
   }
 
-  /** Counts the members with a score below a bound, or at it where `orEqual`. */
+  /** Counts the members with a score below a bound, or equal to it if `orEqual`. */
   countBelowScore(bound: number, orEqual: boolean): number {
     return this.#countBefore((score) => score < bound || (orEqual && score === bound));
   }
 
-  /** Counts the members before a name, or equal to it where `orEqual`. Only for sets in which all scores are equal. */
+  /** Counts the members that precede a bound, or equal it if `orEqual`. Only for sets in which all scores are equal. */
   countBelowMember(bound: ByteString, orEqual: boolean): number {
     return this.#countBefore((_, member) => member < bound || (orEqual && member === bound));
   }
@@ -137,20 +146,20 @@ export class SortedSet {
     return this.size === 0 || this.at(0)[1] === this.at(this.size - 1)[1];
   }
 
-  /** Member and score of a rank, 0 ≤ rank < size. */
+  /** Returns the member and score with a rank, 0 ≤ rank < size. */
   at(rank: number): [ByteString, number] {
     for (const pair of this.range(rank, rank + 1)) return pair;
     throw new Error(`a sorted set of ${this.size} members has none of rank ${rank}`);
   }
 
-  /** Members and scores, `from` ≤ rank < `to`, lowest first. The set must not change meanwhile. */
+  /** Returns members and scores, `from` ≤ rank < `to`, lowest first. The set must not change meanwhile. */
   range(from: number, to: number): Iterable<[ByteString, number]> {
     const content = this.#content;
     if (typeof content === "string") return pairsOf(content).slice(from, Math.max(from, to));
     return content.tree.range(from, Math.min(to, this.#size));
   }
 
-  /** The same, highest first. */
+  /** Returns the same members and scores, highest first. */
   reverseRange(from: number, to: number): Iterable<[ByteString, number]> {
     const content = this.#content;
     if (typeof content === "string") return pairsOf(content).slice(from, Math.max(from, to)).reverse();
@@ -181,13 +190,13 @@ export class SortedSet {
       return;
     }
     // The tree and the table share one string of the member's bytes.
-    const kept = table.items[slot]!;
-    tree.delete(scores[slot]!, kept);
-    tree.insert(score, kept);
+    const sharedMember = table.items[slot]!;
+    tree.delete(scores[slot]!, sharedMember);
+    tree.insert(score, sharedMember);
     scores[slot] = score;
   }
 
-  /** The content, no longer small if a member to be added is too much for a packed string. */
+  /** Returns the content, converted to the large form if the added member is too large for a packed string. */
   #roomFor(member: ByteString): ByteString | Ranked {
     const content = this.#content;
     if (typeof content !== "string") return content;
@@ -204,7 +213,7 @@ export class SortedSet {
   }
 }
 
-/** Counts the pairs of a packed string before one. */
+/** Counts the pairs of a packed string that precede a pair. */
 function rankIn(content: ByteString, score: number, member: ByteString): number {
   let rank = 0;
   for (let at = 0; at < content.length; rank++) {

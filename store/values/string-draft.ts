@@ -1,18 +1,19 @@
 /**
- * The bytes of a long string while parts of it are changed in place: a string of the engine would have to be copied for each change, which
- * from some size on takes milliseconds. Once all of it is read twice without a change it is a string again.
+ * The bytes of a long string while commands change parts of it in place. A JavaScript string would have to be copied
+ * for each change, which takes milliseconds for large strings. After two complete reads without a change in between,
+ * the draft becomes a string again.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { STRING_BYTES_MAX } from "./value.js";
 
-/** Shorter strings are copied: the engine has memory at hand for them. */
+/** Shorter strings are copied, since the JavaScript engine allocates memory for them quickly. */
 export const DRAFT_BYTES_MIN = 64 * 1024;
 
 export class StringDraft {
-  /** A buffer as long as the string, or longer. */
+  /** A buffer that is at least as long as the string. */
   #buffer: Buffer;
   #length: number;
-  /** Whether all of it was read since the last change. */
+  /** Whether the complete string was read since the last change. */
   isRead = false;
 
   constructor(bytes: ByteString) {
@@ -25,12 +26,12 @@ export class StringDraft {
     return this.#length;
   }
 
-  /** Bytes `from` ≤ index < `to`, as far as there are any; a string of their own. */
+  /** Returns the bytes `from` ≤ index < `to`, limited to those that exist, as a separate string. */
   slice(from: number, to: number): ByteString {
     return bytesOf(this.#buffer, Math.min(from, this.#length), Math.min(to, this.#length));
   }
 
-  /** Writes bytes from an offset on; zeros fill what lies between. */
+  /** Writes bytes from an offset on; zeros fill a gap after the old end. */
   patch(offset: number, bytes: ByteString): void {
     this.isRead = false;
     const end = offset + bytes.length;
@@ -49,7 +50,7 @@ export class StringDraft {
     return bytesOf(this.#buffer, 0, this.#length);
   }
 
-  /** Makes room, and more than is needed, as there may be more to come. */
+  /** Grows the buffer beyond the required size, in case more bytes follow. */
   #grow(bytes: number): void {
     const room = Math.min(STRING_BYTES_MAX, Math.max(bytes, 2 * this.#buffer.length));
     const larger = Buffer.allocUnsafeSlow(room);

@@ -1,4 +1,4 @@
-/** The values of keys. A string value is its bytes; the other types are objects. */
+/** The values of keys. A string value is its bytes; values of all other types are objects. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Collection } from "./collections/collection.js";
 import { Document } from "./documents/document.js";
@@ -9,7 +9,7 @@ import { Table } from "./relations/table.js";
 import { SortedSet } from "./sorted-set.js";
 import type { Stream } from "./streams/stream.js";
 
-/** Redis's `proto-max-bulk-len`, less the 24 bytes that V8's longest string falls short of it. */
+/** Redis's `proto-max-bulk-len`, minus 24 bytes, because V8's longest string is that much shorter. */
 export const STRING_BYTES_MAX = 512 * 1024 * 1024 - 24;
 
 export type Value = ByteString | List | Hash | MemberSet | SortedSet | Stream | Document | Table | Collection;
@@ -25,7 +25,7 @@ export type TypeName =
   | "table"
   | "collection";
 
-/** The type's name as `TYPE` says it. */
+/** Returns the type's name in the reply of `TYPE`. */
 export function typeName(value: Value): TypeName {
   if (typeof value === "string") return "string";
   if (value instanceof List) return "list";
@@ -37,7 +37,7 @@ export function typeName(value: Value): TypeName {
   return value instanceof SortedSet ? "zset" : "stream";
 }
 
-/** A value that shares nothing with the one given. */
+/** Returns a copy that shares nothing mutable with the original. */
 export function cloneValue(value: Value): Value {
   return typeof value === "string" ? value : value.clone();
 }

@@ -1,6 +1,6 @@
 /**
- * Compares our rules with redis-server's ACL: random rules go to ACL SETUSER and to our parser, random commands to
- * ACL DRYRUN and to our check. DBSYNC_SEED replays a run, DBSYNC_VERDICTS makes it longer.
+ * Compares our rules with redis-server's ACL: random rules are passed to ACL SETUSER and to our parser, random commands
+ * to ACL DRYRUN and to our check. DBSYNC_SEED replays a run, DBSYNC_VERDICTS makes it longer.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -26,7 +26,7 @@ import { itemsOf, shown } from "./resp2-fold.js";
 import { ALL_KEYS } from "./vocabulary.js";
 
 const VERDICTS = Number(process.env["DBSYNC_VERDICTS"] ?? 100_000);
-/** Commands checked for each user. */
+/** Number of commands checked for each user. */
 const COMMANDS_PER_USER = 100;
 /** Redis's error for a command that the user may not run, or whose keys it may not access. */
 const DENIAL = /^This user has no permissions/;
@@ -44,7 +44,7 @@ before(async () => {
 });
 after(() => server?.stop());
 
-test("categories are redis-server's and our own, and those of all commands", { skip }, async () => {
+test("categories are redis-server's and our own, and together those of all commands", { skip }, async () => {
   using redis = await RedisConnection.open(server.port);
   const theirs = itemsOf(await redis.call("ACL", "CAT")).map((item) =>
     item.kind === "bulk" ? item.bytes : "",
@@ -55,7 +55,7 @@ test("categories are redis-server's and our own, and those of all commands", { s
   }
 });
 
-test("rules may name every command of redis-server, those that are absent here among them", {
+test("rules may name every command of redis-server, including those that are absent here", {
   skip,
 }, async () => {
   using redis = await RedisConnection.open(server.port);
@@ -77,7 +77,7 @@ test("rules may name every command of redis-server, those that are absent here a
   }
 });
 
-test("every command of redis-server that administers is known to do so", { skip }, async () => {
+test("every administrative command of redis-server is known as such", { skip }, async () => {
   using redis = await RedisConnection.open(server.port);
   const names = itemsOf(await redis.call("COMMAND", "LIST", "FILTERBY", "ACLCAT", "admin"));
   assert.ok(names.length > 50);
@@ -119,21 +119,21 @@ async function compareUser(
   const calls = Array.from({ length: COMMANDS_PER_USER }, () => randomCall(g, g.oneOf(...grammars)));
   for (const argv of calls) redis.queue(["ACL", "DRYRUN", "alice", ...argv]);
   const verdicts = await redis.flush();
-  calls.forEach((argv, place) => {
+  calls.forEach((argv, index) => {
     const command = resolveCommand(argv);
-    const theirs = verdicts[place] as Reply;
+    const theirs = verdicts[index] as Reply;
     if (command instanceof CommandFailure || theirs.kind === "error" || isMiscounted(command, argv)) return;
     const denial = acl.denial(command, argv);
     const isDenied = theirs.kind === "bulk" && DENIAL.test(theirs.bytes);
     tally[isDenied ? "denied" : "permitted"]++;
     if (isStricter(command, argv) && denial !== null && !isDenied) return;
-    const said = `${where}: ${rules.join(" ")}: ${JSON.stringify(argv)}: ours ${denial}, theirs ${shown(theirs)}`;
-    assert.equal(denial !== null, isDenied, said);
+    const message = `${where}: ${rules.join(" ")}: ${JSON.stringify(argv)}: ours ${denial}, theirs ${shown(theirs)}`;
+    assert.equal(denial !== null, isDenied, message);
   });
 }
 
 /**
- * Whether our check is stricter than Redis's. For a whole database, our rules must permit all keys; Redis does not
+ * Whether our check is stricter than Redis's. For a complete database, our rules must permit all keys; Redis does not
  * find the key of PFMERGE without sources, nor any key but the first after STORE and STOREDIST of GEORADIUS.
  */
 function isStricter(command: Command, argv: readonly ByteString[]): boolean {
@@ -144,14 +144,14 @@ function isStricter(command: Command, argv: readonly ByteString[]): boolean {
 }
 
 /**
- * Whether the number of keys is invalid or too large: such a command fails anyway, and Redis parses the number
+ * Whether the number of keys is invalid or too large: such a command fails in any case, and Redis parses the number
  * differently.
  */
 function isMiscounted({ name, flags }: Command, argv: readonly ByteString[]): boolean {
   if (!flags.includes("movablekeys") || /^(XREAD|SORT|SORT_RO|GEO.*)$/.test(name)) return false;
-  const place = /STORE$|^B/.test(name) ? 2 : 1;
-  const count = argv[place] ?? "";
-  return !/^[1-9]\d?$/.test(count) || Number(count) >= argv.length - place;
+  const countAt = /STORE$|^B/.test(name) ? 2 : 1;
+  const count = argv[countAt] ?? "";
+  return !/^[1-9]\d?$/.test(count) || Number(count) >= argv.length - countAt;
 }
 
 function parsed(rules: readonly ByteString[]): Acl | undefined {

@@ -4,10 +4,10 @@ import { parseInteger } from "../../store/arguments/numbers.js";
 import { argumentsFor, type CommandGrammar } from "./families.js";
 import type { Generator } from "./grammar.js";
 
-/** Fraction of calls that get a mistake in addition to those of their grammar. */
+/** Fraction of calls with a mistake in addition to those of their grammar. */
 const MISTAKES = 0.06;
-/** Arguments inserted as mistakes. No small positive number: it could become a time to live. */
-const STRAYS: readonly ByteString[] = [
+/** Arguments inserted as mistakes. None is a small positive number, which could become a time to live. */
+const WRONG_ARGUMENTS: readonly ByteString[] = [
   "",
   "0",
   "-1",
@@ -19,9 +19,12 @@ const STRAYS: readonly ByteString[] = [
   "(1",
   "\x00\xff",
 ];
-/** Limit of repeats: a random choice of more members, with repeats, would exhaust the memory of both sides. */
+/**
+ * Maximum number of repetitions: a random choice of more members, with repetitions, would exhaust the memory of both
+ * sides.
+ */
 const REPEATS_MAX = 1000;
-/** Redis refuses smaller numbers of repeats. */
+/** Redis rejects smaller numbers of repetitions. */
 const REPEATS_REFUSED = -(2 ** 62);
 
 /** Returns name and arguments, a container's name before its subcommand's. */
@@ -35,22 +38,22 @@ export function randomCall(g: Generator, grammar: CommandGrammar): ByteString[] 
 }
 
 function spoil(g: Generator, args: ByteString[]): void {
-  const place = g.random.below(args.length + 1);
+  const index = g.random.below(args.length + 1);
   switch (g.random.below(5)) {
     case 0:
       args.pop();
       break;
     case 1:
-      args.push(g.oneOf(...STRAYS));
+      args.push(g.oneOf(...WRONG_ARGUMENTS));
       break;
     case 2:
-      args.splice(place, 1, g.oneOf(...STRAYS));
+      args.splice(index, 1, g.oneOf(...WRONG_ARGUMENTS));
       break;
     case 3:
-      args.splice(place, 0, ...args.slice(place, place + 1));
+      args.splice(index, 0, ...args.slice(index, index + 1));
       break;
     default:
-      args.splice(place, 2, ...args.slice(place, place + 2).reverse());
+      args.splice(index, 2, ...args.slice(index, index + 2).reverse());
   }
 }
 

@@ -1,4 +1,4 @@
-/** Compares the store's table of commands with redis-server's; each command has a grammar. */
+/** Compares the store's table of commands with redis-server's; each command must have a grammar. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Reply } from "../../protocol/reply.js";
@@ -13,7 +13,7 @@ import { families } from "./families.js";
 import { incomparable, notInRedis, otherFlags, otherKeys, otherRows } from "./incomparable.js";
 import { folded, itemsOf, shown } from "./resp2-fold.js";
 
-/** Indices into a row of COMMAND INFO. */
+/** Indexes into a row of COMMAND INFO. */
 const FLAGS = 2;
 const CATEGORIES = 6;
 const TIPS = 7;
@@ -27,7 +27,7 @@ before(async () => {
 });
 after(() => server?.stop());
 
-test("every command has a grammar or is a connection's, and every grammar is a command's", () => {
+test("every command has a grammar or belongs to a connection, and every grammar belongs to a command", () => {
   const grammars = families.flatMap((family) => family.commands.map(({ name }) => name));
   const comparable = commands.filter(
     (command) => grammars.includes(command.name) || !(isOfConnection(command.name) || isOfListener(command)),
@@ -35,12 +35,12 @@ test("every command has a grammar or is a connection's, and every grammar is a c
   assert.deepEqual(grammars.toSorted(), comparable.map(({ name }) => name).toSorted());
 });
 
-test("every exception is about a command of the table", () => {
+test("every exception concerns a command of the table", () => {
   const strangers = Object.keys(incomparable).filter((name) => findCommand(name) === undefined);
   assert.deepEqual(strangers, []);
 });
 
-test("every command's row is as redis-server's: arity, flags, key places, categories, tips, key specifications", {
+test("every command's row equals redis-server's: arity, flags, key positions, categories, tips, key specifications", {
   skip,
 }, async () => {
   using redis = await RedisConnection.open(server.port);
@@ -50,7 +50,7 @@ test("every command's row is as redis-server's: arity, flags, key places, catego
     const [ours] = itemsOf(folded(database.execute(argv, { at: 0, db: 0, id: "" })));
     const [theirs] = itemsOf(await redis.call(...argv));
     if (notInRedis[name] !== undefined) {
-      assert.equal(theirs?.kind, "nil", `redis-server has ${name} after all`);
+      assert.equal(theirs?.kind, "nil", `redis-server does have ${name}`);
       continue;
     }
     const rows = [ours, theirs].map((row, i) =>
@@ -66,22 +66,22 @@ test("every command's row is as redis-server's: arity, flags, key places, catego
 
 /**
  * Returns a row in comparable form.
- * @param without  flags to omit
- * @param readsOnly  whether our row omits how keys are used
+ * @param without flags to omit
+ * @param readsOnly whether our row omits how keys are used
  */
 function comparableRow(row: Reply | undefined, without: readonly string[], readsOnly: boolean): string[] {
   return itemsOf(row)
     .slice(0, COMPARED)
-    .map((item, place) => {
-      if (place === TIPS) return itemsOf(item).map(shown).sort().join(" ");
-      if (place === KEYS)
+    .map((item, index) => {
+      if (index === TIPS) return itemsOf(item).map(shown).sort().join(" ");
+      if (index === KEYS)
         return readsOnly
           ? ""
           : itemsOf(item)
               .map(withoutNotes)
               .filter((spec) => !SHARD_CHANNELS.test(spec))
               .join(" ");
-      if (place !== FLAGS && place !== CATEGORIES) return shown(item);
+      if (index !== FLAGS && index !== CATEGORIES) return shown(item);
       const words = itemsOf(item).flatMap((word) => (word.kind === "status" ? [word.text] : []));
       return words
         .filter((word) => !without.includes(word))
@@ -90,10 +90,10 @@ function comparableRow(row: Reply | undefined, without: readonly string[], reads
     });
 }
 
-/** Flag by which Redis Cluster finds the slot of a shard channel. These are no keys, so our rows omit them. */
+/** The flag by which Redis Cluster finds the slot of a shard channel. Channels are not keys, so our rows omit them. */
 const SHARD_CHANNELS = /not_key/;
 
-/** Returns a key specification without redis-server's notes, which are its own prose. */
+/** Returns a key specification without redis-server's notes, which are free text. */
 function withoutNotes(spec: Reply): string {
   const parts = itemsOf(spec);
   const noted = parts[0]?.kind === "bulk" && parts[0].bytes === "notes";

@@ -1,6 +1,6 @@
 /**
- * Comparisons of a reply with redis-server's other than byte by byte. incomparable.ts says which command needs
- * which, and why.
+ * Comparisons of a reply with redis-server's other than byte by byte. incomparable.ts lists which command needs which,
+ * and why.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
@@ -12,14 +12,14 @@ export interface Call {
   readonly ours: Reply;
   /** Number of the database. */
   readonly db: number;
-  /** Runs another command on the store, in the same database and at the same time. For commands that only read. */
+  /** Runs another command on the store, in the same database and at the same time. Only for commands that read. */
   run(argv: readonly ByteString[]): Reply;
 }
 
-/** What to query from redis-server, and whether its replies agree with the store's. */
+/** The queries to redis-server, and the check whether its replies agree with the store's. */
 export interface Comparison {
   readonly ask: readonly (readonly ByteString[])[];
-  /** @param lag  maximum milliseconds between the store's time and redis-server's clock */
+  /** @param lag maximum milliseconds between the store's time and redis-server's clock */
   readonly agree: (theirs: readonly Reply[], lag: number) => boolean;
 }
 
@@ -32,20 +32,23 @@ export interface Incomparable {
 }
 
 /** Formats an item of a reply, given its index in its group. */
-type ShowItem = (item: Reply, place: number) => string;
+type ShowItem = (item: Reply, index: number) => string;
 
-/** COUNT larger than any collection in these tests. */
+/** A COUNT larger than any collection in these tests. */
 const WHOLE_SCAN_COUNT = "1000000";
-/** Compares replies ignoring the order of their elements (of `size` items each). */
+/** Compares replies, ignoring the order of their elements (of `size` items each). */
 export const unordered = (size = 1): Incomparable => ({
-  reason: "the order of a collection without order is each server's own",
+  reason: "the order of an unordered collection differs between servers",
   compare: ({ argv, ours }) => ({
     ask: [argv],
     agree: ([theirs]) => sorted(ours, size) === sorted(theirs, size),
   }),
 });
 
-/** Compares times, which may differ by the time between the two executions. @param unit  milliseconds of its unit */
+/**
+ * Compares times, which may differ by the time between the two executions.
+ * @param unit length of the unit in milliseconds
+ */
 export const nearly = (unit: number): Incomparable => ({
   reason: "redis-server has its own clock",
   compare: ({ argv, ours }) => ({
@@ -56,7 +59,7 @@ export const nearly = (unit: number): Incomparable => ({
 
 /**
  * Checks that randomly chosen members are among those that `all` lists.
- * @param size  items that the reply has for each member: 2 with its value or score
+ * @param size number of items in the reply for each member: 2 with its value or score
  */
 export const chosen = (all: (key: ByteString) => ByteString[], size: number): Incomparable => ({
   reason: "the choice is random there and seeded by the unit here",
@@ -65,14 +68,15 @@ export const chosen = (all: (key: ByteString) => ByteString[], size: number): In
     agree: ([theirs, everything]) => {
       if (theirs?.kind !== ours.kind) return false;
       const inPairs = argv.length > 3;
-      const known = inPairs ? groups(everything, size) : groups(everything, size, 1);
-      if (ours.kind !== "array") return ours.kind === "nil" || known.includes(shown(ours));
-      const mine = groups(ours, inPairs ? 2 : 1);
+      const allMembers = inPairs ? groups(everything, size) : groups(everything, size, 1);
+      if (ours.kind !== "array") return ours.kind === "nil" || allMembers.includes(shown(ours));
+      const chosenMembers = groups(ours, inPairs ? 2 : 1);
       return (
         itemsOf(theirs).length === ours.items.length &&
-        mine.every((element) => known.includes(element)) &&
+        chosenMembers.every((element) => allMembers.includes(element)) &&
         // Duplicates are allowed: members "0" and "-0" look alike here, see `withoutNegativeZero`.
-        (Number(argv[2]) < 0 || mine.every((element) => timesIn(mine, element) <= timesIn(known, element)))
+        (Number(argv[2]) < 0 ||
+          chosenMembers.every((element) => timesIn(chosenMembers, element) <= timesIn(allMembers, element)))
       );
     },
   }),
@@ -80,19 +84,19 @@ export const chosen = (all: (key: ByteString) => ByteString[], size: number): In
 
 const timesIn = (texts: readonly string[], one: string) => texts.filter((text) => text === one).length;
 
-/** Follows our cursor to its end and compares with one complete scan of redis-server. */
+/** Follows our cursor to its end and compares the result with one complete scan of redis-server. */
 export const scanned = (cursorAt: number, size: number, shownItem: ShowItem = shown): Incomparable => ({
-  reason: "cursors and pages are each server's own; what a whole scan finds is not",
+  reason: "cursors and pages differ between servers, but the result of a complete scan does not",
   compare: ({ argv, run }) => {
-    const found: Reply[] = [];
-    const first = argv.map((argument, place) => (place === cursorAt ? "0" : argument));
+    const elements: Reply[] = [];
+    const first = argv.map((argument, index) => (index === cursorAt ? "0" : argument));
     let page = [...first];
     do {
       const [next, items] = itemsOf(run(page));
-      found.push(...itemsOf(items));
+      elements.push(...itemsOf(items));
       page = first.with(cursorAt, next?.kind === "bulk" ? next.bytes : "0");
     } while (page[cursorAt] !== "0");
-    const ours = sorted({ kind: "array", items: found }, size, shownItem);
+    const ours = sorted({ kind: "array", items: elements }, size, shownItem);
     return {
       ask: [[...first, "COUNT", WHOLE_SCAN_COUNT]],
       agree: ([theirs]) =>
@@ -107,7 +111,7 @@ export const ownAnswer = (reason: string): Incomparable => ({
   compare: () => ({ ask: [], agree: () => true }),
 });
 
-/** Accepts any reply of `kind` from redis-server where ours has that kind, or is an error; nil must be nil. */
+/** Accepts any reply of `kind` from redis-server if ours has that kind, or is an error; nil must be nil. */
 export const ofKind = (kind: Reply["kind"], reason: string): Incomparable => ({
   reason,
   compare: (call) => ({
@@ -120,14 +124,14 @@ export const ofKind = (kind: Reply["kind"], reason: string): Incomparable => ({
 });
 
 export const endedBy = (ending: string): Incomparable => ({
-  reason: "the store has no connections: what one would remember is ended at once",
+  reason: "the store has no connections, so state that a connection would have is ended immediately",
   compare: ({ argv, ours }) => ({
     ask: [argv, [ending]],
     agree: ([theirs]) => theirs !== undefined && sameReply(ours, theirs),
   }),
 });
 
-/** Runs a blocking command within MULTI, where it does not wait. @param waits  whether a call would wait */
+/** Runs a blocking command within MULTI, where it does not wait. @param waits returns whether a call would wait */
 export const withinMulti = (waits: (argv: readonly ByteString[]) => boolean = () => true): Incomparable => ({
   reason: "redis-server would wait; within MULTI it does not, nor does the store ever",
   errors: true,
@@ -153,30 +157,30 @@ export const popped: Incomparable = {
       return { ask: [argv], agree: ([theirs]) => theirs !== undefined && sameReply(ours, theirs) };
     const key = argv[1] as ByteString;
     const names = members.map((member) => (member.kind === "bulk" ? member.bytes : ""));
-    const wanted = Number(argv[2] ?? 1);
+    const requested = Number(argv[2] ?? 1);
     return {
       ask: [
         ["SCARD", key],
         ["SREM", key, ...names],
       ],
       agree: ([size, removed]) =>
-        integerOf(removed) === names.length && names.length === Math.min(wanted, integerOf(size)),
+        integerOf(removed) === names.length && names.length === Math.min(requested, integerOf(size)),
     };
   },
 };
 
-/** Relative error by which a score may differ: one in the last digit or two. */
+/** Relative error of a score that is accepted: one or two in the last digit. */
 const LAST_DIGITS = 2 ** -51;
 
 /**
- * Compares distances that a search has stored in a key. redis-server then receives ours, so that later results can
- * be compared.
- * @param targetOf  returns the key, or undefined if no distances were stored
+ * Compares distances that a search has stored in a key. redis-server then receives ours, so that later results can be
+ * compared.
+ * @param targetOf returns the key, or undefined if no distances were stored
  */
 export const storedDistances = (
   targetOf: (argv: readonly ByteString[]) => ByteString | undefined,
 ): Incomparable => ({
-  reason: "C's library does not round sines quite correctly, nor the same way on every machine",
+  reason: "the C library does not round all sines correctly, nor in the same way on every machine",
   compare: ({ argv, ours, run }) => {
     const key = targetOf(argv);
     const stored = key === undefined || integerOf(ours) === 0 ? [] : itemsOf(run(allWithScores(key)));
@@ -214,7 +218,7 @@ export function groups(
     texts.push(
       items
         .slice(i, i + shownItems)
-        .map((item, place) => shownItem(item, place))
+        .map((item, index) => shownItem(item, index))
         .join(" "),
     );
   }
@@ -231,7 +235,7 @@ export function integerOf(reply: Reply | undefined): number {
   return reply?.kind === "integer" ? Number(reply.value) : Number.NaN;
 }
 
-/** Whether two times are near each other. Negative numbers are not times; both sides round to the nearest unit. */
+/** Whether two times are close to each other. Negative numbers are not times; both sides round to the nearest unit. */
 function isNear(ours: Reply, theirs: Reply, { unit, lag }: { unit: number; lag: number }): boolean {
   if (integerOf(ours) < 0) return sameReply(ours, theirs);
   return isWithin(integerOf(ours) * unit, integerOf(theirs) * unit, lag + unit - 1);

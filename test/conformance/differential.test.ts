@@ -1,6 +1,6 @@
 /**
- * Runs random commands on the store and on a real redis-server: replies and final state must be the same.
- * DBSYNC_SEED replays a run, DBSYNC_COMMANDS makes it longer, DBSYNC_EPISODE plays one part of it.
+ * Runs random commands on the store and on a real redis-server: replies and final state must be the same. DBSYNC_SEED
+ * replays a run, DBSYNC_COMMANDS makes it longer, DBSYNC_EPISODE plays one part of it.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -15,11 +15,13 @@ import { type Episode, episode, type Step } from "./episode.js";
 import { comparedGrammars } from "./families.js";
 import { Generator } from "./grammar.js";
 import { asResp3, haveSameShape, shownExactly } from "./resp3.js";
-import type { Asked } from "./state.js";
+import type { RedisQueries } from "./state.js";
 
 const EPISODE_CALLS = 500;
 const COMMANDS_FULL = 120_000;
-/** Minimum calls of each command in a full run, in each protocol, and minimum calls that succeed. */
+/**
+ * Minimum number of calls of each command in a full run, in each protocol, and minimum number of calls that succeed.
+ */
 const CASES_MIN = 100;
 const CASES_OF_PROTOCOL_MIN = 30;
 const SUCCESSES_MIN = 10;
@@ -37,7 +39,7 @@ before(async () => {
 });
 after(() => server?.stop());
 
-test(`the store answers as redis-server does (seed ${seed})`, { skip }, async () => {
+test(`the store replies as redis-server does (seed ${seed})`, { skip }, async () => {
   using redis = await RedisConnection.open(server.port);
   const cases = new Map(comparedGrammars.map(({ name }) => [name, { all: 0, good: 0, resp3: 0 }]));
   const numbers =
@@ -64,14 +66,14 @@ test(`the store answers as redis-server does (seed ${seed})`, { skip }, async ()
       Math.min(resp3, all - resp3) < CASES_OF_PROTOCOL_MIN ||
       (good < SUCCESSES_MIN && !alwaysFails(name)),
   );
-  assert.deepEqual(scarce, [], "commands with too few cases, or too few that succeeded");
+  assert.deepEqual(scarce, [], "commands with too few calls, or too few successful ones");
 });
 
-test(`the store and redis-server answer alike to what is no command (seed ${seed})`, { skip }, async () => {
+test(`the store and redis-server reply alike to unknown commands (seed ${seed})`, { skip }, async () => {
   using redis = await RedisConnection.open(server.port);
   const random = new SeededRandom(seed, -1);
   const g = new Generator({ random, now: 0 });
-  // No command's name may precede a NUL: redis-server finds that command if both fall into one hash bucket.
+  // No command's name may precede a NUL byte: redis-server finds that command if both are in the same hash bucket.
   const name = () => g.oneOf("", "nonsense", "nonsense\0x", "G\r\nET", "\xff", "g".repeat(300), g.bytes(20));
   const command = () => (g.chance(0.2) ? [g.caseOf("COMMAND"), name()] : [name()]);
   const steps = Array.from({ length: UNKNOWN_CALLS }, (_, i) => {
@@ -81,7 +83,9 @@ test(`the store and redis-server answer alike to what is no command (seed ${seed
   assert.equal((await play({ steps, encoding: "default", resp: 2 }, redis)).difference?.text, undefined);
 });
 
-test("a reply that differs is found, and only the calls that it takes are left", { skip }, async () => {
+test("a different reply is found, and the calls are reduced to those that reproduce it", {
+  skip,
+}, async () => {
   using redis = await RedisConnection.open(server.port);
   const step = (...argv: string[]): Step => ({ name: argv[0]!, argv, db: 0, at: 0, id: argv.join() });
   const others = Array.from({ length: 50 }, (_, i) => [
@@ -99,7 +103,7 @@ test("a reply that differs is found, and only the calls that it takes are left",
   assert.deepEqual((await shrink(played, difference, redis)).steps, [step("EVAL", "return 1", "0")]);
 });
 
-test("a double out of range, which redis-server's SORT would remember, is no difference", {
+test("a double out of range, which redis-server's SORT would remember, is not a difference", {
   skip,
 }, async () => {
   using redis = await RedisConnection.open(server.port);
@@ -118,7 +122,7 @@ test("a double out of range, which redis-server's SORT would remember, is no dif
   }
 });
 
-test("in RESP3 a reply of the same parts in another kind is found", () => {
+test("in RESP3 a reply with the same parts of another kind is a difference", () => {
   const parts = [bulk("a"), double(1)];
   const kinds: readonly Reply[] = [array(parts), set(parts), map(parts), pairs(parts)];
   assert.equal(new Set(kinds.map((reply) => shownExactly(asResp3(reply)))).size, kinds.length);
@@ -127,22 +131,22 @@ test("in RESP3 a reply of the same parts in another kind is found", () => {
   }
 });
 
-test("a state that differs is found", { skip }, async () => {
+test("a different state is found", { skip }, async () => {
   using redis = await RedisConnection.open(server.port);
-  // Both replies say that the key expires; redis-server expires it an hour later.
-  const told: Asked = {
+  // Both replies confirm that the key expires, but redis-server expires it an hour later.
+  const wrongRedis: RedisQueries = {
     queue: (argv) => redis.queue(argv.map((word) => (word === "1000000" ? "4600000" : word))),
     flush: () => redis.flush(),
     call: (...argv) => redis.call(...argv),
   };
   const played = expiring(Date.now());
-  const { difference } = await play(played, told);
+  const { difference } = await play(played, wrongRedis);
   assert.equal(difference?.place, 2);
   assert.match(difference.text, /^state: \[0,"k"\]/);
   assert.equal((await play(played, redis)).difference?.text, undefined);
 });
 
-test("what a slow machine makes of times to live is no difference", { skip }, async () => {
+test("differences in times to live on a slow machine are not differences", { skip }, async () => {
   using redis = await RedisConnection.open(server.port);
   const late = expiring(Date.now() - 900_000, ["PTTL", "k"], ["EXPIRETIME", "k"]);
   assert.equal((await play(late, redis)).difference?.text, undefined);

@@ -1,6 +1,6 @@
 /**
- * Plays the same steps on the store and on a redis-server, finds the first reply that differs, or differences in
- * the final state, and shrinks the steps to those that reproduce it.
+ * Plays the same steps on the store and on a redis-server, finds the first different reply, or differences in the final
+ * state, and shrinks the steps to those that reproduce it.
  */
 
 import type { Reply } from "../../protocol/reply.js";
@@ -11,7 +11,7 @@ import type { Episode, Step } from "./episode.js";
 import { askedBefore, type Encoding, incomparable, withoutNegativeZero } from "./incomparable.js";
 import { folded, itemsOf, shown } from "./resp2-fold.js";
 import { asResp3, haveSameShape, shownExactly } from "./resp3.js";
-import { type Asked, stateDifferences, stateOf, stateOfRedis } from "./state.js";
+import { type RedisQueries, stateDifferences, stateOf, stateOfRedis } from "./state.js";
 
 /** The first difference. */
 export interface Difference {
@@ -23,11 +23,11 @@ export interface Difference {
 
 export interface Outcome {
   readonly difference: Difference | undefined;
-  /** For each step, whether its reply was no error. */
+  /** For each step, whether its reply was not an error. */
   readonly succeeded: readonly boolean[];
 }
 
-/** A step's queries to redis-server; `problem` returns what is wrong with the replies, or undefined. */
+/** The queries of a step to redis-server; `problem` returns what is wrong with the replies, or undefined. */
 interface Check {
   readonly ours: Reply;
   readonly ask: Comparison["ask"];
@@ -46,7 +46,7 @@ const ENCODING_DEFAULTS = {
   "zset-max-listpack-value": "64",
 };
 
-export async function play(played: Episode, redis: Asked): Promise<Outcome> {
+export async function play(played: Episode, redis: RedisQueries): Promise<Outcome> {
   const { steps } = played;
   const database = new Database();
   redis.queue(hello(2));
@@ -55,8 +55,7 @@ export async function play(played: Episode, redis: Asked): Promise<Outcome> {
   redis.queue(hello(played.resp));
   await redis.flush();
   const succeeded: boolean[] = [];
-  // Maximum milliseconds between the steps' dates and those that redis-server takes from its own clock, on any
-  // machine.
+  // Maximum milliseconds between the steps' dates and those that redis-server takes from its own clock, on any machine.
   let lag = 0;
   for (const phase of phasesOf(steps)) {
     const { at } = phase[0]!;
@@ -90,12 +89,12 @@ function phasesOf(steps: readonly Step[]): readonly (readonly Step[])[] {
   return [steps.slice(0, later), ...phasesOf(steps.slice(later))];
 }
 
-async function untilClockShows(at: number, redis: Asked): Promise<void> {
+async function untilClockShows(at: number, redis: RedisQueries): Promise<void> {
   for (;;) if ((await clockOf(redis)) >= at) return;
 }
 
-/** Returns redis-server's time, milliseconds since 1970. */
-async function clockOf(redis: Asked): Promise<number> {
+/** Returns redis-server's time, in milliseconds since 1970. */
+async function clockOf(redis: RedisQueries): Promise<number> {
   const [seconds, microseconds] = itemsOf(await redis.call("TIME")).map((part) =>
     part.kind === "bulk" ? Number(part.bytes) : Number.NaN,
   );
@@ -120,8 +119,8 @@ function checkOf(step: Step, resp: Episode["resp"], database: Database): Check {
 }
 
 /**
- * Returns the special comparison of a step: in RESP2 the complete one; in RESP3 only the kinds of a reading
- * command's reply.
+ * Returns the special comparison of a step: in RESP2 the complete one; in RESP3 only the kinds of a reading command's
+ * reply.
  */
 function specialCheck(
   { name, argv }: Step,
@@ -133,7 +132,7 @@ function specialCheck(
   }: { resp: Episode["resp"]; reply: Reply; special: Comparison; select: string[] },
 ): Check {
   const { flags } = findCommand(name)!;
-  // Readers that may block, as XREAD BLOCK, are left out.
+  // Readers that may block, such as XREAD BLOCK, are excluded.
   const isReader = special.ask.length > 0 && flags.includes("readonly") && !flags.includes("blocking");
   // An integer is the same in both protocols, and a second PFCOUNT would change redis-server's key.
   const isShapeAsked = resp === 3 && isReader && reply.kind !== "integer";
@@ -145,7 +144,7 @@ function specialCheck(
     if (!special.agree(answers, lag)) return replyDifference(folded(reply), special.ask, answers, shown);
     const resp3 = theirs.at(-1)!;
     if (!isShapeAsked || reply.kind === "error" || haveSameShape(asResp3(reply), resp3)) return undefined;
-    return `in RESP3 other kinds\n${replyDifference(asResp3(reply), [argv], [resp3], shownExactly)}`;
+    return `different kinds in RESP3\n${replyDifference(asResp3(reply), [argv], [resp3], shownExactly)}`;
   };
   const after = resp === 3 ? [hello(3), ...shapeAsked] : [];
   return { ours: reply, ask: [...before, ...special.ask, ...after], problem };
@@ -189,10 +188,14 @@ function replyDifference(
 }
 
 /**
- * Returns fewer steps that still differ, and in the same respect. If a time to live differs by less than the time
- * since the steps' date, replaying them finds no difference: then all steps remain.
+ * Returns fewer steps that still differ, and in the same respect. If a time to live differs by less than the time since
+ * the steps' date, replaying them finds no difference: then all steps remain.
  */
-export async function shrink(played: Episode, { place, of }: Difference, redis: Asked): Promise<Episode> {
+export async function shrink(
+  played: Episode,
+  { place, of }: Difference,
+  redis: RedisQueries,
+): Promise<Episode> {
   let needed = played.steps.slice(0, place + 1);
   let attempts = 0;
   for (let size = Math.ceil(needed.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {

@@ -9,7 +9,8 @@ import { contentsOfReply, READERS, textOf } from "./state.js";
 const COPY = "\0copy";
 
 export const dumped: Incomparable = {
-  reason: "the store dumps the plainest form, which redis-server restores; redis-server dumps its encodings",
+  reason:
+    "the store dumps the simplest form, which redis-server can restore; redis-server dumps its own encodings",
   compare: (call) => {
     const { argv, ours, run } = call;
     if (ours.kind !== "bulk") return undefined;
@@ -19,10 +20,10 @@ export const dumped: Incomparable = {
     const contents = contentsOfReply(type, run(reader(key)));
     return {
       ask: [["RESTORE", COPY, "0", ours.bytes], ["TYPE", COPY], reader(COPY), ["DEL", COPY], argv],
-      agree: ([restored, restoredType, found, , payload]) => {
+      agree: ([restored, restoredType, restoredContents, , payload]) => {
         if (restored?.kind !== "status" || textOf(restoredType!) !== type || payload?.kind !== "bulk")
           return false;
-        if (contentsOfReply(type, found!) !== contents) return false;
+        if (contentsOfReply(type, restoredContents!) !== contents) return false;
         const database = new Database();
         const unit = { at: 0, db: 0, id: "" };
         database.execute(["RESTORE", COPY, "0", payload.bytes], unit);

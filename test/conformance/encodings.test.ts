@@ -43,7 +43,7 @@ const limits: readonly (readonly ByteString[])[] = [
   ["RPUSH", "k", ...texts(2000)],
 ];
 
-test(`OBJECT answers of new values as redis-server does (seed ${seed})`, { skip }, async () => {
+test(`OBJECT replies as redis-server does for new values (seed ${seed})`, { skip }, async () => {
   using redis = await RedisConnection.open(server.port);
   const g = new Generator({ random: new SeededRandom(seed, 1), now: 0 });
   const random = texts(RANDOM_VALUES).map(() =>

@@ -1,6 +1,6 @@
 /**
- * An episode: some hundred random calls on an empty server, determined by seed and number. It is compared,
- * replayed and shrunk as a whole.
+ * An episode: some hundred random calls on an empty server, determined by seed and number. It is compared, replayed and
+ * shrunk as a unit.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { findCommand } from "../../store/command-table.js";
@@ -26,22 +26,22 @@ export interface Step {
 export interface Episode {
   readonly steps: readonly Step[];
   readonly encoding: Encoding;
-  /** The protocol in which answers are compared. */
+  /** The protocol in which replies are compared. */
   readonly resp: 2 | 3;
 }
 
-/** Commands that empty databases: at the frequency of the rest, no database would grow. */
+/** Commands that empty databases: at the frequency of the other commands, no database would grow. */
 const WIPING = ["FLUSHALL", "FLUSHDB", "SWAPDB"];
 const EPISODES_WITH_WIPES = 0.5;
-/** Fraction of episodes about one family, and of calls in them that belong to another one. */
+/** Fraction of episodes that concentrate on one family, and of calls in them that belong to another one. */
 const EPISODES_FOCUSED = 0.5;
 const CALLS_OUT_OF_FOCUS = 0.2;
 /** Fraction of calls in databases other than 0. */
 const CALLS_ELSEWHERE = 0.2;
 const DATABASES_USED = 3;
 /**
- * Fraction of episodes that expire many keys at half time, and milliseconds to wait until they have expired: the
- * second half finds them expired.
+ * Fraction of episodes that expire many keys halfway, and milliseconds to wait until they have expired: the second half
+ * finds them expired.
  */
 const EPISODES_WITH_PAUSE = 0.15;
 const PAUSE = 100;
@@ -49,7 +49,7 @@ const PAUSE_EXPIRIES = 0.5;
 /** Milliseconds after a call in which no key may expire: both sides would have to check at exactly the same time. */
 const EXPIRY_DISTANCE_MIN = 60_000;
 
-/** Returns the episode with this seed and number. @param now  the run's clock, milliseconds since 1970 */
+/** Returns the episode with this seed and number. @param now the run's clock, in milliseconds since 1970 */
 export function episode(
   seed: number,
   number: number,
@@ -107,12 +107,12 @@ function chooser(random: SeededRandom): () => CommandGrammar {
   return () => random.oneOf(random.chance(CALLS_OUT_OF_FOCUS) ? all : focus);
 }
 
-/** Runs a step, and undoes it if a key would expire about now. @returns whether it was run */
+/** Runs a step, and undoes it if a key would expire at about the same time. @returns whether it was run */
 function runUnlessSoonExpired(database: Database, { name, argv, db, at, id }: Step): boolean {
   const records: UndoRecord[] = [];
   database.execute(argv, { at, db, id }, records);
   const command = findCommand(name);
-  if (command === undefined) throw new Error(`there is a grammar for ${name}, which is not in the table`);
+  if (command === undefined) throw new Error(`the grammar for ${name} belongs to no command of the table`);
   const soon = touchesOf(command.keys, argv).some((touch) => {
     if (touch.key === null) return false;
     const entry = database.keyspaces[touch.db ?? db]?.find(touch.key);

@@ -1,6 +1,6 @@
 /**
- * Compares the events of random commands with redis-server's keyspace notifications, in order, and the numbers of
- * hits and misses. DBSYNC_SEED replays a run.
+ * Compares the events of random commands with redis-server's keyspace notifications, in order, and the numbers of hits
+ * and misses. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
@@ -33,20 +33,20 @@ before(async () => {
 });
 after(() => server?.stop());
 
-test("each command that writes has its rule, and no others have", () => {
+test("each command that writes has its rule, and no other command has one", () => {
   const written = commands.filter(({ writes }) => writes).map(({ name }) => name);
   assert.deepEqual([...EVENT_RULES.keys()].sort(), written.sort());
 });
 
-/** Events and lookups of a command. */
-interface Told {
+/** The events and look-ups of a command. */
+interface Reported {
   readonly events: readonly string[];
   readonly looked: string;
   readonly isError: boolean;
 }
 
 /** Collects redis-server's events of each command. */
-class Announced implements Disposable {
+class RedisEvents implements Disposable {
   readonly #redis: RedisConnection;
   readonly #subscriber: Socket;
   readonly #reader = new ReplyReader();
@@ -63,18 +63,18 @@ class Announced implements Disposable {
     });
   }
 
-  static async open(port: number): Promise<Announced> {
+  static async open(port: number): Promise<RedisEvents> {
     const redis = await RedisConnection.open(port);
     await redis.call("FLUSHALL");
     await redis.call("CONFIG", "SET", "notify-keyspace-events", "AnmE");
-    const announced = new Announced(redis, connect({ port, host: "127.0.0.1" }));
+    const announced = new RedisEvents(redis, connect({ port, host: "127.0.0.1" }));
     announced.#subscriber.write("PSUBSCRIBE mark __keyevent@*__:*\r\n");
     await announced.#until(() => announced.#messages.length === 2);
     announced.#messages = [];
     return announced;
   }
 
-  async tell({ argv, db }: Step, mayWait: boolean): Promise<Told> {
+  async tell({ argv, db }: Step, mayWait: boolean): Promise<Reported> {
     const call = mayWait ? [["MULTI"], argv, ["EXEC"]] : [argv];
     const before = [
       ["CONFIG", "RESETSTAT"],
@@ -114,7 +114,7 @@ const textsOf = (reply: Reply) =>
   (reply.kind === "array" ? reply.items : []).map((item) => (item.kind === "bulk" ? item.bytes : ""));
 
 /** Collects the store's events of each command. */
-class Heard {
+class StoreEvents {
   readonly #database = new Database();
   readonly #changes = new Changes({ database: this.#database });
   #events: string[] = [];
@@ -125,7 +125,7 @@ class Heard {
     });
   }
 
-  tell({ argv, db, at, id }: Step): Told {
+  tell({ argv, db, at, id }: Step): Reported {
     this.#events = [];
     const { hits, misses } = this.#database.lookups;
     const { kind } = settled(this.#database.execute(argv, { db, at, id }));
@@ -135,7 +135,7 @@ class Heard {
   }
 }
 
-/** Whether a command is about keys, and the same in both. */
+/** Whether a command concerns keys and exists on both sides. */
 function isCompared({ reads, writes, group }: Command, step: Step): boolean {
   if (!(reads || writes) || group === "scripting" || group === "server") return false;
   const other = otherOf(step);
@@ -148,24 +148,24 @@ function otherOf({ argv }: Step) {
   return other?.isSo(words) === true ? other : null;
 }
 
-test(`events are redis-server's (seed ${seed})`, { skip }, async () => {
+test(`events are the same as redis-server's (seed ${seed})`, { skip }, async () => {
   for (let number = 0; number < amount(3000, COMMANDS_FULL) / EPISODE_CALLS; number++) {
-    using redis = await Announced.open(server.port);
-    const ours = new Heard();
+    using redis = await RedisEvents.open(server.port);
+    const ours = new StoreEvents();
     const now = Date.now();
     for (const step of episode(seed, number, { calls: EPISODE_CALLS, now }).steps) {
       const command = findCommand(step.name) as Command;
       // Each server reports an expired key when it finds it.
       if (step.at !== now || step.id.startsWith("expiry.")) break;
       if (!isCompared(command, step)) continue;
-      const mine = ours.tell(step);
+      const actual = ours.tell(step);
       const theirs = await redis.tell(step, command.flags.includes("blocking"));
-      const where = `${step.db}> ${JSON.stringify(step.argv)}, of episode ${number}, seed ${seed}`;
+      const where = `${step.db}> ${JSON.stringify(step.argv)}, episode ${number}, seed ${seed}`;
       // redis-server may have looked up some of several keys before it found the error.
-      const areLookupsSame = !mine.isError && otherOf(step) === null;
+      const areLookupsSame = !actual.isError && otherOf(step) === null;
       const isTold = (event: string) => areLookupsSame || !event.includes(" keymiss ");
-      assert.deepEqual(mine.events.filter(isTold), theirs.events.filter(isTold), where);
-      if (areLookupsSame) assert.equal(mine.looked, theirs.looked, where);
+      assert.deepEqual(actual.events.filter(isTold), theirs.events.filter(isTold), where);
+      if (areLookupsSame) assert.equal(actual.looked, theirs.looked, where);
     }
   }
 });

@@ -1,6 +1,6 @@
 /**
- * Keys expire on the same millisecond as in a real redis-server. Its clock is read together with the key, so both
- * sides use exactly the same time.
+ * Keys expire in the same millisecond as in a real redis-server. Its clock is read together with the key, so both sides
+ * use exactly the same time.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -13,7 +13,7 @@ import { type RedisServer, startRedis } from "../support/redis-server.js";
 import { skipWithout } from "../support/requirements.js";
 import { folded, itemsOf, sameReply, shown } from "./resp2-fold.js";
 
-/** Milliseconds that the key lives, and that the test watches it afterwards. */
+/** Milliseconds for which the key lives, and for which the test watches it afterwards. */
 const LIFE = 600;
 const AFTERLIFE = 20;
 
@@ -32,7 +32,7 @@ const setters: Readonly<Record<string, (end: number) => ByteString[]>> = {
 };
 
 for (const [name, setter] of Object.entries(setters)) {
-  test(`a key of ${name} ends as in redis-server`, { skip }, async () => {
+  test(`a key set by ${name} expires as in redis-server`, { skip }, async () => {
     using redis = await RedisConnection.open(server.port);
     const database = new Database();
     const start = millisecondsOf(await redis.call("TIME"));
@@ -59,7 +59,7 @@ for (const [name, setter] of Object.entries(setters)) {
       const theirs = sample.replies.map(shown);
       // EXEC uses the time of its beginning, which can be in the millisecond before TIME's.
       if (!isDeepStrictEqual(ours(at - 1), theirs)) {
-        assert.deepEqual(ours(at), theirs, `${at - end} ms after its end`);
+        assert.deepEqual(ours(at), theirs, `${at - end} ms after its expiry time`);
       }
       compared++;
     }

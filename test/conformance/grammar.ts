@@ -1,6 +1,6 @@
 /**
- * The parts of the store's random tests. A grammar for each family says how a command's arguments look, and the
- * generator supplies keys, values and numbers that collide and reach the limits. One seed gives one sequence of
+ * The parts of the store's random tests. A grammar for each family generates the arguments of its commands, and the
+ * generator supplies keys, values and numbers that collide and reach the limits. One seed yields one sequence of
  * commands; times are relative to the run's `now`.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -19,15 +19,15 @@ import {
 } from "./vocabulary.js";
 
 /**
- * For each command of a family (`CONTAINER|NAME` for a subcommand) a function that makes its arguments, without
- * the name. Mostly valid ones: call.ts adds surplus, missing and swapped arguments and varies the name's case for
- * all commands.
+ * For each command of a family (`CONTAINER|NAME` for a subcommand) a function that generates its arguments, without the
+ * name. Most are valid: call.ts adds surplus, missing and swapped arguments and varies the name's case for all
+ * commands.
  */
 export type FamilyGrammar = Readonly<Record<string, (g: Generator) => readonly ByteString[]>>;
 
 /** Number of keys that a run's commands on any type prefer. */
 const FAVOURITES = 8;
-/** Minimum life of a key: longer than any run of commands takes. */
+/** Minimum lifetime of a key: longer than any run of commands takes. */
 const LIFETIME_SECONDS_MIN = 200;
 const LIFETIME_SECONDS_STEP = 10;
 /** Number of different lifetimes, a prime. */
@@ -38,7 +38,7 @@ const LONG_BYTES_MAX = 300;
 
 export class Generator {
   readonly random: SeededRandom;
-  /** The run's clock, milliseconds since 1970. */
+  /** The run's clock, in milliseconds since 1970. */
   now: number;
   /** Family whose keys `key()` returns. */
   family: KeyFamily = "any";
@@ -52,7 +52,9 @@ export class Generator {
     this.#favourites = random.shuffled(ALL_KEYS).slice(0, FAVOURITES);
   }
 
-  /** Returns a key: mostly of the command's own family, some that all types share, a few of another type. */
+  /**
+   * Returns a key: mostly of the command's own family, sometimes one that all types share, rarely one of another type.
+   */
   key(family: KeyFamily = this.family): ByteString {
     if (family === "any") return this.random.oneOf(this.random.chance(0.7) ? this.#favourites : ALL_KEYS);
     if (this.random.chance(0.03)) return this.random.oneOf(ALL_KEYS);
@@ -89,7 +91,7 @@ export class Generator {
     return bytes;
   }
 
-  /** Returns an integer's text: mostly small, otherwise a limit or no integer. */
+  /** Returns an integer as text: usually small, otherwise a limit or not an integer. */
   integer(): ByteString {
     const kind = this.random.below(20);
     if (kind < 14) return String(this.random.between(-10, 20));
@@ -97,7 +99,7 @@ export class Generator {
     return this.random.oneOf(INTEGER_EDGES);
   }
 
-  /** Returns a float's text: mostly short, otherwise a limit or no number. */
+  /** Returns a float as text: usually short, otherwise a limit or not a number. */
   float(): ByteString {
     const kind = this.random.below(20);
     if (kind < 8) return String(this.random.between(-5, 10));
@@ -125,7 +127,7 @@ export class Generator {
     return kind < 7 ? this.value() : this.random.oneOf(["[", "("]) + this.member();
   }
 
-  /** Returns a count: mostly 0 to 6, rarely negative or a limit. */
+  /** Returns a count: usually 0 to 6, rarely negative or a limit. */
   count(): ByteString {
     return this.random.chance(0.85) ? String(this.random.below(7)) : this.integer();
   }
@@ -145,7 +147,7 @@ export class Generator {
     return this.random.chance(0.85) ? "0" : this.integer();
   }
 
-  /** Returns the number of a database, mostly one in use. */
+  /** Returns the number of a database, usually one in use. */
   dbIndex(): ByteString {
     return this.random.chance(0.9)
       ? String(this.random.below(4))
@@ -198,10 +200,10 @@ export class Generator {
   /** Returns `min` to `max` results of `make` in a row: `some(() => [g.field(), g.value()], 1, 3)`. */
   some(make: () => ByteString | readonly ByteString[], min: number, max: number): ByteString[] {
     const result: ByteString[] = [];
-    for (let left = this.random.between(min, max); left > 0; left--) {
-      const made = make();
-      if (typeof made === "string") result.push(made);
-      else result.push(...made);
+    for (let remaining = this.random.between(min, max); remaining > 0; remaining--) {
+      const generated = make();
+      if (typeof generated === "string") result.push(generated);
+      else result.push(...generated);
     }
     return result;
   }
@@ -212,13 +214,12 @@ export class Generator {
   }
 
   /**
-   * Returns options in any order, each a group of arguments (an empty one: absent), with the option's name in any
-   * case.
+   * Returns options in any order, each a group of arguments (an empty one: absent), with the option's name in any case.
    */
   shuffleOptions(options: readonly (readonly ByteString[])[]): ByteString[] {
     return this.random
       .shuffled(options)
-      .flatMap(([word, ...rest]) => (word === undefined ? [] : [this.caseOf(word), ...rest]));
+      .flatMap(([word, ...values]) => (word === undefined ? [] : [this.caseOf(word), ...values]));
   }
 
   /** Returns a word in upper, lower or mixed case; a number is unchanged. */
@@ -231,7 +232,7 @@ export class Generator {
   }
 
   /**
-   * Returns seconds. No two of some thousand are equal or near: two clocks must agree on which of two times is
+   * Returns seconds. No two of some thousand results are equal or close: two clocks must agree on which of two times is
    * later.
    */
   #lifetime(): number {

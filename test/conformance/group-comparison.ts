@@ -13,14 +13,14 @@ export interface Timeless {
 type TakeTimes = (reply: Reply, times: number[]) => Reply;
 
 export const timed = (take: TakeTimes): Incomparable => ({
-  reason: "times are by redis-server's own clock",
+  reason: "times are from redis-server's own clock",
   compare: ({ argv, ours }) => ({
     ask: [argv],
     agree: ([theirs], lag) => theirs !== undefined && areNearly(ours, theirs, take, lag),
   }),
 });
 
-/** Whether two replies are equal except for their times, and these near each other. */
+/** Whether two replies are equal except for their times, and the times are close to each other. */
 export function areNearly(ours: Reply, theirs: Reply, take: TakeTimes, lag: number): boolean {
   const [one, other] = [timeless(ours, take), timeless(theirs, take)];
   return shown(one.reply) === shown(other.reply) && areNear(one.times, other.times, lag);
@@ -39,12 +39,12 @@ const inItems =
   (reply, times) =>
     reply.kind === "array" ? array(reply.items.map((item) => take(item, times))) : reply;
 
-/** Takes the time at an index of an array. */
-const atPlace =
-  (place: number, take: TakeTimes = timeItself): TakeTimes =>
+/** Collects the time at an index of an array. */
+const atIndex =
+  (index: number, take: TakeTimes = timeItself): TakeTimes =>
   (reply, times) =>
-    reply.kind === "array" && reply.items.length > place
-      ? array(reply.items.map((item, i) => (i === place ? take(item, times) : item)))
+    reply.kind === "array" && reply.items.length > index
+      ? array(reply.items.map((item, i) => (i === index ? take(item, times) : item)))
       : reply;
 
 const timeItself: TakeTimes = (reply, times) => {
@@ -52,8 +52,8 @@ const timeItself: TakeTimes = (reply, times) => {
   return ZERO;
 };
 
-/** Takes times from the values of some names in a flat map. */
-const named =
+/** Collects times from the values of some names in a flat map. */
+const inFields =
   (takes: Readonly<Record<string, TakeTimes>>): TakeTimes =>
   (reply, times) =>
     array(
@@ -64,18 +64,18 @@ const named =
       }),
     );
 
-/** Takes the idle times of XPENDING with a range; its summary has no times, and no arrays of four. */
+/** Collects the idle times of XPENDING with a range; its summary has no times, and no arrays of four. */
 export const idleOfPending = inItems((item, times) =>
-  item.kind === "array" && item.items.length === 4 ? atPlace(2)(item, times) : item,
+  item.kind === "array" && item.items.length === 4 ? atIndex(2)(item, times) : item,
 );
-export const idleOfConsumers = inItems(named({ idle: timeItself }));
+export const idleOfConsumers = inItems(inFields({ idle: timeItself }));
 
-/** Takes the times of XINFO STREAM FULL. */
-export const timesOfStream = named({
+/** Collects the times of XINFO STREAM FULL. */
+export const timesOfStream = inFields({
   groups: inItems(
-    named({
-      pending: inItems(atPlace(2)),
-      consumers: inItems(named({ "seen-time": timeItself, pending: inItems(atPlace(1)) })),
+    inFields({
+      pending: inItems(atIndex(2)),
+      consumers: inItems(inFields({ "seen-time": timeItself, pending: inItems(atIndex(1)) })),
     }),
   ),
 });

@@ -1,6 +1,6 @@
 /**
- * Justified differences between the store and redis-server, and how such replies are compared. Any other reply is
- * compared byte by byte, and so is an error of ours.
+ * Justified differences between the store and redis-server, and how such replies are compared. All other replies are
+ * compared byte by byte, including our errors.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, double, type Reply } from "../../protocol/reply.js";
@@ -31,14 +31,14 @@ import { addedByClock, trimmedByNode, withoutNodes } from "./stream-comparison.j
 
 /** Commands of the table that redis-server does not have, and why. Their rows are not compared. */
 export const notInRedis: Readonly<Record<string, string>> = {
-  WRITERS: "units are ours: Redis does not know which command changed a key last",
-  "DBSYNC|REPLY": "what Redis answers is final at once",
-  "CLIENT|NO-TOUCH": "Redis 7.2 has it",
-  "CLIENT|SETINFO": "Redis 7.2 has it, and new clients call it",
-  "CLUSTER|ADD": "Redis Cluster is another thing: this adds a daemon's public key",
-  "CLUSTER|MEMBERS": "as CLUSTER ADD: this shows or changes the list of members",
-  "CLUSTER|SEMANTICS": "as CLUSTER ADD: this fixes what commands mean from its place on",
-  KEY: "Redis has passwords where we have public keys",
+  WRITERS: "Redis has no units, and does not record which command changed a key last",
+  "DBSYNC|REPLY": "Redis's replies are final immediately",
+  "CLIENT|NO-TOUCH": "Redis has it from 7.2 on",
+  "CLIENT|SETINFO": "Redis has it from 7.2 on, and new clients call it",
+  "CLUSTER|ADD": "Redis Cluster is something else: this adds a daemon's public key",
+  "CLUSTER|MEMBERS": "as CLUSTER ADD: this returns or changes the list of members",
+  "CLUSTER|SEMANTICS": "as CLUSTER ADD: this sets the semantics of later commands",
+  KEY: "Redis has passwords instead of public keys",
   "KEY|ADD": "as KEY",
   "KEY|DRYRUN": "as KEY",
   "KEY|INFO": "as KEY",
@@ -92,10 +92,7 @@ export const notInRedis: Readonly<Record<string, string>> = {
   "TIMELINE|STATUS": "as TIMELINE",
 };
 
-/**
- * Queries to redis-server ahead of a command, so that its reply depends on that command alone; they change
- * nothing.
- */
+/** Queries to redis-server before a command, so that its reply depends on that command alone; they change nothing. */
 export const askedBefore: Readonly<
   Record<string, { readonly reason: string; readonly ask: readonly ByteString[] }>
 > = Object.fromEntries(
@@ -103,14 +100,14 @@ export const askedBefore: Readonly<
     name,
     {
       reason:
-        "its SORT takes an errno for its own that an earlier double out of range left, and refuses numbers: this double is none, and resets it",
+        "its SORT misinterprets an errno that an earlier double out of range left, and rejects numbers; parsing this invalid double resets it",
       ask: ["ZINCRBY", "", "no double", "m"],
     },
   ]),
 );
 
 const sortedUnlessKept: Incomparable = {
-  reason: "a set that is not to be sorted comes in an order that is each server's own",
+  reason: "the order of an unsorted set differs between servers",
   compare: (call) => {
     const { argv, ours, run } = call;
     const words = argv.map((word) => word.toUpperCase());
@@ -141,7 +138,7 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   },
   SCAN: scanned(1, 1),
   DBSIZE: {
-    reason: "both count keys that have expired and that nobody has removed since, but not the same ones",
+    reason: "both sides count expired keys that have not been removed yet, but not the same ones",
     compare: ({ ours, run }) => {
       const present = itemsOf(run(["KEYS", "*"])).length;
       const agree: Comparison["agree"] = ([all]) =>
@@ -150,7 +147,7 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
     },
   },
   PFCOUNT: {
-    reason: "redis-server keeps the estimate in the key; here a read changes nothing",
+    reason: "redis-server caches the estimate in the key; here a read changes nothing",
     compare: ({ argv, ours, run }) => {
       const key = argv[1] as ByteString;
       const estimate = run(["GETRANGE", key, "8", "15"]);
@@ -186,7 +183,7 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   DUMP: dumped,
   "MEMORY|USAGE": {
     reason:
-      "each server's values take memory of their own; redis-server counts expired ones until they are looked at",
+      "values take different amounts of memory in each server; redis-server counts expired ones until they are accessed",
     compare: (call) => {
       const kinds = ofKind("integer", "").compare(call);
       if (kinds === undefined) return undefined;
@@ -197,10 +194,7 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
       };
     },
   },
-  "OBJECT|ENCODING": ofKind(
-    "bulk",
-    "it depends on a value's past; of new values they are in encodings.test.ts",
-  ),
+  "OBJECT|ENCODING": ofKind("bulk", "it depends on a value's history; encodings.test.ts compares new values"),
   ...Object.fromEntries(
     [
       "ACL",
@@ -214,16 +208,16 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
       "PUBSUB",
       "SCRIPT",
       "SLOWLOG",
-    ].map((name) => [`${name}|HELP`, ofKind("array", "it is about what our subcommands do")]),
+    ].map((name) => [`${name}|HELP`, ofKind("array", "it describes our subcommands")]),
   ),
-  "OBJECT|HELP": ofKind("array", "it is about what our subcommands do"),
+  "OBJECT|HELP": ofKind("array", "it describes our subcommands"),
   "OBJECT|IDLETIME": {
-    ...ofKind("integer", "when a key was last used is not kept: an error, where redis-server answers a time"),
+    ...ofKind("integer", "the last use of a key is not tracked: an error, where redis-server returns a time"),
     errors: true,
   },
   "OBJECT|REFCOUNT": ofKind(
     "integer",
-    "it depends on a value's past; of new values they are in encodings.test.ts",
+    "it depends on a value's history; encodings.test.ts compares new values",
   ),
   WAIT: withinMulti(),
   SORT: sortedUnlessKept,
@@ -233,9 +227,9 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   XREAD: withinMulti((argv) => argv.some((word) => word.toUpperCase() === "BLOCK")),
   XREADGROUP: withinMulti((argv) => argv.some((word) => word.toUpperCase() === "BLOCK")),
   XPENDING: timed(idleOfPending),
-  "XGROUP|HELP": ownAnswer("it tells of the subcommands in our words"),
+  "XGROUP|HELP": ownAnswer("it describes the subcommands in our words"),
   "XINFO|CONSUMERS": timed(idleOfConsumers),
-  "XINFO|HELP": ownAnswer("it tells of the subcommands that there are here"),
+  "XINFO|HELP": ownAnswer("it describes our subcommands"),
   "XINFO|STREAM": withoutNodes,
   GEORADIUS: storedDistances(lastStoredist),
   GEORADIUSBYMEMBER: storedDistances(lastStoredist),
@@ -244,14 +238,14 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   ),
   TIME: ownAnswer("redis-server has its own clock"),
   SELECT: {
-    reason: "the store has no connections: what one would remember is put back as it was",
+    reason: "the store has no connections, so state that a connection would have is reset",
     compare: ({ argv, ours, db }) => ({
       ask: [argv, ["SELECT", String(db)]],
       agree: ([theirs]) => theirs !== undefined && sameReply(ours, theirs),
     }),
   },
   EXEC: {
-    reason: "redis-server words a wrong number of arguments as an aborted transaction",
+    reason: "redis-server reports a wrong number of arguments as an aborted transaction",
     errors: true,
     compare: ({ argv }) => ({ ask: [argv], agree: ([theirs]) => theirs?.kind === "error" }),
   },
@@ -260,7 +254,7 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   COMMAND: ownAnswer("it describes the server's own commands; each row is compared in command-table.test.ts"),
   "COMMAND|COUNT": ownAnswer("it describes the server's own commands"),
   "COMMAND|GETKEYS": {
-    reason: "the store names the keys that are there even if their number is wrong, since touches need them",
+    reason: "the store returns the keys even if their number is wrong, since key specs need them",
     errors: true,
     compare: ({ argv, ours }) => ({
       ask: [argv],
@@ -290,26 +284,26 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
 
 /** Returns the argument after STOREDIST, unless a STORE comes later. */
 function lastStoredist(argv: readonly ByteString[]): ByteString | undefined {
-  const place = argv.findLastIndex((word) => /^STORE(DIST)?$/i.test(word));
-  return argv[place]?.toUpperCase() === "STOREDIST" ? argv[place + 1] : undefined;
+  const index = argv.findLastIndex((word) => /^STORE(DIST)?$/i.test(word));
+  return argv[index]?.toUpperCase() === "STOREDIST" ? argv[index + 1] : undefined;
 }
 
-/** Formats an item of ZSCAN, which alone writes a large integer in a form that depends on the encoding. */
-function memberAndScore(reply: Reply, place: number): string {
-  const number = place === 1 && reply.kind === "bulk" ? parseDouble(reply.bytes) : undefined;
+/** Formats an item of ZSCAN, the only command that writes a large integer in a form that depends on the encoding. */
+function memberAndScore(reply: Reply, index: number): string {
+  const number = index === 1 && reply.kind === "bulk" ? parseDouble(reply.bytes) : undefined;
   return number === undefined ? shown(reply) : String(number + 0);
 }
 
 /**
- * How redis-server encodes small collections: always compactly, by its defaults, or never compactly. The replies
- * must be the same, except for those named below.
+ * How redis-server encodes small collections: always compactly, by its defaults, or never compactly. The replies must
+ * be the same, except for those named below.
  */
 export type Encoding = "compact" | "default" | "large";
 
 /**
  * Whether Redis leaves the result of a call unspecified: a range of members in a sorted set with different scores,
- * where the store does what the compact encoding does, but applies LIMIT within the range; the order in which SORT
- * returns elements of equal weight; and the order of members at one distance, if sorted by it. Such calls are
+ * where the store behaves like the compact encoding, but applies LIMIT within the range; the order in which SORT
+ * returns elements of equal weight; and the order of members at the same distance, if sorted by it. Such calls are
  * skipped.
  */
 export function isUnspecified(
@@ -340,9 +334,9 @@ function someShareAPlace(source: SortedSet): boolean {
   return new Set(places).size < places.length;
 }
 
-/** Whether different elements may have the same weight for SORT ALPHA: redis-server compares up to a NUL. */
+/** Whether different elements may have the same weight for SORT ALPHA: redis-server compares only up to a NUL byte. */
 function hasTies(argv: readonly ByteString[], words: readonly string[], run: Call["run"]): boolean {
-  const patterns = argv.filter((_, place) => words[place - 1] === "BY");
+  const patterns = argv.filter((_, index) => words[index - 1] === "BY");
   const got = (pattern: ByteString) =>
     groups(run(["SORT_RO", argv[1] ?? "", "BY", "nosort", "GET", pattern]), 1);
   const elements = new Set(got("#"));
@@ -352,8 +346,8 @@ function hasTies(argv: readonly ByteString[], words: readonly string[], run: Cal
 }
 
 /**
- * Returns a reply about sorted sets without the sign of -0 scores, which depends on redis-server's encoding. The
- * store's scores have no -0.
+ * Returns a reply about sorted sets without the sign of -0 scores, which depends on redis-server's encoding. The store
+ * has no scores of -0.
  */
 export function withoutNegativeZero(reply: Reply): Reply {
   if (reply.kind === "bulk" && reply.bytes === "-0") return bulk("0");
@@ -364,19 +358,19 @@ export function withoutNegativeZero(reply: Reply): Reply {
 
 /** Flags in COMMAND INFO that our rows do not have, and why. The remaining fields are equal. */
 export const otherFlags: Readonly<Record<string, string>> = {
-  allow_busy: "a script is stopped where it would keep the store busy",
-  no_mandatory_keys: "that a script may have no keys is told by their number",
-  skip_monitor: "a script and its commands are shown like others",
-  no_async_loading: "nothing is loaded while commands are served",
-  skip_slowlog: "EXEC is not in the slow log, which the row does not say",
+  allow_busy: "a script that would keep the store busy is stopped",
+  no_mandatory_keys: "the number of keys shows that a script may have none",
+  skip_monitor: "MONITOR shows a script and its commands like others",
+  no_async_loading: "commands are not served while data is loaded",
+  skip_slowlog: "EXEC is not in the slow log, but the row does not declare it",
 };
 
 /** Commands whose keys redis-server uses differently. */
 export const otherKeys: Readonly<Record<string, string>> = {
-  PFCOUNT: "redis-server keeps the estimate in the key; here a read changes nothing",
+  PFCOUNT: "redis-server caches the estimate in the key; here a read changes nothing",
 };
 
-/** Flags of redis-server that our row does not have: libraries are no data, so there is no write to record. */
+/** Flags of redis-server that our row does not have: libraries are not data, so there is no write to record. */
 export const otherRows: Readonly<Record<string, string>> = {
   "FUNCTION|DELETE": "write",
   "FUNCTION|FLUSH": "write",

@@ -2,7 +2,7 @@
 
 interface Other {
   readonly reason: string;
-  /** Whether a call differs. @param words  in upper case */
+  /** Whether a call differs. @param words in upper case */
   readonly isSo: (words: readonly string[]) => boolean;
   /** Whether only hits, misses and their events differ, and the remaining events are compared. */
   readonly ofLookups?: true;
@@ -10,12 +10,12 @@ interface Other {
 
 const byPatterns: Other = {
   ofLookups: true,
-  reason: "in which order the keys of patterns are looked for is each server's own",
+  reason: "the order in which the keys of patterns are looked up differs between servers",
   isSo: (words: readonly string[]) => words.includes("BY") || words.includes("GET"),
 };
 
 const looksTwice: Other = {
-  reason: "redis-server looks for each stream twice",
+  reason: "redis-server looks up each stream twice",
   isSo: () => true,
   ofLookups: true,
 };
@@ -24,21 +24,25 @@ const looksTwice: Other = {
 export const otherEvents: Readonly<Record<string, Other>> = {
   SORT: byPatterns,
   SORT_RO: byPatterns,
-  SPOP: { reason: "each server takes members of its own", isSo: () => true },
+  SPOP: { reason: "each server chooses different members", isSo: () => true },
   XADD: {
-    reason: "ids by the clock are each server's own, and nearly trimmed is so by its nodes",
+    reason:
+      "ids from the clock differ between servers, and approximate trimming depends on redis-server's nodes",
     isSo: (words) => words.some((word) => word.endsWith("*") || word === "~"),
   },
-  XTRIM: { reason: "nearly trimmed is trimmed by its nodes", isSo: (words) => words.includes("~") },
+  XTRIM: {
+    reason: "approximate trimming depends on redis-server's nodes",
+    isSo: (words) => words.includes("~"),
+  },
   SET: {
     reason:
-      "redis-server tells that a string is set and is to expire that has expired, and later that it has",
+      "redis-server reports that an already expired string was set and will expire, and later that it has expired",
     isSo: (words) => words.some((word) => /^(EX|PX)AT$/.test(word)),
   },
   XREAD: looksTwice,
   XREADGROUP: looksTwice,
   SCAN: {
-    reason: "with TYPE redis-server looks for each key that it has found",
+    reason: "with TYPE redis-server looks up each key that it has found",
     isSo: (words) => words.includes("TYPE"),
     ofLookups: true,
   },

@@ -30,7 +30,7 @@ function inPairs(items: readonly Reply[]): Reply {
   return folded(array(pairs));
 }
 
-/** Returns a readable text that is the same for equal replies only. */
+/** Returns a readable text that is the same only for equal replies. */
 export function shown(reply: Reply): string {
   switch (reply.kind) {
     case "status":

@@ -1,6 +1,5 @@
 /**
- * Converts the store's replies to RESP3 and compares them with redis-server's, including the kinds of all their
- * parts.
+ * Converts the store's replies to RESP3 and compares them with redis-server's, including the kinds of all their parts.
  */
 import type { Reply } from "../../protocol/reply.js";
 import { array, NIL } from "../../protocol/reply.js";
@@ -12,7 +11,7 @@ export function asResp3(reply: Reply): Reply {
     case "nil-array":
       return NIL;
     case "double":
-      // A client that reads the text gets the number that was written.
+      // A client that reads the text receives the number that was written.
       return { kind: "double", value: reply.text === undefined ? reply.value : Number(reply.text) };
     case "pairs":
       return array(inTwos(reply.items.map(asResp3)));
@@ -45,8 +44,8 @@ export function shownExactly(reply: Reply): string {
 }
 
 /**
- * Whether two replies have the same kinds at the same positions, up to the end of the shorter one. A nil matches
- * any kind.
+ * Whether two replies have the same kinds at the same positions, up to the end of the shorter one. A nil matches any
+ * kind.
  */
 export function haveSameShape(one: Reply, other: Reply): boolean {
   if (one.kind === "nil" || other.kind === "nil") return true;

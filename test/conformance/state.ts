@@ -22,9 +22,9 @@ import { itemsOf, shown } from "./resp2-fold.js";
 /** A key's content. Unordered contents are sorted. */
 export interface KeyState {
   readonly contents: string;
-  /** Expiry time, milliseconds since 1970; -1: none. */
+  /** Expiry time, in milliseconds since 1970; -1: none. */
   readonly expire: number;
-  /** Times of a stream's groups: of deliveries and of consumers' last activity, milliseconds since 1970. */
+  /** Times of a stream's groups: of deliveries and of consumers' last activity, in milliseconds since 1970. */
   readonly times: readonly number[];
 }
 
@@ -32,7 +32,7 @@ export interface KeyState {
 export type State = ReadonlyMap<string, KeyState>;
 
 /** The connection's methods that query redis-server. */
-export type Asked = Pick<RedisConnection, "queue" | "flush" | "call">;
+export type RedisQueries = Pick<RedisConnection, "queue" | "flush" | "call">;
 
 /** Type → command that reads the complete content of a key. */
 export const READERS: Readonly<Record<string, (key: ByteString) => ByteString[]>> = {
@@ -58,13 +58,13 @@ export function stateOf(database: Database, at: number): State {
   return state;
 }
 
-/** Formats a value. @param times  receives those of groups */
+/** Formats a value. @param times receives the times of groups */
 function contentsOf(value: Value, times: number[]): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (value instanceof List) return JSON.stringify(value.slice());
   if (value instanceof MemberSet) return JSON.stringify([...value.members].sort());
   if (value instanceof Hash)
-    return pairsText(value.fields.map((field, place) => [field, value.values[place]!]));
+    return pairsText(value.fields.map((field, index) => [field, value.values[index]!]));
   if (value instanceof SortedSet)
     return scoresText(
       [...value.range(0, value.size)].map(([member, score]) => [member, formatDouble(score)]),
@@ -79,7 +79,7 @@ function contentsOf(value: Value, times: number[]): string {
   return JSON.stringify([streamIdText(lastId), streamIdText(maxDeletedId), added, entries, groups]);
 }
 
-/** Formats a group as `shown` formats the reply of XINFO STREAM FULL; its lag follows from the rest. */
+/** Formats a group as `shown` formats the reply of XINFO STREAM FULL; its lag follows from the other fields. */
 function groupText({ name, marks, pending, consumers }: ConsumerGroup, times: number[]): readonly string[] {
   const timed = (time: number) => {
     times.push(time);
@@ -98,8 +98,8 @@ function groupText({ name, marks, pending, consumers }: ConsumerGroup, times: nu
   return [name, streamIdText(marks.lastId), read, ...all.flat(), ...each.flat()];
 }
 
-/** Reads redis-server's state. @param dbs  numbers of the databases to read */
-export async function stateOfRedis(redis: Asked, dbs: readonly number[]): Promise<State> {
+/** Reads redis-server's state. @param dbs numbers of the databases to read */
+export async function stateOfRedis(redis: RedisQueries, dbs: readonly number[]): Promise<State> {
   const state = new Map<string, KeyState>();
   for (const db of dbs) {
     redis.queue(["SELECT", String(db)]);
@@ -122,7 +122,7 @@ export async function stateOfRedis(redis: Asked, dbs: readonly number[]): Promis
   return state;
 }
 
-/** Formats a reader's reply; unordered contents are sorted. @param times  receives those of a stream's groups */
+/** Formats a reader's reply; unordered contents are sorted. @param times receives the times of a stream's groups */
 export function contentsOfReply(type: string, reply: Reply, times: number[] = []): string {
   const texts = itemsOf(reply).map(textOf);
   const pairs = texts.flatMap((text, i) => (i % 2 === 0 ? [[text, texts[i + 1]!] as const] : []));
@@ -143,19 +143,19 @@ export function contentsOfReply(type: string, reply: Reply, times: number[] = []
 }
 
 /**
- * Returns the differences, one line for each key; none: the states are equal.
- * @param lag  maximum milliseconds by which redis-server has set expiry times later
+ * Returns the differences, one line for each key; empty: the states are equal.
+ * @param lag maximum milliseconds by which redis-server has set expiry times later
  */
 export function stateDifferences(ours: State, theirs: State, lag: number): string[] {
   const differences: string[] = [];
   for (const name of new Set([...ours.keys(), ...theirs.keys()])) {
-    const mine = ours.get(name);
+    const actual = ours.get(name);
     const other = theirs.get(name);
     const same =
-      mine?.contents === other?.contents &&
-      isWithin(mine?.expire ?? 0, other?.expire ?? 0, lag) &&
-      areNear(mine?.times ?? [], other?.times ?? [], lag);
-    if (!same) differences.push(`${name}: ours ${shownState(mine)}, redis-server's ${shownState(other)}`);
+      actual?.contents === other?.contents &&
+      isWithin(actual?.expire ?? 0, other?.expire ?? 0, lag) &&
+      areNear(actual?.times ?? [], other?.times ?? [], lag);
+    if (!same) differences.push(`${name}: ours ${shownState(actual)}, redis-server's ${shownState(other)}`);
   }
   return differences;
 }
@@ -166,26 +166,26 @@ function shownState(state: KeyState | undefined): string {
     : `${state.contents} until ${state.expire}, times ${state.times.join()}`;
 }
 
-/** Formats a stream. @param info  the reply of XINFO STREAM FULL, without its times */
+/** Formats a stream. @param info the reply of XINFO STREAM FULL, without its times */
 function streamText(info: Reply): string {
-  const named = namedIn(info);
+  const fields = fieldsIn(info);
   const marks = ["last-generated-id", "max-deleted-entry-id", "entries-added"].map((name) =>
-    textOf(named.get(name)!),
+    textOf(fields.get(name)!),
   );
-  const entries = itemsOf(named.get("entries")).map((entry) => {
+  const entries = itemsOf(fields.get("entries")).map((entry) => {
     const [id, fields] = itemsOf(entry);
     return [textOf(id!), itemsOf(fields).map(textOf)];
   });
-  const groups = itemsOf(named.get("groups")).map((group) => groupTextOf(namedIn(group)));
+  const groups = itemsOf(fields.get("groups")).map((group) => groupTextOf(fieldsIn(group)));
   return JSON.stringify([...marks, entries, groups]);
 }
 
-function groupTextOf(named: ReadonlyMap<string, Reply>): readonly string[] {
-  const flat = (name: string, from = named) =>
+function groupTextOf(fields: ReadonlyMap<string, Reply>): readonly string[] {
+  const flat = (name: string, from = fields) =>
     itemsOf(from.get(name)).flatMap((item) => itemsOf(item).map(textOf));
-  const consumers = itemsOf(named.get("consumers")).map(namedIn);
+  const consumers = itemsOf(fields.get("consumers")).map(fieldsIn);
   return [
-    ...["name", "last-delivered-id", "entries-read"].map((name) => textOf(named.get(name)!)),
+    ...["name", "last-delivered-id", "entries-read"].map((name) => textOf(fields.get(name)!)),
     ...flat("pending"),
     ...consumers.flatMap((one) => [
       ...[textOf(one.get("name")!), textOf(one.get("seen-time")!), ...flat("pending", one)],
@@ -194,7 +194,7 @@ function groupTextOf(named: ReadonlyMap<string, Reply>): readonly string[] {
 }
 
 /** Returns name → value of a flat map. */
-function namedIn(reply: Reply): Map<string, Reply> {
+function fieldsIn(reply: Reply): Map<string, Reply> {
   const items = itemsOf(reply);
   return new Map(items.flatMap((name, i) => (i % 2 === 0 ? [[textOf(name), items[i + 1]!] as const] : [])));
 }

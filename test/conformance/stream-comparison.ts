@@ -5,15 +5,15 @@ import type { Call, Comparison, Incomparable } from "./comparison.js";
 import { areNearly, timesOfStream } from "./group-comparison.js";
 import { itemsOf, sameReply } from "./resp2-fold.js";
 
-/** A key in redis-server for trials, that no grammar uses. */
+/** A key in redis-server for trials, which no grammar uses. */
 const TRIAL = "trial:stream";
-/** Indices in the map that XINFO STREAM returns. */
+/** Indexes in the map that XINFO STREAM returns. */
 const NODES = [3, 5];
 
 const hasWord = (argv: readonly ByteString[], ...words: readonly string[]): boolean =>
   argv.some((argument) => words.includes(argument.toUpperCase()));
 
-/** Runs the call on a copy of the key, and then the call with our result as explicit arguments. */
+/** Runs the call on a copy of the key, and then with our result as explicit arguments. */
 function tried({ argv, ours }: Call, outright: readonly ByteString[]): Comparison {
   return {
     ask: [
@@ -35,30 +35,30 @@ function lengthOf({ argv, run }: Call): ByteString {
 
 export const addedByClock: Incomparable = {
   reason:
-    "ids follow each side's own clock, and ~ trims what is in redis-server's nodes: it is told our id and length",
+    "ids follow each side's own clock, and ~ depends on redis-server's nodes, so it receives our id and length",
   compare: (call) => {
     const { argv, ours } = call;
     if (ours.kind !== "bulk" || !hasWord(argv, "*", "~")) return undefined;
-    const fields = argv.slice(idPlace(argv) + 1);
-    const trim = hasWord(argv, "~") ? ["MAXLEN", "=", lengthOf(call)] : argv.slice(2, idPlace(argv));
+    const fields = argv.slice(indexOfId(argv) + 1);
+    const trim = hasWord(argv, "~") ? ["MAXLEN", "=", lengthOf(call)] : argv.slice(2, indexOfId(argv));
     return tried(call, ["XADD", argv[1]!, ...trim, ours.bytes, ...fields]);
   },
 };
 
-/** Returns the index of XADD's id: the first argument that is no option. */
-function idPlace(argv: readonly ByteString[]): number {
-  let place = 2;
+/** Returns the index of XADD's id: the first argument that is not an option. */
+function indexOfId(argv: readonly ByteString[]): number {
+  let index = 2;
   for (;;) {
-    const word = argv[place]!.toUpperCase();
-    if (word === "NOMKSTREAM") place++;
-    else if (word === "LIMIT") place += 2;
-    else if (word === "MAXLEN" || word === "MINID") place += /^[~=]$/.test(argv[place + 1]!) ? 3 : 2;
-    else return place;
+    const word = argv[index]!.toUpperCase();
+    if (word === "NOMKSTREAM") index++;
+    else if (word === "LIMIT") index += 2;
+    else if (word === "MAXLEN" || word === "MINID") index += /^[~=]$/.test(argv[index + 1]!) ? 3 : 2;
+    else return index;
   }
 }
 
 export const trimmedByNode: Incomparable = {
-  reason: "~ trims what is in redis-server's nodes, and whole hundreds here: it is told our length",
+  reason: "~ depends on redis-server's nodes, and removes hundreds here, so redis-server receives our length",
   compare: (call) => {
     if (!hasWord(call.argv, "~")) return undefined;
     return tried(call, ["XTRIM", call.argv[1]!, "MAXLEN", "=", lengthOf(call)]);
@@ -66,7 +66,7 @@ export const trimmedByNode: Incomparable = {
 };
 
 export const withoutNodes: Incomparable = {
-  reason: "how redis-server's tree looks is its own affair, and times of groups are by its clock",
+  reason: "the form of redis-server's tree is an internal detail, and times of groups are from its clock",
   compare: ({ argv, ours }) => ({
     ask: [argv],
     agree: ([theirs], lag) => areNearly(nodeless(ours), nodeless(theirs), timesOfStream, lag),

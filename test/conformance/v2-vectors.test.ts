@@ -1,4 +1,6 @@
-/** Checks protocol/ and keys/ against test/vectors/v2: every good vector byte for byte, every bad one refused. */
+/**
+ * Checks protocol/ and keys/ against test/vectors/v2: every good vector byte for byte; every bad one must be rejected.
+ */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -52,9 +54,9 @@ const byteString = (text: string) => bytesOfHex(text, text.length / 2) as string
 
 /** Returns the header in protocol/'s types. */
 function fieldsOf({ header }: GoodVector): HeaderFields {
-  const { key, cluster, nonce, after, only, as, ...rest } = header;
+  const { key, cluster, nonce, after, only, as, ...otherFields } = header;
   return {
-    ...rest,
+    ...otherFields,
     key: byteString(key),
     cluster: byteString(cluster),
     nonce: byteString(nonce),
@@ -67,11 +69,11 @@ function fieldsOf({ header }: GoodVector): HeaderFields {
   };
 }
 
-test("vectors.json is what its generator writes", () => {
+test("vectors.json equals the output of its generator", () => {
   assert.equal(readFileSync(join(vectorFolder, "vectors.json"), "utf8"), makeVectors());
 });
 
-test("the ids of the vectors' keys are their fingerprints, of both halves", () => {
+test("the ids of the vectors' keys are the fingerprints of both key halves", () => {
   for (const key of vectors.keys) {
     assert.equal(fingerprint(publicKeyOf(key)), key.id, key.name);
     assert.equal(fingerprint(privateKeyOf(key)), key.id, key.name);
@@ -94,7 +96,7 @@ test("docs/protocol-v2.md prints the first vector", () => {
 
 describe("Every good vector", () => {
   for (const vector of vectors.good) {
-    test(`${vector.name} is written, signed and read as it stands`, async () => {
+    test(`${vector.name} is written, signed and read exactly`, async () => {
       const fields = fieldsOf(vector);
       const commands = vector.commands.map((argv) => argv.map(byteString));
       const body = hex(vector.body);
@@ -128,7 +130,7 @@ describe("Every good vector", () => {
 
 describe("Every message", () => {
   for (const { name, from, payload, decoded } of vectors.messages) {
-    test(`${name} is read as it stands`, () => {
+    test(`${name} is read exactly`, () => {
       const message = from === "client" ? readClientMessage(hex(payload)) : readDaemonMessage(hex(payload));
       assert.deepEqual(plain(message as DaemonMessage), decoded);
       assert.throws(
@@ -172,12 +174,12 @@ function plainReply(reply: Reply): unknown {
     case "array":
       return { array: reply.items.map(plainReply) };
     default:
-      return assert.fail(`RESP2 has no ${reply.kind}`);
+      return assert.fail(`RESP2 has no reply of kind ${reply.kind}`);
   }
 }
 
 describe("Every bad vector", () => {
-  test("has a name of its own, and there are some for each stage", () => {
+  test("has a unique name, and there are some for each stage", () => {
     const names = [...vectors.good, ...vectors.bad, ...vectors.messages].map(({ name }) => name);
     assert.equal(new Set(names).size, names.length);
     assert.ok(vectors.bad.length >= 60);
@@ -194,15 +196,15 @@ describe("Every bad vector", () => {
 /** Returns the stage at which a conforming daemon rejects a vector; "header": only the daemon can reject it. */
 function failingStage(vector: BadVector): string {
   const stream = vector.stream === undefined ? frameOf(vector) : hex(vector.stream);
-  const whole = new FrameParser(MAX_FRAME_BYTES);
-  const payloads = whole.push(stream);
+  const parser = new FrameParser(MAX_FRAME_BYTES);
+  const payloads = parser.push(stream);
   const bytewise = new FrameParser(MAX_FRAME_BYTES);
   assert.deepEqual(
     Array.from(stream, (_, at) => bytewise.push(stream.subarray(at, at + 1))).flat(),
     payloads,
-    "however it is cut",
+    "wherever it is split",
   );
-  if (whole.malformed !== null) return "frame";
+  if (parser.malformed !== null) return "frame";
   assert.equal(payloads.length, 1);
   const message = attempt(() => readClientMessage(payloads[0] as Buffer));
   if (message === null) return "message";

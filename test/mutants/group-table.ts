@@ -21,8 +21,8 @@ export const groupMutants: readonly Mutant[] = [
   {
     name: "groups: a read of a group counts as what only reads",
     file: "store/commands/streams/read-options.js",
-    find: 'return keysBehind(argv, index, "write");',
-    replace: 'return keysBehind(argv, index, "read");',
+    find: 'return keysAfter(argv, index, "write");',
+    replace: 'return keysAfter(argv, index, "read");',
     test: COMMANDS,
   },
   {

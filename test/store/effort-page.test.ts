@@ -1,7 +1,4 @@
-/**
- * The numbers of docs/limits.md "Units" are those of the constants and of the steps that commands count for each
- * element.
- */
+/** The numbers in docs/limits.md "Units" equal the constants and the steps that commands count for each element. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -24,7 +21,7 @@ import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { STEPS_BACK_MAX } from "../../store/patterns/glob.js";
 import { WORK_MAX as MONGO_WORK_MAX } from "../../store/queries/bson/mongo-failure.js";
 import { repositoryRoot } from "../support/repository.js";
-import { type Argv, made, SIZE, unit } from "./effort-state.js";
+import { type Argv, databaseOfAllTypes, SIZE, unit } from "./effort-state.js";
 
 const page = readFileSync(join(repositoryRoot, "docs/limits.md"), "utf8").replaceAll("\n", " ");
 const number = (value: number) => value.toLocaleString("en");
@@ -43,11 +40,11 @@ for (const [name, sentence] of Object.entries({
   "WORK_MAX of collections": `${number(MONGO_WORK_MAX)} documents`,
   STEPS_BACK_MAX: `\`STEPS_BACK_MAX\`, ${number(STEPS_BACK_MAX)} steps back`,
 }))
-  test(`the page says what ${name} is`, () => {
+  test(`the page states the value of ${name}`, () => {
     assert.ok(page.includes(sentence), sentence);
   });
 
-/** Rows of the table: the command, steps for each element, elements at the default. */
+/** Rows of the table: the command, the steps for each element, and the elements at the default. */
 const ROWS = [...page.matchAll(/\| `([^`]+)` \| (\d+) \| ([\d,]+) \|/g)].map(
   (row) => row.slice(1) as [string, string, string],
 );
@@ -57,7 +54,7 @@ const argvOf = (line: string): Argv => {
   return name.startsWith("SQL") ? [name, database, words.join(" ")] : line.split(" ");
 };
 
-/** A command that counts nothing. Since it may write, what other commands of its unit read counts as well. */
+/** A command that counts nothing. Since it may write, reads of other commands in its unit count as well. */
 const WRITE: Argv = ["PERSIST", "none"];
 
 /** Returns the steps that a command counts, except those that its arguments grant. */
@@ -87,16 +84,16 @@ function stepsOf(database: Database, argv: Argv): number {
   return some;
 }
 
-test("the page says what commands count for each element, and how many that are at the default", () => {
-  const database = made();
+test("the page states the steps of commands for each element, and the number of elements at the default", () => {
+  const database = databaseOfAllTypes();
   assert.ok(ROWS.length >= 15, `${ROWS.length} rows`);
   // The steps that each statement counts for its source are not those of an element.
   const source = stepsOf(database, ["SQL", "d", "insert into t select a, v from t where a = -1"]);
-  const told = ROWS.map(([command]) => {
+  const measured = ROWS.map(([command]) => {
     const argv = argvOf(command);
     const steps = stepsOf(database, argv) - (command.includes("select") ? source : 0);
     const each = Math.round(steps / SIZE);
     return [command, String(each), number(Math.floor(UNIT_STEPS_DEFAULT / each / 1000) * 1000)];
   });
-  assert.deepEqual(ROWS, told);
+  assert.deepEqual(ROWS, measured);
 });

@@ -5,14 +5,14 @@ import type { Unit } from "../../store/keyspace/unit.js";
 
 export type Argv = readonly string[];
 
-/** Number of elements of each value. */
+/** Number of elements in each value. */
 export const SIZE = 500;
 
 export const unit = (id: number): Unit => ({ at: 1000, db: 0, id: String(id).padStart(36, "0"), seq: id });
 export const repeated = (count: number, make: (i: number) => string | readonly string[]) =>
   Array.from({ length: count }, (_, i) => make(i)).flat();
 
-/** Commands that make a value of each type. */
+/** Commands that create a value of each type. */
 const STATE: readonly Argv[] = [
   ["SET", "s", "x".repeat(10_000)],
   ["RPUSH", "l", ...repeated(SIZE, (i) => `e${i}`)],
@@ -38,7 +38,7 @@ const STATE: readonly Argv[] = [
   ["SQL", "d", `insert into t values ${repeated(SIZE, (i) => `(${i},'x')`).join(",")}`],
 ];
 
-export function made(): Database {
+export function databaseOfAllTypes(): Database {
   const database = new Database();
   for (const [i, argv] of STATE.entries()) {
     const reply = database.execute(argv, unit(i));

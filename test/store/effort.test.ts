@@ -1,6 +1,6 @@
 /**
- * Small units with large effects: random units of every family on an existing state, under a small budget. The
- * effects are measured from outside, so that no command can fail to count what it produces. Source:
+ * Small units with large effects: random units of every family on an existing state, under a small budget. The effects
+ * are measured from outside, so no command can forget to count what it produces. Source:
  * docs/decisions/0047-budgets-count-what-is-produced.md.
  */
 import assert from "node:assert/strict";
@@ -15,7 +15,7 @@ import { sealed } from "../../store/rdb/dump-payload.js";
 import { RdbWriter } from "../../store/rdb/rdb-writer.js";
 import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
-import { type Argv, made, repeated, SIZE, unit } from "./effort-state.js";
+import { type Argv, databaseOfAllTypes, repeated, SIZE, unit } from "./effort-state.js";
 
 type Make = (random: SeededRandom) => Argv;
 
@@ -101,7 +101,7 @@ const WRITES: readonly Make[] = [
 
 const EVERYTHING = "1000000000";
 
-/** Short reads that pass over `SIZE` elements. */
+/** Short reads that visit `SIZE` elements. */
 const LONG_READS: readonly Argv[] = [
   ...["l", "m", "h", "z", "x"].map((key): Argv => ["MEMORY", "USAGE", key, "SAMPLES", "0"]),
   ...["l", "m", "h", "z", "x"].map((key): Argv => ["DUMP", key]),
@@ -180,7 +180,10 @@ function sizeOf(database: Database): Size {
 const itemsOf = (reply: Reply): number =>
   "items" in reply ? reply.items.reduce((count, item) => count + itemsOf(item), 0) : 1;
 
-/** Returns one to many commands, mostly of one kind, as an attacker would send to get large effects from few bytes. */
+/**
+ * Returns one to many commands, mostly of the same kind, as an attacker would send them to get large effects from few
+ * bytes.
+ */
 function unitOf(random: SeededRandom): readonly Argv[] {
   const first = random.oneOf(WRITES);
   const others = [first, ...(random.chance(0.5) ? [random.oneOf(READS), random.oneOf(WRITES)] : [])];
@@ -188,9 +191,9 @@ function unitOf(random: SeededRandom): readonly Argv[] {
   return Array.from({ length: count }, (_, i) => (i === 0 ? first : random.oneOf(others))(random));
 }
 
-test(`a unit does no more than its budget, or is taken back (seed ${seed})`, () => {
+test(`a unit stays within its budget, or is undone (seed ${seed})`, () => {
   let refused = 0;
-  let database = made();
+  let database = databaseOfAllTypes();
   const initial = canonicalState(database);
   for (let run = 0; run < RUNS; run++) {
     const commands = unitOf(new SeededRandom(seed, run));
@@ -217,24 +220,24 @@ test(`a unit does no more than its budget, or is taken back (seed ${seed})`, () 
     database.undo(records);
     if (run % 20 === 0) assert.deepEqual(canonicalState(database), initial, name);
   }
-  assert.ok(refused > RUNS / 10 && refused < RUNS, `${refused} of ${RUNS} were refused`);
-  // If a bound of this daemon alone is exceeded, the command is an error, and the state is unchanged.
-  database = made();
+  assert.ok(refused > RUNS / 10 && refused < RUNS, `${refused} of ${RUNS} were rejected`);
+  // If only a limit of this daemon is exceeded, the command is an error, and the state is unchanged.
+  database = databaseOfAllTypes();
   database.unitStepsMax = STEPS;
   const reply = database.execute(["SETRANGE", "s", "100000000", "x"], unit(1));
   assert.ok(reply.kind === "error" && reply.text.startsWith("TOOMUCH "));
-  // This command has already changed something when it exceeds the bound.
+  // This command has already changed something when it exceeds the limit.
   database.unitStepsMax = 100;
   assert.equal(database.execute(["SPOP", "m", "400"], unit(2)).kind, "error");
   assert.deepEqual(canonicalState(database), initial);
 });
 
-/** Number of commands in a unit: what they pass over exceeds `LONG_STEPS` even if three elements are one step. */
+/** Number of commands in a unit: their reads exceed `LONG_STEPS` even if three elements are one step. */
 const LONG_COUNT = 60;
 const LONG_STEPS = (LONG_COUNT * SIZE) / 3;
 
-test("what short reads go through counts for a unit that writes", () => {
-  const database = made();
+test("the elements that short reads visit count for a unit that writes", () => {
+  const database = databaseOfAllTypes();
   const uncounted = LONG_READS.filter((argv) => {
     const commands = [["PERSIST", "none"], ...Array<Argv>(LONG_COUNT).fill(argv)];
     const alone = database.executeMulti([["PERSIST", "none"], argv], unit(1));
@@ -252,8 +255,8 @@ test("what short reads go through counts for a unit that writes", () => {
   assert.deepEqual(uncounted, []);
 });
 
-test("registers that are raised and commands that are described count, one by one", () => {
-  const database = made();
+test("raised registers and described commands count one by one", () => {
+  const database = databaseOfAllTypes();
   for (const argv of [["PFMERGE", "d", "p"], ["PFSELFTEST"], ["COMMAND"], ["COMMAND", "DOCS"]]) {
     const commands = [["PERSIST", "none"], argv];
     assert.throws(
@@ -265,7 +268,7 @@ test("registers that are raised and commands that are described count, one by on
   }
 });
 
-/** Number of keys in a database. A command passes over most of them. */
+/** Number of keys in a database. A command skips most of them. */
 const KEYS = 3000;
 
 for (const argv of [
@@ -279,8 +282,8 @@ for (const argv of [
   ["SQL_RO", "d", "show tables"],
   ["RANDOMKEY"],
 ])
-  test(`${argv.slice(0, 2).join(" ")} counts the keys that it passes over`, () => {
-    const database = made();
+  test(`${argv.slice(0, 2).join(" ")} counts the keys that it skips`, () => {
+    const database = databaseOfAllTypes();
     const later = { ...unit(9999), at: 1e9 };
     for (let i = 0; i < KEYS; i++)
       database.execute(["SET", `k${i}`, "v", ...(argv[0] === "RANDOMKEY" ? ["PX", "5"] : [])], unit(i));
@@ -294,8 +297,8 @@ for (const argv of [
     database.admitting(8 * KEYS, () => database.executeMulti(commands, later));
   });
 
-test("each command that writes is counted, or does no more than its arguments are long", () => {
-  const database = made();
+test("each command that writes is counted, or its cost is proportional to its arguments", () => {
+  const database = databaseOfAllTypes();
   for (const command of commandTable.all()) {
     if (!command.isLinear) continue;
     assert.ok(command.writes, command.name);
@@ -313,14 +316,14 @@ test("each command that writes is counted, or does no more than its arguments ar
 
 const isTooMuch = (reply: Reply) => reply.kind === "error" && reply.text.startsWith("TOOMUCH ");
 
-test("steps back of a pattern count for a unit that writes", () => {
+test("backtracking of a pattern counts for a unit that writes", () => {
   const database = new Database();
   database.execute(["SET", "a".repeat(3000), "v"], unit(1));
   const keys = ["KEYS", `*${"a".repeat(100)}b`];
   database.unitStepsMax = 100_000;
   const reply = database.executeMulti([...Array<Argv>(20).fill(keys), ["SET", "k", "v"]], unit(2));
   assert.ok(reply.kind === "array" && reply.items.some(isTooMuch), JSON.stringify(reply).slice(0, 200));
-  // A unit of this command alone has a bound of its own.
+  // A unit with only this command has a separate limit.
   assert.equal(database.execute(keys, unit(3)).kind, "array");
 });
 
@@ -336,7 +339,7 @@ const OF_GROUPS: Readonly<Record<string, Argv>> = {
 };
 
 for (const [name, argv] of Object.entries(OF_GROUPS))
-  test(`${name} counts each entry that changes hands`, () => {
+  test(`${name} counts each entry that is assigned to another consumer`, () => {
     const database = new Database();
     const before: readonly Argv[] = [
       ...Array.from({ length: ENTRIES }, (_, i): Argv => ["XADD", "y", `${i + 1}-1`, "f", "v"]),
@@ -362,9 +365,9 @@ function restorable(count: number): string {
   const writer = new RdbWriter();
   // The type is followed by a compressed string: its length, the expanded length, and its bytes.
   const repetitions = Math.floor((count - 1) / LZF_REPETITION);
-  const rest = count - 1 - repetitions * LZF_REPETITION;
+  const remainder = count - 1 - repetitions * LZF_REPETITION;
   const packed = [0, 0x78, ...Array.from({ length: repetitions }, () => [0xe0, 0xff, 0x00]).flat()];
-  for (let i = 0; i < rest; i++) packed.push(0, 0x78);
+  for (let i = 0; i < remainder; i++) packed.push(0, 0x78);
   const length = (value: number) => [
     0x80,
     value >>> 24,
@@ -377,7 +380,7 @@ function restorable(count: number): string {
 }
 const LZF_REPETITION = 264;
 
-test("RESTORE counts what compressed bytes become before it makes room for them", () => {
+test("RESTORE counts the expanded length of compressed bytes before it allocates memory for it", () => {
   const database = new Database();
   const payload = restorable(10_000_000);
   assert.ok(payload.length < 150_000);
@@ -392,7 +395,7 @@ test("RESTORE counts what compressed bytes become before it makes room for them"
   assert.deepEqual(database.execute(["STRLEN", "r"], unit(3)), { kind: "integer", value: 10_000_000 });
 });
 
-test("a pattern that goes back over long names is an error, in KEYS as in SCAN", () => {
+test("a pattern that backtracks over long names is an error, in KEYS as in SCAN", () => {
   const database = new Database();
   const name = "a".repeat(30_000);
   database.execute(["SET", name, "v"], unit(1));
@@ -411,8 +414,8 @@ test("a pattern that goes back over long names is an error, in KEYS as in SCAN",
     assert.notEqual(database.execute(["KEYS", pattern], unit(4)).kind, "error", pattern);
 });
 
-test("the 125 bytes of the report are refused before the first document is filled up", () => {
-  const database = made();
+test("the reported 125 bytes are rejected before the first document is padded", () => {
+  const database = databaseOfAllTypes();
   const records: UndoRecord[] = [];
   const argv = update('{"$set":{"q.1499999":1}}');
   assert.throws(
@@ -424,7 +427,7 @@ test("the 125 bytes of the report are refused before the first document is fille
   assert.throws(() => database.admitting(1_000_000, () => database.execute(few, unit(2), records)), TooMuch);
 });
 
-test("what a unit may produce does not depend on the units that are admitted with it", () => {
+test("how much a unit may produce does not depend on units admitted with it", () => {
   const producedBy = (effort: Effort) => {
     effort.begin(1000);
     return effort.bound(["SETRANGE", "s", "0", "x"], (counted) => {
@@ -437,7 +440,7 @@ test("what a unit may produce does not depend on the units that are admitted wit
   together.admitting(1_000_000, () => {
     together.begin(1000);
     together.bound(["SADD", "m", ...repeated(500, (i) => `m${i}`)], () => ({ kind: "integer", value: 500n }));
-    // A daemon that folds this entry has no earlier unit to count: it would refuse what this daemon has applied.
+    // A daemon that folds this entry has no earlier unit to count: it would reject what this daemon has applied.
     assert.ok(producedBy(together) instanceof TooMuch);
   });
 });

@@ -25,16 +25,16 @@ const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes).diges
 
 /** Returns database and name → digest. */
 function digests(database: Database, salt = SALT): Map<string, string> {
-  const found = new Map<string, string>();
+  const result = new Map<string, string>();
   for (const [db, { entries }] of database.keyspaces.entries())
     for (const entry of entries) {
       const { high, low } = digestOfEntry(db, entry, salt);
-      found.set(JSON.stringify([db, entry.key]), `${high} ${low}`);
+      result.set(JSON.stringify([db, entry.key]), `${high} ${low}`);
     }
-  return found;
+  return result;
 }
 
-/** Returns database and name → the state that is equal on all daemons: without what groups of streams have read. */
+/** Returns database and name → the state that is equal on all daemons, without the progress of stream groups. */
 function lines(database: Database): Map<string, string> {
   return new Map(
     canonicalState(database).map((line): [string, string] => {
@@ -47,14 +47,19 @@ function lines(database: Database): Map<string, string> {
 
 const names = (...maps: readonly Map<string, string>[]) => new Set(maps.flatMap((map) => [...map.keys()]));
 
-test(`a digest changes with the state, and with nothing else (seed ${seed})`, () => {
+test(`a digest changes with the state and with nothing else (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const g = new Generator({ random, now: EPOCH });
     const database = randomDatabase(g);
     let before = { lines: lines(database), digests: digests(database) };
-    for (let left = UNITS; left > 0; left--) {
-      const unit = randomUnit(g, random.oneOf(commandGrammars), EPOCH + random.below(SPREAD), `u${left}`);
+    for (let remaining = UNITS; remaining > 0; remaining--) {
+      const unit = randomUnit(
+        g,
+        random.oneOf(commandGrammars),
+        EPOCH + random.below(SPREAD),
+        `u${remaining}`,
+      );
       database.execute(unit.argv, unit);
       const after = { lines: lines(database), digests: digests(database) };
       for (const name of names(before.lines, after.lines))
@@ -68,7 +73,7 @@ test(`a digest changes with the state, and with nothing else (seed ${seed})`, ()
   }
 });
 
-test(`a state that went through a snapshot has the same digests (seed ${seed})`, () => {
+test(`a state restored from a snapshot has the same digests (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const database = randomDatabase(new Generator({ random: new SeededRandom(seed, run), now: EPOCH }));
     const state = { database, ringEntries: [], cutAt: 0, sums: new DigestIndex().serialise(0) };
@@ -83,7 +88,7 @@ test(`a state that went through a snapshot has the same digests (seed ${seed})`,
   }
 });
 
-test("of a large value each salt looks at another part, and all of it comes up", () => {
+test("each salt selects another part of a large value, and all parts are selected eventually", () => {
   const database = new Database();
   const unit = { at: EPOCH, db: 0, id: "unit" };
   database.execute(["RPUSH", "list", ...Array.from({ length: 5000 }, (_, i) => `${i}`)], unit);
@@ -99,7 +104,7 @@ test("of a large value each salt looks at another part, and all of it comes up",
   }
 });
 
-test("of long elements each salt looks at another part, and all of it comes up", () => {
+test("each salt selects another part of long elements, and all parts are selected eventually", () => {
   const database = new Database();
   const unit = { at: EPOCH, db: 0, id: "unit" };
   const long = "x".repeat(10_000);
@@ -117,7 +122,7 @@ test("of long elements each salt looks at another part, and all of it comes up",
   }
 });
 
-test("names are spread over buckets, by the salt", () => {
+test("the salt determines how names are distributed over buckets", () => {
   const buckets = (salt: number) => {
     const counts = new Array<number>(16).fill(0);
     for (let i = 0; i < 16_000; i++) {

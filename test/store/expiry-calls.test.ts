@@ -1,4 +1,4 @@
-/** Cost of a writing command in a database with expiring keys, counted in calls, not in time. */
+/** The cost of a writing command in a database with expiring keys, counted in calls, not in time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commandTable } from "../../store/command-table.js";
@@ -17,17 +17,21 @@ const unit = { at: EPOCH, seq: 0, db: 0, id: "unit" };
 
 /**
  * Runs a command.
- * @returns how many keyspaces were checked for expiring keys, and how often the command's own keys were parsed
+ * @returns the number of keyspaces that were checked for expiring keys, and how often the command's own keys were
+ * parsed
  */
-function callsOf(database: Database, ...argv: string[]): { readonly asked: number; readonly parsed: number } {
+function callsOf(
+  database: Database,
+  ...argv: string[]
+): { readonly checked: number; readonly parsed: number } {
   const command = commandTable.resolve(argv) as Command;
   const { keys } = command;
-  let [asked, parsed] = [0, 0];
+  let [checked, parsed] = [0, 0];
   const real = Object.getOwnPropertyDescriptor(Keyspace.prototype, "expiring") as PropertyDescriptor;
   Object.defineProperty(Keyspace.prototype, "expiring", {
     configurable: true,
     get(this: Keyspace) {
-      asked++;
+      checked++;
       return real.get?.call(this) as number;
     },
   });
@@ -42,22 +46,22 @@ function callsOf(database: Database, ...argv: string[]): { readonly asked: numbe
   } finally {
     Object.defineProperty(Keyspace.prototype, "expiring", real);
   }
-  return { asked, parsed };
+  return { checked, parsed };
 }
 
-test("SET asks its own database alone, once, for keys that expire", () => {
+test("SET checks only its own database, once, for keys that expire", () => {
   const database = new Database();
-  assert.deepEqual(callsOf(database, "SET", "k", "v"), { asked: 1, parsed: 0 });
+  assert.deepEqual(callsOf(database, "SET", "k", "v"), { checked: 1, parsed: 0 });
   database.execute(["SET", "elsewhere", "v", "EX", "1"], { ...unit, db: 3 });
   for (const argv of [
     ["SET", "k", "v"],
     ["SET", "k", "v", "GET"],
     ["BITFIELD", "bits", "SET", "u8", "0", "1"],
   ])
-    assert.deepEqual(callsOf(database, ...argv), { asked: 1, parsed: 0 }, argv.join(" "));
+    assert.deepEqual(callsOf(database, ...argv), { checked: 1, parsed: 0 }, argv.join(" "));
 });
 
-test("a command that writes into another database removes what has expired there", () => {
+test("a command that writes to another database removes expired keys there", () => {
   for (const argv of [
     ["COPY", "k", "k", "DB", "3"],
     ["MOVE", "k", "3"],
@@ -71,17 +75,17 @@ test("a command that writes into another database removes what has expired there
 
 const seed = seedOfRun();
 
-test(`only commands whose rows say so write keys of other databases (seed ${seed})`, () => {
+test(`only commands whose rows declare it write keys of other databases (seed ${seed})`, () => {
   const g = new Generator({ random: new SeededRandom(seed, 0), now: EPOCH });
-  const found = new Set<string>();
+  const writers = new Set<string>();
   for (const grammar of commandGrammars)
     for (let call = 0; call < CALLS; call++) {
       const random = randomUnit(g, grammar, EPOCH, "u");
       const isElsewhere = touchesOfUnit(random).some(
         ({ db, key, access }) => key !== null && access === "write" && db !== random.db,
       );
-      if (isElsewhere) found.add(random.name);
+      if (isElsewhere) writers.add(random.name);
     }
-  const said = commandTable.all().filter(({ writesElsewhere }) => writesElsewhere);
-  assert.deepEqual([...found].sort(), said.map(({ name }) => name).sort());
+  const declared = commandTable.all().filter(({ writesElsewhere }) => writesElsewhere);
+  assert.deepEqual([...writers].sort(), declared.map(({ name }) => name).sort());
 });

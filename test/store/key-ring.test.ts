@@ -52,7 +52,7 @@ class Subject {
   }
 }
 
-test("a key of genesis has the rights of its role", () => {
+test("a genesis key has the rights of its role", () => {
   const { ring, application, root } = new Subject();
   const daemon = ring.addGenesis("daemon", newSpki());
   const may = (record: KeyRecord, ...argv: string[]) =>
@@ -67,14 +67,14 @@ test("a key of genesis has the rights of its role", () => {
   assert.equal(application.label, "app");
 });
 
-test("a key of genesis is taken once, in one role", () => {
+test("a genesis key is accepted once, in one role", () => {
   const { ring, application } = new Subject();
   assert.equal(ring.addGenesis("application", application.spki), application);
-  assert.throws(() => ring.addGenesis("root", application.spki), /as application and as root/);
+  assert.throws(() => ring.addGenesis("root", application.spki), /application and root/);
   assert.throws(() => ring.addGenesis("root", "nonsense"), /not a usable public key/);
 });
 
-test("KEY ADD adds a key that may do what an application's may", () => {
+test("KEY ADD adds a key with the rights of an application", () => {
   const subject = new Subject();
   assert.equal(subject.add(), `"${subject.id}"`);
   const { added } = subject;
@@ -89,7 +89,7 @@ test("KEY ADD adds a key that may do what an application's may", () => {
   );
 });
 
-test("KEY ADD takes a label, dates, a rate and rules", () => {
+test("KEY ADD accepts a label, dates, a rate and rules", () => {
   const subject = new Subject();
   const [from, until] = [String(AT + 10), String(AT + 20)];
   subject.add(
@@ -115,17 +115,17 @@ test("KEY ADD takes a label, dates, a rate and rules", () => {
   assert.match(subject.denial(added, "GET b") ?? "", /^NOPERM .* read key 'b'/);
 });
 
-test("KEY ADD of the same again changes nothing; of the same key otherwise it is an error", () => {
+test("KEY ADD of an identical key changes nothing; with other properties it is an error", () => {
   const subject = new Subject();
   subject.add("RATE", "5", "RULES", "+get");
   const { added } = subject;
   const base64 = Buffer.from(subject.spki, "latin1").toString("base64");
   assert.equal(subject.run("KEY", "ADD", base64, "RATE", "5", "RULES", "+get"), `"${subject.id}"`);
   assert.equal(subject.added, added);
-  assert.match(subject.add("RATE", "6", "RULES", "+get"), /this key is there, with other/);
+  assert.match(subject.add("RATE", "6", "RULES", "+get"), /this key exists with other/);
 });
 
-test("KEY ADD says what is wrong with what it is given", () => {
+test("KEY ADD reports what is wrong with its arguments", () => {
   const subject = new Subject();
   const cases: readonly [readonly string[], RegExp][] = [
     [["FROM", "yesterday"], /FROM is 'yesterday' instead of milliseconds since 1970/],
@@ -156,13 +156,13 @@ test("KEY RULES replaces all rules", () => {
   assert.deepEqual([subject.added.rules, subject.added.version], [["+@read", "~*"], 2]);
   assert.match(subject.denial(subject.added, "SET k v") ?? "", /no rule allows it/);
   subject.run("KEY", "RULES", subject.id.toUpperCase(), "+@read ~*");
-  assert.equal(subject.added.version, 2, "the same rules again change nothing");
+  assert.equal(subject.added.version, 2, "repeating the same rules changes nothing");
   assert.match(subject.run("KEY", "RULES", subject.id, "+nonsense"), /no such command/);
-  assert.match(subject.run("KEY", "RULES", "00", "+get"), /'00' is no key's id, which has 64 hexadecimal/);
+  assert.match(subject.run("KEY", "RULES", "00", "+get"), /'00' is not a key id, which has 64 hexadecimal/);
   assert.match(subject.run("KEY", "RULES", "00".repeat(32), "+get"), /there is no key 0000/);
 });
 
-test("a revoked key stays in the list and never comes back", () => {
+test("a revoked key remains in the list and cannot be added again", () => {
   const subject = new Subject();
   subject.add();
   assert.equal(subject.run("KEY", "REVOKE", subject.id), '+"OK"');
@@ -172,25 +172,25 @@ test("a revoked key stays in the list and never comes back", () => {
   subject.at = AT + 5;
   assert.equal(subject.run("KEY", "REVOKE", subject.id), '+"OK"');
   assert.equal(subject.added, added, "the first revocation counts");
-  assert.match(subject.add(), /a revoked key does not come back/);
+  assert.match(subject.add(), /a revoked key cannot be added again/);
   assert.match(subject.run("KEY", "RULES", subject.id, "+get"), /was revoked/);
   assert.match(subject.run("KEY", "LIST"), new RegExp(`"${subject.id}".*"revoked"`));
 });
 
-test("the last key that may administer stays", () => {
+test("the last key that may administer cannot be revoked", () => {
   const subject = new Subject();
   const root = hexOf(subject.root.id);
   assert.match(subject.run("KEY", "REVOKE", root), /last key that may run KEY ADD, RULES and REVOKE/);
   assert.match(subject.run("KEY", "RULES", root, "+@all -@admin ~*"), /last key/);
   subject.add("UNTIL", String(AT + 1000), "RULES", "+@all", "~*");
-  assert.match(subject.run("KEY", "REVOKE", root), /last key/, "one that ends does not count");
+  assert.match(subject.run("KEY", "REVOKE", root), /last key/, "a key with an end date does not count");
   assert.match(subject.run("KEY", "REVOKE", hexOf(subject.application.id)), /OK/);
   const later = new Subject();
   later.add("FROM", String(AT + 1000), "RULES", "+@all", "~*");
   assert.match(
     later.run("KEY", "REVOKE", hexOf(later.root.id)),
     /last key/,
-    "one that is to come does not count",
+    "a key that is not valid yet does not count",
   );
   const other = new Subject();
   other.add("RULES", "+key");
@@ -198,29 +198,29 @@ test("the last key that may administer stays", () => {
   assert.match(other.runBy(other.added, "KEY", "REVOKE", other.id), /last key/);
 });
 
-test("KEY INFO and LIST answer names and values", () => {
+test("KEY INFO and LIST return names and values", () => {
   const subject = new Subject();
   subject.add("LABEL", "reader", "UNTIL", String(AT + 9), "RULES", "+get");
   const info = subject.ring.execute(["key", "info", subject.id], { at: AT, db: 0, id: "" }, subject.root);
   assert.equal(info.kind, "map");
   const items = info.kind === "map" ? info.items.map(shown) : [];
-  const named = Object.fromEntries(items.flatMap((name, i) => (i % 2 === 0 ? [[name, items[i + 1]]] : [])));
+  const fields = Object.fromEntries(items.flatMap((name, i) => (i % 2 === 0 ? [[name, items[i + 1]]] : [])));
   assert.deepEqual(
-    Object.keys(named).map((name) => JSON.parse(name)),
+    Object.keys(fields).map((name) => JSON.parse(name)),
     [
       ...["id", "label", "role", "algorithm", "bits", "state", "from", "until", "revoked", "rate", "rules"],
       ...["added-by", "version", "public-key"],
     ],
   );
   assert.deepEqual(
-    ['"label"', '"state"', '"from"', '"until"', '"rules"'].map((name) => named[name]),
+    ['"label"', '"state"', '"from"', '"until"', '"rules"'].map((name) => fields[name]),
     ['"reader"', '"valid"', "nil", `:${AT + 9}`, '["+get"]'],
   );
   const list = subject.ring.execute(["KEY", "LIST"], { at: AT, db: 0, id: "" }, subject.root);
   assert.deepEqual(list.kind === "array" && list.items.map(({ kind }) => kind), ["map", "map", "map"]);
 });
 
-test("KEY DRYRUN says what would become of a command, and runs nothing", () => {
+test("KEY DRYRUN reports the verdict on a command, and runs nothing", () => {
   const subject = new Subject();
   subject.add("RULES", "+get", "~a");
   const dryRun = (...argv: string[]) => subject.run("KEY", "DRYRUN", subject.id, ...argv);
@@ -234,7 +234,7 @@ test("KEY DRYRUN says what would become of a command, and runs nothing", () => {
   assert.equal(dryRun("GET", "a"), '"this key is revoked"');
 });
 
-test("a unit is denied as a whole, by the first of its commands that is not permitted", () => {
+test("a unit is denied completely, because of the first of its commands that is not permitted", () => {
   const subject = new Subject();
   const { application } = subject;
   assert.equal(subject.denial(application, "SET a 1", "GET a"), null);
@@ -253,7 +253,7 @@ test("keys of `if` must be readable", () => {
   assert.match(judge("b")?.text ?? "", /^NOPERM this key may not read key 'b' of "if"/);
 });
 
-test("KEY commands stand in units of their own, without `if`", () => {
+test("KEY commands must be separate units, without `if`", () => {
   const subject = new Subject();
   assert.match(subject.denial(subject.root, "KEY LIST", "GET a") ?? "", /units of their own/);
   assert.equal(subject.denial(subject.root, "KEY LIST", "key list"), null);
@@ -264,12 +264,12 @@ test("KEY commands stand in units of their own, without `if`", () => {
   );
 });
 
-test("KEY commands are told from others by their first word", () => {
+test("KEY commands are recognized by their first word", () => {
   for (const name of ["KEY", "key", "Key", "cluster"]) assert.ok(isKeyCommand([name, "LIST"]), name);
   for (const name of ["KEYS", "GET", "", "KE", "CLUSTERS"]) assert.ok(!isKeyCommand([name, "LIST"]), name);
 });
 
-test("a command that only a database behind the daemon may know is for keys that may do all but administer", () => {
+test("a command that only the daemon's backend may know is permitted to keys that may do everything but administer", () => {
   const subject = new Subject();
   const { application, root } = subject;
   assert.equal(subject.denial(application, "RESTORE-ASKING s 0 x"), null);
@@ -294,7 +294,7 @@ test("a command that only a database behind the daemon may know is for keys that
   }
 });
 
-test("CLUSTER ADD adds a daemon's key, with a label at most", () => {
+test("CLUSTER ADD adds a daemon's key, with no option but a label", () => {
   const subject = new Subject();
   const pem = pemOfSpki(subject.spki);
   assert.match(subject.run("CLUSTER", "ADD", pem, "RULES", "+@all"), /syntax error/);
@@ -304,10 +304,10 @@ test("CLUSTER ADD adds a daemon's key, with a label at most", () => {
   assert.equal(subject.run("CLUSTER", "ADD", pem, "LABEL", "d"), `"${subject.id}"`);
   assert.equal(subject.run("CLUSTER", "ADD", pem, "LABEL", "d"), `"${subject.id}"`);
   assert.deepEqual([subject.added.role, subject.added.label, subject.added.version], ["daemon", "d", 1]);
-  assert.match(subject.run("KEY", "ADD", pem, "LABEL", "d"), /is there, with other/);
+  assert.match(subject.run("KEY", "ADD", pem, "LABEL", "d"), /exists with other/);
 });
 
-test("a daemon's key introduces itself only where genesis names no administrator", () => {
+test("a daemon's key may add itself only if genesis names no administrator", () => {
   const ring = new KeyRing({ hash });
   const spki = newSpki();
   const unit = [["CLUSTER", "ADD", pemOfSpki(spki)]];
@@ -320,7 +320,7 @@ test("a daemon's key introduces itself only where genesis names no administrator
   assert.equal(ring.introduction(unit, hash(spki), AT), null);
 });
 
-test("a copy of the ring goes its own way, and tells of its changes", () => {
+test("a copy of the ring is independent, and reports its changes", () => {
   const { ring, root, spki, id } = new Subject();
   const changed: KeyRecord[] = [];
   const copy = ring.clone((record) => changed.push(record));

@@ -1,4 +1,4 @@
-/** Random units of the complete command table, from the conformance grammars: keys collide, expiry times pass. */
+/** Random units of the complete command table, from the conformance grammars: keys collide, and expiry times pass. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { findCommand } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
@@ -16,7 +16,7 @@ export interface RandomUnit extends Unit {
 
 /** A date in 2026; these tests do not use a clock. */
 export const EPOCH = 1_767_225_600_000;
-/** Milliseconds over which the units' dates are spread: longer than most keys live. */
+/** Milliseconds over which the units' dates are spread: longer than the life of most keys. */
 export const SPREAD = 100_000_000;
 
 /** Number of databases in use; most units are in the first. */
@@ -30,10 +30,10 @@ export function randomUnit(g: Generator, grammar: CommandGrammar, at: number, id
   return { name: grammar.name, argv: randomCall(g, grammar), at, db, id };
 }
 
-/** Returns what a unit may touch according to its command's row; databases by number, or -1. */
+/** Returns the keys that a unit may touch according to its command's row; databases by number, or -1. */
 export function touchesOfUnit({ name, argv, db }: RandomUnit): Touch[] {
   const command = findCommand(name);
-  if (command === undefined) throw new Error(`there is a grammar for ${name}, which is not in the table`);
+  if (command === undefined) throw new Error(`the grammar for ${name} belongs to no command of the table`);
   return touchesOf(command.keys, argv).map((touch) => ({ ...touch, db: touch.db ?? db }));
 }
 
@@ -59,9 +59,9 @@ export function shownUnit({ at, db, argv }: RandomUnit): string {
 }
 
 /**
- * Whether a command's reply depends on an order that is not part of the state and that undo does not restore: that
- * of the keys in a database, or of the members in ZSCAN.
+ * Whether a command's reply depends on an order that is not part of the state and that undo does not restore: that of
+ * the keys in a database, or of the members in ZSCAN.
  */
-export function answersByInnerOrder(name: string): boolean {
+export function dependsOnInnerOrder(name: string): boolean {
   return ["KEYS", "SCAN", "RANDOMKEY", "ZSCAN"].includes(name);
 }

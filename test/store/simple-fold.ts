@@ -1,6 +1,6 @@
 /**
- * Two folds of units that arrive in any order, for tests: the naive one (sorts all, runs all on an empty
- * database), and one that undoes and redoes only what a late unit can affect. Simple, not fast. Source:
+ * Two folds of units that arrive in any order, for tests: the naive one (sorts all units, runs all on an empty
+ * database), and one that undoes and reapplies only the units that a late one can affect. Simple, not fast. Source:
  * docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -21,7 +21,7 @@ interface Applied {
 /** Returns a unit's reads and writes by its key spec; tests also pass wrong ones. */
 export type TouchesOf = (unit: RandomUnit) => readonly Touch[];
 
-/** Compares by time, then id: the order of the fold. */
+/** Compares by time, then by id: the order of the fold. */
 export function inOrder(a: RandomUnit, b: RandomUnit): number {
   return a.at - b.at || (a.id < b.id ? -1 : 1);
 }
@@ -37,13 +37,13 @@ export function naiveFold(units: readonly RandomUnit[]): {
   return { database, replies };
 }
 
-/** Applies units that arrive in any order, and keeps their effects in the order of the fold. */
+/** Applies units that arrive in any order, with the effects of the order of the fold. */
 export class MergingFold {
   readonly database = new Database();
   readonly #touchesOf: TouchesOf;
   /** Applied units in the order of the fold. */
   readonly #applied: Applied[] = [];
-  /** Number of units that were undone and redone. */
+  /** Number of units that were undone and applied again. */
   redone = 0;
 
   constructor(touchesOf: TouchesOf = touchesOfUnit) {
@@ -56,23 +56,23 @@ export class MergingFold {
   }
 
   add(unit: RandomUnit): void {
-    let place = this.#applied.length;
-    while (place > 0 && inOrder(unit, this.#applied[place - 1]!.unit) < 0) place--;
+    let index = this.#applied.length;
+    while (index > 0 && inOrder(unit, this.#applied[index - 1]!.unit) < 0) index--;
     const late: Applied = { unit, touches: this.#touchesOf(unit), records: [], reply: { kind: "nil" } };
-    const affected = affectedBy(late, this.#applied.slice(place));
+    const affected = affectedBy(late, this.#applied.slice(index));
     for (const other of affected.toReversed()) this.database.undo(other.records);
     for (const each of [late, ...affected]) {
       each.records = [];
       each.reply = this.database.execute(each.unit.argv, each.unit, each.records);
     }
     this.redone += affected.length;
-    this.#applied.splice(place, 0, late);
+    this.#applied.splice(index, 0, late);
   }
 }
 
 /**
- * Returns the later units that the late one affects: each that touches what it or an affected one may write, or
- * may write what these read.
+ * Returns the later units that the late one affects: each that touches what the late one or an affected one may write,
+ * or may write what these read.
  */
 function affectedBy(late: Applied, later: readonly Applied[]): Applied[] {
   const dirty = [...late.touches];

@@ -1,6 +1,6 @@
 /**
- * A command's key spec is complete: its reply and effects depend only on the keys that it names, and only those
- * that it may write change. Checked for every command of the table. DBSYNC_SEED replays a run.
+ * A command's key spec is complete: its reply and effects depend only on the keys that it names, and only those that it
+ * may write change. Checked for every command of the table. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -36,7 +36,7 @@ test(`every command reads and writes only the keys that its key spec names (seed
   }
 });
 
-/** Runs a unit on two copies, one of the complete state, one of the keys that it names. */
+/** Runs a unit on two copies, one of the complete state, one of the keys that the unit names. */
 function check(database: Database, unit: RandomUnit): void {
   const where = `seed ${seed}, ${shownUnit(unit)}`;
   const touches = touchesOfUnit(unit);
@@ -48,19 +48,19 @@ function check(database: Database, unit: RandomUnit): void {
         (!write || touch.access === "write"),
     );
   const before = canonicalState(database);
-  const whole = copyOf(database, () => true);
+  const complete = copyOf(database, () => true);
   const part = copyOf(database, (db, key) => names(db, key, false));
-  const [reply, replyOfPart] = [whole, part].map((copy) => shown(copy.execute(unit.argv, unit)));
-  assert.equal(replyOfPart, reply, `the answer depends on other keys: ${where}`);
+  const [reply, replyOfPart] = [complete, part].map((copy) => shown(copy.execute(unit.argv, unit)));
+  assert.equal(replyOfPart, reply, `the reply depends on other keys: ${where}`);
   const isOf = (line: string, write: boolean) => {
     const [db, key] = JSON.parse(line) as [number, string];
     return names(db, key, write);
   };
-  const after = canonicalState(whole);
+  const after = canonicalState(complete);
   assert.deepEqual(
     canonicalState(part),
     after.filter((line) => isOf(line, false)),
-    `what it leaves depends on other keys: ${where}`,
+    `its effect depends on other keys: ${where}`,
   );
   assert.deepEqual(
     after.filter((line) => !isOf(line, true)),

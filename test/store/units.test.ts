@@ -38,7 +38,7 @@ class Subject {
   }
 }
 
-test("several commands run as one unit, which all their keys name", () => {
+test("several commands run as one unit, which becomes the writer of all their keys", () => {
   const subject = new Subject();
   assert.equal(subject.multi(["SET a 1", "INCR a", "RPUSH b x", "GET a"]), '[+"OK" :2 :1 "2"]');
   const writers = shown(subject.database.execute(["WRITERS", "a", "b"], subject.unit()));
@@ -49,7 +49,7 @@ test("several commands run as one unit, which all their keys name", () => {
   );
 });
 
-test("an error while running stands in its place, and the others have run", () => {
+test("an error at run time is in its position in the reply, and the remaining commands have run", () => {
   const subject = new Subject();
   assert.match(
     subject.multi(["SET a x", "INCR a", "SET b 1"]),
@@ -57,7 +57,7 @@ test("an error while running stands in its place, and the others have run", () =
   );
 });
 
-test("an unknown command or a wrong number of arguments lets nothing run", () => {
+test("an unknown command or a wrong number of arguments prevents all commands from running", () => {
   const subject = new Subject();
   assert.match(subject.multi(["SET a 1", "NONSENSE"]), /^-"ERR unknown command/);
   assert.match(subject.multi(["SET a 1", "GET"]), /^-"ERR wrong number of arguments/);
@@ -75,7 +75,7 @@ test("a unit of several commands is undone as one", () => {
   assert.deepEqual(canonicalState(subject.database), before);
 });
 
-test("random choices differ from command to command of a unit, and are the same on every daemon", () => {
+test("random choices differ between the commands of a unit, and are the same on every daemon", () => {
   const members = Array.from({ length: 1000 }, (_, i) => i).join(" ");
   const choices = () => {
     const subject = new Subject();
@@ -95,7 +95,7 @@ test("WRITERS names the unit that changed a key last", () => {
   assert.deepEqual(reply, { kind: "array", items: [first, ""].map((bytes) => ({ kind: "bulk", bytes })) });
 });
 
-test("a condition holds as long as nobody has changed its key since", () => {
+test("a condition holds as long as its key has not changed since", () => {
   const subject = new Subject();
   const first = subject.run("SET a 1");
   assert.ok(subject.holds("a", first));
@@ -126,7 +126,7 @@ test("all conditions must hold, each in its database", () => {
   assert.ok(!database.holds([{ db: 99, key: "a", writer: id }], AT));
 });
 
-test("a unit of an envelope is a key's writer as if its name had been put together, and undo brings the one before back", () => {
+test("a unit of an envelope is a key's writer under its complete id, and undo restores the previous writer", () => {
   const { database } = new Subject();
   const folded = (index: number) => new FoldedUnit("e".repeat(32), { at: AT, seq: 0, db: 0 }, index);
   const apply = (line: string, index: number): UndoRecord[] => {
@@ -150,7 +150,7 @@ test("a unit of an envelope is a key's writer as if its name had been put togeth
   assert.equal(writer(), unitId("e".repeat(32), 7));
 });
 
-test("a unit's name takes nothing with each key that it changes, and nothing with each record", () => {
+test("the id of a unit takes no additional memory for each key and each undo record", () => {
   const { database } = new Subject();
   const keys = Array.from({ length: 20_000 }, (_, i) => `key:${i}`);
   const envelope = { at: AT, seq: 0, db: 0 };
@@ -165,5 +165,5 @@ test("a unit's name takes nothing with each key that it changes, and nothing wit
   const before = bytesInUse();
   set("3".repeat(32));
   const each = (bytesInUse() - before) / keys.length;
-  assert.ok(each < 115, `${each} bytes for a record`);
+  assert.ok(each < 115, `${each} bytes for each record`);
 });

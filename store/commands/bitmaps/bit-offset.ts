@@ -5,11 +5,11 @@ import { parseInteger } from "../../arguments/numbers.js";
 import { STRING_BYTES_MAX } from "../../values/value.js";
 
 /** Redis's `proto-max-bulk-len`: bits up to it may be read, although our strings are slightly shorter. */
-const PLACES = 8 * 512 * 1024 * 1024;
+const BITS_MAX = 8 * 512 * 1024 * 1024;
 
 /**
- * The index of a bit that a string of Redis's can have.
- * @param width  bits; with `#` before it the index counts fields of this width; undefined: there may be no `#`
+ * Parses the index of a bit that a Redis string can have.
+ * @param width bits; with `#` before it the index counts fields of this width; undefined: `#` is not permitted
  * @throws CommandFailure
  */
 export function bitOffset(bytes: ByteString, width?: number): number {
@@ -17,12 +17,15 @@ export function bitOffset(bytes: ByteString, width?: number): number {
   const number = parseInteger(counts ? bytes.slice(1) : bytes);
   // If a product exceeds 64 bits, Redis uses its lower 64 bits.
   const index = counts && number !== undefined ? BigInt.asIntN(64, BigInt(number) * BigInt(width)) : number;
-  if (index === undefined || index < 0 || index >= PLACES)
+  if (index === undefined || index < 0 || index >= BITS_MAX)
     throw custom("ERR bit offset is not an integer or out of range");
   return Number(index);
 }
 
-/** Returns the length in bytes of a string that has a bit at an index. @throws CommandFailure  no string is that long */
+/**
+ * Returns the length in bytes of a string that contains a bit index.
+ * @throws CommandFailure if no string can be that long
+ */
 export function bytesUpTo(index: number): number {
   const length = Math.floor(index / 8) + 1;
   if (length > STRING_BYTES_MAX) throw stringTooLong();

@@ -15,7 +15,7 @@ type Overflow = (typeof OVERFLOWS)[number];
 
 interface FieldType {
   readonly signed: boolean;
-  /** 1 to 64, without a sign to 63. */
+  /** The field's width: 1 to 64, or to 63 for an unsigned field. */
   readonly bits: number;
 }
 
@@ -25,14 +25,14 @@ interface Operation extends FieldType {
   readonly index: number;
   /** The value to set or to add; 0n for GET. */
   readonly operand: bigint;
-  /** The treatment of a result that does not fit. */
+  /** How a result that does not fit is handled. */
   readonly overflow: Overflow;
 }
 
 /** Number of arguments after each subcommand. */
 const ARGUMENTS: Readonly<Record<string, number>> = { GET: 2, SET: 3, INCRBY: 3, OVERFLOW: 1 };
 
-/** The key is only read if all subcommands are known only to read. */
+/** Returns how the command uses its key: it only reads if all subcommands are known to read only. */
 export function bitfieldKeys(argv: readonly ByteString[]): Touch[] {
   const key = argv[1] ?? "";
   for (let i = 2; i < argv.length; i++) {
@@ -57,7 +57,7 @@ export function bitfieldReadOnly(data: Data, argv: readonly ByteString[]): Reply
 export function bitfield(data: Data, argv: readonly ByteString[]): Reply {
   const operations = operationsOf(argv);
   const present = data.getString(argv[1]!);
-  // They are not spread into arguments: there can be more operations than the stack has room for.
+  // The operations are not spread into arguments, because there can be more than the stack has room for.
   const last = operations.reduce(
     (most, { kind, index, bits }) => (kind === "GET" ? most : Math.max(most, index + bits - 1)),
     -1,
@@ -65,19 +65,19 @@ export function bitfield(data: Data, argv: readonly ByteString[]): Reply {
   if (last < 0) return fields(present, operations);
   const length = bytesUpTo(last);
   const entry = present ?? data.put(argv[1]!, "");
-  // The string gets its length first, even if no field that is written will fit.
+  // The string receives its final length first, even if no result fits its field.
   if (stringLength(entry) < length) data.patch(entry, length - 1, "\0");
   return array(operations.map((operation) => apply(data, entry, operation)));
 }
 
-/** Answers the values of fields. @param entry  undefined: there is no string */
+/** Returns the values of fields. @param entry undefined: the string does not exist */
 function fields(entry: Entry | undefined, operations: readonly Operation[]): Reply {
   const fieldOf = (operation: Operation) =>
     fieldValue(entry === undefined ? "" : bytesOf(entry, operation), operation);
   return array(operations.map((operation) => integer(narrow(fieldOf(operation)))));
 }
 
-/** The bytes in which a field lies, as far as there are any. */
+/** Returns the existing bytes that contain a field. */
 function bytesOf(entry: Entry, { index, bits }: Operation): ByteString {
   return stringPart(entry, Math.floor(index / 8), Math.floor((index + bits - 1) / 8) + 1);
 }
@@ -87,8 +87,8 @@ function apply(data: Data, entry: Entry, operation: Operation): Reply {
   const bytes = bytesOf(entry, operation);
   const old = fieldValue(bytes, operation);
   if (kind === "GET") return integer(narrow(old));
-  const wanted = kind === "INCRBY" ? old + operand : signed ? operand : BigInt.asUintN(64, operand);
-  const value = fitted(wanted, operation);
+  const result = kind === "INCRBY" ? old + operand : signed ? operand : BigInt.asUintN(64, operand);
+  const value = fitted(result, operation);
   if (value === undefined) return NIL;
   if (value !== old) data.patch(entry, Math.floor(index / 8), bytesWithField(bytes, index % 8, bits, value));
   return integer(narrow(kind === "SET" ? old : value));
@@ -105,7 +105,7 @@ function fitted(value: bigint, { kind, signed, bits, overflow }: Operation): big
   return isAbove ? max : signed ? -max - 1n : 0n;
 }
 
-/** @param bytes  those in which the field lies */
+/** @param bytes the bytes that contain the field */
 function fieldValue(bytes: ByteString, { index, bits, signed }: Operation): bigint {
   const value = readField(bytes, index % 8, bits);
   return signed ? BigInt.asIntN(bits, value) : value;
@@ -133,7 +133,7 @@ function operationOf(kind: Operation["kind"], args: readonly ByteString[], overf
   return { kind, ...type, index, operand, overflow };
 }
 
-/** `i1` to `i64`, `u1` to `u63`; as C reads it, up to a NUL. @throws CommandFailure */
+/** Parses `i1` to `i64` and `u1` to `u63`; like C, it stops at a NUL byte. @throws CommandFailure */
 function typeArgument(bytes: ByteString): FieldType {
   const [text = ""] = bytes.split("\0", 1);
   const signed = text.startsWith("i");

@@ -20,7 +20,7 @@ export const bitmaps = family("bitmap", {
     flags: ["readonly"],
     keys: [read(1)],
     since: "2.6.0",
-    complexity: "O(N), N: bytes looked at",
+    complexity: "O(N), N: bytes read",
     summary: "Counts the bits of a string, or of a part of it, that are 1.",
     run: bitcount,
   },
@@ -57,7 +57,7 @@ export const bitmaps = family("bitmap", {
     flags: ["readonly"],
     keys: [read(1)],
     since: "2.8.7",
-    complexity: "O(N), N: bytes looked at",
+    complexity: "O(N), N: bytes read",
     summary: "Returns the index of the first bit that is 1, or 0.",
     run: bitpos,
   },
@@ -76,7 +76,7 @@ export const bitmaps = family("bitmap", {
     keys: [update(1)],
     since: "2.2.0",
     complexity: "O(1), and O(N) where the string is not yet long enough, N: its length",
-    summary: "Sets a bit of a string and answers what it was.",
+    summary: "Sets a bit of a string and returns its previous value.",
     run: setbit,
   },
 });
@@ -94,7 +94,7 @@ function getbit(data: Data, argv: readonly ByteString[]): Reply {
   return integer(bitAt(entry === undefined ? "" : byteOf(entry, index), index % 8));
 }
 
-/** The byte of a bit's index; "" beyond the end. */
+/** Returns the byte that contains a bit; "" after the end. */
 function byteOf(entry: Entry, index: number): ByteString {
   const at = Math.floor(index / 8);
   return stringPart(entry, at, at + 1);
@@ -118,8 +118,8 @@ interface Part {
 }
 
 /**
- * The bits between two indexes, both inclusive, negative ones from the end.
- * @param unit  bits that an index counts
+ * Returns the part between two indexes, both inclusive; negative ones count from the end.
+ * @param unit number of bits that an index counts
  */
 function partOf(bytes: ByteString, start: number, end: number, unit: number): Part {
   const total = (bytes.length * 8) / unit;
@@ -128,7 +128,7 @@ function partOf(bytes: ByteString, start: number, end: number, unit: number): Pa
   return { from: from * unit, to: (last + 1) * unit };
 }
 
-/** Returns the bits in one unit of `BYTE` or `BIT`. @throws CommandFailure */
+/** Returns the number of bits in a `BYTE` or `BIT`. @throws CommandFailure */
 function unitArgument(bytes: ByteString | undefined): number {
   const word = bytes?.toUpperCase() ?? "BYTE";
   if (word !== "BYTE" && word !== "BIT") throw syntaxError();
@@ -143,13 +143,13 @@ function bitcount(data: Data, argv: readonly ByteString[]): Reply {
   if (argv.length < 4 || argv.length > 5) throw syntaxError();
   const start = indexArgument(argv[2]!);
   const end = indexArgument(argv[3]!);
-  // The order is Redis's: the unit is not checked if the range is reversed.
+  // The order of the checks is Redis's: the unit is not checked if the range is reversed.
   if (start < 0 && end < 0 && start > end) return ZERO;
   const unit = unitArgument(argv[4]);
   return integer(onesIn(data, bytes, partOf(bytes, start, end, unit)));
 }
 
-/** Steps of `BYTES_A_STEP` bytes whose bits are counted or compared. */
+/** Steps for each `BYTES_A_STEP` bytes whose bits are counted or compared. */
 const BITS_STEPS = 2;
 
 /** Counts the bytes of a part that are about to be read. @throws TooMuch */
@@ -174,9 +174,9 @@ function bitpos(data: Data, argv: readonly ByteString[]): Reply {
   const { from, to } = partOf(bytes, start, end, unit);
   if (from >= to) return integer(-1);
   countPart(data, { from, to });
-  const found = findBit(bytes, bit, from, to);
-  // A string of ones is followed by zeros, unless the caller sets an end.
-  return integer(found < 0 && bit === 0 && argv[4] === undefined ? to : found);
+  const index = findBit(bytes, bit, from, to);
+  // A string of ones is followed by zeros, unless the caller specifies an end.
+  return integer(index < 0 && bit === 0 && argv[4] === undefined ? to : index);
 }
 
 /** @throws CommandFailure */
@@ -186,10 +186,10 @@ function integerBit(bytes: ByteString): Bit {
   return value;
 }
 
-/** Combines words, from an index on, with the same number of other words. */
+/** Combines words, from an index on, with an equal number of other words. */
 type Combine = (into: Int32Array, at: number, others: Int32Array, count: number) => void;
 
-/** Each operation has a loop of its own: it is four times as fast as a shared loop that calls a function. */
+/** Each operation has its own loop, which is four times as fast as a shared loop that calls a function. */
 const OPERATIONS: Readonly<Record<string, Combine>> = {
   AND: (into, at, others, count) => {
     for (let i = 0; i < count; i++) into[at + i]! &= others[i]!;
@@ -228,15 +228,15 @@ function inverted(bytes: ByteString): ByteString {
   return bytesOf(buffer, 0, bytes.length);
 }
 
-/** Shorter strings are padded with zeros. */
+/** Combines strings; shorter ones are padded with zeros. */
 function combined([first = "", ...others]: readonly ByteString[], combine: Combine): ByteString {
   const length = others.reduce((longest, bytes) => Math.max(longest, bytes.length), first.length);
   const { buffer, words } = newWords(length);
   buffer.write(first, "latin1");
   for (const bytes of others) {
     for (let start = 0; start < length; start += BLOCK_BYTES) {
-      const here = Math.min(BLOCK_BYTES, length - start);
-      combine(words, start / WORD_BYTES, wordsFrom(bytes, start, here), wordsIn(here));
+      const count = Math.min(BLOCK_BYTES, length - start);
+      combine(words, start / WORD_BYTES, wordsFrom(bytes, start, count), wordsIn(count));
     }
   }
   return bytesOf(buffer, 0, length);

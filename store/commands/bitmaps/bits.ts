@@ -1,6 +1,6 @@
 /**
- * Bits and bit fields in a string, which counts as followed by infinitely many zeros. Bit 0 is the highest of the first
- * byte. Source: redis-server 7.0, test/conformance.
+ * Bits and bit fields in a string, as if infinitely many zeros followed it. Bit 0 is the highest bit of the first byte.
+ * Source: redis-server 7.0, test/conformance.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { BLOCK_BYTES, WORD_BYTES, wordsFrom, wordsIn } from "../../arguments/words.js";
@@ -10,7 +10,7 @@ export type Bit = 0 | 1;
 /** Number of bits of each byte that are 1. */
 const ONES = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll("0", "").length);
 
-/** The byte at an index, 0 beyond the end. */
+/** Returns the byte at an index; 0 after the end. */
 function byteAt(bytes: ByteString, index: number): number {
   return index < bytes.length ? bytes.charCodeAt(index) : 0;
 }
@@ -19,17 +19,17 @@ export function bitAt(bytes: ByteString, index: number): Bit {
   return ((byteAt(bytes, Math.floor(index / 8)) >> (7 - (index % 8))) & 1) as Bit;
 }
 
-/** The byte of a bit's index with that bit set to a value. */
+/** Returns the byte that contains a bit, with that bit set to a value. */
 export function byteWith(bytes: ByteString, index: number, value: Bit): ByteString {
   const mask = 0x80 >> (index % 8);
   const byte = byteAt(bytes, Math.floor(index / 8));
   return String.fromCharCode(value === 1 ? byte | mask : byte & ~mask);
 }
 
-/** Fewer bytes than this are read one by one; from here on, reading words is faster. */
+/** Fewer bytes are read one by one; for more, reading words is faster. */
 const SHORT_BYTES = 64;
 
-/** Counts the bits `from` ≤ index < `to` that are 1; none is beyond the end. */
+/** Counts the bits `from` ≤ index < `to` that are 1. The range must not extend after the end. */
 export function countOnes(bytes: ByteString, from: number, to: number): number {
   if (from >= to) return 0;
   const first = Math.floor(from / 8);
@@ -40,7 +40,7 @@ export function countOnes(bytes: ByteString, from: number, to: number): number {
   return count - ONES[before]! - ONES[after]!;
 }
 
-/** Counts them in the bytes `start` ≤ index < `end`. */
+/** Counts the bits that are 1 in the bytes `start` ≤ index < `end`. */
 function onesOf(bytes: ByteString, start: number, end: number): number {
   let count = 0;
   if (end - start < SHORT_BYTES) {
@@ -54,10 +54,13 @@ function onesOf(bytes: ByteString, start: number, end: number): number {
   return count;
 }
 
-/** Words whose sums of four bytes fit four bytes: each adds 8 to a byte at most. */
+/** Number of words whose bytewise sums fit in a byte: each word adds at most 8 to a byte. */
 const WORDS_A_SUM = 31;
 
-/** Source: Warren, "Hacker's Delight", 5-1: bits are added up within pairs, these within fours, these within bytes. */
+/**
+ * Counts the bits that are 1 by adding within pairs, then within groups of four, then within bytes. Source: Warren,
+ * "Hacker's Delight", 5-1.
+ */
 function onesOfWords(words: Int32Array, length: number): number {
   let count = 0;
   for (let index = 0; index < length; ) {
@@ -75,11 +78,14 @@ function onesOfWords(words: Int32Array, length: number): number {
   return count;
 }
 
-/** The index of the first bit of a value, `from` ≤ index < `to`; -1: there is none. No bit lies beyond the end. */
+/**
+ * Returns the index of the first bit with a value, `from` ≤ index < `to`; -1: none. The range must not extend after the
+ * end.
+ */
 export function findBit(bytes: ByteString, value: Bit, from: number, to: number): number {
   const near = Math.min(to, (Math.ceil(from / 8) + SHORT_BYTES) * 8);
-  const found = findNear(bytes, value, from, near);
-  if (found >= 0 || near === to) return found;
+  const index = findNear(bytes, value, from, near);
+  if (index >= 0 || near === to) return index;
   return findNear(bytes, value, 8 * pass(bytes, value, near / 8, Math.floor(to / 8)), to);
 }
 
@@ -94,7 +100,10 @@ function findNear(bytes: ByteString, value: Bit, from: number, to: number): numb
   return -1;
 }
 
-/** Returns the beginning of the first word in the bytes `start` ≤ index < `end` that may have a bit of the value; `end`: there is none. */
+/**
+ * Returns the beginning of the first word in the bytes `start` ≤ index < `end` that may have a bit with the value;
+ * `end`: none.
+ */
 function pass(bytes: ByteString, value: Bit, start: number, end: number): number {
   const without = value === 1 ? 0 : -1;
   for (let index = start; index < end; index += BLOCK_BYTES) {
@@ -105,7 +114,7 @@ function pass(bytes: ByteString, value: Bit, start: number, end: number): number
   return end;
 }
 
-/** An unsigned integer of 1 to 64 bits, the highest at `index`. */
+/** Returns an unsigned integer of 1 to 64 bits, whose highest bit is at `index`. */
 export function readField(bytes: ByteString, index: number, bits: number): bigint {
   const first = Math.floor(index / 8);
   const last = Math.floor((index + bits - 1) / 8);
@@ -114,20 +123,23 @@ export function readField(bytes: ByteString, index: number, bits: number): bigin
   return BigInt.asUintN(bits, value >> BigInt(8 * (last + 1) - index - bits));
 }
 
-/** The bytes that hold an integer's lowest 1 to 64 bits, the highest at `index`; the bits around it stay. */
+/**
+ * Returns the bytes that contain an integer's lowest 1 to 64 bits, the highest at `index`; the bits around it do not
+ * change.
+ */
 export function bytesWithField(bytes: ByteString, index: number, bits: number, value: bigint): ByteString {
   const first = Math.floor(index / 8);
   const last = Math.floor((index + bits - 1) / 8);
   const width = 8 * (last - first + 1);
   const shift = BigInt(8 * (last + 1) - index - bits);
   const around = readField(bytes, first * 8, Math.min(width, 64)) << BigInt(Math.max(0, width - 64));
-  // A field can span nine bytes: the last one is read separately.
+  // A field can span nine bytes, in which case the last byte is read separately.
   const old = width > 64 ? around | BigInt(byteAt(bytes, last)) : around;
   const mask = BigInt.asUintN(bits, -1n) << shift;
   const changed = (old & ~mask) | (BigInt.asUintN(bits, value) << shift);
   let result = "";
-  for (let left = width - 8; left >= 0; left -= 8) {
-    result += String.fromCharCode(Number((changed >> BigInt(left)) & 0xffn));
+  for (let shift = width - 8; shift >= 0; shift -= 8) {
+    result += String.fromCharCode(Number((changed >> BigInt(shift)) & 0xffn));
   }
   return result;
 }

@@ -1,4 +1,4 @@
-/** Answers of MDB commands: documents, as BSON, or as Extended JSON if the request was. */
+/** Replies of MDB.* commands: documents as BSON, or as Extended JSON if the request used it. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
 import { finish, mappedInSteps } from "../../../protocol/steps.js";
@@ -11,39 +11,40 @@ import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
 import { writeExtendedJson } from "../../values/collections/extended-json.js";
 
-/**
- * Maximum depth of an answer: it has levels around documents of maximum depth. It reports what was done, whatever its
- * length.
- */
+/** Maximum depth of a reply, which wraps documents of maximum depth. A report of changes may have any length. */
 const ANSWER_DEPTH = DEPTH_MAX + 8;
 
-/** @param asked  an argument in the form that is answered in @param most  bytes @throws CommandFailure  it has more */
+/**
+ * @param request an argument, whose form the reply has
+ * @param most maximum number of bytes
+ * @throws CommandFailure if the reply is longer
+ */
 export function answered(
   document: BsonDocument,
-  asked: ByteString,
+  request: ByteString,
   most: number = Number.POSITIVE_INFINITY,
 ): Reply {
   const bounds = { bytes: most, depth: ANSWER_DEPTH };
-  return bulk(isJson(asked) ? writeExtendedJson(document) : guarded(() => writeBson(document, bounds)));
+  return bulk(isJson(request) ? writeExtendedJson(document) : guarded(() => writeBson(document, bounds)));
 }
 
-/** Steps of a document that is written. */
+/** Steps for each document that is written. */
 export const WRITTEN_STEPS = 20;
-/** Steps of a document that is answered as Extended JSON, and of `BYTES_A_STEP` bytes of it. */
+/** Steps for each document that is returned as Extended JSON, and for each `BYTES_A_STEP` bytes of it. */
 const JSON_STEPS = 30;
 
-/** Counts and returns documents in the requested form. @param documents  as BSON @throws TooMuch */
-export function answeredAll(documents: readonly ByteString[], asked: ByteString, effort: Effort): Reply {
-  return finish(answeringAll(documents, asked, effort));
+/** Counts the documents and returns them in the requested form. @param documents as BSON @throws TooMuch */
+export function answeredAll(documents: readonly ByteString[], request: ByteString, effort: Effort): Reply {
+  return finish(answeringAll(documents, request, effort));
 }
 
-/** The same, in steps. */
+/** Returns the documents in the requested form, in steps. */
 export function* answeringAll(
   documents: readonly ByteString[],
-  asked: ByteString,
+  request: ByteString,
   effort: Effort,
 ): Generator<void, Reply> {
-  if (!isJson(asked)) return array(yield* mappedInSteps(documents, bulk));
+  if (!isJson(request)) return array(yield* mappedInSteps(documents, bulk));
   const written = (bytes: ByteString) => {
     effort.work(JSON_STEPS * (1 + bytes.length / BYTES_A_STEP));
     return bulk(writeExtendedJson(readKnownBson(bytes)));
@@ -51,17 +52,20 @@ export function* answeringAll(
   return array(yield* mappedInSteps(documents, written));
 }
 
-/** @throws CommandFailure  of a document that has become too large */
+/** @throws CommandFailure if the document has become too large */
 export function bytesOf(document: BsonDocument): ByteString {
   return guarded(() => writeBson(document));
 }
 
-/** Bytes of failures that are answered in full; later ones consist of their indexes and numbers alone, as in MongoDB. */
+/**
+ * Maximum bytes of failures that are returned in full; later ones consist only of their indexes and numbers, as in
+ * MongoDB.
+ */
 const FAILURES_BYTES_MAX = 1024 * 1024;
 
 /**
- * Takes steps one after the other and collects the failures.
- * @param ordered  "1": the first failure is the last step
+ * Executes steps one after the other and collects the failures.
+ * @param ordered "1": stops after the first failure
  */
 export function stepByStep(ordered: ByteString, count: number, step: (i: number) => void): BsonDocument[] {
   if (ordered !== "0" && ordered !== "1") throw new MongoFailure(9, "ordered has to be 1 or 0");
@@ -84,7 +88,7 @@ export function stepByStep(ordered: ByteString, count: number, step: (i: number)
 export const count = (value: number): Int32 | bigint =>
   value === (value | 0) ? new Int32(value) : BigInt(value);
 
-/** Returns a command that answers the details of a failure that concerns all of it. */
+/** Returns a command that replies with the details of a failure that concerns the complete command. */
 export const detailed =
   (run: Handler): Handler =>
   (data, argv, unit) => {

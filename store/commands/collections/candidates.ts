@@ -1,16 +1,16 @@
-/** Finds the documents of a collection that a filter can match, by its indexes, and checks which it does match. */
+/** Finds, by indexes, the documents of a collection that a filter may match, and checks them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { Filter } from "../../queries/bson/filter.js";
 import { isOperators } from "../../queries/bson/filter.js";
-import { costOf, looked, spend, type Work } from "../../queries/bson/mongo-failure.js";
+import { costOf, readCounted, spend, type Work } from "../../queries/bson/mongo-failure.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
 import type { Collection, CollectionReading } from "../../values/collections/collection.js";
 import type { CollectionIndex } from "../../values/collections/collection-index.js";
 import { numbersIn, ordering, rangeFor } from "./index-ranges.js";
 
-/** Maximum combinations of values that are looked up; for more, all documents are checked. */
+/** Maximum number of combinations of values that are looked up; for more, all documents are checked. */
 const LOOKUPS_MAX = 10_000;
 
 /** A matching document. */
@@ -19,17 +19,18 @@ export interface Found {
   readonly bytes: ByteString;
 }
 
-/** A collection as it is now, or as it was. */
+/** The documents of a collection, as they are now or as they were. */
 export type Documents = Collection | CollectionReading;
 
-/** A filter, and the test for expired documents, which count as absent. */
+/** A filter with a test for expired documents, which count as absent. */
 export interface SeenFilter extends Filter {
   readonly isExpired?: ((bytes: ByteString) => boolean) | null;
 }
 
 /**
- * Yields the matching documents in the order of the collection, and null now and then, so that other commands can run. @param numbers  of
- * the documents to check; null: all
+ * Yields the matching documents in the order of the collection, and null from time to time, so that other commands can
+ * run.
+ * @param numbers numbers of the documents to check; null: all
  */
 export function* matching(
   documents: Documents,
@@ -45,11 +46,13 @@ export function* matching(
   }
 }
 
-/** Returns a document if the filter matches it. */
+/** Returns a document if the filter matches it; otherwise null. */
 export function met(number: number, bytes: ByteString, filter: SeenFilter, work: Work): Found | null {
   if (filter.isExpired?.(bytes) === true) return null;
   spend(work, costOf(bytes) + filter.tests);
-  return filter.tests === 0 || filter.isMet(looked(bytes, work, filter.roots)) ? { number, bytes } : null;
+  return filter.tests === 0 || filter.isMet(readCounted(bytes, work, filter.roots))
+    ? { number, bytes }
+    : null;
 }
 
 function* numbered(
@@ -62,19 +65,19 @@ function* numbered(
 /** The documents that an index finds. */
 export interface Candidates {
   readonly index: CollectionIndex;
-  /** Rising. */
+  /** Ascending. */
   readonly numbers: readonly number[];
 }
 
-/** Returns the documents that a filter can match by equality; null: no index helps. */
+/** Returns the documents that a filter may match by equality; null: no index helps. */
 export function byEquality(collection: Collection, query: BsonDocument): Candidates | null {
-  const wanted = new Map<ByteString, readonly Bson[]>();
-  equalities(query, wanted);
-  if (wanted.size === 0) return null;
+  const valuesByField = new Map<ByteString, readonly Bson[]>();
+  equalities(query, valuesByField);
+  if (valuesByField.size === 0) return null;
   for (const index of collection.indexes) {
     const fields = [...index.spec.pattern.keys()];
-    if (!fields.every((field) => wanted.has(field))) continue;
-    const keys = combined(fields.map((field) => wanted.get(field) as readonly Bson[]));
+    if (!fields.every((field) => valuesByField.has(field))) continue;
+    const keys = combined(fields.map((field) => valuesByField.get(field) as readonly Bson[]));
     if (keys === null) continue;
     const [only] = keys;
     if (keys.length === 1 && only !== undefined) return { index, numbers: index.equal(only) };
@@ -84,12 +87,13 @@ export function byEquality(collection: Collection, query: BsonDocument): Candida
   return null;
 }
 
-/** A range that leaves more than this share of the documents costs more than it saves. */
+/** If a range contains more than this share of the documents, using it costs more than it saves. */
 const LARGE_PART = 0.5;
 
 /**
- * Finds in steps the documents that a filter can match by a range; null: no index helps, or the collection has changed in between.
- * @param isCurrent  whether it has not changed
+ * Finds in steps the documents that a filter may match by a range; null: no index helps, or the collection has changed
+ * between steps.
+ * @param isCurrent returns whether the collection is unchanged
  */
 export function* byRange(
   collection: Collection,
@@ -112,20 +116,20 @@ export function* byRange(
   };
 }
 
-/** Collects items in steps until there are more than `most`; null: their source has changed in between. */
+/** Collects items in steps until there are more than `most`; null: their source has changed between steps. */
 export function* takenInSteps(
   items: Iterable<number>,
   most: number,
   isCurrent: () => boolean,
 ): Generator<void, number[] | null> {
-  const taken: number[] = [];
+  const numbers: number[] = [];
   for (const one of items) {
-    if (taken.push(one) > most) break;
-    if (taken.length % STEP_ITEMS !== 0) continue;
+    if (numbers.push(one) > most) break;
+    if (numbers.length % STEP_ITEMS !== 0) continue;
     yield;
     if (!isCurrent()) return null;
   }
-  return taken;
+  return numbers;
 }
 
 function combined(values: readonly (readonly Bson[])[]): readonly ByteString[] | null {
@@ -137,14 +141,14 @@ function combined(values: readonly (readonly Bson[])[]): readonly ByteString[] |
   return keys;
 }
 
-/** Collects the fields that must equal one of several values. @param wanted  receives them */
-function equalities(query: BsonDocument, wanted: Map<ByteString, readonly Bson[]>): void {
+/** Collects the fields that must equal one of several values. @param valuesByField receives them */
+function equalities(query: BsonDocument, valuesByField: Map<ByteString, readonly Bson[]>): void {
   for (const [name, operand] of query) {
     if (name === "$and" && isArray(operand)) {
-      for (const each of operand) if (isDocument(each)) equalities(each, wanted);
-    } else if (!name.startsWith("$") && !wanted.has(name)) {
+      for (const each of operand) if (isDocument(each)) equalities(each, valuesByField);
+    } else if (!name.startsWith("$") && !valuesByField.has(name)) {
       const values = valuesOf(operand);
-      if (values?.every(isPlain)) wanted.set(name, values);
+      if (values?.every(isPlain)) valuesByField.set(name, values);
     }
   }
 }
@@ -156,5 +160,8 @@ function valuesOf(operand: Bson): readonly Bson[] | null {
   return isArray(among) ? among : null;
 }
 
-/** An index contains the elements of arrays, and null for missing fields: about these it knows less than filters may ask. */
+/**
+ * Whether an index finds exactly the same documents as a filter: not for arrays, null or patterns, because an index
+ * contains the elements of arrays, and null for missing fields.
+ */
 const isPlain = (value: Bson): boolean => value !== null && !isArray(value) && !(value instanceof Regex);

@@ -1,4 +1,4 @@
-/** MDB.UPDATE and MDB.DELETE: execute statements one after the other, each completely or not at all. */
+/** MDB.UPDATE and MDB.DELETE: execute statements one after the other; each is applied completely or not at all. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
@@ -11,8 +11,8 @@ import {
   badValue,
   costOf,
   failedToParse,
-  looked,
   mismatch,
+  readCounted,
   spend,
   type Work,
   workOf,
@@ -40,15 +40,15 @@ import { expiredBy, removeExpired } from "./expiring.js";
 import { checkedId } from "./inserts.js";
 import { Uniqueness } from "./uniqueness.js";
 
-/** The scope of a statement, with the collection that it reads or changes. */
+/** The scope of a statement, and the collection that it reads or changes. */
 export interface Target extends Scope {
   readonly data: Data;
   readonly namespace: Namespace;
-  /** The readings that a command in steps must release; null: the command takes one step. */
+  /** The readings that a command in steps must release; null: the command runs in one step. */
   readonly readings: CollectionReading[] | null;
 }
 
-/** @param readings  receives what must be released; null: documents are read in one step */
+/** @param readings receives the readings to release; null: documents are read in one step */
 export function targetOf(
   data: Data,
   argv: readonly ByteString[],
@@ -69,7 +69,7 @@ export function targetOf(
   };
 }
 
-/** The same for a write, which removes expired documents first. */
+/** Returns the target of a write, which removes expired documents first. */
 export function writingTargetOf(data: Data, argv: readonly ByteString[], unit: Unit): Target {
   const target = targetOf(data, argv, unit);
   removeExpired(data, collectionAt(data, target.namespace), unit.at);
@@ -78,13 +78,16 @@ export function writingTargetOf(data: Data, argv: readonly ByteString[], unit: U
 
 const NO_VARIABLES: ReadonlyMap<ByteString, Variable> = new Map();
 
-/** Fields of a statement that older releases refuse. `dialect: 2` permits the additions to filters and updates since. */
+/**
+ * Fields of a statement that older releases reject. `dialect: 2` permits the filters and updates that were added later.
+ */
 export const LATER_FIELDS = ["dialect", "let", "arrayFilters"];
 const DIALECT = 2n;
 
 /**
- * Reads a statement. @param isExtended  whether it may have a dialect, as from CLUSTER SEMANTICS 3 on
- * @throws CommandFailure  it has an unknown field, or without a dialect one that only came with that
+ * Reads a statement.
+ * @param isExtended whether it may have a dialect, as from CLUSTER SEMANTICS 3 on
+ * @throws CommandFailure if it has an unknown field, or a newer field without a dialect
  */
 export function statementOf(
   argument: ByteString,
@@ -98,7 +101,10 @@ export function statementOf(
   return statement;
 }
 
-/** Returns the target for a statement: without `dialect: 2` it means what it has always meant. @throws CommandFailure */
+/**
+ * Returns the target of a statement: without `dialect: 2` a statement keeps its original meaning.
+ * @throws CommandFailure
+ */
 export function targetFor(target: Target, statement: BsonDocument): Target {
   const dialect = statement.get("dialect");
   if (dialect === undefined) return target;
@@ -115,14 +121,14 @@ export function update(data: Data, argv: readonly ByteString[], unit: Unit, isEx
   let [n, modified] = [0, 0];
   const upserted: BsonDocument[] = [];
   const failures = stepByStep(argv[3] ?? "", statements.length, (i) => {
-    const done = updated(target, statements[i] as BsonDocument);
-    n += done.n;
-    modified += done.modified;
-    if (done.upserted !== undefined)
+    const result = updated(target, statements[i] as BsonDocument);
+    n += result.n;
+    modified += result.modified;
+    if (result.upserted !== undefined)
       upserted.push(
         new Map<ByteString, Bson>([
           ["index", count(i)],
-          ["_id", done.upserted],
+          ["_id", result.upserted],
         ]),
       );
   });
@@ -135,21 +141,29 @@ export function update(data: Data, argv: readonly ByteString[], unit: Unit, isEx
   return answered(reply, argv[4] ?? "");
 }
 
-/** The change of a statement. */
-interface Wanted {
+/** The change that a statement requests. */
+interface RequestedChange {
   readonly query: BsonDocument;
   readonly update: Bson | undefined;
   readonly arrayFilters: Bson | undefined;
 }
 
-export const changeOf = (statement: BsonDocument, name: "u" | "update", query: BsonDocument): Wanted => ({
+export const changeOf = (
+  statement: BsonDocument,
+  name: "u" | "update",
+  query: BsonDocument,
+): RequestedChange => ({
   query,
   update: statement.get(name),
   arrayFilters: statement.get("arrayFilters"),
 });
 
 /** @throws CommandFailure */
-function updateIn(target: Target, { query, update, arrayFilters }: Wanted, isInsert: boolean): Update {
+function updateIn(
+  target: Target,
+  { query, update, arrayFilters }: RequestedChange,
+  isInsert: boolean,
+): Update {
   const elements = target.operators === null ? null : new PositionalElements(query, arrayFilters, target);
   return updateOf(update, { ...target, isInsert, elements });
 }
@@ -157,7 +171,7 @@ function updateIn(target: Target, { query, update, arrayFilters }: Wanted, isIns
 interface Updated {
   readonly n: number;
   readonly modified: number;
-  /** The `_id` of a document that was created. */
+  /** The `_id` of a document that was inserted. */
   readonly upserted?: Bson;
 }
 
@@ -168,23 +182,26 @@ function updated(general: Target, statement: BsonDocument): Updated {
   const isMulti = truthAt(statement, "multi");
   if (isReplacement(statement.get("u"), target) && isMulti)
     throw failedToParse("multi update is not supported for replacement-style update");
-  const found = foundBy(target, query, isMulti ? Number.POSITIVE_INFINITY : 1, CHANGE_STEPS);
-  if (found.length > 0 || !truthAt(statement, "upsert")) {
-    const changed = changedBy(target, found, changeOf(statement, "u", query));
-    return { n: found.length, modified: changed.modified };
+  const matches = foundBy(target, query, isMulti ? Number.POSITIVE_INFINITY : 1, CHANGE_STEPS);
+  if (matches.length > 0 || !truthAt(statement, "upsert")) {
+    const changed = changedBy(target, matches, changeOf(statement, "u", query));
+    return { n: matches.length, modified: changed.modified };
   }
-  const made = upsertedBy(target, changeOf(statement, "u", query), statement.get("upsertId"));
-  return { n: 1, modified: 0, upserted: checkedId(made) };
+  const inserted = upsertedBy(target, changeOf(statement, "u", query), statement.get("upsertId"));
+  return { n: 1, modified: 0, upserted: checkedId(inserted) };
 }
 
-/** Steps for each document that is found to be updated, so that a large update is refused while it searches for its documents. */
+/** Steps for each document found for an update, so that a large update is rejected while it is still searching. */
 const CHANGE_STEPS = 120;
-/** Steps of a document for each index that is used. */
+/** Steps for a document and each index of its collection. */
 const INDEX_STEPS = 90;
-/** Steps of a document that is removed, besides those of finding it. */
+/** Steps for each document that is removed, in addition to those for finding it. */
 const REMOVED_STEPS = 10;
 
-/** Returns the documents that a filter matches: all of them, or, unless there are few to check, steps that find them. */
+/**
+ * The documents that a filter matches: all of them, or, unless there are few to check, a generator that finds them in
+ * steps.
+ */
 export type Findings = readonly Found[] | Generator<void, readonly Found[]>;
 
 export const isComplete = (found: Findings): found is readonly Found[] => Array.isArray(found);
@@ -193,16 +210,16 @@ export function* inStepsOf(found: Findings): Generator<void, readonly Found[]> {
   return isComplete(found) ? found : yield* found;
 }
 
-/** Returns the first documents that a filter matches. @param steps  additional steps for each of them @throws TooMuch */
+/** Returns the first documents that a filter matches. @param steps additional steps for each of them @throws TooMuch */
 function foundBy(target: Target, query: BsonDocument, most: number, steps = 0): readonly Found[] {
-  const found = finding(target, query, most, steps);
-  return isComplete(found) ? found : finish(found);
+  const findings = finding(target, query, most, steps);
+  return isComplete(findings) ? findings : finish(findings);
 }
 
-/** The same; in steps unless there are few. */
+/** Finds the first documents that a filter matches; in steps unless there are few. */
 export function finding(target: Target, query: BsonDocument, most: number, steps = 0): Findings {
   const { data, namespace, work } = target;
-  // An invalid filter is an error even without documents.
+  // An invalid filter is an error even if there are no documents.
   const general = filterOf(query, work, target);
   const collection = collectionAt(data, namespace)?.value;
   if (collection === undefined) return [];
@@ -210,7 +227,7 @@ export function finding(target: Target, query: BsonDocument, most: number, steps
   const isExpired = expiredBy(collection, target.at, isCurrent);
   const filter: SeenFilter = isExpired === null ? general : { ...general, isExpired };
   let numbers: readonly number[] | null = null;
-  // Indexes know only the current documents.
+  // Indexes describe only the current documents.
   if (isCurrent) {
     numbers = byEquality(collection, query)?.numbers ?? null;
     if (numbers === null && target.operators !== null) {
@@ -229,17 +246,19 @@ export function finding(target: Target, query: BsonDocument, most: number, steps
       most,
       steps,
     );
-  const found: Found[] = [];
+  const matches: Found[] = [];
   for (const number of numbers) {
     const one = met(number, collection.document(number), filter, work);
     if (one === null) continue;
     work.effort.work(steps);
-    if (found.push(one) === most) break;
+    if (matches.push(one) === most) break;
   }
-  return found;
+  return matches;
 }
 
-/** Yields the documents that meet a filter, by a range that is found in steps, of which the first is done. */
+/**
+ * Yields the documents that meet a filter, from a range that is found in steps, of which the first has been executed.
+ */
 function* matchingIn(
   range: Generator<void, Candidates | null>,
   documents: Documents,
@@ -257,41 +276,47 @@ function* matchingIn(
 
 function* findingInSteps(
   { work }: Target,
-  matches: Iterable<Found | null>,
+  candidates: Iterable<Found | null>,
   most: number,
   steps: number,
 ): Generator<void, readonly Found[]> {
-  const found: Found[] = [];
-  for (const one of matches) {
+  const matches: Found[] = [];
+  for (const one of candidates) {
     if (one === null) {
       yield;
       continue;
     }
     work.effort.work(steps);
-    if (found.push(one) === most) break;
+    if (matches.push(one) === most) break;
   }
-  return found;
+  return matches;
 }
 
 /** Whether a collection is unchanged since the command began to read it. */
 export const isAsRead = ({ readings }: Target, collection: Collection): boolean =>
   readings?.every((one) => one.collection !== collection || one.isCurrent) ?? true;
 
-/** Returns the documents of a collection. A command that reads in steps gets them as they are when it begins, whatever changes later. */
+/**
+ * Returns the documents of a collection. A command that reads in steps receives them as they were when it began,
+ * regardless of later changes.
+ */
 export function documentsAt({ readings }: Target, collection: Collection): Documents {
   if (readings === null) return collection;
-  const known = readings.find((one) => one.collection === collection);
-  if (known !== undefined) return known;
+  const existing = readings.find((one) => one.collection === collection);
+  if (existing !== undefined) return existing;
   const reading = collection.reading();
   readings.push(reading);
   return reading;
 }
 
-/** Changes documents, all or none. @param see  receives the last one's new bytes before anything changes, and may refuse them */
+/**
+ * Changes all the documents, or none.
+ * @param see receives the last one's new bytes before anything changes, and may reject them
+ */
 export function changedBy(
   target: Target,
   found: readonly Found[],
-  change: Wanted,
+  change: RequestedChange,
   see: (last: ByteString) => void = () => {},
 ): { readonly modified: number } {
   const { data, namespace, work } = target;
@@ -299,8 +324,8 @@ export function changedBy(
   const changes: Found[] = [];
   let last: ByteString | undefined;
   for (const { number, bytes } of found) {
-    last = bytesOf(apply(looked(bytes, work)));
-    // Writing and indexing cost as much again.
+    last = bytesOf(apply(readCounted(bytes, work)));
+    // Writing and indexing the document cost the same amount again.
     spend(work, costOf(last));
     if (last !== bytes) changes.push({ number, bytes: last });
   }
@@ -321,30 +346,30 @@ export function changedBy(
 }
 
 /**
- * Makes the document that a statement requires where none matches its filter. @param see  is called with it before it is inserted, and may
- * refuse it
+ * Inserts the document of an update that matched none.
+ * @param see called with the document before it is inserted, and may reject it
  */
 export function upsertedBy(
   target: Target,
-  change: Wanted,
+  change: RequestedChange,
   id: Bson | undefined,
-  see: (made: BsonDocument) => void = () => {},
+  see: (inserted: BsonDocument) => void = () => {},
 ): BsonDocument {
   const { data, namespace, work } = target;
   const apply = updateIn(target, change, true);
-  const wanted = documentOfQuery(change.query, work);
-  const start: BsonDocument = isReplacement(change.update, target) ? onlyId(wanted) : wanted;
-  const made = apply(start);
-  const ownId = made.has("_id") ? made.get("_id") : id;
-  if (ownId === undefined) throw badValue("an upsert needs an upsertId: its sender gives it one");
-  const document = withId(made, ownId);
+  const queryDocument = documentOfQuery(change.query, work);
+  const start: BsonDocument = isReplacement(change.update, target) ? onlyId(queryDocument) : queryDocument;
+  const inserted = apply(start);
+  const ownId = inserted.has("_id") ? inserted.get("_id") : id;
+  if (ownId === undefined) throw badValue("an upsert needs an upsertId from its sender");
+  const document = withId(inserted, ownId);
   checkedId(document);
   const bytes = bytesOf(document);
   spend(work, costOf(bytes));
-  const held = collectionAt(data, namespace);
-  new Uniqueness(target, held?.value ?? new Collection()).take(bytes);
+  const entry = collectionAt(data, namespace);
+  new Uniqueness(target, entry?.value ?? new Collection()).take(bytes);
   see(document);
-  data.collections.push(held ?? data.getOrPut(Collection, namespace.key), [bytes]);
+  data.collections.push(entry ?? data.getOrPut(Collection, namespace.key), [bytes]);
   return document;
 }
 
@@ -365,7 +390,7 @@ export function remove(data: Data, argv: readonly ByteString[], unit: Unit, isEx
     const target = targetFor(general, statement);
     const query = documentAt(statement, "q");
     if (query === undefined) throw mismatch("q has to be a document");
-    // If it is left out, all documents would be deleted.
+    // Without a limit, which might be left out by mistake, all documents would be deleted.
     if (!isNumber(statement.get("limit"))) throw mismatch("limit has to be 0 or 1");
     const limit = countAt(statement, "limit");
     if (limit > 1) throw failedToParse("the limit of a delete is 0 or 1");

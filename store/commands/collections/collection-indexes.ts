@@ -1,4 +1,7 @@
-/** MDB.CREATEINDEXES, MDB.DROPINDEXES and MDB.LISTINDEXES. An index speeds up queries for equality, and may forbid duplicates. */
+/**
+ * MDB.CREATEINDEXES, MDB.DROPINDEXES and MDB.LISTINDEXES. An index makes queries for equality faster, and may reject
+ * duplicates.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
@@ -20,7 +23,7 @@ import { answered, answeredAll, count } from "./answers.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
 import { duplicate, keysOf } from "./uniqueness.js";
 
-/** Indexes of a collection, with that of _id, and fields of one; as in MongoDB. */
+/** Maximum number of indexes of a collection, including the one on _id, and of fields in an index, as in MongoDB. */
 const INDEXES_MAX = 64;
 const FIELDS_MAX = 32;
 
@@ -33,22 +36,22 @@ export function createIndexes(
 ): Reply {
   const [, database = "", name = "", ...args] = argv;
   const namespace = namespaceOf(database, name);
-  const held = collectionAt(data, namespace);
-  const collection = held?.value ?? new Collection();
+  const entry = collectionAt(data, namespace);
+  const collection = entry?.value ?? new Collection();
   const specs: IndexSpec[] = [...collection.specs];
   for (const one of args) {
     const spec = indexSpec(one, isExtended);
     if (!isThere(spec, [ID_INDEX, ...specs])) specs.push(spec);
   }
   const [before, after] = [collection.specs.length + 1, specs.length + 1];
-  if (after > INDEXES_MAX) throw new MongoFailure(67, `a collection has ${INDEXES_MAX} indexes at most`);
+  if (after > INDEXES_MAX) throw new MongoFailure(67, `a collection has at most ${INDEXES_MAX} indexes`);
   for (const spec of specs.slice(before - 1)) checkDocuments(collection, spec, namespace);
-  if (held === undefined || after > before)
-    data.collections.index(held ?? data.getOrPut(Collection, namespace.key), specs);
+  if (entry === undefined || after > before)
+    data.collections.index(entry ?? data.getOrPut(Collection, namespace.key), specs);
   const reply = new Map<ByteString, Bson>([
     ["numIndexesBefore", count(before)],
     ["numIndexesAfter", count(after)],
-    ["createdCollectionAutomatically", held === undefined],
+    ["createdCollectionAutomatically", entry === undefined],
   ]);
   if (after === before) reply.set("note", "all indexes already exist");
   return answered(reply, args[0] ?? "");
@@ -59,7 +62,10 @@ const cannot = (sentence: ByteString) => new MongoFailure(67, sentence);
 const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background", "expireAfterSeconds"];
 const SECONDS_MAX = 2_147_483_647n;
 
-/** Returns the seconds after its date at which a document expires; undefined: it does not expire. @throws CommandFailure */
+/**
+ * Returns the number of seconds after its date at which a document expires; undefined: it does not expire.
+ * @throws CommandFailure
+ */
 function secondsOf(document: BsonDocument, pattern: BsonDocument): number | undefined {
   const value = document.get("expireAfterSeconds");
   if (value === undefined) return undefined;
@@ -82,9 +88,9 @@ function indexSpec(argument: ByteString, isExtended: boolean): IndexSpec {
     const parts = field.split(".");
     if (parts.includes("")) throw cannot(`Index keys cannot be an empty field: '${field}'`);
     if (parts.some((part) => part.startsWith("$") || part.startsWith("*") || isArrayIndex(part)))
-      throw cannot(`an index of '${field}' is not there: ways go by names alone`);
+      throw cannot(`an index of '${field}' is not supported: paths consist of names only`);
     if (!isNumber(direction) || compareBson(direction, 0) === 0)
-      throw cannot(`of kinds of indexes only 1 and -1 are there: '${field}'`);
+      throw cannot(`the only kinds of indexes are 1 and -1: '${field}'`);
   }
   const name = stringAt(document, "name");
   if (name === "" || name === "*") throw cannot(`an index cannot be named '${name}'`);
@@ -102,7 +108,7 @@ const isSameKind = (a: IndexSpec, b: IndexSpec) =>
   a.isUnique === b.isUnique && a.isSparse === b.isSparse && a.expireAfterSeconds === b.expireAfterSeconds;
 const isSamePattern = (a: BsonDocument, b: BsonDocument) => compareBson(a, b) === 0;
 
-/** @throws CommandFailure  another index has its name, or its fields */
+/** @throws CommandFailure if another index has the same name or the same fields */
 function isThere(spec: IndexSpec, specs: readonly IndexSpec[]): boolean {
   for (const other of specs) {
     const isSameKey = isSamePattern(other.pattern, spec.pattern);
@@ -125,7 +131,7 @@ function checkDocuments(collection: Collection, spec: IndexSpec, { text }: Names
   for (const bytes of collection.documents())
     for (const key of keysOf(index, bytes)) {
       if (spec.isUnique && seen.has(key.text)) {
-        // A value may occur twice in one document.
+        // A document may contain a value twice, which is not a duplicate.
         throw duplicate(text, index, key);
       }
       if (spec.isUnique) seen.add(key.text);
@@ -134,31 +140,31 @@ function checkDocuments(collection: Collection, spec: IndexSpec, { text }: Names
 
 /** `MDB.DROPINDEXES db collection spec` */
 export function dropIndexes(data: Data, argv: readonly ByteString[]): Reply {
-  const [, database = "", name = "", asked = ""] = argv;
+  const [, database = "", name = "", request = ""] = argv;
   const namespace = namespaceOf(database, name);
-  const wanted = specOf(asked, ["index"]).get("index");
-  const held = collectionAt(data, namespace);
-  if (held === undefined) throw missing(namespace);
-  const { specs } = held.value;
-  const gone =
-    wanted === "*"
+  const names = specOf(request, ["index"]).get("index");
+  const entry = collectionAt(data, namespace);
+  if (entry === undefined) throw missing(namespace);
+  const { specs } = entry.value;
+  const dropped =
+    names === "*"
       ? new Set(specs)
-      : new Set((isArray(wanted) ? wanted : [wanted]).map((one) => found(one, specs)));
-  if (gone.size > 0)
+      : new Set((isArray(names) ? names : [names]).map((one) => found(one, specs)));
+  if (dropped.size > 0)
     data.collections.index(
-      held,
-      specs.filter((spec) => !gone.has(spec)),
+      entry,
+      specs.filter((spec) => !dropped.has(spec)),
     );
-  return answered(new Map([["nIndexesWas", count(specs.length + 1)]]), asked);
+  return answered(new Map([["nIndexesWas", count(specs.length + 1)]]), request);
 }
 
-function found(wanted: Bson | undefined, specs: readonly IndexSpec[]): IndexSpec {
+function found(nameOrPattern: Bson | undefined, specs: readonly IndexSpec[]): IndexSpec {
   const isMeant = ({ name, pattern }: IndexSpec) =>
-    isDocument(wanted) ? isSamePattern(pattern, wanted) : name === wanted;
+    isDocument(nameOrPattern) ? isSamePattern(pattern, nameOrPattern) : name === nameOrPattern;
   if (isMeant(ID_INDEX)) throw new MongoFailure(72, "cannot drop _id index");
   const spec = specs.find(isMeant);
   if (spec !== undefined) return spec;
-  const shown = typeof wanted === "string" ? `with name [${wanted}]` : "of that key";
+  const shown = typeof nameOrPattern === "string" ? `with name [${nameOrPattern}]` : "of that key";
   throw new MongoFailure(27, `index not found ${shown}`);
 }
 
@@ -166,10 +172,10 @@ const missing = ({ text }: Namespace) => new MongoFailure(26, `ns does not exist
 
 /** `MDB.LISTINDEXES db collection` */
 export function listIndexes(data: Data, argv: readonly ByteString[]): Reply {
-  const [, database = "", name = "", asked = ""] = argv;
+  const [, database = "", name = "", request = ""] = argv;
   const namespace = namespaceOf(database, name);
-  const held = collectionAt(data, namespace);
-  if (held === undefined) throw missing(namespace);
-  if (asked !== "" && !isJson(asked)) specOf(asked, []);
-  return answeredAll([ID_INDEX, ...held.value.specs].map(indexBytes), asked, data.effort);
+  const entry = collectionAt(data, namespace);
+  if (entry === undefined) throw missing(namespace);
+  if (request !== "" && !isJson(request)) specOf(request, []);
+  return answeredAll([ID_INDEX, ...entry.value.specs].map(indexBytes), request, data.effort);
 }

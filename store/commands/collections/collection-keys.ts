@@ -1,4 +1,4 @@
-/** The keys that MDB commands may touch, from their bytes. */
+/** The keys that MDB.* commands may touch, determined from their bytes. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CommandFailure } from "../../arguments/errors.js";
 import { documentOf } from "../../queries/bson/spec.js";
@@ -17,10 +17,10 @@ const named =
   (access: Touch["access"], needs: Permission): KeySpec =>
   (argv: readonly ByteString[]) => [touch(argv, access, needs)];
 
-/** `command db collection …`, by what it does to the collection. */
+/** `command db collection …`, by the access to the collection. */
 export const inserted = named("write", "W");
 export const updated = named("write", "RW");
-export const looked = named("read", "R");
+export const queried = named("read", "R");
 
 const beginning = (access: Touch["access"], start: ByteString): Touch => ({
   db: null,
@@ -29,7 +29,7 @@ const beginning = (access: Touch["access"], start: ByteString): Touch => ({
   beginning: start,
 });
 
-/** `command db`: all of its collections. */
+/** `command db`: all collections of the database. */
 export const ofDatabase =
   (access: Touch["access"]): KeySpec =>
   (argv: readonly ByteString[]) => [beginning(access, databaseBeginning(argv[1] ?? ""))];
@@ -47,7 +47,7 @@ export const renamed: KeySpec = (argv: readonly ByteString[]) => [
 
 export const ofAllDatabases: KeySpec = () => [beginning("read", PREFIX)];
 
-/** `MDB.AGGREGATE db collection spec`: the collection, and those that it looks up in. */
+/** `MDB.AGGREGATE db collection spec`: the collection, and those that its $lookup stages read. */
 export const aggregated: KeySpec = (argv: readonly ByteString[]) => [
   touch(argv, "read", "R"),
   ...otherCollections(argv[3] ?? "").map(
@@ -56,7 +56,7 @@ export const aggregated: KeySpec = (argv: readonly ByteString[]) => [
 ];
 
 function otherCollections(argument: ByteString): readonly ByteString[] {
-  // Most pipelines look nothing up, and need not be read twice.
+  // Fast path: most pipelines have no $lookup, and need not be parsed twice.
   if (!argument.includes("$lookup") && !argument.includes("\\u")) return [];
   try {
     return collectionsIn(documentOf(argument));

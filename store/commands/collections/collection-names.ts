@@ -1,4 +1,4 @@
-/** Names of the keys that hold collections, one key each. A database exists while it has collections. */
+/** Names of the keys of collections, one key for each collection. A database exists while it has collections. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { isExpired } from "../../keyspace/keyspace.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
@@ -7,9 +7,9 @@ import { MongoFailure } from "../../queries/bson/mongo-failure.js";
 import { Collection } from "../../values/collections/collection.js";
 
 export const PREFIX = "mongo:";
-/** Occurs in no database name, so no database's keys have the prefix of another one's. */
+/** A character that no database name contains, so no database's keys have the prefix of another one's. */
 const SEPARATOR = ".";
-/** Bytes; as in MongoDB. */
+/** The maximum length of a database name in bytes, as in MongoDB. */
 const DATABASE_NAME_MAX = 63;
 const NAMESPACE_MAX = 255;
 
@@ -17,16 +17,16 @@ export const databaseBeginning = (database: ByteString): ByteString => `${PREFIX
 export const collectionKey = (database: ByteString, name: ByteString): ByteString =>
   databaseBeginning(database) + name;
 
-/** A collection that a command names. */
+/** The collection that a command names. */
 export interface Namespace {
   readonly database: ByteString;
   readonly name: ByteString;
-  /** The name as MongoDB writes it. */
+  /** The name in MongoDB's notation. */
   readonly text: ByteString;
   readonly key: ByteString;
 }
 
-/** @throws CommandFailure  the name is invalid */
+/** @throws CommandFailure if the name is invalid */
 export function namespaceOf(database: ByteString, name: ByteString): Namespace {
   checkDatabase(database);
   const text = `${database}${SEPARATOR}${name}`;
@@ -42,7 +42,7 @@ export function namespaceOf(database: ByteString, name: ByteString): Namespace {
   return { database, name, text, key: collectionKey(database, name) };
 }
 
-/** Whether it is UTF-8, as all texts of an answer must be. */
+/** Whether a name is valid UTF-8, as all texts of a reply must be. */
 const isText = (name: ByteString): boolean => bytesOfText(textOfBytes(name)) === name;
 
 /** @throws CommandFailure */
@@ -56,14 +56,14 @@ export function checkDatabase(database: ByteString): void {
     throw new MongoFailure(73, `Invalid database name: '${database}'`);
 }
 
-/** @throws CommandFailure  the key holds something else */
+/** @throws CommandFailure if the key has a value of another type */
 export function collectionAt(data: Data, { key }: Namespace): Typed<Collection> | undefined {
   return data.getAs(Collection, key);
 }
 
 /**
- * Returns the names of a database's collections, or with null those of all databases as `database.collection`, in the
- * order of their bytes.
+ * Returns the names of a database's collections, or with null those of all databases as `database.collection`, sorted
+ * by their bytes.
  */
 export function collectionsOf(
   data: Data,
@@ -71,9 +71,9 @@ export function collectionsOf(
   database: ByteString | null,
 ): readonly (readonly [name: ByteString, collection: Collection])[] {
   const start = database === null ? PREFIX : databaseBeginning(database);
-  const found: [ByteString, Collection][] = [];
+  const collections: [ByteString, Collection][] = [];
   for (const entry of data.walked())
-    if (entry.key.startsWith(start) && entry.held instanceof Collection && !isExpired(entry, at))
-      found.push([entry.key.slice(start.length), entry.held]);
-  return found.sort(([a], [b]) => (a < b ? -1 : 1));
+    if (entry.key.startsWith(start) && entry.content instanceof Collection && !isExpired(entry, at))
+      collections.push([entry.key.slice(start.length), entry.content]);
+  return collections.sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -32,9 +32,9 @@ export function create(data: Data, argv: readonly ByteString[]): Reply {
 /** `MDB.DROP db collection` */
 export function drop(data: Data, argv: readonly ByteString[]): Reply {
   const namespace = namespaceOf(argv[1] ?? "", argv[2] ?? "");
-  const held = collectionAt(data, namespace);
-  if (held === undefined) return answered(new Map(), "");
-  const were = held.value.specs.length + 1;
+  const entry = collectionAt(data, namespace);
+  if (entry === undefined) return answered(new Map(), "");
+  const were = entry.value.specs.length + 1;
   data.delete(namespace.key);
   return answered(
     new Map<ByteString, Bson>([
@@ -49,18 +49,18 @@ export function drop(data: Data, argv: readonly ByteString[]): Reply {
 export function dropDatabase(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const database = argv[1] ?? "";
   checkDatabase(database);
-  const there = collectionsOf(data, unit, database);
-  for (const [name] of there) data.delete(collectionKey(database, name));
-  return answered(there.length === 0 ? new Map() : new Map([["dropped", database]]), "");
+  const existing = collectionsOf(data, unit, database);
+  for (const [name] of existing) data.delete(collectionKey(database, name));
+  return answered(existing.length === 0 ? new Map() : new Map([["dropped", database]]), "");
 }
 
 /** `MDB.LISTCOLLECTIONS db spec` */
 export function listCollections(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const [, database = "", asked = ""] = argv;
+  const [, database = "", request = ""] = argv;
   checkDatabase(database);
   const idIndex = readKnownBson(indexBytes(ID_INDEX));
   return listed(
-    asked,
+    request,
     collectionsOf(data, unit, database).map(([name]) => name),
     (name) =>
       new Map<ByteString, Bson>([
@@ -74,7 +74,7 @@ export function listCollections(data: Data, argv: readonly ByteString[], unit: U
   );
 }
 
-/** Steps of a document whose bytes are added up. */
+/** Steps for each document whose bytes are added up. */
 const MEASURED_STEPS = 2;
 
 /** `MDB.LISTDATABASES spec` */
@@ -82,7 +82,7 @@ export function listDatabases(data: Data, argv: readonly ByteString[], unit: Uni
   const sizes = new Map<ByteString, number>();
   for (const [name, collection] of collectionsOf(data, unit, null)) {
     const database = name.slice(0, name.indexOf("."));
-    // The key was stored under a name that no collection can have.
+    // A name that no collection can have: the key was not stored by an MDB.* command.
     if (!name.includes(".")) continue;
     let bytes = 0;
     data.effort.work(MEASURED_STEPS * collection.size);
@@ -102,19 +102,19 @@ export function listDatabases(data: Data, argv: readonly ByteString[], unit: Uni
   );
 }
 
-/** @param short  fields of an answer that lists names only */
+/** @param short fields of a reply that lists names only */
 function listed(
-  asked: ByteString,
+  request: ByteString,
   names: readonly ByteString[],
   describe: (name: ByteString) => BsonDocument,
   short: readonly string[],
 ): Reply {
-  const spec = specOf(asked, ["filter", "nameOnly", "authorizedCollections", "authorizedDatabases"]);
+  const spec = specOf(request, ["filter", "nameOnly", "authorizedCollections", "authorizedDatabases"]);
   const { isMet } = filterOf(documentAt(spec, "filter") ?? new Map(), workOf(UNCOUNTED_EFFORT));
   const isShort = truthAt(spec, "nameOnly");
   const documents = names.map(describe).filter(isMet);
   const shown = documents.map((document) =>
     isShort ? new Map([...document].filter(([name]) => short.includes(name))) : document,
   );
-  return answeredAll(shown.map(bytesOf), asked, UNCOUNTED_EFFORT);
+  return answeredAll(shown.map(bytesOf), request, UNCOUNTED_EFFORT);
 }

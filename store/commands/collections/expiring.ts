@@ -1,7 +1,7 @@
 /**
- * Documents that expire: an index with `expireAfterSeconds` makes them expire that long after the date in its field. Which ones have expired
- * follows from the unit's date, as with EXPIRE, so it is the same on each daemon. Reads do not find such documents; writes remove them, some
- * at a time.
+ * Documents that expire: an index with `expireAfterSeconds` makes documents expire that many seconds after the date in
+ * its field. Whether a document has expired follows from the unit's date, as with EXPIRE, so it is the same on each
+ * daemon. Reads ignore expired documents; writes remove them, a limited number at a time.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish } from "../../../protocol/steps.js";
@@ -13,26 +13,29 @@ import type { CollectionIndex } from "../../values/collections/collection-index.
 import type { OrderedKey } from "../../values/collections/ordered-keys.js";
 import { ordering } from "./index-ranges.js";
 
-/** Maximum number of documents that one write removes, so that no write takes long if very many expire together. */
+/**
+ * Maximum number of documents that one write removes, so that no write takes long if very many documents expire
+ * together.
+ */
 const REMOVED_MAX = 1000;
 const SECOND_MS = 1000n;
 const DATE_MIN = new BsonDate(-(2n ** 63n));
 
-/** An index by which documents expire, and the date up to which they have. */
+/** An index by which documents expire, and the date up to which they have expired. */
 interface Expiry {
   readonly index: CollectionIndex;
   readonly until: bigint;
 }
 
-/** Returns the indexes by which a document may have expired. @param at  date of the unit; milliseconds since 1970 */
+/** Returns the indexes by which a document may have expired. @param at date of the unit, in milliseconds since 1970 */
 function expiriesOf(collection: Collection, at: number, isCurrent = true): readonly Expiry[] {
-  // Most collections have none, so their indexes need not be built for this.
+  // Most collections have no such index, and their indexes need not be built for this check.
   if (collection.specs.every(({ expireAfterSeconds }) => expireAfterSeconds === undefined)) return [];
   return collection.indexes.flatMap((index) => {
     const { expireAfterSeconds: seconds } = index.spec;
     if (seconds === undefined) return [];
     const expiry = { index, until: BigInt(Math.floor(at)) - BigInt(seconds) * SECOND_MS };
-    // Without a complete order each document is checked.
+    // Without a complete order, each document must be checked.
     return index.isOrdered && isCurrent && entriesOf(expiry).next().done === true ? [] : [expiry];
   });
 }
@@ -41,11 +44,11 @@ function entriesOf({ index, until }: Expiry): Generator<readonly [key: OrderedKe
   return index.ordered.between([DATE_MIN], [new BsonDate(until)]);
 }
 
-/** Removes documents that have expired by a unit's date, the earliest first. No client sees a change. */
+/** Removes documents that have expired by a unit's date, the earliest first. Clients see no change. */
 export function removeExpired(data: Data, entry: Typed<Collection> | undefined, at: number): void {
   if (entry === undefined) return;
   for (const { index, until } of expiriesOf(entry.value, at)) {
-    // The removal before may have discarded the indexes.
+    // The previous removal may have discarded the indexes.
     const current = entry.value.indexes.find(({ spec }) => spec === index.spec) ?? index;
     finish(ordering(entry.value, current, UNCOUNTED_EFFORT));
     const numbers = new Set<number>();
@@ -62,8 +65,8 @@ export function removeExpired(data: Data, entry: Typed<Collection> | undefined, 
 }
 
 /**
- * Returns a test for documents that have expired by a date; null: none has.
- * @param isCurrent  whether the documents are those that the collection has now
+ * Returns a test for documents that have expired by a date; null: no document has.
+ * @param isCurrent whether these are the current documents of the collection
  */
 export function expiredBy(
   collection: Collection,

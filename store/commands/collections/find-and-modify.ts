@@ -1,4 +1,4 @@
-/** MDB.FINDANDMODIFY: changes or removes one document, and answers its old or new contents. */
+/** MDB.FINDANDMODIFY: changes or removes one document, and returns its old or new contents. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
@@ -39,22 +39,22 @@ export function findAndModify(
   unit: Unit,
   isExtended: boolean,
 ): Reply {
-  const asked = argv[3] ?? "";
-  const spec = statementOf(asked, FIELDS, isExtended);
+  const request = argv[3] ?? "";
+  const spec = statementOf(request, FIELDS, isExtended);
   const target = targetFor(writingTargetOf(data, argv, unit), spec);
   const fields = documentAt(spec, "fields") ?? NOTHING;
   const project = fields.size === 0 ? null : projectionOf(fields, "find", target);
-  // The answer is made before anything changes, because making it can fail too.
+  // The reply is built before anything changes, because building it can fail too.
   const shown = (document: BsonDocument) => (project === null ? document : project(document));
   const { value, lastError } = truthAt(spec, "remove")
-    ? taken(target, spec, shown)
-    : changed(target, spec, shown);
+    ? removedOne(target, spec, shown)
+    : changedOne(target, spec, shown);
   return answered(
     new Map<ByteString, Bson>([
       ["value", value],
       ["lastErrorObject", lastError],
     ]),
-    asked,
+    request,
   );
 }
 
@@ -64,38 +64,38 @@ const first = (target: Target, spec: BsonDocument) =>
     limit: 1,
   });
 
-function taken(target: Target, spec: BsonDocument, shown: Shown): Done {
+function removedOne(target: Target, spec: BsonDocument, shown: Shown): Done {
   for (const name of ["update", "new", "upsert"])
     if (name === "update" ? spec.has(name) : truthAt(spec, name))
       throw failedToParse(`Cannot specify both ${name} and remove=true`);
-  const found = first(target, spec);
-  const value = found[0] === undefined ? null : shown(readKnownBson(found[0].bytes));
-  removed(target, found);
-  return { value, lastError: new Map([["n", new Int32(found.length)]]) };
+  const matches = first(target, spec);
+  const value = matches[0] === undefined ? null : shown(readKnownBson(matches[0].bytes));
+  removed(target, matches);
+  return { value, lastError: new Map([["n", new Int32(matches.length)]]) };
 }
 
-function changed(target: Target, spec: BsonDocument, shown: Shown): Done {
+function changedOne(target: Target, spec: BsonDocument, shown: Shown): Done {
   if (!spec.has("update")) throw failedToParse("Either an update or remove=true must be specified");
-  const found = first(target, spec);
-  const [old] = found;
+  const matches = first(target, spec);
+  const [old] = matches;
   const isNew = truthAt(spec, "new");
   const query = documentAt(spec, "query") ?? NOTHING;
   const change = changeOf(spec, "update", query);
   if (old !== undefined) {
     let value: BsonDocument | null = null;
-    changedBy(target, found, change, (last) => {
+    changedBy(target, matches, change, (last) => {
       value = shown(readKnownBson(isNew ? last : old.bytes));
     });
     return { value, lastError: lastError(1, true) };
   }
   if (!truthAt(spec, "upsert")) return { value: null, lastError: lastError(0, false) };
   let value: BsonDocument | null = null;
-  const made = upsertedBy(target, change, spec.get("upsertId"), (document) => {
+  const inserted = upsertedBy(target, change, spec.get("upsertId"), (document) => {
     if (isNew) value = shown(document);
   });
   return {
     value,
-    lastError: new Map([...lastError(1, false), ["upserted", made.get("_id") as Bson]]),
+    lastError: new Map([...lastError(1, false), ["upserted", inserted.get("_id") as Bson]]),
   };
 }
 

@@ -1,6 +1,6 @@
 /**
- * Ranges and sorts by indexes, of reads and of writes with `dialect: 2`. Other writes use indexes for equality alone: the limit of documents
- * that they may check is part of their meaning.
+ * Range queries and sorts by indexes, for reads and for writes with `dialect: 2`. Other writes use indexes only for
+ * equality: the maximum number of documents that they may check is part of their semantics.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Effort } from "../../keyspace/effort.js";
@@ -20,7 +20,7 @@ import type { Collection } from "../../values/collections/collection.js";
 import { type CollectionIndex, ORDERED_ITEMS } from "../../values/collections/collection-index.js";
 import type { OrderedKey } from "../../values/collections/ordered-keys.js";
 
-/** The conditions of a filter on a field, as far as an index can use them. */
+/** The conditions of a filter on a field that an index can use. */
 interface Bounds {
   lowest: Bson | undefined;
   highest: Bson | undefined;
@@ -29,7 +29,7 @@ interface Bounds {
 /** Documents of an index, in its order. */
 export interface IndexRange {
   readonly index: CollectionIndex;
-  /** Fields of the index that must equal one value. */
+  /** Number of leading fields of the index that must equal one value. */
   readonly equal: number;
   readonly from: OrderedKey;
   readonly to: OrderedKey;
@@ -55,13 +55,13 @@ export function rangeFor(collection: Collection, query: BsonDocument): IndexRang
 
 const weightOf = ({ equal, rank }: IndexRange): number => 2 * equal + (rank === null ? 0 : 1);
 
-/** Returns the range of an index to which a filter restricts it; null: all of it. */
+/** Returns the range to which a filter restricts an index; null: the complete index. */
 function rangeOf(index: CollectionIndex, bounds: ReadonlyMap<ByteString, Bounds>): IndexRange | null {
-  // A document without the fields is missing in a sparse index, but has none of the values either.
+  // A sparse index omits documents without the fields, but they do not have the required values either.
   const fields = [...index.spec.pattern.keys()];
   const prefix: Bson[] = [];
   for (const [i, field] of fields.entries()) {
-    // Elements of one array may meet one condition each, so that only the first field is certain.
+    // Different elements of an array may meet different conditions, so only the first field is certain.
     if (index.isMultikey && i > 0) break;
     const bound = bounds.get(field);
     if (bound === undefined) break;
@@ -83,7 +83,7 @@ function rangeOf(index: CollectionIndex, bounds: ReadonlyMap<ByteString, Bounds>
   return prefix.length === 0 ? null : { index, equal: prefix.length, from: prefix, to: prefix, rank: null };
 }
 
-/** The least value of the same kind. */
+/** Returns the smallest value of the same kind. */
 function leastLike(value: Bson): Bson {
   if (isNumber(value)) return Number.NEGATIVE_INFINITY;
   if (value instanceof BsonDate) return new BsonDate(INT64_MIN);
@@ -91,12 +91,12 @@ function leastLike(value: Bson): Bson {
   return typeof value === "boolean" ? false : "";
 }
 
-/** Steps of a document that is added to the order of an index. */
+/** Steps for each document that is added to the order of an index. */
 const ORDERED_STEPS = 10;
 
 /**
- * Completes the order of an index in steps, between which the collection may change. Each step counts before it is done, and stays done:
- * a write that is refused as too much has less to do when it is sent again.
+ * Completes the order of an index in steps, between which the collection may change. Each step is counted before it is
+ * executed, and its result remains: a write that is rejected as too much has less to do when it is sent again.
  * @throws TooMuch
  */
 export function* ordering(
@@ -113,8 +113,8 @@ export function* ordering(
 }
 
 /**
- * Returns the numbers of the documents of a range, in the order of the index, each once. The order must be complete and must not change
- * meanwhile.
+ * Yields the numbers of the documents in a range, in the order of the index, each only once. The order must be complete
+ * and must not change meanwhile.
  */
 export function* numbersIn(
   { index, equal, from, to, rank }: IndexRange,
@@ -133,7 +133,10 @@ export function* numbersIn(
   }
 }
 
-/** Returns the range of an index whose order is that of a sort, and whether it is to be read backwards; null: there is none. */
+/**
+ * Returns the range of an index whose order is that of a sort, and whether it must be read backwards; null: no such
+ * index.
+ */
 export function rangeInOrder(
   collection: Collection,
   query: BsonDocument,
@@ -148,7 +151,7 @@ export function rangeInOrder(
     const range = rangeOf(index, bounds) ?? { index, equal: 0, from: [], to: [], rank: null };
     const fields = [...index.spec.pattern.keys()].slice(range.equal);
     const isSame = fields.length === order.size && [...order.keys()].every((name, i) => name === fields[i]);
-    // An array's least element may lie outside the range that another one is in.
+    // An array's smallest element may be outside the range that contains another of its elements.
     if (isSame && !(index.isMultikey && (range.equal > 0 || range.rank !== null)))
       return { range, isBackwards: direction === -1 };
     if (isSame)
@@ -157,7 +160,7 @@ export function rangeInOrder(
   return null;
 }
 
-/** Returns the conditions of a filter and its `$and` by field. */
+/** Returns the conditions of a filter and its `$and`, by field. */
 function boundsOf(query: BsonDocument): ReadonlyMap<ByteString, Bounds> {
   const bounds = new Map<ByteString, Bounds>();
   collect(query, bounds);

@@ -18,33 +18,33 @@ import { Uniqueness } from "./uniqueness.js";
 export function insert(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
   const [, database = "", name = "", ordered = "", ...documents] = argv;
   const namespace = namespaceOf(database, name);
-  const held = collectionAt(data, namespace);
-  removeExpired(data, held, at);
-  const uniqueness = new Uniqueness({ namespace, at }, held?.value ?? new Collection());
+  const entry = collectionAt(data, namespace);
+  removeExpired(data, entry, at);
+  const uniqueness = new Uniqueness({ namespace, at }, entry?.value ?? new Collection());
   const added: ByteString[] = [];
   const failures = stepByStep(ordered, documents.length, (i) => {
-    const bytes = keptBytes(documents[i] as ByteString);
+    const bytes = storedBytes(documents[i] as ByteString);
     uniqueness.take(bytes);
     added.push(bytes);
   });
-  if (added.length > 0) data.collections.push(held ?? data.getOrPut(Collection, namespace.key), added);
+  if (added.length > 0) data.collections.push(entry ?? data.getOrPut(Collection, namespace.key), added);
   const reply = new Map<ByteString, Bson>([["n", count(added.length)]]);
   if (failures.length > 0) reply.set("writeErrors", failures);
   return answered(reply, documents[0] ?? "");
 }
 
-/** Returns the document as it is stored: with `_id` first. */
-function keptBytes(argument: ByteString): ByteString {
+/** Returns the document in its stored form, with `_id` first. */
+function storedBytes(argument: ByteString): ByteString {
   const document = documentOf(argument);
   const id = checkedId(document);
   const [first] = document.keys();
   return first === "_id" && !isJson(argument) ? argument : bytesOf(withId(document, id));
 }
 
-/** @throws CommandFailure  there is no _id, or an invalid one */
+/** @throws CommandFailure if the _id is missing or invalid */
 export function checkedId(document: BsonDocument): Bson {
   const id = document.get("_id");
-  if (id === undefined) throw new MongoFailure(53, "a document needs an _id: its sender gives it one");
+  if (id === undefined) throw new MongoFailure(53, "a document needs an _id from its sender");
   if (isArray(id) || id instanceof Regex)
     throw new MongoFailure(53, `The '_id' value cannot be of type ${typeOf(id).name}`);
   return id;

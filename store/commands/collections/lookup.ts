@@ -1,7 +1,7 @@
-/** $lookup by equality: documents of another collection whose field equals this one's. */
+/** $lookup by equality: adds the documents of another collection whose field equals this one's. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
-import { costOf, looked, notHere, spend, type Work } from "../../queries/bson/mongo-failure.js";
+import { costOf, notHere, readCounted, spend, type Work } from "../../queries/bson/mongo-failure.js";
 import { stringAt } from "../../queries/bson/spec.js";
 import { isAny, wayTo } from "../../queries/bson/ways.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
@@ -18,7 +18,7 @@ export function lookedUp(
 ): (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]> {
   for (const name of spec.keys())
     if (!["from", "localField", "foreignField", "as"].includes(name))
-      throw notHere(`$lookup with '${name}' is not there: it goes by localField and foreignField`);
+      throw notHere(`$lookup with '${name}' is not supported: use localField and foreignField`);
   const [from, local, foreign, as] = ["from", "localField", "foreignField", "as"].map((name) =>
     stringAt(spec, name),
   ) as [ByteString, ByteString, ByteString, ByteString];
@@ -33,7 +33,7 @@ export function lookedUp(
     for (const [, bytes] of source?.numbered() ?? []) {
       if (isExpired?.(bytes) === true) continue;
       spend(target.work, costOf(bytes));
-      const other = looked(bytes, target.work);
+      const other = readCounted(bytes, target.work);
       const number = others.push(other) - 1;
       for (const key of keysAt(other, foreignPath, "both", target.work)) {
         const numbers = byKey.get(key);
@@ -47,10 +47,10 @@ export function lookedUp(
       for (const key of keysAt(document, localPath, "elements", target.work))
         for (const number of byKey.get(key) ?? []) numbers.add(number);
       spend(target.work, numbers.size);
-      const found: Bson[] = [...numbers]
+      const matches: Bson[] = [...numbers]
         .sort((a, b) => a - b)
         .map((number) => others[number] as BsonDocument);
-      return replaced(document, asPath, found);
+      return replaced(document, asPath, matches);
     });
   };
 }

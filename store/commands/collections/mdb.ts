@@ -1,5 +1,5 @@
 /**
- * MDB: collections of documents with MongoDB's commands, under their own names. Documents are the bytes of BSON, or Extended JSON.
+ * MDB.*: collections of documents with MongoDB's commands, under their own names. Documents are BSON or Extended JSON.
  * Source: MongoDB 7's manual; docs/mongo-collections.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -15,10 +15,10 @@ import { createIndexes, dropIndexes, listIndexes } from "./collection-indexes.js
 import {
   aggregated,
   inserted,
-  looked,
   measured,
   ofAllDatabases,
   ofDatabase,
+  queried,
   renamed,
   updated,
 } from "./collection-keys.js";
@@ -29,10 +29,10 @@ import { aggregate } from "./pipeline.js";
 import { countDocuments, distinct, find } from "./reads.js";
 import { explain, rename, stats } from "./statistics.js";
 
-/** @param isExtended  whether it may use the additions of CLUSTER SEMANTICS 3 */
+/** @param isExtended whether the command may use the additions of CLUSTER SEMANTICS 3 */
 type ByVersion = (data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean) => Reply;
 
-/** Commands with fields that came with CLUSTER SEMANTICS 3, and are an error in records before it. */
+/** Commands with fields that CLUSTER SEMANTICS 3 added, and that are an error in earlier records. */
 const DIFFERING: Readonly<Record<string, ByVersion>> = {
   "MDB.UPDATE": update,
   "MDB.DELETE": remove,
@@ -59,8 +59,7 @@ export const collections = family("mongo", {
     keys: updated,
     since: "",
     complexity: "O(N) for each statement, N: documents of the collection, or those that an index leaves",
-    summary:
-      "Changes documents as statements {q, u, multi, upsert, upsertId, arrayFilters, let, dialect} say.",
+    summary: "Changes documents by statements {q, u, multi, upsert, upsertId, arrayFilters, let, dialect}.",
     run: byVersion(true, update),
   },
   "MDB.DELETE": {
@@ -69,7 +68,7 @@ export const collections = family("mongo", {
     keys: updated,
     since: "",
     complexity: "O(N) for each statement, N: documents of the collection, or those that an index leaves",
-    summary: "Removes documents as statements {q, limit} say.",
+    summary: "Removes documents by statements {q, limit}.",
     run: byVersion(true, remove),
   },
   "MDB.FINDANDMODIFY": {
@@ -78,13 +77,13 @@ export const collections = family("mongo", {
     keys: updated,
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index leaves",
-    summary: "Changes or removes one document, and answers it.",
+    summary: "Changes or removes one document, and returns it.",
     run: byVersion(true, findAndModify),
   },
   "MDB.FIND": {
     arity: 4,
     flags: ["readonly", "movablekeys"],
-    keys: looked,
+    keys: queried,
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index leaves; O(N*log(N)) to sort",
     summary: "Returns the documents that {filter, sort, projection, skip, limit} selects.",
@@ -93,7 +92,7 @@ export const collections = family("mongo", {
   "MDB.COUNT": {
     arity: 4,
     flags: ["readonly", "movablekeys"],
-    keys: looked,
+    keys: queried,
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index leaves",
     summary: "Counts the documents that {query, skip, limit} selects.",
@@ -102,7 +101,7 @@ export const collections = family("mongo", {
   "MDB.DISTINCT": {
     arity: 4,
     flags: ["readonly", "movablekeys"],
-    keys: looked,
+    keys: queried,
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index leaves",
     summary: "Returns the different values of a field, {key, query}.",
@@ -123,7 +122,7 @@ export const collections = family("mongo", {
     keys: inserted,
     since: "",
     complexity: "O(1)",
-    summary: "Makes an empty collection.",
+    summary: "Creates an empty collection.",
     run: create,
   },
   "MDB.CREATEINDEXES": {
@@ -132,7 +131,7 @@ export const collections = family("mongo", {
     keys: inserted,
     since: "",
     complexity: "O(N), N: documents of the collection",
-    summary: "Makes indexes {key, name, unique, sparse, expireAfterSeconds}.",
+    summary: "Creates indexes {key, name, unique, sparse, expireAfterSeconds}.",
     run: byVersion(true, createIndexes),
   },
   "MDB.DROPINDEXES": {
@@ -147,7 +146,7 @@ export const collections = family("mongo", {
   "MDB.LISTINDEXES": {
     arity: -3,
     flags: ["readonly", "movablekeys"],
-    keys: looked,
+    keys: queried,
     since: "",
     complexity: "O(1)",
     summary: "Returns the indexes of a collection.",
@@ -183,7 +182,7 @@ export const collections = family("mongo", {
   "MDB.EXPLAIN": {
     arity: 4,
     flags: ["readonly", "movablekeys"],
-    keys: looked,
+    keys: queried,
     since: "",
     complexity: "O(N), N: documents that an index leaves",
     summary: "Names the index that {filter, sort} uses.",
@@ -218,13 +217,13 @@ export const collections = family("mongo", {
   },
 });
 
-/** The commands of the semantics before CLUSTER SEMANTICS 3, with the rows that differ. */
+/** The commands before CLUSTER SEMANTICS 3, with the rows that differ. */
 export const recordedCollections: readonly Command[] = collections.flatMap((command) => {
   const run = DIFFERING[command.name];
   return run === undefined ? [] : [{ ...command, run: byVersion(false, run) }];
 });
 
-/** Commands that do not exist before CLUSTER SEMANTICS 3, and the answer then. */
+/** Commands that do not exist before CLUSTER SEMANTICS 3, and their replies before it. */
 export const laterCollections: ReadonlyMap<string, CommandFailure> = new Map(
   ["MDB.EXPLAIN", "MDB.RENAME", "MDB.STATS"].map((name) => [
     name,

@@ -1,10 +1,13 @@
-/** MDB.AGGREGATE: passes documents through stages. Source: MongoDB's manual, "Aggregation Stages". An unsupported stage is refused by name. */
+/**
+ * MDB.AGGREGATE: passes documents through stages. Source: MongoDB's manual, "Aggregation Stages". Unsupported stages
+ * are rejected by name.
+ */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { mappedInSteps } from "../../../protocol/steps.js";
 import { distinctChoices } from "../../keyspace/random.js";
 import { filterOf } from "../../queries/bson/filter.js";
-import { badValue, looked, MongoFailure, mismatch, spend } from "../../queries/bson/mongo-failure.js";
+import { badValue, MongoFailure, mismatch, readCounted, spend } from "../../queries/bson/mongo-failure.js";
 import { unknownName } from "../../queries/bson/names-elsewhere.js";
 import { RESHAPINGS } from "../../queries/bson/reshaping.js";
 import { sortingOf } from "../../queries/bson/sorting.js";
@@ -18,36 +21,36 @@ import { inSteps } from "./reads.js";
 import { grouping } from "./stages/grouping.js";
 import { unwound } from "./stages/unwinding.js";
 
-/** Stages of a pipeline; as in MongoDB. */
+/** Maximum number of stages in a pipeline, as in MongoDB. */
 const STAGES_MAX = 1000;
-/** Bytes of all documents that are answered. */
+/** Maximum bytes of all documents in a reply. */
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Transforms the documents of the previous stage, in steps. */
 export type Stage = (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]>;
 
-/** A stage that takes one step. */
+/** Returns a stage that runs in one step. */
 const inOneStep = (make: (documents: readonly BsonDocument[]) => readonly BsonDocument[]): Stage =>
   function* (documents) {
     yield;
     return make(documents);
   };
-/** @throws CommandFailure  before the first document is read */
+/** @throws CommandFailure before the first document is read */
 type Make = (operand: Bson, target: Target) => Stage;
 
 /** `MDB.AGGREGATE db collection spec` */
-export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, asked) {
+export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, request) {
   const pipeline = arrayAt(spec, "pipeline");
-  if (pipeline.length > STAGES_MAX) throw badValue(`a pipeline has ${STAGES_MAX} stages at most`);
-  // Indexes help the first stage, if it chooses.
+  if (pipeline.length > STAGES_MAX) throw badValue(`a pipeline has at most ${STAGES_MAX} stages`);
+  // Indexes can help the first stage, if it selects documents.
   const first = stageAt(pipeline[0]);
   const isChoosing = first?.[0] === "$match" && isDocument(first[1]);
   const query: BsonDocument = isChoosing ? (first[1] as BsonDocument) : new Map();
-  const stages = pipeline.slice(isChoosing ? 1 : 0).map((one) => made(one, target));
-  const found = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
+  const stages = pipeline.slice(isChoosing ? 1 : 0).map((one) => stageOf(one, target));
+  const matches = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
   const roots = rootsOf(stageAt(pipeline[isChoosing ? 1 : 0]));
-  let documents: readonly BsonDocument[] = yield* mappedInSteps(found, ({ bytes }) =>
-    looked(bytes, target.work, roots),
+  let documents: readonly BsonDocument[] = yield* mappedInSteps(matches, ({ bytes }) =>
+    readCounted(bytes, target.work, roots),
   );
   for (const stage of stages) {
     spend(target.work, documents.length);
@@ -59,15 +62,15 @@ export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, a
     const bytes = stages.length === 0 ? writeBson(document) : bytesOf(document);
     size += bytes.length;
     if (size > ANSWER_BYTES_MAX)
-      throw new MongoFailure(146, `a pipeline answers ${ANSWER_BYTES_MAX} bytes at most`);
+      throw new MongoFailure(146, `a pipeline returns at most ${ANSWER_BYTES_MAX} bytes`);
     return bytes;
   });
-  return yield* answeringAll(answers, asked, target.work.effort);
+  return yield* answeringAll(answers, request, target.work.effort);
 });
 
 /**
- * Returns the fields that a stage reads, if it passes no document on; null: all of them. Counting a collection does not
- * require reading it.
+ * Returns the fields that a stage reads, if it does not pass the documents on; null: all fields. Counting a collection
+ * therefore does not require reading its documents.
  */
 function rootsOf(stage: readonly [ByteString, Bson] | undefined): ReadonlySet<ByteString> | null {
   const roots = new Set<ByteString>();
@@ -75,10 +78,10 @@ function rootsOf(stage: readonly [ByteString, Bson] | undefined): ReadonlySet<By
   return stage?.[0] === "$group" && addRoots(stage[1], roots) ? roots : null;
 }
 
-/** @returns whether it reads nothing except the fields that are added to it */
+/** @returns whether the value reads only the fields that are added to `roots` */
 function addRoots(value: Bson, roots: Set<ByteString>): boolean {
   if (isArray(value)) return value.every((one) => addRoots(one, roots));
-  // It reads the complete document, without a path.
+  // $getField reads the complete document, without a path.
   if (isDocument(value) && value.has("$getField")) return false;
   if (isDocument(value)) return [...value.values()].every((one) => addRoots(one, roots));
   if (typeof value !== "string" || !value.startsWith("$")) return true;
@@ -90,7 +93,7 @@ function stageAt(stage: Bson | undefined): readonly [ByteString, Bson] | undefin
   return isDocument(stage) && stage.size === 1 ? [...stage][0] : undefined;
 }
 
-function made(stage: Bson, target: Target): Stage {
+function stageOf(stage: Bson, target: Target): Stage {
   if (!isDocument(stage)) throw mismatch("Each element of the 'pipeline' array must be an object");
   const parts = stageAt(stage);
   if (parts === undefined)
@@ -140,8 +143,8 @@ export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
   [
     "$skip",
     (operand) => {
-      const left = countOf(operand, "$skip");
-      return inOneStep((documents) => documents.slice(left));
+      const skipped = countOf(operand, "$skip");
+      return inOneStep((documents) => documents.slice(skipped));
     },
   ],
   ["$group", (operand, target) => grouping(documentFor("$group", operand), target)],
@@ -187,7 +190,8 @@ export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
 const ONE_EACH: BsonDocument = new Map([["$sum", new Int32(1)]]);
 
 /**
- * Returns a sample of the documents. The choice follows from the unit's id, so a script gets the same ones on each daemon.
+ * Returns a sample of the documents. The choice follows from the unit's id, so a script receives the same sample on
+ * each daemon.
  */
 function sampled(operand: Bson, { choose, work }: Target): Stage {
   const size = isDocument(operand) && operand.size === 1 ? operand.get("size") : undefined;
@@ -202,7 +206,7 @@ function sampled(operand: Bson, { choose, work }: Target): Stage {
   });
 }
 
-/** Names of the collections that a pipeline reads besides its own. */
+/** Returns the names of the other collections that a pipeline reads. */
 export function collectionsIn(spec: BsonDocument): readonly ByteString[] {
   const pipeline = spec.get("pipeline");
   if (!isArray(pipeline)) return [];

@@ -5,7 +5,7 @@ import { repliedBy } from "../../../protocol/step-reply.js";
 import { finish, mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
 import { withVariables } from "../../queries/bson/expressions.js";
 import { filterOf } from "../../queries/bson/filter.js";
-import { looked, spend } from "../../queries/bson/mongo-failure.js";
+import { readCounted, spend } from "../../queries/bson/mongo-failure.js";
 import { EXPRESSION_OPERATORS } from "../../queries/bson/operators/operator-table.js";
 import { projectionOf } from "../../queries/bson/projection.js";
 import { sortingOf } from "../../queries/bson/sorting.js";
@@ -33,17 +33,20 @@ import { numbersIn, ordering, rangeInOrder } from "./index-ranges.js";
 
 const NOTHING: BsonDocument = new Map();
 
-type Read = (target: Target, spec: BsonDocument, asked: ByteString) => Generator<void, Reply>;
+type Read = (target: Target, spec: BsonDocument, request: ByteString) => Generator<void, Reply>;
 
-/** Returns the handler of a command that reads documents: in steps if its sender accepts that, and then as they are when it begins. */
+/**
+ * Returns the handler of a command that reads documents. If the sender supports it, the handler reads in steps the
+ * documents as they were when the command began.
+ */
 export const inSteps =
   (fields: readonly string[], read: Read): Handler =>
   (data, argv, unit) => {
-    const asked = argv[3] ?? "";
-    const spec = specOf(asked, fields);
+    const request = argv[3] ?? "";
+    const spec = specOf(request, fields);
     const readings: CollectionReading[] | null = unit.takesSteps === true ? [] : null;
     const general = targetOf(data, argv, unit, readings, EXPRESSION_OPERATORS);
-    const work = read(withVariables(documentAt(spec, "let"), general), spec, asked);
+    const work = read(withVariables(documentAt(spec, "let"), general), spec, request);
     return repliedBy(readings === null ? work : released(work, readings), unit.takesSteps);
   };
 
@@ -61,7 +64,7 @@ function* released(
 const FIND_FIELDS = ["filter", "sort", "projection", "skip", "limit", "let"];
 
 /** `MDB.FIND db collection spec` */
-export const find = inSteps(FIND_FIELDS, function* (target, spec, asked) {
+export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
   const projection = documentAt(spec, "projection") ?? NOTHING;
   const project = projection.size === 0 ? null : projectionOf(projection, "find", target);
   const [query, order] = [documentAt(spec, "filter") ?? NOTHING, documentAt(spec, "sort") ?? NOTHING];
@@ -69,18 +72,22 @@ export const find = inSteps(FIND_FIELDS, function* (target, spec, asked) {
   const shown = ({ bytes }: Found) => {
     if (project === null) return bytes;
     target.work.effort.work(WRITTEN_STEPS);
-    return bytesOf(project(looked(bytes, target.work)));
+    return bytesOf(project(readCounted(bytes, target.work)));
   };
-  const found = choosing(target, query, order, range);
+  const matches = choosing(target, query, order, range);
   // Most reads match few documents, for which steps cost more than they save.
-  if (isComplete(found) && found.length <= STEP_ITEMS)
-    return answeredAll(found.map(shown), asked, target.work.effort);
-  return yield* answeringAll(yield* mappedInSteps(yield* inStepsOf(found), shown), asked, target.work.effort);
+  if (isComplete(matches) && matches.length <= STEP_ITEMS)
+    return answeredAll(matches.map(shown), request, target.work.effort);
+  return yield* answeringAll(
+    yield* mappedInSteps(yield* inStepsOf(matches), shown),
+    request,
+    target.work.effort,
+  );
 });
 
 interface Range {
   readonly skip: number;
-  /** 0: all. */
+  /** The maximum number of documents; 0: no limit. */
   readonly limit: number;
 }
 
@@ -94,7 +101,7 @@ export function chosen(
   return finish(inStepsOf(choosing(target, query, order, range)));
 }
 
-/** The same; in steps unless there are few. */
+/** Finds the documents that a filter matches, sorted, from an offset on; in steps unless there are few. */
 function choosing(
   target: Target,
   query: BsonDocument,
@@ -103,13 +110,13 @@ function choosing(
 ): Findings {
   const end = limit === 0 ? Number.POSITIVE_INFINITY : skip + limit;
   if (order.size > 0) return sortedOf(target, query, order, { skip, end });
-  const found = finding(target, query, end);
-  if (isComplete(found)) return skip === 0 ? found : found.slice(skip);
-  return skipped(found, skip);
+  const findings = finding(target, query, end);
+  if (isComplete(findings)) return skip === 0 ? findings : findings.slice(skip);
+  return skipped(findings, skip);
 }
 
-function* skipped(found: Findings, skip: number): Generator<void, readonly Found[]> {
-  return (yield* inStepsOf(found)).slice(skip);
+function* skipped(findings: Findings, skip: number): Generator<void, readonly Found[]> {
+  return (yield* inStepsOf(findings)).slice(skip);
 }
 
 function* sortedOf(
@@ -121,14 +128,14 @@ function* sortedOf(
   const sorting = sortingOf(order, target.work);
   const inOrder = yield* foundInOrder(target, query, order, end);
   if (inOrder !== null) return inOrder.slice(skip);
-  const found = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
-  const documentOf = ({ bytes }: Found) => looked(bytes, target.work, sorting.roots);
-  return (yield* sorting.sorted(found, documentOf)).slice(skip, end);
+  const matches = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
+  const documentOf = ({ bytes }: Found) => readCounted(bytes, target.work, sorting.roots);
+  return (yield* sorting.sorted(matches, documentOf)).slice(skip, end);
 }
 
 /**
- * Documents in the order of an index; null: none has that order, the filter leaves few documents, or the collection has changed while the
- * order was read.
+ * Returns documents in the order of an index; null: no index has that order, the filter leaves few documents, or the
+ * collection has changed while the order was read.
  */
 function* foundInOrder(
   target: Target,
@@ -147,21 +154,23 @@ function* foundInOrder(
   yield* ordering(collection, plan.range.index, target.work.effort);
   if (!isAsRead(target, collection)) return null;
   const numbers = numbersIn(plan.range, plan.isBackwards);
-  const found: Found[] = [];
+  const matches: Found[] = [];
   for (let looks = 0; looks < STEP_ITEMS; looks++) {
     const next = numbers.next();
-    if (next.done === true) return found;
+    if (next.done === true) return matches;
     const one = met(next.value, collection.document(next.value), filter, target.work);
-    if (one !== null && found.push(one) === most) return found;
+    if (one !== null && matches.push(one) === most) return matches;
   }
-  // The order is the current one, whatever changes between the steps.
-  const rest = yield* takenInSteps(numbers, Number.POSITIVE_INFINITY, () => isAsRead(target, collection));
-  if (rest === null) return null;
-  for (const one of matching(documents, rest, filter, target.work)) {
+  // The order is that of the current documents, which may change between steps.
+  const remaining = yield* takenInSteps(numbers, Number.POSITIVE_INFINITY, () =>
+    isAsRead(target, collection),
+  );
+  if (remaining === null) return null;
+  for (const one of matching(documents, remaining, filter, target.work)) {
     if (one === null) yield;
-    else if (found.push(one) === most) break;
+    else if (matches.push(one) === most) break;
   }
-  return found;
+  return matches;
 }
 
 /** `MDB.COUNT db collection spec` */
@@ -173,16 +182,16 @@ export const countDocuments = inSteps(["query", "skip", "limit"], function* (tar
     query.size > 0 || (collection !== undefined && expiredBy(collection, target.at) !== null);
   if (isFiltered)
     return integer((yield* inStepsOf(choosing(target, query, NOTHING, { skip, limit }))).length);
-  // All of them have been counted already.
-  const rest = Math.max(0, (collection?.size ?? 0) - skip);
-  return integer(limit === 0 ? rest : Math.min(rest, limit));
+  // All documents have been counted already.
+  const remaining = Math.max(0, (collection?.size ?? 0) - skip);
+  return integer(limit === 0 ? remaining : Math.min(remaining, limit));
 });
 
-/** Steps of a value that is compared with those found before, besides its unit. */
+/** Steps for each value that is compared with those found before, in addition to its unit. */
 const DISTINCT_STEPS = 8;
 
 /** `MDB.DISTINCT db collection spec` */
-export const distinct = inSteps(["key", "query"], function* (target, spec, asked) {
+export const distinct = inSteps(["key", "query"], function* (target, spec, request) {
   const path = wayTo(stringAt(spec, "key"));
   const roots = new Set(path.slice(0, 1));
   const values = new Map<ByteString, Bson>();
@@ -197,7 +206,7 @@ export const distinct = inSteps(["key", "query"], function* (target, spec, asked
   };
   const search: Search = { path, leaf: "elements", test, work: target.work };
   const query = documentAt(spec, "query") ?? NOTHING;
-  const found = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
-  yield* mappedInSteps(found, ({ bytes }) => isAny(looked(bytes, target.work, roots), search));
-  return answered(new Map([["values", [...values.values()]]]), asked, DOCUMENT_BYTES_MAX);
+  const matches = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
+  yield* mappedInSteps(matches, ({ bytes }) => isAny(readCounted(bytes, target.work, roots), search));
+  return answered(new Map([["values", [...values.values()]]]), request, DOCUMENT_BYTES_MAX);
 });

@@ -1,5 +1,5 @@
 /**
- * MDB.STATS, MDB.EXPLAIN and MDB.RENAME: report the sizes of collections and the index that a query uses, and rename
+ * MDB.STATS, MDB.EXPLAIN and MDB.RENAME: report the sizes of collections and the indexes that queries use, and rename
  * collections.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -19,7 +19,7 @@ import { checkDatabase, collectionAt, collectionsOf, namespaceOf } from "./colle
 import { rangeInOrder } from "./index-ranges.js";
 import { inSteps } from "./reads.js";
 
-/** Steps of a document whose bytes are added up. */
+/** Steps for each document whose bytes are added up. */
 const MEASURED_STEPS = 2;
 
 interface Sizes {
@@ -90,15 +90,15 @@ function ofCollection(data: Data, database: ByteString, name: ByteString): BsonD
   ]);
 }
 
-/** `MDB.EXPLAIN db collection spec`: reports which index the filter, and the sort, use. */
-export const explain = inSteps(["filter", "sort"], function* (target, spec, asked) {
+/** `MDB.EXPLAIN db collection spec`: reports which index the filter and the sort use. */
+export const explain = inSteps(["filter", "sort"], function* (target, spec, request) {
   const [query, order] = [documentAt(spec, "filter") ?? new Map(), documentAt(spec, "sort") ?? new Map()];
   filterOf(query, target.work, target);
   const collection = collectionAt(target.data, target.namespace)?.value;
-  const found = collection === undefined ? null : yield* planned(target, collection, query);
+  const plan = collection === undefined ? null : yield* planned(target, collection, query);
   const sorted = collection === undefined || order.size === 0 ? null : rangeInOrder(collection, query, order);
-  const index = found?.index ?? sorted?.range.index;
-  const looked = found?.numbers.length ?? collection?.size ?? 0;
+  const index = plan?.index ?? sorted?.range.index;
+  const examined = plan?.numbers.length ?? collection?.size ?? 0;
   const stage: BsonDocument =
     index === undefined
       ? new Map<ByteString, Bson>([
@@ -132,9 +132,9 @@ export const explain = inSteps(["filter", "sort"], function* (target, spec, aske
           ["rejectedPlans", []],
         ]),
       ],
-      ["documentsToExamine", count(looked)],
+      ["documentsToExamine", count(examined)],
     ]),
-    asked,
+    request,
   );
 });
 
@@ -149,18 +149,18 @@ function* planned(
   return yield* byRange(collection, query, target.work, () => isAsRead(target, collection));
 }
 
-/** `MDB.RENAME db collection db collection 0|1`: 1 drops the collection that has the new name. */
+/** `MDB.RENAME db collection db collection 0|1`: 1 drops an existing collection with the new name. */
 export function rename(data: Data, argv: readonly ByteString[]): Reply {
   const [, database = "", name = "", toDatabase = "", toName = "", drops = ""] = argv;
   const [from, to] = [namespaceOf(database, name), namespaceOf(toDatabase, toName)];
   if (drops !== "0" && drops !== "1")
     throw new MongoFailure(9, "whether to drop the target has to be 1 or 0");
-  const held = collectionAt(data, from);
-  if (held === undefined) throw new MongoFailure(26, `Source collection ${from.text} does not exist`);
+  const entry = collectionAt(data, from);
+  if (entry === undefined) throw new MongoFailure(26, `Source collection ${from.text} does not exist`);
   if (from.key === to.key) throw new MongoFailure(20, "Can't rename a collection to itself");
   if (collectionAt(data, to) !== undefined && drops === "0")
     throw new MongoFailure(48, "target namespace exists");
-  const { value, expire } = held;
+  const { value, expire } = entry;
   data.delete(from.key);
   data.put(to.key, value, expire);
   return OK;

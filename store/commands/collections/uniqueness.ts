@@ -34,18 +34,18 @@ export class Uniqueness {
     this.#leaving = leaving;
   }
 
-  /** Adds a document that will be stored. @throws CommandFailure  another one has the same unique value */
+  /** Adds a document that will be stored. @throws CommandFailure if another document has the same unique value */
   take(bytes: ByteString): void {
-    const kept = this.#indexes.map((index) => ({ index, keys: this.#keysOf(index, bytes) }));
-    for (const { index, keys } of kept) {
+    const keysByIndex = this.#indexes.map((index) => ({ index, keys: this.#keysOf(index, bytes) }));
+    for (const { index, keys } of keysByIndex) {
       if (!index.spec.isUnique) continue;
       const coming = this.#coming.get(index);
       const isTaken = ({ text }: IndexKey) =>
         coming?.has(text) === true || index.equal(text).some((number) => this.#stays(number));
-      const taken = keys.find(isTaken);
-      if (taken !== undefined) throw duplicate(this.#namespace, index, taken);
+      const duplicateKey = keys.find(isTaken);
+      if (duplicateKey !== undefined) throw duplicate(this.#namespace, index, duplicateKey);
     }
-    for (const { index, keys } of kept) {
+    for (const { index, keys } of keysByIndex) {
       if (!index.spec.isUnique) continue;
       let coming = this.#coming.get(index);
       if (coming === undefined) this.#coming.set(index, (coming = new Set()));
@@ -93,16 +93,16 @@ export function duplicate(
   );
 }
 
-/** Bytes of a value that an error repeats. */
+/** Maximum bytes of a value in an error. */
 const SHOWN_MAX = 256;
 
-/** Writes a value as MongoDB's shell does. */
+/** Writes a value in the notation of MongoDB's shell. */
 function shellText(value: Bson): ByteString {
   if (value instanceof ObjectId) return `ObjectId('${Buffer.from(value.bytes, "latin1").toString("hex")}')`;
   if (value instanceof Int32) return String(value.value);
   if (value instanceof Decimal) return bytesOfText(decimalText(value));
   if (isNumber(value)) return String(value);
   const text = writeExtendedJson(value);
-  // It is cut between characters.
+  // The text is cut between characters.
   return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX).replace(/[\x80-\xff]+$/, "")}...` : text;
 }

@@ -1,4 +1,6 @@
-/** Selects the entries of a write that names conditions. Source: docs/json-documents.md "Changing and deleting by condition". */
+/**
+ * Selects the entries of a write with conditions. Source: docs/json-documents.md "Changing and deleting by condition".
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { keyIn } from "../../../protocol/entries-reply.js";
 import type { Data } from "../../keyspace/mutators.js";
@@ -8,10 +10,10 @@ import { selectionOf } from "./document-reads.js";
 import { selected } from "./document-selection.js";
 import type { EqualityForm } from "./loose-equality.js";
 
-/** Steps of an entry that is compared with conditions. */
+/** Steps for each entry that is compared with conditions. */
 const LOOK_STEPS = 6;
 
-/** Whether conditions choose entries. */
+/** Whether the options select entries by conditions. */
 export function isChoosing({ query, where, sort, limit }: Options): boolean {
   return (query ?? where ?? sort ?? limit) !== undefined;
 }
@@ -27,6 +29,6 @@ export interface Choice {
 /** Returns the keys of the selected entries, in the requested order. */
 export function choiceOf({ effort }: Data, { document, at, options, form }: Choice): ByteString[] {
   effort.work(LOOK_STEPS * document.size);
-  const { found } = selected(document, at, selectionOf(options, form));
-  return found.texts.map((_, index) => keyIn(found, index));
+  const { found: entries } = selected(document, at, selectionOf(options, form));
+  return entries.texts.map((_, index) => keyIn(entries, index));
 }

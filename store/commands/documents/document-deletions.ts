@@ -1,4 +1,7 @@
-/** DOC.DELETE and DOC.EMPTY. Source: test/vectors/json; docs/json-documents.md says where the original is not followed. */
+/**
+ * DOC.DELETE and DOC.EMPTY. Source: test/vectors/json; docs/json-documents.md describes the differences from the
+ * original.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, OK, type Reply } from "../../../protocol/reply.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
@@ -11,24 +14,24 @@ import { CHOICE, onlyOptions } from "./document-options.js";
 import { checkRevision } from "./document-revisions.js";
 import type { EqualityForm } from "./loose-equality.js";
 
-/** Words that begin a condition where an id could be. */
+/** Words that begin a condition in the position of an id. */
 const CONDITIONS: ReadonlySet<ByteString> = new Set(["QUERY", "WHERE"]);
 
 /**
- * `DOC.DELETE document id [REVISION revision]`, `DOC.DELETE document [QUERY json, WHERE json, SORT json, LIMIT offset count]`. In memory
- * later entries move up, as in the original; where ids are permanent they stay.
- * @returns OK, or the number of entries that conditions have selected
+ * `DOC.DELETE document id [REVISION revision]`, `DOC.DELETE document [QUERY json, WHERE json, SORT json, LIMIT offset
+ * count]`. In memory later entries move up, as in the original; with permanent ids they keep their ids.
+ * @returns OK, or the number of entries that the conditions selected
  */
 export function deleteEntries(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return isCondition(argv) ? deleteChosen(data, argv, unit, "standard") : deleteOne(data, argv, unit);
 }
 
-/** Executes DOC.DELETE as it was before CLUSTER SEMANTICS 2. */
+/** Executes DOC.DELETE as before CLUSTER SEMANTICS 2. */
 export function deleteEntriesAsRecorded(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return isCondition(argv) ? deleteChosen(data, argv, unit, "recorded") : deleteOne(data, argv, unit);
 }
 
-/** Whether a condition is at the position of an id, which may be any word. */
+/** Whether the argument in the position of an id, which may be any word, begins a condition. */
 function isCondition([, , word = "", next]: readonly ByteString[]): boolean {
   return CONDITIONS.has(word.toUpperCase()) && next !== undefined && next.toUpperCase() !== "REVISION";
 }
@@ -66,7 +69,7 @@ interface Removal {
   readonly unit: Unit;
 }
 
-/** Steps of an entry that is removed, or copied because many entries are removed. */
+/** Steps for each entry that is removed, or copied because many entries are removed. */
 const REMOVED_STEPS = 14;
 
 /** Removes many entries. Undoing each removal separately would take time quadratic in their number. */
@@ -79,7 +82,7 @@ function removeMany({ data, entry, keys, unit: { seq } }: Removal): void {
   else data.put(entry.key, remaining(value, new Set(keys)), entry.expire);
 }
 
-/** The same document without some entries. */
+/** Returns the same document without some entries. */
 function remaining(document: Document, without: ReadonlySet<ByteString>): Document {
   const copy = document.emptied();
   for (const [key, text] of document.entries())
@@ -88,7 +91,7 @@ function remaining(document: Document, without: ReadonlySet<ByteString>): Docume
   return copy;
 }
 
-/** Returns the same entries without some, with new numbers from 0 in place of the old ones. */
+/** Returns the same entries without some, numbered again from 0. */
 function renumbered(document: Document, without: ReadonlySet<ByteString>): Document {
   const copy = document.emptied();
   let number = 0;

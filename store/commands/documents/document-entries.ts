@@ -1,5 +1,5 @@
 /**
- * Functions that the commands on documents share: parsing of arguments, finding of entries, and the errors, which have the original
+ * Functions that the commands on documents share: parsing arguments, finding entries, and the errors, in the original
  * server's wording. Source: test/vectors/json; docs/json-documents.md.
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
@@ -22,29 +22,29 @@ const noDocument = () => custom("ERR Document provided does not exist.");
 export const noEntry = () => custom("ERR Key:id provided does not exist in document.");
 export const notMembers = () => custom("ERR Data must be provided in array.");
 
-/** @param asked  names that an entry must have @param given  names that it has */
-export function wrongMembers(asked: readonly string[], given: readonly string[]): CommandFailure {
-  const [first, second] = [asked, given].map((names) =>
+/** @param required names that an entry must have @param actual names that it has */
+export function wrongMembers(required: readonly string[], actual: readonly string[]): CommandFailure {
+  const [first, second] = [required, actual].map((names) =>
     echoed(bytesOfText(names.join(", ")), NAMES_SHOWN_BYTES_MAX),
   );
   return custom(`ERR The required keys for this document are: ${first}, received: ${second}.`);
 }
 
-/** @throws CommandFailure  WRONGTYPE, or there is no such document */
+/** @throws CommandFailure WRONGTYPE, or if the document does not exist */
 export function documentOf(data: Data, name: ByteString): Typed<Document> {
   const entry = data.getAs(Document, name);
   if (entry === undefined) throw noDocument();
   return entry;
 }
 
-/** The same, for commands that change it: expired entries are removed first. */
+/** Returns a document for a command that changes it, after removing expired entries. */
 export function documentToChange(data: Data, name: ByteString): Typed<Document> {
   const entry = documentOf(data, name);
   data.documents.purge(entry);
   return entry;
 }
 
-/** Parses an argument that is a JSON text. @throws CommandFailure  names the error */
+/** Parses an argument that is a JSON text. @throws CommandFailure that describes the error */
 export function jsonArgument(bytes: ByteString): JsonValue {
   const text = textOfBytes(bytes);
   if (text.includes("\ufffd") && bytesOfText(text) !== bytes) throw custom("ERR not UTF-8");
@@ -56,19 +56,19 @@ export function jsonArgument(bytes: ByteString): JsonValue {
   }
 }
 
-/** Returns an entry as it is stored. */
+/** Returns an entry in its stored form. */
 export function textOfEntry(value: JsonValue): ByteString {
   return bytesOfText(writeJson(value));
 }
 
-/** @param text  made by `textOfEntry` */
+/** @param text a result of `textOfEntry` */
 export function valueOfEntry(text: ByteString): JsonValue {
   return parseJson(textOfBytes(text));
 }
 
 /**
- * Returns the names of a document's first entry, which all entries share; undefined: there is none. @throws CommandFailure  it has no
- * members
+ * Returns the names of a document's first entry, which all entries share; undefined: the document is empty.
+ * @throws CommandFailure if the entry has no members
  */
 export function namesOf(
   first: readonly [key: ByteString, text: ByteString] | undefined,
@@ -79,7 +79,10 @@ export function namesOf(
   return memberNames(value);
 }
 
-/** The key of the entry that an id names: its key itself, or a number in any form, cut; undefined: there is none. */
+/**
+ * Returns the key of the entry that an id names: the key itself, or a number in any form, truncated; undefined: no such
+ * entry.
+ */
 export function keyOf(document: Document, id: ByteString): ByteString | undefined {
   if (document.get(id) !== undefined) return id;
   const number = phpNumeric(textOfBytes(id));
@@ -87,17 +90,17 @@ export function keyOf(document: Document, id: ByteString): ByteString | undefine
   return key !== undefined && document.get(String(key)) !== undefined ? String(key) : undefined;
 }
 
-/** Whether two entries have the same members, in whatever order. */
+/** Whether an entry has exactly these members, in any order. */
 export function hasNames(container: JsonContainer, names: readonly string[]): boolean {
-  const given = memberNames(container);
-  return given.length === names.length && isSubset(given, names);
+  const actual = memberNames(container);
+  return actual.length === names.length && isSubset(actual, names);
 }
 
-export function isSubset(given: readonly string[], names: readonly string[]): boolean {
-  if (names.length < SEARCHED_MAX) return given.every((name) => names.includes(name));
-  const known = new Set(names);
-  return given.every((name) => known.has(name));
+export function isSubset(subset: readonly string[], names: readonly string[]): boolean {
+  if (names.length < SEARCHED_MAX) return subset.every((name) => names.includes(name));
+  const nameSet = new Set(names);
+  return subset.every((name) => nameSet.has(name));
 }
 
-/** For more names a table is made first. */
+/** Up to this number of names a linear search is used; for more a set is built first. */
 const SEARCHED_MAX = 16;

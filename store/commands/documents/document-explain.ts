@@ -1,13 +1,14 @@
 /**
- * EXPLAIN of DOC.GET and DOC.COUNT: reports how a read would find its entries, without reading. Source: docs/json-documents.md "Indexes".
+ * EXPLAIN of DOC.GET and DOC.COUNT: reports how a read would find its entries, without reading them. Source:
+ * docs/json-documents.md "Indexes".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, bulks, integer, map, type Reply } from "../../../protocol/reply.js";
 import type { Document } from "../../values/documents/document.js";
 import { countingAccess, type Selection, sortIndex, worthwhile } from "./document-selection.js";
 
-/** The means of a search: an index, remembered marks of a member's values, all entries, or no search. */
-type Way = "index" | "marks" | "all" | "none";
+/** How a read searches: by an index, by remembered marks of a member's values, through all entries, or not at all. */
+type SearchMethod = "index" | "marks" | "all" | "none";
 
 export function explained(document: Document, selection: Selection): Reply {
   const { sort, condition, alike } = selection;
@@ -15,12 +16,12 @@ export function explained(document: Document, selection: Selection): Reply {
   const ordering = sortIndex(document, selection);
   const fields =
     access?.parts.map(({ index }) => index.field) ?? (ordering === undefined ? [] : [ordering.field]);
-  const way: Way = fields.length > 0 ? "index" : alike === undefined ? "all" : "marks";
+  const way: SearchMethod = fields.length > 0 ? "index" : alike === undefined ? "all" : "marks";
   const order = sort.length === 0 ? "document" : ordering === undefined ? "sorted" : "index";
   return explanation(document, { way, fields, entries: access?.count ?? document.size, order });
 }
 
-/** Explains DOC.COUNT: no entry is checked if an index knows the number, or if all are counted. */
+/** Explains DOC.COUNT: no entry is checked if an index can count them, or if all entries are counted. */
 export function explainedCount(document: Document, at: number, selection: Selection): Reply {
   const { condition } = selection;
   const isAll = condition.kind === "all" && condition.parts.length === 0;
@@ -31,7 +32,7 @@ export function explainedCount(document: Document, at: number, selection: Select
 }
 
 interface Explanation {
-  readonly way: Way;
+  readonly way: SearchMethod;
   readonly fields: readonly ByteString[];
   /** Number of entries to check. */
   readonly entries: number;

@@ -1,4 +1,6 @@
-/** DOC.INDEX: which members of a document's entries have an index. What it holds is made when a read first asks for it. */
+/**
+ * DOC.INDEX: defines which members of a document's entries are indexed. An index is built when a read first uses it.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulks, ONE, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom } from "../../arguments/errors.js";
@@ -6,10 +8,10 @@ import type { Data } from "../../keyspace/mutators.js";
 import { documentOf } from "./document-entries.js";
 import { fieldArgument } from "./document-options.js";
 
-/** Maximum indexes of one document: every write maintains each of them. */
+/** Maximum number of indexes of one document: every write maintains each of them. */
 const INDEXES_MAX = 16;
 
-/** `DOC.INDEX CREATE document name`. @returns whether there was none */
+/** `DOC.INDEX CREATE document name`. @returns whether the index is new */
 export function createIndex(data: Data, argv: readonly ByteString[]): Reply {
   const field = fieldArgument(argv[3]!);
   const entry = documentOf(data, argv[2]!);
@@ -17,13 +19,13 @@ export function createIndex(data: Data, argv: readonly ByteString[]): Reply {
   if (indexed.includes(field)) return ZERO;
   if (indexed.length >= INDEXES_MAX)
     throw custom(
-      `ERR A document has ${INDEXES_MAX} indexes at most: drop one that is not needed (DOC.INDEX LIST)`,
+      `ERR A document has at most ${INDEXES_MAX} indexes: drop one that is not needed (DOC.INDEX LIST)`,
     );
   data.documents.setIndexed(entry, [...indexed, field]);
   return ONE;
 }
 
-/** `DOC.INDEX DROP document name`. @returns whether there was one */
+/** `DOC.INDEX DROP document name`. @returns whether the index existed */
 export function dropIndex(data: Data, argv: readonly ByteString[]): Reply {
   const entry = documentOf(data, argv[2]!);
   const { indexed } = entry.value;

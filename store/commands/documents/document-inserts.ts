@@ -1,7 +1,7 @@
 /**
- * DOC.INSERT. Entries without keys are numbered: in memory, or with COUNT (as the JSON listener records it), one above the highest number; else,
- * where a fold may move the unit, by a number that follows from the unit and stays.
- * Source: docs/consistency.md "Ids of a document's entries"; stream-add.ts does the same.
+ * DOC.INSERT. Entries without keys are numbered. In memory, or with COUNT (as the JSON listener records it), the number
+ * is one above the highest; otherwise, since a fold may move the unit, it follows from the unit and is permanent.
+ * Source: docs/consistency.md "Ids of a document's entries"; stream-add.ts uses the same method.
  */
 import { type ByteString, isAscii } from "../../../protocol/byte-string.js";
 import { type JsonShape, shapeOf } from "../../../protocol/json/json-shape.js";
@@ -30,32 +30,33 @@ import {
 import { LIFETIME, leadingOptions } from "./document-options.js";
 
 const KEYS = "KEYS";
-/** Numbers of one millisecond: 63 bits less the 42 of a date. */
+/** Number of bits for the numbers within one millisecond: 63 bits minus the 42 bits of a date. */
 const PLACE_BITS = 21;
 const PLACES = 2 ** PLACE_BITS;
-/** Odd, and far from all small fractions of PLACES, so that the units of an envelope do not collide. */
+/** Odd, and not close to a simple fraction of PLACES, so that the units of an envelope do not collide. */
 const UNIT_STRIDE = 1_296_135;
 
 const noNumber = () =>
   custom(
-    `ERR No number is left behind the document's highest one (${NUMBERS_END - 1} at most): give entries keys`,
+    `ERR No number is left after the document's highest one (${NUMBERS_END - 1} at most): insert entries with keys`,
   );
 
 interface NewEntry {
-  /** null: it will be numbered. */
+  /** The entry's key; null: the entry will be numbered. */
   readonly key: ByteString | null;
   readonly text: ByteString;
 }
 
 /**
- * `DOC.INSERT document [EX seconds | …] [NOCHECK] [COUNT] [entry …]`, `DOC.INSERT document [EX seconds | …] [NOCHECK] KEYS key entry [key
- * entry …]`: inserts all entries, or none. All must have the members of the first one, unless NOCHECK is given.
+ * `DOC.INSERT document [EX seconds | …] [NOCHECK] [COUNT] [entry …]`, `DOC.INSERT document [EX seconds | …] [NOCHECK]
+ * KEYS key entry [key entry …]`: inserts all entries, or none. Without NOCHECK all of them must have the members of the
+ * first one.
  */
 export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return insertBy(data, argv, unit, "standard");
 }
 
-/** Executes DOC.INSERT as it was before CLUSTER SEMANTICS 2. */
+/** Executes DOC.INSERT as before CLUSTER SEMANTICS 2. */
 export function insertAsRecorded(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return insertBy(data, argv, unit, "recorded");
 }
@@ -75,12 +76,12 @@ function insertBy(data: Data, argv: readonly ByteString[], unit: Unit, form: Num
   let expected = first === undefined ? undefined : expectedOf(first[1]);
   for (let at = hasKeys ? end + 1 : end; at < argv.length; at++) {
     const key = hasKeys ? argv[at++]! : null;
-    const given = argv[at]!;
-    if (expected?.shape?.matches(given) === true && isAscii(given)) {
-      added.push({ key, text: given });
+    const argument = argv[at]!;
+    if (expected?.shape?.matches(argument) === true && isAscii(argument)) {
+      added.push({ key, text: argument });
       continue;
     }
-    const value = jsonArgument(given);
+    const value = jsonArgument(argument);
     if (expected !== undefined && options.noCheck !== true) checkNames(value, expected.value);
     const text = textOfEntry(value);
     added.push({ key, text });
@@ -89,11 +90,11 @@ function insertBy(data: Data, argv: readonly ByteString[], unit: Unit, form: Num
   const count = hasKeys ? 0 : added.length;
   const next = numbersOf(entry.value, unit, { count, isCounted: options.counts, form });
   const keys = added.map(({ key, text }) => {
-    const given = key ?? next();
-    if (entry.value.get(given) === undefined) data.documents.push(entry, given, text);
-    else data.documents.set(entry, given, text);
-    data.documents.expire(entry, given, options.expire ?? undefined);
-    return given;
+    const entryKey = key ?? next();
+    if (entry.value.get(entryKey) === undefined) data.documents.push(entry, entryKey, text);
+    else data.documents.set(entry, entryKey, text);
+    data.documents.expire(entry, entryKey, options.expire ?? undefined);
+    return entryKey;
   });
   return bulks(keys);
 }
@@ -101,46 +102,49 @@ function insertBy(data: Data, argv: readonly ByteString[], unit: Unit, form: Num
 /** The first entry of an insert, and the shape that further entries usually share with it. */
 interface Expected {
   readonly value: JsonValue;
-  /** null: each one is parsed. */
+  /** The shape that the entries usually have; null: each entry is parsed. */
   readonly shape: JsonShape | null;
 }
 
-/** The latest ones, by the text of the first entry: for an insert of few entries, parsing it again would take longer than all the rest. */
-const known = new Map<ByteString, Expected>();
+/**
+ * Recent first entries by their text: for an insert of few entries, parsing the first one again would take most of the
+ * time.
+ */
+const cache = new Map<ByteString, Expected>();
 const KNOWN_MAX = 64;
 const KNOWN_CHARS_MAX = 4096;
 
-/** @param text  as it is stored */
+/** @param text in its stored form */
 function expectedOf(text: ByteString): Expected {
-  const found = known.get(text);
-  if (found !== undefined) return found;
+  const cached = cache.get(text);
+  if (cached !== undefined) return cached;
   const value = valueOfEntry(text);
   const expected = { value, shape: value instanceof JsonObject ? shapeOf(value.names) : null };
   if (text.length > KNOWN_CHARS_MAX) return expected;
-  if (known.size >= KNOWN_MAX) known.clear();
-  known.set(text, expected);
+  if (cache.size >= KNOWN_MAX) cache.clear();
+  cache.set(text, expected);
   return expected;
 }
 
-/** Checks that all entries have the members of the first one. @throws CommandFailure */
+/** Checks that an entry has the members of the first one. @throws CommandFailure */
 function checkNames(value: JsonValue, first: JsonValue): void {
   if (!isContainer(value) || !isContainer(first)) throw notMembers();
   const names = memberNames(first as JsonContainer);
   if (!hasNames(value, names)) throw wrongMembers(names, memberNames(value));
 }
 
-/** `recorded`: before CLUSTER SEMANTICS 2 a unit fails if counting exceeds the highest possible number. */
+/** `recorded`: before CLUSTER SEMANTICS 2 a unit failed if counting exceeded the highest number. */
 export type NumberForm = "standard" | "recorded";
 
 interface Numbered {
-  /** Number of ids that are needed. */
+  /** Number of ids to assign. */
   readonly count: number;
-  /** Whether entries are counted where a fold may move the unit, too. */
+  /** Whether entries are counted even where a fold may move the unit. */
   readonly isCounted?: boolean | undefined;
   readonly form: NumberForm;
 }
 
-/** Returns a function that returns the next entry's number. @throws CommandFailure  not enough numbers are left */
+/** Returns a function that returns the next entry's number. @throws CommandFailure if not enough numbers are left */
 export function numbersOf(
   document: Document,
   unit: Unit,
@@ -154,8 +158,8 @@ export function numbersOf(
 }
 
 /**
- * Returns a function that returns numbers which counting never reaches, below 2^53. An insert was acknowledged before an entry with the highest
- * number got its position before it: it must not fail.
+ * Returns a function that returns numbers below 2^53 that counting never reaches. They are needed if an entry with the
+ * highest number was inserted before an insert that had already been acknowledged: that insert must not fail.
  */
 function spareNumbers(document: Document, unit: Unit): () => ByteString {
   let number = NUMBERS_END + slotOf(unit);
@@ -165,14 +169,14 @@ function spareNumbers(document: Document, unit: Unit): () => ByteString {
   };
 }
 
-/** Returns a function that returns the next entry's number, which the document does not have. */
+/** Returns a function that returns the next entry's number, which must not occur in the document. */
 export function numbering(document: Document, unit: Unit): () => ByteString {
   const base = BigInt(unit.at) << BigInt(PLACE_BITS);
   const first = slotOf(unit);
   let tried = 0;
   return () => {
     for (;;) {
-      // After all numbers of the millisecond those of the next one follow.
+      // After all numbers of the millisecond come those of the next one.
       const slot = tried < PLACES ? (first + tried) % PLACES : tried;
       tried++;
       const key = String(base + BigInt(slot));

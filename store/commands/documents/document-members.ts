@@ -18,7 +18,10 @@ import type { Data } from "../../keyspace/mutators.js";
 import { checkDepth } from "../../queries/json/update.js";
 import { documentToChange, jsonArgument, notMembers, textOfEntry, valueOfEntry } from "./document-entries.js";
 
-/** `DOC.MEMBER ADD document name value`: entries that already have it keep theirs. @returns the number of entries that it was added to */
+/**
+ * `DOC.MEMBER ADD document name value`: entries that have the member keep their values.
+ * @returns the number of entries to which it was added
+ */
 export function addMember(data: Data, argv: readonly ByteString[]): Reply {
   const name = nameArgument(argv[3]!);
   const value = jsonArgument(argv[4]!);
@@ -31,7 +34,7 @@ export function addMember(data: Data, argv: readonly ByteString[]): Reply {
   });
 }
 
-/** `DOC.MEMBER DROP document name`. @returns the number of entries that had it */
+/** `DOC.MEMBER DROP document name`. @returns the number of entries that had the member */
 export function dropMember(data: Data, argv: readonly ByteString[]): Reply {
   const name = nameArgument(argv[3]!);
   return rewrite(data, argv[2]!, (entry) =>
@@ -39,11 +42,14 @@ export function dropMember(data: Data, argv: readonly ByteString[]): Reply {
   );
 }
 
-/** Steps of an entry that is read and rewritten, and the number of its bytes that count as a further step. */
+/** Steps for each entry that is read and rewritten, and the number of its bytes that count as one more step. */
 const REWRITTEN_STEPS = 60;
 const REWRITTEN_BYTES_A_STEP = 8;
 
-/** @param change  null: the entry does not change @returns the number of changed entries: all that should change, or none */
+/**
+ * @param change returns null if the entry does not change
+ * @returns the number of changed entries: all that should change, or none
+ */
 function rewrite(
   data: Data,
   document: ByteString,

@@ -1,4 +1,4 @@
-/** Options of commands on documents, which follow the arguments in any order, each with its values. */
+/** Options of the commands on documents. They follow the arguments in any order, each with its values. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { isContainer, JsonObject, type JsonValue } from "../../../protocol/json/json-value.js";
 import { custom, echoed, syntaxError } from "../../arguments/errors.js";
@@ -9,9 +9,9 @@ import { memberName } from "../../values/documents/member-value.js";
 import { jsonArgument } from "./document-entries.js";
 import type { SortKey } from "./document-selection.js";
 
-/** Maximum members to sort by. */
+/** Maximum number of members to sort by. */
 const SORT_MEMBERS_MAX = 8;
-/** Maximum members that are answered of each entry: they are searched for in all entries found. */
+/** Maximum number of members returned for each entry: each is searched for in all entries found. */
 const FIELDS_MAX = 1000;
 
 export interface Options {
@@ -20,15 +20,15 @@ export interface Options {
   where?: JsonCondition;
   sort?: readonly SortKey[];
   limit?: { readonly offset: number; readonly count: number };
-  /** Names of the members to answer. */
+  /** Names of the members to return. */
   fields?: readonly string[];
   details?: boolean;
-  /** Whether to explain how entries are found, instead of answering them. */
+  /** Whether to explain how entries are found, instead of returning them. */
   explain?: boolean;
   revision?: ByteString;
   /** Whether entries need not have the members of the first one. */
   noCheck?: boolean;
-  /** Whether entries are numbered 0, 1, 2, … where a fold may move the unit, too. */
+  /** Whether entries are numbered 0, 1, 2, … even where a fold may move the unit. */
   counts?: boolean;
   /** Whether an entry is created if none is found. */
   upsert?: boolean;
@@ -43,7 +43,10 @@ const words = {
   QUERY: { count: 1, read: ([json]) => ({ query: jsonArgument(json as ByteString) }) },
   WHERE: { count: 1, read: ([json]) => ({ where: conditionOf(jsonArgument(json as ByteString)) }) },
   SORT: { count: 1, read: ([json]) => ({ sort: sortKeys(jsonArgument(json as ByteString)) }) },
-  LIMIT: { count: 2, read: ([offset, count]) => ({ limit: { offset: whole(offset), count: whole(count) } }) },
+  LIMIT: {
+    count: 2,
+    read: ([offset, count]) => ({ limit: { offset: wholeNumber(offset), count: wholeNumber(count) } }),
+  },
   FIELDS: { count: 1, read: ([json]) => ({ fields: fieldNames(jsonArgument(json as ByteString)) }) },
   UPSERT: { count: 0, read: () => ({ upsert: true }) },
   EXPLAIN: { count: 0, read: () => ({ explain: true }) },
@@ -67,18 +70,18 @@ const LONGEST_WORD = Math.max(
 export const CHOICE: readonly Word[] = ["QUERY", "WHERE", "SORT", "LIMIT"];
 
 export interface OptionPosition {
-  /** The first word. */
+  /** Index of the first option in the arguments. */
   readonly from: number;
   readonly allowed: readonly Word[];
   /** The command's name, for errors. */
   readonly name: string;
-  /** The unit's date, for times relative to it. */
+  /** The unit's date, for relative times. */
   readonly at?: number;
 }
 
 /**
- * The options of a command.
- * @returns the options, and the index of the first argument that is not one of the words
+ * Reads the options of a command.
+ * @returns the options, and the index of the first argument that is not an option
  * @throws CommandFailure
  */
 export function leadingOptions(
@@ -88,18 +91,18 @@ export function leadingOptions(
   const options: Options = {};
   let at = from;
   for (; at < argv.length; ) {
-    // The argument may be long: it is not copied to find that it is not an option.
+    // The argument may be long, and need not be copied to find out that it is not an option.
     if (argv[at]!.length > LONGEST_WORD) break;
     const word = argv[at]!.toUpperCase();
     if (!allowed.includes(word as Word)) break;
     const unit = expireUnits[word];
     const { count, read } = unit === undefined ? words[word as keyof typeof words] : { count: 1, read: null };
     if (at + count >= argv.length) throw syntaxError();
-    const given = argv.slice(at + 1, at + 1 + count);
+    const optionArguments = argv.slice(at + 1, at + 1 + count);
     const added =
       unit === undefined
-        ? (read as (given: readonly ByteString[]) => Options)(given)
-        : { expire: expireTime(given[0]!, unit, date, name, true) };
+        ? (read as (optionArguments: readonly ByteString[]) => Options)(optionArguments)
+        : { expire: expireTime(optionArguments[0]!, unit, date, name, true) };
     if (Object.keys(added).some((key) => key in options)) throw syntaxError();
     Object.assign(options, added);
     at += 1 + count;
@@ -107,29 +110,29 @@ export function leadingOptions(
   return { options, end: at };
 }
 
-/** The same, if nothing else may follow. */
+/** Reads the options of a command that has no arguments after them. */
 export function onlyOptions(argv: readonly ByteString[], position: OptionPosition): Options {
   const { options, end } = leadingOptions(argv, position);
   if (end < argv.length) throw syntaxError();
   return options;
 }
 
-function whole(argument: ByteString | undefined): number {
+function wholeNumber(argument: ByteString | undefined): number {
   const value = parseInteger(argument ?? "");
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
   throw custom(
-    "ERR LIMIT asks for two whole numbers from 0 on: how many entries are skipped, and how many are answered",
+    "ERR LIMIT requires two whole numbers from 0 on: how many entries to skip, and how many to return",
   );
 }
 
-/** A name, or an object of names with `asc` or `desc`. */
+/** Reads a name, or an object of names with `asc` or `desc`. */
 function sortKeys(value: JsonValue): readonly SortKey[] {
   if (typeof value === "string" && !value.startsWith("-")) return [sortKey(value, false)];
-  const fault = `ERR SORT asks for a name, or an object such as {"age":"desc","name":"asc"}`;
+  const fault = `ERR SORT requires a name, or an object such as {"age":"desc","name":"asc"}`;
   if (typeof value === "string")
     throw custom(`${fault}: to sort ${echoed(bytesOfText(value.slice(1)))} falling it is an object, too`);
   if (!(value instanceof JsonObject) || value.names.length === 0) throw custom(fault);
-  if (value.names.length > SORT_MEMBERS_MAX) throw custom(`${fault} of ${SORT_MEMBERS_MAX} names at most`);
+  if (value.names.length > SORT_MEMBERS_MAX) throw custom(`${fault} of at most ${SORT_MEMBERS_MAX} names`);
   return value.names.map((name, at) => {
     const order = value.values[at];
     if (order !== "asc" && order !== "desc") throw custom(fault);
@@ -145,13 +148,13 @@ function sortKey(name: string, isFalling: boolean): SortKey {
 
 function fieldNames(value: JsonValue): readonly string[] {
   if (!isContainer(value) || value instanceof JsonObject || !value.every((name) => typeof name === "string"))
-    throw custom('ERR FIELDS asks for a list of names, as in ["name","age"]');
-  if (value.length > FIELDS_MAX) throw custom(`ERR FIELDS asks for ${FIELDS_MAX} names at most`);
+    throw custom('ERR FIELDS requires a list of names, as in ["name","age"]');
+  if (value.length > FIELDS_MAX) throw custom(`ERR FIELDS accepts at most ${FIELDS_MAX} names`);
   for (const name of value) checkPath(name as string);
   return value as readonly string[];
 }
 
-/** Returns a member's name from an argument of its own. @throws CommandFailure */
+/** Returns a member's name from its own argument. @throws CommandFailure */
 export function fieldArgument(bytes: ByteString): ByteString {
   const name = textOfBytes(bytes);
   if (bytesOfText(name) !== bytes) throw custom("ERR not UTF-8");

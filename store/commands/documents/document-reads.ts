@@ -1,4 +1,7 @@
-/** DOC.GET and DOC.COUNT: read the requested entries, sorted, in part, and with their details. Source: docs/json-documents.md. */
+/**
+ * DOC.GET and DOC.COUNT: return the requested entries, sorted, in part and with details. Source:
+ * docs/json-documents.md.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
 import { JsonObject, type JsonValue } from "../../../protocol/json/json-value.js";
@@ -48,7 +51,7 @@ export function get(data: Data, argv: readonly ByteString[], { at }: Unit): Repl
   });
   const { id, query, where, sort, limit } = options;
   if (id !== undefined && (query ?? where ?? sort ?? limit) !== undefined)
-    throw custom("ERR ID names one entry: QUERY, WHERE, SORT and LIMIT go without it");
+    throw custom("ERR ID names one entry: it cannot be combined with QUERY, WHERE, SORT and LIMIT");
   const { value: document } = documentOf(data, argv[1]!);
   if (options.explain === true) {
     if (id !== undefined) throw custom("ERR ID names one entry: there is nothing to EXPLAIN");
@@ -73,30 +76,31 @@ export function get(data: Data, argv: readonly ByteString[], { at }: Unit): Repl
   );
 }
 
-/** Steps of an entry that a read checks and answers. */
+/** Steps for each entry that a read checks and returns. */
 const READ_STEPS = 12;
 
 /**
- * Counts the entries that a read is about to check; with an index it counts only those that the index finds. @param selection  null: all
+ * Counts the entries that a read is about to check; with an index only those that the index finds.
+ * @param selection null: all entries
  * @throws TooMuch
  */
 function countScan({ effort }: Data, document: Document, selection: Selection | null): void {
   if (selection === null || isScan(document, selection)) effort.work(READ_STEPS * document.size);
 }
 
-/** @param form  of the equality of QUERY */
+/** @param form the form of equality that QUERY uses */
 export function selectionOf(
   { query, where, sort = [], limit }: Options,
   form: EqualityForm = "standard",
 ): Selection {
-  const asked = query === undefined ? null : queryOf(query, form);
+  const compiledQuery = query === undefined ? null : queryOf(query, form);
   const test = where === undefined ? null : testOf(where);
-  const conditions = [asked?.condition, where].filter((condition) => condition !== undefined);
+  const conditions = [compiledQuery?.condition, where].filter((condition) => condition !== undefined);
   return {
-    test: (text) => asked?.test(text) !== false && test?.(text) !== false,
+    test: (text) => compiledQuery?.test(text) !== false && test?.(text) !== false,
     condition: conditions.length === 1 ? conditions[0]! : { kind: "all", parts: conditions },
-    isExact: asked === null && where?.kind === "member",
-    alike: asked?.alike ?? (where === undefined ? undefined : alikeOf(where)),
+    isExact: compiledQuery === null && where?.kind === "member",
+    alike: compiledQuery?.alike ?? (where === undefined ? undefined : alikeOf(where)),
     sort,
     limit: limit ?? null,
   };
@@ -105,10 +109,10 @@ export function selectionOf(
 /** Returns the requested fields of each entry. */
 function shaped(reply: EntriesReply, document: Document, { fields, details = false }: Options): Reply {
   if (fields === undefined && !details) return reply;
-  const { found } = reply;
+  const { found: entries } = reply;
   const items: Reply[] = [];
-  for (const [at, text] of found.texts.entries()) {
-    const key = keyIn(found, at);
+  for (const [at, text] of entries.texts.entries()) {
+    const key = keyIn(entries, at);
     const shown = bulk(fields === undefined ? text : partOf(text, fields));
     items.push(bulk(key), details ? array([shown, bulk(revisionOf(text)), expiryOf(document, key)]) : shown);
   }

@@ -1,6 +1,7 @@
 /**
- * Selects the entries of a read and their order. An index is used if it leaves fewer than half of the entries to check; the entries that it
- * finds are checked like any entry, so an index never changes an answer. Source: docs/json-documents.md "Indexes".
+ * Selects and sorts the entries of a read. An index is used if it leaves fewer than half of the entries to check; the
+ * entries that it finds are checked like any others, so an index never changes a result. Source: docs/json-documents.md
+ * "Indexes".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CountReply, type Entries, EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
@@ -33,10 +34,10 @@ interface Query {
 
 /** A query, with the part of its test that an index can use. */
 export interface Selection extends Query {
-  /** Holds for all entries that pass the test; those for which it holds pass if `isExact`. */
+  /** Holds for all entries that pass the test; if `isExact`, it holds only for those. */
   readonly condition: JsonCondition;
   readonly isExact: boolean;
-  /** A value that all passing entries have in common; undefined: none is known. */
+  /** A value that all passing entries have; undefined: none is known. */
   readonly alike?: Alike | undefined;
 }
 
@@ -49,7 +50,7 @@ interface Access {
 /** Maximum share of the entries that an index may leave if it is to be used. */
 const WORTH = 0.5;
 
-/** @param at  the unit's date: expired entries count as absent */
+/** @param at the unit's date: expired entries count as absent */
 export function selected(document: Document, at: number, selection: Selection): EntriesReply {
   if (isScan(document, selection))
     return new EntriesReply(scan(candidates(document, at, selection.alike), selection));
@@ -71,34 +72,34 @@ export function isScan(document: Document, { condition, sort, limit }: Selection
   return sort.length > 1 || document.index(first.field) === undefined;
 }
 
-/** Entries as they are now, and the keys of those that no longer exist. */
+/** The current entries, and the keys of those that have expired. */
 interface Candidates {
   readonly entries: Entries;
-  readonly gone: ReadonlySet<ByteString> | null;
+  readonly expired: ReadonlySet<ByteString> | null;
 }
 
 function candidates(document: Document, at: number, alike?: Alike): Candidates {
   const { expiries } = document;
-  const gone = expiries?.mayHaveExpired(at) === true ? new Set(expiries.expired(at)) : null;
-  return { entries: document.select(alike), gone };
+  const expired = expiries?.mayHaveExpired(at) === true ? new Set(expiries.expired(at)) : null;
+  return { entries: document.select(alike), expired };
 }
 
-/** Checks entries in steps: a document may be large. */
-function* scan({ entries, gone }: Candidates, { test, sort, limit }: Query): Generator<void, Entries> {
+/** Checks entries in steps, since a document may be large. */
+function* scan({ entries, expired }: Candidates, { test, sort, limit }: Query): Generator<void, Entries> {
   const { keys, texts } = entries;
   const most = limit === null ? Number.POSITIVE_INFINITY : limit.offset + limit.count;
   const isSorted = sort.length > 0;
-  const found: Found = { keys: [], texts: [] };
-  for (let position = 0; position < texts.length && (isSorted || found.texts.length < most); position++) {
+  const matches: Found = { keys: [], texts: [] };
+  for (let position = 0; position < texts.length && (isSorted || matches.texts.length < most); position++) {
     if (position % STEP_ITEMS === STEP_ITEMS - 1) yield;
     const text = texts[position] as ByteString;
-    if (gone?.has(keyIn(entries, position)) === true || !test(text)) continue;
-    found.keys.push(keys === null ? position : (keys[position] as ByteString | number));
-    found.texts.push(text);
+    if (expired?.has(keyIn(entries, position)) === true || !test(text)) continue;
+    matches.keys.push(keys === null ? position : (keys[position] as ByteString | number));
+    matches.texts.push(text);
   }
-  if (isSorted) return yield* sortedEntries(found, sort, limit);
+  if (isSorted) return yield* sortedEntries(matches, sort, limit);
   const from = limit?.offset ?? 0;
-  return from === 0 ? found : { keys: found.keys.slice(from), texts: found.texts.slice(from) };
+  return from === 0 ? matches : { keys: matches.keys.slice(from), texts: matches.texts.slice(from) };
 }
 
 interface Found {
@@ -119,14 +120,14 @@ function* sortedEntries(
   const sorted = yield* sortedInSteps(rows, inOrderOf(sort));
   const from = limit?.offset ?? 0;
   const to = Math.min(sorted.length, from + (limit?.count ?? sorted.length));
-  const found: Found = { keys: [], texts: [] };
+  const result: Found = { keys: [], texts: [] };
   for (let at = from; at < to; at++) {
     const position = (sorted[at] as Row<number>).item;
-    found.keys.push(keys[position] as ByteString | number);
-    found.texts.push(texts[position] as ByteString);
+    result.keys.push(keys[position] as ByteString | number);
+    result.texts.push(texts[position] as ByteString);
     if (at % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
-  return found;
+  return result;
 }
 
 function* limited(document: Document, at: number, selection: Selection): Generator<DocumentEntry> {
@@ -148,7 +149,7 @@ export function countSelected(document: Document, at: number, selection: Selecti
   return new CountReply(selected(document, at, { ...selection, sort: [], limit: null }));
 }
 
-/** Returns the index that knows how many entries pass without checking any; null: there is none. */
+/** Returns the index that can count the passing entries without checking any; null: none. */
 export function countingAccess(document: Document, at: number, selection: Selection): Access | null {
   const isWhole = document.expiries?.mayHaveExpired(at) !== true;
   const access = isWhole && selection.isExact ? accessOf(document, selection.condition) : null;
@@ -161,21 +162,21 @@ export function countAll(document: Document, at: number): number {
   return expiries?.mayHaveExpired(at) === true ? size - expiries.expired(at).length : size;
 }
 
-/** Returns the first existing entry; undefined: there is none. */
+/** Returns the first entry that has not expired; undefined: none. */
 export function firstPresent(document: Document, at: number): DocumentEntry | undefined {
   if (document.expiries?.mayHaveExpired(at) !== true) return document.first;
   const [first] = present(document, at);
   return first;
 }
 
-/** Returns all existing entries, as they are now. */
+/** Returns all current entries that have not expired. */
 export function presentEntries(document: Document, at: number): EntriesReply {
-  const { entries, gone } = candidates(document, at);
-  if (gone === null) return new EntriesReply(entries);
-  return new EntriesReply(scan({ entries, gone }, { test: () => true, sort: [], limit: null }));
+  const { entries, expired } = candidates(document, at);
+  if (expired === null) return new EntriesReply(entries);
+  return new EntriesReply(scan({ entries, expired }, { test: () => true, sort: [], limit: null }));
 }
 
-/** The same, one by one. */
+/** Yields the entries that have not expired, one by one. */
 function* present(
   document: Document,
   at: number,
@@ -234,7 +235,7 @@ function sorted(entries: Iterable<DocumentEntry>, sort: readonly SortKey[]): rea
   return rows.sort(inOrderOf(sort)).map(({ item }) => item);
 }
 
-/** An item, and the values that it is sorted by. */
+/** An item, and the values by which it is sorted. */
 interface Row<Item> {
   readonly item: Item;
   readonly values: readonly MemberValue[];
@@ -255,7 +256,7 @@ function inOrderOf(sort: readonly SortKey[]): (a: Row<unknown>, b: Row<unknown>)
   };
 }
 
-/** The index in whose order entries are checked; undefined: they are sorted when all have been found. */
+/** Returns the index in whose order entries are checked; undefined: they are sorted after all have been found. */
 export function sortIndex(
   document: Document,
   { sort, limit, condition }: Selection,

@@ -1,4 +1,4 @@
-/** DOC.UPDATE. Source: test/vectors/json; docs/json-documents.md says where the original is not followed. */
+/** DOC.UPDATE. Source: test/vectors/json; docs/json-documents.md describes the differences from the original. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import {
@@ -45,37 +45,37 @@ const FIRST_KEY = "0";
 interface Update {
   readonly data: Data;
   readonly entry: Typed<Document>;
-  readonly given: JsonValue;
+  readonly newData: JsonValue;
   readonly options: Options;
   readonly unit: Unit;
   readonly form: EqualityForm;
 }
 
-/** Steps of an entry that is read, changed and written. */
+/** Steps for each entry that is read, changed and written. */
 const ENTRY_STEPS = 16;
-/** Steps of reading it, and of its undo record. */
+/** Steps for reading the entry, and for its undo record. */
 const CHANGE_STEPS = 130;
 
-/** An entry as it will be. */
+/** An entry after the update. */
 interface Changed {
   readonly key: ByteString;
-  /** Its own members that have changed. */
+  /** Its direct members that have changed. */
   readonly members: JsonObject;
   readonly text: ByteString;
 }
 
 /**
- * `DOC.UPDATE document data [ID id | QUERY json, WHERE json, SORT json, LIMIT offset count] [UPSERT [COUNT]] [REVISION revision] [EX seconds |
- * … | PERSIST]`: a list replaces all entries; an object replaces members of entries, or changes them with operators such as `$inc`. All
- * entries are changed, or none.
- * @returns the previous names of the members; the changes: nil for all, or the keys of entries with their changed members; the key of a new
- * entry
+ * `DOC.UPDATE document data [ID id | QUERY json, WHERE json, SORT json, LIMIT offset count] [UPSERT [COUNT]] [REVISION
+ * revision] [EX seconds | … | PERSIST]`: a list replaces all entries; an object replaces members of entries, or changes
+ * them with operators such as `$inc`. All entries are changed, or none.
+ * @returns the previous names of the members; the changes: nil for all, or the keys of entries with their changed
+ * members; the key of a new entry
  */
 export function updateDocument(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return update(data, argv, unit, "standard");
 }
 
-/** Executes DOC.UPDATE as it was before CLUSTER SEMANTICS 2. */
+/** Executes DOC.UPDATE as before CLUSTER SEMANTICS 2. */
 export function updateDocumentAsRecorded(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return update(data, argv, unit, "recorded");
 }
@@ -88,20 +88,20 @@ function update(data: Data, argv: readonly ByteString[], unit: Unit, form: Equal
     at: unit.at,
   });
   const entry = documentToChange(data, argv[1]!);
-  const asked: Update = { data, entry, given: jsonArgument(argv[2]!), options, unit, form };
-  return isChoosing(options) ? updateChosen(asked) : updateOne(asked);
+  const request: Update = { data, entry, newData: jsonArgument(argv[2]!), options, unit, form };
+  return isChoosing(options) ? updateChosen(request) : updateOne(request);
 }
 
 function updateOne(update: Update): Reply {
-  const { data, entry, given, options } = update;
+  const { data, entry, newData, options } = update;
   const { id, revision, upsert = false, expire } = options;
-  if (upsert && id === undefined) throw custom("ERR UPSERT asks for ID, QUERY or WHERE");
+  if (upsert && id === undefined) throw custom("ERR UPSERT requires ID, QUERY or WHERE");
   const key = keyOf(entry.value, id ?? FIRST_KEY);
-  if (isContainer(given) && isWholeList(given, id)) {
+  if (isContainer(newData) && replacesAll(newData, id)) {
     if (id !== undefined && key === undefined) throw noEntry();
     if (revision !== undefined)
-      throw custom("ERR REVISION is one entry's: a list takes the place of all entries");
-    return replace(data, entry, memberValues(given), expire ?? undefined);
+      throw custom("ERR REVISION applies to one entry, but a list replaces all entries");
+    return replace(data, entry, memberValues(newData), expire ?? undefined);
   }
   if (key === undefined && upsert && revision === undefined)
     return insertNew(update, newKeyOf(id as ByteString));
@@ -111,11 +111,11 @@ function updateOne(update: Update): Reply {
 }
 
 function updateChosen(update: Update): Reply {
-  const { data, entry, given, options, unit, form } = update;
+  const { data, entry, newData, options, unit, form } = update;
   if (options.id !== undefined)
-    throw custom("ERR ID names one entry: QUERY, WHERE, SORT and LIMIT go without it");
-  if (options.revision !== undefined) throw custom("ERR REVISION is one entry's: name it by ID");
-  if (!(given instanceof JsonObject) || (given.names.length > 0 && isListLike(given.names)))
+    throw custom("ERR ID names one entry: it cannot be combined with QUERY, WHERE, SORT and LIMIT");
+  if (options.revision !== undefined) throw custom("ERR REVISION applies to one entry: name it with ID");
+  if (!(newData instanceof JsonObject) || (newData.names.length > 0 && isListLike(newData.names)))
     throw notMembers();
   const keys = choiceOf(data, { document: entry.value, at: unit.at, options, form });
   if (keys.length > 0 || options.upsert !== true) return apply(update, keys);
@@ -123,14 +123,14 @@ function updateChosen(update: Update): Reply {
 }
 
 /** Changes entries. All results are computed before the first entry is changed. */
-function apply({ data, entry, given, options, form }: Update, keys: readonly ByteString[]): Reply {
+function apply({ data, entry, newData, options, form }: Update, keys: readonly ByteString[]): Reply {
   const names = namesOf(entry.value.first) ?? [];
-  if (!isContainer(given)) throw notMembers();
-  // Without entries, operators cause no error, as in earlier versions.
-  const changes = keys.length > 0 && isOperators(given) ? jsonChangesOf(given) : null;
+  if (!isContainer(newData)) throw notMembers();
+  // If there are no entries, operators cause no error, as in earlier versions.
+  const changes = keys.length > 0 && isOperators(newData) ? jsonChangesOf(newData) : null;
   const results = keys.map((key) => {
     data.effort.work(CHANGE_STEPS);
-    const result = changeOf({ document: entry.value, key, given, changes, names, form });
+    const result = changeOf({ document: entry.value, key, newData, changes, names, form });
     data.effort.produce(ENTRY_STEPS, result.text.length);
     return result;
   });
@@ -147,15 +147,15 @@ function apply({ data, entry, given, options, form }: Update, keys: readonly Byt
 interface Change {
   readonly document: Document;
   readonly key: ByteString;
-  readonly given: JsonContainer;
-  /** null: the data has no operators. */
+  readonly newData: JsonContainer;
+  /** The changes by operators; null: the data has no operators. */
   readonly changes: readonly JsonChange[] | null;
   /** The members that entries may have. */
   readonly names: readonly string[];
   readonly form: EqualityForm;
 }
 
-function changeOf({ document, key, given, changes, names, form }: Change): Changed {
+function changeOf({ document, key, newData, changes, names, form }: Change): Changed {
   const old = valueOfEntry(document.get(key) as ByteString);
   if (changes !== null) {
     if (!isContainer(old)) throw notMembers();
@@ -164,17 +164,17 @@ function changeOf({ document, key, given, changes, names, form }: Change): Chang
     });
     return { key, members: differing(old, value), text: textOfEntry(value) };
   }
-  if (!isSubset(memberNames(given), names)) throw wrongMembers(names, memberNames(given));
+  if (!isSubset(memberNames(newData), names)) throw wrongMembers(names, memberNames(newData));
   if (!isContainer(old)) throw notMembers();
-  const members = changesOf(old, given, form);
+  const members = changesOf(old, newData, form);
   return { key, members, text: textOfEntry(merged(old, members)) };
 }
 
-/** Returns a new entry: the data applied to an entry without members. */
-function insertNew({ data, entry, given, options }: Update, key: ByteString): Reply {
-  if (!isContainer(given)) throw notMembers();
+/** Inserts a new entry: the data applied to an entry without members. */
+function insertNew({ data, entry, newData, options }: Update, key: ByteString): Reply {
+  if (!isContainer(newData)) throw notMembers();
   const names = namesOf(entry.value.first);
-  const value = isOperators(given) ? made(given, names) : given;
+  const value = isOperators(newData) ? built(newData, names) : newData;
   if (names !== undefined && !hasNames(value, names)) throw wrongMembers(names, memberNames(value));
   const text = textOfEntry(value);
   data.documents.push(entry, key, text);
@@ -182,22 +182,24 @@ function insertNew({ data, entry, given, options }: Update, key: ByteString): Re
   return answer(names ?? [], map([bulk(key), bulk(text)]), key);
 }
 
-/** Applies operators to an entry without members. @param names  of the members that it may have; undefined: any */
-function made(given: JsonObject, names: readonly string[] | undefined): JsonContainer {
-  return changed(new JsonObject(), jsonChangesOf(given), (name) => {
+/** Applies operators to an entry without members. @param names names of the members that it may have; undefined: any */
+function built(newData: JsonObject, names: readonly string[] | undefined): JsonContainer {
+  return changed(new JsonObject(), jsonChangesOf(newData), (name) => {
     if (names?.includes(name) === false) throw wrongMembers(names, [name]);
   });
 }
 
-/** Returns the key that an id names if no entry has it: numbers in the one form in which they are looked up. */
+/** Returns the key that an id names if no entry has it: a number in its canonical form. */
 function newKeyOf(id: ByteString): ByteString {
   const number = phpNumeric(textOfBytes(id));
   const key = number === undefined ? undefined : phpInteger(number);
   return key === undefined ? id : String(key);
 }
 
-/** Whether data replaces all entries. An empty list does so only with an id: without one the original changes nothing. */
-function isWholeList(container: JsonContainer, id: ByteString | undefined): boolean {
+/**
+ * Whether data replaces all entries. An empty list does so only with an id: without one the original changes nothing.
+ */
+function replacesAll(container: JsonContainer, id: ByteString | undefined): boolean {
   const names = memberNames(container);
   return names.length > 0 ? isListLike(names) : id !== undefined && !(container instanceof JsonObject);
 }
@@ -216,17 +218,17 @@ function replace(
   return answer(isContainer(before) ? memberNames(before) : [], NIL);
 }
 
-/** @param added  the key of a new entry */
+/** @param added the key of a new entry */
 function answer(names: readonly string[], changed: Reply, added?: ByteString): Reply {
   const items = [bulk("keys"), bulks(names.map(bytesOfText)), bulk("changed"), changed];
   return map(added === undefined ? items : [...items, bulk("added"), bulk(added)]);
 }
 
-/** Returns the given members that differ. */
-function changesOf(old: JsonContainer, given: JsonContainer, form: EqualityForm): JsonObject {
+/** Returns those of the new members that differ. */
+function changesOf(old: JsonContainer, newData: JsonContainer, form: EqualityForm): JsonObject {
   const changed = new JsonObject();
-  for (const [at, name] of memberNames(given).entries()) {
-    const value = memberValues(given)[at] as JsonValue;
+  for (const [at, name] of memberNames(newData).entries()) {
+    const value = memberValues(newData)[at] as JsonValue;
     if (!isLooselyEqual(memberOf(old, name) ?? null, value, form)) changed.set(name, value);
   }
   return changed;
@@ -239,7 +241,7 @@ function merged(old: JsonContainer, { names, values }: JsonObject): JsonValue {
   return old instanceof JsonObject || !isListLike(object.names) ? object : object.values;
 }
 
-/** Returns the entry's own members that have changed. */
+/** Returns the entry's direct members that have changed. */
 function differing(old: JsonContainer, result: JsonContainer): JsonObject {
   const different = new JsonObject();
   const values = memberValues(result);

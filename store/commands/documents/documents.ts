@@ -1,6 +1,7 @@
 /**
- * Documents: tables of JSON entries, as the replicated memory database keeps them, whose clients listeners/json
- * serves. The answers here are Redis's; texts of errors are that server's. Source: test/vectors/json; docs/json-documents.md.
+ * Documents: tables of JSON entries, like those of the replicated memory database, whose clients listeners/json serves.
+ * The replies here are in Redis's form; the texts of errors are that server's. Source: test/vectors/json;
+ * docs/json-documents.md.
  */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, OK, type Reply } from "../../../protocol/reply.js";
@@ -24,8 +25,8 @@ import { firstPresent, presentEntries } from "./document-selection.js";
 import { updateDocument, updateDocumentAsRecorded } from "./document-updates.js";
 
 /**
- * Maximum number of keys in a database for all documents to be read at one moment; with more keys each document is read at
- * a moment of its own.
+ * Maximum number of keys in a database for which all documents are read at one moment; with more keys each document is
+ * read at its own moment.
  */
 const AT_ONCE_MAX = 10_000;
 
@@ -36,7 +37,7 @@ export const documents = family("document", {
     keys: [read(1)],
     since: "",
     complexity:
-      "O(1), with QUERY or WHERE O(N), N: entries; with an index O(log(N)+M), M: those it leaves to look at",
+      "O(1), with QUERY or WHERE O(N), N: entries; with an index O(log(N)+M), M: entries that it leaves to check",
     summary: "Counts the entries of a document, or those that match.",
     run: count,
   },
@@ -46,7 +47,7 @@ export const documents = family("document", {
     keys: [write(1)],
     since: "",
     complexity: "O(1)",
-    summary: "Makes a document without entries.",
+    summary: "Creates a document without entries.",
     run: create,
   },
   "DOC.DELETE": {
@@ -54,8 +55,8 @@ export const documents = family("document", {
     flags: ["write"],
     keys: [update(1)],
     since: "",
-    complexity: "O(N), N: entries; of conditions O(log(N)+M) where an index leaves M entries to look at",
-    summary: "Removes an entry, if it has the revision that is named, or all that meet conditions.",
+    complexity: "O(N), N: entries; for conditions O(log(N)+M), if an index leaves M entries to check",
+    summary: "Removes an entry, if it has the named revision, or all entries that meet conditions.",
     run: deleteEntries,
   },
   "DOC.DROP": {
@@ -73,7 +74,7 @@ export const documents = family("document", {
     keys: [write(1)],
     since: "",
     complexity: "O(1)",
-    summary: "Removes all entries of a document, which stays.",
+    summary: "Removes all entries of a document, but not the document.",
     run: (data, argv) => integer(empty(data, argv)),
   },
   "DOC.GET": {
@@ -82,7 +83,7 @@ export const documents = family("document", {
     keys: [read(1)],
     since: "",
     complexity:
-      "O(N), N: entries; with ID O(log(N)); with an index O(log(N)+M), M: those it leaves to look at; SORT adds O(M*log(M))",
+      "O(N), N: entries; with ID O(log(N)); with an index O(log(N)+M), M: entries that it leaves to check; SORT adds O(M*log(M))",
     summary:
       "Returns a document's entries with their ids: all, one, or those that match, sorted, a part of each.",
     run: get,
@@ -112,7 +113,7 @@ export const documents = family("document", {
     keys: [write(2)],
     since: "",
     complexity: "O(1); the first read that uses it O(N*log(N)), N: entries",
-    summary: "Gives the entries of a document an index of a member. 0 if it was there.",
+    summary: "Creates an index of a member of a document's entries. 0 if it existed.",
     run: createIndex,
   },
   "DOC.INDEX|DROP": {
@@ -121,7 +122,7 @@ export const documents = family("document", {
     keys: [write(2)],
     since: "",
     complexity: "O(1)",
-    summary: "Takes the index of a member away. 0 if there was none.",
+    summary: "Drops the index of a member. 0 if there was none.",
     run: dropIndex,
   },
   "DOC.INDEX|LIST": {
@@ -158,7 +159,7 @@ export const documents = family("document", {
     keys: [update(2)],
     since: "",
     complexity: "O(N), N: entries",
-    summary: "Gives all entries of a document a member that they do not have yet.",
+    summary: "Adds a member to all entries of a document that do not have it yet.",
     run: addMember,
   },
   "DOC.MEMBER|DROP": {
@@ -167,7 +168,7 @@ export const documents = family("document", {
     keys: [update(2)],
     since: "",
     complexity: "O(N), N: entries",
-    summary: "Takes a member away from all entries of a document.",
+    summary: "Removes a member from all entries of a document.",
     run: dropMember,
   },
   "DOC.UPDATE": {
@@ -178,7 +179,7 @@ export const documents = family("document", {
     complexity:
       "O(1), with a list O(M), M: its entries; of conditions O(N), N: entries, or as DOC.GET with an index",
     summary:
-      "Changes members of an entry, if it has the revision that is named, or of all that meet conditions; or gives a document other entries altogether.",
+      "Changes members of an entry, if it has the named revision, or of all entries that meet conditions; or replaces all entries of a document.",
     run: updateDocument,
   },
 });
@@ -190,8 +191,8 @@ const RECORDED: ReadonlyMap<string, Handler> = new Map([
 ]);
 
 /**
- * The writes as they were before CLUSTER SEMANTICS 2: they use another equality for members, and numbers can run out. No timeline records
- * commands that only read.
+ * The writes as before CLUSTER SEMANTICS 2: they use another equality for members, and they can run out of numbers.
+ * Reads are not included, since no timeline records them.
  */
 export const recordedDocuments: readonly Command[] = documents.flatMap((command) => {
   const run = RECORDED.get(command.name);
@@ -206,13 +207,13 @@ function create(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return OK;
 }
 
-/** Increases in the order in which units are applied. */
+/** Returns a value that increases in the order in which units are applied. */
 function bornOf({ at, seq = 0, id, step = 0 }: Unit): ByteString {
   const date = at.toString(16).padStart(14, "0");
   return `${date}${seq.toString(16).padStart(4, "0")}${id}${step.toString(16).padStart(8, "0")}`;
 }
 
-/** The original's word for a document that does not exist. */
+/** Drops a document. If it does not exist, the error is the same as in the original. */
 function drop(data: Data, argv: readonly ByteString[]): Reply {
   if (data.getAs(Document, argv[1]!) === undefined) throw custom("ERR Document provided already exist.");
   data.delete(argv[1]!);
@@ -246,7 +247,7 @@ function getAll(data: Data, _: readonly ByteString[], { at, db }: Unit): Reply {
   );
 }
 
-/** Settles a reply that takes little time, so that no other command runs in between. */
+/** Completes a reply that takes little time, so that no other command runs in between. */
 function soonSettled(data: Data, reply: Reply): Reply {
   return data.keyspace().size <= AT_ONCE_MAX ? settled(reply) : reply;
 }
@@ -283,8 +284,8 @@ interface Aged {
 }
 
 /**
- * Returns the keys of all documents, the oldest first. Between two steps a late entry may cause units to be undone and redone, so that keys
- * refer to other entries and documents. So each step looks the keys up again.
+ * Returns the keys of all documents, the oldest first. Between two steps a late entry may cause units to be undone and
+ * applied again, after which keys refer to other entries and documents. Each step therefore looks the keys up again.
  */
 function documentsOf(data: Data, moment: Moment): Generator<void, readonly ByteString[]> {
   const keys = data.walked().map(({ key }) => key);
@@ -296,18 +297,18 @@ function* documentsIn(
   data: Data,
   { at, db }: Moment,
 ): Generator<void, readonly ByteString[]> {
-  const found: Aged[] = [];
+  const documents: Aged[] = [];
   let isOrdered = true;
   for (const [index, key] of keys.entries()) {
     if (index % STEP_ITEMS === STEP_ITEMS - 1) yield;
     const entry = data.keyspace(db).find(key);
     if (!(entry?.value instanceof Document) || isExpired(entry, at)) continue;
     const aged: Aged = { key, born: entry.value.born };
-    const before = found.at(-1);
+    const before = documents.at(-1);
     if (before !== undefined && compareAge(before, aged) > 0) isOrdered = false;
-    found.push(aged);
+    documents.push(aged);
   }
-  const sorted = isOrdered ? found : yield* sortedInSteps(found, compareAge);
+  const sorted = isOrdered ? documents : yield* sortedInSteps(documents, compareAge);
   return sorted.map(({ key }) => key);
 }
 

@@ -1,6 +1,7 @@
 /**
- * Equality of JSON values as PHP 8's `==` has it, by which the original server finds entries and detects changes: `"1"`, `1`, `"01"` and
- * `true` are equal. Source: php 8.2 (test/store/commands/documents/loose-equality.test.ts compares with it).
+ * Equality of JSON values as defined by PHP 8's `==`, by which the original server finds entries and detects changes:
+ * `"1"`, `1`, `"01"` and `true` are equal. Source: php 8.2 (test/store/commands/documents/loose-equality.test.ts
+ * compares with it).
  */
 import {
   isContainer,
@@ -25,8 +26,9 @@ const OVERFLOW = /^\s*[+-]?0*[1-9](?:\d{19}|\d{18}\s*$)/;
 const SPACE_AT_END = /\s$/;
 
 /**
- * The version of the rule. `standard`: PHP's. `recorded`: that of writes before CLUSTER SEMANTICS 2, which compares integers of more than
- * 64 bits in strings as doubles with everything but their like. Recorded commands must do what they did.
+ * The version of the rule. `standard`: PHP's. `recorded`: that of writes before CLUSTER SEMANTICS 2, which compared
+ * integers of more than 64 bits in strings as doubles unless both operands were such integers. Recorded commands must
+ * keep their effect.
  */
 export type EqualityForm = "standard" | "recorded";
 
@@ -41,7 +43,7 @@ export function isLooselyEqual(a: JsonValue, b: JsonValue, form: EqualityForm = 
   return first !== undefined && second !== undefined && isSamePhpNumber(first, second);
 }
 
-/** Whether PHP takes a value for true. */
+/** Whether PHP considers a value true. */
 export function isTrue(value: JsonValue): boolean {
   if (value === null || typeof value === "boolean") return value === true;
   if (typeof value === "string") return value !== "" && value !== "0";
@@ -52,7 +54,8 @@ export function isTrue(value: JsonValue): boolean {
 function numberOf(value: string | JsonNumber, form: EqualityForm): PhpNumber | undefined {
   if (typeof value !== "string") return phpNumberOf(value.text);
   const number = phpNumeric(value);
-  // PHP compares the digits together with the space after them, and takes the smallest integer for one beyond 64 bits.
+  // PHP compares the digits together with the space after them, and uses the smallest integer for one that exceeds 64
+  // bits.
   return number === INT64_MIN && form === "standard" && SPACE_AT_END.test(value) ? Number(number) : number;
 }
 
@@ -68,13 +71,16 @@ function isSameText(a: string, b: string, form: EqualityForm): boolean {
   return !(firstSign === 0 ? INTEGER_TEXT.test(a) : secondSign === 0 && INTEGER_TEXT.test(b));
 }
 
-/** The rule before CLUSTER SEMANTICS 2. */
+/** Implements the rule before CLUSTER SEMANTICS 2. */
 function isTooLarge(text: string, number: PhpNumber): boolean {
   if (typeof number === "bigint" || Number.isSafeInteger(number)) return false;
   return !Number.isFinite(number) || INTEGER_TEXT.test(text);
 }
 
-/** The sign of a string whose digits PHP takes for an integer of more than 64 bits, whatever its exponent makes of it; 0: of another. */
+/**
+ * Returns the sign of a string whose digits PHP reads as an integer of more than 64 bits, even if an exponent follows;
+ * 0: other strings.
+ */
 function overflowOf(text: string, number: PhpNumber): -1 | 0 | 1 {
   if (typeof number === "bigint" || !OVERFLOW.test(text)) return 0;
   return text.trimStart().startsWith("-") ? -1 : 1;

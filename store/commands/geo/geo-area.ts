@@ -1,18 +1,18 @@
 /**
- * Computes distances on earth, and the cells of the map that cover a circle or a box around a place. The earth is a sphere
- * here. Source: redis-server 7.0, test/conformance; operations are in the same order, because the last digit depends on
- * it.
+ * Computes distances on earth, and the cells of the map that cover a circle or a box around a place. The earth is
+ * approximated by a sphere. Source: redis-server 7.0, test/conformance; operations are in the same order, because the
+ * last digit depends on it.
  */
 
 import { arcSine, cosine, sine } from "../../arithmetic/trigonometry.js";
 import { type Area, areaOf, type Cell, cellAt, neighbour, type Place, placeOf, STEP_MAX } from "./geohash.js";
 
-/** Metres. */
+/** The radius of the earth in metres. */
 const EARTH_RADIUS = 6372797.560856;
 /** Half the equator on a Mercator map, in metres. */
 const MERCATOR_MAX = 20037726.37;
 const DEGREE = Math.PI / 180;
-/** Towards the poles, where cells are narrow, coarser cells are used. */
+/** Above this latitude, where cells are narrow, coarser cells are used. */
 const NORTHERN = 66;
 const POLAR = 80;
 
@@ -35,7 +35,7 @@ function latitudeDistance(one: number, other: number): number {
   return EARTH_RADIUS * Math.abs(other * DEGREE - one * DEGREE);
 }
 
-/** Returns the distance of a place from the centre in metres; undefined: it lies outside. */
+/** Returns a place and its distance from the centre in metres; undefined: it is outside the shape. */
 export function within(
   shape: Shape,
   centre: Place,
@@ -44,8 +44,8 @@ export function within(
   const place = placeOf(score);
   if (shape.kind === "box") {
     if (latitudeDistance(place.latitude, centre.latitude) > shape.height / 2) return undefined;
-    const beside = { longitude: centre.longitude, latitude: place.latitude };
-    if (distance(place, beside) > shape.width / 2) return undefined;
+    const nearest = { longitude: centre.longitude, latitude: place.latitude };
+    if (distance(place, nearest) > shape.width / 2) return undefined;
   }
   const metres = distance(centre, place);
   return shape.kind === "circle" && metres > shape.radius ? undefined : { place, metres };
@@ -64,7 +64,7 @@ const AROUND = [
   [-1, -1],
 ] as const;
 
-/** The cells that cover a shape, in the order in which they are to be searched. */
+/** Returns the cells that cover a shape, in the order in which they must be searched. */
 export function cellsCovering(shape: Shape, centre: Place): Cell[] {
   const bounds = boundsOf(shape, centre);
   let step = stepFor(shape, centre);
@@ -79,7 +79,7 @@ export function cellsCovering(shape: Shape, centre: Place): Cell[] {
     return !(byEast > 0 && area.longitude.max > bounds.longitude.max);
   };
   const cells = AROUND.filter(isUseful).map(([byEast, byNorth]) => neighbour(middle, byEast, byNorth));
-  // On a coarse map a neighbour to one side is that to the other side as well.
+  // On a coarse map, the neighbours on opposite sides may be the same cell.
   return cells.filter((cell, i) => i < 2 || !isSame(cell, cells[i - 1]!));
 }
 
@@ -87,7 +87,7 @@ function isSame(one: Cell, other: Cell): boolean {
   return one.east === other.east && one.north === other.north;
 }
 
-/** Whether the middle's neighbours reach as far as the bounds. */
+/** Whether the neighbours of the middle cell extend to the bounds. */
 function coversAll(middle: Cell, { longitude, latitude }: Area): boolean {
   return (
     areaOf(neighbour(middle, 0, 1)).latitude.max >= latitude.max &&
@@ -111,12 +111,12 @@ function stepFor(shape: Shape, { latitude }: Place): number {
   return Math.min(STEP_MAX, Math.max(1, step));
 }
 
-/** A rectangle around a shape, in degrees; not cut at the map's edges. */
+/** Returns a rectangle around a shape, in degrees; it may extend over the map's edges. */
 function boundsOf(shape: Shape, { longitude, latitude }: Place): Area {
   const height = shape.kind === "circle" ? shape.radius : shape.height / 2;
   const width = shape.kind === "circle" ? shape.radius : shape.width / 2;
   const byNorth = height / EARTH_RADIUS / DEGREE;
-  // Degrees of longitude are shortest at the side that is nearer to the pole.
+  // Degrees of longitude are shortest on the side nearer to the pole.
   const narrow = (latitude < 0 ? latitude - byNorth : latitude + byNorth) * DEGREE;
   const byEast = width / EARTH_RADIUS / (Math.abs(narrow) <= 4 ? cosine(narrow) : 1) / DEGREE;
   return {

@@ -1,4 +1,4 @@
-/** Places, lengths and units in arguments. Behaviour and texts: Redis 7; checked by test/conformance. */
+/** Parses places, lengths and units in arguments. Behaviour and texts: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { formatFixed } from "../../../protocol/resp/double.js";
 import { custom } from "../../arguments/errors.js";
@@ -6,11 +6,11 @@ import { doubleArgument } from "../../arguments/numbers.js";
 import type { Shape } from "./geo-area.js";
 import { isOnMap, type Place } from "./geohash.js";
 
-/** Metres. */
+/** The lengths of the units in metres. */
 const UNITS: Readonly<Record<string, number>> = { m: 1, km: 1000, ft: 0.3048, mi: 1609.34 };
 const DEGREE_DIGITS = 6;
 
-/** A shape as the arguments describe it: lengths in metres, and the metres of the answers' unit. */
+/** A shape from the arguments, with lengths in metres, and the length in metres of the unit that replies use. */
 export interface Area {
   readonly shape: Shape;
   readonly unit: number;
@@ -24,7 +24,7 @@ export function placeArgument(longitude: ByteString, latitude: ByteString): Plac
   throw custom(`ERR invalid longitude,latitude pair ${degrees.join(",")}`);
 }
 
-/** A unit's metres. @throws CommandFailure */
+/** Returns the length of a unit in metres. @throws CommandFailure */
 export function unitArgument(bytes: ByteString): number {
   const name = bytes.toLowerCase();
   if (!Object.hasOwn(UNITS, name)) throw custom("ERR unsupported unit provided. please use M, KM, FT, MI");

@@ -1,4 +1,4 @@
-/** Answers or stores the results of a search. Behaviour: Redis 7; checked by test/conformance. */
+/** Returns or stores the results of a search. Behaviour: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, integer, type Reply, writtenDouble } from "../../../protocol/reply.js";
 import { formatFixed } from "../../../protocol/resp/double.js";
@@ -18,7 +18,7 @@ export interface Search {
   readonly order: "asc" | "desc" | undefined;
   /** Maximum number of members; 0: no limit. */
   readonly count: number;
-  /** Whether any members will do, up to the given number, rather than the nearest. */
+  /** Whether any members suffice, up to the given number, rather than the nearest. */
   readonly any: boolean;
   readonly withDistance: boolean;
   readonly withScore: boolean;
@@ -32,23 +32,23 @@ interface Found {
   readonly metres: number;
 }
 
-/** Steps of a member whose distance is calculated, and of one that is found, answered and put in order. */
+/** Steps for each member whose distance is calculated, and for each one that is found, sorted and returned. */
 const CHECKED_STEPS = 45;
 const FOUND_STEPS = 60;
 
 /** Counts and returns the members in an area, in the requested order. @throws TooMuch */
 export function find(data: Data, value: SortedSet, search: Search): Found[] {
   const { order, count, any } = search;
-  const found = inArea(data, value, search, any ? count : 0);
-  // Members at the same distance stay in the order of the search; in Redis their order is undefined.
-  if (order === "desc") found.sort((one, other) => other.metres - one.metres);
-  else if (order === "asc" || (count > 0 && !any)) found.sort((one, other) => one.metres - other.metres);
-  return count > 0 ? found.slice(0, count) : found;
+  const members = inArea(data, value, search, any ? count : 0);
+  // Members at the same distance keep the order of the search; in Redis their order is undefined.
+  if (order === "desc") members.sort((one, other) => other.metres - one.metres);
+  else if (order === "asc" || (count > 0 && !any)) members.sort((one, other) => one.metres - other.metres);
+  return count > 0 ? members.slice(0, count) : members;
 }
 
-/** @param limit  0: none */
+/** @param limit 0: no limit */
 function inArea({ effort }: Data, value: SortedSet, { centre, area }: Search, limit: number): Found[] {
-  const found: Found[] = [];
+  const members: Found[] = [];
   for (const cell of cellsCovering(area.shape, centre)) {
     const { from, to } = scoresOf(cell);
     const first = value.countBelowScore(from, false);
@@ -58,11 +58,11 @@ function inArea({ effort }: Data, value: SortedSet, { centre, area }: Search, li
       const inside = within(area.shape, centre, score);
       if (inside === undefined) continue;
       effort.work(FOUND_STEPS);
-      found.push({ member, score, ...inside });
-      if (found.length === limit) return found;
+      members.push({ member, score, ...inside });
+      if (members.length === limit) return members;
     }
   }
-  return found;
+  return members;
 }
 
 export function searchReply(found: readonly Found[], search: Search): Reply {
@@ -81,7 +81,7 @@ export function searchReply(found: readonly Found[], search: Search): Reply {
   );
 }
 
-/** @param asDistances  whether scores are distances from now on, rather than places */
+/** @param asDistances whether the stored scores are distances instead of places */
 export function storeFound(
   data: Data,
   key: ByteString,

@@ -1,6 +1,4 @@
-/**
- * GEOSEARCH, GEORADIUS and their like: the search that the arguments describe. Behaviour and texts: Redis 7; checked by test/conformance.
- */
+/** GEOSEARCH, GEORADIUS and their variants. Behaviour and texts: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { EMPTY_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
@@ -13,7 +11,10 @@ import { type Area, boxArguments, circleArguments, placeArgument } from "./geo-a
 import { find, type Search, searchReply, storeFound } from "./geo-results.js";
 import { type Place, placeOf } from "./geohash.js";
 
-/** The options read so far. In an absent key no member can be the centre, but the remaining arguments are still checked. */
+/**
+ * The options read so far. If the key is absent, no member can be the centre, but the remaining arguments are still
+ * checked.
+ */
 interface Draft {
   readonly value: SortedSet | undefined;
   centre: Place | undefined;
@@ -22,7 +23,7 @@ interface Draft {
   area: Area | undefined;
   order: Search["order"];
   count: number;
-  /** FROM…, BY… and what goes with the commands' names. */
+  /** FROM…, BY… and the options without arguments. */
   readonly flags: Set<string>;
   target: ByteString | undefined;
 }
@@ -104,8 +105,8 @@ const SEARCH: Readonly<Record<string, Option>> = {
 const SEARCH_STORE: Readonly<Record<string, Option>> = { ...SEARCH, STOREDIST: flag("STOREDIST") };
 
 /**
- * Returns the source key and the key after each STORE and STOREDIST, the last of which counts.
- * @param first  index of the first option
+ * Returns the source key and the key after each STORE and STOREDIST, the last of which applies.
+ * @param first index of the first option
  */
 export const georadiusKeys =
   (first: number): KeySpec =>
@@ -126,7 +127,7 @@ export function georadius(
 ): Reply {
   const draft = draftFor(data, argv[1]!);
   const areaAt = byMember ? 3 : 4;
-  // For an absent key, place and area are not checked.
+  // If the key is absent, place and area are not checked.
   if (!byMember) draft.centre = placeArgument(argv[2]!, argv[3]!);
   else if (draft.value !== undefined) draft.centre = placeOfMember(draft.value, argv[2]!);
   if (!byMember || draft.value !== undefined) draft.area = circleArguments(argv[areaAt]!, argv[areaAt + 1]!);
@@ -160,7 +161,7 @@ function draftFor(data: Data, key: ByteString): Draft {
   };
 }
 
-/** undefined: there is no key. @throws CommandFailure  there is no such member */
+/** Returns the place of a member; undefined: the key is absent. @throws CommandFailure if the member does not exist */
 function placeOfMember(value: SortedSet | undefined, member: ByteString): Place | undefined {
   if (value === undefined) return undefined;
   const score = value.get(member);
@@ -191,7 +192,7 @@ function checkStore({ target, flags }: Draft, name: string): void {
     throw custom(`ERR ${name} is not compatible with WITHDIST, WITHHASH and WITHCOORD options`);
 }
 
-/** @param name  of what stores, in errors */
+/** @param name the storing command or option, for errors */
 function run(data: Data, draft: Draft, name: string): Reply {
   checkStore(draft, name);
   const { value, centre, area, order, count, flags, target } = draft;
@@ -208,7 +209,7 @@ function run(data: Data, draft: Draft, name: string): Reply {
     withScore: flags.has("WITHHASH"),
     withPlace: flags.has("WITHCOORD"),
   };
-  const found = find(data, value, search);
-  if (target === undefined) return searchReply(found, search);
-  return storeFound(data, target, found, { area, asDistances: flags.has("STOREDIST") });
+  const members = find(data, value, search);
+  if (target === undefined) return searchReply(members, search);
+  return storeFound(data, target, members, { area, asDistances: flags.has("STOREDIST") });
 }

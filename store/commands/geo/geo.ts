@@ -1,4 +1,7 @@
-/** Places on earth in sorted sets: each member's score is its place. Behaviour and texts: Redis 7; checked by test/conformance. */
+/**
+ * Places on earth in sorted sets: each member's score encodes its place. Behaviour and texts: Redis 7; checked by
+ * test/conformance.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, NIL, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { syntaxError } from "../../arguments/errors.js";
@@ -42,7 +45,7 @@ export const geo = family("geo", {
     flags: ["write", "denyoom"],
     keys: [write(1)],
     since: "3.2.0",
-    complexity: "O(log(N)) for each member given, N: members",
+    complexity: "O(log(N)) for each member, N: members",
     summary: "Adds members with their longitudes and latitudes, or moves them.",
     run: geoadd,
   },
@@ -121,7 +124,7 @@ function geodist(data: Data, argv: readonly ByteString[]): Reply {
   return distanceReply(distance(one, other) / metres);
 }
 
-/** The places of members, in the order of their names. */
+/** Returns the places of members, in the order of the arguments. */
 function placesOf(data: Data, [, key, ...members]: readonly ByteString[]): (Place | undefined)[] {
   const value = data.getAs(SortedSet, key!)?.value;
   return members.map((member) => {

@@ -1,10 +1,11 @@
 /**
- * Places on earth as whole numbers: longitude and latitude cut into 2^step steps each, their bits in turn, longitude's
- * first. With step 26 that is a sorted set's score of 52 bits. Pure numbers; 54 bits where a place is on the upper edge.
+ * Places on earth as integers: longitude and latitude are each divided into 2^step steps, and their bits interleaved,
+ * longitude's first. Step 26 yields a sorted set's score of 52 bits, or 54 bits for a place on the upper edge. Pure
+ * numbers.
  * Source: redis-server 7.0, test/conformance.
  */
 
-/** Degrees. */
+/** A place on earth, in degrees. */
 export interface Place {
   readonly longitude: number;
   readonly latitude: number;
@@ -17,7 +18,7 @@ export interface Cell {
   readonly north: number;
 }
 
-/** Degrees. */
+/** A range of longitudes or latitudes, in degrees. */
 interface Range {
   readonly min: number;
   readonly max: number;
@@ -29,14 +30,14 @@ export interface Area {
 }
 
 const LONGITUDES: Range = { min: -180, max: 180 };
-/** The latitudes in which a Mercator map is square. */
+/** The latitudes between which a Mercator map is square. */
 const LATITUDES: Range = { min: -85.05112878, max: 85.05112878 };
 /** The latitudes of the usual geohash text: all. */
 const TEXT_LATITUDES: Range = { min: -90, max: 90 };
 
 export const STEP_MAX = 26;
 const TEXT_ALPHABET = "0123456789bcdefghjkmnpqrstuvwxyz";
-/** Characters of five bits; 52 bits are ten of them, and the last one says nothing. */
+/** Number of characters of five bits each: 52 bits fill ten of them, and an eleventh carries no information. */
 const TEXT_CHARACTERS = 10;
 const TWO_32 = 2 ** 32;
 
@@ -49,7 +50,7 @@ export function isOnMap({ longitude, latitude }: Place): boolean {
   );
 }
 
-/** Returns the cell of a place; a place on the upper edge gets the cell beyond it. */
+/** Returns the cell of a place; a place on the upper edge belongs to the cell beyond it. */
 export function cellAt(place: Place, step: number, latitudes = LATITUDES): Cell {
   return {
     step,
@@ -62,7 +63,7 @@ function stepsTo(degrees: number, { min, max }: Range, step: number): number {
   return Math.floor(((degrees - min) / (max - min)) * 2 ** step);
 }
 
-/** Returns the cell the given number of steps away, round the earth and over its edges. */
+/** Returns the cell the given number of steps away, which wraps around at the edges. */
 export function neighbour({ step, east, north }: Cell, byEast: number, byNorth: number): Cell {
   const mask = 2 ** step - 1;
   return {
@@ -82,7 +83,7 @@ function rangeOf(steps: number, { min, max }: Range, step: number): Range {
   return { min: min + (steps / all) * scale, max: min + (((steps + 1) >>> 0) / all) * scale };
 }
 
-/** The scores of the places in a cell: `from` ≤ score < `to`. */
+/** Returns the scores of the places in a cell: `from` ≤ score < `to`. */
 export function scoresOf({ step, east, north }: Cell): { from: number; to: number } {
   const finer = 4 ** (STEP_MAX - step);
   const hi = interleaved(north >>> 16, east >>> 16) * TWO_32;
@@ -94,7 +95,7 @@ export function scoreOf(place: Place): number {
   return scoresOf(cellAt(place, STEP_MAX)).from;
 }
 
-/** Returns the middle of the cell that a score names; for an invalid score, the same as Redis. */
+/** Returns the middle of the cell that a score encodes; for an invalid score, the same as Redis. */
 export function placeOf(score: number): Place {
   const { longitude, latitude } = areaOf(cellOf(score));
   return {
@@ -126,7 +127,7 @@ function unsigned64(value: number): bigint {
   return BigInt.asUintN(64, isSmall ? signed : signed + 2n ** 63n);
 }
 
-/** Interleaves two numbers of 16 bits: the bits of the first go to even positions, those of the second to odd ones. */
+/** Interleaves two 16-bit numbers: the bits of the first go to even positions, those of the second to odd ones. */
 function interleaved(even: number, odd: number): number {
   return (spread(even) | (spread(odd) << 1)) >>> 0;
 }

@@ -1,6 +1,6 @@
 /**
- * The commands on lists that wait until there is an element. Here they do what Redis does within MULTI: nothing waits, and
- * where there is no element the answer is nil. Behaviour and texts: Redis 7; checked by test/conformance.
+ * The commands on lists that wait for an element. Here they behave as Redis does within MULTI: nothing waits, and the
+ * reply is nil if there is no element. Behaviour and texts: Redis 7; checked by test/conformance.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
@@ -43,7 +43,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     since: "2.0.0",
     complexity: "O(N), N: keys",
     categories,
-    summary: "Waits for an element in any of several lists and takes it off the left end.",
+    summary: "Waits for an element in any of several lists and removes it from the left end.",
     run: (data, argv) => blockingPop(data, argv, "left"),
   },
   BRPOP: {
@@ -53,7 +53,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     since: "2.0.0",
     complexity: "O(N), N: keys",
     categories,
-    summary: "Waits for an element in any of several lists and takes it off the right end.",
+    summary: "Waits for an element in any of several lists and removes it from the right end.",
     run: (data, argv) => blockingPop(data, argv, "right"),
   },
   BRPOPLPUSH: {

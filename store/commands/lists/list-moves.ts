@@ -1,4 +1,4 @@
-/** The list commands that take elements off an end: LPOP, RPOP, LMPOP, and LMOVE, RPOPLPUSH, which put them elsewhere. */
+/** The list commands that remove elements from an end: LPOP, RPOP, LMPOP, and LMOVE, RPOPLPUSH, which move them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulksReply } from "../../../protocol/many-bulks.js";
 import { array, bulk, NIL, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
@@ -10,7 +10,7 @@ import { type End, List } from "../../values/list.js";
 import { copied } from "../../values/tables/packed.js";
 import { type MultiplePop, multiplePop } from "../multiple-pop.js";
 
-/** The elements that are taken off an end, in the order they come off; a list that becomes empty is removed. */
+/** Removes elements from an end and returns them in the order of removal; a list that becomes empty is removed. */
 export function takeOff(data: Data, entry: Typed<List>, end: End, count: number): ByteString[] {
   const list = entry.value;
   const { size } = list;
@@ -20,13 +20,13 @@ export function takeOff(data: Data, entry: Typed<List>, end: End, count: number)
     data.delete(entry.key);
     return end === "left" ? elements : elements.reverse();
   }
-  const taken: ByteString[] = [];
+  const popped: ByteString[] = [];
   if (count * 2 < size) {
     data.effort.work(REMOVED_ELEMENT_STEPS * count);
-    for (let i = 0; i < count; i++) taken.push(data.listPop(entry, end));
-    return taken;
+    for (let i = 0; i < count; i++) popped.push(data.listPop(entry, end));
+    return popped;
   }
-  // One undo record for all of them; it copies the remaining elements, which are no more than the removed ones.
+  // One undo record for all elements; it copies the remaining ones, which are no more than the removed ones.
   const from = end === "left" ? 0 : size - count;
   const elements = list.slice(from, from + count);
   data.listSplice(entry, from, count, []);
@@ -81,13 +81,13 @@ export interface Move {
   readonly to: End;
 }
 
-/** An element from one end of a list to one end of another, or of the same; nil: there is no source. */
+/** Moves an element from one end of a list to one end of another, or of the same; nil: the source is absent. */
 export function move(data: Data, { source, from, target, to }: Move): Reply {
   const entry = data.getAs(List, source);
   if (entry === undefined) return NIL;
-  data.getAs(List, target); // Another type is an error before anything changes.
+  data.getAs(List, target); // reports a wrong type before anything changes
   const list = entry.value;
-  // Within one list an element may stay where it is; the key, with its expiry time, must then stay as well.
+  // Within one list an element may keep its position, in which case the key, with its expiry time, must remain as well.
   if (source === target && (from === to || list.size === 1))
     return bulk(list.at(from === "left" ? 0 : list.size - 1));
   const element = copied(data.listPop(entry, from));
@@ -95,7 +95,7 @@ export function move(data: Data, { source, from, target, to }: Move): Reply {
   return bulk(element);
 }
 
-/** `LEFT` or `RIGHT`. @throws CommandFailure */
+/** Parses `LEFT` or `RIGHT`. @throws CommandFailure */
 export function endArgument(bytes: ByteString): End {
   const name = bytes.toUpperCase();
   if (name === "LEFT") return "left";

@@ -1,4 +1,4 @@
-/** The list commands that look for an element: LPOS, LINSERT and LREM. */
+/** The list commands that search for an element: LPOS, LINSERT and LREM. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, EMPTY_ARRAY, integer, NIL, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
@@ -12,13 +12,13 @@ import {
 import type { Data } from "../../keyspace/mutators.js";
 import { List } from "../../values/list.js";
 
-/** Elements that are checked together: finding a block takes longer than walking it. */
+/** Number of elements checked together: finding a block takes longer than walking through it. */
 const BLOCK_ELEMENTS = 4096;
 
-/** An element that is found counts as this many that are only compared. */
+/** An element that is found costs as much as this many that are only compared. */
 const LOOKS_AN_ELEMENT = 8;
 
-/** The elements to find among those that equal the given one. */
+/** Which of the elements equal to the given one to find. */
 interface Search {
   readonly fromRight: boolean;
   /** Number of matches to skip. */
@@ -38,12 +38,12 @@ function find(
 ): number[] {
   const positions: number[] = [];
   const last = Math.min(list.size, looks);
-  for (let seen = 0; seen < last && positions.length < limit; seen += BLOCK_ELEMENTS) {
-    const count = Math.min(BLOCK_ELEMENTS, last - seen);
+  for (let checked = 0; checked < last && positions.length < limit; checked += BLOCK_ELEMENTS) {
+    const count = Math.min(BLOCK_ELEMENTS, last - checked);
     effort.look(LOOKS_AN_ELEMENT * count);
-    const start = fromRight ? list.size - seen - count : seen;
-    const found = list.indexesOf(element, start, start + count);
-    for (const position of fromRight ? found.reverse() : found) {
+    const start = fromRight ? list.size - checked - count : checked;
+    const matches = list.indexesOf(element, start, start + count);
+    for (const position of fromRight ? matches.reverse() : matches) {
       if (skip > 0) skip--;
       else if (positions.length < limit) positions.push(position);
     }
@@ -84,14 +84,14 @@ function lposOptions(argv: readonly ByteString[]): { search: Search; counted: bo
   return { search, counted: count !== undefined };
 }
 
-/** 0 means: without limit. */
+/** Converts a count, in which 0 means no limit. */
 function orUnlimited(count: number): number {
   return count === 0 ? Number.POSITIVE_INFINITY : count;
 }
 
 function rankArgument(bytes: ByteString): number {
   const rank = integerArgument(bytes);
-  // Redis 7.0 negates it, which overflows, and then counts wrongly; later versions answer this.
+  // Redis 7.0 negates the number, which overflows, and then counts wrongly; later versions return this error.
   if (rank === INT64_MIN)
     throw custom(`ERR value is out of range, value must between -${INT64_MAX} and ${INT64_MAX}`);
   if (rank !== 0) return Number(rank);
@@ -133,10 +133,10 @@ export function lrem(data: Data, argv: readonly ByteString[]): Reply {
     limit: orUnlimited(Math.abs(count)),
   });
   if (positions.length === 0) return ZERO;
-  // All equal elements between the outermost two are among those found: one splice removes them.
+  // All equal elements between the outermost two are among the matches, so one splice removes them.
   const first = Math.min(positions[0]!, positions.at(-1)!);
   const end = Math.max(positions[0]!, positions.at(-1)!) + 1;
-  const kept = list.slice(first, end).filter((other) => other !== element);
-  data.listSplice(entry, first, end - first, kept);
+  const remaining = list.slice(first, end).filter((other) => other !== element);
+  data.listSplice(entry, first, end - first, remaining);
   return integer(positions.length);
 }

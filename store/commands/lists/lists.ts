@@ -6,7 +6,7 @@ import { indexOutOfRange, noSuchKey } from "../../arguments/errors.js";
 import { indexArgument } from "../../arguments/numbers.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { family } from "../../rows/command.js";
-import { counted, look, read, update, write } from "../../rows/key-spec.js";
+import { counted, inspect, read, update, write } from "../../rows/key-spec.js";
 import { type End, List } from "../../values/list.js";
 import { blockingLists } from "./blocking-lists.js";
 import { lmove, lmpop, pop, rpoplpush, takeOff } from "./list-moves.js";
@@ -18,7 +18,7 @@ export const lists = family("list", {
     flags: ["readonly"],
     keys: [read(1)],
     since: "1.0.0",
-    complexity: "O(1) near the ends, else O(N/16384), N: elements of the list",
+    complexity: "O(1) near the ends, otherwise O(N/16384), N: elements of the list",
     summary: "Returns the element at an index from the left or, negative, from the right.",
     run: lindex,
   },
@@ -34,7 +34,7 @@ export const lists = family("list", {
   LLEN: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Counts the elements of a list.",
@@ -46,7 +46,7 @@ export const lists = family("list", {
     keys: [update(1), write(2)],
     since: "6.2.0",
     complexity: "O(1)",
-    summary: "Takes an element off one end of a list and puts it to one end of another, or of the same.",
+    summary: "Moves an element from one end of a list to one end of another, or of the same.",
     run: lmove,
   },
   LMPOP: {
@@ -55,7 +55,7 @@ export const lists = family("list", {
     keys: counted(update, 1),
     since: "7.0.0",
     complexity: "O(N+M), N: keys, M: elements returned",
-    summary: "Takes elements off one end of the first of several lists that is not empty.",
+    summary: "Removes elements from one end of the first non-empty list of several.",
     run: lmpop,
   },
   LPOP: {
@@ -64,7 +64,7 @@ export const lists = family("list", {
     keys: [update(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements returned",
-    summary: "Takes elements off the left end.",
+    summary: "Removes elements from the left end.",
     run: (data, argv) => pop(data, argv, "left"),
   },
   LPOS: {
@@ -82,7 +82,7 @@ export const lists = family("list", {
     keys: [write(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements added",
-    summary: "Adds elements to the left end of a list, which is made if absent.",
+    summary: "Adds elements to the left end of a list, which is created if absent.",
     run: (data, argv) => push(data, argv, "left"),
   },
   LPUSHX: {
@@ -117,7 +117,7 @@ export const lists = family("list", {
     flags: ["write", "denyoom"],
     keys: [write(1)],
     since: "1.0.0",
-    complexity: "O(1) near the ends, else O(N/16384), N: elements of the list",
+    complexity: "O(1) near the ends, otherwise O(N/16384), N: elements of the list",
     summary: "Replaces the element at an index.",
     run: lset,
   },
@@ -136,7 +136,7 @@ export const lists = family("list", {
     keys: [update(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements returned",
-    summary: "Takes elements off the right end.",
+    summary: "Removes elements from the right end.",
     run: (data, argv) => pop(data, argv, "right"),
   },
   RPOPLPUSH: {
@@ -145,8 +145,7 @@ export const lists = family("list", {
     keys: [update(1), write(2)],
     since: "1.2.0",
     complexity: "O(1)",
-    summary:
-      "Takes an element off the right end of a list and puts it to the left end of another; LMOVE's old form.",
+    summary: "Moves an element from the right end of a list to the left end of another; LMOVE's old form.",
     run: rpoplpush,
   },
   RPUSH: {
@@ -155,7 +154,7 @@ export const lists = family("list", {
     keys: [write(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements added",
-    summary: "Adds elements to the right end of a list, which is made if absent.",
+    summary: "Adds elements to the right end of a list, which is created if absent.",
     run: (data, argv) => push(data, argv, "right"),
   },
   RPUSHX: {
@@ -170,13 +169,13 @@ export const lists = family("list", {
   ...blockingLists,
 });
 
-/** Parses an index argument as a position from the left; it may lie outside the list. @throws CommandFailure */
+/** Parses an index argument as a position from the left, which may be outside the list. @throws CommandFailure */
 function positionArgument(bytes: ByteString, size: number): number {
   const index = indexArgument(bytes);
   return index < 0 ? index + size : index;
 }
 
-/** The positions `from` ≤ position < `to` that two indexes, both inclusive, mean in a list; none if `from` ≥ `to`. */
+/** Returns the positions `from` ≤ position < `to` between two indexes, both inclusive; empty if `from` ≥ `to`. */
 function positionsBetween(start: number, end: number, size: number): { from: number; to: number } {
   const from = start < 0 ? Math.max(0, start + size) : Math.min(start, size);
   const last = end < 0 ? end + size : Math.min(end, size - 1);

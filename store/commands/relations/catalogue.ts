@@ -1,6 +1,6 @@
 /**
- * Names of the keys of a database: its catalogue is in one key, a hash of its views and domains, and each table in a key of its own. The
- * keys themselves say which tables exist.
+ * Names of the keys of a database. The catalogue is a hash of its views and domains in one key, and each table has its
+ * own key. The keys themselves determine which tables exist.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Entry, isExpired } from "../../keyspace/keyspace.js";
@@ -14,25 +14,27 @@ import { type Evaluation, failure, spend } from "./evaluation.js";
 import type { View } from "./sources.js";
 
 const PREFIX = "sql:";
-/** Occurs in no name of a database or a table, so no database's keys have the prefix of another one's. */
+/**
+ * A character that no name of a database or a table contains, so no database's keys have the prefix of another one's.
+ */
 const SEPARATOR = ":";
 
 export const catalogueKey = (database: ByteString): ByteString => `${PREFIX}${database}`;
 export const tableKey = (database: ByteString, table: ByteString): ByteString =>
   `${PREFIX}${database}${SEPARATOR}${table}`;
 
-/** @throws CommandFailure  no database can have that name */
+/** @throws CommandFailure if the name is not valid for a database */
 export function checkName(evaluation: Evaluation): void {
   if (evaluation.database.includes(SEPARATOR))
     throw failure(evaluation, "unknownDatabase", evaluation.database);
 }
 
-/** Field of a catalogue: a word for the kind of object, and its name. */
-type Kept = "view" | "domain";
+/** The kind of an object, with which its field in a catalogue begins, followed by its name. */
+type StoredKind = "view" | "domain";
 const MARK = "database";
-const fieldOf = (kept: Kept, name: ByteString): ByteString => `${kept} ${name}`;
+const fieldOf = (kind: StoredKind, name: ByteString): ByteString => `${kind} ${name}`;
 
-/** @throws CommandFailure  no database is chosen, or there is none of the name */
+/** @throws CommandFailure if no database is chosen, or the database does not exist */
 export function catalogue(evaluation: Evaluation): Typed<Hash> {
   const { data, database } = evaluation;
   if (database === "") throw failure(evaluation, "noDatabase");
@@ -45,36 +47,36 @@ export function makeCatalogue(data: Data, database: ByteString): void {
   data.hashPut(data.getOrPut(Hash, catalogueKey(database)), MARK, "1");
 }
 
-/** @returns undefined: there is no such view or domain */
-export function keptText(
+/** @returns undefined: no such view or domain */
+export function storedText(
   { data, database }: Evaluation,
-  kept: Kept,
+  kind: StoredKind,
   name: ByteString,
 ): ByteString | undefined {
   const hash = data.getAs(Hash, catalogueKey(database))?.value;
-  const index = hash?.find(fieldOf(kept, name)) ?? -1;
+  const index = hash?.find(fieldOf(kind, name)) ?? -1;
   return index < 0 ? undefined : hash?.valueAt(index);
 }
 
-export function keep(evaluation: Evaluation, kept: Kept, name: ByteString, text: ByteString): void {
-  evaluation.data.hashPut(catalogue(evaluation), fieldOf(kept, name), text);
+export function keep(evaluation: Evaluation, kind: StoredKind, name: ByteString, text: ByteString): void {
+  evaluation.data.hashPut(catalogue(evaluation), fieldOf(kind, name), text);
 }
 
-/** @returns whether it was there */
-export function forget(evaluation: Evaluation, kept: Kept, name: ByteString): boolean {
-  return evaluation.data.hashRemove(catalogue(evaluation), fieldOf(kept, name));
+/** @returns whether the object existed */
+export function forget(evaluation: Evaluation, kind: StoredKind, name: ByteString): boolean {
+  return evaluation.data.hashRemove(catalogue(evaluation), fieldOf(kind, name));
 }
 
-/** Names of all views or domains. */
-export function keptNames(evaluation: Evaluation, kept: Kept): readonly ByteString[] {
-  const start = fieldOf(kept, "");
+/** Returns the names of all views or domains. */
+export function storedNames(evaluation: Evaluation, kind: StoredKind): readonly ByteString[] {
+  const start = fieldOf(kind, "");
   const { fields } = catalogue(evaluation).value;
   return fields.flatMap((field) => (field.startsWith(start) ? [field.slice(start.length)] : []));
 }
 
-/** @returns undefined: there is none @throws CommandFailure  its stored text is not a query */
+/** @returns undefined: no such view @throws CommandFailure if its stored text is not a query */
 export function viewNamed(evaluation: Evaluation, name: ByteString): View | undefined {
-  const text = keptText(evaluation, "view", name);
+  const text = storedText(evaluation, "view", name);
   if (text === undefined) return undefined;
   const parsed = parse(text, evaluation.english);
   const { statement, parameters } = parsed;
@@ -83,18 +85,18 @@ export function viewNamed(evaluation: Evaluation, name: ByteString): View | unde
   return { parsed: { ...parsed, statement }, chars: text.length };
 }
 
-/** @returns undefined: there is none */
+/** @returns undefined: no such domain */
 export function domainNamed(evaluation: Evaluation, name: ByteString): Domain | undefined {
-  const text = keptText(evaluation, "domain", name);
+  const text = storedText(evaluation, "domain", name);
   if (text === undefined) return undefined;
-  // Each column that names it has a complete copy, here and in snapshots.
+  // Each column that names the domain contains a complete copy, here and in snapshots.
   spend(evaluation, text.length);
   const domain = domainOfText(text);
   if (domain === undefined) throw failure(evaluation, "damaged", evaluation.database, name);
   return domain;
 }
 
-/** @throws CommandFailure  there is none, or the key holds something else */
+/** @throws CommandFailure if the table does not exist, or the key has a value of another type */
 export function tableNamed(evaluation: Evaluation, name: ByteString): Typed<Table> {
   const { data, database } = evaluation;
   if (database === "") throw failure(evaluation, "noDatabase");
@@ -107,7 +109,7 @@ export function hasTable({ data, database }: Evaluation, name: ByteString): bool
   return data.getAs(Table, tableKey(database, name)) !== undefined;
 }
 
-/** Names of a database's tables, or with null of all databases, in the order of their bytes. */
+/** Returns the names of a database's tables, or with null of all databases, sorted by their bytes. */
 export function namesOf({ data, at }: Evaluation, database: ByteString | null): readonly ByteString[] {
   const start = database === null ? PREFIX : tableKey(database, "");
   const kind = database === null ? Hash : Table;

@@ -12,7 +12,7 @@ import { answered } from "./queries.js";
 import { columnsOf } from "./relation.js";
 import { matching } from "./selection.js";
 
-/** @returns how many rows have been added @throws CommandFailure */
+/** @returns the number of rows added @throws CommandFailure */
 export function insert(statement: Insert, evaluation: Evaluation): number {
   const { table: name, source } = statement;
   const entry = tableNamed(evaluation, name);
@@ -25,10 +25,10 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
   const isWhole = statement.columns.length === 0;
   const checkWidth = (width: number): void => {
     if (width === positions.length) return;
-    const [given, due] = [String(width), String(positions.length)];
+    const [actual, expected] = [String(width), String(positions.length)];
     throw isWhole
-      ? failure(evaluation, "otherWidth", given, name, due)
-      : failure(evaluation, "otherCount", due, given);
+      ? failure(evaluation, "otherWidth", actual, name, expected)
+      : failure(evaluation, "otherCount", expected, actual);
   };
   const added: Row[] = [];
   const add = (values: readonly Scalar[], isBound: (i: number) => boolean): void => {
@@ -46,8 +46,8 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
         (i) => values[i]?.kind === "parameter",
       );
   else {
-    const { columns: given, rows } = answered(source.query, evaluation);
-    checkWidth(given.length);
+    const { columns: resultColumns, rows } = answered(source.query, evaluation);
+    checkWidth(resultColumns.length);
     countMade(evaluation, rows.length);
     for (const row of rows) add(row, () => false);
   }
@@ -57,7 +57,7 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
   return added.length;
 }
 
-/** @returns how many rows meet the condition @throws CommandFailure */
+/** @returns the number of rows that meet the condition @throws CommandFailure */
 export function update(statement: Update, evaluation: Evaluation): number {
   const { table: name, where } = statement;
   const entry = tableNamed(evaluation, name);
@@ -70,55 +70,58 @@ export function update(statement: Update, evaluation: Evaluation): number {
     value: compiled(value, scope, evaluation),
     isBound: isBound(value),
   }));
-  const found = matching(table, columns, where, evaluation);
-  countMade(evaluation, found.rows.length);
+  const matches = matching(table, columns, where, evaluation);
+  countMade(evaluation, matches.rows.length);
   const values = statement.changes.map(({ value }) => value);
-  countCalculated(evaluation, found.rows.length, values);
+  countCalculated(evaluation, matches.rows.length, values);
   const numbers: number[] = [];
   const rows: Row[] = [];
-  for (const [i, old] of found.rows.entries()) {
+  for (const [i, old] of matches.rows.entries()) {
     const row = [...old];
     for (const { position, value, isBound } of changes)
       row[position] = cellOf(value(old), isBound, table.columns, position, evaluation);
     if (row.every((cell, position) => cell === old[position])) continue;
-    numbers.push(found.numbers[i] as number);
+    numbers.push(matches.numbers[i] as number);
     rows.push(row);
   }
   checkRequired(table, rows, evaluation);
   checkUnique(table, rows, new Set(numbers), evaluation);
   evaluation.data.tables.set(entry, { numbers, rows });
-  return found.numbers.length;
+  return matches.numbers.length;
 }
 
 const NO_COLUMNS = (evaluation: Evaluation) => rowScope([], evaluation);
 const isBound = ({ kind }: Expression) => kind === "parameter";
 
-/** @returns how many rows have been removed @throws CommandFailure */
+/** @returns the number of rows removed @throws CommandFailure */
 export function remove(name: ByteString, where: Expression | null, evaluation: Evaluation): number {
   const entry = tableNamed(evaluation, name);
   const columns = columnsOf(entry.value.columns, name);
-  const found: NumberedRows = matching(entry.value, columns, where, evaluation);
-  countMade(evaluation, found.rows.length);
-  evaluation.data.tables.remove(entry, found.numbers);
-  return found.numbers.length;
+  const matches: NumberedRows = matching(entry.value, columns, where, evaluation);
+  countMade(evaluation, matches.rows.length);
+  evaluation.data.tables.remove(entry, matches.numbers);
+  return matches.numbers.length;
 }
 
-/** The case of a column's name does not matter where rows are changed. */
+/** Finds a column for a change of rows, for which the case of its name does not matter. */
 function positionNamed(
   columns: readonly TableColumn[],
-  wanted: ByteString,
+  columnName: ByteString,
   evaluation: Evaluation,
   message: "unknownField" | "unknownFieldOf",
   table: ByteString = "",
 ): number {
-  const exact = columns.findIndex(({ name }) => name === wanted);
+  const exact = columns.findIndex(({ name }) => name === columnName);
   if (exact >= 0) return exact;
-  const position = columns.findIndex(({ name }) => name.toLowerCase() === wanted.toLowerCase());
-  if (position < 0) throw failure(evaluation, message, wanted, table);
+  const position = columns.findIndex(({ name }) => name.toLowerCase() === columnName.toLowerCase());
+  if (position < 0) throw failure(evaluation, message, columnName, table);
   return position;
 }
 
-/** Returns the cell that a column stores for a value. @param isBound  whether the value was bound to a `?`, and so is a text in any case */
+/**
+ * Returns the cell that a column stores for a value.
+ * @param isBound whether the value was bound to a `?`, so it is always a text
+ */
 function cellOf(
   value: Scalar,
   isBound: boolean,
@@ -133,7 +136,7 @@ function cellOf(
   throw failure(evaluation, "misfit", domainWords(domain), String(position), scalarText(value), name);
 }
 
-/** @throws CommandFailure  a column that is not null has no value */
+/** @throws CommandFailure if a column that is not null has no value */
 function checkRequired({ columns }: Table, rows: readonly Row[], evaluation: Evaluation): void {
   for (const [position, { isRequired, name }] of columns.entries())
     if (isRequired === true && rows.some((row) => row[position] === null))
@@ -141,8 +144,8 @@ function checkRequired({ columns }: Table, rows: readonly Row[], evaluation: Eva
 }
 
 /**
- * Whether rows may be added to a table without repeating a unique value.
- * @param replaced  numbers of the rows that they replace
+ * Checks that rows may be added to a table without repeating a unique value.
+ * @param replaced numbers of the rows that they replace
  */
 function checkUnique(
   table: Table,

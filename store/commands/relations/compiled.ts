@@ -1,4 +1,4 @@
-/** Compiles expressions to functions of a row: columns are looked up once, whatever the number of rows. */
+/** Compiles expressions to functions of a row: columns are looked up once, regardless of the number of rows. */
 
 import { numberText } from "../../../protocol/sql-numbers.js";
 import { STEP_ITEMS } from "../../../protocol/steps.js";
@@ -24,11 +24,11 @@ import { type Compiled, combinedTruth, standardAmount, standardOrder, truthOf } 
 export interface Scope {
   column(column: Column): Compiled;
   call(call: Call): Compiled;
-  /** Returns a value that is known for an expression, whatever its parts. */
+  /** Returns the compiled form of an expression whose value is already available, whatever its parts. */
   known?(expression: Expression): Compiled | undefined;
 }
 
-/** A scope of rows one by one, in which there is nothing to call. */
+/** Returns a scope for single rows, without aggregates. */
 export function rowScope(columns: readonly RelationColumn[], evaluation: Evaluation): Scope {
   return {
     column: (column) => {
@@ -42,10 +42,10 @@ export function rowScope(columns: readonly RelationColumn[], evaluation: Evaluat
   };
 }
 
-/** @throws CommandFailure  a column does not exist, or its name is ambiguous */
+/** @throws CommandFailure if a column does not exist, or its name is ambiguous */
 export function compiled(expression: Expression, scope: Scope, evaluation: Evaluation): Compiled {
-  const known = scope.known?.(expression);
-  if (known !== undefined) return known;
+  const available = scope.known?.(expression);
+  if (available !== undefined) return available;
   const isStandard = evaluation.form === "standard";
   switch (expression.kind) {
     case "literal":
@@ -91,20 +91,20 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
   }
 }
 
-/** Operators that are calculated between two steps, whatever the number of rows. */
+/** Maximum number of operators calculated in one step, for all rows together. */
 const STEP_OPERATORS = 32 * STEP_ITEMS;
 
-/** Returns how many rows one step takes for which these expressions are calculated: fewer where they have many operators. */
+/** Returns the number of rows to process in one step if these expressions are calculated: fewer for many operators. */
 export function rowsAStep(expressions: readonly Expression[]): number {
   const operators = partsOfAll(expressions);
   return Math.max(1, Math.min(STEP_ITEMS, Math.floor(STEP_OPERATORS / Math.max(1, operators))));
 }
 
-/** Parts of expressions that the steps of a row include. */
+/** Number of parts of expressions that the steps of a row include. */
 const PARTS_INCLUDED = 8;
 const STEPS_A_PART = 2;
 
-/** Counts what is about to be calculated of rows, besides looking at them. @throws TooMuch */
+/** Counts expressions that are about to be calculated for rows, in addition to reading the rows. @throws TooMuch */
 export function countCalculated(
   { data }: Evaluation,
   rows: number,
@@ -117,7 +117,10 @@ export function countCalculated(
 const partsOfAll = (expressions: readonly Expression[]) =>
   expressions.reduce((sum, each) => sum + partsOf(each), 0);
 
-/** Returns the number of operators, names and values of an expression; written values of a list are found by one look. */
+/**
+ * Returns the number of operators, names and values of an expression; the literal values of a list count as one
+ * look-up.
+ */
 function partsOf(expression: Expression): number {
   return operandsOf(expression).reduce((sum, each) => sum + partsOf(each), 1 - writtenValues(expression));
 }
@@ -204,14 +207,14 @@ const COMPARISONS: Readonly<Record<Exclude<Comparison, "=">, (one: Scalar, other
   ">=": (one, other) => (compare(one, other) ?? -1) >= 0,
 };
 
-/** @throws CommandFailure  it divides by zero, or becomes too large */
+/** @throws CommandFailure if it divides by zero, or the result is too large */
 function calculated(operator: Arithmetic, left: Scalar, right: Scalar, evaluation: Evaluation): number {
   const [one, other] = [amount(left), amount(right)];
   if (operator === "/" && other === 0) throw failure(evaluation, "dividedByZero", numberText(one));
   return result(operator, one, other, evaluation);
 }
 
-/** @throws CommandFailure  it becomes too large */
+/** @throws CommandFailure if the result is too large */
 function result(operator: Arithmetic, one: number, other: number, evaluation: Evaluation): number {
   const value =
     operator === "+"

@@ -15,10 +15,10 @@ import {
   forget,
   hasTable,
   keep,
-  keptNames,
-  keptText,
   makeCatalogue,
   namesOf,
+  storedNames,
+  storedText,
   tableKey,
   tableNamed,
   viewNamed,
@@ -42,14 +42,14 @@ export function dropDatabase(name: ByteString, evaluation: Evaluation): void {
   data.delete(catalogueKey(name));
 }
 
-/** @throws CommandFailure  there is none of the name */
+/** @throws CommandFailure if the database does not exist */
 export function checkDatabase(name: ByteString, evaluation: Evaluation): void {
   catalogue({ ...evaluation, database: name });
 }
 
 export function createDomain(name: ByteString, parts: readonly DomainPart[], evaluation: Evaluation): void {
   catalogue(evaluation);
-  if (keptText(evaluation, "domain", name) !== undefined) throw failure(evaluation, "domainExists", name);
+  if (storedText(evaluation, "domain", name) !== undefined) throw failure(evaluation, "domainExists", name);
   keep(evaluation, "domain", name, domainText(domainOf(parts, evaluation)));
 }
 
@@ -59,42 +59,42 @@ export function createTable(
 ): void {
   catalogue(evaluation);
   if (hasTable(evaluation, name)) throw failure(evaluation, "tableExists", name);
-  if (keptText(evaluation, "view", name) !== undefined) throw failure(evaluation, "viewExists", name);
+  if (storedText(evaluation, "view", name) !== undefined) throw failure(evaluation, "viewExists", name);
   checkColumns(evaluation, columns.length);
-  const made = columns.map(({ domain: parts, ...column }): TableColumn => {
+  const tableColumns = columns.map(({ domain: parts, ...column }): TableColumn => {
     const domain = domainOf(parts, evaluation);
     checkPreset(column.preset ?? null, domain, { ...column, domain }, evaluation);
     return { ...column, name: detached(column.name), domain };
   });
-  evaluation.data.put(tableKey(evaluation.database, name), new Table(made));
+  evaluation.data.put(tableKey(evaluation.database, name), new Table(tableColumns));
 }
 
-/** The query is executed once, so that no view is created that cannot be read. */
+/** Creates a view. Its query is executed once, so no view is created that cannot be read. */
 export function createView(
   { name, query, text }: { readonly name: ByteString; readonly query: Query; readonly text: ByteString },
   evaluation: Evaluation,
 ): void {
   catalogue(evaluation);
-  if (keptText(evaluation, "view", name) !== undefined) throw failure(evaluation, "viewExists", name);
+  if (storedText(evaluation, "view", name) !== undefined) throw failure(evaluation, "viewExists", name);
   if (hasTable(evaluation, name)) throw failure(evaluation, "tableExists", name);
   answered(query, evaluation, 1);
   keep(evaluation, "view", name, trimmed(text));
 }
 
-export function drop(what: ObjectKind, name: ByteString, evaluation: Evaluation): void {
+export function drop(kind: ObjectKind, name: ByteString, evaluation: Evaluation): void {
   const { data, database } = evaluation;
-  if (what === "table") {
+  if (kind === "table") {
     data.delete(tableNamed(evaluation, name).key);
     return;
   }
-  if (!forget(evaluation, what, name))
-    throw failure(evaluation, what === "view" ? "unknownView" : "unknownTable", database, name);
+  if (!forget(evaluation, kind, name))
+    throw failure(evaluation, kind === "view" ? "unknownView" : "unknownTable", database, name);
 }
 
-/** Types that a column takes: domains of domains would grow without end. */
+/** Maximum number of types of a column: domains of domains would otherwise grow without limit. */
 const ATOMS_MAX = 100;
 
-/** Replaces the names of domains by their definitions: later changes of a domain change no table. */
+/** Replaces the names of domains by their definitions, so later changes of a domain change no table. */
 function domainOf(parts: readonly DomainPart[], evaluation: Evaluation): Domain {
   const atoms: DomainAtom[] = [];
   for (const part of parts) {
@@ -103,9 +103,9 @@ function domainOf(parts: readonly DomainPart[], evaluation: Evaluation): Domain 
       if (atoms.length > ATOMS_MAX) throw failure(evaluation, "tooManyTypes", String(ATOMS_MAX));
       continue;
     }
-    const named = domainNamed(evaluation, part.name);
-    if (named === undefined) throw unknownType(part.name, evaluation);
-    for (const atom of named) atoms.push(atom);
+    const definition = domainNamed(evaluation, part.name);
+    if (definition === undefined) throw unknownType(part.name, evaluation);
+    for (const atom of definition) atoms.push(atom);
     if (atoms.length > ATOMS_MAX) throw failure(evaluation, "tooManyTypes", String(ATOMS_MAX));
   }
   return atoms;
@@ -117,7 +117,7 @@ function unknownType(name: ByteString, evaluation: Evaluation): CommandFailure {
   return failure(evaluation, "unknownTable", evaluation.database, name);
 }
 
-/** @throws CommandFailure  the column does not accept its own default */
+/** @throws CommandFailure if the column does not accept its own default */
 function checkPreset(preset: Cell, domain: Domain, { name }: TableColumn, evaluation: Evaluation): void {
   if (fits(domain, preset)) return;
   throw failure(evaluation, "misfit", domainWords(domain), "0", scalarText(preset), name);
@@ -125,14 +125,14 @@ function checkPreset(preset: Cell, domain: Domain, { name }: TableColumn, evalua
 
 const SHOWN = "fanasehoana";
 
-export function shown(what: ObjectKind | "database", evaluation: Evaluation): Relation {
-  if (what !== "database") catalogue(evaluation);
+export function shown(kind: ObjectKind | "database", evaluation: Evaluation): Relation {
+  if (kind !== "database") catalogue(evaluation);
   const names =
-    what === "database"
+    kind === "database"
       ? namesOf(evaluation, null)
-      : what === "table"
+      : kind === "table"
         ? namesOf(evaluation, evaluation.database)
-        : [...keptNames(evaluation, what)].sort();
+        : [...storedNames(evaluation, kind)].sort();
   return {
     name: SHOWN,
     columns: [{ name: SHOWN, origin: SHOWN }],
@@ -147,7 +147,7 @@ const HEADS: Readonly<Record<Language, readonly string[]>> = {
   english: ["column", "type", "key"],
 };
 
-/** Returns a row for each column; of a view only the names are known. */
+/** Returns a row for each column; for a view only the names are known. */
 export function described(name: ByteString, evaluation: Evaluation): Relation {
   const { language } = evaluation;
   const view = viewNamed(evaluation, name);
@@ -172,7 +172,7 @@ export function described(name: ByteString, evaluation: Evaluation): Relation {
   };
 }
 
-/** Returns the constraints after a column's type, in the words of an English statement; null: there are none. */
+/** Returns the constraints after a column's type, in the words of an English statement; null: none. */
 function keyWords({ uniqueness, isRequired, preset }: TableColumn, language: Language): ByteString | null {
   const words = [
     uniqueness === "none" ? "" : (KEYWORDS[uniqueness][language][0] ?? ""),

@@ -1,14 +1,15 @@
 /**
- * Parts of a condition that may be checked before the rest of it: an index finds the rows that meet them. In the recorded form a part that can
- * fail, and the parts after it, stay where they are written, so that a plan fails wherever checking all rows fails. In the standard form all
- * parts move: a failure counts only if no other part rejects the row.
+ * Parts of a condition that may be checked before the remaining parts, because an index finds the rows that meet them.
+ * In the recorded form a part that can fail, and the parts after it, keep their positions, so a plan fails wherever
+ * checking all rows fails. In the standard form all parts may move: a failure counts only if no other part rejects the
+ * row.
  */
 import { type Binary, type Expression, type Form, operandsOf } from "../../sql/tree.js";
 
-/** Parts of a condition that must all hold, and may be checked before the rest of it. */
+/** Parts of a condition that must all hold, and may be checked before the remaining ones. */
 export interface Demands {
   readonly parts: readonly Expression[];
-  /** The same, and in the recorded form the first part that can fail: what precedes it cannot. */
+  /** The parts before the first one that can fail; in the recorded form also that part. */
   readonly leading: readonly Expression[];
   /** Whether no part of the condition can fail. */
   readonly isSafe: boolean;
@@ -23,7 +24,7 @@ export function demandsOf(condition: Expression, form: Form): Demands {
 
 export type Equality = Binary & { readonly operator: "=" };
 
-/** Returns the equalities that a condition begins with, in order. */
+/** Returns the equalities with which a condition begins, in order. */
 export function leadingEqualities(condition: Expression, form: Form): readonly Equality[] {
   return demandsOf(condition, form).parts.filter(isEquality);
 }
@@ -31,12 +32,12 @@ export function leadingEqualities(condition: Expression, form: Form): readonly E
 export const isEquality = (part: Expression): part is Equality =>
   part.kind === "binary" && part.operator === "=";
 
-/** The parts that must all hold, in the order in which they are checked. */
+/** Returns the parts that must all hold, in the order in which they are checked. */
 function conjuncts(condition: Expression, form: Form): readonly Expression[] {
   const parts: Expression[] = [];
   const open = [condition];
   for (let part = open.pop(); part !== undefined; part = open.pop()) {
-    // In the recorded form the right side of an AND stays one part, also if it is one itself, in parentheses.
+    // In the recorded form the right side of an AND remains one part, even if it is an AND in parentheses.
     const isOpened = form === "standard" || open.length === 0;
     if (isOpened && part.kind === "binary" && part.operator === "and") open.push(part.left, part.right);
     else parts.push(part);

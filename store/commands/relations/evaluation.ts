@@ -8,80 +8,89 @@ import type { Sources } from "./sources.js";
 
 export interface Evaluation {
   readonly data: Data;
-  /** The database's name; empty: none is chosen. */
+  /** The database's name; empty: no database is chosen. */
   readonly database: ByteString;
   readonly language: Language;
-  /** The semantics of expressions and queries. */
+  /** The form that determines the semantics of expressions and queries. */
   readonly form: Form;
-  /** The form of English views that it reads. */
+  /** The form of the English views that the statement reads. */
   readonly english: Form;
-  /** Whether conditions are checked, and rows that fit are found, as early as they can be; the result is the same. */
+  /** Whether conditions are checked, and joined rows found, as early as possible; the result is the same. */
   readonly isPlanned: boolean;
-  /** The tables and views that it reads. */
+  /** The tables and views that the statement reads. */
   readonly sources: Sources;
   /** The values of each `?`. */
   readonly parameters: readonly ByteString[];
   /** The cost of the statement so far. */
   readonly work: Work;
-  /** Date of this unit; expired keys count as absent. */
+  /** Date of the unit; expired keys count as absent. */
   readonly at: number;
 }
 
 /**
- * Maximum rows that a statement may check, including what its sources count for: some seconds, during which all clients
- * wait.
+ * Maximum number of rows that a statement may check, including the fixed cost of its sources: a few seconds, during
+ * which all clients wait.
  */
 export const WORK_MAX = 20_000_000;
-/** Rows that a source counts for when it is read: views may name many sources, which may be views too. */
+/**
+ * Number of rows that each source counts as in addition to its own: views may name many sources, which may be views
+ * too.
+ */
 export const SOURCE_WORK = 10_000;
 
-/** Steps of a row that is checked. */
+/** Steps for each row that is checked. */
 const STEPS_A_ROW = 4;
-/** Steps of a row that is sorted or found by its values. */
+/** Steps for each row that is sorted or found by its values. */
 const STEPS_A_KEYED_ROW = 24;
-/** Steps of making a row that is added or changed, or of keeping one that is removed, besides those of the table. */
+/** Steps for each row that is added, changed or removed, in addition to those of the table. */
 const STEPS_A_MADE_ROW = 14;
 
 export interface Work {
-  /** Rows that have been checked. */
+  /** Number of rows checked. */
   rows: number;
-  /** Backtracking steps of `like`. */
+  /** Number of backtracking steps of `like`. */
   likeSteps: number;
 }
 
-/** Counts rows that are about to be checked. @throws CommandFailure  there are too many */
+/** Counts rows that are about to be checked. @throws CommandFailure if there are too many */
 export function spend(evaluation: Evaluation, rows: number): void {
   evaluation.work.rows += rows;
   lookAt(evaluation, rows);
   if (evaluation.work.rows > WORK_MAX) throw failure(evaluation, "tooMuchWork", String(WORK_MAX));
 }
 
-/** Counts rows for the unit alone: what the statement may cost stays as it was recorded. @throws TooMuch */
+/**
+ * Counts rows only for the unit: the statement's own limit must stay as it was when statements were recorded.
+ * @throws TooMuch
+ */
 export function lookAt({ data }: Evaluation, rows: number): void {
   data.effort.work(rows * STEPS_A_ROW);
 }
 
-/** Counts rows that are about to be sorted, grouped, compared with each other or looked up, besides looking at them. @throws TooMuch */
+/**
+ * Counts rows that are about to be sorted, grouped, compared with each other or looked up, in addition to reading them.
+ * @throws TooMuch
+ */
 export function countRows({ data }: Evaluation, rows: number): void {
   data.effort.work(rows * STEPS_A_KEYED_ROW);
 }
 
-/** Counts rows that are about to be made from other rows, or removed. @throws TooMuch */
+/** Counts rows that are about to be created from other rows, or removed. @throws TooMuch */
 export function countMade({ data }: Evaluation, rows: number): void {
   data.effort.work(rows * STEPS_A_MADE_ROW);
 }
 
-/** Maximum columns of a table or of a query: joined sources may be joins themselves. */
+/** Maximum number of columns of a table or a query: joined sources may be joins themselves. */
 export const COLUMNS_MAX = 1000;
-/** Maximum cells of all rows that are made in one step. */
+/** Maximum number of cells in all rows that are created in one step. */
 const CELLS_MAX = 32_000_000;
 
-/** @throws CommandFailure  they are too many */
+/** @throws CommandFailure if there are too many */
 export function checkColumns(evaluation: Evaluation, columns: number): void {
   if (columns > COLUMNS_MAX) throw failure(evaluation, "tooWide", String(COLUMNS_MAX));
 }
 
-/** @throws CommandFailure  rows that are made would take too much memory */
+/** @throws CommandFailure if the new rows would take too much memory */
 export function checkSize(evaluation: Evaluation, rows: number, columns: number): void {
   if (rows * columns <= CELLS_MAX) return;
   throw failure(evaluation, "tooMany", String(Math.floor(CELLS_MAX / columns)));

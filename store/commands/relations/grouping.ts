@@ -1,4 +1,4 @@
-/** Groups rows, and computes the aggregates of each group: count, sum, avg, min, max. Nulls are ignored. */
+/** Groups rows and computes the aggregates of each group: count, sum, avg, min, max. Nulls are ignored. */
 import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { ExpressionNumbers } from "../../sql/expression-numbers.js";
 import { AGGREGATE_NAMES, type AggregateName, SCALAR_FUNCTIONS } from "../../sql/functions.js";
@@ -13,45 +13,48 @@ import type { Compiled } from "./standard-values.js";
 const functionNamed = (name: string): AggregateName | undefined =>
   AGGREGATE_NAMES.find((each) => each === name.toLowerCase());
 
-/** Whether a select has groups: it names columns to group by, or uses aggregates. */
+/** Whether a select has groups: it names expressions to group by, or uses aggregates. */
 export function isGrouped({ groupBy, fields, having, orderBy }: Select): boolean {
   if (groupBy !== null && groupBy.length > 0) return true;
-  const asked = [
+  const expressions = [
     ...(fields ?? []).flatMap(({ value }) => (value.kind === "all" ? [] : [value])),
     ...orderBy.map(({ by }) => by),
   ];
-  return having !== null || asked.some(asksOfGroup);
+  return having !== null || expressions.some(hasAggregate);
 }
 
-function asksOfGroup(expression: Expression): boolean {
+function hasAggregate(expression: Expression): boolean {
   // In recorded statements all calls are aggregates, and their arguments are not checked.
   if (expression.kind === "call" && functionNamed(expression.name) !== undefined) return true;
   if (expression.kind === "call" && !SCALAR_FUNCTIONS.has(expression.name.toLowerCase())) return false;
-  return operandsOf(expression).some(asksOfGroup);
+  return operandsOf(expression).some(hasAggregate);
 }
 
 interface Aggregate {
   readonly name: AggregateName;
   readonly call: Call;
-  /** null: `*`. */
+  /** The aggregated expression; null: `*`. */
   readonly value: Compiled | null;
   readonly isDistinct: boolean;
 }
 
-/** The rows of groups: the columns that they are grouped by, followed by their aggregates. */
+/** The rows of groups: the grouping expressions, followed by the aggregates. */
 export interface Groups {
   readonly scope: Scope;
-  /** Makes the rows. To be called once everything has been compiled in the scope. */
+  /** Computes the rows. Must be called after everything has been compiled in the scope. */
   rows(): Generator<void, readonly RelationRow[]>;
 }
 
-/** Returns the expressions to group by: in the standard form numbers mean fields. */
+/** Returns the expressions to group by; in the standard form an integer refers to a field. */
 function groupKeys(groupBy: readonly Expression[], fields: readonly Field[], evaluation: Evaluation) {
   if (evaluation.form === "recorded") return groupBy;
   return groupBy.map((key) => fieldNumbered(key, fields, "group by", evaluation) ?? key);
 }
 
-/** The value of the field that a whole number means; undefined: the expression is no whole number. @throws CommandFailure */
+/**
+ * Returns the expression of the field that an integer refers to; undefined: the expression is not an integer.
+ * @throws CommandFailure
+ */
 export function fieldNumbered(
   key: Expression,
   fields: readonly Field[],
@@ -66,7 +69,7 @@ export function fieldNumbered(
   return field.value;
 }
 
-/** @param fields  of the select */
+/** @param fields the fields of the select */
 export function groupsOf(
   relation: Relation,
   { groupBy }: Select,
@@ -74,14 +77,16 @@ export function groupsOf(
   evaluation: Evaluation,
 ): Groups {
   const { columns } = relation;
-  const given = groupKeys(groupBy ?? [], fields, evaluation);
-  const keys = given.map((key) => compiled(key, rowScope(columns, evaluation), evaluation));
-  const positions = given.map((key) => (key.kind === "column" ? positionOf(key, columns, evaluation) : null));
+  const groupExpressions = groupKeys(groupBy ?? [], fields, evaluation);
+  const keys = groupExpressions.map((key) => compiled(key, rowScope(columns, evaluation), evaluation));
+  const positions = groupExpressions.map((key) =>
+    key.kind === "column" ? positionOf(key, columns, evaluation) : null,
+  );
   const numbers = new ExpressionNumbers(evaluation.parameters, (column) =>
     isText(column, columns) ? column.name : positionOf(column, columns, evaluation),
   );
   const slots = new Map<number, number>();
-  for (const [slot, key] of given.entries()) {
+  for (const [slot, key] of groupExpressions.entries()) {
     const number = key.kind === "column" ? null : numbers.of(key);
     if (number !== null && !slots.has(number)) slots.set(number, slot);
   }
@@ -104,7 +109,7 @@ export function groupsOf(
     },
   };
   const rows = () => {
-    const expressions = [...given, ...aggregates.map(({ call }) => call)];
+    const expressions = [...groupExpressions, ...aggregates.map(({ call }) => call)];
     countCalculated(evaluation, relation.rows.length, expressions);
     const step = rowsAStep(expressions);
     return groupRows(relation.rows, { keys, aggregates, step }, evaluation);
@@ -113,16 +118,17 @@ export function groupsOf(
 }
 
 function aggregateOf(call: Call, columns: readonly RelationColumn[], evaluation: Evaluation): Aggregate {
-  const { name, arguments: given, isDistinct } = call;
-  const known = functionNamed(name);
-  if (known === undefined) throw failure(evaluation, "unknownFunction", name);
-  if (given === null && known === "count") return { name: known, call, value: null, isDistinct: false };
-  const [argument] = given ?? [];
-  if (given?.length !== 1 || argument === undefined) throw failure(evaluation, "oneArgument", name);
+  const { name, arguments: operands, isDistinct } = call;
+  const aggregateName = functionNamed(name);
+  if (aggregateName === undefined) throw failure(evaluation, "unknownFunction", name);
+  if (operands === null && aggregateName === "count")
+    return { name: aggregateName, call, value: null, isDistinct: false };
+  const [argument] = operands ?? [];
+  if (operands?.length !== 1 || argument === undefined) throw failure(evaluation, "oneArgument", name);
   if (argument.kind !== "column" && evaluation.form === "recorded")
     throw failure(evaluation, "columnArgument", name);
   return {
-    name: known,
+    name: aggregateName,
     call,
     value: compiled(argument, rowScope(columns, evaluation), evaluation),
     isDistinct: isDistinct === true,
@@ -132,7 +138,7 @@ function aggregateOf(call: Call, columns: readonly RelationColumn[], evaluation:
 interface Grouping {
   readonly keys: readonly Compiled[];
   readonly aggregates: readonly Aggregate[];
-  /** Rows of one step. */
+  /** Number of rows in one step. */
   readonly step: number;
 }
 
@@ -144,15 +150,15 @@ function* groupRows(
   const groups = new Map<string, { readonly by: RelationRow; readonly totals: readonly Total[] }>();
   const groupOf = (by: RelationRow) => {
     const key = rowKey(by);
-    const known = groups.get(key);
-    if (known !== undefined) return known;
+    const existing = groups.get(key);
+    if (existing !== undefined) return existing;
     const group = { by, totals: aggregates.map(newTotal) };
     groups.set(key, group);
     return group;
   };
   spend(evaluation, rows.length);
   countRows(evaluation, rows.length);
-  // All rows form one group, even if there are none.
+  // All rows form one group, even if there are no rows.
   if (keys.length === 0) groupOf([]);
   for (const [at, row] of rows.entries()) {
     const { totals } = groupOf(keys.map((key) => key(row)));
@@ -175,7 +181,7 @@ interface Total {
   sum: number;
   least: Scalar;
   greatest: Scalar;
-  /** The values counted so far, if equal ones count once. */
+  /** The values counted so far, if equal values count once. */
   readonly seen: Set<string> | null;
 }
 
@@ -205,7 +211,10 @@ function addTo(total: Total, { name }: Aggregate, value: Scalar | undefined, eva
   if (total.greatest === null || sortOrder(value, total.greatest) > 0) total.greatest = value;
 }
 
-/** Returns the result of an aggregate. In the standard form a sum and an average of nothing are null, in the recorded one 0. */
+/**
+ * Returns the result of an aggregate. For a group without values a sum and an average are null in the standard form,
+ * and 0 in the recorded one.
+ */
 function resultOf({ count, sum, least, greatest }: Total, name: AggregateName, { form }: Evaluation): Scalar {
   if (count === 0 && form === "standard") return name === "count" ? 0 : null;
   switch (name) {

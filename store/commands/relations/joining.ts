@@ -1,7 +1,7 @@
 /**
- * Rows of two relations side by side, as statements that write find them before CLUSTER SEMANTICS 2: every condition where it is written,
- * limits that count the pairs which are checked. If the condition requires two columns to be equal, a hash of the right one is used. All other
- * statements use planned-join.ts, with the same result.
+ * Joins two relations for writing statements before CLUSTER SEMANTICS 2: every condition is evaluated where it is
+ * written, and limits count the pairs that are checked. If the condition requires two columns to be equal, a hash of
+ * the right one is used. All other statements use planned-join.ts, with the same result.
  */
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Expression, JoinKind } from "../../sql/tree.js";
@@ -21,7 +21,9 @@ import {
   withoutDuplicates,
 } from "./relation.js";
 
-/** Pairs of rows that a join makes, or checks where it is not planned: more would fill the memory. */
+/**
+ * Maximum number of pairs of rows that a join creates, or checks if it is not planned: more would exhaust the memory.
+ */
 export const PAIRS_MAX = 1_000_000;
 /** @throws CommandFailure */
 export function joined(
@@ -44,7 +46,10 @@ export function joined(
   return finish(ofJoin({ left, right }, { kind, on }, rows, evaluation));
 }
 
-/** Makes the result of a join of its rows: in the recorded form equal rows are in it once, unless the join has no condition. */
+/**
+ * Returns the result of a join from its rows: in the recorded form equal rows occur once, unless the join has no
+ * condition.
+ */
 export function* ofJoin(
   { left, right }: { readonly left: Relation; readonly right: Relation },
   { kind, on }: { readonly kind: JoinKind; readonly on: Expression | null },
@@ -62,7 +67,10 @@ export function* ofJoin(
   };
 }
 
-/** Some joins repeat names: for many joins the name would be longer than any string. */
+/**
+ * Maximum length of each part of a name: some joins repeat names, and the names of nested joins would exceed the length
+ * of strings.
+ */
 const NAME_CHARS_MAX = 4096;
 
 function nameOf(left: Relation, right: Relation, kind: JoinKind, on: Expression | null) {
@@ -75,7 +83,7 @@ function nameOf(left: Relation, right: Relation, kind: JoinKind, on: Expression 
 
 interface Pairs {
   readonly pairs: RelationRow[];
-  /** 1 at the index of each row that has a partner. */
+  /** Contains 1 at the index of each row that has a partner. */
   readonly isMatchedLeft: Uint8Array;
   readonly isMatchedRight: Uint8Array;
 }
@@ -84,21 +92,21 @@ function pairsOf(left: Relation, right: Relation, on: Expression | null, evaluat
   const columns = [...left.columns, ...right.columns];
   checkColumns(evaluation, columns.length);
   const holdsAll = on === null ? null : condition(on, rowScope(columns, evaluation), evaluation);
-  const found = on === null ? null : candidatesBy(on, left, right, evaluation);
-  const candidates = found?.of ?? null;
-  const holds = found?.isAll === true ? null : holdsAll;
+  const candidateRows = on === null ? null : candidatesBy(on, left, right, evaluation);
+  const candidates = candidateRows?.of ?? null;
+  const holds = candidateRows?.isAll === true ? null : holdsAll;
   const [each, all] = [left.rows, right.rows];
   const everywhere = candidates === null ? [...all.keys()] : [];
   spend(evaluation, each.length + all.length);
   const pairs: RelationRow[] = [];
   const [isMatchedLeft, isMatchedRight] = [new Uint8Array(each.length), new Uint8Array(all.length)];
-  let looked = candidates === null ? each.length * all.length : 0;
-  if (looked > PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
+  let checkedPairs = candidates === null ? each.length * all.length : 0;
+  if (checkedPairs > PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
   for (const [i, row] of each.entries()) {
     const positions = candidates === null ? everywhere : candidates(row);
     spend(evaluation, positions.length);
-    if (candidates !== null) looked += positions.length;
-    if (looked > PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
+    if (candidates !== null) checkedPairs += positions.length;
+    if (checkedPairs > PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
     for (const position of positions) {
       const pair = [...row, ...(all[position] as RelationRow)];
       if (holds !== null && !holds(pair)) continue;
@@ -112,7 +120,7 @@ function pairsOf(left: Relation, right: Relation, on: Expression | null, evaluat
 }
 
 interface Candidates {
-  /** The indexes of rows on the right that may match a row on the left. */
+  /** Returns the indexes of rows on the right that may match a row on the left. */
   of(row: RelationRow): readonly number[];
   /** Whether they certainly match, because the condition has no other part. */
   readonly isAll: boolean;
@@ -146,7 +154,9 @@ function candidatesBy(
   return null;
 }
 
-/** Joins by all columns of the same name, which the result has once; in the recorded form null equals null here. */
+/**
+ * Joins by all columns of the same name, which the result contains once; in the recorded form null equals null here.
+ */
 export function* naturallyJoined(
   left: Relation,
   right: Relation,

@@ -1,8 +1,9 @@
 /**
- * Plans where the conditions of a select are checked: as soon as their columns are available, so that rows outside the result are not joined.
- * Rows and their order are those of checking each condition where it is written; what may move is in equalities.ts. A part that fails early
- * keeps its row, and is checked again where it is written: a plan fails only where the written order fails. Stage 0 is the first source,
- * stage n the rows of the n-th join; a column has the same index in all stages that contain it.
+ * Plans where the conditions of a select are checked: as soon as their columns are available, so that rows outside the
+ * result are not joined. The rows and their order are the same as if each condition were checked where it is written;
+ * equalities.ts determines which parts may move. If a part fails early, its row is retained and checked again where the
+ * part is written, so a plan fails only where the written order fails. Stage 0 is the first source, stage n the rows of
+ * the n-th join; a column has the same index in all stages that contain it.
  */
 import { CommandFailure } from "../../arguments/errors.js";
 import { type Binary, type Expression, type Join, type JoinKind, operandsOf } from "../../sql/tree.js";
@@ -21,22 +22,22 @@ export type Holds = (row: readonly Scalar[]) => boolean;
 /** The conditions on a source's rows before they are joined. */
 export interface SourceConditions {
   readonly holds: Holds[];
-  /** The same as expressions. */
+  /** The same conditions as expressions. */
   readonly parts: Expression[];
   /** Values that its columns must equal. */
   readonly demands: Demand[];
 }
 
-/** A value of each row of one side of a join. */
+/** A value of each row on one side of a join. */
 export interface Key {
   readonly expression: Expression;
-  /** The index of the column that it is; null: it is calculated. */
+  /** The index of the column; null: the value is calculated. */
   readonly position: number | null;
   /** Returns undefined if the calculation fails. */
   readonly value: (row: readonly Scalar[]) => Scalar | undefined;
 }
 
-/** Values that an `on` requires to be equal: of a row of the previous stage, and of one of the source. */
+/** Values that an `on` requires to be equal: one from a row of the previous stage, one from a row of the source. */
 export interface EqualKeys {
   readonly left: Key;
   readonly right: Key;
@@ -47,7 +48,7 @@ export interface Stage {
   readonly columns: readonly RelationColumn[];
   /** Conditions on its rows. */
   readonly holds: Holds[];
-  /** The same as expressions. */
+  /** The same conditions as expressions. */
   readonly parts: Expression[];
   /** The equalities in the order of its `on`. */
   readonly equal: EqualKeys[];
@@ -56,7 +57,7 @@ export interface Stage {
 export interface Plan {
   readonly sources: readonly SourceConditions[];
   readonly stages: readonly Stage[];
-  /** Whether the stages check all of `where`. */
+  /** Whether the stages check the complete `where`. */
   readonly hasWhere: boolean;
 }
 
@@ -69,7 +70,7 @@ interface Origin {
 interface Part {
   readonly expression: Expression;
   readonly sources: readonly number[];
-  /** @param local  the index of a column in the rows that are checked */
+  /** @param local returns the index of a column in the rows that are checked */
   holds(local: (position: number) => number): Holds;
   readonly demands: readonly Demand[];
 }
@@ -98,7 +99,7 @@ export class Planner {
   readonly #equalColumns: EqualColumns[] = [];
   readonly #facts: Fact[] = [];
 
-  /** @param relations  one more than joins @throws CommandFailure  too many columns */
+  /** @param relations one more than joins @throws CommandFailure if there are too many columns */
   constructor(relations: readonly Relation[], joins: readonly Join[], evaluation: Evaluation) {
     this.#evaluation = evaluation;
     this.#joins = joins;
@@ -145,7 +146,9 @@ export class Planner {
     return { sources: this.#sources, stages: this.#stages, hasWhere };
   }
 
-  /** Checks a part of `on` that names one side alone at that side, unless the join keeps unmatched rows of that side. */
+  /**
+   * Checks a part of `on` that names only one side at that side, unless the join retains unmatched rows of that side.
+   */
   #placeOn(expression: Expression, kind: JoinKind, stage: number): void {
     const part = this.#partOf(expression, stage);
     const { sources } = part;
@@ -159,7 +162,7 @@ export class Planner {
     else if (kind === "right" && isLeft) this.#put(part, stage - 1);
   }
 
-  /** Checks a part as early as it may be. @param top  the stage after which it must have been checked */
+  /** Schedules a part as early as it may be checked. @param top the stage after which it must have been checked */
   #put(part: Part, top: number): void {
     const { sources, demands } = part;
     for (const demand of demands) this.#facts.push({ ...demand, stage: top });
@@ -189,15 +192,15 @@ export class Planner {
     for (const { position, value } of part.demands) demands.push({ position: local(position), value });
   }
 
-  /** Moves values through the columns that joins require to be equal. */
+  /** Propagates values through the columns that joins require to be equal. */
   #deduce(): void {
-    const known = new Set<string>();
+    const processed = new Set<string>();
     for (let fact = this.#facts.pop(); fact !== undefined; fact = this.#facts.pop()) {
       const { position, stage } = fact;
       const value = this.#equalValue(fact.value);
       const name = JSON.stringify([position, stage, value]);
-      if (value === undefined || known.has(name)) continue;
-      known.add(name);
+      if (value === undefined || processed.has(name)) continue;
+      processed.add(name);
       this.#shareNaturally(position, value, stage);
       for (const { left, right, ...join } of this.#equalColumns) {
         const { kind } = join;
@@ -211,7 +214,7 @@ export class Planner {
     }
   }
 
-  /** Checks the value of a column that natural joins share in their sources, too. */
+  /** Also checks the value of a column that natural joins share in their sources. */
   #shareNaturally(position: number, value: Scalar, stage: number): void {
     for (const [i, { kind }] of this.#joins.slice(0, stage).entries()) {
       const { columns } = this.#stages[i] as Stage;
@@ -228,8 +231,9 @@ export class Planner {
   }
 
   /**
-   * Returns the value that a column has if it equals a column that equals `value`; undefined: it may have several. A text that writes a number
-   * equals the number, which equals other texts; in the recorded form numbers equal other texts, too.
+   * Returns the value that a column has if it equals a column that equals `value`; undefined: several values are
+   * possible. A text that represents a number equals the number, which equals other texts; in the recorded form numbers
+   * equal other texts, too.
    */
   #equalValue(value: Scalar): Scalar | undefined {
     if (typeof value !== "string") return value;
@@ -263,7 +267,9 @@ export class Planner {
       this.#equalColumns.push({ stage, kind, left: one, right: other });
   }
 
-  /** Returns the side of the previous stage, and that of the source; null: one names columns of both, or of neither. */
+  /**
+   * Returns the sides of the previous stage and of the source; null: one of them names columns of both, or of neither.
+   */
   #sidesOf({ left, right }: Binary, stage: number): readonly [Expression, Expression] | null {
     const [one, other] = [left, right].map((side) => {
       const sources = this.#sourcesOf(side, stage);
@@ -297,27 +303,27 @@ export class Planner {
     };
   }
 
-  /** Returns the column index; null: the expression is no column. */
+  /** Returns the column index; null: the expression is not a column. */
   #positionOf(expression: Expression, stage: number): number | null {
     const { columns } = this.#stages[stage] as Stage;
     if (expression.kind !== "column" || isText(expression, columns)) return null;
     return positionOf(expression, columns, this.#evaluation);
   }
 
-  /** Returns the sources of the columns of an expression, each once. */
+  /** Returns the sources of an expression's columns, each once. */
   #sourcesOf(expression: Expression, stage: number): readonly number[] {
-    const found = new Set<number>();
+    const sources = new Set<number>();
     const visit = (each: Expression): void => {
       if (each.kind === "column") {
         const position = this.#positionOf(each, stage);
-        if (position !== null) found.add((this.#origins[position] as Origin).source);
+        if (position !== null) sources.add((this.#origins[position] as Origin).source);
       } else for (const part of operandsOf(each)) visit(part);
     };
     visit(expression);
-    return [...found];
+    return [...sources];
   }
 
-  /** @param stage  whose columns the part names */
+  /** @param stage the stage whose columns the part names */
   #partOf(expression: Expression, stage: number): Part {
     return {
       expression,

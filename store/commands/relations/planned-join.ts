@@ -1,8 +1,9 @@
 /**
- * Joins the sources of a select by its plan: the partners of a row are found by the index of a table, or else by a hash. The rows and their
- * order are those of joining.ts: by the rows of the left side, then by those of the right one. Limits count the rows that are made; every
- * row that is checked counts for the statement's work. Which index is used depends on the tables' rows and keys alone, not on the indexes that
- * exist: whether a statement is refused is the same everywhere.
+ * Joins the sources of a select according to its plan: the partners of a row are found by the index of a table, or
+ * otherwise by a hash. The rows and their order are those of joining.ts: by the rows of the left side, then by those of
+ * the right one. Limits count the rows that are created; every row that is checked counts for the statement's work. The
+ * choice of an index depends only on the tables' rows and keys, not on which indexes exist, so a statement is rejected
+ * everywhere or nowhere.
  */
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { Join, Select } from "../../sql/tree.js";
@@ -16,7 +17,9 @@ import { type EqualKeys, type Holds, type Key, Planner, type SourceConditions, t
 import type { Relation, RelationRow } from "./relation.js";
 import { filtered, INDEXED_ROWS_MIN, ofSelection, selected } from "./selection.js";
 
-/** A side's rows are found by an index of the other side if that has at least this many times as many rows. */
+/**
+ * A side's rows are found by an index of the other side if the other side has at least this many times as many rows.
+ */
 const MUCH_LARGER = 8;
 
 export function* plannedSources(
@@ -24,7 +27,7 @@ export function* plannedSources(
   { joins, where }: Select,
   evaluation: Evaluation,
 ): Generator<void, Relation> {
-  // Conditions that the plan does not check must name columns that exist, too.
+  // Conditions that the plan does not check must also name existing columns.
   const plan = new Planner(relations, joins, evaluation).plan(where);
   if (where !== null)
     condition(where, rowScope((plan.stages.at(-1) as Stage).columns, evaluation), evaluation);
@@ -33,9 +36,9 @@ export function* plannedSources(
     const stage = plan.stages[i + 1] as Stage;
     const source = plan.sources[i + 1] as SourceConditions;
     const right = new Side(relations[i + 1] as Relation, source, evaluation);
-    let made = yield* new StagedJoin({ left, right }, join, stage, evaluation).relation();
-    if (join.kind === "natural" && join.on !== null) made = yield* selected(made, join.on, evaluation);
-    left = new Side(made, { ...stage, demands: [] }, evaluation);
+    let joined = yield* new StagedJoin({ left, right }, join, stage, evaluation).relation();
+    if (join.kind === "natural" && join.on !== null) joined = yield* selected(joined, join.on, evaluation);
+    left = new Side(joined, { ...stage, demands: [] }, evaluation);
   }
   const rows = yield* left.rows();
   const all = { ...left.relation, rows, table: null };
@@ -43,7 +46,7 @@ export function* plannedSources(
   return plan.hasWhere ? yield* ofSelection(all, rows, evaluation) : yield* selected(all, where, evaluation);
 }
 
-/** The rows of a relation that meet the conditions before a join; found when they are first read. */
+/** The rows of a relation that meet the conditions before a join; they are found when they are first read. */
 class Side {
   readonly relation: Relation;
   readonly conditions: SourceConditions;
@@ -99,10 +102,10 @@ class StagedJoin {
   readonly #holds: Holds | null;
   readonly #evaluation: Evaluation;
   readonly #width: number;
-  /** Rows that are checked in one step. */
+  /** Number of rows that are checked in one step. */
   readonly #step: number;
-  #made: RelationRow[] = [];
-  /** Rows checked since the last step ended. */
+  #pairs: RelationRow[] = [];
+  /** Number of rows checked since the last step ended. */
   #checked = 0;
 
   constructor(
@@ -136,10 +139,13 @@ class StagedJoin {
     if (byLeft !== null && (yield* this.#hasFewOnTheRight())) yield* this.#byIndex("left", byLeft);
     else if (byRight !== null) yield* this.#byIndex("right", byRight);
     else yield* this.#byRows();
-    return yield* ofJoin({ left, right }, this.#join, this.#made, this.#evaluation);
+    return yield* ofJoin({ left, right }, this.#join, this.#pairs, this.#evaluation);
   }
 
-  /** Returns the keys if one of them is a column of a large table on this side whose unmatched rows the join drops; null: there are none. */
+  /**
+   * Returns the keys if one of them is a column of a large table on this side whose unmatched rows the join drops;
+   * null: no such keys.
+   */
   #equalByIndex(side: "left" | "right"): EqualKeys | null {
     const { kind } = this.#join;
     const indexed = side === "left" ? this.#left : this.#right;
@@ -161,7 +167,10 @@ class StagedJoin {
     return rows.length * MUCH_LARGER <= leftSize;
   }
 
-  /** Joins the rows of one side with their partners on the other side, which its index finds. @param side  of the index */
+  /**
+   * Joins the rows of one side with their partners on the other side, which its index finds.
+   * @param side the side with the index
+   */
   *#byIndex(side: "left" | "right", equal: EqualKeys): Generator<void, void> {
     const isLeft = side === "left";
     const [indexed, few] = isLeft ? [this.#left, this.#right] : [this.#right, this.#left];
@@ -178,7 +187,7 @@ class StagedJoin {
     let everywhere: readonly number[] | null = null;
     for (const [at, row] of rows.entries()) {
       const value = key.value(row);
-      // All are checked where the key cannot be calculated.
+      // If the key cannot be calculated, all rows are checked.
       if (value === undefined) everywhere ??= table.numbers;
       const partners = value === undefined ? (everywhere ?? []) : yield* table.equal(position, value);
       for (const number of partners) {
@@ -191,20 +200,23 @@ class StagedJoin {
       }
       if (this.#check()) yield;
     }
-    if (isLeft) yield* this.#sortMade(numbers);
+    if (isLeft) yield* this.#sortPairs(numbers);
     if (this.#join.kind !== "inner") yield* this.#addUnmatched(isLeft ? "right" : "left", rows, isMatched);
   }
 
-  /** Sorts the pairs by their numbers; those of one number stay in order. */
-  *#sortMade(numbers: readonly number[]): Generator<void, void> {
+  /** Sorts the pairs by their numbers; pairs with equal numbers keep their order. */
+  *#sortPairs(numbers: readonly number[]): Generator<void, void> {
     const order = yield* sortedInSteps(
       [...numbers.keys()],
       (a, b) => (numbers[a] as number) - (numbers[b] as number),
     );
-    this.#made = order.map((at) => this.#made[at] as RelationRow);
+    this.#pairs = order.map((at) => this.#pairs[at] as RelationRow);
   }
 
-  /** Joins the rows of both sides, by a hash of the right ones, or of the left ones if they are few, where two keys must be equal. */
+  /**
+   * Joins the rows of both sides. If two keys must be equal, it uses a hash of the right rows, or of the left ones if
+   * they are few.
+   */
   *#byRows(): Generator<void, void> {
     const { kind } = this.#join;
     const [left, right] = [yield* this.#left.rows(), yield* this.#right.rows()];
@@ -228,20 +240,22 @@ class StagedJoin {
       const positions = hash === null || value === undefined ? (everywhere ?? []) : hash.equal(value);
       for (const position of positions) {
         if (this.#check()) yield;
-        const found = others[position] as RelationRow;
-        if (!this.#add(isOfLeft ? [...found, ...row] : [...row, ...found])) continue;
+        const partner = others[position] as RelationRow;
+        if (!this.#add(isOfLeft ? [...partner, ...row] : [...row, ...partner])) continue;
         isMatched[one][at] = 1;
         isMatched[other][position] = 1;
         if (isOfLeft) lefts.push(position);
       }
       if (this.#check()) yield;
     }
-    if (isOfLeft) yield* this.#sortMade(lefts);
+    if (isOfLeft) yield* this.#sortPairs(lefts);
     if (kind === "left" || kind === "full") yield* this.#addUnmatched("left", left, isMatched.left);
     if (kind === "right" || kind === "full") yield* this.#addUnmatched("right", right, isMatched.right);
   }
 
-  /** Returns the keys by which rows are hashed: of a column without equal values if there is one; null: there are none. */
+  /**
+   * Returns the keys by which rows are hashed, preferably those of a column without equal values; null: no such keys.
+   */
   #equalOfRows(): EqualKeys | null {
     for (const side of ["right", "left"] as const) {
       const { table } = (side === "right" ? this.#right : this.#left).relation;
@@ -262,16 +276,16 @@ class StagedJoin {
     return true;
   }
 
-  /** Adds a pair that meets the condition. */
+  /** Adds a pair if it meets the condition. */
   #add(pair: RelationRow): boolean {
     if (this.#holds !== null && !this.#holds(pair)) return false;
-    const rows = this.#made.push(pair);
+    const rows = this.#pairs.push(pair);
     if (rows > PAIRS_MAX) throw failure(this.#evaluation, "tooMany", String(PAIRS_MAX));
     checkSize(this.#evaluation, rows, this.#width);
     return true;
   }
 
-  /** Adds the rows of a side without a partner, with nulls in place of the other side's columns. */
+  /** Adds the rows of a side that have no partner, with nulls for the other side's columns. */
   *#addUnmatched(
     side: "left" | "right",
     rows: readonly RelationRow[],
@@ -281,15 +295,15 @@ class StagedJoin {
     const nothing = Array<null>(other.relation.columns.length).fill(null);
     for (const [i, row] of rows.entries()) {
       if (isMatched[i] === 0) {
-        this.#made.push(side === "left" ? [...row, ...nothing] : [...nothing, ...row]);
-        checkSize(this.#evaluation, this.#made.length, this.#width);
+        this.#pairs.push(side === "left" ? [...row, ...nothing] : [...nothing, ...row]);
+        checkSize(this.#evaluation, this.#pairs.length, this.#width);
       }
       if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
     }
   }
 }
 
-/** Returns the first item whose column has no equal values, else the first one. */
+/** Returns the first item whose column has no equal values, otherwise the first one. */
 function mostSelective<Item>(
   items: readonly Item[],
   table: TableReading,
@@ -306,7 +320,7 @@ function mostSelective<Item>(
 class KeyHash {
   readonly #key: Key;
   readonly #index = new HashIndex();
-  /** Rows whose key cannot be calculated: all rows of the other side are their possible partners. */
+  /** Rows whose key cannot be calculated: all rows of the other side are possible partners of these. */
   readonly #failed: number[] = [];
 
   constructor(key: Key) {
@@ -325,7 +339,7 @@ class KeyHash {
 
   /** Returns the possible partners, ascending. */
   equal(value: Scalar): readonly number[] {
-    const found = this.#index.equal(value);
-    return merged(found, this.#failed);
+    const matches = this.#index.equal(value);
+    return merged(matches, this.#failed);
   }
 }

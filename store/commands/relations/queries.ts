@@ -1,4 +1,7 @@
-/** Executes queries, from their sources to the answered rows. Each step adds to the relation's name, as in the original. */
+/**
+ * Executes queries, from their sources to the rows of the reply. Each step adds to the relation's name, as in the
+ * original.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import { expressionText, standardText } from "../../sql/expression-text.js";
@@ -45,14 +48,15 @@ const VIEWS_MAX = 8;
 /** The source of a select without sources: one row. */
 const DUAL: Relation = { name: "dual", columns: [], rows: [[]], table: null, isSet: true };
 
-/** Returns the result of a query in a statement that writes: no other command may run in between. @throws CommandFailure */
+/** Returns the result of a query in a writing statement: no other command may run in between. @throws CommandFailure */
 export function answered(query: Query, evaluation: Evaluation, depth = 0): Relation {
   return finish(answering(query, evaluation, depth));
 }
 
 /**
- * Returns the result of a query on the tables as they are now; rows are found in steps.
- * @param depth  number of views around it @throws CommandFailure
+ * Returns the result of a query on the current tables; rows are found in steps.
+ * @param depth number of views around the query
+ * @throws CommandFailure
  */
 export function answering(query: Query, evaluation: Evaluation, depth = 0): Generator<void, Relation> {
   findSources(query, evaluation);
@@ -79,7 +83,7 @@ function* answeredQuery(query: Query, evaluation: Evaluation, depth: number): Ge
   return yield* ended(all, query, evaluation);
 }
 
-/** Sorted by its own columns, and cut. */
+/** Sorts a combination by its own columns and applies its limit. */
 function* ended(relation: Relation, { orderBy, limit }: SetQuery, evaluation: Evaluation) {
   let all = relation;
   if (orderBy.length > 0) {
@@ -123,7 +127,7 @@ function* together(
   }
   const isKept = operator === "intersection";
   const rows = yield* filtered(left.rows, (row) => others.has(rowKey(row)) === isKept, STEP_ITEMS);
-  // In the recorded form a difference keeps equal rows.
+  // In the recorded form a difference retains equal rows.
   if (operator === "difference" && form === "recorded")
     return { name, columns, rows, table: null, isSet: left.isSet };
   return { name, columns, rows: yield* withoutDuplicates(rows), table: null, isSet: true };
@@ -189,13 +193,13 @@ function* sourceRelation(source: Source, evaluation: Evaluation, depth: number):
   if (source.kind === "derived")
     return withOrigin(yield* answeredQuery(source.query, evaluation, depth), source.alias);
   const { name, alias } = source;
-  const found = evaluation.sources.named(name);
-  if (found.kind === "table") return tableRelation(name, alias ?? name, found);
-  const { parsed, chars } = found.view;
-  // A long one takes time to read.
+  const namedSource = evaluation.sources.named(name);
+  if (namedSource.kind === "table") return tableRelation(name, alias ?? name, namedSource);
+  const { parsed, chars } = namedSource.view;
+  // Parsing a long view takes time.
   spend(evaluation, chars);
   if (depth === VIEWS_MAX) throw failure(evaluation, "nestedViews", String(VIEWS_MAX));
-  const within = ofView(found.view, evaluation);
+  const within = ofView(namedSource.view, evaluation);
   return {
     ...withOrigin(yield* answeredQuery(parsed.statement.query, within, depth + 1), alias ?? name),
     name,
@@ -206,7 +210,7 @@ function withOrigin({ columns, ...rest }: Relation, origin: ByteString): Relatio
   return { ...rest, columns: columns.map(({ name }) => ({ name, origin })) };
 }
 
-/** Sorted, and its fields calculated. */
+/** Sorts the rows and calculates the fields. */
 function* shaped(relation: Relation, select: Select, evaluation: Evaluation): Generator<void, Relation> {
   const isSorted = select.orderBy.length > 0;
   const { columns, isSet } = relation;
@@ -216,28 +220,31 @@ function* shaped(relation: Relation, select: Select, evaluation: Evaluation): Ge
   const rows = isSorted ? yield* sorted(relation.rows, keys, scope, evaluation) : null;
   const name = isSorted ? `${relation.name}_order` : relation.name;
   if (select.fields === null) return { name, columns, rows: rows ?? relation.rows, table: null, isSet };
-  const made = fields.map(({ value }) => compiled(value, scope, evaluation));
-  return yield* projected(name, rows ?? relation.rows, { fields, made }, evaluation);
+  const compiledFields = fields.map(({ value }) => compiled(value, scope, evaluation));
+  return yield* projected(name, rows ?? relation.rows, { fields, compiledFields }, evaluation);
 }
 
 function* projected(
   name: ByteString,
   rows: readonly RelationRow[],
-  { fields, made }: { readonly fields: readonly Field[]; readonly made: readonly Compiled[] },
+  {
+    fields,
+    compiledFields,
+  }: { readonly fields: readonly Field[]; readonly compiledFields: readonly Compiled[] },
   evaluation: Evaluation,
 ): Generator<void, Relation> {
   checkSize(evaluation, rows.length, fields.length);
-  const found: RelationRow[] = [];
+  const result: RelationRow[] = [];
   const values = fields.map(({ value }) => value);
   countCalculated(evaluation, rows.length, values);
   const step = rowsAStep(values);
   for (const row of rows) {
-    if (found.push(made.map((each) => each(row))) % step === 0) yield;
+    if (result.push(compiledFields.map((each) => each(row))) % step === 0) yield;
   }
   return {
     name: `${name}_projection`,
     columns: fields.map((field) => columnOf(field, evaluation)),
-    rows: found,
+    rows: result,
     table: null,
     isSet: false,
   };
@@ -255,16 +262,17 @@ function* grouped(relation: Relation, select: Select, evaluation: Evaluation): G
   const { fields } = allFields(select.fields, relation.columns, evaluation);
   const groups = groupsOf(relation, select, fields, evaluation);
   const { scope } = groups;
-  const made = fields.map(({ value }) => compiled(value, scope, evaluation));
+  const compiledFields = fields.map(({ value }) => compiled(value, scope, evaluation));
   const holds = having === null ? null : condition(having, scope, evaluation);
   const keys =
     select.orderBy.length > 0 ? sortKeys({ orderBy: select.orderBy, fields }, scope, evaluation) : null;
   const all = yield* groups.rows();
   if (having !== null) countCalculated(evaluation, all.length, [having]);
-  const kept = holds === null || having === null ? all : yield* filtered(all, holds, rowsAStep([having]));
-  const rows = keys === null ? kept : yield* sortedBy(kept, keys, evaluation);
+  const remaining =
+    holds === null || having === null ? all : yield* filtered(all, holds, rowsAStep([having]));
+  const rows = keys === null ? remaining : yield* sortedBy(remaining, keys, evaluation);
   const name = `${relation.name}_groupBy${holds === null ? "" : "_having"}${keys === null ? "" : "_order"}`;
-  return { ...(yield* projected(name, rows, { fields, made }, evaluation)), name };
+  return { ...(yield* projected(name, rows, { fields, compiledFields }, evaluation)), name };
 }
 
 function limited(relation: Relation, { from, to, count }: Limit, evaluation: Evaluation): Relation {

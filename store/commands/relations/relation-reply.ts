@@ -1,15 +1,15 @@
-/** A relation as a reply: its name, its columns with their origins, and its rows. */
+/** Converts a relation to a reply: its name, its columns with their origins, and its rows. */
 import { array, bulk, bulkOrNil, NIL, type Reply, relation, writtenDouble } from "../../../protocol/reply.js";
 import { StepReply } from "../../../protocol/step-reply.js";
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import type { Relation } from "./relation.js";
 
-export function relationReply(found: Relation): Reply {
-  return relation(finish(replyItems(found)));
+export function relationReply(result: Relation): Reply {
+  return relation(finish(replyItems(result)));
 }
 
-/** The same, with all that it takes to find the relation, in steps. Each may throw a CommandFailure. */
+/** Returns a reply that finds the relation in steps, each of which may throw a CommandFailure. */
 export function relationInSteps(work: Generator<void, Relation>): Reply {
   return new RelationInSteps("map", foundItems(work));
 }
@@ -23,12 +23,12 @@ function* foundItems(work: Generator<void, Relation>): Generator<void, readonly 
 }
 
 function* replyItems({ name, columns, rows }: Relation): Generator<void, readonly Reply[]> {
-  const found: Reply[] = [];
-  for (const row of rows) if (found.push(array(row.map(cellReply))) % STEP_ITEMS === 0) yield;
+  const rowReplies: Reply[] = [];
+  for (const row of rows) if (rowReplies.push(array(row.map(cellReply))) % STEP_ITEMS === 0) yield;
   return [
     ...[bulk("name"), bulk(name), bulk("columns")],
     array(columns.map((column) => array([bulk(column.name), bulkOrNil(column.origin ?? undefined)]))),
-    ...[bulk("rows"), array(found)],
+    ...[bulk("rows"), array(rowReplies)],
   ];
 }
 

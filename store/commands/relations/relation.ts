@@ -1,4 +1,4 @@
-/** Relations: rows under columns, which every operator takes and returns. */
+/** Relations: rows under columns, which every operator accepts and returns. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { sqlFailure } from "../../sql/messages.js";
@@ -12,26 +12,29 @@ import type { Evaluation } from "./evaluation.js";
 
 export interface RelationColumn {
   readonly name: ByteString;
-  /** The table, the view or the alias that the column is from; null: the column is an expression, or its origin is not needed. */
+  /**
+   * The table, view or alias to which the column belongs; null: the column is an expression, or its origin is not
+   * needed.
+   */
   readonly origin: ByteString | null;
-  /** Origins of the other columns that a natural join made one with this. */
+  /** Origins of the other columns that a natural join merged with this one. */
   readonly otherOrigins?: readonly ByteString[];
 }
 
 export type RelationRow = readonly Scalar[];
 
 export interface Relation {
-  /** Describes how it was made: `t_selection_projection`. */
+  /** Describes how it was computed: `t_selection_projection`. */
   readonly name: ByteString;
   readonly columns: readonly RelationColumn[];
   readonly rows: readonly RelationRow[];
-  /** The table of which these are all rows; null: they were selected or made. */
+  /** The table of which these are all rows; null: the rows were selected or computed. */
   readonly table: TableReading | null;
   /** Whether it is certain that no two rows are equal. */
   readonly isSet: boolean;
 }
 
-/** The rows of a table; found when they are first requested. */
+/** Returns the rows of a table, which are read when they are first requested. */
 export function tableRelation(
   name: ByteString,
   origin: ByteString,
@@ -48,32 +51,32 @@ export function tableRelation(
   };
 }
 
-/** Columns by table, of the origin that was requested last: statements repeat. */
+/** Columns by table, with the origin that was requested last: statements repeat. */
 const knownColumns = new WeakMap<readonly TableColumn[], readonly RelationColumn[]>();
 
 export function columnsOf(columns: readonly TableColumn[], origin: ByteString): readonly RelationColumn[] {
-  const known = knownColumns.get(columns);
-  if (known !== undefined && known[0]?.origin === origin) return known;
-  const made = columns.map(({ name }) => ({ name, origin }));
-  knownColumns.set(columns, made);
-  return made;
+  const cached = knownColumns.get(columns);
+  if (cached !== undefined && cached[0]?.origin === origin) return cached;
+  const relationColumns = columns.map(({ name }) => ({ name, origin }));
+  knownColumns.set(columns, relationColumns);
+  return relationColumns;
 }
 
-/** Removes duplicates of rows; the first one remains. */
+/** Removes duplicate rows; the first of equal rows remains. */
 export function* withoutDuplicates(rows: readonly RelationRow[]): Generator<void, readonly RelationRow[]> {
   if (rows.length < 2) return rows;
-  const seen = new DistinctRows();
-  const found: RelationRow[] = [];
+  const distinctRows = new DistinctRows();
+  const result: RelationRow[] = [];
   for (const [i, row] of rows.entries()) {
-    if (seen.add(row)) found.push(row);
+    if (distinctRows.add(row)) result.push(row);
     if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
-  return found;
+  return result;
 }
 
 /**
- * Returns the index of the column that is meant. In the recorded form an origin that no column has is ignored if one column alone has the
- * name. In the standard form the case of letters does not matter if no column has the name as it is written.
+ * Returns the index of a column. In the recorded form an origin that no column has is ignored if only one column has
+ * the name. In the standard form the case of letters does not matter if no column has exactly the name.
  * @throws CommandFailure
  */
 export function positionOf(
@@ -90,8 +93,8 @@ export function positionOf(
       otherOrigins: each.otherOrigins?.map(fold) ?? [],
     }));
     const { origin, name } = column;
-    const wanted = { ...column, name: fold(name), origin: origin && fold(origin) };
-    const other = exactPositionOf(wanted, folded, evaluation);
+    const foldedColumn = { ...column, name: fold(name), origin: origin && fold(origin) };
+    const other = exactPositionOf(foldedColumn, folded, evaluation);
     if (other !== undefined) return other;
   }
   const { origin, name } = column;
@@ -100,7 +103,10 @@ export function positionOf(
   throw sqlFailure(evaluation.language, "unknownColumn", origin === null ? name : `${origin}.${name}`);
 }
 
-/** Returns the indexes of the columns that `t.*` means, with null those of `*`. @throws CommandFailure  no table is called so */
+/**
+ * Returns the indexes of the columns of `t.*`, with null those of `*`.
+ * @throws CommandFailure if no table has that name
+ */
 export function columnsOfOrigin(
   origin: ByteString | null,
   columns: readonly RelationColumn[],
@@ -108,16 +114,16 @@ export function columnsOfOrigin(
 ): readonly number[] {
   if (origin === null) return [...columns.keys()];
   for (const alike of [(name: ByteString) => name, fold]) {
-    const found = [...columns.keys()].filter((position) => {
-      const { origin: own, otherOrigins = [] } = columns[position] as RelationColumn;
-      return [own, ...otherOrigins].some((each) => each !== null && alike(each) === alike(origin));
+    const indexes = [...columns.keys()].filter((position) => {
+      const { origin: ownOrigin, otherOrigins = [] } = columns[position] as RelationColumn;
+      return [ownOrigin, ...otherOrigins].some((each) => each !== null && alike(each) === alike(origin));
     });
-    if (found.length > 0) return found;
+    if (indexes.length > 0) return indexes;
   }
   throw sqlFailure(language, "noSuchOrigin", origin);
 }
 
-/** Returns the columns of a natural join's left side: those that it shares have the right side's origin, too. */
+/** Returns the columns of a natural join's left side: the shared ones also have the right side's origin. */
 export function sharedColumns(
   left: readonly RelationColumn[],
   right: readonly RelationColumn[],
@@ -129,17 +135,17 @@ export function sharedColumns(
   });
 }
 
-/** Only for ASCII, because names are bytes. */
+/** Converts only ASCII letters, because names are bytes. */
 export const fold = (name: ByteString) => name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 
-/** Whether a name in double quotes is a text, as there is no such column. */
+/** Whether a name in double quotes is a text, because no such column exists. */
 export function isText({ isQuoted, name }: Column, columns: readonly RelationColumn[]): boolean {
   if (isQuoted !== true) return false;
-  const wanted = fold(name);
-  return !columns.some((column) => fold(column.name) === wanted);
+  const foldedName = fold(name);
+  return !columns.some((column) => fold(column.name) === foldedName);
 }
 
-/** @returns undefined: there is no such column */
+/** @returns undefined: no such column */
 function exactPositionOf(
   { origin, name }: Column,
   columns: readonly RelationColumn[],

@@ -1,6 +1,6 @@
 /**
- * Functions of one row in standard statements: lower, upper, length, abs, round, coalesce. As in SQLite, the only letters that they convert
- * are A to Z.
+ * Functions of one row in standard statements: lower, upper, length, abs, round, coalesce. As in SQLite, they convert
+ * only the letters A to Z.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Call, Expression } from "../../sql/tree.js";
@@ -11,7 +11,7 @@ import { type Compiled, standardAmount, textFor } from "./standard-values.js";
 
 type Known = number | ByteString | boolean;
 
-/** Functions of one value by their names; null yields null. */
+/** Functions of one value by name; null yields null. */
 const OF_ONE: Readonly<Record<string, (value: Known) => Scalar>> = {
   lower: (value) => fold(textFor(value)),
   upper: (value) => textFor(value).replace(/[a-z]+/g, (letters) => letters.toUpperCase()),
@@ -19,17 +19,17 @@ const OF_ONE: Readonly<Record<string, (value: Known) => Scalar>> = {
   abs: (value) => Math.abs(standardAmount(value)),
 };
 
-/** @param compile  of its arguments, whose number the grammar has checked */
+/** @param compile compiles an argument; the grammar has checked their number */
 export function scalarCall(
-  { name, arguments: given }: Call,
+  { name, arguments: operands }: Call,
   compile: (expression: Expression) => Compiled,
   evaluation: Evaluation,
 ): Compiled {
-  const [first, ...rest] = (given ?? []).map(compile) as [Compiled, ...Compiled[]];
+  const [first, ...others] = (operands ?? []).map(compile) as [Compiled, ...Compiled[]];
   const lower = name.toLowerCase();
-  if (lower === "coalesce") return (row) => firstKnown(row, [first, ...rest]);
+  if (lower === "coalesce") return (row) => firstKnown(row, [first, ...others]);
   if (lower === "round") {
-    const [digits = () => 0] = rest;
+    const [digits = () => 0] = others;
     return (row) => {
       const [value, places] = [first(row), digits(row)];
       return value === null || places === null
@@ -45,32 +45,35 @@ export function scalarCall(
   };
 }
 
-/** Values after the first one that is not null are not calculated. */
+/** Returns the first value that is not null; later values are not calculated. */
 function firstKnown(row: Parameters<Compiled>[0], values: readonly Compiled[]): Scalar {
   for (const value of values) {
-    const found = value(row);
-    if (found !== null) return found;
+    const scalar = value(row);
+    if (scalar !== null) return scalar;
   }
   return null;
 }
 
-/** Characters of UTF-8; a byte that belongs to none counts as one. */
+/** Counts characters of UTF-8; a byte that belongs to none counts as one. */
 function charactersOf(text: ByteString): number {
   return text.replace(/[\xc0-\xff][\x80-\xbf]*/g, "x").length;
 }
 
 const DIGITS_MAX = 30;
-/** Doubles from here on are whole numbers. */
+/** Doubles from this number on are integers. */
 const WHOLE_MIN = 2 ** 52;
-/** Numbers that are less than this part of themselves below a half count as the half: 2.675 is kept as 2.67499999999999982. */
+/**
+ * A number that is below a half by less than this fraction of itself counts as the half: 2.675 is stored as
+ * 2.67499999999999982.
+ */
 const NEAR = 3n;
 const NEAR_SCALE = 10n ** 16n;
-/** Maximum digits for which that part is smaller than the last digit of a double. */
+/** Maximum number of digits for which that fraction is smaller than the last digit of a double. */
 const NEAR_DIGITS_MAX = 15;
 
 /**
- * Returns a number rounded to decimal places, a half away from zero. Source: roundFunc and the printf of SQLite 3.40, calculated exactly, so that
- * all daemons round alike.
+ * Returns a number rounded to decimal places, half away from zero. Source: roundFunc and the printf of SQLite 3.40,
+ * calculated exactly, so that all daemons round in the same way.
  */
 export function rounded(value: number, places: number): number {
   const size = Math.abs(value);
@@ -82,8 +85,8 @@ export function rounded(value: number, places: number): number {
   const isNear = digits + Math.trunc(exponent / 3) < NEAR_DIGITS_MAX;
   const number = mantissa * 10n ** BigInt(digits) * (NEAR_SCALE + (isNear ? NEAR : 0n));
   const unit = NEAR_SCALE << scale;
-  const whole = (2n * number + unit) / (2n * unit);
-  return sign * Number(`${whole}e-${digits}`) + 0;
+  const quotient = (2n * number + unit) / (2n * unit);
+  return sign * Number(`${quotient}e-${digits}`) + 0;
 }
 
 /** Returns a positive number below 2^52 as `mantissa / 2^scale`, and the exponent of its highest bit. */

@@ -1,6 +1,7 @@
 /**
- * Comparison of values. Values of one type are compared directly, texts by their bytes; otherwise as numbers, where a text counts as the
- * number that it writes, or as 1 if it means yes. Null equals nothing and counts as 0. Source: test/vectors/sql/GRAMMAR.md.
+ * Compares values. Values of the same type are compared directly, texts by their bytes; otherwise as numbers, where a
+ * text counts as the number that it represents, or as 1 if it means yes. Null equals nothing and counts as 0. Source:
+ * test/vectors/sql/GRAMMAR.md.
  */
 import type { Scalar } from "../../values/relations/cell.js";
 import { leadingNumber, numberForText } from "../../values/relations/text-number.js";
@@ -15,14 +16,14 @@ export function isEqual(one: Scalar, other: Scalar): boolean {
   return typeof one === typeof other ? one === other : asNumber(one) === asNumber(other);
 }
 
-/** Negative: the first value is less; undefined: one of them is null. */
+/** Returns a negative number if the first value is less; undefined: one of them is null. */
 export function compare(one: Scalar, other: Scalar): number | undefined {
   if (one === null || other === null) return undefined;
   if (typeof one === "string" && typeof other === "string") return one < other ? -1 : Number(one > other);
   return asNumber(one) - asNumber(other);
 }
 
-/** The order of sorted rows: null first, then numbers and what comparisons say, then texts. */
+/** Returns the order of rows in a sort: null first, then numbers and results of comparisons, then texts. */
 export function sortOrder(one: Scalar, other: Scalar): number {
   const rank = rankOf(one) - rankOf(other);
   return rank !== 0 || one === null ? rank : (compare(one, other) ?? 0);

@@ -1,4 +1,7 @@
-/** Finds the rows that meet a condition; in a table by an index, if the condition requires a value of a column. */
+/**
+ * Finds the rows that meet a condition; in a table by an index, if the condition requires a column to have a certain
+ * value.
+ */
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Expression } from "../../sql/tree.js";
 import type { Row, Scalar } from "../../values/relations/cell.js";
@@ -15,10 +18,10 @@ import {
   withoutDuplicates,
 } from "./relation.js";
 
-/** Minimum rows of a table for an index to be used; in a smaller one all rows are checked. */
+/** Minimum number of rows of a table for an index to be used; in a smaller table all rows are checked. */
 export const INDEXED_ROWS_MIN = 16;
 
-/** Selects the rows that meet a condition; in the recorded form equal rows are in the result once. */
+/** Selects the rows that meet a condition; in the recorded form equal rows occur in the result once. */
 export function* selected(
   relation: Relation,
   where: Expression,
@@ -57,20 +60,20 @@ export function* ofSelection(
   };
 }
 
-/** @param step  rows that are checked in one step */
+/** @param step number of rows that are checked in one step */
 export function* filtered<R extends RelationRow>(
   rows: readonly R[],
   holds: (row: R) => boolean,
   step: number,
 ): Generator<void, readonly R[]> {
   if (rows.length <= step) return rows.filter(holds);
-  const found: R[] = [];
+  const matches: R[] = [];
   for (let from = 0; from < rows.length; from += step) {
     const end = Math.min(rows.length, from + step);
-    for (let i = from; i < end; i++) if (holds(rows[i] as R)) found.push(rows[i] as R);
+    for (let i = from; i < end; i++) if (holds(rows[i] as R)) matches.push(rows[i] as R);
     yield;
   }
-  return found;
+  return matches;
 }
 
 /** Returns the rows of a table to change, with their numbers; without a condition, all rows. */
@@ -103,7 +106,7 @@ export function matching(
   return { numbers, rows };
 }
 
-/** A value that a condition requires of a column. */
+/** A value that a condition requires a column to have. */
 export interface Demand {
   readonly position: number;
   readonly value: Scalar;
@@ -120,28 +123,28 @@ interface Indexed {
   isUnique(position: number): boolean;
 }
 
-/** Returns the numbers of the rows with one of the values, ascending. @param equal  finds those of one value */
+/** Returns the numbers of the rows with one of the values, ascending. @param equal finds the rows with one value */
 function* numbersOf(
   { values }: Choice,
   equal: (value: Scalar) => Generator<void, readonly number[]>,
 ): Generator<void, readonly number[]> {
   if (values.length === 1) return yield* equal(values[0] as Scalar);
-  const found = new Set<number>();
+  const numbers = new Set<number>();
   for (const [i, value] of values.entries()) {
-    for (const number of yield* equal(value)) found.add(number);
+    for (const number of yield* equal(value)) numbers.add(number);
     if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
-  return [...found].sort((a, b) => a - b);
+  return [...numbers].sort((a, b) => a - b);
 }
 
-// biome-ignore lint/correctness/useYield: what writes finds its rows in one step
+// biome-ignore lint/correctness/useYield: writes find their rows in one step
 function* equalIn(table: Table, position: number, value: Scalar): Generator<void, readonly number[]> {
   return table.index(position).equal(value);
 }
 
 /**
- * Returns the first required value, in the standard form the first one of a column without equal values if there is one; else the first list
- * of fewer values than the table has rows; null: there is none.
+ * Returns the first required value, in the standard form preferably that of a column without equal values; otherwise
+ * the first list with fewer values than the table has rows; null: none.
  */
 function demanded(
   columns: readonly RelationColumn[],
@@ -150,8 +153,8 @@ function demanded(
   table: Indexed,
 ): Choice | null {
   const { parts } = demandsOf(where, evaluation.form);
-  const found = equalityDemanded(columns, parts, evaluation, table);
-  if (found !== null) return { position: found.position, values: [found.value] };
+  const demand = equalityDemanded(columns, parts, evaluation, table);
+  if (demand !== null) return { position: demand.position, values: [demand.value] };
   for (const part of parts) {
     if (part.kind !== "in" || part.isNegated || part.operand.kind !== "column") continue;
     if (part.list.length === 0 || part.list.length >= table.size || isText(part.operand, columns)) continue;

@@ -12,8 +12,9 @@ import type { Compiled } from "./standard-values.js";
 const ALL: readonly SelectField[] = [{ value: { kind: "all", origin: null }, alias: null }];
 
 /**
- * Returns the fields, with a field for each column that `*` and `t.*` mean. Names of columns may not be unique: the scope knows each of these
- * by its index. @throws CommandFailure  they are too many
+ * Returns the fields, in which `*` and `t.*` are replaced by a field for each column. Names of columns may not be
+ * unique, so the scope identifies each of these columns by its index.
+ * @throws CommandFailure if there are too many
  */
 export function allFields(
   selected: readonly SelectField[] | null,
@@ -27,9 +28,9 @@ export function allFields(
       fields.push({ value, alias });
       continue;
     }
-    const found = columnsOfOrigin(value.origin, columns, evaluation);
-    checkColumns(evaluation, fields.length + found.length);
-    for (const position of found) {
+    const indexes = columnsOfOrigin(value.origin, columns, evaluation);
+    checkColumns(evaluation, fields.length + indexes.length);
+    for (const position of indexes) {
       const column = { kind: "column", ...(columns[position] as RelationColumn) } as const;
       fields.push({ value: column, alias: null });
       positions.set(column, position);
@@ -69,7 +70,7 @@ export const sortKeys = (
   evaluation: Evaluation,
 ): readonly SortKey[] =>
   orderBy.map(({ by, isFalling }) => {
-    const expression = meant(by, fields, evaluation);
+    const expression = sortExpression(by, fields, evaluation);
     return { value: compiled(expression, scope, evaluation), expression, sign: isFalling ? -1 : 1 };
   });
 
@@ -99,8 +100,8 @@ export function* sortedBy(
   return all.map(({ row }) => row);
 }
 
-/** Returns the field that has this name as its alias, or in the standard form this number; otherwise the expression itself. */
-function meant(by: Expression, fields: readonly Field[], evaluation: Evaluation): Expression {
+/** Returns the field with this alias, or in the standard form with this number; otherwise the expression itself. */
+function sortExpression(by: Expression, fields: readonly Field[], evaluation: Evaluation): Expression {
   if (evaluation.form === "standard") {
     const field = fieldNumbered(by, fields, "order by", evaluation);
     if (field !== undefined) return field;

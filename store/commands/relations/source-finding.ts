@@ -8,16 +8,16 @@ import { tableNamed, viewNamed } from "./catalogue.js";
 import type { Evaluation } from "./evaluation.js";
 import type { NamedSource, View } from "./sources.js";
 
-/** Finds all that a query names, and what the views among them name. */
+/** Finds all tables and views that a query names, and those that its views name. */
 export function findSources(query: Query, evaluation: Evaluation): void {
   const { sources } = evaluation;
-  const wanted = [...namesIn(query)];
-  for (let name = wanted.pop(); name !== undefined; name = wanted.pop()) {
+  const names = [...namesIn(query)];
+  for (let name = names.pop(); name !== undefined; name = names.pop()) {
     if (sources.has(name)) continue;
-    const found = sourceNamed(name, evaluation);
-    sources.set(name, found);
-    if (found.kind !== "view") continue;
-    for (const each of namesIn(found.view.parsed.statement.query)) wanted.push(each);
+    const source = sourceNamed(name, evaluation);
+    sources.set(name, source);
+    if (source.kind !== "view") continue;
+    for (const each of namesIn(source.view.parsed.statement.query)) names.push(each);
   }
 }
 
@@ -33,7 +33,7 @@ function sourceNamed(name: ByteString, evaluation: Evaluation): NamedSource {
   }
 }
 
-/** Returns the evaluation of a view, which may be of another form than the statement that names it. */
+/** Returns the evaluation of a view, whose form may differ from that of the statement that names it. */
 export function ofView({ parsed }: View, evaluation: Evaluation): Evaluation {
   const form = formOf(parsed.language, evaluation.english);
   return form === evaluation.form ? evaluation : { ...evaluation, form };

@@ -1,6 +1,6 @@
 /**
- * The tables and views that a statement reads. All are looked up when it begins: it may continue in later turns of the event loop, and still
- * reads the state of its beginning.
+ * The tables and views that a statement reads. All are looked up when the statement begins: it may continue in later
+ * turns of the event loop, and still reads the initial state.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CommandFailure } from "../../arguments/errors.js";
@@ -35,16 +35,16 @@ export class Sources {
     this.#found.set(name, source);
   }
 
-  /** @throws CommandFailure  there is none of the name, or it is damaged */
+  /** @throws CommandFailure if the source does not exist or is damaged */
   named(name: ByteString): Exclude<NamedSource, { kind: "missing" }> {
-    const found = this.#found.get(name);
-    if (found === undefined) throw new Error(`${name} was not looked for`);
-    if (found.kind === "missing") throw found.failure;
-    return found;
+    const source = this.#found.get(name);
+    if (source === undefined) throw new Error(`${name} was not looked for`);
+    if (source.kind === "missing") throw source.failure;
+    return source;
   }
 
-  /** Releases its tables: from now on they may change without being copied. */
+  /** Releases its tables, which may then change without being copied. */
   release(): void {
-    for (const found of this.#found.values()) if (found.kind === "table") found.reading.release();
+    for (const source of this.#found.values()) if (source.kind === "table") source.reading.release();
   }
 }

@@ -1,6 +1,6 @@
 /**
- * SQL: statements over tables, in English words or in the Malagasy ones of the database that `--sql` takes over from. A statement that only
- * reads is the row SQL_RO's, whatever it was called by. Source: docs/sql.md; test/vectors/sql.
+ * SQL: statements over tables, in English or in the Malagasy words of the database that `--sql` replaces. A statement
+ * that only reads always uses the row of SQL_RO. Source: docs/sql.md; test/vectors/sql.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, OK, type Reply } from "../../../protocol/reply.js";
@@ -53,21 +53,21 @@ export const relations = family("sql", {
     keys: touchesOfStatement,
     since: "",
     complexity: "O(N), N: rows of the tables, or those that an equality leaves; O(N*log(N)) to sort",
-    summary: "Carries out a statement that changes nothing. SQL of such a statement is the same.",
+    summary: "Executes a statement that changes nothing. SQL with such a statement is the same.",
     run: (data, argv, unit) => {
-      if (!onlyReads(argv)) throw custom("ERR SQL_RO takes statements that change nothing");
+      if (!onlyReads(argv)) throw custom("ERR SQL_RO accepts only statements that change nothing");
       return execute(data, argv, unit, EXTENDED);
     },
   },
 });
 
-/** The number of CLUSTER SEMANTICS from which on statements that write have the words of the standard form that version 2 did not have. */
+/** The CLUSTER SEMANTICS version that added further words of the standard form to writing statements. */
 const EXTENDED = 3;
 
 /**
- * The SQL commands as they were before CLUSTER SEMANTICS 2 or 3, where they write: recorded statements must do what they did. By version 1
- * English statements are of the recorded form, and their sources are found as they were, with their limits. Statements that only read are
- * recorded by no timeline.
+ * The SQL commands as before CLUSTER SEMANTICS 2 or 3, for writes: recorded statements must keep their effect. In
+ * version 1, English statements have the recorded form, and their sources are found as at that time, with the same
+ * limits. Reads are not included, since no timeline records them.
  */
 export const relationsBy = (version: 1 | 2): readonly Command[] =>
   relations
@@ -75,11 +75,9 @@ export const relationsBy = (version: 1 | 2): readonly Command[] =>
     .map((command) => ({ ...command, run: (data, argv, unit) => execute(data, argv, unit, version) }));
 
 const laterStatement = (version: number) =>
-  custom(
-    `ERR this statement means something from version ${version} of what commands mean on: CLUSTER SEMANTICS ${version}`,
-  );
+  custom(`ERR this statement requires version ${version} of the semantics: CLUSTER SEMANTICS ${version}`);
 
-/** Returns a statement as it is meant by a version. @throws CommandFailure  it means something from a later one on, or is none */
+/** Returns a statement as a version parses it. @throws CommandFailure if it requires a later version, or is invalid */
 function parsedBy(version: number, text: ByteString) {
   const standard = parse(text);
   if (standard.isExtended && version < EXTENDED) throw laterStatement(EXTENDED);
@@ -90,7 +88,7 @@ function parsedBy(version: number, text: ByteString) {
   throw mistakeFailure(text, language, standard.statement);
 }
 
-/** @param version  of what commands mean */
+/** @param version the version of the semantics */
 function execute(data: Data, argv: readonly ByteString[], { at, takesSteps }: Unit, version: number): Reply {
   const [, database = "", text = "", ...parameters] = argv;
   const form: Form = version === 1 ? "recorded" : "standard";
@@ -128,7 +126,10 @@ function* stepped(work: Generator<void, Relation>, evaluation: Evaluation): Gene
   }
 }
 
-/** Replaces the engine's error for a string above the maximum length by ours; no string is made once rows are being changed. */
+/**
+ * Replaces V8's error for a string that exceeds the maximum length by ours; no strings are created once rows are being
+ * changed.
+ */
 function ownError(problem: unknown, evaluation: Evaluation): unknown {
   const isTooLong = problem instanceof RangeError && TOO_LONG.test(problem.message);
   return isTooLong ? failure(evaluation, "tooLong") : problem;
@@ -136,7 +137,7 @@ function ownError(problem: unknown, evaluation: Evaluation): unknown {
 
 const TOO_LONG = /invalid string length/i;
 
-/** Counts the cells of a relation that is answered in one step. @throws TooMuch */
+/** Counts the cells of a relation that is returned in one step. @throws TooMuch */
 function countedReply(relation: Relation, { data }: Evaluation): Reply {
   data.effort.answer(relation.rows.length * relation.columns.length);
   return relationReply(relation);

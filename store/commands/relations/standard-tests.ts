@@ -14,8 +14,8 @@ export function compiledTest(test: Test, compile: Compile, evaluation: Evaluatio
   const truth = truthOfTest(test, compile, evaluation);
   if (!test.isNegated) return truth;
   return (row) => {
-    const found = truth(row);
-    return found === null ? null : !found;
+    const result = truth(row);
+    return result === null ? null : !result;
   };
 }
 
@@ -34,7 +34,7 @@ function truthOfTest(test: Test, compile: Compile, evaluation: Evaluation): (row
 class WrittenValues {
   readonly #numbers = new Set<number>();
   readonly #texts = new Set<ByteString>();
-  /** Numbers that are written as texts in the list. */
+  /** Numbers that the list contains as texts. */
   readonly #textNumbers = new Set<number>();
   hasNull = false;
 
@@ -97,29 +97,31 @@ const ANY_CHARACTER = -2;
 const UTF8_LEAD_MIN = 0xc0;
 const isContinuation = (byte: number) => (byte & 0xc0) === 0x80;
 
-/** Maximum backtracking steps of all `like`s in one statement: some 50 ms. */
+/** Maximum backtracking steps of all `like` tests in one statement: about 50 ms. */
 const LIKE_STEPS_MAX = 20_000_000;
-/** Fewer from one position do not count. */
+/** The first backtracking steps at each position are not counted. */
 const STEPS_BACK_FREE = 16;
 
-/** Bytes, and what `%` and `_` mean; null: it matches nothing, as it ends with the escape character. */
+/**
+ * A pattern as bytes, and codes for `%` and `_`; null: it matches nothing, because it ends with the escape character.
+ */
 type Pattern = readonly number[] | null;
 
-/** The case of A to Z does not matter, and a character is one of UTF-8. Null matches nothing. */
+/** Compiles `like`. The case of A to Z does not matter, and characters are those of UTF-8. Null matches nothing. */
 function like(test: Like, compile: Compile, evaluation: Evaluation): (row: RelationRow) => Truth {
   const [value, pattern] = [compile(test.operand), compile(test.pattern)];
-  const given = test.escape === null ? "" : compile(test.escape)([]);
-  if (given === null) return () => null;
-  const sign = textFor(given);
+  const escapeValue = test.escape === null ? "" : compile(test.escape)([]);
+  if (escapeValue === null) return () => null;
+  const sign = textFor(escapeValue);
   if (test.escape !== null && (sign === "" || characterEnd(sign, 0) !== sign.length))
     throw failure(evaluation, "wrongEscape", sign === "" ? "''" : sign);
-  let known: { readonly text: ByteString; readonly pattern: Pattern } | null = null;
+  let cached: { readonly text: ByteString; readonly pattern: Pattern } | null = null;
   return (row) => {
     const [one, other] = [value(row), pattern(row)];
     if (one === null || other === null) return null;
     const text = textFor(other);
-    if (known?.text !== text) known = { text, pattern: patternOf(text, sign) };
-    return matches(known.pattern, fold(textFor(one)), evaluation);
+    if (cached?.text !== text) cached = { text, pattern: patternOf(text, sign) };
+    return matches(cached.pattern, fold(textFor(one)), evaluation);
   };
 }
 
@@ -141,18 +143,18 @@ function patternOf(text: ByteString, sign: ByteString): Pattern {
   return pattern;
 }
 
-/** Returns where the character ends that begins at `at`. */
+/** Returns the end of the character that begins at `at`. */
 function characterEnd(text: ByteString, at: number): number {
   let end = Math.min(text.length, at + 1);
   if (text.charCodeAt(at) >= UTF8_LEAD_MIN) while (isContinuation(text.charCodeAt(end))) end++;
   return end;
 }
 
-/** @throws CommandFailure  the statement has taken too many steps */
+/** @throws CommandFailure if the statement has taken too many steps */
 function matches(pattern: Pattern, text: ByteString, evaluation: Evaluation): boolean {
   if (pattern === null) return false;
   let [p, t] = [0, 0];
-  /** Index to resume at, after the last `%`, if the rest does not match. */
+  /** Indexes at which to resume after the last `%` if the remaining pattern does not match. */
   let [anyP, anyT] = [-1, 0];
   for (;;) {
     const expected = pattern[p];

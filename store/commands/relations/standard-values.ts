@@ -1,6 +1,7 @@
 /**
- * Comparison of values in standard statements. Null is unknown. A text that writes a number equals that number; any other text is greater
- * than all numbers. In arithmetic and as a condition a text counts as the number that it begins with, else as 0.
+ * Compares values in standard statements. Null is unknown. A text that represents a number equals that number; any
+ * other text is greater than all numbers. In arithmetic and as a condition a text counts as the number with which it
+ * begins, otherwise as 0.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -19,12 +20,12 @@ export function standardAmount(value: number | string | boolean): number {
   return digits === undefined ? 0 : Number(digits);
 }
 
-/** null: unknown. */
+/** Returns null for an unknown value. */
 export function truthOf(value: Scalar): boolean | null {
   return typeof value === "boolean" || value === null ? value : standardAmount(value) !== 0;
 }
 
-/** Negative: the first is less; 0: they are equal; null: one of them is null. */
+/** Returns a negative number if the first value is less, 0 if they are equal; null: one of them is null. */
 export function standardOrder(one: Scalar, other: Scalar): number | null {
   if (one === null || other === null) return null;
   if (typeof one === "string" && typeof other === "string") return one < other ? -1 : Number(one > other);
@@ -38,7 +39,7 @@ function orderToText(number: number, text: string): number {
   return written === undefined ? -1 : number - written;
 }
 
-/** `and` and `or` of three truth values: the right side is calculated if the left one does not decide. */
+/** Compiles `and` and `or` of three truth values: the right side is calculated only if the left one does not decide. */
 export function combinedTruth(
   operator: "and" | "or",
   left: Compiled,
@@ -53,7 +54,7 @@ export function combinedTruth(
   };
 }
 
-/** Returns the text that a value counts as: a number as it is written, true as 1. */
+/** Returns a value as text: a number in decimal, true as 1. */
 export function textFor(value: number | string | boolean): ByteString {
   return typeof value === "string" ? value : String(Number(value));
 }

@@ -1,7 +1,7 @@
 /**
- * The keys that a statement may read and write, from its bytes. Whether a name is a table or a view, and what a view reads, depends on
- * data: so queries may read the complete database, while only the keys of the names in them require permission; a user that may read a view
- * need not be permitted to read its sources.
+ * Determines from the bytes of a statement which keys it may read and write. Whether a name is a table or a view, and
+ * what a view reads, depends on data. A query may therefore read the complete database, while only the keys of the
+ * names in it require permission; a user that may read a view does not need permission for its sources.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Permission, Touch } from "../../rows/key-spec.js";
@@ -11,7 +11,7 @@ import { namesIn } from "../../sql/query-names.js";
 import type { Form, Query, Statement } from "../../sql/tree.js";
 import { catalogueKey, tableKey } from "./catalogue.js";
 
-/** Whether a call changes nothing: also one that can only fail. @param argv  `SQL database statement …` */
+/** Whether a call changes nothing, which includes a call that can only fail. @param argv `SQL database statement …` */
 export function onlyReads(argv: readonly ByteString[]): boolean {
   const text = argv[2] ?? "";
   return isReading(text, "standard") && isReading(text, "recorded");
@@ -27,14 +27,14 @@ const READING: ReadonlySet<Statement["kind"]> = new Set(["query", "show", "descr
 const EVERYTHING = { db: null, key: null, isCovered: true } as const;
 
 /**
- * Returns the keys that a statement may touch by either form: from the bytes it is not known which form is recorded.
- * @param argv  `SQL database statement …`
+ * Returns the keys that a statement may touch in either form, because its bytes do not show which form was recorded.
+ * @param argv `SQL database statement …`
  */
 export function touchesOfStatement(argv: readonly ByteString[]): Touch[] {
   const [, database = "", text = ""] = argv;
   const standard = parse(text, "standard");
   const touches = touchesOf(standard, database);
-  // What only reads is of the standard form.
+  // A statement that only reads has the standard form.
   if (isReading(text, "standard") && touches.length > 0) return touches;
   const recorded = parse(text, "recorded");
   if (recorded === standard) return touches;

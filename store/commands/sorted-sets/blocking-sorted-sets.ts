@@ -1,6 +1,6 @@
 /**
- * The commands on sorted sets that wait until there is a member; like those on lists they do not wait here.
- * Behaviour and texts: Redis 7; checked by test/conformance.
+ * The commands on sorted sets that wait for a member; like those on lists they do not wait here. Behaviour and texts:
+ * Redis 7; checked by test/conformance.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, double, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
@@ -50,9 +50,9 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
 
 /** `BZMPOP timeout numkeys key [key …] MIN|MAX [COUNT count]` */
 function bzmpop(data: Data, argv: readonly ByteString[]): Reply {
-  const wanted = multiplePop(argv, 2, popEndArgument);
+  const request = multiplePop(argv, 2, popEndArgument);
   timeoutArgument(argv[1]!);
-  return popFirst(data, wanted);
+  return popFirst(data, request);
 }
 
 /** `BZPOPMIN key [key …] timeout`, `BZPOPMAX key [key …] timeout` */

@@ -12,24 +12,24 @@ type Options = ReadonlySet<Option>;
 const NO_OPTIONS: Options = new Set();
 const INCREMENTS: Options = new Set(["incr"]);
 
-/** @param increments  whether to behave as with INCR: ZINCRBY, which accepts the options that are valid for one pair */
+/** @param increments whether to behave as with INCR: ZINCRBY, which accepts the options that are valid for one pair */
 export function zadd(data: Data, argv: readonly ByteString[], increments: boolean): Reply {
   let options = increments ? INCREMENTS : NO_OPTIONS;
   let first = 2;
   for (let option = optionOf(argv[first]); option !== undefined; option = optionOf(argv[++first]))
     options = new Set([...options, option]);
-  const pairs = (argv.length - first) / 2;
-  if (pairs === 0 || !Number.isInteger(pairs)) throw syntaxError();
-  checkCombination(options, pairs);
-  const given: [ByteString, number][] = [];
-  for (let at = first; at < argv.length; at += 2) given.push([argv[at + 1]!, doubleArgument(argv[at]!)]);
+  const count = (argv.length - first) / 2;
+  if (count === 0 || !Number.isInteger(count)) throw syntaxError();
+  checkCombination(options, count);
+  const pairs: [ByteString, number][] = [];
+  for (let at = first; at < argv.length; at += 2) pairs.push([argv[at + 1]!, doubleArgument(argv[at]!)]);
   return options.has("incr")
-    ? increment(data, argv[1]!, given[0]!, options)
-    : add(data, argv[1]!, given, options);
+    ? increment(data, argv[1]!, pairs[0]!, options)
+    : add(data, argv[1]!, pairs, options);
 }
 
 function optionOf(bytes: ByteString | undefined): Option | undefined {
-  // Mostly it is a score, and begins with a digit.
+  // Fast path: usually the argument is a score and begins with a digit.
   if (bytes === undefined || bytes.length > 4 || bytes < "A") return undefined;
   const word = bytes.toLowerCase();
   return OPTIONS.find((option) => option === word);
@@ -82,7 +82,7 @@ function increment(
   return double(score);
 }
 
-/** Whether the options let a member have a score. @param old  undefined: it is absent */
+/** Whether the options permit a member to have a score. @param old undefined: the member is absent */
 function isWanted(old: number | undefined, score: number, options: Options): boolean {
   if (old === undefined) return !options.has("xx");
   if (options.has("nx")) return false;

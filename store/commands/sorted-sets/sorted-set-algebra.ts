@@ -1,7 +1,7 @@
 /**
- * Union, intersection and difference of sorted sets (and sets, whose scores are 1). Behaviour and texts:
- * Redis 7; checked by test/conformance. Scores are added in the order of the operands' sizes, as there: sums
- * of doubles depend on it.
+ * Union, intersection and difference of sorted sets (and sets, whose scores are 1). Behaviour and texts: Redis 7;
+ * checked by test/conformance. As in Redis, scores are added in the order of the operands' sizes, since sums of doubles
+ * depend on the order.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
@@ -83,16 +83,20 @@ interface Operand {
   weight: number;
 }
 
-/** Steps of a member that is read, by what it is read of. */
+/** Steps for each member that is read, by the type of its value. */
 const READ_STEPS = 6;
 const READ_IN_SET_STEPS = 3;
-/** Steps of a member that is looked up. */
+/** Steps for each member that is looked up. */
 const LOOKUP_STEPS = 10;
 const LOOKUP_IN_SET_STEPS = 5;
-/** Steps for each member that is sorted for an answer. */
+/** Steps for each member that is sorted for a reply. */
 const ANSWERED_STEPS = 20;
 
-/** Counts the members that are about to be read, and to be looked up. @param more  steps of each that is read @throws TooMuch */
+/**
+ * Counts the members that are about to be read and looked up.
+ * @param more additional steps for each member that is read
+ * @throws TooMuch
+ */
 function countOperation({ effort }: Data, name: Name, operands: readonly Operand[], more = 0): void {
   const read = ({ value }: Operand) =>
     (value?.size ?? 0) * (more + (value instanceof SortedSet ? READ_STEPS : READ_IN_SET_STEPS));
@@ -112,7 +116,7 @@ type Combine = (score: number, other: number) => number;
 
 const AGGREGATES: Readonly<Record<string, Combine>> = {
   sum: (score, other) => numberOrZero(score + other),
-  // Not Math.min: an `other` that is not a number (0 times infinity) must leave the score as it is.
+  // Not Math.min: if `other` is not a number (0 times infinity), the score must not change.
   // biome-ignore lint/complexity/useMathMinMax: see above
   min: (score, other) => (other < score ? other : score),
   // biome-ignore lint/complexity/useMathMinMax: see above
@@ -152,7 +156,7 @@ function zintercard(data: Data, argv: readonly ByteString[]): Reply {
   return integer(count);
 }
 
-/** Reads keys, then options; a key of another type is reported before a bad option. @throws CommandFailure */
+/** Parses keys, then options; a key of another type is reported before an invalid option. @throws CommandFailure */
 function combination(data: Data, argv: readonly ByteString[], countAt: number, name: Name): Query {
   const { operands, next } = operandsOf(data, argv, countAt);
   const isStore = countAt > 1;
@@ -160,12 +164,12 @@ function combination(data: Data, argv: readonly ByteString[], countAt: number, n
   let withScores = false;
   for (let i = next; i < argv.length; i++) {
     const option = argv[i]!.toLowerCase();
-    const left = argv.length - i - 1;
-    if (option === "weights" && name !== "diff" && left >= operands.length) {
+    const remaining = argv.length - i - 1;
+    if (option === "weights" && name !== "diff" && remaining >= operands.length) {
       for (const operand of operands) {
         operand.weight = doubleArgument(argv[++i]!, () => custom("ERR weight value is not a float"));
       }
-    } else if (option === "aggregate" && name !== "diff" && left >= 1) {
+    } else if (option === "aggregate" && name !== "diff" && remaining >= 1) {
       const chosen = argv[++i]!.toLowerCase();
       if (!Object.hasOwn(AGGREGATES, chosen)) throw syntaxError();
       combine = AGGREGATES[chosen]!;
@@ -198,8 +202,8 @@ function union(operands: readonly Operand[], combine: Combine): Iterable<Pair> {
   for (const { value, weight } of bySize(operands)) {
     for (const [member, score] of pairsOf(value)) {
       const weighted = numberOrZero(weight * score);
-      const known = scores.get(member);
-      scores.set(member, known === undefined ? weighted : combine(known, weighted));
+      const current = scores.get(member);
+      scores.set(member, current === undefined ? weighted : combine(current, weighted));
     }
   }
   return scores;
@@ -224,7 +228,7 @@ function* difference([first, ...others]: readonly Operand[]): Generator<Pair> {
   }
 }
 
-/** Sorts by size, smallest first; equal sizes stay in order. */
+/** Sorts by size, smallest first; operands of equal size keep their order. */
 function bySize(operands: readonly Operand[]): Operand[] {
   return operands.toSorted((a, b) => (a.value?.size ?? 0) - (b.value?.size ?? 0));
 }

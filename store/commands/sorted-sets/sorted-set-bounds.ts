@@ -1,6 +1,6 @@
 /**
- * The two ends of a range of a sorted set, by rank, score or member, and the ranks that lie between them.
- * Ends are parsed first, because an invalid one is an error whatever the key holds; then they are applied to a set.
+ * The two ends of a range of a sorted set, by rank, score or member, and the ranks between them. Ends are parsed first,
+ * because an invalid one is an error regardless of the key's value, and are applied to a set afterwards.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom } from "../../arguments/errors.js";
@@ -16,13 +16,13 @@ export interface Span {
 
 /** The direction and the offset of a range. */
 export interface View {
-  /** Whether the range is read from its highest rank down. */
+  /** Whether the range is read from its highest rank downwards. */
   readonly reverse: boolean;
   /** Number of members to skip at the end that is read first; negative: all. */
   readonly offset: number;
 }
 
-/** Steps of a member that is compared in a sorted set that is not ordered by its members. */
+/** Steps for each member that is compared in a sorted set that is not ordered by its members. */
 const WALKED_STEPS = 4;
 
 /** @returns the ranks within the bounds and after the offset; `from` ≤ `to` */
@@ -30,7 +30,10 @@ export type Bounds = (zset: SortedSet, view: View, data: Data) => Span;
 
 const EMPTY: Span = { from: 0, to: 0 };
 
-/** First and last index; negative ones count from the end. There is no offset. @throws CommandFailure */
+/**
+ * Parses the first and the last index; negative ones count from the end. The offset does not apply.
+ * @throws CommandFailure
+ */
 export function rankBounds(firstBytes: ByteString, lastBytes: ByteString): Bounds {
   const first = indexArgument(firstBytes);
   const last = indexArgument(lastBytes);
@@ -42,17 +45,17 @@ export function rankBounds(firstBytes: ByteString, lastBytes: ByteString): Bound
   };
 }
 
-/** `1`, `(1`, `-inf`. @throws CommandFailure */
+/** Parses `1`, `(1`, `-inf`. @throws CommandFailure */
 export function scoreBounds(minBytes: ByteString, maxBytes: ByteString): Bounds {
   const min = scoreBound(minBytes);
   const max = scoreBound(maxBytes);
   return (zset, view) => {
     const from = zset.countBelowScore(min.score, min.exclusive);
-    return behindOffset(from, zset.countBelowScore(max.score, !max.exclusive), view);
+    return afterOffset(from, zset.countBelowScore(max.score, !max.exclusive), view);
   };
 }
 
-/** Parsed like C's `strtod`, which skips blanks, ends at a NUL, and reads an empty text as 0. */
+/** Parses a bound like C's `strtod`, which skips spaces, stops at a NUL byte, and reads an empty text as 0. */
 function scoreBound(bytes: ByteString): { score: number; exclusive: boolean } {
   const exclusive = bytes.startsWith("(");
   const text = bytes.slice(exclusive ? 1 : 0).split("\0", 1)[0] as ByteString;
@@ -61,7 +64,7 @@ function scoreBound(bytes: ByteString): { score: number; exclusive: boolean } {
   return { score, exclusive };
 }
 
-/** `[a`, `(a`, `-`, `+`. @throws CommandFailure */
+/** Parses `[a`, `(a`, `-`, `+`. @throws CommandFailure */
 export function lexBounds(minBytes: ByteString, maxBytes: ByteString): Bounds {
   const min = lexBound(minBytes);
   const max = lexBound(maxBytes);
@@ -70,11 +73,11 @@ export function lexBounds(minBytes: ByteString, maxBytes: ByteString): Bounds {
       effort.work(WALKED_STEPS * zset.size);
       return spanByWalk(zset, min, max, view);
     }
-    return behindOffset(countBelow(zset, min, min.exclusive), countBelow(zset, max, !max.exclusive), view);
+    return afterOffset(countBelow(zset, min, min.exclusive), countBelow(zset, max, !max.exclusive), view);
   };
 }
 
-function behindOffset(from: number, to: number, { reverse, offset }: View): Span {
+function afterOffset(from: number, to: number, { reverse, offset }: View): Span {
   if (offset < 0 || from + offset >= to) return EMPTY;
   return reverse ? { from, to: to - offset } : { from: from + offset, to };
 }
@@ -82,7 +85,7 @@ function behindOffset(from: number, to: number, { reverse, offset }: View): Span
 interface LexBound {
   readonly member: ByteString;
   readonly exclusive: boolean;
-  /** -1 before all members, 1 after all, 0 at `member`. */
+  /** The position of the bound: -1 before all members, 1 after all, 0 at `member`. */
   readonly side: -1 | 0 | 1;
 }
 
@@ -101,9 +104,10 @@ function countBelow(zset: SortedSet, bound: LexBound, orEqual: boolean): number 
 }
 
 /**
- * Finds a range where scores differ: the members are not in order and the range means little, but all daemons must find the same one. So it
- * is what Redis finds in a small set: the first member on the right side of the near bound, if it is on the right side of the far one too;
- * from there on the offset, whatever it passes; then all members up to the far bound.
+ * Finds a range in a set with different scores. Its members are not sorted by name, so the range has little meaning,
+ * but all daemons must find the same one. It is the range that Redis finds in a small set: it begins with the first
+ * member inside the near bound, if that is also inside the far bound; the offset is applied from there, whatever it
+ * skips; the range then ends with the last member inside the far bound.
  */
 function spanByWalk(zset: SortedSet, min: LexBound, max: LexBound, { reverse, offset }: View): Span {
   const isAboveMin = (member: ByteString) => !isBelow(member, min, min.exclusive);

@@ -17,7 +17,7 @@ export function zmpop(data: Data, argv: readonly ByteString[]): Reply {
   return popFirst(data, multiplePop(argv, 1, popEndArgument));
 }
 
-/** `MIN` or `MAX`. @throws CommandFailure */
+/** Parses `MIN` or `MAX`. @throws CommandFailure */
 export function popEndArgument(word: ByteString): PopEnd {
   const end = word.toLowerCase();
   if (end !== "min" && end !== "max") throw syntaxError();

@@ -1,7 +1,4 @@
-/**
- * Ranges of sorted sets: counted, read, stored, removed. Behaviour and texts: Redis 7; checked by
- * test/conformance.
- */
+/** Ranges of sorted sets: counted, read, stored, removed. Behaviour and texts: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { EMPTY_ARRAY, integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
@@ -100,7 +97,7 @@ const BOUNDS_READERS: Readonly<Record<By, BoundsReader>> = {
   lex: lexBounds,
 };
 
-/** The properties that a command's name decides; its options decide the rest. */
+/** The properties that follow from a command's name; the remaining ones follow from its options. */
 interface Fixed {
   readonly by?: By;
   readonly reverse?: boolean;
@@ -109,19 +106,19 @@ interface Fixed {
 
 interface Query extends View {
   readonly bounds: Bounds;
-  /** Negative: all. */
+  /** The maximum number of members; negative: all. */
   readonly limit: number;
   readonly withScores: boolean;
 }
 
-/** The range itself, not a part of it. */
-const WHOLE: View = { reverse: false, offset: 0 };
+/** The complete range. */
+const COMPLETE_RANGE: View = { reverse: false, offset: 0 };
 
 function count(data: Data, [, key, min, max]: readonly ByteString[], readBounds: BoundsReader): Reply {
   const bounds = readBounds(min!, max!);
   const entry = data.getAs(SortedSet, key!);
   if (entry === undefined) return ZERO;
-  const { from, to } = bounds(entry.value, WHOLE, data);
+  const { from, to } = bounds(entry.value, COMPLETE_RANGE, data);
   return integer(to - from);
 }
 
@@ -129,7 +126,7 @@ function remove(data: Data, [, key, min, max]: readonly ByteString[], readBounds
   const bounds = readBounds(min!, max!);
   const entry = data.getAs(SortedSet, key!);
   if (entry === undefined) return ZERO;
-  return integer(removeRange(data, entry, bounds(entry.value, WHOLE, data)).length);
+  return integer(removeRange(data, entry, bounds(entry.value, COMPLETE_RANGE, data)).length);
 }
 
 function range(data: Data, argv: readonly ByteString[], fixed: Fixed): Reply {
@@ -148,7 +145,7 @@ function rangeStore(data: Data, argv: readonly ByteString[]): Reply {
   return storeSortedSet(data, argv[1]!, selected(entry.value, query, spanOf(data, entry.value, query)));
 }
 
-/** @param argv  both ends and the options after them */
+/** @param argv both ends and the options after them */
 function rangeQuery([start, end, ...options]: readonly ByteString[], fixed: Fixed): Query {
   let { by, reverse } = fixed;
   let offset = 0;
@@ -181,11 +178,11 @@ function rangeQuery([start, end, ...options]: readonly ByteString[], fixed: Fixe
   return { bounds: BOUNDS_READERS[by](min!, max!), reverse, offset, limit, withScores };
 }
 
-/** Returns the ranks that a query selects, its limit considered. */
+/** Returns the ranks that a query selects, with its limit applied. */
 function spanOf(data: Data, zset: SortedSet, query: Query): Span {
   const { from, to } = query.bounds(zset, query, data);
-  const taken = query.limit < 0 ? to - from : Math.min(query.limit, to - from);
-  return query.reverse ? { from: to - taken, to } : { from, to: from + taken };
+  const count = query.limit < 0 ? to - from : Math.min(query.limit, to - from);
+  return query.reverse ? { from: to - count, to } : { from, to: from + count };
 }
 
 function selected(zset: SortedSet, { reverse }: Query, { from, to }: Span): Iterable<[ByteString, number]> {

@@ -1,4 +1,4 @@
-/** Answers, stores or removes the results of commands on sorted sets. */
+/** Returns, stores or removes the results of commands on sorted sets. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulksReply } from "../../../protocol/many-bulks.js";
 import { array, bulk, double, integer, pairs, type Reply, ZERO } from "../../../protocol/reply.js";
@@ -10,25 +10,28 @@ import type { Span } from "./sorted-set-bounds.js";
 
 export type Pair = readonly [member: ByteString, score: number];
 
-/** A member and its score. */
+/** Returns a member and its score as a reply. */
 export const pairReply = ([member, score]: Pair): Reply => array([bulk(member), double(score)]);
 
-/** Returns members, each followed by its score if scores are requested. */
-export function pairsReply(found: Iterable<Pair>, withScores: boolean): Reply {
+/** Returns members as a reply, each followed by its score if scores are requested. */
+export function pairsReply(members: Iterable<Pair>, withScores: boolean): Reply {
   if (!withScores)
     return bulksReply(
       "array",
-      Array.from(found, ([member]) => member),
+      Array.from(members, ([member]) => member),
     );
   const items: Reply[] = [];
-  for (const [member, score] of found) items.push(bulk(member), double(score));
+  for (const [member, score] of members) items.push(bulk(member), double(score));
   return pairs(items);
 }
 
 /** Steps for each member that is sorted, in addition to those of the sorted set. */
 const STORED_STEPS = 3;
 
-/** Stores a sorted set of these pairs in a key, whatever it held; without pairs the key is removed. @returns how many */
+/**
+ * Stores a sorted set of these pairs in a key and replaces any previous value; without pairs the key is removed.
+ * @returns the number of members
+ */
 export function storeSortedSet(data: Data, key: ByteString, pairs: Iterable<Pair>): Reply {
   const result = new SortedSet();
   for (const [member, score] of pairs) {
@@ -40,10 +43,10 @@ export function storeSortedSet(data: Data, key: ByteString, pairs: Iterable<Pair
   return result.size === 0 ? ZERO : integer(result.size);
 }
 
-/** Steps of a member that is read to be removed, besides its removal. */
+/** Steps for each member that is read before it is removed, in addition to its removal. */
 const REMOVED_STEPS = 20;
 
-/** Removes a span of ranks. @returns what was removed, lowest first */
+/** Removes a span of ranks. @returns the removed pairs, lowest first */
 export function removeRange(data: Data, entry: Typed<SortedSet>, { from, to }: Span): Pair[] {
   const { isSmall, size } = entry.value;
   data.effort.work(REMOVED_STEPS * Math.max(0, to - from));

@@ -1,6 +1,6 @@
 /**
- * Sorted sets: members and their scores. Behaviour and texts: Redis 7; checked by test/conformance.
- * Ranges are in sorted-set-ranges.ts, union and the like in sorted-set-algebra.ts.
+ * Sorted sets: members and their scores. Behaviour and texts: Redis 7; checked by test/conformance. Ranges are in
+ * sorted-set-ranges.ts, set operations in sorted-set-algebra.ts.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, double, EMPTY_ARRAY, integer, NIL, type Reply, ZERO } from "../../../protocol/reply.js";
@@ -12,7 +12,7 @@ import type { Data } from "../../keyspace/mutators.js";
 import { seededChoice } from "../../keyspace/random.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { family } from "../../rows/command.js";
-import { counted, look, read, update, write } from "../../rows/key-spec.js";
+import { counted, inspect, read, update, write } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { visitPage } from "../../values/tables/scan-page.js";
 import { chosenIndexes, signedCount } from "../random-count.js";
@@ -23,7 +23,7 @@ import { zmpop, zpop } from "./sorted-set-pops.js";
 import { sortedSetRanges } from "./sorted-set-ranges.js";
 import { pairsReply } from "./sorted-set-results.js";
 
-/** Half of the range of 64 bits: up to it Redis stores whole scores of a small set as integers. */
+/** Half of the range of 64-bit integers: up to it Redis stores the integer scores of a small set as integers. */
 const WHOLE_TEXT_MAX = 2 ** 62;
 
 export const sortedSets = family("sortedset", {
@@ -32,14 +32,14 @@ export const sortedSets = family("sortedset", {
     flags: ["write", "denyoom", "fast"],
     keys: [write(1)],
     since: "1.2.0",
-    complexity: "O(log(N)) for each member given, N: members",
-    summary: "Adds members to a sorted set, which is made if absent, or changes their scores.",
+    complexity: "O(log(N)) for each member, N: members",
+    summary: "Adds members to a sorted set, which is created if absent, or changes their scores.",
     run: (data, argv) => zadd(data, argv, false),
   },
   ZCARD: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "1.2.0",
     complexity: "O(1)",
     summary: "Counts the members of a sorted set.",
@@ -78,7 +78,7 @@ export const sortedSets = family("sortedset", {
     keys: [update(1)],
     since: "5.0.0",
     complexity: "O(log(N)*M), N: members, M: members removed",
-    summary: "Removes the members with the highest scores and answers them.",
+    summary: "Removes the members with the highest scores and returns them.",
     run: (data, argv) => zpop(data, argv, "max"),
   },
   ZPOPMIN: {
@@ -87,7 +87,7 @@ export const sortedSets = family("sortedset", {
     keys: [update(1)],
     since: "5.0.0",
     complexity: "O(log(N)*M), N: members, M: members removed",
-    summary: "Removes the members with the lowest scores and answers them.",
+    summary: "Removes the members with the lowest scores and returns them.",
     run: (data, argv) => zpop(data, argv, "min"),
   },
   ZRANDMEMBER: {
@@ -96,7 +96,7 @@ export const sortedSets = family("sortedset", {
     keys: [read(1)],
     since: "6.2.0",
     complexity: "O(log(N)*M), N: members, M: members answered",
-    summary: "Returns members chosen at random; with a negative count the same one may come more than once.",
+    summary: "Returns members chosen at random; with a negative count a member may occur more than once.",
     run: zrandmember,
   },
   ZRANK: {
@@ -113,7 +113,7 @@ export const sortedSets = family("sortedset", {
     flags: ["write", "fast"],
     keys: [write(1)],
     since: "1.2.0",
-    complexity: "O(log(N)*M), N: members, M: members given",
+    complexity: "O(log(N)*M), N: members, M: members named",
     summary: "Removes members from a sorted set.",
     run: zrem,
   },
@@ -131,7 +131,7 @@ export const sortedSets = family("sortedset", {
     flags: ["readonly"],
     keys: [read(1)],
     since: "2.8.0",
-    complexity: "O(1) for each call, O(N) for a whole pass, N: members",
+    complexity: "O(1) for each call, O(N) for a complete scan, N: members",
     summary: "Returns a page of a sorted set's members and scores and the cursor of the next.",
     run: zscan,
   },
@@ -158,7 +158,7 @@ function zrandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply
   const count = argv[2] === undefined ? undefined : signedCount(argv[2]);
   const withScores = argv.length === 4 && argv[3]!.toLowerCase() === "withscores";
   if (argv.length > 3 && !withScores) throw syntaxError();
-  // Twice as many items as members must fit in 63 bits.
+  // The number of items, twice that of the members, must fit in 63 bits.
   if (withScores && Math.abs(count!) >= 2 ** 62) throw custom("ERR value is out of range");
   const value = data.getAs(SortedSet, argv[1]!)?.value;
   if (value === undefined) return count === undefined ? NIL : EMPTY_ARRAY;
@@ -198,23 +198,23 @@ function zscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const value = data.getAs(SortedSet, argv[1]!)?.value;
   if (value === undefined) return scanReply(0, []);
   const options = scanOptions(data, argv, { first: 3, cursor });
-  const found: ByteString[] = [];
+  const membersAndScores: ByteString[] = [];
   if (value.isSmall || isCompact(value, encoding)) {
     data.effort.work(VISITED_STEPS * value.size);
     for (const [member, score] of value.range(0, value.size))
-      if (options.matches(member)) found.push(member, scoreText(score));
-    return scanReply(0, found);
+      if (options.matches(member)) membersAndScores.push(member, scoreText(score));
+    return scanReply(0, membersAndScores);
   }
   const { members, scores } = value;
   const visit = (index: number) => {
     const member = members[index]!;
-    if (options.matches(member)) found.push(member, scoreText(scores[index]!));
+    if (options.matches(member)) membersAndScores.push(member, scoreText(scores[index]!));
   };
   countPage(data, value.size, options, false);
-  return scanReply(visitPage(value, options, false, visit), found);
+  return scanReply(visitPage(value, options, false, visit), membersAndScores);
 }
 
-/** ZSCAN's scores are texts already, with all digits of whole numbers. */
+/** Returns a score as ZSCAN writes it: as a text, with all digits of integers. */
 function scoreText(score: number): ByteString {
   const isWhole = Number.isInteger(score) && Math.abs(score) <= WHOLE_TEXT_MAX;
   return isWhole ? BigInt(score).toString() : formatDouble(score);

@@ -1,4 +1,7 @@
-/** The arguments of XCLAIM after the minimum idle time: ids, then options. Behaviour and texts: Redis 7; see test/conformance. */
+/**
+ * The arguments of XCLAIM after the minimum idle time: ids, then options. Behaviour and texts: Redis 7; see
+ * test/conformance.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, echoed } from "../../arguments/errors.js";
 import { parseInteger } from "../../arguments/numbers.js";
@@ -8,19 +11,19 @@ import { idArgument, idIfAny } from "./stream-arguments.js";
 
 export interface ClaimOptions {
   readonly ids: readonly StreamId[];
-  /** Whether to claim entries that are pending for no consumer, too. */
+  /** Whether to claim entries that are not pending for any consumer as well. */
   readonly force: boolean;
-  /** Whether only ids are answered, and the claim does not count as a delivery. */
+  /** Whether only ids are returned, and the claim does not count as a delivery. */
   readonly justId: boolean;
-  /** Milliseconds since 1970. */
+  /** The time of the delivery, in milliseconds since 1970. */
   readonly deliveredAt: number;
-  /** null: one more than before. */
+  /** The number of deliveries; null: one more than before. */
   readonly deliveries: number | null;
-  /** 0: not specified. */
+  /** The group's new last id; 0: not specified. */
   readonly lastId: StreamId;
 }
 
-/** @param at  the unit's date @throws CommandFailure */
+/** @param at the unit's date @throws CommandFailure */
 export function claimOptions(argv: readonly ByteString[], at: number): ClaimOptions {
   const ids: StreamId[] = [];
   let next = 5;
@@ -60,8 +63,8 @@ class OptionReader {
 
   read(at: number): void {
     while (this.#index < this.#argv.length) {
-      const given = this.#argv[this.#index++]!;
-      const word = given.toUpperCase();
+      const argument = this.#argv[this.#index++]!;
+      const word = argument.toUpperCase();
       const hasMore = this.#index < this.#argv.length;
       if (word === "FORCE") this.force = true;
       else if (word === "JUSTID") this.justId = true;
@@ -69,7 +72,7 @@ class OptionReader {
       else if (word === "TIME" && hasMore) this.deliveredAt = this.#number(word);
       else if (word === "RETRYCOUNT" && hasMore) this.deliveries = this.#number(word);
       else if (word === "LASTID" && hasMore) this.lastId = idArgument(this.#next());
-      else throw custom(`ERR Unrecognized XCLAIM option '${echoed(given, Number.POSITIVE_INFINITY)}'`);
+      else throw custom(`ERR Unrecognized XCLAIM option '${echoed(argument, Number.POSITIVE_INFINITY)}'`);
     }
   }
 

@@ -1,4 +1,7 @@
-/** Groups of a stream's consumers. Behaviour and texts: Redis 7; checked by test/conformance. What they mean among daemons: docs/consistency.md. */
+/**
+ * Consumer groups of streams. Behaviour and texts: Redis 7; checked by test/conformance. docs/consistency.md describes
+ * their meaning among several daemons.
+ */
 import { wrongArity } from "../../arguments/errors.js";
 import { family } from "../../rows/command.js";
 import { none, read, write } from "../../rows/key-spec.js";
@@ -15,7 +18,7 @@ export const consumerGroups = family("stream", {
     flags: ["write", "fast"],
     keys: [write(1)],
     since: "5.0.0",
-    complexity: "O(M*log(N)), M: ids given, N: entries that are pending",
+    complexity: "O(M*log(N)), M: ids named, N: entries that are pending",
     summary: "Acknowledges entries: they are no longer pending.",
     run: xack,
   },
@@ -24,7 +27,7 @@ export const consumerGroups = family("stream", {
     flags: ["write", "fast"],
     keys: [write(1)],
     since: "6.2.0",
-    complexity: "O(M*log(N)), M: entries looked at, ten times COUNT at most, N: entries that are pending",
+    complexity: "O(M*log(N)), M: entries checked, at most ten times COUNT, N: entries that are pending",
     summary: "Transfers entries that are long pending for other consumers to a consumer, from an id on.",
     run: xautoclaim,
   },
@@ -33,7 +36,7 @@ export const consumerGroups = family("stream", {
     flags: ["write", "fast"],
     keys: [write(1)],
     since: "5.0.0",
-    complexity: "O(M*log(N)), M: ids given, N: entries that are pending",
+    complexity: "O(M*log(N)), M: ids named, N: entries that are pending",
     summary: "Transfers entries that are long pending for other consumers to a consumer.",
     run: xclaim,
   },
@@ -43,7 +46,7 @@ export const consumerGroups = family("stream", {
     keys: [write(2)],
     since: "5.0.0",
     complexity: "O(1)",
-    summary: "Makes a group of consumers, with MKSTREAM also the stream.",
+    summary: "Creates a consumer group, with MKSTREAM also the stream.",
     run: create,
   },
   "XGROUP|CREATECONSUMER": {
@@ -52,7 +55,7 @@ export const consumerGroups = family("stream", {
     keys: [write(2)],
     since: "6.2.0",
     complexity: "O(1)",
-    summary: "Makes a consumer of a group.",
+    summary: "Creates a consumer of a group.",
     run: createConsumer,
   },
   "XGROUP|DELCONSUMER": {
@@ -115,7 +118,7 @@ export const consumerGroups = family("stream", {
     keys: [read(1)],
     since: "5.0.0",
     complexity:
-      "O(C*log(C)), C: consumers; of a range O(log(N)+M), N: entries that are pending, M: those looked at",
+      "O(C*log(C)), C: consumers; of a range O(log(N)+M), N: entries that are pending, M: entries checked",
     summary: "Returns the entries that a group's consumers received and have not acknowledged.",
     run: xpending,
   },

@@ -14,29 +14,33 @@ import { groupArgument, groupIfAny, minIdleArgument } from "./group-arguments.js
 import { idArgument, startArgument } from "./stream-arguments.js";
 import { entryReply } from "./stream-reads.js";
 
-/** Entries that XAUTOCLAIM answers at most unless COUNT says otherwise, and how many it looks at for each. */
+/** Default of XAUTOCLAIM's COUNT, and the number of entries that it checks for each that it returns. */
 const AUTOCLAIM_COUNT = 100;
 const LOOKS_FOR_EACH = 10;
-/** Redis's limit, by the memory that it would allocate. */
+/** Redis's limit, which follows from the memory that it would allocate. */
 const AUTOCLAIM_COUNT_MAX = 2n ** 59n - 1n;
-/** Deliveries of an entry that FORCE claims although it was not delivered before, as in Redis. */
+/** Number of deliveries of an entry that FORCE claims although it was not delivered before, as in Redis. */
 const UNCLAIMED_DELIVERIES = 1;
 
-/** Steps of an entry that is answered to a consumer, and of one that is pending and only checked. */
+/** Steps for each entry that is returned to a consumer, and for each pending one that is only checked. */
 const ANSWERED_STEPS = 50;
 const LOOKED_AT_STEPS = 50;
 
-/** Counts an entry that is about to change hands, and its reply. @param entry  undefined: it is gone @throws TooMuch */
+/**
+ * Counts an entry that is about to be assigned to another consumer, and its reply.
+ * @param entry undefined: the entry was deleted
+ * @throws TooMuch
+ */
 export function countHandedOut({ effort }: Data, entry: StreamEntry | undefined): void {
   effort.produce(SORTED_MEMBER_STEPS);
   effort.work(ANSWERED_STEPS + (entry?.fields.length ?? 0));
 }
 
 export function xack(data: Data, argv: readonly ByteString[]): Reply {
-  const found = groupIfAny(data, argv[1]!, argv[2]!);
-  if (found === undefined) return ZERO;
-  const { group } = found;
-  // All are ids before any is acknowledged.
+  const groupOfStream = groupIfAny(data, argv[1]!, argv[2]!);
+  if (groupOfStream === undefined) return ZERO;
+  const { group } = groupOfStream;
+  // All ids are parsed before any entry is acknowledged.
   const ids = argv.length === 4 ? [idArgument(argv[3]!)] : new Set(argv.slice(3).map(idArgument));
   const changes: (readonly [StreamId, undefined])[] = [];
   for (const id of ids) if (group.pending.get(id) !== undefined) changes.push([id, undefined]);
@@ -61,11 +65,11 @@ export function xclaim(data: Data, argv: readonly ByteString[], { at }: Unit): R
       continue;
     }
     if (pending === undefined ? !options.force : isTooYoung(pending, at, minIdle)) continue;
-    // A consumer that claims nothing is neither created nor noted as seen.
+    // A consumer that claims nothing is neither created nor recorded as seen.
     const consumer = data.groups.seen(group, argv[3]!);
     const deliveries = deliveriesOf(options, pending?.deliveries ?? UNCLAIMED_DELIVERIES);
     last = sharedPending({ consumer, deliveredAt: options.deliveredAt, deliveries }, last);
-    // Set immediately: the same id may come again.
+    // Set immediately, because the same id may occur again.
     data.groups.setPending(group, [[id, last]]);
     items.push(claimedReply(entry, options.justId));
   }
@@ -78,7 +82,7 @@ export function xautoclaim(data: Data, argv: readonly ByteString[], { at }: Unit
   const { count, justId } = autoclaimOptions(argv);
   const { stream, group } = groupArgument(data, argv[1]!, argv[2]!);
   const items: Reply[] = [];
-  const gone: Reply[] = [];
+  const deleted: Reply[] = [];
   const changes: [StreamId, Pending | undefined][] = [];
   let looks = count * LOOKS_FOR_EACH;
   let next: StreamId = 0n;
@@ -91,7 +95,7 @@ export function xautoclaim(data: Data, argv: readonly ByteString[], { at }: Unit
     if (entry !== undefined && isTooYoung(pending, at, minIdle)) data.effort.work(LOOKED_AT_STEPS);
     else countHandedOut(data, entry);
     if (entry === undefined) {
-      gone.push(bulk(streamIdText(id)));
+      deleted.push(bulk(streamIdText(id)));
       changes.push([id, undefined]);
     } else if (!isTooYoung(pending, at, minIdle)) {
       const consumer = data.groups.seen(group, argv[3]!);
@@ -101,7 +105,7 @@ export function xautoclaim(data: Data, argv: readonly ByteString[], { at }: Unit
     }
   }
   data.groups.setPending(group, changes);
-  return array([bulk(streamIdText(next)), array(items), array(gone)]);
+  return array([bulk(streamIdText(next)), array(items), array(deleted)]);
 }
 
 function autoclaimOptions(argv: readonly ByteString[]): { count: number; justId: boolean } {

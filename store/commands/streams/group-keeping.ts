@@ -13,19 +13,19 @@ const noStream = () =>
     "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.",
   );
 
-/** Most arguments that CREATE takes, and SETID. */
+/** Maximum number of arguments of CREATE and of SETID. */
 const CREATE_ARGUMENTS_MAX = 8;
 const SETID_ARGUMENTS_MAX = 7;
 
 export function create(data: Data, argv: readonly ByteString[]): Reply {
   const { mkstream, entriesRead } = groupOptions(argv, true);
-  const known = data.getAs(Stream, argv[2]!)?.value;
-  if (known === undefined && !mkstream) throw noStream();
+  const existing = data.getAs(Stream, argv[2]!)?.value;
+  if (existing === undefined && !mkstream) throw noStream();
   if (argv.length > CREATE_ARGUMENTS_MAX) throw badArguments(argv);
   const name = argv[3]!;
-  const lastId = argv[4] === "$" ? (known?.marks.lastId ?? 0n) : idArgument(argv[4]!);
-  if (known?.group(name) !== undefined) throw custom("BUSYGROUP Consumer Group name already exists");
-  const stream = known ?? data.getOrPut(Stream, argv[2]!).value;
+  const lastId = argv[4] === "$" ? (existing?.marks.lastId ?? 0n) : idArgument(argv[4]!);
+  if (existing?.group(name) !== undefined) throw custom("BUSYGROUP Consumer Group name already exists");
+  const stream = existing ?? data.getOrPut(Stream, argv[2]!).value;
   data.groups.create(stream, name, { lastId, entriesRead });
   return OK;
 }
@@ -53,7 +53,7 @@ export function createConsumer(data: Data, argv: readonly ByteString[]): Reply {
   return ONE;
 }
 
-/** Answers the number of the consumer's entries that were not acknowledged; they are no longer pending. */
+/** Removes a consumer. Returns the number of its pending entries, which are no longer pending. */
 export function deleteConsumer(data: Data, argv: readonly ByteString[]): Reply {
   const { group } = groupOf(data, argv);
   const consumer = group.consumer(argv[4]!);
@@ -68,7 +68,7 @@ interface GroupOptions {
   readonly entriesRead: bigint | null;
 }
 
-/** @param creates  for CREATE, which knows MKSTREAM */
+/** @param creates whether the command is CREATE, which has MKSTREAM */
 function groupOptions(argv: readonly ByteString[], creates: boolean): GroupOptions {
   let mkstream = false;
   let entriesRead: bigint | null = null;
@@ -105,17 +105,17 @@ function groupOf(data: Data, argv: readonly ByteString[]): GroupOfStream {
 const HELP = [
   "XGROUP <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
   "CREATE <key> <group> <id|$> [MKSTREAM] [ENTRIESREAD <number>]",
-  "    Makes a group that is to read what comes behind the id, with MKSTREAM also the stream.",
+  "    Creates a group that reads the entries after the id, with MKSTREAM also the stream.",
   "CREATECONSUMER <key> <group> <consumer>",
-  "    Makes a consumer, which reading does as well.",
+  "    Creates a consumer, as reading does.",
   "DELCONSUMER <key> <group> <consumer>",
-  "    Removes a consumer, and what it was handed from what is pending.",
+  "    Removes a consumer and its pending entries.",
   "DESTROY <key> <group>",
   "    Removes a group.",
   "SETID <key> <group> <id|$> [ENTRIESREAD <number>]",
-  "    Lets a group read on behind another id.",
+  "    Sets the id after which a group continues.",
   "HELP",
-  "    Shows this.",
+  "    Prints this help.",
 ];
 
 export const xgroupHelp = (): Reply => array(HELP.map(status));

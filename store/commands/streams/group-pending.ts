@@ -26,12 +26,12 @@ export function xpending(data: Data, argv: readonly ByteString[], { at }: Unit):
 }
 
 interface PendingOptions {
-  /** Milliseconds. */
+  /** The minimum time since the last delivery, in milliseconds. */
   readonly minIdle: number;
   readonly start: StreamId;
   readonly end: StreamId;
   readonly count: number;
-  /** undefined: of all. */
+  /** The consumer whose entries are listed; undefined: all consumers. */
   readonly consumer: ByteString | undefined;
 }
 
@@ -62,7 +62,7 @@ function summary({ pending, consumers }: ConsumerGroup): Reply {
   ]);
 }
 
-/** Steps of a pending entry that is read. */
+/** Steps for each pending entry that is read. */
 export const LISTED_STEPS = 20;
 
 function listed(

@@ -28,23 +28,23 @@ interface Source extends GroupOfStream {
   readonly after: StreamId;
 }
 
-/** Delivers the entries that exist. BLOCK does not wait here, as in MULTI. */
+/** Delivers the existing entries. BLOCK does not wait here, as in MULTI. */
 export function xreadgroup(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const options = groupReadOptions(argv);
-  const found: Reply[] = [];
+  const replies: Reply[] = [];
   for (const source of sourcesOf(data, options)) {
     if (!hasSomething(source)) continue;
-    // A consumer that receives nothing is neither created nor noted as seen.
+    // A consumer that receives nothing is neither created nor recorded as seen.
     const consumer = data.groups.seen(source.group, options.consumer);
     const to: Receiver = { data, consumer, at: unit.at, options };
-    found.push(bulk(source.key), source.after === NEW ? handOut(source, to) : handOutAgain(source, to));
+    replies.push(bulk(source.key), source.after === NEW ? handOut(source, to) : handOutAgain(source, to));
   }
-  return found.length === 0 ? NIL_ARRAY : mapInPairs(found);
+  return replies.length === 0 ? NIL_ARRAY : mapInPairs(replies);
 }
 
 /**
- * Reports whether a call of XREADGROUP would deliver anything, so that callers need not record one that does not: 1 or, as XREADGROUP
- * itself then answers, nil. Not in the table.
+ * Reports whether a call of XREADGROUP would deliver anything, so that callers need not record one that does not:
+ * returns 1, or nil like XREADGROUP itself. Not in the table.
  */
 export const XREADGROUP_OUTLOOK = family("stream", {
   XREADGROUP: {
@@ -58,7 +58,7 @@ export const XREADGROUP_OUTLOOK = family("stream", {
   },
 })[0] as Command;
 
-/** @throws CommandFailure  before anything has been changed */
+/** @throws CommandFailure before anything has been changed */
 function sourcesOf(data: Data, { keys, ids, group: name }: GroupReadOptions): readonly Source[] {
   return keys.map((key, i) => {
     const { stream, group } = groupArgument(data, key, name, " in XREADGROUP with GROUP option");
@@ -75,7 +75,7 @@ function afterArgument(bytes: ByteString): StreamId {
   return idArgument(bytes);
 }
 
-/** Earlier entries of the consumer are always answered, even if there are none. */
+/** Entries that the consumer has already received are always returned, even if there are none. */
 const hasSomething = ({ stream, group, after }: Source): boolean =>
   after !== NEW || (stream.topId !== undefined && stream.topId > group.marks.lastId);
 
@@ -106,7 +106,7 @@ function handOut({ stream, group }: Source, { data, consumer, at, options }: Rec
   return array(items);
 }
 
-/** Answers entries that the consumer received and has not acknowledged; of deleted entries only the ids. */
+/** Returns entries that the consumer has received but not acknowledged; for deleted entries only the ids. */
 function handOutAgain({ stream, group, after }: Source, { data, consumer, at, options }: Receiver): Reply {
   const items: Reply[] = [];
   const changes: [StreamId, Pending][] = [];

@@ -1,11 +1,11 @@
-/** The arguments of XREAD and XREADGROUP. Behaviour and texts: Redis 7; see test/conformance. */
+/** Parses the arguments of XREAD and XREADGROUP. Behaviour and texts: Redis 7; see test/conformance. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
 import { indexArgument, parseInteger } from "../../arguments/numbers.js";
 import type { Access, Touch } from "../../rows/key-spec.js";
 
 export interface ReadOptions {
-  /** 0: all. */
+  /** The maximum number of entries of each stream; 0: all entries. */
   readonly count: number;
   readonly keys: readonly ByteString[];
   readonly ids: readonly ByteString[];
@@ -16,7 +16,7 @@ export interface GroupReadOptions extends ReadOptions {
   readonly group: ByteString;
   /** The consumer's name. */
   readonly consumer: ByteString;
-  /** Whether what is handed out counts as acknowledged. */
+  /** Whether delivered entries count as acknowledged. */
   readonly noAck: boolean;
 }
 
@@ -31,7 +31,7 @@ export function groupReadOptions(argv: readonly ByteString[]): GroupReadOptions 
 }
 
 interface AnyOptions extends GroupReadOptions {
-  /** Place of GROUP; -1: there is none. */
+  /** Index of GROUP; -1: it is missing. */
   readonly groupAt: number;
 }
 
@@ -75,18 +75,18 @@ function checkTimeout(bytes: ByteString): void {
 
 /** Returns XREAD's keys: the first half of the arguments after STREAMS. */
 export const xreadKeys = (argv: readonly ByteString[]): Touch[] =>
-  keysBehind(
+  keysAfter(
     argv,
     argv.findIndex((word, i) => i > 0 && isWord(word, "STREAMS")),
     "read",
   );
 
-/** XREADGROUP's. A group and a consumer may be called STREAMS as well. */
+/** Returns XREADGROUP's keys. A group or a consumer may also be called STREAMS. */
 export function xreadgroupKeys(argv: readonly ByteString[]): Touch[] {
   let index = 1;
   while (index < argv.length && !isWord(argv[index] as ByteString, "STREAMS"))
     index += 1 + valuesOf(argv[index] as ByteString);
-  return keysBehind(argv, index, "write");
+  return keysAfter(argv, index, "write");
 }
 
 /** Returns the number of values that follow an option's name. */
@@ -95,7 +95,7 @@ export function valuesOf(option: ByteString): number {
   return isWord(option, "COUNT") || isWord(option, "BLOCK") ? 1 : 0;
 }
 
-function keysBehind(argv: readonly ByteString[], index: number, access: Access): Touch[] {
+function keysAfter(argv: readonly ByteString[], index: number, access: Access): Touch[] {
   if (index < 0) return [];
   const keys = argv.slice(index + 1, index + 1 + ((argv.length - index - 1) >> 1));
   return keys.map((key) => ({ db: null, key, access, needs: "R" }));

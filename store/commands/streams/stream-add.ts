@@ -1,6 +1,6 @@
 /**
- * XADD. If a fold may move the unit, the ids that the store chooses follow from the unit, so a client can rely on an id that it received.
- * Behaviour and texts: Redis 7; see test/conformance. Source: docs/consistency.md.
+ * XADD. If a fold may move the unit, the ids that the store chooses follow from the unit, so a client can rely on an id
+ * that it has received. Behaviour and texts: Redis 7; see test/conformance. Source: docs/consistency.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, NIL, type Reply } from "../../../protocol/reply.js";
@@ -16,49 +16,49 @@ import {
   streamId,
   streamIdText,
 } from "../../values/streams/stream-id.js";
-import type { AskedId } from "./stream-arguments.js";
+import type { RequestedId } from "./stream-arguments.js";
 import { trimOptions } from "./stream-trimming.js";
 
 const UINT64_MAX = 2n ** 64n - 1n;
-/** Bytes of the envelope's id that distinguish units of one date and number. */
+/** Number of bytes of the envelope's id that distinguish units with the same date and number. */
 const ID_BYTES = 4;
 
 export function xadd(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const { trimming, makesStream, asked, next } = trimOptions(argv, true);
+  const { trimming, makesStream, requestedId, next } = trimOptions(argv, true);
   const fields = argv.slice(next);
   if (fields.length < 2 || fields.length % 2 === 1) throw wrongArity("xadd");
-  if (asked !== null && asked.id === 0n && !asked.chooses)
+  if (requestedId !== null && requestedId.id === 0n && !requestedId.chooses)
     throw custom("ERR The ID specified in XADD must be greater than 0-0");
-  const known = data.getAs(Stream, argv[1]!);
-  if (known === undefined && !makesStream) return NIL;
-  const lastId = known?.value.marks.lastId ?? 0n;
+  const existing = data.getAs(Stream, argv[1]!);
+  if (existing === undefined && !makesStream) return NIL;
+  const lastId = existing?.value.marks.lastId ?? 0n;
   if (lastId === STREAM_ID_MAX)
     throw custom("ERR The stream has exhausted the last possible ID, unable to add more items");
-  const id = asked === null ? nextId(lastId, unit) : askedId(lastId, asked);
-  const entry = known ?? data.getOrPut(Stream, argv[1]!);
+  const id = requestedId === null ? nextId(lastId, unit) : resolvedId(lastId, requestedId);
+  const entry = existing ?? data.getOrPut(Stream, argv[1]!);
   data.streams.add(entry, { id, fields });
   if (trimming !== null) data.streams.trim(entry, trimming(entry.value));
   return bulk(streamIdText(id));
 }
 
-function askedId(lastId: StreamId, { id, chooses, mayMove }: AskedId): StreamId {
+function resolvedId(lastId: StreamId, { id, chooses, mayMove }: RequestedId): StreamId {
   const isSameTime = chooses && msOf(id) === msOf(lastId);
   if (mayMove && id <= lastId) return lastId + 1n;
-  const wanted = isSameTime && seqOf(lastId) < UINT64_MAX ? lastId + 1n : id;
-  if (wanted <= lastId)
+  const newId = isSameTime && seqOf(lastId) < UINT64_MAX ? lastId + 1n : id;
+  if (newId <= lastId)
     throw custom("ERR The ID specified in XADD is equal or smaller than the target stream top item");
-  return wanted;
+  return newId;
 }
 
-/** Returns the unit's own id, or, if the stream has already reached it, the one after its last. */
+/** Returns the unit's own id, or, if the stream has already reached it, the one after its last id. */
 function nextId(lastId: StreamId, unit: Unit): StreamId {
-  const own = streamId(BigInt(unit.at), unit.seq === undefined ? 0n : slotOf(unit, unit.seq));
-  return own > lastId ? own : lastId + 1n;
+  const unitId = streamId(BigInt(unit.at), unit.seq === undefined ? 0n : slotOf(unit, unit.seq));
+  return unitId > lastId ? unitId : lastId + 1n;
 }
 
 /**
- * A unit's position among those of its date, in 64 bits that rise in the order of the fold: number of the envelope (16),
- * beginning of its id (32), index of the unit or of the command in it (16).
+ * Returns a unit's position among those with the same date, in 64 bits that ascend in the order of the fold: number of
+ * the envelope (16), beginning of its id (32), index of the unit or of the command in it (16).
  */
 function slotOf({ id, step = 0 }: Unit, seq: number): bigint {
   let slot = BigInt(seq);

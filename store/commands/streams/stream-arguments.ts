@@ -9,32 +9,35 @@ const ID_BYTES_MAX = 127;
 
 const invalidId = () => custom("ERR Invalid stream ID specified as stream command argument");
 
-/** `ms-seq`, or `ms` alone for the first of that time. @throws CommandFailure */
+/** Parses `ms-seq`, or `ms` alone for the first id of that time. @throws CommandFailure */
 export function idArgument(bytes: ByteString): StreamId {
   return parseId(bytes, 0n);
 }
 
-/** The same where what is no id is something else; undefined: it is none. */
+/** Parses an id; undefined: the argument is something else. */
 export function idIfAny(bytes: ByteString): StreamId | undefined {
   return readId(bytes, 0n);
 }
 
-/** `-`, `+` or an id, the first of its time if it is one alone. @throws CommandFailure */
+/** Parses `-`, `+` or an id; a time alone is the first id of that time. @throws CommandFailure */
 export function edgeArgument(bytes: ByteString): StreamId {
   return endOfRange(bytes, 0n);
 }
 
 /** The id argument of XADD. */
-export interface AskedId {
+export interface RequestedId {
   readonly id: StreamId;
-  /** `ms-*`: the number is the stream's to choose. */
+  /** `ms-*`: the stream chooses the number. */
   readonly chooses: boolean;
-  /** `ms-seq+`: if the stream is that far already, the id after its last. A script's `*` is recorded so. */
+  /**
+   * `ms-seq+`: if the stream has already reached this id, the id after its last. A script's `*` is recorded in this
+   * form.
+   */
   readonly mayMove: boolean;
 }
 
 /** @throws CommandFailure */
-export function newIdArgument(bytes: ByteString): AskedId {
+export function newIdArgument(bytes: ByteString): RequestedId {
   const text = untilNul(bytes);
   const chooses = bytes.length <= ID_BYTES_MAX && /^[^-]*-\*$/.test(text);
   const mayMove = bytes.length <= ID_BYTES_MAX && /^\d+-\d+\+$/.test(text);
@@ -50,7 +53,7 @@ export function startArgument(bytes: ByteString): StreamId {
   return id + 1n;
 }
 
-/** The last id of a range. @throws CommandFailure */
+/** Parses the last id of a range. @throws CommandFailure */
 export function endArgument(bytes: ByteString): StreamId {
   if (!isExclusive(bytes)) return endOfRange(bytes, UINT64_MAX);
   const id = parseId(bytes.slice(1), UINT64_MAX);
@@ -82,18 +85,18 @@ function readId(bytes: ByteString, missingSeq: bigint): StreamId | undefined {
   return ms === undefined || seq === undefined ? undefined : streamId(ms, seq);
 }
 
-/** Redis reads C strings here. */
+/** Returns the bytes up to a NUL byte, because Redis reads C strings here. */
 function untilNul(bytes: ByteString): ByteString {
   const end = bytes.indexOf("\0");
   return end < 0 ? bytes : bytes.slice(0, end);
 }
 
 /**
- * An unsigned 64-bit number as Redis reads one: what is not in canonical form is left to C's `strtoull`, which skips
- * blanks, takes a sign, and counts a negative number down from 2⁶⁴.
+ * Parses an unsigned 64-bit number as Redis does: if it is not in canonical form, by the rules of C's `strtoull`, which
+ * skips spaces, accepts a sign, and subtracts a negative number from 2⁶⁴.
  */
 function parseUnsigned(text: ByteString): bigint | undefined {
-  // The usual ones without a pattern and a sign.
+  // Fast path for the usual numbers, without a pattern or a sign.
   const short = parseInteger(text);
   if (typeof short === "number" && short >= 0) return BigInt(short);
   const parts = /^[ \t\n\v\f\r]*([+-]?)(\d+)$/.exec(text);

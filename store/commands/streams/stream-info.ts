@@ -22,9 +22,9 @@ import { noGroup } from "./group-arguments.js";
 import { LISTED_STEPS } from "./group-pending.js";
 import { entriesReply, entryReply } from "./stream-reads.js";
 
-/** Entries that FULL shows unless COUNT says otherwise. */
+/** Default number of entries that FULL returns. */
 const FULL_COUNT = 10;
-/** Entries of one node of Redis's tree; our blocks are not answered, for they are not state. */
+/** Number of entries of one node in Redis's tree; our blocks are not reported, since they are not part of the state. */
 const NODE_ENTRIES = 100;
 
 export function xinfoStream(data: Data, argv: readonly ByteString[]): Reply {
@@ -68,13 +68,13 @@ export function xinfoConsumers(data: Data, argv: readonly ByteString[], { at }: 
 const HELP = [
   "XINFO <subcommand> [<arg> ...]. Subcommands are:",
   "CONSUMERS <key> <group>",
-  "    Shows the consumers of a group.",
+  "    Returns the consumers of a group.",
   "GROUPS <key>",
-  "    Shows the groups of a stream's consumers.",
+  "    Returns the consumer groups of a stream.",
   "STREAM <key> [FULL [COUNT <count>]]",
-  "    Shows what is known of a stream, with FULL its entries and its groups too.",
+  "    Describes a stream, with FULL its entries and groups too.",
   "HELP",
-  "    Shows this.",
+  "    Prints this help.",
 ];
 
 export const xinfoHelp = (): Reply => array(HELP.map(status));
@@ -85,7 +85,7 @@ function streamAt(data: Data, key: ByteString): Stream {
   return entry.value;
 }
 
-/** @returns null: without FULL; 0: all */
+/** @returns null: without FULL; 0: all entries */
 function fullCount([, subcommand, , ...options]: readonly ByteString[]): number | null {
   if (options.length === 0) return null;
   const [full, word, count] = options;
@@ -95,8 +95,8 @@ function fullCount([, subcommand, , ...options]: readonly ByteString[]): number 
     throw custom(
       `ERR unknown subcommand or wrong number of arguments for '${echoed(subcommand!)}'. Try XINFO HELP.`,
     );
-  const given = indexArgument(count!);
-  return given < 0 ? FULL_COUNT : given;
+  const requested = indexArgument(count!);
+  return requested < 0 ? FULL_COUNT : requested;
 }
 
 function summary({ size, marks, firstId }: Stream): Reply[] {
@@ -140,7 +140,7 @@ function progress(stream: Stream, { marks }: ConsumerGroup): Readonly<Record<str
 
 const counterReply = (count: bigint | null): Reply => (count === null ? NIL : integer(narrow(count)));
 
-/** @param count  entries that are shown at most; 0: all */
+/** @param count maximum number of entries to return; 0: all */
 function groupReply(data: Data, stream: Stream, group: ConsumerGroup, count: number): Reply {
   return map(
     namesAndValues({

@@ -18,15 +18,15 @@ import { STREAM_ID_MAX, type StreamId, streamIdText } from "../../values/streams
 import { readOptions } from "./read-options.js";
 import { endArgument, idArgument, startArgument } from "./stream-arguments.js";
 
-/** An entry as all replies show it. */
+/** Returns an entry in the form that all replies use. */
 export function entryReply({ id, fields }: StreamEntry): Reply {
   return array([bulk(streamIdText(id)), bulks(fields)]);
 }
 
-/** Steps of an entry that is answered, besides one for each of its fields. */
+/** Steps for each entry that is returned, in addition to one for each of its fields. */
 const ENTRY_STEPS = 20;
 
-/** Returns the first entries that there are, and counts them. @param count  0: all @throws TooMuch */
+/** Returns the first entries and counts them. @param count 0: all @throws TooMuch */
 export function entriesReply({ effort }: Data, entries: Iterable<StreamEntry>, count: number): Reply {
   const items: Reply[] = [];
   for (const entry of entries) {
@@ -37,7 +37,7 @@ export function entriesReply({ effort }: Data, entries: Iterable<StreamEntry>, c
   return array(items);
 }
 
-/** @param reverse  XREVRANGE, which names the last id first */
+/** @param reverse XREVRANGE, which names the last id first */
 export function xrange(data: Data, argv: readonly ByteString[], reverse: boolean): Reply {
   const start = startArgument(argv[reverse ? 3 : 2]!);
   const end = endArgument(argv[reverse ? 2 : 3]!);
@@ -52,22 +52,22 @@ export function xrange(data: Data, argv: readonly ByteString[], reverse: boolean
   return entriesReply(data, reverse ? value.reverseRange(start, end) : value.range(start, end), count ?? 0);
 }
 
-/** Answers the entries that exist. BLOCK does not wait here, as in MULTI. */
+/** Returns the existing entries. BLOCK does not wait here, as in MULTI. */
 export function xread(data: Data, argv: readonly ByteString[]): Reply {
   const { count, keys, ids } = readOptions(argv);
-  const found: Reply[] = [];
+  const replies: Reply[] = [];
   const streams = keys.map((key, i): [Stream | undefined, StreamId] => {
     const value = data.getAs(Stream, key)?.value;
     return [value, afterArgument(ids[i]!, value)];
   });
   streams.forEach(([stream, after], i) => {
     if (stream?.topId === undefined || stream.topId <= after) return;
-    found.push(bulk(keys[i]!), entriesReply(data, stream.range(after + 1n, STREAM_ID_MAX), count));
+    replies.push(bulk(keys[i]!), entriesReply(data, stream.range(after + 1n, STREAM_ID_MAX), count));
   });
-  return found.length === 0 ? NIL_ARRAY : mapInPairs(found);
+  return replies.length === 0 ? NIL_ARRAY : mapInPairs(replies);
 }
 
-/** The id whose successors are asked for. */
+/** Parses the id after which to read. */
 function afterArgument(bytes: ByteString, stream: Stream | undefined): StreamId {
   if (bytes === "$") return stream?.marks.lastId ?? 0n;
   if (bytes === ">")

@@ -1,16 +1,19 @@
-/** The options of XADD and XTRIM, and the number of entries that they remove. Behaviour and texts: Redis 7; see test/conformance. */
+/**
+ * The options of XADD and XTRIM, and the number of entries that they remove. Behaviour and texts: Redis 7; see
+ * test/conformance.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
 import { integerArgument } from "../../arguments/numbers.js";
 import type { Stream } from "../../values/streams/stream.js";
-import { type AskedId, idArgument, newIdArgument } from "./stream-arguments.js";
+import { idArgument, newIdArgument, type RequestedId } from "./stream-arguments.js";
 
 /**
- * `~` removes entries by whole hundreds, and leaves up to 99 more than requested. Redis does the same with its nodes, of
- * usually a hundred entries; here it has to follow from what the stream holds alone.
+ * With `~`, entries are removed in hundreds, so up to 99 more than requested remain. Redis does the same with its
+ * nodes, which usually contain a hundred entries; here the number must follow from the stream's contents alone.
  */
 const APPROXIMATE_STEP = 100;
-/** Entries that `~` removes at most unless LIMIT says otherwise, as in Redis. */
+/** Maximum number of entries that `~` removes without LIMIT, as in Redis. */
 const APPROXIMATE_LIMIT = 10_000;
 /** Maximum length of an option's name. */
 const OPTION_BYTES_MAX = 10;
@@ -19,40 +22,40 @@ const OPTION_BYTES_MAX = 10;
 export type Trimming = (stream: Stream) => number;
 
 export interface TrimOptions {
-  /** null: no MAXLEN and no MINID. */
+  /** How entries are trimmed; null: neither MAXLEN nor MINID. */
   readonly trimming: Trimming | null;
   /** Whether a missing stream is created; false with NOMKSTREAM. */
   readonly makesStream: boolean;
   /** XADD's id; null: `*`, or it is missing. */
-  readonly asked: AskedId | null;
+  readonly requestedId: RequestedId | null;
   /** Index of the first argument after the options. */
   readonly next: number;
 }
 
 /**
- * Reads options from the third argument on.
- * @param adds  for XADD, whose id ends them and is read too; XTRIM has nothing else
+ * Parses options from the third argument on.
+ * @param adds whether the command is XADD, whose id ends the options and is parsed too; XTRIM has no id
  * @throws CommandFailure
  */
 export function trimOptions(argv: readonly ByteString[], adds: boolean): TrimOptions {
   const options = new TrimReader();
   let makesStream = true;
-  let asked: AskedId | null = null;
+  let requestedId: RequestedId | null = null;
   let next = 2;
   while (next < argv.length) {
     const word = argv[next]!.length > OPTION_BYTES_MAX ? "" : argv[next]!.toUpperCase();
-    const taken = options.take(word, argv[next + 1], argv[next + 2]);
-    if (taken > 0) next += taken;
+    const length = options.take(word, argv[next + 1], argv[next + 2]);
+    if (length > 0) next += length;
     else if (adds && word === "NOMKSTREAM") {
       makesStream = false;
       next++;
     } else if (adds) {
       const id = argv[next++]!;
-      if (id !== "*") asked = newIdArgument(id);
+      if (id !== "*") requestedId = newIdArgument(id);
       break;
     } else throw syntaxError();
   }
-  return { trimming: options.trimming(adds), makesStream, asked, next };
+  return { trimming: options.trimming(adds), makesStream, requestedId, next };
 }
 
 class TrimReader {
@@ -61,9 +64,9 @@ class TrimReader {
   #limit: bigint | null = null;
 
   /**
-   * Takes an option.
-   * @param first, second  the arguments after the word, if they exist
-   * @returns the number of arguments that the option has, with the word; 0: it is not an option of trimming
+   * Parses one option.
+   * @param first, second the arguments after the word, if they exist
+   * @returns the number of arguments of the option, including the word; 0: it is not an option of trimming
    */
   take(word: string, first: ByteString | undefined, second: ByteString | undefined): number {
     if (first === undefined) return 0;
@@ -82,7 +85,7 @@ class TrimReader {
     return hasOperator ? 3 : 2;
   }
 
-  /** Returns the trimming that the options describe. @throws CommandFailure  they exclude each other */
+  /** Returns the trimming that the options describe. @throws CommandFailure if they exclude each other */
   trimming(adds: boolean): Trimming | null {
     const excess = this.#excess;
     if (excess === null) {

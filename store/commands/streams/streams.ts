@@ -1,6 +1,6 @@
 /**
- * Streams. Behaviour and texts: Redis 7; checked by test/conformance. XADD is in stream-add.ts, ranges in stream-reads.ts, and
- * groups of consumers are rows of consumer-groups.ts.
+ * Streams. Behaviour and texts: Redis 7; checked by test/conformance. XADD is in stream-add.ts, ranges are in
+ * stream-reads.ts, and consumer groups in consumer-groups.ts.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, OK, type Reply, ZERO } from "../../../protocol/reply.js";
@@ -8,7 +8,7 @@ import { custom, noSuchKey, syntaxError, wrongArity } from "../../arguments/erro
 import { integerArgument } from "../../arguments/numbers.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { family } from "../../rows/command.js";
-import { look, none, read, write } from "../../rows/key-spec.js";
+import { inspect, none, read, write } from "../../rows/key-spec.js";
 import { Stream } from "../../values/streams/stream.js";
 import type { StreamId } from "../../values/streams/stream-id.js";
 import { xreadKeys } from "./read-options.js";
@@ -25,7 +25,7 @@ export const streams = family("stream", {
     keys: [write(1)],
     since: "5.0.0",
     complexity: "O(1), and O(N) to trim, N: entries removed",
-    summary: "Appends an entry to a stream, which is made if absent; may remove its oldest entries.",
+    summary: "Appends an entry to a stream, which is created if absent; may remove its oldest entries.",
     run: xadd,
   },
   XDEL: {
@@ -33,7 +33,7 @@ export const streams = family("stream", {
     flags: ["write", "fast"],
     keys: [write(1)],
     since: "5.0.0",
-    complexity: "O(M*log(N)), M: ids given, N: entries",
+    complexity: "O(M*log(N)), M: ids named, N: entries",
     summary: "Removes entries from a stream, which stays even if it is empty.",
     run: xdel,
   },
@@ -58,7 +58,7 @@ export const streams = family("stream", {
   XLEN: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [look(1)],
+    keys: [inspect(1)],
     since: "5.0.0",
     complexity: "O(1)",
     summary: "Counts the entries of a stream.",
@@ -107,7 +107,7 @@ export const streams = family("stream", {
     keys: [write(1)],
     since: "5.0.0",
     complexity: "O(N), N: entries removed",
-    summary: "Removes a stream's oldest entries; with ~ by whole hundreds.",
+    summary: "Removes a stream's oldest entries; with ~ in hundreds.",
     run: xtrim,
   },
 }).concat(

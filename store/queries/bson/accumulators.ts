@@ -1,4 +1,4 @@
-/** Accumulators of $group. Source: MongoDB's manual, "Accumulators". */
+/** The accumulators of $group. Source: MongoDB's manual, "Accumulators". */
 import { type Bson, Int32 } from "../../values/collections/bson.js";
 import {
   type BsonNumber,
@@ -17,15 +17,18 @@ import {
 } from "../../values/collections/decimal.js";
 
 export interface Accumulator {
-  /** @param value  undefined: the document has none */
+  /** @param value undefined: the document has no value */
   add(value: Bson | undefined): void;
   result(): Bson | undefined;
 }
 
-/** Number of digits of a decimal. */
+/** Number of digits in a decimal. */
 const DECIMAL_DIGITS = 34;
 
-/** A sum of numbers of all kinds: integers exactly, doubles with what each addition has lost, decimals as such. */
+/**
+ * A sum of numbers of all kinds: integers exactly, doubles with compensation for the rounding errors of each addition,
+ * decimals as decimals.
+ */
 class Sum {
   count = 0;
   #integers = 0n;
@@ -49,7 +52,7 @@ class Sum {
   #addDouble(value: number): void {
     this.#hasDouble = true;
     const sum = this.#double + value;
-    // What is lost of the smaller one.
+    // The rounding error is that of the smaller number.
     if (Number.isFinite(sum)) {
       const part = sum - this.#double;
       this.#lost += this.#double - (sum - part) + (value - part);
@@ -57,15 +60,15 @@ class Sum {
     this.#double = sum;
   }
 
-  /** Integers among doubles count as doubles. */
+  /** The sum as a double, to which integers among doubles are converted. */
   get double(): number {
     const near = Number(this.#integers);
-    const rest = Number(this.#integers - BigInt(near));
+    const remainder = Number(this.#integers - BigInt(near));
     const sum = this.#double + near;
     if (!Number.isFinite(sum)) return sum;
     const part = sum - this.#double;
     const lost = this.#double - (sum - part) + (near - part);
-    return sum + (this.#lost + lost + rest);
+    return sum + (this.#lost + lost + remainder);
   }
 
   get decimal(): DecimalValue | null {
@@ -128,23 +131,23 @@ const extreme = (isBetter: (order: number) => boolean) => (): Accumulator => {
 
 function first(): Accumulator {
   let isFirst = true;
-  let kept: Bson | undefined;
+  let result: Bson | undefined;
   return {
     add: (value) => {
-      if (isFirst) kept = value;
+      if (isFirst) result = value;
       isFirst = false;
     },
-    result: () => kept,
+    result: () => result,
   };
 }
 
 function last(): Accumulator {
-  let kept: Bson | undefined;
+  let result: Bson | undefined;
   return {
     add: (value) => {
-      kept = value;
+      result = value;
     },
-    result: () => kept,
+    result: () => result,
   };
 }
 

@@ -27,7 +27,7 @@ export function pushed(operand: Bson, work: Work): ArrayChange {
   const [position, order, slice] = ["$position", "$sort", "$slice"].map((name) => modified.get(name));
   const index = position === undefined ? null : integerIn(position, "$position");
   const sort = order === undefined ? null : elementSort(order, work);
-  const kept = slice === undefined ? null : integerIn(slice, "$slice");
+  const limit = slice === undefined ? null : integerIn(slice, "$slice");
   return (array) => {
     spend(work, array.length / ELEMENTS_A_UNIT);
     const at = index === null ? array.length : indexIn(array.length, index);
@@ -36,12 +36,12 @@ export function pushed(operand: Bson, work: Work): ArrayChange {
       spend(work, result.length / ELEMENTS_SORTED_A_UNIT);
       result = sort(result);
     }
-    if (kept === null) return result;
-    return kept < 0 ? result.slice(kept) : result.slice(0, kept);
+    if (limit === null) return result;
+    return limit < 0 ? result.slice(limit) : result.slice(0, limit);
   };
 }
 
-/** Elements whose sorting costs as much as checking one document. */
+/** Number of elements whose sorting costs as much as checking one document. */
 const ELEMENTS_SORTED_A_UNIT = 4;
 
 const indexIn = (length: number, index: number): number =>
@@ -63,12 +63,12 @@ export function addedToSet(operand: Bson): ArrayChange {
   const modified = eachOf(operand, ["$each"]);
   const added = modified === null ? [operand] : (modified.get("$each") as readonly Bson[]);
   return (array) => {
-    const there = new Set(array.map(keyOf));
+    const present = new Set(array.map(keyOf));
     const result = [...array];
     for (const one of added) {
       const key = keyOf(one);
-      if (there.has(key)) continue;
-      there.add(key);
+      if (present.has(key)) continue;
+      present.add(key);
       result.push(one);
     }
     return result;

@@ -1,5 +1,5 @@
 /**
- * Expressions of stages, of `$expr` and of updates by a pipeline: paths to fields, values as they are, and operators.
+ * Expressions of stages, of `$expr` and of updates by a pipeline: field paths, literal values and operators.
  * Source: MongoDB's manual, "Aggregation Expressions".
  */
 
@@ -15,38 +15,47 @@ import { badValue, failedToParse, MongoFailure, spend, type Work } from "./mongo
 import { unknownName } from "./names-elsewhere.js";
 import { checkedWay } from "./ways.js";
 
-/** The value for a document; undefined: there is none. */
+/** Returns the value for a document; undefined: no value. */
 export type Expression = (root: BsonDocument) => Bson | undefined;
 
-/** Compiles an operator's use. @throws CommandFailure */
+/** Compiles one use of an operator. @throws CommandFailure */
 export type Operator = (operand: Bson, scope: Scope, name: ByteString) => Expression;
 
-/** A variable, with its value while its expression is calculated. */
+/** A variable. It has a value while its expression is evaluated. */
 export interface Variable {
   value: Bson | undefined;
 }
 
 /** The context in which expressions are compiled. */
 export interface Scope {
-  /** Date of the unit; milliseconds since 1970. */
+  /** Date of the unit, in milliseconds since 1970. */
   readonly at: number;
   readonly work: Work;
-  /** Chooses a whole number below another one. Choices follow from the unit's id, so they are the same on each daemon. */
+  /**
+   * Returns an integer from 0 to below its argument. The choices follow from the unit's id, so they are the same on
+   * each daemon.
+   */
   readonly choose: (below: number) => number;
-  /** Null: none, as in a write that was recorded without `dialect: 2`, which has to stay the error that it was. */
+  /**
+   * The supported operators; null: none, as in a write recorded without `dialect: 2`, which must remain the error that
+   * it was.
+   */
   readonly operators: ReadonlyMap<ByteString, Operator> | null;
   readonly variables: ReadonlyMap<ByteString, Variable>;
 }
 
-/** Parts of the expressions of one command. */
+/** Maximum number of parts in the expressions of one command. */
 const PARTS_MAX = 10_000;
-/** Parts that are as much work as a document to look at; a power of two, so that shares add up exactly. */
+/** Number of parts that cost as much as checking one document; a power of two, so fractions add up exactly. */
 export const PARTS_A_UNIT = 16;
 
-/** Compiles an expression, whose calculation counts as work. @throws CommandFailure  an operator or a variable does not exist */
+/**
+ * Compiles an expression and counts the work of its evaluation.
+ * @throws CommandFailure if an operator or a variable does not exist
+ */
 export function expressionOf(value: Bson, scope: Scope): Expression {
   const parts = partsOf(value);
-  if (parts > PARTS_MAX) throw badValue(`an expression has ${PARTS_MAX} parts at most`);
+  if (parts > PARTS_MAX) throw badValue(`an expression has at most ${PARTS_MAX} parts`);
   const calculate = compiled(value, scope);
   if (scope.operators === null) return calculate;
   const { work } = scope;
@@ -56,7 +65,7 @@ export function expressionOf(value: Bson, scope: Scope): Expression {
   };
 }
 
-/** Compiles the variables of `let`, whose values may not depend on a document. @throws CommandFailure */
+/** Compiles the variables of `let`, whose values must not depend on a document. @throws CommandFailure */
 export function withVariables<S extends Scope>(definitions: BsonDocument | undefined, scope: S): S {
   if (definitions === undefined || definitions.size === 0) return scope;
   const variables = new Map(scope.variables);
@@ -67,7 +76,7 @@ export function withVariables<S extends Scope>(definitions: BsonDocument | undef
   return { ...scope, variables };
 }
 
-/** @throws CommandFailure  no variable can have that name */
+/** @throws CommandFailure if the name is not valid for a variable */
 export function checkVariable(name: ByteString): void {
   if (!/^[a-z\x80-\xff][\w\x80-\xff]*$/.test(name))
     throw failedToParse(`'${name}' starts with an invalid character for a user variable name`);
@@ -80,7 +89,7 @@ export function partsOf(value: Bson): number {
   return parts;
 }
 
-/** Compiles a part of an expression, whose work the complete one counts. @throws CommandFailure */
+/** Compiles a part of an expression; the complete expression counts its work. @throws CommandFailure */
 export function compiled(value: Bson, scope: Scope): Expression {
   if (typeof value === "string" && value.startsWith("$")) return pathOf(value, scope);
   if (isArray(value)) {
@@ -96,12 +105,12 @@ export function compiled(value: Bson, scope: Scope): Expression {
     return [name, compiled(one, scope)] as const;
   });
   return (root) => {
-    const made = new Map<ByteString, Bson>();
+    const result = new Map<ByteString, Bson>();
     for (const [name, field] of fields) {
       const one = field(root);
-      if (one !== undefined) made.set(name, one);
+      if (one !== undefined) result.set(name, one);
     }
-    return made;
+    return result;
   };
 }
 
@@ -121,19 +130,19 @@ function called(name: ByteString, value: BsonDocument, scope: Scope): Expression
 function pathOf(text: ByteString, { at, variables }: Scope): Expression {
   const parts = text.slice(1).split(".");
   if (!text.startsWith("$$")) return along(checked(parts, text));
-  const [variable = "", ...rest] = parts;
-  if (variable === "$ROOT" || variable === "$CURRENT") return along(checked(rest, text));
-  if (variable === "$NOW" && rest.length === 0) return () => new BsonDate(BigInt(at));
-  if (variable === "$REMOVE" && rest.length === 0) return () => undefined;
-  const held = variables.get(variable.slice(1));
-  if (held === undefined) throw new MongoFailure(17276, `Use of undefined variable: ${variable.slice(1)}`);
-  const names = checked(rest, text);
-  return () => valueAlong(held.value, names, 0);
+  const [variable = "", ...path] = parts;
+  if (variable === "$ROOT" || variable === "$CURRENT") return along(checked(path, text));
+  if (variable === "$NOW" && path.length === 0) return () => new BsonDate(BigInt(at));
+  if (variable === "$REMOVE" && path.length === 0) return () => undefined;
+  const binding = variables.get(variable.slice(1));
+  if (binding === undefined) throw new MongoFailure(17276, `Use of undefined variable: ${variable.slice(1)}`);
+  const names = checked(path, text);
+  return () => valueAlong(binding.value, names, 0);
 }
 
 function checked(parts: readonly ByteString[], text: ByteString): readonly ByteString[] {
   for (const part of checkedWay(parts)) {
-    if (part === "") throw new MongoFailure(15998, `'${text}' is no way to a field: a name is empty`);
+    if (part === "") throw new MongoFailure(15998, `'${text}' is not a path to a field: a name is empty`);
     if (part.startsWith("$")) throw new MongoFailure(16410, `'${text}': a name may not start with $`);
   }
   return parts;
@@ -150,8 +159,8 @@ function valueAlong(value: Bson | undefined, parts: readonly ByteString[], at: n
   if (isDocument(value)) return valueAlong(value.get(parts[at] as ByteString), parts, at + 1);
   if (!isArray(value)) return undefined;
   return value.flatMap((one) => {
-    // Documents in an array within an array are not entered, except by the rest of the path.
-    const found = isDocument(one) || isArray(one) ? valueAlong(one, parts, at) : undefined;
-    return found === undefined ? [] : [found];
+    // A document in a nested array is only reached by the remaining path.
+    const inner = isDocument(one) || isArray(one) ? valueAlong(one, parts, at) : undefined;
+    return inner === undefined ? [] : [inner];
   });
 }

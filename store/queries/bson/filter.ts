@@ -1,4 +1,7 @@
-/** Filters of MDB.*: of BSON values. Source: MongoDB's manual, "Query Predicates". Unsupported operators are refused by name. */
+/**
+ * Filters of the MDB.* commands, on BSON values. Source: MongoDB's manual, "Query Predicates". Unsupported operators
+ * are rejected by name.
+ */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
@@ -14,16 +17,18 @@ import { isAny, type Leaf, type ValueTest, wayTo } from "./ways.js";
 
 export interface Filter {
   readonly isMet: Predicate<BsonDocument>;
-  /** The first fields of its paths: only these need to be read. Null: an expression may need any. */
+  /**
+   * The first fields of its paths, so that a reader may skip all other fields; null: an expression may read any field.
+   */
   readonly roots: ReadonlySet<ByteString> | null;
-  /** Its conditions: each is as much work as reading a document. */
+  /** Number of its conditions, each of which costs as much as reading a document. */
   readonly tests: number;
 }
 
-/** Conditions of one filter. */
+/** Maximum number of conditions in one filter. */
 const TESTS_MAX = 10_000;
 
-/** A condition on a field: one of the values at the end of its path passes. */
+/** A condition on a field: it holds if one of the values at the end of its path passes. */
 interface BsonTest {
   readonly leaf: Leaf;
   readonly test: ValueTest;
@@ -35,8 +40,8 @@ type Compiler = FilterCompiler<Bson, FieldPath, BsonTest>;
 
 /**
  * Compiles a filter.
- * @param scope  of `$expr`; null: the filter may not contain it
- * @throws CommandFailure  an operator does not exist here, or its operand is wrong
+ * @param scope the scope of `$expr`; null: the filter must not contain it
+ * @throws CommandFailure if an operator is not supported, or its operand is wrong
  */
 export function filterOf(query: BsonDocument, work: Work, scope: Scope | null = null): Filter {
   const compiler: Compiler = new FilterCompiler(new BsonFilters(work, scope));
@@ -56,26 +61,29 @@ const ofDocuments = (condition: BsonCondition, work: Work): Predicate<BsonDocume
     return (document) => isAny(document, search);
   });
 
-/** Tests values themselves, whatever the path. */
+/** Tests values directly, ignoring the path. */
 const ofValues = (condition: BsonCondition): ValueTest => predicateOf(condition, (_, { test }) => test);
 
-/** Returns whether $pull removes an element: documents are tested by their fields, other values by themselves. @throws CommandFailure */
+/**
+ * Returns a test for the elements that $pull removes: documents are tested by their fields, other values directly.
+ * @throws CommandFailure
+ */
 export function elementTest(
-  wanted: Bson,
+  operand: Bson,
   work: Work,
 ): { readonly isMeant: ValueTest; readonly tests: number } {
   const algebra = new BsonFilters(work, null);
-  if (!isDocument(wanted)) return { isMeant: algebra.same(wanted).test, tests: 1 };
+  if (!isDocument(operand)) return { isMeant: algebra.same(operand).test, tests: 1 };
   const compiler: Compiler = new FilterCompiler(algebra);
-  if (isOperators(wanted)) {
-    const isMeant = ofValues(compiler.operators([], wanted));
+  if (isOperators(operand)) {
+    const isMeant = ofValues(compiler.operators([], operand));
     return { isMeant, tests: compiler.conditions };
   }
-  const isMet = ofDocuments(compiler.filter(wanted), work);
+  const isMet = ofDocuments(compiler.filter(operand), work);
   return { isMeant: (value) => isDocument(value) && isMet(value), tests: compiler.conditions };
 }
 
-/** Whether a document is one of operators; references to other documents are values. */
+/** Whether a document consists of operators; a reference to another document is a value. */
 export function isOperators(value: Bson): value is BsonDocument {
   if (!isDocument(value)) return false;
   const [first] = value.keys();
@@ -99,7 +107,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     this.#scope = scope;
   }
 
-  /** `$expr`: a condition of the complete document. */
+  /** Compiles `$expr`, a condition on the complete document. */
   ownClause(name: string, operand: Bson): BsonCondition {
     const scope = this.#scope;
     if (scope === null || scope.operators === null) throw this.unknownClause(name);
@@ -109,7 +117,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
   }
 
   tooManyConditions(): Error {
-    return badValue(`a filter asks ${TESTS_MAX} things at most`);
+    return badValue(`a filter has at most ${TESTS_MAX} conditions`);
   }
 
   unknownClause(name: string): Error {
@@ -142,7 +150,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     return true;
   }
 
-  /** A pattern also matches the strings in which it is found. */
+  /** Tests for equality. A pattern also matches the strings that contain a match. */
   same(value: Bson): BsonTest {
     return both(value instanceof Regex ? matches(value, this.#work) : equals(value));
   }
@@ -172,12 +180,12 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     return isTrue(operand);
   }
 
-  /** Null: some elements of an array may pass and others not. */
+  /** Returns null: some elements of an array may pass while others fail. */
   complement(): null {
     return null;
   }
 
-  /** Tests each operator separately: different elements of an array may pass different ones. */
+  /** Tests each operator separately: different elements of an array may pass different operators. */
   joined(_: FieldPath, parts: readonly BsonCondition[]): BsonCondition {
     return allOf(parts);
   }
@@ -224,7 +232,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     const [first] = operand.keys();
     if (isOperators(operand) && !LOGICAL.includes(first ?? ""))
       return this.#some(ofValues(compiler.operators([], operand)), operand.size);
-    // Its paths begin in the elements.
+    // The paths of this filter begin in the elements.
     const inside: Compiler = new FilterCompiler(new BsonFilters(this.#work, null));
     const isMet = ofDocuments(inside.filter(operand), this.#work);
     compiler.conditions += inside.conditions;
@@ -233,7 +241,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     return this.#some(isMetBy, inside.conditions);
   }
 
-  /** @param tests  of each element */
+  /** @param tests number of conditions for each element */
   #some(isMet: ValueTest, tests: number): ValueTest {
     const work = this.#work;
     return (array) => {
@@ -244,7 +252,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
   }
 }
 
-/** Returns a test of an array's elements and of the array itself. */
+/** Returns a test for an array's elements and for the array itself. */
 function both(test: ValueTest): BsonTest {
   return { leaf: "both", test };
 }

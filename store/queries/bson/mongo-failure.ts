@@ -1,4 +1,4 @@
-/** Errors of MDB commands: MongoDB's number and name of an error, and a sentence. */
+/** Errors of the MDB.* commands: MongoDB's number and name of the error, and a message. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CommandFailure } from "../../arguments/errors.js";
 import type { Effort } from "../../keyspace/effort.js";
@@ -6,7 +6,7 @@ import { type Bson, type BsonDocument, BsonFault, DEPTH_MAX, Int32 } from "../..
 import { countedBson } from "../../values/collections/bson-reader.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
 
-/** The names of MongoDB's numbers. Any other error is named `Location` with its number. */
+/** The names of MongoDB's error numbers. Any other error is named `Location` followed by its number. */
 const NAMES: ReadonlyMap<number, string> = new Map([
   [2, "BadValue"],
   [9, "FailedToParse"],
@@ -35,15 +35,15 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [11000, "DuplicateKey"],
 ]);
 
-/** Bytes in front of a document's elements. */
+/** Length of the size field that precedes a document's elements. */
 const LENGTH_BYTES = 4;
-/** Depth of an error's details: they have levels around values of maximum depth. */
+/** Maximum depth of an error's details, which wrap values of the maximum depth. */
 const DETAILS_DEPTH = DEPTH_MAX + 8;
 
 export class MongoFailure extends CommandFailure {
   readonly code: number;
   readonly sentence: ByteString;
-  /** Fields of the error in addition to the sentence. */
+  /** Fields of the error in addition to the message. */
   readonly details: BsonDocument;
 
   constructor(code: number, sentence: ByteString, details: BsonDocument = new Map()) {
@@ -53,14 +53,14 @@ export class MongoFailure extends CommandFailure {
     this.details = details;
   }
 
-  /** Returns the error of a complete command, with its details for MongoDB's clients. */
+  /** Returns the error of a complete command, with details for MongoDB clients. */
   alone(): CommandFailure {
     if (this.details.size === 0) return this;
     const bytes = writeBson(this.details, { bytes: Number.POSITIVE_INFINITY, depth: DETAILS_DEPTH });
     return new CommandFailure(this.reply.text, bytes.slice(LENGTH_BYTES, -1));
   }
 
-  /** Returns the error without sentence and details. @param index  of the document or statement */
+  /** Returns the error without message and details. @param index index of the document or statement */
   numbered(index: number): BsonDocument {
     return new Map<ByteString, Bson>([
       ["index", new Int32(index)],
@@ -69,7 +69,7 @@ export class MongoFailure extends CommandFailure {
     ]);
   }
 
-  /** Returns the error as one of the `writeErrors` of a reply. @param index  of the document or statement */
+  /** Returns the error as an element of a reply's `writeErrors`. @param index index of the document or statement */
   written(index: number): BsonDocument {
     return new Map<ByteString, Bson>([
       ["index", new Int32(index)],
@@ -85,7 +85,7 @@ export const failedToParse = (sentence: ByteString): MongoFailure => new MongoFa
 export const mismatch = (sentence: ByteString): MongoFailure => new MongoFailure(14, sentence);
 export const notHere = (sentence: ByteString): MongoFailure => new MongoFailure(238, sentence);
 
-/** Runs a step, and turns an error of values into a failure. @throws CommandFailure */
+/** Runs a step and converts an error in a value to a command error. @throws CommandFailure */
 export function guarded<T>(step: () => T): T {
   try {
     return step();
@@ -97,42 +97,49 @@ export function guarded<T>(step: () => T): T {
 /** The cost of a command so far. */
 export interface Work {
   units: number;
-  /** Counts for the unit, too. */
+  /** Also counts for the unit. */
   readonly effort: Effort;
 }
 
 export const workOf = (effort: Effort): Work => ({ units: 0, effort });
 
-/** Maximum documents that a command may check, including other work that takes as long: some seconds. */
+/** Maximum number of documents that a command may check, including other work of the same cost: a few seconds. */
 export const WORK_MAX = 5_000_000;
-/** Bytes of a document that count as much as the document. */
+/** Number of bytes in a document that cost as much as the document itself. */
 const BYTES_A_UNIT = 256;
-/** Elements of arrays that are looked at, once for each thing that is asked; a power of two, so that parts of units add up exactly. */
+/**
+ * Number of array elements that cost as much as checking one document, for each condition; a power of two, so fractions
+ * add up exactly.
+ */
 export const ELEMENTS_A_UNIT = 16;
-/** Values that are read in it, likewise. */
+/** Number of values in a document that cost as much as checking one document; also a power of two. */
 const VALUES_A_UNIT = 4;
 
-/** Steps of a document that is checked. */
+/** Steps for each document that is checked. */
 const STEPS_A_UNIT = 10;
 
-/** Counts elements and bytes that are about to be made. @throws TooMuch */
+/** Counts elements and bytes that are about to be created. @throws TooMuch */
 export function produce({ effort }: Work, elements: number, bytes = 0): void {
   effort.produce(elements, bytes);
 }
 
-/** Counts what is about to be done. @throws CommandFailure  it is too much @throws TooMuch */
+/** Counts work that is about to be done. @throws CommandFailure if the command exceeds its limit @throws TooMuch */
 export function spend(work: Work, units: number): void {
   work.units += units;
   work.effort.work(units * STEPS_A_UNIT);
   if (work.units > WORK_MAX)
     throw new MongoFailure(
       146,
-      `a command looks at ${WORK_MAX} documents at most, or what takes as long: ask for less, or make an index`,
+      `a command checks at most ${WORK_MAX} documents, or does other work of the same cost: request less, or create an index`,
     );
 }
 
-/** Reads a document that is kept. @param only  names of the fields that are wanted; null: all @throws CommandFailure  it is too much */
-export function looked(
+/**
+ * Reads a stored document and counts the work.
+ * @param only names of the required fields; null: all fields
+ * @throws CommandFailure if the command exceeds its limit
+ */
+export function readCounted(
   bytes: ByteString,
   work: Work,
   only: ReadonlySet<ByteString> | null = null,

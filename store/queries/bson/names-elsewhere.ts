@@ -1,6 +1,6 @@
 /**
- * Names that MongoDB 7.0 knows, whether they exist here or not: a known name that does not exist here is rejected as NotImplemented, a
- * misspelt one with MongoDB's own error.
+ * Names that MongoDB 7.0 knows, whether or not this server supports them: an unsupported name is rejected as
+ * NotImplemented, a misspelt one with MongoDB's own error.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type MongoFailure, notHere } from "./mongo-failure.js";
@@ -40,7 +40,7 @@ const KINDS = {
   expression: EXPRESSIONS,
 } as const;
 
-/** Alternatives to what is missing; docs/mongo-collections.md shows them. */
+/** Alternatives to unsupported features; docs/mongo-collections.md lists them. */
 export const INSTEAD: ReadonlyMap<ByteString, string> = new Map([
   ["$bucket", "group by a $switch or by $floor of a $divide"],
   ["$bucketAuto", "group by a $switch or by $floor of a $divide"],
@@ -68,13 +68,16 @@ export const INSTEAD: ReadonlyMap<ByteString, string> = new Map([
   ["$accumulator", "use $push, and calculate in the client"],
 ]);
 
-/** Returns the error for a name that MongoDB knows and this server does not. */
+/** Returns the error for a name that MongoDB knows and this server does not support. */
 export function missing(name: ByteString): MongoFailure {
   const instead = INSTEAD.get(name);
   return notHere(`${name} is not supported by this server${instead === undefined ? "" : `: ${instead}`}`);
 }
 
-/** Returns why a name that is not here is refused. @param slip  what MongoDB says of a name that it does not know */
+/**
+ * Returns the error for a name that is not supported here.
+ * @param slip MongoDB's error for a name that MongoDB does not know either
+ */
 export function unknownName(kind: keyof typeof KINDS, name: ByteString, slip: MongoFailure): MongoFailure {
   return KINDS[kind].has(name) ? missing(name) : slip;
 }

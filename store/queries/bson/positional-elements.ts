@@ -1,6 +1,7 @@
 /**
- * Array elements that a path of an update selects by filters: `$` selects the first one that the statement's filter matches, `$[]` all
- * elements, and `$[name]` those that a filter in `arrayFilters` matches. Source: MongoDB's manual, "Array Update Operators".
+ * Array elements that a path of an update selects: `$` selects the first one that the statement's filter matches, `$[]`
+ * all elements, and `$[name]` those that a filter in `arrayFilters` matches. Source: MongoDB's manual, "Array Update
+ * Operators".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
@@ -25,7 +26,7 @@ export class PositionalElements {
   readonly #scope: Scope;
   readonly #named = new Map<ByteString, NamedFilter>();
 
-  /** @param query  the statement's filter @throws CommandFailure */
+  /** @param query the statement's filter @throws CommandFailure */
   constructor(query: BsonDocument, arrayFilters: Bson | undefined, scope: Scope) {
     this.#query = query;
     this.#scope = scope;
@@ -39,23 +40,23 @@ export class PositionalElements {
     }
   }
 
-  /** Notes that a path has a positional part. @throws CommandFailure  no filter has that name */
+  /** Marks the filter of a positional part as used. @throws CommandFailure if no filter has that name */
   use(part: ByteString, path: ByteString): void {
     if (part === "$" || part === "$[]") return;
-    const named = this.#named.get(part.slice(2, -1));
-    if (named === undefined)
+    const arrayFilter = this.#named.get(part.slice(2, -1));
+    if (arrayFilter === undefined)
       throw badValue(`No array filter found for identifier '${part.slice(2, -1)}' in path '${path}'`);
-    named.isUsed = true;
+    arrayFilter.isUsed = true;
   }
 
-  /** Checks that every filter has been used. @throws CommandFailure  no path uses a filter */
+  /** Checks that every filter was used. @throws CommandFailure if no path uses a filter */
   checkUse(): void {
     for (const [name, { isUsed }] of this.#named)
       if (!isUsed)
         throw failedToParse(`The array filter for identifier '${name}' was not used in the update`);
   }
 
-  /** Returns the change once for each position that its path selects in a document. @throws CommandFailure */
+  /** Returns a copy of the change for each position that its path selects in a document. @throws CommandFailure */
   placed<Change extends { readonly path: FieldPath }>(
     change: Change,
     document: BsonDocument,
@@ -65,7 +66,7 @@ export class PositionalElements {
       paths = isPositional(part)
         ? paths.flatMap((path) => this.#elements(part, path, document).map((i) => [...path, String(i)]))
         : paths.map((path) => [...path, part]);
-      if (paths.length > PLACES_MAX) throw badValue(`an update changes ${PLACES_MAX} places at most`);
+      if (paths.length > PLACES_MAX) throw badValue(`an update changes at most ${PLACES_MAX} positions`);
     }
     return paths.map((path) => ({ ...change, path }));
   }
@@ -86,8 +87,8 @@ export class PositionalElements {
   }
 
   /**
-   * Returns the index of the first element that meets all of the filter's conditions on the array; if there is none, of
-   * the first that meets one of them.
+   * Returns the index of the first element that meets all of the filter's conditions on the array, or of the first that
+   * meets one of them.
    */
   #first(path: FieldPath, array: Bson | undefined, document: BsonDocument): number {
     const conditions = conditionsOf(this.#query, path);
@@ -100,14 +101,14 @@ export class PositionalElements {
           this.#scope,
         );
         spend(this.#scope.work, (array.length * (1 + filter.tests)) / ELEMENTS_A_UNIT);
-        const found = array.findIndex((one) => filter.isMet(withValue(document, path, [one])));
-        if (found >= 0) return found;
+        const index = array.findIndex((one) => filter.isMet(withValue(document, path, [one])));
+        if (index >= 0) return index;
       }
     throw badValue("The positional operator did not find the match needed from the query.");
   }
 }
 
-/** Returns the name that all paths of an element filter begin with. @throws CommandFailure */
+/** Returns the name with which all paths of an element filter begin. @throws CommandFailure */
 function nameOf(filter: Bson): ByteString {
   if (!isDocument(filter)) throw failedToParse("an element of arrayFilters has to be a document");
   const names = new Set<ByteString>();
@@ -133,7 +134,7 @@ function collectNames(filter: BsonDocument, names: Set<ByteString>): void {
   }
 }
 
-/** Returns the conditions of a filter on an array, or on its elements. */
+/** Returns the conditions of a filter on an array or on its elements. */
 function conditionsOf(query: BsonDocument, path: FieldPath): readonly (readonly [ByteString, Bson])[] {
   const name = path.filter((part) => !/^\d+$/.test(part)).join(".");
   return [...query].flatMap(([field, operand]) => {
@@ -149,15 +150,15 @@ function conditionsOf(query: BsonDocument, path: FieldPath): readonly (readonly 
 
 /** Returns the document with another value at an existing position. */
 function withValue(document: BsonDocument, path: FieldPath, value: Bson): BsonDocument {
-  const [name = "", ...rest] = path;
+  const [name = "", ...innerPath] = path;
   const inner = document.get(name);
-  return new Map(document).set(name, rest.length === 0 ? value : inside(inner, rest, value));
+  return new Map(document).set(name, innerPath.length === 0 ? value : inside(inner, innerPath, value));
 }
 
 function inside(outer: Bson | undefined, path: FieldPath, value: Bson): Bson {
   if (isDocument(outer)) return withValue(outer, path, value);
-  const [name = "", ...rest] = path;
+  const [name = "", ...innerPath] = path;
   const copy = isArray(outer) ? [...outer] : [];
-  copy[Number(name)] = rest.length === 0 ? value : inside(copy[Number(name)], rest, value);
+  copy[Number(name)] = innerPath.length === 0 ? value : inside(copy[Number(name)], innerPath, value);
   return copy;
 }

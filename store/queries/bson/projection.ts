@@ -10,14 +10,14 @@ import { checkedWay, wayTo } from "./ways.js";
 
 export type Projection = (document: BsonDocument) => BsonDocument;
 
-/** Returns the value to show; undefined: it is not shown. */
+/** Returns the value to include in the result; undefined: none. */
 type Shown = (value: Bson | undefined, root: BsonDocument) => Bson | undefined;
 
-/** The projection of a field: of the fields inside it, or of itself. */
+/** The projection of a field: of its subfields, or of the field itself. */
 interface Branch {
   readonly fields: Map<ByteString, Branch | Leaf>;
 }
-type Leaf = "in" | "out" | { readonly made: Expression } | { readonly shown: Shown };
+type Leaf = "in" | "out" | { readonly computed: Expression } | { readonly shown: Shown };
 
 const isBranch = (node: Branch | Leaf): node is Branch => typeof node === "object" && "fields" in node;
 
@@ -27,7 +27,7 @@ interface Parsed {
   isExcluding: boolean;
 }
 
-/** The place of a projection: those of a search know $slice and $elemMatch. */
+/** The kind of a projection: only those of a find have $slice and $elemMatch. */
 export type ProjectionKind = "find" | "$project";
 
 /** @throws CommandFailure */
@@ -58,7 +58,7 @@ function read(
 ): void {
   const name = checkedWay(path).join(".");
   if (path.includes("")) throw badValue(`a projection's field '${name}' has no name`);
-  if (path.some((part) => part.startsWith("$"))) throw notHere(`a projection of '${name}' is not there`);
+  if (path.some((part) => part.startsWith("$"))) throw notHere(`a projection of '${name}' is not supported`);
   if (isPlainChoice(value)) {
     if (isTrue(value)) parsed.isIncluding = true;
     else parsed.isExcluding = true;
@@ -67,7 +67,7 @@ function read(
   }
   if (!isDocument(value)) {
     parsed.isIncluding = true;
-    setLeaf(parsed.tree, path, { made: expressionOf(value, scope) });
+    setLeaf(parsed.tree, path, { computed: expressionOf(value, scope) });
     return;
   }
   if (value.size === 0) throw new MongoFailure(51270, "An empty sub-projection is not a valid value");
@@ -90,10 +90,10 @@ function read(
     }
   }
   parsed.isIncluding = true;
-  setLeaf(parsed.tree, path, { made: expressionOf(value, scope) });
+  setLeaf(parsed.tree, path, { computed: expressionOf(value, scope) });
 }
 
-/** @param leaf  null: nothing is said of the field, but nothing else may be either */
+/** @param leaf null: the field has no projection, and no other entry may have one for it */
 function setLeaf(tree: Branch, path: readonly ByteString[], leaf: Leaf | null): void {
   let branch = tree;
   for (const part of path.slice(0, -1)) {
@@ -114,11 +114,11 @@ function included(document: BsonDocument, { fields }: Branch, root: BsonDocument
   const result = new Map<ByteString, Bson>();
   for (const [name, value] of document) {
     const node = fields.get(name);
-    if (node === undefined || (typeof node === "object" && "made" in node)) continue;
-    const kept = isBranch(node) ? includedIn(value, node, root) : keptLeaf(node, value, root);
-    if (kept !== undefined) result.set(name, kept);
+    if (node === undefined || (typeof node === "object" && "computed" in node)) continue;
+    const projected = isBranch(node) ? includedIn(value, node, root) : keptLeaf(node, value, root);
+    if (projected !== undefined) result.set(name, projected);
   }
-  addMade(result, fields, root);
+  addComputed(result, fields, root);
   return result;
 }
 
@@ -131,24 +131,24 @@ function includedIn(value: Bson, branch: Branch, root: BsonDocument): Bson | und
   if (isDocument(value)) return included(value, branch, root);
   if (isArray(value))
     return value.flatMap((one) => {
-      const kept = includedIn(one, branch, root);
-      return kept === undefined ? [] : [kept];
+      const projected = includedIn(one, branch, root);
+      return projected === undefined ? [] : [projected];
     });
-  return hasMade(branch) ? included(new Map(), branch, root) : undefined;
+  return hasComputed(branch) ? included(new Map(), branch, root) : undefined;
 }
 
-const hasMade = ({ fields }: Branch): boolean =>
+const hasComputed = ({ fields }: Branch): boolean =>
   [...fields.values()].some((node) =>
-    isBranch(node) ? hasMade(node) : typeof node === "object" && "made" in node,
+    isBranch(node) ? hasComputed(node) : typeof node === "object" && "computed" in node,
   );
 
-/** Adds computed fields after those that exist. */
-function addMade(result: Map<ByteString, Bson>, fields: Branch["fields"], root: BsonDocument): void {
+/** Adds computed fields after the existing ones. */
+function addComputed(result: Map<ByteString, Bson>, fields: Branch["fields"], root: BsonDocument): void {
   for (const [name, node] of fields) {
     if (isBranch(node)) {
-      if (!result.has(name) && hasMade(node)) result.set(name, included(new Map(), node, root));
-    } else if (typeof node === "object" && "made" in node) {
-      const value = node.made(root);
+      if (!result.has(name) && hasComputed(node)) result.set(name, included(new Map(), node, root));
+    } else if (typeof node === "object" && "computed" in node) {
+      const value = node.computed(root);
       if (value !== undefined) result.set(name, value);
     }
   }
@@ -159,13 +159,13 @@ function excluded(document: BsonDocument, { fields }: Branch, root: BsonDocument
   for (const [name, value] of document) {
     const node = fields.get(name);
     if (node === "out") continue;
-    const kept =
+    const projected =
       node === undefined
         ? value
         : isBranch(node)
           ? excludedIn(value, node, root)
           : keptOut(node, value, root);
-    if (kept !== undefined) result.set(name, kept);
+    if (projected !== undefined) result.set(name, projected);
   }
   return result;
 }
@@ -179,14 +179,16 @@ function excludedIn(value: Bson, branch: Branch, root: BsonDocument): Bson {
   return isArray(value) ? value.map((one) => excludedIn(one, branch, root)) : value;
 }
 
-/** @param operand  the number of elements, from the end if negative; or the number to skip and the number to show */
+/**
+ * @param operand the number of elements, negative: counted from the end; or the number to skip and the number to return
+ */
 function sliced(operand: Bson): Shown {
   const [first, second] = isArray(operand) ? operand : [operand];
   const from = integerIn(first ?? null, "$slice");
   if (!isArray(operand))
     return (value) => (isArray(value) ? (from < 0 ? value.slice(from) : value.slice(0, from)) : value);
   const most = operand.length === 2 ? integerIn(second as Bson, "$slice") : 0;
-  if (most <= 0) throw badValue("$slice takes a count, or two numbers of which the second is positive");
+  if (most <= 0) throw badValue("$slice takes a count, or two numbers, the second of them positive");
   return (value) => {
     if (!isArray(value)) return value;
     const start = from < 0 ? Math.max(0, value.length + from) : from;
@@ -200,7 +202,7 @@ function firstElement(operand: Bson, name: ByteString, work: Work): Shown {
   const path = wayTo(name);
   return (value) => {
     if (!isArray(value) || path.length !== 1) return undefined;
-    const found = value.find((one) => isMet(new Map([["e", [one]]])));
-    return found === undefined ? undefined : [found];
+    const element = value.find((one) => isMet(new Map([["e", [one]]])));
+    return element === undefined ? undefined : [element];
   };
 }

@@ -1,4 +1,7 @@
-/** Stages that make another document of each, which pipelines and updates have. Source: MongoDB's manual, "Updates with Aggregation Pipeline". */
+/**
+ * Stages that turn each document into another one, for pipelines and updates. Source: MongoDB's manual, "Updates with
+ * Aggregation Pipeline".
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { typeOf } from "../../values/collections/bson-type.js";
@@ -13,7 +16,7 @@ export type Reshaping = (document: BsonDocument) => BsonDocument;
 /** @throws CommandFailure */
 type Make = (operand: Bson, scope: Scope) => Reshaping;
 
-/** A field that is set, or those in it. */
+/** An expression for a field, or the fields inside it. */
 interface Fields extends Map<ByteString, Fields | Expression> {}
 
 const addFields: Make = (operand, scope) => {
@@ -34,19 +37,19 @@ function pathOf(name: ByteString): FieldPath {
   return path;
 }
 
-/** Sets a field. Documents that are not expressions set the fields in them, and keep the remaining ones. */
-function put(tree: Fields, [name = "", ...rest]: FieldPath, value: Bson, scope: Scope): void {
-  const there = tree.get(name);
-  const isInside = rest.length > 0 || isFields(value);
-  if (typeof there === "function" || (there !== undefined && !isInside))
+/** Sets a field. A document that is not an expression sets the fields that it names and retains the remaining ones. */
+function put(tree: Fields, [name = "", ...innerPath]: FieldPath, value: Bson, scope: Scope): void {
+  const existing = tree.get(name);
+  const isInside = innerPath.length > 0 || isFields(value);
+  if (typeof existing === "function" || (existing !== undefined && !isInside))
     throw new MongoFailure(40176, `specification contains two conflicting paths: '${name}'`);
   if (!isInside) {
     tree.set(name, expressionOf(value, scope));
     return;
   }
-  const inner: Fields = there ?? new Map();
+  const inner: Fields = existing ?? new Map();
   tree.set(name, inner);
-  if (rest.length > 0) put(inner, rest, value, scope);
+  if (innerPath.length > 0) put(inner, innerPath, value, scope);
   else for (const [field, one] of value as BsonDocument) put(inner, pathOf(field), one, scope);
 }
 
@@ -78,9 +81,9 @@ const unset: Make = (operand, scope) => {
 const replace = (operand: Bson, scope: Scope): Reshaping => {
   const make = expressionOf(operand, scope);
   return (document) => {
-    const made = make(document);
-    if (isDocument(made)) return made;
-    const kind = made === undefined ? "missing" : typeOf(made).name;
+    const replacement = make(document);
+    if (isDocument(replacement)) return replacement;
+    const kind = replacement === undefined ? "missing" : typeOf(replacement).name;
     throw new MongoFailure(
       40228,
       `'newRoot' expression must evaluate to an object, but resulting value was of type ${kind}`,

@@ -1,4 +1,7 @@
-/** Sorting: by fields, arrays by their least element, or by their greatest one backwards. Source: MongoDB's manual, "cursor.sort()". */
+/**
+ * Sorting by fields: an array sorts by its smallest element, or by its greatest in descending order. Source: MongoDB's
+ * manual, "cursor.sort()".
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { mappedInSteps, sortedInSteps } from "../../../protocol/steps.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
@@ -9,15 +12,19 @@ import { badValue, MongoFailure, spend, type Work } from "./mongo-failure.js";
 import { integerIn } from "./spec.js";
 import { wayTo } from "./ways.js";
 
-/** Maximum fields to sort by; as in MongoDB. */
+/** Maximum number of fields to sort by, as in MongoDB. */
 const FIELDS_MAX = 32;
 
-/** Steps of an item that is sorted, besides its units. */
+/** Steps for each item that is sorted, in addition to its work. */
 const SORTED_STEPS = 20;
 
 export interface Sorting {
   readonly roots: ReadonlySet<ByteString>;
-  /** Sorts in steps. @param documentOf  returns the document with an item's fields @returns a new list; equal items stay in order */
+  /**
+   * Sorts in steps.
+   * @param documentOf returns the document with an item's fields
+   * @returns a new array; equal items keep their order
+   */
   sorted<T>(items: readonly T[], documentOf: (item: T) => BsonDocument): Generator<void, readonly T[]>;
 }
 
@@ -25,9 +32,9 @@ type SortKey = readonly (Bson | undefined)[];
 
 /** @throws CommandFailure */
 export function sortingOf(spec: BsonDocument, work: Work): Sorting {
-  if (spec.size > FIELDS_MAX) throw badValue(`sort takes ${FIELDS_MAX} fields at most`);
+  if (spec.size > FIELDS_MAX) throw badValue(`sort accepts at most ${FIELDS_MAX} fields`);
   const paths = [...spec.keys()].map((name) => {
-    if (name === "" || name.startsWith("$")) throw badValue(`sort: '${name}' is no field's name`);
+    if (name === "" || name.startsWith("$")) throw badValue(`sort: '${name}' is not a field name`);
     return wayTo(name);
   });
   const directions = [...spec.values()].map(directionOf);

@@ -1,4 +1,4 @@
-/** Reads the arguments of commands in documents: each field is known by name, and an unknown field is rejected. */
+/** Reads the fields of the documents in commands' arguments; rejects unknown fields. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
@@ -7,20 +7,23 @@ import { typeOf } from "../../values/collections/bson-type.js";
 import { readExtendedJson } from "../../values/collections/extended-json.js";
 import { badValue, guarded, MongoFailure, mismatch } from "./mongo-failure.js";
 
-/** A document as an argument has it: BSON, or Extended JSON, which begins as no BSON does. @throws CommandFailure */
+/**
+ * Parses a document in an argument: BSON, or Extended JSON, which is recognized by its first bytes.
+ * @throws CommandFailure
+ */
 export function documentOf(argument: ByteString): BsonDocument {
   return guarded(() => (isJson(argument) ? readExtendedJson(argument) : readBson(argument)));
 }
 
-/** A brace, and what is not the last byte of a length. */
+/** Whether an argument begins with a brace and cannot be BSON. */
 export const isJson = (argument: ByteString): boolean =>
   argument.startsWith("{") && (argument.length < 4 || argument.charCodeAt(3) > 1);
 
-/** The end of an error for a field or a command that requires CLUSTER SEMANTICS 3. */
+/** The end of the error for a field or a command that requires CLUSTER SEMANTICS 3. */
 export const FROM_THIRD =
-  "means something from version 3 of what commands mean on: an administrator sends CLUSTER SEMANTICS 2, then CLUSTER SEMANTICS 3";
+  "requires version 3 of the semantics: an administrator sends CLUSTER SEMANTICS 2, then CLUSTER SEMANTICS 3";
 
-/** @param known  names of all fields that there may be @throws CommandFailure */
+/** @param known names of all permitted fields @throws CommandFailure */
 export function specOf(argument: ByteString, known: readonly string[]): BsonDocument {
   const spec = documentOf(argument);
   for (const name of spec.keys()) if (!known.includes(name)) throw unknownField(name);
@@ -30,7 +33,7 @@ export function specOf(argument: ByteString, known: readonly string[]): BsonDocu
 export const unknownField = (name: ByteString): MongoFailure =>
   new MongoFailure(40415, `the field '${name}' is unknown here`);
 
-/** @throws CommandFailure  a field has a meaning from CLUSTER SEMANTICS 3 on, and that is not in force yet */
+/** @throws CommandFailure if a field requires CLUSTER SEMANTICS 3, which is not in effect yet */
 export function refuseLater(spec: BsonDocument, names: readonly string[]): void {
   const later = names.find((name) => spec.has(name));
   if (later !== undefined) throw new MongoFailure(40415, `the field '${later}' ${FROM_THIRD}`);
@@ -60,13 +63,13 @@ export function truthAt(spec: BsonDocument, name: string): boolean {
   return value !== undefined && isTrue(value);
 }
 
-/** Whether a value is true where MongoDB expects a boolean. */
+/** Whether a value counts as true where MongoDB expects a boolean. */
 export function isTrue(value: Bson): boolean {
   if (isNumber(value)) return integerOf(value) !== 0n;
   return value !== false && value !== null;
 }
 
-/** A count that is not negative; left out: 0. @throws CommandFailure */
+/** Returns a count, which must not be negative; 0 if it is left out. @throws CommandFailure */
 export function countAt(spec: BsonDocument, name: string): number {
   const value = spec.get(name);
   return value === undefined || value === null ? 0 : countOf(value, name);
@@ -79,7 +82,7 @@ export function countOf(value: Bson, name: string): number {
   return Number(count);
 }
 
-/** An integer with its sign. @throws CommandFailure */
+/** Returns an integer, which may be negative. @throws CommandFailure */
 export function integerIn(value: Bson, name: string): number {
   const integer = isNumber(value) ? integerOf(value) : undefined;
   if (integer === undefined) throw badValue(`${name} has to be an integer`);

@@ -39,11 +39,14 @@ import { wayTo } from "./ways.js";
 export interface UpdateContext extends Scope {
   /** Whether the update inserts the document. */
   readonly isInsert: boolean;
-  /** The array elements that the filter matched, and those that `arrayFilters` select; null: positional paths are rejected. */
+  /**
+   * The array elements that the filter matched, and those that `arrayFilters` selects; null: positional paths are
+   * rejected.
+   */
   readonly elements: PositionalElements | null;
 }
 
-/** $rename: the field gets the value of another field, which is removed. */
+/** $rename: the field receives the value of another field, which is removed. */
 export interface Renaming {
   readonly from: FieldPath;
 }
@@ -83,7 +86,7 @@ export class BsonUpdates implements UpdateAlgebra<Bson, FieldPath, Renaming> {
   }
 
   unknownOperator(operator: string): Error {
-    const about = operator.startsWith("$") ? "is not there" : "is no operator: a replacement has none";
+    const about = operator.startsWith("$") ? "is not there" : "is not an operator: a replacement has none";
     return unknownName("update", operator, failedToParse(`Unknown modifier: ${operator} ${about}`));
   }
 
@@ -125,13 +128,13 @@ export class BsonUpdates implements UpdateAlgebra<Bson, FieldPath, Renaming> {
         throw badValue(`The source and target field for $rename must not be dynamic: ${operand}`);
     return [
       { operator, path: updatePath(operand, null), change: { from: path } },
-      // No other change may touch the source path either.
+      // This entry makes any other change of the source path a conflict.
       { operator, path, change: UNCHANGED },
     ];
   }
 }
 
-/** @param combine  throws BsonFault if the result is not a number of that type */
+/** @param combine throws BsonFault if the result is not a number of that type */
 function counted(
   { operator, operand, name }: Call,
   verb: string,
@@ -182,7 +185,7 @@ const ofArray = (call: Call, algebra: BsonUpdates, next: ArrayChange, makes: boo
   become: (old) => next(old === undefined ? [] : algebra.listOf(old, call)),
 });
 
-/** $bit: combines the bits of integers of 32 or 64 bits. */
+/** $bit: combines the bits of 32-bit or 64-bit integers. */
 function bits({ operand, name }: Call): (old: Bson | undefined) => Bson {
   const parts = isDocument(operand) ? [...operand] : [];
   if (parts.length === 0) throw badValue(`$bit takes {and, or, xor: integer} for '${name}'`);
@@ -208,7 +211,7 @@ function bits({ operand, name }: Call): (old: Bson | undefined) => Bson {
   };
 }
 
-/** @throws CommandFailure  the name is not valid for a field, or it names unknown elements */
+/** @throws CommandFailure if the name is not valid for a field, or it names unknown elements */
 function updatePath(name: ByteString, elements: PositionalElements | null): FieldPath {
   const path = wayTo(name);
   for (const [i, part] of path.entries()) {

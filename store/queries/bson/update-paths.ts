@@ -1,4 +1,6 @@
-/** Paths of updates in a document: they are followed literally, and array elements have numbers. The caller owns the document. */
+/**
+ * Follows the paths of updates in a document literally; numbers select array elements. The caller owns the document.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { typeOf } from "../../values/collections/bson-type.js";
@@ -6,12 +8,12 @@ import { type FieldPath, isArrayIndex } from "../../values/collections/index-key
 import type { Change } from "../update.js";
 import { badValue, ELEMENTS_A_UNIT, MongoFailure, produce, spend, type Work } from "./mongo-failure.js";
 
-/** Elements that an array may be filled up with to reach an index; as in MongoDB. */
+/** Maximum number of elements with which an array is padded to reach an index, as in MongoDB. */
 const PADDING_MAX = 1_500_000;
 
 type Writable = Map<ByteString, Bson>;
 
-/** The value at a path; undefined: there is none. */
+/** Returns the value at a path; undefined: none. */
 export function valueAt(document: BsonDocument, path: FieldPath): Bson | undefined {
   let value: Bson | undefined = document;
   for (const name of path) {
@@ -40,25 +42,28 @@ export function changeAt(
 export function renameAt(document: BsonDocument, from: FieldPath, to: FieldPath, work: Work): void {
   const value = valueAt(document, from);
   if (value === undefined) return;
-  for (const way of [from, to]) {
-    for (let length = 1; length < way.length; length++)
-      if (isArray(valueAt(document, way.slice(0, length))))
-        throw badValue(`$rename: the way '${way.join(".")}' goes through an array`);
+  for (const path of [from, to]) {
+    for (let length = 1; length < path.length; length++)
+      if (isArray(valueAt(document, path.slice(0, length))))
+        throw badValue(`$rename: the path '${path.join(".")}' goes through an array`);
   }
   removeAt(document, from);
   putAt(document, to, value, work);
 }
 
-/** Puts a value at a path; documents on the way are made. @throws CommandFailure  something else is in the way */
+/**
+ * Sets the value at a path and creates missing documents along it.
+ * @throws CommandFailure if another value blocks the path
+ */
 export function putAt(document: BsonDocument, path: FieldPath, value: Bson, work: Work): void {
   let inside: Bson = document;
   for (const [i, name] of path.slice(0, -1).entries()) {
     const next: Bson | undefined = child(inside, name);
     if (next === undefined || (next === null && isArray(inside) && Number(name) >= inside.length)) {
-      // Makes all missing parts in one step, so that a failure has made none.
-      let made: Bson = value;
-      for (const rest of path.slice(i + 1).reverse()) made = new Map([[rest, made]]);
-      setChild(inside, name, made, path, work);
+      // Creates all missing parts in one step, so that a failure creates none.
+      let created: Bson = value;
+      for (const field of path.slice(i + 1).reverse()) created = new Map([[field, created]]);
+      setChild(inside, name, created, path, work);
       return;
     }
     inside = next;
@@ -86,13 +91,13 @@ function setChild(inside: Bson, name: ByteString, value: Bson, path: FieldPath, 
   if (index - array.length > PADDING_MAX) throw badValue(`can't backfill more than ${PADDING_MAX} elements`);
   const padding = Math.max(0, index - array.length);
   spend(work, padding / ELEMENTS_A_UNIT);
-  // Filled up, and then written element by element.
+  // The array is padded and then copied element by element.
   produce(work, 2 * padding);
   while (array.length < index) array.push(null);
   array[index] = value;
 }
 
-/** Removes a field, or makes an element null. */
+/** Removes a field, or sets an array element to null. */
 function removeAt(document: BsonDocument, path: FieldPath): void {
   const inside = path.length === 1 ? document : valueAt(document, path.slice(0, -1));
   const name = path.at(-1) as ByteString;

@@ -1,4 +1,4 @@
-/** Compiles updates, which change or replace a document. Source: MongoDB's manual, "Update Documents". */
+/** Compiles updates, which modify or replace a document. Source: MongoDB's manual, "Update Documents". */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
@@ -18,13 +18,16 @@ import { wayTo } from "./ways.js";
 /** Changes a document that the caller owns, or returns another one. @throws CommandFailure */
 export type Update = (document: BsonDocument) => BsonDocument;
 
-/** Maximum positions that one update changes. */
+/** Maximum number of positions that one update changes. */
 const PLACES_MAX = 10_000;
 
-/** Whether it replaces the document instead of changing parts. @throws CommandFailure  it is neither */
+/**
+ * Whether an update replaces the document instead of changing parts of it.
+ * @throws CommandFailure if it does neither
+ */
 export function isReplacement(update: Bson | undefined, { operators }: Scope): boolean {
   if (isArray(update) && operators !== null) return false;
-  if (isArray(update)) throw notHere("updates by a pipeline are not there");
+  if (isArray(update)) throw notHere("updates by a pipeline are not supported");
   if (!isDocument(update)) throw failedToParse("an update has to be a document");
   const [first] = update.keys();
   return first?.startsWith("$") !== true;
@@ -36,12 +39,12 @@ export function updateOf(update: Bson | undefined, context: UpdateContext): Upda
   return isArray(update) ? pipelineOf(update, context) : operatorsOf(update as BsonDocument, context);
 }
 
-/** Stages that an update may have. */
+/** Maximum number of stages in an update. */
 const STAGES_MAX = 1000;
 
-/** Compiles an update by a pipeline, which makes another document. */
+/** Compiles an update by a pipeline, which returns another document. */
 function pipelineOf(stages: readonly Bson[], context: UpdateContext): Update {
-  if (stages.length > STAGES_MAX) throw badValue(`an update has ${STAGES_MAX} stages at most`);
+  if (stages.length > STAGES_MAX) throw badValue(`an update has at most ${STAGES_MAX} stages`);
   const reshapings = stages.map((stage) => {
     const parts = isDocument(stage) && stage.size === 1 ? [...stage][0] : undefined;
     const make = parts && RESHAPINGS.get(parts[0]);
@@ -51,10 +54,10 @@ function pipelineOf(stages: readonly Bson[], context: UpdateContext): Update {
   });
   return (document) => {
     spend(context.work, reshapings.length);
-    const result = reshapings.reduce((made, reshape) => reshape(made), document);
+    const result = reshapings.reduce((current, reshape) => reshape(current), document);
     const [id, after] = [document.get("_id"), result.get("_id")];
     if (id === undefined) return result;
-    // A stage that leaves _id out does not remove it.
+    // A stage that omits _id does not remove it.
     if (after !== undefined && !isSame(id, after)) throw changedId();
     return withId(result, id);
   };
@@ -65,9 +68,9 @@ function replacementOf(replacement: BsonDocument): Update {
     if (name.startsWith("$"))
       throw badValue(`The dollar ($) prefixed field '${name}' is not allowed in a replacement`);
   return (document) => {
-    const [id, wanted] = [document.get("_id"), replacement.get("_id")];
+    const [id, newId] = [document.get("_id"), replacement.get("_id")];
     if (id === undefined) return replacement;
-    if (wanted !== undefined && !isSame(id, wanted)) throw changedId();
+    if (newId !== undefined && !isSame(id, newId)) throw changedId();
     const result = new Map<ByteString, Bson>([["_id", id]]);
     for (const [name, value] of replacement) if (name !== "_id") result.set(name, value);
     return result;
@@ -103,16 +106,16 @@ function operatorsOf(update: BsonDocument, context: UpdateContext): Update {
   };
 }
 
-const tooManyPlaces = () => badValue(`an update changes ${PLACES_MAX} places at most`);
+const tooManyPlaces = () => badValue(`an update changes at most ${PLACES_MAX} positions`);
 
-/** Sorts changes by their paths. @throws CommandFailure  two are of one place */
+/** Sorts changes by their paths. @throws CommandFailure if two changes conflict */
 function inOrder(changes: BsonChange[]): readonly BsonChange[] {
   changes.sort((a, b) => comparePaths(a.path, b.path));
   checkConflicts(changes);
   return changes;
 }
 
-/** Sorted, a path is directly followed by those inside it. */
+/** Checks for conflicts: in sorted order, a path is directly followed by the paths inside it. */
 function checkConflicts(changes: readonly BsonChange[]): void {
   for (const [i, { path }] of changes.entries()) {
     const before = changes[i - 1]?.path;
@@ -124,7 +127,10 @@ function checkConflicts(changes: readonly BsonChange[]): void {
   }
 }
 
-/** Returns the document to create when none meets the filter: the fields that must equal a value. @throws CommandFailure */
+/**
+ * Returns the document to insert if none matches the filter: the fields that must equal a value.
+ * @throws CommandFailure
+ */
 export function documentOfQuery(query: BsonDocument, work: Work): BsonDocument {
   const document: BsonDocument = new Map();
   putEqualities(query, document, work);
@@ -155,11 +161,11 @@ function equalValue(operand: BsonDocument): Bson | undefined {
   return isArray(all) && all.length === 1 ? all[0] : undefined;
 }
 
-/** Whether what is at a part of a way is no document that the way may go on through. */
+/** Whether the value at a part of a path exists but is not a document, so the path cannot continue. */
 const isEnd = (document: BsonDocument, path: FieldPath, i: number): boolean =>
   i === path.length - 1 || !isDocument(valueAt(document, path.slice(0, i + 1)));
 
-/** Returns the document with `_id` in front. */
+/** Returns the document with `_id` as its first field. */
 export function withId(document: BsonDocument, id: Bson): BsonDocument {
   const result = new Map<ByteString, Bson>([["_id", id]]);
   for (const [name, value] of document) if (name !== "_id") result.set(name, value);

@@ -1,4 +1,7 @@
-/** Tests of one value by the operators of filters. Source: MongoDB's manual, "Query Predicates"; types as in "Comparison/Sort Order". */
+/**
+ * Tests of single values by the operators of filters. Source: MongoDB's manual, "Query Predicates"; types as in
+ * "Comparison/Sort Order".
+ */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { compilePattern, PatternFault } from "../../patterns/pattern.js";
 import { type Bson, Extreme, isArray, isDocument, Regex } from "../../values/collections/bson.js";
@@ -13,11 +16,11 @@ import type { ValueTest } from "./ways.js";
 
 const isNothing = (value: Bson | undefined): boolean => value === undefined || value === null;
 
-/** A value that is equal, whatever kind of number it is; null: also none. */
-export function equals(wanted: Bson): ValueTest {
-  if (wanted === null) return isNothing;
-  const rank = rankOf(wanted);
-  return (value) => rankOf(value) === rank && compareBson(value, wanted) === 0;
+/** Tests for an equal value, also of another numeric type; null also equals a missing value. */
+export function equals(expected: Bson): ValueTest {
+  if (expected === null) return isNothing;
+  const rank = rankOf(expected);
+  return (value) => rankOf(value) === rank && compareBson(value, expected) === 0;
 }
 
 const PASSES: Readonly<Record<Comparison, (order: number) => boolean>> = {
@@ -27,28 +30,28 @@ const PASSES: Readonly<Record<Comparison, (order: number) => boolean>> = {
   $gte: (order) => order >= 0,
 };
 
-/** Compares values of one kind only, or with the minimum and the maximum of all. A value that is not a number equals itself alone. */
-export function compares(operator: Comparison, wanted: Bson): ValueTest {
+/** Compares values of the same kind, or with the minimum or the maximum of all values. NaN equals only itself. */
+export function compares(operator: Comparison, operand: Bson): ValueTest {
   const passes = PASSES[operator];
   const takesEqual = passes(0);
-  if (wanted === null) return (value) => takesEqual && isNothing(value);
-  const rank = rankOf(wanted);
-  if (wanted instanceof Extreme) return (value) => passes(rankOf(value) - rank);
-  const isWantedNan = isNan(wanted);
+  if (operand === null) return (value) => takesEqual && isNothing(value);
+  const rank = rankOf(operand);
+  if (operand instanceof Extreme) return (value) => passes(rankOf(value) - rank);
+  const isWantedNan = isNan(operand);
   return (value) => {
     if (value === undefined || rankOf(value) !== rank) return false;
     if (isWantedNan || isNan(value)) return takesEqual && isWantedNan && isNan(value);
-    return passes(compareBson(value, wanted));
+    return passes(compareBson(value, operand));
   };
 }
 
 const isNan = (value: Bson): boolean =>
   typeof value === "number" ? Number.isNaN(value) : value instanceof Decimal && value.parts === "nan";
 
-export function isIn(wanted: readonly Bson[], work: Work): ValueTest {
+export function isIn(values: readonly Bson[], work: Work): ValueTest {
   const keys = new Set<ByteString>();
   const patterns: ValueTest[] = [];
-  for (const one of wanted) {
+  for (const one of values) {
     if (isDocument(one) && [...one.keys()][0]?.startsWith("$") === true)
       throw badValue("cannot nest $ under $in");
     if (one instanceof Regex) patterns.push(matches(one, work));
@@ -57,10 +60,10 @@ export function isIn(wanted: readonly Bson[], work: Work): ValueTest {
   return (value) => keys.has(keyOf(value ?? null)) || patterns.some((test) => test(value));
 }
 
-/** Characters of a text that count as much as a document. */
+/** Number of characters in a text that cost as much as checking one document. */
 const CHARS_A_UNIT = 2;
 
-/** A string that the pattern is found in, or the pattern itself. */
+/** Tests for a string that contains a match of the pattern, or for the pattern itself. */
 export function matches(regex: Regex, work: Work): ValueTest {
   const program = programOf(regex);
   const isSame = equals(regex);
@@ -73,14 +76,13 @@ export function matches(regex: Regex, work: Work): ValueTest {
 
 const NOT_ASCII = /[^\x00-\x7f]/;
 
-/** @throws CommandFailure  a pattern or an option that is not supported */
+/** @throws CommandFailure if the pattern or an option is not supported */
 export function programOf({ pattern, options }: Regex) {
   for (const option of options)
-    if (option !== "i" && option !== "u")
-      throw notHere(`of the options of $regex only i is there, not ${option}`);
+    if (option !== "i" && option !== "u") throw notHere(`$regex supports only the option i, not ${option}`);
   const ignoresCase = options.includes("i");
   if (ignoresCase && NOT_ASCII.test(pattern))
-    throw notHere("$regex without regard to case takes letters of ASCII only");
+    throw notHere("case-insensitive $regex supports only ASCII letters");
   try {
     return compilePattern((ignoresCase ? "(?i)" : "") + textOfBytes(pattern));
   } catch (problem) {
@@ -89,7 +91,7 @@ export function programOf({ pattern, options }: Regex) {
   }
 }
 
-/** @param wanted  a name, a number, or some of them */
+/** @param wanted a name, a number, or a list of them */
 export function isOfType(wanted: Bson): ValueTest {
   const numbers = new Set<number>();
   for (const one of isArray(wanted) ? wanted : [wanted])
@@ -99,7 +101,7 @@ export function isOfType(wanted: Bson): ValueTest {
 }
 
 const NUMBERS = [TYPES.double, TYPES.int, TYPES.long, TYPES.decimal].map(({ number }) => number);
-/** Types that no value here can have, and that may be asked for. */
+/** Types that no value here can have, but that a filter may name. */
 const ABSENT: readonly (string | number)[] = [
   ...["undefined", "dbPointer", "javascript", "symbol", "javascriptWithScope"],
   ...[6, 12, 13, 14, 15],
@@ -115,13 +117,13 @@ function typeNumbers(wanted: Bson): readonly number[] {
   return [type.number];
 }
 
-export function hasSize(wanted: Bson): ValueTest {
-  const size = integerIn(wanted, "$size");
+export function hasSize(operand: Bson): ValueTest {
+  const size = integerIn(operand, "$size");
   if (size < 0) throw badValue("$size may not be negative");
   return (value) => isArray(value) && value.length === size;
 }
 
-/** @param operand  divisor and remainder; fractions of both and of the value are cut off */
+/** @param operand divisor and remainder; fractions of both and of the value are truncated */
 export function hasRemainder(operand: Bson): ValueTest {
   if (!isArray(operand) || operand.length !== 2) throw badValue("malformed mod, needs to be an array of two");
   const [divisor, remainder] = operand.map((one) => (isNumber(one) ? cutOff(doubleOf(one), one) : undefined));
@@ -129,8 +131,8 @@ export function hasRemainder(operand: Bson): ValueTest {
     throw badValue("malformed mod, divisor or remainder is no number");
   if (divisor === 0n) throw badValue("divisor cannot be 0");
   return (value) => {
-    const whole = isNumber(value) ? cutOff(doubleOf(value), value) : undefined;
-    return whole !== undefined && whole % divisor === remainder;
+    const integer = isNumber(value) ? cutOff(doubleOf(value), value) : undefined;
+    return integer !== undefined && integer % divisor === remainder;
   };
 }
 

@@ -1,5 +1,6 @@
 /**
- * Paths through documents, as filters follow them: in an array a path continues in its elements, and a number selects one of them.
+ * Paths through documents, as filters follow them: in an array a path continues in its elements, and a number selects
+ * one of them.
  * Source: MongoDB's manual, "Query an Array of Embedded Documents".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -7,25 +8,28 @@ import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/
 import { type FieldPath, isArrayIndex, pathOf } from "../../values/collections/index-keys.js";
 import { badValue, ELEMENTS_A_UNIT, spend, type Work } from "./mongo-failure.js";
 
-/** Names in a way; as in MongoDB. Documents are not so deep. */
+/** Maximum number of names in a path, as in MongoDB. Documents are not nested that deeply. */
 const NAMES_MAX = 200;
 
-/** @throws CommandFailure  it is longer than any can be */
+/** @throws CommandFailure if the path is longer than the maximum */
 export function checkedWay(path: FieldPath): FieldPath {
-  if (path.length > NAMES_MAX) throw badValue(`the way to a field has ${NAMES_MAX} names at most`);
+  if (path.length > NAMES_MAX) throw badValue(`the path to a field has at most ${NAMES_MAX} names`);
   return path;
 }
 
-/** @throws CommandFailure  as above */
+/** @throws CommandFailure if the path is longer than the maximum */
 export const wayTo = (name: ByteString): FieldPath => checkedWay(pathOf(name));
 
-/** A test of a value; undefined: there is none at the end of the path. */
+/** A test of a value; undefined: no value at the end of the path. */
 export type ValueTest = (value: Bson | undefined) => boolean;
 
-/** The values that a test gets of an array at the end of a path: its elements and then itself, its elements alone, or itself alone. */
+/**
+ * The values that a test receives for an array at the end of a path: its elements followed by the array, only its
+ * elements, or only the array.
+ */
 export type Leaf = "both" | "elements" | "itself";
 
-/** Whether a value at the end of a way passes a test; the first that does ends the search. */
+/** Whether a value at the end of a path passes a test; the search ends with the first that does. */
 export function isAny(document: BsonDocument, search: Search): boolean {
   return anyInDocument(document, search, 0);
 }

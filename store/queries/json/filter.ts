@@ -1,5 +1,6 @@
 /**
- * WHERE and $pull of DOC.*: filters of JSON values. A test of a member is a set of values where it can be, so that an index can find them.
+ * WHERE and $pull of DOC.*: filters of JSON values. The test of a member is a set of values where possible, so that an
+ * index can find them.
  * Source: docs/json-documents.md "Conditions".
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
@@ -28,43 +29,43 @@ import {
 import { type Condition, type Predicate, predicateOf } from "../condition.js";
 import { type Comparison, type FilterAlgebra, FilterCompiler, type OperatorCall } from "../filter.js";
 import {
+  after,
   amongValues,
   before,
   beginningWith,
-  behind,
   EVERYTHING,
   equalTo,
   inBoth,
   isWithin,
   NUMBERS,
   outside,
+  PRESENT,
   type Spans,
   STRINGS,
   span,
-  THERE,
 } from "./spans.js";
 
-/** A member of entries. */
+/** A member of the entries. */
 export interface Member {
   readonly field: ByteString;
   readonly name: MemberName;
 }
 
-/** A condition on a member's value: that it lies in one of the spans, or passes. */
+/** A condition on a member's value: that it is in one of the spans, or passes a test. */
 export type JsonTest = { readonly spans: Spans } | { readonly passes: Predicate<MemberValue> };
 export type JsonCondition = Condition<Member, JsonTest>;
 type Call = OperatorCall<JsonValue, Member>;
 
-/** Members and operators of one filter. */
+/** Maximum number of members and operators in one filter. */
 const CONDITIONS_MAX = 1000;
 const KNOWN = "$eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $prefix, $exists, $contains, $regex, $not";
 
-/** @throws CommandFailure  says where it is wrong */
+/** @throws CommandFailure with the position of the error */
 export function conditionOf(value: JsonValue): JsonCondition {
   return new FilterCompiler(jsonFilters).filter(value);
 }
 
-/** Returns a test of entries' texts. */
+/** Returns a test for the texts of entries. */
 export const testOf = (condition: JsonCondition): Predicate<ByteString> =>
   predicateOf(condition, ({ name }, test) => {
     if ("passes" in test) return (text) => test.passes(memberIn(text, name));
@@ -72,11 +73,14 @@ export const testOf = (condition: JsonCondition): Predicate<ByteString> =>
     return (text) => isWithin(memberIn(text, name), spans);
   });
 
-/** Returns whether an element of a list is to be pulled: it meets operators, or is the same. @throws CommandFailure */
-export function elementTest(wanted: JsonValue): Predicate<JsonValue> {
+/**
+ * Returns a test for the list elements to remove: those that meet the operators, or equal the value.
+ * @throws CommandFailure
+ */
+export function elementTest(operand: JsonValue): Predicate<JsonValue> {
   const compiler = new FilterCompiler(jsonFilters);
   compiler.count();
-  const meets = predicateOf(compiler.member("value", wanted), (_, test) => valueTest(test));
+  const meets = predicateOf(compiler.member("value", operand), (_, test) => valueTest(test));
   return (element) => meets(memberValueOf(element));
 }
 
@@ -98,14 +102,14 @@ export function alikeOf(condition: JsonCondition): Alike | undefined {
   const { spans } = condition.test;
   if (spans.length !== 1) return undefined;
   const { from, to } = spans[0] as Span;
-  const isOne = from.value === to.value && !from.isBehind && to.isBehind && typeof from.value !== "object";
+  const isOne = from.value === to.value && !from.isAfter && to.isAfter && typeof from.value !== "object";
   return isOne ? { name: condition.path.name, mark: markOf(from.value) } : undefined;
 }
 
-/** @throws CommandFailure  a path leads through too many members */
+/** @throws CommandFailure if a path contains too many members */
 export function checkPath(name: string): void {
   if (name.length > PATH_NAMES_MAX && name.split(".").length > PATH_NAMES_MAX)
-    throw custom(`ERR A path has ${PATH_NAMES_MAX} names at most: '${echoed(bytesOfText(name))}'`);
+    throw custom(`ERR A path has at most ${PATH_NAMES_MAX} names: '${echoed(bytesOfText(name))}'`);
 }
 
 const fault = (text: string): CommandFailure => custom(`ERR WHERE: ${bytesOfText(text)}`);
@@ -116,7 +120,7 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
   readonly conditionsMax = CONDITIONS_MAX;
   readonly countsEmpty = true;
   readonly clauses = ["$and", "$or", "$not"];
-  readonly isThere: JsonTest = { spans: [THERE] };
+  readonly isThere: JsonTest = { spans: [PRESENT] };
 
   tooManyConditions(): Error {
     return fault(`more than ${CONDITIONS_MAX} conditions: ask in several requests`);
@@ -127,19 +131,21 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
   }
 
   unknownClause(name: string): Error {
-    return fault(`there is no ${shown(name)}: beside members' names stand $and, $or, $not`);
+    return fault(
+      `there is no ${shown(name)}: besides names of members only these are permitted: $and, $or, $not`,
+    );
   }
 
   fieldsOf(filter: JsonValue): readonly (readonly [string, JsonValue])[] {
     if (filter instanceof JsonObject) return fieldsOf(filter);
-    // An empty object is an empty list to PHP.
+    // PHP writes an empty object as an empty list.
     if (isContainer(filter) && memberValues(filter).length === 0) return [];
-    throw fault('an object is asked for, as in {"age":{"$gte":18},"name":"Ann"}');
+    throw fault('an object is required, as in {"age":{"$gte":18},"name":"Ann"}');
   }
 
   filtersOf(operand: JsonValue, clause: string): readonly JsonValue[] {
     if (isContainer(operand) && !(operand instanceof JsonObject)) return operand;
-    throw fault(`${clause} asks for a list of conditions`);
+    throw fault(`${clause} requires a list of conditions`);
   }
 
   pathOf(name: string): Member {
@@ -164,18 +170,18 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
     return this.same(operand);
   }
 
-  /** Numbers are compared with numbers, strings with strings. */
+  /** Compares numbers with numbers and strings with strings. */
   compares(comparison: Comparison, call: Call): JsonTest {
     const { operand } = call;
     if (typeof operand !== "string" && !(operand instanceof JsonNumber))
-      throw fault(`${whereOf(call)} asks for a number or a string`);
+      throw fault(`${whereOf(call)} requires a number or a string`);
     const value = memberValueOf(operand);
     const kind = typeof operand === "string" ? STRINGS : NUMBERS;
     const spans: Readonly<Record<Comparison, Span>> = {
-      $gt: span(behind(value), kind.to),
+      $gt: span(after(value), kind.to),
       $gte: span(before(value), kind.to),
       $lt: span(kind.from, before(value)),
-      $lte: span(kind.from, behind(value)),
+      $lte: span(kind.from, after(value)),
     };
     return { spans: [spans[comparison]] };
   }
@@ -183,26 +189,26 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
   isOneOf(call: Call): JsonTest {
     const { operand } = call;
     if (!isContainer(operand) || operand instanceof JsonObject)
-      throw fault(`${whereOf(call)} asks for a list of values`);
+      throw fault(`${whereOf(call)} requires a list of values`);
     return { spans: amongValues(operand.map(memberValueOf)) };
   }
 
   matches(call: Call): JsonTest {
-    if (typeof call.operand !== "string") throw fault(`${whereOf(call)} asks for a string`);
+    if (typeof call.operand !== "string") throw fault(`${whereOf(call)} requires a string`);
     const program = programOf(call.operand, call);
     return { passes: (value) => typeof value === "string" && program.isIn(textOfBytes(value)) };
   }
 
   asksForMember(call: Call): boolean {
     if (typeof call.operand === "boolean") return call.operand;
-    throw fault(`${whereOf(call)} asks for true or false`);
+    throw fault(`${whereOf(call)} requires true or false`);
   }
 
   complement(test: JsonTest): JsonTest | null {
     return "spans" in test ? { spans: outside(test.spans) } : null;
   }
 
-  /** A member has one value, so that spans of several operators are one set, which an index can find. */
+  /** Intersects spans: since a member has only one value, several operators form one set, which an index can find. */
   joined(path: Member, parts: readonly JsonCondition[]): JsonCondition {
     let spans: Spans = [EVERYTHING];
     const others: JsonCondition[] = [];
@@ -219,7 +225,7 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
     if (operator === "$contains") return { kind: "member", path, test: { passes: containing(operand) } };
     if (operator !== "$prefix")
       throw fault(`there is no ${shown(operator)} for ${shown(path.name.name)}: there are ${KNOWN}`);
-    if (typeof operand !== "string") throw fault(`${whereOf(call)} asks for a string`);
+    if (typeof operand !== "string") throw fault(`${whereOf(call)} requires a string`);
     return { kind: "member", path, test: { spans: [beginningWith(operand)] } };
   }
 }
@@ -230,21 +236,21 @@ export function fieldsOf({ names, values }: JsonObject): readonly (readonly [str
   return names.map((name, at) => [name, values[at] as JsonValue] as const);
 }
 
-/** Whether an object is one of operators. */
+/** Whether an object consists of operators. */
 export function isOperators(value: JsonValue): value is JsonObject {
   return value instanceof JsonObject && value.names[0]?.startsWith("$") === true;
 }
 
-/** A list has the value, a string the string. */
+/** Returns a test for lists that contain the value, or strings that contain the string. */
 function containing(operand: JsonValue): Predicate<MemberValue> {
-  const wanted = memberValueOf(operand);
-  const part = typeof operand === "string" ? (wanted as ByteString) : null;
+  const contained = memberValueOf(operand);
+  const part = typeof operand === "string" ? (contained as ByteString) : null;
   return (value) => {
     if (typeof value === "string") return part !== null && value.includes(part);
     if (typeof value !== "object" || !value.text.startsWith("[")) return false;
     const list = parseJson(textOfBytes(value.text));
     if (!isContainer(list) || list instanceof JsonObject) return false;
-    return list.some((one) => compareMembers(memberValueOf(one), wanted) === 0);
+    return list.some((one) => compareMembers(memberValueOf(one), contained) === 0);
   };
 }
 

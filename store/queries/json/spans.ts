@@ -1,4 +1,7 @@
-/** Sets of JSON values as ascending, disjoint spans in the order of all values: entries and indexes are tested by the same sets. */
+/**
+ * Sets of JSON values as ascending, disjoint spans in the order of all values. The same sets test entries and search
+ * indexes.
+ */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import type { Bound, Span } from "../../values/documents/document-index.js";
 import {
@@ -12,19 +15,19 @@ import {
 
 export type Spans = readonly Span[];
 
-/** Fewer spans are tested one after the other. */
+/** If there are fewer spans, they are tested one after the other. */
 const SEARCHED_MIN = 8;
 
-export const before = (value: MemberValue): Bound => ({ value, isBehind: false });
-export const behind = (value: MemberValue): Bound => ({ value, isBehind: true });
+export const before = (value: MemberValue): Bound => ({ value, isAfter: false });
+export const after = (value: MemberValue): Bound => ({ value, isAfter: true });
 export const span = (from: Bound, to: Bound): Span => ({ from, to });
-export const equalTo = (value: MemberValue): Span => span(before(value), behind(value));
+export const equalTo = (value: MemberValue): Span => span(before(value), after(value));
 
 const START = before(MISSING);
 const END = before(LAST);
 export const EVERYTHING = span(START, END);
-export const THERE = span(behind(MISSING), END);
-export const NUMBERS = span(behind(TRUE), before(""));
+export const PRESENT = span(after(MISSING), END);
+export const NUMBERS = span(after(TRUE), before(""));
 export const STRINGS = span(before(""), before(FIRST_CONTAINER));
 
 /** Returns the values that are in both sets. */
@@ -43,7 +46,7 @@ export function inBoth(first: Spans, second: Spans): Spans {
 }
 
 const compareBounds = (a: Bound, b: Bound) =>
-  compareMembers(a.value, b.value) || Number(a.isBehind) - Number(b.isBehind);
+  compareMembers(a.value, b.value) || Number(a.isAfter) - Number(b.isAfter);
 
 /** Returns the values that are not in the set. */
 export function outside(spans: Spans): Spans {
@@ -64,11 +67,11 @@ export function amongValues(values: readonly MemberValue[]): Spans {
     .map(equalTo);
 }
 
-/** Returns the set of strings with this prefix. */
+/** Returns the set of strings with a prefix. */
 export function beginningWith(text: string): Span {
   const bytes: ByteString = bytesOfText(text);
   if (bytes === "") return STRINGS;
-  // The last byte of UTF-8 is never the highest one.
+  // The last byte of UTF-8 text is never the highest byte, so it can be incremented.
   const next = bytes.slice(0, -1) + String.fromCharCode(bytes.charCodeAt(bytes.length - 1) + 1);
   return span(before(bytes), before(next));
 }
@@ -87,7 +90,7 @@ export function isWithin(value: MemberValue, spans: Spans): boolean {
 }
 
 /** Whether a value follows a bound. */
-function isFrom(value: MemberValue, { value: bound, isBehind }: Bound): boolean {
+function isFrom(value: MemberValue, { value: bound, isAfter }: Bound): boolean {
   const order = compareMembers(value, bound);
-  return order > 0 || (order === 0 && !isBehind);
+  return order > 0 || (order === 0 && !isAfter);
 }

@@ -1,5 +1,6 @@
 /**
- * `$set`, `$unset`, `$inc`, `$push`, `$pull` of DOC.UPDATE: the resulting entries depend only on the operators and the data.
+ * `$set`, `$unset`, `$inc`, `$push`, `$pull` of DOC.UPDATE: the resulting entries depend only on the operators and the
+ * data.
  * Source: docs/json-documents.md "Changing and deleting by condition".
  */
 
@@ -35,14 +36,14 @@ const INT64_MAX = 2n ** 63n - 1n;
 /** Maximum nesting of lists and objects in an entry: the depth that a request can contain. */
 const DEPTH_MAX = 509;
 
-/** @throws CommandFailure  says which operator, and what is wrong with it */
+/** @throws CommandFailure that names the operator and the error */
 export function jsonChangesOf(update: JsonObject): readonly JsonChange[] {
   return changesOf(fieldsOf(update), jsonUpdates);
 }
 
 /**
  * Applies changes to an entry, one after the other, and returns the result.
- * @param checkMember  called with the entry's own member that a change is about, which it may refuse
+ * @param checkMember called with the direct member of the entry that a change affects; may reject it
  * @throws CommandFailure
  */
 export function changed(
@@ -60,7 +61,11 @@ export function changed(
   return result;
 }
 
-/** Checks that an entry could be read again with a value in it. @param names  of the path that leads to it @throws CommandFailure */
+/**
+ * Checks that an entry containing a value could be read again.
+ * @param names number of names in the value's path
+ * @throws CommandFailure
+ */
 export function checkDepth(value: JsonValue, names: number, path: string): void {
   if (names + depthOf(value) > DEPTH_MAX)
     throw fault(`${shown(path)} would be more than ${DEPTH_MAX} levels deep`);
@@ -79,21 +84,19 @@ const whereOf = ({ operator, name }: Call) => `${operator} of ${shown(name)}`;
 
 const ownMember = (path: string) =>
   fault(
-    `$unset of ${shown(path)}: all entries have the members of their document; DOC.MEMBER DROP (dropmember) takes one away`,
+    `$unset of ${shown(path)}: all entries have the members of their document; DOC.MEMBER DROP (dropmember) removes one`,
   );
 
 class JsonUpdates implements UpdateAlgebra<JsonValue, string> {
   readonly operators: readonly string[] = [];
 
   unknownOperator(operator: string): Error {
-    return fault(
-      `there is no ${shown(operator)}: beside each other there are ${COMMON_OPERATORS.join(", ")}`,
-    );
+    return fault(`there is no ${shown(operator)}: the operators are ${COMMON_OPERATORS.join(", ")}`);
   }
 
   membersOf(operator: string, operands: JsonValue): Iterable<readonly [string, JsonValue]> {
     if (operands instanceof JsonObject) return fieldsOf(operands);
-    throw fault(`${operator} asks for an object of members, as in {"${operator}":{"views":1}}`);
+    throw fault(`${operator} requires an object of members, as in {"${operator}":{"views":1}}`);
   }
 
   pathOf(name: string, operand: JsonValue): string {
@@ -102,13 +105,13 @@ class JsonUpdates implements UpdateAlgebra<JsonValue, string> {
     return name;
   }
 
-  /** Adds integers of 64 bits exactly, other numbers as doubles. */
+  /** Adds 64-bit integers exactly, and other numbers as doubles. */
   add(call: Call): (old: JsonValue | undefined) => JsonValue {
     const { operand } = call;
-    if (!(operand instanceof JsonNumber)) throw fault(`${whereOf(call)} asks for a number`);
+    if (!(operand instanceof JsonNumber)) throw fault(`${whereOf(call)} requires a number`);
     return (old) => {
       if (old === undefined) return operand;
-      if (!(old instanceof JsonNumber)) throw fault(`${whereOf(call)}: the member is no number`);
+      if (!(old instanceof JsonNumber)) throw fault(`${whereOf(call)}: the member is not a number`);
       return sumOf(old, operand, call);
     };
   }
@@ -117,20 +120,23 @@ class JsonUpdates implements UpdateAlgebra<JsonValue, string> {
     return (list) => [...list, operand];
   }
 
-  /** An operand that is wrong is an error only where there is a list, as ever: entries without the member are changed by what else there is. */
+  /**
+   * A wrong operand is an error only if there is a list, for compatibility: entries without the member receive the
+   * update's other changes.
+   */
   pull({ operand }: Call): (list: readonly JsonValue[]) => readonly JsonValue[] {
-    let known: ((element: JsonValue) => boolean) | null = null;
+    let cached: ((element: JsonValue) => boolean) | null = null;
     return (list) => {
-      const isMeant = (known ??= elementTest(operand));
+      const isMeant = (cached ??= elementTest(operand));
       return list.filter((one) => !isMeant(one));
     };
   }
 
   listOf(value: JsonValue, call: Call): readonly JsonValue[] {
-    // An empty object is an empty list to PHP.
+    // PHP writes an empty object as an empty list.
     if (value instanceof JsonObject && value.names.length === 0) return [];
     if (isContainer(value) && !(value instanceof JsonObject)) return value;
-    throw fault(`${whereOf(call)}: the member is no list`);
+    throw fault(`${whereOf(call)}: the member is not a list`);
   }
 
   changesOf({ operator }: Call): never {
@@ -143,12 +149,11 @@ const jsonUpdates = new JsonUpdates();
 function sumOf(old: JsonNumber, operand: JsonNumber, call: Call): JsonNumber {
   if (isInteger(old) && isInteger(operand)) {
     const sum = BigInt(old.text) + BigInt(operand.text);
-    if (sum < INT64_MIN || sum > INT64_MAX)
-      throw fault(`${whereOf(call)} would leave the integers of 64 bits`);
+    if (sum < INT64_MIN || sum > INT64_MAX) throw fault(`${whereOf(call)} would exceed 64-bit integers`);
     return new JsonNumber(String(sum));
   }
   const sum = Number(old.text) + Number(operand.text);
-  if (!Number.isFinite(sum)) throw fault(`${whereOf(call)} would leave the numbers`);
+  if (!Number.isFinite(sum)) throw fault(`${whereOf(call)} would exceed the range of numbers`);
   return new JsonNumber(String(sum));
 }
 
@@ -158,7 +163,7 @@ function isInteger({ text }: JsonNumber): boolean {
   return typeof number === "bigint" || Number.isSafeInteger(number);
 }
 
-/** The container's own member that a path is about: one whose name has points goes before a path. */
+/** Returns the direct member to which a path leads: a name that contains points takes precedence over a path. */
 function headOf(container: JsonContainer, path: string): string {
   const point = path.indexOf(".");
   return point < 0 || memberOf(container, path) !== undefined ? path : path.slice(0, point);
@@ -181,20 +186,23 @@ function changedAt(container: JsonContainer, path: string, change: Change<JsonVa
 
 function without(container: JsonContainer, name: string): JsonContainer {
   if (!(container instanceof JsonObject))
-    throw fault(`${shown(name)} is a place of a list: $pull takes values out of lists`);
+    throw fault(`${shown(name)} is an index of a list: $pull removes values from lists`);
   const copy = new JsonObject();
   for (const [at, one] of container.names.entries())
     if (one !== name) copy.set(one, container.values[at] as JsonValue);
   return copy;
 }
 
-/** The same with another value for a member, which may be new; a list stays one as long as it has no gap. */
+/**
+ * Returns a container with another value for a member, which may be new; a list remains a list unless that leaves a
+ * gap.
+ */
 function replaced(container: JsonContainer, name: string, value: JsonValue): JsonContainer {
   if (!(container instanceof JsonObject)) {
     const index = Number(name);
     const isArrayIndex = String(index) === name && index >= 0 && index <= container.length;
     if (isArrayIndex) return [...container.slice(0, index), value, ...container.slice(index + 1)];
-    if (container.length > 0) throw fault(`a list has no place ${shown(name)} to be changed or added`);
+    if (container.length > 0) throw fault(`a list has no index ${shown(name)} to change or add`);
   }
   const copy = new JsonObject();
   const values = memberValues(container);

@@ -1,4 +1,7 @@
-/** Numbers of MongoDB's four kinds: compared exactly, and counted with as MongoDB does: the wider kind wins, and an int32 widens by itself. */
+/**
+ * MongoDB's four kinds of numbers. Comparisons are exact; arithmetic follows MongoDB: the result has the wider of the
+ * two kinds, and an int32 result that overflows becomes an int64.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, BsonFault, Int32 } from "./bson.js";
 import {
@@ -23,7 +26,7 @@ export const isNumber = (value: Bson | undefined): value is BsonNumber =>
   typeof value === "bigint" ||
   value instanceof Decimal;
 
-/** Negative, 0 or positive. What is not a number comes before all that are, and is equal to itself. */
+/** Returns a negative number, 0 or a positive number. NaN precedes all numbers and equals itself. */
 export function compareNumbers(a: BsonNumber, b: BsonNumber): number {
   if (a instanceof Decimal || b instanceof Decimal) return compareParts(exactParts(a), exactParts(b));
   const [x, y] = [a instanceof Int32 ? a.value : a, b instanceof Int32 ? b.value : b];
@@ -34,7 +37,7 @@ export function compareNumbers(a: BsonNumber, b: BsonNumber): number {
   return Number(!Number.isNaN(x)) - Number(!Number.isNaN(y));
 }
 
-/** The very value; of a double too. */
+/** Returns the exact value of a number, also that of a double. */
 export function exactParts(value: BsonNumber): DecimalValue {
   if (value instanceof Decimal) return value.parts;
   if (typeof value === "bigint") return integerParts(value);
@@ -45,7 +48,7 @@ export function exactParts(value: BsonNumber): DecimalValue {
     return { ...integerParts(BigInt(number)), isNegative: Object.is(number, -0) || number < 0 };
   let scaled = number;
   let halves = 0;
-  // Exact: only the exponent changes, and subnormal numbers have room above.
+  // This is exact: only the exponent changes, and the largest exponents are far above those of subnormal numbers.
   while (!Number.isInteger(scaled)) {
     scaled *= 2;
     halves++;
@@ -61,10 +64,10 @@ const integerParts = (value: bigint): Finite => ({
 });
 
 const ORDER = { nan: -2, "-infinity": -1, infinity: 1 } as const;
-const place = (parts: DecimalValue): number => (typeof parts === "string" ? ORDER[parts] : 0);
+const specialRank = (parts: DecimalValue): number => (typeof parts === "string" ? ORDER[parts] : 0);
 
 function compareParts(a: DecimalValue, b: DecimalValue): number {
-  if (typeof a === "string" || typeof b === "string") return place(a) - place(b);
+  if (typeof a === "string" || typeof b === "string") return specialRank(a) - specialRank(b);
   const [signA, signB] = [signOf(a), signOf(b)];
   if (signA !== signB || signA === 0) return signA - signB;
   return signA * compareSizes(a, b);
@@ -101,14 +104,14 @@ export function numberKey(value: BsonNumber): ByteString {
 
 function partsKey({ isNegative, coefficient, exponent }: Finite): ByteString {
   const digits = coefficient.toString();
-  const kept = digits.replace(/0+$/, "");
-  return `${isNegative ? "-" : ""}${kept}d${exponent + digits.length - kept.length}`;
+  const significant = digits.replace(/0+$/, "");
+  return `${isNegative ? "-" : ""}${significant}d${exponent + digits.length - significant.length}`;
 }
 
 const nearest = ({ isNegative, coefficient, exponent }: Finite): number =>
   Number(`${isNegative ? "-" : ""}${coefficient}e${exponent}`);
 
-/** A double near it. */
+/** Returns the double nearest to a number. */
 export function doubleOf(value: BsonNumber): number {
   if (typeof value === "number") return value;
   if (value instanceof Int32) return value.value;
@@ -122,7 +125,7 @@ export function doubleOf(value: BsonNumber): number {
       : Number.NEGATIVE_INFINITY;
 }
 
-/** Returns the integer of 64 bits that a number of any kind equals; undefined: there is none. */
+/** Returns the 64-bit integer that a number of any kind equals; undefined: no such integer. */
 export function integerOf(value: BsonNumber): bigint | undefined {
   const parts = exactParts(value);
   if (typeof parts === "string" || parts.exponent > 40) return undefined;
@@ -130,17 +133,17 @@ export function integerOf(value: BsonNumber): bigint | undefined {
   const scale = 10n ** BigInt(Math.abs(exponent));
   if (exponent < 0 && coefficient % scale !== 0n) return undefined;
   const size = exponent < 0 ? coefficient / scale : coefficient * scale;
-  const whole = isNegative ? -size : size;
-  return BigInt.asIntN(64, whole) === whole ? whole : undefined;
+  const integer = isNegative ? -size : size;
+  return BigInt.asIntN(64, integer) === integer ? integer : undefined;
 }
 
-/** Digits of a double in arithmetic with a decimal: fifteen, as in MongoDB. */
+/** Number of digits to which MongoDB rounds a double in arithmetic with a decimal. */
 const DOUBLE_DIGITS = 15;
 
 export function decimalParts(value: BsonNumber, digits = DOUBLE_DIGITS): DecimalValue {
   if (typeof value !== "number" || !Number.isFinite(value)) return exactParts(value);
-  const made = decimalOfText(value.toPrecision(digits)) as Decimal;
-  return made.parts;
+  const rounded = decimalOfText(value.toPrecision(digits)) as Decimal;
+  return rounded.parts;
 }
 
 export const isInteger = (value: Bson): value is bigint | Int32 =>
@@ -148,7 +151,7 @@ export const isInteger = (value: Bson): value is bigint | Int32 =>
 export const bigOf = (value: bigint | Int32): bigint =>
   value instanceof Int32 ? BigInt(value.value) : value;
 
-/** @throws BsonFault  integers whose result is none of 64 bits */
+/** @throws BsonFault if the result of two integers does not fit in 64 bits */
 export function sumOf(a: BsonNumber, b: BsonNumber): BsonNumber {
   if (a instanceof Decimal || b instanceof Decimal)
     return decimalOf(decimalSum(decimalParts(a), decimalParts(b)));
@@ -156,7 +159,7 @@ export function sumOf(a: BsonNumber, b: BsonNumber): BsonNumber {
   return widened(bigOf(a) + bigOf(b), a instanceof Int32 && b instanceof Int32);
 }
 
-/** @throws BsonFault  integers whose result is none of 64 bits */
+/** @throws BsonFault if the result of two integers does not fit in 64 bits */
 export function productOf(a: BsonNumber, b: BsonNumber): BsonNumber {
   if (a instanceof Decimal || b instanceof Decimal)
     return decimalOf(decimalProduct(decimalParts(a), decimalParts(b)));
@@ -165,6 +168,6 @@ export function productOf(a: BsonNumber, b: BsonNumber): BsonNumber {
 }
 
 function widened(result: bigint, isNarrow: boolean): BsonNumber {
-  if (BigInt.asIntN(64, result) !== result) throw new BsonFault("the result is no integer of 64 bits");
+  if (BigInt.asIntN(64, result) !== result) throw new BsonFault("the result is not a 64-bit integer");
   return isNarrow && BigInt.asIntN(32, result) === result ? new Int32(Number(result)) : result;
 }

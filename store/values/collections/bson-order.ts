@@ -1,10 +1,13 @@
-/** The one order of all values, and a text for each that is equal for those that are. Source: MongoDB's manual, "Comparison/Sort Order". */
+/**
+ * The order of all BSON values, and a text for each value by which equal values are found. Source: MongoDB's manual,
+ * "Comparison/Sort Order".
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { Binary, type Bson, BsonDate, type BsonDocument, ObjectId, Regex, Timestamp } from "./bson.js";
 import { type BsonNumber, compareNumbers, numberKey } from "./bson-numbers.js";
 import { NUMBER_RANK, rankOf } from "./bson-type.js";
 
-/** Negative, 0 or positive. @param a  undefined: not there */
+/** Returns a negative number, 0 or a positive number. @param a undefined: the field is missing */
 export function compareBson(a: Bson | undefined, b: Bson | undefined): number {
   const rank = rankOf(a);
   const difference = rank - rankOf(b);
@@ -30,11 +33,11 @@ function order<T extends ByteString | bigint>(a: T, b: T): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Field by field: by the value's type, by the name, by the value. */
+/** Compares field by field: first the values' types, then the names, then the values. */
 function compareDocuments(a: BsonDocument, b: BsonDocument): number {
-  const others = b.entries();
+  const entriesOfB = b.entries();
   for (const [name, value] of a) {
-    const { value: other, done } = others.next();
+    const { value: other, done } = entriesOfB.next();
     if (done === true) return 1;
     const difference =
       rankOf(value) - rankOf(other[1]) || order(name, other[0]) || compareBson(value, other[1]);
@@ -51,7 +54,7 @@ function compareArrays(a: readonly Bson[], b: readonly Bson[]): number {
   return a.length - b.length;
 }
 
-/** Equal for values that are equal in the order above, and the beginning of no other's. */
+/** Returns a text that is the same for values that are equal in this order. No text is the beginning of another one. */
 export function keyOf(value: Bson | undefined): ByteString {
   const rank = rankOf(value);
   if (rank === NUMBER_RANK) return `n${numberKey(value as BsonNumber)};`;

@@ -1,6 +1,6 @@
 /**
- * BSON's bytes as values. Everything is checked: lengths, ends, types, names, texts, how deep documents are in each other. Bytes that were
- * checked when they came may be read without looking at their texts again.
+ * Parses BSON. It checks everything: lengths, terminators, types, names, texts and nesting depth. Bytes that were
+ * checked on arrival may be read without checking their texts again.
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import {
@@ -20,24 +20,24 @@ import {
 } from "./bson.js";
 import { Decimal } from "./decimal.js";
 
-/** Length and end. */
+/** A document's length field and its terminator. */
 const DOCUMENT_BYTES_MIN = 5;
 const OBJECT_ID_BYTES = 12;
 const DECIMAL_BYTES = 16;
-/** Subtype of binary that contains its length a second time. */
+/** The subtype of binary data that contains its length a second time. */
 const OLD_BINARY = 2;
 
-/** Options that drivers read. */
+/** The options of a regular expression that drivers can read. */
 const REGEX_OPTIONS = /^[ilmsux]*$/;
 
 const scratch = new DataView(new ArrayBuffer(8));
 
 class BsonReader {
   readonly #bytes: ByteString;
-  /** Whether texts have been checked before. */
+  /** Whether the texts have been checked before. */
   readonly #isKnown: boolean;
   #at = 0;
-  /** Values that have been made. */
+  /** Number of values created so far. */
   values = 0;
 
   constructor(bytes: ByteString, isKnown: boolean) {
@@ -49,7 +49,7 @@ class BsonReader {
     return this.#at;
   }
 
-  /** @param only  names of the fields to read; null: all */
+  /** @param only names of the fields to read; null: all fields */
   document(depth: number, only: ReadonlySet<ByteString> | null): BsonDocument {
     const end = this.#begin(depth);
     const fields = new Map<ByteString, Bson>();
@@ -59,7 +59,7 @@ class BsonReader {
         this.#skip(type);
         continue;
       }
-      if (fields.has(name)) throw new BsonFault("a document has a field twice");
+      if (fields.has(name)) throw new BsonFault("a document contains a field twice");
       fields.set(name, this.#value(type, depth));
       if (fields.size === only?.size) {
         this.#at = end;
@@ -74,7 +74,7 @@ class BsonReader {
     const end = this.#begin(depth);
     const items: Bson[] = [];
     for (let type = this.#byte(); type !== 0; type = this.#byte()) {
-      // Whatever they say: drivers count them.
+      // The names of an array's elements are ignored, as drivers do: they count the elements.
       this.#cstring();
       items.push(this.#value(type, depth));
     }
@@ -83,16 +83,16 @@ class BsonReader {
   }
 
   #begin(depth: number): number {
-    if (depth > DEPTH_MAX) throw new BsonFault(`documents are more than ${DEPTH_MAX} deep in each other`);
+    if (depth > DEPTH_MAX) throw new BsonFault(`documents are nested more than ${DEPTH_MAX} levels deep`);
     const start = this.#at;
     const length = this.#int32();
     if (length < DOCUMENT_BYTES_MIN || start + length > this.#bytes.length)
-      throw new BsonFault("a document's length is not that of its bytes");
+      throw new BsonFault("a document's length field differs from its length");
     return start + length;
   }
 
   #end(end: number): void {
-    if (this.#at !== end) throw new BsonFault("a document does not end where its length says");
+    if (this.#at !== end) throw new BsonFault("a document does not end at its stated length");
   }
 
   #value(type: number, depth: number): Bson {
@@ -131,11 +131,11 @@ class BsonReader {
       case 0xff:
         return MIN_KEY;
       default:
-        throw new BsonFault(`a value is of type ${type}, ${REFUSED.get(type) ?? "which there is not"}`);
+        throw new BsonFault(`a value is of type ${type}, ${REFUSED.get(type) ?? "which does not exist"}`);
     }
   }
 
-  /** Passes over a value of bytes that have been checked. */
+  /** Skips a value in bytes that have been checked. */
   #skip(type: number): void {
     const fixed = FIXED.get(type);
     if (fixed !== undefined) {
@@ -200,15 +200,15 @@ class BsonReader {
 
   #string(): ByteString {
     const length = this.#int32();
-    if (length < 1) throw new BsonFault("a string has no end");
+    if (length < 1) throw new BsonFault("a string has no terminator");
     const bytes = this.#take(length);
-    if (bytes.charCodeAt(length - 1) !== 0) throw new BsonFault("a string has no end");
+    if (bytes.charCodeAt(length - 1) !== 0) throw new BsonFault("a string has no terminator");
     return this.#checked(bytes.slice(0, -1));
   }
 
   #cstring(): ByteString {
     const end = this.#bytes.indexOf("\0", this.#at);
-    if (end < 0) throw new BsonFault("a name has no end");
+    if (end < 0) throw new BsonFault("a name has no terminator");
     return this.#checked(this.#take(end + 1 - this.#at).slice(0, -1));
   }
 
@@ -220,7 +220,7 @@ class BsonReader {
 
   #regex(): Regex {
     const regex = new Regex(this.#cstring(), this.#cstring());
-    if (!REGEX_OPTIONS.test(regex.options)) throw new BsonFault("a regex has an option that there is not");
+    if (!REGEX_OPTIONS.test(regex.options)) throw new BsonFault("a regex has an unknown option");
     return regex;
   }
 
@@ -231,14 +231,14 @@ class BsonReader {
     const bytes = this.#take(length);
     if (subtype === OLD_BINARY) {
       this.#at = start;
-      if (this.#int32() !== length - 4) throw new BsonFault("binary of subtype 2 has another length inside");
+      if (this.#int32() !== length - 4) throw new BsonFault("binary of subtype 2 has inconsistent lengths");
       this.#at = start + length;
     }
     return new Binary(subtype, bytes);
   }
 }
 
-/** Lengths of values whose length never varies. */
+/** Lengths of the values of fixed length. */
 const FIXED: ReadonlyMap<number, number> = new Map([
   [0x01, 8],
   [0x07, OBJECT_ID_BYTES],
@@ -253,7 +253,7 @@ const FIXED: ReadonlyMap<number, number> = new Map([
   [0xff, 0],
 ]);
 
-/** Bytes of values that begin with a length, which the length does not include, or includes already. */
+/** Bytes in addition to those that a value's length field counts; negative if the length field counts itself. */
 const BESIDE_LENGTH: ReadonlyMap<number, number> = new Map([
   [0x02, 0],
   [0x03, -4],
@@ -262,14 +262,14 @@ const BESIDE_LENGTH: ReadonlyMap<number, number> = new Map([
 ]);
 
 const REFUSED: ReadonlyMap<number, string> = new Map([
-  [0x06, "undefined, which is not kept here"],
-  [0x0c, "a database pointer, which is not kept here"],
-  [0x0d, "JavaScript code, which is not kept here"],
-  [0x0e, "a symbol, which is not kept here"],
-  [0x0f, "JavaScript code with scope, which is not kept here"],
+  [0x06, "undefined, which is not supported"],
+  [0x0c, "a database pointer, which is not supported"],
+  [0x0d, "JavaScript code, which is not supported"],
+  [0x0e, "a symbol, which is not supported"],
+  [0x0f, "JavaScript code with scope, which is not supported"],
 ]);
 
-/** @throws BsonFault  the bytes are no document that can be kept */
+/** @throws BsonFault if the bytes are not a document that can be stored */
 export function readBson(bytes: ByteString): BsonDocument {
   if (bytes.length > DOCUMENT_BYTES_MAX)
     throw new BsonFault(`a document has ${bytes.length} bytes, more than ${DOCUMENT_BYTES_MAX}`);
@@ -279,12 +279,12 @@ export function readBson(bytes: ByteString): BsonDocument {
   return document;
 }
 
-/** Reads bytes that readBson has accepted. @param only  names of the fields to read; null: all */
+/** Reads bytes that readBson has accepted. @param only names of the fields to read; null: all fields */
 export function readKnownBson(bytes: ByteString, only: ReadonlySet<ByteString> | null = null): BsonDocument {
   return new BsonReader(bytes, true).document(1, only);
 }
 
-/** The same, with how many values had to be made: what it has cost. */
+/** Reads bytes that readBson has accepted, and returns the number of values created, which is the cost of reading. */
 export function countedBson(
   bytes: ByteString,
   only: ReadonlySet<ByteString> | null,

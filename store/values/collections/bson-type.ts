@@ -1,4 +1,7 @@
-/** The types of BSON: the number and the name of each, and its place in the order of all values. Source: MongoDB's manual, "Comparison/Sort Order". */
+/**
+ * The types of BSON: the number, the name and the rank of each in the order of all values. Source: MongoDB's manual,
+ * "Comparison/Sort Order".
+ */
 
 import { Binary, type Bson, BsonDate, type Extreme, Int32, ObjectId, Regex, Timestamp } from "./bson.js";
 import { Decimal } from "./decimal.js";
@@ -8,7 +11,7 @@ export interface BsonType {
   readonly number: number;
   /** The type's name in $type. */
   readonly name: string;
-  /** Values of a smaller one come first; all numbers have one. */
+  /** Position in the order of all values: values of a smaller rank come first; all types of numbers share a rank. */
   readonly rank: number;
 }
 
@@ -33,7 +36,7 @@ export const TYPES = {
   maxKey: type(127, "maxKey", 127),
 } as const;
 
-/** A value that is not there sorts before null, and is equal to it where values are looked for. */
+/** The rank of a missing value: it sorts before null, but queries treat the two as equal. */
 export const MISSING_RANK = 0;
 export const NUMBER_RANK = TYPES.int.rank;
 

@@ -1,4 +1,4 @@
-/** Values as BSON's bytes. The same value makes the same bytes on every machine. */
+/** Writes values as BSON. The same value has the same bytes on every machine. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   Binary,
@@ -19,7 +19,7 @@ import { Decimal } from "./decimal.js";
 const scratch = new DataView(new ArrayBuffer(8));
 const NAN: ByteString = "\0\0\0\0\0\0\xf8\x7f";
 
-/** Maximum size and depth. */
+/** The maximum size and depth of a document. */
 export interface BsonBounds {
   readonly bytes: number;
   readonly depth: number;
@@ -27,7 +27,7 @@ export interface BsonBounds {
 
 const OF_DOCUMENTS: BsonBounds = { bytes: DOCUMENT_BYTES_MAX, depth: DEPTH_MAX };
 
-/** @throws BsonFault  it is larger or deeper than a document may be */
+/** @throws BsonFault if the document is larger or deeper than the bounds permit */
 export function writeBson(document: BsonDocument, bounds = OF_DOCUMENTS): ByteString {
   return documentBytes(document, 1, bounds);
 }
@@ -37,7 +37,7 @@ function documentBytes(
   depth: number,
   bounds: BsonBounds,
 ): ByteString {
-  if (depth > bounds.depth) throw new BsonFault(`documents are more than ${bounds.depth} deep in each other`);
+  if (depth > bounds.depth) throw new BsonFault(`documents are nested more than ${bounds.depth} levels deep`);
   const parts: ByteString[] = [];
   let length = 5;
   for (const [name, value] of fields.entries()) {
@@ -84,7 +84,7 @@ function int64(value: bigint): ByteString {
 }
 
 function double(value: number): ByteString {
-  // Which of the many it is would be the machine's choice.
+  // NaN has many bit patterns; without this line the machine would choose one.
   if (Number.isNaN(value)) return NAN;
   scratch.setFloat64(0, value, true);
   return eight();

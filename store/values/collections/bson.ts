@@ -1,14 +1,15 @@
 /**
- * Values of MongoDB: the representation of each BSON type. A document is a map whose order is state, an array is an array, a string and a
- * field's name are UTF-8 bytes, a double is a number and an int64 a bigint. Values are immutable.
+ * The values of MongoDB: how each BSON type is represented. A document is a map whose order is part of the state, an
+ * array is an array, strings and field names are UTF-8 bytes, a double is a number and an int64 a bigint. Values are
+ * immutable.
  * Source: bsonspec.org, version 1.1.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Decimal } from "./decimal.js";
 
-/** MongoDB's limit. */
+/** The maximum size of a document, as in MongoDB. */
 export const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
-/** Documents and arrays in each other; as MongoDB's, of what is stored. */
+/** The maximum nesting depth of documents and arrays, as in MongoDB for stored documents. */
 export const DEPTH_MAX = 100;
 
 export type BsonDocument = ReadonlyMap<ByteString, Bson>;
@@ -39,7 +40,7 @@ export class Int32 {
 }
 
 export class ObjectId {
-  /** Twelve. */
+  /** The twelve bytes of the id. */
   readonly bytes: ByteString;
 
   constructor(bytes: ByteString) {
@@ -48,7 +49,7 @@ export class ObjectId {
 }
 
 export class BsonDate {
-  /** Milliseconds since 1970, of 64 bits. */
+  /** The time as signed milliseconds since 1970, 64 bits. */
   readonly at: bigint;
 
   constructor(at: bigint) {
@@ -57,7 +58,7 @@ export class BsonDate {
 }
 
 export class Timestamp {
-  /** 64 bits, unsigned: seconds since 1970 in the upper half, a number in the lower. */
+  /** The unsigned 64-bit value: seconds since 1970 in the upper half, a counter in the lower half. */
   readonly value: bigint;
 
   constructor(value: bigint) {
@@ -85,7 +86,7 @@ export class Regex {
   }
 }
 
-/** The minimum or the maximum of all values. */
+/** The value that sorts before or after all other values. */
 export class Extreme {
   readonly side: "min" | "max";
 
@@ -100,5 +101,5 @@ export const MAX_KEY = new Extreme("max");
 export const isDocument = (value: Bson | undefined): value is BsonDocument => value instanceof Map;
 export const isArray = (value: Bson | undefined): value is readonly Bson[] => Array.isArray(value);
 
-/** Bytes that cannot be read, or a value that cannot be kept. */
+/** Thrown for bytes that cannot be read and for values that cannot be stored. */
 export class BsonFault extends Error {}

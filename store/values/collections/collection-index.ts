@@ -1,4 +1,7 @@
-/** Documents of a collection by what some of their fields hold: for equality, and for what may be there once only. Part of no state. */
+/**
+ * An index of a collection: finds documents by the values of some of their fields, for equality and for uniqueness.
+ * Indexes are not part of the state.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { firstIndexFrom } from "../tables/first-index.js";
 import { type Bson, type BsonDocument, Int32, isDocument } from "./bson.js";
@@ -7,14 +10,17 @@ import { writeBson } from "./bson-writer.js";
 import { type FieldPath, type IndexKey, indexKeys, pathOf } from "./index-keys.js";
 import { OrderedKeys } from "./ordered-keys.js";
 
-/** An index as it was asked for. */
+/** The definition of an index, as the client requested it. */
 export interface IndexSpec {
   readonly name: ByteString;
-  /** The document of its fields, each with its direction. */
+  /** The indexed fields, each with its direction. */
   readonly pattern: BsonDocument;
   readonly isUnique: boolean;
   readonly isSparse: boolean;
-  /** Seconds after the date in its only field at which a document expires; left out: documents do not expire. */
+  /**
+   * Number of seconds after the date in the index's only field at which a document expires; left out: documents do not
+   * expire.
+   */
   readonly expireAfterSeconds?: number;
 }
 
@@ -25,7 +31,7 @@ export const ID_INDEX: IndexSpec = {
   isSparse: false,
 };
 
-/** Returns the specification as it is stored and listed. */
+/** Returns the definition in the bytes in which it is stored and listed. */
 export function indexBytes({ name, pattern, isUnique, isSparse, expireAfterSeconds }: IndexSpec): ByteString {
   const document: [ByteString, Bson][] = [
     ["v", new Int32(2)],
@@ -38,7 +44,7 @@ export function indexBytes({ name, pattern, isUnique, isSparse, expireAfterSecon
   return writeBson(new Map(document));
 }
 
-/** @returns undefined: the bytes are no index's */
+/** @returns undefined: the bytes do not define an index */
 export function indexOfBytes(bytes: ByteString): IndexSpec | undefined {
   const document = readKnownBson(bytes);
   const [name, pattern] = [document.get("name"), document.get("key")];
@@ -53,24 +59,30 @@ export function indexOfBytes(bytes: ByteString): IndexSpec | undefined {
   };
 }
 
-/** Keys that one step adds to an order: each is searched for among keys that lie all over the memory. */
+/**
+ * Number of keys that one step adds to the sorted order. The limit is low because each insertion searches keys that are
+ * scattered in memory.
+ */
 export const ORDERED_ITEMS = 128;
 
-/** Numbers of documents, ascending; one alone is no array. */
+/** Numbers of documents, ascending; a single one is stored without an array. */
 type Bucket = number | number[];
 const NONE: readonly number[] = [];
 
 export class CollectionIndex {
   readonly spec: IndexSpec;
   readonly paths: readonly FieldPath[];
-  /** The fields of a document in which the ways begin. */
+  /** The top-level fields with which the indexed paths begin. */
   readonly #roots: ReadonlySet<ByteString>;
   readonly #documents = new Map<ByteString, Bucket>();
-  /** The order of the documents up to a number. */
+  /** The sorted keys of the documents up to `#orderedTo`. */
   readonly #ordered = new OrderedKeys();
-  /** -1: no command has requested the order; infinite: it is complete. */
+  /**
+   * The number of the last document in the sorted order; -1: no command has requested the order; infinite: it is
+   * complete.
+   */
   #orderedTo = -1;
-  /** Documents that have several keys. */
+  /** Number of documents that have several keys. */
   #multikeys = 0;
 
   constructor(spec: IndexSpec) {
@@ -109,7 +121,7 @@ export class CollectionIndex {
     }
   }
 
-  /** Whether a document has several keys, because of an array. */
+  /** Whether a document has several keys because it contains an array. */
   get isMultikey(): boolean {
     return this.#multikeys > 0;
   }
@@ -118,18 +130,21 @@ export class CollectionIndex {
     return this.#orderedTo === Number.POSITIVE_INFINITY;
   }
 
-  /** The number of the last document that is in the order. */
+  /** The number of the last document in the sorted order. */
   get orderedTo(): number {
     return this.#orderedTo;
   }
 
-  /** The documents in the order of their keys. */
+  /** The documents, sorted by their keys. */
   get ordered(): OrderedKeys {
     if (!this.isOrdered) throw new Error(`the order of index ${this.spec.name} is not complete`);
     return this.#ordered;
   }
 
-  /** Adds the next documents to the order, one step's worth; later changes keep it up to date. @param documents  after `orderedTo` */
+  /**
+   * Adds the next documents to the sorted order, as many as one step permits; later changes keep it up to date.
+   * @param documents those after `orderedTo`
+   */
   orderSome(documents: Iterable<readonly [number: number, bytes: ByteString]>): void {
     let keys = 0;
     for (const [number, bytes] of documents) {
@@ -142,7 +157,7 @@ export class CollectionIndex {
     this.#orderedTo = Number.POSITIVE_INFINITY;
   }
 
-  /** Numbers of the documents that a key is of, ascending. */
+  /** Returns the numbers of the documents that have a key, ascending. */
   equal(text: ByteString): readonly number[] {
     const bucket = this.#documents.get(text);
     return typeof bucket === "number" ? [bucket] : (bucket ?? NONE);

@@ -1,13 +1,14 @@
 /**
- * A collection: documents as BSON bytes in the order of insertion, which is state, and the requested indexes. Each document has a number of
- * its own, ascending; numbers and the contents of indexes are not state.
+ * A collection: documents as BSON in the order of insertion, which is part of the state, and the indexes that clients
+ * have created. Each document has its own number, ascending; the numbers and the contents of indexes are not part of
+ * the state.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { Table } from "../relations/table.js";
 import type { TableReading } from "../relations/table-reading.js";
 import { CollectionIndex, ID_INDEX, type IndexSpec } from "./collection-index.js";
 
-/** Documents with their numbers, which rise. */
+/** Documents with their numbers, ascending. */
 export interface NumberedDocuments {
   readonly numbers: readonly number[];
   readonly documents: readonly ByteString[];
@@ -23,7 +24,7 @@ export class CollectionReading {
     this.#reading = reading;
   }
 
-  /** Whether the collection has not changed since. */
+  /** Whether the collection is unchanged since the reading began. */
   get isCurrent(): boolean {
     return this.#reading.isCurrent;
   }
@@ -32,7 +33,7 @@ export class CollectionReading {
     for (const [number, [bytes]] of this.#reading.numbered()) yield [number, bytes as ByteString];
   }
 
-  /** The document of a number that an index had at the beginning. */
+  /** Returns the document with a number that an index had when the reading began. */
   document(number: number): ByteString {
     return this.#reading.row(number)[0] as ByteString;
   }
@@ -42,15 +43,18 @@ export class CollectionReading {
   }
 }
 
-/** More changes in one step, if they are of a large part of the documents, discard the indexes, which are then rebuilt. */
+/**
+ * If one step changes more documents than this, and a large part of the collection, the indexes are discarded and later
+ * rebuilt.
+ */
 const CHANGES_MAX = 64;
 const LARGE_PART = 0.25;
 
 export class Collection {
-  /** A row of one cell for each document. */
+  /** A table with one row for each document, each row with one cell. */
   readonly #table: Table;
   #specs: readonly IndexSpec[] = [];
-  /** Indexes by name; made when they are first used. */
+  /** Indexes by name; each is built when it is first used. */
   readonly #indexes = new Map<ByteString, CollectionIndex>();
 
   constructor(table = new Table()) {
@@ -61,7 +65,7 @@ export class Collection {
     return this.#table.size;
   }
 
-  /** All documents, in order. */
+  /** Yields all documents, in order. */
   *documents(): Generator<ByteString> {
     for (const [, [bytes]] of this.#table.numbered()) yield bytes as ByteString;
   }
@@ -70,38 +74,43 @@ export class Collection {
     return this.#numberedFrom(0);
   }
 
-  /** Returns the document of a number that an index has found. */
+  /** Returns the document with a number that an index has found. */
   document(number: number): ByteString {
     return this.#table.row(number)[0] as ByteString;
   }
 
-  /** Returns the documents as they are now, whatever changes later. The reader must release them. */
+  /** Returns the documents as they are now; later changes do not affect them. The reader must release them. */
   reading(): CollectionReading {
     return new CollectionReading(this, this.#table.reading());
   }
 
-  /** Whether a reader has not released it, so that the next change copies the list of documents. */
+  /**
+   * Whether a reader has not released its documents yet, in which case the next change copies the list of documents.
+   */
   get isRead(): boolean {
     return this.#table.isRead;
   }
 
-  /** The specifications in the order of their creation; the index of _id always exists in addition. */
+  /** The definitions in the order of their creation, without the index on _id, which always exists. */
   get specs(): readonly IndexSpec[] {
     return this.#specs;
   }
 
-  /** Inverse: the old ones. */
+  /** Replaces the definitions. Inverse: set the old ones. */
   set specs(specs: readonly IndexSpec[]) {
     this.#specs = specs;
     this.#indexes.clear();
   }
 
-  /** All of them, made if they were not yet. */
+  /** All indexes; builds those that do not exist yet. */
   get indexes(): readonly CollectionIndex[] {
     return [ID_INDEX, ...this.#specs].map((spec) => this.#index(spec));
   }
 
-  /** Continues the order of an index by one step. @returns whether more remain, unless the collection has discarded the index */
+  /**
+   * Continues the sorted order of an index by one step.
+   * @returns whether documents remain; false also if the collection has discarded the index
+   */
   orderSome(index: CollectionIndex): boolean {
     if (index.isOrdered || this.#indexes.get(index.spec.name) !== index) return false;
     index.orderSome(this.#numberedFrom(index.orderedTo + 1));
@@ -130,9 +139,9 @@ export class Collection {
     for (const index of this.#indexes.values()) index.add(number, bytes);
   }
 
-  /** Removes the last documents, which were pushed last. */
+  /** Removes the given number of documents that were pushed last. */
   pop(count: number): void {
-    for (let left = count; left > 0; left--) {
+    for (let remaining = count; remaining > 0; remaining--) {
       const number = this.#table.lastNumber;
       const bytes = this.document(number);
       for (const index of this.#indexes.values()) index.remove(number, bytes);
@@ -140,7 +149,7 @@ export class Collection {
     }
   }
 
-  /** Replaces documents. @returns the old ones */
+  /** Replaces documents. @returns the old documents */
   set({ numbers, documents }: NumberedDocuments): NumberedDocuments {
     this.#beforeChanges(numbers.length);
     const { rows } = this.#table.set({ numbers, rows: documents.map((bytes) => [bytes]) });
@@ -152,7 +161,7 @@ export class Collection {
     return { numbers, documents: old };
   }
 
-  /** Removes documents that are there. Inverse: `restore`. @param numbers  rising */
+  /** Removes existing documents. Inverse: `restore`. @param numbers ascending */
   remove(numbers: readonly number[]): NumberedDocuments {
     this.#beforeChanges(numbers.length);
     const { rows } = this.#table.remove(numbers);

@@ -1,6 +1,7 @@
 /**
- * Decimal128 of IEEE 754, its coefficient in binary: kept as its sixteen bytes, so that 1.0 and 1.00 stay two, and taken apart where it is
- * compared or counted with. Half is rounded to even, to 34 digits. Source: IEEE 754-2008, 3.5.2; MongoDB's Decimal128.
+ * Decimal128 of IEEE 754 with a binary coefficient. A decimal is stored as its sixteen bytes, so 1.0 and 1.00 remain
+ * different; comparisons and arithmetic decode it. Results are rounded to 34 digits, half to even. Source: IEEE
+ * 754-2008, 3.5.2; MongoDB's Decimal128.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
@@ -14,10 +15,10 @@ const COEFFICIENT_MASK = (1n << 113n) - 1n;
 const INFINITY_BITS = 0b11110n << 122n;
 const NAN_BITS = 0b11111n << 122n;
 
-/** coefficient × 10^exponent. */
+/** A finite number: coefficient × 10^exponent. */
 export interface Finite {
   readonly isNegative: boolean;
-  /** A number of at least 0. */
+  /** Not negative. */
   readonly coefficient: bigint;
   readonly exponent: number;
 }
@@ -25,7 +26,7 @@ export interface Finite {
 export type DecimalValue = Finite | "nan" | "infinity" | "-infinity";
 
 export class Decimal {
-  /** Sixteen, the lowest first. */
+  /** The sixteen bytes, little-endian. */
   readonly bytes: ByteString;
   #parts: DecimalValue | null = null;
 
@@ -47,7 +48,7 @@ function partsOf(bytes: ByteString): DecimalValue {
   if (top === 0b11111) return "nan";
   if (top === 0b11110) return isNegative ? "-infinity" : "infinity";
   if (top >= 0b11000) {
-    // A coefficient too large to be one counts as none.
+    // A coefficient that is too large counts as 0.
     return { isNegative, coefficient: 0n, exponent: Number((bits >> 111n) & 0x3fffn) - BIAS };
   }
   const coefficient = bits & COEFFICIENT_MASK;
@@ -61,14 +62,14 @@ function ofBits(bits: bigint): Decimal {
   return new Decimal(bytes);
 }
 
-/** Rounded to what can be kept. */
+/** Returns a decimal, rounded to the digits that fit. */
 export function decimalOf(parts: DecimalValue): Decimal {
   if (parts === "nan") return ofBits(NAN_BITS);
   if (parts === "infinity") return ofBits(INFINITY_BITS);
   if (parts === "-infinity") return ofBits(SIGN | INFINITY_BITS);
   let { coefficient, exponent } = parts;
   const { isNegative } = parts;
-  // Rounded once: the digits that are too many and those below the least exponent together.
+  // Rounds once: removes the excess digits and those below the minimum exponent together.
   const excess = Math.max(digitsOf(coefficient) - DIGITS, EXPONENT_MIN - exponent, 0);
   if (excess > 0) {
     coefficient = shiftedDown(coefficient, excess);
@@ -92,9 +93,9 @@ export function decimalOf(parts: DecimalValue): Decimal {
 export const digitsOf = (coefficient: bigint): number =>
   coefficient === 0n ? 0 : coefficient.toString().length;
 
-/** Divided by a power of ten; half goes to even. */
+/** Divides by a power of ten; rounds half to even. */
 function shiftedDown(coefficient: bigint, digits: number): bigint {
-  // Only zeros would be left.
+  // The result is 0.
   if (digits > digitsOf(coefficient) + 1) return 0n;
   return dividedEven(coefficient, 10n ** BigInt(digits));
 }
@@ -116,7 +117,10 @@ const isNegativePart = (parts: DecimalValue): boolean =>
   typeof parts === "string" ? parts === "-infinity" : parts.isNegative;
 const isZero = (parts: DecimalValue): boolean => typeof parts !== "string" && parts.coefficient === 0n;
 
-/** If the numbers are more digits apart, the smaller one only decides on which side of the larger the sum is. */
+/**
+ * If the exponents of two numbers differ by more digits than this, the smaller number affects only the rounding of the
+ * sum.
+ */
 const APART_MAX = 3 * DIGITS;
 
 export function decimalSum(a: DecimalValue, b: DecimalValue): DecimalValue {
@@ -141,10 +145,10 @@ export function decimalProduct(a: DecimalValue, b: DecimalValue): DecimalValue {
   return { isNegative, coefficient: a.coefficient * b.coefficient, exponent: a.exponent + b.exponent };
 }
 
-/** @param divisor  a count, above 0 */
+/** @param divisor a count, positive */
 export function decimalQuotient(a: DecimalValue, divisor: bigint): DecimalValue {
   if (typeof a === "string" || a.coefficient === 0n) return a;
-  // One digit more than are kept, and one that says whether anything follows.
+  // One digit more than are stored, and one that is not 0 if there is a remainder.
   const digits = DIGITS + 2 + digitsOf(divisor);
   const scaled = a.coefficient * 10n ** BigInt(digits);
   let coefficient = scaled / divisor;
@@ -162,17 +166,17 @@ export function decimalQuotient(a: DecimalValue, divisor: bigint): DecimalValue 
 
 const TEXT = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d{1,6}))?$/;
 
-/** @returns undefined: the text is no decimal */
+/** @returns undefined: the text is not a decimal */
 export function decimalOfText(text: string): Decimal | undefined {
   const special = SPECIAL.get(text.toLowerCase());
   if (special !== undefined) return decimalOf(special);
-  const found = TEXT.exec(text);
-  if (found === null || text.length > 1000) return undefined;
-  const [, sign, whole = "", part = "", only = "", power = "0"] = found;
+  const match = TEXT.exec(text);
+  if (match === null || text.length > 1000) return undefined;
+  const [, sign, integer = "", part = "", only = "", power = "0"] = match;
   const fraction = part + only;
   return decimalOf({
     isNegative: sign === "-",
-    coefficient: BigInt(whole + fraction),
+    coefficient: BigInt(integer + fraction),
     exponent: Number(power) - fraction.length,
   });
 }
@@ -186,7 +190,10 @@ const SPECIAL: ReadonlyMap<string, DecimalValue> = new Map<string, DecimalValue>
   ["-inf", "-infinity"],
 ]);
 
-/** Writes a decimal as IEEE 754 does: scientific where the exponent is positive or there are many zeros. */
+/**
+ * Writes a decimal as IEEE 754 does: in scientific notation if the exponent is positive or the number begins with many
+ * zeros.
+ */
 export function decimalText({ parts }: Decimal): string {
   if (parts === "nan") return "NaN";
   if (parts === "infinity") return "Infinity";

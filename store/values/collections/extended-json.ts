@@ -1,5 +1,6 @@
 /**
- * Documents as Extended JSON, which people write: read in its canonical and its relaxed form, written in the canonical one.
+ * Documents as Extended JSON, the form that people write. Reads the canonical and the relaxed form, writes the
+ * canonical one.
  * Source: github.com/mongodb/specifications, extended-json v2.1.
  */
 import { type ByteString, bytesOf, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
@@ -23,13 +24,13 @@ import {
 } from "./bson.js";
 import { Decimal, decimalOfText, decimalText } from "./decimal.js";
 
-/** @param text  in UTF-8 @throws BsonFault  it is no document that can be kept */
+/** @param text in UTF-8 @throws BsonFault if the text is not a document that can be stored */
 export function readExtendedJson(text: ByteString): BsonDocument {
   if (text.length > DOCUMENT_BYTES_MAX)
     throw new BsonFault(`a document's text has more than ${DOCUMENT_BYTES_MAX} bytes`);
   const value = readDocument(parsed(text), 1);
   if (value instanceof Map) return value;
-  throw new BsonFault("the text is no document");
+  throw new BsonFault("the text is not a document");
 }
 
 function parsed(text: ByteString): JsonValue {
@@ -59,13 +60,13 @@ function readDocument(value: JsonValue, depth: number): Bson {
   );
 }
 
-/** Checks the depth as for BSON: a scalar is no deeper than the document or array that it is in. */
+/** Checks the depth as for BSON: a scalar is as deep as the document or array that contains it. */
 function checkDepth(depth: number): void {
-  if (depth > DEPTH_MAX) throw new BsonFault(`documents are more than ${DEPTH_MAX} deep in each other`);
+  if (depth > DEPTH_MAX) throw new BsonFault(`documents are nested more than ${DEPTH_MAX} levels deep`);
 }
 
 function fieldName(name: string): ByteString {
-  if (name.includes("\0")) throw new BsonFault("a field's name has a zero in it");
+  if (name.includes("\0")) throw new BsonFault("a field's name contains a zero byte");
   return bytesOfText(name);
 }
 
@@ -76,7 +77,7 @@ function numberOf(text: string): Bson {
   return BigInt.asIntN(64, integer) === integer ? integer : Number(text);
 }
 
-type Reader = (value: JsonValue, whole: JsonObject) => Bson | undefined;
+type Reader = (value: JsonValue, wrapper: JsonObject) => Bson | undefined;
 
 function integer(value: JsonValue, bits: number): bigint | undefined {
   if (typeof value !== "string" || !/^-?\d{1,20}$/.test(value)) return undefined;
@@ -90,7 +91,7 @@ function uint32(value: JsonValue | undefined): bigint | undefined {
   return BigInt.asUintN(32, read) === read ? read : undefined;
 }
 
-/** Readers by an object's only name; undefined: it is an ordinary object, an operator perhaps. */
+/** Readers by an object's only name; a reader returns undefined for an ordinary object, for example an operator. */
 const WRAPPERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   [
     "$oid",
@@ -150,7 +151,7 @@ function readDate(value: JsonValue): Bson | undefined {
   if (typeof value === "string") {
     const written = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(\.\d{1,3})?Z$/.exec(value)?.[1];
     const at = written === undefined ? Number.NaN : Date.parse(value);
-    // Of a day that there is not, or of an hour 24, engines make what they like.
+    // Engines disagree on the date for a day that does not exist or for hour 24.
     if (Number.isNaN(at) || !new Date(at).toISOString().startsWith(written ?? "-")) return undefined;
     return new BsonDate(BigInt(at));
   }

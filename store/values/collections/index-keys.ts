@@ -1,45 +1,50 @@
-/** The keys of a document in an index. Source: MongoDB's manual, "Multikey Indexes": an array has a key for each of its elements. */
+/**
+ * Computes the keys of a document in an index. Source: MongoDB's manual, "Multikey Indexes": an array has a key for
+ * each of its elements.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, BsonFault, DOCUMENT_BYTES_MAX, isArray, isDocument } from "./bson.js";
 import { keyOf } from "./bson-order.js";
 
-/** A field's way to its value. */
+/** The path of a field, as a list of names. */
 export type FieldPath = readonly ByteString[];
 
 export const pathOf = (name: ByteString): FieldPath => name.split(".");
 
-/** Whether a part of a way may mean an element of an array. */
+/** Whether a part of a path may be the index of an array element. */
 export const isArrayIndex = (name: ByteString): boolean => /^\d+$/.test(name);
 
-/** Two fields of one index go through two arrays. */
+/** Thrown if the fields of one index lead through two arrays. */
 export class ParallelArrays extends BsonFault {}
 
-/** A document has more keys in one index than are kept. */
+/** Thrown if a document has more keys in one index than permitted. */
 export class TooManyKeys extends BsonFault {}
 
-/** Maximum keys of one document in one index, as in MongoDB; all together are no longer than a document. */
+/**
+ * The maximum number of keys of one document in one index, as in MongoDB; together they are no longer than a document.
+ */
 const KEYS_MAX = 100_000;
 
-/** An array without elements, which is neither null nor missing. */
+/** The key of an array without elements, which is neither null nor missing. */
 const EMPTY = Symbol("empty");
 
 interface Point {
   readonly value: Bson | undefined | typeof EMPTY;
-  /** The rest of the path. */
+  /** The part of the path that remains to be followed. */
   readonly rest: FieldPath;
   readonly isDone: boolean;
 }
 
-/** A key of a document: its text, equal for equal values, and the values themselves. */
+/** A key of a document: its text, which is the same for equal values, and the values themselves. */
 export interface IndexKey {
   readonly text: ByteString;
-  /** undefined: an array without elements. */
+  /** The values of the indexed fields; undefined: an array without elements. */
   readonly values: readonly (Bson | undefined)[];
 }
 
 /**
- * A document's keys, no two with the same text.
- * @param isSparse  whether a document without any of the fields has none
+ * Returns a document's keys, each text once.
+ * @param isSparse whether a document without any of the fields has no key
  * @throws ParallelArrays, TooManyKeys
  */
 export function indexKeys(
@@ -58,7 +63,7 @@ export function indexKeys(
 
 interface Found {
   readonly keys: Map<ByteString, IndexKey>;
-  /** Bytes of their texts. */
+  /** Number of bytes in the keys' texts. */
   bytes: number;
 }
 
@@ -75,7 +80,7 @@ function collect(points: readonly Point[], isSparse: boolean, found: Found): voi
     for (const { length } of texts) found.bytes += length;
     if (found.keys.size === KEYS_MAX || found.bytes > DOCUMENT_BYTES_MAX)
       throw new TooManyKeys(
-        `a document has ${KEYS_MAX} keys at most in one index, of ${DOCUMENT_BYTES_MAX} bytes`,
+        `a document has at most ${KEYS_MAX} keys in one index, of ${DOCUMENT_BYTES_MAX} bytes`,
       );
     const text = texts.join("");
     const values = reached.map(({ value }) => (value === EMPTY ? undefined : (value ?? null)));
@@ -91,14 +96,14 @@ function collect(points: readonly Point[], isSparse: boolean, found: Found): voi
     );
 }
 
-/** Follows the path as far as no array is in the way. */
+/** Follows the path up to the first array. */
 function walked(point: Point): Point {
   let { value, rest } = point;
   if (point.isDone) return point;
   for (; rest.length > 0; rest = rest.slice(1)) {
     const [name = ""] = rest;
     if (isDocument(value as Bson)) value = (value as BsonDocument).get(name);
-    // The place of an element: only where values are sorted by it, for no index has such a way.
+    // The index of an element. Only sorts use such paths, since an index cannot.
     else if (isArray(value as Bson) && isArrayIndex(name)) value = (value as readonly Bson[])[Number(name)];
     else break;
   }
@@ -108,7 +113,7 @@ function walked(point: Point): Point {
 
 function entered({ rest }: Point, element: Bson | typeof EMPTY): Point {
   if (rest.length === 0) return { value: element, rest, isDone: true };
-  // Arrays that are elements themselves are not gone into.
+  // Arrays within arrays are not indexed element by element.
   if (element === EMPTY || !isDocument(element)) return { value: undefined, rest: [], isDone: true };
   return { value: element, rest, isDone: false };
 }

@@ -1,22 +1,23 @@
 /**
- * Numbers of documents in the order of their keys in an index, for ranges and sorts. Documents of equal keys are in the order of their
- * numbers. A change costs a search and moves the entries of one chunk, however many there are.
+ * Numbers of documents in the order of their keys in an index, for range queries and sorts. Documents with equal keys
+ * are ordered by their numbers. A change costs one search and moves the entries of one chunk, no matter how many
+ * entries exist.
  */
 import type { Bson } from "./bson.js";
 import { compareBson } from "./bson-order.js";
 
 export type OrderedKey = readonly (Bson | undefined)[];
 
-/** Keys of one chunk; twice as many are divided. */
+/** Number of keys in a chunk; a chunk of twice as many is divided. */
 const CHUNK = 256;
 
-/** Never empty but for the only one. Parallel. */
+/** A chunk of entries as parallel arrays; never empty unless it is the only one. */
 interface Chunk {
   readonly keys: OrderedKey[];
   readonly numbers: number[];
 }
 
-/** Compares the beginnings of keys: as many values as the shorter one has. */
+/** Compares the beginnings of keys, up to the length of the shorter one. */
 function compareKeys(a: OrderedKey, b: OrderedKey): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
@@ -49,7 +50,10 @@ export class OrderedKeys {
     if (chunk.keys.length === 0 && this.#chunks.length > 1) this.#chunks.splice(at, 1);
   }
 
-  /** Entries from the first that is not before `from` up to the last that is not after `to`; each is compared by what it has of a key. */
+  /**
+   * Yields the entries from the first that is not before `from` to the last that is not after `to`. A bound that is
+   * shorter than a key is compared with the beginning of the key.
+   */
   *between(from: OrderedKey, to: OrderedKey): Generator<readonly [key: OrderedKey, number: number]> {
     let [at, index] = this.#find((key) => compareKeys(key, from));
     for (; at < this.#chunks.length; at++, index = 0) {
@@ -62,7 +66,7 @@ export class OrderedKeys {
     }
   }
 
-  /** The same, the last ones first; of equal keys the lower numbers first. */
+  /** Yields the same entries in descending order; of equal keys the lower numbers come first. */
   *backwards(from: OrderedKey, to: OrderedKey): Generator<readonly [key: OrderedKey, number: number]> {
     let equal: (readonly [key: OrderedKey, number: number])[] = [];
     let [at, index] = this.#find((key) => (compareKeys(key, to) > 0 ? 1 : -1));
@@ -85,7 +89,7 @@ export class OrderedKeys {
     yield* equal.reverse();
   }
 
-  /** Finds the first entry that is not before an index. @param order  negative: the entry is before it */
+  /** Finds the first entry for which `order` is not negative. @param order negative: the entry precedes the position */
   #find(order: (key: OrderedKey, number: number) => number): [chunk: number, index: number] {
     const chunks = this.#chunks;
     let [low, high] = [0, chunks.length - 1];

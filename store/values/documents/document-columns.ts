@@ -1,22 +1,26 @@
 /**
- * The values of entries under a name, as a number of 32 bits each: the same for values that PHP takes for equal. A query for a value
- * searches these first, and then the texts of the few entries whose number fits. Derived from the document: made when a query first uses a
- * name, completed by later queries, and maintained in between. In the order of a document's texts.
+ * Columns of 32-bit marks, one mark for the value that each entry has under a name. Values that PHP considers equal
+ * have the same mark, so a query first searches the marks and then reads only the texts of the few entries whose mark
+ * matches. A column is derived from the document: it is created when a query first uses a name, completed by later
+ * queries and kept up to date between them. It has the order of the document's texts.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { phpNumeric } from "../../../protocol/json/php-number.js";
 import { hashOfName } from "../tables/name-hash.js";
 import { FALSE, type MemberName, type MemberValue, memberIn, TRUE } from "./member-value.js";
 
-/** A value that is asked for under a name. */
+/** A name and a value that a query requires. */
 export interface Alike {
   readonly name: MemberName;
   readonly mark: number;
 }
 
-/** Names that are remembered, those that were asked for last. */
+/** Maximum number of columns; those that queries used last are retained. */
 const COLUMNS_MAX = 4;
-/** Slots that one query completes, some milliseconds; it checks the slots after them itself. */
+/**
+ * Number of slots that one query adds to a column, which takes a few milliseconds; the query checks the later slots
+ * itself.
+ */
 const COMPLETED_MAX = 20_000;
 /** The mark of a value that equals many values: the text must be checked. */
 const ANY = 0;
@@ -33,8 +37,9 @@ export class DocumentColumns {
   #columns: Column[] = [];
 
   /**
-   * Returns a function that returns the first index, from one on, whose entry may have a value.
-   * @param alike  undefined: any value will do @param texts  of the document; null: a hole
+   * Returns a function that returns the first index, beginning at a given one, of an entry that may have a value.
+   * @param alike undefined: any value matches
+   * @param texts those of the document; null: a hole
    */
   finder(alike: Alike | undefined, texts: readonly (ByteString | null)[]): (from: number) => number {
     if (alike === undefined) return (from) => from;
@@ -42,17 +47,17 @@ export class DocumentColumns {
     return (from) => column.find(alike.mark, from);
   }
 
-  /** Notes another text at an index. */
+  /** Records the text that replaces the one at an index. */
   set(index: number, text: ByteString): void {
     for (const column of this.#columns) column.set(index, text);
   }
 
-  /** Removes a slot; the later ones move up. */
+  /** Removes a slot and moves the later ones up. */
   takeOut(index: number): void {
     for (const column of this.#columns) column.takeOut(index);
   }
 
-  /** Forgets all marks from an index on. */
+  /** Discards all marks from an index on. */
   cut(index: number): void {
     for (const column of this.#columns) column.cut(index);
   }
@@ -90,7 +95,10 @@ class Column {
       this.#marks[this.#known] = this.#markIn(texts[this.#known] as ByteString | null);
   }
 
-  /** Returns the first index, from one on, whose entry may have a value of that mark; an index after the last: there is none. */
+  /**
+   * Returns the first index, beginning at `from`, of an entry whose value may have the mark; an index after the last
+   * entry: no such entry.
+   */
   find(mark: number, from: number): number {
     const marks = this.#marks;
     const known = this.#known;
@@ -123,10 +131,10 @@ export function markOf(value: MemberValue): number {
   if (typeof value === "object") return value.kind === TRUE.kind || value.kind === FALSE.kind ? ANY : NONE;
   const number = typeof value === "string" ? numberIn(value) : value;
   if (number === undefined) return hashOfName(value as ByteString) | VALUE;
-  // Nought has one sign.
+  // -0 becomes 0.
   DOUBLE[0] = Number(number) + 0;
   return Math.imul((WORDS[0] as number) ^ Math.imul(WORDS[1] as number, 0x9e3779b1), 0x85ebca6b) | VALUE;
 }
 
-/** The number that a string looks like: it begins with a digit, a sign, a point or a blank. */
+/** Returns the number that a string represents, if it begins with a digit, a sign, a point or a space. */
 const numberIn = (text: ByteString) => (text.charCodeAt(0) < DIGITS_END ? phpNumeric(text) : undefined);

@@ -1,14 +1,14 @@
-/** An entry of a document: its key, its text, and what is kept of one that was removed. */
+/** An entry of a document: its key and its text, and the data needed to restore an entry that was removed. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
 export type DocumentEntry = readonly [key: ByteString, text: ByteString];
 
-/** An entry that was removed, and where it was. */
+/** An entry that was removed, and its former position. */
 export interface RemovedEntry {
   readonly rank: number;
   readonly key: ByteString;
   readonly text: ByteString;
-  /** undefined: it would have stayed. */
+  /** The expiry time; undefined: none. */
   readonly expire: number | undefined;
 }
 
@@ -16,6 +16,6 @@ export interface RemovedEntry {
 export interface Keyed {
   readonly keys: ByteString[];
   readonly rankOf: Map<ByteString, number>;
-  /** The number after the highest key that is a number. */
+  /** The number after the highest numeric key. */
   next: number;
 }

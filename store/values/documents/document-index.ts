@@ -1,26 +1,27 @@
 /**
- * Entries of a document in the order of one member's values, for queries: derived from the document, made when it is first asked for, and
- * kept up from then on. Entries are named by their ranks, which order those of one value.
+ * The entries of a document, sorted by the values of one member, for queries. The index is derived from the document,
+ * built on first use and kept up to date afterwards. It identifies entries by their ranks; entries with equal values
+ * are sorted by rank.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { compareMembers, type MemberName, type MemberValue, memberIn, memberName } from "./member-value.js";
 
-/** Entries of a chunk; twice as many are split. */
+/** Number of entries in a chunk; a chunk of twice as many is split. */
 const CHUNK = 256;
 
-/** A position between values: before all entries of one, or after them. */
+/** A position between values: before or after all entries with one value. */
 export interface Bound {
   readonly value: MemberValue;
-  readonly isBehind: boolean;
+  readonly isAfter: boolean;
 }
 
-/** Entries from a bound up to another. */
+/** The entries between two bounds. */
 export interface Span {
   readonly from: Bound;
   readonly to: Bound;
 }
 
-/** Parallel; never empty but for the only one. */
+/** A chunk of entries as parallel arrays; never empty unless it is the only one. */
 interface Chunk {
   readonly values: MemberValue[];
   readonly ranks: number[];
@@ -34,7 +35,7 @@ interface Position {
 export class DocumentIndex {
   readonly field: ByteString;
   readonly #name: MemberName;
-  /** null: not made. */
+  /** The sorted entries; null: the index has not been built. */
   #chunks: Chunk[] | null = null;
 
   constructor(field: ByteString) {
@@ -46,7 +47,7 @@ export class DocumentIndex {
     return this.#chunks !== null;
   }
 
-  /** @param entries  all of the document, by rising rank */
+  /** @param entries all entries of the document, by ascending rank */
   make(entries: Iterable<readonly [rank: number, text: ByteString]>): void {
     const all: { readonly value: MemberValue; readonly rank: number }[] = [];
     for (const [rank, text] of entries) all.push({ value: memberIn(text, this.#name), rank });
@@ -74,7 +75,7 @@ export class DocumentIndex {
       this.#chunks.splice(chunk + 1, 0, { values: values.splice(CHUNK), ranks: ranks.splice(CHUNK) });
   }
 
-  /** @param text  the entry's, as it was added */
+  /** @param text the entry's text when it was added */
   remove(rank: number, text: ByteString): void {
     if (this.#chunks === null) return;
     const { chunk, at } = this.#find(memberIn(text, this.#name), rank);
@@ -93,7 +94,7 @@ export class DocumentIndex {
     return count;
   }
 
-  /** Ranks of a span, by value. The document must not change meanwhile. */
+  /** Yields the ranks in a span, ordered by value. The document must not change meanwhile. */
   *ranks(span: Span): Generator<number> {
     const [from, to] = this.#ends(span);
     for (let { chunk, at } = from; chunk <= to.chunk; chunk++, at = 0) {
@@ -103,12 +104,12 @@ export class DocumentIndex {
     }
   }
 
-  /** All ranks, the least value first. */
+  /** Yields all ranks, the smallest value first. */
   *rising(): Generator<number> {
     for (const { ranks } of this.#chunks as Chunk[]) yield* ranks;
   }
 
-  /** All ranks, the greatest value first; those of one value rise. */
+  /** Yields all ranks, the greatest value first; entries with equal values are in ascending order of rank. */
   *falling(): Generator<number> {
     const chunks = this.#chunks as Chunk[];
     for (let { chunk, at } = this.#lastPosition(); ; ) {
@@ -117,7 +118,7 @@ export class DocumentIndex {
         at = this.#ranksOf(--chunk).length;
       }
       const value = (chunks[chunk] as Chunk).values[at - 1] as MemberValue;
-      yield* this.ranks({ from: { value, isBehind: false }, to: { value, isBehind: true } });
+      yield* this.ranks({ from: { value, isAfter: false }, to: { value, isAfter: true } });
       ({ chunk, at } = this.#find(value, Number.NEGATIVE_INFINITY));
     }
   }
@@ -132,18 +133,18 @@ export class DocumentIndex {
   }
 
   #ends({ from, to }: Span): readonly [Position, Position] {
-    const [first, last] = [from, to].map(({ value, isBehind }) =>
-      this.#find(value, isBehind ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY),
+    const [first, last] = [from, to].map(({ value, isAfter }) =>
+      this.#find(value, isAfter ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY),
     );
     return [first as Position, last as Position];
   }
 
-  /** The first position of an entry that is not less. */
+  /** Returns the position of the first entry that is not less. */
   #find(value: MemberValue, rank: number): Position {
     const chunks = this.#chunks as Chunk[];
     const isLess = ({ values, ranks }: Chunk, at: number) =>
       (compareMembers(values[at] as MemberValue, value) || (ranks[at] as number) - rank) < 0;
-    // The last chunk that begins with less, or the first one.
+    // The last chunk whose first entry is less, or the first chunk.
     const chunk = Math.max(0, partition(chunks.length, (at) => isLess(chunks[at] as Chunk, 0)) - 1);
     const found = chunks[chunk] as Chunk;
     const at = partition(found.ranks.length, (position) => isLess(found, position));
@@ -153,7 +154,7 @@ export class DocumentIndex {
   }
 }
 
-/** Returns how many of the indexes from 0 on pass: those before some index do, and no later ones. */
+/** Returns how many indexes from 0 on pass the test, which must hold up to some index and fail after it. */
 function partition(count: number, passes: (at: number) => boolean): number {
   let low = 0;
   let high = count;

@@ -1,4 +1,7 @@
-/** The indexes of a document, by the names of the members that they are of. Which there are is state, what they hold is not. */
+/**
+ * The indexes of a document, by the names of their members. The set of indexes is part of the state, their contents are
+ * not.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { DocumentIndex } from "./document-index.js";
 
@@ -15,7 +18,7 @@ export class DocumentIndexes {
     this.#indexes = fields.toSorted().map((field) => known.get(field) ?? new DocumentIndex(field));
   }
 
-  /** Whether one holds anything. */
+  /** Whether at least one index has been built. */
   get areMade(): boolean {
     return this.#indexes.some(({ isMade }) => isMade);
   }
@@ -32,7 +35,7 @@ export class DocumentIndexes {
     for (const index of this.#indexes) index.remove(rank, text);
   }
 
-  /** Marks all indexes as out of date: they are rebuilt when they are used. */
+  /** Marks all indexes as out of date; each is rebuilt on its next use. */
   forget(): void {
     for (const index of this.#indexes) index.forget();
   }

@@ -1,8 +1,8 @@
 /**
- * A document: entries in the order in which they came, each a JSON text under a key. As long as the keys are 0, 1, 2, … they
- * are not kept at all. Then each entry has a rank of its own, and what was removed leaves a hole until there are many.
- * Ranks, holes and what indexes hold are no state; keys, texts, their order, expiry times, the mark `next` and which members
- * have an index are.
+ * A document: entries in the order of insertion, each a JSON text under a key. As long as the keys are 0, 1, 2, … they
+ * are not stored. Otherwise each entry has its own rank, and a removed entry leaves a hole; when there are many holes,
+ * they are closed. Ranks, holes and the contents of indexes are not part of the state. The state consists of the keys,
+ * the texts, their order, the expiry times, the mark `next` and the names of the indexed members.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Entries } from "../../../protocol/entries-reply.js";
@@ -14,22 +14,22 @@ import { DocumentIndexes } from "./document-indexes.js";
 import { EntryExpiries } from "./entry-expiries.js";
 import { isNumberKey } from "./number-key.js";
 
-/** Holes are closed when there are more, and more than entries. */
+/** Holes are closed when there are more than this, and more holes than entries. */
 const HOLES_MAX = 64;
 
 export class Document {
-  /** Orders documents by when they were made; the same for as long as it lives. */
+  /** Orders documents by creation; it never changes during a document's life. */
   readonly born: ByteString;
-  /** null: a hole. */
+  /** Texts by slot; null: a hole. */
   #texts: (ByteString | null)[] = [];
-  /** Rising, some of them of holes; null: the slots, and there are no keys. */
+  /** The entries' ranks, ascending, including those of holes; null: the ranks are the slots, and there are no keys. */
   #ranks: number[] | null = null;
-  /** null: the keys are the slots, and there are no holes. */
+  /** The entries' keys; null: the keys are the slots, and there are no holes. */
   #keyed: Keyed | null = null;
   #holes = 0;
-  /** Index before which there are only holes. */
+  /** Index before which all slots are holes. */
   #head = 0;
-  /** null: no entry expires. */
+  /** The expiry times of entries; null: no entry expires. */
   #expiries: EntryExpiries | null = null;
   readonly #indexes = new DocumentIndexes();
   readonly #columns = new DocumentColumns();
@@ -38,7 +38,7 @@ export class Document {
     this.born = born;
   }
 
-  /** A document without entries that is otherwise the same. */
+  /** Returns a document without entries that has the same properties otherwise. */
   emptied(): Document {
     const copy = new Document(this.born);
     copy.indexed = this.indexed;
@@ -49,12 +49,12 @@ export class Document {
     return this.#texts.length - this.#holes;
   }
 
-  /** Whether the keys are 0, 1, 2, …, so that they are not stored. */
+  /** Whether the keys are 0, 1, 2, … and therefore not stored. */
   get isPlain(): boolean {
     return this.#keyed === null;
   }
 
-  /** The number after the highest key that is a number: the key of the next entry without one. */
+  /** The number after the highest numeric key: the key of the next entry that is added without one. */
   get next(): number {
     return this.#keyed?.next ?? this.#texts.length;
   }
@@ -64,7 +64,7 @@ export class Document {
     return slot < 0 ? undefined : (this.#texts[slot] as ByteString);
   }
 
-  /** The first entry; undefined: there is none. */
+  /** The first entry; undefined: the document is empty. */
   get first(): DocumentEntry | undefined {
     while (this.#head < this.#texts.length && this.#texts[this.#head] === null) this.#head++;
     const text = this.#texts[this.#head];
@@ -108,7 +108,7 @@ export class Document {
     keyed.next = next;
   }
 
-  /** Removes an entry that exists; the remaining ones keep their keys. Inverse: `restore`. */
+  /** Removes an existing entry; the remaining ones keep their keys. Inverse: `restore`. */
   remove(key: ByteString): RemovedEntry {
     const { rankOf } = this.#keyed ?? this.#makeKeyed();
     const slot = this.#slotOf(key);
@@ -128,7 +128,8 @@ export class Document {
   }
 
   /**
-   * Whether the given number of removals leaves their holes open: where holes are closed, to restore an entry is to move all later ones.
+   * Whether the holes remain after the given number of removals. If holes are closed, restoring an entry means moving
+   * all later ones.
    */
   staysOpen(removals: number): boolean {
     return this.#holes + removals <= Math.max(HOLES_MAX, this.size - removals);
@@ -171,7 +172,7 @@ export class Document {
     this.#texts.splice(slot, 0, text);
     this.#columns.cut(slot);
     if (this.#ranks === null || !hasRoom) {
-      // Places are ranks again, so what indexes hold is wrong.
+      // The ranks start again, so the contents of the indexes are no longer valid.
       this.#ranks = null;
       this.#indexes.forget();
     } else {
@@ -180,12 +181,14 @@ export class Document {
     }
   }
 
-  /** Returns the time until which an entry exists, milliseconds since 1970, inclusive; undefined: it does not expire. */
+  /**
+   * Returns the time until which an entry exists, in milliseconds since 1970, inclusive; undefined: it does not expire.
+   */
   expireOf(key: ByteString): number | undefined {
     return this.#expiries?.get(key);
   }
 
-  /** Sets the expiry time of an entry that exists. */
+  /** Sets the expiry time of an existing entry. */
   setExpire(key: ByteString, expire: number | undefined): void {
     if (expire === undefined) this.#expiries?.delete(key);
     else {
@@ -195,12 +198,12 @@ export class Document {
     }
   }
 
-  /** Expiry times of the entries that have one; null: none ever had. */
+  /** Expiry times of the entries that have one; null: no entry has ever had one. */
   get expiries(): EntryExpiries | null {
     return this.#expiries;
   }
 
-  /** Names of the members that have an index, in order. */
+  /** The names of the indexed members, in order. */
   get indexed(): readonly ByteString[] {
     return this.#indexes.fields;
   }
@@ -209,20 +212,23 @@ export class Document {
     this.#indexes.fields = fields;
   }
 
-  /** The index of a member, made if it was not yet; undefined: it has none. */
+  /** Returns the index of a member and builds it if necessary; undefined: the member has no index. */
   index(field: ByteString): DocumentIndex | undefined {
     const index = this.#indexes.find(field);
     if (index?.isMade === false) index.make(this.#ranked());
     return index;
   }
 
-  /** Returns the entry of a rank that an index has found. */
+  /** Returns the entry with a rank that an index has found. */
   entryAt(rank: number): DocumentEntry {
     const slot = this.#ranks === null ? rank : firstIndexFrom(this.#ranks, rank);
     return [this.#keyAt(slot), this.#texts[slot] as ByteString];
   }
 
-  /** Yields the entries whose text passes, in order. The document must not change meanwhile. @param alike  a value that all of them have */
+  /**
+   * Yields the entries whose text passes, in order. The document must not change meanwhile.
+   * @param alike a value that all these entries have
+   */
   *entries(passes?: (text: ByteString) => boolean, alike?: Alike): Generator<DocumentEntry> {
     const next = this.#columns.finder(alike, this.#texts);
     for (let slot = next(this.#head); slot < this.#texts.length; slot = next(slot + 1)) {
@@ -231,7 +237,10 @@ export class Document {
     }
   }
 
-  /** Returns the current entries that may have a value: later changes do not affect it. @param alike  undefined: any value will do */
+  /**
+   * Returns the current entries that may have a value; later changes do not affect the result.
+   * @param alike undefined: any value matches
+   */
   select(alike?: Alike): Entries {
     const ids = this.#keyed?.keys ?? null;
     if (alike === undefined && this.#holes === 0)
@@ -255,7 +264,7 @@ export class Document {
     return copy;
   }
 
-  /** Raises the next number, for documents that are loaded: entries with higher numbers may have existed. */
+  /** Raises the next number when a document is loaded, because entries with higher numbers may have existed. */
   raiseNext(next: number): void {
     if (next > this.next) (this.#keyed ?? this.#makeKeyed()).next = next;
   }
@@ -286,7 +295,7 @@ export class Document {
     return this.#keyed;
   }
 
-  /** Forgets keys that are 0, 1, 2, … again, after an undo. */
+  /** Discards the keys if they are 0, 1, 2, … again after an undo. */
   #makePlain(): void {
     if (this.#keyed === null) return;
     this.#closeHoles();

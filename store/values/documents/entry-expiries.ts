@@ -1,4 +1,4 @@
-/** Expiry times of a document's entries: by the entry's key, and the earliest first. */
+/** The expiry times of a document's entries, by key and with the earliest first. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { ExpiryQueue } from "../tables/expiry.js";
 
@@ -11,7 +11,9 @@ export class EntryExpiries {
     return this.#times.size;
   }
 
-  /** Milliseconds since 1970 up to and including which an entry is seen; undefined: it stays. */
+  /**
+   * Returns the time until which an entry exists, in milliseconds since 1970, inclusive; undefined: it does not expire.
+   */
   get(key: ByteString): number | undefined {
     return this.#times.get(key);
   }
@@ -28,26 +30,29 @@ export class EntryExpiries {
     this.#times.delete(key);
   }
 
-  /** Whether something may have expired by a date; false: certainly nothing. */
+  /** Whether an entry may have expired by a date; false: certainly none has. */
   mayHaveExpired(at: number): boolean {
     const first = this.#queue.at(0);
     return first !== undefined && at > first.expire;
   }
 
-  /** Keys of the entries that a unit of a date no longer sees, in no order. */
+  /** Returns the keys of the entries that are expired for a unit with the given date, in no particular order. */
   expired(at: number): ByteString[] {
     const keys: ByteString[] = [];
     for (const [key, time] of this.#times) if (at > time) keys.push(key);
     return keys;
   }
 
-  /** Returns the same, the earliest first; the caller removes these entries, and they are not returned again unless they are set again. */
+  /**
+   * Removes and returns the expired keys, the earliest first. The caller removes the entries; a key is not returned
+   * again unless its time is set again.
+   */
   takeExpired(at: number): ByteString[] {
     const keys = new Set<ByteString>();
     for (;;) {
-      const due = this.#queue.shift(at);
-      if (due === undefined) return [...keys];
-      if (this.#times.get(due.key) === due.expire) keys.add(due.key);
+      const earliest = this.#queue.shift(at);
+      if (earliest === undefined) return [...keys];
+      if (this.#times.get(earliest.key) === earliest.expire) keys.add(earliest.key);
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Values of entries under a name, as they are compared and sorted: a total order over all JSON values, in which equal numbers are equal
- * however they were written. Source: docs/json-documents.md "Order".
+ * The values that entries have under a name, as queries compare and sort them: a total order over all JSON values, in
+ * which equal numbers are equal in whatever form they were written. Source: docs/json-documents.md "Order".
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { parseJson } from "../../../protocol/json/json-reader.js";
@@ -19,15 +19,15 @@ import { type PhpNumber, phpNumberOf } from "../../../protocol/json/php-number.j
 /** Values that are neither numbers nor strings. */
 export interface OtherValue {
   readonly kind: number;
-  /** The text of a list or an object: equal for equal contents. */
+  /** The text of a list or an object: the same for equal contents. */
   readonly text: ByteString;
 }
 
-/** Strings as UTF-8, whose order is that of the code points. */
+/** The value of a member. Strings are in UTF-8, whose byte order is the order of the code points. */
 export type MemberValue = PhpNumber | ByteString | OtherValue;
 
 const other = (kind: number, text: ByteString = ""): OtherValue => ({ kind, text });
-/** The entry has no such member. */
+/** The value of an entry that does not have the member. */
 export const MISSING = other(0);
 const NULL = other(1);
 export const FALSE = other(2);
@@ -35,9 +35,12 @@ export const TRUE = other(3);
 const NUMBERS = 4;
 const STRINGS = 5;
 const CONTAINERS = 6;
-/** The end of the order of scalars: `TRUE` precedes all numbers, this value follows all strings, and no container equals it. */
+/**
+ * The end of the order of scalars: `TRUE` precedes all numbers, and this value follows all strings. No list or object
+ * equals it.
+ */
 export const FIRST_CONTAINER = other(CONTAINERS);
-/** Follows everything. */
+/** The value that follows all others. */
 export const LAST = other(CONTAINERS + 1);
 
 const QUOTE = 0x22;
@@ -59,7 +62,7 @@ export function compareMembers(a: MemberValue, b: MemberValue): number {
   return kind < NUMBERS ? 0 : compare(a as PhpNumber, b as PhpNumber);
 }
 
-/** Integers of 64 bits and doubles compare exactly. */
+/** Compares 64-bit integers and doubles exactly. */
 function compare(a: PhpNumber | string, b: PhpNumber | string): number {
   return a < b ? -1 : Number(a > b);
 }
@@ -77,7 +80,7 @@ export function memberValueOf(value: JsonValue): MemberValue {
   return other(CONTAINERS, bytesOfText(canonicalText(value)));
 }
 
-/** Members by name, numbers in one form. */
+/** Writes members sorted by name, and numbers in one form. */
 function canonicalText(value: JsonValue): string {
   if (value instanceof JsonNumber) return numberText(phpNumberOf(value.text));
   if (!isContainer(value)) return writeJson(value);
@@ -87,29 +90,29 @@ function canonicalText(value: JsonValue): string {
   return `{${members.sort().join(",")}}`;
 }
 
-/** The same for a whole number whether it is an integer or a double, which would drop digits. */
+/** Writes a whole number the same way as an integer or as a double; a conversion to double would lose digits. */
 function numberText(number: PhpNumber): string {
   return Number.isInteger(number) ? String(BigInt(number)) : String(number);
 }
 
-/** Names of a path at most: what has more is a name alone. */
+/** Maximum number of names in a path; a longer name is a plain name, not a path. */
 export const PATH_NAMES_MAX = 32;
 const POINT = ".";
 
-/** A member's name, and how an entry's text has it. */
+/** A member's name, and the forms in which it appears in an entry's text. */
 export interface MemberName {
   readonly name: string;
   readonly label: ByteString;
-  /** The member and the name to continue the search with, if no member has this name; null: none. */
+  /** The outer member and the inner name with which the search continues if no member has the full name; null: none. */
   readonly within: { readonly outer: MemberName; readonly inner: MemberName } | null;
-  /** The label with its colon, if nothing else in a text can look like it; null: it may occur between two strings. */
+  /** The label with its colon, if no other part of a text can look the same; null: it may occur between two strings. */
   readonly mark: ByteString | null;
 }
 
-/** Characters that can follow a string that is not a name. */
-const BEHIND_STRING = /^[,:\]}]/;
+/** Matches a character that can follow a string that is not a name. */
+const AFTER_STRING = /^[,:\]}]/;
 
-/** @param name  UTF-8; names with points between them lead into members */
+/** @param name in UTF-8; points separate the names of a path into nested members */
 export function memberName(name: ByteString): MemberName {
   const text = textOfBytes(name);
   return named(text, text.split(POINT).length <= PATH_NAMES_MAX);
@@ -122,10 +125,10 @@ function named(name: string, isPath: boolean): MemberName {
       ? null
       : { outer: named(name.slice(0, point), false), inner: named(name.slice(point + 1), true) };
   const label = bytesOfText(JSON.stringify(name));
-  return { name, label, within, mark: BEHIND_STRING.test(name) ? null : `${label}:` };
+  return { name, label, within, mark: AFTER_STRING.test(name) ? null : `${label}:` };
 }
 
-/** The member of a value that a name, or a path, leads to. */
+/** Returns the member to which a name or a path leads. */
 export function memberAt(value: JsonValue | undefined, name: string): JsonValue | undefined {
   if (!isContainer(value)) return undefined;
   const found = memberOf(value, name);
@@ -134,7 +137,10 @@ export function memberAt(value: JsonValue | undefined, name: string): JsonValue 
   return memberAt(memberOf(value, name.slice(0, point)), name.slice(point + 1));
 }
 
-/** Returns the value of an entry under a name. Parses as much of the text as it must. @param text  as `writeJson` made it */
+/**
+ * Returns the value of an entry under a name. Parses no more of the text than necessary.
+ * @param text as written by `writeJson`
+ */
 export function memberIn(text: ByteString, name: MemberName): MemberValue {
   const value = ownIn(text, name);
   return value === MISSING && name.within !== null ? deepIn(text, name.within) : value;
@@ -145,7 +151,7 @@ function deepIn(text: ByteString, { outer, inner }: NonNullable<MemberName["with
   return index === null ? MISSING : memberIn(index, inner);
 }
 
-/** The text of a container's member; null: it has none. */
+/** Returns the text of a container's member; null: no such member. */
 function indexIn(text: ByteString, of: MemberName): ByteString | null {
   if (text.charCodeAt(0) === LIST) {
     const value = memberOf(parseJson(textOfBytes(text)) as readonly JsonValue[], of.name);
@@ -155,7 +161,7 @@ function indexIn(text: ByteString, of: MemberName): ByteString | null {
   return from < 0 ? null : text.slice(from, endOfValue(text, from));
 }
 
-/** Returns the value of the entry's own member. */
+/** Returns the value of an entry's direct member. */
 function ownIn(text: ByteString, of: MemberName): MemberValue {
   if (text.charCodeAt(0) === LIST) {
     const value = memberOf(parseJson(textOfBytes(text)) as readonly JsonValue[], of.name);
@@ -165,26 +171,29 @@ function ownIn(text: ByteString, of: MemberName): MemberValue {
   return from < 0 ? MISSING : valueOfText(text, from, endOfValue(text, from));
 }
 
-/** Returns the index of the value of an object's own member; -1: there is none. @param text  as `writeJson` made it */
+/**
+ * Returns the index of the value of an object's direct member; -1: no such member.
+ * @param text as written by `writeJson`
+ */
 export function valueAt(text: ByteString, of: MemberName): number {
   if (text.charCodeAt(0) !== OBJECT) return -1;
   const { mark } = of;
   if (mark === null) return walkedTo(text, of);
   let at = text.indexOf(mark);
-  // After a backslash it is the end of a longer name.
+  // After a backslash the match is the end of a longer name.
   while (at > 0 && text.charCodeAt(at - 1) === BACKSLASH) at = text.indexOf(mark, at + 1);
   if (at < 0) return -1;
   const isOwn = at === 1 || (!hasBetween(text, "{", at) && !hasBetween(text, "[", at));
   return isOwn ? at + mark.length : walkedTo(text, of);
 }
 
-/** Whether a character occurs after the first one and before an index. */
+/** Whether a character occurs after the first character and before an index. */
 function hasBetween(text: ByteString, character: string, end: number): boolean {
   const at = text.indexOf(character, 1);
   return at >= 0 && at < end;
 }
 
-/** The same, member by member. */
+/** Finds the member's value as `valueAt` does, but member by member. */
 function walkedTo(text: ByteString, { label }: MemberName): number {
   for (let at = 1; text.charCodeAt(at) === QUOTE; ) {
     const from = endOfString(text, at) + 1;

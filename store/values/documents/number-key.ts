@@ -1,10 +1,10 @@
-/** Keys of entries that are numbers: those that further ones are counted on from. */
+/** Numeric keys of entries, from which the keys of later entries are counted. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-/** Numbers that are ids; longer ones are ordinary names. */
+/** Numbers short enough to be counted; longer ones are ordinary names. */
 const NUMBER_KEY = /^(?:0|-?[1-9]\d{0,14})$/;
-/** Follows all numbers that entries are counted by. */
+/** Follows all numbers that are counted as numeric keys. */
 export const NUMBERS_END = 1e15;
 
-/** Whether a key counts as a number, and a removal in memory may change it. */
+/** Whether a key counts as a number. The removal of such a key may change the next number. */
 export const isNumberKey = (key: ByteString): boolean => NUMBER_KEY.test(key);

@@ -1,13 +1,12 @@
 /**
- * The value of a column in a row: a number, a text (its UTF-8 bytes), or null. Dates are texts, written so that their order is that of
- * time.
- * A number is finite, and never -0 where it is stored.
+ * The value of a column in a row: a number, a text (its UTF-8 bytes) or null. Dates are texts, written in a form that
+ * sorts by time. A number is finite, and a stored number is never -0.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
 export type Cell = number | ByteString | null;
 
-/** The cells of a table's row, one for each column. Never changed: another takes its place. */
+/** The cells of a table's row, one for each column. A row never changes; it is replaced. */
 export type Row = readonly Cell[];
 
 /** The value of an expression: a cell, or the result of a comparison, which no table stores. */
@@ -20,7 +19,7 @@ export function rowKey(row: readonly Scalar[]): string {
   return key;
 }
 
-/** Equal for the same value of the same type, and the beginning of no other's. */
+/** Returns a text that is the same for equal values of the same type. No text is the beginning of another one. */
 export function cellKey(cell: Scalar): string {
   if (typeof cell === "string") return `t${cell.length}:${cell}`;
   return `${cell};`;

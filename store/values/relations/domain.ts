@@ -2,7 +2,7 @@
 import { type ByteString, isAscii, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Cell } from "./cell.js";
 
-/** Bounds are inclusive; null: none. Of texts they count UTF-16 units. */
+/** Bounds are inclusive; null: no bound. For texts they count UTF-16 units. */
 export type DomainAtom =
   | { readonly kind: "number"; readonly min: number | null; readonly max: number | null }
   | { readonly kind: "text"; readonly min: number | null; readonly max: number | null }
@@ -12,23 +12,24 @@ export type DomainAtom =
 export type Domain = readonly DomainAtom[];
 
 export function fits(domain: Domain, cell: Cell): boolean {
-  return cell === null || domain.some((atom) => atomTakes(atom, cell));
+  return cell === null || domain.some((atom) => atomAccepts(atom, cell));
 }
 
 /**
- * Converts a text that was bound to a `?`, which may mean a number: the first atom that accepts it as a text or as a number decides.
+ * Converts a text that was bound to a `?` and may represent a number: the first atom that accepts it as a text or as a
+ * number decides.
  * @returns undefined: no atom accepts it
  */
 export function boundCell(domain: Domain, text: ByteString): Cell | undefined {
   const number = numberOfText(text);
   for (const atom of domain) {
-    if (atomTakes(atom, text)) return text;
-    if (number !== undefined && atomTakes(atom, number)) return number;
+    if (atomAccepts(atom, text)) return text;
+    if (number !== undefined && atomAccepts(atom, number)) return number;
   }
   return undefined;
 }
 
-function atomTakes(atom: DomainAtom, cell: Cell): boolean {
+function atomAccepts(atom: DomainAtom, cell: Cell): boolean {
   switch (atom.kind) {
     case "number":
       return typeof cell === "number" && isWithin(cell, atom);
@@ -48,7 +49,10 @@ const lengthOf = (text: ByteString) => (isAscii(text) ? text.length : textOfByte
 
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/;
 
-/** The number that a text writes as a statement would, without zeros before it; undefined: it writes none. */
+/**
+ * Returns the number that a text represents in the syntax of statements, without leading zeros; undefined: the text is
+ * not a number.
+ */
 export function numberOfText(text: ByteString): number | undefined {
   if (!NUMBER.test(text)) return undefined;
   const number = Number(text) + 0;
@@ -67,7 +71,7 @@ export function isDate(text: ByteString): boolean {
   return Number(day) >= 1 && Number(day) <= days;
 }
 
-/** A domain as text, for snapshots and catalogues. */
+/** Returns a domain as text, for snapshots and catalogues. */
 export function domainText(domain: Domain): ByteString {
   return JSON.stringify(domain.map(atomText));
 }
@@ -79,7 +83,7 @@ const atomText = (atom: DomainAtom): readonly unknown[] =>
       ? [atom.kind]
       : [atom.kind, atom.min, atom.max];
 
-/** @returns undefined: it is no domain's text */
+/** @returns undefined: the text is not a domain */
 export function domainOfText(text: ByteString): Domain | undefined {
   let parsed: unknown;
   try {
@@ -92,9 +96,9 @@ export function domainOfText(text: ByteString): Domain | undefined {
   return atoms.every((atom) => atom !== undefined) ? atoms : undefined;
 }
 
-function atomOf(given: unknown): DomainAtom | undefined {
-  if (!Array.isArray(given)) return undefined;
-  const [kind, ...rest] = given as readonly unknown[];
+function atomOf(parsed: unknown): DomainAtom | undefined {
+  if (!Array.isArray(parsed)) return undefined;
+  const [kind, ...rest] = parsed as readonly unknown[];
   const [min, max] = rest;
   if (kind === "date") return { kind };
   if (kind === "enumeration" && rest.every(isCell)) return { kind, allowed: rest.map(plain) };
@@ -103,10 +107,13 @@ function atomOf(given: unknown): DomainAtom | undefined {
   return undefined;
 }
 
-/** JSON knows numbers beyond all numbers, -0, and characters that are no bytes: written again, each would be something else. */
-const isBound = (given: unknown): given is number | null => given === null || Number.isFinite(given);
-export const isCell = (given: unknown): given is Cell =>
-  isBound(given) || (typeof given === "string" && BYTES.test(given));
+/**
+ * Excludes numbers too large for a double, -0, and characters that are not bytes, all of which JSON permits: written
+ * again, each would change.
+ */
+const isBound = (value: unknown): value is number | null => value === null || Number.isFinite(value);
+export const isCell = (value: unknown): value is Cell =>
+  isBound(value) || (typeof value === "string" && BYTES.test(value));
 const BYTES = /^[\0-\xff]*$/;
 const plain = <Kept extends Cell>(cell: Kept): Kept =>
   typeof cell === "number" ? ((cell + 0) as Kept) : cell;

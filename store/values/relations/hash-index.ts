@@ -1,6 +1,6 @@
 /**
- * Rows by the value of one column, for equality as statements have it: a number equals the texts that write it. Made when it is first used
- * and maintained from then on; not part of the state.
+ * Rows by the value of one column, for equality as in statements: a number equals the texts that represent it. The
+ * index is built on first use and kept up to date afterwards; it is not part of the state.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish, STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
@@ -8,7 +8,7 @@ import { firstIndexFrom } from "../tables/first-index.js";
 import type { Cell } from "./cell.js";
 import { numberForText } from "./text-number.js";
 
-/** Numbers of rows, ascending; one alone is no array. */
+/** Numbers of rows, ascending; a single one is stored without an array. */
 type Bucket = number | number[];
 
 const NONE: readonly number[] = [];
@@ -16,12 +16,12 @@ const NONE: readonly number[] = [];
 export class HashIndex {
   readonly #numbers = new Map<number, Bucket>();
   readonly #texts = new Map<ByteString, Bucket>();
-  /** Rows with texts, by the numbers that these equal; null: no statement has compared the column with a number. */
+  /** Rows with texts, by the number that each text equals; null: no statement has compared the column with a number. */
   #textNumbers: Map<number, Bucket> | null = null;
-  /** Counts additions and removals of texts. */
+  /** Number of texts added or removed so far. */
   #changes = 0;
 
-  /** @param row  its number: above those of all rows with the value, or put among them */
+  /** @param row the row's number; it may be lower than those of other rows with the value */
   add(row: number, cell: Cell | undefined): void {
     if (typeof cell === "number") addTo(this.#numbers, cell, row);
     else if (typeof cell === "string") {
@@ -50,7 +50,10 @@ export class HashIndex {
     return merged(others, texts);
   }
 
-  /** Does in steps what the first comparison with a number would do in one; without an effect if the rows change meanwhile. */
+  /**
+   * Prepares the first comparison with a number in steps instead of all at once; has no effect if the rows change
+   * meanwhile.
+   */
   *prepareFor(value: Cell | boolean): Generator<void, void> {
     if (typeof value === "string" || value === null || this.#textNumbers !== null) return;
     const before = this.#changes;
@@ -66,7 +69,7 @@ export class HashIndex {
     }
   }
 
-  /** A row whose cell is the same value of the same type; undefined: there is none. */
+  /** Returns a row whose cell has the same value of the same type; undefined: no such row. */
   same(cell: Cell): number | undefined {
     const bucket =
       typeof cell === "number" ? this.#numbers.get(cell) : cell === null ? undefined : this.#texts.get(cell);
@@ -78,24 +81,24 @@ export class HashIndex {
     return this.#textNumbers;
   }
 
-  /** The rows must not change between two steps. */
+  /** Builds the map of texts by number in steps. The rows must not change between two steps. */
   *#textsByNumber(): Generator<void, Map<number, Bucket>> {
-    const found = new Map<number, number[]>();
-    let done = 0;
+    const rowsByNumber = new Map<number, number[]>();
+    let count = 0;
     for (const [text, bucket] of this.#texts) {
       const number = numberForText(text);
-      const rows = found.get(number);
-      if (rows === undefined) found.set(number, [...rowsOf(bucket)]);
+      const rows = rowsByNumber.get(number);
+      if (rows === undefined) rowsByNumber.set(number, [...rowsOf(bucket)]);
       else for (const row of rowsOf(bucket)) rows.push(row);
-      if (++done % STEP_ITEMS === 0) yield;
+      if (++count % STEP_ITEMS === 0) yield;
     }
-    const made = new Map<number, Bucket>();
-    // If each row were inserted by itself, the rows of many texts for one number would take a time that grows with their square.
-    for (const [number, rows] of found) {
-      made.set(number, rows.length === 1 ? (rows[0] as number) : yield* sortedNumbers(rows));
-      if (++done % STEP_ITEMS === 0) yield;
+    const buckets = new Map<number, Bucket>();
+    // Inserting each row separately would take quadratic time if many texts equal one number.
+    for (const [number, rows] of rowsByNumber) {
+      buckets.set(number, rows.length === 1 ? (rows[0] as number) : yield* sortedNumbers(rows));
+      if (++count % STEP_ITEMS === 0) yield;
     }
-    return made;
+    return buckets;
   }
 }
 
@@ -122,7 +125,7 @@ function removeFrom<Key>(map: Map<Key, Bucket>, key: Key, row: number): void {
   else bucket.splice(firstIndexFrom(bucket, row), 1);
 }
 
-/** Returns the numbers of two lists, which rise, in one that rises. */
+/** Merges two ascending lists of numbers. */
 export function merged(one: readonly number[], other: readonly number[]): readonly number[] {
   if (one.length === 0) return other;
   if (other.length === 0) return one;

@@ -1,6 +1,6 @@
 /**
- * The rows of a table as they were when a statement began to read them: the statement may continue in later turns of the event loop, after
- * another statement changed the table.
+ * The rows of a table as they were when a statement began to read them. The statement may continue in a later turn of
+ * the event loop, after another statement has changed the table.
  */
 import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { firstIndexFrom } from "../tables/first-index.js";
@@ -8,15 +8,15 @@ import type { Row } from "./cell.js";
 import { HashIndex } from "./hash-index.js";
 
 interface State {
-  /** null: a hole. */
+  /** The rows by slot; null: a hole. */
   readonly rows: readonly (Row | null)[];
-  /** null: they are the slots. */
+  /** Numbers of the rows and holes; null: they equal the slots. */
   readonly numbers: readonly number[] | null;
   readonly size: number;
   readonly columns: readonly { readonly uniqueness: "none" | "unique" | "primary" }[];
 }
 
-/** The indexes of a table as it is now. */
+/** The current indexes of a table. */
 interface Indexed {
   knownIndex(column: number): HashIndex | undefined;
   adopt(column: number, index: HashIndex): void;
@@ -26,9 +26,9 @@ interface Indexed {
 export class TableReading {
   readonly size: number;
   readonly #state: State;
-  /** null: the table has changed since. */
+  /** The table that is read; null: it has changed since the reading began. */
   #table: Indexed | null;
-  /** Indexes of the rows as they were, once the table has changed. */
+  /** Indexes of the rows as they were, built after the table changed. */
   readonly #indexes = new Map<number, HashIndex>();
 
   constructor(table: Indexed, state: State) {
@@ -37,12 +37,12 @@ export class TableReading {
     this.#table = table;
   }
 
-  /** The table is about to change. */
+  /** Detaches the reading, because the table is about to change. */
   part(): void {
     this.#table = null;
   }
 
-  /** Whether the table has not changed since. */
+  /** Whether the table is unchanged since the reading began. */
   get isCurrent(): boolean {
     return this.#table !== null;
   }
@@ -51,13 +51,13 @@ export class TableReading {
     this.#table?.release(this);
   }
 
-  /** All rows, in order. Not to be changed. */
+  /** All rows, in order; the caller must not change them. */
   get rows(): readonly Row[] {
     const { rows, size } = this.#state;
     return rows.length === size ? (rows as readonly Row[]) : rows.filter((row) => row !== null);
   }
 
-  /** Whether a column has no equal values. */
+  /** Whether all values of a column are different. */
   isUnique(column: number): boolean {
     return this.#state.columns[column]?.uniqueness !== "none";
   }
@@ -71,20 +71,20 @@ export class TableReading {
     return found;
   }
 
-  /** All rows, in order, with their numbers. */
+  /** Yields all rows with their numbers, in order. */
   *numbered(): Generator<readonly [number: number, row: Row]> {
     const { rows, numbers } = this.#state;
     for (const [slot, row] of rows.entries())
       if (row !== null) yield [numbers === null ? slot : (numbers[slot] as number), row];
   }
 
-  /** The row of a number that an index reports. */
+  /** Returns the row with a number that an index has found. */
   row(number: number): Row {
     const { rows, numbers } = this.#state;
     return rows[numbers === null ? number : firstIndexFrom(numbers, number)] as Row;
   }
 
-  /** The index of a column, which is made if there is none; the table keeps it if it has not changed meanwhile. */
+  /** Returns the index of a column and builds it if necessary; the table adopts it if it has not changed meanwhile. */
   *index(column: number): Generator<void, HashIndex> {
     const known = this.#known(column);
     if (known !== undefined) return known;
@@ -100,17 +100,17 @@ export class TableReading {
     return index;
   }
 
-  /** Numbers of the rows whose cell equals a value, rising, of an index that `index` has made. */
+  /** Returns the numbers of the rows whose cell equals a value, ascending, from the index of the column. */
   *equal(column: number, value: Parameters<HashIndex["equal"]>[0]): Generator<void, readonly number[]> {
     let index = this.#known(column) ?? (yield* this.index(column));
     yield* index.prepareFor(value);
-    // If the table changes in a step, its index does, too.
+    // If the table changes during a step, its index changes as well.
     if (index !== this.#known(column)) {
       index = yield* this.index(column);
       yield* index.prepareFor(value);
     }
     const found = index.equal(value);
-    // The table's index changes with it.
+    // The result belongs to the table's index, which later changes modify.
     return found.length > 1 && this.#table !== null ? found.slice() : found;
   }
 

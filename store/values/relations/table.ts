@@ -1,6 +1,7 @@
 /**
- * A table: columns, and rows in the order in which they came, which is state. Each row has a number of its own, ascending; what was removed
- * leaves a hole until there are many. Numbers, holes and what indexes hold are no state.
+ * A table: columns, and rows in the order of insertion, which is part of the state. Each row has its own number,
+ * ascending. A removed row leaves a hole; when there are many holes, they are closed. Numbers, holes and the contents
+ * of indexes are not part of the state.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { firstIndexFrom } from "../tables/first-index.js";
@@ -9,14 +10,14 @@ import { type Domain, isCell } from "./domain.js";
 import { HashIndex } from "./hash-index.js";
 import { TableReading } from "./table-reading.js";
 
-/** Constraint of a column: "unique": no two values are equal; "primary": in addition none is missing. */
+/** The constraint of a column. "unique": no two values are equal; "primary": in addition, no value is missing. */
 export type Uniqueness = "none" | "unique" | "primary";
 
 /** Properties that columns of earlier releases did not have. */
 export interface ColumnExtras {
-  /** Whether it refuses null. */
+  /** Whether the column rejects null. */
   readonly isRequired?: true;
-  /** The value of a row that names none; undefined: null. */
+  /** The default for a row without a value; undefined: null. */
   readonly preset?: Cell;
 }
 
@@ -32,7 +33,7 @@ export function extrasText({ isRequired, preset }: ColumnExtras): ByteString {
   return isRequired === undefined && value === null ? "" : JSON.stringify([isRequired === true, value]);
 }
 
-/** @returns undefined: it is no such text */
+/** @returns undefined: the text does not contain extras */
 export function extrasOfText(text: ByteString): ColumnExtras | undefined {
   let parsed: unknown;
   try {
@@ -46,31 +47,31 @@ export function extrasOfText(text: ByteString): ColumnExtras | undefined {
   return { ...(isRequired ? { isRequired } : {}), ...(preset === null ? {} : { preset }) };
 }
 
-/** Rows with their numbers, which rise. */
+/** Rows with their numbers, ascending. */
 export interface NumberedRows {
   readonly numbers: readonly number[];
   readonly rows: readonly Row[];
 }
 
-/** Holes are closed when there are more, and more than rows. */
+/** Holes are closed when there are more than this, and more holes than rows. */
 const HOLES_MAX = 64;
 /**
- * More changes in one step, if they are of a large part of the rows, discard the indexes, which are then rebuilt: to remove rows one by one
- * would cost more.
+ * If one step changes more rows than this, and a large part of the table, the indexes are discarded and later rebuilt:
+ * removing the rows one by one would cost more.
  */
 const CHANGES_MAX = 64;
 const LARGE_PART = 0.25;
 
 export class Table {
   readonly columns: readonly TableColumn[];
-  /** null: a hole. */
+  /** Rows by slot; null: a hole. */
   #rows: (Row | null)[] = [];
-  /** Numbers of the rows and holes; null: they are the indexes. */
+  /** Numbers of the rows and holes; null: they equal the slots. */
   #numbers: number[] | null = null;
   #holes = 0;
-  /** Indexes by the column's index. */
+  /** Indexes by the position of their column. */
   readonly #indexes = new Map<number, HashIndex>();
-  /** Statements that read the rows as they are now: before these change they are copied. */
+  /** Statements that read the current rows; before the rows change, they are copied for them. */
   readonly #readings = new Set<TableReading>();
 
   constructor(columns: readonly TableColumn[] = []) {
@@ -86,12 +87,12 @@ export class Table {
     return this.columns[column]?.uniqueness !== "none";
   }
 
-  /** All rows, in order. Not to be changed, nor kept. */
+  /** All rows, in order; the caller must neither change nor store them. */
   get rows(): readonly Row[] {
     return this.#holes === 0 ? (this.#rows as Row[]) : this.#rows.filter((row) => row !== null);
   }
 
-  /** All rows, in order, with their numbers. @param from  the first number */
+  /** Yields all rows with their numbers, in order. @param from the first number */
   *numbered(from = 0): Generator<readonly [number: number, row: Row]> {
     for (let slot = this.#slotOf(from); slot < this.#rows.length; slot++) {
       const row = this.#rows[slot] as Row | null;
@@ -99,7 +100,7 @@ export class Table {
     }
   }
 
-  /** Returns the rows as they are now, whatever changes later. The reader must release them. */
+  /** Returns the rows as they are now; later changes do not affect them. The reader must release them. */
   reading(): TableReading {
     const state = { rows: this.#rows, numbers: this.#numbers, size: this.size, columns: this.columns };
     const reading = new TableReading(this, state);
@@ -115,22 +116,22 @@ export class Table {
     this.#readings.delete(reading);
   }
 
-  /** An index if it was made already. */
+  /** Returns the index of a column if it has been built. */
   knownIndex(column: number): HashIndex | undefined {
     return this.#indexes.get(column);
   }
 
-  /** Takes an index of the rows as they are now. */
+  /** Adopts an index of the current rows. */
   adopt(column: number, index: HashIndex): void {
     if (!this.#indexes.has(column)) this.#indexes.set(column, index);
   }
 
-  /** Returns the row of a number that an index has found. */
+  /** Returns the row with a number that an index has found. */
   row(number: number): Row {
     return this.#rows[this.#slotOf(number)] as Row;
   }
 
-  /** The index of a column, made if it was not yet. */
+  /** Returns the index of a column and builds it if necessary. */
   index(column: number): HashIndex {
     let index = this.#indexes.get(column);
     if (index === undefined) {
@@ -141,7 +142,7 @@ export class Table {
     return index;
   }
 
-  /** The number of the row that was pushed last; of none -1. */
+  /** The number of the row that was pushed last; -1: the table is empty. */
   get lastNumber(): number {
     return this.#rows.length === 0 ? -1 : this.#numberAt(this.#rows.length - 1);
   }
@@ -155,17 +156,17 @@ export class Table {
     this.#index(number, row);
   }
 
-  /** Removes the last rows, which were pushed last. */
+  /** Removes the given number of rows that were pushed last. */
   pop(count: number): void {
     this.#partReadings();
-    for (let left = count; left > 0; left--) {
+    for (let remaining = count; remaining > 0; remaining--) {
       const slot = this.#rows.length - 1;
       this.#unindex(this.#numberAt(slot), this.#rows.pop() as Row);
       this.#numbers?.pop();
     }
   }
 
-  /** Replaces rows. @returns the old ones */
+  /** Replaces rows. @returns the old rows */
   set({ numbers, rows }: NumberedRows): NumberedRows {
     this.#beforeChanges(numbers.length);
     const old = numbers.map((number, i) => {
@@ -175,12 +176,12 @@ export class Table {
       this.#rows[slot] = rows[i] as Row;
       return before;
     });
-    // All of the old ones are out by now: two may have changed their values with each other.
+    // All old rows have been removed from the indexes first, since two rows may have exchanged their values.
     for (const [i, number] of numbers.entries()) this.#index(number, rows[i] as Row);
     return { numbers, rows: old };
   }
 
-  /** Removes rows that are there. Inverse: `restore`. @param numbers  rising */
+  /** Removes existing rows. Inverse: `restore`. @param numbers ascending */
   remove(numbers: readonly number[]): NumberedRows {
     this.#beforeChanges(numbers.length);
     const rows = numbers.map((number) => {
@@ -244,7 +245,7 @@ export class Table {
     return slot < this.#rows.length && this.#numberAt(slot) === number && this.#rows[slot] === null;
   }
 
-  /** Removes the holes, except for the last one: its number would be used again, while an undo may restore it. */
+  /** Removes the holes, except for the last one: its number would be used again, and an undo may restore it. */
   #closeHoles(): void {
     const last = this.#rows.length - 1;
     const isKept = (_: unknown, slot: number) => this.#rows[slot] !== null || slot === last;

@@ -1,6 +1,6 @@
 /**
- * A consumer group of a stream: the mark up to which it has read, its consumers, and the entries that they received and have not
- * acknowledged. A pending entry is in two lists, as in Redis: the group's, and its consumer's.
+ * A consumer group of a stream: the mark up to which it has read, its consumers, and the entries that they have
+ * received but not acknowledged. A pending entry is in two lists, as in Redis: the group's and its consumer's.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { IdMap } from "./id-map.js";
@@ -8,27 +8,27 @@ import type { StreamId } from "./stream-id.js";
 
 /** The mark up to which a group has read. */
 export interface GroupMarks {
-  /** Id of the entry that was delivered last, or set. */
+  /** Id of the entry that was delivered last, or the id that a command has set. */
   readonly lastId: StreamId;
-  /** Number of all entries ever added up to that id; null: not known. Signed, 64 bits. */
+  /** Number of all entries ever added up to that id; null: unknown. Signed, 64 bits. */
   readonly entriesRead: bigint | null;
 }
 
 /** The delivery of an entry to a consumer. Immutable: entries that were delivered together share one. */
 export interface Pending {
   readonly consumer: Consumer;
-  /** Milliseconds since 1970, by the date of the unit that handed it out, or as that says. */
+  /** Milliseconds since 1970: the date of the unit that delivered the entry, or the time that the command specified. */
   readonly deliveredAt: number;
   /** Number of deliveries. */
   readonly deliveries: number;
 }
 
-/** No more deliveries are counted. */
+/** The counter of deliveries stops at this number. */
 export const DELIVERIES_MAX = Number.MAX_SAFE_INTEGER;
 
 export const oneMoreDelivery = (deliveries: number): number => Math.min(deliveries + 1, DELIVERIES_MAX);
 
-/** One of two that say the same: the one that is kept already. */
+/** Returns the previous delivery if it is equal, so that both entries share it. */
 export function sharedPending(pending: Pending, last: Pending | undefined): Pending {
   const isSame =
     last?.consumer === pending.consumer &&
@@ -39,9 +39,9 @@ export function sharedPending(pending: Pending, last: Pending | undefined): Pend
 
 export class Consumer {
   readonly name: ByteString;
-  /** Date of the unit that last named it; milliseconds since 1970. */
+  /** Date of the unit that named the consumer last, in milliseconds since 1970. */
   seenAt: number;
-  /** The consumer's pending entries; changed by its group alone. */
+  /** The consumer's pending entries; only its group changes them. */
   readonly pending = new IdMap<Pending>();
 
   constructor(name: ByteString, seenAt: number) {
@@ -53,7 +53,7 @@ export class Consumer {
 export class ConsumerGroup {
   readonly name: ByteString;
   marks: GroupMarks;
-  /** The pending entries of all its consumers; changed by `setPending`. */
+  /** The pending entries of all its consumers; only `setPending` changes them. */
   readonly pending = new IdMap<Pending>();
   readonly #consumers = new Map<ByteString, Consumer>();
 
@@ -76,19 +76,22 @@ export class ConsumerGroup {
     return [...this.#consumers.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Adds a consumer with all that it was handed. Inverse: `removeConsumer`. */
+  /** Adds a consumer with its pending entries. Inverse: `removeConsumer`. */
   addConsumer(consumer: Consumer): void {
     this.#consumers.set(consumer.name, consumer);
     for (const [id, pending] of consumer.pending) this.pending.set(id, pending);
   }
 
-  /** Removes a consumer, which keeps what it was handed. */
+  /** Removes a consumer, whose own list of pending entries does not change. */
   removeConsumer(consumer: Consumer): void {
     this.#consumers.delete(consumer.name);
     for (const [id] of consumer.pending) this.pending.delete(id);
   }
 
-  /** Sets the delivery of an entry; undefined: it is no longer pending. @returns the previous one; setting that is the inverse */
+  /**
+   * Sets the delivery of an entry; undefined: the entry is no longer pending.
+   * @returns the previous delivery; setting it again is the inverse
+   */
   setPending(id: StreamId, pending: Pending | undefined): Pending | undefined {
     const old = pending === undefined ? this.pending.delete(id) : this.pending.set(id, pending);
     if (old !== undefined && old.consumer !== pending?.consumer) old.consumer.pending.delete(id);
@@ -96,7 +99,7 @@ export class ConsumerGroup {
     return old;
   }
 
-  /** A group that shares nothing with this one that could change. */
+  /** Returns a copy of the group that shares nothing mutable with it. */
   clone(): ConsumerGroup {
     const copy = new ConsumerGroup(this.name, this.marks);
     for (const { name, seenAt, pending } of this.#consumers.values()) {

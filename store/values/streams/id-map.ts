@@ -1,23 +1,24 @@
 /**
- * Values by the ids of entries, in ascending order, in blocks of neighbours: O(log n) to find and to change, and a range is a walk
- * from block to block. Most ids come at the end, and most go at the beginning. The division into blocks is not state.
+ * Values by the ids of entries, ascending, in blocks of neighbours: O(log n) to find and to change, and a range is a
+ * walk from block to block. Most ids are added at the end, and most are removed at the beginning. The division into
+ * blocks is not part of the state.
  */
 import type { StreamId } from "./stream-id.js";
 
-/** Ids of a block at most. */
+/** Maximum number of ids in a block. */
 const BLOCK_MAX = 128;
-/** A block with fewer is joined with the next one, if what results has room left. */
+/** A smaller block is merged with the next one if the result has room left. */
 const BLOCK_MIN = BLOCK_MAX / 4;
 const JOINED_MAX = (BLOCK_MAX * 3) / 4;
 
-/** Side by side: an object for each would cost more than what it holds. */
+/** A block of ids and values as parallel arrays: an object for each id would cost more than its contents. */
 interface Block<V> {
   readonly ids: StreamId[];
   readonly values: V[];
 }
 
 export class IdMap<V> {
-  /** None is empty. */
+  /** The blocks in order; none of them is empty. */
   readonly #blocks: Block<V>[] = [];
   #size = 0;
 
@@ -25,7 +26,7 @@ export class IdMap<V> {
     return this.#size;
   }
 
-  /** undefined: it is empty. */
+  /** The lowest id; undefined: the map is empty. */
   get firstId(): StreamId | undefined {
     return this.#blocks[0]?.ids[0];
   }
@@ -41,7 +42,7 @@ export class IdMap<V> {
     return block.ids[index] === id ? block.values[index] : undefined;
   }
 
-  /** @returns what the id had */
+  /** @returns the id's previous value */
   set(id: StreamId, value: V): V | undefined {
     const at = Math.max(0, this.#blockOf(id));
     const block = this.#blocks[at];
@@ -60,7 +61,7 @@ export class IdMap<V> {
     return undefined;
   }
 
-  /** @returns what the id had; undefined: it was absent */
+  /** @returns the id's previous value; undefined: it was absent */
   delete(id: StreamId): V | undefined {
     const at = this.#blockOf(id);
     const block = this.#blocks[at];
@@ -77,7 +78,7 @@ export class IdMap<V> {
     return old;
   }
 
-  /** Yields those of `from` ≤ id ≤ `to`, in order. The map must not change meanwhile. */
+  /** Yields the ids `from` ≤ id ≤ `to` and their values, in order. The map must not change meanwhile. */
   *range(from: StreamId, to: StreamId): Generator<readonly [StreamId, V]> {
     for (let at = Math.max(0, this.#blockOf(from)); at < this.#blocks.length; at++) {
       const { ids, values } = this.#blocks[at] as Block<V>;
@@ -105,7 +106,7 @@ export class IdMap<V> {
       ids.splice(index, 0, id);
       values.splice(index, 0, value);
     } else if (isLast) {
-      // Ids that come in order leave full blocks before them.
+      // Ids that are added in order leave full blocks.
       this.#blocks.push({ ids: [id], values: [value] });
     } else {
       ids.splice(index, 0, id);
@@ -115,7 +116,7 @@ export class IdMap<V> {
     }
   }
 
-  /** The last block that begins at or before an id; -1: none does. */
+  /** Returns the index of the last block that begins at or before an id; -1: no such block. */
   #blockOf(id: StreamId): number {
     let low = 0;
     let high = this.#blocks.length;
@@ -127,7 +128,7 @@ export class IdMap<V> {
     return low - 1;
   }
 
-  /** Makes one of a block and the next one if they are small enough. */
+  /** Merges a block with the next one if both are small enough. */
   #join(at: number): void {
     const [block, next] = [this.#blocks[at], this.#blocks[at + 1]];
     if (block === undefined || next === undefined) return;
@@ -138,7 +139,7 @@ export class IdMap<V> {
   }
 }
 
-/** Most are removed at an end, for which no list of the removed ones is made. */
+/** Removes an element. Most are removed at an end, where no array of the removed ones needs to be allocated. */
 function takeOut(from: unknown[], index: number): void {
   if (index === from.length - 1) from.pop();
   else if (index === 0) from.shift();

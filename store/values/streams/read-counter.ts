@@ -1,18 +1,19 @@
 /**
- * Counts how many of all entries ever added a group has read, and how many it has not. A stream knows how many were added, and of the
- * deleted ones the last only: if that is ahead, the number of missing entries is not known. Source: redis-server 7.0.
+ * Counts how many of all entries ever added a group has read, and how many it has not. A stream knows how many entries
+ * were added, but of the deleted ones it knows only the last. If that one is after the group's position, the number of
+ * unread entries is unknown. Source: redis-server 7.0.
  */
 import type { GroupMarks } from "./consumer-group.js";
 import type { Stream } from "./stream.js";
 import type { StreamId } from "./stream-id.js";
 
-/** Returns a group's counter after the entry that it receives. @param read  its counter before */
+/** Returns a group's counter after it has received an entry. @param read the counter before */
 export function readUpTo(stream: Stream, id: StreamId, read: bigint | null): bigint | null {
   if (read !== null && !hasGapFrom(stream, id)) return BigInt.asIntN(64, read + 1n);
   return stream.marks.entriesAdded === 0n ? read : countUpTo(stream, id);
 }
 
-/** Returns the number of entries left for a group to read; null: not known. */
+/** Returns the number of entries that a group has not read yet; null: unknown. */
 export function lagOf(stream: Stream, { lastId, entriesRead }: GroupMarks): bigint | null {
   const { entriesAdded } = stream.marks;
   if (entriesAdded === 0n) return 0n;
@@ -21,7 +22,7 @@ export function lagOf(stream: Stream, { lastId, entriesRead }: GroupMarks): bigi
   return read === null ? null : BigInt.asIntN(64, entriesAdded - read);
 }
 
-/** Counts the entries added up to an id, from the first one ever; null: not known. */
+/** Counts the entries ever added up to an id; null: unknown. */
 export function countUpTo({ marks, size, firstId }: Stream, id: StreamId): bigint | null {
   const { entriesAdded, lastId, maxDeletedId } = marks;
   if (entriesAdded === 0n) return 0n;

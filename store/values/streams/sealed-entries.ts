@@ -1,6 +1,7 @@
 /**
- * Entries of a stream that are expected not to change, in two byte strings: ids as fixed-width differences from the first one's time, and
- * values, each preceded by its length. An entry's own objects would cost more than the entry.
+ * Stream entries that are expected not to change, in two byte strings: the ids as fixed-width differences from the
+ * first entry's time, and the values, each preceded by its length. Separate objects would cost more than the entries
+ * themselves.
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import type { StreamEntry } from "./stream-entry.js";
@@ -9,21 +10,23 @@ import { msOf, type StreamId, seqOf, streamId } from "./stream-id.js";
 /** Names of an entry's fields. */
 export type Names = readonly ByteString[];
 
-/** Entries side by side: the values of all of them in a row, each entry with as many as it has names. */
+/**
+ * Entries as parallel columns: `values` contains the values of all entries in a row, one for each of an entry's names.
+ */
 export interface EntryColumns {
   readonly ids: readonly StreamId[];
   readonly names: readonly Names[];
   readonly values: readonly ByteString[];
 }
 
-/** Longer values are worth objects of their own: a long string should not be made again for each read. */
+/** Longer values are stored as separate strings, because a long string should not be created again for each read. */
 export const SEALED_VALUES_BYTES_MAX = 64 * 1024;
 
-/** Bits of a length in a byte; another byte follows if the one above is set. */
+/** Bits of a length in one byte; the highest bit means that another byte follows. */
 const LENGTH_BITS = 7;
 const MORE = 1 << LENGTH_BITS;
 
-/** Up to which width numbers are read and written as such. */
+/** Maximum width up to which numbers are read and written as plain numbers. */
 const NUMBER_BYTES_MAX = 6;
 const LENGTHS: readonly ByteString[] = Array.from({ length: MORE }, (_, length) =>
   String.fromCharCode(length),
@@ -33,18 +36,18 @@ export class SealedEntries {
   readonly size: number;
   readonly first: StreamId;
   readonly last: StreamId;
-  /** Bytes of all values. */
+  /** Number of bytes in all values. */
   readonly valueBytes: number;
-  /** Bytes of the time above the first one's, and of the number, in each id. */
+  /** Number of bytes in each id for the time since the first entry, and for the sequence number. */
   readonly #msBytes: number;
   readonly #seqBytes: number;
   readonly #ids: ByteString;
-  /** Names of each entry; where all have the same names only those. */
+  /** The names of each entry, or only one list if all entries have the same names. */
   readonly #names: Names | readonly Names[];
   readonly #hasSameNames: boolean;
   readonly #values: ByteString;
 
-  /** @param valueBytes  of all values together */
+  /** @param valueBytes number of bytes in all values together */
   constructor({ ids, names, values }: EntryColumns, valueBytes: number) {
     this.size = ids.length;
     this.first = ids[0] as StreamId;
@@ -52,7 +55,7 @@ export class SealedEntries {
     this.valueBytes = valueBytes;
     const ms = msOf(this.first);
     this.#msBytes = widthOf(msOf(this.last) - ms);
-    // All bits that any of them has.
+    // All bits that are set in at least one of the sequence numbers.
     this.#seqBytes = widthOf(ids.reduce((bits, id) => bits | seqOf(id), 0n));
     const width = this.#msBytes + this.#seqBytes;
     const bytes = Buffer.alloc(width * ids.length);
@@ -74,7 +77,7 @@ export class SealedEntries {
     return streamId(ms, uintAt(this.#ids, at + this.#msBytes, this.#seqBytes));
   }
 
-  /** Counts its entries before an id. */
+  /** Counts the entries before an id. */
   countBefore(id: StreamId): number {
     if (id <= this.first) return 0;
     if (id > this.last) return this.size;
@@ -89,7 +92,9 @@ export class SealedEntries {
     return low;
   }
 
-  /** Returns an id as it would be among the stored bytes, or the next one that could be there: no id is after the last. */
+  /**
+   * Returns an id in the stored form, or the next id that can be represented. The id must not be after the last one.
+   */
   #keyOf(id: StreamId): Buffer {
     const isOver = widthOf(seqOf(id)) > this.#seqBytes;
     const key = Buffer.alloc(this.#msBytes + this.#seqBytes);
@@ -111,14 +116,14 @@ export class SealedEntries {
     return (this.#hasSameNames ? this.#names : this.#names[index]) as Names;
   }
 
-  /** Entries `from` ≤ index < `to`, in order; they keep the sealed string alive. */
+  /** Yields the entries `from` ≤ index < `to`, in order; they keep the sealed string alive. */
   *entries(from: number, to: number): Generator<StreamEntry> {
     const cursor = new ValueCursor(this.#values);
     for (let index = 0; index < from; index++) cursor.skip(this.names(index).length);
     for (let index = from; index < to; index++) yield this.#entry(index, cursor);
   }
 
-  /** The same, the last one first. */
+  /** Yields the same entries, the last one first. */
   *reverseEntries(from: number, to: number): Generator<StreamEntry> {
     const cursor = new ValueCursor(this.#values);
     const indexes: number[] = [];
@@ -139,7 +144,7 @@ export class SealedEntries {
   }
 }
 
-/** Walks values that are preceded by their lengths. */
+/** Reads values that are preceded by their lengths. */
 class ValueCursor {
   at = 0;
   readonly #bytes: ByteString;
@@ -156,7 +161,7 @@ class ValueCursor {
   }
 
   skip(values: number): void {
-    for (let left = values; left > 0; left--) {
+    for (let remaining = values; remaining > 0; remaining--) {
       const length = this.#length();
       this.at += length;
     }
@@ -178,10 +183,10 @@ function lengthBytes(length: number): ByteString {
     : String.fromCharCode((length & (MORE - 1)) | MORE) + lengthBytes(length >> LENGTH_BITS);
 }
 
-/** Returns the bytes that a number needs; 0: none. */
+/** Returns the number of bytes that a number needs; 0 for the number 0. */
 function widthOf(value: bigint): number {
   let bytes = 0;
-  for (let left = value; left > 0n; left >>= 8n) bytes++;
+  for (let remaining = value; remaining > 0n; remaining >>= 8n) bytes++;
   return bytes;
 }
 
@@ -191,10 +196,10 @@ function writeUint(buffer: Buffer, at: number, width: number, value: bigint): vo
     buffer.writeUIntBE(Number(value), at, width);
     return;
   }
-  let left = value;
+  let remaining = value;
   for (let i = at + width - 1; i >= at; i--) {
-    buffer[i] = Number(left & 0xffn);
-    left >>= 8n;
+    buffer[i] = Number(remaining & 0xffn);
+    remaining >>= 8n;
   }
 }
 
@@ -202,7 +207,7 @@ function uintAt(bytes: ByteString, at: number, width: number): bigint {
   let value = 0;
   const small = Math.min(width, NUMBER_BYTES_MAX);
   for (let i = at; i < at + small; i++) value = value * 256 + bytes.charCodeAt(i);
-  let whole = BigInt(value);
-  for (let i = at + small; i < at + width; i++) whole = (whole << 8n) | BigInt(bytes.charCodeAt(i));
-  return whole;
+  let result = BigInt(value);
+  for (let i = at + small; i < at + width; i++) result = (result << 8n) | BigInt(bytes.charCodeAt(i));
+  return result;
 }

@@ -1,14 +1,14 @@
 /**
- * Some neighbouring entries of a stream, side by side instead of an object each: ids, names of fields, and all values in a
- * row. Entries of the same fields share one array of names. A block that is complete is sealed, and opened again if
- * something is removed from it.
+ * A few neighbouring entries of a stream, in parallel arrays instead of an object for each entry: ids, field names, and
+ * all values in a row. Entries with the same fields share one array of names. A complete block is sealed, and opened
+ * again if an entry is removed from it.
  */
 import { type ByteString, detached } from "../../../protocol/byte-string.js";
 import { type EntryColumns, type Names, SEALED_VALUES_BYTES_MAX, SealedEntries } from "./sealed-entries.js";
 import type { StreamEntry } from "./stream-entry.js";
 import type { StreamId } from "./stream-id.js";
 
-/** Entries of a block at most. A middle entry is found by counting the values before it. */
+/** Maximum number of entries in a block. Finding an entry in the middle means counting the values before it. */
 export const BLOCK_MAX = 64;
 
 /** Entries that may be changed. */
@@ -76,7 +76,7 @@ export class StreamBlock {
     return this.#content.size;
   }
 
-  /** The id of its first entry; it has one. */
+  /** The id of the first entry; the block must not be empty. */
   get first(): StreamId {
     return this.#content.first;
   }
@@ -85,24 +85,24 @@ export class StreamBlock {
     return this.#content.last;
   }
 
-  /** Whether it is kept in few bytes, until it is changed. */
+  /** Whether the block is stored in its compact form, which lasts until a change. */
   get isSealed(): boolean {
     return this.#content instanceof SealedEntries;
   }
 
-  /** Seals the block: nothing will be added. Long values stay as they are. */
+  /** Seals the block, to which nothing will be added. Long values remain separate strings. */
   seal(): void {
     if (this.#content instanceof SealedEntries) return;
     const { valueBytes } = this.#content;
     if (valueBytes <= SEALED_VALUES_BYTES_MAX) this.#content = new SealedEntries(this.#content, valueBytes);
   }
 
-  /** Counts its entries before an id. */
+  /** Counts the entries before an id. */
   countBefore(id: StreamId): number {
     return this.#content.countBefore(id);
   }
 
-  /** Finds an entry. Not to be stored, as it may keep its neighbours alive. */
+  /** Finds an entry. The caller must not store it, since it may keep its neighbours alive. */
   find(id: StreamId): StreamEntry | undefined {
     const content = this.#content;
     const index = content.countBefore(id);
@@ -114,16 +114,16 @@ export class StreamBlock {
   /** @param neighbour  a block whose last entry may have the same names */
   push({ id, fields }: StreamEntry, neighbour: StreamBlock = this): void {
     const known = neighbour.#lastNames;
-    const own = known !== undefined && hasNames(fields, known) ? known : namesOf(fields);
+    const names = known !== undefined && hasNames(fields, known) ? known : namesOf(fields);
     const open = this.#open();
     if (open.size === 0) {
-      // `push` would reserve room for 17 elements; many streams are short.
+      // `push` would reserve room for 17 elements, and many streams are short.
       open.ids = [id];
-      open.names = [own];
+      open.names = [names];
       open.values = valuesOf(fields);
       return;
     }
-    open.names.push(own);
+    open.names.push(names);
     open.ids.push(id);
     for (let i = 1; i < fields.length; i += 2) open.values.push(fields[i] as ByteString);
   }
@@ -138,7 +138,7 @@ export class StreamBlock {
     const open = this.#open();
     const start = valuesBefore(open.names, index);
     const values = valuesOf(fields);
-    // Not spread into arguments: an entry can have more fields than the stack has room for.
+    // A spread would put all fields on the stack, which has no room for a very large entry.
     open.values = open.values.slice(0, start).concat(values, open.values.slice(start));
     const known = open.names[index] ?? open.names[index - 1];
     open.names.splice(index, 0, known !== undefined && hasNames(fields, known) ? known : namesOf(fields));
@@ -152,39 +152,42 @@ export class StreamBlock {
     ids.splice(index, 1);
   }
 
-  /** Removes its first entries. @returns them, as a block */
+  /** Removes the first entries. @returns them as a block */
   takeFirst(count: number): StreamBlock {
     const { ids, names, values } = this.#open();
-    const taken = new StreamBlock();
+    const removed = new StreamBlock();
     const takenValues = values.splice(0, valuesBefore(names, count));
-    taken.#add({ ids: ids.splice(0, count), names: names.splice(0, count), values: takenValues });
-    return taken;
+    removed.#add({ ids: ids.splice(0, count), names: names.splice(0, count), values: takenValues });
+    return removed;
   }
 
-  /** Adds all entries of the block that follows it. */
+  /** Adds all entries of the following block. */
   append(other: StreamBlock): void {
     this.#add(other.#open());
   }
 
   clone(): StreamBlock {
     const copy = new StreamBlock();
-    // What is sealed is never changed.
+    // Sealed entries never change.
     if (this.#content instanceof SealedEntries) copy.#content = this.#content;
     else copy.append(this);
     return copy;
   }
 
-  /** Yields entries `from` ≤ index < `to`, in order; not to be stored, as they may keep their neighbours alive. */
+  /**
+   * Yields the entries `from` ≤ index < `to`, in order. The caller must not store them, since they may keep their
+   * neighbours alive.
+   */
   entries(from: number, to: number): Generator<StreamEntry> {
     return this.#content.entries(from, to);
   }
 
-  /** The same, the last one first. */
+  /** Yields the same entries, the last one first. */
   reverseEntries(from: number, to: number): Generator<StreamEntry> {
     return this.#content.reverseEntries(from, to);
   }
 
-  /** Bytes of its entries, without their names. */
+  /** Number of bytes in the values of all entries, without their names. */
   get valueBytes(): number {
     return this.#content.valueBytes;
   }
@@ -194,7 +197,7 @@ export class StreamBlock {
     return content instanceof SealedEntries ? content.names(content.size - 1) : content.names.at(-1);
   }
 
-  /** Returns the entries in the form that can be changed. */
+  /** Returns the entries in a form that can be changed. */
   #open(): OpenEntries {
     const content = this.#content;
     if (content instanceof OpenEntries) return content;

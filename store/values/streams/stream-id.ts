@@ -1,6 +1,6 @@
 /**
- * The id of a stream's entry: two unsigned 64-bit numbers, `ms-seq`, as one whole number ms · 2⁶⁴ + seq. So ids compare
- * as numbers do, and the next one is one more. Source: Redis 7, "Streams".
+ * The id of a stream's entry: two unsigned 64-bit numbers, `ms-seq`, combined in one number ms · 2⁶⁴ + seq. Ids
+ * therefore compare like numbers, and the next id is one greater. Source: Redis 7, "Streams".
  */
 
 export type StreamId = bigint;
@@ -16,13 +16,13 @@ export const seqOf = (id: StreamId): bigint => id & SEQ_MASK;
 
 const SHORT = BigInt(Number.MAX_SAFE_INTEGER);
 
-/** A number that is not a bigint is written several times as fast. */
+/** A number is written several times as fast as a bigint. */
 const short = (part: bigint): bigint | number => (part <= SHORT ? Number(part) : part);
 
-/** `ms-seq` in decimals. */
+/** Returns `ms-seq` in decimal digits. */
 export const streamIdText = (id: StreamId): string => `${short(msOf(id))}-${short(seqOf(id))}`;
 
-/** Parses a text that `streamIdText` made. @throws SyntaxError  it did not make it */
+/** Parses the result of `streamIdText`. @throws SyntaxError if the text has another form */
 export function streamIdOfText(text: string): StreamId {
   const [ms = "", seq = ""] = text.split("-");
   return streamId(BigInt(ms), BigInt(seq));

@@ -1,7 +1,7 @@
 /**
- * A stream value: entries of rising ids, in blocks of neighbours. Appending takes O(1), finding O(log n), and trimming removes complete
- * blocks from the front. The division into blocks depends on the stream's history and is not state; the entries, the marks of deleted ones
- * and the consumer groups are.
+ * A stream value: entries with ascending ids, in blocks of neighbours. Appending takes O(1), finding an entry O(log n),
+ * and trimming removes complete blocks from the front. The division into blocks depends on the stream's history and is
+ * not part of the state; the entries, the marks of deleted entries and the consumer groups are.
  */
 import { type ByteString, detached } from "../../../protocol/byte-string.js";
 import type { ConsumerGroup } from "./consumer-group.js";
@@ -9,15 +9,15 @@ import { BLOCK_MAX, StreamBlock } from "./stream-block.js";
 import type { StreamEntry } from "./stream-entry.js";
 import type { StreamId } from "./stream-id.js";
 
-/** A block with fewer is joined with the next one, if what results has room left. */
+/** A smaller block is merged with the next one if the result has room left. */
 const BLOCK_MIN = BLOCK_MAX / 4;
 const JOINED_MAX = (BLOCK_MAX * 3) / 4;
 
 /** Marks of a stream in addition to its entries. */
 export interface StreamMarks {
-  /** Id of the entry added last, or set; 0: none. New ids are greater. */
+  /** Id of the last entry added, or the id that a command has set; 0: none. New ids are greater. */
   readonly lastId: StreamId;
-  /** The greatest of the entries that were deleted, not trimmed; 0: none. */
+  /** The greatest id of the entries that were deleted, not trimmed; 0: none. */
   readonly maxDeletedId: StreamId;
   /** Number of entries ever added, as far as the stream knows; unsigned, 64 bits. */
   readonly entriesAdded: bigint;
@@ -30,23 +30,23 @@ export function isSameMarks(a: StreamMarks, b: StreamMarks): boolean {
 const NO_MARKS: StreamMarks = { lastId: 0n, maxDeletedId: 0n, entriesAdded: 0n };
 
 export class Stream {
-  /** None is empty. */
+  /** The blocks in order; none of them is empty. */
   #blocks: StreamBlock[] = [];
   #size = 0;
   marks: StreamMarks = NO_MARKS;
-  /** null: it never had one; most streams have none. */
+  /** The consumer groups by name; null: the stream has never had a group, like most streams. */
   #groups: Map<ByteString, ConsumerGroup> | null = null;
 
   get size(): number {
     return this.#size;
   }
 
-  /** The id of its first entry; undefined: it is empty. */
+  /** The id of the first entry; undefined: the stream is empty. */
   get firstId(): StreamId | undefined {
     return this.#blocks[0]?.first;
   }
 
-  /** The id of its last entry, which may be smaller than the mark `lastId`. */
+  /** The id of the last entry, which may be smaller than the mark `lastId`. */
   get topId(): StreamId | undefined {
     return this.#blocks.at(-1)?.last;
   }
@@ -78,12 +78,12 @@ export class Stream {
     return entry === undefined ? undefined : { id, fields: entry.fields.map(detached) };
   }
 
-  /** Finds an entry. Not to be stored: it may keep its neighbours alive. */
+  /** Finds an entry. The caller must not store it, since it may keep its neighbours alive. */
   find(id: StreamId): StreamEntry | undefined {
     return this.#blocks[this.#blockOf(id)]?.find(id);
   }
 
-  /** Removes an entry that is present. Inverse: `insert`. */
+  /** Removes an existing entry. Inverse: `insert`. */
   delete(id: StreamId): void {
     const at = this.#blockOf(id);
     const block = this.#blocks[at] as StreamBlock;
@@ -106,16 +106,16 @@ export class Stream {
     if (block.size > BLOCK_MAX) this.#blocks.splice(at, 0, block.takeFirst(block.size >> 1));
   }
 
-  /** Removes its first entries and returns them as blocks that the caller owns. Inverse: `prepend`. */
+  /** Removes the first entries and returns them as blocks that the caller owns. Inverse: `prepend`. */
   takeFirst(count: number): StreamBlock[] {
-    let whole = 0;
-    let left = count;
-    while (whole < this.#blocks.length && (this.#blocks[whole] as StreamBlock).size <= left)
-      left -= (this.#blocks[whole++] as StreamBlock).size;
-    const taken = this.#blocks.splice(0, whole);
-    if (left > 0) taken.push((this.#blocks[0] as StreamBlock).takeFirst(left));
+    let blockCount = 0;
+    let remaining = count;
+    while (blockCount < this.#blocks.length && (this.#blocks[blockCount] as StreamBlock).size <= remaining)
+      remaining -= (this.#blocks[blockCount++] as StreamBlock).size;
+    const removed = this.#blocks.splice(0, blockCount);
+    if (remaining > 0) removed.push((this.#blocks[0] as StreamBlock).takeFirst(remaining));
     this.#size -= count;
-    return taken;
+    return removed;
   }
 
   /** Adds blocks at the beginning. The stream owns them from now on. */
@@ -136,8 +136,8 @@ export class Stream {
   }
 
   /**
-   * Yields entries `from` ≤ id ≤ `to`, in order; not to be stored, as they may keep their neighbours alive. The stream must not change
-   * meanwhile.
+   * Yields the entries `from` ≤ id ≤ `to`, in order. The caller must not store them, since they may keep their
+   * neighbours alive. The stream must not change meanwhile.
    */
   *range(from: StreamId, to: StreamId): Generator<StreamEntry> {
     for (let at = Math.max(0, this.#blockOf(from)); at < this.#blocks.length; at++) {
@@ -147,7 +147,7 @@ export class Stream {
     }
   }
 
-  /** The same, the last one first. */
+  /** Yields the same entries, the last one first. */
   *reverseRange(from: StreamId, to: StreamId): Generator<StreamEntry> {
     for (let at = this.#blockOf(to); at >= 0; at--) {
       const block = this.#blocks[at] as StreamBlock;
@@ -171,7 +171,7 @@ export class Stream {
     return this.#groups?.size ?? 0;
   }
 
-  /** Puts a group in the place of one of its name, or (undefined) removes that. @returns the one that was there */
+  /** Adds or replaces the group with a name; undefined removes it. @returns the previous group */
   setGroup(name: ByteString, group: ConsumerGroup | undefined): ConsumerGroup | undefined {
     this.#groups ??= new Map();
     const old = this.#groups.get(name);
@@ -189,7 +189,7 @@ export class Stream {
     return copy;
   }
 
-  /** The last block that begins at or before an id; -1: none does. */
+  /** Returns the index of the last block that begins at or before an id; -1: no such block. */
   #blockOf(id: StreamId): number {
     let low = 0;
     let high = this.#blocks.length;
@@ -201,7 +201,7 @@ export class Stream {
     return low - 1;
   }
 
-  /** Makes one of a block and the next one if they are small enough. */
+  /** Merges a block with the next one if both are small enough. */
   #join(at: number): void {
     const [block, next] = [this.#blocks[at], this.#blocks[at + 1]];
     if (block === undefined || next === undefined || block.size + next.size > JOINED_MAX) return;

@@ -1,21 +1,21 @@
 /**
- * An ordered list of items with distinct names: O(1) look-up, O(1) append, O(1) removal by moving the last one into
- * the hole. The order is state: a seeded choice takes item number (seed mod size), so every daemon must have the same
- * order, and each removal has an exact inverse.
+ * An ordered list of items with distinct names: O(1) look-up, O(1) append, and O(1) removal by moving the last item
+ * into the gap. The order is part of the state: a seeded choice selects item number (seed mod size), so every daemon
+ * must have the same order. Each removal has an exact inverse.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hashOfName } from "./name-hash.js";
 import { indexedPage, type PageRequest, type ScanPage, smallPage } from "./scan-page.js";
 import { SlotIndex } from "./slot-index.js";
 
-/** Up to here a linear search beats a hash table, in time and in memory. */
+/** For up to this number of items a linear search beats a hash table in time and in memory. */
 const LINEAR_SEARCH_ITEMS_MAX = 12;
 
 export class DenseTable<T> {
-  /** The items in dense order; not to be changed. */
+  /** The items in dense order; the caller must not change them. */
   readonly items: T[] = [];
   readonly #nameOf: (item: T) => ByteString;
-  /** The index, only while there are many items. */
+  /** The index; it exists only while there are many items. */
   #index: SlotIndex | null = null;
 
   constructor(nameOf: (item: T) => ByteString) {
@@ -26,7 +26,7 @@ export class DenseTable<T> {
     return this.items.length;
   }
 
-  /** The slot of the item of this name, or -1. */
+  /** Returns the slot of the item with a name, or -1. */
   find(name: ByteString): number {
     const { items } = this;
     const nameOf = this.#nameOf;
@@ -49,14 +49,14 @@ export class DenseTable<T> {
     return smallPage(this.items.map(this.#nameOf), request);
   }
 
-  /** Appends an item whose name is absent. Inverse: `pop`. */
+  /** Appends an item with a new name. Inverse: `pop`. */
   push(item: T): void {
     this.items.push(item);
     if (this.#index !== null) this.#index.add(this.#hashAt(this.items.length - 1), this.items.length - 1);
     else if (this.items.length > LINEAR_SEARCH_ITEMS_MAX) this.#buildIndex();
   }
 
-  /** Takes the last item off again. */
+  /** Removes the last item. */
   pop(): void {
     const last = this.items.length - 1;
     this.#index?.remove(this.#hashAt(last), last);
@@ -74,7 +74,7 @@ export class DenseTable<T> {
     this.items.pop();
   }
 
-  /** Puts a removed item back where it was. */
+  /** Restores a removed item at its former slot. */
   restoreAt(slot: number, item: T): void {
     if (slot === this.items.length) {
       this.push(item);

@@ -1,18 +1,18 @@
 /**
- * Keys by expiry time, those of one time by name: a binary heap in which entries may be out of date (the key is missing, or expires at
- * another time) or occur twice. The caller compares each entry that it takes with the key; nothing has to be searched when an expiry time
- * changes.
+ * Keys ordered by expiry time, then by name: a binary heap whose entries may be stale (the key is missing or expires at
+ * another time) or duplicated. The caller compares each entry that it removes with the key, so a change of an expiry
+ * time needs no search.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-/** Stale entries that are not worth a rebuild. */
+/** Up to this number of stale entries the heap is not rebuilt. */
 export const STALE_MIN = 1024;
 
 export class ExpiryQueue {
   #times: number[] = [];
   #keys: ByteString[] = [];
 
-  /** Whether more than half of the entries can only be stale, there being `live` keys that expire. */
+  /** Whether more than half of the entries are certainly stale. @param live the number of keys that expire */
   isMostlyStale(live: number): boolean {
     return this.#times.length > 2 * live + STALE_MIN;
   }
@@ -29,25 +29,28 @@ export class ExpiryQueue {
     this.#keys.push(key);
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if (!this.#isBehind(parent, expire, key)) break;
+      if (!this.#isAfter(parent, expire, key)) break;
       this.#move(parent, at);
       at = parent;
     }
     this.#index(at, expire, key);
   }
 
-  /** Entries, stale ones among them. */
+  /** Number of entries, including stale ones. */
   get size(): number {
     return this.#times.length;
   }
 
-  /** The entry at an index, in no order; the first is the earliest. */
+  /**
+   * Returns the entry at an index of the heap; index 0 is the earliest entry, the remaining ones are in no particular
+   * order.
+   */
   at(index: number): { expire: number; key: ByteString } | undefined {
     const expire = this.#times[index];
     return expire === undefined ? undefined : { expire, key: this.#keys[index] as ByteString };
   }
 
-  /** Takes out the earliest entry if its time lies before a time. */
+  /** Removes and returns the earliest entry if its time is before the given time. */
   shift(before: number): { expire: number; key: ByteString } | undefined {
     const expire = this.#times[0];
     if (expire === undefined || expire >= before) return undefined;
@@ -66,18 +69,18 @@ export class ExpiryQueue {
       if (child >= size) break;
       if (
         child + 1 < size &&
-        this.#isBehind(child, this.#times[child + 1] as number, this.#keys[child + 1] as ByteString)
+        this.#isAfter(child, this.#times[child + 1] as number, this.#keys[child + 1] as ByteString)
       )
         child++;
-      if (this.#isBehind(child, expire, key)) break;
+      if (this.#isAfter(child, expire, key)) break;
       this.#move(child, at);
       at = child;
     }
     this.#index(at, expire, key);
   }
 
-  /** Whether the entry at an index follows a time and key, or equals them. */
-  #isBehind(index: number, expire: number, key: ByteString): boolean {
+  /** Whether the entry at an index follows, or equals, a time and key. */
+  #isAfter(index: number, expire: number, key: ByteString): boolean {
     const other = this.#times[index] as number;
     return other > expire || (other === expire && (this.#keys[index] as ByteString) >= key);
   }

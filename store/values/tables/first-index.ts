@@ -1,6 +1,6 @@
-/** Search in numbers that rise. */
+/** Binary search in ascending numbers. */
 
-/** The first index of a number, or of the next greater one. */
+/** Returns the index of the first number that is not less than `wanted`. */
 export function firstIndexFrom(numbers: readonly number[], wanted: number): number {
   let low = 0;
   let high = numbers.length;

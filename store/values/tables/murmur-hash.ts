@@ -1,13 +1,16 @@
-/** MurmurHash2 in its 64-bit form for 64-bit machines ("64A"), by Austin Appleby, public domain: what sketches hash with. */
+/**
+ * MurmurHash2 in its 64-bit variant for 64-bit machines ("64A"), by Austin Appleby, public domain: the hash function of
+ * sketches.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-/** A 64-bit number that is changed in place; `hi` and `lo` are its unsigned halves. */
+/** A mutable 64-bit number; `hi` and `lo` are its unsigned halves. */
 export interface Word64 {
   hi: number;
   lo: number;
 }
 
-/** The multiplier 0xc6a4a7935bd1e995: its upper half, and the lower one in two parts of 16 bits. */
+/** The multiplier 0xc6a4a7935bd1e995: its upper half, and its lower half in two parts of 16 bits. */
 const MULTIPLIER_HI = 0xc6a4a793;
 const MULTIPLIER_LO = 0x5bd1e995;
 const MULTIPLIER_1 = MULTIPLIER_LO >>> 16;
@@ -19,9 +22,9 @@ export function murmurHash64A(bytes: ByteString, seed: number): Word64 {
   const hash: Word64 = { hi: 0, lo: bytes.length };
   multiply(hash);
   hash.lo = (hash.lo ^ seed) >>> 0;
-  const whole = bytes.length - (bytes.length % BLOCK_BYTES);
+  const blocksEnd = bytes.length - (bytes.length % BLOCK_BYTES);
   const block: Word64 = { hi: 0, lo: 0 };
-  for (let at = 0; at < whole; at += BLOCK_BYTES) {
+  for (let at = 0; at < blocksEnd; at += BLOCK_BYTES) {
     block.lo = littleEndian(bytes, at, at + 4);
     block.hi = littleEndian(bytes, at + 4, at + 8);
     multiply(block);
@@ -30,9 +33,9 @@ export function murmurHash64A(bytes: ByteString, seed: number): Word64 {
     xor(hash, block);
     multiply(hash);
   }
-  if (whole < bytes.length) {
-    block.lo = littleEndian(bytes, whole, Math.min(whole + 4, bytes.length));
-    block.hi = littleEndian(bytes, whole + 4, bytes.length);
+  if (blocksEnd < bytes.length) {
+    block.lo = littleEndian(bytes, blocksEnd, Math.min(blocksEnd + 4, bytes.length));
+    block.hi = littleEndian(bytes, blocksEnd + 4, bytes.length);
     xor(hash, block);
     multiply(hash);
   }

@@ -1,31 +1,31 @@
 /**
  * The hash of a name: 32 bits, keyed with 64 bits that clients do not know, so that no client can choose names that
- * collide. It decides the position of a name in a table and the order of scans, whose cursors clients see; so it must stay
- * secret although its order is not. No result of a write depends on it.
- * Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012; HalfSipHash, its form for 32-bit words, with one round for each
- * word and three at the end, as tables of other languages have it.
+ * collide. It determines the position of a name in a table and the order of scans. Clients see that order, and cursors,
+ * but the key must remain secret. No result of a write depends on it.
+ * Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012; HalfSipHash, its variant for 32-bit words,
+ * with one round for each word and three at the end, as in the hash tables of other languages.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-/** Maximum bytes of a name that are hashed, with its length. A multiple of 4. */
+/** Maximum number of bytes of a name that are hashed, in addition to its length. A multiple of 4. */
 const HASHED_BYTES_MAX = 16_384;
 const CURSOR_TAG_BITS = 20;
 
 let key0 = 0x2545f491;
 let key1 = 0x6d0f27bd;
 let isUsed = false;
-/** Handlers hash the same name several times in a row. */
+/** Cached, because handlers hash the same name several times in a row. */
 let lastName: ByteString = "";
 let lastHash = 0;
 
-/** Sets the key of this process, before the first name is hashed: 64 random bits. */
+/** Sets this process's key, 64 random bits. Must be called before the first name is hashed. */
 export function seedNameHash(low: number, high: number): void {
   if (isUsed) throw new Error("names have been hashed with another seed");
   key0 = low | 0;
   key1 = high | 0;
 }
 
-/** Returns a signed 32-bit number; its highest and its lowest bits both suit a table. */
+/** Returns a signed 32-bit number; both its highest and its lowest bits are suitable for a table. */
 export function hashOfName(name: ByteString): number {
   if (isUsed && name === lastName) return lastHash;
   isUsed = true;
@@ -34,7 +34,7 @@ export function hashOfName(name: ByteString): number {
   return lastHash;
 }
 
-/** Returns a number that differs between processes, from 1 to 2^20 - 1: scans mark their cursors with it. */
+/** Returns a number from 1 to 2^20 - 1 that differs between processes; scans mark their cursors with it. */
 export function cursorTag(): number {
   return hashOfName("") >>> (32 - CURSOR_TAG_BITS) || 1;
 }
@@ -62,7 +62,8 @@ function halfSipHash(name: ByteString): number {
   }
   const last = lastWord(name, end);
   v3 ^= last;
-  // The last word's round, and three more. The code is the same: a round in one place for both takes twice as long.
+  // The round of the last word, and three final rounds. One shared loop body: a separate copy of the code would take
+  // twice as long.
   for (let round = 0; round < 4; round++) {
     if (round === 1) {
       v0 ^= last;
@@ -91,7 +92,7 @@ function wordAt(name: ByteString, at: number): number {
   );
 }
 
-/** Returns the bytes that fill no word, with the length: its low byte as the standard has it, and the higher ones. */
+/** Returns the remaining bytes combined with the length: its low byte as in the standard, and its higher bytes. */
 function lastWord(name: ByteString, at: number): number {
   const { length } = name;
   let word = (length << 24) ^ (length >>> 8);

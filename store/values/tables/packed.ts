@@ -1,19 +1,19 @@
 /**
- * A few short byte strings in one: each with its length in a byte before it. A small collection is kept so, because
- * strings of their own cost 24 to 32 bytes each, and arrays of them as much again. Searches walk, changes copy, so it is
- * for what is small only. Made by `join`, which makes a flat string: a slice of another, or two strings chained, would
- * keep those alive.
+ * A few short byte strings packed into one, each preceded by a byte with its length. Small collections are stored in
+ * this form because separate strings cost 24 to 32 bytes each, and an array of them as much again. Searches are linear
+ * and changes copy the string, so packing is only for small collections. `join` creates a flat string; a slice of
+ * another string or a concatenation would keep the originals alive.
  */
 import { type ByteString, detached } from "../../../protocol/byte-string.js";
 
-/** Bytes of an element, at most. Longer ones gain little. */
+/** Maximum number of bytes in an element. Packing longer ones saves little. */
 const PACKED_ELEMENT_BYTES_MAX = 64;
-/** Elements of a packed collection, at most; more are found faster by a table. */
+/** Maximum number of elements in a packed collection; a table finds more elements faster. */
 export const PACKED_ELEMENTS_MAX = 32;
 
 const LENGTHS: readonly ByteString[] = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code));
 
-/** Whether an element is short enough. */
+/** Whether an element is short enough to be packed. */
 export function isPackable(element: ByteString): boolean {
   return element.length <= PACKED_ELEMENT_BYTES_MAX;
 }
@@ -25,8 +25,8 @@ export function packed(elements: readonly ByteString[]): ByteString {
 }
 
 /**
- * The elements first, first + stride, first + 2 · stride …, `count` at most. They keep the packed string alive: for use at
- * once, else `copied`.
+ * Returns the elements first, first + stride, first + 2 · stride …, at most `count`. They keep the packed string alive:
+ * use them immediately, or call `copied`.
  */
 export function unpacked(
   pack: ByteString,
@@ -43,18 +43,23 @@ export function unpacked(
   return elements;
 }
 
-/** Returns the offset of an element, with its length. @param at  where to start, an element's beginning */
+/**
+ * Returns the offset of an element, including its length byte.
+ * @param at where to start: the beginning of an element
+ */
 export function offsetOf(pack: ByteString, elements: number, at = 0): number {
-  for (let left = elements; left > 0; left--) at += 1 + pack.charCodeAt(at);
+  for (let remaining = elements; remaining > 0; remaining--) at += 1 + pack.charCodeAt(at);
   return at;
 }
 
-/** The element that begins at an offset. */
+/** Returns the element that begins at an offset. */
 export function elementAt(pack: ByteString, offset: number): ByteString {
   return pack.substring(offset + 1, offset + 1 + pack.charCodeAt(offset));
 }
 
-/** The first of the elements 0, stride, 2 · stride … that equals one, as its number divided by the stride; or -1. */
+/**
+ * Searches the elements 0, stride, 2 · stride … for one that is equal. Returns its number divided by the stride, or -1.
+ */
 export function findPacked(pack: ByteString, element: ByteString, stride: number): number {
   let index = 0;
   for (let at = 0; at < pack.length; index++) {
@@ -64,7 +69,7 @@ export function findPacked(pack: ByteString, element: ByteString, stride: number
   return -1;
 }
 
-/** Whether some element may be this one; certain where the answer is no, and then found out without looking at each. */
+/** Whether a packed string may contain an element. False is certain, and found without reading each element. */
 export function mayContain(pack: ByteString, element: ByteString): boolean {
   return element.length <= PACKED_ELEMENT_BYTES_MAX && pack.includes(element);
 }
@@ -82,13 +87,13 @@ export function splicePacked(
   if (start > 0) pieces.push(pack.substring(0, start));
   for (const element of inserted) pieces.push(LENGTHS[element.length]!, element);
   if (end < pack.length) pieces.push(pack.substring(end));
-  // A single piece would be returned as it is.
+  // `join` would return a single piece without copying it.
   return pieces.length === 1 ? copied(pieces[0]!) : pieces.join("");
 }
 
 /**
- * Removes the item at an index, `stride` elements; the last one moves there, as in a DenseTable.
- * @param last  index of the last item
+ * Removes the item at an index, which has `stride` elements; the last item moves there, as in a DenseTable.
+ * @param last index of the last item
  */
 export function removePackedItem(pack: ByteString, index: number, last: number, stride: number): ByteString {
   if (index === last) return splicePacked(pack, stride * last, stride, []);
@@ -97,7 +102,10 @@ export function removePackedItem(pack: ByteString, index: number, last: number, 
   return splicePacked(pack.substring(0, end), stride * index, stride, moved);
 }
 
-/** Puts an item back at an index, and the one that had moved there at the end: the inverse. @param size  without it */
+/**
+ * Restores an item at its index and moves the one that had replaced it back to the end.
+ * @param size number of items without it
+ */
 export function restorePackedItem(
   pack: ByteString,
   index: number,
@@ -110,7 +118,7 @@ export function restorePackedItem(
   return splicePacked(splicePacked(pack, stride * index, stride, item), stride * size, 0, moved);
 }
 
-/** Copies a string that may be part of a packed string and will be kept. */
+/** Copies a string that may be part of a packed string and will be stored. */
 export function copied(bytes: ByteString): ByteString {
   return isPackable(bytes) ? detached(bytes) : bytes;
 }

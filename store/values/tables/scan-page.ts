@@ -1,8 +1,9 @@
 /**
- * Scans, in the order of the names' hashes. A name keeps its position in that order, whatever is added, removed, undone or made again
- * meanwhile, so a scan returns each name that is there from its first page to its last. An index in the table would not do: late entries
- * undo and redo writes, and names change their slots. A cursor is the hash with which the next page begins, after a number of
- * the process that gave it; 0 begins and ends a scan. A cursor of another process begins again.
+ * Scans, in the order of the names' hashes. A name keeps its position in that order no matter what is added, removed,
+ * undone or created again meanwhile, so a scan returns each name that exists from its first page to its last. An index
+ * in the table would not suffice: late entries undo and redo writes, and names change their slots. A cursor is the hash
+ * with which the next page begins, preceded by a number of the process that issued it; 0 begins and ends a scan. A
+ * cursor of another process begins a new scan.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { cursorTag, hashOfName } from "./name-hash.js";
@@ -10,7 +11,7 @@ import { HASHES, type HashedSlot, type SlotIndex } from "./slot-index.js";
 
 export interface ScanPage {
   readonly slots: readonly number[];
-  /** The hash with which the next page begins; 0: there is none. */
+  /** The hash with which the next page begins; 0: this is the last page. */
   readonly next: number;
 }
 
@@ -18,7 +19,7 @@ export interface ScanPage {
 export interface PageRequest {
   /** The hash with which the page begins, unsigned. */
   readonly from: number;
-  /** The number of slots, at least 1; more are returned where names have the same hash. */
+  /** The number of slots, at least 1; a page contains more if names have the same hash. */
   readonly count: number;
 }
 
@@ -29,8 +30,10 @@ interface Scanned {
 }
 
 /**
- * Visits the slots of a page. One page that takes everything goes by slot, so that daemons with the same elements in the same order answer alike.
- * @param isSmall  all in order, whatever the cursor: as Redis does with values that it stores compactly
+ * Visits the slots of a page. A single page that covers everything is in the order of slots, so daemons with the same
+ * elements in the same order reply with the same page.
+ * @param isSmall visits all slots in order, regardless of the cursor, as Redis does with values that it stores
+ * compactly
  * @returns the cursor of the next page
  */
 export function visitPage(
@@ -56,7 +59,7 @@ export function isOfOtherProcess(cursor: number): boolean {
   return cursor !== 0 && Math.floor(cursor / HASHES) !== cursorTag();
 }
 
-/** Returns the hash of a cursor; the first one for a cursor of another process. */
+/** Returns the hash in a cursor; the first hash if the cursor belongs to another process. */
 function positionOf(cursor: number): number {
   return isOfOtherProcess(cursor) ? 0 : cursor % HASHES;
 }
@@ -65,7 +68,7 @@ function positionOf(cursor: number): number {
 export function indexedPage(index: SlotIndex, { from, count }: PageRequest): ScanPage {
   const slots: number[] = [];
   let low = from;
-  // Aims at twice the number, so that one pass over a segment mostly suffices.
+  // Requests twice the number of slots, so that one pass over a segment usually suffices.
   for (let factor = 2; low < HASHES && slots.length < count; factor *= 2) {
     const found: HashedSlot[] = [];
     low = cut(found, index.collect(low, factor * (count - slots.length), found), count - slots.length);
@@ -74,7 +77,7 @@ export function indexedPage(index: SlotIndex, { from, count }: PageRequest): Sca
   return { slots, next: low % HASHES };
 }
 
-/** Returns a page of a few names; hashes each of them. */
+/** Returns a page of a few names, all of which are hashed. */
 export function smallPage(names: readonly ByteString[], { from, count }: PageRequest): ScanPage {
   const found: HashedSlot[] = [];
   for (const [slot, name] of names.entries()) {
@@ -86,9 +89,9 @@ export function smallPage(names: readonly ByteString[], { from, count }: PageReq
 }
 
 /**
- * Removes what is more than `count`, except for what has the last hash too.
- * @param end  the hash that follows those of `found`
- * @returns the hash that follows what is left
+ * Removes the slots beyond `count`, except those with the same hash as the last one.
+ * @param end the hash that follows those of `found`
+ * @returns the hash that follows the remaining ones
  */
 function cut(found: HashedSlot[], end: number, count: number): number {
   if (found.length <= count) return end;

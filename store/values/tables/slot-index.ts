@@ -1,7 +1,8 @@
 /**
- * Places by the hash of their names: an extendible hash table. Small segments split one at a time as they fill, so no
- * insertion ever moves more than one segment. Eight bytes a cell, half to four fifths of them in use; a Map would take
- * 28 to 56 bytes a name and stop everything when it grows. Names are the caller's, and so is their comparison.
+ * Slots by the hashes of their names: an extendible hash table. Small segments split one at a time as they fill, so no
+ * insertion ever moves more than one segment. A cell takes eight bytes, and half to four fifths of the cells are in
+ * use; a Map would take 28 to 56 bytes for each name and block everything while it grows. The caller stores and
+ * compares the names.
  * Source: Fagin et al., "Extendible Hashing", 1979; removal as in Knuth, volume 3, 6.4, algorithm R.
  */
 
@@ -9,7 +10,10 @@
 const CELLS_MIN = 32;
 /** Maximum cells of a segment; a larger one is split in two. Moving 4,096 cells takes about ten microseconds. */
 const CELLS_MAX = 4096;
-/** The directory has at most 2 to this many slots; then segments grow instead (all but impossible unless hashes are equal). */
+/**
+ * The directory has at most 2 to this power slots; beyond that segments grow instead (practically impossible unless
+ * hashes are equal).
+ */
 const DEPTH_MAX = 20;
 
 /** The number of hashes. */
@@ -26,7 +30,7 @@ export class Segment {
   cells: Int32Array;
   mask: number;
   used = 0;
-  /** Number of highest bits in which all hashes in here agree. */
+  /** Number of leading bits that all hashes in this segment share. */
   depth: number;
 
   constructor(capacity: number, depth: number) {
@@ -40,7 +44,8 @@ export class Segment {
   }
 
   /**
-   * Returns the first cell with this hash, from one on; -1: there is none. @param from  the hash itself, or the cell after the previous one
+   * Returns the first cell with this hash, or -1.
+   * @param from the hash itself, or the cell after the previous result
    */
   seek(hash: number, from: number): number {
     const { cells, mask } = this;
@@ -63,14 +68,14 @@ export class Segment {
     this.used++;
   }
 
-  /** Cell of a slot that is in here. */
+  /** Returns the cell of a slot that is in this segment. */
   cellOf(hash: number, slot: number): number {
     let at = hash & this.mask;
     while (this.cells[2 * at] !== slot + 1) at = (at + 1) & this.mask;
     return at;
   }
 
-  /** Frees a cell; the cells after it that were displaced move up. */
+  /** Frees a cell and moves displaced cells after it up. */
   free(cell: number): void {
     const { cells, mask } = this;
     let hole = cell;
@@ -85,7 +90,7 @@ export class Segment {
     this.used--;
   }
 
-  /** Collects the slots of hashes, `low` ≤ hash < `high`, both unsigned. */
+  /** Collects the slots with hashes `low` ≤ hash < `high`, both unsigned. */
   collect(low: number, high: number, found: HashedSlot[]): void {
     const { cells } = this;
     for (let i = 0; i < cells.length; i += 2) {
@@ -109,9 +114,12 @@ export class SlotIndex {
   #directory: Segment[] = [new Segment(CELLS_MIN, 0)];
   #depth = 0;
 
-  /** Returns the segment of a hash; callers compare the names, as a callback would be allocated for each call. */
+  /**
+   * Returns the segment of a hash. The caller compares the names itself, because a callback would be allocated for each
+   * call.
+   */
   segment(hash: number): Segment {
-    // A shift by 32 is none.
+    // A shift by 32 bits does nothing in JavaScript.
     return this.#directory[this.#depth === 0 ? 0 : hash >>> (32 - this.#depth)]!;
   }
 
@@ -125,7 +133,7 @@ export class SlotIndex {
     segment.add(hash, slot);
   }
 
-  /** Removes the entry of this hash and index. */
+  /** Removes the entry with a hash and a slot. */
   remove(hash: number, slot: number): void {
     const segment = this.segment(hash);
     segment.free(segment.cellOf(hash, slot));
@@ -133,15 +141,15 @@ export class SlotIndex {
     if (capacity > CELLS_MIN && segment.used * 8 < capacity) segment.resize(capacity / 2);
   }
 
-  /** Moves the entry of this hash and index to another index. */
+  /** Moves the entry with a hash from one slot to another. */
   move(hash: number, from: number, to: number): void {
     const segment = this.segment(hash);
     segment.cells[2 * segment.cellOf(hash, from)] = to + 1;
   }
 
   /**
-   * Collects the slots of about `wanted` hashes from `low` on, all of a hash or none.
-   * @returns the hash that follows: HASHES at the end
+   * Collects the slots of about `wanted` hashes from `low` on; slots with equal hashes are collected together.
+   * @returns the hash that follows; HASHES at the end
    */
   collect(low: number, wanted: number, found: HashedSlot[]): number {
     const segment = this.segment(low | 0);

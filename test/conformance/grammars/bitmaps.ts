@@ -1,16 +1,16 @@
-/** Calls of the commands on the bits of strings. */
+/** Calls of the commands on bits of strings. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
-/** A bit to write: limits that Redis refuses, or a bit of the first bytes, so that no value becomes large. */
-const writePlace = (g: Generator): ByteString =>
+/** A bit to write: limits that Redis rejects, or a bit of the first bytes, so that no value becomes large. */
+const writeOffset = (g: Generator): ByteString =>
   g.chance(0.93)
     ? String(g.random.below(g.oneOf(16, 80, 700)))
     : g.oneOf("4294967296", "4294967295000", "9223372036854775807", "-1", "abc", "01", "", "+1", "1.0");
 
 /** A bit to read: any that a string may have. */
-const readPlace = (g: Generator): ByteString =>
-  g.chance(0.9) ? writePlace(g) : g.oneOf("4294960000", "2147483648", g.integer());
+const readOffset = (g: Generator): ByteString =>
+  g.chance(0.9) ? writeOffset(g) : g.oneOf("4294960000", "2147483648", g.integer());
 
 const bit = (g: Generator): ByteString => (g.chance(0.95) ? g.oneOf("0", "1") : g.integer());
 
@@ -30,10 +30,10 @@ const type = (g: Generator): ByteString =>
     : g.oneOf("i64", "i64", "u64", "i65", "u0", "i-1", "8", "", "u", "I8", "u08", "u8\0x", "i8 ");
 
 /** A field's offset, in bits or, after `#`, in fields. */
-const fieldPlace = (g: Generator): ByteString =>
+const fieldOffset = (g: Generator): ByteString =>
   g.chance(0.35)
     ? `#${g.chance(0.9) ? String(g.random.below(12)) : g.oneOf("-1", "", "288230376151711744", "9223372036854775807", "01")}`
-    : writePlace(g);
+    : writeOffset(g);
 
 const operand = (g: Generator): ByteString =>
   g.chance(0.6)
@@ -50,7 +50,11 @@ const operand = (g: Generator): ByteString =>
         "9223372036854775807",
       );
 
-const get = (g: Generator): ByteString[] => [g.caseOf("GET"), g.chance(0.2) ? "i64" : type(g), fieldPlace(g)];
+const get = (g: Generator): ByteString[] => [
+  g.caseOf("GET"),
+  g.chance(0.2) ? "i64" : type(g),
+  fieldOffset(g),
+];
 
 const operation = (g: Generator): ByteString[] => {
   const kind = g.random.below(20);
@@ -58,7 +62,7 @@ const operation = (g: Generator): ByteString[] => {
   if (kind < 11)
     return [g.caseOf("OVERFLOW"), g.caseOf(g.oneOf("WRAP", "SAT", "FAIL", g.chance(0.1) ? "NONE" : "SAT"))];
   if (kind === 11 && g.chance(0.2)) return [g.oneOf("DECRBY", "GET", "SET", "")];
-  return [g.caseOf(g.oneOf("SET", "INCRBY")), g.chance(0.2) ? "i64" : type(g), fieldPlace(g), operand(g)];
+  return [g.caseOf(g.oneOf("SET", "INCRBY")), g.chance(0.2) ? "i64" : type(g), fieldOffset(g), operand(g)];
 };
 
 export const grammar: FamilyGrammar = {
@@ -78,6 +82,6 @@ export const grammar: FamilyGrammar = {
     bit(g),
     ...g.maybe(0.7, end(g), ...g.maybe(0.7, end(g), ...g.maybe(0.6, unit(g), ...g.maybe(0.02, "BIT")))),
   ],
-  GETBIT: (g) => [g.key(), readPlace(g)],
-  SETBIT: (g) => [g.key(), writePlace(g), bit(g)],
+  GETBIT: (g) => [g.key(), readOffset(g)],
+  SETBIT: (g) => [g.key(), writeOffset(g), bit(g)],
 };

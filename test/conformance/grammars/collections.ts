@@ -1,8 +1,8 @@
-/** Calls of MDB: few collections, fields and values, so that they collide; in Extended JSON. */
+/** Calls of the MDB.* commands, in Extended JSON: few collections, fields and values, so that they collide. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
-const place = (g: Generator): ByteString[] => [
+const namespace = (g: Generator): ByteString[] => [
   g.chance(0.97) ? "b" : g.oneOf("", "e", "a.b"),
   g.oneOf("c", "c", "c", "d"),
 ];
@@ -93,37 +93,37 @@ const stage = (g: Generator): ByteString =>
 const order = (g: Generator): ByteString => `{"${field(g)}":${g.oneOf("1", "-1")},"_id":1}`;
 
 export const grammar: FamilyGrammar = {
-  "MDB.INSERT": (g) => [...place(g), g.oneOf("0", "0", "1"), ...g.some(() => document(g), 1, 4)],
-  "MDB.UPDATE": (g) => [...place(g), g.oneOf("0", "1"), ...g.some(() => statement(g), 1, 3)],
+  "MDB.INSERT": (g) => [...namespace(g), g.oneOf("0", "0", "1"), ...g.some(() => document(g), 1, 4)],
+  "MDB.UPDATE": (g) => [...namespace(g), g.oneOf("0", "1"), ...g.some(() => statement(g), 1, 3)],
   "MDB.DELETE": (g) => [
-    ...place(g),
+    ...namespace(g),
     g.oneOf("0", "1", "1", "x"),
     `{"q":${filter(g)},"limit":${g.oneOf("0", "1", "1")}}`,
   ],
   "MDB.FINDANDMODIFY": (g) => [
-    ...place(g),
+    ...namespace(g),
     g.chance(0.7)
       ? `{"query":${filter(g)},"sort":${order(g)},"update":${change(g)},"new":true}`
       : `{"query":${filter(g)},"remove":true}`,
   ],
   "MDB.FIND": (g) => [
-    ...place(g),
+    ...namespace(g),
     `{"filter":${filter(g)},"sort":${order(g)},"skip":${g.oneOf("0", "1")},"limit":${g.oneOf("0", "2")}${
       g.chance(0.3) ? `,"projection":{"${field(g)}":${g.oneOf("0", "1")}}` : ""
     }}`,
   ],
-  "MDB.COUNT": (g) => [...place(g), `{"query":${filter(g)}}`],
-  "MDB.DISTINCT": (g) => [...place(g), `{"key":"${field(g)}","query":${filter(g)}}`],
-  "MDB.AGGREGATE": (g) => [...place(g), `{"pipeline":[${g.some(() => stage(g), 0, 3).join(",")}]}`],
-  "MDB.CREATE": (g) => place(g),
-  "MDB.CREATEINDEXES": (g) => [...place(g), index(g)],
-  "MDB.DROPINDEXES": (g) => [...place(g), g.oneOf('{"index":"*"}', '{"index":"a_1"}', '{"index":"b_1"}')],
-  "MDB.EXPLAIN": (g) => [...place(g), `{"filter":${filter(g)},"sort":${order(g)}}`],
-  "MDB.RENAME": (g) => [...place(g), ...place(g), g.oneOf("0", "1", "1", "x")],
-  "MDB.STATS": (g) => g.oneOf(["b"], place(g)),
-  "MDB.LISTINDEXES": (g) => [...place(g), "{}"],
+  "MDB.COUNT": (g) => [...namespace(g), `{"query":${filter(g)}}`],
+  "MDB.DISTINCT": (g) => [...namespace(g), `{"key":"${field(g)}","query":${filter(g)}}`],
+  "MDB.AGGREGATE": (g) => [...namespace(g), `{"pipeline":[${g.some(() => stage(g), 0, 3).join(",")}]}`],
+  "MDB.CREATE": (g) => namespace(g),
+  "MDB.CREATEINDEXES": (g) => [...namespace(g), index(g)],
+  "MDB.DROPINDEXES": (g) => [...namespace(g), g.oneOf('{"index":"*"}', '{"index":"a_1"}', '{"index":"b_1"}')],
+  "MDB.EXPLAIN": (g) => [...namespace(g), `{"filter":${filter(g)},"sort":${order(g)}}`],
+  "MDB.RENAME": (g) => [...namespace(g), ...namespace(g), g.oneOf("0", "1", "1", "x")],
+  "MDB.STATS": (g) => g.oneOf(["b"], namespace(g)),
+  "MDB.LISTINDEXES": (g) => [...namespace(g), "{}"],
   "MDB.LISTCOLLECTIONS": (g) => [g.oneOf("b", "b", "e", ""), '{"nameOnly":true}'],
   "MDB.LISTDATABASES": (g) => [g.oneOf("{}", '{"nameOnly":true}', '{"x":1}')],
-  "MDB.DROP": (g) => place(g),
+  "MDB.DROP": (g) => namespace(g),
   "MDB.DROPDATABASE": (g) => [g.oneOf("b", "e", "")],
 };

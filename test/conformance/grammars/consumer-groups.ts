@@ -2,13 +2,13 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
-/** One of few keys, so that they collide. */
+/** One of a few keys, so that they collide. */
 const key = (g: Generator): ByteString => (g.chance(0.5) ? "m:1" : g.key());
 const group = (g: Generator): ByteString => (g.chance(0.97) ? g.oneOf("g", "g", "g", "h") : g.value());
 const consumer = (g: Generator): ByteString =>
   g.chance(0.97) ? g.oneOf("c", "d", "STREAMS") : g.oneOf("", "e\x00f", "GROUP", g.value());
 
-/** An entry's id: mostly what XADD makes of `*`, or of `ms-*`. */
+/** An entry's id: usually one that XADD creates for `*` or `ms-*`. */
 const id = (g: Generator): ByteString => {
   const kind = g.random.below(20);
   if (kind < 9) return `${g.now}-${g.random.below(9)}`;

@@ -1,6 +1,6 @@
 /**
- * Calls of the commands that Redis does not have. KEY is always an error here, since a database receives it
- * without an envelope.
+ * Calls of the commands that Redis does not have. KEY is always an error here, since the database receives it without
+ * an envelope.
  */
 import type { FamilyGrammar } from "../grammar.js";
 

@@ -25,7 +25,7 @@ const SCALARS: readonly ByteString[] = [
 
 const scalar = (g: Generator): ByteString => g.random.oneOf(SCALARS);
 
-/** A document, mostly with the members that all documents have. */
+/** A document, usually with the members that all documents have. */
 const entry = (g: Generator): ByteString => {
   const kind = g.random.below(20);
   if (kind < 17)

@@ -10,8 +10,8 @@ const condition = (g: Generator): ByteString[] =>
 const typeName = (g: Generator): ByteString =>
   g.oneOf("string", "list", "set", "zset", "hash", "stream", "HASH", "abc");
 
-/** A command that makes a value. */
-const making = (g: Generator): readonly ByteString[] =>
+/** A command that creates a value. */
+const creation = (g: Generator): readonly ByteString[] =>
   g.oneOf<readonly ByteString[]>(
     ["SET", "k", g.value()],
     ["RPUSH", "k", ...g.some(() => g.value(), 1, 5)],
@@ -28,7 +28,7 @@ const payload = (g: Generator): ByteString => {
   if (kind < 10) return g.value();
   const database = new Database();
   const unit = { at: 0, db: 0, id: "" };
-  database.execute(making(g), unit);
+  database.execute(creation(g), unit);
   const dumped = database.execute(["DUMP", "k"], unit);
   const bytes = dumped.kind === "bulk" ? dumped.bytes : "";
   if (kind < 18) return bytes;
@@ -64,7 +64,7 @@ const sortOptions = (g: Generator): (readonly ByteString[])[] => [
   g.maybe(0.5, "ALPHA"),
 ];
 
-/** A key, mostly of a type that SORT accepts. */
+/** A key, usually of a type that SORT accepts. */
 const sortable = (g: Generator): ByteString =>
   g.key(g.oneOf("list", "set", "zset", "list", "set", "zset", "any"));
 

@@ -1,12 +1,12 @@
-/** Calls of the geo commands. Positions differ, so that distances do: the order of equal distances is unspecified. */
+/** Calls of the geo commands. Places differ, so that distances do: the order of equal distances is unspecified. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
-/** Returns a number between two, with some random digits. */
+/** Returns a number between two, with a few random digits. */
 const between = (g: Generator, from: number, to: number): number =>
   from + ((to - from) * g.random.below(2 ** 30)) / 2 ** 30;
 
-/** Positions are around these centres, some at the map's edges, or anywhere. */
+/** The centres around which places are generated; some are at the map's edges. */
 const CENTRES: readonly (readonly [longitude: number, latitude: number])[] = [
   [13.361389, 38.115556],
   [15.087269, 37.502669],
@@ -54,7 +54,7 @@ const ordering = (g: Generator): (readonly ByteString[])[] => [
   g.maybe(0.02, "ANY"),
 ];
 
-/** A key to store a result in. Stored distances replace positions, so it is rarely a key of this family. */
+/** A key in which to store a result. Stored distances replace places, so it is rarely a key of this family. */
 const target = (g: Generator): ByteString => g.key(g.chance(0.7) ? "zset" : "geo");
 
 const storing = (g: Generator): readonly ByteString[] =>

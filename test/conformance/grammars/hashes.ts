@@ -2,11 +2,11 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
-/** Sometimes as many as make Redis change its encoding. */
+/** Pairs of field and value, sometimes enough to make Redis change its encoding. */
 const pairs = (g: Generator): ByteString[] =>
   g.some(() => [g.chance(0.5) ? g.field() : g.integer(), g.value()], 1, g.chance(0.05) ? 150 : 5);
 
-/** How many fields to choose, at most as many repeats as redis-server accepts. */
+/** Number of fields to choose, with at most as many repetitions as redis-server accepts. */
 const choices = (g: Generator): ByteString => {
   const count = g.chance(0.8) ? String(g.random.between(-8, 12)) : g.integer();
   return count === "-9223372036854775807" ? "-4611686018427387904" : count;

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
-/** Sometimes as many as make Redis change its encoding. */
+/** Elements, sometimes enough to make Redis change its encoding. */
 const elements = (g: Generator): ByteString[] => g.some(() => g.member(), 1, g.chance(0.05) ? 150 : 10);
 const pushed = (g: Generator): ByteString[] => [g.key(), ...elements(g)];
 const popped = (g: Generator): ByteString[] => [g.key(), ...g.maybe(0.5, g.count())];

@@ -1,4 +1,4 @@
-/** Calls of SQL: few tables, columns and values, so that they collide; in the words of both dialects. */
+/** Calls of the SQL commands, in both languages: few tables, columns and values, so that they collide. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 

@@ -1,4 +1,4 @@
-/** Calls of the commands on the server, the connection and the table of commands. */
+/** Calls of the commands that concern the server, the connection and the table of commands. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 

@@ -4,17 +4,17 @@ import type { FamilyGrammar, Generator } from "../grammar.js";
 
 const members = (g: Generator, max = 6): ByteString[] => g.some(() => g.member(), 1, max);
 
-/** Keys after their number, which is sometimes wrong. */
+/** Keys preceded by their number, which is sometimes wrong. */
 const countedKeys = (g: Generator): ByteString[] => {
   const keys = g.keys(1, 3);
   const count = g.chance(0.9) ? String(keys.length) : g.oneOf(g.count(), String(keys.length + 1), "0", "-1");
   return [count, ...keys];
 };
 
-/** Sometimes a LIMIT, which may be invalid. */
+/** In half of the cases a LIMIT, which may be invalid. */
 const limit = (g: Generator): readonly ByteString[] => g.maybe(0.5, "LIMIT", g.count());
 
-/** A count of either sign, but no number of repeats that would exhaust the memory. */
+/** A count of either sign, but no number of repetitions that would exhaust the memory. */
 const signedCount = (g: Generator): ByteString =>
   g.chance(0.85)
     ? String(g.random.between(-12, 12))

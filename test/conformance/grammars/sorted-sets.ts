@@ -4,13 +4,13 @@ import type { FamilyGrammar, Generator } from "../grammar.js";
 
 const members = (g: Generator, max = 5): ByteString[] => g.some(() => g.member(), 1, max);
 
-/** Pairs of score and member, often all of one score, so that ranges of members are defined. */
+/** Pairs of score and member, often all with one score, so that ranges of members are defined. */
 const pairs = (g: Generator): ByteString[] => {
   const score = g.chance(0.35) ? g.oneOf("0", "1", "-0") : undefined;
   return g.some(() => [score ?? g.score(), g.member()], 1, 8);
 };
 
-/** Keys after their number, which is sometimes wrong; mostly sorted sets, sometimes sets. */
+/** Keys preceded by their number, which is sometimes wrong; usually sorted sets, sometimes sets. */
 const countedKeys = (g: Generator): ByteString[] => {
   const keys = g.some(() => g.key(g.chance(0.85) ? "zset" : "set"), 1, 3);
   const count = g.chance(0.92) ? String(keys.length) : g.oneOf(g.count(), String(keys.length + 1), "0", "-1");
@@ -81,7 +81,7 @@ const oldRange = (g: Generator, kind: "rank" | "score" | "lex"): ByteString[] =>
   ]),
 ];
 
-/** A count of either sign, but no number of repeats that would exhaust the memory. */
+/** A count of either sign, but no number of repetitions that would exhaust the memory. */
 const signedCount = (g: Generator): ByteString =>
   g.chance(0.85)
     ? String(g.random.between(-12, 12))

@@ -21,10 +21,10 @@ const id = (g: Generator): ByteString => {
     : g.oneOf("-", "+", "*", "$", ">", "1-1-1", "0-0", "1-1\0", "1".repeat(130));
 };
 
-/** Whether a key gets only small ids, which other calls use too: after an id from `*`, XADD accepts no small one. */
+/** Whether a key has only small ids, which other calls use too: after an id from `*`, XADD accepts no small one. */
 const isOfSmallIds = (key: ByteString): boolean => key === "m:1" || key === "m:2";
 
-/** A new id, mostly one that XADD accepts. */
+/** A new id, usually one that XADD accepts. */
 const newId = (g: Generator, key: ByteString): ByteString => {
   const kind = g.random.below(20);
   if (isOfSmallIds(key) && kind < 17) return `${g.random.below(6)}-*`;
@@ -34,13 +34,13 @@ const newId = (g: Generator, key: ByteString): ByteString => {
 };
 
 /** Milliseconds that no clock has reached. */
-const AFTER_ALL = 10 ** 13;
+const FAR_FUTURE = 10 ** 13;
 
-/** The last id of a stream. Half of them are after every entry, otherwise hardly any would be accepted. */
+/** The last id of a stream. Half of them are after every entry; otherwise hardly any would be accepted. */
 const lastId = (g: Generator): ByteString => {
   const kind = g.random.below(4);
   if (kind === 0) return id(g);
-  return `${g.random.below(60) + (kind === 1 ? 0 : AFTER_ALL)}-${g.random.below(9)}`;
+  return `${g.random.below(60) + (kind === 1 ? 0 : FAR_FUTURE)}-${g.random.below(9)}`;
 };
 
 const end = (g: Generator): ByteString => {

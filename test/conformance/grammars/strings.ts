@@ -2,10 +2,10 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
-/** An offset or a length: near a value's ends, or a limit; none that would make a value of many megabytes. */
-const place = (g: Generator): ByteString =>
+/** An offset or a length: near a value's ends, or a limit; none that would create a value of many megabytes. */
+const offset = (g: Generator): ByteString =>
   g.chance(0.85) ? String(g.random.between(-12, 40)) : g.integer();
-/** An offset to write at: limits that Redis refuses, or a small offset, so that no value becomes large. */
+/** An offset to write at: limits that Redis rejects, or a small offset, so that no value becomes large. */
 const writeOffset = (g: Generator): ByteString =>
   g.chance(0.85)
     ? String(g.random.between(-1, 60))
@@ -32,7 +32,7 @@ export const grammar: FamilyGrammar = {
     g.key(),
     ...g.shuffleOptions([g.chance(0.6) ? expiry(g) : [], g.maybe(0.25, "PERSIST"), g.maybe(0.03, "KEEPTTL")]),
   ],
-  GETRANGE: (g) => [g.key(), place(g), place(g)],
+  GETRANGE: (g) => [g.key(), offset(g), offset(g)],
   GETSET: (g) => [g.key(), g.value()],
   INCR: (g) => [g.key()],
   INCRBY: (g) => [g.key(), g.integer()],
@@ -68,5 +68,5 @@ export const grammar: FamilyGrammar = {
   SETNX: (g) => [g.key(), g.value()],
   SETRANGE: (g) => [g.key(), writeOffset(g), g.value()],
   STRLEN: (g) => [g.key()],
-  SUBSTR: (g) => [g.key(), place(g), place(g)],
+  SUBSTR: (g) => [g.key(), offset(g), offset(g)],
 };

@@ -172,7 +172,7 @@ for (const [where, open] of Object.entries(SCENES)) {
   test(`${where} a completed read of documents does not cause later copies`, async () => {
     const { backend, database } = await open();
     for (const argv of DOCUMENT_QUERIES) await backend.execute(argv, unit);
-    const collection = database.keyspaces[0]?.find("mongo:d.c")?.held;
+    const collection = database.keyspaces[0]?.find("mongo:d.c")?.content;
     assert.ok(collection instanceof Collection);
     assert.equal(collection.isRead, false);
   });

@@ -175,7 +175,7 @@ test("an envelope of messages is published once, and a repetition is answered wi
 
 test("messages are accepted only in envelopes without other commands, and are never part of recorded units", async () => {
   using client = await EnvelopeClient.open(at(0).port, app);
-  const alone = /^ERR PUBLISH stands in an envelope with PUBLISH and SPUBLISH alone/;
+  const alone = /^ERR PUBLISH may share an envelope only with PUBLISH and SPUBLISH/;
   for (const [commands, header] of [
     [
       [

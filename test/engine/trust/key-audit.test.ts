@@ -75,7 +75,7 @@ for (const [name, cure] of [
     const client = await open(pair);
     const [reply] = await client.replies([[name, "k"]]);
     assert.ok(reply?.kind === "error");
-    assert.match(reply.text, new RegExp(`^ERR ${name.toUpperCase()} stands in no envelope: `));
+    assert.match(reply.text, new RegExp(`^ERR ${name.toUpperCase()} is not permitted in an envelope: `));
     assert.match(reply.text, cure);
   });
 }

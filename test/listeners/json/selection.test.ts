@@ -73,12 +73,12 @@ test("mistakes in the new members are reported, and the original's members keep 
   await send({ action: "create" });
   await send({ action: "insert", data: [{ n: 1 }] });
   const wrong: readonly (readonly [object, RegExp])[] = [
-    [{ action: "get", where: 5 }, /WHERE: an object is asked for/],
-    [{ action: "get", limit: "many" }, /LIMIT asks for two whole numbers/],
-    [{ action: "get", sort: ["n"] }, /SORT asks for a name/],
-    [{ action: "get", fields: {}, id: 0, where: {} }, /FIELDS asks for a list|ID names one entry/],
+    [{ action: "get", where: 5 }, /WHERE: an object is required/],
+    [{ action: "get", limit: "many" }, /LIMIT requires two whole numbers/],
+    [{ action: "get", sort: ["n"] }, /SORT requires a name/],
+    [{ action: "get", fields: {}, id: 0, where: {} }, /FIELDS requires a list|ID names one entry/],
     [{ action: "get", id: 0, where: { n: 1 } }, /ID names one entry/],
-    [{ action: "get", sort: "-n" }, /SORT asks for a name, or an object .*: to sort n falling/],
+    [{ action: "get", sort: "-n" }, /SORT requires a name, or an object .*: to sort n falling/],
     [{ action: "get", skip: 1 }, /'get' has no member 'skip'\. Its members are: document, id, query, where/],
     [{ action: "count", limit: 1 }, /'count' has no member 'limit'/],
     [{ action: "delete", id: 0, where: {} }, /id names one entry/],
@@ -89,8 +89,8 @@ test("mistakes in the new members are reported, and the original's members keep 
       { action: "update", where: {}, data: { m: 1 } },
       /The required keys for this document are: n, received: m/,
     ],
-    [{ action: "update", data: { n: 1 }, upsert: true }, /UPSERT asks for ID, QUERY or WHERE/],
-    [{ action: "update", data: { $inc: { n: "1" } } }, /\$inc of 'n' asks for a number/],
+    [{ action: "update", data: { n: 1 }, upsert: true }, /UPSERT requires ID, QUERY or WHERE/],
+    [{ action: "update", data: { $inc: { n: "1" } } }, /\$inc of 'n' requires a number/],
     [
       { action: "update", data: { $pop: { n: 1 } } },
       /there is no '\$pop': .*\$set, \$unset, \$inc, \$push, \$pull/,

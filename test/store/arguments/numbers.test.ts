@@ -1,6 +1,6 @@
 /**
- * Time to parse numbers, and the canonical form of integers; test/conformance checks that all are parsed as Redis
- * parses them.
+ * The time needed to parse numbers, and the canonical form of integers; test/conformance checks that all numbers are
+ * parsed as in Redis.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -14,23 +14,24 @@ import {
 } from "../../../store/arguments/numbers.js";
 import { addFloats } from "../../../store/arithmetic/long-double.js";
 
-/** Milliseconds: a time that grows with the square of the length would take hours. */
-const MOST = 20_000;
+/** A limit in milliseconds; quadratic time would take hours. */
+const TIMEOUT = 20_000;
 
-/** Returns a step's result; the step is aborted if it takes too long. */
-const inTime = (step: () => unknown): unknown => runInNewContext("step()", { step }, { timeout: MOST });
+/** Returns the result of a function, which is aborted if it takes too long. */
+const withTimeout = (step: () => unknown): unknown =>
+  runInNewContext("step()", { step }, { timeout: TIMEOUT });
 
-test("a long text that is no number in the end is refused as soon as it is read", () => {
+test("rejects a long text that turns out not to be a number in linear time", () => {
   const digits = "1".repeat(2_000_000);
   for (const text of [`${digits}x`, `${digits}.${digits}x`, `.${digits}x`, `0x${digits}z`, `1e${digits}x`])
     assert.equal(
-      inTime(() => parseDouble(text)),
+      withTimeout(() => parseDouble(text)),
       undefined,
       text.slice(0, 3),
     );
 });
 
-test("numbers may be long", () => {
+test("accepts long numbers", () => {
   const digits = "1".repeat(300);
   assert.equal(parseDouble(`${digits}.${digits}`), Number(digits));
   assert.equal(parseDouble(`0x${"0".repeat(1000)}.8p1`), 1);
@@ -38,16 +39,16 @@ test("numbers may be long", () => {
     assert.equal(parseDouble(text), undefined, text);
 });
 
-test("the sum of long texts that are no numbers is refused as soon", () => {
+test("rejects the sum of long texts that are not numbers in linear time", () => {
   const digits = "1".repeat(5100);
-  inTime(() => {
+  withTimeout(() => {
     for (let i = 0; i < 1000; i++) assert.equal(addFloats(`${digits}x`, "1"), "not-a-float");
   });
   assert.equal(addFloats(".5", "1."), "1.5");
   assert.equal(addFloats(".", "1"), "not-a-float");
 });
 
-test("an integer is read in its canonical form alone, of any length", () => {
+test("parses integers only in their canonical form, of any length", () => {
   for (const value of [0, 7, -1, 10, 123456789012345, -99999999999999, 999999999999999, 2 ** 53 - 1])
     assert.ok(Object.is(parseInteger(String(value)), value), String(value));
   for (const value of [2n ** 63n - 1n, -(2n ** 63n)]) assert.equal(parseInteger(String(value)), value);
@@ -74,7 +75,7 @@ test("an integer is read in its canonical form alone, of any length", () => {
     assert.equal(parseInteger(text), undefined, text);
 });
 
-test("sums of integers are exact up to 64 bits, and numbers where these are exact", () => {
+test("adds integers exactly up to 64 bits, and returns numbers where these are exact", () => {
   assert.equal(addIntegers(2, -5), -3);
   assert.equal(addIntegers(Number.MAX_SAFE_INTEGER, 2), BigInt(Number.MAX_SAFE_INTEGER) + 2n);
   assert.equal(addIntegers(INT64_MAX, -5), INT64_MAX - 5n);

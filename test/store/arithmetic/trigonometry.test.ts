@@ -1,4 +1,4 @@
-/** Our sines are the nearest doubles, compared with sums of the series in integers of 200 bits. */
+/** Our sines are the nearest doubles, compared with sums of the series in 200-bit integers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { arcSine, cosine, sine } from "../../../store/arithmetic/trigonometry.js";
@@ -41,13 +41,16 @@ function neighbours(value: number): [number, number] {
 const size = (value: bigint) => (value < 0n ? -value : value);
 
 /** Asserts that no double is nearer to the exact value. */
-function assertNearest(result: number, exact: bigint, what: string): void {
+function assertNearest(result: number, exact: bigint, label: string): void {
   const error = size(scaled(result) - exact);
   for (const other of neighbours(result))
-    assert.ok(error <= size(scaled(other) - exact), `${what} is ${result}, nearer is ${other}, seed ${seed}`);
+    assert.ok(
+      error <= size(scaled(other) - exact),
+      `${label} is ${result}, but ${other} is nearer, seed ${seed}`,
+    );
 }
 
-test(`sine and cosine are the nearest doubles (seed ${seed})`, () => {
+test(`sine and cosine return the nearest doubles (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 0);
   const edges = [1e-9, -1e-9, Math.PI, -Math.PI, Math.PI / 2, -Math.PI / 2, Math.PI / 4, 3, -3, 1, 2 ** -20];
   for (let i = 0; i < CASES; i++) {
@@ -59,13 +62,12 @@ test(`sine and cosine are the nearest doubles (seed ${seed})`, () => {
   assert.equal(cosine(0), 1);
 });
 
-test(`the arc sine is the nearest double (seed ${seed})`, () => {
+test(`the arc sine returns the nearest double (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 1);
   for (let i = 0; i < CASES; i++) {
     const y = (random.below(2 ** 31) + 1) / 2 ** 31 / 2 ** random.below(20);
     const angle = arcSine(y);
-    // The exact one is between the midpoints of the angle and its neighbours, since sines grow with angles up to
-    // π/2.
+    // The exact angle is between the midpoints to its neighbours, since sines increase with the angle up to π/2.
     const [below, above] = neighbours(angle).map((other) => (scaled(angle) + scaled(other)) / 2n);
     assert.ok(reference(below!, 1) <= scaled(y) + 1n, `arc sine of ${y} is below ${angle}, seed ${seed}`);
     if (angle < 1.57)

@@ -11,7 +11,7 @@ beforeEach(() => {
 
 const same = (line: string, reply: string) => assert.equal(store.run(line), reply, line);
 
-test("an entry is seen up to its time, and then in no read; the others keep their keys", () => {
+test("an entry exists up to its expiry time and disappears from all reads afterwards; the remaining ones keep their keys", () => {
   store.run('DOC.INSERT d {"n":0}');
   store.run('DOC.INSERT d PX 100 {"n":1} {"n":2}');
   store.run('DOC.INSERT d {"n":3}');
@@ -29,7 +29,7 @@ test("an entry is seen up to its time, and then in no read; the others keep thei
   same('DOC.INSERT d {"n":4}', '["4"]');
 });
 
-test("the first entry that has not expired tells the names, and none lets any come", () => {
+test("the first entry that has not expired defines the names, and an empty document accepts any", () => {
   store.run('DOC.INSERT d EXAT 1001 {"a":1}');
   same("DOC.GETKEYS d", '["0" ["a"]]');
   store.at += 2000;
@@ -37,7 +37,7 @@ test("the first entry that has not expired tells the names, and none lets any co
   same('DOC.INSERT d {"b":1}', '["1"]');
 });
 
-test("an update keeps the time or changes it, PERSIST and an insert of the same key lift it", () => {
+test("an update keeps or changes the expiry time; PERSIST and an insert of the same key remove it", () => {
   store.run('DOC.INSERT d EX 10 KEYS k {"a":1} l {"a":1} m {"a":1}');
   store.run('DOC.UPDATE d {"a":2} ID k');
   store.run("DOC.UPDATE d {} ID l PERSIST");
@@ -54,30 +54,30 @@ function revision(key: string): string {
   return /"([0-9a-f]{16})"/.exec(store.run(`DOC.GET d ID ${key} DETAILS`))?.[1] as string;
 }
 
-test("a write that names a revision fails once the entry is another, and says which it has", () => {
+test("a write with a revision fails if the entry has changed, and reports the current revision", () => {
   store.run('DOC.INSERT d KEYS k {"a":1}');
   const first = revision("k");
   same(`DOC.UPDATE d {"a":2} ID k REVISION ${first}`, '["keys" ["a"] "changed" ["k" "{\\"a\\":2}"]]');
   const second = revision("k");
   assert.notEqual(second, first);
-  const told = `-"REVISION The entry k has revision ${second}, not ${first}: read it again, then change it."`;
+  const failure = `-"REVISION The entry k has revision ${second}, not ${first}: read it again, then change it."`;
   assert.equal(store.changes(`DOC.UPDATE d {"a":3} ID k REVISION ${first}`), 0);
-  same(`DOC.UPDATE d {"a":3} ID k REVISION ${first}`, told);
-  same(`DOC.DELETE d k REVISION ${first}`, told);
+  same(`DOC.UPDATE d {"a":3} ID k REVISION ${first}`, failure);
+  same(`DOC.DELETE d k REVISION ${first}`, failure);
   same(
     `DOC.UPDATE d [{"a":1}] REVISION ${second}`,
-    `-"ERR REVISION is one entry's: a list takes the place of all entries"`,
+    `-"ERR REVISION applies to one entry, but a list replaces all entries"`,
   );
   same(`DOC.DELETE d k REVISION ${second}`, '+"OK"');
 });
 
-test("a revision is the same wherever an entry's text is: it is part of what clients keep", () => {
+test("a revision depends only on an entry's text, because clients store revisions", () => {
   store.run('DOC.INSERT d KEYS k {"a":1} l {"a":1}');
   assert.equal(revision("k"), revision("l"));
   assert.equal(revision("k"), "1bbea95ecd443c36");
 });
 
-test("indexes are listed by name, stay in copies, through EMPTY and a list, and are undone", () => {
+test("indexes are listed by name, survive copies, EMPTY and lists, and are undone", () => {
   same("DOC.INDEX CREATE d b", ":1");
   same("DOC.INDEX CREATE d a", ":1");
   same("DOC.INDEX CREATE d a", ":0");
@@ -95,13 +95,13 @@ test("indexes are listed by name, stay in copies, through EMPTY and a list, and 
   for (let n = 0; n < 14; n++) same(`DOC.INDEX CREATE d f${n}`, ":1");
   same(
     "DOC.INDEX CREATE d g",
-    '-"ERR A document has 16 indexes at most: drop one that is not needed (DOC.INDEX LIST)"',
+    '-"ERR A document has at most 16 indexes: drop one that is not needed (DOC.INDEX LIST)"',
   );
   same("DOC.INDEX CREATE x a", '-"ERR Document provided does not exist."');
   same("DOC.INDEX NOPE d", "-\"ERR unknown subcommand 'NOPE'. There are CREATE, DROP, LIST.\"");
 });
 
-test("every write with a time, and every removal of what has expired, is undone", () => {
+test("undo reverts every write with an expiry time and every removal of expired entries", () => {
   store.run('DOC.INSERT d PX 10 KEYS x {"a":1} 3 {"a":2}');
   store.run('DOC.INSERT d {"a":3} {"a":4}');
   for (const line of [
@@ -120,7 +120,7 @@ test("every write with a time, and every removal of what has expired, is undone"
   assert.equal(store.run("DOC.COUNT d"), ":3");
 });
 
-test("a plain document is plain again behind undone keys, before what was taken out comes back", () => {
+test("a plain document is plain again after undo has removed its keys and before it restores entries", () => {
   store.run('DOC.INSERT d {"a":0} {"a":1} {"a":2}');
   store.run("DOC.INDEX CREATE d a");
   store.run('DOC.COUNT d WHERE {"a":1}');
@@ -129,23 +129,26 @@ test("a plain document is plain again behind undone keys, before what was taken 
   same('DOC.GET d WHERE {"a":1}', '["1" "{\\"a\\":1}"]');
 });
 
-test("wrong options are told, with what is right", () => {
+test("errors for wrong options name the right ones", () => {
   store.run('DOC.INSERT d {"a":1}');
-  const wrong: readonly (readonly [line: string, told: RegExp])[] = [
+  const wrong: readonly (readonly [line: string, pattern: RegExp])[] = [
     ['DOC.GET d WHERE {"a":{"$near":1}}', /WHERE: there is no '\$near' for 'a': there are \$eq, .*\$not/],
-    ['DOC.GET d WHERE {"$nor":[]}', /there is no '\$nor': beside members' names stand \$and, \$or, \$not/],
-    ["DOC.GET d WHERE 5", /WHERE: an object is asked for/],
-    ['DOC.GET d WHERE {"a":{"$gt":null}}', /\$gt of 'a' asks for a number or a string/],
-    ['DOC.GET d WHERE {"a":{"$in":1}}', /\$in of 'a' asks for a list/],
-    ['DOC.GET d WHERE {"a":{"$prefix":1}}', /asks for a string/],
-    ['DOC.GET d WHERE {"$or":{}}', /\$or asks for a list/],
+    [
+      'DOC.GET d WHERE {"$nor":[]}',
+      /there is no '\$nor': besides names of members only these are permitted: \$and, \$or, \$not/,
+    ],
+    ["DOC.GET d WHERE 5", /WHERE: an object is required/],
+    ['DOC.GET d WHERE {"a":{"$gt":null}}', /\$gt of 'a' requires a number or a string/],
+    ['DOC.GET d WHERE {"a":{"$in":1}}', /\$in of 'a' requires a list/],
+    ['DOC.GET d WHERE {"a":{"$prefix":1}}', /requires a string/],
+    ['DOC.GET d WHERE {"$or":{}}', /\$or requires a list/],
     [`DOC.GET d WHERE {"$or":[${'{"a":1},'.repeat(1000)}{"a":1}]}`, /more than 1000 conditions/],
     [`DOC.GET d WHERE {"$and":[${"{},".repeat(1000)}{}]}`, /more than 1000 conditions/],
-    [`DOC.GET d FIELDS [${'"a",'.repeat(1000)}"a"]`, /FIELDS asks for 1000 names at most/],
-    ["DOC.GET d LIMIT -1 5", /LIMIT asks for two whole numbers/],
+    [`DOC.GET d FIELDS [${'"a",'.repeat(1000)}"a"]`, /FIELDS accepts at most 1000 names/],
+    ["DOC.GET d LIMIT -1 5", /LIMIT requires two whole numbers/],
     ["DOC.GET d LIMIT 1", /syntax error/],
-    ['DOC.GET d SORT {"a":1}', /SORT asks for a name/],
-    ['DOC.GET d FIELDS "a"', /FIELDS asks for a list of names/],
+    ['DOC.GET d SORT {"a":1}', /SORT requires a name/],
+    ['DOC.GET d FIELDS "a"', /FIELDS requires a list of names/],
     ["DOC.GET d ID 0 LIMIT 0 1", /ID names one entry/],
     ["DOC.GET d WHERE {} WHERE {}", /syntax error/],
     ["DOC.COUNT d LIMIT 0 1", /syntax error/],
@@ -155,8 +158,8 @@ test("wrong options are told, with what is right", () => {
     ['DOC.INSERT d EX x {"a":1}', /not an integer/],
     ['DOC.UPDATE d {"a":2} EX 5 PX 5', /syntax error/],
   ];
-  for (const [line, told] of wrong) {
-    assert.match(store.run(line), told, line);
+  for (const [line, pattern] of wrong) {
+    assert.match(store.run(line), pattern, line);
     assert.equal(store.changes(line), 0, line);
   }
 });

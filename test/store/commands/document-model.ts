@@ -65,7 +65,7 @@ export function order(a: unknown, b: unknown): number {
   return first < second ? -1 : Number(first > second);
 }
 
-/** Returns the member with that name, or at that path. */
+/** Returns the member with a name, or at a path. */
 export function at(value: unknown, name: string): unknown {
   if (typeof value !== "object" || value === null) return undefined;
   const members = value as Readonly<Record<string, unknown>>;
@@ -75,12 +75,12 @@ export function at(value: unknown, name: string): unknown {
 }
 
 export function holds(entry: Entry, where: Where): boolean {
-  return Object.entries(where).every(([name, asked]) => {
-    if (name === "$and") return (asked as Where[]).every((part) => holds(entry, part));
-    if (name === "$or") return (asked as Where[]).some((part) => holds(entry, part));
-    if (name === "$not") return !holds(entry, asked as Where);
-    if (asked === null || typeof asked !== "object") return order(at(entry, name), asked) === 0;
-    return Object.entries(asked).every(([operator, operand]) =>
+  return Object.entries(where).every(([name, condition]) => {
+    if (name === "$and") return (condition as Where[]).every((part) => holds(entry, part));
+    if (name === "$or") return (condition as Where[]).some((part) => holds(entry, part));
+    if (name === "$not") return !holds(entry, condition as Where);
+    if (condition === null || typeof condition !== "object") return order(at(entry, name), condition) === 0;
+    return Object.entries(condition).every(([operator, operand]) =>
       operator === "$not"
         ? !holds(entry, { [name]: operand })
         : OPERATORS[operator]?.(at(entry, name), operand as never),
@@ -89,8 +89,8 @@ export function holds(entry: Entry, where: Where): boolean {
 }
 
 /** Compares like PHP's `==`, except that an entry's null equals nothing. */
-export function isSame(found: unknown, asked: unknown): boolean {
-  if (found === undefined || found === null) return false;
-  const [first, second] = [found, asked].map((value) => parseJson(JSON.stringify(value)));
+export function isSame(actual: unknown, expected: unknown): boolean {
+  if (actual === undefined || actual === null) return false;
+  const [first, second] = [actual, expected].map((value) => parseJson(JSON.stringify(value)));
   return isLooselyEqual(first ?? null, second ?? null);
 }

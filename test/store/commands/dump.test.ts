@@ -18,7 +18,7 @@ const seed = seedOfRun();
 const run = (database: Database, ...argv: ByteString[]): Reply =>
   database.execute(argv, { at: AT, db: 0, id: "unit" });
 
-/** Returns the value of a key, unordered contents sorted. */
+/** Returns the value of a key; unordered contents are sorted. */
 function contents(database: Database, key: ByteString): string | undefined {
   return stateOf(database, AT).get(JSON.stringify([0, key]))?.contents;
 }
@@ -30,7 +30,7 @@ function restored(payload: ByteString, ...options: ByteString[]): { database: Da
 }
 
 for (const { name, payload, commands } of redisDumps) {
-  test(`RESTORE takes ${name}, and DUMP gives it back`, () => {
+  test(`RESTORE accepts ${name}, and DUMP returns it`, () => {
     const { database, reply } = restored(payload);
     assert.equal(reply, '+"OK"');
     for (const argv of commands) run(database, ...argv);
@@ -46,7 +46,7 @@ test("the checksum is Jones's CRC-64", () => {
   assert.equal(crc64(new Uint8Array()).toString("hex"), "0000000000000000");
 });
 
-test("RESTORE refuses a payload that is damaged, too short or of a later version", () => {
+test("RESTORE rejects a payload that is damaged, too short or of a later version", () => {
   const wrong = /-"ERR DUMP payload version or checksum are wrong"/;
   const { payload } = redisDumps[0]!;
   for (const bad of [
@@ -61,15 +61,15 @@ test("RESTORE refuses a payload that is damaged, too short or of a later version
   assert.equal(restored(payloadOf("\0\x01a", 1)).reply, '+"OK"');
 });
 
-test("RESTORE refuses a value that is none", () => {
+test("RESTORE rejects invalid values", () => {
   const values: Readonly<Record<string, ByteString>> = {
     nothing: "",
     "an unknown type": "\x63\0",
     "a module's value": "\x07\0",
-    "a stream that breaks off": "\x0f\0",
-    "a stream that is longer than it says": "\x0f\0\x01\0\0\0",
+    "a truncated stream": "\x0f\0",
+    "a stream that is longer than its stated length": "\x0f\0\x01\0\0\0",
     "a stream's node without an id": "\x0f\x01\x01a\x07\x07\0\0\0\0\0\xff",
-    "a string that breaks off": "\0\x05abc",
+    "a truncated string": "\0\x05abc",
     "a string of 2⁶³ bytes": "\0\x81\x80\0\0\0\0\0\0\0",
     "an unknown form of length": "\0\x82abc",
     "an unknown encoding of strings": "\0\xc4a",
@@ -77,15 +77,15 @@ test("RESTORE refuses a value that is none", () => {
     "an empty list": "\x01\0",
     "an empty set": "\x02\0",
     "an empty hash": "\x04\0",
-    "a member twice": "\x02\x02\x01a\x01a",
-    "a field twice": "\x04\x02\x01a\x01b\x01a\x01c",
-    "a scored member twice": `\x05\x02${`\x01a${"\0".repeat(8)}`.repeat(2)}`,
+    "a duplicate member": "\x02\x02\x01a\x01a",
+    "a duplicate field": "\x04\x02\x01a\x01b\x01a\x01c",
+    "a duplicate scored member": `\x05\x02${`\x01a${"\0".repeat(8)}`.repeat(2)}`,
     "a score that is not a number": "\x05\x01\x01a\0\0\0\0\0\0\xf8\x7f",
-    "an integer twice": "\x0b\x0c\x02\0\0\0\x02\0\0\0\x01\0\x01\0",
+    "a duplicate integer": "\x0b\x0c\x02\0\0\0\x02\0\0\0\x01\0\x01\0",
     "integers of three bytes": "\x0b\x0b\x03\0\0\0\x01\0\0\0\x01\0\0",
     "a node of an unknown kind": "\x12\x01\x03\x01a",
     "a compressed string that is too large for its bytes": "\0\xc3\x03\x80\x10\0\0\0\0\x61\x61",
-    "a compressed string that refers to before its begin": "\0\xc3\x02\x03\x20\x05",
+    "a compressed string with a reference before its beginning": "\0\xc3\x02\x03\x20\x05",
     "a listpack without an end": "\x10\x07\x07\0\0\0\0\0\0",
     "a listpack of odd length as a hash": "\x10\x09\x09\0\0\0\x01\0\x01\x01\xff",
   };
@@ -93,7 +93,7 @@ test("RESTORE refuses a value that is none", () => {
     assert.equal(restored(payloadOf(value)).reply, '-"ERR Bad data format"', name);
 });
 
-test("RESTORE refuses groups of a stream that contradict themselves", () => {
+test("RESTORE rejects inconsistent consumer groups", () => {
   const { payload } = redisDumps.find(({ name }) => name === "a stream")!;
   const stream = valueBytesOf(payload).slice(0, -1);
   const time = "\0".repeat(8);
@@ -102,18 +102,18 @@ test("RESTORE refuses groups of a stream that contradict themselves", () => {
     `\x01${name}\0\0\0${pending}${consumers}`;
   const [none, one, two] = ["\0", `\x01${id}\x05${time}\x01`, `\x02${`${id}\x05${time}\x01`.repeat(2)}`];
   const consumer = (name: string, pending: string) => `\x01${name}${time}${pending}`;
-  const handed = `\x01${id}\x05`;
+  const pendingId = `\x01${id}\x05`;
   const good = {
-    "a group alone": `\x01${group("g", none, none)}`,
-    "a consumer with what it was handed": `\x01${group("g", one, `\x01${consumer("c", handed)}`)}`,
+    "a group without consumers": `\x01${group("g", none, none)}`,
+    "a consumer with a pending entry": `\x01${group("g", one, `\x01${consumer("c", pendingId)}`)}`,
   };
   const bad = {
-    "a group twice": `\x02${group("g", none, none).repeat(2)}`,
-    "a consumer twice": `\x01${group("g", none, `\x02${consumer("c", none).repeat(2)}`)}`,
-    "ids that do not rise": `\x01${group("g", two, `\x01${consumer("c", handed)}`)}`,
-    "an entry of no consumer": `\x01${group("g", one, `\x01${consumer("c", none)}`)}`,
-    "an entry of two": `\x01${group("g", one, `\x02${consumer("c", handed)}${consumer("d", handed)}`)}`,
-    "an entry that is not pending": `\x01${group("g", none, `\x01${consumer("c", handed)}`)}`,
+    "a duplicate group": `\x02${group("g", none, none).repeat(2)}`,
+    "a duplicate consumer": `\x01${group("g", none, `\x02${consumer("c", none).repeat(2)}`)}`,
+    "ids that are not ascending": `\x01${group("g", two, `\x01${consumer("c", pendingId)}`)}`,
+    "an entry without a consumer": `\x01${group("g", one, `\x01${consumer("c", none)}`)}`,
+    "an entry of two consumers": `\x01${group("g", one, `\x02${consumer("c", pendingId)}${consumer("d", pendingId)}`)}`,
+    "an entry that is not pending": `\x01${group("g", none, `\x01${consumer("c", pendingId)}`)}`,
   };
   for (const [name, groups] of Object.entries(good))
     assert.equal(restored(payloadOf(`${stream}${groups}`)).reply, '+"OK"', name);
@@ -121,30 +121,30 @@ test("RESTORE refuses groups of a stream that contradict themselves", () => {
     assert.equal(restored(payloadOf(`${stream}${groups}`)).reply, '-"ERR Bad data format"', name);
 });
 
-test(`RESTORE of random bytes answers, and is undone (seed ${seed})`, () => {
+test(`RESTORE of random bytes replies, and can be undone (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 1);
-  let taken = 0;
+  let accepted = 0;
   for (let i = 0; i < MUTATIONS; i++) {
     const value = [...valueBytesOf(random.oneOf(redisDumps).payload)];
-    for (let left = random.between(1, 3); left > 0; left--) {
-      const place = random.below(Math.min(value.length, 40));
-      if (random.chance(0.7)) value[place] = String.fromCharCode(random.below(256));
-      else value.splice(place, random.below(3), ...value.slice(place, place + random.below(3)));
+    for (let remaining = random.between(1, 3); remaining > 0; remaining--) {
+      const index = random.below(Math.min(value.length, 40));
+      if (random.chance(0.7)) value[index] = String.fromCharCode(random.below(256));
+      else value.splice(index, random.below(3), ...value.slice(index, index + random.below(3)));
     }
     const database = new Database();
     const records: UndoRecord[] = [];
     const argv = ["RESTORE", "k", "0", payloadOf(value.join(""))];
     const reply = database.execute(argv, { at: AT, db: 0, id: "unit" }, records);
     if (reply.kind === "error") assert.equal(reply.text, "ERR Bad data format");
-    else taken++;
+    else accepted++;
     assert.equal(stateOf(database, AT).size, reply.kind === "error" ? 0 : 1);
     database.undo(records);
     assert.equal(stateOf(database, AT).size, 0);
   }
-  assert.ok(taken > MUTATIONS / 20, `${taken} were taken`);
+  assert.ok(accepted > MUTATIONS / 20, `${accepted} payloads were accepted`);
 });
 
-test("RESTORE counts its time from the unit's date, or takes it as it is", () => {
+test("RESTORE counts its time from the unit's date, or uses it as an absolute time", () => {
   const { payload } = redisDumps[0]!;
   const database = new Database();
   const ttlAfter = (...argv: ByteString[]) => {
@@ -160,13 +160,13 @@ test("RESTORE counts its time from the unit's date, or takes it as it is", () =>
 
 /** Returns a compressed string that expands to `size` times `a`. */
 function compressed(size: number): Buffer {
-  // One literal byte, and repetitions of it, 264 bytes each; the remainder, below 32, is literal again.
-  const rest = (size - 1) % 264;
-  const repetitions = Buffer.alloc(3 * ((size - 1 - rest) / 264));
+  // One literal byte, then repetitions of it, 264 bytes each; the remainder, below 32, is literal again.
+  const remainder = (size - 1) % 264;
+  const repetitions = Buffer.alloc(3 * ((size - 1 - remainder) / 264));
   for (let at = 0; at < repetitions.length; at += 3) repetitions.writeUInt16BE(0xe0ff, at);
   const literals: number[] = [];
-  for (let left = rest; left > 0; left -= 32)
-    literals.push(Math.min(left, 32) - 1, ...Buffer.alloc(Math.min(left, 32), "a"));
+  for (let remaining = remainder; remaining > 0; remaining -= 32)
+    literals.push(Math.min(remaining, 32) - 1, ...Buffer.alloc(Math.min(remaining, 32), "a"));
   const bytes = Buffer.concat([Buffer.from([0, 0x61]), repetitions, Buffer.from(literals)]);
   const lengths = Buffer.from([0xc3, 0x80, 0, 0, 0, 0, 0x80, 0, 0, 0, 0]);
   lengths.writeUInt32BE(bytes.length, 2);
@@ -174,7 +174,7 @@ function compressed(size: number): Buffer {
   return Buffer.concat([lengths, bytes]);
 }
 
-/** Returns the reply to a payload in pieces, which is too large for a string. */
+/** Returns the reply to a payload in pieces that is too large for a string. */
 function replyTo(...pieces: readonly Buffer[]): string {
   const body = Buffer.concat([...pieces, Buffer.from([10, 0])]);
   return restored(Buffer.concat([body, crc64(body)]).toString("latin1")).reply;
@@ -182,7 +182,7 @@ function replyTo(...pieces: readonly Buffer[]): string {
 
 const LONGEST = 512 * 1024 * 1024 - 24;
 
-test("RESTORE refuses a compressed string longer than any can be, and DUMP such a payload", () => {
+test("RESTORE rejects a compressed string that exceeds the maximum length, and DUMP such a payload", () => {
   const type = Buffer.from([0]);
   assert.equal(replyTo(type, compressed(10_000)), '+"OK"');
   assert.equal(replyTo(type, compressed(LONGEST + 24)), '-"ERR Bad data format"');
@@ -192,7 +192,7 @@ test("RESTORE refuses a compressed string longer than any can be, and DUMP such 
   assert.match(shown(run(database, "DUMP", "k")), /string exceeds maximum allowed size/);
 });
 
-test("RESTORE refuses compressed strings that become longer together than one may be", () => {
+test("RESTORE rejects compressed strings whose total length exceeds that of one string", () => {
   const list = (...strings: Buffer[]) => replyTo(Buffer.from([1, strings.length]), ...strings);
   assert.equal(list(compressed(1000), compressed(1000)), '+"OK"');
   assert.equal(list(compressed(1000), compressed(LONGEST - 999)), '-"ERR Bad data format"');

@@ -15,7 +15,7 @@ beforeEach(() => {
 const elements = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => `element-${from + i}`).join(" ");
 
-test("PFADD that raises no register is no change", () => {
+test("PFADD that raises no register does not count as a change", () => {
   store.run("PFADD p a b c");
   assert.equal(store.changes("PFADD p b a"), 0);
   assert.equal(store.changes("PFADD p"), 0);
@@ -30,7 +30,7 @@ test("PFCOUNT changes nothing", () => {
   assert.equal(store.state(), before);
 });
 
-test("a sketch becomes dense when it would pass 3000 bytes, and is undone to the sparse one", () => {
+test("a sketch becomes dense when it would exceed 3000 bytes, and undo restores the sparse one", () => {
   store.run("PEXPIREAT p 2000000");
   let added = 0;
   while (store.run("STRLEN p") !== ":12304") {
@@ -45,13 +45,13 @@ test("a sketch becomes dense when it would pass 3000 bytes, and is undone to the
   assert.ok(store.isUndone(`PFADD p ${elements(added, added + 10)}`));
 });
 
-test("counts of some 100,000 elements are within 3 % of the truth", () => {
+test("estimates of about 100,000 elements are within 3 % of the truth", () => {
   for (let from = 0; from < 100_000; from += 5000) store.run(`PFADD p ${elements(from, from + 5000)}`);
   const count = Number(store.run("PFCOUNT p").slice(1));
   assert.ok(Math.abs(count - 100_000) < 3000, String(count));
 });
 
-test("PFMERGE counts what any has seen, once, and keeps the expiry time of its destination", () => {
+test("PFMERGE counts each element once, and keeps the expiry time of its destination", () => {
   store.run(`PFADD a ${elements(0, 300)}`);
   store.run(`PFADD b ${elements(200, 500)}`);
   store.run("PEXPIREAT a 2000000");
@@ -61,7 +61,7 @@ test("PFMERGE counts what any has seen, once, and keeps the expiry time of its d
   assert.equal(store.run("PEXPIRETIME a"), ":2000000");
 });
 
-test("a string that is no sketch, or a damaged one, is an error and stays as it is", () => {
+test("a string that is not a sketch, or a damaged sketch, is an error and does not change", () => {
   store.run("SET s HYLL");
   store.run("PFADD p a b");
   // The lengths of the runs no longer add up to the number of registers.
@@ -74,7 +74,7 @@ test("a string that is no sketch, or a damaged one, is an error and stays as it 
   assert.equal(store.state(), before);
 });
 
-test("registers that no element brings are counted as Redis counts them", () => {
+test("counts registers that no element can produce as Redis does", () => {
   const ff = "\xff";
   for (const [registers, count] of [
     [ff.repeat(12288), "-9223372036854775808"],
@@ -91,7 +91,7 @@ test("registers that no element brings are counted as Redis counts them", () => 
   }
 });
 
-test("hashes are MurmurHash64A's", () => {
+test("hashes are those of MurmurHash64A", () => {
   const hex = ({ hi, lo }: { hi: number; lo: number }) =>
     hi.toString(16).padStart(8, "0") + lo.toString(16).padStart(8, "0");
   const reference = (bytes: string, seedOfHash: number): string => {

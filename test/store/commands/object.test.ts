@@ -1,4 +1,4 @@
-/** MEMORY USAGE estimates by how much the heap has grown. Replies of OBJECT: test/conformance. */
+/** Compares the estimates of MEMORY USAGE with the growth of the heap. Replies of OBJECT: test/conformance. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
@@ -9,7 +9,7 @@ import { some } from "../../support/amount.js";
 import { StoreUnderTest } from "./store-under-test.js";
 
 const KEYS = 20_000;
-/** Maximum factor by which an estimate may be off, in both directions. */
+/** Maximum factor by which an estimate may be wrong, in both directions. */
 const FACTOR = 2;
 
 setFlagsFromString("--expose-gc");
@@ -33,18 +33,18 @@ const kinds: Readonly<Record<string, (i: number) => ByteString[]>> = {
     ...[1, 2, 3].flatMap((field) => [`f${field}`, text(i + field, 20)]),
   ],
   "streams of one entry": (i) => ["XADD", text(i, 12), "1-1", "field", text(i, 20)],
-  lists: (i) => ["RPUSH", text(i, 12), ...[1, 2, 3, 4, 5, 6, 7, 8].map((place) => text(i + place, 30))],
+  lists: (i) => ["RPUSH", text(i, 12), ...[1, 2, 3, 4, 5, 6, 7, 8].map((index) => text(i + index, 30))],
   "sorted sets": (i) => [
     "ZADD",
     text(i, 12),
-    ...Array.from({ length: 20 }, (_, place) => [String(place + 0.5), text(KEYS * place + i, 20)]).flat(),
+    ...Array.from({ length: 20 }, (_, index) => [String(index + 0.5), text(KEYS * index + i, 20)]).flat(),
   ],
 };
 
 /** Number of keys that several of these commands fill. */
 const STREAMS = 10;
 const shared: typeof kinds = {
-  "streams with groups that nobody acknowledges": (i) =>
+  "streams with unacknowledged groups": (i) =>
     i < STREAMS
       ? ["XGROUP", "CREATE", `s${i}`, "g", "0", "MKSTREAM"]
       : i < KEYS / 2
@@ -54,15 +54,15 @@ const shared: typeof kinds = {
 };
 
 /**
- * Databases stay referenced until the end: memory that is freed while the next one is measured would distort its
- * size.
+ * Databases stay referenced until the end: if memory were freed while the next one is measured, it would distort the
+ * result.
  */
-const kept: Database[] = [];
+const measured: Database[] = [];
 
 for (const [kind, argvOf] of some(Object.entries({ ...kinds, ...shared }), 5)) {
-  test(`MEMORY USAGE of ${kind} adds up to what the heap has grown by`, () => {
+  test(`MEMORY USAGE of ${kind} adds up to the growth of the heap`, () => {
     const database = new Database();
-    kept.push(database);
+    measured.push(database);
     const unit = { at: 0, db: 0, id: "unit" };
     const before = heapBytes();
     for (let i = 0; i < KEYS; i++) database.execute(argvOf(i), unit);
@@ -73,12 +73,12 @@ for (const [kind, argvOf] of some(Object.entries({ ...kinds, ...shared }), 5)) {
       estimated += reply.kind === "integer" ? Number(reply.value) : Number.NaN;
     }
     assert.equal(database.keyspaces[0]!.size, kind in shared ? STREAMS : KEYS);
-    const said = `estimated ${estimated}, grown by ${grown}`;
-    assert.ok(estimated < grown * FACTOR && grown < estimated * FACTOR, said);
+    const message = `estimated ${estimated}, heap grew by ${grown}`;
+    assert.ok(estimated < grown * FACTOR && grown < estimated * FACTOR, message);
   });
 }
 
-test("MEMORY USAGE looks at so many elements, or at all", () => {
+test("MEMORY USAGE samples the requested number of elements, or all", () => {
   const store = new StoreUnderTest();
   store.run(`RPUSH l ${"a ".repeat(5)}${"x".repeat(10_000)}`);
   const bytes = (line: string) => Number(store.run(line).slice(1));

@@ -15,15 +15,15 @@ function twin(...lines: readonly (readonly [line: string, id: string])[]): [Stor
   return stores;
 }
 
-test("SPOP chooses by the unit's id alone, and leaves the same order behind", () => {
+test("SPOP chooses by the unit's id alone, and leaves the same order", () => {
   const filling = ["SADD s a b c d e f g h i j k l m n o p", "1"] as const;
   const [one, other] = twin(filling, ["SPOP s", "2"], ["SPOP s 5", "3"], ["SADD s z", "4"]);
   assert.equal(one.state(), other.state());
   const choices = new Set(Array.from({ length: 30 }, (_, i) => twin(filling)[0].run("SPOP s", `id ${i}`)));
-  assert.ok(choices.size > 5, "the choice does not follow from the id");
+  assert.ok(choices.size > 5, "the choice depends on the id");
 });
 
-test("SPOP is undone with the order of members and the expiry time", () => {
+test("undo of SPOP restores the order of members and the expiry time", () => {
   store.run("SADD s a b c d e f g h i j k l m n o p");
   store.run("PEXPIREAT s 2000000");
   for (const line of ["SPOP s", "SPOP s 3", "SPOP s 16", "SPOP s 99", "SREM s a c p", "SADD s x y"]) {
@@ -32,7 +32,7 @@ test("SPOP is undone with the order of members and the expiry time", () => {
   assert.ok(store.isUndone("SPOP s 15", "SADD s b", "SPOP s", "SPOP s", "SADD s a b c"));
 });
 
-test("SPOP answers nil for an absent key, and an empty set where a count was given", () => {
+test("SPOP returns nil for an absent key, and an empty set if a count was specified", () => {
   assert.equal(store.run("SPOP none"), "nil");
   assert.equal(store.run("SPOP none 1"), "[]");
   store.run("SADD s a");
@@ -41,7 +41,7 @@ test("SPOP answers nil for an absent key, and an empty set where a count was giv
   assert.equal(store.run("EXISTS s"), ":0");
 });
 
-test("SRANDMEMBER answers each member once, or with a negative count as many as asked for", () => {
+test("SRANDMEMBER returns each member once, or with a negative count the requested number", () => {
   store.run("SADD s a b c");
   const membersOf = (line: string): string[] => store.run(line).slice(1, -1).split(" ");
   for (let i = 0; i < 20; i++) assert.equal(new Set(membersOf("SRANDMEMBER s 2")).size, 2);
@@ -51,7 +51,7 @@ test("SRANDMEMBER answers each member once, or with a negative count as many as 
   assert.match(store.run("SRANDMEMBER s -1000001"), /at most 1000000 repetitions/);
 });
 
-test("SMOVE looks at the destination's type only if the source is there", () => {
+test("SMOVE checks the destination's type only if the source exists", () => {
   store.run("SET string x");
   assert.equal(store.run("SMOVE none string a"), ":0");
   store.run("SADD s a");
@@ -62,7 +62,7 @@ test("SMOVE looks at the destination's type only if the source is there", () => 
   assert.ok(store.isUndone("SMOVE s other a"));
 });
 
-test("SINTERSTORE and its like may store into one of their sources", () => {
+test("SINTERSTORE and similar commands may store into one of their sources", () => {
   store.run("SADD s a b c");
   store.run("SADD t b c d");
   assert.ok(store.isUndone("SINTERSTORE s s t"));
@@ -92,7 +92,7 @@ test("a stored set replaces any type and loses its expiry time; an empty result 
   assert.equal(store.changes("SINTERSTORE absent none"), 0);
 });
 
-test("an expired source counts as absent and is left alone; an expired destination is replaced", () => {
+test("an expired source counts as absent and does not change; an expired destination is replaced", () => {
   store.run("SADD s a");
   store.run("SADD t b");
   store.run("PEXPIREAT s 1000500");
@@ -105,13 +105,13 @@ test("an expired source counts as absent and is left alone; an expired destinati
   assert.match(store.state(), /"s"/);
 });
 
-test("SINTER refuses another type though an absent key decides the result", () => {
+test("SINTER rejects another type even if an absent key decides the result", () => {
   store.run("SET string x");
   assert.match(store.run("SINTER none string"), /WRONGTYPE/);
   assert.match(store.run("SDIFF none string"), /WRONGTYPE/);
 });
 
-test("SINTERCARD reads its limit before it looks at keys", () => {
+test("SINTERCARD parses its limit before it reads keys", () => {
   store.run("SET string x");
   assert.match(store.run("SINTERCARD 1 string LIMIT -1"), /LIMIT can't be negative/);
   assert.match(store.run("SINTERCARD 2 string"), /Number of keys can't be greater/);
@@ -120,26 +120,26 @@ test("SINTERCARD reads its limit before it looks at keys", () => {
   assert.equal(store.run("SINTERCARD 1 s LIMIT 0"), ":3");
 });
 
-test("adding what is there and removing what is not change nothing", () => {
+test("adding existing members and removing absent ones change nothing", () => {
   store.run("SADD s a");
   for (const line of ["SADD s a a", "SREM s b", "SREM none a", "SMOVE none s a"]) {
     assert.equal(store.changes(line), 0, line);
   }
 });
 
-test("SSCAN finds all members that stay while others come and go", () => {
+test("SSCAN finds all members that remain while others are added and removed", () => {
   for (let i = 0; i < 60; i++) store.run(`SADD s stay${i} go${i}`);
-  const found = new Set<string>();
+  const returned = new Set<string>();
   let cursor = "0";
   let round = 0;
   do {
     const [, next = "0", members = ""] =
       /^\["(\d+)" \[(.*)\]\]$/.exec(store.run(`SSCAN s ${cursor} COUNT 7`)) ?? [];
-    for (const member of members.split(" ")) found.add(JSON.parse(member) as string);
+    for (const member of members.split(" ")) returned.add(JSON.parse(member) as string);
     store.run(`SREM s go${round} go${59 - round}`);
     store.run(`SADD s new${round}`);
     round++;
     cursor = next;
   } while (cursor !== "0");
-  for (let i = 0; i < 60; i++) assert.ok(found.has(`stay${i}`), `stay${i} was not found`);
+  for (let i = 0; i < 60; i++) assert.ok(returned.has(`stay${i}`), `stay${i} was not found`);
 });

@@ -13,7 +13,7 @@ beforeEach(() => {
   store = new StoreUnderTest();
 });
 
-/** Returns the keys that a line may touch: `*` is the complete database, `!` marks what it may write. */
+/** Returns the keys that a line may touch: `*` is the complete database, `!` marks keys that it may write. */
 function touched(line: string): string[] {
   const argv = line.split(" ");
   return touchesOf(findCommand(argv[0]!)!.keys, argv).map(
@@ -21,7 +21,7 @@ function touched(line: string): string[] {
   );
 }
 
-test("SORT orders equal numbers by the elements' bytes, equal texts as they were", () => {
+test("SORT orders equal numbers by the elements' bytes, and keeps the order of equal texts", () => {
   store.run("RPUSH l c a b");
   assert.equal(store.run("SORT l BY weight:*"), '["a" "b" "c"]');
   assert.equal(store.run("SORT l BY weight:* DESC"), '["c" "b" "a"]');
@@ -31,7 +31,7 @@ test("SORT orders equal numbers by the elements' bytes, equal texts as they were
   assert.equal(store.run("SORT l BY weight:* ALPHA"), '["c" "b" "a"]');
 });
 
-test("SORT takes weights and answers from fields of hashes", () => {
+test("SORT reads weights from and returns fields of hashes", () => {
   store.run("SADD s 1 2 3");
   for (const [id, age] of ["30", "10", "20"].entries())
     store.run(`HSET user:${id + 1} age ${age} name n${age}`);
@@ -40,7 +40,7 @@ test("SORT takes weights and answers from fields of hashes", () => {
   assert.equal(store.run("SORT s BY user:*->age GET user:*"), "[nil nil nil]");
 });
 
-test("SORT stores an empty string for what is absent, and nothing but a list", () => {
+test("SORT stores an empty string for an absent value, and stores only lists", () => {
   store.run("SADD s 1 2");
   store.run("SET w:2 x");
   store.run("PEXPIREAT s 2000000");
@@ -49,7 +49,7 @@ test("SORT stores an empty string for what is absent, and nothing but a list", (
   assert.equal(store.run("PTTL s"), ":-1");
 });
 
-test("SORT that stores nothing removes its destination, and is undone", () => {
+test("SORT with an empty result removes its destination, and is undone", () => {
   store.run("RPUSH l 1 2");
   store.run("SET target x");
   store.run("PEXPIREAT target 2000000");
@@ -66,13 +66,13 @@ test("SORT that fails changes nothing", () => {
   assert.equal(store.run("EXISTS target"), ":0");
 });
 
-test("a set that is stored unsorted is stored in the order of its bytes", () => {
+test("a set stored without sorting is stored in the order of its bytes", () => {
   store.run("SADD s c a b");
   store.run("SORT s BY nosort STORE l");
   assert.equal(store.run("LRANGE l 0 -1"), '["a" "b" "c"]');
 });
 
-test("SORT touches the whole database only where a pattern names keys", () => {
+test("SORT touches the complete database only if a pattern names keys", () => {
   const cases: Readonly<Record<string, readonly string[]>> = {
     "SORT l": ["l"],
     "SORT l BY nosort GET # LIMIT 0 1": ["l"],
@@ -85,7 +85,7 @@ test("SORT touches the whole database only where a pattern names keys", () => {
   for (const [line, keys] of Object.entries(cases)) assert.deepEqual(touched(line), keys, line);
 });
 
-test("SORT finds nothing at keys that would be longer than any string", () => {
+test("SORT finds nothing at keys that would exceed the length of a string", () => {
   const database = new Database();
   const run = (...argv: string[]) => shown(database.execute(argv, { at: 0, db: 0, id: "" }));
   run("RPUSH", "l", "x".repeat(STRING_BYTES_MAX - 4));

@@ -1,7 +1,4 @@
-/**
- * A database for tests of commands: each run is a unit of its own, at a time that the test sets, with a known
- * seed.
- */
+/** A database for tests of commands: each run is a separate unit, at a time that the test sets, with a known seed. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { Database } from "../../../store/database.js";
@@ -12,7 +9,7 @@ import { shown } from "../../conformance/resp2-fold.js";
 export class StoreUnderTest {
   readonly #database = new Database();
   #units = 0;
-  /** Date of the next command, milliseconds since 1970. */
+  /** Date of the next command, in milliseconds since 1970. */
   at = 1_000_000;
   /** Undo records of all commands that have run. */
   #records: UndoRecord[] = [];
@@ -23,8 +20,7 @@ export class StoreUnderTest {
   }
 
   /**
-   * Runs a command and returns its reply as text: `:1`, `"bytes"`, `nil`, `nil-array`, `["a" :1]`, `+"OK"`, `-"ERR
-   * …"`.
+   * Runs a command and returns its reply as text: `:1`, `"bytes"`, `nil`, `nil-array`, `["a" :1]`, `+"OK"`, `-"ERR …"`.
    */
   run(line: string, id?: ByteString): string {
     return shown(this.reply(line, id));

@@ -5,7 +5,7 @@ import { Keyspace, NO_EXPIRY } from "../../../store/keyspace/keyspace.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 
-test("keys that have expired are counted as a walk counts them, whatever is changed", () => {
+test("counts expired keys as a scan does, whatever changes", () => {
   const random = new SeededRandom(seed(), 0);
   const keyspace = new Keyspace();
   let now = 1000;
@@ -41,7 +41,7 @@ test("keys that have expired are counted as a walk counts them, whatever is chan
   assert.equal(keyspace.expired(now), 0);
 });
 
-test("what has expired is dropped and found first, counted or not", () => {
+test("drops and finds expired keys first, whether or not they were counted", () => {
   const keyspace = new Keyspace();
   for (const [key, expire] of [
     ["late", 30],

@@ -1,4 +1,4 @@
-/** Parsed forms of strings are cached for few keys, and only until a key is written again. */
+/** The forms of strings are remembered for few keys, and only until a key is written again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../store/database.js";
@@ -10,19 +10,20 @@ import type { Unit } from "../../../store/keyspace/unit.js";
 
 const KEYS = 5000;
 
-test("however many strings are changed in place, the form of the latest is known", () => {
+test("the form of the string changed last is known, however many strings are changed in place", () => {
   const database = new Database({ forms: new StringForms() });
   const unit = { at: 0, db: 0, id: "u" };
-  const asked = { ...unit, encoding: ENCODING_LIMITS };
-  const encoding = (key: string, by: Unit = asked) => database.execute(["OBJECT", "ENCODING", key], by);
+  const unitWithLimits = { ...unit, encoding: ENCODING_LIMITS };
+  const encoding = (key: string, by: Unit = unitWithLimits) =>
+    database.execute(["OBJECT", "ENCODING", key], by);
   for (let i = 0; i < KEYS; i++) database.execute(["SETRANGE", `k${i}`, "0", "1"], unit);
   assert.deepEqual(encoding(`k${KEYS - 1}`), { kind: "bulk", bytes: "raw" });
   assert.deepEqual(encoding("k0"), { kind: "bulk", bytes: "int" });
   const signed = encoding(`k${KEYS - 1}`, unit);
-  assert.deepEqual(signed, { kind: "bulk", bytes: "int" }, "daemons that began anew answer a command alike");
+  assert.deepEqual(signed, { kind: "bulk", bytes: "int" }, "daemons reply alike after a restart");
 });
 
-test("a string that grows long in place is not remembered, whatever becomes of it", () => {
+test("a string that becomes long in place is not remembered, whatever happens to it later", () => {
   const forms = new StringForms();
   const data = new Data([new Keyspace()], null, forms);
   const entry = data.put("k", "1");
@@ -32,7 +33,7 @@ test("a string that grows long in place is not remembered, whatever becomes of i
   assert.equal(forms.of(entry), null);
 });
 
-test("a string whose change is taken back has its form back", () => {
+test("undo of a change restores the form of the string", () => {
   const database = new Database({ forms: new StringForms() });
   database.execute(["SET", "k", "1"], { at: 0, db: 0, id: "first" });
   const records: Parameters<Database["undo"]>[0][number][] = [];

@@ -17,7 +17,7 @@ const unit = { at: 0, db: 0, id: "u" };
 const bytesOf = (reply: Reply): string => (reply.kind === "bulk" ? reply.bytes : "?");
 
 function isDraft(database: Database): boolean {
-  return database.keyspaces[0]?.find("k")?.held instanceof StringDraft;
+  return database.keyspaces[0]?.find("k")?.content instanceof StringDraft;
 }
 
 /** Returns a random change and the bytes after it. */
@@ -64,7 +64,7 @@ function assertPart(run: (...argv: string[]) => Reply, random: SeededRandom, byt
   assert.equal(shown(run("BITFIELD", "k", "GET", "u8", String(8 * from))), `[:${bytes[from]}]`);
 }
 
-test(`A long string is what is written into it, and is undone (seed ${seed})`, () => {
+test(`a long string contains what was written into it, and changes are undone (seed ${seed})`, () => {
   for (let round = 0; round < ROUNDS; round++) {
     const random = new SeededRandom(seed, round);
     const database = new Database();
@@ -90,7 +90,7 @@ test(`A long string is what is written into it, and is undone (seed ${seed})`, (
   }
 });
 
-test("A long string is not made anew for each change, nor to look at a part of it", () => {
+test("a long string is not copied for each change, nor to read a part of it", () => {
   const database = new Database();
   const run = (...argv: string[]) => shown(database.execute(argv, unit));
   run("SETRANGE", "k", String(2 * DRAFT_BYTES_MIN), "x");
@@ -112,10 +112,10 @@ test("A long string is not made anew for each change, nor to look at a part of i
     assert.ok(isDraft(database));
   }
   run("GET", "k");
-  assert.ok(!isDraft(database), "read twice, it is a string again");
+  assert.ok(!isDraft(database), "after two reads it is a string again");
 });
 
-test("What was taken of a long string stays as it was when that is changed", () => {
+test("a part that was read from a long string does not change with the string", () => {
   const database = new Database();
   const records: UndoRecord[] = [];
   const run = (...argv: string[]) => database.execute(argv, unit, records);
@@ -136,14 +136,14 @@ test("What was taken of a long string stays as it was when that is changed", () 
   assert.equal(database.keyspaces[0]?.size, 0);
 });
 
-test("a long string to which a unit appends again becomes a draft: a part of a chained one is read by copying all of it", () => {
+test("a long string to which a unit appends repeatedly becomes a draft, because reading part of a concatenated string would copy it", () => {
   const database = new Database();
   const records: UndoRecord[] = [];
   const long = "x".repeat(DRAFT_BYTES_MIN);
   database.execute(["SET", "k", long], unit);
   const append = ["APPEND", "k", "y"];
   database.execute(append, { ...unit, id: "before" });
-  assert.ok(!isDraft(database), "one unit after the other, as a log is written");
+  assert.ok(!isDraft(database), "appended by one unit after the other, as logs are written");
   const commands = [append, ["GETRANGE", "k", "0", "1"], append, append];
   database.executeMulti(commands, { ...unit, id: "v" }, records);
   assert.ok(isDraft(database));

@@ -1,6 +1,5 @@
 /**
- * Undo restores the state byte for byte, for every command of the table, including new ones. DBSYNC_SEED replays a
- * run.
+ * Undo restores the state byte for byte, for every command of the table, including new ones. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +15,7 @@ import { shown } from "../../conformance/resp2-fold.js";
 import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import {
-  answersByInnerOrder,
+  dependsOnInnerOrder,
   EPOCH,
   type RandomUnit,
   randomDatabase,
@@ -25,12 +24,12 @@ import {
   shownUnit,
 } from "../random-unit.js";
 
-/** Random states, and calls of each command in each of them. */
+/** Number of random states, in each of which every command is called. */
 const STATES = amount(3, 12);
 const CALLS_PER_STATE = amount(1, 2);
 /**
- * Maximum states in which to try a command that has not changed anything yet, and attempts in each. Commands of
- * the same family run first, to make data for it.
+ * Maximum number of states in which to try a command that has not changed anything yet, and attempts in each. Commands
+ * of the same family run first, to create data for it.
  */
 const STATES_MAX = 1000;
 const CALLS_UNTIL_CHANGED = 20;
@@ -40,7 +39,7 @@ const SEQUENCE_CALLS = 300;
 
 const seed = seedOfRun();
 
-test(`undo of every command gives the state before (seed ${seed})`, () => {
+test(`undo of every command restores the state (seed ${seed})`, () => {
   const idle = new Set(commands.filter(({ flags }) => flags.includes("write")).map(({ name }) => name));
   for (let number = 0; number < STATES || (idle.size > 0 && number < STATES_MAX); number++) {
     const g = new Generator({ random: new SeededRandom(seed, number), now: EPOCH });
@@ -55,10 +54,10 @@ test(`undo of every command gives the state before (seed ${seed})`, () => {
     }
     assertCounts(database);
   }
-  assert.deepEqual([...idle], [], "write commands that never changed anything");
+  assert.deepEqual([...idle], [], "writing commands that never changed anything");
 });
 
-test(`undo of many commands together gives the state before (seed ${seed})`, () => {
+test(`undo of many commands together restores the state (seed ${seed})`, () => {
   for (let number = 0; number < SEQUENCES; number++) {
     const g = new Generator({ random: new SeededRandom(seed, STATES + number), now: EPOCH });
     const database = randomDatabase(g);
@@ -94,15 +93,15 @@ function checkUndo(database: Database, unit: RandomUnit): boolean {
   const reply = database.execute(unit.argv, unit, records);
   const after = canonicalState(database);
   const changes = !isDeepStrictEqual(visible(after, unit.at), visible(before, unit.at));
-  if (reply.kind === "error") assert.ok(!changes, `changed by an error: ${where}`);
-  if (records.length === 0) assert.deepEqual(after, before, `changed without a record: ${where}`);
+  if (reply.kind === "error") assert.ok(!changes, `an error changed the state: ${where}`);
+  if (records.length === 0) assert.deepEqual(after, before, `the state changed without a record: ${where}`);
   database.undo(records);
   assert.deepEqual(canonicalState(database), before, where);
   const again: UndoRecord[] = [];
   const secondReply = database.execute(unit.argv, unit, again);
-  assert.deepEqual(canonicalState(database), after, `not the same state when done again: ${where}`);
-  if (!answersByInnerOrder(unit.name))
-    assert.equal(shown(secondReply), shown(reply), `not the same answer: ${where}`);
+  assert.deepEqual(canonicalState(database), after, `another state after running the unit again: ${where}`);
+  if (!dependsOnInnerOrder(unit.name))
+    assert.equal(shown(secondReply), shown(reply), `another reply: ${where}`);
   database.undo(again);
   return changes;
 }
@@ -120,8 +119,8 @@ function visible(state: readonly string[], at: number): string[] {
       [string, string, number?][],
       string[],
     ];
-    const seen = entries.filter(([, , time]) => time === undefined || at <= time);
-    return [JSON.stringify([...parsed.slice(0, 5), born, next, seen, indexed])];
+    const visibleEntries = entries.filter(([, , time]) => time === undefined || at <= time);
+    return [JSON.stringify([...parsed.slice(0, 5), born, next, visibleEntries, indexed])];
   });
 }
 

@@ -1,4 +1,4 @@
-/** Recency and frequency of the use of keys, if they are tracked. */
+/** The recency and the frequency of the use of keys, if they are tracked. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";
@@ -58,7 +58,7 @@ test("the idle time counts from the last command that used the key", () => {
   assert.match(JSON.stringify(run("OBJECT FREQ k")), /An LFU maxmemory policy is not selected/);
 });
 
-test("of keys that a fast client makes and reads within moments, the one not read again goes first", () => {
+test("of two keys created and read within moments, the one that was not read again is evicted first", () => {
   const { database, state, run } = makeScene("lru");
   run("SET cold v");
   run("SET hot v");
@@ -73,8 +73,8 @@ test("of keys that a fast client makes and reads within moments, the one not rea
 });
 
 /**
- * Returns mean and variance of Redis's counter after a number of hits: at c it increases with a probability of 1
- * in 1 + 10 (c - 5).
+ * Returns mean and variance of Redis's counter after a number of hits: at c it increases with a probability of 1 in 1 +
+ * 10 (c - 5).
  */
 function countAfter(hits: number): { mean: number; variance: number } {
   let chances = new Float64Array(256);
@@ -92,7 +92,7 @@ function countAfter(hits: number): { mean: number; variance: number } {
   return { mean, variance: chances.reduce((sum, chance, count) => sum + chance * (count - mean) ** 2, 0) };
 }
 
-test("the count of uses grows as Redis's does, the less the higher it is, up to 255", () => {
+test("the use count grows as in Redis, the more slowly the higher it is, up to 255", () => {
   const { run, numberOf } = makeScene("lfu");
   for (const [hits, about] of [
     [0, 5],
@@ -119,7 +119,7 @@ test("the count of uses grows as Redis's does, the less the higher it is, up to 
   );
 });
 
-test("the count of uses falls by one a minute, not below 0", () => {
+test("the use count decreases by one a minute, not below 0", () => {
   const { state, run, numberOf } = makeScene("lfu");
   run("SET k v");
   for (let i = 0; i < 1000; i++) run("GET k");
@@ -133,9 +133,9 @@ test("the count of uses falls by one a minute, not below 0", () => {
   assert.ok([0, 1].includes(numberOf("OBJECT FREQ k")));
 });
 
-test("without such a policy nothing is kept, and asking is an error", () => {
+test("without such a policy nothing is tracked, and requesting it is an error", () => {
   const { run } = makeScene(null);
   run("SET k v");
-  assert.match(JSON.stringify(run("OBJECT IDLETIME k")), /with an LRU maxmemory policy only/);
+  assert.match(JSON.stringify(run("OBJECT IDLETIME k")), /only with an LRU maxmemory policy/);
   assert.match(JSON.stringify(run("OBJECT FREQ k")), /An LFU maxmemory policy is not selected/);
 });

@@ -27,42 +27,42 @@ const FOUND: readonly (readonly [pattern: string, text: string, isFound: boolean
   ["[\\]\\-\\d]", "-", true],
   ["[a-]", "-", true],
   ["a??b", "b", true],
-  // It repeats an empty match some 10^24 times; a matcher that iterated would never return.
+  // It repeats an empty match about 10^24 times; a matcher that iterated would never return.
   ["^((((((){9999}){9999}){9999}){9999}){9999}){9999}$", "", true],
   ["(?:(?:a{0}){9999}){9999}b", "b", true],
   ["^[^ab]{3}[b-d]{2}$", "zyxdc", true],
   ["^[^ab]{3}[b-d]{2}$", "zyaab", false],
 ];
-const WRONG: readonly (readonly [pattern: string, told: RegExp])[] = [
+const WRONG: readonly (readonly [pattern: string, message: RegExp])[] = [
   ["(", /a \( that is not closed, at character 1/],
-  [")", /closes nothing/],
+  [")", /an unmatched \)/],
   ["*", /\* must be written \\\*/],
   ["a**", /\* must be written/],
-  ["[", /ends too soon/],
-  ["[]", /has nothing in it/],
+  ["[", /ends unexpectedly/],
+  ["[]", /is empty/],
   ["[b-a]", /wrong order/],
   ["[\\d-z]x[a-\\d]", /wrong order/],
   ["a{3,2}", /wrong order/],
-  ["(a)\\1", /there is no \\1 \(groups cannot be referred to\)/],
-  ["(?=a)", /there is \(\?: alone/],
-  ["(?<n>a)", /there is \(\?: alone/],
+  ["(a)\\1", /there is no \\1 \(back references are not supported\)/],
+  ["(?=a)", /only \(\?: is supported/],
+  ["(?<n>a)", /only \(\?: is supported/],
   ["\\p{L}", /there is no \\p/],
-  ["a\\", /ends too soon/],
+  ["a\\", /ends unexpectedly/],
   ["a{400}b{400}", new RegExp(`more than ${PATTERN_STEPS_MAX} steps`)],
   ["((a{99}){99}){99}", new RegExp(`more than ${PATTERN_STEPS_MAX} steps`)],
-  ["a".repeat(1001), /1000 characters at most/],
+  ["a".repeat(1001), /at most 1000 characters/],
 ];
 
-test("patterns find what they say", () => {
+test("patterns match the texts in the table", () => {
   for (const [pattern, text, isFound] of FOUND)
     assert.equal(compilePattern(pattern).isIn(text), isFound, `${pattern} in ${text}`);
 });
 
-test("what is no pattern here is told", () => {
-  for (const [pattern, told] of WRONG)
+test("invalid patterns are reported", () => {
+  for (const [pattern, message] of WRONG)
     assert.throws(
       () => compilePattern(pattern),
-      (problem) => problem instanceof PatternFault && told.test(problem.message),
+      (problem) => problem instanceof PatternFault && message.test(problem.message),
       pattern,
     );
 });
@@ -79,24 +79,24 @@ function patternOf(random: SeededRandom, depth = 0): string {
 }
 
 test(`patterns find what JavaScript finds (seed ${seed})`, () => {
-  let found = 0;
+  let matchCount = 0;
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const pattern = patternOf(random);
     const text = Array.from({ length: random.below(8) }, () =>
       random.oneOf(["a", "b", "c", ".", "é", "🙂", "1", " ", "_", "\n"]),
     ).join("");
-    // JavaScript ends lines at further characters, and would not find \B within the four bytes of one character:
-    // the texts avoid both.
+    // JavaScript recognizes additional line ends, and would not find \B within the four bytes of one character; the
+    // texts avoid both.
     const expected = new RegExp(pattern, "u").test(text);
-    const told = `DBSYNC_SEED=${seed}, run ${run}: ${pattern} in ${JSON.stringify(text)}`;
-    assert.equal(compilePattern(pattern).isIn(text), expected, told);
-    if (expected) found++;
+    const label = `DBSYNC_SEED=${seed}, run ${run}: ${pattern} in ${JSON.stringify(text)}`;
+    assert.equal(compilePattern(pattern).isIn(text), expected, label);
+    if (expected) matchCount++;
   }
-  assert.ok(found > RUNS / 10 && found < RUNS, `${found} of ${RUNS} were found`);
+  assert.ok(matchCount > RUNS / 10 && matchCount < RUNS, `${matchCount} of ${RUNS} matched`);
 });
 
-test("a pattern that would have others try all ways is decided at once", () => {
+test("a pattern that makes backtracking matchers try all paths is decided immediately", () => {
   const text = "a".repeat(100_000);
   for (const pattern of ["^(a+)+$b", "(a|a)*b", "(a*)*c", "(.*)(.*)(.*)(.*)x$"])
     assert.equal(compilePattern(pattern).isIn(text), false);

@@ -1,5 +1,5 @@
 /**
- * Operators of filters have the same meaning in DOC.* and MDB.*, except for the differences of
+ * Operators of filters have the same meaning in DOC.* and MDB.*, except for the differences listed in
  * docs/decisions/0056.
  */
 import assert from "node:assert/strict";
@@ -39,7 +39,7 @@ const byBson = (filter: string, document: string): Outcome =>
 
 const seed = seedOfRun();
 
-test(`without lists and null a filter means the same to JSON and BSON (seed ${seed})`, () => {
+test(`without lists and null a filter has the same meaning for JSON and BSON (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   const some = <T>(least: number, most: number, make: () => T): T[] =>
     Array.from({ length: random.between(least, most) }, make);
@@ -70,16 +70,16 @@ test(`without lists and null a filter means the same to JSON and BSON (seed ${se
   const filter = (depth: number): Record<string, unknown> => {
     if (depth > 0 && random.chance(0.3))
       return { [random.oneOf(["$and", "$or"])]: some(1, 3, () => filter(depth - 1)) };
-    const asked = Object.assign({}, ...some(1, 3, operator)) as unknown;
-    return Object.fromEntries(some(1, 2, () => [field(), random.chance(0.3) ? value() : asked]));
+    const condition = Object.assign({}, ...some(1, 3, operator)) as unknown;
+    return Object.fromEntries(some(1, 2, () => [field(), random.chance(0.3) ? value() : condition]));
   };
   let met = 0;
   for (let round = 0; round < amount(2000, 20_000); round++) {
     const entry = JSON.stringify({ a: value(), b: value(), o: { x: value(), y: number() } });
-    const asked = JSON.stringify(filter(2));
-    const outcomes = [byJson(asked, entry), byBson(asked, entry)];
-    assert.equal(outcomes[0], outcomes[1], `${asked} of ${entry}`);
-    assert.notEqual(outcomes[0], "error", asked);
+    const filterText = JSON.stringify(filter(2));
+    const outcomes = [byJson(filterText, entry), byBson(filterText, entry)];
+    assert.equal(outcomes[0], outcomes[1], `${filterText} of ${entry}`);
+    assert.notEqual(outcomes[0], "error", filterText);
     if (outcomes[0] === true) met++;
   }
   assert.ok(met > 100);
@@ -112,12 +112,12 @@ const DIFFERENCES: readonly (readonly [filter: string, entry: string, json: Outc
 ];
 
 for (const [filter, entry, json, bson] of DIFFERENCES)
-  test(`${filter} of ${entry}: ${json} for JSON, ${bson} for BSON`, () => {
+  test(`${filter} on ${entry}: ${json} for JSON, ${bson} for BSON`, () => {
     assert.equal(byJson(filter, entry), json);
     assert.equal(byBson(filter, entry), bson);
   });
 
-test("a filter has a bounded number of conditions, empty ones of JSON included", () => {
+test("the number of conditions in a filter is limited, including empty ones of JSON", () => {
   const many = (count: number, filter: string) => `{"$or":[${Array(count).fill(filter).join(",")}]}`;
   assert.equal(byJson(many(999, "{}"), "{}"), true);
   assert.equal(byJson(many(1000, "{}"), "{}"), "error");

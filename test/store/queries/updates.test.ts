@@ -1,5 +1,5 @@
 /**
- * Operators of updates have the same meaning in DOC.UPDATE and MDB.*, except for the differences of
+ * Operators of updates have the same meaning in DOC.UPDATE and MDB.*, except for the differences listed in
  * docs/decisions/0056.
  */
 import assert from "node:assert/strict";
@@ -41,12 +41,12 @@ const byBson = (update: string, document: string) =>
 
 const seed = seedOfRun();
 
-test(`operators of both make the same of an entry (seed ${seed})`, () => {
+test(`operators of both change an entry in the same way (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   const some = <T>(least: number, most: number, make: () => T): T[] =>
     Array.from({ length: random.between(least, most) }, make);
   const value = () => random.oneOf<unknown>([0, 1, 2, -1, 1.5, "", "a", "ab", "é", true, false]);
-  const meant = () =>
+  const pullOperand = () =>
     random.oneOf<unknown>([
       value(),
       { $gt: 0 },
@@ -59,7 +59,7 @@ test(`operators of both make the same of an entry (seed ${seed})`, () => {
     () => ({ $unset: { [random.oneOf(["o.x", "o.q", "p.q"])]: 1 } }),
     () => ({ $inc: { [random.oneOf(["n", "o.n", "o.m", "a"])]: random.oneOf([1, -2, 0.5]) } }),
     () => ({ $push: { [random.oneOf(["l", "o.l", "o.k"])]: value() } }),
-    () => ({ $pull: { [random.oneOf(["l", "o.l", "o.j", "a"])]: meant() } }),
+    () => ({ $pull: { [random.oneOf(["l", "o.l", "o.j", "a"])]: pullOperand() } }),
   ];
   let changedEntries = 0;
   for (let round = 0; round < amount(2000, 20_000); round++) {
@@ -95,7 +95,7 @@ const DIFFERENCES: readonly (readonly [update: string, entry: string, json: unkn
 ];
 
 for (const [update, entry, json, bson] of DIFFERENCES)
-  test(`${update} of ${entry}: ${JSON.stringify(json)} for JSON, ${JSON.stringify(bson)} for BSON`, () => {
+  test(`${update} on ${entry}: ${JSON.stringify(json)} for JSON, ${JSON.stringify(bson)} for BSON`, () => {
     assert.deepEqual(byJson(update, entry), json);
     assert.deepEqual(byBson(update, entry), bson);
   });

@@ -1,4 +1,4 @@
-/** Rules of one key: texts of denials, and differences from Redis. Decisions: test/conformance/acl.test.ts. */
+/** The rules of one key: texts of denials, and differences from Redis. Decisions: test/conformance/acl.test.ts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -32,7 +32,7 @@ test("a denial names the rule that decided", () => {
   assert.equal(denial("+@all -command|info", "COMMAND COUNT"), null);
 });
 
-test("a denial names the key and the permission that is missing", () => {
+test("a denial names the key and the missing permission", () => {
   assert.equal(denial("+@all ~app:*", "GET other"), "read key 'other', which 'get' needs: no rule allows it");
   assert.equal(
     denial("+@all %R~app:*", "SET app:1 v"),
@@ -52,12 +52,12 @@ test("a denial names the key and the permission that is missing", () => {
   assert.equal(denial("+@all ~a", "MGET a b c"), "read key 'b', which 'mget' needs: no rule allows it");
 });
 
-test("of several selectors the denial is that of one that permits the command", () => {
+test("with several selectors the denial is that of one that permits the command", () => {
   assert.equal(denial("+set ~a (+get ~b)", "GET a"), "read key 'a', which 'get' needs: no rule allows it");
   assert.equal(denial("+set ~a (+get ~b)", "GET b"), null);
 });
 
-test("what touches a whole database takes rules on all keys", () => {
+test("a command on a complete database requires rules for all keys", () => {
   const all = "and no rule allows that";
   assert.equal(denial("+@all ~a*", "KEYS *"), `run 'keys': it may read all keys, ${all}`);
   assert.equal(denial("+@all ~a*", "FLUSHDB"), `run 'flushdb': it may write all keys, ${all}`);
@@ -68,7 +68,7 @@ test("what touches a whole database takes rules on all keys", () => {
   assert.equal(denial("+get ~x (+@all ~*)", "FLUSHALL"), null);
 });
 
-test("rules on writing never give a key to the ring of keys", () => {
+test("rules on writing never permit access to the key ring", () => {
   const add = "KEY ADD text";
   assert.equal(denial("+@all -@admin ~*", add), "run 'key add': rule -@admin denies it");
   for (const rules of ["+@write ~*", "+@read ~*", "+@all -@dangerous ~*", "+key|list"])
@@ -99,15 +99,15 @@ test("rules are unlimited only if nothing is denied", () => {
   for (const rules of limited) assert.equal(aclOf(rules).isUnlimited, false, rules);
 });
 
-test("commands that only a Redis behind the daemon has are judged by the rules that name them", () => {
+test("commands that only the daemon's Redis knows are judged by the rules that name them", () => {
   const permits = (rules: string, name: string) => new Acl([rules], table).foreignDenial(name) === null;
   assert.ok(permits("allkeys +@all", "migrate"));
   assert.ok(!permits("allkeys +@all -migrate", "MIGRATE"));
   assert.ok(permits("allkeys +@all -migrate", "restore-asking"));
   assert.ok(permits("allkeys +get +restore-asking", "restore-asking"));
-  assert.ok(!permits("~a* +restore-asking", "restore-asking"), "its keys are not known");
+  assert.ok(!permits("~a* +restore-asking", "restore-asking"), "its keys are unknown");
   assert.ok(!permits("allkeys +restore-asking -@write", "restore-asking"));
-  assert.ok(!permits("allkeys +@all -cluster|slots", "cluster"), "a subcommand is not told apart");
+  assert.ok(!permits("allkeys +@all -cluster|slots", "cluster"), "subcommands are not distinguished");
   assert.ok(!permits("allkeys +cluster|slots", "cluster"));
   assert.ok(permits("allkeys -migrate +@all", "migrate"));
   assert.match(
@@ -116,7 +116,7 @@ test("commands that only a Redis behind the daemon has are judged by the rules t
   );
 });
 
-test("channels are given by their own rules; without one, by permission for all keys", () => {
+test("rules of channels apply to channels; without any, permission for all keys does", () => {
   const permits = (rules: string, ...argv: string[]) => {
     const command = findCommand(argv[0] as string) ?? assert.fail();
     return aclOf(rules).channelDenial(command, argv) === null;
@@ -140,8 +140,8 @@ test("channels are given by their own rules; without one, by permission for all 
   const some = "+@all ~* &news.* &own";
   assert.ok(permits(some, "SUBSCRIBE", "news.1", "own"));
   assert.ok(!permits(some, "SUBSCRIBE", "news.1", "other"));
-  assert.ok(permits(some, "PSUBSCRIBE", "news.*"), "a pattern as it stands in a rule");
-  assert.ok(!permits(some, "PSUBSCRIBE", "news.1*"), "one that might match more");
+  assert.ok(permits(some, "PSUBSCRIBE", "news.*"), "a pattern exactly as in a rule");
+  assert.ok(!permits(some, "PSUBSCRIBE", "news.1*"), "a pattern that might match more");
   assert.ok(permits(some, "GET", "k"));
   assert.match(
     aclOf(some).channelDenial(findCommand("SPUBLISH") ?? assert.fail(), ["spublish", "other", "text"]) ?? "",
@@ -150,31 +150,31 @@ test("channels are given by their own rules; without one, by permission for all 
   assert.ok(!aclOf("+@all ~* &news").isUnlimited);
 });
 
-test("rules may stand in one text or in many", () => {
+test("rules may be in one text or in several", () => {
   const expected = ["+get", "(+set ~a)", "~b"];
   assert.deepEqual(aclOf("+get (+set ~a) ~b").rules, expected);
   assert.deepEqual(aclOf("+get", "(+set", "~a)", "~b").rules, expected);
   assert.deepEqual(aclOf(" +get  ", "", "(  +set ~a )", "~b").rules, expected);
 });
 
-test("what is no rule is refused, and named", () => {
+test("an invalid rule is rejected and named", () => {
   const cases: readonly [ByteString, RegExp][] = [
     ["+nonsense", /rule '\+nonsense': there is no such command/],
     ["+@nonsense", /no such category/],
     ["+command|nonsense", /no such subcommand/],
-    ["+select|0", /first arguments are not told apart/],
+    ["+select|0", /first arguments are not distinguished/],
     [">password", /passwords/],
     ["#abc", /passwords/],
-    ["on", /not for keys/],
-    ["&* &news", /rule '&news': behind &\* it has no effect/],
-    ["(&news)", /cannot stand in a selector/],
+    ["on", /do not apply to keys/],
+    ["&* &news", /rule '&news': after &\* it has no effect/],
+    ["(&news)", /is not permitted in a selector/],
     ["nopass", /passwords/],
     ["%X~a", /expected %R~pattern/],
     ["%~a", /expected %R~pattern/],
     ["(+get", /not closed/],
-    ["((+get))", /selector cannot stand in a selector/],
-    ["(clearselectors)", /cannot stand in a selector/],
-    ["~* ~a", /rule '~a': behind ~\* it has no effect/],
+    ["((+get))", /a selector cannot contain a selector/],
+    ["(clearselectors)", /is not permitted in a selector/],
+    ["~* ~a", /rule '~a': after ~\* it has no effect/],
     ["~a\nb", /control characters/],
     ["nonsense", /unknown; rules begin with/],
     ["+get ".repeat(200), /200 rules, above 128/],

@@ -1,4 +1,4 @@
-/** Validation of public keys for the ring: which are accepted, and the error for each kind of mistake. */
+/** Validation of public keys for the ring: which keys are accepted, and the error for each kind of mistake. */
 import assert from "node:assert/strict";
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { test } from "node:test";
@@ -33,20 +33,20 @@ function modulusOf(bits: number, last = "\x01"): ByteString {
 const isRefused = (read: () => unknown, reason: RegExp, name?: string) =>
   assert.throws(read, (failure) => failure instanceof CommandFailure && reason.test(failure.message), name);
 
-test("keys that node:crypto made are read", () => {
+test("accepts keys that node:crypto has generated", () => {
   assert.deepEqual(readSpki(rsaDer), { algorithm: "rsa", bits: 2048 });
   assert.deepEqual(readSpki(ed25519Der), { algorithm: "ed25519", bits: 256 });
   assert.deepEqual(readSpki(rsaOf(modulusOf(4096))), { algorithm: "rsa", bits: 4096 });
 });
 
-test("a key cut short anywhere, or followed by anything, is refused", () => {
+test("rejects a key that is truncated anywhere, or followed by anything", () => {
   for (const der of [rsaDer, ed25519Der]) {
     for (let length = 0; length < der.length; length++) isRefused(() => readSpki(der.slice(0, length)), /./);
     isRefused(() => readSpki(`${der}\0`), /bytes follow/);
   }
 });
 
-test("every flipped bit in what surrounds the numbers is refused", () => {
+test("rejects every flipped bit around the numbers", () => {
   const beforeModulus = rsaDer.indexOf(modulusHead(rsaDer));
   for (let bit = 0; bit < 8 * beforeModulus; bit++)
     isRefused(() => readSpki(flipped(rsaDer, bit)), /./, `${bit}`);
@@ -56,7 +56,7 @@ test("every flipped bit in what surrounds the numbers is refused", () => {
     isRefused(() => readSpki(flipped(ed25519Der, bit)), /./, `${bit}`);
 });
 
-test("numbers and parameters that are not as they should be are refused by name", () => {
+test("rejects invalid numbers and parameters, and names them", () => {
   const good = modulusOf(2048);
   const cases: readonly [ByteString, RegExp][] = [
     [rsaOf(modulusOf(2047)), /RSA of 2047 bits/],
@@ -76,7 +76,7 @@ test("numbers and parameters that are not as they should be are refused by name"
     [rsaOf(good, { algorithm: hex("300d06092a864886f70d01010a0500") }), /neither RSA nor Ed25519/],
     [hex("302c300706032b65700500032100") + "k".repeat(32), /bytes follow/],
     [hex("302b300506032b6570032200") + "k".repeat(33), /33 bytes instead of 32/],
-    [hex("302a300506032b6570032101") + "k".repeat(32), /not of whole bytes/],
+    [hex("302a300506032b6570032101") + "k".repeat(32), /does not consist of complete bytes/],
     [hex("30812a300506032b6570032100") + "k".repeat(32), /longer than it need be/],
     [hex("3080300506032b6570032100") + "k".repeat(32), /indefinite/],
     [derOf(generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey), /neither RSA nor Ed25519/],
@@ -85,7 +85,7 @@ test("numbers and parameters that are not as they should be are refused by name"
   for (const [der, reason] of cases) isRefused(() => readSpki(der), reason);
 });
 
-test("Ed25519 points that are no secret's are refused, as they are in files", () => {
+test("rejects Ed25519 points without a secret, as in key files", () => {
   const points = [
     "00".repeat(32),
     `${"00".repeat(31)}80`,
@@ -104,7 +104,7 @@ test("Ed25519 points that are no secret's are refused, as they are in files", ()
   }
 });
 
-test("PEM and base64 give the same bytes", () => {
+test("PEM and base64 yield the same bytes", () => {
   const pem = rsa.publicKey.export({ type: "spki", format: "pem" }) as string;
   const base64 = Buffer.from(rsaDer, "latin1").toString("base64");
   for (const text of [pem, pem.trim(), pem.replaceAll("\n", "\r\n"), `\n${pem}\n`, base64, `${base64}\n`]) {
@@ -113,7 +113,7 @@ test("PEM and base64 give the same bytes", () => {
   assert.equal(pemOfSpki(rsaDer), pem);
 });
 
-test("texts that are something else are refused by what they are", () => {
+test("rejects texts of other kinds, and names the kind", () => {
   const pem = pemOfSpki(rsaDer);
   const base64 = Buffer.from(rsaDer, "latin1").toString("base64");
   const cases: readonly [ByteString, RegExp][] = [
@@ -135,12 +135,12 @@ test("texts that are something else are refused by what they are", () => {
 });
 
 function flipped(bytes: ByteString, bit: number): ByteString {
-  const place = bit >> 3;
-  const byte = bytes.charCodeAt(place) ^ (1 << (bit & 7));
-  return bytes.slice(0, place) + String.fromCharCode(byte) + bytes.slice(place + 1);
+  const index = bit >> 3;
+  const byte = bytes.charCodeAt(index) ^ (1 << (bit & 7));
+  return bytes.slice(0, index) + String.fromCharCode(byte) + bytes.slice(index + 1);
 }
 
-/** Returns the DER header of the modulus, including the zero ahead of it. */
+/** Returns the DER header of the modulus, including the zero before it. */
 function modulusHead(der: ByteString): ByteString {
   return der.slice(der.length - E.length - 257, der.length - E.length);
 }

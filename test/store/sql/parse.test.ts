@@ -1,4 +1,4 @@
-/** Statements and their trees: both languages, positions of errors, limits, and bytes that are no statement. */
+/** Statements and their trees: both languages, positions of errors, limits, and bytes that are not a statement. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
@@ -59,7 +59,7 @@ const PAIRS: readonly (readonly [english: string, malagasy: string])[] = [
   ["drop view v", "ravao ny jery v"],
 ];
 
-/** Words that only English statements have. */
+/** Statements that exist only in English. */
 const STANDARD: readonly string[] = [
   "create table t (a number not null default 5)",
   "select a from t cross join u left outer join v on 1 union all select 1",
@@ -80,7 +80,7 @@ function mistakeOf(text: string): string {
   return textOfBytes(mistakeFailure(bytesOfText(text), language, statement).message);
 }
 
-test("English and Malagasy words make the same trees", () => {
+test("English and Malagasy words yield the same trees", () => {
   for (const [english, malagasy] of PAIRS) {
     assert.deepEqual(treeOf(malagasy), treeOf(english), malagasy);
     assert.deepEqual([read(english).language, read(malagasy).language], ["english", "malagasy"]);
@@ -90,7 +90,7 @@ test("English and Malagasy words make the same trees", () => {
   assert.deepEqual({ ...treeOf("manamboara jery v @ alaivo a #ao@ t"), text: "" }, { ...view, text: "" });
 });
 
-test("every word of the table is read, in each language", () => {
+test("the parser knows every word of the table, in each language", () => {
   for (const text of STANDARD) treeOf(text);
   const all = [
     ...PAIRS.flat(),
@@ -98,13 +98,13 @@ test("every word of the table is read, in each language", () => {
     "create view v as select null",
     "manamboara jery v @ alaivo a #limit 1",
   ];
-  const said = all.join(" ").toLowerCase();
+  const statements = all.join(" ").toLowerCase();
   for (const [name, { english, malagasy }] of Object.entries(KEYWORDS))
     for (const phrase of [...english.slice(0, 1), ...malagasy])
-      assert.ok(said.includes(phrase.toLowerCase().split(" ")[0] as string), `${name}: ${phrase}`);
+      assert.ok(statements.includes(phrase.toLowerCase().split(" ")[0] as string), `${name}: ${phrase}`);
 });
 
-test("AND comes before OR in English, and NOT takes a comparison; ary and na stand on one level", () => {
+test("in English AND binds tighter than OR, and NOT applies to a comparison; ary and na have equal precedence", () => {
   const grouped = (text: string) => {
     const tree = treeOf(text);
     return tree.kind === "query" && tree.query.kind === "select" ? tree.query.where : null;
@@ -116,29 +116,29 @@ test("AND comes before OR in English, and NOT takes a comparison; ary and na sta
   assert.deepEqual(malagasy("a = 1 na b = 2 ary c = 3"), malagasy("(a = 1 na b = 2) ary c = 3"));
 });
 
-test("a mistake names the word, the line, the column and shows the place", () => {
+test("a mistake names the word, the line and the column and shows the position", () => {
   assert.equal(
     mistakeOf("select *\nfrom t\nwhere k = = 1"),
-    "ERR syntax: line 3, column 11: '=', where this is expected: a value: where k = ^= 1",
+    "ERR syntax: line 3, column 11: '=', expected: a value: where k = ^= 1",
   );
   assert.equal(
     mistakeOf("select 'é☃', k frm t"),
-    "ERR syntax: line 1, column 20: 't', where this is expected: the end of the statement: select 'é☃', k frm ^t",
+    "ERR syntax: line 1, column 20: 't', expected: the end of the statement: select 'é☃', k frm ^t",
   );
   const words = "select, insert into, update, delete from, create, drop, show, use, describe";
   assert.equal(
     mistakeOf("selct 1"),
-    `ERR no such statement: line 1, column 1: 'selct', where this is expected: ${words}: ^selct 1`,
+    `ERR no such statement: line 1, column 1: 'selct', expected: ${words}: ^selct 1`,
   );
   assert.equal(
     mistakeOf("create thing i"),
-    "ERR no such statement: line 1, column 8: 'thing', where this is expected: table, domain, view, database: create ^thing i",
+    "ERR no such statement: line 1, column 8: 'thing', expected: table, domain, view, database: create ^thing i",
   );
   assert.equal(
     mistakeOf("manamboara zavatra x"),
     "ERR Commande valide non trouvé: andalana 1, toerana 12: 'zavatra', nandrasana tabilao, efitra, jery, tahiry: manamboara ^zavatra x",
   );
-  assert.match(mistakeOf("select (1"), /the end, where this is expected: '\)': select \(1\^$/);
+  assert.match(mistakeOf("select (1"), /the end, expected: '\)': select \(1\^$/);
   assert.match(mistakeOf("select $"), /column 8: '\$'/);
   assert.match(mistakeOf(`select ${"x ".repeat(100)}`), /: …?[^:]*\^x/);
 });
@@ -150,7 +150,7 @@ function fieldOfRecorded(text: string) {
   return isSelect ? statement.query.fields?.[0] : null;
 }
 
-test("a number is hexadecimal, too, and no name follows it without a space", () => {
+test("a number may be hexadecimal, and no name may follow it without a space", () => {
   const fieldOf = (text: string) => {
     const tree = treeOf(`select ${text}`);
     return tree.kind === "query" && tree.query.kind === "select" ? tree.query.fields?.[0] : null;
@@ -167,14 +167,14 @@ test("a number is hexadecimal, too, and no name follows it without a space", () 
   for (const wrong of ["0x", "0xg", "12abc", "1_000", "1e5e", "1.5x", "5.x", "1e"])
     assert.match(
       mistakeOf(`select ${wrong}`),
-      new RegExp(`^ERR syntax: line 1, column 8: '${wrong}', where this is expected: a number such as`),
+      new RegExp(`^ERR syntax: line 1, column 8: '${wrong}', expected: a number such as`),
       wrong,
     );
   // A recorded statement must not change its meaning.
   assert.deepEqual(fieldOfRecorded("select 0x10"), { ...literal(0), alias: "x10" });
 });
 
-test("digits may follow a Malagasy word at once, and no others", () => {
+test("digits, and nothing else, may directly follow a Malagasy keyword", () => {
   assert.deepEqual(treeOf("alaivo1"), treeOf("alaivo 1"));
   assert.deepEqual(treeOf("alaivo 1 na0.5"), treeOf("alaivo 1 na 0.5"));
   assert.deepEqual(treeOf("alaivo na1 #ao@ t1"), treeOf("select na1 from t1"));
@@ -183,20 +183,20 @@ test("digits may follow a Malagasy word at once, and no others", () => {
   assert.deepEqual(treeOf("alaivo 1 na0ary1, 2"), treeOf("alaivo 1 na 0 ary 1, 2"));
 });
 
-test("a word is taken apart alone, however many come behind it", () => {
+test("splitting a word does not read the words after it", () => {
   const text = "na0x 'y' z";
   const word = tokensOf(text, "recorded");
-  const rest = restOfWord(text, word, 2);
-  assert.deepEqual([rest.text, rest.next?.text], ["0", "x"]);
-  assert.equal(rest.next?.next, word.next);
-  // If each step read all the rest, this would take hours.
+  const restToken = restOfWord(text, word, 2);
+  assert.deepEqual([restToken.text, restToken.next?.text], ["0", "x"]);
+  assert.equal(restToken.next?.next, word.next);
+  // If each step read all the remaining text, this would take hours.
   const tree = treeOf(`alaivo ${"1 na0,".repeat(100_000)}1`);
   assert.ok(tree.kind === "query" && tree.query.kind === "select");
   assert.equal(tree.query.fields?.length, 100_001);
 });
 
-test("limits are errors that say so", () => {
-  for (const [text, what] of [
+test("limits are errors that name the limit", () => {
+  for (const [text, limit] of [
     [`select ${"(".repeat(100)}1${")".repeat(100)}`, "32 levels"],
     [`select ${"!".repeat(100)}1`, "32 levels"],
     [`select ${"- ".repeat(100_000)}1`, "32 levels"],
@@ -211,12 +211,12 @@ test("limits are errors that say so", () => {
     ["create view v as select ?", "a \\? in a view"],
     [`select '${"x".repeat(STATEMENT_BYTES_MAX)}'`, `${STATEMENT_BYTES_MAX} bytes`],
   ] as const)
-    assert.match(mistakeOf(text), new RegExp(`(too much|Be loatra).*${what}`), text.slice(0, 60));
+    assert.match(mistakeOf(text), new RegExp(`(too much|Be loatra).*${limit}`), text.slice(0, 60));
   treeOf(`select 1${" + 1".repeat(500)}`);
   treeOf(`select ${"(".repeat(30)}1${")".repeat(30)}`);
 });
 
-test("comments before the first word take no stack, however long or many they are", () => {
+test("comments before the first word take no stack, however long or numerous they are", () => {
   const size = STATEMENT_BYTES_MAX - 100;
   const beginnings = [
     `/*${"*".repeat(size)}/`,
@@ -235,7 +235,7 @@ test("comments before the first word take no stack, however long or many they ar
     assert.equal(parse(`${open} select 1`).language, "malagasy", open);
 });
 
-test(`no bytes are worse than a mistake (seed ${seed})`, () => {
+test(`any bytes yield at worst a mistake (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 0);
   const words = [
     ...PAIRS.flat().flatMap((text) => text.split(/(?=\W)|(?<=\W)/)),
@@ -256,11 +256,11 @@ test(`no bytes are worse than a mistake (seed ${seed})`, () => {
 
 function broken(random: SeededRandom, text: string): string {
   const at = random.below(text.length);
-  const put = random.oneOf(["", "(", "'", "#", "@", "\xe9", ";", text.slice(at, at + 9)]);
-  return text.slice(0, at) + put + text.slice(at + random.below(4));
+  const inserted = random.oneOf(["", "(", "'", "#", "@", "\xe9", ";", text.slice(at, at + 9)]);
+  return text.slice(0, at) + inserted + text.slice(at + random.below(4));
 }
 
-test("a statement is read once, however often it is looked at, as long as it is on its way", () => {
+test("a statement is parsed only once while it is in use, however often it is requested", () => {
   for (const length of [10, 5000]) {
     const statements = Array.from({ length: 16 }, (_, i) => `select '${"x".repeat(length)}${i}'`);
     const trees = statements.map((statement) => parse(statement).statement);
@@ -272,7 +272,7 @@ test("a statement is read once, however often it is looked at, as long as it is 
   assert.equal(parse("select 1 first").statement, tree);
 });
 
-test("a list in parentheses has as many keys of groups as fit into a statement", () => {
+test("a list of group keys in parentheses is limited only by the statement's length", () => {
   const keys = 200_000;
   const { statement } = parse(
     bytesOfText(`select count(*) from t group by (${Array(keys).fill("k").join()})`),

@@ -1,4 +1,4 @@
-/** Unsupported features that SQL users type yield an error that names an alternative, in upper and lower case. */
+/** Unsupported features that SQL users try yield an error that names an alternative, in upper and lower case. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
@@ -52,7 +52,7 @@ const TYPED: Readonly<Record<string, readonly string[]>> = {
   "if not exists": ["create table if not exists t (k number)", "create database if not exists d"],
   "if exists": ["drop table if exists t", "drop view if exists v"],
   "create table as": ["create table t as select 1"],
-  "default of what is not written out": [
+  "default of a calculated value": [
     "create table t (k date default current_date)",
     "create table t (k number default (1))",
   ],
@@ -150,22 +150,22 @@ function answerTo(text: string): string {
   return textOfBytes(mistakeFailure(bytesOfText(text), language, statement).message);
 }
 
-test("each statement of other databases is named, with what to write instead", () => {
-  for (const [what, statements] of Object.entries(TYPED))
+test("each unsupported statement is named, with an alternative", () => {
+  for (const [feature, statements] of Object.entries(TYPED))
     for (const text of statements)
       for (const each of [text, text.toUpperCase()]) {
         const answer = answerTo(each);
-        const [begin = "", place = "", ...rest] = answer.split(": ");
+        const [begin = "", position = "", ...advice] = answer.split(": ");
         assert.deepEqual(
-          [begin, rest.join(": ").split("; ")[0]],
-          ["ERR not supported", what],
+          [begin, advice.join(": ").split("; ")[0]],
+          ["ERR not supported", feature],
           `${each}: ${answer}`,
         );
-        assert.match(place, /^line 1, column \d+$/, answer);
+        assert.match(position, /^line 1, column \d+$/, answer);
       }
 });
 
-test("no row of the table is for nothing", () => {
+test("every row of the table applies to a statement", () => {
   const answers = Object.values(TYPED).flat().map(answerTo);
   const isAnswered = ({ what, advice }: (typeof UNSUPPORTED)[number]) =>
     answers.some((answer) => answer.includes(`: ${what}; ${advice}: `));
@@ -175,7 +175,7 @@ test("no row of the table is for nothing", () => {
   );
 });
 
-test("other mistakes are named as they were", () => {
+test("other mistakes are reported as before", () => {
   for (const text of [
     "selct 1",
     "create thing x",
@@ -190,7 +190,7 @@ test("other mistakes are named as they were", () => {
     assert.doesNotMatch(answerTo(text), /not supported/, text);
 });
 
-test("the same words in Malagasy statements and in texts and names are none", () => {
+test("the same words in Malagasy statements, in texts and in names are not mistakes", () => {
   assert.doesNotMatch(answerTo("alaivo 1 returning k"), /not supported/);
   for (const text of ["select 'alter table', \"case\" from t", "select k returning from t -- begin"])
     assert.ok(!(parse(bytesOfText(text)).statement instanceof SqlMistake), text);

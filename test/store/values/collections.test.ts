@@ -1,6 +1,6 @@
 /**
- * Hashes, sets and lists compared with arrays, across the sizes at which their encoding changes, with elements of
- * all lengths. DBSYNC_SEED replays a run.
+ * Hashes, sets and lists compared with arrays, across the sizes at which their encoding changes, with elements of all
+ * lengths. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,37 +15,37 @@ const seed = seedOfRun();
 const ROUNDS = amount(20, 60);
 const STEPS = 120;
 
-/** Returns an element, sometimes longer than those in a packed encoding. */
+/** Returns an element, sometimes one that is too long for a packed encoding. */
 function elementOf(random: SeededRandom, name: string): string {
   const length = random.chance(0.02) ? random.between(60, 300) : random.below(30);
   return `${name}${"\xfe".repeat(length)}`;
 }
 
-test(`A hash keeps fields, values and their order (seed ${seed})`, () => {
+test(`a hash keeps fields, values and their order (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   for (let round = 0; round < ROUNDS; round++) {
     let hash = new Hash();
     const pairs: [string, string][] = [];
     for (let step = 0; step < STEPS; step++) {
-      const place = random.below(pairs.length);
+      const slot = random.below(pairs.length);
       const value = elementOf(random, `v${step}`);
       if (pairs.length === 0 || random.chance(0.4)) {
         const field = elementOf(random, `f${step}`);
         hash.push(field, value);
         pairs.push([field, value]);
       } else if (step % 3 === 0) {
-        hash.setAt(place, value);
-        pairs[place]![1] = value;
+        hash.setAt(slot, value);
+        pairs[slot]![1] = value;
       } else {
         const before = pairs.map((pair) => [...pair]);
-        const [field, old] = pairs[place]!;
-        hash.removeAt(place);
+        const [field, old] = pairs[slot]!;
+        hash.removeAt(slot);
         const last = pairs.pop()!;
-        if (place < pairs.length) pairs[place] = last;
+        if (slot < pairs.length) pairs[slot] = last;
         assert.equal(hash.get(field), undefined);
         assert.deepEqual(hash.fields.length, pairs.length);
         if (random.chance(0.5)) {
-          hash.restoreAt(place, field, old);
+          hash.restoreAt(slot, field, old);
           pairs.splice(0, pairs.length, ...(before as [string, string][]));
         }
       }
@@ -56,31 +56,31 @@ test(`A hash keeps fields, values and their order (seed ${seed})`, () => {
         fields.map((field, at) => [field, values[at]]),
         pairs,
       );
-      for (const [field, kept] of pairs) assert.equal(hash.get(field), kept);
+      for (const [field, expected] of pairs) assert.equal(hash.get(field), expected);
     }
   }
 });
 
-test(`A set keeps members and their order (seed ${seed})`, () => {
+test(`a set keeps members and their order (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   for (let round = 0; round < ROUNDS; round++) {
     let set = new MemberSet();
     let members: string[] = [];
     for (let step = 0; step < STEPS; step++) {
-      const place = random.below(members.length);
+      const slot = random.below(members.length);
       if (members.length === 0 || random.chance(0.55)) {
         const member = elementOf(random, `m${step}`);
         set.push(member);
         members.push(member);
       } else {
         const before = [...members];
-        const member = members[place] as string;
-        set.removeAt(place);
+        const member = members[slot] as string;
+        set.removeAt(slot);
         const last = members.pop() as string;
-        if (place < members.length) members[place] = last;
+        if (slot < members.length) members[slot] = last;
         assert.ok(!set.has(member));
         if (random.chance(0.5)) {
-          set.restoreAt(place, member);
+          set.restoreAt(slot, member);
           members = before;
         }
       }
@@ -101,10 +101,12 @@ function assertList(list: List, elements: readonly string[], random: SeededRando
   const from = random.below(elements.length + 1);
   const to = random.between(from, elements.length);
   assert.deepEqual(list.slice(from, to), elements.slice(from, to));
-  const wanted = elements[from] ?? "absent";
+  const searched = elements[from] ?? "absent";
   assert.deepEqual(
-    list.indexesOf(wanted, from, to),
-    Array.from(elements.keys()).filter((index) => index >= from && index < to && elements[index] === wanted),
+    list.indexesOf(searched, from, to),
+    Array.from(elements.keys()).filter(
+      (index) => index >= from && index < to && elements[index] === searched,
+    ),
   );
   for (let i = 0; i < 20 && elements.length > 0; i++) {
     const index = random.below(elements.length);
@@ -112,7 +114,7 @@ function assertList(list: List, elements: readonly string[], random: SeededRando
   }
 }
 
-test(`A list keeps its elements, whatever is done at its ends and in its middle (seed ${seed})`, () => {
+test(`a list keeps its elements, whatever is done at its ends and in its middle (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   // The sizes are small, enough for chunks, and enough for several groups of chunks.
   for (const most of [40, 3000, 25_000]) {
@@ -147,7 +149,7 @@ test(`A list keeps its elements, whatever is done at its ends and in its middle 
   }
 });
 
-test("Insertions at one place of a list go on beyond a chunk and a group", () => {
+test("insertions at one position of a list continue beyond a chunk and a group", () => {
   const list = new List();
   const elements: string[] = [];
   for (let i = 0; i < 1000; i++) list.push("right", `e${elements.push(`e${i}`) - 1}`);
@@ -159,7 +161,7 @@ test("Insertions at one place of a list go on beyond a chunk and a group", () =>
   assert.deepEqual(list.slice(), elements.slice(0, 300).concat(inserted, elements.slice(300)));
 });
 
-test("A packed string holds elements of 0 to 64 bytes, whatever the bytes", () => {
+test("a packed string stores elements of 0 to 64 arbitrary bytes", () => {
   const elements = ["", "\0", "\xff".repeat(64), "a\x01b", ""];
   const pack = packed(elements);
   assert.deepEqual(unpacked(pack), elements);

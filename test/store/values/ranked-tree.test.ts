@@ -16,15 +16,15 @@ class NaiveTree {
   pairs: Pair[] = [];
 
   insert(score: number, member: string): void {
-    const place = this.pairs.findIndex(([other, otherScore]) => {
+    const index = this.pairs.findIndex(([other, otherScore]) => {
       return score < otherScore || (score === otherScore && member < other);
     });
-    this.pairs.splice(place < 0 ? this.pairs.length : place, 0, [member, score]);
+    this.pairs.splice(index < 0 ? this.pairs.length : index, 0, [member, score]);
   }
 
   delete(score: number, member: string): void {
-    const place = this.pairs.findIndex(([other, otherScore]) => other === member && score === otherScore);
-    this.pairs.splice(place, 1);
+    const index = this.pairs.findIndex(([other, otherScore]) => other === member && score === otherScore);
+    this.pairs.splice(index, 1);
   }
 }
 
@@ -47,7 +47,7 @@ function assertEqual(tree: RankedTree, naive: NaiveTree, random: SeededRandom): 
   assert.equal(pairs.indexOf(pair), rank);
 }
 
-test(`A ranked tree holds what a sorted array holds, while it grows and shrinks (seed ${seed})`, () => {
+test(`a ranked tree contains what a sorted array contains, while it grows and shrinks (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   let tree = new RankedTree();
   const naive = new NaiveTree();
@@ -67,7 +67,7 @@ test(`A ranked tree holds what a sorted array holds, while it grows and shrinks 
   }
 });
 
-test("A ranked tree that is filled in order and emptied from either end stays right", () => {
+test("a ranked tree that is filled in order and emptied from either end stays correct", () => {
   for (const takeFirst of [true, false]) {
     const tree = new RankedTree();
     const naive = new NaiveTree();
@@ -85,7 +85,7 @@ test("A ranked tree that is filled in order and emptied from either end stays ri
   }
 });
 
-test("A clone shares nothing with its original", () => {
+test("a clone shares nothing with its original", () => {
   const tree = new RankedTree();
   for (let score = 0; score < 1000; score++) tree.insert(score, "m");
   const copy = tree.clone();

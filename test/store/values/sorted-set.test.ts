@@ -11,7 +11,7 @@ function ordered(scores: ReadonlyMap<string, number>): [string, number][] {
   return [...scores].sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1));
 }
 
-test(`A sorted set agrees with a map that is sorted anew (seed ${seed})`, () => {
+test(`a sorted set agrees with a map that is sorted again (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   const scores = new Map<string, number>();
   let zset = new SortedSet();
@@ -39,12 +39,12 @@ test(`A sorted set agrees with a map that is sorted anew (seed ${seed})`, () => 
       assert.equal(zset.countBelowScore(bound, false), pairs.filter(([, score]) => score < bound).length);
       assert.equal(zset.countBelowScore(bound, true), pairs.filter(([, score]) => score <= bound).length);
     }
-    const dense = zset.members.map((name, place): [string, number] => [name, zset.scores[place]!]);
+    const dense = zset.members.map((name, slot): [string, number] => [name, zset.scores[slot]!]);
     assert.deepEqual(ordered(new Map(dense)), pairs);
   }
 });
 
-test("Members of one score are counted by name, as bytes", () => {
+test("members with equal scores are counted by name, as bytes", () => {
   const zset = new SortedSet();
   for (const member of ["", "a", "b", "\x7f", "\xff"]) zset.set(member, 1);
   assert.ok(zset.hasOneScore());
@@ -56,7 +56,7 @@ test("Members of one score are counted by name, as bytes", () => {
   assert.ok(!zset.hasOneScore());
 });
 
-test("The score -0 is kept as 0, and NaN is not taken", () => {
+test("the score -0 is stored as 0, and NaN is rejected", () => {
   const zset = new SortedSet();
   zset.set("b", -0);
   zset.set("a", 0);
@@ -66,7 +66,7 @@ test("The score -0 is kept as 0, and NaN is not taken", () => {
   assert.equal(zset.get("c"), undefined);
 });
 
-test("Removing what is absent changes nothing", () => {
+test("removing an absent member changes nothing", () => {
   const zset = new SortedSet();
   zset.delete("a");
   zset.set("a", 1);

@@ -107,7 +107,7 @@ test("of switches to the same version the first counts, and none skips a version
     switchTo("two", 30, 2),
     switchTo("two again", 31, 2),
   );
-  const refusal = "no version of what commands mean, which is a whole number above 0";
+  const refusal = "not a version of the semantics, which is a positive integer";
   assert.deepEqual(replies.slice(0, 7), [
     ...["0", "-1", "2x", "1000000000", "9999999999", "+2", "02"].map(
       (text) => `-"ERR '${text}' is ${refusal}"`,

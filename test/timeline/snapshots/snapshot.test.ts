@@ -29,7 +29,7 @@ import { commandGrammars } from "../../conformance/families.js";
 import { Generator } from "../../conformance/grammar.js";
 import { shown } from "../../conformance/resp2-fold.js";
 import {
-  answersByInnerOrder,
+  dependsOnInnerOrder,
   EPOCH,
   randomDatabase,
   randomUnit,
@@ -121,7 +121,7 @@ test(`a database of any commands is restored exactly, and later commands have th
     const restored = read([bytesOfState(database, { cutAt })]);
     assert.equal(restored.cutAt, cutAt);
     assert.deepEqual(canonicalState(restored.database), visible(database, cutAt), `seed ${seed}, run ${run}`);
-    const grammars = commandGrammars.filter(({ name }) => !answersByInnerOrder(name) && name !== "DBSIZE");
+    const grammars = commandGrammars.filter(({ name }) => !dependsOnInnerOrder(name) && name !== "DBSIZE");
     for (let left = LATER_UNITS; left > 0; left--) {
       const unit = randomUnit(g, random.oneOf(grammars), cutAt + 1 + random.below(SPREAD), `later${left}`);
       const [there, here] = [database, restored.database].map((each) => shown(each.execute(unit.argv, unit)));

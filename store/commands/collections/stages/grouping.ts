@@ -1,4 +1,7 @@
-/** $group: one document for each value of an expression, in the order of each value's first document. Source: MongoDB's manual, "$group". */
+/**
+ * $group: returns one document for each value of an expression, in the order of the values' first documents. Source:
+ * MongoDB's manual, "$group".
+ */
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { mappedInSteps } from "../../../../protocol/steps.js";
@@ -48,10 +51,10 @@ export function grouping(
         accumulator.add((fields[i] as Field).operand(document));
     });
     return yield* mappedInSteps([...groups.values()], ({ id: value, accumulators }) => {
-      const made = new Map<ByteString, Bson>([["_id", value]]);
+      const result = new Map<ByteString, Bson>([["_id", value]]);
       for (const [i, accumulator] of accumulators.entries())
-        made.set((fields[i] as Field).name, accumulator.result() ?? null);
-      return made;
+        result.set((fields[i] as Field).name, accumulator.result() ?? null);
+      return result;
     });
   };
 }

@@ -1,4 +1,4 @@
-/** $unwind: a document for each element of an array. */
+/** $unwind: returns a document for each element of an array. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
 import { MongoFailure, spend, type Work } from "../../../queries/bson/mongo-failure.js";
@@ -9,12 +9,12 @@ import type { FieldPath } from "../../../values/collections/index-keys.js";
 
 interface Unwinding {
   readonly path: FieldPath;
-  /** The field that receives the element's index; null: none. */
+  /** The field that receives the element's index; null: no such field. */
   readonly index: FieldPath | null;
   readonly keepsEmpty: boolean;
 }
 
-/** Units of work for a copy of a document, besides one for each field. */
+/** Units of work for a copy of a document, in addition to one for each field. */
 const COPY_UNITS = 4;
 
 /** @throws CommandFailure */
@@ -24,14 +24,14 @@ export function unwound(
 ): (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]> {
   const unwinding = unwindingOf(operand);
   return function* (documents) {
-    const made: BsonDocument[] = [];
+    const result: BsonDocument[] = [];
     for (const [position, document] of documents.entries()) {
       const value = along(document, unwinding.path);
       if (isArray(value)) spend(work, value.length * (COPY_UNITS + document.size));
-      for (const one of each(document, value, unwinding)) if (made.push(one) % STEP_ITEMS === 0) yield;
+      for (const one of each(document, value, unwinding)) if (result.push(one) % STEP_ITEMS === 0) yield;
       if (position % STEP_ITEMS === 0) yield;
     }
-    return made;
+    return result;
   };
 }
 
@@ -57,8 +57,8 @@ function* each(
   value: Bson | undefined,
   { path, index, keepsEmpty }: Unwinding,
 ): Generator<BsonDocument> {
-  const withIndex = (made: BsonDocument, position: bigint | null) =>
-    index === null ? made : replaced(made, index, position);
+  const withIndex = (copy: BsonDocument, position: bigint | null) =>
+    index === null ? copy : replaced(copy, index, position);
   if (isArray(value) && value.length > 0) {
     for (const [i, one] of value.entries()) yield withIndex(replaced(document, path, one), BigInt(i));
     return;
@@ -74,12 +74,12 @@ function along(document: BsonDocument, path: FieldPath): Bson | undefined {
   return value;
 }
 
-/** The document with another value at a position. @param value  undefined: none */
+/** Returns the document with another value at a position. @param value undefined: removes the value */
 export function replaced(document: BsonDocument, path: FieldPath, value: Bson | undefined): BsonDocument {
-  const [name, ...rest] = path as readonly [ByteString, ...ByteString[]];
+  const [name, ...innerPath] = path as readonly [ByteString, ...ByteString[]];
   const copy = new Map(document);
   const inner = document.get(name);
-  if (rest.length > 0) copy.set(name, replaced(isDocument(inner) ? inner : new Map(), rest, value));
+  if (innerPath.length > 0) copy.set(name, replaced(isDocument(inner) ? inner : new Map(), innerPath, value));
   else if (value === undefined) copy.delete(name);
   else copy.set(name, value);
   return copy;

@@ -1,6 +1,6 @@
 /**
- * Numbers in expressions. Functions whose last digit differs between machines (powers, logarithms, angles) are not supported, because a write
- * could depend on it. Source: MongoDB's manual, "Arithmetic Expression Operators".
+ * Arithmetic in expressions. Functions whose last digit differs between machines (powers, logarithms, angles) are not
+ * supported, because a write could depend on it. Source: MongoDB's manual, "Arithmetic Expression Operators".
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, BsonDate, BsonFault, Int32, isArray } from "../../../values/collections/bson.js";
@@ -25,7 +25,7 @@ import type { Operator } from "../expressions.js";
 import { MongoFailure, mismatch } from "../mongo-failure.js";
 import { isNothing, kindOf, ofOne, ofValues, passed, type Value } from "./operator.js";
 
-/** The result of integers as a double where it is none of 64 bits. */
+/** Calculates with integers, or returns a double if the result does not fit in 64 bits. */
 function widely(
   a: BsonNumber,
   b: BsonNumber,
@@ -111,11 +111,11 @@ function remainder([a, b]: readonly Value[], name: ByteString): Value {
   if (doubleOf(y) === 0) throw new MongoFailure(16610, "can't $mod by zero");
   if (x instanceof Decimal || y instanceof Decimal) return decimalRemainder(exactParts(x), exactParts(y));
   if (typeof x === "number" || typeof y === "number") return doubleOf(x) % doubleOf(y);
-  const rest = (integerOf(x) as bigint) % (integerOf(y) as bigint);
-  return x instanceof Int32 && y instanceof Int32 ? new Int32(Number(rest)) : rest;
+  const remainder = (integerOf(x) as bigint) % (integerOf(y) as bigint);
+  return x instanceof Int32 && y instanceof Int32 ? new Int32(Number(remainder)) : remainder;
 }
 
-/** Digits between two exponents that a remainder is calculated over. */
+/** Maximum difference of the exponents for which a remainder is calculated. */
 const EXPONENTS_MAX = 8000;
 
 function decimalRemainder(a: DecimalValue, b: DecimalValue): Decimal {
@@ -130,7 +130,10 @@ function decimalRemainder(a: DecimalValue, b: DecimalValue): Decimal {
   return decimalOf({ isNegative: a.isNegative, coefficient: x % y, exponent });
 }
 
-/** @param place  of the last digit to keep, after the point @param isNearest  false: the digits after it are cut off */
+/**
+ * @param place position of the last digit to retain, counted after the point
+ * @param isNearest false: the remaining digits are truncated
+ */
 function roundedTo(value: BsonNumber, place: number, isNearest: boolean): BsonNumber {
   const parts = exactParts(value);
   if (typeof parts === "string" || parts.exponent >= -place) return value;
@@ -141,18 +144,20 @@ function roundedTo(value: BsonNumber, place: number, isNearest: boolean): BsonNu
   return inKindOf(value, { isNegative: parts.isNegative, coefficient, exponent: -place });
 }
 
-/** A number of parts, as the kind that another one is of. */
+/** Returns a number with the given parts, of the same kind as another number. */
 function inKindOf(value: BsonNumber, parts: Finite): BsonNumber {
   if (value instanceof Decimal) return decimalOf(parts);
   const { isNegative, coefficient, exponent } = parts;
   if (typeof value === "number") return Number(`${isNegative ? "-" : ""}${coefficient}e${exponent}`);
-  const whole = coefficient * 10n ** BigInt(Math.max(0, exponent)) * (isNegative ? -1n : 1n);
-  if (BigInt.asIntN(64, whole) !== whole)
-    throw new MongoFailure(51080, "the rounded number is no integer of 64 bits");
-  return value instanceof Int32 && BigInt.asIntN(32, whole) === whole ? new Int32(Number(whole)) : whole;
+  const integer = coefficient * 10n ** BigInt(Math.max(0, exponent)) * (isNegative ? -1n : 1n);
+  if (BigInt.asIntN(64, integer) !== integer)
+    throw new MongoFailure(51080, "the rounded number is not a 64-bit integer");
+  return value instanceof Int32 && BigInt.asIntN(32, integer) === integer
+    ? new Int32(Number(integer))
+    : integer;
 }
 
-/** Whole numbers next to a number. @param isUp  else below */
+/** Returns the next integer above or below a number. @param isUp false: below */
 function wholeNextTo(value: BsonNumber, isUp: boolean): BsonNumber {
   if (typeof value === "number") return isUp ? Math.ceil(value) : Math.floor(value);
   if (!(value instanceof Decimal)) return value;
@@ -175,7 +180,7 @@ const rounding = (isNearest: boolean): Operator =>
     return roundedTo(numberIn(value, name), Number(place), isNearest);
   });
 
-/** Returns an operator of one number; of nothing it makes null. */
+/** Returns an operator on one number; for null or a missing value it returns null. */
 const ofNumber = (calculate: (value: BsonNumber) => Value): Operator =>
   ofOne((value, _, name) => (isNothing(value) ? null : calculate(numberIn(value, name))));
 
@@ -194,7 +199,7 @@ function squareRoot(value: BsonNumber): Value {
   return Math.sqrt(double);
 }
 
-/** Returns an operator that accumulates its operands, or the elements of a single one. */
+/** Returns an operator that accumulates its operands, or the elements of a single array operand. */
 const accumulated = (name: string): Operator =>
   ofValues([0, Number.POSITIVE_INFINITY], (values, { work }) => {
     const [only] = values;

@@ -26,13 +26,13 @@ import {
 } from "./operator.js";
 
 function wholeIn(value: Value, name: ByteString, code: number): number {
-  const whole = isNumber(value) ? integerOf(value) : undefined;
-  if (whole === undefined || BigInt.asIntN(32, whole) !== whole)
+  const integer = isNumber(value) ? integerOf(value) : undefined;
+  if (integer === undefined || BigInt.asIntN(32, integer) !== integer)
     throw new MongoFailure(code, `${name} requires an integer of 32 bits, found: ${kindOf(value)}`);
-  return Number(whole);
+  return Number(integer);
 }
 
-/** An array's element; of nothing null. @param index  from the end, if it is negative */
+/** Returns an element of an array; null for null or a missing value. @param index negative: counted from the end */
 function elementAt(value: Value, index: Value, name: ByteString): Value {
   if (isNothing(value) || isNothing(index)) return null;
   return arrayIn(value, name, 28689).at(wholeIn(index, name, 28691));
@@ -49,7 +49,7 @@ function slice([value, first, second]: readonly Value[], scope: Scope, name: Byt
   return madeArray(array.slice(from, from + count), scope);
 }
 
-/** Returns an operator that calculates with each element of its `input`. */
+/** Returns an operator that evaluates an expression for each element of its `input`. */
 function forEach(operand: Bson, scope: Scope, name: ByteString, body: "cond" | "in") {
   const spec = namedOperands(operand, name, ["input", body], ["as", ...(body === "cond" ? ["limit"] : [])]);
   const as = spec.get("as") ?? "this";
@@ -71,13 +71,13 @@ const filter: Operator = (operand, scope, name) => {
     const array = arrayIn(value, name, 28651);
     passed(array.length, scope.work, parts);
     const end = isNothing(most) ? array.length : wholeIn(most, name, 327391);
-    const kept: Bson[] = [];
+    const passing: Bson[] = [];
     for (const one of array) {
-      if (kept.length >= end) break;
+      if (passing.length >= end) break;
       element.value = one;
-      if (isTruth(calculate(root))) kept.push(one);
+      if (isTruth(calculate(root))) passing.push(one);
     }
-    return madeArray(kept, scope);
+    return madeArray(passing, scope);
   };
 };
 
@@ -88,11 +88,11 @@ const map: Operator = (operand, scope, name) => {
     if (isNothing(value)) return null;
     const array = arrayIn(value, name, 16883);
     passed(array.length, scope.work, parts);
-    const made = array.map((one) => {
+    const results = array.map((one) => {
       element.value = one;
       return calculate(root) ?? null;
     });
-    return madeArray(made, scope);
+    return madeArray(results, scope);
   };
 };
 
@@ -130,7 +130,7 @@ function range(values: readonly Value[], scope: Scope, name: ByteString): Value 
     scope,
   );
 }
-/** Maximum length, checked before the array is made. */
+/** Maximum length of a range, checked before the array is created. */
 const RANGE_MAX = 5_000_000;
 
 function joined(values: readonly Value[], scope: Scope, name: ByteString): Value {
@@ -141,14 +141,14 @@ function joined(values: readonly Value[], scope: Scope, name: ByteString): Value
   );
 }
 
-/** Different values of arrays, sorted, so that they are the same however a set is kept. */
+/** Returns the distinct values of arrays, sorted, so that the result does not depend on how a set is stored. */
 const setOf = (values: Iterable<Bson>): readonly Bson[] => {
   const different = new Map<ByteString, Bson>();
   for (const value of values) if (!different.has(keyOf(value))) different.set(keyOf(value), value);
   return [...different.values()].sort(compareBson);
 };
 
-/** Returns an operator of sets; of nothing it makes null. */
+/** Returns an operator on sets; for null or a missing value it returns null. */
 const ofSets = (
   range: readonly [number, number],
   calculate: (sets: readonly (readonly Bson[])[], keys: readonly ReadonlySet<ByteString>[]) => Bson,
@@ -196,12 +196,12 @@ export const arrays: Readonly<Record<string, Operator>> = {
   ),
   setEquals: ofSets(
     [2, Number.POSITIVE_INFINITY],
-    (_, [first, ...rest]) =>
-      rest.every((one) => one.size === first?.size && [...one].every((key) => first.has(key))),
+    (_, [first, ...others]) =>
+      others.every((one) => one.size === first?.size && [...one].every((key) => first.has(key))),
     "error",
   ),
-  setIntersection: ofSets([0, Number.POSITIVE_INFINITY], ([first = []], [, ...rest]) =>
-    setOf(first.filter((one) => rest.every((keys) => keys.has(keyOf(one))))),
+  setIntersection: ofSets([0, Number.POSITIVE_INFINITY], ([first = []], [, ...others]) =>
+    setOf(first.filter((one) => others.every((keys) => keys.has(keyOf(one))))),
   ),
   setIsSubset: ofSets([2, 2], (_, [a, b]) => [...(a ?? [])].every((key) => b?.has(key) === true), "error"),
   setUnion: ofSets([0, Number.POSITIVE_INFINITY], (sets) => setOf(sets.flat())),

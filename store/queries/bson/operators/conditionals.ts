@@ -12,7 +12,7 @@ const ANY: readonly [number, number] = [0, Number.POSITIVE_INFINITY];
 const compares = (passes: (order: number) => boolean): Operator =>
   ofValues([2, 2], ([a, b]) => passes(compareBson(a, b)));
 
-/** Whether a value counts as true. */
+/** Whether a value counts as true in a condition. */
 export const isTruth = (value: Value): boolean => value !== undefined && isTrue(value);
 
 const both: Operator = (operand, scope, name) => {
@@ -26,12 +26,12 @@ const either: Operator = (operand, scope, name) => {
 };
 
 const cond: Operator = (operand, scope, name) => {
-  const given = isDocument(operand)
+  const operands = isDocument(operand)
     ? ["if", "then", "else"].map(
         (field) => namedOperands(operand, name, ["if", "then", "else"]).get(field) as Bson,
       )
     : operand;
-  const [condition, then, otherwise] = operandsOf(given, scope, name, [3, 3]) as [
+  const [condition, then, otherwise] = operandsOf(operands, scope, name, [3, 3]) as [
     Expression,
     Expression,
     Expression,
@@ -79,21 +79,21 @@ const letting: Operator = (operand, scope, name) => {
   const variables = new Map(scope.variables);
   const bound = [...definitions].map(([variable, value]) => {
     checkVariable(variable);
-    const held: Variable = { value: undefined };
-    variables.set(variable, held);
-    return [held, compiled(value, scope)] as const;
+    const binding: Variable = { value: undefined };
+    variables.set(variable, binding);
+    return [binding, compiled(value, scope)] as const;
   });
   const body = compiled(spec.get("in") as Bson, { ...scope, variables });
   return (root) => {
     const values = bound.map(([, calculate]) => calculate(root));
-    for (const [i, [held]] of bound.entries()) held.value = values[i];
+    for (const [i, [binding]] of bound.entries()) binding.value = values[i];
     return body(root);
   };
 };
 
 const RANDOM_RANGE = 2 ** 32;
 
-/** `$rand`: a number ≥ 0 and < 1, derived from the unit's id and the number of earlier choices. */
+/** `$rand`: returns a number ≥ 0 and < 1, derived from the unit's id and the number of earlier choices. */
 const random: Operator = (operand, scope) => {
   if (!isDocument(operand) || operand.size > 0)
     throw new MongoFailure(3040501, "$rand does not accept arguments");

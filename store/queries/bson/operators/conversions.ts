@@ -1,4 +1,7 @@
-/** Types in expressions, and values of other types. Source: MongoDB's manual, "Type Expression Operators". */
+/**
+ * Types of values, and conversions between types, in expressions. Source: MongoDB's manual, "Type Expression
+ * Operators".
+ */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, BsonDate, Int32, isArray, ObjectId } from "../../../values/collections/bson.js";
 import {
@@ -27,14 +30,14 @@ const failed = (sentence: string) =>
 const DATE_MIN = -62_167_219_200_000n;
 const DATE_MAX = 253_402_300_799_999n;
 
-/** A date as ISO 8601 has it. @throws CommandFailure  its year has not four digits */
+/** Returns a date in ISO 8601. @throws CommandFailure if the year does not have four digits */
 export function isoText({ at }: BsonDate): ByteString {
   if (at < DATE_MIN || at > DATE_MAX)
     throw new MongoFailure(238, "years that have not four digits are not supported");
   return new Date(Number(at)).toISOString();
 }
 
-/** @throws CommandFailure  it is none */
+/** @throws CommandFailure if the value cannot be converted */
 export function textOf(value: Exclude<Value, undefined | null>, name: ByteString): ByteString {
   if (typeof value === "string") return value;
   if (typeof value === "boolean") return String(value);
@@ -57,7 +60,7 @@ function doubleText(value: number): ByteString {
 
 const TRUNCATED_MAX = 400;
 
-/** A whole number: digits after the point are cut off. */
+/** Returns the integer part of a number. */
 function wholeOf(value: BsonNumber, to: string): bigint {
   const parts = exactParts(value);
   if (typeof parts === "string") throw failed(`Attempt to convert ${parts} value to integer type`);
@@ -70,16 +73,16 @@ function wholeOf(value: BsonNumber, to: string): bigint {
 const overflow = (to: string) => failed(`Conversion would overflow target type ${to}`);
 
 function integerFrom(value: Exclude<Value, undefined | null>, to: "int" | "long"): Bson {
-  let whole: bigint;
-  if (isNumber(value)) whole = wholeOf(value, to);
-  else if (typeof value === "boolean") whole = BigInt(value);
-  else if (value instanceof BsonDate && to === "long") whole = value.at;
+  let integer: bigint;
+  if (isNumber(value)) integer = wholeOf(value, to);
+  else if (typeof value === "boolean") integer = BigInt(value);
+  else if (value instanceof BsonDate && to === "long") integer = value.at;
   else if (typeof value === "string") {
     if (!/^[+-]?\d{1,30}$/.test(value)) throw failed(`Failed to parse number '${value}'`);
-    whole = BigInt(value);
+    integer = BigInt(value);
   } else throw unsupported(value, to);
-  if (BigInt.asIntN(to === "int" ? 32 : 64, whole) !== whole) throw overflow(to);
-  return to === "int" ? new Int32(Number(whole)) : whole;
+  if (BigInt.asIntN(to === "int" ? 32 : 64, integer) !== integer) throw overflow(to);
+  return to === "int" ? new Int32(Number(integer)) : integer;
 }
 
 function doubleFrom(value: Exclude<Value, undefined | null>): number {
@@ -116,7 +119,7 @@ function dateFrom(value: Exclude<Value, undefined | null>): BsonDate {
     return new BsonDate(at);
   }
   if (typeof value !== "string") throw unsupported(value, "date");
-  // A text without a zone is of UTC, never of the machine's own zone.
+  // A text without a zone is in UTC, never in the machine's own zone.
   const isLocal = value.includes("T") && !/(Z|[+-]\d\d:?\d\d)$/.test(value);
   const at = ISO.test(value) ? Date.parse(isLocal ? `${value}Z` : value) : Number.NaN;
   if (Number.isNaN(at)) throw failed(`Error parsing date string '${value}'`);

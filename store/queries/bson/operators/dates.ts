@@ -9,7 +9,7 @@ import { isNothing, kindOf, madeText, namedOperands, ofOne, type Value } from ".
 const DAY_MS = 86_400_000;
 const SECONDS_BYTES = 4;
 
-/** @throws CommandFailure  it is no date */
+/** @throws CommandFailure if the value is not a date */
 function dateIn(value: Value, name: ByteString): Date {
   const date =
     value instanceof ObjectId
@@ -21,15 +21,15 @@ function dateIn(value: Value, name: ByteString): Date {
   return new Date(Number(date.at));
 }
 
-/** Returns an operator of one date; of nothing it makes null. */
+/** Returns an operator on one date; for null or a missing value it returns null. */
 const part =
   (calculate: (date: Date) => number): Operator =>
   (operand, scope, name) => {
     if (isDocument(operand) && operand.has("timezone"))
       throw notHere(`${name} with a timezone is not supported: dates are of UTC`);
-    const given = isDocument(operand) && operand.has("date") ? (operand.get("date") as Bson) : operand;
+    const date = isDocument(operand) && operand.has("date") ? (operand.get("date") as Bson) : operand;
     return ofOne((value) => (isNothing(value) ? null : new Int32(calculate(dateIn(value, name)))))(
-      given,
+      date,
       scope,
       name,
     );

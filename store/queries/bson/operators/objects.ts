@@ -33,7 +33,7 @@ function merged(values: readonly Value[], { work }: Scope, name: ByteString): Va
   return result;
 }
 
-/** The name of a field, which a `$` may begin if it is in a `$literal`. */
+/** Returns the name of a field, which may begin with `$` if it is in a `$literal`. */
 function fieldName(value: Bson, name: ByteString): ByteString {
   const literal = isDocument(value) && value.size === 1 ? value.get("$literal") : undefined;
   const field = literal ?? value;
@@ -88,9 +88,10 @@ function documentOf(value: Value, scope: Scope, name: ByteString): Value {
   if (isNothing(value)) return null;
   const result = new Map<ByteString, Bson>();
   for (const one of madeArray(arrayIn(value, name, 40386), scope)) {
-    const [key, held] = isDocument(one) ? [one.get("k"), one.get("v")] : isArray(one) ? one : [];
-    if (held === undefined) throw new MongoFailure(40398, `${name} requires pairs of a name and a value`);
-    result.set(textIn(key, name, 40394), held);
+    const [key, fieldValue] = isDocument(one) ? [one.get("k"), one.get("v")] : isArray(one) ? one : [];
+    if (fieldValue === undefined)
+      throw new MongoFailure(40398, `${name} requires pairs of a name and a value`);
+    result.set(textIn(key, name, 40394), fieldValue);
   }
   return result;
 }

@@ -1,4 +1,4 @@
-/** Functions that operators of expressions share: their operands, and the counting of their work. */
+/** Functions that operators of expressions share: their operands, and counting their work. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import {
   type Bson,
@@ -15,10 +15,10 @@ export type Value = Bson | undefined;
 
 export const isNothing = (value: Value): value is null | undefined => value === undefined || value === null;
 
-/** Bytes that are as much work to make as a document to look at. */
+/** Number of bytes whose creation costs as much as checking one document. */
 const BYTES_A_UNIT = 256;
 
-/** Compiles an operator's operands: a list, or the only one. @throws CommandFailure  there are too few or too many */
+/** Compiles an operator's operands: a list, or a single one. @throws CommandFailure if there are too few or too many */
 export function operandsOf(
   operand: Bson,
   scope: Scope,
@@ -27,10 +27,10 @@ export function operandsOf(
 ): readonly Expression[] {
   const operands = isArray(operand) ? operand : [operand];
   if (operands.length < min || operands.length > max) {
-    const wanted = min === max ? `exactly ${min}` : `${min} to ${max}`;
+    const expected = min === max ? `exactly ${min}` : `${min} to ${max}`;
     throw new MongoFailure(
       16020,
-      `Expression ${name} takes ${wanted} arguments. ${operands.length} were passed in.`,
+      `Expression ${name} takes ${expected} arguments. ${operands.length} were passed in.`,
     );
   }
   return operands.map((one) => compiled(one, scope));
@@ -52,11 +52,11 @@ export const ofValues =
       );
   };
 
-/** Returns an operator of one value. */
+/** Returns an operator on one value. */
 export const ofOne = (calculate: (value: Value, scope: Scope, name: ByteString) => Value): Operator =>
   ofValues([1, 1], ([value], scope, name) => calculate(value, scope, name));
 
-/** Returns the fields of an operand that has names for them. @throws CommandFailure */
+/** Returns the fields of an operand with named fields. @throws CommandFailure */
 export function namedOperands(
   operand: Bson,
   name: ByteString,
@@ -72,7 +72,7 @@ export function namedOperands(
   return operand;
 }
 
-/** Counts a text that is made. @throws CommandFailure  it is too long */
+/** Counts a text that was created. @throws CommandFailure if it is too long */
 export function madeText(text: ByteString, { work }: Scope): ByteString {
   if (text.length > DOCUMENT_BYTES_MAX)
     throw new MongoFailure(10334, `a text of ${text.length} bytes; ${DOCUMENT_BYTES_MAX} at most`);
@@ -81,15 +81,15 @@ export function madeText(text: ByteString, { work }: Scope): ByteString {
   return text;
 }
 
-/** Counts elements of an array that are gone through. @param parts  calculated for each of them */
+/** Counts the elements of an array that an operator visits. @param parts number of parts evaluated for each element */
 export function passed(count: number, work: Work, parts = 1): void {
   spend(work, (count * parts) / PARTS_A_UNIT);
 }
 
-/** Elements of an array that is made. */
+/** Maximum number of elements in a new array. */
 const ELEMENTS_MAX = 5_000_000;
 
-/** Counts an array that is made. @throws CommandFailure  it is too long */
+/** Counts an array that was created. @throws CommandFailure if it is too long */
 export function madeArray<T extends readonly Bson[]>(array: T, { work }: Scope): T {
   if (array.length > ELEMENTS_MAX)
     throw new MongoFailure(146, `an array of ${array.length} elements; ${ELEMENTS_MAX} at most`);
@@ -98,16 +98,16 @@ export function madeArray<T extends readonly Bson[]>(array: T, { work }: Scope):
   return array;
 }
 
-/** Names a value's type in an error. */
+/** Returns the name of a value's type for an error. */
 export const kindOf = (value: Value): string => (value === undefined ? "missing" : typeOf(value).name);
 
-/** @throws CommandFailure  it is no text */
+/** @throws CommandFailure if the value is not a string */
 export function textIn(value: Value, name: ByteString, code = 16702): ByteString {
   if (typeof value === "string") return value;
   throw new MongoFailure(code, `${name} requires a string, found: ${kindOf(value)}`);
 }
 
-/** @throws CommandFailure  it is no array */
+/** @throws CommandFailure if the value is not an array */
 export function arrayIn(value: Value, name: ByteString, code = 28664): readonly Bson[] {
   if (isArray(value)) return value;
   throw new MongoFailure(code, `the argument of ${name} must be an array, but is of type: ${kindOf(value)}`);

@@ -1,4 +1,7 @@
-/** Texts in expressions: UTF-8, where only ASCII letters have upper and lower case. Source: MongoDB's manual, "String Expression Operators". */
+/**
+ * Strings in expressions: UTF-8, in which only ASCII letters have upper and lower case. Source: MongoDB's manual,
+ * "String Expression Operators".
+ */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
 import { type Bson, DOCUMENT_BYTES_MAX, Int32, Regex } from "../../../values/collections/bson.js";
 import { doubleOf, isNumber } from "../../../values/collections/bson-numbers.js";
@@ -22,14 +25,14 @@ import {
 const lower = (text: ByteString): ByteString => text.replace(/[A-Z]+/g, (some) => some.toLowerCase());
 const upper = (text: ByteString): ByteString => text.replace(/[a-z]+/g, (some) => some.toUpperCase());
 
-/** Returns a value as a text; a missing value is an empty text. */
+/** Returns a value as text; a missing value is an empty text. */
 const asText = (value: Value, name: ByteString): ByteString => (isNothing(value) ? "" : textOf(value, name));
 
 const isContinuation = (byte: number): boolean => (byte & 0xc0) === 0x80;
 
 function indexIn(value: Value, name: ByteString): number {
   if (isNumber(value)) return Math.trunc(doubleOf(value));
-  throw new MongoFailure(16034, `${name}: a place has to be a number (is of type ${kindOf(value)})`);
+  throw new MongoFailure(16034, `${name}: an index has to be a number (is of type ${kindOf(value)})`);
 }
 
 function bytesFrom([value, start, count]: readonly Value[], name: ByteString): ByteString {
@@ -52,17 +55,17 @@ function charactersFrom([value, start, count]: readonly Value[], name: ByteStrin
 
 const lengthOfCharacters = (text: ByteString): number => [...textOfBytes(text)].length;
 
-/** @param inCharacters  else indexes are of bytes */
+/** @param inCharacters false: indexes count bytes */
 const indexing = (inCharacters: boolean): Operator =>
-  ofValues([2, 4], ([value, wanted, start, end], scope, name) => {
+  ofValues([2, 4], ([value, search, start, end], scope, name) => {
     if (isNothing(value)) return null;
-    const [text, part] = [textIn(value, name, 40091), textIn(wanted, name, 40092)];
+    const [text, part] = [textIn(value, name, 40091), textIn(search, name, 40092)];
     passed(text.length, scope.work);
     const [from, to] = [
       start === undefined ? 0 : indexIn(start, name),
       end === undefined ? Infinity : indexIn(end, name),
     ];
-    if (from < 0 || to < 0) throw new MongoFailure(40097, `${name}: places must not be negative`);
+    if (from < 0 || to < 0) throw new MongoFailure(40097, `${name}: indexes must not be negative`);
     if (!inCharacters) {
       const at = from > text.length ? -1 : text.indexOf(part, from);
       return new Int32(at >= 0 && at + part.length <= to ? at : -1);
@@ -102,16 +105,19 @@ const replacing =
     return (root) => {
       const values = parts.map((part) => part(root));
       if (values.some(isNothing)) return null;
-      const [text, found, other] = values.map((value) => textIn(value, name, 51746)) as [
+      const [text, search, replacement] = values.map((value) => textIn(value, name, 51746)) as [
         ByteString,
         ByteString,
         ByteString,
       ];
       passed(text.length, scope.work);
-      // The new text is counted before it is made.
-      const count = isAll && found !== "" ? text.split(found).length - 1 : 1;
-      checkLength(text.length + count * (other.length - found.length));
-      return madeText(isAll ? text.split(found).join(other) : text.replace(found, () => other), scope);
+      // The length of the new text is counted before it is created.
+      const count = isAll && search !== "" ? text.split(search).length - 1 : 1;
+      checkLength(text.length + count * (replacement.length - search.length));
+      return madeText(
+        isAll ? text.split(search).join(replacement) : text.replace(search, () => replacement),
+        scope,
+      );
     };
   };
 
@@ -164,8 +170,8 @@ export const strings: Readonly<Record<string, Operator>> = {
   replaceOne: replacing(false),
   rtrim: trimming(false, true),
   split: ofValues([2, 2], (values, scope, name) => {
-    const made = splitBy(values, name);
-    return made === null ? null : madeArray(made, scope);
+    const parts = splitBy(values, name);
+    return parts === null ? null : madeArray(parts, scope);
   }),
   strLenBytes: ofOne((value, _, name) => new Int32(textIn(value, name, 34473).length)),
   strLenCP: ofOne((value, _, name) => new Int32(lengthOfCharacters(textIn(value, name, 34471)))),

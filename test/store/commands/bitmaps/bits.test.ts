@@ -1,4 +1,4 @@
-/** Bits of long strings, which are read in words, compared with reading byte by byte. */
+/** Bits of long strings, which are read as words, compared with reading byte by byte. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../../protocol/byte-string.js";
@@ -21,16 +21,16 @@ function randomBytes(random: SeededRandom, length: number): ByteString {
 
 function onesBetween(bytes: ByteString, from: number, to: number): number {
   let count = 0;
-  for (let place = from; place < to; place++) count += bitAt(bytes, place);
+  for (let index = from; index < to; index++) count += bitAt(bytes, index);
   return count;
 }
 
 function firstBetween(bytes: ByteString, value: Bit, from: number, to: number): number {
-  for (let place = from; place < to; place++) if (bitAt(bytes, place) === value) return place;
+  for (let index = from; index < to; index++) if (bitAt(bytes, index) === value) return index;
   return -1;
 }
 
-test(`bits of long strings are counted and found as in short ones (seed ${seed})`, () => {
+test(`counting and finding bits in long strings matches reading byte by byte (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 0);
   for (let round = 0; round < 30; round++) {
     const bytes = randomBytes(random, random.between(1, 3 * BLOCK_BYTES));
@@ -50,23 +50,23 @@ test(`bits of long strings are counted and found as in short ones (seed ${seed})
   }
 });
 
-test("the only bit of a value is found wherever it stands, and none where there is none", () => {
+test("finds the only bit with a value at any position, and none if there is none", () => {
   const length = BLOCK_BYTES + 100;
-  for (const place of [0, 63, 64, 65, 67, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 65, length - 1]) {
-    for (const [value, rest, one] of [
+  for (const index of [0, 63, 64, 65, 67, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 65, length - 1]) {
+    for (const [value, filler, one] of [
       [1, "\0", "\x01"],
       [0, "\xff", "\xfe"],
     ] as const) {
-      const bytes = rest.repeat(place) + one + rest.repeat(length - place - 1);
-      assert.equal(findBit(bytes, value, 0, length * 8), place * 8 + 7);
-      assert.equal(findBit(bytes, value, 0, place * 8 + 7), -1);
-      assert.equal(findBit(bytes, value, place * 8 + 7, length * 8), place * 8 + 7);
+      const bytes = filler.repeat(index) + one + filler.repeat(length - index - 1);
+      assert.equal(findBit(bytes, value, 0, length * 8), index * 8 + 7);
+      assert.equal(findBit(bytes, value, 0, index * 8 + 7), -1);
+      assert.equal(findBit(bytes, value, index * 8 + 7, length * 8), index * 8 + 7);
       assert.equal(countOnes(bytes, 0, length * 8), value === 1 ? 1 : length * 8 - 1);
     }
   }
 });
 
-test(`BITOP of long strings combines byte by byte, zeros behind the shorter ones (seed ${seed})`, () => {
+test(`BITOP of long strings combines byte by byte and pads shorter ones with zeros (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 1);
   const combine = { AND: (a: number, b: number) => a & b, OR: (a: number, b: number) => a | b };
   for (const extra of [0, 1, 2, 3, BLOCK_BYTES]) {
@@ -80,11 +80,11 @@ test(`BITOP of long strings combines byte by byte, zeros behind the shorter ones
     const length = Math.max(...values.map((value) => value.length));
     const all = { ...combine, XOR: (a: number, b: number) => a ^ b };
     for (const [name, one] of Object.entries(all)) {
-      const wanted = Buffer.alloc(length);
-      for (let at = 0; at < length; at++) wanted[at] = values.map((value) => byteOf(value, at)).reduce(one);
+      const expected = Buffer.alloc(length);
+      for (let at = 0; at < length; at++) expected[at] = values.map((value) => byteOf(value, at)).reduce(one);
       assert.equal(store.run(`BITOP ${name} result k0 k1 k2`), `:${length}`);
       const result = store.reply("GET result");
-      assert.ok(result.kind === "bulk" && result.bytes === wanted.toString("latin1"), name);
+      assert.ok(result.kind === "bulk" && result.bytes === expected.toString("latin1"), name);
     }
     store.run("BITOP NOT result k2");
     store.run("BITOP NOT result result");

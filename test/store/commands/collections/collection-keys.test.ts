@@ -1,13 +1,13 @@
-/** Collections as keys: what commands may touch, how other commands treat them, and undo. */
+/** Collections as keys: the keys that commands may touch, how other commands treat collections, and undo. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { findCommand } from "../../../../store/command-table.js";
 import { touchesOf } from "../../../../store/rows/key-spec.js";
-import { Asked, textOf } from "./asked.js";
+import { MdbUnderTest, textOf } from "./mdb-under-test.js";
 
-let store: Asked;
+let store: MdbUnderTest;
 beforeEach(() => {
-  store = new Asked();
+  store = new MdbUnderTest();
 });
 
 const touched = (...argv: readonly string[]) =>
@@ -15,7 +15,7 @@ const touched = (...argv: readonly string[]) =>
     ({ key, access, needs, beginning }) => `${access} ${key ?? `${beginning}*`} ${needs ?? ""}`,
   );
 
-test("a command touches its collection, $lookup those that it names, lists what begins with the database", () => {
+test("commands touch their collection, $lookup the ones that it names, lists all collections of a database", () => {
   assert.deepEqual(touched("MDB.INSERT", "db", "c.d", "1", "{}"), ["write mongo:db.c.d W"]);
   assert.deepEqual(touched("MDB.UPDATE", "db", "c", "1", "{}"), ["write mongo:db.c RW"]);
   assert.deepEqual(touched("MDB.DELETE", "db", "c", "1", "{}"), ["write mongo:db.c RW"]);
@@ -34,12 +34,12 @@ test("a command touches its collection, $lookup those that it names, lists what 
   assert.deepEqual(touched("MDB.AGGREGATE", "db", "c", "$lookup"), ["read mongo:db.c R"]);
 });
 
-test("a collection is a key like others: named, copied, renamed, expired; another key is none", () => {
+test("a collection is a key like others: it can be copied, renamed and expired; MDB commands reject other types", () => {
   const run = (...argv: readonly string[]) => textOf(store.reply(...argv));
-  store.ask("INSERT", "1", '{"_id":1}');
-  store.ask("CREATEINDEXES", '{"key":{"a":1},"name":"a","unique":true}');
+  store.run("INSERT", "1", '{"_id":1}');
+  store.run("CREATEINDEXES", '{"key":{"a":1},"name":"a","unique":true}');
   assert.equal(run("TYPE", "mongo:db.c"), "collection");
-  assert.match(run("DUMP", "mongo:db.c"), /^ERR a collection has no form of Redis's: take MDB.FIND/);
+  assert.match(run("DUMP", "mongo:db.c"), /^ERR a collection has no form in Redis: use MDB.FIND/);
   assert.match(run("GET", "mongo:db.c"), /^WRONGTYPE/);
   assert.equal(run("COPY", "mongo:db.c", "mongo:db.d"), "1");
   assert.equal(run("RENAME", "mongo:db.c", "mongo:other.c"), "OK");
@@ -55,21 +55,21 @@ test("a collection is a key like others: named, copied, renamed, expired; anothe
   assert.equal(run("MDB.FIND", "db", "d", "{}"), "");
 });
 
-test("a failed statement changes nothing, and what is undone leaves nothing, indexes included", () => {
-  store.ask("CREATEINDEXES", '{"key":{"a":1},"name":"a","unique":true}');
-  store.ask("INSERT", "1", '{"_id":1,"a":1}', '{"_id":2,"a":2}', '{"_id":3,"a":3}');
+test("a failed statement changes nothing, and undo restores everything, including indexes", () => {
+  store.run("CREATEINDEXES", '{"key":{"a":1},"name":"a","unique":true}');
+  store.run("INSERT", "1", '{"_id":1,"a":1}', '{"_id":2,"a":2}', '{"_id":3,"a":3}');
   const before = store.state();
   store.records = [];
-  assert.match(store.ask("UPDATE", "1", '{"q":{"a":{"$lt":3}},"u":{"$set":{"a":9}},"multi":true}'), /11000/);
+  assert.match(store.run("UPDATE", "1", '{"q":{"a":{"$lt":3}},"u":{"$set":{"a":9}},"multi":true}'), /11000/);
   assert.equal(store.state(), before);
-  assert.equal(store.ask("UPDATE", "1", '{"q":{},"u":{"$inc":{"a":1}},"multi":true}'), "{n:3,nModified:3}");
-  store.ask("DELETE", "1", '{"q":{"_id":2},"limit":1}');
-  store.ask("INSERT", "1", '{"_id":2,"a":3}');
-  store.ask("CREATEINDEXES", '{"key":{"b":1},"name":"b"}');
-  store.ask("DROPINDEXES", '{"index":"a"}');
+  assert.equal(store.run("UPDATE", "1", '{"q":{},"u":{"$inc":{"a":1}},"multi":true}'), "{n:3,nModified:3}");
+  store.run("DELETE", "1", '{"q":{"_id":2},"limit":1}');
+  store.run("INSERT", "1", '{"_id":2,"a":3}');
+  store.run("CREATEINDEXES", '{"key":{"b":1},"name":"b"}');
+  store.run("DROPINDEXES", '{"index":"a"}');
   store.database.undo(store.records);
   assert.equal(store.state(), before);
-  assert.match(store.ask("INSERT", "1", '{"_id":4,"a":3}'), /11000/);
-  assert.equal(store.ask("COUNT", '{"query":{"a":4}}'), "0");
-  assert.equal(store.ask("COUNT", '{"query":{"a":2}}'), "1");
+  assert.match(store.run("INSERT", "1", '{"_id":4,"a":3}'), /11000/);
+  assert.equal(store.run("COUNT", '{"query":{"a":4}}'), "0");
+  assert.equal(store.run("COUNT", '{"query":{"a":2}}'), "1");
 });

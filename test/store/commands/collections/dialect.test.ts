@@ -3,18 +3,18 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { canonicalState } from "../../../../store/digest.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
-import { Asked } from "./asked.js";
+import { MdbUnderTest } from "./mdb-under-test.js";
 
-let store = new Asked();
+let store = new MdbUnderTest();
 beforeEach(() => {
-  store = new Asked();
+  store = new MdbUnderTest();
 });
 
-const insert = (...documents: readonly string[]) => store.ask("INSERT", "1", ...documents);
+const insert = (...documents: readonly string[]) => store.run("INSERT", "1", ...documents);
 const update = (q: string, u: string, more = ',"dialect":2') =>
-  store.ask("UPDATE", "1", `{"q":${q},"u":${u}${more}}`);
+  store.run("UPDATE", "1", `{"q":${q},"u":${u}${more}}`);
 
-test("a statement without a dialect stays the error that it was when it was recorded", () => {
+test("a statement without a dialect remains the error that it was when it was recorded", () => {
   insert('{"_id":1,"l":[1,2],"n":1}');
   for (const [q, u] of [
     ['{"l":1}', '{"$set":{"l.$":5}}'],
@@ -25,30 +25,30 @@ test("a statement without a dialect stays the error that it was when it was reco
   ] as const) {
     assert.match(update(q, u, ""), /code:238/, u);
     assert.match(update(q, u), /nModified:1/, u);
-    store = new Asked();
+    store = new MdbUnderTest();
     insert('{"_id":1,"l":[1,2],"n":1}');
   }
   assert.match(update("{}", '{"$set":{"n":2}}', ',"arrayFilters":[]'), /^MONGO 40415/);
   assert.match(update("{}", '{"$set":{"n":2}}', ',"let":{}'), /^MONGO 40415/);
   assert.match(update("{}", '{"$set":{"n":2}}', ',"dialect":3'), /dialect has to be 2/);
-  assert.match(store.ask("FINDANDMODIFY", '{"query":{},"update":[{"$set":{"n":2}}]}'), /^MONGO 238/);
-  assert.match(store.ask("DELETE", "1", '{"q":{"$expr":true},"limit":0}'), /code:238/);
-  assert.equal(store.ask("DELETE", "1", '{"q":{"$expr":true},"limit":0,"dialect":2}'), "{n:1}");
+  assert.match(store.run("FINDANDMODIFY", '{"query":{},"update":[{"$set":{"n":2}}]}'), /^MONGO 238/);
+  assert.match(store.run("DELETE", "1", '{"q":{"$expr":true},"limit":0}'), /code:238/);
+  assert.equal(store.run("DELETE", "1", '{"q":{"$expr":true},"limit":0,"dialect":2}'), "{n:1}");
 });
 
-test("positional paths mean elements as MongoDB's manual shows them", () => {
-  // These are the manual's examples of $, $[] and $[<identifier>].
+test("positional paths select the elements that MongoDB's manual shows", () => {
+  // The manual's examples of $, $[] and $[<identifier>].
   insert('{"_id":1,"grades":[85,80,80]}', '{"_id":2,"grades":[88,90,92]}', '{"_id":3,"grades":[85,100,90]}');
   update('{"_id":1,"grades":80}', '{"$set":{"grades.$":82}}');
-  assert.equal(store.ask("FIND", '{"filter":{"_id":1}}'), "{_id:1,grades:[85,82,80]}");
+  assert.equal(store.run("FIND", '{"filter":{"_id":1}}'), "{_id:1,grades:[85,82,80]}");
   update("{}", '{"$inc":{"grades.$[]":10}}', ',"multi":true,"dialect":2');
-  assert.equal(store.ask("FIND", '{"filter":{"_id":2}}'), "{_id:2,grades:[98,100,102]}");
+  assert.equal(store.run("FIND", '{"filter":{"_id":2}}'), "{_id:2,grades:[98,100,102]}");
   update(
     "{}",
     '{"$set":{"grades.$[e]":100}}',
     ',"multi":true,"arrayFilters":[{"e":{"$gte":100}}],"dialect":2',
   );
-  assert.equal(store.ask("FIND", '{"filter":{"_id":3}}'), "{_id:3,grades:[95,100,100]}");
+  assert.equal(store.run("FIND", '{"filter":{"_id":3}}'), "{_id:3,grades:[95,100,100]}");
   insert('{"_id":4,"grades":[{"grade":80,"mean":75},{"grade":85,"mean":90},{"grade":90,"mean":85}]}');
   update('{"_id":4,"grades.grade":85}', '{"$set":{"grades.$.std":6}}');
   update(
@@ -61,7 +61,7 @@ test("positional paths mean elements as MongoDB's manual shows them", () => {
     ',"arrayFilters":[{"x.grade":{"$gt":85}}],"dialect":2',
   );
   assert.equal(
-    store.ask("FIND", '{"filter":{"_id":4}}'),
+    store.run("FIND", '{"filter":{"_id":4}}'),
     "{_id:4,grades:[{grade:80,mean:75},{grade:85,mean:90,std:6,top:1},{grade:90}]}",
   );
   const failures: readonly (readonly [string, string, string, RegExp])[] = [
@@ -78,11 +78,11 @@ test("positional paths mean elements as MongoDB's manual shows them", () => {
   for (const [q, u, more, failure] of failures) assert.match(update(q, u, `${more},"dialect":2`), failure, u);
 });
 
-test("$bit, pipelines, let and $$NOW in updates", () => {
+test("updates support $bit, pipelines, let and $$NOW", () => {
   insert('{"_id":1,"n":13,"long":{"$numberLong":"5"}}');
   update("{}", '{"$bit":{"n":{"and":10},"long":{"or":2},"new":{"xor":5}}}');
   assert.equal(store.all(), '{_id:1,n:8,long:{"$numberLong":"7"},new:5}');
-  store.ask("DELETE", "1", '{"q":{},"limit":0}');
+  store.run("DELETE", "1", '{"q":{},"limit":0}');
   insert('{"_id":1,"q":[80,90],"who":"ann"}');
   update(
     "{}",
@@ -100,26 +100,26 @@ test("$bit, pipelines, let and $$NOW in updates", () => {
   assert.equal(store.all(), "{_id:1,a:1}");
 });
 
-test("$rand and $sample follow from the unit: the same unit makes the same on each daemon", () => {
-  const made = () => {
-    const one = new Asked();
-    one.ask("INSERT", "1", ...Array.from({ length: 50 }, (_, i) => `{"_id":${i}}`));
-    one.ask("UPDATE", "1", '{"q":{},"u":[{"$set":{"r":{"$rand":{}}}}],"multi":true,"dialect":2}');
+test("$rand and $sample follow from the unit, so they are the same on each daemon", () => {
+  const filledStore = () => {
+    const one = new MdbUnderTest();
+    one.run("INSERT", "1", ...Array.from({ length: 50 }, (_, i) => `{"_id":${i}}`));
+    one.run("UPDATE", "1", '{"q":{},"u":[{"$set":{"r":{"$rand":{}}}}],"multi":true,"dialect":2}');
     return one;
   };
-  const [one, other] = [made(), made()];
+  const [one, other] = [filledStore(), filledStore()];
   assert.deepEqual(canonicalState(one.database), canonicalState(other.database));
-  const distinct = one.ask("DISTINCT", '{"key":"r"}').split("numberDouble").length;
+  const distinct = one.run("DISTINCT", '{"key":"r"}').split("numberDouble").length;
   assert.ok(distinct > 40, String(distinct));
-  const sampled = one.ask("AGGREGATE", '{"pipeline":[{"$sample":{"size":5}},{"$project":{"_id":1}}]}');
+  const sampled = one.run("AGGREGATE", '{"pipeline":[{"$sample":{"size":5}},{"$project":{"_id":1}}]}');
   assert.equal(new Set(sampled.split(" ")).size, 5);
 });
 
 test("documents expire by the unit's date, not by any clock, and writes remove them", () => {
   const at = (milliseconds: number) => `{"$date":{"$numberLong":"${milliseconds}"}}`;
-  const index = (options: string) => store.ask("CREATEINDEXES", `{"key":{"d":1},"name":"d_1"${options}}`);
+  const index = (options: string) => store.run("CREATEINDEXES", `{"key":{"d":1},"name":"d_1"${options}}`);
   assert.match(index(',"expireAfterSeconds":10'), /numIndexesAfter:2/);
-  assert.match(store.ask("LISTINDEXES"), /expireAfterSeconds/);
+  assert.match(store.run("LISTINDEXES"), /expireAfterSeconds/);
   assert.match(index(',"expireAfterSeconds":11'), /^MONGO 8[56]/);
   insert(
     `{"_id":1,"d":${at(1_000_000)}}`,
@@ -128,15 +128,15 @@ test("documents expire by the unit's date, not by any clock, and writes remove t
     '{"_id":4}',
   );
   const before = store.state();
-  const ids = () => store.ask("FIND", '{"projection":{"_id":1}}');
-  const counted = () => store.ask("COUNT", "{}");
+  const ids = () => store.run("FIND", '{"projection":{"_id":1}}');
+  const counted = () => store.run("COUNT", "{}");
   store.at = 1_009_999;
   assert.equal(ids(), "{_id:1} {_id:2} {_id:3} {_id:4}");
   store.at = 1_010_000;
   assert.equal(ids(), "{_id:2} {_id:3} {_id:4}");
   assert.equal(counted(), "3");
   assert.equal(
-    store.ask(
+    store.run(
       "AGGREGATE",
       '{"pipeline":[{"$lookup":{"from":"c","localField":"_id","foreignField":"_id","as":"x"}},{"$count":"n"}]}',
     ),
@@ -150,11 +150,11 @@ test("documents expire by the unit's date, not by any clock, and writes remove t
   assert.equal(insert('{"_id":1,"a":1}'), "{n:1}");
   assert.equal(store.all(), `{_id:3,d:5} {_id:4} {_id:1,a:1}`);
   store.database.undo(store.records);
-  assert.equal(store.state(), before, "undone, also what had expired is there");
+  assert.equal(store.state(), before, "undo restores expired documents too");
 });
 
-test("more documents expire than one write removes: none of them is found, and its value may come again", () => {
-  store.ask(
+test("finds none of the expired documents even if a write removes only some, and their values can be inserted again", () => {
+  store.run(
     "CREATEINDEXES",
     '{"key":{"d":1},"name":"d","expireAfterSeconds":0}',
     '{"key":{"u":1},"name":"u","unique":true}',
@@ -162,22 +162,22 @@ test("more documents expire than one write removes: none of them is found, and i
   insert(
     ...Array.from({ length: 2500 }, (_, i) => `{"_id":${i},"u":${i},"d":{"$date":{"$numberLong":"1"}}}`),
   );
-  // They were expired on arrival, and the next writes remove them.
-  assert.equal(store.ask("COUNT", "{}"), "0");
+  // They had expired on arrival, and the next writes remove them.
+  assert.equal(store.run("COUNT", "{}"), "0");
   assert.equal(insert('{"_id":2400,"u":2400,"k":1}'), "{n:1}");
   assert.equal(store.all(), "{_id:2400,u:2400,k:1}");
   insert('{"_id":"a","u":"a"}');
   insert('{"_id":"b","u":"b"}');
   const { length } = store.state().match(/\$date|numberLong/g) ?? [];
-  assert.equal(length ?? 0, 0, "all are removed");
+  assert.equal(length ?? 0, 0, "all documents are removed");
 });
 
 const seed = seedOfRun();
 
-test(`indexes change no answer of ranges and sorts (seed ${seed})`, () => {
+test(`indexes do not change the results of ranges and sorts (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
-  const [plain, indexed] = [new Asked(), new Asked()];
-  indexed.ask(
+  const [plain, indexed] = [new MdbUnderTest(), new MdbUnderTest()];
+  indexed.run(
     "CREATEINDEXES",
     ...[
       '{"key":{"a":1},"name":"a"}',
@@ -187,7 +187,7 @@ test(`indexes change no answer of ranges and sorts (seed ${seed})`, () => {
     ],
   );
   const both = (name: string, ...rest: readonly string[]) => {
-    const answers = [plain, indexed].map((one) => one.ask(name, ...rest));
+    const answers = [plain, indexed].map((one) => one.run(name, ...rest));
     assert.equal(answers[1], answers[0], `${name} ${rest.join(" ")}`);
   };
   const value = () =>
@@ -240,28 +240,28 @@ test(`indexes change no answer of ranges and sorts (seed ${seed})`, () => {
   }
 });
 
-test("explain names the index, statistics count, and a collection gets another name", () => {
-  store.ask("CREATEINDEXES", '{"key":{"a":1},"name":"a_1"}');
+test("EXPLAIN names the index, STATS counts, and RENAME renames a collection", () => {
+  store.run("CREATEINDEXES", '{"key":{"a":1},"name":"a_1"}');
   insert('{"_id":1,"a":1}', '{"_id":2,"a":2}', '{"_id":3,"a":3}');
   assert.match(
-    store.ask("EXPLAIN", '{"filter":{"a":{"$gte":2}}}'),
+    store.run("EXPLAIN", '{"filter":{"a":{"$gte":2}}}'),
     /IXSCAN.*indexName:"a_1".*documentsToExamine:2/,
   );
-  assert.match(store.ask("EXPLAIN", '{"filter":{"b":1}}'), /COLLSCAN.*documentsToExamine:3/);
-  assert.match(store.ask("STATS"), /count:3,.*nindexes:2/);
+  assert.match(store.run("EXPLAIN", '{"filter":{"b":1}}'), /COLLSCAN.*documentsToExamine:3/);
+  assert.match(store.run("STATS"), /count:3,.*nindexes:2/);
   const reply = store.reply("MDB.RENAME", "db", "c", "other", "d", "0");
   assert.equal(reply.kind, "status");
   assert.equal(store.all(), "");
-  assert.match(store.ask("RENAME", "other", "d", "0"), /^MONGO 26/);
+  assert.match(store.run("RENAME", "other", "d", "0"), /^MONGO 26/);
   insert('{"_id":9}');
   assert.match(store.reply("MDB.RENAME", "other", "d", "db", "c", "0").kind, /error/);
   assert.equal(store.reply("MDB.RENAME", "other", "d", "db", "c", "1").kind, "status");
-  assert.match(store.ask("STATS"), /count:3,.*nindexes:2/);
+  assert.match(store.run("STATS"), /count:3,.*nindexes:2/);
 });
 
-test("elements of one array may meet one end of a range, or one field's condition, each", () => {
-  store.ask("CREATEINDEXES", '{"key":{"l":1},"name":"l"}', '{"key":{"d.x":1,"d.y":1},"name":"d"}');
+test("different elements of an array may meet the two ends of a range, or the conditions on two fields", () => {
+  store.run("CREATEINDEXES", '{"key":{"l":1},"name":"l"}', '{"key":{"d.x":1,"d.y":1},"name":"d"}');
   insert('{"_id":1,"l":[10,0],"d":[{"x":1,"y":2},{"x":2,"y":3}]}');
-  assert.match(store.ask("FIND", '{"filter":{"l":{"$gt":3,"$lt":5}}}'), /_id:1/);
-  assert.match(store.ask("FIND", '{"filter":{"d.x":1,"d.y":{"$gt":2.5}}}'), /_id:1/);
+  assert.match(store.run("FIND", '{"filter":{"l":{"$gt":3,"$lt":5}}}'), /_id:1/);
+  assert.match(store.run("FIND", '{"filter":{"d.x":1,"d.y":{"$gt":2.5}}}'), /_id:1/);
 });

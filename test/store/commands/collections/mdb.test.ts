@@ -1,18 +1,18 @@
 /** Replies of MDB commands: writes, reads, errors with MongoDB's numbers. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { Asked } from "./asked.js";
+import { MdbUnderTest } from "./mdb-under-test.js";
 
-let store: Asked;
+let store: MdbUnderTest;
 beforeEach(() => {
-  store = new Asked();
+  store = new MdbUnderTest();
 });
 
 const same = (name: string, args: readonly string[], answer: string) =>
-  assert.equal(store.ask(name, ...args), answer, `${name} ${args.join(" ")}`);
-const insert = (...documents: readonly string[]) => store.ask("INSERT", "1", ...documents);
+  assert.equal(store.run(name, ...args), answer, `${name} ${args.join(" ")}`);
+const insert = (...documents: readonly string[]) => store.run("INSERT", "1", ...documents);
 
-test("documents are found in the order in which they came, _id in front", () => {
+test("finds documents in the order of insertion, with _id first", () => {
   assert.equal(insert('{"b":1,"_id":2}', '{"_id":1}'), "{n:2}");
   assert.equal(store.all(), "{_id:2,b:1} {_id:1}");
   same("COUNT", ["{}"], "2");
@@ -20,46 +20,46 @@ test("documents are found in the order in which they came, _id in front", () => 
   same("FIND", ['{"filter":{"b":{"$exists":false}}}'], "{_id:1}");
 });
 
-test("a second document with an _id is told by its place, and ends an ordered insert alone", () => {
+test("reports a duplicate _id by its index; only an ordered insert stops there", () => {
   insert('{"_id":1}');
   const failure =
     '{index:0,code:11000,errmsg:"E11000 duplicate key error collection: db.c index: _id_ dup key: { _id: 1 }",keyPattern:{_id:1},keyValue:{_id:{"$numberDouble":"1.0"}}}';
-  assert.equal(store.ask("INSERT", "1", '{"_id":1.0}', '{"_id":2}'), `{n:0,writeErrors:[${failure}]}`);
+  assert.equal(store.run("INSERT", "1", '{"_id":1.0}', '{"_id":2}'), `{n:0,writeErrors:[${failure}]}`);
   assert.match(
-    store.ask("INSERT", "0", '{"_id":1}', '{"_id":2}', '{"_id":2}'),
+    store.run("INSERT", "0", '{"_id":1}', '{"_id":2}', '{"_id":2}'),
     /^\{n:1,writeErrors:\[\{index:0.*index:2/,
   );
-  assert.match(store.ask("INSERT", "1", '{"a":1}'), /code:53/);
-  assert.match(store.ask("INSERT", "1", '{"_id":[1]}'), /code:53/);
+  assert.match(store.run("INSERT", "1", '{"a":1}'), /code:53/);
+  assert.match(store.run("INSERT", "1", '{"_id":[1]}'), /code:53/);
 });
 
-test("updates tell how many they found and changed, and are all or nothing", () => {
+test("updates report how many documents they found and changed, and change all or none", () => {
   insert('{"_id":1,"a":1}', '{"_id":2,"a":"x"}', '{"_id":3}');
   same("UPDATE", ["1", '{"q":{"_id":1},"u":{"$set":{"a":1}}}'], "{n:1,nModified:0}");
   same("UPDATE", ["1", '{"q":{},"u":{"$set":{"b":{"c":[]}}},"multi":true}'], "{n:3,nModified:3}");
   assert.match(
-    store.ask("UPDATE", "1", '{"q":{},"u":{"$inc":{"a":1}},"multi":true}'),
+    store.run("UPDATE", "1", '{"q":{},"u":{"$inc":{"a":1}},"multi":true}'),
     /n:0,nModified:0,writeErrors:\[\{index:0,code:14/,
   );
   assert.equal(store.all(), '{_id:1,a:1,b:{c:[]}} {_id:2,a:"x",b:{c:[]}} {_id:3,b:{c:[]}}');
   same("UPDATE", ["1", '{"q":{"a":"x"},"u":{"z":1}}'], "{n:1,nModified:1}");
-  assert.equal(store.ask("FIND", '{"filter":{"_id":2}}'), "{_id:2,z:1}");
-  assert.match(store.ask("UPDATE", "1", '{"q":{"_id":1},"u":{"$set":{"_id":7}}}'), /code:66/);
-  assert.match(store.ask("UPDATE", "1", '{"q":{"_id":1},"u":{"_id":7}}'), /code:66/);
-  assert.match(store.ask("UPDATE", "1", '{"q":{},"u":{"a":1},"multi":true}'), /code:9/);
-  assert.match(store.ask("UPDATE", "1", '{"q":{},"u":{"$set":{"a":1,"a.b":1}}}'), /code:40/);
-  assert.match(store.ask("UPDATE", "1", '{"q":{},"u":{"$set":{"a.b":1}}}'), /code:28/);
-  assert.match(store.ask("UPDATE", "1", '{"q":{},"u":{"$set":{"a.$":1}}}'), /code:238,/);
-  assert.match(store.ask("UPDATE", "1", '{"q":{},"u":[]}'), /code:238/);
-  assert.match(store.ask("UPDATE", "1", '{"q":{},"u":{"$bit":{"a":1}}}'), /code:238/);
-  assert.match(store.ask("UPDATE", "1", '{"q":{},"u":{},"collation":{}}'), /^MONGO 40415 Location40415/);
+  assert.equal(store.run("FIND", '{"filter":{"_id":2}}'), "{_id:2,z:1}");
+  assert.match(store.run("UPDATE", "1", '{"q":{"_id":1},"u":{"$set":{"_id":7}}}'), /code:66/);
+  assert.match(store.run("UPDATE", "1", '{"q":{"_id":1},"u":{"_id":7}}'), /code:66/);
+  assert.match(store.run("UPDATE", "1", '{"q":{},"u":{"a":1},"multi":true}'), /code:9/);
+  assert.match(store.run("UPDATE", "1", '{"q":{},"u":{"$set":{"a":1,"a.b":1}}}'), /code:40/);
+  assert.match(store.run("UPDATE", "1", '{"q":{},"u":{"$set":{"a.b":1}}}'), /code:28/);
+  assert.match(store.run("UPDATE", "1", '{"q":{},"u":{"$set":{"a.$":1}}}'), /code:238,/);
+  assert.match(store.run("UPDATE", "1", '{"q":{},"u":[]}'), /code:238/);
+  assert.match(store.run("UPDATE", "1", '{"q":{},"u":{"$bit":{"a":1}}}'), /code:238/);
+  assert.match(store.run("UPDATE", "1", '{"q":{},"u":{},"collation":{}}'), /^MONGO 40415 Location40415/);
 });
 
-test("each operator of updates does what its name says", () => {
-  const done = (before: string, update: string) => {
-    store.ask("DELETE", "1", '{"q":{},"limit":0}');
+test("each update operator has the effect that its name suggests", () => {
+  const updated = (before: string, update: string) => {
+    store.run("DELETE", "1", '{"q":{},"limit":0}');
     insert(before);
-    const answer = store.ask("UPDATE", "1", `{"q":{},"u":${update}}`);
+    const answer = store.run("UPDATE", "1", `{"q":{},"u":${update}}`);
     return answer.includes("code") ? answer : store.all();
   };
   const long = '{"$numberLong":"9223372036854775807"}';
@@ -103,15 +103,15 @@ test("each operator of updates does what its name says", () => {
     ['{"_id":1}', '{"$set":{}}', "{_id:1}"],
   ];
   for (const [before, update, after] of table) {
-    const is = done(before, update);
+    const is = updated(before, update);
     if (typeof after === "string") assert.equal(is, after, `${before} ${update}`);
     else assert.match(is, after, `${before} ${update}`);
   }
 });
 
-test("an upsert makes what the filter says and the update adds", () => {
+test("an upsert creates a document from the filter and the update", () => {
   const upsert = (q: string, u: string) =>
-    store.ask("UPDATE", "1", `{"q":${q},"u":${u},"upsert":true,"upsertId":"new"}`);
+    store.run("UPDATE", "1", `{"q":${q},"u":${u},"upsert":true,"upsertId":"new"}`);
   assert.equal(
     upsert('{"a.b":1,"c":{"$gt":1}}', '{"$set":{"d":1},"$setOnInsert":{"e":2}}'),
     '{n:1,nModified:0,upserted:[{index:0,_id:"new"}]}',
@@ -119,10 +119,10 @@ test("an upsert makes what the filter says and the update adds", () => {
   assert.equal(store.all(), '{_id:"new",a:{b:1},d:1,e:2}');
   assert.equal(upsert('{"_id":5}', '{"x":1}'), "{n:1,nModified:0,upserted:[{index:0,_id:5}]}");
   assert.equal(upsert('{"_id":5}', '{"x":1}'), "{n:1,nModified:0}");
-  assert.match(store.ask("UPDATE", "1", '{"q":{"y":1},"u":{},"upsert":true}'), /code:2,/);
+  assert.match(store.run("UPDATE", "1", '{"q":{"y":1},"u":{},"upsert":true}'), /code:2,/);
 });
 
-test("deletes and findAndModify take one document or all", () => {
+test("deletes and findAndModify affect one document or all", () => {
   insert('{"_id":1,"a":1}', '{"_id":2,"a":1}', '{"_id":3,"a":2}');
   same(
     "FINDANDMODIFY",
@@ -150,7 +150,7 @@ test("deletes and findAndModify take one document or all", () => {
   assert.equal(store.reply("TYPE", "mongo:db.c").kind, "status");
 });
 
-test("unique indexes forbid, by every element of an array, and are listed and dropped", () => {
+test("unique indexes reject duplicates, for every element of an array, and are listed and dropped", () => {
   insert('{"_id":1,"a":[1,2]}', '{"_id":2,"a":3}', '{"_id":3}');
   same(
     "CREATEINDEXES",
@@ -160,27 +160,27 @@ test("unique indexes forbid, by every element of an array, and are listed and dr
   same("LISTINDEXES", ["{}"], '{v:2,key:{_id:1},name:"_id_"} {v:2,key:{a:1},name:"a_1",unique:true}');
   assert.match(insert('{"_id":4,"a":2}'), /11000.*keyPattern:\{a:1\},keyValue:\{a:2\}/);
   assert.match(insert('{"_id":4}'), /dup key: \{ a: null \}/);
-  assert.match(store.ask("UPDATE", "1", '{"q":{"_id":2},"u":{"$set":{"a":1}}}'), /code:11000/);
+  assert.match(store.run("UPDATE", "1", '{"q":{"_id":2},"u":{"$set":{"a":1}}}'), /code:11000/);
   same("UPDATE", ["1", '{"q":{},"u":{"$inc":{"b":1}},"multi":true}'], "{n:3,nModified:3}");
   assert.match(
-    store.ask("CREATEINDEXES", '{"key":{"b":1},"name":"b_1","unique":true}'),
+    store.run("CREATEINDEXES", '{"key":{"b":1},"name":"b_1","unique":true}'),
     /^MONGO 11000 DuplicateKey/,
   );
-  assert.match(store.ask("CREATEINDEXES", '{"key":{"a":1},"name":"other"}'), /^MONGO 85/);
-  assert.match(store.ask("CREATEINDEXES", '{"key":{"b":1},"name":"a_1"}'), /^MONGO 86/);
-  assert.match(store.ask("CREATEINDEXES", '{"key":{"b":"text"},"name":"t"}'), /^MONGO 67/);
+  assert.match(store.run("CREATEINDEXES", '{"key":{"a":1},"name":"other"}'), /^MONGO 85/);
+  assert.match(store.run("CREATEINDEXES", '{"key":{"b":1},"name":"a_1"}'), /^MONGO 86/);
+  assert.match(store.run("CREATEINDEXES", '{"key":{"b":"text"},"name":"t"}'), /^MONGO 67/);
   assert.match(
-    store.ask("CREATEINDEXES", '{"key":{"b":1},"name":"t","partialFilterExpression":{}}'),
+    store.run("CREATEINDEXES", '{"key":{"b":1},"name":"t","partialFilterExpression":{}}'),
     /^MONGO 40415/,
   );
-  assert.match(store.ask("DROPINDEXES", '{"index":"_id_"}'), /^MONGO 72/);
-  assert.match(store.ask("DROPINDEXES", '{"index":"x"}'), /^MONGO 27 IndexNotFound/);
+  assert.match(store.run("DROPINDEXES", '{"index":"_id_"}'), /^MONGO 72/);
+  assert.match(store.run("DROPINDEXES", '{"index":"x"}'), /^MONGO 27 IndexNotFound/);
   same("DROPINDEXES", ['{"index":"a_1"}'], "{nIndexesWas:2}");
   assert.equal(insert('{"_id":4,"a":2}'), "{n:1}");
 });
 
-test("an index of several fields goes through one array at a time", () => {
-  store.ask(
+test("an index of several fields permits only one array in a document", () => {
+  store.run(
     "CREATEINDEXES",
     '{"key":{"a.b":1,"a.c":1},"name":"i","unique":true}',
     '{"key":{"x":1,"y":1},"name":"j"}',
@@ -209,7 +209,7 @@ test("collections and databases are listed and dropped", () => {
   store.reply("MDB.DROP", "db", "d.e");
   store.reply("MDB.DROPDATABASE", "other");
   assert.deepEqual(names("MDB.LISTDATABASES", "{}"), ["db"]);
-  assert.match(store.ask("LISTINDEXES"), /_id_/);
+  assert.match(store.run("LISTINDEXES"), /_id_/);
   for (const [database, name] of [
     ["", "c"],
     ["a.b", "c"],

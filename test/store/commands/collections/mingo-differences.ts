@@ -1,4 +1,6 @@
-/** Differences between mingo and MongoDB, and their reasons: such operations are not compared, or only in part. */
+/**
+ * Differences between mingo and MongoDB, and their reasons. The affected operations are not compared, or only in part.
+ */
 import type { Json, JsonObject, Operation } from "./random-operation.js";
 
 interface Difference {
@@ -11,16 +13,16 @@ const THROUGH_LISTS = ["l.0", "d.x", "d.y", "d.0.y"];
 
 const DIFFERENCES: readonly Difference[] = [
   {
-    why: "a way through an empty list leads nowhere, not to a missing value that is as null: MongoDB's own iteration of paths",
+    why: "in MongoDB a path through an empty list leads to no value, not to a missing value that equals null",
     is: (operation) => hasNullThroughList(filterOf(operation)),
   },
   {
-    why: "mingo adds nothing to a set in which a value stands twice already",
+    why: "mingo adds nothing to a set that already contains a value twice",
     is: (operation, documents) =>
       operation.kind === "update" && "$addToSet" in operation.u && documents.some(({ l }) => hasTwice(l)),
   },
-  { why: "mingo unwinds an empty string that is no list to nothing", is: unwindsTwice },
-  { why: "of nothing $count makes nothing, not a 0", is: countsBetween },
+  { why: "mingo unwinds an empty string to nothing although it is not a list", is: unwindsTwice },
+  { why: "$count of no documents returns no document, not 0", is: countsBetween },
 ];
 
 function unwindsTwice(operation: Operation): boolean {
@@ -32,7 +34,7 @@ function unwindsTwice(operation: Operation): boolean {
 const hasTwice = (list: Json | undefined): boolean =>
   Array.isArray(list) && new Set(list.map((one) => JSON.stringify(one))).size < list.length;
 
-/** Whether a $count precedes another stage, which then receives a document that MongoDB does not make. */
+/** Whether a $count precedes another stage, which then receives a document that MongoDB does not create. */
 function countsBetween(operation: Operation): boolean {
   return operation.kind === "aggregate" && operation.pipeline.slice(0, -1).some((stage) => "$count" in stage);
 }
@@ -54,7 +56,7 @@ export function isDifferentInMingo(operation: Operation, documents: readonly Jso
   return DIFFERENCES.some(({ is }) => is(operation, documents));
 }
 
-/** Adapts a result: $count of nothing returns nothing; mingo returns 0. */
+/** Adapts a result: $count of no documents returns nothing, where mingo returns 0. */
 export function withoutDifferences(answer: Json, operation: Operation): Json {
   if (operation.kind !== "aggregate" || !Array.isArray(answer)) return answer;
   return answer.filter((one: Json) => JSON.stringify(one) !== '{"c":0}');

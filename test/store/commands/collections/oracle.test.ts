@@ -7,13 +7,13 @@ import { readBson } from "../../../../store/values/collections/bson-reader.js";
 import { writeExtendedJson } from "../../../../store/values/collections/extended-json.js";
 import { amount } from "../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
-import { Asked } from "./asked.js";
+import { MdbUnderTest } from "./mdb-under-test.js";
 import { isDifferentInMingo, withoutDifferences } from "./mingo-differences.js";
 import { type Json, type JsonObject, type Operation, RandomOperations } from "./random-operation.js";
 
 const RUNS = amount(12, 150);
 const OPERATIONS = 80;
-/** One in this many operations is undone and executed again. */
+/** One of this many operations is undone and executed again. */
 const UNDONE = 8;
 const INDEXES = [
   '{"key":{"a":1},"name":"a_1"}',
@@ -23,41 +23,41 @@ const INDEXES = [
 
 const seed = seedOfRun();
 
-test(`${RUNS * OPERATIONS} random operations give what mingo gives (seed ${seed})`, () => {
-  const seen = { answers: 0, changed: 0, refused: 0, skipped: 0 };
+test(`${RUNS * OPERATIONS} random operations return what mingo returns (seed ${seed})`, () => {
+  const counts = { answers: 0, changed: 0, refused: 0, skipped: 0 };
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const operations = new RandomOperations(random);
-    const store = new Asked();
-    if (random.chance(0.5)) store.ask("CREATEINDEXES", ...INDEXES);
+    const store = new MdbUnderTest();
+    if (random.chance(0.5)) store.run("CREATEINDEXES", ...INDEXES);
     let documents: JsonObject[] = [];
     for (let i = 0; i < OPERATIONS; i++) {
       const operation = operations.next();
       const where = `seed ${seed}, run ${run}, operation ${i}: ${JSON.stringify(operation)}`;
       if (isDifferentInMingo(operation, documents)) {
-        seen.skipped++;
+        counts.skipped++;
         continue;
       }
       if (i % UNDONE === 0) checkUndo(store, operation, where);
       const ours = carriedOut(store, operation);
       if (ours === "refused") {
-        seen.refused++;
+        counts.refused++;
         continue;
       }
-      const done = byMingo(operation, documents);
-      documents = done.documents;
-      assert.deepEqual(plain(ours, operation), plain(done.answer, operation), where);
-      if (typeof done.answer === "object") seen.answers++;
-      else seen.changed++;
-      if (typeof done.answer === "number" && operation.kind !== "count")
+      const expected = byMingo(operation, documents);
+      documents = expected.documents;
+      assert.deepEqual(plain(ours, operation), plain(expected.answer, operation), where);
+      if (typeof expected.answer === "object") counts.answers++;
+      else counts.changed++;
+      if (typeof expected.answer === "number" && operation.kind !== "count")
         assert.deepEqual(sorted(found(store, {})), sorted(documents), `state after ${where}`);
     }
   }
-  assert.ok(seen.skipped + seen.refused < (RUNS * OPERATIONS) / 5, JSON.stringify(seen));
-  assert.ok(Math.min(seen.answers, seen.changed) > (RUNS * OPERATIONS) / 5, JSON.stringify(seen));
+  assert.ok(counts.skipped + counts.refused < (RUNS * OPERATIONS) / 5, JSON.stringify(counts));
+  assert.ok(Math.min(counts.answers, counts.changed) > (RUNS * OPERATIONS) / 5, JSON.stringify(counts));
 });
 
-function checkUndo(store: Asked, operation: Operation, where: string): void {
+function checkUndo(store: MdbUnderTest, operation: Operation, where: string): void {
   const before = store.state();
   store.records = [];
   carriedOut(store, operation);
@@ -66,8 +66,8 @@ function checkUndo(store: Asked, operation: Operation, where: string): void {
   assert.equal(store.state(), before, `undone: ${where}`);
 }
 
-/** Runs an operation. @returns documents, or how many it matched; "refused": it is an error */
-function carriedOut(store: Asked, operation: Operation): Json | "refused" {
+/** Runs an operation. @returns documents, or the number of matches; "refused": it is an error */
+function carriedOut(store: MdbUnderTest, operation: Operation): Json | "refused" {
   const spec = JSON.stringify(operation, (name, value) => (name === "kind" ? undefined : value));
   switch (operation.kind) {
     case "insert":
@@ -77,28 +77,29 @@ function carriedOut(store: Asked, operation: Operation): Json | "refused" {
     case "delete":
       return count(store, "DELETE", "1", spec);
     case "count":
-      return Number(store.ask("COUNT", spec));
+      return Number(store.run("COUNT", spec));
     case "find":
       return found(store, JSON.parse(spec));
     case "distinct":
-      return (asked(store, "DISTINCT", spec) as readonly JsonObject[])[0]?.["values"] ?? null;
+      return (documentsIn(store, "DISTINCT", spec) as readonly JsonObject[])[0]?.["values"] ?? null;
     case "aggregate":
-      return asked(store, "AGGREGATE", spec);
+      return documentsIn(store, "AGGREGATE", spec);
   }
 }
 
 /**
- * Returns the number in a reply. Failures of an insert are documents that exist; those of other statements are
- * errors.
+ * Returns the number in a reply. Failures of an insert are documents that already exist; failures of other statements
+ * are errors.
  */
-function count(store: Asked, name: string, ...rest: readonly string[]): Json | "refused" {
-  const [answer = {}] = asked(store, name, ...rest) as readonly JsonObject[];
+function count(store: MdbUnderTest, name: string, ...rest: readonly string[]): Json | "refused" {
+  const [answer = {}] = documentsIn(store, name, ...rest) as readonly JsonObject[];
   return name !== "INSERT" && "writeErrors" in answer ? "refused" : (answer["n"] ?? null);
 }
 
-const found = (store: Asked, spec: JsonObject) => asked(store, "FIND", JSON.stringify(spec)) as JsonObject[];
+const found = (store: MdbUnderTest, spec: JsonObject) =>
+  documentsIn(store, "FIND", JSON.stringify(spec)) as JsonObject[];
 
-function asked(store: Asked, name: string, ...rest: readonly string[]): readonly Json[] {
+function documentsIn(store: MdbUnderTest, name: string, ...rest: readonly string[]): readonly Json[] {
   const reply = store.reply(`MDB.${name}`, "db", "c", ...rest);
   assert.ok(
     reply.kind === "array" || reply.kind === "bulk",
@@ -142,9 +143,9 @@ function byMingo(
     }
     case "delete": {
       const query = new Query(operation.q);
-      let left = operation.limit === 1 ? 1 : Number.POSITIVE_INFINITY;
-      const kept = documents.filter((one) => !query.test(one) || left-- <= 0);
-      return { documents: kept, answer: documents.length - kept.length };
+      let remaining = operation.limit === 1 ? 1 : Number.POSITIVE_INFINITY;
+      const retained = documents.filter((one) => !query.test(one) || remaining-- <= 0);
+      return { documents: retained, answer: documents.length - retained.length };
     }
     case "count":
       return { documents, answer: documents.filter((one) => new Query(operation.query).test(one)).length };
@@ -156,8 +157,8 @@ function byMingo(
       return { documents: before, answer: cursor.all() as Json };
     }
     case "distinct": {
-      const meant = documents.filter((one) => new Query(operation.query).test(one));
-      return { documents, answer: distinct(meant, operation.key.split(".")) };
+      const matches = documents.filter((one) => new Query(operation.query).test(one));
+      return { documents, answer: distinct(matches, operation.key.split(".")) };
     }
     case "aggregate":
       return { documents: before, answer: aggregate(documents, operation.pipeline as JsonObject[]) as Json };
@@ -175,7 +176,7 @@ function distinct(documents: readonly JsonObject[], path: readonly string[]): Js
   return [...new Map(values.map((value) => [JSON.stringify(value), value as Json])).values()];
 }
 
-/** Returns the comparable part of a result: the order of fields is MongoDB's alone, and differences are omitted. */
+/** Returns the comparable part of a result: only MongoDB defines the order of fields, and differences are omitted. */
 function plain(answer: Json, operation: Operation): Json {
   return sorted(withoutDifferences(answer, operation));
 }

@@ -1,6 +1,6 @@
 /**
- * The order of an index is built in steps: no turn of a read sorts more than some documents, even if the
- * collection changes in between.
+ * The order of an index is built in steps: no turn of a read sorts more than a limited number of documents, even if the
+ * collection changes between turns.
  */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
@@ -13,18 +13,18 @@ import { writeBson } from "../../../../store/values/collections/bson-writer.js";
 import { Collection } from "../../../../store/values/collections/collection.js";
 import { readExtendedJson } from "../../../../store/values/collections/extended-json.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
-import { Asked, textOf } from "./asked.js";
+import { MdbUnderTest, textOf } from "./mdb-under-test.js";
 
 const DOCUMENTS = 8 * STEP_ITEMS;
-let store: Asked;
+let store: MdbUnderTest;
 beforeEach(() => {
-  store = new Asked();
-  store.ask("CREATEINDEXES", '{"key":{"n":1},"name":"n_1"}');
-  store.ask("INSERT", "1", ...Array.from({ length: DOCUMENTS }, (_, i) => document(i)));
+  store = new MdbUnderTest();
+  store.run("CREATEINDEXES", '{"key":{"n":1},"name":"n_1"}');
+  store.run("INSERT", "1", ...Array.from({ length: DOCUMENTS }, (_, i) => document(i)));
 });
 
 const document = (i: number) => `{"_id":${i},"n":${(i * 7919) % DOCUMENTS}}`;
-const insert = (id: number, n: number) => store.ask("INSERT", "1", `{"_id":${id},"n":${n}}`);
+const insert = (id: number, n: number) => store.run("INSERT", "1", `{"_id":${id},"n":${n}}`);
 const RANGE = '{"filter":{"n":{"$lt":3}}}';
 const SORTED = '{"sort":{"n":1},"limit":3}';
 
@@ -45,7 +45,7 @@ function finished(reply: Reply, between: (step: number) => void = () => {}): [st
   return [steps + 1, textOf(settled(reply))];
 }
 
-test("the first range and the first sort take steps, later ones none, also after each insert", () => {
+test("the first range and the first sort take steps, later ones none, even after each insert", () => {
   for (const spec of [RANGE, SORTED]) {
     beforeRange();
     const [steps, text] = finished(begun(spec));
@@ -62,19 +62,19 @@ test("the first range and the first sort take steps, later ones none, also after
 
 function beforeRange(): void {
   // Changing the list of indexes discards their order.
-  store.ask("DELETE", "1", `{"q":{"_id":{"$gte":${DOCUMENTS}}},"limit":0}`);
-  store.ask("DROPINDEXES", '{"index":"n_1"}');
-  store.ask("CREATEINDEXES", '{"key":{"n":1},"name":"n_1"}');
+  store.run("DELETE", "1", `{"q":{"_id":{"$gte":${DOCUMENTS}}},"limit":0}`);
+  store.run("DROPINDEXES", '{"index":"n_1"}');
+  store.run("CREATEINDEXES", '{"key":{"n":1},"name":"n_1"}');
 }
 
-test("a read answers what there was when it began, and the next one has the order", () => {
+test("a read returns the documents as of its beginning, and the next one uses the order", () => {
   for (const spec of [RANGE, SORTED, '{"filter":{"n":{"$lt":3}},"sort":{"n":-1}}']) {
     beforeRange();
     const expected = textOf(store.reply("MDB.FIND", "db", "c", spec));
     beforeRange();
     const [, text] = finished(begun(spec), (step) => {
       if (step === 2) insert(DOCUMENTS, -1);
-      if (step === 4) store.ask("DELETE", "1", '{"q":{"_id":0},"limit":1}');
+      if (step === 4) store.run("DELETE", "1", '{"q":{"_id":0},"limit":1}');
       if (step === 6) insert(0, 0);
     });
     assert.equal(text, expected, spec);
@@ -84,7 +84,7 @@ test("a read answers what there was when it began, and the next one has the orde
   }
 });
 
-test("a write counts the order before it makes it, and a refused one leaves less to do", () => {
+test("a write counts the order before it builds it, and a rejected one leaves less to do", () => {
   const { collection, index } = filled();
   const effort = new Effort();
   const attempt = () =>
@@ -112,7 +112,7 @@ function filled() {
   return { collection, index };
 }
 
-test("an order that is made while documents change is that of the documents in the end", () => {
+test("an order that is built while documents change matches the final documents", () => {
   const random = new SeededRandom(seedOfRun());
   const { collection, index } = filled();
   let next = 2 * DOCUMENTS;

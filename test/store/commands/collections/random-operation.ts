@@ -1,6 +1,6 @@
 /**
- * Random operations on one collection: few fields and values, so that they collide; as plain JavaScript values for
- * both sides.
+ * Random operations on one collection. There are few fields and values, so that they collide; operations are plain
+ * JavaScript values for both sides.
  */
 import type { SeededRandom } from "../../../support/seeded-random.js";
 
@@ -88,8 +88,8 @@ export class RandomOperations {
   }
 
   /**
-   * Returns a document whose fields mostly have the type of their own: `n` a number, `l` an array, `o` a document,
-   * `d` an array of documents.
+   * Returns a document whose fields usually have their own type: `n` a number, `l` an array, `o` a document, `d` an
+   * array of documents.
    */
   #document(): JsonObject {
     const document: Record<string, Json> = { _id: this.#random.below(IDS) };

@@ -5,23 +5,23 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { WORK_MAX } from "../../../../store/queries/bson/mongo-failure.js";
-import { Asked } from "./asked.js";
+import { MdbUnderTest } from "./mdb-under-test.js";
 
-let store: Asked;
+let store: MdbUnderTest;
 beforeEach(() => {
-  store = new Asked();
+  store = new MdbUnderTest();
 });
 
 const ids = (filter: string) =>
   store
-    .ask("FIND", `{"filter":${filter},"projection":{"_id":1}}`)
+    .run("FIND", `{"filter":${filter},"projection":{"_id":1}}`)
     .replaceAll("{_id:", "")
     .replaceAll("}", "");
-const insert = (...documents: readonly string[]) => store.ask("INSERT", "1", ...documents);
+const insert = (...documents: readonly string[]) => store.run("INSERT", "1", ...documents);
 const aggregate = (...stages: readonly string[]) =>
-  store.ask("AGGREGATE", `{"pipeline":[${stages.join(",")}]}`);
+  store.run("AGGREGATE", `{"pipeline":[${stages.join(",")}]}`);
 
-test("filters compare values of one kind alone, and numbers of all kinds by their value", () => {
+test("filters compare only values of the same kind, and numbers of all kinds by value", () => {
   insert(
     '{"_id":1,"a":{"$numberDouble":"NaN"}}',
     '{"_id":2,"a":{"$numberLong":"9007199254740993"}}',
@@ -58,14 +58,14 @@ test("filters compare values of one kind alone, and numbers of all kinds by thei
     ['{"a":{"$type":"binData"}}', "13"],
     ['{"a":{"$gt":{"$minKey":1}}}', "1 2 3 4 5 6 7 8 10 11 12 13"],
   ];
-  for (const [filter, found] of table) assert.equal(ids(filter), found, filter);
+  for (const [filter, expected] of table) assert.equal(ids(filter), expected, filter);
   assert.equal(
-    store.ask("FIND", '{"sort":{"a":1},"projection":{"_id":1}}').replaceAll("{_id:", "").replaceAll("}", ""),
+    store.run("FIND", '{"sort":{"a":1},"projection":{"_id":1}}').replaceAll("{_id:", "").replaceAll("}", ""),
     "9 6 7 1 4 5 3 2 12 13 10 8 11",
   );
 });
 
-test("an index leaves out nothing that a filter means", () => {
+test("an index finds everything that a filter matches", () => {
   const documents = [
     '{"_id":1,"a":[1,{"b":2}]}',
     '{"_id":2,"a":{"b":[2,3]}}',
@@ -83,12 +83,12 @@ test("an index leaves out nothing that a filter means", () => {
   ];
   insert(...documents);
   const without = filters.map(ids);
-  store.ask("CREATEINDEXES", '{"key":{"a":1},"name":"a"}', '{"key":{"a.b":1},"name":"ab","sparse":true}');
+  store.run("CREATEINDEXES", '{"key":{"a":1},"name":"a"}', '{"key":{"a.b":1},"name":"ab","sparse":true}');
   assert.deepEqual(filters.map(ids), without);
   assert.deepEqual(without, ["1 3", "1 2", "2", "4", "1", "1", "3 4"]);
 });
 
-test("what is not there is an error by its name, with documents and without", () => {
+test("unsupported features are errors by name, with and without documents", () => {
   const failures: readonly (readonly [string, RegExp])[] = [
     ['{"filter":{"a":{"$near":1}}}', /^MONGO 238 NotImplemented \$near/],
     ['{"filter":{"a":{"$nearly":1}}}', /^MONGO 2 BadValue unknown operator: \$nearly/],
@@ -112,7 +112,7 @@ test("what is not there is an error by its name, with documents and without", ()
     ['{"limit":-1}', /^MONGO 2/],
     ["{", /^MONGO 2 BadValue not JSON/],
   ];
-  for (const [spec, failure] of failures) assert.match(store.ask("FIND", spec), failure, spec);
+  for (const [spec, failure] of failures) assert.match(store.run("FIND", spec), failure, spec);
   const stages: readonly (readonly [string, RegExp])[] = [
     ['{"$out":"x"}', /^MONGO 238 NotImplemented \$out/],
     ['{"$inn":"x"}', /^MONGO 40324 Location40324 Unrecognized pipeline stage name: '\$inn'/],
@@ -129,7 +129,7 @@ test("what is not there is an error by its name, with documents and without", ()
   for (const [stage, failure] of stages) assert.match(aggregate(stage), failure, stage);
 });
 
-test("groups count with integers, doubles and decimals as MongoDB does", () => {
+test("groups add integers, doubles and decimals as MongoDB does", () => {
   insert(
     '{"_id":1,"k":1,"n":2147483647}',
     '{"_id":2,"k":1.0,"n":1}',
@@ -156,7 +156,7 @@ test("groups count with integers, doubles and decimals as MongoDB does", () => {
   );
 });
 
-test("$lookup by equality, $unwind with places, and projections with $slice and $elemMatch", () => {
+test("$lookup by equality, $unwind with indexes, and projections with $slice and $elemMatch", () => {
   insert('{"_id":1,"r":[1,2]}', '{"_id":2,"r":null}', '{"_id":3,"r":[]}');
   store.reply("MDB.INSERT", "db", "d", "1", '{"_id":1,"v":2.0}', '{"_id":2,"v":[1]}', '{"_id":3}');
   assert.equal(
@@ -170,20 +170,23 @@ test("$lookup by equality, $unwind with places, and projections with $slice and 
     aggregate('{"$unwind":{"path":"$r","includeArrayIndex":"i","preserveNullAndEmptyArrays":true}}'),
     '{_id:1,r:1,i:{"$numberLong":"0"}} {_id:1,r:2,i:{"$numberLong":"1"}} {_id:2,r:null,i:null} {_id:3,i:null}',
   );
-  assert.equal(store.ask("FIND", '{"projection":{"r":{"$slice":-1}},"limit":1}'), "{_id:1,r:[2]}");
+  assert.equal(store.run("FIND", '{"projection":{"r":{"$slice":-1}},"limit":1}'), "{_id:1,r:[2]}");
   assert.equal(
-    store.ask("FIND", '{"projection":{"r":{"$elemMatch":{"$gt":1}}}}'),
+    store.run("FIND", '{"projection":{"r":{"$elemMatch":{"$gt":1}}}}'),
     "{_id:1,r:[2]} {_id:2} {_id:3}",
   );
 });
 
-test("work is bounded by what a command looks at, however it is asked", () => {
+test("work is limited by what a command reads, whatever form it has", () => {
   const list = Array.from({ length: 1000 }, (_, i) => i).join(",");
   insert(...Array.from({ length: 500 }, (_, i) => `{"_id":${i},"l":[${list}]}`));
   assert.match(
     aggregate('{"$unwind":"$l"}', '{"$project":{"l":1,"m":"$l"}}', ...Array(40).fill('{"$skip":0}')),
-    new RegExp(`^MONGO 146 ExceededMemoryLimit a command looks at ${WORK_MAX}`),
+    new RegExp(`^MONGO 146 ExceededMemoryLimit a command checks at most ${WORK_MAX}`),
   );
   const many = Array.from({ length: 12_000 }, () => '{"a":1}').join(",");
-  assert.match(store.ask("COUNT", `{"query":{"$or":[${many}]}}`), /^MONGO 2 BadValue a filter asks 10000/);
+  assert.match(
+    store.run("COUNT", `{"query":{"$or":[${many}]}}`),
+    /^MONGO 2 BadValue a filter has at most 10000/,
+  );
 });

@@ -1,6 +1,6 @@
 /**
- * Queries on documents, compared with a naive model, in which JavaScript parses, filters and sorts every entry:
- * with indexes, without, and after undoing writes. DBSYNC_SEED replays a run.
+ * Queries on documents, compared with a naive model in which JavaScript parses, filters and sorts every entry: with
+ * indexes, without, and after undoing writes. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -134,28 +134,28 @@ function check(scene: Scene): void {
   const where = scene.where();
   const json = JSON.stringify(where);
   const all = scene.rows();
-  const found = all.filter(({ entry }) => holds(entry, where));
-  const what = `DBSYNC_SEED=${seed}, ${json}`;
-  assert.equal(scene.count(), all.length, what);
-  assert.deepEqual(scene.rows("WHERE", json), found, what);
-  assert.equal(scene.count("WHERE", json), found.length, what);
+  const matches = all.filter(({ entry }) => holds(entry, where));
+  const label = `DBSYNC_SEED=${seed}, ${json}`;
+  assert.equal(scene.count(), all.length, label);
+  assert.deepEqual(scene.rows("WHERE", json), matches, label);
+  assert.equal(scene.count("WHERE", json), matches.length, label);
   const [name, falling] = [random.oneOf(NAMES), random.chance(0.5)];
   const sign = falling ? -1 : 1;
-  const sorted = found.toSorted((a, b) => sign * order(at(a.entry, name), at(b.entry, name)));
+  const sorted = matches.toSorted((a, b) => sign * order(at(a.entry, name), at(b.entry, name)));
   const sort = JSON.stringify({ [name]: falling ? "desc" : "asc" });
   const [offset, count] = [random.below(5), random.below(8)];
   const limit = ["LIMIT", String(offset), String(count)];
-  assert.deepEqual(scene.rows("WHERE", json, "SORT", sort), sorted, what);
+  assert.deepEqual(scene.rows("WHERE", json, "SORT", sort), sorted, label);
   assert.deepEqual(
     scene.rows("SORT", sort, "WHERE", json, ...limit),
     sorted.slice(offset, offset + count),
-    what,
+    label,
   );
-  assert.deepEqual(scene.rows(...limit, "WHERE", json), found.slice(offset, offset + count), what);
-  const twice = found.toSorted(
+  assert.deepEqual(scene.rows(...limit, "WHERE", json), matches.slice(offset, offset + count), label);
+  const twice = matches.toSorted(
     (a, b) => -order(a.entry["b"], b.entry["b"]) || order(a.entry["a"], b.entry["a"]),
   );
-  assert.deepEqual(scene.rows("WHERE", json, "SORT", '{"b":"desc","a":"asc"}'), twice, what);
+  assert.deepEqual(scene.rows("WHERE", json, "SORT", '{"b":"desc","a":"asc"}'), twice, label);
   const query = Object.fromEntries(
     Array.from({ length: random.between(1, 2) }, () => [
       random.oneOf(["a", "b", "c", "x", "y", "d.x", "c.0"]),
@@ -165,15 +165,15 @@ function check(scene: Scene): void {
   const same = all.filter(({ entry }) =>
     Object.entries(query).every(([member, value]) => isSame(entry[member], value)),
   );
-  assert.deepEqual(scene.rows("QUERY", JSON.stringify(query)), same, `${what} ${JSON.stringify(query)}`);
-  const parts = found.map(({ key, entry }) => {
+  assert.deepEqual(scene.rows("QUERY", JSON.stringify(query)), same, `${label} ${JSON.stringify(query)}`);
+  const parts = matches.map(({ key, entry }) => {
     const members = ["a", "d.x", "c.0"].map((one) => [one, at(entry, one)] as const);
     return { key, entry: Object.fromEntries(members.filter(([, value]) => value !== undefined)) };
   });
-  assert.deepEqual(scene.rows("WHERE", json, "FIELDS", '["a","x","d.x","c.0"]'), parts, what);
+  assert.deepEqual(scene.rows("WHERE", json, "FIELDS", '["a","x","d.x","c.0"]'), parts, label);
 }
 
-test(`queries find what a naive model finds, with indexes and without, after any writes (seed ${seed})`, () => {
+test(`queries find what a naive model finds, with and without indexes, after any writes (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const scene = new Scene(run);
     scene.run(["DOC.CREATE", "d"]);
@@ -182,7 +182,7 @@ test(`queries find what a naive model finds, with indexes and without, after any
         const before = scene.rows();
         const records: UndoRecord[] = [];
         const { at } = scene;
-        for (let left = scene.random.between(1, 6); left > 0; left--) {
+        for (let remaining = scene.random.between(1, 6); remaining > 0; remaining--) {
           scene.write(records);
           if (scene.random.chance(0.5)) check(scene);
         }
@@ -195,7 +195,7 @@ test(`queries find what a naive model finds, with indexes and without, after any
   }
 });
 
-test(`the original's queries find the same with an index (seed ${seed})`, () => {
+test(`the original's queries find the same entries with an index (seed ${seed})`, () => {
   const scene = new Scene(RUNS);
   for (const name of ["d", "e"]) scene.run(["DOC.CREATE", name]);
   scene.run(["DOC.INDEX", "CREATE", "d", "a"]);
@@ -232,7 +232,7 @@ test(`the original's queries find the same with an index (seed ${seed})`, () => 
   }
 });
 
-/** Names that also occur in a text as something other than a member's name, and further difficult ones. */
+/** Names that also occur in a text as something other than a member's name, and other difficult ones. */
 const ODD_NAMES = ["a", ":", ",", "}", "},{", "]", ":{", "", "é", "__proto__", "0", 'a"b', "\\\\", "a:", "1"];
 const ODD_TEXTS = [":b", ":", ":,", ":}", '\\":', "a", "", "1", " 1", "01", "1e0", "true", "0", "é", '":":'];
 const ODD_NUMBERS = [
@@ -270,11 +270,11 @@ function oddObject(random: SeededRandom, depth = 0): string {
 
 /** Whether all members of a query loosely equal those of an entry; parses both. */
 function matches(text: string, query: string): boolean {
-  const [entry, asked] = [parseJson(text), parseJson(query)] as [JsonObject, JsonObject];
-  return asked.names.every((name, at) => {
-    const found = entry.get(name) ?? null;
-    const value = asked.values[at] ?? null;
-    return asked.names.length > 0 && found !== null && isLooselyEqual(found, value);
+  const [entry, queried] = [parseJson(text), parseJson(query)] as [JsonObject, JsonObject];
+  return queried.names.every((name, at) => {
+    const member = entry.get(name) ?? null;
+    const value = queried.values[at] ?? null;
+    return queried.names.length > 0 && member !== null && isLooselyEqual(member, value);
   });
 }
 
@@ -283,36 +283,37 @@ const bulksOf = (reply: Reply) =>
     Buffer.from((item as Reply & { kind: "bulk" }).bytes, "latin1").toString(),
   );
 
-test(`queries and conditions on odd names and values find the same as a walk through all (seed ${seed})`, () => {
-  let found = 0;
+test(`queries and conditions on odd names and values find the same as a scan of all entries (seed ${seed})`, () => {
+  let matchCount = 0;
   for (let run = 0; run < 40; run++) {
     const scene = new Scene(RUNS + 1 + run);
     const { random } = scene;
     const names = ["without", "with"];
     for (const name of names) scene.run(["DOC.CREATE", name]);
-    for (let left = 8; left > 0; left--) scene.run(["DOC.INDEX", "CREATE", "with", random.oneOf(ODD_NAMES)]);
+    for (let remaining = 8; remaining > 0; remaining--)
+      scene.run(["DOC.INDEX", "CREATE", "with", random.oneOf(ODD_NAMES)]);
     const entries = Array.from({ length: 40 }, () => oddObject(random)).map((text) =>
       writeJson(parseJson(text)),
     );
     const keyed = entries.flatMap((text, at) => [`k${at}`, text]);
     for (const name of names) scene.run(["DOC.INSERT", name, "NOCHECK", "KEYS", ...keyed]);
-    for (let left = 40; left > 0; left--) {
+    for (let remaining = 40; remaining > 0; remaining--) {
       const query = oddObject(random);
-      const what = `DBSYNC_SEED=${seed}, run ${run}: ${query}`;
+      const label = `DBSYNC_SEED=${seed}, run ${run}: ${query}`;
       const expected = entries.flatMap((text, at) =>
         query !== "{}" && matches(text, query) ? [`k${at}`, text] : [],
       );
       for (const name of names)
-        assert.deepEqual(bulksOf(scene.run(["DOC.GET", name, "QUERY", query])), expected, what);
-      found += expected.length;
+        assert.deepEqual(bulksOf(scene.run(["DOC.GET", name, "QUERY", query])), expected, label);
+      matchCount += expected.length;
       const [without, with_] = names.map((name) => bulksOf(scene.run(["DOC.GET", name, "WHERE", query])));
-      assert.deepEqual(with_, without, what);
+      assert.deepEqual(with_, without, label);
     }
   }
-  assert.ok(found > 50, `${found} found`);
+  assert.ok(matchCount > 50, `only ${matchCount} matches`);
 });
 
-test("a name that stands between two strings as well is looked for as a member only", () => {
+test("a name that also occurs between two strings is found only as a member", () => {
   const scene = new Scene(0);
   scene.run(["DOC.CREATE", "d"]);
   scene.run(["DOC.INSERT", "d", '{"a":":b"}', '{"a":":,"}']);
@@ -320,7 +321,7 @@ test("a name that stands between two strings as well is looked for as a member o
   assert.equal(scene.count("QUERY", '{":":"1"}'), 0);
 });
 
-test("a whole number is the same however it was written, within lists too", () => {
+test("an integer is equal in whatever form it is written, also within lists", () => {
   const scene = new Scene(0);
   scene.run(["DOC.CREATE", "d"]);
   scene.run([
@@ -334,23 +335,23 @@ test("a whole number is the same however it was written, within lists too", () =
   assert.equal(scene.count("WHERE", '{"a":[4611686018427387904.0]}'), 2);
 });
 
-test("queries find what is there after many entries were removed, and after they were brought back", () => {
+test("queries find the existing entries after many were removed and after they were restored", () => {
   const scene = new Scene(RUNS + 1, true);
   scene.run(["DOC.CREATE", "d"]);
   const entries = Array.from({ length: 300 }, (_, n) => `{"a":${n % 3},"n":${n}}`);
   scene.run(["DOC.INSERT", "d", "KEYS", ...entries.flatMap((entry, n) => [`k${n}`, entry])]);
-  const found = (query: string) => scene.rows("QUERY", query).map(({ entry }) => entry["n"]);
-  const before = found('{"a":"1"}');
+  const valuesBy = (query: string) => scene.rows("QUERY", query).map(({ entry }) => entry["n"]);
+  const before = valuesBy('{"a":"1"}');
   assert.equal(before.length, 100);
   // A few removals leave holes; if most entries are removed, the holes are closed.
-  for (const removed of [20, 200]) {
+  for (const removedCount of [20, 200]) {
     const records: UndoRecord[] = [];
-    for (let n = 0; n < removed; n++) scene.run(["DOC.DELETE", "d", `k${n}`], records);
-    const left = before.filter((n) => Number(n) >= removed);
-    assert.deepEqual(found('{"a":"1"}'), left);
-    assert.deepEqual(found('{"n":7}'), []);
+    for (let n = 0; n < removedCount; n++) scene.run(["DOC.DELETE", "d", `k${n}`], records);
+    const remaining = before.filter((n) => Number(n) >= removedCount);
+    assert.deepEqual(valuesBy('{"a":"1"}'), remaining);
+    assert.deepEqual(valuesBy('{"n":7}'), []);
     scene.database.undo(records);
-    assert.deepEqual(found('{"a":"1"}'), before);
-    assert.deepEqual(found('{"n":7}'), [7]);
+    assert.deepEqual(valuesBy('{"a":"1"}'), before);
+    assert.deepEqual(valuesBy('{"n":7}'), [7]);
   }
 });

@@ -1,6 +1,6 @@
 /**
- * Updates and deletions by condition, operators and new entries: a table of cases, and runs compared with entries
- * in JavaScript. DBSYNC_SEED replays a run.
+ * Updates and deletions by condition, operators and new entries: a table of cases, and runs compared with entries in
+ * JavaScript. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -21,21 +21,21 @@ const OPERATIONS: readonly (readonly [entry: string, data: string, after: string
   ['{"n":1}', '{"$inc":{"n":2}}', '{"n":3}'],
   ['{"n":1}', '{"$inc":{"n":-2.5}}', '{"n":-1.5}'],
   ['{"n":9223372036854775806}', '{"$inc":{"n":1}}', '{"n":9223372036854775807}'],
-  ['{"n":9223372036854775807}', '{"$inc":{"n":1}}', /would leave the integers of 64 bits/],
-  ['{"n":-9223372036854775808}', '{"$inc":{"n":-1}}', /would leave the integers of 64 bits/],
+  ['{"n":9223372036854775807}', '{"$inc":{"n":1}}', /would exceed 64-bit integers/],
+  ['{"n":-9223372036854775808}', '{"$inc":{"n":-1}}', /would exceed 64-bit integers/],
   ['{"n":9223372036854775808}', '{"$inc":{"n":1}}', '{"n":9223372036854776000}'],
-  ['{"n":1.7e308}', '{"$inc":{"n":1.7e308}}', /would leave the numbers/],
+  ['{"n":1.7e308}', '{"$inc":{"n":1.7e308}}', /would exceed the range of numbers/],
   ['{"n":0.1}', '{"$inc":{"n":0.2}}', '{"n":0.30000000000000004}'],
-  ['{"n":"1"}', '{"$inc":{"n":1}}', /\$inc of 'n': the member is no number/],
-  ['{"n":1}', '{"$inc":{"n":"1"}}', /\$inc of 'n' asks for a number/],
-  ['{"n":null}', '{"$inc":{"n":1}}', /is no number/],
+  ['{"n":"1"}', '{"$inc":{"n":1}}', /\$inc of 'n': the member is not a number/],
+  ['{"n":1}', '{"$inc":{"n":"1"}}', /\$inc of 'n' requires a number/],
+  ['{"n":null}', '{"$inc":{"n":1}}', /is not a number/],
   ['{"n":1}', '{"$inc":{"m":1}}', /The required keys for this document are: n, received: m\./],
   ['{"n":1}', '{"$set":{"m.x":1}}', /The required keys for this document are: n, received: m\./],
   ['{"n":{}}', '{"$inc":{"n.a.b":1}}', '{"n":{"a":{"b":1}}}'],
   ['{"n":[1,2]}', '{"$inc":{"n.1":1}}', '{"n":[1,3]}'],
   ['{"n":[1,2]}', '{"$set":{"n.2":{"a":0}}}', '{"n":[1,2,{"a":0}]}'],
-  ['{"n":[1,2]}', '{"$set":{"n.3":0}}', /a list has no place '3'/],
-  ['{"n":[1,2]}', '{"$set":{"n.x":0}}', /a list has no place 'x'/],
+  ['{"n":[1,2]}', '{"$set":{"n.3":0}}', /a list has no index '3'/],
+  ['{"n":[1,2]}', '{"$set":{"n.x":0}}', /a list has no index 'x'/],
   ['{"n":[]}', '{"$set":{"n.x":0}}', '{"n":{"x":0}}'],
   ['{"n":5}', '{"$set":{"n.x":0}}', /'n' of 'n.x' is neither list nor object/],
   ['{"a.b":1,"a":{"b":2}}', '{"$inc":{"a.b":1}}', '{"a.b":2,"a":{"b":2}}'],
@@ -43,8 +43,8 @@ const OPERATIONS: readonly (readonly [entry: string, data: string, after: string
   ['{"t":[1]}', '{"$push":{"t":[2]}}', '{"t":[1,[2]]}'],
   ['{"t":{}}', '{"$push":{"t":2}}', '{"t":[2]}'],
   ['{"t":{"u":{}}}', '{"$push":{"t.v":2}}', '{"t":{"u":{},"v":[2]}}'],
-  ['{"t":{"u":1}}', '{"$push":{"t":2}}', /\$push of 't': the member is no list/],
-  ['{"t":"x"}', '{"$push":{"t":2}}', /the member is no list/],
+  ['{"t":{"u":1}}', '{"$push":{"t":2}}', /\$push of 't': the member is not a list/],
+  ['{"t":"x"}', '{"$push":{"t":2}}', /the member is not a list/],
   ['{"a":{"b":1,"c":2}}', '{"$unset":{"a.b":""}}', '{"a":{"c":2}}'],
   ['{"a":{"b":{"c":1}}}', '{"$unset":{"a.b.c":1}}', '{"a":{"b":{}}}'],
   ['{"a":{"b.c":1,"b":{"c":2}}}', '{"$unset":{"a.b.c":1}}', '{"a":{"b":{"c":2}}}'],
@@ -53,27 +53,27 @@ const OPERATIONS: readonly (readonly [entry: string, data: string, after: string
   ['{"a":1}', '{"$unset":{"a":1}}', /\$unset of 'a': all entries have the members .*DOC\.MEMBER DROP/],
   ['{"a.b":1}', '{"$unset":{"a.b":1}}', /\$unset of 'a\.b': all entries have the members/],
   ['{"a":{}}', '{"$unset":{"z.b":1}}', /The required keys for this document are: a, received: z\./],
-  ['{"a":[1,2]}', '{"$unset":{"a.0":1}}', /'0' is a place of a list: \$pull/],
+  ['{"a":[1,2]}', '{"$unset":{"a.0":1}}', /'0' is an index of a list: \$pull/],
   ['{"t":[1,"1",1.0,true,null]}', '{"$pull":{"t":1}}', '{"t":["1",true,null]}'],
   ['{"t":[[1],{"a":1,"b":2},3]}', '{"$pull":{"t":{"b":2,"a":1}}}', '{"t":[[1],3]}'],
   ['{"t":[1,5,"x",9]}', '{"$pull":{"t":{"$gte":5,"$lt":9}}}', '{"t":[1,"x",9]}'],
   ['{"t":["ab","b"]}', '{"$pull":{"t":{"$regex":"^a"}}}', '{"t":["b"]}'],
   ['{"t":{"u":[1]}}', '{"$pull":{"t.u":1,"t.v":1}}', '{"t":{"u":[]}}'],
   ['{"t":{}}', '{"$pull":{"t":2}}', '{"t":{}}'],
-  ['{"t":1}', '{"$pull":{"t":2}}', /\$pull of 't': the member is no list/],
+  ['{"t":1}', '{"$pull":{"t":2}}', /\$pull of 't': the member is not a list/],
   ['{"t":[]}', '{"$pull":{"t":{"$foo":2}}}', /there is no '\$foo' for 'value'/],
   ['{"a":1,"b":2}', '{"$set":{"b":{"a":1}},"$inc":{"a":1,"b.a":5}}', '{"a":2,"b":{"a":6}}'],
   ['{"a":1}', '{"$set":{"a":1}}', '{"a":1}'],
   ['{"a":1}', '{"$set":{"a":1.0}}', '{"a":1.0}'],
-  ['{"a":1}', '{"$set":5}', /\$set asks for an object of members/],
+  ['{"a":1}', '{"$set":5}', /\$set requires an object of members/],
   ['{"a":1}', '{"$inc":{"a":1},"b":2}', /there is no 'b': .*\$set, \$unset, \$inc, \$push, \$pull/],
   ['{"__proto__":1}', '{"$inc":{"__proto__":1}}', '{"__proto__":2}'],
-  ['{"a":{}}', `{"$set":{"a${".b".repeat(32)}":1}}`, /A path has 32 names at most/],
+  ['{"a":{}}', `{"$set":{"a${".b".repeat(32)}":1}}`, /A path has at most 32 names/],
   ['{"a":{}}', `{"$set":{"a.b":${"[".repeat(508)}${"]".repeat(508)}}}`, /more than 509 levels deep/],
 ];
 
 for (const [entry, data, after] of OPERATIONS) {
-  test(`${data.slice(0, 80)} makes of ${entry} ${after}`, () => {
+  test(`${data.slice(0, 80)} turns ${entry} into ${after}`, () => {
     const database = new Database();
     const run = (argv: readonly string[], records: UndoRecord[] | null = null) =>
       database.execute(argv, { at: 1, db: 0, id: "\0".repeat(36) }, records);
@@ -91,19 +91,19 @@ for (const [entry, data, after] of OPERATIONS) {
   });
 }
 
-test("one entry that cannot be changed lets all stay as they are", () => {
+test("one entry that cannot be changed leaves all unchanged", () => {
   const store = new StoreUnderTest();
   store.run("DOC.CREATE d");
   store.run('DOC.INSERT d {"n":1} {"n":"x"} {"n":3}');
   assert.equal(store.changes('DOC.UPDATE d {"$inc":{"n":1}} WHERE {}'), 0);
-  assert.match(store.run('DOC.UPDATE d {"$inc":{"n":1}} WHERE {}'), /the member is no number/);
+  assert.match(store.run('DOC.UPDATE d {"$inc":{"n":1}} WHERE {}'), /the member is not a number/);
   assert.equal(
     store.run('DOC.UPDATE d {"$inc":{"n":1}} WHERE {"n":{"$gt":0}} SORT {"n":"desc"} LIMIT 0 1'),
     '["keys" ["n"] "changed" ["2" "{\\"n\\":4}"]]',
   );
 });
 
-test("an entry that is not there is made where UPSERT says so, with the document's members", () => {
+test("UPSERT creates a missing entry with the document's members", () => {
   const store = new StoreUnderTest();
   const same = (line: string, reply: string) => assert.equal(store.run(line), reply, line);
   store.run("DOC.CREATE d");
@@ -120,12 +120,12 @@ test("an entry that is not there is made where UPSERT says so, with the document
   same('DOC.UPDATE d {"n":8} ID 10.0 UPSERT', '["keys" ["n"] "changed" ["10" "{\\"n\\":8}"]]');
   same('DOC.UPDATE d {"m":5} ID x UPSERT', '-"ERR The required keys for this document are: n, received: m."');
   same("DOC.UPDATE d {} ID x UPSERT", '-"ERR The required keys for this document are: n, received: ."');
-  same('DOC.UPDATE d {"n":5} UPSERT', '-"ERR UPSERT asks for ID, QUERY or WHERE"');
+  same('DOC.UPDATE d {"n":5} UPSERT', '-"ERR UPSERT requires ID, QUERY or WHERE"');
   same('DOC.UPDATE d {"n":5} ID x UPSERT REVISION 0', '-"ERR Key:id provided does not exist in document."');
   same("DOC.COUNT d", ":3");
 });
 
-test("an id may be called as the words of conditions are", () => {
+test("an id may be one of the words that begin conditions", () => {
   const store = new StoreUnderTest();
   store.run("DOC.CREATE d");
   store.run('DOC.INSERT d KEYS where {"n":1} query {"n":2} WHERE {"n":3}');
@@ -139,7 +139,7 @@ test("an id may be called as the words of conditions are", () => {
 const textsOf = (reply: Reply): string[] =>
   (reply as Reply & { kind: "map" }).items.map((item) => (item as Reply & { kind: "bulk" }).bytes);
 
-test(`what is changed and deleted by condition is what a naive model changes and deletes (seed ${seed})`, () => {
+test(`updates and deletions by condition match a naive model (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const database = new Database();
@@ -180,11 +180,11 @@ test(`what is changed and deleted by condition is what a naive model changes and
         records,
       );
       if (kind === 2) assert.equal(reply.kind === "integer" && reply.value, chosen.length);
-      const left = before.filter((row) => kind !== 2 || !chosen.includes(row));
-      const expected = left.map(({ key, entry }, place) => {
+      const remaining = before.filter((row) => kind !== 2 || !chosen.includes(row));
+      const expected = remaining.map(({ key, entry }, index) => {
         const { n, t } = entry as { n: number; t: number[] };
         const changed = kind === 0 ? { n: n + 1, t: [...t, 2] } : { n: 2, t };
-        const moved = kind === 2 && !isFolded && chosen.length > 0 ? String(place) : key;
+        const moved = kind === 2 && !isFolded && chosen.length > 0 ? String(index) : key;
         return { key: moved, entry: chosen.some((row) => row.key === key) ? changed : entry };
       });
       assert.deepEqual(rows(), expected, `DBSYNC_SEED=${seed}, run ${run}, ${json}`);
@@ -195,7 +195,7 @@ test(`what is changed and deleted by condition is what a naive model changes and
   }
 });
 
-test("where ids stay most entries go at once, and come back at once", () => {
+test("with permanent ids most entries are removed, and restored, in one step", () => {
   const database = new Database();
   let seq = 0;
   const execute = (line: readonly string[], records: UndoRecord[] | null = null): Reply => {
@@ -212,16 +212,16 @@ test("where ids stay most entries go at once, and come back at once", () => {
   const where = '{"$or":[{"n":{"$lt":280}},{"n":299}]}';
   assert.deepEqual(execute(["DOC.DELETE", "d", "WHERE", where], records), { kind: "integer", value: 280 });
   assert.ok(records.length < 5, `${records.length} records`);
-  const left = execute(["DOC.GET", "d", "DETAILS"]);
-  assert.ok(left.kind === "map");
+  const details = execute(["DOC.GET", "d", "DETAILS"]);
+  assert.ok(details.kind === "map");
   assert.deepEqual(
-    left.items.flatMap((item) => (item.kind === "bulk" ? [item.bytes] : [])),
+    details.items.flatMap((item) => (item.kind === "bulk" ? [item.bytes] : [])),
     Array.from({ length: 19 }, (_, n) => String(280 + n)),
   );
-  const expiries = left.items.flatMap((item) => (item.kind === "array" ? [item.items[2]] : []));
+  const expiries = details.items.flatMap((item) => (item.kind === "array" ? [item.items[2]] : []));
   assert.deepEqual(expiries[0], { kind: "integer", value: 10_000 });
   assert.equal(expiries[1]?.kind, "nil");
-  // No new entry gets the number of an earlier one.
+  // No new entry receives the number of an earlier one.
   const added: UndoRecord[] = [];
   assert.deepEqual(execute(["DOC.INSERT", "d", "COUNT", '{"n":1}'], added), {
     kind: "array",
@@ -232,7 +232,7 @@ test("where ids stay most entries go at once, and come back at once", () => {
   assert.deepEqual(canonicalState(database), state);
 });
 
-test("no entry gets deeper than a text that can be read", () => {
+test("no entry becomes deeper than a text that can be read", () => {
   const deep = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
   const store = new StoreUnderTest();
   store.run("DOC.CREATE d");

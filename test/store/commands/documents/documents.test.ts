@@ -17,7 +17,7 @@ beforeEach(() => {
 
 const same = (line: string, reply: string) => assert.equal(store.run(line), reply, line);
 
-test("entries keep their order, their members' order and their numbers as they were written", () => {
+test("entries keep their order, the order of their members, and numbers as written", () => {
   store.run("DOC.CREATE d");
   store.run(
     'DOC.INSERT d {"b":1.50,"10":2,"9":-0,"__proto__":1e2} {"__proto__":[],"9":1,"10":{},"b":"\xc3\xa9"}',
@@ -27,7 +27,7 @@ test("entries keep their order, their members' order and their numbers as they w
   same("DOC.GETKEYS d", '["0" ["b" "10" "9" "__proto__"]]');
 });
 
-test("keys that are given are only names, whatever they look like", () => {
+test("keys that a client chooses are plain names, whatever they look like", () => {
   store.run("DOC.CREATE d");
   same("DOC.INSERT d KEYS 10 1 __proto__ 2", '-"ERR Data must be provided in array."');
   same(
@@ -52,19 +52,19 @@ test("an insert adds all entries or none", () => {
   same("DOC.COUNT d", ":1");
 });
 
-test("counting ends with an error before a number would be given twice", () => {
+test("counting ends with an error before a number would be used twice", () => {
   store.run("DOC.CREATE d");
   store.run('DOC.INSERT d KEYS 999999999999998 {"v":1}');
   assert.equal(store.changes('DOC.INSERT d {"v":2} {"v":3}'), 0);
   same(
     'DOC.INSERT d COUNT {"v":2} {"v":3}',
-    `-"ERR No number is left behind the document's highest one (999999999999999 at most): give entries keys"`,
+    `-"ERR No number is left after the document's highest one (999999999999999 at most): insert entries with keys"`,
   );
   same('DOC.INSERT d {"v":2}', '["999999999999999"]');
   same('DOC.INSERT d KEYS k {"v":4}', '["k"]');
 });
 
-test("entries need not have the same members where an insert says so", () => {
+test("with NOCHECK entries need not have the same members", () => {
   store.run("DOC.CREATE d");
   same('DOC.INSERT d NOCHECK KEYS a {"x":1,"y":1} b {"x":2} c [] d 5', '["a" "b" "c" "d"]');
   same('DOC.INSERT d {"x":3}', '-"ERR The required keys for this document are: x, y, received: x."');
@@ -73,7 +73,7 @@ test("entries need not have the same members where an insert says so", () => {
   same('DOC.INSERT d EX 5 NOCHECK NOCHECK {"x":1}', '-"ERR syntax error"');
 });
 
-test("in memory a removed entry's number goes to the next one, names stay", () => {
+test("in memory the number of a removed entry passes to the next one, while names stay", () => {
   store.run("DOC.CREATE d");
   store.run('DOC.INSERT d {"n":0} {"n":1} {"n":2}');
   store.run("DOC.DELETE d 1");
@@ -83,7 +83,7 @@ test("in memory a removed entry's number goes to the next one, names stay", () =
   same("DOC.GET d", '["0" "{\\"n\\":2}" "x" "{\\"n\\":3}" "1" "{\\"n\\":4}"]');
 });
 
-test("documents are listed in the order in which they were made", () => {
+test("documents are listed in the order of creation", () => {
   for (const name of ["b", "a", "c"]) store.run(`DOC.CREATE ${name}`);
   store.run("DOC.DROP b");
   store.run("DOC.CREATE b");
@@ -96,7 +96,7 @@ test("documents are listed in the order in which they were made", () => {
   same("OBJECT ENCODING a", '"document"');
 });
 
-test("documents of one date and id are listed by the number of their unit", () => {
+test("documents with the same date and id are listed by the number of their unit", () => {
   const database = new Database();
   const unit = { at: 1_790_000_000_000, db: 0, id: "shared" };
   for (const [name, step] of [
@@ -108,12 +108,12 @@ test("documents of one date and id are listed by the number of their unit", () =
   assert.equal(shown(database.execute(["DOC.LIST"], unit)), '["c" "b" "a"]');
 });
 
-test("a document has no form of Redis's, so DUMP refuses it", () => {
+test("DUMP rejects a document, for which Redis has no form", () => {
   store.run("DOC.CREATE d");
-  same("DUMP d", '-"ERR a document has no form of Redis\'s: take DOC.GET"');
+  same("DUMP d", '-"ERR a document has no form in Redis: use DOC.GET"');
 });
 
-test("every write is undone, with the key's expiry time, the entries' order and the next number", () => {
+test("undo reverts every write, including the key's expiry time, the entries' order and the next number", () => {
   store.run("DOC.CREATE d");
   store.run('DOC.INSERT d {"a":1} {"a":2} {"a":3}');
   store.run("PEXPIREAT d 2000000");
@@ -143,7 +143,7 @@ test("every write is undone, with the key's expiry time, the entries' order and 
   assert.equal(store.run("PEXPIRETIME d"), ":2000000");
 });
 
-test("a query finds what it would find if it took every entry apart", () => {
+test("a query finds what it would find by parsing every entry", () => {
   store.run("DOC.CREATE q");
   const values = [
     "1",
@@ -173,7 +173,7 @@ test("a query finds what it would find if it took every entry apart", () => {
   same('DOC.COUNT q QUERY {"v":false}', ":2");
 });
 
-/** A fold as in a daemon: units have numbers and long ids, and may be inserted ahead of earlier ones. */
+/** A fold as in a daemon: units have numbers and long ids, and may be inserted before earlier ones. */
 class Folded {
   readonly database = new Database();
 
@@ -187,19 +187,19 @@ class Folded {
   }
 }
 
-test("with a timeline a number follows from the unit, so that what arrives late does not change it", () => {
+test("with a timeline a number follows from the unit, so late arrivals do not change it", () => {
   const late = { at: 1_790_000_000_000, id: "late" };
   const early = { at: 1_790_000_000_005, id: "early" };
-  const told = [new Folded(), new Folded()].map((folded, order) => {
+  const replies = [new Folded(), new Folded()].map((folded, order) => {
     folded.run("DOC.CREATE d", { at: 1_789_000_000_000 });
     if (order === 1) folded.run('DOC.INSERT d {"a":1} {"a":2}', late);
     return folded.run('DOC.INSERT d {"a":3}', early);
   });
-  assert.equal(told[0], told[1]);
-  assert.match(told[0] as string, /^\["\d{19}"\]$/);
+  assert.equal(replies[0], replies[1]);
+  assert.match(replies[0] as string, /^\["\d{19}"\]$/);
 });
 
-test("numbers of one date's units differ, in one envelope and in several", () => {
+test("numbers of units with the same date differ, within an envelope and across several", () => {
   const folded = new Folded();
   folded.run("DOC.CREATE d");
   for (let index = 0; index < 100; index++) {
@@ -209,7 +209,7 @@ test("numbers of one date's units differ, in one envelope and in several", () =>
   assert.equal(folded.run("DOC.COUNT d"), ":400");
 });
 
-test("when all numbers of a date are taken those of the next one follow", () => {
+test("after all numbers of a date come those of the next one", () => {
   const at = 1_790_000_000_000;
   const dateOf = (key: string) => Number(BigInt(key) >> 21n);
   const full = double<Document>({ get: (key) => (dateOf(key) === at ? "{}" : undefined) });
@@ -217,7 +217,7 @@ test("when all numbers of a date are taken those of the next one follow", () => 
   assert.equal(dateOf(next()), at + 1);
 });
 
-test("with a timeline the other entries keep their ids when one is removed", () => {
+test("with a timeline the remaining entries keep their ids when one is removed", () => {
   const folded = new Folded();
   folded.run("DOC.CREATE d");
   folded.run('DOC.INSERT d KEYS 0 {"a":0} 1 {"a":1} 2 {"a":2}');
@@ -225,7 +225,7 @@ test("with a timeline the other entries keep their ids when one is removed", () 
   assert.equal(folded.run("DOC.GET d"), '["0" "{\\"a\\":0}" "2" "{\\"a\\":2}"]');
 });
 
-test("with a timeline entries that are counted get each number once, beside those that are not", () => {
+test("with a timeline each counted entry receives a unique number, next to entries that are not counted", () => {
   const folded = new Folded();
   const records: UndoRecord[] = [];
   folded.run("DOC.CREATE d");
@@ -241,7 +241,7 @@ test("with a timeline entries that are counted get each number once, beside thos
   assert.equal(folded.run('DOC.INSERT d COUNT {"a":5}'), '["0"]');
 });
 
-test("thousands of entries that are removed leave their order behind, and come back in it", () => {
+test("undo restores thousands of removed entries in their order", () => {
   const folded = new Folded();
   folded.run("DOC.CREATE d");
   for (let n = 0; n < 2000; n++) folded.run(`DOC.INSERT d KEYS k${n} {"n":${n}}`);
@@ -250,19 +250,19 @@ test("thousands of entries that are removed leave their order behind, and come b
   for (let n = 0; n < 2000; n++) if (n % 7 !== 3) folded.run(`DOC.DELETE d k${(n * 17) % 2000}`, {}, records);
   folded.run('DOC.INSERT d KEYS last {"n":1}', {}, records);
   assert.match(folded.run("DOC.GETKEYS d"), /^\["k\d+" \["n"\]\]$/);
-  const kept = folded
+  const keys = folded
     .run("DOC.GET d")
     .match(/k\d+/g)
     ?.map((key) => Number(key.slice(1)));
   assert.deepEqual(
-    kept,
-    kept?.toSorted((a, b) => a - b),
+    keys,
+    keys?.toSorted((a, b) => a - b),
   );
   folded.database.undo(records);
   assert.deepEqual(canonicalState(folded.database), before);
 });
 
-test("an answer is of one moment, whatever changes before it is written", () => {
+test("a reply shows one moment, whatever changes before it is written", () => {
   for (const key of ["", "KEYS x "]) {
     store = new StoreUnderTest();
     store.run("DOC.CREATE d");
@@ -279,7 +279,7 @@ test("an answer is of one moment, whatever changes before it is written", () => 
   }
 });
 
-test("names of documents are those of one moment, the oldest first", () => {
+test("the names of documents are those of one moment, the oldest first", () => {
   for (const name of ["c", "a", "b"]) store.run(`DOC.CREATE ${name}`);
   store.run("SET x 1");
   const before = store.reply("DOC.LIST");
@@ -290,7 +290,7 @@ test("names of documents are those of one moment, the oldest first", () => {
   same("DOC.LIST", '["c" "b" "d" "a"]');
 });
 
-test("entries are found, counted and sorted as they were when they were asked for", () => {
+test("entries are found, counted and sorted as they were at the time of the request", () => {
   store.run("DOC.CREATE d");
   store.run('DOC.INSERT d {"a":3} {"a":1} {"a":2}');
   const lines = [

@@ -67,7 +67,7 @@ const VALUES: readonly string[] = [
   ...['{"a":null}', "[false]", '{"1":1}', "0.5"],
 ];
 
-/** Checks that pairs of JSON texts are equal exactly if they are in PHP. @returns how many are equal */
+/** Checks that pairs of JSON texts are equal exactly if they are in PHP. @returns the number of equal pairs */
 function checkPairs(pairs: readonly (readonly [string, string])[], label: string): number {
   const answers = askPhp(
     "(function ($pair) { return var_export($pair[0] == $pair[1], true); })(json_decode($line, true))",
@@ -80,12 +80,12 @@ function checkPairs(pairs: readonly (readonly [string, string])[], label: string
     if (!isEqual || [first, second].some((one) => one === null || isContainer(one))) continue;
     // Marks determine which entries a query reads: 0 means that any value may be equal.
     const marks = [first, second].map((one) => markOf(memberValueOf(one)));
-    assert.ok(marks.includes(0) || marks[0] === marks[1], `${label}${a} and ${b} have other marks`);
+    assert.ok(marks.includes(0) || marks[0] === marks[1], `${label}${a} and ${b} have different marks`);
   }
   return answers.filter((answer) => answer === "true").length;
 }
 
-test("two values are equal here if they are in PHP", { skip }, () => {
+test("two values are equal here if they are equal in PHP", { skip }, () => {
   checkPairs(
     VALUES.flatMap((a) => VALUES.map((b) => [a, b] as const)),
     "",
@@ -128,7 +128,7 @@ function randomValue(random: SeededRandom, depth = 0): string {
   return `{${values.map((value) => `${JSON.stringify(random.oneOf(["0", "1", "a", "01"]))}:${value}`)}}`;
 }
 
-test("random values are equal here if they are in PHP", { skip }, () => {
+test("random values are equal here if they are equal in PHP", { skip }, () => {
   const random = new SeededRandom(seed);
   const pairs = Array.from({ length: PAIRS }, () => {
     const one = randomValue(random);
@@ -140,9 +140,9 @@ test("random values are equal here if they are in PHP", { skip }, () => {
   assert.ok(equal > PAIRS / 50, `only ${equal} pairs of ${PAIRS} are equal`);
 });
 
-test("writes that were recorded before CLUSTER SEMANTICS 2 compare as they did", () => {
+test("writes recorded before CLUSTER SEMANTICS 2 compare as they did then", () => {
   const pairs: readonly (readonly [string, string, boolean, boolean])[] = [
-    // The results are by the standard semantics, then for recorded writes.
+    // The results under the standard semantics, and for recorded writes.
     ['"9223372036854775807"', '"9223372036854775808"', false, true],
     ['"9223372036854775808"', '"9223372036854775808.0"', true, true],
     ['"18446744073709551616.0"', '"18446744073709551617.5"', false, true],
@@ -162,7 +162,7 @@ test("writes that were recorded before CLUSTER SEMANTICS 2 compare as they did",
   }
 });
 
-test("a string looks like a number to us if it does to PHP", { skip }, () => {
+test("a string counts as a number here if it does in PHP", { skip }, () => {
   const texts = [
     "",
     "1",

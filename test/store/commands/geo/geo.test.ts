@@ -16,14 +16,14 @@ beforeEach(() => {
   store = new StoreUnderTest();
 });
 
-test("GEOADD of a place that a member already has is no change, and a bad place changes nothing", () => {
+test("GEOADD of a place that a member already has changes nothing, and neither does an invalid place", () => {
   store.run("GEOADD g 13.361389 38.115556 a");
   assert.equal(store.changes("GEOADD g 13.361389 38.115556 a"), 0);
   assert.equal(store.changes("GEOADD g 1 1 b 200 1 c"), 0);
   assert.equal(store.run("ZRANGE g 0 -1"), '["a"]');
 });
 
-test("GEOPOS writes longitude and latitude with 17 digits behind the point where there are no doubles", () => {
+test("GEOPOS writes longitude and latitude with 17 decimal places for protocols without doubles", () => {
   store.run("GEOADD g 13.361389 38.115556 a");
   const places = store.reply("GEOPOS g a");
   assert.ok(places.kind === "array");
@@ -36,7 +36,7 @@ test("GEOPOS writes longitude and latitude with 17 digits behind the point where
   });
 });
 
-test("GEORADIUS may write each key that stands behind STORE or STOREDIST", () => {
+test("GEORADIUS may write each key that follows STORE or STOREDIST", () => {
   const keys = (line: string) => {
     const argv = line.split(" ");
     return touchesOf(findCommand(argv[0]!)!.keys, argv).map(({ key, access }) => `${access} ${key}`);
@@ -47,7 +47,7 @@ test("GEORADIUS may write each key that stands behind STORE or STOREDIST", () =>
   assert.deepEqual(keys("GEORADIUS_RO g 1 2 3 m STORE x"), ["read g"]);
 });
 
-test("a search that finds nothing removes the key it stores into, and is undone", () => {
+test("a search without results removes the key in which it would store them, and is undone", () => {
   store.run("GEOADD g 10 10 a");
   store.run("SET x text");
   assert.ok(store.isUndone("GEOSEARCHSTORE x g FROMLONLAT 20 20 BYRADIUS 1 m"));
@@ -55,13 +55,13 @@ test("a search that finds nothing removes the key it stores into, and is undone"
   assert.equal(store.run("EXISTS x"), ":0");
 });
 
-test("ANY stops at the first members found, COUNT alone takes the nearest", () => {
+test("ANY stops at the first members found, COUNT alone selects the nearest", () => {
   store.run("GEOADD g 10 10 far 10.001 10 near 10.0005 10 nearer");
   assert.equal(store.run("GEOSEARCH g FROMLONLAT 10.0004 10 BYRADIUS 1 km COUNT 1"), '["nearer"]');
   assert.match(store.run("GEOSEARCH g FROMLONLAT 10.0004 10 BYRADIUS 1 km COUNT 1 ANY"), /^\["\w+"\]$/);
 });
 
-test(`a search finds what a look at every member finds (seed ${seed})`, () => {
+test(`a search finds what a check of every member finds (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 0);
   const anywhere = (): Place => ({
     longitude: (random.below(2 ** 30) / 2 ** 30) * 360 - 180,
@@ -77,7 +77,7 @@ test(`a search finds what a look at every member finds (seed ${seed})`, () => {
     // Centres near the date line are avoided: Redis does not search on the other side of its map.
     const centre = { longitude: anywhere().longitude / 2, latitude: anywhere().latitude / 2 };
     const kilometres = 10 + random.below(2000);
-    const found = store.run(
+    const reply = store.run(
       `GEOSEARCH g FROMLONLAT ${centre.longitude} ${centre.latitude} BYRADIUS ${kilometres} km ASC`,
     );
     const near = [...places]
@@ -85,6 +85,6 @@ test(`a search finds what a look at every member finds (seed ${seed})`, () => {
       .filter(([, metres]) => metres <= kilometres * 1000)
       .sort(([, one], [, other]) => one - other)
       .map(([member]) => `"${member}"`);
-    assert.equal(found, `[${near.join(" ")}]`);
+    assert.equal(reply, `[${near.join(" ")}]`);
   }
 });

@@ -14,7 +14,7 @@ beforeEach(() => {
 
 const shownList = (elements: readonly string[]) => `[${elements.map((e) => JSON.stringify(e)).join(" ")}]`;
 
-test("LPOP and RPOP of an absent list answer nil, with a count a nil array", () => {
+test("LPOP and RPOP of an absent list return nil, and with a count a nil array", () => {
   assert.equal(store.run("LPOP none"), "nil");
   assert.equal(store.run("LPOP none 1"), "nil-array");
   assert.equal(store.run("RPOP none 0"), "nil-array");
@@ -22,7 +22,7 @@ test("LPOP and RPOP of an absent list answer nil, with a count a nil array", () 
   assert.equal(store.run("RPOP l 0"), "[]");
 });
 
-test("LPOP judges its count before the key", () => {
+test("LPOP checks its count before the key", () => {
   store.run("SET s x");
   assert.equal(store.run("LPOP s -1"), '-"ERR value is out of range, must be positive"');
   assert.equal(store.run("LPOP s x"), '-"ERR value is out of range, must be positive"');
@@ -30,7 +30,7 @@ test("LPOP judges its count before the key", () => {
   assert.match(store.run("LPOP s 0"), /WRONGTYPE/);
 });
 
-test("popping all elements removes the key; undo brings it back with its expiry time", () => {
+test("popping all elements removes the key; undo restores it with its expiry time", () => {
   store.run("RPUSH l a b c d e f g");
   store.run("PEXPIREAT l 2000000");
   for (const line of ["LPOP l 7", "RPOP l 99", "LPOP l 2", "RPOP l 5", "LMPOP 1 l RIGHT COUNT 7"]) {
@@ -41,17 +41,17 @@ test("popping all elements removes the key; undo brings it back with its expiry 
   assert.equal(store.run("EXISTS l"), ":0");
 });
 
-test("a list of some 100,000s of elements is cut, and put together again", () => {
+test("a list of several 100,000 elements can be split and joined again", () => {
   for (let line = 0; line < 4; line++)
     store.run(`RPUSH l x ${Array.from({ length: 50_000 }, (_, i) => i).join(" ")} x`);
-  assert.ok(store.isUndone("LREM l 0 x"), "LREM puts back what stood between");
+  assert.ok(store.isUndone("LREM l 0 x"), "undo of LREM restores the elements in between");
   assert.ok(store.isUndone("LTRIM l 150000 -1"), "LTRIM");
   assert.ok(store.isUndone("RPOP l 180000"), "RPOP");
   assert.equal(store.run("LREM l 0 x"), ":8");
   assert.equal(store.run("LLEN l"), ":200000");
 });
 
-test("LMOVE within a list of one element keeps the key and its expiry time, and is no change", () => {
+test("LMOVE within a list of one element keeps the key and its expiry time, and does not count as a change", () => {
   store.run("RPUSH l a");
   store.run("PEXPIREAT l 2000000");
   assert.equal(store.run("LMOVE l l LEFT RIGHT"), '"a"');
@@ -60,7 +60,7 @@ test("LMOVE within a list of one element keeps the key and its expiry time, and 
   assert.equal(store.run("PEXPIRETIME l"), ":2000000");
 });
 
-test("LMOVE from and to the same end of a list is no change", () => {
+test("LMOVE from and to the same end of a list does not count as a change", () => {
   store.run("RPUSH l a b");
   assert.equal(store.run("LMOVE l l RIGHT RIGHT"), '"b"');
   assert.equal(store.changes("LMOVE l l LEFT LEFT"), 0);
@@ -68,7 +68,7 @@ test("LMOVE from and to the same end of a list is no change", () => {
   assert.equal(store.run("LRANGE l 0 -1"), '["b" "a"]');
 });
 
-test("LMOVE of the last element removes the source, and undo puts both lists back", () => {
+test("LMOVE of the last element removes the source, and undo restores both lists", () => {
   store.run("RPUSH source a");
   store.run("PEXPIREAT source 2000000");
   store.run("RPUSH target b");
@@ -79,7 +79,7 @@ test("LMOVE of the last element removes the source, and undo puts both lists bac
   assert.equal(store.run("LRANGE target 0 -1"), '["a" "b"]');
 });
 
-test("LMOVE to a key of another type changes nothing; from an absent list it does not look", () => {
+test("LMOVE to a key of another type changes nothing; for an absent source the type is not checked", () => {
   store.run("SET s x");
   store.run("RPUSH l a");
   assert.match(store.run("LMOVE l s LEFT LEFT"), /WRONGTYPE/);
@@ -99,7 +99,7 @@ test("LMOVE may write both of its keys", () => {
   );
 });
 
-test("LMPOP takes from the first list that exists and stops at a key of another type", () => {
+test("LMPOP pops from the first existing list and stops at a key of another type", () => {
   store.run("RPUSH l a b c");
   store.run("SET s x");
   assert.equal(store.run("LMPOP 3 none l s LEFT"), '["l" ["a"]]');
@@ -108,7 +108,7 @@ test("LMPOP takes from the first list that exists and stops at a key of another 
   assert.equal(store.run("LMPOP 1 l RIGHT"), "nil-array");
 });
 
-test("LMPOP may write every key that it names, also when its count of them is wrong", () => {
+test("LMPOP may write every key that it names, even if the number of keys is wrong", () => {
   const keysOf = (line: string) =>
     touchesOf(findCommand("LMPOP")!.keys, line.split(" ")).map(({ key }) => key);
   assert.deepEqual(keysOf("LMPOP 2 a b LEFT"), ["a", "b"]);
@@ -116,7 +116,7 @@ test("LMPOP may write every key that it names, also when its count of them is wr
   assert.deepEqual(keysOf("LMPOP x a LEFT"), []);
 });
 
-test("LTRIM, LSET and LREM that have nothing to do are no changes", () => {
+test("LTRIM, LSET and LREM without an effect do not count as changes", () => {
   store.run("RPUSH l a b c");
   assert.equal(store.changes("LTRIM l 0 -1"), 0);
   assert.equal(store.changes("LTRIM l -99 99"), 0);
@@ -134,7 +134,7 @@ test("LTRIM to a range outside the list removes it", () => {
   }
 });
 
-test("LREM removes from the side that its count's sign says", () => {
+test("LREM removes from the side that the sign of its count selects", () => {
   store.run("RPUSH l a x b x c x");
   assert.ok(store.isUndone("LREM l -2 x"));
   assert.equal(store.run("LREM l -2 x"), ":2");
@@ -146,7 +146,7 @@ test("LREM removes from the side that its count's sign says", () => {
   assert.equal(store.run("EXISTS all"), ":0");
 });
 
-test("LPOS passes over matches by RANK, and looks at MAXLEN elements only", () => {
+test("LPOS skips matches by RANK, and checks only MAXLEN elements", () => {
   store.run("RPUSH l a b c a b c a");
   assert.equal(store.run("LPOS l a RANK 2"), ":3");
   assert.equal(store.run("LPOS l a RANK -1"), ":6");
@@ -159,7 +159,7 @@ test("LPOS passes over matches by RANK, and looks at MAXLEN elements only", () =
   assert.match(store.run("LPOS l a RANK -9223372036854775808"), /^-"ERR value is out of range/);
 });
 
-test("LINDEX reads its index only if there is a list; LSET too", () => {
+test("LINDEX and LSET parse their index only if there is a list", () => {
   assert.equal(store.run("LINDEX none x"), "nil");
   assert.equal(store.run("LSET none x v"), '-"ERR no such key"');
   store.run("RPUSH l a");
@@ -167,11 +167,11 @@ test("LINDEX reads its index only if there is a list; LSET too", () => {
   assert.equal(store.run("LSET l 1 v"), '-"ERR index out of range"');
 });
 
-test("a list that has expired is absent to LPUSHX and begins anew for RPUSH", () => {
+test("an expired list is absent for LPUSHX, and RPUSH creates a new one", () => {
   store.run("RPUSH l a");
   store.run("PEXPIREAT l 2000000");
   store.at = 2_000_001;
-  assert.ok(store.isUndone("LPUSHX l b"), "the expired list is removed, and comes back");
+  assert.ok(store.isUndone("LPUSHX l b"), "the expired list is removed, and undo restores it");
   assert.equal(store.run("LPUSHX l b"), ":0");
   assert.equal(store.run("RPUSH l c"), ":1");
   assert.equal(store.run("PTTL l"), ":-1");
@@ -196,24 +196,24 @@ function step(random: SeededRandom, model: string[]): string {
       model.splice(Math.max(0, model.length - count));
       return `RPOP l ${count}`;
     case 5: {
-      const kept = model.slice(count, -1);
-      model.splice(0, model.length, ...kept);
+      const retained = model.slice(count, -1);
+      model.splice(0, model.length, ...retained);
       return `LTRIM l ${count} -2`;
     }
     case 6: {
-      const place = model.indexOf(element);
-      if (place >= 0) model.splice(place + 1, 0, "y");
+      const index = model.indexOf(element);
+      if (index >= 0) model.splice(index + 1, 0, "y");
       return `LINSERT l AFTER ${element} y`;
     }
     default: {
-      for (let left = 2; left > 0 && model.includes(element); left--)
+      for (let remaining = 2; remaining > 0 && model.includes(element); remaining--)
         model.splice(model.lastIndexOf(element), 1);
       return `LREM l -2 ${element}`;
     }
   }
 }
 
-test("lists do what an array does, and all of it can be undone", () => {
+test("lists behave like an array, and undo reverts all commands", () => {
   const random = new SeededRandom(seed);
   for (let round = 0; round < 100; round++) {
     store.run("DEL l");
@@ -229,7 +229,7 @@ test("lists do what an array does, and all of it can be undone", () => {
   }
 });
 
-test("a range that begins beyond the end is empty at once", () => {
+test("a range that begins after the end is empty without a walk", () => {
   for (const size of [3, 1000]) {
     const store = new StoreUnderTest();
     store.run(`RPUSH l ${Array.from({ length: size }, (_, i) => i).join(" ")}`);

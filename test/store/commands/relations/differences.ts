@@ -1,16 +1,18 @@
-/** Recorded steps whose replies differ here, and why: the only table of differences. Steps are numbered from 0. */
+/**
+ * Recorded steps whose replies differ here, and the reasons: the only table of differences. Steps are numbered from 0.
+ */
 export interface Difference {
   readonly reason: string;
-  /** Whether ours is an error with the word, the line and the column. */
-  readonly namesThePlace?: boolean;
+  /** Whether our reply is an error with the word, the line and the column. */
+  readonly namesPosition?: boolean;
   readonly steps: Readonly<Record<string, readonly number[]>>;
 }
 
 export const DIFFERENCES: readonly Difference[] = [
   {
     reason:
-      "what is no statement is answered with the word, the line, the column and a caret, where the original tells of its parser",
-    namesThePlace: true,
+      "the error for an invalid statement contains the word, the line, the column and a caret; the original's describes its parser",
+    namesPosition: true,
     steps: {
       domains: [6, 7],
       "join-errors": [1, 6],
@@ -32,35 +34,35 @@ export const DIFFERENCES: readonly Difference[] = [
   },
   {
     reason:
-      "an enumeration's values are told in the order in which they were given; the original's is a hash's",
+      "an enumeration's values are listed in the order of the statement; the original uses the order of a hash",
     steps: { domains: [11, 14] },
   },
   {
-    reason: "texts have an order, and one that writes a number equals it (defect 6)",
+    reason: "texts have an order, and a text that represents a number equals it (defect 6)",
     steps: { expressions: [11] },
   },
   {
-    reason: "a table or query with another name keeps it as its columns' origin, in place of a random id",
+    reason: "an alias of a table or query is the origin of its columns, instead of a random id",
     steps: { joins: [14] },
   },
-  { reason: "a table is joined with itself by other names (defect 6)", steps: { "join-errors": [4] } },
-  { reason: "functions of groups without groups are about all rows", steps: { group: [7, 16] } },
-  { reason: "max and min are there", steps: { group: [11] } },
+  { reason: "a table is joined with itself under aliases (defect 6)", steps: { "join-errors": [4] } },
+  { reason: "aggregate functions without groups cover all rows", steps: { group: [7, 16] } },
+  { reason: "max and min are supported", steps: { group: [11] } },
   { reason: "the name of a Java class is left out", steps: { group: [15] } },
   {
-    reason: "views can be read back, whatever their query, with its limit (defect 5)",
+    reason: "views can be read, whatever their query, including its limit (defect 5)",
     steps: { "views-original-defects": [2, 4, 6, 8, 10, 18] },
   },
   {
-    reason: "no view hides a table, and nothing is inserted into a view (defect 5)",
+    reason: "no view hides a table, and rows cannot be inserted into a view (defect 5)",
     steps: { "views-original-defects": [13, 14, 15, 16, 17, 20] },
   },
-  { reason: "statements in English words are there", steps: { errors: [1] } },
+  { reason: "statements in English words are supported", steps: { errors: [1] } },
   { reason: "negative numbers are values (defect 6)", steps: { errors: [18] } },
-  { reason: "describe is there", steps: { errors: [51] } },
+  { reason: "describe is supported", steps: { errors: [51] } },
   {
     reason:
-      "a refused USE changes nothing (defect 4); so a database is there later that the original had not made",
+      "a rejected USE changes nothing (defect 4), so a database exists later that the original had not created",
     steps: {
       "lb-use-unknown-database-sticks": [1, 2],
       "lb-drop-database": [4, 5],
@@ -68,17 +70,17 @@ export const DIFFERENCES: readonly Difference[] = [
     },
   },
   {
-    reason: "there is one state: no second server that is away, or has missed a statement (defect 2)",
+    reason: "there is one state: no second server that is unreachable or has missed a statement (defect 2)",
     steps: {
       "replication-is-by-statement": [6],
       "lb-one-master-down": [...[6, 7, 8, 9, 11, 12, 14, 16, 17, 21, 23, 24, 25]],
       "lb-read-master-down": [...[3, 4, 7, 8, 10, 11, 13, 14, 15]],
     },
   },
-  { reason: "here is no cache, which would keep errors", steps: { "cache-stores-errors": [4] } },
+  { reason: "there is no cache that would store errors", steps: { "cache-stores-errors": [4] } },
 ];
 
-/** Scenarios about frames, not statements. */
+/** Scenarios that concern frames, not statements. */
 export const FRAMING: ReadonlySet<string> = new Set(["framing"]);
-/** The step before which the servers are empty again. */
+/** The step before which the servers are emptied. */
 export const EMPTIED_BEFORE = "lb-no-database-round-robin";

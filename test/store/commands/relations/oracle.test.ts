@@ -1,7 +1,7 @@
 /**
- * Random statements of the recorded form have the same result in a second, simple evaluator, and undo restores the
- * state: Malagasy ones in both semantics versions, English ones that write in the first. sqlite.test.ts compares
- * English statements of the standard form with SQLite. DBSYNC_SEED replays a run.
+ * Random statements in the recorded form have the same result in a second, simple evaluator, and undo restores the
+ * state: Malagasy ones in both versions of the semantics, English writes in the first. sqlite.test.ts compares English
+ * statements of the standard form with SQLite. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -20,7 +20,7 @@ import { outcomeOfReply } from "./transcript.js";
 
 const RUNS = amount(50, 300);
 const STATEMENTS = 80;
-/** One in this many statements is undone and executed again. */
+/** One of this many statements is undone and executed again. */
 const UNDONE = 8;
 
 const MAKE = [
@@ -31,8 +31,8 @@ const MAKE = [
 
 const seed = seedOfRun();
 
-test(`${RUNS * STATEMENTS} random statements give what a simple evaluator gives (seed ${seed})`, () => {
-  const seen = { refused: 0, rows: 0, changed: 0, indexed: 0 };
+test(`${RUNS * STATEMENTS} random statements return what a simple evaluator returns (seed ${seed})`, () => {
+  const counts = { refused: 0, rows: 0, changed: 0, indexed: 0 };
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const database = new Database();
@@ -47,19 +47,19 @@ test(`${RUNS * STATEMENTS} random statements give what a simple evaluator gives 
       const { text, bound } = new StatementText(statement, language);
       const where = `seed ${seed}, run ${run}, statement ${i}: ${text} ${JSON.stringify(bound)}`;
       if (i % UNDONE === 0) checkUndo(database, text, bound, where);
-      const due = expected(oracle, statement, language);
-      const ours = told(execute(database, text, bound));
-      assert.deepEqual(ours, due, where);
-      if (due === "refused") seen.refused++;
-      else if (typeof due === "number") seen.changed += due;
-      else seen.rows += due.length;
-      if ((oracle.tables["t"]?.length ?? 0) > 16) seen.indexed++;
+      const expectedOutcome = expected(oracle, statement, language);
+      const ours = outcomeOf(execute(database, text, bound));
+      assert.deepEqual(ours, expectedOutcome, where);
+      if (expectedOutcome === "refused") counts.refused++;
+      else if (typeof expectedOutcome === "number") counts.changed += expectedOutcome;
+      else counts.rows += expectedOutcome.length;
+      if ((oracle.tables["t"]?.length ?? 0) > 16) counts.indexed++;
     }
     for (const [name, rows] of Object.entries(oracle.tables))
-      assert.deepEqual(told(execute(database, `select * from ${name}`, [])), plain(rows), `run ${run}`);
+      assert.deepEqual(outcomeOf(execute(database, `select * from ${name}`, [])), plain(rows), `run ${run}`);
   }
-  for (const [what, count] of Object.entries(seen))
-    assert.ok(count > amount(150, 1000), `only ${count} times: ${what}`);
+  for (const [label, count] of Object.entries(counts))
+    assert.ok(count > amount(150, 1000), `only ${count} times: ${label}`);
 });
 
 function execute(
@@ -92,7 +92,7 @@ function expected(oracle: Oracle, statement: Statement, language: Language): Tol
   }
 }
 
-function told(reply: Reply): Told {
+function outcomeOf(reply: Reply): Told {
   if (reply.kind === "error") return "refused";
   if (reply.kind === "integer") return Number(reply.value);
   const outcome = outcomeOfReply(reply);

@@ -1,6 +1,6 @@
 /**
- * A second evaluator, as simple as possible: arrays of rows, every pair of a join, every row of a table, no index
- * and no hash, and no code of the store. Two tables: t accepts anything, u's k is unique.
+ * A second evaluator, as simple as possible: arrays of rows, every pair of a join, every row of a table, no indexes, no
+ * hashes, and no code of the store. Two tables: t accepts anything, u's k is unique.
  */
 import {
   COLUMNS,
@@ -26,7 +26,7 @@ export class Oracle {
   readonly tables: Record<string, Row[]> = { t: [], u: [] };
   #language: Language = "english";
 
-  /** Runs a statement. @returns the rows, or how many have been changed @throws Refused */
+  /** Runs a statement. @returns the rows, or the number of changed ones @throws Refused */
   run(statement: Statement, language: Language): readonly Row[] | number {
     this.#language = language;
     switch (statement.kind) {
@@ -50,28 +50,28 @@ export class Oracle {
         return this.#update(statement);
       case "delete": {
         const table = this.#table(statement.table);
-        const left = table.filter((row) => !this.#meets(row, HEAD, statement.where));
-        this.#replace(statement.table, left);
-        return table.length - left.length;
+        const remaining = table.filter((row) => !this.#meets(row, HEAD, statement.where));
+        this.#replace(statement.table, remaining);
+        return table.length - remaining.length;
       }
     }
   }
 
   #update({ table: name, column, value, where }: Extract<Statement, { kind: "update" }>): number {
-    const place = COLUMNS.indexOf(column);
+    const position = COLUMNS.indexOf(column);
     let changed = 0;
     const rows = this.#table(name).map((row) => {
       if (!this.#meets(row, HEAD, where)) return row;
       changed++;
       const copy = [...row];
-      let made = term(value, row, HEAD);
+      let cell = term(value, row, HEAD);
       // A bound value is a number if the column accepts no text.
-      if (value.kind === "bound" && place === 2 && /^-?\d+(\.\d+)?$/.test(value.text))
-        made = Number(value.text);
-      if (value.kind === "bound" && place === 0 && /^-?\d+(\.\d+)?$/.test(value.text))
-        made = Number(value.text);
-      checkFit(place, made);
-      copy[place] = made;
+      if (value.kind === "bound" && position === 2 && /^-?\d+(\.\d+)?$/.test(value.text))
+        cell = Number(value.text);
+      if (value.kind === "bound" && position === 0 && /^-?\d+(\.\d+)?$/.test(value.text))
+        cell = Number(value.text);
+      checkFit(position, cell);
+      copy[position] = cell;
       return copy;
     });
     this.#replace(name, rows);
@@ -142,28 +142,29 @@ const HEAD: readonly Named[] = COLUMNS.map((name) => ({ of: null, name }));
 
 function groups(rows: readonly Row[], { by, calls }: NonNullable<Select["group"]>): Row[] {
   const places = by.map((name) => COLUMNS.indexOf(name));
-  const keys = by.length === 0 ? [[]] : once(rows.map((row) => places.map((place) => row[place] as Value)));
+  const keys =
+    by.length === 0 ? [[]] : once(rows.map((row) => places.map((position) => row[position] as Value)));
   return keys.map((key) => {
     const members = rows.filter((row) =>
       same(
-        places.map((place) => row[place] as Value),
+        places.map((position) => row[position] as Value),
         key,
       ),
     );
-    const told = calls.map(({ name, of }): Value => {
+    const results = calls.map(({ name, of }): Value => {
       const values = members
         .map((row) => row[COLUMNS.indexOf(of)] as Value)
         .filter((value) => value !== null);
       if (name === "count") return values.length;
       if (name === "min" || name === "max") {
-        const sorted = values.toSorted(rising);
+        const sorted = values.toSorted(ascending);
         return (name === "min" ? sorted[0] : sorted.at(-1)) ?? null;
       }
       if (values.some((value) => typeof value !== "number")) throw new Refused("no number");
       const sum = (values as number[]).reduce((total, value) => total + value, 0);
       return name === "sum" ? sum : values.length === 0 ? 0 : sum / values.length;
     });
-    return [...key, ...told];
+    return [...key, ...results];
   });
 }
 
@@ -174,14 +175,14 @@ function ordered(
 ): Row[] {
   const keyed = rows.map((row) => ({ row, key: term(by, row, head) }));
   return keyed
-    .toSorted((a, b) => (falling ? rising(b.key, a.key) : rising(a.key, b.key)))
+    .toSorted((a, b) => (falling ? ascending(b.key, a.key) : ascending(a.key, b.key)))
     .map(({ row }) => row);
 }
 
 const rank = (value: Value) => (value === null ? 0 : typeof value === "string" ? 2 : 1);
 const bytes = (text: string) => Buffer.from(text).toString("latin1");
 
-function rising(one: Value, other: Value): number {
+function ascending(one: Value, other: Value): number {
   if (rank(one) !== rank(other)) return rank(one) - rank(other);
   if (typeof one === "string" && typeof other === "string")
     return bytes(one) < bytes(other) ? -1 : one === other ? 0 : 1;
@@ -209,27 +210,27 @@ function number(value: Value): number {
   return /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : Number(value === "true");
 }
 
-function term(given: Term, row: Row, head: readonly Named[]): Value {
-  if (given.kind === "value") return given.value;
-  if (given.kind === "bound") return given.text;
-  if (given.kind === "column")
-    return row[head.findIndex(({ of, name }) => name === given.name && of === given.of)] as Value;
-  const [one, other] = [term(given.left, row, head), term(given.right, row, head)].map(number) as [
+function term(operand: Term, row: Row, head: readonly Named[]): Value {
+  if (operand.kind === "value") return operand.value;
+  if (operand.kind === "bound") return operand.text;
+  if (operand.kind === "column")
+    return row[head.findIndex(({ of, name }) => name === operand.name && of === operand.of)] as Value;
+  const [one, other] = [term(operand.left, row, head), term(operand.right, row, head)].map(number) as [
     number,
     number,
   ];
-  if (given.sign === "+") return one + other;
-  if (given.sign === "-") return one - other;
-  if (given.sign === "*") return one * other;
+  if (operand.sign === "+") return one + other;
+  if (operand.sign === "-") return one - other;
+  if (operand.sign === "*") return one * other;
   if (other === 0) throw new Refused("division by zero");
   return one / other;
 }
 
 /** Checks types: k accepts numbers and texts, s texts of at most 4 characters, n numbers. */
-function checkFit(place: number, value: Value): void {
+function checkFit(position: number, value: Value): void {
   if (value === null) return;
   const isText = typeof value === "string";
-  const fits = place === 0 || (place === 1 ? isText && value.length <= 4 : !isText);
+  const fits = position === 0 || (position === 1 ? isText && value.length <= 4 : !isText);
   if (!fits || typeof value === "boolean") throw new Refused("does not fit");
 }
 

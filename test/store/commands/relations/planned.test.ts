@@ -1,8 +1,8 @@
 /**
- * A planned query returns the same rows, in the same order, as checking each condition where it is written: random
- * joins of tables with and without keys, in both forms. In the standard form, a failing calculation counts only if
- * no other part of the conditions rejects the row: if the written order fails, a planned query fails, or returns
- * the result in which the calculation is null. DBSYNC_SEED replays a run.
+ * A planned query returns the same rows, in the same order, as evaluation of each condition where it is written: random
+ * joins of tables with and without keys, in both forms. In the standard form, a failing calculation counts only if no
+ * other part of the conditions rejects the row: if the written order fails, a planned query fails, or returns the
+ * result in which the calculation is null. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -38,9 +38,9 @@ interface Outcome {
 /** Returns the outcomes of both evaluations, or an error. */
 function outcomes(database: Database, text: string, form: Form): (Outcome | string)[] {
   const { statement, language } = parse(bytesOfText(text), form);
-  if (statement instanceof SqlMistake || statement.kind !== "query") assert.fail(`${text}: no query`);
+  if (statement instanceof SqlMistake || statement.kind !== "query") assert.fail(`not a query: ${text}`);
   const { query } = statement;
-  const found: (Outcome | string)[] = [];
+  const outcomeList: (Outcome | string)[] = [];
   const run: Command["run"] = (data) => {
     for (const isPlanned of [false, true]) {
       const evaluation: Evaluation = {
@@ -55,18 +55,18 @@ function outcomes(database: Database, text: string, form: Form): (Outcome | stri
         isPlanned,
         sources: new Sources(),
       };
-      found.push(outcomeOf(() => answered(query, evaluation)));
+      outcomeList.push(outcomeOf(() => answered(query, evaluation)));
     }
     return integer(0);
   };
   database.run({ ...sql, run }, ["SQL", "d", text], UNIT);
-  return found;
+  return outcomeList;
 }
 
 function outcomeOf(run: () => ReturnType<typeof answered>): Outcome | string {
   try {
     const { name, columns, rows } = run();
-    // JSON shows NaN as null and -0 as 0.
+    // JSON writes NaN as null and -0 as 0.
     return { name, columns, rows: rows.map((row) => JSON.stringify(row)) };
   } catch (problem) {
     // If there are two errors, either may be found first.
@@ -133,12 +133,12 @@ class Writer {
             : kind < 13
               ? ["full join", "tonona:feno@"]
               : ["natural join", "tonona:natoraly@"];
-    const left = this.#random.oneOf(this.#aliases);
+    const leftAlias = this.#random.oneOf(this.#aliases);
     const source = this.#source();
     const right = this.#aliases.at(-1) as string;
     const head = ` ${this.#words(english as string, `#${malagasy}`)} ${source}`;
     if (kind === 13 || this.#random.chance(0.07)) return head;
-    const sides = [this.#keyOf(left), this.#keyOf(right)];
+    const sides = [this.#keyOf(leftAlias), this.#keyOf(right)];
     const equal = (this.#random.chance(0.5) ? sides : sides.reverse()).join(" = ");
     const on = this.#random.chance(0.75) ? equal : this.#test();
     const more = this.#random.chance(0.5) ? this.#words(" and ", " ary ") + this.#test() : "";
@@ -202,7 +202,7 @@ function filled(random: SeededRandom): Database {
   for (const name of TABLES) {
     const key = random.oneOf(["", " primary key", " unique"]);
     execute(`create table ${name} (k number:text${key}, v number, s text, b number, c number)`);
-    // These are fewer rows than an index is used for, and more.
+    // These are fewer rows than the minimum for an index, or more.
     const rows = random.oneOf([0, 3, 15, 40]);
     for (let row = 0; row < rows; row++) {
       const k = random.chance(0.9)
@@ -217,7 +217,7 @@ function filled(random: SeededRandom): Database {
   return database;
 }
 
-test(`${RUNS * QUERIES} planned queries give what their conditions give where they are written (seed ${seed})`, () => {
+test(`${RUNS * QUERIES} planned queries return what their conditions select where they are written (seed ${seed})`, () => {
   let [rows, refused, moved] = [0, 0, 0];
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
@@ -226,29 +226,29 @@ test(`${RUNS * QUERIES} planned queries give what their conditions give where th
       const isEnglish = random.chance(0.5);
       const text = new Writer(random, isEnglish).query();
       const form = random.oneOf(["standard", "recorded"] as const);
-      const [due, planned] = outcomes(database, text, form);
+      const [expected, planned] = outcomes(database, text, form);
       const where = `seed ${seed}, run ${run}, query ${i}, ${form}: ${text}`;
-      if (isEnglish && form === "standard" && due === "refused" && planned !== due) {
+      if (isEnglish && form === "standard" && expected === "refused" && planned !== expected) {
         const [lenient] = outcomes(database, withNulls(text), form);
         assert.deepEqual(planned, lenient, where);
         moved++;
         continue;
       }
-      assert.deepEqual(planned, due, where);
-      if (typeof due === "string") refused++;
-      else rows += due?.rows.length ?? 0;
+      assert.deepEqual(planned, expected, where);
+      if (typeof expected === "string") refused++;
+      else rows += expected?.rows.length ?? 0;
     }
   }
   assert.ok(rows > amount(2_000, 20_000) && refused > amount(20, 200), `${rows} rows, ${refused} errors`);
-  assert.ok(moved > amount(5, 50), `${moved} failures of rows that another part rejects`);
+  assert.ok(moved > amount(5, 50), `${moved} failures in rows that another part rejects`);
 });
 
 /** Counts the steps of a query, between which other requests are served, its rows, and the rows that it checks. */
 function stepsOf(database: Database, text: string): { steps: number; rows: number; checked: number } {
   const { statement, language } = parse(bytesOfText(text));
-  if (statement instanceof SqlMistake || statement.kind !== "query") assert.fail(`${text}: no query`);
+  if (statement instanceof SqlMistake || statement.kind !== "query") assert.fail(`not a query: ${text}`);
   const { query } = statement;
-  const found = { steps: 0, rows: 0, checked: 0 };
+  const counts = { steps: 0, rows: 0, checked: 0 };
   const work = { rows: 0, likeSteps: 0 };
   const sources = new Sources();
   const run: Command["run"] = (data) => {
@@ -265,16 +265,16 @@ function stepsOf(database: Database, text: string): { steps: number; rows: numbe
       sources,
     });
     let step = answer.next();
-    for (; step.done !== true; step = answer.next()) found.steps++;
-    found.rows = step.value.rows.length;
-    found.checked = work.rows % SOURCE_WORK;
+    for (; step.done !== true; step = answer.next()) counts.steps++;
+    counts.rows = step.value.rows.length;
+    counts.checked = work.rows % SOURCE_WORK;
     return integer(0);
   };
   database.run({ ...sql, run }, ["SQL", "d", text], UNIT);
-  return found;
+  return counts;
 }
 
-test("every part of a query ends its step after a bounded number of rows and operators", () => {
+test("every part of a query ends its step after a limited number of rows and operators", () => {
   const database = new Database();
   const execute = (statement: string) => database.execute(["SQL", "d", bytesOfText(statement)], UNIT);
   execute("create database d");
@@ -286,23 +286,23 @@ test("every part of a query ends its step after a bounded number of rows and ope
   created("t", many);
   created("few", 100);
   const turns = many / STEP_ITEMS;
-  const found = (text: string) => stepsOf(database, text);
-  // Finding the pairs takes steps, and so does sorting them.
-  const byIndex = found("select t.k from t join few f on t.v = f.v");
+  const stepsFor = (text: string) => stepsOf(database, text);
+  // Both finding the pairs and sorting them take steps.
+  const byIndex = stepsFor("select t.k from t join few f on t.v = f.v");
   assert.equal(byIndex.rows, many);
   assert.ok(byIndex.steps > 6 * turns, `index: ${byIndex.steps} steps`);
-  // The rows that are checked, and those without a partner, are counted in steps.
-  const unmatched = found("select 1 from t left join few f on t.k = f.k and f.v < 0");
+  // Rows that are checked, and those without a partner, are counted in steps.
+  const unmatched = stepsFor("select 1 from t left join few f on t.k = f.k and f.v < 0");
   assert.equal(unmatched.rows, many);
   assert.ok(unmatched.steps >= 3 * turns, `without a partner: ${unmatched.steps} steps`);
   // One row on the left has all rows as partners.
-  const one = found("select v from (select 1 a) s natural join (select 1 a, v from t) u");
+  const one = stepsFor("select v from (select 1 a) s natural join (select 1 a, v from t) u");
   assert.equal(one.rows, many);
   assert.ok(one.steps >= 4 * turns, `natural: ${one.steps} steps`);
-  // The index is built in steps, and its texts are numbered in steps.
+  // The index is built in steps, and the numbers of its texts are computed in steps.
   execute("create table words (s text)");
   execute(`insert into words values ${Array.from({ length: many }, (_, i) => `('w${i}')`)}`);
-  const byNumber = found("select s from words where s = 5");
+  const byNumber = stepsFor("select s from words where s = 5");
   assert.ok(byNumber.steps >= 2 * turns, `texts by number: ${byNumber.steps} steps`);
   const wide = Array.from({ length: 100 }, () => `v${"+1".repeat(100)}`).join(",");
   const wideCondition = `v${"+1".repeat(480)} > 0`;
@@ -313,19 +313,19 @@ test("every part of a query ends its step after a bounded number of rows and ope
     `select count(*) from few group by ${wide}`,
     `select ${wide.replaceAll(/[^,]+/g, "sum($&)")} from few`,
   ])
-    assert.ok(found(text).steps >= rows, `${text.slice(0, 30)}: ${found(text).steps} steps`);
-  // A step evaluates operators for some 34 rows.
+    assert.ok(stepsFor(text).steps >= rows, `${text.slice(0, 30)}: ${stepsFor(text).steps} steps`);
+  // A step evaluates operators for about 34 rows.
   for (const text of [
     `select k from t where ${wideCondition}`,
     `select t.k from t join few f on t.v = f.v and t.${wideCondition}`,
     `select v from t group by v, k having max(${wideCondition.replace(" > 0", "")}) > 0`,
   ])
-    assert.ok(found(text).steps >= many / 40, `${text.slice(0, 30)}: ${found(text).steps} steps`);
+    assert.ok(stepsFor(text).steps >= many / 40, `${text.slice(0, 30)}: ${stepsFor(text).steps} steps`);
 });
 
 const LARGE_TABLE = 3700;
 
-/** Makes two tables of 3,700 rows: `f` has 5 values, `k` matches another row. */
+/** Creates two tables of 3,700 rows: `f` has 5 values, `k` matches another row. */
 function largeTables(): Database {
   const database = new Database();
   const execute = (statement: string) => database.execute(["SQL", "d", bytesOfText(statement)], UNIT);
@@ -367,18 +367,22 @@ const SELECTIVE: readonly (readonly [rows: number, text: string])[] = [
   [1, "alaivo y.v #ao@ a x #tonona@ c y #ka x.k + 1 = y.id ary x.k > 0 #rehefa x.id = 5"],
 ];
 
-test("a join by equal values, calculated ones too, checks about as many rows as it makes", () => {
+test("a join by equal values, including calculated ones, checks about as many rows as it returns", () => {
   const database = largeTables();
   for (const [rows, text] of SELECTIVE) {
-    const found = stepsOf(database, text);
-    assert.equal(found.rows, rows, text);
+    const counts = stepsOf(database, text);
+    assert.equal(counts.rows, rows, text);
     // An expression of a Malagasy statement may fail, so its `on` is checked for all rows on the left.
-    const due = text.startsWith("alaivo") ? 3 * LARGE_TABLE : text.includes("union") ? LARGE_TABLE + 50 : 50;
-    assert.ok(found.checked <= due, `${found.checked} rows checked: ${text}`);
+    const maximum = text.startsWith("alaivo")
+      ? 3 * LARGE_TABLE
+      : text.includes("union")
+        ? LARGE_TABLE + 50
+        : 50;
+    assert.ok(counts.checked <= maximum, `${counts.checked} rows checked: ${text}`);
   }
 });
 
-test("a calculation that fails is an error unless another part rejects the row", () => {
+test("a failing calculation is an error unless another part rejects the row", () => {
   const database = new Database();
   const execute = (statement: string) => database.execute(["SQL", "d", bytesOfText(statement)], UNIT);
   execute("create database d");
@@ -393,7 +397,7 @@ test("a calculation that fails is an error unless another part rejects the row",
   const isRefused = (text: string) => execute(text).kind === "error";
   const froms = ["t x join u y", "u x join t y", "(select * from t) x join (select * from u) y"];
   for (const from of [...froms, "(select * from u) x join (select * from t) y"]) {
-    for (const [condition, due] of [
+    for (const [condition, expected] of [
       ["on x.k = y.k where x.b * 10 > 5", true],
       ["on x.k = y.k where y.b * 10 > 5", true],
       ["on x.k = y.k where x.b * 10 > 5 and x.k != 7", false],
@@ -407,12 +411,12 @@ test("a calculation that fails is an error unless another part rejects the row",
       ["on x.k = y.b * 10 where y.k < 7", false],
     ] as const) {
       const text = `select count(*) from ${from} ${condition}`;
-      assert.equal(isRefused(text), due, text);
+      assert.equal(isRefused(text), expected, text);
     }
   }
 });
 
-test("a value moves through equal columns only as far as all rows of the result have it", () => {
+test("a value is propagated through equal columns only as far as all rows of the result have it", () => {
   const database = new Database();
   const execute = (statement: string) => database.execute(["SQL", "d", bytesOfText(statement)], UNIT);
   execute("create database d");

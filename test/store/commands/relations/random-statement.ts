@@ -15,7 +15,7 @@ export type Test =
   | { readonly kind: "null"; readonly term: Term; readonly not: boolean }
   | { readonly kind: "not"; readonly test: Test };
 
-/** Tests joined by AND and OR, read by the rules of the language. */
+/** Tests joined by AND and OR, evaluated by the rules of the language. */
 export interface Condition {
   readonly tests: readonly Test[];
   readonly words: readonly ("and" | "or")[];

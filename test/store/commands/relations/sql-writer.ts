@@ -1,6 +1,6 @@
 /**
- * Random English statements on two tables, in which precedence determines the grouping. Numbers are written as
- * doubles, since SQLite divides integers differently; numbers and texts are compared with their own type.
+ * Random English statements on two tables, in which precedence determines the grouping. Numbers are written as doubles,
+ * since SQLite divides integers differently; numbers and texts are compared only with values of the same type.
  */
 import type { SeededRandom } from "../../../support/seeded-random.js";
 
@@ -179,7 +179,7 @@ export class SqlWriter {
     return this.#chance(0.6, () => ` where ${this.#condition(3)}`);
   }
 
-  /** Returns the end of a query; one with a limit is sorted by all fields, so that it omits the same rows. */
+  /** Returns the end of a query; one with a limit is sorted by all fields, so that both sides omit the same rows. */
   #tail(width: number): string {
     const random = this.#random;
     if (random.chance(0.4)) return "";
@@ -203,7 +203,7 @@ export class SqlWriter {
     return `${this.#condition(depth - 1)} ${random.oneOf(["and", "or"])} ${this.#condition(depth - 1)}`;
   }
 
-  /** Returns a test of a value, with `not` or without. */
+  /** Returns a test of a value, with or without `not`. */
   #test(depth: number): string {
     const random = this.#random;
     const not = this.#chance(0.4, () => "not ");
@@ -219,7 +219,9 @@ export class SqlWriter {
     return `${this.#text()} ${not}like ${this.#pattern()}${escaped}`;
   }
 
-  /** Returns a text that the tables may contain, with some characters replaced by wildcards or in another case. */
+  /**
+   * Returns a text that the tables may contain, with some characters replaced by wildcards or written in another case.
+   */
   #pattern(): string {
     const random = this.#random;
     if (random.chance(0.15)) return this.#text();
@@ -290,7 +292,7 @@ export class SqlWriter {
     return random.chance(0.4) ? this.#of("s") : random.chance(0.1) ? "null" : written(random.oneOf(TEXTS));
   }
 
-  /** Returns a column, or a number or a text if there are none. */
+  /** Returns a column, or a number or a text if there are no columns. */
   #of(column: string): string {
     if (this.#aliases === null) return column;
     if (this.#aliases.length === 0) return column === "s" ? "'c'" : "4.0";

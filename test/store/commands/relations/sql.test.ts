@@ -19,13 +19,13 @@ let records: UndoRecord[];
 beforeEach(() => {
   database = new Database();
   records = [];
-  done("create database d", "create table t (k number primary key, x text(0,5), d date)");
+  execute("create database d", "create table t (k number primary key, x text(0,5), d date)");
 });
 
 const call = (...argv: readonly string[]) =>
   database.execute(argv.map(bytesOfText), { at: 1_000_000, db: 0, id: "unit" }, records);
 const sql = (statement: string, ...bound: readonly string[]) => call("SQL", "d", statement, ...bound);
-const done = (...statements: readonly string[]) => {
+const execute = (...statements: readonly string[]) => {
   for (const statement of statements) assert.doesNotMatch(shown(sql(statement)), /^-/, statement);
 };
 const rows = (statement: string, ...bound: readonly string[]) => {
@@ -38,7 +38,7 @@ const refused = (statement: string, text: RegExp, ...bound: readonly string[]) =
   assert.deepEqual(canonicalState(database), before, statement);
 };
 
-test("changes tell how many rows they are about", () => {
+test("changes report the number of affected rows", () => {
   assert.equal(shown(sql("insert into t (k, x) values (1,'a'),(2,'b'),(3,'b')")), ":3");
   assert.equal(shown(sql("update t set x = 'c' where x = 'b'")), ":2");
   assert.equal(shown(sql("update t set x = 'c' where x = 'nothing'")), ":0");
@@ -47,22 +47,22 @@ test("changes tell how many rows they are about", () => {
   assert.equal(shown(sql("delete from t")), ":3");
 });
 
-test("a primary key has each value once and no null, before and after any statement", () => {
-  done("insert into t (k) values (1),(2),(3)");
-  refused("insert into t (k) values (4),(1)", /is a row already whose k is 1/);
-  refused("insert into t (k) values (4),(4)", /is a row already/);
+test("a primary key contains each value once and no null, before and after any statement", () => {
+  execute("insert into t (k) values (1),(2),(3)");
+  refused("insert into t (k) values (4),(1)", /is already a row whose k is 1/);
+  refused("insert into t (k) values (4),(4)", /is already a row/);
   refused("insert into t (x) values ('a')", /must not be null/);
-  refused("update t set k = 2 where k = 1", /is a row already/);
+  refused("update t set k = 2 where k = 1", /is already a row/);
   refused("update t set k = null", /must not be null/);
-  // Each row takes the next one's key.
-  done("update t set k = k + 1", "update t set k = 5 - k");
+  // Each row receives the key of the next one.
+  execute("update t set k = k + 1", "update t set k = 5 - k");
   assert.deepEqual(rows("select k from t"), [[3], [2], [1]]);
-  done("create table u (k text(0,9) unique)", "insert into u values (null),(null),('a')");
-  refused("insert into u values ('a')", /is a row already/);
+  execute("create table u (k text(0,9) unique)", "insert into u values (null),(null),('a')");
+  refused("insert into u values ('a')", /is already a row/);
 });
 
-test("what stands behind the statement takes the places of its ?", () => {
-  done("insert into t values (1,'1','2026-11-21')");
+test("arguments after the statement replace its ?", () => {
+  execute("insert into t values (1,'1','2026-11-21')");
   assert.equal(shown(sql("insert into t values (?,?,?)", "2", "2", "2024-02-29")), ":1");
   assert.deepEqual(rows("select * from t where k = ? or x = ?", "1", "2"), [
     [1, "1", "2026-11-21"],
@@ -70,21 +70,21 @@ test("what stands behind the statement takes the places of its ?", () => {
   ]);
   assert.deepEqual(rows("select k from t where k = ? limit ? ?", "2", "0", "1"), [[2]]);
   assert.deepEqual(rows("select ? x", "'; drop table t; --"), [["'; drop table t; --"]]);
-  refused("select * from t where k = ?", /1 \?, and 0 arguments/);
-  refused("select * from t", /0 \?, and 1 arguments/, "1");
+  refused("select * from t where k = ?", /1 \?, but 0 arguments/);
+  refused("select * from t", /0 \?, but 1 arguments/, "1");
   refused("select * from t limit ?", /whole number/, "-1");
   refused("insert into t (k) values (?)", /takes NUMBER/, "x");
 });
 
-test("dates are texts of the calendar, in the order of time", () => {
-  done("insert into t (k,d) values (1,'2026-11-21'),(2,'2024-02-29'),(3,'2026-11-21 09:00:00')");
+test("dates are texts of the calendar, in chronological order", () => {
+  execute("insert into t (k,d) values (1,'2026-11-21'),(2,'2024-02-29'),(3,'2026-11-21 09:00:00')");
   refused("insert into t (k,d) values (4,'2025-02-29')", /takes DATE/);
   assert.deepEqual(rows("select k from t where d > '2025-01-01' order by d desc"), [[3], [1]]);
   assert.deepEqual(rows("select min(d), max(d) from t"), [["2024-02-29", "2026-11-21 09:00:00"]]);
 });
 
-test("groups, order, distinct and joins with itself", () => {
-  done("insert into t (k,x) values (1,'a'),(2,'b'),(3,'a'),(4,null)");
+test("groups, order, distinct and self-joins", () => {
+  execute("insert into t (k,x) values (1,'a'),(2,'b'),(3,'a'),(4,null)");
   assert.deepEqual(
     rows("select x, count(*) n, max(k) from t group by x having count(*) > 0 order by n desc, x"),
     [
@@ -101,8 +101,8 @@ test("groups, order, distinct and joins with itself", () => {
   refused("select * from t a join t b on 1 = 1 where k = 1", /2 columns 'k'/);
 });
 
-test("an expression is a group's own only where it means what the group is made by", () => {
-  done("insert into t (k) values (1),(2)");
+test("a grouping expression may be selected only if it is exactly the one that the rows are grouped by", () => {
+  execute("insert into t (k) values (1),(2)");
   assert.deepEqual(rows("select k, ? from t group by k, ?", "10", "20"), [
     [1, "10"],
     [2, "10"],
@@ -115,7 +115,7 @@ test("an expression is a group's own only where it means what the group is made 
   refused("select k + 1, count(*) from t group by k + '1'", /must be in group by/);
 });
 
-test("a table that has another name is called by that alone in English", () => {
+test("in English a table with an alias is known only by the alias", () => {
   call("SQL", "", "create database origins");
   call("SQL", "origins", "create table t (k number, v number)");
   call("SQL", "origins", "create table u (k number, w number)");
@@ -141,7 +141,7 @@ test("a table that has another name is called by that alone in English", () => {
     assert.ok(!isRefused(statement), statement);
 });
 
-test("a column without an alias is called by its expression: as SQL in English, as recorded in Malagasy", () => {
+test("a column without an alias is named by its expression: as SQL in English, as in the original in Malagasy", () => {
   const namesOf = (statement: string, ...bound: readonly string[]) => {
     const outcome = outcomeOfReply(sql(statement, ...bound));
     return outcome.kind === "rows"
@@ -167,95 +167,95 @@ test("a column without an alias is called by its expression: as SQL in English, 
   ]);
 });
 
-test("products that would fill the memory are refused", () => {
-  done("create table big (n number)");
+test("rejects joins that would exhaust the memory", () => {
+  execute("create table big (n number)");
   const many = Array.from({ length: 1500 }, (_, i) => `(${i})`).join(",");
-  done(`insert into big values ${many}`);
+  execute(`insert into big values ${many}`);
   refused("select * from big a join big b", /more than 1000000 rows/);
   refused("select * from big a left join big b on a.n < b.n", /more than 1000000 rows/);
   assert.deepEqual(rows("select count(*) from big a join big b on a.n = b.n"), [[1500]]);
 });
 
-test("views show the rows of now, within each other up to a limit, and no nonsense that somebody kept", () => {
-  done("insert into t (k) values (1),(2)", "create view v0 as select k from t where k > 1");
-  for (let i = 1; i < 8; i++) done(`create view v${i} as select * from v${i - 1}`);
-  done("insert into t (k) values (3)");
+test("views show the current rows, may be nested up to a limit, and reject an invalid definition in their key", () => {
+  execute("insert into t (k) values (1),(2)", "create view v0 as select k from t where k > 1");
+  for (let i = 1; i < 8; i++) execute(`create view v${i} as select * from v${i - 1}`);
+  execute("insert into t (k) values (3)");
   assert.deepEqual(rows("select * from v7"), [[2], [3]]);
-  refused("create view v8 as select * from v7", /more than 8 views/);
+  refused("create view v8 as select * from v7", /more than 8 nested views/);
   call("HSET", "sql:d", "view v0", "select * from v7");
-  refused("select * from v0", /more than 8 views/);
+  refused("select * from v0", /more than 8 nested views/);
   call("HSET", "sql:d", "view v0", "drop table t", "domain c", "nonsense");
-  refused("select * from v7", /no such thing/);
-  refused("create table n (k c)", /no such thing/);
+  refused("select * from v7", /invalid definition/);
+  refused("create table n (k c)", /invalid definition/);
   call("SET", "sql:d:w", "a string");
   refused("select * from w", /WRONGTYPE/);
   call("DEL", "sql:d");
   refused("show views", /no database d/);
 });
 
-test("the deepest statements over the deepest views leave the stack whole", () => {
+test("the deepest statements on the deepest views do not overflow the stack", () => {
   const deep = (source: string) => {
     let within = source;
     for (let level = 0; level < 29; level++) within = `(select * from ${within}) a${level}`;
     return `select k${" + 0".repeat(490)} k from ${within}`;
   };
-  done("insert into t (k) values (1)", `create view w0 as ${deep("t")}`);
-  for (let i = 1; i < 8; i++) done(`create view w${i} as ${deep(`w${i - 1}`)}`);
+  execute("insert into t (k) values (1)", `create view w0 as ${deep("t")}`);
+  for (let i = 1; i < 8; i++) execute(`create view w${i} as ${deep(`w${i - 1}`)}`);
   assert.deepEqual(rows(deep("w7")), [[1]]);
 });
 
-test("views of views cannot keep everybody waiting, nor fill the memory", () => {
+test("views of views can neither block other clients for long nor exhaust the memory", () => {
   const names = ["s", "b", "c", "e", "f", "g", "h", "i", "j", "l"];
-  done(
+  execute(
     "insert into t (k) values (1)",
     "create view x0 as select k from t",
     "create view w0 as select * from t",
   );
   for (const [i, n] of [1, 2].entries()) {
     const joins = names.map((name) => `join w${i} ${name} on 1 = 1`).join(" ");
-    done(`create view w${n} as select * from w${i} a ${joins}`);
+    execute(`create view w${n} as select * from w${i} a ${joins}`);
   }
   refused("select * from w2 a join w2 b on 1 = 1 join w2 c on 1 = 1", /more than 1000 columns/);
-  done(`create view x1 as ${Array(30).fill("select k from x0").join(" union ")}`);
-  done(`create view x2 as ${Array(30).fill("select k from x1").join(" union ")}`);
+  execute(`create view x1 as ${Array(30).fill("select k from x0").join(" union ")}`);
+  execute(`create view x2 as ${Array(30).fill("select k from x1").join(" union ")}`);
   refused(
     `create view x3 as ${Array(30).fill("select k from x2").join(" union ")}`,
-    /more than 20000000 rows would have to be looked at/,
+    /more than 20000000 rows would have to be checked/,
   );
-  done("create table r (n number)");
-  done(`insert into r values ${Array.from({ length: 900 }, (_, n) => `(${n})`).join(",")}`);
-  refused("select * from r join w2 on 1 = 1 join r y on 1 = 1", /more than \d+ rows would have to be put/);
-  done("create domain c0 (date:date:date:date:date:date:date:date:date:date)");
+  execute("create table r (n number)");
+  execute(`insert into r values ${Array.from({ length: 900 }, (_, n) => `(${n})`).join(",")}`);
+  refused("select * from r join w2 on 1 = 1 join r y on 1 = 1", /more than \d+ rows would have to be joined/);
+  execute("create domain c0 (date:date:date:date:date:date:date:date:date:date)");
   refused(`create domain c1 (${Array(11).fill("c0").join(":")})`, /more than 100 types/);
 });
 
-test("a database goes with its tables, and leaves those of others", () => {
+test("dropping a database drops its tables, but not those of other databases", () => {
   call("SQL", "dd", "create database dd");
   call("SQL", "dd", "create table t (k number)");
   call("SET", "sql:d:note", "not a table");
-  done("create view v as select * from t", "drop database d");
+  execute("create view v as select * from t", "drop database d");
   const keys = database.keyspaces[0]?.entries.map(({ key }) => key).sort();
   assert.deepEqual(keys, ["sql:d:note", "sql:dd", "sql:dd:t"]);
   assert.match(shown(call("SQL", "", "select * from t")), /no database is chosen/);
 });
 
-test("no name has a ':', so that no database's tables are another's", () => {
+test("no name contains a ':', so no database contains another one's tables", () => {
   call("HSET", "sql:d:t2", "database", "1");
   for (const statement of ["create table u (k number)", "show tables", "select 1", "drop database d"])
     assert.match(shown(call("SQL", "d:t2", statement)), /there is no database d:t2/, statement);
   call("COPY", "sql:d:t", "sql:d:t:t");
   assert.match(shown(sql("show tables")), /"rows" \[\["t"\]\]/);
   assert.doesNotMatch(shown(sql("show databases")), /t2/);
-  done("drop database d");
+  execute("drop database d");
   const keys = database.keyspaces[0]?.entries.map(({ key }) => key).sort();
   assert.deepEqual(keys, ["sql:d:t2", "sql:d:t:t"]);
 });
 
-test("an insert keeps nothing of the table for its undoing", () => {
-  done(`insert into t (k) values ${Array.from({ length: 1000 }, (_, i) => `(${i})`).join(",")}`);
+test("undo records of an insert do not keep the table in memory", () => {
+  execute(`insert into t (k) values ${Array.from({ length: 1000 }, (_, i) => `(${i})`).join(",")}`);
   const before = canonicalState(database);
   records = [];
-  done("insert into t (k) values (1000)", "update t set x = 'a' where k = 5", "delete from t where k = 7");
+  execute("insert into t (k) values (1000)", "update t set x = 'a' where k = 5", "delete from t where k = 7");
   assert.deepEqual(records.map(rowsKept), [0, 1, 1]);
   database.undo(records);
   assert.deepEqual(canonicalState(database), before);
@@ -271,7 +271,7 @@ function rowsKept(record: UndoRecord): number {
       : Infinity;
 }
 
-test("a statement that only reads is SQL_RO's, whatever it is called by: it is not recorded", () => {
+test("a statement that only reads uses the row of SQL_RO in either command, so it is not recorded", () => {
   const row = (statement: string) => resolveCommand(["SQL", "d", statement]) as Command;
   for (const statement of ["select 1", "ALAIVO 1", "show tables", "describe t", "use d", "no statement"]) {
     assert.equal(row(statement).name, "SQL_RO", statement);
@@ -284,7 +284,7 @@ test("a statement that only reads is SQL_RO's, whatever it is called by: it is n
   assert.match(shown(call("SQL_RO", "d", "drop table t")), /change nothing/);
 });
 
-test("a key may do what its rules say of tables, by the names in the statement", () => {
+test("the rules of a key apply to the tables that a statement names", () => {
   const may = (rules: string, statement: string) => {
     const argv = ["SQL", "d", statement];
     return (
@@ -311,7 +311,7 @@ test("a key may do what its rules say of tables, by the names in the statement",
   assert.ok(may("+@all ~sql:d:t", "delete from t"));
 });
 
-test("a database is dropped by who may change all its tables, whichever there are", () => {
+test("dropping a database requires permission to change all its possible tables", () => {
   const denial = (rules: string) => {
     const argv = ["SQL", "", "drop database d"];
     const acl = new Acl(rules.split(" "), { all: () => commands, find: findCommand });
@@ -345,7 +345,7 @@ test("a database is dropped by who may change all its tables, whichever there ar
   assert.match(denial("+@all ~sql:d:*") ?? "", /^write key 'sql:d'/);
 });
 
-test("rows are written by the one key that their statement names", () => {
+test("a statement writes rows only to the key that it names", () => {
   const touched = (statement: string) =>
     touchesOf((resolveCommand(["SQL", "d", statement]) as Command).keys, ["SQL", "d", statement]).map(
       ({ key, access }) => `${access} ${key}`,
@@ -358,8 +358,8 @@ test("rows are written by the one key that their statement names", () => {
   assert.deepEqual(touched("select * from t"), ["read null", "read sql:d", "read sql:d:t"]);
 });
 
-test("a column that is not null takes none, and one with a default takes it where an insert names no value", () => {
-  done(
+test("a column that is not null rejects null, and a default applies if an insert does not name the column", () => {
+  execute(
     "create table p (k number default 7 not null, s text(0,3) unique default 'é''', n number default null)",
     "insert into p (n) values (1)",
     "insert into p (k, s) values (1, 'a'), (2, null)",
@@ -375,7 +375,7 @@ test("a column that is not null takes none, and one with a default takes it wher
   refused("insert into p values (8, 'c', 1), (null, 'd', 1)", required);
   refused("update p set k = null where k = 2", required);
   refused("insert into p (k) select null from p", required);
-  refused("insert into p (n) values (2)", /there is a row already whose s is/);
+  refused("insert into p (n) values (2)", /there is already a row whose s is/);
   refused("create table q (s text(0,1) default 'ab')", /column s takes/);
   assert.deepEqual(rows("describe p"), [
     ["k", "number(null,null)", "not null default 7"],
@@ -390,7 +390,7 @@ const digestOf = (other: Database) => {
   return null;
 };
 
-test("the state knows whether a column is not null, and its default", () => {
+test("the state includes not null and defaults of columns", () => {
   const states = ["", " not null", " default 1", " default 2", " default '1'", " not null default 1"].map(
     (words) => {
       const other = new Database();
@@ -402,7 +402,7 @@ test("the state knows whether a column is not null, and its default", () => {
   assert.equal(new Set(states).size, states.length);
 });
 
-test("in, between and like know unknown values, and like escapes", () => {
+test("in, between and like handle unknown values, and like handles escapes", () => {
   const value = (text: string, ...bound: readonly string[]) =>
     (rows(`select ${text}`, ...bound) as unknown[][])[0]?.[0];
   const truths: readonly (readonly [string, boolean | null])[] = [
@@ -435,13 +435,13 @@ test("in, between and like know unknown values, and like escapes", () => {
   refused("select 'a' like 'a' escape ''", /escape takes one character/);
 });
 
-test("rows of a list of values are found by an index, in their order and each once", () => {
-  done("create table n (k number, s text:number)");
+test("an index finds the rows of a list of values, in order and each once", () => {
+  execute("create table n (k number, s text:number)");
   const values = Array.from(
     { length: 60 },
     (_, i) => `(${(i * 7) % 20}, ${i % 3 === 0 ? "null" : i % 3 === 1 ? `'${i % 5}'` : i % 5})`,
   );
-  done(`insert into n values ${values.join(", ")}`);
+  execute(`insert into n values ${values.join(", ")}`);
   const lists = ["1", "3, 1, 3, 2", "null, 5", "'4', 4, 'x'", "19, -1, 1e9", "2, 40, ''"];
   for (const column of ["k", "s"])
     for (const list of lists) {
@@ -449,11 +449,11 @@ test("rows of a list of values are found by an index, in their order and each on
         .split(", ")
         .map((value) => `${column} = ${value}`)
         .join(" or ");
-      const found = rows(`select * from n where ${column} in (${list})`);
-      assert.deepEqual(found, rows(`select * from n where ${either}`), `${column} in (${list})`);
+      const matches = rows(`select * from n where ${column} in (${list})`);
+      assert.deepEqual(matches, rows(`select * from n where ${either}`), `${column} in (${list})`);
       assert.deepEqual(
         rows(`select * from n where k >= 0 and ${column} in (${list}) and not k is null`),
-        found,
+        matches,
       );
     }
   assert.equal(shown(sql("update n set k = 100 where k in (1, 2, 2)")), ":6");
@@ -461,10 +461,10 @@ test("rows of a list of values are found by an index, in their order and each on
   assert.deepEqual(rows("select count(*) from n where k in (1, 2)"), [[0]]);
 });
 
-test("a like that would take seconds is refused", () => {
-  done("create table l (s text)");
+test("rejects a like that would take seconds", () => {
+  execute("create table l (s text)");
   const text = "a".repeat(10_000);
-  for (let i = 0; i < 20; i++) done(`insert into l values ('${text}')`);
+  for (let i = 0; i < 20; i++) execute(`insert into l values ('${text}')`);
   refused(
     `select count(*) from l where s like '%${"a".repeat(500)}b'`,
     /like needs more than 20000000 steps/,
@@ -472,7 +472,7 @@ test("a like that would take seconds is refused", () => {
   assert.deepEqual(rows("select count(*) from l where s like '%a%a%a%'"), [[20]]);
 });
 
-test("numbers are rounded a half away from zero, as their digits say", () => {
+test("rounds numbers half away from zero, according to their decimal digits", () => {
   const of = (text: string) => (rows(`select round(${text})`) as unknown[][])[0]?.[0];
   const rounded: readonly (readonly [string, number | null])[] = [
     ["2.5", 3],
@@ -493,16 +493,16 @@ test("numbers are rounded a half away from zero, as their digits say", () => {
   for (const [text, expected] of rounded) assert.equal(of(text), expected, text);
 });
 
-test("t.* is the columns of one table, and a name that no table has is an error", () => {
-  done("create table a (k number, v number)", "create table b (k number, w number)");
-  done("insert into a values (1, 2), (3, 4)", "insert into b values (1, 5)");
+test("t.* selects the columns of one table, and an unknown name is an error", () => {
+  execute("create table a (k number, v number)", "create table b (k number, w number)");
+  execute("insert into a values (1, 2), (3, 4)", "insert into b values (1, 5)");
   assert.deepEqual(rows("select b.*, a.v from a, b where a.k = b.k"), [[1, 5, 2]]);
   assert.deepEqual(rows("select X.*, * from a x cross join b order by 1 desc limit 1"), [[3, 4, 3, 4, 1, 5]]);
   assert.deepEqual(rows("select b.*, 1 from a left outer join b on a.k = b.k order by a.k"), [
     [1, 5, 1],
     [null, null, 1],
   ]);
-  refused("select c.* from a, b", /no table of the query is called c/);
-  refused("select a.* from a x", /no table of the query is called a/);
+  refused("select c.* from a, b", /no table of the query has the name c/);
+  refused("select a.* from a x", /no table of the query has the name a/);
   refused("select a.*, count(*) from a group by k", /the column 'v' must be in group by/);
 });

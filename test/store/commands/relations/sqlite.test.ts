@@ -1,6 +1,6 @@
 /**
- * English statements have the same meaning as in SQLite, in all that docs/sql.md describes as standard: random
- * ones, on the same tables in both. Booleans are 1 and 0 there; rows without an order are compared in any order.
+ * English statements have the same meaning as in SQLite, in everything that docs/sql.md describes as standard: random
+ * statements on the same tables in both. Booleans are 1 and 0 there; rows without an order are compared in any order.
  * DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
@@ -18,8 +18,8 @@ const STATEMENTS = 100;
 const seed = seedOfRun();
 
 /**
- * A program that answers lists of statements with lists of rows, or with the text of an error; right and full
- * joins require SQLite 3.39.
+ * A program that replies to lists of statements with lists of rows, or with the text of an error; right and full joins
+ * require SQLite 3.39.
  */
 const ANSWER = `
 import json, sqlite3, sys
@@ -53,7 +53,7 @@ function answersOfSqlite(runs: readonly (readonly string[])[]): (Rows | string)[
     .map((line) => JSON.parse(line) as (Rows | string)[]);
 }
 
-/** Types have other names in SQLite, and a number is a double. */
+/** Types have other names in SQLite, and a number is a double there. */
 const forSqlite = (statement: string) =>
   statement.startsWith("create table") ? statement.replaceAll(" number", " real") : statement;
 
@@ -64,12 +64,12 @@ const plain = (value: unknown) =>
     : typeof value === "number"
       ? Number(value.toPrecision(9)) + 0
       : value;
-const told = (rows: Rows, isSorted: boolean) => {
+const comparable = (rows: Rows, isSorted: boolean) => {
   const texts = rows.map((row) => JSON.stringify(row.map(plain)));
   return isSorted ? texts : texts.toSorted();
 };
 
-test(`${RUNS * STATEMENTS} English statements mean what they mean to SQLite (seed ${seed})`, (context) => {
+test(`${RUNS * STATEMENTS} English statements have the same meaning as in SQLite (seed ${seed})`, (context) => {
   const runs = Array.from({ length: RUNS }, (_, run) => {
     const writer = new SqlWriter(new SeededRandom(seed, run));
     return [...writer.tables(), ...Array.from({ length: STATEMENTS }, () => writer.statement())];
@@ -95,11 +95,11 @@ test(`${RUNS * STATEMENTS} English statements mean what they mean to SQLite (see
       if (ours.kind === "error") assert.fail(`${ours.text}: ${where}`);
       if (ours.kind !== "rows") continue;
       const isSorted = statement.includes("order by");
-      assert.deepEqual(told(ours.rows as Rows, isSorted), told(theirs, isSorted), where);
+      assert.deepEqual(comparable(ours.rows as Rows, isSorted), comparable(theirs, isSorted), where);
       rows += theirs.length;
       compared++;
     }
   }
   assert.ok(rows > compared && compared > RUNS * 30, `${rows} rows of ${compared} queries`);
-  assert.ok(refused > 0, "no statement was refused");
+  assert.ok(refused > 0, "no statement was rejected");
 });

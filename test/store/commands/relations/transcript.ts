@@ -13,7 +13,7 @@ export interface Step {
   readonly target?: string;
   /** Milliseconds to wait before this step. */
   readonly wait_ms?: number;
-  /** false: a cache has answered it. */
+  /** Whether the server forwarded the statement; false: a cache replied. */
   readonly forwarded?: boolean;
 }
 

@@ -11,7 +11,7 @@ beforeEach(() => {
 /** Returns the complete content of a sorted set as text. */
 const contents = (key: string) => store.run(`ZRANGE ${key} 0 -1 WITHSCORES`);
 
-test("every write is undone, with the key's expiry time", () => {
+test("undo reverts every write, including the key's expiry time", () => {
   store.run("ZADD z 1 a 2 b 3 c 4 d");
   store.run("ZADD y 5 a 6 x");
   store.run("PEXPIREAT z 2000000");
@@ -33,7 +33,7 @@ test("every write is undone, with the key's expiry time", () => {
   assert.ok(store.isUndone("ZREM z a", "ZADD z 7 a 8 e", "ZPOPMAX z 9", "ZADD z 1 q"));
 });
 
-test("what changes nothing leaves no record", () => {
+test("commands without an effect leave no record", () => {
   store.run("ZADD z 1 a 0 zero");
   for (const line of [
     ...["ZADD z 1 a", "ZADD z NX 5 a", "ZADD z XX 5 b", "ZADD none XX 5 b", "ZADD z GT 0 a", "ZADD z LT 2 a"],
@@ -45,12 +45,12 @@ test("what changes nothing leaves no record", () => {
   }
 });
 
-test("ZADD refuses a bad score before it has added any member", () => {
+test("ZADD rejects an invalid score before it adds any member", () => {
   assert.match(store.run("ZADD z 1 a x b"), /not a valid float/);
   assert.equal(store.run("EXISTS z"), ":0");
 });
 
-test("ZADD's scores are read as C reads them, but not beyond the range of doubles", () => {
+test("ZADD parses scores as C does, but not beyond the range of doubles", () => {
   for (const score of ["1e400", "-1e400", "1e-400", "nan", "0x", "1e", "."]) {
     assert.match(store.run(`ZADD z ${score} m`), /not a valid float/, score);
   }
@@ -58,7 +58,7 @@ test("ZADD's scores are read as C reads them, but not beyond the range of double
   assert.equal(contents("z"), '["low" ,-Infinity "zero" ,0 "tiny" ,1e-310 "half" ,0.5 "hex" ,16]');
 });
 
-test("a range by score takes more for a number than ZADD does", () => {
+test("a range by score accepts more forms of numbers than ZADD", () => {
   store.run("ZADD z 0 a 1 b inf c");
   assert.equal(store.run("ZCOUNT z -1e400 1e400"), ":3");
   assert.equal(store.run("ZCOUNT z ( 1"), ":1");
@@ -66,7 +66,7 @@ test("a range by score takes more for a number than ZADD does", () => {
   assert.match(store.run("ZCOUNT z nan 1"), /min or max is not a float/);
 });
 
-test("ZADD INCR answers the sum, or nil where an option forbids it", () => {
+test("ZADD INCR returns the sum, or nil if an option forbids the change", () => {
   assert.equal(store.run("ZADD z INCR 1.5 a"), ",1.5");
   assert.equal(store.run("ZADD z NX INCR 1 a"), "nil");
   assert.equal(store.run("ZADD z GT INCR -1 a"), "nil");
@@ -76,12 +76,12 @@ test("ZADD INCR answers the sum, or nil where an option forbids it", () => {
   assert.equal(store.run("ZSCORE z a"), ",Infinity");
 });
 
-test("a member named twice in one ZADD gets the last score and counts once as added", () => {
+test("a member named twice in one ZADD receives the last score and counts once as added", () => {
   assert.equal(store.run("ZADD z CH 1 a 2 a 2 a"), ":2");
   assert.equal(store.run("ZSCORE z a"), ",2");
 });
 
-test("members of one score are in the order of their bytes", () => {
+test("members with equal scores are in the order of their bytes", () => {
   store.run("ZADD z 0 b 0 \xff 0 a 0 B 0 ab");
   assert.equal(store.run("ZRANGE z 0 -1"), '["B" "a" "ab" "b" "ÿ"]');
   assert.equal(store.run("ZRANGE z (b [a BYLEX REV LIMIT 0 5"), '["ab" "a"]');
@@ -90,7 +90,7 @@ test("members of one score are in the order of their bytes", () => {
   assert.equal(store.run("ZLEXCOUNT z + -"), ":0");
 });
 
-test("a range by name over different scores follows from the contents alone, however they came about", () => {
+test("a range by name over different scores follows from the contents alone, whatever their history", () => {
   const direct = new StoreUnderTest();
   const roundabout = new StoreUnderTest();
   for (let i = 0; i < 300; i++) direct.run(`ZADD z ${i % 7} m${(i * 37) % 300}`);
@@ -122,7 +122,7 @@ test("ZRANGESTORE may store into its source, and a stored set shares nothing wit
   assert.equal(store.run("ZSCORE z a"), ",1");
 });
 
-test("a union takes sets as members of score 1, and infinities that cancel as 0", () => {
+test("a union treats sets as members of score 1, and opposite infinities as 0", () => {
   store.run("SADD s a b");
   store.run("ZADD z inf a 2 c");
   store.run("ZADD y -inf a");
@@ -132,7 +132,7 @@ test("a union takes sets as members of score 1, and infinities that cancel as 0"
   assert.equal(store.run("ZDIFF 2 z s"), '["c"]');
 });
 
-test("ZUNIONSTORE finds another type before a bad option, ZINTERCARD too", () => {
+test("ZUNIONSTORE and ZINTERCARD report a wrong type before an invalid option", () => {
   store.run("SET string x");
   assert.match(store.run("ZUNIONSTORE z 1 string WRONG"), /WRONGTYPE/);
   assert.match(store.run("ZINTERCARD 1 string LIMIT -1"), /WRONGTYPE/);
@@ -142,7 +142,7 @@ test("ZUNIONSTORE finds another type before a bad option, ZINTERCARD too", () =>
   );
 });
 
-test("ZMPOP takes the first key that is there and is refused at one of another type before it", () => {
+test("ZMPOP pops from the first existing key, and fails if a key of another type comes first", () => {
   store.run("ZADD z 1 a 2 b");
   store.run("SET string x");
   assert.equal(store.run("ZMPOP 2 none z MAX"), '["z" [["b" ,2]]]');
@@ -151,7 +151,7 @@ test("ZMPOP takes the first key that is there and is refused at one of another t
   assert.equal(store.run("ZMPOP 1 z MIN"), "nil-array");
 });
 
-test("ZRANDMEMBER answers members once each, or with a negative count as many as asked for", () => {
+test("ZRANDMEMBER returns members once each, or with a negative count the requested number", () => {
   store.run("ZADD z 1 a 2 b 3 c");
   assert.equal(store.run("ZRANDMEMBER z", "id"), store.run("ZRANDMEMBER z", "id"));
   assert.equal(store.run("ZRANDMEMBER z 5 WITHSCORES"), '["a" ,1 "b" ,2 "c" ,3]');
@@ -160,7 +160,7 @@ test("ZRANDMEMBER answers members once each, or with a negative count as many as
   assert.match(store.run("ZRANDMEMBER z 1 SCORES"), /syntax error/);
 });
 
-test("an expired key is empty to reads, and new to writes", () => {
+test("an expired key is empty for reads, and new for writes", () => {
   store.run("ZADD z 1 a");
   store.run("PEXPIREAT z 1000500");
   store.at = 1_000_501;
@@ -172,19 +172,19 @@ test("an expired key is empty to reads, and new to writes", () => {
   assert.equal(store.run("PTTL z"), ":-1");
 });
 
-test("ZSCAN finds all members that stay while others come, go and change their scores", () => {
+test("ZSCAN finds all members that remain while others are added, removed and change scores", () => {
   for (let i = 0; i < 60; i++) store.run(`ZADD z ${i} stay${i} ${i} go${i}`);
-  const found = new Set<string>();
+  const returned = new Set<string>();
   let cursor = "0";
   let round = 0;
   do {
     const [, next = "0", page = ""] =
       /^\["(\d+)" \[(.*)\]\]$/.exec(store.run(`ZSCAN z ${cursor} COUNT 7`)) ?? [];
-    for (const text of page.split(" ")) found.add(JSON.parse(text) as string);
+    for (const text of page.split(" ")) returned.add(JSON.parse(text) as string);
     store.run(`ZREM z go${round} go${59 - round}`);
     store.run(`ZADD z ${-round} new${round} ${1000 - round} stay${round}`);
     round++;
     cursor = next;
   } while (cursor !== "0");
-  for (let i = 0; i < 60; i++) assert.ok(found.has(`stay${i}`), `stay${i} was not found`);
+  for (let i = 0; i < 60; i++) assert.ok(returned.has(`stay${i}`), `stay${i} was not found`);
 });

@@ -14,7 +14,7 @@ beforeEach(() => {
   store = new StoreUnderTest();
 });
 
-/** Returns commands that make a stream of entries 1-0, 2-0, …, some of them delivered to a group's two consumers. */
+/** Returns commands that create a stream of entries 1-0, 2-0, …, some of them delivered to a group's two consumers. */
 const filling = (entries: number): readonly string[] => [
   ...Array.from({ length: entries }, (_, i) => `XADD s ${i + 1}-0 a ${i}`),
   "XGROUP CREATE s g 0",
@@ -26,7 +26,7 @@ function fill(entries: number): void {
   for (const line of filling(entries)) store.run(line);
 }
 
-/** Returns a database of its own, whose values the test can read. */
+/** Returns a separate database, whose values the test can read. */
 function filled(entries: number): { database: Database; run: (argv: readonly ByteString[]) => Reply } {
   const database = new Database();
   const run = (argv: readonly ByteString[]) => database.execute(argv, { at: 1_000_000, db: 0, id: "unit" });
@@ -34,7 +34,7 @@ function filled(entries: number): { database: Database; run: (argv: readonly Byt
   return { database, run };
 }
 
-test("every write of groups is undone", () => {
+test("undo reverts every write of groups", () => {
   fill(8);
   for (const line of [
     ...["XGROUP CREATE s h $", "XGROUP CREATE new g 0 MKSTREAM", "XGROUP DESTROY s g", "XGROUP SETID s g 2"],
@@ -55,7 +55,7 @@ test("every write of groups is undone", () => {
   );
 });
 
-test("what changes nothing leaves no record, and what groups do is no change of the stream", () => {
+test("commands without an effect leave no record, and groups do not change the stream's last writer", () => {
   fill(5);
   for (const line of [
     ...["XREADGROUP GROUP g c STREAMS s >", "XREADGROUP GROUP g nobody BLOCK 9 STREAMS s >", "XACK s g 9"],
@@ -70,7 +70,7 @@ test("what changes nothing leaves no record, and what groups do is no change of 
   assert.deepEqual(store.run("WRITERS s"), writers);
 });
 
-test("of two reads of a group the one that is dated first has the first entry, whichever comes first", () => {
+test("of two reads by a group the one with the earlier date receives the first entry, in any order of arrival", () => {
   const units = [
     ...["XADD s 1-1 f v", "XADD s 2-1 f v", "XGROUP CREATE s g 0"],
     ...["XREADGROUP GROUP g c COUNT 1 STREAMS s >", "XREADGROUP GROUP g STREAMS COUNT 1 STREAMS s >"],
@@ -84,7 +84,7 @@ test("of two reads of a group the one that is dated first has the first entry, w
   assert.deepEqual(canonicalState(fold.database), canonicalState(naiveFold(units).database));
 });
 
-test("a copy shares nothing with the stream it is made of", () => {
+test("a copy shares nothing with its source stream", () => {
   fill(5);
   store.run("COPY s copy");
   const before = store.run("XINFO STREAM copy FULL");
@@ -92,7 +92,7 @@ test("a copy shares nothing with the stream it is made of", () => {
   assert.equal(store.run("XINFO STREAM copy FULL"), before);
 });
 
-test("a group is restored as it was dumped", () => {
+test("RESTORE of a group returns what was dumped", () => {
   const { database, run } = filled(5);
   run(["XGROUP", "SETID", "s", "g", "2", "ENTRIESREAD", "2"]);
   const dumped = run(["DUMP", "s"]);
@@ -102,7 +102,7 @@ test("a group is restored as it was dumped", () => {
   assert.deepEqual(copy?.at(-1), original?.at(-1));
 });
 
-test("a consumer's list and its group's are of the same entries", () => {
+test("a consumer's list contains the same entries as its group's", () => {
   const { database, run } = filled(8);
   for (const line of [
     ...["XREADGROUP GROUP g c STREAMS s >", "XGROUP SETID s g 0", "XREADGROUP GROUP g e COUNT 4 STREAMS s >"],
@@ -119,10 +119,10 @@ test("a consumer's list and its group's are of the same entries", () => {
     assert.ok(value instanceof Stream);
     const group = value.group("g");
     assert.ok(group !== undefined);
-    const held = group.consumers.flatMap(({ pending }) => [...pending]);
+    const pendingOfConsumers = group.consumers.flatMap(({ pending }) => [...pending]);
     assert.deepEqual(
       [...group.pending],
-      held.sort(([a], [b]) => (a < b ? -1 : 1)),
+      pendingOfConsumers.sort(([a], [b]) => (a < b ? -1 : 1)),
       line,
     );
     for (const consumer of group.consumers)

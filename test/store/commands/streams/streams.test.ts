@@ -17,7 +17,7 @@ function fill(key: string, count: number): void {
   for (let i = 1; i <= count; i++) store.run(`XADD ${key} ${i}-0 a ${i}`);
 }
 
-test("every write is undone, with the key's expiry time and what the stream remembers", () => {
+test("undo reverts every write, including the key's expiry time and the stream's marks", () => {
   fill("s", 300);
   store.run("PEXPIREAT s 2000000");
   for (const line of [
@@ -39,7 +39,7 @@ test("every write is undone, with the key's expiry time and what the stream reme
   );
 });
 
-test("what changes nothing leaves no record", () => {
+test("commands without an effect leave no record", () => {
   fill("s", 3);
   for (const line of [
     ...["XDEL s 9-9", "XTRIM s MAXLEN 3", "XTRIM s MAXLEN ~ 0", "XTRIM s MINID 1", "XSETID s 3-0"],
@@ -55,7 +55,7 @@ test("what changes nothing leaves no record", () => {
   }
 });
 
-test("a stream that becomes empty stays, and goes on behind its last id", () => {
+test("a stream that becomes empty remains, and continues after its last id", () => {
   fill("s", 2);
   store.run("XDEL s 1-0 2-0");
   assert.equal(store.run("EXISTS s"), ":1");
@@ -63,7 +63,7 @@ test("a stream that becomes empty stays, and goes on behind its last id", () => 
   assert.equal(store.run("XADD s * a 1"), '"2-1"');
 });
 
-test("without a timeline XADD * gives the date's first number, or the one behind the last", () => {
+test("without a timeline XADD * assigns the date's first number, or the one after the last id", () => {
   assert.equal(store.run("XADD s * a 1"), '"1000000-0"');
   assert.equal(store.run("XADD s * a 1"), '"1000000-1"');
   store.at--;
@@ -73,7 +73,7 @@ test("without a timeline XADD * gives the date's first number, or the one behind
   assert.equal(store.run("XADD t * a 1"), '"6-0"');
 });
 
-test("~ lets whole hundreds go, leaves no fewer than asked for, and keeps to LIMIT", () => {
+test("~ removes entries in hundreds, leaves no fewer than requested, and respects LIMIT", () => {
   fill("s", 350);
   assert.equal(store.run("XTRIM s MAXLEN ~ 251"), ":0");
   assert.equal(store.run("XTRIM s MAXLEN ~ 140 LIMIT 199"), ":100");
@@ -83,14 +83,14 @@ test("~ lets whole hundreds go, leaves no fewer than asked for, and keeps to LIM
   assert.equal(store.run("XLEN s"), ":51");
 });
 
-test("~ lets go of 10,000 at most, unless LIMIT is 0", () => {
+test("~ removes at most 10,000 entries, unless LIMIT is 0", () => {
   fill("s", 10_300);
   assert.ok(store.isUndone("XTRIM s MAXLEN ~ 0 LIMIT 0"));
   assert.equal(store.run("XTRIM s MAXLEN ~ 100"), ":10000");
   assert.equal(store.run("XTRIM s MAXLEN ~ 0 LIMIT 0"), ":300");
 });
 
-test("~ trims what redis-server trims, of small entries that were only appended", {
+test("~ trims small appended entries exactly as redis-server does", {
   skip: skipWithout("redis-server"),
 }, async () => {
   const server = await startRedis();
@@ -114,7 +114,7 @@ test("~ trims what redis-server trims, of small entries that were only appended"
   }
 });
 
-test("XREAD answers a map, which RESP2 sends as an array of pairs", () => {
+test("XREAD returns a map, which RESP2 sends as an array of pairs", () => {
   store.run("XADD s 1-1 a 1");
   store.run("XADD t 2-2 b 2");
   const reply = store.reply("XREAD STREAMS s t 0 0");
@@ -132,6 +132,6 @@ test("XREAD does not wait", () => {
   assert.equal(store.run("XREAD BLOCK 0 STREAMS s 0"), '["s" [["1-1" ["a" "1"]]]]');
 });
 
-test("the stream's keys are found behind XREAD's options alone", () => {
+test("the stream keys of XREAD follow only its real options", () => {
   assert.equal(store.run("COMMAND GETKEYS XREAD COUNT 2 BLOCK 5 STREAMS a STREAMS 0 0"), '["a" "STREAMS"]');
 });

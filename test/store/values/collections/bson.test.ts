@@ -1,6 +1,6 @@
 /**
- * BSON and Extended JSON, compared with the package bson; exact comparison and arithmetic of numbers; bytes that
- * no driver sends.
+ * BSON and Extended JSON, compared with the package bson; exact comparison and arithmetic of numbers; bytes that no
+ * driver sends.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -28,7 +28,7 @@ import { decimal, randomBson, randomDocument } from "./random-bson.js";
 const seed = seedOfRun();
 const KEPT = { promoteValues: false, promoteBuffers: false, bsonRegExp: true } as const;
 
-test(`documents are the same bytes and the same text as in the package bson (seed ${seed})`, () => {
+test(`documents have the same bytes and the same text as in the package bson (seed ${seed})`, () => {
   for (let i = 0; i < amount(300, 3000); i++) {
     const document = randomDocument(new SeededRandom(seed, 1, i));
     const bytes = writeBson(document);
@@ -47,7 +47,7 @@ test(`documents are the same bytes and the same text as in the package bson (see
   }
 });
 
-test(`the order of values is one order, and keys are equal where values are (seed ${seed})`, () => {
+test(`values are totally ordered, and equal values have equal keys (seed ${seed})`, () => {
   for (let i = 0; i < amount(3000, 20_000); i++) {
     const random = new SeededRandom(seed, 2, i);
     const [a, b, c] = [randomBson(random), randomBson(random), randomBson(random)] as const;
@@ -59,9 +59,9 @@ test(`the order of values is one order, and keys are equal where values are (see
   }
 });
 
-const show = (value: Bson): string => textOfBytes(writeExtendedJson(value));
+const textOf = (value: Bson): string => textOfBytes(writeExtendedJson(value));
 
-test("numbers of all kinds are compared by what they are, to the last digit", () => {
+test("numbers of all kinds are compared by value, to the last digit", () => {
   const rising: readonly BsonNumber[][] = [
     [Number.NaN, decimal("NaN")],
     [-1 / 0, decimal("-Infinity")],
@@ -84,8 +84,8 @@ test("numbers of all kinds are compared by what they are, to the last digit", ()
     for (const [j, others] of rising.entries())
       for (const a of some)
         for (const b of others) {
-          assert.equal(Math.sign(compareNumbers(a, b)) + 0, Math.sign(i - j), `${show(a)} ${show(b)}`);
-          assert.equal(numberKey(a) === numberKey(b), i === j, `${show(a)} ${show(b)}`);
+          assert.equal(Math.sign(compareNumbers(a, b)) + 0, Math.sign(i - j), `${textOf(a)} ${textOf(b)}`);
+          assert.equal(numberKey(a) === numberKey(b), i === j, `${textOf(a)} ${textOf(b)}`);
           assert.equal(rankOf(a), rankOf(b));
         }
   assert.equal(integerOf(decimal("12.00")), 12n);
@@ -93,7 +93,7 @@ test("numbers of all kinds are compared by what they are, to the last digit", ()
   assert.equal(integerOf(decimal("1E+6000")), undefined);
 });
 
-test("sums and products take the wider kind, and an int32 widens by itself", () => {
+test("sums and products have the wider kind, and an int32 that overflows becomes an int64", () => {
   const table: readonly (readonly [BsonNumber, BsonNumber, string, string])[] = [
     [new Int32(2), new Int32(3), '{"$numberInt":"5"}', '{"$numberInt":"6"}'],
     [new Int32(2147483647), new Int32(2), '{"$numberLong":"2147483649"}', '{"$numberLong":"4294967294"}'],
@@ -121,14 +121,14 @@ test("sums and products take the wider kind, and an int32 widens by itself", () 
     ],
   ];
   for (const [a, b, sum, product] of table) {
-    assert.equal(show(sumOf(a, b)), sum, `${show(a)} + ${show(b)}`);
-    assert.equal(show(productOf(a, b)), product, `${show(a)} * ${show(b)}`);
+    assert.equal(textOf(sumOf(a, b)), sum, `${textOf(a)} + ${textOf(b)}`);
+    assert.equal(textOf(productOf(a, b)), product, `${textOf(a)} * ${textOf(b)}`);
   }
   assert.throws(() => sumOf(2n ** 63n - 1n, 1n), BsonFault);
   assert.throws(() => productOf(2n ** 62n, new Int32(2)), BsonFault);
 });
 
-test(`decimals are read and written as the package bson does (seed ${seed})`, () => {
+test(`decimals are read and written as in the package bson (seed ${seed})`, () => {
   for (let i = 0; i < amount(500, 5000); i++) {
     const random = new SeededRandom(seed, 3, i);
     const digits = Array.from({ length: random.between(1, 34) }, () => String(random.below(10))).join("");
@@ -141,12 +141,12 @@ test(`decimals are read and written as the package bson does (seed ${seed})`, ()
   }
 });
 
-test(`bytes that are no BSON are a fault and nothing worse (seed ${seed})`, () => {
+test(`bytes that are not BSON cause a BsonFault and nothing else (seed ${seed})`, () => {
   let good = 0;
   for (let i = 0; i < amount(3000, 30_000); i++) {
     const random = new SeededRandom(seed, 4, i);
     const bytes = [...writeBson(randomDocument(random))];
-    for (let left = random.between(1, 3); left > 0; left--)
+    for (let remaining = random.between(1, 3); remaining > 0; remaining--)
       bytes[random.below(bytes.length)] = String.fromCharCode(random.below(256));
     const damaged = bytes.join("");
     try {
@@ -157,10 +157,10 @@ test(`bytes that are no BSON are a fault and nothing worse (seed ${seed})`, () =
       assert.ok(fault instanceof BsonFault, `seed ${seed}, ${i}: ${String(fault)}`);
     }
   }
-  assert.ok(good > 10, `${good} were good`);
+  assert.ok(good > 10, `${good} were valid`);
 });
 
-test("what is too deep, too long, or of a type that is gone is refused by name", () => {
+test("documents that are too deep, too long, or contain a deprecated type are rejected by name", () => {
   let deep: Bson = [];
   for (let i = 0; i < 100; i++) deep = [deep];
   assert.throws(() => writeBson(new Map([["a", deep]])), /deep/);

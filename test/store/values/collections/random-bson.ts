@@ -1,4 +1,4 @@
-/** Random values of all of BSON's types, including limits. */
+/** Random values of all BSON types, including limits. */
 import {
   Binary,
   type Bson,

@@ -1,6 +1,5 @@
 /**
- * Tables compared with arrays: the order of rows, indexes that agree with a scan, and inverses that restore
- * everything.
+ * Tables compared with arrays: the order of rows, indexes that agree with a scan, and inverses that restore everything.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -24,7 +23,7 @@ const CHANGES = 80;
 const column = (name: string) => ({ name, domain: [], uniqueness: "none" }) as const;
 const CELLS: readonly Cell[] = [null, 0, 1, 2, "1", "2", "a", "true", ""];
 
-test(`whatever is changed, rows, indexes and inverses are those of an array (seed ${seed})`, () => {
+test(`after any changes rows, indexes and inverses match an array (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const table = new Table([column("a"), column("b")]);
@@ -57,7 +56,7 @@ function randomChange(random: SeededRandom, table: Table): () => void {
   const numbers = [...table.numbered()].map(([number]) => number);
   if (kind < 5 || numbers.length === 0) {
     const count = random.oneOf([1, 1, 2, 150]);
-    for (let left = count; left > 0; left--) table.push(row());
+    for (let remaining = count; remaining > 0; remaining--) table.push(row());
     return () => table.pop(count);
   }
   const part = random.oneOf([0.01, 0.5, 1]);
@@ -71,15 +70,15 @@ function randomChange(random: SeededRandom, table: Table): () => void {
 }
 
 function checkIndexes(table: Table, where: string): void {
-  for (const place of [0, 1])
+  for (const column of [0, 1])
     for (const cell of ["1", "a", "true", 0, 1, null] as const) {
-      const found = [...table.numbered()].filter(([, row]) => equal(row[place] as Cell, cell));
+      const matches = [...table.numbered()].filter(([, row]) => equal(row[column] as Cell, cell));
       assert.deepEqual(
-        [...table.index(place).equal(cell)],
-        found.map(([number]) => number),
+        [...table.index(column).equal(cell)],
+        matches.map(([number]) => number),
         `${where}, ${cell}`,
       );
-      for (const [number, row] of found) assert.equal(table.row(number), row);
+      for (const [number, row] of matches) assert.equal(table.row(number), row);
     }
 }
 
@@ -89,7 +88,7 @@ function equal(one: Cell, other: Cell): boolean {
   return typeof one === typeof other ? one === other : number(one) === number(other);
 }
 
-test("removed rows do not keep what is found slow: their holes are closed", () => {
+test("holes of removed rows are closed, so that searches stay fast", () => {
   const table = new Table([column("a")]);
   for (let i = 0; i < 1000; i++) table.push([i]);
   const all = [...table.numbered()].map(([number]) => number);
@@ -104,7 +103,7 @@ test("removed rows do not keep what is found slow: their holes are closed", () =
   );
 });
 
-test("a domain takes what one of its types takes, and is read back from its text", () => {
+test("a domain accepts what one of its types accepts, and is parsed from its text", () => {
   const domain: Domain = [
     { kind: "number", min: 0, max: 9 },
     { kind: "text", min: 1, max: 2 },
@@ -119,7 +118,7 @@ test("a domain takes what one of its types takes, and is read back from its text
     assert.equal(domainOfText(text), undefined, text);
 });
 
-test("a day is a date if the calendar has it", () => {
+test("a day is a date if the calendar contains it", () => {
   for (const text of [
     "2026-11-21",
     "2024-02-29",
@@ -142,18 +141,17 @@ test("a day is a date if the calendar has it", () => {
     assert.ok(!isDate(text), text);
 });
 
-test("what is bound becomes what the first type that takes it makes of it", () => {
+test("a bound value is converted by the first type that accepts it", () => {
   const number = { kind: "number", min: null, max: 100 } as const;
   const text = { kind: "text", min: null, max: 3 } as const;
   assert.equal(boundCell([number, text], "12"), 12);
   assert.equal(boundCell([text, number], "12"), "12");
   assert.equal(boundCell([number, text], "007"), "007");
   assert.equal(boundCell([number], "-1.5"), -1.5);
-  for (const given of ["1000", "1e1", " 1", "", "x"])
-    assert.equal(boundCell([number], given), undefined, given);
+  for (const text of ["1000", "1e1", " 1", "", "x"]) assert.equal(boundCell([number], text), undefined, text);
 });
 
-test("a table that changes while a reading looks for a number in its texts is found as it was, and as it is", () => {
+test("a table that changes while a reading searches its texts for a number is found as it was, and as it is", () => {
   const rows = 3 * STEP_ITEMS;
   const textOf = (i: number) => (i % 2 === 0 ? `w${i}` : String(i % 7));
   for (let changedAt = 0; changedAt < 12; changedAt++) {
@@ -162,11 +160,11 @@ test("a table that changes while a reading looks for a number in its texts is fo
     table.index(0);
     const reading = table.reading();
     const work = reading.equal(0, 3);
-    const due = [...Array(rows).keys()].filter((i) => textOf(i) === "3");
+    const expected = [...Array(rows).keys()].filter((i) => textOf(i) === "3");
     for (let step = 0; ; step++) {
       const { done, value } = work.next();
       if (done === true) {
-        assert.deepEqual(value, due, `changed at step ${changedAt}`);
+        assert.deepEqual(value, expected, `changed at step ${changedAt}`);
         break;
       }
       if (step === changedAt) table.push(["3"]);
@@ -174,7 +172,7 @@ test("a table that changes while a reading looks for a number in its texts is fo
     const isChanged = table.size > rows;
     assert.deepEqual(
       table.index(0).equal(3),
-      isChanged ? [...due, rows] : due,
+      isChanged ? [...expected, rows] : expected,
       `changed at step ${changedAt}`,
     );
     reading.release();

@@ -16,13 +16,13 @@ const STEPS = 3000;
 
 const everything = (stream: Stream) => [...stream.range(0n, STREAM_ID_MAX)];
 
-/** Most entries have the same names, some have many fields. */
+/** Returns a random entry: most entries have the same names, some have many fields. */
 function randomEntry(random: SeededRandom, id: bigint): StreamEntry {
   const names = random.chance(0.8) ? ["a", "b"] : ["x", "a", "y"].slice(0, random.between(1, 3));
   return { id, fields: names.flatMap((name) => [name, String(random.below(1000))]) };
 }
 
-test(`a stream agrees with a sorted array, and takes back what it did (seed ${seed})`, () => {
+test(`a stream agrees with a sorted array, and reverts its changes (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   let stream = new Stream();
   let model: StreamEntry[] = [];
@@ -90,7 +90,7 @@ function compared(stream: Stream, model: readonly StreamEntry[], random: SeededR
   return copy;
 }
 
-test("entries that are sealed are what they were: ids of any width, values of any length, several names", () => {
+test("sealed entries are unchanged: ids of any width, values of any length, several names", () => {
   const most = 2n ** 64n - 1n;
   const lengths = [0, 1, 127, 128, 300, 16_383, 16_384, 40_000];
   const starts = [
@@ -123,7 +123,7 @@ test("entries that are sealed are what they were: ids of any width, values of an
     }
 });
 
-test("a block of long values is left as it is, one of short values is sealed once the next one begins", () => {
+test("a block of long values is not sealed, one of short values is sealed when the next one begins", () => {
   for (const [length, isSealed] of [
     [10, true],
     [2000, false],
@@ -138,7 +138,7 @@ test("a block of long values is left as it is, one of short values is sealed onc
   }
 });
 
-test("an entry can have more fields than a call has room for arguments", () => {
+test("an entry can have more fields than a call can have arguments", () => {
   const fields = Array.from({ length: 400_000 }, (_, i) => String(i));
   const stream = new Stream();
   for (const id of [1n, 2n, 3n]) stream.push({ id, fields });
@@ -152,7 +152,7 @@ test("an entry can have more fields than a call has room for arguments", () => {
   );
 });
 
-test("ids are in the order of time and number, at the edges too", () => {
+test("ids are ordered by time and number, including the limits", () => {
   const most = 2n ** 64n - 1n;
   const ids = [
     streamId(0n, 1n),

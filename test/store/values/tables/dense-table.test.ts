@@ -14,26 +14,26 @@ const STEPS = 120_000;
 class NaiveTable {
   readonly items: string[] = [];
 
-  removeAt(place: number): string {
-    const removed = this.items[place] as string;
+  removeAt(slot: number): string {
+    const removed = this.items[slot] as string;
     const last = this.items.pop() as string;
-    if (place < this.items.length) this.items[place] = last;
+    if (slot < this.items.length) this.items[slot] = last;
     return removed;
   }
 
-  restoreAt(place: number, name: string): void {
-    if (place < this.items.length) this.items.push(this.items[place] as string);
-    this.items[place] = name;
+  restoreAt(slot: number, name: string): void {
+    if (slot < this.items.length) this.items.push(this.items[slot] as string);
+    this.items[slot] = name;
   }
 }
 
 function assertEqual(table: DenseTable<string>, naive: NaiveTable): void {
   assert.deepEqual(table.items, naive.items);
-  for (const [place, name] of naive.items.entries()) assert.equal(table.find(name), place);
+  for (const [slot, name] of naive.items.entries()) assert.equal(table.find(name), slot);
   assert.equal(table.find("absent"), -1);
 }
 
-test(`A dense table holds what an array holds, in its order, while it grows and shrinks (seed ${seed})`, () => {
+test(`a dense table contains what an array contains, in its order, while it grows and shrinks (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   const table = new DenseTable<string>((name) => name);
   const naive = new NaiveTable();
@@ -47,59 +47,60 @@ test(`A dense table holds what an array holds, in its order, while it grows and 
       table.pop();
     } else {
       const removed: [number, string][] = [];
-      for (let left = random.between(1, Math.min(5, naive.items.length)); left > 0; left--) {
-        const place = random.below(naive.items.length);
-        removed.push([place, naive.removeAt(place)]);
-        table.removeAt(place);
+      for (let remaining = random.between(1, Math.min(5, naive.items.length)); remaining > 0; remaining--) {
+        const slot = random.below(naive.items.length);
+        removed.push([slot, naive.removeAt(slot)]);
+        table.removeAt(slot);
       }
       if (random.chance(0.6)) {
-        for (const [place, name] of removed.reverse()) {
-          naive.restoreAt(place, name);
-          table.restoreAt(place, name);
+        for (const [slot, name] of removed.reverse()) {
+          naive.restoreAt(slot, name);
+          table.restoreAt(slot, name);
         }
       }
     }
     if (step % 20_000 === 0) assertEqual(table, naive);
   }
   while (naive.items.length > 0) {
-    const place = random.below(naive.items.length);
-    naive.removeAt(place);
-    table.removeAt(place);
+    const slot = random.below(naive.items.length);
+    naive.removeAt(slot);
+    table.removeAt(slot);
     if (naive.items.length < 40) assertEqual(table, naive);
   }
 });
 
-test(`A scan returns each name that is there throughout, while others come, go and change their places (seed ${seed})`, () => {
+test(`a scan returns each name that exists throughout, while others are added, removed and change their slots (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 1);
-  for (const stays of [5, 40, 20_000]) {
+  for (const stable of [5, 40, 20_000]) {
     const table = new DenseTable<string>((name) => name);
-    for (let i = 0; i < stays; i++) table.push(`stays:${i}`);
-    const found = new Set<string>();
+    for (let i = 0; i < stable; i++) table.push(`stable:${i}`);
+    const returned = new Set<string>();
     let most = 0;
     let from = 0;
     do {
-      const count = random.between(1, Math.ceil(stays / 4));
+      const count = random.between(1, Math.ceil(stable / 4));
       const { slots, next } = table.page({ from, count });
       most = Math.max(most, slots.length - count);
-      for (const slot of slots) found.add(table.items[slot] as string);
+      for (const slot of slots) returned.add(table.items[slot] as string);
       assert.ok(next === 0 || next > from);
       from = next;
-      for (let changes = random.below(stays); changes > 0; changes--) {
-        const place = random.below(table.size);
-        const name = table.items[place] as string;
-        table.removeAt(place);
+      for (let changes = random.below(stable); changes > 0; changes--) {
+        const slot = random.below(table.size);
+        const name = table.items[slot] as string;
+        table.removeAt(slot);
         // An item that must be found is added again at the end, as a late entry does.
-        if (name.startsWith("stays")) table.push(name);
-        else if (random.chance(0.4)) table.push(`new:${stays}:${from}:${changes}`);
+        if (name.startsWith("stable")) table.push(name);
+        else if (random.chance(0.4)) table.push(`new:${stable}:${from}:${changes}`);
       }
       if (random.chance(0.5)) for (let i = 0; i < 5; i++) table.push(`other:${from}:${table.size}:${i}`);
     } while (from !== 0);
-    for (let i = 0; i < stays; i++) assert.ok(found.has(`stays:${i}`), `stays:${i} of ${stays} was skipped`);
-    assert.ok(most <= 3, `a page has ${most} more than COUNT`);
+    for (let i = 0; i < stable; i++)
+      assert.ok(returned.has(`stable:${i}`), `stable:${i} of ${stable} was skipped`);
+    assert.ok(most <= 3, `a page contains ${most} more than COUNT`);
   }
 });
 
-test("names of one hash are on one page", () => {
+test("names with equal hashes are on one page", () => {
   for (const others of [3, 100]) {
     const table = new DenseTable<string>((name) => name);
     for (let i = 0; i < others; i++) table.push(`other:${i}`);
@@ -119,16 +120,16 @@ test("names of one hash are on one page", () => {
   }
 });
 
-test("Names of any bytes and any length are told apart", () => {
+test("distinguishes names of any bytes and any length", () => {
   const table = new DenseTable<string>((name) => name);
   const long = "x".repeat(20_000);
   const names = ["", "\0", "\0\0", "\xff", `${long}a`, `${long}b`, long];
   for (let code = 0; code < 256; code++) names.push(`k${String.fromCharCode(code)}`);
   for (const name of names) table.push(name);
-  for (const [place, name] of names.entries()) assert.equal(table.find(name), place);
+  for (const [slot, name] of names.entries()) assert.equal(table.find(name), slot);
 });
 
-test("The seed cannot be changed once names have been hashed", () => {
+test("the seed cannot be changed once names have been hashed", () => {
   new DenseTable<string>((name) => name).push("a");
   const table = new DenseTable<string>((name) => name);
   for (let i = 0; i < 100; i++) table.push(`${i}`);

@@ -64,7 +64,7 @@ test("hashes are those of HalfSipHash-1-3", () => {
   assert.ok(cursorTag() > 0 && cursorTag() < 2 ** 20);
 });
 
-test("names differ by their length where only their beginning counts", () => {
+test("long names with equal beginnings are distinguished by their lengths", () => {
   const hashes = [16_384, 16_385, 16_384 + 256, 32_768].map((length) => hashOfName("x".repeat(length)));
   assert.equal(new Set(hashes).size, hashes.length);
 });

@@ -1,4 +1,4 @@
-/** MDB commands for tests: arguments and replies in Extended JSON, int32 as plain numbers. */
+/** Runs MDB commands in tests: arguments and replies in Extended JSON, int32 as plain numbers. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { Database } from "../../../../store/database.js";
@@ -7,7 +7,7 @@ import type { UndoRecord } from "../../../../store/keyspace/undo.js";
 import { readBson } from "../../../../store/values/collections/bson-reader.js";
 import { writeExtendedJson } from "../../../../store/values/collections/extended-json.js";
 
-export class Asked {
+export class MdbUnderTest {
   readonly database = new Database();
   #units = 0;
   at = 1_000_000;
@@ -19,13 +19,13 @@ export class Asked {
   }
 
   /** Runs `MDB.<name> db c …` and returns the reply as text. */
-  ask(name: string, ...rest: readonly string[]): string {
+  run(name: string, ...rest: readonly string[]): string {
     return textOf(this.reply(`MDB.${name}`, "db", "c", ...rest));
   }
 
   /** Returns the documents of db.c. */
   all(): string {
-    return this.ask("FIND", "{}");
+    return this.run("FIND", "{}");
   }
 
   state(): string {
@@ -38,7 +38,7 @@ export function textOf(reply: Reply): string {
   if (reply.kind === "integer") return String(reply.value);
   if (reply.kind === "status") return reply.text;
   if (reply.kind === "array") return reply.items.map(textOf).join(" ");
-  if (reply.kind !== "bulk") throw new Error(`a reply of kind ${reply.kind}`);
+  if (reply.kind !== "bulk") throw new Error(`unexpected reply of kind ${reply.kind}`);
   return plain(reply.bytes);
 }
 

@@ -1,4 +1,4 @@
-/** A command that has been run, as the rules of its events ask about it. */
+/** The effects of an executed command, from which the rules derive its events. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { MutatorName, UndoRecord } from "../keyspace/undo.js";
@@ -6,15 +6,18 @@ import type { Value } from "../values/value.js";
 import type { ExecutedCommand } from "./change-listener.js";
 import { KeyChanges } from "./key-changes.js";
 
-/** Generic, strings, lists, sets, hashes, sorted sets, expired, evicted, streams, other types, missed, new. */
+/**
+ * The classes of events: generic, strings, lists, sets, hashes, sorted sets, expired, evicted, streams, other types,
+ * missed, new.
+ */
 export type EventClass = "g" | "$" | "l" | "s" | "h" | "z" | "x" | "e" | "t" | "d" | "m" | "n";
 
 export type ReportEvent = (kind: EventClass, name: string, db: number, key: ByteString) => void;
 
-export class Doing {
+export class CommandEffects {
   readonly argv: readonly ByteString[];
   readonly reply: Reply;
-  /** The command's own. */
+  /** The number of the command's database. */
   readonly db: number;
   readonly changes: KeyChanges;
   readonly #records: ExecutedCommand["records"];
@@ -35,23 +38,23 @@ export class Doing {
     this.#report(kind, name, db, key);
   }
 
-  /** Whether anything of a key has changed. */
-  has(key: ByteString, db = this.db): boolean {
+  /** Whether the command changed a key. */
+  changed(key: ByteString, db = this.db): boolean {
     return this.changes.has(db, key);
   }
 
-  /** Whether it was there before. */
-  was(key: ByteString, db = this.db): boolean {
-    return this.changes.was(db, key);
+  /** Whether the key existed before the command. */
+  existed(key: ByteString, db = this.db): boolean {
+    return this.changes.existed(db, key);
   }
 
-  /** Whether it is there now. */
-  is(key: ByteString, db = this.db): boolean {
-    return this.changes.is(db, key);
+  /** Whether the key exists now. */
+  exists(key: ByteString, db = this.db): boolean {
+    return this.changes.exists(db, key);
   }
 
-  /** All that was done, the oldest first. */
-  get done(): readonly UndoRecord[] {
+  /** All changes, the oldest first. */
+  get records(): readonly UndoRecord[] {
     const all: UndoRecord[] = [];
     const add = (record: UndoRecord): void => {
       if (record.mutator === "writer" && record.before !== null) add(record.before);
@@ -61,9 +64,9 @@ export class Doing {
     return all;
   }
 
-  /** Whether something of these kinds was. */
-  did(...mutators: readonly MutatorName[]): boolean {
-    return this.done.some(({ mutator }) => mutators.includes(mutator));
+  /** Whether the command used one of these mutators. */
+  used(...mutators: readonly MutatorName[]): boolean {
+    return this.records.some(({ mutator }) => mutators.includes(mutator));
   }
 
   /** Returns the current value of a key. */
@@ -71,8 +74,8 @@ export class Doing {
     return this.#keyspaces[this.db]?.find(key)?.value;
   }
 
-  /** Whether a word is among the arguments, in any case. */
-  says(from: number, ...words: readonly string[]): boolean {
+  /** Whether one of these words is among the arguments, in any case. */
+  hasArgument(from: number, ...words: readonly string[]): boolean {
     return this.argv.some((one, index) => index >= from && words.includes(one.toUpperCase()));
   }
 }
