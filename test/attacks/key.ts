@@ -1,4 +1,4 @@
-/** Keys, made with node:crypto alone. Source: docs/protocol-v2.md, "Signature and id". */
+/** Makes keys with node:crypto alone. Source: docs/protocol-v2.md, "Signature and id". */
 import {
   createHash,
   createPrivateKey,
@@ -10,11 +10,11 @@ import {
 
 export interface Key {
   readonly privateKey: KeyObject;
-  /** SubjectPublicKeyInfo, DER. */
+  /** The SubjectPublicKeyInfo in DER. */
   readonly spki: Buffer;
-  /** SHA-256 of `spki`. */
+  /** The SHA-256 hash of `spki`. */
   readonly id: Buffer;
-  /** The public key. */
+  /** The public key in PEM. */
   readonly pem: string;
 }
 
@@ -26,7 +26,7 @@ export function makeKey(): Key {
   return keyOf(generateKeyPairSync("ed25519").privateKey);
 }
 
-/** Returns the key of a stolen private key file. */
+/** Reads the key from a stolen file of a private key. */
 export function stolenKey(pem: string | Buffer): Key {
   return keyOf(createPrivateKey(pem));
 }

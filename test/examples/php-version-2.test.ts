@@ -62,7 +62,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
       const code = "for ($i = 0; $i < 3; $i++) { $result = dbsync_send('INCR k'); }";
       const both = { "dbsync.servers": `${thief.address},${daemon.address}`, ...rsa };
       assert.equal(await runPhp(code, { ini: both }), "OK");
-      assert.deepEqual(thief.taken, []);
+      assert.deepEqual(thief.captured, []);
     });
   }
 
@@ -393,7 +393,7 @@ describe("dbsync.php at a script's end", { skip: skipWithout("php"), concurrency
       };
       assert.equal(await runPhp(code, { ini, patience }), "OK");
       assert.deepEqual(
-        late.taken.map((frame) => /:ds:\d+:([^\0]*)\0/.exec(frame)?.[1]),
+        late.captured.map((frame) => /:ds:\d+:([^\0]*)\0/.exec(frame)?.[1]),
         taken,
       );
       assert.equal(late.hellos, 2);

@@ -11,7 +11,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type RunningReplica, startReplica, until } from "../daemon/replicas.js";
 import { amount } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";
-import { EnvelopeClient, makeKeyPair, type TakenResult } from "../support/envelope-client.js";
+import { EnvelopeClient, makeKeyPair, type AcceptedResult } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
@@ -33,7 +33,7 @@ const app = makeKeyPair();
 /** A client of one daemon with any number of concurrent envelopes. */
 class Voter implements Disposable {
   readonly #client: EnvelopeClient;
-  readonly #waiting = new Map<ByteString, (result: TakenResult | null) => void>();
+  readonly #waiting = new Map<ByteString, (result: AcceptedResult | null) => void>();
 
   private constructor(client: EnvelopeClient) {
     this.#client = client;
@@ -49,7 +49,7 @@ class Voter implements Disposable {
   }
 
   /** Sends an envelope and returns the daemon's result; null: it refused. */
-  async ask({ id, frame }: ReturnType<EnvelopeClient["sign"]>): Promise<TakenResult | null> {
+  async ask({ id, frame }: ReturnType<EnvelopeClient["sign"]>): Promise<AcceptedResult | null> {
     return await new Promise((resolve) => {
       this.#waiting.set(id, resolve);
       this.#client.raw.send(frame);
@@ -72,7 +72,7 @@ class Voter implements Disposable {
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Returns a daemon's result of one command, as a client reports it. */
-function reportOf(result: TakenResult | null, index: number): Report {
+function reportOf(result: AcceptedResult | null, index: number): Report {
   const reply = result?.replies[index];
   if (result === null || reply === undefined || reply.kind === "error")
     return { ok: false, stage: "refused", detail: "", written: false, at: 0 };
