@@ -1,10 +1,12 @@
 /**
  * `npm run chaos`: exposes two daemons and, for comparison, a Redis primary with its replica to a minute of faults,
  * with the same load and the same sequence of faults. Exits with 1 if the daemons lost acknowledged writes or differ,
- * and with 2 if an option is unknown. --seconds N   instead of 60; --seed N   the faults of one run --minutes N   a
- * cluster with a member list instead: daemons join, are evicted, return and are replaced, lose folders,
- *                 get damaged files, and are restarted with other settings and another build
- *   --old FOLDER  … starts with the daemons of an older version: its folder, built
+ * and with 2 if an option is unknown.
+ *   --seconds N    the duration, instead of 60
+ *   --seed N       replays the faults of a run
+ *   --minutes N    exposes a cluster with a member list instead: daemons join, are evicted, return and are replaced,
+ *                  lose folders, get damaged files, and are restarted with other settings and another build
+ *   --old FOLDER   starts the cluster with the daemons of an older version, which is built in this folder
  */
 
 import { existsSync } from "node:fs";
