@@ -1,4 +1,4 @@
-/** The default theme with the system's fonts, so that a page loads no font. */
+/** The default theme with system fonts, so that a page loads no font. */
 import theme from "vitepress/theme-without-fonts";
 import "./style.css";
 
