@@ -1,4 +1,7 @@
-/** examples/express-sessions with the real packages: a session goes on at the other daemon when the one in use is killed or stopped. */
+/**
+ * Tests examples/express-sessions with the real packages. A session continues on another daemon when the current one
+ * is killed or hangs.
+ */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -33,7 +36,7 @@ before(() => {
 
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** The application in a process of its own, and one visitor of it. */
+/** The application in a separate process, and one visitor. */
 class Visitor implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #url: string;
@@ -76,14 +79,14 @@ class Visitor implements AsyncDisposable {
   }
 }
 
-test("the file is short, and its packages are those of test/libraries", () => {
+test("the example is short, and uses the packages of test/libraries", () => {
   assert.ok(readFileSync(join(source, "app.mjs"), "utf8").split("\n").length - 1 <= LINES_MAX);
-  const known = readDependencies(libraries);
+  const libraryDependencies = readDependencies(libraries);
   for (const [name, range] of Object.entries(readDependencies(source)))
-    assert.equal(range, known[name], name);
+    assert.equal(range, libraryDependencies[name], name);
 });
 
-test("a session goes on at another daemon, while either is killed and restarted", { skip }, async () => {
+test("a session continues on another daemon while each daemon is killed and restarted", { skip }, async () => {
   await using cluster = await ActiveCluster.start(2);
   await using visitor = await Visitor.start(cluster.indices.map((index) => cluster.respPort(index)));
   assert.equal(await visitor.get("/"), "visits: 1\n");
@@ -98,15 +101,17 @@ test("a session goes on at another daemon, while either is killed and restarted"
   const before = Number(/\d+/.exec(await visitor.get("/"))?.[0]);
   await cluster.untilEqual();
   await cluster.end(1, "SIGKILL");
-  // The application connects to the restarted daemon within half a second.
+  // The application reconnects to the restarted daemon within half a second.
   let answer = "";
-  await until("a daemon is connected", async () => (answer = await visitor.get("/")).startsWith("visits: "));
+  await until("the application is connected to a daemon", async () => (answer = await visitor.get("/")).startsWith("visits: "));
   assert.equal(answer, `visits: ${before + 1}\n`);
   assert.equal(await visitor.get("/logout"), "bye\n");
   assert.equal(await visitor.get("/"), "visits: 1\n");
 });
 
-/** A port that leads to another one until it hangs: then it takes bytes and connections, and sends nothing. */
+/**
+ * Opens a port that forwards to another one until it hangs. Then it accepts connections and bytes, but sends nothing.
+ */
 async function hangingPort(target: number) {
   const sockets: Socket[] = [];
   let isHung = false;
@@ -127,7 +132,7 @@ async function hangingPort(target: number) {
   return { port, hang, [Symbol.asyncDispose]: close };
 }
 
-test("a session goes on at another daemon when the one in use hangs", { skip }, async () => {
+test("a session continues on another daemon when the current one hangs", { skip }, async () => {
   await using cluster = await ActiveCluster.start(2);
   await using hanging = await hangingPort(cluster.respPort(0));
   await using visitor = await Visitor.start([hanging.port, cluster.respPort(1)]);
