@@ -139,7 +139,7 @@ describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
       assert.match(third.join(), /Dbsync\\CommandError,ERR unknown command .NOSUCH/);
       assert.equal(fourth, null);
       assert.deepEqual(fifth, ["Dbsync\\Failure", "multi takes 1 to 4096 commands"]);
-      assert.match(String(sixth), /argument 2 is of the type NULL/);
+      assert.match(String(sixth), /the type of argument 2 is NULL/);
       assert.deepEqual(rest, [
         ["OK", "OK"],
         [0, 2],
@@ -200,7 +200,7 @@ describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
         new RegExp(`its key is sha256:${certificate.fingerprint}, which is not pinned`),
       ],
       [{ servers: `dbsyncs://${plain}` }, /tls: certificate verify failed.*dbsync\.ca.*pin its key/],
-      [{ servers: plain }, /tls: it takes TLS alone: write dbsyncs:\/\//],
+      [{ servers: plain }, /tls: it accepts only TLS: write dbsyncs:\/\//],
       [
         { servers: `dbsyncs://127.0.0.1:${trio.ports[0]}#sha256:${other}` },
         /tls: the handshake failed.*--tls-cert/,
@@ -248,7 +248,7 @@ describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
 
 describe("dbsync.php's options of a call", { skip: skipWithout("php"), concurrency: 2 }, () => {
   for (const [options, problem] of [
-    ["['sevrers' => 'a']", /there is no option "sevrers"; there are servers, signkey,/],
+    ["['sevrers' => 'a']", /there is no option "sevrers"; the options are servers, signkey,/],
     ["['timeout' => 0]", /timeout is a number of seconds, above 0, at most 20/],
     ["['timeout' => '3']", /timeout is a number/],
     ["['timeout' => 21]", /timeout is a number/],
@@ -258,8 +258,8 @@ describe("dbsync.php's options of a call", { skip: skipWithout("php"), concurren
     ["['signkey' => 5]", /the option signkey is a text/],
     ["['format' => 'json']", /dbsync\.format: "json" is not/],
     ["['cluster' => '12']", /dbsync\.cluster: "12" is not 64 hexadecimal digits/],
-    ["7", /options are an array, or a text that names servers/],
-    ["['db' => 1, 'versions' => '1']", /version-1: .*other databases, need a daemon of version 2/],
+    ["7", /options are an array, or a text that lists the servers/],
+    ["['db' => 1, 'versions' => '1']", /version-1: .*other databases need a daemon of version 2/],
   ] as const)
     test(`${options} is an error, both as an exception and as a message`, async () => {
       const ini = { "dbsync.servers": await refusingAddress() };

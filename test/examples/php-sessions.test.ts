@@ -149,7 +149,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
       "['lock' => 120]",
     );
     const [text, after] = two as [string, string];
-    assert.match(text, /^session:lock:held: another request has held this session for 0\.2 s/);
+    assert.match(text, /^session:lock:held: another request has locked this session for 0\.2 s/);
     assert.equal(after, "");
   });
 
@@ -207,12 +207,12 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     const tried = (call: string) =>
       `(function ($cache) { try { ${call}; return ''; } catch (Dbsync\\InvalidCacheKey $error) { return $error->getMessage(); } })($cache)`;
     const calls = [
-      ["$cache->get('')", /"" is no key of a cache/],
-      ["$cache->get('a:b')", /"a:b" is no key of a cache: a string, not empty, without any of/],
-      ["$cache->set(5, 1)", /integer is no key/],
+      ["$cache->get('')", /"" is no valid cache key/],
+      ["$cache->get('a:b')", /"a:b" is no valid cache key: use a non-empty string without any of/],
+      ["$cache->set(5, 1)", /integer is no valid cache key/],
       ["$cache->set('k', 1, '5')", /a lifetime is null, a number of seconds, or a DateInterval, not string/],
-      ["$cache->getMultiple('k')", /keys are an array/],
-      ["$cache->deleteMultiple(['a', '{'])", /"\{" is no key/],
+      ["$cache->getMultiple('k')", /keys must be an array/],
+      ["$cache->deleteMultiple(['a', '{'])", /"\{" is no valid cache key/],
     ] as const;
     const results = await withCache(`$result = [${calls.map(([call]) => tried(call)).join()}]`);
     for (const [index, [call, problem]] of calls.entries())

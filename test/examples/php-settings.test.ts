@@ -71,7 +71,7 @@ describe("dbsync.php's settings", { skip: skipWithout("php"), concurrency: 2 }, 
   for (const [command, problem] of [
     ["''", /the command is empty/],
     ["'   '", /the command is empty/],
-    ['"GET a\\0b"', /cannot hold a NUL/],
+    ['"GET a\\0b"', /cannot contain a NUL/],
   ] as const) {
     test(`The command ${command} is an error and is not sent`, async () => {
       await using daemon = await fakeDaemon(answer("v"));

@@ -125,8 +125,8 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
         ["v", null, null, null, null, null],
       );
       const patterns = [
-        /cuts commands at blanks/,
-        /cuts commands at blanks/,
+        /splits commands at spaces/,
+        /splits commands at spaces/,
         /NUL/,
         /list of strings/,
         /empty/,
@@ -166,7 +166,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     await using old = await fakeDaemon(answer("v"));
     for (const versions of ["1", "1,2"]) {
       const [, error] = await valueAndError([old], { ...ed25519, "dbsync.versions": versions });
-      assert.match(error, /version-1: version 1 knows RSA keys only/);
+      assert.match(error, /version-1: version 1 supports only RSA keys/);
     }
     assert.equal(old.frames.length, 0);
   });
