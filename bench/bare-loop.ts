@@ -14,7 +14,7 @@ type Handler = (argv: readonly string[]) => string;
 
 let keys = new Map<string, unknown>();
 
-function valueOf<T>(key: string, make: () => T): T {
+function getOrCreate<T>(key: string, make: () => T): T {
   let value = keys.get(key) as T | undefined;
   if (value === undefined) keys.set(key, (value = make()));
   return value;
@@ -43,7 +43,7 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   [
     "LPUSH",
     (argv) => {
-      const list = valueOf<string[]>(argv[1] as string, () => []);
+      const list = getOrCreate<string[]>(argv[1] as string, () => []);
       for (let i = 2; i < argv.length; i++) list.push(argv[i] as string);
       return `:${list.length}\r\n`;
     },
@@ -51,7 +51,7 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   [
     "HSET",
     (argv) => {
-      const hash = valueOf(argv[1] as string, () => new Map<string, string>());
+      const hash = getOrCreate(argv[1] as string, () => new Map<string, string>());
       const { size } = hash;
       for (let i = 2; i < argv.length; i += 2) hash.set(argv[i] as string, argv[i + 1] as string);
       return `:${hash.size - size}\r\n`;
@@ -60,7 +60,7 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   [
     "SADD",
     (argv) => {
-      const set = valueOf(argv[1] as string, () => new Set<string>());
+      const set = getOrCreate(argv[1] as string, () => new Set<string>());
       const { size } = set;
       for (let i = 2; i < argv.length; i++) set.add(argv[i] as string);
       return `:${set.size - size}\r\n`;
@@ -70,7 +70,7 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
     // The members are not sorted: the daemon's cost of sorting is to be measured.
     "ZADD",
     (argv) => {
-      const zset = valueOf(argv[1] as string, () => new Map<string, number>());
+      const zset = getOrCreate(argv[1] as string, () => new Map<string, number>());
       const { size } = zset;
       for (let i = 2; i < argv.length; i += 2) zset.set(argv[i + 1] as string, Number(argv[i]));
       return `:${zset.size - size}\r\n`;

@@ -206,7 +206,8 @@ try {
   const figures = new Map(subjects.map(({ name, micros }) => [name, median(micros)]));
   const cells = subjects.map(({ name, baseline, micros }, i) => {
     const own = median(micros);
-    const ratio = (to: string) => (baseline === null ? "" : (own / (figures.get(to) ?? Number.NaN)).toFixed(2));
+    const ratio = (to: string) =>
+      baseline === null ? "" : (own / (figures.get(to) ?? Number.NaN)).toFixed(2);
     return [
       name,
       own,

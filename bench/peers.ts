@@ -126,8 +126,8 @@ const medianOf = (runs: readonly Run[], figure: keyof Run) => median(runs.map((r
 function ratioCell(ourName: string, peerName: string, i: number): string {
   const rate = (name: string) => systems.find((one) => one.name === name)?.runs[i];
   const [ours, theirs] = [rate(ourName), rate(peerName)];
-  if (mine === undefined || theirs === undefined) return "";
-  const ratio = medianOf(mine, "perSecond") / medianOf(theirs, "perSecond");
+  if (ours === undefined || theirs === undefined) return "";
+  const ratio = medianOf(ours, "perSecond") / medianOf(theirs, "perSecond");
   const isGoal = IN_FLIGHT[i] !== 1 || peerName === ETCD || peerName === REDIS;
   return `${ratio.toFixed(2)}${isGoal ? (ratio > 1 ? " (met)" : " (missed)") : ""}`;
 }

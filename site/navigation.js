@@ -80,7 +80,8 @@ const DECISIONS = "docs/decisions/";
 export function sidebar(pages) {
   const item = (source) => {
     const page = pages.get(source);
-    if (page === undefined) throw new Error(`site/navigation.js names ${source}, but this page does not exist`);
+    if (page === undefined)
+      throw new Error(`site/navigation.js names ${source}, but this page does not exist`);
     return { text: NAMES.get(source) ?? page.title, link: `/${page.target.replace(/(index)?\.md$/, "")}` };
   };
   const listed = new Set(groups.flatMap((group) => group.pages));

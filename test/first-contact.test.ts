@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { skipUnlessFull } from "./support/amount.js";
-import { firstContacts, skipReason, runFirstContact } from "./support/first-contact.js";
+import { firstContacts, runFirstContact, skipReason } from "./support/first-contact.js";
 import { repositoryRoot } from "./support/repository.js";
 
 test("the page has these languages, three lines each, the first of which test/docs.test.ts runs in a fresh copy", () => {

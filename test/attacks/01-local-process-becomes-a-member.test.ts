@@ -78,16 +78,20 @@ describe("a process without a key on the daemons' machine", { concurrency: true 
     ]);
   });
 
-  test("cannot become a member of daemons with a cluster secret, and changes nothing there", LIMIT, async () => {
-    await using victims = await Victims.start(2, { peers: "secret" });
-    const port = victims.port(0);
-    const impersonating: MemberOptions = { key: makeKey(), named: victims.keys[1]?.id as Buffer };
-    await assertUnmoved(victims, [
-      () => Member.join(port, { key: makeKey() }),
-      () => Member.join(port, { key: makeKey(), secret: randomBytes(32) }),
-      () => Member.join(port, impersonating),
-    ]);
-  });
+  test(
+    "cannot become a member of daemons with a cluster secret, and changes nothing there",
+    LIMIT,
+    async () => {
+      await using victims = await Victims.start(2, { peers: "secret" });
+      const port = victims.port(0);
+      const impersonating: MemberOptions = { key: makeKey(), named: victims.keys[1]?.id as Buffer };
+      await assertUnmoved(victims, [
+        () => Member.join(port, { key: makeKey() }),
+        () => Member.join(port, { key: makeKey(), secret: randomBytes(32) }),
+        () => Member.join(port, impersonating),
+      ]);
+    },
+  );
 
   test("would be admitted if it knew the secret", LIMIT, async () => {
     await using victims = await Victims.start(2, { peers: "secret" });

@@ -64,30 +64,38 @@ describe("one hostile pinned member", { concurrency: true }, () => {
         for (const member of [first, second]) await member.receivedStatuses(4);
         await assertUnmoved(victims, before);
         using client = await victims.client();
-        assert.equal(await client.text("SET", "later", "too"), "OK", "the daemons accept writes during the attack");
+        assert.equal(
+          await client.text("SET", "later", "too"),
+          "OK",
+          "the daemons accept writes during the attack",
+        );
         await until(async () => (await victims.views("GET", "later"))[1] === "live too");
       }
       await assertUnmoved(victims, before);
     });
   }
 
-  test("pushes entries without permission: none of them changes the state or the key ring", LIMIT, async () => {
-    const { victims, bad } = await twoHonest();
-    await using _ = victims;
-    const before = { ring: await victims.ring(0) };
-    using member = await Member.join(victims.port(0), { key: bad });
-    const unknown = makeKey();
-    const impersonating = { ...makeKey(), id: victims.root.id };
-    const forged = [
-      envelope(unknown, victims.cluster, [["SET", "kept", "no"]]),
-      envelope(unknown, victims.cluster, [["KEY", "ADD", unknown.pem, "RULES", "+@all", "~*"]]),
-      envelope(impersonating, victims.cluster, [["KEY", "REVOKE", victims.root.id.toString("hex")]]),
-      envelope(impersonating, victims.cluster, [["KEY", "ADD", unknown.pem, "RULES", "+@all", "~*"]]),
-      envelope(bad, victims.cluster, [["KEY", "ADD", unknown.pem, "RULES", "+@all", "~*"]]),
-      envelope(victims.application, randomBytes(32), [["SET", "kept", "elsewhere"]]),
-    ];
-    member.push(forged.map(({ entry }) => entry));
-    await member.receivedStatuses(2);
-    await assertUnmoved(victims, before);
-  });
+  test(
+    "pushes entries without permission: none of them changes the state or the key ring",
+    LIMIT,
+    async () => {
+      const { victims, bad } = await twoHonest();
+      await using _ = victims;
+      const before = { ring: await victims.ring(0) };
+      using member = await Member.join(victims.port(0), { key: bad });
+      const unknown = makeKey();
+      const impersonating = { ...makeKey(), id: victims.root.id };
+      const forged = [
+        envelope(unknown, victims.cluster, [["SET", "kept", "no"]]),
+        envelope(unknown, victims.cluster, [["KEY", "ADD", unknown.pem, "RULES", "+@all", "~*"]]),
+        envelope(impersonating, victims.cluster, [["KEY", "REVOKE", victims.root.id.toString("hex")]]),
+        envelope(impersonating, victims.cluster, [["KEY", "ADD", unknown.pem, "RULES", "+@all", "~*"]]),
+        envelope(bad, victims.cluster, [["KEY", "ADD", unknown.pem, "RULES", "+@all", "~*"]]),
+        envelope(victims.application, randomBytes(32), [["SET", "kept", "elsewhere"]]),
+      ];
+      member.push(forged.map(({ entry }) => entry));
+      await member.receivedStatuses(2);
+      await assertUnmoved(victims, before);
+    },
+  );
 });

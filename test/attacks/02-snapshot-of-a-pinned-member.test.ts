@@ -112,7 +112,9 @@ describe("a hostile pinned member with a false snapshot", { concurrency: true },
         for (const at of dates)
           for (let state = 0; state < 2; state++)
             member.connection.send("cuts", Buffer.concat(forgery(attacked, at).votes));
-      await Promise.all(members.map((member) => member.receivedStatuses(member.connection.named("status").length + 2)));
+      await Promise.all(
+        members.map((member) => member.receivedStatuses(member.connection.named("status").length + 2)),
+      );
       assert.deepEqual(await victims.views("GET", "kept"), ["live yes", "live yes"]);
       using client = await victims.client();
       assert.equal(await client.text("SET", "kept", "still"), "OK");
@@ -121,16 +123,20 @@ describe("a hostile pinned member with a false snapshot", { concurrency: true },
     },
   );
 
-  test("withholds entries that it claims to have: a daemon without data receives them from the honest one", LIMIT, async () => {
-    const { victims, bad, members } = await scene();
-    await using _ = victims;
-    members[1]?.[Symbol.dispose]();
-    await victims.restart(1, () => rmSync(victims.folder(1), { recursive: true }));
-    using member = await Member.join(victims.port(1), { key: bad });
-    // The attacker claims the same state as the honest daemon, so it appears to be up to date.
-    member.claim(() => ({ ...(members[0] as Member).lastClaims(), state: "live" }));
-    await until(async () => (await victims.views("GET", "kept"))[1] === "live yes");
-    assert.deepEqual(await victims.views("GET", "kept"), ["live yes", "live yes"]);
-    for (const each of members) each[Symbol.dispose]();
-  });
+  test(
+    "withholds entries that it claims to have: a daemon without data receives them from the honest one",
+    LIMIT,
+    async () => {
+      const { victims, bad, members } = await scene();
+      await using _ = victims;
+      members[1]?.[Symbol.dispose]();
+      await victims.restart(1, () => rmSync(victims.folder(1), { recursive: true }));
+      using member = await Member.join(victims.port(1), { key: bad });
+      // The attacker claims the same state as the honest daemon, so it appears to be up to date.
+      member.claim(() => ({ ...(members[0] as Member).lastClaims(), state: "live" }));
+      await until(async () => (await victims.views("GET", "kept"))[1] === "live yes");
+      assert.deepEqual(await victims.views("GET", "kept"), ["live yes", "live yes"]);
+      for (const each of members) each[Symbol.dispose]();
+    },
+  );
 });

@@ -80,8 +80,9 @@ describe("members, slots and far futures", { concurrency: true }, () => {
     for (let pushed = 0; pushed < FAR_ENTRIES && !member.connection.closed; pushed += PUSH_ENTRIES) {
       const entries = Array.from({ length: PUSH_ENTRIES }, (_, index) => {
         const at = Date.now() + 86_400_000 + (((pushed + index) * 7919) % FAR_ENTRIES);
-        return envelope(victims.application, victims.cluster, [["SET", `far${pushed + index}`, value]], { at })
-          .entry;
+        return envelope(victims.application, victims.cluster, [["SET", `far${pushed + index}`, value]], {
+          at,
+        }).entry;
       });
       member.push(entries);
       await member.acknowledged();

@@ -39,7 +39,16 @@ const clients = {
   "dbsync send": (servers: string, { privateKey, cluster }: Scene, isClusterKnown: boolean) =>
     run(process.execPath, [
       programPaths.dbsync,
-      ...["send", "-s", servers, "-k", privateKey, ...(isClusterKnown ? ["--cluster", cluster] : []), "INCR", "visits"],
+      ...[
+        "send",
+        "-s",
+        servers,
+        "-k",
+        privateKey,
+        ...(isClusterKnown ? ["--cluster", cluster] : []),
+        "INCR",
+        "visits",
+      ],
     ]),
   "examples/php": (servers: string, { privateKey, cluster }: Scene, isClusterKnown: boolean) =>
     run(
@@ -72,7 +81,10 @@ describe("a client sends no signed command as version 1 unless this is configure
     const skip = name.includes("php") ? skipWithout("php") : false;
     for (const isClusterKnown of some([true, false])) {
       const which = isClusterKnown ? "with --cluster" : "without --cluster";
-      test(`${name}, ${which}: no replayable command when each hello is answered by a close`, { ...LIMIT, skip }, async () => {
+      test(`${name}, ${which}: no replayable command when each hello is answered by a close`, {
+        ...LIMIT,
+        skip,
+      }, async () => {
         const isHello = (chunk: Buffer) => chunk.subarray(0, 4).toString() === "ds2:";
         await using relay = await Relay.start(victim.daemon.port, (chunk) =>
           isHello(chunk) ? "close" : "pass",
@@ -84,7 +96,10 @@ describe("a client sends no signed command as version 1 unless this is configure
       });
     }
 
-    test(`${name}: no replayable command when only the first hello is answered by a close`, { ...LIMIT, skip }, async () => {
+    test(`${name}: no replayable command when only the first hello is answered by a close`, {
+      ...LIMIT,
+      skip,
+    }, async () => {
       await using relay = await Relay.start(victim.daemon.port, (_, number) =>
         number === 0 ? "close" : "pass",
       );
@@ -93,15 +108,19 @@ describe("a client sends no signed command as version 1 unless this is configure
     });
   }
 
-  test("dbsync send: no replayable command when an attacker uses all of --max-connections", LIMIT, async () => {
-    await using full = await scene(["--max-connections", "4"]);
-    const idle = Array.from({ length: 8 }, () =>
-      connect(full.daemon.port, "127.0.0.1").on("error", () => {}),
-    );
-    await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
-    await using relay = await Relay.start(full.daemon.port);
-    await clients["dbsync send"](relay.address, full, true);
-    assert.deepEqual(relay.replayable, []);
-    for (const socket of idle) socket.destroy();
-  });
+  test(
+    "dbsync send: no replayable command when an attacker uses all of --max-connections",
+    LIMIT,
+    async () => {
+      await using full = await scene(["--max-connections", "4"]);
+      const idle = Array.from({ length: 8 }, () =>
+        connect(full.daemon.port, "127.0.0.1").on("error", () => {}),
+      );
+      await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
+      await using relay = await Relay.start(full.daemon.port);
+      await clients["dbsync send"](relay.address, full, true);
+      assert.deepEqual(relay.replayable, []);
+      for (const socket of idle) socket.destroy();
+    },
+  );
 });

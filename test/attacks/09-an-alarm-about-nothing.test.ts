@@ -153,27 +153,30 @@ test("daemons report lost entries, and only those that are lost", LIMIT, async (
     assert.equal((await statusOf(victims, index)).strays, 0);
   };
 
-  await t.test("a frozen daemon has half of the entries of a second, and adopts the rest with a snapshot", async () => {
-    kill(victims, [0, 1, 2], "SIGSTOP");
-    [stray] = await writeTo(victims, 3, {
-      second: thisSecond() - 3 * SECOND_MS,
-      name: "alone",
-      from: 0,
-      to: 1,
-    });
-    kill(victims, [3], "SIGSTOP");
-    kill(victims, [0, 1, 2], "SIGCONT");
-    const around = { second: thisSecond(), name: "around" };
-    await writeTo(victims, 0, { ...around, from: 0, to: WRITES / 2 });
-    await untilLive(victims, [0, 1, 2], String(WRITES / 2), "EXISTS", ...names);
-    kill(victims, [2], "SIGSTOP");
-    await writeTo(victims, 0, { ...around, from: WRITES / 2, to: WRITES });
-    await writeUntilPruned(victims, around.second);
-    kill(victims, [2], "SIGCONT");
-    using _ = await lieTo(victims, 2);
-    await untilHealed(victims, 2);
-    await assertNothingLost(2);
-  });
+  await t.test(
+    "a frozen daemon has half of the entries of a second, and adopts the rest with a snapshot",
+    async () => {
+      kill(victims, [0, 1, 2], "SIGSTOP");
+      [stray] = await writeTo(victims, 3, {
+        second: thisSecond() - 3 * SECOND_MS,
+        name: "alone",
+        from: 0,
+        to: 1,
+      });
+      kill(victims, [3], "SIGSTOP");
+      kill(victims, [0, 1, 2], "SIGCONT");
+      const around = { second: thisSecond(), name: "around" };
+      await writeTo(victims, 0, { ...around, from: 0, to: WRITES / 2 });
+      await untilLive(victims, [0, 1, 2], String(WRITES / 2), "EXISTS", ...names);
+      kill(victims, [2], "SIGSTOP");
+      await writeTo(victims, 0, { ...around, from: WRITES / 2, to: WRITES });
+      await writeUntilPruned(victims, around.second);
+      kill(victims, [2], "SIGCONT");
+      using _ = await lieTo(victims, 2);
+      await untilHealed(victims, 2);
+      await assertNothingLost(2);
+    },
+  );
 
   // This runs before the daemon with the stray entry resumes. Otherwise the restarted daemon would receive this
   // entry, and would report it as lost.
@@ -184,15 +187,18 @@ test("daemons report lost entries, and only those that are lost", LIMIT, async (
     await assertNothingLost(1);
   });
 
-  await t.test("a daemon reports an entry as lost that only this daemon acknowledged, and that no member accepts", async () => {
-    kill(victims, [3], "SIGCONT");
-    await untilHealed(victims, 3);
-    await untilLive(victims, [3], "0", "EXISTS", "alone:0");
-    await until(() => alarms(victims, 3).length > 0);
-    const [alarm, ...more] = alarms(victims, 3);
-    // The alarm names no entry if this daemon has pruned it in the meantime.
-    assert.match(alarm?.entries ?? "none", new RegExp(`^$|${(stray as Envelope).id.toString("hex")}`));
-    assert.deepEqual(more, []);
-    await until(async () => (await statusOf(victims, 3)).strays === 1);
-  });
+  await t.test(
+    "a daemon reports an entry as lost that only this daemon acknowledged, and that no member accepts",
+    async () => {
+      kill(victims, [3], "SIGCONT");
+      await untilHealed(victims, 3);
+      await untilLive(victims, [3], "0", "EXISTS", "alone:0");
+      await until(() => alarms(victims, 3).length > 0);
+      const [alarm, ...more] = alarms(victims, 3);
+      // The alarm names no entry if this daemon has pruned it in the meantime.
+      assert.match(alarm?.entries ?? "none", new RegExp(`^$|${(stray as Envelope).id.toString("hex")}`));
+      assert.deepEqual(more, []);
+      await until(async () => (await statusOf(victims, 3)).strays === 1);
+    },
+  );
 });

@@ -49,65 +49,73 @@ describe("a daemon reports its condition correctly", { concurrency: true }, () =
     assert.match(await sendInline(port, "GET k", /\r\nv\r\n/), /\r\nv\r\n/);
   });
 
-  test("a daemon with a zeroed page is not killed by a signal that docs/troubleshooting.md does not explain", LIMIT, async () => {
-    await using victims = await Victims.start(1);
-    await victims.allLive();
-    using client = await victims.client();
-    for (let number = 0; number < 50; number++) await client.text("SET", `k${number}`, "v".repeat(500));
-    await victims.daemons[0]?.stop();
-    const keys = [
-      "-s",
-      join(victims.scratch.path, "application.pem"),
-      "--root-key",
-      join(victims.scratch.path, "root.pem"),
-    ];
-    const file = (folder: string) => join(folder, "timeline", "data.mdb");
-    const pages = Math.floor(statSync(file(victims.folder(0))).size / PAGE);
-    const manual = readFileSync(join(repositoryRoot, "docs/troubleshooting.md"), "utf8");
-    const chosen = some([...new Set([2, pages - 1, 3, pages >> 1, pages - 2])], 2);
-    for (const page of chosen) {
-      const copy = join(victims.scratch.path, `zeroed${page}`);
-      cpSync(victims.folder(0), copy, { recursive: true });
-      const descriptor = openSync(file(copy), "r+");
-      writeSync(descriptor, Buffer.alloc(PAGE), 0, PAGE, page * PAGE);
-      closeSync(descriptor);
-      const ended = await startDaemon([...keys, "--data", copy]).then(
-        async (daemon) => `ended with ${(await daemon.stop()).code}`,
-        (reason: Error) => reason.message,
-      );
-      const bySignal = ended.includes("ended with null");
-      assert.ok(!bySignal || /SIGABRT/.test(manual), `page ${page} of ${pages}: ${ended}`);
-    }
-  });
+  test(
+    "a daemon with a zeroed page is not killed by a signal that docs/troubleshooting.md does not explain",
+    LIMIT,
+    async () => {
+      await using victims = await Victims.start(1);
+      await victims.allLive();
+      using client = await victims.client();
+      for (let number = 0; number < 50; number++) await client.text("SET", `k${number}`, "v".repeat(500));
+      await victims.daemons[0]?.stop();
+      const keys = [
+        "-s",
+        join(victims.scratch.path, "application.pem"),
+        "--root-key",
+        join(victims.scratch.path, "root.pem"),
+      ];
+      const file = (folder: string) => join(folder, "timeline", "data.mdb");
+      const pages = Math.floor(statSync(file(victims.folder(0))).size / PAGE);
+      const manual = readFileSync(join(repositoryRoot, "docs/troubleshooting.md"), "utf8");
+      const chosen = some([...new Set([2, pages - 1, 3, pages >> 1, pages - 2])], 2);
+      for (const page of chosen) {
+        const copy = join(victims.scratch.path, `zeroed${page}`);
+        cpSync(victims.folder(0), copy, { recursive: true });
+        const descriptor = openSync(file(copy), "r+");
+        writeSync(descriptor, Buffer.alloc(PAGE), 0, PAGE, page * PAGE);
+        closeSync(descriptor);
+        const ended = await startDaemon([...keys, "--data", copy]).then(
+          async (daemon) => `ended with ${(await daemon.stop()).code}`,
+          (reason: Error) => reason.message,
+        );
+        const bySignal = ended.includes("ended with null");
+        assert.ok(!bySignal || /SIGABRT/.test(manual), `page ${page} of ${pages}: ${ended}`);
+      }
+    },
+  );
 
-  test("a daemon with a revoked key acknowledges no write that other members do not accept", LIMIT, async () => {
-    await using victims = await Victims.start(2, { peers: "pinned", args: ["--resp", "0"] });
-    await victims.allLive();
-    const spki = victims.keys[1]?.spki.toString("base64") as string;
-    using administrator = await victims.client(1, victims.root);
-    assert.equal((await administrator.ask([["CLUSTER", "ADD", spki]])).refused, null);
-    const port = await respPort(victims.daemons[1] as DaemonProcess);
-    assert.match(await sendInline(port, "SET own 1", /\r\n/), /OK/);
-    await until(async () => (await victims.views("GET", "own"))[0] === "live 1");
-    const id = victims.keys[1]?.id.toString("hex") as string;
-    for (const index of [0, 1]) {
-      using root = await victims.client(index, victims.root);
-      assert.equal((await root.ask([["KEY", "REVOKE", id]])).refused, null);
-    }
-    await until(async () => (await victims.ring(1)).includes("revoked"));
-    assert.doesNotMatch(await sendInline(port, "SET own 2", /\r\n/), /^\+OK/);
-    using client = await victims.client(1);
-    // Some writes may still succeed until the daemon has received the revocation.
-    let number = 0;
-    await until(async () => {
-      const name = `behind${number++}`;
-      const { refused, flags } = await client.ask([["SET", name, "it"]]);
-      if (refused !== null || flags.join().includes("isolated")) return true;
+  test(
+    "a daemon with a revoked key acknowledges no write that other members do not accept",
+    LIMIT,
+    async () => {
+      await using victims = await Victims.start(2, { peers: "pinned", args: ["--resp", "0"] });
+      await victims.allLive();
+      const spki = victims.keys[1]?.spki.toString("base64") as string;
+      using administrator = await victims.client(1, victims.root);
+      assert.equal((await administrator.ask([["CLUSTER", "ADD", spki]])).refused, null);
+      const port = await respPort(victims.daemons[1] as DaemonProcess);
+      assert.match(await sendInline(port, "SET own 1", /\r\n/), /OK/);
+      await until(async () => (await victims.views("GET", "own"))[0] === "live 1");
+      const id = victims.keys[1]?.id.toString("hex") as string;
+      for (const index of [0, 1]) {
+        using root = await victims.client(index, victims.root);
+        assert.equal((await root.ask([["KEY", "REVOKE", id]])).refused, null);
+      }
+      await until(async () => (await victims.ring(1)).includes("revoked"));
+      assert.doesNotMatch(await sendInline(port, "SET own 2", /\r\n/), /^\+OK/);
+      using client = await victims.client(1);
+      // Some writes may still succeed until the daemon has received the revocation.
+      let number = 0;
+      await until(async () => {
+        const name = `behind${number++}`;
+        const { refused, flags } = await client.ask([["SET", name, "it"]]);
+        if (refused !== null || flags.join().includes("isolated")) return true;
+        using other = await victims.client(0);
+        return (await other.text("GET", name)) === "it" && number > 20;
+      });
       using other = await victims.client(0);
-      return (await other.text("GET", name)) === "it" && number > 20;
-    });
-    using other = await victims.client(0);
-    const { refused } = await client.ask([["SET", "last", "it"]]);
-    if (refused === null) await until(async () => (await other.text("GET", "last")) === "it");
-  });
+      const { refused } = await client.ask([["SET", "last", "it"]]);
+      if (refused === null) await until(async () => (await other.text("GET", "last")) === "it");
+    },
+  );
 });

@@ -43,16 +43,20 @@ function statusOf(port: number, path: string): Promise<number> {
 }
 
 describe("unauthenticated connections", { concurrency: true }, () => {
-  test("are closed at --max-connections in favour of clients that sign, and authenticated clients stay connected", LIMIT, async () => {
-    await using victims = await Victims.start(1, { args: ["--max-connections", String(MAX_CONNECTIONS)] });
-    await victims.allLive();
-    using before = await victims.client();
-    assert.equal(await before.text("SET", "k", "v"), "OK");
-    using _idle = await idle(victims.port(0), IDLE);
-    using client = await victims.client();
-    assert.equal(await client.text("GET", "k"), "v");
-    assert.equal(await before.text("GET", "k"), "v");
-  });
+  test(
+    "are closed at --max-connections in favour of clients that sign, and authenticated clients stay connected",
+    LIMIT,
+    async () => {
+      await using victims = await Victims.start(1, { args: ["--max-connections", String(MAX_CONNECTIONS)] });
+      await victims.allLive();
+      using before = await victims.client();
+      assert.equal(await before.text("SET", "k", "v"), "OK");
+      using _idle = await idle(victims.port(0), IDLE);
+      using client = await victims.client();
+      assert.equal(await client.text("GET", "k"), "v");
+      assert.equal(await before.text("GET", "k"), "v");
+    },
+  );
 
   test("are closed even if they have sent a part of a frame", LIMIT, async () => {
     await using victims = await Victims.start(1, { args: ["--max-connections", String(MAX_CONNECTIONS)] });

@@ -63,7 +63,8 @@ export class Client implements Disposable {
     const answered = new Promise<void>((resolve) => this.#waiting.set(id, resolve));
     await Promise.race([answered, this.connection.end]);
     const answer = this.#answers.get(id);
-    if (answer === undefined) throw new Error(`the daemon closed the connection without an answer: ${this.connection.lastMessage}`);
+    if (answer === undefined)
+      throw new Error(`the daemon closed the connection without an answer: ${this.connection.lastMessage}`);
     return answerOf(answer);
   }
 

@@ -61,7 +61,8 @@ export class Connection implements Disposable {
   async next(name: string): Promise<Message> {
     const consumed = this.#consumed.get(name) ?? 0;
     const found = await this.until(() => this.named(name)[consumed]);
-    if (found === undefined) throw new Error(`the daemon closed the connection before ${name}: ${this.lastMessage}`);
+    if (found === undefined)
+      throw new Error(`the daemon closed the connection before ${name}: ${this.lastMessage}`);
     this.#consumed.set(name, consumed + 1);
     return found;
   }

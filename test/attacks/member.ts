@@ -147,7 +147,10 @@ async function prove(connection: Connection, options: MemberOptions): Promise<vo
   const daemonChallenge = (await connection.next("challenge"))[1] as Buffer;
   const ownChallenge = randomBytes(32);
   connection.send("challenge", ownChallenge);
-  connection.send("proof", ...proofOf(options, [cluster, named, daemon, ownChallenge, daemonChallenge, Buffer.from([1])]));
+  connection.send(
+    "proof",
+    ...proofOf(options, [cluster, named, daemon, ownChallenge, daemonChallenge, Buffer.from([1])]),
+  );
   await connection.next("proof");
   await connection.next("status");
 }
@@ -159,7 +162,10 @@ async function proveBack(connection: Connection, options: MemberOptions): Promis
   connection.send("hello", "1 2", named, cluster, Date.now(), "live", "daemon");
   connection.send("challenge", ownChallenge);
   const daemonChallenge = (await connection.next("challenge"))[1] as Buffer;
-  connection.send("proof", ...proofOf(options, [cluster, daemon, named, daemonChallenge, ownChallenge, Buffer.from([2])]));
+  connection.send(
+    "proof",
+    ...proofOf(options, [cluster, daemon, named, daemonChallenge, ownChallenge, Buffer.from([2])]),
+  );
   await connection.next("status");
 }
 

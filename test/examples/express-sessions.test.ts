@@ -86,7 +86,9 @@ test("the example is short, and uses the packages of test/libraries", () => {
     assert.equal(range, libraryDependencies[name], name);
 });
 
-test("a session continues on another daemon while each daemon is killed and restarted", { skip }, async () => {
+test("a session continues on another daemon while each daemon is killed and restarted", {
+  skip,
+}, async () => {
   await using cluster = await ActiveCluster.start(2);
   await using visitor = await Visitor.start(cluster.indices.map((index) => cluster.respPort(index)));
   assert.equal(await visitor.get("/"), "visits: 1\n");
@@ -103,7 +105,9 @@ test("a session continues on another daemon while each daemon is killed and rest
   await cluster.end(1, "SIGKILL");
   // The application reconnects to the restarted daemon within half a second.
   let answer = "";
-  await until("the application is connected to a daemon", async () => (answer = await visitor.get("/")).startsWith("visits: "));
+  await until("the application is connected to a daemon", async () =>
+    (answer = await visitor.get("/")).startsWith("visits: "),
+  );
   assert.equal(answer, `visits: ${before + 1}\n`);
   assert.equal(await visitor.get("/logout"), "bye\n");
   assert.equal(await visitor.get("/"), "visits: 1\n");

@@ -203,7 +203,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
   ] as const)
     test(`Without a key, a daemon that ${property} receives nothing, and the error names the missing setting`, async () => {
       await using daemon = await fakeV2(
-        () => [...(hello(Date.now(), CLUSTER, versions) as string[]), ...behind],
+        () => [...(hello(Date.now(), CLUSTER, versions) as string[]), ...more],
         () => null,
       );
       const [value, error] = await valueAndError([daemon], {});
@@ -299,10 +299,7 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
       () => hello(Date.now(), "x".repeat(32)),
       () => null,
     );
-    assert.match(
-      (await valueAndError([daemon], ini))[1],
-      /wrong-cluster: the daemon is of the cluster 7878/,
-    );
+    assert.match((await valueAndError([daemon], ini))[1], /wrong-cluster: the daemon is of the cluster 7878/);
     assert.equal(daemon.messages.length, 1);
   });
 
@@ -358,7 +355,7 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
 });
 
 describe("dbsync.php at the end of a script", { skip: skipWithout("php"), concurrency: 2 }, () => {
-  const ini = { ...rsa, "dbsync.cluster": Buffer.from(CLUSTER, "latin1").toString("hex") };
+  const settings = { ...rsa, "dbsync.cluster": Buffer.from(CLUSTER, "latin1").toString("hex") };
   const code = 'for ($i = 0; $i < 3; $i++) { $result = dbsync_send("SET k $i"); }';
   const patience = { LAST_DELIVERY_SECONDS: 60 };
   const quick = () =>
@@ -374,7 +371,7 @@ describe("dbsync.php at the end of a script", { skip: skipWithout("php"), concur
       ({ id }) => result(id, "+OK\r\n"),
       true,
     );
-    const ini = { ...ini, "dbsync.servers": `${late.address},${first.address}` };
+    const ini = { ...settings, "dbsync.servers": `${late.address},${first.address}` };
     assert.equal(await runPhp(code, { ini, patience }), "OK");
     const values = late.messages.flatMap(
       (message) => /SET\r\n\$1\r\nk\r\n\$1\r\n(\d)/.exec(String(message))?.[1] ?? [],
@@ -390,14 +387,14 @@ describe("dbsync.php at the end of a script", { skip: skipWithout("php"), concur
       await using first = await quick();
       await using late = await startThief("closes late");
       const ini = {
-        ...ini,
+        ...settings,
         "dbsync.versions": versions,
         "dbsync.servers": `${late.address},${first.address}`,
       };
       assert.equal(await runPhp(code, { ini, patience }), "OK");
       assert.deepEqual(
         late.captured.map((frame) => /:ds:\d+:([^\0]*)\0/.exec(frame)?.[1]),
-        taken,
+        expected,
       );
       assert.equal(late.hellos, 2);
     });

@@ -71,7 +71,9 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
       "dbsync.signkey": join(vectorFolder, "test-rsa2048-private.pem"),
       "dbsync.versions": "1",
     });
-    await until("all daemons have received the command", () => [a, b, c].every((daemon) => daemon.frames.length > 0));
+    await until("all daemons have received the command", () =>
+      [a, b, c].every((daemon) => daemon.frames.length > 0),
+    );
     const frames = [a, b, c].map((daemon) => daemon.frames.map((frame) => frame.toString("hex")));
     assert.equal(frames[2]?.length, 1);
     assert.deepEqual(frames[0], frames[2]);

@@ -164,7 +164,11 @@ for (const [name, fault] of some(Object.entries(FAULTS)))
           [],
           "nil and applied",
         );
-        assert.equal(Number(await client.call(["GET", counter])), log.length, "each transaction is counted once");
+        assert.equal(
+          Number(await client.call(["GET", counter])),
+          log.length,
+          "each transaction is counted once",
+        );
         assert.ok(log.length <= applied.length + unknown);
       }
       assert.deepEqual(stale, [], "no read is older than an acknowledged write");

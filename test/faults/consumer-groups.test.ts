@@ -76,7 +76,10 @@ test("a consumer of another daemon processes the entries that a killed daemon ha
   assert.equal(shown(await producer.call("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM")), `+"OK"`);
   const knowsGroup = async (connection: RedisConnection) =>
     itemsOf(await connection.call("XINFO", "GROUPS", "s")).length === 1;
-  await trio.until("all daemons have the group", async () => (await knowsGroup(first)) && (await knowsGroup(second)));
+  await trio.until(
+    "all daemons have the group",
+    async () => (await knowsGroup(first)) && (await knowsGroup(second)),
+  );
 
   const workers = [new Worker(first, "c1"), new Worker(second, "c2")] as const;
   const [, atSecond] = workers.map((worker) => worker.work());

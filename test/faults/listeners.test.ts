@@ -54,7 +54,9 @@ test("subscribers receive each message once and in order, or a gap event, when t
   // publisher's daemon is the next in its list.
   const clients = [clientOf(0, 1), clientOf(0, 2), clientOf(1)];
   const received: (number | string)[][] = clients.map(() => []);
-  const hearing = clients.map((client, place) => collect(client.subscribe("numbers"), received[place] as string[]));
+  const hearing = clients.map((client, place) =>
+    collect(client.subscribe("numbers"), received[place] as string[]),
+  );
   await using speaker = clientOf(2);
   let number = 0;
   let isOver = false;

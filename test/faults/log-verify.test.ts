@@ -179,7 +179,8 @@ test("log verify and a starting daemon report a missing tail, cut at the end of 
         assert.ok(found.report, found.text);
         assert.equal(lostIn(found), lost, `cut at ${cut}`);
         assert.equal(found.code, lost === 0 ? 0 : 1);
-        if (cut === 0) assert.deepEqual((await verify(copy, trio)).report, found.report, "the second report is the same");
+        if (cut === 0)
+          assert.deepEqual((await verify(copy, trio)).report, found.report, "the second report is the same");
         assert.deepEqual(stateOf(copy), before);
       });
     }

@@ -97,7 +97,10 @@ test("all daemons have all acknowledged writes, and each lock has one owner, aft
   for (const [round, winners] of load.winners.entries())
     assert.ok((winners ?? []).length <= 1, `round ${round}: ${winners}`);
   for (const client of clients) {
-    await until("the daemon accepts writes", async () => (await client.ask([["SET", "ended", "v"]])).kind === "result");
+    await until(
+      "the daemon accepts writes",
+      async () => (await client.ask([["SET", "ended", "v"]])).kind === "result",
+    );
     const [written, locks] = await client.replies([
       ["SMISMEMBER", "written", ...load.written],
       // There may be rounds in which no client received an answer.

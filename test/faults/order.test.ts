@@ -117,7 +117,9 @@ test("metrics report the state of a daemon's connection to the stream", { skip }
     await until(name, async () => (await metric(name)) >= 1);
 });
 
-test("an envelope sent to all daemons is applied once, and all return the same answer", { skip }, async () => {
+test("an envelope sent to all daemons is applied once, and all return the same answer", {
+  skip,
+}, async () => {
   const clients = await Promise.all(daemons.map((_, index) => open(index)));
   const { frame } = (clients[0] as EnvelopeClient).sign([["INCR", "counted:once"]]);
   const answer = await Promise.all(clients.map((client) => client.exchange(frame)));
@@ -198,7 +200,9 @@ test("daemons apply signed messages of other programs in the stream, and skip un
   await connection.close();
 });
 
-test("a stopped daemon catches up when it resumes, and a killed one after its restart", { skip }, async () => {
+test("a stopped daemon catches up when it resumes, and a killed one after its restart", {
+  skip,
+}, async () => {
   const [lagging, killed] = [1, 2];
   daemonAt(lagging).kill("SIGSTOP");
   daemonAt(killed).kill("SIGKILL");
@@ -293,9 +297,9 @@ test("a daemon sends its password to NATS, reports unreadable credentials, and d
   );
   await assert.rejects(manager.streams.info("writes"), /not found/);
   const withoutStream = await status();
-  assert.equal(gone.code, 1);
+  assert.equal(withoutStream.code, 1);
   assert.match(
-    gone.stdout,
+    withoutStream.stdout,
     /FAIL {2}127.*: the stream of its --order: the stream writes is not there any more; look at/,
   );
   await administrator.close();
@@ -316,7 +320,13 @@ test("a daemon with a folder continues from its snapshot; without one it refuses
   const folder = makeFolder();
   t.after(() => folder[Symbol.dispose]());
   const [withFolder, withoutFolder] = [1, 2];
-  const keeping = [...optionsOf(withFolder), "--data", folder.path, "--snapshot-entries", String(SNAPSHOT_ENTRIES)];
+  const keeping = [
+    ...optionsOf(withFolder),
+    "--data",
+    folder.path,
+    "--snapshot-entries",
+    String(SNAPSHOT_ENTRIES),
+  ];
   await daemonAt(withFolder).stop();
   daemons[withFolder] = await startDaemon(keeping);
   using client = await open(0);
@@ -344,7 +354,9 @@ test("a daemon with a folder continues from its snapshot; without one it refuses
   await connection.close();
 });
 
-test("a daemon refuses a stream that has lost applied messages and continued without them", { skip }, async (t) => {
+test("a daemon refuses a stream that has lost applied messages and continued without them", {
+  skip,
+}, async (t) => {
   const before = makeFolder();
   t.after(() => before[Symbol.dispose]());
   await using server = await NatsServer.start();
@@ -356,7 +368,10 @@ test("a daemon refuses a stream that has lost applied messages and continued wit
   await server.kill();
   cpSync(server.folder, before.path, { recursive: true });
   await server.start();
-  await until("the daemon accepts writes again", async () => (await client.ask([["SET", "k", "lost"]])).kind === "result");
+  await until(
+    "the daemon accepts writes again",
+    async () => (await client.ask([["SET", "k", "lost"]])).kind === "result",
+  );
   await server.kill();
   rmSync(server.folder, { recursive: true });
   cpSync(before.path, server.folder, { recursive: true });

@@ -11,7 +11,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type RunningReplica, startReplica, until } from "../daemon/replicas.js";
 import { amount } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";
-import { EnvelopeClient, makeKeyPair, type AcceptedResult } from "../support/envelope-client.js";
+import { type AcceptedResult, EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
@@ -60,7 +60,8 @@ class Voter implements Disposable {
     for (;;) {
       const message = await this.#client.next().catch(() => null);
       if (message === null) return;
-      if (message.kind !== "hello") this.#waiting.get(message.id)?.(message.kind === "result" ? message : null);
+      if (message.kind !== "hello")
+        this.#waiting.get(message.id)?.(message.kind === "result" ? message : null);
     }
   }
 

@@ -11,7 +11,7 @@ import { identityOf } from "../../engine/trust/identity.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { lines } from "../listeners/resp/beside-redis.js";
-import { sendResp } from "../listeners/resp/scene.js";
+import { said as sendResp } from "../listeners/resp/scene.js";
 import { Trio } from "./trio.js";
 
 const OPTIONS = ["--admin", "0", "--resp", "0"];
@@ -62,7 +62,11 @@ test("a connected daemon refuses writes immediately when its key is revoked, and
   await trio.end(2, "SIGTERM");
   await trio.start(2);
   await assertRefuses(trio);
-  assert.equal(await trio.client([0, 1]).send("SET k 1", { replicated: 2 }), "OK", "the other daemons accept writes");
+  assert.equal(
+    await trio.client([0, 1]).send("SET k 1", { replicated: 2 }),
+    "OK",
+    "the other daemons accept writes",
+  );
 });
 
 test("a daemon that was down when its key was revoked learns it from the members, whichever side connects", async () => {

@@ -37,10 +37,16 @@ test("daemons are upgraded one by one under load, and then switch to another mea
   const [early] = (await numbers(trio, [2])) as [string];
   assert.ok(Number(early) <= written + 1, "INCR still adds one");
   const outdated = trio.client([2], { key: trio.root.privateKey });
-  await assert.rejects(outdated.call("CLUSTER SEMANTICS 2"), /by version 1, not 2: upgrade all daemons first/);
+  await assert.rejects(
+    outdated.call("CLUSTER SEMANTICS 2"),
+    /by version 1, not 2: upgrade all daemons first/,
+  );
   assert.equal(await root.call("CLUSTER SEMANTICS 2"), "OK");
   const before = written;
-  await trio.until("the outdated daemon stops applying entries", async () => (await trio.status(2)).standstill !== null);
+  await trio.until(
+    "the outdated daemon stops applying entries",
+    async () => (await trio.status(2)).standstill !== null,
+  );
   const { standstill } = await trio.status(2);
   assert.match(
     String(standstill),
@@ -50,7 +56,10 @@ test("daemons are upgraded one by one under load, and then switch to another mea
   await trio.until("the other daemons accept writes", async () => written > before + 20);
   await trio.end(2, "SIGKILL");
   await trio.start(2, earlier);
-  await trio.until("the outdated daemon still reports it", async () => (await trio.status(2)).standstill === standstill);
+  await trio.until(
+    "the outdated daemon still reports it",
+    async () => (await trio.status(2)).standstill === standstill,
+  );
   isOver = true;
   await writer;
   const same = async () =>
@@ -58,14 +67,19 @@ test("daemons are upgraded one by one under load, and then switch to another mea
   await trio.until("the outdated daemon stores all entries of the others", same);
   await trio.end(2, "SIGTERM");
   await trio.start(2, next);
-  await trio.until("the daemon has caught up", async () => new Set(await numbers(trio, [0, 1, 2])).size === 1);
+  await trio.until(
+    "the daemon has caught up",
+    async () => new Set(await numbers(trio, [0, 1, 2])).size === 1,
+  );
   const [number] = (await numbers(trio, [0])).map(Number) as [number];
   assert.ok(number > written && (number - written) % 9 === 0, `${number} of ${written}`);
   await using upgraded = trio.client([2]);
   assert.equal(await upgraded.call("INCR n", { replicated: 3 }), number + 10);
   // The write is on each disk. Shortly afterwards it is in each state.
   const sum = String(number + 10);
-  await trio.until("all daemons return it", async () => (await numbers(trio, [0, 1, 2])).every((one) => one === sum));
+  await trio.until("all daemons return it", async () =>
+    (await numbers(trio, [0, 1, 2])).every((one) => one === sum),
+  );
 });
 
 /** Returns the value that each of the daemons returns. */

@@ -40,7 +40,9 @@ test("scripts on three daemons are applied completely and equally, and no answer
   await Promise.all([0, 1, 2].map((index) => run(index, 0, half)));
   const dying = run(0, half, ROUNDS).catch(() => {});
   const others = [1, 2].map((index) => run(index, half, ROUNDS));
-  await trio.until("the daemon is running scripts", async () => answered.some((name) => name.startsWith(`0:${half}`)));
+  await trio.until("the daemon is running scripts", async () =>
+    answered.some((name) => name.startsWith(`0:${half}`)),
+  );
   await trio.end(0, "SIGKILL");
   await Promise.all([dying, ...others]);
   await trio.start(0);

@@ -47,7 +47,9 @@ test("a seed always produces the same faults", () => {
   assert.notDeepEqual(first(3), first(4));
 });
 
-test("an acknowledged write that is missing in the end is counted as lost", { skip: skipUnlessFull }, async () => {
+test("an acknowledged write that is missing in the end is counted as lost", {
+  skip: skipUnlessFull,
+}, async () => {
   const pair = new ForgetfulPair();
   const side = new Side("forgetful", pair);
   await side.run(3, performance.now() + 6000);

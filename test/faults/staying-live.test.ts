@@ -37,7 +37,10 @@ test(`a running daemon refuses no write while the other one is restarted, seed $
   for (let round = 0; round < ROUNDS; round++) {
     await trio.end(1, random.chance(0.7) ? "SIGKILL" : "SIGTERM");
     if (random.chance(ISOLATED))
-      await trio.until("the running daemon is isolated", async () => (await trio.status(0)).state === "isolated");
+      await trio.until(
+        "the running daemon is isolated",
+        async () => (await trio.status(0)).state === "isolated",
+      );
     await sleep(random.below(EXTRA_MS_MAX));
     await trio.start(1);
     await trio.until("both daemons are live", async () =>

@@ -53,7 +53,8 @@ async function differences(random: SeededRandom): Promise<string[]> {
   const found = [...receiver.storage.places(null, null)]
     .map((place) => bytesOf(place))
     .filter((p) => dateIn(p) > prunedTo);
-  const datesOf = (places: readonly ByteString[]) => places.map((place) => dateIn(place) - prunedTo).join(" ");
+  const datesOf = (places: readonly ByteString[]) =>
+    places.map((place) => dateIn(place) - prunedTo).join(" ");
   return found.join() === expected.join()
     ? []
     : [`it keeps ${datesOf(found)}, but must keep ${datesOf(expected)}`];

@@ -212,7 +212,9 @@ async function main(words: readonly string[]): Promise<void> {
       const death = await tryMutant(mutant);
       if (death === null || UNFIT.test(death.problem)) alive++;
       const took = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
-      console.log(`${verdictOn(death)} ${mutant.name}, ${took}: ${detectionText(death, mutant.from ?? FIRST_SEED)}`);
+      console.log(
+        `${verdictOn(death)} ${mutant.name}, ${took}: ${detectionText(death, mutant.from ?? FIRST_SEED)}`,
+      );
     }
   };
   await Promise.all(Array.from({ length: LANES }, work));

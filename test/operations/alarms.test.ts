@@ -38,11 +38,11 @@ const greeted = (greeting: unknown): Texts => [
   ...problemsOf(greeting as Greeting, { foreign: null, needs2: false }),
   ...progressOf(greeting as Greeting),
 ];
-const problemsOf = (timeline: Partial<TimelineStatus>): Texts => {
+const textsOf = (timeline: Partial<TimelineStatus>): Texts => {
   const { problems, remarks, progress } = diagnose({ ...WELL, ...timeline }, { others: [WELL], now: NOW });
   return [...problems, ...remarks, ...progress];
 };
-const ofMember = (member: Partial<MemberStatus>): Texts => problemsOf({ members: [{ ...MEMBER, ...member }] });
+const ofMember = (member: Partial<MemberStatus>): Texts => textsOf({ members: [{ ...MEMBER, ...member }] });
 const mirror = { ...readFigures(MIRROR_FIGURES, []), redis: "r", state: "behind" };
 const hello = (state: string) =>
   greeted({ kind: "hello", clockDifference: 0, roundTrip: 0, hello: { versions: [2], state, cluster: "" } });
@@ -61,14 +61,14 @@ const SEEN: Readonly<Record<string, readonly Texts[]>> = {
   DbsyncNotLive: [
     hello("catching-up"),
     hello("isolated"),
-    problemsOf({ revoked: "db2" }),
-    problemsOf({ unlisted: "left out" }),
-    problemsOf({ joining: true }),
+    textsOf({ revoked: "db2" }),
+    textsOf({ unlisted: "left out" }),
+    textsOf({ joining: true }),
   ],
-  DbsyncDiskFailed: [problemsOf({ failure: "no space" })],
-  DbsyncDiskLow: [problemsOf({ diskLow: true, diskFree: 1, diskSize: 2 })],
-  DbsyncWritesLost: [problemsOf({ lostGroups: 1 }), problemsOf({ strays: 1, durable: false })],
-  DbsyncDeadLetters: [problemsOf({ deadLetters: 1 })],
+  DbsyncDiskFailed: [textsOf({ failure: "no space" })],
+  DbsyncDiskLow: [textsOf({ diskLow: true, diskFree: 1, diskSize: 2 })],
+  DbsyncWritesLost: [textsOf({ lostGroups: 1 }), textsOf({ strays: 1, durable: false })],
+  DbsyncDeadLetters: [textsOf({ deadLetters: 1 })],
   DbsyncBackendDown: [
     withFigures({ problems: [] } as unknown as DaemonStatus, { figures: null, missing: "r", note: null })
       .problems,
@@ -76,14 +76,14 @@ const SEEN: Readonly<Record<string, readonly Texts[]>> = {
   DbsyncOrderAway: [ofOrder({ trouble: "connection refused" })],
   DbsyncOrderBehind: [ofOrder({ behind: 10_001 })],
   DbsyncMirrorAway: [
-    problemsOf({ mirror: { ...mirror, trouble: "ECONNREFUSED" } }),
-    problemsOf({ mirror: { ...mirror, refused: 1 } }),
+    textsOf({ mirror: { ...mirror, trouble: "ECONNREFUSED" } }),
+    textsOf({ mirror: { ...mirror, refused: 1 } }),
   ],
-  DbsyncClockSkewed: [problemsOf({ skewed: true })],
+  DbsyncClockSkewed: [textsOf({ skewed: true })],
   DbsyncMemberAway: [ofMember({ connection: "waiting" })],
-  DbsyncNothingFinal: [problemsOf({ stable: NOW - 300_000 }), problemsOf({ stable: 0 })],
-  DbsyncMembersDiffer: [problemsOf({ settledFingerprint: "x" })],
-  DbsyncStateDiffers: [problemsOf({ differing: [{ db: 0, key: "k", verdict: "unclear", members: [] }] })],
+  DbsyncNothingFinal: [textsOf({ stable: NOW - 300_000 }), textsOf({ stable: 0 })],
+  DbsyncMembersDiffer: [textsOf({ settledFingerprint: "x" })],
+  DbsyncStateDiffers: [textsOf({ differing: [{ db: 0, key: "k", verdict: "unclear", members: [] }] })],
   DbsyncMemberRefused: [ofMember({ refusals: 1 })],
 };
 

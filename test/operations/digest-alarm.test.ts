@@ -53,7 +53,9 @@ test("all daemons report a value that differs on one daemon, until that daemon i
       log.filter(({ key, msg }) => key === KEY && /differs/.test(msg));
     await until("all daemons report the key", () => all().every((one) => findings(one).length > 0));
     const seconds = (performance.now() - beganAt) / 1000;
-    const differing = all().filter((one) => findings(one).some(({ msg }) => /this daemon's state differs/.test(msg)));
+    const differing = all().filter((one) =>
+      findings(one).some(({ msg }) => /this daemon's state differs/.test(msg)),
+    );
     assert.equal(differing.length, 1, "one daemon reports that its own state differs");
     t.diagnostic(`named after ${seconds.toFixed(0)} s`);
 

@@ -90,14 +90,7 @@ const WRITING: Readonly<Record<string, (path: string) => readonly string[]>> = {
   restore: (path) => ["restore", at("whole.dbsync"), "--data", path],
   backup: (path) => ["backup", "--data", at("data"), path],
   "export sql": (path) => ["export", `sql:${path}`, "-s", `127.0.0.1:${daemon.port}`, "-k", at("root.pem")],
-  "export resp": (path) => [
-    "export",
-    `resp:${path}`,
-    "-s",
-    `127.0.0.1:${daemon.port}`,
-    "-k",
-    at("root.pem"),
-  ],
+  "export resp": (path) => ["export", `resp:${path}`, "-s", `127.0.0.1:${daemon.port}`, "-k", at("root.pem")],
 };
 
 const SENTENCE =
@@ -120,7 +113,9 @@ for (const [name, words] of Object.entries(WRITING)) {
   });
 }
 
-test("export sql fails with one sentence if only the last byte of a table does not fit", { skip: skipWithout("prlimit") }, () => {
+test("export sql fails with one sentence if only the last byte of a table does not fit", {
+  skip: skipWithout("prlimit"),
+}, () => {
   const exporting = (path: string) => (WRITING["export sql"] as (path: string) => readonly string[])(path);
   const completeFile = join(folder, "whole");
   const [program = "", ...before] = dbsync;
@@ -138,7 +133,9 @@ test("export sql fails with one sentence if only the last byte of a table does n
 });
 
 for (const target of ["resp:-", "json:-"])
-  test(`export ${target} to a full standard output fails with one sentence`, { skip: !existsSync("/dev/full") }, () => {
+  test(`export ${target} to a full standard output fails with one sentence`, {
+    skip: !existsSync("/dev/full"),
+  }, () => {
     const full = openSync("/dev/full", "w");
     const [program = "", ...before] = dbsync;
     const words = ["export", target, "-s", `127.0.0.1:${daemon.port}`, "-k", at("root.pem")];

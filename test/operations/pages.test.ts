@@ -373,7 +373,10 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
       }
     }
     for (const index of remaining)
-      await until("the daemon has the rewritten dead letter", async () => (await send("GET lonely", index)).trim() === "x");
+      await until(
+        "the daemon has the rewritten dead letter",
+        async () => (await send("GET lonely", index)).trim() === "x",
+      );
   });
 
   test("start three composed daemons, and one with the options of a container: docs/docker.md", async () => {

@@ -133,7 +133,8 @@ async function typeLine({ command, comment }: ConsoleLine, values: ReaderValues)
     assert.equal(status, 0, String(stderr));
   } else if (program === "dbsync") {
     const args = words.map((word) => withTestValues(word, machine, values));
-    const [, expected] = Object.entries(values.until ?? {}).find(([start]) => command.startsWith(start)) ?? [];
+    const [, expected] =
+      Object.entries(values.until ?? {}).find(([start]) => command.startsWith(start)) ?? [];
     // If a member is down, `members list` and `status` exit with 1, but still print the member.
     if (expected !== undefined) return await prints(expected, args, []);
     await succeeds(args, []);

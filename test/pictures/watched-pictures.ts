@@ -35,10 +35,10 @@ export async function watchedPictures(): Promise<Record<string, Buffer | string>
   await writeFor(cluster, WATCH_MS);
   const pictures: Record<string, Buffer> = {};
   for (const theme of ["light", "dark"]) {
-    await tab.appear({ width: 1040, height: 860, isDark: look === "dark" });
+    await tab.appear({ width: 1040, height: 860, isDark: theme === "dark" });
     await writeFor(cluster, 2000);
     const picture = await tab.picture(1040, { height: 860, isDark: theme === "dark" });
-    pictures[`dashboard-${look}.png`] = inFewColours(taken);
+    pictures[`dashboard-${theme}.png`] = inFewColours(picture);
   }
   cluster.daemons[2]?.kill("SIGKILL");
   await writeFor(cluster, 5000);

@@ -2,7 +2,7 @@
  * `npm run rooms [-- FOLDER]`: prints the modules of daemon/ and similar folders, with their numbers of files and the
  * modules that they import. Then it prints the largest folders.
  */
-import { arrows, folderSizes, DIRECT_FILES, MODULE_FOLDERS, modulesOfReadme, sizes } from "./rooms.js";
+import { arrows, DIRECT_FILES, folderSizes, MODULE_FOLDERS, modulesOfReadme, sizes } from "./rooms.js";
 
 const LARGEST = 10;
 const wanted = process.argv.slice(2);
@@ -29,7 +29,9 @@ function print(parent: string): void {
   let up = 0;
   console.log(`${parent}/`);
   for (const module of modules) {
-    const imported = [...(dependencies.get(module)?.keys() ?? [])].sort((one, other) => rank(one) - rank(other));
+    const imported = [...(dependencies.get(module)?.keys() ?? [])].sort(
+      (one, other) => rank(one) - rank(other),
+    );
     count += imported.length;
     up += imported.filter((other) => rank(other) >= rank(module)).length;
     const name = module === DIRECT_FILES ? "(directly in it)" : module;

@@ -9,7 +9,9 @@ import { arrows, DIRECT_FILES, MODULE_FOLDERS, modulesOfReadme, sizes } from "./
 for (const parent of MODULE_FOLDERS) {
   test(`${parent}/README.md has a row for each module, and no other rows`, () => {
     const table = modulesOfReadme(parent);
-    const modules = [...sizes(parent).keys()].filter((module) => module !== DIRECT_FILES || table.has(DIRECT_FILES));
+    const modules = [...sizes(parent).keys()].filter(
+      (module) => module !== DIRECT_FILES || table.has(DIRECT_FILES),
+    );
     assert.deepEqual([...table.keys()].sort(), modules.sort());
   });
 

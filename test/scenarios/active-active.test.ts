@@ -139,19 +139,22 @@ describe("clients that write the same keys on several servers at the same time",
 });
 
 describe("locks and queues", () => {
-  scenario("a lock that two servers may grant at the same time has one owner on all servers in the end", async (run) => {
-    const { cluster, prefix } = run;
-    const key = `${prefix}lock`;
-    const answers = await Promise.all(
-      run.clients.map((each, index) => each.call("SET", key, `of ${index}`, "NX")),
-    );
-    // This is a documented limit: daemons do not coordinate before they answer.
-    assert.ok(answers.filter((answer) => answer === "OK").length >= 1);
-    await cluster.untilEqual();
-    const [holder, ...others] = await cluster.answers("GET", key);
-    assert.match(String(holder), /^of \d$/);
-    assert.ok(others.every((each) => each === holder));
-  });
+  scenario(
+    "a lock that two servers may grant at the same time has one owner on all servers in the end",
+    async (run) => {
+      const { cluster, prefix } = run;
+      const key = `${prefix}lock`;
+      const answers = await Promise.all(
+        run.clients.map((each, index) => each.call("SET", key, `of ${index}`, "NX")),
+      );
+      // This is a documented limit: daemons do not coordinate before they answer.
+      assert.ok(answers.filter((answer) => answer === "OK").length >= 1);
+      await cluster.untilEqual();
+      const [holder, ...others] = await cluster.answers("GET", key);
+      assert.match(String(holder), /^of \d$/);
+      assert.ok(others.every((each) => each === holder));
+    },
+  );
 
   scenario("a lock that all clients acquire on one server never has more than one owner", async (run) => {
     const { cluster, one, prefix } = run;
@@ -256,15 +259,12 @@ async function writeApart(run: Run): Promise<{ last: string; counted: number }> 
 }
 
 describe("servers that were disconnected from each other", () => {
-  scenario(
-    "have the last value and all increments and additions after they reconnect",
-    async (run) => {
-      const { last, counted } = await writeApart(run);
-      await assertEverywhere(run.cluster, ["GET", `${run.prefix}b`], last);
-      await assertEverywhere(run.cluster, ["GET", `${run.prefix}count`], String(counted));
-      await assertEverywhere(run.cluster, ["SCARD", `${run.prefix}all`], counted);
-    },
-  );
+  scenario("have the last value and all increments and additions after they reconnect", async (run) => {
+    const { last, counted } = await writeApart(run);
+    await assertEverywhere(run.cluster, ["GET", `${run.prefix}b`], last);
+    await assertEverywhere(run.cluster, ["GET", `${run.prefix}count`], String(counted));
+    await assertEverywhere(run.cluster, ["SCARD", `${run.prefix}all`], counted);
+  });
 
   for (const count of COUNTS)
     test(`converge to one value, possibly not the last one, if their clocks differ: ${count} daemons (seed ${seed})`, async () => {

@@ -47,7 +47,17 @@ export class NatsServer implements AsyncDisposable {
   /** Starts the process and waits until it accepts connections. */
   async start(): Promise<void> {
     const { port, name } = this;
-    const settings = ["-a", "127.0.0.1", "-p", String(port), "--server_name", name, "-js", "-sd", this.folder];
+    const settings = [
+      "-a",
+      "127.0.0.1",
+      "-p",
+      String(port),
+      "--server_name",
+      name,
+      "-js",
+      "-sd",
+      this.folder,
+    ];
     const child = spawn("nats-server", [...settings, ...this.#args], { stdio: ["ignore", "ignore", "pipe"] });
     this.#child = child;
     const killChild = () => void child.kill("SIGKILL");

@@ -41,7 +41,8 @@ export async function startThief(theft: (typeof THEFTS)[number] | "closes late")
         return;
       }
       if (payloads.length > 0) socket.write("ds:1:\0");
-      for (const payload of payloads) thief.captured.push(`ds:${payload.length}:${payload.toString("latin1")}`);
+      for (const payload of payloads)
+        thief.captured.push(`ds:${payload.length}:${payload.toString("latin1")}`);
     });
   });
   await listenAtFreePort(server);

@@ -290,7 +290,11 @@ export const FINDINGS: readonly (Finding & {
     says: ["the command that it reports to authorize its key is not CLUSTER ADD of its own key"],
     page: "Do not sign this command: the daemon may not be yours. Read its key on the machine itself, and check which program runs there",
   },
-  { alarm: null, says: ["the clock of its member … differs by … ms"], page: "Run `chronyc tracking` on that machine" },
+  {
+    alarm: null,
+    says: ["the clock of its member … differs by … ms"],
+    page: "Run `chronyc tracking` on that machine",
+  },
   {
     alarm: null,
     says: ["it takes nothing dated before …, which is still to come: a clock was ahead when it was started"],

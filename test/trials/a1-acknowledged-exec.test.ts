@@ -104,7 +104,9 @@ describe("a daemon that is out of date", () => {
     increments.check(Number(await client.call("GET counter")));
   });
 
-  test("does not return older data to a connection than its acknowledged writes", { timeout: 300_000 }, async () => {
+  test("does not return older data to a connection than its acknowledged writes", {
+    timeout: 300_000,
+  }, async () => {
     await using scene = await Scene.start();
     const resp = await freePort();
     const key = scene.folder.privateKey(scene.trio.app);
@@ -157,9 +159,9 @@ describe("a daemon that is out of date", () => {
     const changed = await changing;
     await scene.trio.level(120_000);
     const balance = await writer.call("GET balance");
-    if (changed === "OK")
-      assert.equal(balance, "10", "an acknowledged write with a condition was applied");
-    if (changed === null) assert.equal(balance, "2", "a write that was reported as not applied has no effect");
+    if (changed === "OK") assert.equal(balance, "10", "an acknowledged write with a condition was applied");
+    if (changed === null)
+      assert.equal(balance, "2", "a write that was reported as not applied has no effect");
   });
 
   test("flags its answers after a suspension until it has received its peers' entries", {

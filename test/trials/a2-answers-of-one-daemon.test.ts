@@ -155,11 +155,11 @@ describe("an answer of one of three daemons", () => {
 
       await using single = trio.client([2]);
       const [cursorOfOther] = (await single.call([command, ...key, "0", "COUNT", PAGE])) as [string];
-      assert.notEqual(begun, "0");
+      assert.notEqual(cursorOfOther, "0");
       await trio.end(2, "SIGKILL");
-      await assert.rejects(page(begun), /invalid cursor: another daemon gave it/);
+      await assert.rejects(page(cursorOfOther), /invalid cursor: another daemon gave it/);
       await restart(2);
-      await assert.rejects(page(begun), /invalid cursor: another daemon gave it/);
+      await assert.rejects(page(cursorOfOther), /invalid cursor: another daemon gave it/);
     });
 
   test("is the same from every daemon: writers, ids, payloads, orders of values", {
@@ -217,7 +217,9 @@ describe("an answer of one of three daemons", () => {
     assert.equal(await other.read("STORED\r\n".length), "STORED\r\n");
   });
 
-  test("with a MongoDB cursor through the sidecar can be continued after a daemon is killed", { timeout: TEST_MS }, async () => {
+  test("with a MongoDB cursor through the sidecar can be continued after a daemon is killed", {
+    timeout: TEST_MS,
+  }, async () => {
     await using client = new MongoClient(`mongodb://127.0.0.1:${mongo}`);
     const items = client.db("shop").collection("items");
     await items.insertMany(Array.from({ length: 50 }, (_, number) => ({ number })));
@@ -230,7 +232,9 @@ describe("an answer of one of three daemons", () => {
     await restart(2);
   });
 
-  test("of a sidecar to CLIENT ID and SLOWLOG contains the sidecar's own numbers", { timeout: TEST_MS }, async () => {
+  test("of a sidecar to CLIENT ID and SLOWLOG contains the sidecar's own numbers", {
+    timeout: TEST_MS,
+  }, async () => {
     using other = await RedisLine.open(resp);
     const [one, two] = [await line.call("CLIENT", "ID"), await other.call("CLIENT", "ID")];
     assert.notEqual(one, two);

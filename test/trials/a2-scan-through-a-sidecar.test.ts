@@ -130,7 +130,9 @@ describe("through a sidecar", () => {
   }
 
   for (const family of families) {
-    test(`${family.command} returns all elements that exist during the scan`, { timeout: 300_000 }, async () => {
+    test(`${family.command} returns all elements that exist during the scan`, {
+      timeout: 300_000,
+    }, async () => {
       await using client = trio.client([0, 1]);
       await client.multi(removed.map(family.add));
       await client.multi(names.map(family.add));

@@ -67,7 +67,7 @@ describe("a server of --json-replica that, at the other daemon's start,", () => 
       await pause(1_000);
       const [inFirst, inSecond] = [await count(first), await count(second)];
       assert.ok(
-        kept >= ENTRIES,
+        inFirst >= ENTRIES,
         `the first server has ${inFirst} of ${ENTRIES} entries, the second one ${inSecond}`,
       );
       assert.ok(inSecond >= ENTRIES, `the second daemon has ${inSecond} of ${ENTRIES} entries`);

@@ -155,7 +155,13 @@ interface StableConnection extends Disposable {
 }
 
 /** Opens a connection of a listener. @param answer  the expected answer */
-async function openStable(port: number, request: string, answer: string, begin = "", begun = ""): Promise<StableConnection> {
+async function openStable(
+  port: number,
+  request: string,
+  answer: string,
+  begin = "",
+  begun = "",
+): Promise<StableConnection> {
   const raw = await RawClient.open(port);
   if (begin !== "") {
     raw.send(begin);

@@ -36,7 +36,16 @@ test("a daemon with data, --ws and --admin starts while clients request every ad
   using folder = new Folder();
   const pair = makeKeyPair();
   const [port, ws, admin, resp] = [await freePort(), await freePort(), await freePort(), await freePort()];
-  const listenerArgs = ["-p", String(port), "--ws", String(ws), "--admin", String(admin), "--resp", String(resp)];
+  const listenerArgs = [
+    "-p",
+    String(port),
+    "--ws",
+    String(ws),
+    "--admin",
+    String(admin),
+    "--resp",
+    String(resp),
+  ];
   const args = [...listenerArgs, "-s", pair.file, "--data", `${folder.path}/data`];
   {
     await using _daemon = await startDaemon(args);

@@ -15,7 +15,9 @@ import { Folder, until } from "./scene.js";
 const GONE = 2;
 const STAY = [0, 1];
 
-test("dbsync status reports a missing member of the list after a rolling restart", { timeout: 400_000 }, async () => {
+test("dbsync status reports a missing member of the list after a rolling restart", {
+  timeout: 400_000,
+}, async () => {
   using folder = new Folder();
   await using trio = await Trio.start();
   const key = folder.privateKey(trio.root);

@@ -70,7 +70,9 @@ for (const [bytes, keys] of [
     }
   });
 
-test("daemons with new folders flag no answer as late if no command is late", { timeout: 300_000 }, async () => {
+test("daemons with new folders flag no answer as late if no command is late", {
+  timeout: 300_000,
+}, async () => {
   await using trio = await Trio.start();
   // docs/consistency.md: the daemons of a new cluster stop flagging answers when all their configured peers are
   // connected.
@@ -92,7 +94,9 @@ test("daemons with new folders flag no answer as late if no command is late", { 
   assert.ok(lateKeys.length < WRITES, lateKeys[0]);
 });
 
-test("an unlisted daemon does not log the same error at each connection attempt", { timeout: 400_000 }, async () => {
+test("an unlisted daemon does not log the same error at each connection attempt", {
+  timeout: 400_000,
+}, async () => {
   using folder = new Folder();
   await using trio = await Trio.make([], 3);
   await using first = await Gate.open(() => trio.ports[0] as number);

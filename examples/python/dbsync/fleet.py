@@ -82,7 +82,7 @@ class Fleet:
         return any(link.hello is not None for link in self.links)
 
     def doubt(self, link: Link, cluster: bytes) -> None:
-        """Handles a daemon that refused an envelope because of its cluster: it is asked for its cluster again, and the daemons may agree on another one."""
+        """Handles a refusal because of the cluster: asks the daemon for its cluster again, after which the fleet may choose another one."""
         if self._votes.get(link) == cluster:
             del self._votes[link]
             link.ask()

@@ -1,8 +1,8 @@
 """
 Decides when and how a call ends. These are pure functions from the reports of the daemons to a verdict.
 
-- `first`: the first answer that is not nil. Any later answer takes precedence over a failure, and a later value over nil or over an answer of a
-  daemon that is catching up. Nil is returned immediately only from a daemon that answers for its peers.
+- `first`: the first answer that is not nil. Any later answer takes precedence over a failure, and a later value over nil or over an
+  answer of a daemon that is catching up. Nil is returned immediately only from a daemon that answers for its peers.
 - a number: the first answer that is not nil, as soon as this number of daemons have answered. `all`: the number of servers.
 - `majority`: an answer that more than half of all servers gave; an error of the command counts as an answer.
 - `all-equal`: an answer that every server gave.

@@ -114,8 +114,8 @@ test("the server tells a client that exceeds its rate when to continue, and stor
   await using strict = await startServer({ redis: store.port, limits: { FLOOD_COUNT: 5, FLOOD_MS } });
   using line = new FrameLine(strict.address);
   await line.begin("Flood", "flood");
-  const messages = Array.from({ length: 8 }, (_, index) => say(`number ${index}`));
-  for (const message of messages) await line.ask(message);
+  const flood = Array.from({ length: 8 }, (_, index) => say(`number ${index}`));
+  for (const message of flood) await line.ask(message);
   const { id, why, afterMs } = await line.frame("refused");
   assert.equal(why, "flood");
   assert.ok(afterMs > 0 && afterMs <= FLOOD_MS);

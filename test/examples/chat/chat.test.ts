@@ -174,7 +174,14 @@ async function checkOnce(
   before: readonly string[],
   script: string,
 ): Promise<void> {
-  const sentTexts = [script, "from the terminal", "de Python", "just before", "said to a dead server", "behind"];
+  const sentTexts = [
+    script,
+    "from the terminal",
+    "de Python",
+    "just before",
+    "said to a dead server",
+    "behind",
+  ];
   sentTexts.push("at another daemon");
   const expected = [...before, ...sentTexts].sort();
   assert.deepEqual([...(await page.texts())].sort(), expected, "no message is lost or shown twice");

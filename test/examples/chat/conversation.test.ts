@@ -9,7 +9,11 @@ import { type AddressInfo, createServer } from "node:net";
 import { after, before, test } from "node:test";
 import { Redis } from "ioredis";
 import { WebSocket, WebSocketServer } from "ws";
-import { type ChatSocket, Conversation, type ConversationEvent } from "../../../examples/chat/conversation.js";
+import {
+  type ChatSocket,
+  Conversation,
+  type ConversationEvent,
+} from "../../../examples/chat/conversation.js";
 import type { Message } from "../../../examples/chat/message.js";
 import { makeFolder, until } from "../../daemon/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
@@ -35,7 +39,7 @@ function converse(servers: readonly string[], pseudo: string, room: string) {
     session: null,
     room,
     makeId: randomUUID,
-    tell: (one: ConversationEvent) => events.push(one),
+    onEvent: (one: ConversationEvent) => events.push(one),
     makeSocket(url, protocol) {
       const socket = new WebSocket(url, protocol);
       sockets.push(socket);
@@ -65,7 +69,10 @@ test("each message is stored once and in order while servers stop and start", as
   await using second = await start();
   using ann = converse([first.address], "Ann", "order");
   using reader = converse([second.address], "Reader", "order");
-  await until("both users are present", () => ann.all("present").length > 0 && reader.all("present").length > 0);
+  await until(
+    "both users are present",
+    () => ann.all("present").length > 0 && reader.all("present").length > 0,
+  );
   const texts = numbered("text", 60);
   for (const [index, text] of texts.entries()) {
     assert.equal(ann.conversation.say(text), true);
@@ -137,7 +144,9 @@ test("rooms are separate, and each room lists its users on all servers", async (
   using bob = converse([second.address], "Bob", "red");
   const here = (one: typeof ann) =>
     (one.all("present").at(-1)?.people ?? []).map(({ pseudo }) => pseudo).sort();
-  await until("both clients list both users", () => [ann, bob].every((one) => here(one).join() === "Anne,Bob"));
+  await until("both clients list both users", () =>
+    [ann, bob].every((one) => here(one).join() === "Anne,Bob"),
+  );
   assert.equal(bob.conversation.goTo("Blue"), true);
   await until("the first room has one user", () => here(ann).join() === "Anne");
   await until(
@@ -152,7 +161,10 @@ test("rooms are separate, and each room lists its users on all servers", async (
     ann.all("event").some(({ event }) => event.pseudo === "Bob" && event.kind === "left"),
   );
   const rooms = () => bob.all("present").at(-1)?.rooms ?? [];
-  await until("the client receives the list of rooms", () => rooms().includes("red") && rooms().includes("blue"));
+  await until(
+    "the client receives the list of rooms",
+    () => rooms().includes("red") && rooms().includes("blue"),
+  );
 });
 
 test("a user who does not return is removed, even if the server was killed", async () => {
@@ -189,7 +201,10 @@ test("a client without a session begins a new one with the same name, and sends 
   await server.stop();
   await redis.del(here?.session ?? "", "chat:name:lost");
   await using next = await startServer({ redis: store.port, limits, settings });
-  await until("the client has a new session", () => ann.all("here").length === 2 && ann.conversation.waiting === 0);
+  await until(
+    "the client has a new session",
+    () => ann.all("here").length === 2 && ann.conversation.waiting === 0,
+  );
   assert.equal(next.address, server.address);
   assert.notEqual(ann.all("here")[1]?.session, here?.session);
   assert.deepEqual(ann.texts(), ["not lost"]);
@@ -209,7 +224,10 @@ test("a client reports a hung server as silent before it leaves, and as respondi
     await until("it is heard", () => ann.all("heard").length === 1);
     assert.equal(ann.all("away").length, 0);
     hanging.signal("SIGSTOP");
-    await until("the client has moved to the other server", () => ann.all("here").at(-1)?.server === other.address);
+    await until(
+      "the client has moved to the other server",
+      () => ann.all("here").at(-1)?.server === other.address,
+    );
     assert.equal(ann.all("silent").length, 2);
     // A server that hangs from the start is also reported.
     using late = converse([`ws://127.0.0.1:${hanging.port}`], "Late", "hang");

@@ -69,7 +69,7 @@ test("the page shows forty arrivals as one line, folds a long text, and keeps ro
       await line.begin(`Guest no. ${i} of many`);
     }
     const notices = `[...document.querySelectorAll(".notice")].map((one) => one.firstChild.textContent)`;
-    const summary = "Guest no. 1 of many, Guest no. 2 of many, Guest no. 3 of many and 37 more have come in";
+    const summary = "Guest no. 1 of many, Guest no. 2 of many, Guest no. 3 of many and 37 more have joined";
     await until("all guests have arrived", async () => (await tab.run(`${notices}.join()`)) === summary);
     await lines[0]?.ask({ do: "say", id: randomUUID(), text: LONG });
     await tab.until(`document.querySelector(".unfold") !== null`);
@@ -130,7 +130,9 @@ test("the page shows forty arrivals as one line, folds a long text, and keeps ro
   }
 });
 
-test("the page keeps the name after a reload, and shows a hung server until it continues", { skip }, async () => {
+test("the page keeps the name after a reload, and shows a hung server until it continues", {
+  skip,
+}, async () => {
   await using store = await startStore();
   using folder = makeFolder();
   const server = await spawnServer(folder.path, { DB_PORT: String(store.port) });

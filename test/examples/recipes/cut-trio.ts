@@ -106,7 +106,9 @@ export class CutTrio implements AsyncDisposable {
 
   /** Creates a client of the installed package, since the recipes check for its error class. */
   #createClient(servers: readonly string[], options: Partial<SendOptions>): Client {
-    return this.#disposeLater(createClient({ servers, key: this.trio.app.privateKey, timeout: CALL_MS, ...options }));
+    return this.#disposeLater(
+      createClient({ servers, key: this.trio.app.privateKey, timeout: CALL_MS, ...options }),
+    );
   }
 
   #disposeLater<Open extends AsyncDisposable>(open: Open): Open {

@@ -73,7 +73,10 @@ test("a client waits until the lease of a lost owner ends, and then receives the
   await turn.release();
   const early = await lostOwner.acquire(300);
   // If the machine was suspended in the meantime, the lease has ended.
-  assert.ok(early === null || after.left() <= 0, "a late release does not release the lock of another client");
+  assert.ok(
+    early === null || after.left() <= 0,
+    "a late release does not release the lock of another client",
+  );
 });
 
 test("with too few daemons no client acquires the lock, and it is free when they return", {

@@ -70,20 +70,17 @@ test("a cache does not keep a value that was computed from changed data", () =>
     assert.deepEqual(await other.call("GET", "cache:page"), bulk("new"));
   }));
 
-test(
-  "numbers without gaps: after a final RPUSH, LPOS returns the position",
-  { skip: skipUnlessFull },
-  () =>
-    withTwo(async (mine, other) => {
-      const numbered = async (client: RedisConnection, id: string) => {
-        await client.call("DBSYNC", "REPLY", "stable");
-        await client.call("RPUSH", "invoices", id);
-        return client.call("LPOS", "invoices", id);
-      };
-      const places = await Promise.all([numbered(mine, "a"), numbered(other, "b")]);
-      assert.deepEqual(
-        places.map((reply) => (reply.kind === "integer" ? Number(reply.value) : reply)).toSorted(),
-        [0, 1],
-      );
-    }, SMALL_WINDOW),
+test("numbers without gaps: after a final RPUSH, LPOS returns the position", { skip: skipUnlessFull }, () =>
+  withTwo(async (mine, other) => {
+    const numbered = async (client: RedisConnection, id: string) => {
+      await client.call("DBSYNC", "REPLY", "stable");
+      await client.call("RPUSH", "invoices", id);
+      return client.call("LPOS", "invoices", id);
+    };
+    const places = await Promise.all([numbered(mine, "a"), numbered(other, "b")]);
+    assert.deepEqual(
+      places.map((reply) => (reply.kind === "integer" ? Number(reply.value) : reply)).toSorted(),
+      [0, 1],
+    );
+  }, SMALL_WINDOW),
 );

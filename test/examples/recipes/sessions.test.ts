@@ -20,7 +20,11 @@ test("the next request reads the writes of the previous one from any daemon", as
   assert.equal((await second.load(id, begun))?.fields["user"], "ada");
   cut.areApart = true;
   const seen = await first.set(id, { cart: "book" });
-  assert.equal((await second.load(id, null))?.fields["cart"], undefined, "without `seen` the read returns the old value");
+  assert.equal(
+    (await second.load(id, null))?.fields["cart"],
+    undefined,
+    "without `seen` the read returns the old value",
+  );
   const loaded = second.load(id, seen);
   cut.areApart = false;
   assert.equal((await loaded)?.fields["cart"], "book");
@@ -40,11 +44,19 @@ test("a write on a daemon that does not know the end of a session does not resto
   await first.send("DEL naive");
   await writing.set(id, { cart: "book" });
   await second.send("SET naive ada-and-book");
-  assert.equal((await writing.load(id, null))?.fields["user"], "ada", "on this daemon the session has not ended yet");
+  assert.equal(
+    (await writing.load(id, null))?.fields["user"],
+    "ada",
+    "on this daemon the session has not ended yet",
+  );
   await cut.heal();
   assert.equal(await ending.load(id, null), null);
   assert.equal(await writing.load(id, null), null);
-  assert.equal(await first.send("GET naive"), "ada-and-book", "a session that is stored as one value is restored");
+  assert.equal(
+    await first.send("GET naive"),
+    "ada-and-book",
+    "a session that is stored as one value is restored",
+  );
 });
 
 test("concurrent requests do not lose each other's changes, even when a daemon is killed", async () => {

@@ -26,7 +26,13 @@ function recordingTracer() {
   const spans: RecordedSpan[] = [];
   const tracer: Tracer = {
     startSpan(name, { attributes }): Span {
-      const span: RecordedSpan = { name, attributes, parent: active.getStore(), problems: [], isEnded: false };
+      const span: RecordedSpan = {
+        name,
+        attributes,
+        parent: active.getStore(),
+        problems: [],
+        isEnded: false,
+      };
       spans.push(span);
       return {
         spanContext: () => ({ traceId: "ab".repeat(16), spanId: "cd".repeat(8), traceFlags: 1 }),

@@ -135,7 +135,11 @@ async function checkList(cluster: Cluster, removed: readonly string[]): Promise<
   assert.ok(list !== null, "all daemons use the same list");
   const ids = cluster.members.map((index) => cluster.idOf(index));
   assert.deepEqual([...list.members].sort(), ids.sort(), "the list contains all running daemons");
-  assert.deepEqual([...list.left].sort(), [...removed].sort(), "the list contains all removed daemons as removed");
+  assert.deepEqual(
+    [...list.left].sort(),
+    [...removed].sort(),
+    "the list contains all removed daemons as removed",
+  );
 }
 
 /**

@@ -50,16 +50,22 @@ export class Departed {
       output = stdout + stderr;
       return code === 0;
     };
-    await trio.until(`the dead letters of ${this.id} can be determined`, found, FIND_MS).catch((problem: Error) => {
-      throw new Error(`${problem.message}\noutput: ${output}`);
-    });
+    await trio
+      .until(`the dead letters of ${this.id} can be determined`, found, FIND_MS)
+      .catch((problem: Error) => {
+        throw new Error(`${problem.message}\noutput: ${output}`);
+      });
     const lacking = new Set((await readFolder(this.#folder, since)).keys());
     for (const index of this.#cluster.members)
       for (const place of (await readFolder(trio.folder(index), since)).keys()) lacking.delete(place);
     const expected = [...lacking].map((place) => place.slice(-ID_DIGITS)).sort();
     const letters = await this.#letters();
     const ids = letters.filter(({ reason }) => reason === "evicted").map(({ id }) => id);
-    assert.deepEqual(ids.sort(), expected, `the dead letters of ${this.id} are the entries that no member has`);
+    assert.deepEqual(
+      ids.sort(),
+      expected,
+      `the dead letters of ${this.id} are the entries that no member has`,
+    );
     return expected.length;
   }
 

@@ -8,7 +8,7 @@ import type { Cluster } from "./cluster.js";
 import { Departed } from "./departed.js";
 import { sleep } from "./lanes.js";
 import { type Act, type ActKind, FOUNDERS } from "./schedule.js";
-import { makeWrite, sendWrite, type ReportedWrite } from "./write.js";
+import { makeWrite, type ReportedWrite, sendWrite } from "./write.js";
 
 /**
  * A tolerance in milliseconds for wrong client clocks, and for calls that were in flight when all daemons were equal.
@@ -127,7 +127,10 @@ export class Operator {
 
   async #hears(seat: number): Promise<void> {
     const { trio } = this.#parts.cluster;
-    await trio.until("the daemon learns of its removal", async () => (await trio.status(seat)).unlisted !== "");
+    await trio.until(
+      "the daemon learns of its removal",
+      async () => (await trio.status(seat)).unlisted !== "",
+    );
   }
 
   /** Sends writes to one daemon alone. */
@@ -138,7 +141,7 @@ export class Operator {
       const write = { ...makeWrite(random, writer, this.writes.length + index), waits: false };
       return sendWrite(client, write);
     });
-    this.writes.push(...(await Promise.all(given)));
+    this.writes.push(...(await Promise.all(writes)));
   }
 
   /** Stops a removed daemon and processes its folder. @returns the number of its dead letters */

@@ -74,7 +74,10 @@ function checkCounters(writes: readonly ReportedWrite[], { texts }: State, erase
   }
   for (const [counter, { least, most }] of bounds) {
     const value = Number(texts.get(counter) ?? 0);
-    assert.ok(value >= least && value <= most, `${counter} is ${value}, and must be from ${least} to ${most}`);
+    assert.ok(
+      value >= least && value <= most,
+      `${counter} is ${value}, and must be from ${least} to ${most}`,
+    );
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { type Client, createClient } from "../../../client/entry.js";
 import { SeededRandom } from "../../support/seeded-random.js";
-import { makeWrite, sendWrite, type ReportedWrite } from "./write.js";
+import { makeWrite, type ReportedWrite, sendWrite } from "./write.js";
 
 export interface WriterSettings {
   readonly servers: readonly string[];

@@ -257,7 +257,8 @@ export class RedisPair implements CrashPair {
   async #until(replica: number, line: string): Promise<void> {
     const deadline = performance.now() + LEVEL_MS;
     while (!(await this.#ask(replica, "INFO", "replication")).includes(line)) {
-      if (performance.now() > deadline) throw new Error(`INFO does not contain ${line} within ${LEVEL_MS} ms`);
+      if (performance.now() > deadline)
+        throw new Error(`INFO does not contain ${line} within ${LEVEL_MS} ms`);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
