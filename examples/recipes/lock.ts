@@ -5,20 +5,14 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Client, DbsyncError } from "dbsyncd";
 
-/** The factor by which the clocks of two machines may differ in speed, and the maximum pause between two attempts. */
+/** The factor by which the speeds of two clocks may differ, and the maximum pause between two attempts. */
 const CLOCK_RATES = 1.05;
 const LOOK_MS = 100;
 
 export interface Turn {
-  /**
-   * The number of this turn, greater than that of every earlier one. The protected resource should refuse a number
-   * that is lower than an earlier one.
-   */
+  /** Greater than that of every earlier turn: the protected resource should refuse a lower number than the last one. */
   readonly number: number;
-  /**
-   * Returns the remaining milliseconds of the lease. Uses two clocks, since one of them stops while the machine is
-   * suspended.
-   */
+  /** Returns the remaining milliseconds of the lease. Uses two clocks: one stops while the machine is suspended. */
   left(): number;
   release(): Promise<void>;
 }
@@ -30,10 +24,7 @@ export class Lock {
   #over = 0; // the last turn that has ended, as all earlier ones
   #tried = { number: 0, at: 0 }; // the last failed attempt; after `at` no client can acquire this number
 
-  /**
-   * @param client  a client of all daemons
-   * @param leaseMs  the lease in milliseconds, which must be the same for all users of this lock
-   */
+  /** @param client  a client of all daemons  @param leaseMs  the lease, which must be equal for all users of this lock */
   constructor(client: Client, name: string, leaseMs = 10_000) {
     this.#client = client;
     this.#key = `lock:${name}`;
@@ -59,21 +50,14 @@ export class Lock {
     return null;
   }
 
-  /**
-   * Returns the highest number that was tried, and the highest that was released. An outdated answer is harmless,
-   * since both only increase.
-   */
+  /** Returns the highest tried and the highest released number. An outdated answer is harmless: both only increase. */
   async #look(): Promise<[number, number]> {
     const scores = await this.#client.call(["ZMSCORE", this.#key, "taken", "released"]);
     const [taken, released] = scores as [string | null, string | null];
     return [Number(taken ?? 0), Number(released ?? 0)];
   }
 
-  /**
-   * Tries a number.
-   * @returns true: acquired; false: not acquired, but another client may have it; null: not acquired, and the outcome
-   *   is unknown
-   */
+  /** Tries a number. @returns true: acquired; false: perhaps acquired by another client; null: not acquired */
   async #try(number: number): Promise<boolean | null> {
     try {
       const command = ["ZADD", this.#key, "GT", "CH", number, "taken"];

@@ -74,8 +74,7 @@ export async function placeOf(client: Client, list: string, id: string): Promise
     ],
     { if: once, stable: true, timeout: STABLE_MS },
   );
-  // The daemon that reported the unit as final has it in its state. Since all daemons return the same answer, it
-  // includes this daemon's.
+  // All daemons return this answer, including the one that reported the unit as final and has it in its state.
   const place = await client.call(["LPOS", list, id], { policy: "all-equal" });
   return Number(place) + 1;
 }

@@ -32,8 +32,7 @@ export class RateLimit {
     const begin = ["SET", key, "0", "PX", String(this.#slotMs + KEPT_MS), "NX"];
     this.#client.send(begin, this.#calls).catch(() => {}); // arrives before the following commands
     const counted = await this.#client.sendAll(["INCR", key], this.#calls);
-    // INCR returns the position in the final order, but earlier calls may not have arrived yet. GET returns the
-    // number of calls that have arrived.
+    // INCR returns the position in the final order. GET returns the number of calls that have arrived so far.
     const seen = await this.#client.sendAll(["GET", key], this.#calls);
     const hasRoom = (daemon: Outcome, index: number) =>
       counted.outcomes[index]?.status === "ok" &&
