@@ -123,7 +123,7 @@ async function figures(): Promise<string> {
     await memoryAt(redis.port, redis.pid),
     await memoryAt(port, daemon.process.pid as number),
   ];
-  const held = `${IDLE_SUBSCRIBERS.toLocaleString("en")} subscribers, each with its own connection and channel`;
+  const idleText = `${IDLE_SUBSCRIBERS.toLocaleString("en")} subscribers, each with its own connection and channel`;
   return `## Channels (bench/channels.ts)
 
 ${machine()} Messages of ${TEXT.length} bytes that reach subscribers in a second, ${PIPELINE} PUBLISH at a time by one client; median of ${ROUNDS}. The
@@ -131,7 +131,7 @@ subscribers run in this program; if there are many, it uses as much CPU as eithe
 
 ${table(["subscribers", "redis-server", "dbsyncd", "ratio", "goal"], rows)}
 
-${held}: ${redisKib.toFixed(1)} KiB each in redis-server, ${ourKib.toFixed(1)} KiB in dbsyncd.`;
+${idleText}: ${redisKib.toFixed(1)} KiB each in redis-server, ${ourKib.toFixed(1)} KiB in dbsyncd.`;
 }
 
 report("channels", await figures(), smoke);

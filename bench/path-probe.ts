@@ -17,9 +17,9 @@ const session = new Session();
 function enteredIn({ url, functions }: Profiler.ScriptCoverage): [string, number][] {
   if (!url.startsWith(ROOT) || url.startsWith(BENCH_FILES)) return [];
   return functions.flatMap(({ ranges }): [string, number][] => {
-    const [whole] = ranges;
-    if (whole === undefined || whole.count === 0) return [];
-    return [[`${url.slice(ROOT.length)}:${whole.startOffset}`, whole.count]];
+    const [functionRange] = ranges;
+    if (functionRange === undefined || functionRange.count === 0) return [];
+    return [[`${url.slice(ROOT.length)}:${functionRange.startOffset}`, functionRange.count]];
   });
 }
 

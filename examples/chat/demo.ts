@@ -22,7 +22,7 @@ const SERVERS = 2;
 const built = fileURLToPath(new URL("../../", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "dbsync-chat-"));
 const running = new Set<ChildProcess>();
-const taken = new Set<number>();
+const usedPorts = new Set<number>();
 
 const ended = new Promise<void>((resolve) => {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
@@ -98,8 +98,8 @@ function start(name: string, program: string, ready: string, args: readonly stri
 async function freePorts(first: number, count: number): Promise<number[]> {
   const ports: number[] = [];
   for (let port = first; ports.length < count; port++) {
-    if (taken.has(port) || !(await isFree(port))) continue;
-    taken.add(port);
+    if (usedPorts.has(port) || !(await isFree(port))) continue;
+    usedPorts.add(port);
     ports.push(port);
   }
   return ports;

@@ -18,11 +18,11 @@ export class RedisHistory implements History {
 
   async add(message: Message): Promise<Message> {
     const { messages, times } = keysOf(message.room);
-    const { id, order: _, ...kept } = message;
+    const { id, order: _, ...fields } = message;
     // Both commands are applied once or not at all, so a lost answer leaves no incomplete state.
     const results = await this.#redis
       .multi()
-      .hsetnx(messages, id, JSON.stringify(kept))
+      .hsetnx(messages, id, JSON.stringify(fields))
       .zadd(times, "NX", message.at, id)
       .exec();
     for (const [problem] of results ?? [[new Error("the transaction was not executed")]])
@@ -54,8 +54,8 @@ export class RedisHistory implements History {
     return texts.flatMap((text, index) => {
       if (text === null) return [];
       const id = ids[index] as string;
-      const kept = JSON.parse(text) as Omit<Message, "id" | "order">;
-      return [{ id, order: orderOf(kept.at, id), ...kept }];
+      const fields = JSON.parse(text) as Omit<Message, "id" | "order">;
+      return [{ id, order: orderOf(fields.at, id), ...fields }];
     });
   }
 }

@@ -159,8 +159,8 @@ export class Seat implements Listener {
     if (first.kind === "begin") {
       const pseudo = pseudoOf(first.pseudo, limits.NAME_CHARS);
       if (pseudo === null || sessions.isReserved(pseudo)) return this.#reject("no-name");
-      const begun = await sessions.begin(pseudo, addr, room);
-      return typeof begun === "string" ? this.#reject(begun) : await this.#sit(begun, false);
+      const started = await sessions.begin(pseudo, addr, room);
+      return typeof started === "string" ? this.#reject(started) : await this.#sit(started, false);
     }
     const session = await sessions.resume(String(first.uuid), addr, room);
     return session === null ? this.#reject("unknown-session") : await this.#sit(session, true);

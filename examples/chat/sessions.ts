@@ -87,9 +87,9 @@ export class Sessions {
     room = FIRST_ROOM,
   ): Promise<Session | "taken" | "flood"> {
     const minute = `chat:begun:${addr[0]}:${Math.floor(Date.now() / 60_000)}`;
-    const begun = await this.#redis.incr(minute);
-    if (begun === 1) await this.#redis.expire(minute, 120);
-    if (begun > this.#limits.SESSIONS_PER_MINUTE) return "flood";
+    const sessionsInMinute = await this.#redis.incr(minute);
+    if (sessionsInMinute === 1) await this.#redis.expire(minute, 120);
+    if (sessionsInMinute > this.#limits.SESSIONS_PER_MINUTE) return "flood";
     const uuid = randomUUID();
     if (!(await this.#hasName(uuid, pseudo))) return "taken";
     const session = { uuid, pseudo, color: randomInt(256), room, seat: randomUUID(), addr };
@@ -100,10 +100,10 @@ export class Sessions {
   /** Resumes a session. @returns null if no session has this UUID */
   async resume(uuid: string, addr: Session["addr"], room?: string): Promise<Session | null> {
     if (!isUuid(uuid)) return null;
-    const kept = await this.#find(uuid);
-    if (kept === null || !(await this.#hasName(uuid, kept.pseudo))) return null;
-    const { pseudo, color } = kept;
-    const session = { uuid, pseudo, color, room: room ?? kept.room, seat: randomUUID(), addr };
+    const stored = await this.#find(uuid);
+    if (stored === null || !(await this.#hasName(uuid, stored.pseudo))) return null;
+    const { pseudo, color } = stored;
+    const session = { uuid, pseudo, color, room: room ?? stored.room, seat: randomUUID(), addr };
     await this.write(session);
     return session;
   }
@@ -150,8 +150,8 @@ export class Sessions {
    * @returns false if another connection has the session
    */
   async end(session: Session, hasLeft: boolean): Promise<boolean> {
-    const kept = await this.#read(session.uuid);
-    if (kept !== null && kept.seat !== session.seat) return false;
+    const stored = await this.#read(session.uuid);
+    if (stored !== null && stored.seat !== session.seat) return false;
     await this.#keep(session, false, this.#limits.AWAY_SECONDS);
     const key = this.#nameKey(session.pseudo);
     if (!hasLeft) await this.#redis.expire(key, this.#limits.SESSION_SECONDS);
@@ -214,8 +214,8 @@ export class Sessions {
 
   async #keep(session: Session, here: boolean, seconds: number): Promise<void> {
     const { uuid, pseudo, color, room, seat, addr } = session;
-    const kept: StoredSession = { here, color, pseudo, addr, timestamp: clockOf(Date.now()), room, seat };
-    await this.#redis.set(uuid, JSON.stringify(kept), "EX", seconds);
+    const stored: StoredSession = { here, color, pseudo, addr, timestamp: clockOf(Date.now()), room, seat };
+    await this.#redis.set(uuid, JSON.stringify(stored), "EX", seconds);
   }
 
   async #putOff(sessions: readonly Session[]): Promise<void> {
@@ -242,24 +242,24 @@ export class Sessions {
   }
 
   async #find(uuid: string): Promise<StoredSession | null> {
-    for (let look = 1; ; look++) {
-      const kept = await this.#read(uuid);
-      if (kept !== null || look === LOOKS) return kept;
+    for (let attempt = 1; ; attempt++) {
+      const stored = await this.#read(uuid);
+      if (stored !== null || attempt === LOOKS) return stored;
       await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
     }
   }
 
   async #read(uuid: string): Promise<StoredSession | null> {
-    return keptIn(await this.#redis.get(uuid).catch(notText));
+    return parseStored(await this.#redis.get(uuid).catch(notText));
   }
 
   async #people(uuids: readonly string[]): Promise<readonly { uuid: string; person: Person }[]> {
     if (uuids.length === 0) return [];
     const texts = await this.#redis.mget(...uuids);
     return uuids.flatMap((uuid, index) => {
-      const kept = keptIn(texts[index] ?? null);
-      if (kept === null) return [];
-      return [{ uuid, person: { from: publicIdOf(uuid), pseudo: kept.pseudo, color: kept.color } }];
+      const stored = parseStored(texts[index] ?? null);
+      if (stored === null) return [];
+      return [{ uuid, person: { from: publicIdOf(uuid), pseudo: stored.pseudo, color: stored.color } }];
     });
   }
 }
@@ -281,16 +281,24 @@ function notText(problem: Error): null {
 }
 
 /** Parses a stored session. If another server of the exercise has written it, it has no room and no seat. */
-function keptIn(text: string | null): StoredSession | null {
+function parseStored(text: string | null): StoredSession | null {
   if (text === null) return null;
   try {
-    const kept = JSON.parse(text) as Partial<StoredSession> | null;
-    if (typeof kept !== "object" || kept === null) return null;
-    const { color, room = FIRST_ROOM, seat = "" } = kept;
-    const pseudo = pseudoOf(kept.pseudo, Number.POSITIVE_INFINITY);
+    const stored = JSON.parse(text) as Partial<StoredSession> | null;
+    if (typeof stored !== "object" || stored === null) return null;
+    const { color, room = FIRST_ROOM, seat = "" } = stored;
+    const pseudo = pseudoOf(stored.pseudo, Number.POSITIVE_INFINITY);
     if (pseudo === null || !Number.isInteger(color) || color === undefined) return null;
     if (typeof room !== "string" || typeof seat !== "string") return null;
-    return { here: kept.here === true, addr: kept.addr ?? ["", 0], timestamp: "", pseudo, color, room, seat };
+    return {
+      here: stored.here === true,
+      addr: stored.addr ?? ["", 0],
+      timestamp: "",
+      pseudo,
+      color,
+      room,
+      seat,
+    };
   } catch {
     return null;
   }

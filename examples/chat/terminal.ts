@@ -93,7 +93,7 @@ const LINES: {
 function handleEvent(event: ConversationEvent): void {
   if (event.is === "present") people = event.people;
   if (event.is === "earlier") hasMore = event.more;
-  if (event.is === "here") keepInfo({ ID: event.session, pseudo: event.you.pseudo });
+  if (event.is === "here") writeInfo({ ID: event.session, pseudo: event.you.pseudo });
   const show = LINES[event.is] as ((event: ConversationEvent) => string | null) | undefined;
   const line = show?.(event) ?? null;
   if (line !== null) print(line);
@@ -101,7 +101,7 @@ function handleEvent(event: ConversationEvent): void {
   if (isEnding && conversation?.waiting === 0) conversation.end();
 }
 
-const keepInfo = (info: Info) => writeFileSync(values.info, JSON.stringify(info), { mode: 0o600 });
+const writeInfo = (info: Info) => writeFileSync(values.info, JSON.stringify(info), { mode: 0o600 });
 
 /** Prints a line above the current input. */
 function print(line: string): void {
@@ -115,15 +115,15 @@ interface Info {
   readonly pseudo: string;
 }
 
-function keptInfo(): Info {
+function readInfo(): Info {
   const { pseudo = "" } = values;
   if (!existsSync(values.info)) return { ID: null, pseudo };
   try {
-    const kept = JSON.parse(readFileSync(values.info, "utf8")) as Partial<Info>;
-    const isAnother = pseudo !== "" && pseudo !== kept.pseudo;
+    const stored = JSON.parse(readFileSync(values.info, "utf8")) as Partial<Info>;
+    const isAnother = pseudo !== "" && pseudo !== stored.pseudo;
     return {
-      ID: isAnother || typeof kept.ID !== "string" ? null : kept.ID,
-      pseudo: pseudo || (kept.pseudo ?? ""),
+      ID: isAnother || typeof stored.ID !== "string" ? null : stored.ID,
+      pseudo: pseudo || (stored.pseudo ?? ""),
     };
   } catch {
     return { ID: null, pseudo };
@@ -170,7 +170,7 @@ function end(code: number): void {
   lines.close();
 }
 
-const info = keptInfo();
+const info = readInfo();
 if (info.pseudo !== "") conversation = begin(info);
 else {
   lines.setPrompt("name: ");

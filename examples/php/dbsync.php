@@ -96,7 +96,7 @@ namespace Dbsync {
             {
                 $this->error = null;
                 $name = $this->name($key);
-                return $this->value($this->asked(fn () => $this->client->call(['GET', $name])), $default);
+                return $this->value($this->attempt(fn () => $this->client->call(['GET', $name])), $default);
             }
 
             /**
@@ -120,7 +120,7 @@ namespace Dbsync {
             {
                 $this->error = null;
                 $name = $this->name($key);
-                return $this->asked(fn () => $this->client->call(['EXISTS', $name])) === 1;
+                return $this->attempt(fn () => $this->client->call(['EXISTS', $name])) === 1;
             }
 
             /**
@@ -134,7 +134,7 @@ namespace Dbsync {
                 $names = array_map([$this, 'name'], $keys);
                 $values = [];
                 foreach (array_chunk(array_combine($names, $keys), self::MAX_KEYS, true) as $some) {
-                    $found = $this->asked(fn () => $this->client->call(array_merge(['MGET'], array_map('strval', array_keys($some)))));
+                    $found = $this->attempt(fn () => $this->client->call(array_merge(['MGET'], array_map('strval', array_keys($some)))));
                     foreach (array_values($some) as $place => $key) {
                         $values[$key] = $this->value(is_array($found) ? $found[$place] ?? null : null, $default);
                     }
@@ -161,7 +161,7 @@ namespace Dbsync {
                 }
                 $good = true;
                 foreach (self::portions($commands) as $some) {
-                    $replies = $this->asked(fn () => count($some) === 1 ? [$this->client->call($some[0])] : $this->client->multi($some));
+                    $replies = $this->attempt(fn () => count($some) === 1 ? [$this->client->call($some[0])] : $this->client->multi($some));
                     foreach ($replies ?? [null] as $reply) {
                         $this->error = $reply instanceof CommandError ? $reply->getMessage() : $this->error;
                         $good = $good && $reply === 'OK';
@@ -187,7 +187,7 @@ namespace Dbsync {
                 foreach ($this->client->servers() as $server) {
                     $cursor = '0';
                     do {
-                        $page = $this->asked(fn () => $this->client->call(
+                        $page = $this->attempt(fn () => $this->client->call(
                             ['SCAN', $cursor, 'MATCH', $pattern, 'COUNT', self::SCAN_COUNT],
                             ['servers' => $server]
                         ));
@@ -204,13 +204,13 @@ namespace Dbsync {
             {
                 $good = true;
                 foreach (array_chunk($names, self::MAX_KEYS) as $some) {
-                    $good = is_int($this->asked(fn () => $this->client->call(array_merge(['DEL'], $some)))) && $good;
+                    $good = is_int($this->attempt(fn () => $this->client->call(array_merge(['DEL'], $some)))) && $good;
                 }
                 return $good;
             }
 
             /** @return mixed  null if no daemon answered; then `error` is set */
-            private function asked(callable $call)
+            private function attempt(callable $call)
             {
                 try {
                     return $call();

@@ -316,6 +316,6 @@ describe("dbsync.php's options of a call", { skip: skipWithout("php"), concurren
       {},
     );
     assert.deepEqual(results.slice(0, 3), ["one", "other", "one"]);
-    assert.match(String(results[3]), /wrong-cluster: .*name the one that you mean/);
+    assert.match(String(results[3]), /wrong-cluster: .*configure the right one/);
   });
 });

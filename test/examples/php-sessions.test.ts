@@ -163,7 +163,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     }
     await assert.rejects(
       withSessions("$result = 1", "['lok' => 5]"),
-      /sessions have no option .*lok.*; there are prefix,/,
+      /sessions have no option .*lok.*; the options are prefix,/,
     );
   });
 

@@ -59,7 +59,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
       if (theft === "closes on the hello")
         assert.match(
           alone[1],
-          /version: .*somebody hides version 2 from you; .* dbsync\.versions = 1, DBSYNC_VERSIONS=1, or dbsync1:\/\//,
+          /version: .*an attacker suppresses version 2; .* dbsync\.versions = 1, DBSYNC_VERSIONS=1, or dbsync1:\/\//,
         );
       assert.ok(thief.connections >= 1);
       const code = "for ($i = 0; $i < 3; $i++) { $result = dbsync_send('INCR k'); }";
@@ -299,7 +299,10 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
       () => hello(Date.now(), "x".repeat(32)),
       () => null,
     );
-    assert.match((await valueAndError([daemon], ini))[1], /wrong-cluster: the daemon is of the cluster 7878/);
+    assert.match(
+      (await valueAndError([daemon], ini))[1],
+      /wrong-cluster: the daemon belongs to the cluster 7878/,
+    );
     assert.equal(daemon.messages.length, 1);
   });
 

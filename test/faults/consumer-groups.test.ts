@@ -8,7 +8,7 @@ import type { Reply } from "../../protocol/reply.js";
 import { itemsOf, shown } from "../conformance/resp2-fold.js";
 import { amount } from "../support/amount.js";
 import { RedisConnection } from "../support/redis-connection.js";
-import { letIn, respPort } from "./resp-trio.js";
+import { authorizeDaemons, respPort } from "./resp-trio.js";
 import { Trio } from "./trio.js";
 
 const ENTRIES = amount(90, 600);
@@ -67,7 +67,7 @@ async function unprocessed(connection: RedisConnection): Promise<string> {
 
 test("a consumer of another daemon processes the entries that a killed daemon had delivered", async () => {
   await using trio = await Trio.start(["--resp", "0"]);
-  await letIn(trio);
+  await authorizeDaemons(trio);
   const ports = await Promise.all([0, 1, 2].map((index) => respPort(trio, index)));
   const [one, other, adding] = await Promise.all(ports.map((each) => RedisConnection.open(each)));
   using producer = adding as RedisConnection;

@@ -13,21 +13,21 @@ assert.ok(versions.length > 0, "test/vectors/folders contains folders");
 for (const { name: version } of versions)
   for (const ending of ENDINGS)
     test(`a folder of ${version} whose daemon was ${ending} can be opened, written to and opened again`, async () => {
-      const kept = foldersPath(version);
-      const expected = JSON.parse(readFileSync(join(kept, `${ending}.json`), "utf8"));
+      const path = foldersPath(version);
+      const expected = JSON.parse(readFileSync(join(path, `${ending}.json`), "utf8"));
       const folder = mkdtempSync(join(tmpdir(), "dbsync-folder-"));
-      const key = privateKeyIn(kept, "app");
+      const key = privateKeyIn(path, "app");
       try {
-        cpSync(join(kept, ending), folder, { recursive: true });
+        cpSync(join(path, ending), folder, { recursive: true });
         makePrivate(folder);
         {
-          await using daemon = await startWith(folder, kept);
+          await using daemon = await startWith(folder, path);
           assert.deepEqual(await readAll(daemon, key), expected);
           await using client = createClient({ servers: [`127.0.0.1:${daemon.port}`], key });
           await client.call(["SET", "gone", "and back"]);
           await daemon.stop();
         }
-        await using daemon = await startWith(folder, kept);
+        await using daemon = await startWith(folder, path);
         await using client = createClient({ servers: [`127.0.0.1:${daemon.port}`], key });
         assert.equal(await client.call(["GET", "gone"]), "and back");
         await client.call(["DEL", "gone"]);

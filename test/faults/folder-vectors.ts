@@ -88,25 +88,25 @@ export async function readAll(daemon: DaemonProcess, key: KeyObject): Promise<Re
 }
 
 async function writeFolder(version: string): Promise<void> {
-  const kept = foldersPath(version);
-  rmSync(kept, { recursive: true, force: true });
-  mkdirSync(kept, { recursive: true });
+  const path = foldersPath(version);
+  rmSync(path, { recursive: true, force: true });
+  mkdirSync(path, { recursive: true });
   for (const name of ["app", "root"]) {
     const pair = makeKeyPair();
-    writeFileSync(join(kept, `${name}-public.pem`), pair.pem);
-    writeFileSync(join(kept, `${name}.pem`), pair.privateKey.export({ type: "pkcs8", format: "pem" }));
+    writeFileSync(join(path, `${name}-public.pem`), pair.pem);
+    writeFileSync(join(path, `${name}.pem`), pair.privateKey.export({ type: "pkcs8", format: "pem" }));
   }
   const folder = mkdtempSync(join(tmpdir(), "dbsync-folder-"));
-  const key = privateKeyIn(kept, "app");
+  const key = privateKeyIn(path, "app");
   for (const ending of ENDINGS) {
-    await using daemon = await startWith(folder, kept);
+    await using daemon = await startWith(folder, path);
     await using client = createClient({ servers: [`127.0.0.1:${daemon.port}`], key });
     if (ending === "stopped") for (const command of WRITES) await client.call([...command]);
     else await client.call(["APPEND", "renamed", ", and more"]);
-    writeFileSync(join(kept, `${ending}.json`), `${JSON.stringify(await readAll(daemon, key), null, 1)}\n`);
+    writeFileSync(join(path, `${ending}.json`), `${JSON.stringify(await readAll(daemon, key), null, 1)}\n`);
     daemon.kill(ending === "stopped" ? "SIGTERM" : "SIGKILL");
     await daemon.ended();
-    cpSync(folder, join(kept, ending), {
+    cpSync(folder, join(path, ending), {
       recursive: true,
       filter: (path) => !LOCKS.includes(basename(path)),
     });

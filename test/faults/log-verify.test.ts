@@ -159,8 +159,8 @@ test("log verify and a starting daemon report a missing tail, cut at the end of 
     const random = new SeededRandom(seed);
     const bytes = readFileSync(join(folder, LOG));
     const groups = groupsIn(bytes);
-    const whole = await verify(folder, trio);
-    const { group: last } = whole.report.seen;
+    const complete = await verify(folder, trio);
+    const { group: last } = complete.report.seen;
     assert.equal(groups.at(-1)?.sequence, last);
     const filed = await filedIn(folder);
     assert.ok(filed < last, "LMDB already contains all groups");

@@ -10,7 +10,7 @@ export async function respPort(trio: Trio, index: number): Promise<number> {
 }
 
 /** Authorizes the keys of the daemons, with which they sign for Redis clients. */
-export async function letIn(trio: Trio): Promise<void> {
+export async function authorizeDaemons(trio: Trio): Promise<void> {
   await using root = trio.client([0], { key: trio.root.privateKey });
   for (const index of trio.ports.keys()) {
     const pem = readFileSync(join(trio.folder(index), "daemon.pem"));

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { itemsOf, shown } from "../conformance/resp2-fold.js";
 import { amount } from "../support/amount.js";
 import { RedisConnection } from "../support/redis-connection.js";
-import { letIn, respPort } from "./resp-trio.js";
+import { authorizeDaemons, respPort } from "./resp-trio.js";
 import { Trio } from "./trio.js";
 
 const ROUNDS = amount(30, 400);
@@ -25,7 +25,7 @@ return total`;
 
 test("scripts on three daemons are applied completely and equally, and no answered script is lost", async () => {
   await using trio = await Trio.start(["--resp", "0"]);
-  await letIn(trio);
+  await authorizeDaemons(trio);
   const answered: string[] = [];
   const run = async (index: number, from: number, to: number) => {
     using client = await RedisConnection.open(await respPort(trio, index));

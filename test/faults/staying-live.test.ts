@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { amount } from "../support/amount.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
-import { letIn, respPort } from "./resp-trio.js";
+import { authorizeDaemons, respPort } from "./resp-trio.js";
 import { Trio } from "./trio.js";
 
 const ROUNDS = amount(2, 8);
@@ -20,7 +20,7 @@ const EVERY_MS_MAX = 15;
 test(`a running daemon refuses no write while the other one is restarted, seed ${seedOfRun()}`, async () => {
   const random = new SeededRandom(seedOfRun());
   await using trio = await Trio.start(["--resp", "0"], 2);
-  await letIn(trio);
+  await authorizeDaemons(trio);
   using client = await RedisConnection.open(await respPort(trio, 0));
   let isOver = false;
   let written = 0;

@@ -77,9 +77,9 @@ function worldOf(entries: readonly Entry[]): Pick<World, "genesis" | "ledger"> {
 }
 
 async function adopt(receiver: TimelineSubject, sender: TimelineSubject): Promise<void> {
-  const given = sender.timeline.handover.givable(sender.timeline.prunedTo) ?? assert.fail();
-  const staged = receiver.timeline.handover.stage(given.cutAt);
-  for (const chunk of given.chunks) staged.write(chunk);
+  const handover = sender.timeline.handover.givable(sender.timeline.prunedTo) ?? assert.fail();
+  const staged = receiver.timeline.handover.stage(handover.cutAt);
+  for (const chunk of handover.chunks) staged.write(chunk);
   let isOver = false;
   let failure: Error | null = null;
   receiver.timeline.handover.adopt(staged, staged.seal, {

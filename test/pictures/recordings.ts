@@ -18,19 +18,19 @@ export async function recordings(): Promise<Record<string, string>> {
   const recorded: Record<string, string> = {};
   const record = async (name: string, play: (terminal: TmuxTerminal) => Promise<string>) => {
     using terminal = new TmuxTerminal(cluster.folder, variables, ROWS);
-    await terminal.shows("the shell's prompt", (shown) => shown === "$");
+    await terminal.shows("the shell's prompt", (screen) => screen === "$");
     recorded[name] = `${await play(terminal)}\n`;
   };
   try {
-    await record("live", (terminal) => terminal.line(WHEN_LIVE, (shown) => shown.includes("\nlive")));
+    await record("live", (terminal) => terminal.line(WHEN_LIVE, (screen) => screen.includes("\nlive")));
     delete recorded["live"];
     await record("doctor.txt", (terminal) => terminal.line("dbsync doctor", isAtPrompt));
     await record("repl.txt", playRepl);
     await record("top.txt", (terminal) =>
-      terminal.line("dbsync top", (shown) => /live +[1-9]\d* /.test(shown) && /[▁-█]{5}/.test(shown)),
+      terminal.line("dbsync top", (screen) => /live +[1-9]\d* /.test(screen) && /[▁-█]{5}/.test(screen)),
     );
     await record("status-watch.txt", async (terminal) => {
-      await terminal.line("dbsync status --watch", (shown) => /[▁-█]{4}/.test(shown));
+      await terminal.line("dbsync status --watch", (screen) => /[▁-█]{4}/.test(screen));
       cluster.daemons[2]?.kill("SIGKILL");
       return terminal.shows("the missing daemon", (screen) => /2 of 3 ready/.test(screen));
     });
@@ -52,14 +52,14 @@ const REPL_LINES: readonly (readonly [line: string, awaited: string])[] = [
 ];
 
 async function playRepl(terminal: TmuxTerminal): Promise<string> {
-  await terminal.line("dbsync repl", (shown) => />\s*$/.test(shown));
-  let shown = "";
+  await terminal.line("dbsync repl", (screen) => />\s*$/.test(screen));
+  let screen = "";
   for (const [line, awaited] of REPL_LINES)
-    shown = await terminal.line(
+    screen = await terminal.line(
       line,
       (text) => text.slice(text.lastIndexOf(line)).includes(awaited) && />\s*$/.test(text),
     );
-  return shown;
+  return screen;
 }
 
 /** Writes several times every tenth of a second until it is aborted. */

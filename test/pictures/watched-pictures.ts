@@ -45,10 +45,10 @@ export async function watchedPictures(): Promise<Record<string, Buffer | string>
   watching.stdin.write("\x03");
   await once(watching, "close");
   const last = output.split(/\x1b\[\d+A\r/).at(-1) ?? "";
-  const shown = `$ dbsync status --watch -k root-private.pem\n${last.replace("^C", "")}`;
+  const screen = `$ dbsync status --watch -k root-private.pem\n${last.replace("^C", "")}`;
   return {
     ...pictures,
-    "status-watch.svg": terminalPicture("dbsync status --watch, with one of three daemons down", shown),
+    "status-watch.svg": terminalPicture("dbsync status --watch, with one of three daemons down", screen),
   };
 }
 

@@ -113,7 +113,7 @@ export class ActiveCluster implements AsyncDisposable {
   }
 
   async untilWritable(index: number): Promise<void> {
-    await until(`daemon ${index} takes writes`, async () => {
+    await until(`daemon ${index} accepts writes`, async () => {
       const client = this.client(index);
       try {
         return (await client.call("DEL", "never")) === 0;

@@ -16,7 +16,7 @@ let isAsking = false;
 let unread = 0;
 
 // The session is a secret of this tab. It survives a reload.
-const kept = {
+const storage = {
   get session() {
     return sessionStorage.getItem("chat-session");
   },
@@ -42,11 +42,11 @@ function toEnd() {
 }
 
 /** Changes the list. If the user reads its end, the list scrolls to its new end. Otherwise it keeps its position. */
-function change(shown, isOwn = false) {
+function change(update, isOwn = false) {
   const log = at("log");
   const wasAtEnd = readsEnd;
   const [top, height] = [log.scrollTop, log.scrollHeight];
-  shown();
+  update();
   if (wasAtEnd || isOwn) toEnd();
   else if (isAsking) log.scrollTo({ top: top + log.scrollHeight - height, behavior: "instant" });
   return wasAtEnd || isOwn;
@@ -77,7 +77,7 @@ const place = (url) => new URL(url).host;
 
 const HANDLERS = {
   here({ session, you: me, server, isBack }) {
-    kept.session = session;
+    storage.session = session;
     localStorage.setItem("chat-pseudo", me.pseudo);
     you = me;
     state(`${isBack ? "back " : ""}at ${place(server)}`, "here");
@@ -132,14 +132,14 @@ const HANDLERS = {
   refused: ({ why }) => state(REFUSED[why], "away"),
   rejected({ why }) {
     if (why === "flood") return state(REJECTED[why], "away");
-    kept.session = null;
+    storage.session = null;
     leave();
     at("enter-error").textContent = REJECTED[why];
   },
 };
 
 function showPeople() {
-  const shown = [...people]
+  const items = [...people]
     .sort((a, b) => a.pseudo.localeCompare(b.pseudo))
     .map((person) => {
       const item = element("li");
@@ -150,8 +150,8 @@ function showPeople() {
       if (isYou) item.append(element("span", "you", "you"));
       return item;
     });
-  if (count > people.length) shown.push(element("li", "", `and ${count - people.length} more`));
-  at("people").replaceChildren(...shown);
+  if (count > people.length) items.push(element("li", "", `and ${count - people.length} more`));
+  at("people").replaceChildren(...items);
   at("count").textContent = String(count);
   at("people-title").textContent = `Here (${count})`;
 }
@@ -268,7 +268,7 @@ at("side-button").addEventListener("click", () => {
   showSide(!at("chat").classList.contains("shows-side"));
 });
 at("leave").addEventListener("click", () => {
-  kept.session = null;
+  storage.session = null;
   leave();
 });
 at("log").addEventListener("scroll", () => {
@@ -301,9 +301,9 @@ document.addEventListener("visibilitychange", () => {
 // A page from the browser's cache resumes its session.
 addEventListener("pagehide", () => conversation?.end());
 addEventListener("pageshow", ({ persisted }) => {
-  if (persisted && kept.session !== null) enter(at("pseudo").value, kept.session);
+  if (persisted && storage.session !== null) enter(at("pseudo").value, storage.session);
 });
 
 at("pseudo").value = localStorage.getItem("chat-pseudo") ?? "";
-if (kept.session === null) at("pseudo").focus();
-else enter(at("pseudo").value, kept.session);
+if (storage.session === null) at("pseudo").focus();
+else enter(at("pseudo").value, storage.session);

@@ -153,9 +153,10 @@ export class Timeline {
     head.append(element("span", "name", pseudo));
     if (isOwn) head.append(element("span", "you", "you"));
     head.append(time);
-    const said = element("p", "text", text);
-    item.append(badge({ pseudo, color }), head, said);
-    if (text.length > FOLDED_CHARS || text.split("\n").length > FOLDED_LINES) item.append(unfolding(said));
+    const paragraph = element("p", "text", text);
+    item.append(badge({ pseudo, color }), head, paragraph);
+    if (text.length > FOLDED_CHARS || text.split("\n").length > FOLDED_LINES)
+      item.append(unfolding(paragraph));
     return item;
   }
 

@@ -51,7 +51,7 @@ final class Cache implements SimpleCache
     {
         $this->error = null;
         $name = $this->name($key);
-        return $this->value($this->asked(fn () => $this->client->call(['GET', $name])), $default);
+        return $this->value($this->attempt(fn () => $this->client->call(['GET', $name])), $default);
     }
 
     /**
@@ -75,7 +75,7 @@ final class Cache implements SimpleCache
     {
         $this->error = null;
         $name = $this->name($key);
-        return $this->asked(fn () => $this->client->call(['EXISTS', $name])) === 1;
+        return $this->attempt(fn () => $this->client->call(['EXISTS', $name])) === 1;
     }
 
     /**
@@ -89,7 +89,7 @@ final class Cache implements SimpleCache
         $names = array_map([$this, 'name'], $keys);
         $values = [];
         foreach (array_chunk(array_combine($names, $keys), self::MAX_KEYS, true) as $some) {
-            $found = $this->asked(fn () => $this->client->call(array_merge(['MGET'], array_map('strval', array_keys($some)))));
+            $found = $this->attempt(fn () => $this->client->call(array_merge(['MGET'], array_map('strval', array_keys($some)))));
             foreach (array_values($some) as $place => $key) {
                 $values[$key] = $this->value(is_array($found) ? $found[$place] ?? null : null, $default);
             }
@@ -116,7 +116,7 @@ final class Cache implements SimpleCache
         }
         $good = true;
         foreach (self::portions($commands) as $some) {
-            $replies = $this->asked(fn () => count($some) === 1 ? [$this->client->call($some[0])] : $this->client->multi($some));
+            $replies = $this->attempt(fn () => count($some) === 1 ? [$this->client->call($some[0])] : $this->client->multi($some));
             foreach ($replies ?? [null] as $reply) {
                 $this->error = $reply instanceof CommandError ? $reply->getMessage() : $this->error;
                 $good = $good && $reply === 'OK';
@@ -142,7 +142,7 @@ final class Cache implements SimpleCache
         foreach ($this->client->servers() as $server) {
             $cursor = '0';
             do {
-                $page = $this->asked(fn () => $this->client->call(
+                $page = $this->attempt(fn () => $this->client->call(
                     ['SCAN', $cursor, 'MATCH', $pattern, 'COUNT', self::SCAN_COUNT],
                     ['servers' => $server]
                 ));
@@ -159,13 +159,13 @@ final class Cache implements SimpleCache
     {
         $good = true;
         foreach (array_chunk($names, self::MAX_KEYS) as $some) {
-            $good = is_int($this->asked(fn () => $this->client->call(array_merge(['DEL'], $some)))) && $good;
+            $good = is_int($this->attempt(fn () => $this->client->call(array_merge(['DEL'], $some)))) && $good;
         }
         return $good;
     }
 
     /** @return mixed  null if no daemon answered; then `error` is set */
-    private function asked(callable $call)
+    private function attempt(callable $call)
     {
         try {
             return $call();

@@ -28,7 +28,7 @@ async def dial(address: Address, context: ssl.SSLContext | None) -> tuple[asynci
     except socket.gaierror as error:
         raise Gone("dns", error.strerror or str(error)) from error
     except UnicodeError as error:
-        raise Gone("dns", "it is no host name") from error
+        raise Gone("dns", "it is not a valid host name") from error
     except ssl.SSLError as error:
         raise Gone("tls", trouble(error)) from error
     except (ConnectionResetError, ConnectionAbortedError, BrokenPipeError) as error:

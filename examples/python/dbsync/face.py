@@ -70,8 +70,8 @@ class Face(
         Sends any command, beginning with its name. Returns its reply: int, bytes or text, a status as text (`OK`), a list, or None.
         Raises ReplyError if the command failed.
         """
-        given = Options(timeout, policy, db, conditions, after, only, stable, replicated)
-        return Request([words], same, options=given)
+        options = Options(timeout, policy, db, conditions, after, only, stable, replicated)
+        return Request([words], same, options=options)
 
     @command
     def multi(
@@ -88,8 +88,8 @@ class Face(
         replicated: int | None = None,
     ) -> Request[list[Any] | None]:
         """Sends commands as one unit. Returns a reply for each, which is a ReplyError if it failed, or None if a condition does not hold."""
-        given = Options(timeout, policy, db, conditions, after, only, stable, replicated)
-        return Request(commands, same, is_multi=True, options=given)
+        options = Options(timeout, policy, db, conditions, after, only, stable, replicated)
+        return Request(commands, same, is_multi=True, options=options)
 
     @command
     def batch(
@@ -115,10 +115,10 @@ class Face(
         replicated: int | None = None,
     ) -> Self:
         """Returns a client with other options that shares the connections: `client.using(policy="majority").get("k")`."""
-        given = Options(timeout, policy, db, None, after, only, stable, replicated)
+        options = Options(timeout, policy, db, None, after, only, stable, replicated)
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        other._options = _joined(self._options, given)
+        other._options = _joined(self._options, options)
         return other
 
     async def _run(self, fleet: Fleet, request: Request[Any]) -> Any:
@@ -136,8 +136,8 @@ class Face(
         replies = await Call(fleet, commands, header, options, is_read).run()
         if request.is_single and isinstance(replies[0], ReplyError):
             raise replies[0]
-        given = _decoded(replies) if self._decodes else replies
-        return request.convert(given[0] if request.is_single else given)
+        values = _decoded(replies) if self._decodes else replies
+        return request.convert(values[0] if request.is_single else values)
 
 
 def _joined(options: Options, more: Options) -> Options:

@@ -147,8 +147,8 @@ class Fleet:
         named: dict[bytes, list[str]] = {}
         for link, cluster in self._votes.items():
             named.setdefault(cluster, []).append(link.address.text)
-        told = "; ".join(f"{', '.join(addresses)} to {cluster.hex()}" for cluster, addresses in named.items())
-        return f"{told}. Correct the list of servers, or name the right one with the option cluster"
+        claims = "; ".join(f"{', '.join(addresses)} to {cluster.hex()}" for cluster, addresses in named.items())
+        return f"{claims}. Correct the list of servers, or name the right one with the option cluster"
 
     def _believe(self, cluster: bytes) -> None:
         self.cluster = cluster

@@ -59,10 +59,10 @@ def require_pin(address: Address, certificate: bytes | None) -> None:
         return
     if certificate is None:
         raise Distrusted("it showed no certificate")
-    seen = hashlib.sha256(public_key_of(certificate)).hexdigest()
-    if seen not in address.pins:
+    fingerprint = hashlib.sha256(public_key_of(certificate)).hexdigest()
+    if fingerprint not in address.pins:
         raise Distrusted(
-            f"its key is sha256:{seen}, which is not the one in the list; somebody may be in between, or the key is new"
+            f"its key is sha256:{fingerprint}, which is not the one in the list; somebody may be in between, or the key is new"
         )
 
 

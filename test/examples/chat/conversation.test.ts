@@ -218,10 +218,10 @@ test("a client reports a hung server as silent before it leaves, and as respondi
   try {
     await until("the client is connected", () => ann.all("present").length > 0);
     hanging.signal("SIGSTOP");
-    await until("it is silent", () => ann.all("silent").length === 1);
+    await until("the server is silent", () => ann.all("silent").length === 1);
     assert.equal(ann.all("away").length, 0, "reported before the client leaves");
     hanging.signal("SIGCONT");
-    await until("it is heard", () => ann.all("heard").length === 1);
+    await until("the server responds", () => ann.all("heard").length === 1);
     assert.equal(ann.all("away").length, 0);
     hanging.signal("SIGSTOP");
     await until(
@@ -231,7 +231,7 @@ test("a client reports a hung server as silent before it leaves, and as respondi
     assert.equal(ann.all("silent").length, 2);
     // A server that hangs from the start is also reported.
     using late = converse([`ws://127.0.0.1:${hanging.port}`], "Late", "hang");
-    await until("it is silent", () => late.all("silent").length === 1);
+    await until("the server is silent", () => late.all("silent").length === 1);
   } finally {
     await hanging.kill();
   }

@@ -39,11 +39,11 @@ test("at most one of many requests in each program computes a value, even while 
   const slow = new Slow();
   const caches = [0, 1, 2].map(() => new Cache(cut.client(), slow.make, TIMES));
   slow.hold();
-  const asked = Array.from({ length: ASKERS }, (_, i) => (caches[i % 3] as Cache<string>).get("page"));
+  const requests = Array.from({ length: ASKERS }, (_, i) => (caches[i % 3] as Cache<string>).get("page"));
   await cut.trio.until("a program computes the value", async () => slow.made > 0);
   await cut.kill(0);
   slow.release();
-  assert.deepEqual(await Promise.all(asked), Array(ASKERS).fill("old"));
+  assert.deepEqual(await Promise.all(requests), Array(ASKERS).fill("old"));
   assert.ok(slow.made >= 1 && slow.made <= caches.length, `the value was computed ${slow.made} times`);
 });
 

@@ -23,10 +23,10 @@ async function admitted(ask: () => Promise<boolean>, requests = ASKED): Promise<
 test("the limiter admits exactly the permitted number of requests, even when a daemon is killed", async () => {
   await using cut = await trioOfFile();
   const limits = [0, 1].map(() => new RateLimit(cut.client(), LIMIT, SLOT_MS, PATIENCE_MS));
-  let asked = 0;
+  let sent = 0;
   const ask = async () => {
-    if (asked === LIMIT - 2) await cut.kill(1);
-    return await (limits[asked++ % 2] as RateLimit).admit("ada");
+    if (sent === LIMIT - 2) await cut.kill(1);
+    return await (limits[sent++ % 2] as RateLimit).admit("ada");
   };
   assert.equal(await admitted(ask), LIMIT);
   assert.equal(await admitted(() => (limits[0] as RateLimit).admit("grace")), LIMIT);

@@ -110,7 +110,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** Adds a daemon with an empty folder to the list. @param lost  the id of the daemon that it replaces, or null */
-  async letIn(index: number, lost: string | null = null): Promise<void> {
+  async admit(index: number, lost: string | null = null): Promise<void> {
     await this.start(index);
     const address = this.#address(index);
     const words = lost === null ? ["add", address] : ["replace", lost.slice(0, 12), address];
@@ -166,14 +166,14 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** Runs dbsync with arguments, and with some of the daemons as its servers. */
-  dbsync(words: readonly string[], asked: readonly number[], key: "app" | "root"): Promise<ChildResult> {
-    const DBSYNC_SERVERS = asked.map((index) => this.#address(index)).join(",");
+  dbsync(words: readonly string[], seats: readonly number[], key: "app" | "root"): Promise<ChildResult> {
+    const DBSYNC_SERVERS = seats.map((index) => this.#address(index)).join(",");
     return runDbsync(words, { variables: { DBSYNC_SERVERS, DBSYNC_SIGNKEY: this.keyFile(key) } });
   }
 
   /** Returns the member list that daemons use, or null if they have none or use different ones. */
-  async list(asked: readonly number[] = this.members): Promise<List | null> {
-    const { stdout } = await this.dbsync(["members", "list", "--json"], asked, "root");
+  async list(seats: readonly number[] = this.members): Promise<List | null> {
+    const { stdout } = await this.dbsync(["members", "list", "--json"], seats, "root");
     const { lists } = JSON.parse(stdout) as { readonly lists: readonly List[] };
     const [list = null] = lists;
     return lists.length === 1 ? list : null;
@@ -199,14 +199,14 @@ export class Cluster implements AsyncDisposable {
    */
   async #amend(
     words: readonly string[],
-    asked: readonly number[],
+    seats: readonly number[],
     isDone: (list: List) => boolean,
   ): Promise<void> {
     let output = "";
     const amended = async () => {
-      const { stdout, stderr } = await this.dbsync(["members", ...words], asked, "root");
+      const { stdout, stderr } = await this.dbsync(["members", ...words], seats, "root");
       output = stdout + stderr;
-      const list = await this.list(asked);
+      const list = await this.list(seats);
       return list !== null && isDone(list);
     };
     await this.trio.until(`dbsync members ${words.join(" ")}`, amended, AMEND_MS).catch((problem: Error) => {

@@ -55,10 +55,10 @@ export class Departed {
       .catch((problem: Error) => {
         throw new Error(`${problem.message}\noutput: ${output}`);
       });
-    const lacking = new Set((await readFolder(this.#folder, since)).keys());
+    const missing = new Set((await readFolder(this.#folder, since)).keys());
     for (const index of this.#cluster.members)
-      for (const place of (await readFolder(trio.folder(index), since)).keys()) lacking.delete(place);
-    const expected = [...lacking].map((place) => place.slice(-ID_DIGITS)).sort();
+      for (const place of (await readFolder(trio.folder(index), since)).keys()) missing.delete(place);
+    const expected = [...missing].map((place) => place.slice(-ID_DIGITS)).sort();
     const letters = await this.#letters();
     const ids = letters.filter(({ reason }) => reason === "evicted").map(({ id }) => id);
     assert.deepEqual(

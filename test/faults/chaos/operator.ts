@@ -108,7 +108,7 @@ export class Operator {
     await cluster.start(seat);
     await this.#hears(seat);
     const letters = await this.#depart(seat);
-    await this.#letIn(seat);
+    await this.#admit(seat);
     return `the daemon of seat ${seat} returned with ${letters} dead letters; a new one replaces it`;
   }
 
@@ -157,7 +157,7 @@ export class Operator {
   }
 
   async #join(): Promise<string> {
-    await this.#letIn(FOUNDERS);
+    await this.#admit(FOUNDERS);
     return `a new daemon at seat ${FOUNDERS}`;
   }
 
@@ -168,7 +168,7 @@ export class Operator {
     cluster.loses(seat);
     const alone = await this.#erase(seat);
     await sleep(lasts);
-    await this.#letIn(seat, lost);
+    await this.#admit(seat, lost);
     this.removed.push(lost);
     return `seat ${seat} has lost its folder, with ${alone} writes that no other member had`;
   }
@@ -252,10 +252,10 @@ export class Operator {
     return `all ${members.length} daemons were killed together`;
   }
 
-  async #letIn(seat: number, lost: string | null = null): Promise<void> {
+  async #admit(seat: number, lost: string | null = null): Promise<void> {
     const { cluster, old } = this.#parts;
     if (old !== null) cluster.setOptions(seat, { program: this.#isOld ? old : programPaths.dbsyncd });
-    await cluster.letIn(seat, lost);
+    await cluster.admit(seat, lost);
   }
 
   #contents(seat: number): Promise<Contents> {
