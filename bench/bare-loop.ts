@@ -1,6 +1,7 @@
 /**
- * The baseline cost of a Redis server in Node: a complete parser of requests and a Map, one write per read, and nothing
- * else. No expiry, users, types or statistics. A daemon's CPU per command is compared with it. Run by resp.ts.
+ * The baseline cost of a Redis server in Node: a complete request parser, a Map and one write per read. It has no
+ * expiry, users, types or statistics. resp.ts runs this program and compares the CPU time per command of a daemon
+ * with it.
  */
 import { createServer, type Socket } from "node:net";
 import { bytesOf } from "../protocol/byte-string.js";
@@ -13,7 +14,7 @@ type Handler = (argv: readonly string[]) => string;
 
 let keys = new Map<string, unknown>();
 
-function held<T>(key: string, make: () => T): T {
+function getOrCreate<T>(key: string, make: () => T): T {
   let value = keys.get(key) as T | undefined;
   if (value === undefined) keys.set(key, (value = make()));
   return value;
@@ -42,7 +43,7 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   [
     "LPUSH",
     (argv) => {
-      const list = held<string[]>(argv[1] as string, () => []);
+      const list = getOrCreate<string[]>(argv[1] as string, () => []);
       for (let i = 2; i < argv.length; i++) list.push(argv[i] as string);
       return `:${list.length}\r\n`;
     },
@@ -50,7 +51,7 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   [
     "HSET",
     (argv) => {
-      const hash = held(argv[1] as string, () => new Map<string, string>());
+      const hash = getOrCreate(argv[1] as string, () => new Map<string, string>());
       const { size } = hash;
       for (let i = 2; i < argv.length; i += 2) hash.set(argv[i] as string, argv[i + 1] as string);
       return `:${hash.size - size}\r\n`;
@@ -59,17 +60,17 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   [
     "SADD",
     (argv) => {
-      const set = held(argv[1] as string, () => new Set<string>());
+      const set = getOrCreate(argv[1] as string, () => new Set<string>());
       const { size } = set;
       for (let i = 2; i < argv.length; i++) set.add(argv[i] as string);
       return `:${set.size - size}\r\n`;
     },
   ],
   [
-    // Unordered, since ordering is the daemon's own cost.
+    // The members are not sorted: the daemon's cost of sorting is to be measured.
     "ZADD",
     (argv) => {
-      const zset = held(argv[1] as string, () => new Map<string, number>());
+      const zset = getOrCreate(argv[1] as string, () => new Map<string, number>());
       const { size } = zset;
       for (let i = 2; i < argv.length; i += 2) zset.set(argv[i + 1] as string, Number(argv[i]));
       return `:${zset.size - size}\r\n`;
@@ -86,8 +87,8 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
 
 class Connection {
   readonly #socket: Socket;
-  #rest: Buffer = NOTHING;
-  #at = 0;
+  #pending: Buffer = NOTHING;
+  #offset = 0;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -96,14 +97,14 @@ class Connection {
   }
 
   #receive(chunk: Buffer): void {
-    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    this.#at = 0;
+    this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
+    this.#offset = 0;
     let answers = "";
     for (;;) {
-      const begin = this.#at;
+      const begin = this.#offset;
       const argv = this.#next();
       if (argv === null) {
-        this.#rest = this.#rest.subarray(begin);
+        this.#pending = this.#pending.subarray(begin);
         break;
       }
       const name = argv[0] as string;
@@ -113,29 +114,29 @@ class Connection {
     if (answers !== "") this.#socket.write(answers, "latin1");
   }
 
-  /** Returns the next request; null: it is incomplete. */
+  /** Returns the next request, or null if it is incomplete. */
   #next(): string[] | null {
     const count = this.#number();
     if (count < 0) return null;
     const argv: string[] = [];
     for (let i = 0; i < count; i++) {
       const length = this.#number();
-      const end = this.#at + length;
-      if (length < 0 || end + 2 > this.#rest.length) return null;
-      argv.push(bytesOf(this.#rest, this.#at, end));
-      this.#at = end + 2;
+      const end = this.#offset + length;
+      if (length < 0 || end + 2 > this.#pending.length) return null;
+      argv.push(bytesOf(this.#pending, this.#offset, end));
+      this.#offset = end + 2;
     }
     return argv;
   }
 
-  /** Returns the number in a header, whose first byte is its type; -1: it is incomplete. */
+  /** Returns the number in a header, after its type byte, or -1 if the header is incomplete. */
   #number(): number {
-    const bytes = this.#rest;
+    const bytes = this.#pending;
     let value = 0;
-    let at = this.#at + 1;
+    let at = this.#offset + 1;
     while (at < bytes.length && bytes[at] !== CR) value = value * 10 + (bytes[at++] as number) - DIGIT_0;
     if (at + 2 > bytes.length) return -1;
-    this.#at = at + 2;
+    this.#offset = at + 2;
     return value;
   }
 }

@@ -1,24 +1,24 @@
 /**
- * Commands of many kinds that write indefinitely and keep a state of constant size, so that growth under them has
- * another cause.
+ * An endless workload of many kinds of writes whose data have a constant size. If a daemon grows under this load, the
+ * cause is not the data.
  */
 import type { SeededRandom } from "../test/support/seeded-random.js";
 
 export type Argv = readonly string[];
 
 export interface WorkloadSize {
-  /** In addition to the keys of live sessions; at least 100. */
+  /** The number of keys, at least 100. The keys of live sessions are additional. */
   readonly keys: number;
-  /** Lifetime of a session. Names of sessions are never reused. */
+  /** The maximum lifetime of a session. Names of sessions are never reused. */
   readonly sessionSeconds: number;
 }
 
-/** Keys of each kind, 100,000 together. */
+/** The number of keys of each kind, 100,000 in total. */
 const KEYS = { text: 40_000, count: 20_000, hash: 20_000, set: 8_000, list: 6_000, ranks: 4_000, log: 2_000 };
-/** Elements of a list, members of a set and of a sorted set, entries of a stream. */
+/** The number of elements of a list or sorted set, of members of a set and of entries of a stream. */
 const ELEMENTS = 20;
 const FIELDS = 12;
-const KEYS_TOGETHER = 100_000;
+const KEYS_TOTAL = 100_000;
 const LONG = "x".repeat(1024);
 
 interface Choice {
@@ -31,7 +31,10 @@ interface Choice {
 
 type Make = (choice: Choice) => readonly Argv[];
 
-/** One command, or two of which the second removes what the first added. All are equally likely. */
+/**
+ * Functions that return one command, or one that adds an element and one that removes another. All are equally
+ * likely.
+ */
 const MAKES: readonly Make[] = [
   ({ key, below, number }) => [["SET", key("text"), `${number}:${LONG.slice(0, below(200))}`]],
   ({ key, below, number }) => [["SET", key("text"), `${number}:${LONG.slice(0, below(200))}`]],
@@ -68,7 +71,7 @@ export class BoundedWorkload {
   readonly #name: string;
   #number = 0;
 
-  /** Creates a workload. @param name  prefix of its sessions: a different one for each concurrent workload */
+  /** Creates a workload. @param name  the prefix of its session names, different for each concurrent workload */
   constructor(random: SeededRandom, size: WorkloadSize, name = "") {
     this.#random = random;
     this.#size = size;
@@ -77,8 +80,8 @@ export class BoundedWorkload {
 
   next(count: number): Argv[] {
     const commands: Argv[] = [];
-    const below = (most: number) => this.#random.below(most);
-    const share = this.#size.keys / KEYS_TOGETHER;
+    const below = (limit: number) => this.#random.below(limit);
+    const share = this.#size.keys / KEYS_TOTAL;
     const key = (kind: keyof typeof KEYS) => `${kind}:${below(Math.ceil(KEYS[kind] * share))}`;
     const { sessionSeconds } = this.#size;
     while (commands.length < count) {

@@ -1,7 +1,7 @@
 /**
- * Measures how fast a daemon that was away is level again, what two daemons with few differences send each other, and
- * how fast one reads its own timeline at a start. `--smoke`: short, RESULTS.md is not changed. `--full`: also a million
- * commands with one per envelope, which take minutes to sign.
+ * Measures three things: how fast a daemon catches up after an absence, how many messages two daemons with few
+ * differences exchange, and how fast a daemon reads its own timeline when it starts. `--smoke` is short and does not
+ * change RESULTS.md. `--full` adds a million envelopes of one command, which take minutes to sign.
  */
 
 import { randomBytes } from "node:crypto";
@@ -21,13 +21,13 @@ const SINGLE_COMMANDS = smoke ? 2_000 : full ? 1_000_000 : 200_000;
 const KEYS = 100_000;
 const COMMON = smoke ? 20_000 : 1_000_000;
 const DIFFERENT = 100;
-/** How long ago the writes ended that a daemon missed: before the tail, so that none of them is late. */
+/** The time since the last missed write. It is longer than the tail, so that none of the missed writes is late. */
 const ENDED_MS_AGO = 10 * 60_000;
 const LASTED_MS = 30 * 60_000;
 const GOALS = {
   catchUp8: 100_000,
   catchUp1: 20_000,
-  /** The goal: an empty member receives a million keys in 30 s. */
+  /** An empty member should receive a million keys in 30 s. */
   join: 33_334,
   replay: 200_000,
   rounds: 4,
@@ -70,29 +70,29 @@ function planOf(commands: number, size: number, keys: number): DataPlan {
 }
 
 /**
- * Measures how long a daemon with an empty folder takes to become level with another.
- * @param threads  that check signatures; null: by the machine
+ * Measures how long a daemon with an empty folder takes to receive all entries of another daemon.
+ * @param threads  the number of threads that check signatures, or null for the daemon's default
  */
 async function catchUp(plan: DataPlan, goal: number, threads: string | null = null) {
   const commands = plan.envelopes * plan.size;
   const folder = scene.newFolder();
   await writeFolders([folder], signedEntries(scene, plan));
-  const { giver, taker } = await scene.pair(
+  const { sender, receiver } = await scene.pair(
     folder,
     scene.newFolder(),
     threads === null ? [] : ["--verify-threads", threads],
   );
-  const mainBefore = mainThreadSeconds(taker.process.pid as number);
+  const mainBefore = mainThreadSeconds(receiver.process.pid as number);
   try {
     const startedAt = performance.now();
-    const before = cpuOf([giver, taker]);
-    await scene.until(taker, ({ entries }) => entries >= plan.envelopes);
+    const before = cpuOf([sender, receiver]);
+    await scene.until(receiver, ({ entries }) => entries >= plan.envelopes);
     const storedMs = performance.now() - startedAt;
-    await scene.until(taker, ({ state, waiting }) => state === "live" && waiting === 0);
+    await scene.until(receiver, ({ state, waiting }) => state === "live" && waiting === 0);
     const seconds = (performance.now() - startedAt) / 1000;
-    const cpu = cpuOf([giver, taker]).map((after, i) => after - (before[i] as number));
-    const [given, taken] = cpu as [number, number];
-    const mainThread = mainThreadSeconds(taker.process.pid as number) - mainBefore;
+    const cpu = cpuOf([sender, receiver]).map((after, i) => after - (before[i] as number));
+    const [sendCpu, receiveCpu] = cpu as [number, number];
+    const mainThread = mainThreadSeconds(receiver.process.pid as number) - mainBefore;
     const verifying = verifySeconds(scene.key) * plan.envelopes;
     const perSecond = commands / seconds;
     const row = [
@@ -100,16 +100,16 @@ async function catchUp(plan: DataPlan, goal: number, threads: string | null = nu
       ...[Math.round(perSecond), `≥ ${goal.toLocaleString("en")} (${perSecond >= goal ? "met" : "missed"})`],
       ...[seconds.toFixed(1), (storedMs / 1000).toFixed(1)],
       ...[
-        given.toFixed(1),
-        taken.toFixed(1),
+        sendCpu.toFixed(1),
+        receiveCpu.toFixed(1),
         mainThread.toFixed(1),
         verifying.toFixed(1),
-        memoryUse(taker.process.pid as number).resident,
+        memoryUse(receiver.process.pid as number).resident,
       ],
     ];
     return { row, folder };
   } finally {
-    await stopAll([taker, giver]);
+    await stopAll([receiver, sender]);
   }
 }
 
@@ -127,7 +127,7 @@ async function ownTimeline(folder: string, commands: number, what: string): Prom
   };
 }
 
-/** Compares two timelines in this process. */
+/** Reconciles two timelines within this process. */
 function reconciled() {
   const [one, other] = [new Holder(), new Holder()];
   const from = Date.now() - LASTED_MS;
@@ -138,7 +138,7 @@ function reconciled() {
     if (!isDifferent || i % 2 === 0) one.add(place);
     if (!isDifferent || i % 2 === 1) other.add(place);
   }
-  // A disk stores them sorted.
+  // The holders receive the entries sorted, as a disk would return them.
   one.all("data");
   other.all("data");
   return exchange(one, other, "data", 1);
@@ -165,13 +165,13 @@ verifications of as many signatures take.
 
 ${table(
   [
-    ...["", "commands a second", "goal", "level after, s", "stored after, s"],
+    ...["", "commands a second", "goal", "caught up after, s", "stored after, s"],
     ...[
-      "CPU of the giver, s",
-      "CPU of the taker, s",
-      "of that its main thread, s",
+      "CPU of the sender, s",
+      "CPU of the receiver, s",
+      "main thread of the receiver, s",
       "verifying, s",
-      "taker's memory, MiB",
+      "receiver's memory, MiB",
     ],
   ],
   rows,

@@ -1,6 +1,7 @@
 /**
- * Channels next to redis-server, alternating in one run: PUBLISH to 1, 100 and 1,000 subscribers of one daemon, and the
- * memory of 10,000 subscribers. It counts messages that reached the subscribers, not answers. `--smoke`: seconds.
+ * Measures channels of one daemon and of redis-server, in turn: PUBLISH to 1, 100 and 1,000 subscribers, and the
+ * memory of 10,000 subscribers. The rates count messages that reached subscribers, not replies. `--smoke` takes
+ * seconds and does not change RESULTS.md.
  */
 import { connect, type Socket } from "node:net";
 import { loadavg } from "node:os";
@@ -14,13 +15,13 @@ import { memoryUse } from "./usage.js";
 const smoke = process.argv.includes("--smoke");
 const ROUNDS = smoke ? 1 : 5;
 const SUBSCRIBERS = smoke ? [1, 20] : [1, 100, 1_000];
-const HELD = smoke ? 100 : 10_000;
-/** Messages that reach subscribers in one measurement. */
+const IDLE_SUBSCRIBERS = smoke ? 100 : 10_000;
+/** The number of messages that subscribers receive in one measurement. */
 const DELIVERIES = smoke ? 20_000 : 2_000_000;
-/** PUBLISH commands that are sent before their answers are awaited. */
+/** The number of PUBLISH commands that are sent before the program waits for replies. */
 const PIPELINE = 16;
 const GOAL = 0.8;
-/** Load of the machine: the number of runnable processes, averaged over a minute. Other work makes rates meaningless. */
+/** The load average over one minute. If other programs are running, the rates are meaningless. */
 const LOAD = loadavg()[0] ?? 0;
 const BUSY_LOAD = 1;
 const CHANNEL = "channel";
@@ -29,7 +30,7 @@ const PUBLISH = `*3\r\n$7\r\nPUBLISH\r\n$${CHANNEL.length}\r\n${CHANNEL}\r\n$${T
 const MESSAGE = `*3\r\n$7\r\nmessage\r\n$${CHANNEL.length}\r\n${CHANNEL}\r\n$${TEXT.length}\r\n${TEXT}\r\n`;
 
 /** A connection that counts the bytes it receives. */
-class Hearer {
+class ByteCounter {
   readonly socket: Socket;
   bytes = 0;
   #due: { readonly bytes: number; readonly come: () => void } | null = null;
@@ -53,24 +54,24 @@ class Hearer {
   }
 }
 
-async function subscribers(port: number, count: number): Promise<Hearer[]> {
-  const all: Hearer[] = [];
+async function subscribers(port: number, count: number): Promise<ByteCounter[]> {
+  const all: ByteCounter[] = [];
   for (let number = 0; number < count; number++) {
-    const hearer = new Hearer(port);
-    hearer.socket.write(`SUBSCRIBE ${CHANNEL}\r\n`);
-    all.push(hearer);
-    if (number % 100 === 99) await hearer.until(1);
+    const counter = new ByteCounter(port);
+    counter.socket.write(`SUBSCRIBE ${CHANNEL}\r\n`);
+    all.push(counter);
+    if (number % 100 === 99) await counter.until(1);
   }
-  await Promise.all(all.map((hearer) => hearer.until(1)));
-  // Earlier answers do not count.
-  for (const hearer of all) hearer.bytes = 0;
+  await Promise.all(all.map((counter) => counter.until(1)));
+  // Replies to SUBSCRIBE are not counted.
+  for (const counter of all) counter.bytes = 0;
   return all;
 }
 
-/** Returns the messages that reach subscribers per second. */
+/** Returns the number of messages per second that subscribers receive. */
 async function measureAt(port: number, count: number): Promise<number> {
   const all = await subscribers(port, count);
-  const publisher = new Hearer(port);
+  const publisher = new ByteCounter(port);
   const messages = Math.max(PIPELINE, Math.floor(DELIVERIES / count / (count === 1 ? 10 : 1)));
   const batch = PUBLISH.repeat(PIPELINE);
   const answer = `:${count}\r\n`.length;
@@ -80,26 +81,26 @@ async function measureAt(port: number, count: number): Promise<number> {
     publisher.socket.write(batch);
     await publisher.until((sent + PIPELINE) * answer);
   }
-  await Promise.all(all.map((hearer) => hearer.until(sent * MESSAGE.length)));
+  await Promise.all(all.map((counter) => counter.until(sent * MESSAGE.length)));
   const seconds = (performance.now() - start) / 1000;
   for (const { socket } of [...all, publisher]) socket.destroy();
   return (sent * count) / seconds;
 }
 
-/** Returns the KiB that each of many subscribers uses, each on a channel of its own. */
+/** Returns the memory per subscriber in KiB. Each subscriber has its own channel. */
 async function memoryAt(port: number, pid: number): Promise<number> {
   const before = memoryUse(pid).resident;
-  const all: Hearer[] = [];
-  for (let number = 0; number < HELD; number++) {
-    const hearer = new Hearer(port);
-    hearer.socket.write(`SUBSCRIBE channel:${number}\r\n`);
-    all.push(hearer);
-    if (number % 100 === 99) await hearer.until(1);
+  const all: ByteCounter[] = [];
+  for (let number = 0; number < IDLE_SUBSCRIBERS; number++) {
+    const counter = new ByteCounter(port);
+    counter.socket.write(`SUBSCRIBE channel:${number}\r\n`);
+    all.push(counter);
+    if (number % 100 === 99) await counter.until(1);
   }
-  await Promise.all(all.map((hearer) => hearer.until(1)));
-  const taken = memoryUse(pid).resident - before;
+  await Promise.all(all.map((counter) => counter.until(1)));
+  const growth = memoryUse(pid).resident - before;
   for (const { socket } of all) socket.destroy();
-  return (taken * 1024) / HELD;
+  return (growth * 1024) / IDLE_SUBSCRIBERS;
 }
 
 async function figures(): Promise<string> {
@@ -122,15 +123,15 @@ async function figures(): Promise<string> {
     await memoryAt(redis.port, redis.pid),
     await memoryAt(port, daemon.process.pid as number),
   ];
-  const held = `${HELD.toLocaleString("en")} subscribers, each with a connection and a channel of its own`;
+  const idleText = `${IDLE_SUBSCRIBERS.toLocaleString("en")} subscribers, each with its own connection and channel`;
   return `## Channels (bench/channels.ts)
 
 ${machine()} Messages of ${TEXT.length} bytes that reach subscribers in a second, ${PIPELINE} PUBLISH at a time by one client; median of ${ROUNDS}. The
-subscribers are this program's, which costs as much as either server where there are many of them. Load before: ${LOAD.toFixed(1)}.
+subscribers run in this program; if there are many, it uses as much CPU as either server. Load before: ${LOAD.toFixed(1)}.
 
 ${table(["subscribers", "redis-server", "dbsyncd", "ratio", "goal"], rows)}
 
-${held}: ${redisKib.toFixed(1)} KiB each in redis-server, ${ourKib.toFixed(1)} KiB in dbsyncd.`;
+${idleText}: ${redisKib.toFixed(1)} KiB each in redis-server, ${ourKib.toFixed(1)} KiB in dbsyncd.`;
 }
 
 report("channels", await figures(), smoke);

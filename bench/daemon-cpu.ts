@@ -1,10 +1,10 @@
-/** CPU time of a daemon, and of bare signature checks for comparison. */
+/** Reads the CPU time of a process, and measures plain signature checks for comparison. */
 import { constants, generateKeyPairSync, type KeyObject, sign, verify } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Kernel ticks per second, on every Linux that Node supports. */
+/** Kernel ticks per second: 100 on every Linux that Node supports. */
 const TICKS = 100;
 
 export interface KeyPair {
@@ -13,7 +13,7 @@ export interface KeyPair {
   readonly privateFile: string;
 }
 
-/** Creates RSA-2048 keys; `publicFolder` is for a daemon's -s. */
+/** Creates RSA-2048 key pairs. `publicFolder` contains the public keys, for a daemon's option -s. */
 export function makeKeys(count: number): {
   readonly keys: readonly KeyPair[];
   readonly publicFolder: string;
@@ -31,14 +31,14 @@ export function makeKeys(count: number): {
   return { keys, publicFolder };
 }
 
-/** Returns the CPU seconds of a process so far, with all threads and kernel time. */
+/** Returns the CPU seconds that a process has used so far, including all threads and kernel time. */
 export const cpuSeconds = (pid: number): number => secondsIn(`/proc/${pid}/stat`);
 
 export const mainThreadSeconds = (pid: number): number => secondsIn(`/proc/${pid}/task/${pid}/stat`);
 
 /**
- * Returns the CPU time of the running threads in microseconds, with nanosecond resolution: for spans of some hundred
- * milliseconds.
+ * Returns the CPU time of the running threads in microseconds. The resolution of nanoseconds suits intervals of a few
+ * hundred milliseconds.
  */
 export function cpuMicros(pid: number): number {
   const folder = `/proc/${pid}/task`;
@@ -53,7 +53,10 @@ function secondsIn(file: string): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
-/** Returns the CPU seconds of one bare signature check in a loop. Other processes on the core do not affect it. */
+/**
+ * Returns the CPU seconds of one signature check, averaged over a loop. Other processes on the core do not affect the
+ * result.
+ */
 export function verifySeconds({ publicKey, privateKey }: KeyPair): number {
   const bytes = Buffer.alloc(300, "x");
   const padding = constants.RSA_PKCS1_PADDING;

@@ -1,6 +1,6 @@
 /**
- * Clients of a JSON listener and of redis-server for bench/documents.ts: each waits for the answer before its next
- * request.
+ * Clients of a JSON listener and of redis-server for bench/documents.ts. Each client waits for the answer before it
+ * sends the next request.
  */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -17,11 +17,12 @@ export class JsonClient implements Disposable {
   #settle: { resolve(answer: string): void; reject(reason: Error): void } | null = null;
 
   private constructor(port: number) {
-    // Into one buffer: otherwise Node creates a new one for each read, and the client would be measured.
+    // Reads into one fixed buffer. Otherwise Node would allocate one per read, and the benchmark would measure the
+    // client.
     const onread = {
       buffer: Buffer.allocUnsafe(READ_BYTES),
       callback: (length: number, chunk: Uint8Array) => {
-        this.#take(chunk as Buffer, length);
+        this.#receive(chunk as Buffer, length);
         return true;
       },
     };
@@ -37,7 +38,7 @@ export class JsonClient implements Disposable {
     return client;
   }
 
-  /** Sends a request. @returns the answer's text @throws Error  the answer is an error */
+  /** Sends a request. @returns the text of the answer @throws Error if the answer is an error */
   ask(request: unknown): Promise<string> {
     return new Promise<string>((resolve, reject) => {
       this.#settle = { resolve, reject };
@@ -53,9 +54,9 @@ export class JsonClient implements Disposable {
     this.#socket.destroy();
   }
 
-  #take(chunk: Buffer, length: number): void {
+  #receive(chunk: Buffer, length: number): void {
     this.#pieces += chunk.toString("latin1", 0, length);
-    // The last byte of an answer occurs nowhere else in it.
+    // An answer contains its last byte nowhere else.
     if (chunk[length - 1] !== CR) return;
     const answer = this.#pieces.slice(0, -END.length);
     this.#pieces = "";
@@ -63,7 +64,7 @@ export class JsonClient implements Disposable {
   }
 }
 
-/** Runs calls over the given number of connections for some seconds. */
+/** Sends calls over a number of connections for a number of seconds. */
 async function load<Client extends Disposable>(
   open: () => Promise<Client>,
   { callers, seconds }: { callers: number; seconds: number },
@@ -119,7 +120,7 @@ export interface Entry {
   readonly group: number;
 }
 
-/** Returns an entry of the document. @param count  the number of entries, which determines the number of groups */
+/** Returns an entry of the document. @param count  the number of all entries, which determines the number of groups */
 export function entryOf(place: number, count: number): Entry {
   return {
     name: `Person ${place}`,
@@ -139,7 +140,7 @@ export async function fillDocument(port: number, document: string, count: number
   }
 }
 
-/** Returns a query for one group, a different one each turn. */
+/** Returns a query for one group, a different group for each `turn`. */
 export function queryOf(document: string, turn: number, count: number): unknown {
   return { action: "get", document, query: { group: groupOf(turn, count) } };
 }

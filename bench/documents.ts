@@ -1,6 +1,7 @@
 /**
- * Documents with --json, compared with recorded figures of the original and, in the same run, with redis-server with a
- * hash per entry. The original does not run here. `--smoke`: seconds, small documents.
+ * Measures documents with --json. The results are compared with recorded figures of the original, which does not run
+ * here, and with redis-server in the same run, with one hash per entry. `--smoke` takes seconds and uses small
+ * documents.
  */
 import { execFile } from "node:child_process";
 import { loadavg } from "node:os";
@@ -42,7 +43,7 @@ const ENTRY_BYTES = 1024;
 
 interface Case {
   readonly name: string;
-  /** Requests per second and p50 in ms of the original, by the number of clients. */
+  /** The original's requests per second and p50 in ms, by the number of clients. */
   readonly recorded: Readonly<Record<number, readonly [perSecond: number, p50: number]>>;
   readonly request: (turn: number) => unknown;
   /** The equivalent Redis command. */
@@ -124,14 +125,14 @@ async function measureCase(
     if (recorded === undefined) continue;
     const amount = { callers, seconds: SECONDS };
     const rounds: Figures[] = [];
-    const beside: Figures[] = [];
+    const redisRounds: Figures[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       rounds.push(await loadJson(port, amount, one.request));
       if (redisPort !== null && one.command !== undefined)
-        beside.push(await loadRedis(redisPort, amount, one.command));
+        redisRounds.push(await loadRedis(redisPort, amount, one.command));
     }
     const ours = middle(rounds);
-    const redis = beside.length === 0 ? null : middle(beside);
+    const redis = redisRounds.length === 0 ? null : middle(redisRounds);
     const times = ours.perSecond / recorded[0];
     const factor = FACTORS[callers] as number;
     rows.push([
@@ -173,7 +174,7 @@ async function replicated(): Promise<(string | number)[][]> {
   };
   await using _daemon = await start(own, other, port);
   await using _peer = await start(other, own, 0);
-  // Refused until the daemons have found each other.
+  // The daemons reject writes until they have found each other.
   await until(() => fillDocument(port, DOCUMENT, 1).then(() => true));
   await fillDocument(port, "added", 0);
   const rows = [];
@@ -183,7 +184,7 @@ async function replicated(): Promise<(string | number)[][]> {
 
 /** Two equivalent queries. */
 const QUERIES = [
-  { name: "`query`, as the original has it", request: queryOf },
+  { name: "`query`, as in the original", request: queryOf },
   { name: "`where`", request: whereOf },
 ] as const;
 
@@ -231,7 +232,7 @@ async function indexed(port: number): Promise<string> {
   );
 }
 
-/** Measures what these clients reach with a Node program that does no other work. */
+/** Measures these clients with a Node server that does nothing but answer. */
 async function ceiling(): Promise<string> {
   await using echo = await startEcho(
     `{"status":"success","data":${JSON.stringify({ 1: entryOf(1, SMALL) })}}\n\r`,
@@ -248,17 +249,17 @@ async function ceiling(): Promise<string> {
   return texts.join(", ");
 }
 
-/** Milliseconds after which an import has failed. */
+/** The number of milliseconds after which an import counts as failed. */
 const LIMIT_MS = 300_000;
 
 interface Imported {
   readonly seconds: number;
-  /** Bytes per entry: of live objects, and of the process after a collection. */
+  /** Bytes per entry: of live objects, and of the process after a garbage collection. */
   readonly used: number;
   readonly resident: number;
 }
 
-/** Imports entries and measures memory. @param port  of the JSON listener */
+/** Imports entries and measures the memory that they use. @param port  the port of the JSON listener */
 async function measureImport(port: number, count: number): Promise<Imported> {
   const { keys, publicFolder } = makeKeys(1);
   await using target = await startProbed(["-s", publicFolder]);
@@ -287,15 +288,15 @@ function importText({ seconds, used, resident }: Imported): string {
     [`\`dbsync import\` of ${LARGE.toLocaleString("en")} entries`, "measured", "goal"],
     [
       ["seconds", seconds, `≤ ${IMPORT_SECONDS} (${verdict(seconds <= IMPORT_SECONDS)})`],
-      ["bytes an entry, live objects", used, `≤ ${ENTRY_BYTES} (${verdict(used <= ENTRY_BYTES)})`],
-      ["bytes an entry, resident", resident, `≤ ${ENTRY_BYTES} (${verdict(resident <= ENTRY_BYTES)})`],
+      ["bytes per entry, live objects", used, `≤ ${ENTRY_BYTES} (${verdict(used <= ENTRY_BYTES)})`],
+      ["bytes per entry, resident", resident, `≤ ${ENTRY_BYTES} (${verdict(resident <= ENTRY_BYTES)})`],
     ],
   );
 }
 
 const HEAD = [
   ...["", "original, recorded", "p50 ms", "ours", "p50 ms", "ours ÷ original", "goal"],
-  ...["redis, hash an entry", "p50 ms", "ours ÷ redis"],
+  ...["redis, one hash per entry", "p50 ms", "ours ÷ redis"],
 ];
 
 async function main(): Promise<void> {

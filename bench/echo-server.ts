@@ -1,7 +1,7 @@
 /**
- * A bare socket loop that answers each chunk with 20 bytes, or with its argument: the cost of one loopback round trip
- * and nothing else. `--check public.pem --signed N`: first checks the signature at the beginning of each chunk, over
- * the next N bytes. `--append FILE`: first appends each chunk to a file opened with O_DSYNC.
+ * A minimal server that answers each chunk with 20 bytes, or with its argument. It shows the cost of one loopback
+ * round trip. With `--check public.pem --signed N` it first checks the signature at the beginning of each chunk, over
+ * the next N bytes. With `--append FILE` it first appends each chunk to a file opened with O_DSYNC.
  */
 import { createPublicKey, verify } from "node:crypto";
 import { constants, openSync, readFileSync, writeSync } from "node:fs";

@@ -1,6 +1,7 @@
 /**
- * Version 2 under load: signed calls from one client to three daemons, closed and open loop, next to ioredis with
- * automatic pipelining to three redis-servers. `--smoke`: short, RESULTS.md is not changed.
+ * Measures protocol version 2 under load: signed calls from one client to three daemons, in a closed and an open
+ * loop. ioredis with automatic pipelining and three redis-servers is measured in the same run. `--smoke` is short and
+ * does not change RESULTS.md.
  */
 
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
@@ -19,7 +20,7 @@ const smoke = process.argv.includes("--smoke");
 const SECONDS = smoke ? 0.4 : 3;
 const CALLERS = smoke ? [1, 64] : [1, 16, 64, 256, 1024];
 const DAEMONS = 3;
-/** The share of the closed loop's throughput at which calls arrive in the open loop. */
+/** The rate of calls in the open loop, as a share of the closed loop's throughput. */
 const OPEN_LOAD = 0.5;
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-bench-"));
@@ -61,7 +62,8 @@ function clientOf(key: KeyObject, daemons: readonly Server[]): Client {
 
 /**
  * Measures a load.
- * @param redises  servers that receive the same load by ioredis, in turn; none: only dbsync is measured
+ * @param redises  servers that receive the same load through ioredis, in turn; if there are none, only dbsync is
+ *   measured
  */
 async function measured(
   name: string,
@@ -114,7 +116,7 @@ async function loaded(
   return { what, ours, redis, batch };
 }
 
-/** Runs calls that arrive at random (Poisson), whether earlier ones were answered or not. */
+/** Sends calls at random intervals (Poisson), without waiting for earlier answers. */
 async function openLoop(name: string, call: () => Promise<unknown>, rows: readonly Row[]): Promise<Row> {
   const closed = rows.find(({ what }) => what === `${name}, 64 in flight`) as Row;
   const perSecond = closed.ours.perSecond * OPEN_LOAD;
@@ -122,7 +124,7 @@ async function openLoop(name: string, call: () => Promise<unknown>, rows: readon
   return { what: `${name}, open loop`, ours, redis: null, batch: Number.NaN };
 }
 
-/** Stops one of the three daemons while 64 calls are in flight, and continues it later. */
+/** Stops one of three daemons while 64 calls are in flight, and resumes it later. */
 async function stoppedUnderLoad(key: KeyObject, daemons: readonly Server[]): Promise<string> {
   await using client = clientOf(key, daemons);
   const victim = daemons.at(-1) as Server;
@@ -148,7 +150,10 @@ ${table(["", ...FIGURE_HEAD, "slowest µs"], rows)}
 The client's resident memory grew by ${(grown / 2 ** 20).toFixed(0)} MiB while the daemon was stopped for ${SECONDS} s.`;
 }
 
-/** Envelopes sent so far, by the client's diagnostics channel: one message for each envelope and daemon. */
+/**
+ * The number of envelopes sent so far, counted on the client's diagnostics channel, which reports each envelope once
+ * per daemon.
+ */
 let sent = 0;
 subscribe("dbsync:outcome", () => sent++);
 
@@ -165,7 +170,7 @@ function rowsText(rows: readonly Row[]): string {
 ${machine()} \`npm run bench\`. One client process, three daemons in memory, policy \`first\`. ioredis: automatic pipelining to
 three redis-servers, unsigned, the first answer awaited, in turn with ours. The client and the six servers share the cores.
 
-${table(["", ...FIGURE_HEAD, "commands an envelope", "ioredis per second", "ours ÷ ioredis"], cells)}`;
+${table(["", ...FIGURE_HEAD, "commands per envelope", "ioredis per second", "ours ÷ ioredis"], cells)}`;
 }
 
 await main();

@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: signed SETs to three daemons, compared with the cost of one signature and with ioredis with three
- * redis-servers, in one run. `--smoke` is short and does not change RESULTS.md.
+ * `npm run bench`: measures signed SETs to three daemons. In the same run it measures one signature, and ioredis with
+ * three redis-servers. `--smoke` is short and does not change RESULTS.md.
  */
 import { constants, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { mkdtempSync, writeFileSync } from "node:fs";
@@ -22,7 +22,7 @@ const STOP_PAIRS = smoke ? 1 : 5;
 const VALUE = "x".repeat(20);
 
 let counter = 0;
-/** Returns a command for which no earlier signature is valid. */
+/** Returns a new command, so that the client cannot reuse an earlier signature. */
 const command = () => `SET key:${++counter} ${VALUE}`;
 
 const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
@@ -77,7 +77,7 @@ function bareSignature(key: KeyObject): Figures {
   return figuresOf(latencies, SECONDS / 2);
 }
 
-/** Measures a round trip with the bytes of a request frame and of an answer. */
+/** Measures a round trip of as many bytes as a request frame and an answer have. */
 async function bareRoundTrip(): Promise<Figures> {
   await using echo = await startEcho();
   const socket = connect({ port: echo.port, host: "127.0.0.1", noDelay: true });
@@ -137,14 +137,14 @@ function fanoutText(found: {
   ]);
   return `## Signed SET to three daemons, RSA-2048
 
-${machine()} \`npm run bench\`. Three daemons in memory, beside three redis-servers that ioredis writes to (automatic
+${machine()} \`npm run bench\`. Three daemons in memory, next to three redis-servers that ioredis writes to (automatic
 pipelining, the first answer awaited, nothing signed). The last column: ioredis' p50 divided by ours.
 
 ${table(
   ["", ...FIGURE_HEAD, "ioredis ÷"],
   [
-    ["one bare RSA signature", ...figureCells(signature), ""],
-    ["one bare loopback round trip", ...figureCells(roundTrip), ""],
+    ["one RSA signature alone", ...figureCells(signature), ""],
+    ["one loopback round trip alone", ...figureCells(roundTrip), ""],
     ...lines,
   ],
 )}
@@ -154,7 +154,7 @@ together. Goal: at most 1.5 × signature + one round trip = ${goal.toFixed(0)} �
 (${sequential <= goal ? "met" : "missed"}).`;
 }
 
-/** Measures alternating pairs: all three daemons running, then one stopped by SIGSTOP. */
+/** Measures in turn with all three daemons running and with one of them stopped by SIGSTOP. */
 async function oneStopped(client: Client, daemons: readonly Server[]): Promise<string> {
   const victim = daemons.at(-1) as Server;
   const pairs: { healthy: Figures; stopped: Figures }[] = [];

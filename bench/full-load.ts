@@ -1,6 +1,7 @@
 /**
- * Ten minutes of full load on one daemon, and on three peers: disk and resident memory every ten seconds. Commands are
- * dropped after a minute, so that the maximum is reached within four. `--smoke`: seconds, RESULTS.md is not changed.
+ * Measures disk and memory usage every ten seconds during ten minutes of full load, first on one daemon and then on
+ * three peers. Entries are pruned after a minute, so the maximum is reached within four minutes. `--smoke` takes
+ * seconds and does not change RESULTS.md.
  */
 import { loadavg } from "node:os";
 import { SeededRandom } from "../test/support/seeded-random.js";
@@ -14,7 +15,7 @@ const SECONDS = smoke ? 2 : 600;
 const SAMPLE_SECONDS = smoke ? 0.2 : 10;
 const LEVEL_SECONDS = smoke ? 1 : 240;
 const CLIENTS = 4;
-/** Calls in flight of each client, which are sent together as one envelope. */
+/** The number of calls in flight per client, which it sends as one envelope. */
 const CALLERS = 32;
 const KEYS = 20_000;
 const ROWS = 10;

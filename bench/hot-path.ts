@@ -1,7 +1,7 @@
 /**
- * The cost of the timeline and of peers for commands: three daemons with and without them, signed SETs of one client.
- * Prints the daemons' CPU per command in addition to rates, which mean little on a shared machine. `--smoke`: short,
- * RESULTS.md is not changed.
+ * Measures the cost of the timeline and of peers: signed SETs from one client to three daemons, with and without
+ * them. It prints the daemons' CPU time per command in addition to the rates, which vary on a shared machine.
+ * `--smoke` is short and does not change RESULTS.md.
  */
 import { cpuSeconds } from "./daemon-cpu.js";
 import { type Figures, measure, median } from "./measure.js";
@@ -11,7 +11,7 @@ import { type Keeping, Scene, stopAll } from "./timeline-daemons.js";
 
 const smoke = process.argv.includes("--smoke");
 const SECONDS = smoke ? 0.3 : 4;
-/** Rounds alternate, and medians are used, since other processes run on the machine. */
+/** The number of alternating rounds. The results are medians, since other processes run on the machine. */
 const ROUNDS = smoke ? 1 : 5;
 const CALLERS = 256;
 const KEYS = 100_000;
@@ -22,7 +22,7 @@ let counter = 0;
 
 interface Run {
   readonly figures: Figures;
-  /** Microseconds of a daemon's CPU per command. */
+  /** Microseconds of CPU time per command and daemon. */
   readonly cpu: number;
 }
 
@@ -52,7 +52,7 @@ rounds in turn; the client and the daemons share two cores.
 ${table(["", ...FIGURE_HEAD, "÷ without", "goal", ...CPU_HEAD], cells)}`;
 }
 
-const CPU_HEAD = ["CPU µs a command and daemon", "without ÷ this"];
+const CPU_HEAD = ["CPU µs per command and daemon", "without ÷ this"];
 
 const NAMES: Readonly<Record<Keeping, string>> = {
   plain: "without timeline",

@@ -1,8 +1,9 @@
 /**
- * The cost of a call at a low rate, as in most applications: one client, one call at a time, 500 per second. At that
- * rate little of a server's code is compiled, and every hop counts. Prints the server's CPU per call in memory and
- * recorded, next to a bare loop that reads and writes as many bytes, with and without checking the signature; then the
- * latency of consecutive calls to three daemons that record. `--smoke`: short, RESULTS.md is not changed.
+ * Measures the cost of a call at a low rate, as in most applications: one client, one call at a time, 500 calls per
+ * second. At this rate V8 optimizes little of the server's code. The first part prints the server's CPU time per
+ * call, in memory and with a timeline on disk. For comparison it runs a minimal server that reads and writes the same
+ * number of bytes, with and without checking the signature. The second part prints the latency of consecutive calls
+ * to three daemons with timelines on disk. `--smoke` is short and does not change RESULTS.md.
  */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -22,7 +23,7 @@ import { Scene } from "./timeline-daemons.js";
 const smoke = process.argv.includes("--smoke");
 const SECONDS = 0.2;
 const WARM_UP_SECONDS = smoke ? 0.1 : 8;
-/** Many short rounds in turn, so that other work on the machine affects all equally. */
+/** The number of short, alternating rounds. Other work on the machine therefore affects all results equally. */
 const ROUNDS = smoke ? 1 : 100;
 const IDLE_SECONDS = smoke ? 0.2 : 10;
 const PER_SECOND = 500;
@@ -30,7 +31,7 @@ const GOAL = 3;
 const SEQUENTIAL_GOAL = 2;
 const SEQUENTIAL_ROUNDS = smoke ? 1 : 10;
 const SEQUENTIAL_SECONDS = smoke ? 0.2 : 2;
-/** Bytes of a signed SET's body, of its frame without body and signature, and of its result. */
+/** The number of bytes in the body of a signed SET, in its frame without body and signature, and in its result. */
 const BODY_BYTES = 258;
 const FRAME_BYTES = 42;
 const RESULT_BYTES = 158;
@@ -42,8 +43,8 @@ type Call = () => Promise<unknown>;
 
 interface Subject {
   readonly name: string;
-  /** The subject that it is compared with; null: none. */
-  readonly beside: string | null;
+  /** The name of the subject to compare with, or null. */
+  readonly baseline: string | null;
   readonly server: Server;
   readonly call: Call;
   readonly micros: number[];
@@ -55,12 +56,12 @@ const subjects: Subject[] = [];
 let counter = 0;
 const argv = () => ["SET", `key:${++counter % 1000}`, "x".repeat(16)];
 
-async function add(name: string, beside: string | null, server: Server, call: Call): Promise<void> {
+async function add(name: string, baseline: string | null, server: Server, call: Call): Promise<void> {
   closed.push(() => server[Symbol.asyncDispose]());
-  subjects.push({ name, beside, server, call, micros: [] });
+  subjects.push({ name, baseline, server, call, micros: [] });
 }
 
-/** Returns a call that sends the same bytes each time, and waits for the bytes of the bare loop's answer. */
+/** Returns a call that always sends the same bytes, and waits for the answer of the bare loop. */
 function bareCall(port: number, bytes: Buffer): Call {
   const socket = connect(port, "127.0.0.1").setNoDelay();
   closed.push(() => socket.destroy());
@@ -77,7 +78,7 @@ interface Signer {
   readonly type: string;
   readonly pem: string;
   readonly key: KeyObject;
-  /** A signed SET with the key's signature. */
+  /** The frame of a SET, signed with the key. */
   readonly bytes: Buffer;
 }
 
@@ -89,21 +90,21 @@ function signerOf(type: string, publicKey: KeyObject, key: KeyObject): Signer {
   return { type, pem, key, bytes: Buffer.concat([signature, body, Buffer.alloc(FRAME_BYTES)]) };
 }
 
-/** Adds a daemon and its two bare loops, in memory or with a file that is synced for each call. */
+/** Adds a daemon and two bare loops, in memory or with a file that is synced for each call. */
 async function addSigned({ type, pem, key, bytes }: Signer, isRecorded: boolean): Promise<void> {
-  const beside = isRecorded ? `${type}, recorded` : type;
+  const baseline = isRecorded ? `${type}, recorded` : type;
   const answer = "x".repeat(RESULT_BYTES);
   const appended = (name: string) => (isRecorded ? ["--append", join(folder, `${type}-${name}`)] : []);
   const bare = await startEcho(answer, ...appended("bare"));
-  await add(`${BARE} (${beside})`, null, bare, bareCall(bare.port, bytes));
+  await add(`${BARE} (${baseline})`, null, bare, bareCall(bare.port, bytes));
   const checked = ["--check", pem, "--signed", String(BODY_BYTES)];
   const checking = await startEcho(answer, ...checked, ...appended("checked"));
-  await add(`${CHECKING} (${beside})`, null, checking, bareCall(checking.port, bytes));
+  await add(`${CHECKING} (${baseline})`, null, checking, bareCall(checking.port, bytes));
   const data = ["--data", join(folder, `${type}-data`), "--fsync", "always"];
   const daemon = await startDaemon(["-s", pem, ...(isRecorded ? data : [])]);
   const client = createClient({ servers: `127.0.0.1:${daemon.port}`, key, versions: "2" });
   closed.push(() => client.close());
-  await add(`signed SET (${beside})`, beside, daemon, () => client.send(argv()));
+  await add(`signed SET (${baseline})`, baseline, daemon, () => client.send(argv()));
 }
 
 async function addResp(): Promise<void> {
@@ -116,7 +117,7 @@ async function addResp(): Promise<void> {
   await add("SET of a Redis client", "Redis", daemon, () => connection.call(...argv()));
 }
 
-/** Calls once per interval, unless the previous call is still unanswered. @returns the number of calls */
+/** Makes one call per interval, unless the previous call is unanswered. @returns the number of calls */
 async function paced(call: Call, seconds: number): Promise<number> {
   const startedAt = performance.now();
   let calls = 0;
@@ -137,7 +138,7 @@ async function microsACall({ server, call }: Subject): Promise<number> {
   return (cpuMicros(pid) - before) / calls;
 }
 
-/** Returns the microseconds of CPU per interval of an idle server. */
+/** Returns the CPU microseconds that an idle server uses per interval. */
 async function idleMicros({ server }: Subject): Promise<number> {
   const pid = server.process.pid as number;
   const before = cpuMicros(pid);
@@ -146,8 +147,9 @@ async function idleMicros({ server }: Subject): Promise<number> {
 }
 
 /**
- * Measures consecutive calls to three daemons that record, next to a bare signature, round trip and append.
- * @returns a section
+ * Measures consecutive calls to three daemons with timelines on disk, and for comparison one signature, one round
+ * trip and one append.
+ * @returns the text of the section
  */
 async function sequential(signers: readonly Signer[]): Promise<string> {
   using scene = new Scene();
@@ -202,15 +204,16 @@ try {
     for (const subject of subjects) subject.micros.push(await microsACall(subject));
   const idle = await Promise.all(subjects.map(idleMicros));
   const figures = new Map(subjects.map(({ name, micros }) => [name, median(micros)]));
-  const cells = subjects.map(({ name, beside, micros }, i) => {
+  const cells = subjects.map(({ name, baseline, micros }, i) => {
     const own = median(micros);
-    const ratio = (to: string) => (beside === null ? "" : (own / (figures.get(to) ?? Number.NaN)).toFixed(2));
+    const ratio = (to: string) =>
+      baseline === null ? "" : (own / (figures.get(to) ?? Number.NaN)).toFixed(2);
     return [
       name,
       own,
       idle[i] as number,
-      ratio(`${BARE} (${beside})`),
-      ...(beside === "Redis" ? [""] : [ratio(`${CHECKING} (${beside})`)]),
+      ratio(`${BARE} (${baseline})`),
+      ...(baseline === "Redis" ? [""] : [ratio(`${CHECKING} (${baseline})`)]),
     ];
   });
   const text = `## One call at a time, ${PER_SECOND} a second
@@ -219,7 +222,7 @@ ${machine()} \`npm run bench -- lone-call\`. CPU µs of the server for each call
 takes when it is asked nothing. Recorded: the bare loop appends the bytes to a file that was opened with O_DSYNC, the daemon has
 \`--data --fsync always\`. Medians of ${ROUNDS} rounds of ${SECONDS} s in turn. Goal: at most ${GOAL} times the bare loop.
 
-${table(["", "CPU µs a call", "of these idle", "÷ bare loop", "÷ bare loop that checks"], cells)}`;
+${table(["", "CPU µs per call", "of these idle", "÷ bare loop", "÷ bare loop that checks"], cells)}`;
   report("lone-call", text, smoke);
   for (const close of closed.splice(0).reverse()) await close();
   report("sequential-recorded", await sequential(signers), smoke);

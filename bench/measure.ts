@@ -9,12 +9,12 @@ export interface Figures {
 }
 
 export interface Load {
-  /** Calls in flight at any time. */
+  /** The number of calls that are in flight at any time. */
   readonly callers: number;
   readonly seconds: number;
 }
 
-/** Runs callers that repeat a call, each waiting for the answer before its next call. */
+/** Runs parallel callers that repeat a call. Each caller waits for the answer before its next call. */
 export async function measure(
   { callers, seconds }: Load,
   call: () => Promise<unknown> | undefined,
@@ -34,7 +34,7 @@ export async function measure(
   return figuresOf(latencies, (performance.now() - start) / 1000);
 }
 
-/** Runs the same over connections, one per caller. */
+/** Does the same as `measure`, with one connection per caller. */
 export function measureOver<Client>(
   clients: readonly Client[],
   seconds: number,
@@ -67,8 +67,8 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * Runs calls that arrive at random (Poisson) at a mean rate, whether earlier ones are still in flight or not; latency
- * counts from the arrival.
+ * Starts calls at random times (Poisson) with a given mean rate, without waiting for earlier ones. The latency of a
+ * call counts from its planned start.
  */
 export async function measureOpen(
   { perSecond, seconds }: { perSecond: number; seconds: number },

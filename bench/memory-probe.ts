@@ -1,12 +1,12 @@
 /**
- * Loaded into a daemon before its own program (node --expose-gc --import): on SIGUSR2 it collects garbage and prints a
- * line of JSON.
+ * A module that is loaded into a daemon before dbsyncd (node --expose-gc --import). On SIGUSR2 it collects garbage
+ * and prints the memory in use as a line of JSON.
  */
 
 export interface MemoryProbe {
-  /** Bytes of live objects and buffers. */
+  /** The number of bytes in live objects and buffers. */
   readonly used: number;
-  /** Resident bytes of the process, after the collection and before it. */
+  /** The resident memory of the process in bytes, after and before the garbage collection. */
   readonly resident: number;
   readonly residentBefore: number;
 }
@@ -14,7 +14,7 @@ export interface MemoryProbe {
 process.on("SIGUSR2", () => {
   const { rss: residentBefore } = process.memoryUsage();
   globalThis.gc?.();
-  // Values that have just arrived may still be on the stack.
+  // The stack may still refer to values that have just arrived, so the collection runs later.
   setImmediate(() => {
     globalThis.gc?.();
     const { heapUsed, arrayBuffers, rss: resident } = process.memoryUsage();

@@ -1,6 +1,6 @@
 /**
- * The memory of a million of each type, in a daemon with --resp and in a redis-server that receives the same commands.
- * `--smoke`: fewer, RESULTS.md is not changed.
+ * Measures the memory of a million values of each type, in a daemon with --resp and in a redis-server that receives
+ * the same commands. `--smoke` uses fewer values and does not change RESULTS.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { freePort } from "../test/support/free-port.js";
@@ -27,7 +27,7 @@ type DataSet = keyof typeof DATA_SETS;
 
 const digits = (i: number, length: number) => String(i).padStart(length, "0");
 
-/** Returns all numbers below 2²⁰, out of order. */
+/** Maps the numbers below 2²⁰ to each other, out of order. */
 const scattered = (i: number) => Math.imul(i, 0x9e3b1) & 0xfffff;
 
 const smoke = process.argv.includes("--smoke");
@@ -36,12 +36,12 @@ const WARM_UP = smoke ? 20_000 : 200_000;
 const PIPELINED = 1000;
 const GOAL = 2;
 
-interface Taken {
+interface MemoryUsed {
   readonly used: number;
   readonly resident: number;
 }
 
-const WHAT: Readonly<Record<DataSet, string>> = {
+const DESCRIPTIONS: Readonly<Record<DataSet, string>> = {
   strings: "strings: key of 16 bytes, value of 14",
   expiring: "the same, each with an expiry time",
   hashes: "hashes of 5 fields",
@@ -52,11 +52,11 @@ const WHAT: Readonly<Record<DataSet, string>> = {
 
 async function main(): Promise<void> {
   const rows = [];
-  for (const name of Object.keys(WHAT) as DataSet[]) {
+  for (const name of Object.keys(DESCRIPTIONS) as DataSet[]) {
     const redis = await ofRedis(name);
     const ours = await ofDaemon(name);
     rows.push([
-      WHAT[name],
+      DESCRIPTIONS[name],
       redis.used / COUNT,
       ours.used / COUNT,
       (ours.used / redis.used).toFixed(2),
@@ -94,7 +94,7 @@ async function fill(connection: RedisConnection, name: DataSet, count: number): 
   }
 }
 
-async function ofRedis(name: DataSet): Promise<Taken> {
+async function ofRedis(name: DataSet): Promise<MemoryUsed> {
   await using redis = await startRedis();
   using connection = await RedisConnection.open(redis.port);
   const before = await redisMemory(connection, redis.pid);
@@ -103,7 +103,7 @@ async function ofRedis(name: DataSet): Promise<Taken> {
   return { used: after.used - before.used, resident: after.resident - before.resident };
 }
 
-async function redisMemory(connection: RedisConnection, pid: number): Promise<Taken> {
+async function redisMemory(connection: RedisConnection, pid: number): Promise<MemoryUsed> {
   const info = JSON.stringify(await connection.call("INFO", "memory"));
   const [, used] = /used_memory:(\d+)/.exec(info) ?? [];
   return { used: Number(used), resident: memoryUse(pid).resident * 2 ** 20 };

@@ -1,7 +1,8 @@
 /**
- * The code that one warm request of each kind passes through: functions and files that the daemon's main thread enters,
- * by V8's precise coverage. What soon follows the answer counts as well, such as acknowledgements to peers; timers do
- * not, since few samples contain them. `--smoke`: few samples, RESULTS.md is not changed.
+ * Measures how much code one request of each kind runs after the warm-up: the functions and files that the daemon's
+ * main thread enters, according to V8's precise coverage. Work that follows shortly after the answer is included, for
+ * example acknowledgements to peers. Timers are not, since few samples contain them. `--smoke` takes few samples and
+ * does not change RESULTS.md.
  */
 import { loadavg } from "node:os";
 import { join } from "node:path";
@@ -19,11 +20,14 @@ import { Scene, stopAll } from "./timeline-daemons.js";
 const smoke = process.argv.includes("--smoke");
 const WARM_UP = smoke ? 50 : 2000;
 const SAMPLES = smoke ? 3 : 41;
-/** Milliseconds before each sample, so that the last request is over: up to twice that, or samples would keep step with a timer. */
+/**
+ * The minimum pause in milliseconds before each sample, so that the previous request is complete. The actual pause is
+ * random, up to twice as long, so that the samples do not coincide with a timer.
+ */
 const PAUSE_MS = 30;
-/** Milliseconds after the answer: longer ones would take timers in. */
+/** Milliseconds from the answer to the end of a sample. A longer time would include timers. */
 const SETTLE_MS = 4;
-/** Further samples that belong to an entry once it is written. */
+/** The number of further samples that belong to an entry after the daemon has written it. */
 const AFTER_LOG = 4;
 const LOG_FILE = "timeline/disk/write-ahead-log.js";
 const PROBED = [
@@ -45,9 +49,10 @@ const probed = (args: readonly string[]) => startProgram([...PROBED, ...args]);
 type Request = () => Promise<unknown>;
 
 /**
- * Measures the path of a request through a daemon: the functions that more than half of the samples entered, less what timers enter.
- * @param file  one that each request enters at last, even after its answer
- * @param isWarm  waits until the daemon has the requests of the warm-up
+ * Measures the path of a request through a daemon: the functions that more than half of the samples entered, except
+ * those of timers.
+ * @param file  a file that every request enters at its end, possibly after its answer
+ * @param isWarm  waits until the daemon has processed the warm-up
  */
 async function pathOf(
   daemon: Server,
@@ -68,7 +73,7 @@ async function pathOf(
   };
 }
 
-/** Returns the median calls of each function. */
+/** Returns the median number of calls of each function. */
 async function callsDuring(
   daemon: Server,
   request: () => Promise<unknown>,
@@ -85,7 +90,10 @@ async function callsDuring(
   return new Map([...names].map((name) => [name, median(samples.map((sample) => sample[name] ?? 0))]));
 }
 
-/** Returns what a daemon has entered since the last sample, shortly after a function of the file is among it. */
+/**
+ * Waits until the daemon has entered a function of the file.
+ * @returns the functions entered since the previous sample
+ */
 async function sampleWith(file: string, daemon: Server): Promise<EnteredFunctions> {
   const sum: Record<string, number> = {};
   const add = async () => {
@@ -99,7 +107,10 @@ async function sampleWith(file: string, daemon: Server): Promise<EnteredFunction
   return sum;
 }
 
-/** Measures a signed SET to a recording daemon and its peers, or to its peers alone. */
+/**
+ * Measures a signed SET on a daemon with a timeline on disk. The client sends it to all daemons, or to the peers
+ * only.
+ */
 async function recordedSet(peers: number, sentTo: "all" | "peers"): Promise<Path> {
   const ports = await Promise.all(Array.from({ length: peers + 1 }, freePort));
   const start = (port: number, i: number) => {
@@ -109,8 +120,8 @@ async function recordedSet(peers: number, sentTo: "all" | "peers"): Promise<Path
   };
   const servers = await Promise.all(ports.map(start));
   for (const server of servers) await scene.until(server, ({ state }) => state === "live");
-  const [daemon, ...rest] = servers as [Server, ...Server[]];
-  const client = scene.client(sentTo === "peers" ? rest : servers);
+  const [daemon, ...peersOfDaemon] = servers as [Server, ...Server[]];
+  const client = scene.client(sentTo === "peers" ? peersOfDaemon : servers);
   const set = () => client.send(["SET", "key", "value"]);
   const isWarm = () => scene.until(daemon, ({ entries }) => entries >= WARM_UP);
   const path = await pathOf(daemon, set, sentTo === "peers" ? LOG_FILE : "", isWarm);
@@ -136,7 +147,7 @@ try {
   const rows: [string, Path][] = [
     ["signed SET, in memory", await signedSet()],
     ["signed SET, recorded (--data --fsync always)", await recordedSet(0, "all")],
-    ["the same, with two peers to which the client sends it as well", await recordedSet(2, "all")],
+    ["the same, with two peers that also receive it from the client", await recordedSet(2, "all")],
     ["an entry from a peer, recorded", await recordedSet(1, "peers")],
     ["SET of a Redis client, in memory", await respSet()],
   ];

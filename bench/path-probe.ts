@@ -1,22 +1,25 @@
-/** Loaded into a daemon before its own program (node --import): at SIGUSR2 prints, as a line of JSON, which functions were entered since. */
+/**
+ * A module that is loaded into a daemon before dbsyncd (node --import). On SIGUSR2 it prints a line of JSON with the
+ * functions that were entered since the previous signal.
+ */
 import { type Profiler, Session } from "node:inspector";
 import { isMainThread } from "node:worker_threads";
 
-/** Functions of the built product: `path/file.js:offset`, with how often each was entered. */
+/** The number of calls of each function in the build, by `path/file.js:offset`. */
 export type EnteredFunctions = Readonly<Record<string, number>>;
 
 const ROOT = new URL("..", import.meta.url).href;
-/** Functions outside the product. */
-const OWN = `${ROOT}bench/`;
+/** The files whose functions do not belong to the product. */
+const BENCH_FILES = `${ROOT}bench/`;
 
 const session = new Session();
 
 function enteredIn({ url, functions }: Profiler.ScriptCoverage): [string, number][] {
-  if (!url.startsWith(ROOT) || url.startsWith(OWN)) return [];
+  if (!url.startsWith(ROOT) || url.startsWith(BENCH_FILES)) return [];
   return functions.flatMap(({ ranges }): [string, number][] => {
-    const [whole] = ranges;
-    if (whole === undefined || whole.count === 0) return [];
-    return [[`${url.slice(ROOT.length)}:${whole.startOffset}`, whole.count]];
+    const [functionRange] = ranges;
+    if (functionRange === undefined || functionRange.count === 0) return [];
+    return [[`${url.slice(ROOT.length)}:${functionRange.startOffset}`, functionRange.count]];
   });
 }
 
@@ -26,7 +29,7 @@ function print(): void {
   });
 }
 
-// Threads inherit --import; they receive no signals.
+// Threads inherit --import, but receive no signals.
 if (isMainThread) {
   session.connect();
   session.post("Profiler.enable");

@@ -1,4 +1,7 @@
-/** Three servers of one kind on folders of their own, and a client that writes to them: etcd, NATS, Redis and dbsyncd. */
+/**
+ * Clusters of three servers of one product with a client that writes to them: etcd, NATS, Redis and dbsyncd. Each
+ * server has its own folder.
+ */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
@@ -17,19 +20,22 @@ import { type Keeping, type PrivateKey, type Scene, stopAll } from "./timeline-d
 export const SERVERS = 3;
 const POLL_MS = 50;
 const START_MS = 20_000;
-/** Milliseconds until a request to NATS is sent again, since there is no answer before a leader is elected. */
+/** Milliseconds until a request to NATS is repeated. There is no answer before a leader is elected. */
 const REQUEST_MS = 1000;
 const folder = scratchFolder("peers");
 let folders = 0;
 
 export interface Cluster extends AsyncDisposable {
-  /** Processes of its servers. */
+  /** The process ids of the servers. */
   readonly pids: readonly number[];
-  /** Writes a key, and resolves when the servers have acknowledged it. */
+  /** Writes a key. Resolves when the servers have acknowledged the write. */
   put(key: string, value: string): Promise<unknown>;
 }
 
-/** Runs a check of a starting cluster until it returns a value. @throws Error  none after START_MS; its cause: the last failure */
+/**
+ * Repeats a check of a starting cluster until it returns a value.
+ * @throws Error after START_MS; the cause is the last failure
+ */
 async function until<T>(check: () => Promise<T | undefined>): Promise<T> {
   let cause: unknown;
   for (const end = performance.now() + START_MS; performance.now() < end; ) {
@@ -117,7 +123,7 @@ function putRequest(key: string, value: string): Buffer {
 const syncingNats = join(folder, "nats-syncs-always.conf");
 writeFileSync(syncingNats, "jetstream { sync_interval: always }\n");
 
-/** Whether this version of NATS has the setting. */
+/** Whether this version of NATS supports sync_interval. */
 export function natsCanSync(): boolean {
   return spawnSync("nats-server", ["-t", "-c", syncingNats]).status === 0;
 }
@@ -155,9 +161,9 @@ export async function startNats(sync: "default" | "always"): Promise<Cluster> {
 }
 
 /**
- * Starts Redis with two replicas, all of which sync each write. A call is SET and WAIT 1, written together over one of the
- * connections.
- * @param connections  as many as there may be calls in flight, since WAIT blocks its connection
+ * Starts Redis with two replicas. All three sync each write. A call consists of SET and WAIT 1, sent together over
+ * one of the connections.
+ * @param connections  the maximum number of calls in flight, since WAIT blocks its connection
  */
 export async function startRedisReplicas(connections: number): Promise<Cluster> {
   const syncs = ["--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"];
@@ -194,7 +200,7 @@ export async function startRedisReplicas(connections: number): Promise<Cluster> 
   };
 }
 
-/** Starts daemons that are each other's peers. The client sends to all. */
+/** Starts daemons that are peers of each other. The client sends to all of them. */
 export async function startDaemons(
   scene: Scene,
   { keeping, key, policy }: { keeping: Keeping; key: PrivateKey; policy: Policy },

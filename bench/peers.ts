@@ -1,6 +1,7 @@
 /**
- * Acknowledged writes of three dbsyncd daemons alongside etcd, NATS and Redis, each with three servers on this machine: one client
- * process, each cluster started again in each round. Systems whose program is missing are left out. `--smoke`: short, RESULTS.md stays.
+ * Measures acknowledged writes of dbsyncd, etcd, NATS and Redis, each with three servers on this machine and one
+ * client process. Each round starts every cluster again. A system whose program is missing is skipped. `--smoke` is
+ * short and does not change RESULTS.md.
  */
 import { spawnSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
@@ -26,7 +27,7 @@ import { type PrivateKey, Scene } from "./timeline-daemons.js";
 const smoke = process.argv.includes("--smoke");
 const SECONDS = smoke ? 0.2 : 2;
 const ROUNDS = smoke ? 1 : 3;
-/** The part of the measured seconds for which calls are made first. */
+/** The duration of the warm-up, as a share of the measured time. */
 const WARM_UP = 0.25;
 const IN_FLIGHT = [1, 8, 64];
 const KEYS = 10_000;
@@ -44,14 +45,14 @@ let counter = 0;
 interface Run {
   readonly perSecond: number;
   readonly p50: number;
-  /** Microseconds of CPU of all servers together per call. */
+  /** Microseconds of CPU time per call, all servers together. */
   readonly cpu: number;
 }
 
 interface System {
   readonly name: string;
   readonly start: () => Promise<Cluster>;
-  /** For each number of calls in flight, one run per round. */
+  /** The runs by number of calls in flight, one run per round. */
   readonly runs: readonly Run[][];
 }
 
@@ -61,10 +62,10 @@ function system(name: string, start: () => Promise<Cluster>): System {
   return { name, start, runs: IN_FLIGHT.map(() => []) };
 }
 
-/** Returns the systems of a program, none if it is missing. */
+/** Returns the systems that need a program, or none if it is not installed. */
 function ofProgram(program: string, debianPackage: string, make: () => System[]): System[] {
   if (isOnPath(program)) return make();
-  missing.push(`${program} is not installed (Debian package ${debianPackage}): left out.`);
+  missing.push(`${program} is not installed (Debian package ${debianPackage}): skipped.`);
   return [];
 }
 
@@ -76,7 +77,7 @@ const REDIS = "Redis, appendfsync always, 2 replicas, WAIT 1";
 function natsSystems(): System[] {
   const usual = system(NATS_DEFAULT, () => startNats("default"));
   if (natsCanSync()) return [usual, system(NATS_ALWAYS, () => startNats("always"))];
-  missing.push("This nats-server does not know sync_interval: it is measured with its default alone.");
+  missing.push("This nats-server does not support sync_interval: it is measured only with its default.");
   return [usual];
 }
 
@@ -100,7 +101,7 @@ const systems = [
   ...daemonSystems("Ed25519", ed25519),
 ];
 
-/** Starts a system's cluster, and measures it with each number of calls in flight. */
+/** Starts the cluster of a system, and measures it with each number of calls in flight. */
 async function measureRound({ name, start, runs }: System): Promise<void> {
   await using cluster = await start();
   const put = () => cluster.put(`key:${++counter % KEYS}`, VALUE);
@@ -121,12 +122,12 @@ async function measureRun({ pids }: Cluster, put: () => Promise<unknown>, caller
 
 const medianOf = (runs: readonly Run[], figure: keyof Run) => median(runs.map((run) => run[figure]));
 
-/** Returns the ratio of our calls per second to a peer's, and whether it meets the goal. */
+/** Returns the ratio of our calls per second to those of another system, and whether it meets the goal. */
 function ratioCell(ourName: string, peerName: string, i: number): string {
   const rate = (name: string) => systems.find((one) => one.name === name)?.runs[i];
-  const [mine, theirs] = [rate(ourName), rate(peerName)];
-  if (mine === undefined || theirs === undefined) return "";
-  const ratio = medianOf(mine, "perSecond") / medianOf(theirs, "perSecond");
+  const [ours, theirs] = [rate(ourName), rate(peerName)];
+  if (ours === undefined || theirs === undefined) return "";
+  const ratio = medianOf(ours, "perSecond") / medianOf(theirs, "perSecond");
   const isGoal = IN_FLIGHT[i] !== 1 || peerName === ETCD || peerName === REDIS;
   return `${ratio.toFixed(2)}${isGoal ? (ratio > 1 ? " (met)" : " (missed)") : ""}`;
 }

@@ -1,4 +1,4 @@
-/** Daemons whose live memory, or other figures of a probe in them, can be read at any time. */
+/** Daemons with a probe: a benchmark can read their memory, or other figures, at any time. */
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { buildRoot } from "../test/support/repository.js";
@@ -11,7 +11,9 @@ export function startProbed(args: readonly string[]): Promise<Server> {
   return startDaemon(args, ["--expose-gc", "--import", PROBE]);
 }
 
-/** Returns the figures of a daemon's probe; for one that `startProbed` started, the memory after a collection. */
+/**
+ * Returns the figures of a daemon's probe. A daemon from `startProbed` returns its memory after a garbage collection.
+ */
 export function probeOf<Figures = MemoryProbe>({ process: child }: Server): Promise<Figures> {
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
   return new Promise((resolve) => {

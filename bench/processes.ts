@@ -1,4 +1,4 @@
-/** The servers of a benchmark: daemons and the bare socket loop, each in a separate process. */
+/** Starts the servers of a benchmark: daemons and minimal servers, each in a separate process. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { programPaths } from "../test/support/programs.js";
@@ -7,7 +7,7 @@ import { buildRoot } from "../test/support/repository.js";
 export interface Server extends AsyncDisposable {
   readonly port: number;
   readonly process: ChildProcess;
-  /** Milliseconds from the start of the process until it reports that it listens. */
+  /** Milliseconds from the start of the process until it reports that it is listening. */
   readonly startMs: number;
 }
 
@@ -16,7 +16,10 @@ export function startDaemon(args: readonly string[], nodeArgs: readonly string[]
   return startProgram([...nodeArgs, program, "-p", "0", "--log-format", "json", ...args]);
 }
 
-/** Starts the bare loop. @param answer  sent for each chunk; default: the loop's own */
+/**
+ * Starts the minimal server of echo-server.ts.
+ * @param answer  the answer to each chunk; default: that of echo-server.ts
+ */
 export function startEcho(...answer: readonly string[]): Promise<Server> {
   return startProgram([join(buildRoot, "bench/echo-server.js"), ...answer]);
 }
@@ -25,7 +28,7 @@ export function startBareLoop(): Promise<Server> {
   return startProgram([join(buildRoot, "bench/bare-loop.js")]);
 }
 
-/** Starts a program that prints a line of JSON with "listening" and its port. */
+/** Starts a program that prints a line of JSON with "listening" and its port when it is ready. */
 export function startProgram(args: readonly string[]): Promise<Server> {
   const before = performance.now();
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });

@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- proxy`: the SQL cache of dbsync-proxy. Cached reads, uncached reads and complete tables, next to
- * recorded figures of the original.
+ * `npm run bench -- proxy`: measures the SQL cache of dbsync-proxy. It compares cached reads, uncached reads and
+ * reads of complete tables with recorded figures of the original.
  */
 import { loadavg } from "node:os";
 import { freePort } from "../test/support/free-port.js";
@@ -46,13 +46,13 @@ async function sqlTable(): Promise<string> {
   };
   const hit = () => `select * from t where k = ${turn++ % 100}`;
   const miss = () => `select * from t where k = ${turn++ % ROWS} limit 0 ${1_000_000 + turn}`;
-  const whole = () => "select * from t";
+  const completeTable = () => "select * from t";
   const rows = [
     ["hit, 1 client", await rate(1, 1, hit), "19,586 to 47,874", ""],
     ["hit, 10 clients", await rate(CLIENTS, 1, hit), "57,206 to 80,364", HIT_GOAL],
     ["hit, 10 clients, 16 statements together", await rate(CLIENTS, 16, hit), "–", HIT_GOAL],
     ["miss, 10 clients", await rate(CLIENTS, 1, miss), "225", ""],
-    [`hit of ${ROWS} rows, 1 client`, await rate(1, 1, whole), "22", ""],
+    [`hit of ${ROWS} rows, 1 client`, await rate(1, 1, completeTable), "22", ""],
   ];
   for (const client of clients) client[Symbol.dispose]();
   return table(
@@ -63,5 +63,5 @@ async function sqlTable(): Promise<string> {
   );
 }
 
-const note = `Measured beside other work (load ${load} on two processors at the start): figures compare within this run only.`;
+const note = `Measured while other programs were running (load ${load} on two processors at the start): compare figures within this run only.`;
 report("proxy", `${machine()} ${note}\n\n${await sqlTable()}`, smoke);

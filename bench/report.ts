@@ -1,4 +1,4 @@
-/** Prints the results of a benchmark, and writes them to its section of bench/RESULTS.md, as Markdown. */
+/** Prints the results of a benchmark as Markdown, and writes them to its section of bench/RESULTS.md. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
@@ -21,13 +21,13 @@ export function figureCells({ perSecond, p50, p99, p999 }: Figures): number[] {
 
 export const FIGURE_HEAD = ["per second", "p50 µs", "p99 µs", "p99.9 µs"];
 
-/** Describes the machine. Figures are comparable within one run only. */
+/** Returns a description of the machine. Figures are comparable within one run only. */
 export function machine(): string {
   const processors = cpus();
   return `Node ${process.version}, ${processors.length} × ${processors[0]?.model.trim()}, ${new Date().toISOString().slice(0, 10)}.`;
 }
 
-/** Prints a section; unless it is a smoke run, it replaces the section of that name in RESULTS.md. */
+/** Prints a section. Except in a smoke run, it also replaces the section of this name in RESULTS.md. */
 export function report(name: string, text: string, smoke: boolean): void {
   console.log(`\n${text}\n`);
   if (smoke) return;
@@ -35,10 +35,10 @@ export function report(name: string, text: string, smoke: boolean): void {
   const end = `<!-- end of ${name} -->`;
   const section = `${begin}\n${text}\n${end}`;
   const old = readFileSync(FILE, "utf8");
-  const place = old.indexOf(begin);
+  const start = old.indexOf(begin);
   const next =
-    place < 0
+    start < 0
       ? `${old.trimEnd()}\n\n${section}\n`
-      : old.slice(0, place) + section + old.slice(old.indexOf(end) + end.length);
+      : old.slice(0, start) + section + old.slice(old.indexOf(end) + end.length);
   writeFileSync(FILE, next);
 }

@@ -1,7 +1,8 @@
 /**
- * The RESP listener next to redis-server and a bare Node loop (bare-loop.ts), alternating in one run, by
- * redis-benchmark: a daemon alone in memory, and one of three with --data next to one without. Each command takes 2 s
- * on each side. `--rounds N`: medians of N rounds; `--smoke`: seconds, one setting.
+ * Measures the RESP listener with redis-benchmark. The first part compares a daemon in memory with redis-server and
+ * with a minimal Node server (bare-loop.ts), in turn. The second part compares one of three daemons with --data with
+ * a daemon without it. Each command runs for 2 s on each server. `--rounds N` prints medians of N rounds. `--smoke`
+ * takes seconds and measures one setting.
  */
 import { cpus, loadavg } from "node:os";
 import { knowsSecret } from "../test/support/cluster-secret.js";
@@ -42,20 +43,20 @@ const SCENARIOS: readonly Scenario[] = smoke
     ];
 const RECORDED_SCENARIOS = SCENARIOS.filter(({ keys, bytes }) => smoke || (keys === 100_000 && bytes === 3));
 
-/** The bare loop, whose costs no server can avoid; its sorted sets are unordered. */
+/** The name of the minimal server, whose costs no Node server can avoid. It does not sort its sorted sets. */
 const BARE_LOOP = "bare loop";
 const OF_THE_LOOP = `dbsyncd ÷ ${BARE_LOOP}`;
 const BARE: readonly CommandName[] = ["SET", "GET", "INCR", "LPUSH", "HSET", "SADD"];
 const GOALS = { cpu: 1.25, pipelined: 0.6, single: 0.95, recorded: 0.5 } as const;
 
-/** Load of the machine: the number of runnable processes, averaged over a minute. Other work makes rates meaningless. */
+/** The load average over one minute. If other programs are running, the rates are meaningless. */
 const LOAD = loadavg()[0] ?? 0;
 const BUSY_LOAD = 1;
 
-/** Results by command, one per round. */
+/** The results by command, one per round. */
 type Runs = Map<CommandName, Measured[]>;
 
-/** Measures all sides of a scenario, alternating per command. */
+/** Measures all servers in a scenario, in turn for each command. */
 function measureAll(targets: readonly Target[], scenario: Scenario, bare?: Target): Runs[] {
   const all = bare === undefined ? targets : [...targets, bare];
   const runs = all.map((): Runs => new Map());
@@ -96,7 +97,7 @@ interface RateRow {
   readonly goal: number | null;
 }
 
-/** Returns a row of rates, the second side's as parts of the first's. */
+/** Returns a row with the rates of the second server, relative to those of the first. */
 function rateRow(
   { scenario, side, goal }: RateRow,
   [first, second]: readonly (Runs | undefined)[],
@@ -117,7 +118,7 @@ const costRow = (scenario: Scenario, side: string, costs: readonly number[]): st
   ...costs.map(written),
 ];
 
-/** Returns a row of CPU as multiples of another side's. */
+/** Returns a row with the CPU times of a server, as multiples of another server's. */
 function multipleRow(scenario: Scenario, side: string, costs: readonly number[], others: readonly number[]) {
   const ratios = costs.map((cost, i) => cost / (others[i] as number));
   const highest = Math.max(...ratios.filter(Number.isFinite));
@@ -161,7 +162,7 @@ async function alone(): Promise<Tables> {
   return { rates, cpu };
 }
 
-/** Measures one of three daemons with a timeline on disk, next to one without. */
+/** Measures one of three daemons with a timeline on disk, and a daemon without a timeline. */
 async function recorded(): Promise<Tables> {
   using scene = new Scene();
   const [plainPort, port] = [await freePort(), await freePort()];
@@ -170,7 +171,7 @@ async function recorded(): Promise<Tables> {
   const servers = await Promise.all(
     ports.map((own, index) =>
       startDaemon([
-        // No root key: the daemons authorize themselves.
+        // Without a root key the daemons authorize their own keys.
         ...["-s", scene.publicFolder, "--data", scene.newFolder(), "--fsync", "interval=100"],
         ...ports.filter((other) => other !== own).flatMap((peer) => ["--peer", `127.0.0.1:${peer}`]),
         ...knowsSecret,
@@ -186,9 +187,9 @@ async function recorded(): Promise<Tables> {
     for (const scenario of RECORDED_SCENARIOS) {
       const runs = measureAll([targetOf(plain, plainPort), target], scenario);
       rates.push(rateRow({ scenario, side: "with ÷ without", goal: GOALS.recorded }, runs));
-      const [without, kept] = runs.map(costsOf) as [number[], number[]];
-      cpu.push(costRow(scenario, "without", without), costRow(scenario, "with", kept));
-      cpu.push(multipleRow(scenario, "with ÷ without", kept, without));
+      const [without, withTimeline] = runs.map(costsOf) as [number[], number[]];
+      cpu.push(costRow(scenario, "without", without), costRow(scenario, "with", withTimeline));
+      cpu.push(multipleRow(scenario, "with ÷ without", withTimeline, without));
     }
     return { rates, cpu };
   } finally {
@@ -202,7 +203,7 @@ function roundsGiven(): number | null {
 }
 
 const RATE_HEAD = ["", "", "geometric mean", "goal", ...COMMAND_NAMES];
-const COST_HEAD = ["", "CPU µs a command", "geometric mean", "goal", ...COMMAND_NAMES];
+const COST_HEAD = ["", "CPU µs per command", "geometric mean", "goal", ...COMMAND_NAMES];
 
 async function main(): Promise<void> {
   const inMemory = await alone();

@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: runs every benchmark in turn; `npm run bench -- documents resp`: those whose names contain one of
- * the words. Those that require additional programs run only if they are named. `--smoke`: short, and RESULTS.md is not
- * changed.
+ * `npm run bench` runs the benchmarks one after the other. `npm run bench -- documents resp` runs those whose names
+ * contain one of the words. Benchmarks that require additional programs run only if they are named. `--smoke` makes
+ * them short and does not change RESULTS.md.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
@@ -25,19 +25,19 @@ const BENCHMARKS = [
 /** Benchmarks that run only if they are named. */
 const NAMED = ["peers"];
 
-const given = process.argv.slice(2);
-const words = given.filter((word) => !word.startsWith("-"));
-const options = given.filter((word) => word.startsWith("-"));
+const args = process.argv.slice(2);
+const words = args.filter((word) => !word.startsWith("-"));
+const options = args.filter((word) => word.startsWith("-"));
 const unknown = options.find((option) => option !== "--smoke");
 if (unknown !== undefined) {
-  console.error(`There is no ${unknown}: run.js [--smoke] [${[...BENCHMARKS, ...NAMED].join("|")}]...`);
+  console.error(`Unknown option ${unknown}: run.js [--smoke] [${[...BENCHMARKS, ...NAMED].join("|")}]...`);
   process.exit(2);
 }
 const isNamed = (name: string) => words.some((word) => name.includes(word));
 const chosen = words.length === 0 ? BENCHMARKS : [...BENCHMARKS, ...NAMED].filter(isNamed);
 if (chosen.length === 0) {
   console.error(
-    `There is none of these: ${words.join(", ")}. There are ${[...BENCHMARKS, ...NAMED].join(", ")}.`,
+    `No benchmark matches ${words.join(", ")}. The benchmarks are ${[...BENCHMARKS, ...NAMED].join(", ")}.`,
   );
   process.exit(2);
 }

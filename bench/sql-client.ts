@@ -1,13 +1,13 @@
-/** A client of the SQL line protocol that sends statements together and counts the answers. */
+/** A client of the SQL line protocol that sends several statements together and counts the answers. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
 const END = "\nEND\n";
 
 export async function makeDatabase(port: number): Promise<void> {
-  const made = connect(port, "127.0.0.1");
-  made.end("create database d;");
-  await once(made.resume(), "close");
+  const socket = connect(port, "127.0.0.1");
+  socket.end("create database d;");
+  await once(socket.resume(), "close");
 }
 
 export class SqlClient implements Disposable {
@@ -29,7 +29,7 @@ export class SqlClient implements Disposable {
     return client;
   }
 
-  /** Sends all statements together and waits for the last answer. @throws Error  an answer is an error */
+  /** Sends all statements together and waits for the last answer. @throws Error if an answer is an error */
   async ask(statements: readonly string[]): Promise<void> {
     this.#left = statements.length;
     await new Promise<void>((resolve) => {

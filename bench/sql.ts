@@ -1,7 +1,7 @@
 /**
- * SQL with --sql, next to recorded figures of the original, which does not run here: it waits 44 ms until each answer
- * is acknowledged, so its figures with a client that acknowledges immediately are shown as well. `--smoke`: seconds,
- * small tables.
+ * Measures SQL with --sql, compared with recorded figures of the original, which does not run here. The original
+ * waits 44 ms until the client acknowledges each answer. Its figures with a client that acknowledges immediately are
+ * therefore shown as well. `--smoke` takes seconds and uses small tables.
  */
 import { loadavg } from "node:os";
 import { freePort } from "../test/support/free-port.js";
@@ -16,7 +16,7 @@ const SECONDS = smoke ? 0.2 : 2;
 const SIZES = smoke ? [100, 1_000] : [1_000, 10_000, 1_000_000];
 const JOINED = smoke ? 500 : 10_000;
 const LOADED_TOGETHER = 1_000;
-/** Statements that a client sends before it waits. */
+/** The number of statements that a client sends before it waits for the answers. */
 const TOGETHER = 16;
 const READ_GOAL = 20_000;
 const INSERT_GOAL = 10_000;
@@ -26,7 +26,7 @@ interface Case {
   readonly name: string;
   readonly clients: number;
   readonly together: number;
-  /** Statements per second of the original: as it was, and with a client that acknowledges immediately. */
+  /** The original's statements per second: with its usual client, and with one that acknowledges immediately. */
   readonly recorded: readonly [string, string];
   readonly goal: number | null;
   readonly statement: (turn: number) => string;
@@ -123,7 +123,7 @@ for (const each of CASES) {
   for (let round = 0; round < ROUNDS; round++) rounds.push(await load(port, each));
   const perSecond = median(rounds.map((figures) => figures.perSecond * each.together));
   rows.push([
-    `${each.name}, ${each.clients} client${each.clients === 1 ? "" : "s"}${each.together === 1 ? "" : `, ${each.together} statements a packet`}`,
+    `${each.name}, ${each.clients} client${each.clients === 1 ? "" : "s"}${each.together === 1 ? "" : `, ${each.together} statements per packet`}`,
     ...each.recorded,
     Math.round(perSecond),
     each.goal === null ? "–" : `≥ ${each.goal.toLocaleString("en")} (${verdict(perSecond >= each.goal)})`,
@@ -135,7 +135,7 @@ const text = `## SQL
 Statements a second behind \`--sql\`, in memory; the original's figures are recorded ones of another machine, in the second column with a client that acknowledges at
 once. Client and daemon share ${machine()} Load before: ${loadavg()[0]?.toFixed(1)}.
 
-${table(["statement", "original", "acknowledged at once", "here", "goal"], rows)}
+${table(["statement", "original", "acknowledged immediately", "here", "goal"], rows)}
 
 A join of ${JOINED.toLocaleString("en")} rows with as many, by equal columns, counted: ${join.toFixed(0)} ms (≤ ${JOIN_GOAL_MS}: ${verdict(join <= JOIN_GOAL_MS)}).`;
 report("sql", text, smoke);

@@ -1,4 +1,4 @@
-/** Daemons with a timeline, and their status: three peers, or daemons on prepared folders. */
+/** Daemons with a timeline: three peers, or daemons with prepared folders. Reads their status. */
 import type { KeyObject } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,10 +9,10 @@ import { freePort } from "../test/support/free-port.js";
 import { type KeyPair, makeKeys } from "./daemon-cpu.js";
 import { type Server, startDaemon } from "./processes.js";
 
-/** Storage of the timelines. */
+/** The way in which daemons store their timelines. */
 export type Keeping = "plain" | "memory" | "interval" | "always";
 
-/** The private key that a client signs with. */
+/** The private key of a client. */
 export interface PrivateKey {
   readonly privateKey: KeyObject;
 }
@@ -20,7 +20,7 @@ export interface PrivateKey {
 const DAEMONS = 3;
 const POLL_MS = 20;
 
-/** Keys and folders of a benchmark. */
+/** The keys and folders of a benchmark. */
 export class Scene implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "dbsync-bench-"));
   readonly publicFolder: string;
@@ -28,7 +28,7 @@ export class Scene implements Disposable {
   readonly #root = makeKeys(1);
   #folders = 0;
 
-  /** Creates keys. @param keys  number of application keys */
+  /** Creates keys. @param keys  the number of application keys */
   constructor(keys = 1) {
     const { keys: made, publicFolder } = makeKeys(keys);
     this.#keys = made;
@@ -47,7 +47,7 @@ export class Scene implements Disposable {
     return join(this.folder, String(++this.#folders));
   }
 
-  /** Returns the arguments of one daemon with a timeline. */
+  /** Returns the arguments of a daemon with a timeline. */
   args(data: string | null, peers: readonly number[] = [], fsync = "always"): string[] {
     return [
       ...["-s", this.publicFolder, "--root-key", this.rootFolder],
@@ -67,7 +67,10 @@ export class Scene implements Disposable {
     return this.cluster(folders, { fsync });
   }
 
-  /** Starts daemons that are peers of each other, and waits until all are live. @param folders  one for each; null: in memory */
+  /**
+   * Starts daemons that are peers of each other, and waits until all are live.
+   * @param folders  the data folder of each daemon, or null to store everything in memory
+   */
   async cluster(
     folders: readonly (string | null)[],
     { fsync = "always", options = [] }: { fsync?: string; options?: readonly string[] } = {},
@@ -85,18 +88,18 @@ export class Scene implements Disposable {
   }
 
   /**
-   * Starts two daemons that are peers of each other, as a daemon without --peer admits no member.
+   * Starts two daemons that are peers of each other. Both need --peer, since a daemon without it admits no member.
    * @param options  further arguments for both
    */
   async pair(
-    giverData: string,
-    takerData: string,
+    senderData: string,
+    receiverData: string,
     options: readonly string[] = [],
-  ): Promise<{ giver: Server; taker: Server }> {
+  ): Promise<{ sender: Server; receiver: Server }> {
     const port = await freePort();
-    const giver = await startDaemon([...this.args(giverData, [port]), ...options]);
-    const args = [...this.args(takerData, [giver.port]), ...options];
-    return { giver, taker: await startDaemon([...args, "-p", String(port)]) };
+    const sender = await startDaemon([...this.args(senderData, [port]), ...options]);
+    const args = [...this.args(receiverData, [sender.port]), ...options];
+    return { sender, receiver: await startDaemon([...args, "-p", String(port)]) };
   }
 
   client(servers: readonly Server[], key: PrivateKey = this.key): Client {
@@ -108,7 +111,7 @@ export class Scene implements Disposable {
     });
   }
 
-  /** Polls until `holds`. @returns milliseconds that it took */
+  /** Polls a daemon's status until `holds` returns true. @returns the milliseconds until then */
   async until(server: Server, holds: (status: TimelineStatus) => boolean): Promise<number> {
     await using client = this.client([server], this.#root.keys[0]);
     const startedAt = performance.now();

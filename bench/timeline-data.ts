@@ -1,4 +1,7 @@
-/** Writes data folders with a timeline without a daemon, since signing a million envelopes in sequence takes longer. */
+/**
+ * Writes data folders with a timeline, without a daemon. It signs in parallel: a million envelopes in sequence would
+ * take too long.
+ */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { pino } from "pino";
@@ -19,10 +22,10 @@ import type { Scene } from "./timeline-daemons.js";
 export interface DataPlan {
   readonly envelopes: number;
   readonly size: number;
-  /** Milliseconds since 1970 of the first entry, and between two. */
+  /** The date of the first entry in milliseconds since 1970, and the milliseconds between two entries. */
   readonly from: number;
   readonly every: number;
-  /** Returns the command with a number; all commands are counted. */
+  /** Returns the command with the given number. Commands are numbered across all envelopes. */
   readonly command: (number: number) => readonly string[];
 }
 
@@ -31,8 +34,8 @@ export type SignedEntry = Pick<Entry, "id" | "body" | "signature"> & {
   readonly seq: number;
 };
 
-/** Concurrent signatures. */
-const AT_ONCE = 64;
+/** The number of concurrent signatures. */
+const CONCURRENCY = 64;
 const BATCH = 10_000;
 
 function signersOf({ publicFolder, rootFolder }: Scene): Signers {
@@ -43,12 +46,12 @@ function signersOf({ publicFolder, rootFolder }: Scene): Signers {
 /** Returns the initial key ring of a scene's daemons. */
 export const ringOf = (scene: Scene): KeyRing => signersOf(scene).ring;
 
-/** Yields entries as a client would have sent them. */
+/** Yields entries in the form in which a client would have sent them. */
 export async function* signedEntries(scene: Scene, plan: DataPlan): AsyncGenerator<SignedEntry> {
   const { ring, cluster } = signersOf(scene);
   const key = [...ring.all()].find(({ role }) => role === "application")?.id as ByteString;
-  for (let i = 0; i < plan.envelopes; i += AT_ONCE) {
-    const count = Math.min(AT_ONCE, plan.envelopes - i);
+  for (let i = 0; i < plan.envelopes; i += CONCURRENCY) {
+    const count = Math.min(CONCURRENCY, plan.envelopes - i);
     yield* await Promise.all(
       Array.from({ length: count }, (_, j) => signed(scene, plan, i + j, { key, cluster })),
     );
@@ -71,7 +74,7 @@ async function signed(
   return { id: hashOf(bytes), body, signature, at, seq };
 }
 
-/** Makes one folder for each list that an entry is put into. */
+/** Writes each entry into one or more folders. @param into  returns the indices of the folders for an entry */
 export async function writeFolders(
   folders: readonly string[],
   entries: AsyncIterable<SignedEntry> | Iterable<SignedEntry>,

@@ -1,4 +1,4 @@
-/** The disk usage of a folder and the memory of a process, in MiB, and their growth. */
+/** Measures the disk usage of a folder, the memory of a process, and their growth, in MiB. */
 import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 
@@ -7,7 +7,7 @@ const BLOCK_BYTES = 512;
 
 export interface DiskUse {
   readonly tree: number;
-  /** Both files of the write-ahead log. */
+  /** The two files of the write-ahead log. */
   readonly log: number;
   readonly snapshots: number;
   readonly total: number;
@@ -25,7 +25,7 @@ export function diskUse(folder: string): DiskUse {
   return use;
 }
 
-/** Returns the bytes that a file occupies on disk; 0: it was removed meanwhile. */
+/** Returns the number of bytes that a file occupies on disk, or 0 if it was removed in the meantime. */
 function blocksOf(path: string): number {
   const found: Stats | undefined = statSync(path, { throwIfNoEntry: false });
   return found?.isFile() ? found.blocks * BLOCK_BYTES : 0;
@@ -33,7 +33,10 @@ function blocksOf(path: string): number {
 
 export interface MemoryUse {
   readonly own: number;
-  /** Resident memory, including pages of files such as LMDB's, which the operating system reclaims if required. */
+  /**
+   * The resident memory. It includes pages of files, for example of LMDB, which the operating system reclaims when
+   * necessary.
+   */
   readonly resident: number;
 }
 
@@ -44,8 +47,8 @@ export function memoryUse(pid: number): MemoryUse {
 }
 
 /**
- * Returns the maximum of the later half divided by that of the earlier one.
- * @param values  in order, after the level was reached
+ * Returns the maximum of the second half divided by the maximum of the first half.
+ * @param values  samples in order, after the values have become stable
  */
 export function growthOf(values: readonly number[]): number {
   const half = Math.floor(values.length / 2);
@@ -55,7 +58,7 @@ export function growthOf(values: readonly number[]): number {
 export const meanOf = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** Splits samples into the given number of consecutive runs. */
+/** Splits samples into a number of consecutive groups. */
 export function inRows<T>(samples: readonly T[], rows: number): T[][] {
   const size = Math.ceil(samples.length / rows);
   return Array.from({ length: Math.ceil(samples.length / size) }, (_, i) =>

@@ -1,6 +1,7 @@
 /**
- * `npm start`: keys, three daemons, signed commands. One daemon is stopped, and the remaining ones answer; it is started again, and has
- * what it missed. With `--once` that is all, otherwise the daemons keep running for you to try.
+ * `npm start`: makes keys, starts three daemons and sends signed commands. It stops one daemon, and the remaining
+ * ones answer. It starts the daemon again, which then receives what it missed. With `--once` the program ends here,
+ * otherwise the daemons keep running for you to try.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -20,7 +21,7 @@ const keyFolder = join(dirname(built), "keys");
 const privateKey = join(keyFolder, "private.pem");
 const publicKey = join(keyFolder, "public.pem");
 const clusterSecret = join(keyFolder, "cluster.secret");
-/** Milliseconds for daemons to find each other. */
+/** The maximum number of milliseconds until the daemons have found each other. */
 const PATIENCE_MS = 30_000;
 const PAUSE_MS = 100;
 
@@ -31,22 +32,25 @@ interface Daemon {
 
 const running = new Set<ChildProcess>();
 
-/** Ctrl-C, a closed terminal, or a reader that stops, as with `| head`: whichever it is, no daemon keeps running. */
+/**
+ * Stops all daemons after Ctrl-C, when the terminal is closed, or when the reader of the output ends, as with `|
+ * head`.
+ */
 const ended = new Promise<void>((resolve) => {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
   process.stdout.once("error", () => resolve());
 });
 
 async function main(once: boolean): Promise<void> {
-  console.log("\ndbsync: sign a command once, send it to every daemon, use the first good answer.\n");
-  const made = makeKeys();
+  console.log("\ndbsync: sign a command once, send it to every daemon, use the first successful answer.\n");
+  const isNew = makeKeys();
   console.log(
-    `  keys     ${shown(privateKey)} signs, ${shown(publicKey)} verifies${made ? " (just made)" : ""}`,
+    `  keys     ${displayPath(privateKey)} signs, ${displayPath(publicKey)} verifies${isNew ? " (just made)" : ""}`,
   );
   const ports = await freePorts();
   const daemons = await Promise.all(ports.map((port) => startDaemon(port, ports)));
   console.log(
-    `  daemons  ${ports.map((port) => `${HOST}:${port}`).join("   ")}   in memory, signed commands only, each the others' peer\n`,
+    `  daemons  ${ports.map((port) => `${HOST}:${port}`).join("   ")}   in memory, signed commands only, peers of each other\n`,
   );
 
   const servers = ports.map((port) => `${HOST}:${port}`);
@@ -68,15 +72,15 @@ async function main(once: boolean): Promise<void> {
 
   await startDaemon(last.port, ports);
   await untilAllAnswer(client, "DEL nothing");
-  // A daemon answers this client's reads once it has proved that it has this client's writes.
+  // A daemon's answer to a read counts only after the daemon has shown that it has this client's writes.
   await untilAllAnswer(client, "GET nothing");
-  console.log(`  ${HOST}:${last.port} runs again, and has got what it missed from the others:\n`);
+  console.log(`  ${HOST}:${last.port} runs again, and has received what it missed from the other daemons:\n`);
   await send("GET greeting");
   await send("GET visits");
   if (once) return;
 
   console.log("  From another terminal, in this folder:\n");
-  const options = `-s ${servers.join(",")} -k ${shown(privateKey)}`;
+  const options = `-s ${servers.join(",")} -k ${displayPath(privateKey)}`;
   for (const command of ["SET greeting hola", "GET greeting", "INCR visits"]) {
     console.log(`  npx dbsync send ${options} ${command}`);
   }
@@ -85,7 +89,7 @@ async function main(once: boolean): Promise<void> {
   await ended;
 }
 
-/** @returns whether there were none yet */
+/** Makes the keys if they do not exist. @returns whether it has made them */
 function makeKeys(): boolean {
   if (!existsSync(clusterSecret)) keygen("--cluster-secret", clusterSecret);
   if (existsSync(privateKey) && existsSync(publicKey)) return false;
@@ -96,17 +100,21 @@ function makeKeys(): boolean {
 function keygen(...args: string[]): void {
   const program = join(built, "bundles/dbsync-keygen.js");
   const { status, stderr } = spawnSync(process.execPath, [program, ...args], { encoding: "utf8" });
-  if (status !== 0) throw new Error(`no keys could be made:\n${stderr}`);
+  if (status !== 0) throw new Error(`the keys could not be made:\n${stderr}`);
 }
 
-/** Sends a command until all daemons answer it: they take writes a moment after they have found each other. @throws Error  not in time */
+/**
+ * Sends a command until all daemons answer it: they accept writes shortly after they have found each other.
+ * @throws Error after the timeout
+ */
 async function untilAllAnswer(client: Client, command: string): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     const { outcomes } = await client.sendAll(command);
     const failed = outcomes.find((outcome) => outcome.status === "failed");
     if (failed === undefined) return;
-    if (performance.now() > deadline) throw new Error(`a daemon does not take commands:\n${table(outcomes)}`);
+    if (performance.now() > deadline)
+      throw new Error(`a daemon does not accept commands:\n${table(outcomes)}`);
     await pause(PAUSE_MS);
   }
 }
@@ -125,7 +133,7 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** Resolves when the daemon listens. @param ports  of all */
+/** Starts a daemon and waits until it listens. @param ports  the ports of all daemons */
 function startDaemon(port: number, ports: readonly number[]): Promise<Daemon> {
   const program = join(built, "bundles/dbsyncd.js");
   const peers = ports.filter((other) => other !== port).flatMap((other) => ["--peer", `${HOST}:${other}`]);
@@ -156,14 +164,14 @@ function table(outcomes: readonly Outcome[]): string {
   const answers = outcomes.filter((outcome) => outcome.status === "ok");
   const first = answers.sort((a, b) => a.ms - b.ms)[0];
   const lines = outcomes.map((outcome) => {
-    const said = outcome.status === "ok" ? (outcome.value ?? "(nil)") : `failed: ${outcome.stage}`;
-    const mark = outcome === first ? "   ← the first good answer" : "";
-    return `    ${outcome.address}   ${said.padEnd(16)}${outcome.ms.toFixed(1).padStart(6)} ms${mark}`;
+    const result = outcome.status === "ok" ? (outcome.value ?? "(nil)") : `failed: ${outcome.stage}`;
+    const mark = outcome === first ? "   ← the first successful answer" : "";
+    return `    ${outcome.address}   ${result.padEnd(16)}${outcome.ms.toFixed(1).padStart(6)} ms${mark}`;
   });
   return `${lines.join("\n")}\n`;
 }
 
-function shown(file: string): string {
+function displayPath(file: string): string {
   return relative(process.cwd(), file);
 }
 
@@ -174,5 +182,5 @@ try {
   process.exitCode = 1;
 } finally {
   await Promise.all([...running].map(stopDaemon));
-  process.exit(); // where a signal came in the middle, nothing more is started
+  process.exit(); // After a signal, nothing more must be started.
 }

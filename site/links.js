@@ -1,9 +1,12 @@
-/** Links: written for a host of repositories, rewritten for the site, and checked in what was built. */
+/**
+ * Rewrites links, which are written for a repository host, to links of the site, and checks the links of the built
+ * site.
+ */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { isRelative, linkedPath } from "./pages.js";
 
-/** The names that hosts of repositories give to headings. */
+/** Returns the anchor that repository hosts assign to a heading. */
 export const anchorOf = (heading) =>
   heading
     .trim()
@@ -12,8 +15,8 @@ export const anchorOf = (heading) =>
     .replaceAll(" ", "-");
 
 /**
- * A plugin of markdown-it that lets relative links lead to the pages of the site.
- * @param pages  of `collectPages`
+ * A plugin for markdown-it that rewrites relative links to links of the site.
+ * @param pages  the pages, from `collectPages`
  * @throws Error  while rendering, if a link leads to no page
  */
 export function rewriteLinks(md, pages) {
@@ -29,8 +32,8 @@ export function rewriteLinks(md, pages) {
 }
 
 /**
- * The link on the site for a relative link of a document.
- * @throws Error  if it leads to no page
+ * Returns the link on the site for a relative link of a document.
+ * @throws Error  if the link leads to no page
  */
 export function siteLink(page, link, pages) {
   const path = linkedPath(page.source, link);
@@ -42,9 +45,9 @@ export function siteLink(page, link, pages) {
 }
 
 /**
- * Lists the links of built pages that lead to no file, or to no heading of one.
+ * Returns the links of built pages that lead to no file, or to a missing heading.
  * @param folder  the built site
- * @param base  the path under which it is to be served, with a slash at both ends
+ * @param base  the path under which the site is served, with a slash at both ends
  */
 export function deadLinks(folder, base) {
   const files = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(".html"));

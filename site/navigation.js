@@ -1,6 +1,9 @@
-/** The order of the pages, as in README's "Where to go on". Paths are from the root of the repository. */
+/**
+ * The order of the pages, which is that of "Where to go on" in README.md. Paths are relative to the root of the
+ * repository.
+ */
 
-/** A page of docs/ that is missing here ends the build: see `sidebar`. */
+/** The groups of the sidebar. The build fails if a page of docs/ is missing here: see `sidebar`. */
 export const groups = [
   { text: "Start", pages: ["README.md", "docs/first-contact.md", "docs/active-active.md"] },
   {
@@ -51,7 +54,7 @@ export const groups = [
     ],
   },
   {
-    text: "What is promised",
+    text: "Guarantees",
     pages: ["docs/consistency.md", "docs/keys.md", "docs/compatibility.md", "SECURITY.md"],
   },
   {
@@ -61,7 +64,7 @@ export const groups = [
   { text: "The code", pages: ["docs/architecture.md", "CONTRIBUTING.md"] },
 ];
 
-/** Names in the sidebar, where a page's title says too little there. */
+/** The names in the sidebar of pages whose title is not clear there. */
 const NAMES = new Map([
   ["README.md", "What dbsync is"],
   ["client/README.md", "The library"],
@@ -70,14 +73,15 @@ const NAMES = new Map([
 const DECISIONS = "docs/decisions/";
 
 /**
- * The sidebar of the default theme: the groups, then the decisions, folded.
- * @param pages  repository path → page, of `collectPages`
- * @throws Error  if a page of docs/ is in no group, or a group names no page
+ * Returns the sidebar of the default theme: the groups, followed by the decisions, which are collapsed.
+ * @param pages  the pages by their paths in the repository, from `collectPages`
+ * @throws Error  if a page of docs/ is in no group, or a group names a missing page
  */
 export function sidebar(pages) {
   const item = (source) => {
     const page = pages.get(source);
-    if (page === undefined) throw new Error(`site/navigation.js names ${source}, which is no page`);
+    if (page === undefined)
+      throw new Error(`site/navigation.js names ${source}, but this page does not exist`);
     return { text: NAMES.get(source) ?? page.title, link: `/${page.target.replace(/(index)?\.md$/, "")}` };
   };
   const listed = new Set(groups.flatMap((group) => group.pages));
@@ -91,7 +95,7 @@ export function sidebar(pages) {
     ...groups.map((group) => ({ text: group.text, items: group.pages.map(item) })),
     {
       text: "Decisions",
-      // With a link: a title that only unfolds would be a button that holds a button.
+      // The title has a link. Without one, it would be a button that contains another button.
       link: item(contents).link,
       collapsed: true,
       items: decisions.filter((source) => source !== contents).map(item),

@@ -1,4 +1,4 @@
-/** What is on the site: the documents of the repository, and every file that they link to. */
+/** Collects the pages of the site: the documents of the repository, and every file that they link to. */
 import {
   copyFileSync,
   existsSync,
@@ -12,7 +12,7 @@ import {
 import { basename, dirname, extname, join, posix } from "node:path";
 import { groups } from "./navigation.js";
 
-/** Languages of the files that are shown as code, by extension. */
+/** The languages of files that are shown as code, by extension. */
 const LANGUAGES = {
   ".html": "html",
   ".js": "js",
@@ -29,16 +29,20 @@ const LANGUAGES = {
 
 const PICTURE = /\.(png|svg)$/;
 
-/** The path that a relative link of a document leads to, from the root of the repository; the fragment is not part of it. */
+/**
+ * Returns the path to which a relative link of a document leads, relative to the root of the repository and without
+ * the fragment.
+ */
 export const linkedPath = (source, link) =>
   posix.join(posix.dirname(source), decodeURI(link.replace(/[?#].*$/, ""))).replace(/\/$/, "");
 
 export const isRelative = (link) => !/^([a-z][a-z+.-]*:|\/\/|#)/i.test(link);
 
 /**
- * Collects the pages: the navigation's, the decisions, and what they link to, directly or not.
+ * Collects the pages of the navigation, the decisions, and all files that they link to, directly or indirectly.
  * @param root  the folder of the repository
- * @returns repository path → `{ source, target, title, text }`; `target` is the path below the site's source folder, `text` is Markdown
+ * @returns the pages by their paths in the repository, as `{ source, target, title, text }`; `target` is the path
+ *   below the source folder of the site, `text` is Markdown
  */
 export function collectPages(root) {
   const pages = new Map();
@@ -57,7 +61,7 @@ export function collectPages(root) {
   return pages;
 }
 
-/** Writes the pages and the pictures to a folder, which is emptied before. */
+/** Empties a folder, and writes the pages and the pictures to it. */
 export function writePages(root, pages, folder) {
   rmSync(folder, { recursive: true, force: true });
   for (const { target, text } of pages.values()) {
@@ -84,13 +88,13 @@ function pageOf(root, source) {
   return { source, target: source.replace(/(^|\/)README\.md$/, "$1index.md"), title, text };
 }
 
-/** Removes the comments for those who edit a document; a block of code keeps its own. */
+/** Removes the comments of a document, which are for its editors. Comments in code blocks remain. */
 const withoutComments = (text) =>
   text.replace(/^(```|~~~)[\s\S]*?^\1|^<!--[\s\S]*?-->\n/gm, (part, fence) =>
     fence === undefined ? "" : part,
   );
 
-/** A list of the files of a folder without README. */
+/** Returns a page that lists the files of a folder without README.md. */
 function folderPage(root, source) {
   const names = readdirSync(join(root, source)).sort();
   const text = `${UNSEARCHED}# ${source}/\n\n${names.map((name) => `- [${name}](${basename(source)}/${name})`).join("\n")}\n`;
@@ -103,10 +107,10 @@ function codePage(source, code) {
   return { source, target: `${source}.md`, title: source, text };
 }
 
-/** Code is not part of the search: it would crowd out the documents. */
+/** The header of pages that show code. The search excludes them, since they would displace the documents. */
 const UNSEARCHED = "---\nsearch: false\noutline: false\n---\n\n";
 
-/** Relative links outside of blocks of code. */
+/** Returns the relative links outside of code blocks. */
 const linksOf = (text) =>
   [...text.replace(/^(```|~~~)[\s\S]*?^\1/gm, "").matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, link]) => link)

@@ -1,5 +1,5 @@
 /**
- * dbsync-client as a user without the repository gets it: packed, installed into an empty folder without a
+ * Tests dbsync-client like a user without the repository: it is packed, installed into an empty folder without a
  * network, and used.
  */
 import assert from "node:assert/strict";
@@ -13,8 +13,8 @@ import { clientPackage } from "./support/make-client-package.js";
 import { run } from "./support/run-program.js";
 import { MODULES, typeCheck } from "./support/type-check.js";
 
-/** Limit of the install's size, from issue 18. */
-const BYTES_MOST = 3_000_000;
+/** The maximum size of the installed package in bytes. */
+const BYTES_MAX = 3_000_000;
 
 const scratch = mkdtempSync(join(tmpdir(), "dbsync-client-package-"));
 const user = join(scratch, "user");
@@ -24,7 +24,7 @@ let packed: readonly string[] = [];
 before(async () => {
   mkdirSync(user);
   writeFileSync(join(user, "package.json"), "{}");
-  // The source is copied, since npm writes its package while other tests run.
+  // The package is copied, since npm writes into its folder while other tests run.
   cpSync(clientPackage, join(scratch, "source"), { recursive: true });
   const [report] = JSON.parse(await npm(["pack", "--json", "./source"], scratch)) as [
     { filename: string; files: { path: string }[] },
@@ -54,7 +54,7 @@ function program(name: string, args: readonly string[]) {
   return run(join(modules, ".bin", name), args, { cwd: user });
 }
 
-test("it takes less than 3 MB, nothing beside it is needed, and nothing of the daemon is in it", () => {
+test("the client package needs less than 3 MB, no other package, and contains no part of the daemon", () => {
   assert.deepEqual(
     readdirSync(modules).filter((name) => !name.startsWith(".")),
     ["dbsync-client"],
@@ -62,31 +62,31 @@ test("it takes less than 3 MB, nothing beside it is needed, and nothing of the d
   const bytes = readdirSync(modules, { recursive: true, encoding: "utf8" })
     .map((file) => statSync(join(modules, file)))
     .reduce((sum, { size, blocks }) => sum + Math.max(size, blocks * 512), 0);
-  assert.ok(bytes < BYTES_MOST, `${bytes} bytes on the disk`);
+  assert.ok(bytes < BYTES_MAX, `${bytes} bytes on disk`);
   assert.deepEqual(
     packed.filter((file) => /dbsyncd|daemon|store|timeline|\.pem$|\.test\./.test(file)),
     [],
   );
 });
 
-test("import and require give the same functions, with no other package", async () => {
+test("import and require return the same functions, without any other package", async () => {
   const names = "dbsyncSend, createClient, dbsyncReset, DbsyncError";
-  const shown = `console.log([${names}].map((f) => typeof f).join())`;
-  const due = "function,function,function,function";
-  assert.equal(await node(`import { ${names} } from "dbsync-client"; ${shown}`, "module"), due);
-  assert.equal(await node(`const { ${names} } = require("dbsync-client"); ${shown}`, "commonjs"), due);
+  const script = `console.log([${names}].map((f) => typeof f).join())`;
+  const expected = "function,function,function,function";
+  assert.equal(await node(`import { ${names} } from "dbsync-client"; ${script}`, "module"), expected);
+  assert.equal(await node(`const { ${names} } = require("dbsync-client"); ${script}`, "commonjs"), expected);
   const same = `import * as one from "dbsync-client"; import { createRequire } from "node:module";
     console.log(createRequire(import.meta.url)("dbsync-client").dbsyncSend === one.dbsyncSend);`;
-  assert.equal(await node(same, "module"), "true", "one library, however it is loaded");
+  assert.equal(await node(same, "module"), "true", "import and require return the same library");
 });
 
-test("types are found from ES modules and from CommonJS, old rules and new", async () => {
-  const use = `const tell = (error: unknown) => error instanceof DbsyncError && error.outcomes;
+test("TypeScript finds the types from ES modules and from CommonJS, with old and new module rules", async () => {
+  const use = `const outcomesOf = (error: unknown) => error instanceof DbsyncError && error.outcomes;
     const options: SendOptions = { policy: "first", timeout: 500 };
     const value: string | null = await dbsyncSend("GET k", options);
     await using client = createClient({ servers: "db1" });
     const reply: ReplyValue = await client.call(["GET", "k"]);
-    // @ts-expect-error: they are types, not any
+    // @ts-expect-error: the imported names have types other than any
     void dbsyncSend(7);
     console.log(value, reply, tell(null));`;
   const imports = `import { createClient, DbsyncError, dbsyncSend, type ReplyValue, type SendOptions } from "dbsync-client";`;
@@ -98,7 +98,7 @@ test("types are found from ES modules and from CommonJS, old rules and new", asy
   }
 });
 
-test("its keygen makes a key, and its library and program send commands signed by it", async () => {
+test("dbsync-keygen makes a key, and the library and dbsync send commands signed with it", async () => {
   assert.equal((await program("dbsync-keygen", ["--out", "."])).code, 0);
   await using daemon = await startDaemon(["-s", join(user, "public.pem")]);
   const address = `${daemon.address}:${daemon.port}`;
@@ -112,7 +112,7 @@ test("its keygen makes a key, and its library and program send commands signed b
   assert.notEqual(refused.code, 0, "unsigned");
 });
 
-test("each program tells its version, and what it leaves to dbsyncd", async () => {
+test("each program prints its version, and names the tasks that require dbsyncd", async () => {
   for (const name of ["dbsync", "dbsync-keygen"])
     assert.match((await program(name, ["--version"])).stdout, /^\d+\.\d+\.\d+\n$/, name);
   const verified = await program("dbsync", ["log", "verify", "--data", "."]);
@@ -121,8 +121,8 @@ test("each program tells its version, and what it leaves to dbsyncd", async () =
   const backup = await program("dbsync", ["backup", "--data", ".", "none.dbsync"]);
   assert.equal(backup.code, 2);
   assert.match(backup.stderr, /^dbsync: .* npm install dbsyncd\n$/);
-  const made = await program("dbsync-keygen", ["--certificate", "--san", "localhost", "--out", "."]);
-  assert.notEqual(made.code, 0);
-  assert.match(made.stderr, /Use the dbsync-keygen of dbsyncd/);
-  assert.doesNotMatch(made.stderr, /\n\s+at /, "no stack");
+  const result = await program("dbsync-keygen", ["--certificate", "--san", "localhost", "--out", "."]);
+  assert.notEqual(result.code, 0);
+  assert.match(result.stderr, /Use the dbsync-keygen of dbsyncd/);
+  assert.doesNotMatch(result.stderr, /\n\s+at /, "no stack");
 });

@@ -1,6 +1,6 @@
 /**
- * Runs what README and the user pages print: the two first lines in a fresh copy, the blocks of a page in order in
- * one folder.
+ * Runs the commands in README.md and the user pages: the first two lines of README.md in a fresh copy of the
+ * repository, and the blocks of each page in order in one folder.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -31,7 +31,7 @@ const manifest = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "
 const readDocument = (name: string) => readFileSync(join(repositoryRoot, name), "utf8");
 const documents = ownFiles().filter((name) => /^([^/]+|docs\/[^/]+|[a-z]+\/README)\.md$/.test(name));
 
-/** Returns the anchors that a browser finds for the headings. */
+/** Returns the anchors of the headings, as a browser finds them. */
 function anchorsOf(document: string): Set<string> {
   const headings = [...document.matchAll(/^#+ (.*)$/gm)].map(([, text = ""]) => text);
   return new Set(
@@ -51,7 +51,7 @@ function blocks(document: string, language: string): string[] {
   );
 }
 
-/** Makes a folder in which npx finds our programs and import finds our library, as after `npm install dbsyncd`. */
+/** Makes a folder in which npx finds the programs and import finds the library, as after `npm install dbsyncd`. */
 function userFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-docs-"));
   const modules = join(folder, "node_modules");
@@ -65,12 +65,12 @@ function userFolder(): string {
     symlinkSync(program, join(modules, ".bin", name));
   }
   cpSync(join(repositoryRoot, "examples"), join(folder, "examples"), { recursive: true });
-  // The PATH's Python may be one without Debian's packages.
+  // The Python on the PATH may not find Debian's packages.
   if (existsSync("/usr/bin/python3")) symlinkSync("/usr/bin/python3", join(modules, ".bin", "python3"));
   return folder;
 }
 
-/** Replaces the document's ports, including the default one, by free ones. */
+/** Replaces the ports in a document, including the default port, by free ones. */
 async function withFreePorts(text: string): Promise<{ document: string; port: string }> {
   const ports = new Map([["1111", String(await freePort())]]);
   for (const [port] of text.matchAll(/\b(?:1111|1112|1113|2222|6379|6380|8888|8889|9464|9465|9466)\b/g)) {
@@ -80,7 +80,7 @@ async function withFreePorts(text: string): Promise<{ document: string; port: st
   return { document, port: ports.get("1111") as string };
 }
 
-/** Makes a block wait until each of its background programs listens, as a person would. */
+/** Makes a block wait until each of its background programs listens, as a reader would. */
 function waitingForServers(block: string): string {
   return block.replace(
     /^(?!#)(.*(?:-p|--port) (\d+).*&)$/gm,
@@ -89,19 +89,19 @@ function waitingForServers(block: string): string {
 }
 
 /**
- * Replaces most calls of npx, each of which takes a second of CPU time: it runs once for each program, and for
- * each daemon, whose end it has to pass on.
+ * Replaces most calls of npx, since each takes a second of CPU time. It still runs once for each program, and for
+ * each daemon, because it must forward the daemon's exit.
  */
 function askingNpxOnce(script: string): string {
-  const asked = new Set<string>();
+  const called = new Set<string>();
   return script.replace(/\bnpx ([\w-]+)/g, (words, program: string) => {
-    if (program !== "dbsyncd" && asked.has(program)) return program;
-    asked.add(program);
+    if (program !== "dbsyncd" && called.has(program)) return program;
+    called.add(program);
     return words;
   });
 }
 
-/** Seconds until the first signal; five more until one that cannot be ignored. */
+/** Seconds until the first signal. After five more seconds follows a signal that cannot be ignored. */
 const LIMIT = ["-k", "5", "900"];
 
 const WAIT_FOR = `wait_for() {
@@ -113,12 +113,15 @@ const WAIT_FOR = `wait_for() {
 }
 `;
 
-/** As in an interactive shell, each job is a process group; the remaining jobs end with the script. */
+/**
+ * The beginning of each script. As in an interactive shell, each job is a process group. The remaining jobs end with
+ * the script.
+ */
 const AS_TYPED = `set -m
 trap 'for job in $(jobs -p); do kill -9 -- "-$job"; done 2>/dev/null' EXIT
 `;
 
-/** Whether no process listens at a port. */
+/** Returns whether no process listens on a port. */
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1", () => resolve(false));
@@ -127,8 +130,8 @@ function isFree(port: number): Promise<boolean> {
 }
 
 /**
- * Runs a script in its own process group and ends that group with it. If the tests are killed, a loop in the
- * script that waits for a server would never end: so a separate program limits the script's time.
+ * Runs a script in its own process group, and kills this group when the script ends. A separate program limits the
+ * time of the script. Otherwise a loop that waits for a server would never end if the tests were killed.
  */
 function runScript(
   script: string,
@@ -137,7 +140,7 @@ function runScript(
   limit: readonly string[] = LIMIT,
 ): Promise<{ code: number | null; output: string }> {
   const path = `${join(cwd, "node_modules/.bin")}:${process.env["PATH"]}`;
-  // Otherwise a test run inside the script would report to this one.
+  // Without this, a test run inside the script would report to this test run.
   const { NODE_TEST_CONTEXT: _, ...outer } = process.env;
   const env = {
     ...outer,
@@ -159,19 +162,19 @@ function runScript(
       try {
         process.kill(-(child.pid as number), "SIGKILL");
       } catch {
-        // no process of the group remains
+        // No process of the group remains.
       }
       resolve({ code, output });
     });
   });
 }
 
-test("a script that waits for ever ends by itself", async () => {
+test("a script that would wait forever is killed", async () => {
   const { code } = await runScript("until false; do sleep 0.1; done", tmpdir(), {}, ["-k", "5", "0.5"]);
   assert.equal(code, 124);
 });
 
-test("the two command lines of README work in a fresh copy", { skip: skipUnlessFull }, async () => {
+test("the first two command lines of README.md work in a fresh copy", { skip: skipUnlessFull }, async () => {
   const lines = blocks(readDocument("README.md"), "sh").slice(0, 2);
   assert.deepEqual(lines, ["npm install && npm start\n", "npm install && npm test\n"]);
   const copy = mkdtempSync(join(tmpdir(), "dbsync-copy-"));
@@ -185,7 +188,7 @@ test("the two command lines of README work in a fresh copy", { skip: skipUnlessF
     start.output,
     /INCR visits\n.*2.*\n.*2.*\n.*failed: connect[\s\S]*GET greeting\n(.*bonjour.*\n){3}/,
   );
-  // The copy is installed now.
+  // From here on, the dependencies of the copy are installed.
   const tested = await runScript("npm test -- protocol/frame", copy);
   assert.equal(tested.code, 0, tested.output);
   assert.match(tested.output, /pass [1-9]/);
@@ -194,7 +197,7 @@ test("the two command lines of README work in a fresh copy", { skip: skipUnlessF
 
 const PRINTED = "value: ";
 
-/** Returns a program that prints the awaited values whose comments name them, and those values. */
+/** Returns a program that prints each value with a comment, and the values that the comments name. */
 function printing(program: string): { text: string; expected: unknown[] } {
   const expected: unknown[] = [];
   const text = program.replace(
@@ -213,7 +216,7 @@ function printing(program: string): { text: string; expected: unknown[] } {
 
 const withoutRedis = skipWithout("redis-server");
 
-test("README's tour works line by line, and its program and that of client/README.md too", {
+test("the tour of README.md, its program and that of client/README.md work line by line", {
   skip: skipUnlessFull || withoutRedis || skipWithout("nc"),
 }, async () => {
   const { document } = await withFreePorts(readDocument("README.md"));
@@ -224,7 +227,7 @@ test("README's tour works line by line, and its program and that of client/READM
   for (const [i, { text }] of programs.entries()) writeFileSync(join(folder, `program-${i}.mjs`), text);
   const tour = blocks(document, "sh").slice(2).map(waitingForServers);
   const runs = programs.map((_, i) => `node program-${i}.mjs`).join("\n");
-  // The last block ends the daemons that the programs need.
+  // The last block stops the daemons that the programs need.
   const script = [WAIT_FOR, AS_TYPED, ...tour.slice(0, -1), runs, ...tour.slice(-1)].join("\n");
   const { code, output } = await runScript(askingNpxOnce(script), folder, {
     DBSYNCD_PORT: String(await freePort()),
@@ -233,7 +236,7 @@ test("README's tour works line by line, and its program and that of client/READM
   for (const [, port] of document.matchAll(/^npx dbsyncd .*?(?:-p|--resp|--json) (\d+)/gm))
     assert.ok(
       await isFree(Number(port)),
-      `what README says ends the daemon on port ${port} leaves it running`,
+      `the last block of README.md does not stop the daemon on port ${port}`,
     );
   const printed = output.split("\n").filter((line) => line.startsWith(PRINTED));
   assert.deepEqual(
@@ -244,7 +247,7 @@ test("README's tour works line by line, and its program and that of client/READM
   rmSync(folder, { recursive: true });
 });
 
-/** Pages whose blocks a reader types in order, in an empty folder. */
+/** The pages whose blocks a reader runs in order, in an empty folder. */
 const PAGES = [
   "install.md",
   "docs/operations.md",
@@ -259,7 +262,7 @@ const PAGES = [
   "docs/python.md",
 ];
 
-/** Pages whose blocks wait for their daemons themselves: they are run exactly as printed. */
+/** The pages whose blocks wait for their daemons. These run exactly as printed. */
 const WAITING_PAGES = [
   "docs/active-active.md",
   "docs/migration.md",
@@ -268,7 +271,7 @@ const WAITING_PAGES = [
   "docs/python.md",
 ];
 
-/** A page whose daemons take their ports from files. */
+/** The page whose daemons read their ports from files. */
 const CONFIGURED_PAGE = "docs/production.md";
 
 for (const page of PAGES)
@@ -287,7 +290,7 @@ for (const page of PAGES)
       ? asPrinted.join("\n")
       : `${WAIT_FOR}${asPrinted.map(waitingForServers).join("\n")}`;
     const { code, output } = await runScript(script, folder, {
-      // The variable has priority over a configuration file.
+      // The variable takes precedence over a configuration file.
       ...(page === CONFIGURED_PAGE ? {} : { DBSYNCD_PORT: port }),
       DBSYNC_SERVERS: `127.0.0.1:${port}`,
     });
@@ -295,7 +298,7 @@ for (const page of PAGES)
     rmSync(folder, { recursive: true });
   });
 
-test("no other page has blocks that nothing runs", () => {
+test("no other page has blocks that no test runs", () => {
   const others = documents.filter(
     (name) =>
       !PAGES.includes(name) && !["README.md", "CONTRIBUTING.md", "docs/first-contact.md"].includes(name),
@@ -303,7 +306,7 @@ test("no other page has blocks that nothing runs", () => {
   for (const name of others) assert.deepEqual(blocks(readDocument(name), "sh"), [], name);
 });
 
-test("links between documents lead to files, and to headings in them", () => {
+test("links between documents lead to existing files and headings", () => {
   for (const name of documents)
     for (const [, target = "", heading] of readDocument(name).matchAll(/\]\(([^)#:]*)(?:#([^)]*))?\)/g)) {
       const path = target === "" ? name : join(dirname(name), target);
@@ -313,7 +316,7 @@ test("links between documents lead to files, and to headings in them", () => {
     }
 });
 
-test("the index of the decisions has each page under its title", () => {
+test("the index of the decisions lists each page with its title", () => {
   const folder = join(repositoryRoot, "docs/decisions");
   const pages = readdirSync(folder).filter((name) => /^\d/.test(name));
   const rows = pages.sort().map((name) => {
@@ -324,14 +327,14 @@ test("the index of the decisions has each page under its title", () => {
   assert.deepEqual(index.match(/^\| \d.*$/gm), rows);
 });
 
-test("docs/architecture.md names files that exist", () => {
+test("docs/architecture.md names only existing files", () => {
   const named = [...readDocument("docs/architecture.md").matchAll(/`([\w/-]+\/[\w-]+\.ts)`/g)];
   const paths = named.map(([, path = ""]) => path);
   assert.ok(paths.length > 30);
   for (const path of paths) assert.ok(existsSync(join(repositoryRoot, path)), path);
 });
 
-test("README's reading order names files that exist", () => {
+test("the reading order of README.md names only existing files", () => {
   const [, order = ""] = readDocument("README.md").split("## Reading the code");
   const steps = [...order.matchAll(/^\d\. \[(\w+)\/\]([\s\S]*?)(?=^\d\. |$(?![\s\S]))/gm)];
   assert.equal(steps.length, 9);

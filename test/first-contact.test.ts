@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { skipUnlessFull } from "./support/amount.js";
-import { firstContacts, lackOf, meet } from "./support/first-contact.js";
+import { firstContacts, runFirstContact, skipReason } from "./support/first-contact.js";
 import { repositoryRoot } from "./support/repository.js";
 
 test("the page has these languages, three lines each, the first of which test/docs.test.ts runs in a fresh copy", () => {
@@ -19,8 +19,8 @@ test("the page has these languages, three lines each, the first of which test/do
 
 describe("the lines are answered", { skip: skipUnlessFull }, () => {
   for (const contact of firstContacts()) {
-    test(contact.name, { skip: lackOf(contact) }, async () => {
-      const { code, stdout, stderr } = (await meet(contact, repositoryRoot)).answer;
+    test(contact.name, { skip: skipReason(contact) }, async () => {
+      const { code, stdout, stderr } = (await runFirstContact(contact, repositoryRoot)).answer;
       // npm may print warnings.
       assert.deepEqual([code, stdout], [0, "1\n"], stderr);
     });

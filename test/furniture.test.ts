@@ -1,6 +1,6 @@
 /**
- * The files for contributors in other environments: editors, hosts of repositories and old resolvers find the
- * project's settings.
+ * Tests the files for other environments: editors, repository hosts and old module resolvers find the settings of the
+ * project.
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
@@ -16,16 +16,16 @@ const manifest = JSON.parse(read("package.json")) as {
   exports: Record<string, { require: { types: string; default: string } }>;
 };
 
-test("the lowest version of Node is the one that .nvmrc names", () => {
+test("package.json requires the version of Node that .nvmrc names", () => {
   assert.equal(manifest.engines.node, `>=${read(".nvmrc").trim()}`);
 });
 
-test("editors break lines where the formatter does", () => {
+test("editors break lines at the same length as the formatter", () => {
   const { formatter } = JSON.parse(read("biome.json")) as { formatter: { lineWidth: number } };
   assert.match(read(".editorconfig"), new RegExp(`^max_line_length = ${formatter.lineWidth}$`, "m"));
 });
 
-test("the workflow runs .ci/run on the Node of .nvmrc, and nothing else", () => {
+test("the workflow runs only .ci/run, with the Node version of .nvmrc", () => {
   const workflow = read(".github/workflows/ci.yml");
   assert.deepEqual(
     [...workflow.matchAll(/- run: (.*)/g)].map(([, command]) => command),
@@ -34,12 +34,12 @@ test("the workflow runs .ci/run on the Node of .nvmrc, and nothing else", () => 
   assert.match(workflow, /node-version-file: \.nvmrc/);
 });
 
-test("resolvers that know no exports find the same files", () => {
+test("module resolvers without support for exports find the same files", () => {
   const { require } = manifest.exports["."] ?? assert.fail("no entry");
   assert.deepEqual([manifest.main, manifest.types], [require.default, require.types]);
 });
 
-test("what templates name exists", () => {
+test("the files that templates name exist", () => {
   for (const name of ["bug.yml", "idea.yml", "config.yml"])
     assert.ok(existsSync(join(repositoryRoot, ".github/ISSUE_TEMPLATE", name)), name);
   const scripts = (JSON.parse(read("package.json")) as { scripts: Record<string, string> }).scripts;

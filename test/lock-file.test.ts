@@ -1,4 +1,7 @@
-/** `npm ci` in a fresh clone: npm 11 refuses a lock file that misses a package, even one for another platform. */
+/**
+ * Tests that `npm ci` works in a fresh clone: npm 11 refuses a lock file in which a package is missing, even one for
+ * another platform.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -24,11 +27,11 @@ for (const folder of ["", "site/"]) {
     `${folder}package-lock.json`,
   );
 
-  test(`${folder}package-lock.json names the dependencies of package.json, each as the same kind`, () => {
+  test(`${folder}package-lock.json lists each dependency of package.json with the same kind`, () => {
     for (const kind of KINDS) assert.deepEqual(packages[""]?.[kind], manifest[kind], kind);
   });
 
-  test(`${folder}package-lock.json has an entry for each dependency of each package, for all platforms`, () => {
+  test(`${folder}package-lock.json has an entry for each dependency of each package, on all platforms`, () => {
     const missing: string[] = [];
     for (const [path, { dependencies, optionalDependencies }] of Object.entries(packages)) {
       for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {

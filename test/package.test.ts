@@ -1,4 +1,7 @@
-/** The packed package as users install it: programs, import, require, types, and no file that should not be in it. */
+/**
+ * Tests the packed package in the form in which users install it: programs, import, require, types, and no unwanted
+ * file.
+ */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -69,7 +72,7 @@ function node(script: string, type: "module" | "commonjs"): string {
   return execFileSync(process.execPath, args, { cwd: join(scratch, "user"), encoding: "utf8" }).trim();
 }
 
-test("the package holds programs, library and documents, no keys, no tests, no vectors", () => {
+test("the package contains programs, the library and documents, but no keys, tests or vectors", () => {
   assert.ok(packedFiles.includes("dist/bundles/dbsyncd.js"));
   assert.ok(packedFiles.includes("dist/client/entry.d.ts"));
   assert.ok(packedFiles.includes("LICENSE"));
@@ -86,7 +89,7 @@ test("the package holds programs, library and documents, no keys, no tests, no v
   assert.deepEqual(stray, []);
 });
 
-test("the programs run", () => {
+test("the programs of the package run", () => {
   for (const program of ["dbsyncd", "dbsync", "dbsync-keygen", "dbsync-proxy"]) {
     const path = join(scratch, "user/node_modules/.bin", program);
     const { status, stdout } = spawnSync(path, ["--version"], { encoding: "utf8" });
@@ -95,7 +98,7 @@ test("the programs run", () => {
   }
 });
 
-test("import and require give the same three functions", () => {
+test("import and require return the same three functions", () => {
   const names = "[dbsyncSend, createClient, dbsyncReset].map((f) => typeof f).join()";
   assert.equal(
     node(`import { dbsyncSend, createClient, dbsyncReset } from "dbsyncd"; console.log(${names})`, "module"),
@@ -110,7 +113,7 @@ test("import and require give the same three functions", () => {
   );
 });
 
-test("types are found from ES modules and from CommonJS, old rules and new", async () => {
+test("TypeScript finds the types from ES modules and from CommonJS, with old and new module rules", async () => {
   const user = join(scratch, "user");
   const use = `const value: string | null = await dbsyncSend("GET k", { policy: "first", timeout: 500 });
     console.log(value);
@@ -125,7 +128,7 @@ test("types are found from ES modules and from CommonJS, old rules and new", asy
   }
 });
 
-test("dbsyncd/testing starts and stops daemons for a user's own test", () => {
+test("dbsyncd/testing starts and stops daemons for the tests of users", () => {
   const script = `import { dbsyncSend } from "dbsyncd";
     import { startDaemon, startDaemons } from "dbsyncd/testing";
     {
@@ -139,7 +142,7 @@ test("dbsyncd/testing starts and stops daemons for a user's own test", () => {
   assert.equal(node(script, "module"), "OK v\nnull");
 });
 
-// This is last, since it removes the other packages.
+// This test is the last one, since it removes the other packages.
 test("the library works without any other package installed", async () => {
   const modules = join(scratch, "user/node_modules");
   for (const name of readdirSync(modules)) {

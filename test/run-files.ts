@@ -1,7 +1,7 @@
 /**
- * Runs test files: `node run-files.js MS LANES FILE…`, each for at most MS milliseconds, LANES in parallel. Leads
- * its process group: when a file hangs and is ended, the servers that it started end too. If a few files fail,
- * they run again, alone (docs/decisions/0029).
+ * `node run-files.js MS LANES FILE…`: runs test files, each for at most MS milliseconds, LANES in parallel. This
+ * process leads a process group. If a file hangs and is killed, the servers that it started are killed as well. If
+ * only a few files fail, they run again, one at a time (docs/decisions/0029).
  */
 import { existsSync } from "node:fs";
 import { basename, relative } from "node:path";
@@ -11,24 +11,24 @@ import { spec } from "node:test/reporters";
 const [milliseconds, lanes, ...files] = process.argv.slice(2);
 const limit = Number(milliseconds);
 
-/** Node 24 does not end a hanging file by itself: then there is no event for longer than one file may take. */
+/** Node 24 does not end a hanging file. In that case no event arrives for longer than one file may take. */
 const silence = setTimeout(() => {
-  console.error(`Nothing has happened for ${1.5 * limit} ms: a test file hangs.`);
+  console.error(`No test has started or ended for ${1.5 * limit} ms: a test file hangs.`);
   process.exit(1);
 }, 1.5 * limit).unref();
-const heard = () => void silence.refresh();
+const resetSilence = () => void silence.refresh();
 
-/** Number of files listed at the end. */
+/** The number of files listed at the end. */
 const LISTED = 10;
-/** If more files fail, it was not because the machine was busy. */
+/** The maximum number of failed files that run again. If more fail, a busy machine is not the cause. */
 const AGAIN_MAX = 3;
-/** File → milliseconds. */
+/** The duration of each file in milliseconds. */
 const took = new Map<string, number>();
 
-/** File → names of the tests that failed in a run. */
+/** The tests that failed in a run, by file. */
 class Failures {
   readonly byFile = new Map<string, Set<string>>();
-  /** Whether a file hung. It would hang again. */
+  /** Whether a file hung. It would probably hang again. */
   hasHung = false;
 
   add(file: string, test: string, cause: unknown): void {
@@ -43,30 +43,33 @@ class Failures {
   }
 }
 
-/** Returns a file's path. A program that several files share is outside the working directory. */
-function shown(file: string): string {
+/**
+ * Returns the path to print for a file. A program that several files share is outside the working directory, so only
+ * its name is printed.
+ */
+function displayPath(file: string): string {
   const path = relative(process.cwd(), file);
   return path.startsWith("..") ? basename(file) : path;
 }
 
-/** Lists the files that took longest. */
+/** Returns the list of the longest files. */
 function longest(): string {
   if (took.size <= 1) return "";
   const lines = [...took]
     .sort(([, one], [, other]) => other - one)
     .slice(0, LISTED)
-    .map(([file, ms]) => `${(ms / 1000).toFixed(1).padStart(8)} s ${shown(file)}`);
+    .map(([file, ms]) => `${(ms / 1000).toFixed(1).padStart(8)} s ${displayPath(file)}`);
   return `The longest files:\n${lines.join("\n")}\n`;
 }
 
-/** Runs files and reports their results. @returns the failures */
-async function ran(paths: readonly string[], concurrency: number): Promise<Failures> {
+/** Runs files and prints their results. @returns the failures */
+async function runAll(paths: readonly string[], concurrency: number): Promise<Failures> {
   const failures = new Failures();
   const report = (run({ files: [...paths], concurrency, timeout: limit }) as TestsStream)
     .on("test:fail", ({ file, name, details }) => failures.add(file ?? name, name, details.error.cause))
-    .on("test:dequeue", heard)
+    .on("test:dequeue", resetSilence)
     .on("test:complete", ({ name, file, details }) => {
-      heard();
+      resetSilence();
       // The test with the file's name is the file itself.
       if (file?.endsWith(name)) took.set(file, details.duration_ms);
     })
@@ -78,23 +81,23 @@ async function ran(paths: readonly string[], concurrency: number): Promise<Failu
 
 /** Runs the files. @returns the text to print last */
 async function main(): Promise<string> {
-  const first = await ran(files, Number(lanes));
+  const first = await runAll(files, Number(lanes));
   if (!first.mayRunAgain) {
     if (first.byFile.size > 0) process.exitCode = 1;
     return longest();
   }
   const times = longest();
   const names = [...first.byFile.keys()];
-  process.stdout.write(`\nOnce more, alone: ${names.map(shown).join(", ")}\n`);
-  const second = await ran(names, 1);
+  process.stdout.write(`\nRunning again, alone: ${names.map(displayPath).join(", ")}\n`);
+  const second = await runAll(names, 1);
   if (second.byFile.size > 0) {
     process.exitCode = 1;
     return times;
   }
-  const lines = [...first.byFile].map(([file, tests]) => `  ${shown(file)}: ${[...tests].join(", ")}`);
-  return `${times}\nPassed only when run once more, alone; above is what was wrong. Such a test, or what it tests, has a race:\n${lines.join("\n")}\n`;
+  const lines = [...first.byFile].map(([file, tests]) => `  ${displayPath(file)}: ${[...tests].join(", ")}`);
+  return `${times}\nThese tests failed in the parallel run (see above) and passed when they ran again, alone. The test or the tested code has a race:\n${lines.join("\n")}\n`;
 }
 
 const last = await main();
-// A remaining server may hold the pipes of its test file open, and the runner would wait forever.
+// A remaining server may keep the pipes of its test file open. Without this exit, the runner would wait forever.
 process.stdout.write(last, () => process.exit());

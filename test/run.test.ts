@@ -1,4 +1,7 @@
-/** `npm test -- WORD` matches only paths below test/, wherever the clone is, and leaves no process running. */
+/**
+ * Tests that `npm test -- WORD` matches only paths below test/, regardless of the clone's location, and leaves no
+ * process running.
+ */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -11,7 +14,7 @@ import { testFiles } from "./support/chosen-files.js";
 import { FULL_ONLY } from "./support/full-files.js";
 import { buildRoot } from "./support/repository.js";
 
-test("a word in the name of the folder above chooses nothing", () => {
+test("a word in the name of a parent folder selects no test file", () => {
   const above = mkdtempSync(join(tmpdir(), "dbsync-above-"));
   const folder = join(above, "faults");
   mkdirSync(join(folder, "test/store"), { recursive: true });
@@ -27,13 +30,13 @@ test("a word in the name of the folder above chooses nothing", () => {
     spawnSync(process.execPath, [join(folder, "test/run.js"), word], { env, encoding: "utf8" });
   const byFolder = run("faults");
   assert.equal(byFolder.status, 2, byFolder.stdout);
-  assert.match(byFolder.stderr, /No test file's path below test\/ holds faults\./);
+  assert.match(byFolder.stderr, /No path of a test file below test\/ contains faults\./);
   const byFile = run("store/");
   assert.equal(byFile.status, 0, byFile.stderr);
   rmSync(above, { recursive: true });
 });
 
-/** A test file that starts a child, prints its pid and hangs. */
+/** A test file that starts a child process, prints its id and hangs. */
 const HANGING = `
   import { spawn } from "node:child_process";
   import { writeFileSync } from "node:fs";
@@ -42,10 +45,10 @@ const HANGING = `
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 `;
 
-/** Milliseconds until the file is ended; a busy machine has to have started it by then. */
+/** Milliseconds until the file is killed. A busy machine must have started it by then. */
 const LIMIT = "10000";
 
-test("the files that only full runs have are there", () => {
+test("every path in full-files.ts matches a test file", () => {
   const files = testFiles(join(buildRoot, "test"));
   assert.deepEqual(
     FULL_ONLY.filter((words) => !files.some((file) => file.startsWith(words))),
@@ -53,7 +56,7 @@ test("the files that only full runs have are there", () => {
   );
 });
 
-test("a file that hangs is ended, and so is what it started", async () => {
+test("the runner kills a hanging file and the processes that it started", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-hanging-"));
   const [file, pidFile] = [join(folder, "hanging.test.mjs"), join(folder, "pid")];
   writeFileSync(file, HANGING);
@@ -66,14 +69,14 @@ test("a file that hangs is ended, and so is what it started", async () => {
   const [code] = await once(runner, "exit");
   assert.equal(code, 1);
   const pid = Number(readFileSync(pidFile, "utf8"));
-  assert.doesNotThrow(() => process.kill(pid, 0), "it is left by the runner");
+  assert.doesNotThrow(() => process.kill(pid, 0), "the child still runs");
   process.kill(-runner.pid!, "SIGKILL");
   while (isAlive(pid)) await setTimeout(10);
   rmSync(folder, { recursive: true });
 });
 
 /** Runs test files with the given texts. @returns the exit code and the output */
-function ran(texts: readonly string[]): { readonly status: number | null; readonly output: string } {
+function runFiles(texts: readonly string[]): { readonly status: number | null; readonly output: string } {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-failing-"));
   const files = texts.map((text, i) => {
     const file = join(folder, `file-${i}.test.mjs`);
@@ -96,19 +99,19 @@ const FAILS = 'test("fails", () => { throw new Error("as ever"); });';
 const FAILS_ONCE =
   'test("fails once", () => { if (fs.existsSync(mark)) return; fs.writeFileSync(mark, ""); throw new Error("this once"); });';
 
-test("a file that fails beside others and passes alone is told of, and does not fail the run", () => {
-  const { status, output } = ran([PASSES, FAILS_ONCE]);
+test("a file that fails in the parallel run and passes alone is reported, and does not fail the run", () => {
+  const { status, output } = runFiles([PASSES, FAILS_ONCE]);
   assert.equal(status, 0, output);
   assert.match(output, /Error: this once/);
-  assert.match(output, /Once more, alone: file-1\.test\.mjs/);
-  assert.match(output, /Passed only when run once more, alone.*\n {2}file-1\.test\.mjs: fails once/);
+  assert.match(output, /Running again, alone: file-1\.test\.mjs/);
+  assert.match(output, /passed when they ran again, alone.*\n {2}file-1\.test\.mjs: fails once/);
 });
 
-test("a file that fails twice fails the run, and so do more files than a busy machine explains", () => {
-  const twice = ran([PASSES, FAILS, FAILS_ONCE]);
+test("a file that fails twice fails the run, and so do many files that fail once", () => {
+  const twice = runFiles([PASSES, FAILS, FAILS_ONCE]);
   assert.equal(twice.status, 1, twice.output);
   assert.doesNotMatch(twice.output, /Passed only/);
-  const many = ran([FAILS_ONCE, FAILS_ONCE, FAILS_ONCE, FAILS_ONCE]);
+  const many = runFiles([FAILS_ONCE, FAILS_ONCE, FAILS_ONCE, FAILS_ONCE]);
   assert.equal(many.status, 1, many.output);
   assert.doesNotMatch(many.output, /Once more/);
 });

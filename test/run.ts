@@ -1,5 +1,5 @@
 /**
- * `npm test`: installs missing requirements of the tests, then runs every test file. `npm test -- store faults`
+ * `npm test`: installs the missing requirements of the tests, then runs every test file. `npm test -- store faults`
  * runs the files whose path below test/ contains one of the words.
  */
 import { spawn, spawnSync } from "node:child_process";
@@ -14,13 +14,13 @@ import { isOnPath, isThere, type Requirement, requirements } from "./support/req
 import { forgetSettings } from "./support/test-environment.js";
 import { together } from "./support/together.js";
 
-/** A test file that takes longer hangs: the longest take some minutes on a busy machine. */
+/** The time after which a test file is considered hung. The longest files take a few minutes on a busy machine. */
 const FILE_MS_MAX = 900_000;
 
-/** Number of parallel processes: more than processors, since many mostly wait. */
+/** The number of parallel processes. There are more than processors, since many test files mostly wait. */
 const LANES = availableParallelism() + 2;
 
-/** Files that take longer than most, according to the end of a run; the longest first. */
+/** The beginnings of the paths of long files, the longest first, according to the list at the end of a run. */
 const LONG = [
   "docs.test",
   "faults/member-snapshots",
@@ -47,12 +47,12 @@ const LONG = [
 ];
 
 const HOW_TO_RUN_MORE = `
-These were the runs that everybody has. More of them:
-  DBSYNC_FULL=1 npm test               what takes long in full, and the files of test/support/full-files.ts; so does .ci/run
-  npm run explore [-- --minutes 30]    randomised tests from fresh seeds; what they find comes with how to repeat it
-  npm run mutants                      rules that are broken must be found out
-  npm run chaos                        two daemons beside two Redis, under the same faults
-  npm run chaos -- --minutes 30        daemons that are killed, cut off, damaged, evicted, replaced and upgraded`;
+These were the usual tests. There are more:
+  DBSYNC_FULL=1 npm test               all cases of long tests, and the files of test/support/full-files.ts, as in .ci/run
+  npm run explore [-- --minutes 30]    randomised tests with new seeds; prints how to repeat a failure
+  npm run mutants                      breaks the rules one by one; a test must fail for each
+  npm run chaos                        two daemons compared with two Redis servers, under the same faults
+  npm run chaos -- --minutes 30        daemons that are killed, disconnected, damaged, evicted, replaced and upgraded`;
 
 function main(words: readonly string[]): void {
   const isComplete = installMissing();
@@ -66,12 +66,12 @@ function main(words: readonly string[]): void {
   const chosen = chosenFiles(testFiles(folder), words);
   const files = isFull || words.length > 0 ? chosen : chosen.filter((file) => !isFullOnly(file));
   if (files.length === 0) {
-    console.error(`No test file's path below test/ holds ${words.join(" or ")}.`);
+    console.error(`No path of a test file below test/ contains ${words.join(" or ")}.`);
     process.exitCode = 2;
     return;
   }
   const groups = mkdtempSync(join(tmpdir(), "dbsync-tests-"));
-  // Long files start first, so that none remains alone at the end.
+  // Long files start first. Otherwise one of them would run alone at the end.
   const long = new Set(LONG.flatMap((words) => files.filter((file) => file.startsWith(words))));
   const short = together(pathsOf(files.filter((file) => !long.has(file))), { folder: groups, lanes: LANES });
   runFiles([...pathsOf([...long]), ...short], () => {
@@ -80,7 +80,10 @@ function main(words: readonly string[]): void {
   });
 }
 
-/** Runs the files in a process group, which ends as a whole: with its leader, or when this process is terminated. */
+/**
+ * Runs the files in a process group. All processes of the group end with its leader, or when this process is
+ * terminated.
+ */
 function runFiles(files: readonly string[], ended: () => void): void {
   const program = join(buildRoot, "test/run-files.js");
   const leader = spawn(process.execPath, [program, String(FILE_MS_MAX), String(LANES), ...files], {
@@ -102,7 +105,7 @@ function runFiles(files: readonly string[], ended: () => void): void {
   });
 }
 
-/** Installs what is missing. @returns whether everything is available now */
+/** Installs the missing requirements. @returns whether everything is available afterwards */
 function installMissing(): boolean {
   const needed = requirements.filter(({ isForFullRuns }) => isFull || !isForFullRuns);
   const missing = needed.filter((requirement) => !isThere(requirement));
@@ -116,14 +119,14 @@ function installMissing(): boolean {
     succeeds([...prefix, "apt-get", "update", "-q"]);
     succeeds([...prefix, "apt-get", "install", "-qy", "--no-install-recommends", ...packages]);
   }
-  const left = missing.filter((requirement) => !isThere(requirement));
-  for (const requirement of left) {
+  const stillMissing = missing.filter((requirement) => !isThere(requirement));
+  for (const requirement of stillMissing) {
     console.error(
       `Missing: ${describe(requirement)}. On Debian: apt-get install ${requirement.debianPackage}`,
     );
   }
-  if (left.length > 0 && !process.env["CI"]) console.error("The tests that use them are skipped.");
-  return left.length === 0 && haveNode && (!isFull || havePymongo());
+  if (stillMissing.length > 0 && !process.env["CI"]) console.error("The tests that use them are skipped.");
+  return stillMissing.length === 0 && haveNode && (!isFull || havePymongo());
 }
 
 /**
@@ -137,7 +140,7 @@ function haveNodeLibraries(): boolean {
   };
   const names = Object.keys(manifest.dependencies);
   if (names.every((name) => existsSync(join(folder, "node_modules", name)))) return true;
-  console.log("Installing with npm what people use with Redis and MongoDB: test/libraries/npm");
+  console.log("Installing libraries for Redis and MongoDB with npm: test/libraries/npm");
   if (
     succeeds([
       "npm",
@@ -152,7 +155,7 @@ function haveNodeLibraries(): boolean {
   )
     return true;
   console.error(
-    "Missing: libraries of npm. To get them: npm install --no-save --ignore-scripts --prefix test/libraries/npm",
+    "Missing: npm libraries. To install them: npm install --no-save --ignore-scripts --prefix test/libraries/npm",
   );
   return false;
 }
@@ -161,10 +164,10 @@ function haveNodeLibraries(): boolean {
 function havePymongo(): boolean {
   const folder = join(repositoryRoot, "test", "libraries", "python", "pymongo-4");
   if (existsSync(folder)) return true;
-  console.log("Installing with pip a driver of MongoDB: test/libraries/python/pymongo-4");
+  console.log("Installing a MongoDB driver with pip: test/libraries/python/pymongo-4");
   const install = ["-m", "pip", "install", "--quiet", "--target", folder, "pymongo==4.*"];
   if (succeeds(["/usr/bin/python3", ...install])) return true;
-  console.error(`Missing: pymongo 4. To get it: python3 ${install.join(" ")}`);
+  console.error(`Missing: pymongo 4. To install it: python3 ${install.join(" ")}`);
   return false;
 }
 

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { importsAtStart, importsOf, startedBy, texts } from "./rooms/imports.js";
 import { ownFiles, repositoryRoot } from "./support/repository.js";
 
-/** Folder → folders it may import. Source: CONTRIBUTING.md "Where things live". */
+/** The folders that each folder may import. Source: CONTRIBUTING.md, "Where things live". */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   keys: [],
@@ -24,17 +24,17 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   dashboard: ["protocol"],
 };
 
-/** Files of the client that the daemon may import: its entry, and the class that passes commands on. */
+/** The files of the client that the daemon may import: its entry, and the class that forwards commands. */
 const clientEntries = ["client/entry.ts", "client/carrier.ts"];
 
-/** Folders without IO, clock or randomness. */
+/** The folders without I/O, clock or randomness. */
 const pure = ["protocol", "store"];
 const impure =
   /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|setTimeout|setInterval|setImmediate|process\.)\b/;
 
 const FUNCTION_LINES_MAX = 70;
 
-/** The modules of `dbsync` that access the daemon's folders, which the other modules load on use. */
+/** The modules of `dbsync` that read the daemon's folders. Other modules load them only when they are needed. */
 const heavy = /^cli\/(folder\/|sql\/parsed-statements\.)/;
 
 const tracked = ownFiles();
@@ -42,7 +42,7 @@ const sources = [...texts.keys()];
 
 const folderOf = (file: string) => file.split("/")[0] as string;
 
-test("folders import only along the arrows", () => {
+test("folders import only the folders that CONTRIBUTING.md permits", () => {
   for (const file of sources) {
     const allowed = arrows[folderOf(file)];
     if (allowed === undefined) continue;
@@ -53,7 +53,7 @@ test("folders import only along the arrows", () => {
   }
 });
 
-test("the daemon imports the client's entries, and nothing inside it", () => {
+test("the daemon imports only the entries of the client", () => {
   for (const file of sources) {
     if (folderOf(file) !== "engine") continue;
     for (const imported of importsOf(file))
@@ -61,7 +61,7 @@ test("the daemon imports the client's entries, and nothing inside it", () => {
   }
 });
 
-test("the program dbsync loads what it shares with the daemon on use", () => {
+test("the program dbsync loads code that it shares with the daemon only when it needs it", () => {
   const isLight = (file: string) =>
     ["cli", "client", "keys", "protocol"].includes(folderOf(file)) || file.startsWith("net/terminal/");
   for (const file of sources) {
@@ -72,39 +72,39 @@ test("the program dbsync loads what it shares with the daemon on use", () => {
   }
 });
 
-test("the program dbsync does its work in its own process", () => {
+test("the program dbsync starts no other process", () => {
   for (const [file, text] of texts)
     if (folderOf(file) === "cli") assert.doesNotMatch(text, /"node:(child_process|worker_threads)"/, file);
 });
 
-test("there is no import cycle", () => {
+test("no file is part of an import cycle", () => {
   const done = new Set<string>();
   const visit = (file: string, path: readonly string[]): void => {
     assert.ok(!path.includes(file), `import cycle: ${[...path.slice(path.indexOf(file)), file].join(" → ")}`);
     if (done.has(file)) return;
-    for (const known of [...importsOf(file), ...startedBy(file)]) visit(known, [...path, file]);
+    for (const dependency of [...importsOf(file), ...startedBy(file)]) visit(dependency, [...path, file]);
     done.add(file);
   };
   for (const file of sources) visit(file, []);
 });
 
-test("protocol and store have no IO, no clock, no randomness", () => {
+test("protocol and store use no I/O, clock or randomness", () => {
   for (const [file, text] of texts) {
     if (!pure.includes(folderOf(file))) continue;
-    assert.doesNotMatch(text, /from "node:/, `${file} imports a part of Node`);
+    assert.doesNotMatch(text, /from "node:/, `${file} imports a module of Node`);
     const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
     assert.doesNotMatch(code, impure, `${file} is not pure`);
   }
 });
 
-test("node-forge is imported in keys only", () => {
+test("only keys/ imports node-forge", () => {
   for (const [file, text] of texts) {
     if (folderOf(file) !== "keys" && folderOf(file) !== "test")
       assert.doesNotMatch(text, /["']node-forge["']/, file);
   }
 });
 
-test("functions stay short", () => {
+test("every function is short", () => {
   for (const [file, text] of texts) {
     if (folderOf(file) === "test") continue;
     for (const { name, length } of functionsOf(text.split("\n"))) {
@@ -113,7 +113,7 @@ test("functions stay short", () => {
   }
 });
 
-/** Finds functions and methods by their indentation, which the formatter guarantees. */
+/** Finds functions and methods by their indentation, which the formatter ensures. */
 function functionsOf(lines: readonly string[]): { name: string; length: number }[] {
   return lines.flatMap((line, start) => {
     const head =
@@ -126,8 +126,8 @@ function functionsOf(lines: readonly string[]): { name: string; length: number }
 }
 
 /**
- * Files that spread an array into arguments, and why it is short: a call with some 120,000 arguments throws a
- * RangeError.
+ * The files that spread an array into arguments, with the reason why the array is short. A call with about 120,000
+ * arguments throws a RangeError.
  */
 const spreading: Readonly<Record<string, string>> = {
   "client/browser/byte-buffer.ts": "slices of CODES_AT_ONCE bytes",
@@ -135,18 +135,18 @@ const spreading: Readonly<Record<string, string>> = {
   "engine/backends/redis/cluster-spread.ts": "one reply of each node",
   "engine/mirror/looking.ts": "the commands that compare one key",
   "engine/pipeline/databases.ts": "the configured backends",
-  "cluster/history/folder-verification.ts": "one fault at most",
-  "cluster/peers/joining.ts": "two clocks at most",
-  "cluster/peers/past/cut-voting.ts": "VOTES_MAX of each member",
+  "cluster/history/folder-verification.ts": "at most one fault",
+  "cluster/peers/joining.ts": "at most two clocks",
+  "cluster/peers/past/cut-voting.ts": "at most VOTES_MAX votes per member",
   "store/commands/documents/document-options.ts": "a constant",
-  "store/commands/generic.ts": "the touches of one word",
-  "store/commands/relations/plan.ts": "COLUMNS_MAX columns, and their sources",
-  "store/commands/sort.ts": "the touches of one key, and the operands of one option",
+  "store/commands/generic.ts": "the accesses of one argument",
+  "store/commands/relations/plan.ts": "at most COLUMNS_MAX columns, and their sources",
+  "store/commands/sort.ts": "the accesses of one key, and the operands of one option",
   "store/values/list-chunks.ts": "CHUNK_ELEMENTS elements",
   "store/values/list.ts": "END_ELEMENTS_MAX elements",
   "store/values/ranked-tree.ts": "one node",
   "store/values/streams/id-map.ts": "JOINED_MAX ids",
-  "timeline/fold/fold.ts": "two dates at most",
+  "timeline/fold/fold.ts": "at most two dates",
   "timeline/members/skew-rule.ts": "one watermark of each member",
   "timeline/members/stable-rule.ts": "one watermark of each member",
   "protocol/members/succession.ts": "the parents of one list",
@@ -161,7 +161,7 @@ const spreading: Readonly<Record<string, string>> = {
   "dashboard/strip.ts": "the columns of a strip",
 };
 
-test("no call has as many arguments as an input has items", () => {
+test("the number of arguments in a call does not depend on the size of an input", () => {
   const spread = /\.(?:push|unshift|splice|min|max|fromCharCode|fromCodePoint)\([^()[\]{};'"`]*\.\.\./g;
   const found = new Set<string>();
   for (const [file, text] of texts) {
@@ -170,7 +170,7 @@ test("no call has as many arguments as an input has items", () => {
       const line = text.slice(0, index).split("\n").length;
       assert.ok(
         spreading[file] !== undefined,
-        `${file}:${line}: add the items one by one, or say why they are few`,
+        `${file}:${line}: add the items one by one, or state here why they are few`,
       );
       found.add(file);
     }
@@ -178,19 +178,19 @@ test("no call has as many arguments as an input has items", () => {
   assert.deepEqual([...found].sort(), Object.keys(spreading).sort(), "files that spread an array");
 });
 
-test("nothing is left over", () => {
-  // The pattern is written in pieces, otherwise it would match this file.
+test("the repository contains no leftovers of its development", () => {
+  // The pattern is composed of parts, since it would otherwise match this file.
   const leftOver = new RegExp(
     ["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"].map((word) => `\\b${word}\\b`).join("|"),
   );
-  const places = new RegExp(
+  const internalLocations = new RegExp(
     ["/wo" + "rk/", "/ro" + "ot/", "registry\\.npm" + "js", "deb\\.deb" + "ian\\.org"].join("|"),
   );
   for (const file of tracked) {
     if (file.startsWith("test/vectors/")) continue;
     const text = readFileSync(join(repositoryRoot, file), "utf8");
     if (file !== "CONTRIBUTING.md") assert.doesNotMatch(text, leftOver, file);
-    assert.doesNotMatch(text, places, `${file} names a place that is nobody's business`);
+    assert.doesNotMatch(text, internalLocations, `${file} names an internal location`);
   }
 });
 
@@ -206,10 +206,10 @@ test("every file is imported, or is a program, a test or named in package.json",
   }
 });
 
-/** Programs that build bundles and modules of pages; they name the entry files. */
+/** The programs that make bundles and browser modules. They name the entry files. */
 const builders = sources.filter((file) => /^test\/support\/make-[^/]+\.ts$/.test(file));
 
-test("what tests and simulations check is what runs: no module of the product is imported by tests alone", () => {
+test("no module of the product is imported by tests alone", () => {
   const isTest = (file: string) => /^(test|bench)\//.test(file);
   const running = sources.filter((file) => !isTest(file));
   const used = new Set(running.flatMap((file) => [...importsOf(file), ...startedBy(file)]));
@@ -224,21 +224,21 @@ test("what tests and simulations check is what runs: no module of the product is
   }
 });
 
-test("each doc comment is followed by what it describes", () => {
+test("each doc comment precedes a declaration", () => {
   for (const [file, text] of texts) {
     const orphan = /\*\/\n[ \t]*\/\*\*(?!\/)/.exec(text);
     const line = orphan === null ? 0 : text.slice(0, orphan.index).split("\n").length;
-    assert.ok(orphan === null, `${file}:${line}: the comment describes nothing`);
+    assert.ok(orphan === null, `${file}:${line}: no declaration follows the comment`);
   }
 });
 
-test("every folder of the design says what it is for", () => {
+test("every folder of the design has a README", () => {
   for (const folder of Object.keys(arrows)) {
     assert.ok(tracked.includes(`${folder}/README.md`), `${folder}/README.md is missing`);
   }
 });
 
-test("each decision has a number of its own, which its title tells", () => {
+test("each decision has a unique number, which its title contains", () => {
   const pages = tracked.filter((file) => file.startsWith("docs/decisions/0"));
   const numbers = pages.map((page) => page.slice("docs/decisions/".length, "docs/decisions/0000".length));
   assert.deepEqual(numbers, [...new Set(numbers)].sort());

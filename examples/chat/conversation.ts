@@ -1,23 +1,24 @@
 /**
- * A client's side of the chat, for the page and the terminal alike: introduces the user, goes to the next server when one is lost, sends
- * again what was not acknowledged, and shows each message once. It uses no socket but the given one: it runs in browsers as it is.
+ * The client's side of the chat, for the page and the terminal. It introduces the user, connects to the next server
+ * when one is lost, sends unacknowledged messages again, and reports each message once. It uses only the given
+ * sockets, so it also runs in browsers.
  */
 import type { Message, RoomEvent } from "./message.js";
 import type { Person } from "./sessions.js";
 import { type ClientFrame, PROTOCOL, type ServerFrame } from "./wire.js";
 
-/** The part of WebSocket that is used, of any implementation. */
+/** The part of WebSocket that this module uses, in any implementation. */
 export interface ChatSocket {
-  onopen: ((told: never) => void) | null;
-  onmessage: ((told: { readonly data: string }) => void) | null;
-  onclose: ((told: never) => void) | null;
-  onerror: ((told: never) => void) | null;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: { readonly data: string }) => void) | null;
+  onclose: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
   send(text: string): void;
   close(): void;
 }
 
-/** Events to show. */
-export type Told =
+/** An event for the user interface. */
+export type ConversationEvent =
   | {
       readonly is: "here";
       readonly session: string;
@@ -26,7 +27,7 @@ export type Told =
       readonly isBack: boolean;
     }
   | { readonly is: "away"; readonly server: string }
-  /** The server has sent nothing for some seconds; it sends again. */
+  /** `silent`: the server has sent nothing for some seconds. `heard`: it sends again. */
   | { readonly is: "silent" | "heard"; readonly server: string }
   | { readonly is: "message"; readonly message: Message; readonly isOwn: boolean; readonly isLive: boolean }
   | { readonly is: "waiting"; readonly id: string; readonly text: string; readonly isKept: boolean }
@@ -38,28 +39,28 @@ export type Told =
 export interface ConversationOptions {
   readonly servers: readonly string[];
   readonly pseudo: string;
-  /** Id of an earlier conversation; null: a new one. */
+  /** The id of an earlier conversation, or null for a new one. */
   readonly session: string | null;
   readonly room?: string;
   readonly makeSocket: (url: string, protocol: string) => ChatSocket;
-  readonly tell: (told: Told) => void;
+  readonly onEvent: (event: ConversationEvent) => void;
   readonly makeId: () => string;
 }
 
-/** Maximum messages that wait for a server. */
+/** The maximum number of messages that wait for a server. */
 const WAITING_MAX = 100;
-/** Ids by which what comes again is known. */
+/** The number of stored ids, with which repeated messages are recognised. */
 const KNOWN_MAX = 10_000;
-/** Servers report the users of a room more often. */
+/** The time after which a server without heartbeats counts as lost. Servers report the users of a room more often. */
 const SILENCE_MS = 25_000;
-/** A server that promises signs of life is left after this. */
+/** The time without a heartbeat after which the client leaves a server that sends heartbeats. */
 const BEATS_LOST_MS = 8000;
-/** It is shown as silent after this, and after as many beats. */
+/** The time and the number of missing heartbeats after which the server is reported as silent. */
 const SILENT_MS = 2000;
 const SILENT_BEATS = 2.2;
 const RETRY_MS_FIRST = 100;
 const RETRY_MS_MAX = 5000;
-/** Pages to request in a row, to close the gap after an absence. */
+/** The maximum number of pages that are requested in sequence to close the gap after a disconnection. */
 const GAP_PAGES_MAX = 20;
 
 type Take<Is extends ServerFrame["is"]> = (frame: Extract<ServerFrame, { is: Is }>, server: string) => void;
@@ -78,11 +79,11 @@ export class Conversation {
   #from = "";
   #room: string | undefined;
   #oldest: string | null = null;
-  /** Whether a page of the room has come; it may be empty. */
+  /** Whether a page of the room has arrived. It may be empty. */
   #hasPage = false;
   #asked: string | null = null;
   #gapPages = 0;
-  /** null: its server promises no signs of life. */
+  /** The interval of the server's heartbeats, or null if it sends none. */
   #beatMs: number | null = SILENT_MS / SILENT_BEATS;
   #isSilent = false;
   readonly #timers: Partial<Record<"silent" | "silence" | "retry" | "again", ReturnType<typeof setTimeout>>> =
@@ -96,22 +97,22 @@ export class Conversation {
     this.#connect();
   }
 
-  /** @returns false: too much waits for a server already */
+  /** Sends a message, or stores it until a server is available. @returns false if too many messages are waiting */
   say(text: string): boolean {
     if (this.#waiting.size >= WAITING_MAX) return false;
     const id = this.#options.makeId();
     this.#waiting.set(id, text);
-    this.#options.tell({ is: "waiting", id, text, isKept: false });
+    this.#options.onEvent({ is: "waiting", id, text, isKept: false });
     if (this.#isHere && this.#waiting.size === 1) this.#sayFirst();
     return true;
   }
 
-  /** Number of messages that no server has acknowledged. */
+  /** The number of messages that no server has acknowledged. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** @returns false: no server is there, or what was said in this room has not reached one yet */
+  /** Changes the room. @returns false if no server is connected, or a message in this room is not acknowledged yet */
   goTo(room: string): boolean {
     if (!this.#isHere || this.#waiting.size > 0) return false;
     this.#send({ do: "room", room });
@@ -122,12 +123,12 @@ export class Conversation {
     if (this.#isHere && this.#oldest !== null) this.#ask(this.#oldest);
   }
 
-  /** Forgets messages that are no longer shown, and the order key of the earliest that still is. */
+  /** Forgets messages that are no longer shown. @param oldest  the order key of the earliest message that is shown */
   forget(ids: readonly string[], oldest: string | undefined): void {
     for (const id of ids) this.#known.delete(id);
     if (oldest !== undefined && ids.length > 0) {
       this.#oldest = oldest;
-      this.#options.tell({ is: "earlier", more: true });
+      this.#options.onEvent({ is: "earlier", more: true });
     }
   }
 
@@ -143,12 +144,12 @@ export class Conversation {
     try {
       socket = this.#options.makeSocket(server, PROTOCOL);
     } catch {
-      // No address, or one that a page which came by https may not ask: the next one.
+      // The address is invalid, or a page loaded with HTTPS may not connect to it. Tries the next one.
       this.#retry();
       return;
     }
     this.#socket = socket;
-    // Until it has answered, any server is expected to.
+    // Until it has sent its interval, every server is expected to send heartbeats.
     this.#beatMs = SILENT_MS / SILENT_BEATS;
     this.#heard(socket, server);
     const room = this.#room === undefined ? {} : { room: this.#room };
@@ -166,11 +167,11 @@ export class Conversation {
     socket.onclose = () => this.#lost(socket, server);
   }
 
-  /** A server that was cut off says nothing, not even that. */
+  /** Restarts the timer that detects a lost server, which may not close the connection. */
   #heard(socket: ChatSocket, server: string): void {
     clearTimeout(this.#timers.silence);
     clearTimeout(this.#timers.silent);
-    if (this.#isSilent) this.#options.tell({ is: "heard", server });
+    if (this.#isSilent) this.#options.onEvent({ is: "heard", server });
     this.#isSilent = false;
     const beatMs = this.#beatMs;
     const lost = () => {
@@ -181,7 +182,7 @@ export class Conversation {
     if (beatMs === null) return;
     const silent = () => {
       this.#isSilent = true;
-      this.#options.tell({ is: "silent", server });
+      this.#options.onEvent({ is: "silent", server });
     };
     this.#timers.silent = setTimeout(silent, Math.max(SILENT_MS, beatMs * SILENT_BEATS));
   }
@@ -194,7 +195,7 @@ export class Conversation {
     this.#isSilent = false;
     if (this.#isEnded) return;
     this.#isHere = false;
-    this.#options.tell({ is: "away", server });
+    this.#options.onEvent({ is: "away", server });
     this.#retry();
   }
 
@@ -205,7 +206,7 @@ export class Conversation {
 
   #take(frame: ServerFrame, server: string): void {
     const take = this.#frames[frame.is] as ((frame: ServerFrame, server: string) => void) | undefined;
-    // A later server may say more.
+    // A later version of the server may send more kinds of frames.
     take?.(frame, server);
   }
 
@@ -215,9 +216,9 @@ export class Conversation {
     kept: ({ message }) => this.#kept(message),
     event: ({ event }) => {
       if (event.kind === "said") this.#show(event.message, true);
-      else this.#options.tell({ is: "event", event, isOwn: event.from === this.#from });
+      else this.#options.onEvent({ is: "event", event, isOwn: event.from === this.#from });
     },
-    present: (frame) => this.#options.tell(frame),
+    present: (frame) => this.#options.onEvent(frame),
     alive: () => {},
     refused: (frame) => this.#refused(frame),
     rejected: (frame) => this.#rejected(frame),
@@ -225,7 +226,7 @@ export class Conversation {
 
   #kept(message: Message): void {
     if (this.#waiting.delete(message.id))
-      this.#options.tell({ is: "waiting", id: message.id, text: message.text, isKept: true });
+      this.#options.onEvent({ is: "waiting", id: message.id, text: message.text, isKept: true });
     this.#show(message, true);
     this.#sayFirst();
   }
@@ -244,22 +245,25 @@ export class Conversation {
       this.#servers = [server, ...servers.filter((one) => one !== server)];
       this.#tried = 1;
     }
-    this.#options.tell({ is: "here", session, you, server, isBack });
-    // The page that comes by itself is the newest.
+    this.#options.onEvent({ is: "here", session, you, server, isBack });
+    // A page that was not requested is the newest one.
     this.#asked = null;
     this.#sayFirst();
   }
 
-  /** The newest page comes by itself, earlier ones on request: by the user, or to close the gap after an absence. */
+  /**
+   * Handles a page of messages. The server sends the newest page without a request. The user requests earlier ones,
+   * or the client does to close a gap after a disconnection.
+   */
   #turnPage({ room, messages, more }: Extract<ServerFrame, { is: "history" }>): void {
-    const { tell } = this.#options;
+    const { onEvent } = this.#options;
     if (room !== this.#room || !this.#hasPage) {
       this.#known.clear();
       this.#room = room;
       this.#hasPage = true;
       this.#oldest = null;
       this.#asked = null;
-      tell({ is: "room", room });
+      onEvent({ is: "room", room });
     }
     const wasAway = this.#asked === null && this.#known.size > 0;
     if (wasAway) this.#gapPages = GAP_PAGES_MAX;
@@ -272,7 +276,7 @@ export class Conversation {
       return;
     }
     if (first !== null) this.#oldest = first;
-    tell({ is: "earlier", more });
+    onEvent({ is: "earlier", more });
   }
 
   #ask(before: string): void {
@@ -284,7 +288,7 @@ export class Conversation {
     if (this.#known.has(message.id) || message.room !== this.#room) return;
     this.#known.add(message.id);
     if (this.#known.size > KNOWN_MAX) this.#known.delete(this.#known.values().next().value as string);
-    this.#options.tell({ is: "message", message, isOwn: message.from === this.#from, isLive });
+    this.#options.onEvent({ is: "message", message, isOwn: message.from === this.#from, isLive });
   }
 
   #refused(frame: Extract<ServerFrame, { is: "refused" }>): void {
@@ -299,10 +303,10 @@ export class Conversation {
         this.#sayFirst();
       }
     }
-    this.#options.tell(frame);
+    this.#options.onEvent(frame);
   }
 
-  /** Sends one message at a time, so that they stay in their order. A message that was stored already adds nothing. */
+  /** Sends one message at a time, so that their order is preserved. Sending a stored message again has no effect. */
   #sayFirst(): void {
     const [first] = this.#waiting;
     if (this.#isHere && first !== undefined) this.#send({ do: "say", id: first[0], text: first[1] });
@@ -310,12 +314,12 @@ export class Conversation {
 
   #rejected(frame: Extract<ServerFrame, { is: "rejected" }>): void {
     if (frame.why === "unknown-session" && this.#session !== null) {
-      // It has ended: the same name again, with what still waits.
+      // The session has ended. Begins a new one with the same name and the waiting messages.
       this.#session = null;
       return;
     }
     if (frame.why !== "flood") this.end();
-    this.#options.tell(frame);
+    this.#options.onEvent(frame);
   }
 
   #send(frame: ClientFrame): void {
@@ -323,7 +327,7 @@ export class Conversation {
   }
 }
 
-/** @returns null: it says nothing */
+/** Parses a frame. @returns null if it is invalid */
 function frameIn(text: string): ServerFrame | null {
   try {
     const frame: unknown = JSON.parse(text);

@@ -1,4 +1,7 @@
-/** `npm run chat`: three daemons that record and know each other, two chat servers on two of them, and the page's address. Ctrl-C ends all. */
+/**
+ * `npm run chat`: starts three daemons that are peers of each other and two chat servers on two of them, and prints
+ * the address of the page. Ctrl-C stops everything.
+ */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -8,7 +11,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const HOST = "127.0.0.1";
-/** The exercise's port, and where free ones are looked for. */
+/** The port of the exercise, and the first port of the search for free ones. */
 const CHAT_PORT = 8888;
 const DAEMON_PORT = 1111;
 const REDIS_PORT = 6379;
@@ -19,7 +22,7 @@ const SERVERS = 2;
 const built = fileURLToPath(new URL("../../", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "dbsync-chat-"));
 const running = new Set<ChildProcess>();
-const taken = new Set<number>();
+const usedPorts = new Set<number>();
 
 const ended = new Promise<void>((resolve) => {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
@@ -44,11 +47,11 @@ async function main(): Promise<void> {
     ),
   );
   console.log(
-    `  daemons  ${ports.map((port) => `${HOST}:${port}`).join("   ")}   recording, each knows the others`,
+    `  daemons  ${ports.map((port) => `${HOST}:${port}`).join("   ")}   with timelines, peers of each other`,
   );
   const chats = await freePorts(CHAT_PORT, SERVERS);
   for (const [index, port] of chats.entries()) {
-    // Each client prefers another server, and goes to the next one when that is lost.
+    // Each client prefers another server, and connects to the next one when it loses its server.
     const turned = <Place>(places: readonly Place[]) => [...places.slice(index), ...places.slice(0, index)];
     const hosts = turned(redis).map((one) => `${HOST}:${one}`);
     const urls = turned(mongo).map((one) => `mongodb://${HOST}:${one}/chat`);
@@ -56,12 +59,12 @@ async function main(): Promise<void> {
     writeFileSync(config, `HOST=${HOST}\nPORT=${port}\nDB_HOST=${hosts}\nMONGO_URL=${urls.join(" ")}\n`);
     const child = await start("chat server", "examples/chat/main.js", "chat at", [config]);
     console.log(
-      `  chat     http://${HOST}:${port}/   process ${child.pid}, at the ${["first", "second"][index]} daemon`,
+      `  chat     http://${HOST}:${port}/   process ${child.pid}, on the ${["first", "second"][index]} daemon`,
     );
   }
   console.log(`
 Open the page, once at each server. In a terminal: node dist/examples/chat/terminal.js -p ${chats[0]}
-Kill a server (kill -9 and its process's number): its clients go on at the other one. Ctrl-C ends everything; what was said ends with it.`);
+Kill a server (kill -9 and its process id): its clients continue on the other one. Ctrl-C stops everything, and deletes all messages.`);
   await ended;
 }
 
@@ -72,11 +75,11 @@ function keygen(...args: readonly string[]): void {
   if (made.status !== 0) throw new Error(made.stderr);
 }
 
-/** Resolves when it says that it is ready. */
+/** Starts a program. Resolves when it reports that it is ready. */
 function start(name: string, program: string, ready: string, args: readonly string[]): Promise<ChildProcess> {
   const child = spawn(process.execPath, [join(built, program), ...args], {
     stdio: ["ignore", "pipe", "inherit"],
-    // A terminal's Ctrl-C ends us, and we end them in their order.
+    // Ctrl-C on a terminal ends only this process, which then stops the others in order.
     detached: true,
   });
   running.add(child);
@@ -95,8 +98,8 @@ function start(name: string, program: string, ready: string, args: readonly stri
 async function freePorts(first: number, count: number): Promise<number[]> {
   const ports: number[] = [];
   for (let port = first; ports.length < count; port++) {
-    if (taken.has(port) || !(await isFree(port))) continue;
-    taken.add(port);
+    if (usedPorts.has(port) || !(await isFree(port))) continue;
+    usedPorts.add(port);
     ports.push(port);
   }
   return ports;
@@ -123,7 +126,7 @@ try {
   console.error(problem instanceof Error ? problem.message : problem);
   process.exitCode = 1;
 } finally {
-  // The servers before the daemons that they need.
+  // The servers are stopped before the daemons that they need.
   for (const child of [...running].reverse()) await stop(child);
   rmSync(folder, { recursive: true, force: true });
   process.exit();

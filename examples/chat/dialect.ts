@@ -1,4 +1,4 @@
-/** The protocol of a connection: the words of the exercise, or frames of JSON. A seat knows neither's bytes. */
+/** The protocol of a connection: the text of the exercise or JSON frames. A seat does not depend on either. */
 import type { Message, RoomEvent } from "./message.js";
 import type { Present, Session } from "./sessions.js";
 
@@ -12,19 +12,19 @@ export type Request =
   | { readonly kind: "earlier"; readonly before: string }
   | { readonly kind: "nothing" };
 
-/** Why a request was not done. */
+/** The reason why a request was refused. */
 export type Refusal = "flood" | "not-understood" | "no-text" | "no-room" | "not-kept";
-/** Why a connection may not stay. */
+/** The reason why a connection was rejected. */
 export type Rejection = "no-name" | "taken" | "flood" | "unknown-session" | "not-understood";
 
 export interface Welcome {
   readonly session: Session;
-  /** The id of the session for other users. */
+  /** The public id of the session for other users. */
   readonly from: string;
   readonly isBack: boolean;
-  /** The addresses of the servers, this one among them. */
+  /** The addresses of all servers, including this one. */
   readonly servers: readonly string[];
-  /** Milliseconds in which the server sends something. */
+  /** The maximum number of milliseconds between two messages of the server. */
   readonly beatMs: number;
 }
 
@@ -32,31 +32,32 @@ export interface Page {
   readonly room: string;
   readonly from: string;
   readonly messages: readonly Message[];
-  /** Whether there are earlier ones. */
+  /** Whether earlier messages exist. */
   readonly more: boolean;
 }
 
-export interface Told extends Present {
+export interface RoomState extends Present {
   readonly room: string;
   readonly rooms: readonly string[];
 }
 
 export interface Dialect {
-  /** @returns null: nothing that a connection may begin with */
+  /** Parses the first message. @returns null if a connection cannot begin with it */
   first(text: string): First | null;
   request(text: string): Request | null;
   welcome(welcome: Welcome): readonly string[];
   history(page: Page): readonly string[];
-  /** @returns null: not sent to this client */
+  /** Returns the message in this protocol. @returns null if this client does not receive it */
   event(event: RoomEvent, isOwn: boolean): string | null;
   /**
-   * Acknowledges a message to its sender: it is stored. @param isShown  whether this client was sent it already @returns null: not sent to
-   * this client
+   * Returns the acknowledgement that a message is stored. @param isShown  whether this client has already received
+   * the message
+   *   @returns null if this client receives no acknowledgement
    */
   kept(message: Message, isShown: boolean): string | null;
-  /** Reports that the server is up. @returns null: not sent to this client */
+  /** Returns a heartbeat. @returns null if this client receives none */
   alive(): string | null;
-  present(told: Told): string | null;
+  present(told: RoomState): string | null;
   refused(refusal: { readonly why: Refusal; readonly id: string | null; readonly afterMs: number }): string;
   rejected(why: Rejection): string;
 }

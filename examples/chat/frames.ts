@@ -1,4 +1,4 @@
-/** The dialect of the page and of the terminal client here: wire.ts, as JSON. */
+/** The dialect of the page and of this terminal client: the frames of wire.ts as JSON. */
 import type { Dialect, First, Request } from "./dialect.js";
 import { isUuid } from "./message.js";
 import type { ServerFrame } from "./wire.js";
@@ -7,7 +7,7 @@ const write = (frame: ServerFrame): string => JSON.stringify(frame);
 
 const ALIVE = write({ is: "alive" });
 
-/** Maximum characters of an order key, with room to spare. */
+/** The maximum length of an order key, with a reserve. */
 const ORDER_CHARS = 64;
 
 export const frames: Dialect = {

@@ -1,15 +1,15 @@
-/** The history of the chat: messages are added and read from the end, never changed. */
+/** The history of the chat. Messages are added and read from the end, but never changed. */
 import type { Message } from "./message.js";
 
 export interface History {
   /**
-   * Keeps a message, unless one of its id is kept already. Settles when it is kept.
-   * @returns what is kept under its id, which may be of an earlier time
+   * Stores a message, unless a message with its id is already stored. Resolves when it is stored.
+   * @returns the stored message with this id, which may be an earlier version
    */
   add(message: Message): Promise<Message>;
   /**
-   * Returns the last messages of a room, in their order.
-   * @param before  an order key: only messages before it; null: from the end
+   * Returns the last messages of a room in their order.
+   * @param before  an order key, to return only messages before it, or null to begin at the end
    */
   last(room: string, count: number, before: string | null): Promise<readonly Message[]>;
   close(): Promise<void>;

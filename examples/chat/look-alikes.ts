@@ -1,28 +1,34 @@
-/** Names that look alike are one name. By the confusable characters of Unicode, in the package unhomoglyph. */
+/**
+ * Treats names that look alike as equal, according to the confusable characters of Unicode in the package
+ * unhomoglyph.
+ */
 import { createRequire } from "node:module";
 
-/** Returns the same text for names that look alike. */
+/** A function that returns the same text for names that look alike. */
 export type Fold = (name: string) => string;
 
-/** Words that clients show instead of a name, or next to it. */
+/** The words that clients show instead of a name, or next to it. */
 const RESERVED = ["you", "vous", "annonce"] as const;
 
-/** Loads the table of characters. It is a development dependency: without it, names differ by any character. */
+/**
+ * Loads the table of characters. It is a development dependency. Without it, names are equal only if all characters
+ * are.
+ */
 export function lookAlikes(log: (line: string) => void): Fold {
   try {
     const skeletonOf = createRequire(import.meta.url)("unhomoglyph") as Fold;
-    // I, l and 1 look alike, and i is I in lower case.
+    // I, l and 1 look alike, and i is the lower case of I.
     return (name) =>
       skeletonOf(skeletonOf(name.normalize("NFKC")).toLowerCase())
         .replace(/i/g, "l")
         .replace(/\s+/g, " ");
   } catch {
-    log("names that look alike are not refused: npm install unhomoglyph");
+    log("Names that look alike are admitted. To refuse them: npm install unhomoglyph");
     return (name) => name.normalize("NFKC").toLowerCase();
   }
 }
 
-/** Whether a name would look like what clients write themselves: `Ann (you)`, `you`. */
+/** Returns whether a name looks like a text of clients, such as `Ann (you)` or `you`. */
 export function isReserved(name: string, fold: Fold): boolean {
   const folded = fold(name);
   return RESERVED.some((word) => {

@@ -1,4 +1,4 @@
-/** The chat server's program: `node dist/examples/chat/main.js [settings file]`. */
+/** The program of the chat server: `node dist/examples/chat/main.js [settings file]`. */
 import { ChatServer } from "./server.js";
 import { readSettings } from "./settings.js";
 

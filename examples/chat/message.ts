@@ -1,28 +1,31 @@
-/** Messages, events of a room, and what names, rooms and texts may contain. */
+/** Messages and events of a room, and the valid names, rooms and texts. */
 
-/** One thing said. Nothing of it is ever changed. */
+/** A message of a user. It is never changed. */
 export interface Message {
-  /** A UUID of the client: a message that is sent again, because its acknowledgement was lost, adds nothing. */
+  /**
+   * A UUID that the client has chosen. With it, a message that is sent again after a lost acknowledgement is stored
+   * only once.
+   */
   readonly id: string;
-  /** Its order key in the room: texts that compare as messages were sent. */
+  /** The order key in the room: a text whose alphabetical order is the order of messages. */
   readonly order: string;
   readonly room: string;
-  /** Milliseconds since 1970, by the clock of the server that took it. */
+  /** Milliseconds since 1970, according to the server that accepted the message. */
   readonly at: number;
-  /** The sender's public id; the session itself is a secret. */
+  /** The public id of the sender. The session id is secret. */
   readonly from: string;
   readonly pseudo: string;
-  /** One of the 256 colours of terminals. */
+  /** The index of one of the 256 terminal colours. */
   readonly color: number;
   readonly text: string;
 }
 
-/** An event that all clients of a room receive, at whichever server they are. */
+/** An event that all clients of a room receive, on all servers. */
 export type RoomEvent =
   | { readonly kind: "said"; readonly message: Message }
   | {
       readonly kind: "joined" | "left" | "returned";
-      /** The same for the same event, whichever server reports it. */
+      /** The id of the event, which does not depend on the server that reports it. */
       readonly id: string;
       readonly at: number;
       readonly from: string;
@@ -33,10 +36,10 @@ export type RoomEvent =
 export const idOf = (event: RoomEvent): string => (event.kind === "said" ? event.message.id : event.id);
 
 const EVENTS: readonly unknown[] = ["joined", "left", "returned"] satisfies RoomEvent["kind"][];
-/** Milliseconds that a Date can hold. */
+/** The maximum number of milliseconds in a Date. */
 const DATE_MAX = 8.64e15;
 
-/** Whether it is an event that servers send each other, and contains nothing that they would reject. */
+/** Returns whether a value is a valid event that servers send to each other. */
 export function isEventOf(event: unknown, room: string): event is RoomEvent {
   if (typeof event !== "object" || event === null) return false;
   const { kind, message } = event as Record<string, unknown>;
@@ -65,7 +68,7 @@ export const isUuid = (text: unknown): text is string => typeof text === "string
 export const FIRST_ROOM = "chatroom";
 const ROOM = /^[\p{Letter}\p{Number}_-]+$/u;
 
-/** @returns null: no room has such a name */
+/** Returns the name of a room, or null if it is invalid. */
 export function roomNamed(text: unknown, chars: number): string | null {
   if (typeof text !== "string") return null;
   const name = text.normalize("NFKC").toLowerCase();
@@ -73,30 +76,31 @@ export function roomNamed(text: unknown, chars: number): string | null {
 }
 
 /**
- * Control characters, direction marks and characters without a width: they would show a name as another one, or move a terminal's cursor.
+ * Matches control characters, direction marks and characters without a width. They could make a name look like
+ * another one, or move the cursor of a terminal.
  */
 const UNNAMED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Cs}]/u;
 const UNSEEN = new RegExp(UNNAMED, "gu");
 
-/** @returns null: no such name */
+/** Returns the name of a user, or null if it is invalid. */
 export function pseudoOf(text: unknown, chars: number): string | null {
   if (typeof text !== "string") return null;
   const name = text.normalize("NFC").replace(UNSEEN, "").replace(/\s+/g, " ").trim();
   return name !== "" && name.length <= chars ? name : null;
 }
 
-/** Control characters but line ends and tabs: ESC separates the fields of what is sent. */
+/** Matches control characters except line ends and tabs. ESC separates the fields of messages. */
 const UNTOLD = /[^\P{Cc}\n\t]/u;
 const CONTROL = new RegExp(UNTOLD, "gu");
 
-/** @returns null: nothing is said, or too much */
-export function textOf(said: unknown, chars: number): string | null {
-  if (typeof said !== "string" || said.length > chars) return null;
-  const text = said.replace(/\r\n?/g, "\n").replace(CONTROL, "").trim();
+/** Returns the text of a message, or null if it is empty or too long. */
+export function textOf(value: unknown, chars: number): string | null {
+  if (typeof value !== "string" || value.length > chars) return null;
+  const text = value.replace(/\r\n?/g, "\n").replace(CONTROL, "").trim();
   return text === "" ? null : text;
 }
 
-/** `[h:m]`, by the server's clock. */
+/** Returns the time of the server as `[h:m]`. */
 export function clockOf(at: number): string {
   const time = new Date(at);
   const two = (number: number) => String(number).padStart(2, "0");

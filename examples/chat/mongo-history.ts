@@ -1,18 +1,21 @@
-/** The history in MongoDB: a document each, whose `_id` is the message's. Database `chat` unless the address names another. */
+/**
+ * The history in MongoDB. Each message is a document with the message's id as `_id`. The database is `chat`, unless
+ * the address names another one.
+ */
 import type { Collection, MongoClient } from "mongodb";
 import type { History } from "./history.js";
 import type { Message } from "./message.js";
 
-type Kept = Omit<Message, "id"> & { readonly _id: string };
+type StoredMessage = Omit<Message, "id"> & { readonly _id: string };
 
-/** MongoDB's error when the `_id` exists already. */
+/** The error of MongoDB if the `_id` already exists. */
 const DUPLICATE = 11000;
-/** The driver's errors of the connection, rather than of the request. */
+/** The errors of the driver that concern the connection and not the request. */
 const LINE_TROUBLE = /^Mongo(Network|NetworkTimeout|ServerSelection|NotConnected|TopologyClosed|PoolCleared)/;
 
 interface Opened {
   readonly client: MongoClient;
-  readonly messages: Collection<Kept>;
+  readonly messages: Collection<StoredMessage>;
 }
 
 export class MongoHistory implements History {
@@ -27,8 +30,8 @@ export class MongoHistory implements History {
   }
 
   /**
-   * @param urls  of servers that have the same, as daemons that know each other do; tried in turn
-   * @throws Error  the package mongodb is missing, or no server answers
+   * @param urls  the addresses of servers with the same data, such as daemons that are peers; they are tried in turn
+   * @throws Error  if the package mongodb is missing, or no server answers
    */
   static async open(urls: readonly string[], answersWithinMs: number): Promise<MongoHistory> {
     const history = new MongoHistory(urls, answersWithinMs);
@@ -63,8 +66,11 @@ export class MongoHistory implements History {
     await opened?.client.close();
   }
 
-  /** Asks the server that answered last, and then each other server once: a request can be repeated, for an id is stored once. */
-  async #ask<Answer>(work: (messages: Collection<Kept>) => Promise<Answer>): Promise<Answer> {
+  /**
+   * Sends a request to the server that answered last, and then once to each other server. A request can be repeated,
+   * since an id is stored only once.
+   */
+  async #ask<Answer>(work: (messages: Collection<StoredMessage>) => Promise<Answer>): Promise<Answer> {
     for (let attempt = 1; ; attempt++) {
       const opening = (this.#opened ??= this.#open());
       try {
@@ -72,7 +78,7 @@ export class MongoHistory implements History {
         return await work(messages);
       } catch (problem) {
         if (!LINE_TROUBLE.test((problem as Error).name)) throw problem;
-        // Several requests may have found out at the same time: one of them goes on.
+        // Several requests may detect the lost server at the same time. Only one of them connects to the next one.
         if (this.#opened === opening) {
           this.#opened = null;
           this.#tried++;
@@ -91,7 +97,7 @@ export class MongoHistory implements History {
       serverSelectionTimeoutMS: within,
       connectTimeoutMS: within,
       socketTimeoutMS: this.#answersWithinMs,
-      // A duplicate shows that the first try was stored; the driver need not find out.
+      // The driver need not repeat writes, since a duplicate shows that the first attempt was stored.
       retryWrites: false,
     });
     await client.connect();
@@ -100,4 +106,4 @@ export class MongoHistory implements History {
   }
 }
 
-const messageOf = ({ _id, ...rest }: Kept): Message => ({ id: _id, ...rest });
+const messageOf = ({ _id, ...rest }: StoredMessage): Message => ({ id: _id, ...rest });

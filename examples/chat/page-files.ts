@@ -1,4 +1,7 @@
-/** The page's files, and the policy for the browser: it may load nothing but these, and connect to the chat's servers only. */
+/**
+ * The files of the page, and its security policy: the browser may load only these files, and connect only to the chat
+ * servers.
+ */
 import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
@@ -7,7 +10,7 @@ interface PageFile {
   readonly bytes: Buffer;
 }
 
-/** Next to the sources: what is not compiled stays there. */
+/** The folder of the page in the sources, since these files are not compiled. */
 const page = new URL("../../../examples/chat/page/", import.meta.url);
 const compiled = new URL("./", import.meta.url);
 
@@ -52,7 +55,10 @@ export function pageAt(
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
-/** Whether a page is one of the servers' own, or of a site that is named; on this machine by whichever of its names. */
+/**
+ * Returns whether a page belongs to one of the servers or to a configured site. For servers on this machine, all its
+ * names are equal.
+ */
 export function isOwnSite(
   origin: string,
   servers: readonly string[],
@@ -60,17 +66,17 @@ export function isOwnSite(
   host: string,
 ): boolean {
   if (named.includes(origin)) return true;
-  const site = placeOf(origin);
+  const site = partsOf(origin);
   if (site === null) return false;
   return servers.some((server) => {
-    const own = placeOf(server);
+    const own = partsOf(server);
     if (own === null || own.port !== site.port || own.isSecure !== site.isSecure) return false;
     const isHere = LOOPBACK.test(own.hostname) || own.hostname === "0.0.0.0" || LOOPBACK.test(host);
     return own.hostname === site.hostname || (isHere && LOOPBACK.test(site.hostname));
   });
 }
 
-function placeOf(address: string): { hostname: string; port: string; isSecure: boolean } | null {
+function partsOf(address: string): { hostname: string; port: string; isSecure: boolean } | null {
   if (!URL.canParse(address)) return null;
   const { hostname, port, protocol } = new URL(address);
   const isSecure = protocol === "wss:" || protocol === "https:";

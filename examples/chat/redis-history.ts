@@ -1,9 +1,12 @@
-/** The history in Redis, where no MongoDB is named: a hash of a room's messages by id, and a sorted set of their ids by time. */
+/**
+ * The history in Redis, for servers without MongoDB. Each room has a hash of messages by id, and a sorted set of ids
+ * by time.
+ */
 import type { Redis } from "ioredis";
 import type { History } from "./history.js";
 import { type Message, orderOf } from "./message.js";
 
-/** Maximum entries at the very millisecond of the one that earlier ones are requested for. */
+/** The maximum number of messages in the same millisecond as the message before which a page ends. */
 const SAME_TIME_MAX = 64;
 
 export class RedisHistory implements History {
@@ -15,14 +18,14 @@ export class RedisHistory implements History {
 
   async add(message: Message): Promise<Message> {
     const { messages, times } = keysOf(message.room);
-    const { id, order: _, ...kept } = message;
-    // Both or none, and neither twice: an answer that did not come leaves nothing half done.
+    const { id, order: _, ...fields } = message;
+    // Both commands are applied once or not at all, so a lost answer leaves no incomplete state.
     const results = await this.#redis
       .multi()
-      .hsetnx(messages, id, JSON.stringify(kept))
+      .hsetnx(messages, id, JSON.stringify(fields))
       .zadd(times, "NX", message.at, id)
       .exec();
-    for (const [problem] of results ?? [[new Error("the transaction was not run")]])
+    for (const [problem] of results ?? [[new Error("the transaction was not executed")]])
       if (problem) throw problem;
     if (results?.[0]?.[1] === 1) return message;
     const [known] = await this.#read(messages, [id]);
@@ -42,7 +45,7 @@ export class RedisHistory implements History {
   }
 
   async close(): Promise<void> {
-    // The connection is the sessions'.
+    // The connection belongs to the sessions, which close it.
   }
 
   async #read(messages: string, ids: readonly string[]): Promise<readonly Message[]> {
@@ -51,8 +54,8 @@ export class RedisHistory implements History {
     return texts.flatMap((text, index) => {
       if (text === null) return [];
       const id = ids[index] as string;
-      const kept = JSON.parse(text) as Omit<Message, "id" | "order">;
-      return [{ id, order: orderOf(kept.at, id), ...kept }];
+      const fields = JSON.parse(text) as Omit<Message, "id" | "order">;
+      return [{ id, order: orderOf(fields.at, id), ...fields }];
     });
   }
 }

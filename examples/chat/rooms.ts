@@ -1,6 +1,6 @@
 /**
- * Rooms: events in a room are published, and each server forwards them to its users in it. Publications are not stored, so each server
- * reads the history from time to time for what it has missed.
+ * The rooms. Servers publish the events in a room, and each server forwards them to its users in that room.
+ * Publications are not stored, so each server regularly reads missed messages from the history.
  */
 import type { Redis } from "ioredis";
 import type { Dialect } from "./dialect.js";
@@ -12,14 +12,14 @@ import type { Present, Sessions } from "./sessions.js";
 /** A connection in a room. */
 export interface Listener {
   readonly dialect: Dialect;
-  /** An event that it may know already. */
-  told(event: RoomEvent): void;
+  /** Receives an event, which it may already have received before. */
+  deliver(event: RoomEvent): void;
   send(frame: string): void;
 }
 
 export interface RoomsParts {
   readonly redis: Redis;
-  /** A connection of its own: a subscribed connection cannot send requests. */
+  /** A separate connection, since a subscribed connection cannot send requests. */
   readonly hearing: Redis;
   readonly sessions: Sessions;
   readonly history: History;
@@ -36,7 +36,7 @@ export class Rooms {
   constructor(parts: RoomsParts) {
     this.#parts = parts;
     parts.hearing.on("message", (channel: string, text: string) => this.#heard(channel, text));
-    // It is subscribed again; messages of the meantime are looked up.
+    // The subscription is active again. Reads the messages that were published meanwhile.
     parts.hearing.on("ready", () => void this.lookAgain());
   }
 
@@ -52,7 +52,7 @@ export class Rooms {
     if (inside?.size !== 0) return;
     this.#listeners.delete(room);
     await this.#parts.hearing.unsubscribe(PREFIX + room);
-    // A user may have joined meanwhile.
+    // A user may have joined in the meantime.
     if (this.#listeners.has(room)) await this.#parts.hearing.subscribe(PREFIX + room);
   }
 
@@ -60,7 +60,7 @@ export class Rooms {
     await this.#parts.redis.publish(PREFIX + room, JSON.stringify(event));
   }
 
-  /** Updates the users of each room for all readers; reports users that have disappeared, and messages that were missed. */
+  /** Updates the list of users in each room, and reports lost users and missed messages. */
   async lookAgain(): Promise<void> {
     if (this.#listeners.size === 0) return;
     const { sessions, log } = this.#parts;
@@ -68,7 +68,7 @@ export class Rooms {
       const rooms = await sessions.rooms();
       for (const [room, listeners] of this.#listeners) await this.#lookInto(room, listeners, rooms);
     } catch (problem) {
-      log(`rooms could not be looked into: ${(problem as Error).message}`);
+      log(`the rooms could not be read: ${(problem as Error).message}`);
     }
   }
 
@@ -76,12 +76,12 @@ export class Rooms {
     const { sessions, history, limits } = this.#parts;
     for (const { from, pseudo, color } of await sessions.swept(room)) {
       const at = Date.now();
-      // Two servers may notice it at the same time: within a minute it is the same event.
+      // Two servers may detect this at the same time. Within a minute it is the same event.
       const id = `left-${from}-${Math.floor(at / 60_000)}`;
       await this.tell(room, { kind: "left", id, at, from, pseudo, color });
     }
     const last = await history.last(room, limits.HISTORY_COUNT, null);
-    for (const message of last) for (const listener of listeners) listener.told({ kind: "said", message });
+    for (const message of last) for (const listener of listeners) listener.deliver({ kind: "said", message });
     this.#tellPresent(listeners, room, await sessions.present(room), rooms);
   }
 
@@ -104,11 +104,11 @@ export class Rooms {
     const room = channel.slice(PREFIX.length);
     const event = eventIn(text, room);
     if (event === null) return;
-    for (const listener of this.#listeners.get(room) ?? []) listener.told(event);
+    for (const listener of this.#listeners.get(room) ?? []) listener.deliver(event);
   }
 }
 
-/** @returns null: another program publishes on that channel */
+/** Parses a publication. @returns null if another program has published it */
 function eventIn(text: string, room: string): RoomEvent | null {
   try {
     const event: unknown = JSON.parse(text);

@@ -1,6 +1,6 @@
 /**
- * One connection: its user, its room, and its requests, one after the other. Only its socket and what it was sent are local to the server;
- * messages, sessions and rooms are in Redis and MongoDB.
+ * One connection with its user, its room and its requests, which are processed one after the other. Only the socket
+ * and the list of sent messages are local to the server. Messages, sessions and rooms are in Redis and MongoDB.
  */
 import { randomUUID } from "node:crypto";
 import type { WebSocket } from "ws";
@@ -24,17 +24,17 @@ export interface SeatParts {
   readonly log: (line: string) => void;
 }
 
-/** Codes with which a client closes: normally, as its page is closed or loaded again, and without a code. */
+/** The close codes of a client that leaves: normally, because its page is closed or reloaded, and without a code. */
 const LEFT: ReadonlySet<number> = new Set([1000, 1001, 1005]);
-/** Why the server closes, as RFC 6455 counts. */
+/** The close codes of the server, according to RFC 6455. */
 const CLOSE = { normal: 1000, policy: 1008, binary: 1003, later: 1013 } as const;
 
 /**
- * An event that comes again later than this is not recognized. Above the number of messages that are looked up together, or these would be
- * sent again.
+ * The number of events that are recognised when they are repeated. It must exceed the number of messages that are
+ * read together; otherwise these would be sent again.
  */
 const SHOWN_PER_HISTORY = 3;
-/** Older ones, said again, are known to their room. */
+/** Older messages that are repeated are recognised by their room. */
 const TOLD_AGAIN_MS = 60_000;
 const SAY_AGAIN_MS = 1000;
 
@@ -43,11 +43,14 @@ export class Seat implements Listener {
   readonly #parts: SeatParts;
   readonly #flood: TokenBucket;
   readonly #helloTimer: NodeJS.Timeout;
-  /** Ids of messages that it was sent, the latest. */
+  /** The ids of the latest messages that were sent to this client. */
   readonly #shown = new Set<string>();
-  /** Ids of other events: however many users come and go, a message is sent once. */
+  /**
+   * The ids of other events. They are separate, so that many users who join and leave do not cause a message to be
+   * sent twice.
+   */
   readonly #happened = new Set<string>();
-  /** Events that happen while the history is read are sent after it. */
+  /** The events that occur while the history is read. They are sent after it. */
   #waiting: RoomEvent[] | null = null;
   readonly #shownMost: number;
   #session: Session | null = null;
@@ -70,23 +73,23 @@ export class Seat implements Listener {
       if (isBinary) this.#close(CLOSE.binary);
       else this.#came(data.toString());
     });
-    // Too large, no UTF-8, a wrong mask: ws closes, with the code that belongs to it.
+    // If a frame is too large, not UTF-8 or has a wrong mask, ws closes the connection with the appropriate code.
     socket.on("error", () => {});
     socket.on("close", (code) => this.#closed(LEFT.has(code)));
   }
 
-  /** The session of this connection; null: not known yet, or ended. */
+  /** The session of this connection, or null before it is known and after its end. */
   get session(): Session | null {
     return this.#isOpen ? this.#session : null;
   }
 
-  told(event: RoomEvent): void {
+  deliver(event: RoomEvent): void {
     if (this.#waiting === null) this.#show(event);
-    // What falls out is looked up again.
+    // Events that exceed the limit are read from the history later.
     else if (this.#waiting.push(event) > this.#shownMost) this.#waiting.shift();
   }
 
-  /** A sign that the server is there, unless the client was sent something lately. */
+  /** Sends a heartbeat, unless the client has recently received something. */
   beat(): void {
     const text = this.#session === null ? null : this.#parts.dialect.alive();
     if (text !== null && performance.now() - this.#sentAt > this.#parts.limits.BEAT_MS / 2) this.send(text);
@@ -102,14 +105,14 @@ export class Seat implements Listener {
     socket.terminate();
   }
 
-  /** Settles when all that it asked for is done, and its room knows that it has left. */
+  /** Resolves when all requests are processed, and the room knows that the user has left. */
   async leave(): Promise<void> {
     this.#parts.socket.terminate();
     this.#closed(false);
     await this.#turn;
   }
 
-  /** Bounded before anything is done for it. */
+  /** The request is limited before any work is done for it. */
   #came(text: string): void {
     if (!this.#isOpen) return;
     if (this.#hasBegun) this.#asked(text);
@@ -135,15 +138,15 @@ export class Seat implements Listener {
     if (++this.#strikes > limits.STRIKES) this.#close(CLOSE.policy);
   }
 
-  /** Queues a request while another is being served; as many may wait as a burst admits. */
+  /** Queues a request while another one is being processed. The queue may contain as many requests as a burst. */
   #next(work: () => Promise<void>, request: Request | null): void {
     this.#turn = this.#turn.then(async () => {
       if (!this.#isOpen) return;
       try {
         await work();
       } catch (problem) {
-        this.#parts.log(`not done: ${(problem as Error).message}`);
-        // In no room, or half in one: another server may be better off.
+        this.#parts.log(`a request failed: ${(problem as Error).message}`);
+        // The client is in no room, or joined only partially. Another server may succeed.
         if (request?.kind !== "say") return this.#close(CLOSE.later);
         this.#refuse("not-kept", request.id, SAY_AGAIN_MS);
       }
@@ -156,8 +159,8 @@ export class Seat implements Listener {
     if (first.kind === "begin") {
       const pseudo = pseudoOf(first.pseudo, limits.NAME_CHARS);
       if (pseudo === null || sessions.isReserved(pseudo)) return this.#reject("no-name");
-      const begun = await sessions.begin(pseudo, addr, room);
-      return typeof begun === "string" ? this.#reject(begun) : await this.#sit(begun, false);
+      const started = await sessions.begin(pseudo, addr, room);
+      return typeof started === "string" ? this.#reject(started) : await this.#sit(started, false);
     }
     const session = await sessions.resume(String(first.uuid), addr, room);
     return session === null ? this.#reject("unknown-session") : await this.#sit(session, true);
@@ -206,13 +209,13 @@ export class Seat implements Listener {
     const { history, rooms, sessions, limits, dialect } = this.#parts;
     const text = textOf(request.text, limits.TEXT_CHARS);
     if (text === null) return this.#refuse("no-text", request.id, 0);
-    // Never the same moment twice: what one says stays in its order.
+    // The time is never the same twice, so that the messages of a user stay in order.
     this.#saidAt = Math.max(Date.now(), this.#saidAt + 1);
     const [at, id] = [this.#saidAt, request.id ?? randomUUID()];
     const { room, pseudo, color } = session;
     const said: Message = { id, order: orderOf(at, id), room, at, from: this.#from, pseudo, color, text };
     const message = await history.add(said);
-    // Reading the history may have sent it meanwhile.
+    // The message may have been sent in the meantime, as a part of the history.
     const kept = dialect.kept(message, this.#shown.has(id));
     this.#remember(id);
     if (kept !== null) this.send(kept);
@@ -236,7 +239,7 @@ export class Seat implements Listener {
   async #showHistory(room: string, before: string | null): Promise<void> {
     const { history, dialect, limits } = this.#parts;
     const count = limits.HISTORY_COUNT;
-    // One more than is sent shows whether there are more.
+    // Requests one message more than it sends, to find out whether earlier ones exist.
     const found = await history.last(room, count + 1, before);
     const messages = found.slice(-count);
     if (before === null) for (const { id } of messages) this.#remember(id);
@@ -293,6 +296,6 @@ export class Seat implements Listener {
         await rooms.leave(session.room, this);
         if (await sessions.end(session, hasLeft)) await this.#tell(session, "left");
       })
-      .catch((problem: Error) => log(`who left is still here for some seconds: ${problem.message}`));
+      .catch((problem: Error) => log(`a user who left is still listed for some seconds: ${problem.message}`));
   }
 }

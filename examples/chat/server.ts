@@ -1,4 +1,7 @@
-/** A chat server: the page by HTTP, its connections by WebSocket, at one port. Any number of them share one Redis. */
+/**
+ * A chat server. It serves the page with HTTP and connections with WebSocket on one port. Any number of servers can
+ * share one Redis.
+ */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -19,14 +22,14 @@ import type { ChatSettings } from "./settings.js";
 import { PROTOCOL } from "./wire.js";
 import { words } from "./words.js";
 
-/** Bytes of a request's head, and milliseconds until it is there. */
+/** The maximum size of a request's head in bytes, and the time in milliseconds within which it must arrive. */
 const HEAD_BYTES = 8192;
 const HEAD_MS = 10_000;
-/** The address that another server may claim: it is sent in a header. */
+/** Matches a valid address of another server, since addresses are sent in a header. */
 const ADDRESS = /^wss?:\/\/[\w.:[\]-]+$/;
-/** Maximum milliseconds between two attempts to reach Redis. */
+/** The maximum number of milliseconds between two attempts to connect to Redis. */
 const REDIS_RETRY_MS = 1000;
-/** Milliseconds between two attempts while Redis has started and refuses writes. */
+/** The milliseconds between two attempts while Redis is starting and refuses writes. */
 const LOADING_RETRY_MS = 100;
 
 export class ChatServer {
@@ -66,7 +69,7 @@ export class ChatServer {
     this.#http.maxConnections = settings.limits.CONNECTIONS;
     this.#http.on("upgrade", (request, socket, head) => {
       socket.on("error", () => socket.destroy());
-      this.#admit(request, socket, head).catch(() => turnAway(socket, "503 Service Unavailable"));
+      this.#admit(request, socket, head).catch(() => refuse(socket, "503 Service Unavailable"));
     });
   }
 
@@ -75,7 +78,7 @@ export class ChatServer {
     return this.#address;
   }
 
-  /** @throws Error  the port is taken, or Redis or MongoDB does not answer */
+  /** Starts the server. @throws Error  if the port is in use, or Redis or MongoDB does not answer */
   async start(): Promise<void> {
     const { host, port, limits, mongoUrls } = this.#settings;
     const [redis, hearing] = [this.#connect(), this.#connect()];
@@ -98,7 +101,10 @@ export class ChatServer {
     }, limits.BEAT_MS);
   }
 
-  /** Registers this server, again and again while Redis or a daemon that has just started refuses writes. @throws Error  it refuses them for STORE_MS */
+  /**
+   * Registers this server. Repeats this while Redis, or a daemon that has just started, refuses writes.
+   * @throws Error  after STORE_MS
+   */
   async #announceWhenLoaded(sessions: Sessions): Promise<void> {
     const deadline = performance.now() + this.#settings.limits.STORE_MS;
     for (;;) {
@@ -111,7 +117,7 @@ export class ChatServer {
     }
   }
 
-  /** Its clients go to another one, with their sessions. */
+  /** Stops the server. Its clients connect to another one with their sessions. */
   async stop(): Promise<void> {
     clearInterval(this.#signs ?? undefined);
     clearInterval(this.#beats ?? undefined);
@@ -131,14 +137,15 @@ export class ChatServer {
       commandTimeout: limits.STORE_MS,
       connectTimeout: limits.STORE_MS,
       maxRetriesPerRequest: 3,
-      // A daemon has no INFO field that ioredis would wait for; what it does not take yet it refuses.
+      // ioredis must not wait for a field of INFO that a daemon does not have. The daemon refuses commands until it
+      // is ready.
       enableReadyCheck: false,
       retryStrategy: (attempts) => {
         Object.assign(redis.options, places[++tried % places.length]);
         return Math.min(attempts * 50, REDIS_RETRY_MS);
       },
     });
-    // Once for each time that it is away.
+    // Logs each loss of the connection only once.
     let isThere = true;
     redis.on("error", (problem) => {
       if (isThere) this.#log(`Redis: ${problem.message}`);
@@ -150,7 +157,7 @@ export class ChatServer {
     return redis;
   }
 
-  /** All whose servers gave a sign of life lately. */
+  /** Returns the addresses of all servers with a recent heartbeat. */
   async #servers(): Promise<readonly string[]> {
     const known = (await this.#sessions?.servers()) ?? [];
     return [
@@ -163,14 +170,14 @@ export class ChatServer {
     const { limits, origins, host } = this.#settings;
     const [sessions, rooms, history] = [this.#sessions, this.#rooms, this.#history];
     if (sessions === null || rooms === null || history === null)
-      return turnAway(socket, "503 Service Unavailable");
+      return refuse(socket, "503 Service Unavailable");
     const remote = request.socket.remoteAddress ?? "";
     const { origin } = request.headers;
-    // Only browsers send one: another site's page would speak with the visitor's address.
+    // Only browsers send an origin. A page of another site would connect with the address of its visitor.
     if (origin !== undefined && !isOwnSite(origin, await this.#servers(), origins, host))
-      return turnAway(socket, "403 Forbidden");
+      return refuse(socket, "403 Forbidden");
     const count = this.#fromAddress.get(remote) ?? 0;
-    if (count >= limits.CONNECTIONS_PER_ADDRESS) return turnAway(socket, "429 Too Many Requests");
+    if (count >= limits.CONNECTIONS_PER_ADDRESS) return refuse(socket, "429 Too Many Requests");
     if (socket.destroyed) return;
     this.#fromAddress.set(remote, count + 1);
     socket.once("close", () => {
@@ -196,7 +203,10 @@ export class ChatServer {
     });
   }
 
-  /** Closes connections that have not answered a ping when the next one follows, though the system may not have noticed. */
+  /**
+   * Closes connections that have not answered a ping before the next one. The operating system may not have detected
+   * their loss.
+   */
   #watch(webSocket: import("ws").WebSocket): void {
     let answered = true;
     webSocket.on("pong", () => {
@@ -211,7 +221,7 @@ export class ChatServer {
   }
 
   async #giveSign(): Promise<void> {
-    // The last one may still wait for a Redis that is away.
+    // The previous heartbeat may still be waiting for Redis.
     if (this.#isGivingSign) return;
     this.#isGivingSign = true;
     try {
@@ -223,15 +233,15 @@ export class ChatServer {
       await this.#sessions?.renew(seated, isLong);
       await this.#rooms?.lookAgain();
     } catch (problem) {
-      this.#log(`no sign of life could be given: ${(problem as Error).message}`);
+      this.#log(`no heartbeat could be sent: ${(problem as Error).message}`);
     } finally {
       this.#isGivingSign = false;
     }
   }
 }
 
-function turnAway(socket: Duplex, status: string): void {
-  // A client that does not close would stay, and be counted nowhere but among all connections.
+function refuse(socket: Duplex, status: string): void {
+  // Destroys the socket, since a client that does not close it would still use a connection.
   socket.once("finish", () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

@@ -1,6 +1,7 @@
 /**
- * Sessions in Redis: one key each, its uuid, with the fields of the exercise as JSON. They expire by themselves: a server that dies renews
- * none. In addition the owner of each name, the users of each room, and the servers.
+ * The sessions in Redis. Each session is a key, named by its UUID, with the fields of the exercise as JSON. Sessions
+ * expire unless their server renews them. Redis also contains the owner of each name, the users of each room, and the
+ * servers.
  */
 import { createHash, randomInt, randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
@@ -8,20 +9,20 @@ import type { Limits } from "./limits.js";
 import { type Fold, isReserved } from "./look-alikes.js";
 import { clockOf, FIRST_ROOM, isUuid, pseudoOf } from "./message.js";
 
-/** The fields in Redis. The last two are not the exercise's. */
-interface Kept {
+/** The fields in Redis. The last two are not part of the exercise. */
+interface StoredSession {
   readonly here: boolean;
   readonly color: number;
   readonly pseudo: string;
   readonly addr: readonly [host: string, port: number];
   readonly timestamp: string;
   readonly room: string;
-  /** The connection that has it: another one, which has lost it, does not end it. */
+  /** The id of the connection that has the session. A connection that has lost the session cannot end it. */
   readonly seat: string;
 }
 
 export interface Session {
-  /** A secret: it is the proof of owning the name. */
+  /** The secret id of the session, which proves the ownership of the name. */
   readonly uuid: string;
   readonly pseudo: string;
   readonly color: number;
@@ -38,22 +39,25 @@ export interface Person {
 
 export interface Present {
   readonly people: readonly Person[];
-  /** Number of users, of which only the first may be in `people`. */
+  /** The number of users. `people` may contain only the first ones. */
   readonly count: number;
 }
 
-/** Attempts to read a session of another server, which may arrive some moments later where daemons replicate. */
+/**
+ * The number of attempts to read a session of another server. With replication, the session may arrive a moment
+ * later.
+ */
 const LOOKS = 6;
 const LOOK_AGAIN_MS = 200;
 
-/** Members of a command. */
+/** The maximum number of members in a command. */
 const AT_ONCE = 500;
 
 const SERVERS = "chat:servers";
 const ROOMS = "chat:rooms";
 const hereKey = (room: string) => `chat:here:${room}`;
 
-/** Identifies a session without revealing it. */
+/** Returns a public id of a session, which does not reveal the UUID. */
 export const publicIdOf = (uuid: string): string =>
   createHash("sha256").update(uuid).digest("hex").slice(0, 12);
 
@@ -68,21 +72,24 @@ export class Sessions {
     this.#fold = fold;
   }
 
-  /** Whether a name is reserved. */
+  /** Whether names that look like texts of clients are reserved. */
   isReserved(pseudo: string): boolean {
     return isReserved(pseudo, this.#fold);
   }
 
-  /** @returns why not: another user has the name, or too many begin there */
+  /**
+   * Begins a session.
+   * @returns the session, or the reason why another user has the name or too many sessions begin from this address
+   */
   async begin(
     pseudo: string,
     addr: Session["addr"],
     room = FIRST_ROOM,
   ): Promise<Session | "taken" | "flood"> {
     const minute = `chat:begun:${addr[0]}:${Math.floor(Date.now() / 60_000)}`;
-    const begun = await this.#redis.incr(minute);
-    if (begun === 1) await this.#redis.expire(minute, 120);
-    if (begun > this.#limits.SESSIONS_PER_MINUTE) return "flood";
+    const sessionsInMinute = await this.#redis.incr(minute);
+    if (sessionsInMinute === 1) await this.#redis.expire(minute, 120);
+    if (sessionsInMinute > this.#limits.SESSIONS_PER_MINUTE) return "flood";
     const uuid = randomUUID();
     if (!(await this.#hasName(uuid, pseudo))) return "taken";
     const session = { uuid, pseudo, color: randomInt(256), room, seat: randomUUID(), addr };
@@ -90,18 +97,18 @@ export class Sessions {
     return session;
   }
 
-  /** @returns null: there is none of that uuid, or no more */
+  /** Resumes a session. @returns null if no session has this UUID */
   async resume(uuid: string, addr: Session["addr"], room?: string): Promise<Session | null> {
     if (!isUuid(uuid)) return null;
-    const kept = await this.#find(uuid);
-    if (kept === null || !(await this.#hasName(uuid, kept.pseudo))) return null;
-    const { pseudo, color } = kept;
-    const session = { uuid, pseudo, color, room: room ?? kept.room, seat: randomUUID(), addr };
+    const stored = await this.#find(uuid);
+    if (stored === null || !(await this.#hasName(uuid, stored.pseudo))) return null;
+    const { pseudo, color } = stored;
+    const session = { uuid, pseudo, color, room: room ?? stored.room, seat: randomUUID(), addr };
     await this.write(session);
     return session;
   }
 
-  /** Stores a session after its user has joined, sent a message, or changed rooms. */
+  /** Stores a session after its user has joined, sent a message or changed rooms. */
   async write(session: Session): Promise<void> {
     await this.#keep(session, true, this.#limits.SESSION_SECONDS);
   }
@@ -111,14 +118,18 @@ export class Sessions {
     await this.#redis.pipeline().zadd(hereKey(room), until, uuid).zadd(ROOMS, until, room).exec();
   }
 
-  /** @returns whether it existed: of several servers that remove it, one receives true */
+  /**
+   * Removes a user from a room.
+   * @returns whether the user was listed: if several servers do this, only one receives true
+   */
   async exit({ room, uuid }: Pick<Session, "room" | "uuid">): Promise<boolean> {
     return (await this.#redis.zrem(hereKey(room), uuid)) === 1;
   }
 
   /**
-   * A sign of life.
-   * @param isLong  whether the sessions' own ends are to be put off, too: one command for each, which a daemon would have to record
+   * Renews sessions.
+   * @param isLong  whether to extend the lifetime of the sessions, with one command per session, which a daemon has
+   *   to record
    */
   async renew(sessions: readonly Session[], isLong: boolean): Promise<void> {
     const until = Date.now() + this.#limits.HERE_SECONDS * 1000;
@@ -133,13 +144,14 @@ export class Sessions {
   }
 
   /**
-   * Ends what a connection has of a session.
-   * @param hasLeft  whether the client has closed it: its name is free immediately; otherwise it is kept for a client that was cut off
-   * @returns false: another connection has the session by now
+   * Ends the connection of a session.
+   * @param hasLeft  whether the client has closed the connection, which releases the name immediately; otherwise the
+   *   name stays reserved for the disconnected client
+   * @returns false if another connection has the session
    */
   async end(session: Session, hasLeft: boolean): Promise<boolean> {
-    const kept = await this.#read(session.uuid);
-    if (kept !== null && kept.seat !== session.seat) return false;
+    const stored = await this.#read(session.uuid);
+    if (stored !== null && stored.seat !== session.seat) return false;
     await this.#keep(session, false, this.#limits.AWAY_SECONDS);
     const key = this.#nameKey(session.pseudo);
     if (!hasLeft) await this.#redis.expire(key, this.#limits.SESSION_SECONDS);
@@ -159,18 +171,18 @@ export class Sessions {
   }
 
   /**
-   * Removes and returns users without a sign for too long, after their servers died. Of several servers that call it, each receives some of
-   * them.
+   * Removes and returns users without a recent heartbeat, whose servers were killed. If several servers call this,
+   * each receives a part of them.
    */
   async swept(room: string): Promise<readonly Person[]> {
     const late = await this.#redis.zrange(hereKey(room), 0, String(Date.now()), "BYSCORE", "LIMIT", 0, 100);
     const people = await this.#people(late);
-    const gone: Person[] = [];
+    const lost: Person[] = [];
     for (const uuid of late) {
       const found = people.find((one) => one.uuid === uuid);
-      if ((await this.exit({ room, uuid })) && found !== undefined) gone.push(found.person);
+      if ((await this.exit({ room, uuid })) && found !== undefined) lost.push(found.person);
     }
-    return gone;
+    return lost;
   }
 
   async rooms(): Promise<readonly string[]> {
@@ -179,7 +191,7 @@ export class Sessions {
     return await this.#redis.zrange(ROOMS, now, "+inf", "BYSCORE", "LIMIT", 0, this.#limits.NAMES_TOLD);
   }
 
-  /** @param address  where clients reach this server */
+  /** Registers this server. @param address  its address for clients */
   async announce(address: string): Promise<void> {
     await this.#redis.zadd(SERVERS, Date.now() + this.#limits.HERE_SECONDS * 1000, address);
   }
@@ -202,8 +214,8 @@ export class Sessions {
 
   async #keep(session: Session, here: boolean, seconds: number): Promise<void> {
     const { uuid, pseudo, color, room, seat, addr } = session;
-    const kept: Kept = { here, color, pseudo, addr, timestamp: clockOf(Date.now()), room, seat };
-    await this.#redis.set(uuid, JSON.stringify(kept), "EX", seconds);
+    const stored: StoredSession = { here, color, pseudo, addr, timestamp: clockOf(Date.now()), room, seat };
+    await this.#redis.set(uuid, JSON.stringify(stored), "EX", seconds);
   }
 
   async #putOff(sessions: readonly Session[]): Promise<void> {
@@ -212,7 +224,7 @@ export class Sessions {
     for (const { uuid, pseudo } of sessions)
       pipeline.expire(uuid, seconds).expire(this.#nameKey(pseudo), seconds);
     const results = (await pipeline.exec()) ?? [];
-    // After a restart of a Redis that forgets, missing sessions are written again.
+    // Writes missing sessions again, for example after the restart of a Redis without persistence.
     for (const [index, session] of sessions.entries()) {
       if (results[index * 2]?.[1] === 0) await this.write(session);
       if (results[index * 2 + 1]?.[1] === 0) await this.#hasName(session.uuid, session.pseudo);
@@ -229,25 +241,25 @@ export class Sessions {
     return (await this.#redis.get(key)) === uuid;
   }
 
-  async #find(uuid: string): Promise<Kept | null> {
-    for (let look = 1; ; look++) {
-      const kept = await this.#read(uuid);
-      if (kept !== null || look === LOOKS) return kept;
+  async #find(uuid: string): Promise<StoredSession | null> {
+    for (let attempt = 1; ; attempt++) {
+      const stored = await this.#read(uuid);
+      if (stored !== null || attempt === LOOKS) return stored;
       await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
     }
   }
 
-  async #read(uuid: string): Promise<Kept | null> {
-    return keptIn(await this.#redis.get(uuid).catch(notText));
+  async #read(uuid: string): Promise<StoredSession | null> {
+    return parseStored(await this.#redis.get(uuid).catch(notText));
   }
 
   async #people(uuids: readonly string[]): Promise<readonly { uuid: string; person: Person }[]> {
     if (uuids.length === 0) return [];
     const texts = await this.#redis.mget(...uuids);
     return uuids.flatMap((uuid, index) => {
-      const kept = keptIn(texts[index] ?? null);
-      if (kept === null) return [];
-      return [{ uuid, person: { from: publicIdOf(uuid), pseudo: kept.pseudo, color: kept.color } }];
+      const stored = parseStored(texts[index] ?? null);
+      if (stored === null) return [];
+      return [{ uuid, person: { from: publicIdOf(uuid), pseudo: stored.pseudo, color: stored.color } }];
     });
   }
 }
@@ -262,23 +274,31 @@ function uuidsByRoom(sessions: readonly Session[]): ReadonlyMap<string, readonly
   return rooms;
 }
 
-/** A key of that name need not be a session of ours. */
+/** The key with this name may not be a session. */
 function notText(problem: Error): null {
   if (/^WRONGTYPE/.test(problem.message)) return null;
   throw problem;
 }
 
-/** Another server of the exercise may have written it: it has no room and no seat then. */
-function keptIn(text: string | null): Kept | null {
+/** Parses a stored session. If another server of the exercise has written it, it has no room and no seat. */
+function parseStored(text: string | null): StoredSession | null {
   if (text === null) return null;
   try {
-    const kept = JSON.parse(text) as Partial<Kept> | null;
-    if (typeof kept !== "object" || kept === null) return null;
-    const { color, room = FIRST_ROOM, seat = "" } = kept;
-    const pseudo = pseudoOf(kept.pseudo, Number.POSITIVE_INFINITY);
+    const stored = JSON.parse(text) as Partial<StoredSession> | null;
+    if (typeof stored !== "object" || stored === null) return null;
+    const { color, room = FIRST_ROOM, seat = "" } = stored;
+    const pseudo = pseudoOf(stored.pseudo, Number.POSITIVE_INFINITY);
     if (pseudo === null || !Number.isInteger(color) || color === undefined) return null;
     if (typeof room !== "string" || typeof seat !== "string") return null;
-    return { here: kept.here === true, addr: kept.addr ?? ["", 0], timestamp: "", pseudo, color, room, seat };
+    return {
+      here: stored.here === true,
+      addr: stored.addr ?? ["", 0],
+      timestamp: "",
+      pseudo,
+      color,
+      room,
+      seat,
+    };
   } catch {
     return null;
   }

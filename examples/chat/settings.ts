@@ -1,4 +1,4 @@
-/** Settings: a dotenv file (`config`, as the exercise has it), and the environment, which goes before it. */
+/** The settings, from a dotenv file (`config`, as in the exercise) and the environment, which takes precedence. */
 import { existsSync, readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { LIMITS, type Limits } from "./limits.js";
@@ -11,13 +11,13 @@ export interface RedisPlace {
 export interface ChatSettings {
   readonly host: string;
   readonly port: number;
-  /** Another address of the server for browsers, `wss://chat.example`; null: ws://host:port */
+  /** Another address of the server for browsers, for example `wss://chat.example`, or null for ws://host:port. */
   readonly address: string | null;
-  /** Sites whose pages may connect, in addition to those of the servers themselves. */
+  /** The sites whose pages may connect, in addition to those of the servers. */
   readonly origins: readonly string[];
-  /** Tried in turn. */
+  /** The servers, which are tried in turn. */
   readonly redis: readonly RedisPlace[];
-  /** Tried in turn. None: the history is kept in Redis too. */
+  /** The servers, which are tried in turn. Without any, the history is also stored in Redis. */
   readonly mongoUrls: readonly string[];
   readonly limits: Limits;
 }
@@ -25,8 +25,8 @@ export interface ChatSettings {
 type Values = Readonly<Record<string, string | undefined>>;
 
 /**
- * @param file  need not be there, unless it was asked for by name
- * @throws Error  a setting that cannot be understood, by its name
+ * @param file  the settings file, or null for the default one, which may be missing
+ * @throws Error  if a setting is invalid; the message contains its name
  */
 export function readSettings(file: string | null, environment: Values = process.env): ChatSettings {
   const path = file ?? "config";

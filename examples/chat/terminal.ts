@@ -1,21 +1,22 @@
 /**
- * The terminal's client: `node dist/examples/chat/terminal.js -a ADDR -p PORT`. A typed line is sent; `/room NAME`, `/earlier`, `/who`, `/quit`.
+ * The terminal client: `node dist/examples/chat/terminal.js -a ADDR -p PORT`. It sends each typed line. Commands:
+ * `/room NAME`, `/earlier`, `/who`, `/quit`.
  */
 import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { WebSocket } from "ws";
-import { type ChatSocket, Conversation, type Told } from "./conversation.js";
+import { type ChatSocket, Conversation, type ConversationEvent } from "./conversation.js";
 import type { Refusal, Rejection } from "./dialect.js";
 import { clockOf } from "./message.js";
 import type { Person } from "./sessions.js";
 
-/** The file of the uuid, as the exercise's client has it. */
+/** The file with the UUID, as in the exercise's client. */
 const INFO = "info.json";
 
 const USAGE = `Usage: node dist/examples/chat/terminal.js [-a ADDRESS] [-p PORT] [-n NAME] [--info FILE]
-A line typed is said; /room NAME, /earlier, /who, /quit. FILE (${INFO}) keeps who you are.`;
+Each typed line is sent as a message. Commands: /room NAME, /earlier, /who, /quit. FILE (${INFO}) stores your session.`;
 
 const values = optionsOf();
 
@@ -28,10 +29,10 @@ function optionsOf() {
       info: { type: "string", default: INFO },
       help: { type: "boolean", short: "h" },
     } as const;
-    const { values: given } = parseArgs({ options });
-    if (!given.help && (!/^\d+$/.test(given.port) || Number(given.port) > 65_535))
-      throw new Error(`${given.port} is not a port`);
-    if (!given.help) return given;
+    const { values: parsed } = parseArgs({ options });
+    if (!parsed.help && (!/^\d+$/.test(parsed.port) || Number(parsed.port) > 65_535))
+      throw new Error(`${parsed.port} is not a port`);
+    if (!parsed.help) return parsed;
     console.log(USAGE);
     process.exit(0);
   } catch (problem) {
@@ -51,7 +52,7 @@ let hasMore = false;
 let isEnding = false;
 let conversation: Conversation | null = null;
 
-/** Removes what could move the cursor from texts of other users. */
+/** Removes characters that could move the cursor from texts of other users. */
 const plain = (text: string) => text.replace(/[^\P{Cc}\n\t]/gu, "").replaceAll("\n", "\n        ");
 const painted = ({ pseudo, color }: Pick<Person, "pseudo" | "color">) =>
   colors ? `\u001b[38;5;${Number(color)}m${plain(pseudo)}\u001b[0m` : plain(pseudo);
@@ -59,22 +60,24 @@ const painted = ({ pseudo, color }: Pick<Person, "pseudo" | "color">) =>
 const DONE = { joined: "is here", left: "has left", returned: "is back" };
 
 const REFUSED: Readonly<Record<Refusal, string>> = {
-  flood: "too fast, it is said again in a moment",
+  flood: "too fast, it is sent again in a moment",
   "not-understood": "the server did not understand that",
   "no-text": "that is empty, or too long",
   "no-room": "a room's name has letters, numbers, - and _",
-  "not-kept": "it could not be kept, and is said again in a moment",
+  "not-kept": "it could not be stored, and is sent again in a moment",
 };
 
 const REJECTED: Readonly<Record<Rejection, string>> = {
-  "no-name": "not a name that you may have, choose another one (-n)",
-  taken: "somebody here has this name, or one that looks like it, choose another one (-n)",
-  flood: "too many come from your address, wait a little",
-  "unknown-session": "your session has ended, come in again",
+  "no-name": "this name is not permitted, choose another one (-n)",
+  taken: "another user has this name or a similar one, choose another one (-n)",
+  flood: "too many sessions from your address, wait a moment",
+  "unknown-session": "your session has ended, start the program again",
   "not-understood": "the server did not understand this program",
 };
 
-const SHOWN: { readonly [Is in Told["is"]]?: (told: Extract<Told, { is: Is }>) => string | null } = {
+const LINES: {
+  readonly [Is in ConversationEvent["is"]]?: (event: Extract<ConversationEvent, { is: Is }>) => string | null;
+} = {
   here: ({ you, server, isBack }) => `you are ${painted(you)}, ${isBack ? "back " : ""}at ${server}`,
   silent: ({ server }) => `${server} has sent nothing for some seconds`,
   heard: ({ server }) => `${server} answers again`,
@@ -84,23 +87,23 @@ const SHOWN: { readonly [Is in Told["is"]]?: (told: Extract<Told, { is: Is }>) =
     `${clockOf(message.at)} ${isOwn ? "you" : painted(message)}: ${plain(message.text)}`,
   event: ({ event, isOwn }) => (isOwn ? null : `${clockOf(event.at)} ${painted(event)} ${DONE[event.kind]}`),
   refused: ({ why }) => `not done: ${REFUSED[why]}`,
-  rejected: ({ why }) => `not let in: ${REJECTED[why]}`,
+  rejected: ({ why }) => `rejected: ${REJECTED[why]}`,
 };
 
-function tell(told: Told): void {
-  if (told.is === "present") people = told.people;
-  if (told.is === "earlier") hasMore = told.more;
-  if (told.is === "here") keepInfo({ ID: told.session, pseudo: told.you.pseudo });
-  const show = SHOWN[told.is] as ((told: Told) => string | null) | undefined;
-  const line = show?.(told) ?? null;
+function handleEvent(event: ConversationEvent): void {
+  if (event.is === "present") people = event.people;
+  if (event.is === "earlier") hasMore = event.more;
+  if (event.is === "here") writeInfo({ ID: event.session, pseudo: event.you.pseudo });
+  const show = LINES[event.is] as ((event: ConversationEvent) => string | null) | undefined;
+  const line = show?.(event) ?? null;
   if (line !== null) print(line);
-  if (told.is === "rejected" && told.why !== "flood") end(1);
+  if (event.is === "rejected" && event.why !== "flood") end(1);
   if (isEnding && conversation?.waiting === 0) conversation.end();
 }
 
-const keepInfo = (info: Info) => writeFileSync(values.info, JSON.stringify(info), { mode: 0o600 });
+const writeInfo = (info: Info) => writeFileSync(values.info, JSON.stringify(info), { mode: 0o600 });
 
-/** Above what is being typed. */
+/** Prints a line above the current input. */
 function print(line: string): void {
   if (!process.stdin.isTTY) return void process.stdout.write(`${line}\n`);
   process.stdout.write(`\r\u001b[K${line}\n`);
@@ -112,15 +115,15 @@ interface Info {
   readonly pseudo: string;
 }
 
-function keptInfo(): Info {
+function readInfo(): Info {
   const { pseudo = "" } = values;
   if (!existsSync(values.info)) return { ID: null, pseudo };
   try {
-    const kept = JSON.parse(readFileSync(values.info, "utf8")) as Partial<Info>;
-    const isAnother = pseudo !== "" && pseudo !== kept.pseudo;
+    const stored = JSON.parse(readFileSync(values.info, "utf8")) as Partial<Info>;
+    const isAnother = pseudo !== "" && pseudo !== stored.pseudo;
     return {
-      ID: isAnother || typeof kept.ID !== "string" ? null : kept.ID,
-      pseudo: pseudo || (kept.pseudo ?? ""),
+      ID: isAnother || typeof stored.ID !== "string" ? null : stored.ID,
+      pseudo: pseudo || (stored.pseudo ?? ""),
     };
   } catch {
     return { ID: null, pseudo };
@@ -133,7 +136,7 @@ function begin({ ID, pseudo }: Info): Conversation {
     servers: [`ws://${values.address}:${values.port}`],
     pseudo,
     session: ID,
-    tell,
+    onEvent: handleEvent,
     makeId: randomUUID,
     makeSocket: (url, protocol) => new WebSocket(url, protocol) as ChatSocket,
   });
@@ -141,7 +144,7 @@ function begin({ ID, pseudo }: Info): Conversation {
 
 const COMMANDS: Readonly<Record<string, (conversation: Conversation, rest: string) => void>> = {
   room: (conversation, name) => {
-    if (!conversation.goTo(name)) print("not now: what you said waits for a server");
+    if (!conversation.goTo(name)) print("not now: a message is waiting for a server");
   },
   earlier: (conversation) => (hasMore ? conversation.earlier() : print("nothing earlier")),
   who: () => print(people.map(painted).join(", ")),
@@ -157,7 +160,8 @@ function typed(line: string): void {
   const [, word = "", rest = ""] = /^\/(\w+)\s*(.*)$/.exec(line) ?? [];
   const command = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined;
   if (command !== undefined) command(conversation, rest);
-  else if (line.trim() !== "" && !conversation.say(line)) print("too much waits for a server: wait, too");
+  else if (line.trim() !== "" && !conversation.say(line))
+    print("too many messages are waiting for a server: try again later");
 }
 
 function end(code: number): void {
@@ -166,14 +170,14 @@ function end(code: number): void {
   lines.close();
 }
 
-const info = keptInfo();
+const info = readInfo();
 if (info.pseudo !== "") conversation = begin(info);
 else {
   lines.setPrompt("name: ");
   lines.prompt();
 }
 lines.on("line", typed);
-// What was piped in is said to its end.
+// All lines of a pipe are sent before the program ends.
 lines.on("close", () => {
   isEnding = true;
   if (!conversation?.waiting) conversation?.end();

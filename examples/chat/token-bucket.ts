@@ -1,4 +1,4 @@
-/** Limits how often something may happen: a burst of N, and again as time goes by. */
+/** Limits a rate: permits a burst of N events, and then the same number again per time. */
 
 export class TokenBucket {
   readonly #most: number;
@@ -6,14 +6,14 @@ export class TokenBucket {
   #left: number;
   #at = performance.now();
 
-  /** @param ms  in which all are there again */
+  /** @param ms  the milliseconds after which the complete burst is available again */
   constructor(most: number, ms: number) {
     this.#most = most;
     this.#ms = ms;
     this.#left = most;
   }
 
-  /** @returns milliseconds until it may be; 0: it may be now, and is taken */
+  /** Takes a token. @returns 0 if one was available, otherwise the milliseconds until the next one */
   take(): number {
     const now = performance.now();
     this.#left = Math.min(this.#most, this.#left + ((now - this.#at) * this.#most) / this.#ms);

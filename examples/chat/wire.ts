@@ -1,5 +1,6 @@
 /**
- * The protocol of the page and the terminal client: frames of JSON, sub-protocol `dbsync-chat`. Each message has its id and its order key.
+ * The protocol of the page and the terminal client: JSON frames with the sub-protocol `dbsync-chat`. Each message has
+ * an id and an order key.
  */
 import type { Refusal, Rejection } from "./dialect.js";
 import type { Message, RoomEvent } from "./message.js";
@@ -7,7 +8,7 @@ import type { Person } from "./sessions.js";
 
 export const PROTOCOL = "dbsync-chat";
 
-/** The frames of a client, the first of them first. */
+/** The frames of a client, beginning with the first one of a connection. */
 export type ClientFrame =
   | { readonly do: "begin"; readonly pseudo: string; readonly room?: string }
   | { readonly do: "resume"; readonly session: string; readonly room?: string }
@@ -23,7 +24,10 @@ export type ServerFrame =
       readonly you: Person;
       readonly isBack: boolean;
       readonly servers: readonly string[];
-      /** Milliseconds in which the server sends something, `alive` if nothing else. Servers of before have none. */
+      /**
+       * The maximum number of milliseconds between two frames of the server, which sends `alive` if there is nothing
+       * else. Earlier servers do not send this field.
+       */
       readonly beatMs?: number;
     }
   | { readonly is: "alive" }

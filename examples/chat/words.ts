@@ -1,4 +1,7 @@
-/** The words of the exercise: what its terminal client says and expects, fields separated by ESC. For connections without a sub-protocol. */
+/**
+ * The protocol of the exercise, with the texts that its terminal client sends and expects and with fields separated
+ * by ESC. It is for connections without a sub-protocol.
+ */
 import type { Dialect, First, Request } from "./dialect.js";
 import { clockOf, type Message, type RoomEvent } from "./message.js";
 
@@ -7,7 +10,7 @@ const REJECTED = "Connection rejected";
 const NO_NAME = "You must choose un nametag";
 
 const line = (at: number, ...fields: readonly (string | number)[]) => [clockOf(at), ...fields].join(ESC);
-/** A client of the exercise prints what comes as one line. */
+/** A client of the exercise prints each message as one line. */
 const oneLine = (text: string) => text.replaceAll("\n", " ");
 
 const DONE = { joined: "a rejoint la chatroom", left: "a quitté la chatroom", returned: "est de retour !" };

@@ -1,6 +1,7 @@
 /**
- * An Express application whose sessions are stored by connect-redis in dbsyncd. REDIS_URLS names the daemons' `--resp` ports, separated by
- * commas: if the daemon in use is down, hung or refuses the command, the next one is used, and each of them has the sessions.
+ * An Express application that stores its sessions in dbsyncd with connect-redis. REDIS_URLS lists the `--resp` ports
+ * of the daemons, separated by commas. If the current daemon is down, hangs or refuses a command, the application
+ * uses the next one. All daemons have the sessions.
  */
 import { RedisStore } from "connect-redis";
 import express from "express";
@@ -10,12 +11,12 @@ import { createClient } from "redis";
 const { REDIS_URLS = "redis://127.0.0.1:6379,redis://127.0.0.1:6380", PORT = "3000", SECRET } = process.env;
 if (!SECRET) throw new Error("SECRET is not set. Choose a long random text: it signs the cookies.");
 
-/** A client for each daemon. It reconnects by itself; a command fails immediately while its daemon is not connected. */
+/** A client for each daemon. It reconnects automatically. While it is disconnected, commands fail immediately. */
 const clients = REDIS_URLS.split(",").map((url) => {
   const client = createClient({
     url,
     disableOfflineQueue: true,
-    // A daemon that does not answer pings for 3 s counts as lost.
+    // A daemon that does not answer pings for 3 s is considered lost.
     pingInterval: 1_000,
     socket: { connectTimeout: 3_000, socketTimeout: 3_000, reconnectStrategy: () => 500 },
   });
@@ -24,10 +25,10 @@ const clients = REDIS_URLS.split(",").map((url) => {
 });
 await Promise.any(clients.map((client) => client.connect()));
 
-/** The daemon in use, first. The order stays the same until a command fails there. */
+/** The clients, the current one first. The order changes only when a command fails. */
 let order = clients;
 
-/** Runs a command at the first daemon that answers. Each command of the store may safely be executed twice. */
+/** Runs a command on the first daemon that answers. All commands of the store may safely be executed twice. */
 async function run(name, args) {
   let problem;
   for (const client of order) {
@@ -42,7 +43,7 @@ async function run(name, args) {
   throw problem;
 }
 
-/** What connect-redis takes as its client. */
+/** The client object for connect-redis. */
 const client = Object.fromEntries(
   ["get", "set", "expire", "del"].map((name) => [name, (...args) => run(name, args)]),
 );

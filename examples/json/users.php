@@ -1,19 +1,19 @@
 <?php
 /*
- * Documents from PHP: a table of users, made, searched and removed. Needs no extension.
+ * Documents from PHP: creates, searches and removes a table of users. Requires no extension.
  *   php users.php 127.0.0.1 8888
  */
 [, $host, $port] = $argv + [1 => '127.0.0.1', 2 => '8888'];
 $server = stream_socket_client("tcp://$host:$port", $code, $reason, 3) or exit("no connection: $reason\n");
 stream_set_timeout($server, 10);
 
-/** Sends a request and gives the answer's members. A request is a line; an answer ends with LF and CR. */
+/** Sends a request and returns the members of the answer. A request is one line, and an answer ends with LF and CR. */
 function ask($server, array $request): array
 {
     fwrite($server, json_encode($request) . "\n");
     $answer = json_decode((string) stream_get_line($server, 64 << 20, "\n\r"), true);
     if (($answer['status'] ?? null) !== 'success') {
-        exit('refused: ' . ($answer['message'] ?? 'the connection is gone') . "\n");
+        exit('refused: ' . ($answer['message'] ?? 'the connection was closed') . "\n");
     }
     return $answer;
 }

@@ -1,4 +1,4 @@
-"""Documents from Python: a table of users, made, searched and removed. The standard library is enough.
+"""Documents from Python: creates, searches and removes a table of users. Uses only the standard library.
 
 python3 users.py 127.0.0.1 8888
 """
@@ -12,13 +12,13 @@ server = socket.create_connection((host, int(port)), timeout=10)
 
 
 def ask(**request):
-    """Sends a request and gives the answer's members. A request is a line; an answer ends with LF and CR."""
+    """Sends a request and returns the members of the answer. A request is one line, and an answer ends with LF and CR."""
     server.sendall(json.dumps(request).encode() + b"\n")
     answer = b""
     while not answer.endswith(b"\n\r"):
         piece = server.recv(65536)
         if not piece:
-            sys.exit("the connection is gone")
+            sys.exit("the connection was closed")
         answer += piece
     members = json.loads(answer)
     if members["status"] != "success":
@@ -30,7 +30,7 @@ ask(action="create", document="py_users")
 users = [{"name": "John", "role": "admin"}, {"name": "Andrew", "role": "user"}]
 ask(action="insert", document="py_users", data=users)
 found = ask(action="get", document="py_users", query={"role": "user"})["data"]
-# Entries numbered 0, 1, 2, … are a list, others an object with their ids.
+# Entries with the ids 0, 1, 2, … are returned as a list, other entries as an object by their ids.
 for user in found.values() if isinstance(found, dict) else found:
     print(user["name"])
 print(ask(action="count", document="py_users")["count"], "users")

@@ -1,25 +1,32 @@
 <?php
 /*
- * dbsync for PHP 7.4 and later: dbsync_send() and dbsync_reset() as php-dbsync's extension has them, dbsync_last_error(),
- * and dbsync_call() and dbsync_multi(), which give typed replies. Needs ext-openssl for signing and TLS, nothing else.
- * With a key commands go out as version 2 alone; daemons that know no other, as php-dbsync's own, need dbsync.versions. Without
- * one they go out unsigned, as each daemon can.
- * Settings come from the environment or php.ini, and are read once, until dbsync_reset(): class Dbsync\Settings.
- * Source: docs/php.md, docs/protocol.md "Version 1", docs/protocol-v2.md; differences from the extension: docs/compatibility.md.
+ * dbsync for PHP 7.4 and later: dbsync_send() and dbsync_reset() as in php-dbsync's extension, dbsync_last_error(),
+ * and dbsync_call() and dbsync_multi(), which return typed replies. Requires only ext-openssl, for signing and TLS.
+ * With a key, commands are sent only as version 2. Daemons that support only version 1, such as php-dbsync's, require
+ * the setting dbsync.versions. Without a key, commands are sent unsigned, in the version that each daemon supports.
+ * Settings are read once from the environment or php.ini, and again after dbsync_reset(): see class Dbsync\Settings.
+ * Source: docs/php.md, docs/protocol.md "Version 1", docs/protocol-v2.md; differences from the extension:
+ * docs/compatibility.md.
  * Made of examples/php/src by npm run tables.
  */
 declare(strict_types=1);
 
 namespace Dbsync {
     if (!function_exists('dbsync_send')) {
-        /** No answer, or nothing that could be sent: what failed, at which daemon, and what to do about it. */
+        /**
+         * A call without an answer, or a command that could not be sent. The message states the failure, the daemon and the
+         * remedy.
+         */
         class Failure extends \RuntimeException
         {
-            /** How many daemons have answered all the same; 0: it is not known that any has executed the command. */
+            /**
+             * The number of daemons that have answered. If it is 0, it is unknown whether any daemon has executed the
+             * command.
+             */
             public int $answered = 0;
         }
 
-        // PSR-16's own interface, where Composer gives it (psr/simple-cache); else a name that stands for nothing.
+        // The interface of PSR-16 if psr/simple-cache is installed, otherwise an empty interface.
         if (interface_exists(\Psr\SimpleCache\CacheInterface::class)) {
             interface SimpleCache extends \Psr\SimpleCache\CacheInterface
             {
@@ -30,7 +37,7 @@ namespace Dbsync {
             }
         }
 
-        // As SimpleCache.
+        // The interface of PSR-16 if psr/simple-cache is installed, otherwise an empty interface.
         if (interface_exists(\Psr\SimpleCache\InvalidArgumentException::class)) {
             interface SimpleCacheFault extends \Psr\SimpleCache\InvalidArgumentException
             {
@@ -42,12 +49,13 @@ namespace Dbsync {
         }
 
         /**
-         * A cache as PSR-16 has it, for PHP 8; with psr/simple-cache installed it is one of its own kind. What cannot be read is a miss,
-         * and what cannot be written is false, for a page is to be made all the same: lastError() says why. Needs version 2.
+         * A cache according to PSR-16, for PHP 8. If psr/simple-cache is installed, the class implements its interface. A
+         * failed read is a miss and a failed write returns false, so that a page can always be made: lastError() returns the
+         * reason. Requires daemons of version 2.
          */
         final class Cache implements SimpleCache
         {
-            /** In one envelope. */
+            /** The maximum size of one envelope. */
             private const MAX_KEYS = 500;
             private const MAX_BYTES = 4 * 1024 * 1024;
             private const SCAN_COUNT = '1000';
@@ -60,21 +68,21 @@ namespace Dbsync {
             private ?string $error = null;
 
             /**
-             * @param Client            $client  of all daemons
-             * @param string            $prefix  of the keys, which clear() removes
-             * @param int|null          $ttl     seconds that values are kept for, unless set() says; null: for good
-             * @param bool|string[]     $classes of which objects may be made again: all, none, or these
+             * @param Client  $client  a client of all daemons
+             * @param string  $prefix  the prefix of all keys; clear() removes the keys with this prefix
+             * @param int|null  $ttl     the default lifetime of values in seconds; null: unlimited
+             * @param bool|string[]  $classes the classes of objects that may be restored: all, none, or a list
              * @throws Failure
              */
             public function __construct(Client $client, string $prefix = 'cache:', ?int $ttl = null, $classes = true)
             {
                 if ($prefix === '') {
-                    throw new Failure('a cache needs a prefix: clear() removes all keys that begin so');
+                    throw new Failure('a cache needs a prefix: clear() removes all keys that begin with it');
                 }
                 [$this->client, $this->prefix, $this->ttl, $this->classes] = [$client, $prefix, $ttl, $classes];
             }
 
-            /** Why the last call did not do what it should; null: it did. */
+            /** Returns why the last call failed, or null if it succeeded. */
             public function lastError(): ?string
             {
                 return $this->error;
@@ -88,7 +96,7 @@ namespace Dbsync {
             {
                 $this->error = null;
                 $name = $this->name($key);
-                return $this->value($this->asked(fn () => $this->client->call(['GET', $name])), $default);
+                return $this->value($this->attempt(fn () => $this->client->call(['GET', $name])), $default);
             }
 
             /**
@@ -112,7 +120,7 @@ namespace Dbsync {
             {
                 $this->error = null;
                 $name = $this->name($key);
-                return $this->asked(fn () => $this->client->call(['EXISTS', $name])) === 1;
+                return $this->attempt(fn () => $this->client->call(['EXISTS', $name])) === 1;
             }
 
             /**
@@ -126,7 +134,7 @@ namespace Dbsync {
                 $names = array_map([$this, 'name'], $keys);
                 $values = [];
                 foreach (array_chunk(array_combine($names, $keys), self::MAX_KEYS, true) as $some) {
-                    $found = $this->asked(fn () => $this->client->call(array_merge(['MGET'], array_map('strval', array_keys($some)))));
+                    $found = $this->attempt(fn () => $this->client->call(array_merge(['MGET'], array_map('strval', array_keys($some)))));
                     foreach (array_values($some) as $place => $key) {
                         $values[$key] = $this->value(is_array($found) ? $found[$place] ?? null : null, $default);
                     }
@@ -135,7 +143,7 @@ namespace Dbsync {
             }
 
             /**
-             * @param iterable               $values  by key
+             * @param iterable  $values  the values by key
              * @param int|\DateInterval|null $ttl
              */
             public function setMultiple($values, $ttl = null): bool
@@ -153,7 +161,7 @@ namespace Dbsync {
                 }
                 $good = true;
                 foreach (self::portions($commands) as $some) {
-                    $replies = $this->asked(fn () => count($some) === 1 ? [$this->client->call($some[0])] : $this->client->multi($some));
+                    $replies = $this->attempt(fn () => count($some) === 1 ? [$this->client->call($some[0])] : $this->client->multi($some));
                     foreach ($replies ?? [null] as $reply) {
                         $this->error = $reply instanceof CommandError ? $reply->getMessage() : $this->error;
                         $good = $good && $reply === 'OK';
@@ -169,7 +177,7 @@ namespace Dbsync {
                 return $this->deleted(array_map([$this, 'name'], self::list($keys)));
             }
 
-            /** Removes all that begins with the prefix, at each daemon what that one has. */
+            /** Removes all keys with the prefix. Each daemon removes those that it has. */
             public function clear(): bool
             {
                 $this->error = null;
@@ -179,7 +187,7 @@ namespace Dbsync {
                 foreach ($this->client->servers() as $server) {
                     $cursor = '0';
                     do {
-                        $page = $this->asked(fn () => $this->client->call(
+                        $page = $this->attempt(fn () => $this->client->call(
                             ['SCAN', $cursor, 'MATCH', $pattern, 'COUNT', self::SCAN_COUNT],
                             ['servers' => $server]
                         ));
@@ -196,13 +204,13 @@ namespace Dbsync {
             {
                 $good = true;
                 foreach (array_chunk($names, self::MAX_KEYS) as $some) {
-                    $good = is_int($this->asked(fn () => $this->client->call(array_merge(['DEL'], $some)))) && $good;
+                    $good = is_int($this->attempt(fn () => $this->client->call(array_merge(['DEL'], $some)))) && $good;
                 }
                 return $good;
             }
 
-            /** @return mixed  null, and `error` is set, where no daemon answered */
-            private function asked(callable $call)
+            /** @return mixed  null if no daemon answered; then `error` is set */
+            private function attempt(callable $call)
             {
                 try {
                     return $call();
@@ -247,7 +255,7 @@ namespace Dbsync {
             {
                 if (!is_string($key) || $key === '' || strpbrk($key, '{}()/\\@:') !== false) {
                     $shown = is_string($key) ? "\"$key\"" : gettype($key);
-                    throw new InvalidCacheKey("$shown is no key of a cache: a string, not empty, without any of {}()/\\@:");
+                    throw new InvalidCacheKey("$shown is no valid cache key: use a non-empty string without any of {}()/\\@:");
                 }
                 return $key;
             }
@@ -256,12 +264,12 @@ namespace Dbsync {
             private static function list($keys): array
             {
                 if (!is_iterable($keys)) {
-                    throw new InvalidCacheKey('keys are an array, or something to walk through, not ' . gettype($keys));
+                    throw new InvalidCacheKey('keys must be an array or another iterable, not ' . gettype($keys));
                 }
                 return is_array($keys) ? array_values($keys) : iterator_to_array($keys, false);
             }
 
-            /** @return string[][][]  as many commands as one envelope may well hold */
+            /** @return string[][][]  the commands, split into parts that fit into one envelope each */
             private static function portions(array $commands): array
             {
                 $portions = [];
@@ -280,32 +288,33 @@ namespace Dbsync {
         }
 
         /**
-         * Signs a command once, sends it to every daemon at once, and gives the first good answer. Holds connections, and the one loop
-         * that drives them; slower daemons get their commands during later calls, and in a last moment when the script ends.
+         * Signs a command once, sends it to all daemons in parallel, and returns the first successful answer. It keeps the
+         * connections open, and runs the event loop that serves them. Slower daemons receive their commands during later
+         * calls, or shortly before the script ends.
          */
         final class Client
         {
-            /** After the first "no value" others may still have one. */
+            /** The time for which other daemons may still return a value after the first "no value". */
             private const MISS_LINGER_SECONDS = 0.05;
-            /** When the script ends, daemons that were slower than the first still get their commands. */
+            /** The time at the end of a script in which slower daemons still receive their commands. */
             private const LAST_DELIVERY_SECONDS = 0.2;
             private const MAX_COMMAND_BYTES = 64 * 1024 * 1024;
             private const MAX_COMMANDS = 4096;
 
             private array $options;
             private ?array $found = null;
-            /** @var Daemon[] by all that their connections depend on */
+            /** @var Daemon[] the daemons, by all settings on which their connections depend */
             private array $daemons = [];
-            /** @var Key[] by file */
+            /** @var Key[] the keys by their files */
             private array $keys = [];
-            /** @var Cluster[] by the option */
+            /** @var Cluster[] the clusters by the value of the option */
             private array $clusters = [];
             private int $process = 0;
-            /** Whether all that is owed has had its last moment. */
+            /** Whether the pending commands have had their time at the end of the script. */
             private bool $isFinished = true;
 
             /**
-             * @param array|string|null $options  of all calls, see Settings; a text: the servers
+             * @param array|string|null $options  the options of all calls, see Settings; a string lists the servers
              * @throws Failure
              */
             public function __construct($options = null)
@@ -321,9 +330,10 @@ namespace Dbsync {
             }
 
             /**
-             * @param string|array      $command  a line, cut at blanks, no quoting; or a list of strings and integers, whatever they hold
-             * @param array|string|null $options  of this call, see Settings
-             * @return string|null  as text, a list with line feeds between its elements; null: no value
+             * @param string|array      $command  a line, which is split at spaces without quoting; or a list of strings and integers
+             *                                    with any content
+             * @param array|string|null $options  the options of this call, see Settings
+             * @return string|null  the reply as text, with the elements of a list separated by line feeds; null: no value
              * @throws Failure
              */
             public function send($command, $options = null): ?string
@@ -334,11 +344,11 @@ namespace Dbsync {
             }
 
             /**
-             * @param string|array      $command  as for send
+             * @param string|array      $command  see send()
              * @param array|string|null $options
-             * @return string|int|array|null  the reply with its type, if the daemon speaks version 2; else its text
-             * @throws CommandError  the database's own error
-             * @throws Failure       no answer
+             * @return string|int|array|null  the reply with its type if the daemon uses version 2, otherwise its text
+             * @throws CommandError  an error of the database
+             * @throws Failure       if there is no answer
              */
             public function call($command, $options = null)
             {
@@ -346,13 +356,13 @@ namespace Dbsync {
             }
 
             /**
-             * Several commands as one unit, signed together: nothing comes between them, and either all are applied or none. One
-             * that fails, as in Redis, does not undo the others. Version 2 alone.
+             * Sends several commands as one unit with one signature. No other command is applied between them, and either all
+             * of them are applied or none. As in Redis, a command that fails does not undo the others. Requires version 2.
              * @param array[]|string[]  $commands
              * @param array|string|null $options
-             * @return array  a reply for each, a CommandError in the place of one that failed
-             * @throws CommandError  none was applied
-             * @throws Failure       no answer
+             * @return array  the reply to each command; for a failed command a CommandError
+             * @throws CommandError  if none of the commands was applied
+             * @throws Failure       if there is no answer
              */
             public function multi(array $commands, $options = null): array
             {
@@ -362,19 +372,19 @@ namespace Dbsync {
                 $checked = array_map([self::class, 'checked'], array_values($commands));
                 $reply = $this->answer($checked, true, $this->settings($options))->value();
                 if (!is_array($reply) || count($reply) !== count($checked)) {
-                    throw new Failure('the answer does not hold a reply for each command');
+                    throw new Failure('the answer does not contain a reply for each command');
                 }
                 return $reply;
             }
 
-            /** @return string[]  addresses of the daemons, in the order of the list */
+            /** @return string[]  the addresses of the daemons, in the order of the list */
             public function servers(): array
             {
                 $servers = $this->settings(null)->servers;
                 return array_map(static fn (Server $each): string => $each->address . $each->fragment(), array_values($servers));
             }
 
-            /** Closes all connections; settings and keys are read again by the next call. */
+            /** Closes all connections. The next call reads settings and keys again. */
             public function reset(): void
             {
                 $this->leaveOtherProcess();
@@ -386,7 +396,9 @@ namespace Dbsync {
                 $this->found = null;
             }
 
-            /** Waits up to 0.2 s for daemons that owe an answer: the original drops commands of a client that has left. */
+            /**
+             * Waits up to 0.2 s for pending answers, since the original drops the commands of a client that has disconnected.
+             */
             public function finish(): void
             {
                 $end = self::now() + self::LAST_DELIVERY_SECONDS;
@@ -406,7 +418,7 @@ namespace Dbsync {
             }
 
             /**
-             * @param string|array $command  checked
+             * @param string|array $command  a valid command
              * @throws Failure
              */
             private function answer($command, bool $isMulti, Settings $settings): Delivery
@@ -457,7 +469,7 @@ namespace Dbsync {
                 return $deliveries;
             }
 
-            /** Whether a new envelope is worth it, and safe: a clock was wrong, and nobody may execute the old one. */
+            /** Returns whether to send a new envelope: a clock was wrong, and no daemon can execute the old envelope. */
             private static function wereMisdated(array $deliveries): bool
             {
                 $begun = array_filter($deliveries, static fn (Delivery $each): bool => $each->begun);
@@ -465,8 +477,8 @@ namespace Dbsync {
             }
 
             /**
-             * One turn: everything that is due now, or the first thing that happens before `$end`.
-             * @return bool  whether a delivery is still open
+             * Runs one turn of the event loop: handles all events that are due now, or waits for the next one until `$end`.
+             * @return bool  whether a delivery is still pending
              */
             private function pump(float $end): bool
             {
@@ -506,8 +518,8 @@ namespace Dbsync {
             }
 
             /**
-             * @param Delivery[]    $deliveries  by address; the policy is not content with them
-             * @param Delivery|null $chosen      or whose error it is
+             * @param Delivery[]    $deliveries  the deliveries by address, which do not meet the policy
+             * @param Delivery|null $chosen      the delivery whose error is thrown, or null
              */
             private static function failure(array $deliveries, Policy $policy, ?Delivery $chosen): Failure
             {
@@ -521,7 +533,7 @@ namespace Dbsync {
                 }
                 $count = count($deliveries);
                 $text = $answered === 0 ? 'No daemon answered:' : "$answered of $count daemons answered"
-                    . ($late > 0 ? ", $late of them behind a later command on the same keys" : '')
+                    . ($late > 0 ? ", $late of them after a later command on the same keys" : '')
                     . ', which is not enough for the policy ' . $policy->text();
                 $error = $error ?? ($answered === 0 ? array_values(array_filter(array_column($deliveries, 'error')))[0] ?? null : null);
                 $text = ($error === null ? $text : $error->reply) . implode('', $lines);
@@ -533,7 +545,7 @@ namespace Dbsync {
             /**
              * @param mixed $command
              * @return string|string[]
-             * @throws Failure  it cannot be sent
+             * @throws Failure  if the command cannot be sent
              */
             private static function checked($command)
             {
@@ -544,14 +556,14 @@ namespace Dbsync {
                 foreach ($texts as $place => $each) {
                     if (!is_string($each)) {
                         $type = gettype($each);
-                        throw new Failure("a command is a string, or a list of strings and integers; argument $place is of the type $type");
+                        throw new Failure("a command is a string, or a list of strings and integers; the type of argument $place is $type");
                     }
                 }
                 if (trim($texts[0] ?? '', ' ') === '') {
                     throw new Failure('the command is empty');
                 }
                 if (is_string($command) && strpos($command, "\0") !== false) {
-                    throw new Failure('a command cannot hold a NUL byte, unless it is given as a list of arguments');
+                    throw new Failure('a command cannot contain a NUL byte, unless it is a list of arguments');
                 }
                 if (array_sum(array_map('strlen', $texts)) > self::MAX_COMMAND_BYTES) {
                     throw new Failure('the command is longer than ' . self::MAX_COMMAND_BYTES . ' bytes');
@@ -579,7 +591,7 @@ namespace Dbsync {
             }
 
             /**
-             * The daemons of a call, each with the connection it has; idle ones that the call does not name are let go.
+             * Returns the daemons of a call, with their existing connections. Closes idle connections to other daemons.
              * @return Daemon[] by address
              */
             private function daemonsOf(Settings $settings): array
@@ -587,7 +599,7 @@ namespace Dbsync {
                 $isSigned = $settings->signkey !== '';
                 $named = $places = [];
                 foreach ($settings->servers as $address => $server) {
-                    // What is not signed at all may go out as each daemon can.
+                    // Unsigned commands may use any version that a daemon supports.
                     $versions = $server->versions ?: $settings->versions ?: ($isSigned ? '2' : '1,2');
                     $place = implode(' ', [$address, $versions, $isSigned ? 'signed' : 'unsigned', $settings->cluster, $settings->ca, $server->fragment()]);
                     $places[$place] = $named[$address] = $this->daemons[$place] ?? new Daemon($server, $settings->ca, $versions);
@@ -598,18 +610,18 @@ namespace Dbsync {
                         unset($this->daemons[$place]);
                     }
                 }
-                // Names last: connections to the others are on their way while PHP waits for the resolver.
+                // Host names come last: the other connections are opened while PHP waits for the resolver.
                 $names = array_filter($places + $this->daemons, static fn (Daemon $daemon): bool => $daemon->isName());
                 $this->daemons = array_diff_key($places + $this->daemons, $names) + $names;
                 return $named;
             }
 
-            /** A forked child must not touch its parent's connections. */
+            /** A forked child process must not use the connections of its parent. */
             private function leaveOtherProcess(): void
             {
                 if ($this->process !== getmypid()) {
                     if ($this->process === 0) {
-                        // By the time of PHP's own clearing away, the objects that are needed may be gone.
+                        // When PHP destroys this object at its shutdown, objects that it needs may already be destroyed.
                         $client = \WeakReference::create($this);
                         register_shutdown_function(static function () use ($client): void {
                             if ($client->get() !== null) {
@@ -628,23 +640,23 @@ namespace Dbsync {
             }
         }
 
-        /** The daemons' time as this process knows it, and the cluster that it speaks to: version 2. */
+        /** The clocks of the daemons and the id of their cluster, for version 2. */
         final class Cluster
         {
-            /** The key of an envelope that is not signed, and the cluster of daemons that take such ones. */
+            /** The key id in unsigned envelopes, and the cluster id of daemons that accept them. */
             public const NO_KEY = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
-            /** An envelope is dated at most this much later than the daemons' clock. */
+            /** The maximum time by which the date of an envelope may be ahead of the daemons' clocks. */
             private const MAX_AHEAD_MS = 4000;
             private const MAX_SEQ = 65535;
 
-            /** 32 bytes, or '' until the first daemon has named it. */
+            /** The id of 32 bytes, or '' until the first daemon has sent it. */
             public string $id;
-            /** @var int[] milliseconds that a daemon's clock is ahead of ours, by address */
+            /** @var int[] the milliseconds by which the clock of each daemon is ahead of this one, by address */
             private array $offsets = [];
-            /** @var int[] the highest `at` and `seq` of what daemons have applied */
+            /** @var int[] the highest `at` and `seq` that daemons have applied */
             private array $newest = [0, 0];
-            /** @var int[] those of the last envelope */
+            /** @var int[] the `at` and `seq` of the last envelope */
             private array $used = [0, 0];
 
             public function __construct(string $id)
@@ -664,14 +676,17 @@ namespace Dbsync {
                 $this->newest = max($this->newest, [(int) $at, (int) $seq]);
             }
 
-            /** A new `at` and `seq`: later than all that was answered, by the clock that stands in the middle. */
+            /**
+             * Returns a new `at` and `seq`, later than those of all answered envelopes, according to the median of the
+             * daemons' clocks.
+             */
             public function date(): array
             {
                 $offsets = $this->offsets ?: [0];
                 sort($offsets);
                 $now = self::clock() + $offsets[intdiv(count($offsets) - 1, 2)];
                 $latest = $now + self::MAX_AHEAD_MS;
-                // What was dated later went by a clock that has proved wrong.
+                // A later date came from a clock that was wrong.
                 $used = $this->used[0] > $latest ? [0, 0] : $this->used;
                 $newest = $this->newest[0] > $latest ? [$latest, -1] : $this->newest;
                 [$at, $seq] = max($used, $newest);
@@ -684,24 +699,28 @@ namespace Dbsync {
             }
         }
 
-        /** One command, or several as one unit, and the bytes that carry them: one signature for each version, made when a daemon wants it. */
+        /**
+         * One command, or several commands as one unit, with their encoded forms. The signature for a version is made when a
+         * daemon needs it.
+         */
         final class Command
         {
             public ?Key $key;
             public Cluster $cluster;
-            /** Of the envelope, once there is one. */
+            /** The id of the envelope, or '' before it is made. */
             public string $id = '';
             /** @var string[][] */
             private array $commands;
             private bool $isMulti;
             private int $db;
-            /** As version 1 has it. */
+            /** The command line for version 1. */
             private string $line;
-            /** @var string[] by version */
+            /** @var string[] the encoded and signed forms by version */
             private array $frames = [];
 
             /**
-             * @param string|string[]|string[][] $given  a line, which is cut at blanks; a list of arguments; or with `$isMulti` several
+             * @param string|string[]|string[][] $given  a line, which is split at spaces; a list of arguments; or with
+             *   `$isMulti` several of these
              */
             public function __construct($given, bool $isMulti, ?Key $key, Cluster $cluster, int $db)
             {
@@ -720,20 +739,20 @@ namespace Dbsync {
                     ?? ($version === 1 ? $this->lineFrame() : $this->envelopeFrame());
             }
 
-            /** Why version 1 cannot carry it; null: it can. */
+            /** Returns why version 1 cannot transmit the command, or null if it can. */
             public function problemOfVersion1(): ?string
             {
                 if ($this->isMulti || $this->db !== 0) {
-                    return 'version 1 carries one command, for database 0: several, and other databases, need a daemon of version 2';
+                    return 'version 1 transmits only one command, for database 0: several commands and other databases need a daemon of version 2';
                 }
                 if ($this->key !== null && !$this->key->isForVersion1()) {
-                    return 'version 1 knows RSA keys only';
+                    return 'version 1 supports only RSA keys';
                 }
                 if ($this->commands[0] !== self::words($this->line)) {
-                    return 'version 1 cuts commands at blanks, and this one has an argument that holds some, or is empty: it needs a '
+                    return 'version 1 splits commands at spaces, and an argument of this one contains a space or is empty: it needs a '
                         . 'daemon of version 2';
                 }
-                return strpos($this->line, "\0") === false ? null : 'version 1 cannot carry a NUL byte';
+                return strpos($this->line, "\0") === false ? null : 'version 1 cannot transmit a NUL byte';
             }
 
             /** @return string[] */
@@ -772,10 +791,13 @@ namespace Dbsync {
             }
         }
 
-        /** The database's own error, such as "WRONGTYPE …"; of one command among several it stands in the place of its reply. */
+        /**
+         * An error of the database, for example "WRONGTYPE …". For one of several commands it is returned in place of the
+         * reply.
+         */
         final class CommandError extends Failure
         {
-            /** Its text alone, without the daemons' names. */
+            /** The text of the error, without the names of the daemons. */
             public string $reply = '';
 
             public static function of(string $reply, string $message = ''): self
@@ -787,57 +809,57 @@ namespace Dbsync {
         }
 
         /**
-         * One daemon: a connection at most, and the deliveries that wait for it. One request is in flight at a time, and an
-         * answer to nothing that was asked ends the connection.
+         * One daemon, with at most one connection, and the deliveries that wait for it. One request is in flight at a time.
+         * An unexpected answer closes the connection.
          */
         final class Daemon
         {
-            /** What to do about refusals whose sentence does not say it. */
+            /** The remedies for refusals whose sentence contains none. */
             private const CURES = [
-                'unknown-key' => ' Let the key in (dbsync keys add), or name one that the daemon knows (dbsync.signkey).',
-                'revoked' => ' Make a new pair (dbsync-keygen), and let it in (dbsync keys add).',
-                'malformed' => ' The daemon\'s log says what is wrong: a command may be longer than it takes (--max-request-bytes).',
-                'out-of-memory' => ' Delete what is not needed, or raise that.',
+                'unknown-key' => ' Add the key (dbsync keys add), or configure one that the daemon accepts (dbsync.signkey).',
+                'revoked' => ' Make a new pair (dbsync-keygen), and add it (dbsync keys add).',
+                'malformed' => ' The daemon\'s log contains the reason: a command may be longer than it accepts (--max-request-bytes).',
+                'out-of-memory' => ' Delete data that you do not need, or raise this limit.',
                 'database-down' => ' See the daemon\'s log, and start its database.',
             ];
 
-            /** The original daemon closes after 3 s of silence; a command must not meet that. */
+            /** The original daemon closes a connection after 3 s without a request. No command may be sent at that moment. */
             private const IDLE_SECONDS = 2.5;
-            /** A daemon that is behind by more misses the next command. */
+            /** The maximum number of waiting commands. Above it, a daemon does not receive the next command. */
             private const MAX_WAITING = 1000;
             private const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
-            /** PHP takes memory in pieces of 2 MiB. */
+            /** PHP allocates memory in blocks of 2 MiB. */
             private const SPARE_BYTES = 2 * 1024 * 1024;
-            /** `ds2:`, ten characters, a colon. */
+            /** The length of a header: `ds2:`, ten digits and a colon. */
             private const MAX_HEADER_BYTES = 15;
 
-            /** What who wants TLS says to who comes without. */
+            /** The beginning of the answer of a server that requires TLS to a client without TLS. */
             private const TLS_ALERT = "\x15\x03";
             private const TOO_BUSY = 'timeout: still busy with an earlier command; this one was not sent';
 
-            /** Bytes of answers that are on their way, from all daemons together. */
+            /** The number of bytes of incomplete answers, from all daemons together. */
             private static int $announced = 0;
 
             public string $address;
-            /** Whether the connection outlives an answer. */
+            /** Whether the connection stays open after an answer. */
             public bool $keepAlive = true;
-            /** Set while the script ends: no answer to a hello can be waited for. */
+            /** Whether the script is ending, so that it cannot wait for the answer to a hello. */
             public bool $leaving = false;
-            /** "1", "2" or "1,2": what may go out. */
+            /** The permitted versions: "1", "2" or "1,2". */
             private string $versions;
-            /** What it speaks: 1 or 2; 0 until a hello has told. */
+            /** The version of the daemon: 1 or 2, or 0 until its hello is known. */
             private int $version;
             private string $hello = '';
-            /** Whether it has closed on a hello, and is asked once more: it may just have been stopped. */
+            /** Whether the daemon has closed on a hello and receives a second one, since it may just have been stopped. */
             private bool $closedHello = false;
             private Socket $socket;
-            /** @var Delivery[] the first one is in flight once `written` is above 0 */
+            /** @var Delivery[] the waiting deliveries; the first one is in flight when `written` is above 0 */
             private array $waiting = [];
             private int $written = 0;
             private string $input = '';
-            /** Bytes of the whole answer, or 0 while its header is unknown. */
+            /** The length of the complete answer in bytes, or 0 until its header has arrived. */
             private int $expected = 0;
-            /** Of an answer whose bytes are all there. */
+            /** The reader of an answer whose bytes have all arrived. */
             private ?RespReader $reader = null;
             private float $lastUse = 0.0;
 
@@ -855,7 +877,7 @@ namespace Dbsync {
                 if ($problem !== null) {
                     $delivery->failure = "version-1: $problem";
                 } elseif (count($this->waiting) >= self::MAX_WAITING) {
-                    $delivery->failure = 'busy: ' . self::MAX_WAITING . ' earlier commands still wait for it';
+                    $delivery->failure = 'busy: ' . self::MAX_WAITING . ' earlier commands are still waiting for this daemon';
                 } else {
                     $this->waiting[] = $delivery;
                 }
@@ -893,7 +915,7 @@ namespace Dbsync {
                 return $this->waiting === [] ? null : min(array_column($this->waiting, 'deadline'));
             }
 
-            /** Gives up what is overdue, and connects if something waits. */
+            /** Fails deliveries whose deadline has passed, and connects if others are waiting. */
             public function tick(float $now): void
             {
                 if ($this->waiting === [] && $now - $this->lastUse > self::IDLE_SECONDS) {
@@ -922,7 +944,7 @@ namespace Dbsync {
                 }
             }
 
-            /** Looks, before a kept connection is used, whether the daemon has closed it. */
+            /** Checks whether the daemon has closed an existing connection before it is used again. */
             public function probe(): void
             {
                 if ($this->socket->isOpen() && $this->waiting === []) {
@@ -975,7 +997,7 @@ namespace Dbsync {
                 $this->forgetAnswer();
             }
 
-            /** What is being written: a hello as long as the daemon's version is open, else the first delivery. */
+            /** Returns the bytes to write: a hello until the daemon's version is known, then the first delivery. */
             private function output(): string
             {
                 $command = $this->waiting[0]->command;
@@ -986,14 +1008,15 @@ namespace Dbsync {
                         array_push($hello, '0', 'unsigned');
                     }
                     $this->hello = $this->hello ?: Resp::message(...$hello);
-                    // A hung daemon then has the command when it goes on; one of version 1 does not look behind a hello.
+                    // If the daemon hangs, it has the command when it resumes. A daemon of version 1 does not read beyond a
+                    // hello.
                     $isSent = $this->leaving && $command->cluster->id !== '' && !$this->closedHello;
                     return $this->hello . ($isSent ? $command->frame(2) : '');
                 }
                 return $command->frame($this->version);
             }
 
-            /** The connection's next step. @return bool  whether it carries bytes now */
+            /** Performs the next step of opening the connection. @return bool  whether the connection is open */
             private function opened(): bool
             {
                 $this->failAll($this->socket->advance());
@@ -1008,14 +1031,14 @@ namespace Dbsync {
                 $this->reader = null;
             }
 
-            /** Settles the first delivery; the connection cannot be used after that. */
+            /** Fails the first delivery. The connection cannot be used afterwards. */
             private function fail(string $failure): void
             {
                 $this->close();
                 array_shift($this->waiting)->failure = $failure;
             }
 
-            /** @param string|null $failure  null: there is none */
+            /** @param string|null $failure  the failure, or null if there is none */
             private function failAll(?string $failure): void
             {
                 if ($failure !== null) {
@@ -1036,24 +1059,30 @@ namespace Dbsync {
                 } elseif ($this->version !== 1) {
                     $this->fail('closed: the connection ended without an answer; see that daemon\'s log');
                 } else {
-                    $this->fail('no-reason: closed without an answer, and version 1 cannot say why: '
+                    $this->fail('no-reason: closed without an answer, and version 1 cannot report the reason: '
                         . 'wrong key or none, command error or backend; see that daemon\'s log');
                 }
             }
 
-            /** It speaks version 1 only, or somebody would have it seem so; the connection is gone. */
+            /**
+             * Handles a daemon that supports only version 1, or for which an attacker pretends this. The connection is
+             * closed.
+             */
             private function onClosedHello(): void
             {
                 $isSure = $this->closedHello || ($this->versions === '1,2' && !$this->waiting[0]->begun);
                 $this->closedHello = !$isSure;
                 if ($isSure) {
-                    $this->speakVersion1('version: it closes on version 2\'s hello: it speaks version 1 only, wants TLS (dbsyncs://), has no room, '
-                        . 'or somebody hides version 2 from you; if an older daemon is there on purpose, allow version 1: '
-                        . 'dbsync.versions = 1, DBSYNC_VERSIONS=1, or dbsync1:// before its address (1,2: as each daemon can)');
+                    $this->speakVersion1('version: it closes on version 2\'s hello: it speaks version 1 only, requires TLS (dbsyncs://), has no free connection, '
+                        . 'or an attacker suppresses version 2; if this is an older daemon on purpose, allow version 1: '
+                        . 'dbsync.versions = 1, DBSYNC_VERSIONS=1, or dbsync1:// before its address (1,2: the version that each daemon supports)');
                 }
             }
 
-            /** Goes on with version 1, the connection being new or free, if that is allowed; or fails what waits. */
+            /**
+             * Continues with version 1 on a new or idle connection if this is allowed. Otherwise fails all waiting
+             * deliveries.
+             */
             private function speakVersion1(string $failure): void
             {
                 $waiting = $this->waiting;
@@ -1096,13 +1125,13 @@ namespace Dbsync {
                 $this->decode();
             }
 
-            /** Whether an answer is complete and not decoded yet. */
+            /** Returns whether an answer has arrived completely and is not decoded yet. */
             public function isDecoding(): bool
             {
                 return $this->reader !== null;
             }
 
-            /** Decodes a part of the answer: `tick` gives up what becomes overdue meanwhile. */
+            /** Decodes a part of the answer. Between the parts, `tick` fails deliveries whose deadline has passed. */
             public function decode(): void
             {
                 try {
@@ -1116,7 +1145,7 @@ namespace Dbsync {
                 }
             }
 
-            /** A message of version 2. */
+            /** Handles a message of version 2. */
             private function readMessage(array $message): void
             {
                 $delivery = $this->waiting[0];
@@ -1158,12 +1187,12 @@ namespace Dbsync {
                 $rest = substr($this->input, $this->expected);
                 $this->forgetAnswer();
                 $this->closedHello = false;
-                // Such a one does not take what was sent behind the hello, if it is not signed.
+                // Such a daemon refuses an unsigned command that was sent after the hello.
                 if (!in_array('2', $versions, true) && !($isSigned && $this->waiting[0]->begun)) {
-                    // The stream is one of version 2 by now.
+                    // The connection already uses version 2.
                     $this->close();
-                    $this->speakVersion1($isSigned ? 'not-due: it has no keys, and takes nothing that is signed; start it with -s'
-                        : 'version: it is of an earlier version, and takes only version 1 without a signature');
+                    $this->speakVersion1($isSigned ? 'not-due: it has no keys, and accepts no signed commands; start it with -s'
+                        : 'version: it is an earlier release, and accepts unsigned commands only as version 1');
                     return;
                 }
                 if (!$isSigned && !in_array('unsigned', explode(' ', is_string($knows) ? $knows : ''), true)) {
@@ -1172,21 +1201,21 @@ namespace Dbsync {
                 }
                 $cluster->id = $cluster->id === '' ? $id : $cluster->id;
                 if ($isSigned && $id !== $cluster->id) {
-                    $this->fail('wrong-cluster: the daemon is of the cluster ' . bin2hex($id) . '; name the one that you mean (dbsync.cluster, '
-                        . 'DBSYNC_CLUSTER, the option cluster), and daemons of that one alone');
+                    $this->fail('wrong-cluster: the daemon belongs to the cluster ' . bin2hex($id) . '; configure the right one (dbsync.cluster, '
+                        . 'DBSYNC_CLUSTER, the option cluster), and only daemons of this cluster');
                     return;
                 }
                 $cluster->learn($this->address, $clock);
                 $this->version = 2;
                 $this->written = $written;
-                // The answer may have come with the hello.
+                // The answer may have arrived together with the hello.
                 $this->input = $rest;
                 if ($rest !== '') {
                     $this->readAnswer();
                 }
             }
 
-            /** @param string|null $failure  null: it was answered */
+            /** @param string|null $failure  the failure, or null if the daemon has answered */
             private function settle(?string $failure): void
             {
                 $delivery = array_shift($this->waiting);
@@ -1205,7 +1234,7 @@ namespace Dbsync {
                 return $this->version === 1 ? 'ds:' : 'ds2:';
             }
 
-            /** Sets `expected`; false: more bytes are needed, or the delivery has failed. */
+            /** Sets `expected`. Returns false if more bytes are needed, or if the delivery has failed. */
             private function readHeader(): bool
             {
                 $start = substr($this->input, 0, self::MAX_HEADER_BYTES);
@@ -1214,14 +1243,14 @@ namespace Dbsync {
                     $length = strlen($start);
                     $wrong = strncmp($start, $tag, min(strlen($tag), $length)) !== 0;
                     if (strncmp($start, self::TLS_ALERT, strlen(self::TLS_ALERT)) === 0) {
-                        $this->fail('tls: it takes TLS alone: write dbsyncs:// before its address');
+                        $this->fail('tls: it accepts only TLS: write dbsyncs:// before its address');
                     } elseif ($length >= strlen($tag) + 11 || $wrong) {
                         $this->fail('garbage: not an answer of a dbsync daemon');
                     }
                     return false;
                 }
                 if ((int) $match[1] > min(self::MAX_ANSWER_BYTES, self::room())) {
-                    $this->fail("garbage: announces an answer of $match[1] bytes, for which PHP has no room");
+                    $this->fail("garbage: announces an answer of $match[1] bytes, which exceeds PHP's memory limit");
                     return false;
                 }
                 $this->expected = strlen($match[0]) + (int) $match[1];
@@ -1229,33 +1258,36 @@ namespace Dbsync {
                 return true;
             }
 
-            /** Bytes an answer may have: it is held twice for a moment, and PHP ends scripts above the limit. */
+            /**
+             * Returns the maximum size of an answer in bytes. For a moment an answer is stored twice, and PHP aborts scripts
+             * above the limit.
+             */
             private static function room(): int
             {
                 return intdiv(Memory::left(), 2) - self::$announced - self::SPARE_BYTES;
             }
         }
 
-        /** A command on its way to one daemon. Settled when `failure` is set or `answered` is true. */
+        /** A command in flight to one daemon. It is settled when `failure` is set or `answered` is true. */
         final class Delivery
         {
             public Command $command;
-            /** By hrtime, in seconds. */
+            /** The deadline in seconds, on the clock of hrtime(). */
             public float $deadline;
             public bool $answered = false;
-            /** @var mixed what version 2 answered: a string, an integer, null, or an array of these */
+            /** @var mixed the answer of version 2: a string, an integer, null, or an array of these */
             public $reply = null;
-            /** Version 1's answer, "redis:5:PONG"; null: no value, or version 2. */
+            /** The answer of version 1, for example "redis:5:PONG"; null: no value, or version 2. */
             public ?string $chunk = null;
-            /** Whether a later unit had been answered before: it is no agreement. */
+            /** Whether a later unit had already been answered. Such an answer does not count as an agreement. */
             public bool $isLate = false;
-            /** Stage and sentence. */
+            /** The stage and the sentence of the failure. */
             public ?string $failure = null;
-            /** The failure, if it is the database's. */
+            /** The failure, if it is an error of the database. */
             public ?CommandError $error = null;
-            /** Whether some bytes of the command were written, so that the daemon may execute it. */
+            /** Whether bytes of the command were written, so that the daemon may execute it. */
             public bool $begun = false;
-            /** Whether the daemon refused the command for its date alone. */
+            /** Whether the daemon refused the command only because of its date. */
             public bool $misdated = false;
 
             public function __construct(Command $command, float $deadline)
@@ -1269,14 +1301,14 @@ namespace Dbsync {
                 return $this->answered || $this->failure !== null;
             }
 
-            /** Stage and sentence for the error of a call that failed. */
+            /** Returns the stage and the sentence for the error of a failed call. */
             public function outcome(): string
             {
                 if ($this->settled()) {
                     return $this->failure ?? ($this->isLate ? 'answered late' : 'answered');
                 }
                 return 'not-awaited: the call had failed before it answered; '
-                    . ($this->begun ? 'whether the command was executed is unknown' : 'it may be sent yet');
+                    . ($this->begun ? 'whether the command was executed is unknown' : 'it may still be sent');
             }
 
             public function isMiss(): bool
@@ -1284,7 +1316,7 @@ namespace Dbsync {
                 return $this->chunk === null && ($this->reply === null || $this->reply === []);
             }
 
-            /** @return mixed  the reply with its type, which version 1 does not tell: a string there */
+            /** @return mixed  the reply with its type; version 1 has no types, so it is a string there */
             public function value()
             {
                 return $this->chunk === null ? $this->reply : $this->text();
@@ -1298,7 +1330,7 @@ namespace Dbsync {
                 return $this->chunk === null ? Resp::text($this->reply) : explode(':', $this->chunk, 3)[2];
             }
 
-            /** As the extension gives it: "redis:5:PONG". */
+            /** Returns the reply in the form of the extension: "redis:5:PONG". */
             public function withName(): ?string
             {
                 $text = $this->chunk === null ? $this->text() : null;
@@ -1306,7 +1338,7 @@ namespace Dbsync {
             }
         }
 
-        /** A key, or a lifetime, that PSR-16 does not allow. */
+        /** A key or a lifetime that PSR-16 does not permit. */
         final class InvalidCacheKey extends \InvalidArgumentException implements SimpleCacheFault
         {
         }
@@ -1314,11 +1346,11 @@ namespace Dbsync {
         /** A private key: RSA for both versions, Ed25519 for version 2. */
         final class Key
         {
-            /** What stands in front of an Ed25519 key's 32 bytes: PKCS#8 and SubjectPublicKeyInfo, RFC 8410. */
+            /** The bytes before the 32 bytes of an Ed25519 key in PKCS#8 and SubjectPublicKeyInfo (RFC 8410). */
             private const ED25519_PRIVATE = '302e020100300506032b657004220420';
             private const ED25519_PUBLIC = '302a300506032b6570032100';
 
-            /** Its name in version 2: the SHA-256 of its public half (SubjectPublicKeyInfo). */
+            /** The id of the key in version 2: the SHA-256 of its public key (SubjectPublicKeyInfo). */
             public string $id;
             /** @var resource|\OpenSSLAsymmetricKey|null */
             private $rsa = null;
@@ -1354,7 +1386,7 @@ namespace Dbsync {
                 $this->id = hash('sha256', $public, true);
             }
 
-            /** Why there is no key in it, and what to do. */
+            /** Returns why a file contains no usable key, and the remedy. */
             private static function trouble(string $file, string $pem): string
             {
                 if (is_dir($file)) {
@@ -1372,7 +1404,7 @@ namespace Dbsync {
                         return $trouble;
                     }
                 }
-                return 'no private RSA key or Ed25519 key; make a pair: dbsync-keygen';
+                return 'holds no private RSA or Ed25519 key; make a pair: dbsync-keygen';
             }
 
             public function isForVersion1(): bool
@@ -1391,7 +1423,7 @@ namespace Dbsync {
                 return $signature;
             }
 
-            /** What PEM text holds. */
+            /** Returns the contents of a PEM text. */
             public static function derOf(string $pem): string
             {
                 $found = preg_match('/-----BEGIN [A-Z ]+-----([^-]*)-----END/', $pem, $match);
@@ -1399,10 +1431,10 @@ namespace Dbsync {
             }
         }
 
-        /** PHP's memory, of which memory_limit is the bound. */
+        /** The memory that PHP may still use, according to memory_limit. */
         final class Memory
         {
-            /** @return int  bytes until the limit, or PHP_INT_MAX */
+            /** @return int  the number of bytes until the limit, or PHP_INT_MAX */
             public static function left(): int
             {
                 $limit = ini_get('memory_limit');
@@ -1412,12 +1444,13 @@ namespace Dbsync {
         }
 
         /**
-         * When a call is decided:
-         *   first      the first answer that holds a value; null if all that answered have none, or those of a moment
-         *   a number   so many daemons have answered; they need not be equal. all: every daemon
+         * The rule by which a call returns:
+         *   first      the first answer with a value; null if no daemon has returned a value after a short wait
+         *   a number   this number of daemons have answered; the answers need not be equal. all: every daemon
          *   majority   more than half of all daemons gave the same answer
-         *   all-equal  every daemon gave the same answer, as php-dbsync has it
-         * Beside `first`, an answer that came late is no agreement: of two commands that exclude each other a daemon counts for one.
+         *   all-equal  every daemon gave the same answer, as in php-dbsync
+         * Except for `first`, a late answer does not count as an agreement: a daemon counts for only one of two commands that
+         * exclude each other.
          */
         final class Policy
         {
@@ -1443,9 +1476,9 @@ namespace Dbsync {
             }
 
             /**
-             * @param Delivery[] $deliveries  one for each daemon
-             * @param bool       $isFinal     whether to decide on what there is
-             * @return Delivery|null  whose answer, or error, it is; null: nobody's, so far
+             * @param Delivery[] $deliveries  one per daemon
+             * @param bool  $isFinal     whether the decision must be based on the present answers
+             * @return Delivery|null  the delivery whose answer or error is the result; null: not decided yet
              */
             public function choose(array $deliveries, bool $isFinal): ?Delivery
             {
@@ -1465,7 +1498,7 @@ namespace Dbsync {
                 return self::hit($agreed) ?? $agreed[0];
             }
 
-            /** How messages say what was wanted. */
+            /** Returns the text of the policy for messages. */
             public function text(): string
             {
                 return (string) $this->name;
@@ -1511,14 +1544,14 @@ namespace Dbsync {
                 return count(array_unique(array_map([self::class, 'spoken'], $answers))) <= 1;
             }
 
-            /** Equal for equal answers, of either version. */
+            /** Returns a text that is equal for equal answers of either version. */
             private static function spoken(Delivery $delivery): string
             {
                 return $delivery->error === null ? 'r' . $delivery->text() : 'e' . $delivery->error->reply;
             }
         }
 
-        /** RESP2, which version 2 is made of. */
+        /** Encodes RESP2, the format of version 2. */
         final class Resp
         {
             public static function bulk(string $bytes): string
@@ -1526,7 +1559,7 @@ namespace Dbsync {
                 return '$' . strlen($bytes) . "\r\n$bytes\r\n";
             }
 
-            /** @param string[] $items  encoded */
+            /** @param string[] $items  encoded items */
             public static function list(array $items): string
             {
                 return '*' . count($items) . "\r\n" . implode('', $items);
@@ -1538,7 +1571,7 @@ namespace Dbsync {
                 return self::list(array_map([self::class, 'bulk'], $strings));
             }
 
-            /** A frame around an array of strings. */
+            /** Returns a frame with an array of strings. */
             public static function message(string ...$strings): string
             {
                 $payload = self::bulks($strings);
@@ -1546,7 +1579,8 @@ namespace Dbsync {
             }
 
             /**
-             * A reply as version 1 has it: elements joined by line feeds, null an empty line, nested ones flattened.
+             * Returns a reply in the form of version 1: the elements are joined by line feeds, null is an empty line, and
+             * nested arrays are flattened.
              * @param mixed $reply
              */
             public static function text($reply): string
@@ -1558,30 +1592,35 @@ namespace Dbsync {
             }
         }
 
-        /** Decodes the array that an answer is, in steps: other connections are served, and deadlines checked, between them. */
+        /**
+         * Decodes the array of an answer in steps. Between the steps other connections are served, and deadlines are checked.
+         */
         final class RespReader
         {
             private const MAX_NESTING = 32;
-            /** Digits of a length. */
+            /** The maximum number of digits in a length. */
             private const MAX_DIGITS = 10;
-            /** Elements of one answer, those of nested arrays included. */
+            /** The maximum number of elements in an answer, including those of nested arrays. */
             private const MAX_ELEMENTS = 4194304;
-            /** Elements that an error counts as: an exception takes more memory than a string. */
+            /** The number of elements that an error counts as, since an exception uses more memory than a string. */
             private const ERROR_ELEMENTS = 16;
-            /** Elements decoded in one step, about a millisecond. */
+            /** The number of elements per step, which takes about a millisecond. */
             private const STEP_ELEMENTS = 2048;
-            /** A growing array exists twice for a moment, with 16 bytes for each element, and 32 in the new one. */
+            /**
+             * The bytes per element. A growing array exists twice for a moment, with 16 bytes per element in the old copy and
+             * 32 in the new one.
+             */
             private const GROWTH_BYTES = 32;
-            /** Memory that stays free for the script. */
+            /** The memory that stays free for the script. */
             private const SPARE_BYTES = 2 * 1024 * 1024;
 
             private string $bytes;
             private int $at;
             private int $end;
             private int $elements = 0;
-            /** @var array[] arrays that are being read, the innermost last; the first holds the message */
+            /** @var array[] the arrays that are being read, the innermost one last; the first one contains the message */
             private array $lists = [[]];
-            /** @var int[] elements that each of them still needs */
+            /** @var int[] the number of missing elements of each array */
             private array $missing = [1];
 
             public function __construct(string $bytes, int $at, int $end)
@@ -1593,8 +1632,9 @@ namespace Dbsync {
 
             /**
              * Decodes up to STEP_ELEMENTS elements.
-             * @return array|null  the message: strings, integers, nulls, arrays, CommandErrors; null: call again
-             * @throws Failure  the bytes are no message, or one that PHP has no room for
+             * @return array|null  the message, which consists of strings, integers, nulls, arrays and CommandErrors; null:
+             *   call again
+             * @throws Failure  if the bytes are no message, or exceed PHP's memory limit
              */
             public function step(): ?array
             {
@@ -1614,7 +1654,7 @@ namespace Dbsync {
                 return null;
             }
 
-            /** Adds an element to the innermost array, or begins an array in it. */
+            /** Adds an element to the innermost array, or begins a nested array. */
             private function readElement(): void
             {
                 $end = strpos($this->bytes, "\r\n", $this->at);
@@ -1669,7 +1709,9 @@ namespace Dbsync {
                 $this->missing[] = $count;
             }
 
-            /** @return int  -1: longer ones are no lengths, and with them PHP would count in floating-point numbers */
+            /**
+             * @return int  -1 for longer texts, which are no valid lengths; PHP would convert them to floating-point numbers
+             */
             private static function length(string $line): int
             {
                 return ctype_digit($line) && strlen($line) <= self::MAX_DIGITS ? (int) $line : -1;
@@ -1684,7 +1726,7 @@ namespace Dbsync {
                 return $message;
             }
 
-            /** PHP ends scripts above the limit. */
+            /** PHP aborts scripts above the limit. */
             private function checkMemory(): void
             {
                 $needed = $this->elements * self::GROWTH_BYTES + self::SPARE_BYTES;
@@ -1695,9 +1737,9 @@ namespace Dbsync {
         }
 
         /**
-         * An entry of a list of servers: `host`, `host:port`, `[IPv6]:port`; in front of it `dbsyncs://` for TLS, and behind it
-         * the fingerprints that are good (`#sha256:…`), if its key is to be pinned; `dbsync1://`, `dbsyncs1://`: it is sent
-         * version 1; with a 2: version 2 alone.
+         * An entry of the list of servers: `host`, `host:port` or `[IPv6]:port`. `dbsyncs://` before it selects TLS, and
+         * `#sha256:…` after it pins the fingerprints of the key. `dbsync1://` and `dbsyncs1://` select version 1, and a 2
+         * instead of the 1 selects version 2.
          */
         final class Server
         {
@@ -1706,15 +1748,15 @@ namespace Dbsync {
 
             public string $host;
             public int $port;
-            /** How messages name it. */
+            /** The name of the server in messages. */
             public string $address;
             public bool $isEncrypted;
-            /** @var string[] of its key, 64 hexadecimal digits each */
+            /** @var string[] the pinned fingerprints, 64 hexadecimal digits each */
             public array $pins;
-            /** '1' or '2', if its entry says so; else ''. */
+            /** The version in the entry, '1' or '2', or ''. */
             public string $versions;
 
-            /** @throws Failure  it has none of these forms */
+            /** @throws Failure  if the entry has none of these forms */
             public function __construct(string $entry)
             {
                 preg_match('/^(?:dbsync(s?)([12]?):\/\/)?([^#]*)(.*)$/is', $entry, $parts);
@@ -1736,7 +1778,7 @@ namespace Dbsync {
             }
 
             /**
-             * @param mixed $servers  a text with commas between them, or a list of texts
+             * @param mixed $servers  a string with commas between the entries, or a list of strings
              * @return self[] by address
              * @throws Failure
              */
@@ -1759,13 +1801,13 @@ namespace Dbsync {
                 return $list;
             }
 
-            /** As PHP's streams want it. */
+            /** Returns the address in the form for PHP's streams. */
             public function place(): string
             {
                 return (strpos($this->host, ':') === false ? $this->host : "[$this->host]") . ":$this->port";
             }
 
-            /** The pins as they stand behind an address. */
+            /** Returns the pins in the form in which they follow an address. */
             public function fragment(): string
             {
                 return implode('', array_map(static fn (string $pin): string => "#sha256:$pin", $this->pins));
@@ -1775,7 +1817,7 @@ namespace Dbsync {
             private static function pins(string $fragment, string $entry, bool $isEncrypted): array
             {
                 if ($fragment !== '' && !$isEncrypted) {
-                    throw new Failure("dbsync.servers: \"$entry\": a fingerprint needs TLS: write dbsyncs:// in front");
+                    throw new Failure("dbsync.servers: \"$entry\": a fingerprint needs TLS: write dbsyncs:// before the address");
                 }
                 $pins = [];
                 foreach (array_slice(explode('#', $fragment), 1) as $pin) {
@@ -1794,18 +1836,22 @@ namespace Dbsync {
         }
 
         /**
-         * PHP's sessions, for session_set_save_handler(): each a key that expires. Whatever cannot be read or written is a Failure, for
-         * an empty session in the place of one that could not be read would be written over it. Needs version 2.
-         * With `lock` requests of one session wait for each other. The lock is asked of one daemon, the first of the list that answers:
-         * name the daemons in the same order everywhere; while that one goes down two requests may hold it for a moment.
+         * A handler of PHP's sessions for session_set_save_handler(). Each session is a key that expires. A failed read or
+         * write throws a Failure: if a failed read returned an empty session, PHP would overwrite the stored one. Requires
+         * version 2. With `lock`, the requests of one session wait for each other. The first daemon in the list that answers
+         * grants the lock, so list the daemons in the same order everywhere. If this daemon fails, two requests may have the
+         * lock for a moment.
          */
         final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestampHandlerInterface
         {
             private const LEASE_SECONDS = 60;
-            /** Part of the lease within which the lock is surely its holder's: clocks differ. */
+            /** The share of the lease during which the owner can be sure of the lock, since clocks differ. */
             private const SURE_PART = 0.95;
             private const LOOK_MS = [10, 60];
-            /** Seconds that one daemon has to answer a question about the lock; a hung one costs no more. */
+            /**
+             * The timeout in seconds of a request for the lock to one daemon. A hung daemon delays a request only for this
+             * time.
+             */
             private const ASK_SECONDS = 0.5;
 
             private Client $client;
@@ -1814,22 +1860,26 @@ namespace Dbsync {
             private float $lock;
             private float $lease;
             private float $ask;
-            /** @var array|null of the lock that is held: name, server, until when it is surely ours, number of the turn */
+            /**
+             * @var array|null the acquired lock: its name, the server, the time until which it is certain, and the number of
+             *   the turn
+             */
             private ?array $held = null;
 
             /**
-             * @param Client $client   of all daemons
-             * @param array  $options  prefix: of the keys ("session:"); lifetime: seconds (session.gc_maxlifetime); lock: seconds that a
-             *                         request waits for another one of the same session (none: requests do not wait); lease: seconds
-             *                         after which a lock ends whose holder has died, more than any request takes (60); ask:
-             *                         seconds after which the next daemon is asked for the lock (0.5)
+             * @param Client $client   a client of all daemons
+             * @param array  $options  prefix: the prefix of the keys ("session:"); lifetime: the lifetime of a session in seconds
+             *                         (session.gc_maxlifetime); lock: the maximum time in seconds for which a request waits for
+             *                         another one of the same session (0: requests do not wait); lease: the time in seconds after
+             *                         which the lock of a killed process ends, longer than any request takes (60); ask: the time
+             *                         in seconds after which the next daemon is asked for the lock (0.5)
              * @throws Failure
              */
             public function __construct(Client $client, array $options = [])
             {
                 $known = ['prefix' => 'session:', 'lifetime' => null, 'lock' => 0, 'lease' => self::LEASE_SECONDS, 'ask' => self::ASK_SECONDS];
                 foreach (array_keys(array_diff_key($options, $known)) as $name) {
-                    throw new Failure("sessions have no option \"$name\"; there are " . implode(', ', array_keys($known)));
+                    throw new Failure("sessions have no option \"$name\"; the options are " . implode(', ', array_keys($known)));
                 }
                 $options += $known;
                 $this->client = $client;
@@ -1871,7 +1921,7 @@ namespace Dbsync {
             public function write($id, $data): bool
             {
                 $this->client->call(['SET', $this->prefix . $id, $data, 'EX', $this->seconds()]);
-                // The next request may read at another daemon.
+                // The next request may read from another daemon.
                 $this->client->finish();
                 return true;
             }
@@ -1890,7 +1940,7 @@ namespace Dbsync {
                 return 0;
             }
 
-            /** @param string $id  for session.use_strict_mode: only what is there is taken from a cookie */
+            /** @param string $id  for session.use_strict_mode: PHP accepts only ids of existing sessions from a cookie */
             public function validateId($id): bool
             {
                 return $this->client->call(['EXISTS', $this->prefix . $id]) === 1;
@@ -1898,7 +1948,7 @@ namespace Dbsync {
 
             /**
              * @param string $id
-             * @param string $data  unchanged
+             * @param string $data  the unchanged data
              */
             public function updateTimestamp($id, $data): bool
             {
@@ -1911,7 +1961,7 @@ namespace Dbsync {
                 return max(1, $this->lifetime ?? (int) ini_get('session.gc_maxlifetime'));
             }
 
-            /** @throws Failure  it stays somebody else's, or no daemon answers */
+            /** @throws Failure  if another request keeps the lock, or no daemon answers */
             private function acquire(string $name): void
             {
                 $this->release();
@@ -1936,15 +1986,16 @@ namespace Dbsync {
                     }
                     usleep(1000 * random_int(...self::LOOK_MS));
                 } while (self::now() < $end);
-                throw new Failure("$name: another request has held this session for $this->lock s: let it end sooner, or call"
-                    . ' session_write_close() in it; if it has died, the lock ends ' . $this->lease . ' s after it began');
+                throw new Failure("$name: another request has locked this session for $this->lock s: make it end sooner, or call"
+                    . ' session_write_close() in it; if it was killed, the lock ends ' . $this->lease . ' s after its start');
             }
 
             /**
-             * Turns have numbers, and one is tried only where all before it are over: then an attempt in vain that comes to have its effect
-             * after all, put before another in the order of dates, names a number that somebody has had. Ours is what we were the first
-             * to try, at one daemon, and not late.
-             * @throws Failure  that daemon does not tell
+             * Tries to acquire the next turn. Turns have numbers, and a number is tried only after all earlier turns have
+             * ended. If a failed attempt takes effect later, because its date precedes another one, it therefore uses a
+             * number that is already taken. The caller has acquired a number if its attempt was the first one on one daemon,
+             * and was not late.
+             * @throws Failure  if this daemon does not answer
              */
             private function tried(string $name, string $server): bool
             {
@@ -1957,7 +2008,7 @@ namespace Dbsync {
                 $sent = self::now();
                 $try = [$look, ['ZADD', $name, 'GT', 'CH', $number, 'taken'], $this->lasting($name)];
                 try {
-                    // As policy a number: an answer that came late is none.
+                    // The policy is a number, so that a late answer does not count.
                     [$before, $changed] = $this->client->multi($try, ['servers' => $server, 'policy' => 1, 'timeout' => $this->ask]);
                 } catch (Failure $failure) {
                     if ($failure->answered > 0) {
@@ -1970,7 +2021,10 @@ namespace Dbsync {
                 return $isOurs;
             }
 
-            /** That daemon was sent what the last holder has written before the lock was given back: it has it. */
+            /**
+             * Reads from the daemon of the lock. It received the writes of the previous owner before the release, so it has
+             * them.
+             */
             private function readWhereHeld(string $id): ?string
             {
                 try {
@@ -1990,11 +2044,11 @@ namespace Dbsync {
                 try {
                     if (self::now() < $until) {
                         $done = [['ZADD', $name, 'GT', $number, 'released'], $this->lasting($name)];
-                        // Every daemon: the one that granted the lock may hang.
+                        // The release goes to every daemon, since the one that granted the lock may hang.
                         $this->client->multi($done);
                     }
                 } catch (Failure $failure) {
-                    // Its lease ends it.
+                    // The lock ends with its lease.
                 }
             }
 
@@ -2010,15 +2064,15 @@ namespace Dbsync {
         }
 
         /**
-         * What a call goes by. Each option is from the call, else from the client, else from the environment, else from php.ini:
+         * The settings of a call. Each option comes from the call, otherwise from the client, the environment or php.ini:
          *   servers    DBSYNC_SERVERS    dbsync.servers    "10.0.0.1:1111, [fd00::2]:1111, dbsyncs://db3.example#sha256:…"; a list too
          *   signkey    DBSYNC_SIGNKEY    dbsync.signkey    private key file (PEM, no passphrase); '': unsigned
-         *   cluster    DBSYNC_CLUSTER    dbsync.cluster    64 hexadecimal digits; '': that which the first daemon names
+         *   cluster    DBSYNC_CLUSTER    dbsync.cluster    64 hexadecimal digits; '': the cluster of the first daemon
          *   versions   DBSYNC_VERSIONS   dbsync.versions   "2", "1", or "1,2"
-         *   ca         DBSYNC_CA         dbsync.ca         certificates of those who may sign daemons' certificates; '': the system's
-         *   keepalive  DBSYNC_KEEPALIVE  dbsync.keepalive  whether connections outlive a call
-         *   format     DBSYNC_FORMAT     dbsync.format     "php-dbsync" ("redis:5:PONG") or "text" ("PONG"), of send alone
-         * and these from call or client alone:
+         *   ca         DBSYNC_CA         dbsync.ca         the authorities for daemons' certificates; '': those of the system
+         *   keepalive  DBSYNC_KEEPALIVE  dbsync.keepalive  whether connections stay open after a call
+         *   format     DBSYNC_FORMAT     dbsync.format     "php-dbsync" ("redis:5:PONG") or "text" ("PONG"), for send only
+         * These options come only from the call or the client:
          *   timeout    seconds, up to 20 (3)
          *   policy     whose answer counts: "first" and others (Policy)
          *   db         number of the database (0)
@@ -2030,11 +2084,11 @@ namespace Dbsync {
             private const MAX_CALL_SECONDS = 20;
             private const MAX_DB = 2147483647;
 
-            /** @var Server[] by address */
+            /** @var Server[] the servers by address */
             public array $servers;
             public string $signkey;
             public string $cluster;
-            /** "1", "2", "1,2"; '': nobody has said. */
+            /** The permitted versions: "1", "2", "1,2", or '' if they are not configured. */
             public string $versions;
             public string $ca;
             public bool $keepAlive;
@@ -2044,8 +2098,8 @@ namespace Dbsync {
             public int $db;
 
             /**
-             * @param array $options  the call's, over the client's, over what was found
-             * @throws Failure  one that cannot be, and what can
+             * @param array $options  the options of the call, which replace those of the client and the configured ones
+             * @throws Failure  if an option is invalid; the message lists the valid values
              */
             public function __construct(array $options)
             {
@@ -2090,14 +2144,14 @@ namespace Dbsync {
                 }
             }
 
-            /** What environment and php.ini say. */
+            /** Returns the settings of the environment and of php.ini. */
             public static function found(): array
             {
                 $found = [];
                 foreach (self::FOUND as $each) {
                     $value = getenv('DBSYNC_' . strtoupper($each));
                     $value = $value === false ? get_cfg_var("dbsync.$each") : $value;
-                    // PHP makes an empty text of Off; elsewhere that is nothing.
+                    // PHP converts Off to an empty string, which means "not set" for other settings.
                     if (is_string($value) && ($each === 'keepalive' || trim($value) !== '')) {
                         $found[$each] = strtolower($each) === 'keepalive' ? strtolower(trim($value)) : trim($value);
                     }
@@ -2106,8 +2160,8 @@ namespace Dbsync {
             }
 
             /**
-             * @param mixed $options  an array, or a text: the servers
-             * @throws Failure  it has an option that there is not
+             * @param mixed $options  an array, or a string with the servers
+             * @throws Failure  if an option does not exist
              */
             public static function given($options): array
             {
@@ -2115,8 +2169,8 @@ namespace Dbsync {
                 $known = array_merge(self::FOUND, ['timeout', 'policy', 'db']);
                 foreach (is_array($options) ? array_keys($options) : [''] as $name) {
                     if (!in_array($name, $known, true)) {
-                        throw new Failure(is_array($options) ? "there is no option \"$name\"; there are " . implode(', ', $known)
-                            : 'options are an array, or a text that names servers');
+                        throw new Failure(is_array($options) ? "there is no option \"$name\"; the options are " . implode(', ', $known)
+                            : 'options are an array, or a text that lists the servers');
                     }
                 }
                 return array_filter($options, static fn ($value): bool => $value !== null);
@@ -2132,10 +2186,10 @@ namespace Dbsync {
             }
         }
 
-        /** The client of the functions, one for a script. */
+        /** The client of the dbsync_… functions, one per script. */
         final class Shared
         {
-            /** Why the last dbsync_send() had no answer. */
+            /** The reason why the last dbsync_send() had no answer, or null. */
             public static ?string $error = null;
             private static ?Client $client = null;
 
@@ -2160,11 +2214,14 @@ namespace Dbsync {
             }
         }
 
-        /** A connection as streams have it, never waited for: it opens step by step, one of the host's addresses after the other, TLS behind. */
+        /**
+         * A non-blocking connection through PHP's streams. It is opened in steps: it tries the addresses of the host one
+         * after the other, and then starts TLS.
+         */
         final class Socket
         {
             private const READ_BYTES = 65536;
-            /** OpenSSL wants what it could not write to come again as it was. */
+            /** The bytes that OpenSSL could not write. OpenSSL requires the same bytes again. */
             private const ENCRYPTED_BYTES = 8192;
             private const METHODS = STREAM_CRYPTO_METHOD_TLSv1_2_CLIENT | STREAM_CRYPTO_METHOD_TLSv1_3_CLIENT;
 
@@ -2174,10 +2231,10 @@ namespace Dbsync {
             private $stream = null;
             private bool $isConnected = false;
             private bool $isOpen = false;
-            /** @var string[] addresses of the host that are still to be tried */
+            /** @var string[] the addresses of the host that were not tried yet */
             private array $candidates = [];
 
-            /** @param string $authorities  a file with certificates of those who may sign others; '': the system's */
+            /** @param string $authorities  a file with the certificates of authorities; '': those of the system */
             public function __construct(Server $server, string $authorities)
             {
                 $this->server = $server;
@@ -2189,7 +2246,7 @@ namespace Dbsync {
                 return $this->stream === null;
             }
 
-            /** Whether it can carry bytes. */
+            /** Returns whether the connection is open. */
             public function isOpen(): bool
             {
                 return $this->isOpen;
@@ -2207,22 +2264,22 @@ namespace Dbsync {
                 return !$this->isConnected || ($this->isOpen && $unsent) ? $this->stream : null;
             }
 
-            /** A name has to be resolved first, for which PHP waits. */
+            /** Returns whether the host is a name. PHP blocks while it resolves a name. */
             public function isName(): bool
             {
                 return filter_var($this->server->host, FILTER_VALIDATE_IP) === false;
             }
 
-            /** @return string|null  why it cannot be opened */
+            /** @return string|null  the reason if it cannot be opened */
             public function open(): ?string
             {
                 $host = $this->server->host;
-                // The name itself comes last: PHP would take an IPv6 address first, and try no other.
+                // The name itself comes last, since PHP would choose an IPv6 address first, and try no other.
                 $this->candidates = $this->isName() ? array_merge(gethostbynamel($host) ?: [], [$host]) : [$host];
                 return $this->tryNext('refused or unreachable');
             }
 
-            /** Something has happened while it was opening. @return string|null  why it cannot be opened */
+            /** Handles an event while the connection is being opened. @return string|null  the reason if it cannot be opened */
             public function advance(): ?string
             {
                 if (!$this->isConnected) {
@@ -2243,7 +2300,7 @@ namespace Dbsync {
                 return $problem;
             }
 
-            /** @return string|null  '': nothing now; null: it has ended */
+            /** @return string|null  the bytes, '' if there are none now, or null if the connection has ended */
             public function read(): ?string
             {
                 $bytes = @fread($this->stream, self::READ_BYTES);
@@ -2253,7 +2310,7 @@ namespace Dbsync {
                 return $bytes;
             }
 
-            /** @return int|null  how many bytes from `$at` were taken; null: it has broken */
+            /** @return int|null  the number of written bytes from `$at` on, or null if the connection is broken */
             public function write(string $bytes, int $at): ?int
             {
                 if ($this->server->isEncrypted) {
@@ -2263,7 +2320,7 @@ namespace Dbsync {
                 }
                 $count = @fwrite($this->stream, $bytes);
                 if ($count === false) {
-                    // OpenSSL's "not now" looks the same.
+                    // OpenSSL returns the same value if it cannot write at the moment.
                     return $this->server->isEncrypted && !feof($this->stream) ? 0 : null;
                 }
                 return $count;
@@ -2278,7 +2335,7 @@ namespace Dbsync {
                 $this->isConnected = $this->isOpen = false;
             }
 
-            /** @return string|null  why none of the host's addresses can be tried any more */
+            /** @return string|null  the reason if no address of the host remains */
             private function tryNext(string $problem): ?string
             {
                 $context = stream_context_create(['socket' => ['tcp_nodelay' => true], 'ssl' => $this->encryption()]);
@@ -2318,11 +2375,14 @@ namespace Dbsync {
                 if (preg_match('/certificate verify failed|did not match expected CN.*|cafile|[Cc]ould not/s', $message, $match) !== 1) {
                     return 'tls: the handshake failed; is that daemon started with --tls-cert and --tls-key?';
                 }
-                return "tls: $match[0]: its certificate has to be in its dates, for the name in the list, and signed by an authority of"
-                    . ' dbsync.ca (DBSYNC_CA) or the system\'s; or pin its key: #sha256:… behind its address, as the daemon logs it';
+                return "tls: $match[0]: its certificate must be valid now, for the name in the list, and signed by an authority of"
+                    . ' dbsync.ca (DBSYNC_CA) or the system\'s; or pin its key: add the #sha256:… that the daemon logs after its address';
             }
 
-            /** Whether the key is one of those that are pinned; who has signed the certificate does not count then. */
+            /**
+             * Checks whether the key is one of the pinned ones. In this case the authority of the certificate does not
+             * matter.
+             */
             private function problemOfKey(): ?string
             {
                 if ($this->server->pins === []) {
@@ -2333,17 +2393,17 @@ namespace Dbsync {
                 $der = $key === false ? '' : Key::derOf(openssl_pkey_get_details($key)['key']);
                 $fingerprint = hash('sha256', $der);
                 return in_array($fingerprint, $this->server->pins, true) ? null : "tls: its key is sha256:$fingerprint, which is not"
-                    . ' pinned: correct the #sha256:… behind its address, if this is your daemon; nothing was sent';
+                    . ' pinned: correct the #sha256:… after its address, if this is your daemon; nothing was sent';
             }
         }
 
-        /** What a daemon of version 1 answers. */
+        /** Reads the answers of version 1. */
         final class Version1
         {
-            /** A daemon sends one for each of its databases. */
+            /** The beginning of a chunk. A daemon sends one chunk for each of its databases. */
             private const MAX_CHUNKS = 1000;
 
-            /** The first chunk of what is from `$at` to `$end`, less its NUL; '': "no value"; null: garbage. */
+            /** Returns the first chunk between `$at` and `$end`, without its NUL; '' for "no value"; null for garbage. */
             public static function firstChunk(string $input, int $at, int $end): ?string
             {
                 if ($end - $at === 1 && $input[$at] === "\0") {
@@ -2368,40 +2428,44 @@ namespace Dbsync {
 }
 
 namespace {
-    /** Nothing, where the extension, or the file dbsync.php, is loaded already. */
+    /** The functions are not defined again if the extension or the file dbsync.php is already loaded. */
     if (!function_exists('dbsync_send')) {
         /**
-         * Signs a command once, sends it to every daemon at once, returns the first good answer, within 3 s.
-         * @param string|array      $command  one line, cut at blanks by the daemon, no quoting; or a list of arguments (strings,
-         *                                    integers), which version 2 carries whatever they hold
-         * @param string|array|null $options  servers, instead of the configured ones; or an array of options, see Dbsync\Settings
-         * @return string|null  null: no value, or nobody answered; then dbsync_last_error() says why
+         * Signs a command once, sends it to all daemons in parallel, and returns the first successful answer within 3 s.
+         * @param string|array      $command  one line, which the daemon splits at spaces without quoting; or a list of arguments
+         *                                    (strings, integers), which may have any content with version 2
+         * @param array|string|null $options  an array of options, see Dbsync\Settings; or a string that replaces the servers
+         * @return string|null  null if there is no value or no answer; without an answer, dbsync_last_error() returns the reason
          */
         function dbsync_send($command, $options = null): ?string
         {
             return \Dbsync\Shared::send($command, $options);
         }
 
-        /** Closes all connections; settings and key are read again by the next call. */
+        /** Closes all connections. The next call reads the settings and the key again. */
         function dbsync_reset(): void
         {
             \Dbsync\Shared::client()->reset();
             \Dbsync\Shared::$error = null;
         }
 
-        /** Why the last dbsync_send() had no answer, with address and stage of every daemon; null: it had one. */
+        /**
+         * Returns why the last dbsync_send() had no answer, with the address and the stage of every daemon, or null if it
+         * had one.
+         */
         function dbsync_last_error(): ?string
         {
             return \Dbsync\Shared::$error;
         }
 
         /**
-         * The same as dbsync_send(), with the reply's type: strings, integers, arrays, null. Throws instead of dbsync_last_error().
+         * Does the same as dbsync_send(), but returns typed replies: strings, integers, arrays and null. Throws errors
+         * instead of using dbsync_last_error().
          * @param string|array      $command
          * @param string|array|null $options
          * @return string|int|array|null
-         * @throws \Dbsync\CommandError  the database's own error
-         * @throws \Dbsync\Failure       no answer
+         * @throws \Dbsync\CommandError  an error of the database
+         * @throws \Dbsync\Failure       if there is no answer
          */
         function dbsync_call($command, $options = null)
         {
@@ -2409,9 +2473,9 @@ namespace {
         }
 
         /**
-         * Several commands as one unit, see Dbsync\Client::multi().
+         * Sends several commands as one unit, see Dbsync\Client::multi().
          * @param string|array|null $options
-         * @return array  a reply for each, a Dbsync\CommandError in the place of one that failed
+         * @return array  the reply to each command; for a failed command a Dbsync\CommandError
          * @throws \Dbsync\Failure
          */
         function dbsync_multi(array $commands, $options = null): array

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Signs commands, and is told what happens, over WebSocket (dbsyncd --ws): version 2 in binary messages.
+"""Signs commands and receives events over WebSocket (dbsyncd --ws), as version 2 in binary messages.
 
 Takes from the package dbsync beside it (docs/python.md) what is not about sockets. Needs the package "websockets" besides
 (Debian: python3-websockets).
@@ -28,12 +28,12 @@ from dbsync.signing import Signer
 
 LISTENING = ("SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "WATCH", "WATCHPREFIX")
 MAX_MESSAGE_BYTES = 64 << 20
-HELLO_EVERY_S = 5  # a daemon that hangs says as little as one that has nothing to tell
+HELLO_EVERY_S = 5  # distinguishes a hung daemon from one without events
 SILENT_S = 12
 
 
 class Connection:
-    """One daemon. Messages of version 2 are in frames, and frames in WebSocket messages, cut as the daemon likes."""
+    """The connection to one daemon. WebSocket messages contain parts of version 2 frames of any length."""
 
     def __init__(self, socket, key):
         self.socket, self.frames, self.messages = socket, FrameReader(), []
@@ -51,7 +51,7 @@ class Connection:
         await self.send("hello", "2", "", "", time.time_ns() // 1_000_000, "", "client", "0", "listen")
 
     async def ask(self, kind, command):
-        """Sends an envelope, as `command` or to `listen`; its reply."""
+        """Sends an envelope, as `command` or as `listen`. Returns its reply."""
         header = Header(only=self.daemon.daemon if kind == "listen" else None)
         envelope = seal(self.signer, self.daemon.cluster, self.clock.date(), header, [command_bytes(command)])
         await self.send(kind, envelope.body, envelope.signature)
@@ -98,7 +98,7 @@ async def greet_again(connection):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Signs a command for a daemon's --ws; or listens there.")
+    parser = argparse.ArgumentParser(description="Sends a signed command to a daemon's --ws, or listens for events.")
     parser.add_argument("--key", required=True, help="private key, PEM, RSA or Ed25519")
     parser.add_argument("--server", default="ws://127.0.0.1:1180", help="ws://host:port, or wss://")
     parser.add_argument("command", nargs=argparse.REMAINDER)

@@ -1,18 +1,18 @@
 /**
- * A lock that one holder at most has at a time, as long as most daemons are there. Each turn has a number. A number is
- * tried only when the one before it is over: its holder has said so, or everybody has waited for its lease.
+ * A lock with at most one owner at any time. Acquiring it requires most daemons. Each turn has a number. A client
+ * tries a number only after the previous turn has ended: its owner has released it, or its lease is over.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { type Client, DbsyncError } from "dbsyncd";
 
-/** Clocks of two machines may run so much faster or slower; how long to wait before looking again. */
+/** The factor by which the speeds of two clocks may differ, and the maximum pause between two attempts. */
 const CLOCK_RATES = 1.05;
 const LOOK_MS = 100;
 
 export interface Turn {
-  /** Greater than that of every turn before: whatever the lock protects is to refuse a lower one than it has seen. */
+  /** Greater than that of every earlier turn: the protected resource should refuse a lower number than the last one. */
   readonly number: number;
-  /** Milliseconds left of the lease, by whichever clock says less: one does not run while the machine sleeps. */
+  /** Returns the remaining milliseconds of the lease. Uses two clocks: one stops while the machine is suspended. */
   left(): number;
   release(): Promise<void>;
 }
@@ -21,17 +21,17 @@ export class Lock {
   readonly #client: Client;
   readonly #key: string;
   readonly #leaseMs: number;
-  #over = 0; // it and all before it
-  #tried = { number: 0, at: 0 }; // in vain; from `at` on no caller can receive it
+  #over = 0; // the last turn that has ended, as all earlier ones
+  #tried = { number: 0, at: 0 }; // the last failed attempt; after `at` no client can acquire this number
 
-  /** @param client  of all daemons  @param leaseMs  the same for all users of this lock */
+  /** @param client  a client of all daemons  @param leaseMs  the lease, which must be equal for all users of this lock */
   constructor(client: Client, name: string, leaseMs = 10_000) {
     this.#client = client;
     this.#key = `lock:${name}`;
     this.#leaseMs = leaseMs;
   }
 
-  /** @returns null: another holder has had it all the time, or too few daemons agreed */
+  /** Acquires the lock. @returns null if other owners had it all the time, or too few daemons agreed */
   async acquire(patienceMs: number): Promise<Turn | null> {
     const end = performance.now() + patienceMs;
     do {
@@ -50,14 +50,14 @@ export class Lock {
     return null;
   }
 
-  /** Returns the highest number that was tried, and the highest that was returned. An old answer is harmless: both only rise. */
+  /** Returns the highest tried and the highest released number. An outdated answer is harmless: both only increase. */
   async #look(): Promise<[number, number]> {
     const scores = await this.#client.call(["ZMSCORE", this.#key, "taken", "released"]);
     const [taken, released] = scores as [string | null, string | null];
     return [Number(taken ?? 0), Number(released ?? 0)];
   }
 
-  /** @returns true: ours alone; false: another caller's, or not known to be any caller's yet; null: not ours, the rest is unknown */
+  /** Tries a number. @returns true: acquired; false: perhaps acquired by another client; null: not acquired */
   async #try(number: number): Promise<boolean | null> {
     try {
       const command = ["ZADD", this.#key, "GT", "CH", number, "taken"];

@@ -1,23 +1,23 @@
 /**
- * Unique numbers, in two kinds. `UniqueNumbers`: immediately, from blocks, with gaps. `placeOf`: without gaps and in an order that all
- * daemons agree on, when that order is final.
+ * Two kinds of unique numbers. `UniqueNumbers` returns numbers immediately, from blocks and with gaps. `placeOf`
+ * returns numbers without gaps, in the order of all daemons, when this order is final.
  */
 import { type Client, DbsyncError } from "dbsyncd";
 
 const BLOCK = 1000;
-/** The longest that may be waited for what is final. */
+/** The maximum time in milliseconds to wait for a final order. */
 const STABLE_MS = 60_000;
 
-/** Hands out each number once, by one of all the programs that use this name. */
+/** Returns each number only once, in all programs that use the same name. */
 export class UniqueNumbers {
   readonly #client: Client;
   readonly #key: string;
-  #block = 0; // the last that we tried to get
+  #block = 0; // the last block that this program has tried
   #next = 0;
   #end = 0;
   #reserving: Promise<void> | null = null;
 
-  /** @param client  of all daemons */
+  /** @param client  a client of all daemons */
   constructor(client: Client, name: string) {
     this.#client = client;
     this.#key = `numbers:${name}`;
@@ -33,7 +33,10 @@ export class UniqueNumbers {
     return this.#next++;
   }
 
-  /** A block is ours if most daemons say so; whether or not, it is never tried again. */
+  /**
+   * Reserves a block. The block belongs to this program if most daemons confirm it. In any case the program does not
+   * try it again.
+   */
   async #reserve(): Promise<void> {
     const highest = Number((await this.#client.call(["ZSCORE", this.#key, "block"])) ?? 0);
     this.#block = Math.max(highest, this.#block) + 1;
@@ -45,7 +48,10 @@ export class UniqueNumbers {
   }
 }
 
-/** If two callers try one block, each may lose it and tries the next. If too few daemons answer, the error is reported. */
+/**
+ * Handles a failed attempt. If two programs try the same block, both may lose it, and they try the next one. If too
+ * few daemons answer, the error is thrown.
+ */
 function lost(problem: unknown): null {
   const isRace = problem instanceof DbsyncError && ["answers-differ", "late-answers"].includes(problem.code);
   if (!isRace) throw problem;
@@ -53,9 +59,10 @@ function lost(problem: unknown): null {
 }
 
 /**
- * Returns 1, 2, 3, … without gaps, final, and permanently the same for the same id. If it fails, call it again with the same id.
- * @param client  of all daemons
- * @param id  of what is to be numbered: an order's, say
+ * Returns 1, 2, 3, … without gaps. The result is final, and always the same for the same id. After an error, call the
+ * function again with the same id.
+ * @param client  a client of all daemons
+ * @param id  the id of the item to number, for example of an order
  */
 export async function placeOf(client: Client, list: string, id: string): Promise<number> {
   const mark = `${list}:${id}`;
@@ -67,7 +74,7 @@ export async function placeOf(client: Client, list: string, id: string): Promise
     ],
     { if: once, stable: true, timeout: STABLE_MS },
   );
-  // The daemon that called it final has it in its state; what all say alike, it says too.
+  // All daemons return this answer, including the one that reported the unit as final and has it in its state.
   const place = await client.call(["LPOS", list, id], { policy: "all-equal" });
   return Number(place) + 1;
 }

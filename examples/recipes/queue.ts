@@ -1,6 +1,6 @@
 /**
- * A work queue. A job may be handed to two workers; what it does here happens once, as its effects and its end are one
- * unit, and that has a condition which is decided in the order of all.
+ * A work queue. Two workers may receive the same job, but its effects on this database happen once. The effects and
+ * the end of a job form one unit with a condition, which all daemons decide in the same order.
  */
 import type { Client, CommandInput } from "dbsyncd";
 
@@ -11,8 +11,9 @@ export interface Job {
   readonly id: string;
   readonly payload: string;
   /**
-   * Writes the job's effects and its end together. Use commands that need no reading before, such as INCRBY.
-   * @returns false: another worker has finished it, and none of the effects is written
+   * Writes the effects and the end of the job as one unit. Use commands that do not depend on an earlier read, such
+   * as INCRBY.
+   * @returns false if another worker has completed the job; then none of the effects is written
    */
   finish(effects: readonly CommandInput[]): Promise<boolean>;
 }
@@ -22,21 +23,21 @@ export class Queue {
   readonly #name: string;
   readonly #leaseMs: number;
 
-  /** @param leaseMs  for how long a job is left to one worker: longer than jobs take */
+  /** @param leaseMs  the time in milliseconds for which one worker has a job, longer than any job takes */
   constructor(client: Client, name: string, leaseMs = 120_000) {
     this.#client = client;
     this.#name = name;
     this.#leaseMs = leaseMs;
   }
 
-  /** @param id  of the job: added again within a day, it is still one */
+  /** Adds a job. @param id  the id of the job: if it is added again within a day, it is still one job */
   async add(id: string, payload: string): Promise<void> {
     const unknown = [this.#key("job", id), this.#key("done", id)].map((key) => ({ key, writer: null }));
     const job = ["SET", this.#key("job", id), payload];
     await this.#client.multi([job, ["RPUSH", this.#name, id]], { if: unknown, policy: "first" });
   }
 
-  /** @returns null: every job has a worker */
+  /** Claims a job. @returns null if every job has a worker */
   async take(): Promise<Job | null> {
     const ids = (await this.#client.call(["LRANGE", this.#name, 0, LOOKED_AT - 1])) as string[];
     const keys = ids.map((id) => this.#key("claim", id));
@@ -44,7 +45,7 @@ export class Queue {
     for (const [index, id] of ids.entries()) {
       if ((claims as (string | null)[])[index] !== null) continue;
       const claim = ["SET", this.#key("claim", id), "1", "NX", "PX", this.#leaseMs];
-      // Of two workers that race, one at most receives OK. If neither does, the job waits until that claim ends.
+      // At most one of two concurrent workers receives OK. If neither does, the job waits until the claim expires.
       const answer = await this.#client.call(claim, { policy: "majority" }).catch(() => null);
       const job = answer === "OK" ? await this.#read(id) : null;
       if (job !== null) return job;
@@ -52,7 +53,7 @@ export class Queue {
     return null;
   }
 
-  /** @returns null: it is done */
+  /** Reads a job. @returns null if the job is done */
   async #read(id: string): Promise<Job | null> {
     const key = this.#key("job", id);
     const commands = ["GET", "WRITERS"].map((name) => [name, key]);
@@ -60,7 +61,8 @@ export class Queue {
     const [payload, writers] = read as [Buffer | null, (Buffer | null)[]];
     const writer = writers[0] ?? null;
     if (payload === null || writer === null) return null;
-    // The condition decides in the order of all whose effects count. One daemon that records the end is enough to go on.
+    // The condition decides which worker's effects count, in the same order on all daemons. Therefore one daemon that
+    // records the end is sufficient.
     const end = [
       ["SET", this.#key("done", id), "1", "PX", DAY_MS],
       ["DEL", key, this.#key("claim", id)],

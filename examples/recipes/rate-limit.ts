@@ -1,9 +1,12 @@
-/** A rate limiter: N calls in each slot of time, for each name. Most daemons must agree that there is room. */
+/** A rate limiter: N calls per time slot and name. Most daemons must agree that the limit is not reached. */
 import type { Client, Outcome } from "dbsyncd";
 
-/** Counts outlive their slot by twice as far as dates may lie back, so that no late call begins a count again. */
+/**
+ * The time for which a count is kept after its slot. It is twice the maximum age of dates, so that no late call
+ * begins a new count.
+ */
 const KEPT_MS = 60_000;
-/** A daemon that says nothing for so long counts as one that is away. */
+/** The timeout in milliseconds after which a daemon counts as down. */
 const PATIENCE_MS = 250;
 
 export class RateLimit {
@@ -12,7 +15,7 @@ export class RateLimit {
   readonly #slotMs: number;
   readonly #calls: { readonly timeout: number };
 
-  /** @param client  of all daemons */
+  /** @param client  a client of all daemons */
   constructor(client: Client, limit: number, slotMs: number, patienceMs = PATIENCE_MS) {
     this.#client = client;
     this.#limit = limit;
@@ -20,13 +23,16 @@ export class RateLimit {
     this.#calls = { timeout: patienceMs };
   }
 
-  /** Whether there is room for one more, which is counted either way. Without most daemons there is none. */
+  /**
+   * Returns whether one more call is admitted. Refused calls are counted as well. Without most daemons no call is
+   * admitted.
+   */
   async admit(name: string): Promise<boolean> {
     const key = `rate:${name}:${Math.floor(Date.now() / this.#slotMs)}`;
     const begin = ["SET", key, "0", "PX", String(this.#slotMs + KEPT_MS), "NX"];
-    this.#client.send(begin, this.#calls).catch(() => {}); // arrives before what follows
+    this.#client.send(begin, this.#calls).catch(() => {}); // arrives before the following commands
     const counted = await this.#client.sendAll(["INCR", key], this.#calls);
-    // INCR has answered its index among all, and some of those may still come. GET answers how many have come.
+    // INCR returns the position in the final order. GET returns the number of calls that have arrived so far.
     const seen = await this.#client.sendAll(["GET", key], this.#calls);
     const hasRoom = (daemon: Outcome, index: number) =>
       counted.outcomes[index]?.status === "ok" &&

@@ -1,11 +1,14 @@
 /**
- * Sessions for several application servers: a hash each, whose fields are set by themselves, so that requests at the same time lose nothing
- * of each other. `seen` travels in the cookie with the id: the server of the next request asks a daemon that has what the previous one
- * wrote.
+ * Sessions for several application servers. Each session is a hash whose fields are set separately, so that
+ * concurrent requests do not lose each other's changes. The cookie contains `seen` in addition to the id. With it,
+ * the next request reads from a daemon that has the writes of the previous one.
  */
 import type { Client, CommandInput } from "dbsyncd";
 
-/** Set once. A hash without it was written by a request that did not know yet that the session has ended. */
+/**
+ * The field that is set once, at the beginning. A hash without it was written by a request that did not know that the
+ * session had ended.
+ */
 const BORN = "born";
 
 export interface Session {
@@ -21,14 +24,14 @@ export class Sessions {
     this.#ttlMs = ttlMs;
   }
 
-  /** @param id  never given before, and not to be guessed: randomUUID()  @returns `seen` */
+  /** @param id  a new id that cannot be guessed: randomUUID()  @returns `seen` */
   async begin(id: string, fields: Session["fields"]): Promise<string | null> {
     return await this.set(id, { ...fields, [BORN]: new Date().toISOString() });
   }
 
   /**
-   * @param seen  as the last request of this session returned it; null: there was none
-   * @returns null: the session has ended
+   * @param seen  the value that the last request of this session returned, or null if there was none
+   * @returns null if the session has ended
    */
   async load(id: string, seen: string | null): Promise<Session | null> {
     const after = seen ?? undefined;
@@ -38,17 +41,17 @@ export class Sessions {
     return BORN in fields ? { fields } : null;
   }
 
-  /** Sets some fields; of two writers of the same field the later counts. @returns `seen` */
+  /** Sets some fields. If two requests write the same field, the later one counts. @returns `seen` */
   async set(id: string, fields: Session["fields"]): Promise<string | null> {
     return await this.#write(id, ["HSET", keyOf(id), ...Object.entries(fields).flat()]);
   }
 
-  /** Adds to a field that is a number; no addition is lost. @returns `seen` */
+  /** Adds to a number in a field. No addition is lost. @returns `seen` */
   async add(id: string, field: string, by: number): Promise<string | null> {
     return await this.#write(id, ["HINCRBY", keyOf(id), field, by]);
   }
 
-  /** Ends a session: nothing that is written at the same time, or later, restores it. @returns `seen` */
+  /** Ends a session. No concurrent or later write restores it. @returns `seen` */
   async end(id: string): Promise<string | null> {
     return await this.#write(id, ["DEL", keyOf(id)]);
   }

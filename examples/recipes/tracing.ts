@@ -1,4 +1,4 @@
-/** Calls as spans of OpenTelemetry: each is a child of the span that is active where the call is made. */
+/** Records calls as spans of OpenTelemetry. Each span is a child of the span that is active when the call is made. */
 import { tracingChannel } from "node:diagnostics_channel";
 import type { CallMessage } from "dbsyncd";
 
@@ -22,7 +22,7 @@ export interface Tracer {
 const CLIENT = 2;
 const ERROR = 2;
 
-/** Begins to trace all clients of the process. Returns what ends it. */
+/** Begins to trace all clients of the process. Returns a function that stops it. */
 export function traceCalls(tracer: Tracer): () => void {
   const calls = tracingChannel<unknown, CallMessage>("dbsync:call");
   const spans = new WeakMap<object, Span>();

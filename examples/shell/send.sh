@@ -1,6 +1,6 @@
 #!/bin/sh
-# Signs one command, sends it to one daemon, prints the answer. Needs openssl and nc (netcat-openbsd).
-# Version 1: whoever sees what it sends can replay it for ever.
+# Signs one command, sends it to one daemon and prints the answer. Requires openssl and nc (netcat-openbsd). It uses
+# version 1: an attacker that records a command can replay it at any time.
 #   sh send.sh private.pem 127.0.0.1 1111 SET greeting hello
 [ $# -ge 4 ] || { echo "usage: sh send.sh private.pem host port COMMAND [argument ...]" >&2; exit 2; }
 key=$1 host=$2 port=$3
@@ -16,5 +16,5 @@ answer=$(frame signed | nc -N -w 3 "$host" "$port" | tr '\0' '\n')
 case $answer in
   ds:1:)            echo "(nil)" ;;
   ds:*:redis:*:*)   printf '%s\n' "${answer#ds:*:redis:*:}" ;;
-  *)                echo "no answer: is a daemon there? If so, its log says why." >&2; exit 1 ;;
+  *)                echo "no answer: is a daemon running there? If so, its log contains the reason." >&2; exit 1 ;;
 esac

@@ -1,4 +1,7 @@
-/** The settings of VitePress: pages of the repository, search inside the site, nothing from elsewhere. */
+/**
+ * The settings of VitePress. The site consists of documents of the repository, has its own search, and loads no file
+ * from other sites.
+ */
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitepress";
 import { anchorOf, deadLinks, rewriteLinks } from "../links.js";
@@ -18,7 +21,7 @@ export default defineConfig({
   cacheDir: ".build/cache",
   metaChunk: true,
   markdown: {
-    // The documents are plain Markdown: no HTML, no attributes in braces, no addresses without a link, no emoji.
+    // The documents are plain Markdown, without HTML, attributes in braces, automatic links and emoji.
     html: false,
     linkify: false,
     attrs: { disable: true },
@@ -28,7 +31,7 @@ export default defineConfig({
     config(md) {
       md.disable("emoji");
       rewriteLinks(md, pages);
-      // A wide table scrolls on a phone, also by the keyboard.
+      // A wide table can be scrolled on a phone and with the keyboard.
       md.renderer.rules.table_open = () =>
         '<div class="wide" tabindex="0" role="group" aria-label="Table"><table>\n';
       md.renderer.rules.table_close = () => "</table></div>\n";
@@ -55,6 +58,6 @@ export default defineConfig({
   },
   buildEnd({ outDir, site }) {
     const dead = deadLinks(outDir, site.base);
-    if (dead.length > 0) throw new Error(`links that lead nowhere:\n${dead.join("\n")}`);
+    if (dead.length > 0) throw new Error(`dead links:\n${dead.join("\n")}`);
   },
 });

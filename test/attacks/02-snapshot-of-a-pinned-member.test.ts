@@ -1,5 +1,5 @@
 /**
- * Attack: a hostile pinned member offers its state with every signature that it can make. No daemon takes it over.
+ * Attack: a hostile pinned member offers a false snapshot with every signature that it can make. No daemon adopts it.
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -17,16 +17,16 @@ const IN_2030 = Date.UTC(2030, 0, 1);
 interface Scene {
   readonly victims: Victims;
   readonly bad: Key;
-  /** Members at the ports where the honest daemons expect them: a vote counts only from there. */
+  /** The hostile member's connections, one to each honest daemon. Daemons count only votes of connected members. */
   readonly members: Member[];
 }
 
-/** Starts two honest daemons that hold a value, and a third member that claims the same state until the attack. */
+/** Starts two honest daemons with a value, and a hostile member that claims the same state until the attack. */
 async function scene(): Promise<Scene> {
   const bad = makeKey();
   const victims = await Victims.start(2, { peers: "pinned", others: [bad] });
   const members = await Promise.all([0, 1].map((index) => Member.join(victims.port(index), { key: bad })));
-  for (const member of members) member.claim((said) => ({ ...said, state: "live" }));
+  for (const member of members) member.claim((received) => ({ ...received, state: "live" }));
   await victims.allLive();
   using client = await victims.client();
   assert.equal(await client.text("SET", "kept", "yes"), "OK");
@@ -34,7 +34,7 @@ async function scene(): Promise<Scene> {
   return { victims, bad, members };
 }
 
-const more = (pruned: number): Claims => ({
+const largerClaims = (pruned: number): Claims => ({
   watermark: Math.max(Date.now(), pruned + 1000),
   pruned,
   state: "live",
@@ -44,27 +44,27 @@ const more = (pruned: number): Claims => ({
   dataSum: randomBytes(32),
 });
 
-/** Makes an invalid snapshot, with all the votes for it that one member can forge. */
+/** Makes an invalid snapshot with all votes that one member can forge for it. */
 function forgery({ victims, bad }: Scene, at: number) {
   const bytes = randomBytes(40_000);
   const cut = { at, bytes: bytes.length, seal: bytes.subarray(-32) };
-  const made = Array.from({ length: 5 }, makeKey);
+  const newKeys = Array.from({ length: 5 }, makeKey);
   const votes = [
     vote(victims.cluster, cut, bad),
-    ...made.map((key) => vote(victims.cluster, cut, key)),
-    // Votes in the honest members' names, signed with the attacker's own key.
+    ...newKeys.map((key) => vote(victims.cluster, cut, key)),
+    // Votes in the names of the honest members, signed with the attacker's key.
     ...victims.keys.map((key) => vote(victims.cluster, cut, key, bad)),
   ];
   return { bytes, votes };
 }
 
-describe("a pinned member that turned bad, and its snapshot", { concurrency: true }, () => {
+describe("a hostile pinned member with a false snapshot", { concurrency: true }, () => {
   for (const [which, date] of some([
-    ["of a moment ago", () => Date.now() - 1000],
-    ["of 2030", () => IN_2030],
+    ["dated a second ago", () => Date.now() - 1000],
+    ["dated 2030", () => IN_2030],
   ] as const)) {
     test(
-      `gives an emptied daemon none (${which}), while another honest one has everything`,
+      `offers it to a daemon without data (${which}): the daemon adopts the state of the honest one`,
       LIMIT,
       async () => {
         const attacked = await scene();
@@ -76,16 +76,16 @@ describe("a pinned member that turned bad, and its snapshot", { concurrency: tru
 
         members[1]?.[Symbol.dispose]();
         const answering = Member.answer(victims.otherPort(0), { key: bad });
-        // Both honest daemons dial there; the attacker lies to the one that connects.
+        // Both honest daemons connect to this port. The attacker answers the first one.
         await victims.restart(1, () => rmSync(victims.folder(1), { recursive: true }));
-        // Of two connections with the same daemon one is closed: the ids decide which.
-        const tried = await Promise.allSettled([answering, Member.join(victims.port(1), { key: bad })]);
-        for (const one of tried) if (one.status === "fulfilled") members.push(one.value);
-        const lie = more(Number(at));
+        // A daemon closes one of two connections with the same member. The ids decide which one.
+        const attempts = await Promise.allSettled([answering, Member.join(victims.port(1), { key: bad })]);
+        for (const attempt of attempts) if (attempt.status === "fulfilled") members.push(attempt.value);
+        const lie = largerClaims(Number(at));
         for (const member of members) {
           member.claim(
             () => lie,
-            (asked) => ({ at: asked === 0 ? Number(at) : asked, bytes }),
+            (requested) => ({ at: requested === 0 ? Number(at) : requested, bytes }),
           );
           member.connection.send("cuts", Buffer.concat(votes));
         }
@@ -93,7 +93,7 @@ describe("a pinned member that turned bad, and its snapshot", { concurrency: tru
         assert.deepEqual(await victims.views("GET", "kept"), ["live yes", "live yes"]);
         for (const index of [0, 1]) assert.equal(await victims.ring(index), ring);
         using client = await victims.client(1);
-        assert.equal(await client.text("SET", "later", "too"), "OK", "it takes writes");
+        assert.equal(await client.text("SET", "later", "too"), "OK", "the daemon accepts writes");
         await until(async () => (await victims.views("GET", "later"))[0] === "live too");
         for (const member of members) member[Symbol.dispose]();
       },
@@ -101,7 +101,7 @@ describe("a pinned member that turned bad, and its snapshot", { concurrency: tru
   }
 
   test(
-    "signs two states of one date, and dates to come: the honest ones stay live and equal",
+    "signs two states for one date and future dates: the honest daemons stay live and equal",
     LIMIT,
     async () => {
       const attacked = await scene();
@@ -112,7 +112,9 @@ describe("a pinned member that turned bad, and its snapshot", { concurrency: tru
         for (const at of dates)
           for (let state = 0; state < 2; state++)
             member.connection.send("cuts", Buffer.concat(forgery(attacked, at).votes));
-      await Promise.all(members.map((member) => member.heard(member.connection.named("status").length + 2)));
+      await Promise.all(
+        members.map((member) => member.receivedStatuses(member.connection.named("status").length + 2)),
+      );
       assert.deepEqual(await victims.views("GET", "kept"), ["live yes", "live yes"]);
       using client = await victims.client();
       assert.equal(await client.text("SET", "kept", "still"), "OK");
@@ -121,16 +123,20 @@ describe("a pinned member that turned bad, and its snapshot", { concurrency: tru
     },
   );
 
-  test("withholds what it says it has: an emptied daemon gets it from the other", LIMIT, async () => {
-    const { victims, bad, members } = await scene();
-    await using _ = victims;
-    members[1]?.[Symbol.dispose]();
-    await victims.restart(1, () => rmSync(victims.folder(1), { recursive: true }));
-    using member = await Member.join(victims.port(1), { key: bad });
-    // It claims the same as the honest daemon, so that no daemon needs to query it.
-    member.claim(() => ({ ...(members[0] as Member).said(), state: "live" }));
-    await until(async () => (await victims.views("GET", "kept"))[1] === "live yes");
-    assert.deepEqual(await victims.views("GET", "kept"), ["live yes", "live yes"]);
-    for (const one of members) one[Symbol.dispose]();
-  });
+  test(
+    "withholds entries that it claims to have: a daemon without data receives them from the honest one",
+    LIMIT,
+    async () => {
+      const { victims, bad, members } = await scene();
+      await using _ = victims;
+      members[1]?.[Symbol.dispose]();
+      await victims.restart(1, () => rmSync(victims.folder(1), { recursive: true }));
+      using member = await Member.join(victims.port(1), { key: bad });
+      // The attacker claims the same state as the honest daemon, so it appears to be up to date.
+      member.claim(() => ({ ...(members[0] as Member).lastClaims(), state: "live" }));
+      await until(async () => (await victims.views("GET", "kept"))[1] === "live yes");
+      assert.deepEqual(await victims.views("GET", "kept"), ["live yes", "live yes"]);
+      for (const each of members) each[Symbol.dispose]();
+    },
+  );
 });

@@ -1,6 +1,6 @@
 /**
- * Attack: fill what an unauthenticated peer gets for free, and push entries that are not yet acceptable. No member
- * is kept out, and the memory used is bounded.
+ * Attack: use all resources that unauthenticated peers may use, and push entries with dates far in the future.
+ * Members can still connect, and the memory in use stays bounded.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -17,24 +17,24 @@ const HANDSHAKES = amount(40, 90);
 
 const FAR_ENTRIES = 5_000;
 const FAR_BYTES = 32 * 1024;
-/** The entries' own bytes. Stored as complete objects they take three times as much. */
+/** The total size of the entries. Parsed into objects, they would take three times as much memory. */
 const GROWTH_MAX = FAR_ENTRIES * FAR_BYTES;
 const PUSH_ENTRIES = 30;
 
-/** Connections that send a hello in another member's name and then nothing, and reconnect when closed. */
+/** Connections that send a hello in the name of a member and then nothing. They reconnect whenever they are closed. */
 class IdleHandshakes implements Disposable {
   #stopped = false;
   readonly #open = new Set<Connection>();
 
   constructor(port: number, named: Buffer, cluster: Buffer) {
-    for (let i = 0; i < HANDSHAKES; i++) void this.#keep(port, named, cluster);
+    for (let i = 0; i < HANDSHAKES; i++) void this.#stayConnected(port, named, cluster);
   }
 
-  async #keep(port: number, named: Buffer, cluster: Buffer): Promise<void> {
+  async #stayConnected(port: number, named: Buffer, cluster: Buffer): Promise<void> {
     while (!this.#stopped) {
       const connection = await Connection.open(port).catch(() => null);
       if (connection === null) {
-        // The daemon does not listen there yet.
+        // The daemon does not listen yet.
         await new Promise((resolve) => setTimeout(resolve, 20));
         continue;
       }
@@ -53,7 +53,7 @@ class IdleHandshakes implements Disposable {
 }
 
 describe("members, slots and far futures", { concurrency: true }, () => {
-  test(`${HANDSHAKES} idle handshakes in its name do not keep a restarted member out`, {
+  test(`${HANDSHAKES} idle handshakes in the name of a restarted member do not prevent it from connecting`, {
     timeout: 300_000,
   }, async () => {
     await using victims = await Victims.start(2, { peers: "pinned" });
@@ -68,46 +68,47 @@ describe("members, slots and far futures", { concurrency: true }, () => {
     await until(async () => (await victims.views("PING")).every((view) => view === "live PONG"));
   });
 
-  test("entries of the far future that a member gives wait within a bound", LIMIT, async () => {
+  test("a daemon stores entries with dates far in the future within a memory limit", LIMIT, async () => {
     const bad = makeKey();
     await using victims = await Victims.start(1, { peers: "pinned", others: [bad], data: true });
     using member = await Member.join(victims.port(0), { key: bad });
-    member.claim((said) => ({ ...said, state: "live" }));
+    member.claim((received) => ({ ...received, state: "live" }));
     await victims.allLive();
     using client = await victims.client();
     const value = Buffer.alloc(FAR_BYTES, "x");
     const before = residentBytes(victims);
-    for (let given = 0; given < FAR_ENTRIES && !member.connection.closed; given += PUSH_ENTRIES) {
+    for (let pushed = 0; pushed < FAR_ENTRIES && !member.connection.closed; pushed += PUSH_ENTRIES) {
       const entries = Array.from({ length: PUSH_ENTRIES }, (_, index) => {
-        const at = Date.now() + 86_400_000 + (((given + index) * 7919) % FAR_ENTRIES);
-        return envelope(victims.application, victims.cluster, [["SET", `far${given + index}`, value]], { at })
-          .entry;
+        const at = Date.now() + 86_400_000 + (((pushed + index) * 7919) % FAR_ENTRIES);
+        return envelope(victims.application, victims.cluster, [["SET", `far${pushed + index}`, value]], {
+          at,
+        }).entry;
       });
       member.push(entries);
-      await member.dealtWith();
+      await member.acknowledged();
     }
     assert.equal(await client.text("SET", "near", "yes"), "OK");
     assert.equal(await client.text("GET", "near"), "yes");
     const growth = residentBytes(victims) - before;
-    assert.ok(growth < GROWTH_MAX, `it has grown by ${growth} bytes`);
+    assert.ok(growth < GROWTH_MAX, `the daemon has grown by ${growth} bytes`);
   });
 
   test(
-    "an entry with `as` that no daemon has signed is refused when a member hands it on",
+    "a daemon refuses an entry with `as` that no daemon has signed, also from a member",
     LIMIT,
     async () => {
       const bad = makeKey();
       await using victims = await Victims.start(1, { peers: "pinned", others: [bad] });
       using member = await Member.join(victims.port(0), { key: bad });
-      member.claim((said) => ({ ...said, state: "live" }));
+      member.claim((received) => ({ ...received, state: "live" }));
       await victims.allLive();
-      const posing = (commands: string[][]) =>
+      const impersonating = (commands: string[][]) =>
         envelope(victims.application, victims.cluster, commands, { more: ["as", "alice"] });
       using client = await victims.client();
-      const { refused } = await client.send(posing([["SET", "whose", "client's"]]));
+      const { refused } = await client.send(impersonating([["SET", "whose", "client's"]]));
       assert.equal(refused, "not-a-daemon");
-      member.push([posing([["SET", "whose", "alice's"]]).entry]);
-      // A valid entry follows: once it has arrived, the daemon has dealt with the other one.
+      member.push([impersonating([["SET", "whose", "alice's"]]).entry]);
+      // A valid entry follows. When the daemon has applied it, it has also processed the previous one.
       member.push([envelope(victims.application, victims.cluster, [["SET", "behind", "it"]]).entry]);
       await until(async () => (await client.text("GET", "behind")) === "it");
       assert.equal(await client.text("EXISTS", "whose"), "0");

@@ -1,4 +1,4 @@
-/** Attack: close a client's first connection. This yields no signed command that can be replayed. */
+/** Attack: close the first connection of a client. The client must not send a signed command that can be replayed. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ interface Scene extends AsyncDisposable {
   readonly privateKey: string;
 }
 
-/** A daemon that accepts both versions, and a client's RSA key. */
+/** Starts a daemon that accepts both protocol versions. @returns it, with the RSA key of a client */
 async function scene(args: readonly string[] = []): Promise<Scene> {
   const [publicFile, privateKey] = ["public", "private"].map((half) =>
     join(repositoryRoot, `test/vectors/php-dbsync/test-rsa2048-${half}.pem`),
@@ -34,14 +34,23 @@ async function scene(args: readonly string[] = []): Promise<Scene> {
   };
 }
 
-/** Clients with default settings: no version is configured. */
+/** Clients with default settings. They choose the protocol version. */
 const clients = {
-  "dbsync send": (servers: string, { privateKey, cluster }: Scene, told: boolean) =>
+  "dbsync send": (servers: string, { privateKey, cluster }: Scene, isClusterKnown: boolean) =>
     run(process.execPath, [
       programPaths.dbsync,
-      ...["send", "-s", servers, "-k", privateKey, ...(told ? ["--cluster", cluster] : []), "INCR", "visits"],
+      ...[
+        "send",
+        "-s",
+        servers,
+        "-k",
+        privateKey,
+        ...(isClusterKnown ? ["--cluster", cluster] : []),
+        "INCR",
+        "visits",
+      ],
     ]),
-  "examples/php": (servers: string, { privateKey, cluster }: Scene, told: boolean) =>
+  "examples/php": (servers: string, { privateKey, cluster }: Scene, isClusterKnown: boolean) =>
     run(
       "php",
       [
@@ -53,13 +62,13 @@ const clients = {
         env: {
           DBSYNC_SERVERS: servers,
           DBSYNC_SIGNKEY: privateKey,
-          ...(told ? { DBSYNC_CLUSTER: cluster } : {}),
+          ...(isClusterKnown ? { DBSYNC_CLUSTER: cluster } : {}),
         },
       },
     ),
 } as const;
 
-describe("a signed command never goes out as version 1 unless somebody said so", {
+describe("a client sends no signed command as version 1 unless this is configured", {
   concurrency: true,
 }, () => {
   let victim: Scene;
@@ -70,21 +79,27 @@ describe("a signed command never goes out as version 1 unless somebody said so",
 
   for (const [name, send] of Object.entries(clients)) {
     const skip = name.includes("php") ? skipWithout("php") : false;
-    for (const told of some([true, false])) {
-      const which = told ? "with the cluster told" : "without the cluster told";
-      test(`${name}, ${which}: nothing to replay when each hello is closed`, { ...LIMIT, skip }, async () => {
+    for (const isClusterKnown of some([true, false])) {
+      const which = isClusterKnown ? "with --cluster" : "without --cluster";
+      test(`${name}, ${which}: no replayable command when each hello is answered by a close`, {
+        ...LIMIT,
+        skip,
+      }, async () => {
         const isHello = (chunk: Buffer) => chunk.subarray(0, 4).toString() === "ds2:";
         await using relay = await Relay.start(victim.daemon.port, (chunk) =>
           isHello(chunk) ? "close" : "pass",
         );
-        const { code, stderr } = await send(relay.address, victim, told);
+        const { code, stderr } = await send(relay.address, victim, isClusterKnown);
         assert.deepEqual(relay.replayable, []);
         assert.notEqual(code, 0);
-        assert.match(stderr, /versions/, "the error names what would allow it");
+        assert.match(stderr, /versions/, "the error names the option that allows version 1");
       });
     }
 
-    test(`${name}: nothing to replay when only the first hello is closed`, { ...LIMIT, skip }, async () => {
+    test(`${name}: no replayable command when only the first hello is answered by a close`, {
+      ...LIMIT,
+      skip,
+    }, async () => {
       await using relay = await Relay.start(victim.daemon.port, (_, number) =>
         number === 0 ? "close" : "pass",
       );
@@ -93,15 +108,19 @@ describe("a signed command never goes out as version 1 unless somebody said so",
     });
   }
 
-  test("dbsync send: nothing to replay when a stranger has filled --max-connections", LIMIT, async () => {
-    await using full = await scene(["--max-connections", "4"]);
-    const idle = Array.from({ length: 8 }, () =>
-      connect(full.daemon.port, "127.0.0.1").on("error", () => {}),
-    );
-    await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
-    await using relay = await Relay.start(full.daemon.port);
-    await clients["dbsync send"](relay.address, full, true);
-    assert.deepEqual(relay.replayable, []);
-    for (const socket of idle) socket.destroy();
-  });
+  test(
+    "dbsync send: no replayable command when an attacker uses all of --max-connections",
+    LIMIT,
+    async () => {
+      await using full = await scene(["--max-connections", "4"]);
+      const idle = Array.from({ length: 8 }, () =>
+        connect(full.daemon.port, "127.0.0.1").on("error", () => {}),
+      );
+      await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
+      await using relay = await Relay.start(full.daemon.port);
+      await clients["dbsync send"](relay.address, full, true);
+      assert.deepEqual(relay.replayable, []);
+      for (const socket of idle) socket.destroy();
+    },
+  );
 });

@@ -1,13 +1,13 @@
 /**
- * Attack: an earlier-dated write makes a failed command succeed. So no client may have been promised that it never
- * will.
+ * Attack: a write with an earlier date makes a failed command succeed. Therefore no client may report such a command
+ * as never applied.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient, DbsyncError } from "../../client/entry.js";
 import { until, Victims } from "./victims.js";
 
-test("a command that fails and is then made to succeed by an earlier write was never called not applied", {
+test("a client does not report a command as not applied if an earlier write can make it succeed", {
   timeout: 300_000,
 }, async () => {
   await using victims = await Victims.start(1);
@@ -31,7 +31,7 @@ test("a command that fails and is then made to succeed by an earlier write was n
     assert.ok(outcome instanceof DbsyncError);
     const [all] = (await client.sendAll(["LPUSH", "k", "another"])).outcomes;
 
-    // After the string, before the list commands.
+    // Its date is after the SET and before the list commands.
     const removed = await attacker.ask([["DEL", "k"]], { at: at + 500 });
     assert.equal(removed.refused, null);
     await until(async () => (await attacker.text("LLEN", "k")) === "2");

@@ -1,4 +1,4 @@
-/** Attack: delay a client's command for a moment. No two clients come to believe that they hold the same lock. */
+/** Attack: delay the command of a client. Two clients must never both believe that they have the lock. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createClient } from "../../client/entry.js";
@@ -9,25 +9,25 @@ import { Victims } from "./victims.js";
 const isCommand = (chunk: Buffer): boolean => chunk.includes("$7\r\ncommand\r\n");
 
 describe("a lock by majority", { concurrency: true }, () => {
-  for (const held of some([3, 2])) {
-    test(`is given to one client, when the earlier one's command is held back on the way to ${held} of three`, {
+  for (const delayed of some([3, 2])) {
+    test(`is acquired by one client only, if the earlier client's command is delayed to ${delayed} of three daemons`, {
       timeout: 300_000,
     }, async () => {
       await using victims = await Victims.start(3, { peers: "pinned" });
       await victims.allLive();
       const key = victims.application.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 
-      let seen = 0;
-      let allSeen = (): void => {};
+      let commands = 0;
+      let allArrived = (): void => {};
       let release = (): void => {};
-      const arrived = new Promise<void>((resolve) => (allSeen = resolve));
+      const arrived = new Promise<void>((resolve) => (allArrived = resolve));
       const released = new Promise<void>((resolve) => (release = resolve));
       const relays = await Promise.all(
         victims.daemons.map(({ port }, index) =>
           Relay.start(port, async (chunk): Promise<"pass"> => {
             if (!isCommand(chunk)) return "pass";
-            if (++seen === 3) allSeen();
-            if (index < held) await released;
+            if (++commands === 3) allArrived();
+            if (index < delayed) await released;
             return "pass";
           }),
         ),
@@ -37,14 +37,14 @@ describe("a lock by majority", { concurrency: true }, () => {
       const early = createClient({ ...options, servers: relays.map(({ address }) => address) });
       const late = createClient({ ...options, servers: victims.servers });
       try {
-        const take = (client: typeof early, name: string) =>
+        const acquire = (client: typeof early, name: string) =>
           client.call(["SET", "lock", name, "NX"], call).then(String, (reason: Error) => reason.message);
-        const first = take(early, "early");
+        const first = acquire(early, "early");
         await arrived;
-        const second = await take(late, "late");
+        const second = await acquire(late, "late");
         release();
-        const told = [await first, second];
-        assert.ok(told.filter((answer) => answer === "OK").length < 2, `told: ${told.join("; ")}`);
+        const answers = [await first, second];
+        assert.ok(answers.filter((answer) => answer === "OK").length < 2, `answers: ${answers.join("; ")}`);
       } finally {
         release();
         await Promise.all([

@@ -1,6 +1,6 @@
 /**
- * Attack: write steadily elsewhere. A daemon that reports live, and answers without a flag, still has all that it
- * had missed.
+ * Attack: write steadily to another daemon. When a restarted daemon reports live and answers without a flag, it has
+ * all entries that it missed.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,11 +12,11 @@ import { textOf } from "./wire.js";
 const ENVELOPES = amount(200, 1000);
 const KEYS_EACH = 10;
 const WRITER_MS = amount(60, 20);
-/** Entries older than the tail cause a refold, which a steady writer could delay. */
+/** The tail. Entries older than this cause a refold, which a steady writer could delay. */
 const TAIL_MS = 17_000;
 const TAIL = ["--tail-seconds", `${TAIL_MS}ms`, "--window", "15s,1s"];
 
-/** Returns how many keys the daemon has when it first reports live and answers without a flag. */
+/** Waits until the daemon reports live and answers without a flag. @returns the number of its keys at that moment */
 async function keysWhenLive(client: Client): Promise<number> {
   for (;;) {
     const { state } = await client.hello();
@@ -25,7 +25,7 @@ async function keysWhenLive(client: Client): Promise<number> {
   }
 }
 
-test("a restarted daemon says live when it has what it missed, whoever writes meanwhile", {
+test("a restarted daemon reports live only after it has received its missing entries, even during writes", {
   timeout: 300_000,
 }, async () => {
   await using victims = await Victims.start(2, { peers: "pinned", data: true, args: TAIL });
@@ -61,7 +61,7 @@ test("a restarted daemon says live when it has what it missed, whoever writes me
   }
 });
 
-/** Returns TIMELINE STATUS as flat text, up to the members. */
+/** Returns the fields of TIMELINE STATUS as text. */
 async function textOfStatus(victims: Victims): Promise<string> {
   using root = await victims.client(1, victims.root);
   const { replies } = await root.ask([["TIMELINE", "STATUS"]]);

@@ -1,5 +1,5 @@
 /**
- * Attack: damage the folder of a killed daemon so that entries are forgotten. `dbsync log verify` finds it and
+ * Attack: damage the folder of a killed daemon so that it loses entries. `dbsync log verify` reports the damage and
  * changes nothing.
  */
 import assert from "node:assert/strict";
@@ -15,7 +15,7 @@ import { Victims } from "./victims.js";
 const LIMIT = { timeout: 300_000 };
 const WRITES = 120;
 
-/** Returns names, lengths and contents of all files of a folder. */
+/** Returns the names and hashes of all files in a folder. */
 function contents(folder: string): Record<string, string> {
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).sort();
   const isFile = (name: string) => statSync(join(folder, name)).isFile();
@@ -24,7 +24,7 @@ function contents(folder: string): Record<string, string> {
   );
 }
 
-async function verify(victims: Victims, folder: string): Promise<{ code: number | null; said: string }> {
+async function verify(victims: Victims, folder: string): Promise<{ code: number | null; output: string }> {
   const keys = [
     "-s",
     join(victims.scratch.path, "application.pem"),
@@ -40,10 +40,10 @@ async function verify(victims: Victims, folder: string): Promise<{ code: number 
     folder,
     ...keys,
   ]);
-  return { code, said: stdout + stderr };
+  return { code, output: stdout + stderr };
 }
 
-async function written(): Promise<Victims> {
+async function startWithWrites(): Promise<Victims> {
   const victims = await Victims.start(1);
   await victims.allLive();
   using client = await victims.client();
@@ -51,13 +51,16 @@ async function written(): Promise<Victims> {
   return victims;
 }
 
-/** Attempts: the database follows the log with a delay, and may have everything when the daemon is killed. */
+/**
+ * The maximum number of attempts. The database follows the log with a delay, but it may be complete when the daemon
+ * is killed.
+ */
 const KILLS_MAX = 20;
 
-/** Kills a daemon whose log has something that its database does not have. */
+/** Kills a daemon whose log contains entries that its database does not contain yet. */
 async function killedWithTail(): Promise<Victims> {
   for (let kills = 1; ; kills++) {
-    const victims = await written();
+    const victims = await startWithWrites();
     await victims.daemons[0]?.[Symbol.asyncDispose]();
     const copy = join(victims.scratch.path, "copy");
     cpSync(victims.folder(0), copy, { recursive: true });
@@ -68,7 +71,7 @@ async function killedWithTail(): Promise<Victims> {
   }
 }
 
-/** Returns the longest log, which is the one with entries. */
+/** Returns the longest log file, which is the one with entries. */
 function longestLog(folder: string): string {
   const timeline = join(folder, "timeline");
   const logs = readdirSync(timeline)
@@ -77,42 +80,42 @@ function longestLog(folder: string): string {
   return logs.sort((a, b) => statSync(b).size - statSync(a).size)[0] as string;
 }
 
-/** Counts the bytes of a log without its preallocated zeros. */
+/** Returns the length of a log without its preallocated zeros. */
 function writtenBytes(log: string): number {
   return readFileSync(log).findLastIndex((byte) => byte !== 0) + 1;
 }
 
 describe("dbsync log verify", { concurrency: true }, () => {
-  // test/faults/log-verify.test.ts checks the same.
-  test("changes nothing in a killed daemon's folder, and says the same again", {
+  // test/faults/log-verify.test.ts also checks this in short runs.
+  test("changes nothing in the folder of a killed daemon, and prints the same result again", {
     ...LIMIT,
     skip: skipUnlessFull,
   }, async () => {
-    await using victims = await written();
+    await using victims = await startWithWrites();
     await victims.daemons[0]?.[Symbol.asyncDispose]();
     const before = contents(victims.folder(0));
     const first = await verify(victims, victims.folder(0));
     assert.deepEqual(contents(victims.folder(0)), before);
-    assert.equal(first.code, 0, first.said);
-    assert.match(first.said, new RegExp(`\\b${WRITES}\\b`));
+    assert.equal(first.code, 0, first.output);
+    assert.match(first.output, new RegExp(`\\b${WRITES}\\b`));
     assert.deepEqual(await verify(victims, victims.folder(0)), first);
   });
 
-  test("works on the folder of a daemon that runs, and changes nothing there", LIMIT, async () => {
-    await using victims = await written();
-    // It is frozen, so that the daemon itself changes no file.
+  test("works on the folder of a running daemon, and changes nothing there", LIMIT, async () => {
+    await using victims = await startWithWrites();
+    // The daemon is stopped by SIGSTOP, so that it changes no file itself.
     victims.daemons[0]?.kill("SIGSTOP");
     const before = contents(victims.folder(0));
-    const { code, said } = await verify(victims, victims.folder(0));
-    assert.equal(code, 0, said);
+    const { code, output } = await verify(victims, victims.folder(0));
+    assert.equal(code, 0, output);
     assert.deepEqual(contents(victims.folder(0)), before);
     victims.daemons[0]?.kill("SIGCONT");
     using client = await victims.client();
     assert.equal(await client.text("SET", "after", "it"), "OK");
   });
 
-  // test/faults/log-verify.test.ts checks this too.
-  test("tells each time that the tail of the log is missing", {
+  // test/faults/log-verify.test.ts also checks this in short runs.
+  test("reports every time that the tail of the log is missing", {
     ...LIMIT,
     skip: skipUnlessFull,
   }, async () => {
@@ -127,9 +130,9 @@ describe("dbsync log verify", { concurrency: true }, () => {
         truncateSync(log, writtenBytes(log) - bytes);
         const before = contents(copy);
         const first = await verify(victims, copy);
-        assert.equal(first.code, 1, `${bytes} bytes cut: ${first.said}`);
+        assert.equal(first.code, 1, `${bytes} bytes cut: ${first.output}`);
         assert.deepEqual(contents(copy), before);
-        assert.deepEqual(await verify(victims, copy), first, `${bytes} bytes cut, said again`);
+        assert.deepEqual(await verify(victims, copy), first, `${bytes} bytes cut, second run`);
       }),
     );
   });

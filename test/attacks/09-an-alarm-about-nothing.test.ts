@@ -1,7 +1,7 @@
 /**
- * The alarm that entries are missing here and should be written again. Freezing, killing and restarting daemons,
- * or claiming to hold more than they do, does not raise it while no entry is missing; when one is missing, the
- * alarm names it.
+ * Attack: trigger the alarm that entries were lost and should be written again. An attacker freezes, kills and
+ * restarts daemons, and claims to have more entries than they have. The alarm appears only if an entry was lost, and
+ * then names this entry.
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -14,24 +14,24 @@ import { type Claims, Member } from "./member.js";
 import { until, Victims } from "./victims.js";
 import { textOf, type Value } from "./wire.js";
 
-/** Pruned entries must first age, through thousands of writes. */
+/** Daemons prune an entry only after thousands of later writes. */
 const LIMIT = { timeout: 600_000, skip: skipUnlessFull };
-/** Options that make daemons prune early: above one MiB, with frequent snapshots. */
+/** Options with which daemons prune early: above 1 MiB, with frequent snapshots. */
 const FORGETFUL = [
   ...["--max-timeline-bytes", "1MiB", "--snapshot-entries", "2000"],
   ...["--tail-seconds", "10s", "--window", "8s,1s"],
 ];
 const AT_ONCE = 250;
-/** Entries: more than a daemon may keep, and enough for the snapshots that pruning needs. */
+/** A number of entries that exceeds the limit of a daemon and causes the snapshots that pruning requires. */
 const ENOUGH = 3000;
-/** Entries that are written while time passes. */
+/** The number of entries per step while the test waits for pruning. */
 const TRICKLE = 10;
 const POLL_MS = 100;
 const SECOND_MS = 1000;
-/** Writes within one second. */
+/** The number of writes within one second. */
 const WRITES = 20;
 
-/** Text of the alarm, and of the other alarm, about keys. */
+/** Matches the text of the alarm. */
 const ALARM = /this daemon no longer has them/;
 
 function alarms(victims: Victims, index: number): { text: string; entries: string }[] {
@@ -41,8 +41,7 @@ function alarms(victims: Victims, index: number): { text: string; entries: strin
 }
 
 /**
- * Returns from TIMELINE STATUS how many entries a daemon counts as missing, and how far the other members have
- * pruned.
+ * Reads from TIMELINE STATUS the number of orphaned entries, and the dates up to which the other members have pruned.
  */
 async function statusOf(victims: Victims, index: number): Promise<{ strays: number; prunedTo: number[] }> {
   using root = await victims.client(index, victims.root);
@@ -56,7 +55,7 @@ async function statusOf(victims: Victims, index: number): Promise<{ strays: numb
 
 const flat = (value: Value): string[] => (Array.isArray(value) ? value.flatMap(flat) : [textOf(value)]);
 
-/** Writes of one second, and the daemons that receive them. */
+/** The names and numbers of writes that belong to one second. */
 interface Writes {
   readonly second: number;
   readonly name: string;
@@ -64,7 +63,7 @@ interface Writes {
   readonly to: number;
 }
 
-/** Sends each write as an envelope of its own. */
+/** Sends each write in a separate envelope. */
 async function writeTo(
   victims: Victims,
   index: number,
@@ -80,12 +79,12 @@ async function writeTo(
 
 const thisSecond = (): number => Math.floor(Date.now() / SECOND_MS) * SECOND_MS;
 
-/** Writes until the first two daemons no longer store an entry of that second. */
-async function outlive(victims: Victims, second: number): Promise<void> {
+/** Writes until two other members have pruned the entries of a second. */
+async function writeUntilPruned(victims: Victims, second: number): Promise<void> {
   using client = await victims.client(0);
   const isOver = async () => {
-    const told = [...(await statusOf(victims, 0)).prunedTo, ...(await statusOf(victims, 1)).prunedTo];
-    return told.filter((to) => to > second + SECOND_MS).length >= 2;
+    const prunedTo = [...(await statusOf(victims, 0)).prunedTo, ...(await statusOf(victims, 1)).prunedTo];
+    return prunedTo.filter((to) => to > second + SECOND_MS).length >= 2;
   };
   for (let written = 0; !(await isOver()); ) {
     const count = written < ENOUGH ? AT_ONCE : TRICKLE;
@@ -97,7 +96,7 @@ async function outlive(victims: Victims, second: number): Promise<void> {
   }
 }
 
-/** Claims to a daemon that it holds more entries and has pruned them. */
+/** Joins a daemon as a member that claims to have more entries, and to have pruned them. */
 async function lieTo(victims: Victims, index: number): Promise<Member> {
   const liar = await Member.join(victims.port(index), { key: makeKey(), secret: victims.secret });
   const claims: Claims = {
@@ -116,8 +115,8 @@ async function lieTo(victims: Victims, index: number): Promise<Member> {
   return liar;
 }
 
-/** Waits until running daemons report live and answer without a flag. */
-async function live(
+/** Waits until daemons report live and return the expected answer without a flag. */
+async function untilLive(
   victims: Victims,
   indices: readonly number[],
   answer: string,
@@ -132,67 +131,74 @@ async function live(
   }
 }
 
-/** Waits until the daemon has a snapshot from other members and is live with it. */
-async function healed(victims: Victims, index: number): Promise<void> {
+/** Waits until the daemon has adopted a snapshot of other members and reports live. */
+async function untilHealed(victims: Victims, index: number): Promise<void> {
   await victims.daemons[index]?.logged(({ msg }) => /snapshot is taken over/.test(msg));
-  await live(victims, [index], "PONG", "PING");
+  await untilLive(victims, [index], "PONG", "PING");
 }
 
 const kill = (victims: Victims, indices: readonly number[], signal: NodeJS.Signals): void => {
   for (const index of indices) victims.daemons[index]?.kill(signal);
 };
 
-test("entries are said to be gone when they are, and not while nothing is", LIMIT, async (t) => {
+test("daemons report lost entries, and only those that are lost", LIMIT, async (t) => {
   await using victims = await Victims.start(4, { data: false, peers: "secret", args: FORGETFUL });
   await victims.allLive();
   const names = Array.from({ length: WRITES }, (_, i) => `around:${i}`);
-  /** An entry that only one daemon has, from a second of which no other daemon has any. */
+  /** An entry that only one daemon has. No other daemon has an entry of the same second. */
   let stray: Envelope | undefined;
-  const assertNothingGone = async (index: number) => {
-    await live(victims, [index], String(WRITES), "EXISTS", ...names);
+  const assertNothingLost = async (index: number) => {
+    await untilLive(victims, [index], String(WRITES), "EXISTS", ...names);
     assert.deepEqual(alarms(victims, index), []);
     assert.equal((await statusOf(victims, index)).strays, 0);
   };
 
-  await t.test("a frozen daemon has half of a second whose other half it takes over", async () => {
-    kill(victims, [0, 1, 2], "SIGSTOP");
-    [stray] = await writeTo(victims, 3, {
-      second: thisSecond() - 3 * SECOND_MS,
-      name: "alone",
-      from: 0,
-      to: 1,
-    });
-    kill(victims, [3], "SIGSTOP");
-    kill(victims, [0, 1, 2], "SIGCONT");
-    const around = { second: thisSecond(), name: "around" };
-    await writeTo(victims, 0, { ...around, from: 0, to: WRITES / 2 });
-    await live(victims, [0, 1, 2], String(WRITES / 2), "EXISTS", ...names);
-    kill(victims, [2], "SIGSTOP");
-    await writeTo(victims, 0, { ...around, from: WRITES / 2, to: WRITES });
-    await outlive(victims, around.second);
-    kill(victims, [2], "SIGCONT");
-    using _ = await lieTo(victims, 2);
-    await healed(victims, 2);
-    await assertNothingGone(2);
-  });
+  await t.test(
+    "a frozen daemon has half of the entries of a second, and adopts the rest with a snapshot",
+    async () => {
+      kill(victims, [0, 1, 2], "SIGSTOP");
+      [stray] = await writeTo(victims, 3, {
+        second: thisSecond() - 3 * SECOND_MS,
+        name: "alone",
+        from: 0,
+        to: 1,
+      });
+      kill(victims, [3], "SIGSTOP");
+      kill(victims, [0, 1, 2], "SIGCONT");
+      const around = { second: thisSecond(), name: "around" };
+      await writeTo(victims, 0, { ...around, from: 0, to: WRITES / 2 });
+      await untilLive(victims, [0, 1, 2], String(WRITES / 2), "EXISTS", ...names);
+      kill(victims, [2], "SIGSTOP");
+      await writeTo(victims, 0, { ...around, from: WRITES / 2, to: WRITES });
+      await writeUntilPruned(victims, around.second);
+      kill(victims, [2], "SIGCONT");
+      using _ = await lieTo(victims, 2);
+      await untilHealed(victims, 2);
+      await assertNothingLost(2);
+    },
+  );
 
-  // This runs before the next daemon returns: it would receive that entry, and would have to report it as missing.
-  await t.test("a daemon that is killed takes over what it had, and what came meanwhile", async () => {
+  // This runs before the daemon with the stray entry resumes. Otherwise the restarted daemon would receive this
+  // entry, and would report it as lost.
+  await t.test("a killed daemon adopts its own entries and later ones with a snapshot", async () => {
     await victims.restart(1);
     using _ = await lieTo(victims, 1);
-    await healed(victims, 1);
-    await assertNothingGone(1);
+    await untilHealed(victims, 1);
+    await assertNothingLost(1);
   });
 
-  await t.test("what one alone has acknowledged, and nobody takes any more, is said to be gone", async () => {
-    kill(victims, [3], "SIGCONT");
-    await healed(victims, 3);
-    await live(victims, [3], "0", "EXISTS", "alone:0");
-    await until(() => alarms(victims, 3).length > 0);
-    const [told, ...more] = alarms(victims, 3);
-    // The entry cannot be named if this daemon has pruned it meanwhile because it holds more than it may keep.
-    assert.match(told?.entries ?? "none", new RegExp(`^$|${(stray as Envelope).id.toString("hex")}`));
-    assert.deepEqual(more, []);
-    await until(async () => (await statusOf(victims, 3)).strays === 1);
-  });
+  await t.test(
+    "a daemon reports an entry as lost that only this daemon acknowledged, and that no member accepts",
+    async () => {
+      kill(victims, [3], "SIGCONT");
+      await untilHealed(victims, 3);
+      await untilLive(victims, [3], "0", "EXISTS", "alone:0");
+      await until(() => alarms(victims, 3).length > 0);
+      const [alarm, ...more] = alarms(victims, 3);
+      // The alarm names no entry if this daemon has pruned it in the meantime.
+      assert.match(alarm?.entries ?? "none", new RegExp(`^$|${(stray as Envelope).id.toString("hex")}`));
+      assert.deepEqual(more, []);
+      await until(async () => (await statusOf(victims, 3)).strays === 1);
+    },
+  );
 });

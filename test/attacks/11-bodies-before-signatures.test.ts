@@ -1,6 +1,6 @@
 /**
- * Attack: megabytes of commands in an envelope without a valid signature. They cost no more than their bytes,
- * since none is parsed into an object.
+ * Attack: send megabytes of commands in an envelope without a valid signature. They use no more memory than their
+ * bytes, since the daemon does not parse them into objects.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -15,13 +15,13 @@ const LIMIT = { timeout: 300_000 };
 const BODY_BYTES = 24 * 1024 * 1024;
 const AT_ONCE = 4;
 /**
- * Heap limit: it has room for all objects of a daemon and of honest clients, but not for the parsed arguments of
- * one such body, which would end the process. Unparsed bytes are not on this heap. Unlike the process's memory, it
- * does not depend on when a busy machine collects garbage.
+ * The heap limit of the daemon. It is sufficient for all objects of a daemon and its honest clients, but not for the
+ * parsed arguments of one such body: these would crash the process. Unparsed bytes are not on this heap. Unlike the
+ * memory of the process, the heap does not depend on the time of the next garbage collection.
  */
 const HEAP = "--max-old-space-size=40";
 
-/** Returns the header, followed by one command with as many empty arguments as fit. */
+/** Returns a body of BODY_BYTES: a header, and one command with only empty arguments. */
 function bodyOf(key: Key, cluster: Buffer): Buffer {
   const head = ["key", key.id, "cluster", cluster, "at", Date.now(), "seq", 0, "nonce", Buffer.alloc(16)];
   const empty = Buffer.from("$0\r\n\r\n");
@@ -31,15 +31,15 @@ function bodyOf(key: Key, cluster: Buffer): Buffer {
   return Buffer.concat([...start, Buffer.alloc(count * empty.length, empty)]);
 }
 
-describe("an envelope that proves nothing", { concurrency: false }, () => {
-  for (const [which, refusal] of some([
+describe("an envelope without a valid signature", { concurrency: false }, () => {
+  for (const [defect, refusal] of some([
     ["an unknown key", "unknown-key"],
     ["a bad signature", "bad-signature"],
   ] as const)) {
-    test(`with ${which} makes no objects of millions of arguments`, LIMIT, async () => {
+    test(`with ${defect} is refused before its millions of arguments are parsed`, LIMIT, async () => {
       await using victims = await Victims.start(1, { execArgv: [HEAP] });
       await victims.allLive();
-      // The envelope names the attacker's own key, or a known key that has not signed it.
+      // The envelope names the attacker's key, or a known key whose owner has not signed it.
       const key = refusal === "unknown-key" ? makeKey() : { ...makeKey(), id: victims.application.id };
       const { frame } = sealed(key, bodyOf(key, victims.cluster));
       await Promise.all(
@@ -55,14 +55,14 @@ describe("an envelope that proves nothing", { concurrency: false }, () => {
     });
   }
 
-  test("a body of as many arguments that is signed has no room there", LIMIT, async () => {
+  test("a signed body with the same number of arguments exceeds the heap limit", LIMIT, async () => {
     await using victims = await Victims.start(1, { execArgv: [HEAP] });
     await victims.allLive();
     using client = await victims.client();
     client.connection.write(sealed(victims.application, bodyOf(victims.application, victims.cluster)).frame);
     const answered = client.connection.next("result").then(
-      () => assert.fail("the daemon has room for it: the bound above says nothing"),
-      // The daemon died and closed the connection.
+      () => assert.fail("the body fits into the heap, so the test above proves nothing"),
+      // The daemon has crashed and closed the connection.
       () => new Promise<never>(() => {}),
     );
     const { stderr } = await Promise.race([(victims.daemons[0] ?? assert.fail()).ended(), answered]);

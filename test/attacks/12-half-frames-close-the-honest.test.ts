@@ -1,6 +1,6 @@
 /**
- * Attack: partial requests fill the buffer that all connections share. Unauthenticated connections are closed, the
- * authenticated one is not.
+ * Attack: fill the buffer that all connections share with partial requests. The daemon closes unauthenticated
+ * connections, but not the authenticated one.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,10 +8,10 @@ import { Connection } from "./connection.js";
 import { Victims } from "./victims.js";
 
 const MIB = 1024 * 1024;
-const STRANGERS = 150;
+const ATTACKERS = 150;
 const HALF_BYTES = 60 * 1024;
 
-test("many half frames of strangers do not close the large request of somebody who has signed before", {
+test("partial frames of unauthenticated clients do not interrupt the large request of an authenticated client", {
   timeout: 300_000,
 }, async () => {
   const args = ["--max-request-bytes", String(6 * MIB), "--max-buffered-bytes", String(8 * MIB)];
@@ -22,26 +22,26 @@ test("many half frames of strangers do not close the large request of somebody w
 
   const { frame } = honest.sign([["SET", "large", Buffer.alloc(5 * MIB, "x")]]);
   honest.connection.write(frame.subarray(0, frame.length - 1000));
-  // The daemon has received all of it once it answers a client that wrote afterwards.
+  // When the daemon answers a later request, it has received all bytes of the earlier one.
   using other = await victims.client();
   await other.text("PING");
 
-  const strangers = await Promise.all(
-    Array.from({ length: STRANGERS }, () => Connection.open(victims.port(0))),
+  const attackers = await Promise.all(
+    Array.from({ length: ATTACKERS }, () => Connection.open(victims.port(0))),
   );
-  for (const stranger of strangers) {
-    stranger.write(`ds2:${MIB}:`);
-    stranger.write(Buffer.alloc(HALF_BYTES, "y"));
+  for (const attacker of attackers) {
+    attacker.write(`ds2:${MIB}:`);
+    attacker.write(Buffer.alloc(HALF_BYTES, "y"));
   }
   await other.text("PING");
   await Promise.race([
     honest.connection.end,
-    // This is more than fits: some of them have to be closed.
-    ...strangers.map(({ end }) => end),
+    // The partial frames exceed the buffer, so the daemon must close some connections.
+    ...attackers.map(({ end }) => end),
   ]);
   honest.connection.write(frame.subarray(frame.length - 1000));
   await honest.connection.next("result");
   await honest.connection.next("result");
   assert.equal(await honest.text("STRLEN", "large"), String(5 * MIB));
-  for (const stranger of strangers) stranger[Symbol.dispose]();
+  for (const attacker of attackers) attacker[Symbol.dispose]();
 });

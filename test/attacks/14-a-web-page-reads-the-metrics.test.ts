@@ -8,7 +8,7 @@ import { startDaemon } from "../support/daemon-process.js";
 
 function ask(port: number, path: string, host: string): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
-    const asking = request(
+    const sent = request(
       { port, host: "127.0.0.1", path, headers: { Host: host }, agent: false },
       async (response) => {
         let text = "";
@@ -16,11 +16,11 @@ function ask(port: number, path: string, host: string): Promise<{ status: number
         resolve({ status: response.statusCode ?? 0, text });
       },
     );
-    asking.on("error", reject).end();
+    sent.on("error", reject).end();
   });
 }
 
-test("/metrics and / tell nothing to who came by a foreign name", { timeout: 300_000 }, async () => {
+test("/metrics and / reject a request with an unknown host name", { timeout: 300_000 }, async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
   const port = Number((await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics"))["port"]);
   for (const path of ["/metrics", "/"]) {

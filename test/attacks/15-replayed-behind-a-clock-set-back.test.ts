@@ -1,4 +1,4 @@
-/** Attack: replay a recorded envelope to a daemon with a Redis that was restarted with its clock set back. */
+/** Attack: replay a recorded envelope to a daemon with a Redis, after it was restarted with its clock set back. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -14,10 +14,13 @@ import { startWorkshop } from "./workshop.js";
 
 const options = { timeout: 300_000, skip: skipWithout("redis-server") };
 
-/** More than a daemon refuses after its start, and little enough that the envelope is not dated too far ahead. */
+/**
+ * The clock difference. It exceeds the time before its start for which a daemon refuses envelopes, but the date of
+ * the envelope is not yet too far in the future.
+ */
 const BEHIND_MS = 8_000;
 
-/** Reads a key from Redis by an inline command. */
+/** Reads a key directly from Redis, with an inline command. */
 async function valueIn(port: number, name: string): Promise<string> {
   const socket = connect({ port, host: "127.0.0.1" });
   socket.write(`GET ${name}\r\n`);
@@ -27,7 +30,7 @@ async function valueIn(port: number, name: string): Promise<string> {
 }
 
 test(
-  "a daemon in front of a Redis applies an envelope once, though it comes back with its clock behind",
+  "a daemon with a Redis applies an envelope only once, even if it restarts with its clock set back",
   options,
   async () => {
     await using redis = await startRedis();
@@ -40,14 +43,14 @@ test(
     {
       await using _daemon = await startWorkshop(args, {});
       using client = await Client.open(port, key);
-      // The daemon refuses what is dated before its start.
+      // The daemon refuses envelopes with a date before its start.
       await until(async () => (await client.ask([["SET", "visits", "0"]])).refused === null);
       const envelope = client.sign([["INCR", "visits"]]);
       assert.deepEqual((await client.send(envelope)).replies, [1]);
       recorded = envelope.frame;
     }
-    await using _again = await startWorkshop(args, { clockOffMs: -BEHIND_MS });
-    // The daemon may refuse everything at first. As soon as it accepts anything, the attacker tries.
+    await using _restarted = await startWorkshop(args, { clockOffMs: -BEHIND_MS });
+    // At first the daemon may refuse every envelope. The attacker waits until it accepts one.
     using other = await Client.open(port, key);
     await until(async () => {
       const { clock } = await other.hello();
@@ -55,7 +58,7 @@ test(
     });
     using replayer = await Connection.open(port);
     replayer.write(recorded);
-    await replayer.until(() => replayer.heard.length > 0);
+    await replayer.until(() => replayer.messages.length > 0);
     assert.equal(await valueIn(redis.port, "visits"), "1");
   },
 );

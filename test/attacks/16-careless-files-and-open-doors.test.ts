@@ -1,4 +1,7 @@
-/** Files that other users can read, an emptied user file, ports without users, and requests forged from inside. */
+/**
+ * Attacks that use mistakes of an administrator: files that other users can read, an empty user file, ports without
+ * users, and commands that reach other servers.
+ */
 import assert from "node:assert/strict";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
@@ -18,7 +21,7 @@ import { Scratch, until, Victims } from "./victims.js";
 const LIMIT = { timeout: 300_000 };
 const USERS = "user default off\nuser alice on >secret ~* +@all\n";
 
-/** Returns a check that a log line warns about a file. */
+/** Returns a predicate that matches a log line with a warning about a file. */
 const warnsOf = (name: string) => (line: LogLine) =>
   ["warn", "error"].includes(line.level) && JSON.stringify(line).includes(name);
 
@@ -27,8 +30,8 @@ async function respPort(daemon: DaemonProcess): Promise<number> {
   return Number(line["port"]);
 }
 
-describe("carelessness that somebody waits for", { concurrency: true }, () => {
-  test("a daemon.pem that others can read brings a warning", LIMIT, async () => {
+describe("mistakes of an administrator", { concurrency: true }, () => {
+  test("a daemon warns about a daemon.pem that other users can read", LIMIT, async () => {
     await using victims = await Victims.start(1);
     await victims.restart(0, () => chmodSync(join(victims.folder(0), "daemon.pem"), 0o644));
     const warned = warnsOf("daemon.pem");
@@ -36,7 +39,7 @@ describe("carelessness that somebody waits for", { concurrency: true }, () => {
     assert.ok(victims.daemons[0]?.log.some(warned), "no warning");
   });
 
-  test("an acl file that others can read brings a warning", LIMIT, async () => {
+  test("a daemon warns about an ACL file that other users can read", LIMIT, async () => {
     using scratch = new Scratch();
     const file = scratch.file("users.acl", USERS, 0o644);
     chmodSync(file, 0o644);
@@ -44,27 +47,27 @@ describe("carelessness that somebody waits for", { concurrency: true }, () => {
     assert.ok(daemon.log.some(warnsOf("users.acl")), "no warning");
   });
 
-  test("an acl file that is empty at a SIGHUP opens nothing", LIMIT, async () => {
+  test("a daemon keeps its users if the ACL file is empty at a SIGHUP", LIMIT, async () => {
     using scratch = new Scratch();
     const file = scratch.file("users.acl", USERS);
     await using daemon = await startDaemon(["--resp", "0", "--acl-file", file]);
     const port = await respPort(daemon);
-    assert.match(await said(port, "GET k"), /NOAUTH/);
+    assert.match(await sendInline(port, "GET k"), /NOAUTH/);
     for (const text of ["", "\n\n", "# nobody\n"]) {
       writeFileSync(file, text);
       const lines = daemon.log.length;
       daemon.kill("SIGHUP");
       await until(() => daemon.log.length > lines);
-      // The daemon reports the file before it answers this.
-      assert.match(await said(port, "GET k"), /NOAUTH/, JSON.stringify(text));
-      assert.match(await said(port, "SET k v"), /NOAUTH/, JSON.stringify(text));
+      // The daemon has logged a line about the file, so it has read it.
+      assert.match(await sendInline(port, "GET k"), /NOAUTH/, JSON.stringify(text));
+      assert.match(await sendInline(port, "SET k v"), /NOAUTH/, JSON.stringify(text));
     }
   });
 
-  test("--resp on other addresses, with TLS and without users, does not open by itself", LIMIT, async () => {
+  test("a daemon refuses --resp on a public address with TLS and without users", LIMIT, async () => {
     using scratch = new Scratch();
     const keygen = programPaths["dbsync-keygen"];
-    const made = await run(process.execPath, [
+    const generated = await run(process.execPath, [
       keygen,
       "--certificate",
       "--san",
@@ -72,7 +75,7 @@ describe("carelessness that somebody waits for", { concurrency: true }, () => {
       "--out",
       scratch.path,
     ]);
-    assert.equal(made.code, 0, made.stderr);
+    assert.equal(generated.code, 0, generated.stderr);
     const tls = [
       "--tls-cert",
       join(scratch.path, "tls-cert.pem"),
@@ -83,13 +86,13 @@ describe("carelessness that somebody waits for", { concurrency: true }, () => {
     const address = Object.values(networkInterfaces())
       .flat()
       .find((one) => one?.internal === false && one.family === "IPv4");
-    const place = `${address?.address ?? "0.0.0.0"}:0`;
-    const ended = await runDaemon(["-s", application, "--resp", place, ...tls, "--check-config"]);
+    const listenAddress = `${address?.address ?? "0.0.0.0"}:0`;
+    const ended = await runDaemon(["-s", application, "--resp", listenAddress, ...tls, "--check-config"]);
     assert.notEqual(ended.code, 0, ended.stdout);
     assert.match(ended.stderr, /--[a-z-]*unsigned|--acl-file/);
   });
 
-  test("an application's key moves nothing to another server by MIGRATE of a Redis behind", {
+  test("the key of an application cannot use MIGRATE of the Redis backend to copy keys to another server", {
     ...LIMIT,
     skip: skipWithout("redis-server"),
   }, async () => {
@@ -106,10 +109,10 @@ describe("carelessness that somebody waits for", { concurrency: true }, () => {
     ]);
     assert.match(JSON.stringify(replies), /NOPERM/);
     assert.equal(await client.text("GET", "mine"), "v");
-    assert.match(await said(foreign.port, "GET mine"), /^\$-1/);
+    assert.match(await sendInline(foreign.port, "GET mine"), /^\$-1/);
   });
 
-  test("docs/keys.md says what a key may do that may run KEY RULES on itself", () => {
+  test("docs/keys.md explains the rights of a key that may run KEY RULES on itself", () => {
     assert.match(
       readFileSync(join(repositoryRoot, "docs/keys.md"), "utf8"),
       /KEY RULES[^.]*\b(itself|its own|themselves)\b/,
@@ -117,8 +120,8 @@ describe("carelessness that somebody waits for", { concurrency: true }, () => {
   });
 });
 
-/** Returns the first line that a server for Redis clients answers to an inline command. */
-async function said(port: number, line: string): Promise<string> {
+/** Sends an inline command to a server for Redis clients. @returns the first line of the answer */
+async function sendInline(port: number, line: string): Promise<string> {
   using client = await RawClient.open(port);
   client.send(`${line}\r\n`);
   while (!client.received.includes("\r\n") && !client.ended)

@@ -1,7 +1,4 @@
-/**
- * A client that does what a test orders and nothing by itself. Source: docs/protocol-v2.md, "hello" and
- * "Messages".
- */
+/** A client that sends only what a test requests. Source: docs/protocol-v2.md, "hello" and "Messages". */
 import { Connection } from "./connection.js";
 import { type Command, type Envelope, envelope, type Header } from "./envelope.js";
 import type { Key } from "./key.js";
@@ -12,15 +9,15 @@ export interface Hello {
   readonly daemon: Buffer;
   readonly cluster: Buffer;
   readonly clock: number;
-  /** State of the daemon: live, catching-up or isolated. */
+  /** The state of the daemon: live, catching-up or isolated. */
   readonly state: string;
 }
 
 export interface Answer {
-  /** Error code; null: the envelope was accepted. */
+  /** The error code, or null if the daemon accepted the envelope. */
   readonly refused: string | null;
   readonly replies: readonly Value[];
-  /** Flags of each reply. */
+  /** The flags of each reply. */
   readonly flags: readonly string[];
 }
 
@@ -28,7 +25,7 @@ export class Client implements Disposable {
   readonly connection: Connection;
   cluster: Buffer = Buffer.alloc(0);
   readonly #key: Key;
-  /** Envelope's id → answer. */
+  /** The answers by the id of their envelope. */
   readonly #answers = new Map<string, Message>();
   readonly #waiting = new Map<string, () => void>();
 
@@ -43,7 +40,7 @@ export class Client implements Disposable {
     });
   }
 
-  /** Connects, and receives the cluster's name. */
+  /** Connects, and receives the id of the cluster. */
   static async open(port: number, key: Key): Promise<Client> {
     const client = new Client(await Connection.open(port), key);
     client.cluster = (await client.hello()).cluster;
@@ -65,16 +62,17 @@ export class Client implements Disposable {
     const id = signed.id.toString("hex");
     const answered = new Promise<void>((resolve) => this.#waiting.set(id, resolve));
     await Promise.race([answered, this.connection.end]);
-    const said = this.#answers.get(id);
-    if (said === undefined) throw new Error(`closed instead of an answer: ${this.connection.lastWord}`);
-    return answerOf(said);
+    const answer = this.#answers.get(id);
+    if (answer === undefined)
+      throw new Error(`the daemon closed the connection without an answer: ${this.connection.lastMessage}`);
+    return answerOf(answer);
   }
 
   async ask(commands: readonly Command[], header: Header = {}): Promise<Answer> {
     return await this.send(this.sign(commands, header));
   }
 
-  /** Returns the reply of one command as text. The command must be accepted. */
+  /** Sends one command, which the daemon must accept. @returns the reply as text */
   async text(...command: Command): Promise<string> {
     const { refused, replies } = await this.ask([command]);
     if (refused !== null) throw new Error(`refused: ${refused}`);

@@ -1,33 +1,33 @@
-/** An attacker's connection: it sends anything, and stores all that it receives. */
+/** A connection of an attacker. It can send any bytes, and stores all messages that it receives. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { frame, type Item, type Message, MessageReader, resp, textOf } from "./wire.js";
 
 export class Connection implements Disposable {
   readonly socket: Socket;
-  /** Messages received, oldest first. */
-  readonly heard: Message[] = [];
+  /** The received messages, oldest first. */
+  readonly messages: Message[] = [];
   closed = false;
   /** Resolves when the daemon has closed the connection. */
   readonly end: Promise<void>;
   readonly #reader = new MessageReader();
   readonly #watchers = new Set<() => void>();
-  readonly #taken = new Map<string, number>();
+  readonly #consumed = new Map<string, number>();
   readonly #listeners: ((message: Message) => void)[] = [];
 
   constructor(socket: Socket) {
     this.socket = socket;
     socket.on("data", (chunk: Buffer) => {
       for (const message of this.#reader.push(chunk)) {
-        this.heard.push(message);
+        this.messages.push(message);
         for (const listen of this.#listeners) listen(message);
       }
-      this.#tell();
+      this.#wakeWatchers();
     });
     this.end = new Promise((resolve) => {
       const end = () => {
         this.closed = true;
-        this.#tell();
+        this.#wakeWatchers();
         resolve();
       };
       socket.on("end", end).on("close", end).on("error", end);
@@ -40,7 +40,7 @@ export class Connection implements Disposable {
     return new Connection(socket);
   }
 
-  /** Sends one message: its name and elements. */
+  /** Sends one message. @param items  its name and its elements */
   send(...items: readonly Item[]): void {
     this.write(frame(resp(items)));
   }
@@ -55,24 +55,25 @@ export class Connection implements Disposable {
   }
 
   /**
-   * Returns the next message of this name that was not yet taken.
-   * @throws Error  the daemon closed first; contains its last message
+   * Waits for the next message with a name. Each message is returned once.
+   * @throws Error  if the daemon closes the connection first; the error contains its last message
    */
   async next(name: string): Promise<Message> {
-    const taken = this.#taken.get(name) ?? 0;
-    const found = await this.until(() => this.named(name)[taken]);
-    if (found === undefined) throw new Error(`closed instead of ${name}: ${this.lastWord}`);
-    this.#taken.set(name, taken + 1);
+    const consumed = this.#consumed.get(name) ?? 0;
+    const found = await this.until(() => this.named(name)[consumed]);
+    if (found === undefined)
+      throw new Error(`the daemon closed the connection before ${name}: ${this.lastMessage}`);
+    this.#consumed.set(name, consumed + 1);
     return found;
   }
 
   /**
-   * Waits for `look` to find something.
-   * @returns what it finds; undefined: the daemon has closed, and it found nothing
+   * Waits until `check` returns a value other than undefined and false.
+   * @returns the value, or undefined if the daemon has closed the connection before
    */
-  async until<T>(look: () => T | undefined | false): Promise<T | undefined> {
+  async until<T>(check: () => T | undefined | false): Promise<T | undefined> {
     for (;;) {
-      const found = look();
+      const found = check();
       if (found !== undefined && found !== false) return found;
       if (this.closed) return undefined;
       await new Promise<void>((resolve) => this.#watchers.add(resolve));
@@ -80,19 +81,19 @@ export class Connection implements Disposable {
   }
 
   named(name: string): Message[] {
-    return this.heard.filter(([head]) => textOf(head) === name);
+    return this.messages.filter(([head]) => textOf(head) === name);
   }
 
-  /** The last message received, for the errors of failing tests. */
-  get lastWord(): string {
-    return (this.heard.at(-1) ?? []).slice(0, 3).map(textOf).join(" ");
+  /** The beginning of the last received message, for error messages. */
+  get lastMessage(): string {
+    return (this.messages.at(-1) ?? []).slice(0, 3).map(textOf).join(" ");
   }
 
   [Symbol.dispose](): void {
     this.socket.destroy();
   }
 
-  #tell(): void {
+  #wakeWatchers(): void {
     const watchers = [...this.#watchers];
     this.#watchers.clear();
     for (const watch of watchers) watch();

@@ -1,4 +1,4 @@
-/** Envelopes and the cluster's name. Source: docs/protocol-v2.md, "Envelope", "Cluster" and "Units". */
+/** Makes envelopes and the id of a cluster. Source: docs/protocol-v2.md, "Envelope", "Cluster" and "Units". */
 import { randomBytes } from "node:crypto";
 import { type Key, sha256, signatureOf } from "./key.js";
 import { frame, type Item, resp } from "./wire.js";
@@ -10,22 +10,22 @@ export interface Envelope {
   readonly body: Buffer;
   readonly signature: Buffer;
   readonly id: Buffer;
-  /** A client's complete message. */
+  /** The complete message of a client. */
   readonly frame: Buffer;
-  /** The packed form that members send. */
+  /** The packed form in which members send the entry. */
   readonly entry: Buffer;
-  /** Order key without index: at ‖ seq ‖ id. */
+  /** The order key without the index: at ‖ seq ‖ id. */
   readonly place: Buffer;
 }
 
 export interface Header {
   readonly at?: number;
   readonly seq?: number;
-  /** Header names and values that follow the usual ones. */
+  /** Further header names and values. */
   readonly more?: readonly Item[];
 }
 
-/** Signs commands. The date defaults to now. */
+/** Signs commands as one envelope. The date defaults to now. */
 export function envelope(
   key: Key,
   cluster: Buffer,
@@ -51,7 +51,7 @@ export function sealed(key: Key, body: Buffer, at = 0, seq = 0): Envelope {
   return { at, body, signature, id, place, entry, frame: frame(resp(["command", body, signature])) };
 }
 
-/** Returns the name of the cluster of daemons with these keys. */
+/** Returns the id of the cluster of daemons with these keys. */
 export function clusterOf(name: string, applications: readonly Key[], roots: readonly Key[]): Buffer {
   const ids = (keys: readonly Key[]) => keys.map(({ id }) => id).sort(Buffer.compare);
   const genesis = resp(["dbsync2", name, ids(applications), ids(roots)]);

@@ -1,13 +1,13 @@
-/** Keys, made with node:crypto alone. Source: docs/protocol-v2.md, "Signature and id". */
+/** Makes keys with node:crypto alone. Source: docs/protocol-v2.md, "Signature and id". */
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 
 export interface Key {
   readonly privateKey: KeyObject;
-  /** SubjectPublicKeyInfo, DER. */
+  /** The SubjectPublicKeyInfo in DER. */
   readonly spki: Buffer;
-  /** SHA-256 of `spki`. */
+  /** The SHA-256 hash of `spki`. */
   readonly id: Buffer;
-  /** The public key. */
+  /** The public key in PEM. */
   readonly pem: string;
 }
 

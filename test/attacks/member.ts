@@ -1,6 +1,6 @@
 /**
- * A peer that claims to be a member: the opener's side of the proof, followed by any messages that the test
- * chooses. Source: docs/protocol-v2.md, "Members".
+ * A peer that claims to be a member. It proves its key, and then sends any messages that the test chooses. Source:
+ * docs/protocol-v2.md, "Members".
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -12,7 +12,7 @@ import { type Item, type Message, textOf } from "./wire.js";
 
 export interface Claims {
   readonly watermark: number;
-  /** Date up to which it claims to have pruned its entries. */
+  /** The date up to which the peer claims to have pruned its entries. */
   readonly pruned: number;
   readonly state: string;
   readonly ringCount: number;
@@ -23,34 +23,34 @@ export interface Claims {
 
 export interface MemberOptions {
   readonly key: Key;
-  /** Secret of the cluster's secret file; undefined: an empty mac. */
+  /** The cluster secret. Without it, the proof contains an empty MAC. */
   readonly secret?: Buffer | undefined;
-  /** Key named in the hello; default: its own. */
+  /** The key id in the hello; default: the id of `key`. */
   readonly named?: Buffer;
 }
 
-/** Milliseconds between an attacker's statuses: shorter than a daemon's. */
+/** Milliseconds between the statuses of the attacker, which sends them more often than a daemon. */
 const STATUS_MS = 200;
 
-/** Bytes of a snapshot part, and the maximum number of parts in flight. */
+/** The number of bytes in a snapshot part. */
 const PART_BYTES = 256 * 1024;
 
-/** Returns a snapshot for the requested date; 0: any date. */
-export type Give = (at: number) => { at: number; bytes: Buffer } | null;
+/** Returns a snapshot for the requested date, or of any date if it is 0. */
+export type SnapshotSource = (at: number) => { at: number; bytes: Buffer } | null;
 
 export class Member implements Disposable {
   readonly connection: Connection;
   #serial = 0;
   #pushes = 0;
   #timer: NodeJS.Timeout | null = null;
-  #claims = (): Claims => this.said();
-  #snapshot: Give = () => null;
+  #claims = (): Claims => this.lastClaims();
+  #snapshot: SnapshotSource = () => null;
 
   private constructor(connection: Connection) {
     this.connection = connection;
   }
 
-  /** Connects as a member. @throws Error  the daemon did not admit it; contains the last message */
+  /** Connects as a member. @throws Error if the daemon does not admit it; the error contains the last message */
   static async join(port: number, options: MemberOptions): Promise<Member> {
     const connection = await Connection.open(port);
     try {
@@ -63,8 +63,8 @@ export class Member implements Disposable {
   }
 
   /**
-   * Answers the next daemon that dials this port, where it expects a peer.
-   * @throws Error  the daemon did not accept it as that peer
+   * Listens on a port where daemons expect a peer, and answers the first one that connects.
+   * @throws Error  if the daemon does not accept it as that peer
    */
   static async answer(port: number, options: MemberOptions): Promise<Member> {
     const server = createServer().listen(port, "127.0.0.1");
@@ -81,41 +81,44 @@ export class Member implements Disposable {
   }
 
   /** Returns the claims of the daemon's last status. */
-  said(): Claims {
+  lastClaims(): Claims {
     return claimsOf(this.connection.named("status").at(-1) as Message);
   }
 
   /**
-   * Sends these claims immediately and repeatedly, and answers requests accordingly.
-   * @param said  the daemon's newest claims
+   * Sends false claims immediately and then repeatedly, and answers requests accordingly.
+   * @param claim  returns the false claims, from the daemon's last ones
    */
-  claim(claim: (said: Claims) => Claims, snapshot: Give = () => null): void {
-    const claims = () => claim(this.said());
-    const tell = () => this.connection.send("status", ++this.#serial, ...statusOf(claims()));
+  claim(claim: (received: Claims) => Claims, snapshot: SnapshotSource = () => null): void {
+    const claims = () => claim(this.lastClaims());
+    const sendStatus = () => this.connection.send("status", ++this.#serial, ...statusOf(claims()));
     if (this.#timer !== null) clearInterval(this.#timer);
     else this.connection.onMessage((message) => this.#answer(message));
     this.#claims = claims;
     this.#snapshot = snapshot;
-    this.#timer = setInterval(tell, STATUS_MS);
-    tell();
+    this.#timer = setInterval(sendStatus, STATUS_MS);
+    sendStatus();
   }
 
-  /** Sends entries that were not requested; a daemon answers with `have`. */
+  /** Sends entries without a request. The daemon acknowledges them with `have`. */
   push(entries: readonly Buffer[]): void {
     const bytes = Buffer.concat(entries);
     this.connection.send("push", ++this.#pushes, bytes.length, 0, bytes);
   }
 
-  /** Waits until the daemon has confirmed all pushed entries, or has closed. */
-  async dealtWith(): Promise<void> {
+  /** Waits until the daemon has acknowledged all pushed entries, or has closed the connection. */
+  async acknowledged(): Promise<void> {
     const last = this.#pushes;
     await this.connection.until(() =>
       this.connection.named("have").find(([, number]) => Number(textOf(number)) >= last),
     );
   }
 
-  /** Waits until the daemon has sent the given number of statuses, or has closed: it has had time to react. */
-  async heard(statuses: number): Promise<void> {
+  /**
+   * Waits until the daemon has sent a number of statuses, so that it has had time to react, or has closed the
+   * connection.
+   */
+  async receivedStatuses(statuses: number): Promise<void> {
     await this.connection.until(() => this.connection.named("status")[statuses - 1]);
   }
 
@@ -124,9 +127,9 @@ export class Member implements Disposable {
     if (textOf(name) === "report-request") this.connection.send("report", at, ...reportOf(this.#claims()));
     if (textOf(name) !== "snapshot-pull") return;
     const number = Number(textOf(second));
-    const given = this.#snapshot(at);
-    if (given === null) this.connection.send("snapshot-part", 0, number, 0, 1, "");
-    else this.connection.send("snapshot-part", ...partOf(given, number));
+    const source = this.#snapshot(at);
+    if (source === null) this.connection.send("snapshot-part", 0, number, 0, 1, "");
+    else this.connection.send("snapshot-part", ...partOf(source, number));
   }
 
   [Symbol.dispose](): void {
@@ -137,14 +140,17 @@ export class Member implements Disposable {
 
 async function prove(connection: Connection, options: MemberOptions): Promise<void> {
   const { key, named = key.id } = options;
-  // The cluster's name comes from another connection, as a client, since a member's first frame has to contain it.
+  // The first frame of a member must contain the id of the cluster. A client connection receives this id first.
   const cluster = await clusterAt(connection.socket.remotePort as number);
   connection.send("hello", "1 2", named, cluster, Date.now(), "live", "daemon");
   const { daemon } = helloOf(await connection.next("hello"));
-  const theirs = (await connection.next("challenge"))[1] as Buffer;
-  const mine = randomBytes(32);
-  connection.send("challenge", mine);
-  connection.send("proof", ...proofOf(options, [cluster, named, daemon, mine, theirs, Buffer.from([1])]));
+  const daemonChallenge = (await connection.next("challenge"))[1] as Buffer;
+  const ownChallenge = randomBytes(32);
+  connection.send("challenge", ownChallenge);
+  connection.send(
+    "proof",
+    ...proofOf(options, [cluster, named, daemon, ownChallenge, daemonChallenge, Buffer.from([1])]),
+  );
   await connection.next("proof");
   await connection.next("status");
 }
@@ -152,11 +158,14 @@ async function prove(connection: Connection, options: MemberOptions): Promise<vo
 async function proveBack(connection: Connection, options: MemberOptions): Promise<void> {
   const { key, named = key.id } = options;
   const { daemon, cluster } = helloOf(await connection.next("hello"));
-  const mine = randomBytes(32);
+  const ownChallenge = randomBytes(32);
   connection.send("hello", "1 2", named, cluster, Date.now(), "live", "daemon");
-  connection.send("challenge", mine);
-  const theirs = (await connection.next("challenge"))[1] as Buffer;
-  connection.send("proof", ...proofOf(options, [cluster, daemon, named, theirs, mine, Buffer.from([2])]));
+  connection.send("challenge", ownChallenge);
+  const daemonChallenge = (await connection.next("challenge"))[1] as Buffer;
+  connection.send(
+    "proof",
+    ...proofOf(options, [cluster, daemon, named, daemonChallenge, ownChallenge, Buffer.from([2])]),
+  );
   await connection.next("status");
 }
 
@@ -167,9 +176,9 @@ function proofOf({ key, secret }: MemberOptions, parts: readonly Buffer[]): Buff
 }
 
 async function clusterAt(port: number): Promise<Buffer> {
-  using asking = await Connection.open(port);
-  asking.send("hello", "2", "", "", Date.now(), "", "client");
-  return helloOf(await asking.next("hello")).cluster;
+  using connection = await Connection.open(port);
+  connection.send("hello", "2", "", "", Date.now(), "", "client");
+  return helloOf(await connection.next("hello")).cluster;
 }
 
 function statusOf(claims: Claims): Item[] {

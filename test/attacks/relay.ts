@@ -4,11 +4,11 @@ import type { AddressInfo } from "node:net";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { listenAtFreePort } from "../support/free-port.js";
 
-/** Decides about each chunk that a client sends before it is forwarded. */
+/** Decides whether a chunk from a client is forwarded, or closes the connection. */
 export type Decide = (chunk: Buffer, connection: number) => "pass" | "close" | Promise<"pass" | "close">;
 
 export class Relay implements AsyncDisposable {
-  /** Bytes that clients have sent, by connection. */
+  /** The bytes that clients have sent, by connection. */
   readonly recorded: Buffer[] = [];
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -27,7 +27,7 @@ export class Relay implements AsyncDisposable {
     return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Returns the beginnings of the recorded version 1 requests, which any process can replay without limit. */
+  /** The beginnings of the recorded version 1 requests, which an attacker could replay at any time. */
   get replayable(): string[] {
     const texts = this.recorded.map((bytes) => bytes.toString("latin1"));
     return texts.filter((text) => text.startsWith("ds:")).map((text) => text.replace(/\0.*/s, ""));

@@ -1,4 +1,4 @@
-/** Honest daemons of one cluster, each a real process with a folder, a port and a key of its own. */
+/** The honest daemons of one cluster. Each is a real process with its own folder, port and key. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { type Command, clusterOf } from "./envelope.js";
 import { type Key, makeKey } from "./key.js";
 import { textOf } from "./wire.js";
 
-/** A folder for one test. */
+/** A temporary folder for one test. */
 export class Scratch implements Disposable {
   readonly path = mkdtempSync(join(tmpdir(), "dbsync-attack-"));
 
@@ -26,14 +26,17 @@ export class Scratch implements Disposable {
 }
 
 export interface VictimOptions {
-  /** Whether they have data folders; default: in memory. */
+  /** Whether the daemons have data folders (the default) or store everything in memory. */
   readonly data?: boolean;
-  /** How the daemons know each other; default: each is alone. */
+  /** How the daemons recognise each other; default: each daemon is alone. */
   readonly peers?: "secret" | "pinned" | "none";
-  /** Keys of further members, such as an attacker, pinned at ports where no process listens. */
+  /**
+   * The keys of further members, for example of an attacker. The daemons expect them on ports where no process
+   * listens.
+   */
   readonly others?: readonly Key[];
   readonly args?: readonly string[];
-  /** Options of node, such as a heap limit. */
+  /** Options of Node, for example a heap limit. */
   readonly execArgv?: readonly string[];
   readonly root?: boolean;
 }
@@ -42,10 +45,10 @@ export class Victims implements AsyncDisposable {
   readonly scratch = new Scratch();
   readonly application = makeKey();
   readonly root = makeKey();
-  /** The cluster's secret, for tests in which the attacker knows it. */
+  /** The cluster secret, for tests in which the attacker knows it. */
   readonly secret = makeKey().id;
   readonly cluster: Buffer;
-  /** The daemons' own signing keys. */
+  /** The signing keys of the daemons. */
   readonly keys: readonly Key[];
   readonly daemons: DaemonProcess[] = [];
   readonly #options: VictimOptions;
@@ -81,7 +84,7 @@ export class Victims implements AsyncDisposable {
     return this.#otherPorts[index] as number;
   }
 
-  /** Addresses for a client's list of servers. */
+  /** The addresses of all daemons, for clients. */
   get servers(): string[] {
     return this.#ports.map((port) => `127.0.0.1:${port}`);
   }
@@ -90,13 +93,13 @@ export class Victims implements AsyncDisposable {
     return join(this.scratch.path, `data${index}`);
   }
 
-  /** Starts a daemon with its first arguments. */
+  /** Starts a daemon with its original arguments. */
   async launch(index: number): Promise<DaemonProcess> {
     const { execArgv = [] } = this.#options;
     return await startDaemon(["--port", String(this.port(index)), ...this.#arguments(index)], { execArgv });
   }
 
-  /** Kills a daemon and starts it again. @param change  changes its folder in between */
+  /** Kills a daemon and starts it again. @param change  changes its folder before the start */
   async restart(index: number, change: () => void = () => {}): Promise<DaemonProcess> {
     await this.daemons[index]?.[Symbol.asyncDispose]();
     change();
@@ -105,12 +108,12 @@ export class Victims implements AsyncDisposable {
     return daemon;
   }
 
-  /** Opens a client of one daemon. */
+  /** Connects a client to one daemon. */
   async client(index = 0, key: Key = this.application): Promise<Client> {
     return await Client.open(this.port(index), key);
   }
 
-  /** Returns each daemon's state and its answer to a reading command. */
+  /** Sends a reading command to each daemon. @returns the state and the answer of each */
   async views(...command: Command): Promise<string[]> {
     return await Promise.all(
       this.daemons.map(async (_, index) => {
@@ -122,7 +125,7 @@ export class Victims implements AsyncDisposable {
     );
   }
 
-  /** Returns the ids and states of an ordinary key ring, as the root key sees it. */
+  /** Returns the key ring of a daemon, as KEY LIST shows it to the root key. */
   async ring(index: number): Promise<string> {
     using client = await this.client(index, this.root);
     const { replies, refused } = await client.ask([["KEY", "LIST"]]);
@@ -172,12 +175,12 @@ export class Victims implements AsyncDisposable {
   }
 }
 
-/** Milliseconds of the first pause. Requests slow the daemons down, so the pauses grow. */
+/** Milliseconds of the first pause. The pauses grow, since requests slow the daemons down. */
 const PAUSE_MS_FIRST = 25;
 const PAUSE_MS_MAX = 250;
 const PAUSE_GROWTH = 1.3;
 
-/** Waits until `holds` returns true; only the test's time limit ends the wait otherwise. */
+/** Waits until `holds` returns true. There is no limit except the test's own timeout. */
 export async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
   for (let pause = PAUSE_MS_FIRST; !(await holds()); pause = Math.min(pause * PAUSE_GROWTH, PAUSE_MS_MAX))
     await new Promise((resolve) => setTimeout(resolve, pause));

@@ -1,19 +1,19 @@
 /**
- * Members' signatures of snapshots, as any process with a key can make them. Source: docs/protocol-v2.md,
- * "Messages", votes.
+ * Makes votes, the signatures by which members confirm a snapshot. Any process with a key can make them. Source:
+ * docs/protocol-v2.md, "Messages", votes.
  */
 import { long } from "./envelope.js";
 import { type Key, signatureOf } from "./key.js";
 
 export interface Cut {
-  /** The snapshot's date. */
+  /** The date of the snapshot. */
   readonly at: number;
   readonly bytes: number;
-  /** The snapshot's last 32 bytes. */
+  /** The last 32 bytes of the snapshot. */
   readonly seal: Buffer;
 }
 
-/** Makes a packed vote. @param signer  the key that the vote names; `hand` is the one that signs */
+/** Makes a packed vote. @param signer  the key that the vote names @param hand  the key that signs it */
 export function vote(cluster: Buffer, { at, bytes, seal }: Cut, signer: Key, hand: Key = signer): Buffer {
   const cut = Buffer.concat([long(at), long(bytes), seal]);
   const signature = signatureOf(hand, Buffer.concat([Buffer.from("dbsync2\0cut\0"), cluster, cut]));

@@ -1,12 +1,12 @@
 /**
- * Frames and RESP2 values as an attacker writes and reads them, implemented from docs/protocol-v2.md, "Frame" and
- * "Messages", alone. It validates nothing, in either direction.
+ * Writes and reads frames and RESP2 values. It is implemented from docs/protocol-v2.md, "Frame" and "Messages",
+ * alone, and validates nothing in either direction.
  */
 
 /** A value to write: text as UTF-8, numbers as decimals, lists as arrays. */
 export type Item = Buffer | string | number | readonly Item[];
 
-/** A simple string reply, such as OK. */
+/** A simple string, for example OK. */
 export interface Status {
   readonly status: string;
 }
@@ -19,7 +19,7 @@ export interface Failure {
 /** A value that was read: a bulk string, an integer, nil, a simple string, an error or an array. */
 export type Value = Buffer | number | null | Status | Failure | readonly Value[];
 
-/** The name, followed by elements. */
+/** A message: its name, followed by its elements. */
 export type Message = readonly Value[];
 
 const LINE_END = Buffer.from("\r\n");
@@ -37,7 +37,7 @@ export function frame(payload: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`ds2:${payload.length}:`), payload]);
 }
 
-/** Reads a daemon's messages from chunks of any length. */
+/** Parses the messages of a daemon from chunks of any length. */
 export class MessageReader {
   #pending: Buffer = Buffer.alloc(0);
 
@@ -79,7 +79,7 @@ function valueIn(payload: Buffer): Value {
   return value();
 }
 
-/** Returns the text of a bulk or simple string, and JSON of any other value. */
+/** Returns the text of a bulk string or simple string, or the JSON of any other value. */
 export function textOf(value: Value | undefined): string {
   if (Buffer.isBuffer(value)) return value.toString();
   if (value !== null && typeof value === "object" && "status" in value) return value.status;

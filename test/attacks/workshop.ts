@@ -1,19 +1,20 @@
 /**
- * A modified dbsyncd, with which an attacker makes what only a daemon can make, such as snapshots. It accepts
- * every signature, and its clock shows any time. It has the victims' public keys, and so the same cluster name.
+ * A modified dbsyncd, with which an attacker makes data that only a daemon can make, for example snapshots. It can
+ * accept every signature, and its clock can be wrong by any time. It has the victims' public keys, and therefore the
+ * same cluster id.
  */
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 
-/** Code of the changes. Threads inherit it with the process's arguments. */
-const CHANGED = `
+/** The code of the modifications. Threads inherit it, since it is an argument of the process. */
+const MODIFICATIONS = `
 import crypto from "node:crypto";
 import { syncBuiltinESMExports } from "node:module";
-const right = Date.now;
+const realNow = Date.now;
 const off = Number(process.env.CLOCK_OFF_MS ?? 0);
-Date.now = () => right() + off;
+Date.now = () => realNow() + off;
 if (process.env.FORGE) {
-  crypto.verify = (...given) => {
-    const done = given.at(-1);
+  crypto.verify = (...args) => {
+    const done = args.at(-1);
     if (typeof done !== "function") return true;
     setImmediate(done, null, true);
   };
@@ -22,7 +23,7 @@ if (process.env.FORGE) {
 
 export interface WorkshopOptions {
   readonly clockOffMs?: number;
-  /** Whether it accepts every signature. */
+  /** Whether the daemon accepts every signature. */
   readonly forges?: boolean;
 }
 
@@ -30,7 +31,7 @@ export async function startWorkshop(
   args: readonly string[],
   { clockOffMs = 0, forges = false }: WorkshopOptions,
 ): Promise<DaemonProcess> {
-  const execArgv = ["--import", `data:text/javascript,${encodeURIComponent(CHANGED)}`];
+  const execArgv = ["--import", `data:text/javascript,${encodeURIComponent(MODIFICATIONS)}`];
   const env = { CLOCK_OFF_MS: String(clockOffMs), ...(forges ? { FORGE: "1" } : {}) };
   return await startDaemon(args, { execArgv, env });
 }

@@ -28,7 +28,7 @@ for (const theft of THEFTS) {
       assert.match(failure.message, /versions: "1" in the options, DBSYNC_VERSIONS=1, dbsync\.versions = 1/);
     }
     assert.ok(thief.connections >= 2, "the client has tried again");
-    assert.deepEqual(thief.taken, []);
+    assert.deepEqual(thief.captured, []);
   });
 }
 
@@ -43,7 +43,7 @@ test("with a configured cluster, an attacker next to a daemon receives at most e
     assert.equal(outcomes[0]?.status, "ok");
     assert.match(summary(outcomes[1]), /^version (not-applied|unknown)$/);
   }
-  assert.deepEqual(thief.taken, []);
+  assert.deepEqual(thief.captured, []);
 });
 
 test("a daemon at its connection limit receives no version 1 command, and everything once it has room", async () => {
@@ -77,8 +77,8 @@ for (const [how, prefix, options, connections] of SAID) {
     await using thief = await startThief("closes on the hello");
     await using client = ask(prefix + thief.address, options);
     const sent = client.send("SET a 1").catch(() => {});
-    await until(() => thief.taken.length === 1, "the command");
-    assert.match(thief.taken[0] ?? "", /^ds:\d+:ds:8:SET a 1\0/);
+    await until(() => thief.captured.length === 1, "the command");
+    assert.match(thief.captured[0] ?? "", /^ds:\d+:ds:8:SET a 1\0/);
     assert.equal(thief.connections, connections);
     await client.close();
     await sent;
@@ -89,7 +89,7 @@ test("an entry with version 2 applies even if the option allows version 1", asyn
   await using thief = await startThief("closes on the hello");
   await using client = ask(`dbsync2://${thief.address}`, { versions: "1,2" });
   assert.equal(summary((await errorOf(client.send("PING"))).outcomes[0]), "version not-applied");
-  assert.deepEqual(thief.taken, []);
+  assert.deepEqual(thief.captured, []);
 });
 
 test("a daemon whose entry names version 1 receives no hello, and each call, next to a version 2 daemon", async () => {

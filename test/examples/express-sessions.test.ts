@@ -1,4 +1,7 @@
-/** examples/express-sessions with the real packages: a session goes on at the other daemon when the one in use is killed or stopped. */
+/**
+ * Tests examples/express-sessions with the real packages. A session continues on another daemon when the current one
+ * is killed or hangs.
+ */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
@@ -56,14 +59,16 @@ class SessionsVisitor extends Visitor {
   }
 }
 
-test("the file is short, and its packages are those of test/libraries", () => {
+test("the example is short, and uses the packages of test/libraries", () => {
   assert.ok(readFileSync(join(source, "app.mjs"), "utf8").split("\n").length - 1 <= LINES_MAX);
-  const known = readDependencies(libraries);
+  const libraryDependencies = readDependencies(libraries);
   for (const [name, range] of Object.entries(readDependencies(source)))
-    assert.equal(range, known[name], name);
+    assert.equal(range, libraryDependencies[name], name);
 });
 
-test("a session goes on at another daemon, while either is killed and restarted", { skip }, async () => {
+test("a session continues on another daemon while each daemon is killed and restarted", {
+  skip,
+}, async () => {
   await using cluster = await ActiveCluster.start(2);
   await using visitor = await SessionsVisitor.start(cluster.indices.map((index) => cluster.respPort(index)));
   assert.equal(await visitor.get("/"), "visits: 1\n");
@@ -78,15 +83,17 @@ test("a session goes on at another daemon, while either is killed and restarted"
   const before = Number(/\d+/.exec(await visitor.get("/"))?.[0]);
   await cluster.untilEqual();
   await cluster.end(1, "SIGKILL");
-  // The application connects to the restarted daemon within half a second.
+  // The application reconnects to the restarted daemon within half a second.
   let answer = "";
-  await until("a daemon is connected", async () => (answer = await visitor.get("/")).startsWith("visits: "));
+  await until("the application is connected to a daemon", async () =>
+    (answer = await visitor.get("/")).startsWith("visits: "),
+  );
   assert.equal(answer, `visits: ${before + 1}\n`);
   assert.equal(await visitor.get("/logout"), "bye\n");
   assert.equal(await visitor.get("/"), "visits: 1\n");
 });
 
-test("a session goes on at another daemon when the one in use hangs", { skip }, async () => {
+test("a session continues on another daemon when the current one hangs", { skip }, async () => {
   await using cluster = await ActiveCluster.start(2);
   await using visitor = await SessionsVisitor.start(cluster.indices.map((index) => cluster.respPort(index)));
   assert.equal(await visitor.get("/"), "visits: 1\n");

@@ -1,4 +1,7 @@
-/** A small version 2 daemon for the examples' tests: it answers hellos, and envelopes as a test says. */
+/**
+ * A small version 2 daemon for the tests of the examples. It answers hellos, and answers envelopes as the test
+ * defines.
+ */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
@@ -11,7 +14,7 @@ export const CLUSTER = Buffer.alloc(32, 7).toString("latin1");
 
 export interface FakeV2 extends AsyncDisposable {
   readonly address: string;
-  /** The messages received. */
+  /** The received messages. */
   readonly messages: Buffer[];
 }
 
@@ -22,9 +25,9 @@ export const hello = (clock: number, cluster = CLUSTER, versions = "1 2"): Resp 
 ];
 
 /**
- * Starts a version 2 daemon that checks nothing: it answers hellos, and envelopes as a test says.
- * @param greeting  returns null to close the connection
- * @param isLate  sends the answer to a hello together with that to the next envelope, in one segment
+ * Starts a daemon that checks nothing. It answers hellos with `greeting`, and envelopes with `answering`.
+ * @param greeting  returns the answer to a hello, or null to close the connection
+ * @param isLate  whether the answer to a hello is sent together with the next answer, in one segment
  */
 export async function fakeV2(
   greeting: () => Resp | null,
@@ -38,15 +41,15 @@ export async function fakeV2(
     sockets.add(socket);
     socket.on("error", () => {}).on("close", () => sockets.delete(socket));
     const parser = new FrameParser(1 << 20, 2);
-    const held: Buffer[] = [];
+    const pending: Buffer[] = [];
     socket.on("data", (chunk) => {
       for (const payload of parser.push(chunk)) {
         messages.push(payload);
         const isHello = payload.includes("hello\r\n");
         const reply = isHello ? greeting() : answering(envelopeOf(payload, ++number), socket);
-        if (reply !== null) held.push(frame(resp(reply)));
+        if (reply !== null) pending.push(frame(resp(reply)));
         else if (isHello) socket.end();
-        if (!isHello || !isLate) socket.write(Buffer.concat(held.splice(0)));
+        if (!isHello || !isLate) socket.write(Buffer.concat(pending.splice(0)));
       }
       if (parser.malformed !== null) socket.destroy();
     });

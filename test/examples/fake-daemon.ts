@@ -1,23 +1,26 @@
-/** A small version 1 daemon for the examples' tests: it parses frames and lets a test handle each. */
+/** A small version 1 daemon for the tests of the examples. It parses frames, and the test handles each of them. */
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { freePort } from "../support/free-port.js";
 
-/** Handles one request: the complete frame, the socket to answer on, and its number on this daemon (from 1). */
+/**
+ * Handles one request: the complete frame, the socket for the answer, and the number of the request on this daemon
+ * (from 1).
+ */
 export type Behaviour = (frame: Buffer, socket: Socket, number: number) => void;
 
 export interface FakeDaemon extends AsyncDisposable {
   readonly address: string;
   readonly port: number;
-  /** The complete frames, in the order of arrival. */
+  /** The complete frames in the order of their arrival. */
   readonly frames: Buffer[];
-  /** Number of connections accepted. */
+  /** The number of accepted connections. */
   connections: number;
-  /** Number of bytes that followed a frame in one segment, which the original rejects. */
+  /** The number of bytes that followed a frame in the same segment. The original rejects such bytes. */
   surplus: number;
 }
 
-/** Listens on a free port of `host`, which is `127.0.0.1` or `::1`. */
+/** Starts a daemon on a free port. @param host  `127.0.0.1` or `::1` */
 export async function fakeDaemon(behaviour: Behaviour, host = "127.0.0.1"): Promise<FakeDaemon> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -58,19 +61,19 @@ export async function fakeDaemon(behaviour: Behaviour, host = "127.0.0.1"): Prom
   return daemon;
 }
 
-/** Returns a behaviour that answers with one value. */
+/** Returns a behaviour that answers every command with the same value. */
 export function answer(value: string): Behaviour {
   return (_frame, socket) => {
     socket.write(answerFrame(value));
   };
 }
 
-/** Answers that there is no value. */
+/** Answers that the value does not exist. */
 export function miss(_frame: Buffer, socket: Socket): void {
   socket.write("ds:1:\0");
 }
 
-/** Reads the command and does not answer. */
+/** Reads a command and does not answer. */
 export function silence(): void {}
 
 /** Returns the bytes of an answer with one chunk. */

@@ -1,5 +1,5 @@
 /**
- * examples/json: PHP, Python and netcat as clients of a real daemon's JSON listener, and the errors that they
+ * Tests examples/json: PHP, Python and netcat as clients of a real daemon's JSON listener, and the errors that they
  * print.
  */
 import assert from "node:assert/strict";
@@ -14,7 +14,7 @@ import { run } from "../support/run-program.js";
 
 const PYTHON = "/usr/bin/python3";
 
-/** The output of each; netcat prints the raw replies. */
+/** The expected output of each example. netcat prints the raw replies. */
 const EXAMPLES = [
   { program: "php", file: "users.php", prefix: "php", prints: "Andrew\n2 users\n" },
   { program: PYTHON, file: "users.py", prefix: "py", prints: "Andrew\n2 users\n" },
@@ -47,12 +47,12 @@ describe("examples/json", () => {
     const start = () =>
       run(interpreter, [join(repositoryRoot, "examples/json", file), "127.0.0.1", String(port)]);
 
-    test(`${file} makes, searches and removes a table`, { skip: skipWithout(program) }, async () => {
+    test(`${file} creates, searches and removes a table`, { skip: skipWithout(program) }, async () => {
       const { code, stdout, stderr } = await start();
       assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: prints, stderr: "" });
     });
 
-    test(`${file} shows an error`, { skip: skipWithout(program) }, async () => {
+    test(`${file} prints an error`, { skip: skipWithout(program) }, async () => {
       await using client = await RawClient.open(port);
       client.send(`{"action":"create","document":"${prefix}_users"}\n`);
       await client.read(22);

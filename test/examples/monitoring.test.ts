@@ -1,4 +1,7 @@
-/** Alert rules and the Grafana dashboard of the examples: their metrics exist, and Prometheus accepts the rules. */
+/**
+ * Tests the alert rules and the Grafana dashboard of the examples: their metrics exist, and Prometheus accepts the
+ * rules.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +23,7 @@ const expressions = [
   ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
 ];
 
-test("each expression of rules and dashboard names metrics of the table, with labels that they have", () => {
+test("each expression of the rules and the dashboard uses existing metrics and labels", () => {
   assert.ok(expressions.length > 30);
   for (const expression of expressions) {
     const named = [...expression.matchAll(/\b(?:dbsyncd|process|nodejs)_\w+\b/g)].map(([name]) => name);
@@ -36,7 +39,7 @@ test("each expression of rules and dashboard names metrics of the table, with la
   }
 });
 
-test("each rule says how grave it is, what is wrong and what to do, and each panel has a place of its own", () => {
+test("each rule has a severity, a summary and instructions, and no panel covers another", () => {
   const each = rules.split(/^ +- alert: /m).slice(1);
   assert.ok(each.length > 10);
   for (const rule of each) {
@@ -48,7 +51,7 @@ test("each rule says how grave it is, what is wrong and what to do, and each pan
   assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length);
 });
 
-test("alarms fire when they should: promtool plays series to the rules", {
+test("promtool test rules confirms when alarms fire", {
   skip: skipWithout("promtool"),
 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-alarms-"));
@@ -60,7 +63,7 @@ test("alarms fire when they should: promtool plays series to the rules", {
   assert.equal(code, 0, stdout + stderr);
 });
 
-test("promtool takes the rules, and the dashboard's expressions as rules", {
+test("promtool accepts the rules and the dashboard's expressions", {
   skip: skipUnlessFull || skipWithout("promtool"),
 }, async () => {
   const checked = await run("promtool", ["check", "rules", at("alerts.yml")]);

@@ -1,4 +1,7 @@
-/** examples/php-app, installed by Composer without a network and served by PHP: a visitor signs the guest book while daemons are killed. */
+/**
+ * Tests examples/php-app, installed by Composer without a network and served by PHP. A visitor signs the guest book
+ * while daemons are killed.
+ */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -48,7 +51,7 @@ class GuestBookVisitor extends Visitor {
     return visitor;
   }
 
-  /** Opens the page, or signs the book. */
+  /** Opens the page, or signs the guest book. */
   async get(entry?: Readonly<Record<string, string>>): Promise<{ status: number; text: string }> {
     const options = entry === undefined ? {} : { method: "POST", body: new URLSearchParams(entry) };
     const response = await this.request("/", options);
@@ -58,7 +61,7 @@ class GuestBookVisitor extends Visitor {
 
 const listed = (page: string) => [...page.matchAll(/^<li>(.*)<\/li>$/gm)].map(([, item]) => item);
 
-test("a visitor signs, is remembered while a daemon is killed, and learns of it when none answers", {
+test("a visitor signs the guest book, is remembered while a daemon is killed, and sees an error if no daemon answers", {
   skip,
 }, async () => {
   await using trio = await Trio.start();
@@ -77,8 +80,8 @@ test("a visitor signs, is remembered while a daemon is killed, and learns of it 
   const again = await visitor.get({ name: "Ada", text: "again" });
   assert.deepEqual(listed(again.text), ["Ada: again", "Ada: &lt;b&gt;hello&lt;/b&gt;"]);
   assert.match(again.text, /Your entries: 2</);
-  const seen = await visitor.get();
-  assert.match(seen.text, /value="Ada"[\s\S]*Your entries: 2</);
+  const pageAfterKill = await visitor.get();
+  assert.match(pageAfterKill.text, /value="Ada"[\s\S]*Your entries: 2</);
   await trio.end(1, "SIGKILL");
   await trio.end(2, "SIGKILL");
   const none = await visitor.get();

@@ -1,6 +1,6 @@
 /**
- * examples/php/dbsync.php: typed calls, several commands in one unit, a call's options; daemons in memory, with
- * TLS, and recording.
+ * Tests examples/php/dbsync.php: typed calls, several commands in one unit, and options of a call, with daemons in
+ * memory, with TLS, and with timelines.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -23,13 +23,16 @@ assert.ok(rsa);
 const privateKey = join(vectorFolder, rsa.privateFile);
 const publicKey = join(vectorFolder, rsa.publicFile);
 
-/** Returns a call's result, or the class and text of what it throws. */
+/** Returns PHP code that evaluates a call to its result, or to the class and message of its exception. */
 const TRIED = `function tried($call) {
   try { return $call(); } catch (Throwable $thrown) { return [get_class($thrown), $thrown->getMessage()]; }
 }`;
 
-/** Returns each expression's value, or what it throws, from one script; `$at` holds a call's options. */
-async function tried(
+/**
+ * Evaluates expressions in one script. `$at` contains the options of a call.
+ * @returns the value or exception of each expression
+ */
+async function evaluated(
   expressions: readonly string[],
   at: Readonly<Record<string, unknown>>,
   ini: Readonly<Record<string, string>> = {},
@@ -65,13 +68,13 @@ describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
   const kinds: Readonly<Record<string, () => { servers: string; signkey: string }>> = {
     "in memory, with TLS and a pin": () => ({ servers: pinned(), signkey: privateKey }),
     "without keys": () => ({ servers: `127.0.0.1:${keyless.port}`, signkey: "" }),
-    "that record and are each other's peers": () => ({ servers: trio.servers.join(), signkey: privateKey }),
+    "that are peers with timelines": () => ({ servers: trio.servers.join(), signkey: privateKey }),
   };
 
   for (const [kind, at] of Object.entries(kinds))
-    test(`Daemons ${kind}: values of every kind come back as they went, with their types`, async () => {
+    test(`Daemons ${kind}: values of every kind are returned unchanged and with their types`, async () => {
       const bytes = "implode('', array_map('chr', range(0, 255)))";
-      const results = await tried(
+      const results = await evaluated(
         [
           "dbsync_call(['SET', 'a key', 'with  blanks '], $at)",
           "dbsync_call(['GET', 'a key'], $at)",
@@ -110,9 +113,9 @@ describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
     });
 
   for (const [kind, at] of Object.entries(kinds))
-    test(`Daemons ${kind}: several commands are one unit, of which each has its reply`, async () => {
+    test(`Daemons ${kind}: several commands form one unit, and each has its reply`, async () => {
       const text = "array_map(fn ($each) => $each instanceof Dbsync\\CommandError ? $each->reply : $each, ";
-      const results = await tried(
+      const results = await evaluated(
         [
           "dbsync_multi([['SET', 'm 1', 'x y'], 'INCR m2', ['GET', 'm 1']], $at)",
           `${text}dbsync_multi([['SET', 'm3', 'x'], 'INCR m3', 'GET m3'], $at))`,
@@ -136,16 +139,16 @@ describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
       assert.match(third.join(), /Dbsync\\CommandError,ERR unknown command .NOSUCH/);
       assert.equal(fourth, null);
       assert.deepEqual(fifth, ["Dbsync\\Failure", "multi takes 1 to 4096 commands"]);
-      assert.match(String(sixth), /argument 2 is of the type NULL/);
+      assert.match(String(sixth), /the type of argument 2 is NULL/);
       assert.deepEqual(rest, [
         ["OK", "OK"],
         [0, 2],
       ]);
     });
 
-  test("The database's error is thrown as such, with its text and each daemon's", async () => {
+  test("A call throws an error of the database, with its text and the answer of each daemon", async () => {
     const servers = trio.servers.join();
-    const [[type, text]] = (await tried(["dbsync_call('LPUSH n x', $at)"], {
+    const [[type, text]] = (await evaluated(["dbsync_call('LPUSH n x', $at)"], {
       servers,
       signkey: privateKey,
       policy: "all",
@@ -154,10 +157,10 @@ describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
     assert.match(text, /^WRONGTYPE Operation[^\n]*\n {2}127\.0\.0\.1:\d+: command: WRONGTYPE[^\n]*\n {2}127/);
   });
 
-  test("Whose answer counts is an option, and what is not enough says who has answered", async () => {
+  test("The policy is an option of a call, and the error of too few answers names the daemons that answered", async () => {
     const [one, other] = trio.servers;
     const at = { servers: `${one},${other},${await refusingAddress()}`, signkey: privateKey };
-    const results = await tried(
+    const results = await evaluated(
       [
         ...["'majority'", "2", "'first'"].map(
           (policy) => `dbsync_call('SET p v', ['policy' => ${policy}] + $at)`,
@@ -185,7 +188,7 @@ describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
     assert.equal(results[6], "v");
   });
 
-  test("A daemon is known by its pinned key or by an authority, and each mistake says what to write", async () => {
+  test("A daemon is verified by its pinned key or by an authority, and each error contains the remedy", async () => {
     const [plain, other] = [`127.0.0.1:${encrypted.port}`, "0".repeat(64)];
     const cases: readonly (readonly [Record<string, string>, unknown])[] = [
       [{ servers: pinned() }, "PONG"],
@@ -197,7 +200,7 @@ describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
         new RegExp(`its key is sha256:${certificate.fingerprint}, which is not pinned`),
       ],
       [{ servers: `dbsyncs://${plain}` }, /tls: certificate verify failed.*dbsync\.ca.*pin its key/],
-      [{ servers: plain }, /tls: it takes TLS alone: write dbsyncs:\/\//],
+      [{ servers: plain }, /tls: it accepts only TLS: write dbsyncs:\/\//],
       [
         { servers: `dbsyncs://127.0.0.1:${trio.ports[0]}#sha256:${other}` },
         /tls: the handshake failed.*--tls-cert/,
@@ -216,7 +219,7 @@ describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
     }
   });
 
-  test("What docs/php.md prints in PHP runs as it stands", async () => {
+  test("The PHP code in docs/php.md runs as printed", async () => {
     const page = readFileSync(join(repositoryRoot, "docs", "php.md"), "utf8");
     const blocks = [...page.matchAll(/^```php\n(.*?)^```$/gms)].map(([, block = ""]) => block);
     assert.ok(blocks.length >= 3);
@@ -229,15 +232,15 @@ describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
     assert.deepEqual(results, [null, null, null, false, null, true]);
   });
 
-  // This is the last test of these daemons.
-  test("A daemon that was killed changes nothing, and has the rest when it is there again", async () => {
+  // This is the last test with these daemons.
+  test("A killed daemon does not affect calls, and catches up after its restart", async () => {
     const at = { servers: trio.servers.join(), signkey: privateKey };
     await trio.end(0, "SIGKILL");
-    assert.deepEqual(await tried(["dbsync_call(['SET', 'k', 'while it was gone'], $at)"], at), ["OK"]);
+    assert.deepEqual(await evaluated(["dbsync_call(['SET', 'k', 'while it was gone'], $at)"], at), ["OK"]);
     await trio.start(0);
     const [first = ""] = trio.servers;
-    await trio.until("it has caught up", async () => {
-      const [value] = await tried(["dbsync_call('GET k', $at)"], { ...at, servers: first });
+    await trio.until("the daemon has caught up", async () => {
+      const [value] = await evaluated(["dbsync_call('GET k', $at)"], { ...at, servers: first });
       return value === "while it was gone";
     });
   });
@@ -245,7 +248,7 @@ describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
 
 describe("dbsync.php's options of a call", { skip: skipWithout("php"), concurrency: 2 }, () => {
   for (const [options, problem] of [
-    ["['sevrers' => 'a']", /there is no option "sevrers"; there are servers, signkey,/],
+    ["['sevrers' => 'a']", /there is no option "sevrers"; the options are servers, signkey,/],
     ["['timeout' => 0]", /timeout is a number of seconds, above 0, at most 20/],
     ["['timeout' => '3']", /timeout is a number/],
     ["['timeout' => 21]", /timeout is a number/],
@@ -255,24 +258,24 @@ describe("dbsync.php's options of a call", { skip: skipWithout("php"), concurren
     ["['signkey' => 5]", /the option signkey is a text/],
     ["['format' => 'json']", /dbsync\.format: "json" is not/],
     ["['cluster' => '12']", /dbsync\.cluster: "12" is not 64 hexadecimal digits/],
-    ["7", /options are an array, or a text that names servers/],
-    ["['db' => 1, 'versions' => '1']", /version-1: .*other databases, need a daemon of version 2/],
+    ["7", /options are an array, or a text that lists the servers/],
+    ["['db' => 1, 'versions' => '1']", /version-1: .*other databases need a daemon of version 2/],
   ] as const)
-    test(`${options} is an error, thrown and told`, async () => {
+    test(`${options} is an error, both as an exception and as a message`, async () => {
       const ini = { "dbsync.servers": await refusingAddress() };
       const list = [
         `dbsync_call('GET k', ${options})`,
         `[dbsync_send('GET k', ${options}), dbsync_last_error()]`,
       ];
-      const [thrown, told] = await tried(list, {}, ini);
+      const [thrown, reported] = await evaluated(list, {}, ini);
       assert.match(String(thrown), problem);
-      assert.match(String(told), problem);
+      assert.match(String(reported), problem);
     });
 
-  test("A call's own deadline holds for it alone", async () => {
+  test("The timeout of a call applies to this call only", async () => {
     await using hung = await fakeDaemon(silence);
     await using live = await fakeDaemon(answer("v"));
-    const results = await tried(
+    const results = await evaluated(
       [
         "dbsync_call('GET k', ['timeout' => 0.1] + $at)",
         `dbsync_call('GET k', ['servers' => '${live.address}'])`,
@@ -283,9 +286,9 @@ describe("dbsync.php's options of a call", { skip: skipWithout("php"), concurren
     assert.equal(results[1], "v");
   });
 
-  test("An unsigned call leaves no connection of version 1 to a signed one behind it", async () => {
+  test("A signed call does not reuse the version 1 connection of an unsigned one", async () => {
     await using daemon = await fakeDaemon(answer("v"));
-    const results = await tried(
+    const results = await evaluated(
       ["dbsync_call('GET k', $at)", `dbsync_call('GET k', ['signkey' => '${privateKey}'] + $at)`],
       { servers: daemon.address },
     );
@@ -294,7 +297,7 @@ describe("dbsync.php's options of a call", { skip: skipWithout("php"), concurren
     assert.equal(daemon.frames.length, 1);
   });
 
-  test("Daemons of two clusters are spoken to in one script, if each call names its own", async () => {
+  test("A script can use daemons of two clusters if each call names its cluster", async () => {
     const others = "o".repeat(32);
     await using one = await fakeV2(
       () => hello(Date.now()),
@@ -308,11 +311,11 @@ describe("dbsync.php's options of a call", { skip: skipWithout("php"), concurren
     const at = (daemon: { address: string }, id: string) =>
       `['servers' => '${daemon.address}', 'cluster' => '${hex(id)}', 'signkey' => '${privateKey}']`;
     const calls = [at(one, CLUSTER), at(other, others), at(one, CLUSTER), at(other, CLUSTER)];
-    const results = await tried(
+    const results = await evaluated(
       calls.map((each) => `dbsync_call('GET k', ${each})`),
       {},
     );
     assert.deepEqual(results.slice(0, 3), ["one", "other", "one"]);
-    assert.match(String(results[3]), /wrong-cluster: .*name the one that you mean/);
+    assert.match(String(results[3]), /wrong-cluster: .*configure the right one/);
   });
 });

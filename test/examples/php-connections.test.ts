@@ -1,6 +1,6 @@
 /**
- * examples/php/dbsync.php: how long connections stay open, how slow daemons are treated, what remains when a
- * script ends.
+ * Tests the connections of examples/php/dbsync.php: how long they stay open, how slow daemons are treated, and what
+ * happens at the end of a script.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -8,17 +8,17 @@ import { skipWithout } from "../support/requirements.js";
 import { answer, answerFrame, fakeDaemon, silence } from "./fake-daemon.js";
 import { runPhp, untilClosedBy } from "./php-script.js";
 
-/** The setting is php-dbsync's: a hello would need another connection. */
+/** Uses the protocol version of php-dbsync only, since a hello would need another connection. */
 const VERSION_1 = { "dbsync.versions": "1" };
 
 describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 }, () => {
-  test("Calls share a connection, which is looked at before it is used again", async () => {
+  test("Calls share a connection, and check it before they use it again", async () => {
     await using daemon = await fakeDaemon((frame, socket, number) => {
       answer("v")(frame, socket, number);
-      // The third answer is followed by the end of the connection, as after an idle limit.
+      // After the third answer the daemon closes the connection, as after an idle timeout.
       if (number === 3) socket.end();
     });
-    // The script waits until the system has seen the end.
+    // The script waits until the operating system has received the end.
     const values = await runPhp(
       `$result = []; for ($i = 0; $i < 6; $i++) {
         $result[] = dbsync_send('GET k'); if ($i === 2) { ${untilClosedBy(daemon.port)} }
@@ -41,7 +41,7 @@ describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 
     }
   });
 
-  test("A connection that was idle for over 2.5 s is not used again, for the original closes it after 3 s", async () => {
+  test("A connection that was idle for over 2.5 s is not used again, since the original closes it after 3 s", async () => {
     await using daemon = await fakeDaemon(answer("v"));
     const values = await runPhp(
       "$result = [dbsync_send('GET k')]; usleep(2600000); $result[] = dbsync_send('GET k')",
@@ -63,7 +63,7 @@ describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 
     assert.equal(a.connections, 1);
   });
 
-  test("A slower daemon gets every command, in order and one at a time, also when the script ends", async () => {
+  test("A slow daemon receives every command, in order and one at a time, even when the script ends", async () => {
     await using fast = await fakeDaemon(answer("v"));
     await using slow = await fakeDaemon((_frame, socket) => {
       setTimeout(() => socket.write(answerFrame("v")), 8);
@@ -85,9 +85,9 @@ describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 
     assert.equal(slow.connections, 1);
   });
 
-  test("A late answer to one command is never taken for the answer to the next", async () => {
+  test("A late answer to one command is never used as the answer to the next one", async () => {
     let answerLate = () => {};
-    // The next command shows that the previous one has received its answer.
+    // When the next command arrives, the client has received the previous answer.
     await using fast = await fakeDaemon((frame, socket, number) => {
       answer("fast")(frame, socket, number);
       if (number === 2) answerLate();
@@ -105,7 +105,7 @@ describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 
     assert.deepEqual(values, ["fast", "fast", "slow-b", "fast"]);
   });
 
-  test("A hung daemon costs a script 200 ms at its end, not 3 s a call", async () => {
+  test("A hung daemon delays a script by 200 ms at its end, not by 3 s per call", async () => {
     await using hung = await fakeDaemon(silence);
     await using live = await fakeDaemon(answer("v"));
     const start = performance.now();
@@ -119,7 +119,7 @@ describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 
     assert.ok(performance.now() - start < 30_000);
   });
 
-  test("A forked child leaves its parent's connections alone", async () => {
+  test("A forked child process does not use the connections of its parent", async () => {
     await using daemon = await fakeDaemon(answer("v"));
     const values = await runPhp(
       `dbsync_send('GET k'); $child = pcntl_fork();

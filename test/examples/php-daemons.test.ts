@@ -1,6 +1,6 @@
 /**
- * examples/php/dbsync.php against real daemons: signed calls, one daemon dead, one hung, misses, errors, a restart
- * in between.
+ * Tests examples/php/dbsync.php with real daemons: signed calls, a killed and a hung daemon, misses, errors, and a
+ * restart.
  */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -25,8 +25,8 @@ describe("dbsync.php and dbsyncd", { skip }, () => {
 
   before(async () => {
     keys = await mkdtemp(join(tmpdir(), "dbsync-php-"));
-    const made = await run(process.execPath, [programPaths["dbsync-keygen"], "--out", keys]);
-    assert.equal(made.code, 0, made.stderr);
+    const keygen = await run(process.execPath, [programPaths["dbsync-keygen"], "--out", keys]);
+    assert.equal(keygen.code, 0, keygen.stderr);
     privateKey = join(keys, "private.pem");
     const start = () => startDaemon(["-s", join(keys, "public.pem")]);
     daemons = await Promise.all([start(), start(), start()]);
@@ -40,8 +40,8 @@ describe("dbsync.php and dbsyncd", { skip }, () => {
   const address = (daemon: DaemonProcess | undefined) => `${daemon?.address}:${daemon?.port}`;
 
   /**
-   * Runs calls in sequence in one script, which waits until all daemons have executed them. Returns [value, error]
-   * of each.
+   * Runs calls in sequence in one script, which waits until all daemons have executed them. @returns the value and
+   * the error of each call
    */
   async function send(
     commands: readonly string[],
@@ -82,7 +82,7 @@ describe("dbsync.php and dbsyncd", { skip }, () => {
       ]);
   });
 
-  test("The default form is the extension's", async () => {
+  test("The default form of a result is that of the extension", async () => {
     const [first] = (await send(["PING"], undefined, { "dbsync.format": "php-dbsync" })) as [string, null][];
     assert.deepEqual(first, ["redis:5:PONG", null]);
   });
@@ -98,7 +98,7 @@ describe("dbsync.php and dbsyncd", { skip }, () => {
     assert.deepEqual(good, ["PONG", null]);
   });
 
-  test("Unsigned calls and calls with another key get no answer", async () => {
+  test("Unsigned calls and calls with another key receive no answer", async () => {
     const other = join(keys, "other");
     assert.equal((await run(process.execPath, [programPaths["dbsync-keygen"], "--out", other])).code, 0);
     for (const [key, reason] of [
@@ -117,7 +117,7 @@ describe("dbsync.php and dbsyncd", { skip }, () => {
     assert.deepEqual(await send(["GET greeting"]), [["hello", null]]);
   });
 
-  test("A dead daemon changes nothing for the caller", async () => {
+  test("A killed daemon does not affect the caller", async () => {
     const servers = [await refusingAddress(), address(daemons[0]), address(daemons[1])];
     assert.deepEqual(await send(["SET a 1", "GET a"], servers), [
       ["OK", null],
@@ -125,7 +125,7 @@ describe("dbsync.php and dbsyncd", { skip }, () => {
     ]);
   });
 
-  test("A stopped daemon changes nothing for the caller, and has the commands when it goes on", async () => {
+  test("A stopped daemon does not affect the caller, and executes the commands when it resumes", async () => {
     const hung = daemons[0] as DaemonProcess;
     hung.kill("SIGSTOP");
     const start = performance.now();
@@ -134,10 +134,10 @@ describe("dbsync.php and dbsyncd", { skip }, () => {
     assert.ok(performance.now() - start < 30_000);
     hung.kill("SIGCONT");
     const get = async () => JSON.stringify(await send(["GET stopped"], [address(hung)]));
-    await until("it has the command", async () => (await get()) === '[["1",null]]');
+    await until("the daemon has executed the command", async () => (await get()) === '[["1",null]]');
   });
 
-  test("All daemons stopped: the error names each, after 3 s", async () => {
+  test("If all daemons are stopped, the error names each of them after 3 s", async () => {
     for (const daemon of daemons) daemon.kill("SIGSTOP");
     const patience = { CALL_SECONDS: 3, LAST_DELIVERY_SECONDS: 0.2 };
     const [[value, error]] = (await send(["PING"], undefined, {}, patience)) as [[null, string]];
@@ -146,10 +146,10 @@ describe("dbsync.php and dbsyncd", { skip }, () => {
     for (const daemon of daemons) assert.ok(error.includes(`${address(daemon)}: timeout`), error);
   });
 
-  test("A connection that the daemon closed for idleness is opened anew", async () => {
+  test("The client reopens a connection that the daemon has closed because it was idle", async () => {
     const args = ["-s", join(keys, "public.pem"), "--idle-timeout", "1500ms", "--log-level", "debug"];
     await using daemon = await startDaemon(args);
-    // The script waits until the system has seen the close: what it writes earlier is lost.
+    // The script waits until the operating system has received the end. Bytes that it writes earlier would be lost.
     const code = `$result = [dbsync_send('PING')];
       ${untilClosedBy(daemon.port)}
       $result[] = dbsync_send('PING'); $result[] = dbsync_last_error()`;

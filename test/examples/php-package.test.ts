@@ -1,6 +1,5 @@
 /**
- * examples/php as a Composer package: each class from its own file, and installation by Composer without a
- * network.
+ * Tests examples/php as a Composer package: each class has its own file, and Composer installs it without a network.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -18,7 +17,7 @@ import { PHP_FILE } from "./php-script.js";
 const PACKAGE = join(repositoryRoot, "examples", "php");
 const SIMPLE_CACHE = "/usr/share/php/Psr/SimpleCache";
 
-/** An autoloader as in PSR-4 and Composer. */
+/** An autoloader according to PSR-4, as in Composer. */
 const AUTOLOAD = `spl_autoload_register(function ($name) {
   $file = "src/" . substr($name, 7) . ".php"; if (strpos($name, "Dbsync") === 0 && is_file($file)) { require $file; }
 });`;
@@ -27,7 +26,7 @@ const rsa = readVectors().keys.find(({ name }) => name === "rsa2048");
 assert.ok(rsa);
 const signkey = join(vectorFolder, rsa.privateFile);
 
-/** Returns the output of a script. */
+/** Runs a script. @returns its output */
 async function printed(script: string, cwd = PACKAGE): Promise<string> {
   const args = ["-d", "display_errors=1", "-d", "error_reporting=-1", "-r", script];
   const { code, stdout, stderr } = await run("php", args, { cwd });
@@ -35,10 +34,10 @@ async function printed(script: string, cwd = PACKAGE): Promise<string> {
   return stdout;
 }
 
-test("Each class of examples/php is found in the file of its name, and loads alone", {
+test("Each class of examples/php is in the file of its name, and can be loaded alone", {
   skip: skipWithout("php"),
 }, async () => {
-  const one = `${AUTOLOAD} if (!class_exists($argv[1]) && !interface_exists($argv[1])) { echo "$argv[1] is not there"; }`;
+  const one = `${AUTOLOAD} if (!class_exists($argv[1]) && !interface_exists($argv[1])) { echo "$argv[1] is missing"; }`;
   const script = `foreach (glob('src/[A-Z]*.php') as $file) {
       $name = escapeshellarg('Dbsync\\\\' . basename($file, '.php'));
       passthru(PHP_BINARY . ' -d display_errors=1 -r ' . escapeshellarg(${JSON.stringify(one).replaceAll("$", "\\$")}) . " -- $name");
@@ -46,7 +45,7 @@ test("Each class of examples/php is found in the file of its name, and loads alo
   assert.equal(await printed(script), "");
 });
 
-test("The package has the version of the npm package, and the one file beside it does no harm", {
+test("The package has the version of the npm package, and can be used together with the single file", {
   skip: skipWithout("php"),
 }, async () => {
   const version = (folder: string, file: string) =>
@@ -63,7 +62,7 @@ test("The package has the version of the npm package, and the one file beside it
     );
 });
 
-test("Composer installs it from a folder, and its cache is a PSR-16 cache", {
+test("Composer installs the package from a folder, and its cache implements PSR-16", {
   skip:
     skipUnlessFull || skipWithout("php") || skipWithout("composer") || skipWithout("php-psr-simple-cache"),
 }, async () => {

@@ -1,16 +1,16 @@
-/** Runs PHP scripts that use examples/php/dbsync.php, for its tests. */
+/** Runs PHP scripts that use examples/php/dbsync.php. */
 import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
 import { run } from "../support/run-program.js";
 
-/** The file under test. */
+/** The tested file. */
 export const PHP_FILE = join(repositoryRoot, "examples", "php", "dbsync.php");
 
 /**
- * Runs PHP code that has dbsync.php loaded and ends in `$result = …`; the result is returned through JSON. Any
- * other output of PHP, such as a warning, is an error.
- * @param options  `patience`: constants of dbsync.php in seconds, to set those that are too short for a busy
- * machine or that a test depends on
+ * Runs PHP code with dbsync.php loaded. The code ends with `$result = …`, and the result is returned as JSON. Any
+ * other output of PHP, for example a warning, is an error.
+ * @param options  `patience` replaces constants of dbsync.php, in seconds, which are too short for a busy machine or
+ *   on which a test depends
  */
 export async function runPhp(
   code: string,
@@ -35,23 +35,23 @@ export async function runPhp(
   try {
     return JSON.parse(ended.stdout);
   } catch {
-    throw new Error(`php printed something else than its result: ${ended.stdout}`);
+    throw new Error(`PHP printed more than its result: ${ended.stdout}`);
   }
 }
 
 /**
- * Returns PHP code that waits until its connection to a port of 127.0.0.1 is no longer ESTABLISHED: closed by the
- * daemon, or by PHP too.
+ * Returns PHP code that waits until its connection to a port of 127.0.0.1 is no longer in the state ESTABLISHED,
+ * because the daemon or both sides have closed it.
  */
 export function untilClosedBy(port: number): string {
   const digits = port.toString(16).toUpperCase().padStart(4, "0");
   return `while (preg_match('/:${digits} 01 /', file_get_contents('/proc/self/net/tcp'))) usleep(1000);`;
 }
 
-/** Limits for a busy machine; no call that should fail early takes so long. */
+/** Timeouts for a busy machine. A call that should fail early does not take this long. */
 const PATIENCE = { CALL_SECONDS: 60, ASK_SECONDS: 20 };
 
-/** Returns PHP code that evaluates the file with other constants. */
+/** Returns PHP code that loads dbsync.php with other constants. */
 function patient(seconds: Readonly<Record<string, number>>): string {
   const changes = Object.entries(seconds).map(([name, value]) => {
     const change = `'/(?<= const ${name} = )[^;]+/', '${value}'`;
@@ -64,7 +64,7 @@ function patient(seconds: Readonly<Record<string, number>>): string {
 const SEND = "$start = hrtime(true); $value = dbsync_send('GET k');";
 const RESULT = "$result = [$value, dbsync_last_error(), intdiv(hrtime(true) - $start, 1000000)]";
 
-/** Returns value, error and duration in ms of one call. */
+/** Makes one call. @returns its value, its error and its duration in milliseconds */
 export async function sendOne(
   servers: readonly string[],
   ini: Record<string, string> = {},

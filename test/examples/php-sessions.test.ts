@@ -1,6 +1,6 @@
 /**
- * examples/php's session handler, through PHP's own session functions, and its cache: against recording daemons,
- * and fake ones.
+ * Tests the session handler of examples/php through PHP's session functions, and its cache, with real daemons and
+ * fake ones.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { readVectors, vectorFolder } from "../support/v2-vectors/vector.js";
 import { fakeV2, hello, result } from "./fake-daemon-v2.js";
 import { runPhp } from "./php-script.js";
 
-/** Starts a daemon at which the lock is free: it answers the query, the attempt, the read and the release. */
+/** Starts a fake daemon on which the lock is free. It answers the query, the attempt, the read and the release. */
 async function lockable() {
   const none = "*2\r\n$-1\r\n$-1\r\n";
   const daemon = await fakeV2(
@@ -29,14 +29,14 @@ async function lockable() {
   return daemon;
 }
 
-describe("a session's lock and a hung daemon", { skip: skipWithout("php") }, () => {
+describe("the lock of a session", { skip: skipWithout("php") }, () => {
   const READ = `$client = new Dbsync\\Client(); $start = hrtime(true);
     $sessions = new Dbsync\\Sessions($client, ['lock' => 120]); $sessions->read('one');
     $seconds = (hrtime(true) - $start) / 1e9; $sessions->close(); $client->finish(); $result = $seconds;`;
   const run = (servers: string[], patience: Record<string, number>) =>
     runPhp(READ, { env: { DBSYNC_SERVERS: servers.join(), DBSYNC_SIGNKEY: privateKey }, patience });
 
-  test("The lock is released at every daemon, not only at the one that granted it", async () => {
+  test("The lock is released on every daemon, not only on the one that granted it", async () => {
     await using granting = await lockable();
     await using other = await lockable();
     await run([granting.address, other.address], { LAST_DELIVERY_SECONDS: 60 });
@@ -46,14 +46,14 @@ describe("a session's lock and a hung daemon", { skip: skipWithout("php") }, () 
     }
   });
 
-  test("A daemon that accepts and is silent costs the lock's own time, not that of a call", async () => {
+  test("A hung daemon delays a request only for the timeout of the lock, not for that of a call", async () => {
     await using hung = await fakeV2(
       () => hello(Date.now()),
       () => null,
     );
     await using granting = await lockable();
     const seconds = await run([hung.address, granting.address], { CALL_SECONDS: 300, ASK_SECONDS: 0.5 });
-    // The limit is a tenth of a call's, so a busy machine does not matter.
+    // The limit is a tenth of a call's timeout, so a busy machine does not matter.
     assert.ok(Number(seconds) < 30);
   });
 });
@@ -63,7 +63,7 @@ assert.ok(rsa);
 const privateKey = join(vectorFolder, rsa.privateFile);
 const publicKey = join(vectorFolder, rsa.publicFile);
 
-/** Settings for PHP's sessions without a browser. */
+/** The settings with which PHP's sessions work without a browser. */
 const BARE = {
   "session.use_cookies": "0",
   "session.use_only_cookies": "0",
@@ -82,7 +82,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
 
   const env = (servers = trio.servers.join()) => ({ DBSYNC_SERVERS: servers, DBSYNC_SIGNKEY: privateKey });
 
-  /** Returns a script that uses our session handler. */
+  /** Returns a script that uses the session handler of examples/php. */
   const withSessions = (code: string, options = "[]", more: Parameters<typeof runPhp>[1] = {}) =>
     runPhp(
       `$client = new Dbsync\\Client(); $sessions = new Dbsync\\Sessions($client, ${options});
@@ -90,7 +90,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
       { env: env(), ini: BARE, ...more },
     );
 
-  test("What one request leaves in a session the next one finds, until it is destroyed", async () => {
+  test("A request finds the session data of the previous one until the session is destroyed", async () => {
     const patience = { LAST_DELIVERY_SECONDS: 60 };
     const values = { text: "grüß  dich", bytes: "\u0000\u00ff", list: [1, null, true], empty: "" };
     await withSessions(
@@ -106,7 +106,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     assert.deepEqual(await withSessions(read), []);
   });
 
-  test("A session lives as long as it is told to from its last use on, and an unknown name is not taken in strict mode", async () => {
+  test("A session ends its lifetime after its last use, and strict mode rejects an unknown session id", async () => {
     const result = await withSessions(
       `session_id('two'); session_start(); $_SESSION['a'] = 1; session_write_close();
       $first = $client->call('TTL session:two');
@@ -123,7 +123,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     assert.deepEqual(result, [true, true, false, 0, true, true]);
   });
 
-  test("With the lock, requests at the same time lose nothing of each other", async () => {
+  test("With the lock, concurrent requests do not lose each other's changes", async () => {
     const [scripts, times] = [amount(3, 6), amount(4, 20)];
     const code = `for ($i = 0; $i < ${times}; $i++) {
         session_id('shared'); session_start(); $count = $_SESSION['count'] ?? 0;
@@ -136,7 +136,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     assert.equal(await withSessions(read, "['lock' => 120]"), scripts * times);
   });
 
-  test("Who has died with the lock loses it when its lease ends, and who waits in vain is told why", async () => {
+  test("A killed process loses the lock when its lease ends, and a process that waits in vain receives the reason", async () => {
     const dying = "session_id('dying'); session_start(); posix_kill(getmypid(), SIGKILL)";
     await assert.rejects(withSessions(dying, "['lock' => 120, 'lease' => 2]"), /^Error: php: null/);
     const read = "session_id('dying'); session_start(); $result = session_id()";
@@ -149,11 +149,11 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
       "['lock' => 120]",
     );
     const [text, after] = two as [string, string];
-    assert.match(text, /^session:lock:held: another request has held this session for 0\.2 s/);
+    assert.match(text, /^session:lock:held: another request has locked this session for 0\.2 s/);
     assert.equal(after, "");
   });
 
-  test("A session that no daemon has told is no empty session", async () => {
+  test("A session that no daemon returns is an error, not an empty session", async () => {
     const code = `session_id('lost');
       try { session_start(); $result = 'started'; } catch (Dbsync\\Failure $failure) { $result = $failure->getMessage(); }`;
     const dead = await refusingAddress();
@@ -163,7 +163,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     }
     await assert.rejects(
       withSessions("$result = 1", "['lok' => 5]"),
-      /sessions have no option .*lok.*; there are prefix,/,
+      /sessions have no option .*lok.*; the options are prefix,/,
     );
   });
 
@@ -172,7 +172,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
       env: env(servers),
     });
 
-  test("A cache keeps every value as it was, alone and many at once", async () => {
+  test("A cache returns every value unchanged, one or several in a call", async () => {
     const result = await withCache(
       `$values = ['n' => 1, 'f' => 1.5, 'false' => false, 'null' => null, 's' => "a  b\\0\\xff", 'e' => '', 'a' => [1, ['x' => null]],
         'o' => new ArrayObject([1, 2]), '7' => 'seven'];
@@ -189,7 +189,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     ]);
   });
 
-  test("A cache forgets: one, many, what has lasted long enough, and all that begins with its prefix", async () => {
+  test("A cache deletes one value, several values, expired values, and all values with its prefix", async () => {
     const result = await withCache(
       `$client->call(['SET', 'other', 1]); $odd = new Dbsync\\Cache($client, 'o[d]d*:'); $odd->set('a', 1);
       $cache->setMultiple(array_fill_keys(range(1, 1500), 1)); $cache->set('x', 1); $cache->set('y', 1); $cache->set('z', 1);
@@ -203,23 +203,23 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     ]);
   });
 
-  test("Keys and lifetimes that PSR-16 forbids are errors that name them", async () => {
+  test("Keys and lifetimes that PSR-16 does not permit are errors that name them", async () => {
     const tried = (call: string) =>
       `(function ($cache) { try { ${call}; return ''; } catch (Dbsync\\InvalidCacheKey $error) { return $error->getMessage(); } })($cache)`;
     const calls = [
-      ["$cache->get('')", /"" is no key of a cache/],
-      ["$cache->get('a:b')", /"a:b" is no key of a cache: a string, not empty, without any of/],
-      ["$cache->set(5, 1)", /integer is no key/],
+      ["$cache->get('')", /"" is no valid cache key/],
+      ["$cache->get('a:b')", /"a:b" is no valid cache key: use a non-empty string without any of/],
+      ["$cache->set(5, 1)", /integer is no valid cache key/],
       ["$cache->set('k', 1, '5')", /a lifetime is null, a number of seconds, or a DateInterval, not string/],
-      ["$cache->getMultiple('k')", /keys are an array/],
-      ["$cache->deleteMultiple(['a', '{'])", /"\{" is no key/],
+      ["$cache->getMultiple('k')", /keys must be an array/],
+      ["$cache->deleteMultiple(['a', '{'])", /"\{" is no valid cache key/],
     ] as const;
     const results = await withCache(`$result = [${calls.map(([call]) => tried(call)).join()}]`);
     for (const [index, [call, problem]] of calls.entries())
       assert.match(String((results as string[])[index]), problem, call);
   });
 
-  test("A cache without daemons misses and refuses, and says why", async () => {
+  test("A cache without daemons returns misses and false, and reports the reason", async () => {
     const result = await withCache(
       `$result = [$cache->get('k', 'made anew'), $cache->set('k', 1), $cache->delete('k'), $cache->has('k'), $cache->clear(),
         $cache->getMultiple(['a', 'b'], 0), $cache->lastError()]`,
@@ -230,7 +230,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     assert.match(String(error), /^No daemon answered:\n.*connect: refused/);
   });
 
-  test("A cache that is cleared at some daemons alone says which one lacks", async () => {
+  test("A cache that is cleared on some daemons only names the missing one", async () => {
     const dead = await refusingAddress();
     const [cleared, error, again] = (await withCache(
       "$result = [$cache->clear(), $cache->lastError(), $cache->set('k', 1) ? $cache->lastError() : 'not set']",
@@ -241,7 +241,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     assert.equal(again, null);
   });
 
-  test("What somebody else has put there is a miss, and objects are made of permitted classes alone", async () => {
+  test("A foreign value is a miss, and the cache creates objects only of permitted classes", async () => {
     const result = await withCache(
       `$client->call(['SET', 'cache:bad', 'a:1:{']); $plain = new Dbsync\\Cache($client, 'cache:', null, false);
       $plain->set('o', new ArrayObject()); $result = [$cache->get('bad', 'miss'), get_class($plain->get('o'))]`,
@@ -249,8 +249,8 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     assert.deepEqual(result, ["miss", "__PHP_Incomplete_Class"]);
   });
 
-  // This is the last test of these daemons.
-  test("The lock and the sessions outlive the daemon that has had the lock", async () => {
+  // This is the last test with these daemons.
+  test("The lock and the sessions survive the loss of the daemon that granted the lock", async () => {
     const options = "['lock' => 120, 'lease' => 2]";
     const patience = { LAST_DELIVERY_SECONDS: 60 };
     const write =

@@ -1,4 +1,7 @@
-/** examples/php/dbsync.php: settings, server lists, keys, commands that cannot be sent, loading. */
+/**
+ * Tests the settings, server lists and keys of examples/php/dbsync.php, commands that cannot be sent, and loading the
+ * file.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -12,14 +15,14 @@ import { PHP_FILE, runPhp, sendOne } from "./php-script.js";
 const vectorFolder = join(repositoryRoot, "test", "vectors", "php-dbsync");
 
 describe("dbsync.php's settings", { skip: skipWithout("php"), concurrency: 2 }, () => {
-  test("Format text gives the bare value, from php.ini and from the environment", async () => {
+  test("The format `text`, from php.ini or the environment, returns the plain value", async () => {
     await using daemon = await fakeDaemon(answer("a:b:c"));
     assert.equal((await sendOne([daemon.address], { "dbsync.format": "text" })).value, "a:b:c");
     const env = { DBSYNC_SERVERS: daemon.address, DBSYNC_FORMAT: "text" };
     assert.equal(await runPhp("$result = dbsync_send('GET k')", { env }), "a:b:c");
   });
 
-  test("The environment goes before php.ini, and an argument before both", async () => {
+  test("The environment takes precedence over php.ini, and an argument over both", async () => {
     await using daemon = await fakeDaemon(answer("v"));
     const dead = await refusingAddress();
     const ini = { "dbsync.servers": dead };
@@ -35,14 +38,14 @@ describe("dbsync.php's settings", { skip: skipWithout("php"), concurrency: 2 }, 
     assert.equal(fromArgument, "redis:2:v");
   });
 
-  test("Server lists take names, blanks and doubles", async () => {
+  test("A server list may contain names, spaces and duplicates", async () => {
     await using daemon = await fakeDaemon(answer("v"));
     assert.equal((await sendOne([` localhost:${daemon.port} `, ""])).value, "redis:2:v");
     assert.equal((await sendOne([` ${daemon.address}`, daemon.address])).value, "redis:2:v");
     assert.equal(daemon.frames.length, 2);
   });
 
-  test("Server lists take IPv6", async (t) => {
+  test("A server list may contain IPv6 addresses", async (t) => {
     const daemon = await fakeDaemon(answer("v"), "::1").catch(() => null);
     if (daemon === null) return t.skip("no IPv6 here");
     await using _ = daemon;
@@ -68,7 +71,7 @@ describe("dbsync.php's settings", { skip: skipWithout("php"), concurrency: 2 }, 
   for (const [command, problem] of [
     ["''", /the command is empty/],
     ["'   '", /the command is empty/],
-    ['"GET a\\0b"', /cannot hold a NUL/],
+    ['"GET a\\0b"', /cannot contain a NUL/],
   ] as const) {
     test(`The command ${command} is an error and is not sent`, async () => {
       await using daemon = await fakeDaemon(answer("v"));
@@ -96,7 +99,7 @@ describe("dbsync.php's settings", { skip: skipWithout("php"), concurrency: 2 }, 
     assert.equal(daemon.connections, 0);
   });
 
-  test("The file defines nothing where the extension is loaded, and may be loaded twice", async () => {
+  test("The file defines nothing if the extension is loaded, and can be loaded twice", async () => {
     const file = JSON.stringify(PHP_FILE);
     assert.equal(await runPhp(`require ${file}; $result = function_exists('dbsync_reset')`), true);
     const code = `function dbsync_send() {} require ${file}; var_dump(function_exists('dbsync_reset'), class_exists('Dbsync\\Client'));`;

@@ -1,4 +1,7 @@
-/** examples/php/dbsync.php and version 2: the version for each daemon, keys, clusters, clocks, invalid answers. */
+/**
+ * Tests protocol version 2 in examples/php/dbsync.php: the choice of the version for each daemon, keys, clusters,
+ * clocks and invalid answers.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -20,7 +23,7 @@ const keyFile = (name: string, half: "private" | "public") => {
 const rsa = { "dbsync.signkey": keyFile("rsa2048", "private"), "dbsync.format": "text" };
 const ed25519 = { "dbsync.signkey": keyFile("ed25519", "private"), "dbsync.format": "text" };
 describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency: 2 }, () => {
-  test("A daemon of version 2 gets a hello and an envelope", async () => {
+  test("A daemon of version 2 receives a hello and an envelope", async () => {
     await using daemon = await fakeV2(
       () => hello(Date.now()),
       ({ id }) => result(id, "$1\r\nv\r\n"),
@@ -34,7 +37,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     ["dbsync.versions = 1,2", "", { "dbsync.versions": "1, 2" }, 2],
     ["dbsync1:// in the list", "dbsync1://", {}, 1],
   ] as const) {
-    test(`With ${how} a daemon that closes on the hello gets a version 1 command`, async () => {
+    test(`With ${how} a daemon that closes on the hello receives a version 1 command`, async () => {
       await using daemon = await fakeDaemon(answer("v"));
       const address = prefix + daemon.address;
       assert.deepEqual(await valueAndError([{ address }], { ...rsa, ...ini }), ["v", ""]);
@@ -45,7 +48,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
   }
 
   for (const theft of THEFTS) {
-    test(`A thief who ${theft} gets nothing of version 1, and the error says which line would allow it`, async () => {
+    test(`An attacker that ${theft} receives no version 1 command, and the error names the setting that would allow it`, async () => {
       await using thief = await startThief(theft);
       await using daemon = await fakeV2(
         () => hello(Date.now()),
@@ -56,17 +59,17 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
       if (theft === "closes on the hello")
         assert.match(
           alone[1],
-          /version: .*somebody hides version 2 from you; .* dbsync\.versions = 1, DBSYNC_VERSIONS=1, or dbsync1:\/\//,
+          /version: .*an attacker suppresses version 2; .* dbsync\.versions = 1, DBSYNC_VERSIONS=1, or dbsync1:\/\//,
         );
       assert.ok(thief.connections >= 1);
       const code = "for ($i = 0; $i < 3; $i++) { $result = dbsync_send('INCR k'); }";
       const both = { "dbsync.servers": `${thief.address},${daemon.address}`, ...rsa };
       assert.equal(await runPhp(code, { ini: both }), "OK");
-      assert.deepEqual(thief.taken, []);
+      assert.deepEqual(thief.captured, []);
     });
   }
 
-  test("A hello that closes is followed by another one before that daemon is given up", async () => {
+  test("If a daemon closes on a hello, the client sends a second one before it gives up", async () => {
     let greetings = 0;
     await using daemon = await fakeV2(
       () => (greetings++ === 0 ? null : hello(Date.now())),
@@ -76,7 +79,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     assert.equal(greetings, 2);
   });
 
-  test("A daemon that had not answered before others failed the call is reported as not awaited", async () => {
+  test("A daemon that has not answered when the call fails is reported as not-awaited", async () => {
     const answering: Answering = ({ id }) => result(id, "-ERR no\r\n");
     await using one = await fakeV2(() => hello(Date.now()), answering);
     await using two = await fakeV2(() => hello(Date.now()), answering);
@@ -88,11 +91,11 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
       catch (Dbsync\\CommandError $error) { $result = $error->getMessage(); }`;
     const servers = [silent, one, two].map(({ address }) => address).join();
     const problem = String(await runPhp(code, { ini: { ...rsa, "dbsync.servers": servers } }));
-    const told = `\\n  ${silent.address.replaceAll(".", "\\.")}: not-awaited: the call had failed before it answered; `;
-    assert.match(problem, new RegExp(told));
+    const ini = `\\n  ${silent.address.replaceAll(".", "\\.")}: not-awaited: the call had failed before it answered; `;
+    assert.match(problem, new RegExp(ini));
   });
 
-  test("A hello of a later version, with more elements, is understood", async () => {
+  test("The client accepts a hello of a later version with more elements", async () => {
     await using daemon = await fakeV2(
       () => [...(hello(Date.now()) as string[]), "2", "later"],
       ({ id }) => result(id, "+OK\r\n"),
@@ -100,7 +103,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     assert.deepEqual(await valueAndError([daemon], rsa), ["OK", ""]);
   });
 
-  test("A list of arguments may hold blanks, empty texts and every byte; a line is cut at blanks", async () => {
+  test("A list of arguments may contain spaces, empty texts and every byte; a command line is split at spaces", async () => {
     await using daemon = await startDaemon(["-s", keyFile("rsa2048", "public")]);
     const code = `$bytes = implode('', array_map('chr', range(0, 255)));
       $result = [dbsync_send(['SET', 'a b', 'c  d']), dbsync_send(['GET', 'a b']), dbsync_send(['SET', '', $bytes]),
@@ -109,7 +112,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     assert.deepEqual(await runPhp(code, { ini }), ["OK", "c  d", "OK", true, "5", "5", null]);
   });
 
-  test("What version 1 cannot carry is not sent, and the error says why", async () => {
+  test("A command that version 1 cannot represent is not sent, and the error states the reason", async () => {
     await using daemon = await fakeDaemon(answer("v"));
     const send = (list: string) => `[dbsync_send(${list}), dbsync_last_error()]`;
     const code = `$result = [${["['GET', 'k']", "['SET', 'a', 'b c']", "['GET', '']", '["GET", "a\\0b"]', "[1.5]", "[]"].map(send).join()}]`;
@@ -122,8 +125,8 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
         ["v", null, null, null, null, null],
       );
       const patterns = [
-        /cuts commands at blanks/,
-        /cuts commands at blanks/,
+        /splits commands at spaces/,
+        /splits commands at spaces/,
         /NUL/,
         /list of strings/,
         /empty/,
@@ -133,7 +136,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     assert.equal(daemon.frames.length, 2);
   });
 
-  test("A daemon that says in its hello that it has no keys gets a version 1 command only if that is allowed", async () => {
+  test("A daemon without keys, according to its hello, receives a version 1 command only if this is allowed", async () => {
     await using daemon = await fakeV2(
       () => hello(Date.now(), CLUSTER, "1"),
       () => null,
@@ -141,11 +144,11 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     const [value, error] = await valueAndError([daemon], rsa);
     assert.equal(value, null);
     assert.match(error, /not-due: it has no keys/);
-    const told = await valueAndError([daemon], { ...rsa, "dbsync.versions": "1,2" });
-    assert.match(told[1], /no-reason/, "this one closes on a frame of version 1");
+    const ini = await valueAndError([daemon], { ...rsa, "dbsync.versions": "1,2" });
+    assert.match(ini[1], /no-reason/, "this daemon closes on a frame of version 1");
   });
 
-  test("Both kinds of daemons take part in one call, and a closed connection is not asked again", async () => {
+  test("One call can use daemons of both versions, and does not repeat a command on a closed connection", async () => {
     await using old = await fakeDaemon(answer("old"));
     await using current = await fakeV2(
       () => hello(Date.now()),
@@ -159,16 +162,16 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     assert.equal(old.frames.length, 3);
   });
 
-  test("An Ed25519 key is for version 2 alone", async () => {
+  test("An Ed25519 key works only with version 2", async () => {
     await using old = await fakeDaemon(answer("v"));
     for (const versions of ["1", "1,2"]) {
       const [, error] = await valueAndError([old], { ...ed25519, "dbsync.versions": versions });
-      assert.match(error, /version-1: version 1 knows RSA keys only/);
+      assert.match(error, /version-1: version 1 supports only RSA keys/);
     }
     assert.equal(old.frames.length, 0);
   });
 
-  test("Without a key a daemon that has none either is sent envelopes without a signature", async () => {
+  test("Without a key, a daemon without keys receives envelopes without a signature", async () => {
     await using daemon = await fakeV2(
       () => [...(hello(Date.now(), "") as string[]), "0", "unsigned"],
       ({ id }) => result(id, ":1\r\n"),
@@ -194,13 +197,13 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     assert.match(first, /\$3\r\nb c\r\n/);
   });
 
-  for (const [what, versions, behind] of [
-    ["wants signed commands", "1 2", ["0", "signed"]],
+  for (const [property, versions, more] of [
+    ["requires signed commands", "1 2", ["0", "signed"]],
     ["is of an earlier version, and has keys", "1 2", []],
   ] as const)
-    test(`Without a key a daemon that ${what} is sent nothing, and the error says what to name`, async () => {
+    test(`Without a key, a daemon that ${property} receives nothing, and the error names the missing setting`, async () => {
       await using daemon = await fakeV2(
-        () => [...(hello(Date.now(), CLUSTER, versions) as string[]), ...behind],
+        () => [...(hello(Date.now(), CLUSTER, versions) as string[]), ...more],
         () => null,
       );
       const [value, error] = await valueAndError([daemon], {});
@@ -212,7 +215,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
       assert.equal(daemon.messages.length, 1);
     });
 
-  test("Without a key version 1 is for whoever closes on a hello, unless version 2 is asked for", async () => {
+  test("Without a key, a daemon that closes on a hello receives version 1, unless version 2 is required", async () => {
     await using daemon = await fakeDaemon(answer("v"));
     assert.deepEqual(await valueAndError([daemon], { "dbsync.format": "text" }), ["v", ""]);
     assert.equal(daemon.connections, 2);
@@ -252,7 +255,7 @@ async function valueAndError(
 
 describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 }, () => {
   for (const hour of [3_600_000, -3_600_000]) {
-    test(`A refusal for skew is followed by one new envelope, by a clock that is ${hour} ms away`, async () => {
+    test(`After a refusal for skew the client sends one new envelope, with the daemon's clock ${hour} ms away`, async () => {
       const clock = Date.now() + hour;
       await using daemon = await fakeV2(
         () => hello(Date.now()),
@@ -265,7 +268,7 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
     });
   }
 
-  test("No new envelope is made when one that was refused for skew may be applied elsewhere", async () => {
+  test("The client sends no new envelope if the one refused for skew may be applied by another daemon", async () => {
     await using skewed = await fakeV2(
       () => hello(Date.now()),
       ({ id }) => refused(id, "skew", Date.now()),
@@ -281,7 +284,7 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
     assert.equal(skewed.messages.length, 2);
   });
 
-  test("A clock that stays wrong is an error after the second envelope", async () => {
+  test("A clock that is still wrong is an error after the second envelope", async () => {
     await using daemon = await fakeV2(
       () => hello(Date.now()),
       ({ id }) => refused(id, "skew", Date.now()),
@@ -290,15 +293,15 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
     assert.equal(daemon.messages.length, 3);
   });
 
-  test("A daemon of another cluster gets no envelope", async () => {
-    const told = { ...rsa, "dbsync.cluster": Buffer.from(CLUSTER, "latin1").toString("hex") };
+  test("A daemon of another cluster receives no envelope", async () => {
+    const ini = { ...rsa, "dbsync.cluster": Buffer.from(CLUSTER, "latin1").toString("hex") };
     await using daemon = await fakeV2(
       () => hello(Date.now(), "x".repeat(32)),
       () => null,
     );
     assert.match(
-      (await valueAndError([daemon], told))[1],
-      /wrong-cluster: the daemon is of the cluster 7878/,
+      (await valueAndError([daemon], ini))[1],
+      /wrong-cluster: the daemon belongs to the cluster 7878/,
     );
     assert.equal(daemon.messages.length, 1);
   });
@@ -336,7 +339,7 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
     });
   }
 
-  for (const [what, answering] of [
+  for (const [defect, answering] of [
     ["another id", () => result("x".repeat(32), "+OK\r\n")],
     ["a hello for an answer", () => hello(0)],
     ["strings that are arrays", ({ id }) => ["result", id, ["d"], [], [], raw("+OK\r\n"), ""]],
@@ -345,7 +348,7 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
     ["a length beyond PHP's integers", ({ id }) => result(id, "$99999999999999999999\r\na\r\n")],
     ["nested too deep", ({ id }) => result(id, `${"*1\r\n".repeat(100)}:1\r\n`)],
   ] as const satisfies readonly (readonly [string, Answering])[]) {
-    test(`An answer with ${what} is garbage`, async () => {
+    test(`An answer with ${defect} is garbage`, async () => {
       await using daemon = await fakeV2(() => hello(Date.now()), answering);
       const [value, error] = await valueAndError([daemon], rsa);
       assert.equal(value, null);
@@ -354,8 +357,8 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
   }
 });
 
-describe("dbsync.php at a script's end", { skip: skipWithout("php"), concurrency: 2 }, () => {
-  const told = { ...rsa, "dbsync.cluster": Buffer.from(CLUSTER, "latin1").toString("hex") };
+describe("dbsync.php at the end of a script", { skip: skipWithout("php"), concurrency: 2 }, () => {
+  const settings = { ...rsa, "dbsync.cluster": Buffer.from(CLUSTER, "latin1").toString("hex") };
   const code = 'for ($i = 0; $i < 3; $i++) { $result = dbsync_send("SET k $i"); }';
   const patience = { LAST_DELIVERY_SECONDS: 60 };
   const quick = () =>
@@ -364,14 +367,14 @@ describe("dbsync.php at a script's end", { skip: skipWithout("php"), concurrency
       ({ id }) => result(id, "+OK\r\n"),
     );
 
-  test("An answer that comes with the hello's is taken, and later commands follow", async () => {
+  test("The client accepts an answer that arrives with the hello, and then sends later commands", async () => {
     await using first = await quick();
     await using late = await fakeV2(
       () => hello(Date.now()),
       ({ id }) => result(id, "+OK\r\n"),
       true,
     );
-    const ini = { ...told, "dbsync.servers": `${late.address},${first.address}` };
+    const ini = { ...settings, "dbsync.servers": `${late.address},${first.address}` };
     assert.equal(await runPhp(code, { ini, patience }), "OK");
     const values = late.messages.flatMap(
       (message) => /SET\r\n\$1\r\nk\r\n\$1\r\n(\d)/.exec(String(message))?.[1] ?? [],
@@ -379,22 +382,22 @@ describe("dbsync.php at a script's end", { skip: skipWithout("php"), concurrency
     assert.deepEqual(values, ["0", "1", "2"]);
   });
 
-  for (const [versions, taken] of [
+  for (const [versions, expected] of [
     ["1,2", ["SET k 0", "SET k 1", "SET k 2"]],
     ["2", []],
   ] as const) {
-    test(`A daemon that closes late gets ${taken.length} commands of version 1 with dbsync.versions = ${versions}`, async () => {
+    test(`A daemon that closes late receives ${expected.length} commands of version 1 with dbsync.versions = ${versions}`, async () => {
       await using first = await quick();
       await using late = await startThief("closes late");
       const ini = {
-        ...told,
+        ...settings,
         "dbsync.versions": versions,
         "dbsync.servers": `${late.address},${first.address}`,
       };
       assert.equal(await runPhp(code, { ini, patience }), "OK");
       assert.deepEqual(
-        late.taken.map((frame) => /:ds:\d+:([^\0]*)\0/.exec(frame)?.[1]),
-        taken,
+        late.captured.map((frame) => /:ds:\d+:([^\0]*)\0/.exec(frame)?.[1]),
+        expected,
       );
       assert.equal(late.hellos, 2);
     });
@@ -411,7 +414,7 @@ describe("dbsync.php and dbsyncd with both kinds of keys", { skip: skipWithout("
   after(() => Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]())));
 
   for (const name of ["rsa2048", "rsa4096", "ed25519"]) {
-    test(`The key ${name} signs what both daemons apply once`, async () => {
+    test(`Both daemons apply a command signed with the key ${name} once`, async () => {
       const servers = daemons.map(({ port }) => `127.0.0.1:${port}`);
       const ini = {
         "dbsync.signkey": keyFile(name, "private"),
@@ -431,7 +434,7 @@ describe("dbsync.php and dbsyncd with both kinds of keys", { skip: skipWithout("
   }
 });
 
-/** Returns PHP code that advances the client's clock by `jump` seconds once it has read that many bytes. */
+/** Returns PHP code that advances the client's clock by `jump` seconds after the client has read a number of bytes. */
 const jumping = (bytes: number, jump: number) => `$jumped = 0; $unread = ${bytes}; eval('namespace Dbsync;
   function hrtime($isNumber) { return \\hrtime(true) + $GLOBALS["jumped"]; }
   function fread($stream, $length) {
@@ -441,7 +444,7 @@ const jumping = (bytes: number, jump: number) => `$jumped = 0; $unread = ${bytes
     return $bytes;
   }');`;
 
-/** Returns what PHP decodes from a reply with that value: the number of its elements, or the error. */
+/** Makes a call with a given reply. @returns the number of elements that PHP has decoded, or the error */
 async function decoded(reply: string, patience = {}, jump = 0, ini = {}): Promise<unknown> {
   await using daemon = await fakeV2(
     () => hello(Date.now()),
@@ -460,7 +463,7 @@ async function decoded(reply: string, patience = {}, jump = 0, ini = {}): Promis
 
 const nils = (count: number) => `*${count}\r\n${"$-1\r\n".repeat(count)}`;
 
-test("A deadline that passes while an answer is decoded ends the call", {
+test("A call ends if its deadline passes while an answer is decoded", {
   skip: skipWithout("php"),
 }, async () => {
   assert.equal(await decoded(nils(100_000)), 100_000);
@@ -468,7 +471,7 @@ test("A deadline that passes while an answer is decoded ends the call", {
   assert.equal(text, "timeout: no answer in time; whether the command was executed is unknown");
 });
 
-test("An answer of too many elements, too deep, or above PHP's memory is malformed", {
+test("An answer with too many elements, too deep or too large for PHP's memory is malformed", {
   skip: skipWithout("php"),
 }, async () => {
   const malformed = "garbage: not an answer of a dbsync daemon";

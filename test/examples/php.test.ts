@@ -1,4 +1,4 @@
-/** examples/php/dbsync.php against fake daemons: bytes, answers, failures, settings, connections. */
+/** Tests examples/php/dbsync.php with fake daemons: bytes, answers, failures, settings and connections. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,14 +25,14 @@ interface Vector {
   readonly driverResult: string | null;
 }
 
-/** Recorded calls of the original driver. */
+/** The recorded calls of the original driver. */
 const vectors = (JSON.parse(readFileSync(join(vectorFolder, "vectors.json"), "utf8")) as Vector[]).filter(
   (vector) => vector.direction === "driver->daemon",
 );
 
 describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
   for (const keyFile of [null, "test-rsa2048-private.pem", "test-rsa4096-private.pem"]) {
-    test(`The PHP file sends the original driver's bytes (${keyFile ?? "unsigned"})`, async () => {
+    test(`The PHP file sends the same bytes as the original driver (${keyFile ?? "unsigned"})`, async () => {
       const cases = vectors.filter((vector) => vector.keyFile === keyFile);
       assert.ok(cases.length >= 3);
       await using daemon = await fakeDaemon((_frame, socket, number) => {
@@ -54,7 +54,8 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
         daemon.frames.map((frame) => frame.toString("hex")),
         cases.map((vector) => vector.request_hex),
       );
-      // The original driver loses the answer of a daemon that closes immediately after sending it; ours does not.
+      // The original driver loses the answer of a daemon that closes the connection immediately after it. This client
+      // does not.
       const expected = cases.map((vector) =>
         vector.name === "no-keepalive-daemon" ? "redis:5:PONG" : vector.driverResult,
       );
@@ -62,7 +63,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
     });
   }
 
-  test("All daemons get the same signed bytes, from one call", async () => {
+  test("One call sends the same signed bytes to all daemons", async () => {
     await using a = await fakeDaemon(silence);
     await using b = await fakeDaemon(silence);
     await using c = await fakeDaemon(answer("v"));
@@ -70,7 +71,9 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
       "dbsync.signkey": join(vectorFolder, "test-rsa2048-private.pem"),
       "dbsync.versions": "1",
     });
-    await until("all have it", () => [a, b, c].every((daemon) => daemon.frames.length > 0));
+    await until("all daemons have received the command", () =>
+      [a, b, c].every((daemon) => daemon.frames.length > 0),
+    );
     const frames = [a, b, c].map((daemon) => daemon.frames.map((frame) => frame.toString("hex")));
     assert.equal(frames[2]?.length, 1);
     assert.deepEqual(frames[0], frames[2]);
@@ -79,7 +82,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
 
   const bad: Record<string, { behaviour: Behaviour; stage: RegExp }> = {
     "is silent": { behaviour: silence, stage: /timeout: no answer in time/ },
-    "closes at once": {
+    "closes immediately": {
       behaviour: (_frame, socket) => socket.end(),
       stage: /no-reason: closed without an answer/,
     },
@@ -107,7 +110,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
     },
   };
 
-  test("When all fail, one error names each daemon with its stage, within the time of one", async () => {
+  test("When all daemons fail, one error names each daemon and its stage, within the timeout of one daemon", async () => {
     await using daemons = new FakeDaemons();
     const lines: RegExp[] = [];
     for (const { behaviour, stage } of Object.values(bad)) {
@@ -122,12 +125,12 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
     assert.equal(value, null);
     for (const line of lines) assert.match(error, line);
     assert.equal(error.split("\n").length, lines.length + 1);
-    // The daemons share one time limit of 8 s.
+    // The daemons share one timeout of 8 s.
     assert.ok(ms >= 7900 && ms < 40_000, `took ${ms} ms`);
   });
 
-  for (const [what, { behaviour }] of Object.entries(bad)) {
-    test(`A daemon that ${what} does not delay another one's answer`, async () => {
+  for (const [fault, { behaviour }] of Object.entries(bad)) {
+    test(`A daemon that ${fault} does not delay the answer of another one`, async () => {
       await using first = await fakeDaemon(behaviour);
       await using second = await fakeDaemon((_frame, socket) => {
         setTimeout(() => socket.write(answerFrame("v")), 30);
@@ -138,7 +141,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
     });
   }
 
-  test("A dead daemon, first or last, does not delay another one's answer", async () => {
+  test("A dead daemon, first or last in the list, does not delay the answer of another one", async () => {
     await using daemon = await fakeDaemon(answer("v"));
     const dead = await refusingAddress();
     for (const servers of [
@@ -150,7 +153,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
     }
   });
 
-  test("A miss loses to a hit that comes a little later", async () => {
+  test("A hit that arrives a little later takes precedence over a miss", async () => {
     await using first = await fakeDaemon(miss);
     await using second = await fakeDaemon((_frame, socket) => {
       setTimeout(() => socket.write(answerFrame("v")), 5);
@@ -167,7 +170,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
     assert.ok(ms < 30_000, `took ${ms} ms`);
   });
 
-  test("An answer that comes byte by byte is read whole", async () => {
+  test("The client reads an answer that arrives byte by byte", async () => {
     await using daemon = await fakeDaemon((_frame, socket) => {
       socket.setNoDelay(true);
       const bytes = Buffer.from(answerFrame("grüß\nline"));
@@ -180,7 +183,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
     assert.equal((await sendOne([daemon.address])).value, "redis:12:grüß\nline");
   });
 
-  test("An answer of 20 MB is read whole", async () => {
+  test("The client reads an answer of 20 MB", async () => {
     const value = "x".repeat(20_000_000);
     await using daemon = await fakeDaemon(answer(value));
     const length = await runPhp("$result = strlen(dbsync_send('GET big'))", {
@@ -189,7 +192,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
     assert.equal(length, value.length);
   });
 
-  test("Mutated answers are a value or an error, never a warning or a wait", async () => {
+  test("A mutated answer yields a value or an error, never a warning or a delay", async () => {
     const random = new SeededRandom(seed());
     const frames = 400;
     await using daemon = await fakeDaemon((_frame, socket) => {
@@ -213,8 +216,8 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
     for (const [value, error] of types) assert.ok(value === "NULL" || error === "NULL", `${value}, ${error}`);
   });
 
-  test("Answers that PHP's memory limit has no room for do not end the script", async () => {
-    // An answer is held twice for a moment: one of 60 MB fits into 128 MiB.
+  test("An answer that exceeds PHP's memory limit does not end the script", async () => {
+    // For a moment an answer is stored twice: one of 60 MB fits into 128 MiB.
     await using large = await fakeDaemon(answer("x".repeat(60_000_000)));
     await using other = await fakeDaemon(answer("x".repeat(60_000_000)));
     await using tooLarge = await fakeDaemon(answer("x".repeat(67_000_000)));
@@ -225,10 +228,10 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
     );
     const [length, error] = result as [number, string];
     assert.equal(length, 60_000_000 + "redis:60000001:".length);
-    assert.match(error, /garbage: announces an answer of 67\d{6} bytes, for which PHP has no room/);
+    assert.match(error, /garbage: announces an answer of 67\d{6} bytes, which exceeds PHP's memory limit/);
   });
 
-  test("Of several databases' chunks the first is returned", async () => {
+  test("The client returns the first chunk of several databases", async () => {
     await using daemon = await fakeDaemon((_frame, socket) => {
       socket.write("ds:20:redis:2:1\0redis:2:2\0");
     });
@@ -236,7 +239,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
   });
 });
 
-/** Several fake daemons that are closed together. */
+/** Several fake daemons that are stopped together. */
 class FakeDaemons implements AsyncDisposable {
   readonly #daemons: Awaited<ReturnType<typeof fakeDaemon>>[] = [];
 

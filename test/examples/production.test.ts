@@ -1,5 +1,5 @@
 /**
- * examples/production, and options in the documents: everything that they name exists and has the documented
+ * Tests examples/production and the options in the documents: everything that they name exists and has the documented
  * properties.
  */
 import assert from "node:assert/strict";
@@ -23,7 +23,7 @@ import { skipWithout } from "../support/requirements.js";
 const folder = join(repositoryRoot, "examples", "production");
 const read = (name: string) => readFile(join(folder, name), "utf8");
 
-/** Returns the lines without comments and empty lines. */
+/** Returns the lines of a text without comments and empty lines. */
 function content(text: string): string[] {
   return text
     .split("\n")
@@ -31,13 +31,13 @@ function content(text: string): string[] {
     .filter((line) => line !== "");
 }
 
-/** Returns the long options in a text that calls one program: `--name`. */
+/** Returns the long options (`--name`) in a text that calls one program. */
 function optionsIn(text: string): string[] {
   return [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([option]) => option);
 }
 
-async function printedFor(...words: readonly string[]): Promise<string> {
-  const task = await readCommandLine(words, {});
+async function printedFor(...args: readonly string[]): Promise<string> {
+  const task = await readCommandLine(args, {});
   assert.ok(task.kind === "print");
   return task.text;
 }
@@ -47,7 +47,7 @@ async function daemonOptions(): Promise<Set<string>> {
 }
 
 describe("the systemd unit", () => {
-  /** Parses the unit: section → name → values. */
+  /** Returns the values in the unit, by section and name. */
   async function unit(): Promise<Map<string, Map<string, string[]>>> {
     const sections = new Map<string, Map<string, string[]>>();
     let section = new Map<string, string[]>();
@@ -73,7 +73,7 @@ describe("the systemd unit", () => {
     assert.deepEqual(service?.get("Restart"), ["on-failure"]);
   });
 
-  test("The unit is hardened, but leaves V8 its writable code", async () => {
+  test("The unit is hardened, but permits the writable code memory of V8", async () => {
     const service = (await unit()).get("Service");
     for (const [name, value] of [
       ["DynamicUser", "yes"],
@@ -90,24 +90,24 @@ describe("the systemd unit", () => {
     assert.ok(service?.has("RestrictAddressFamilies"));
   });
 
-  test("The unit gives the daemon the folder that the sample configuration names", async () => {
+  test("The unit creates the folder that the sample configuration names", async () => {
     const service = (await unit()).get("Service");
     assert.deepEqual(service?.get("StateDirectory"), ["dbsyncd"]);
     assert.deepEqual(service?.get("StateDirectoryMode"), ["0700"]);
     assert.ok(content(await read("dbsyncd.toml")).includes('data = "/var/lib/dbsyncd"'));
   });
 
-  test("The unit's options exist", async () => {
-    const known = await daemonOptions();
+  test("The options in the unit exist", async () => {
+    const options = await daemonOptions();
     const start = (await unit()).get("Service")?.get("ExecStart")?.[0] ?? "";
-    for (const option of optionsIn(start)) assert.ok(known.has(option), option);
+    for (const option of optionsIn(start)) assert.ok(options.has(option), option);
   });
 
   test("systemd accepts the unit", { skip: skipWithout("systemd-analyze") }, async () => {
     const scratch = await mkdtemp(join(tmpdir(), "dbsync-unit-"));
     try {
       const file = join(scratch, "dbsyncd.service");
-      // The program need not be installed on the machine that runs the tests.
+      // dbsyncd need not be installed on the machine that runs the tests.
       await writeFile(file, (await read("dbsyncd.service")).replace("/usr/local/bin/dbsyncd", "/bin/true"));
       const verified = spawnSync("systemd-analyze", ["verify", file], { encoding: "utf8" });
       assert.equal(verified.status, 0, verified.stderr);
@@ -118,11 +118,11 @@ describe("the systemd unit", () => {
   });
 });
 
-/** Databases for options that require one, since the sample's own are for daemons with data. */
+/** The databases for options that require one. Those of the sample are for daemons with data. */
 const SIDECAR_DATABASE = 'database = "dbsync:127.0.0.1:1111"';
 const REDIS_DATABASE = 'database = "redis:127.0.0.1:6379"';
 
-/** Makes a folder with the key files, the certificate and the users that the sample names. */
+/** Creates a folder with the key files, the certificate and the user file that the sample names. */
 async function scratchWithKeys(): Promise<string> {
   const scratch = await mkdtemp(join(tmpdir(), "dbsync-toml-"));
   for (const [name, bits] of [
@@ -144,7 +144,7 @@ async function scratchWithKeys(): Promise<string> {
 }
 
 describe("the sample configuration", () => {
-  test("dbsyncd accepts the sample as it stands", async () => {
+  test("dbsyncd accepts the unchanged sample", async () => {
     const scratch = await scratchWithKeys();
     try {
       await copyFile(join(folder, "dbsyncd.toml"), join(scratch, "dbsyncd.toml"));
@@ -156,7 +156,7 @@ describe("the sample configuration", () => {
     }
   });
 
-  test("Every line that is commented out is accepted, and all options stand there", async () => {
+  test("dbsyncd accepts every line that is commented out, and the sample contains all options", async () => {
     const text = await read("dbsyncd.toml");
     const lines = [...text.matchAll(/^#[a-z0-9-]+ = .*$/gm)].map(([line]) => line.slice(1));
     const all = [...lines, ...(text.match(/^[a-z0-9-]+ = .*$/gm) ?? [])];
@@ -165,14 +165,14 @@ describe("the sample configuration", () => {
     try {
       const settingOf = (line: string) =>
         OPTION_NAMES.find((name) => line.startsWith(`${nameOf(OPTIONS[name])} = `)) ?? assert.fail(line);
-      // A daemon that signs for clients has other daemons as its database; replicas are those of a Redis.
+      // A daemon that signs for clients has other daemons as its database. Replicas belong to a Redis.
       const lineOf = (setting: string, of: string) =>
         setting === "database"
           ? of === "waitReplicas"
             ? REDIS_DATABASE
             : SIDECAR_DATABASE
           : (all.find((line) => settingOf(line) === setting) ?? assert.fail(setting));
-      // Limits can be combined; some of the remaining options exclude each other.
+      // Limits can be combined. Some of the remaining options exclude each other.
       const limits = lines.filter((line) => isLimitName(settingOf(line)));
       for (const line of ["", ...lines.filter((each) => !limits.includes(each))]) {
         const file = join(scratch, "one.toml");
@@ -195,11 +195,11 @@ describe("the sample configuration", () => {
 });
 
 describe("the image and the composition", () => {
-  test("The image's daemon options exist", async () => {
-    const known = await daemonOptions();
+  test("The daemon options in the image exist", async () => {
+    const options = await daemonOptions();
     const lines = content(await read("Dockerfile")).filter((line) => /^(ENTRYPOINT|CMD) /.test(line));
-    const words = lines.flatMap((line) => JSON.parse(line.replace(/^\w+ /, "")) as string[]);
-    assert.deepEqual(words, [
+    const args = lines.flatMap((line) => JSON.parse(line.replace(/^\w+ /, "")) as string[]);
+    assert.deepEqual(args, [
       "dbsyncd",
       "--bind",
       "0.0.0.0",
@@ -208,13 +208,13 @@ describe("the image and the composition", () => {
       "--sign-key",
       "/etc/dbsync/keys",
     ]);
-    for (const word of words.filter((each) => each.startsWith("--"))) assert.ok(known.has(word), word);
+    for (const word of args.filter((each) => each.startsWith("--"))) assert.ok(options.has(word), word);
   });
 
-  test("Each daemon of the composition keeps its data in a volume of its own, and names the two others", async () => {
+  test("Each daemon of the composition stores its data in its own volume, and names the two other daemons", async () => {
     const text = content(await read("compose.yaml")).join("\n");
-    const known = await daemonOptions();
-    for (const option of ["--data", "--peer", "--cluster-secret"]) assert.ok(known.has(option), option);
+    const options = await daemonOptions();
+    for (const option of ["--data", "--peer", "--cluster-secret"]) assert.ok(options.has(option), option);
     assert.match(text, /DBSYNCD_DATA: \/var\/lib\/dbsyncd\n/);
     assert.match(text, /DBSYNCD_CLUSTER_SECRET: \/etc\/dbsync\/cluster\.secret\n/);
     for (const [number, ...others] of ["123", "213", "312"].map((digits) => [...digits])) {
@@ -225,21 +225,21 @@ describe("the image and the composition", () => {
     }
   });
 
-  test("The image makes the folder for data, which belongs to its user", async () => {
+  test("The image creates the data folder, which belongs to its user", async () => {
     const lines = content(await read("Dockerfile"));
     assert.ok(
       lines.includes("RUN install --directory --owner node --group node --mode 0700 /var/lib/dbsyncd"),
     );
   });
 
-  test("The image does not run as root, and private keys do not get into it", async () => {
+  test("The image does not run as root, and contains no private keys", async () => {
     const lines = content(await read("Dockerfile"));
     assert.ok(lines.includes("USER node"));
     assert.ok(lines.indexOf("USER node") < lines.findIndex((line) => line.startsWith("ENTRYPOINT")));
     assert.ok(content(await read("Dockerfile.dockerignore")).includes("**/*.pem"));
   });
 
-  test("Image and composition have the same health check, which holds for a daemon that serves and for nothing else", async () => {
+  test("The image and the composition have the same health check, which succeeds only for a serving daemon", async () => {
     const check = /fetch\([^"\n]*\)/;
     const [inImage = ""] = check.exec(await read("Dockerfile")) ?? [];
     const [inComposition] = check.exec(await read("compose.yaml")) ?? [];
@@ -255,7 +255,7 @@ describe("the image and the composition", () => {
     assert.equal(await isWell(), 0);
   });
 
-  test("The composition has three daemons, published on loopback, with the public key to read only", async () => {
+  test("The composition has three daemons, published on the loopback interface, with a read-only public key", async () => {
     const text = content(await read("compose.yaml")).join("\n");
     assert.ok(!text.includes("\t"));
     assert.deepEqual(
@@ -269,7 +269,7 @@ describe("the image and the composition", () => {
 });
 
 describe("docs/troubleshooting.md", () => {
-  test("Each reason in the table of symptoms is one of the daemon's", async () => {
+  test("Each reason in the table of symptoms is a reason of the daemon", async () => {
     const { REFUSALS } = await import("../../engine/answers/refusals.js");
     const text = await readFile(join(repositoryRoot, "docs/troubleshooting.md"), "utf8");
     const table = text.slice(text.indexOf("| symptom |"));

@@ -1,4 +1,4 @@
-/** examples/shell/send.sh against a real daemon, with keys made by dbsync-keygen. */
+/** Tests examples/shell/send.sh with a real daemon and keys from dbsync-keygen. */
 import assert from "node:assert/strict";
 import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -23,8 +23,8 @@ describe("send.sh", { skip }, () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "dbsync-shell-"));
-    const made = await run(process.execPath, [programPaths["dbsync-keygen"], "--out", folder]);
-    assert.equal(made.code, 0, made.stderr);
+    const keygen = await run(process.execPath, [programPaths["dbsync-keygen"], "--out", folder]);
+    assert.equal(keygen.code, 0, keygen.stderr);
     daemon = await startDaemon(["-s", join(folder, "public.pem")]);
     patient = join(folder, "patient.sh");
     await writeFile(patient, (await readFile(script, "utf8")).replace("-w 3 ", "-w 60 "));
@@ -35,36 +35,36 @@ describe("send.sh", { skip }, () => {
     await rm(folder, { recursive: true });
   });
 
-  /** Runs send.sh with more than the 3 s that nc gives a daemon: a busy machine may need them. */
+  /** Runs send.sh with a longer timeout of nc than 3 s, since the machine may be busy. */
   const send = (...command: string[]) =>
     run("sh", [patient, join(folder, "private.pem"), "127.0.0.1", String(daemon.port), ...command]);
 
-  test("send.sh signs a command, sends it and prints the value, at once", async () => {
+  test("send.sh signs a command, sends it and prints the value immediately", async () => {
     const start = performance.now();
     assert.deepEqual(await send("SET", "greeting", "grüß"), { code: 0, stdout: "OK\n", stderr: "" });
     assert.deepEqual(await send("GET greeting"), { code: 0, stdout: "grüß\n", stderr: "" });
-    // nc gives up after 60 s.
+    // The timeout of nc is 60 s.
     assert.ok(performance.now() - start < 60_000);
   });
 
-  test("send.sh prints lists line by line, and (nil) where there is no value", async () => {
+  test("send.sh prints lists line by line, and (nil) for missing values", async () => {
     assert.equal((await send("RPUSH", "list", "a", "redis:1:b", "c")).stdout, "3\n");
     assert.equal((await send("LRANGE", "list", "0", "-1")).stdout, "a\nredis:1:b\nc\n");
     assert.equal((await send("GET", "absent")).stdout, "(nil)\n");
   });
 
-  test("send.sh passes percent signs and backslashes as they are", async () => {
+  test("send.sh sends percent signs and backslashes unchanged", async () => {
     await send("SET", "odd", "50%\\n%s");
     assert.equal((await send("GET", "odd")).stdout, "50%\\n%s\n");
   });
 
-  test("send.sh says so and ends with 1 when there is no answer", async () => {
+  test("send.sh reports a missing answer and exits with 1", async () => {
     const ended = await send("NOSUCHCMD");
     assert.deepEqual([ended.code, ended.stdout], [1, ""]);
     assert.match(ended.stderr, /no answer/);
   });
 
-  test("send.sh ends with 1 when nobody listens, or the key is missing", async () => {
+  test("send.sh exits with 1 if no daemon listens or the key is missing", async () => {
     const [, port = ""] = (await refusingAddress()).split(":");
     const unheard = await run("sh", [script, join(folder, "private.pem"), "127.0.0.1", port, "PING"]);
     assert.equal(unheard.code, 1);
@@ -79,13 +79,13 @@ describe("send.sh", { skip }, () => {
     assert.match(keyless.stderr, /no\.pem/);
   });
 
-  test("send.sh without a command prints its usage and ends with 2", async () => {
+  test("send.sh without a command prints its usage and exits with 2", async () => {
     const ended = await run("sh", [script, "private.pem", "127.0.0.1"]);
     assert.equal(ended.code, 2);
     assert.match(ended.stderr, /^usage: /);
   });
 
-  test("send.sh's frame is the original driver's, byte for byte", async () => {
+  test("send.sh sends the same bytes as the original driver", async () => {
     const vectors = JSON.parse(await readFile(join(vectorFolder, "vectors.json"), "utf8")) as {
       name: string;
       request_hex: string;
@@ -100,7 +100,7 @@ describe("send.sh", { skip }, () => {
     }
   });
 
-  test("A command that was changed after it was signed is not executed", async () => {
+  test("the daemon does not execute a command that was changed after signing", async () => {
     const tampered = join(folder, "tampered.sh");
     await copyFile(script, tampered);
     const text = await readFile(tampered, "utf8");

@@ -1,4 +1,7 @@
-/** examples/typescript, copied to a folder that has dbsyncd as npm installs it: built by its own tsconfig.json, and run against three daemons. */
+/**
+ * Tests examples/typescript in a folder with dbsyncd installed as by npm. It is built with its tsconfig.json and run
+ * with three daemons.
+ */
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -34,7 +37,7 @@ before(async () => {
 
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-test("the file is short, and the packages are those of the repository", () => {
+test("the example is short, and uses the package versions of the repository", () => {
   assert.ok(readFileSync(join(source, main), "utf8").split("\n").length - 1 <= LINES_MAX);
   const [own, root] = [readManifest(source), readManifest(repositoryRoot)];
   assert.deepEqual(own.dependencies, { dbsyncd: `^${root.version}` });
@@ -42,7 +45,7 @@ test("the file is short, and the packages are those of the repository", () => {
     assert.equal(range, root.devDependencies[name], name);
 });
 
-test("the compiler finds a mistake: the types are the package's own", async () => {
+test("the compiler reports a type error, since it uses the types of the package", async () => {
   const text = readFileSync(join(project, main), "utf8");
   writeFileSync(join(project, main), text.replace('policy: "majority"', 'policy: "mostly"'));
   const { code, stdout } = await run(process.execPath, [tsc, "--noEmit"], { cwd: project });
@@ -51,7 +54,7 @@ test("the compiler finds a mistake: the types are the package's own", async () =
   assert.match(stdout, /"mostly"/);
 });
 
-test("one person books a seat, the next one learns that it is taken, and without daemons nothing is booked", async () => {
+test("the example books a seat once, reports it as taken to the next user, and books nothing without daemons", async () => {
   await using trio = await Trio.start();
   await trio.untilNoneIsLate();
   const key = join(scratch, "private.pem");
@@ -69,8 +72,8 @@ test("one person books a seat, the next one learns that it is taken, and without
     stderr: "",
   });
   await trio.end(0, "SIGKILL");
-  const taken = await book("B7", "Bob");
-  assert.equal(taken.stdout, "B7: taken\nB7 belongs to Ada; Bob has 0; people: 1\n", taken.stderr);
+  const second = await book("B7", "Bob");
+  assert.equal(second.stdout, "B7: taken\nB7 belongs to Ada; Bob has 0; people: 1\n", second.stderr);
   await trio.end(1, "SIGKILL");
   await trio.end(2, "SIGKILL");
   const none = await book("B8", "Bob");

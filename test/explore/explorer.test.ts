@@ -1,4 +1,4 @@
-/** `npm run explore`: fresh seeds for every randomised test file, and reproducible findings. */
+/** Tests `npm run explore`: it runs every randomised test file with new seeds, and reports reproducible failures. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,7 +19,7 @@ writeFileSync(
   tested('if (process.env.DBSYNC_SEED % 2) throw new Error("odd");'),
 );
 
-/** Runs one file with seeds from 1 on, at most `most` times. */
+/** Runs one file with the seeds 1, 2 and so on, at most `most` times. */
 async function explore(
   file: string,
   most: number,
@@ -41,7 +41,7 @@ async function explore(
   return { findings, turns: done, code: count, races };
 }
 
-test("a turn that fails is told with what it printed and the command that repeats it", async () => {
+test("the explorer reports a failed run with its output and the command that repeats it", async () => {
   const { findings, code } = await explore("even.test.js", 2);
   assert.equal(code, 1);
   const [finding] = findings as [Finding];
@@ -49,7 +49,7 @@ test("a turn that fails is told with what it printed and the command that repeat
   assert.equal(again(finding.turn), "DBSYNC_FULL=1 DBSYNC_SEED=1 npm test -- even.test");
 });
 
-test("what the same seed does not find again is told as that", async () => {
+test("the explorer reports that a failure is not reproducible with the same seed", async () => {
   const mark = join(folder, "was-here");
   const once = `if (existsSync(${JSON.stringify(mark)})) return; writeFileSync(${JSON.stringify(mark)}, ""); throw new Error("once");`;
   writeFileSync(
@@ -61,12 +61,12 @@ test("what the same seed does not find again is told as that", async () => {
   assert.match(findings[0]?.output ?? "", /Error: once/);
 });
 
-test("as many turns as were asked for are taken, whatever the time", async () => {
+test("the explorer performs the requested number of runs, regardless of the time", async () => {
   const { turns: done, code } = await explore("even.test.js", 3, 2);
   assert.deepEqual([done, code], [3, 2]);
 });
 
-test("every randomised test file has its turn, each time with another seed", () => {
+test("the plan contains every randomised test file, each time with another seed", () => {
   const files = randomisedFiles(join(buildRoot, "test"));
   for (const file of [
     "simulation/simulation.test.js",
@@ -76,13 +76,13 @@ test("every randomised test file has its turn, each time with another seed", () 
     "protocol/frame.test.js",
   ])
     assert.ok(files.includes(file), file);
-  assert.ok(!files.includes("run.test.js"), "what draws on no seed stays out");
+  assert.ok(!files.includes("run.test.js"), "a file without a seed is not in the plan");
   let seed = 0;
   const plan = turns(files, () => ++seed);
-  const taken: Turn[] = Array.from({ length: 20 * files.length }, () => plan.next().value);
+  const planned: Turn[] = Array.from({ length: 20 * files.length }, () => plan.next().value);
   assert.deepEqual(
-    files.filter((file) => !taken.some((turn) => turn.file === file)),
+    files.filter((file) => !planned.some((turn) => turn.file === file)),
     [],
   );
-  assert.equal(new Set(taken.map(({ env }) => env["DBSYNC_SEED"])).size, taken.length);
+  assert.equal(new Set(planned.map(({ env }) => env["DBSYNC_SEED"])).size, planned.length);
 });

@@ -1,35 +1,35 @@
-/** Runs turns in parallel until the time is over, and reports those that failed. */
+/** Runs turns in parallel until the time is over, and reports those that failed. A turn is one run of one test file. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import type { Turn } from "./plan.js";
 
-/** A turn that takes longer hangs. */
+/** The number of milliseconds after which a turn is considered hung. */
 const TURN_MS_MAX = 900_000;
 
-/** Lines stored of a failed turn's output: its end says what failed. */
+/** The number of stored lines of a failed turn's output. The end of the output shows the failure. */
 const LINES_KEPT = 60;
 
 export interface Finding {
   readonly turn: Turn;
-  /** The last lines of its output. */
+  /** The last lines of the turn's output. */
   readonly output: string;
-  /** Whether its seed reproduces it. If not, it is a race, in the test or in the code under test. */
+  /** Whether the seed reproduces the failure. If not, the test or the tested code has a race. */
   readonly repeats: boolean;
 }
 
 export interface ExplorerOptions {
-  /** The compiled test/. */
+  /** The folder of the compiled tests. */
   readonly folder: string;
   readonly turns: Iterator<Turn, never>;
-  /** Number of turns that run in parallel. */
+  /** The number of turns that run in parallel. */
   readonly lanes: number;
-  /** Milliseconds after which no further turn starts. */
+  /** The number of milliseconds after which no further turn starts. */
   readonly ms: number;
-  /** Maximum number of turns. */
+  /** The maximum number of turns. */
   readonly most: number;
-  /** Called immediately, so that the finding is not lost if the run is ended early. */
+  /** A callback for each finding. It is called immediately, so that no finding is lost if the run is interrupted. */
   readonly found: (finding: Finding) => void;
-  /** Called after each turn. */
+  /** A callback after each turn. */
   readonly progress: (turns: number, findings: number) => void;
 }
 
@@ -45,16 +45,16 @@ export class Explorer {
   }
 
   /**
-   * Runs turns, at least one in each lane if `most` permits.
-   * @returns how many turns ran, how many had a finding, and how many had one that their seed does not reproduce
+   * Runs the turns, at least one per lane if `most` permits.
+   * @returns the number of turns, of findings, and of findings that their seed does not reproduce
    */
   async run(): Promise<{ turns: number; findings: number; races: number }> {
     const { lanes, ms, most } = this.#options;
     const end = performance.now() + ms;
-    let begun = 0;
+    let started = 0;
     const lane = async () => {
-      while (begun < most) {
-        begun++;
+      while (started < most) {
+        started++;
         await this.#take(this.#options.turns.next().value);
         if (performance.now() >= end) return;
       }
@@ -63,7 +63,7 @@ export class Explorer {
     return { turns: this.#turns, findings: this.#findings, races: this.#races };
   }
 
-  /** Ends the running turns, with the servers that they started. */
+  /** Kills the running turns and the servers that they have started. */
   end(): void {
     for (const leader of this.#running) endGroup(leader);
   }
@@ -75,13 +75,13 @@ export class Explorer {
       const repeats = (await this.#play(turn)).code !== 0;
       if (repeats) this.#findings++;
       else this.#races++;
-      const kept = output.trimEnd().split("\n").slice(-LINES_KEPT).join("\n");
-      this.#options.found({ turn, output: kept, repeats });
+      const lastLines = output.trimEnd().split("\n").slice(-LINES_KEPT).join("\n");
+      this.#options.found({ turn, output: lastLines, repeats });
     }
     this.#options.progress(this.#turns, this.#findings);
   }
 
-  /** Runs a turn in a process group, which ends as a whole. */
+  /** Runs a turn in a process group, so that all its processes can be killed together. */
   #play({ file, env }: Turn): Promise<{ code: number | null; output: string }> {
     return new Promise((resolve) => {
       const args = ["--test-reporter=spec", join(this.#options.folder, file)];
@@ -94,16 +94,16 @@ export class Explorer {
       const leader = child.pid!;
       this.#running.add(leader);
       let output = "";
-      const heard = (bytes: Buffer) => {
+      const append = (bytes: Buffer) => {
         output += bytes;
       };
-      child.stdout.on("data", heard);
-      child.stderr.on("data", heard);
+      child.stdout.on("data", append);
+      child.stderr.on("data", append);
       const hangs = setTimeout(() => {
-        output += `\nIt was ended after ${TURN_MS_MAX} ms: it hangs.`;
+        output += `\nThe turn was killed after ${TURN_MS_MAX} ms: it hangs.`;
         endGroup(leader);
       }, TURN_MS_MAX);
-      // A remaining server holds the pipes open, so it is ended before their output is checked.
+      // A remaining server would keep the pipes open, so the group is killed before the end of the output is awaited.
       child.once("exit", () => endGroup(leader));
       child.once("close", (code) => {
         clearTimeout(hangs);

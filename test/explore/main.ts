@@ -1,7 +1,7 @@
 /**
- * `npm run explore`: runs the randomised tests (simulation, differential, permutation, fuzz and other tests that use a seed)
- * with fresh seeds for five minutes. Prints each failure with the command that reproduces it, then exits with 1. Failures
- * that the same seed does not reproduce are printed as well (docs/decisions/0029).
+ * `npm run explore`: runs the randomised tests (simulation, differential, permutation, fuzz and other tests that use
+ * a seed) with new seeds for five minutes. Prints each failure with the command that repeats it, and then exits with
+ * 1. This includes failures that the same seed does not reproduce (docs/decisions/0029).
  *   --minutes N   time limit
  *   --runs N      number of runs, without a time limit
  *   --seed N      derives all seeds from this one, to repeat the same runs
@@ -24,7 +24,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 
-const MINUTES_USUAL = 5;
+const MINUTES_DEFAULT = 5;
 const SEEDS = 2 ** 32;
 
 /** Returns the error in the command line, or null. */
@@ -37,14 +37,14 @@ function problemOf(files: readonly string[]): string | null {
   if (seed !== undefined && !(/^\d+$/.test(seed) && Number(seed) < SEEDS))
     return `--seed must be a whole number from 0 to ${SEEDS - 1}, not "${seed}".`;
   if (files.length === 0)
-    return `No randomised test file's path below test/ holds ${positionals.join(" or ")}.`;
+    return `No path of a randomised test file below test/ contains ${positionals.join(" or ")}.`;
   return null;
 }
 
-/** Returns the milliseconds requested; a given number of runs has no time limit. */
+/** Returns the duration in milliseconds. It is infinite if the number of runs is given. */
 function milliseconds(): number {
   if (values.minutes !== undefined) return Number(values.minutes) * 60_000;
-  return values.runs === undefined ? MINUTES_USUAL * 60_000 : Number.POSITIVE_INFINITY;
+  return values.runs === undefined ? MINUTES_DEFAULT * 60_000 : Number.POSITIVE_INFINITY;
 }
 
 async function main(): Promise<void> {
@@ -66,12 +66,12 @@ async function main(): Promise<void> {
     lanes: availableParallelism(),
     ms,
     most: values.runs === undefined ? Number.POSITIVE_INFINITY : Number(values.runs),
-    found: tell,
+    found: report,
     progress: (done, findings) => {
       if (!process.stdout.isTTY) return;
-      const left = Math.max(0, Math.ceil((end - Date.now()) / 1000));
-      const rest = Number.isFinite(left) ? `${left} s left` : `${Number(values.runs) - done} left`;
-      process.stdout.write(`\r\x1b[K${done} runs, ${findings} found something, ${rest}`);
+      const seconds = Math.max(0, Math.ceil((end - Date.now()) / 1000));
+      const remaining = Number.isFinite(seconds) ? `${seconds} s left` : `${Number(values.runs) - done} left`;
+      process.stdout.write(`\r\x1b[K${done} runs, ${findings} failed, ${remaining}`);
     },
   });
   for (const [signal, code] of [
@@ -87,15 +87,15 @@ async function main(): Promise<void> {
   const { turns: done, findings, races } = await explorer.run();
   if (process.stdout.isTTY) process.stdout.write("\r\x1b[K");
   console.log(
-    `${done} runs of ${files.length} randomised test files: ${findings} found something${races === 0 ? "" : `, ${races} what their seed does not find again`}.`,
+    `${done} runs of ${files.length} randomised test files: ${findings} failed${races === 0 ? "" : `, ${races} of them not reproducibly`}.`,
   );
   if (findings > 0) process.exitCode = 1;
 }
 
-function tell({ turn, output, repeats }: Finding): void {
+function report({ turn, output, repeats }: Finding): void {
   if (process.stdout.isTTY) process.stdout.write("\r\x1b[K");
   console.log(
-    `${output}\n${repeats ? "Again:" : "Not found again, so it hangs on time as well; tried:"} ${again(turn)}\n`,
+    `${output}\n${repeats ? "Repeat it with:" : "Not reproducible, so it also depends on timing. Tried:"} ${again(turn)}\n`,
   );
 }
 

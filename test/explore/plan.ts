@@ -1,6 +1,6 @@
-/** The order of randomised test files, each turn with a seed of its own and a size. */
+/** The order in which randomised test files run. Each turn has its own seed and size. */
 
-/** Files that have a turn each before some of the remaining files have theirs: none has found as much. */
+/** The files that run most often, since they have found the most. */
 const CHIEF = [
   "simulation/simulation.test.js",
   "conformance/differential.test.js",
@@ -11,38 +11,38 @@ const CHIEF = [
   "client/simulation.test.js",
 ] as const;
 
-/** Turns of the remaining files between two rounds of the chief ones. */
+/** The number of turns of other files between two rounds of the chief files. */
 const OTHERS = 4;
 
-/** Turns are short, so that many files get one: these files do more for one seed than that. */
+/** Settings that make the turns of some files short, so that many files can run. */
 const SIZES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "simulation/simulation.test.js": { DBSYNC_SEEDS: "150" },
   "conformance/differential.test.js": { DBSYNC_COMMANDS: "30000" },
 };
 
 export interface Turn {
-  /** A path below test/. */
+  /** The path of the file below test/. */
   readonly file: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
 /**
- * Yields turns without end.
- * @param draw  returns a fresh seed, 0 ≤ seed < 2³²
- * @throws Error  there is no file to run
+ * Yields an endless sequence of turns.
+ * @param draw  returns a new seed, 0 ≤ seed < 2³²
+ * @throws Error if there is no file to run
  */
 export function* turns(files: readonly string[], draw: () => number): Generator<Turn, never> {
   if (files.length === 0) throw new Error("There is no randomised test file to run.");
   const chief = CHIEF.filter((file) => files.includes(file));
-  const others = files.filter((file) => !chief.some((one) => one === file));
+  const remaining = files.filter((file) => !chief.some((one) => one === file));
   const turn = (file: string): Turn => ({
     file,
     env: { DBSYNC_FULL: "1", ...SIZES[file], DBSYNC_SEED: String(draw()) },
   });
   for (let next = draw(); ; ) {
     for (const file of chief) yield turn(file);
-    for (let i = 0; i < Math.min(OTHERS, others.length); i++)
-      yield turn(others[next++ % others.length] as string);
+    for (let i = 0; i < Math.min(OTHERS, remaining.length); i++)
+      yield turn(remaining[next++ % remaining.length] as string);
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * Tests transactions with WATCH through a sidecar while daemons hang, die and catch up: acknowledged ones are applied,
- * those answered nil are not, and no connection reads data older than its own acknowledged writes.
+ * Tests transactions with WATCH through a sidecar while daemons hang, are killed and catch up. Acknowledged
+ * transactions are applied, and those answered with nil are not. No connection reads data older than its own
+ * acknowledged writes.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -12,11 +13,11 @@ import { startDaemon } from "../support/daemon-process.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "./trio.js";
 
-/** Rounds of each kind, and the numbers of counting clients and of clients that only write and read. */
+/** The number of rounds of each kind, of counting clients, and of clients that only write and read. */
 const ROUNDS = Number(process.env["DBSYNC_EXEC_ROUNDS"] ?? amount(1, 2));
 const COUNTERS = 3;
 const WRITERS = 6;
-/** Milliseconds of a hang, and of the time before and after it. */
+/** Milliseconds of a hang, and of the time before and after the hang. */
 const HANG_MS = 9_000;
 const ASIDE_MS = 2_000;
 const LEVEL_MS = 90_000;
@@ -25,29 +26,29 @@ const seed = seedOfRun();
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The reported outcomes of transactions, by token. */
-class Told {
+class Outcomes {
   readonly applied: string[] = [];
   readonly nil: string[] = [];
   readonly notApplied: string[] = [];
   unknown = 0;
-  /** Reads that return less than was acknowledged to their connection. */
+  /** Reads that returned an older value than an acknowledged write of the same connection. */
   readonly stale: string[] = [];
   reads = 0;
 }
 
-/** Whether a failed command may still have been applied. With the listed errors it certainly was not. */
+/** Whether a failed command may have been applied. With the listed errors it was certainly not applied. */
 const isUnknown = ({ message }: Error) => !/^(NOTAPPLIED|EXECABORT)/.test(message);
 
-async function count(redis: Redis, key: string, name: string, told: Told, isOver: () => boolean) {
-  let seen = 0;
+async function count(redis: Redis, key: string, name: string, outcomes: Outcomes, isOver: () => boolean) {
+  let highest = 0;
   for (let number = 0; !isOver(); number++) {
     const token = `${name}:${number}`;
     try {
       await redis.watch(key);
       const value = Number((await redis.get(key)) ?? 0);
-      told.reads++;
-      if (value < seen) told.stale.push(`${name} read ${value} after ${seen}`);
-      seen = Math.max(seen, value);
+      outcomes.reads++;
+      if (value < highest) outcomes.stale.push(`${name} read ${value} after ${highest}`);
+      highest = Math.max(highest, value);
       const [replies] = await Promise.allSettled([
         redis
           .multi()
@@ -56,12 +57,12 @@ async function count(redis: Redis, key: string, name: string, told: Told, isOver
           .exec(),
       ]);
       if (replies.status === "rejected") {
-        if (isUnknown(replies.reason as Error)) told.unknown++;
-        else told.notApplied.push(token);
-      } else if (replies.value === null) told.nil.push(token);
+        if (isUnknown(replies.reason as Error)) outcomes.unknown++;
+        else outcomes.notApplied.push(token);
+      } else if (replies.value === null) outcomes.nil.push(token);
       else {
-        told.applied.push(token);
-        seen = value + 1;
+        outcomes.applied.push(token);
+        highest = value + 1;
       }
     } catch {
       await redis.unwatch().catch(() => {});
@@ -69,19 +70,19 @@ async function count(redis: Redis, key: string, name: string, told: Told, isOver
   }
 }
 
-async function writeAndRead(redis: Redis, key: string, told: Told, isOver: () => boolean) {
+async function writeAndRead(redis: Redis, key: string, outcomes: Outcomes, isOver: () => boolean) {
   let written = 0;
   for (let number = 1; !isOver(); number++) {
     try {
       await redis.set(key, number);
       written = number;
     } catch {
-      // The command may have been written, so a read may return more.
+      // The command may have been applied, so a read may return a higher value.
     }
     const value = await redis.get(key).then(Number, () => null);
     if (value === null) continue;
-    told.reads++;
-    if (value < written) told.stale.push(`${key} read ${value} after ${written}`);
+    outcomes.reads++;
+    if (value < written) outcomes.stale.push(`${key} read ${value} after ${written}`);
   }
 }
 
@@ -128,13 +129,13 @@ for (const [name, fault] of some(Object.entries(FAULTS)))
       for (const client of clients) client.disconnect();
     });
     for (let round = 0; round < ROUNDS; round++) {
-      const told = new Told();
+      const outcomes = new Outcomes();
       const counter = `counter:${round}`;
       let isOver = false;
       const work = clients.map((client, index) =>
         index < COUNTERS
-          ? count(client, counter, String(index), told, () => isOver)
-          : writeAndRead(client, `own:${round}:${index}`, told, () => isOver),
+          ? count(client, counter, String(index), outcomes, () => isOver)
+          : writeAndRead(client, `own:${round}:${index}`, outcomes, () => isOver),
       );
       await pause(ASIDE_MS);
       const [one, other] = random.shuffled([...trio.ports.keys()]) as [number, number];
@@ -146,7 +147,7 @@ for (const [name, fault] of some(Object.entries(FAULTS)))
       isOver = true;
       await Promise.all(work);
       await trio.level(LEVEL_MS);
-      const { applied, nil, notApplied, unknown, stale, reads } = told;
+      const { applied, nil, notApplied, unknown, stale, reads } = outcomes;
       t.diagnostic(
         `round ${round}: ${applied.length} acknowledged, ${nil.length} nil, ${unknown} unknown, ${reads} reads`,
       );
@@ -163,10 +164,14 @@ for (const [name, fault] of some(Object.entries(FAULTS)))
           [],
           "nil and applied",
         );
-        assert.equal(Number(await client.call(["GET", counter])), log.length, "each is counted once");
+        assert.equal(
+          Number(await client.call(["GET", counter])),
+          log.length,
+          "each transaction is counted once",
+        );
         assert.ok(log.length <= applied.length + unknown);
       }
-      assert.deepEqual(stale, [], "reads of less than was acknowledged");
-      assert.ok(applied.length > 0, "something was acknowledged");
+      assert.deepEqual(stale, [], "no read is older than an acknowledged write");
+      assert.ok(applied.length > 0, "some transactions were acknowledged");
     }
   });

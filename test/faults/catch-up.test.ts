@@ -1,5 +1,6 @@
 /**
- * Tests real daemons that were away, are killed at random moments, or are unreachable: in the end all have all entries.
+ * Tests real daemons that were stopped, are killed at random moments, or are unreachable. In the end all daemons have
+ * all entries.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -8,16 +9,16 @@ import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "./trio.js";
 
-/** Maximum milliseconds; a busy machine may need a part of it. */
+/** The timeout in milliseconds. It is long because the machine may be busy. */
 const LEVEL_MS = 120_000;
-/** Concurrent calls; they share envelopes. */
+/** The number of concurrent calls. The client sends several calls in one envelope. */
 const AT_ONCE = 500;
 const KEYS = amount(2000, 8000);
 const KEYS_OF_KILLED = amount(2000, 10_000);
 const KILLS = amount(1, 4);
 const WRITES_IN_FLIGHT = amount(500, 2000);
 
-/** Sets the keys `from` … `to - 1`, each to its own number. */
+/** Sets each key `from` … `to - 1` to its number. */
 async function setNumbers(client: Client, from: number, to: number): Promise<void> {
   for (let start = from; start < to; start += AT_ONCE) {
     const numbers = Array.from({ length: Math.min(AT_ONCE, to - start) }, (_, index) => start + index);
@@ -40,7 +41,7 @@ before(async () => {
 });
 after(() => trio[Symbol.asyncDispose]());
 
-test("a daemon that was down for thousands of commands is level after its restart", async (t) => {
+test("a daemon that missed thousands of commands catches up after its restart", async (t) => {
   await using client = trio.client([0, 1]);
   await setNumbers(client, 0, 100);
   await trio.level(LEVEL_MS);
@@ -51,7 +52,7 @@ test("a daemon that was down for thousands of commands is level after its restar
   assert.deepEqual(await sizes(), [KEYS, KEYS, KEYS]);
 });
 
-test("a daemon that is killed again and again while it catches up is level in the end", async (t) => {
+test("a daemon that is killed repeatedly while it catches up has all entries in the end", async (t) => {
   const seed = seedOfRun();
   t.diagnostic(`replay with DBSYNC_SEED=${seed}`);
   const random = new SeededRandom(seed);
@@ -70,7 +71,7 @@ test("a daemon that is killed again and again while it catches up is level in th
   assert.deepEqual(await sizes(), [all, all, all]);
 });
 
-test("a client that reaches one daemon only reaches all, in either direction", async () => {
+test("a write to one daemon reaches all daemons, in either direction", async () => {
   for (const index of trio.ports.keys()) {
     await using client = trio.client([index]);
     await client.multi([
@@ -86,32 +87,32 @@ test("a client that reaches one daemon only reaches all, in either direction", a
   }
 });
 
-test("SIGTERM while writes are in flight loses nothing that was acknowledged", async () => {
+test("a daemon that receives SIGTERM during writes loses no acknowledged write", async () => {
   await using client = trio.client([0]);
-  const told = new Map<string, "acknowledged" | "unknown" | "not-applied">();
+  const outcomes = new Map<string, "acknowledged" | "unknown" | "not-applied">();
   let isOver = false;
   const writer = async (name: number) => {
     for (let number = 0; !isOver; number++) {
       const key = `${name}:${number}`;
       try {
         await client.send(["SET", key, key]);
-        told.set(key, "acknowledged");
+        outcomes.set(key, "acknowledged");
       } catch (problem) {
         assert.ok(problem instanceof DbsyncError);
-        told.set(key, problem.effect);
+        outcomes.set(key, problem.effect);
         isOver = true;
       }
     }
   };
   const writers = Promise.all(Array.from({ length: 64 }, (_, name) => writer(name)));
-  await trio.until("writes are in flight", async () => told.size > WRITES_IN_FLIGHT);
+  await trio.until("writes are in flight", async () => outcomes.size > WRITES_IN_FLIGHT);
   const { code } = await trio.end(0, "SIGTERM");
   assert.equal(code, 0);
   await writers;
   await trio.start(0);
   await trio.level(LEVEL_MS);
   await using reader = trio.client([0]);
-  for (const [key, outcome] of told) {
+  for (const [key, outcome] of outcomes) {
     const value = await reader.send(["GET", key]);
     if (outcome === "acknowledged") assert.equal(value, key);
     if (outcome === "not-applied") assert.equal(value, null, key);

@@ -1,6 +1,6 @@
 /**
- * Runs dbsyncd with a clock that is off by CLOCK_OFF_MS milliseconds, as if its machine's were: from the start, and
- * each SIGUSR2 corrects it or sets it wrong again. With CLOCK_IS_RIGHT it starts correct.
+ * Runs dbsyncd with a clock that is wrong by CLOCK_OFF_MS milliseconds, like a machine with a wrong clock. Each
+ * SIGUSR2 corrects the clock or makes it wrong again. With CLOCK_IS_RIGHT the clock is correct at the start.
  */
 import { pathToFileURL } from "node:url";
 import { programPaths } from "../support/programs.js";

@@ -1,4 +1,4 @@
-/** Tests a real daemon whose clock is a day off, from its start or suddenly. */
+/** Tests a real daemon whose clock is wrong by a day, from its start or suddenly. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { buildRoot } from "../support/repository.js";
 import { Trio } from "./trio.js";
 
 const DAY_MS = 86_400_000;
-/** Maximum milliseconds; a busy machine may need a part of it. */
+/** The timeout in milliseconds. It is long because the machine may be busy. */
 const LEVEL_MS = 120_000;
 const program = join(buildRoot, "test", "faults", "clock-off.js");
 
@@ -17,7 +17,7 @@ const DAYS = [
 ] as const;
 
 for (const [name, off] of some(DAYS))
-  test(`a daemon that starts with its clock a day ${name} refuses to write, and is well once it is set`, async () => {
+  test(`a daemon that starts with its clock a day ${name} refuses writes until the clock is correct`, async () => {
     await using trio = await Trio.start();
     await using client = trio.client();
     await client.send("SET k 1", { replicated: 3 });
@@ -33,7 +33,7 @@ for (const [name, off] of some(DAYS))
   });
 
 for (const [name, off] of some(DAYS.toReversed()))
-  test(`a daemon whose clock jumps a day ${name} refuses to write, and is well once it jumps back`, async () => {
+  test(`a daemon whose clock jumps a day ${name} refuses writes until the clock is correct`, async () => {
     await using trio = await Trio.start();
     await using client = trio.client();
     await trio.end(2, "SIGTERM");
@@ -59,9 +59,9 @@ async function refuses(trio: Trio): Promise<void> {
   });
 }
 
-/** Checks that all daemons hold everything: a daemon also stores entries that it cannot date. */
+/** Checks that all daemons have all entries: a daemon with a wrong clock also stores entries of its peers. */
 async function holdsAll(trio: Trio): Promise<void> {
-  await trio.until("it holds the same", async () => {
+  await trio.until("all daemons have the same entries", async () => {
     const [first, , third] = await trio.statuses();
     return first?.fingerprint === third?.fingerprint;
   });
@@ -70,7 +70,7 @@ async function holdsAll(trio: Trio): Promise<void> {
 async function isWell(trio: Trio): Promise<void> {
   await trio.level(LEVEL_MS);
   await using alone = trio.client([2]);
-  await trio.until("it takes writes again", async () => (await alone.send("SET k 5")) === "OK");
+  await trio.until("the daemon accepts writes again", async () => (await alone.send("SET k 5")) === "OK");
   await trio.level(LEVEL_MS);
   for (const index of trio.ports.keys()) {
     await using each = trio.client([index]);

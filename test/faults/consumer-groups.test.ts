@@ -1,6 +1,6 @@
 /**
- * Tests a group's consumers at two of three daemons that record, one of which is killed while it delivers: each entry
- * is processed, and all three daemons are equal afterwards.
+ * Tests the consumers of a group on two of three daemons with timelines. One daemon is killed while it delivers
+ * entries. Each entry is processed, and all three daemons are equal afterwards.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,22 +8,22 @@ import type { Reply } from "../../protocol/reply.js";
 import { itemsOf, shown } from "../conformance/resp2-fold.js";
 import { amount } from "../support/amount.js";
 import { RedisConnection } from "../support/redis-connection.js";
-import { letIn, respPort } from "./resp-trio.js";
+import { authorizeDaemons, respPort } from "./resp-trio.js";
 import { Trio } from "./trio.js";
 
 const ENTRIES = amount(90, 600);
 const BATCH = 3;
-/** Milliseconds after which a consumer that has not acknowledged an entry is considered dead. */
+/** Milliseconds without an acknowledgement after which a consumer is considered dead. */
 const IDLE = "300";
 
 const textOf = (reply: Reply | undefined) => (reply?.kind === "bulk" ? reply.bytes : "");
 
 /**
- * A consumer that reads, processes and acknowledges entries: its own, and those that other consumers have held for too
- * long.
+ * A consumer that reads, processes and acknowledges entries. It also claims entries that other consumers have not
+ * acknowledged in time.
  */
 class Worker {
-  /** Numbers of the processed entries, once for each delivery. */
+  /** The numbers of the processed entries, one per delivery. */
   readonly done: string[] = [];
   isStopped = false;
   readonly #connection: RedisConnection;
@@ -34,7 +34,7 @@ class Worker {
     this.#name = name;
   }
 
-  /** Works until it is stopped or its daemon is gone. */
+  /** Processes entries until it is stopped or its daemon is killed. */
   async work(): Promise<void> {
     const group = ["GROUP", "g", this.#name, "COUNT", String(BATCH)];
     try {
@@ -45,7 +45,7 @@ class Worker {
         await this.#deal(itemsOf(itemsOf(claimed)[1]));
       }
     } catch {
-      // Its last entries are left to the other consumers.
+      // The other consumers claim its last entries.
     }
   }
 
@@ -58,16 +58,16 @@ class Worker {
   }
 }
 
-/** Returns how many entries are pending and how many undelivered, as one daemon reports it. */
-async function left(connection: RedisConnection): Promise<string> {
+/** Returns the numbers of pending and undelivered entries that one daemon reports. */
+async function unprocessed(connection: RedisConnection): Promise<string> {
   const [group] = itemsOf(await connection.call("XINFO", "GROUPS", "s"));
   const items = itemsOf(group).map(shown);
   return `pending ${items[5]}, lag ${items[11]}`;
 }
 
-test("what a killed daemon had handed out is dealt with by another's consumer", async () => {
+test("a consumer of another daemon processes the entries that a killed daemon had delivered", async () => {
   await using trio = await Trio.start(["--resp", "0"]);
-  await letIn(trio);
+  await authorizeDaemons(trio);
   const ports = await Promise.all([0, 1, 2].map((index) => respPort(trio, index)));
   const [one, other, adding] = await Promise.all(ports.map((each) => RedisConnection.open(each)));
   using producer = adding as RedisConnection;
@@ -76,13 +76,16 @@ test("what a killed daemon had handed out is dealt with by another's consumer", 
   assert.equal(shown(await producer.call("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM")), `+"OK"`);
   const knowsGroup = async (connection: RedisConnection) =>
     itemsOf(await connection.call("XINFO", "GROUPS", "s")).length === 1;
-  await trio.until("all know the group", async () => (await knowsGroup(first)) && (await knowsGroup(second)));
+  await trio.until(
+    "all daemons have the group",
+    async () => (await knowsGroup(first)) && (await knowsGroup(second)),
+  );
 
   const workers = [new Worker(first, "c1"), new Worker(second, "c2")] as const;
   const [, atSecond] = workers.map((worker) => worker.work());
   let isKilled = false;
   let added = 0;
-  // On a busy machine it may take long until the first consumer has received any.
+  // On a busy machine it may take a long time until the first consumer has received an entry.
   while (added < ENTRIES || !isKilled) {
     await producer.call("XADD", "s", "*", "number", String(added++));
     if (isKilled || added < ENTRIES / 3 || workers[0].done.length === 0) continue;
@@ -91,28 +94,28 @@ test("what a killed daemon had handed out is dealt with by another's consumer", 
   }
   await trio.start(0);
   using again = await RedisConnection.open(await respPort(trio, 0));
-  // Not the worker's own connection, whose answers it reads itself.
+  // This is a separate connection, since the worker reads all answers on its own.
   using watching = await RedisConnection.open(ports[1] as number);
   const all = [again, watching, producer];
-  await trio.until("nothing is left, as all three know it", async () => {
-    const known = await Promise.all(all.map(left));
-    return known.every((each) => each === "pending :0, lag :0");
+  await trio.until("all three daemons report no unprocessed entry", async () => {
+    const counts = await Promise.all(all.map(unprocessed));
+    return counts.every((each) => each === "pending :0, lag :0");
   });
   workers[1].isStopped = true;
   await atSecond;
   const done = new Set(workers.flatMap((worker) => worker.done));
   const missing = Array.from({ length: added }, (_, i) => String(i)).filter((number) => !done.has(number));
   assert.deepEqual(missing, []);
-  assert.ok(workers[0].done.length > 0, "the killed daemon's consumer had work");
-  await trio.until("all three tell the same of the group, times too", async () => {
-    const told = await Promise.all(
+  assert.ok(workers[0].done.length > 0, "the killed daemon's consumer processed entries");
+  await trio.until("all three daemons report the same state of the group, including times", async () => {
+    const replies = await Promise.all(
       all.map((each) => each.call("XINFO", "STREAM", "s", "FULL", "COUNT", "0")),
     );
-    return new Set(told.map(shown)).size === 1;
+    return new Set(replies.map(shown)).size === 1;
   });
 });
 
-test("a signed read of a group that all daemons are sent is answered alike by all", async () => {
+test("all daemons answer the same signed read of a group equally", async () => {
   await using trio = await Trio.start();
   await trio.untilNoneIsLate();
   await using client = trio.client([0, 1, 2], { policy: "all-equal", format: "text" });

@@ -1,4 +1,4 @@
-/** Tests data folders that a real daemon must not modify, and a full disk. */
+/** Tests data folders that a daemon must not modify, and a full disk. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { statSync } from "node:fs";
@@ -13,7 +13,7 @@ import { makeKeyPair } from "../support/envelope-client.js";
 import { skipWithout } from "../support/requirements.js";
 import { Trio } from "./trio.js";
 
-/** Maximum milliseconds; a busy machine may need a part of it. */
+/** The timeout in milliseconds. It is long because the machine may be busy. */
 const LEVEL_MS = 120_000;
 
 let trio: Trio;
@@ -22,7 +22,7 @@ before(async () => {
 });
 after(() => trio[Symbol.asyncDispose]());
 
-test("a start with other keys than the folder's is refused, and leaves it as it was", async () => {
+test("a daemon with other keys than the folder's refuses to start, and does not modify the folder", async () => {
   await using client = trio.client();
   await client.send("SET k v", { replicated: 3 });
   await trio.end(2, "SIGKILL");
@@ -34,7 +34,7 @@ test("a start with other keys than the folder's is refused, and leaves it as it 
   await trio.level(LEVEL_MS);
 });
 
-test("a second daemon on the same folder is refused, also while the first one is frozen", async () => {
+test("a second daemon refuses to start on the same folder, even while the first one is frozen", async () => {
   const args = ["-p", "0", "-s", trio.app.file, "--root-key", trio.root.file, "--data", trio.folder(0)];
   for (const isFrozen of [false, true]) {
     if (isFrozen) trio.daemon(0).kill("SIGSTOP");
@@ -47,7 +47,7 @@ test("a second daemon on the same folder is refused, also while the first one is
   assert.equal(await client.send("SET k v"), "OK");
 });
 
-test("a full disk refuses writes loudly, while reads and peers go on; with room again all is well", {
+test("a daemon with a full disk refuses and reports writes, serves reads and peers, and recovers when space is free", {
   skip: skipWithout("prlimit"),
 }, async () => {
   await using client = trio.client([0]);
@@ -61,15 +61,15 @@ test("a full disk refuses writes loudly, while reads and peers go on; with room 
   assert.match(refused.message, /storage-failed/);
   const line = await trio.daemon(0).logged(({ level, msg }) => level === "error" && /data folder/.test(msg));
   assert.match(JSON.stringify(line), /reason/);
-  assert.equal(await client.send("GET k"), "v", "reads go on");
+  assert.equal(await client.send("GET k"), "v", "the daemon serves reads");
   assert.notEqual((await trio.status(0)).failure, null);
   const health = await fetch(`http://127.0.0.1:${await adminPort(trio.daemon(0))}/healthz`);
   assert.equal(health.status, 503);
-  // The commands of a Redis client's ready check.
+  // The ready check of a Redis client sends this command.
   const served = await trio.daemon(0).logged(({ msg }) => msg === "serving Redis clients");
   const info = await exchange(Number(served["port"]), lines("INFO persistence"));
   assert.match(info, /^loading:0\r$/m, "it reads");
-  assert.match(info, /^aof_last_write_status:err\r$/m, "it is told what fails");
+  assert.match(info, /^aof_last_write_status:err\r$/m, "INFO reports the failed writes");
   await using others = trio.client([1, 2]);
   assert.equal(await others.send("SET k w", { replicated: 2 }), "OK");
   await trio.end(0, "SIGTERM");
@@ -80,7 +80,7 @@ test("a full disk refuses writes loudly, while reads and peers go on; with room 
   assert.equal(await reader.send("GET k"), "w");
 });
 
-/** Limits the size of the process's files. */
+/** Limits the size of the files that a process writes. */
 function limitFiles({ pid }: DaemonProcess, bytes: number): void {
   execFileSync("prlimit", ["--pid", String(pid), `--fsize=${bytes}:${bytes}`]);
 }
@@ -97,7 +97,7 @@ async function fill(write: (key: string) => Promise<void>): Promise<DbsyncError>
       return problem;
     }
   }
-  throw new Error("the disk was never full");
+  throw new Error("no write failed");
 }
 
 async function adminPort(daemon: DaemonProcess): Promise<number> {

@@ -1,6 +1,6 @@
 /**
- * Tests that a write which one real daemon acknowledged while it was cut off, and which is missing from the other
- * members' snapshot, is stored as a dead letter and written again.
+ * Tests a write that one daemon acknowledged while it was disconnected, and that the snapshot of the other members
+ * does not contain. The daemon stores it as a dead letter, and it can be written again.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -15,18 +15,18 @@ import { Trio } from "./trio.js";
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const COMMANDS = 400;
-/** Maximum milliseconds; a busy machine may need a part of it. */
+/** The timeout in milliseconds. It is long because the machine may be busy. */
 const LEVEL_MS = 120_000;
 const clockOff = join(buildRoot, "test", "faults", "clock-off.js");
 
-test("a write of a daemon that was cut off is a dead letter once it has another's snapshot, outlives SIGKILL, and is written again", async () => {
+test("a disconnected daemon's write becomes a dead letter when it adopts a snapshot, survives SIGKILL, and is written again", async () => {
   await using trio = await Trio.make(["--retain", "1"]);
   const keys = { signKey: [trio.app.file], rootKey: [trio.root.file], clusterName: "dbsync" };
   const commands = Array.from({ length: COMMANDS }, (_, i) => ["SET", `n:${i % 300}`, String(i)]);
   const entries = signPast(trio.app, keys, { until: Date.now() - 3 * DAY_MS, commands });
   for (const index of [0, 1]) await makePastFolder(trio.folder(index), { keys, retainMs: HOUR_MS, entries });
-  // Alone, more than a day before the other members' entries: no sum of a snapshot covers both, so it is certain that
-  // this write is missing.
+  // The write is more than a day older than the other members' entries. No sum in a snapshot covers both, so it is
+  // certain that the snapshot does not contain the write.
   const own = ["-p", String(trio.ports[2]), "-s", trio.app.file, "--root-key", trio.root.file];
   const env = { CLOCK_OFF_MS: String(-4 * DAY_MS - 4 * HOUR_MS) };
   const alone = await startDaemon([...own, "--data", trio.folder(2)], { program: clockOff, env });
@@ -50,7 +50,7 @@ test("a write of a daemon that was cut off is a dead letter once it has another'
   assert.deepEqual(others, [], stderr);
   assert.deepEqual([letter.state, letter.reason, letter.envelope.count], ["waiting", "missing", 1]);
   await trio.start(2);
-  await trio.until("the daemon counts it", async () => (await trio.status(2)).deadLetters === 1);
+  await trio.until("the daemon counts the dead letter", async () => (await trio.status(2)).deadLetters === 1);
   const key = join(trio.folder(2), "app.pem");
   writeFileSync(key, trio.app.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
   const written = await dbsync("write-again", "--all", "-k", key, "-s", trio.servers.join(","));

@@ -1,4 +1,4 @@
-/** Runs dbsyncd like a release that knows one semantics version. */
+/** Runs dbsyncd as an earlier release, which supports one semantics version. */
 import { main } from "../../daemon/program.js";
 import { HangUps } from "../../net/process/hang-ups.js";
 import { EARLIER_SEMANTICS } from "../support/next-semantics.js";

@@ -1,4 +1,4 @@
-/** Reads a daemon's data folder from outside, and damages it as a bad disk would. */
+/** Reads the data folder of a daemon from another process, and damages it like a faulty disk. */
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { hashOf } from "../../engine/trust/identity.js";
@@ -7,10 +7,10 @@ import { readLog } from "../../timeline/disk/write-ahead-log.js";
 import { type Entry, firstPlaceAt, placeOf, readPlace, writePlace } from "../../timeline/entries/entry.js";
 import { readEntry } from "../../timeline/entries/stored-value.js";
 
-/** Entries by order key as text; null: damaged. */
+/** The entries by order key, as text. The value of a damaged entry is null. */
 export type Contents = ReadonlyMap<string, Entry | null>;
 
-/** Reads a folder, also of a running daemon. @param since  the earliest date to include */
+/** Reads a folder, even of a running daemon. @param since  the earliest date to include */
 export async function readFolder(data: string, since = 0): Promise<Contents> {
   const contents = new Map<string, Entry | null>();
   if (!existsSync(fileOf(data))) return contents;
@@ -19,7 +19,7 @@ export async function readFolder(data: string, since = 0): Promise<Contents> {
     contents.set(bytes.toString("hex"), readEntry(readPlace(bytes), value, hashOf));
   const reader = openReader(data);
   try {
-    // The log first: entries that leave it meanwhile are in LMDB by then.
+    // The log is read first. An entry that is moved out of it in the meantime is then found in LMDB.
     for (const [place, value] of inLog(data, reader)) if (place.compare(first) >= 0) keep(place, value);
     for (const [place, value] of reader.entries(first, null)) keep(place, value);
   } finally {
@@ -36,10 +36,10 @@ function* inLog(data: string, { logMark }: Reader): Generator<readonly [place: B
 }
 
 /**
- * Flips a bit of an entry's body in LMDB's file of a stopped daemon, in all copies in the file.
- * @param entries  candidates; the first one found is damaged. Entries that are also in the log are skipped, since they
- * are restored from there, although an unused page of LMDB may contain them too
- * @returns whether one was found
+ * Flips a bit in the body of an entry of a stopped daemon, in all copies in LMDB's file.
+ * @param entries  the candidates. The first one that is found is damaged. Entries in the log are skipped: the daemon
+ *   would restore them from the log
+ * @returns whether an entry was damaged
  */
 export async function damage(data: string, entries: Iterable<Entry>): Promise<boolean> {
   const file = fileOf(data);
@@ -62,7 +62,7 @@ export async function damage(data: string, entries: Iterable<Entry>): Promise<bo
   return false;
 }
 
-/** Returns a check whether an entry is in LMDB's tree and not in the log. */
+/** Returns a predicate: whether an entry is in LMDB's tree and not in the log. */
 async function filedIn(data: string): Promise<(entry: Entry) => boolean> {
   const reader = openReader(data);
   try {

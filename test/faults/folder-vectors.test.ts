@@ -1,4 +1,4 @@
-/** Tests that this version opens the folders of earlier versions with their content. */
+/** Tests that this version opens the data folders of earlier versions and returns their contents. */
 import assert from "node:assert/strict";
 import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,26 +8,26 @@ import { createClient } from "../../client/entry.js";
 import { ENDINGS, foldersPath, privateKeyIn, readAll, startWith } from "./folder-vectors.js";
 
 const versions = readdirSync(foldersPath(), { withFileTypes: true }).filter((entry) => entry.isDirectory());
-assert.ok(versions.length > 0, "there is a folder to open");
+assert.ok(versions.length > 0, "test/vectors/folders contains folders");
 
 for (const { name: version } of versions)
   for (const ending of ENDINGS)
-    test(`a folder of ${version} whose daemon was ${ending} is opened, written and opened again`, async () => {
-      const kept = foldersPath(version);
-      const expected = JSON.parse(readFileSync(join(kept, `${ending}.json`), "utf8"));
+    test(`a folder of ${version} whose daemon was ${ending} can be opened, written to and opened again`, async () => {
+      const path = foldersPath(version);
+      const expected = JSON.parse(readFileSync(join(path, `${ending}.json`), "utf8"));
       const folder = mkdtempSync(join(tmpdir(), "dbsync-folder-"));
-      const key = privateKeyIn(kept, "app");
+      const key = privateKeyIn(path, "app");
       try {
-        cpSync(join(kept, ending), folder, { recursive: true });
+        cpSync(join(path, ending), folder, { recursive: true });
         makePrivate(folder);
         {
-          await using daemon = await startWith(folder, kept);
+          await using daemon = await startWith(folder, path);
           assert.deepEqual(await readAll(daemon, key), expected);
           await using client = createClient({ servers: [`127.0.0.1:${daemon.port}`], key });
           await client.call(["SET", "gone", "and back"]);
           await daemon.stop();
         }
-        await using daemon = await startWith(folder, kept);
+        await using daemon = await startWith(folder, path);
         await using client = createClient({ servers: [`127.0.0.1:${daemon.port}`], key });
         assert.equal(await client.call(["GET", "gone"]), "and back");
         await client.call(["DEL", "gone"]);
@@ -37,7 +37,7 @@ for (const { name: version } of versions)
       }
     });
 
-/** Makes a folder private, since Git does not record the permissions of other users. */
+/** Removes the permissions of other users, which Git does not record. */
 function makePrivate(folder: string): void {
   chmodSync(folder, 0o700);
   for (const entry of readdirSync(folder, { withFileTypes: true })) {

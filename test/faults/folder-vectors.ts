@@ -1,6 +1,7 @@
 /**
- * Data folders as versions of dbsync have left them: test/vectors/folders. Run as a program, this writes those of its
- * own version, once for each change of the format on disk: `node dist/test/faults/folder-vectors.js 0.1.0`.
+ * Data folders that earlier versions of dbsync have written: test/vectors/folders. As a program, this file writes the
+ * folders of its own version: `node dist/test/faults/folder-vectors.js 0.1.0`. This is done once for each change of
+ * the format on disk.
  */
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,14 +13,17 @@ import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { repositoryRoot } from "../support/repository.js";
 
-/** How the daemon that left the folder ended. A killed one leaves commands in its log that LMDB does not have. */
+/**
+ * The way in which the daemon of the folder ended. The log of a killed daemon contains commands that LMDB does not
+ * contain.
+ */
 export const ENDINGS = ["stopped", "killed"] as const;
 export type Ending = (typeof ENDINGS)[number];
 
-/** A read command and its reply. */
+/** A read command with its reply. */
 export type Reading = readonly [command: readonly string[], reply: unknown];
 
-/** Files that name the process that uses the folder; another process may have that number. */
+/** The files that contain the id of the process that uses the folder. Another process may now have the same id. */
 const LOCKS: readonly string[] = ["lock", "lock.mdb"];
 const WRITES: readonly (readonly string[])[] = [
   ["SET", "text", "as it is"],
@@ -59,20 +63,20 @@ const READS: readonly (readonly string[])[] = [
   ["GET", "gone"],
 ];
 
-/** Returns a path in test/vectors/folders. */
+/** Returns a path below test/vectors/folders. */
 export const foldersPath = (...names: readonly string[]) =>
   join(repositoryRoot, "test/vectors/folders", ...names);
 
 export const privateKeyIn = (folder: string, name: string): KeyObject =>
   createPrivateKey(readFileSync(join(folder, `${name}.pem`)));
 
-/** Starts a daemon with a folder, and with the keys next to it. */
+/** Starts a daemon with a data folder and with the keys in a folder. */
 export function startWith(folder: string, keys: string): Promise<DaemonProcess> {
   const files = ["-s", join(keys, "app-public.pem"), "--root-key", join(keys, "root-public.pem")];
   return startDaemon([...files, "--data", folder]);
 }
 
-/** Returns the replies to the reads, as JSON represents them. */
+/** Sends the read commands. @returns the commands with their replies, in the form that JSON has */
 export async function readAll(daemon: DaemonProcess, key: KeyObject): Promise<Reading[]> {
   await using client = createClient({ servers: [`127.0.0.1:${daemon.port}`], key });
   const readings: Reading[] = [];
@@ -84,25 +88,25 @@ export async function readAll(daemon: DaemonProcess, key: KeyObject): Promise<Re
 }
 
 async function writeFolder(version: string): Promise<void> {
-  const kept = foldersPath(version);
-  rmSync(kept, { recursive: true, force: true });
-  mkdirSync(kept, { recursive: true });
+  const path = foldersPath(version);
+  rmSync(path, { recursive: true, force: true });
+  mkdirSync(path, { recursive: true });
   for (const name of ["app", "root"]) {
     const pair = makeKeyPair();
-    writeFileSync(join(kept, `${name}-public.pem`), pair.pem);
-    writeFileSync(join(kept, `${name}.pem`), pair.privateKey.export({ type: "pkcs8", format: "pem" }));
+    writeFileSync(join(path, `${name}-public.pem`), pair.pem);
+    writeFileSync(join(path, `${name}.pem`), pair.privateKey.export({ type: "pkcs8", format: "pem" }));
   }
   const folder = mkdtempSync(join(tmpdir(), "dbsync-folder-"));
-  const key = privateKeyIn(kept, "app");
+  const key = privateKeyIn(path, "app");
   for (const ending of ENDINGS) {
-    await using daemon = await startWith(folder, kept);
+    await using daemon = await startWith(folder, path);
     await using client = createClient({ servers: [`127.0.0.1:${daemon.port}`], key });
     if (ending === "stopped") for (const command of WRITES) await client.call([...command]);
     else await client.call(["APPEND", "renamed", ", and more"]);
-    writeFileSync(join(kept, `${ending}.json`), `${JSON.stringify(await readAll(daemon, key), null, 1)}\n`);
+    writeFileSync(join(path, `${ending}.json`), `${JSON.stringify(await readAll(daemon, key), null, 1)}\n`);
     daemon.kill(ending === "stopped" ? "SIGTERM" : "SIGKILL");
     await daemon.ended();
-    cpSync(folder, join(kept, ending), {
+    cpSync(folder, join(path, ending), {
       recursive: true,
       filter: (path) => !LOCKS.includes(basename(path)),
     });

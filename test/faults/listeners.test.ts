@@ -1,6 +1,6 @@
 /**
- * Tests subscribers of three daemon processes, one of which is killed and returns: no subscriber receives a message
- * twice or out of order, and each missing message is covered by a gap.
+ * Tests subscribers of three daemon processes, one of which is killed and restarted. No subscriber receives a message
+ * twice or out of order, and a gap event reports each missing message.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -11,7 +11,7 @@ import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 
-/** Maximum milliseconds; a busy machine may need a part of it. */
+/** The timeout in milliseconds. It is long because the machine may be busy. */
 const CALL_MS = 20_000;
 
 const app = makeKeyPair();
@@ -38,62 +38,65 @@ const clientOf = (...places: number[]) =>
     timeout: CALL_MS,
   });
 
-/** Collects what one subscriber receives: numbers of messages and gaps. */
-async function hear(events: AsyncIterable<ChannelEvent>, told: (number | string)[]): Promise<void> {
+/** Collects the events of one subscriber: the numbers of messages, and other events as text. */
+async function collect(events: AsyncIterable<ChannelEvent>, received: (number | string)[]): Promise<void> {
   for await (const event of events) {
-    if (event.type === "message") told.push(Number(event.text));
-    else told.push(event.type === "gap" ? `gap ${event.reason}` : "open");
+    if (event.type === "message") received.push(Number(event.text));
+    else received.push(event.type === "gap" ? `gap ${event.reason}` : "open");
   }
 }
 
-const last = (told: readonly (number | string)[]) => told.findLast((one) => typeof one === "number") ?? -1;
+const last = (received: readonly (number | string)[]) =>
+  received.findLast((event) => typeof event === "number") ?? -1;
 
-test("messages come once and in order, and none lacks in silence, while the daemon that is listened to dies", async () => {
-  // Two subscribers of the daemon that dies (one has the publisher's daemon next in its list), and one that stays
-  // connected.
+test("subscribers receive each message once and in order, or a gap event, when their daemon is killed", async () => {
+  // Two subscribers of the daemon that is killed, and one of another daemon. For one of the first two, the
+  // publisher's daemon is the next in its list.
   const clients = [clientOf(0, 1), clientOf(0, 2), clientOf(1)];
-  const told: (number | string)[][] = clients.map(() => []);
-  const hearing = clients.map((client, place) => hear(client.subscribe("numbers"), told[place] as string[]));
+  const received: (number | string)[][] = clients.map(() => []);
+  const hearing = clients.map((client, place) =>
+    collect(client.subscribe("numbers"), received[place] as string[]),
+  );
   await using speaker = clientOf(2);
   let number = 0;
   let isOver = false;
   const speaking = (async () => {
     while (!isOver) await speaker.send(`PUBLISH numbers ${number++}`);
   })();
-  const allHear = async (what: string) => {
+  const allReceive = async (what: string) => {
     const since = number;
-    await until(what, () => told.every((one) => Number(last(one)) > since));
+    await until(what, () => received.every((one) => Number(last(one)) > since));
   };
-  await allHear("all hear");
+  await allReceive("all subscribers receive messages");
   const [first] = daemons as [DaemonProcess];
   first.kill("SIGKILL");
   await first.ended();
-  await until("those that listened to it have moved", () =>
-    told
+  await until("its subscribers have moved to another daemon", () =>
+    received
       .slice(0, 2)
       .every((one) => one.includes("gap lost") && one.lastIndexOf("open") > one.indexOf("gap lost")),
   );
-  await allHear("all hear without it");
+  await allReceive("all subscribers receive messages without it");
   daemons[0] = await start(ports[0] as number);
-  await allHear("all hear with it");
+  await allReceive("all subscribers receive messages again");
   isOver = true;
   await speaking;
-  await until("the last is heard", () => told.every((one) => last(one) === number - 1));
+  await until("the last message has arrived", () => received.every((one) => last(one) === number - 1));
   for (const client of clients) await client.close();
   await Promise.allSettled(hearing);
-  for (const one of told) assertWhole(one);
+  for (const events of received) assertNoSilentGap(events);
 });
 
-/** Checks that numbers are consecutive except after a gap, and never go back. */
-function assertWhole(told: readonly (number | string)[]): void {
+/** Checks that the numbers are ascending, and consecutive except after a gap event. */
+function assertNoSilentGap(received: readonly (number | string)[]): void {
   let before: number | null = null;
   let isGap = true;
-  for (const one of told) {
-    if (typeof one === "string") isGap ||= one.startsWith("gap");
+  for (const event of received) {
+    if (typeof event === "string") isGap ||= event.startsWith("gap");
     else {
-      assert.ok(before === null || one > before, `${one} behind ${before}`);
-      assert.ok(isGap || one === (before as number) + 1, `${one} behind ${before}, and no gap`);
-      [before, isGap] = [one, false];
+      assert.ok(before === null || event > before, `${event} after ${before}`);
+      assert.ok(isGap || event === (before as number) + 1, `${event} after ${before}, without a gap event`);
+      [before, isGap] = [event, false];
     }
   }
 }

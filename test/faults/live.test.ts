@@ -1,5 +1,5 @@
 /**
- * Tests that a real daemon which was away reports itself live, without a flag, only once it has everything that was
+ * Tests that a restarted daemon reports live, and answers without a flag, only when it has all writes that were
  * acknowledged before its start.
  */
 import assert from "node:assert/strict";
@@ -10,11 +10,11 @@ import { Trio } from "./trio.js";
 const KEYS = amount(1500, 10_000);
 const KEYS_A_CALL = 100;
 const WRITE_EVERY_MS = 5;
-/** Consecutive answers that report live. */
+/** The number of consecutive answers that report live. */
 const LIVE_ANSWERS = 20;
 const LEVEL_MS = 120_000;
 
-test("a restarted daemon that says live has all that it missed, while somebody goes on writing elsewhere", async (t) => {
+test("a restarted daemon reports live only with all missed entries, even while another client writes", async (t) => {
   await using trio = await Trio.start();
   await using others = trio.client([0, 1]);
   await others.send("SET before 1");
@@ -37,7 +37,7 @@ test("a restarted daemon that says live has all that it missed, while somebody g
     await using restarted = trio.client([2]);
     const found = new Set<string>();
     let live = 0;
-    await trio.until("it is live", async () => {
+    await trio.until("the daemon is live", async () => {
       const { outcomes } = await restarted.sendAll(["EXISTS", ...names]);
       const [outcome] = outcomes;
       if (outcome?.status !== "ok") return false;
@@ -45,7 +45,7 @@ test("a restarted daemon that says live has all that it missed, while somebody g
       return outcome.flags.length === 0 && ++live >= LIVE_ANSWERS;
     });
     const unflagged = [...found].filter((answer) => answer.startsWith(" "));
-    assert.deepEqual(unflagged, [` ${KEYS}`], "live means folded");
+    assert.deepEqual(unflagged, [` ${KEYS}`], "a live daemon has folded all entries");
     t.diagnostic(`${written} written meanwhile; ${[...found].slice(0, 5).join("; ")}`);
   } finally {
     isWriting = false;

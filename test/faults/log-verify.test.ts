@@ -1,6 +1,7 @@
 /**
- * Tests `dbsync log verify` on folders of real daemons, killed, damaged, running and read-only: it changes nothing,
- * repeats its result, and reports each missing tail. A daemon that starts with such a folder reports it as well.
+ * Tests `dbsync log verify` on folders of real daemons: killed, damaged, running and read-only ones. It changes
+ * nothing, returns the same result again, and reports each missing tail. A daemon that starts with such a folder also
+ * reports it.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -32,7 +33,7 @@ const NOBODY = 65_534;
 const PAGE_BYTES = 4096;
 const KEYS = 120;
 const CUTS_AT_RANDOM = amount(1, 3);
-/** Random ends among the groups before the last one; other seeds use other ends. */
+/** The number of random cuts within the log. Other seeds use other positions. */
 const ENDS_AT_RANDOM = amount(0, 3);
 const PAGES_AT_RANDOM = amount(1, 10);
 const RUNS_MEANWHILE = amount(1, 3);
@@ -49,12 +50,12 @@ interface Verified {
   readonly text: string;
 }
 
-/** The killed daemon, with groups in its log that LMDB does not have. */
+/** The killed daemon. Its log contains groups that LMDB does not contain. */
 let killed: Trio;
-/** The folder that it left. */
-let left: string;
+/** A copy of its folder. */
+let killedFolder: string;
 before(async () => {
-  // LMDB gets writes some 200 ms later, and so may have all of them when the signal arrives.
+  // Writes reach LMDB about 200 ms later. It may therefore contain all of them when the signal arrives.
   do {
     await killed?.[Symbol.asyncDispose]();
     killed = await Trio.start([], 1);
@@ -63,23 +64,23 @@ before(async () => {
     for (let i = 0; i < 10; i++) await client.send(`APPEND key:0 ${i}`);
     await killed.end(0, "SIGKILL");
   } while ((await filedIn(killed.folder(0))) === lastIn(killed.folder(0)));
-  left = mkdtempSync(join(tmpdir(), "dbsync-verify-"));
-  cpSync(killed.folder(0), left, { recursive: true });
+  killedFolder = mkdtempSync(join(tmpdir(), "dbsync-verify-"));
+  cpSync(killed.folder(0), killedFolder, { recursive: true });
 });
 after(async () => {
   await killed[Symbol.asyncDispose]();
-  rmSync(left, { recursive: true, force: true });
+  rmSync(killedFolder, { recursive: true, force: true });
 });
 
-/** Runs a function with a copy of the killed daemon's folder. */
+/** Runs a function with a new copy of the killed daemon's folder. */
 async function withKilled(use: (folder: string, trio: Trio) => Promise<void>): Promise<void> {
   const folder = killed.folder(0);
   rmSync(folder, { recursive: true });
-  cpSync(left, folder, { recursive: true });
+  cpSync(killedFolder, folder, { recursive: true });
   await use(folder, killed);
 }
 
-/** Runs the program. @param keys  whose files are named @param uid  of another user */
+/** Runs `dbsync log verify`. @param keys  the keys whose files are named @param uid  the id of another user */
 function verify(folder: string, { app, root }: Keys, uid?: number): Promise<Verified> {
   const keys = ["--sign-key", app.file, "--root-key", root.file];
   const words = [programPaths.dbsync, "log", "verify", "--data", folder, ...keys, "--json"];
@@ -93,7 +94,7 @@ function verify(folder: string, { app, root }: Keys, uid?: number): Promise<Veri
   });
 }
 
-/** Returns everything about a folder that is visible from outside, except access times. */
+/** Returns the visible attributes and contents of all files in a folder, except access times. */
 function stateOf(folder: string): Record<string, unknown> {
   const names = ["", ...readdirSync(folder, { recursive: true, encoding: "utf8" })].sort();
   return Object.fromEntries(
@@ -117,23 +118,26 @@ async function withCopy(folder: string, use: (copy: string) => Promise<void>): P
   }
 }
 
-/** Returns the number of each group of the log, and where it ends in log-1, which contains all of this run. */
+/**
+ * Returns the number of each group in the log, and the position of its end. The file log-1 contains all groups of
+ * this run.
+ */
 function groupsIn(bytes: Buffer): { readonly sequence: number; readonly end: number }[] {
   let end = 0;
-  // Each record begins with the marker, the first one at 0.
+  // Each record begins with the marker. The first record is at position 0.
   return [...readRecords(bytes, bytes.subarray(0, MARKER_BYTES))].map(({ sequence, operations }) => {
     end += recordBytes(operations);
     return { sequence, end };
   });
 }
 
-/** Returns how many groups are reported missing; 0: none. */
+/** Returns the number of groups that are reported as missing. */
 function lostIn({ report }: Verified): number {
-  const told = report.faults.find(({ kind }) => kind === "damaged-log");
-  return told === undefined ? 0 : Number(/, (\d+) groups? of writes$/.exec(told.where)?.[1]);
+  const damaged = report.faults.find(({ kind }) => kind === "damaged-log");
+  return damaged === undefined ? 0 : Number(/, (\d+) groups? of writes$/.exec(damaged.where)?.[1]);
 }
 
-test("a killed daemon's folder is left as it was, and verified to the same again", () =>
+test("log verify does not change a killed daemon's folder, and returns the same result again", () =>
   withKilled(async (folder, trio) => {
     const before = stateOf(folder);
     const first = await verify(folder, trio);
@@ -142,40 +146,41 @@ test("a killed daemon's folder is left as it was, and verified to the same again
     assert.equal(first.report.units.applied, KEYS + 10);
     assert.deepEqual((await verify(folder, trio)).report, first.report);
     assert.deepEqual(stateOf(folder), before);
-    // The daemon derives the same state from the folder.
+    // The daemon computes the same state from the folder.
     await trio.start(0);
     await trio.end(0, "SIGTERM");
     assert.equal((await verify(folder, trio)).report.state, first.report.state);
   }));
 
-test("a tail that is missing is told at verify, at groups' ends and anywhere else, and by the daemon's start", () =>
+test("log verify and a starting daemon report a missing tail, cut at the end of a group or anywhere else", () =>
   withKilled(async (folder, trio) => {
     const seed = seedOfRun();
     process.stdout.write(`seed ${seed}\n`);
     const random = new SeededRandom(seed);
     const bytes = readFileSync(join(folder, LOG));
     const groups = groupsIn(bytes);
-    const whole = await verify(folder, trio);
-    const { group: last } = whole.report.seen;
+    const complete = await verify(folder, trio);
+    const { group: last } = complete.report.seen;
     assert.equal(groups.at(-1)?.sequence, last);
     const filed = await filedIn(folder);
-    assert.ok(filed < last, "LMDB has everything already");
+    assert.ok(filed < last, "LMDB already contains all groups");
     const ends = groups.filter(({ sequence }) => sequence >= filed).map(({ end }) => end);
     const others = Array.from({ length: CUTS_AT_RANDOM }, () => random.below(ends.at(-1) as number));
     const some = random.shuffled(ends.slice(0, -1)).slice(0, ENDS_AT_RANDOM);
     for (const cut of [0, ...some, ends.at(-1) as number, ...others]) {
-      const left = groups.findLast(({ end }) => end <= cut)?.sequence ?? 0;
+      const remaining = groups.findLast(({ end }) => end <= cut)?.sequence ?? 0;
       await withCopy(folder, async (copy) => {
         const path = join(copy, LOG);
         if (random.below(2) === 0) truncateSync(path, cut);
         else writeFileSync(path, Buffer.from(bytes).fill(0, cut));
         const before = stateOf(copy);
         const found = await verify(copy, trio);
-        const lost = last - Math.max(left, filed);
+        const lost = last - Math.max(remaining, filed);
         assert.ok(found.report, found.text);
         assert.equal(lostIn(found), lost, `cut at ${cut}`);
         assert.equal(found.code, lost === 0 ? 0 : 1);
-        if (cut === 0) assert.deepEqual((await verify(copy, trio)).report, found.report, "it is said again");
+        if (cut === 0)
+          assert.deepEqual((await verify(copy, trio)).report, found.report, "the second report is the same");
         assert.deepEqual(stateOf(copy), before);
       });
     }
@@ -185,10 +190,10 @@ test("a tail that is missing is told at verify, at groups' ends and anywhere els
     assert.equal(line["lost"], last - filed);
     assert.equal((await trio.status(0)).lostGroups, last - filed);
     await trio.end(0, "SIGTERM");
-    assert.equal((await verify(folder, trio)).code, 0, "what was told is not told again");
+    assert.equal((await verify(folder, trio)).code, 0, "a reported loss is not reported again");
   }));
 
-test("a folder is verified while its daemon writes, which goes on undisturbed", async () => {
+test("log verify works on a folder while its daemon writes, and does not disturb it", async () => {
   await using trio = await Trio.start([], 1);
   await using client = trio.client();
   let isDone = false;
@@ -219,7 +224,7 @@ test("a folder is verified while its daemon writes, which goes on undisturbed", 
 });
 
 test(
-  "a folder that may only be read is verified by another user",
+  "another user verifies a folder that is read-only for this user",
   {
     skip: process.getuid?.() === 0 ? false : "only root can become another user",
   },
@@ -235,9 +240,9 @@ test(
         for (const name of ["app", "root"] as const)
           writeFileSync(keys[name].file, readFileSync(trio[name].file));
         const before = stateOf(copy);
-        const own = await verify(copy, keys);
+        const ownResult = await verify(copy, keys);
         const others = await verify(copy, keys, NOBODY);
-        assert.deepEqual([others.code, others.report], [0, own.report], others.text);
+        assert.deepEqual([others.code, others.report], [0, ownResult.report], others.text);
         assert.deepEqual(stateOf(copy), before);
         chmodSync(join(copy, "timeline", "data.mdb"), 0o400);
         const refused = await verify(copy, keys, NOBODY);
@@ -251,7 +256,7 @@ test(
     ),
 );
 
-test("a page of data.mdb that is empty is told by verify, and refused at the start with a sentence", () =>
+test("log verify reports an empty page of data.mdb, and a starting daemon refuses it with an explanation", () =>
   withKilled(async (folder, trio) => {
     await trio.start(0);
     await trio.end(0, "SIGTERM");
@@ -262,7 +267,7 @@ test("a page of data.mdb that is empty is told by verify, and refused at the sta
     process.stdout.write(`seed ${seed}\n`);
     const random = new SeededRandom(seed);
     let refused = 0;
-    // The two head pages, and some of the remaining ones.
+    // The two meta pages, and some random pages.
     const others = random.shuffled(Array.from({ length: pages - 2 }, (_, i) => i + 2));
     for (const page of [0, 1, ...others.slice(0, PAGES_AT_RANDOM)]) {
       writeFileSync(path, Buffer.from(bytes).fill(0, page * PAGE_BYTES, (page + 1) * PAGE_BYTES));
@@ -271,7 +276,7 @@ test("a page of data.mdb that is empty is told by verify, and refused at the sta
       assert.deepEqual(stateOf(folder), before);
       if (code === 0) continue;
       assert.equal(code, 1, text);
-      // A page in the middle of a long value contains only that value.
+      // A page in the middle of a long value contains no structure that could be checked.
       if (/"kind":"damaged"/.test(text)) continue;
       assert.match(text, /damaged-(file|page)/);
       if (page % 5 > 0 && refused > 0) continue;
@@ -283,10 +288,10 @@ test("a page of data.mdb that is empty is told by verify, and refused at the sta
     assert.ok(refused > 0);
   }));
 
-/** Returns the number of the last group written. */
+/** Returns the number of the last group that the daemon wrote. */
 const lastIn = (folder: string): number => groupsIn(readFileSync(join(folder, LOG))).at(-1)?.sequence ?? 0;
 
-/** Returns the number of the last group that LMDB has. */
+/** Returns the number of the last group that LMDB contains. */
 async function filedIn(folder: string): Promise<number> {
   const reader = openReader(folder);
   try {

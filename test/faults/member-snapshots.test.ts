@@ -1,4 +1,7 @@
-/** Tests real daemons that miss entries which no other member retains: they take a member's snapshot and become level. */
+/**
+ * Tests real daemons that miss entries which no other member retains. They adopt a snapshot of another member and
+ * catch up.
+ */
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { test } from "node:test";
@@ -9,39 +12,42 @@ import { EnvelopeClient, makeKeyPair, type SignedEnvelope } from "../support/env
 import { makePastFolder, signPast } from "./past-folder.js";
 import { Trio } from "./trio.js";
 
-/** Maximum milliseconds; a busy machine may need a part of it. */
+/** The timeout in milliseconds. It is long because the machine may be busy. */
 const LEVEL_MS = 120_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** Concurrent envelopes. */
+/** The number of concurrent envelopes. */
 const AT_ONCE = 500;
-/** More entries than a daemon may retain; from then on only time must pass. */
+/** A number of entries that exceeds the limit of a daemon. After these, the test only has to wait. */
 const ENOUGH = amount(2500, 4000);
 const TRICKLE = 10;
 const POLL_MS = 100;
-/** The smallest limits allowed. */
+/** The smallest limits that a daemon accepts. */
 const FORGETFUL = [
   ...["--max-timeline-bytes", "1MiB", "--snapshot-entries", "2000"],
   ...["--tail-seconds", "4s", "--window", "2s,1s"],
 ];
 
-/** Sends envelopes of one command each. @returns the accepted ones: on a busy machine some arrive too late */
-async function pour(
+/**
+ * Sends one envelope per command.
+ * @returns the ids of the accepted envelopes; on a busy machine some arrive too late
+ */
+async function sendAll(
   client: EnvelopeClient,
   commands: readonly (readonly ByteString[])[],
 ): Promise<readonly (readonly ByteString[])[]> {
   const signed = commands.map((command) => client.sign([command]));
   client.raw.send(signed.map(({ frame }) => frame).join(""));
   const ids = new Set<ByteString>();
-  for (let left = commands.length; left > 0; left--) {
-    const said = await client.next();
-    if (said?.kind === "result") ids.add(said.id);
+  for (let pending = commands.length; pending > 0; pending--) {
+    const answer = await client.next();
+    if (answer?.kind === "result") ids.add(answer.id);
   }
   return commands.filter((_, i) => ids.has((signed[i] as SignedEnvelope).id));
 }
 
-/** Writes until all daemons have dropped the first entries. @returns the keys whose writes were answered */
-async function outlive(trio: Trio): Promise<ReadonlySet<ByteString>> {
+/** Writes until all daemons have pruned the first entries. @returns the keys of the answered writes */
+async function writeUntilPruned(trio: Trio): Promise<ReadonlySet<ByteString>> {
   const answered = new Set<ByteString>();
   using client = await EnvelopeClient.open(trio.ports[0] as number, trio.app);
   const others = trio.ports.length - 1;
@@ -50,7 +56,7 @@ async function outlive(trio: Trio): Promise<ReadonlySet<ByteString>> {
   let written = 0;
   while (!(await havePruned())) {
     if (written >= ENOUGH) await pause(POLL_MS);
-    const taken = await pour(
+    const accepted = await sendAll(
       client,
       Array.from({ length: written < ENOUGH ? AT_ONCE : TRICKLE }, () => [
         "SET",
@@ -58,7 +64,7 @@ async function outlive(trio: Trio): Promise<ReadonlySet<ByteString>> {
         `${written++} ${"x".repeat(500)}`,
       ]),
     );
-    for (const [, key] of taken) answered.add(key as ByteString);
+    for (const [, key] of accepted) answered.add(key as ByteString);
   }
   return answered;
 }
@@ -69,7 +75,7 @@ const CLUSTERS = [
 ] as const;
 
 for (const [count, name] of some(CLUSTERS))
-  test(`${name} are restarted one after the other, after what came first was dropped, and are level each time`, async (t) => {
+  test(`${name} catch up after each restart, although they have pruned the first entries`, async (t) => {
     await using trio = await Trio.make(FORGETFUL, count, { isInMemory: true });
     await trio.startAll();
     await using client = trio.client();
@@ -77,16 +83,16 @@ for (const [count, name] of some(CLUSTERS))
     await using root = trio.client([...trio.ports.keys()], { key: trio.root.privateKey });
     const added = makeKeyPair();
     await root.send(["KEY", "ADD", added.pem, "LABEL", "late", "RULES", "+@all", "-@admin", "~*"]);
-    const answered = await outlive(trio);
+    const answered = await writeUntilPruned(trio);
     await trio.level(LEVEL_MS);
     const keys = Number(await client.send("DBSIZE"));
-    // Everything that was answered is there, and the first write.
+    // The daemon has all answered writes, including the first one.
     assert.ok(keys > answered.size && keys <= 1001, `${keys} keys, ${answered.size} answered`);
     for (const index of trio.ports.keys()) {
       await trio.end(index, "SIGKILL");
       await client.send(`SET meanwhile:${index} kept`);
       await trio.start(index);
-      t.diagnostic(`daemon ${index} is level after ${Math.round(await trio.level(LEVEL_MS))} ms`);
+      t.diagnostic(`daemon ${index} has caught up after ${Math.round(await trio.level(LEVEL_MS))} ms`);
       await using reader = trio.client([index], { key: added.privateKey });
       const log = trio.daemon(index).log.map(({ msg }) => msg);
       assert.equal(await reader.send("GET first"), "kept", `daemon ${index} says:\n${log.join("\n")}`);
@@ -95,7 +101,7 @@ for (const [count, name] of some(CLUSTERS))
     }
   });
 
-test("with --data and --retain a lost folder is made anew from another's snapshot, and outlives SIGKILL", async () => {
+test("a daemon with --data and --retain restores a lost folder from a member's snapshot, and keeps it after SIGKILL", async () => {
   await using trio = await Trio.make(["--retain", "1"]);
   const keys = { signKey: [trio.app.file], rootKey: [trio.root.file], clusterName: "dbsync" };
   const commands = Array.from({ length: 400 }, (_, i) => ["SET", `n:${i % 300}`, String(i)]);
@@ -104,12 +110,12 @@ test("with --data and --retain a lost folder is made anew from another's snapsho
   for (const index of [0, 1]) await makePastFolder(trio.folder(index), past);
   await trio.startAll();
   await trio.level(LEVEL_MS);
-  // Members report it every two seconds.
-  await trio.until("both others have forgotten as much", async () => {
+  // Members report the date of their pruning every two seconds.
+  await trio.until("both other daemons have pruned the same entries", async () => {
     const { pruned } = await trio.status(0);
     return (pruned[0] as number) > 0 && pruned[0] === pruned[1];
   });
-  const isTakenOver = ({ msg }: { readonly msg: string }) => /snapshot is taken over/.test(msg);
+  const isTakenOver = ({ msg }: { readonly msg: string }) => /snapshot is accepted over/.test(msg);
   await trio.daemon(2).logged(isTakenOver);
   assert.equal(trio.daemon(2).log.filter(isTakenOver).length, 1);
   await using client = trio.client();

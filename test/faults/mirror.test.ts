@@ -1,6 +1,6 @@
 /**
- * Tests a daemon with --data and a Redis mirror, as processes: the mirror is killed, restored from old dumps, away, and
- * fixed by `dbsync repair`.
+ * Tests a daemon with --data and a Redis mirror, both as processes. The mirror is killed, restored from old dumps,
+ * stopped, and repaired by `dbsync repair`.
  */
 import assert from "node:assert/strict";
 import { copyFileSync, rmSync } from "node:fs";
@@ -71,25 +71,25 @@ describe("a mirrored daemon", { skip }, () => {
     return state;
   }
 
-  /** Waits until nothing differs; on timeout reports the differences. */
+  /** Waits until the daemon and the mirror are equal. Reports the differences after the timeout. */
   async function untilSame(): Promise<void> {
     let last: readonly string[] = [];
     const isSame = async () => {
       last = stateDifferences(await stateAt(ports.resp), await stateAt(ports.redis), 0);
       return last.length === 0;
     };
-    await until("both have the same", isSame).catch((problem: Error) => {
+    await until("the daemon and the mirror are equal", isSame).catch((problem: Error) => {
       throw new Error(`${problem.message}: ${last.slice(0, 5).join("; ")}`);
     });
   }
 
-  /** Writes values of each type, a few per envelope, and waits for the answers. */
+  /** Writes values of all types, a few per envelope, and waits for the answers. */
   async function write(count = ENVELOPES): Promise<void> {
     using client = await EnvelopeClient.open(ports.daemon, app);
-    for (let i = 0; i < count; i++) await client.replies(Array.from({ length: 10 }, aWrite));
+    for (let i = 0; i < count; i++) await client.replies(Array.from({ length: 10 }, randomWrite));
   }
 
-  function aWrite(): readonly string[] {
+  function randomWrite(): readonly string[] {
     const [key, number] = [String(random.below(60)), String(random.below(9))];
     return random.oneOf<readonly string[]>([
       ["INCR", `n${key}`],
@@ -103,7 +103,7 @@ describe("a mirrored daemon", { skip }, () => {
     ]);
   }
 
-  test("has the same in Redis, also of commands that came late", async () => {
+  test("writes the same state to Redis, even if commands arrive late", async () => {
     await write();
     using client = await EnvelopeClient.open(ports.daemon, app);
     const late = { at: Date.now() - 5000 };
@@ -122,7 +122,7 @@ describe("a mirrored daemon", { skip }, () => {
     assert.match(text, /^dbsyncd_mirror_foreign_keys_total 0$/m);
   });
 
-  test(`has the same after either was killed while it was written to (seed ${seed})`, async () => {
+  test(`and its mirror become equal after either is killed during writes (seed ${seed})`, async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const writing = write().catch(() => {});
       await write(random.below(ENVELOPES));
@@ -132,7 +132,7 @@ describe("a mirrored daemon", { skip }, () => {
       daemon = await start();
       await write();
       await untilSame();
-      // Without a dump, so that it starts empty.
+      // Without a dump, Redis starts empty.
       await redis.stop();
       await write(4 * ENVELOPES);
       redis = await startServer();
@@ -140,7 +140,7 @@ describe("a mirrored daemon", { skip }, () => {
     }
   });
 
-  test("has the same after an old dump was put back, and the log says that it was", async () => {
+  test("updates a mirror that was restored from an old dump, and logs this", async () => {
     await untilSame();
     using connection = await RedisConnection.open(ports.redis);
     await connection.call("SAVE");
@@ -157,7 +157,7 @@ describe("a mirrored daemon", { skip }, () => {
     rmSync(at("dump.rdb"));
   });
 
-  test("is compared and mended by dbsync repair, which fails where it could not be", async () => {
+  test("and its mirror are compared and repaired by dbsync repair, which fails if a repair is impossible", async () => {
     const { code, stdout, stderr } = await repair();
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^127\.0\.0\.1:\d+: redis:127\.0\.0\.1:\d+: [\d,]+ keys compared, none differed\n$/);

@@ -1,4 +1,4 @@
-/** Runs dbsyncd like a future release, which knows a second semantics version. */
+/** Runs dbsyncd as a future release, which supports a second semantics version. */
 import { main } from "../../daemon/program.js";
 import { HangUps } from "../../net/process/hang-ups.js";
 import { NEXT_SEMANTICS } from "../support/next-semantics.js";

@@ -1,6 +1,6 @@
 /**
- * Tests daemons ordered by a stream on three real nats-servers, of which the stream's leader is killed under load: all
- * acknowledged writes are on all daemons, and no lock has two winners.
+ * Tests daemons with --order and a stream on three real nats-servers. The leader of the stream is killed under load.
+ * All daemons have all acknowledged writes, and no lock is acquired by two clients.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,12 +17,12 @@ const skip = skipUnlessFull || skipWithout("nats-server");
 const SERVERS = 3;
 const DAEMONS = 3;
 const CLIENTS = 6;
-/** Rounds of locks before the leader is killed, and after. */
+/** The number of rounds of locks before the leader is killed, and after. */
 const ROUNDS = 30;
 
 const app = makeKeyPair();
 
-/** Returns the name of the server that leads the stream. */
+/** Returns the name of the server that is the leader of the stream. */
 async function leaderOf(servers: readonly NatsServer[]): Promise<string> {
   const connection = await connect({ servers: servers.map(({ port }) => `127.0.0.1:${port}`) });
   const manager = await jetstream(connection).jetstreamManager();
@@ -31,18 +31,18 @@ async function leaderOf(servers: readonly NatsServer[]): Promise<string> {
   return cluster?.leader ?? "";
 }
 
-/** The load, and the results that clients of all daemons have received. */
+/** The load of clients on all daemons, and the results that they have received. */
 class Load {
-  /** Acknowledged set members. */
+  /** The set members whose writes were acknowledged. */
   readonly written: string[] = [];
-  /** The clients that acquired the lock, by round. */
+  /** The clients that acquired the lock in each round. */
   readonly winners: string[][] = [];
   #isOver = false;
   readonly #runs: readonly Promise<void>[];
 
   constructor(daemons: readonly DaemonProcess[]) {
-    this.#runs = Array.from({ length: CLIENTS }, (_, place) =>
-      this.#run(daemons[place % daemons.length] as DaemonProcess, `client${place}`),
+    this.#runs = Array.from({ length: CLIENTS }, (_, index) =>
+      this.#run(daemons[index % daemons.length] as DaemonProcess, `client${index}`),
     );
   }
 
@@ -55,33 +55,33 @@ class Load {
     using client = await EnvelopeClient.open(port, app);
     for (let round = 0; !this.#isOver; round++) {
       const member = `${name}:${round}`;
-      const said = await client.ask([
+      const answer = await client.ask([
         ["SET", `lock:${round}`, name, "NX"],
         ["SADD", "written", member],
       ]);
-      // Refused or unknown: the member may be there or not.
-      if (said.kind !== "result") continue;
+      // The write was refused or its outcome is unknown, so the member may exist or not.
+      if (answer.kind !== "result") continue;
       this.written.push(member);
       this.winners[round] ??= [];
-      if (said.replies[0]?.kind === "status") this.winners[round]?.push(name);
+      if (answer.replies[0]?.kind === "status") this.winners[round]?.push(name);
     }
   }
 }
 
-test("the stream's leader is killed under load: what was acknowledged is on all daemons, each lock is one client's", {
+test("all daemons have all acknowledged writes, and each lock has one owner, after the stream's leader is killed", {
   skip,
 }, async (t) => {
   const servers = await NatsServer.startCluster(SERVERS);
   t.after(() => Promise.all(servers.map((server) => server[Symbol.asyncDispose]())));
-  const places = servers.map(({ port }) => `127.0.0.1:${port}`).join(",");
-  const options = ["-s", app.file, "--order", `nats://${places}/writes?replicas=3`];
+  const natsServers = servers.map(({ port }) => `127.0.0.1:${port}`).join(",");
+  const options = ["-s", app.file, "--order", `nats://${natsServers}/writes?replicas=3`];
   const daemons = await Promise.all(Array.from({ length: DAEMONS }, () => startDaemon(options)));
   t.after(() => Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]())));
   const clients = await Promise.all(daemons.map(({ port }) => EnvelopeClient.open(port, app)));
   t.after(() => clients.forEach((client) => void client[Symbol.dispose]()));
   for (const client of clients)
     await until(
-      "a write is taken",
+      "a daemon accepts a write",
       async () => (await client.ask([["SET", "begun", "v"]])).kind === "result",
     );
 
@@ -90,17 +90,20 @@ test("the stream's leader is killed under load: what was acknowledged is on all 
   const leader = await leaderOf(servers);
   await servers.find(({ name }) => name === leader)?.kill();
   const before = load.winners.length;
-  await until("rounds pass by another leader", () => load.winners.length > before + ROUNDS);
+  await until("further rounds are complete with another leader", () => load.winners.length > before + ROUNDS);
   assert.notEqual(await leaderOf(servers.filter(({ name }) => name !== leader)), leader);
   await load.end();
 
   for (const [round, winners] of load.winners.entries())
     assert.ok((winners ?? []).length <= 1, `round ${round}: ${winners}`);
   for (const client of clients) {
-    await until("it takes writes", async () => (await client.ask([["SET", "ended", "v"]])).kind === "result");
+    await until(
+      "the daemon accepts writes",
+      async () => (await client.ask([["SET", "ended", "v"]])).kind === "result",
+    );
     const [written, locks] = await client.replies([
       ["SMISMEMBER", "written", ...load.written],
-      // In some rounds no client may have received an answer.
+      // There may be rounds in which no client received an answer.
       ["MGET", ...Array.from(load.winners, (_, round) => `lock:${round}`)],
     ]);
     assert.ok(written?.kind === "array" && locks?.kind === "array");

@@ -1,6 +1,6 @@
 /**
- * Tests three daemons ordered by a stream of a real nats-server: each lock has one winner, whatever is killed, stopped
- * or added to the stream by other programs.
+ * Tests three daemons with --order and a stream of a real nats-server. Each lock has one winner, even if processes
+ * are killed or stopped, or other programs add messages to the stream.
  */
 import assert from "node:assert/strict";
 import { cpSync, rmSync, writeFileSync } from "node:fs";
@@ -64,11 +64,11 @@ after(async () => {
 
 const open = (index: number) => EnvelopeClient.open(daemonAt(index).port, app);
 
-/** Queries a daemon through a new connection; null: it is unreachable or refuses. */
+/** Sends a command to a daemon on a new connection. @returns null if the daemon is unreachable or refuses */
 async function ask(index: number, ...argv: ByteString[]): Promise<Reply | null> {
   using client = await open(index);
-  const said = await client.ask([argv]);
-  return said.kind === "result" ? (said.replies[0] ?? null) : null;
+  const answer = await client.ask([argv]);
+  return answer.kind === "result" ? (answer.replies[0] ?? null) : null;
 }
 
 /** Waits until all daemons return the expected reply. */
@@ -82,16 +82,16 @@ async function all(expected: Reply, ...argv: ByteString[]): Promise<void> {
 
 const text = (bytes: string): Reply => ({ kind: "bulk", bytes });
 
-test("SET NX by twenty clients at three daemons: one OK in each round, and all daemons know whose", {
+test("one of twenty clients on three daemons succeeds with SET NX in each round, and all daemons have its value", {
   skip,
 }, async () => {
-  const clients = await Promise.all(Array.from({ length: CLIENTS }, (_, place) => open(place % DAEMONS)));
+  const clients = await Promise.all(Array.from({ length: CLIENTS }, (_, index) => open(index % DAEMONS)));
   for (let round = 0; round < ROUNDS; round++) {
-    const set = (place: number) => ["SET", `lock:${round}`, `client ${place}`, "NX"];
-    const said = await Promise.all(clients.map((client, place) => client.replies([set(place)])));
-    const winners = said.flatMap(([reply], place) => (reply?.kind === "status" ? [place] : []));
+    const set = (index: number) => ["SET", `lock:${round}`, `client ${index}`, "NX"];
+    const answer = await Promise.all(clients.map((client, index) => client.replies([set(index)])));
+    const winners = answer.flatMap(([reply], index) => (reply?.kind === "status" ? [index] : []));
     assert.equal(winners.length, 1, `round ${round}: ${winners}`);
-    // Each daemon has applied it by the time that one of its own clients receives an answer.
+    // When a client receives an answer, its daemon has applied the winning command.
     for (let index = 0; index < DAEMONS; index++)
       assert.deepEqual(await ask(index, "GET", `lock:${round}`), text(`client ${winners[0]}`));
   }
@@ -104,12 +104,12 @@ async function metric(name: string): Promise<number> {
   return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1));
 }
 
-test("metrics tell how a daemon stands to the stream", { skip }, async () => {
+test("metrics report the state of a daemon's connection to the stream", { skip }, async () => {
   using client = await open(0);
   await client.replies([["SET", "counted", "0"]]);
   assert.equal(await metric("dbsyncd_order_connected"), 1);
   assert.ok((await metric("dbsyncd_order_applied")) >= 1);
-  // The message may come back before its acknowledgement.
+  // The daemon may receive the message from the stream before its acknowledgement.
   for (const name of [
     'dbsyncd_order_publishes_total{outcome="stored"}',
     "dbsyncd_order_publish_seconds_count",
@@ -117,18 +117,20 @@ test("metrics tell how a daemon stands to the stream", { skip }, async () => {
     await until(name, async () => (await metric(name)) >= 1);
 });
 
-test("an envelope that comes to all daemons is one write, and all give its answer", { skip }, async () => {
+test("an envelope sent to all daemons is applied once, and all return the same answer", {
+  skip,
+}, async () => {
   const clients = await Promise.all(daemons.map((_, index) => open(index)));
   const { frame } = (clients[0] as EnvelopeClient).sign([["INCR", "counted:once"]]);
-  const said = await Promise.all(clients.map((client) => client.exchange(frame)));
-  for (const one of said) {
+  const answer = await Promise.all(clients.map((client) => client.exchange(frame)));
+  for (const one of answer) {
     assert.ok(one.kind === "result");
     assert.deepEqual([one.replies, one.flags], [[{ kind: "integer", value: 1 }], [""]]);
   }
   for (const client of clients) client[Symbol.dispose]();
 });
 
-test("a command that fails is final too: nothing of it is provisional", {
+test("the error of a command is final, not provisional", {
   skip,
 }, async () => {
   using client = await open(1);
@@ -136,12 +138,12 @@ test("a command that fails is final too: nothing of it is provisional", {
     ["SET", "text", "v"],
     ["LPUSH", "text", "v"],
   ];
-  const said = await client.ask([set, push]);
-  assert.ok(said.kind === "result");
-  assert.deepEqual(said.flags, ["", ""]);
+  const answer = await client.ask([set, push]);
+  assert.ok(answer.kind === "result");
+  assert.deepEqual(answer.flags, ["", ""]);
 });
 
-test("Redis clients write through the stream, by the daemon's own key", { skip }, async () => {
+test("Redis clients write through the stream with the key of their daemon", { skip }, async () => {
   using redis = await RedisConnection.open(resp);
   assert.deepEqual(await redis.call("SET", "redis", "v", "NX"), OK);
   assert.deepEqual(await redis.call("SET", "redis", "w", "NX"), { kind: "nil" });
@@ -152,7 +154,7 @@ test("Redis clients write through the stream, by the daemon's own key", { skip }
   await all(text("5"), "GET", "n");
 });
 
-test("a daemon refuses a unit that does too much before it is in the stream, and applies one of another daemon", {
+test("a daemon refuses a unit that exceeds its limits, but applies it if another daemon has added it to the stream", {
   skip,
 }, async () => {
   await using bounded = await startReplica({
@@ -160,19 +162,19 @@ test("a daemon refuses a unit that does too much before it is in the stream, and
   });
   using client = await EnvelopeClient.open(bounded.port, app);
   const grow = ["SETRANGE", "large", "2000000", "x"];
-  const said = await client.ask([grow]);
-  assert.ok(said.kind === "refused");
-  assert.deepEqual([said.code, said.effect], ["too-much", "not-applied"]);
+  const answer = await client.ask([grow]);
+  assert.ok(answer.kind === "refused");
+  assert.deepEqual([answer.code, answer.effect], ["too-much", "not-applied"]);
   await all({ kind: "integer", value: 0 }, "STRLEN", "large");
   using other = await open(0);
   assert.deepEqual(await other.replies([grow]), [{ kind: "integer", value: 2_000_001 }]);
-  await until("the daemon has it", async () => {
+  await until("the daemon has applied the unit", async () => {
     const [reply] = await client.replies([["STRLEN", "large"]]);
     return reply?.kind === "integer" && reply.value === 2_000_001;
   });
 });
 
-test("what others put into the stream counts if a key has signed it, and is skipped by all if none has", {
+test("daemons apply signed messages of other programs in the stream, and skip unsigned ones", {
   skip,
 }, async () => {
   const connection = await connect({ servers: `127.0.0.1:${nats.port}` });
@@ -183,14 +185,14 @@ test("what others put into the stream counts if a key has signed it, and is skip
     });
   using client = await open(0);
   const good = client.sign([["SET", "forged", "signed"]]);
-  // It is in the stream under the good message's name before that arrives.
+  // The stream contains a bad message under the name of the good one before the good one arrives.
   await put({ ...good, signature: Buffer.alloc(64) });
   await stream.publish("dbsync.writes", Buffer.from("garbage"));
-  const said = await client.exchange(good.frame);
-  assert.ok(said.kind === "result");
+  const answer = await client.exchange(good.frame);
+  assert.ok(answer.kind === "result");
   await all(text("signed"), "GET", "forged");
   await put(client.sign([["APPEND", "forged", "!"]]));
-  // Again, after the stream's deduplication window.
+  // The message is sent again after the deduplication window of the stream.
   await stream.publish("dbsync.writes", writeValue(good.body, good.signature));
   await client.replies([["SET", "behind", "it"]]);
   await all(text("it"), "GET", "behind");
@@ -198,7 +200,9 @@ test("what others put into the stream counts if a key has signed it, and is skip
   await connection.close();
 });
 
-test("a daemon that lags catches up, one that was killed comes back with all of it", { skip }, async () => {
+test("a stopped daemon catches up when it resumes, and a killed one after its restart", {
+  skip,
+}, async () => {
   const [lagging, killed] = [1, 2];
   daemonAt(lagging).kill("SIGSTOP");
   daemonAt(killed).kill("SIGKILL");
@@ -211,7 +215,7 @@ test("a daemon that lags catches up, one that was killed comes back with all of 
   await all(text("100"), "GET", "meanwhile");
 });
 
-test("without NATS nothing is written and what is read is marked; with it again all that was acknowledged is there", {
+test("daemons without NATS refuse writes and flag reads; when NATS returns they have all acknowledged writes", {
   skip,
 }, async () => {
   using client = await open(0);
@@ -219,12 +223,12 @@ test("without NATS nothing is written and what is read is marked; with it again 
   let isOver = false;
   const writing = (async () => {
     for (let i = 0; !isOver; i++) {
-      const said = await client.ask([["SADD", "written", `w${i}`]]);
-      if (said.kind === "result") acknowledged.push(`w${i}`);
-      else if (said.effect === "not-applied") assert.equal(said.code, "order-unavailable");
+      const answer = await client.ask([["SADD", "written", `w${i}`]]);
+      if (answer.kind === "result") acknowledged.push(`w${i}`);
+      else if (answer.effect === "not-applied") assert.equal(answer.code, "order-unavailable");
     }
   })();
-  await until("some are written", () => acknowledged.length > 20);
+  await until("some writes are acknowledged", () => acknowledged.length > 20);
   await nats.kill();
   using other = await open(1);
   const standing = async () => {
@@ -232,18 +236,18 @@ test("without NATS nothing is written and what is read is marked; with it again 
     assert.ok(read.kind === "result");
     return read.flags[0];
   };
-  await until("reads are marked", async () => (await standing()) === "isolated");
-  await until("the metric says so", async () => (await metric("dbsyncd_order_connected")) === 0);
+  await until("reads are flagged", async () => (await standing()) === "isolated");
+  await until("the metric reports it", async () => (await metric("dbsyncd_order_connected")) === 0);
   const refused = await other.ask([["SET", "n", "6"]]);
   assert.ok(refused.kind === "refused");
   assert.deepEqual([refused.code, refused.effect], ["order-unavailable", "not-applied"]);
-  // Messages that were on their way are added again, and answered.
+  // Daemons add messages that were in flight again, and answer them.
   await nats.start();
   isOver = true;
   await writing;
-  await until("daemons write again", async () => {
-    const said = await other.ask([["SET", "again", "v"]]);
-    return said.kind === "result" && said.flags[0] === "";
+  await until("daemons accept writes again", async () => {
+    const answer = await other.ask([["SET", "again", "v"]]);
+    return answer.kind === "result" && answer.flags[0] === "";
   });
   for (let index = 0; index < DAEMONS; index++) {
     await until(
@@ -256,7 +260,7 @@ test("without NATS nothing is written and what is read is marked; with it again 
   }
 });
 
-test("NATS is shown the password, credentials that cannot be read are told, and dbsync status says how the stream is", {
+test("a daemon sends its password to NATS, reports unreadable credentials, and dbsync status shows the stream", {
   skip,
 }, async (t) => {
   await using server = await NatsServer.start(["--user", "dbsync", "--pass", "s%cret"]);
@@ -288,21 +292,21 @@ test("NATS is shown the password, credentials that cannot be read are told, and 
   });
   const manager = await jetstream(administrator).jetstreamManager();
   await manager.streams.delete("writes");
-  await until("it tells that the stream is gone", () =>
+  await until("the daemon reports that the stream is missing", () =>
     right.log.some(({ reason }) => /no longer exists/.test(String(reason))),
   );
   await assert.rejects(manager.streams.info("writes"), /not found/);
-  const gone = await status();
-  assert.equal(gone.code, 1);
+  const withoutStream = await status();
+  assert.equal(withoutStream.code, 1);
   assert.match(
-    gone.stdout,
+    withoutStream.stdout,
     /FAIL {2}127.*: the stream of its --order: the stream writes no longer exists; look at/,
   );
   await administrator.close();
   await using wrong = await startReplica({ args: at("dbsync:wrong") });
   using refusedThere = await EnvelopeClient.open(wrong.port, app);
-  const said = await refusedThere.ask([["SET", "k", "v"]]);
-  assert.ok(said.kind === "refused" && said.code === "order-unavailable");
+  const answer = await refusedThere.ask([["SET", "k", "v"]]);
+  assert.ok(answer.kind === "refused" && answer.code === "order-unavailable");
   assert.ok(wrong.log.some(({ reason }) => /Authorization Violation/i.test(String(reason))));
   await assert.rejects(
     startReplica({ args: [...at("dbsync:s%25cret"), "--order-credentials", "nowhere.creds"] }),
@@ -310,41 +314,49 @@ test("NATS is shown the password, credentials that cannot be read are told, and 
   );
 });
 
-test("a daemon with a folder goes on from its snapshot; a stream that begins behind it is not read on without", {
+test("a daemon with a folder continues from its snapshot; without one it refuses a stream whose beginning was deleted", {
   skip,
 }, async (t) => {
   const folder = makeFolder();
   t.after(() => folder[Symbol.dispose]());
-  const [kept, lacking] = [1, 2];
-  const keeping = [...optionsOf(kept), "--data", folder.path, "--snapshot-entries", String(SNAPSHOT_ENTRIES)];
-  await daemonAt(kept).stop();
-  daemons[kept] = await startDaemon(keeping);
+  const [withFolder, withoutFolder] = [1, 2];
+  const keeping = [
+    ...optionsOf(withFolder),
+    "--data",
+    folder.path,
+    "--snapshot-entries",
+    String(SNAPSHOT_ENTRIES),
+  ];
+  await daemonAt(withFolder).stop();
+  daemons[withFolder] = await startDaemon(keeping);
   using client = await open(0);
   const add = ["INCR", "kept"];
   const frames = Array.from({ length: SNAPSHOT_ENTRIES }, () => client.sign([add]).frame);
   for (const frame of frames) client.raw.send(frame);
   for (const _ of frames) assert.equal((await client.next())?.kind, "result");
-  const line = await daemonAt(kept).logged(({ msg }) => msg === "a snapshot of the state was stored");
-  for (const index of [kept, lacking]) await daemonAt(index).stop();
+  const line = await daemonAt(withFolder).logged(({ msg }) => msg === "a snapshot of the state was stored");
+  for (const index of [withFolder, withoutFolder]) await daemonAt(index).stop();
 
   const connection = await connect({ servers: `127.0.0.1:${nats.port}` });
   const manager = await jetstream(connection).jetstreamManager();
   await manager.streams.purge("writes", { seq: Number(line["seq"]) + 1 });
   await client.replies([add]);
-  daemons[kept] = await startDaemon(keeping);
-  assert.deepEqual(await ask(kept, "GET", "kept"), text(String(SNAPSHOT_ENTRIES + 1)));
-  assert.deepEqual(await ask(kept, "INCR", "kept"), { kind: "integer", value: SNAPSHOT_ENTRIES + 2 });
+  daemons[withFolder] = await startDaemon(keeping);
+  assert.deepEqual(await ask(withFolder, "GET", "kept"), text(String(SNAPSHOT_ENTRIES + 1)));
+  assert.deepEqual(await ask(withFolder, "INCR", "kept"), { kind: "integer", value: SNAPSHOT_ENTRIES + 2 });
 
-  daemons[lacking] = await startDaemon(optionsOf(lacking));
-  using without = await open(lacking);
-  const said = await without.ask([["SET", "k", "v"]]);
-  assert.ok(said.kind === "refused");
-  assert.deepEqual([said.code, said.effect], ["order-unavailable", "not-applied"]);
-  await daemonAt(lacking).logged(({ reason }) => /begins at .* removed/.test(String(reason)));
+  daemons[withoutFolder] = await startDaemon(optionsOf(withoutFolder));
+  using without = await open(withoutFolder);
+  const answer = await without.ask([["SET", "k", "v"]]);
+  assert.ok(answer.kind === "refused");
+  assert.deepEqual([answer.code, answer.effect], ["order-unavailable", "not-applied"]);
+  await daemonAt(withoutFolder).logged(({ reason }) => /begins at .* removed/.test(String(reason)));
   await connection.close();
 });
 
-test("a stream that lost what was applied and went on without it is not read on", { skip }, async (t) => {
+test("a daemon refuses a stream that has lost applied messages and continued without them", {
+  skip,
+}, async (t) => {
   const before = makeFolder();
   t.after(() => before[Symbol.dispose]());
   await using server = await NatsServer.start();
@@ -356,18 +368,21 @@ test("a stream that lost what was applied and went on without it is not read on"
   await server.kill();
   cpSync(server.folder, before.path, { recursive: true });
   await server.start();
-  await until("it writes again", async () => (await client.ask([["SET", "k", "lost"]])).kind === "result");
+  await until(
+    "the daemon accepts writes again",
+    async () => (await client.ask([["SET", "k", "lost"]])).kind === "result",
+  );
   await server.kill();
   rmSync(server.folder, { recursive: true });
   cpSync(before.path, server.folder, { recursive: true });
   await server.start();
-  // Other daemons continue until the stream is longer than what this daemon has.
+  // Other daemons write until the stream is longer than the part that this daemon has applied.
   const connection = await connect({ servers: `127.0.0.1:${server.port}` });
   for (let i = 0; i < 20; i++) await jetstream(connection).publish("dbsync.writes", Buffer.from("other"));
   await daemon.logged(({ reason }) => /lost messages, and new ones were added/.test(String(reason)));
-  await until("writes are refused for it", async () => {
-    const said = await client.ask([["SET", "k", "v"]]);
-    return said.kind === "refused" && said.code === "order-unavailable";
+  await until("the daemon refuses writes because of it", async () => {
+    const answer = await client.ask([["SET", "k", "v"]]);
+    return answer.kind === "refused" && answer.code === "order-unavailable";
   });
   await connection.close();
 });

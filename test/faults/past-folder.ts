@@ -1,6 +1,6 @@
 /**
- * Creates the data folder of a daemon that ran for days with --retain and was stopped, directly with the daemon's own
- * classes.
+ * Creates a data folder like that of a daemon that ran for days with --retain and was stopped. It uses the daemon's
+ * classes directly.
  */
 import { pino } from "pino";
 import { openStorage } from "../../cluster/replica/open-storage.js";
@@ -21,18 +21,18 @@ import { type KeyPair, signCommands } from "../support/envelope-client.js";
 
 const MINUTE_MS = 60_000;
 const WINDOW = { past: 30_000, future: 5000 };
-/** Entries between two snapshots. */
+/** The number of entries between two snapshots. */
 const EVERY = 50;
 
 export interface Past {
-  /** The keys with which the daemon is started. */
+  /** The keys that the daemon is started with. */
   readonly keys: Pick<Settings, "signKey" | "rootKey" | "clusterName">;
-  /** Milliseconds for which entries are retained. */
+  /** Milliseconds for which the daemon retains entries. */
   readonly retainMs: number;
   readonly entries: readonly Entry[];
 }
 
-/** Signs one entry of one command per minute, the last one at `until`. */
+/** Signs one entry per command, one minute apart. The last one is dated `until`. */
 export function signPast(
   pair: KeyPair,
   keys: Past["keys"],
@@ -46,7 +46,7 @@ export function signPast(
   });
 }
 
-/** Creates the folder. Some of the first entries remain only in a snapshot. */
+/** Creates the folder. Some of the first entries are contained only in a snapshot. */
 export async function makePastFolder(folder: string, { keys, retainMs, entries }: Past): Promise<void> {
   const signers = loadSigners(keys, SILENT);
   const limits = double<Settings["limits"]>({ inlineWriteMicros: 0 });
@@ -86,9 +86,9 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
   await timeline.open();
   for (const entry of entries) {
     now = entry.envelope.at;
-    const taken = timeline.take(entry);
-    if (taken.kind !== "taken") throw new Error(`an entry of the past: ${taken.kind}`);
-    await taken.flushed;
+    const result = timeline.take(entry);
+    if (result.kind !== "taken") throw new Error(`the timeline does not accept an entry: ${result.kind}`);
+    await result.flushed;
     tick(timeline);
   }
   while (timeline.prunedTo < 0) {
@@ -98,7 +98,7 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
   await timeline.stop();
 }
 
-/** Simulates that the members have found all of its snapshots the same. */
+/** Simulates members that have confirmed all snapshots. */
 function tick(timeline: Timeline): void {
   for (const { at } of timeline.handover.cuts) timeline.handover.certify(at);
   timeline.tick();

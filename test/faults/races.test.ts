@@ -1,6 +1,6 @@
 /**
- * Tests two clients that race for thousands of locks (`SET lock NX`). Each counts the daemons that answer OK: never do
- * both have a majority. DBSYNC_SEED replays the random choices, but not the timing of the machine.
+ * Tests two clients that compete for thousands of locks (`SET lock NX`). Each counts the daemons that answer OK, and
+ * the two never both have a majority. DBSYNC_SEED replays the random choices, but not the timing of the machine.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,29 +11,29 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type RunningReplica, startReplica, until } from "../daemon/replicas.js";
 import { amount } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";
-import { EnvelopeClient, makeKeyPair, type TakenResult } from "../support/envelope-client.js";
+import { type AcceptedResult, EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
 const DAEMONS = 3;
 const ROUNDS = amount(8, 50);
-/** Maximum rounds, in case the machine was too busy for races until then. */
+/** The maximum number of rounds, in case the machine is too busy for enough races. */
 const ROUNDS_MAX = 400;
-/** Envelopes of each client in a round, and locks in each envelope. */
+/** The number of envelopes per client in a round, and of locks per envelope. */
 const ENVELOPES = 10;
 const LOCKS = 20;
-/** Milliseconds by which a copy may arrive late; the daemons send each other entries older than 25 ms. */
+/** The maximum delay of a copy in milliseconds. Daemons send each other entries that are older than 25 ms. */
 const LATE_MS = [0, 0, 0, 1, 3, 10, 40];
-/** Milliseconds by which envelopes are dated before the present time. */
+/** Milliseconds by which the dates of envelopes precede the current time. */
 const BACK_MS = 20;
 
 const seed = seedOfRun();
 const app = makeKeyPair();
 
-/** A client of one daemon with any number of concurrent envelopes. */
+/** A client of one daemon that can have any number of envelopes in flight. */
 class Voter implements Disposable {
   readonly #client: EnvelopeClient;
-  readonly #waiting = new Map<ByteString, (result: TakenResult | null) => void>();
+  readonly #waiting = new Map<ByteString, (result: AcceptedResult | null) => void>();
 
   private constructor(client: EnvelopeClient) {
     this.#client = client;
@@ -48,8 +48,8 @@ class Voter implements Disposable {
     return this.#client.sign(commands, { at });
   }
 
-  /** Sends an envelope and returns the daemon's result; null: it refused. */
-  async ask({ id, frame }: ReturnType<EnvelopeClient["sign"]>): Promise<TakenResult | null> {
+  /** Sends an envelope. @returns the daemon's result, or null if the daemon refuses */
+  async ask({ id, frame }: ReturnType<EnvelopeClient["sign"]>): Promise<AcceptedResult | null> {
     return await new Promise((resolve) => {
       this.#waiting.set(id, resolve);
       this.#client.raw.send(frame);
@@ -58,9 +58,10 @@ class Voter implements Disposable {
 
   async #read(): Promise<void> {
     for (;;) {
-      const said = await this.#client.next().catch(() => null);
-      if (said === null) return;
-      if (said.kind !== "hello") this.#waiting.get(said.id)?.(said.kind === "result" ? said : null);
+      const message = await this.#client.next().catch(() => null);
+      if (message === null) return;
+      if (message.kind !== "hello")
+        this.#waiting.get(message.id)?.(message.kind === "result" ? message : null);
     }
   }
 
@@ -71,8 +72,8 @@ class Voter implements Disposable {
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Returns a daemon's result of one command, as a client reports it. */
-function reportOf(result: TakenResult | null, index: number): Report {
+/** Returns the result of one command on a daemon, in the form of a client's report. */
+function reportOf(result: AcceptedResult | null, index: number): Report {
   const reply = result?.replies[index];
   if (result === null || reply === undefined || reply.kind === "error")
     return { ok: false, stage: "refused", detail: "", written: false, at: 0 };
@@ -80,7 +81,7 @@ function reportOf(result: TakenResult | null, index: number): Report {
   return { ok: true, values: replyValues(reply), reply, flags, isForAll: false, at: 0 };
 }
 
-test(`of ten thousand races for a lock none has two winners (seed ${seed})`, async (t) => {
+test(`none of ten thousand races for a lock has two winners (seed ${seed})`, async (t) => {
   const random = new SeededRandom(seed);
   const open: (AsyncDisposable | Disposable)[] = [];
   t.after(async () => {
@@ -106,7 +107,7 @@ test(`of ten thousand races for a lock none has two winners (seed ${seed})`, asy
   let late = 0;
   let won = 0;
   let round = 0;
-  /** Returns for each lock whether a majority answered OK to this client. */
+  /** Returns for each lock whether a majority of daemons answered OK to this client. */
   const vote = async (voters: readonly Voter[], locks: readonly string[]): Promise<boolean[]> => {
     const [first] = voters as [Voter];
     const commands = locks.map((lock) => ["SET", lock, "mine", "NX"]);
@@ -142,5 +143,5 @@ test(`of ten thousand races for a lock none has two winners (seed ${seed})`, asy
     );
   }
   t.diagnostic(`${round * ENVELOPES * LOCKS} races, ${won} won, ${late} answers late`);
-  assert.ok(late > 0 && won > 0, "there were races");
+  assert.ok(late > 0 && won > 0, "some races were won, with late answers");
 });

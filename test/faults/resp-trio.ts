@@ -1,4 +1,4 @@
-/** Redis clients of three daemons. */
+/** Prepares three daemons for Redis clients. */
 import { createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,8 +9,8 @@ export async function respPort(trio: Trio, index: number): Promise<number> {
   return line["port"] as number;
 }
 
-/** Authorizes the daemons to sign for Redis clients. */
-export async function letIn(trio: Trio): Promise<void> {
+/** Authorizes the keys of the daemons, with which they sign for Redis clients. */
+export async function authorizeDaemons(trio: Trio): Promise<void> {
   await using root = trio.client([0], { key: trio.root.privateKey });
   for (const index of trio.ports.keys()) {
     const pem = readFileSync(join(trio.folder(index), "daemon.pem"));

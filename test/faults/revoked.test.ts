@@ -1,6 +1,6 @@
 /**
- * Tests that a daemon whose own key was revoked accepts no more writes, since no peer would accept them; also if it was
- * away at that time.
+ * Tests that a daemon accepts no writes after its own key was revoked, since no peer would accept them. This also
+ * applies to a daemon that was down at that time.
  */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
@@ -11,13 +11,13 @@ import { identityOf } from "../../engine/trust/identity.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { lines } from "../listeners/resp/redis-comparison.js";
-import { exchange } from "../listeners/resp/scene.js";
+import { exchange as sendResp } from "../listeners/resp/scene.js";
 import { Trio } from "./trio.js";
 
 const OPTIONS = ["--admin", "0", "--resp", "0"];
 
-/** Authorizes the third daemon by an administrator, so that this key can revoke it later. @returns its id */
-async function letIn(trio: Trio): Promise<string> {
+/** Authorizes the third daemon with the administrator's key, which can then revoke it. @returns the id of the daemon */
+async function authorizeThird(trio: Trio): Promise<string> {
   const file = join(trio.folder(2), "daemon.pem");
   const { id } = identityOf(loadPrivateKey({ file }, { kinds: ["ed25519"] }).key);
   const spki = createPublicKey(readFileSync(file)).export({ type: "spki", format: "der" });
@@ -31,7 +31,7 @@ async function portOf(trio: Trio, msg: string): Promise<number> {
   return Number(line["port"]);
 }
 
-/** Checks that each protocol refuses, and that each status report names the reason. */
+/** Checks that the daemon refuses writes in each protocol, and that each status report states the reason. */
 async function assertRefuses(trio: Trio): Promise<void> {
   await using client = trio.client([2]);
   const refuses = async () =>
@@ -42,7 +42,7 @@ async function assertRefuses(trio: Trio): Promise<void> {
   await trio.until("it refuses", refuses);
   const resp = await portOf(trio, "serving Redis clients");
   assert.match(await exchange(resp, lines("SET k 3")), /^-.*own key was revoked/);
-  assert.match(await exchange(resp, lines("GET k")), /^\$1\r\n1/, "it goes on reading");
+  assert.match(await exchange(resp, lines("GET k")), /^\$1\r\n1/, "the daemon serves reads");
   const health = await fetch(
     `http://127.0.0.1:${await portOf(trio, "serving /healthz and /metrics")}/healthz`,
   );
@@ -51,25 +51,29 @@ async function assertRefuses(trio: Trio): Promise<void> {
   assert.notEqual((await trio.status(2)).revoked, null);
 }
 
-test("a daemon that is connected when its key is revoked refuses writes at once, and after a restart", async () => {
+test("a connected daemon refuses writes immediately when its key is revoked, and also after a restart", async () => {
   await using trio = await Trio.start(OPTIONS);
   await using client = trio.client();
   await client.send("SET k 1", { replicated: 3 });
-  const id = await letIn(trio);
+  const id = await authorizeThird(trio);
   await using root = trio.client([0], { key: trio.root.privateKey });
   await root.call(["KEY", "REVOKE", id]);
   await assertRefuses(trio);
   await trio.end(2, "SIGTERM");
   await trio.start(2);
   await assertRefuses(trio);
-  assert.equal(await trio.client([0, 1]).send("SET k 1", { replicated: 2 }), "OK", "the others go on");
+  assert.equal(
+    await trio.client([0, 1]).send("SET k 1", { replicated: 2 }),
+    "OK",
+    "the other daemons accept writes",
+  );
 });
 
-test("a daemon that was away when its key was revoked hears it from the members, whoever dials", async () => {
+test("a daemon that was down when its key was revoked learns it from the members, whichever side connects", async () => {
   await using trio = await Trio.start(OPTIONS);
   await using client = trio.client();
   await client.send("SET k 1", { replicated: 3 });
-  const id = await letIn(trio);
+  const id = await authorizeThird(trio);
   await trio.end(2, "SIGKILL");
   await using root = trio.client([0], { key: trio.root.privateKey });
   await root.call(["KEY", "REVOKE", id], { replicated: 2 });

@@ -1,7 +1,7 @@
 /**
- * Tests real daemons, some of which run a future release with another INCR: nothing changes until the switch; the
- * daemon that was not upgraded stores new entries, reports what it does not know, and is equal once it is upgraded.
- * Clients write all the time.
+ * Tests real daemons, some of which run a future release with another INCR, while clients write. Nothing changes
+ * before the switch to the new semantics version. After it, the daemon that was not upgraded stores new entries and
+ * reports the unknown version. When it is upgraded, it becomes equal to the others.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -12,11 +12,11 @@ import { Trio } from "./trio.js";
 const earlier = { program: join(buildRoot, "test/faults/earlier-release.js") };
 const next = { program: join(buildRoot, "test/faults/next-release.js") };
 
-test("daemons are upgraded one by one, then the meaning of one command, under load", async () => {
+test("daemons are upgraded one by one under load, and then switch to another meaning of a command", async () => {
   await using trio = await Trio.make(["--admin", "0"]);
   await Promise.all([0, 1, 2].map((index) => trio.start(index, earlier)));
   for (const index of [0, 1, 2])
-    await trio.until("it is live", async () => (await trio.status(index)).state === "live");
+    await trio.until("the daemon is live", async () => (await trio.status(index)).state === "live");
   await using client = trio.client();
   await using root = trio.client([0, 1], { key: trio.root.privateKey, policy: "all" });
   let written = 0;
@@ -32,43 +32,57 @@ test("daemons are upgraded one by one, then the meaning of one command, under lo
   for (const index of [0, 1]) {
     await trio.end(index, "SIGTERM");
     await trio.start(index, next);
-    await trio.until("it is back", async () => (await trio.status(index)).state === "live");
+    await trio.until("the daemon is live again", async () => (await trio.status(index)).state === "live");
   }
   const [early] = (await numbers(trio, [2])) as [string];
-  assert.ok(Number(early) <= written + 1, "nothing means anything else yet");
-  const left = trio.client([2], { key: trio.root.privateKey });
-  await assert.rejects(left.call("CLUSTER SEMANTICS 2"), /by version 1, not 2: upgrade all daemons first/);
+  assert.ok(Number(early) <= written + 1, "INCR still adds one");
+  const outdated = trio.client([2], { key: trio.root.privateKey });
+  await assert.rejects(
+    outdated.call("CLUSTER SEMANTICS 2"),
+    /by version 1, not 2: upgrade all daemons first/,
+  );
   assert.equal(await root.call("CLUSTER SEMANTICS 2"), "OK");
   const before = written;
-  await trio.until("it stands still", async () => (await trio.status(2)).standstill !== null);
+  await trio.until(
+    "the outdated daemon stops applying entries",
+    async () => (await trio.status(2)).standstill !== null,
+  );
   const { standstill } = await trio.status(2);
   assert.match(
     String(standstill),
     /^commands mean version 2 from .* on, and this release knows version 1: upgrade it$/,
   );
-  await assertRefuses(trio, left);
-  await trio.until("others are written to", async () => written > before + 20);
+  await assertRefuses(trio, outdated);
+  await trio.until("the other daemons accept writes", async () => written > before + 20);
   await trio.end(2, "SIGKILL");
   await trio.start(2, earlier);
-  await trio.until("it still does", async () => (await trio.status(2)).standstill === standstill);
+  await trio.until(
+    "the outdated daemon still reports it",
+    async () => (await trio.status(2)).standstill === standstill,
+  );
   isOver = true;
   await writer;
   const same = async () =>
     (await trio.statuses()).every(({ entries }, _, [first]) => entries === first?.entries);
-  await trio.until("it keeps what the others hold", same);
+  await trio.until("the outdated daemon stores all entries of the others", same);
   await trio.end(2, "SIGTERM");
   await trio.start(2, next);
-  await trio.until("it is level", async () => new Set(await numbers(trio, [0, 1, 2])).size === 1);
+  await trio.until(
+    "the daemon has caught up",
+    async () => new Set(await numbers(trio, [0, 1, 2])).size === 1,
+  );
   const [number] = (await numbers(trio, [0])).map(Number) as [number];
   assert.ok(number > written && (number - written) % 9 === 0, `${number} of ${written}`);
-  await using own = trio.client([2]);
-  assert.equal(await own.call("INCR n", { replicated: 3 }), number + 10);
-  // On each disk, and a moment later in each state.
+  await using upgraded = trio.client([2]);
+  assert.equal(await upgraded.call("INCR n", { replicated: 3 }), number + 10);
+  // The write is on each disk. Shortly afterwards it is in each state.
   const sum = String(number + 10);
-  await trio.until("all read it", async () => (await numbers(trio, [0, 1, 2])).every((one) => one === sum));
+  await trio.until("all daemons return it", async () =>
+    (await numbers(trio, [0, 1, 2])).every((one) => one === sum),
+  );
 });
 
-/** Returns the value that each of some daemons reads. */
+/** Returns the value that each of the daemons returns. */
 async function numbers(trio: Trio, indices: readonly number[]): Promise<string[]> {
   const read = async (index: number) => {
     await using client = trio.client([index]);

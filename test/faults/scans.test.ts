@@ -1,8 +1,8 @@
 /**
- * Tests SCAN, HSCAN, SSCAN and ZSCAN on three real daemons, one of which is killed between two pages or during one,
- * while another client adds and removes elements: a scan returns each element that exists from its first page to its
- * last, or ends with the error of docs/sidecar.md "Where an answer is valid". DBSYNC_SEED replays which daemon is
- * killed, and about when.
+ * Tests SCAN, HSCAN, SSCAN and ZSCAN on three real daemons. One of them is killed between two pages or during a page,
+ * while another client adds and removes elements. A scan returns each element that exists from its first page to its
+ * last, or ends with the error that docs/sidecar.md explains in "Where an answer is valid". DBSYNC_SEED replays the
+ * choice of the killed daemon and approximately the time.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -20,11 +20,11 @@ import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { respPort } from "./resp-trio.js";
 import { Trio } from "./trio.js";
 
-/** More than a page, and more than any collection returns in one. */
+/** The number of elements, more than one page of any collection contains. */
 const ELEMENTS = 1_200;
 const ROUNDS = amount(1, 4);
 const PAGES_MAX = 1_000;
-/** Maximum milliseconds from the request for a page to a kill. */
+/** The maximum number of milliseconds from the request for a page to the kill. */
 const KILL_MS = 12;
 const LEVEL_MS = 120_000;
 const TEST_MS = 240_000;
@@ -39,7 +39,7 @@ interface Family {
   readonly key: readonly string[];
   add(name: string): string[];
   remove(name: string): string[];
-  /** Reply items for each element. */
+  /** The number of reply items per element. */
   readonly step: number;
 }
 
@@ -79,11 +79,11 @@ interface Page {
   readonly items: readonly string[];
 }
 
-/** A client that scans. */
+/** A client that scans a collection. */
 interface Scanner extends AsyncDisposable {
-  /** Requests a page. @throws Error  the answer is an error, or the connection was lost */
+  /** Requests a page. @throws Error if the answer is an error or the connection is lost */
   page(argv: readonly string[]): Promise<Page>;
-  /** Handles an error. @returns whether the scan can continue with the same cursor; false: the error ends the scan */
+  /** Handles an error. @returns whether the scan can continue with the same cursor */
   mayGoOn(problem: Error, isKilled: boolean): Promise<boolean>;
 }
 
@@ -104,8 +104,8 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
   let port = 0;
   let isWriting = true;
   let writing: Promise<void> = Promise.resolve();
-  /** The daemons by the process numbers in cursors. */
-  const givers = new Map<number, number>();
+  /** The indices of the daemons, by the process number that their cursors contain. */
+  const issuers = new Map<number, number>();
 
   before(async () => {
     trio = await Trio.start(["--resp", "0"]);
@@ -119,7 +119,7 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
     sidecar = await startDaemon([
       ...["-d", `dbsync:${trio.servers.join(",")}`, "--key", key, "--resp", String(port)],
     ]);
-    for (const index of trio.ports.keys()) await learn(index);
+    for (const index of trio.ports.keys()) await recordProcess(index);
     writing = write();
   });
 
@@ -131,23 +131,23 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
     folder[Symbol.dispose]();
   });
 
-  /** Adds and removes elements through another client until the test is over. */
+  /** Adds and removes elements through another client until the test ends. */
   async function write(): Promise<void> {
     await using client = trio.client();
     const random = new SeededRandom(seed, 99);
     for (let number = 0; isWriting; number++) {
       const { add, remove } = random.oneOf(families);
       const element = `other:${random.below(2_000)}`;
-      // A command sent to a daemon that is being killed may be refused.
+      // A daemon that is being killed may refuse a command.
       await client.call(number % 3 === 2 ? remove(element) : add(element)).catch(() => {});
       await pause(1);
     }
   }
 
-  async function learn(index: number): Promise<void> {
+  async function recordProcess(index: number): Promise<void> {
     await using client = trio.client([index]);
     const [cursor] = (await client.call(["SCAN", "0", "COUNT", "10"])) as [string];
-    givers.set(processOf(cursor), index);
+    issuers.set(processOf(cursor), index);
   }
 
   const processOf = (cursor: string) => Number(BigInt(cursor) >> 32n);
@@ -157,7 +157,7 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
     await trio.until("all are live", async () =>
       (await trio.statuses()).every(({ state }) => state === "live"),
     );
-    await learn(index);
+    await recordProcess(index);
   }
 
   async function bySidecar(): Promise<Scanner> {
@@ -180,7 +180,7 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
       },
       async mayGoOn(problem, isKilled) {
         assert.match(problem.message, INVALID);
-        // Also for a page that took more than 50 ms longer than the errors of the other daemons.
+        // The client also reports this error if a page takes 50 ms longer than the errors of the other daemons.
         assert.ok(isKilled || /another daemon/.test(problem.message), problem.message);
         return false;
       },
@@ -188,7 +188,7 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
     };
   }
 
-  /** Scans through --resp of one daemon; once that is killed, through another one with the same cursor. */
+  /** Scans through --resp of one daemon. After it is killed, continues on another one with the same cursor. */
   async function byDaemon(first: number): Promise<Scanner> {
     let redis = await RedisConnection.open(await respPort(trio, first));
     return {
@@ -207,8 +207,8 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
   }
 
   /**
-   * Scans, and kills the daemon that issued the cursor, or any if none did.
-   * @returns the elements found; an error that ended the scan
+   * Scans a collection, and kills the daemon that issued the cursor, or a random one for the first page.
+   * @returns the elements that the scan returned, or the error that ended it
    */
   async function scan(
     scanner: Scanner,
@@ -222,8 +222,8 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
     let cursor = "0";
     for (let pages = 0; pages < PAGES_MAX; pages++) {
       if (pages === killAt) {
-        const giver = cursor === "0" ? undefined : givers.get(processOf(cursor));
-        killed = giver ?? random.below(trio.ports.length);
+        const issuer = cursor === "0" ? undefined : issuers.get(processOf(cursor));
+        killed = issuer ?? random.below(trio.ports.length);
         const delay = random.below(KILL_MS);
         kill = pause(delay).then(() => trio.end(killed, "SIGKILL"));
         if (random.chance(0.5)) await kill;
@@ -249,10 +249,10 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
         return { found, problem: null, killed };
       }
     }
-    throw new Error(`${command} does not end`);
+    throw new Error(`the scan with ${command} does not end`);
   }
 
-  /** `pages`: the minimum number of pages of a scan. */
+  /** The kinds of scans. `pages` is the minimum number of pages. */
   const scanners: readonly {
     readonly how: string;
     open(random: SeededRandom): Promise<Scanner>;
@@ -260,9 +260,9 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
     readonly mayFail: boolean;
   }[] = [
     { how: "through a sidecar", open: bySidecar, pages: 1, mayFail: false },
-    { how: "of a client library with three servers", open: byLibrary, pages: 4, mayFail: true },
+    { how: "by a client library with three servers", open: byLibrary, pages: 4, mayFail: true },
     {
-      how: "by --resp of one daemon, then of another one",
+      how: "through --resp of one daemon, then of another",
       open: (random) => byDaemon(random.below(3)),
       pages: 4,
       mayFail: false,

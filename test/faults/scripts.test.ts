@@ -1,17 +1,17 @@
 /**
- * Tests concurrent scripts at three daemons that record, one of which is killed: each script is applied completely or
- * not at all, no answered script is lost, and all three daemons are equal.
+ * Tests concurrent scripts on three daemons with timelines, one of which is killed. Each script is applied completely
+ * or not at all, no answered script is lost, and all three daemons are equal in the end.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { itemsOf, shown } from "../conformance/resp2-fold.js";
 import { amount } from "../support/amount.js";
 import { RedisConnection } from "../support/redis-connection.js";
-import { letIn, respPort } from "./resp-trio.js";
+import { authorizeDaemons, respPort } from "./resp-trio.js";
 import { Trio } from "./trio.js";
 
 const ROUNDS = amount(30, 400);
-/** Reads, chooses, and writes depending on what it found. */
+/** A script that reads a value, and writes depending on it. */
 const SCRIPT = `
 local total = redis.call('incr', 'total')
 redis.call('rpush', 'log', ARGV[1])
@@ -23,9 +23,9 @@ redis.call('hset', 'ids', ARGV[1], id)
 if total % 7 == 0 then redis.call('del', 'pool') end
 return total`;
 
-test("what scripts at three daemons wrote is the same at all of them, whole, and what was answered is there", async () => {
+test("scripts on three daemons are applied completely and equally, and no answered script is lost", async () => {
   await using trio = await Trio.start(["--resp", "0"]);
-  await letIn(trio);
+  await authorizeDaemons(trio);
   const answered: string[] = [];
   const run = async (index: number, from: number, to: number) => {
     using client = await RedisConnection.open(await respPort(trio, index));
@@ -40,7 +40,9 @@ test("what scripts at three daemons wrote is the same at all of them, whole, and
   await Promise.all([0, 1, 2].map((index) => run(index, 0, half)));
   const dying = run(0, half, ROUNDS).catch(() => {});
   const others = [1, 2].map((index) => run(index, half, ROUNDS));
-  await trio.until("it is at work", async () => answered.some((name) => name.startsWith(`0:${half}`)));
+  await trio.until("the daemon is running scripts", async () =>
+    answered.some((name) => name.startsWith(`0:${half}`)),
+  );
   await trio.end(0, "SIGKILL");
   await Promise.all([dying, ...others]);
   await trio.start(0);

@@ -1,5 +1,5 @@
 /**
- * Tests the counts of `npm run chaos`: the same seed produces the same faults, and each acknowledged write that is
+ * Tests the counts of `npm run chaos`. The same seed produces the same faults, and each acknowledged write that is
  * missing in the end is counted.
  */
 import assert from "node:assert/strict";
@@ -8,7 +8,7 @@ import { skipUnlessFull } from "../support/amount.js";
 import type { CrashPair } from "./two-databases/crash-pairs.js";
 import { faultsOf, Side } from "./two-databases/side-by-side.js";
 
-/** Two servers, the second of which never has the last writes of the first. */
+/** A pair of servers. The second one never receives the last writes of the first. */
 class ForgetfulPair implements CrashPair {
   readonly kept = new Set<string>();
   lost = 0;
@@ -38,7 +38,7 @@ class ForgetfulPair implements CrashPair {
   [Symbol.asyncDispose] = () => Promise.resolve();
 }
 
-test("a seed gives the same faults each time", () => {
+test("a seed always produces the same faults", () => {
   const first = (seed: number) => {
     const faults = faultsOf(seed);
     return Array.from({ length: 20 }, () => faults.next().value);
@@ -47,7 +47,9 @@ test("a seed gives the same faults each time", () => {
   assert.notDeepEqual(first(3), first(4));
 });
 
-test("what was acknowledged and is gone is counted as lost", { skip: skipUnlessFull }, async () => {
+test("an acknowledged write that is missing in the end is counted as lost", {
+  skip: skipUnlessFull,
+}, async () => {
   const pair = new ForgetfulPair();
   const side = new Side("forgetful", pair);
   await side.run(3, performance.now() + 6000);

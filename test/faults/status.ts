@@ -3,40 +3,44 @@ import type { Client, ReplyValue } from "../../client/entry.js";
 
 export interface Status {
   readonly state: string;
-  /** Why nothing is accepted any more. */
+  /** The reason why the daemon no longer accepts writes, or null. */
   readonly failure: string | null;
-  /** Why nothing dated after a certain time is applied any more. */
+  /** The reason why the daemon no longer applies entries after a certain date, or null. */
   readonly standstill: string | null;
-  /** Which source reported that its own key was revoked; null: it was not. */
+  /** The source that reported the revocation of the daemon's own key, or null. */
   readonly revoked: string | null;
-  /** Why it is not a member of the current list; "": it is a member, or there is no list. */
+  /** The reason why the daemon is not a member in the current list. It is "" for a member, and without a list. */
   readonly unlisted: string;
-  /** The hash of the member list that it uses; "": there is none. */
+  /** The hash of the daemon's member list, or "" without a list. */
   readonly listHash: string;
-  /** The number of keys that differ on a member. */
+  /** The number of keys whose values differ from another member's. */
   readonly differing: number;
-  /** The last date whose state was compared with a member's, and the last date folded; milliseconds since 1970. */
+  /**
+   * The last date whose state was compared with a member's, and the last date that was folded, both in milliseconds
+   * since 1970.
+   */
   readonly compared: number;
   readonly newest: number;
-  /** Everything dated before it is final; 0: not known. */
+  /** The date before which all entries are final, or 0 if it is unknown. */
   readonly stable: number;
-  /** Groups of writes that were missing from the log at its start. */
+  /** The number of groups that were missing from the log at the start. */
   readonly lostGroups: number;
   readonly deadLetters: number;
   readonly entries: number;
-  /** Fingerprint of everything it holds. */
+  /** The fingerprint of all entries of the daemon. */
   readonly fingerprint: string;
-  /** Whether it has folded what it holds. */
+  /** Whether the daemon has folded all its entries. */
   readonly isSettled: boolean;
   /** The number of connected members. */
   readonly connected: number;
   /**
-   * For each connected member, the date up to which it has dropped entries; milliseconds since 1970, 0: it retains all.
+   * The date up to which each connected member has pruned its entries, in milliseconds since 1970. It is 0 for a
+   * member that has all entries.
    */
   readonly pruned: readonly number[];
 }
 
-/** Reads the status. @param client  an administrator's, of one daemon */
+/** Reads the status of a daemon. @param client  an administrator's client of that daemon */
 export async function readStatus(client: Client): Promise<Status> {
   const fields = fieldsOf(await client.call(["TIMELINE", "STATUS"]));
   const text = (name: string) => String(fields.get(name) ?? "");

@@ -1,6 +1,6 @@
 /**
- * Tests two daemon processes: one is killed, stays away until the other is isolated or for a shorter time, and returns.
- * The other one, which never stops, refuses no write meanwhile.
+ * Tests two daemon processes. One is killed and restarted after a while, sometimes only after the other one reports
+ * isolated. The other one runs all the time and refuses no write.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,19 +8,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { amount } from "../support/amount.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
-import { letIn, respPort } from "./resp-trio.js";
+import { authorizeDaemons, respPort } from "./resp-trio.js";
 import { Trio } from "./trio.js";
 
 const ROUNDS = amount(2, 8);
-/** The share of rounds in which the other daemon notices that it is alone. */
+/** The share of rounds in which the running daemon becomes isolated. */
 const ISOLATED = 0.8;
 const EXTRA_MS_MAX = 2_500;
 const EVERY_MS_MAX = 15;
 
-test(`a daemon that never stops refuses no write while the other one returns, seed ${seedOfRun()}`, async () => {
+test(`a running daemon refuses no write while the other one is restarted, seed ${seedOfRun()}`, async () => {
   const random = new SeededRandom(seedOfRun());
   await using trio = await Trio.start(["--resp", "0"], 2);
-  await letIn(trio);
+  await authorizeDaemons(trio);
   using client = await RedisConnection.open(await respPort(trio, 0));
   let isOver = false;
   let written = 0;
@@ -37,10 +37,13 @@ test(`a daemon that never stops refuses no write while the other one returns, se
   for (let round = 0; round < ROUNDS; round++) {
     await trio.end(1, random.chance(0.7) ? "SIGKILL" : "SIGTERM");
     if (random.chance(ISOLATED))
-      await trio.until("it is isolated", async () => (await trio.status(0)).state === "isolated");
+      await trio.until(
+        "the running daemon is isolated",
+        async () => (await trio.status(0)).state === "isolated",
+      );
     await sleep(random.below(EXTRA_MS_MAX));
     await trio.start(1);
-    await trio.until("both are live", async () =>
+    await trio.until("both daemons are live", async () =>
       (await trio.statuses()).every(({ state }) => state === "live"),
     );
     assert.deepEqual(errors, [], `round ${round}`);

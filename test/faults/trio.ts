@@ -1,6 +1,6 @@
 /**
- * Real daemons that are each other's peers, usually each with a data folder, and with a port that it retains over
- * restarts. A daemon that ends unexpectedly fails the test.
+ * Real daemons that are peers of each other. Each has a port that stays the same over restarts, and usually a data
+ * folder. A daemon that ends unexpectedly fails the test.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,27 +19,32 @@ import { readStatus, type Status } from "./status.js";
 
 const DAEMONS = 3;
 const POLL_MS = 100;
-/** Maximum milliseconds of calls and conditions; a busy machine or a slow disk may need a part of it. */
+/**
+ * The timeout of calls and conditions in milliseconds. It is long because the machine may be busy and its disk slow.
+ */
 const CALL_MS = 20_000;
 const UNTIL_MS = 120_000;
 
 export class Trio implements AsyncDisposable {
-  /** The client's key pair. */
+  /** The key pair of the client. */
   readonly app: KeyPair = makeKeyPair();
-  /** The administrator's key pair. */
+  /** The key pair of the administrator. */
   readonly root: KeyPair = makeKeyPair();
   readonly ports: readonly number[];
-  /** The ports through which the other daemons reach each one; differs from its own port if a relay is between them. */
+  /**
+   * The ports through which the other daemons connect to each daemon. They differ from the daemons' own ports if
+   * there are relays between them.
+   */
   linkPorts: readonly number[];
-  /** The same, if it depends on which daemon connects. */
+  /** The same ports, if they depend on the daemon that connects. */
   linkPort: (from: number, to: number) => number = (_, to) => this.linkPorts[to] ?? 0;
-  /** Everything that the daemons have logged at level error or fatal. */
+  /** All lines that the daemons have logged at level error or fatal. */
   readonly errors: string[] = [];
   readonly #folder = mkdtempSync(join(tmpdir(), "dbsync-trio-"));
   readonly #args: readonly string[];
   readonly #isInMemory: boolean;
   readonly #daemons: (DaemonProcess | null)[];
-  /** Processes that the test has ended or is about to end. */
+  /** The processes that the test has stopped or is about to stop. */
   readonly #doomed = new WeakSet<DaemonProcess>();
   readonly #unexpected: string[] = [];
 
@@ -51,14 +56,14 @@ export class Trio implements AsyncDisposable {
     this.#daemons = ports.map(() => null);
   }
 
-  /** Starts daemons and waits until they are live. @param args  further options of each */
+  /** Starts daemons and waits until they are live. @param args  further options of each daemon */
   static async start(args: readonly string[] = [], count = DAEMONS): Promise<Trio> {
     const trio = await Trio.make(args, count);
     await trio.startAll();
     return trio;
   }
 
-  /** Creates a trio without starting it. @param isInMemory  without data folders */
+  /** Creates a trio without starting it. @param isInMemory  whether the daemons have no data folders */
   static async make(
     args: readonly string[] = [],
     count = DAEMONS,
@@ -74,7 +79,7 @@ export class Trio implements AsyncDisposable {
     try {
       await Promise.all(this.ports.map((_, index) => this.start(index, options)));
       const areLive = async () => (await this.statuses()).every(({ state }) => state === "live");
-      await this.until("all are live", areLive);
+      await this.until("all daemons are live", areLive);
     } catch (problem) {
       await this[Symbol.asyncDispose]();
       throw problem;
@@ -82,11 +87,11 @@ export class Trio implements AsyncDisposable {
   }
 
   /**
-   * Waits until the answers of all daemons count towards a majority. An empty daemon that goes live before it has
-   * reached all peers may have existed before, and so marks its answers `late` for some seconds.
+   * Waits until the answers of all daemons count towards a majority. An empty daemon that becomes live before it has
+   * reached all peers may have lost its data. It therefore flags its answers as `late` for some seconds.
    */
   async untilNoneIsLate(): Promise<void> {
-    await this.until("no answer is late", async () => {
+    await this.until("no answer has the flag late", async () => {
       await using client = this.client();
       await client.call("DEL nothing", { policy: "all" });
       return true;
@@ -101,10 +106,10 @@ export class Trio implements AsyncDisposable {
     return join(this.#folder, String(index));
   }
 
-  /** Returns a running daemon. @throws Error  it does not run */
+  /** Returns a daemon. @throws Error if it is not running */
   daemon(index: number): DaemonProcess {
     const daemon = this.#daemons[index];
-    if (daemon == null) throw new Error(`daemon ${index} does not run`);
+    if (daemon == null) throw new Error(`daemon ${index} is not running`);
     return daemon;
   }
 
@@ -118,7 +123,7 @@ export class Trio implements AsyncDisposable {
     return ["-p", String(this.ports[index]), ...keys, ...data, ...peers, ...secret, ...this.#args];
   }
 
-  /** Starts a daemon, in its earlier folder if there is one. */
+  /** Starts a daemon, with its previous folder if it has one. */
   async start(index: number, options: DaemonOptions = {}): Promise<DaemonProcess> {
     const daemon = await startDaemon(this.argsOf(index), options);
     this.#daemons[index] = daemon;
@@ -126,7 +131,7 @@ export class Trio implements AsyncDisposable {
     return daemon;
   }
 
-  /** Ends a daemon by a signal, and waits until it has ended. */
+  /** Stops a daemon with a signal, and waits until it has ended. */
   async end(index: number, signal: "SIGKILL" | "SIGTERM"): Promise<Ended> {
     const daemon = this.daemon(index);
     this.#doomed.add(daemon);
@@ -136,25 +141,25 @@ export class Trio implements AsyncDisposable {
     return await daemon.ended();
   }
 
-  /** Ends all running daemons by SIGTERM. */
+  /** Stops all running daemons with SIGTERM. */
   async endAll(): Promise<void> {
     const running = this.#daemons.flatMap((daemon, index) => (daemon === null ? [] : [index]));
     await Promise.all(running.map((index) => this.end(index, "SIGTERM")));
     this.check();
   }
 
-  /** Checks that the daemons run. @throws Error  a daemon has ended by itself */
+  /** Checks that no daemon has ended unexpectedly. @throws Error if one has */
   check(): void {
     if (this.#unexpected.length > 0) throw new Error(this.#unexpected.join("\n"));
   }
 
-  /** Returns a client of the named daemons, by default of all. */
+  /** Returns a client of some daemons, by default of all. */
   client(indices: readonly number[] = [...this.ports.keys()], options: Partial<SendOptions> = {}): Client {
     const servers = indices.map((index) => this.servers[index] as string);
     return createClient({ servers, key: this.app.privateKey, timeout: CALL_MS, ...options });
   }
 
-  /** Returns the status of each daemon; null: it does not answer. */
+  /** Returns the status of each daemon, or null for a daemon that does not answer. */
   async statuses(): Promise<Status[]> {
     return await Promise.all(this.ports.map((_, index) => this.status(index)));
   }
@@ -164,7 +169,11 @@ export class Trio implements AsyncDisposable {
     return await readStatus(client);
   }
 
-  /** Waits until all hold the same entries and have folded them. @param ms  the timeout @returns how long it took */
+  /**
+   * Waits until all daemons have the same entries and have folded them.
+   * @param ms  the timeout
+   * @returns the milliseconds until then
+   */
   async level(ms: number): Promise<number> {
     const startedAt = performance.now();
     const equal = async () => {
@@ -172,11 +181,14 @@ export class Trio implements AsyncDisposable {
       const [first] = statuses;
       return statuses.every((one) => one.isSettled && one.fingerprint === first?.fingerprint);
     };
-    await this.until("all are level", equal, ms);
+    await this.until("all daemons are equal", equal, ms);
     return performance.now() - startedAt;
   }
 
-  /** Waits for a condition. @throws Error  timeout, or a daemon has ended; the message describes the daemons */
+  /**
+   * Waits for a condition.
+   * @throws Error after the timeout, or if a daemon has ended; the message describes the daemons
+   */
   async until(what: string, holds: () => Promise<boolean>, ms = UNTIL_MS): Promise<void> {
     const deadline = performance.now() + ms;
     for (;;) {
@@ -185,8 +197,8 @@ export class Trio implements AsyncDisposable {
       if (performance.now() > deadline) break;
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
-    const told = await Promise.allSettled(this.ports.map((_, index) => this.status(index)));
-    const lines = told.map((one) =>
+    const statuses = await Promise.allSettled(this.ports.map((_, index) => this.status(index)));
+    const lines = statuses.map((one) =>
       one.status === "fulfilled" ? JSON.stringify(one.value) : String(one.reason),
     );
     throw new Error(`${what}: not within ${ms} ms:\n${lines.join("\n")}\n${this.errors.join("\n")}`);
@@ -205,6 +217,6 @@ export class Trio implements AsyncDisposable {
     if (this.#doomed.has(daemon)) return;
     this.#daemons[index] = null;
     const last = daemon.log.slice(-5).map((line) => JSON.stringify(line));
-    this.#unexpected.push(`daemon ${index} ended by itself with ${code}: ${stderr}\n${last.join("\n")}`);
+    this.#unexpected.push(`daemon ${index} ended unexpectedly with ${code}: ${stderr}\n${last.join("\n")}`);
   }
 }

@@ -48,7 +48,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     name: "A key that the daemon does not know",
     isCommon: true,
     call: keyFile("stranger.pem"),
-    says: [/127\.0\.0\.1:1111/, /unknown-key/, /fingerprint|Let the key in/],
+    says: [/127\.0\.0\.1:1111/, /unknown-key/, /fingerprint|Add the key/],
     log: { of: ({ log }) => log("signed"), line: /"unknown-key"/ },
   },
   {

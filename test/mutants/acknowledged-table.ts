@@ -1,7 +1,4 @@
-/**
- * The rules for the acknowledgement of a unit with conditions, and for a client's own writes, each broken in one
- * position.
- */
+/** Mutants of the rules for acknowledging a unit with conditions, and for reading a client's own writes. */
 import type { Mutant } from "./mutant.js";
 
 const POLICY = "client/shared/policy.js";
@@ -12,7 +9,7 @@ const STANDING_STILL = "test/cluster/peers/standing-still.test.js";
 
 export const acknowledgedMutants: readonly Mutant[] = [
   {
-    name: "conditions: one daemon's outcome is the client's",
+    name: "conditions: the outcome of one daemon is returned to the client",
     file: POLICY,
     find: "2 * count > reports.length",
     replace: "count > 0",
@@ -32,91 +29,91 @@ export const acknowledgedMutants: readonly Mutant[] = [
     test: "test/client/shared/policy.test.js",
   },
   {
-    name: "conditions: what is read behind WATCH is any daemon's",
+    name: "conditions: a read after WATCH may come from any daemon",
     file: "client/carrier.js",
     find: 'settings.policy === "usual"',
     replace: "false",
     test: "test/client/carrier.test.js",
   },
   {
-    name: "own writes: a daemon that refused one has to prove nothing",
+    name: "own writes: a daemon that refused a write need not prove that it has it",
     file: SESSION,
     find: "if (isMissing)",
     replace: "if (false)",
     test: SESSIONS,
   },
   {
-    name: "own writes: a daemon that refused one later has to prove nothing",
+    name: "own writes: a daemon that refused a write later need not prove that it has it",
     file: SESSION,
     find: "batch.sendings.some(({ isTaken }) => isTaken)",
     replace: "false",
     test: SESSIONS,
   },
   {
-    name: "own writes: a new connection has to prove nothing",
+    name: "own writes: a new connection need not prove that it has them",
     file: SESSION,
     find: "if (!hasTimeline || this.#last === null)",
     replace: "if (true)",
     test: SESSIONS,
   },
   {
-    name: "own writes: an unproved answer counts",
+    name: "own writes: an answer without proof counts",
     file: SESSION,
     find: "return write !== null && envelope?.after !== write.orderKey",
     replace: "return false && envelope?.after !== write.orderKey",
     test: SESSIONS,
   },
   {
-    name: "own writes: what waits to be merged counts as applied",
+    name: "own writes: entries that wait to be merged count as applied",
     file: "cluster/replica/recorder.js",
     find: "!timeline.waiting.has(place)",
     replace: "true",
     test: "test/cluster/replica/recorder.test.js",
   },
   {
-    name: "standing still: not noticed where a stream orders",
+    name: "suspension: not detected with --order",
     file: "cluster/order/ordered-replica.js",
     find: "this.#goal = null;\n        this.stream.locateEnd();",
     replace: "",
     test: "test/cluster/order/ordered-replica.test.js",
   },
   {
-    name: "standing still: nothing is noticed",
+    name: "suspension: never detected",
     file: STANDING,
     find: "this.#wokeAt = now;",
     replace: "",
     test: STANDING_STILL,
   },
   {
-    name: "standing still: noticed by the timer alone",
+    name: "suspension: detected only by the timer",
     file: STANDING,
     find: "this.#measure(this.#cluster.uptime());",
     replace: "",
     test: STANDING_STILL,
   },
   {
-    name: "standing still: what a member said meanwhile counts",
+    name: "suspension: messages that a member sent meanwhile count",
     file: "cluster/peers/member.js",
     find: "if (status.echo >= this.#freshFromEcho)",
     replace: "if (true)",
     test: STANDING_STILL,
   },
   {
-    name: "standing still: what is not in the state counts",
+    name: "suspension: entries that are not in the state count",
     file: STANDING,
     find: "2 * (1 + compared) > size && this.#isLevel()",
     replace: "2 * (1 + compared) > size",
     test: STANDING_STILL,
   },
   {
-    name: "standing still: answers say nothing of it",
+    name: "suspension: answers have no flag",
     file: "cluster/replica/recorder.js",
     find: 'peering.state === "live" && peering.standing.isBehind',
     replace: "false",
     test: "test/cluster/replica/recorder.test.js",
   },
   {
-    name: "dead letters: a mark that another program has removed ends write-again",
+    name: "dead letters: write-again fails if another program has removed a mark",
     file: "cluster/dead-letters/letters-folder.js",
     find: 'if (errnoOf(problem) !== "ENOENT")',
     replace: "if (true)",

@@ -1,4 +1,4 @@
-/** A loader hook that breaks one module between disk and memory. Registered by suspect.ts. */
+/** A loader hook that breaks one module when it is loaded. suspect.ts registers it. */
 import { readFileSync } from "node:fs";
 import type { LoadHook } from "node:module";
 import { fileURLToPath } from "node:url";
@@ -18,7 +18,7 @@ export function initialize(data: Break): void {
 export const load: LoadHook = async (url, context, nextLoad) => {
   if (broken === null || url !== broken.url) return await nextLoad(url, context);
   const { find, replace } = broken;
-  // A function, since `$` in a replacement string has a special meaning.
+  // The replacement is a function, since `$` has a special meaning in a replacement string.
   const source = readFileSync(fileURLToPath(url), "utf8").replace(find, () => replace);
   return { format: "module", source, shortCircuit: true };
 };

@@ -1,6 +1,6 @@
 /**
- * The rules of collections, each broken in one position: what commands touch, what undoing restores, what filters and
- * indexes mean.
+ * Mutants of the rules of collections: the keys that commands access, the data that an undo restores, the meaning of
+ * filters and indexes.
  */
 import type { Mutant } from "./mutant.js";
 
@@ -14,49 +14,49 @@ const BSON = "test/store/values/collections/bson.test.js";
 
 export const collectionMutants: readonly Mutant[] = [
   {
-    name: "collections: an upsert makes an id with fields of operators",
+    name: "collections: an upsert creates an id that contains operators",
     file: "listeners/mongo/commands/refused-documents.js",
     find: "if (upsert === null || upsert.every((byte) => byte === 0))",
     replace: "if (bytes !== null)",
     test: "test/listeners/mongo/documents.test.js",
   },
   {
-    name: "collections: $lookup touches its own collection alone",
+    name: "collections: $lookup accesses only its own collection",
     file: "store/commands/collections/collection-keys.js",
     find: "return collectionsIn(documentOf(argument));",
     replace: "return [];",
     test: KEYS,
   },
   {
-    name: "collections: documents that are brought back stand at the end",
+    name: "collections: an undo restores documents at the end",
     file: "store/keyspace/undo.js",
     find: "collection.restore(removed)",
     replace: "removed.documents.forEach((bytes) => collection.push(bytes))",
     test: ORACLE,
   },
   {
-    name: "collections: a document that is taken back stays in the indexes",
+    name: "collections: an undone document stays in the indexes",
     file: "store/values/collections/collection.js",
     find: "const bytes = this.document(number);\n            for (const index of this.#indexes.values())\n                index.remove(number, bytes);",
     replace: "",
     test: ORACLE,
   },
   {
-    name: "collections: documents that change their keys with each other stand in each other's way",
+    name: "collections: documents that exchange their keys conflict",
     file: "store/commands/collections/changes.js",
     find: "entry.value, new Set(numbers)",
     replace: "entry.value, new Set()",
     test: KEYS,
   },
   {
-    name: "collections: a missing field is found in the index as null",
+    name: "collections: the index returns a missing field as null",
     file: "store/commands/collections/candidates.js",
     find: "value !== null && !isArray(value)",
     replace: "!isArray(value)",
     test: READS,
   },
   {
-    name: "collections: a double is compared with a decimal as it is written",
+    name: "collections: a double is compared with a decimal by its text",
     file: "store/values/collections/bson-numbers.js",
     find: "BigInt(scaled) * 5n ** BigInt(halves)",
     replace: "BigInt(Math.round(number * 10 ** halves))",
@@ -70,42 +70,42 @@ export const collectionMutants: readonly Mutant[] = [
     test: WRITES,
   },
   {
-    name: "collections: one element of an array has to be in a whole range",
+    name: "collections: one element of an array must be in the complete range",
     file: "store/commands/collections/index-ranges.js",
     find: "const isOpen = index.isMultikey && lowest !== undefined;",
     replace: "const isOpen = false;",
     test: DIALECT,
   },
   {
-    name: "collections: a statement without a dialect has operators that came later",
+    name: "collections: a statement without a dialect may use later operators",
     file: "store/commands/collections/changes.js",
     find: "operators = null",
     replace: "operators = EXPRESSION_OPERATORS",
     test: DIALECT,
   },
   {
-    name: "collections: an expired document keeps its value from coming again",
+    name: "collections: an expired document prevents an equal value",
     file: "store/commands/collections/uniqueness.js",
     find: "return this.#isExpired?.(this.#collection.document(number)) !== true;",
     replace: "return true;",
     test: DIALECT,
   },
   {
-    name: "collections: a compound index of arrays is taken to know all conditions",
+    name: "collections: a compound index with arrays is used for all conditions",
     file: "store/commands/collections/index-ranges.js",
     find: "if (index.isMultikey && i > 0)",
     replace: "if (false)",
     test: DIALECT,
   },
   {
-    name: "collections: the order of an index is made in one step",
+    name: "collections: an index is sorted in one step",
     file: "store/values/collections/collection-index.js",
     find: "if (keys >= ORDERED_ITEMS)",
     replace: "if (false)",
     test: ORDERING,
   },
   {
-    name: "collections: a read takes numbers that came after it began",
+    name: "collections: a read returns documents that were added after its start",
     file: "store/commands/collections/changes.js",
     find: "readings?.every((one) => one.collection !== collection || one.isCurrent) ?? true",
     replace: "true",

@@ -1,4 +1,4 @@
-/** The rules of the first fetch of --json-replica, each broken in one position. */
+/** Mutants of the rules for the first fetch of --json-replica. */
 import type { Mutant } from "./mutant.js";
 
 const FETCH = "listeners/json/replicas/first-fetch.js";
@@ -8,14 +8,14 @@ const TEST = "test/listeners/json/first-fetch.test.js";
 
 export const fetchMutants: readonly Mutant[] = [
   {
-    name: "first fetch: ready by one server's documents",
+    name: "first fetch: ready with the documents of one server",
     file: FETCH,
     find: "|| links.some(({ contact }) => !contact.hasGiven)",
     replace: "",
     test: TEST,
   },
   {
-    name: "first fetch: a server that starts gets an empty list of documents before they are fetched",
+    name: "first fetch: a starting server receives an empty list of documents before the fetch",
     file: "listeners/json/json-session.js",
     find: "request.document === undefined && action === PROBE_ACTION",
     replace: 'request.document === undefined && (action === PROBE_ACTION || action === "getall")',
@@ -36,7 +36,7 @@ export const fetchMutants: readonly Mutant[] = [
     test: LOADING,
   },
   {
-    name: "replicas: a dbsyncd is taken for an original",
+    name: "replicas: dbsyncd is treated as an original",
     file: "listeners/json/replicas/replica-connection.js",
     find: "connection.#isDbsyncd = isFromDbsyncd(answer);",
     replace: "",
@@ -50,14 +50,14 @@ export const fetchMutants: readonly Mutant[] = [
     test: "test/listeners/json/dbsyncd-replica.test.js",
   },
   {
-    name: "first fetch: a difference is reported again at each attempt",
+    name: "first fetch: each attempt reports a difference again",
     file: LINK,
     find: "if (!this.#reported.has(document))",
     replace: "if (true)",
     test: TEST,
   },
   {
-    name: "fetch: the line that replaces --json-replica is refused at the start for want of a secret",
+    name: "fetch: without a secret, the start refuses the option that replaces --json-replica",
     file: "listeners/json/replicas/replica-contact.js",
     find: " --cluster-secret FILE",
     replace: "",

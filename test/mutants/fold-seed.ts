@@ -1,6 +1,6 @@
 /**
- * Compares the fold alone with the naive one: entries in any order of arrival, in batches, with cuts and replays. Its
- * faults appear sooner here than in a complete run.
+ * Compares the fold alone with a naive fold. Entries arrive in any order, in batches, with cuts and replays. Faults
+ * of the fold appear earlier here than in a complete run.
  */
 import { type Condition, hexOf, unitId } from "../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
@@ -14,11 +14,11 @@ import { drawGroups, drawTables } from "../simulation/settings.js";
 import { EPOCH } from "../simulation/world.js";
 import { SeededRandom } from "../support/seeded-random.js";
 
-const ENTRIES_MOST = 60;
-/** Milliseconds over which entries are dated; as long as keys live. */
+const ENTRIES_MAX = 60;
+/** The range of the entries' dates in milliseconds. It is as long as the lifetime of keys. */
 const SPREAD_MS = 12_000;
 
-/** Runs a seed. @returns the differences; empty: all is equal */
+/** Runs a seed. @returns the differences, or an empty list if there are none */
 export function foldSeed(seed: number): string[] {
   try {
     const tables = drawTables(new SeededRandom(seed, 0));
@@ -30,7 +30,7 @@ export function foldSeed(seed: number): string[] {
   }
 }
 
-/** The shares of table commands and of group commands. */
+/** The shares of commands for tables and for consumer groups. */
 interface Shares {
   readonly tables: number;
   readonly groups: number;
@@ -57,8 +57,8 @@ function differenceOf(random: SeededRandom, shares: Shares): string | null {
 }
 
 /**
- * Returns entries of clients and administrators. Some `if` name the units that changed a key last if everything arrives
- * in order.
+ * Returns entries of clients and administrators. Some conditions (`if`) name the last writer of a key, provided that
+ * all entries arrive in order.
  */
 function someEntries(random: SeededRandom, genesis: Genesis, shares: Shares): Entry[] {
   const maker = new CommandMaker(random, { keys: random.oneOf([1, 1, 2, 4]), now: EPOCH, ...shares });
@@ -77,7 +77,7 @@ function someEntries(random: SeededRandom, genesis: Genesis, shares: Shares): En
   ];
   const isAboutOthers = shares.tables > 0 || shares.groups > 0;
   const entries: Entry[] = isAboutOthers ? [0, 1].map((db) => beginning(db)) : [];
-  for (let left = random.between(2, ENTRIES_MOST); left > 0; left--) {
+  for (let left = random.between(2, ENTRIES_MAX); left > 0; left--) {
     const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), db: random.below(2) };
     const date = { at: EPOCH + random.below(SPREAD_MS), seq: random.below(2) };
     const [root] = genesis.roots;

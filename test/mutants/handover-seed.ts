@@ -1,7 +1,7 @@
 /**
- * Runs the adoption of a member's snapshot alone: chains of keys added by entries that are dropped with it or stay, and
- * entries that these keys have signed. The simulation's oracle decides which entries stay. Complete runs combine this
- * too rarely.
+ * Tests only the adoption of a member's snapshot. Entries add chains of keys, and these keys sign further entries.
+ * Some of the entries are dropped with the snapshot, and others stay. The oracle of the simulation decides which ones
+ * must stay. Complete runs rarely produce such combinations.
  */
 import assert from "node:assert/strict";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
@@ -15,12 +15,12 @@ import { entryAt, MEMBER, TimelineSubject } from "../timeline/support/timeline-s
 const OPTIONS = { every: 10, limits: { retainMs: 100_000 } };
 const GIVEN = 60;
 const GIVEN_EVERY_MS = 5000;
-const ENTRIES_MOST = 30;
-/** The initial keys; all other ones are added by `KEY ADD`. */
+const ENTRIES_MAX = 30;
+/** The initial keys. Entries with `KEY ADD` add all other keys. */
 const [APPLICATION, ROOT] = KEY_IDS as [ByteString, ByteString];
 const ADDED = [3, 4, 5, 6, 7] as const;
 
-/** Runs a seed. @returns the differences; empty: all is equal */
+/** Runs a seed. @returns the differences, or an empty list if there are none */
 export async function handoverSeed(seed: number): Promise<string[]> {
   try {
     return await differences(new SeededRandom(seed));
@@ -30,33 +30,34 @@ export async function handoverSeed(seed: number): Promise<string[]> {
 }
 
 async function differences(random: SeededRandom): Promise<string[]> {
-  const giver = await new TimelineSubject(OPTIONS).open();
+  const sender = await new TimelineSubject(OPTIONS).open();
   const known = random.oneOf(ADDED);
-  await giver.writes(GIVEN, GIVEN_EVERY_MS, (i) =>
+  await sender.writes(GIVEN, GIVEN_EVERY_MS, (i) =>
     i === 1 && random.chance(0.5) ? adding(known) : `SET k${i} v`,
   );
-  const { prunedTo } = giver.timeline;
+  const { prunedTo } = sender.timeline;
   assert.ok(prunedTo > 0);
-  const taker = await new TimelineSubject({ ...OPTIONS, now: giver.now }).open();
-  const own = Array.from({ length: random.between(2, ENTRIES_MOST) }, () => {
-    const at = prunedTo + random.between(-20_000, giver.now - prunedTo - 10_000);
+  const receiver = await new TimelineSubject({ ...OPTIONS, now: sender.now }).open();
+  const ownEntries = Array.from({ length: random.between(2, ENTRIES_MAX) }, () => {
+    const at = prunedTo + random.between(-20_000, sender.now - prunedTo - 10_000);
     return entryAt(at, random.chance(0.5) ? adding(random.oneOf(ADDED)) : "SET own v", signerOf(random));
   });
-  taker.timeline.receive(own, MEMBER);
-  await taker.pass(1000);
-  await adopt(taker, giver);
-  const [before, after] = [giver.announced, own].map((entries) => entries.map(placeBytes));
+  receiver.timeline.receive(ownEntries, MEMBER);
+  await receiver.pass(1000);
+  await adopt(receiver, sender);
+  const [before, after] = [sender.announced, ownEntries].map((entries) => entries.map(placeBytes));
   const contents = (before as ByteString[]).filter((place) => dateIn(place) <= prunedTo);
   const later = (after as ByteString[]).filter((place) => dateIn(place) > prunedTo);
-  const gone = new Set(unverifiablePlaces(later, contents, worldOf([...giver.announced, ...own])));
-  const expected = later.filter((place) => !gone.has(place)).sort();
-  const found = [...taker.storage.places(null, null)]
+  const dropped = new Set(unverifiablePlaces(later, contents, worldOf([...sender.announced, ...ownEntries])));
+  const expected = later.filter((place) => !dropped.has(place)).sort();
+  const found = [...receiver.storage.places(null, null)]
     .map((place) => bytesOf(place))
     .filter((p) => dateIn(p) > prunedTo);
-  const shown = (places: readonly ByteString[]) => places.map((place) => dateIn(place) - prunedTo).join(" ");
+  const datesOf = (places: readonly ByteString[]) =>
+    places.map((place) => dateIn(place) - prunedTo).join(" ");
   return found.join() === expected.join()
     ? []
-    : [`it keeps ${shown(found)}, and is to keep ${shown(expected)}`];
+    : [`it keeps ${datesOf(found)}, but must keep ${datesOf(expected)}`];
 }
 
 const signerOf = (random: SeededRandom): ByteString =>
@@ -68,20 +69,20 @@ const adding = (number: number): string =>
 const placeBytes = (entry: Entry): ByteString => bytesOf(writePlace(placeOf(entry)));
 const dateIn = (place: ByteString): number => dateOf(Buffer.from(place, "latin1"));
 
-/** Returns the part of a world that the oracle reads. */
+/** Returns the part of a simulated world that the oracle reads. */
 function worldOf(entries: readonly Entry[]): Pick<World, "genesis" | "ledger"> {
   const sent = new Map(entries.map((entry) => [entry.id, { entry }]));
   const genesis = { applications: [{ id: APPLICATION }], roots: [{ id: ROOT }] };
   return { genesis, ledger: { sent } } as unknown as Pick<World, "genesis" | "ledger">;
 }
 
-async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<void> {
-  const given = giver.timeline.handover.sendable(giver.timeline.prunedTo) ?? assert.fail();
-  const staged = taker.timeline.handover.stage(given.cutAt);
-  for (const chunk of given.chunks) staged.write(chunk);
+async function adopt(receiver: TimelineSubject, sender: TimelineSubject): Promise<void> {
+  const handover = sender.timeline.handover.sendable(sender.timeline.prunedTo) ?? assert.fail();
+  const staged = receiver.timeline.handover.stage(handover.cutAt);
+  for (const chunk of handover.chunks) staged.write(chunk);
   let isOver = false;
   let failure: Error | null = null;
-  taker.timeline.handover.adopt(staged, staged.seal, {
+  receiver.timeline.handover.adopt(staged, staged.seal, {
     isWanted: () => true,
     onAside: () => {},
     onOrphaned: () => {},
@@ -91,6 +92,6 @@ async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<vo
       isOver = true;
     },
   });
-  while (!isOver) await taker.turns(1);
+  while (!isOver) await receiver.turns(1);
   if (failure !== null) throw failure;
 }

@@ -1,10 +1,10 @@
-/** The runs that detect mutants, each for one seed. */
+/** The kinds of runs that can detect mutants, each with one seed. */
 import { makeWorld, simulate } from "../simulation/simulate.js";
 import { foldSeed } from "./fold-seed.js";
 import { handoverSeed } from "./handover-seed.js";
 import type { Mutant } from "./mutant.js";
 
-/** Runs a seed with a mutant's killer. @returns the problems; empty: everything held */
+/** Runs a seed with the kind of run of a mutant. @returns the problems, or an empty list if there are none */
 export async function problemsOf(
   { killer = "simulation" }: Mutant,
   seed: number,
@@ -17,7 +17,7 @@ export async function problemsOf(
     case "lists":
       return makeWorld(seed, null, []).settings.lists ? (await simulate(seed)).problems : [];
     case "simulation":
-      // Without later features, their first seeds stay the same.
+      // Later features are disabled, so that the first seeds still produce the same runs.
       return (await simulate(seed, { without: ["lists"] })).problems;
   }
 }

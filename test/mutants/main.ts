@@ -1,7 +1,7 @@
 /**
- * `npm run mutants`: breaks one rule at a time and checks that the simulation, or a test, detects each.
- * `npm run mutants -- dedupe order` tries those whose name contains one of the words.
- * `npm run mutants -- --tested`, after a full run of the tests, does not repeat them without a mutant.
+ * `npm run mutants`: breaks one rule at a time, and checks that the simulation or a test detects it. `npm run mutants
+ * -- dedupe order` tries the mutants whose names contain one of the words. `npm run mutants -- --tested` is for use
+ * after a full run of the tests: it does not run the tests without a mutant again.
  */
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -19,21 +19,21 @@ import { mutants } from "./table.js";
 
 /** The number of seeds within which each mutant must be detected. */
 const SEEDS_MOST = 3000;
-/** Milliseconds of one run after which a mutant hangs, and so is detected too. */
+/** Milliseconds after which a run is considered hung. A mutant that hangs is detected. */
 const HANGS_AFTER_MS = 60_000;
-/** Milliseconds of a test file, which has many tests and may share the machine. */
+/** The same for a test file, which contains many tests and may share the machine. */
 const TEST_HANGS_AFTER_MS = 300_000;
-/** Parallel runs; tests with daemons mostly wait. */
+/** The number of parallel runs. Tests with daemons mostly wait. */
 const LANES = availableParallelism() + 1;
 const FIRST_SEED = 1;
-/** Maximum number of seeds that fail without a mutant; they show a defect to fix first. */
-const UNSOUND_MOST = 5;
-/** The first failure and its reason in the TAP output of a test file. */
+/** The maximum number of seeds that fail without a mutant. More of them show a defect that must be fixed first. */
+const UNSOUND_MAX = 5;
+/** Matches the first failure and its reason in the TAP output of a test file. */
 const FAILURE = /^( *)not ok .*\n\1 {2}---\n[\s\S]*?^\1 {2}\.\.\.$/m;
-/** An error that comes from the mutant's code itself, not from the rule that it breaks. */
+/** Matches errors of the mutant's own code, which do not show that the rule is tested. */
 const UNFIT = /(?:ReferenceError|SyntaxError): .*/;
 
-interface Death {
+interface Detection {
   readonly seed: number;
   readonly problem: string;
 }
@@ -45,10 +45,10 @@ const { values, positionals } = parseArgs({
 
 const suspect = join(dirname(fileURLToPath(import.meta.url)), "suspect.js");
 
-type Message = { readonly kind: "trying" } | ({ readonly kind: "killed" } & Death);
+type Message = { readonly kind: "trying" } | ({ readonly kind: "killed" } & Detection);
 
-/** Tries a mutant. @returns null: it survives */
-async function tryMutant(mutant: Mutant): Promise<Death | null> {
+/** Tries a mutant. @returns null if the mutant survives */
+async function tryMutant(mutant: Mutant): Promise<Detection | null> {
   for (let { from = FIRST_SEED } = mutant; ; ) {
     const death = await tryFrom(mutant, from);
     if (death === null) return null;
@@ -58,31 +58,31 @@ async function tryMutant(mutant: Mutant): Promise<Death | null> {
   }
 }
 
-/** Whether the seed passes without a mutant; otherwise it proves nothing. */
+/** Returns whether the seed passes without a mutant. A seed that fails proves nothing. */
 async function isSound(mutant: Mutant, seed: number): Promise<boolean> {
   const problems = await problemsOf(mutant, seed);
   if (problems.length === 0) return true;
   if (!unsound.has(seed)) console.error(`seed ${seed} fails without any mutant: ${problems[0]}`);
   unsound.add(seed);
-  if (unsound.size > UNSOUND_MOST) throw new Error("the code fails without mutants: mend that first");
+  if (unsound.size > UNSOUND_MAX) throw new Error("the code fails without mutants: fix this first");
   return false;
 }
 
 const unsound = new Set<number | string>();
 const testRuns = new Map<string, Promise<boolean>>();
 
-/** A folder for files of tests that are ended after their first failure. */
+/** The folder for temporary files of tests, which are killed after their first failure. */
 const leftovers = mkdtempSync(join(tmpdir(), "mutants-"));
 
 forgetSettings();
 
-/** Few runs of a test could miss the mutant, so tests run in full. */
+/** Tests run in full, since a short run could miss the mutant. */
 const inFull = { ...process.env, DBSYNC_FULL: "1", TMPDIR: leftovers };
 
-/** With a mutant, tests wait for a shorter time for conditions. */
+/** With a mutant, tests wait for conditions for a shorter time. */
 const withMutant = { ...inFull, DBSYNC_UNTIL_MS: "40000" };
 
-/** Returns whether a test file passes without a mutant. It runs once for all of its mutants. */
+/** Returns whether a test file passes without a mutant. The file runs once for all its mutants. */
 function isSoundTest(test: string): Promise<boolean> {
   const run = testRuns.get(test) ?? canPass(test);
   testRuns.set(test, run);
@@ -90,8 +90,8 @@ function isSoundTest(test: string): Promise<boolean> {
 }
 
 /**
- * Returns whether a test file passes at all. `npm test` is meant to detect tests that fail occasionally; here this is
- * reported, and the test is tried again.
+ * Returns whether a test file can pass. A test that fails occasionally is reported here and repeated once; it is the
+ * task of `npm test` to reject it.
  */
 async function canPass(test: string): Promise<boolean> {
   if ((await passes(test)) || (await passes(test))) return true;
@@ -99,12 +99,15 @@ async function canPass(test: string): Promise<boolean> {
   return false;
 }
 
-/** Runs a test file, and prints its failures: a fault that occurs only here can only be found from this output. */
+/**
+ * Runs a test file and prints its failures. If a failure occurs only here, this output is the only way to find its
+ * cause.
+ */
 async function passes(test: string): Promise<boolean> {
   const child = spawn(process.execPath, [join(buildRoot, test)], {
     stdio: ["ignore", "pipe", "pipe"],
     env: inFull,
-    // Alongside mutants it may take twice as long, which is no fault.
+    // While mutants run in parallel, the file may take twice as long.
     timeout: 2 * TEST_HANGS_AFTER_MS,
   });
   const [output, errors, [code, signal]] = await Promise.all([
@@ -127,16 +130,16 @@ function failuresOf(output: string): string {
 
 const suspects = new Set<ChildProcess>();
 
-/** Ends a test file with the servers that it has started. */
+/** Kills a test file and the servers that it has started. */
 function end(child: ChildProcess): void {
   try {
     process.kill(-(child.pid as number), "SIGKILL");
   } catch {
-    // It has ended already.
+    // It has already ended.
   }
 }
 
-function tryFrom({ name, test, from: first = FIRST_SEED }: Mutant, from: number): Promise<Death | null> {
+function tryFrom({ name, test, from: first = FIRST_SEED }: Mutant, from: number): Promise<Detection | null> {
   return new Promise((resolve) => {
     const child = fork(suspect, [name, String(from), String(first + SEEDS_MOST - from)], {
       env: withMutant,
@@ -145,12 +148,12 @@ function tryFrom({ name, test, from: first = FIRST_SEED }: Mutant, from: number)
       detached: true,
     });
     suspects.add(child);
-    let death: Death | null = null;
+    let death: Detection | null = null;
     let output = "";
     for (const stream of [child.stdout, child.stderr])
       stream?.on("data", (bytes) => {
         output += bytes;
-        // One failure is enough; the remaining tests would wait for what the mutant prevents.
+        // One failure is sufficient. The remaining tests would wait in vain for effects that the mutant prevents.
         if (FAILURE.test(output)) end(child);
       });
     const hangs = (): void => {
@@ -177,19 +180,19 @@ function tryFrom({ name, test, from: first = FIRST_SEED }: Mutant, from: number)
   });
 }
 
-/** Returns what is wrong with a row of the table: a mutant whose code has changed proves nothing; null: nothing. */
+/** Returns the error in a row of the table, or null. A mutant whose code has changed proves nothing. */
 function staleness({ name, file, find }: Mutant): string | null {
   const times = readFileSync(join(buildRoot, file), "utf8").split(find).length - 1;
-  return times === 1 ? null : `${name}: what it replaces stands ${times} times in ${file}`;
+  return times === 1 ? null : `${name}: the text that it replaces occurs ${times} times in ${file}`;
 }
 
-function verdictOn(death: Death | null): string {
+function verdictOn(death: Detection | null): string {
   if (death === null) return "LIVES ";
   return UNFIT.test(death.problem) ? "UNFIT " : "killed";
 }
 
-function shown(death: Death | null, first: number): string {
-  if (death === null) return "nothing finds it out";
+function detectionText(death: Detection | null, first: number): string {
+  if (death === null) return "no run detects it";
   const seeds = Number.isNaN(death.seed) ? "" : `after ${death.seed - first + 1} seeds: `;
   return `${seeds}${death.problem.split("\n")[0]}`;
 }
@@ -200,7 +203,7 @@ async function main(words: readonly string[]): Promise<void> {
   );
   const stale = chosen.map(staleness).filter((text) => text !== null);
   for (const text of stale) console.error(text);
-  // The last ones of the table start servers and take longest, so they start first.
+  // The last mutants in the table start servers and take the longest time, so they run first.
   const queue = chosen.filter((mutant) => staleness(mutant) === null).reverse();
   let alive = stale.length;
   const work = async () => {
@@ -209,11 +212,13 @@ async function main(words: readonly string[]): Promise<void> {
       const death = await tryMutant(mutant);
       if (death === null || UNFIT.test(death.problem)) alive++;
       const took = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
-      console.log(`${verdictOn(death)} ${mutant.name}, ${took}: ${shown(death, mutant.from ?? FIRST_SEED)}`);
+      console.log(
+        `${verdictOn(death)} ${mutant.name}, ${took}: ${detectionText(death, mutant.from ?? FIRST_SEED)}`,
+      );
     }
   };
   await Promise.all(Array.from({ length: LANES }, work));
-  console.log(`${chosen.length - alive} of ${chosen.length} mutants were found out`);
+  console.log(`${chosen.length - alive} of ${chosen.length} mutants were detected`);
   if (alive > 0 || unsound.size > 0 || chosen.length === 0) process.exitCode = 1;
 }
 

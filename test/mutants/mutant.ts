@@ -1,21 +1,21 @@
-/** A rule of the timeline, broken in one position of the compiled code. */
+/** A mutant: one rule, broken at one position of the compiled code. */
 export interface Mutant {
   readonly name: string;
-  /** Compiled file, from the build's root. */
+  /** The compiled file, relative to the build's root. */
   readonly file: string;
-  /** Occurs in the file exactly once. */
+  /** The text to replace. It occurs exactly once in the file. */
   readonly find: string;
   readonly replace: string;
   /**
-   * What must detect it: a complete run, one with member lists, or, for rules without visible effect in daemons, the
-   * fold or a handover alone.
+   * The kind of run that must detect the mutant: a complete run, or a run with member lists. Rules without a visible
+   * effect in daemons are tested by the fold or a handover alone.
    */
   readonly killer?: "simulation" | "lists" | "fold" | "handover";
-  /** The first seed that detected it, if earlier ones take long; later ones are tried too. */
+  /** The first seed to try, if earlier ones take too long. Later seeds are tried as well. */
   readonly from?: number;
   /**
-   * The test file that must detect it instead, from the build's root: for cases that runs rarely produce, or that a
-   * single byzantine member cannot.
+   * The test file that must detect the mutant instead, relative to the build's root. It is for cases that runs rarely
+   * produce, or that a single byzantine member cannot cause.
    */
   readonly test?: string;
 }

@@ -1,4 +1,4 @@
-/** The rules of notifications to subscribers and to programs that copy keys, each broken in one position. */
+/** Mutants of the rules for notifications to subscribers and to programs that copy keys. */
 import type { Mutant } from "./mutant.js";
 
 const FOLD = "test/timeline/fold/changes.test.js";
@@ -6,42 +6,42 @@ const TRACKING = "test/listeners/resp/tracking.test.js";
 
 export const noticeMutants: readonly Mutant[] = [
   {
-    name: "notices: what is done again is told once more",
+    name: "notices: a reapplied write notifies again",
     file: "timeline/fold/fold.js",
     find: "this.database.isRedoing = true;",
     replace: "",
     test: FOLD,
   },
   {
-    name: "notices: a key's end is told twice",
+    name: "notices: the expiry of a key notifies twice",
     file: "store/database.js",
     find: "return this.isRedoing || this.#keyspaces[db].hasTaken(expire);",
     replace: "return this.isRedoing;",
     test: FOLD,
   },
   {
-    name: "notices: a fold that takes the place of another tells nobody",
+    name: "notices: a fold that replaces another one sends no notification",
     file: "store/database.js",
     find: "this.listener = other.listener;",
     replace: "",
     test: FOLD,
   },
   {
-    name: "notices: what a script tries is told",
+    name: "notices: undone writes of a script notify",
     file: "store/database.js",
     find: "const { listener } = this;\n        this.listener = null;",
     replace: "const { listener } = this;",
     test: "test/listeners/resp/notices.test.js",
   },
   {
-    name: "tracking: what is done again behind a late write is no change",
+    name: "tracking: writes that are reapplied after a late write do not count as changes",
     file: "engine/backends/changes.js",
     find: "redone(records) {\n        if (this.#keyObservers.size === 0)",
     replace: "redone(records) {\n        if (true)",
     test: TRACKING,
   },
   {
-    name: "tracking: who keeps no loop is told of what he did",
+    name: "tracking: a client with NOLOOP is notified of its own writes",
     file: "listeners/resp/session/tracking-table.js",
     find: "(mode.noLoop && tracker.by === by)",
     replace: "false",

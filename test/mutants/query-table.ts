@@ -1,4 +1,4 @@
-/** The rules of filters and updates that DOC.* and MDB.* share, each broken in one position. */
+/** Mutants of the rules for filters and updates that DOC.* and MDB.* share. */
 import type { Mutant } from "./mutant.js";
 
 const QUERIES = "test/store/queries/queries.test.js";
@@ -8,7 +8,7 @@ const ORACLE = "test/store/commands/collections/oracle.test.js";
 
 export const queryMutants: readonly Mutant[] = [
   {
-    name: "queries: $nin of an array holds when one element is none of the values",
+    name: "queries: $nin matches an array if one element differs from all values",
     file: "store/queries/filter.js",
     find: 'return { kind: "not", part: { kind: "member", path, test } };',
     replace: 'return { kind: "member", path, test: { ...test, test: (value) => !test.test(value) } };',
@@ -22,35 +22,35 @@ export const queryMutants: readonly Mutant[] = [
     test: ORACLE,
   },
   {
-    name: "queries: operators of a member hold if the last one does",
+    name: "queries: only the last operator of a member counts",
     file: "store/queries/json/filter.js",
     find: "spans = inBoth(spans, part.test.spans)",
     replace: "spans = part.test.spans",
     test: DOCUMENTS,
   },
   {
-    name: "queries: an empty filter of JSON is no condition",
+    name: "queries: an empty JSON filter matches everything",
     file: "store/queries/json/filter.js",
     find: "countsEmpty = true",
     replace: "countsEmpty = false",
     test: QUERIES,
   },
   {
-    name: "updates: $unset makes what it removes",
+    name: "updates: $unset creates the path that it removes",
     file: "store/queries/update.js",
     find: "const REMOVAL = { makes: false",
     replace: "const REMOVAL = { makes: true",
     test: UPDATES,
   },
   {
-    name: "updates: $pull of a member that is not there is an error",
+    name: "updates: $pull of a missing member is an error",
     file: "store/queries/update.js",
     find: "makes: false,\n                become(old)",
     replace: "makes: true,\n                become(old)",
     test: UPDATES,
   },
   {
-    name: "updates: an operand of JSON's $pull is read where there is no list",
+    name: "updates: the operand of a JSON $pull is parsed even without a list",
     file: "store/queries/json/update.js",
     find: "let known = null;",
     replace: "let known = elementTest(operand);",

@@ -1,30 +1,30 @@
-/** The rules that the recipes of examples/ depend on, each broken in one position. */
+/** Mutants of the rules on which the recipes of examples/ depend. */
 import type { Mutant } from "./mutant.js";
 
 export const recipeMutants: readonly Mutant[] = [
   {
-    name: "recipes: a lock's number is won at the nearest daemon",
+    name: "recipes: one daemon is enough to acquire the number of a lock",
     file: "examples/recipes/lock.js",
     find: '{ policy: "majority" }',
     replace: '{ policy: "first" }',
     test: "test/examples/recipes/lock.test.js",
   },
   {
-    name: "recipes: a lock's number is over before its lease",
+    name: "recipes: the number of a lock expires before its lease",
     file: "examples/recipes/lock.js",
     find: "const CLOCK_RATES = 1.05;",
     replace: "const CLOCK_RATES = 0.2;",
     test: "test/examples/recipes/lock.test.js",
   },
   {
-    name: "recipes: a place is told before it is final",
+    name: "recipes: a position is returned before it is final",
     file: "examples/recipes/numbers.js",
     find: "{ if: once, stable: true, timeout: STABLE_MS }",
     replace: "{ if: once }",
     test: "test/examples/recipes/numbers.test.js",
   },
   {
-    name: "recipes: a job is finished without a condition",
+    name: "recipes: a job is completed without a condition",
     file: "examples/recipes/queue.js",
     find: 'const once = { if: [{ key, writer }], policy: "first" };',
     replace: 'const once = { policy: "first" };',
@@ -38,49 +38,49 @@ export const recipeMutants: readonly Mutant[] = [
     test: "test/examples/recipes/rate-limit.test.js",
   },
   {
-    name: "recipes: whatever has fields is a session",
+    name: "recipes: every hash with fields is a session",
     file: "examples/recipes/sessions.js",
     find: "return BORN in fields ?",
     replace: "return pairs.length > 0 ?",
     test: "test/examples/recipes/sessions.test.js",
   },
   {
-    name: "recipes: a cache keeps what was made before a change",
+    name: "recipes: a cache keeps a value that was computed before a change",
     file: "examples/recipes/cache.js",
     find: ', { if: [{ key, writer }], policy: "first" }',
     replace: "",
     test: "test/examples/recipes/cache.test.js",
   },
   {
-    name: "chat: a name is kept after its client has left",
+    name: "chat: a name stays reserved after its client has left",
     file: "examples/chat/seat.js",
     find: "this.#closed(LEFT.has(code))",
     replace: "this.#closed(false)",
     test: "test/examples/chat/words.test.js",
   },
   {
-    name: "chat: a name is free although its client was cut off",
+    name: "chat: a name is free although its client was only disconnected",
     file: "examples/chat/seat.js",
     find: "this.#closed(LEFT.has(code))",
     replace: "this.#closed(true)",
     test: "test/examples/chat/words.test.js",
   },
   {
-    name: "chat: letters that look alike are different ones",
+    name: "chat: letters that look alike are different",
     file: "examples/chat/look-alikes.js",
     find: 'skeletonOf(skeletonOf(name.normalize("NFKC")).toLowerCase())',
     replace: 'name.normalize("NFKC").toLowerCase()',
     test: "test/examples/chat/words.test.js",
   },
   {
-    name: "chat: a client of the exercise is sent again what it has said",
+    name: "chat: a client of the exercise receives its own messages",
     file: "examples/chat/words.js",
     find: "isShown ? null : said(message, true)",
     replace: "said(message, true)",
     test: "test/examples/chat/words.test.js",
   },
   {
-    name: "chat: servers of before are taken for silent",
+    name: "chat: earlier servers are considered silent",
     file: "examples/chat/conversation.js",
     find: "this.#beatMs = beatMs ?? null;",
     replace: "",

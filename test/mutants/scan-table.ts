@@ -1,9 +1,9 @@
-/** The order of scans, each rule broken in one position so that pages skip existing elements. */
+/** Mutants of the order of scans. With each of them, pages skip existing elements. */
 import type { Mutant } from "./mutant.js";
 
 const PAGE = "store/values/tables/scan-page.js";
 const PAGES = "test/timeline/fold/pages.test.js";
-/** Code that finds keys only in their present order. */
+/** Code that finds keys only in their current order. */
 const FIRST_ENTRIES =
   "((kept) => ({ keyspace: () => ({ entries: [...kept.values()], find: (key) => kept.get(key) }) }))(new Map(data.keyspace(db).entries.map((entry) => [entry.key, entry])))";
 const SPREAD = "test/engine/backends/redis/cluster-spread.test.js";
@@ -19,63 +19,63 @@ export const scanMutants: readonly Mutant[] = [
     test: TABLE,
   },
   {
-    name: "scans: names of one hash are parted by a page's end",
+    name: "scans: the end of a page separates names with the same hash",
     file: PAGE,
     find: "while (found[size]?.hash === found[size - 1].hash)\n        size++;\n    const next = found[size]?.hash ?? end;",
     replace: "const next = found[size].hash + 1;",
     test: TABLE,
   },
   {
-    name: "scans: a cursor of another process goes on among this one's hashes",
+    name: "scans: a cursor of another process is continued with the hashes of this one",
     file: PAGE,
     find: "return isOfOtherProcess(cursor) ? 0 : cursor % HASHES;",
     replace: "return cursor % HASHES;",
     test: "test/store/commands/generic.test.js",
   },
   {
-    name: "scans: a transaction takes another daemon's cursor",
+    name: "scans: a transaction accepts the cursor of another daemon",
     file: "cluster/replica/timeline-backend.js",
     find: "return refused ?? database.sharing",
     replace: "return this.standstill ?? database.sharing",
     test: "test/engine/backends/scan-cursor.test.js",
   },
   {
-    name: "scans: a daemon before a Redis takes another one's cursor",
+    name: "scans: a daemon with a Redis accepts the cursor of another daemon",
     file: "engine/backends/redis/marked-cursors.js",
     find: "if (value / OWN !== mark())",
     replace: "if (false)",
     test: MARKED,
   },
   {
-    name: "scans: a transaction before a Redis is sent marked cursors",
+    name: "scans: a transaction on a Redis receives marked cursors",
     file: "engine/backends/redis/marked-cursors.js",
     find: "const own = isScan(argv) ? ownScan(argv) : argv;",
     replace: "const own = argv;",
     test: MARKED,
   },
   {
-    name: "scans: log --follow leaves out what one answer does not have",
+    name: "scans: log --follow skips entries that are missing in one answer",
     file: "cli/past/log-following.js",
     find: "const asksOn = isMissing && ",
     replace: "const asksOn = false && ",
     test: "test/cli/past/log-following.test.js",
   },
   {
-    name: "scans: a cluster's cursor goes on at the first master when its own is gone",
+    name: "scans: a cursor of a Redis Cluster continues on the first master if its own is down",
     file: "engine/backends/redis/cluster-spread.js",
     find: "names.indexOf(name);",
     replace: "Math.max(0, names.indexOf(name));",
     test: SPREAD,
   },
   {
-    name: "scans: two masters of a cluster have one name",
+    name: "scans: two masters of a Redis Cluster have the same name",
     file: "engine/backends/redis/cluster-spread.js",
     find: "name === 0 || taken.has(name)",
     replace: "name === 0",
     test: SPREAD,
   },
   {
-    name: "scans: a table is scanned by place",
+    name: "scans: a table is scanned by position",
     file: "store/values/tables/dense-table.js",
     find: "return indexedPage(this.#index, request);",
     replace:
@@ -83,7 +83,7 @@ export const scanMutants: readonly Mutant[] = [
     test: "test/timeline/fold/scan-order.test.js",
   },
   {
-    name: "scans: DOC.LIST goes on with the entries of its first step",
+    name: "scans: DOC.LIST continues with the entries of its first step",
     file: "store/commands/documents/documents.js",
     find: "named(documentsOf(data, { at, db }))",
     replace: `named(documentsOf(${FIRST_ENTRIES}, { at, db }))`,
@@ -97,14 +97,14 @@ export const scanMutants: readonly Mutant[] = [
     test: PAGES,
   },
   {
-    name: "scans: a statement goes on with rows that changed since it began",
+    name: "scans: a statement continues with rows that changed since its start",
     file: "store/values/relations/table.js",
     find: "this.#rows = this.#rows.slice();",
     replace: "",
     test: PAGES,
   },
   {
-    name: "scans: states are summed up by place, so that keys that move count twice",
+    name: "scans: states are summed by position, so that keys that move count twice",
     file: "timeline/state-digests.js",
     find: "let from = 0;\n    do {",
     replace:

@@ -1,32 +1,32 @@
-/** The rules of scripts, each broken in one position. */
+/** Mutants of the rules of scripts. */
 import type { Mutant } from "./mutant.js";
 
 const RECORDED = "test/listeners/resp/scripts/recorded.test.js";
 
 export const scriptMutants: readonly Mutant[] = [
   {
-    name: "scripts: changes of a script are not undone before they are recorded",
+    name: "scripts: the changes of a script are not undone before it is recorded",
     file: "cluster/replica/trial.js",
     find: "this.#database.undo(this.#records);",
     replace: "",
     test: RECORDED,
   },
   {
-    name: "scripts: members chosen at random are chosen again by the fold",
+    name: "scripts: the fold chooses random members again",
     file: "cluster/replica/as-done.js",
     find: 'case "SPOP":',
     replace: 'case "":',
     test: RECORDED,
   },
   {
-    name: "scripts: an entry has the fold's id, not the one that the script received",
+    name: "scripts: a stream entry has the id of the fold instead of the one that the script received",
     file: "cluster/replica/as-done.js",
     find: 'case "XADD":',
     replace: 'case "":',
     test: RECORDED,
   },
   {
-    name: "scripts: a script runs without the rights of its user being checked",
+    name: "scripts: a script runs without a check of its user's rights",
     file: "listeners/resp/session/script-caller.js",
     find: "const refused = session.userSession.refusal(command, argv);",
     replace: "const refused = null;",

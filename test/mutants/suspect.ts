@@ -1,4 +1,6 @@
-/** A process with one mutant: runs seeds until one detects it, and reports that seed to its parent. */
+/**
+ * A process with one mutant. It runs seeds until one detects the mutant, and reports this seed to its parent process.
+ */
 import { register } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -8,7 +10,7 @@ import { mutants } from "./table.js";
 
 const [name, first = "1", most = "500"] = process.argv.slice(2);
 const mutant = mutants.find((each) => each.name === name);
-if (mutant === undefined) throw new Error(`there is no mutant "${name}"`);
+if (mutant === undefined) throw new Error(`no mutant is named "${name}"`);
 const { file, find, replace } = mutant;
 register("./break-module.js", import.meta.url, {
   data: { url: pathToFileURL(join(buildRoot, file)).href, find, replace },
@@ -16,12 +18,12 @@ register("./break-module.js", import.meta.url, {
 
 if (mutant.test !== undefined) {
   process.disconnect?.();
-  // The exit code reports a failure.
+  // The exit code reports the failure.
   await import(pathToFileURL(join(buildRoot, mutant.test)).href);
 } else await trySeeds(mutant);
 
 async function trySeeds(suspected: Mutant): Promise<void> {
-  // Imported now, since modules are broken from now on.
+  // This import comes after the registration of the hook, which breaks modules from here on.
   const { problemsOf } = await import("./killers.js");
   for (let seed = Number(first); seed < Number(first) + Number(most); seed++) {
     process.send?.({ kind: "trying" });

@@ -1,6 +1,6 @@
 /**
- * Every problem that `dbsync status` reports has its row in test/tables/alarms.ts, and `dbsync status` reports
- * what each alarm is about, in the row's words.
+ * Tests that every problem which `dbsync status` reports has a row in test/tables/alarms.ts, and that `dbsync status`
+ * reports the problem of each alarm with the sentence of its row.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -18,12 +18,12 @@ import { MEMBER, NOW, WELL } from "../cli/status/well-timeline.js";
 import { repositoryRoot } from "../support/repository.js";
 import { ALARMS, FINDINGS, sentencesOf } from "../tables/alarms.js";
 
-/** Whether a sentence matches one of the rows; … matches anything. */
+/** Whether a sentence matches one of the rows, where … matches any text. */
 const isOneOf = (text: string, rows: readonly string[]): boolean =>
   rows.some((row) => new RegExp(`^${row.replace(/[().]/g, "\\$&").replaceAll("…", ".*")}`).test(text));
 const rows = [...Object.values(ALARMS), ...FINDINGS].flatMap(({ says }) => says);
 
-test("each sentence of dbsync status on what is bad has its row", () => {
+test("every sentence of dbsync status about a problem has a row", () => {
   const source = readFileSync(join(repositoryRoot, "protocol/figures/timeline-problems.ts"), "utf8");
   const sentences = [...source.matchAll(/\b(?:bad|warn|note|passing)\(\s*(?:`([^`]*)`|"([^"]*)")/g)].map(
     ([, one, other]) => (one ?? other ?? "").replace(/\$\{[^}]*\}/g, "0"),
@@ -38,11 +38,11 @@ const greeted = (greeting: unknown): Texts => [
   ...problemsOf(greeting as Greeting, { foreign: null, needs2: false }),
   ...progressOf(greeting as Greeting),
 ];
-const told = (timeline: Partial<TimelineStatus>): Texts => {
+const textsOf = (timeline: Partial<TimelineStatus>): Texts => {
   const { problems, remarks, progress } = diagnose({ ...WELL, ...timeline }, { others: [WELL], now: NOW });
   return [...problems, ...remarks, ...progress];
 };
-const ofMember = (member: Partial<MemberStatus>): Texts => told({ members: [{ ...MEMBER, ...member }] });
+const ofMember = (member: Partial<MemberStatus>): Texts => textsOf({ members: [{ ...MEMBER, ...member }] });
 const mirror = { ...readFigures(MIRROR_FIGURES, []), redis: "r", state: "behind" };
 const hello = (state: string) =>
   greeted({ kind: "hello", clockDifference: 0, roundTrip: 0, hello: { versions: [2], state, cluster: "" } });
@@ -55,20 +55,20 @@ const ofOrder = (order: { trouble?: string; behind?: number }): Texts => {
   return [...problems, ...progress];
 };
 
-/** Status texts of a daemon for each rule: each list is one case. */
+/** The sentences of `dbsync status` for each rule. Each list is one case. */
 const SEEN: Readonly<Record<string, readonly Texts[]>> = {
   DbsyncDown: [greeted({ kind: "failed", stage: "connect", detail: "" })],
   DbsyncNotLive: [
     hello("catching-up"),
     hello("isolated"),
-    told({ revoked: "db2" }),
-    told({ unlisted: "left out" }),
-    told({ joining: true }),
+    textsOf({ revoked: "db2" }),
+    textsOf({ unlisted: "left out" }),
+    textsOf({ joining: true }),
   ],
-  DbsyncDiskFailed: [told({ failure: "no space" })],
-  DbsyncDiskLow: [told({ diskLow: true, diskFree: 1, diskSize: 2 })],
-  DbsyncWritesLost: [told({ lostGroups: 1 }), told({ strays: 1, durable: false })],
-  DbsyncDeadLetters: [told({ deadLetters: 1 })],
+  DbsyncDiskFailed: [textsOf({ failure: "no space" })],
+  DbsyncDiskLow: [textsOf({ diskLow: true, diskFree: 1, diskSize: 2 })],
+  DbsyncWritesLost: [textsOf({ lostGroups: 1 }), textsOf({ strays: 1, durable: false })],
+  DbsyncDeadLetters: [textsOf({ deadLetters: 1 })],
   DbsyncBackendDown: [
     withFigures({ problems: [] } as unknown as DaemonStatus, { figures: null, missing: "r", note: null })
       .problems,
@@ -76,18 +76,18 @@ const SEEN: Readonly<Record<string, readonly Texts[]>> = {
   DbsyncOrderAway: [ofOrder({ trouble: "connection refused" })],
   DbsyncOrderBehind: [ofOrder({ behind: 10_001 })],
   DbsyncMirrorAway: [
-    told({ mirror: { ...mirror, trouble: "ECONNREFUSED" } }),
-    told({ mirror: { ...mirror, refused: 1 } }),
+    textsOf({ mirror: { ...mirror, trouble: "ECONNREFUSED" } }),
+    textsOf({ mirror: { ...mirror, refused: 1 } }),
   ],
-  DbsyncClockSkewed: [told({ skewed: true })],
+  DbsyncClockSkewed: [textsOf({ skewed: true })],
   DbsyncMemberAway: [ofMember({ connection: "waiting" })],
-  DbsyncNothingFinal: [told({ stable: NOW - 300_000 }), told({ stable: 0 })],
-  DbsyncMembersDiffer: [told({ settledFingerprint: "x" })],
-  DbsyncStateDiffers: [told({ differing: [{ db: 0, key: "k", verdict: "unclear", members: [] }] })],
+  DbsyncNothingFinal: [textsOf({ stable: NOW - 300_000 }), textsOf({ stable: 0 })],
+  DbsyncMembersDiffer: [textsOf({ settledFingerprint: "x" })],
+  DbsyncStateDiffers: [textsOf({ differing: [{ db: 0, key: "k", verdict: "unclear", members: [] }] })],
   DbsyncMemberRefused: [ofMember({ refusals: 1 })],
 };
 
-test("dbsync status and dbsync doctor find what each alarm is about, except what only a rate shows", () => {
+test("dbsync status and dbsync doctor report the problem of each alarm, except those that only a rate shows", () => {
   const names = Object.keys(ALARMS).filter((name) => sentencesOf(name).length > 0);
   assert.deepEqual(Object.keys(SEEN).sort(), names.sort());
   for (const [name, { expr }] of Object.entries(ALARMS))

@@ -1,6 +1,6 @@
 /**
- * Subcommands that read from a daemon that is catching up warn that entries may be missing; an import waits until every
- * daemon is complete, because one that is catching up refuses what the others take.
+ * Tests subcommands with a daemon that is catching up. Those that read from it warn that entries may be missing. An
+ * import waits until every daemon is complete, because a daemon that is catching up refuses writes.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -17,8 +17,8 @@ let complete: DaemonProcess;
 let behindArgs: readonly string[];
 
 /**
- * Maximum number of daemons to start: a daemon without its peer serves as a live one after some 10 s, which a busy
- * machine may exceed.
+ * The maximum number of daemons to start. Without its peer a daemon becomes live after about 10 s, and on a busy
+ * machine a subcommand may take longer than that.
  */
 const DAEMONS_MAX = 5;
 
@@ -34,7 +34,7 @@ before(async () => {
   ])
     assert.equal((await cluster.run(["send", ...towards(complete), ...words])).code, 0);
   await complete[Symbol.asyncDispose]();
-  // It has entries of its own, and a peer that refuses its connections.
+  // The daemon has entries, and a peer that refuses connections.
   behindArgs = [...keys, "--data", at("complete"), "--peer", await refusingAddress()];
   complete = await startDaemon([...keys, "--data", at("other")]);
 });
@@ -52,44 +52,44 @@ const towards = ({ port }: DaemonProcess) => [
 ];
 
 const READING: Readonly<
-  Record<string, readonly [words: (place: string) => readonly string[], missing: string]>
+  Record<string, readonly [words: (address: string) => readonly string[], missing: string]>
 > = {
-  "export resp": [(place) => ["export", `resp:${place}`], "keys"],
-  "export json": [(place) => ["export", `json:${place}`], "keys"],
-  "export sql": [(place) => ["export", `sql:${place}`], "tables and rows"],
+  "export resp": [(address) => ["export", `resp:${address}`], "keys"],
+  "export json": [(address) => ["export", `json:${address}`], "keys"],
+  "export sql": [(address) => ["export", `sql:${address}`], "tables and rows"],
   log: [() => ["log"], "entries"],
   blame: [() => ["blame", "k"], "entries"],
   "get --at": [() => ["get", "--at", String(Date.now()), "k"], "entries"],
 };
 
 for (const [name, [words, missing]] of Object.entries(READING)) {
-  test(`${name} of a daemon that is catching up warns`, async () => {
+  test(`${name} of a daemon that is catching up prints a warning`, async () => {
     let lines: readonly string[] = [];
-    let place = "";
+    let address = "";
     for (let number = 1; number <= DAEMONS_MAX && lines.length === 0; number++) {
       await using behind = await startDaemon(behindArgs);
-      const given = words(join(folder, `behind-${number}-${name}`));
-      const { code, stderr } = await cluster.run([...given, ...towards(behind)]);
+      const args = words(join(folder, `behind-${number}-${name}`));
+      const { code, stderr } = await cluster.run([...args, ...towards(behind)]);
       assert.equal(code, 0, stderr);
       lines = stderr.split("\n").filter((line) => line.includes("warning"));
-      place = `127.0.0.1:${behind.port}`;
+      address = `127.0.0.1:${behind.port}`;
     }
     assert.deepEqual(lines, [
-      `dbsync: warning: ${place} is catching up: some ${missing} may be missing. ` +
+      `dbsync: warning: ${address} is catching up: some ${missing} may be missing. ` +
         "Wait until dbsync status shows the daemon as live, or name another daemon (-s)",
     ]);
   });
 
-  test(`${name} of a daemon that is live warns of nothing`, async () => {
-    const given = words(join(folder, `live-${name}`));
-    const { stderr } = await cluster.run([...given, ...towards(complete)]);
+  test(`${name} of a live daemon prints no warning`, async () => {
+    const args = words(join(folder, `live-${name}`));
+    const { stderr } = await cluster.run([...args, ...towards(complete)]);
     assert.doesNotMatch(stderr, /warning/);
   });
 }
 
-test("import to a daemon that is catching up sends nothing and says so", async () => {
+test("import to a daemon that is catching up sends nothing and reports this", async () => {
   let refused = "";
-  let place = "";
+  let address = "";
   for (let number = 1; number <= DAEMONS_MAX && !refused.includes("catching up"); number++) {
     await using behind = await startDaemon(behindArgs);
     const { code, stderr } = await cluster.run([
@@ -98,11 +98,11 @@ test("import to a daemon that is catching up sends nothing and says so", async (
     ]);
     assert.equal(code, 1, stderr);
     refused = stderr;
-    place = `127.0.0.1:${behind.port}`;
+    address = `127.0.0.1:${behind.port}`;
   }
   assert.equal(
     refused,
-    `dbsync: waiting: ${place} is catching up\n` +
-      `dbsync: ${place} is catching up; nothing was sent. Run it again when dbsync status shows each daemon as live\n`,
+    `dbsync: waiting: ${address} is catching up\n` +
+      `dbsync: ${address} is catching up; nothing was sent. Run it again when dbsync status shows each daemon as live\n`,
   );
 });

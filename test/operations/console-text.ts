@@ -3,24 +3,24 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
 
-/** One line of a `console` block, with the lines that a backslash joins to it. */
+/** One command of a `console` block, including the lines that a backslash joins to the first one. */
 export interface ConsoleLine {
-  /** Line number in the document, from 1. */
+  /** The line number in the document, from 1. */
   readonly number: number;
-  /** The heading that it follows. */
+  /** The preceding heading. */
   readonly section: string;
-  /** Index among the section's blocks, from 0. */
+  /** The index of the block within its section, from 0. */
   readonly block: number;
-  /** The command as typed. */
+  /** The command in the form in which it is typed. */
   readonly command: string;
-  /** The text after `#`; empty: none. */
+  /** The text after `#`, or "". */
   readonly comment: string;
 }
 
-/** Returns the lines of a page's console blocks, without those that are only a comment. */
+/** Returns the commands of a page's console blocks, without lines that are only a comment. */
 export function consoleLines(page: string): readonly ConsoleLine[] {
   const lines: ConsoleLine[] = [];
-  let [section, block, isBlock, begun] = ["", -1, false, ""];
+  let [section, block, isBlock, startLine] = ["", -1, false, ""];
   const text = readFileSync(join(repositoryRoot, page), "utf8");
   for (const [index, line] of text.split("\n").entries()) {
     const heading = /^#+ (.*)$/.exec(line);
@@ -29,9 +29,9 @@ export function consoleLines(page: string): readonly ConsoleLine[] {
       isBlock = line.trim() === "```console";
       if (isBlock) block++;
     } else if (isBlock && !line.startsWith("#")) {
-      const joined = begun + line.trim();
-      begun = joined.endsWith("\\") ? joined.slice(0, -1) : "";
-      if (begun !== "") continue;
+      const joined = startLine + line.trim();
+      startLine = joined.endsWith("\\") ? joined.slice(0, -1) : "";
+      if (startLine !== "") continue;
       const [command = "", comment = ""] = joined.split(/\s+# ?/, 2);
       lines.push({ number: index + 1, section, block, command, comment });
     }
@@ -39,7 +39,7 @@ export function consoleLines(page: string): readonly ConsoleLine[] {
   return lines;
 }
 
-/** Splits a command into arguments as a shell does. */
+/** Splits a command into arguments, like a shell. */
 export function wordsOf(command: string): readonly string[] {
   return [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? (plain as string));
 }

@@ -1,6 +1,6 @@
 /**
- * A fault in one daemon's memory raises the alarm in all of them within a minute, and the alarm names the key.
- * Real daemons run in this process; the test causes the fault in an entry that it has recorded when a store made
+ * Tests that a fault in the memory of one daemon raises an alarm on all daemons within a minute, and that the alarm
+ * names the key. Real daemons run in this process. The test changes a value that it has recorded when a store created
  * it.
  */
 import assert from "node:assert/strict";
@@ -16,17 +16,17 @@ import { freePort } from "../support/free-port.js";
 const KEY = "the price";
 const app = makeKeyPair("rsa");
 const root = makeKeyPair();
-/** Entries of the key, in the order in which stores made them. */
-const made: Entry[] = [];
+/** The values of the key, in the order in which stores created them. */
+const createdEntries: Entry[] = [];
 
 const { add } = Keyspace.prototype;
 Keyspace.prototype.add = function noted(this: Keyspace, ...given: Parameters<Keyspace["add"]>): Entry {
   const entry = add.apply(this, given);
-  if (entry.key === KEY) made.push(entry);
+  if (entry.key === KEY) createdEntries.push(entry);
   return entry;
 };
 
-test("what one daemon's memory holds otherwise is named by all, and no longer once that one was restarted", {
+test("all daemons report a value that differs on one daemon, until that daemon is restarted", {
   skip: skipUnlessFull,
 }, async (t) => {
   using folder = makeFolder();
@@ -43,26 +43,28 @@ test("what one daemon's memory holds otherwise is named by all, and no longer on
   try {
     for (const port of ports) running.set(port, await start(port));
     const all = () => [...running.values()];
-    await until("all are live", () => all().every(({ daemon }) => daemon.health.state === "live"));
+    await until("all daemons are live", () => all().every(({ daemon }) => daemon.health.state === "live"));
     using client = await EnvelopeClient.open(ports[0] as number, app);
     await client.replies([["SET", KEY, "10"]]);
-    await until("all have it", () => made.length === ports.length);
+    await until("all daemons have the key", () => createdEntries.length === ports.length);
     const beganAt = performance.now();
-    (made[1] as Entry).value = "11";
-    const told = ({ log }: RunningReplica) =>
+    (createdEntries[1] as Entry).value = "11";
+    const findings = ({ log }: RunningReplica) =>
       log.filter(({ key, msg }) => key === KEY && /differs/.test(msg));
-    await until("all name the key", () => all().every((one) => told(one).length > 0));
+    await until("all daemons report the key", () => all().every((one) => findings(one).length > 0));
     const seconds = (performance.now() - beganAt) / 1000;
-    const own = all().filter((one) => told(one).some(({ msg }) => /this daemon's state differs/.test(msg)));
-    assert.equal(own.length, 1, "one says so of itself");
+    const differing = all().filter((one) =>
+      findings(one).some(({ msg }) => /this daemon's state differs/.test(msg)),
+    );
+    assert.equal(differing.length, 1, "one daemon reports that its own state differs");
     t.diagnostic(`named after ${seconds.toFixed(0)} s`);
 
-    const port = (own[0] as RunningReplica).port;
-    await (own[0] as RunningReplica).daemon.stop();
+    const port = (differing[0] as RunningReplica).port;
+    await (differing[0] as RunningReplica).daemon.stop();
     running.set(port, await start(port));
     const others = all().filter((one) => one.port !== port);
-    // It is disconnected, or has the same state again: the finding is resolved.
-    await until("the others see it well", () =>
+    // The restarted daemon is disconnected, or has the same state again. Either resolves the finding.
+    await until("the other daemons report that the finding is resolved", () =>
       others.every(({ log }) =>
         log.some(
           ({ key, msg }) => key === KEY && /no connected member has a different value/.test(msg),

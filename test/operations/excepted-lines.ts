@@ -1,62 +1,62 @@
-/** Lines of `console` blocks that no test executes as printed, and why. */
+/** The lines of `console` blocks that no test executes in their printed form, with the reasons. */
 
 export interface ExceptedLine {
-  /** The page; null: any page. */
+  /** The page, or null for any page. */
   readonly page: string | null;
-  /** Beginning of the line. */
+  /** The beginning of the line. */
   readonly start: string;
   readonly why: string;
 }
 
 export const EXCEPTED: readonly ExceptedLine[] = [
-  { page: null, start: "apt-get install ", why: "installs packages of Debian, as root, over the network" },
+  { page: null, start: "apt-get install ", why: "installs Debian packages as root over the network" },
   {
     page: null,
     start: "npm install",
-    why: "npm fetches packages over the network; test/package and test/client-package pack and install the same files",
+    why: "npm downloads packages over the network; test/package and test/client-package pack and install the same files",
   },
-  { page: null, start: "chronyc ", why: "reads and sets the machine's clock" },
-  { page: "install.md", start: "nft ", why: "checks the kernel's packet filter, as root" },
+  { page: null, start: "chronyc ", why: "reads and sets the clock of the machine" },
+  { page: "install.md", start: "nft ", why: "checks the packet filter of the kernel, as root" },
   {
     page: "install.md",
     start: "systemctl reload nftables",
-    why: "loads the kernel's packet filter, as root",
+    why: "loads the packet filter of the kernel, as root",
   },
-  { page: "install.md", start: "systemctl daemon-reload", why: "systemd alone reads the unit again" },
-  { page: "docs/runbooks.md", start: "chown ", why: "the daemon's user is made by systemd" },
+  { page: "install.md", start: "systemctl daemon-reload", why: "only systemd can read the unit again" },
+  { page: "docs/runbooks.md", start: "chown ", why: "systemd creates the user of the daemon" },
   {
     page: "docs/docker.md",
     start: "docker ",
-    why: "needs Docker; the daemons are started without it, with the same options",
+    why: "needs Docker; a test starts the daemons without it, with the same options",
   },
   {
     page: "docs/python.md",
     start: "python3 -m venv ",
-    why: "test/python/package makes such an environment",
+    why: "test/python/package creates such an environment",
   },
   {
     page: "docs/python.md",
     start: "venv/bin/pip ",
-    why: "test/python/package installs by these options",
+    why: "test/python/package installs the package with these options",
   },
   {
     page: "docs/production.md",
     start: "install ",
-    why: "as root, into /etc; test/operations/pages types the same of install.md on machines that are folders",
+    why: "writes into /etc as root; test/operations/pages executes the same lines of install.md with folders as machines",
   },
   {
     page: "docs/production.md",
     start: "systemd-analyze ",
-    why: "as root, on the installed unit; test/examples/production verifies the same file",
+    why: "checks the installed unit as root; test/examples/production verifies the same file",
   },
   {
     page: "docs/production.md",
     start: "systemctl ",
-    why: "as root; test/operations/pages carries out those of install.md",
+    why: "runs as root; test/operations/pages executes the same lines of install.md",
   },
   {
     page: "examples/chat/README.md",
     start: "",
-    why: "test/examples/chat/demo starts it; the other lines of the block are what it prints",
+    why: "test/examples/chat/demo starts it; the other lines of the block are its output",
   },
 ];

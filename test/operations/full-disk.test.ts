@@ -1,6 +1,6 @@
 /**
- * Subcommands that cannot write their files: one sentence says what failed, why, and what to do, and no file looks
- * complete.
+ * Tests subcommands that cannot write their files. They print one sentence with the failure, its cause and a remedy,
+ * and leave no file that looks complete.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -35,7 +35,7 @@ import { programPaths } from "../support/programs.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
 
-/** Maximum file size for the process: EFBIG takes the same path through the programs as ENOSPC. */
+/** The maximum file size of the process in bytes. The programs handle EFBIG like ENOSPC. */
 const FILE_BYTES = 16_384;
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-full-"));
@@ -45,10 +45,10 @@ let daemon: DaemonProcess;
 const at = (name: string) => join(cluster.folder, name);
 const keys = () => ["--sign-key", at("app-public.pem"), "--root-key", at("root-public.pem")];
 
-/** A daemon's folder with dead letters that together exceed the maximum file size. */
+/** Creates a folder with dead letters that exceed the maximum file size together. */
 const lettersAt = () => at("letters");
 
-async function keepLetters(): Promise<void> {
+async function makeDeadLetters(): Promise<void> {
   const writer = new DeadLetters(lettersAt(), 1e6).open(Date.now());
   for (const index of [1, 2, 3]) {
     const { body, signature } = signCommands(makeKeyPair(), [["SET", `k${index}`, "x".repeat(FILE_BYTES)]], {
@@ -56,8 +56,8 @@ async function keepLetters(): Promise<void> {
       cluster: "c".repeat(32),
     });
     const { at: date, seq } = readBody(body);
-    const place = { at: date, seq, id: hashOf(Buffer.from(signedBytes(body))) };
-    writer.keep(writePlace(place), writeValue(body, signature), "missing");
+    const path = { at: date, seq, id: hashOf(Buffer.from(signedBytes(body))) };
+    writer.keep(writePlace(path), writeValue(body, signature), "missing");
   }
   await writer.commit();
   writer.settle();
@@ -77,7 +77,7 @@ before(async () => {
   ])
     assert.equal((await cluster.run(["send", ...server, "SQL", ...words])).code, 0);
   assert.equal((await cluster.run(["backup", "--data", at("data"), at("whole.dbsync")])).code, 0);
-  await keepLetters();
+  await makeDeadLetters();
 });
 after(async () => {
   await daemon?.[Symbol.asyncDispose]();
@@ -85,19 +85,12 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Subcommand → its arguments, with the path to write, which the error must name. */
-const WRITING: Readonly<Record<string, (place: string) => readonly string[]>> = {
-  restore: (place) => ["restore", at("whole.dbsync"), "--data", place],
-  backup: (place) => ["backup", "--data", at("data"), place],
-  "export sql": (place) => ["export", `sql:${place}`, "-s", `127.0.0.1:${daemon.port}`, "-k", at("root.pem")],
-  "export resp": (place) => [
-    "export",
-    `resp:${place}`,
-    "-s",
-    `127.0.0.1:${daemon.port}`,
-    "-k",
-    at("root.pem"),
-  ],
+/** The arguments of each subcommand. They contain the path to write, which the error must name. */
+const WRITING: Readonly<Record<string, (path: string) => readonly string[]>> = {
+  restore: (path) => ["restore", at("whole.dbsync"), "--data", path],
+  backup: (path) => ["backup", "--data", at("data"), path],
+  "export sql": (path) => ["export", `sql:${path}`, "-s", `127.0.0.1:${daemon.port}`, "-k", at("root.pem")],
+  "export resp": (path) => ["export", `resp:${path}`, "-s", `127.0.0.1:${daemon.port}`, "-k", at("root.pem")],
 };
 
 const SENTENCE =
@@ -109,27 +102,29 @@ const LETTERS_SENTENCE =
 const dbsync = [process.execPath, programPaths.dbsync] as const;
 
 for (const [name, words] of Object.entries(WRITING)) {
-  test(`${name} onto a disk without room`, { skip: skipWithout("prlimit") }, () => {
-    const place = join(folder, name.replace(" ", "."));
-    const limited = [`--fsize=${FILE_BYTES}`, ...dbsync, ...words(place)];
+  test(`${name} onto a full disk fails with one sentence`, { skip: skipWithout("prlimit") }, () => {
+    const path = join(folder, name.replace(" ", "."));
+    const limited = [`--fsize=${FILE_BYTES}`, ...dbsync, ...words(path)];
     const { status, stderr } = spawnSync("prlimit", limited, { encoding: "utf8", cwd: folder });
     assert.equal(status, 1, stderr);
     assert.match(stderr, SENTENCE);
-    assert.ok(stderr.includes(place), stderr);
+    assert.ok(stderr.includes(path), stderr);
     assert.deepEqual(readdirSync(folder), []);
   });
 }
 
-test("export sql with room for all of a table but its last byte", { skip: skipWithout("prlimit") }, () => {
-  const exporting = (place: string) => (WRITING["export sql"] as (place: string) => readonly string[])(place);
-  const whole = join(folder, "whole");
+test("export sql fails with one sentence if only the last byte of a table does not fit", {
+  skip: skipWithout("prlimit"),
+}, () => {
+  const exporting = (path: string) => (WRITING["export sql"] as (path: string) => readonly string[])(path);
+  const completeFile = join(folder, "whole");
   const [program = "", ...before] = dbsync;
-  assert.equal(spawnSync(program, [...before, ...exporting(whole)]).status, 0);
-  const table = readdirSync(whole, { recursive: true, encoding: "utf8" }).find((path) =>
+  assert.equal(spawnSync(program, [...before, ...exporting(completeFile)]).status, 0);
+  const table = readdirSync(completeFile, { recursive: true, encoding: "utf8" }).find((path) =>
     path.includes("tables/t"),
   );
-  const { size } = statSync(join(whole, table ?? ""));
-  rmSync(whole, { recursive: true });
+  const { size } = statSync(join(completeFile, table ?? ""));
+  rmSync(completeFile, { recursive: true });
   const limited = [`--fsize=${size - 1}`, ...dbsync, ...exporting(join(folder, "short"))];
   const { status, stderr } = spawnSync("prlimit", limited, { encoding: "utf8", cwd: folder });
   assert.equal(status, 1, stderr);
@@ -138,7 +133,9 @@ test("export sql with room for all of a table but its last byte", { skip: skipWi
 });
 
 for (const target of ["resp:-", "json:-"])
-  test(`export ${target} to a standard output without room`, { skip: !existsSync("/dev/full") }, () => {
+  test(`export ${target} to a full standard output fails with one sentence`, {
+    skip: !existsSync("/dev/full"),
+  }, () => {
     const full = openSync("/dev/full", "w");
     const [program = "", ...before] = dbsync;
     const words = ["export", target, "-s", `127.0.0.1:${daemon.port}`, "-k", at("root.pem")];
@@ -156,10 +153,10 @@ for (const target of ["resp:-", "json:-"])
     assert.doesNotMatch(stderr, /\n +at /);
   });
 
-/** Lists the files in the folder of dead letters. */
+/** Returns the files in the folder of dead letters. */
 const letterFiles = () => readdirSync(join(lettersAt(), "dead-letters"));
 
-test("dead-letters remove on a disk without room says so, and removes none", {
+test("dead-letters remove on a full disk reports it, and removes none", {
   skip: skipWithout("prlimit"),
 }, () => {
   const list = (...limits: string[]) => {
@@ -188,18 +185,18 @@ test("dead-letters remove on a disk without room says so, and removes none", {
   assert.deepEqual({ told: list().stdout, files: letterFiles() }, before);
 });
 
-test("dead-letters find on a disk without room says so, and makes none", {
+test("dead-letters find on a full disk reports it, and creates none", {
   skip: skipWithout("prlimit"),
 }, async () => {
-  // A member that has none of the folder's entries.
+  // A member that has no entry of the folder.
   const reply = ([, , , ...places]: readonly string[]): Reply => ({
     kind: "array",
     items: places.map(() => bulk("dead-letter")),
   });
   await using member = await ServedDaemon.start({ reply });
   const words = [...dbsync, "dead-letters", "find", "--data", at("data")];
-  const given = [...words, "-s", member.address, "-k", at("root.pem")];
-  const { code, stdout, stderr } = await run("prlimit", [`--fsize=${FILE_BYTES}`, ...given]);
+  const args = [...words, "-s", member.address, "-k", at("root.pem")];
+  const { code, stdout, stderr } = await run("prlimit", [`--fsize=${FILE_BYTES}`, ...args]);
   assert.equal(code, 1, stderr);
   assert.match(
     stderr,
@@ -208,11 +205,11 @@ test("dead-letters find on a disk without room says so, and makes none", {
   assert.equal(stdout, "");
   assert.deepEqual(readdirSync(join(at("data"), "dead-letters")), []);
   // With enough space, the command succeeds.
-  const found = await run(given[0] ?? "", given.slice(1));
+  const found = await run(args[0] ?? "", args.slice(1));
   assert.match(found.stdout, /^[1-9]\d* new dead letters/, found.stderr);
 });
 
-/** Mounts a file system that has space for these files and no more; requires root. @returns whether it is mounted */
+/** Mounts a file system with space for these files only, which requires root. @returns whether this succeeded */
 function mountFull(path: string, files: string): boolean {
   mkdirSync(path);
   if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "none", path]).status !== 0) return false;
@@ -226,12 +223,12 @@ function mountFull(path: string, files: string): boolean {
     }
   };
   while (!isFull("filler", 4096));
-  // There is no inode for an empty file either.
+  // It has no free inode for an empty file either.
   const remount = ["-o", `remount,nr_inodes=${statfsSync(path).files - statfsSync(path).ffree}`, path];
   return spawnSync("mount", remount).status === 0;
 }
 
-test("dead-letters write-again on a full disk says so, and sends none", async (context) => {
+test("dead-letters write-again on a full disk reports it, and sends none", async (context) => {
   await using member = await ServedDaemon.start();
   const disk = at("disk");
   try {
@@ -258,17 +255,17 @@ test("dead-letters write-again on a full disk says so, and sends none", async (c
 });
 
 for (const name of ["backup", "export resp"])
-  test(`${name} into a folder that is not there`, () => {
-    const place = join(folder, "nowhere", "file");
+  test(`${name} into a missing folder names the folder`, () => {
+    const path = join(folder, "nowhere", "file");
     const [program, ...before] = dbsync;
-    const given = (WRITING[name] as (place: string) => readonly string[])(place);
-    const { status, stderr } = spawnSync(program, [...before, ...given], { encoding: "utf8" });
+    const args = (WRITING[name] as (path: string) => readonly string[])(path);
+    const { status, stderr } = spawnSync(program, [...before, ...args], { encoding: "utf8" });
     assert.equal(status, 1, stderr);
     assert.match(stderr, SENTENCE);
     assert.ok(stderr.includes("ENOENT: the folder that it would be in is not there"), stderr);
   });
 
-test("keys and secrets say why they cannot be written", () => {
+test("dbsync-keygen reports why it cannot write a key or a secret", () => {
   const isFile = join(at("whole.dbsync"), "keys");
   for (const words of [
     ["--out", isFile],
@@ -281,7 +278,7 @@ test("keys and secrets say why they cannot be written", () => {
   }
 });
 
-test("each reason has its sentence, also as the cause of another error; others have none", () => {
+test("each write error has its sentence, even as the cause of another error; other errors have none", () => {
   for (const code of ["ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO"]) {
     const problem = Object.assign(new Error(code), { code });
     assert.match(

@@ -1,6 +1,7 @@
 /**
- * Executes the lines of the `console` blocks of all pages in order, on machines that are folders, where systemctl
- * starts and stops real daemons. A line that no test executes has a row in excepted-lines.ts, with the reason.
+ * Executes the lines of the `console` blocks of all pages in order. A folder stands in for each machine, and its
+ * systemctl starts and stops real daemons. A line that no test executes has a row in excepted-lines.ts, with the
+ * reason.
  */
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -20,7 +21,7 @@ import { Folder, until } from "../trials/scene.js";
 import { type ConsoleLine, consoleLines } from "./console-text.js";
 import { EXCEPTED } from "./excepted-lines.js";
 
-/** Pages whose lines are all executed by other tests. */
+/** The pages whose lines are all executed by other tests. */
 const TYPED_ELSEWHERE: Readonly<Record<string, string>> = {
   "docs/runbooks.md": "operations/runbooks.test.js",
   "docs/proxy.md": "proxy/chain.test.js",
@@ -32,7 +33,7 @@ const typed = new Set<string>();
 const isExcepted = (page: string, command: string): boolean =>
   EXCEPTED.some((one) => (one.page === null || one.page === page) && command.startsWith(one.start));
 
-/** Returns the lines of a section's block, and records that they are executed. */
+/** Returns the lines of a block, and records that they are executed. */
 function block(page: string, section: string, number = 0): readonly ConsoleLine[] {
   const lines = consoleLines(page).filter((line) => line.section === section && line.block === number);
   assert.ok(lines.length > 0, `${page}, ${section}, block ${number}`);
@@ -40,7 +41,7 @@ function block(page: string, section: string, number = 0): readonly ConsoleLine[
   return lines.filter((line) => !isExcepted(page, line.command));
 }
 
-/** A folder with a shell that finds the programs, as after installing the package. */
+/** A folder with a shell that finds the programs, as after an installation of the package. */
 class Desk implements AsyncDisposable {
   readonly folder = new Folder();
   readonly #daemons: AsyncDisposable[] = [];
@@ -56,11 +57,11 @@ class Desk implements AsyncDisposable {
       cpSync(join(repositoryRoot, "examples"), join(place, "examples"), { recursive: true });
     for (const [name, path] of Object.entries(programPaths))
       this.program(name, `exec '${process.execPath}' '${path}' "$@"`);
-    // It does not change the user.
+    // The replacement of sudo does not change the user.
     this.program("sudo", '[ "$1" != -u ] || shift 2; [ "$1" = chown ] || exec "$@"');
   }
 
-  /** Replaces a program of the machine. */
+  /** Replaces a program on the path of the shell. */
   program(name: string, script: string): void {
     writeFileSync(join(this.bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   }
@@ -83,7 +84,7 @@ class Desk implements AsyncDisposable {
     return await run("bash", ["--norc", "-euo", "pipefail", "-c", line], { cwd, env: { PATH, ...env } });
   }
 
-  /** Runs a line until it succeeds: a daemon may have just been started. @returns its output */
+  /** Runs a line until it succeeds, since a daemon may still be starting. @returns its output */
   async succeeds(line: string, env: Readonly<Record<string, string>> = {}, cwd?: string): Promise<string> {
     let last: Ended | null = null;
     await until(line, async () => {
@@ -101,14 +102,14 @@ class Desk implements AsyncDisposable {
   }
 }
 
-/** A machine of install.md: the files in its /etc and /var, and its service. */
+/** A machine of install.md: its files in /etc and /var, and its service. */
 class Machine {
   readonly desk: Desk;
   readonly root: string;
   readonly port: number;
   readonly admin: number;
   daemon: DaemonProcess | null = null;
-  /** Name → file that systemd passes to the service. */
+  /** The files that systemd passes to the service, by name. */
   readonly #credentials = new Map<string, string>();
 
   constructor(desk: Desk, name: string, port: number, admin: number) {
@@ -121,8 +122,8 @@ class Machine {
   }
 
   /**
-   * Replaces a page's paths and addresses by this machine's.
-   * @param servers  `host:port` of 10.0.0.1, 10.0.0.2 and so on
+   * Replaces the paths and addresses of a page by those of this machine.
+   * @param servers  the addresses that replace 10.0.0.1, 10.0.0.2 and so on, as `host:port`
    */
   placed(text: string, servers: readonly string[]): string {
     return text
@@ -139,7 +140,7 @@ class Machine {
     return (this.daemon?.log ?? []).map((line) => `${JSON.stringify(line)}\n`).join("");
   }
 
-  /** Executes the page's `systemctl`. */
+  /** Executes a `systemctl` command of the page. */
   async systemctl(words: readonly string[], comment: string, servers: readonly string[]): Promise<void> {
     assert.equal(words.at(-1), "dbsyncd");
     if (words[0] === "edit") {
@@ -171,7 +172,7 @@ class Machine {
     }
   }
 
-  /** Writes lines of the page into the configuration. */
+  /** Adds lines of the page to the configuration. */
   configure(line: string, servers: readonly string[]): void {
     const file = join(this.root, "etc/dbsync/dbsyncd.toml");
     const name = line.split(" ")[0] as string;
@@ -184,14 +185,14 @@ class Machine {
 
 const INSTALL = "install.md";
 
-/** Returns a configuration line from install.md. */
+/** Returns the part of install.md that contains a configuration line. */
 function setting(shown: RegExp): string {
   const [, line] = shown.exec(readFileSync(join(repositoryRoot, INSTALL), "utf8")) ?? [];
   return line ?? assert.fail(String(shown));
 }
 
-describe("what the pages print for a reader to type", { timeout: 900_000 }, () => {
-  test("install.md: keys, the service, the secret, TLS and health of three machines", async () => {
+describe("the commands that the pages print for their readers", { timeout: 900_000 }, () => {
+  test("set up keys, the service, the secret, TLS and health checks of three machines: install.md", async () => {
     await using desk = new Desk();
     desk.program("journalctl", `exec cat '${desk.at("journal")}'`);
     for (const name of ["private", "root"])
@@ -219,7 +220,7 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
     await everywhere("Keys", 1);
     const service = block(INSTALL, "As a service");
     for (const machine of machines) {
-      // Executing the service's line writes the configuration; the page's next step is to edit it.
+      // The line of the service writes the configuration. In its next step, the page lets the reader edit it.
       await machine.type(service.slice(0, 2), servers);
       machine.configure('data = "/var/lib/dbsyncd"', servers);
       const roots = join(machine.root, "etc/dbsync/roots");
@@ -241,7 +242,7 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
     await everywhere("Daemons with the same data", 0);
     const DBSYNC_SERVERS = servers.join(",");
     const allLive = /(\blive\b.*){3}/s;
-    await until("all are live", async () => {
+    await until("all daemons are live", async () => {
       const { code, stdout } = await desk.run("dbsync status -k root-private.pem", { DBSYNC_SERVERS });
       return code === 0 && allLive.test(stdout);
     });
@@ -264,10 +265,10 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
     await everywhere("Health and metrics", 0);
   });
 
-  test("docs/operations.md: backup, pins, members by list, dead letters", async () => {
+  test("manage backups, pins, member lists and dead letters: docs/operations.md", async () => {
     await using desk = new Desk();
     const trio = desk.adopt(await Trio.make(["--window", "3,2", "--resp", "0"], 4));
-    // The third daemon is connected with the other members through these.
+    // The third daemon is connected to the other members through these gates.
     const links = await Promise.all(trio.ports.map((port) => CuttablePort.open(() => port)));
     for (const link of links) desk.adopt(link);
     trio.linkPort = (from, to) =>
@@ -297,9 +298,9 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
       const servers = indices.map((index) => trio.servers[index]).join(",");
       return await desk.succeeds(`dbsync send -s ${servers} -k private.pem ${words}`);
     };
-    /** Waits until the member list shows these as live. */
+    /** Waits until the member list shows these daemons as live. */
     const liveMembers = (indices: readonly number[]): Promise<void> =>
-      until("all are members, and live", async () => {
+      until("all daemons are members and live", async () => {
         const servers = indices.map((index) => trio.servers[index]).join(",");
         const { stdout } = await desk.run(`dbsync members list -s ${servers} -k root-private.pem`);
         return /(\blive\b.*){3}/s.test(stdout);
@@ -330,9 +331,9 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
       );
     await typeMembers("add");
     await typeMembers("list");
-    // Entries that only the third daemon has become dead letters once it has been evicted.
+    // Entries that only the third daemon has become dead letters when it is evicted.
     for (const link of links) link.isCut = true;
-    await until("the third is cut off", async () =>
+    await until("the third daemon is disconnected", async () =>
       (await Promise.all([0, 1].map((index) => trio.status(index)))).every(
         ({ connected }) => connected === 1,
       ),
@@ -348,9 +349,9 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
     rmSync(trio.folder(1), { recursive: true });
     await trio.start(1);
     await typeMembers("replace");
-    const left = [0, 1, 3];
-    await liveMembers(left);
-    // The same lines have authorized their keys.
+    const remaining = [0, 1, 3];
+    await liveMembers(remaining);
+    // The same lines have authorized the keys of the daemons.
     for (const index of [1, 3]) {
       using client = await RedisLine.open(await respPort(trio, index));
       assert.equal(await client.call("SET", `unsigned ${index}`, "x"), "OK");
@@ -361,7 +362,7 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
       letters.map(({ command }) => command.split(" ")[2]),
       ["list", "find", "show", "write-again", "remove"],
     );
-    const others = left.map((index) => trio.servers[index] as string);
+    const others = remaining.map((index) => trio.servers[index] as string);
     for (const line of letters) {
       await type(line, 2, others);
       if (line.command.includes(" find ")) {
@@ -371,11 +372,14 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
         ids.set("3f2ab9c1", id.slice(0, 8));
       }
     }
-    for (const index of left)
-      await until("it has the letter", async () => (await send("GET lonely", index)).trim() === "x");
+    for (const index of remaining)
+      await until(
+        "the daemon has the rewritten dead letter",
+        async () => (await send("GET lonely", index)).trim() === "x",
+      );
   });
 
-  test("docs/docker.md: three daemons as composed, and one with a container's options", async () => {
+  test("start three composed daemons, and one with the options of a container: docs/docker.md", async () => {
     await using desk = new Desk();
     const cwd = desk.at("examples/production");
     const ports = [await freePort(), await freePort(), await freePort()];
@@ -409,11 +413,11 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
     await desk.succeeds(`dbsync ping -s 127.0.0.1:${port} -k private.pem`, {}, cwd);
   });
 
-  test("docs/first-contact.md, docs/php.md, the page that signs, the dashboard's key: an installed package", async () => {
+  test("work with an installed package: docs/first-contact.md, docs/php.md, examples/browser, the key of the dashboard", async () => {
     await using desk = new Desk();
     const DBSYNCD_PORT = String(await freePort());
     const DBSYNC_SERVERS = `127.0.0.1:${DBSYNCD_PORT}`;
-    // These lines share one terminal: its background jobs end with it.
+    // These lines share one terminal. Its background jobs end with it.
     const terminal = `set -m\ntrap 'for job in $(jobs -p); do kill -9 -- "-$job"; done 2>/dev/null' EXIT`;
     const [daemon, send] = block("docs/first-contact.md", "Without a clone") as [ConsoleLine, ConsoleLine];
     const waits = "until dbsync ping > /dev/null 2>&1; do sleep 0.1; done";
@@ -448,8 +452,8 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
     for (const name of ["page.html", "module.js"]) assert.notEqual(readFileSync(desk.at(name)).length, 0);
   });
 
-  test("each line of a page is typed here or by the test that has the page, or says why not", () => {
-    const left: string[] = [];
+  test("are all executed by a test, or have a reason in excepted-lines.ts", () => {
+    const missed: string[] = [];
     const used = new Set<string>();
     for (const page of ownFiles().filter((file) => file.endsWith(".md") && file !== "CHANGELOG.md")) {
       const lines = consoleLines(page);
@@ -461,10 +465,10 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
         );
         for (const { start } of excepted) used.add(start);
         if (excepted.length === 0 && elsewhere === undefined && !typed.has(`${page}:${number}`))
-          left.push(`${page}:${number}: ${command}`);
+          missed.push(`${page}:${number}: ${command}`);
       }
     }
-    assert.deepEqual(left, []);
+    assert.deepEqual(missed, []);
     assert.deepEqual(
       EXCEPTED.filter(({ start }) => !used.has(start)),
       [],

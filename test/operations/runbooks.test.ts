@@ -1,6 +1,6 @@
 /**
- * Executes each part of docs/runbooks.md in order: real daemons, which begin as three with a secret, and have a
- * common member list from the first part on.
+ * Executes all parts of docs/runbooks.md in order, with real daemons. At first these are three daemons with a cluster
+ * secret. From the first part on, they have a member list.
  */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
@@ -24,63 +24,63 @@ const clockOff = join(buildRoot, "test", "faults", "clock-off.js");
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-runbooks-"));
 const at = (name: string) => join(folder, name);
-/** Keys that sign. The first of the applications' and of the administrators' is stolen. */
+/** The signing keys. The first key of the application and that of the administrator are stolen. */
 const signers = { app: "private.pem", root: "root-private.pem" };
 let trio: Trio;
 
 const address = (index: number) => trio.servers[index] as string;
 
-/** Runs `dbsync WORDS` with some of the daemons. */
+/** Runs dbsync with arguments, and with some of the daemons as its servers. */
 const run = (
   words: readonly string[],
-  asked: readonly number[],
+  logArgs: readonly number[],
   key = signers.root,
 ): Promise<ChildResult> => {
-  const DBSYNC_SERVERS = asked.map(address).join(",");
+  const DBSYNC_SERVERS = logArgs.map(address).join(",");
   return runDbsync(words, { folder, variables: { DBSYNC_SERVERS, DBSYNC_SIGNKEY: key } });
 };
 
 /**
- * Runs a command until it succeeds. Repeating it does no harm, and on a busy machine a daemon may be disconnected
+ * Runs a command until it succeeds. All commands may be repeated, and on a busy machine a daemon may be disconnected
  * for a moment.
  */
 async function succeeds(
   words: readonly string[],
-  asked: readonly number[],
+  logArgs: readonly number[],
   key = signers.root,
 ): Promise<void> {
   let last: ChildResult | null = null;
   const name = `dbsync ${words.join(" ")}`;
   await trio
     .until(name, async () => {
-      last = await run(words, asked, key);
-      // A daemon that is still catching up is acceptable; a line that is no command is not.
+      last = await run(words, logArgs, key);
+      // A daemon may still be catching up, but a usage error is a failure of the test.
       return last.code === 0 || /--help shows what is possible/.test(last.stderr);
     })
     .catch((problem: Error) => assert.fail(`${last?.stdout}${last?.stderr}\n${problem.message}`));
   assert.equal((last as ChildResult | null)?.code, 0, `${name}: ${(last as ChildResult | null)?.stderr}`);
 }
 
-const prints = (shown: RegExp, words: readonly string[], asked: readonly number[], key = signers.root) =>
+const prints = (shown: RegExp, words: readonly string[], logArgs: readonly number[], key = signers.root) =>
   trio.until(`dbsync ${words.join(" ")} prints ${shown}`, async () => {
-    const { stdout, stderr } = await run(words, asked, key);
+    const { stdout, stderr } = await run(words, logArgs, key);
     return shown.test(stdout + stderr);
   });
 
-const writes = (key: string, asked: readonly number[], ...flags: readonly string[]): Promise<void> =>
-  succeeds(["send", ...flags, "SET", key, "x"], asked, signers.app);
+const writes = (key: string, logArgs: readonly number[], ...flags: readonly string[]): Promise<void> =>
+  succeeds(["send", ...flags, "SET", key, "x"], logArgs, signers.app);
 
-const hold = async (key: string, indices: readonly number[]): Promise<void> => {
+const assertValue = async (key: string, indices: readonly number[]): Promise<void> => {
   for (const index of indices) await prints(/^x\n$/, ["send", "GET", key], [index], signers.app);
 };
 
 /** Waits until `dbsync status` reports no problem. */
 const isOver = (): Promise<void> => succeeds(["status"], ALL);
 
-/** Returns a daemon's own id, which is the first in its list of members. */
+/** Returns the id of a daemon, which is the first one in its list of members. */
 async function idOf(index: number): Promise<string> {
   let id = "";
-  await trio.until(`daemon ${index} says its id`, async () => {
+  await trio.until(`daemon ${index} returns its id`, async () => {
     const { stdout } = await run(["members", "list", "--json"], [index]);
     const { daemons } = JSON.parse(stdout) as { daemons: readonly { readonly id: string }[] };
     id = daemons[0]?.id ?? "";
@@ -92,33 +92,33 @@ async function idOf(index: number): Promise<string> {
 const lines = consoleLines("docs/runbooks.md");
 const typed = new Set<number>();
 
-/** Values that the text leaves to the reader. */
-interface Meant {
-  /** The machine for a line that names none. */
+/** The values that the runbook leaves to the reader. */
+interface ReaderValues {
+  /** The machine for lines that name none. */
   readonly machine?: number;
-  /** Replacements for the text's ids and dates. */
+  /** The replacements for the ids and dates in the runbook. */
   readonly words?: Readonly<Record<string, string>>;
-  /** Beginning of a line → action after it. */
+  /** The actions after lines, by the beginning of the line. */
   readonly after?: Readonly<Record<string, () => unknown>>;
-  /** Beginning of a line → output for which it is repeated. */
+  /** The expected output of lines that are repeated until it appears, by the beginning of the line. */
   readonly until?: Readonly<Record<string, RegExp>>;
 }
 
-/** Executes the lines of a block. @param block  index among the section's, from 0 */
-async function type(section: string, block: number, meant: Meant = {}): Promise<void> {
+/** Executes the lines of a block. @param block  the index of the block within its section, from 0 */
+async function type(section: string, block: number, values: ReaderValues = {}): Promise<void> {
   const chosen = lines.filter((line) => line.section === section && line.block === block);
   assert.ok(chosen.length > 0, `${section}, block ${block}`);
   for (const line of chosen) {
-    await typeLine(line, meant);
+    await typeLine(line, values);
     typed.add(line.number);
-    for (const [start, act] of Object.entries(meant.after ?? {}))
+    for (const [start, act] of Object.entries(values.after ?? {}))
       if (line.command.startsWith(start)) await act();
   }
 }
 
-async function typeLine({ command, comment }: ConsoleLine, meant: Meant): Promise<void> {
+async function typeLine({ command, comment }: ConsoleLine, values: ReaderValues): Promise<void> {
   const [, digit] = /\bon db(\d)/.exec(comment) ?? [];
-  const machine = digit === undefined ? meant.machine : Number(digit) - 1;
+  const machine = digit === undefined ? values.machine : Number(digit) - 1;
   const [program = "", ...words] = wordsOf(command);
   if (program === "systemctl") {
     const isEach = /each machine|the others/.test(comment);
@@ -132,16 +132,17 @@ async function typeLine({ command, comment }: ConsoleLine, meant: Meant): Promis
     });
     assert.equal(status, 0, String(stderr));
   } else if (program === "dbsync") {
-    const here = words.map((word) => placed(word, machine, meant));
-    const [, shown] = Object.entries(meant.until ?? {}).find(([start]) => command.startsWith(start)) ?? [];
-    // If a member is unavailable, `members list` and `status` fail, but still show it.
-    if (shown !== undefined) return await prints(shown, here, []);
-    await succeeds(here, []);
+    const args = words.map((word) => withTestValues(word, machine, values));
+    const [, expected] =
+      Object.entries(values.until ?? {}).find(([start]) => command.startsWith(start)) ?? [];
+    // If a member is down, `members list` and `status` exit with 1, but still print the member.
+    if (expected !== undefined) return await prints(expected, args, []);
+    await succeeds(args, []);
   } else assert.ok(["chown", "chronyc"].includes(program), command);
 }
 
-/** Returns a word with this test's addresses, folders and ids. */
-function placed(word: string, machine: number | undefined, { words = {} }: Meant): string {
+/** Replaces the addresses, folders and ids of the runbook in a word by those of this test. */
+function withTestValues(word: string, machine: number | undefined, { words = {} }: ReaderValues): string {
   if (word in words) return words[word] as string;
   if (word === "/var/lib/dbsyncd") return trio.folder(machine ?? assert.fail(word));
   return word.replace(/\bdb([123])(:1111)?\b/g, (_, digit) => address(Number(digit) - 1));
@@ -152,7 +153,7 @@ async function service(verb: string, machine: number): Promise<void> {
   if (verb === "reload") {
     const before = trio.daemon(machine).log.length;
     trio.daemon(machine).kill("SIGHUP");
-    await trio.until("it has read its keys again", async () =>
+    await trio.until("the daemon has reloaded its keys", async () =>
       trio
         .daemon(machine)
         .log.slice(before)
@@ -180,23 +181,23 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-test("first look: without a list of members each daemon's key is to be authorized, by the command that status shows", async () => {
+test("first steps: an administrator authorizes each daemon's key with the command that dbsync status prints", async () => {
   await prints(/NOTE .*its key is not authorized/, ["status"], ALL);
   const { stdout, stderr } = await run(["status"], ALL);
   const commands = [...(stdout + stderr).matchAll(/CLUSTER ADD (\S+)/g)].map(([command]) => command);
   assert.equal(commands.length, 3, stdout);
-  // The test authorizes two; the list that starts below authorizes the third.
+  // The test authorizes two daemons. The member list that is created below authorizes the third one.
   for (const command of commands.slice(0, 2)) await succeeds(["send", ...command.split(" ")], ALL);
 });
 
-test("the secret is stolen: another shuts the thief's daemon out, and a list of members does", async () => {
+test("a stolen secret: a new secret, and then a member list, exclude the thief's daemon", async () => {
   copyFileSync(at("cluster.secret"), at("stolen.secret"));
   await type("The secret, or a daemon's key", 0, {
     after: { "dbsync-keygen": () => renameSync(at("new.secret"), at("cluster.secret")) },
   });
   const peers = trio.servers.flatMap((server) => ["--peer", server]);
-  const known = ["-s", trio.app.file, "--root-key", trio.root.file, ...peers];
-  await using thief = await startDaemon([...known, "--cluster-secret", at("stolen.secret")]);
+  const args = ["-s", trio.app.file, "--root-key", trio.root.file, ...peers];
+  await using thief = await startDaemon([...args, "--cluster-secret", at("stolen.secret")]);
   await thief.logged((line) => /other-secret|another --cluster-secret/.test(JSON.stringify(line)));
   await isOver();
   await type("Runbooks", 0);
@@ -208,7 +209,7 @@ async function fill(index: number): Promise<void> {
   execFileSync("prlimit", ["--pid", String(trio.daemon(index).pid), `--fsize=${bytes}:${bytes}`]);
   await using writer = trio.client([index], { key: trio.app.privateKey });
   const filler = ["SET", "filler", "x".repeat(10_000)];
-  await trio.until("nothing can be written there", async () => {
+  await trio.until("the daemon refuses writes because of its full disk", async () => {
     const problem = await writer.send(filler).then(
       () => null,
       (error: Error) => error,
@@ -217,7 +218,7 @@ async function fill(index: number): Promise<void> {
   });
 }
 
-/** Replaces the disk of db1, as the runbook says. */
+/** Replaces the disk of db1 according to the runbook. */
 async function replaceDisk(): Promise<void> {
   const lost = await idOf(0);
   await type("A disk dies", 1, {
@@ -227,7 +228,7 @@ async function replaceDisk(): Promise<void> {
   await isOver();
 }
 
-test("a disk dies: its daemon says so, and begins again with an empty folder", {
+test("a failed disk: its daemon reports it, and restarts with an empty folder", {
   skip: skipWithout("prlimit"),
 }, async () => {
   await writes("before", ALL, "--replicated", "3");
@@ -237,10 +238,10 @@ test("a disk dies: its daemon says so, and begins again with an empty folder", {
   await type("A disk dies", 0, { machine: 0 });
   await isOver();
   await replaceDisk();
-  for (const key of ["before", "meanwhile"]) await hold(key, ALL);
+  for (const key of ["before", "meanwhile"]) await assertValue(key, ALL);
 });
 
-test("a machine is lost: without it all becomes final, its folder is refused, another takes its place", async () => {
+test("a lost machine: writes become final without it, its folder is refused, another machine replaces it", async () => {
   await trio.end(2, "SIGKILL");
   await prints(/does not reach its member/, ["status"], [0, 1]);
   await type("A machine is lost", 0);
@@ -254,37 +255,37 @@ test("a machine is lost: without it all becomes final, its folder is refused, an
   await type("A machine is lost", 1);
   await isOver();
   await type("A machine is lost", 3);
-  await hold("without", ALL);
+  await assertValue("without", ALL);
 });
 
-test("an application's key is stolen: another comes in, the old one goes out, and what it wrote is taken back", async () => {
+test("a stolen application key: a new key replaces it, and the thief's writes are reverted", async () => {
   await succeeds(["send", "SET", "price", "10"], ALL, signers.app);
   await succeeds(["send", "SET", "price", "666"], ALL, signers.app);
   await type("An application's key", 0);
   for (const index of ALL) await prints(/revoked/, ["send", "SET", "price", "1"], [index], signers.app);
-  const asked = ["log", "--from", "-1h", "--signer", "public.pem", "--touching", "price"];
-  await prints(/SET price 666/, asked, ALL);
-  const [date = ""] = /^\S+ \S+/.exec((await run(asked, ALL)).stdout) ?? [];
+  const logArgs = ["log", "--from", "-1h", "--signer", "public.pem", "--touching", "price"];
+  await prints(/SET price 666/, logArgs, ALL);
+  const [date = ""] = /^\S+ \S+/.exec((await run(logArgs, ALL)).stdout) ?? [];
   await type("An application's key", 1, { words: { "2027-01-31T11:58:20Z": date.replace(" ", "T") } });
   signers.app = "next-private.pem";
   for (const index of ALL) await prints(/^10\n$/, ["send", "GET", "price"], [index], signers.app);
   await isOver();
 });
 
-test("an administrator's key is stolen: it lets another in, which shuts it out, and a disk that dies then is replaced as before", async () => {
+test("a stolen administrator key: a new key replaces it, and a failed disk can still be replaced", async () => {
   await type("An administrator's key", 0);
   for (const index of ALL) await prints(/revoked/, ["keys", "list"], [index], "root-private.pem");
-  // From now on the new key is the administrator's.
+  // From here on the administrator uses the new key.
   renameSync(at("root-private.pem"), at("stolen-root-private.pem"));
   renameSync(at("next-root-private.pem"), at("root-private.pem"));
   await prints(/REVOKED/, ["keys", "list"], ALL);
   await isOver();
   await replaceDisk();
   await writes("after the rotation", ALL, "--stable");
-  await hold("after the rotation", ALL);
+  await assertValue("after the rotation", ALL);
 });
 
-test("a clock is wrong: its daemon takes no writes until it is set, and the daemon started again", async () => {
+test("a wrong clock: its daemon refuses writes until the clock is set and the daemon is restarted", async () => {
   await trio.end(1, "SIGTERM");
   await trio.start(1, { program: clockOff, env: { CLOCK_OFF_MS: String(DAY_MS) } });
   await prints(/its clock is off the other daemons'/, ["status"], ALL);
@@ -296,18 +297,18 @@ test("a clock is wrong: its daemon takes no writes until it is set, and the daem
   renameSync(at(old), at("stolen-private.pem"));
   copyFileSync(at(app), at(old));
   await type("A clock is wrong", 1);
-  for (const key of ["in time", "probe"]) await hold(key, ALL);
+  for (const key of ["in time", "probe"]) await assertValue(key, ALL);
 });
 
-test("all machines are off: started again, they have everything", async () => {
+test("all machines were off: after the start they have all entries", async () => {
   await writes("last", ALL);
   for (const index of ALL) await trio.end(index, "SIGKILL");
   await type("All machines were off", 0);
   await isOver();
-  await hold("last", ALL);
+  await assertValue("last", ALL);
 });
 
-test("one folder is left: the others begin with empty folders", async () => {
+test("one folder remains: the other daemons start with empty folders", async () => {
   await writes("last", ALL);
   const [, second = "", third = ""] = await Promise.all(ALL.map(idOf));
   for (const index of ALL) await trio.end(index, "SIGKILL");
@@ -318,10 +319,10 @@ test("one folder is left: the others begin with empty folders", async () => {
     until: { "dbsync members list -s db1 ": /./, "dbsync members list -s db1,db2 ": live },
   });
   await isOver();
-  await hold("last", ALL);
+  await assertValue("last", ALL);
 });
 
-test("all folders are lost: one is made of the backup, the others get it from there", async () => {
+test("all folders are lost: one is restored from the backup, and the other daemons receive its data", async () => {
   await succeeds(["backup", "--data", trio.folder(0), at("monday.dbsync")], ALL);
   await writes("after the backup", ALL);
   for (const index of ALL) {
@@ -329,15 +330,15 @@ test("all folders are lost: one is made of the backup, the others get it from th
     empties(index)();
   }
   assert.ok(existsSync(at("monday.dbsync")));
-  // The application's public key with which the daemons were started.
+  // The public key of the application with which the daemons were started.
   await type("All folders are lost", 1, { until: { "dbsync status": /live.*live.*live/s } });
   await isOver();
-  for (const key of ["before", "without", "last"]) await hold(key, ALL);
+  for (const key of ["before", "without", "last"]) await assertValue(key, ALL);
   await prints(/^\(nil\)\n$/, ["send", "GET", "after the backup"], ALL, signers.app);
   await prints(/revoked/, ["send", "SET", "price", "1"], ALL, "stolen-private.pem");
 });
 
-test("each line of the runbooks was typed", () => {
-  const left = lines.filter(({ number }) => !typed.has(number));
-  assert.deepEqual(left, []);
+test("the tests execute every line of the runbooks", () => {
+  const missed = lines.filter(({ number }) => !typed.has(number));
+  assert.deepEqual(missed, []);
 });

@@ -1,14 +1,14 @@
 /**
- * `npm run other-nodes`: runs some test files with each other version of Node, those that depend on what differs
- * between versions: keys and certificates, the disk, TLS, programs and threads, `require` of the library, an
- * engine in WebAssembly.
+ * `npm run other-nodes`: runs some test files with each of the other supported versions of Node. These files test
+ * features that differ between versions: keys and certificates, the disk, TLS, programs and threads, `require` of the
+ * library, and an engine in WebAssembly.
  */
 import { spawnSync } from "node:child_process";
 import { delimiter, dirname, join } from "node:path";
 import { buildRoot } from "../support/repository.js";
 import { otherNodes } from "./nodes.js";
 
-/** Words in paths of test files. */
+/** The words that select the test files by their paths. */
 const FILES = [
   "client-package",
   "client/processes",
@@ -24,11 +24,11 @@ const FILES = [
 let failed = 0;
 for (const { name, path } of otherNodes()) {
   if (path === null) {
-    console.log(`${name} is not on this machine, and npm gives none: not tried.`);
+    console.log(`${name} is not installed, and npm could not download it: skipped.`);
     continue;
   }
   console.log(`${name}: ${path}`);
-  // Programs that are started by name run with this version too.
+  // Programs that are started by name also run with this version.
   const env = { ...process.env, PATH: `${dirname(path)}${delimiter}${process.env["PATH"]}` };
   const args = [join(buildRoot, "test/run.js"), ...FILES];
   if (spawnSync(path, args, { stdio: "inherit", env }).status !== 0) failed++;

@@ -1,35 +1,35 @@
 /**
- * The versions of Node that dbsync supports, except the running one: each from the PATH (`node22`), or from the
- * registry, unpacked and not installed, next to the packages. They are optional: a machine without them reports
- * so.
+ * Finds the versions of Node that dbsync supports, except the running one. A version is on the PATH (`node22`), or it
+ * is downloaded from the registry and unpacked next to the packages, without an installation. A version that is not
+ * available is skipped with a message.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
 
-/** Major number → version. Any later one would do; a fixed one makes runs repeatable. */
+/** The version for each major number. Any later version is also suitable, but fixed ones make runs repeatable. */
 const VERSIONS = new Map([
   ["20", "20.19.5"],
   ["22", "22.23.3"],
   ["24", "24.21.0"],
 ]);
 
-/** Time limit for 50 MB. */
+/** The time limit in milliseconds for a download of 50 MB. */
 const FETCH_MS = 120_000;
 
 const CACHE = join(repositoryRoot, "node_modules/.cache/other-nodes");
 
 export interface OtherNode {
   readonly name: string;
-  /** Path of the program; null: there is none. */
+  /** The path of the program, or null if this version is not available. */
   readonly path: string | null;
 }
 
 export function otherNodes(): OtherNode[] {
-  const own = process.versions.node.split(".")[0];
+  const running = process.versions.node.split(".")[0];
   return [...VERSIONS]
-    .filter(([major]) => major !== own)
+    .filter(([major]) => major !== running)
     .map(([major, version]) => ({ name: `Node ${major}`, path: onPath(major) ?? unpacked(version) }));
 }
 
@@ -42,12 +42,12 @@ function onPath(major: string): string | null {
 function unpacked(version: string): string | null {
   const folder = join(CACHE, version);
   const path = join(folder, "package/bin/node");
-  if (!existsSync(path)) bring(version, folder);
+  if (!existsSync(path)) download(version, folder);
   return spawnSync(path, ["--version"], { encoding: "utf8" }).stdout?.trim() === `v${version}` ? path : null;
 }
 
-/** Fetches a version. `npm pack` executes nothing of what it fetches. */
-function bring(version: string, folder: string): void {
+/** Downloads a version. `npm pack` executes no code of the packages that it downloads. */
+function download(version: string, folder: string): void {
   mkdirSync(folder, { recursive: true });
   const name = `node-${process.platform}-${process.arch}`;
   const options = { cwd: folder, encoding: "utf8", timeout: FETCH_MS } as const;

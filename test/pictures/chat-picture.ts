@@ -1,4 +1,4 @@
-/** Makes the picture of the chat: its page, and two users in terminals. */
+/** Makes the picture of the chat: its page in a browser, while two users write in terminals. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -9,10 +9,10 @@ import { inFewColours } from "./small-png.js";
 
 const TALK: readonly (readonly [who: string, text: string])[] = [
   ["Ann", "Two servers, three daemons, no state in any process but its sockets."],
-  ["Bob", "I am at the other server, in a terminal."],
-  ["Ann", "Kill mine: I will be at yours before you have read this."],
+  ["Bob", "I am on the other server, in a terminal."],
+  ["Ann", "Kill my server, and I will be on yours before you have read this."],
   ["Bob", "And nothing is lost?"],
-  ["Ann", "The history lives in the daemons. Who comes gets the last of it."],
+  ["Ann", "The daemons have the history. New users see its last messages."],
 ];
 
 export async function chatPicture(): Promise<Record<string, Buffer>> {
@@ -64,7 +64,7 @@ export async function chatPicture(): Promise<Record<string, Buffer>> {
   }
 }
 
-/** Returns the addresses of the two servers' pages once they are printed. */
+/** Waits until the demo has printed the addresses of both servers' pages. @returns the addresses */
 async function pagesOf({ stdout }: ChildProcess): Promise<string[]> {
   let text = "";
   for await (const bytes of stdout ?? []) {

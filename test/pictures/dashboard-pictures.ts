@@ -1,6 +1,6 @@
 /**
- * Makes the pictures of the dashboard in its states: for an administrator, on a phone, with a member unavailable,
- * without an answer, with 20 members, without data.
+ * Makes the pictures of the dashboard in different states: for an administrator, on a phone, with an unavailable
+ * member, without an answer, with 20 members, and without data.
  */
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -38,7 +38,7 @@ export async function dashboardPictures(): Promise<Record<string, Buffer>> {
   cluster.daemons[2]?.kill("SIGKILL");
   await tab.until(`/1 problem|2 problems/.test(document.title)`);
   await tab.until(`/reports:/.test(document.getElementById("problems").textContent)`);
-  const away = await shot(tab, WIDE, { height: 520 });
+  const memberDown = await shot(tab, WIDE, { height: 520 });
   cluster.daemons[0]?.kill("SIGSTOP");
   await tab.until(`/no answer/.test(document.title)`);
   const silent = await shot(tab, WIDE, { height: 560 });
@@ -47,7 +47,7 @@ export async function dashboardPictures(): Promise<Record<string, Buffer>> {
   return few({
     "dashboard-administrator.png": administrator,
     "dashboard-phone.png": phone,
-    "dashboard-problem.png": away,
+    "dashboard-problem.png": memberDown,
     "dashboard-no-answer.png": silent,
     "dashboard-members.png": await withMembers(chromium, url),
     "dashboard-no-data.png": await withoutData(chromium, url),
@@ -67,8 +67,8 @@ async function signIn(tab: Tab, cluster: WatchedCluster): Promise<void> {
   const pem = String(await tab.until(`document.getElementById("pem").value`));
   const file = join(cluster.folder, "page.pem");
   writeFileSync(file, pem);
-  const told = String(await tab.run(`document.getElementById("authorize").textContent`));
-  const rules = /--rules "([^"]+)"/.exec(told)?.[1] as string;
+  const command = String(await tab.run(`document.getElementById("authorize").textContent`));
+  const rules = /--rules "([^"]+)"/.exec(command)?.[1] as string;
   const add = ["keys", "add", file, "--label", "dashboard", "--rules", rules, "-k", cluster.rootFile];
   const servers = cluster.ports.map((port) => `127.0.0.1:${port}`).join(",");
   await promisify(execFile)(process.execPath, [programPaths.dbsync, ...add, "-s", servers]);
@@ -76,7 +76,7 @@ async function signIn(tab: Tab, cluster: WatchedCluster): Promise<void> {
   await tab.until(`!document.getElementById("admitted").hidden`);
 }
 
-/** Opens a page that receives one frame repeatedly. */
+/** Opens the dashboard with a server that repeats one frame. */
 async function stubbed(chromium: Chromium, url: string, history: object, frame: object): Promise<Tab> {
   const tab = await chromium.another();
   await tab.command("Page.enable");
@@ -107,7 +107,7 @@ async function withoutData(chromium: Chromium, url: string): Promise<Buffer> {
   return shot(tab, WIDE, { height: 760 });
 }
 
-/** Takes a picture once the page is drawn at that width. */
+/** Takes a picture of the page at a width, after the page has been drawn. */
 async function shot(tab: Tab, width: number, look: { height: number; isDark?: boolean }): Promise<Buffer> {
   await tab.appear({ width, isDark: false, ...look });
   await tab.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");

@@ -1,6 +1,6 @@
 /**
- * `npm run pictures`: makes the pictures of README.md and docs/ from the real programs, into docs/pictures.
- * Arguments select some: watched, dashboard, chat, chaos, recordings. Requires Chromium, script(1) and tmux.
+ * `npm run pictures`: makes the pictures of README.md and docs/ from the real programs, into docs/pictures. Arguments
+ * select some of them: watched, dashboard, chat, chaos, recordings. Requires Chromium, script(1) and tmux.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -34,7 +34,7 @@ const MAKERS: Readonly<Record<string, () => Promise<Record<string, Buffer | stri
   },
 };
 
-/** Breaks a line as a terminal would. */
+/** Breaks a line like a terminal. */
 function broken(line: string): string[] {
   return line.match(/.{1,96}(?: |$)/g) ?? [line];
 }

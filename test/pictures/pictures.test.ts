@@ -1,4 +1,4 @@
-/** Pictures are small, each is used in a page, and reducing its colours leaves a picture intact. */
+/** Tests that pictures are small and used in a page, and that reducing the colours of a picture does not damage it. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -10,16 +10,16 @@ import { terminalPicture } from "./terminal-picture.js";
 const BYTES_MOST = 150_000;
 const folder = join(repositoryRoot, "docs/pictures");
 
-test("every picture is small, and some document shows it", () => {
+test("every picture is small, and a document shows it", () => {
   const documents = ownFiles().filter((file) => file.endsWith(".md"));
   const texts = documents.map((file) => readFileSync(join(repositoryRoot, file), "utf8")).join("\n");
   for (const name of readdirSync(folder)) {
     assert.ok(statSync(join(folder, name)).size <= BYTES_MOST, name);
-    assert.ok(texts.includes(`pictures/${name})`), `${name} is shown nowhere`);
+    assert.ok(texts.includes(`pictures/${name})`), `no document shows ${name}`);
   }
 });
 
-test("recordings of terminals are plain text, no wider than 80 columns", () => {
+test("recordings of terminals are plain text of at most 80 columns", () => {
   const names = readdirSync(folder).filter((file) => file.endsWith(".txt"));
   assert.deepEqual(names.sort(), ["doctor.txt", "repl.txt", "status-watch.txt", "top.txt"]);
   for (const name of names) {
@@ -29,15 +29,15 @@ test("recordings of terminals are plain text, no wider than 80 columns", () => {
   }
 });
 
-test("pictures of pages have a palette, and half a picture is none", () => {
+test("pictures of pages have a palette, and a truncated picture is rejected", () => {
   for (const name of readdirSync(folder).filter((file) => file.endsWith(".png"))) {
     const png = readFileSync(join(folder, name));
     assert.equal(png[25], 3, "indexed");
-    assert.throws(() => inFewColours(png.subarray(0, 100)), "half a picture is none");
+    assert.throws(() => inFewColours(png.subarray(0, 100)), "a truncated picture is rejected");
   }
 });
 
-test("a terminal's picture holds its letters, in the colour of their line", () => {
+test("the picture of a terminal contains its text, each line in its colour", () => {
   const svg = terminalPicture("two < three", "\x1b[31mFAIL & more\x1b[0m\x1b[K\r\nplain\r\n");
   assert.match(svg, /<title>two &lt; three<\/title>/);
   assert.match(svg, /fill="#ff8a80" xml:space="preserve">FAIL &amp; more<\/text>/);

@@ -1,4 +1,4 @@
-/** Records repl, top, status --watch and doctor on a terminal of 80 columns, as plain text from tmux. */
+/** Records dbsync repl, top, status --watch and doctor on a terminal of 80 columns, as plain text from tmux. */
 import { basename } from "node:path";
 import { startWatched, type WatchedCluster } from "../dashboard/watched-cluster.js";
 import { isAtPrompt, TmuxTerminal } from "./tmux-terminal.js";
@@ -12,33 +12,33 @@ export async function recordings(): Promise<Record<string, string>> {
   const written = keepWriting(cluster, writing.signal);
   const variables = {
     DBSYNC_SERVERS: cluster.ports.map((port) => `127.0.0.1:${port}`).join(","),
-    // The path is relative to the shell's folder.
+    // The path is relative to the folder of the shell.
     DBSYNC_SIGNKEY: basename(cluster.rootFile),
   };
-  const taken: Record<string, string> = {};
+  const recorded: Record<string, string> = {};
   const record = async (name: string, play: (terminal: TmuxTerminal) => Promise<string>) => {
     using terminal = new TmuxTerminal(cluster.folder, variables, ROWS);
-    await terminal.shows("the shell's prompt", (shown) => shown === "$");
-    taken[name] = `${await play(terminal)}\n`;
+    await terminal.shows("the shell's prompt", (screen) => screen === "$");
+    recorded[name] = `${await play(terminal)}\n`;
   };
   try {
-    await record("live", (terminal) => terminal.line(WHEN_LIVE, (shown) => shown.includes("\nlive")));
-    delete taken["live"];
+    await record("live", (terminal) => terminal.line(WHEN_LIVE, (screen) => screen.includes("\nlive")));
+    delete recorded["live"];
     await record("doctor.txt", (terminal) => terminal.line("dbsync doctor", isAtPrompt));
     await record("repl.txt", playRepl);
     await record("top.txt", (terminal) =>
-      terminal.line("dbsync top", (shown) => /live +[1-9]\d* /.test(shown) && /[▁-█]{5}/.test(shown)),
+      terminal.line("dbsync top", (screen) => /live +[1-9]\d* /.test(screen) && /[▁-█]{5}/.test(screen)),
     );
     await record("status-watch.txt", async (terminal) => {
-      await terminal.line("dbsync status --watch", (shown) => /[▁-█]{4}/.test(shown));
+      await terminal.line("dbsync status --watch", (screen) => /[▁-█]{4}/.test(screen));
       cluster.daemons[2]?.kill("SIGKILL");
-      return terminal.shows("what is away", (shown) => /2 of 3 ready/.test(shown));
+      return terminal.shows("the missing daemon", (screen) => /2 of 3 ready/.test(screen));
     });
   } finally {
     writing.abort();
     await written;
   }
-  return taken;
+  return recorded;
 }
 
 const REPL_LINES: readonly (readonly [line: string, awaited: string])[] = [
@@ -52,17 +52,17 @@ const REPL_LINES: readonly (readonly [line: string, awaited: string])[] = [
 ];
 
 async function playRepl(terminal: TmuxTerminal): Promise<string> {
-  await terminal.line("dbsync repl", (shown) => />\s*$/.test(shown));
-  let shown = "";
+  await terminal.line("dbsync repl", (screen) => />\s*$/.test(screen));
+  let screen = "";
   for (const [line, awaited] of REPL_LINES)
-    shown = await terminal.line(
+    screen = await terminal.line(
       line,
       (text) => text.slice(text.lastIndexOf(line)).includes(awaited) && />\s*$/.test(text),
     );
-  return shown;
+  return screen;
 }
 
-/** Writes a few times each tenth of a second until aborted. */
+/** Writes several times every tenth of a second until it is aborted. */
 async function keepWriting(cluster: WatchedCluster, signal: AbortSignal): Promise<void> {
   for (let n = 0; !signal.aborted; n++) {
     // The daemon may be down.

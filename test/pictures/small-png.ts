@@ -1,4 +1,7 @@
-/** Reduces the colours of a browser's picture: pages have few, and the remaining ones come from antialiasing. */
+/**
+ * Reduces the number of colours in a browser's picture. Pages have few colours; the remaining ones come from
+ * antialiasing.
+ */
 import { deflateSync, inflateSync } from "node:zlib";
 
 const SIGNATURE = Buffer.from("89504e470d0a1a0a", "hex");
@@ -8,13 +11,13 @@ const INDEXED = 3;
 interface Picture {
   readonly width: number;
   readonly height: number;
-  /** 0xRRGGBB, row by row. */
+  /** The colours of the pixels as 0xRRGGBB, row by row. */
   readonly pixels: Uint32Array;
 }
 
 /**
- * Returns the picture with fewer colours.
- * @param png  8 bits a channel, with or without alpha, not interlaced, as Chromium makes them
+ * Returns a picture with fewer colours.
+ * @param png  a picture in the format of Chromium: 8 bits per channel, with or without alpha, not interlaced
  */
 export function inFewColours(png: Buffer): Buffer {
   const { width, height, pixels } = read(png);
@@ -64,8 +67,8 @@ function read(png: Buffer): Picture {
 }
 
 /**
- * Undoes the filters. Each row begins with its filter type, which predicts bytes from those to the left and above.
- * Source: PNG, third edition, 9.
+ * Reverses the filters. Each row begins with the type of its filter, which predicts a byte from the bytes to the left
+ * and above. Source: PNG, third edition, 9.
  */
 function unfiltered(raw: Buffer, rowBytes: number, channels: number): Buffer {
   const rows = raw.length / (rowBytes + 1);
@@ -77,8 +80,8 @@ function unfiltered(raw: Buffer, rowBytes: number, channels: number): Buffer {
       const left = column < channels ? 0 : (bytes[at - channels] as number);
       const up = row === 0 ? 0 : (bytes[at - rowBytes] as number);
       const corner = row === 0 || column < channels ? 0 : (bytes[at - rowBytes - channels] as number);
-      const told = [0, left, up, (left + up) >> 1, paeth(left, up, corner)][filter] as number;
-      bytes[at] = (raw[row * (rowBytes + 1) + 1 + column] as number) + told;
+      const predicted = [0, left, up, (left + up) >> 1, paeth(left, up, corner)][filter] as number;
+      bytes[at] = (raw[row * (rowBytes + 1) + 1 + column] as number) + predicted;
     }
   }
   return bytes;
@@ -99,22 +102,22 @@ function mostFrequent(pixels: Uint32Array): number[] {
 
 function nearestOf(palette: readonly number[], colour: number): number {
   let best = 0;
-  let least = Number.POSITIVE_INFINITY;
+  let smallest = Number.POSITIVE_INFINITY;
   for (const [index, other] of palette.entries()) {
     const distance = [16, 8, 0].reduce(
       (sum, shift) => sum + (((other >> shift) & 255) - ((colour >> shift) & 255)) ** 2,
       0,
     );
-    if (distance < least) [best, least] = [index, distance];
+    if (distance < smallest) [best, smallest] = [index, distance];
   }
   return best;
 }
 
 function chunk(type: string, body: Buffer): Buffer {
-  const whole = Buffer.concat([Buffer.alloc(4), Buffer.from(type, "latin1"), body, Buffer.alloc(4)]);
-  whole.writeUInt32BE(body.length, 0);
-  whole.writeUInt32BE(crc(whole.subarray(4, -4)), whole.length - 4);
-  return whole;
+  const bytes = Buffer.concat([Buffer.alloc(4), Buffer.from(type, "latin1"), body, Buffer.alloc(4)]);
+  bytes.writeUInt32BE(body.length, 0);
+  bytes.writeUInt32BE(crc(bytes.subarray(4, -4)), bytes.length - 4);
+  return bytes;
 }
 
 function crc(bytes: Uint8Array): number {

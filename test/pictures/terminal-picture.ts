@@ -1,4 +1,4 @@
-/** Draws a terminal's screen as SVG: the letters remain text, and the file is small. */
+/** Draws the screen of a terminal as an SVG file, which is small and contains the letters as text. */
 
 const ESCAPE = "\x1b[";
 const LETTER_WIDE = 8.4;
@@ -6,7 +6,7 @@ const LINE_HIGH = 19;
 const EDGE = 16;
 const COLOURS: Readonly<Record<string, string>> = { "1": "#ffffff", "31": "#ff8a80", "33": "#ffb86b" };
 
-/** Returns the SVG. @param text  with escapes that set a colour; other escapes are ignored */
+/** Returns the SVG. @param text  the screen; escape sequences that set a colour are applied, others ignored */
 export function terminalPicture(title: string, text: string): string {
   const lines = text.replaceAll("\r", "").trimEnd().split("\n");
   const plain = lines.map((line) => line.replaceAll(escapes, ""));
@@ -30,7 +30,7 @@ ${rows.join("\n")}
 // biome-ignore lint/complexity/useRegexLiterals: the escape is a name
 const escapes = new RegExp("\\x1b\\[[\\d;?]*[A-Za-z]", "g");
 
-/** Returns the colour of a line, which has only one. */
+/** Returns the colour of a line. A line has only one colour. */
 function colourOf(line: string): string {
   const [code = ""] = Object.keys(COLOURS).filter((one) => line.includes(`${ESCAPE}${one}m`));
   return COLOURS[code] ?? "#c8d0d9";

@@ -1,4 +1,4 @@
-/** A terminal of 80 columns with a shell, by tmux; its screen is read as plain text. */
+/** A tmux terminal of 80 columns with a shell. Its screen can be read as plain text. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -13,7 +13,11 @@ const LOOK_MS = 100;
 export class TmuxTerminal implements Disposable {
   readonly #socket = `dbsync-${process.pid}-${Math.trunc(performance.now())}`;
 
-  /** @param folder  the shell's; dbsync is on its path @param variables  its environment, in addition to the path */
+  /**
+   * Starts the shell, with dbsync on its path.
+   * @param folder  its working folder
+   * @param variables  further environment variables
+   */
   constructor(folder: string, variables: Readonly<Record<string, string>>, rows: number) {
     const bin = join(folder, "bin");
     mkdirSync(bin, { recursive: true });
@@ -21,11 +25,11 @@ export class TmuxTerminal implements Disposable {
     writeFileSync(program, `#!/bin/sh\nexec ${process.execPath} ${programPaths.dbsync} "$@"\n`);
     chmodSync(program, 0o755);
     const path = `PATH=${bin}${delimiter}${process.env["PATH"]}`;
-    const given = Object.entries({ ...variables, PS1: PROMPT, HOME: folder }).map(
+    const environment = Object.entries({ ...variables, PS1: PROMPT, HOME: folder }).map(
       ([name, value]) => `${name}=${value}`,
     );
     const size = ["-x", String(COLUMNS), "-y", String(rows)];
-    const shell = ["env", "-i", "TERM=screen", "LANG=C.UTF-8", path, ...given, "sh"];
+    const shell = ["env", "-i", "TERM=screen", "LANG=C.UTF-8", path, ...environment, "sh"];
     this.#tmux("-u", "-f", "/dev/null", "new-session", "-d", ...size, "-c", folder, ...shell);
   }
 
@@ -35,25 +39,25 @@ export class TmuxTerminal implements Disposable {
   }
 
   /** Types a line, and waits until the screen satisfies `holds`. */
-  async line(text: string, holds: (shown: string) => boolean): Promise<string> {
+  async line(text: string, holds: (screen: string) => boolean): Promise<string> {
     this.#tmux("send-keys", "-l", text);
     this.#tmux("send-keys", "Enter");
     return await this.shows(`what "${text}" comes to`, holds);
   }
 
   /** Waits until the screen satisfies `holds`. @returns the screen then */
-  async shows(what: string, holds: (shown: string) => boolean): Promise<string> {
-    let shown = "";
+  async shows(what: string, holds: (screen: string) => boolean): Promise<string> {
+    let screen = "";
     await until(what, async () => {
-      shown = this.text;
-      if (holds(shown)) return true;
+      screen = this.text;
+      if (holds(screen)) return true;
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       return false;
     });
-    return shown;
+    return screen;
   }
 
-  /** Presses a key, by tmux's name. */
+  /** Presses a key. @param key  the name of the key in tmux */
   press(key: string): void {
     this.#tmux("send-keys", key);
   }
@@ -67,7 +71,7 @@ export class TmuxTerminal implements Disposable {
   }
 }
 
-/** Whether the shell waits for the next line after its output. */
-export function isAtPrompt(shown: string): boolean {
-  return shown.includes("\n") && shown.endsWith(PROMPT.trimEnd());
+/** Returns whether the shell waits for a line. */
+export function isAtPrompt(screen: string): boolean {
+  return screen.includes("\n") && screen.endsWith(PROMPT.trimEnd());
 }

@@ -1,6 +1,6 @@
 /**
- * Makes the pictures of the dashboard and `dbsync status --watch` of the same three daemons: clients write, some
- * writes arrive late, a daemon ends.
+ * Makes the pictures of the dashboard and of `dbsync status --watch` with the same three daemons. Clients write, some
+ * writes arrive late, and a daemon ends.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -21,7 +21,7 @@ export async function watchedPictures(): Promise<Record<string, Buffer | string>
   await tab.command("Emulation.setScrollbarsHidden", { hidden: true });
   await tab.appear({ width: 1040, height: 860, isDark: false });
   await tab.open(cluster.urls[0] as string);
-  await beBusy(cluster, BUSY_MS - WATCH_MS);
+  await writeFor(cluster, BUSY_MS - WATCH_MS);
   const servers = cluster.ports.map((port) => `127.0.0.1:${port}`).join(",");
   const command = `${process.execPath} ${programPaths.dbsync} status --watch -s ${servers} -k ${cluster.rootFile}`;
   const watching = spawn("script", ["-qefc", `stty cols 80 rows 40; exec ${command}`, "/dev/null"], {
@@ -32,37 +32,37 @@ export async function watchedPictures(): Promise<Record<string, Buffer | string>
   watching.stdout.on("data", (bytes: Buffer) => {
     output += bytes.toString();
   });
-  await beBusy(cluster, WATCH_MS);
+  await writeFor(cluster, WATCH_MS);
   const pictures: Record<string, Buffer> = {};
-  for (const look of ["light", "dark"]) {
-    await tab.appear({ width: 1040, height: 860, isDark: look === "dark" });
-    await beBusy(cluster, 2000);
-    const taken = await tab.picture(1040, { height: 860, isDark: look === "dark" });
-    pictures[`dashboard-${look}.png`] = inFewColours(taken);
+  for (const theme of ["light", "dark"]) {
+    await tab.appear({ width: 1040, height: 860, isDark: theme === "dark" });
+    await writeFor(cluster, 2000);
+    const picture = await tab.picture(1040, { height: 860, isDark: theme === "dark" });
+    pictures[`dashboard-${theme}.png`] = inFewColours(picture);
   }
   cluster.daemons[2]?.kill("SIGKILL");
-  await beBusy(cluster, 5000);
+  await writeFor(cluster, 5000);
   watching.stdin.write("\x03");
   await once(watching, "close");
   const last = output.split(/\x1b\[\d+A\r/).at(-1) ?? "";
-  const shown = `$ dbsync status --watch -k root-private.pem\n${last.replace("^C", "")}`;
+  const screen = `$ dbsync status --watch -k root-private.pem\n${last.replace("^C", "")}`;
   return {
     ...pictures,
-    "status-watch.svg": terminalPicture("dbsync status --watch, with one of three daemons away", shown),
+    "status-watch.svg": terminalPicture("dbsync status --watch, with one of three daemons down", screen),
   };
 }
 
 const random = new SeededRandom(7);
 
-async function beBusy(cluster: WatchedCluster, forMs: number): Promise<void> {
+async function writeFor(cluster: WatchedCluster, forMs: number): Promise<void> {
   const end = performance.now() + forMs;
   for (let n = 0; performance.now() < end; n++) {
-    const late = n % 35 === 34 ? random.between(3000, 17_000) : 0;
+    const delay = n % 35 === 34 ? random.between(3000, 17_000) : 0;
     const count = random.between(1, 4);
     // A write may be refused because it is too late, or fail because the daemon is down.
     await Promise.allSettled([
       ...Array.from({ length: count }, (_, index) => cluster.write(index % 2, ["INCR", `k${n}`])),
-      ...(late === 0 ? [] : [cluster.write(1, ["SET", "late", "1"], late)]),
+      ...(delay === 0 ? [] : [cluster.write(1, ["SET", "late", "1"], delay)]),
     ]);
     await new Promise((resolve) => setTimeout(resolve, random.between(30, 120)));
   }

@@ -267,7 +267,7 @@ for (const theft of some(THEFTS)) {
       /speaks version 1 only, .* or somebody hides version 2 from you.*\[not applied there\]/,
     );
     assert.equal((await send(`${thief.address},${alive}`, "PING")).stdout, "PONG\n");
-    assert.deepEqual(thief.taken, []);
+    assert.deepEqual(thief.captured, []);
   });
 }
 

@@ -1,12 +1,12 @@
 /**
- * Dependencies between source files: imports, static or dynamic, of values or types, and files started as workers
- * or programs.
+ * Finds dependencies between source files: static and dynamic imports of values and types, and files that are started
+ * as workers or programs.
  */
 import { readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { ownFiles, repositoryRoot } from "../support/repository.js";
 
-/** Path of a source file, from the repository's root → its text. */
+/** The texts of all source files, by their paths from the repository's root. */
 export const texts: ReadonlyMap<string, string> = new Map(
   ownFiles()
     .filter((file) => file.endsWith(".ts"))
@@ -14,9 +14,9 @@ export const texts: ReadonlyMap<string, string> = new Map(
 );
 
 const IMPORT = /\b(?:from|import)\s*\(?\s*"(\.[^"]+)\.js"/g;
-/** Imports of values, with the file; imports of types are removed by the compiler. */
+/** Matches imports of values. The compiler removes imports of types. */
 const AT_START = /^(?:import|export) (?!type\b)[^;]*?"(\.[^"]+)\.js"/gm;
-/** The file of a worker or a program. */
+/** Matches the file of a worker or a program. */
 const STARTED = /\bnew URL\(\s*"(\.[^"]+)\.js",\s*import\.meta\.url/g;
 
 /** Returns the source files that a file imports, as paths from the root. */
@@ -25,7 +25,7 @@ export const importsOf = (file: string): string[] => foundIn(file, IMPORT);
 /** Returns the source files that are loaded together with a file. */
 export const importsAtStart = (file: string): string[] => foundIn(file, AT_START);
 
-/** Returns the source files that a file starts. */
+/** Returns the source files that a file starts as workers or programs. */
 export const startedBy = (file: string): string[] => foundIn(file, STARTED);
 
 function foundIn(file: string, what: RegExp): string[] {

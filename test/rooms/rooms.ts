@@ -1,14 +1,11 @@
-/**
- * Folders with modules, such as daemon/: what each module imports, and what the folder's README permits it to
- * import.
- */
+/** Reads the modules of folders such as daemon/: the imports that the folder's README permits, and the actual ones. */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
 import { importsOf, startedBy, texts } from "./imports.js";
 
-/** Folders whose README has a table of modules, from the lowest up. */
-export const HOUSES = [
+/** The folders whose README has a table of modules, from the lowest layer to the highest. */
+export const MODULE_FOLDERS = [
   "protocol",
   "store",
   "timeline",
@@ -22,57 +19,58 @@ export const HOUSES = [
   "cli",
   "proxy",
 ] as const;
-/**
- * The files directly in a folder. Without a row in the table they connect the modules, and may import all of them.
- */
-export const HALL = ".";
-/** A row of the table: a module, its purpose, the modules that it may import. */
+/** The name for the files directly in a folder. If the table has no row for them, they may import all modules. */
+export const DIRECT_FILES = ".";
+/** Matches a row of the table: a module, its purpose, and the modules that it may import. */
 const ROW = /^\| `([\w/-]+|\.)\/` \| [^|]+ \| ([^|]*) \|$/gm;
 
-/** Returns module → modules that it may import, in the table's order: from the lowest up. */
-export function roomsOfReadme(house: string): Map<string, readonly string[]> {
-  const readme = readFileSync(join(repositoryRoot, house, "README.md"), "utf8");
+/**
+ * Returns the modules that each module may import. The order is that of the table, from the lowest module to the
+ * highest.
+ */
+export function modulesOfReadme(parent: string): Map<string, readonly string[]> {
+  const readme = readFileSync(join(repositoryRoot, parent, "README.md"), "utf8");
   return new Map(
-    [...readme.matchAll(ROW)].map(([, room, allowed]) => [
-      room as string,
+    [...readme.matchAll(ROW)].map(([, module, allowed]) => [
+      module as string,
       [...(allowed as string).matchAll(/`([\w/-]+|\.)`/g)].map(([, name]) => name as string),
     ]),
   );
 }
 
-/** Returns null if the file is not in this folder. */
-function roomOf(house: string, file: string): string | null {
-  if (!file.startsWith(`${house}/`)) return null;
-  return dirname(file).slice(house.length + 1) || HALL;
+/** Returns the module of a file, or null if the file is not in this folder. */
+function moduleOf(parent: string, file: string): string | null {
+  if (!file.startsWith(`${parent}/`)) return null;
+  return dirname(file).slice(parent.length + 1) || DIRECT_FILES;
 }
 
-/** Returns module → number of its files. */
-export function sizes(house: string): Map<string, number> {
+/** Returns the number of files of each module. */
+export function sizes(parent: string): Map<string, number> {
   const found = new Map<string, number>();
   for (const file of texts.keys()) {
-    const room = roomOf(house, file);
-    if (room !== null) found.set(room, (found.get(room) ?? 0) + 1);
+    const module = moduleOf(parent, file);
+    if (module !== null) found.set(module, (found.get(module) ?? 0) + 1);
   }
   return found;
 }
 
-/** Returns module → modules that it imports → the files that show it, as `file → file`. */
-export function arrows(house: string): Map<string, Map<string, string[]>> {
+/** Returns the imports between modules: importing module → imported module → the imports as `file → file`. */
+export function arrows(parent: string): Map<string, Map<string, string[]>> {
   const found = new Map<string, Map<string, string[]>>();
   for (const file of texts.keys()) {
-    const from = roomOf(house, file);
+    const from = moduleOf(parent, file);
     if (from === null) continue;
-    for (const known of [...importsOf(file), ...startedBy(file)]) {
-      const to = roomOf(house, known);
+    for (const imported of [...importsOf(file), ...startedBy(file)]) {
+      const to = moduleOf(parent, imported);
       if (to === null || to === from) continue;
-      const rooms = found.get(from) ?? new Map<string, string[]>();
-      found.set(from, rooms.set(to, [...(rooms.get(to) ?? []), `${file} → ${known}`]));
+      const modules = found.get(from) ?? new Map<string, string[]>();
+      found.set(from, modules.set(to, [...(modules.get(to) ?? []), `${file} → ${imported}`]));
     }
   }
   return found;
 }
 
-/** Returns folder → number of its source files. */
+/** Returns the number of source files in each folder. */
 export function folderSizes(): Map<string, number> {
   const found = new Map<string, number>();
   for (const file of texts.keys()) found.set(dirname(file), (found.get(dirname(file)) ?? 0) + 1);

@@ -1,41 +1,43 @@
 /**
- * The modules of daemon/ and similar folders are those of their READMEs, and import each other only as these
- * permit.
+ * Tests that the modules of daemon/ and similar folders are those of their READMEs, and import only the modules that
+ * these permit.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrows, HALL, HOUSES, roomsOfReadme, sizes } from "./rooms.js";
+import { arrows, DIRECT_FILES, MODULE_FOLDERS, modulesOfReadme, sizes } from "./rooms.js";
 
-for (const house of HOUSES) {
-  test(`${house}/README.md has a row for each room, and no others`, () => {
-    const table = roomsOfReadme(house);
-    const rooms = [...sizes(house).keys()].filter((room) => room !== HALL || table.has(HALL));
-    assert.deepEqual([...table.keys()].sort(), rooms.sort());
+for (const parent of MODULE_FOLDERS) {
+  test(`${parent}/README.md has a row for each module, and no other rows`, () => {
+    const table = modulesOfReadme(parent);
+    const modules = [...sizes(parent).keys()].filter(
+      (module) => module !== DIRECT_FILES || table.has(DIRECT_FILES),
+    );
+    assert.deepEqual([...table.keys()].sort(), modules.sort());
   });
 
-  test(`a room of ${house}/ may import only rooms above it in the table, so that no arrow runs up and there is no circle`, () => {
+  test(`the table of ${parent}/ permits a module to import only modules above it, so there is no cycle`, () => {
     const before = new Set<string>();
-    for (const [room, allowed] of roomsOfReadme(house)) {
+    for (const [module, allowed] of modulesOfReadme(parent)) {
       for (const other of allowed)
-        assert.ok(before.has(other), `${room} stands before ${other}, which it may import`);
-      before.add(room);
+        assert.ok(before.has(other), `${module} is above ${other} in the table, but may import it`);
+      before.add(module);
     }
   });
 
-  test(`rooms of ${house}/ import, load and start what the table allows, and the table allows no more`, () => {
-    const known = arrows(house);
-    for (const [room, allowed] of roomsOfReadme(house)) {
-      const others = known.get(room) ?? new Map<string, string[]>();
-      for (const [other, shown] of others)
+  test(`modules of ${parent}/ import, load and start exactly the modules that the table permits`, () => {
+    const dependencies = arrows(parent);
+    for (const [module, allowed] of modulesOfReadme(parent)) {
+      const imported = dependencies.get(module) ?? new Map<string, string[]>();
+      for (const [other, imports] of imported)
         assert.ok(
           allowed.includes(other),
-          `${room} must not know ${other === HALL ? `the files directly in ${house}/` : other}: ${shown.join(", ")}. See ${house}/README.md.`,
+          `${module} must not depend on ${other === DIRECT_FILES ? `the files directly in ${parent}/` : other}: ${imports.join(", ")}. See ${parent}/README.md.`,
         );
-      const unused = allowed.filter((other) => !others.has(other));
+      const unused = allowed.filter((other) => !imported.has(other));
       assert.deepEqual(
         unused,
         [],
-        `${room} need not import these any more: take them out of ${house}/README.md`,
+        `${module} no longer imports these modules: remove them from its row in ${parent}/README.md`,
       );
     }
   });

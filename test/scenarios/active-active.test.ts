@@ -1,7 +1,7 @@
 /**
- * Problems that users of other databases with several writable servers have reported, reproduced with Redis
- * clients, kills, cut links and differing clocks. docs/active-active.md says of each what to expect. DBSYNC_SEED
- * replays a run, DBSYNC_SCENARIO_RUNS repeats each with other timing.
+ * Reproduces problems that users of other databases with several writable servers have reported, with Redis clients,
+ * kills, cut links and different clocks. docs/active-active.md describes the expected behaviour of dbsync.
+ * DBSYNC_SEED replays a run, and DBSYNC_SCENARIO_RUNS repeats each scenario with other timing.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -20,9 +20,9 @@ interface Run {
   readonly cluster: ActiveCluster;
   readonly random: SeededRandom;
   readonly clients: readonly ScenarioClient[];
-  /** Prefix of this run's keys. */
+  /** The prefix of the keys in this run. */
   readonly prefix: string;
-  /** A random daemon, and another one. */
+  /** The indices of a random daemon, and of another one. */
   readonly one: number;
   readonly other: number;
   /** Opens another client of a daemon. */
@@ -52,7 +52,7 @@ function scenario(name: string, play: (run: Run) => Promise<void>): void {
 
 const client = (run: Run, index: number) => run.clients[index] as ScenarioClient;
 
-/** Asserts that all daemons give the same answer. */
+/** Asserts that all daemons return the same answer. */
 async function assertEverywhere(
   cluster: ActiveCluster,
   argv: readonly [string, ...string[]],
@@ -68,7 +68,7 @@ async function assertEverywhere(
 const by = (random: SeededRandom) => (random.chance(0.5) ? "SIGKILL" : "SIGTERM");
 
 describe("a key that was deleted while a server was down", () => {
-  scenario("stays deleted when that server is back", async (run) => {
+  scenario("stays deleted when that server returns", async (run) => {
     const { cluster, random, prefix, one, other } = run;
     const key = `${prefix}deleted`;
     await client(run, random.below(cluster.indices.length)).call("SET", key, "there");
@@ -83,8 +83,8 @@ describe("a key that was deleted while a server was down", () => {
   });
 });
 
-describe("servers that all take writes while one is killed and restarted", () => {
-  scenario("lose no write that was acknowledged", async (run) => {
+describe("servers that all accept writes while one is killed and restarted", () => {
+  scenario("lose no acknowledged write", async (run) => {
     const { cluster, random, prefix, one } = run;
     const acknowledged = new Map<string, string>();
     let isOver = false;
@@ -94,11 +94,11 @@ describe("servers that all take writes while one is killed and restarted", () =>
         try {
           await client(run, index).call("SET", key, String(n));
         } catch {
-          return; // The daemon is down: a command that it did not answer may have been applied or not.
+          return; // The daemon is down. A command without an answer may have been applied or not.
         }
         acknowledged.set(key, String(n));
-        // All clients send at the same time, so the result must follow from the order alone and not from what each
-        // daemon had received.
+        // All clients send at the same time. The result must depend on the order alone, and not on the entries that a
+        // daemon has already received.
         await client(run, index)
           .call("INCR", `${prefix}sum`)
           .then(
@@ -127,8 +127,8 @@ describe("servers that all take writes while one is killed and restarted", () =>
   });
 });
 
-describe("clients that write the same keys at several servers at once", () => {
-  scenario("see one value at all of them in the end", async (run) => {
+describe("clients that write the same keys on several servers at the same time", () => {
+  scenario("read the same value from all servers in the end", async (run) => {
     const { cluster, random, prefix } = run;
     const keys = Array.from({ length: 20 }, (_, n) => `${prefix}same:${n}`) as [string, ...string[]];
     const writes = keys.flatMap((key) =>
@@ -146,41 +146,44 @@ describe("clients that write the same keys at several servers at once", () => {
 });
 
 describe("locks and queues", () => {
-  scenario("a lock that two servers may both grant has one holder in the end, everywhere", async (run) => {
-    const { cluster, prefix } = run;
-    const key = `${prefix}lock`;
-    const answers = await Promise.all(
-      run.clients.map((each, index) => each.call("SET", key, `of ${index}`, "NX")),
-    );
-    // This is the limit: daemons do not agree before they answer.
-    assert.ok(answers.filter((answer) => answer === "OK").length >= 1);
-    await cluster.untilEqual();
-    const [holder, ...others] = await cluster.answers("GET", key);
-    assert.match(String(holder), /^of \d$/);
-    assert.ok(others.every((each) => each === holder));
-  });
+  scenario(
+    "a lock that two servers may grant at the same time has one owner on all servers in the end",
+    async (run) => {
+      const { cluster, prefix } = run;
+      const key = `${prefix}lock`;
+      const answers = await Promise.all(
+        run.clients.map((each, index) => each.call("SET", key, `of ${index}`, "NX")),
+      );
+      // This is a documented limit: daemons do not coordinate before they answer.
+      assert.ok(answers.filter((answer) => answer === "OK").length >= 1);
+      await cluster.untilEqual();
+      const [holder, ...others] = await cluster.answers("GET", key);
+      assert.match(String(holder), /^of \d$/);
+      assert.ok(others.every((each) => each === holder));
+    },
+  );
 
-  scenario("a lock that all clients take at one server has one holder at any time", async (run) => {
+  scenario("a lock that all clients acquire on one server never has more than one owner", async (run) => {
     const { cluster, one, open, prefix } = run;
     const key = `${prefix}lock`;
-    const takers = Array.from({ length: 5 }, () => open(one));
+    const owners = Array.from({ length: 5 }, () => open(one));
     let holders = 0;
     await Promise.all(
-      takers.map(async (taker, number) => {
-        while ((await taker.call("SET", key, String(number), "NX", "PX", "60000")) !== "OK") await pause(1);
+      owners.map(async (owner, number) => {
+        while ((await owner.call("SET", key, String(number), "NX", "PX", "60000")) !== "OK") await pause(1);
         assert.equal(++holders, 1);
         await pause(2);
         holders--;
         const release = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end";
-        assert.equal(await taker.call("EVAL", release, "1", key, String(number)), 1);
+        assert.equal(await owner.call("EVAL", release, "1", key, String(number)), 1);
       }),
     );
-    for (const taker of takers) taker.disconnect();
+    for (const owner of owners) owner.disconnect();
     await cluster.untilEqual();
     await assertEverywhere(cluster, ["EXISTS", key], 0);
   });
 
-  scenario("a queue that is filled and read at one server gives each element once", async (run) => {
+  scenario("a queue that is filled and read on one server returns each element once", async (run) => {
     const { cluster, random, one, other, open, prefix } = run;
     const key = `${prefix}queue`;
     const pushed = Array.from({ length: QUEUED }, (_, n) => String(n));
@@ -194,23 +197,23 @@ describe("locks and queues", () => {
     const restarting = pause(random.below(50))
       .then(() => cluster.end(other, "SIGKILL"))
       .then(() => cluster.restart(other));
-    const taken: string[] = [];
+    const popped: string[] = [];
     const workers = Array.from({ length: 3 }, () => open(one));
     const working = workers.map(async (worker) => {
-      while (taken.length < pushed.length) {
+      while (popped.length < pushed.length) {
         const answer = (await worker.call("BRPOP", key, "0.1")) as [string, string] | null;
-        if (answer !== null) taken.push(answer[1]);
+        if (answer !== null) popped.push(answer[1]);
       }
     });
     await Promise.all([producing, restarting, ...working]);
     for (const worker of [producer, ...workers]) worker.disconnect();
-    assert.deepEqual(taken.toSorted(), pushed.toSorted());
+    assert.deepEqual(popped.toSorted(), pushed.toSorted());
     await cluster.untilEqual();
     await assertEverywhere(cluster, ["LLEN", key], 0);
   });
 
   scenario(
-    "a queue that is filled at all servers and read at one is the same everywhere in the end",
+    "a queue that is filled on all servers and read on one is equal on all servers in the end",
     async (run) => {
       const { cluster, random, one, open, prefix } = run;
       const key = `${prefix}queue`;
@@ -221,18 +224,18 @@ describe("locks and queues", () => {
         }
       });
       const worker = open(one);
-      const taken: unknown[] = [];
+      const popped: unknown[] = [];
       const working = (async () => {
-        for (let n = 0; n < QUEUED; n++) taken.push(await worker.call("RPOP", key));
+        for (let n = 0; n < QUEUED; n++) popped.push(await worker.call("RPOP", key));
       })();
       await Promise.all([...producing, working]);
       worker.disconnect();
       await cluster.untilEqual();
-      // This is the limit: a push that arrives late may be ahead of what was popped, and in the final order be
-      // popped instead.
+      // This is a documented limit: a push that arrives late may precede a popped element in the final order, and
+      // then it is popped instead.
       const lengths = await cluster.answers("LLEN", key);
       assert.equal(new Set(lengths).size, 1);
-      const pops = taken.filter((element) => element !== null).length;
+      const pops = popped.filter((element) => element !== null).length;
       assert.ok(
         Number(lengths[0]) >= cluster.indices.length * QUEUED - QUEUED,
         `${lengths[0]}, ${pops} taken`,
@@ -241,7 +244,7 @@ describe("locks and queues", () => {
   );
 });
 
-/** Writes at all servers while all links are cut. @returns the last value, and how often the counter was increased */
+/** Writes to all servers while all links are cut. @returns the last value, and the number of increments */
 async function writeApart(run: Run): Promise<{ last: string; counted: number }> {
   const { cluster, random, prefix } = run;
   cluster.areApart = true;
@@ -254,7 +257,7 @@ async function writeApart(run: Run): Promise<{ last: string; counted: number }> 
     await client(run, index).call("INCR", `${prefix}count`);
     await client(run, index).call("SADD", `${prefix}all`, String(n));
     counted++;
-    // Two writes of the same millisecond have no predictable order.
+    // The order of two writes in the same millisecond is not predictable.
     await pause(random.between(2, 20));
   }
   cluster.areApart = false;
@@ -262,20 +265,17 @@ async function writeApart(run: Run): Promise<{ last: string; counted: number }> 
   return { last, counted };
 }
 
-describe("servers that were cut off from each other", () => {
-  scenario(
-    "hold the last value, and all that was counted and added, once they are connected again",
-    async (run) => {
-      const { last, counted } = await writeApart(run);
-      await assertEverywhere(run.cluster, ["GET", `${run.prefix}b`], last);
-      await assertEverywhere(run.cluster, ["GET", `${run.prefix}count`], String(counted));
-      await assertEverywhere(run.cluster, ["SCARD", `${run.prefix}all`], counted);
-    },
-  );
+describe("servers that were disconnected from each other", () => {
+  scenario("have the last value and all increments and additions after they reconnect", async (run) => {
+    const { last, counted } = await writeApart(run);
+    await assertEverywhere(run.cluster, ["GET", `${run.prefix}b`], last);
+    await assertEverywhere(run.cluster, ["GET", `${run.prefix}count`], String(counted));
+    await assertEverywhere(run.cluster, ["SCARD", `${run.prefix}all`], counted);
+  });
 
   for (const count of COUNTS)
-    test(`hold one value though their clocks differ, which may not be the last: ${count} daemons (seed ${seed})`, async () => {
-      // A daemon whose clock differs by more rejects writes.
+    test(`converge to one value, possibly not the last one, if their clocks differ: ${count} daemons (seed ${seed})`, async () => {
+      // A daemon whose clock differs by more than this rejects writes.
       const clocks = [0, -900, 600].slice(0, count);
       await using cluster = await ActiveCluster.start(count, { clocks });
       for (let number = 0; number < RUNS; number++) {
@@ -294,7 +294,7 @@ describe("servers that were cut off from each other", () => {
 
 describe("servers without a disk", () => {
   for (const count of COUNTS)
-    test(`one that comes back empty has everything, and the others answer all the while: ${count} daemons (seed ${seed})`, async () => {
+    test(`send all data to one that returns empty, and continue to answer: ${count} daemons (seed ${seed})`, async () => {
       await using cluster = await ActiveCluster.start(count, { isInMemory: true });
       for (let number = 0; number < RUNS; number++) {
         const random = new SeededRandom(seed, count, number);
@@ -322,7 +322,7 @@ describe("servers without a disk", () => {
       }
     });
 
-  test("all of them at once lose everything: the limit", async () => {
+  test("lose all data if they are all killed together (a documented limit)", async () => {
     await using cluster = await ActiveCluster.start(2, { isInMemory: true });
     await cluster.client(0).call("SET", "k", "v");
     await cluster.untilEqual();

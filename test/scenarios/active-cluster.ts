@@ -1,6 +1,6 @@
 /**
- * Two or three real daemons in the setup of docs/active-active.md: each accepts the writes of any Redis client,
- * links between them can be cut, and each can be killed, restarted and run with a different clock.
+ * Two or three real daemons in the configuration of docs/active-active.md. Each accepts writes of any Redis client. A
+ * test can cut the links between them, kill and restart them, and run them with a wrong clock.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,9 +23,9 @@ export interface ScenarioClient {
 }
 
 interface Options {
-  /** Whether daemons have no --data. */
+  /** Whether the daemons run without --data. */
   readonly isInMemory?: boolean;
-  /** Milliseconds by which each daemon's clock is ahead. */
+  /** The number of milliseconds by which the clock of each daemon is ahead. */
   readonly clocks?: readonly number[];
 }
 
@@ -35,7 +35,7 @@ export class ActiveCluster implements AsyncDisposable {
   readonly #options: Options;
   readonly #ports: readonly number[];
   readonly #respPorts: readonly number[];
-  /** Ports through which the daemons reach each other, one for each daemon. */
+  /** The ports through which the daemons connect to each other, one per daemon. */
   readonly #links: readonly CuttablePort[];
   readonly #daemons: (DaemonProcess | null)[];
   readonly #clients: ScenarioClient[] = [];
@@ -49,7 +49,7 @@ export class ActiveCluster implements AsyncDisposable {
     this.#daemons = links.map(() => null);
   }
 
-  /** Starts daemons and waits until each accepts writes. */
+  /** Starts the daemons and waits until each one accepts writes. */
   static async start(count: number, options: Options = {}): Promise<ActiveCluster> {
     const ports = new Set<number>();
     while (ports.size < 2 * count) ports.add(await freePort());
@@ -67,7 +67,7 @@ export class ActiveCluster implements AsyncDisposable {
     return cluster;
   }
 
-  /** Starts a daemon in its previous folder. */
+  /** Starts a daemon with its previous folder. */
   async spawn(index: number): Promise<void> {
     const others = this.indices.filter((other) => other !== index);
     const { isInMemory = false, clocks = [] } = this.#options;
@@ -85,7 +85,7 @@ export class ActiveCluster implements AsyncDisposable {
   /** Sends a signal to a daemon and waits until its process has ended. */
   async end(index: number, signal: "SIGKILL" | "SIGTERM"): Promise<void> {
     const daemon = this.#daemons[index];
-    if (daemon == null) throw new Error(`daemon ${index} does not run`);
+    if (daemon == null) throw new Error(`daemon ${index} is not running`);
     this.#daemons[index] = null;
     daemon.kill(signal);
     await daemon.ended();
@@ -119,7 +119,7 @@ export class ActiveCluster implements AsyncDisposable {
   }
 
   async untilWritable(index: number): Promise<void> {
-    await until(`daemon ${index} takes writes`, async () => {
+    await until(`daemon ${index} accepts writes`, async () => {
       const client = this.client(index);
       try {
         return (await client.call("DEL", "never")) === 0;
@@ -131,11 +131,11 @@ export class ActiveCluster implements AsyncDisposable {
     });
   }
 
-  /** Waits until all running daemons hold the same writes and have applied them. */
+  /** Waits until all running daemons have the same writes and have applied them. */
   async untilEqual(): Promise<void> {
     const clients = this.#running().map((index) => this.client(index));
     try {
-      await until("all hold the same", async () => {
+      await until("all daemons have the same writes", async () => {
         const states = await Promise.all(clients.map(holdings)).catch(() => []);
         return states.length > 0 && states.every((state) => state === states[0] && /^0 /.test(state));
       });
@@ -177,7 +177,7 @@ function openIoredis(port: number): Redis {
   return client;
 }
 
-/** Returns how much a daemon has still to apply, and the sums of what it holds. */
+/** Returns the number of entries that a daemon has not applied yet, and the sums of its entries. */
 async function holdings(client: ScenarioClient): Promise<string> {
   const flat = (await client.call("TIMELINE", "STATUS")) as unknown[];
   const field = (name: string) => String(flat[flat.indexOf(name) + 1]);

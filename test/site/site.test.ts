@@ -1,4 +1,7 @@
-/** The documentation site: every page is in its navigation, every link leads somewhere, and a browser shows it to everyone. */
+/**
+ * Tests the documentation site: the navigation contains every page, no link is dead, and the pages are accessible in
+ * a browser.
+ */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -69,7 +72,7 @@ const documents = ["docs", "docs/decisions"].flatMap((folder) =>
     .map((name) => `${folder}/${name}`),
 );
 
-test("the navigation has every document, in the order of README", () => {
+test("the navigation contains every document, in the order of README.md", () => {
   const links = sidebar(pages).flatMap(({ link, items }) => [link, ...items.map((item) => item.link)]);
   for (const name of documents)
     assert.ok(links.includes(`/${name.replace(/(README)?\.md$/, "")}`), `${name} is not in the navigation`);
@@ -84,12 +87,12 @@ test("the navigation has every document, in the order of README", () => {
   );
 });
 
-test("a document that the navigation lacks is refused", () => {
+test("the build refuses a document that is missing from the navigation", () => {
   const more = new Map(pages).set("docs/more.md", { source: "", target: "", title: "", text: "" });
   assert.throws(() => sidebar(more), /navigation\.js does not list docs\/more\.md: add it to a group/);
 });
 
-test("links lead to pages of the site, and a link to no file is refused", () => {
+test("the build rewrites links to pages of the site, and refuses a link to a missing file", () => {
   const page = pages.get("docs/decisions/README.md") ?? assert.fail("no page");
   assert.equal(siteLink(page, "../architecture.md#the-folders", pages), "./../architecture.md#the-folders");
   assert.equal(siteLink(page, "../../README.md", pages), "./../../index.md");
@@ -100,14 +103,14 @@ test("links lead to pages of the site, and a link to no file is refused", () => 
   assert.throws(() => siteLink(page, "nothing.md", pages), /the link to nothing\.md leads to no file/);
 });
 
-test("comments of documents are not on the site, except in blocks of code", () => {
+test("the site contains no comments of documents, except in code blocks", () => {
   const source = readFileSync(join(repositoryRoot, "docs/commands.md"), "utf8");
   assert.match(source, /^<!--/m);
   for (const { source: name, text } of pages.values())
     if (name.endsWith(".md")) assert.doesNotMatch(text.replace(/^```[\s\S]*?^```/gm, ""), /^<!--/m, name);
 });
 
-test("dead links of built pages are found: to pages, headings and pictures", () => {
+test("the build finds dead links to pages, headings and pictures", () => {
   const folder = scratchFolder("site");
   const links = ["/base/", "#here", "/base/#there", "/base/gone.html", "/other/", "https://example.com/"];
   const anchors = links.map((link) => `<a href="${link}">link</a>`).join("");
@@ -151,7 +154,7 @@ describe("the model of the timeline picture", () => {
 });
 
 const isInstalled = existsSync(join(site, "node_modules/vitepress"));
-const skipUninstalled = isInstalled ? false : "site/node_modules is not there: npm run site installs it";
+const skipUninstalled = isInstalled ? false : "site/node_modules is missing: npm run site installs it";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".css": "text/css",
@@ -161,7 +164,7 @@ const TYPES: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
 };
 
-/** Serves the files of a folder on a free port of loopback. */
+/** Serves the files of a folder on a free loopback port. */
 async function serve(folder: string): Promise<AsyncDisposable & { readonly url: string }> {
   const server = createServer(({ url = "/" }, response) => {
     const file = join(folder, new URL(url, "http://localhost").pathname.replace(/\/$/, "/index.html"));
@@ -189,7 +192,7 @@ describe("the built site", { skip: skipUnlessFull || skipUninstalled }, () => {
     await promisify(execFile)(process.execPath, [vitepress, "build", "--outDir", built], { cwd: site });
   });
 
-  test("has a page for each document, with its title, and no dead link", () => {
+  test("has a page with the title of each document, and no dead link", () => {
     for (const name of [
       ...documents,
       "README.md",
@@ -205,7 +208,7 @@ describe("the built site", { skip: skipUnlessFull || skipUninstalled }, () => {
     assert.deepEqual(deadLinks(built, "/"), []);
   });
 
-  test("loads nothing from elsewhere", () => {
+  test("loads no file from another site", () => {
     for (const name of readdirSync(built, { recursive: true, encoding: "utf8" })) {
       if (!name.endsWith(".html")) continue;
       const html = readFileSync(join(built, name), "utf8");
@@ -213,7 +216,7 @@ describe("the built site", { skip: skipUnlessFull || skipUninstalled }, () => {
     }
   });
 
-  test("is readable for everyone, on phones and desktops, light and dark", {
+  test("is accessible on phones and desktops, in light and dark mode", {
     skip: skipWithout("chromium"),
   }, async () => {
     await using server = await serve(built);
@@ -262,7 +265,7 @@ describe("the built site", { skip: skipUnlessFull || skipUninstalled }, () => {
     await tab.until(`JSON.stringify(${states}) === '["colour = blue","colour = blue","colour = blue"]'`);
   });
 
-  test("finds a page by a word of its text", { skip: skipWithout("chromium") }, async () => {
+  test("finds a page by a word in its text", { skip: skipWithout("chromium") }, async () => {
     await using server = await serve(built);
     await using chromium = await startChromium();
     const { tab } = chromium;

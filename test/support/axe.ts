@@ -1,4 +1,4 @@
-/** Checks a page in Chromium by the rules of axe-core: names, roles, contrast, order. */
+/** Checks a page in Chromium against the rules of axe-core: names, roles, contrast, order. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Tab } from "../client/browser/chromium.js";
@@ -13,8 +13,8 @@ interface Violation {
 const SERIOUS = ["serious", "critical"];
 
 /**
- * Returns axe-core's serious and critical findings on the open page, one per line. The debugger runs it outside the
- * page's own scripts, so the page's Content-Security-Policy need not allow it.
+ * Returns axe-core's serious and critical findings on the open page, one per line. The debugger runs axe-core outside
+ * the page's own scripts, so the page's Content-Security-Policy need not allow it.
  */
 export async function seriousFindings(tab: Tab): Promise<readonly string[]> {
   const file = createRequire(import.meta.url).resolve("axe-core/axe.min.js");

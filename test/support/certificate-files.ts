@@ -15,7 +15,7 @@ export interface TestCertificate {
 
 /**
  * Writes a certificate that is valid for this machine's names.
- * @param options.expired  it ended yesterday
+ * @param options.expired  whether the certificate expired yesterday
  */
 export async function writeCertificate(
   folder: string,

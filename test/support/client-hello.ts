@@ -6,7 +6,10 @@ import { text } from "node:stream/consumers";
 import { connect as connectTls } from "node:tls";
 import { listenAtFreePort } from "./free-port.js";
 
-/** Returns the ClientHello of a TLS client with the given lines as a protocol name, which is sent unchanged. */
+/**
+ * Returns the ClientHello of a TLS client. Its ALPN list contains `lines` as a protocol name, which TLS sends
+ * unencrypted.
+ */
 export async function clientHello(lines: string): Promise<Buffer> {
   const server = createServer();
   const port = await listenAtFreePort(server);
@@ -17,11 +20,11 @@ export async function clientHello(lines: string): Promise<Buffer> {
   socket.destroy();
   client.destroy();
   server.close();
-  assert.ok(hello.includes(lines, 0, "latin1"), "the lines are in it");
+  assert.ok(hello.includes(lines, 0, "latin1"), "the hello contains the lines");
   return hello;
 }
 
-/** Sends bytes and the end of the stream. @returns what a listener answers until it closes the connection */
+/** Sends bytes and ends the stream. @returns everything that the listener sends until it closes the connection */
 export async function answerUntilClosed(port: number, bytes: Buffer | string): Promise<string> {
   const socket = connect({ host: "127.0.0.1", port });
   socket.on("error", () => {});

@@ -1,4 +1,4 @@
-/** A cluster's secret for the daemons of a test's process, removed when it ends. */
+/** The cluster secret of all daemons that one test process starts. The file is removed when the process ends. */
 import { join } from "node:path";
 import { writeClusterSecret } from "../../keys/cluster-secret.js";
 import { scratchFolder } from "./scratch-folder.js";
@@ -6,5 +6,5 @@ import { scratchFolder } from "./scratch-folder.js";
 export const secretFile: string = join(scratchFolder("secret"), "cluster.secret");
 writeClusterSecret(secretFile);
 
-/** The arguments of each daemon that has peers. */
+/** The arguments that every daemon with peers needs. */
 export const knowsSecret: readonly string[] = ["--cluster-secret", secretFile];

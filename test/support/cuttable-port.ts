@@ -1,11 +1,11 @@
-/** A port of the loopback that forwards to another one, until it is cut: once, or for a time. */
+/** A loopback port that forwards to another port. A test can cut its connections once, or block it for a time. */
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { listenAtFreePort } from "./free-port.js";
 
 export class CuttablePort implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  /** Whether no connection comes through. */
+  /** Whether the port closes every new connection. */
   #isCut = false;
 
   private constructor(target: () => number) {
@@ -30,7 +30,7 @@ export class CuttablePort implements AsyncDisposable {
     });
   }
 
-  /** Opens the port. @param target  returns the port to which it forwards */
+  /** Opens the port. @param target  returns the port to forward to */
   static async open(target: () => number): Promise<CuttablePort> {
     const port = new CuttablePort(target);
     await listenAtFreePort(port.#server);
@@ -47,7 +47,7 @@ export class CuttablePort implements AsyncDisposable {
     if (isCut) this.cut();
   }
 
-  /** Ends all connections; new ones come through. */
+  /** Closes all connections. New connections are still forwarded. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }

@@ -1,6 +1,6 @@
 /**
- * A dbsyncd process for one test: on its own free port of the loopback unless the arguments choose one, killed when
- * the test ends.
+ * A dbsyncd process for one test. It listens on a free loopback port unless the arguments choose one, and is killed
+ * when the test ends.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,24 +14,24 @@ const MAIN = programPaths.dbsyncd;
 export type LogLine = Readonly<Record<string, unknown>> & { readonly level: string; readonly msg: string };
 
 export interface Ended {
-  /** null: a signal ended it. */
+  /** The exit code, or null if a signal ended the process. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
 export interface DaemonProcess extends AsyncDisposable {
-  /** Its address for clients. */
+  /** The address that clients connect to. */
   readonly address: string;
   readonly port: number;
   readonly pid: number;
-  /** What it has logged so far. */
+  /** The lines that the daemon has logged so far. */
   readonly log: readonly LogLine[];
-  /** Sends a signal, such as SIGHUP, SIGSTOP and SIGKILL. */
+  /** Sends a signal, for example SIGHUP, SIGSTOP or SIGKILL. */
   kill(signal: NodeJS.Signals): void;
-  /** Waits for the first line, past or future, for which `matches` holds. Rejects if the process ends without it. */
+  /** Waits for the first log line that matches; earlier lines count. Rejects if the process ends without one. */
   logged(matches: (line: LogLine) => boolean): Promise<LogLine>;
-  /** Closes our end of its log: what it writes from now on is lost. */
+  /** Closes the reading end of the daemon's log, so later lines are lost. */
   closeLog(): void;
   /** Waits for the end of the process. @returns how it ended */
   ended(): Promise<Ended>;
@@ -41,13 +41,13 @@ export interface DaemonProcess extends AsyncDisposable {
 
 export interface DaemonOptions {
   readonly env?: Readonly<Record<string, string>>;
-  /** Arguments of node, such as `--expose-gc`. */
+  /** Arguments of Node, for example `--expose-gc`. */
   readonly execArgv?: readonly string[];
-  /** A compiled program that imports dbsyncd and does more. */
+  /** A compiled program that runs instead of dbsyncd, and imports it. */
   readonly program?: string;
 }
 
-/** Starts dbsyncd and waits until it listens. @throws Error  it ended instead; contains what it printed */
+/** Starts dbsyncd and waits until it listens. @throws Error  if it ends instead; the message contains its output */
 export async function startDaemon(
   args: readonly string[] = [],
   options: DaemonOptions = {},
@@ -62,7 +62,7 @@ export async function startDaemon(
   return daemon;
 }
 
-/** Runs dbsyncd to its end, with arguments with which it does not stay up. */
+/** Runs dbsyncd until it exits, for arguments with which it does not keep running. */
 export async function runDaemon(args: readonly string[], options: DaemonOptions = {}): Promise<Ended> {
   await using daemon = new RunningDaemon(await spawnDaemon(args, options));
   return await daemon.ended();
@@ -103,7 +103,7 @@ class RunningDaemon implements DaemonProcess {
     });
     child.once("close", () => {
       this.#closed = true;
-      this.#tellWatchers();
+      this.#notifyWatchers();
     });
   }
 
@@ -127,15 +127,15 @@ class RunningDaemon implements DaemonProcess {
 
   logged(matches: (line: LogLine) => boolean): Promise<LogLine> {
     return new Promise((resolve, reject) => {
-      const look = () => {
+      const check = () => {
         const found = this.log.find(matches);
         if (found === undefined && !this.#closed) return;
-        this.#watchers.delete(look);
+        this.#watchers.delete(check);
         if (found !== undefined) return resolve(found);
         reject(new Error(`dbsyncd ended with ${this.#child.exitCode}: ${this.#stderr}${this.#stdout}`));
       };
-      this.#watchers.add(look);
-      look();
+      this.#watchers.add(check);
+      check();
     });
   }
 
@@ -149,7 +149,7 @@ class RunningDaemon implements DaemonProcess {
     return await this.ended();
   }
 
-  /** Kills it immediately. A test that depends on how the daemon stops calls `stop`. */
+  /** Kills the daemon immediately. A test that depends on an orderly shutdown calls `stop`. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#child.kill("SIGKILL");
@@ -160,10 +160,10 @@ class RunningDaemon implements DaemonProcess {
     this.#stdout += `${line}\n`;
     if (!line.startsWith("{")) return;
     this.log.push(JSON.parse(line) as LogLine);
-    this.#tellWatchers();
+    this.#notifyWatchers();
   }
 
-  #tellWatchers(): void {
-    for (const look of [...this.#watchers]) look();
+  #notifyWatchers(): void {
+    for (const check of [...this.#watchers]) check();
   }
 }

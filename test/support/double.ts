@@ -1,9 +1,9 @@
-/** Returns a test double of an object of which the subject uses these members only. */
+/** Returns a test double of an object. It has only the members that the tested code uses. */
 export function double<T>(members: Part<T>): T {
   return members as T;
 }
 
-/** Some members, recursively. Private members do not count. */
+/** A subset of the public members of an object, recursively. */
 type Part<T> = {
   [Name in keyof T]?: T[Name] extends (...parameters: never[]) => unknown ? T[Name] : Part<T[Name]>;
 };

@@ -1,4 +1,4 @@
-/** A client of version 2 that sends only what a test requests: no batches, no retries. */
+/** A client of protocol version 2 that sends exactly what a test requests: no batches, no retries. */
 import {
   createHash,
   createPrivateKey,
@@ -30,32 +30,32 @@ import { scratchFolder } from "./scratch-folder.js";
 
 export interface KeyPair {
   readonly privateKey: KeyObject;
-  /** The file of the public half, PEM. */
+  /** The path of the public key in PEM. */
   readonly file: string;
   readonly pem: string;
-  /** SHA-256 of the SubjectPublicKeyInfo, raw. */
+  /** The SHA-256 hash of the SubjectPublicKeyInfo, as raw bytes. */
   readonly id: ByteString;
 }
 
 const sha256 = (bytes: Buffer): ByteString => createHash("sha256").update(bytes).digest("binary");
 
-/** A recorded RSA key: making one takes longer than most tests. */
+/** A recorded RSA key, since generating one takes longer than most tests. */
 const RSA_FILE = join(repositoryRoot, "test/vectors/php-dbsync/test-rsa2048-private.pem");
 
-/** The folder of all pairs' files, one per process. */
+/** The folder for the files of all key pairs of this process. */
 let folder: string | null = null;
 let pairs = 0;
 
-/** Makes a key pair with its public half in a file. All RSA pairs are the same. */
+/** Makes a key pair and writes its public key to a file. All RSA pairs are the same. */
 export function makeKeyPair(kind: "rsa" | "ed25519" = "ed25519"): KeyPair {
   const privateKey =
     kind === "rsa" ? createPrivateKey(readFileSync(RSA_FILE)) : generateKeyPairSync("ed25519").privateKey;
   const publicKey = createPublicKey(privateKey);
   const pem = publicKey.export({ type: "spki", format: "pem" }).toString();
   folder ??= scratchFolder("envelope");
-  const own = join(folder, String(pairs++));
-  mkdirSync(own);
-  const file = join(own, "public.pem");
+  const pairFolder = join(folder, String(pairs++));
+  mkdirSync(pairFolder);
+  const file = join(pairFolder, "public.pem");
   writeFileSync(file, pem);
   return { privateKey, file, pem, id: sha256(publicKey.export({ type: "spki", format: "der" })) };
 }
@@ -68,16 +68,16 @@ export interface SignedEnvelope {
   readonly frame: ByteString;
 }
 
-/** Signs commands. @param header  fields that differ from the usual */
+/** Signs commands as one envelope. @param header  header fields that replace the defaults */
 export function signCommands(
   { privateKey, id: key }: Pick<KeyPair, "privateKey" | "id">,
   commands: readonly (readonly ByteString[])[],
   header: Partial<EnvelopeHeader> & Pick<EnvelopeHeader, "cluster">,
 ): SignedEnvelope {
-  const usual = { key, at: Date.now(), seq: 0, nonce: randomBytes(16).toString("latin1") };
+  const defaults = { key, at: Date.now(), seq: 0, nonce: randomBytes(16).toString("latin1") };
   return signBody(
     privateKey,
-    Buffer.from(writeBody({ ...usual, ...header }, commands.map(writeCommand)), "latin1"),
+    Buffer.from(writeBody({ ...defaults, ...header }, commands.map(writeCommand)), "latin1"),
   );
 }
 
@@ -91,7 +91,7 @@ export function frameOf(body: Buffer, signature: Buffer): ByteString {
   return writeFrame(writeCommandMessage(body.toString("latin1"), signature.toString("latin1")), 2);
 }
 
-export interface TakenResult {
+export interface AcceptedResult {
   readonly kind: "result";
   readonly id: ByteString;
   readonly clock: number;
@@ -100,14 +100,14 @@ export interface TakenResult {
   readonly flags: readonly string[];
 }
 
-export type DaemonSaid = Hello | RefusedMessage | TakenResult;
+export type DaemonMessage = Hello | RefusedMessage | AcceptedResult;
 
 /** The connection that carries the envelopes. */
 export interface Line extends Disposable {
-  /** The bytes that have arrived and were not read. */
+  /** The bytes that have arrived and are not read yet. */
   readonly received: string;
   send(bytes: string): void;
-  /** Reads at least this many bytes; fewer if the other side closes first. */
+  /** Reads at least this number of bytes, or fewer if the other side closes the connection first. */
   read(bytes: number): Promise<string>;
 }
 
@@ -116,14 +116,14 @@ export class EnvelopeClient<Raw extends Line = RawClient> implements Disposable 
   cluster: ByteString = "";
   readonly #pair: KeyPair;
   readonly #parser = new FrameParser(512 * 1024 * 1024, 2);
-  readonly #messages: DaemonSaid[] = [];
+  readonly #messages: DaemonMessage[] = [];
 
   private constructor(raw: Raw, pair: KeyPair) {
     this.raw = raw;
     this.#pair = pair;
   }
 
-  /** Connects, and learns the cluster. */
+  /** Connects, and reads the cluster's id from the daemon's hello. */
   static async open(port: number, pair: KeyPair): Promise<EnvelopeClient> {
     return await EnvelopeClient.over(await RawClient.open(port), pair);
   }
@@ -136,11 +136,11 @@ export class EnvelopeClient<Raw extends Line = RawClient> implements Disposable 
   }
 
   async hello(): Promise<Hello> {
-    const mine = { kind: "hello", versions: [2], daemon: "", cluster: "", clock: Date.now() } as const;
-    this.raw.send(writeFrame(writeHello({ ...mine, state: "", role: "client" }), 2));
-    const said = await this.next();
-    if (said?.kind !== "hello") throw new Error(`expected a hello, got ${JSON.stringify(said)}`);
-    return said;
+    const ownHello = { kind: "hello", versions: [2], daemon: "", cluster: "", clock: Date.now() } as const;
+    this.raw.send(writeFrame(writeHello({ ...ownHello, state: "", role: "client" }), 2));
+    const message = await this.next();
+    if (message?.kind !== "hello") throw new Error(`expected a hello, got ${JSON.stringify(message)}`);
+    return message;
   }
 
   sign(commands: readonly (readonly ByteString[])[], header: Partial<EnvelopeHeader> = {}): SignedEnvelope {
@@ -151,37 +151,37 @@ export class EnvelopeClient<Raw extends Line = RawClient> implements Disposable 
   async ask(
     commands: readonly (readonly ByteString[])[],
     header: Partial<EnvelopeHeader> = {},
-  ): Promise<TakenResult | RefusedMessage> {
+  ): Promise<AcceptedResult | RefusedMessage> {
     return await this.exchange(this.sign(commands, header).frame);
   }
 
-  /** Sends an envelope that must be accepted. @returns its replies */
+  /** Sends an envelope that the daemon must accept. @returns the replies to its commands */
   async replies(
     commands: readonly (readonly ByteString[])[],
     header: Partial<EnvelopeHeader> = {},
   ): Promise<readonly Reply[]> {
-    const said = await this.ask(commands, header);
-    if (said.kind !== "result") throw new Error(`refused: ${said.code}: ${said.sentence}`);
-    return said.replies;
+    const message = await this.ask(commands, header);
+    if (message.kind !== "result") throw new Error(`refused: ${message.code}: ${message.sentence}`);
+    return message.replies;
   }
 
-  async exchange(frame: ByteString): Promise<TakenResult | RefusedMessage> {
+  async exchange(frame: ByteString): Promise<AcceptedResult | RefusedMessage> {
     this.raw.send(frame);
-    const said = await this.next();
-    if (said === null || said.kind === "hello")
-      throw new Error(`expected an answer, got ${JSON.stringify(said)}`);
-    return said;
+    const message = await this.next();
+    if (message === null || message.kind === "hello")
+      throw new Error(`expected an answer, got ${JSON.stringify(message)}`);
+    return message;
   }
 
-  /** Waits for the next message; null: the daemon has closed. */
-  async next(): Promise<DaemonSaid | null> {
+  /** Waits for the next message. @returns null if the daemon has closed the connection */
+  async next(): Promise<DaemonMessage | null> {
     while (this.#messages.length === 0) {
       const bytes = await this.raw.read(Math.max(1, this.raw.received.length));
       if (bytes === "") return null;
       for (const payload of this.#parser.push(Buffer.from(bytes, "latin1")))
         this.#messages.push(messageOf(payload));
     }
-    return this.#messages.shift() as DaemonSaid;
+    return this.#messages.shift() as DaemonMessage;
   }
 
   [Symbol.dispose](): void {
@@ -189,7 +189,7 @@ export class EnvelopeClient<Raw extends Line = RawClient> implements Disposable 
   }
 }
 
-function messageOf(payload: Buffer): DaemonSaid {
+function messageOf(payload: Buffer): DaemonMessage {
   const message = readDaemonMessage(payload);
   if (message.kind !== "result") return message;
   const { kind, id, clock, newest, units, replies: reader } = message;

@@ -1,7 +1,7 @@
 /**
- * The last step of a build. Deletes the output of files that are gone or have moved, and former bundles, since tests
- * would run from there forever. Joins the rest to bundles, makes the programs executable, as npx expects, and
- * converts their help to manual pages.
+ * The last step of a build. It deletes the output of source files that were removed or renamed, and old bundles;
+ * otherwise their tests would continue to run. It then bundles the remaining files, makes the programs executable, as
+ * npx expects, and converts their help to manual pages.
  */
 import { chmodSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";

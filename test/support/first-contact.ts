@@ -1,6 +1,6 @@
 /**
- * Runs what docs/first-contact.md prints for each language, as it is typed: three lines, of which the second starts a
- * daemon.
+ * Runs the three lines that docs/first-contact.md prints for each language, exactly as a reader types them. The
+ * second line starts a daemon.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,8 +13,8 @@ import { repositoryRoot } from "./repository.js";
 import { skipWithout } from "./requirements.js";
 import { type Ended, run } from "./run-program.js";
 
-/** What the third line requires in addition to what npm installs. */
-const NEEDED: Readonly<Record<string, string>> = {
+/** The package that the third line requires in addition to those that npm installs. */
+const PACKAGES: Readonly<Record<string, string>> = {
   PHP: "php-cli",
   Python: "python3-cryptography",
   "redis-cli": "redis-cli",
@@ -25,16 +25,16 @@ export interface FirstContact {
   readonly lines: readonly string[];
 }
 
-export interface Met {
-  /** The outcome of the third line. */
+export interface Measured {
+  /** The output and exit code of the third line. */
   readonly answer: Ended;
-  /** Milliseconds from the second line until the daemon listens. */
+  /** Milliseconds from the start of the second line until the daemon listens. */
   readonly listening: number;
-  /** Milliseconds of the third line. */
+  /** Milliseconds that the third line takes. */
   readonly answered: number;
 }
 
-/** Returns all languages of the page, in order. */
+/** Returns the page's languages, in order. */
 export function firstContacts(): FirstContact[] {
   const page = readFileSync(join(repositoryRoot, "docs/first-contact.md"), "utf8");
   return [...page.matchAll(/^## (.*)\n(?:(?!## ).*\n)*?```sh\n([\s\S]*?)^```$/gm)].map(
@@ -42,33 +42,34 @@ export function firstContacts(): FirstContact[] {
   );
 }
 
-/** Returns what the machine is missing for a language, or false. */
-export function lackOf({ name }: FirstContact): string | false {
-  const { [name]: needed } = NEEDED;
-  return needed === undefined ? false : skipWithout(needed);
+/** Returns why a language cannot be tested on this machine, or false if it can. */
+export function skipReason({ name }: FirstContact): string | false {
+  const { [name]: debianPackage } = PACKAGES;
+  return debianPackage === undefined ? false : skipWithout(debianPackage);
 }
 
 /**
- * Runs the second line and, once the daemon listens, the third.
- * @param clone  the folder in which the first line was run
+ * Runs the second line and, as soon as the daemon listens, the third.
+ * @param clone  the folder where the first line was run
  */
-export async function meet({ lines }: FirstContact, clone: string): Promise<Met> {
-  // Another process may use the page's ports, and the PATH's Python may not see Debian's packages.
+export async function runFirstContact({ lines }: FirstContact, clone: string): Promise<Measured> {
+  // Another process may use the ports of the page, and the Python on the PATH may not find Debian's packages.
   const port = String(await freePort());
   const resp = String(await freePort());
   const env = {
     DBSYNCD_PORT: port,
     DBSYNC_SERVERS: `127.0.0.1:${port}`,
-    // Otherwise Python would write files among the sources.
+    // Otherwise Python would write bytecode files into the source folders.
     PYTHONDONTWRITEBYTECODE: "1",
-    // npx links the clone into its cache the first time, and would rebuild it while other tests run its programs.
+    // On its first run npx links the clone into its cache. It would then rebuild the clone while other tests run its
+    // programs.
     npm_config_ignore_scripts: "true",
   };
   const [, start = "", send = ""] = lines.map((line) =>
     line.replaceAll("6380", resp).replace(" python3 ", " /usr/bin/python3 "),
   );
   const ports = start.includes(resp) ? [port, resp] : [port];
-  const begun = performance.now();
+  const startedAt = performance.now();
   const daemon = spawn("bash", ["-c", start.replace(/ &$/, "")], {
     cwd: clone,
     detached: true,
@@ -83,9 +84,9 @@ export async function meet({ lines }: FirstContact, clone: string): Promise<Met>
         await delay(5);
       }
     }
-    const there = performance.now();
+    const listeningAt = performance.now();
     const answer = await run("bash", ["-c", send], { cwd: clone, env });
-    return { answer, listening: there - begun, answered: performance.now() - there };
+    return { answer, listening: listeningAt - startedAt, answered: performance.now() - listeningAt };
   } finally {
     if (daemon.pid !== undefined && daemon.exitCode === null) process.kill(-daemon.pid, "SIGKILL");
     await closed;

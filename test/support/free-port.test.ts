@@ -9,7 +9,7 @@ import { pathToFileURL } from "node:url";
 import { freePort, listenAtFreePort } from "./free-port.js";
 import { buildRoot, ownFiles, repositoryRoot } from "./repository.js";
 
-/** More ports than a block has. */
+/** The number of ports that each process requests: more than one block contains. */
 const PORTS = 150;
 
 const PROGRAM = `
@@ -21,7 +21,7 @@ const PROGRAM = `
   process.exit();
 `;
 
-/** Returns the ports that another process receives; it reserves them until it is disposed of. */
+/** Starts a process that reserves ports until it is disposed of. @returns its ports */
 async function portsOfProcess(): Promise<{ readonly ports: readonly number[] } & Disposable> {
   const child = spawn(process.execPath, ["--input-type=module", "--eval", PROGRAM], {
     stdio: ["pipe", "pipe", "inherit"],
@@ -40,21 +40,21 @@ async function refusal(port: number): Promise<string | undefined> {
   return error.code;
 }
 
-test("processes that run at the same time receive no port twice, and all of them refuse", async () => {
+test("concurrent processes receive different ports, and every port refuses connections", async () => {
   const processes = await Promise.all([portsOfProcess(), portsOfProcess()]);
   try {
-    const own = await Promise.all(Array.from({ length: PORTS }, freePort));
-    const all = [...own, ...processes.flatMap(({ ports }) => ports)];
+    const ownPorts = await Promise.all(Array.from({ length: PORTS }, freePort));
+    const all = [...ownPorts, ...processes.flatMap(({ ports }) => ports)];
     assert.equal(new Set(all).size, all.length);
     for (const port of all) assert.equal(await refusal(port), "ECONNREFUSED", String(port));
-    // By default the system uses ports from here on for clients and for port 0.
+    // By default Linux uses ports from 32,768 upwards for clients and for port 0.
     assert.ok(all.every((port) => port < 32_768));
   } finally {
     for (const process of processes) process[Symbol.dispose]();
   }
 });
 
-test("a port where a test's server has stopped refuses, and is not used again", async () => {
+test("a port refuses connections after its server has stopped, and is not returned again", async () => {
   const server = createServer();
   const port = await listenAtFreePort(server);
   server.close();
@@ -64,12 +64,15 @@ test("a port where a test's server has stopped refuses, and is not used again", 
   assert.equal(await refusal(port), "ECONNREFUSED");
 });
 
-/** On a port that the system chooses, another run's server might start where one has just stopped. */
-test("servers of tests listen on ports of free-port.ts", () => {
+/**
+ * If a test let the operating system choose the port, another run's server could receive the same port as soon as the
+ * first server stops.
+ */
+test("tests let their servers listen only on ports of free-port.ts", () => {
   const files = ownFiles().filter((file) => file.startsWith("test/") && file.endsWith(".ts"));
-  const own = "test/support/free-port.test.ts";
+  const thisFile = "test/support/free-port.test.ts";
   const chosen = files.filter(
-    (file) => file !== own && /\.listen\(\s*0\b/.test(readFileSync(join(repositoryRoot, file), "utf8")),
+    (file) => file !== thisFile && /\.listen\(\s*0\b/.test(readFileSync(join(repositoryRoot, file), "utf8")),
   );
   assert.deepEqual(chosen, []);
 });

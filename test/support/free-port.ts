@@ -1,7 +1,7 @@
 /**
- * Ports of 127.0.0.1 that this process alone may use, for as long as it runs: they refuse connections unless the test
- * listens on them. They lie below the range from which the system serves port 0, so neither another run of the tests
- * nor a client's own end takes one. Each process claims blocks of them; no port is returned twice.
+ * Hands out ports of 127.0.0.1 that no other test process uses while this one runs. A port refuses connections unless
+ * the test listens on it. The ports lie below the range from which the operating system chooses ports for clients and
+ * for port 0. Each process claims complete blocks of ports, and no port is returned twice.
  */
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
@@ -11,23 +11,27 @@ const TO = 32_000;
 const BLOCK = 50;
 const BLOCKS = (TO - FROM) / BLOCK;
 
-/** The unused ports of the claimed blocks. Requests run one after the other. */
+/** The unused ports of the claimed blocks. */
 const ports: number[] = [];
+/** The last call of `freePort`: each call waits for the previous one. */
 let last: Promise<unknown> = Promise.resolve();
 
-/** Returns a port that refuses connections and that no other process's tests use. @throws Error  none is left */
+/**
+ * Returns a port that refuses connections and that no other test process uses.
+ * @throws Error if no block of ports is free
+ */
 export function freePort(): Promise<number> {
   const port = last.then(nextPort);
   last = port.catch(() => {});
   return port;
 }
 
-/** Returns the address of such a port. */
+/** Returns the address of a port that refuses connections. */
 export async function refusingAddress(): Promise<string> {
   return `127.0.0.1:${await freePort()}`;
 }
 
-/** Listens on such a port. @returns the port */
+/** Makes a server listen on a free port. @returns the port */
 export async function listenAtFreePort(server: Server, host = "127.0.0.1"): Promise<number> {
   const port = await freePort();
   await once(server.listen(port, host), "listening");
@@ -41,7 +45,7 @@ async function nextPort(): Promise<number> {
       await claimBlock();
       continue;
     }
-    // A daemon of the user may listen here.
+    // A daemon of the developer may already listen on this port.
     const server = await listen(port);
     if (server === null) continue;
     server.close();
@@ -61,10 +65,10 @@ async function claimBlock(): Promise<void> {
     for (let port = first + 1; port < first + BLOCK; port++) ports.push(port);
     return;
   }
-  throw new Error(`no block of ports is free between ${FROM} and ${TO}`);
+  throw new Error(`no block of ports between ${FROM} and ${TO} is free`);
 }
 
-/** Listens on a port. @returns null: another process uses it */
+/** Listens on a port. @returns null if another process uses the port */
 async function listen(port: number): Promise<Server | null> {
   const server = createServer().listen(port, "127.0.0.1");
   try {

@@ -1,9 +1,9 @@
 /**
- * Test files that a plain `npm test` leaves to a full run, or to a run that names them: each starts many processes or
- * waits long, and other tests cover the core of it.
+ * The test files that `npm test` without arguments leaves out. Each starts many processes or waits long, and other
+ * tests cover its main cases. A full run includes these files, and so does a run that names them.
  */
 
-/** The beginnings of paths below test/. */
+/** The beginnings of their paths below test/. */
 export const FULL_ONLY: readonly string[] = [
   "attacks/01-",
   "attacks/02-",
@@ -98,5 +98,5 @@ export const FULL_ONLY: readonly string[] = [
   "trials/",
 ];
 
-/** Returns whether a plain run skips a file. @param file  its path below test/ */
+/** Returns whether only full runs include a file. @param file  its path below test/ */
 export const isFullOnly = (file: string): boolean => FULL_ONLY.some((words) => file.startsWith(words));

@@ -1,13 +1,13 @@
-/** Measures memory in use, for tests of bounds. */
+/** Measures the memory in use, for tests of memory limits. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 setFlagsFromString("--expose-gc");
 
-/** Collects all garbage. */
+/** Runs a complete garbage collection. */
 export const collectGarbage = runInNewContext("gc") as () => void;
 
-/** Returns the bytes in use, in the heap and in buffers. */
+/** Collects garbage. @returns the number of bytes in use, in the heap and in buffers */
 export function bytesInUse(): number {
   collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();

@@ -1,8 +1,8 @@
-/** A log that a test reads. */
+/** A logger whose lines a test can read. */
 import { type Logger, pino } from "pino";
 import type { LogLine } from "./daemon-process.js";
 
-/** Makes a log. @returns the log, and its lines as they come */
+/** Makes a logger. @returns the logger, and the array to which it adds its lines */
 export function keepLog(level: "debug" | "info"): { log: Logger; lines: LogLine[] } {
   const lines: LogLine[] = [];
   const formatters = { level: (label: string) => ({ level: label }) };

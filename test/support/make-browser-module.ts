@@ -1,7 +1,7 @@
 /**
- * Joins the client of pages into few modules that a page can load directly: `browser/dbsync.js` of the build, and
- * those that it loads on use. Each file is in one module only: what a later module needs of an earlier one, the
- * earlier exports as `inner`, by number.
+ * Bundles the browser client into a few modules that a page can load directly: `browser/dbsync.js`, and the modules
+ * that it loads on first use. Each source file belongs to one module only. If a later module needs code of an earlier
+ * one, the earlier module exports it in the array `inner`.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,21 +12,22 @@ import { buildRoot } from "./repository.js";
 export const browserFolder = join(buildRoot, "browser");
 export const browserModule = join(browserFolder, "dbsync.js");
 
-const own = join(buildRoot, "client", "browser");
+const sourceFolder = join(buildRoot, "client", "browser");
 
 /**
- * The modules by name: the first, and those that `import()` of this file loads on use. An earlier one is never loaded
- * after a later one that needs it.
+ * The entry files of the modules, by module name. The first module loads the remaining ones with `import()`. A module
+ * may need code of the modules listed above it, but not of those listed below it.
  */
 const MODULES: Readonly<Record<string, string>> = {
-  dbsync: join(own, "entry.js"),
+  dbsync: join(sourceFolder, "entry.js"),
   "dbsync-core": join(buildRoot, "client/version-2/outbox.js"),
   "dbsync-live": join(buildRoot, "client/live/listening.js"),
-  "dbsync-kept": join(own, "kept-envelopes.js"),
+  "dbsync-kept": join(sourceFolder, "kept-envelopes.js"),
 };
 
 /**
- * Replacements for files that pages can do without: sentences about processes, channels, and signing without a key.
+ * Small replacements for files that pages do not need: sentences about processes, channels, and signing without a
+ * key.
  */
 const STAND_INS: readonly (readonly [files: RegExp, standIn: string])[] = [
   [/\/(sentences|described-outcomes|allowed|may-wait|command-labels)\.js$/, "no-sentences.js"],
@@ -34,19 +35,22 @@ const STAND_INS: readonly (readonly [files: RegExp, standIn: string])[] = [
   [/\/signing-terms\.js$/, "no-keyless.js"],
 ];
 
-/** A replacement for Buffer, which browsers do not have, or for the part of it that the client uses. */
-const INJECTED = join(own, "byte-buffer.js");
+/** A replacement for Buffer, which browsers do not have. It implements the methods that the client uses. */
+const INJECTED = join(sourceFolder, "byte-buffer.js");
 
-/** Digits of the hash of a module's contents in its name, so that a browser never takes an old one from its cache. */
+/**
+ * The number of digits of the content hash in a module's file name. Because of this hash, a browser never uses an
+ * outdated module from its cache.
+ */
 const HASH_DIGITS = 8;
 
 export async function makeBrowserModule(): Promise<void> {
   const names = Object.keys(MODULES);
-  const { owners, inner } = await shareOut(names);
+  const { owners, inner } = await assignFiles(names);
   rmSync(browserFolder, { recursive: true, force: true });
   mkdirSync(browserFolder);
   const files = new Map([["dbsync", "dbsync.js"]]);
-  // The first module contains the names, with hashes, of the rest.
+  // The first module is built last, since it contains the file names of the remaining ones.
   for (const name of [...names.slice(1), "dbsync"]) {
     const url = (other: string) => `./${files.get(other)}`;
     const { outputFiles } = await bundle(name, inner, [later(url), shared(name, owners, inner, files)]);
@@ -58,20 +62,23 @@ export async function makeBrowserModule(): Promise<void> {
   }
 }
 
-/** Returns the file of a module that a page requests; null: the path names none. */
+/** Returns the file of the module that a page requests, or null if no module has this path. */
 export function browserFile(path: string): string | null {
   const file = join(browserFolder, basename(path));
   return path.startsWith("/dbsync") && existsSync(file) ? file : null;
 }
 
-/** The module of each file. */
+/** The module that contains each file. */
 type Owners = ReadonlyMap<string, string>;
 
-/** What a module exports for later ones: names of exports, each with its file. */
+/** The exports of each module for later modules: the exported names, each with its file. */
 type Inner = ReadonlyMap<string, readonly (readonly [file: string, name: string])[]>;
 
-/** Finds the modules' files and what they share; shared exports may bring more files into an earlier module. */
-async function shareOut(names: readonly string[]): Promise<{ owners: Owners; inner: Inner }> {
+/**
+ * Assigns each file to a module and finds the exports that modules share. A shared export may add files to an earlier
+ * module, so this repeats until nothing changes.
+ */
+async function assignFiles(names: readonly string[]): Promise<{ owners: Owners; inner: Inner }> {
   let inner: Inner = new Map();
   for (;;) {
     const owners = new Map<string, string>();
@@ -85,7 +92,7 @@ async function shareOut(names: readonly string[]): Promise<{ owners: Owners; inn
 
 const sizeOf = (inner: Inner): number => [...inner.values()].reduce((sum, { length }) => sum + length, 0);
 
-/** Returns the files that contribute code to a module that is built alone, with its exports. */
+/** Returns the files that contribute code to a module if it is built alone. */
 async function filesOf(name: string, inner: Inner): Promise<string[]> {
   const { metafile } = await bundle(name, inner, [standIns, later(() => `./${name}.js`)]);
   const [output] = Object.values(metafile?.outputs ?? {});
@@ -114,11 +121,11 @@ function innerOf(owners: Owners): Inner {
   return inner;
 }
 
-/** Returns the file of an import, or its replacement. */
+/** Returns the file that an import names, or the replacement of this file. */
 function fileOf(path: string, folder: string): string {
   const file = resolve(folder, path);
   const [, standIn] = STAND_INS.find(([files]) => files.test(file)) ?? [];
-  return standIn === undefined ? file : join(own, standIn);
+  return standIn === undefined ? file : join(sourceFolder, standIn);
 }
 
 function bundle(name: string, inner: Inner, plugins: Plugin[]): Promise<BuildResult> {
@@ -138,7 +145,7 @@ function bundle(name: string, inner: Inner, plugins: Plugin[]): Promise<BuildRes
     format: "esm",
     platform: "browser",
     target: "es2022",
-    // Browsers do not have Buffer; the replacement has the methods that the client uses.
+    // Every module may use Buffer, which browsers do not have.
     inject: [INJECTED],
     plugins,
     logLevel: "warning",
@@ -149,11 +156,11 @@ const standIns: Plugin = {
   name: "stand-ins",
   setup(bundler) {
     for (const [filter, standIn] of STAND_INS)
-      bundler.onResolve({ filter }, () => ({ path: join(own, standIn) }));
+      bundler.onResolve({ filter }, () => ({ path: join(sourceFolder, standIn) }));
   },
 };
 
-/** Leaves to `import()` what is loaded on use. @param url  returns a module's URL */
+/** Keeps the `import()` of another module as it is. @param url  returns the URL of a module */
 function later(url: (name: string) => string): Plugin {
   return {
     name: "later",
@@ -168,16 +175,16 @@ function later(url: (name: string) => string): Plugin {
   };
 }
 
-/** Imports from other modules what belongs to them. */
+/** Imports code that belongs to another module from that module. */
 function shared(name: string, owners: Owners, inner: Inner, files: ReadonlyMap<string, string>): Plugin {
-  const isOthers = (file: string) => (owners.get(file) ?? name) !== name;
+  const belongsToOther = (file: string) => (owners.get(file) ?? name) !== name;
   return {
     name: "shared",
     setup(bundler) {
       bundler.onResolve({ filter: /^[./]/ }, ({ path, resolveDir, namespace }) => {
         if (namespace === "inner") return { path, external: true };
         const file = fileOf(path, resolveDir);
-        return isOthers(file) ? { path: file, namespace: "inner" } : { path: file };
+        return belongsToOther(file) ? { path: file, namespace: "inner" } : { path: file };
       });
       bundler.onLoad({ filter: /./, namespace: "inner" }, ({ path }) => {
         const owner = owners.get(path) as string;

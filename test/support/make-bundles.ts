@@ -1,7 +1,7 @@
 /**
- * Joins the files of each program into few, `bundles/` of the build. Otherwise a start of dbsyncd reads 300 files,
- * which takes twice as long as the rest of it. Code that is loaded on use is in files of its own, code that several
- * programs need in shared ones.
+ * Bundles the files of each program into a few files, in `bundles/` of the build. Otherwise dbsyncd would read 300
+ * files at its start, which takes twice as long as everything else that it does there. Code that is loaded on first
+ * use has separate files, and programs share the files of common code.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -9,11 +9,12 @@ import { build, type Plugin } from "esbuild";
 import { buildRoot } from "./repository.js";
 
 /**
- * Programs, threads and the library's entries, by the name of their bundle: compiled files, from the build's root.
+ * The entry files of programs, threads and libraries, by the name of their bundle. The paths of these compiled files
+ * are relative to the build's root.
  */
 type Bundles = Readonly<Record<string, string>>;
 
-/** The bundles of the client. */
+/** The bundles of the package dbsync-client. */
 export const CLIENT_BUNDLES: Bundles = {
   client: "client/entry.js",
   dbsync: "cli/main.js",
@@ -30,17 +31,17 @@ const BUNDLES: Bundles = {
   testing: "daemon/testing.js",
 };
 
-/** Matches how a source file names the thread or program that it starts. */
+/** Matches the expression by which a source file names a thread or program that it starts. */
 const STARTED = /\bnew URL\("(\.[^"]+)", import\.meta\.url\)/g;
 
-/** Makes all bundles. @throws Error  a file starts another one of ours that has no bundle */
+/** Makes all bundles. @throws Error if a file starts another source file that has no bundle */
 export async function makeBundles(): Promise<void> {
   const folder = join(buildRoot, "bundles");
   await joinFiles(BUNDLES, folder);
   writeRequired(folder, ["client", "testing"]);
 }
 
-/** Writes what `require` of a library's entry returns: the same as `import`. */
+/** Writes a CommonJS file for each library, so that `require` returns the same as `import`. */
 export function writeRequired(folder: string, names: readonly string[]): void {
   for (const name of names)
     writeFileSync(join(folder, `${name}.cjs`), `module.exports = require("./${name}.js");\n`);
@@ -61,14 +62,14 @@ export async function joinFiles(
     format: "esm",
     platform: "node",
     target: "es2023",
-    // npm installs the dependencies; they are not ours to copy.
+    // npm installs the dependencies.
     packages: "external",
     logLevel: "warning",
     plugins: [...plugins, startedFiles],
   });
 }
 
-/** Replaces the file that a source starts by its bundle. */
+/** Replaces the path of each file that is started as a thread or program by the path of its bundle. */
 const startedFiles: Plugin = {
   name: "started files",
   setup(bundler) {

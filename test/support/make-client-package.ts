@@ -1,7 +1,7 @@
 /**
- * Makes the package `dbsync-client` from the build: library, programs and module for pages of the client, without the
- * daemon. It is in `packages/client/` of the build, ready for `npm pack`. docs/decisions/0031 explains why there are
- * two packages.
+ * Makes the package `dbsync-client` from the build: the client's library, its programs and its browser module,
+ * without the daemon. The package is in `packages/client/` of the build, ready for `npm pack`. docs/decisions/0031
+ * explains why there are two packages.
  */
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, sep } from "node:path";
@@ -15,8 +15,8 @@ export const clientPackage: string = join(buildRoot, "packages", "client");
 
 const NAME = "dbsync-client";
 /**
- * The fields of dbsyncd's package.json that both packages have. Where the sources are is for their owner to add
- * there.
+ * The fields of dbsyncd's package.json that are copied to this package. The owner adds `repository`, `bugs` and
+ * `homepage` there before a release.
  */
 const SHARED = [
   "version",
@@ -29,7 +29,7 @@ const SHARED = [
   "bugs",
   "homepage",
 ];
-/** The package that parses the programs' arguments; it is bundled, so that npm need not install it. */
+/** The package that parses the arguments of the programs. It is included, so npm need not install it. */
 const BUNDLED = "commander";
 
 export async function makeClientPackage(): Promise<void> {
@@ -74,7 +74,7 @@ function manifest(): object {
   };
 }
 
-/** Lets the programs find this package where they look for their own. */
+/** Makes the programs read this package's package.json instead of dbsyncd's. */
 const ownName: Plugin = {
   name: "own name",
   setup(bundler) {
@@ -84,7 +84,7 @@ const ownName: Plugin = {
   },
 };
 
-/** Replaces the code that reads a daemon's folder by `absent.js`. */
+/** Replaces the code that reads the data folder of a daemon by `absent.js`. */
 const withoutDaemon: Plugin = {
   name: "without daemon",
   setup(bundler) {

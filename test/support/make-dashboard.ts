@@ -1,4 +1,7 @@
-/** Makes the files of the page of --admin, `dashboard/` of the build: one script, one sheet, and the page itself. */
+/**
+ * Makes the files of the dashboard that --admin serves, in `dashboard/` of the build: one script, one style sheet and
+ * the page.
+ */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -16,7 +19,7 @@ export async function makeDashboard(): Promise<void> {
     minify: true,
     format: "esm",
     platform: "browser",
-    // The first versions with light-dark().
+    // The first versions that support light-dark().
     target: ["chrome123", "firefox120", "safari17.5"],
     logLevel: "warning",
   });

@@ -1,23 +1,23 @@
 /**
- * Makes types for CommonJS: a copy of the files that an entry's types consist of. TypeScript rejects types of an ES
- * module in a CommonJS file, though Node loads such a module; this copy declares the same.
+ * Makes type declarations for CommonJS: copies of all declaration files of an entry. In a CommonJS file, TypeScript
+ * rejects the types of an ES module, although Node can load the module. The copies declare the same types.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path/posix";
 import { buildRoot } from "./repository.js";
 
-/** Matches what a file of types imports of ours. */
+/** Matches the relative imports of a declaration file. */
 const IMPORTED = /((?:\bfrom|\bimport\(|\bimport) ?")(\.[^"]+)\.js"/g;
 
 /**
- * Writes them next to the types of ES modules.
- * @param entries  files of types from the build's root, without extension
+ * Writes the declarations for CommonJS next to those for ES modules.
+ * @param entries  declaration files, relative to the build's root and without extension
  */
 export function makeCommonJsTypes(entries: readonly string[]): void {
   for (const file of typesOf(entries)) writeFileSync(join(buildRoot, `${file}.d.cts`), commonJsTypes(file));
 }
 
-/** Copies both kinds. @param to  a folder */
+/** Copies the declarations for ES modules and those for CommonJS. @param to  the target folder */
 export function copyTypes(entries: readonly string[], to: string): void {
   for (const file of typesOf(entries)) {
     mkdirSync(dirname(join(to, file)), { recursive: true });
@@ -26,7 +26,7 @@ export function copyTypes(entries: readonly string[], to: string): void {
   }
 }
 
-/** Returns the files that these import, directly or not, and these. */
+/** Returns the given files and all files that they import, directly or indirectly. */
 function typesOf(entries: readonly string[]): string[] {
   const files = new Set(entries);
   for (const file of files)

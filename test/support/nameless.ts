@@ -1,2 +1,2 @@
-/** A host name that cannot exist: a label has at most 63 characters, so it fails without a network request. */
+/** A host name that cannot exist: a label has at most 63 characters. Its resolution fails without a network request. */
 export const NAMELESS = "a".repeat(64);

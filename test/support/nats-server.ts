@@ -1,6 +1,6 @@
 /**
- * nats-server processes with JetStream for tests: on free ports of the loopback, each with a folder that outlives
- * restarts.
+ * nats-server processes with JetStream for tests. Each listens on a free loopback port and has a data folder that
+ * survives restarts.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,7 +13,7 @@ export class NatsServer implements AsyncDisposable {
   readonly port: number;
   readonly name: string;
   readonly #args: readonly string[];
-  /** The folder of its data. */
+  /** The data folder. */
   readonly folder = mkdtempSync(join(tmpdir(), "dbsync-nats-"));
   #child: ChildProcess | null = null;
 
@@ -30,7 +30,7 @@ export class NatsServer implements AsyncDisposable {
     return server;
   }
 
-  /** Starts the given number of servers as one cluster. @param args  more arguments of each */
+  /** Starts servers that form one cluster. @param args  more arguments for each server */
   static async startCluster(count: number, args: readonly string[] = []): Promise<readonly NatsServer[]> {
     const routes = await Promise.all(Array.from({ length: count }, freePort));
     const all = routes.map((port) => `nats://127.0.0.1:${port}`).join(",");
@@ -44,11 +44,21 @@ export class NatsServer implements AsyncDisposable {
     return servers;
   }
 
-  /** Starts it and waits until it accepts connections. */
+  /** Starts the process and waits until it accepts connections. */
   async start(): Promise<void> {
     const { port, name } = this;
-    const place = ["-a", "127.0.0.1", "-p", String(port), "--server_name", name, "-js", "-sd", this.folder];
-    const child = spawn("nats-server", [...place, ...this.#args], { stdio: ["ignore", "ignore", "pipe"] });
+    const settings = [
+      "-a",
+      "127.0.0.1",
+      "-p",
+      String(port),
+      "--server_name",
+      name,
+      "-js",
+      "-sd",
+      this.folder,
+    ];
+    const child = spawn("nats-server", [...settings, ...this.#args], { stdio: ["ignore", "ignore", "pipe"] });
     this.#child = child;
     const killChild = () => void child.kill("SIGKILL");
     process.once("exit", killChild);
@@ -60,7 +70,7 @@ export class NatsServer implements AsyncDisposable {
     return this.#child?.pid as number;
   }
 
-  /** Kills it immediately, as a failure of the machine does. */
+  /** Kills the process immediately, like a crash of its machine. */
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = null;

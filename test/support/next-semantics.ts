@@ -1,7 +1,7 @@
 /**
- * The semantics of commands in a future release, for tests: INCR adds ten, SETNX sets the second argument too (more
- * keys), COPY copies nothing (fewer keys), APPEND takes several values and GETDEL another word (other arity), TWICE
- * is new.
+ * The semantics of commands in a future release, for tests. INCR adds ten. SETNX also sets a key named by its value
+ * (more keys). COPY copies nothing (fewer keys). APPEND accepts several values, and GETDEL requires a further
+ * argument (another arity). TWICE is new.
  */
 import { integer } from "../../protocol/reply.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
@@ -47,28 +47,28 @@ const added = family("string", {
     keys: [update(1)],
     since: "",
     complexity: "O(1)",
-    summary: "Puts what a key holds behind itself.",
+    summary: "Appends the value of a key to itself.",
     run: (data, [, key], unit) => {
-      const held = again("GET", [key as string], data, unit);
-      if (held.kind !== "bulk") throw new CommandFailure("ERR nothing to double");
-      return again("APPEND", [key as string, held.bytes], data, unit);
+      const value = again("GET", [key as string], data, unit);
+      if (value.kind !== "bulk") throw new CommandFailure("ERR nothing to double");
+      return again("APPEND", [key as string, value.bytes], data, unit);
     },
   },
 });
 
 /** The commands of the next release. */
 export const NEXT = new CommandIndex([
-  ...commands.map((command) => ({ ...command, ...changed[command.name] }) as Command).map(keepOfRing),
+  ...commands.map((command) => ({ ...command, ...changed[command.name] }) as Command).map(shareUnchanged),
   ...added,
 ]);
 
-/** The versions of a release from before SQL had a second version. */
+/** The semantics versions of an earlier release, which has version 1 only. */
 export const EARLIER_SEMANTICS = new Semantics({ 1: commandTable });
 
-/** The versions of the next release. */
+/** The semantics versions of the next release. */
 export const NEXT_SEMANTICS = new Semantics({ 1: commandTable, 2: NEXT });
 
-/** Stores the ring; rows that did not change are the same objects. */
-function keepOfRing(command: Command): Command {
+/** Returns an unchanged command as the very object of the current table, so both versions share it. */
+function shareUnchanged(command: Command): Command {
   return command.name in changed ? command : row(command.name);
 }

@@ -1,4 +1,4 @@
-/** The compiled programs. */
+/** Locates the compiled programs. */
 import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { buildRoot, repositoryRoot } from "./repository.js";
@@ -7,7 +7,7 @@ const { bin } = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "u
   bin: Readonly<Record<"dbsyncd" | "dbsync" | "dbsync-keygen" | "dbsync-proxy", string>>;
 };
 
-/** Their paths, by name. */
+/** The paths of the programs, by name. */
 export const programPaths = Object.fromEntries(
   Object.entries(bin).map(([name, path]) => [name, join(buildRoot, relative("dist", path))]),
 ) as typeof bin;

@@ -1,10 +1,10 @@
-/** A TCP client that knows only bytes, for tests of daemons. */
+/** A TCP client that sends and receives plain bytes, for tests of daemons. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
 export class RawClient implements Disposable {
   readonly socket: Socket;
-  /** The bytes that have arrived and were not read. */
+  /** The bytes that have arrived and are not read yet. */
   #received = "";
   #ended = false;
   #waiting: (() => void)[] = [];
@@ -13,11 +13,11 @@ export class RawClient implements Disposable {
     this.socket = socket;
     socket.on("data", (chunk: Buffer) => {
       this.#received += chunk.toString("latin1");
-      this.#tell();
+      this.#wake();
     });
     socket.on("end", () => this.#finish());
     socket.on("close", () => this.#finish());
-    // A reset ends the stream as well.
+    // A connection reset also ends the stream.
     socket.on("error", () => this.#finish());
   }
 
@@ -47,15 +47,15 @@ export class RawClient implements Disposable {
     this.send(`ds:${text.length}:${text}`);
   }
 
-  /** Reads this many bytes; fewer if the other side closes first. */
+  /** Reads this number of bytes, or fewer if the other side closes the connection first. */
   async read(bytes: number): Promise<string> {
     while (this.#received.length < bytes && !this.#ended) await this.#change();
-    const taken = this.#received.slice(0, bytes);
+    const read = this.#received.slice(0, bytes);
     this.#received = this.#received.slice(bytes);
-    return taken;
+    return read;
   }
 
-  /** Reads up to and including `end`, or all that arrives until the other side closes. */
+  /** Reads up to and including `end`, or everything that arrives before the other side closes. */
   async readTo(end: string): Promise<string> {
     for (let searched = 0; ; ) {
       const found = this.#received.indexOf(end, searched);
@@ -66,7 +66,7 @@ export class RawClient implements Disposable {
     }
   }
 
-  /** Reads one response frame's payload; "" if the other side closes instead. */
+  /** Reads the payload of one response frame. @returns "" if the other side closes instead */
   async answer(): Promise<string> {
     for (;;) {
       const header = /^ds:(\d+):/.exec(this.#received);
@@ -77,13 +77,13 @@ export class RawClient implements Disposable {
     }
   }
 
-  /** Returns the value in the answer to an unsigned command, of a daemon with one database. */
+  /** Sends an unsigned command to a daemon with one database. @returns the value in its answer */
   async ask(line: string): Promise<string> {
     this.command(line);
     return (await this.answer()).replace(/^redis:\d+:/, "").replace(/\0$/, "");
   }
 
-  /** Waits until the other side has closed. @returns the bytes that had not been read */
+  /** Waits until the other side has closed the connection. @returns the bytes that were not read before */
   async rest(): Promise<string> {
     while (!this.#ended) await this.#change();
     return this.#received;
@@ -95,11 +95,11 @@ export class RawClient implements Disposable {
 
   #finish(): void {
     this.#ended = true;
-    this.#tell();
+    this.#wake();
   }
 
-  #tell(): void {
-    for (const wake of this.#waiting.splice(0)) wake();
+  #wake(): void {
+    for (const resume of this.#waiting.splice(0)) resume();
   }
 
   #change(): Promise<void> {

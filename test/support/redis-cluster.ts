@@ -1,4 +1,4 @@
-/** A Redis Cluster of real processes for one test: three masters, and a replica of each. */
+/** A Redis Cluster for one test: real processes, three masters with one replica each. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,10 +14,10 @@ const SLOTS = 16_384;
 const NODE_TIMEOUT_MS = 3_000;
 const POLL_MS = 20;
 
-/** Repeats `ask` until it returns a result. */
-export async function until<T>(ask: () => Promise<T | null | false>): Promise<T> {
+/** Repeats a request until it succeeds with a result other than null and false. @returns the result */
+export async function until<T>(request: () => Promise<T | null | false>): Promise<T> {
   for (;;) {
-    const answer = await ask().catch(() => null);
+    const answer = await request().catch(() => null);
     if (answer !== null && answer !== false) return answer;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
@@ -58,7 +58,7 @@ export class RedisCluster implements AsyncDisposable {
       const master = await cluster.idOf(nodes[i - MASTERS] as RedisServer);
       await until(async () => (await textOf(port, "CLUSTER", "REPLICATE", master)) === "OK");
     }
-    await cluster.whole();
+    await cluster.complete();
     return cluster;
   }
 
@@ -70,8 +70,8 @@ export class RedisCluster implements AsyncDisposable {
     return await textOf(port, "CLUSTER", "MYID");
   }
 
-  /** Waits until all nodes see all slots served, and each replica has its master's data. */
-  async whole(nodes: readonly Node[] = this.nodes): Promise<void> {
+  /** Waits until every node reports that all slots are served, and every replica has the data of its master. */
+  async complete(nodes: readonly Node[] = this.nodes): Promise<void> {
     for (const { port } of nodes) {
       await until(async () => /cluster_state:ok/.test(await textOf(port, "CLUSTER", "INFO")));
       await until(async () =>
@@ -80,10 +80,10 @@ export class RedisCluster implements AsyncDisposable {
     }
   }
 
-  /** Waits until the other nodes agree on the master of a slot. @returns it */
+  /** Returns the master of a slot, according to a node. @param except  a node that is not queried */
   async masterOf(slot: number, except?: Node): Promise<Node> {
-    const asked = this.nodes.find((node) => node !== except) as Node;
-    const reply = await askRedis(asked.port, "CLUSTER", "SLOTS");
+    const queried = this.nodes.find((node) => node !== except) as Node;
+    const reply = await askRedis(queried.port, "CLUSTER", "SLOTS");
     assert.ok(reply.kind === "array");
     for (const range of reply.items) {
       assert.ok(range.kind === "array");
@@ -96,13 +96,13 @@ export class RedisCluster implements AsyncDisposable {
     throw new Error(`no node has slot ${slot}`);
   }
 
-  /** Starts a killed node with its stored cluster state: it becomes a replica. */
+  /** Restarts a killed node with its stored cluster state, so it becomes a replica. */
   async startAgain(node: Node): Promise<void> {
     await node.stop();
     // It must not become a master until it has the data.
     const args = [...node.args, "--cluster-replica-no-failover", "yes"];
-    const again = await startRedis({ port: node.port, args });
-    this.nodes[this.nodes.indexOf(node)] = { ...node, ...again };
+    const restarted = await startRedis({ port: node.port, args });
+    this.nodes[this.nodes.indexOf(node)] = { ...node, ...restarted };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

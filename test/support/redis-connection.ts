@@ -20,11 +20,11 @@ export class RedisConnection {
   #settle: { resolve(replies: Reply[]): void; reject(reason: Error): void } | null = null;
 
   private constructor(port: number) {
-    // One fixed buffer: Node would otherwise allocate one per read.
+    // Reads into one fixed buffer, since Node would otherwise allocate a new one for every read.
     const onread = {
       buffer: Buffer.allocUnsafe(READ_BYTES),
       callback: (length: number, chunk: Uint8Array) => {
-        this.#take((chunk as Buffer).subarray(0, length));
+        this.#receive((chunk as Buffer).subarray(0, length));
         return true;
       },
     };
@@ -69,7 +69,7 @@ export class RedisConnection {
     this.#socket.destroy();
   }
 
-  #take(chunk: Buffer): void {
+  #receive(chunk: Buffer): void {
     this.#replies.push(...this.#reader.push(chunk));
     if (this.#replies.length < this.#expected) return;
     const replies = this.#replies;

@@ -1,4 +1,4 @@
-/** Reads the payloads of test/vectors/redis-dumps, and makes new ones from any bytes. */
+/** Reads the DUMP payloads in test/vectors/redis-dumps, and makes payloads from other values. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
@@ -8,7 +8,7 @@ import { repositoryRoot } from "./repository.js";
 export interface RedisDump {
   readonly name: string;
   readonly payload: ByteString;
-  /** The commands that make the same value under the key `k`. */
+  /** The commands that create the same value at the key `k`. */
   readonly commands: readonly (readonly ByteString[])[];
 }
 
@@ -17,13 +17,13 @@ export const redisDumps: readonly RedisDump[] = readDumps();
 /** The length of the version and checksum that follow a payload's value. */
 const FOOTER_BYTES = 10;
 
-/** Returns a payload of a value's bytes, with their checksum. */
+/** Returns the payload of a serialized value: the value, the version and the checksum. */
 export function payloadOf(value: ByteString, version = 10): ByteString {
   const bytes = Buffer.from(`${value}${String.fromCharCode(version & 0xff, version >> 8)}`, "latin1");
   return bytesOf(Buffer.concat([bytes, crc64(bytes)]));
 }
 
-/** Returns a payload's value, without version and checksum. */
+/** Returns the serialized value in a payload, without version and checksum. */
 export function valueBytesOf(payload: ByteString): ByteString {
   return payload.slice(0, -FOOTER_BYTES);
 }

@@ -1,4 +1,4 @@
-/** A Redis with a replica, watched by three sentinels: real processes for one test. */
+/** A Redis server with a replica and three sentinels for one test, as real processes. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -30,8 +30,8 @@ export class RedisSentinels implements AsyncDisposable {
     const group = new RedisSentinels([master, replica], sentinels);
     for (const { port } of sentinels)
       await until(async () => {
-        const told = JSON.stringify(await askRedis(port, "SENTINEL", "MASTER", MASTER_NAME));
-        return /"num-slaves"[^}]*}[^}]*"1"/.test(told) && /"num-other-sentinels"[^}]*}[^}]*"2"/.test(told);
+        const state = JSON.stringify(await askRedis(port, "SENTINEL", "MASTER", MASTER_NAME));
+        return /"num-slaves"[^}]*}[^}]*"1"/.test(state) && /"num-other-sentinels"[^}]*}[^}]*"2"/.test(state);
       });
     await until(async () => /master_link_status:up/.test(await textOf(replica.port, "INFO", "replication")));
     return group;
@@ -41,7 +41,7 @@ export class RedisSentinels implements AsyncDisposable {
     return this.sentinels.map(({ port }) => `127.0.0.1:${port}`).join(",");
   }
 
-  /** Returns the master's port, according to a sentinel. */
+  /** Returns the port of the master, according to a sentinel. */
   async masterPort(sentinel = this.sentinels[0] as Sentinel): Promise<number> {
     const reply = await askRedis(sentinel.port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER_NAME);
     const [, port] = reply.kind === "array" ? reply.items : [];
@@ -53,7 +53,7 @@ export class RedisSentinels implements AsyncDisposable {
   }
 }
 
-/** Starts a replica, and waits until it has the master's data. @param args  more arguments */
+/** Starts a replica of a server. @param master  the server's port @param args  more arguments */
 export async function startReplica(master: number, args: readonly string[] = []): Promise<RedisServer> {
   const of = ["--replicaof", "127.0.0.1", String(master), "--repl-diskless-sync-delay", "0"];
   return await startRedis({ args: [...of, ...args] });
@@ -65,7 +65,7 @@ export interface Sentinel {
   stop(): Promise<void>;
 }
 
-/** Starts a sentinel. @param master  its port @param more  more lines of the configuration file */
+/** Starts a sentinel. @param master  the port of its master @param more  more lines of the configuration file */
 export async function startSentinel(
   master: number,
   quorum = QUORUM,

@@ -1,6 +1,6 @@
 /**
- * A redis-server process for one test: on its own free port of the loopback, without files, stopped when the test
- * ends.
+ * A redis-server process for one test. It listens on a free loopback port, stores nothing on disk, and is stopped
+ * when the test ends.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,21 +9,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "./free-port.js";
 
-/** Attempts to find a port that no other process takes between the search and its use. */
+/** The number of attempts to start: another process may take the port between the search and the start. */
 const START_ATTEMPTS_MAX = 5;
 
 export interface RedisServer extends AsyncDisposable {
   readonly port: number;
   readonly pid: number;
-  /** Sends a signal, such as SIGSTOP and SIGCONT. */
+  /** Sends a signal, for example SIGSTOP or SIGCONT. */
   kill(signal: NodeJS.Signals): void;
   stop(): Promise<void>;
 }
 
 /**
  * Starts redis-server and waits until it accepts connections.
- * @param options.args  more arguments, such as `["--requirepass", "secret"]`
- * @param options.port  to restart where one was stopped; default: a free port
+ * @param options.args  more arguments, for example `["--requirepass", "secret"]`
+ * @param options.port  the port of a stopped server, to restart it there; default: a free port
  */
 export async function startRedis(
   options: { args?: readonly string[]; port?: number } = {},
@@ -39,7 +39,7 @@ export async function startRedis(
 }
 
 async function start(port: number, args: readonly string[]): Promise<RedisServer> {
-  // A new folder: SAVE writes into it, and the next server would load that.
+  // Each server has a new folder. Otherwise it would load the file that an earlier server has written with SAVE.
   const folder = mkdtempSync(join(tmpdir(), "dbsync-redis-"));
   const settings = [
     "--port",
@@ -55,7 +55,7 @@ async function start(port: number, args: readonly string[]): Promise<RedisServer
   ];
   const child = spawn("redis-server", [...settings, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
-    // SORT ALPHA compares by the locale.
+    // SORT ALPHA compares according to the locale.
     env: { ...process.env, LC_ALL: "C" },
   });
   const killChild = () => void child.kill("SIGKILL");
@@ -89,7 +89,7 @@ function ready(child: ChildProcess): Promise<void> {
 async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, "exit");
-  // A stopped process reacts to no other signal.
+  // A process stopped by SIGSTOP reacts to no other signal.
   child.kill("SIGKILL");
   await ended;
 }

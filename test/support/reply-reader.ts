@@ -1,6 +1,6 @@
 /**
- * Reads RESP2 and RESP3 replies from chunks of any length. For tests against redis-server only: it trusts what it
- * reads.
+ * Parses RESP2 and RESP3 replies from chunks of any length. It does not check the input, so it is for tests with
+ * redis-server only.
  */
 import { bulk, double, error, NIL, NIL_ARRAY, type Reply, status } from "../../protocol/reply.js";
 
@@ -10,7 +10,7 @@ export class ReplyReader {
   #pending = "";
   #offset = 0;
 
-  /** Returns the replies that a chunk completes, and stores the rest. */
+  /** Returns the replies that a chunk completes, and keeps the remaining bytes for the next call. */
   push(chunk: Buffer): Reply[] {
     this.#pending = this.#pending.slice(this.#offset) + chunk.toString("latin1");
     this.#offset = 0;
@@ -26,7 +26,7 @@ export class ReplyReader {
     }
   }
 
-  /** Returns the next reply; undefined: it is incomplete. */
+  /** Returns the next reply, or undefined if it is incomplete. */
   #reply(): Reply | undefined {
     const end = this.#pending.indexOf(LINE_END, this.#offset);
     if (end < 0) return undefined;

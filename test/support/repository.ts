@@ -1,28 +1,31 @@
-/** Locates the repository, and the folder that the running code was compiled into. */
+/** Locates the repository and the folder of the compiled code. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const here = fileURLToPath(import.meta.url);
+const thisFile = fileURLToPath(import.meta.url);
 
-/** The folder whose package.json has the name "dbsyncd": sources, vectors, documents. */
-export const repositoryRoot: string = findRoot(dirname(here));
+/** The root folder of the repository, where package.json has the name "dbsyncd". */
+export const repositoryRoot: string = findRoot(dirname(thisFile));
 
-/** The folder with the compiled programs: `dist`, unless built elsewhere. This file lies in it. */
-export const buildRoot: string = dirname(dirname(dirname(here)));
+/** The folder of the compiled code that is running: `dist`, unless it was built elsewhere. */
+export const buildRoot: string = dirname(dirname(dirname(thisFile)));
 
-/** What `npm install`, `npm run build`, `npm run site` and `npm start` put next to the sources. */
-const MADE = /^(\.git|node_modules|dist|site\/(node_modules|dist|\.build)|keys\/[^/]*\.pem)(\/|$)/;
+/** Matches the files and folders that `npm install`, `npm run build`, `npm run site` and `npm start` create. */
+const GENERATED = /^(\.git|node_modules|dist|site\/(node_modules|dist|\.build)|keys\/[^/]*\.pem)(\/|$)/;
 
-/** Returns the files that belong to the repository, as paths from its root; works in a copy without git as well. */
+/**
+ * Returns the files of the repository, as paths relative to its root. A copy without git is searched for files
+ * instead.
+ */
 export function ownFiles(): string[] {
   const git = spawnSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
     cwd: repositoryRoot,
     encoding: "utf8",
   });
-  const known = existsSync(join(repositoryRoot, ".git")) && git.status === 0;
-  return known
+  const isGitClone = existsSync(join(repositoryRoot, ".git")) && git.status === 0;
+  return isGitClone
     ? git.stdout.split("\n").filter((file) => file !== "" && existsSync(join(repositoryRoot, file)))
     : filesBelow("");
 }
@@ -30,7 +33,7 @@ export function ownFiles(): string[] {
 function filesBelow(folder: string): string[] {
   return readdirSync(join(repositoryRoot, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
-    if (MADE.test(path)) return [];
+    if (GENERATED.test(path)) return [];
     return entry.isDirectory() ? filesBelow(path) : [path];
   });
 }
@@ -43,6 +46,6 @@ function findRoot(folder: string): string {
       return folder;
   }
   const parent = dirname(folder);
-  if (parent === folder) throw new Error(`no package.json of dbsyncd in a folder above ${here}`);
+  if (parent === folder) throw new Error(`no package.json of dbsyncd in a folder above ${thisFile}`);
   return findRoot(parent);
 }

@@ -1,12 +1,12 @@
-/** The programs that tests use in addition to Node: which are missing here, and how to install them. */
+/** The programs and libraries that the tests use in addition to Node, and the Debian packages that contain them. */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, resolve } from "node:path";
 
 export interface Requirement {
-  /** A name on the PATH, or a path. */
+  /** A program on the PATH, or a path. */
   readonly program: string;
-  /** Arguments with which it succeeds if it has what the tests need. */
+  /** Arguments with which the program succeeds if everything that the tests use is installed. */
   readonly check?: readonly string[];
   /** The Debian package that contains it. */
   readonly debianPackage: string;
@@ -15,7 +15,7 @@ export interface Requirement {
   readonly isForFullRuns?: boolean;
 }
 
-/** Libraries whose usual examples run against daemons: test/libraries. */
+/** Libraries whose usual examples test/libraries runs against daemons. */
 const LIBRARIES = [
   { program: "/usr/bin/python3", check: ["-c", "import celery"], debianPackage: "python3-celery" },
   { program: "/usr/bin/python3", check: ["-c", "import rq"], debianPackage: "python3-rq" },
@@ -28,7 +28,7 @@ const LIBRARIES = [
   { program: "sidekiq", check: ["-V"], debianPackage: "ruby-sidekiq" },
 ];
 
-/** Python tools, by the module to import. */
+/** Python tools: the module to import, and its Debian package. */
 const PYTHON_TOOLS = [
   ["ensurepip", "python3-venv"],
   ["pip", "python3-pip"],
@@ -40,24 +40,24 @@ export const requirements: readonly Requirement[] = [
   {
     program: "redis-server",
     debianPackage: "redis-server",
-    purpose: "the real server that replies are compared with",
+    purpose: "the server whose replies are compared with the daemon's",
   },
-  { program: "nats-server", debianPackage: "nats-server", purpose: "the stream of --order" },
+  { program: "nats-server", debianPackage: "nats-server", purpose: "the NATS stream of --order" },
   { program: "php", debianPackage: "php-cli", purpose: "examples/php and json" },
   { program: "openssl", debianPackage: "openssl", purpose: "key files of every kind, examples/shell" },
   { program: "nc", debianPackage: "netcat-openbsd", purpose: "examples/shell and json" },
   {
-    // Debian's Python: the PATH's may not see Debian's packages.
+    // The Python on the PATH may not find Debian's packages.
     program: "/usr/bin/python3",
     check: ["-c", "import cryptography"],
     debianPackage: "python3-cryptography",
-    purpose: "the Python package, which signs by it",
+    purpose: "signatures of the Python package",
   },
   {
     program: "/usr/bin/python3",
     check: ["-c", "import websockets"],
     debianPackage: "python3-websockets",
-    purpose: "examples/python/listen.py, and a chat client of the exercise",
+    purpose: "examples/python/listen.py, and a client of the chat example",
   },
   {
     program: "/usr/bin/python3",
@@ -74,7 +74,7 @@ export const requirements: readonly Requirement[] = [
   {
     program: "chromium",
     debianPackage: "chromium",
-    purpose: "the client for pages, in one",
+    purpose: "the client in a browser",
     isForFullRuns: true,
   },
   {
@@ -94,7 +94,7 @@ export const requirements: readonly Requirement[] = [
     program: "/usr/bin/python3",
     check: ["-c", "import os; os.stat('/usr/share/gocode/src/go.mongodb.org/mongo-driver')"],
     debianPackage: "golang-mongodb-mongo-driver-dev",
-    purpose: "MongoDB's tests of drivers, which the driver of Go comes with",
+    purpose: "MongoDB's tests for drivers, which are part of its Go driver",
     isForFullRuns: true,
   },
   {
@@ -114,20 +114,20 @@ export const requirements: readonly Requirement[] = [
     program: "/usr/bin/python3",
     check: ["-c", `import ${check}`],
     debianPackage,
-    purpose: "the Python package, installed",
+    purpose: "the installation of the Python package",
     isForFullRuns: true,
   })),
-  { program: "mypy", debianPackage: "mypy", purpose: "the Python package's types", isForFullRuns: true },
+  { program: "mypy", debianPackage: "mypy", purpose: "the types of the Python package", isForFullRuns: true },
   ...LIBRARIES.map(({ program, check, debianPackage }) => ({
     program,
     check,
     debianPackage,
-    purpose: "what people use with Redis",
+    purpose: "libraries that are often used with Redis",
     isForFullRuns: true,
   })),
 ];
 
-/** Returns whether a program is installed, with what the tests need of it. */
+/** Returns whether a requirement is installed and its check succeeds. */
 export function isThere({ program, check }: Requirement): boolean {
   return isOnPath(program) && (check === undefined || spawnSync(program, check).status === 0);
 }
@@ -144,13 +144,14 @@ export function isOnPath(program: string): boolean {
 }
 
 /**
- * Returns a test's `skip`: false, or the reason. In CI, missing programs fail the run ahead of any test.
- * @param name  a program, or its Debian package where several tests need different parts of it
+ * Returns the value of a test's `skip`: false, or the reason why the test cannot run. In CI, a missing program fails
+ * the run before the first test.
+ * @param name  a program, or a Debian package if the program alone is not sufficient
  */
 export function skipWithout(name: string): string | false {
   const requirement = requirements.find(
     ({ program, debianPackage }) => program === name || debianPackage === name,
   );
-  const there = requirement === undefined ? isOnPath(name) : isThere(requirement);
-  return there ? false : `${requirement?.debianPackage ?? name} is not installed`;
+  const isInstalled = requirement === undefined ? isOnPath(name) : isThere(requirement);
+  return isInstalled ? false : `${requirement?.debianPackage ?? name} is not installed`;
 }

@@ -1,7 +1,7 @@
 /** Runs programs of other languages. */
 import { spawn } from "node:child_process";
 
-/** Milliseconds after which a program counts as hung; it is then killed, and its test fails. */
+/** The number of milliseconds after which a program is considered hung. It is killed, so its test fails. */
 const PROGRAM_MS = 300_000;
 
 export interface Ended {
@@ -10,7 +10,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs a program to its end. Only the given variables are added to PATH and HOME. */
+/** Runs a program until it exits. Its environment consists of PATH, HOME and the given variables. */
 export function run(
   program: string,
   args: readonly string[],

@@ -16,7 +16,7 @@ const PROGRAM = `
   console.log([makeKeyPair().file, makeKeyPair("rsa").file, secretFile, keyFile].join());
 `;
 
-test("what the helpers of tests write into the temporary folder ends with the process", () => {
+test("a test process removes the files that its helper functions have created", () => {
   using folder = makeFolder();
   const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", PROGRAM], {
     env: { ...process.env, TMPDIR: folder.path },

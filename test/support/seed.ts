@@ -1,4 +1,4 @@
-/** The seed of property tests: the run's, printed once so that a failure can be replayed. */
+/** The seed of property tests. It is printed once, so that a failure can be replayed. */
 import { seedOfRun } from "./seeded-random.js";
 
 let chosen: number | undefined;

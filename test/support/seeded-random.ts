@@ -1,24 +1,24 @@
 /**
- * Randomness for tests: one seed yields one sequence. The user of the class prints the seed. DBSYNC_SEED replays a
- * run; `npm run explore` draws other seeds.
+ * Random numbers for tests: the same seed always yields the same sequence. The test prints the seed. DBSYNC_SEED
+ * replays a run, and `npm run explore` draws other seeds.
  */
 
-/** A fixed seed, so that runs do not fail by chance. */
-const SEED_USUAL = 1;
+/** The default seed. It is fixed, so that runs do not fail by chance. */
+const SEED_DEFAULT = 1;
 
-/** Returns the run's seed: DBSYNC_SEED, or the usual one. */
+/** Returns the seed of this run: DBSYNC_SEED, or the default seed. */
 export function seedOfRun(): number {
-  const given = process.env["DBSYNC_SEED"];
-  if (given === undefined || given === "") return SEED_USUAL;
-  const seed = Number(given);
-  if (!Number.isSafeInteger(seed)) throw new Error(`DBSYNC_SEED must be a whole number, not "${given}".`);
+  const variable = process.env["DBSYNC_SEED"];
+  if (variable === undefined || variable === "") return SEED_DEFAULT;
+  const seed = Number(variable);
+  if (!Number.isSafeInteger(seed)) throw new Error(`DBSYNC_SEED must be a whole number, not "${variable}".`);
   return seed;
 }
 
 export class SeededRandom {
   #state: number;
 
-  /** @param path  numbers under the seed, so that a part of a run can be replayed without the rest */
+  /** @param path  numbers that identify a part of the run, so that this part can be replayed alone */
   constructor(seed: number, ...path: readonly number[]) {
     this.#state = seed >>> 0;
     for (const number of path) this.#state = (this.#next() ^ Math.imul(number + 1, 0x9e3779b1)) >>> 0;
@@ -34,7 +34,7 @@ export class SeededRandom {
     return from + this.below(to - from + 1);
   }
 
-  /** Returns true with a probability. */
+  /** Returns true with the given probability. */
   chance(probability: number): boolean {
     return this.#next() < probability * 2 ** 32;
   }

@@ -1,4 +1,4 @@
-/** Sends what an administrator signs so that a test's daemons can serve clients that do not sign. */
+/** Sends the commands by which an administrator prepares daemons for clients that do not sign. */
 import type { KeyObject } from "node:crypto";
 import { createClient } from "../../client/entry.js";
 import type { DaemonProcess } from "./daemon-process.js";
@@ -8,7 +8,7 @@ async function send(daemon: DaemonProcess, root: KeyObject, ...commands: readonl
   for (const command of commands) await client.call(command);
 }
 
-/** Authorizes a daemon's key, by the command that its log shows. */
+/** Authorizes a daemon's signing key with the command that the daemon prints in its log. */
 export async function letIn(daemon: DaemonProcess, root: KeyObject): Promise<void> {
   const line = await daemon.logged(({ msg }) =>
     String(msg).includes("until an administrator signs this command"),

@@ -1,11 +1,15 @@
-/** The environment of test programs, without the caller's settings: tests choose their own servers and keys. */
+/**
+ * The environment variables of the tests. The developer's dbsync settings are removed, since tests choose their own
+ * servers and keys.
+ */
 
-/** Variables that a user may have exported, for example by README's tour. */
+/** Variables that a developer may have exported, for example in the tour of README.md. */
 const SETTINGS = ["DBSYNC_SERVERS", "DBSYNC_SIGNKEY", "DBSYNC_DEBUG"];
 
 /**
- * A variable whose file each start of node reads completely, which takes longer than the rest of a start. Of the
- * programs that tests start, only npm uses the network.
+ * The variable that names a file of certificate authorities. Node reads this file completely at each start, which
+ * takes longer than the remaining start. Among the programs of the tests, only npm uses the network and needs the
+ * file.
  */
 const AUTHORITIES = "NODE_EXTRA_CA_CERTS";
 const AUTHORITIES_OF_NPM = "DBSYNC_TEST_NPM_CA_CERTS";
@@ -19,7 +23,7 @@ export function forgetSettings(): void {
   delete process.env[AUTHORITIES];
 }
 
-/** Returns the variables for an npm that may have to download packages. */
+/** Returns the variables for npm, which may have to download packages. */
 export function npmVariables(): NodeJS.ProcessEnv {
   const authorities = process.env[AUTHORITIES_OF_NPM];
   return authorities === undefined ? process.env : { ...process.env, [AUTHORITIES]: authorities };

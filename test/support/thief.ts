@@ -1,4 +1,7 @@
-/** An attacker in a daemon's place that breaks the hello, and records what a client sends as version 1 afterwards. */
+/**
+ * An attacker that poses as a daemon. It breaks the version 2 hello, and records the version 1 frames that a client
+ * sends afterwards.
+ */
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { FrameParser } from "../../protocol/frame.js";
@@ -9,15 +12,15 @@ export const THEFTS = ["closes on the hello", "resets on the hello", "closes at 
 export interface Thief extends AsyncDisposable {
   readonly address: string;
   /** Frames of version 1, as text. */
-  readonly taken: string[];
+  readonly captured: string[];
   connections: number;
   hellos: number;
 }
 
 /**
  * Starts the attacker.
- * @param theft  how it treats a connection that does not begin with version 1; `closes late`: it closes the first one
- *   when an envelope has followed the hello, later ones on the hello
+ * @param theft  the treatment of connections that do not begin with version 1; `closes late` closes the first
+ *   connection after an envelope has followed the hello, and later ones on the hello
  */
 export async function startThief(theft: (typeof THEFTS)[number] | "closes late"): Promise<Thief> {
   const sockets = new Set<Socket>();
@@ -25,7 +28,7 @@ export async function startThief(theft: (typeof THEFTS)[number] | "closes late")
     thief.connections++;
     sockets.add(socket);
     socket.on("error", () => {}).on("close", () => sockets.delete(socket));
-    // A closed connection brings nothing of version 1, so the next one stays open for it.
+    // Only every second connection is closed, since a client cannot send version 1 on a closed one.
     if (theft === "closes at once" && thief.connections % 2 === 1) socket.end();
     const parser = new FrameParser(1 << 20);
     socket.on("data", (chunk: Buffer) => {
@@ -38,14 +41,15 @@ export async function startThief(theft: (typeof THEFTS)[number] | "closes late")
         return;
       }
       if (payloads.length > 0) socket.write("ds:1:\0");
-      for (const payload of payloads) thief.taken.push(`ds:${payload.length}:${payload.toString("latin1")}`);
+      for (const payload of payloads)
+        thief.captured.push(`ds:${payload.length}:${payload.toString("latin1")}`);
     });
   });
   await listenAtFreePort(server);
   const { port } = server.address() as { port: number };
   const thief: Thief = {
     address: `127.0.0.1:${port}`,
-    taken: [],
+    captured: [],
     connections: 0,
     hellos: 0,
     async [Symbol.asyncDispose]() {

@@ -1,16 +1,17 @@
 /**
- * Lets test files share a process. A process of its own costs each file a third of a second of CPU for starting node
- * and loading the product, which is more than most files need.
+ * Groups test files that share a process. Starting Node and loading the product takes a third of a second of CPU,
+ * which is more than most test files need for their tests.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
-/** Files per process: as many as take some seconds. */
+/** The number of files per process. A group of this size takes a few seconds. */
 const FILES = 16;
 
 /**
- * Matches files that need their own process: hooks that delay other files, child processes, and state of the process.
+ * Matches files that need their own process: they use hooks that delay other files, child processes, or state of the
+ * process.
  */
 const ALONE =
   /^(before|afterEach|beforeEach\(async)\b|(?<!-)\bprocess\.|\bmock\b|"node:(v8|child_process)"|\bseedNameHash\b|support\/(daemon-process|run-program|redis-server|redis-cli|php)\.js"/m;
@@ -23,8 +24,8 @@ export interface Sharing {
 }
 
 /**
- * Returns the files to run in place of test files. Runs of single files (exploration, mutants, `npm test -- WORD`)
- * show that no file depends on another.
+ * Replaces groups of test files by programs that import them. Runs of single files (exploration, mutants, `npm test
+ * -- WORD`) show that no file depends on another.
  * @param files  as absolute paths
  */
 export function together(files: readonly string[], { folder, lanes }: Sharing): string[] {
@@ -33,9 +34,9 @@ export function together(files: readonly string[], { folder, lanes }: Sharing): 
   if (sharing.length <= count) return [...files];
   const groups = Array.from({ length: count }, (_, number) => {
     const group = join(folder, `together-${number + 1}.mjs`);
-    // Neighbours are similar and slow together, so each goes to another process.
-    const ours = sharing.filter((_, i) => i % count === number);
-    writeFileSync(group, ours.map((file) => `import "${pathToFileURL(file).href}";\n`).join(""));
+    // Adjacent files are similar, and often slow together, so they are distributed over the groups.
+    const members = sharing.filter((_, i) => i % count === number);
+    writeFileSync(group, members.map((file) => `import "${pathToFileURL(file).href}";\n`).join(""));
     return group;
   });
   const isAlone = (file: string) => !sharing.includes(file);

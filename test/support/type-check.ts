@@ -1,15 +1,15 @@
-/** Checks types as a user's TypeScript does: files in a folder with installed packages, without our sources. */
+/** Checks the published types in the way of a user's project: with the installed package, without the sources. */
 import { join } from "node:path";
 import { repositoryRoot } from "./repository.js";
 import { type Ended, run } from "./run-program.js";
 
 /**
- * How TypeScript finds modules, the stricter rules first: `nodenext` lets CommonJS require an ES module, `node16`
- * does not.
+ * The module settings to check, the stricter one first. With `nodenext` a CommonJS file may require an ES module,
+ * with `node16` it may not.
  */
 export const MODULES = ["node16", "nodenext"] as const;
 
-/** Compiles the files. @returns `code` 0: their types are correct */
+/** Compiles the files. @returns the outcome of tsc; its `code` is 0 if the types are correct */
 export async function typeCheck(
   folder: string,
   files: readonly string[],

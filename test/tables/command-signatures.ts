@@ -1,10 +1,11 @@
 /**
- * Arguments and results of the commands that clients have as methods: `client.hset("user:7", "name", "Ada")`. A
+ * The arguments and results of the commands that are methods of the client: `client.hset("user:7", "name", "Ada")`. A
  * test compares these lines with the arity, keys and summaries in the store's table, and the results with random
- * calls. A `?` marks an optional argument, `...` any number; `@` before a type: see RESULT_TYPES.
+ * calls. A `?` marks an optional argument, and `...` any number of arguments. A type with `@` is defined in
+ * RESULT_TYPES.
  */
 
-/** Names for long types. */
+/** Short names for long types. */
 const RESULT_TYPES: Readonly<Record<string, string>> = {
   "@text?": "string | null",
   "@list": "string[]",
@@ -152,11 +153,11 @@ GEOSEARCH key ...rest: @reply
 `;
 
 export interface Signature {
-  /** In upper case. */
+  /** The name in upper case. */
   readonly name: string;
-  /** The parameters as written, in order. */
+  /** The parameters in their written form, in order. */
   readonly parameters: readonly string[];
-  /** A TypeScript type. */
+  /** The type of the result in TypeScript. */
   readonly result: string;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Makes examples/php/dbsync.php: the classes of examples/php/src in one file, for users that copy a file and do
- * not use Composer.
+ * Makes examples/php/dbsync.php, which contains the classes of examples/php/src in one file. It is for users that
+ * copy one file instead of using Composer.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,19 +9,19 @@ import { repositoryRoot } from "../support/repository.js";
 const FOLDER = "examples/php/src";
 const FUNCTIONS = "functions.php";
 
-/** Files that define what the remaining ones extend or implement. */
+/** The files with the base classes and interfaces of the remaining files, which must come first. */
 const FIRST = ["Failure.php", "SimpleCache.php", "SimpleCacheFault.php"];
 
 const HEAD = "<?php\ndeclare(strict_types=1);\n\nnamespace Dbsync;\n\n";
 
-export function phpFile(): { readonly file: string; readonly now: string; readonly due: string } {
+export function phpFile(): { readonly file: string; readonly current: string; readonly expected: string } {
   const file = "examples/php/dbsync.php";
   const names = readdirSync(join(repositoryRoot, FOLDER)).sort();
   const first = FIRST.filter((name) => names.includes(name));
   const classes = names.filter((name) => name !== FUNCTIONS && !first.includes(name));
   const [, comment = "", functions = ""] =
     /^<\?php\n(\/\*.*?\*\/\n)declare\(strict_types=1\);\n\n(.*)$/s.exec(read(FUNCTIONS)) ?? [];
-  const due = [
+  const expected = [
     `<?php\n${comment.replace(" */", " * Made of examples/php/src by npm run tables.\n */")}declare(strict_types=1);`,
     "",
     "namespace Dbsync {",
@@ -35,7 +35,7 @@ export function phpFile(): { readonly file: string; readonly now: string; readon
     "}",
     "",
   ].join("\n");
-  return { file, now: readFileSync(join(repositoryRoot, file), "utf8"), due };
+  return { file, current: readFileSync(join(repositoryRoot, file), "utf8"), expected };
 }
 
 function read(name: string): string {

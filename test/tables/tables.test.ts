@@ -1,9 +1,9 @@
-/** Documents contain the daemon's options, limits and metrics as in their tables. */
+/** Tests that the generated parts of documents are up to date with the tables of options, limits and metrics. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { written } from "./tables.js";
 
-for (const { file, now, due } of written())
-  test(`${file} is as npm run tables makes it`, () => {
-    assert.equal(now, due);
+for (const { file, current, expected } of written())
+  test(`${file} is equal to the output of npm run tables`, () => {
+    assert.equal(current, expected);
   });

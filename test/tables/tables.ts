@@ -1,6 +1,6 @@
 /**
- * Parts of documents, and of the client, that are made from the daemon's tables: each is between two lines that
- * mark it.
+ * Generates parts of documents and of the client from the daemon's tables. In its file, each part is between two
+ * marker lines.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -33,12 +33,12 @@ import { phpFile } from "./php-file.js";
 const MARK = "made by npm run tables";
 const LINE_CHARS = 120;
 const NAMES_CHARS = 100;
-/** Length of a line of code, as in biome.json. */
+/** The maximum length of a line of code, as in biome.json. */
 const FORMATTED_CHARS = 110;
 
 interface Part {
   readonly file: string;
-  /** @param rest  the remaining text of the file */
+  /** Returns the lines of the part. @param rest  the text of the file without its parts */
   readonly lines: (rest: string) => readonly string[];
 }
 
@@ -94,22 +94,22 @@ const PARTS: readonly Part[] = [
       ),
     ],
   },
-  { file: "client/shared/read-commands.ts", lines: () => textOf("NAMES", reads()) },
-  { file: "client/shared/command-labels.ts", lines: () => textOf("NAMES", keyed()) },
+  { file: "client/shared/read-commands.ts", lines: () => textOf("NAMES", readCommands()) },
+  { file: "client/shared/command-labels.ts", lines: () => textOf("NAMES", keyedCommands()) },
   { file: "client/command-methods.ts", lines: commandMethods },
   { file: "examples/python/dbsync/sentences.py", lines: curesInPython },
   {
     file: "examples/python/dbsync/sentences.py",
-    lines: () => ["NAMES = (", ...textLines(reads()).map((line) => `    "${line}"`), ")"],
+    lines: () => ["NAMES = (", ...textLines(readCommands()).map((line) => `    "${line}"`), ")"],
   },
-  { file: "cli/shared/command-names.ts", lines: () => textOf("NAMES", carried()) },
+  { file: "cli/shared/command-names.ts", lines: () => textOf("NAMES", envelopeCommands()) },
   { file: "cli/sql/completion.ts", lines: () => textOf("WORDS", statementWords()) },
 ];
 
 function figureRows(table: FigureTable): string[] {
   const rows = Object.entries(table).map(([name, { kind, help, metric }]) => {
-    const shown = metric === undefined ? "" : `\`${metric.name}\``;
-    return `| \`${wireName(name)}\` | ${kind.replaceAll("-", " ")} | ${help} | ${shown} |`;
+    const metricName = metric === undefined ? "" : `\`${metric.name}\``;
+    return `| \`${wireName(name)}\` | ${kind.replaceAll("-", " ")} | ${help} | ${metricName} |`;
   });
   return ["| name | kind | meaning | metric |", "|---|---|---|---|", ...rows];
 }
@@ -125,37 +125,37 @@ function metricRows<Sources>(metrics: Metrics<Sources>): string[] {
   ];
 }
 
-/** Returns the store's commands that an envelope may contain, without subcommands. */
-function carried(): string[] {
+/** Returns the commands of the store that an envelope may contain, without subcommands. */
+function envelopeCommands(): string[] {
   const names = new Set(commands.map(({ name }) => name.split("|")[0] as string));
   return [...names].filter((name) => connectionMistake([name]) === null).sort();
 }
 
-/** Commands that change no data but notify subscribers: sent twice, they notify twice. */
-const SAYING: readonly string[] = ["PUBLISH", "SPUBLISH"];
+/** The commands that change no data but notify subscribers. If they were sent twice, they would notify twice. */
+const NOTIFYING: readonly string[] = ["PUBLISH", "SPUBLISH"];
 
-/** Returns those of the carried commands that change nothing, and may be sent again. */
-function reads(): string[] {
+/** Returns the commands that change nothing, so that a client may send them again. */
+function readCommands(): string[] {
   const changes = commands.filter(({ flags }) => flags.includes("write") || flags.includes("admin"));
   const writers = new Set(changes.map(({ name }) => name.split("|")[0]));
-  return carried().filter((name) => !writers.has(name) && !SAYING.includes(name));
+  return envelopeCommands().filter((name) => !writers.has(name) && !NOTIFYING.includes(name));
 }
 
-/** Returns those of the carried commands whose first argument is always a key. */
-function keyed(): string[] {
+/** Returns the commands whose first argument is always a key. */
+function keyedCommands(): string[] {
   const isKeyFirst = ({ keys, places }: (typeof commands)[number]) =>
     typeof keys === "function" ? places?.[0] === 1 : keys.some(({ first }) => first === 1);
   const names = new Set(commands.filter(isKeyFirst).map(({ name }) => name));
-  return carried().filter((name) => names.has(name));
+  return envelopeCommands().filter((name) => names.has(name));
 }
 
-/** Returns the single words of statements, in both languages. */
+/** Returns the single words of SQL statements, in both languages. */
 function statementWords(): string[] {
   const phrases = Object.values(KEYWORDS).flatMap(({ english, malagasy }) => [...english, ...malagasy]);
   return [...new Set(phrases.flatMap((phrase) => phrase.toLowerCase().split(" ")))].sort();
 }
 
-/** Returns the names of the commands that are methods, and their types. */
+/** Returns the lines of code with the names of the commands that are methods, and with their types. */
 function commandMethods(): string[] {
   const methods = SIGNATURES.flatMap((signature) => {
     const { summary = "" } = commands.find(({ name }) => name === signature.name) ?? {};
@@ -168,7 +168,7 @@ function commandMethods(): string[] {
   return [...names, "", "export interface CommandMethods {", ...methods, "}"];
 }
 
-/** Returns a method as the formatter would write it. */
+/** Returns the declaration of a method in the form in which the formatter writes it. */
 function methodOf({ name, parameters, result }: Signature): string {
   const typed = parameters.map((parameter) =>
     parameter.startsWith("...") ? `${parameter}: Argument[]` : `${parameter}: Argument`,
@@ -179,14 +179,14 @@ function methodOf({ name, parameters, result }: Signature): string {
   return [`  ${name.toLowerCase()}(`, ...lines, `  ): Promise<${result}>;`].join("\n");
 }
 
-/** Returns a constant of one text, with spaces between the words. */
+/** Returns a constant whose value is one text with spaces between the words. */
 function textOf(constant: string, words: readonly string[]): string[] {
   const lines = textLines(words);
   const texts = lines.map((line, i) => (i < lines.length - 1 ? `  "${line}" +` : `  "${line}";`));
   return [`const ${constant} =`, ...texts];
 }
 
-/** Breaks words into lines; all but the last end with a space. */
+/** Distributes words over lines. Every line except the last ends with a space. */
 function textLines(words: readonly string[]): string[] {
   const lines = [""];
   for (const word of words) {
@@ -196,7 +196,7 @@ function textLines(words: readonly string[]): string[] {
   return lines.map((line, i) => (i < lines.length - 1 ? line : line.trimEnd()));
 }
 
-/** Returns the cures in Python, whose strings are written as in JSON. */
+/** Returns the remedies in Python, whose string literals are the same as in JSON. */
 function curesInPython(): string[] {
   const rows = Object.entries(REFUSAL_CURES).flatMap(([code, cure]) => {
     const [first = "", ...more] = textLines(cure.split(" ")).map((line) => JSON.stringify(line));
@@ -206,7 +206,7 @@ function curesInPython(): string[] {
   return ["REFUSAL_CURES: dict[str, str] = {", ...rows, "}"];
 }
 
-/** Returns a value in TOML: the default, or the example if there is none. */
+/** Returns a value in TOML: the default, or the example if there is no default. */
 function sampleOf({ form, fallback, example }: OptionRow): string {
   const isNothing = fallback === null || (Array.isArray(fallback) && fallback.length === 0);
   return JSON.stringify(isNothing ? example : form.show(fallback));
@@ -222,13 +222,13 @@ function comment(sentence: string): string[] {
   return lines.map((line) => `#${line}`);
 }
 
-/** Returns each file as it should be, with its parts in their order. @throws Error  a mark is missing */
-export function written(): { readonly file: string; readonly now: string; readonly due: string }[] {
-  const whole = [phpFile()];
+/** Returns the current and the expected text of each file. @throws Error if a marker line is missing */
+export function written(): { readonly file: string; readonly current: string; readonly expected: string }[] {
+  const files = [phpFile()];
   const inParts = [...new Set(PARTS.map(({ file }) => file))].map((file) => {
     const parts = PARTS.filter((part) => part.file === file);
-    const now = readFileSync(join(repositoryRoot, file), "utf8");
-    const pieces = now.split(
+    const current = readFileSync(join(repositoryRoot, file), "utf8");
+    const pieces = current.split(
       new RegExp(`(?<=^(?!.*end of what is).*${MARK}.*\n)([^]*?)(?=^.*end of what is ${MARK})`, "m"),
     );
     if (pieces.length !== 2 * parts.length + 1)
@@ -236,10 +236,10 @@ export function written(): { readonly file: string; readonly now: string; readon
         `${file} needs ${parts.length} times two lines: "${MARK}" and "end of what is ${MARK}"`,
       );
     const rest = pieces.filter((_, i) => i % 2 === 0).join("");
-    const due = pieces.map((piece, i) =>
+    const expected = pieces.map((piece, i) =>
       i % 2 === 0 ? piece : `${parts[(i - 1) / 2]?.lines(rest).join("\n")}\n`,
     );
-    return { file, now, due: due.join("") };
+    return { file, current, expected: expected.join("") };
   });
-  return [...whole, ...inParts];
+  return [...files, ...inParts];
 }

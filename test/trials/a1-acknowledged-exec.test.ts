@@ -1,7 +1,7 @@
 /**
- * Trial A1. An acknowledged EXEC, or an acknowledged write with a condition, is applied, and a connection reads what
- * was acknowledged to it, although one daemon answers from old state: it is cut off from its peers, missed what the
- * sidecar sent, and for a moment is the only daemon that answers.
+ * Trial A1. An acknowledged EXEC is applied, and so is an acknowledged write with a condition. A connection reads its
+ * own acknowledged writes. This holds although one daemon is out of date: it is disconnected from its peers, has
+ * missed the sidecar's writes, and for a moment is the only daemon that answers.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -11,13 +11,13 @@ import { EnvelopeClient } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { Gate } from "./gate.js";
 import { Increments } from "./increments.js";
-import { RedisLine, said } from "./redis-line.js";
+import { RedisLine, textOf } from "./redis-line.js";
 import { Folder, pause, startSidecar, until, within } from "./scene.js";
 
 const STALE = 2;
-/** Milliseconds for which only the stale daemon answers. */
+/** Milliseconds for which only the outdated daemon answers. */
 const ALONE_MS = 1_000;
-/** The sidecar's --backend-timeout, and a time after which it sends no earlier request on a new connection. */
+/** The sidecar's --backend-timeout, and a time after which it no longer sends earlier requests on a new connection. */
 const SIDECAR_TIMEOUT = "2s";
 const FORGOTTEN_MS = 6_000;
 const STOOD_STILL_MS = 9_000;
@@ -25,9 +25,9 @@ const STOOD_STILL_MS = 9_000;
 class Scene implements AsyncDisposable {
   readonly folder = new Folder();
   trio!: Trio;
-  /** The gates from clients to each daemon. */
+  /** The gates between the clients and each daemon. */
   gates: Gate[] = [];
-  /** The gates from peers to each daemon, and from the stale daemon to each peer. */
+  /** The gates between the daemons, by the indices of both daemons. */
   links = new Map<string, Gate>();
 
   static async start(): Promise<Scene> {
@@ -48,12 +48,12 @@ class Scene implements AsyncDisposable {
     return this.gates.map(({ address }) => address);
   }
 
-  /** Holds the stale daemon's connections with its peers, in both directions. */
+  /** Holds the connections between the outdated daemon and its peers, in both directions. */
   holdPeers(): void {
     for (const [name, link] of this.links) if (name.includes(String(STALE))) link.hold();
   }
 
-  /** Leaves only the stale daemon reachable, by a new connection. */
+  /** Makes only the outdated daemon reachable, through a new connection. */
   async onlyStale(): Promise<void> {
     for (const [index, gate] of this.gates.entries()) if (index !== STALE) gate.hold();
     this.gates[STALE]?.release();
@@ -70,8 +70,8 @@ class Scene implements AsyncDisposable {
   }
 }
 
-describe("a daemon that answers from old state", () => {
-  test("makes no acknowledged EXEC of a sidecar's client ineffective", { timeout: 300_000 }, async () => {
+describe("a daemon that is out of date", () => {
+  test("does not undo an acknowledged EXEC of a sidecar's client", { timeout: 300_000 }, async () => {
     await using scene = await Scene.start();
     const resp = await freePort();
     const key = scene.folder.privateKey(scene.trio.app);
@@ -104,7 +104,9 @@ describe("a daemon that answers from old state", () => {
     increments.check(Number(await client.call("GET counter")));
   });
 
-  test("does not show a connection less than was acknowledged to it", { timeout: 300_000 }, async () => {
+  test("does not return older data to a connection than its acknowledged writes", {
+    timeout: 300_000,
+  }, async () => {
     await using scene = await Scene.start();
     const resp = await freePort();
     const key = scene.folder.privateKey(scene.trio.app);
@@ -115,12 +117,12 @@ describe("a daemon that answers from old state", () => {
       SIDECAR_TIMEOUT,
     ]);
     using line = await RedisLine.open(resp);
-    await until("a write is taken", async () => (await line.call("SET", "mine", "old")) === "OK");
+    await until("a write is acknowledged", async () => (await line.call("SET", "mine", "old")) === "OK");
     await scene.trio.level(120_000);
 
     scene.holdPeers();
     scene.gates[STALE]?.shut();
-    assert.equal(said(await line.call("SET", "mine", "new")), "OK");
+    assert.equal(textOf(await line.call("SET", "mine", "new")), "OK");
 
     await pause(FORGOTTEN_MS);
     await scene.onlyStale();
@@ -128,10 +130,10 @@ describe("a daemon that answers from old state", () => {
     await within(ALONE_MS, reading);
     scene.releaseAll();
     const read = await reading;
-    assert.ok(read === "new" || read instanceof Error, `read ${said(read)} after "new" was acknowledged`);
+    assert.ok(read === "new" || read instanceof Error, `read ${textOf(read)} after "new" was acknowledged`);
   });
 
-  test("makes no acknowledged condition (if) of the client library ineffective", {
+  test("does not break an acknowledged condition (if) of the client library", {
     timeout: 300_000,
   }, async () => {
     await using scene = await Scene.start();
@@ -157,12 +159,12 @@ describe("a daemon that answers from old state", () => {
     const changed = await changing;
     await scene.trio.level(120_000);
     const balance = await writer.call("GET balance");
-    if (changed === "OK")
-      assert.equal(balance, "10", "an acknowledged write with a condition has its effect");
-    if (changed === null) assert.equal(balance, "2", "a write that was reported as not done has no effect");
+    if (changed === "OK") assert.equal(balance, "10", "an acknowledged write with a condition was applied");
+    if (changed === null)
+      assert.equal(balance, "2", "a write that was reported as not applied has no effect");
   });
 
-  test("after it stood still says so in its answers until it has exchanged with its peers", {
+  test("flags its answers after a suspension until it has received its peers' entries", {
     timeout: 300_000,
   }, async () => {
     await using scene = await Scene.start();
@@ -176,12 +178,12 @@ describe("a daemon that answers from old state", () => {
     scene.holdPeers();
     await writer.call("SET state new", { replicated: 2 });
     await pause(STOOD_STILL_MS);
-    // The request waits in the socket of the stopped daemon.
-    const asked = waiting.ask([["GET", "state"]]);
+    // The request waits in the socket of the suspended daemon.
+    const pendingReply = waiting.ask([["GET", "state"]]);
     trio.daemon(STALE).kill("SIGCONT");
-    const early = await within(ALONE_MS, asked);
+    const early = await within(ALONE_MS, pendingReply);
     scene.releaseAll();
-    const answer = early ?? (await asked);
+    const answer = early ?? (await pendingReply);
     if (answer.kind === "refused") return;
     const [reply] = answer.replies;
     const isNew = JSON.stringify(reply).includes("new");

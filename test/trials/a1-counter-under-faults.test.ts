@@ -1,7 +1,7 @@
 /**
- * Trial A1, with random timing. Eight clients of one sidecar and one that increments a counter, while daemons hang,
- * are killed and return. The acknowledged EXECs equal the counter, and no connection reads less than was acknowledged
- * to it.
+ * Trial A1, with random timing. Clients of one sidecar increment a counter while daemons hang, are killed and return.
+ * The counter equals the number of acknowledged EXECs, and no connection reads a lower value than its last
+ * acknowledged one.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -43,7 +43,7 @@ const faults: Readonly<Record<string, Fault>> = {
   },
 };
 
-/** Repeats a step on one connection until the end. */
+/** Repeats a step on one connection until the test ends. */
 async function repeat(
   port: number,
   isOver: () => boolean,
@@ -55,7 +55,7 @@ async function repeat(
   }
 }
 
-test("acknowledged EXECs are the counter, whatever hangs or is killed", {
+test("the counter equals the number of acknowledged EXECs while daemons hang or are killed", {
   timeout: 3_600_000,
 }, async (context) => {
   const random = new SeededRandom(seed());

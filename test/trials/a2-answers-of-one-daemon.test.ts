@@ -1,8 +1,8 @@
 /**
- * Trial A2. The answers of three real daemons, through a sidecar and to a client of all three, stay valid after
- * another daemon has answered, or after the daemon that answered was killed: scans end with all elements or with a
- * clear error, and ids, versions and payloads are the same everywhere. The table is in docs/sidecar.md "Where an
- * answer is valid".
+ * Trial A2. A client receives answers of three real daemons, directly or through a sidecar. An answer stays valid if
+ * the next one comes from another daemon, even after the first daemon was killed. Scans return all elements or a
+ * clear error, and ids, versions and payloads are the same on all daemons. Source: docs/sidecar.md, "Where an answer
+ * is valid".
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -12,10 +12,10 @@ import { Trio } from "../faults/trio.js";
 import { freePort } from "../support/free-port.js";
 import { RawClient } from "../support/raw-client.js";
 import { Gate } from "./gate.js";
-import { RedisLine, said } from "./redis-line.js";
+import { RedisLine, textOf } from "./redis-line.js";
 import { Folder, startSidecar, until } from "./scene.js";
 
-/** More than a page of 400, and more than any collection returns in one. */
+/** The number of elements: more than one page of 400, and more than any collection returns in one page. */
 const ELEMENTS = 1_500;
 const PAGE = "400";
 const DAEMONS = [0, 1, 2];
@@ -27,7 +27,7 @@ interface Family {
   readonly command: string;
   readonly key: readonly string[];
   add(name: string): string[];
-  /** Answered items per element. */
+  /** The number of items in the answer per element. */
   readonly step: number;
 }
 
@@ -38,7 +38,7 @@ const families: readonly Family[] = [
   { command: "ZSCAN", key: ["z"], add: (name) => ["ZADD", "z", "1", name], step: 2 },
 ];
 
-/** Reads whose answers are the same at each daemon. */
+/** Reads that all daemons answer equally. */
 const reads: readonly (readonly string[])[] = [
   ["WRITERS", "text", "list"],
   ["DUMP", "text"],
@@ -54,7 +54,7 @@ const reads: readonly (readonly string[])[] = [
   ["XINFO", "STREAM", "stream"],
 ];
 
-describe("what one of three daemons has answered", () => {
+describe("an answer of one of three daemons", () => {
   const folder = new Folder();
   let trio: Trio;
   const gates: Gate[] = [];
@@ -71,7 +71,7 @@ describe("what one of three daemons has answered", () => {
     const ports = ["--resp", String(resp), "--mongo", String(mongo)];
     sidecar = await startSidecar(folder.privateKey(trio.app), servers, ports);
     line = await RedisLine.open(resp);
-    await until("a write is taken", async () => (await line.call("SET", "text", "1")) === "OK");
+    await until("a write is acknowledged", async () => (await line.call("SET", "text", "1")) === "OK");
     await using client = trio.client();
     for (const { add } of families) await client.multi(names.map(add));
     await client.call("RPUSH list b a c");
@@ -89,7 +89,7 @@ describe("what one of three daemons has answered", () => {
     folder[Symbol.dispose]();
   });
 
-  /** Scans through the sidecar, and kills the daemon of the first page after it. */
+  /** Scans through the sidecar, and kills the daemon of the first page after that page. */
   async function scanOver(index: number, { command, key, step }: Family): Promise<Set<string> | Error> {
     const found = new Set<string>();
     let cursor = "0";
@@ -110,22 +110,22 @@ describe("what one of three daemons has answered", () => {
 
   async function restart(index: number): Promise<void> {
     await trio.start(index);
-    await trio.until("all are live", async () =>
+    await trio.until("all daemons are live", async () =>
       (await trio.statuses()).every(({ state }) => state === "live"),
     );
   }
 
   for (const [number, family] of families.entries())
-    test(`${family.command} through the sidecar, its daemon killed after a page`, {
+    test(`${family.command} through the sidecar is complete or fails clearly if its daemon is killed after a page`, {
       timeout: TEST_MS,
     }, async () => {
       const found = await scanOver(number % DAEMONS.length, family);
       await restart(number % DAEMONS.length);
-      if (found instanceof Error) assert.notEqual(said(found), "");
+      if (found instanceof Error) assert.notEqual(textOf(found), "");
       else assert.deepEqual(names.filter((name) => !found.has(name)).slice(0, 5), []);
     });
 
-  test("a page that is awaited from a daemon that is killed comes from another one", {
+  test("is sent by another daemon if the first one is killed before it answers", {
     timeout: TEST_MS,
   }, async () => {
     for (const gate of gates) gate.hold();
@@ -139,7 +139,7 @@ describe("what one of three daemons has answered", () => {
   });
 
   for (const { command, key, step } of families)
-    test(`a client of three servers gets the pages of ${command} from one, or an error`, {
+    test(`of ${command} to a client of three servers comes from the same daemon for all pages, or is an error`, {
       timeout: TEST_MS,
     }, async () => {
       await using client = trio.client();
@@ -154,15 +154,15 @@ describe("what one of three daemons has answered", () => {
       assert.deepEqual(names.filter((name) => !found.has(name)).slice(0, 5), []);
 
       await using single = trio.client([2]);
-      const [begun] = (await single.call([command, ...key, "0", "COUNT", PAGE])) as [string];
-      assert.notEqual(begun, "0");
+      const [cursorOfOther] = (await single.call([command, ...key, "0", "COUNT", PAGE])) as [string];
+      assert.notEqual(cursorOfOther, "0");
       await trio.end(2, "SIGKILL");
-      await assert.rejects(page(begun), /invalid cursor: another daemon gave it/);
+      await assert.rejects(page(cursorOfOther), /invalid cursor: another daemon gave it/);
       await restart(2);
-      await assert.rejects(page(begun), /invalid cursor: another daemon gave it/);
+      await assert.rejects(page(cursorOfOther), /invalid cursor: another daemon gave it/);
     });
 
-  test("is what every other daemon answers: writers, ids, payloads, orders of values", {
+  test("is the same from every daemon: writers, ids, payloads, orders of values", {
     timeout: TEST_MS,
   }, async () => {
     await trio.level(120_000);
@@ -177,7 +177,7 @@ describe("what one of three daemons has answered", () => {
     }
   });
 
-  test("goes on elsewhere: the cursor of XAUTOCLAIM, an id of XREAD, DUMP, WRITERS in `if`", {
+  test("can be used on another daemon: the cursor of XAUTOCLAIM, an id of XREAD, DUMP, WRITERS in `if`", {
     timeout: TEST_MS,
   }, async () => {
     await using first = trio.client([0]);
@@ -197,7 +197,7 @@ describe("what one of three daemons has answered", () => {
     assert.equal(await second.call("SET text 2", { if: [{ key: "text", writer }] }), "OK");
   });
 
-  test("gets of memcached's clients by one sidecar is good for cas by another", {
+  test("to gets of a memcached client can be used for cas through another sidecar", {
     timeout: TEST_MS,
   }, async () => {
     const key = folder.privateKey(trio.app, "second.pem");
@@ -217,7 +217,9 @@ describe("what one of three daemons has answered", () => {
     assert.equal(await other.read("STORED\r\n".length), "STORED\r\n");
   });
 
-  test("a MongoDB cursor of the sidecar goes on when a daemon is killed", { timeout: TEST_MS }, async () => {
+  test("with a MongoDB cursor through the sidecar can be continued after a daemon is killed", {
+    timeout: TEST_MS,
+  }, async () => {
     await using client = new MongoClient(`mongodb://127.0.0.1:${mongo}`);
     const items = client.db("shop").collection("items");
     await items.insertMany(Array.from({ length: 50 }, (_, number) => ({ number })));
@@ -230,7 +232,9 @@ describe("what one of three daemons has answered", () => {
     await restart(2);
   });
 
-  test("numbers of clients and of slow commands are the sidecar's own", { timeout: TEST_MS }, async () => {
+  test("of a sidecar to CLIENT ID and SLOWLOG contains the sidecar's own numbers", {
+    timeout: TEST_MS,
+  }, async () => {
     using other = await RedisLine.open(resp);
     const [one, two] = [await line.call("CLIENT", "ID"), await other.call("CLIENT", "ID")];
     assert.notEqual(one, two);

@@ -1,23 +1,23 @@
 /**
- * Trial A2. A SCAN, HSCAN, SSCAN or ZSCAN through a sidecar returns each element that exists from beginning to end,
- * or ends with an error, although each page may come from another daemon: one that has not yet received another
- * client's deletions.
+ * Trial A2. SCAN, HSCAN, SSCAN and ZSCAN through a sidecar return each element that exists from the beginning to the
+ * end of the scan, or end with an error. Each page may come from another daemon, which may not have received another
+ * client's deletions yet.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Trio } from "../faults/trio.js";
 import { freePort } from "../support/free-port.js";
 import { Gate } from "./gate.js";
-import { type Answer, RedisLine, said } from "./redis-line.js";
+import { type Answer, RedisLine, textOf } from "./redis-line.js";
 import { Folder, startSidecar, until, within } from "./scene.js";
 
 const ELEMENTS = 1_500;
-/** Milliseconds for which only one daemon may answer a page. */
+/** Milliseconds for which only one daemon can answer. */
 const ALONE_MS = 700;
 const PAGE = "400";
-/** The index of the daemon that is missing the latest writes when the scan begins. */
+/** The index of the daemon that has not received the latest writes when the scan begins. */
 const LAGGING = 2;
-/** Pages after which a scan counts as endless. */
+/** The number of pages after which a scan is considered endless. */
 const PAGES_MAX = 1_000;
 
 const names = Array.from({ length: ELEMENTS }, (_, number) => `stays:${number}`);
@@ -28,7 +28,7 @@ interface Family {
   add(name: string): string[];
   remove(name: string): string[];
   page(cursor: string): string[];
-  /** Answered items per element. */
+  /** The number of items in the answer per element. */
   readonly step: number;
 }
 
@@ -90,7 +90,7 @@ describe("through a sidecar", () => {
     const servers = gates.map(({ address }) => address);
     sidecar = await startSidecar(folder.privateKey(trio.app), servers, ["--resp", String(resp)]);
     line = await RedisLine.open(resp);
-    await until("a write is taken", async () => (await line.call("SET", "first", "1")) === "OK");
+    await until("a write is acknowledged", async () => (await line.call("SET", "first", "1")) === "OK");
   });
 
   after(async () => {
@@ -101,17 +101,18 @@ describe("through a sidecar", () => {
     folder[Symbol.dispose]();
   });
 
-  /** Sends a request while only one daemon is reachable; admits all of them if no answer comes. */
+  /** Sends a request while only one daemon is reachable. Without an answer, makes all daemons reachable. */
   async function askOne(index: number, argv: readonly string[]): Promise<Answer> {
     for (const [number, gate] of gates.entries()) if (number !== index) gate.hold();
-    const asked = line.call(...argv);
-    await within(ALONE_MS, asked);
+    const pendingAnswer = line.call(...argv);
+    await within(ALONE_MS, pendingAnswer);
     for (const gate of gates) gate.release();
-    return await asked;
+    return await pendingAnswer;
   }
 
   /**
-   * Gets the first page from a daemon that has received everything, the rest from the lagging one.
+   * Scans a collection. The first page comes from a daemon that has received all writes, the remaining pages from the
+   * lagging one.
    * @returns the elements, or the error that ended the scan
    */
   async function scan(family: Family): Promise<Set<string> | Error> {
@@ -125,11 +126,13 @@ describe("through a sidecar", () => {
       cursor = next;
       if (cursor === "0") return found;
     }
-    throw new Error(`${family.command} does not end`);
+    throw new Error(`the scan with ${family.command} does not end`);
   }
 
   for (const family of families) {
-    test(`${family.command} returns what is there all the time`, { timeout: 300_000 }, async () => {
+    test(`${family.command} returns all elements that exist during the scan`, {
+      timeout: 300_000,
+    }, async () => {
       await using client = trio.client([0, 1]);
       await client.multi(removed.map(family.add));
       await client.multi(names.map(family.add));
@@ -140,7 +143,7 @@ describe("through a sidecar", () => {
       for (const link of links) link.release();
       await trio.level(120_000);
       if (found instanceof Error) {
-        assert.notEqual(said(found), "");
+        assert.notEqual(textOf(found), "");
         return;
       }
       const missing = names.filter((name) => !found.has(name));

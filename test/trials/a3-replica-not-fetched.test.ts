@@ -1,6 +1,6 @@
 /**
- * Trial A3. A daemon with --json-replica that cannot fetch the other server's documents at its start is not ready,
- * and removes nothing there when it can reach that server at last, whatever its own clients wrote earlier.
+ * Trial A3. A daemon with --json-replica cannot fetch the other server's documents at its start. It is not ready, and
+ * when it reaches the other server it removes nothing there, even if its own clients have already written.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -12,7 +12,7 @@ import { JsonLine } from "./json-line.js";
 import { pause, until, within } from "./scene.js";
 
 const ENTRIES = 100;
-/** Milliseconds that a write of the second daemon's client may take while the first server is away. */
+/** The maximum duration in milliseconds of a write to the second daemon while the first server is unreachable. */
 const WRITE_MS = 8_000;
 
 async function count(port: number): Promise<number> {
@@ -26,7 +26,7 @@ async function healthOf(port: number): Promise<number> {
 
 const troubles: Readonly<Record<string, (gate: Gate) => void>> = {
   "refuses connections": (gate) => gate.shut(),
-  "accepts connections and says nothing": (gate) => gate.hold(),
+  "accepts connections and sends nothing": (gate) => gate.hold(),
 };
 
 describe("a server of --json-replica that, at the other daemon's start,", () => {
@@ -51,7 +51,7 @@ describe("a server of --json-replica that, at the other daemon's start,", () => 
         "--admin",
         String(admin),
       ]);
-      // A daemon may serve its clients, refuse them, or not listen yet.
+      // The daemon may serve its clients, refuse them, or not listen yet.
       const writing = (async () => {
         using line = await JsonLine.open(second);
         await line.ask({ action: "create", document: "users" });
@@ -65,12 +65,12 @@ describe("a server of --json-replica that, at the other daemon's start,", () => 
       const arrives = until("the documents arrive", async () => (await count(second)) >= ENTRIES, 30_000);
       await arrives.catch(() => {});
       await pause(1_000);
-      const [kept, here] = [await count(first), await count(second)];
+      const [inFirst, inSecond] = [await count(first), await count(second)];
       assert.ok(
-        kept >= ENTRIES,
-        `the first server has ${kept} of ${ENTRIES} entries, the second one ${here}`,
+        inFirst >= ENTRIES,
+        `the first server has ${inFirst} of ${ENTRIES} entries, the second one ${inSecond}`,
       );
-      assert.ok(here >= ENTRIES, `the second daemon has ${here} of ${ENTRIES} entries`);
+      assert.ok(inSecond >= ENTRIES, `the second daemon has ${inSecond} of ${ENTRIES} entries`);
       assert.notEqual(health, 200, "a daemon that has not fetched the documents is not ready");
     });
   }

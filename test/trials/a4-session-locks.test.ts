@@ -1,6 +1,6 @@
 /**
- * Trial A4. A PHP session's lock is released at every daemon, not only through the one that granted it, and a daemon
- * that hangs does not delay the first request for as long as a call may take.
+ * Trial A4. The lock of a PHP session is released on every daemon, not only on the one that granted it. A hung daemon
+ * does not delay the first request for the maximum duration of a call.
  */
 import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
@@ -15,10 +15,10 @@ import { skipWithout } from "../support/requirements.js";
 import { Gate } from "./gate.js";
 import { Folder, until } from "./scene.js";
 
-/** Seconds: more than any test here takes, so only a release ends a lock. */
+/** The lifetime of a lock in seconds. It exceeds the duration of each test here, so only a release ends a lock. */
 const LEASE = 3_600;
 
-/** A PHP process that reads lines one by one. */
+/** A PHP process that waits for lines on its standard input. */
 class Request implements Disposable {
   readonly #child: ChildProcessWithoutNullStreams;
   #stdout = "";
@@ -46,7 +46,7 @@ class Request implements Disposable {
     });
   }
 
-  /** What it has printed. */
+  /** The output of the process so far. */
   get printed(): string {
     return this.#stdout + this.#stderr;
   }
@@ -55,13 +55,13 @@ class Request implements Disposable {
     return this.#isOver;
   }
 
-  /** Waits until it has printed a text. @throws AssertionError  it ended without it */
+  /** Waits until the process has printed a text. @throws AssertionError if it ends before */
   async prints(text: string): Promise<void> {
     await until(`PHP prints ${text}`, () => this.printed.includes(text) || this.#isOver);
     assert.ok(this.printed.includes(text), this.printed);
   }
 
-  /** Lets it continue. @returns what it has printed at its end */
+  /** Lets the process continue. @returns its complete output */
   async finish(): Promise<string> {
     this.#child.stdin.end("\n");
     if (!this.#isOver) await once(this.#child, "close");
@@ -74,10 +74,10 @@ class Request implements Disposable {
 }
 
 /**
- * Returns the script of a request of the session `one`: it prints `held` when it has the lock, and ends when it reads
- * a line. It stays until each daemon has answered the command after the release on its connection; a script's own end
- * waits only 0.2 s for that.
- * @param lock  seconds
+ * Returns the script of a request in the session `one`. It prints `held` when it has acquired the lock, and ends when
+ * it reads a line. It then waits until each daemon has answered the release; without this, PHP would wait only 0.2 s
+ * for the answers at the end of a script.
+ * @param lock  the lifetime of the lock in seconds
  */
 const session = (lock: number, options = "[]"): string => `
   $client = new Dbsync\\Client(${options});
@@ -90,8 +90,8 @@ const session = (lock: number, options = "[]"): string => `
     $client->call('PING', ['servers' => [$server], 'timeout' => 20]);
   echo "visits ", $_SESSION['visits'], "\\n";`;
 
-describe("a PHP session's lock", { timeout: 300_000, skip: skipWithout("php") }, () => {
-  test("is released at a daemon that the granting one does not reach", async () => {
+describe("the lock of a PHP session", { timeout: 300_000, skip: skipWithout("php") }, () => {
+  test("is released on a daemon that the granting daemon cannot reach", async () => {
     using folder = new Folder();
     const pair = makeKeyPair("rsa");
     const key = folder.privateKey(pair);
@@ -106,7 +106,7 @@ describe("a PHP session's lock", { timeout: 300_000, skip: skipWithout("php") },
     await using _first = await start(0, toSecond);
     await using _second = await start(1, toFirst);
     const [first, second] = ports.map((port) => `127.0.0.1:${port}`) as [string, string];
-    await until("a write reaches both", async () => {
+    await until("a write reaches both daemons", async () => {
       const code = `echo dbsync_call('INCR probe', ['policy' => 'all']);`;
       using probe = new Request([first, second], key, code);
       return /^\d+$/.test(await probe.finish());
@@ -114,8 +114,8 @@ describe("a PHP session's lock", { timeout: 300_000, skip: skipWithout("php") },
 
     using holder = new Request([first, second], key, session(60), { TRIAL_SETTLES: "1" });
     await holder.prints("held\n");
-    // The test reads the lock: trying to take it could grant it at a daemon that is missing it.
-    await until("the second daemon knows the lock", async () => {
+    // The test only reads the lock. An attempt to acquire it could succeed on a daemon that does not have it yet.
+    await until("the second daemon has the lock", async () => {
       const code = `echo dbsync_call(['ZSCORE', 'session:lock:one', 'taken']) ?? 'nothing';`;
       using other = new Request([second], key, code);
       return (await other.finish()) === "1";
@@ -129,11 +129,11 @@ describe("a PHP session's lock", { timeout: 300_000, skip: skipWithout("php") },
     assert.match(
       await next.finish(),
       /held\nvisits 2\n/,
-      "the second daemon has the release and the session",
+      "the second daemon has received the release and the session",
     );
   });
 
-  test("is granted while the first daemon of the list hangs, long before a call to it ends", async () => {
+  test("is granted while the first daemon of the list hangs, long before the call to it ends", async () => {
     using folder = new Folder();
     const pair = makeKeyPair("rsa");
     const key = folder.privateKey(pair);
@@ -141,7 +141,7 @@ describe("a PHP session's lock", { timeout: 300_000, skip: skipWithout("php") },
     await using hung = await Gate.open(() => daemon.port);
     hung.hold();
     const servers = [hung.address, `127.0.0.1:${daemon.port}`];
-    // 20 s, the longest time of a call; the hung daemon uses all of it.
+    // A call takes at most 20 s. The call to the hung daemon takes this time.
     const calling = `echo "calling\\n"; dbsync_send('GET k', ['policy' => 'all', 'timeout' => 20]); fgets(STDIN);`;
     using call = new Request(servers, key, `${calling} echo "called";`);
     await call.prints("calling\n");

@@ -1,4 +1,4 @@
-/** Trial A5. A backup of a daemon that is catching up ends with 1, unless --incomplete is given. */
+/** Trial A5. A backup of a daemon that is catching up exits with 1, unless --incomplete is given. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { programPaths } from "../support/programs.js";
 import { run } from "../support/run-program.js";
 import { Folder, until } from "./scene.js";
 
-test("a backup of a daemon that is catching up says that it is incomplete", {
+test("dbsync backup reports an incomplete backup of a daemon that is catching up", {
   timeout: 300_000,
 }, async (context) => {
   using folder = new Folder();
@@ -19,16 +19,20 @@ test("a backup of a daemon that is catching up says that it is incomplete", {
   }
   await trio.endAll();
   await trio.start(0);
-  await until("it is catching up", async () => (await trio.status(0)).state === "catching-up", 10_000);
+  await until(
+    "the daemon is catching up",
+    async () => (await trio.status(0)).state === "catching-up",
+    10_000,
+  );
   const backup = async (args: readonly string[]) =>
     await run(process.execPath, [programPaths.dbsync, "backup", "--data", trio.folder(0), ...args]);
   const plain = await backup([join(folder.path, "plain.dbsync")]);
-  const asked = await backup(["--incomplete", join(folder.path, "incomplete.dbsync")]);
+  const incomplete = await backup(["--incomplete", join(folder.path, "incomplete.dbsync")]);
   if ((await trio.status(0)).state !== "catching-up") {
-    context.skip("it was complete too soon");
+    context.skip("the daemon had caught up too early");
     return;
   }
   assert.equal(plain.code, 1, plain.stdout + plain.stderr);
-  assert.equal(asked.code, 0, asked.stdout + asked.stderr);
+  assert.equal(incomplete.code, 0, incomplete.stdout + incomplete.stderr);
   assert.ok(existsSync(join(folder.path, "incomplete.dbsync")));
 });

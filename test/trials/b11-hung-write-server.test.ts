@@ -1,6 +1,6 @@
 /**
- * Trial B11. A write that waits at a server that hangs is answered when the balancer has declared that server down,
- * long before --reply-timeout, and the next write of that database goes to the other server.
+ * Trial B11. A write to a hung server is answered when the balancer declares that server down, long before
+ * --reply-timeout. The next write to the same database goes to the other server.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -14,16 +14,21 @@ import { RawClient } from "../support/raw-client.js";
 import { Folder, until, within } from "./scene.js";
 
 const REPLY_TIMEOUT_MS = 90_000;
-/** Milliseconds: the balancer misses heartbeats after some seconds; the rest is for a busy machine. */
+/**
+ * The maximum time of an answer in milliseconds. The balancer notices missing heartbeats after a few seconds; the
+ * remaining time is for a busy machine.
+ */
 const ANSWERED_MS = 30_000;
 
-/** Sends a statement of the line protocol. @returns the frame that answers it */
+/** Sends a statement in the line protocol. @returns the frame of its answer */
 async function ask(client: RawClient, statement: string): Promise<string> {
   client.send(`${statement};\n`);
   return await client.readTo("END\n");
 }
 
-test("a hung write server does not hold up writers until --reply-timeout", { timeout: 300_000 }, async () => {
+test("a balancer does not let clients wait for a hung write server until --reply-timeout", {
+  timeout: 300_000,
+}, async () => {
   using folder = new Folder();
   const ports = [await freePort(), await freePort()] as const;
   const sql = [await freePort(), await freePort()] as const;
@@ -41,14 +46,14 @@ test("a hung write server does not hold up writers until --reply-timeout", { tim
     stdio: "ignore",
   });
   try {
-    await until("the balancer carries writes", async () => {
+    await until("the balancer forwards writes", async () => {
       using client = await RawClient.open(listen);
       return !/rror|diso/.test(await ask(client, "create database toko"));
     });
     using writer = await RawClient.open(listen);
     await ask(writer, "use toko");
     await until(
-      "a table is there",
+      "the table exists",
       async () => !/rror|diso/.test(await ask(writer, "create table t (k number)")),
     );
     await ask(writer, "insert into t values (1)");

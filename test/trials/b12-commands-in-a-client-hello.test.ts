@@ -1,6 +1,6 @@
 /**
- * Trial B12. A real TLS ClientHello that is sent to a text listener without TLS closes the connection, and no part of
- * it is run as a command: here its session ticket and its names contain lines of commands.
+ * Trial B12. When a text listener without TLS receives a TLS ClientHello, it closes the connection and runs no part
+ * of the hello as a command. Here the session ticket and the names in the hello contain lines with commands.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -15,7 +15,7 @@ import { within } from "./scene.js";
 
 const CLOSED_MS = 20_000;
 
-/** Returns the first bytes of a TLS client of Node. */
+/** Returns the first bytes that Node's TLS client sends. */
 async function clientHello(): Promise<Buffer> {
   const server = createServer();
   await listenAtFreePort(server);
@@ -35,8 +35,8 @@ async function clientHello(): Promise<Buffer> {
 }
 
 /**
- * Returns the ClientHello with commands in place of a part of its ALPN name. A client chooses that freely, as well as
- * its session ticket.
+ * Returns the ClientHello with commands in its ALPN name. A client can choose this name freely, and also its session
+ * ticket.
  */
 async function helloWith(lines: string): Promise<Buffer> {
   const hello = Buffer.from(await clientHello());
@@ -46,7 +46,10 @@ async function helloWith(lines: string): Promise<Buffer> {
   return hello;
 }
 
-/** Sends bytes and waits until the daemon has closed, or for `ms`. @returns whether it has closed */
+/**
+ * Sends bytes and waits until the daemon closes the connection, at most for a fixed time.
+ * @returns whether the daemon has closed it
+ */
 async function send(port: number, bytes: Buffer): Promise<boolean> {
   const socket = connect(port, "127.0.0.1");
   socket.on("error", () => {});
@@ -59,7 +62,7 @@ async function send(port: number, bytes: Buffer): Promise<boolean> {
   return isClosed;
 }
 
-describe("a ClientHello at a listener of text", { timeout: 300_000, concurrency: true }, () => {
+describe("a text listener that receives a ClientHello", { timeout: 300_000, concurrency: true }, () => {
   let daemon: DaemonProcess;
   let resp = 0;
   const ports: Record<string, number> = {};
@@ -67,8 +70,8 @@ describe("a ClientHello at a listener of text", { timeout: 300_000, concurrency:
   before(async () => {
     resp = await freePort();
     for (const name of ["memcached", "sql", "json"]) ports[name] = await freePort();
-    const places = Object.entries(ports).flatMap(([name, port]) => [`--${name}`, String(port)]);
-    daemon = await startDaemon(["--resp", String(resp), ...places]);
+    const listenerArgs = Object.entries(ports).flatMap(([name, port]) => [`--${name}`, String(port)]);
+    daemon = await startDaemon(["--resp", String(resp), ...listenerArgs]);
     using line = await RedisLine.open(resp);
     await line.call("SQL", "", "create database shop");
     await line.call("SQL", "shop", "create table t (k number)");
@@ -77,7 +80,7 @@ describe("a ClientHello at a listener of text", { timeout: 300_000, concurrency:
     await daemon[Symbol.asyncDispose]();
   });
 
-  test("memcached: closes, and sets nothing", async () => {
+  test("closes the connection and sets nothing: memcached", async () => {
     const hello = await helloWith("\r\nset hidden 0 0 1\r\nx\r\n");
     const isClosed = await send(ports["memcached"] as number, hello);
     using line = await RedisLine.open(resp);
@@ -85,7 +88,7 @@ describe("a ClientHello at a listener of text", { timeout: 300_000, concurrency:
     assert.ok(isClosed, "the connection is closed");
   });
 
-  test("SQL: closes, and inserts nothing", async () => {
+  test("closes the connection and inserts nothing: SQL", async () => {
     const hello = await helloWith(";\nuse shop;\ninsert into t values (1);\n");
     const isClosed = await send(ports["sql"] as number, hello);
     using line = await RedisLine.open(resp);
@@ -94,7 +97,7 @@ describe("a ClientHello at a listener of text", { timeout: 300_000, concurrency:
     assert.ok(isClosed, "the connection is closed");
   });
 
-  test("JSON: closes, and creates nothing", async () => {
+  test("closes the connection and creates nothing: JSON", async () => {
     const hello = await helloWith('\n{"action":"create","document":"hidden"}\n');
     const isClosed = await send(ports["json"] as number, hello);
     using line = await JsonLine.open(ports["json"] as number);

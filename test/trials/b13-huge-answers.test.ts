@@ -1,7 +1,7 @@
 /**
- * Trial B13. PHP and Python check their deadline while they decode an answer: 20 MB of nils end a call with
- * `timeout`, not with a value that comes long after it. The same answer with few nils is a value, so its form is not
- * the reason.
+ * Trial B13. The PHP and Python clients check their deadline while they decode an answer. A call with an answer of 20
+ * MB of nils ends with `timeout`, not with a value long after the deadline. An answer of the same form with few nils
+ * is returned as a value.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -14,9 +14,12 @@ import { type Ended, run } from "../support/run-program.js";
 import { Folder } from "./scene.js";
 
 const FEW = 1_000;
-/** 20 MB; fewer than the documented 4,194,304 elements. */
+/** The number of nils: 20 MB, and fewer than the documented limit of 4,194,304 elements. */
 const MANY = 4_000_000;
-/** Seconds of a call: enough for few nils on a busy machine, and less than many nils need on a quiet one. */
+/**
+ * The timeout of a call in seconds. It is long enough for few nils on a busy machine, and too short for many nils on
+ * an idle one.
+ */
 const PATIENT = 20;
 const HASTY = 0.5;
 
@@ -59,15 +62,15 @@ try:
 except TimedOut as problem:
     print(json.dumps({"error": str(problem), "stages": [each.stage for each in problem.outcomes]}))`;
 
-interface Told {
+interface Outcome {
   readonly elements?: number;
   readonly error?: string;
   readonly stages?: readonly string[];
 }
 
-function told({ code, stdout, stderr }: Ended): Told {
+function outcomeOf({ code, stdout, stderr }: Ended): Outcome {
   assert.equal(code, 0, stderr + stdout);
-  return JSON.parse(stdout) as Told;
+  return JSON.parse(stdout) as Outcome;
 }
 
 describe("an answer of 20 MB of nils", { timeout: 600_000 }, () => {
@@ -77,7 +80,7 @@ describe("an answer of 20 MB of nils", { timeout: 600_000 }, () => {
     program: string,
     args: readonly string[],
     more: Readonly<Record<string, string>> = {},
-  ): Promise<Told> {
+  ): Promise<Outcome> {
     using folder = new Folder();
     await using daemon = await nilsDaemon(count);
     const env = {
@@ -86,16 +89,16 @@ describe("an answer of 20 MB of nils", { timeout: 600_000 }, () => {
       DBSYNC_SIGNKEY: folder.privateKey(makeKeyPair("rsa")),
       TRIAL_SECONDS: String(seconds),
     };
-    const answer = told(await run(program, args, { env }));
-    assert.ok(daemon.messages.length >= 2, "the daemon has the command");
+    const answer = outcomeOf(await run(program, args, { env }));
+    assert.ok(daemon.messages.length >= 2, "the daemon has received the command");
     return answer;
   }
 
-  test("ends a call of PHP with timeout", { skip: skipWithout("php") }, async () => {
+  test("ends a call of the PHP client with timeout", { skip: skipWithout("php") }, async () => {
     const args = ["-d", "memory_limit=-1", "-r", PHP];
     assert.deepEqual(await ask(FEW, PATIENT, "php", args), { elements: FEW });
     const { elements, error } = await ask(MANY, HASTY, "php", args);
-    assert.equal(elements, undefined, "a value came after the deadline");
+    assert.equal(elements, undefined, "the call returned a value after the deadline");
     assert.match(error ?? "", /timeout/);
   });
 
@@ -104,7 +107,7 @@ describe("an answer of 20 MB of nils", { timeout: 600_000 }, () => {
       const args = ["-c", pythonScript(call)];
       assert.deepEqual(await ask(FEW, PATIENT, PYTHON, args, pythonEnv), { elements: FEW });
       const { elements, stages } = await ask(MANY, HASTY, PYTHON, args, pythonEnv);
-      assert.equal(elements, undefined, "a value came after the deadline");
+      assert.equal(elements, undefined, "the call returned a value after the deadline");
       assert.deepEqual(stages, ["timeout"]);
     });
 });

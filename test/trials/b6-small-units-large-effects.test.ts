@@ -1,6 +1,6 @@
 /**
- * Trial B6. A unit of some bytes whose effect would be large is refused before it is recorded, or runs without
- * delaying other clients, in every family of commands.
+ * Trial B6. A small unit with a large effect is either refused before it is recorded, or runs without delaying other
+ * clients. This is tested for every family of commands.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -11,15 +11,18 @@ import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
 import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
-import { RedisLine, said } from "./redis-line.js";
+import { RedisLine, textOf } from "./redis-line.js";
 import { Folder, pause } from "./scene.js";
 
-/** Ten times the limit of one step, as CPU time of the daemon's main thread, so that other load does not count. */
+/**
+ * The maximum CPU time of the daemon's main thread in milliseconds: ten times the limit of one step. Other load on
+ * the machine does not count.
+ */
 const STEP_CPU_MS_MAX = 500;
 const MS_PER_TICK = 10;
 const PING_EVERY_MS = 20;
 
-/** Returns the CPU time of a process's main thread, in milliseconds. */
+/** Returns the CPU time of the main thread of a process, in milliseconds. */
 function cpuMs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/task/${pid}/stat`, "latin1")
     .replace(/^.*\) /s, "")
@@ -27,7 +30,10 @@ function cpuMs(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
 }
 
-/** Measures the most CPU time that the daemon used while another client waited for its answer. */
+/**
+ * Sends PINGs on another connection. Measures the maximum CPU time that the daemon uses while a PING waits for its
+ * answer.
+ */
 class Pings implements AsyncDisposable {
   longest = 0;
   #over = false;
@@ -82,7 +88,7 @@ async function start(args: readonly string[] = []): Promise<Scene> {
 }
 
 describe("a small unit with a large effect", () => {
-  test("that fills up lists of many documents is refused before it is recorded", {
+  test("is refused before it is recorded if it extends lists in many documents", {
     timeout: 300_000,
   }, async () => {
     using folder = new Folder();
@@ -115,10 +121,10 @@ describe("a small unit with a large effect", () => {
   };
 
   const units: Readonly<Record<string, Unit>> = {
-    "MDB $set far behind a list's end": update([], () => ({ $set: { [`q.${far()}.x`]: 1 } })),
-    "MDB $inc far behind a list's end": update([], () => ({ $inc: { [`q.${far()}`]: 1 } })),
-    "MDB $max far behind a list's end": update([], () => ({ $max: { [`q.${far()}`]: 1 } })),
-    "MDB $push into a list that does not exist far behind": update([], () => ({
+    "MDB $set far after the end of a list": update([], () => ({ $set: { [`q.${far()}.x`]: 1 } })),
+    "MDB $inc far after the end of a list": update([], () => ({ $inc: { [`q.${far()}`]: 1 } })),
+    "MDB $max far after the end of a list": update([], () => ({ $max: { [`q.${far()}`]: 1 } })),
+    "MDB $push into a missing list far after the end of another": update([], () => ({
       $push: { [`q.${far()}`]: 1 },
     })),
     "MDB nested lists": update([[]], () => ({ $set: { "q.900000": 1, "q.0.900000": 1 } })),
@@ -152,14 +158,14 @@ describe("a small unit with a large effect", () => {
       for (let n = 0; n < 20; n++) void line.call("SETBIT", `bit:${n}`, 4_294_967_295, 1);
       await line.call("EXEC");
     },
-    "COPY of a long list, again and again": async ({ line }) => {
+    "repeated COPY of a long list": async ({ line }) => {
       for (let n = 0; n < 20; n++)
         await line.call("RPUSH", "long", ...Array.from({ length: 5_000 }, (_, i) => i));
       await line.call("MULTI");
       for (let n = 0; n < 60; n++) void line.call("COPY", "long", `copy:${n}`);
       await line.call("EXEC");
     },
-    "a sorted set's store of large sets, again and again": async ({ line }) => {
+    "repeated ZUNIONSTORE of large sets": async ({ line }) => {
       for (let n = 0; n < 20; n++)
         await line.call("ZADD", "wide", ...Array.from({ length: 10_000 }, (_, i) => i));
       await line.call("MULTI");
@@ -195,7 +201,7 @@ describe("a small unit with a large effect", () => {
       );
       for (let n = 0; n < 20; n++) await sql(scene, "update s set x = concat(x, x)");
     },
-    "DOC entries that are copied to a far place": async ({ line }) => {
+    "DOC entries copied far after the end of a list": async ({ line }) => {
       await line.call("DOC.CREATE", "doc");
       await line.call("DOC.INSERT", "doc", JSON.stringify(Array.from({ length: 50_000 }, (_, n) => ({ n }))));
       await line.call("DOC.UPDATE", "doc", JSON.stringify({ text: "x".repeat(5_000) }));
@@ -203,7 +209,7 @@ describe("a small unit with a large effect", () => {
   };
 
   for (const [name, unit] of some(Object.entries(units), 9))
-    test(`does not hold up another client: ${name}`, { timeout: 300_000 }, async (context) => {
+    test(`does not delay another client: ${name}`, { timeout: 300_000 }, async (context) => {
       await using scene = await start();
       let ended: unknown = "done";
       let longest = 0;
@@ -213,7 +219,7 @@ describe("a small unit with a large effect", () => {
         await pause(2 * PING_EVERY_MS);
         longest = pings.longest;
       }
-      context.diagnostic(`${longest} ms, ${said(String(ended))}`);
+      context.diagnostic(`${longest} ms, ${textOf(String(ended))}`);
       assert.ok(longest < STEP_CPU_MS_MAX, `another client waited for ${longest} ms of CPU`);
     });
 });

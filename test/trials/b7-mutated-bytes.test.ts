@@ -1,6 +1,7 @@
 /**
- * Trial B7. What one connection sends never ends the daemon, and never disturbs the other connections: frames of
- * WebSocket and first bytes of every listener, with bits flipped, pieces removed, repeated and cut off.
+ * Trial B7. No bytes from one connection crash the daemon or disturb other connections. The test sends WebSocket
+ * frames, and the first bytes of every listener's protocol, with flipped bits and with parts removed, repeated and
+ * truncated.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -22,7 +23,7 @@ import { SeededRandom } from "../support/seeded-random.js";
 import { Folder } from "./scene.js";
 
 const ROUNDS = amount(6, 100);
-/** Mutated connections between two checks of the connections that stay. */
+/** The number of mutated connections between two checks of the other connections. */
 const BATCH = 20;
 
 const UPGRADE = [
@@ -37,7 +38,7 @@ const UPGRADE = [
 ].join("\r\n");
 const MASK = [1, 2, 3, 4] as const;
 
-/** Returns a frame of a WebSocket client. @param first  FIN, RSV1 (deflated) and the opcode */
+/** Returns a frame of a WebSocket client. @param first  the first byte: FIN, RSV1 (deflated) and the opcode */
 function wsFrame(first: number, payload: Buffer): Buffer {
   const masked = payload.map((byte, index) => byte ^ (MASK[index % 4] as number));
   return Buffer.concat([Buffer.from([first, 0x80 | payload.length, ...MASK]), masked]);
@@ -47,7 +48,7 @@ const WS_PING = wsFrame(0x89, Buffer.from("hi"));
 const COMMAND = "ds:11:SET k value\0";
 const HELLO_V2 = "*1\r\n$5\r\nhello\r\n";
 
-/** Returns a message of MongoDB with one document. @param code  of the operation: 2013 OP_MSG, 2004 OP_QUERY */
+/** Returns a MongoDB message with one document. @param code  the operation: 2013 OP_MSG, 2004 OP_QUERY */
 function mongoMessage(code: number, fields: Readonly<Record<string, number | string>>): Buffer {
   const parts = Object.entries(fields).map(([name, value]) => {
     const key = Buffer.from(`${name}\0`);
@@ -72,10 +73,10 @@ function mongoMessage(code: number, fields: Readonly<Record<string, number | str
 
 const NAMES = ["dbsync", "ws", "resp", "json", "memcached", "sql", "mongo", "admin", "tls"] as const;
 type Name = (typeof NAMES)[number];
-/** Listeners of the daemon that takes unsigned commands. */
+/** The listeners of the daemon that accepts unsigned commands. */
 const PLAIN = ["resp", "json", "memcached", "sql", "mongo", "admin"] as const;
 
-/** Returns possible first bytes of a client of each listener. */
+/** Returns valid first bytes of clients, for each listener. */
 const samples = (hello: Buffer): Readonly<Record<Name, readonly (Buffer | string)[]>> => ({
   dbsync: [COMMAND, `${COMMAND}${COMMAND}`, `d2:${HELLO_V2.length}:${HELLO_V2}`],
   ws: [
@@ -118,10 +119,10 @@ const samples = (hello: Buffer): Readonly<Record<Name, readonly (Buffer | string
   tls: [hello, Buffer.concat([hello, hello])],
 });
 
-/** Returns the bytes with one to four changes. */
+/** Returns a copy of the bytes with one to four changes. */
 function mutated(bytes: Buffer, random: SeededRandom): Buffer {
   let result = Buffer.from(bytes);
-  for (let left = random.between(1, 4); left > 0 && result.length > 1; left--) {
+  for (let changes = random.between(1, 4); changes > 0 && result.length > 1; changes--) {
     const at = random.below(result.length);
     const end = Math.min(result.length, at + random.between(1, 8));
     const piece = result.subarray(at, end);
@@ -147,14 +148,20 @@ function mutated(bytes: Buffer, random: SeededRandom): Buffer {
   return result;
 }
 
-/** A connection that repeats well-formed requests. */
-interface Stays extends Disposable {
-  /** Repeats the request. @throws AssertionError  the answer is wrong or missing */
+/** A connection that stays open and repeats a valid request. */
+interface StableConnection extends Disposable {
+  /** Repeats the request. @throws AssertionError if the answer is wrong or missing */
   check(): Promise<void>;
 }
 
-/** Opens such a connection. @param answer  read up to its first match */
-async function stays(port: number, request: string, answer: string, begin = "", begun = ""): Promise<Stays> {
+/** Opens a connection of a listener. @param answer  the expected answer */
+async function openStable(
+  port: number,
+  request: string,
+  answer: string,
+  begin = "",
+  begun = "",
+): Promise<StableConnection> {
   const raw = await RawClient.open(port);
   if (begin !== "") {
     raw.send(begin);
@@ -173,7 +180,7 @@ async function stays(port: number, request: string, answer: string, begin = "", 
   };
 }
 
-async function staysTls(port: number, ca: Buffer): Promise<Stays> {
+async function openStableTls(port: number, ca: Buffer): Promise<StableConnection> {
   const socket = connectTls({ port, host: "127.0.0.1", servername: "localhost", ca });
   await once(socket, "secureConnect");
   let received = "";
@@ -197,8 +204,8 @@ async function staysTls(port: number, ca: Buffer): Promise<Stays> {
 }
 
 /**
- * Sends bytes and the end of the stream.
- * @returns the connection, when the system has taken them, or the daemon has closed
+ * Sends bytes and ends the stream.
+ * @returns the connection, when the bytes are sent or the daemon has closed it
  */
 async function sendMutated(port: number, bytes: Buffer): Promise<Socket> {
   const socket = connect(port, "127.0.0.1");
@@ -210,14 +217,14 @@ async function sendMutated(port: number, bytes: Buffer): Promise<Socket> {
   return socket;
 }
 
-/** A line of the daemon's own log about an exception. */
+/** Matches a line of the daemon's log that reports an exception. */
 const EXCEPTION = /internal-error|uncaught|TypeError|RangeError|ReferenceError|unhandled/i;
 
 describe("mutated bytes", { timeout: 600_000 }, () => {
   async function startAll(
     folder: Folder,
   ): Promise<{ daemons: DaemonProcess[]; ports: Record<Name, number> }> {
-    const made = await run(process.execPath, [
+    const generated = await run(process.execPath, [
       ...[
         programPaths["dbsync-keygen"],
         "--certificate",
@@ -227,41 +234,41 @@ describe("mutated bytes", { timeout: 600_000 }, () => {
         folder.path,
       ],
     ]);
-    assert.equal(made.code, 0, made.stderr);
+    assert.equal(generated.code, 0, generated.stderr);
     const ports = Object.fromEntries(
       await Promise.all(NAMES.map(async (name) => [name, await freePort()] as const)),
     ) as Record<Name, number>;
-    const places = PLAIN.flatMap((name) => [`--${name}`, String(ports[name])]);
+    const listenerArgs = PLAIN.flatMap((name) => [`--${name}`, String(ports[name])]);
     const files = [
       "--tls-cert",
       join(folder.path, "tls-cert.pem"),
       "--tls-key",
       join(folder.path, "tls-key.pem"),
     ];
-    // --ws accepts signed commands only.
+    // --ws accepts only signed commands.
     const ws = ["-s", makeKeyPair().file, "--ws", String(ports.ws), "--ws-compress"];
-    const starts = [["-p", String(ports.dbsync), ...places], ["-p", String(ports.tls), ...files], ws];
+    const starts = [["-p", String(ports.dbsync), ...listenerArgs], ["-p", String(ports.tls), ...files], ws];
     return { daemons: await Promise.all(starts.map((args) => startDaemon(args))), ports };
   }
 
-  test("end no daemon, and other connections go on", async (context) => {
+  test("do not crash the daemon, and other connections continue", async (context) => {
     using folder = new Folder();
     const { daemons, ports } = await startAll(folder);
     context.after(() => Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]())));
     const hello = mongoMessage(2013, { hello: 1, $db: "admin" }).toString("latin1");
     const all = [
-      await stays(ports.dbsync, "ds:5:PING\0", "PONG\0"),
-      await stays(ports.ws, WS_PING.toString("latin1"), "hi", UPGRADE, "\r\n\r\n"),
-      await stays(ports.resp, "PING\r\n", "+PONG\r\n"),
-      await stays(ports.json, '{"action":"list"}\n', "}\n"),
-      await stays(ports.memcached, "version\r\n", "\r\n"),
-      await stays(ports.sql, "create database again;\n", "END\n"),
-      await stays(ports.mongo, hello, "maxWireVersion"),
-      await stays(ports.admin, "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "}"),
-      await staysTls(ports.tls, readFileSync(join(folder.path, "tls-cert.pem"))),
+      await openStable(ports.dbsync, "ds:5:PING\0", "PONG\0"),
+      await openStable(ports.ws, WS_PING.toString("latin1"), "hi", UPGRADE, "\r\n\r\n"),
+      await openStable(ports.resp, "PING\r\n", "+PONG\r\n"),
+      await openStable(ports.json, '{"action":"list"}\n', "}\n"),
+      await openStable(ports.memcached, "version\r\n", "\r\n"),
+      await openStable(ports.sql, "create database again;\n", "END\n"),
+      await openStable(ports.mongo, hello, "maxWireVersion"),
+      await openStable(ports.admin, "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "}"),
+      await openStableTls(ports.tls, readFileSync(join(folder.path, "tls-cert.pem"))),
     ];
     context.after(() => {
-      for (const one of all) one[Symbol.dispose]();
+      for (const connection of all) connection[Symbol.dispose]();
     });
     for (const one of all) await one.check();
 

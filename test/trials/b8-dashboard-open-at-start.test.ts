@@ -1,4 +1,4 @@
-/** Trial B8. A daemon starts, and stays up, while pages that were left open request every path of --admin. */
+/** Trial B8. A daemon starts and keeps running while open browser pages request every path of --admin. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
@@ -11,13 +11,13 @@ import { Folder, pause } from "./scene.js";
 const STARTS = 3;
 const PATHS = ["/events", "/", "/healthz", "/metrics", "/nothing"];
 const AGAIN_MS = 50;
-/** Writes in the folder, so that a start takes a while. */
+/** The number of writes in the folder. Because of them, the start takes a while. */
 const WRITES = 200_000;
 const BATCH = 20_000;
-/** Milliseconds of requests to a started daemon. */
+/** Milliseconds for which the requests continue after the start. */
 const ASKED_MS = 1_500;
 
-/** Requests a path repeatedly, each time on a new connection, starting ahead of the daemon's listener. */
+/** Requests a path repeatedly, each time on a new connection, beginning before the daemon listens. */
 async function ask(port: number, path: string, isOver: () => boolean): Promise<void> {
   while (!isOver()) {
     const socket = connect(port, "127.0.0.1");
@@ -30,14 +30,23 @@ async function ask(port: number, path: string, isOver: () => boolean): Promise<v
   }
 }
 
-test("a daemon with data, --ws and --admin starts while every admin path is asked for", {
+test("a daemon with data, --ws and --admin starts while clients request every admin path", {
   timeout: 300_000,
 }, async () => {
   using folder = new Folder();
   const pair = makeKeyPair();
   const [port, ws, admin, resp] = [await freePort(), await freePort(), await freePort(), await freePort()];
-  const places = ["-p", String(port), "--ws", String(ws), "--admin", String(admin), "--resp", String(resp)];
-  const args = [...places, "-s", pair.file, "--data", `${folder.path}/data`];
+  const listenerArgs = [
+    "-p",
+    String(port),
+    "--ws",
+    String(ws),
+    "--admin",
+    String(admin),
+    "--resp",
+    String(resp),
+  ];
+  const args = [...listenerArgs, "-s", pair.file, "--data", `${folder.path}/data`];
   {
     await using _daemon = await startDaemon(args);
     using line = await RedisLine.open(resp);

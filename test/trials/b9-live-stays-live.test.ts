@@ -1,6 +1,6 @@
 /**
- * Trial B9. Of two daemons (those of the SQL chain in docs/proxy.md) the one that never stopped accepts writes all
- * the time, even while the other one returns with writes that it had not sent when it was killed.
+ * Trial B9. Of two daemons, as in the SQL chain of docs/proxy.md, one is killed and restarted. The other one accepts
+ * writes all the time, even while the killed one returns with writes that it had not sent yet.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -11,11 +11,11 @@ import { freePort } from "../support/free-port.js";
 import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { Gate } from "./gate.js";
-import { RedisLine, said } from "./redis-line.js";
+import { RedisLine, textOf } from "./redis-line.js";
 import { Folder, pause, until } from "./scene.js";
 
 const RETURNS = amount(1, 12);
-/** Milliseconds after which the remaining daemon no longer waits for the other one. */
+/** Milliseconds after which the remaining daemon no longer waits for the killed one. */
 const AWAY_MS = 12_000;
 
 class Pair implements AsyncDisposable {
@@ -23,7 +23,7 @@ class Pair implements AsyncDisposable {
   readonly daemons: DaemonProcess[] = [];
   #ports: number[] = [];
   #resp: number[] = [];
-  /** The gates from each to the other one. */
+  /** The gates between the daemons, one per direction. */
   readonly links: Gate[] = [];
 
   static async start(): Promise<Pair> {
@@ -36,7 +36,7 @@ class Pair implements AsyncDisposable {
     await Promise.all([0, 1].map((index) => pair.launch(index)));
     for (const index of [0, 1]) {
       using line = await pair.line(index);
-      await until("a write is taken", async () => (await line.call("SET", "first", "1")) === "OK");
+      await until("a write is acknowledged", async () => (await line.call("SET", "first", "1")) === "OK");
     }
     return pair;
   }
@@ -57,7 +57,7 @@ class Pair implements AsyncDisposable {
 
   /** Waits until a daemon accepts writes. */
   async takesWrites(index: number): Promise<void> {
-    await until("it takes writes", async () => {
+    await until("the daemon accepts writes", async () => {
       using line = await this.line(index);
       return (await line.call("SET", "probe", "1")) === "OK";
     });
@@ -70,7 +70,7 @@ class Pair implements AsyncDisposable {
   }
 }
 
-/** Writes until it is stopped, and records the refused writes. */
+/** Writes to a daemon until it is stopped, and records the refused writes. */
 class Writer implements AsyncDisposable {
   readonly refused: string[] = [];
   written = 0;
@@ -90,7 +90,7 @@ class Writer implements AsyncDisposable {
         .catch(() => null);
       if (answer === "OK") this.written++;
       else if (answer === null) return;
-      else this.refused.push(said(answer));
+      else this.refused.push(textOf(answer));
       await pause(2);
     }
   }
@@ -102,8 +102,8 @@ class Writer implements AsyncDisposable {
   }
 }
 
-describe("a live daemon takes writes while its only peer returns", { timeout: 900_000 }, () => {
-  test("with writes that had not been passed on", async () => {
+describe("a live daemon accepts writes while its only peer returns", { timeout: 900_000 }, () => {
+  test("with writes that it had not sent", async () => {
     await using pair = await Pair.start();
     for (const link of pair.links) link.hold();
     using other = await pair.line(1);
@@ -116,11 +116,11 @@ describe("a live daemon takes writes while its only peer returns", { timeout: 90
     await pair.launch(1);
     await pair.takesWrites(1);
     await pause(1_000);
-    assert.ok(writer.written > 0, "it takes writes");
+    assert.ok(writer.written > 0, "the daemon accepts writes");
     assert.deepEqual([...new Set(writer.refused)], [], `${writer.refused.length} writes were refused`);
   });
 
-  test("at random moments, with writes at both", async (context) => {
+  test("at random moments, with writes to both", async (context) => {
     const random = new SeededRandom(seed());
     await using pair = await Pair.start();
     for (let round = 0; round < RETURNS; round++) {
@@ -135,7 +135,7 @@ describe("a live daemon takes writes while its only peer returns", { timeout: 90
       await pair.launch(killed);
       await pair.takesWrites(killed);
       await pause(random.between(0, 1_000));
-      context.diagnostic(`${writer.written} writes were taken`);
+      context.diagnostic(`${writer.written} writes were accepted`);
       const { refused } = writer;
       assert.deepEqual([...new Set(refused)], [], `${refused.length} writes were refused in round ${round}`);
     }

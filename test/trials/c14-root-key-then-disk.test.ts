@@ -1,6 +1,7 @@
 /**
- * Trial C14. After the administrator's key was rotated as docs/runbooks.md says, a daemon whose disk died is replaced
- * as it says, by the first digits of its old id; the new daemon becomes live and writes become final.
+ * Trial C14. The administrator's key is rotated according to docs/runbooks.md. Afterwards a daemon with a failed disk
+ * is replaced, also according to that page, by the first digits of its old id. The new daemon becomes live, and
+ * writes become final.
  */
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
@@ -15,10 +16,10 @@ const LOST = 0;
 const SHORT_ID_DIGITS = 8;
 const LIVE_MS = 60_000;
 const ANSWER_MS = 20_000;
-/** Milliseconds: a write is final after 30 s when no daemon is away. */
+/** The timeout in milliseconds. A write is final after 30 s if all daemons are running. */
 const FINAL_MS = 60_000;
 
-test("a daemon is replaced after the root key was rotated", { timeout: 400_000 }, async () => {
+test("an administrator replaces a daemon after rotating the root key", { timeout: 400_000 }, async () => {
   using folder = new Folder();
   await using trio = await Trio.start();
   const old = folder.privateKey(trio.root, "root-private.pem");
@@ -34,7 +35,7 @@ test("a daemon is replaced after the root key was rotated", { timeout: 400_000 }
     assert.equal(code, 0, `dbsync ${args.join(" ")}: ${stdout}${stderr}`);
     return stdout;
   };
-  await until("a list of members is signed", async () => {
+  await until("a member list is signed", async () => {
     return (await dbsync(["members", "add", ...trio.servers], old)).code === 0;
   });
   const listed = daemonsIn(await ok(["members", "list", "--json"], old));

@@ -1,6 +1,6 @@
 /**
- * Trial C16, the forms. No command that a page prints for a reader to type is a usage error: against servers that
- * refuse connections none ends with 2.
+ * Trial C16. No command that a page prints for its readers is a usage error. Against servers that refuse connections,
+ * none exits with 2.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -17,12 +17,12 @@ import { type ConsoleCommand, commandsOf, consoleCommands } from "./console-line
 import { Folder } from "./scene.js";
 
 const USAGE = 2;
-/** Parallel child processes. */
+/** The number of parallel child processes. */
 const TOGETHER = 4;
 
 type Checked = Pick<ConsoleCommand, "program" | "text">;
 
-describe("what the pages print for a reader to type", { timeout: 600_000 }, () => {
+describe("the commands that the pages print for their readers", { timeout: 600_000 }, () => {
   const folder = new Folder();
   let refusing = "";
 
@@ -40,7 +40,7 @@ describe("what the pages print for a reader to type", { timeout: 600_000 }, () =
   });
   after(() => folder[Symbol.dispose]());
 
-  /** Moves the machine's folders into the test's folder. */
+  /** Replaces the folders of the machine by folders of the test. */
   function inFolder(text: string): string {
     return text
       .replaceAll("/etc/dbsync", join(folder.path, "etc"))
@@ -48,8 +48,8 @@ describe("what the pages print for a reader to type", { timeout: 600_000 }, () =
       .replaceAll("/backup", join(folder.path, "backup"));
   }
 
-  /** Replaces addresses of the page: servers refuse connections, listeners have ports of the test's own. */
-  async function placed({ program, text }: Checked): Promise<string> {
+  /** Replaces the addresses in a command: servers by addresses that refuse connections, listeners by free ports. */
+  async function withTestAddresses({ program, text }: Checked): Promise<string> {
     let command = inFolder(text).replace(/--at \S+/, "--at 2026-01-31T11:58:20Z");
     if (program === "dbsync")
       command = command
@@ -62,17 +62,17 @@ describe("what the pages print for a reader to type", { timeout: 600_000 }, () =
     return command.replace(program, `exec ${process.execPath} ${programPaths[program as "dbsync"]}`);
   }
 
-  /** Runs a command. @returns its usage error; null: it is well-formed */
-  async function mistake(command: Checked): Promise<string | null> {
-    const text = await placed(command);
-    if (command.program === "dbsync-proxy") return await mistakeOfProxy(text);
+  /** Runs a command. @returns its usage error, or null if it has none */
+  async function usageError(command: Checked): Promise<string | null> {
+    const text = await withTestAddresses(command);
+    if (command.program === "dbsync-proxy") return await usageErrorOfProxy(text);
     const env = { DBSYNC_SERVERS: refusing };
     const { code, stderr } = await run("sh", ["-c", text], { cwd: folder.path, env });
     return code === USAGE ? stderr : null;
   }
 
-  /** Does the same for a proxy. One that listens has accepted its arguments. */
-  async function mistakeOfProxy(text: string): Promise<string | null> {
+  /** Does the same for dbsync-proxy. If it listens, it has accepted its arguments. */
+  async function usageErrorOfProxy(text: string): Promise<string | null> {
     const child = spawn("sh", ["-c", text], { cwd: folder.path, stdio: ["ignore", "pipe", "pipe"] });
     let printed = "";
     for (const stream of [child.stdout, child.stderr])
@@ -84,7 +84,7 @@ describe("what the pages print for a reader to type", { timeout: 600_000 }, () =
     return code === USAGE ? printed : null;
   }
 
-  test("every command is well-formed", async () => {
+  test("have no usage error", async () => {
     const commands = consoleCommands();
     for (const page of ["docs/runbooks.md", "docs/operations.md", "docs/proxy.md", "install.md"])
       assert.ok(
@@ -96,12 +96,12 @@ describe("what the pages print for a reader to type", { timeout: 600_000 }, () =
         commands.some((command) => command.program === program),
         program,
       );
-    // A command on two pages is checked once.
+    // A command that appears on two pages is checked once.
     const different = [...new Map(commands.map((command) => [command.text, command])).values()];
     const wrong: string[] = [];
     const check = async (): Promise<void> => {
       for (let command = different.shift(); command !== undefined; command = different.shift()) {
-        const problem = await mistake(command);
+        const problem = await usageError(command);
         if (problem !== null) wrong.push(`${command.where}: ${command.text}: ${problem.split("\n")[0]}`);
       }
     };
@@ -110,16 +110,16 @@ describe("what the pages print for a reader to type", { timeout: 600_000 }, () =
   });
 
   for (const program of ["dbsync", "dbsyncd", "dbsync-proxy", "dbsync-keygen"])
-    test(`a mistake of ${program} is found`, async () => {
-      assert.notEqual(await mistake({ program, text: `${program} --nonsense` }), null);
+    test(`are checked: a usage error of ${program} is found`, async () => {
+      assert.notEqual(await usageError({ program, text: `${program} --nonsense` }), null);
     });
 
-  test("an option of one subcommand, typed at another, is found", async () => {
+  test("are checked: an option of another subcommand is found", async () => {
     const [command] = commandsOf("page", "```console\ndbsync members list --rules x   # not here\n```\n");
-    assert.notEqual(await mistake(command as ConsoleCommand), null);
+    assert.notEqual(await usageError(command as ConsoleCommand), null);
   });
 
-  test("commands are found after operators and other programs, on several lines, and without their comments", () => {
+  test("are found after operators and other programs, on several lines, and without their comments", () => {
     const page = [
       "   ```console",
       "   dbsyncd --json 8888 \\",

@@ -1,25 +1,28 @@
-/** Finds the commands that the pages print for a reader to type: lines of `console` blocks, indented ones too. */
+/**
+ * Finds the commands that the pages print for their readers: the lines of `console` blocks, including indented
+ * blocks.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ownFiles, repositoryRoot } from "../support/repository.js";
 
 export interface ConsoleCommand {
-  /** `page:line` of its first line. */
+  /** The position of its first line, as `page:line`. */
   readonly where: string;
   readonly program: string;
-  /** The complete command, starting with the program's name, as a shell reads it. */
+  /** The complete command, beginning with the program's name, in the form in which a shell reads it. */
   readonly text: string;
 }
 
 const PROGRAMS = "dbsyncd|dbsync-proxy|dbsync-keygen|dbsync";
-/** Matches what may precede a program's name: loops' words, variables, npx, another user. */
+/** Matches the text that may precede a program's name: keywords of loops, variables, npx, sudo. */
 const COMMAND = new RegExp(
   `^(?:(?:until|while|if|!|npx|sudo(?: -\\S+ \\S+)?|[A-Z_]+=\\S*)\\s+)*((${PROGRAMS})(?:\\s.*)?)$`,
 );
-/** Matches a container's arguments, which follow the image's name, the last word that is alone. */
+/** Matches the arguments of a container, which follow the name of the image. */
 const CONTAINER = /^docker run\s.*\s((dbsyncd)\s.*)$/;
 
-/** Returns every command of this product in the console blocks of all pages. */
+/** Returns all commands of dbsync's programs in the console blocks of all pages. */
 export function consoleCommands(): readonly ConsoleCommand[] {
   const pages = ownFiles().filter((file) => file.endsWith(".md") && file !== "CHANGELOG.md");
   return pages.flatMap((page) => commandsOf(page, readFileSync(join(repositoryRoot, page), "utf8")));
@@ -27,13 +30,13 @@ export function consoleCommands(): readonly ConsoleCommand[] {
 
 export function commandsOf(page: string, text: string): ConsoleCommand[] {
   const commands: ConsoleCommand[] = [];
-  let [isBlock, pending, begun] = [false, "", 0];
+  let [isBlock, pending, startLine] = [false, "", 0];
   for (const [index, line] of text.split("\n").entries()) {
     if (/^\s*```/.test(line)) {
       isBlock = /^\s*```console$/.test(line);
       pending = "";
     } else if (isBlock) {
-      if (pending === "") begun = index + 1;
+      if (pending === "") startLine = index + 1;
       pending += line.trim();
       if (pending.endsWith("\\")) {
         pending = pending.slice(0, -1);
@@ -42,7 +45,7 @@ export function commandsOf(page: string, text: string): ConsoleCommand[] {
       for (const part of partsOf(pending)) {
         const [, command, program] = COMMAND.exec(part) ?? CONTAINER.exec(part) ?? [];
         if (command !== undefined && program !== undefined)
-          commands.push({ where: `${page}:${begun}`, program, text: command });
+          commands.push({ where: `${page}:${startLine}`, program, text: command });
       }
       pending = "";
     }

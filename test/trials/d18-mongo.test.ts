@@ -1,4 +1,4 @@
-/** Trial D18, MongoDB: errors carry the fields that drivers read. */
+/** Trial D18, MongoDB. Errors have the fields that drivers read. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -29,7 +29,7 @@ describe("MongoDB's clients", { timeout: 120_000 }, () => {
       (reason: MongoServerError) => reason,
     );
 
-  test("OP_QUERY: the answer to a query that fails has QueryFailure set", async () => {
+  test("the answer to a failed OP_QUERY has the flag QueryFailure", async () => {
     const query = BSON.serialize({ $query: {}, nothing: 1 });
     const fixed = Buffer.alloc(4);
     const name = Buffer.from("shop.items\0");
@@ -48,7 +48,7 @@ describe("MongoDB's clients", { timeout: 120_000 }, () => {
     assert.equal(answer.readInt32LE(16) & QUERY_FAILURE, QUERY_FAILURE);
   });
 
-  test("findAndModify that would duplicate a key reports keyPattern and keyValue", async () => {
+  test("findAndModify reports keyPattern and keyValue if it would duplicate a key", async () => {
     const users = client.db("shop").collection<{ _id: number; mail: string }>("users");
     await users.createIndex({ mail: 1 }, { unique: true });
     await users.insertMany([
@@ -61,7 +61,7 @@ describe("MongoDB's clients", { timeout: 120_000 }, () => {
     assert.deepEqual(reason["keyValue"], { mail: "a" });
   });
 
-  test("an _id with a member that begins with $ is refused", async () => {
+  test("the daemon refuses an _id with a member that begins with $", async () => {
     const items = client.db("shop").collection<{ _id: object }>("items");
     const reason = await failed(items.insertOne({ _id: { $a: 1 } }));
     assert.equal(typeof reason.code, "number");
@@ -76,7 +76,7 @@ describe("MongoDB's clients", { timeout: 120_000 }, () => {
     [{ aggregate: "items", pipeline: [{ $nothing: {} }], cursor: {} }, 40_324],
     [{ find: "items", filter: { a: { $nothing: 1 } } }, 2],
   ] as const)
-    test(`${JSON.stringify(command)} is refused with ${code}`, async () => {
+    test(`the daemon refuses ${JSON.stringify(command)} with ${code}`, async () => {
       const reason = await failed(client.db("shop").command(command as unknown as Document));
       assert.equal(reason.code, code, reason.message);
     });

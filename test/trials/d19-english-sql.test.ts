@@ -1,9 +1,9 @@
-/** Trial D19. SQL in English behaves as SQL. */
+/** Trial D19. English SQL statements have the meaning of standard SQL. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
-import { RedisLine, said } from "./redis-line.js";
+import { RedisLine, textOf } from "./redis-line.js";
 
 describe("SQL in English", { timeout: 120_000 }, () => {
   let daemon: DaemonProcess;
@@ -16,17 +16,17 @@ describe("SQL in English", { timeout: 120_000 }, () => {
     await line.call("SQL", "shop", "create table item (id number, name text(0,40), price number)");
     const rows = "(3,'c',null),(1,'a',10),(2,'b',20),(4,null,30)";
     const inserted = await line.call("SQL", "shop", `insert into item values ${rows}`);
-    assert.equal(inserted, 4, said(inserted));
+    assert.equal(inserted, 4, textOf(inserted));
   });
   after(async () => {
     line?.[Symbol.dispose]();
     await daemon?.[Symbol.asyncDispose]();
   });
 
-  /** Returns the rows of an answer, from a map in RESP2. */
+  /** Executes a statement. @returns the rows of its answer, as JSON */
   async function rows(statement: string): Promise<string> {
     const answer = await line.call("SQL", "shop", statement);
-    assert.ok(Array.isArray(answer), `${statement}: ${said(answer)}`);
+    assert.ok(Array.isArray(answer), `${statement}: ${textOf(answer)}`);
     return JSON.stringify((answer as unknown[])[(answer as unknown[]).indexOf("rows") + 1]).replaceAll(
       '"',
       "",

@@ -1,4 +1,4 @@
-/** Trial D20. Unusual JSON values are found, stored and answered unchanged. */
+/** Trial D20. Unusual JSON values are stored, found and returned unchanged. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
@@ -18,7 +18,7 @@ describe("JSON documents", { timeout: 120_000 }, () => {
     await daemon?.[Symbol.asyncDispose]();
   });
 
-  test("a query by a text of a 64-bit integer finds that entry alone", async () => {
+  test("a query with the text of a 64-bit integer finds only that entry", async () => {
     await line.text('{"action":"create","document":"big"}');
     await line.text(
       '{"action":"insert","document":"big","data":[{"n":"9007199254740993"},{"n":"9007199254740992"}]}',
@@ -28,7 +28,7 @@ describe("JSON documents", { timeout: 120_000 }, () => {
     assert.doesNotMatch(found, /9007199254740992/);
   });
 
-  test("a number above 9007199254740992 is found and answered exactly", async () => {
+  test("a number above 9007199254740992 is found and returned exactly", async () => {
     await line.text('{"action":"create","document":"numbers"}');
     await line.text(
       '{"action":"insert","document":"numbers","data":[{"n":9007199254740993},{"n":9007199254740992}]}',
@@ -38,7 +38,7 @@ describe("JSON documents", { timeout: 120_000 }, () => {
     assert.doesNotMatch(found, /9007199254740992/);
   });
 
-  test("a member's name may hold NUL", async () => {
+  test("the name of a member may contain NUL", async () => {
     await line.text('{"action":"create","document":"nul"}');
     await line.text('{"action":"insert","document":"nul","data":[{"a\\u0000b":1}]}');
     assert.match(await line.text('{"action":"get","document":"nul"}'), /"a\\u0000b":1/);
@@ -48,7 +48,7 @@ describe("JSON documents", { timeout: 120_000 }, () => {
     );
   });
 
-  test("a member's name may begin with $", async () => {
+  test("the name of a member may begin with $", async () => {
     await line.text('{"action":"create","document":"dollar"}');
     await line.text('{"action":"insert","document":"dollar","data":[{"$set":1,"a":2},{"$set":2,"a":2}]}');
     const found = await line.text('{"action":"get","document":"dollar","query":{"$set":2}}');

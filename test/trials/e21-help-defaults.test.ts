@@ -1,4 +1,4 @@
-/** Trial E21, what can be observed quickly: every default that a program's help prints is a text. */
+/** Trial E21. The help of every program prints defaults in the form in which they are typed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { programPaths } from "../support/programs.js";
@@ -13,7 +13,7 @@ for (const args of [
   ["dbsync-keygen", "--help"],
   ...COMMANDS.map((name) => ["dbsync", name, "--help"]),
 ] as const)
-  test(`${args.join(" ")} prints defaults as they are typed`, async () => {
+  test(`${args.join(" ")} prints defaults in the form in which they are typed`, async () => {
     const [program, ...rest] = args as [keyof typeof programPaths, ...string[]];
     const { stdout, code } = await run(process.execPath, [programPaths[program], ...rest]);
     assert.equal(code, 0);

@@ -1,6 +1,6 @@
 /**
- * Trials E22 and E23. A process of tests leaves nothing in the temporary folder, however many key pairs, secrets and
- * folders it made; and the test reserves each port that must refuse, so no daemon of the user, and no other run, can
+ * Trials E22 and E23. A test process leaves no files in the temporary folder, regardless of how many key pairs,
+ * secrets and folders it has made. A test reserves every port that must refuse connections, so no other process can
  * listen there.
  */
 import assert from "node:assert/strict";
@@ -14,7 +14,7 @@ import { Folder } from "./scene.js";
 
 const compiled = (name: string): string => JSON.stringify(pathToFileURL(join(buildRoot, "test", name)).href);
 
-/** The work of a test's process; it prints the names of the temporary folder's files ahead of its end. */
+/** The code of the test process. Before it ends, it prints the names of the files in the temporary folder. */
 const PROCESS = `
   const { readdirSync } = await import("node:fs");
   const { makeKeyPair } = await import(${compiled("support/envelope-client.js")});
@@ -29,7 +29,7 @@ const PROCESS = `
 `;
 
 for (const [how, code] of Object.entries({ ends: 0, throws: 1 }))
-  test(`a process of tests that ${how} leaves no temporary folder`, { timeout: 300_000 }, async () => {
+  test(`a test process that ${how} leaves no temporary folder`, { timeout: 300_000 }, async () => {
     using folder = new Folder();
     const ended = await run(process.execPath, ["--input-type=module", "--eval", PROCESS, "--", how], {
       env: { TMPDIR: folder.path },
@@ -37,17 +37,17 @@ for (const [how, code] of Object.entries({ ends: 0, throws: 1 }))
     assert.equal(ended.code, code, ended.stderr);
     if (code === 0) {
       const names = JSON.parse(ended.stdout) as string[];
-      assert.ok(names.length > 0, "it made some");
-      assert.ok(names.length < 20, `one folder for all pairs: ${names.join()}`);
+      assert.ok(names.length > 0, "the process has made files");
+      assert.ok(names.length < 20, `all key pairs share one folder: ${names.join()}`);
     }
     assert.deepEqual(readdirSync(folder.path), []);
   });
 
-/** Matches a fixed port of a client in a test; 0 and names that are only read are no connection. */
+/** Matches a fixed port of a client in a test. Port 0 and addresses that are only parsed do not match. */
 const FIXED = /\b(?:connect|createConnection)\(\s*\{?\s*(?:port:\s*)?[1-9]\d*\b/;
 const FIXED_SERVER = /\bcreateClient\(\s*\{[^}]*servers:\s*\[?\s*["'`](?:127\.|localhost)[^"'`]*:\d+/;
 
-test("no test connects to a port that it does not hold", () => {
+test("tests connect only to ports that they have reserved", () => {
   const files = ownFiles().filter((file) => file.startsWith("test/") && file.endsWith(".ts"));
   assert.ok(files.length > 100);
   const found = files.flatMap((file) =>

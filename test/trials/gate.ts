@@ -1,6 +1,6 @@
 /**
- * A port of the loopback that forwards to another one: a test holds it (bytes wait, nothing is closed), releases it,
- * or cuts it.
+ * A loopback port that forwards to another port. A test can hold it (bytes wait, and no connection is closed),
+ * release it or cut it.
  */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
@@ -11,10 +11,10 @@ export class Gate implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   #isHeld = false;
   #isShut = false;
-  /** Connections that came while the gate was held. */
+  /** The connections that arrived while the gate was held. */
   #waiting: Socket[] = [];
   readonly #target: () => number;
-  /** Called for each new connection, even if it is closed or waits. */
+  /** A callback for each new connection, even if it is closed or has to wait. */
   onConnection: () => void = () => {};
 
   private constructor(target: () => number) {
@@ -47,13 +47,13 @@ export class Gate implements AsyncDisposable {
     return `127.0.0.1:${this.port}`;
   }
 
-  /** Lets bytes wait from now on, in both directions, and new connections as well. */
+  /** Holds all bytes in both directions, and new connections, until the release. */
   hold(): void {
     this.#isHeld = true;
     for (const socket of this.#sockets) socket.pause();
   }
 
-  /** Forwards what waited, then everything; opens a gate that was shut. */
+  /** Forwards the bytes that waited, and all later ones. Also opens a closed gate. */
   release(): void {
     this.#isHeld = false;
     this.#isShut = false;
@@ -61,13 +61,13 @@ export class Gate implements AsyncDisposable {
     for (const socket of this.#waiting.splice(0)) if (!socket.destroyed) this.#join(socket);
   }
 
-  /** Closes all connections; waiting bytes are lost. */
+  /** Closes all connections. Waiting bytes are lost. */
   cut(): void {
     this.#waiting = [];
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Cuts, and closes new connections until the gate is released. */
+  /** Closes all connections, and each new one until the gate is released. */
   shut(): void {
     this.#isShut = true;
     this.cut();

@@ -1,29 +1,29 @@
 /**
- * Increments a counter by WATCH, GET, MULTI, SET and EXEC, as many libraries do, and counts the acknowledged
+ * Increments a counter with WATCH, GET, MULTI, SET and EXEC, as many libraries do, and counts the acknowledged
  * increments.
  */
 import assert from "node:assert/strict";
 import type { RedisLine } from "./redis-line.js";
 
 export class Increments {
-  /** EXECs that were answered with something other than nil. */
+  /** The number of EXECs with an answer other than nil. */
   acknowledged = 0;
-  /** EXECs whose answer was an error, or did not come: each may have been applied. */
+  /** The number of EXECs without an answer or with an error. Each of them may have been applied. */
   unknown = 0;
-  /** Reads of less than had been acknowledged to the same connection. */
+  /** Reads that returned a lower value than an acknowledged increment of the same connection. */
   readonly stale: string[] = [];
   readonly #key: string;
-  /** The highest value that was acknowledged, by connection. */
-  readonly #seen = new WeakMap<RedisLine, number>();
+  /** The highest acknowledged value of each connection. */
+  readonly #highest = new WeakMap<RedisLine, number>();
 
   constructor(key: string) {
     this.#key = key;
   }
 
   /**
-   * Increments once.
-   * @returns whether the EXEC was acknowledged; null: unknown.
-   * @throws Error  the connection was closed before EXEC was sent
+   * Increments the counter once.
+   * @returns whether the EXEC was acknowledged, or null if this is unknown
+   * @throws Error  if the connection is closed before EXEC is sent
    */
   async add(line: RedisLine): Promise<boolean | null> {
     if ((await line.call("WATCH", this.#key)) instanceof Error) return false;
@@ -33,8 +33,8 @@ export class Increments {
       return false;
     }
     const before = Number(read ?? 0);
-    const seen = this.#seen.get(line) ?? 0;
-    if (before < seen) this.stale.push(`${before} after ${seen}`);
+    const highest = this.#highest.get(line) ?? 0;
+    if (before < highest) this.stale.push(`${before} after ${highest}`);
     await line.call("MULTI");
     await line.call("SET", this.#key, before + 1);
     const done = await line.call("EXEC").catch((reason: Error) => reason);
@@ -45,19 +45,19 @@ export class Increments {
     }
     if (done === null) return false;
     this.acknowledged++;
-    this.#seen.set(line, before + 1);
+    this.#highest.set(line, before + 1);
     return true;
   }
 
   /**
-   * Checks the result.
-   * @throws AssertionError  an acknowledged EXEC has no effect, one that was answered nil has one, or a connection
-   *   read an old value
+   * Checks the final value of the counter.
+   * @throws AssertionError  if an acknowledged EXEC has no effect, an EXEC answered with nil has one, or a connection
+   *   has read an old value
    */
   check(counter: number): void {
     const { acknowledged, unknown } = this;
-    const told = `the counter is ${counter} after ${acknowledged} acknowledged EXECs and ${unknown} of unknown effect`;
-    assert.ok(counter >= acknowledged && counter <= acknowledged + unknown, told);
-    assert.deepEqual(this.stale, [], "connections read what was acknowledged to them");
+    const summary = `the counter is ${counter} after ${acknowledged} acknowledged EXECs and ${unknown} of unknown effect`;
+    assert.ok(counter >= acknowledged && counter <= acknowledged + unknown, summary);
+    assert.deepEqual(this.stale, [], "connections read their own acknowledged writes");
   }
 }

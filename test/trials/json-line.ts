@@ -1,4 +1,4 @@
-/** A client of the JSON listener: one request per line, one answer per line. */
+/** A client of the JSON listener. It sends one request per line and receives one answer per line. */
 import { RawClient } from "../support/raw-client.js";
 
 export type JsonAnswer = Readonly<Record<string, unknown>>;
@@ -14,16 +14,16 @@ export class JsonLine implements Disposable {
     return new JsonLine(await RawClient.open(port));
   }
 
-  /** Sends one line. @throws Error  the connection was closed instead of an answer */
+  /** Sends one line. @throws Error if the connection is closed without an answer */
   async ask(request: Readonly<Record<string, unknown>> | string): Promise<JsonAnswer> {
     const text = typeof request === "string" ? request : JSON.stringify(request);
     this.#raw.send(`${Buffer.from(text).toString("latin1")}\n`);
     const line = await this.#raw.readTo("\n");
-    if (line.trim() === "") throw new Error(`closed instead of an answer to ${text}`);
+    if (line.trim() === "") throw new Error(`the connection was closed without an answer to ${text}`);
     return JSON.parse(Buffer.from(line, "latin1").toString()) as JsonAnswer;
   }
 
-  /** Returns the text of the answer to one line. */
+  /** Sends one line. @returns the text of its answer */
   async text(request: string): Promise<string> {
     this.#raw.send(`${Buffer.from(request).toString("latin1")}\n`);
     return (await this.#raw.readTo("\n")).trim();

@@ -1,4 +1,4 @@
-/** A Redis client of RESP2 without any of the product's code: commands in order, answers in order. */
+/** A Redis client for RESP2 that uses no code of the product. Commands are answered in order. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
@@ -30,7 +30,11 @@ export class RedisLine implements Disposable {
     return this.#closed;
   }
 
-  /** Sends one command. An error that the server answers is a value. @throws Error  the connection was closed */
+  /**
+   * Sends one command.
+   * @returns the answer, which may be an error of the server
+   * @throws Error if the connection is closed
+   */
   call(...argv: readonly (string | number)[]): Promise<Answer> {
     if (this.#closed) return Promise.reject(new Error("the connection was closed"));
     const items = argv.map((item) => `$${Buffer.byteLength(String(item))}\r\n${item}\r\n`);
@@ -53,17 +57,17 @@ export class RedisLine implements Disposable {
   }
 }
 
-/** Parses an answer. @returns null: it is not complete */
+/** Parses an answer. @returns null if it is incomplete */
 function readAnswer(bytes: Buffer, start: number): { answer: Answer; end: number } | null {
   const lineEnd = bytes.indexOf("\r\n", start);
   if (lineEnd < 0) return null;
   const type = bytes.toString("latin1", start, start + 1);
-  const rest = bytes.toString("utf8", start + 1, lineEnd);
+  const line = bytes.toString("utf8", start + 1, lineEnd);
   const end = lineEnd + 2;
-  if (type === "+") return { answer: rest, end };
-  if (type === "-") return { answer: new Error(rest), end };
-  if (type === ":") return { answer: Number(rest), end };
-  const length = Number(rest);
+  if (type === "+") return { answer: line, end };
+  if (type === "-") return { answer: new Error(line), end };
+  if (type === ":") return { answer: Number(line), end };
+  const length = Number(line);
   if (length < 0) return { answer: null, end };
   if (type === "$") {
     if (bytes.length < end + length + 2) return null;
@@ -80,11 +84,11 @@ function readAnswer(bytes: Buffer, start: number): { answer: Answer; end: number
   return { answer, end: offset };
 }
 
-/** Returns the text of an answer or error. */
-export function said(answer: Answer): string {
+/** Returns the text of an answer or an error. */
+export function textOf(answer: Answer): string {
   if (answer === null) return "nil";
   return Array.isArray(answer)
-    ? answer.map(said).join(" ")
+    ? answer.map(textOf).join(" ")
     : answer instanceof Error
       ? answer.message
       : String(answer);

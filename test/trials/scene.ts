@@ -1,4 +1,4 @@
-/** What several trials share: keys in files, sidecars, folders that are removed when the test ends, and waiting. */
+/** Helpers for the trials: files with keys, sidecars, temporary folders, and waiting for conditions. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ export class Folder implements Disposable {
     return path;
   }
 
-  /** Writes the private half of a pair. @returns its path */
+  /** Writes the private key of a pair. @returns the path of the file */
   privateKey(pair: Pick<KeyPair, "privateKey">, name = "private.pem"): string {
     return this.file(name, pair.privateKey.export({ type: "pkcs8", format: "pem" }));
   }
@@ -25,7 +25,7 @@ export class Folder implements Disposable {
   }
 }
 
-/** Starts a sidecar. @param servers  `host:port` of each daemon */
+/** Starts a sidecar. @param servers  the addresses of the daemons as `host:port` */
 export async function startSidecar(
   key: string,
   servers: readonly string[],
@@ -36,7 +36,7 @@ export async function startSidecar(
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Waits until a condition holds; a rejection counts as "not yet". @throws Error  not in time */
+/** Waits until a condition holds. A rejection counts as false. @throws Error after the timeout */
 export async function until(
   what: string,
   holds: () => Promise<boolean> | boolean,
@@ -55,7 +55,7 @@ export async function until(
   }
 }
 
-/** Returns a promise's result, or null if it has not settled after the given milliseconds. */
+/** Returns the result of a promise, or null if it has not settled after `ms` milliseconds. */
 export async function within<T>(ms: number, promise: Promise<T>): Promise<T | null> {
   return await Promise.race([promise, pause(ms).then(() => null)]);
 }

@@ -1,4 +1,7 @@
-/** Holds comments and pages to the words of docs/glossary.md. Limits only ever go down: lower one when its texts have become better. */
+/**
+ * Tests that comments and pages avoid the words that docs/glossary.md replaces. A limit may only be lowered: do so
+ * when its texts have improved.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +10,7 @@ import { texts } from "../rooms/imports.js";
 import { ownFiles, repositoryRoot } from "../support/repository.js";
 import { type Count, countComments, countPage, rateOf } from "./words.js";
 
-/** Folder → replaced words per 1,000 words of comments, at most. The goal is 3 for all. */
+/** The maximum number of replaced words per 1,000 words of comments, by folder. The goal is 3 for all folders. */
 const COMMENTS_MAX: Readonly<Record<string, number>> = {
   bench: 1,
   cli: 2,
@@ -28,7 +31,9 @@ const COMMENTS_MAX: Readonly<Record<string, number>> = {
   timeline: 1,
 };
 
-/** Group of pages → which files, and replaced words per 1,000, at most. The goal is 2 for all. */
+/**
+ * The groups of pages: their files, and the maximum number of replaced words per 1,000. The goal is 2 for all groups.
+ */
 const PAGES: Readonly<Record<string, { readonly files: RegExp; readonly max: number }>> = {
   "user pages": { files: /^(README|install|SECURITY)\.md$|^docs\/(?!glossary)[^/]+\.md$/, max: 0.4 },
   "decision pages": { files: /^docs\/decisions\//, max: 1 },
@@ -43,11 +48,11 @@ function assertRate(what: string, counts: readonly Count[], max: number): void {
   const lines = counts.flatMap(({ findings }) => findings.map(({ text }) => text));
   assert.ok(
     rate <= max,
-    `${what}: ${rate.toFixed(2)} words per 1,000 that docs/glossary.md replaces, at most ${max}:\n${lines.slice(0, LINES_SHOWN).join("\n")}`,
+    `${what}: ${rate.toFixed(2)} replaced words per 1,000 (see docs/glossary.md), maximum ${max}:\n${lines.slice(0, LINES_SHOWN).join("\n")}`,
   );
 }
 
-test("a word is counted in prose and not in code", () => {
+test("the test counts words in prose and not in code", () => {
   const page = "Nobody `tell` [who](tell.md)\n```sh\ntell\n```\nlet in";
   assert.deepEqual(
     countPage("p.md", page).findings.map(({ text }) => text),

@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
 
-/** A line with words that the glossary replaces. */
+/** A line that contains words which the glossary replaces. */
 interface Finding {
-  /** `file:line: words`. */
+  /** The position and the words, as `file:line: words`. */
   readonly text: string;
   readonly hits: number;
 }
@@ -26,10 +26,10 @@ const replaced = replacedWords();
 /** Counts the words in the comments of a source file. */
 export const countComments = (file: string, source: string): Count => count(file, commentLines(source));
 
-/** Counts the words in a page, without its code. */
+/** Counts the words in a page, except in its code. */
 export const countPage = (file: string, page: string): Count => count(file, proseLines(page));
 
-/** Returns hits per 1,000 words. */
+/** Returns the number of replaced words per 1,000 words. */
 export const rateOf = (counts: readonly Count[]): number => {
   const words = counts.reduce((sum, one) => sum + one.words, 0);
   const hits = counts.flatMap(({ findings }) => findings).reduce((sum, one) => sum + one.hits, 0);
@@ -48,7 +48,7 @@ function count(file: string, lines: readonly Line[]): Count {
   return { words, findings };
 }
 
-/** Returns the lines of comments; the formatter puts each comment on lines of its own or at the end of one. */
+/** Returns the lines of comments. The formatter writes a comment on separate lines or at the end of a line. */
 function commentLines(source: string): Line[] {
   let inside = false;
   return source.split("\n").flatMap((line, at) => {

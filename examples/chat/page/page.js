@@ -1,10 +1,10 @@
-/** The page: what is typed and clicked goes to the conversation, what it tells is shown. */
+/** The page. It passes input to the conversation and shows the conversation's events. */
 import { Conversation } from "./conversation.js";
 import { badge, element, Timeline } from "./timeline.js";
 
 const at = (id) => document.getElementById(id);
 const timeline = new Timeline(at("messages"));
-/** So near the end counts as there. */
+/** The distance from the end in pixels that counts as the end. */
 const END_PX = 80;
 
 let conversation = null;
@@ -12,11 +12,11 @@ let you = null;
 let people = [];
 let count = 0;
 let isAsking = false;
-/** What others said since the page was looked at. */
+/** The number of messages of other users since the page was last visible. */
 let unread = 0;
 
-// The session is a secret of this tab; it outlives a reload.
-const kept = {
+// The session is a secret of this tab. It survives a reload.
+const storage = {
   get session() {
     return sessionStorage.getItem("chat-session");
   },
@@ -28,7 +28,10 @@ const kept = {
 
 const isAtEnd = () => at("log").scrollHeight - at("log").scrollTop - at("log").clientHeight < END_PX;
 
-/** Whether its end is read: it still is when the page becomes smaller, as by a phone's keyboard. */
+/**
+ * Whether the user reads the end of the list. This stays true if the page becomes smaller, for example because of a
+ * phone's keyboard.
+ */
 let readsEnd = true;
 
 function toEnd() {
@@ -38,12 +41,12 @@ function toEnd() {
   readsEnd = true;
 }
 
-/** Changes the list; who reads its end goes on reading its end, who reads elsewhere stays there. */
-function change(shown, isOwn = false) {
+/** Changes the list. If the user reads its end, the list scrolls to its new end. Otherwise it keeps its position. */
+function change(update, isOwn = false) {
   const log = at("log");
   const wasAtEnd = readsEnd;
   const [top, height] = [log.scrollTop, log.scrollHeight];
-  shown();
+  update();
   if (wasAtEnd || isOwn) toEnd();
   else if (isAsking) log.scrollTo({ top: top + log.scrollHeight - height, behavior: "instant" });
   return wasAtEnd || isOwn;
@@ -55,26 +58,26 @@ function state(text, name) {
 }
 
 const REFUSED = {
-  flood: "too fast: it is said again in a moment",
+  flood: "too fast: it is sent again in a moment",
   "not-understood": "the server did not understand that",
   "no-text": "that is empty, or too long",
   "no-room": "a room's name has letters, numbers, - and _",
-  "not-kept": "it could not be kept: it is said again in a moment",
+  "not-kept": "it could not be stored: it is sent again in a moment",
 };
 
 const REJECTED = {
-  "no-name": "Not a name that you may have: please choose another one.",
-  taken: "Somebody here has this name, or one that looks like it: please choose another one.",
-  flood: "Too many come from your address: wait a little.",
-  "unknown-session": "Your session has ended: please come in again.",
-  "not-understood": "The server did not understand this page: please load it anew.",
+  "no-name": "This name is not permitted: please choose another one.",
+  taken: "Another user has this name or a similar one: please choose another one.",
+  flood: "Too many sessions from your address: please wait a moment.",
+  "unknown-session": "Your session has ended: please enter again.",
+  "not-understood": "The server did not understand this page: please reload it.",
 };
 
 const place = (url) => new URL(url).host;
 
-const TELL = {
+const HANDLERS = {
   here({ session, you: me, server, isBack }) {
-    kept.session = session;
+    storage.session = session;
     localStorage.setItem("chat-pseudo", me.pseudo);
     you = me;
     state(`${isBack ? "back " : ""}at ${place(server)}`, "here");
@@ -88,7 +91,7 @@ const TELL = {
   },
   silent: ({ server }) => state(`${place(server)} does not answer`, "away"),
   heard: ({ server }) => state(`at ${place(server)}`, conversation === null ? "" : "here"),
-  away: ({ server }) => state(`${place(server)} is gone: looking for another server`, "away"),
+  away: ({ server }) => state(`${place(server)} is lost: connecting to another server`, "away"),
   room({ room }) {
     timeline.clear();
     at("room").textContent = room;
@@ -129,14 +132,14 @@ const TELL = {
   refused: ({ why }) => state(REFUSED[why], "away"),
   rejected({ why }) {
     if (why === "flood") return state(REJECTED[why], "away");
-    kept.session = null;
+    storage.session = null;
     leave();
     at("enter-error").textContent = REJECTED[why];
   },
 };
 
 function showPeople() {
-  const shown = [...people]
+  const items = [...people]
     .sort((a, b) => a.pseudo.localeCompare(b.pseudo))
     .map((person) => {
       const item = element("li");
@@ -147,8 +150,8 @@ function showPeople() {
       if (isYou) item.append(element("span", "you", "you"));
       return item;
     });
-  if (count > people.length) shown.push(element("li", "", `and ${count - people.length} more`));
-  at("people").replaceChildren(...shown);
+  if (count > people.length) items.push(element("li", "", `and ${count - people.length} more`));
+  at("people").replaceChildren(...items);
   at("count").textContent = String(count);
   at("people-title").textContent = `Here (${count})`;
 }
@@ -165,12 +168,12 @@ function showRooms(rooms, current) {
     return item;
   });
   at("rooms").replaceChildren(...items);
-  // Who is at one by the keyboard stays there.
+  // Keeps the keyboard focus on the same room.
   [...at("rooms").querySelectorAll("button")].find(({ textContent }) => textContent === focused)?.focus();
 }
 
 function goTo(room) {
-  if (!conversation.goTo(room)) return state("not now: what you said waits for a server", "away");
+  if (!conversation.goTo(room)) return state("not now: a message is waiting for a server", "away");
   showSide(false);
   at("say").focus();
 }
@@ -198,11 +201,13 @@ function enter(pseudo, session) {
     session,
     makeId: () => newId(),
     makeSocket: (url, protocol) => new WebSocket(url, protocol),
-    tell: (told) => TELL[told.is](told),
+    onEvent: (event) => HANDLERS[event.is](event),
   });
 }
 
-/** `randomUUID` is for secure pages only, which one of a machine beside this one is not. */
+/**
+ * Makes a UUID. `randomUUID` exists only on secure pages, and a page from another machine without TLS is not secure.
+ */
 function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 15) | 64;
@@ -235,7 +240,8 @@ at("say-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = at("say").value.trim();
   if (text === "") return;
-  if (!conversation.say(text)) return state("too much waits for a server: wait, too", "away");
+  if (!conversation.say(text))
+    return state("too many messages are waiting for a server: try again later", "away");
   at("say").value = "";
   at("say").focus();
 });
@@ -262,7 +268,7 @@ at("side-button").addEventListener("click", () => {
   showSide(!at("chat").classList.contains("shows-side"));
 });
 at("leave").addEventListener("click", () => {
-  kept.session = null;
+  storage.session = null;
   leave();
 });
 at("log").addEventListener("scroll", () => {
@@ -291,12 +297,13 @@ document.addEventListener("visibilitychange", () => {
   if (!at("chat").hidden) document.title = `#${at("room").textContent}`;
 });
 
-// A closed tab says so, or its name would be kept for one that was cut off. A page that comes back from the browser's cache resumes.
+// Ends the conversation when the tab is closed. Otherwise the name would stay reserved, as for a disconnected client.
+// A page from the browser's cache resumes its session.
 addEventListener("pagehide", () => conversation?.end());
 addEventListener("pageshow", ({ persisted }) => {
-  if (persisted && kept.session !== null) enter(at("pseudo").value, kept.session);
+  if (persisted && storage.session !== null) enter(at("pseudo").value, storage.session);
 });
 
 at("pseudo").value = localStorage.getItem("chat-pseudo") ?? "";
-if (kept.session === null) at("pseudo").focus();
-else enter(at("pseudo").value, kept.session);
+if (storage.session === null) at("pseudo").focus();
+else enter(at("pseudo").value, storage.session);

@@ -1,30 +1,39 @@
-/** The list of what was said: each in its place, whatever comes first. All that others wrote is set as text, never as markup. */
+/**
+ * The list of messages, in their order regardless of the order of arrival. Texts of users are inserted as text, never
+ * as markup.
+ */
 
 const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const NOTICES = {
-  joined: ["has come in", "have come in"],
+  joined: ["has joined", "have joined"],
   left: ["has left", "have left"],
   returned: ["is back", "are back"],
 };
-/** So many names are told of those who have come or left; the rest are counted. */
+/** The maximum number of names in a notice about users who have joined or left. The remaining users are counted. */
 const NAMES_MAX = 3;
-/** Longer texts are folded, and those of more lines. */
+/** The maximum number of characters and lines of a text that is not folded. */
 const FOLDED_CHARS = 700;
 const FOLDED_LINES = 10;
-/** What one says within so long of one's last message stands under the same name. */
+/** The time within which the messages of a user appear below the same name. */
 const FOLLOWS_MS = 300_000;
-/** Above this the earliest are taken away: the page may be open for weeks. They can be asked for again. */
+/**
+ * The maximum number of shown messages. The earliest ones are removed, since the page may be open for weeks. They can
+ * be requested again.
+ */
 const SHOWN_MAX = 2000;
 
 export function element(name, className, text) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
+  const created = document.createElement(name);
+  if (className) created.className = className;
+  if (text !== undefined) created.textContent = text;
+  return created;
 }
 
-/** A disc in one of a terminal's 256 colours, with the name's first letter in black or white, whichever can be read. */
+/**
+ * Returns a disc in one of the 256 terminal colours. It contains the first letter of the name in black or white,
+ * depending on the contrast.
+ */
 export function badge({ pseudo, color }) {
   const disc = element("span", "badge", [...pseudo][0]?.toUpperCase() ?? "");
   const [r, g, b] = colorOf(color);
@@ -36,7 +45,7 @@ export function badge({ pseudo, color }) {
   return disc;
 }
 
-/** As xterm has them: 16 by name, a cube of 216, 24 greys. */
+/** Returns the colour of xterm: 16 named colours, a cube of 216 colours, and 24 greys. */
 function colorOf(color) {
   if (color >= 232) return Array(3).fill(8 + (color - 232) * 10);
   if (color >= 16) {
@@ -48,7 +57,7 @@ function colorOf(color) {
   return [1, 2, 4].map((bit) => (color & bit ? strong : color === 8 ? 110 : 30));
 }
 
-/** `Ann and Bob have come in, Cat has left`. */
+/** Returns a notice such as `Ann and Bob have joined, Cat has left`. */
 function noticeText(events) {
   const byKind = new Map();
   for (const { kind, pseudo } of events) byKind.set(kind, [...(byKind.get(kind) ?? []), pseudo]);
@@ -62,7 +71,7 @@ function noticeText(events) {
   return parts.join("; ");
 }
 
-/** A button that shows all of a long text, and folds it again. */
+/** Returns a button that unfolds and folds a long text. */
 function unfolding(text) {
   const button = element("button", "unfold");
   button.type = "button";
@@ -79,7 +88,7 @@ function unfolding(text) {
 export class Timeline {
   #list;
   #waiting = new Map();
-  /** Who has come and left, by the line that tells of them. */
+  /** The events of users, by the line that shows them. */
   #events = new WeakMap();
 
   constructor(list) {
@@ -87,7 +96,7 @@ export class Timeline {
   }
 
   clear() {
-    // What waits for a server stays.
+    // Messages that wait for a server stay in the list.
     for (const item of [...this.#list.children]) if (!item.classList.contains("waiting")) item.remove();
   }
 
@@ -97,7 +106,10 @@ export class Timeline {
     this.#place(item, message.order);
   }
 
-  /** Those who come and leave with nothing said between are one line; of each, what was last. */
+  /**
+   * Adds an event of a user. Consecutive events without a message between them are one line, which shows the last
+   * event of each user.
+   */
   notice({ kind, from, pseudo, at }) {
     const order = at.toString(16).padStart(12, "0");
     const day = DAY.format(at);
@@ -113,11 +125,11 @@ export class Timeline {
     if (!isGroup) this.#place(item, order);
   }
 
-  /** Said, and not told to be kept. */
+  /** Adds a message that is not acknowledged yet. */
   waiting(id, text, you) {
     const item = this.#item({ at: Date.now(), text, ...you }, true);
     item.classList.add("waiting");
-    // Screen readers read it when it is kept, and then once.
+    // Screen readers read the message only when it is stored.
     item.setAttribute("aria-live", "off");
     item.append(element("span", "state", "waits for a server"));
     this.#waiting.set(id, item);
@@ -141,13 +153,17 @@ export class Timeline {
     head.append(element("span", "name", pseudo));
     if (isOwn) head.append(element("span", "you", "you"));
     head.append(time);
-    const said = element("p", "text", text);
-    item.append(badge({ pseudo, color }), head, said);
-    if (text.length > FOLDED_CHARS || text.split("\n").length > FOLDED_LINES) item.append(unfolding(said));
+    const paragraph = element("p", "text", text);
+    item.append(badge({ pseudo, color }), head, paragraph);
+    if (text.length > FOLDED_CHARS || text.split("\n").length > FOLDED_LINES)
+      item.append(unfolding(paragraph));
     return item;
   }
 
-  /** Takes the earliest away if there are too many. @returns ids of them, and the place of what is the earliest now */
+  /**
+   * Removes the earliest messages if there are too many.
+   * @returns their ids, and the order key of the message that is now the earliest
+   */
   trim() {
     const ids = [];
     while (this.#list.childElementCount > SHOWN_MAX) {
@@ -158,7 +174,7 @@ export class Timeline {
     return { ids, oldest: this.#list.querySelector("[data-id]")?.dataset.order };
   }
 
-  /** Behind all that stands before it; nearly always that is the end. */
+  /** Inserts an item after all earlier ones, which is almost always at the end. */
   #place(item, order) {
     item.dataset.order = order;
     const before = this.#before(order);
@@ -167,7 +183,7 @@ export class Timeline {
     this.#follow(item.nextElementSibling);
   }
 
-  /** What stands before a place; null: nothing. */
+  /** Returns the item before an order key, or null. */
   #before(order) {
     let one = this.#list.lastElementChild;
     while (one !== null && (one.classList.contains("waiting") || one.dataset.order >= order))
@@ -175,7 +191,7 @@ export class Timeline {
     return one;
   }
 
-  /** Whether its day has to be told, and its name need not be. */
+  /** Returns whether the day must be shown, and whether the name need not be shown. */
   #follow(item) {
     if (item === null) return;
     const before = item.previousElementSibling;

@@ -9,7 +9,7 @@ require dirname(__DIR__) . '/vendor/autoload.php';
 const ENTRIES_MAX = 100;
 const SHOWN = 10;
 
-/** Adds an entry and deletes the oldest ones, in one step. @return int the number of entries that this name has written */
+/** Adds an entry and deletes the oldest ones in one step. @return int the number of entries with this name */
 function sign(string $name, string $text): int
 {
     $entry = json_encode(['name' => $name, 'text' => $text], JSON_THROW_ON_ERROR);
@@ -24,7 +24,7 @@ function html(string $text): string
 }
 
 try {
-    // Requests of one session wait for each other, at most 10 s.
+    // Requests of the same session wait for each other for at most 10 s.
     session_set_save_handler(new Dbsync\Sessions(new Dbsync\Client(), ['lock' => 10]));
     session_start(['cookie_httponly' => true, 'cookie_samesite' => 'Lax', 'use_strict_mode' => true]);
     if ($_SERVER['REQUEST_METHOD'] === 'POST') {
@@ -35,7 +35,8 @@ try {
     [$name, $count] = [$_SESSION['name'] ?? '', $_SESSION['count'] ?? 0];
     session_write_close();
 } catch (Dbsync\Failure $failure) {
-    // It names each daemon, so it is for the log. After a failed write the entry may be in the book or not.
+    // The message names each daemon, so it is written to the log only. After a failed write, the entry may be in the
+    // book or not.
     error_log($failure->getMessage());
     http_response_code(503);
     exit("The guest book cannot be reached. Reload the page to see whether your entry is in it.\n");

@@ -4,12 +4,13 @@ declare(strict_types=1);
 namespace Dbsync;
 
 /**
- * A cache as PSR-16 has it, for PHP 8; with psr/simple-cache installed it is one of its own kind. What cannot be read is a miss,
- * and what cannot be written is false, for a page is to be made all the same: lastError() says why. Needs version 2.
+ * A cache according to PSR-16, for PHP 8. If psr/simple-cache is installed, the class implements its interface. A
+ * failed read is a miss and a failed write returns false, so that a page can always be made: lastError() returns the
+ * reason. Requires daemons of version 2.
  */
 final class Cache implements SimpleCache
 {
-    /** In one envelope. */
+    /** The maximum size of one envelope. */
     private const MAX_KEYS = 500;
     private const MAX_BYTES = 4 * 1024 * 1024;
     private const SCAN_COUNT = '1000';
@@ -22,21 +23,21 @@ final class Cache implements SimpleCache
     private ?string $error = null;
 
     /**
-     * @param Client            $client  of all daemons
-     * @param string            $prefix  of the keys, which clear() removes
-     * @param int|null          $ttl     seconds that values are kept for, unless set() says; null: for good
-     * @param bool|string[]     $classes of which objects may be made again: all, none, or these
+     * @param Client  $client  a client of all daemons
+     * @param string  $prefix  the prefix of all keys; clear() removes the keys with this prefix
+     * @param int|null  $ttl     the default lifetime of values in seconds; null: unlimited
+     * @param bool|string[]  $classes the classes of objects that may be restored: all, none, or a list
      * @throws Failure
      */
     public function __construct(Client $client, string $prefix = 'cache:', ?int $ttl = null, $classes = true)
     {
         if ($prefix === '') {
-            throw new Failure('a cache needs a prefix: clear() removes all keys that begin so');
+            throw new Failure('a cache needs a prefix: clear() removes all keys that begin with it');
         }
         [$this->client, $this->prefix, $this->ttl, $this->classes] = [$client, $prefix, $ttl, $classes];
     }
 
-    /** Why the last call did not do what it should; null: it did. */
+    /** Returns why the last call failed, or null if it succeeded. */
     public function lastError(): ?string
     {
         return $this->error;
@@ -50,7 +51,7 @@ final class Cache implements SimpleCache
     {
         $this->error = null;
         $name = $this->name($key);
-        return $this->value($this->asked(fn () => $this->client->call(['GET', $name])), $default);
+        return $this->value($this->attempt(fn () => $this->client->call(['GET', $name])), $default);
     }
 
     /**
@@ -74,7 +75,7 @@ final class Cache implements SimpleCache
     {
         $this->error = null;
         $name = $this->name($key);
-        return $this->asked(fn () => $this->client->call(['EXISTS', $name])) === 1;
+        return $this->attempt(fn () => $this->client->call(['EXISTS', $name])) === 1;
     }
 
     /**
@@ -88,7 +89,7 @@ final class Cache implements SimpleCache
         $names = array_map([$this, 'name'], $keys);
         $values = [];
         foreach (array_chunk(array_combine($names, $keys), self::MAX_KEYS, true) as $some) {
-            $found = $this->asked(fn () => $this->client->call(array_merge(['MGET'], array_map('strval', array_keys($some)))));
+            $found = $this->attempt(fn () => $this->client->call(array_merge(['MGET'], array_map('strval', array_keys($some)))));
             foreach (array_values($some) as $place => $key) {
                 $values[$key] = $this->value(is_array($found) ? $found[$place] ?? null : null, $default);
             }
@@ -97,7 +98,7 @@ final class Cache implements SimpleCache
     }
 
     /**
-     * @param iterable               $values  by key
+     * @param iterable  $values  the values by key
      * @param int|\DateInterval|null $ttl
      */
     public function setMultiple($values, $ttl = null): bool
@@ -115,7 +116,7 @@ final class Cache implements SimpleCache
         }
         $good = true;
         foreach (self::portions($commands) as $some) {
-            $replies = $this->asked(fn () => count($some) === 1 ? [$this->client->call($some[0])] : $this->client->multi($some));
+            $replies = $this->attempt(fn () => count($some) === 1 ? [$this->client->call($some[0])] : $this->client->multi($some));
             foreach ($replies ?? [null] as $reply) {
                 $this->error = $reply instanceof CommandError ? $reply->getMessage() : $this->error;
                 $good = $good && $reply === 'OK';
@@ -131,7 +132,7 @@ final class Cache implements SimpleCache
         return $this->deleted(array_map([$this, 'name'], self::list($keys)));
     }
 
-    /** Removes all that begins with the prefix, at each daemon what that one has. */
+    /** Removes all keys with the prefix. Each daemon removes those that it has. */
     public function clear(): bool
     {
         $this->error = null;
@@ -141,7 +142,7 @@ final class Cache implements SimpleCache
         foreach ($this->client->servers() as $server) {
             $cursor = '0';
             do {
-                $page = $this->asked(fn () => $this->client->call(
+                $page = $this->attempt(fn () => $this->client->call(
                     ['SCAN', $cursor, 'MATCH', $pattern, 'COUNT', self::SCAN_COUNT],
                     ['servers' => $server]
                 ));
@@ -158,13 +159,13 @@ final class Cache implements SimpleCache
     {
         $good = true;
         foreach (array_chunk($names, self::MAX_KEYS) as $some) {
-            $good = is_int($this->asked(fn () => $this->client->call(array_merge(['DEL'], $some)))) && $good;
+            $good = is_int($this->attempt(fn () => $this->client->call(array_merge(['DEL'], $some)))) && $good;
         }
         return $good;
     }
 
-    /** @return mixed  null, and `error` is set, where no daemon answered */
-    private function asked(callable $call)
+    /** @return mixed  null if no daemon answered; then `error` is set */
+    private function attempt(callable $call)
     {
         try {
             return $call();
@@ -209,7 +210,7 @@ final class Cache implements SimpleCache
     {
         if (!is_string($key) || $key === '' || strpbrk($key, '{}()/\\@:') !== false) {
             $shown = is_string($key) ? "\"$key\"" : gettype($key);
-            throw new InvalidCacheKey("$shown is no key of a cache: a string, not empty, without any of {}()/\\@:");
+            throw new InvalidCacheKey("$shown is no valid cache key: use a non-empty string without any of {}()/\\@:");
         }
         return $key;
     }
@@ -218,12 +219,12 @@ final class Cache implements SimpleCache
     private static function list($keys): array
     {
         if (!is_iterable($keys)) {
-            throw new InvalidCacheKey('keys are an array, or something to walk through, not ' . gettype($keys));
+            throw new InvalidCacheKey('keys must be an array or another iterable, not ' . gettype($keys));
         }
         return is_array($keys) ? array_values($keys) : iterator_to_array($keys, false);
     }
 
-    /** @return string[][][]  as many commands as one envelope may well hold */
+    /** @return string[][][]  the commands, split into parts that fit into one envelope each */
     private static function portions(array $commands): array
     {
         $portions = [];

@@ -4,32 +4,33 @@ declare(strict_types=1);
 namespace Dbsync;
 
 /**
- * Signs a command once, sends it to every daemon at once, and gives the first good answer. Holds connections, and the one loop
- * that drives them; slower daemons get their commands during later calls, and in a last moment when the script ends.
+ * Signs a command once, sends it to all daemons in parallel, and returns the first successful answer. It keeps the
+ * connections open, and runs the event loop that serves them. Slower daemons receive their commands during later
+ * calls, or shortly before the script ends.
  */
 final class Client
 {
-    /** After the first "no value" others may still have one. */
+    /** The time for which other daemons may still return a value after the first "no value". */
     private const MISS_LINGER_SECONDS = 0.05;
-    /** When the script ends, daemons that were slower than the first still get their commands. */
+    /** The time at the end of a script in which slower daemons still receive their commands. */
     private const LAST_DELIVERY_SECONDS = 0.2;
     private const MAX_COMMAND_BYTES = 64 * 1024 * 1024;
     private const MAX_COMMANDS = 4096;
 
     private array $options;
     private ?array $found = null;
-    /** @var Daemon[] by all that their connections depend on */
+    /** @var Daemon[] the daemons, by all settings on which their connections depend */
     private array $daemons = [];
-    /** @var Key[] by file */
+    /** @var Key[] the keys by their files */
     private array $keys = [];
-    /** @var Cluster[] by the option */
+    /** @var Cluster[] the clusters by the value of the option */
     private array $clusters = [];
     private int $process = 0;
-    /** Whether all that is owed has had its last moment. */
+    /** Whether the pending commands have had their time at the end of the script. */
     private bool $isFinished = true;
 
     /**
-     * @param array|string|null $options  of all calls, see Settings; a text: the servers
+     * @param array|string|null $options  the options of all calls, see Settings; a string lists the servers
      * @throws Failure
      */
     public function __construct($options = null)
@@ -45,9 +46,10 @@ final class Client
     }
 
     /**
-     * @param string|array      $command  a line, cut at blanks, no quoting; or a list of strings and integers, whatever they hold
-     * @param array|string|null $options  of this call, see Settings
-     * @return string|null  as text, a list with line feeds between its elements; null: no value
+     * @param string|array      $command  a line, which is split at spaces without quoting; or a list of strings and integers
+     *                                    with any content
+     * @param array|string|null $options  the options of this call, see Settings
+     * @return string|null  the reply as text, with the elements of a list separated by line feeds; null: no value
      * @throws Failure
      */
     public function send($command, $options = null): ?string
@@ -58,11 +60,11 @@ final class Client
     }
 
     /**
-     * @param string|array      $command  as for send
+     * @param string|array      $command  see send()
      * @param array|string|null $options
-     * @return string|int|array|null  the reply with its type, if the daemon speaks version 2; else its text
-     * @throws CommandError  the database's own error
-     * @throws Failure       no answer
+     * @return string|int|array|null  the reply with its type if the daemon uses version 2, otherwise its text
+     * @throws CommandError  an error of the database
+     * @throws Failure       if there is no answer
      */
     public function call($command, $options = null)
     {
@@ -70,13 +72,13 @@ final class Client
     }
 
     /**
-     * Several commands as one unit, signed together: nothing comes between them, and either all are applied or none. One
-     * that fails, as in Redis, does not undo the others. Version 2 alone.
+     * Sends several commands as one unit with one signature. No other command is applied between them, and either all
+     * of them are applied or none. As in Redis, a command that fails does not undo the others. Requires version 2.
      * @param array[]|string[]  $commands
      * @param array|string|null $options
-     * @return array  a reply for each, a CommandError in the place of one that failed
-     * @throws CommandError  none was applied
-     * @throws Failure       no answer
+     * @return array  the reply to each command; for a failed command a CommandError
+     * @throws CommandError  if none of the commands was applied
+     * @throws Failure       if there is no answer
      */
     public function multi(array $commands, $options = null): array
     {
@@ -86,19 +88,19 @@ final class Client
         $checked = array_map([self::class, 'checked'], array_values($commands));
         $reply = $this->answer($checked, true, $this->settings($options))->value();
         if (!is_array($reply) || count($reply) !== count($checked)) {
-            throw new Failure('the answer does not hold a reply for each command');
+            throw new Failure('the answer does not contain a reply for each command');
         }
         return $reply;
     }
 
-    /** @return string[]  addresses of the daemons, in the order of the list */
+    /** @return string[]  the addresses of the daemons, in the order of the list */
     public function servers(): array
     {
         $servers = $this->settings(null)->servers;
         return array_map(static fn (Server $each): string => $each->address . $each->fragment(), array_values($servers));
     }
 
-    /** Closes all connections; settings and keys are read again by the next call. */
+    /** Closes all connections. The next call reads settings and keys again. */
     public function reset(): void
     {
         $this->leaveOtherProcess();
@@ -110,7 +112,9 @@ final class Client
         $this->found = null;
     }
 
-    /** Waits up to 0.2 s for daemons that owe an answer: the original drops commands of a client that has left. */
+    /**
+     * Waits up to 0.2 s for pending answers, since the original drops the commands of a client that has disconnected.
+     */
     public function finish(): void
     {
         $end = self::now() + self::LAST_DELIVERY_SECONDS;
@@ -130,7 +134,7 @@ final class Client
     }
 
     /**
-     * @param string|array $command  checked
+     * @param string|array $command  a valid command
      * @throws Failure
      */
     private function answer($command, bool $isMulti, Settings $settings): Delivery
@@ -181,7 +185,7 @@ final class Client
         return $deliveries;
     }
 
-    /** Whether a new envelope is worth it, and safe: a clock was wrong, and nobody may execute the old one. */
+    /** Returns whether to send a new envelope: a clock was wrong, and no daemon can execute the old envelope. */
     private static function wereMisdated(array $deliveries): bool
     {
         $begun = array_filter($deliveries, static fn (Delivery $each): bool => $each->begun);
@@ -189,8 +193,8 @@ final class Client
     }
 
     /**
-     * One turn: everything that is due now, or the first thing that happens before `$end`.
-     * @return bool  whether a delivery is still open
+     * Runs one turn of the event loop: handles all events that are due now, or waits for the next one until `$end`.
+     * @return bool  whether a delivery is still pending
      */
     private function pump(float $end): bool
     {
@@ -230,8 +234,8 @@ final class Client
     }
 
     /**
-     * @param Delivery[]    $deliveries  by address; the policy is not content with them
-     * @param Delivery|null $chosen      or whose error it is
+     * @param Delivery[]    $deliveries  the deliveries by address, which do not meet the policy
+     * @param Delivery|null $chosen      the delivery whose error is thrown, or null
      */
     private static function failure(array $deliveries, Policy $policy, ?Delivery $chosen): Failure
     {
@@ -245,7 +249,7 @@ final class Client
         }
         $count = count($deliveries);
         $text = $answered === 0 ? 'No daemon answered:' : "$answered of $count daemons answered"
-            . ($late > 0 ? ", $late of them behind a later command on the same keys" : '')
+            . ($late > 0 ? ", $late of them after a later command on the same keys" : '')
             . ', which is not enough for the policy ' . $policy->text();
         $error = $error ?? ($answered === 0 ? array_values(array_filter(array_column($deliveries, 'error')))[0] ?? null : null);
         $text = ($error === null ? $text : $error->reply) . implode('', $lines);
@@ -257,7 +261,7 @@ final class Client
     /**
      * @param mixed $command
      * @return string|string[]
-     * @throws Failure  it cannot be sent
+     * @throws Failure  if the command cannot be sent
      */
     private static function checked($command)
     {
@@ -268,14 +272,14 @@ final class Client
         foreach ($texts as $place => $each) {
             if (!is_string($each)) {
                 $type = gettype($each);
-                throw new Failure("a command is a string, or a list of strings and integers; argument $place is of the type $type");
+                throw new Failure("a command is a string, or a list of strings and integers; the type of argument $place is $type");
             }
         }
         if (trim($texts[0] ?? '', ' ') === '') {
             throw new Failure('the command is empty');
         }
         if (is_string($command) && strpos($command, "\0") !== false) {
-            throw new Failure('a command cannot hold a NUL byte, unless it is given as a list of arguments');
+            throw new Failure('a command cannot contain a NUL byte, unless it is a list of arguments');
         }
         if (array_sum(array_map('strlen', $texts)) > self::MAX_COMMAND_BYTES) {
             throw new Failure('the command is longer than ' . self::MAX_COMMAND_BYTES . ' bytes');
@@ -303,7 +307,7 @@ final class Client
     }
 
     /**
-     * The daemons of a call, each with the connection it has; idle ones that the call does not name are let go.
+     * Returns the daemons of a call, with their existing connections. Closes idle connections to other daemons.
      * @return Daemon[] by address
      */
     private function daemonsOf(Settings $settings): array
@@ -311,7 +315,7 @@ final class Client
         $isSigned = $settings->signkey !== '';
         $named = $places = [];
         foreach ($settings->servers as $address => $server) {
-            // What is not signed at all may go out as each daemon can.
+            // Unsigned commands may use any version that a daemon supports.
             $versions = $server->versions ?: $settings->versions ?: ($isSigned ? '2' : '1,2');
             $place = implode(' ', [$address, $versions, $isSigned ? 'signed' : 'unsigned', $settings->cluster, $settings->ca, $server->fragment()]);
             $places[$place] = $named[$address] = $this->daemons[$place] ?? new Daemon($server, $settings->ca, $versions);
@@ -322,18 +326,18 @@ final class Client
                 unset($this->daemons[$place]);
             }
         }
-        // Names last: connections to the others are on their way while PHP waits for the resolver.
+        // Host names come last: the other connections are opened while PHP waits for the resolver.
         $names = array_filter($places + $this->daemons, static fn (Daemon $daemon): bool => $daemon->isName());
         $this->daemons = array_diff_key($places + $this->daemons, $names) + $names;
         return $named;
     }
 
-    /** A forked child must not touch its parent's connections. */
+    /** A forked child process must not use the connections of its parent. */
     private function leaveOtherProcess(): void
     {
         if ($this->process !== getmypid()) {
             if ($this->process === 0) {
-                // By the time of PHP's own clearing away, the objects that are needed may be gone.
+                // When PHP destroys this object at its shutdown, objects that it needs may already be destroyed.
                 $client = \WeakReference::create($this);
                 register_shutdown_function(static function () use ($client): void {
                     if ($client->get() !== null) {

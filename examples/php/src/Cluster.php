@@ -3,23 +3,23 @@ declare(strict_types=1);
 
 namespace Dbsync;
 
-/** The daemons' time as this process knows it, and the cluster that it speaks to: version 2. */
+/** The clocks of the daemons and the id of their cluster, for version 2. */
 final class Cluster
 {
-    /** The key of an envelope that is not signed, and the cluster of daemons that take such ones. */
+    /** The key id in unsigned envelopes, and the cluster id of daemons that accept them. */
     public const NO_KEY = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
-    /** An envelope is dated at most this much later than the daemons' clock. */
+    /** The maximum time by which the date of an envelope may be ahead of the daemons' clocks. */
     private const MAX_AHEAD_MS = 4000;
     private const MAX_SEQ = 65535;
 
-    /** 32 bytes, or '' until the first daemon has named it. */
+    /** The id of 32 bytes, or '' until the first daemon has sent it. */
     public string $id;
-    /** @var int[] milliseconds that a daemon's clock is ahead of ours, by address */
+    /** @var int[] the milliseconds by which the clock of each daemon is ahead of this one, by address */
     private array $offsets = [];
-    /** @var int[] the highest `at` and `seq` of what daemons have applied */
+    /** @var int[] the highest `at` and `seq` that daemons have applied */
     private array $newest = [0, 0];
-    /** @var int[] those of the last envelope */
+    /** @var int[] the `at` and `seq` of the last envelope */
     private array $used = [0, 0];
 
     public function __construct(string $id)
@@ -39,14 +39,17 @@ final class Cluster
         $this->newest = max($this->newest, [(int) $at, (int) $seq]);
     }
 
-    /** A new `at` and `seq`: later than all that was answered, by the clock that stands in the middle. */
+    /**
+     * Returns a new `at` and `seq`, later than those of all answered envelopes, according to the median of the
+     * daemons' clocks.
+     */
     public function date(): array
     {
         $offsets = $this->offsets ?: [0];
         sort($offsets);
         $now = self::clock() + $offsets[intdiv(count($offsets) - 1, 2)];
         $latest = $now + self::MAX_AHEAD_MS;
-        // What was dated later went by a clock that has proved wrong.
+        // A later date came from a clock that was wrong.
         $used = $this->used[0] > $latest ? [0, 0] : $this->used;
         $newest = $this->newest[0] > $latest ? [$latest, -1] : $this->newest;
         [$at, $seq] = max($used, $newest);

@@ -3,24 +3,28 @@ declare(strict_types=1);
 
 namespace Dbsync;
 
-/** One command, or several as one unit, and the bytes that carry them: one signature for each version, made when a daemon wants it. */
+/**
+ * One command, or several commands as one unit, with their encoded forms. The signature for a version is made when a
+ * daemon needs it.
+ */
 final class Command
 {
     public ?Key $key;
     public Cluster $cluster;
-    /** Of the envelope, once there is one. */
+    /** The id of the envelope, or '' before it is made. */
     public string $id = '';
     /** @var string[][] */
     private array $commands;
     private bool $isMulti;
     private int $db;
-    /** As version 1 has it. */
+    /** The command line for version 1. */
     private string $line;
-    /** @var string[] by version */
+    /** @var string[] the encoded and signed forms by version */
     private array $frames = [];
 
     /**
-     * @param string|string[]|string[][] $given  a line, which is cut at blanks; a list of arguments; or with `$isMulti` several
+     * @param string|string[]|string[][] $given  a line, which is split at spaces; a list of arguments; or with
+     *   `$isMulti` several of these
      */
     public function __construct($given, bool $isMulti, ?Key $key, Cluster $cluster, int $db)
     {
@@ -39,20 +43,20 @@ final class Command
             ?? ($version === 1 ? $this->lineFrame() : $this->envelopeFrame());
     }
 
-    /** Why version 1 cannot carry it; null: it can. */
+    /** Returns why version 1 cannot transmit the command, or null if it can. */
     public function problemOfVersion1(): ?string
     {
         if ($this->isMulti || $this->db !== 0) {
-            return 'version 1 carries one command, for database 0: several, and other databases, need a daemon of version 2';
+            return 'version 1 transmits only one command, for database 0: several commands and other databases need a daemon of version 2';
         }
         if ($this->key !== null && !$this->key->isForVersion1()) {
-            return 'version 1 knows RSA keys only';
+            return 'version 1 supports only RSA keys';
         }
         if ($this->commands[0] !== self::words($this->line)) {
-            return 'version 1 cuts commands at blanks, and this one has an argument that holds some, or is empty: it needs a '
+            return 'version 1 splits commands at spaces, and an argument of this one contains a space or is empty: it needs a '
                 . 'daemon of version 2';
         }
-        return strpos($this->line, "\0") === false ? null : 'version 1 cannot carry a NUL byte';
+        return strpos($this->line, "\0") === false ? null : 'version 1 cannot transmit a NUL byte';
     }
 
     /** @return string[] */

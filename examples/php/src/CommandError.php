@@ -3,10 +3,13 @@ declare(strict_types=1);
 
 namespace Dbsync;
 
-/** The database's own error, such as "WRONGTYPE …"; of one command among several it stands in the place of its reply. */
+/**
+ * An error of the database, for example "WRONGTYPE …". For one of several commands it is returned in place of the
+ * reply.
+ */
 final class CommandError extends Failure
 {
-    /** Its text alone, without the daemons' names. */
+    /** The text of the error, without the names of the daemons. */
     public string $reply = '';
 
     public static function of(string $reply, string $message = ''): self

@@ -4,57 +4,57 @@ declare(strict_types=1);
 namespace Dbsync;
 
 /**
- * One daemon: a connection at most, and the deliveries that wait for it. One request is in flight at a time, and an
- * answer to nothing that was asked ends the connection.
+ * One daemon, with at most one connection, and the deliveries that wait for it. One request is in flight at a time.
+ * An unexpected answer closes the connection.
  */
 final class Daemon
 {
-    /** What to do about refusals whose sentence does not say it. */
+    /** The remedies for refusals whose sentence contains none. */
     private const CURES = [
-        'unknown-key' => ' Let the key in (dbsync keys add), or name one that the daemon knows (dbsync.signkey).',
-        'revoked' => ' Make a new pair (dbsync-keygen), and let it in (dbsync keys add).',
-        'malformed' => ' The daemon\'s log says what is wrong: a command may be longer than it takes (--max-request-bytes).',
-        'out-of-memory' => ' Delete what is not needed, or raise that.',
+        'unknown-key' => ' Add the key (dbsync keys add), or configure one that the daemon accepts (dbsync.signkey).',
+        'revoked' => ' Make a new pair (dbsync-keygen), and add it (dbsync keys add).',
+        'malformed' => ' The daemon\'s log contains the reason: a command may be longer than it accepts (--max-request-bytes).',
+        'out-of-memory' => ' Delete data that you do not need, or raise this limit.',
         'database-down' => ' See the daemon\'s log, and start its database.',
     ];
 
-    /** The original daemon closes after 3 s of silence; a command must not meet that. */
+    /** The original daemon closes a connection after 3 s without a request. No command may be sent at that moment. */
     private const IDLE_SECONDS = 2.5;
-    /** A daemon that is behind by more misses the next command. */
+    /** The maximum number of waiting commands. Above it, a daemon does not receive the next command. */
     private const MAX_WAITING = 1000;
     private const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
-    /** PHP takes memory in pieces of 2 MiB. */
+    /** PHP allocates memory in blocks of 2 MiB. */
     private const SPARE_BYTES = 2 * 1024 * 1024;
-    /** `ds2:`, ten characters, a colon. */
+    /** The length of a header: `ds2:`, ten digits and a colon. */
     private const MAX_HEADER_BYTES = 15;
 
-    /** What who wants TLS says to who comes without. */
+    /** The beginning of the answer of a server that requires TLS to a client without TLS. */
     private const TLS_ALERT = "\x15\x03";
     private const TOO_BUSY = 'timeout: still busy with an earlier command; this one was not sent';
 
-    /** Bytes of answers that are on their way, from all daemons together. */
+    /** The number of bytes of incomplete answers, from all daemons together. */
     private static int $announced = 0;
 
     public string $address;
-    /** Whether the connection outlives an answer. */
+    /** Whether the connection stays open after an answer. */
     public bool $keepAlive = true;
-    /** Set while the script ends: no answer to a hello can be waited for. */
+    /** Whether the script is ending, so that it cannot wait for the answer to a hello. */
     public bool $leaving = false;
-    /** "1", "2" or "1,2": what may go out. */
+    /** The permitted versions: "1", "2" or "1,2". */
     private string $versions;
-    /** What it speaks: 1 or 2; 0 until a hello has told. */
+    /** The version of the daemon: 1 or 2, or 0 until its hello is known. */
     private int $version;
     private string $hello = '';
-    /** Whether it has closed on a hello, and is asked once more: it may just have been stopped. */
+    /** Whether the daemon has closed on a hello and receives a second one, since it may just have been stopped. */
     private bool $closedHello = false;
     private Socket $socket;
-    /** @var Delivery[] the first one is in flight once `written` is above 0 */
+    /** @var Delivery[] the waiting deliveries; the first one is in flight when `written` is above 0 */
     private array $waiting = [];
     private int $written = 0;
     private string $input = '';
-    /** Bytes of the whole answer, or 0 while its header is unknown. */
+    /** The length of the complete answer in bytes, or 0 until its header has arrived. */
     private int $expected = 0;
-    /** Of an answer whose bytes are all there. */
+    /** The reader of an answer whose bytes have all arrived. */
     private ?RespReader $reader = null;
     private float $lastUse = 0.0;
 
@@ -72,7 +72,7 @@ final class Daemon
         if ($problem !== null) {
             $delivery->failure = "version-1: $problem";
         } elseif (count($this->waiting) >= self::MAX_WAITING) {
-            $delivery->failure = 'busy: ' . self::MAX_WAITING . ' earlier commands still wait for it';
+            $delivery->failure = 'busy: ' . self::MAX_WAITING . ' earlier commands are still waiting for this daemon';
         } else {
             $this->waiting[] = $delivery;
         }
@@ -110,7 +110,7 @@ final class Daemon
         return $this->waiting === [] ? null : min(array_column($this->waiting, 'deadline'));
     }
 
-    /** Gives up what is overdue, and connects if something waits. */
+    /** Fails deliveries whose deadline has passed, and connects if others are waiting. */
     public function tick(float $now): void
     {
         if ($this->waiting === [] && $now - $this->lastUse > self::IDLE_SECONDS) {
@@ -139,7 +139,7 @@ final class Daemon
         }
     }
 
-    /** Looks, before a kept connection is used, whether the daemon has closed it. */
+    /** Checks whether the daemon has closed an existing connection before it is used again. */
     public function probe(): void
     {
         if ($this->socket->isOpen() && $this->waiting === []) {
@@ -192,7 +192,7 @@ final class Daemon
         $this->forgetAnswer();
     }
 
-    /** What is being written: a hello as long as the daemon's version is open, else the first delivery. */
+    /** Returns the bytes to write: a hello until the daemon's version is known, then the first delivery. */
     private function output(): string
     {
         $command = $this->waiting[0]->command;
@@ -203,14 +203,15 @@ final class Daemon
                 array_push($hello, '0', 'unsigned');
             }
             $this->hello = $this->hello ?: Resp::message(...$hello);
-            // A hung daemon then has the command when it goes on; one of version 1 does not look behind a hello.
+            // If the daemon hangs, it has the command when it resumes. A daemon of version 1 does not read beyond a
+            // hello.
             $isSent = $this->leaving && $command->cluster->id !== '' && !$this->closedHello;
             return $this->hello . ($isSent ? $command->frame(2) : '');
         }
         return $command->frame($this->version);
     }
 
-    /** The connection's next step. @return bool  whether it carries bytes now */
+    /** Performs the next step of opening the connection. @return bool  whether the connection is open */
     private function opened(): bool
     {
         $this->failAll($this->socket->advance());
@@ -225,14 +226,14 @@ final class Daemon
         $this->reader = null;
     }
 
-    /** Settles the first delivery; the connection cannot be used after that. */
+    /** Fails the first delivery. The connection cannot be used afterwards. */
     private function fail(string $failure): void
     {
         $this->close();
         array_shift($this->waiting)->failure = $failure;
     }
 
-    /** @param string|null $failure  null: there is none */
+    /** @param string|null $failure  the failure, or null if there is none */
     private function failAll(?string $failure): void
     {
         if ($failure !== null) {
@@ -253,24 +254,30 @@ final class Daemon
         } elseif ($this->version !== 1) {
             $this->fail('closed: the connection ended without an answer; see that daemon\'s log');
         } else {
-            $this->fail('no-reason: closed without an answer, and version 1 cannot say why: '
+            $this->fail('no-reason: closed without an answer, and version 1 cannot report the reason: '
                 . 'wrong key or none, command error or backend; see that daemon\'s log');
         }
     }
 
-    /** It speaks version 1 only, or somebody would have it seem so; the connection is gone. */
+    /**
+     * Handles a daemon that supports only version 1, or for which an attacker pretends this. The connection is
+     * closed.
+     */
     private function onClosedHello(): void
     {
         $isSure = $this->closedHello || ($this->versions === '1,2' && !$this->waiting[0]->begun);
         $this->closedHello = !$isSure;
         if ($isSure) {
-            $this->speakVersion1('version: it closes on version 2\'s hello: it speaks version 1 only, wants TLS (dbsyncs://), has no room, '
-                . 'or somebody hides version 2 from you; if an older daemon is there on purpose, allow version 1: '
-                . 'dbsync.versions = 1, DBSYNC_VERSIONS=1, or dbsync1:// before its address (1,2: as each daemon can)');
+            $this->speakVersion1('version: it closes on version 2\'s hello: it speaks version 1 only, requires TLS (dbsyncs://), has no free connection, '
+                . 'or an attacker suppresses version 2; if this is an older daemon on purpose, allow version 1: '
+                . 'dbsync.versions = 1, DBSYNC_VERSIONS=1, or dbsync1:// before its address (1,2: the version that each daemon supports)');
         }
     }
 
-    /** Goes on with version 1, the connection being new or free, if that is allowed; or fails what waits. */
+    /**
+     * Continues with version 1 on a new or idle connection if this is allowed. Otherwise fails all waiting
+     * deliveries.
+     */
     private function speakVersion1(string $failure): void
     {
         $waiting = $this->waiting;
@@ -313,13 +320,13 @@ final class Daemon
         $this->decode();
     }
 
-    /** Whether an answer is complete and not decoded yet. */
+    /** Returns whether an answer has arrived completely and is not decoded yet. */
     public function isDecoding(): bool
     {
         return $this->reader !== null;
     }
 
-    /** Decodes a part of the answer: `tick` gives up what becomes overdue meanwhile. */
+    /** Decodes a part of the answer. Between the parts, `tick` fails deliveries whose deadline has passed. */
     public function decode(): void
     {
         try {
@@ -333,7 +340,7 @@ final class Daemon
         }
     }
 
-    /** A message of version 2. */
+    /** Handles a message of version 2. */
     private function readMessage(array $message): void
     {
         $delivery = $this->waiting[0];
@@ -375,12 +382,12 @@ final class Daemon
         $rest = substr($this->input, $this->expected);
         $this->forgetAnswer();
         $this->closedHello = false;
-        // Such a one does not take what was sent behind the hello, if it is not signed.
+        // Such a daemon refuses an unsigned command that was sent after the hello.
         if (!in_array('2', $versions, true) && !($isSigned && $this->waiting[0]->begun)) {
-            // The stream is one of version 2 by now.
+            // The connection already uses version 2.
             $this->close();
-            $this->speakVersion1($isSigned ? 'not-due: it has no keys, and takes nothing that is signed; start it with -s'
-                : 'version: it is of an earlier version, and takes only version 1 without a signature');
+            $this->speakVersion1($isSigned ? 'not-due: it has no keys, and accepts no signed commands; start it with -s'
+                : 'version: it is an earlier release, and accepts unsigned commands only as version 1');
             return;
         }
         if (!$isSigned && !in_array('unsigned', explode(' ', is_string($knows) ? $knows : ''), true)) {
@@ -389,21 +396,21 @@ final class Daemon
         }
         $cluster->id = $cluster->id === '' ? $id : $cluster->id;
         if ($isSigned && $id !== $cluster->id) {
-            $this->fail('wrong-cluster: the daemon is of the cluster ' . bin2hex($id) . '; name the one that you mean (dbsync.cluster, '
-                . 'DBSYNC_CLUSTER, the option cluster), and daemons of that one alone');
+            $this->fail('wrong-cluster: the daemon belongs to the cluster ' . bin2hex($id) . '; configure the right one (dbsync.cluster, '
+                . 'DBSYNC_CLUSTER, the option cluster), and only daemons of this cluster');
             return;
         }
         $cluster->learn($this->address, $clock);
         $this->version = 2;
         $this->written = $written;
-        // The answer may have come with the hello.
+        // The answer may have arrived together with the hello.
         $this->input = $rest;
         if ($rest !== '') {
             $this->readAnswer();
         }
     }
 
-    /** @param string|null $failure  null: it was answered */
+    /** @param string|null $failure  the failure, or null if the daemon has answered */
     private function settle(?string $failure): void
     {
         $delivery = array_shift($this->waiting);
@@ -422,7 +429,7 @@ final class Daemon
         return $this->version === 1 ? 'ds:' : 'ds2:';
     }
 
-    /** Sets `expected`; false: more bytes are needed, or the delivery has failed. */
+    /** Sets `expected`. Returns false if more bytes are needed, or if the delivery has failed. */
     private function readHeader(): bool
     {
         $start = substr($this->input, 0, self::MAX_HEADER_BYTES);
@@ -431,14 +438,14 @@ final class Daemon
             $length = strlen($start);
             $wrong = strncmp($start, $tag, min(strlen($tag), $length)) !== 0;
             if (strncmp($start, self::TLS_ALERT, strlen(self::TLS_ALERT)) === 0) {
-                $this->fail('tls: it takes TLS alone: write dbsyncs:// before its address');
+                $this->fail('tls: it accepts only TLS: write dbsyncs:// before its address');
             } elseif ($length >= strlen($tag) + 11 || $wrong) {
                 $this->fail('garbage: not an answer of a dbsync daemon');
             }
             return false;
         }
         if ((int) $match[1] > min(self::MAX_ANSWER_BYTES, self::room())) {
-            $this->fail("garbage: announces an answer of $match[1] bytes, for which PHP has no room");
+            $this->fail("garbage: announces an answer of $match[1] bytes, which exceeds PHP's memory limit");
             return false;
         }
         $this->expected = strlen($match[0]) + (int) $match[1];
@@ -446,7 +453,10 @@ final class Daemon
         return true;
     }
 
-    /** Bytes an answer may have: it is held twice for a moment, and PHP ends scripts above the limit. */
+    /**
+     * Returns the maximum size of an answer in bytes. For a moment an answer is stored twice, and PHP aborts scripts
+     * above the limit.
+     */
     private static function room(): int
     {
         return intdiv(Memory::left(), 2) - self::$announced - self::SPARE_BYTES;

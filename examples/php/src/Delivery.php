@@ -3,26 +3,26 @@ declare(strict_types=1);
 
 namespace Dbsync;
 
-/** A command on its way to one daemon. Settled when `failure` is set or `answered` is true. */
+/** A command in flight to one daemon. It is settled when `failure` is set or `answered` is true. */
 final class Delivery
 {
     public Command $command;
-    /** By hrtime, in seconds. */
+    /** The deadline in seconds, on the clock of hrtime(). */
     public float $deadline;
     public bool $answered = false;
-    /** @var mixed what version 2 answered: a string, an integer, null, or an array of these */
+    /** @var mixed the answer of version 2: a string, an integer, null, or an array of these */
     public $reply = null;
-    /** Version 1's answer, "redis:5:PONG"; null: no value, or version 2. */
+    /** The answer of version 1, for example "redis:5:PONG"; null: no value, or version 2. */
     public ?string $chunk = null;
-    /** Whether a later unit had been answered before: it is no agreement. */
+    /** Whether a later unit had already been answered. Such an answer does not count as an agreement. */
     public bool $isLate = false;
-    /** Stage and sentence. */
+    /** The stage and the sentence of the failure. */
     public ?string $failure = null;
-    /** The failure, if it is the database's. */
+    /** The failure, if it is an error of the database. */
     public ?CommandError $error = null;
-    /** Whether some bytes of the command were written, so that the daemon may execute it. */
+    /** Whether bytes of the command were written, so that the daemon may execute it. */
     public bool $begun = false;
-    /** Whether the daemon refused the command for its date alone. */
+    /** Whether the daemon refused the command only because of its date. */
     public bool $misdated = false;
 
     public function __construct(Command $command, float $deadline)
@@ -36,14 +36,14 @@ final class Delivery
         return $this->answered || $this->failure !== null;
     }
 
-    /** Stage and sentence for the error of a call that failed. */
+    /** Returns the stage and the sentence for the error of a failed call. */
     public function outcome(): string
     {
         if ($this->settled()) {
             return $this->failure ?? ($this->isLate ? 'answered late' : 'answered');
         }
         return 'not-awaited: the call had failed before it answered; '
-            . ($this->begun ? 'whether the command was executed is unknown' : 'it may be sent yet');
+            . ($this->begun ? 'whether the command was executed is unknown' : 'it may still be sent');
     }
 
     public function isMiss(): bool
@@ -51,7 +51,7 @@ final class Delivery
         return $this->chunk === null && ($this->reply === null || $this->reply === []);
     }
 
-    /** @return mixed  the reply with its type, which version 1 does not tell: a string there */
+    /** @return mixed  the reply with its type; version 1 has no types, so it is a string there */
     public function value()
     {
         return $this->chunk === null ? $this->reply : $this->text();
@@ -65,7 +65,7 @@ final class Delivery
         return $this->chunk === null ? Resp::text($this->reply) : explode(':', $this->chunk, 3)[2];
     }
 
-    /** As the extension gives it: "redis:5:PONG". */
+    /** Returns the reply in the form of the extension: "redis:5:PONG". */
     public function withName(): ?string
     {
         $text = $this->chunk === null ? $this->text() : null;

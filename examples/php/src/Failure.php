@@ -3,9 +3,15 @@ declare(strict_types=1);
 
 namespace Dbsync;
 
-/** No answer, or nothing that could be sent: what failed, at which daemon, and what to do about it. */
+/**
+ * A call without an answer, or a command that could not be sent. The message states the failure, the daemon and the
+ * remedy.
+ */
 class Failure extends \RuntimeException
 {
-    /** How many daemons have answered all the same; 0: it is not known that any has executed the command. */
+    /**
+     * The number of daemons that have answered. If it is 0, it is unknown whether any daemon has executed the
+     * command.
+     */
     public int $answered = 0;
 }

@@ -6,11 +6,11 @@ namespace Dbsync;
 /** A private key: RSA for both versions, Ed25519 for version 2. */
 final class Key
 {
-    /** What stands in front of an Ed25519 key's 32 bytes: PKCS#8 and SubjectPublicKeyInfo, RFC 8410. */
+    /** The bytes before the 32 bytes of an Ed25519 key in PKCS#8 and SubjectPublicKeyInfo (RFC 8410). */
     private const ED25519_PRIVATE = '302e020100300506032b657004220420';
     private const ED25519_PUBLIC = '302a300506032b6570032100';
 
-    /** Its name in version 2: the SHA-256 of its public half (SubjectPublicKeyInfo). */
+    /** The id of the key in version 2: the SHA-256 of its public key (SubjectPublicKeyInfo). */
     public string $id;
     /** @var resource|\OpenSSLAsymmetricKey|null */
     private $rsa = null;
@@ -46,7 +46,7 @@ final class Key
         $this->id = hash('sha256', $public, true);
     }
 
-    /** Why there is no key in it, and what to do. */
+    /** Returns why a file contains no usable key, and the remedy. */
     private static function trouble(string $file, string $pem): string
     {
         if (is_dir($file)) {
@@ -64,7 +64,7 @@ final class Key
                 return $trouble;
             }
         }
-        return 'no private RSA key or Ed25519 key; make a pair: dbsync-keygen';
+        return 'holds no private RSA or Ed25519 key; make a pair: dbsync-keygen';
     }
 
     public function isForVersion1(): bool
@@ -83,7 +83,7 @@ final class Key
         return $signature;
     }
 
-    /** What PEM text holds. */
+    /** Returns the contents of a PEM text. */
     public static function derOf(string $pem): string
     {
         $found = preg_match('/-----BEGIN [A-Z ]+-----([^-]*)-----END/', $pem, $match);

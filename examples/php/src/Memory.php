@@ -3,10 +3,10 @@ declare(strict_types=1);
 
 namespace Dbsync;
 
-/** PHP's memory, of which memory_limit is the bound. */
+/** The memory that PHP may still use, according to memory_limit. */
 final class Memory
 {
-    /** @return int  bytes until the limit, or PHP_INT_MAX */
+    /** @return int  the number of bytes until the limit, or PHP_INT_MAX */
     public static function left(): int
     {
         $limit = ini_get('memory_limit');

@@ -4,12 +4,13 @@ declare(strict_types=1);
 namespace Dbsync;
 
 /**
- * When a call is decided:
- *   first      the first answer that holds a value; null if all that answered have none, or those of a moment
- *   a number   so many daemons have answered; they need not be equal. all: every daemon
+ * The rule by which a call returns:
+ *   first      the first answer with a value; null if no daemon has returned a value after a short wait
+ *   a number   this number of daemons have answered; the answers need not be equal. all: every daemon
  *   majority   more than half of all daemons gave the same answer
- *   all-equal  every daemon gave the same answer, as php-dbsync has it
- * Beside `first`, an answer that came late is no agreement: of two commands that exclude each other a daemon counts for one.
+ *   all-equal  every daemon gave the same answer, as in php-dbsync
+ * Except for `first`, a late answer does not count as an agreement: a daemon counts for only one of two commands that
+ * exclude each other.
  */
 final class Policy
 {
@@ -35,9 +36,9 @@ final class Policy
     }
 
     /**
-     * @param Delivery[] $deliveries  one for each daemon
-     * @param bool       $isFinal     whether to decide on what there is
-     * @return Delivery|null  whose answer, or error, it is; null: nobody's, so far
+     * @param Delivery[] $deliveries  one per daemon
+     * @param bool  $isFinal     whether the decision must be based on the present answers
+     * @return Delivery|null  the delivery whose answer or error is the result; null: not decided yet
      */
     public function choose(array $deliveries, bool $isFinal): ?Delivery
     {
@@ -57,7 +58,7 @@ final class Policy
         return self::hit($agreed) ?? $agreed[0];
     }
 
-    /** How messages say what was wanted. */
+    /** Returns the text of the policy for messages. */
     public function text(): string
     {
         return (string) $this->name;
@@ -103,7 +104,7 @@ final class Policy
         return count(array_unique(array_map([self::class, 'spoken'], $answers))) <= 1;
     }
 
-    /** Equal for equal answers, of either version. */
+    /** Returns a text that is equal for equal answers of either version. */
     private static function spoken(Delivery $delivery): string
     {
         return $delivery->error === null ? 'r' . $delivery->text() : 'e' . $delivery->error->reply;

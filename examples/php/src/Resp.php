@@ -3,7 +3,7 @@ declare(strict_types=1);
 
 namespace Dbsync;
 
-/** RESP2, which version 2 is made of. */
+/** Encodes RESP2, the format of version 2. */
 final class Resp
 {
     public static function bulk(string $bytes): string
@@ -11,7 +11,7 @@ final class Resp
         return '$' . strlen($bytes) . "\r\n$bytes\r\n";
     }
 
-    /** @param string[] $items  encoded */
+    /** @param string[] $items  encoded items */
     public static function list(array $items): string
     {
         return '*' . count($items) . "\r\n" . implode('', $items);
@@ -23,7 +23,7 @@ final class Resp
         return self::list(array_map([self::class, 'bulk'], $strings));
     }
 
-    /** A frame around an array of strings. */
+    /** Returns a frame with an array of strings. */
     public static function message(string ...$strings): string
     {
         $payload = self::bulks($strings);
@@ -31,7 +31,8 @@ final class Resp
     }
 
     /**
-     * A reply as version 1 has it: elements joined by line feeds, null an empty line, nested ones flattened.
+     * Returns a reply in the form of version 1: the elements are joined by line feeds, null is an empty line, and
+     * nested arrays are flattened.
      * @param mixed $reply
      */
     public static function text($reply): string

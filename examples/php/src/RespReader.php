@@ -3,30 +3,35 @@ declare(strict_types=1);
 
 namespace Dbsync;
 
-/** Decodes the array that an answer is, in steps: other connections are served, and deadlines checked, between them. */
+/**
+ * Decodes the array of an answer in steps. Between the steps other connections are served, and deadlines are checked.
+ */
 final class RespReader
 {
     private const MAX_NESTING = 32;
-    /** Digits of a length. */
+    /** The maximum number of digits in a length. */
     private const MAX_DIGITS = 10;
-    /** Elements of one answer, those of nested arrays included. */
+    /** The maximum number of elements in an answer, including those of nested arrays. */
     private const MAX_ELEMENTS = 4194304;
-    /** Elements that an error counts as: an exception takes more memory than a string. */
+    /** The number of elements that an error counts as, since an exception uses more memory than a string. */
     private const ERROR_ELEMENTS = 16;
-    /** Elements decoded in one step, about a millisecond. */
+    /** The number of elements per step, which takes about a millisecond. */
     private const STEP_ELEMENTS = 2048;
-    /** A growing array exists twice for a moment, with 16 bytes for each element, and 32 in the new one. */
+    /**
+     * The bytes per element. A growing array exists twice for a moment, with 16 bytes per element in the old copy and
+     * 32 in the new one.
+     */
     private const GROWTH_BYTES = 32;
-    /** Memory that stays free for the script. */
+    /** The memory that stays free for the script. */
     private const SPARE_BYTES = 2 * 1024 * 1024;
 
     private string $bytes;
     private int $at;
     private int $end;
     private int $elements = 0;
-    /** @var array[] arrays that are being read, the innermost last; the first holds the message */
+    /** @var array[] the arrays that are being read, the innermost one last; the first one contains the message */
     private array $lists = [[]];
-    /** @var int[] elements that each of them still needs */
+    /** @var int[] the number of missing elements of each array */
     private array $missing = [1];
 
     public function __construct(string $bytes, int $at, int $end)
@@ -38,8 +43,9 @@ final class RespReader
 
     /**
      * Decodes up to STEP_ELEMENTS elements.
-     * @return array|null  the message: strings, integers, nulls, arrays, CommandErrors; null: call again
-     * @throws Failure  the bytes are no message, or one that PHP has no room for
+     * @return array|null  the message, which consists of strings, integers, nulls, arrays and CommandErrors; null:
+     *   call again
+     * @throws Failure  if the bytes are no message, or exceed PHP's memory limit
      */
     public function step(): ?array
     {
@@ -59,7 +65,7 @@ final class RespReader
         return null;
     }
 
-    /** Adds an element to the innermost array, or begins an array in it. */
+    /** Adds an element to the innermost array, or begins a nested array. */
     private function readElement(): void
     {
         $end = strpos($this->bytes, "\r\n", $this->at);
@@ -114,7 +120,9 @@ final class RespReader
         $this->missing[] = $count;
     }
 
-    /** @return int  -1: longer ones are no lengths, and with them PHP would count in floating-point numbers */
+    /**
+     * @return int  -1 for longer texts, which are no valid lengths; PHP would convert them to floating-point numbers
+     */
     private static function length(string $line): int
     {
         return ctype_digit($line) && strlen($line) <= self::MAX_DIGITS ? (int) $line : -1;
@@ -129,7 +137,7 @@ final class RespReader
         return $message;
     }
 
-    /** PHP ends scripts above the limit. */
+    /** PHP aborts scripts above the limit. */
     private function checkMemory(): void
     {
         $needed = $this->elements * self::GROWTH_BYTES + self::SPARE_BYTES;

@@ -4,9 +4,9 @@ declare(strict_types=1);
 namespace Dbsync;
 
 /**
- * An entry of a list of servers: `host`, `host:port`, `[IPv6]:port`; in front of it `dbsyncs://` for TLS, and behind it
- * the fingerprints that are good (`#sha256:…`), if its key is to be pinned; `dbsync1://`, `dbsyncs1://`: it is sent
- * version 1; with a 2: version 2 alone.
+ * An entry of the list of servers: `host`, `host:port` or `[IPv6]:port`. `dbsyncs://` before it selects TLS, and
+ * `#sha256:…` after it pins the fingerprints of the key. `dbsync1://` and `dbsyncs1://` select version 1, and a 2
+ * instead of the 1 selects version 2.
  */
 final class Server
 {
@@ -15,15 +15,15 @@ final class Server
 
     public string $host;
     public int $port;
-    /** How messages name it. */
+    /** The name of the server in messages. */
     public string $address;
     public bool $isEncrypted;
-    /** @var string[] of its key, 64 hexadecimal digits each */
+    /** @var string[] the pinned fingerprints, 64 hexadecimal digits each */
     public array $pins;
-    /** '1' or '2', if its entry says so; else ''. */
+    /** The version in the entry, '1' or '2', or ''. */
     public string $versions;
 
-    /** @throws Failure  it has none of these forms */
+    /** @throws Failure  if the entry has none of these forms */
     public function __construct(string $entry)
     {
         preg_match('/^(?:dbsync(s?)([12]?):\/\/)?([^#]*)(.*)$/is', $entry, $parts);
@@ -45,7 +45,7 @@ final class Server
     }
 
     /**
-     * @param mixed $servers  a text with commas between them, or a list of texts
+     * @param mixed $servers  a string with commas between the entries, or a list of strings
      * @return self[] by address
      * @throws Failure
      */
@@ -68,13 +68,13 @@ final class Server
         return $list;
     }
 
-    /** As PHP's streams want it. */
+    /** Returns the address in the form for PHP's streams. */
     public function place(): string
     {
         return (strpos($this->host, ':') === false ? $this->host : "[$this->host]") . ":$this->port";
     }
 
-    /** The pins as they stand behind an address. */
+    /** Returns the pins in the form in which they follow an address. */
     public function fragment(): string
     {
         return implode('', array_map(static fn (string $pin): string => "#sha256:$pin", $this->pins));
@@ -84,7 +84,7 @@ final class Server
     private static function pins(string $fragment, string $entry, bool $isEncrypted): array
     {
         if ($fragment !== '' && !$isEncrypted) {
-            throw new Failure("dbsync.servers: \"$entry\": a fingerprint needs TLS: write dbsyncs:// in front");
+            throw new Failure("dbsync.servers: \"$entry\": a fingerprint needs TLS: write dbsyncs:// before the address");
         }
         $pins = [];
         foreach (array_slice(explode('#', $fragment), 1) as $pin) {

@@ -4,18 +4,22 @@ declare(strict_types=1);
 namespace Dbsync;
 
 /**
- * PHP's sessions, for session_set_save_handler(): each a key that expires. Whatever cannot be read or written is a Failure, for
- * an empty session in the place of one that could not be read would be written over it. Needs version 2.
- * With `lock` requests of one session wait for each other. The lock is asked of one daemon, the first of the list that answers:
- * name the daemons in the same order everywhere; while that one goes down two requests may hold it for a moment.
+ * A handler of PHP's sessions for session_set_save_handler(). Each session is a key that expires. A failed read or
+ * write throws a Failure: if a failed read returned an empty session, PHP would overwrite the stored one. Requires
+ * version 2. With `lock`, the requests of one session wait for each other. The first daemon in the list that answers
+ * grants the lock, so list the daemons in the same order everywhere. If this daemon fails, two requests may have the
+ * lock for a moment.
  */
 final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestampHandlerInterface
 {
     private const LEASE_SECONDS = 60;
-    /** Part of the lease within which the lock is surely its holder's: clocks differ. */
+    /** The share of the lease during which the owner can be sure of the lock, since clocks differ. */
     private const SURE_PART = 0.95;
     private const LOOK_MS = [10, 60];
-    /** Seconds that one daemon has to answer a question about the lock; a hung one costs no more. */
+    /**
+     * The timeout in seconds of a request for the lock to one daemon. A hung daemon delays a request only for this
+     * time.
+     */
     private const ASK_SECONDS = 0.5;
 
     private Client $client;
@@ -24,22 +28,26 @@ final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestam
     private float $lock;
     private float $lease;
     private float $ask;
-    /** @var array|null of the lock that is held: name, server, until when it is surely ours, number of the turn */
+    /**
+     * @var array|null the acquired lock: its name, the server, the time until which it is certain, and the number of
+     *   the turn
+     */
     private ?array $held = null;
 
     /**
-     * @param Client $client   of all daemons
-     * @param array  $options  prefix: of the keys ("session:"); lifetime: seconds (session.gc_maxlifetime); lock: seconds that a
-     *                         request waits for another one of the same session (none: requests do not wait); lease: seconds
-     *                         after which a lock ends whose holder has died, more than any request takes (60); ask:
-     *                         seconds after which the next daemon is asked for the lock (0.5)
+     * @param Client $client   a client of all daemons
+     * @param array  $options  prefix: the prefix of the keys ("session:"); lifetime: the lifetime of a session in seconds
+     *                         (session.gc_maxlifetime); lock: the maximum time in seconds for which a request waits for
+     *                         another one of the same session (0: requests do not wait); lease: the time in seconds after
+     *                         which the lock of a killed process ends, longer than any request takes (60); ask: the time
+     *                         in seconds after which the next daemon is asked for the lock (0.5)
      * @throws Failure
      */
     public function __construct(Client $client, array $options = [])
     {
         $known = ['prefix' => 'session:', 'lifetime' => null, 'lock' => 0, 'lease' => self::LEASE_SECONDS, 'ask' => self::ASK_SECONDS];
         foreach (array_keys(array_diff_key($options, $known)) as $name) {
-            throw new Failure("sessions have no option \"$name\"; there are " . implode(', ', array_keys($known)));
+            throw new Failure("sessions have no option \"$name\"; the options are " . implode(', ', array_keys($known)));
         }
         $options += $known;
         $this->client = $client;
@@ -81,7 +89,7 @@ final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestam
     public function write($id, $data): bool
     {
         $this->client->call(['SET', $this->prefix . $id, $data, 'EX', $this->seconds()]);
-        // The next request may read at another daemon.
+        // The next request may read from another daemon.
         $this->client->finish();
         return true;
     }
@@ -100,7 +108,7 @@ final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestam
         return 0;
     }
 
-    /** @param string $id  for session.use_strict_mode: only what is there is taken from a cookie */
+    /** @param string $id  for session.use_strict_mode: PHP accepts only ids of existing sessions from a cookie */
     public function validateId($id): bool
     {
         return $this->client->call(['EXISTS', $this->prefix . $id]) === 1;
@@ -108,7 +116,7 @@ final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestam
 
     /**
      * @param string $id
-     * @param string $data  unchanged
+     * @param string $data  the unchanged data
      */
     public function updateTimestamp($id, $data): bool
     {
@@ -121,7 +129,7 @@ final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestam
         return max(1, $this->lifetime ?? (int) ini_get('session.gc_maxlifetime'));
     }
 
-    /** @throws Failure  it stays somebody else's, or no daemon answers */
+    /** @throws Failure  if another request keeps the lock, or no daemon answers */
     private function acquire(string $name): void
     {
         $this->release();
@@ -146,15 +154,16 @@ final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestam
             }
             usleep(1000 * random_int(...self::LOOK_MS));
         } while (self::now() < $end);
-        throw new Failure("$name: another request has held this session for $this->lock s: let it end sooner, or call"
-            . ' session_write_close() in it; if it has died, the lock ends ' . $this->lease . ' s after it began');
+        throw new Failure("$name: another request has locked this session for $this->lock s: make it end sooner, or call"
+            . ' session_write_close() in it; if it was killed, the lock ends ' . $this->lease . ' s after its start');
     }
 
     /**
-     * Turns have numbers, and one is tried only where all before it are over: then an attempt in vain that comes to have its effect
-     * after all, put before another in the order of dates, names a number that somebody has had. Ours is what we were the first
-     * to try, at one daemon, and not late.
-     * @throws Failure  that daemon does not tell
+     * Tries to acquire the next turn. Turns have numbers, and a number is tried only after all earlier turns have
+     * ended. If a failed attempt takes effect later, because its date precedes another one, it therefore uses a
+     * number that is already taken. The caller has acquired a number if its attempt was the first one on one daemon,
+     * and was not late.
+     * @throws Failure  if this daemon does not answer
      */
     private function tried(string $name, string $server): bool
     {
@@ -167,7 +176,7 @@ final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestam
         $sent = self::now();
         $try = [$look, ['ZADD', $name, 'GT', 'CH', $number, 'taken'], $this->lasting($name)];
         try {
-            // As policy a number: an answer that came late is none.
+            // The policy is a number, so that a late answer does not count.
             [$before, $changed] = $this->client->multi($try, ['servers' => $server, 'policy' => 1, 'timeout' => $this->ask]);
         } catch (Failure $failure) {
             if ($failure->answered > 0) {
@@ -180,7 +189,10 @@ final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestam
         return $isOurs;
     }
 
-    /** That daemon was sent what the last holder has written before the lock was given back: it has it. */
+    /**
+     * Reads from the daemon of the lock. It received the writes of the previous owner before the release, so it has
+     * them.
+     */
     private function readWhereHeld(string $id): ?string
     {
         try {
@@ -200,11 +212,11 @@ final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestam
         try {
             if (self::now() < $until) {
                 $done = [['ZADD', $name, 'GT', $number, 'released'], $this->lasting($name)];
-                // Every daemon: the one that granted the lock may hang.
+                // The release goes to every daemon, since the one that granted the lock may hang.
                 $this->client->multi($done);
             }
         } catch (Failure $failure) {
-            // Its lease ends it.
+            // The lock ends with its lease.
         }
     }
 

@@ -4,15 +4,15 @@ declare(strict_types=1);
 namespace Dbsync;
 
 /**
- * What a call goes by. Each option is from the call, else from the client, else from the environment, else from php.ini:
+ * The settings of a call. Each option comes from the call, otherwise from the client, the environment or php.ini:
  *   servers    DBSYNC_SERVERS    dbsync.servers    "10.0.0.1:1111, [fd00::2]:1111, dbsyncs://db3.example#sha256:…"; a list too
  *   signkey    DBSYNC_SIGNKEY    dbsync.signkey    private key file (PEM, no passphrase); '': unsigned
- *   cluster    DBSYNC_CLUSTER    dbsync.cluster    64 hexadecimal digits; '': that which the first daemon names
+ *   cluster    DBSYNC_CLUSTER    dbsync.cluster    64 hexadecimal digits; '': the cluster of the first daemon
  *   versions   DBSYNC_VERSIONS   dbsync.versions   "2", "1", or "1,2"
- *   ca         DBSYNC_CA         dbsync.ca         certificates of those who may sign daemons' certificates; '': the system's
- *   keepalive  DBSYNC_KEEPALIVE  dbsync.keepalive  whether connections outlive a call
- *   format     DBSYNC_FORMAT     dbsync.format     "php-dbsync" ("redis:5:PONG") or "text" ("PONG"), of send alone
- * and these from call or client alone:
+ *   ca         DBSYNC_CA         dbsync.ca         the authorities for daemons' certificates; '': those of the system
+ *   keepalive  DBSYNC_KEEPALIVE  dbsync.keepalive  whether connections stay open after a call
+ *   format     DBSYNC_FORMAT     dbsync.format     "php-dbsync" ("redis:5:PONG") or "text" ("PONG"), for send only
+ * These options come only from the call or the client:
  *   timeout    seconds, up to 20 (3)
  *   policy     whose answer counts: "first" and others (Policy)
  *   db         number of the database (0)
@@ -24,11 +24,11 @@ final class Settings
     private const MAX_CALL_SECONDS = 20;
     private const MAX_DB = 2147483647;
 
-    /** @var Server[] by address */
+    /** @var Server[] the servers by address */
     public array $servers;
     public string $signkey;
     public string $cluster;
-    /** "1", "2", "1,2"; '': nobody has said. */
+    /** The permitted versions: "1", "2", "1,2", or '' if they are not configured. */
     public string $versions;
     public string $ca;
     public bool $keepAlive;
@@ -38,8 +38,8 @@ final class Settings
     public int $db;
 
     /**
-     * @param array $options  the call's, over the client's, over what was found
-     * @throws Failure  one that cannot be, and what can
+     * @param array $options  the options of the call, which replace those of the client and the configured ones
+     * @throws Failure  if an option is invalid; the message lists the valid values
      */
     public function __construct(array $options)
     {
@@ -84,14 +84,14 @@ final class Settings
         }
     }
 
-    /** What environment and php.ini say. */
+    /** Returns the settings of the environment and of php.ini. */
     public static function found(): array
     {
         $found = [];
         foreach (self::FOUND as $each) {
             $value = getenv('DBSYNC_' . strtoupper($each));
             $value = $value === false ? get_cfg_var("dbsync.$each") : $value;
-            // PHP makes an empty text of Off; elsewhere that is nothing.
+            // PHP converts Off to an empty string, which means "not set" for other settings.
             if (is_string($value) && ($each === 'keepalive' || trim($value) !== '')) {
                 $found[$each] = strtolower($each) === 'keepalive' ? strtolower(trim($value)) : trim($value);
             }
@@ -100,8 +100,8 @@ final class Settings
     }
 
     /**
-     * @param mixed $options  an array, or a text: the servers
-     * @throws Failure  it has an option that there is not
+     * @param mixed $options  an array, or a string with the servers
+     * @throws Failure  if an option does not exist
      */
     public static function given($options): array
     {
@@ -109,8 +109,8 @@ final class Settings
         $known = array_merge(self::FOUND, ['timeout', 'policy', 'db']);
         foreach (is_array($options) ? array_keys($options) : [''] as $name) {
             if (!in_array($name, $known, true)) {
-                throw new Failure(is_array($options) ? "there is no option \"$name\"; there are " . implode(', ', $known)
-                    : 'options are an array, or a text that names servers');
+                throw new Failure(is_array($options) ? "there is no option \"$name\"; the options are " . implode(', ', $known)
+                    : 'options are an array, or a text that lists the servers');
             }
         }
         return array_filter($options, static fn ($value): bool => $value !== null);

@@ -3,10 +3,10 @@ declare(strict_types=1);
 
 namespace Dbsync;
 
-/** The client of the functions, one for a script. */
+/** The client of the dbsync_… functions, one per script. */
 final class Shared
 {
-    /** Why the last dbsync_send() had no answer. */
+    /** The reason why the last dbsync_send() had no answer, or null. */
     public static ?string $error = null;
     private static ?Client $client = null;
 

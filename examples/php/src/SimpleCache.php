@@ -3,7 +3,7 @@ declare(strict_types=1);
 
 namespace Dbsync;
 
-// PSR-16's own interface, where Composer gives it (psr/simple-cache); else a name that stands for nothing.
+// The interface of PSR-16 if psr/simple-cache is installed, otherwise an empty interface.
 if (interface_exists(\Psr\SimpleCache\CacheInterface::class)) {
     interface SimpleCache extends \Psr\SimpleCache\CacheInterface
     {

@@ -3,11 +3,14 @@ declare(strict_types=1);
 
 namespace Dbsync;
 
-/** A connection as streams have it, never waited for: it opens step by step, one of the host's addresses after the other, TLS behind. */
+/**
+ * A non-blocking connection through PHP's streams. It is opened in steps: it tries the addresses of the host one
+ * after the other, and then starts TLS.
+ */
 final class Socket
 {
     private const READ_BYTES = 65536;
-    /** OpenSSL wants what it could not write to come again as it was. */
+    /** The bytes that OpenSSL could not write. OpenSSL requires the same bytes again. */
     private const ENCRYPTED_BYTES = 8192;
     private const METHODS = STREAM_CRYPTO_METHOD_TLSv1_2_CLIENT | STREAM_CRYPTO_METHOD_TLSv1_3_CLIENT;
 
@@ -17,10 +20,10 @@ final class Socket
     private $stream = null;
     private bool $isConnected = false;
     private bool $isOpen = false;
-    /** @var string[] addresses of the host that are still to be tried */
+    /** @var string[] the addresses of the host that were not tried yet */
     private array $candidates = [];
 
-    /** @param string $authorities  a file with certificates of those who may sign others; '': the system's */
+    /** @param string $authorities  a file with the certificates of authorities; '': those of the system */
     public function __construct(Server $server, string $authorities)
     {
         $this->server = $server;
@@ -32,7 +35,7 @@ final class Socket
         return $this->stream === null;
     }
 
-    /** Whether it can carry bytes. */
+    /** Returns whether the connection is open. */
     public function isOpen(): bool
     {
         return $this->isOpen;
@@ -50,22 +53,22 @@ final class Socket
         return !$this->isConnected || ($this->isOpen && $unsent) ? $this->stream : null;
     }
 
-    /** A name has to be resolved first, for which PHP waits. */
+    /** Returns whether the host is a name. PHP blocks while it resolves a name. */
     public function isName(): bool
     {
         return filter_var($this->server->host, FILTER_VALIDATE_IP) === false;
     }
 
-    /** @return string|null  why it cannot be opened */
+    /** @return string|null  the reason if it cannot be opened */
     public function open(): ?string
     {
         $host = $this->server->host;
-        // The name itself comes last: PHP would take an IPv6 address first, and try no other.
+        // The name itself comes last, since PHP would choose an IPv6 address first, and try no other.
         $this->candidates = $this->isName() ? array_merge(gethostbynamel($host) ?: [], [$host]) : [$host];
         return $this->tryNext('refused or unreachable');
     }
 
-    /** Something has happened while it was opening. @return string|null  why it cannot be opened */
+    /** Handles an event while the connection is being opened. @return string|null  the reason if it cannot be opened */
     public function advance(): ?string
     {
         if (!$this->isConnected) {
@@ -86,7 +89,7 @@ final class Socket
         return $problem;
     }
 
-    /** @return string|null  '': nothing now; null: it has ended */
+    /** @return string|null  the bytes, '' if there are none now, or null if the connection has ended */
     public function read(): ?string
     {
         $bytes = @fread($this->stream, self::READ_BYTES);
@@ -96,7 +99,7 @@ final class Socket
         return $bytes;
     }
 
-    /** @return int|null  how many bytes from `$at` were taken; null: it has broken */
+    /** @return int|null  the number of written bytes from `$at` on, or null if the connection is broken */
     public function write(string $bytes, int $at): ?int
     {
         if ($this->server->isEncrypted) {
@@ -106,7 +109,7 @@ final class Socket
         }
         $count = @fwrite($this->stream, $bytes);
         if ($count === false) {
-            // OpenSSL's "not now" looks the same.
+            // OpenSSL returns the same value if it cannot write at the moment.
             return $this->server->isEncrypted && !feof($this->stream) ? 0 : null;
         }
         return $count;
@@ -121,7 +124,7 @@ final class Socket
         $this->isConnected = $this->isOpen = false;
     }
 
-    /** @return string|null  why none of the host's addresses can be tried any more */
+    /** @return string|null  the reason if no address of the host remains */
     private function tryNext(string $problem): ?string
     {
         $context = stream_context_create(['socket' => ['tcp_nodelay' => true], 'ssl' => $this->encryption()]);
@@ -161,11 +164,14 @@ final class Socket
         if (preg_match('/certificate verify failed|did not match expected CN.*|cafile|[Cc]ould not/s', $message, $match) !== 1) {
             return 'tls: the handshake failed; is that daemon started with --tls-cert and --tls-key?';
         }
-        return "tls: $match[0]: its certificate has to be in its dates, for the name in the list, and signed by an authority of"
-            . ' dbsync.ca (DBSYNC_CA) or the system\'s; or pin its key: #sha256:… behind its address, as the daemon logs it';
+        return "tls: $match[0]: its certificate must be valid now, for the name in the list, and signed by an authority of"
+            . ' dbsync.ca (DBSYNC_CA) or the system\'s; or pin its key: add the #sha256:… that the daemon logs after its address';
     }
 
-    /** Whether the key is one of those that are pinned; who has signed the certificate does not count then. */
+    /**
+     * Checks whether the key is one of the pinned ones. In this case the authority of the certificate does not
+     * matter.
+     */
     private function problemOfKey(): ?string
     {
         if ($this->server->pins === []) {
@@ -176,6 +182,6 @@ final class Socket
         $der = $key === false ? '' : Key::derOf(openssl_pkey_get_details($key)['key']);
         $fingerprint = hash('sha256', $der);
         return in_array($fingerprint, $this->server->pins, true) ? null : "tls: its key is sha256:$fingerprint, which is not"
-            . ' pinned: correct the #sha256:… behind its address, if this is your daemon; nothing was sent';
+            . ' pinned: correct the #sha256:… after its address, if this is your daemon; nothing was sent';
     }
 }

@@ -3,13 +3,13 @@ declare(strict_types=1);
 
 namespace Dbsync;
 
-/** What a daemon of version 1 answers. */
+/** Reads the answers of version 1. */
 final class Version1
 {
-    /** A daemon sends one for each of its databases. */
+    /** The beginning of a chunk. A daemon sends one chunk for each of its databases. */
     private const MAX_CHUNKS = 1000;
 
-    /** The first chunk of what is from `$at` to `$end`, less its NUL; '': "no value"; null: garbage. */
+    /** Returns the first chunk between `$at` and `$end`, without its NUL; '' for "no value"; null for garbage. */
     public static function firstChunk(string $input, int $at, int $end): ?string
     {
         if ($end - $at === 1 && $input[$at] === "\0") {

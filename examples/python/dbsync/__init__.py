@@ -1,5 +1,5 @@
 """
-A client of dbsync: a command is signed once, sent to every daemon, and the first successful response is the result.
+A client of dbsync. It signs a command once, sends it to every daemon, and returns the first successful answer.
 
     from dbsync import Client
 

@@ -16,7 +16,7 @@ OPTIONS = ("-h", "--help", "-k", "--key", "-s", "--servers", "--ca", "--cluster"
 
 
 def show(reply: Any, indent: str = "") -> None:
-    """A reply as lines; bytes as they are."""
+    """Prints a reply as lines, and bytes unchanged."""
     if isinstance(reply, list):
         for item in reply:
             show(item, indent + "  " if isinstance(item, list) else indent)
@@ -31,12 +31,12 @@ def _policy(text: str) -> Any:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: there is a reply; 1: the command failed; 2: there is none."""
+    """Runs the program. Returns the exit code: 0 with a reply, 1 if the command failed, 2 without a reply."""
     parser = argparse.ArgumentParser("dbsync", description="Signs a command, sends it to all servers, prints an answer.")
     parser.add_argument("-k", "--key", help="private key, PEM, RSA or Ed25519 (DBSYNC_SIGNKEY)")
     parser.add_argument("-s", "--servers", help="host:port,host:port,… (DBSYNC_SERVERS, 127.0.0.1:1111)")
-    parser.add_argument("--ca", help="who may have signed the servers' certificates (DBSYNC_CA)")
-    parser.add_argument("--cluster", help="64 hexadecimal digits; asked of the servers if not given (DBSYNC_CLUSTER)")
+    parser.add_argument("--ca", help="authorities for the certificates of the servers (DBSYNC_CA)")
+    parser.add_argument("--cluster", help="64 hexadecimal digits; default: the cluster of the servers (DBSYNC_CLUSTER)")
     parser.add_argument("--db", type=int, help="number of the database")
     parser.add_argument("--policy", type=_policy, help=f"{', '.join(POLICIES)}, or a number of daemons")
     parser.add_argument("--timeout", type=float, help="seconds")
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[:1] == [b"--"]:
         del words[0]
     else:
-        # Else `-k` and the name of a key file would be stored.
+        # Otherwise `-k` and the name of a key file would be part of the command.
         for word in options.command:
             if (word.split("=", 1)[0] if word.startswith("--") else word) in OPTIONS:
                 parser.error(f"option {word} comes after the command: options come before it (or -- does, if it is the command's)")

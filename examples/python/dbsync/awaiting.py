@@ -19,14 +19,14 @@ S = TypeVar("S", bytes, str)
 Self = TypeVar("Self", bound="AsyncClient[Any]")
 
 DRAIN_S = 0.5
-"""How long `close` waits for daemons that have not answered yet, after another one has."""
+"""The time in seconds for which `close` waits for daemons that have not answered yet."""
 
 
 TURNS_TO_CLOSE = 3
 
 
 class Connected:
-    """The daemons, from the first call on; what clients of `using` share."""
+    """The connections to the daemons, which exist from the first call on. Clients made by `using` share them."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -35,7 +35,7 @@ class Connected:
         self._is_closed = False
 
     def fleet(self) -> Fleet:
-        """Those of the loop that runs. Raises Closed, RuntimeError."""
+        """Returns the fleet of the running event loop. Raises Closed, RuntimeError."""
         if self._is_closed:
             raise Closed("The client was closed")
         loop = asyncio.get_running_loop()
@@ -47,29 +47,29 @@ class Connected:
 
     @property
     def last_write(self) -> bytes | None:
-        """Of the fleet."""
+        """The newest write that a daemon has answered."""
         return None if self._fleet is None else self._fleet.last_write
 
     async def close(self, seconds: float) -> None:
-        """Waits so long at most, and ends all connections."""
+        """Waits for pending answers, at most for this time, and closes all connections."""
         self._is_closed = True
         if self._fleet is not None:
             try:
                 await self._fleet.drain(seconds)
             finally:
                 self._fleet.close()
-            # Sockets are closed in the loop's next turn, those below TLS in the one behind it.
+            # Sockets are closed in the next turn of the loop, and those with TLS in the turn after it.
             for _ in range(TURNS_TO_CLOSE):
                 await asyncio.sleep(0)
 
 
 class AsyncClient(Face[S]):
     """
-    Each method is awaited. Made anywhere, it belongs to the event loop that first uses it.
+    All methods are coroutines. A client belongs to the event loop that uses it first.
 
     servers: `host:port,host:port`, or a list; `dbsyncs://host:port#sha256:…` with TLS (DBSYNC_SERVERS, 127.0.0.1:1111).
     key: the private key, a path or PEM text (DBSYNC_SIGNKEY). password: of the key.
-    ca: who may have signed the servers' certificates, a path or PEM text (DBSYNC_CA, those that this machine trusts).
+    ca: the authorities for the servers' certificates, a path or PEM text (DBSYNC_CA; default: those that this machine trusts).
     cluster: which the commands are for, 64 hexadecimal digits (DBSYNC_CLUSTER, else the daemons are asked).
     decode_responses: strings of replies as text. timeout, policy, db: of each call.
     """
@@ -132,11 +132,11 @@ class AsyncClient(Face[S]):
 
     @property
     def last_write(self) -> bytes | None:
-        """The newest write that a daemon has answered, for the option `after` of another client; None: none yet."""
+        """The newest write that a daemon has answered, for the option `after` of another client, or None."""
         return self._connected.last_write
 
     async def close(self, drain: float = DRAIN_S) -> None:
-        """Ends all connections. Daemons that have not answered yet have so many seconds to."""
+        """Closes all connections. Daemons that have not answered yet may do so within `drain` seconds."""
         await self._connected.close(drain)
 
     async def _send(self, request: Request[Any]) -> Any:

@@ -1,6 +1,6 @@
 """
-The client that waits. All of its connections live on a thread of its own, which runs an event loop: so the calls of many threads are on
-their way at once, and the daemons that answer later than the first are heard while the program goes on.
+The blocking client. All its connections belong to a background thread with an event loop. Therefore many threads can make calls at the
+same time, and the client receives late answers of daemons while the program continues.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Self = TypeVar("Self", bound="Client[Any]")
 
 
 class Background:
-    """A thread with an event loop, from the first call on."""
+    """A thread with an event loop. It starts with the first call."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -42,10 +42,10 @@ class Background:
         RUNNING.add(self)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Runs it there and waits for it. Raises Closed."""
+        """Runs a coroutine on the thread and waits for its result. Raises Closed."""
         with self._lock:
             loop = self._started()
-            # Held until it is the loop's: behind a close it would never run.
+            # The lock is held until the loop has the coroutine. After a close it would never run.
             future = None if loop is None else asyncio.run_coroutine_threadsafe(coroutine, loop)
         if future is None:
             coroutine.close()
@@ -53,12 +53,12 @@ class Background:
         try:
             return future.result()
         except BaseException:
-            # Control-C, and what a signal's handler throws: nothing waits for it any more.
+            # After Control-C or an exception in a signal handler, no code waits for the result.
             future.cancel()
             raise
 
     def close(self, drain: float) -> None:
-        """Ends all connections and the thread."""
+        """Closes all connections and ends the thread."""
         with self._lock:
             self._is_closed = True
             loop, thread, self._loop = self._loop, self._thread, None
@@ -70,15 +70,15 @@ class Background:
         loop.close()
 
     def forked(self) -> None:
-        """In a process that was forked off: threads do not come along, and connections belong to the other one."""
-        # Kept as they are: to close them would be heard by the other process.
+        """Resets the object in a forked child process, which has no copy of the thread. The connections belong to the parent process."""
+        # The connections stay referenced: closing them here would affect the parent process.
         self._left += [self._loop, self.connected]
         self._lock, self._loop, self._thread = threading.Lock(), None, None
         self.connected = Connected(self._settings)
         self.lives_in = os.getpid()
 
     def _started(self) -> asyncio.AbstractEventLoop | None:
-        """To be called with the lock."""
+        """Starts the thread. The caller must hold the lock."""
         if self._loop is None and not self._is_closed:
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(target=self._loop.run_forever, name="dbsync", daemon=True)
@@ -95,7 +95,7 @@ def _forked() -> None:
 
 
 def _end() -> None:
-    """A program's last commands reach daemons that are slower than the first one."""
+    """Closes all clients at the end of the program, so that slower daemons also receive its last commands."""
     for background in list(RUNNING):
         background.close(DRAIN_S)
 
@@ -111,7 +111,7 @@ class Client(Face[S]):
 
     servers: `host:port,host:port`, or a list; `dbsyncs://host:port#sha256:…` with TLS (DBSYNC_SERVERS, 127.0.0.1:1111).
     key: the private key, a path or PEM text (DBSYNC_SIGNKEY). password: of the key.
-    ca: who may have signed the servers' certificates, a path or PEM text (DBSYNC_CA, those that this machine trusts).
+    ca: the authorities for the servers' certificates, a path or PEM text (DBSYNC_CA; default: those that this machine trusts).
     cluster: which the commands are for, 64 hexadecimal digits (DBSYNC_CLUSTER, else the daemons are asked).
     decode_responses: strings of replies as text. timeout, policy, db: of each call.
     """
@@ -174,11 +174,11 @@ class Client(Face[S]):
 
     @property
     def last_write(self) -> bytes | None:
-        """The newest write that a daemon has answered, for the option `after` of another client; None: none yet."""
+        """The newest write that a daemon has answered, for the option `after` of another client, or None."""
         return self._background.connected.last_write
 
     def close(self, drain: float = DRAIN_S) -> None:
-        """Ends all connections. Daemons that have not answered yet have so many seconds to."""
+        """Closes all connections. Daemons that have not answered yet may do so within `drain` seconds."""
         self._background.close(drain)
 
     def _send(self, request: Request[Any]) -> Any:

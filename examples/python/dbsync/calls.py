@@ -1,4 +1,4 @@
-"""One call: its envelope, its way to every daemon, and the verdict over what they report."""
+"""One call: its envelope, the requests to all daemons, and the decision based on their reports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .sending import Sending
 from .sentences import CODES
 
 MAX_SIGNATURES = 4
-"""How often a call is signed at all; daemons that refuse its date more often have clocks that no date can meet."""
+"""The maximum number of signatures per call. If daemons still refuse the date, their clocks are too different."""
 
 REFUSED_FOR_DATE = ("skew", "too-old")
 REFUSED_FOR_CLUSTER = "wrong-cluster"
@@ -39,9 +39,9 @@ class Call:
         self._reports: list[Union[Result, Failure, None]] = [None] * len(fleet.links)
         self._sendings: list[Sending | None] = [None] * len(fleet.links)
         self._held: dict[int, Failure] = {}
-        """Refusals behind which it may be signed anew."""
+        """The refusals after which the call may be signed again."""
         self._refusers: set[int] = set()
-        """Daemons that have refused its date, and not answered since."""
+        """The daemons that have refused the date, and have not answered since."""
         self._signatures = 0
         self._is_offering = False
         self._timers: list[asyncio.TimerHandle] = []
@@ -49,7 +49,7 @@ class Call:
         self._again: asyncio.Task[None] | None = None
 
     async def run(self) -> list[Any]:
-        """A reply for each unit, ReplyErrors among them. Raises DbsyncError."""
+        """Returns the reply to each unit, which may be a ReplyError. Raises DbsyncError."""
         await self._fleet.ready(self._deadline)
         self._timers.append(self._loop.call_at(self._deadline, self._expire))
         self._offer(range(len(self._reports)), self._fleet.clock.date())
@@ -60,7 +60,7 @@ class Call:
             raise
 
     def reported(self, sending: Sending, report: Result | Refusal | Failure) -> None:
-        """What one daemon made of it."""
+        """Records the report of one daemon."""
         index = sending.index
         if self._sendings[index] is not sending:
             return
@@ -78,9 +78,10 @@ class Call:
         self._consider()
 
     def _weigh(self, sending: Sending, refusal: Refusal) -> Failure | None:
-        """A refusal that holds; None: the call may be signed anew."""
+        """Returns the failure for a refusal, or None if the call may be signed again."""
         index, code = sending.index, refusal.code
-        # Written before, and lost with its connection, it may have been applied then; of that the refusal does not speak.
+        # The envelope was already sent on a lost connection, and may have been applied then. The refusal does not
+        # rule this out.
         is_unknown = refusal.is_applied or sending.writes > 1
         failure = Failure("refused", f"{code}: {refusal.sentence}", "unknown" if is_unknown else "not-applied")
         is_for_date = code in REFUSED_FOR_DATE
@@ -101,7 +102,7 @@ class Call:
         return None
 
     def _consider(self, is_final: bool = False) -> None:
-        """More is known: is the call decided, or is it to be signed anew?"""
+        """Evaluates a new report: finishes the call, signs it again, or continues to wait."""
         if self._is_offering:
             return
         if self._outcome.done():
@@ -131,7 +132,7 @@ class Call:
         self._tidy()
 
     def _sign_anew(self) -> bool:
-        """Whether it will be, or may yet be: a write only if no daemon can have applied it."""
+        """Returns whether the call is or may be signed again. A write is signed again only if no daemon can have applied it."""
         others = [report for index, report in enumerate(self._reports) if index not in self._held]
         if not self._is_read:
             if any(isinstance(each, Result) or isinstance(each, Failure) and each.effect != "not-applied" for each in others):
@@ -160,7 +161,7 @@ class Call:
         self._offer(indices, date)
 
     def _offer(self, indices: Sequence[int], date: Date) -> None:
-        """Signs it, and hands it to these daemons."""
+        """Signs the call, and sends it to these daemons."""
         cluster = self._fleet.cluster
         if cluster is None:
             raise AssertionError("no cluster is known")
@@ -189,7 +190,7 @@ class Call:
         self._consider(True)
 
     def _withdraw(self) -> None:
-        """Its caller has gone: where no daemon was sent it yet, none is; else it goes on to all."""
+        """Handles a cancelled call. If no daemon has received it, it is not sent. Otherwise all daemons receive it."""
         if self._again is not None:
             self._again.cancel()
         sendings = [sending for sending in self._sendings if sending is not None]
@@ -200,7 +201,7 @@ class Call:
         self._tidy()
 
     def _tidy(self) -> None:
-        """Nothing rings any more once every daemon has been heard."""
+        """Cancels the timers when every daemon has reported."""
         if all(report is not None for report in self._reports):
             for timer in self._timers:
                 timer.cancel()
@@ -214,7 +215,7 @@ class Call:
             return report
         reply, flags = report.replies[unit], report.flags[unit]
         if isinstance(reply, ReplyError):
-            # What failed where it is recorded may yet succeed, when a write comes late.
+            # A recorded command that failed may still succeed because of a late write.
             may_come = "provisional" in flags or str(reply).startswith("TOOLONG ")
             return Failure("reply", str(reply), "unknown" if may_come else "not-applied", flags, reply)
         hello = self._fleet.links[index].hello

@@ -1,6 +1,6 @@
 """
-The clock that envelopes are dated by: this process's, corrected by what daemons say of theirs. It rests on a clock that never jumps, so
-setting this machine's time changes nothing. Source: docs/protocol-v2.md "Clocks".
+The clock for the dates of envelopes: the clock of this process, corrected by the clocks of the daemons. It uses a monotonic clock, so
+setting the time of this machine has no effect. Source: docs/protocol-v2.md "Clocks".
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from typing import Callable, Hashable, Iterable
 from .messages import Date
 
 MAX_AHEAD_MS = 4000
-"""How far ahead of the daemons' clock an envelope may be dated; they take up to 5 s."""
+"""The time by which the date of an envelope may be ahead of the daemons' clocks. They accept up to 5 s."""
 
 MAX_SEQ = 65535
 NEVER: Date = (0, 0)
 
 
 def steady_ms() -> float:
-    """Milliseconds by a clock that never jumps."""
+    """Returns milliseconds of a monotonic clock."""
     return time.monotonic_ns() / 1e6
 
 
 class Clock:
-    """Dates envelopes by the daemons' clocks, later than everything this client has seen an answer to."""
+    """Provides dates according to the daemons' clocks. Each date is later than all units whose answers this client has received."""
 
     def __init__(self, now: Callable[[], float] = steady_ms) -> None:
         self.now = now
@@ -33,28 +33,28 @@ class Clock:
         self._offset = time.time_ns() / 1e6 - now()
 
     def heard(self, daemon: Hashable, clock: int, sent_at: float) -> None:
-        """A daemon's clock, read between `sent_at` and now: its offset is moved no more than that demands."""
-        # Daemons tell whole milliseconds.
+        """Records the clock of a daemon, read between `sent_at` and now. Changes the known offset only as far as necessary."""
+        # Daemons report complete milliseconds.
         least, most = clock - self.now(), clock + 1 - sent_at
         known = self._offsets.get(daemon)
         self._offsets[daemon] = (least + most) / 2 if known is None else min(max(known, least), most)
         self._offset = statistics.median_low(self._offsets.values())
 
     def seen(self, newest: Date) -> None:
-        """The newest write that a daemon has applied: the next one is dated after it."""
+        """Records the newest write that a daemon has applied. The next date is later."""
         self.newest = max(self.newest, newest)
 
     def time(self) -> int:
-        """Milliseconds since 1970, as the daemons count them."""
+        """Returns milliseconds since 1970 according to the daemons."""
         return max(0, int(self.now() + self._offset))
 
     def time_by(self, daemons: Iterable[Hashable]) -> int:
-        """The time by the middle clock of these daemons. For what only reads: it is in no order with others."""
+        """Returns the time of the median clock of these daemons. It is for reads only, since it is not ordered with other dates."""
         offsets = [self._offsets.get(daemon, self._offset) for daemon in daemons]
         return max(0, int(self.now() + statistics.median_low(offsets)))
 
     def date(self) -> Date:
-        """A new date, behind the one before unless that was by a clock that has proved wrong."""
+        """Returns a new date. It is later than the previous one, unless that one came from a clock that was wrong."""
         present = self.time()
         latest = present + MAX_AHEAD_MS
         used = self.used if self.used[0] <= latest else NEVER

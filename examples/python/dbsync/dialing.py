@@ -1,4 +1,4 @@
-"""How a connection begins: the socket, TLS, and whether what listens there takes what this client sends."""
+"""Opens connections: the socket, TLS, and the check whether the daemon accepts the commands of this client."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .tls import Distrusted, require_pin, trouble
 
 
 class Gone(Exception):
-    """The connection is of no use any more."""
+    """The connection can no longer be used."""
 
     def __init__(self, stage: str, detail: str = "") -> None:
         super().__init__(detail)
@@ -22,19 +22,19 @@ class Gone(Exception):
 
 
 async def dial(address: Address, context: ssl.SSLContext | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection to who should be there. Raises Gone."""
+    """Opens a connection and verifies the server. Raises Gone."""
     try:
         streams = await asyncio.open_connection(address.host, address.port, ssl=context)
     except socket.gaierror as error:
         raise Gone("dns", error.strerror or str(error)) from error
     except UnicodeError as error:
-        raise Gone("dns", "it is no host name") from error
+        raise Gone("dns", "it is not a valid host name") from error
     except ssl.SSLError as error:
         raise Gone("tls", trouble(error)) from error
     except (ConnectionResetError, ConnectionAbortedError, BrokenPipeError) as error:
         raise Gone("tls", trouble(error)) if address.is_encrypted else Gone("lost", str(error)) from error
     except OSError as error:
-        # asyncio's own text names the address a second time.
+        # The text of asyncio would contain the address again.
         raise Gone("connect", os.strerror(error.errno) if error.errno else str(error)) from error
     secured = streams[1].get_extra_info("ssl_object")
     if secured is not None:
@@ -53,7 +53,7 @@ def hello_frame(cluster: bytes | None, is_signed: bool) -> bytes:
 
 
 def require_way(hello: Hello, is_signed: bool) -> None:
-    """Raises Gone if it does not take what this client sends."""
+    """Raises Gone if the daemon does not accept the commands of this client."""
     if not is_signed:
         if "2" not in hello.versions:
             raise Gone("version")

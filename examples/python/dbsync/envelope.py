@@ -1,4 +1,4 @@
-"""What is signed: the header, the commands, and the envelope's id. Source: docs/protocol-v2.md "Envelope"."""
+"""Makes and signs envelopes: the header, the commands and the id. Source: docs/protocol-v2.md "Envelope"."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ ORDER_KEY_BYTES = 46
 HASH_BYTES = 32
 
 NO_KEY = bytes(HASH_BYTES)
-"""The header's `key` of an envelope without a signature."""
+"""The value of `key` in the header of an unsigned envelope."""
 
 
 Field = tuple[str, Union[Argument, list[Argument]]]
-"""Of a header: a name and its value."""
+"""The number of elements per header field: a name and its value."""
 
 
 class Condition(NamedTuple):
-    """A key, and the unit that must have changed it last, as `writers` tells it; None: the key must be absent."""
+    """A key, and the unit that must have changed it last, as `writers` returns it. None means that the key must not exist."""
 
     key: Union[str, bytes]
     writer: Union[bytes, str, None]
@@ -35,7 +35,7 @@ class Condition(NamedTuple):
 
 @dataclass(frozen=True)
 class Header:
-    """What a caller may ask for that is signed."""
+    """The options of a call that are signed."""
 
     db: int = 0
     multi: bool = False
@@ -44,13 +44,13 @@ class Header:
     only: bytes | None = None
 
     def as_unit(self) -> Header:
-        """The same for commands that are one unit."""
+        """Returns a copy for commands that form one unit."""
         return replace(self, multi=True)
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """What every daemon gets, the same bytes."""
+    """The bytes that all daemons receive."""
 
     id: bytes
     body: bytes
@@ -61,7 +61,7 @@ class Envelope:
 
 def seal(signer: Signer | None, cluster: bytes, date: Date, header: Header, commands: Iterable[bytes]) -> Envelope:
     """
-    Signs commands, each of them encoded already.
+    Signs encoded commands.
     signer: None leaves the envelope unsigned, for daemons without keys.
     """
     fields: list[Field] = [
@@ -88,7 +88,7 @@ def seal(signer: Signer | None, cluster: bytes, date: Date, header: Header, comm
 
 
 def write_body(fields: Iterable[Field], commands: Iterable[bytes]) -> bytes:
-    """`fields`: names and values in their order; a list as a value is an array."""
+    """Encodes a body. `fields` are the names and values in their order; a list is encoded as an array."""
     flat: list[bytes] = []
     for name, value in fields:
         flat += [bulk(name), array(*map(bulk, value)) if isinstance(value, list) else bulk(value)]
@@ -96,12 +96,12 @@ def write_body(fields: Iterable[Field], commands: Iterable[bytes]) -> bytes:
 
 
 def signed_bytes(body: bytes) -> bytes:
-    """What the signature is over; its SHA-256 is the envelope's id."""
+    """Returns the signed bytes. Their SHA-256 is the id of the envelope."""
     return b"dbsync2\0command\0" + len(body).to_bytes(8, "big") + body
 
 
 def order_key(envelope: Envelope, units: int) -> bytes:
-    """The place of the envelope's last unit in the order of all, for the option `after`."""
+    """Returns the order key of the envelope's last unit, for the option `after`."""
     at, seq = envelope.date
     return at.to_bytes(8, "big") + seq.to_bytes(2, "big") + envelope.id + (units - 1).to_bytes(4, "big")
 

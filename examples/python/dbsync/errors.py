@@ -15,21 +15,21 @@ Effect = Literal["not-applied", "unknown"]
 
 
 class DbsyncWarning(UserWarning):
-    """What works, and should be done otherwise."""
+    """A warning about a working setting that should be changed."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one daemon made of a call."""
+    """The outcome of a call on one daemon."""
 
     address: str
     ok: bool
-    """Whether it answered, and without an error."""
+    """Whether the daemon has answered without an error."""
     reply: Any = None
     flags: tuple[str, ...] = ()
-    """What it says about the answer: `late`, `unmet`, `provisional`, `catching-up`, `isolated`."""
+    """The flags of the answer: `late`, `unmet`, `provisional`, `catching-up`, `isolated`."""
     stage: str = ""
-    """Where it failed; docs/python.md has them all."""
+    """The stage at which the call failed; docs/python.md lists all stages."""
     detail: str = ""
     effect: Effect = "unknown"
 
@@ -38,18 +38,18 @@ class Outcome:
 
 
 class DbsyncError(Exception):
-    """A call that has not brought a value."""
+    """A call that has not returned a value."""
 
     code: str = "all-failed"
-    """For programs; the text is for people."""
+    """The code of the error, for programs."""
 
     def __init__(self, text: str, outcomes: Sequence[Outcome] = (), *, is_read: bool = False) -> None:
         super().__init__(self._told(text, outcomes))
         self.outcomes: tuple[Outcome, ...] = tuple(outcomes)
-        """One for each server; empty for what was found before anything was sent."""
+        """The outcomes, one per server. Empty if the error was found before anything was sent."""
         untouched = all(not each.ok and each.effect == "not-applied" for each in outcomes)
         self.effect: Effect = "not-applied" if is_read or untouched else "unknown"
-        """`not-applied`: it is certain that no daemon has changed anything, or will."""
+        """The effect of the call. `not-applied` means that certainly no daemon has applied it, or ever will."""
 
     def _told(self, text: str, outcomes: Sequence[Outcome]) -> str:
         lines = _lines(outcomes)
@@ -57,7 +57,7 @@ class DbsyncError(Exception):
 
 
 class BadCommand(DbsyncError):
-    """The command cannot be sent: nothing was."""
+    """The command cannot be sent, and nothing was sent."""
 
     code = "bad-command"
 
@@ -66,7 +66,7 @@ class BadCommand(DbsyncError):
 
 
 class BadOption(DbsyncError, ValueError):
-    """An option has a value it cannot have: nothing was sent."""
+    """An option has an invalid value. Nothing was sent."""
 
     code = "bad-option"
 
@@ -75,7 +75,7 @@ class BadOption(DbsyncError, ValueError):
 
 
 class BadKey(DbsyncError):
-    """The private key cannot be used: nothing was sent."""
+    """The private key cannot be used. Nothing was sent."""
 
     code = "bad-key"
 
@@ -84,12 +84,12 @@ class BadKey(DbsyncError):
 
 
 class ReplyError(DbsyncError):
-    """The command failed where it ran, such as `WRONGTYPE …`: an answer of the database, not of the network."""
+    """The database answered with an error, for example `WRONGTYPE …`."""
 
     code = "reply"
 
     def _told(self, text: str, outcomes: Sequence[Outcome]) -> str:
-        # The daemon's text tells all there is, and is what programs compare.
+        # The text of the daemon is complete, and programs compare it.
         return text
 
 
@@ -106,18 +106,18 @@ class TimedOut(NoAnswer, TimeoutError):
 
 
 class Refused(DbsyncError):
-    """Every daemon refused to take the command; `reasons` are codes of docs/protocol-v2.md."""
+    """Every daemon refused the command. `reasons` contains codes of docs/protocol-v2.md."""
 
     code = "refused"
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """The code of each daemon's refusal."""
+        """The codes of the refusals, one per daemon."""
         return tuple(each.detail.split(":", 1)[0] for each in self.outcomes)
 
 
 class PolicyNotMet(DbsyncError):
-    """Daemons answered, but not as the policy requires; `code` says what is missing."""
+    """Daemons answered, but not as the policy requires. `code` contains the reason."""
 
     def __init__(self, code: str, text: str, outcomes: Sequence[Outcome], *, is_read: bool) -> None:
         super().__init__(text, outcomes, is_read=is_read)
@@ -125,7 +125,7 @@ class PolicyNotMet(DbsyncError):
 
 
 class ClustersDiffer(DbsyncError):
-    """The servers belong to different clusters, and no option says which is meant: nothing was sent."""
+    """The servers belong to different clusters, and no option selects one. Nothing was sent."""
 
     code = "clusters-differ"
 
@@ -137,7 +137,7 @@ class Closed(DbsyncError):
 
 
 class ProtocolError(Exception):
-    """Bytes that no daemon of version 2 sends. Stays inside: a call tells it as a daemon's stage `garbage`."""
+    """The received bytes are not valid in version 2. This exception is internal: a call reports it as the stage `garbage` of a daemon."""
 
 
 def describe(outcome: Outcome) -> str:
@@ -154,13 +154,13 @@ def describe(outcome: Outcome) -> str:
 
 
 def shown(reply: object) -> str:
-    """A reply as a message shows it."""
+    """Returns a reply in the form for messages."""
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
     return text if len(text) <= 80 else text[:80] + "…"
 
 
 def _lines(outcomes: Iterable[Outcome]) -> list[str]:
-    """One line for each kind of outcome, which names all daemons it is true of."""
+    """Returns one line per kind of outcome, with the names of all its daemons."""
     alike: dict[str, list[str]] = {}
     for outcome in outcomes:
         alike.setdefault(describe(outcome), []).append(outcome.address)
@@ -168,5 +168,5 @@ def _lines(outcomes: Iterable[Outcome]) -> list[str]:
 
 
 def _printable(text: str) -> str:
-    """A daemon's words come to terminals and logs."""
+    """Replaces unprintable characters, since texts of daemons are printed on terminals and in logs."""
     return "".join(char if char.isprintable() else "?" for char in text)

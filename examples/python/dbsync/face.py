@@ -1,4 +1,4 @@
-"""What both clients have: the commands, and what else may be sent. Client and AsyncClient say how it is waited for."""
+"""The methods of both clients: the commands, transactions and options. Client and AsyncClient differ in how they wait for replies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ S = TypeVar("S", bytes, str)
 Self = TypeVar("Self", bound="Face[Any]")
 
 MAX_COMMANDS = 4096
-"""Of an envelope."""
+"""The maximum number of commands in an envelope."""
 
 
 class Face(
@@ -41,12 +41,12 @@ class Face(
     Generic[S],
 ):
     """
-    Options of a call; those of a method are given by `using`:
-    timeout: seconds until it settles, whatever the daemons do (3). policy: `first`, `majority`, `all`, `all-equal` or a number; without
-    it `first`, and with conditions the outcome that more than half of the servers report.
-    db: number of the database. conditions: applied only if each key was last changed by that unit, else the reply is None.
-    after: the daemon waits for that write first. only: the one daemon that may take it. stable, replicated: the answer comes when it is
-    final, or on so many disks.
+    The options of a call. For methods of commands, set them with `using`:
+    timeout: the maximum duration in seconds (3). policy: `first`, `majority`, `all`, `all-equal` or a number; the default is `first`, and
+    with conditions the outcome that more than half of the servers report.
+    db: the number of the database. conditions: the call is applied only if these units changed the keys last; otherwise the reply is None.
+    after: the daemon first waits for this write. only: the only daemon that may accept the call. stable: the answer is sent when it is
+    final. replicated: the answer is sent when this number of disks have the write.
     """
 
     _settings: Settings
@@ -67,11 +67,11 @@ class Face(
         replicated: int | None = None,
     ) -> Request[Any]:
         """
-        Any command, name first; its reply: int, bytes or text, a status as text (`OK`), a list, or None.
+        Sends any command, beginning with its name. Returns its reply: int, bytes or text, a status as text (`OK`), a list, or None.
         Raises ReplyError if the command failed.
         """
-        given = Options(timeout, policy, db, conditions, after, only, stable, replicated)
-        return Request([words], same, options=given)
+        options = Options(timeout, policy, db, conditions, after, only, stable, replicated)
+        return Request([words], same, options=options)
 
     @command
     def multi(
@@ -87,9 +87,9 @@ class Face(
         stable: bool | None = None,
         replicated: int | None = None,
     ) -> Request[list[Any] | None]:
-        """Commands as one unit; a reply for each, a ReplyError in place of one that failed. None: a condition does not hold."""
-        given = Options(timeout, policy, db, conditions, after, only, stable, replicated)
-        return Request(commands, same, is_multi=True, options=given)
+        """Sends commands as one unit. Returns a reply for each, which is a ReplyError if it failed, or None if a condition does not hold."""
+        options = Options(timeout, policy, db, conditions, after, only, stable, replicated)
+        return Request(commands, same, is_multi=True, options=options)
 
     @command
     def batch(
@@ -100,7 +100,7 @@ class Face(
         policy: Policy | None = None,
         db: int | None = None,
     ) -> Request[list[Any]]:
-        """Commands under one signature, each by itself; a reply for each, a ReplyError in place of one that failed."""
+        """Sends independent commands with one signature. Returns a reply for each, which is a ReplyError if it failed."""
         return Request(commands, same, is_single=False, options=Options(timeout, policy, db))
 
     def using(
@@ -114,15 +114,15 @@ class Face(
         stable: bool | None = None,
         replicated: int | None = None,
     ) -> Self:
-        """The same client with other options: `client.using(policy="majority").get("k")`. It shares the connections."""
-        given = Options(timeout, policy, db, None, after, only, stable, replicated)
+        """Returns a client with other options that shares the connections: `client.using(policy="majority").get("k")`."""
+        options = Options(timeout, policy, db, None, after, only, stable, replicated)
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        other._options = _joined(self._options, given)
+        other._options = _joined(self._options, options)
         return other
 
     async def _run(self, fleet: Fleet, request: Request[Any]) -> Any:
-        """What both wait for, each in its way."""
+        """Sends a request. The clients differ in how they wait for it."""
         options = self._options if request.options is None else _joined(self._options, request.options)
         commands = [command_bytes(words) for words in request.commands]
         if not commands:
@@ -136,17 +136,17 @@ class Face(
         replies = await Call(fleet, commands, header, options, is_read).run()
         if request.is_single and isinstance(replies[0], ReplyError):
             raise replies[0]
-        given = _decoded(replies) if self._decodes else replies
-        return request.convert(given[0] if request.is_single else given)
+        values = _decoded(replies) if self._decodes else replies
+        return request.convert(values[0] if request.is_single else values)
 
 
 def _joined(options: Options, more: Options) -> Options:
-    """`more` has its say first."""
+    """Merges two sets of options. Those of `more` take precedence."""
     return options.changed(**{name: getattr(more, name) for name in Options.__dataclass_fields__})
 
 
 def _decoded(reply: Any) -> Any:
-    """Strings as text. What is no UTF-8 goes out again as it came."""
+    """Decodes strings to text. Invalid UTF-8 is preserved, so that it can be sent again unchanged."""
     if isinstance(reply, bytes):
         return reply.decode("utf-8", "surrogateescape")
     return [_decoded(each) for each in reply] if isinstance(reply, list) else reply

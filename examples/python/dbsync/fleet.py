@@ -1,5 +1,5 @@
 """
-The daemons of a client: their links, the clock and the cluster they agree on. It belongs to one event loop, on which all of it runs.
+The daemons of a client: their links, their clock, and the cluster to which they belong. A fleet belongs to one event loop.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .servers import Address
 from .signing import Signer
 
 LINGER_S = 0.05
-"""Once one daemon has named its cluster, how long the others may take until it is believed."""
+"""The time in seconds after the first daemon has sent its cluster during which the other daemons may send theirs."""
 
 
 class Fleet:
@@ -39,12 +39,12 @@ class Fleet:
     ) -> None:
         self.links = [Link(address, context, self) for address, context in zip(addresses, contexts)]
         self.signer, self.is_signed = signer, signer is not None
-        # What is not signed is for daemons without keys, which are of no cluster.
+        # Unsigned commands are for daemons without keys, which belong to no cluster.
         self.cluster = cluster if self.is_signed else NO_CLUSTER
         self.is_told = self.cluster is not None
         self.clock = Clock()
         self.last_write: bytes | None = None
-        """The place of the newest write that a daemon has answered."""
+        """The order key of the newest write that a daemon has answered."""
         self._votes: dict[Link, bytes] = {}
         self._linger: asyncio.TimerHandle | None = None
         self._conflict: str | None = None
@@ -53,11 +53,11 @@ class Fleet:
 
     @property
     def is_backing_off(self) -> bool:
-        """Whether all daemons are left alone for a while: then the next call tries all the same."""
+        """Whether all daemons are in a back-off pause. In this case the next call connects anyway."""
         return all(link.is_backing_off for link in self.links)
 
     async def ready(self, deadline: float) -> bytes:
-        """The cluster, once it is known, and the clock of one daemon at least. Raises DbsyncError."""
+        """Waits until the cluster and the clock of at least one daemon are known. Returns the cluster. Raises DbsyncError."""
         if self.cluster is None or not self._is_heard:
             self._conflict = None
             insist = self.is_backing_off
@@ -65,7 +65,7 @@ class Fleet:
                 link.want(insist)
                 if link not in self._votes:
                     link.ask()
-            # What a daemon said while nobody asked.
+            # Daemons may have sent this between two calls.
             self._decide(False)
         while self.cluster is None or not self._is_heard:
             if self._conflict is not None:
@@ -82,7 +82,7 @@ class Fleet:
         return any(link.hello is not None for link in self.links)
 
     def doubt(self, link: Link, cluster: bytes) -> None:
-        """A daemon has refused an envelope for its cluster: it is asked again, and perhaps all of them decide anew."""
+        """Handles a refusal because of the cluster: asks the daemon for its cluster again, after which the fleet may choose another one."""
         if self._votes.get(link) == cluster:
             del self._votes[link]
             link.ask()
@@ -106,7 +106,7 @@ class Fleet:
         sending.call.reported(sending, message)
 
     def written(self, sending: Sending, units: int) -> None:
-        """A write was answered."""
+        """Records an answered write."""
         self.last_write = max(self.last_write or b"", order_key(sending.envelope, units))
 
     def changed(self) -> None:
@@ -114,14 +114,14 @@ class Fleet:
         self._tell()
 
     async def drain(self, seconds: float) -> None:
-        """Waits until nothing is on its way, for so long at most."""
+        """Waits until no envelope is in flight, at most for this time."""
         deadline = asyncio.get_running_loop().time() + seconds
         while not all(link.is_idle for link in self.links):
             if not await self._changed(deadline):
                 return
 
     def close(self) -> None:
-        """Ends all connections, and what is on its way."""
+        """Closes all connections, and fails all envelopes in flight."""
         if self._linger is not None:
             self._linger.cancel()
         for link in self.links:
@@ -133,9 +133,9 @@ class Fleet:
             self._linger = None
         if self.cluster is not None or not self._votes:
             return
-        on_the_way = any(link.state == "connecting" or link not in self._votes and link.state == "speaking" for link in self.links)
+        is_pending = any(link.state == "connecting" or link not in self._votes and link.state == "speaking" for link in self.links)
         (most, supporters), *others = Counter(self._votes.values()).most_common(2)
-        if 2 * supporters <= len(self.links) and on_the_way and not is_final:
+        if 2 * supporters <= len(self.links) and is_pending and not is_final:
             return
         if others and others[0][1] == supporters:
             self._conflict = self._differing()
@@ -147,8 +147,8 @@ class Fleet:
         named: dict[bytes, list[str]] = {}
         for link, cluster in self._votes.items():
             named.setdefault(cluster, []).append(link.address.text)
-        told = "; ".join(f"{', '.join(addresses)} to {cluster.hex()}" for cluster, addresses in named.items())
-        return f"{told}. Mend the list of servers, or name the right one by the option cluster"
+        claims = "; ".join(f"{', '.join(addresses)} to {cluster.hex()}" for cluster, addresses in named.items())
+        return f"{claims}. Correct the list of servers, or name the right one with the option cluster"
 
     def _believe(self, cluster: bytes) -> None:
         self.cluster = cluster
@@ -174,7 +174,7 @@ class Fleet:
         return kind(CODES["all-failed"], outcomes)
 
     async def _changed(self, deadline: float) -> bool:
-        """Waits until something has; False: not by then."""
+        """Waits for a change. Returns False after the timeout."""
         loop = asyncio.get_running_loop()
         if self._news is None or self._news.done():
             self._news = loop.create_future()

@@ -1,6 +1,6 @@
 """
-One daemon: a connection, what is on its way over it, and the queue before it. What was written when a connection is lost is written
-again, the same bytes: a daemon applies them once. Source: docs/protocol-v2.md "hello", "Retrying".
+The link to one daemon: a connection, the envelopes in flight on it, and the waiting ones. When a connection is lost, the link sends its
+envelopes again with the same bytes, which a daemon applies only once. Source: docs/protocol-v2.md "hello", "Retrying".
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from .sending import LinkOwner, Sending
 from .servers import Address
 
 CONNECT_S = 10.0
-"""How long connecting and the answer to the hello may take. A call that waits meanwhile has its own time."""
+"""The timeout in seconds of connecting and of the answer to the hello. A waiting call has its own timeout."""
 
 OVERDUE_S = 10.0
-"""A connection that owes answers and is silent for so long is given up: the machine may have vanished."""
+"""A connection with pending answers is closed after this time without received bytes: the machine may be down."""
 
 IDLE_S = 30.0
-"""A connection that nothing was said on for so long may be dead without a word: the next call makes another."""
+"""A connection that was idle for this time may be broken, so the next call opens another one."""
 
 ASK_AGAIN_S = 1.0
-"""A daemon of another cluster is asked again whether it still is, but no more often."""
+"""The minimum interval for asking a daemon of another cluster for its cluster again."""
 
 FIRST_BACK_OFF_S, MOST_BACK_OFF_S = 0.05, 2.0
 MAX_WRITES = 3
 MAX_WAITING = 1000
-"""Envelopes that wait for one daemon; further ones go without it."""
+"""The maximum number of envelopes that wait for one daemon. Further ones are not sent to it."""
 
 MAX_WAITING_BYTES = 64 << 20
 CHUNK_BYTES = 1 << 16
 
 
 class Link:
-    """`closed`, `connecting`, `speaking`, or `ending`: it was given up, and that is not through yet."""
+    """The link to one daemon. Its state is `closed`, `connecting`, `speaking`, or `ending` while it is being closed."""
 
     def __init__(self, address: Address, context: ssl.SSLContext | None, owner: LinkOwner) -> None:
         self.address, self._context, self._owner = address, context, owner
         self.state: Literal["closed", "connecting", "speaking", "ending"] = "closed"
         self.hello: Hello | None = None
-        """What it said of itself last."""
+        """The last hello of the daemon."""
         self.failure: Failure | None = None
-        """Why it cannot be reached; None: it can, as far as is known."""
+        """The reason why the daemon cannot be reached, or None."""
         self._queue: deque[Sending] = deque()
         self._owed: dict[bytes, Sending] = {}
         self._waiting_bytes = 0
@@ -61,21 +61,21 @@ class Link:
         self._heard_at = self._greeted_at = self._asked_at = 0.0
         self._is_asking = False
         self._complaint = self._reason = ""
-        """What the daemon said to the whole connection; why it was given up here."""
+        """An error of the daemon for the complete connection, and the reason why this side closed it."""
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is on its way."""
+        """Whether no envelope is in flight or waiting."""
         return not self._queue and not self._owed
 
     @property
     def is_backing_off(self) -> bool:
-        """Whether it is left alone for a while."""
+        """Whether the link is in a back-off pause."""
         return self.state == "closed" and self.failure is not None and _now() < self._back_off_until
 
     @property
     def silence(self) -> Failure:
-        """What is said of a daemon that has not answered yet."""
+        """Returns the failure to report for a daemon that has not answered yet."""
         if self.state == "closed" and self.failure is not None:
             return self.failure
         if self.state == "connecting" and self._writer is None:
@@ -84,19 +84,19 @@ class Link:
         return Failure("timeout", "connected, but the hello was not answered" if self.state == "connecting" else "")
 
     def want(self, insist: bool = False) -> None:
-        """Connects, unless that is done or not worth it."""
+        """Connects, unless the link is already connected or in a back-off pause."""
         if self.state == "closed" and (insist or not self.is_backing_off):
             self.state = "connecting"
             self._task = asyncio.get_running_loop().create_task(self._live())
 
     def ask(self) -> None:
-        """Has it say anew who it is."""
+        """Asks the daemon for a new hello."""
         if self.state == "speaking" and not self._is_asking:
             self._is_asking, self._asked_at = True, steady_ms()
             self._write(hello_frame(self._owner.cluster, self._owner.is_signed))
 
     def offer(self, sending: Sending, insist: bool) -> None:
-        """Takes an envelope; its call is told, now or later, what became of it."""
+        """Accepts an envelope. Its call receives the outcome later."""
         if self.is_backing_off and not insist:
             failure = self.failure or Failure("connect")
             sending.failed(failure.stage, failure.detail)
@@ -111,7 +111,7 @@ class Link:
             self._pump()
 
     def withdraw(self, sending: Sending) -> bool:
-        """Takes back what was not written yet; whether that was so."""
+        """Removes an envelope that was not sent yet. Returns whether this succeeded."""
         if sending not in self._queue:
             return False
         self._queue.remove(sending)
@@ -119,7 +119,7 @@ class Link:
         return sending.writes == 0
 
     def expire(self, sending: Sending) -> None:
-        """Nobody waits for it any more; a daemon that has said nothing since deserves another connection."""
+        """Handles the end of a call. If the daemon has sent nothing since the envelope, the link opens another connection."""
         if self.withdraw(sending):
             sending.failed(self.silence.stage, self.silence.detail)
             return
@@ -130,7 +130,7 @@ class Link:
         sending.failed("timeout")
 
     def close(self) -> None:
-        """Ends the connection, and what is on its way."""
+        """Closes the connection, and fails its envelopes."""
         if self._task is not None:
             self._task.cancel()
         self._end_connection()
@@ -149,12 +149,12 @@ class Link:
             self._lost(gone, has_spoken)
         except OSError as error:
             self._lost(Gone("lost", error.strerror or str(error)), has_spoken)
-        except Exception as mistake:  # of ours; no call is to wait because of it
+        except Exception as mistake:  # a defect of this package, which must not block calls
             self._lost(Gone("garbage", repr(mistake)), has_spoken)
             raise
 
     async def _greet(self) -> None:
-        """Connects, and learns who is there; once more if that is closed on, as the daemon may just have been stopped."""
+        """Connects and exchanges hellos. If the daemon closes the connection, tries a second time, since it may just have been stopped."""
         for is_last in (False, True):
             self._complaint = self._reason = ""
             try:
@@ -196,7 +196,7 @@ class Link:
             raise Gone("garbage", str(error)) from error
 
     async def _decode(self, payload: bytes) -> list[Any]:
-        """Decodes in steps; stops once no call waits for what this daemon sends. Raises Gone, ProtocolError."""
+        """Decodes in steps, and stops when no call waits for the answer. Raises Gone, ProtocolError."""
         reader = Reader(payload)
         while not reader.step():
             await asyncio.sleep(0)
@@ -243,7 +243,7 @@ class Link:
             self._watch = asyncio.get_running_loop().call_later(OVERDUE_S, self._look)
 
     def _look(self) -> None:
-        """Gives up a connection that owes answers for too long."""
+        """Closes a connection whose answers are overdue."""
         self._watch = None
         if self.state != "speaking" or not self._owed:
             return
@@ -278,7 +278,7 @@ class Link:
         self._owner.changed()
 
     def _give_up(self, reason: str) -> None:
-        """Cuts the connection; `_live` notices, and makes another if something waits."""
+        """Aborts the connection. `_live` detects this, and opens another one if envelopes are waiting."""
         self.state, self._reason = "ending", reason
         if self._writer is not None:
             self._writer.transport.abort()
@@ -287,7 +287,7 @@ class Link:
         if self._watch is not None:
             self._watch.cancel()
         if self._writer is not None:
-            # All that was to be said is said; a regular end of TLS would wait for the other side.
+            # Nothing more has to be sent, and a regular end of TLS would wait for the other side.
             self._writer.transport.abort()
         self._writer = self._watch = None
         self._is_asking = False

@@ -1,4 +1,4 @@
-"""Version 2's frames and the messages in them. Source: docs/protocol-v2.md."""
+"""The frames and messages of version 2. Source: docs/protocol-v2.md."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from .resp import Argument, array, bulk, number
 
 TAG = b"ds2:"
 MAX_FRAME_BYTES = 260 << 20
-"""Daemons answer with 256 MiB at most (--max-output-bytes)."""
+"""The maximum size of an answer. By default daemons send at most 256 MiB (--max-output-bytes)."""
 
 MAX_LENGTH_DIGITS = 10
 HELLO_ELEMENTS = 7
-"""At least; later versions of the protocol put more behind these, which are passed over."""
+"""The minimum number of elements. Later versions of the protocol may append more, which are ignored."""
 
 NO_CLUSTER = bytes(32)
 
 Date = tuple[int, int]
-"""Milliseconds since 1970, and the number within them."""
+"""The milliseconds since 1970, and the number within the millisecond."""
 
 
 @dataclass(frozen=True)
 class Hello:
-    """What a daemon says of itself."""
+    """The description that a daemon sends of itself."""
 
     versions: tuple[str, ...]
     daemon: bytes
     cluster: bytes
-    """NO_CLUSTER: it has no keys, and is of none."""
+    """The id of the cluster, or NO_CLUSTER for a daemon without keys."""
     clock: int
     state: str
     members: int
     knows: tuple[str, ...] = ()
-    """Kinds of messages besides the first ones."""
+    """The kinds of messages that the daemon supports in addition to the basic ones."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """A daemon's answer: for each unit of the envelope its reply (a ReplyError among them) and its flags."""
+    """The answer of a daemon: the reply (possibly a ReplyError) and the flags of each unit in the envelope."""
 
     id: bytes
     daemon: bytes
@@ -51,34 +51,34 @@ class Result:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A daemon has not taken an envelope; `id` is empty where it could not tell which."""
+    """A refusal of an envelope. `id` is empty if the daemon could not determine the envelope."""
 
     id: bytes
     code: str
     sentence: str
     clock: int
     is_applied: bool
-    """Whether it may have been applied all the same."""
+    """Whether the envelope may still have been applied."""
 
 
 Message = Union[Hello, Result, Refusal]
 
 
 def frame(*elements: Argument) -> bytes:
-    """A message in its frame."""
+    """Returns a message in its frame."""
     payload = array(*map(bulk, elements))
     return b"%b%d:%b" % (TAG, len(payload), payload)
 
 
 class FrameReader:
-    """Cuts what comes over a connection into payloads."""
+    """Splits the received bytes into payloads."""
 
     def __init__(self) -> None:
         self._unread = bytearray()
         self._needed = 0
 
     def push(self, chunk: bytes) -> Iterator[bytes]:
-        """The whole payloads that `chunk` completes. Raises ProtocolError."""
+        """Returns the payloads that `chunk` completes. Raises ProtocolError."""
         self._unread += chunk
         while len(self._unread) >= self._needed:
             head = bytes(self._unread[: len(TAG) + MAX_LENGTH_DIGITS + 1])
@@ -102,7 +102,7 @@ class FrameReader:
 
 
 def read_message(elements: list[Any]) -> Message | None:
-    """A daemon's message; None for one of a kind that this client does not know. Raises ProtocolError."""
+    """Parses the message of a daemon. Returns None for an unknown kind of message. Raises ProtocolError."""
     try:
         read = READERS.get(elements[0])
         return None if read is None else read(elements)
@@ -111,7 +111,7 @@ def read_message(elements: list[Any]) -> Message | None:
 
 
 def _string(element: Any) -> bytes:
-    # bytes() of a number is as many zeros.
+    # bytes() of a number would return this number of zeros.
     if not isinstance(element, bytes):
         raise TypeError("a string is none")
     return element

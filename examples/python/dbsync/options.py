@@ -1,4 +1,4 @@
-"""What a caller may ask of a call, and what is asked where nothing is said."""
+"""The options of a call, and their defaults."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from .resp import bytes_of
 
 DEFAULT_TIMEOUT_S = 3.0
 MAX_TIMEOUT_S = 20.0
-"""Beyond it a daemon would refuse the command as too old."""
+"""The maximum timeout in seconds. After this time a daemon would refuse the command as too old."""
 
 STABLE_TIMEOUT_S = 60.0
-"""What is to be final waits for the daemons' window, and then for their reports."""
+"""The timeout of stable calls in seconds. They wait for the daemons' window, and then for their reports."""
 
 MAX_DB = 0x7FFFFFFF
 MAX_CONDITIONS = 1024
 MAX_DAEMONS = 99
 
 Hexed = Union[bytes, str]
-"""Bytes, or their hexadecimal digits."""
+"""Bytes, or a string with their hexadecimal digits."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Of one call; None: not said."""
+    """The options of one call. None means that the option is not set."""
 
     timeout: float | None = None
-    """Seconds until the call settles, whatever the daemons do."""
+    """The maximum duration of the call in seconds."""
     policy: Policy | None = None
     db: int | None = None
     conditions: Sequence[Condition] | None = None
@@ -51,7 +51,7 @@ class Options:
             raise BadOption("timeout", self.timeout, f"seconds, at most {self.most_seconds:g}")
 
     def changed(self, **changes: Any) -> Options:
-        """The same but for what is said here. Raises BadOption."""
+        """Returns a copy with the given changes. Raises BadOption."""
         said = {name: value for name, value in changes.items() if value is not None}
         return replace(self, **said) if said else self
 
@@ -69,7 +69,7 @@ class Options:
 
     @property
     def header(self) -> Header:
-        """What of it is signed."""
+        """The part of the options that is signed."""
         return Header(
             db=self.db or 0,
             conditions=tuple(Condition(*each) for each in self.conditions or ()),
@@ -79,14 +79,14 @@ class Options:
 
     @property
     def wait(self) -> str | None:
-        """What the answer waits for, besides being made."""
+        """The condition for which the daemon waits before it sends the answer."""
         if self.stable:
             return "stable"
         return None if self.replicated is None else f"replicated {self.replicated}"
 
     @property
     def may_wait(self) -> bool:
-        """Whether a daemon that is well may be silent for long."""
+        """Whether a working daemon may send nothing for a long time."""
         return self.wait is not None or self.after is not None
 
 
@@ -131,8 +131,8 @@ CHECKS = (
     ("timeout", _is_seconds, "seconds, above 0"),
     ("policy", _is_policy, "first, majority, all, all-equal, or a number of daemons"),
     ("db", lambda value: _is_number(value, 0, MAX_DB), "a database's number"),
-    ("conditions", _are_conditions, f"a list of 1 to {MAX_CONDITIONS} Condition(key, writer), writer as writers() tells it"),
-    ("after", lambda value: _is_bytes(value, ORDER_KEY_BYTES), "what last_write of a client tells, 46 bytes"),
+    ("conditions", _are_conditions, f"a list of 1 to {MAX_CONDITIONS} Condition(key, writer), writer as writers() returns it"),
+    ("after", lambda value: _is_bytes(value, ORDER_KEY_BYTES), "the last_write of a client, 46 bytes"),
     ("only", lambda value: _is_bytes(value, HASH_BYTES), "a daemon's id, 64 hexadecimal digits"),
     ("stable", lambda value: isinstance(value, bool), "True or False"),
     ("replicated", lambda value: _is_number(value, 1, MAX_DAEMONS), f"a number of daemons, 1 to {MAX_DAEMONS}"),

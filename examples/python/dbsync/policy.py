@@ -1,15 +1,15 @@
 """
-When a call is decided, and how. Pure: what the daemons reported goes in, a verdict comes out.
+Decides when and how a call ends. These are pure functions from the reports of the daemons to a verdict.
 
-- `first`: the first answer that is not nil. A failure loses to any later answer, nil to a later value; what a daemon says that is
-  catching up loses to a later value too. Nil at once only from a daemon that speaks for its peers.
-- a number: as soon as so many daemons have answered, the first of their answers that is not nil. `all`: the number of servers.
-- `majority`: an answer that more than half of all servers gave; a command's own error counts as an answer.
+- `first`: the first answer that is not nil. Any later answer takes precedence over a failure, and a later value over nil or over an
+  answer of a daemon that is catching up. Nil is returned immediately only from a daemon that answers for its peers.
+- a number: the first answer that is not nil, as soon as this number of daemons have answered. `all`: the number of servers.
+- `majority`: an answer that more than half of all servers gave; an error of the command counts as an answer.
 - `all-equal`: an answer that every server gave.
 - none: `first`, and for a unit with conditions the outcome (applied, not applied, the same failure) that more than half of all
   servers reported; late answers and those of daemons that are catching up do not count.
 
-But for `first`, an answer that came `late` is no agreement. Source: client/shared/policy.ts.
+Except for `first`, an answer with the flag `late` does not count. Source: client/shared/policy.ts.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ class Answer:
     reply: Any
     flags: tuple[str, ...] = ()
     is_for_all: bool = False
-    """Whether the daemon speaks for its peers too: it is live, and has what they have."""
+    """Whether the daemon answers for its peers: it is live, and has all their entries."""
 
     @property
     def is_miss(self) -> bool:
-        """Nil and an empty list may lose to another daemon's."""
+        """Whether the reply is nil or an empty list, so that another daemon's value takes precedence."""
         return self.reply is None or self.reply == []
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no reply, or none without an error."""
+    """The reason for a missing reply, or an error as the reply."""
 
     stage: str
     detail: str = ""
@@ -50,7 +50,7 @@ class Failure:
 
     @property
     def code(self) -> str:
-        """Of a refusal."""
+        """The code of a refusal."""
         return self.detail.split(":", 1)[0] if self.stage == "refused" else ""
 
 
@@ -60,7 +60,8 @@ Reports = Sequence[Union[Report, None]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """`wait`: not decided. `linger`: decided soon, whoever is silent then. `value`: the answer. `failed`: why."""
+    """The decision about a call. `wait`: not decided. `linger`: decided after a short time without further answers. `value`: the answer.
+    `failed`: the error."""
 
     kind: Literal["wait", "linger", "value", "failed"]
     answer: Answer | None = None
@@ -78,7 +79,7 @@ def judge(
     policy: None if the caller gave none.
     reports: one for each daemon, None while it is silent.
     final: decide on what there is.
-    refusers: how many daemons have refused the command's date, and not answered since.
+    refusers: the number of daemons that have refused the date of the command, and have not answered since.
     """
     if policy is None and has_conditions:
         return _outcome(reports, final)
@@ -154,7 +155,7 @@ def _majority(reports: Reports, final: bool) -> Verdict:
 
 
 def _outcome(reports: Reports, final: bool) -> Verdict:
-    """Of a unit with conditions. Fails as soon as no outcome can have a majority any more."""
+    """Decides about a unit with conditions. Fails as soon as no outcome can reach a majority."""
     counts: dict[str, int] = {}
     silent = answered = late = 0
     for report in reports:
@@ -197,7 +198,7 @@ def _all_equal(reports: Reports, final: bool) -> Verdict:
 
 
 def _failure(reports: Reports) -> Verdict:
-    """Of a call that no daemon answered with success."""
+    """Returns the error of a call without any successful answer."""
     stages = [report.stage for report in reports if isinstance(report, Failure)]
     if "reply" in stages:
         return Verdict("failed", code="reply")

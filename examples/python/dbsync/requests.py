@@ -1,6 +1,6 @@
 """
-How a method of the commands is written once and typed twice: what it asks for stands in the class's body, and who is asked decides
-whether the caller gets the value (Client) or an awaitable of it (AsyncClient).
+Defines methods of commands once, with types for both clients. The body of a method returns its request. The client then determines
+whether the caller receives the value (Client) or an awaitable of the value (AsyncClient).
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ Words = Sequence[Argument]
 
 @dataclass(frozen=True)
 class Request(Generic[T]):
-    """Commands, and what the caller is given for their replies."""
+    """Commands, and the conversion of their replies to the result."""
 
     commands: Sequence[Words]
     convert: Callable[[Any], T]
-    """Of one command its reply; of several a list of replies."""
+    """Converts the reply of one command, or the list of replies of several commands."""
     is_multi: bool = False
-    """Whether they are one unit."""
+    """Whether the commands form one unit."""
     is_single: bool = True
     options: Options | None = None
 
 
 def asks(convert: Callable[[Any], T], *words: Argument) -> Request[T]:
-    """For one command."""
+    """Returns a request with one command."""
     return Request([words], convert)
 
 
 class command(Generic[P, T]):  # used as a decorator, hence the name
-    """A method that returns a Request, turned into one that sends it."""
+    """A decorator that turns a method which returns a Request into one that sends it."""
 
     def __init__(self, build: Callable[Concatenate[Any, P], Request[T]]) -> None:
         self._build = build

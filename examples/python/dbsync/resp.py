@@ -1,4 +1,4 @@
-"""RESP2, as version 2's messages are made of it: values to bytes, and one payload back to values. No sockets, no clock."""
+"""Encodes and decodes RESP2, the format of messages in version 2. It uses no sockets and no clock."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from typing import Any, Sequence, Union
 from .errors import BadCommand, ProtocolError, ReplyError
 
 Argument = Union[str, bytes, bytearray, memoryview, int, float]
-"""What a command may hold: text goes as UTF-8, a number as its digits, bytes as they are."""
+"""An argument of a command. Text is sent as UTF-8, a number as its digits, and bytes unchanged."""
 
 MAX_DEPTH = 64
-"""Arrays in arrays; the deepest reply of a daemon has five."""
+"""The maximum depth of nested arrays. The deepest reply of a daemon has five levels."""
 
 MAX_ELEMENTS = 4 << 20
-"""Elements of one answer, those of nested arrays included: each costs memory far above its bytes."""
+"""The maximum number of elements in an answer, including nested arrays. Each element uses much more memory than its bytes."""
 
 ERROR_ELEMENTS = 16
-"""Elements that an error counts as: an exception takes more memory than a string."""
+"""The number of elements that an error counts as, since an exception uses more memory than a string."""
 
 MAX_DIGITS = 20
-"""Characters of a number, its sign included: 64 bits."""
+"""The maximum number of characters in a number of 64 bits, including its sign."""
 
 STEP_ELEMENTS = 4096
-"""Elements decoded in one step, a few milliseconds; the deadline is checked between steps."""
+"""The number of elements per step, which takes a few milliseconds. The deadline is checked between two steps."""
 
 
 def bulk(value: Argument) -> bytes:
-    """One bulk string."""
+    """Encodes a bulk string."""
     data = value if isinstance(value, bytes) else bytes_of(value)
     return b"$%d\r\n%s\r\n" % (len(data), data)
 
 
 def array(*items: bytes) -> bytes:
-    """An array of items that are encoded already."""
+    """Encodes an array of encoded items."""
     return b"*%d\r\n" % len(items) + b"".join(items)
 
 
 def bytes_of(value: object) -> bytes:
     """
     An argument's bytes.
-    Raises TypeError for what has no bytes of its own: None and booleans mean different things to different programs.
+    Raises TypeError for other types, such as None and booleans, whose meaning differs between programs.
     """
     if isinstance(value, str):
-        # What came as a program's argument and is no UTF-8 goes out as it came.
+        # An argument of a program that is not UTF-8 is sent unchanged.
         return value.encode("utf-8", "surrogateescape")
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
@@ -52,7 +52,7 @@ def bytes_of(value: object) -> bytes:
 
 
 def command_bytes(words: Sequence[object]) -> bytes:
-    """A command as an array of bulk strings. Raises BadCommand, which names the argument by its place."""
+    """Encodes a command as an array of bulk strings. Raises BadCommand with the number of the invalid argument."""
     parts = []
     for place, word in enumerate(words):
         try:
@@ -65,16 +65,16 @@ def command_bytes(words: Sequence[object]) -> bytes:
 
 
 class Reader:
-    """Decodes the one array that a payload is, in steps: the event loop's timers and other connections run between them."""
+    """Decodes the array of a payload in steps. Between the steps, the event loop serves timers and other connections."""
 
     def __init__(self, payload: bytes) -> None:
         self.payload, self.at = payload, 0
         self.message: list[Any] = []
-        """Complete once `step` has returned True."""
+        """The decoded array. It is complete when `step` has returned True."""
         self._lists = [self.message]
-        """Arrays that are being read, the innermost last."""
+        """The arrays that are being read, the innermost one last."""
         self._missing = [1]
-        """Elements that each of them still needs."""
+        """The number of missing elements of each array."""
         self._room = MAX_ELEMENTS
 
     def step(self) -> bool:
@@ -112,7 +112,7 @@ class Reader:
         holder.append(value)
 
     def _begin(self, count: int) -> list[Any]:
-        """An array whose elements follow."""
+        """Begins an array whose elements follow."""
         if not 0 <= count <= self._room:
             raise ProtocolError(f"an array of {count} elements; {MAX_ELEMENTS} in one answer are the most")
         if len(self._lists) > MAX_DEPTH:
@@ -158,9 +158,9 @@ def read_array(payload: bytes) -> list[Any]:
 
 
 def number(digits: bytes) -> int:
-    """A number as text. Raises ProtocolError."""
+    """Parses a number. Raises ProtocolError."""
     try:
-        # Python converts long ones slowly.
+        # Python converts long texts slowly.
         if len(digits) <= MAX_DIGITS:
             return int(digits)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What goes to one daemon for a call, and what its link tells the others."""
+"""A request to one daemon for a call, and the interfaces that its link notifies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Sending:
-    """An envelope on its way to one daemon. Its call is told once what became of it."""
+    """An envelope in flight to one daemon. Its call is notified once about the outcome."""
 
     def __init__(self, call: SendingOwner, index: int, envelope: Envelope, bytes_: bytes, may_wait: bool) -> None:
         self.call, self.index, self.envelope, self.bytes, self.may_wait = call, index, envelope, bytes_, may_wait
@@ -21,28 +21,28 @@ class Sending:
         self.written_at = 0.0
 
     def failed(self, stage: str, detail: str = "") -> None:
-        """It has come to nothing, or nothing is known of it."""
+        """Reports that the request has failed, or that its outcome is unknown."""
         self.call.reported(self, Failure(stage, detail, "unknown" if self.writes else "not-applied"))
 
 
 class SendingOwner(Protocol):
-    """A call."""
+    """The interface of a call."""
 
     def reported(self, sending: Sending, report: Union[Result, Refusal, Failure]) -> None:
-        """What became of it, at one daemon."""
+        """Receives the outcome on one daemon."""
 
 
 class LinkOwner(Protocol):
-    """All daemons of a client."""
+    """The interface of a fleet: all daemons of a client."""
 
     cluster: bytes | None
     is_signed: bool
 
     def greeted(self, link: Link, hello: Hello, sent_at: float) -> None:
-        """A daemon says of itself who it is."""
+        """Receives the hello of a daemon."""
 
     def answered(self, link: Link, sending: Sending, message: Result | Refusal) -> None:
-        """A daemon has answered an envelope."""
+        """Receives the answer of a daemon to an envelope."""
 
     def changed(self) -> None:
-        """A daemon cannot be reached, or owes nothing any more."""
+        """Is called when a daemon cannot be reached, or has no pending answer left."""

@@ -1,4 +1,4 @@
-"""What is said of failures: each stage at which a daemon can fail, what it means and what to do; and each refusal's cure."""
+"""The texts of failures: the meaning and the remedy of each stage at which a daemon can fail, and the remedy of each refusal."""
 
 STAGES: dict[str, tuple[str, str]] = {
     "dns": ("the host name was not resolved", "check its spelling and this machine's DNS"),
@@ -39,10 +39,10 @@ CODES = {
     "clusters-differ": "The servers belong to different clusters",
     "closed": "The client was closed",
 }
-"""What is said of a call as a whole."""
+"""The sentences about a complete call."""
 
 OWN_CURES = {"unsigned": "name the private key: key=… or DBSYNC_SIGNKEY, for python3 -m dbsync --key"}
-"""Of refusals, in words of this package."""
+"""The remedies of refusals that differ in this package."""
 
 # From the client's table of refusals: made by npm run tables.
 REFUSAL_CURES: dict[str, str] = {
@@ -120,4 +120,4 @@ NAMES = (
 # The end of what is made by npm run tables.
 
 READ_COMMANDS = frozenset(NAMES.split())
-"""Names of commands that change nothing. One that is missing here is only sent as a write is."""
+"""The names of commands that change nothing. A read that is missing here is sent like a write."""

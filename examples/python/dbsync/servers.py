@@ -1,6 +1,6 @@
 """
-The list of daemons: `host:port,host:port`, where a host is a name, IPv4 or IPv6 in brackets. With TLS `dbsyncs://host:port`, and behind
-it the fingerprints that are good (`#sha256:…`), if the daemon's key is to be pinned.
+The list of daemons: `host:port,host:port`, where a host is a name, an IPv4 address, or an IPv6 address in brackets. With TLS it is
+`dbsyncs://host:port`, followed by the fingerprints (`#sha256:…`) if the key of the daemon is pinned.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ class Address:
     port: int
     is_encrypted: bool = False
     pins: tuple[str, ...] = ()
-    """Fingerprints of keys, 64 hexadecimal digits each, one of which has to be the daemon's."""
+    """The pinned fingerprints, 64 hexadecimal digits each. One of them must be that of the daemon's key."""
 
     @property
     def text(self) -> str:
-        """How messages name it."""
+        """The name of the server in messages."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'dbsyncs://' if self.is_encrypted else ''}{host}:{self.port}"
 
     @property
     def is_loopback(self) -> bool:
-        """Whether nothing that is sent there leaves this machine."""
+        """Whether the server runs on this machine."""
         if self.host == "localhost":
             return True
         try:
@@ -54,7 +54,7 @@ class Address:
 
 
 def parse_servers(servers: Servers, option: str = "servers") -> tuple[Address, ...]:
-    """The addresses of a list, in its order, each once. Raises BadOption."""
+    """Returns the addresses of a list, in order and without duplicates. Raises BadOption."""
     entries = [servers] if isinstance(servers, str) else list(servers)
     if not all(isinstance(entry, str) for entry in entries):
         raise BadOption(option, servers, FORMS)
@@ -119,7 +119,7 @@ def _is_ip(text: str, version: int) -> bool:
 
 
 def _parse_pin(pin: str, entry: str, option: str) -> str:
-    """64 lowercase hexadecimal digits."""
+    """Returns a fingerprint as 64 lowercase hexadecimal digits."""
     digits = pin[7:] if pin.lower().startswith("sha256:") else ""
     if re.fullmatch(r"[\da-fA-F]{64}", digits):
         return digits.lower()

@@ -1,4 +1,4 @@
-"""What a client is made with: options, and where they say nothing the environment."""
+"""The settings of a client, from its options and otherwise from the environment."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .tls import make_context
 DEFAULT_SERVERS = "127.0.0.1:1111"
 
 KeySource = Union[str, bytes, "os.PathLike[str]"]
-"""A private key: a file's path, or PEM text."""
+"""A private key: the path of a file, or PEM text."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a fleet is made of, as often as one is needed: an event loop has its own, and so has a process that was forked."""
+    """The settings for creating a fleet. Each event loop has its own fleet, and so has each forked process."""
 
     addresses: tuple[Address, ...]
     contexts: tuple[ssl.SSLContext | None, ...]
@@ -43,7 +43,7 @@ def read_settings(
 ) -> Settings:
     """Raises BadOption, BadKey."""
     variables = os.environ
-    # A cluster belongs to its servers.
+    # The cluster in the environment belongs to the servers in the environment.
     told_cluster = cluster if cluster is not None or servers is not None else variables.get("DBSYNC_CLUSTER")
     if servers is not None:
         addresses = parse_servers(servers)

@@ -1,6 +1,6 @@
 """
-The key that commands are signed with. Signatures are made by the package "cryptography", which is imported when the first key is
-loaded: Python's own library has neither RSA nor Ed25519 (docs/decisions/0035-python-signs-by-cryptography.md).
+The key that signs commands. The package "cryptography" makes the signatures. It is imported when the first key is loaded, since
+Python's standard library has neither RSA nor Ed25519 (docs/decisions/0035-python-signs-by-cryptography.md).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ BEGIN = b"-----BEGIN"
 
 
 class Signer:
-    """A private key and its name."""
+    """A private key with its id."""
 
     id: bytes
-    """SHA-256 of the public key (SubjectPublicKeyInfo)."""
+    """The SHA-256 of the public key (SubjectPublicKeyInfo)."""
 
     def __init__(self, key: str | bytes | os.PathLike[str], password: str | bytes | None = None) -> None:
         """
@@ -41,19 +41,19 @@ class Signer:
         secret = password.encode() if isinstance(password, str) else password
         try:
             loaded = load_pem_private_key(pem, secret)
-        except Exception as error:  # the package's own, of many kinds
+        except Exception as error:  # the package raises many kinds of exceptions
             raise BadKey(_trouble(place, pem, secret, error)) from error
         self._sign = _way_to_sign(place, loaded)
         spki = loaded.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self.id = hashlib.sha256(spki).digest()
 
     def sign(self, signed: bytes) -> bytes:
-        """The signature over these bytes."""
+        """Returns the signature of the bytes."""
         return self._sign(signed)
 
 
 def _read(key: str | bytes | os.PathLike[str]) -> tuple[str, bytes]:
-    """How messages name the key, and its PEM text."""
+    """Returns the name of the key in messages, and its PEM text."""
     if isinstance(key, bytes) or (isinstance(key, str) and BEGIN.decode() in key):
         return "the key given as PEM text", key if isinstance(key, bytes) else key.encode()
     path = os.fspath(key)

@@ -1,6 +1,6 @@
 """
-Encrypted connections (`dbsyncs://`), and who may answer them. With a fingerprint, what counts is the server's key alone: not who signed
-its certificate, its names or its dates. Without one the certificate has to be good for the name in the list.
+Encrypted connections (`dbsyncs://`), and the verification of the server. With a fingerprint, only the server's key counts, and not the
+authority, the names or the dates of its certificate. Without one, the certificate must be valid for the name in the list.
 Source: docs/decisions/0005-pins-are-of-keys.md.
 """
 
@@ -16,18 +16,18 @@ INTEGER = 0x02
 SEQUENCE = 0x30
 VERSION = 0xA0
 BEFORE_KEY = (INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, SEQUENCE)
-"""Of a certificate: number, algorithm, issuer, dates, subject."""
+"""The elements of a certificate before the key: number, algorithm, issuer, dates, subject."""
 
 INDEFINITE = 0x80
 
 
 class Distrusted(Exception):
-    """The server has not proved that it is the one in the list."""
+    """The server could not be verified."""
 
 
 def make_context(address: Address, ca: str | None) -> ssl.SSLContext:
     """
-    ca: a file's path, or PEM text, of authorities that may have signed the certificates; None: those that this machine trusts.
+    ca: a file's path, or PEM text, with the certificates of authorities; None: those that this machine trusts.
     Raises BadOption.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -59,15 +59,15 @@ def require_pin(address: Address, certificate: bytes | None) -> None:
         return
     if certificate is None:
         raise Distrusted("it showed no certificate")
-    seen = hashlib.sha256(public_key_of(certificate)).hexdigest()
-    if seen not in address.pins:
+    fingerprint = hashlib.sha256(public_key_of(certificate)).hexdigest()
+    if fingerprint not in address.pins:
         raise Distrusted(
-            f"its key is sha256:{seen}, which is not the one in the list; somebody may be in between, or the key is new"
+            f"its key is sha256:{fingerprint}, which is not the one in the list; somebody may be in between, or the key is new"
         )
 
 
 def trouble(error: Exception) -> str:
-    """Why a handshake failed, in plain words."""
+    """Returns an explanation of a failed handshake."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{error.verify_message}; if its key is known, pin it: #sha256:… behind its entry in the list"
     if isinstance(error, ssl.SSLError) and error.reason in ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG"):
@@ -78,7 +78,7 @@ def trouble(error: Exception) -> str:
 
 
 def public_key_of(certificate: bytes) -> bytes:
-    """A certificate's SubjectPublicKeyInfo, as it stands there. Raises Distrusted."""
+    """Returns the bytes of a certificate's SubjectPublicKeyInfo. Raises Distrusted."""
     try:
         outer, _ = _contents(certificate, 0)
         at, _ = _contents(certificate, outer)
@@ -96,11 +96,11 @@ def public_key_of(certificate: bytes) -> bytes:
 
 
 def _contents(der: bytes, at: int) -> tuple[int, int]:
-    """Where the contents of the element begin and end that begins there."""
+    """Returns the start and the end of the contents of the element at this position."""
     length = der[at + 1]
     begin = at + 2
     if length == INDEFINITE:
-        # DER has none. OpenSSL takes them all the same, and would find another key than is found here.
+        # DER does not permit this form, but OpenSSL accepts it and would find another key than this code.
         raise IndexError
     if length & 0x80:
         digits = length & 0x7F

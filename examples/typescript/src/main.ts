@@ -19,7 +19,8 @@ async function book(client: Client, seat: string, name: string): Promise<Booking
   } catch (problem) {
     if (!(problem instanceof DbsyncError)) throw problem;
     console.error(problem.message);
-    // `not-applied`: no daemon has booked the seat, or will. `unknown`: one may have, so read before you try again.
+    // `not-applied`: no daemon has booked the seat, or ever will. `unknown`: a daemon may have booked it, so read
+    // before you try again.
     return problem.effect === "not-applied" ? "not booked" : "unknown";
   }
 }
@@ -32,8 +33,8 @@ console.log(`${seat}: ${booking}`);
 if (booking === "booked" || booking === "taken") {
   // A policy for one call: the answer that more than half of the daemons gave.
   const holder: string | null = await client.send(["GET", `seat:${seat}`], { policy: "majority" });
-  // Each command is a method with types of its own. These return the first successful answer.
-  const own: string | null = await client.hget("bookings", name);
+  // Each command is a method with its own types. These return the first successful answer.
+  const owner: string | null = await client.hget("bookings", name);
   const people: number = await client.hlen("bookings");
-  console.log(`${seat} belongs to ${holder}; ${name} has ${own ?? 0}; people: ${people}`);
+  console.log(`${seat} belongs to ${holder}; ${name} has ${owner ?? 0}; people: ${people}`);
 } else process.exitCode = 1;

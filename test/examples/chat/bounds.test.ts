@@ -1,6 +1,6 @@
 /**
- * Malformed, too large, too frequent, too slow and foreign requests: each is limited by name, without disturbing
- * other clients.
+ * Tests requests that are malformed, too large, too frequent, too slow or foreign. The server refuses each of them
+ * with a reason, without disturbing other clients.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -36,7 +36,7 @@ after(async () => {
 
 const say = (text: unknown, id: unknown = randomUUID()) => ({ do: "say", id, text });
 
-test("a frame that is too large, binary or no UTF-8 closes its connection alone", async () => {
+test("the server closes only the connection that sends a frame which is too large, binary or not UTF-8", async () => {
   using other = new FrameLine(server.address);
   await other.begin("Other", "quiet");
   const cases: readonly [frame: string | Buffer, code: number][] = [
@@ -56,7 +56,7 @@ test("a frame that is too large, binary or no UTF-8 closes its connection alone"
   assert.equal((await other.frame("kept")).message.text, "still here");
 });
 
-test("a connection that does not say who it is ends", async () => {
+test("the server closes a connection that does not send a name", async () => {
   await using hasty = await startServer({ redis: store.port, limits: { HELLO_MS: 300 } });
   using line = new Line(hasty.address);
   assert.equal(await line.next(), "You must choose un nametag");
@@ -64,7 +64,7 @@ test("a connection that does not say who it is ends", async () => {
   assert.equal((await frames.frame("rejected")).why, "not-understood");
 });
 
-test("a frame that says nothing is refused, and too many of them end the connection", async () => {
+test("the server refuses a meaningless frame, and closes the connection after too many of them", async () => {
   using line = new FrameLine(server.address);
   await line.begin("Nonsense");
   const frames = [
@@ -84,22 +84,22 @@ test("a frame that says nothing is refused, and too many of them end the connect
   assert.equal(await line.closed, 1008);
 });
 
-test("what is empty, too long or no text is refused, under its id", async () => {
+test("the server refuses an empty text, a text that is too long and a value that is no text, with its id", async () => {
   using line = new FrameLine(server.address);
   await line.begin("Wordy");
   for (const text of ["", " \n ", "\u0000", "x".repeat(101), 7]) {
-    const asked = say(text);
-    await line.ask(asked);
+    const message = say(text);
+    await line.ask(message);
     assert.deepEqual(await line.frame("refused"), {
       is: "refused",
       why: "no-text",
-      id: asked.id,
+      id: message.id,
       afterMs: 0,
     });
   }
 });
 
-test("rooms have names, and what is no name leads nowhere", async () => {
+test("the server refuses an invalid name of a room", async () => {
   using line = new FrameLine(server.address);
   await line.begin("Mover");
   for (const room of ["", "a b", "x".repeat(33), "a:b", 7]) {
@@ -108,25 +108,25 @@ test("rooms have names, and what is no name leads nowhere", async () => {
   }
 });
 
-test("who floods is told when to go on, and nothing of it is kept", async () => {
-  // The burst is available again after this time; a minute would be too short for a busy machine.
+test("the server tells a client that exceeds its rate when to continue, and stores no refused message", async () => {
+  // The time until a burst is available again. A minute would be too short for a busy machine.
   const FLOOD_MS = 300_000;
   await using strict = await startServer({ redis: store.port, limits: { FLOOD_COUNT: 5, FLOOD_MS } });
   using line = new FrameLine(strict.address);
   await line.begin("Flood", "flood");
-  const asked = Array.from({ length: 8 }, (_, index) => say(`number ${index}`));
-  for (const one of asked) await line.ask(one);
+  const flood = Array.from({ length: 8 }, (_, index) => say(`number ${index}`));
+  for (const message of flood) await line.ask(message);
   const { id, why, afterMs } = await line.frame("refused");
   assert.equal(why, "flood");
   assert.ok(afterMs > 0 && afterMs <= FLOOD_MS);
-  await until("some of it is kept", () => line.came.some((text) => text.includes('"is":"kept"')));
+  await until("a message is stored again", () => line.received.some((text) => text.includes('"is":"kept"')));
   using other = new FrameLine(strict.address);
   await other.begin("Reader", "flood");
   const { messages } = await other.frame("history");
   assert.ok(messages.length > 0 && messages.every((message) => message.id !== id));
 });
 
-test("pages of other sites may not connect; programs, and the servers' own pages by any name of this machine, may", async () => {
+test("the server admits programs and its own pages by any name of this machine, but no pages of other sites", async () => {
   const { port } = new URL(server.address);
   const codes = new Map([
     ["https://evil.example", 403],
@@ -149,28 +149,28 @@ test("pages of other sites may not connect; programs, and the servers' own pages
   await once(line.socket, "open");
 });
 
-test("who is turned away is let go, though it does not close", async () => {
+test("the server closes a refused connection, even if the client does not close it", async () => {
   const { port } = new URL(server.address);
   const socket = connect({ host: "127.0.0.1", port: Number(port), allowHalfOpen: true });
-  const gone = new Promise<string>((resolve) =>
+  const socketError = new Promise<string>((resolve) =>
     socket.on("error", ({ code = "" }: NodeJS.ErrnoException) => resolve(code)),
   );
-  const asked = [
+  const upgradeRequest = [
     "GET / HTTP/1.1",
     "Host: x",
     "Connection: Upgrade",
     "Upgrade: websocket",
     "Origin: https://evil.example",
   ];
-  socket.write(`${asked.join("\r\n")}\r\n\r\n`);
+  socket.write(`${upgradeRequest.join("\r\n")}\r\n\r\n`);
   await once(socket.resume(), "end");
   const writing = setInterval(() => socket.write("still here"), 5);
-  assert.match(await gone, /^(ECONNRESET|EPIPE)$/);
+  assert.match(await socketError, /^(ECONNRESET|EPIPE)$/);
   clearInterval(writing);
   socket.destroy();
 });
 
-test("an address has so many connections, and others again when some have ended", async () => {
+test("the server limits the connections of an address, and admits new ones when others have ended", async () => {
   const lines: Line[] = [];
   const refused = async (): Promise<boolean> => {
     const line = new Line(server.address);
@@ -185,13 +185,13 @@ test("an address has so many connections, and others again when some have ended"
     while (!(await refused())) opened++;
     assert.ok(opened <= limits.CONNECTIONS_PER_ADDRESS);
     for (const line of lines) line.socket.terminate();
-    await until("one is let in again", async () => !(await refused()));
+    await until("the server admits a new connection", async () => !(await refused()));
   } finally {
     for (const line of lines) line[Symbol.dispose]();
   }
 });
 
-test("however many come and go, what was said is told once", async () => {
+test("the server sends each message once, even if many clients come and go", async () => {
   await using looking = await startServer({ redis: store.port, limits: { HISTORY_COUNT: 3, SIGN_MS: 50 } });
   using line = new Line(looking.address);
   await line.say("Hello|Onlooker");
@@ -215,16 +215,16 @@ test("however many come and go, what was said is told once", async () => {
   }
   redis.disconnect();
   await line.until("Visitor 19");
-  // It receives the messages that it has missed before the list of users.
-  other.came.length = 0;
+  // The client receives the missed messages before the list of users.
+  other.received.length = 0;
   await until(
-    "it was looked again, twice",
-    () => other.came.filter((text) => text.includes('"present"')).length > 2,
+    "the list of users was read only twice",
+    () => other.received.filter((text) => text.includes('"present"')).length > 2,
   );
-  assert.equal(line.came.filter((text) => text.includes("said once")).length, 1);
+  assert.equal(line.received.filter((text) => text.includes("said once")).length, 1);
 });
 
-test("a client that does not read is let go, and its room does not wait for it", async () => {
+test("the server disconnects a client that does not read, and its room does not wait for it", async () => {
   const { hostname, port } = new URL(server.address);
   const slow = connect(Number(port), hostname);
   slow.on("error", () => {});
@@ -236,7 +236,7 @@ test("a client that does not read is let go, and its room does not wait for it",
   await once(slow, "data");
   slow.pause();
   const hello = Buffer.from("Hello|Slow");
-  // The mask is zero.
+  // The mask of the frame is zero.
   slow.write(Buffer.concat([Buffer.from([0x81, 0x80 | hello.length, 0, 0, 0, 0]), hello]));
   await using quick = await startServer({
     redis: store.port,
@@ -246,13 +246,13 @@ test("a client that does not read is let go, and its room does not wait for it",
   await line.begin("Quick");
   await line.until('"Slow"');
   const text = "x".repeat(7000);
-  let said = 0;
-  await until("it is let go", async () => {
+  let sent = 0;
+  await until("the server has disconnected it", async () => {
     for (let i = 0; i < 100; i++) await line.ask(say(text));
     for (let i = 0; i < 100; i++) await line.frame("kept");
-    said += 100;
+    sent += 100;
     return server.log.some((one) => one.startsWith("a client does not read"));
   });
-  assert.ok(said > 0);
+  assert.ok(sent > 0);
   slow.destroy();
 });

@@ -1,6 +1,6 @@
 /**
- * The complete chat: three daemons, two servers, a browser, a terminal and a client of the exercise. One server is
- * killed in the middle.
+ * Tests the complete chat with three daemons, two servers, a browser, a terminal client and a client of the exercise.
+ * One server is killed in the middle.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -22,7 +22,7 @@ const KEYS: Readonly<Record<string, object>> = {
   Earlier: { key: "ArrowUp", code: "ArrowUp", windowsVirtualKeyCode: 38, modifiers: 1 },
 };
 
-/** A page that is used by keyboard alone. */
+/** A page that is used only with the keyboard. */
 class KeyboardPage {
   readonly tab: Tab;
 
@@ -52,7 +52,7 @@ class KeyboardPage {
       if ((await this.focused()) === what) return;
       await this.press("Tab");
     }
-    assert.fail(`the keyboard does not reach ${what}`);
+    assert.fail(`the Tab key does not reach ${what}`);
   }
 
   async texts(): Promise<readonly string[]> {
@@ -65,7 +65,7 @@ class KeyboardPage {
   }
 }
 
-test("browser, terminal and the exercise's client talk at two servers, and go on at one when the other is killed", {
+test("a browser, a terminal and the exercise's client chat on two servers, and continue on one when the other is killed", {
   skip,
 }, async () => {
   await using daemons = await startDaemons();
@@ -115,7 +115,7 @@ test("browser, terminal and the exercise's client talk at two servers, and go on
       await bob.prints(one);
     }
     assert.equal(await page.tab.run(`sessionStorage.getItem("chat-session")`), session);
-    // This daemon is also the other server's.
+    // This daemon is also used by the other server.
     await daemons.kill(1);
     await page.say("at another daemon");
     await page.shows("at another daemon");
@@ -133,17 +133,17 @@ test("browser, terminal and the exercise's client talk at two servers, and go on
     await page.goTo("# chatroom");
     await page.press("Enter");
     await page.shows("behind");
-    await look(page);
+    await checkLook(page);
   } finally {
     await first.kill();
     await second.kill();
   }
 });
 
-/** Writes more than two pages of messages. */
+/** Sends more than two pages of messages. */
 async function fill(port: number): Promise<readonly string[]> {
   const texts = Array.from({ length: 110 }, (_, index) => `earlier ${index}`);
-  // Each user sends as much as the limit allows.
+  // Each user sends as many messages as the rate limit permits.
   const each = texts.length / 10;
   for (let from = 0; from < texts.length; from += each) {
     using line = new FrameLine(`ws://127.0.0.1:${port}`);
@@ -157,9 +157,9 @@ async function fill(port: number): Promise<readonly string[]> {
 }
 
 async function readBack(page: KeyboardPage, before: readonly string[]): Promise<void> {
-  for (const least of [80, 110]) {
+  for (const minimum of [80, 110]) {
     await page.press("Earlier");
-    await until("an earlier page is shown", async () => (await page.texts()).length >= least);
+    await until("the page shows earlier messages", async () => (await page.texts()).length >= minimum);
   }
   assert.deepEqual((await page.texts()).slice(0, before.length), before);
   await page.tab.until(`!document.getElementById("beginning").hidden`);
@@ -174,29 +174,36 @@ async function checkOnce(
   before: readonly string[],
   script: string,
 ): Promise<void> {
-  const said = [script, "from the terminal", "de Python", "just before", "said to a dead server", "behind"];
-  said.push("at another daemon");
-  const expected = [...before, ...said].sort();
-  assert.deepEqual([...(await page.texts())].sort(), expected, "nothing twice, nothing lost");
-  for (const text of said) assert.equal(ann.lines.filter((line) => line.includes(text)).length, 1, text);
+  const sentTexts = [
+    script,
+    "from the terminal",
+    "de Python",
+    "just before",
+    "said to a dead server",
+    "behind",
+  ];
+  sentTexts.push("at another daemon");
+  const expected = [...before, ...sentTexts].sort();
+  assert.deepEqual([...(await page.texts())].sort(), expected, "no message is lost or shown twice");
+  for (const text of sentTexts) assert.equal(ann.lines.filter((line) => line.includes(text)).length, 1, text);
   using line = new FrameLine(`ws://127.0.0.1:${port}`);
   await line.begin("Judge");
   const { messages } = await line.frame("history");
   assert.deepEqual(
     messages
       .map(({ text }) => text)
-      .filter((text) => said.includes(text))
+      .filter((text) => sentTexts.includes(text))
       .sort(),
-    [...said].sort(),
+    [...sentTexts].sort(),
   );
   const hosts = await page.tab.run(
     `[...new Set(performance.getEntriesByType("resource").map(({ name }) => new URL(name).host))]`,
   );
-  assert.deepEqual(hosts, [await page.tab.run("location.host")], "it asks nobody else");
+  assert.deepEqual(hosts, [await page.tab.run("location.host")], "the page loads files only from its server");
 }
 
-/** Checks the page at both widths, in light and dark. */
-async function look({ tab }: KeyboardPage): Promise<void> {
+/** Checks the page in both widths, in light and dark mode. */
+async function checkLook({ tab }: KeyboardPage): Promise<void> {
   for (const width of [1200, 390]) {
     for (const isDark of [false, true]) {
       assert.equal((await tab.picture(width, { isDark })).toString("latin1", 1, 4), "PNG");

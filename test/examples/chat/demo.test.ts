@@ -1,4 +1,4 @@
-/** `npm run chat` starts everything that it needs, serves its page, and leaves no process running. */
+/** Tests that `npm run chat` starts everything that it needs, serves its page, and leaves no process running. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,7 +10,7 @@ import { skipUnlessFull } from "../../support/amount.js";
 import { buildRoot } from "../../support/repository.js";
 import { FrameLine } from "./scene.js";
 
-test("three daemons and two servers start, the page is there, and all end with it", {
+test("npm run chat starts three daemons and two servers, serves the page, and stops everything when it ends", {
   skip: skipUnlessFull,
 }, async () => {
   // Another process uses the default port.
@@ -19,7 +19,7 @@ test("three daemons and two servers start, the page is there, and all end with i
   const child = spawn(process.execPath, [join(buildRoot, "examples/chat/demo.js")], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  const gone = once(child, "exit");
+  const exited = once(child, "exit");
   const pages: string[] = [];
   let terminal: string | null = null;
   try {
@@ -30,7 +30,7 @@ test("three daemons and two servers start, the page is there, and all end with i
       if (terminal !== null) break;
     }
     assert.equal(pages.length, 2);
-    assert.equal(terminal, new URL(pages[0] as string).port, "the command that is printed reaches a server");
+    assert.equal(terminal, new URL(pages[0] as string).port, "the printed command connects to a server");
     child.stdout.resume();
     for (const page of pages) {
       const response = await fetch(page);
@@ -57,7 +57,7 @@ test("three daemons and two servers start, the page is there, and all end with i
   } finally {
     other.close();
     child.kill("SIGINT");
-    await gone;
+    await exited;
   }
   for (const page of pages) await assert.rejects(fetch(page));
 });

@@ -1,4 +1,4 @@
-/** Both histories have the same guarantees: each message once, in its order, in pages. */
+/** Tests that both histories have the same guarantees: they return each message once, in order and in pages. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
@@ -11,11 +11,11 @@ import { startDaemon } from "../../support/daemon-process.js";
 import { refusingAddress } from "../../support/free-port.js";
 import { startStore } from "./scene.js";
 
-interface Kept extends AsyncDisposable {
+interface OpenHistory extends AsyncDisposable {
   readonly history: History;
 }
 
-async function openRedis(): Promise<Kept> {
+async function openRedis(): Promise<OpenHistory> {
   const store = await startStore();
   const redis = new Redis(store.port);
   return {
@@ -27,14 +27,17 @@ async function openRedis(): Promise<Kept> {
   };
 }
 
-/** Milliseconds until the missing server counts as down; a busy machine may need some of them for the other one. */
+/**
+ * Milliseconds until the missing server counts as down. On a busy machine, connecting to the other one also takes
+ * time.
+ */
 const FIND_MS = 5000;
 
-/** Opens a history through the mongodb driver, at a daemon. */
-async function openMongo(): Promise<Kept> {
+/** Opens a history on a daemon with the mongodb driver. */
+async function openMongo(): Promise<OpenHistory> {
   const daemon = await startDaemon(["--mongo", "0"]);
   const { port } = await daemon.logged(({ msg }) => msg === "serving MongoDB clients");
-  // No process listens at the first of the two.
+  // No process listens on the first of the two ports.
   const urls = [`mongodb://${await refusingAddress()}/`, `mongodb://127.0.0.1:${port}/`];
   const history = await MongoHistory.open(urls, FIND_MS);
   return {
@@ -46,7 +49,7 @@ async function openMongo(): Promise<Kept> {
   };
 }
 
-const HISTORIES: readonly { readonly name: string; readonly open: () => Promise<Kept> }[] = [
+const HISTORIES: readonly { readonly name: string; readonly open: () => Promise<OpenHistory> }[] = [
   { name: "in MongoDB", open: openMongo },
   { name: "in Redis", open: openRedis },
 ];
@@ -63,15 +66,15 @@ const messageAt = (at: number, room = "chatroom", id: string = randomUUID()): Me
 });
 
 for (const { name, open } of HISTORIES) {
-  let kept: Kept;
+  let opened: OpenHistory;
   before(async () => {
-    kept = await open();
+    opened = await open();
   });
-  after(() => kept[Symbol.asyncDispose]());
+  after(() => opened[Symbol.asyncDispose]());
 
-  test(`a history ${name} gives pages from the end, with nothing twice and nothing left out`, async () => {
-    const { history } = kept;
-    // They have the same date and are added in random order, next to another room's.
+  test(`a history ${name} returns pages from the end, without duplicates and gaps`, async () => {
+    const { history } = opened;
+    // These messages have the same date. They are added in random order, and mixed with another room's messages.
     const messages = Array.from({ length: 40 }, (_, index) =>
       messageAt(1_700_000_000_000 + Math.floor(index / 3)),
     );
@@ -91,8 +94,8 @@ for (const { name, open } of HISTORIES) {
     assert.deepEqual((await history.last("chatroom", 100, null))[0], first);
   });
 
-  test(`a history ${name} keeps what is said again as it was first`, async () => {
-    const { history } = kept;
+  test(`a history ${name} keeps the first version of a repeated message`, async () => {
+    const { history } = opened;
     const first = messageAt(1_700_000_000_000, "again");
     const again = { ...messageAt(1_700_000_009_999, "again", first.id), text: "something else" };
     assert.deepEqual(await history.add(first), first);
@@ -102,8 +105,8 @@ for (const { name, open } of HISTORIES) {
     assert.deepEqual(await history.last("again", 10, null), [first]);
   });
 
-  test(`a history ${name} is empty where nothing was said`, async () => {
-    assert.deepEqual(await kept.history.last("nowhere", 10, null), []);
-    assert.deepEqual(await kept.history.last("nowhere", 10, orderOf(1, randomUUID())), []);
+  test(`a history ${name} of a room without messages is empty`, async () => {
+    assert.deepEqual(await opened.history.last("nowhere", 10, null), []);
+    assert.deepEqual(await opened.history.last("nowhere", 10, orderOf(1, randomUUID())), []);
   });
 }

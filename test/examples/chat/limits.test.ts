@@ -1,4 +1,4 @@
-/** The limits and settings on the chat's page are those of the code. */
+/** Tests that the limits and settings in the README of the chat are those of the code. */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { readSettings, settingsOf } from "../../../examples/chat/settings.js";
 import { makeFolder } from "../../daemon/replicas.js";
 import { repositoryRoot } from "../../support/repository.js";
 
-test("README.md has each limit with its default, and no others", () => {
+test("README.md lists each limit with its default, and no others", () => {
   const text = readFileSync(join(repositoryRoot, "examples/chat/README.md"), "utf8");
   const rows = [...text.matchAll(/^\| `([A-Z_]+)` \| (\d+) \|/gm)].map(([, name, value]) => [
     name,
@@ -17,7 +17,7 @@ test("README.md has each limit with its default, and no others", () => {
   assert.deepEqual(Object.fromEntries(rows), LIMITS);
 });
 
-test("settings come from a dotenv file, and the environment goes before it", () => {
+test("the server reads settings from a dotenv file, and the environment takes precedence", () => {
   using folder = makeFolder();
   const file = join(folder.path, "config");
   const lines = [
@@ -46,7 +46,7 @@ for (const [name, value] of [
   ["FRAME_BYTES", "1.5"],
   ["STRIKES", "-1"],
 ]) {
-  test(`${name}=${value} is told by its name`, () => {
+  test(`the server refuses ${name}=${value} and names the setting`, () => {
     assert.throws(
       () => settingsOf({ [name as string]: value }),
       new RegExp(`^Error: ${name}=${value}: expected`),

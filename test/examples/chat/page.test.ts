@@ -1,6 +1,6 @@
 /**
- * The page in a browser: many arrivals become one line, long texts fold, rooms and Leave stay visible, Leave and a
- * closed tab free the name, and a server that hangs is shown.
+ * Tests the page in a browser. It shows many arrivals as one line, folds long texts, and keeps rooms and the Leave
+ * button visible. Leave and a closed tab release the name. The page shows that a server hangs.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -18,7 +18,7 @@ const skip = skipUnlessFull || skipWithout("chromium");
 const GUESTS = 40;
 const LONG = Array.from({ length: 30 }, (_, line) => `line ${line} of a long text`).join("\n");
 
-/** Whether an element is completely visible and can be clicked. */
+/** Returns an expression: whether an element is completely visible and can be clicked. */
 const isInView = (id: string) => `(() => {
   const one = document.getElementById("${id}");
   const { top, left, bottom, right } = one.getBoundingClientRect();
@@ -33,7 +33,7 @@ async function enterAs(tab: Tab, name: string): Promise<void> {
   await tab.until(`document.getElementById("status").dataset.state === "here"`);
 }
 
-/** Saves a screenshot in the folder that PICTURES names. */
+/** Saves a screenshot in the folder that the variable PICTURES names. */
 async function picture(
   tab: Tab,
   name: string,
@@ -45,14 +45,14 @@ async function picture(
     writeFileSync(join(folder, `${name}-${look.width}-${look.isDark ? "dark" : "light"}.png`), bytes);
 }
 
-/** Whether another client may take a name. */
+/** Returns whether another client can use a name. */
 async function isFree(address: string, pseudo: string): Promise<boolean> {
   using line = new FrameLine(address);
   await line.ask({ do: "begin", pseudo, room: "elsewhere" });
   return !(await line.next()).includes("taken");
 }
 
-test("forty who come are one line, a long text folds, and rooms and Leave stay in view", {
+test("the page shows forty arrivals as one line, folds a long text, and keeps rooms and Leave visible", {
   skip,
 }, async () => {
   await using store = await startStore();
@@ -69,15 +69,15 @@ test("forty who come are one line, a long text folds, and rooms and Leave stay i
       await line.begin(`Guest no. ${i} of many`);
     }
     const notices = `[...document.querySelectorAll(".notice")].map((one) => one.firstChild.textContent)`;
-    const told = "Guest no. 1 of many, Guest no. 2 of many, Guest no. 3 of many and 37 more have come in";
-    await until("all have come", async () => (await tab.run(`${notices}.join()`)) === told);
+    const summary = "Guest no. 1 of many, Guest no. 2 of many, Guest no. 3 of many and 37 more have joined";
+    await until("all guests have arrived", async () => (await tab.run(`${notices}.join()`)) === summary);
     await lines[0]?.ask({ do: "say", id: randomUUID(), text: LONG });
     await tab.until(`document.querySelector(".unfold") !== null`);
     lines[1]?.socket.close();
-    await until("one has left", async () =>
+    await until("one guest has left", async () =>
       String(await tab.run(`${notices}.at(-1)`)).endsWith("2 of many has left"),
     );
-    assert.equal(await tab.run(`${notices}.length`), 2, "what was said stands between");
+    assert.equal(await tab.run(`${notices}.length`), 2, "the message separates two notices");
 
     const height = `document.querySelector(".text.folded")?.getBoundingClientRect().height ?? 0`;
     const folded = Number(await tab.run(height));
@@ -130,7 +130,9 @@ test("forty who come are one line, a long text folds, and rooms and Leave stay i
   }
 });
 
-test("a reload keeps the name, and a server that hangs is shown until it goes on", { skip }, async () => {
+test("the page keeps the name after a reload, and shows a hung server until it continues", {
+  skip,
+}, async () => {
   await using store = await startStore();
   using folder = makeFolder();
   const server = await spawnServer(folder.path, { DB_PORT: String(store.port) });

@@ -1,4 +1,7 @@
-/** Chat servers in the test's process, or as processes, with one daemon or three, and connections to them. */
+/**
+ * Starts chat servers within the test process or as separate processes, with one or three daemons, and connects to
+ * them.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
@@ -18,7 +21,7 @@ import { buildRoot } from "../../support/repository.js";
 
 const HOST = "127.0.0.1";
 
-/** Starts a daemon in memory, for Redis clients. */
+/** Starts a daemon in memory that serves Redis clients. */
 export async function startStore(): Promise<AsyncDisposable & { readonly port: number }> {
   const daemon = await startDaemon(["--resp", "0"]);
   const { port } = await daemon.logged(({ msg }) => msg === "serving Redis clients");
@@ -31,15 +34,15 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-/** Time limits that are long enough for a busy machine. */
+/** Timeouts that are long enough for a busy machine. */
 const PATIENT: Partial<Limits> = { HELLO_MS: 120_000, STORE_MS: 60_000 };
 
-/** Starts a server in this process. */
+/** Starts a chat server in this process. */
 export async function startServer({ redis, limits = {}, settings = {} }: ServerOptions) {
-  const said = Object.entries({ ...PATIENT, ...limits }).map(([name, value]) => [name, String(value)]);
+  const limitTexts = Object.entries({ ...PATIENT, ...limits }).map(([name, value]) => [name, String(value)]);
   const log: string[] = [];
   const server = new ChatServer(
-    settingsOf({ PORT: "0", DB_PORT: String(redis), ...settings, ...Object.fromEntries(said) }),
+    settingsOf({ PORT: "0", DB_PORT: String(redis), ...settings, ...Object.fromEntries(limitTexts) }),
     (line) => log.push(line),
   );
   await server.start();
@@ -47,11 +50,11 @@ export async function startServer({ redis, limits = {}, settings = {} }: ServerO
   return { address, log, stop: () => server.stop(), [Symbol.asyncDispose]: () => server.stop() };
 }
 
-/** A connection, and the messages that arrived on it, in order. */
+/** A connection with the messages that have arrived, in order. */
 export class Line implements Disposable {
   readonly socket: WebSocket;
   readonly closed: Promise<number>;
-  readonly came: string[] = [];
+  readonly received: string[] = [];
   #read = 0;
   #wake: () => void = () => {};
 
@@ -61,7 +64,7 @@ export class Line implements Disposable {
     this.socket.on("error", () => {});
     this.socket.on("close", () => this.#wake());
     this.socket.on("message", (data: Buffer) => {
-      this.came.push(data.toString());
+      this.received.push(data.toString());
       this.#wake();
     });
   }
@@ -71,18 +74,18 @@ export class Line implements Disposable {
     this.socket.send(text);
   }
 
-  /** Returns the next message. @throws Error  the connection was closed instead */
+  /** Waits for the next message. @throws Error if the connection is closed first */
   async next(): Promise<string> {
-    while (this.#read === this.came.length) {
+    while (this.#read === this.received.length) {
       if (this.socket.readyState === WebSocket.CLOSED) throw new Error("closed");
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    return this.came[this.#read++] as string;
+    return this.received[this.#read++] as string;
   }
 
-  /** Returns the next message that contains the words, and skips those ahead of it. */
+  /** Waits for the next message that contains a text. Skips the messages before it. */
   async until(words: string): Promise<string> {
     for (;;) {
       const text = await this.next();
@@ -95,7 +98,7 @@ export class Line implements Disposable {
   }
 }
 
-/** A connection that uses frames. */
+/** A connection that uses JSON frames. */
 export class FrameLine extends Line {
   constructor(address: string) {
     super(address, PROTOCOL);
@@ -109,7 +112,7 @@ export class FrameLine extends Line {
     return JSON.parse(await this.until(`"is":"${is}"`)) as Extract<ServerFrame, { is: Is }>;
   }
 
-  /** Begins a session. @returns its id */
+  /** Begins a session. @returns the id of the session */
   async begin(pseudo: string, room?: string): Promise<string> {
     await this.ask({ do: "begin", pseudo, room });
     const { session } = await this.frame("welcome");
@@ -118,12 +121,12 @@ export class FrameLine extends Line {
 }
 
 export interface Daemons extends AsyncDisposable {
-  /** Returns the settings of a chat server that prefers one of them, followed by the remaining ones. */
+  /** Returns the settings of a chat server that prefers one daemon, followed by the remaining ones. */
   settingsFrom(index: number): Readonly<Record<string, string>>;
   kill(index: number): Promise<void>;
 }
 
-/** Starts three daemons that record and know each other. */
+/** Starts three daemons that are peers of each other and have timelines. */
 export async function startDaemons(): Promise<Daemons> {
   const app = makeKeyPair();
   const ports = [await freePort(), await freePort(), await freePort()];
@@ -137,8 +140,8 @@ export async function startDaemons(): Promise<Daemons> {
       ]),
     ),
   );
-  const portsOf = (said: string) =>
-    Promise.all(daemons.map(async (daemon) => (await daemon.logged(({ msg }) => msg === said))["port"]));
+  const portsOf = (text: string) =>
+    Promise.all(daemons.map(async (daemon) => (await daemon.logged(({ msg }) => msg === text))["port"]));
   const redis = (await portsOf("serving Redis clients")).map((port) => `${HOST}:${port}`);
   const mongo = (await portsOf("serving MongoDB clients")).map((port) => `mongodb://${HOST}:${port}/`);
   return {
@@ -165,7 +168,7 @@ export interface ServerProcess {
   kill(): Promise<void>;
 }
 
-/** Starts a server as a program, with its settings in a file. */
+/** Starts a chat server as a program, with its settings in a file. */
 export async function spawnServer(
   folder: string,
   values: Readonly<Record<string, string>>,
@@ -180,14 +183,14 @@ export async function spawnServer(
     stdio: ["ignore", "pipe", "inherit"],
   });
   process.once("exit", () => child.kill("SIGKILL"));
-  const gone = once(child, "exit");
+  const exited = once(child, "exit");
   let isServing = false;
   for await (const line of createInterface({ input: child.stdout }))
     if (line.startsWith("chat at")) {
       isServing = true;
       break;
     }
-  if (!isServing) throw new Error("the chat server ended before it served");
+  if (!isServing) throw new Error("the chat server ended before it was ready");
   child.stdout.resume();
   return {
     port,
@@ -195,7 +198,7 @@ export async function spawnServer(
     signal: (name) => void child.kill(name),
     async kill() {
       child.kill("SIGKILL");
-      await gone;
+      await exited;
     },
   };
 }

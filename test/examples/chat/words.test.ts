@@ -1,4 +1,4 @@
-/** The protocol of the exercise, byte for byte, and its sessions in Redis; two servers share one. */
+/** Tests the exact bytes of the exercise's protocol, and its sessions in Redis. Two servers share one Redis. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -37,7 +37,7 @@ after(async () => {
   await store[Symbol.asyncDispose]();
 });
 
-/** Enters the chat. @returns the user's uuid */
+/** Enters the chat. @returns the UUID of the user */
 async function enter(line: Line, pseudo: string): Promise<string> {
   await line.say(`Hello|${pseudo}`);
   const [, uuid] = UUID.exec(await line.next()) ?? [];
@@ -46,7 +46,7 @@ async function enter(line: Line, pseudo: string): Promise<string> {
   return uuid;
 }
 
-test("what is said on one server is told to oneself, and to all others on both", async () => {
+test("a server sends a message to its author, and to all users on both servers", async () => {
   using ann = new Line(one.address);
   using bob = new Line(other.address);
   await enter(ann, "Ann");
@@ -63,7 +63,7 @@ test("what is said on one server is told to oneself, and to all others on both",
   assert.match(await bob.until("Ann"), /\u001bAnnonce : Ann a quitté la chatroom$/);
 });
 
-test("who comes later is given what was said, and who returns at another server is known there", async () => {
+test("a new user receives earlier messages, and a returning user is recognised on another server", async () => {
   using cat = new Line(one.address);
   const uuid = await enter(cat, "Cat");
   await cat.say("premier");
@@ -82,7 +82,7 @@ test("who comes later is given what was said, and who returns at another server 
   assert.match(await dan.until("Cat"), /\u001bAnnonce : Cat est de retour !$/);
 });
 
-test("a session is a key of its own, with the fields of the exercise, and ends by itself", async () => {
+test("each session is a key with the fields of the exercise, and expires", async () => {
   using eve = new Line(one.address);
   const uuid = await enter(eve, "Eve");
   const { here, color, pseudo, addr, timestamp } = JSON.parse((await redis.get(uuid)) ?? "");
@@ -96,7 +96,7 @@ test("a session is a key of its own, with the fields of the exercise, and ends b
 });
 
 for (const first of ["bonjour", "Hello|", "Hello|   ", `Hello|${"x".repeat(33)}`, "hello|Ann", ""]) {
-  test(`who begins with ${JSON.stringify(first.slice(0, 12))} must choose a name, and is let go`, async () => {
+  test(`the server requests a name and disconnects a client that begins with ${JSON.stringify(first.slice(0, 12))}`, async () => {
     using line = new Line(one.address);
     await line.say(first);
     assert.equal(await line.next(), "You must choose un nametag");
@@ -104,7 +104,7 @@ for (const first of ["bonjour", "Hello|", "Hello|   ", `Hello|${"x".repeat(33)}`
   });
 }
 
-test("an uuid that is no session, or no uuid, is rejected", async () => {
+test("the server rejects an unknown or malformed UUID", async () => {
   await redis.set("00000000-0000-4000-8000-000000000001", "no JSON", "EX", 60);
   await redis.lpush("00000000-0000-4000-8000-000000000002", "a list");
   await redis.expire("00000000-0000-4000-8000-000000000002", 60);
@@ -121,7 +121,7 @@ test("an uuid that is no session, or no uuid, is rejected", async () => {
   assert.equal(await line.next(), "Connection rejected");
 });
 
-test("a name is one person's as long as it is used, however it is written", async () => {
+test("a name belongs to one user while it is in use, in any spelling", async () => {
   using gus = new Line(one.address);
   await enter(gus, "Gus");
   for (const name of ["Gus", "gus", "ＧＵＳ", "G\u200bus", "Guѕ", "𝐆𝐮𝐬"]) {
@@ -131,7 +131,7 @@ test("a name is one person's as long as it is used, however it is written", asyn
   }
 });
 
-test("letters that look alike are one letter", async () => {
+test("letters that look alike are equal in names", async () => {
   using first = new Line(one.address);
   await enter(first, "Victim");
   for (const name of ["VICTIM", "Vlctim", "V1ctim", "Viсtim", "ⅴictim"]) {
@@ -143,7 +143,7 @@ test("letters that look alike are one letter", async () => {
   await enter(another, "Victor");
 });
 
-test("no name looks like what clients write themselves", async () => {
+test("the server rejects names that look like texts of clients", async () => {
   for (const name of [
     "Victim (you)",
     "Victim (YOU)",
@@ -162,7 +162,7 @@ test("no name looks like what clients write themselves", async () => {
   await enter(line, "Young (Paris)");
 });
 
-test("a name is free as soon as its client has left, and kept for one that was cut off", async () => {
+test("a name is free as soon as its client has left, and stays reserved for a disconnected one", async () => {
   for (const code of [1000, 1001, undefined]) {
     using leaving = new Line(one.address);
     using witness = new Line(other.address);
@@ -172,7 +172,7 @@ test("a name is free as soon as its client has left, and kept for one that was c
     await witness.until("Lea a quitté");
     using next = new Line(other.address);
     await enter(next, "lea");
-    // The user that left does not get the name back while it is in use.
+    // The user who left cannot use the name again while another user has it.
     using back = new Line(one.address);
     await back.say(`ID|${uuid}`);
     assert.equal(await back.next(), "Connection rejected");
@@ -201,7 +201,7 @@ test("a name is free as soon as its client has left, and kept for one that was c
   assert.equal(await back.next(), "200");
 });
 
-test("what one says is told to it once, although the history was looked into before it is told to be kept", async () => {
+test("a user receives its own message once, even if the history is read before the message is acknowledged", async () => {
   const { limits } = settingsOf({});
   const hearing = redis.duplicate();
   const sessions = new Sessions(redis, limits, (name) => name);
@@ -228,12 +228,12 @@ test("what one says is told to it once, although the history was looked into bef
     await line.say(text);
     await line.until(text);
   }
-  assert.equal(line.came.filter((text) => text.includes("said once")).length, 1);
+  assert.equal(line.received.filter((text) => text.includes("said once")).length, 1);
   hearing.disconnect();
   server.close();
 });
 
-test("no field can be forged by what is said, and a line stays one", async () => {
+test("a message cannot forge fields, and stays one line", async () => {
   using hal = new Line(one.address);
   using ida = new Line(one.address);
   await enter(hal, "Hal");
@@ -242,7 +242,7 @@ test("no field can be forged by what is said, and a line stays one", async () =>
   assert.match(await ida.until("oui"), /\u001bHal\u001b a dit : ouinon la suite$/);
 });
 
-test("a session that another connection has taken over does not end with the first", async () => {
+test("a session that another connection has taken over does not end with the first connection", async () => {
   using first = new Line(one.address);
   const uuid = await enter(first, "Joe");
   using second = new Line(other.address);
@@ -253,7 +253,7 @@ test("a session that another connection has taken over does not end with the fir
   await second.say("encore");
   await second.until("encore");
   assert.equal(JSON.parse((await redis.get(uuid)) ?? "").here, true);
-  assert.ok(second.came.every((line) => !line.includes("Joe a quitté")));
+  assert.ok(second.received.every((line) => !line.includes("Joe a quitté")));
 });
 
 const SOMEONE = { id: "forged", at: 1, from: "f", pseudo: "forged", color: 1 };
@@ -268,7 +268,7 @@ const FORGED: readonly object[] = [
   { kind: "said", message: { ...SAID, text: "forged\u001bforged" } },
 ];
 
-test("what others say on the chat's channels, or keep as its servers, harms nobody", async () => {
+test("the server ignores invalid messages on the chat's channels, and invalid entries of servers", async () => {
   using kim = new Line(one.address);
   await enter(kim, "Kim");
   for (const text of [
@@ -291,5 +291,5 @@ test("what others say on the chat's channels, or keep as its servers, harms nobo
   );
   await kim.say("still here");
   await kim.until("Vous avez dit : still here");
-  assert.ok(kim.came.every((line) => !/undefined|NaN|forged/.test(line)));
+  assert.ok(kim.received.every((line) => !/undefined|NaN|forged/.test(line)));
 });

@@ -1,4 +1,4 @@
-/** The cache of examples/recipes. */
+/** Tests the cache of examples/recipes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Client } from "../../../client/entry.js";
@@ -10,7 +10,7 @@ const trioOfFile = shareTrio();
 const ASKERS = 12;
 const TIMES = { ttlMs: 600_000, missingMs: 600_000 };
 
-/** A slow function whose result the test can hold back. */
+/** A slow function whose result the test can delay. */
 class Slow {
   value: string | null = "old";
   made = 0;
@@ -34,20 +34,20 @@ class Slow {
   };
 }
 
-test("of many askers one of each program at most makes the value, and one daemon may be killed meanwhile", async () => {
+test("at most one of many requests in each program computes a value, even while a daemon is killed", async () => {
   await using cut = await trioOfFile();
   const slow = new Slow();
   const caches = [0, 1, 2].map(() => new Cache(cut.client(), slow.make, TIMES));
   slow.hold();
-  const asked = Array.from({ length: ASKERS }, (_, i) => (caches[i % 3] as Cache<string>).get("page"));
-  await cut.trio.until("somebody makes it", async () => slow.made > 0);
+  const requests = Array.from({ length: ASKERS }, (_, i) => (caches[i % 3] as Cache<string>).get("page"));
+  await cut.trio.until("a program computes the value", async () => slow.made > 0);
   await cut.kill(0);
   slow.release();
-  assert.deepEqual(await Promise.all(asked), Array(ASKERS).fill("old"));
-  assert.ok(slow.made >= 1 && slow.made <= caches.length, `it was made ${slow.made} times`);
+  assert.deepEqual(await Promise.all(requests), Array(ASKERS).fill("old"));
+  assert.ok(slow.made >= 1 && slow.made <= caches.length, `the value was computed ${slow.made} times`);
 });
 
-test("what is not there is asked for once, what fails is tried anew, and who is gone is not waited for", async () => {
+test("the cache stores missing values, repeats failed computations, and does not wait for a killed process", async () => {
   await using cut = await trioOfFile();
   const slow = new Slow();
   slow.value = null;
@@ -63,23 +63,23 @@ test("what is not there is asked for once, what fails is tried anew, and who is 
   const other = new Cache(client, failing, TIMES);
   await assert.rejects(other.get("failing"), /not now/);
   assert.equal(await other.get("failing"), "there");
-  await client.send("SET flight:left gone PX 300"); // a killed process leaves this
+  await client.send("SET flight:left gone PX 300"); // A killed process leaves this key behind.
   assert.equal(await other.get("left"), "there");
 });
 
-/** Computes a value from old data at one daemon, while the change is reported at another. */
+/** Computes a value from old data on one daemon, while another daemon receives the change. */
 async function fillWhileChanged(cut: CutTrio, reading: Client, changing: Client, slow: Slow): Promise<void> {
   const cache = new Cache(reading, slow.make, TIMES);
   slow.hold();
   const got = cache.get("page");
-  await cut.trio.until("it is being made", async () => slow.made > 0);
+  await cut.trio.until("the value is being computed", async () => slow.made > 0);
   slow.value = "new";
   await new Cache(changing, slow.make, TIMES).changed("page");
   slow.release();
   assert.equal(await got, "old");
 }
 
-test("what was made of data that have changed since is not kept, though its maker had not heard of the change", async () => {
+test("the cache does not keep a value that was computed from changed data, even if its program did not know the change", async () => {
   await using cut = await trioOfFile();
   const [reading, changing] = [await cut.reaching([0]), await cut.reaching([1])];
   cut.areApart = true;
@@ -87,10 +87,10 @@ test("what was made of data that have changed since is not kept, though its make
   await fillWhileChanged(cut, reading, changing, slow);
   const deletedBefore = Date.now() + 1;
   await changing.send("DEL naive");
-  // The write needs a date of its own: two writes of the same millisecond have no predictable order.
+  // The write needs another date: the order of two writes in the same millisecond is not predictable.
   await cut.trio.until("a millisecond has passed", async () => Date.now() > deletedBefore);
   await reading.send("SET naive old");
-  assert.equal(await reading.send("GET cache:page"), '"old"', "so it is there for now");
+  assert.equal(await reading.send("GET cache:page"), '"old"', "the value is cached for now");
   await cut.heal();
   assert.equal(await reading.send("GET cache:page"), null);
   assert.equal(await new Cache(changing, slow.make, TIMES).get("page"), "new");

@@ -1,21 +1,21 @@
-/** Three real recording daemons whose links can be cut, and clients that reach some of them. */
+/** Three real daemons with timelines whose links can be cut, and clients that reach only some of them. */
 import { after } from "node:test";
 import { type Client, createClient, type SendOptions } from "dbsyncd";
 import { Trio } from "../../faults/trio.js";
 import { CuttablePort } from "../../support/cuttable-port.js";
 
-/** A smaller window for recipes that wait for `stable`, which then takes some 7 s. */
+/** A smaller window for recipes that wait for `stable`. With it, this takes about 7 s. */
 export const SMALL_WINDOW = ["--window", "3s,1s"] as const;
 
-/** Time limit of calls, long enough for a busy machine. */
+/** The timeout of calls, long enough for a busy machine. */
 const CALL_MS = 20_000;
 
-/** Time limit to become equal again. */
+/** The timeout until the daemons are equal again. */
 const HEAL_MS = 180_000;
 
 export class CutTrio implements AsyncDisposable {
   readonly trio: Trio;
-  /** Ports through which the daemons reach each other, one for each daemon. */
+  /** The ports through which the daemons connect to each other, one per daemon. */
   readonly #links: readonly CuttablePort[];
   #open: AsyncDisposable[] = [];
   readonly #killed = new Set<number>();
@@ -28,8 +28,8 @@ export class CutTrio implements AsyncDisposable {
   }
 
   /**
-   * Starts the daemons and waits until they agree.
-   * @param isShared  whether its disposal restores and empties it for the next test
+   * Starts the daemons and waits until they are equal.
+   * @param isShared  whether disposing of it restores and empties it for the next test
    */
   static async start(args: readonly string[] = [], isShared = false): Promise<CutTrio> {
     const trio = await Trio.make(args);
@@ -45,23 +45,23 @@ export class CutTrio implements AsyncDisposable {
     for (const link of this.#links) link.isCut = areApart;
   }
 
-  /** Returns a client of all three. */
+  /** Returns a client of all three daemons. */
   client(options: Partial<SendOptions> = {}): Client {
-    return this.#made(this.trio.servers, options);
+    return this.#createClient(this.trio.servers, options);
   }
 
-  /** Returns a client of all three, and its links, which can be cut. */
-  async cuttable(options: Partial<SendOptions> = {}): Promise<{ client: Client; ways: CuttablePort[] }> {
-    const ways = await Promise.all(this.trio.ports.map((port) => CuttablePort.open(() => port)));
-    for (const way of ways) this.#keep(way);
-    const servers = ways.map(({ port }) => `127.0.0.1:${port}`);
-    return { client: this.#made(servers, options), ways };
+  /** Returns a client of all three daemons, and its links, which can be cut. */
+  async cuttable(options: Partial<SendOptions> = {}): Promise<{ client: Client; links: CuttablePort[] }> {
+    const links = await Promise.all(this.trio.ports.map((port) => CuttablePort.open(() => port)));
+    for (const link of links) this.#disposeLater(link);
+    const servers = links.map(({ port }) => `127.0.0.1:${port}`);
+    return { client: this.#createClient(servers, options), links };
   }
 
-  /** Returns a client of all three that reaches only some. */
+  /** Returns a client of all three daemons that reaches only some of them. */
   async reaching(indices: readonly number[], options: Partial<SendOptions> = {}): Promise<Client> {
-    const { client, ways } = await this.cuttable(options);
-    for (const [index, way] of ways.entries()) way.isCut = !indices.includes(index);
+    const { client, links } = await this.cuttable(options);
+    for (const [index, link] of links.entries()) link.isCut = !indices.includes(index);
     return client;
   }
 
@@ -71,7 +71,7 @@ export class CutTrio implements AsyncDisposable {
     await this.trio.level(HEAL_MS);
   }
 
-  /** Kills a daemon, as a power failure would. */
+  /** Kills a daemon, like a power failure. */
   async kill(index: number): Promise<void> {
     this.#killed.add(index);
     await this.trio.end(index, "SIGKILL");
@@ -80,7 +80,7 @@ export class CutTrio implements AsyncDisposable {
   async restart(index: number): Promise<void> {
     this.#killed.delete(index);
     await this.trio.start(index);
-    await this.trio.until("it is live", async () => (await this.trio.status(index)).state === "live");
+    await this.trio.until("the daemon is live", async () => (await this.trio.status(index)).state === "live");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -104,18 +104,20 @@ export class CutTrio implements AsyncDisposable {
     this.#open = [];
   }
 
-  /** Makes a client of the installed package, since the recipes check for its class of errors. */
-  #made(servers: readonly string[], options: Partial<SendOptions>): Client {
-    return this.#keep(createClient({ servers, key: this.trio.app.privateKey, timeout: CALL_MS, ...options }));
+  /** Creates a client of the installed package, since the recipes check for its error class. */
+  #createClient(servers: readonly string[], options: Partial<SendOptions>): Client {
+    return this.#disposeLater(
+      createClient({ servers, key: this.trio.app.privateKey, timeout: CALL_MS, ...options }),
+    );
   }
 
-  #keep<Open extends AsyncDisposable>(open: Open): Open {
+  #disposeLater<Open extends AsyncDisposable>(open: Open): Open {
     this.#open.push(open);
     return open;
   }
 }
 
-/** Returns a function that returns the trio of a test file, whose tests use it one after the other. */
+/** Returns a function that returns the trio of a test file. The tests of the file use it one after the other. */
 export function shareTrio(): () => Promise<CutTrio> {
   let shared: Promise<CutTrio> | null = null;
   after(async () => (await shared?.catch(() => null))?.end());

@@ -1,6 +1,6 @@
 /**
- * The guarantee of docs/consistency.md about a group that is read by `majority`: of two racing readers, at most
- * one receives the entries, and no entry is lost.
+ * Tests the guarantee of docs/consistency.md for a consumer group that is read with `majority`: of two concurrent
+ * readers at most one receives an entry, and no entry is lost.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,22 +12,22 @@ const CALL_MS = 3000;
 const MAJORITY = { policy: "majority" } as const;
 const read = (consumer: string, from: string) => ["XREADGROUP", "GROUP", "g", consumer, "STREAMS", "s", from];
 
-test("of two consumers that race by majority one at most is told an entry; who is not told finds it pending", async () => {
+test("at most one of two concurrent consumers with majority receives an entry, and the entry stays pending if none does", async () => {
   await using cut = await trioOfFile();
   const client = cut.client();
   await client.send(["XGROUP", "CREATE", "s", "g", "0", "MKSTREAM"]);
   await client.send(["XADD", "s", "*", "n", "1"]);
   await cut.trio.level(60_000);
   cut.areApart = true;
-  // Each is first at one daemon, which delivers the entry to it; neither has a majority.
+  // Each consumer is the first one on one daemon, which delivers the entry to it. Neither has a majority.
   const some = [await cut.reaching([0], { timeout: CALL_MS }), await cut.reaching([1], { timeout: CALL_MS })];
-  const told = await Promise.allSettled(some.map((one, i) => one.call(read(`c${i}`, ">"), MAJORITY)));
+  const results = await Promise.allSettled(some.map((one, i) => one.call(read(`c${i}`, ">"), MAJORITY)));
   assert.deepEqual(
-    told.map(({ status }) => status),
+    results.map(({ status }) => status),
     ["rejected", "rejected"],
   );
   const all = cut.client({ timeout: CALL_MS });
-  // Two of three daemons have delivered it, each to a different consumer.
+  // Two of three daemons have delivered the entry, each to a different consumer.
   const late = await all.call(read("c2", ">"), MAJORITY).catch(() => null);
   assert.equal(late, null);
 
@@ -41,25 +41,25 @@ test("of two consumers that race by majority one at most is told an entry; who i
   assert.deepEqual(
     pending.toSorted((a, b) => a - b),
     [0, 0, 1],
-    "in the order of all it was handed to one",
+    "in the final order the entry was delivered to one consumer",
   );
 });
 
-test("with all daemons there no entry is told to two of those that race", async () => {
+test("with all daemons running, no entry is delivered to two concurrent consumers", async () => {
   await using cut = await trioOfFile();
   const consumers = ["c0", "c1", "c2", "c3"];
   const clients = consumers.map(() => cut.client());
   const [client = cut.client()] = clients;
   await client.send(["XGROUP", "CREATE", "s", "g", "0", "MKSTREAM"]);
-  const seen: string[] = [];
+  const delivered: string[] = [];
   for (let round = 0; round < 10; round++) {
     await client.send(["XADD", "s", `${round + 1}-1`, "n", String(round)]);
     await cut.trio.level(60_000);
-    const told = await Promise.allSettled(clients.map((one, i) => one.call(read(`c${i}`, ">"), MAJORITY)));
-    for (const one of told)
+    const results = await Promise.allSettled(clients.map((one, i) => one.call(read(`c${i}`, ">"), MAJORITY)));
+    for (const one of results)
       if (one.status === "fulfilled")
         for (const [, entries] of (one.value ?? []) as [string, [string][]][])
-          seen.push(...entries.map(([id]) => id));
+          delivered.push(...entries.map(([id]) => id));
   }
-  assert.equal(new Set(seen).size, seen.length, "none was told twice");
+  assert.equal(new Set(delivered).size, delivered.length, "no entry was delivered twice");
 });

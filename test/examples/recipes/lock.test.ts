@@ -1,4 +1,7 @@
-/** The lock of examples/recipes, and why it does not use `SET NX PX`. DBSYNC_SEED replays the random choices. */
+/**
+ * Tests the lock of examples/recipes, and shows why it does not use `SET NX PX`. DBSYNC_SEED replays the random
+ * choices.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -13,13 +16,13 @@ const trioOfFile = shareTrio();
 
 const PATIENCE_MS = 60_000;
 const TURNS = amount(12, 50);
-/** The lease in milliseconds, as Redis receives it, and the milliseconds by which a write is dated back. */
+/** The lease in milliseconds as an argument of Redis, and the milliseconds by which a write is backdated. */
 const LEASE = "600000";
 const LEASE_MS = Number(LEASE);
 const BACK_MS = 15_000;
 const seed = seedOfRun();
 
-test("a lock by SET NX has two holders, by SET NX PX and majority it ends too early, the numbered one does neither", async () => {
+test("SET NX grants a lock twice, and SET NX PX with majority ends too early; the numbered lock has neither problem", async () => {
   await using cut = await trioOfFile();
   const { trio } = cut;
   cut.areApart = true;
@@ -27,7 +30,7 @@ test("a lock by SET NX has two holders, by SET NX PX and majority it ends too ea
   const answers = nearest.map((client) => client.send(["SET", "near", "mine", "NX", "PX", LEASE]));
   assert.deepEqual(await Promise.all(answers), ["OK", "OK"]);
 
-  // It was signed 15 s ago and delayed since; it has reached one daemon.
+  // This command was signed 15 s ago and delayed. It has reached one daemon.
   using straggler = await EnvelopeClient.open(trio.ports[2] as number, trio.app);
   const naive = ["SET", "naive", "the straggler's", "NX", "PX", LEASE];
   const numbered = ["ZADD", "lock:numbered", "GT", "CH", "1", "taken"];
@@ -38,17 +41,17 @@ test("a lock by SET NX has two holders, by SET NX PX and majority it ends too ea
   ]);
 
   const client = cut.client({ timeout: PATIENCE_MS / 3 });
-  const told = await client.send(["SET", "naive", "mine", "NX", "PX", LEASE], { policy: "majority" });
-  assert.equal(told, "OK");
+  const reply = await client.send(["SET", "naive", "mine", "NX", "PX", LEASE], { policy: "majority" });
+  assert.equal(reply, "OK");
   const mine = await new Lock(client, "numbered", LEASE_MS).acquire(PATIENCE_MS);
-  assert.equal(mine?.number, 1, "most told nobody else that the first is his");
+  assert.equal(mine?.number, 1, "the majority granted the first number only once");
 
   await cut.heal();
   assert.equal(await client.send("GET naive"), "the straggler's");
-  const left = Number(await client.call("PTTL naive"));
+  const remaining = Number(await client.call("PTTL naive"));
   assert.ok(
-    left <= LEASE_MS - BACK_MS,
-    `it was to be ${LEASE} ms, and ends in ${left} ms: then somebody else is told OK`,
+    remaining <= LEASE_MS - BACK_MS,
+    `the lease should be ${LEASE} ms but ends in ${remaining} ms; then another client receives OK`,
   );
 
   const other = new Lock(cut.client(), "numbered", LEASE_MS);
@@ -58,22 +61,25 @@ test("a lock by SET NX has two holders, by SET NX PX and majority it ends too ea
   assert.equal((await other.acquire(PATIENCE_MS))?.number, 2);
 });
 
-test("who holds the lock and is gone is waited for, and then the next number is given", async () => {
+test("a client waits until the lease of a lost owner ends, and then receives the next number", async () => {
   await using cut = await trioOfFile();
-  const [gone, next] = [0, 1].map(() => new Lock(cut.client(), "job", 1500)) as [Lock, Lock];
-  const turn = await gone.acquire(PATIENCE_MS);
+  const [lostOwner, next] = [0, 1].map(() => new Lock(cut.client(), "job", 1500)) as [Lock, Lock];
+  const turn = await lostOwner.acquire(PATIENCE_MS);
   assert.equal(turn?.number, 1);
   await cut.kill(0);
   const after = await next.acquire(PATIENCE_MS);
-  assert.ok(turn.left() <= 0, "its lease was over when the next one began");
+  assert.ok(turn.left() <= 0, "the lease was over when the next one began");
   assert.equal(after?.number, 2);
   await turn.release();
-  const early = await gone.acquire(300);
-  // If the machine slept meanwhile, the lease has ended.
-  assert.ok(early === null || after.left() <= 0, "a release that comes late frees nobody else's turn");
+  const early = await lostOwner.acquire(300);
+  // If the machine was suspended in the meantime, the lease has ended.
+  assert.ok(
+    early === null || after.left() <= 0,
+    "a late release does not release the lock of another client",
+  );
 });
 
-test("with too few daemons nobody gets the lock, and it is free again when they are back", {
+test("with too few daemons no client acquires the lock, and it is free when they return", {
   skip: skipUnlessFull,
 }, async () => {
   await using cut = await trioOfFile();
@@ -91,13 +97,13 @@ interface Interval {
   readonly to: number;
 }
 
-test(`of four who race, while daemons and ways are cut and one daemon is killed, one at a time holds it (seed ${seed})`, async (t) => {
+test(`at most one of four clients has the lock at any time, while links are cut and a daemon is killed (seed ${seed})`, async (t) => {
   const random = new SeededRandom(seed);
   const leaseMs = 800;
   await using cut = await trioOfFile();
-  const held: Interval[] = [];
+  const intervals: Interval[] = [];
   const racers = await Promise.all([0, 1, 2, 3].map(() => cut.cuttable({ timeout: 500 })));
-  const isOver = () => held.length >= TURNS;
+  const isOver = () => intervals.length >= TURNS;
   const race = async ({ client }: (typeof racers)[number]) => {
     const lock = new Lock(client, "raced", leaseMs);
     while (!isOver()) {
@@ -107,29 +113,29 @@ test(`of four who race, while daemons and ways are cut and one daemon is killed,
       if (until <= from) continue;
       await pause(random.below(30));
       const isGone = random.below(10) === 0;
-      held.push({ number: turn.number, from, to: isGone ? until : Math.min(until, performance.now()) });
+      intervals.push({ number: turn.number, from, to: isGone ? until : Math.min(until, performance.now()) });
       if (!isGone) await turn.release().catch(() => {});
     }
   };
   const trouble = async () => {
-    const ways = racers.flatMap((racer) => racer.ways) as CuttablePort[];
+    const links = racers.flatMap((racer) => racer.links) as CuttablePort[];
     for (let fault = 0; !isOver(); fault++) {
       if (fault === 1) await cut.kill(2);
       cut.areApart = fault !== 4 && random.below(2) === 0;
       if (fault === 4) await cut.restart(2);
-      for (const way of ways) way.isCut = random.below(4) === 0;
+      for (const link of links) link.isCut = random.below(4) === 0;
       await pause(random.between(50, 300));
     }
     cut.areApart = false;
-    for (const way of ways) way.isCut = false;
+    for (const link of links) link.isCut = false;
   };
   await Promise.all([trouble(), ...racers.map(race)]);
-  held.sort((a, b) => a.number - b.number);
-  for (const [index, { number, to }] of held.entries()) {
-    const next = held[index + 1];
+  intervals.sort((a, b) => a.number - b.number);
+  for (const [index, { number, to }] of intervals.entries()) {
+    const next = intervals[index + 1];
     if (next === undefined) break;
-    assert.ok(next.number > number, `number ${number} is given twice`);
+    assert.ok(next.number > number, `number ${number} is granted twice`);
     assert.ok(next.from >= to, `${next.number} began ${to - next.from} ms before ${number} had ended`);
   }
-  t.diagnostic(`${held.length} turns, of ${held.at(-1)?.number} numbers`);
+  t.diagnostic(`${intervals.length} turns, of ${intervals.at(-1)?.number} numbers`);
 });

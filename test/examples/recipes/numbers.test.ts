@@ -1,14 +1,14 @@
-/** The unique numbers of examples/recipes, and why they are not INCR's replies. */
+/** Tests the unique numbers of examples/recipes, and shows why they are not the replies of INCR. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { placeOf, UniqueNumbers } from "../../../examples/recipes/numbers.js";
 import { EnvelopeClient } from "../../support/envelope-client.js";
 import { CutTrio, SMALL_WINDOW } from "./cut-trio.js";
 
-/** Numbers for each program: some blocks of 1,000. */
+/** The number of numbers per program: several blocks of 1,000. */
 const NUMBERS = 2500;
 
-test("INCR gives a number twice, numbers from blocks are unique, with daemons that do not hear of each other and one that is killed", async () => {
+test("INCR returns a number twice, but numbers from blocks are unique, while daemons are disconnected and one is killed", async () => {
   await using cut = await CutTrio.start();
   cut.areApart = true;
   const clients = await Promise.all(
@@ -20,29 +20,29 @@ test("INCR gives a number twice, numbers from blocks are unique, with daemons th
   );
   const nearest = [await cut.reaching([0]), await cut.reaching([1])];
   assert.deepEqual(await Promise.all(nearest.map((client) => client.call("INCR number"))), [1, 1]);
-  const given: number[] = [];
-  const take = async (count: number) => {
+  const numbersReturned: number[] = [];
+  const requestNumbers = async (count: number) => {
     await Promise.all(
       clients.map(async (client) => {
         const numbers = new UniqueNumbers(client, "order");
-        // A caller that temporarily reaches one daemon alone gets an error, and tries again.
-        while (count-- > 0) given.push(await numbers.next().catch(() => -1));
+        // A caller that temporarily reaches only one daemon receives an error and tries again.
+        while (count-- > 0) numbersReturned.push(await numbers.next().catch(() => -1));
       }),
     );
   };
-  await take(clients.length * NUMBERS);
+  await requestNumbers(clients.length * NUMBERS);
   await cut.heal();
   await cut.kill(1);
   const [first] = clients as [(typeof clients)[0]];
   await assert.rejects(new UniqueNumbers(first, "order").next(), { code: "too-few-answers" });
-  const whole = new UniqueNumbers(cut.client(), "order");
-  for (let i = 0; i < NUMBERS; i++) given.push(await whole.next());
-  const numbers = given.filter((number) => number >= 0);
+  const allReachable = new UniqueNumbers(cut.client(), "order");
+  for (let i = 0; i < NUMBERS; i++) numbersReturned.push(await allReachable.next());
+  const numbers = numbersReturned.filter((number) => number >= 0);
   assert.equal(new Set(numbers).size, numbers.length);
   assert.ok(numbers.length >= clients.length * NUMBERS);
 });
 
-test("places have no gaps and are final: what was earlier and came late, and a daemon that was killed, are waited for", async () => {
+test("positions have no gaps and are final: the recipe waits for late entries and for a killed daemon", async () => {
   await using cut = await CutTrio.start(SMALL_WINDOW);
   const { trio } = cut;
   cut.areApart = true;
@@ -53,22 +53,22 @@ test("places have no gaps and are final: what was earlier and came late, and a d
     "result",
   );
   const ids = ["a", "b", "c", "d"];
-  const told: number[] = [];
-  const asked = Promise.allSettled(
+  const resolvedEarly: number[] = [];
+  const pendingPlaces = Promise.allSettled(
     ids.map(async (id) => {
       const place = await placeOf(client, "orders", id);
-      told.push(place);
+      resolvedEarly.push(place);
       return place;
     }),
   );
   const near = await cut.reaching([0]);
-  await trio.until("all are written", async () => (await near.call("LLEN orders")) === ids.length);
-  assert.equal(await near.call("LPOS orders a"), 0, "so it seems there");
+  await trio.until("all orders are written", async () => (await near.call("LLEN orders")) === ids.length);
+  assert.equal(await near.call("LPOS orders a"), 0, "on this daemon it seems to be the first one");
   await cut.kill(2);
-  assert.deepEqual(told, []);
+  assert.deepEqual(resolvedEarly, []);
   cut.areApart = false;
   await cut.restart(2);
-  const places = await asked;
+  const places = await pendingPlaces;
   assert.deepEqual(
     places,
     [2, 3, 4, 5].map((value) => ({ status: "fulfilled", value })),

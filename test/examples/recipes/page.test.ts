@@ -1,4 +1,4 @@
-/** docs/recipes.md shows tested code: each block is a part of the file that is named ahead of it. */
+/** Tests that docs/recipes.md shows tested code: each block is a part of the file that is named above it. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ const page = readFileSync(join(repositoryRoot, "docs", "recipes.md"), "utf8");
 const withoutIndents = (text: string) => text.replace(/^ +/gm, "");
 const textOf = (file: string) => readFileSync(join(folder, file), "utf8");
 
-test("each block of the page stands in the file that it is said to be of", () => {
+test("each block of the page is contained in the file that the page names", () => {
   let file = "";
   let blocks = 0;
   for (const [, named, block] of page.matchAll(
@@ -25,7 +25,7 @@ test("each block of the page stands in the file that it is said to be of", () =>
   assert.ok(blocks > 0);
 });
 
-test("the page names every recipe, and each is short", () => {
+test("the page names every recipe, and each recipe is short", () => {
   for (const file of readdirSync(folder)) {
     assert.ok(page.includes(`(../examples/recipes/${file})`), file);
     assert.ok(textOf(file).split("\n").length - 1 <= LINES_MAX, `${file} is long`);

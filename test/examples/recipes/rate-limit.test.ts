@@ -1,4 +1,4 @@
-/** The rate limiter of examples/recipes: the maximum by which it exceeds its limit. */
+/** Tests the rate limiter of examples/recipes, and the maximum by which it can exceed its limit. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RateLimit } from "../../../examples/recipes/rate-limit.js";
@@ -8,31 +8,31 @@ const trioOfFile = shareTrio();
 
 const LIMIT = 6;
 const ASKED = 15;
-/** A slot that no test outlives. */
+/** The length of a slot. It exceeds the duration of every test. */
 const SLOT_MS = 1e12;
-/** Long enough for a busy machine. */
+/** The timeout of calls, long enough for a busy machine. */
 const PATIENCE_MS = 20_000;
 
-/** Returns how many of some requests are admitted. */
+/** Sends requests. @returns the number of admitted ones */
 async function admitted(ask: () => Promise<boolean>, requests = ASKED): Promise<number> {
   let count = 0;
   for (let i = 0; i < requests; i++) if (await ask()) count++;
   return count;
 }
 
-test("as many as there may be, also when one daemon is killed", async () => {
+test("the limiter admits exactly the permitted number of requests, even when a daemon is killed", async () => {
   await using cut = await trioOfFile();
   const limits = [0, 1].map(() => new RateLimit(cut.client(), LIMIT, SLOT_MS, PATIENCE_MS));
-  let asked = 0;
+  let sent = 0;
   const ask = async () => {
-    if (asked === LIMIT - 2) await cut.kill(1);
-    return await (limits[asked++ % 2] as RateLimit).admit("ada");
+    if (sent === LIMIT - 2) await cut.kill(1);
+    return await (limits[sent++ % 2] as RateLimit).admit("ada");
   };
   assert.equal(await admitted(ask), LIMIT);
   assert.equal(await admitted(() => (limits[0] as RateLimit).admit("grace")), LIMIT);
 });
 
-test("with daemons that do not hear of each other half as many again at most, and three times as many by INCR's answer", async () => {
+test("the limiter admits at most 1.5 times the limit with disconnected daemons, and a limiter by INCR three times", async () => {
   await using cut = await trioOfFile();
   cut.areApart = true;
   const pairs = await Promise.all(
@@ -49,7 +49,7 @@ test("with daemons that do not hear of each other half as many again at most, an
     }),
   );
   const sum = counts.reduce((all, count) => all + count);
-  assert.ok(sum > 0 && sum <= 1.5 * LIMIT, `${sum} were admitted`);
+  assert.ok(sum > 0 && sum <= 1.5 * LIMIT, `${sum} requests were admitted`);
 
   const alone = await Promise.all([[0], [1], [2]].map((reached) => cut.reaching(reached)));
   const naive = async (client: (typeof alone)[number]) => Number(await client.call("INCR naive")) <= LIMIT;
@@ -58,5 +58,5 @@ test("with daemons that do not hear of each other half as many again at most, an
   const lonely = await Promise.all(
     alone.map((client) => new RateLimit(client, LIMIT, SLOT_MS, PATIENCE_MS).admit("grace")),
   );
-  assert.deepEqual(lonely, [false, false, false], "one daemon is not most of them");
+  assert.deepEqual(lonely, [false, false, false], "one daemon is not a majority");
 });

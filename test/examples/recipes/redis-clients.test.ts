@@ -1,4 +1,4 @@
-/** The uses of a Redis client in docs/recipes.md, at one recording daemon. */
+/** Tests the recipes for Redis clients in docs/recipes.md, with one daemon with a timeline. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { integer, NIL, OK, type Reply, ZERO } from "../../../protocol/reply.js";
@@ -25,36 +25,36 @@ async function withTwo(
   await run(mine, other);
 }
 
-test("a lock: SET NX PX at one daemon has one holder, and ends by its token alone", () =>
+test("a lock by SET NX PX on one daemon has one owner, and is released only with its token", () =>
   withTwo(async (mine, other) => {
     const free =
       "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
     const take = (token: string) => ["SET", "lock", token, "NX", "PX", "600000"] as const;
-    const told = await Promise.all([mine.call(...take("mine")), other.call(...take("other"))]);
-    const isMine = told[0]?.kind === "status";
-    assert.deepEqual(isMine ? told : told.toReversed(), [OK, NIL]);
+    const replies = await Promise.all([mine.call(...take("mine")), other.call(...take("other"))]);
+    const isMine = replies[0]?.kind === "status";
+    assert.deepEqual(isMine ? replies : replies.toReversed(), [OK, NIL]);
     const [holder, waiting] = isMine ? ["mine", "other"] : ["other", "mine"];
     assert.deepEqual(await other.call("EVAL", free, "1", "lock", waiting as string), ZERO);
     assert.deepEqual(await mine.call("EVAL", free, "1", "lock", holder as string), integer(1));
     assert.deepEqual(await other.call(...take("other")), OK);
   }));
 
-test("a limiter: INCR and PEXPIRE in MULTI count once each, and end together", () =>
+test("a limiter by INCR and PEXPIRE in MULTI counts each request once, and expires", () =>
   withTwo(async (mine, other) => {
     const count = async (client: RedisConnection) => {
       await client.call("MULTI");
       await client.call("INCR", "slot");
       await client.call("PEXPIRE", "slot", "600000");
-      const told = await client.call("EXEC");
-      return told.kind === "array" ? told.items[0] : told;
+      const replies = await client.call("EXEC");
+      return replies.kind === "array" ? replies.items[0] : replies;
     };
-    const told = [await count(mine), await count(other), await count(mine)];
-    assert.deepEqual(told, [integer(1), integer(2), integer(3)]);
-    const left = await mine.call("PTTL", "slot");
-    assert.ok(left.kind === "integer" && Number(left.value) > 0);
+    const replies = [await count(mine), await count(other), await count(mine)];
+    assert.deepEqual(replies, [integer(1), integer(2), integer(3)]);
+    const remaining = await mine.call("PTTL", "slot");
+    assert.ok(remaining.kind === "integer" && Number(remaining.value) > 0);
   }));
 
-test("a cache: what was made of data that changed meanwhile is not kept", () =>
+test("a cache does not keep a value that was computed from changed data", () =>
   withTwo(async (mine, other) => {
     const fill = async (value: string, meanwhile: () => Promise<unknown>) => {
       await mine.call("WATCH", "changed:page");
@@ -70,20 +70,17 @@ test("a cache: what was made of data that changed meanwhile is not kept", () =>
     assert.deepEqual(await other.call("GET", "cache:page"), bulk("new"));
   }));
 
-test(
-  "numbers without gaps: behind RPUSH that was final, LPOS tells the place",
-  { skip: skipUnlessFull },
-  () =>
-    withTwo(async (mine, other) => {
-      const numbered = async (client: RedisConnection, id: string) => {
-        await client.call("DBSYNC", "REPLY", "stable");
-        await client.call("RPUSH", "invoices", id);
-        return client.call("LPOS", "invoices", id);
-      };
-      const places = await Promise.all([numbered(mine, "a"), numbered(other, "b")]);
-      assert.deepEqual(
-        places.map((reply) => (reply.kind === "integer" ? Number(reply.value) : reply)).toSorted(),
-        [0, 1],
-      );
-    }, SMALL_WINDOW),
+test("numbers without gaps: after a final RPUSH, LPOS returns the position", { skip: skipUnlessFull }, () =>
+  withTwo(async (mine, other) => {
+    const numbered = async (client: RedisConnection, id: string) => {
+      await client.call("DBSYNC", "REPLY", "stable");
+      await client.call("RPUSH", "invoices", id);
+      return client.call("LPOS", "invoices", id);
+    };
+    const places = await Promise.all([numbered(mine, "a"), numbered(other, "b")]);
+    assert.deepEqual(
+      places.map((reply) => (reply.kind === "integer" ? Number(reply.value) : reply)).toSorted(),
+      [0, 1],
+    );
+  }, SMALL_WINDOW),
 );

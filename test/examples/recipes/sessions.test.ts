@@ -1,4 +1,4 @@
-/** The session store of examples/recipes. */
+/** Tests the session store of examples/recipes. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ const trioOfFile = shareTrio();
 
 const REQUESTS = 30;
 
-test("the next request sees what the one before has written, wherever it goes", async () => {
+test("the next request reads the writes of the previous one from any daemon", async () => {
   await using cut = await trioOfFile();
   const timeout = 20_000;
   const [first, second] = [await cut.reaching([0], { timeout }), await cut.reaching([1], { timeout })].map(
@@ -20,13 +20,17 @@ test("the next request sees what the one before has written, wherever it goes", 
   assert.equal((await second.load(id, begun))?.fields["user"], "ada");
   cut.areApart = true;
   const seen = await first.set(id, { cart: "book" });
-  assert.equal((await second.load(id, null))?.fields["cart"], undefined, "without `seen` it is what it was");
+  assert.equal(
+    (await second.load(id, null))?.fields["cart"],
+    undefined,
+    "without `seen` the read returns the old value",
+  );
   const loaded = second.load(id, seen);
   cut.areApart = false;
   assert.equal((await loaded)?.fields["cart"], "book");
 });
 
-test("a session that has ended does not come back by a write at a daemon that has not heard of it", async () => {
+test("a write on a daemon that does not know the end of a session does not restore the session", async () => {
   await using cut = await trioOfFile();
   const [first, second] = [await cut.reaching([0]), await cut.reaching([1])];
   const [ending, writing] = [new Sessions(first), new Sessions(second)];
@@ -40,14 +44,22 @@ test("a session that has ended does not come back by a write at a daemon that ha
   await first.send("DEL naive");
   await writing.set(id, { cart: "book" });
   await second.send("SET naive ada-and-book");
-  assert.equal((await writing.load(id, null))?.fields["user"], "ada", "there it has not ended yet");
+  assert.equal(
+    (await writing.load(id, null))?.fields["user"],
+    "ada",
+    "on this daemon the session has not ended yet",
+  );
   await cut.heal();
   assert.equal(await ending.load(id, null), null);
   assert.equal(await writing.load(id, null), null);
-  assert.equal(await first.send("GET naive"), "ada-and-book", "kept whole it is back");
+  assert.equal(
+    await first.send("GET naive"),
+    "ada-and-book",
+    "a session that is stored as one value is restored",
+  );
 });
 
-test("requests at the same time lose nothing of each other, also when a daemon is killed", async () => {
+test("concurrent requests do not lose each other's changes, even when a daemon is killed", async () => {
   await using cut = await trioOfFile();
   const servers = [0, 1].map(() => new Sessions(cut.client())) as [Sessions, Sessions];
   const id = randomUUID();

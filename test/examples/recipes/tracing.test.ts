@@ -1,4 +1,7 @@
-/** Calls as spans: each a child of the span that was active when it was made, with its outcome. */
+/**
+ * Tests calls as spans. Each span is a child of the span that was active at the time of the call, and contains the
+ * outcome.
+ */
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { tracingChannel } from "node:diagnostics_channel";
@@ -9,7 +12,7 @@ import { startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { refusingAddress } from "../../support/free-port.js";
 
-interface Told {
+interface RecordedSpan {
   readonly name: string;
   readonly parent: string | undefined;
   readonly attributes: Readonly<Record<string, string | string[]>>;
@@ -17,13 +20,19 @@ interface Told {
   isEnded: boolean;
 }
 
-/** Makes a tracer that stores its spans, with the active span in `active`, as in OpenTelemetry's context manager. */
-function keepingTracer() {
+/** Creates a tracer that stores its spans. The active span is in `active`, as in OpenTelemetry's context manager. */
+function recordingTracer() {
   const active = new AsyncLocalStorage<string>();
-  const spans: Told[] = [];
+  const spans: RecordedSpan[] = [];
   const tracer: Tracer = {
     startSpan(name, { attributes }): Span {
-      const span: Told = { name, attributes, parent: active.getStore(), problems: [], isEnded: false };
+      const span: RecordedSpan = {
+        name,
+        attributes,
+        parent: active.getStore(),
+        problems: [],
+        isEnded: false,
+      };
       spans.push(span);
       return {
         spanContext: () => ({ traceId: "ab".repeat(16), spanId: "cd".repeat(8), traceFlags: 1 }),
@@ -36,8 +45,8 @@ function keepingTracer() {
   return { active, spans, tracer };
 }
 
-test("each call is a span below the one that is active, with the command's name and key and no value", async () => {
-  const { active, spans, tracer } = keepingTracer();
+test("each call is a child span of the active span, with the command's name and key but no values", async () => {
+  const { active, spans, tracer } = recordingTracer();
   const key = makeKeyPair();
   await using daemon = await startDaemon(["-s", key.file]);
   await using client = createClient({ servers: `127.0.0.1:${daemon.port}`, key: key.privateKey });
@@ -48,8 +57,8 @@ test("each call is a span below the one that is active, with the command's name 
   await assert.rejects(active.run("four", () => client.call(["LPUSH", "greeting", "secret"])));
   stop();
   await client.call("GET greeting");
-  const told = spans.map(({ parent, attributes }) => `${parent}: ${attributes["db.query.summary"]}`);
-  assert.deepEqual(told, [
+  const summaries = spans.map(({ parent, attributes }) => `${parent}: ${attributes["db.query.summary"]}`);
+  assert.deepEqual(summaries, [
     "one: SET greeting",
     "two: GET greeting",
     "two: INCR visits",
@@ -68,11 +77,11 @@ test("each call is a span below the one that is active, with the command's name 
   );
 });
 
-test("what a subscriber binds to a call's start is active in the call, and a bad option is an error of the call", async () => {
+test("a value that a subscriber binds to the start of a call is active in the call, and an invalid option is an error of the call", async () => {
   const bound = new AsyncLocalStorage<unknown>();
   const calls = tracingChannel<unknown, object>("dbsync:call");
-  const seen: unknown[] = [];
-  const note = () => seen.push(bound.getStore());
+  const activeValues: unknown[] = [];
+  const note = () => activeValues.push(bound.getStore());
   const subscribers = { start: note, end: note, asyncStart() {}, asyncEnd() {}, error() {} };
   calls.start.bindStore(bound, () => "span");
   calls.subscribe(subscribers);
@@ -80,5 +89,5 @@ test("what a subscriber binds to a call's start is active in the call, and a bad
   await assert.rejects(client.call("GET k", { timeout: -1 }), /timeout/);
   calls.unsubscribe(subscribers);
   calls.start.unbindStore(bound);
-  assert.deepEqual(seen, ["span", "span"]);
+  assert.deepEqual(activeValues, ["span", "span"]);
 });

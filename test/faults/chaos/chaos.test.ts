@@ -1,6 +1,6 @@
 /**
- * Runs chaos.ts until everything has happened once: daemons with a member list are killed, cut off, removed, replaced,
- * damaged and restarted.
+ * Runs chaos.ts until each kind of fault has happened once: daemons with a member list are killed, disconnected,
+ * removed, replaced, damaged and restarted.
  */
 import { test } from "node:test";
 import { seedOfRun } from "../../support/seeded-random.js";
@@ -8,7 +8,7 @@ import { runChaos } from "./chaos.js";
 
 const ROUND_MS = 4000;
 
-test("whatever happens to its daemons and members, a cluster ends equal, and nothing acknowledged is lost", async (t) => {
+test("a cluster converges after all kinds of faults, and loses no acknowledged write", async (t) => {
   const seed = seedOfRun();
   t.diagnostic(`replay with DBSYNC_SEED=${seed} npm test -- faults/chaos`);
   await runChaos({

@@ -1,7 +1,8 @@
 /**
- * Subjects daemons with a member list to years of faults in minutes: they are killed, frozen, cut off, removed and
- * added, lose folders, get damaged files, and are restarted with other settings and another build, while processes
- * write to them. Then checks what must hold. `npm run chaos -- --minutes 30`; in the tests: chaos.test.ts.
+ * Exposes daemons with a member list to the faults of years within minutes, while processes write to them. Daemons
+ * are killed, frozen, disconnected, removed and added, their folders are lost or damaged, and they are restarted with
+ * other settings and another build. In the end it checks all guarantees. `npm run chaos -- --minutes 30` runs it, and
+ * so does chaos.test.ts.
  */
 import assert from "node:assert/strict";
 import { loadavg } from "node:os";
@@ -14,31 +15,31 @@ import { Operator } from "./operator.js";
 import { FOUNDERS, makeRound, ROUNDS_OF_ALL } from "./schedule.js";
 import { foldContents, readState, type State } from "./state.js";
 import { checkWrites } from "./verdict.js";
-import type { ToldWrite } from "./write.js";
+import type { ReportedWrite } from "./write.js";
 import { WriterProcess } from "./writer-process.js";
 
-/** Maximum number of reasons for unacknowledged writes that are printed. */
+/** The maximum number of printed reasons for unacknowledged writes. */
 const REASONS_MOST = 8;
-/** Milliseconds in which all running daemons must become equal; it takes some seconds on an idle machine. */
+/** The timeout in milliseconds until all running daemons are equal. On an idle machine this takes a few seconds. */
 const LEVEL_MS = 300_000;
-/** Milliseconds for comparing states after the last write. */
+/** The timeout in milliseconds for comparing states after the last write. */
 const COMPARED_MS = 180_000;
 
 export interface ChaosOptions {
   readonly seed: number;
-  /** Duration; it continues at least until everything has happened once. */
+  /** The duration. The run continues at least until each kind of fault has happened once. */
   readonly seconds: number;
-  /** Milliseconds of faults in a round, before all daemons must be level again. */
+  /** Milliseconds of faults in a round. After these, all daemons must be equal again. */
   readonly roundMs: number;
   /** The number of writing processes. */
   readonly writers: number;
-  /** dbsyncd of an older build, with which the daemons start; null: none. */
+  /** The dbsyncd of an older build with which the daemons start, or null. */
   readonly old: string | null;
   /** Receives a line for each event. */
   readonly say: (line: string) => void;
 }
 
-/** Runs the test. @throws Error  a check has failed */
+/** Runs the test. @throws Error if a check fails */
 export async function runChaos({
   seed,
   seconds,
@@ -70,22 +71,25 @@ export async function runChaos({
   }
   await writers.stop();
   const writes = [...writers.writes, ...operator.writes];
-  say(`the last look, ${elapsed()} s`);
+  say(`the final check, ${elapsed()} s`);
   await cluster.level(LEVEL_MS);
   if (seconds > 0) await checkCompared(cluster);
-  await checkList(cluster, operator.left);
+  await checkList(cluster, operator.removed);
   const state = await checkEqual(cluster, writes);
   const tally = checkWrites(writes, state, operator.erased);
   for (const reason of reasonsOf(writes)) say(reason);
   say(
     `${elapsed()} s; faults ${show({ ...lanes.counts, ...operator.counts })}; writes ${show(tally)}; ` +
       `${operator.deadLetters} dead letters, all written again; ${operator.damaged} damaged entries found; ` +
-      `${operator.left.length} daemons left out; level after ${(slowest / 1000).toFixed(1)} s at most; ` +
+      `${operator.removed.length} daemons removed; equal after ${(slowest / 1000).toFixed(1)} s at most; ` +
       `load ${loadavg()[2]?.toFixed(1)}`,
   );
 }
 
-/** Waits for all steps even if one fails; otherwise the remaining steps would fail on daemons that no longer run. */
+/**
+ * Waits for all steps even if one fails. Otherwise the remaining steps would fail because their daemons have been
+ * stopped.
+ */
 async function both(...steps: readonly Promise<void>[]): Promise<void> {
   const failed = (await Promise.allSettled(steps)).find((one) => one.status === "rejected");
   if (failed !== undefined) throw failed.reason;
@@ -100,7 +104,7 @@ async function startWriters({ trio }: Cluster, seed: number, count: number) {
   );
   const each = (step: (writer: WriterProcess) => unknown) => Promise.all(processes.map(step));
   return {
-    get writes(): readonly ToldWrite[] {
+    get writes(): readonly ReportedWrite[] {
       return processes.flatMap(({ writes }) => writes);
     },
     pause: () => each((writer) => writer.pause()),
@@ -112,7 +116,7 @@ async function startWriters({ trio }: Cluster, seed: number, count: number) {
   };
 }
 
-/** Checks that no daemon has found its state different from the other daemons' states. */
+/** Checks that no daemon has reported a state that differs from other daemons. */
 async function checkAlarms(cluster: Cluster): Promise<void> {
   for (const { differing } of await cluster.statuses()) assert.equal(differing, 0, "states differ");
 }
@@ -125,20 +129,24 @@ async function checkCompared(cluster: Cluster): Promise<void> {
   await checkAlarms(cluster);
 }
 
-/** Checks that the list names the running daemons, and that no removed daemon has returned. */
-async function checkList(cluster: Cluster, left: readonly string[]): Promise<void> {
+/** Checks that the member list contains all running daemons and no removed one. */
+async function checkList(cluster: Cluster, removed: readonly string[]): Promise<void> {
   const list = await cluster.list();
-  assert.ok(list !== null, "there is one list");
+  assert.ok(list !== null, "all daemons use the same list");
   const ids = cluster.members.map((index) => cluster.idOf(index));
-  assert.deepEqual([...list.members].sort(), ids.sort(), "the list names the daemons that are there");
-  assert.deepEqual([...list.left].sort(), [...left].sort(), "the list leaves out those that were left out");
+  assert.deepEqual([...list.members].sort(), ids.sort(), "the list contains all running daemons");
+  assert.deepEqual(
+    [...list.left].sort(),
+    [...removed].sort(),
+    "the list contains all removed daemons as removed",
+  );
 }
 
 /**
- * Checks that all daemons return the same values, and that these follow from the content of their folders. Ends the
+ * Checks that all daemons return the same values, and that these follow from the contents of their folders. Stops the
  * daemons.
  */
-async function checkEqual(cluster: Cluster, writes: readonly ToldWrite[]): Promise<State> {
+async function checkEqual(cluster: Cluster, writes: readonly ReportedWrite[]): Promise<State> {
   const { trio, members } = cluster;
   const states: State[] = [];
   for (const index of members) {
@@ -153,19 +161,19 @@ async function checkEqual(cluster: Cluster, writes: readonly ToldWrite[]): Promi
     const damaged = [...contents.values()].filter((entry) => entry === null).length;
     assert.equal(damaged, 0, "no entry is damaged");
     places ||= [...contents.keys()].join();
-    assert.ok([...contents.keys()].join() === places, "the folders hold the same");
+    assert.ok([...contents.keys()].join() === places, "the folders have the same entries");
     folded ??= foldContents(contents);
-    assert.deepEqual(states[number], folded, `state of seat ${index}`);
+    assert.deepEqual(states[number], folded, `state of the daemon at seat ${index}`);
   }
   assert.ok(folded !== null);
   return folded;
 }
 
 /** Returns why writes were not acknowledged, the most frequent reasons first. */
-function reasonsOf(writes: readonly ToldWrite[]): string[] {
+function reasonsOf(writes: readonly ReportedWrite[]): string[] {
   const counts = new Map<string, number>();
-  for (const { told, why } of writes)
-    if (why !== "") counts.set(`${told}: ${why}`, (counts.get(`${told}: ${why}`) ?? 0) + 1);
+  for (const { outcome, why } of writes)
+    if (why !== "") counts.set(`${outcome}: ${why}`, (counts.get(`${outcome}: ${why}`) ?? 0) + 1);
   const sorted = [...counts].sort(([, a], [, b]) => b - a).slice(0, REASONS_MOST);
   return sorted.map(([why, count]) => `${count} ${why}`);
 }

@@ -1,7 +1,7 @@
 /**
- * Daemons with a member list at seats, each with a permanent address; the folder at a seat, and so its daemon, may
- * change. Members are connected through ports that can be cut. The list is changed by `dbsync members`, as an operator
- * does.
+ * A cluster of daemons with a member list. Each daemon has a seat with a permanent address. The data folder at a seat
+ * may be replaced, and then another daemon runs there. Members connect through ports that the test can cut. The test
+ * changes the list with `dbsync members`, as an operator does.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,9 +12,9 @@ import type { DaemonOptions, DaemonProcess } from "../../support/daemon-process.
 import type { Status } from "../status.js";
 import { Trio } from "../trio.js";
 
-/** Maximum milliseconds to change the list; on a busy machine an operator may need a part of it. */
+/** The timeout in milliseconds for a change of the list. It is long because the machine may be busy. */
 const AMEND_MS = 900_000;
-/** The shortest window for real use, so that writes become final soon. */
+/** The shortest window for real use. With it, writes become final early. */
 const OPTIONS = ["--window", "3,2"];
 
 export interface List {
@@ -24,11 +24,11 @@ export interface List {
 }
 
 interface Seat {
-  /** Id of its daemon, hexadecimal. */
+  /** The id of the daemon at this seat, hexadecimal. */
   id: string;
   isMember: boolean;
   options: DaemonOptions;
-  /** The last step at this seat; the next one waits for it. */
+  /** The last step at this seat. The next step waits for it. */
   turn: Promise<unknown>;
 }
 
@@ -50,7 +50,7 @@ export class Cluster implements AsyncDisposable {
       writeFileSync(this.keyFile(name), privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
   }
 
-  /** Starts a cluster. @param founders  the daemons of the first list; the remaining seats are empty */
+  /** Starts a cluster. @param founders  the number of daemons in the first list; the remaining seats are empty */
   static async start(seats: number, founders: number, options: DaemonOptions): Promise<Cluster> {
     const trio = await Trio.make(OPTIONS, seats);
     const open = (target: number) => CuttablePort.open(() => trio.ports[target] ?? 0);
@@ -69,7 +69,7 @@ export class Cluster implements AsyncDisposable {
     return join(this.#files, `${name}.pem`);
   }
 
-  /** The seats of members, including killed ones. */
+  /** The seats of all members, including those that are killed at the moment. */
   get members(): number[] {
     return [...this.#seats.keys()].filter((index) => this.#seat(index).isMember);
   }
@@ -82,7 +82,7 @@ export class Cluster implements AsyncDisposable {
     return this.#seat(index).isMember;
   }
 
-  /** Runs a step at a seat, after the steps in progress there. */
+  /** Runs a step at a seat, after all earlier steps there. */
   at<T>(index: number, step: () => Promise<T>): Promise<T> {
     const seat = this.#seat(index);
     const turn = seat.turn.then(step);
@@ -90,7 +90,7 @@ export class Cluster implements AsyncDisposable {
     return turn;
   }
 
-  /** Sets the options with which its daemons are started from now on. */
+  /** Sets the options for all later starts of daemons. */
   setOptions(index: number, options: DaemonOptions): void {
     this.#seat(index).options = { ...this.#seat(index).options, ...options };
   }
@@ -103,14 +103,14 @@ export class Cluster implements AsyncDisposable {
     return daemon;
   }
 
-  /** Cuts a seat off from all members, or reconnects it. */
+  /** Disconnects a seat from all other members, or reconnects it. */
   setCut(index: number, isCut: boolean): void {
     for (const [from, links] of this.#links.entries())
       for (const [to, link] of links.entries()) if ((from === index) !== (to === index)) link.isCut = isCut;
   }
 
-  /** Makes a daemon with an empty folder a member. @param lost  the id of the daemon that it replaces; null: none */
-  async letIn(index: number, lost: string | null = null): Promise<void> {
+  /** Adds a daemon with an empty folder to the list. @param lost  the id of the daemon that it replaces, or null */
+  async admit(index: number, lost: string | null = null): Promise<void> {
     await this.start(index);
     const address = this.#address(index);
     const words = lost === null ? ["add", address] : ["replace", lost.slice(0, 12), address];
@@ -120,19 +120,19 @@ export class Cluster implements AsyncDisposable {
     await this.live(index);
   }
 
-  /** Removes a member, whether its daemon runs or not. */
+  /** Removes a member, even if its daemon does not run. */
   async evict(index: number): Promise<void> {
     const seat = this.#seat(index);
     seat.isMember = false;
     const { id } = seat;
     await this.#amend(["evict", id.slice(0, 12)], this.members, ({ left }) => left.includes(id));
-    await this.trio.until(`${id} is not let in again`, async () => {
+    await this.trio.until(`${id} is not admitted again`, async () => {
       const { code, stderr } = await this.dbsync(["members", "add", id], this.members, "root");
       return code !== 0 && /was removed, and a removed id cannot return/.test(stderr);
     });
   }
 
-  /** Records that a seat's daemon is no longer a member, as its folder is lost. */
+  /** Records that the daemon at a seat is no longer a member, since its folder is lost. */
   loses(index: number): void {
     this.#seat(index).isMember = false;
   }
@@ -150,9 +150,9 @@ export class Cluster implements AsyncDisposable {
   }
 
   /**
-   * Waits until all members hold the same entries, have folded them, and use one list.
+   * Waits until all members have the same entries, have folded them, and use the same list.
    * @param ms  the timeout
-   * @returns how long it took
+   * @returns the milliseconds until then
    */
   async level(ms: number): Promise<number> {
     const startedAt = performance.now();
@@ -161,19 +161,19 @@ export class Cluster implements AsyncDisposable {
       const of = (status: Status) => `${status.fingerprint} ${status.listHash}`;
       return statuses.every((one) => one.isSettled && of(one) === of(statuses[0] ?? one));
     };
-    await this.trio.until("all members are level", equal, ms);
+    await this.trio.until("all members are equal", equal, ms);
     return performance.now() - startedAt;
   }
 
-  /** Runs `dbsync WORDS` with some of the daemons as servers. */
-  dbsync(words: readonly string[], asked: readonly number[], key: "app" | "root"): Promise<ChildResult> {
-    const DBSYNC_SERVERS = asked.map((index) => this.#address(index)).join(",");
+  /** Runs dbsync with arguments, and with some of the daemons as its servers. */
+  dbsync(words: readonly string[], seats: readonly number[], key: "app" | "root"): Promise<ChildResult> {
+    const DBSYNC_SERVERS = seats.map((index) => this.#address(index)).join(",");
     return runDbsync(words, { variables: { DBSYNC_SERVERS, DBSYNC_SIGNKEY: this.keyFile(key) } });
   }
 
-  /** Returns the list that the given daemons use; null: there is none, or more than one. */
-  async list(asked: readonly number[] = this.members): Promise<List | null> {
-    const { stdout } = await this.dbsync(["members", "list", "--json"], asked, "root");
+  /** Returns the member list that daemons use, or null if they have none or use different ones. */
+  async list(seats: readonly number[] = this.members): Promise<List | null> {
+    const { stdout } = await this.dbsync(["members", "list", "--json"], seats, "root");
     const { lists } = JSON.parse(stdout) as { readonly lists: readonly List[] };
     const [list = null] = lists;
     return lists.length === 1 ? list : null;
@@ -194,23 +194,23 @@ export class Cluster implements AsyncDisposable {
   }
 
   /**
-   * Retries as often as necessary: the queried daemons are being killed, and a single daemon may be the only one with
-   * the list.
+   * Repeats a change of the list until it succeeds. An attempt may fail because the queried daemons are killed, or
+   * because only one daemon has the newest list.
    */
   async #amend(
     words: readonly string[],
-    asked: readonly number[],
+    seats: readonly number[],
     isDone: (list: List) => boolean,
   ): Promise<void> {
-    let told = "";
+    let output = "";
     const amended = async () => {
-      const { stdout, stderr } = await this.dbsync(["members", ...words], asked, "root");
-      told = stdout + stderr;
-      const list = await this.list(asked);
+      const { stdout, stderr } = await this.dbsync(["members", ...words], seats, "root");
+      output = stdout + stderr;
+      const list = await this.list(seats);
       return list !== null && isDone(list);
     };
     await this.trio.until(`dbsync members ${words.join(" ")}`, amended, AMEND_MS).catch((problem: Error) => {
-      throw new Error(`${problem.message}\nit says: ${told}`);
+      throw new Error(`${problem.message}\noutput: ${output}`);
     });
   }
 
@@ -220,7 +220,7 @@ export class Cluster implements AsyncDisposable {
 
   #seat(index: number): Seat {
     const seat = this.#seats[index];
-    if (seat === undefined) throw new Error(`there is no seat ${index}`);
+    if (seat === undefined) throw new Error(`seat ${index} does not exist`);
     return seat;
   }
 }

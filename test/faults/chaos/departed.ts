@@ -1,19 +1,19 @@
 /**
- * Goes through the folder of a removed daemon as an operator does: all entries that no member has must be among its
- * dead letters, without other ones, and are written again.
+ * Processes the folder of a removed daemon, as an operator does. Its dead letters must be exactly the entries that no
+ * member has. They are then written again.
  */
 import assert from "node:assert/strict";
 import { renameSync, rmSync } from "node:fs";
 import { readFolder } from "../folder-contents.js";
 import type { Cluster } from "./cluster.js";
 
-/** Hexadecimal digits of an order key that are its id. */
+/** The range of the id in the hexadecimal digits of an order key. */
 const ID_DIGITS = 64;
-/** Milliseconds by which clients may date ahead of the clock; see cluster.ts. */
+/** Milliseconds by which the date of a client may be ahead of the clock; see cluster.ts. */
 const AHEAD_MS = 2000;
 const FIND_MS = 300_000;
 
-interface ToldLetter {
+interface ListedLetter {
   readonly id: string;
   readonly state: string;
   readonly reason: string;
@@ -24,7 +24,7 @@ export class Departed {
   readonly #cluster: Cluster;
   readonly #folder: string;
 
-  /** The daemon must have ended. */
+  /** Creates the handle of a daemon that has ended. */
   constructor(cluster: Cluster, index: number) {
     this.id = cluster.idOf(index);
     this.#cluster = cluster;
@@ -33,60 +33,66 @@ export class Departed {
   }
 
   /**
-   * Finds its dead letters, as soon as all can be determined.
-   * @param since  up to this date all members held the same entries
-   * @returns their number
+   * Finds the dead letters as soon as all of them can be determined.
+   * @param since  the date up to which all members had the same entries
+   * @returns the number of dead letters
    */
   async find(since: number): Promise<number> {
     const { trio } = this.#cluster;
     const leftAt = Date.now() + AHEAD_MS;
-    // Polling the command instead would start a process each time.
+    // Polling `dbsync dead-letters` would start a process each time.
     const isFinal = async () => (await this.#cluster.statuses()).every(({ stable }) => stable > leftAt);
-    await trio.until(`what ${this.id} had is final`, isFinal, FIND_MS);
-    let told = "";
+    await trio.until(`the entries of ${this.id} are final`, isFinal, FIND_MS);
+    let output = "";
     const found = async () => {
       const words = ["dead-letters", "find", "--data", this.#folder];
       const { code, stdout, stderr } = await this.#cluster.dbsync(words, this.#cluster.members, "root");
-      told = stdout + stderr;
+      output = stdout + stderr;
       return code === 0;
     };
-    await trio.until(`what ${this.id} had can be told`, found, FIND_MS).catch((problem: Error) => {
-      throw new Error(`${problem.message}\nit says: ${told}`);
-    });
-    const lacking = new Set((await readFolder(this.#folder, since)).keys());
+    await trio
+      .until(`the dead letters of ${this.id} can be determined`, found, FIND_MS)
+      .catch((problem: Error) => {
+        throw new Error(`${problem.message}\noutput: ${output}`);
+      });
+    const missing = new Set((await readFolder(this.#folder, since)).keys());
     for (const index of this.#cluster.members)
-      for (const place of (await readFolder(trio.folder(index), since)).keys()) lacking.delete(place);
-    const expected = [...lacking].map((place) => place.slice(-ID_DIGITS)).sort();
+      for (const place of (await readFolder(trio.folder(index), since)).keys()) missing.delete(place);
+    const expected = [...missing].map((place) => place.slice(-ID_DIGITS)).sort();
     const letters = await this.#letters();
     const ids = letters.filter(({ reason }) => reason === "evicted").map(({ id }) => id);
-    assert.deepEqual(ids.sort(), expected, `the dead letters of ${this.id} are what the members lack`);
+    assert.deepEqual(
+      ids.sort(),
+      expected,
+      `the dead letters of ${this.id} are the entries that no member has`,
+    );
     return expected.length;
   }
 
-  /** Writes dead letters again while all members run, so that the outcome of each is certain. */
+  /** Writes the dead letters again. All members must be running, so that each outcome is certain. */
   async writeAgain(): Promise<void> {
     const words = ["dead-letters", "write-again", "--all", "--data", this.#folder];
-    let told = "";
+    let output = "";
     const written = async () => {
       const { stdout, stderr } = await this.#cluster.dbsync(words, this.#cluster.members, "app");
-      told = stdout + stderr;
+      output = stdout + stderr;
       return (await this.#letters()).every(({ state }) => state === "written");
     };
     await this.#cluster.trio
-      .until(`the letters of ${this.id} are written again`, written)
+      .until(`the dead letters of ${this.id} are written again`, written)
       .catch((problem: Error) => {
-        throw new Error(`${problem.message}\nit says: ${told}`);
+        throw new Error(`${problem.message}\nit says: ${output}`);
       });
     rmSync(this.#folder, { recursive: true });
   }
 
-  async #letters(): Promise<ToldLetter[]> {
+  async #letters(): Promise<ListedLetter[]> {
     const words = ["dead-letters", "list", "--data", this.#folder, "--json"];
     const { code, stdout, stderr } = await this.#cluster.dbsync(words, [], "root");
     assert.equal(code, 0, stderr);
     return stdout
       .split("\n")
       .filter((line) => line !== "")
-      .map((line) => JSON.parse(line) as ToldLetter);
+      .map((line) => JSON.parse(line) as ListedLetter);
   }
 }

@@ -1,4 +1,4 @@
-/** Injects the faults of each seat's lane, while an operator works concurrently. */
+/** Injects the faults of all lanes, one lane per seat, while the operator acts concurrently. */
 import type { Cluster } from "./cluster.js";
 import type { Fault, FaultKind } from "./schedule.js";
 
@@ -10,7 +10,7 @@ export class Lanes {
     this.#cluster = cluster;
   }
 
-  /** Runs the lanes. @param deadline  by `performance.now`: no fault begins after it */
+  /** Runs the lanes. @param deadline  the time after which no fault begins, as in `performance.now` */
   async run(lanes: readonly (readonly Fault[])[], deadline: number): Promise<void> {
     await Promise.all(lanes.map((lane, index) => this.#runLane(index, lane, deadline)));
   }
@@ -21,7 +21,7 @@ export class Lanes {
       await sleep(after);
       await cluster.at(index, async () => {
         cluster.trio.check();
-        // The seat is empty, or an operator has occupied it for long.
+        // The seat is empty, or the operator has been using it for a long time.
         if (performance.now() > deadline || !cluster.isMember(index)) return;
         this.counts[kind]++;
         await this.#apply(index, kind, lasts);

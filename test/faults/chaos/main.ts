@@ -1,12 +1,12 @@
 /**
- * `npm run chaos`: a minute of faults for two daemons and, for comparison, for a Redis primary with its replica: the
- * same load and the same sequence of faults. Exits with 1 if the daemons lost acknowledged writes or differ, with 2 at
- * an unknown option.
- *   --seconds N   instead of 60; --seed N   the faults of one run
- *   --minutes N   a cluster with a member list instead: daemons join, are evicted, return and are replaced, lose
- *   folders,
- *                 get damaged files, and are restarted with other settings and another build
- *   --old FOLDER  … starts with the daemons of an older version: its folder, built
+ * `npm run chaos`: exposes two daemons and, for comparison, a Redis primary with its replica to a minute of faults,
+ * with the same load and the same sequence of faults. Exits with 1 if the daemons lost acknowledged writes or differ,
+ * and with 2 if an option is unknown.
+ *   --seconds N    the duration, instead of 60
+ *   --seed N       replays the faults of a run
+ *   --minutes N    exposes a cluster with a member list instead: daemons join, are evicted, return and are replaced,
+ *                  lose folders, get damaged files, and are restarted with other settings and another build
+ *   --old FOLDER   starts the cluster with the daemons of an older version, which is built in this folder
  */
 
 import { existsSync } from "node:fs";
@@ -17,35 +17,35 @@ import { DbsyncPair, RedisPair } from "../two-databases/crash-pairs.js";
 import { Side } from "../two-databases/side-by-side.js";
 import { runChaos } from "./chaos.js";
 
-const USAGE = `npm run chaos -- --seconds 60 --seed 1   two daemons beside two Redis
-npm run chaos -- --minutes 30 --seed 1   a cluster whose daemons join, are evicted, come back, are replaced, lose disks
-npm run chaos -- --minutes 30 --old FOLDER   … and which is upgraded meanwhile, from the older version that is built there
+const USAGE = `npm run chaos -- --seconds 60 --seed 1   two daemons compared with two Redis servers
+npm run chaos -- --minutes 30 --seed 1   a cluster whose daemons join, are evicted, return, are replaced, lose disks
+npm run chaos -- --minutes 30 --old FOLDER   the same, with an upgrade from the older version that is built in FOLDER
 Seconds and minutes are numbers above 0, a seed is a whole number.`;
 
 /** The program in the folder of a built version. */
 const MAIN = "dist/bundles/dbsyncd.js";
-/** Milliseconds of faults in a round, before all daemons must be level again. */
+/** Milliseconds of faults in a round. After these, all daemons must be equal again. */
 const ROUND_MS = 20_000;
 const WRITERS = 4;
-const LOOK_MS = 250;
+const REFRESH_MS = 250;
 /** Milliseconds between two lines if the output is not a terminal. */
 const LINE_MS = 5000;
 
-const CONFIGURED = `Two daemons: --data, --fsync always, each the other's --peer; clients send to both. Two Redis: appendonly yes, appendfsync always,
-asynchronous replication, no WAIT; when the primary is killed the replica is promoted at once, as a sentinel or an operator
-would, and the old one comes back as its replica. Faults: SIGKILL; SIGKILL while the second is cut off; SIGSTOP.`;
+const CONFIGURED = `Two daemons: --data, --fsync always, each the other's --peer; clients send to both. Two Redis servers: appendonly yes, appendfsync always,
+asynchronous replication, no WAIT; when the primary is killed the replica is promoted immediately, as by a sentinel or an operator,
+and the old primary returns as a replica. Faults: SIGKILL; SIGKILL while the second server is disconnected; SIGSTOP.`;
 
-interface Asked {
+interface ChaosArguments {
   readonly seed: number;
   readonly seconds: number;
-  /** The duration with a cluster; null: two daemons alongside two Redis servers. */
+  /** The duration with a cluster, or null to compare two daemons with two Redis servers. */
   readonly minutes: string | null;
-  /** The program of an older version; null: none. */
+  /** The program of an older version, or null. */
   readonly old: string | null;
 }
 
-/** Parses the arguments. @returns null: they are invalid, or include --help */
-function askedFor(): Asked | null {
+/** Parses the arguments. @returns null if they are invalid or contain --help */
+function parseChaosArguments(): ChaosArguments | null {
   const option = { type: "string" } as const;
   try {
     const { values } = parseArgs({
@@ -63,13 +63,13 @@ function askedFor(): Asked | null {
 }
 
 async function main(): Promise<void> {
-  const asked = askedFor();
-  if (asked === null) {
+  const parsed = parseChaosArguments();
+  if (parsed === null) {
     console.error(USAGE);
     process.exitCode = 2;
     return;
   }
-  const { seed, seconds, minutes, old } = asked;
+  const { seed, seconds, minutes, old } = parsed;
   if (minutes === null) await sideBySide(seed, seconds);
   else {
     const replay = `replay with npm run chaos ${["--", ...process.argv.slice(2), ...(process.argv.includes("--seed") ? [] : ["--seed", seed])].join(" ")}`;
@@ -100,7 +100,7 @@ async function sideBySide(seed: number, seconds: number): Promise<void> {
   if (ours.lost !== 0 || ours.isEqual !== true) process.exitCode = 1;
 }
 
-/** Shows the state: on a terminal continuously, in a pipe as occasional lines. */
+/** Prints the progress: continuously on a terminal, otherwise as a line every few seconds. */
 function show(sides: readonly Side[], elapsed: () => number): { end(): void } {
   const { isTTY } = process.stdout;
   const lines = () => sides.map((side) => lineOf(side, elapsed()));
@@ -115,7 +115,7 @@ function show(sides: readonly Side[], elapsed: () => number): { end(): void } {
           .join(""),
     );
   };
-  const timer = setInterval(draw, isTTY ? LOOK_MS : LINE_MS);
+  const timer = setInterval(draw, isTTY ? REFRESH_MS : LINE_MS);
   return {
     end() {
       clearInterval(timer);

@@ -1,4 +1,4 @@
-/** Does what an operator does, and what happens to disks and builds, while other seats have faults. */
+/** Performs the acts of an operator, and destroys or damages data folders, while other seats have faults. */
 import { rmSync } from "node:fs";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { programPaths } from "../../support/programs.js";
@@ -8,39 +8,41 @@ import type { Cluster } from "./cluster.js";
 import { Departed } from "./departed.js";
 import { sleep } from "./lanes.js";
 import { type Act, type ActKind, FOUNDERS } from "./schedule.js";
-import { makeWrite, sendWrite, type ToldWrite } from "./write.js";
+import { makeWrite, type ReportedWrite, sendWrite } from "./write.js";
 
-/** Milliseconds that allow for wrong client clocks, and for calls on their way when all daemons were level. */
+/**
+ * A tolerance in milliseconds for wrong client clocks, and for calls that were in flight when all daemons were equal.
+ */
 const SKEW_MS = 60_000;
-/** Writes sent to a daemon that is cut off from the other members. */
+/** The number of writes sent to a daemon that is disconnected from the other members. */
 const ALONE = 20;
 const DAMAGED = /an entry of the timeline is damaged/;
 
 export interface OperatorParts {
   readonly cluster: Cluster;
   readonly random: SeededRandom;
-  /** The operator's number among the writers. */
+  /** The operator's number as a writer. */
   readonly writer: number;
-  /** dbsyncd of an older build; null: none. */
+  /** The dbsyncd of an older build, or null. */
   readonly old: string | null;
   readonly say: (line: string) => void;
 }
 
 export class Operator {
   readonly counts = {} as Record<ActKind, number>;
-  /** The number of damaged entries that their daemons have found. */
+  /** The number of damaged entries that daemons have found. */
   damaged = 0;
   deadLetters = 0;
-  /** Entries that only a removed folder had. */
+  /** The entries that only a lost folder had. */
   readonly erased: Entry[] = [];
-  /** Ids of removed daemons. */
-  readonly left: string[] = [];
-  /** Writes to daemons that were cut off. */
-  readonly writes: ToldWrite[] = [];
+  /** The ids of removed daemons. */
+  readonly removed: string[] = [];
+  /** The writes to daemons that were disconnected. */
+  readonly writes: ReportedWrite[] = [];
   readonly #parts: OperatorParts;
-  /** Removed daemons whose dead letters must be written again. */
+  /** The removed daemons whose dead letters must be written again. */
   #departed: Departed[] = [];
-  /** The time up to which all daemons hold the same entries. */
+  /** The date up to which all daemons have the same entries. */
   #levelAt = Date.now();
   /** Whether new daemons use the older build. */
   #isOld: boolean;
@@ -54,14 +56,14 @@ export class Operator {
     for (const act of acts) {
       await sleep(act.lasts);
       const startedAt = performance.now();
-      const told = await this.#doings[act.kind](act);
+      const result = await this.#acts[act.kind](act);
       this.counts[act.kind] = (this.counts[act.kind] ?? 0) + 1;
       const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-      this.#parts.say(`  ${act.kind}: ${told} (${seconds} s)`);
+      this.#parts.say(`  ${act.kind}: ${result} (${seconds} s)`);
     }
   }
 
-  /** Writes dead letters again; all members must run and be level. @returns whether there were any */
+  /** Writes dead letters again. All members must be running and equal. @returns whether there were any */
   async writeAgain(): Promise<boolean> {
     const departed = this.#departed;
     this.#departed = [];
@@ -69,12 +71,12 @@ export class Operator {
     return departed.length > 0;
   }
 
-  /** Records that all members hold the same entries now. */
+  /** Records that all members have the same entries now. */
   levelled(): void {
     this.#levelAt = Date.now();
   }
 
-  readonly #doings: Record<ActKind, (act: Act) => Promise<string>> = {
+  readonly #acts: Record<ActKind, (act: Act) => Promise<string>> = {
     evict: ({ seat, lasts }) => this.#at(seat, () => this.#evict(seat, lasts)),
     replace: ({ seat, lasts }) => this.#at(seat, () => this.#replace(seat, lasts)),
     damage: ({ seat }) => this.#at(seat, () => this.#damage(seat)),
@@ -90,8 +92,8 @@ export class Operator {
   }
 
   /**
-   * Cuts off a member that then receives writes alone, removes it, and restarts it so that it learns of the removal. A
-   * new daemon replaces it.
+   * Disconnects a member, writes to it alone, removes it, and restarts it so that it learns of the removal. A new
+   * daemon replaces it.
    */
   async #evict(seat: number, lasts: number): Promise<string> {
     const { cluster } = this.#parts;
@@ -106,11 +108,11 @@ export class Operator {
     await cluster.start(seat);
     await this.#hears(seat);
     const letters = await this.#depart(seat);
-    await this.#letIn(seat);
-    return `a daemon of seat ${seat}, which comes back, with ${letters} dead letters; a new one takes its place`;
+    await this.#admit(seat);
+    return `the daemon of seat ${seat} returned with ${letters} dead letters; a new one replaces it`;
   }
 
-  /** Removes a member while it is cut off. It serves clients that reach it until it learns of the removal. */
+  /** Removes a member while it is disconnected. It serves clients until it learns of the removal. */
   async #leave(lasts: number): Promise<string> {
     const { cluster } = this.#parts;
     await cluster.live(FOUNDERS);
@@ -125,26 +127,29 @@ export class Operator {
 
   async #hears(seat: number): Promise<void> {
     const { trio } = this.#parts.cluster;
-    await trio.until("it hears that it was left out", async () => (await trio.status(seat)).unlisted !== "");
+    await trio.until(
+      "the daemon learns of its removal",
+      async () => (await trio.status(seat)).unlisted !== "",
+    );
   }
 
-  /** Writes to one daemon alone. */
+  /** Sends writes to one daemon alone. */
   async #writeTo(seat: number): Promise<void> {
     const { cluster, random, writer } = this.#parts;
     await using client = cluster.trio.client([seat]);
-    const given = Array.from({ length: ALONE }, (_, index) => {
+    const writes = Array.from({ length: ALONE }, (_, index) => {
       const write = { ...makeWrite(random, writer, this.writes.length + index), waits: false };
       return sendWrite(client, write);
     });
-    this.writes.push(...(await Promise.all(given)));
+    this.writes.push(...(await Promise.all(writes)));
   }
 
-  /** Ends a removed daemon and goes through its folder. @returns the number of its dead letters */
+  /** Stops a removed daemon and processes its folder. @returns the number of its dead letters */
   async #depart(seat: number): Promise<number> {
     const { cluster } = this.#parts;
     await cluster.trio.end(seat, "SIGTERM");
     const departed = new Departed(cluster, seat);
-    this.left.push(departed.id);
+    this.removed.push(departed.id);
     const count = await departed.find(this.#levelAt - SKEW_MS);
     this.deadLetters += count;
     this.#departed.push(departed);
@@ -152,8 +157,8 @@ export class Operator {
   }
 
   async #join(): Promise<string> {
-    await this.#letIn(FOUNDERS);
-    return `a fresh daemon at seat ${FOUNDERS}`;
+    await this.#admit(FOUNDERS);
+    return `a new daemon at seat ${FOUNDERS}`;
   }
 
   async #replace(seat: number, lasts: number): Promise<string> {
@@ -163,40 +168,40 @@ export class Operator {
     cluster.loses(seat);
     const alone = await this.#erase(seat);
     await sleep(lasts);
-    await this.#letIn(seat, lost);
-    this.left.push(lost);
-    return `seat ${seat} has lost its folder, with ${alone} writes that it alone had`;
+    await this.#admit(seat, lost);
+    this.removed.push(lost);
+    return `seat ${seat} has lost its folder, with ${alone} writes that no other member had`;
   }
 
   async #erase(seat: number): Promise<number> {
     const { cluster } = this.#parts;
-    const own = await this.#contents(seat);
+    const contents = await this.#contents(seat);
     const others = await Promise.all(cluster.members.map((other) => this.#contents(other)));
-    const alone = [...own].filter(([place]) => !others.some((other) => other.has(place)));
+    const alone = [...contents].filter(([place]) => !others.some((other) => other.has(place)));
     this.erased.push(...alone.flatMap(([, entry]) => entry ?? []));
     rmSync(cluster.trio.folder(seat), { recursive: true });
     return alone.length;
   }
 
-  /** Damages the newest entry that all members have, so that other copies exist. */
+  /** Damages the newest entry that all members have, so that intact copies exist. */
   async #damage(seat: number): Promise<string> {
     const { cluster } = this.#parts;
     await cluster.trio.end(seat, "SIGKILL");
-    const own = await this.#contents(seat);
+    const contents = await this.#contents(seat);
     const keepers = cluster.members.filter((other) => other !== seat);
     const others = await Promise.all(keepers.map((other) => this.#contents(other)));
-    const shared = [...own].filter(([place]) => others.every((other) => other.get(place) != null));
+    const shared = [...contents].filter(([place]) => others.every((other) => other.get(place) != null));
     const isDamaged = await damage(
       cluster.trio.folder(seat),
       shared.flatMap(([, entry]) => entry ?? []).reverse(),
     );
     const daemon = await cluster.start(seat);
-    if (!isDamaged) return `nothing of seat ${seat}, as all of it is still in its log`;
+    if (!isDamaged) return `nothing at seat ${seat}, since its log still contains all entries`;
     this.damaged++;
-    await cluster.trio.until("the damage is found", async () =>
+    await cluster.trio.until("the daemon has found the damage", async () =>
       daemon.log.some(({ msg }) => DAMAGED.test(msg)),
     );
-    return `an entry of seat ${seat}, which its daemon has found`;
+    return `an entry at seat ${seat}; the daemon has found it`;
   }
 
   async #settings(): Promise<string> {
@@ -208,18 +213,18 @@ export class Operator {
       DBSYNCD_VERIFY_THREADS: String(random.oneOf([0, 1, 2])),
     };
     await this.#roll({ env });
-    return `each was started again with ${Object.values(env).join(" ")}`;
+    return `each daemon was restarted with ${Object.values(env).join(" ")}`;
   }
 
   async #upgrade(): Promise<string> {
     const { old, random } = this.#parts;
     await this.#roll(old === null ? {} : { program: programPaths.dbsyncd });
-    // Some of the daemons added later use the older build again.
+    // Some of the daemons that are added later use the older build.
     this.#isOld = old !== null && random.chance(0.5);
-    return old === null ? "each was started again" : "each was started again with the newer build";
+    return old === null ? "each daemon was restarted" : "each daemon was restarted with the newer build";
   }
 
-  /** Restarts daemons in turn, each once the previous one is live. */
+  /** Restarts daemons one after the other, each when the previous one is live. */
   async #roll(options: Parameters<Cluster["setOptions"]>[1]): Promise<void> {
     const { cluster } = this.#parts;
     for (const seat of cluster.members)
@@ -234,23 +239,23 @@ export class Operator {
   async #blackout(lasts: number): Promise<string> {
     const { cluster } = this.#parts;
     const { members } = cluster;
-    /** Holds each seat until all are held. */
-    const held = async (rest: readonly number[], step: () => Promise<void>): Promise<void> => {
+    /** Reserves all seats, one after the other, and then runs a step. */
+    const withSeats = async (rest: readonly number[], step: () => Promise<void>): Promise<void> => {
       const [first, ...others] = rest;
-      await (first === undefined ? step() : cluster.at(first, () => held(others, step)));
+      await (first === undefined ? step() : cluster.at(first, () => withSeats(others, step)));
     };
-    await held(members, async () => {
+    await withSeats(members, async () => {
       await Promise.all(members.map((seat) => cluster.trio.end(seat, "SIGKILL")));
       await sleep(lasts);
       await Promise.all(members.map((seat) => cluster.start(seat)));
     });
-    return `all ${members.length} were killed at once`;
+    return `all ${members.length} daemons were killed together`;
   }
 
-  async #letIn(seat: number, lost: string | null = null): Promise<void> {
+  async #admit(seat: number, lost: string | null = null): Promise<void> {
     const { cluster, old } = this.#parts;
     if (old !== null) cluster.setOptions(seat, { program: this.#isOld ? old : programPaths.dbsyncd });
-    await cluster.letIn(seat, lost);
+    await cluster.admit(seat, lost);
   }
 
   #contents(seat: number): Promise<Contents> {

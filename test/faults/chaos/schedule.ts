@@ -1,48 +1,52 @@
 /**
- * The schedule of faults, derived from the seed alone so that a failing run can be replayed. Each seat has a lane of
- * consecutive faults; the lanes run concurrently, so that one, two or all daemons may be away. The operator's acts run
- * alongside.
+ * The schedule of faults. It depends on the seed alone, so that a failing run can be replayed. Each seat has a lane
+ * of consecutive faults. The lanes run concurrently, so one, several or all daemons may be down. The operator's acts
+ * run at the same time.
  */
 import type { SeededRandom } from "../../support/seeded-random.js";
 
 /**
- * `kill`: SIGKILL and restart. `end`: the same with SIGTERM. `freeze`: SIGSTOP, SIGCONT. `cut`: clients reach the
- * daemon, members do not.
+ * The kinds of faults. `kill`: SIGKILL and a restart. `end`: SIGTERM and a restart. `freeze`: SIGSTOP and SIGCONT.
+ * `cut`: the daemon is disconnected from the members, but not from clients.
  */
 export type FaultKind = "kill" | "end" | "freeze" | "cut";
 
 /**
- * `evict`: a daemon that is cut off and killed is removed, returns, and a new one replaces it. `replace`: its folder is
- * lost. `damage`: a bit of an entry in its file is flipped. `join`, `leave`: of the last seat. `settings`, `upgrade`:
- * daemons are restarted in turn with other settings or another build. `blackout`: all are killed together.
+ * The acts of the operator. `evict`: a daemon that is disconnected and killed is removed, returns, and is replaced by
+ * a new one. `replace`: a daemon whose folder is lost is replaced. `damage`: a bit of an entry in a file is flipped.
+ * `join`, `leave`: a daemon at the last seat is added or removed. `settings`, `upgrade`: daemons are restarted one
+ * after the other with other settings or another build. `blackout`: all daemons are killed together.
  */
 export type ActKind = "evict" | "replace" | "damage" | "join" | "leave" | "settings" | "upgrade" | "blackout";
 
 export interface Fault {
   readonly kind: FaultKind;
-  /** Milliseconds without a fault before it. */
+  /** Milliseconds without a fault before this one. */
   readonly after: number;
-  /** Duration in milliseconds. */
+  /** The duration in milliseconds. */
   readonly lasts: number;
 }
 
 export interface Act {
   readonly kind: ActKind;
-  /** One of the founders' seats. */
+  /** The seat of a founder. */
   readonly seat: number;
-  /** Milliseconds of one phase: the daemon is cut off or away. */
+  /** Milliseconds of each phase in which the daemon is disconnected or down. */
   readonly lasts: number;
 }
 
 export interface Round {
-  /** One lane for each seat. */
+  /** The lanes, one for each seat. */
   readonly lanes: readonly (readonly Fault[])[];
-  /** Consecutive acts. At most one destroys a folder, since two could destroy entries that only those two daemons had. */
+  /**
+   * The acts, in order. At most one of them destroys a folder, since two could destroy entries that only those two
+   * daemons had.
+   */
   readonly acts: readonly Act[];
 }
 
 const PEACE_MS = [300, 4000] as const;
-/** Durations below and above the time after which members consider a peer silent (10 s). */
+/** The range of durations: shorter and longer than the 10 s after which members consider a peer silent. */
 const LASTS_MS: Record<FaultKind, readonly [number, number]> = {
   kill: [100, 5000],
   end: [100, 3000],
@@ -57,13 +61,17 @@ const PAIRS: readonly (readonly ActKind[])[] = [
   ["join", "damage"],
   ["blackout", "leave"],
 ];
-/** Rounds in which everything happens once. */
+/** The first rounds, in which each act happens once. */
 export const ROUNDS_OF_ALL: number = PAIRS.length;
 
-/** The number of seats that are occupied from the start; the seat after them is only used at times. */
+/** The number of seats with a daemon from the start. The seat after them is empty most of the time. */
 export const FOUNDERS = 3;
 
-/** Returns a round's faults. @param number  counts the rounds, from 0 @param ms  the intended duration of its faults */
+/**
+ * Returns the faults and acts of a round.
+ * @param number  the number of the round, from 0
+ * @param ms  the intended duration of its faults
+ */
 export function makeRound(random: SeededRandom, number: number, ms: number): Round {
   const lanes = Array.from({ length: FOUNDERS + 1 }, () => makeLane(random, ms));
   const kinds = PAIRS[number % PAIRS.length] ?? [];

@@ -1,20 +1,20 @@
 /**
- * The state of a daemon for the crash test's keys, and the expected state, computed from a folder's entries by a
- * separate implementation of SET, INCR and RPUSH, the only commands used.
+ * Reads the values of the crash test's keys from a daemon. Computes the expected values from the entries in a folder,
+ * with a separate implementation of SET, INCR and RPUSH, which are the only commands used.
  */
 import type { Client } from "../../../client/entry.js";
 import type { Contents } from "../folder-contents.js";
-import type { ToldWrite } from "./write.js";
+import type { ReportedWrite } from "./write.js";
 
 export interface State {
   readonly texts: ReadonlyMap<string, string>;
   readonly lists: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Keys queried in one command. */
+/** The number of keys that one command reads. */
 const CHUNK = 500;
 
-/** Folds the entries of a folder. @param contents  in order, none damaged */
+/** Folds the entries of a folder. @param contents  the entries in order, without damaged ones */
 export function foldContents(contents: Contents): State {
   const texts = new Map<string, string>();
   const lists = new Map<string, string[]>();
@@ -32,8 +32,8 @@ export function foldContents(contents: Contents): State {
   return { texts, lists };
 }
 
-/** Reads all keys that the writes have named from one daemon. @param client  of that daemon alone */
-export async function readState(client: Client, writes: readonly ToldWrite[]): Promise<State> {
+/** Reads all keys that the writes name from one daemon. @param client  a client of that daemon alone */
+export async function readState(client: Client, writes: readonly ReportedWrite[]): Promise<State> {
   const texts = new Map<string, string>();
   const lists = new Map<string, readonly string[]>();
   const tokens = writes.filter(({ sets }) => sets).map(({ token }) => token);

@@ -1,36 +1,36 @@
-/** Checks the outcome of the crash test: the results that clients received against the daemons' final state. */
+/** Compares the outcomes that clients received in the crash test with the final state of the daemons. */
 import assert from "node:assert/strict";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import type { State } from "./state.js";
-import type { Told, ToldWrite } from "./write.js";
+import type { Outcome, ReportedWrite } from "./write.js";
 
-export type Tally = Readonly<Record<Told | "lost with a folder", number>>;
+export type Tally = Readonly<Record<Outcome | "lost with a folder", number>>;
 
 /**
- * Checks that every acknowledged write is there, and none that was reported as not applied.
- * @param erased  entries that only one daemon had when its folder was removed
+ * Checks that every acknowledged write was applied, and no write that was reported as not applied.
+ * @param erased  the entries that only one daemon had when its folder was lost
  */
-export function checkWrites(writes: readonly ToldWrite[], state: State, erased: readonly Entry[]): Tally {
+export function checkWrites(writes: readonly ReportedWrite[], state: State, erased: readonly Entry[]): Tally {
   const tally = { replicated: 0, acknowledged: 0, unknown: 0, "not-applied": 0, "lost with a folder": 0 };
   const pushed = pushedOf(state);
   const excused = tokensOf(erased);
   for (const write of writes) {
-    const { token, told, list } = write;
-    tally[told]++;
+    const { token, outcome, list } = write;
+    tally[outcome]++;
     const [isThere, isWhole] = presence(write, state, pushed);
-    const shown = JSON.stringify(write);
-    if (list !== "" && isThere) assert.equal(pushed.get(token), list, `in its list: ${shown}`);
-    if (told === "not-applied") assert.ok(!isThere, `was told not to be applied, and is: ${shown}`);
-    if (told === "replicated") assert.ok(isWhole, `two daemons had it on disk, and it is lost: ${shown}`);
-    if (told !== "acknowledged" || isWhole) continue;
-    assert.ok(excused.has(token), `was acknowledged, and is lost: ${shown}`);
+    const text = JSON.stringify(write);
+    if (list !== "" && isThere) assert.equal(pushed.get(token), list, `the list contains it: ${text}`);
+    if (outcome === "not-applied") assert.ok(!isThere, `reported as not applied, but applied: ${text}`);
+    if (outcome === "replicated") assert.ok(isWhole, `stored on two daemons' disks, but lost: ${text}`);
+    if (outcome !== "acknowledged" || isWhole) continue;
+    assert.ok(excused.has(token), `acknowledged, but lost: ${text}`);
     tally["lost with a folder"]++;
   }
   checkCounters(writes, state, erased);
   return tally;
 }
 
-/** Returns where each token was pushed. @throws AssertionError  one was pushed twice */
+/** Returns the list that contains each token. @throws AssertionError if a token was pushed twice */
 function pushedOf({ lists }: State): Map<string, string> {
   const pushed = new Map<string, string>();
   for (const [list, tokens] of lists) {
@@ -43,11 +43,11 @@ function pushedOf({ lists }: State): Map<string, string> {
 }
 
 /**
- * Returns whether any part of a write is there, and whether all parts are. A write that only raises a counter leaves no
- * trace, and so counts as complete and as absent.
+ * Returns whether any part of a write was applied, and whether all parts were. A write that only increments a counter
+ * cannot be found, so it counts as complete and as absent.
  */
 function presence(
-  { token, sets, list }: ToldWrite,
+  { token, sets, list }: ReportedWrite,
   { texts }: State,
   pushed: ReadonlyMap<string, string>,
 ): [isThere: boolean, isWhole: boolean] {
@@ -55,15 +55,18 @@ function presence(
   return [parts.includes(true), !parts.includes(false)];
 }
 
-/** Checks that a counter is at least the number of acknowledged INCRs, and at most that plus the unknown ones. */
-function checkCounters(writes: readonly ToldWrite[], { texts }: State, erased: readonly Entry[]): void {
+/**
+ * Checks that each counter is at least the number of acknowledged INCRs, and at most this number plus the unknown
+ * ones.
+ */
+function checkCounters(writes: readonly ReportedWrite[], { texts }: State, erased: readonly Entry[]): void {
   const bounds = new Map<string, { least: number; most: number }>();
-  for (const { counter, told } of writes) {
+  for (const { counter, outcome } of writes) {
     if (counter === "") continue;
     const bound = bounds.get(counter) ?? { least: 0, most: 0 };
     bounds.set(counter, bound);
-    if (told === "acknowledged" || told === "replicated") bound.least++;
-    if (told !== "not-applied") bound.most++;
+    if (outcome === "acknowledged" || outcome === "replicated") bound.least++;
+    if (outcome !== "not-applied") bound.most++;
   }
   for (const [name, key = ""] of erased.flatMap(({ envelope }) => envelope.commands)) {
     const bound = name === "INCR" ? bounds.get(key) : undefined;
@@ -71,7 +74,10 @@ function checkCounters(writes: readonly ToldWrite[], { texts }: State, erased: r
   }
   for (const [counter, { least, most }] of bounds) {
     const value = Number(texts.get(counter) ?? 0);
-    assert.ok(value >= least && value <= most, `${counter} is ${value}, and must be ${least} to ${most}`);
+    assert.ok(
+      value >= least && value <= most,
+      `${counter} is ${value}, and must be from ${least} to ${most}`,
+    );
   }
 }
 

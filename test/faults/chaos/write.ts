@@ -1,27 +1,30 @@
-/** One write of the crash test: its commands, and the result that its client received. */
+/** One write of the crash test: its commands, and the outcome that its client received. */
 import { type Client, DbsyncError } from "../../../client/entry.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
 
 /**
- * `replicated`: two daemons had it on disk. `acknowledged`: one had. `unknown`: it may have been applied.
- * `not-applied`: the client received the promise that it never will be.
+ * The outcome of a write. `replicated`: two daemons have it on disk. `acknowledged`: one daemon has it on disk.
+ * `unknown`: it may have been applied. `not-applied`: it will certainly never be applied.
  */
-export type Told = "replicated" | "acknowledged" | "unknown" | "not-applied";
+export type Outcome = "replicated" | "acknowledged" | "unknown" | "not-applied";
 
 export interface Write {
-  /** Unique to the write. */
+  /** A name that is unique to this write. */
   readonly token: string;
   readonly waits: boolean;
-  /** Whether it sets a key of its own, named by the token. */
+  /** Whether the write sets a key named by the token. */
   readonly sets: boolean;
-  /** The shared counter that it raises; "": none. */
+  /** The shared counter that the write increments, or "". */
   readonly counter: string;
-  /** The shared list that gets the token; "": none. */
+  /** The shared list to which the write adds the token, or "". */
   readonly list: string;
 }
 
-/** `why`: the stages at which the daemons failed, and their refusals' codes; "": it was acknowledged. */
-export type ToldWrite = Write & { readonly told: Told; readonly why: string };
+/**
+ * A write with its outcome. `why` contains the code and the stages at which daemons failed, or "" if the write was
+ * acknowledged.
+ */
+export type ReportedWrite = Write & { readonly outcome: Outcome; readonly why: string };
 
 const COUNTERS = 4;
 const LISTS = 4;
@@ -46,7 +49,7 @@ export function makeWrite(random: SeededRandom, writer: number, number: number):
   }
 }
 
-/** Returns the commands of a write. Several are to be applied together. */
+/** Returns the commands of a write, which form one unit. */
 export function commandsOf({ token, sets, counter, list }: Write): string[][] {
   return [
     ...(sets ? [["SET", token, token]] : []),
@@ -55,20 +58,20 @@ export function commandsOf({ token, sets, counter, list }: Write): string[][] {
   ];
 }
 
-/** Sends a write. @returns the write with the result that its client received */
-export async function sendWrite(client: Client, write: Write): Promise<ToldWrite> {
+/** Sends a write. @returns the write with the outcome that its client received */
+export async function sendWrite(client: Client, write: Write): Promise<ReportedWrite> {
   const options = write.waits ? { replicated: 2 } : {};
   const commands = commandsOf(write);
   try {
     const [only] = commands;
     if (only !== undefined && commands.length === 1) await client.call(only, options);
     else await client.multi(commands, options);
-    return { ...write, told: write.waits ? "replicated" : "acknowledged", why: "" };
+    return { ...write, outcome: write.waits ? "replicated" : "acknowledged", why: "" };
   } catch (problem) {
     if (!(problem instanceof DbsyncError)) throw problem;
     const { code, effect, outcomes } = problem;
     const stages = outcomes.map((each) => (each.status === "ok" ? "ok" : whyOf(each.stage, each.detail)));
-    return { ...write, told: effect, why: [code, ...stages.sort()].join(" ") };
+    return { ...write, outcome: effect, why: [code, ...stages.sort()].join(" ") };
   }
 }
 

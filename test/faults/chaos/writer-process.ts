@@ -1,14 +1,14 @@
-/** The test's handle of a writer process of the crash test (writer.ts). */
+/** The handle of a writer process (writer.ts) in the crash test. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { buildRoot } from "../../support/repository.js";
-import type { ToldWrite } from "./write.js";
+import type { ReportedWrite } from "./write.js";
 import type { WriterNews, WriterOrder, WriterSettings } from "./writer.js";
 
 export class WriterProcess implements Disposable {
-  /** The writes so far. */
-  readonly writes: ToldWrite[] = [];
+  /** The writes that the process has reported so far. */
+  readonly writes: ReportedWrite[] = [];
   readonly #child: ChildProcess;
   #waiting = new Map<WriterNews["kind"], () => void>();
 
@@ -18,21 +18,21 @@ export class WriterProcess implements Disposable {
     process.once("exit", killChild);
     this.#child.once("exit", () => process.off("exit", killChild));
     this.#child.on("message", (news: WriterNews) => {
-      if (news.kind === "told") for (const write of news.writes) this.writes.push(write);
+      if (news.kind === "reported") for (const write of news.writes) this.writes.push(write);
       else this.#waiting.get(news.kind)?.();
     });
   }
 
   static async start(settings: WriterSettings): Promise<WriterProcess> {
     const writer = new WriterProcess();
-    await writer.#told("ready");
+    await writer.#message("ready");
     writer.#order({ kind: "begin", settings });
     return writer;
   }
 
-  /** Pauses the writer; resolves when everything that was sent is answered. */
+  /** Pauses the writer. Resolves when all its writes are answered. */
   async pause(): Promise<void> {
-    const paused = this.#told("paused");
+    const paused = this.#message("paused");
     this.#order({ kind: "pause" });
     await paused;
   }
@@ -41,7 +41,7 @@ export class WriterProcess implements Disposable {
     this.#order({ kind: "resume" });
   }
 
-  /** Ends the writer, paused or not. */
+  /** Stops the writer, even if it is paused. */
   async stop(): Promise<void> {
     const ended = once(this.#child, "exit");
     this.#order({ kind: "stop" });
@@ -56,8 +56,8 @@ export class WriterProcess implements Disposable {
     this.#child.send(order);
   }
 
-  /** Waits for a message of the writer. @throws Error  the process ends before */
-  #told(kind: "paused" | "ready"): Promise<void> {
+  /** Waits for a message from the writer. @throws Error if the process ends first */
+  #message(kind: "paused" | "ready"): Promise<void> {
     return new Promise((resolve, reject) => {
       const ended = (code: number | null) => reject(new Error(`a writer ended with ${code}`));
       this.#child.once("exit", ended);

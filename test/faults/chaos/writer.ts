@@ -1,14 +1,14 @@
 /**
- * A process of the crash test that writes to all daemons, sometimes to one alone, until it is stopped, and reports the
- * results. Its first message contains its settings; see writer-process.ts.
+ * A process of the crash test that writes until it is stopped, usually to all daemons and sometimes to one alone. It
+ * reports the outcomes. The first message that it receives contains its settings; see writer-process.ts.
  */
 import { type Client, createClient } from "../../../client/entry.js";
 import { SeededRandom } from "../../support/seeded-random.js";
-import { makeWrite, sendWrite, type ToldWrite } from "./write.js";
+import { makeWrite, type ReportedWrite, sendWrite } from "./write.js";
 
 export interface WriterSettings {
   readonly servers: readonly string[];
-  /** PEM. */
+  /** The private key in PEM. */
   readonly key: string;
   readonly writer: number;
   readonly seed: number;
@@ -20,7 +20,7 @@ export type WriterOrder =
 type Turn = "pause" | "resume" | "stop";
 
 export type WriterNews =
-  | { readonly kind: "told"; readonly writes: readonly ToldWrite[] }
+  | { readonly kind: "reported"; readonly writes: readonly ReportedWrite[] }
   | { readonly kind: "paused" | "ready" };
 
 const BURST_MAX = 8;
@@ -28,8 +28,8 @@ const PAUSE_MS_LEAST = 20;
 const PAUSE_MS_MOST = 120;
 const TIMEOUT_MS = 6000;
 /**
- * The share of bursts sent to one daemon alone: if that daemon is lost before it sends them on, no other member has
- * them.
+ * The share of bursts that are sent to one daemon alone. If that daemon is lost before it forwards them, no other
+ * member has them.
  */
 const ALONE = 0.15;
 
@@ -44,7 +44,7 @@ process.on("message", (order: WriterOrder) => {
   }
 });
 process.on("disconnect", () => process.exit());
-tell({ kind: "ready" });
+report({ kind: "ready" });
 
 async function run({ servers, key, writer, seed }: WriterSettings): Promise<void> {
   const random = new SeededRandom(seed, writer);
@@ -53,7 +53,7 @@ async function run({ servers, key, writer, seed }: WriterSettings): Promise<void
   await using clients = closing(servers.map((server) => clientOf([server])));
   for (let number = 0; turn !== "stop"; ) {
     if (turn === "pause") {
-      tell({ kind: "paused" });
+      report({ kind: "paused" });
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
@@ -64,7 +64,7 @@ async function run({ servers, key, writer, seed }: WriterSettings): Promise<void
     );
     const client = random.chance(ALONE) ? random.oneOf(clients.items) : all;
     const writes = await Promise.all(burst.map((write) => sendWrite(client, write)));
-    tell({ kind: "told", writes });
+    report({ kind: "reported", writes });
     const pause = random.between(PAUSE_MS_LEAST, PAUSE_MS_MOST);
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
@@ -78,6 +78,6 @@ const closing = (items: readonly Client[]) => ({
   },
 });
 
-function tell(news: WriterNews): void {
+function report(news: WriterNews): void {
   process.send?.(news);
 }

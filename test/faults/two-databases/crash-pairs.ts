@@ -1,4 +1,4 @@
-/** Two servers with the same data: dbsync daemons, or a Redis primary and its replica. Used by crash-comparison.ts. */
+/** Pairs of servers with the same data: two dbsync daemons, or a Redis primary and its replica. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,30 +10,31 @@ import { Trio } from "../trio.js";
 import { Relay } from "./relay.js";
 
 export interface CrashPair extends AsyncDisposable {
-  /** Sets a key named `token`. @returns whether it was acknowledged */
+  /** Sets a key named `token`. @returns whether a server acknowledged it */
   write(writer: number, token: string): Promise<boolean>;
-  /** Cuts the second server off from the first, and from its clients. */
+  /** Disconnects the second server from the first one and from its clients. */
   cutSecond(): void;
-  /** Kills the first server, reconnects the second, and makes the latter the one that is written to. */
+  /** Kills the first server, reconnects the second one, and directs writes to the second one. */
   killFirst(): Promise<void>;
-  /** Stops the first server (SIGSTOP), and continues it later. */
+  /** Stops the first server with SIGSTOP, and resumes it later. */
   freezeFirst(): void;
   thawFirst(): void;
-  /** Restarts the first server, as the second's peer or replica, and waits until they are linked. */
+  /** Restarts the first server as a peer or replica of the second one, and waits until they are connected. */
   restartFirst(): Promise<void>;
   changePlaces(): void;
-  /** Waits until both hold the same data. No client writes meanwhile. */
+  /** Waits until both servers have the same data. No client may write at this time. */
   level(): Promise<void>;
-  /** Whether both hold the same data; they are level, and no client writes. */
+  /** Returns whether both servers have the same data. They must be in sync, and no client may write at this time. */
   isEqual(): Promise<boolean>;
   /**
-   * Returns how many of the keys exist on the second server while it is alone, otherwise on the one that is written to.
+   * Returns the number of these keys that exist on the second server if it is alone, or on the server that receives
+   * the writes.
    */
   count(tokens: readonly string[]): Promise<number>;
 }
 
 const CHUNK = 500;
-/** Enables DEBUG DIGEST. */
+/** The option of redis-server that enables DEBUG DIGEST. */
 const DEBUG = ["--enable-debug-command", "local"];
 const LEVEL_MS = 30_000;
 const TIMEOUT_MS = 2000;
@@ -42,29 +43,29 @@ const POLL_MS = 20;
 export class DbsyncPair implements CrashPair {
   readonly #trio: Trio;
   readonly #waits: boolean;
-  /** Relays from the clients to each server. */
+  /** The relays from the clients to each server. */
   readonly #ways: readonly Relay[];
-  /** Relays from the other server to each. */
+  /** The relays from the other server to each server. */
   readonly #links: readonly Relay[];
   readonly #client: Client;
   #first = 0;
 
-  private constructor(trio: Trio, waits: boolean, ways: readonly Relay[], links: readonly Relay[]) {
+  private constructor(trio: Trio, waits: boolean, relays: readonly Relay[], links: readonly Relay[]) {
     this.#trio = trio;
     this.#waits = waits;
-    this.#ways = ways;
+    this.#ways = relays;
     this.#links = links;
-    const servers = ways.map(({ port }) => `127.0.0.1:${port}`);
+    const servers = relays.map(({ port }) => `127.0.0.1:${port}`);
     this.#client = trio.client([0, 1], { servers, timeout: TIMEOUT_MS });
   }
 
   static async start({ waits }: { waits: boolean }): Promise<DbsyncPair> {
     const trio = await Trio.make([], 2);
-    const ways = await Promise.all(trio.ports.map((port) => Relay.start(port)));
+    const relays = await Promise.all(trio.ports.map((port) => Relay.start(port)));
     const links = await Promise.all(trio.ports.map((port) => Relay.start(port)));
     trio.linkPorts = links.map(({ port }) => port);
     await trio.startAll();
-    return new DbsyncPair(trio, waits, ways, links);
+    return new DbsyncPair(trio, waits, relays, links);
   }
 
   async write(_writer: number, token: string): Promise<boolean> {
@@ -96,7 +97,7 @@ export class DbsyncPair implements CrashPair {
   async restartFirst(): Promise<void> {
     await this.#trio.start(this.#first);
     const live = async () => (await this.#trio.status(this.#first)).state === "live";
-    await this.#trio.until("the first is back", live, LEVEL_MS);
+    await this.#trio.until("the first daemon is live again", live, LEVEL_MS);
   }
 
   changePlaces(): void {
@@ -126,7 +127,7 @@ export class DbsyncPair implements CrashPair {
 
 interface RedisSettings {
   readonly fsync: "always" | "everysec";
-  /** Whether a write is acknowledged only once the replica has it. */
+  /** Whether a write is acknowledged only when the replica has it. */
   readonly waits: boolean;
 }
 
@@ -134,7 +135,7 @@ export class RedisPair implements CrashPair {
   readonly #settings: RedisSettings;
   readonly #folder = mkdtempSync(join(tmpdir(), "dbsync-redis-pair-"));
   readonly #ports: readonly number[];
-  /** Relays from a replica to each server. */
+  /** The relays from a replica to each server. */
   readonly #links: readonly Relay[];
   readonly #servers: RedisServer[] = [];
   readonly #connections = new Map<number, RedisConnection>();
@@ -178,7 +179,7 @@ export class RedisPair implements CrashPair {
     const second = 1 - this.#first;
     await this.#servers[this.#first]?.stop();
     for (const link of this.#links) link.mend();
-    // Data that has reached the replica is applied first.
+    // The replica first applies the data that it has received.
     await this.#until(second, "master_link_status:down");
     await this.#ask(second, "REPLICAOF", "NO", "ONE");
     this.#primary = second;
@@ -205,7 +206,7 @@ export class RedisPair implements CrashPair {
     await this.#isLinked(1 - this.#primary);
   }
 
-  /** Compares Redis's own digests of all keys. */
+  /** Compares the digests of all keys that Redis computes. */
   async isEqual(): Promise<boolean> {
     const digest = (index: number) => this.#ask(index, "DEBUG", "DIGEST");
     const deadline = performance.now() + LEVEL_MS;
@@ -224,11 +225,11 @@ export class RedisPair implements CrashPair {
     for (const connection of this.#connections.values()) connection[Symbol.dispose]();
     for (const link of this.#links) link[Symbol.dispose]();
     await Promise.all(this.#servers.map((server) => server.stop()));
-    // A killed server's child may still be writing its file.
+    // A child process of the killed server may still be writing its file.
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 20 });
   }
 
-  /** Starts a server as the primary's replica, unless it is the primary. */
+  /** Starts a server, as a replica of the primary unless it is the primary itself. */
   async #start(index: number): Promise<void> {
     const files = ["--dir", this.#folder, "--appenddirname", `${index}`, "--dbfilename", `${index}.rdb`];
     const fsync = ["--appendonly", "yes", "--appendfsync", this.#settings.fsync];
@@ -252,11 +253,12 @@ export class RedisPair implements CrashPair {
     await this.#until(replica, "master_link_status:up");
   }
 
-  /** Waits until a replica reports a line. */
+  /** Waits until INFO of a replica contains a line. */
   async #until(replica: number, line: string): Promise<void> {
     const deadline = performance.now() + LEVEL_MS;
     while (!(await this.#ask(replica, "INFO", "replication")).includes(line)) {
-      if (performance.now() > deadline) throw new Error(`${line} is not said within ${LEVEL_MS} ms`);
+      if (performance.now() > deadline)
+        throw new Error(`INFO does not contain ${line} within ${LEVEL_MS} ms`);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
@@ -271,7 +273,10 @@ export class RedisPair implements CrashPair {
   }
 }
 
-/** Rejects after a timeout, as the daemons' client does: a write not answered in time was not acknowledged. */
+/**
+ * Rejects after a timeout, like the client of the daemons. A write that is not answered in time counts as not
+ * acknowledged.
+ */
 function within<Answer>(ms: number, answer: Promise<Answer>): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);

@@ -1,4 +1,4 @@
-/** A TCP relay to a server that can be cut. Data in it is lost then, as in a network, and the two ends notice nothing. */
+/** A TCP relay that can be cut. Data in the relay is then lost, as in a network, and neither end is notified. */
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { freePort } from "../../support/free-port.js";
@@ -14,7 +14,7 @@ export class Relay implements Disposable {
     this.#server = createServer((near) => this.#join(near, connect({ port: target, host: "127.0.0.1" })));
   }
 
-  /** Starts a relay. @param target  port on the loopback interface */
+  /** Starts a relay. @param target  the port to forward to, on the loopback interface */
   static async start(target: number): Promise<Relay> {
     const relay = new Relay(await freePort(), target);
     await once(relay.#server.listen(relay.port, "127.0.0.1"), "listening");
@@ -25,7 +25,7 @@ export class Relay implements Disposable {
     this.#isCut = true;
   }
 
-  /** Reconnects the relay. Connections that were cut end. */
+  /** Reconnects the relay. Connections that were cut are closed. */
   mend(): void {
     if (!this.#isCut) return;
     this.#isCut = false;
@@ -47,7 +47,7 @@ export class Relay implements Disposable {
       from.on("data", (chunk) => {
         if (!this.#isCut) to.write(chunk);
       });
-      // A cut relay does not forward the end of a connection either.
+      // While it is cut, the relay does not forward the end of a connection.
       from.on("close", () => {
         this.#sockets.delete(from);
         if (!this.#isCut) to.destroy();

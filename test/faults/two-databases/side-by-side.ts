@@ -1,15 +1,15 @@
 /**
- * Two servers that are written to while they are killed, frozen and cut off from each other, and the outcome of the
- * writes.
+ * Writes to a pair of servers while they are killed, frozen and disconnected from each other, and counts the outcomes
+ * of the writes.
  */
 import { SeededRandom } from "../../support/seeded-random.js";
 import type { CrashPair } from "./crash-pairs.js";
 
 const WRITERS = 4;
-/** Milliseconds after a write, and after one that failed. */
+/** Milliseconds of the pause after a write, and after a failed write. */
 const REST_MS = 5;
 const FAILED_REST_MS = 20;
-/** Minimum and maximum, in milliseconds. */
+/** The minimum and maximum in milliseconds. */
 const PEACE = [800, 2000] as const;
 const LASTS = [400, 1500] as const;
 
@@ -22,7 +22,7 @@ interface Fault {
   readonly lasts: number;
 }
 
-/** Yields the faults of a seed, the same for both pairs. */
+/** Yields the faults of a seed, which are the same for both pairs. */
 export function* faultsOf(seed: number): Generator<Fault> {
   const random = new SeededRandom(seed);
   for (;;) {
@@ -36,16 +36,16 @@ export function* faultsOf(seed: number): Generator<Fault> {
   }
 }
 
-/** One pair of servers and its progress. */
+/** One pair of servers and the progress of its run. */
 export class Side {
   readonly name: string;
-  /** The present fault or state. */
-  now = "is written to";
+  /** The current fault or state, for the progress line. */
+  now = "running";
   acknowledged: string[] = [];
   failed = 0;
-  /** The number of faults of each kind. */
+  /** The number of faults by kind. */
   readonly faults = new Map<FaultKind, number>();
-  /** Acknowledged writes that are missing in the end; null: the run is not over. */
+  /** The number of acknowledged writes that are missing in the end, or null during the run. */
   lost: number | null = null;
   isEqual: boolean | null = null;
   readonly #pair: CrashPair;
@@ -55,7 +55,7 @@ export class Side {
     this.#pair = pair;
   }
 
-  /** Runs the faults. @param ends  `performance.now()` after which no further fault begins */
+  /** Runs the faults. @param ends  the time after which no fault begins, as in `performance.now()` */
   async run(seed: number, ends: number): Promise<void> {
     let isOver = false;
     const write = async (writer: number) => {
@@ -73,7 +73,7 @@ export class Side {
       if (performance.now() >= ends) break;
       await this.#suffer(fault);
       this.faults.set(fault.kind, (this.faults.get(fault.kind) ?? 0) + 1);
-      this.now = "is written to";
+      this.now = "running";
     }
     isOver = true;
     await Promise.all(writers);
@@ -86,21 +86,21 @@ export class Side {
 
   async #suffer({ kind, cut, lasts }: Fault): Promise<void> {
     if (kind === "freeze") {
-      this.now = "the first is frozen";
+      this.now = "first server frozen";
       this.#pair.freezeFirst();
       await sleep(lasts);
       this.#pair.thawFirst();
       return;
     }
     if (kind === "kill while cut off") {
-      this.now = "the second is cut off";
+      this.now = "second server disconnected";
       this.#pair.cutSecond();
       await sleep(cut);
     }
-    this.now = "the first is killed";
+    this.now = "first server killed";
     await this.#pair.killFirst();
     await sleep(lasts);
-    this.now = "the first comes back";
+    this.now = "first server returns";
     await this.#pair.restartFirst();
     this.#pair.changePlaces();
   }

@@ -1,4 +1,4 @@
-/** Malformed bodies with a valid signature: errors that only the signer can have made. */
+/** Malformed bodies with a valid signature. Only the signer can make such errors. */
 import { bodyOf, type Pair, pairsFor, signedVector, withPair } from "./body.js";
 import { cluster, hexText, NOW, type Resp, raw, resp, vectorKeys } from "./scene.js";
 import type { BadVector } from "./vector.js";
@@ -6,7 +6,7 @@ import type { BadVector } from "./vector.js";
 const UNIT = hexText(`${"ab".repeat(32)}00000000`);
 const LONG_IF = Array.from({ length: 1025 }, (_, index) => ["0", String(index), ""]).flat();
 
-/** Name of the vector; name and value of a changed or additional field of the header; note. */
+/** The name of each vector, the name and value of a changed or additional header field, and a note. */
 const VALUES: readonly (readonly [string, string, Resp, string])[] = [
   ["header-name-unknown", "ttl", "5", "no such name"],
   ["header-name-capitals", "DB", "1", "names are lower case"],
@@ -49,7 +49,7 @@ const VALUES: readonly (readonly [string, string, Resp, string])[] = [
   ["as-257-bytes", "as", "x".repeat(257), "too long"],
 ];
 
-/** Name of the vector, commands, note. */
+/** The name of each vector, its commands, and a note. */
 const COMMANDS: readonly (readonly [string, readonly Resp[], string])[] = [
   ["command-empty", [[]], "a command has at least its name"],
   ["command-empty-second", [["PING"], []], "every command has at least its name"],

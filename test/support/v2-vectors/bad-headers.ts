@@ -1,9 +1,9 @@
-/** Valid envelopes that are for another daemon or another time. */
+/** Valid envelopes for another daemon or another time. */
 import { bodyOf, pairsFor, signedVector, withPair } from "./body.js";
 import { NOW, type Resp, STARTED_AT } from "./scene.js";
 import type { BadVector } from "./vector.js";
 
-/** Name of the vector, field of the header, its value, code, note. */
+/** The name of each vector, a header field with its value, the code of the refusal, and a note. */
 const CASES: readonly (readonly [string, string, Resp, string, string])[] = [
   ["for-another-cluster", "cluster", "\0".repeat(32), "wrong-cluster", "another audience"],
   ["for-another-daemon", "only", "\0".repeat(32), "wrong-daemon", "the id of no daemon"],

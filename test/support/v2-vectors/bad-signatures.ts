@@ -1,17 +1,17 @@
-/** Bodies without a known signer, and invalid signatures. */
+/** Bodies without a known signer, and bodies with an invalid signature. */
 import { createHash, sign } from "node:crypto";
 import { bodyOf, pairsFor, SET, signedVector, withPair } from "./body.js";
 import { privateKey, raw, resp, signatureOf, signedBytesOf, vectorKeys } from "./scene.js";
 import type { BadVector } from "./vector.js";
 
-/** Order of Ed25519's group, little-endian when written: RFC 8032, 5.1. */
+/** The order of the group of Ed25519, encoded as little-endian (RFC 8032, 5.1). */
 const GROUP_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
 
 export function badSignatures(): BadVector[] {
   return [...withoutSigner(), ...rsaSignatures(), ...edSignatures()];
 }
 
-/** Makes bodies that fail the one check ahead of the signature: their beginning up to `key`. */
+/** Makes bodies that fail the only check before the signature, that of the beginning up to `key`. */
 function withoutSigner(): BadVector[] {
   const vector = (name: string, body: Buffer, note: string, code = "malformed") =>
     signedVector({ name, stage: "key", code, note }, body);
@@ -103,7 +103,7 @@ function rsaSignatures(): BadVector[] {
   ];
 }
 
-/** Makes a vector that was signed for `SET k v` and sends `SET k w`. */
+/** Makes a vector with a signature for `SET k v` that contains `SET k w`. */
 function tampered(): BadVector {
   const pairs = pairsFor("signature-body-changed", "rsa2048");
   const signature = signatureOf(signedBytesOf(bodyOf(pairs, SET)), "rsa2048").toString("hex");
@@ -141,7 +141,7 @@ function flipped(signature: Buffer, byte: number): Buffer {
   return copy;
 }
 
-/** Replaces S by S + L. */
+/** Returns the signature with S replaced by S + L. */
 export function withHighS(signature: Buffer): Buffer {
   const s = BigInt(`0x${Buffer.from(signature.subarray(32)).reverse().toString("hex")}`) + GROUP_ORDER;
   const bytes = Buffer.from(s.toString(16).padStart(64, "0"), "hex").reverse();

@@ -1,4 +1,4 @@
-/** Streams that are no frames of version 2, and frames whose payload is no message. */
+/** Streams that are not frames of version 2, and frames whose payload is not a message. */
 import { cluster, frame, NOW, raw, resp } from "./scene.js";
 import type { BadVector } from "./vector.js";
 
@@ -9,7 +9,7 @@ function helloWith(index: number, value: string): Buffer {
   return resp(HELLO.map((element, at) => (at === index ? value : element)));
 }
 
-/** Name, bytes, note. */
+/** The name of each vector, its bytes, and a note. */
 const STREAMS: readonly (readonly [string, Buffer, string])[] = [
   ["frame-no-length", raw("ds2::"), "a length of no digits"],
   ["frame-length-leading-zero", raw("ds2:05:hello"), "not canonical"],
@@ -29,7 +29,7 @@ const STREAMS: readonly (readonly [string, Buffer, string])[] = [
   ],
 ];
 
-/** Streams that leave the version open: the daemon stays silent, as in version 1. */
+/** Streams that do not determine the version. The daemon sends nothing, as in version 1. */
 const SILENT: readonly (readonly [string, Buffer, string])[] = [
   ["frame-tag-other", raw("dx2:5:hello"), "no frame of any version"],
   ["frame-tag-capitals", raw("DS2:5:hello"), "no frame of any version"],

@@ -1,4 +1,4 @@
-/** The vectors that a daemon refuses, by the stage of the refusal. */
+/** The vectors that a daemon refuses, in the order of the stages of the refusal. */
 import { badBodies } from "./bad-bodies.js";
 import { badHeaders } from "./bad-headers.js";
 import { badSignatures } from "./bad-signatures.js";

@@ -1,4 +1,4 @@
-/** Makes bodies with one error: a valid one, and the changes. */
+/** Makes bodies with one error, from a valid body and a change. */
 import {
   cluster,
   hexText,
@@ -13,10 +13,10 @@ import {
 } from "./scene.js";
 import type { BadVector, Stage } from "./vector.js";
 
-/** A field of the header. */
+/** A header field. */
 export type Pair = readonly [name: string, value: Resp];
 
-/** Returns a valid header for `SET k v`; its nonce is the hash of the vector's name. */
+/** Returns a valid header for `SET k v`. Its nonce is the hash of the vector's name. */
 export function pairsFor(name: string, key: KeyName = "ed25519"): Pair[] {
   return [
     ["key", hexText(vectorKeys[key].id)],
@@ -40,7 +40,7 @@ export function bodyOf(pairs: readonly Pair[], commands: readonly Resp[] = SET):
   return resp(["dbsync2", pairs.flat() as readonly Resp[], ...commands]);
 }
 
-/** Returns a vector with a valid signature. */
+/** Signs a body. @returns a vector with a valid signature */
 export function signedVector(
   parts: { name: string; stage: Stage; code: string; note: string; key?: KeyName },
   body: Buffer,

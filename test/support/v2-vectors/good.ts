@@ -1,4 +1,4 @@
-/** Valid envelopes: each kind of key, each field of the header, each shape of commands. */
+/** Valid envelopes with each kind of key, each header field and each form of commands. */
 import {
   cluster,
   hexText,
@@ -21,7 +21,7 @@ interface Case {
   readonly key?: KeyName;
   readonly at?: number;
   readonly seq?: number;
-  /** Hexadecimal where the vector is. */
+  /** The values are hexadecimal where those of the vector are. */
   readonly more?: Optional;
   readonly commands: readonly (readonly string[])[];
   readonly note?: string;
@@ -139,7 +139,7 @@ export function goodVectors(): GoodVector[] {
   return CASES.map(goodVector);
 }
 
-/** Makes a vector, dated a millisecond after the preceding one. */
+/** Makes a vector whose date is a millisecond after the previous one. */
 function goodVector(parts: Case, index: number): GoodVector {
   const { name, key = "rsa2048", at = NOW + index, seq = 0, more = {}, commands, note } = parts;
   const nonce = nonceOf(name);
@@ -173,7 +173,7 @@ function goodVector(parts: Case, index: number): GoodVector {
   };
 }
 
-/** Returns the flat array, in the order in which the specification lists the names. */
+/** Returns the header as a flat array, in the order of names in the specification. */
 function headerOf(header: VectorHeader): Resp[] {
   const { key, cluster, at, seq, nonce, db, multi, after, only, as } = header;
   const flat: Resp[] = ["key", hexText(key), "cluster", hexText(cluster), "at", String(at)];

@@ -1,6 +1,6 @@
 /**
- * Writes test/vectors/v2/vectors.json: `node dist/test/support/v2-vectors/make.js`, after a change of the
- * specification. The output is the same each time; test/conformance/v2-vectors.test.ts compares the file with it.
+ * Writes test/vectors/v2/vectors.json: `node dist/test/support/v2-vectors/make.js`. Run it after a change of the
+ * specification. The output is always the same, and test/conformance/v2-vectors.test.ts compares the file with it.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** Messages other than `command`, with their meaning. Hashes and ids are hexadecimal where it is decoded. */
+/** The messages other than `command`, with their decoded contents, in which hashes and ids are hexadecimal. */
 import { cluster, hexText, NOW, raw, resp, vectorKeys } from "./scene.js";
 import type { MessageVector } from "./vector.js";
 

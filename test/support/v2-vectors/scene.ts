@@ -1,13 +1,13 @@
 /**
- * What all vectors of version 2 share: keys, cluster, time; and a second implementation of the format, written
- * without protocol/, so that tests can compare the two. Source: docs/protocol-v2.md.
+ * The keys, the cluster and the time of all version 2 vectors, and a second implementation of the format. It does not
+ * use protocol/, so that tests can compare the two implementations. Source: docs/protocol-v2.md.
  */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type VectorKey, vectorFolder } from "./vector.js";
 
-/** The daemon's clock when it receives a vector, and the time of its start. */
+/** The daemon's clock when it receives a vector, and the time of the daemon's start. */
 export const NOW = 1790000000000;
 export const STARTED_AT = NOW - 20_000;
 export const CLUSTER_NAME = "test vectors";
@@ -32,10 +32,10 @@ export const vectorKeys = {
 
 export type KeyName = keyof typeof vectorKeys;
 
-/** A value of RESP2: a latin1 string, an array, or raw bytes. */
+/** A RESP2 value: a latin1 string, an array, or raw bytes. */
 export type Resp = string | readonly Resp[] | Buffer;
 
-/** Returns raw bytes in place of a value. */
+/** Returns raw bytes that are sent in place of an encoded value. */
 export const raw = (text: string): Buffer => Buffer.from(text, "latin1");
 
 export function resp(value: Resp): Buffer {
@@ -60,7 +60,7 @@ const idsOf = (role: VectorKey["role"]): string[] =>
     .sort()
     .map((id) => hexText(id));
 
-/** Returns the bytes of hexadecimal digits, as latin1. */
+/** Decodes hexadecimal digits to a latin1 string. */
 export function hexText(hex: string): string {
   return Buffer.from(hex, "hex").toString("latin1");
 }
@@ -85,7 +85,7 @@ export function signatureOf(bytes: Buffer, name: KeyName): Buffer {
     : sign(null, bytes, privateKey(name));
 }
 
-/** Returns 16 reproducible bytes: the hash of a vector's name. */
+/** Returns the beginning of the hash of a vector's name: 16 reproducible bytes. */
 export const nonceOf = (name: string): string => sha256(raw(name)).toString("latin1", 0, 16);
 
 export const frame = (payload: Buffer): Buffer => Buffer.concat([raw(`ds2:${payload.length}:`), payload]);

@@ -1,21 +1,24 @@
-/** Envelopes without a signature, for daemons without keys; and those that are neither signed nor unsigned. */
+/**
+ * Envelopes without a signature, for daemons without keys, and envelopes that are neither valid as signed nor as
+ * unsigned.
+ */
 import { bodyOf, pairsFor, withPair } from "./body.js";
 import { cluster, idOf, NOW, type Resp, STARTED_AT, signatureOf, signedBytesOf } from "./scene.js";
 import type { UnsignedVector } from "./vector.js";
 
-/** A zero key id, and no cluster. */
+/** The key id and the cluster id of unsigned envelopes. */
 const ZEROS = "\0".repeat(32);
 
 interface Case {
   readonly name: string;
   readonly note: string;
-  /** Fields that replace or extend those of the usual header. */
+  /** The fields that replace or extend those of the default header. */
   readonly header?: Readonly<Record<string, Resp>>;
-  /** Default: `SET k v`. */
+  /** The commands; default: `SET k v`. */
   readonly commands?: readonly Resp[];
   readonly isSigned?: boolean;
   readonly withoutKeys: readonly string[] | string;
-  /** Default: the answer to everything unsigned. */
+  /** The answer; default: that to every unsigned envelope. */
   readonly withKeys?: string;
 }
 

@@ -1,4 +1,4 @@
-/** The types of test/vectors/v2/vectors.json, for its writer and its readers. See the README.md there. */
+/** The types of test/vectors/v2/vectors.json, for its generator and its readers. README.md there describes them. */
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ export const vectorFolder = join(repositoryRoot, "test/vectors/v2");
 export interface VectorKey {
   readonly name: string;
   readonly role: "application" | "root" | "daemon" | "unknown";
-  /** The private key's path from the folder of vectors.json. */
+  /** The path of the private key, relative to the folder of vectors.json. */
   readonly privateFile: string;
   readonly publicFile: string;
   readonly id: string;
@@ -37,7 +37,7 @@ export interface GoodVector {
   readonly header: VectorHeader;
   readonly commands: readonly (readonly string[])[];
   readonly body: string;
-  /** The bytes ahead of `body` in the signed bytes. */
+  /** The bytes before `body` in the signed bytes. */
   readonly signedPrefix: string;
   readonly id: string;
   readonly signature: string;
@@ -50,12 +50,15 @@ export type Stage = "frame" | "message" | "key" | "signature" | "body" | "header
 export interface BadVector {
   readonly name: string;
   readonly stage: Stage;
-  /** null: the daemon closes the connection without an answer, since it does not know the version. */
+  /**
+   * The code of the refusal, or null if the daemon closes the connection without an answer, since it does not know
+   * the version.
+   */
   readonly code: string | null;
   readonly note: string;
-  /** Stages frame and message: all that is sent. */
+  /** All bytes to send, for the stages frame and message. */
   readonly stream?: string;
-  /** The other stages: the contents of a `command` message. */
+  /** The contents of a `command` message, for all other stages. */
   readonly body?: string;
   readonly signature?: string;
 }
@@ -67,7 +70,7 @@ export interface UnsignedVector {
   readonly body: string;
   readonly signature: string;
   readonly id: string;
-  /** The answer of the daemon without keys: replies, as RESP2, or the code of its refusal. */
+  /** The answer of the daemon without keys: its replies in RESP2, or the code of its refusal. */
   readonly withoutKeys: readonly string[] | string;
   /** The code of the refusal by the daemon with keys. */
   readonly withKeys: string;

@@ -1,1 +1,1 @@
-"""The usual commands as methods, named as redis-py names them; a file for each family. All others go by `call`."""
+"""The usual commands as methods with the names of redis-py, one file per family. Use `call` for all other commands."""

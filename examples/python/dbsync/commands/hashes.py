@@ -23,13 +23,13 @@ class HashCommands(Generic[S]):
         value: Argument | None = None,
         mapping: Mapping[str, Argument] | Mapping[bytes, Argument] | None = None,
     ) -> Request[int]:
-        """Sets one field, or all of a mapping; how many are new."""
+        """Sets one field, or all fields of a mapping. Returns the number of new fields."""
         one: list[Argument] = [] if key is None or value is None else [key, value]
         return asks(whole, "HSET", name, *one, *flat(mapping or {}))
 
     @command
     def hsetnx(self, name: Key, key: Key, value: Argument) -> Request[bool]:
-        """Sets a field if there is none; whether it did."""
+        """Sets a field if it does not exist. Returns whether it was set."""
         return asks(done, "HSETNX", name, key, value)
 
     @command
@@ -44,17 +44,17 @@ class HashCommands(Generic[S]):
 
     @command
     def hgetall(self, name: Key) -> Request[dict[S, S]]:
-        """All of it."""
+        """Returns all fields and values."""
         return asks(pairs, "HGETALL", name)
 
     @command
     def hdel(self, name: Key, *keys: Key) -> Request[int]:
-        """Removes fields; how many there were."""
+        """Removes fields. Returns the number of removed fields."""
         return asks(whole, "HDEL", name, *keys)
 
     @command
     def hexists(self, name: Key, key: Key) -> Request[bool]:
-        """Whether there is such a field."""
+        """Returns whether a field exists."""
         return asks(done, "HEXISTS", name, key)
 
     @command
@@ -69,7 +69,7 @@ class HashCommands(Generic[S]):
 
     @command
     def hlen(self, name: Key) -> Request[int]:
-        """How many fields there are."""
+        """Returns the number of fields."""
         return asks(whole, "HLEN", name)
 
     @command
@@ -79,10 +79,10 @@ class HashCommands(Generic[S]):
 
     @command
     def hincrby(self, name: Key, key: Key, amount: int = 1) -> Request[int]:
-        """Adds to a field; the new number."""
+        """Adds to a number in a field. Returns the new number."""
         return asks(whole, "HINCRBY", name, key, amount)
 
     @command
     def hincrbyfloat(self, name: Key, key: Key, amount: float = 1.0) -> Request[float]:
-        """Adds to a field with a fraction; the new number."""
+        """Adds to a floating-point number in a field. Returns the new number."""
         return asks(decimal, "HINCRBYFLOAT", name, key, amount)

@@ -1,4 +1,4 @@
-"""Keys, whatever they hold, and databases."""
+"""Commands for keys of any type, and for databases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Key = Argument
 
 
 def when(**flags: bool) -> list[Argument]:
-    """The words of the flags that are set, such as NX."""
+    """Returns the arguments for the flags that are set, such as NX."""
     return [name.upper() for name, is_set in flags.items() if is_set]
 
 
@@ -22,7 +22,7 @@ class KeyCommands(Generic[S]):
 
     @command
     def delete(self, *names: Key) -> Request[int]:
-        """Removes keys. How many there were."""
+        """Removes keys. Returns the number of removed keys."""
         return asks(whole, "DEL", *names)
 
     @command
@@ -32,76 +32,76 @@ class KeyCommands(Generic[S]):
 
     @command
     def exists(self, *names: Key) -> Request[int]:
-        """How many of these keys there are."""
+        """Returns the number of these keys that exist."""
         return asks(whole, "EXISTS", *names)
 
     @command
     def expire(
         self, name: Key, time: int, nx: bool = False, xx: bool = False, gt: bool = False, lt: bool = False
     ) -> Request[bool]:
-        """Lets a key end in so many seconds."""
+        """Makes a key expire after a number of seconds."""
         return asks(done, "EXPIRE", name, time, *when(nx=nx, xx=xx, gt=gt, lt=lt))
 
     @command
     def pexpire(
         self, name: Key, time: int, nx: bool = False, xx: bool = False, gt: bool = False, lt: bool = False
     ) -> Request[bool]:
-        """Lets a key end in so many milliseconds."""
+        """Makes a key expire after a number of milliseconds."""
         return asks(done, "PEXPIRE", name, time, *when(nx=nx, xx=xx, gt=gt, lt=lt))
 
     @command
     def expireat(self, name: Key, when_: int) -> Request[bool]:
-        """Lets a key end at a time: seconds since 1970."""
+        """Makes a key expire at a time in seconds since 1970."""
         return asks(done, "EXPIREAT", name, when_)
 
     @command
     def pexpireat(self, name: Key, when_: int) -> Request[bool]:
-        """Lets a key end at a time: milliseconds since 1970."""
+        """Makes a key expire at a time in milliseconds since 1970."""
         return asks(done, "PEXPIREAT", name, when_)
 
     @command
     def persist(self, name: Key) -> Request[bool]:
-        """Takes a key's end away."""
+        """Removes the expiry time of a key."""
         return asks(done, "PERSIST", name)
 
     @command
     def ttl(self, name: Key) -> Request[int]:
-        """Seconds until a key ends; -1: it does not, -2: there is none."""
+        """Returns the seconds until a key expires, -1 if it does not expire, or -2 if it does not exist."""
         return asks(whole, "TTL", name)
 
     @command
     def pttl(self, name: Key) -> Request[int]:
-        """The same in milliseconds."""
+        """Returns the same as `ttl` in milliseconds."""
         return asks(whole, "PTTL", name)
 
     @command
     def type(self, name: Key) -> Request[str]:
-        """What a key holds: `string`, `list` …; `none`: nothing."""
+        """Returns the type of a key: `string`, `list` …, or `none` if it does not exist."""
         return asks(str, "TYPE", name)
 
     @command
     def rename(self, src: Key, dst: Key) -> Request[bool]:
-        """Gives a key another name."""
+        """Renames a key."""
         return asks(done, "RENAME", src, dst)
 
     @command
     def renamenx(self, src: Key, dst: Key) -> Request[bool]:
-        """The same, if there is none of that name."""
+        """Renames a key if the new name does not exist."""
         return asks(done, "RENAMENX", src, dst)
 
     @command
     def copy(self, source: Key, destination: Key, replace: bool = False) -> Request[bool]:
-        """Makes another key with the same value."""
+        """Copies the value of a key to another key."""
         return asks(done, "COPY", source, destination, *when(replace=replace))
 
     @command
     def touch(self, *names: Key) -> Request[int]:
-        """How many of these keys there are."""
+        """Returns the number of these keys that exist."""
         return asks(whole, "TOUCH", *names)
 
     @command
     def keys(self, pattern: Key = "*") -> Request[list[S]]:
-        """All names that match. In a large database use `scan`."""
+        """Returns all matching names. Use `scan` in a large database."""
         return asks(several, "KEYS", pattern)
 
     @command
@@ -113,7 +113,7 @@ class KeyCommands(Generic[S]):
     def scan(
         self, cursor: int = 0, match: Key | None = None, count: int | None = None, _type: str | None = None
     ) -> Request[tuple[int, list[S]]]:
-        """A part of the names, and the cursor of the next part; 0: that was the last."""
+        """Returns a part of the names, and the cursor of the next part, which is 0 after the last part."""
         words: list[Argument] = ["SCAN", cursor]
         for name, value in (("MATCH", match), ("COUNT", count), ("TYPE", _type)):
             words += [] if value is None else [name, value]
@@ -121,7 +121,7 @@ class KeyCommands(Generic[S]):
 
     @command
     def dbsize(self) -> Request[int]:
-        """How many keys the database has."""
+        """Returns the number of keys in the database."""
         return asks(whole, "DBSIZE")
 
     @command
@@ -131,22 +131,22 @@ class KeyCommands(Generic[S]):
 
     @command
     def ping(self) -> Request[bool]:
-        """Whether a daemon answers."""
+        """Returns whether a daemon answers."""
         return asks(done, "PING")
 
     @command
     def echo(self, value: Argument) -> Request[S]:
-        """The same back."""
+        """Returns the message."""
         return asks(same, "ECHO", value)
 
     @command
     def publish(self, channel: Key, message: Argument) -> Request[int]:
-        """Says something on a channel. How many of the daemon's subscribers have heard it."""
+        """Publishes a message on a channel. Returns the number of the daemon's subscribers that received it."""
         return asks(whole, "PUBLISH", channel, message)
 
     @command
     def writers(self, *names: Key) -> Request[list[S | None]]:
-        """The units that changed these keys last, for `Condition`; None: the key is absent."""
+        """Returns the units that changed these keys last, for `Condition`. It is None for a missing key."""
         return asks(_writers, "WRITERS", *names)
 
 

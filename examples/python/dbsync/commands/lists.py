@@ -18,42 +18,42 @@ class ListCommands(Generic[S]):
 
     @command
     def lpush(self, name: Key, *values: Argument) -> Request[int]:
-        """Puts values in front; the list's length then."""
+        """Inserts values at the beginning. Returns the new length of the list."""
         return asks(whole, "LPUSH", name, *values)
 
     @command
     def rpush(self, name: Key, *values: Argument) -> Request[int]:
-        """Puts values behind; the list's length then."""
+        """Appends values. Returns the new length of the list."""
         return asks(whole, "RPUSH", name, *values)
 
     @command
     def lpushx(self, name: Key, *values: Argument) -> Request[int]:
-        """As `lpush`, if there is such a list."""
+        """Does the same as `lpush` if the list exists."""
         return asks(whole, "LPUSHX", name, *values)
 
     @command
     def rpushx(self, name: Key, *values: Argument) -> Request[int]:
-        """As `rpush`, if there is such a list."""
+        """Does the same as `rpush` if the list exists."""
         return asks(whole, "RPUSHX", name, *values)
 
     @command
     def lpop(self, name: Key) -> Request[S | None]:
-        """Takes the first value."""
+        """Removes and returns the first value."""
         return asks(same, "LPOP", name)
 
     @command
     def rpop(self, name: Key) -> Request[S | None]:
-        """Takes the last value."""
+        """Removes and returns the last value."""
         return asks(same, "RPOP", name)
 
     @command
     def llen(self, name: Key) -> Request[int]:
-        """How many values there are."""
+        """Returns the number of values."""
         return asks(whole, "LLEN", name)
 
     @command
     def lrange(self, name: Key, start: int, end: int) -> Request[list[S]]:
-        """A part of the list, the last one among it."""
+        """Returns a part of the list, including the value at `end`."""
         return asks(several, "LRANGE", name, start, end)
 
     @command
@@ -68,27 +68,27 @@ class ListCommands(Generic[S]):
 
     @command
     def lrem(self, name: Key, count: int, value: Argument) -> Request[int]:
-        """Removes so many such values; how many there were."""
+        """Removes a number of equal values. Returns the number of removed values."""
         return asks(whole, "LREM", name, count, value)
 
     @command
     def ltrim(self, name: Key, start: int, end: int) -> Request[bool]:
-        """Keeps a part of the list alone."""
+        """Removes all values outside a part of the list."""
         return asks(done, "LTRIM", name, start, end)
 
     @command
     def linsert(self, name: Key, where: Literal["BEFORE", "AFTER"], refvalue: Argument, value: Argument) -> Request[int]:
-        """Puts a value beside another; the list's length then."""
+        """Inserts a value before or after another one. Returns the new length of the list."""
         return asks(whole, "LINSERT", name, where, refvalue, value)
 
     @command
     def lpos(self, name: Key, value: Argument) -> Request[int | None]:
-        """Where the first such value is."""
+        """Returns the index of the first equal value."""
         return asks(maybe_whole, "LPOS", name, value)
 
     @command
     def lmove(
         self, first_list: Key, second_list: Key, src: End = "LEFT", dest: End = "RIGHT"
     ) -> Request[S | None]:
-        """Takes a value from one list and puts it into another."""
+        """Moves a value from one list to another."""
         return asks(same, "LMOVE", first_list, second_list, src, dest)

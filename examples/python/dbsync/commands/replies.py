@@ -1,4 +1,4 @@
-"""What replies are turned into. Strings are as the client gives them: bytes, or with decode_responses text."""
+"""Converts replies to Python values. Strings are bytes, or text with decode_responses."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ..resp import Argument
 
 
 def same(reply: Any) -> Any:
-    """As it came."""
+    """Returns a reply unchanged."""
     return reply
 
 
 def done(reply: Any) -> bool:
-    """Whether it was done: not nil, as of `SET … NX`, and not 0."""
+    """Returns whether a command had an effect: its reply is not nil, as from `SET … NX`, and not 0."""
     return bool(reply)
 
 
@@ -23,32 +23,32 @@ def whole(reply: Any) -> int:
 
 
 def maybe_whole(reply: Any) -> int | None:
-    """A number, or None for nil."""
+    """Returns a number, or None for nil."""
     return None if reply is None else int(reply)
 
 
 def decimal(reply: Any) -> float:
-    """A number as text."""
+    """Returns a floating-point number from its text."""
     return float(reply)
 
 
 def maybe_decimal(reply: Any) -> float | None:
-    """The same, or None for nil."""
+    """Returns a floating-point number from its text, or None for nil."""
     return None if reply is None else float(reply)
 
 
 def decimals(reply: Any) -> list[float | None]:
-    """Several of them."""
+    """Returns several floating-point numbers, each of which may be None."""
     return [maybe_decimal(each) for each in reply]
 
 
 def switches(reply: Any) -> list[bool]:
-    """A list of 1 and 0."""
+    """Returns booleans from a list of 1 and 0."""
     return [bool(each) for each in reply]
 
 
 def several(reply: Any) -> list[Any]:
-    """A list; empty for nil."""
+    """Returns a list, which is empty for nil."""
     return [] if reply is None else list(reply)
 
 
@@ -58,34 +58,34 @@ def members(reply: Any) -> set[Any]:
 
 
 def pairs(reply: Any) -> dict[Any, Any]:
-    """A flat list of names and values."""
+    """Returns a dictionary from a flat list of names and values."""
     return dict(zip(reply[0::2], reply[1::2]))
 
 
 def scored(reply: Any) -> list[tuple[Any, float]]:
-    """A flat list of members and scores."""
+    """Returns pairs from a flat list of members and scores."""
     return [(member, float(score)) for member, score in zip(reply[0::2], reply[1::2])]
 
 
 def scanned(reply: Any) -> tuple[int, list[Any]]:
-    """The next cursor, and what was found."""
+    """Returns the next cursor and the elements of a scan."""
     return int(reply[0]), list(reply[1])
 
 
 def entries(reply: Any) -> list[tuple[Any, dict[Any, Any]]]:
-    """A stream's entries: each its id, and its fields."""
+    """Returns the entries of a stream, each with its id and its fields."""
     return [(identity, pairs(fields or [])) for identity, fields in reply or []]
 
 
 def flat(mapping: Mapping[Any, Argument]) -> Iterable[Argument]:
-    """A mapping as words."""
+    """Returns a mapping as a flat list of arguments."""
     for name, value in mapping.items():
         yield name
         yield value
 
 
 def listed(first: Argument | Sequence[Argument], more: Sequence[Argument]) -> list[Argument]:
-    """Names given one by one, or as a list."""
+    """Returns the names from separate arguments or from a list."""
     if isinstance(first, (str, bytes, bytearray, memoryview, int, float)):
         return [first, *more]
     return [*first, *more]

@@ -17,12 +17,12 @@ class SetCommands(Generic[S]):
 
     @command
     def sadd(self, name: Key, *values: Argument) -> Request[int]:
-        """Adds members; how many are new."""
+        """Adds members. Returns the number of new members."""
         return asks(whole, "SADD", name, *values)
 
     @command
     def srem(self, name: Key, *values: Argument) -> Request[int]:
-        """Removes members; how many there were."""
+        """Removes members. Returns the number of removed members."""
         return asks(whole, "SREM", name, *values)
 
     @command
@@ -32,22 +32,22 @@ class SetCommands(Generic[S]):
 
     @command
     def sismember(self, name: Key, value: Argument) -> Request[bool]:
-        """Whether it is a member."""
+        """Returns whether a value is a member."""
         return asks(done, "SISMEMBER", name, value)
 
     @command
     def smismember(self, name: Key, values: Argument | Sequence[Argument], *args: Argument) -> Request[list[bool]]:
-        """Of each whether it is a member."""
+        """Returns for each value whether it is a member."""
         return asks(switches, "SMISMEMBER", name, *listed(values, args))
 
     @command
     def scard(self, name: Key) -> Request[int]:
-        """How many members there are."""
+        """Returns the number of members."""
         return asks(whole, "SCARD", name)
 
     @command
     def spop(self, name: Key) -> Request[S | None]:
-        """Takes any member."""
+        """Removes and returns a random member."""
         return asks(same, "SPOP", name)
 
     @command
@@ -62,30 +62,30 @@ class SetCommands(Generic[S]):
 
     @command
     def sunion(self, keys: Key | Sequence[Key], *args: Key) -> Request[set[S]]:
-        """What is in any of these sets."""
+        """Returns the union of these sets."""
         return asks(members, "SUNION", *listed(keys, args))
 
     @command
     def sinter(self, keys: Key | Sequence[Key], *args: Key) -> Request[set[S]]:
-        """What is in all of these sets."""
+        """Returns the intersection of these sets."""
         return asks(members, "SINTER", *listed(keys, args))
 
     @command
     def sdiff(self, keys: Key | Sequence[Key], *args: Key) -> Request[set[S]]:
-        """What is in the first of these sets alone."""
+        """Returns the members of the first set that are in none of the others."""
         return asks(members, "SDIFF", *listed(keys, args))
 
     @command
     def sunionstore(self, dest: Key, keys: Key | Sequence[Key], *args: Key) -> Request[int]:
-        """Keeps what `sunion` gives; how many that are."""
+        """Stores the result of `sunion`. Returns the number of its members."""
         return asks(whole, "SUNIONSTORE", dest, *listed(keys, args))
 
     @command
     def sinterstore(self, dest: Key, keys: Key | Sequence[Key], *args: Key) -> Request[int]:
-        """Keeps what `sinter` gives; how many that are."""
+        """Stores the result of `sinter`. Returns the number of its members."""
         return asks(whole, "SINTERSTORE", dest, *listed(keys, args))
 
     @command
     def sdiffstore(self, dest: Key, keys: Key | Sequence[Key], *args: Key) -> Request[int]:
-        """Keeps what `sdiff` gives; how many that are."""
+        """Stores the result of `sdiff`. Returns the number of its members."""
         return asks(whole, "SDIFFSTORE", dest, *listed(keys, args))

@@ -1,4 +1,4 @@
-"""Sorted sets. A score is a number, or a bound such as `(5` and `-inf`."""
+"""Commands for sorted sets. A score is a number, or a bound such as `(5` or `-inf`."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class SortedSetCommands(Generic[S]):
         gt: bool = False,
         lt: bool = False,
     ) -> Request[int]:
-        """Sets members' scores; how many are new (ch: or changed)."""
+        """Sets the scores of members. Returns the number of new members (with ch: of new or changed ones)."""
         turned = [word for member, score in mapping.items() for word in (score, member)]
         return asks(whole, "ZADD", name, *when(nx=nx, xx=xx, ch=ch, gt=gt, lt=lt), *turned)
 
     @command
     def zrem(self, name: Key, *values: Argument) -> Request[int]:
-        """Removes members; how many there were."""
+        """Removes members. Returns the number of removed members."""
         return asks(whole, "ZREM", name, *values)
 
     @command
@@ -48,39 +48,39 @@ class SortedSetCommands(Generic[S]):
 
     @command
     def zincrby(self, name: Key, amount: float, value: Argument) -> Request[float]:
-        """Adds to a member's score; the new one."""
+        """Adds to the score of a member. Returns the new score."""
         return asks(decimal, "ZINCRBY", name, amount, value)
 
     @command
     def zcard(self, name: Key) -> Request[int]:
-        """How many members there are."""
+        """Returns the number of members."""
         return asks(whole, "ZCARD", name)
 
     @command
     def zcount(self, name: Key, min: Bound, max: Bound) -> Request[int]:
-        """How many have a score in these bounds."""
+        """Returns the number of members with a score between these bounds."""
         return asks(whole, "ZCOUNT", name, min, max)
 
     @command
     def zrange(self, name: Key, start: int, end: int, desc: bool = False) -> Request[list[S]]:
-        """Members by their places, the last one among them."""
+        """Returns members by their ranks, including the one at `end`."""
         return asks(several, "ZRANGE", name, start, end, *when(rev=desc))
 
     @command
     def zrange_withscores(self, name: Key, start: int, end: int, desc: bool = False) -> Request[list[tuple[S, float]]]:
-        """The same with their scores."""
+        """Returns members by their ranks, with their scores."""
         return asks(scored, "ZRANGE", name, start, end, *when(rev=desc, withscores=True))
 
     @command
     def zrevrange(self, name: Key, start: int, end: int) -> Request[list[S]]:
-        """Members by their places, from the highest score on."""
+        """Returns members by their ranks, beginning with the highest score."""
         return asks(several, "ZREVRANGE", name, start, end)
 
     @command
     def zrangebyscore(
         self, name: Key, min: Bound, max: Bound, start: int | None = None, num: int | None = None
     ) -> Request[list[S]]:
-        """Members by their scores; of those num from start on."""
+        """Returns members by their scores; with start and num only a part of them."""
         limit: list[Argument] = [] if start is None or num is None else ["LIMIT", start, num]
         return asks(several, "ZRANGEBYSCORE", name, min, max, *limit)
 
@@ -91,31 +91,31 @@ class SortedSetCommands(Generic[S]):
 
     @command
     def zrevrank(self, name: Key, value: Argument) -> Request[int | None]:
-        """A member's place, counted from the highest score."""
+        """Returns the rank of a member, counted from the highest score."""
         return asks(maybe_whole, "ZREVRANK", name, value)
 
     @command
     def zpopmin(self, name: Key, count: int = 1) -> Request[list[tuple[S, float]]]:
-        """Takes those with the lowest scores."""
+        """Removes and returns the members with the lowest scores."""
         return asks(scored, "ZPOPMIN", name, count)
 
     @command
     def zpopmax(self, name: Key, count: int = 1) -> Request[list[tuple[S, float]]]:
-        """Takes those with the highest scores."""
+        """Removes and returns the members with the highest scores."""
         return asks(scored, "ZPOPMAX", name, count)
 
     @command
     def zremrangebyscore(self, name: Key, min: Bound, max: Bound) -> Request[int]:
-        """Removes by scores; how many there were."""
+        """Removes members by their scores. Returns the number of removed members."""
         return asks(whole, "ZREMRANGEBYSCORE", name, min, max)
 
     @command
     def zremrangebyrank(self, name: Key, min: int, max: int) -> Request[int]:
-        """Removes by places; how many there were."""
+        """Removes members by their ranks. Returns the number of removed members."""
         return asks(whole, "ZREMRANGEBYRANK", name, min, max)
 
     @command
     def zunionstore(self, dest: Key, keys: Key | Sequence[Key], *args: Key) -> Request[int]:
-        """Keeps what is in any of these, with the sums of the scores."""
+        """Stores the union of these sets, with the sums of the scores."""
         names = listed(keys, args)
         return asks(whole, "ZUNIONSTORE", dest, len(names), *names)

@@ -1,4 +1,4 @@
-"""Streams. Groups, and waiting for entries, go by `call`."""
+"""Commands for streams. Use `call` for groups and for waiting for entries."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class StreamCommands(Generic[S]):
         maxlen: int | None = None,
         nomkstream: bool = False,
     ) -> Request[S | None]:
-        """Adds an entry; its id."""
+        """Adds an entry. Returns its id."""
         words: list[Argument] = ["XADD", name]
         if nomkstream:
             words.append("NOMKSTREAM")
@@ -34,31 +34,31 @@ class StreamCommands(Generic[S]):
 
     @command
     def xlen(self, name: Key) -> Request[int]:
-        """How many entries there are."""
+        """Returns the number of entries."""
         return asks(whole, "XLEN", name)
 
     @command
     def xrange(
         self, name: Key, min: str = "-", max: str = "+", count: int | None = None
     ) -> Request[list[tuple[S, dict[S, S]]]]:
-        """Entries between two ids, the oldest first."""
+        """Returns the entries between two ids, the oldest first."""
         return asks(entries, "XRANGE", name, min, max, *_counted(count))
 
     @command
     def xrevrange(
         self, name: Key, max: str = "+", min: str = "-", count: int | None = None
     ) -> Request[list[tuple[S, dict[S, S]]]]:
-        """The same, the newest first."""
+        """Returns the entries between two ids, the newest first."""
         return asks(entries, "XREVRANGE", name, max, min, *_counted(count))
 
     @command
     def xdel(self, name: Key, *ids: str) -> Request[int]:
-        """Removes entries; how many there were."""
+        """Removes entries. Returns the number of removed entries."""
         return asks(whole, "XDEL", name, *ids)
 
     @command
     def xtrim(self, name: Key, maxlen: int) -> Request[int]:
-        """Keeps the newest entries alone; how many went."""
+        """Removes all entries except the newest ones. Returns the number of removed entries."""
         return asks(whole, "XTRIM", name, "MAXLEN", maxlen)
 
 

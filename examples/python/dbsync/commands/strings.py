@@ -1,4 +1,4 @@
-"""Strings, and numbers and bits in them."""
+"""Commands for strings, and for numbers and bits in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class StringCommands(Generic[S]):
 
     @command
     def get(self, name: Key) -> Request[S | None]:
-        """A key's value; None: there is none."""
+        """Returns the value of a key, or None if it does not exist."""
         return asks(same, "GET", name)
 
     @command
@@ -44,34 +44,34 @@ class StringCommands(Generic[S]):
 
     @command
     def setex(self, name: Key, time: int, value: Argument) -> Request[bool]:
-        """Sets a key that ends in so many seconds."""
+        """Sets a key that expires after a number of seconds."""
         return asks(done, "SETEX", name, time, value)
 
     @command
     def psetex(self, name: Key, time_ms: int, value: Argument) -> Request[bool]:
-        """Sets a key that ends in so many milliseconds."""
+        """Sets a key that expires after a number of milliseconds."""
         return asks(done, "PSETEX", name, time_ms, value)
 
     @command
     def setnx(self, name: Key, value: Argument) -> Request[bool]:
-        """Sets a key if there is none; whether it did."""
+        """Sets a key if it does not exist. Returns whether it was set."""
         return asks(done, "SETNX", name, value)
 
     @command
     def getset(self, name: Key, value: Argument) -> Request[S | None]:
-        """Sets a key; what it was before."""
+        """Sets a key. Returns its previous value."""
         return asks(same, "GETSET", name, value)
 
     @command
     def getdel(self, name: Key) -> Request[S | None]:
-        """Removes a key; what it was."""
+        """Removes a key. Returns its value."""
         return asks(same, "GETDEL", name)
 
     @command
     def getex(
         self, name: Key, ex: int | None = None, px: int | None = None, persist: bool = False
     ) -> Request[S | None]:
-        """A key's value; sets or takes away its end besides."""
+        """Returns the value of a key, and sets or removes its expiry time."""
         words: list[Argument] = ["GETEX", name]
         for option, number in (("EX", ex), ("PX", px)):
             words += [] if number is None else [option, number]
@@ -79,22 +79,22 @@ class StringCommands(Generic[S]):
 
     @command
     def mget(self, keys: Key | Sequence[Key], *args: Key) -> Request[list[S | None]]:
-        """The values of several keys."""
+        """Returns the values of several keys."""
         return asks(several, "MGET", *listed(keys, args))
 
     @command
     def mset(self, mapping: Mapping[str, Argument] | Mapping[bytes, Argument]) -> Request[bool]:
-        """Sets several keys at once."""
+        """Sets several keys in one step."""
         return asks(done, "MSET", *flat(mapping))
 
     @command
     def msetnx(self, mapping: Mapping[str, Argument] | Mapping[bytes, Argument]) -> Request[bool]:
-        """The same if there is none of them."""
+        """Sets several keys in one step if none of them exists."""
         return asks(done, "MSETNX", *flat(mapping))
 
     @command
     def incr(self, name: Key, amount: int = 1) -> Request[int]:
-        """Adds to a number; the new one."""
+        """Adds to a number. Returns the new number."""
         return asks(whole, "INCRBY", name, amount)
 
     @command
@@ -104,7 +104,7 @@ class StringCommands(Generic[S]):
 
     @command
     def decr(self, name: Key, amount: int = 1) -> Request[int]:
-        """Takes from a number; the new one."""
+        """Subtracts from a number. Returns the new number."""
         return asks(whole, "DECRBY", name, amount)
 
     @command
@@ -114,12 +114,12 @@ class StringCommands(Generic[S]):
 
     @command
     def incrbyfloat(self, name: Key, amount: float = 1.0) -> Request[float]:
-        """Adds to a number with a fraction; the new one."""
+        """Adds to a floating-point number. Returns the new number."""
         return asks(decimal, "INCRBYFLOAT", name, amount)
 
     @command
     def append(self, key: Key, value: Argument) -> Request[int]:
-        """Puts something behind a string; its length then."""
+        """Appends to a string. Returns its new length."""
         return asks(whole, "APPEND", key, value)
 
     @command
@@ -129,17 +129,17 @@ class StringCommands(Generic[S]):
 
     @command
     def getrange(self, key: Key, start: int, end: int) -> Request[S]:
-        """A part of a string, its last byte among it."""
+        """Returns a part of a string, including the byte at `end`."""
         return asks(same, "GETRANGE", key, start, end)
 
     @command
     def setrange(self, name: Key, offset: int, value: Argument) -> Request[int]:
-        """Overwrites a part of a string; its length then."""
+        """Overwrites a part of a string. Returns its new length."""
         return asks(whole, "SETRANGE", name, offset, value)
 
     @command
     def setbit(self, name: Key, offset: int, value: int) -> Request[int]:
-        """Sets a bit; what it was."""
+        """Sets a bit. Returns its previous value."""
         return asks(whole, "SETBIT", name, offset, value)
 
     @command
@@ -149,12 +149,12 @@ class StringCommands(Generic[S]):
 
     @command
     def bitcount(self, key: Key) -> Request[int]:
-        """How many bits are set."""
+        """Returns the number of set bits."""
         return asks(whole, "BITCOUNT", key)
 
     @command
     def pfadd(self, name: Key, *values: Argument) -> Request[bool]:
-        """Counts different things, roughly; whether the estimate has changed."""
+        """Adds elements to an approximate count of different elements. Returns whether the estimate has changed."""
         return asks(done, "PFADD", name, *values)
 
     @command
