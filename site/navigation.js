@@ -1,10 +1,10 @@
-/** The order of the pages, as in README's "Where to go on". Paths are from the root of the repository. */
+/** The order of the pages, as in README's "Next steps". Paths are from the root of the repository. */
 
 /** A page of docs/ that is missing here ends the build: see `sidebar`. */
 export const groups = [
   { text: "Start", pages: ["README.md", "docs/first-contact.md", "docs/active-active.md"] },
   {
-    text: "To production",
+    text: "Production",
     pages: [
       "docs/production.md",
       "install.md",
@@ -20,7 +20,7 @@ export const groups = [
     ],
   },
   {
-    text: "The client",
+    text: "Client",
     pages: [
       "client/README.md",
       "docs/api/client.md",
@@ -51,14 +51,14 @@ export const groups = [
     ],
   },
   {
-    text: "What is promised",
+    text: "Guarantees",
     pages: ["docs/consistency.md", "docs/keys.md", "docs/compatibility.md", "SECURITY.md"],
   },
   {
-    text: "The wire formats",
+    text: "Reference",
     pages: ["docs/protocol-v2.md", "docs/protocol.md", "CHANGELOG.md", "bench/RESULTS.md"],
   },
-  { text: "The code", pages: ["docs/architecture.md", "CONTRIBUTING.md"] },
+  { text: "Code", pages: ["docs/architecture.md", "CONTRIBUTING.md"] },
 ];
 
 /** Names in the sidebar, where a page's title says too little there. */

@@ -238,7 +238,7 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
       );
       machine.configure(peers, [...servers.slice(index), ...servers.slice(0, index)]);
     }
-    await everywhere("Daemons with the same data", 0);
+    await everywhere("Replication", 0);
     const DBSYNC_SERVERS = servers.join(",");
     const allLive = /(\blive\b.*){3}/s;
     await until("all are live", async () => {
