@@ -29,23 +29,23 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "critical",
     summary: "{{ $labels.instance }} does not answer",
     says: ["connect: …"],
-    page: "Run `systemctl status dbsyncd` there, and read its log. The remaining daemons serve; it receives what it missed once it is back. [A machine is lost](runbooks.md#a-machine-is-lost), [everything is down](runbooks.md#everything-is-down)",
+    page: "Run `systemctl status dbsyncd` on that machine, and read the daemon's log. The remaining daemons continue to serve; the daemon fetches what it missed when it is back. [A machine is lost](runbooks.md#a-machine-is-lost), [everything is down](runbooks.md#everything-is-down)",
   },
   DbsyncNotLive: {
     expr: 'dbsyncd_state{state="live"} == 0',
     lasting: "5m",
     severity: "warning",
-    summary: "{{ $labels.instance }} is not live, and takes no writes",
+    summary: "{{ $labels.instance }} is not live, so it accepts no writes",
     says: [],
-    page: "Run `dbsync status --watch`, which says why",
+    page: "Run `dbsync status --watch`, which shows the reason",
   },
   DbsyncOrderAway: {
     expr: "dbsyncd_order_connected == 0",
     lasting: "1m",
     severity: "critical",
-    summary: "{{ $labels.instance }} cannot read the stream of --order, and takes no writes",
+    summary: "{{ $labels.instance }} cannot read the stream of --order, so it accepts no writes",
     says: ["the stream of its --order: …"],
-    page: "Read its log: NATS cannot be reached, or the stream is gone, was created again, or [forgets](consistency.md#when-a-stream-orders-the-writes). It takes no writes meanwhile",
+    page: "Read its log. Either the daemon cannot reach NATS, or the stream was deleted, was created again, or [discards messages](consistency.md#when-a-stream-orders-the-writes). Until this is repaired, the daemon accepts no writes",
   },
   DbsyncOrderBehind: {
     expr: "dbsyncd_order_behind > 10000",
@@ -53,15 +53,15 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary: "{{ $labels.instance }} is {{ $value }} messages behind the stream of --order",
     says: ["it is … messages behind the stream of its --order"],
-    page: "Wait if it was started a moment ago, and reads the stream. Else more is written than it can apply: `dbsync top`, and its log",
+    page: "If the daemon has just started, wait until it has read the stream. Otherwise clients write more than it can apply: check `dbsync top` and its log",
   },
   DbsyncDiskFailed: {
     expr: "dbsyncd_timeline_failed == 1",
     lasting: null,
     severity: "critical",
-    summary: "{{ $labels.instance }} cannot write its data folder, and acknowledges nothing",
+    summary: "{{ $labels.instance }} cannot write its data folder, so it acknowledges no writes",
     says: ["its disk has failed (…)"],
-    page: "Make room or repair the disk, then restart it: [a disk dies](runbooks.md#a-disk-dies)",
+    page: "Free disk space or repair the disk, then restart the daemon: [a disk dies](runbooks.md#a-disk-dies)",
   },
   DbsyncDiskLow: {
     expr: "dbsyncd_disk_low == 1",
@@ -69,18 +69,18 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary: "The disk of {{ $labels.instance }} is nearly full",
     says: ["its disk is nearly full: … of … MiB are free"],
-    page: "Free space there, or move the data folder to a larger disk, before [writes end](runbooks.md#a-disk-dies): `retain` limits what a daemon stores. The limit is `--min-disk-free`",
+    page: "Free disk space, or move the data folder to a larger disk, before the daemon [stops accepting writes](runbooks.md#a-disk-dies). `retain` limits what a daemon stores; `--min-disk-free` sets the limit of this alarm",
   },
   DbsyncWritesLost: {
     expr: "dbsyncd_log_groups_lost > 0 or increase(dbsyncd_strays_total[1h]) > 0",
     lasting: null,
     severity: "critical",
-    summary: "Writes that {{ $labels.instance }} had acknowledged are gone there",
+    summary: "{{ $labels.instance }} has lost writes that it had acknowledged",
     says: [
       "… not in its log when it was started",
       "… of its envelopes were not in a snapshot that it took from a member, and are gone there",
     ],
-    page: "Read its log, which names them. Its members send them again; without members, write them again or restore them from a [backup](#backups). Then `dbsync log verify` its folder, and check the disk",
+    page: "Read the daemon's log, which names them. Its members send them again; without members, write them again or restore them from a [backup](#backups). Then run `dbsync log verify` on its folder, and check the disk",
   },
   DbsyncDeadLetters: {
     expr: "dbsyncd_dead_letters > 0",
@@ -91,7 +91,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     says: [
       "it keeps … dead …: envelopes that are missing, or may be missing, in a snapshot that it took from a member",
     ],
-    page: "List them there with `dbsync dead-letters list`; write them again, or remove them: [dead letters](#dead-letters)",
+    page: "List them on that machine with `dbsync dead-letters list`, then write them again or remove them: [dead letters](#dead-letters)",
   },
   DbsyncBackendDown: {
     expr: "dbsyncd_backend_up == 0",
@@ -99,7 +99,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "critical",
     summary: "{{ $labels.instance }} does not reach its database {{ $labels.backend }}",
     says: ["its database … is down"],
-    page: "Start that database, or correct `database`; the daemon's log says [why](redis-behind.md#what-the-log-says-if-it-does-not-start)",
+    page: "Start that database, or correct the option `database`; the daemon's log states [the reason](redis-behind.md#if-the-daemon-does-not-start)",
   },
   DbsyncMirrorAway: {
     expr: "dbsyncd_mirror_connected == 0 or increase(dbsyncd_mirror_refused_keys_total[1h]) > 0",
@@ -107,15 +107,15 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary: "{{ $labels.instance }} cannot write to the Redis that mirrors it, or that Redis refuses keys",
     says: ["its mirror … is not written to (…)", "its mirror … did not take … keys"],
-    page: "Repair that Redis: the daemon answers meanwhile, and then updates it by itself. [A Redis that follows](#a-redis-that-follows)",
+    page: "Repair that Redis. Meanwhile the daemon continues to answer; afterwards it updates that Redis automatically. [A Redis as a mirror](#a-redis-as-a-mirror)",
   },
   DbsyncClockSkewed: {
     expr: "dbsyncd_clock_skewed == 1",
     lasting: "1m",
     severity: "critical",
-    summary: "The clock of {{ $labels.instance }} is off, and it takes nothing from clients",
+    summary: "The clock of {{ $labels.instance }} is wrong, so it accepts no writes",
     says: ["its clock is off the other daemons', so it takes no writes"],
-    page: "Run `chronyc tracking` there: [a clock is wrong](runbooks.md#a-clock-is-wrong)",
+    page: "Run `chronyc tracking` on that machine: [a clock is wrong](runbooks.md#a-clock-is-wrong)",
   },
   DbsyncMemberAway: {
     expr: "dbsyncd_member_connected == 0",
@@ -123,47 +123,47 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary: "{{ $labels.instance }} does not reach its member {{ $labels.member }}",
     says: ["it does not reach its member …"],
-    page: "Start that one; if it is gone permanently, take it out of `peer` everywhere or [evict](#members) it: while it is named and away nothing newer becomes final. If `dbsync status` says `not-a-member`, `other-secret`: give both the same `cluster-secret`. `not-pinned`: correct `#ed25519:…` in `peer`. `no-peers`: write this one into the other's `peer`",
+    page: "Start that daemon. If it is permanently lost, remove it from `peer` everywhere or [evict](#members) it: while it is listed but down, newer writes do not become final. If `dbsync status` reports `not-a-member` or `other-secret`, configure the same `cluster-secret` on both daemons; if `not-pinned`, correct `#ed25519:…` in `peer`; if `no-peers`, add this daemon to the other one's `peer`",
   },
   DbsyncNothingFinal: {
     expr: "time() - dbsyncd_timeline_stable_seconds > 120 and on (instance, job) count by (instance, job) (dbsyncd_member_connected) > 0",
     lasting: "5m",
     severity: "warning",
     summary:
-      "At {{ $labels.instance }} nothing of the last two minutes is final, or nothing ever was since its start",
+      "On {{ $labels.instance }} no write of the last two minutes is final, or no write has become final since its start",
     says: [
       "what is older than … s is final, and nothing newer",
       "nothing has become final since it was started … s ago",
     ],
-    page: "See which daemon is away or out of date: `dbsync status`, `dbsync members list`. Start it, take it out of `peer` everywhere, or [evict](#members) it. The alarm also fires if nothing ever became final since the start",
+    page: "Find the daemon that is down or out of date: `dbsync status`, `dbsync members list`. Start it, remove it from `peer` everywhere, or [evict](#members) it. The alarm also fires if no write has become final since the start",
   },
   DbsyncMembersDiffer: {
     expr: "max_over_time(dbsyncd_member_equal[10m]) == 0 and on (instance, job) time() - dbsyncd_timeline_stable_seconds > 120",
     lasting: "5m",
     severity: "critical",
-    summary: "{{ $labels.instance }} and {{ $labels.member }} do not come to hold the same",
+    summary: "{{ $labels.instance }} and {{ $labels.member }} do not converge to the same data",
     says: ["its data differ from the other members'"],
-    page: "Were commands [dropped](#retention)? Stop one of the two, and `dbsync log verify` its folder",
+    page: "Check whether commands were [deleted](#retention). Stop one of the two daemons, and run `dbsync log verify` on its folder",
   },
   DbsyncStateDiffers: {
     expr: "dbsyncd_state_differs > 0",
     lasting: null,
     severity: "critical",
-    summary: "{{ $labels.instance }} and a member hold the same commands, and not the same data",
+    summary: "{{ $labels.instance }} and a member hold the same commands but different data",
     says: [
       "its state is not that of most members, …",
       "the state of its member … is not its own, …",
       "its state and that of its member … differ, …",
     ],
-    page: "Restart the daemon that `dbsync status` names, which makes its state again from its folder: [a state that differs](#a-state-that-differs)",
+    page: "Restart the daemon that `dbsync status` names; it rebuilds its state from its folder: [different states](#different-states)",
   },
   DbsyncMemberRefused: {
     expr: "dbsyncd_member_refused_entries > 0",
     lasting: null,
     severity: "critical",
-    summary: "{{ $labels.instance }} has refused envelopes of {{ $labels.member }}",
+    summary: "{{ $labels.instance }} has refused envelopes from {{ $labels.member }}",
     says: ["it has refused … envelopes of its member …"],
-    page: "Run `dbsync log verify` on the folder of that member: it is damaged or false",
+    page: "Run `dbsync log verify` on the folder of that member: the folder is damaged, or the member is compromised",
   },
   DbsyncRefusals: {
     expr: 'sum by (instance, reason) (rate(dbsyncd_refusals_total{reason=~"bad-signature|unknown-key|skew|wrong-cluster"}[5m])) > 1',
@@ -171,7 +171,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary: "{{ $labels.instance }} refuses requests: {{ $labels.reason }}",
     says: [],
-    page: "`skew`: set the clients' clocks. `bad-signature`, `unknown-key`: correct the keys, or find the attacker. [Troubleshooting](troubleshooting.md)",
+    page: "If the reason is `skew`, set the clients' clocks. If it is `bad-signature` or `unknown-key`, correct the keys, or find the attacker. [Troubleshooting](troubleshooting.md)",
   },
   DbsyncBusy: {
     expr: "rate(dbsyncd_event_loop_active_seconds_total[5m]) > 0.8",
@@ -179,7 +179,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary: "{{ $labels.instance }} uses most of one core",
     says: [],
-    page: "Answers become slow soon: send fewer or larger envelopes, or start more daemons for the reads",
+    page: "Answers will soon become slow: send fewer or larger envelopes, or start more daemons for reads",
   },
   DbsyncMessagesDropped: {
     expr: "increase(dbsyncd_messages_dropped_total[10m]) > 0",
@@ -187,15 +187,15 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary: "{{ $labels.instance }} could not deliver all published messages",
     says: [],
-    page: "Raise `max-relay-bytes`; else the line between the daemons is too slow",
+    page: "Increase `max-relay-bytes`. If this does not help, the connection between the daemons is too slow",
   },
   DbsyncRestarts: {
     expr: 'changes(process_start_time_seconds{job="dbsync"}[1h]) > 3',
     lasting: null,
     severity: "warning",
-    summary: "{{ $labels.instance }} starts again and again",
+    summary: "{{ $labels.instance }} restarts repeatedly",
     says: [],
-    page: "Read its log, and the exit codes in [the installation guide](../install.md)",
+    page: "Read the daemon's log, and the exit codes in [the installation guide](../install.md)",
   },
 };
 
@@ -223,38 +223,38 @@ export const alarmRules = (): string[] =>
 
 /** Problems that raise no alarm of their own. */
 export const FINDINGS: readonly (Finding & {
-  /** The alarm that fires for it as well; null: none. */
+  /** The alarm that also fires for it; null: none. */
   readonly alarm: string | null;
 })[] = [
   {
     alarm: "DbsyncNotLive",
     says: ["it is catching up", "it is still catching up … minutes after its start"],
-    page: "The log says how far it is, and what it waits for: start the members that are away",
+    page: "Read its log, which shows the progress and what it waits for. Start the members that are down",
   },
   {
     alarm: "DbsyncNotLive",
     says: ["it is cut off from most of its peers, or from the stream of --order"],
-    page: "Check the network between them; see the lines on its members. With `order`: check its NATS servers",
+    page: "Check the network between them, and read the lines about its members. With `order`, check its NATS servers",
   },
   {
     alarm: "DbsyncNotLive",
     says: ["its own key was revoked (… says so), so it takes no writes, and is no member any more"],
-    page: "Start it with an empty folder, or stop it and take it out of the lists",
+    page: "Start it with an empty folder, or stop it and remove it from the lists",
   },
   {
     alarm: "DbsyncNotLive",
     says: ["it takes no writes: …"],
-    page: "`dbsync members list`, and [Members](#members)",
-  },
-  {
-    alarm: "DbsyncNotLive",
+    page: "Run `dbsync members list`, and read [Members](#members)",
+
+
+      }, { alarm: "DbsyncNotLive",
     says: ["a list of members has added it, and it has received nothing from a live one of them yet"],
-    page: "Wait, or start those that are away",
+    page: "Wait, or start the members that are down",
   },
   {
     alarm: "DbsyncNotLive",
     says: ["it applies nothing that comes, and answers neither reads nor writes: …"],
-    page: "Upgrade it: [Upgrade](#members)",
+    page: "Upgrade it, as described in [Members](#members)",
   },
   {
     alarm: null,
@@ -263,57 +263,57 @@ export const FINDINGS: readonly (Finding & {
       "it takes a snapshot from …: … of … bytes",
       "… envelopes wait to be applied",
     ],
-    page: "It ends by itself; the log says how far it is",
+    page: "Wait. Its log shows the progress",
   },
   {
     alarm: null,
     says: ["it connects to its member …"],
-    page: "One of the two was just started. If it stays so, start the other, or correct `peer`",
+    page: "Wait if one of the two has just started. If this continues, start the other daemon, or correct `peer`",
   },
   {
     alarm: null,
     says: ["… envelopes are on their way between it and …"],
-    page: "It ends by itself. If it does not: `dbsync top`, and the network between them",
+    page: "Wait. If this continues, check `dbsync top` and the network between them",
   },
   {
     alarm: null,
     says: [
       "it refuses writes of clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
     ],
-    page: "Type the `CLUSTER ADD` command that it shows; `dbsync members add` and `replace` do so by themselves",
+    page: "Run the `CLUSTER ADD` command that it shows; `dbsync members add` and `replace` run it automatically",
   },
   {
     alarm: null,
     says: ["the command that it reports to authorize its key is not CLUSTER ADD of its own key"],
-    page: "Do not sign it: that daemon may not be yours. Take its key from the machine itself, and see what runs there",
+    page: "Do not sign it: that daemon may not be yours. Read the daemon's key on the machine itself, and check which programs run there",
   },
-  { alarm: null, says: ["the clock of its member … differs by … ms"], page: "`chronyc tracking` there" },
+  { alarm: null, says: ["the clock of its member … differs by … ms"], page: "Run `chronyc tracking` on that machine" },
   {
     alarm: null,
     says: ["it takes nothing dated before …, which is still to come: a clock was ahead when it was started"],
-    page: "`chronyc tracking` there, then restart it",
+    page: "Run `chronyc tracking` on that machine, then restart the daemon",
   },
   {
     alarm: null,
     says: ["… is not on the list of members"],
-    page: "`dbsync members list`, and [Members](#members)",
+    page: "Run `dbsync members list`, and read [Members](#members)",
   },
   {
     alarm: "DbsyncNothingFinal",
     says: ["it knows parallel lists of members (numbers …), so nothing becomes final"],
-    page: "Merge them as administrator: `dbsync members merge`, [Members](#members)",
+    page: "Merge them as an administrator with `dbsync members merge`: [Members](#members)",
   },
   {
     alarm: null,
     says: [
       "it misses envelopes that no member stores any more, and too few members have signed the same snapshot of them",
     ],
-    page: "Start those that are away, or give it the option that it names: [Retention](#retention)",
+    page: "Start the members that are down, or start the daemon with the option that it names: [Retention](#retention)",
   },
   {
     alarm: null,
     says: ["it misses envelopes that its member … no longer stores (…)"],
-    page: "It takes a snapshot once most members have signed one; if it stays so, see its log",
+    page: "Wait: the daemon loads a snapshot once most members have signed one. If this continues, read its log",
   },
   {
     alarm: null,
@@ -334,7 +334,7 @@ export const FINDINGS: readonly (Finding & {
       "its mirror … is being compared",
       "other clients have changed … keys in its mirror …, since it was started, which it has reverted",
     ],
-    page: "[the Redis that mirrors it](#a-redis-that-follows)",
+    page: "Read [A Redis as a mirror](#a-redis-as-a-mirror)",
   },
 ];
 
@@ -349,7 +349,7 @@ export const alarmRows = (): string[] => {
   const line = (name: string, { says, page }: Finding) => `| ${name} | ${says.join("; ")} | ${page} |`;
   const withAlarm = (name: string | null) => FINDINGS.filter(({ alarm }) => alarm === name);
   return [
-    "| alarm | `dbsync status` says | do |",
+    "| alarm | `dbsync status` reports | what to do |",
     "|---|---|---|",
     ...Object.entries(ALARMS).flatMap(([name, alarm]) =>
       [alarm, ...withAlarm(name)].map((each) => line(name, each)),
