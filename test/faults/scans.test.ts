@@ -1,7 +1,7 @@
 /**
  * Tests SCAN, HSCAN, SSCAN and ZSCAN on three real daemons, one of which is killed between two pages or during one,
  * while another client adds and removes elements: a scan returns each element that exists from its first page to its
- * last, or ends with the error of docs/sidecar.md "Where an answer is valid". DBSYNC_SEED replays which daemon is
+ * last, or ends with the error of docs/sidecar.md "Validity of cursors, ids and versions". DBSYNC_SEED replays which daemon is
  * killed, and about when.
  */
 import assert from "node:assert/strict";
