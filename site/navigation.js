@@ -7,7 +7,7 @@
 export const groups = [
   { text: "Start", pages: ["README.md", "docs/first-contact.md", "docs/active-active.md"] },
   {
-    text: "To production",
+    text: "Production",
     pages: [
       "docs/production.md",
       "install.md",
@@ -23,7 +23,7 @@ export const groups = [
     ],
   },
   {
-    text: "The client",
+    text: "Client",
     pages: [
       "client/README.md",
       "docs/api/client.md",
@@ -58,10 +58,10 @@ export const groups = [
     pages: ["docs/consistency.md", "docs/keys.md", "docs/compatibility.md", "SECURITY.md"],
   },
   {
-    text: "The wire formats",
+    text: "Reference",
     pages: ["docs/protocol-v2.md", "docs/protocol.md", "CHANGELOG.md", "bench/RESULTS.md"],
   },
-  { text: "The code", pages: ["docs/architecture.md", "CONTRIBUTING.md"] },
+  { text: "Code", pages: ["docs/architecture.md", "CONTRIBUTING.md"] },
 ];
 
 /** The names in the sidebar of pages whose title is not clear there. */

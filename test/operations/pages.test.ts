@@ -239,7 +239,7 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
       );
       machine.configure(peers, [...servers.slice(index), ...servers.slice(0, index)]);
     }
-    await everywhere("Daemons with the same data", 0);
+    await everywhere("Replication", 0);
     const DBSYNC_SERVERS = servers.join(",");
     const allLive = /(\blive\b.*){3}/s;
     await until("all daemons are live", async () => {

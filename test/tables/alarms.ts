@@ -32,13 +32,13 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "critical",
     summary: "{{ $labels.instance }} does not answer",
     says: ["connect: …"],
-    page: "Run `systemctl status dbsyncd` there, and read its log. The remaining daemons serve your clients. After its restart the daemon receives the writes that it missed. [A machine is lost](runbooks.md#a-machine-is-lost), [everything is down](runbooks.md#everything-is-down)",
+    page: "Run `systemctl status dbsyncd` on that machine, and read the daemon's log. The remaining daemons continue to serve; the daemon fetches what it missed when it is back. [A machine is lost](runbooks.md#a-machine-is-lost), [everything is down](runbooks.md#everything-is-down)",
   },
   DbsyncNotLive: {
     expr: 'dbsyncd_state{state="live"} == 0',
     lasting: "5m",
     severity: "warning",
-    summary: "{{ $labels.instance }} is not live, and accepts no writes",
+    summary: "{{ $labels.instance }} is not live, so it accepts no writes",
     says: [],
     page: "Run `dbsync status --watch`, which shows the reason",
   },
@@ -46,9 +46,9 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     expr: "dbsyncd_order_connected == 0",
     lasting: "1m",
     severity: "critical",
-    summary: "{{ $labels.instance }} cannot read the stream of --order, and accepts no writes",
+    summary: "{{ $labels.instance }} cannot read the stream of --order, so it accepts no writes",
     says: ["the stream of its --order: …"],
-    page: "Read its log: NATS cannot be reached, or the stream was deleted, was created again, or [discards messages](consistency.md#when-a-stream-orders-the-writes). Until this is fixed, the daemon accepts no writes",
+    page: "Read its log. Either the daemon cannot reach NATS, or the stream was deleted, was created again, or [discards messages](consistency.md#when-a-stream-orders-the-writes). Until this is repaired, the daemon accepts no writes",
   },
   DbsyncOrderBehind: {
     expr: "dbsyncd_order_behind > 10000",
@@ -56,15 +56,15 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary: "{{ $labels.instance }} is {{ $value }} messages behind the stream of --order",
     says: ["it is … messages behind the stream of its --order"],
-    page: "If the daemon was just started, wait until it has read the stream. Otherwise clients write faster than it can apply: run `dbsync top`, and read its log",
+    page: "If the daemon has just started, wait until it has read the stream. Otherwise clients write more than it can apply: check `dbsync top` and its log",
   },
   DbsyncDiskFailed: {
     expr: "dbsyncd_timeline_failed == 1",
     lasting: null,
     severity: "critical",
-    summary: "{{ $labels.instance }} cannot write its data folder, and acknowledges no write",
+    summary: "{{ $labels.instance }} cannot write its data folder, so it acknowledges no writes",
     says: ["its disk has failed (…)"],
-    page: "Free space or repair the disk, then restart the daemon: [a disk dies](runbooks.md#a-disk-dies)",
+    page: "Free disk space or repair the disk, then restart the daemon: [a disk dies](runbooks.md#a-disk-dies)",
   },
   DbsyncDiskLow: {
     expr: "dbsyncd_disk_low == 1",
@@ -72,7 +72,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary: "The disk of {{ $labels.instance }} is nearly full",
     says: ["its disk is nearly full: … of … MiB are free"],
-    page: "Free space there, or move the data folder to a larger disk, before [writes end](runbooks.md#a-disk-dies): `retain` limits the entries that a daemon stores. The threshold of this alarm is `--min-disk-free`",
+    page: "Free disk space, or move the data folder to a larger disk, before the daemon [stops accepting writes](runbooks.md#a-disk-dies). `retain` limits what a daemon stores; `--min-disk-free` sets the limit of this alarm",
   },
   DbsyncWritesLost: {
     expr: "dbsyncd_log_groups_lost > 0 or increase(dbsyncd_strays_total[1h]) > 0",
@@ -83,7 +83,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
       "… not in its log when it was started",
       "… of its envelopes were not in a snapshot that it took from a member, and are gone there",
     ],
-    page: "Read its log, which names them. Its members send them again; without members, write them again or restore them from a [backup](#backups). Then `dbsync log verify` its folder, and check the disk",
+    page: "Read the daemon's log, which names them. Its members send them again; without members, write them again or restore them from a [backup](#backups). Then run `dbsync log verify` on its folder, and check the disk",
   },
   DbsyncDeadLetters: {
     expr: "dbsyncd_dead_letters > 0",
@@ -94,7 +94,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     says: [
       "it keeps … dead …: envelopes that are missing, or may be missing, in a snapshot that it took from a member",
     ],
-    page: "List them on that machine with `dbsync dead-letters list`. Then write them again, or remove them: [dead letters](#dead-letters)",
+    page: "List them on that machine with `dbsync dead-letters list`, then write them again or remove them: [dead letters](#dead-letters)",
   },
   DbsyncBackendDown: {
     expr: "dbsyncd_backend_up == 0",
@@ -102,7 +102,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "critical",
     summary: "{{ $labels.instance }} cannot reach its database {{ $labels.backend }}",
     says: ["its database … is down"],
-    page: "Start that database, or correct `database`; the daemon's log shows [the reason](redis-behind.md#what-the-log-says-if-it-does-not-start)",
+    page: "Start that database, or correct the option `database`; the daemon's log states [the reason](redis-behind.md#if-the-daemon-does-not-start)",
   },
   DbsyncMirrorAway: {
     expr: "dbsyncd_mirror_connected == 0 or increase(dbsyncd_mirror_refused_keys_total[1h]) > 0",
@@ -110,13 +110,13 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary: "{{ $labels.instance }} cannot write to its Redis mirror, or the mirror refuses keys",
     says: ["its mirror … is not written to (…)", "its mirror … did not take … keys"],
-    page: "Repair that Redis. The daemon continues to serve, and then updates the mirror automatically. [A Redis that follows](#a-redis-that-follows)",
+    page: "Repair that Redis. Meanwhile the daemon continues to answer; afterwards it updates that Redis automatically. [A Redis as a mirror](#a-redis-as-a-mirror)",
   },
   DbsyncClockSkewed: {
     expr: "dbsyncd_clock_skewed == 1",
     lasting: "1m",
     severity: "critical",
-    summary: "The clock of {{ $labels.instance }} is wrong, so it accepts no writes from clients",
+    summary: "The clock of {{ $labels.instance }} is wrong, so it accepts no writes",
     says: ["its clock is off the other daemons', so it takes no writes"],
     page: "Run `chronyc tracking` on that machine: [a clock is wrong](runbooks.md#a-clock-is-wrong)",
   },
@@ -126,47 +126,47 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary: "{{ $labels.instance }} cannot reach its member {{ $labels.member }}",
     says: ["it does not reach its member …"],
-    page: "Start that member. If it is gone permanently, remove it from `peer` everywhere or [evict](#members) it: as long as it is configured and down, no newer write becomes final. If `dbsync status` shows `not-a-member` or `other-secret`, configure the same `cluster-secret` on both. `not-pinned`: correct `#ed25519:…` in `peer`. `no-peers`: add this daemon to the other one's `peer`",
+    page: "Start that daemon. If it is permanently lost, remove it from `peer` everywhere or [evict](#members) it: while it is listed but down, newer writes do not become final. If `dbsync status` reports `not-a-member` or `other-secret`, configure the same `cluster-secret` on both daemons; if `not-pinned`, correct `#ed25519:…` in `peer`; if `no-peers`, add this daemon to the other one's `peer`",
   },
   DbsyncNothingFinal: {
     expr: "time() - dbsyncd_timeline_stable_seconds > 120 and on (instance, job) count by (instance, job) (dbsyncd_member_connected) > 0",
     lasting: "5m",
     severity: "warning",
     summary:
-      "On {{ $labels.instance }} no write of the last two minutes is final, or none has become final since its start",
+      "On {{ $labels.instance }} no write of the last two minutes is final, or no write has become final since its start",
     says: [
       "what is older than … s is final, and nothing newer",
       "nothing has become final since it was started … s ago",
     ],
-    page: "Find the daemon that is down or out of date with `dbsync status` and `dbsync members list`. Start it, remove it from `peer` everywhere, or [evict](#members) it",
+    page: "Find the daemon that is down or out of date: `dbsync status`, `dbsync members list`. Start it, remove it from `peer` everywhere, or [evict](#members) it. The alarm also fires if no write has become final since the start",
   },
   DbsyncMembersDiffer: {
     expr: "max_over_time(dbsyncd_member_equal[10m]) == 0 and on (instance, job) time() - dbsyncd_timeline_stable_seconds > 120",
     lasting: "5m",
     severity: "critical",
-    summary: "{{ $labels.instance }} and {{ $labels.member }} do not converge",
+    summary: "{{ $labels.instance }} and {{ $labels.member }} do not converge to the same data",
     says: ["its data differ from the other members'"],
-    page: "Check whether entries were [dropped](#retention). Stop one of the two daemons, and run `dbsync log verify` on its folder",
+    page: "Check whether commands were [deleted](#retention). Stop one of the two daemons, and run `dbsync log verify` on its folder",
   },
   DbsyncStateDiffers: {
     expr: "dbsyncd_state_differs > 0",
     lasting: null,
     severity: "critical",
-    summary: "{{ $labels.instance }} and a member have the same commands, but different data",
+    summary: "{{ $labels.instance }} and a member have the same commands but different data",
     says: [
       "its state is not that of most members, …",
       "the state of its member … is not its own, …",
       "its state and that of its member … differ, …",
     ],
-    page: "Restart the daemon that `dbsync status` names. It then rebuilds its state from its folder: [a state that differs](#a-state-that-differs)",
+    page: "Restart the daemon that `dbsync status` names; it rebuilds its state from its folder: [different states](#different-states)",
   },
   DbsyncMemberRefused: {
     expr: "dbsyncd_member_refused_entries > 0",
     lasting: null,
     severity: "critical",
-    summary: "{{ $labels.instance }} has refused envelopes of {{ $labels.member }}",
+    summary: "{{ $labels.instance }} has refused envelopes from {{ $labels.member }}",
     says: ["it has refused … envelopes of its member …"],
-    page: "Run `dbsync log verify` on the folder of that member: the folder is damaged or forged",
+    page: "Run `dbsync log verify` on the folder of that member: the folder is damaged, or the member is compromised",
   },
   DbsyncRefusals: {
     expr: 'sum by (instance, reason) (rate(dbsyncd_refusals_total{reason=~"bad-signature|unknown-key|skew|wrong-cluster"}[5m])) > 1',
@@ -174,7 +174,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary: "{{ $labels.instance }} refuses requests: {{ $labels.reason }}",
     says: [],
-    page: "`skew`: correct the clocks of the clients. `bad-signature`, `unknown-key`: correct the keys, or find the attacker. [Troubleshooting](troubleshooting.md)",
+    page: "If the reason is `skew`, correct the clocks of the clients. If it is `bad-signature` or `unknown-key`, correct the keys, or find the attacker. [Troubleshooting](troubleshooting.md)",
   },
   DbsyncBusy: {
     expr: "rate(dbsyncd_event_loop_active_seconds_total[5m]) > 0.8",
@@ -190,7 +190,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary: "{{ $labels.instance }} could not deliver all published messages",
     says: [],
-    page: "Increase `max-relay-bytes`. If this does not help, the network between the daemons is too slow",
+    page: "Increase `max-relay-bytes`. If this does not help, the connection between the daemons is too slow",
   },
   DbsyncRestarts: {
     expr: 'changes(process_start_time_seconds{job="dbsync"}[1h]) > 3',
@@ -198,7 +198,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary: "{{ $labels.instance }} restarts repeatedly",
     says: [],
-    page: "Read its log, and the exit codes in [the installation guide](../install.md)",
+    page: "Read the daemon's log, and the exit codes in [the installation guide](../install.md)",
   },
 };
 
@@ -232,32 +232,32 @@ export const FINDINGS: readonly (Finding & {
   {
     alarm: "DbsyncNotLive",
     says: ["it is catching up", "it is still catching up … minutes after its start"],
-    page: "The log shows its progress, and the members that it waits for: start those that are down",
+    page: "Read its log, which shows the progress and what it waits for. Start the members that are down",
   },
   {
     alarm: "DbsyncNotLive",
     says: ["it is cut off from most of its peers, or from the stream of --order"],
-    page: "Check the network between the daemons, and the lines about its members. With `order`: check the NATS servers",
+    page: "Check the network between them, and read the lines about its members. With `order`, check its NATS servers",
   },
   {
     alarm: "DbsyncNotLive",
     says: ["its own key was revoked (… says so), so it takes no writes, and is no member any more"],
-    page: "Start it with an empty folder, or stop it and remove it from the configuration of the other daemons",
+    page: "Start it with an empty folder, or stop it and remove it from the lists",
   },
   {
     alarm: "DbsyncNotLive",
     says: ["it takes no writes: …"],
-    page: "`dbsync members list`, and [Members](#members)",
-  },
-  {
-    alarm: "DbsyncNotLive",
+    page: "Run `dbsync members list`, and read [Members](#members)",
+
+
+      }, { alarm: "DbsyncNotLive",
     says: ["a list of members has added it, and it has received nothing from a live one of them yet"],
     page: "Wait, or start the members that are down",
   },
   {
     alarm: "DbsyncNotLive",
     says: ["it applies nothing that comes, and answers neither reads nor writes: …"],
-    page: "Upgrade it: [Upgrade](#members)",
+    page: "Upgrade it, as described in [Members](#members)",
   },
   {
     alarm: null,
@@ -266,61 +266,57 @@ export const FINDINGS: readonly (Finding & {
       "it takes a snapshot from …: … of … bytes",
       "… envelopes wait to be applied",
     ],
-    page: "Wait: the log shows the progress",
+    page: "Wait. Its log shows the progress",
   },
   {
     alarm: null,
     says: ["it connects to its member …"],
-    page: "One of the two daemons was just started. If this does not change, start the other one, or correct `peer`",
+    page: "Wait if one of the two has just started. If this continues, start the other daemon, or correct `peer`",
   },
   {
     alarm: null,
     says: ["… envelopes are on their way between it and …"],
-    page: "Wait. If this does not change, run `dbsync top`, and check the network between the daemons",
+    page: "Wait. If this continues, check `dbsync top` and the network between them",
   },
   {
     alarm: null,
     says: [
       "it refuses writes of clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
     ],
-    page: "Run the `CLUSTER ADD` command that it shows. `dbsync members add` and `replace` do this automatically",
+    page: "Run the `CLUSTER ADD` command that it shows; `dbsync members add` and `replace` run it automatically",
   },
   {
     alarm: null,
     says: ["the command that it reports to authorize its key is not CLUSTER ADD of its own key"],
-    page: "Do not sign this command: the daemon may not be yours. Read its key on the machine itself, and check which program runs there",
+    page: "Do not sign it: that daemon may not be yours. Read the daemon's key on the machine itself, and check which programs run there",
   },
-  {
-    alarm: null,
-    says: ["the clock of its member … differs by … ms"],
-    page: "Run `chronyc tracking` on that machine",
-  },
+  { alarm: null, says: ["the clock of its member … differs by … ms"], page: "Run `chronyc tracking` on that machine" },
   {
     alarm: null,
     says: ["it takes nothing dated before …, which is still to come: a clock was ahead when it was started"],
-    page: "Run `chronyc tracking` on its machine, then restart it",
+    page: "Run `chronyc tracking` on that machine, then restart the daemon",
   },
   {
     alarm: null,
     says: ["… is not on the list of members"],
-    page: "`dbsync members list`, and [Members](#members)",
+    page: "Run `dbsync members list`, and read [Members](#members)",
   },
   {
     alarm: "DbsyncNothingFinal",
     says: ["it knows parallel lists of members (numbers …), so nothing becomes final"],
-    page: "Merge the lists as administrator with `dbsync members merge`: [Members](#members)",
+    page: "Merge the lists as an administrator with `dbsync members merge`: [Members](#members)",
   },
   {
     alarm: null,
     says: [
       "it misses envelopes that no member stores any more, and too few members have signed the same snapshot of them",
     ],
-    page: "Start the members that are down, or start it with the option that it names: [Retention](#retention)",
+    page: "Start the members that are down, or start the daemon with with the option that it names: [Retention](#retention)",
   },
   {
     alarm: null,
     says: ["it misses envelopes that its member … no longer stores (…)"],
-    page: "It adopts a snapshot as soon as most members have signed one. If this does not change, read its log",
+    page: "Wait: the daemon loads a snapshot once most members have signed one. If this continues, read its log",
   },
   {
     alarm: null,
@@ -341,7 +337,7 @@ export const FINDINGS: readonly (Finding & {
       "its mirror … is being compared",
       "other clients have changed … keys in its mirror …, since it was started, which it has reverted",
     ],
-    page: "[the Redis that mirrors it](#a-redis-that-follows)",
+    page: "Read [A Redis as a mirror](#a-redis-as-a-mirror)",
   },
 ];
 
@@ -356,7 +352,7 @@ export const alarmRows = (): string[] => {
   const line = (name: string, { says, page }: Finding) => `| ${name} | ${says.join("; ")} | ${page} |`;
   const withAlarm = (name: string | null) => FINDINGS.filter(({ alarm }) => alarm === name);
   return [
-    "| alarm | `dbsync status` says | do |",
+    "| alarm | `dbsync status` reports | what to do |",
     "|---|---|---|",
     ...Object.entries(ALARMS).flatMap(([name, alarm]) =>
       [alarm, ...withAlarm(name)].map((each) => line(name, each)),
