@@ -35,7 +35,7 @@ export class UserCommands {
 
   /** Whether the client still has to log in. */
   get needsLogin(): boolean {
-    return this.guest.user === null;
+    return this.userSession.user === null;
   }
 
   /** The user's name, and the name of the last command. */

@@ -71,7 +71,7 @@ export class JsonSession {
   #answerTo(line: Buffer): Text | Promise<Text> | null {
     const text = textOfLine(line, isUtf8);
     if (text === QUIT) return null;
-    this.commands.guest.renew();
+    this.commands.userSession.renew();
     let request: JsonRequest;
     try {
       request = readRequest(text);

@@ -11,7 +11,7 @@ import { identityOf } from "../../engine/trust/identity.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { lines } from "../listeners/resp/redis-comparison.js";
-import { exchange as sendResp } from "../listeners/resp/scene.js";
+import { exchange } from "../listeners/resp/scene.js";
 import { Trio } from "./trio.js";
 
 const OPTIONS = ["--admin", "0", "--resp", "0"];

@@ -66,9 +66,7 @@ test("all daemons report a value that differs on one daemon, until that daemon i
     // The restarted daemon is disconnected, or has the same state again. Either resolves the finding.
     await until("the other daemons report that the finding is resolved", () =>
       others.every(({ log }) =>
-        log.some(
-          ({ key, msg }) => key === KEY && /no connected member has a different value/.test(msg),
-        ),
+        log.some(({ key, msg }) => key === KEY && /no connected member has a different value/.test(msg)),
       ),
     );
   } finally {

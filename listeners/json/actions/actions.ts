@@ -198,7 +198,7 @@ function getAll(client: DocumentClient, request: JsonRequest): Answer {
 function logIn(client: DocumentClient, request: JsonRequest): Answer {
   const [user, password] = [request.get("user") ?? "default", request.get("password")];
   if (typeof user !== "string" || typeof password !== "string") return failure("No password provided.");
-  return client.commands.guest.logIn(bytesOfText(user), bytesOfText(password))
+  return client.commands.userSession.logIn(bytesOfText(user), bytesOfText(password))
     ? success()
     : failure("invalid username-password pair or user is disabled.");
 }

@@ -1,7 +1,7 @@
 /** A daemon of the model: what it accepts, stores, sends and calls final, by the given rules. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { KnownList, Standing } from "../../../protocol/members/succession.js";
-import type { Heard } from "../../../timeline/members/joining-rule.js";
+import type { JoinReport } from "../../../timeline/members/joining-rule.js";
 import { Clock } from "./clock.js";
 import { Disk } from "./disk.js";
 import { bitsOf } from "./envelopes.js";
@@ -311,7 +311,7 @@ export class Daemon implements DaemonView {
     const { rules, time } = this.around;
     const { inForce } = this.standing;
     if (inForce === null || !inForce.list.members.includes(this.id) || this.speaks().under === null) return;
-    const heard = new Map<ByteString, Heard>();
+    const heard = new Map<ByteString, JoinReport>();
     const others = this.othersOf(inForce);
     for (const id of others) {
       const from = numberOf(id);

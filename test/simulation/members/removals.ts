@@ -5,7 +5,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { MemberList } from "../../../protocol/members/member-list.js";
 import { nextList, type Standing, standingOf } from "../../../protocol/members/succession.js";
 import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
-import { type Heard, joinedWatermark } from "../../../timeline/members/joining-rule.js";
+import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { isStable, type Report } from "../../../timeline/members/stable-rule.js";
 import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/taking-rule.js";
 import { arrivalOf } from "./arrival.js";
@@ -17,9 +17,9 @@ const eachReport = (reports: Reports, change: (report: Report<number>) => Partia
   new Map([...reports].map(([id, report]) => [id, { ...report, ...change(report) }]));
 
 const eachHeard = (
-  heard: ReadonlyMap<ByteString, Heard>,
-  change: Partial<Heard>,
-): ReadonlyMap<ByteString, Heard> => new Map([...heard].map(([id, one]) => [id, { ...one, ...change }]));
+  heard: ReadonlyMap<ByteString, JoinReport>,
+  change: Partial<JoinReport>,
+): ReadonlyMap<ByteString, JoinReport> => new Map([...heard].map(([id, one]) => [id, { ...one, ...change }]));
 
 /** Clocks whose median is the upper of the two middle ones if their number is even. */
 class UpperClocks extends MemberClocks {
