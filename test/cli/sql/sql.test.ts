@@ -135,7 +135,7 @@ test("combines the pages of the original, and sends a statement as one line", as
   );
   assert.ok(rows.length > 40);
   assert.deepEqual([code, stderr], [1, ""]);
-  assert.match(third, /ends a statement at every ;, in a text too: nothing was sent/);
+  assert.match(third, /ends a statement at every ;, even inside a text: nothing was sent/);
   assert.deepEqual(server.received, ["pages 1000", statement, "fafao ao@ t rehefa x = 'a\\nEND\\nb'"]);
 });
 
