@@ -115,7 +115,7 @@ test("an error names the file and the row, and says what to do", async () => {
     ],
     [
       () => table("t", [[1, "a", "manga"]]),
-      /t\.json: row 1: loko holds "manga", which its type TANISA\(.*\) does not take/,
+      /t\.json: row 1: loko holds "manga", which its type TANISA\(.*\) does not accept/,
     ],
     [
       () =>
