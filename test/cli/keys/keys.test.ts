@@ -123,9 +123,9 @@ describe("dbsync keys without an administrator's key", () => {
     assert.equal(app.code, 1);
     assert.match(app.stderr, /NOPERM .*'key list'/);
     assert.match(app.stderr, hint);
-    const stranger = await cluster.run(["keys", "revoke", "-k", "stranger.pem", "ab".repeat(32)]);
-    assert.match(stranger.stderr, /unknown-key/);
-    assert.match(stranger.stderr, hint);
+    const foreign = await cluster.run(["keys", "revoke", "-k", "stranger.pem", "ab".repeat(32)]);
+    assert.match(foreign.stderr, /unknown-key/);
+    assert.match(foreign.stderr, hint);
   });
 
   test("reports a missing key with exit code 3, also as JSON", async () => {

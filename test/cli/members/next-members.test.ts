@@ -274,7 +274,10 @@ test("a name may still mean a removed daemon, and a new daemon at its address is
   assert.equal(daemonNamed("c:1111", "listed", known), hex("D"));
   const alone = { ...known, views: [view("A", [first], { peers: [previous] })] };
   assert.equal(daemonNamed("c:1111", "listed", alone), hex("C"));
-  assert.throws(() => daemonNamed(hex("F").slice(0, 8), "listed", known), /there is no daemon .* on the list/);
+  assert.throws(
+    () => daemonNamed(hex("F").slice(0, 8), "listed", known),
+    /there is no daemon .* on the list/,
+  );
 });
 
 test("the same list is signed again", () => {

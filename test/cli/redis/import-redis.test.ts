@@ -267,8 +267,8 @@ describe("dbsync import redis:", () => {
     const database = await importFrom(here(99), "--db", "0");
     assert.equal(database.code, 1);
     assert.match(database.stderr, /DB index is out of range/);
-    const stranger = await importFrom(`redis://${daemon.address}:${daemon.port}`);
-    assert.equal(stranger.code, 1);
+    const foreign = await importFrom(`redis://${daemon.address}:${daemon.port}`);
+    assert.equal(foreign.code, 1);
   });
 
   test("uses TLS for rediss:, and checks the server's identity", async () => {

@@ -100,8 +100,8 @@ test("the address contains the login and the pinned TLS key", async () => {
   const wrong = await runDbsync(["sql", url("rakoto:diso@")], input);
   assert.equal(wrong.code, 1);
   assert.match(wrong.stderr, /^dbsync: 127\.0\.0\.1:\d+: the server rejects the login of rakoto\n$/);
-  const stranger = await runDbsync(["sql", url("")], input);
-  assert.equal(stranger.code, 1, stranger.stdout);
+  const foreign = await runDbsync(["sql", url("")], input);
+  assert.equal(foreign.code, 1, foreign.stdout);
   const plain = await runDbsync(["sql", `127.0.0.1:${port}`], input);
   assert.match(plain.stderr, /the server accepts only TLS: write sqls:\/\//);
 });
