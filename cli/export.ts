@@ -11,7 +11,7 @@ import {
 } from "./shared/client-options.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
 import { oneDaemon } from "./shared/one-daemon.js";
-import { typedAsking } from "./shared/typed-asking.js";
+import { typedRequests } from "./shared/typed-requests.js";
 import { exportFolder } from "./sql/export-folder.js";
 
 /** Time limit for a page of rows, in milliseconds. */
@@ -78,5 +78,5 @@ async function exportTo({ form, path }: Target, flags: ClientFlags): Promise<voi
   const { client } = openFrom(settings);
   await warnIfCatchingUp(settings.servers, "tables and rows");
   const report = (note: string) => void process.stderr.write(`dbsync: ${note}\n`);
-  await exportFolder(path, typedAsking(client, settings), report);
+  await exportFolder(path, typedRequests(client, settings), report);
 }

@@ -7,7 +7,7 @@ import { realEnvironment } from "../client/shared/environment.js";
 import { DbsyncError } from "../client/shared/errors.js";
 import type { ReplyValue } from "../client/shared/reply-value.js";
 import { BinaryWord, jsonOf } from "./past/binary-word.js";
-import { type AskPast, lookingBack } from "./past/past-settings.js";
+import { type AskPast, queryHistory } from "./past/history-queries.js";
 import { type SendFlags, sendCommand } from "./send.js";
 import { addClientOptions, addDatabaseOption } from "./shared/client-options.js";
 import { formatDate, parsePastDate } from "./shared/dates.js";
@@ -71,7 +71,7 @@ function get(typed: string[], _: GetFlags, command: Command): Promise<void> {
       );
     return sendCommand(["GET", ...words], flags);
   }
-  return lookingBack(flags, async (ask) => {
+  return queryHistory(flags, async (ask) => {
     const now = realEnvironment.wallClock();
     const at = parsePastDate(date, { option: "--at", now, end: false });
     if (at > now + MAX_AHEAD_MS)

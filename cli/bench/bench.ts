@@ -16,8 +16,8 @@ import {
 } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printJsonError, printLine } from "../shared/output.js";
-import { knock } from "../shared/probe.js";
-import { behindOf } from "./behind.js";
+import { checkAccess } from "../shared/probe.js";
+import { describeBackends } from "./backends.js";
 import { type BenchRow, figuresOf, formatFigures, formatRows } from "./bench-report.js";
 import { Load, type LoadResult } from "./load.js";
 import { BENCH_KEYS, type LoadCommand, loadCommand } from "./load-command.js";
@@ -126,7 +126,7 @@ async function bench(flags: BenchFlags): Promise<void> {
 async function benchOne(flags: BenchFlags, command: LoadCommand, settings: Settings): Promise<void> {
   const plan = describePlan(flags, command, settings);
   const { client } = openFrom(settings);
-  await knock(client);
+  await checkAccess(client);
   const measured = await measure(client, command, flags);
   const figures = figuresOf(measured.result);
   if (flags.json) printJson({ plan, ...figures });
@@ -139,8 +139,8 @@ async function benchEach(flags: BenchFlags, command: LoadCommand, all: readonly 
   const rows: BenchRow[] = [];
   for (const settings of all) {
     const { client } = openFrom(settings);
-    await knock(client);
-    const behind = await behindOf(settings, client);
+    await checkAccess(client);
+    const behind = await describeBackends(settings, client);
     const measured = await measure(client, command, flags);
     const servers = settings.servers.map(({ text }) => text).join(",");
     rows.push({ servers, behind, ...figuresOf(measured.result) });

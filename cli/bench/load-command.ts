@@ -42,7 +42,7 @@ export function loadCommand(
     case "mixed": {
       const [set, get] = [maker(SET), maker(GET)];
       const make = () => (random() * 10 < READS_OF_TEN ? get() : set());
-      return { title: `${READS_OF_TEN} of 10 ${GET}, else ${SET}`, reads: true, isOwn: true, make };
+      return { title: `${READS_OF_TEN} of 10 ${GET}, otherwise ${SET}`, reads: true, isOwn: true, make };
     }
     default:
       return { title: text, reads: false, isOwn: false, make: maker(text) };

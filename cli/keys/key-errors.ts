@@ -28,7 +28,7 @@ const HINTS: readonly Hint[] = [
  * Runs an action. If it fails, prints the error with a hint, and sets the exit code.
  * @param flags.json  whether to print the error as `{"error": {…, "hint": …}}` on standard output
  */
-export async function explaining(
+export async function explainErrors(
   flags: { readonly json?: boolean },
   act: () => Promise<void>,
   hints: readonly Hint[] = HINTS,

@@ -19,7 +19,7 @@ import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { takeLateOptions } from "../shared/late-options.js";
 import { fieldsOf, JSON_FLAG, printJson, printLine } from "../shared/output.js";
 import { reportChange } from "./key-change.js";
-import { explaining } from "./key-errors.js";
+import { explainErrors } from "./key-errors.js";
 import { formatKey, formatKeys } from "./key-report.js";
 import { type Answer, askEach, idOf, type RingKey, readKey, ringsOf } from "./key-ring.js";
 import { differenceLines, differencesOf } from "./ring-differences.js";
@@ -258,7 +258,7 @@ function administer(
   flags: ClientFlags,
   act: (administration: Administration) => Promise<void>,
 ): Promise<void> {
-  return explaining(flags, async () => {
+  return explainErrors(flags, async () => {
     const settings = readSettings(flags);
     if (settings.key === null)
       throw new DbsyncError("bad-key", "none is set; name an administrator's private key (-k)");

@@ -8,7 +8,7 @@ import { loadPublicKeys } from "../../keys/key-set.js";
 import { listHash, type MemberList } from "../../protocol/members/member-list.js";
 import type { KnownList } from "../../protocol/members/succession.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { explaining, type Hint } from "../keys/key-errors.js";
+import { explainErrors, type Hint } from "../keys/key-errors.js";
 import { type Answer, askEach } from "../keys/key-ring.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
@@ -278,7 +278,7 @@ function printAuthorization({ id, problem, isPending }: Authorization): void {
 
 /** Runs an action with the answers of all daemons; errors are printed with a hint. */
 function administer(flags: MembersFlags, act: (session: Session) => Promise<void>): Promise<void> {
-  return explaining(
+  return explainErrors(
     flags,
     async () => {
       const settings = readSettings(flags);

@@ -5,8 +5,8 @@ import { addClientOptions, addDatabaseOption, type ClientFlags } from "../shared
 import { parsePastDate } from "../shared/dates.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { fieldsOf, JSON_FLAG, printJson, printLine } from "../shared/output.js";
+import { PAST_TIMEOUT_MS, queryHistory } from "./history-queries.js";
 import { formatPast, readPast } from "./past-report.js";
-import { lookingBack, PAST_TIMEOUT_MS } from "./past-settings.js";
 
 interface BlameFlags extends ClientFlags {
   readonly from?: string;
@@ -42,7 +42,7 @@ ${exitCodeHelp("no daemon could answer")}`,
 }
 
 function blame(key: string, flags: BlameFlags): Promise<void> {
-  return lookingBack(flags, async (ask) => {
+  return queryHistory(flags, async (ask) => {
     const now = realEnvironment.wallClock();
     const since =
       flags.from === undefined

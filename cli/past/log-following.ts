@@ -1,8 +1,8 @@
 /** `dbsync log --follow`: shows commands as they are recorded. It requests the log only when a daemon has new entries. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { fieldsOf } from "../shared/output.js";
+import type { AskPast } from "./history-queries.js";
 import { type Past, type PastUnit, readPast } from "./past-report.js";
-import type { AskPast } from "./past-settings.js";
 
 /** Minimum time between two updates, in milliseconds. */
 const UPDATE_EVERY_MS = 1000;

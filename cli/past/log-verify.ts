@@ -1,4 +1,4 @@
-/** `dbsync log verify`: checks the data folder of a daemon, which may be running, or a backup. */
+/** `dbsync log verify`: checks a backup, or the data folder of a daemon that may be running. */
 import type { Command } from "commander";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { addKeyOptions, type FolderFlags } from "../shared/folder-options.js";

@@ -15,10 +15,10 @@ import { parsePastDate } from "../shared/dates.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
 import { endOnQ } from "../shared/quit-key.js";
+import { type AskPast, PAST_TIMEOUT_MS, queryHistory } from "./history-queries.js";
 import { followLog } from "./log-following.js";
 import { addLogVerify } from "./log-verify.js";
 import { formatPast, type Past, readPast } from "./past-report.js";
-import { type AskPast, lookingBack, PAST_TIMEOUT_MS } from "./past-settings.js";
 
 interface LogFlags extends ClientFlags {
   readonly from?: string;
@@ -83,7 +83,7 @@ async function log(flags: LogFlags): Promise<void> {
     process.once("SIGINT", () => process.exit(EXIT.ok));
     endOnQ(() => process.exit(EXIT.ok));
   }
-  await lookingBack(flags, async (ask, settings) => {
+  await queryHistory(flags, async (ask, settings) => {
     const now = realEnvironment.wallClock();
     const { from, to, limit } = flags;
     const dates: string[] = [];

@@ -6,7 +6,7 @@ import { addClientOptions, type ClientFlags, readSettings } from "../shared/clie
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { fieldsOf, JSON_FLAG, printJson, printLine } from "../shared/output.js";
 import { progressOf, showProgress } from "../shared/progress.js";
-import { type AskPast, lookingBack } from "./past-settings.js";
+import { type AskPast, queryHistory } from "./history-queries.js";
 
 interface RepairFlags extends ClientFlags {
   readonly takeOver?: boolean;
@@ -65,7 +65,7 @@ async function repair({ takeOver = false, ...flags }: RepairFlags): Promise<void
   if (takeOver && servers.length > 1)
     throw new DbsyncError("bad-option", "--take-over is for one daemon at a time: name it with -s");
   for (const { text } of servers) {
-    await lookingBack({ ...flags, servers: text }, async (ask) => {
+    await queryHistory({ ...flags, servers: text }, async (ask) => {
       const report = await repaired(ask, takeOver, flags.timeout ?? TIMEOUT_MS);
       if (flags.json) printJson({ daemon: text, ...report });
       else printReport(text, report);

@@ -40,11 +40,11 @@ export async function waitUntilComplete({ servers, timeout }: Settings): Promise
     const states = await statesOf(servers);
     const behind = servers.filter((_, index) => states[index] === CATCHING_UP).map(({ text }) => text);
     if (behind.length === 0) return;
+    steps.show(areCatchingUp(behind));
     if (realEnvironment.now() >= end)
       throw new Error(
         `${areCatchingUp(behind)}; nothing was sent. Run it again when dbsync status shows each daemon as live`,
       );
-    steps.show(areCatchingUp(behind));
     await new Promise((resolve) => setTimeout(resolve, HELLO_EVERY_MS));
   }
 }

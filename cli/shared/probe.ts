@@ -21,7 +21,7 @@ export function printKeyHint(isUnsigned: boolean, outcomes: readonly Outcome[]):
 }
 
 /** Resolves if a daemon answers or denies a PING. @throws DbsyncError  no daemon does */
-export async function knock(client: CallingClient): Promise<void> {
+export async function checkAccess(client: CallingClient): Promise<void> {
   try {
     await client.send("PING");
   } catch (error) {

@@ -5,7 +5,7 @@ import { unwritable } from "../../keys/unwritable.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { printLine } from "../shared/output.js";
-import type { TypedAsking } from "../shared/typed-asking.js";
+import type { TypedRequests } from "../shared/typed-requests.js";
 import { fileOf, isFolderName } from "./data-folder.js";
 import { exportTable } from "./export-table.js";
 import { domainType, typeTree } from "./folder-type.js";
@@ -23,7 +23,7 @@ export type NoteHandler = (note: string) => void;
  * Writes the folder. If that fails, the folder does not exist.
  * @throws Error  the folder is not empty; a daemon did not answer; a table changes too often
  */
-export async function exportFolder(path: string, asking: TypedAsking, note: NoteHandler): Promise<void> {
+export async function exportFolder(path: string, asking: TypedRequests, note: NoteHandler): Promise<void> {
   const folder = resolve(path);
   await checkFree(folder);
   let made = "";
@@ -59,7 +59,7 @@ interface Sums {
   rows: number;
 }
 
-async function exportDatabases(folder: string, asking: TypedAsking, note: NoteHandler): Promise<Sums> {
+async function exportDatabases(folder: string, asking: TypedRequests, note: NoteHandler): Promise<Sums> {
   const sums: Sums = { databases: 0, tables: 0, views: 0, rows: 0 };
   for (const database of await namesIn(asking, "", "asehoy ny tahiry", note)) {
     for (const kind of ["tables", "views", "domains"])
@@ -82,7 +82,7 @@ async function exportDatabases(folder: string, asking: TypedAsking, note: NoteHa
 }
 
 async function namesIn(
-  asking: TypedAsking,
+  asking: TypedRequests,
   database: string,
   statement: string,
   note: NoteHandler,
@@ -102,7 +102,7 @@ async function namesIn(
 async function exportDomainsAndViews(
   folder: string,
   database: string,
-  asking: TypedAsking,
+  asking: TypedRequests,
   note: NoteHandler,
 ): Promise<number> {
   const { readView } = await import("./parsed-statements.js");

@@ -1,7 +1,7 @@
 /** Writes one table of the daemons as a file of the earlier SQL server, in pages that all come from the same state. */
 import { type FileHandle, open, rm } from "node:fs/promises";
 import type { Reply } from "../../protocol/reply.js";
-import type { KeyState, TypedAsking } from "../shared/typed-asking.js";
+import type { KeyState, TypedRequests } from "../shared/typed-requests.js";
 import { type FolderType, typeOfWords, typeTree } from "./folder-type.js";
 import { type JacksonValue, jacksonText } from "./jackson-text.js";
 import { cellsOf, folderCell, type TypedCell, textOf } from "./typed-rows.js";
@@ -17,7 +17,7 @@ const ATTEMPTS = 5;
 interface TableExport {
   readonly database: string;
   readonly table: string;
-  readonly asking: TypedAsking;
+  readonly asking: TypedRequests;
   readonly note: (text: string) => void;
 }
 

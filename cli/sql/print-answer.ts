@@ -13,12 +13,12 @@ export interface Printing {
 
 /** Prints an answer. @returns the exit code for it */
 export function printAnswer(answer: SqlAnswer, { isJson, printsMessages, output }: Printing): ExitCode {
-  const isWell = answer.kind !== "error";
+  const hasSucceeded = answer.kind !== "error";
   if (isJson) output.write(`${JSON.stringify(objectOf(answer))}\n`);
   else if (answer.kind === "relation") output.write(tableOf(answer));
   else if (answer.kind === "error") printProblem(new Error(answer.text));
   else if (printsMessages) output.write(`${shown(answer.text) || "OK"}\n`);
-  return isWell ? EXIT.ok : EXIT.failed;
+  return hasSucceeded ? EXIT.ok : EXIT.failed;
 }
 
 export function printProblem(problem: Error): void {

@@ -21,7 +21,7 @@ export function makeAdmin(
     return { isHealthy: isHealthy(details), details };
   };
   const site = new DashboardSite(new Frames(sources), (problem) =>
-    log.error({ err: problem }, "an event of --admin could not be made"),
+    log.error({ err: problem }, "an event of --admin could not be created"),
   );
   const exposition = makeExposition(METRICS, sources);
   const foreign = (chunk: Buffer) => foreignClient(chunk, "http");

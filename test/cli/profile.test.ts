@@ -43,12 +43,12 @@ describe("dbsync profile", () => {
     const { stdout } = await dbsync(["profile", "list"]);
     assert.match(stdout, /^ {2}PROFILE +SERVERS +KEY\n\* prod +127\.0\.0\.1:\d+ +\/.*app\.pem\n$/);
     assert.match((await dbsync(["profile", "remove", "prod"])).stdout, /removed; no profile is used/);
-    assert.match((await dbsync(["profile", "list"])).stdout, /^There is no profile/);
+    assert.match((await dbsync(["profile", "list"])).stdout, /^There are no profiles/);
   });
 
   test("invalid names, servers and files are refused, and nothing is stored", async () => {
     for (const [name, servers, expected] of [
-      ["../prod", dead, /A name has up to 64/],
+      ["../prod", dead, /A name consists of up to 64/],
       ["prod", "::::", /the servers of the profile prod/],
     ] as const) {
       const { code, stderr } = await add(name, servers);
@@ -73,7 +73,7 @@ describe("dbsync profile", () => {
       writeFileSync(file, text);
       const { code, stderr } = await dbsync(["send", "SET", "k", "1"]);
       assert.equal(code, 3, text);
-      assert.match(stderr, /is not understood.*correct or remove it/);
+      assert.match(stderr, /has a wrong format.*correct it or remove it/);
     }
     assert.equal((await dbsync(["send", "-s", cluster.daemons.servers, "-k", "app.pem", "PING"])).code, 0);
   });
@@ -136,7 +136,7 @@ test("dbsync get sends GET for one key", async () => {
   );
   const many = await cluster.run(["get", "-k", "app.pem", "HGETALL", "cart"]);
   assert.equal(many.code, 2);
-  assert.match(many.stderr, /takes one key\n\(A command for the daemons: dbsync send HGETALL cart\)/);
+  assert.match(many.stderr, /accepts one key\n\(A command for the daemons: dbsync send HGETALL cart\)/);
 });
 
 test("help groups the subcommands, and explains the common options once", async () => {

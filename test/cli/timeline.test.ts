@@ -265,7 +265,7 @@ describe("a disconnected daemon and its folder", () => {
   test("a folder in use is checked up to the beginning of the check", async () => {
     const { code, stdout } = await verify("one");
     assert.equal(code, 0, stdout);
-    assert.match(stdout, /\nseen +up to group \d+ of the log; process \d+ has it open, /);
+    assert.match(stdout, /\nread +up to group \d+ of the log; process \d+ has it open, /);
   });
 
   test("the remaining daemon reports the missing member, and both folders have the same state", async () => {
@@ -282,7 +282,10 @@ describe("a disconnected daemon and its folder", () => {
     const { code, stdout } = await verify("one");
     assert.equal(code, 0);
     assert.match(stdout, /^entries +8, 0 of them on keys, /);
-    assert.match(stdout, /\nunits +7 applied, 1 error, 0 denied, 0 unmet, 0 malformed\nsignatures +8 hold\n/);
+    assert.match(
+      stdout,
+      /\nunits +7 applied, 1 error, 0 denied, 0 unmet, 0 malformed\nsignatures +8 correct\n/,
+    );
     assert.match(stdout, /\nNo faults\.\n$/);
     const [one, two] = [await verify("one", "--json"), await verify("two", "--json")];
     assert.equal(JSON.parse(one.stdout).state, JSON.parse(two.stdout).state);

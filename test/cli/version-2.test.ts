@@ -68,7 +68,7 @@ describe("dbsync status", () => {
     assert.match(stdout, new RegExp(`\\n${other.servers} .* ${other.cluster?.slice(0, 8)} \\(!\\) `));
     assert.match(
       stdout,
-      new RegExp(`\\nFAIL  ${other.servers}: it is of the cluster .*; start all daemons with the same`),
+      new RegExp(`\\nFAIL  ${other.servers}: it belongs to the cluster .*; start all daemons with the same`),
     );
     const result = await run("status", "--json", "--cluster", other.cluster ?? "", "-s", other.servers);
     assert.equal(result.code, 0);
@@ -249,7 +249,7 @@ describe("dbsync doctor", () => {
     const servers = `${cluster.daemons.servers},${other.servers}`;
     const { code, stdout } = await run("doctor", "-k", "app.pem", "-s", servers);
     assert.equal(code, 1);
-    assert.match(stdout, new RegExp(`FAIL {2}${other.servers}: it is of the cluster`));
+    assert.match(stdout, new RegExp(`FAIL {2}${other.servers}: it belongs to the cluster`));
   });
 });
 

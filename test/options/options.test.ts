@@ -95,7 +95,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["-d", "dbsync:127.0.0.1:1", "--key", "k", "--data", "d"], 2, /leave out --data, --peer and --order/],
   [["--key", "private.pem"], 2, /--key is for a daemon that signs for clients: add -d dbsync/],
   [["-s", "nowhere.pem"], 1, /nowhere\.pem does not exist/],
-  [["-s", publicKey, "--allow-unsigned"], 2, /exclude each other/],
+  [["-s", publicKey, "--allow-unsigned"], 2, /cannot be combined with -s/],
   [["--root-key", "nowhere.pem"], 1, /--root-key: .*nowhere\.pem does not exist/],
   [
     ["-s", publicKey, "--root-key", publicKey],
@@ -152,7 +152,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["-s", publicKey, "--require", "v2", "--v1", "gateway", "--data", "d"], 2, /exclude each other/],
   [["-s", publicKey, "--order", "nats://u:secret@host"], 2, /"nats:\/\/\*\*\*@host" names no stream/],
   [["-s", publicKey, "--order", "nats://u:sec@ret@host/s"], 2, /"nats:\/\/\*\*\*@host\/s" names no stream/],
-  [["-s", publicKey, "--order", "nats://host:0/s"], 2, /is no host:port/],
+  [["-s", publicKey, "--order", "nats://host:0/s"], 2, /is not host:port/],
   [["-s", publicKey, "--order", "nats://h/s", "--peer", "db2:1"], 2, /--order and --peer exclude each other/],
   [
     ["-s", publicKey, "--order", "nats://h/s", "--data", "d", "--retain", "3"],
@@ -162,7 +162,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [
     ["-s", publicKey, "--order", "nats://h/s", "--window", "2m,5s"],
     2,
-    /--window with --order is 1m,30s at most/,
+    /--window with --order is at most 1m,30s/,
   ],
   [
     ["-s", publicKey, "--order", "nats://h/s", "-d", "redis:localhost:1"],

@@ -283,8 +283,8 @@ describe("dbsync import", () => {
       ],
       [['{"status":"success","documents":{"a":[{"x":1},\n\r'], /the JSON ends too early/],
       [["hello\n\r"], /unexpected JSON/],
-      [["[]\n\r"], /names no documents/],
-      [['{"status":"success"}\n\r'], /names no documents/],
+      [["[]\n\r"], /contains no documents/],
+      [['{"status":"success"}\n\r'], /contains no documents/],
     ] as const) {
       await using fake = await startFake(pieces);
       const { code, stderr } = await importing(fake.port, [daemon]);

@@ -50,7 +50,7 @@ test("an argument can be the first digits of an id in upper or lower case, or a 
 
 test("an argument that matches several keys or none, or is too short, is refused", async () => {
   await assert.rejects(idOf("abcd", ask), /"abcd" matches 3 keys: .*\(web\).*\(ci\).*type more digits/);
-  await assert.rejects(idOf("twice", ask), /means 2 keys/);
+  await assert.rejects(idOf("twice", ask), /matches 2 keys/);
   await assert.rejects(idOf("123", ask), /there is no key "123"/);
   await assert.rejects(idOf("missing", ask), /there is no key "missing"; .*dbsync keys list/);
 });

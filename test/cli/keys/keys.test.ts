@@ -123,9 +123,9 @@ describe("dbsync keys without an administrator's key", () => {
     assert.equal(app.code, 1);
     assert.match(app.stderr, /NOPERM .*'key list'/);
     assert.match(app.stderr, hint);
-    const stranger = await cluster.run(["keys", "revoke", "-k", "stranger.pem", "ab".repeat(32)]);
-    assert.match(stranger.stderr, /unknown-key/);
-    assert.match(stranger.stderr, hint);
+    const foreign = await cluster.run(["keys", "revoke", "-k", "stranger.pem", "ab".repeat(32)]);
+    assert.match(foreign.stderr, /unknown-key/);
+    assert.match(foreign.stderr, hint);
   });
 
   test("reports a missing key with exit code 3, also as JSON", async () => {
@@ -159,7 +159,7 @@ describe("dbsync keys with a daemon that is down or of version 1", () => {
     const { code, stdout } = await keys("list");
     assert.equal(code, 1);
     assert.match(stdout, /\nThe daemons' lists differ\. This is the list of the first daemon;/);
-    assert.match(stdout, /\n[\da-f]{16} \(late\): at 127\.0\.0\.1:\d+ rules \+@read ~\*\n/);
+    assert.match(stdout, /\n[\da-f]{16} \(late\): on 127\.0\.0\.1:\d+ rules \+@read ~\*\n/);
     const json = JSON.parse((await keys("list", "--json")).stdout) as { differences: { label: string }[] };
     assert.deepEqual(
       json.differences.map(({ label }) => label),
@@ -199,7 +199,7 @@ describe("dbsync keys with wrong arguments", () => {
     const past = ["--label", "app-public", "--until", "2020-01-01"];
     const { code, stderr } = await keys("add", "past-public.pem", ...past);
     assert.equal(code, 0);
-    assert.match(stderr, /warning: --until 2020-01-01 is past/);
+    assert.match(stderr, /warning: --until 2020-01-01 is in the past/);
     assert.match(stderr, /warning: the key [\da-f]{16} also has the label "app-public"/);
     assert.match((await keys("list")).stdout, / expired /);
   });

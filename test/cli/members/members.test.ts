@@ -34,7 +34,7 @@ interface Listed {
 }
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-members-"));
-const stranger = makeKeyPair();
+const foreign = makeKeyPair();
 let seats: readonly Seat[] = [];
 
 before(async () => {
@@ -100,7 +100,7 @@ const idOf = async (seat: Seat): Promise<string> => (await listed([seat])).daemo
 
 /** Returns the state in a daemon's hello, which costs less than running dbsync. */
 async function stateOf({ port }: Seat): Promise<string> {
-  using client = await EnvelopeClient.open(port, stranger);
+  using client = await EnvelopeClient.open(port, foreign);
   return (await client.hello()).state;
 }
 

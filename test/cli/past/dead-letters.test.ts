@@ -21,7 +21,7 @@ import { type Cluster, startCluster } from "../cluster.js";
 const AT = Date.UTC(2026, 0, 2, 3, 4, 5);
 const BINARY = Buffer.from([0, 255, 13, 10, 36, 233]);
 const CLUSTER = "c".repeat(32);
-const stranger = makeKeyPair();
+const foreign = makeKeyPair();
 
 let cluster: Cluster;
 let client: Client;
@@ -34,7 +34,7 @@ function letter(
   commands: readonly (readonly ByteString[])[],
   header: Partial<Header> = {},
 ): Entry {
-  const { body, signature } = signCommands(stranger, commands, {
+  const { body, signature } = signCommands(foreign, commands, {
     at: AT + seconds * 1000,
     cluster: CLUSTER,
     ...header,
@@ -95,7 +95,7 @@ test("list shows the date, the state and the reason of each letter, and show pri
   const shown = await letters("show", shortId(several), hexOf(conditional.id).slice(0, 4));
   assert.match(shown.stdout, /command +INCR counter\ncommand +RPUSH list a\ncommand +SET list:2 "b c"\n/);
   assert.match(shown.stdout, /if +there of database 0: absent\n/);
-  assert.match(shown.stdout, new RegExp(`signer +${hexOf(stranger.id)}`));
+  assert.match(shown.stdout, new RegExp(`signer +${hexOf(foreign.id)}`));
   const [line] = (await letters("show", shortId(binary), "--json")).stdout.split("\n");
   const { envelope, state, reason } = JSON.parse(line ?? "");
   assert.deepEqual(

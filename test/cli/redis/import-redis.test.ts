@@ -170,7 +170,7 @@ describe("dbsync import redis:", () => {
     const url = `redis://shop:${encodeURIComponent("se:cret@")}@127.0.0.1:${redis.port}`;
     const { code, stdout, stderr } = await importFrom(url);
     assert.equal(code, 0, stderr);
-    assert.match(stdout, /keys by the commands of their types \(DUMP: NOPERM/);
+    assert.match(stdout, /keys copied by the commands of their types \(DUMP: NOPERM/);
     const [before, now] = [await contentsOf(source), await contentsOf(target)];
     assert.deepEqual([...now.keys()], [...before.keys()]);
     // No command can recreate the pending entries of consumers.
@@ -267,8 +267,8 @@ describe("dbsync import redis:", () => {
     const database = await importFrom(here(99), "--db", "0");
     assert.equal(database.code, 1);
     assert.match(database.stderr, /DB index is out of range/);
-    const stranger = await importFrom(`redis://${daemon.address}:${daemon.port}`);
-    assert.equal(stranger.code, 1);
+    const foreign = await importFrom(`redis://${daemon.address}:${daemon.port}`);
+    assert.equal(foreign.code, 1);
   });
 
   test("uses TLS for rediss:, and checks the server's identity", async () => {

@@ -106,7 +106,7 @@ describe("dbsync import --replicate", () => {
     await replicating.ended;
     assert.equal(replicating.code, 0, replicating.output);
     assert.match(replicating.output, /cut over: the daemons have the \d+ keys of the Redis/);
-    assert.match(replicating.output, /notify-keyspace-events of the Redis is "[xK]{2}" again/);
+    assert.match(replicating.output, /restored notify-keyspace-events of the Redis to "[xK]{2}"/);
     assert.equal(await contentsOf(resp), await contentsOf(redis.port));
     await source.call("CONFIG", "SET", NOTICES, "");
   });

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { TypedAsking } from "../../../cli/shared/typed-asking.js";
+import type { TypedRequests } from "../../../cli/shared/typed-requests.js";
 import { exportTable } from "../../../cli/sql/export-table.js";
 import { array, bulk, map, NIL, type Reply, status } from "../../../protocol/reply.js";
 
@@ -15,7 +15,7 @@ const relation = (rows: readonly Reply[]) => map([bulk("rows"), array(rows)]);
 const rows = Array.from({ length: 40 }, (_, i) => array([status(String(i))]));
 
 /** Returns an imitation of a table that changes after the given number of pages in each attempt. */
-function changing(pages: readonly number[]): { asking: TypedAsking; requests: string[] } {
+function changing(pages: readonly number[]): { asking: TypedRequests; requests: string[] } {
   const requests: string[] = [];
   let [attempt, left] = [0, 0];
   return {

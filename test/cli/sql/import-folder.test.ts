@@ -111,11 +111,11 @@ test("an error names the file and the row, and says what to do", async () => {
           [1, "a", null],
           [1, "a"],
         ]),
-      /t\.json: row 2 has not 3 values/,
+      /t\.json: row 2 does not have 3 values/,
     ],
     [
       () => table("t", [[1, "a", "manga"]]),
-      /t\.json: row 1: loko holds "manga", which its type TANISA\(.*\) does not take/,
+      /t\.json: row 1: loko holds "manga", which its type TANISA\(.*\) does not accept/,
     ],
     [
       () =>

@@ -100,8 +100,8 @@ test("the address contains the login and the pinned TLS key", async () => {
   const wrong = await runDbsync(["sql", url("rakoto:diso@")], input);
   assert.equal(wrong.code, 1);
   assert.match(wrong.stderr, /^dbsync: 127\.0\.0\.1:\d+: the server rejects the login of rakoto\n$/);
-  const stranger = await runDbsync(["sql", url("")], input);
-  assert.equal(stranger.code, 1, stranger.stdout);
+  const foreign = await runDbsync(["sql", url("")], input);
+  assert.equal(foreign.code, 1, foreign.stdout);
   const plain = await runDbsync(["sql", `127.0.0.1:${port}`], input);
   assert.match(plain.stderr, /the server accepts only TLS: write sqls:\/\//);
 });
@@ -135,7 +135,7 @@ test("combines the pages of the original, and sends a statement as one line", as
   );
   assert.ok(rows.length > 40);
   assert.deepEqual([code, stderr], [1, ""]);
-  assert.match(third, /ends a statement at every ;, in a text too: nothing was sent/);
+  assert.match(third, /ends a statement at every ;, even inside a text: nothing was sent/);
   assert.deepEqual(server.received, ["pages 1000", statement, "fafao ao@ t rehefa x = 'a\\nEND\\nb'"]);
 });
 

@@ -13,14 +13,14 @@ export interface KeyState {
   readonly writer: string;
 }
 
-export interface TypedAsking {
+export interface TypedRequests {
   /** Returns the state of a key; null: there is no such key. @throws DbsyncError */
   stateOf(key: string): Promise<KeyState | null>;
   /** Sends a request. @param state  the required state; null: any state @returns nil: the state has changed @throws DbsyncError */
   ask(command: CommandInput, state?: KeyState | null): Promise<Reply>;
 }
 
-export function typedAsking(client: FanOutClient, settings: Settings): TypedAsking {
+export function typedRequests(client: FanOutClient, settings: Settings): TypedRequests {
   return {
     async stateOf(key) {
       const writers = await client.call(["WRITERS", key]);

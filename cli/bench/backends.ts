@@ -11,7 +11,7 @@ const NO_SERVER = /names no key by which a server of the cluster/;
 const NOT_REPORTED = "not reported";
 
 /** Returns the backends that daemons report to an administrator's key, or with another key those that INFO shows. */
-export async function behindOf(settings: Settings, client: CallingClient): Promise<string> {
+export async function describeBackends(settings: Settings, client: CallingClient): Promise<string> {
   const reported = new Set((await readWorkStatus(settings)).map(backendsOf).filter((text) => text !== null));
   return reported.size > 0 ? [...reported].join("; ") : await backendFromInfo(client);
 }

@@ -4,7 +4,7 @@ import type { Settings } from "../../client/settings/options.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { Address } from "../../client/shared/servers.js";
-import { explaining, type Hint } from "../keys/key-errors.js";
+import { explainErrors, type Hint } from "../keys/key-errors.js";
 import { askEach } from "../keys/key-ring.js";
 import { warnIfCatchingUp } from "../shared/catching-up.js";
 import { type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
@@ -31,11 +31,11 @@ const HINTS: readonly Hint[] = [
 ];
 
 /** Runs an action as an administrator; errors are printed with a hint. */
-export function lookingBack(
+export function queryHistory(
   flags: ClientFlags,
   act: (ask: AskPast, settings: Settings) => Promise<void>,
 ): Promise<void> {
-  return explaining(
+  return explainErrors(
     flags,
     async () => {
       const settings = readSettings({ ...flags, timeout: flags.timeout ?? PAST_TIMEOUT_MS });
