@@ -8,7 +8,7 @@ import { run } from "../support/run-program.js";
 
 const proxy = (...args: string[]) => run(process.execPath, [programPaths["dbsync-proxy"], ...args]);
 
-test("a place that is none, or that holds a password, is told, and the password is not", async () => {
+test("an invalid address, or one with a password, is reported without the password", async () => {
   for (const args of [["a b:1"], ["cache", "--upstream", "host:99999"]]) {
     const { code, stderr } = await proxy(...args);
     assert.equal(code, 2);

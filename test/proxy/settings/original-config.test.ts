@@ -24,7 +24,7 @@ const CONFIG = {
 
 const read = (config: unknown) => readOriginalConfig(JSON.stringify(config), "config.json");
 
-test("the original's file is read as it is, and what it ignored is honoured", () => {
+test("the original's file is accepted unchanged, and settings that it ignored are applied", () => {
   const settings = read(CONFIG);
   assert.deepEqual(settings.listen, { address: "127.0.0.1", port: 3949 });
   assert.deepEqual(
@@ -39,7 +39,7 @@ test("the original's file is read as it is, and what it ignored is honoured", ()
   assert.equal(settings.replicates, true);
 });
 
-test("what a file does not say is as without one", () => {
+test("settings that are missing in a file have their defaults", () => {
   const settings = read({ instances: [{ port: 3948 }] });
   assert.deepEqual(settings.listen, { address: "127.0.0.1", port: 3949 });
   assert.deepEqual(settings.routing, DEFAULT_ROUTING);
@@ -57,7 +57,7 @@ test("what a file does not say is as without one", () => {
   assert.equal(read({ ...CONFIG, replication: { type: "none" } }).replicates, false);
 });
 
-test("a mistake is told with the file, the member and what is expected", () => {
+test("an error names the file, the member and the expected value", () => {
   const [first] = CONFIG.instances;
   for (const [config, told] of [
     [{ ...CONFIG, instances: [] }, /config\.json: instances is to be a list of servers/],
@@ -91,5 +91,5 @@ test("a mistake is told with the file, the member and what is expected", () => {
       (problem) => problem instanceof StartError && problem.exitCode === 2 && told.test(problem.message),
       String(told),
     );
-  assert.throws(() => readOriginalConfig("{", "config.json"), /config\.json is no JSON/);
+  assert.throws(() => readOriginalConfig("{", "config.json"), /config\.json is not JSON/);
 });
