@@ -77,8 +77,8 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "critical",
     summary: "Writes that {{ $labels.instance }} had acknowledged are gone there",
     says: [
-      "… not in its log when it was started",
-      "… of its envelopes were not in a snapshot that it took from a member, and are gone there",
+      "… missing from its log when it was started",
+      "… of its envelopes were missing from a snapshot that it received from a member, and are lost there",
     ],
     page: "Read its log, which names them. Its members send them again; without members, write them again or restore them from a [backup](#backups). Then `dbsync log verify` its folder, and check the disk",
   },
@@ -89,7 +89,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     summary:
       "{{ $labels.instance }} keeps {{ $value }} dead letters: acknowledged writes that are, or may be, missing on the other daemons",
     says: [
-      "it keeps … dead …: envelopes that are missing, or may be missing, in a snapshot that it took from a member",
+      "it stores … dead …: envelopes that are, or may be, missing from a snapshot that it received from a member",
     ],
     page: "List them there with `dbsync dead-letters list`; write them again, or remove them: [dead letters](#dead-letters)",
   },
@@ -106,7 +106,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "5m",
     severity: "warning",
     summary: "{{ $labels.instance }} cannot write to the Redis that mirrors it, or that Redis refuses keys",
-    says: ["its mirror … is not written to (…)", "its mirror … did not take … keys"],
+    says: ["it cannot write to its mirror … (…)", "its mirror … refused … keys"],
     page: "Repair that Redis: the daemon answers meanwhile, and then updates it by itself. [A Redis that follows](#a-redis-that-follows)",
   },
   DbsyncClockSkewed: {
@@ -114,7 +114,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "1m",
     severity: "critical",
     summary: "The clock of {{ $labels.instance }} is off, and it takes nothing from clients",
-    says: ["its clock is off the other daemons', so it takes no writes"],
+    says: ["its clock differs from the other daemons', so it accepts no writes"],
     page: "Run `chronyc tracking` there: [a clock is wrong](runbooks.md#a-clock-is-wrong)",
   },
   DbsyncMemberAway: {
@@ -122,7 +122,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "5m",
     severity: "warning",
     summary: "{{ $labels.instance }} does not reach its member {{ $labels.member }}",
-    says: ["it does not reach its member …"],
+    says: ["it cannot reach its member …"],
     page: "Start that one; if it is gone permanently, take it out of `peer` everywhere or [evict](#members) it: while it is named and away nothing newer becomes final. If `dbsync status` says `not-a-member`, `other-secret`: give both the same `cluster-secret`. `not-pinned`: correct `#ed25519:…` in `peer`. `no-peers`: write this one into the other's `peer`",
   },
   DbsyncNothingFinal: {
@@ -131,10 +131,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary:
       "At {{ $labels.instance }} nothing of the last two minutes is final, or nothing ever was since its start",
-    says: [
-      "what is older than … s is final, and nothing newer",
-      "nothing has become final since it was started … s ago",
-    ],
+    says: ["only units older than … s are final", "no unit has become final since it was started … s ago"],
     page: "See which daemon is away or out of date: `dbsync status`, `dbsync members list`. Start it, take it out of `peer` everywhere, or [evict](#members) it. The alarm also fires if nothing ever became final since the start",
   },
   DbsyncMembersDiffer: {
@@ -151,8 +148,8 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "critical",
     summary: "{{ $labels.instance }} and a member hold the same commands, and not the same data",
     says: [
-      "its state is not that of most members, …",
-      "the state of its member … is not its own, …",
+      "its state differs from that of most members, …",
+      "the state of its member … differs from its own, …",
       "its state and that of its member … differ, …",
     ],
     page: "Restart the daemon that `dbsync status` names, which makes its state again from its folder: [a state that differs](#a-state-that-differs)",
@@ -162,7 +159,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: null,
     severity: "critical",
     summary: "{{ $labels.instance }} has refused envelopes of {{ $labels.member }}",
-    says: ["it has refused … envelopes of its member …"],
+    says: ["it has refused … envelopes from its member …"],
     page: "Run `dbsync log verify` on the folder of that member: it is damaged or false",
   },
   DbsyncRefusals: {
@@ -238,101 +235,103 @@ export const FINDINGS: readonly (Finding & {
   },
   {
     alarm: "DbsyncNotLive",
-    says: ["its own key was revoked (… says so), so it takes no writes, and is no member any more"],
+    says: ["its own key was revoked (according to …), so it accepts no writes and is no longer a member"],
     page: "Start it with an empty folder, or stop it and take it out of the lists",
   },
   {
     alarm: "DbsyncNotLive",
-    says: ["it takes no writes: …"],
+    says: ["it accepts no writes: …"],
     page: "`dbsync members list`, and [Members](#members)",
   },
   {
     alarm: "DbsyncNotLive",
-    says: ["a list of members has added it, and it has received nothing from a live one of them yet"],
+    says: ["a member list has added it, but it has not received anything from a live member yet"],
     page: "Wait, or start those that are away",
   },
   {
     alarm: "DbsyncNotLive",
-    says: ["it applies nothing that comes, and answers neither reads nor writes: …"],
+    says: ["it applies no further entries, and answers neither reads nor writes: …"],
     page: "Upgrade it: [Upgrade](#members)",
   },
   {
     alarm: null,
     says: [
       "its member … is catching up",
-      "it takes a snapshot from …: … of … bytes",
-      "… envelopes wait to be applied",
+      "it is receiving a snapshot from …: … of … bytes",
+      "… envelopes are waiting to be applied",
     ],
     page: "It ends by itself; the log says how far it is",
   },
   {
     alarm: null,
-    says: ["it connects to its member …"],
+    says: ["it is connecting to its member …"],
     page: "One of the two was just started. If it stays so, start the other, or correct `peer`",
   },
   {
     alarm: null,
-    says: ["… envelopes are on their way between it and …"],
+    says: ["… envelopes are in flight between it and …"],
     page: "It ends by itself. If it does not: `dbsync top`, and the network between them",
   },
   {
     alarm: null,
     says: [
-      "it refuses writes of clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
+      "it refuses writes from clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
     ],
     page: "Type the `CLUSTER ADD` command that it shows; `dbsync members add` and `replace` do so by themselves",
   },
   {
     alarm: null,
-    says: ["the command that it reports to authorize its key is not CLUSTER ADD of its own key"],
+    says: ["the command that it reports for authorizing its key is not CLUSTER ADD with its own key"],
     page: "Do not sign it: that daemon may not be yours. Take its key from the machine itself, and see what runs there",
   },
   { alarm: null, says: ["the clock of its member … differs by … ms"], page: "`chronyc tracking` there" },
   {
     alarm: null,
-    says: ["it takes nothing dated before …, which is still to come: a clock was ahead when it was started"],
+    says: [
+      "it accepts no writes dated before …, which is in the future: a clock was ahead when it was started",
+    ],
     page: "`chronyc tracking` there, then restart it",
   },
   {
     alarm: null,
-    says: ["… is not on the list of members"],
+    says: ["… is not on the member list"],
     page: "`dbsync members list`, and [Members](#members)",
   },
   {
     alarm: "DbsyncNothingFinal",
-    says: ["it knows parallel lists of members (numbers …), so nothing becomes final"],
+    says: ["it knows parallel member lists (numbers …), so no unit becomes final"],
     page: "Merge them as administrator: `dbsync members merge`, [Members](#members)",
   },
   {
     alarm: null,
     says: [
-      "it misses envelopes that no member stores any more, and too few members have signed the same snapshot of them",
+      "it is missing envelopes that no member stores any longer, and too few members have signed the same snapshot with them",
     ],
     page: "Start those that are away, or give it the option that it names: [Retention](#retention)",
   },
   {
     alarm: null,
-    says: ["it misses envelopes that its member … no longer stores (…)"],
+    says: ["it is missing envelopes that its member … no longer stores (…)"],
     page: "It takes a snapshot once most members have signed one; if it stays so, see its log",
   },
   {
     alarm: null,
     says: [
-      "… envelopes of members were dropped, since their signer's key did not come",
-      "… envelopes wait for their signer's key",
+      "… envelopes of members were dropped because their signer's key did not arrive",
+      "… envelopes are waiting for their signer's key",
     ],
     page: "Compare the daemons' keys: `dbsync keys list`",
   },
   {
     alarm: null,
-    says: ["it keeps everything in memory, and no other daemon has it"],
+    says: ["it stores everything only in memory, and no other daemon is connected"],
     page: "Start it with `data`, or start its peers",
   },
   {
     alarm: null,
     says: [
       "its mirror … is being compared",
-      "other clients have changed … keys in its mirror …, since it was started, which it has reverted",
+      "since its start, other clients have changed … keys in its mirror …, and it has reverted them",
     ],
     page: "[the Redis that mirrors it](#a-redis-that-follows)",
   },
