@@ -320,7 +320,7 @@ describe("dbsync doctor", () => {
     assert.equal(code, 1);
     assert.match(
       stdout,
-      /FAIL {2}.*speaks version 1 only, has no room, or somebody hides version 2 from you\n/,
+      /FAIL {2}.*speaks only version 1, is at its connection limit, or an attacker hides version 2\n/,
     );
     assert.deepEqual(grades(stdout), ["OK", "OK", "OK", "OK", "FAIL", "Firs", ""], "told once");
     assert.match(stdout, /resolved, reached\n/, "and called by no version");

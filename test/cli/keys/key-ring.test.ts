@@ -40,7 +40,7 @@ test("a key is meant by its id, without asking for the ring", async () => {
 test("a key is meant by the file of its public half, without asking", async () => {
   assert.match(await idOf(PUBLIC_KEY, never), /^[\da-f]{64}$/);
   await assert.rejects(idOf("./none.pem", never), /none\.pem does not exist/);
-  await assert.rejects(idOf(PUBLIC_KEY.replace("public", "private"), never), /holds a private key/);
+  await assert.rejects(idOf(PUBLIC_KEY.replace("public", "private"), never), /contains a private key/);
 });
 
 test("a key is meant by its first digits, in any case, and by its label", async () => {

@@ -209,7 +209,7 @@ test("a dead daemon that is evicted no longer holds back what is final, and is r
   const sick = await run(["doctor"], [third]);
   assert.match(
     sick.stdout,
-    /FAIL .*: it takes no writes: .* number 2, signed .*, leaves it out permanently\n/,
+    /FAIL .*: it accepts no writes: .* number 2, signed .*, leaves it out permanently\n/,
   );
   assert.equal(sick.code, 1);
   await isRefused(["members", "add", lost], rest, /was left out, and never returns/);

@@ -28,11 +28,11 @@ test("what is well is not talked about, nor that an address is the daemon's own"
 
 const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
   ["a disk that has failed", { failure: "no space" }, /disk has failed \(no space\); free or repair/],
-  ["a clock that is off", { skewed: true }, /its clock is off .*; set its clock by NTP/],
+  ["a clock that is off", { skewed: true }, /its clock differs .*; set its clock by NTP/],
   [
     "a clock that was ahead",
     { watermark: NOW + 86_400_000 },
-    /nothing dated before .*, which is still to come: a clock was ahead .*; set its clock if .* restart it/,
+    /no writes dated before .*, which is in the future: a clock was ahead .*; set its clock if .* restart it/,
   ],
   [
     "another content than the others'",
@@ -52,20 +52,24 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "that no list names it",
     { unlisted: "the list of members, number 2, leaves it out" },
-    /takes no writes: the list.*; if it is left out: dbsync dead-letters find/,
+    /accepts no writes: the list.*; if it was removed: dbsync dead-letters find/,
   ],
   ["lists beside each other", { lists: [3, 3] }, /numbers 3 and 3\).*; dbsync members merge/],
-  ["one missing group", { lostGroups: 1 }, /1 group of writes .* was not in its log/],
-  ["a log whose end is missing", { lostGroups: 3 }, /3 groups of writes .* not in its log.*; its members/],
+  ["one missing group", { lostGroups: 1 }, /1 group of writes .* was missing from its log/],
+  [
+    "a log whose end is missing",
+    { lostGroups: 3 },
+    /3 groups of writes .* missing from its log.*; its members/,
+  ],
   [
     "a state that most members do not have",
     { differing: [{ db: 3, key: "a", verdict: "own" as const, members: ["ab".repeat(32)] }] },
-    /its state is not that of most members, .* key a in database 3; restart it/,
+    /its state differs from that of most members, .* key a in database 3; restart it/,
   ],
   [
     "a member's state",
     { differing: [{ db: 0, key: "b", verdict: "member" as const, members: ["ab".repeat(32)] }] },
-    /the state of its member abababababab is not its own, .* key b in database 0; restart that member/,
+    /the state of its member abababababab differs from its own, .* key b in database 0; restart that member/,
   ],
   [
     "two states of which neither need be right",
@@ -93,12 +97,12 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "a member that is not reached",
     withMember({ connection: "waiting", trouble: "ECONNREFUSED" }),
-    /does not reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\); start the daemon at 10\.0\.0\.2:1111, or correct --peer/,
+    /cannot reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\); start the daemon at 10\.0\.0\.2:1111, or correct --peer/,
   ],
   [
     "a member that was left out",
     withMember({ connection: "waiting", trouble: CLOSE_REASONS["left-out"] }),
-    /; take it out of --peer; or there, a new data folder .* dbsync members add it$/,
+    /; remove it from --peer; or there, a new data folder .* dbsync members add it$/,
   ],
   [
     "a member that nobody has let in",
@@ -118,7 +122,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "a member that lets nobody in",
     withMember({ connection: "waiting", trouble: "it says: no-peers: …" }),
-    /; there, name this daemon in --peer too$/,
+    /; there, also name this daemon in --peer$/,
   ],
   [
     "a member that has not let this daemon in",
@@ -134,9 +138,9 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "what members cannot settle",
     { order: "--adopt 00" },
-    /too few members have signed .*; start the daemons that are away; or, .* with --adopt 00: .* kept aside/,
+    /too few members have signed .*; start the daemons that are down; or, .* with --adopt 00: .* stores a copy/,
   ],
-  ["refused envelopes of a member", withMember({ refusals: 2 }), /refused 2 envelopes of its member/],
+  ["refused envelopes of a member", withMember({ refusals: 2 }), /refused 2 envelopes from its member/],
 ];
 for (const [name, bad, expected] of problems) {
   test(`${name} is a problem`, () => {
@@ -164,7 +168,10 @@ test("only the daemon's own key is shown to be authorized, whatever the daemon r
   );
   const { problems, remarks } = shown(NOT_ITS_OWN);
   assert.deepEqual(remarks, []);
-  assert.match(`${problems[0]?.text}; ${problems[0]?.fix}`, /not CLUSTER ADD of its own key; do not sign it/);
+  assert.match(
+    `${problems[0]?.text}; ${problems[0]?.fix}`,
+    /not CLUSTER ADD with its own key; do not sign it/,
+  );
 });
 
 test("a member that is not on the list need not be a problem", () => {
@@ -173,34 +180,35 @@ test("a member that is not on the list need not be a problem", () => {
     { others: [WELL], now: NOW },
   );
   assert.deepEqual(found.problems, []);
-  assert.match(
-    `${found.remarks[0]?.text}; ${found.remarks[0]?.fix}`,
-    /is not on the list of members; take it out/,
-  );
+  assert.match(`${found.remarks[0]?.text}; ${found.remarks[0]?.fix}`, /is not on the member list; remove it/);
 });
 
 const JUST_STARTED = { started: NOW - 2000 };
 const AWAY = { connection: "waiting", trouble: "ECONNREFUSED" } as const;
 
 const progress: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
-  ["envelopes that wait for a key", { quarantined: 3 }, /3 envelopes wait for their signer's key; do all/],
-  ["that it has yet to join", { joining: true }, /received nothing from a live one of them yet; start/],
-  ["envelopes that wait to be applied", { waiting: 50_000 }, /50000 envelopes wait/],
+  [
+    "envelopes that wait for a key",
+    { quarantined: 3 },
+    /3 envelopes are waiting for their signer's key; do all/,
+  ],
+  ["that it has yet to join", { joining: true }, /not received anything from a live member yet; start/],
+  ["envelopes that wait to be applied", { waiting: 50_000 }, /50000 envelopes are waiting/],
   [
     "a snapshot on its way",
     { taking: { from: "10.0.0.2:1111", received: 5, total: 9 } },
-    /takes a snapshot from 10\.0\.0\.2:1111: 5 of 9 bytes; its log/,
+    /receiving a snapshot from 10\.0\.0\.2:1111: 5 of 9 bytes; its log/,
   ],
   [
     "a member that is not complete",
     withMember({ state: "catching-up" }),
     /is catching up; that daemon's log/,
   ],
-  ["much that is on the way", withMember({ lag: 9000, behind: 9000 }), /18000 envelopes are on their way/],
+  ["much that is on the way", withMember({ lag: 9000, behind: 9000 }), /18000 envelopes are in flight/],
   [
     "a member that a daemon does not reach in its first minute",
     { ...JUST_STARTED, ...withMember({ ...AWAY, lastHeard: null }) },
-    /connects to its member 10\.0\.0\.2:1111; start the daemon at 10\.0\.0\.2:1111/,
+    /is connecting to its member 10\.0\.0\.2:1111; start the daemon at 10\.0\.0\.2:1111/,
   ],
 ];
 for (const [name, state, expected] of progress) {
@@ -242,10 +250,10 @@ test("a member that has its own line is not reported by the others as well", () 
 
 test("a timeline in memory that nobody else has is worth a word", () => {
   const { remarks } = diagnose({ ...WELL, durable: false, members: [] }, { others: [], now: NOW });
-  assert.match(remarks[0]?.text ?? "", /keeps everything in memory, and no other daemon has it/);
+  assert.match(remarks[0]?.text ?? "", /stores everything only in memory, and no other daemon is connected/);
 });
 
-const incomplete = { text: INCOMPLETE, fix: "its log says how far it is", isOfMember: false };
+const incomplete = { text: INCOMPLETE, fix: "its log shows its progress", isOfMember: false };
 
 /** Returns the problems of a daemon that is catching up. */
 function foundOf(figures: Partial<TimelineStatus>) {
@@ -261,7 +269,7 @@ test("of a daemon whose disk has failed, or that was left out, nobody is told to
   const failed = foundOf({ failure: "no space" });
   assert.deepEqual(failed, { problems: ["its disk has failed (no space)"], progress: [], ok: false });
   const unlisted = foundOf({ unlisted: "left out" });
-  assert.deepEqual(unlisted, { problems: ["it takes no writes: left out"], progress: [], ok: false });
+  assert.deepEqual(unlisted, { problems: ["it accepts no writes: left out"], progress: [], ok: false });
 });
 
 test("a daemon that catches up for minutes without progress is a problem", () => {
