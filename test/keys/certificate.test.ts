@@ -94,7 +94,7 @@ test("dbsync-keygen reports which certificate option is wrong", async () => {
   using folder = temporaryFolder();
   const cases: readonly (readonly [RegExp, number, ...string[]])[] = [
     [/--certificate' requires .*--san/, 2, "--certificate"],
-    [/--san' is for '--certificate'/, 2, "--san", "a.example"],
+    [/--san' requires '--certificate'/, 2, "--san", "a.example"],
     [/--type' cannot be combined with '--certificate'/, 2, "--certificate", "--san", "a", "--type", "rsa"],
     [/"a b" is neither a host name nor an address/, 2, "--certificate", "--san", "a b"],
     [/Expected 1 to 3650/, 2, "--certificate", "--san", "a", "--days", "0"],

@@ -101,7 +101,7 @@ const WRITING: Readonly<Record<string, (place: string) => readonly string[]>> = 
 };
 
 const SENTENCE =
-  /^dbsync: (--data )?\S+ cannot be written \((E[A-Z]+): [^)]+\)\. Nothing of it was left\. Make room there, or name another place[^\n]*\n$/;
+  /^dbsync: (--data )?\S+ cannot be written \((E[A-Z]+): [^)]+\)\. The partial file was removed\. Free space there, or choose another path[^\n]*\n$/;
 
 const LETTERS_SENTENCE =
   /^dbsync: \S+ cannot be written \(EFBIG: [^)]+\)\. It is as it was\. Make room there, and run the same again\n$/;
@@ -265,7 +265,7 @@ for (const name of ["backup", "export resp"])
     const { status, stderr } = spawnSync(program, [...before, ...given], { encoding: "utf8" });
     assert.equal(status, 1, stderr);
     assert.match(stderr, SENTENCE);
-    assert.ok(stderr.includes("ENOENT: the folder that it would be in is not there"), stderr);
+    assert.ok(stderr.includes("ENOENT: its folder does not exist"), stderr);
   });
 
 test("keys and secrets say why they cannot be written", () => {

@@ -79,7 +79,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
     1,
     /--key: .*nowhere\.pem does not exist.*dbsync-keygen/,
   ],
-  [["-d", "dbsync:127.0.0.1:1", "--key", publicKey], 1, /--key: .*holds a public key, which cannot sign/],
+  [["-d", "dbsync:127.0.0.1:1", "--key", publicKey], 1, /--key: .*contains a public key, which cannot sign/],
   [
     ["-d", "dbsync:127.0.0.1:no", "--key", publicKey],
     2,
@@ -191,7 +191,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
     2,
     /would drop keys here and nowhere else/,
   ],
-  [["--json", "localhost:8888"], 2, /Expected a port from 0 to 65535, or an IP address before it/],
+  [["--json", "localhost:8888"], 2, /Expected a port from 0 to 65535, optionally after an IP address/],
   [["--json-replica", "old:8888"], 2, /passes on what JSON clients write: give --json too/],
   [["--json", "--json-replica", "old"], 2, /Expected host:port, such as db1:8888\.$/m],
   [

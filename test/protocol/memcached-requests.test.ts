@@ -84,7 +84,10 @@ test("an item that is too large is not stored, and the memory of complete items 
   assert.ok(parser.isMidRequest);
   const other = new MemcachedParser(1e6);
   parsed(["set a 0 0 1000000\r\n", ..."x".repeat(10)], other);
-  assert.ok(other.heldBytes >= 10 && other.heldBytes <= 20, "the memory is proportional to the received bytes");
+  assert.ok(
+    other.heldBytes >= 10 && other.heldBytes <= 20,
+    "the memory is proportional to the received bytes",
+  );
   parsed([`${"x".repeat(999_990)}\r\n`], other);
   assert.deepEqual([other.heldBytes, other.isMidRequest], [0, false]);
 });

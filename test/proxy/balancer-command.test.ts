@@ -73,7 +73,7 @@ test("an original config.json is accepted, also by its variable, and options ove
 test("errors are reported with code 2 for wrong arguments and 1 for an unreachable proxy", async () => {
   const none = { DIRK_CONFIG_PATH: "" };
   for (const [line, code, told] of [
-    ["dbsync-proxy", 2, /Which servers\?/],
+    ["dbsync-proxy", 2, /There are no servers/],
     ["dbsync-proxy a=127.0.0.1:1 a=127.0.0.1:2", 2, /same name/],
     ["dbsync-proxy --config /nowhere/config.json", 2, /cannot be read/],
     ["dbsync-proxy 127.0.0.1:1 --listen everywhere", 2, /Expected a port/],

@@ -39,7 +39,9 @@ after(async () => {
   folder[Symbol.dispose]();
 });
 
-test("errors state the failure, the server, the remedy, and whether the command may have been applied", { skip }, async () => {
+test("errors state the failure, the server, the remedy, and whether the command may have been applied", {
+  skip,
+}, async () => {
   const certificate = await writeCertificate(folder.path);
   const secured = ["--tls-cert", certificate.certificate, "--tls-key", certificate.key];
   const [victim, hung, keyless, tls] = await Promise.all([
@@ -107,7 +109,9 @@ test("a hello of a later version, with more elements, is accepted", { skip }, as
   assert.equal((await send(daemon.address, "PING")).stdout, "OK\n");
 });
 
-test("a connection that closes during the hello is tried once more before the daemon counts as failed", { skip }, async () => {
+test("a connection that closes during the hello is tried once more before the daemon counts as failed", {
+  skip,
+}, async () => {
   let greetings = 0;
   await using daemon = await fakeV2(
     () => (greetings++ === 0 ? null : hello(Date.now())),

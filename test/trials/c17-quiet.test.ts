@@ -1,6 +1,6 @@
 /**
  * Trial C17. A restore onto a full disk ends with a sentence and code 1; daemons with fresh folders mark no answer
- * late when no command is; a daemon that is not on the list of members does not log the same error at every attempt
+ * late when no command is; a daemon that is not on the member list does not log the same error at every attempt
  * to connect.
  */
 import assert from "node:assert/strict";

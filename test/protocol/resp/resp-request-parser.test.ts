@@ -115,7 +115,10 @@ test("many small pieces of a large argument are not copied again and again", () 
   for (let sent = 0; sent < size; sent += piece.length) {
     assert.equal(parser.next(), null);
     parser.push(piece);
-    assert.ok(parser.heldBytes <= 2 * (sent + 2 * piece.length), "the memory is proportional to the received bytes");
+    assert.ok(
+      parser.heldBytes <= 2 * (sent + 2 * piece.length),
+      "the memory is proportional to the received bytes",
+    );
   }
   parser.push(bytes("\r\n"));
   assert.equal(parser.next()?.[1]?.length, size);

@@ -57,7 +57,7 @@ test("commands that version 1 cannot represent are refused, and never changed", 
     [["SET", "k", "a\0b"], /NUL/],
     ["SET k \ud83d", /surrogate/],
     [["SET", "k", "\ude00\ud83d"], /surrogate/],
-    [["SET", "k", "a b"], /argument 2 holds a blank/],
+    [["SET", "k", "a b"], /argument 2 contains a space/],
     [["SET", "k", ""], /argument 2 is empty/],
   ];
   for (const [command, problem] of unsendable) {

@@ -99,7 +99,10 @@ test("a write whose answer was lost may be executed later: answers that depend o
   });
   await using cache = await startCache(server.port, { cache: { life: 1000 } });
   using client = await inToko(cache.port);
-  assert.match(await client.ask(WRITE), /^RESULT_MESSAGE\nHadisoana : .* not known\nEND\n$/);
+  assert.match(
+    await client.ask(WRITE),
+    /^RESULT_MESSAGE\nHadisoana : .* it is not known whether the statement was executed\nEND\n$/,
+  );
   for (const value of ["old", "new"]) {
     const read = client.ask(READ);
     await held.answer(READ, pageOf(value));

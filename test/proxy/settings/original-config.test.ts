@@ -60,30 +60,24 @@ test("settings that are missing in a file have their defaults", () => {
 test("an error names the file, the member and the expected value", () => {
   const [first] = CONFIG.instances;
   for (const [config, told] of [
-    [{ ...CONFIG, instances: [] }, /config\.json: instances is to be a list of servers/],
-    [{ ...CONFIG, instances: [first, first] }, /ids of their own/],
+    [{ ...CONFIG, instances: [] }, /config\.json: instances must be a list of servers/],
+    [{ ...CONFIG, instances: [first, first] }, /servers with different ids/],
     [{ ...CONFIG, instances: [{ ...first, role: "REPLICA" }] }, /role MASTER/],
     [
       { ...CONFIG, instances: [{ ...first, role: "BOSS" }] },
-      /instances\[0\]\.role is to be MASTER or REPLICA, not "BOSS"/,
+      /instances\[0\]\.role must be MASTER or REPLICA, not "BOSS"/,
     ],
-    [
-      { ...CONFIG, instances: [{ ...first, port: 70000 }] },
-      /instances\[0\]\.port is to be a port, not 70000/,
-    ],
-    [
-      { ...CONFIG, instances: [{ ...first, host: "a b" }] },
-      /instances\[0\]\.host is to be a host, not "a b"/,
-    ],
+    [{ ...CONFIG, instances: [{ ...first, port: 70000 }] }, /instances\[0\]\.port must be a port, not 70000/],
+    [{ ...CONFIG, instances: [{ ...first, host: "a b" }] }, /instances\[0\]\.host must be a host, not "a b"/],
     [
       { ...CONFIG, loadBalancer: { listenHost: "everywhere" } },
-      /loadBalancer\.listenHost is to be an IP address/,
+      /loadBalancer\.listenHost must be an IP address/,
     ],
-    [{ ...CONFIG, loadBalancer: [] }, /loadBalancer is to be an object, not \[\]/],
-    [{ ...CONFIG, routing: { reads: { strategy: 1 } } }, /routing\.reads\.strategy is to be a text, not 1/],
+    [{ ...CONFIG, loadBalancer: [] }, /loadBalancer must be an object, not \[\]/],
+    [{ ...CONFIG, routing: { reads: { strategy: 1 } } }, /routing\.reads\.strategy must be a text, not 1/],
     [
       { ...CONFIG, routing: { writes: { mode: "ALL" } } },
-      /routing\.writes\.mode is to be MULTI_PRIMARY or SINGLE_PRIMARY/,
+      /routing\.writes\.mode must be MULTI_PRIMARY or SINGLE_PRIMARY/,
     ],
   ] as const)
     assert.throws(
