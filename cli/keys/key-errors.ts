@@ -18,7 +18,7 @@ const HINTS: readonly Hint[] = [
   [/NOPERM .*\bkey/i, `this key is no administrator's: ${START}`],
   [/unknown-key/, `the daemons do not know this key: ${START}`],
   [
-    /needs version 2|speaks version 1|RSA keys only/,
+    /requires version 2|speaks (only )?version 1|only RSA keys/,
     "KEY commands need version 2: update the daemons, and give them keys",
   ],
   [/unknown command .*KEY/i, "that daemon is of a version without KEY commands: update it"],
