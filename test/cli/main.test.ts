@@ -275,7 +275,7 @@ describe("dbsync repl", () => {
     });
     assert.deepEqual([code, stdout], [2, "OK\n"]);
     assert.deepEqual(server.commands, ["SET a b"]);
-    assert.match(stderr, /argument 2 holds a blank[\s\S]*version 1 carries text only/);
+    assert.match(stderr, /argument 2 contains a space[\s\S]*version 1 supports only text/);
   });
 });
 
@@ -303,7 +303,7 @@ describe("dbsync doctor", () => {
     assert.equal(code, 1);
     assert.deepEqual(grades(stdout), ["OK", "OK", "OK", "FAIL", "OK", "FAIL", "Firs", ""]);
     assert.match(stdout, /\nFirst fix: 127\.0\.0\.1:\d+: is dbsyncd running there\?\n$/);
-    assert.match(stdout, /no-reason: .*wrong key/);
+    assert.match(stdout, /no-reason: .*a wrong or missing key/);
   });
 
   test("says of a refusal what it can be, with a key and without", async () => {

@@ -143,7 +143,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [
     ["-s", publicKey, "--peer", "db2:1", "--cluster-secret", publicKey],
     2,
-    /public\.pem holds something else; expected a cluster's secret: one line of 64/,
+    /public\.pem has other contents; expected a cluster's secret: one line of 64/,
   ],
   [
     ["-s", publicKey, "--peer", "db2:1", "--cluster-secret", folder],

@@ -27,7 +27,7 @@ test("what is well is not talked about, nor that an address is the daemon's own"
 });
 
 const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
-  ["a disk that has failed", { failure: "no space" }, /disk has failed \(no space\); free or repair/],
+  ["a disk that has failed", { failure: "no space" }, /disk has failed \(no space\); free space on the disk or repair/],
   ["a clock that is off", { skewed: true }, /its clock differs .*; set its clock by NTP/],
   [
     "a clock that was ahead",
@@ -42,12 +42,12 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "a stable point that stays behind",
     { stable: NOW - 300_000 },
-    /older than 300 s is final.*; see which daemon/,
+    /older than 300 s are final.*; check which daemon/,
   ],
   [
     "its own key's revocation",
     { revoked: "10.0.0.2:1111" },
-    /key was revoked \(10\.0\.0\.2:1111 says so\).*new data/,
+    /key was revoked \(according to 10\.0\.0\.2:1111\).*new data/,
   ],
   [
     "that no list names it",
@@ -86,12 +86,12 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "dead letters",
     { strays: 4, deadLetters: 2, durable: true },
-    /keeps 2 dead letters: .*; dbsync dead-letters list there/,
+    /stores 2 dead letters: .*; dbsync dead-letters list there/,
   ],
   [
     "what a snapshot has taken away from memory",
     { strays: 4, durable: false },
-    /4 of its envelopes .* are gone there; its log names/,
+    /4 of its envelopes .* are lost there; its log names/,
   ],
   ["envelopes of unknown signers", { dropped: 7 }, /7 envelopes .* dropped.*keys list/],
   [
@@ -133,7 +133,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "what a member has pruned and the daemon lacks",
     withMember({ prunedTo: NOW - 86_400_000, lacking: true }),
-    /misses .* 10\.0\.0\.2:1111 no longer stores \(.*from 2026-.*Z on\).*takes a snapshot/,
+    /is missing .* 10\.0\.0\.2:1111 no longer stores \(.*since 2026-.*Z\).*loads a snapshot/,
   ],
   [
     "what members cannot settle",
@@ -190,7 +190,7 @@ const progress: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "envelopes that wait for a key",
     { quarantined: 3 },
-    /3 envelopes are waiting for their signer's key; do all/,
+    /3 envelopes are waiting for their signer's key; check that all/,
   ],
   ["that it has yet to join", { joining: true }, /not received anything from a live member yet; start/],
   ["envelopes that wait to be applied", { waiting: 50_000 }, /50000 envelopes are waiting/],
